@@ -1,0 +1,83 @@
+"""Frames on a stream: four bytes of length (big endian), then one message in MessagePack."""
+
+import asyncio
+from typing import Final, Generic, TypeVar
+
+import msgspec
+
+from engine.contract import Command, Event
+
+FRAME_LIMIT: Final = 64 * 1024 * 1024
+"""Bytes in one frame: four pictures of 2048 x 2048, uncompressed, with room to spare."""
+
+M = TypeVar("M")
+
+
+class WireError(Exception):
+    """What came over the connection is no message of ours."""
+
+
+class Connection(Generic[M]):
+    """One end of a stream: sends messages of any kind, receives those of one kind.
+
+    Use as `async with`; leaving closes the stream.
+    """
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        decoder: msgspec.msgpack.Decoder[M],
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._decoder = decoder
+        self._sending = asyncio.Lock()
+
+    async def __aenter__(self) -> "Connection[M]":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._writer.close()
+        try:
+            await self._writer.wait_closed()
+        except OSError:
+            return  # the other end went first
+
+    async def send(self, message: Command | Event) -> None:
+        """Send one frame; waits while the other end is slow. Raises OSError if it is gone."""
+        body = msgspec.msgpack.encode(message)
+        if len(body) > FRAME_LIMIT:
+            raise WireError(f"A message of {len(body)} bytes; {FRAME_LIMIT} are allowed.")
+        async with self._sending:
+            self._writer.write(len(body).to_bytes(4, "big") + body)
+            await self._writer.drain()
+
+    async def receive(self) -> M | None:
+        """The next message, or None when the other end has closed between two frames.
+
+        Raises WireError for a frame that is too large, cut short or not a message of ours.
+        """
+        try:
+            size = int.from_bytes(await self._reader.readexactly(4), "big")
+            if size > FRAME_LIMIT:
+                raise WireError(f"A frame of {size} bytes; {FRAME_LIMIT} are allowed.")
+            body = await self._reader.readexactly(size)
+        except asyncio.IncompleteReadError as cut:
+            if cut.partial or cut.expected != 4:
+                raise WireError("The connection ended in the middle of a frame.") from cut
+            return None
+        try:
+            return self._decoder.decode(body)
+        except msgspec.MsgspecError as error:
+            raise WireError(f"Not a message of ours: {error}") from error
+
+
+def command_side(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Connection[Command]:
+    """The engine's end: receives commands."""
+    return Connection(reader, writer, msgspec.msgpack.Decoder(Command))
+
+
+def event_side(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Connection[Event]:
+    """The bot's end: receives events."""
+    return Connection(reader, writer, msgspec.msgpack.Decoder(Event))

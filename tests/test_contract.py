@@ -1,0 +1,142 @@
+"""Recipes check themselves, and say in words what is wrong."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.contract import (
+    PROMPT_LIMIT,
+    SIZE_LARGEST,
+    SIZE_SMALLEST,
+    SIZE_STEP,
+    Paint,
+    Recipe,
+    Sampler,
+    row_class,
+    size_for,
+    size_for_sketch,
+)
+
+GOOD: dict[str, Any] = {
+    "model": "starter",
+    "revision": "0" * 64,
+    "prompt": "a red house",
+    "seed": 1,
+    "steps": 20,
+    "guidance": 5.0,
+    "sampler": Sampler.EULER,
+    "width": 128,
+    "height": 128,
+    "row_class": 8,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"prompt": " \n"}, "prompt is empty"),
+        ({"prompt": "x" * 1001}, "1001 characters; 1000"),
+        ({"negative": "x" * 5000}, "negative prompt has 5000"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": 2**32}, "0 to 4294967295"),
+        ({"subseed": -5}, "subseed is -5"),
+        ({"subseed_strength": 1.5}, "subseed strength is 1.5"),
+        ({"subseed_strength": float("nan")}, "subseed strength is nan"),
+        ({"steps": 0}, "Steps is 0"),
+        ({"steps": 151}, "1 to 150"),
+        ({"guidance": -0.1}, "guidance"),
+        ({"guidance": float("inf")}, "guidance is inf"),
+        ({"guidance": float("nan")}, "guidance is nan"),
+        ({"width": 100}, "width is 100; it must be a multiple of 8"),
+        ({"height": 56}, "height is 56"),
+        ({"height": 4096}, "64 to 2048"),
+        ({"strength": 0.5}, "go together"),
+        ({"source": "0" * 64}, "go together"),
+        ({"source": "0" * 64, "strength": 0.0}, "strength is 0"),
+        ({"source": "0" * 64, "strength": 1.01}, "at most 1"),
+        ({"source": "0" * 64, "strength": float("nan")}, "strength is nan"),
+        ({"source": "0" * 64, "strength": 0.04}, "the smallest is 0.05"),
+        ({"row_class": 3}, "row class is 3"),
+    ],
+)
+def test_an_impossible_recipe_cannot_exist(changes: dict[str, Any], reason: str) -> None:
+    """Each limit has its sentence, which says what is allowed."""
+    with pytest.raises(ValueError, match=reason):
+        Recipe(**GOOD | changes)
+
+
+def test_a_recipe_is_checked_when_it_is_read() -> None:
+    """What comes over the wire, or out of a database, is not trusted either."""
+    wrong = msgspec.json.encode(GOOD | {"steps": 0})
+    with pytest.raises(msgspec.ValidationError, match="Steps is 0"):
+        msgspec.json.decode(wrong, type=Recipe)
+    with pytest.raises(msgspec.ValidationError, match="unknown field"):
+        msgspec.json.decode(msgspec.json.encode(GOOD | {"stepz": 1}), type=Recipe)
+
+
+def test_a_recipe_survives_the_wire() -> None:
+    """Written and read again, it is the same."""
+    recipe = Recipe(**GOOD | {"source": "ab", "strength": 0.3, "adapters": ("x",)})
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(recipe), type=Recipe) == recipe
+
+
+@given(steps=st.integers(1, 150))
+def test_the_smallest_strength_that_is_named_works(steps: int) -> None:
+    """Whoever follows the sentence gets a picture."""
+    smallest = None
+    try:
+        Recipe(**GOOD | {"steps": steps, "source": "0", "strength": 1e-6})
+    except ValueError as error:
+        smallest = float(str(error).rsplit(" ", 1)[1].rstrip("."))
+    assert smallest is not None
+    Recipe(**GOOD | {"steps": steps, "source": "0", "strength": smallest})
+
+
+@pytest.mark.parametrize("pictures", [0, 5])
+def test_a_job_has_one_to_four_pictures(pictures: int) -> None:
+    """More would be another job."""
+    with pytest.raises(ValueError, match="1 to 4"):
+        Paint(job="a", attempt=1, recipes=(Recipe(**GOOD),) * pictures)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "guided", "rows"),
+    [(1, True, 2), (2, True, 8), (4, True, 8), (1, False, 2), (2, False, 2), (3, False, 8)],
+)
+def test_a_request_has_a_row_class(pictures: int, guided: bool, rows: int) -> None:
+    """The smallest that its rows fit in."""
+    assert row_class(pictures, guided=guided) == rows
+
+
+@given(ratio=st.floats(0.01, 100), native=st.sampled_from([64, 128, 512, 1024]))
+def test_a_size_for_a_shape_is_a_size(ratio: float, native: int) -> None:
+    """Of about the native area, and of whole latent pixels."""
+    for side in size_for(ratio, native):
+        assert side % SIZE_STEP == 0
+        assert SIZE_SMALLEST <= side <= SIZE_LARGEST
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "size"),
+    [
+        (512, 512, (512, 512)),
+        (640, 480, (640, 480)),
+        (500, 501, (496, 504)),
+        (4000, 3000, (592, 440)),
+        (100, 50, (728, 360)),
+        (30000, 10, (1024, 256)),
+    ],
+)
+def test_a_sketch_is_painted_at_its_size_or_its_shape(
+    width: int, height: int, size: tuple[int, int]
+) -> None:
+    """Its own size if the model is at home there, else its shape at the native area."""
+    assert size_for_sketch(width, height, 512) == size
+
+
+def test_a_long_prompt_may_have_just_so_many_characters() -> None:
+    """The limit itself is allowed."""
+    assert Recipe(**GOOD | {"prompt": "x" * PROMPT_LIMIT})

@@ -1,0 +1,81 @@
+"""Frames on a real stream."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from engine.contract import Cancel, Command, Event, Failed, Hello
+from engine.wire import FRAME_LIMIT, Connection, WireError, command_side, event_side
+
+
+@asynccontextmanager
+async def ends() -> AsyncIterator[
+    tuple[Connection[Event], Connection[Command], asyncio.StreamWriter]
+]:
+    """Both ends of one stream, and the raw writer towards the engine's end."""
+    met: asyncio.Queue[Connection[Command]] = asyncio.Queue()
+    gone = asyncio.Event()
+
+    async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async with command_side(reader, writer) as commands:
+            met.put_nowait(commands)
+            await gone.wait()
+
+    server = await asyncio.start_server(meet, "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    async with event_side(reader, writer) as events:
+        yield events, await met.get(), writer
+    gone.set()
+    server.close()
+
+
+async def test_messages_arrive_as_they_were_sent() -> None:
+    """Both ways, one after another."""
+    async with ends() as (events, commands, _):
+        sent: list[Command] = [Hello("x"), Cancel(job="a", attempt=2)]
+        for command in sent:
+            await events.send(command)
+        assert [await commands.receive() for _ in sent] == sent
+        failed = Failed(job="a", attempt=1, reason="because")
+        await commands.send(failed)
+        assert await events.receive() == failed
+
+
+async def test_the_end_between_two_frames_is_no_error() -> None:
+    """The other end is done."""
+    async with ends() as (events, commands, writer):
+        await events.send(Hello("x"))
+        writer.write_eof()
+        assert await commands.receive() == Hello("x")
+        assert await commands.receive() is None
+
+
+@pytest.mark.parametrize("cut", [1, 3, 4, 8])
+async def test_the_end_within_a_frame_is_an_error(cut: int) -> None:
+    """Something was meant to be said."""
+    async with ends() as (_, commands, writer):
+        writer.write((9).to_bytes(4, "big")[:cut] + b"\x00" * (cut - 4))
+        writer.write_eof()
+        with pytest.raises(WireError, match="middle of a frame"):
+            await commands.receive()
+
+
+@pytest.mark.parametrize("body", [b"\xc1", b"\x80", b"\x81\xa4type\xa5Paint", b"\x01"])
+async def test_what_is_no_message_is_an_error(body: bytes) -> None:
+    """Also MessagePack that says nothing we know."""
+    async with ends() as (_, commands, writer):
+        writer.write(len(body).to_bytes(4, "big") + body)
+        with pytest.raises(WireError, match="Not a message"):
+            await commands.receive()
+
+
+async def test_a_frame_has_a_largest_size() -> None:
+    """Nobody makes us set aside more memory, and we do not ask it of others."""
+    async with ends() as (events, commands, writer):
+        writer.write((FRAME_LIMIT + 1).to_bytes(4, "big"))
+        with pytest.raises(WireError, match="are allowed"):
+            await commands.receive()
+        with pytest.raises(WireError, match="are allowed"):
+            await events.send(Hello("x" * (FRAME_LIMIT + 1)))
