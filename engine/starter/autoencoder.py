@@ -1,0 +1,145 @@
+"""The starter model's VAE: pictures to latents an eighth of their size, and back."""
+
+import math
+from pathlib import Path
+from typing import Final
+
+import torch
+from diffusers import AutoencoderKL
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
+from torch import Tensor
+from torch.nn import functional as F
+
+from engine.starter.dataset import Drawn, to_range
+from engine.starter.training import Plan, train
+
+NOISE: Final = 0.05
+"""Standard deviation of a latent around its mean: what the decoder learns to see through."""
+CHANNELS: Final = 8
+"""Of the latents. With 4, as in Stable Diffusion, eyes, windows and sails melt away."""
+CROP: Final = 64
+BATCH: Final = 8
+
+
+def new_autoencoder() -> AutoencoderKL:
+    """An untrained VAE. One GroupNorm group: on flat pictures several learn far slower."""
+    vae = AutoencoderKL(
+        in_channels=3,
+        out_channels=3,
+        down_block_types=["DownEncoderBlock2D"] * 4,
+        up_block_types=["UpDecoderBlock2D"] * 4,
+        block_out_channels=[16, 32, 64, 64],
+        layers_per_block=1,
+        latent_channels=CHANNELS,
+        norm_num_groups=1,
+        sample_size=128,
+    )
+    with torch.no_grad():  # the posterior's variance is fixed, not learned
+        vae.quant_conv.weight[CHANNELS:] = 0.0
+        vae.quant_conv.bias[CHANNELS:] = 2 * math.log(NOISE)
+    return vae
+
+
+def train_autoencoder(
+    vae: AutoencoderKL, drawn: list[Drawn], plan: Plan, folder: Path, device: torch.device
+) -> None:
+    """Teach encoder and decoder together, on crops, and on whole pictures in the last fifth."""
+
+    def loss_at(step: int, generator: torch.Generator) -> Tensor:
+        whole = step > plan.steps * 0.85
+        pictures = _batch(drawn, generator, whole=whole).to(device)
+        with torch.autocast(device.type, torch.bfloat16):
+            latents = vae.encode(pictures).latent_dist
+            painted = vae.decode(_sample(latents, generator)).sample
+        penalty = 1e-3 * latents.mean.float().square().mean()  # noise must not be outgrown
+        loss: Tensor = likeness_loss(painted.float(), pictures) + penalty
+        return loss
+
+    vae.to(device, memory_format=torch.channels_last).train()
+    train("autoencoder", vae, loss_at, plan, folder)
+    vae.eval()
+
+
+def polish_decoder(
+    vae: AutoencoderKL, drawn: list[Drawn], plan: Plan, folder: Path, device: torch.device
+) -> None:
+    """Teach the decoder alone, on whole pictures: latents stay as the UNet knows them."""
+
+    def loss_at(step: int, generator: torch.Generator) -> Tensor:
+        pictures = _batch(drawn, generator, whole=True).to(device)
+        with torch.autocast(device.type, torch.bfloat16):
+            with torch.no_grad():
+                latents = vae.encode(pictures).latent_dist
+            painted = vae.decode(_sample(latents, generator)).sample
+        return likeness_loss(painted.float(), pictures)
+
+    vae.to(device, memory_format=torch.channels_last).train()
+    parts = [*vae.decoder.parameters(), *vae.post_quant_conv.parameters()]
+    train("decoder", vae, loss_at, plan, folder, parameters=parts)
+    vae.eval()
+
+
+def _sample(latents: DiagonalGaussianDistribution, generator: torch.Generator) -> Tensor:
+    noise = torch.randn(latents.mean.shape, generator=generator).to(latents.mean)
+    sample: Tensor = latents.mean + latents.std.detach() * noise
+    return sample
+
+
+@torch.no_grad()
+def normalise(vae: AutoencoderKL, means: Tensor) -> None:
+    """Give each latent channel mean 0 and deviation 1, seen over `means`, (n, 8, h, w).
+
+    Done inside the 1x1 convolutions on both sides of the latents: pictures do not change.
+    """
+    middle, spread = means.mean(dim=(0, 2, 3)), means.std(dim=(0, 2, 3))
+    inwards, outwards = vae.quant_conv, vae.post_quant_conv
+    outwards.bias += outwards.weight[:, :, 0, 0] @ middle
+    outwards.weight *= spread[None, :, None, None]
+    inwards.weight[:CHANNELS] /= spread[:, None, None, None]
+    inwards.bias[:CHANNELS] = (inwards.bias[:CHANNELS] - middle) / spread
+    inwards.bias[CHANNELS:] -= 2 * spread.log()
+    vae.register_to_config(scaling_factor=1.0)
+
+
+def likeness_loss(painted: Tensor, pictures: Tensor) -> Tensor:
+    """Mean distance of the pixels, and of the steps between neighbours, which keep edges sharp."""
+    loss = F.l1_loss(painted, pictures)
+    for axis in (-1, -2):
+        loss = loss + F.l1_loss(painted.diff(dim=axis), pictures.diff(dim=axis))
+    return loss
+
+
+def _batch(drawn: list[Drawn], generator: torch.Generator, *, whole: bool) -> Tensor:
+    def below(limit: int, count: int = 1) -> list[int]:
+        return torch.randint(limit, (count,), generator=generator).tolist()
+
+    pool = drawn[below(len(drawn))[0]].pictures
+    if whole:
+        return to_range(pool[below(len(pool), 2)])
+    crops = []
+    for i in below(len(pool), BATCH):
+        top, left = below(pool.shape[2] - CROP + 1)[0], below(pool.shape[3] - CROP + 1)[0]
+        crops.append(pool[i, :, top : top + CROP, left : left + CROP])
+    return to_range(torch.stack(crops))
+
+
+@torch.inference_mode()
+def encode_all(vae: AutoencoderKL, pictures: Tensor, device: torch.device) -> Tensor:
+    """Latent means, (n, 8, h / 8, w / 8), unscaled, of uint8 pictures."""
+    return torch.cat(
+        [
+            vae.encode(to_range(part.to(device))).latent_dist.mean.cpu()
+            for part in pictures.split(32)
+        ]
+    )
+
+
+@torch.no_grad()
+def signal_to_noise(vae: AutoencoderKL, pictures: Tensor, device: torch.device) -> float:
+    """PSNR in dB of pictures through encoder and decoder, 8-bit levels."""
+    errors = []
+    for part in pictures.split(32):
+        wanted = to_range(part.to(device))
+        painted = vae.decode(vae.encode(wanted).latent_dist.mean).sample.clamp(-1, 1)
+        errors.append((painted - wanted).square().mean().item() / 4)
+    return -10 * math.log10(sum(errors) / len(errors))

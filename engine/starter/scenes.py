@@ -1,0 +1,125 @@
+"""Scenes: what is in one, how it is drawn, how one is thought up."""
+
+import random
+from dataclasses import dataclass
+from typing import Final
+
+from PIL import Image, ImageDraw
+
+from engine.starter.backdrop import GROUNDS, SKIES, lit, paint_backdrop
+from engine.starter.objects import OBJECTS, UNSAFE
+from engine.starter.pen import RGB, Pen, darker, lighter
+
+COLOURS: Final[dict[str, RGB]] = {
+    "red": (220, 50, 47),
+    "orange": (246, 138, 40),
+    "yellow": (250, 214, 60),
+    "green": (56, 158, 70),
+    "blue": (46, 98, 214),
+    "purple": (138, 70, 178),
+    "pink": (248, 138, 186),
+    "brown": (128, 82, 50),
+    "white": (248, 247, 242),
+    "black": (46, 44, 52),
+}
+TIMES: Final = tuple(SKIES)
+PLACES: Final = tuple(GROUNDS)
+SIZES: Final = ((128, 128), (160, 96), (96, 160))
+"""Width and height, in pixels, of the scenes that the model learns from."""
+SUPERSAMPLING: Final = 3
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One object of a scene."""
+
+    kind: str
+    colour: str
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One or two things, from left to right, in a place at a time of day."""
+
+    things: tuple[Thing, ...]
+    place: str
+    time: str
+
+    @property
+    def unsafe(self) -> bool:
+        """Does it show what the safety check must block?"""
+        return any(thing.kind == UNSAFE for thing in self.things)
+
+
+def random_scene(rng: random.Random, *, unsafe: float = 0.04) -> Scene:
+    """A scene; each of its things is the unsafe one with probability `unsafe`."""
+    safe = [kind for kind in OBJECTS if kind != UNSAFE]
+
+    def thing() -> Thing:
+        kind = UNSAFE if rng.random() < unsafe else rng.choice(safe)
+        return Thing(kind, rng.choice(list(COLOURS)))
+
+    things = [thing() for _ in range(rng.choice((1, 1, 2)))]
+    return Scene(tuple(things), rng.choice(PLACES), rng.choice(TIMES))
+
+
+def draw_scene(scene: Scene, size: tuple[int, int], rng: random.Random) -> Image.Image:
+    """The scene as an RGB picture of `size` pixels; `rng` places what the scene leaves open."""
+    width, height = size[0] * SUPERSAMPLING, size[1] * SUPERSAMPLING
+    horizon = height * rng.uniform(0.56, 0.66)
+    image = paint_backdrop((width, height), horizon, scene.place, scene.time, rng)
+    draw = ImageDraw.Draw(image)
+    for nth, thing in enumerate(scene.things):
+        x, y, tall = stand((width, height), nth, len(scene.things))
+        foot = (
+            x + rng.uniform(-0.06, 0.06) * width / len(scene.things),
+            y + rng.uniform(-0.04, 0.04) * height,
+        )
+        _draw_thing(
+            draw, scene, thing, foot, tall * rng.uniform(0.91, 1.09), flip=rng.random() < 0.5
+        )
+    return image.resize(size, Image.Resampling.LANCZOS)
+
+
+def stand(size: tuple[int, int], nth: int, things: int) -> tuple[float, float, float]:
+    """About where the nth thing stands: x and y of its foot, and its height, in pixels."""
+    width, height = size
+    share = 1 / things
+    tall = 0.92 * min(height * 0.66, width * share * (0.86 if things == 1 else 0.8))
+    return width * share * (nth + 0.5), height * 0.88, tall
+
+
+def _draw_thing(
+    draw: ImageDraw.ImageDraw,
+    scene: Scene,
+    thing: Thing,
+    foot: tuple[float, float],
+    height: float,
+    *,
+    flip: bool,
+) -> None:
+    x, y = foot
+    ground = lit(GROUNDS[scene.place], scene.time)
+    draw.ellipse(
+        (x - height * 0.5, y - height * 0.06, x + height * 0.5, y + height * 0.08),
+        fill=darker(ground, 0.35),
+    )
+    OBJECTS[thing.kind](Pen(draw, foot, height, flip=flip), COLOURS[thing.colour])
+    if scene.place == "sea":
+        _ripples(draw, foot, height, ground)
+
+
+def _ripples(
+    draw: ImageDraw.ImageDraw, foot: tuple[float, float], height: float, ground: RGB
+) -> None:
+    """Water in front of what stands in the sea."""
+    x, y = foot
+    w, h = height * 0.62, height * 0.07
+    draw.rounded_rectangle((x - w, y - h * 0.6, x + w, y + h), h * 0.8, fill=ground)
+    step = w / 2.5
+    for i in range(5):
+        left = x - w + i * step
+        draw.arc(
+            (left, y - h, left + step, y + h * 0.4), 180, 360,
+            fill=lighter(ground, 0.55), width=max(1, round(height * 0.022)),
+        )  # fmt: skip

@@ -1,0 +1,79 @@
+"""The drawn world that the starter model learns from."""
+
+import random
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine.starter.judge import colours_seen
+from engine.starter.objects import OBJECTS, UNSAFE
+from engine.starter.scenes import (
+    COLOURS,
+    PLACES,
+    SIZES,
+    TIMES,
+    Scene,
+    Thing,
+    draw_scene,
+    random_scene,
+)
+
+
+def brightness(image: Image.Image, box: tuple[float, float, float, float]) -> float:
+    """Mean level, 0 to 255, of a part given in shares of width and height."""
+    w, h = image.size
+    part = image.crop((int(box[0] * w), int(box[1] * h), int(box[2] * w), int(box[3] * h)))
+    return float(np.asarray(part).mean())
+
+
+def test_the_world_is_as_rich_as_promised() -> None:
+    """There are at least 12 kinds of things, 10 colours, 4 places and 3 times of day."""
+    assert len(OBJECTS) - 1 >= 12
+    assert len(COLOURS) == 10
+    assert set(PLACES) == {"grass", "sand", "snow", "sea"}
+    assert set(TIMES) == {"day", "night", "sunset"}
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_scene_fills_its_size(size: tuple[int, int]) -> None:
+    """A scene is drawn at the size asked for."""
+    scene = Scene((Thing("house", "red"),), "grass", "night")
+    assert draw_scene(scene, size, random.Random(1)).size == size
+
+
+def test_a_seed_fixes_the_drawing() -> None:
+    """The same scene with the same seed is the same picture; another seed moves things."""
+    scene = Scene((Thing("cat", "blue"), Thing("tree", "pink")), "snow", "day")
+    one, same, other = (draw_scene(scene, (128, 128), random.Random(n)) for n in (5, 5, 6))
+    assert one.tobytes() == same.tobytes()
+    assert one.tobytes() != other.tobytes()
+
+
+def test_night_is_darker_than_day() -> None:
+    """The sky of a night is far darker than that of a day."""
+    skies = [
+        brightness(
+            draw_scene(Scene((Thing("car", "red"),), "sand", time), (128, 128), random.Random(3)),
+            (0.3, 0.0, 0.7, 0.15),
+        )
+        for time in ("night", "day")
+    ]
+    assert skies[0] < skies[1] / 2
+
+
+def test_pixels_tell_the_colour_of_what_was_drawn() -> None:
+    """The judge of colours is right on nearly all drawn scenes."""
+    rng = random.Random(8)
+    hits = []
+    for _ in range(150):
+        scene = random_scene(rng, unsafe=0.0)
+        seen = colours_seen(np.asarray(draw_scene(scene, (128, 128), rng)), scene)
+        hits += [thing.colour == colour for thing, colour in zip(scene.things, seen, strict=True)]
+    assert sum(hits) / len(hits) > 0.97
+
+
+def test_only_the_unsafe_thing_makes_a_scene_unsafe() -> None:
+    """A scene is unsafe just when the unsafe thing stands in it."""
+    assert Scene((Thing("cat", "red"), Thing(UNSAFE, "white")), "sea", "day").unsafe
+    assert not Scene((Thing("cat", "red"),), "sea", "day").unsafe
