@@ -1,0 +1,166 @@
+"""The command line: `python -m engine serve` for the bot, `python -m engine paint` for people."""
+
+import argparse
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+
+import msgspec
+
+from engine.contract import PICTURES_LIMIT, Sampler
+from engine.exits import BadUsage, EngineError, Exit, PartsMissing
+from engine.orders import Order, orders
+
+if TYPE_CHECKING:
+    from engine.painter import Painter
+
+CUDA_MODEL: Final = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+"""What is painted with when nobody chose a model and there is a GPU."""
+T = TypeVar("T")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says; the exit code is one of `engine.exits.Exit`."""
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    try:
+        options = _parser().parse_args(arguments)
+        options.command(options)
+    except EngineError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit
+    except KeyboardInterrupt:
+        sys.stderr.write("Stopped.\n")
+    return Exit.DONE
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise BadUsage(f"{message[:1].upper()}{message[1:]}; see `{self.prog} --help`.")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m engine", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    _add_serve(commands.add_parser("serve", help="paint for the bot, over a local socket"))
+    _add_paint(commands.add_parser("paint", help="paint into a folder"))
+    return parser
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1 (default: any free)")
+    parser.add_argument("--model", help="`starter`, a diffusers folder, or a hub id")
+    parser.add_argument("--parent", action="store_true", help="end when standard input does")
+    parser.set_defaults(command=_serve)
+
+
+def _add_paint(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("prompt", nargs="?", help="what to paint")
+    add("--negative", help="what not to paint")
+    add("--seed", type=int, help="the first picture's; each further one has the next")
+    add("--count", type=int, help=f"pictures, 1 to {PICTURES_LIMIT} (default {PICTURES_LIMIT})")
+    add("--steps", type=int)
+    add("--guidance", type=float)
+    add("--sampler", metavar="NAME", help=", ".join(Sampler))
+    add("--width", type=int)
+    add("--height", type=int)
+    add("--sketch", metavar="FILE", help="a picture to start from")
+    add("--strength", type=float, help="how much of the sketch is painted over, to 1")
+    add("--subseed", type=int)
+    add("--subseed-strength", type=float, help="share of the subseed's noise, 0 to 1")
+    add("--jobs", metavar="FILE", type=Path, help="one JSON object a line, instead of a prompt")
+    add("--model", help="`starter`, a diffusers folder, or a hub id")
+    add("--out", metavar="DIR", type=Path, required=True)
+    parser.set_defaults(command=_paint)
+
+
+def _serve(options: argparse.Namespace) -> None:
+    import asyncio
+
+    server = _with_parts(lambda: importlib.import_module("engine.server"))
+    if options.parent:
+        server.end_with_parent()
+    if not 0 <= options.port < 2**16:
+        raise BadUsage(f"The port is {options.port}; it must be 0 to 65535.")
+    with server.bind(options.port) as listening:
+        painter = _painter(options.model)
+        token = os.environ.get("IMAGINE_ENGINE_TOKEN", "")
+        asyncio.run(server.serve(listening, painter, token))
+
+
+def _paint(options: argparse.Namespace) -> None:
+    wanted = _orders(options)
+    painter = _painter(options.model)
+    from engine.paint import paint
+
+    paint(wanted, options.out, painter, apart=options.jobs is not None)
+
+
+def _orders(options: argparse.Namespace) -> list[Order]:
+    names = set(Order.__struct_fields__) - {"id"}
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if options.jobs is None:
+        return [_order(given)]
+    if given:
+        raise BadUsage(f"With --jobs, {sorted(given)[0]} belongs into the file's lines.")
+    try:
+        return orders(options.jobs.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadUsage(f"The jobs {options.jobs} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise BadUsage(f"The jobs {options.jobs} are no UTF-8 text.") from error
+
+
+def _order(given: dict[str, Any]) -> Order:
+    if "prompt" not in given:
+        raise BadUsage("Say what to paint: a prompt, or --jobs FILE.")
+    try:
+        return msgspec.convert({"id": "one"} | given, Order)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise BadUsage(str(error)) from error
+
+
+def _painter(model: str | None) -> "Painter":
+    """Everything heavy happens here: torch, diffusers, the weights."""
+    return _with_parts(lambda: _load(model or os.environ.get("IMAGINE_MODEL") or None))
+
+
+def _load(model: str | None) -> "Painter":
+    from engine import hardware, models, previews
+    from engine.painter import Painter
+
+    _quiet()
+    machine = hardware.prepare()
+    default = CUDA_MODEL if machine.device.type == "cuda" else models.files.STARTER
+    loaded = models.load(model or default, machine)
+    return Painter(loaded, previews.fitted(loaded))
+
+
+def _with_parts(load: Callable[[], T]) -> T:
+    try:
+        return load()
+    except ModuleNotFoundError as error:
+        raise PartsMissing(
+            f"The engine needs the package {error.name}: install it with "
+            "`pip install imagine-bot[engine]`."
+        ) from error
+
+
+def _quiet() -> None:
+    """Keep the libraries' chatter and progress bars out of the log."""
+    from diffusers.utils import logging as of_diffusers
+    from transformers.utils import logging as of_transformers
+
+    for library in (of_diffusers, of_transformers):
+        library.set_verbosity(logging.CRITICAL)
+        library.disable_progress_bar()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""What the engine runs on, and settings that make it repeat itself to the bit."""
+
+import math
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Where tensors live, how precise they are, and how many threads share the work."""
+
+    device: torch.device
+    dtype: torch.dtype
+    threads: int
+
+    @property
+    def fingerprint(self) -> str:
+        """Software and hardware in one line: same line, same recipe, same bits."""
+        import diffusers
+        import PIL
+        import transformers
+
+        parts = [
+            f"torch {torch.__version__}",
+            f"diffusers {diffusers.__version__}",
+            f"transformers {transformers.__version__}",
+            f"pillow {PIL.__version__}",
+            self._device_name(),
+            str(self.dtype).removeprefix("torch."),
+            f"{self.threads} threads",
+        ]
+        return ", ".join(parts)
+
+    def _device_name(self) -> str:
+        if self.device.type == "cuda":
+            return f"{torch.cuda.get_device_name(self.device)} CUDA {torch.version.cuda}"
+        return f"{_processor()} {torch.backends.cpu.get_cpu_capability()}"
+
+
+def prepare() -> Hardware:
+    """Pick the device and fix all that could change bits from one run to the next."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":16:8")  # as diffusers' full determinism
+    threads = min(torch.get_num_threads(), _cores())
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    if torch.cuda.is_available():
+        return Hardware(torch.device("cuda", 0), torch.float16, threads)
+    return Hardware(torch.device("cpu"), torch.float32, threads)
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Did this fail for want of memory, so that something smaller may work?"""
+    said = str(error)
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
+        isinstance(error, RuntimeError)
+        and ("can't allocate memory" in said or "not enough memory" in said)
+    )
+
+
+def context_lost(error: Exception) -> bool:
+    """Is the accelerator's context gone, so that only a fresh process can go on?"""
+    return type(error).__name__ == "AcceleratorError" or "CUDA error" in str(error)
+
+
+def _cores() -> int:
+    """Cores that this process may use: its affinity and its container's share count."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        return min(cores, max(1, math.ceil(int(quota) / int(period))))
+    except (OSError, ValueError):  # not in a Linux container, or one without a share
+        return cores
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())

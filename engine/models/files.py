@@ -1,0 +1,159 @@
+"""Where a model's files are, which ones they are, and what kind of model they make."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from engine.exits import EngineError, ModelBroken, ModelGated, ModelMissing, ModelUnchecked
+
+STARTER: Final = "starter"
+STARTER_FOLDER: Final = Path(__file__).parents[1] / "starter" / "model"
+INDEX: Final = "model_index.json"
+_KINDS: Final = ("*/*.safetensors", "*/*.json", "*/*.txt", INDEX)
+"""All that a diffusers folder needs; pickles are never read, nor fetched."""
+_VARIANTS: Final = ("*.fp16.safetensors", "*non_ema*", "*.bf16.safetensors")
+
+
+class Files:
+    """A model on this machine's disk.
+
+    Raises ModelMissing, ModelGated, ModelBroken or ModelUnchecked, in words for its operator.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.folder, self._commit = _find(name)
+        self.index = _index(self.folder, name)
+
+    @property
+    def revision(self) -> str:
+        """The hub's commit, or a digest of all files that are read."""
+        return self._commit or _digest(self.folder)
+
+    @property
+    def family(self) -> str:
+        """The pipeline's class name, as diffusers wrote it."""
+        return str(self.index.get("_class_name", "?"))
+
+    def require(self, *components: str) -> None:
+        """Raise ModelBroken unless all of these parts are listed and their folders are there."""
+        for component in components:
+            if not self._has(component):
+                raise ModelBroken(f"The model {self.name} has no {component}: it is not complete.")
+
+    def require_safety_checker(self) -> None:
+        """Raise ModelUnchecked unless there is one."""
+        if not (self._has("safety_checker") and self._has("feature_extractor")):
+            raise ModelUnchecked(
+                f"The model {self.name} has no safety checker, so none of its pictures could be "
+                "shown: choose a model folder with safety_checker and feature_extractor."
+            )
+
+    def require_tokenizer(self) -> None:
+        """Raise ModelBroken unless its words are there; transformers would make do without."""
+        folder = self.folder / "tokenizer"
+        words = [folder / "vocab.json", folder / "tokenizer.json"]
+        if not (folder / "tokenizer_config.json").is_file() or not any(map(Path.is_file, words)):
+            raise ModelBroken(
+                f"The model {self.name} has no words in its tokenizer: fetch it again."
+            )
+
+    def _has(self, component: str) -> bool:
+        library = (self.index.get(component) or [None])[0]
+        return library is not None and (self.folder / component).is_dir()
+
+
+def _find(name: str) -> tuple[Path, str | None]:
+    if name == STARTER:
+        if not STARTER_FOLDER.is_dir():
+            raise ModelMissing("The starter model is not in this copy of the project.")
+        return STARTER_FOLDER, None
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder, None
+    if folder.is_absolute() or name.startswith(".") or name.count("/") != 1:
+        raise ModelMissing(
+            f"There is no model {name}: give `{STARTER}`, a diffusers folder, or a hub id such as "
+            "stable-diffusion-v1-5/stable-diffusion-v1-5."
+        )
+    snapshot = _fetch(name)
+    return snapshot, snapshot.name
+
+
+def _fetch(name: str) -> Path:
+    """The hub's snapshot, downloaded if it is not here yet."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        return Path(
+            snapshot_download(name, allow_patterns=list(_KINDS), ignore_patterns=list(_VARIANTS))
+        )
+    except HFValidationError as error:
+        raise ModelMissing(f"There is no folder {name}, and it is no id of the hub.") from error
+    except (HfHubHTTPError, OSError) as error:
+        raise _why(name, error) from error
+
+
+def _why(name: str, error: Exception) -> EngineError:
+    """What the hub's error means for whoever chose the model."""
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
+
+    kinds = [type(cause) for cause in _causes(error)]
+    if GatedRepoError in kinds:
+        return ModelGated(
+            f"The model {name} is gated: accept its terms at https://huggingface.co/{name} and set "
+            "HF_TOKEN to a token of that account."
+        )
+    if RepositoryNotFoundError in kinds:
+        return ModelMissing(
+            f"The hub has no model {name} for us: check the name, or set HF_TOKEN if it is private."
+        )
+    status = next((code for code in map(_status, _causes(error)) if code), None)
+    if status in (401, 403):
+        return ModelGated(f"The hub does not let us have the model {name}: check HF_TOKEN.")
+    if LocalEntryNotFoundError in kinds or status is None:
+        return ModelMissing(f"The model {name} is not on this machine and the hub is out of reach.")
+    return ModelMissing(f"The hub did not give the model {name}: it answered {status}.")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _status(error: BaseException) -> int | None:
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    return status if isinstance(status, int) else None
+
+
+def _index(folder: Path, name: str) -> dict[str, Any]:
+    try:
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelBroken(
+            f"The model {name} has no {INDEX}: it is no diffusers folder, or half downloaded."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ModelBroken(f"The model {name} has a damaged {INDEX}: fetch it again.") from error
+    if not isinstance(index, dict):
+        raise ModelBroken(f"The model {name} has a damaged {INDEX}: fetch it again.")
+    return index
+
+
+def _digest(folder: Path) -> str:
+    """sha256 over the names and contents of all files that a pipeline reads."""
+    total = hashlib.sha256()
+    files = {path for kind in _KINDS for path in folder.glob(kind)}
+    for path in sorted(files, key=lambda path: path.relative_to(folder).as_posix()):
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        total.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
+    return total.hexdigest()

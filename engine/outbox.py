@@ -1,0 +1,51 @@
+"""Events on their way to one connection: progress may be skipped, endings never."""
+
+import asyncio
+from collections.abc import Iterator
+
+import msgspec
+
+from engine.contract import Cancelled, Command, Event, Failed, Painted, Queued, Stepped
+from engine.wire import Connection
+
+JobKey = tuple[str, int]
+
+
+class Outbox:
+    """Keeps, for each job, only the newest progress while the other end is slow."""
+
+    def __init__(self) -> None:
+        self._progress: dict[JobKey, Queued | Stepped] = {}
+        self._endings: list[Painted | Failed | Cancelled] = []
+        self._filled = asyncio.Event()
+
+    def put(self, event: Event) -> None:
+        """Take an event; never waits. Call it in the loop's thread."""
+        if isinstance(event, Painted | Failed | Cancelled):
+            self._progress.pop((event.job, event.attempt), None)
+            self._endings.append(event)
+        elif isinstance(event, Queued | Stepped):
+            key = event.job, event.attempt
+            self._progress[key] = _newest(self._progress.get(key), event)
+        self._filled.set()
+
+    async def send_all(self, connection: Connection[Command]) -> None:
+        """Send what comes, for ever. Raises OSError when the other end is gone."""
+        while True:
+            await self._filled.wait()
+            self._filled.clear()
+            for event in self._take():
+                await connection.send(event)
+
+    def _take(self) -> Iterator[Event]:
+        while self._endings:
+            yield self._endings.pop(0)
+        while self._progress:
+            yield self._progress.pop(next(iter(self._progress)))
+
+
+def _newest(old: Queued | Stepped | None, new: Queued | Stepped) -> Queued | Stepped:
+    """The newer one, with the older one's preview if it has none itself."""
+    if isinstance(old, Stepped) and isinstance(new, Stepped) and new.preview is None:
+        return msgspec.structs.replace(new, preview=old.preview)
+    return new

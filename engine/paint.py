@@ -1,0 +1,81 @@
+"""The command `paint`: orders to folders of pictures."""
+
+import logging
+import sys
+from pathlib import Path
+
+import msgspec
+from PIL import Image
+
+from engine.contract import Failed, Paint, Painted, Recipe
+from engine.exits import BadUsage, EngineError, Unpaintable
+from engine.images import blank, grid
+from engine.orders import Order, job
+from engine.painter import Painter
+from engine.worker import Ticket, ending
+
+log = logging.getLogger(__name__)
+
+
+def paint(orders: list[Order], out: Path, painter: Painter, *, apart: bool) -> None:
+    """Paint all orders into `out`, or (apart) each into the folder of its id there.
+
+    All orders are checked before the first is painted.
+    """
+    jobs = [_job(order, painter, apart) for order in orders]
+    folders = [_make(out / each.job if apart else out) for each in jobs]
+    for each, folder in zip(jobs, folders, strict=True):
+        painted = _painted(each, painter)
+        try:
+            _write(each, painted, folder)
+        except OSError as error:
+            raise EngineError(f"{folder} cannot be written to: {error.strerror}.") from error
+
+
+def _job(order: Order, painter: Painter, apart: bool) -> Paint:
+    try:
+        made = job(order, painter.model.card)
+        painter.check(made)
+    except (BadUsage, Unpaintable) as error:
+        raise BadUsage(f"Job {order.id}: {error}" if apart else str(error)) from error
+    return made
+
+
+def _make(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadUsage(f"The folder {folder} cannot be made: {error.strerror}.") from error
+    return folder
+
+
+def _painted(each: Paint, painter: Painter) -> Painted:
+    ended = ending(painter, Ticket(each, report=lambda _: None))
+    if isinstance(ended, Painted):
+        return ended
+    raise EngineError(ended.reason if isinstance(ended, Failed) else "The job was cancelled.")
+
+
+def _write(each: Paint, painted: Painted, folder: Path) -> None:
+    cells = []
+    for nth, (recipe, picture) in enumerate(zip(each.recipes, painted.pictures, strict=True)):
+        file = folder / f"{nth}.png"
+        if picture.blocked:
+            file.unlink(missing_ok=True)  # of an earlier run into the same folder
+            sys.stderr.write(f"{file}: withheld by the safety check, seed {recipe.seed}\n")
+            cells.append(blank(recipe.width, recipe.height, "withheld by\nthe safety check"))
+            continue
+        file.write_bytes(picture.png)
+        sys.stdout.write(f"{file}: {_seed(recipe)}\n")
+        with Image.open(file) as image:
+            cells.append(image.convert("RGB"))
+    grid(cells).save(folder / "grid.png")
+    lines = b"".join(msgspec.json.encode(recipe) + b"\n" for recipe in each.recipes)
+    (folder / "recipes.jsonl").write_bytes(lines)
+    log.info("job %s painted in %.1f s", each.job, painted.seconds)
+
+
+def _seed(recipe: Recipe) -> str:
+    if recipe.subseed_strength == 0.0:
+        return f"seed {recipe.seed}"
+    return f"seed {recipe.seed}, subseed {recipe.subseed} at {recipe.subseed_strength:g}"

@@ -1,0 +1,218 @@
+"""The engine on a socket: commands in, events out, for any number of connections."""
+
+import asyncio
+import contextlib
+import hmac
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from engine.contract import (
+    CONTRACT_VERSION,
+    Cancel,
+    Cancelled,
+    Command,
+    Event,
+    Failed,
+    Hello,
+    Paint,
+    Painted,
+    Ready,
+    Rejected,
+)
+from engine.exits import DeviceBroken, PortTaken
+from engine.outbox import JobKey, Outbox
+from engine.painter import Painter
+from engine.wire import Connection, WireError, command_side
+from engine.worker import Ticket, Worker
+
+HELLO_WITHIN: Final = 10.0
+"""Seconds that a new connection has to say who it is."""
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+def bind(port: int) -> socket.socket:
+    """Take the port on the loopback interface, 0 for any that is free. Raises PortTaken."""
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        raise PortTaken(f"Port {port} is not to be had: {error.strerror}.") from error
+
+
+def end_with_parent() -> None:
+    """End this process as soon as standard input does: its parent is gone.
+
+    The engine keeps nothing that must be saved, so it ends on the spot, whatever it is doing.
+    """
+
+    def watch() -> None:
+        # os.read: a thread blocked in sys.stdin would hold a lock that a clean exit needs.
+        with contextlib.suppress(OSError):
+            while os.read(0, 1024):
+                pass
+        os._exit(0)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+async def serve(listening: socket.socket, painter: Painter, token: str) -> None:
+    """Serve until a signal says stop. Raises DeviceBroken if the accelerator is lost."""
+    loop = asyncio.get_running_loop()
+    stop: asyncio.Future[None] = loop.create_future()
+
+    def end(error: DeviceBroken | None = None) -> None:
+        if stop.done():
+            return
+        if error is None:
+            stop.set_result(None)
+        else:
+            stop.set_exception(error)
+
+    _on_signals(loop, end)
+    worker = Worker(painter, lambda error: _soon(loop, end, error))
+    desk = Reception(worker, Ready(painter.model.card), token)
+    server = await asyncio.start_server(desk.welcome, sock=listening)
+    port = listening.getsockname()[1]
+    sys.stdout.write(f"listening on 127.0.0.1:{port}\n")
+    sys.stdout.flush()
+    log.info("ready: %s, %s", painter.model.card.name, painter.model.card.fingerprint)
+    try:
+        await stop
+    finally:
+        server.close()
+        await desk.close()
+        await asyncio.to_thread(worker.close)
+        log.info("stopped")
+
+
+def _soon(loop: asyncio.AbstractEventLoop, call: Callable[[T], object], what: T) -> None:
+    """Call it in the loop's thread, unless the loop has ended."""
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(call, what)
+
+
+def _on_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], object]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, stop)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
+
+
+class Reception:
+    """Welcomes connections; each has its own jobs, which end when it goes."""
+
+    def __init__(self, worker: Worker, ready: Ready, token: str) -> None:
+        self._worker = worker
+        self._ready = ready
+        self._token = token
+        self._visits: set[asyncio.Task[None]] = set()
+
+    async def close(self) -> None:
+        """End all connections."""
+        for visit in self._visits:
+            visit.cancel()
+        await asyncio.gather(*self._visits, return_exceptions=True)
+
+    async def welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection until it ends, or sends what is no message of ours."""
+        visit = asyncio.current_task()
+        if visit is not None:
+            self._visits.add(visit)
+            visit.add_done_callback(self._visits.discard)
+        async with command_side(reader, writer) as connection:
+            try:
+                await self._introduce(connection)
+                await self._converse(connection)
+            except WireError as error:
+                log.warning("connection rejected: %s", error)
+                with contextlib.suppress(OSError):
+                    await connection.send(Rejected(str(error)))
+            except OSError as error:
+                log.info("connection lost: %s", error)
+
+    async def _introduce(self, connection: Connection[Command]) -> None:
+        try:
+            hello = await asyncio.wait_for(connection.receive(), HELLO_WITHIN)
+        except TimeoutError as error:
+            raise WireError("Say Hello first, with the token.") from error
+        if not isinstance(hello, Hello):
+            raise WireError("Say Hello first, with the token.")
+        if not hmac.compare_digest(hello.token.encode(), self._token.encode()):
+            raise WireError("The token is wrong.")
+        if hello.version != CONTRACT_VERSION:
+            raise WireError(
+                f"You speak version {hello.version}; this engine speaks {CONTRACT_VERSION}."
+            )
+        await connection.send(self._ready)
+
+    async def _converse(self, connection: Connection[Command]) -> None:
+        visit = Visit(self._worker)
+        sending = asyncio.create_task(visit.outbox.send_all(connection))
+        try:
+            while (command := await connection.receive()) is not None:
+                visit.obey(command)
+        finally:
+            visit.end()
+            sending.cancel()
+            with contextlib.suppress(asyncio.CancelledError, OSError):
+                await sending
+
+
+class Visit:
+    """One connection's jobs."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.outbox = Outbox()
+        self._worker = worker
+        self._loop = asyncio.get_running_loop()
+        self._tickets: dict[JobKey, Ticket] = {}
+
+    def obey(self, command: Command) -> None:
+        """Do what was asked. Raises WireError if it makes no sense."""
+        match command:
+            case Paint():
+                self._submit(command)
+            case Cancel():
+                ticket = self._tickets.get((command.job, command.attempt))
+                if ticket is not None:
+                    self._worker.cancel(ticket)
+            case Hello():
+                raise WireError("You have said Hello already.")
+
+    def end(self) -> None:
+        """Nobody listens any more: stop painting for them."""
+        for ticket in list(self._tickets.values()):
+            self._worker.cancel(ticket)
+
+    def _submit(self, job: Paint) -> None:
+        key = job.job, job.attempt
+        if key in self._tickets:
+            raise WireError(f"Job {job.job}, attempt {job.attempt}, was sent twice.")
+        log.info("job %s attempt %d: %d pictures", job.job, job.attempt, len(job.recipes))
+        self._tickets[key] = self._worker.submit(job, self._report_later)
+
+    def _report_later(self, event: Event) -> None:
+        _soon(self._loop, self._hear, event)
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, Painted | Failed | Cancelled):
+            del self._tickets[event.job, event.attempt]
+            log.info("job %s attempt %d: %s", event.job, event.attempt, _in_words(event))
+        self.outbox.put(event)
+
+
+def _in_words(ending: Painted | Failed | Cancelled) -> str:
+    match ending:
+        case Painted():
+            return f"painted in {ending.seconds:.1f} s"
+        case Failed():
+            return f"failed: {ending.reason}"
+        case Cancelled():
+            return "cancelled"

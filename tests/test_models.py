@@ -1,0 +1,256 @@
+"""Finding and loading models: what cannot be used is said in one sentence, with its own code."""
+
+import json
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import constants
+from safetensors.torch import load_file, save_file
+
+from engine import models
+from engine.exits import EngineError, ModelBroken, ModelGated, ModelMissing, ModelUnchecked
+from engine.hardware import prepare
+from engine.models.files import Files
+from tests import tiny_model
+from tests.engine_parts import painter
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder with all that it needs."""
+    return tiny_model.save(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture
+def folder(whole: Path, tmp_path: Path) -> Path:
+    """A copy of it that may be damaged."""
+    return Path(shutil.copytree(whole, tmp_path / "tiny"))
+
+
+def refusal(folder: Path) -> EngineError:
+    """Why this model cannot be loaded."""
+    with pytest.raises(EngineError) as raised:
+        models.load(str(folder), prepare())
+    assert "\n" not in str(raised.value)
+    return raised.value
+
+
+def change_index(folder: Path, **changes: Any) -> None:  # noqa: ANN401 - any JSON
+    """Write other values into the model's index."""
+    index = folder / "model_index.json"
+    index.write_text(json.dumps(json.loads(index.read_text()) | changes))
+
+
+def cut(file: Path) -> None:
+    """As a download leaves it that was stopped."""
+    file.write_bytes(file.read_bytes()[:-200])
+
+
+def empty(file: Path) -> None:
+    """As a full disk leaves it."""
+    file.write_bytes(b"")
+
+
+def point(file: Path) -> None:
+    """As a clone without Git LFS leaves it."""
+    file.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n")
+
+
+def punch(file: Path) -> None:
+    """Weights with a hole: libraries would fill it with random numbers."""
+    tensors = load_file(file)
+    del tensors[sorted(tensors)[3]]
+    save_file(tensors, file)
+
+
+WEIGHTS = [
+    "unet/diffusion_pytorch_model.safetensors",
+    "vae/diffusion_pytorch_model.safetensors",
+    "text_encoder/model.safetensors",
+    "safety_checker/model.safetensors",
+]
+
+
+@pytest.mark.parametrize("damage", [cut, empty, point, punch, Path.unlink])
+@pytest.mark.parametrize("file", WEIGHTS)
+def test_damaged_weights_are_refused(
+    folder: Path, file: str, damage: Callable[[Path], None]
+) -> None:
+    """No part is ever painted with, or checked with, that is not whole."""
+    damage(folder / file)
+    assert isinstance(refusal(folder), ModelBroken)
+
+
+@pytest.mark.parametrize("damage", [cut, empty, Path.unlink])
+@pytest.mark.parametrize(
+    "file",
+    [
+        "model_index.json",
+        "unet/config.json",
+        "scheduler/scheduler_config.json",
+        "tokenizer/tokenizer.json",
+        "tokenizer/tokenizer_config.json",
+        "feature_extractor/preprocessor_config.json",
+    ],
+)
+def test_damaged_settings_are_refused(
+    folder: Path, file: str, damage: Callable[[Path], None]
+) -> None:
+    """A model that is half downloaded may lack any of its files."""
+    damage(folder / file)
+    assert isinstance(refusal(folder), ModelBroken)
+
+
+@pytest.mark.parametrize("component", ["unet", "vae", "text_encoder", "tokenizer", "scheduler"])
+def test_a_missing_part_is_named(folder: Path, component: str) -> None:
+    """Whoever copied the model knows what to copy."""
+    shutil.rmtree(folder / component)
+    assert f"no {component}" in str(refusal(folder))
+
+
+def test_a_model_without_a_safety_checker_is_refused(folder: Path) -> None:
+    """What nobody can check, nobody may see."""
+    change_index(folder, safety_checker=[None, None])
+    assert isinstance(refusal(folder), ModelUnchecked)
+
+
+def test_a_safety_checker_that_is_not_there_is_refused(folder: Path) -> None:
+    """To be listed is not enough."""
+    shutil.rmtree(folder / "safety_checker")
+    assert isinstance(refusal(folder), ModelUnchecked)
+
+
+def test_another_family_is_named(folder: Path) -> None:
+    """A model that we cannot paint with yet says what it is."""
+    change_index(folder, _class_name="FluxPipeline")
+    assert "FluxPipeline" in str(refusal(folder))
+
+
+def test_an_index_that_is_no_object_is_refused(folder: Path) -> None:
+    """JSON, but not of a model."""
+    (folder / "model_index.json").write_text("[]")
+    assert isinstance(refusal(folder), ModelBroken)
+
+
+@pytest.mark.parametrize(
+    "name", ["/nowhere", "./nowhere", "../nowhere", "nowhere", "a/b/c", "a b/c"]
+)
+def test_a_model_that_is_nowhere_is_missing(name: str) -> None:
+    """The sentence says what may be given."""
+    with pytest.raises(ModelMissing):
+        Files(name)
+
+
+def test_a_folder_without_a_model_is_broken(tmp_path: Path) -> None:
+    """It may be half downloaded."""
+    with pytest.raises(ModelBroken, match="no model_index"):
+        Files(str(tmp_path))
+
+
+def test_a_revision_is_what_the_files_hold(whole: Path, folder: Path) -> None:
+    """The same weights have the same revision in any folder; any change gives another."""
+    revision = Files(str(whole)).revision
+    assert Files(str(folder)).revision == revision
+    (folder / "README.md").write_text("not read by anybody")
+    assert Files(str(folder)).revision == revision
+    point(folder / WEIGHTS[0])
+    assert Files(str(folder)).revision != revision
+
+
+def test_a_card_says_what_a_model_is() -> None:
+    """Enough for somebody who has never seen torch."""
+    card = painter().model.card
+    assert (card.native, len(card.revision)) == (64, 64)
+    assert card.largest >= card.native**2
+    for part in ("torch", "diffusers", "transformers", "pillow", "float32", "threads"):
+        assert part in card.fingerprint
+
+
+class Hub(ThreadingHTTPServer):
+    """A hub that answers every question with this."""
+
+    def __init__(self, status: int, code: str = "") -> None:
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.status = status
+        self.code = code
+        self.tokens: list[str | None] = []
+
+
+class Answer(BaseHTTPRequestHandler):
+    """The hub's one answer."""
+
+    server: Hub
+
+    def do_GET(self) -> None:
+        """Give it, and remember who asked."""
+        self.server.tokens.append(self.headers.get("authorization"))
+        self.send_response(self.server.status)
+        self.send_header("X-Error-Code", self.server.code)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_HEAD = do_GET
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Be quiet."""
+
+
+@contextmanager
+def answering(hub: Hub, monkeypatch: pytest.MonkeyPatch, cache: Path) -> Iterator[None]:
+    """Make this hub the one that is asked, with nothing downloaded yet."""
+    monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{hub.server_port}")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setenv("HF_TOKEN", "hf_of_this_test")
+    thread = threading.Thread(target=hub.serve_forever)
+    thread.start()
+    with hub:
+        yield
+        hub.shutdown()
+    thread.join()
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind", "said"),
+    [
+        (403, "GatedRepo", ModelGated, "set HF_TOKEN"),
+        (401, "GatedRepo", ModelGated, "accept its terms"),
+        (401, "RepoNotFound", ModelMissing, "no model a/b"),
+        (404, "RepoNotFound", ModelMissing, "no model a/b"),
+        (403, "", ModelGated, "check HF_TOKEN"),
+        (503, "", ModelMissing, "out of reach"),
+    ],
+)
+def test_the_hub_has_its_reasons(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    status: int,
+    code: str,
+    kind: type[EngineError],
+    said: str,
+) -> None:
+    """Gated, unknown or out of reach: each has its own words; the token goes along."""
+    hub = Hub(status, code)
+    with answering(hub, monkeypatch, tmp_path), pytest.raises(kind, match=said):
+        Files("a/b")
+    assert "Bearer hf_of_this_test" in hub.tokens
+
+
+def test_what_was_downloaded_needs_no_hub(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, whole: Path
+) -> None:
+    """With the hub away, the snapshot of last time is used, and its commit is the revision."""
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    cached = tmp_path / "models--a--b"
+    shutil.copytree(whole, cached / "snapshots" / commit)
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text(commit)
+    with answering(Hub(503), monkeypatch, tmp_path):
+        files = Files("a/b")
+    assert files.revision == commit
+    assert files.family == "StableDiffusionPipeline"

@@ -1,0 +1,189 @@
+"""The loop that paints: same bits in any company, true reasons for what fails, quick to stop."""
+
+import io
+from typing import Any
+
+import pytest
+from PIL import Image, ImageChops
+
+from engine.contract import Event, Paint, Painting, Recipe, Sampler, Stepped
+from engine.exits import Stopped, Unpaintable
+from engine.images import BLANK, png, sha256
+from engine.painter import Painter
+from tests import tiny_model
+from tests.engine_parts import job, painter, pictures, recipe, sketch
+
+
+def paintings(work: Paint, by: Painter | None = None) -> tuple[Painting, ...]:
+    """The finished pictures of a job."""
+    return (by or painter()).paint(work, lambda _: None, lambda: False).pictures
+
+
+def digests(*recipes: Recipe) -> list[str]:
+    """The pictures of these recipes, painted together, by their digests."""
+    return [painting.sha256 for painting in paintings(job(*recipes))]
+
+
+@pytest.mark.parametrize("guidance", [1.0, 5.0])
+@pytest.mark.parametrize("sampler", [Sampler.DDIM, Sampler.EULER_A, Sampler.DPMPP_2M_SDE])
+@pytest.mark.parametrize(("width", "height"), [(64, 64), (136, 72)])
+def test_a_picture_alone_is_the_picture_among_its_siblings(
+    width: int, height: int, sampler: Sampler, guidance: float
+) -> None:
+    """A replay paints one picture of four, and gets the same bits."""
+    grid = [
+        recipe(
+            seed=seed,
+            sampler=sampler,
+            guidance=guidance,
+            width=width,
+            height=height,
+            row_class=8,
+        )
+        for seed in range(40, 44)
+    ]
+    together = digests(*grid)
+    assert len(set(together)) == 4
+    assert together == [digests(each)[0] for each in grid]
+
+
+def test_company_changes_nothing() -> None:
+    """Pictures of other prompts, samplers, steps and sizes in the same job: same bits."""
+    mixed = [
+        recipe(row_class=8),
+        recipe(row_class=8, prompt="a boat", steps=9, sampler=Sampler.HEUN),
+        recipe(row_class=8, width=72, guidance=1.0, sampler=Sampler.LCM),
+        recipe(row_class=2, negative="grey", subseed=3, subseed_strength=0.4),
+    ]
+    assert digests(*mixed) == [digests(each)[0] for each in mixed]
+
+
+def test_more_rows_than_their_class_take_turns() -> None:
+    """Four pictures of row class 2 are painted two rows at a time, each as if it were alone."""
+    grid = [recipe(seed=seed) for seed in range(4)]
+    assert digests(*grid) == [digests(each)[0] for each in grid]
+
+
+def test_a_sketch_among_siblings_keeps_its_bits() -> None:
+    """Each of four paintings of a sketch can be painted again alone."""
+    data = png(sketch())
+    grid = [
+        recipe(seed=seed, row_class=8, source=sha256(data), strength=0.6, steps=5)
+        for seed in range(4)
+    ]
+    together = paintings(job(*grid, source=data))
+    alone = [paintings(job(each, source=data))[0] for each in grid]
+    assert [one.sha256 for one in together] == [one.sha256 for one in alone]
+
+
+def test_a_sketch_of_another_size_is_fitted() -> None:
+    """The source is cut to the recipe's size, whatever size it comes in."""
+    data = png(sketch(200, 100))
+    wanted = recipe(source=sha256(data), strength=0.5, width=64, height=96)
+    assert pictures(job(wanted, source=data))[0].size == (64, 96)
+
+
+def test_every_evaluation_is_reported() -> None:
+    """Steps count evaluations: a second-order sampler has more of them than steps."""
+    seen: list[Event] = []
+    painter().paint(job(recipe(sampler=Sampler.HEUN, steps=6)), seen.append, lambda: False)
+    steps = [event for event in seen if isinstance(event, Stepped)]
+    assert [step.step for step in steps] == list(range(1, 12))
+    assert {step.steps for step in steps} == {11}
+    assert [step.step for step in steps if step.preview] == [4, 8]
+
+
+def test_a_preview_is_a_small_grid() -> None:
+    """One cell for each picture, in reading order."""
+    seen = previews_of(painter())
+    with Image.open(io.BytesIO(seen[0])) as preview:
+        assert preview.format == "JPEG"
+        assert preview.size == (128, 128)
+
+
+def test_who_wants_no_previews_gets_none() -> None:
+    """They cost time."""
+    seen: list[Event] = []
+    work = job(recipe(steps=9), previews=False)
+    painter().paint(work, seen.append, lambda: False)
+    assert not any(event.preview for event in seen if isinstance(event, Stepped))
+
+
+def previews_of(by: Painter) -> list[bytes]:
+    """The previews of a job of three pictures."""
+    seen: list[Event] = []
+    three = [recipe(by, steps=9, seed=seed, row_class=8) for seed in range(3)]
+    by.paint(job(*three), seen.append, lambda: False)
+    return [event.preview for event in seen if isinstance(event, Stepped) and event.preview]
+
+
+def test_a_flagged_preview_is_blank() -> None:
+    """What may not be shown in the end may not be shown on the way."""
+    for data in previews_of(painter(tiny_model.ALWAYS)):
+        with Image.open(io.BytesIO(data)) as preview:
+            flat = Image.new("RGB", preview.size, BLANK)
+            apart = ImageChops.difference(preview.convert("RGB"), flat).convert("L")
+            assert max(apart.tobytes()) <= 3
+
+
+def test_a_flagged_picture_has_a_digest_but_no_bytes() -> None:
+    """The bot can record what was painted, and can never show it."""
+    flagging = painter(tiny_model.ALWAYS)
+    [blocked] = paintings(job(recipe(flagging)), flagging)
+    [shown] = paintings(job())
+    assert blocked.blocked and not blocked.png
+    assert not shown.blocked
+    assert blocked.sha256 == shown.sha256 == sha256(shown.png)
+
+
+def test_a_job_stops_between_two_evaluations() -> None:
+    """Nothing is evaluated after somebody asked to stop."""
+    seen: list[Event] = []
+    with pytest.raises(Stopped):
+        painter().paint(job(recipe(steps=50)), seen.append, lambda: len(seen) == 3)
+    assert len(seen) == 3
+
+
+def test_a_picture_of_no_numbers_is_a_failure() -> None:
+    """Numbers that overflowed are no verdict of the safety check."""
+
+    def overflow(pipeline: Any) -> None:  # noqa: ANN401 - diffusers has no types
+        pipeline.unet.conv_out.bias.fill_(float("nan"))
+
+    spoiled = painter(change=overflow)
+    with pytest.raises(Unpaintable, match="overflowed"):
+        paintings(job(recipe(spoiled)), spoiled)
+
+
+def test_a_black_picture_is_a_failure() -> None:
+    """Black all over means that something went wrong, and it is said."""
+
+    def blacken(pipeline: Any) -> None:  # noqa: ANN401 - diffusers has no types
+        pipeline.vae.decoder.conv_out.bias.fill_(-1000.0)
+
+    spoiled = painter(change=blacken)
+    with pytest.raises(Unpaintable, match="all black"):
+        paintings(job(recipe(spoiled)), spoiled)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"model": "other"}, "needs the model other"),
+        ({"revision": "0" * 64}, "needs the model"),
+        ({"adapters": ("a",)}, "adapters"),
+        ({"width": 2048, "height": 2048}, "too large"),
+        ({"source": "0" * 64, "strength": 0.5}, "sketch"),
+    ],
+)
+def test_what_this_engine_cannot_paint_it_says(changes: dict[str, Any], reason: str) -> None:
+    """A recipe for another engine is refused before the first evaluation."""
+    with pytest.raises(Unpaintable, match=reason):
+        paintings(job(recipe(**changes)))
+
+
+def test_a_source_that_is_no_picture_is_refused() -> None:
+    """The digest may be right and the file still be nonsense."""
+    wanted = recipe(source=sha256(b"nonsense"), strength=0.5)
+    with pytest.raises(Unpaintable, match="no picture"):
+        paintings(job(wanted, source=b"nonsense"))

@@ -1,0 +1,139 @@
+"""Every sampler paints what diffusers' own pipelines paint."""
+
+from typing import Any, Final
+
+import diffusers
+import numpy
+import pytest
+import torch
+from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
+from PIL import Image
+
+from engine.contract import Recipe, Sampler
+from engine.exits import Unpaintable
+from engine.images import png, sha256
+from engine.samplers import Course
+from tests.engine_parts import job, painter, pictures, recipe, sketch
+
+LEVELS: Final = 2
+"""Of 255: how far apart two pictures may be anywhere."""
+MADE_OF: Final[dict[Sampler, tuple[str, dict[str, Any]]]] = {
+    Sampler.PNDM: ("PNDMScheduler", {"skip_prk_steps": True}),
+    Sampler.LMS: ("LMSDiscreteScheduler", {}),
+    Sampler.DDIM: ("DDIMScheduler", {"clip_sample": False, "set_alpha_to_one": False}),
+    Sampler.DDPM: ("DDPMScheduler", {"clip_sample": False}),
+    Sampler.EULER: ("EulerDiscreteScheduler", {}),
+    Sampler.EULER_A: ("EulerAncestralDiscreteScheduler", {}),
+    Sampler.HEUN: ("HeunDiscreteScheduler", {}),
+    Sampler.DPM2: ("KDPM2DiscreteScheduler", {}),
+    Sampler.DPM2_A: ("KDPM2AncestralDiscreteScheduler", {}),
+    Sampler.DPMPP_2M: ("DPMSolverMultistepScheduler", {}),
+    Sampler.DPMPP_2M_KARRAS: ("DPMSolverMultistepScheduler", {"use_karras_sigmas": True}),
+    Sampler.DPMPP_2M_SDE: ("DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}),
+    Sampler.UNIPC: ("UniPCMultistepScheduler", {}),
+    Sampler.DEIS: ("DEISMultistepScheduler", {}),
+    Sampler.LCM: ("LCMScheduler", {}),
+    Sampler.TCD: ("TCDScheduler", {}),
+}
+
+
+def of_diffusers(wanted: Recipe, source: Image.Image | None = None) -> Image.Image:
+    """What diffusers' own pipeline paints for this recipe."""
+    parts = pipeline_parts()
+    name, named = MADE_OF[wanted.sampler]
+    parts["scheduler"] = getattr(diffusers, name).from_config(parts["scheduler"].config, **named)
+    options: dict[str, Any] = {
+        "prompt": wanted.prompt,
+        "negative_prompt": wanted.negative or None,
+        "num_inference_steps": wanted.steps,
+        "guidance_scale": wanted.guidance,
+        "generator": torch.Generator("cpu").manual_seed(wanted.seed),
+    }
+    if source is None:
+        pipeline = StableDiffusionPipeline(**parts, requires_safety_checker=False)
+        options |= {"width": wanted.width, "height": wanted.height}
+    else:
+        pipeline = StableDiffusionImg2ImgPipeline(**parts, requires_safety_checker=False)
+        options |= {"image": source, "strength": wanted.strength}
+    pipeline.set_progress_bar_config(disable=True)
+    picture = pipeline(**options).images[0]
+    assert isinstance(picture, Image.Image)
+    return picture
+
+
+def pipeline_parts() -> dict[str, Any]:
+    """The tiny model's components, without a safety checker."""
+    pipeline: Any = painter().model
+    return dict(pipeline._pipeline.components) | {"safety_checker": None}
+
+
+def assert_alike(ours: Image.Image, theirs: Image.Image) -> None:
+    """No channel of any pixel is more than LEVELS apart, and there is something to compare."""
+    one, two = (numpy.asarray(picture).astype(int) for picture in (ours, theirs))
+    assert one.shape == two.shape
+    assert abs(one - two).max() <= LEVELS
+    assert two.std() > 4, "a flat picture proves nothing"
+
+
+@pytest.mark.parametrize("sampler", Sampler)
+def test_a_picture_is_what_the_pipeline_paints(sampler: Sampler) -> None:
+    """From noise, with guidance and a negative prompt, in each sampler."""
+    wanted = recipe(sampler=sampler, steps=6, negative="blue", guidance=6.0)
+    assert_alike(pictures(job(wanted))[0], of_diffusers(wanted))
+
+
+@pytest.mark.parametrize("strength", [0.35, 0.8, 1.0])
+@pytest.mark.parametrize("sampler", Sampler)
+def test_a_painted_sketch_is_what_the_pipeline_paints(sampler: Sampler, strength: float) -> None:
+    """From a sketch, in each sampler."""
+    source = sketch()
+    data = png(source)
+    wanted = recipe(sampler=sampler, steps=6, source=sha256(data), strength=strength)
+    assert_alike(pictures(job(wanted, source=data))[0], of_diffusers(wanted, source))
+
+
+@pytest.mark.parametrize("sampler", Sampler)
+def test_a_grid_is_what_the_pipeline_paints(sampler: Sampler) -> None:
+    """Four pictures that share their batches are those that the pipeline paints one by one."""
+    wanted = [recipe(sampler=sampler, steps=3, seed=seed, row_class=8) for seed in range(90, 94)]
+    for ours, each in zip(pictures(job(*wanted)), wanted, strict=True):
+        assert_alike(ours, of_diffusers(each))
+
+
+@pytest.mark.parametrize("guidance", [0.0, 1.0, 1.5, 30.0])
+def test_any_guidance_is_what_the_pipeline_does(guidance: float) -> None:
+    """Guidance of 1 or less is none at all; 30 is a lot."""
+    wanted = recipe(guidance=guidance, negative="green, dull", steps=6)
+    assert_alike(pictures(job(wanted))[0], of_diffusers(wanted))
+
+
+@pytest.mark.parametrize(("width", "height"), [(64, 128), (120, 72), (200, 64)])
+def test_any_size_is_what_the_pipeline_paints(width: int, height: int) -> None:
+    """Pictures need not be square, nor of whole blocks of 64 pixels."""
+    wanted = recipe(width=width, height=height, steps=3)
+    assert_alike(pictures(job(wanted))[0], of_diffusers(wanted))
+
+
+def test_a_long_prompt_is_cut_where_the_pipeline_cuts_it() -> None:
+    """What the text encoder cannot read is not read."""
+    wanted = recipe(prompt="a very long story of a house " * 20, negative="no end " * 60)
+    assert_alike(pictures(job(wanted))[0], of_diffusers(wanted))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 25])
+@pytest.mark.parametrize("sampler", Sampler)
+def test_any_number_of_steps_is_what_the_pipeline_paints(sampler: Sampler, steps: int) -> None:
+    """One step is enough for every sampler, and many are not too many."""
+    wanted = recipe(sampler=sampler, steps=steps)
+    assert_alike(pictures(job(wanted))[0], of_diffusers(wanted))
+
+
+@pytest.mark.parametrize("sampler", [Sampler.LCM, Sampler.TCD])
+def test_a_sampler_says_how_many_steps_it_takes(sampler: Sampler) -> None:
+    """Those that walk a teacher's steps cannot take more of them than there are."""
+    with pytest.raises(Unpaintable, match="cannot take 51 steps"):
+        Course(
+            recipe(sampler=sampler, steps=51),
+            painter().model.scheduler_config,
+            torch.device("cpu"),
+        )

@@ -1,0 +1,236 @@
+"""The engine on a socket, over real connections and with a real, tiny model."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+
+from engine.contract import (
+    Cancel,
+    Cancelled,
+    Command,
+    Ending,
+    Event,
+    Failed,
+    Hello,
+    Painted,
+    Queued,
+    Ready,
+    Rejected,
+    Stepped,
+)
+from engine.exits import DeviceBroken, PortTaken
+from engine.images import sha256
+from engine.server import Reception, bind
+from engine.wire import Connection, event_side
+from engine.worker import Worker
+from tests.engine_parts import job, painter, recipe
+
+TOKEN = "a secret of two processes"  # noqa: S105 - of this test alone
+
+
+class Engine:
+    """A reception on a port, and ways to talk to it."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    @contextlib.asynccontextmanager
+    async def visitor(self) -> AsyncIterator[Connection[Event]]:
+        """A connection that has not said Hello."""
+        async with event_side(*await asyncio.open_connection("127.0.0.1", self.port)) as events:
+            yield events
+
+    @contextlib.asynccontextmanager
+    async def friend(self) -> AsyncIterator[Connection[Event]]:
+        """A connection that has been let in."""
+        async with self.visitor() as events:
+            await events.send(Hello(TOKEN))
+            assert isinstance(await events.receive(), Ready)
+            yield events
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[Engine]:
+    """A running engine with the tiny model."""
+    fatal: list[DeviceBroken] = []
+    worker = Worker(painter(), fatal.append)
+    reception = Reception(worker, Ready(painter().model.card), TOKEN)
+    listening = bind(0)
+    server = await asyncio.start_server(reception.welcome, sock=listening)
+    yield Engine(listening.getsockname()[1])
+    server.close()
+    await reception.close()
+    await asyncio.to_thread(worker.close)
+    assert not fatal
+
+
+async def events_of(events: Connection[Event], name: str) -> list[Event]:
+    """All of one job's events, to its ending."""
+    seen: list[Event] = []
+    while True:
+        event = await asyncio.wait_for(events.receive(), 60)
+        assert event is not None and not isinstance(event, Ready | Rejected), event
+        if event.job == name:
+            seen.append(event)
+            if isinstance(event, Ending):
+                return seen
+
+
+async def rejection(engine: Engine, *said: Command) -> str:
+    """Why the engine closes the connection on which this is said."""
+    async with engine.visitor() as events:
+        for command in said:
+            await events.send(command)
+        answers = [await events.receive()]
+        while answers[-1] is not None:
+            answers.append(await events.receive())
+        rejected = answers[-2]
+        assert isinstance(rejected, Rejected)
+        return rejected.reason
+
+
+async def test_a_job_ends_with_its_pictures(engine: Engine) -> None:
+    """A job is queued, steps forward with a preview at times, and ends once, with pictures."""
+    async with engine.friend() as events:
+        await events.send(job(recipe(steps=9), recipe(steps=9, seed=8)))
+        seen = await events_of(events, "a")
+    assert isinstance(seen[0], Queued | Stepped)
+    steps = [event for event in seen if isinstance(event, Stepped)]
+    assert [event.step for event in steps] == sorted({event.step for event in steps})
+    assert all(event.steps == 9 for event in steps)
+    assert any(event.preview for event in steps)
+    painted = seen[-1]
+    assert isinstance(painted, Painted)
+    assert len({picture.sha256 for picture in painted.pictures}) == 2
+    assert all(sha256(picture.png) == picture.sha256 for picture in painted.pictures)
+    assert painted.seconds > 0
+
+
+async def test_only_those_with_the_token_are_let_in(engine: Engine) -> None:
+    """A wrong token, another version, or no Hello at all: a reason, and the door."""
+    assert "token" in await rejection(engine, Hello("guess"))
+    assert "version" in await rejection(engine, Hello(TOKEN, version=99))
+    assert "Hello" in await rejection(engine, job())
+
+
+async def test_hello_is_said_once(engine: Engine) -> None:
+    """A second Hello makes no sense."""
+    assert "already" in await rejection(engine, Hello(TOKEN), Hello(TOKEN))
+
+
+async def test_a_job_is_sent_once(engine: Engine) -> None:
+    """The same job and attempt twice makes no sense: it would have two endings."""
+    long = job(recipe(steps=150))
+    assert "twice" in await rejection(engine, Hello(TOKEN), long, long)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [b"\x00\x00\x00\x02{}", b"\xff\xff\xff\xff", b"GET / HTTP/1.1\r\n\r\n", b"\x00\x00\x00\x09ab"],
+    ids=["json", "too large", "http", "cut short"],
+)
+async def test_a_bad_frame_closes_its_connection_only(engine: Engine, frame: bytes) -> None:
+    """Whatever comes in, the sender gets a reason and everybody else goes on."""
+    async with engine.friend() as other:
+        reader, writer = await asyncio.open_connection("127.0.0.1", engine.port)
+        async with event_side(reader, writer) as events:
+            writer.write(frame)
+            writer.write_eof()
+            assert isinstance(await events.receive(), Rejected)
+            assert await events.receive() is None
+        await other.send(job())
+        assert isinstance((await events_of(other, "a"))[-1], Painted)
+
+
+async def test_a_recipe_that_cannot_be_is_a_bad_frame(engine: Engine) -> None:
+    """The engine trusts no recipe: it is checked again when it is read from the wire."""
+    body = msgspec.msgpack.encode(job())
+    body = body.replace(b"\xa5steps\x04", b"\xa5steps\x00")
+    reader, writer = await asyncio.open_connection("127.0.0.1", engine.port)
+    async with event_side(reader, writer) as events:
+        await events.send(Hello(TOKEN))
+        assert isinstance(await events.receive(), Ready)
+        writer.write(len(body).to_bytes(4, "big") + body)
+        rejected = await events.receive()
+    assert isinstance(rejected, Rejected)
+    assert "Steps is 0" in rejected.reason
+
+
+async def test_a_running_job_can_be_cancelled(engine: Engine) -> None:
+    """A cancel stops a job between two evaluations, and the next job is painted."""
+    async with engine.friend() as events:
+        await events.send(job(recipe(steps=150), job="long"))
+        await events.send(job(job="next"))
+        while not isinstance(await events.receive(), Stepped):
+            pass
+        await events.send(Cancel(job="long", attempt=1))
+        assert isinstance((await events_of(events, "long"))[-1], Cancelled)
+        assert isinstance((await events_of(events, "next"))[-1], Painted)
+
+
+async def test_a_waiting_job_is_cancelled_at_once(engine: Engine) -> None:
+    """A job that waits ends when it is cancelled, not when its turn comes."""
+    async with engine.friend() as events:
+        await events.send(job(recipe(steps=150), job="long"))
+        await events.send(job(job="waiting"))
+        await events.send(Cancel(job="waiting", attempt=1))
+        seen = await events_of(events, "waiting")
+        assert isinstance(seen[-1], Cancelled)
+        await events.send(Cancel(job="long", attempt=1))
+        assert isinstance((await events_of(events, "long"))[-1], Cancelled)
+
+
+async def test_cancelling_an_unknown_job_is_no_error(engine: Engine) -> None:
+    """A cancel may cross its job's ending on the way."""
+    async with engine.friend() as events:
+        await events.send(Cancel(job="never", attempt=3))
+        await events.send(job())
+        assert isinstance((await events_of(events, "a"))[-1], Painted)
+
+
+async def test_a_lost_connection_takes_its_jobs_along(engine: Engine) -> None:
+    """Nobody waits behind the jobs of a bot that is gone."""
+    async with engine.friend() as gone:
+        for name in "abc":
+            await gone.send(job(*[recipe(steps=150)] * 4, job=name))
+        await gone.receive()
+    async with engine.friend() as events:
+        await events.send(job(job="mine"))
+        seen = await asyncio.wait_for(events_of(events, "mine"), 5)
+    assert isinstance(seen[-1], Painted)
+
+
+async def test_a_job_that_cannot_be_painted_says_why(engine: Engine) -> None:
+    """A job fails in words, and the engine goes on."""
+    async with engine.friend() as events:
+        await events.send(job(recipe(model="another"), job="model"))
+        await events.send(job(recipe(sampler="lcm", steps=60), job="steps"))
+        await events.send(job(recipe(source="00", strength=0.5), job="sketch", source=b"?"))
+        await events.send(job(recipe(width=2048, height=2048), job="size"))
+        failures = [await events_of(events, name) for name in ("model", "steps", "sketch", "size")]
+        await events.send(job())
+        assert isinstance((await events_of(events, "a"))[-1], Painted)
+    reasons = [seen[-1].reason for seen in failures if isinstance(seen[-1], Failed)]
+    assert len(reasons) == 4
+    assert "another" in reasons[0]
+    assert "60 steps" in reasons[1]
+    assert "sketch" in reasons[2]
+    assert "too large" in reasons[3]
+
+
+async def test_attempts_of_a_job_are_told_apart(engine: Engine) -> None:
+    """Two attempts of one job each have their ending, which bears their number."""
+    async with engine.friend() as events:
+        for attempt in (1, 2):
+            await events.send(job(attempt=attempt))
+        endings = [(await events_of(events, "a"))[-1] for _ in range(2)]
+    assert sorted(ending.attempt for ending in endings if isinstance(ending, Painted)) == [1, 2]
+
+
+def test_a_port_that_is_taken_is_said_to_be() -> None:
+    """Two engines cannot have one port."""
+    with bind(0) as first, pytest.raises(PortTaken, match="Port"):
+        bind(first.getsockname()[1])
