@@ -1,0 +1,43 @@
+"""The INTERACTION_CREATE event, in the shape that the gateway sends it."""
+
+from bot.playground.bodies import FILE_LIMIT
+from bot.playground.compose import event_json
+from bot.playground.errors import Json
+from bot.playground.guilds import member_json
+from bot.playground.interactions import Interaction
+from bot.playground.payloads import GUILD_OWNER, channel_json, user_json
+from bot.playground.world import APPLICATION_ID, GUILD_ID
+
+LOCALE = "en-US"
+
+
+def interaction_json(interaction: Interaction) -> Json:
+    """Everything that a bot learns about what a person asked."""
+    channel, user = interaction.channel, interaction.user
+    made: Json = {
+        "id": str(interaction.id),
+        "application_id": str(APPLICATION_ID),
+        "type": int(interaction.kind),
+        "token": interaction.token,
+        "version": 1,
+        "data": interaction.data,
+        "channel": channel_json(channel),
+        "channel_id": str(channel.id),
+        "locale": LOCALE,
+        "app_permissions": str(int(channel.bot_permissions)),
+        "entitlements": [],
+        "authorizing_integration_owners": {GUILD_OWNER: str(GUILD_ID) if channel.in_guild else "0"},
+        "attachment_size_limit": FILE_LIMIT,
+        "context": 0 if channel.in_guild else 1,
+    }
+    if channel.in_guild:
+        permissions = {"permissions": str(int(user.permissions))}
+        made["member"] = member_json(user) | permissions
+        made["guild_id"] = str(GUILD_ID)
+        made["guild"] = {"id": str(GUILD_ID), "locale": LOCALE, "features": []}
+        made["guild_locale"] = LOCALE
+    else:
+        made["user"] = user_json(user)
+    if interaction.message:
+        made["message"] = event_json(interaction.world, interaction.message)
+    return made

@@ -1,0 +1,58 @@
+"""Faults on demand: answers that fail, come late, or get lost after the work was done."""
+
+from dataclasses import dataclass
+
+from bot.playground.calls import Response
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What goes wrong with one request.
+
+    With `after_commit` the request is carried out and only its answer is replaced; `drop` cuts the
+    connection instead of answering (half of a file is sent); `delay` (seconds) comes first. A 429
+    without `via` looks like a ban by the network in front of Discord.
+    """
+
+    status: int = 0
+    after_commit: bool = False
+    drop: bool = False
+    delay: float = 0.0
+    retry_after: float = 0.1
+    via: bool = True
+
+    @property
+    def instead(self) -> bool:
+        """Whether the request is not carried out at all."""
+        return bool(self.status or self.drop) and not self.after_commit
+
+    def response(self, headers: dict[str, str]) -> Response:
+        """The failing answer."""
+        headers = dict(headers)
+        if not self.via:
+            headers.pop("Via", None)
+        if self.status == 429:
+            headers["Retry-After"] = str(self.retry_after)
+            headers["X-RateLimit-Scope"] = "shared"
+            limited = {"message": "You are being rate limited.", "code": 0, "global": False}
+            return Response(429, limited | {"retry_after": self.retry_after}, headers)
+        return Response(self.status or 500, {"message": "A fault on demand", "code": 0}, headers)
+
+
+class Faults:
+    """Faults that wait for the request they belong to."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[str, str, Fault]] = []
+
+    def next(self, method: str, path: str, fault: Fault, *, times: int = 1) -> None:
+        """Let the next requests by this method, with this text in their path, go wrong."""
+        self._waiting += [(method, path, fault)] * times
+
+    def take(self, method: str, path: str) -> Fault | None:
+        """The fault that belongs to this request, if any; it is used up."""
+        for number, (wanted, part, fault) in enumerate(self._waiting):
+            if wanted == method and part in path:
+                del self._waiting[number]
+                return fault
+        return None

@@ -1,0 +1,93 @@
+"""What one viewer of the page sees, streamed to it as it changes."""
+
+import json
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from bot.playground.errors import Json
+from bot.playground.payloads import message_json, reactions_json
+from bot.playground.people import Person
+from bot.playground.world import Channel, Message
+
+if TYPE_CHECKING:
+    from bot.playground.server import Playground
+
+SHOWN = 100  # messages of a channel that a fresh page gets
+KEEPALIVE_SECONDS = 15.0
+
+
+class Viewer:
+    """One open page: a person looking at a channel. Slow pages skip states, never miss the last."""
+
+    def __init__(self, discord: "Playground", person: Person, channel: Channel) -> None:
+        self.closed = False
+        self._discord = discord
+        self._person = person
+        self._channel = channel
+        self._changed: dict[int, Message] = {}
+        self._told: Json = {}
+
+    async def run(self, response: web.StreamResponse) -> None:
+        """Stream until the page goes away."""
+        await self._send(response, "begin", {"messages": self._messages()})
+        watchers = self._discord.world.watchers
+        watchers.append(self._touched)
+        try:
+            while not self.closed:
+                if not await self._discord.world.changes.until(
+                    self._news, seconds=KEEPALIVE_SECONDS
+                ):
+                    await response.write(b": still here\n\n")
+                await self._tell(response)
+        finally:
+            watchers.remove(self._touched)
+
+    def _news(self) -> bool:
+        return self.closed or bool(self._changed) or self._about() != self._told
+
+    async def _tell(self, response: web.StreamResponse) -> None:
+        changed, self._changed = self._changed, {}
+        for message in changed.values():
+            if message.deleted:
+                await self._send(response, "gone", {"id": str(message.id)})
+            else:
+                await self._send(response, "message", self._shown(message))
+        about = self._about()
+        if about != self._told:
+            self._told = about
+            await self._send(response, "about", about)
+
+    async def _send(self, response: web.StreamResponse, name: str, data: Json) -> None:
+        await response.write(f"event: {name}\ndata: {json.dumps(data)}\n\n".encode())
+
+    def _touched(self, message: Message) -> None:
+        mine = message.visible_to in (None, self._person.user)
+        if mine and message.channel is self._channel:
+            self._changed[message.id] = message
+
+    def _messages(self) -> list[Json]:
+        found = self._discord.messages(self._channel, to=self._person)
+        return [self._shown(message) for message in found[-SHOWN:]]
+
+    def _about(self) -> Json:
+        return {
+            "online": self._discord.online,
+            "bot": self._discord.world.bot.name,
+            "commands": [c for c in self._discord.commands.all() if c["type"] == 1],
+            "users": {str(u.id): u.name for u in self._discord.world.users.values()},
+        }
+
+    def _shown(self, message: Message) -> Json:
+        made = message_json(message, self._discord.world.bot)
+        made["name"] = message.author.name
+        made["reactions"] = reactions_json(message, self._person.user)
+        made["loading"] = message.loading
+        made["ephemeral"] = message.ephemeral
+        made["mine"] = message.author is self._person.user
+        if message.origin and message.origin.command:
+            made["used"] = {"name": message.origin.user.name, "command": message.origin.command}
+        if message.reference:
+            about = message.reference
+            made["reply"] = {"name": about.author.name, "content": about.content[:120]}
+        return made

@@ -1,0 +1,119 @@
+"""What a person's client does with a command's options: check them, and put them into shape."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bot.playground.command_rules import Option
+from bot.playground.errors import InvalidOption, Json
+from bot.playground.files import Upload
+
+SAFE_INTEGER = 2**53 - 1
+STRING_LIMIT = 6000
+Value = str | int | float | bool | Upload
+
+
+@dataclass
+class Filled:
+    """A command's options as an interaction carries them, and the files they bring."""
+
+    options: list[Json] = field(default_factory=list)
+    uploads: dict[str, Upload] = field(default_factory=dict)
+
+
+def fill(command: Json, values: Mapping[str, Value], *, checked: bool = True) -> Filled:
+    """Fill in a command as Discord's client does.
+
+    Raise InvalidOption, in words, when the client would not send it. Unchecked, values go through
+    as they are: a client that is not Discord's may send anything of the right JSON type.
+    """
+    filled = Filled()
+    known = {option["name"]: option for option in command.get("options") or []}
+    for name in values:
+        if name not in known:
+            raise InvalidOption(f"/{command['name']} has no option called {name}.")
+    for name, option in known.items():
+        if name in values:
+            _fill_one(filled, option, values[name], checked)
+        elif option.get("required") and checked:
+            raise InvalidOption(f"The option {name} is required.")
+    return filled
+
+
+def _fill_one(filled: Filled, option: Json, value: Value, checked: bool) -> None:
+    name, kind = option["name"], option["type"]
+    if kind == Option.ATTACHMENT:
+        if not isinstance(value, Upload):
+            raise InvalidOption(f"The option {name} takes a file.")
+        filled.uploads[name] = value
+        filled.options.append({"name": name, "type": kind, "value": name})
+        return
+    if isinstance(value, Upload):
+        raise InvalidOption(f"The option {name} takes no file.")
+    if checked:
+        value = _checked(option, value)
+    filled.options.append({"name": name, "type": kind, "value": value})
+
+
+def _checked(option: Json, value: str | float | bool) -> str | float | bool:
+    choices = option.get("choices")
+    if choices:
+        return _chosen(option["name"], choices, value)
+    match option["type"]:
+        case Option.STRING:
+            return _text(option, value)
+        case Option.INTEGER | Option.NUMBER:
+            return _number(option, value)
+        case Option.BOOLEAN if not isinstance(value, bool):
+            raise InvalidOption(f"The option {option['name']} is true or false.")
+    return value
+
+
+def _chosen(name: str, choices: list[Json], value: object) -> str | float:
+    for choice in choices:
+        if value in (choice["value"], choice["name"]):
+            chosen: str | float = choice["value"]
+            return chosen
+    names = ", ".join(str(choice["name"]) for choice in choices)
+    raise InvalidOption(f"The option {name} takes one of: {names}.")
+
+
+def _text(option: Json, value: object) -> str:
+    name = option["name"]
+    if not isinstance(value, str):
+        raise InvalidOption(f"The option {name} takes text.")
+    least = max(option.get("min_length") or 0, 1)
+    most = option.get("max_length") or STRING_LIMIT
+    if not least <= len(value) <= most:
+        raise InvalidOption(f"The option {name} takes {least} to {most} characters.")
+    return value
+
+
+def _number(option: Json, value: object) -> float:
+    name, whole = option["name"], option["type"] == Option.INTEGER
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        raise InvalidOption(f"The option {name} takes a {'whole ' if whole else ''}number.")
+    low = option.get("min_value", -SAFE_INTEGER)
+    high = option.get("max_value", SAFE_INTEGER)
+    if not math.isfinite(value) or not low <= value <= high:
+        raise InvalidOption(f"The option {name} takes a number from {low} to {high}.")
+    return value
+
+
+def parse_values(command: Json, texts: Mapping[str, str]) -> dict[str, Value]:
+    """Typed text to values, as the client's option boxes do; raise InvalidOption in words."""
+    kinds = {option["name"]: option["type"] for option in command.get("options") or []}
+    return {name: _parse(name, kinds.get(name), text) for name, text in texts.items()}
+
+
+def _parse(name: str, kind: int | None, text: str) -> Value:
+    try:
+        if kind == Option.INTEGER:
+            return int(text)
+        if kind == Option.NUMBER:
+            return float(text)
+    except ValueError:
+        raise InvalidOption(f"The option {name} takes a number, not “{text[:40]}”.") from None
+    if kind == Option.BOOLEAN:
+        return text.strip().lower() in ("true", "yes", "1")
+    return text

@@ -1,0 +1,221 @@
+"""The web page of the playground: its files, its live stream, and what people do on it."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aiohttp import BodyPartReader, web
+
+from bot.playground.bodies import REQUEST_LIMIT
+from bot.playground.errors import ApiError, Json, NotAcknowledged, PlaygroundError
+from bot.playground.files import Upload
+from bot.playground.interactions import Interaction
+from bot.playground.live import Viewer
+from bot.playground.options import Value, parse_values
+from bot.playground.people import Person
+from bot.playground.typed import first_file_option, parse_line
+from bot.playground.world import Channel, Message
+
+if TYPE_CHECKING:
+    from bot.playground.server import Playground
+
+STATIC = Path(__file__).parent / "static"
+PEOPLE = {"Ada": False, "Ben": False, "Mod": True}
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+FAILED = "This interaction failed"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+class Page:
+    """Serves the page and acts for whoever sits before it."""
+
+    def __init__(self, discord: "Playground", *, local_only: bool) -> None:
+        self._discord = discord
+        self._local_only = local_only
+        self._viewers: set[Viewer] = set()
+
+    def add_routes(self, app: web.Application) -> None:
+        """Serve at the root, and below /playground."""
+        app.router.add_get("/", self._index)
+        app.router.add_static("/static", STATIC)
+        app.router.add_get("/playground/people", self._people)
+        app.router.add_get("/playground/live", self._live)
+        app.router.add_post("/playground/send", self._send)
+        app.router.add_post("/playground/click", self._click)
+        app.router.add_post("/playground/react", self._react)
+        app.router.add_post("/playground/dismiss", self._dismiss)
+
+    def close(self) -> None:
+        """End all live streams."""
+        for viewer in self._viewers:
+            viewer.closed = True
+        self._discord.world.changes.notify()
+
+    def _check_host(self, request: web.Request) -> None:
+        """Refuse other websites, also those whose name someone points at this machine."""
+        host = request.host.rsplit(":", 1)[0] if ":" in request.host else request.host
+        if self._local_only and host not in LOCAL_HOSTS:
+            raise web.HTTPForbidden(text="The playground answers only to this machine.")
+        if request.method == "POST" and "X-Playground" not in request.headers:
+            raise web.HTTPForbidden(text="Only the playground's own page may do that.")
+
+    async def _index(self, request: web.Request) -> web.StreamResponse:
+        self._check_host(request)
+        headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
+        return web.FileResponse(STATIC / "index.html", headers=headers)
+
+    async def _people(self, request: web.Request) -> web.Response:
+        self._check_host(request)
+        for name, moderator in PEOPLE.items():
+            self._discord.person(name, moderator=moderator)
+        channels = [c for c in self._discord.world.channels.values() if c.in_guild]
+        return web.json_response(
+            {
+                "people": [person.name for person in self._discord.people],
+                "channels": [{"id": str(c.id), "name": c.name} for c in channels],
+            }
+        )
+
+    async def _live(self, request: web.Request) -> web.StreamResponse:
+        self._check_host(request)
+        person = self._person(request.query.get("as"))
+        viewer = Viewer(self._discord, person, self._channel(person, request.query.get("channel")))
+        headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
+        response = web.StreamResponse(headers=headers)
+        await response.prepare(request)
+        self._viewers.add(viewer)
+        try:
+            with suppress(ConnectionResetError):  # the page was closed
+                await viewer.run(response)
+        finally:
+            self._viewers.discard(viewer)
+        return response
+
+    async def _send(self, request: web.Request) -> web.Response:
+        self._check_host(request)
+        try:
+            fields, uploads = await _read_form(request)
+            person = self._person(fields.get("as"))
+            channel = self._channel(person, fields.get("channel"))
+            text = fields.get("text", "")
+            if not text.startswith("/"):
+                await person.say(text, *uploads, where=channel)
+                return _done()
+            interaction = await self._slash(person, channel, text, uploads)
+        except (PlaygroundError, ApiError) as error:
+            return _refused(str(error))
+        return await _awaited(interaction, "The application did not respond")
+
+    async def _slash(
+        self, person: Person, channel: Channel, text: str, uploads: list[Upload]
+    ) -> Interaction:
+        typed = parse_line(self._discord.commands.all(), text)
+        values: dict[str, Value] = parse_values(typed.command, typed.texts)
+        option = first_file_option(typed.command)
+        if uploads and option is None:
+            raise PlaygroundError(f"/{typed.command['name']} takes no file.")
+        if uploads and option:
+            values[option] = uploads[0]
+        return await person.invoke(typed.command["name"], values, where=channel)
+
+    async def _click(self, request: web.Request) -> web.Response:
+        self._check_host(request)
+        try:
+            asked = await _read_json(request)
+            person, message = self._person(asked.get("as")), self._message(asked)
+            interaction = await person.click(message, custom_id=str(asked.get("custom_id")))
+        except (PlaygroundError, ApiError) as error:
+            return _refused(str(error))
+        return await _awaited(interaction, FAILED)
+
+    async def _react(self, request: web.Request) -> web.Response:
+        self._check_host(request)
+        try:
+            asked = await _read_json(request)
+            person, message = self._person(asked.get("as")), self._message(asked)
+            act = person.react if asked.get("on") else person.unreact
+            await act(message, str(asked.get("emoji")))
+        except (PlaygroundError, ApiError) as error:
+            return _refused(str(error))
+        return _done()
+
+    async def _dismiss(self, request: web.Request) -> web.Response:
+        self._check_host(request)
+        try:
+            asked = await _read_json(request)
+            await self._person(asked.get("as")).delete(self._message(asked))
+        except (PlaygroundError, ApiError) as error:
+            return _refused(str(error))
+        return _done()
+
+    def _person(self, name: str | None) -> Person:
+        for person in self._discord.people:
+            if person.name == name:
+                return person
+        raise web.HTTPNotFound(text="There is nobody of that name here.")
+
+    def _channel(self, person: Person, wanted: str | None) -> Channel:
+        if wanted == "dm":
+            return person.dm
+        for channel in self._discord.world.channels.values():
+            if str(channel.id) == wanted and channel.in_guild:
+                return channel
+        raise web.HTTPNotFound(text="There is no such channel.")
+
+    def _message(self, asked: Json) -> Message:
+        wanted = str(asked.get("message"))
+        message = self._discord.world.messages.get(int(wanted) if wanted.isdecimal() else 0)
+        if message is None:
+            raise PlaygroundError("That message is gone.")
+        return message
+
+
+async def _read_json(request: web.Request) -> Json:
+    try:
+        asked = json.loads(await request.read())
+    except ValueError:
+        raise web.HTTPBadRequest(text="That is not JSON.") from None
+    if not isinstance(asked, dict):
+        raise web.HTTPBadRequest(text="That is not a JSON object.")
+    return asked
+
+
+async def _read_form(request: web.Request) -> tuple[dict[str, str], list[Upload]]:
+    if not request.content_type.startswith("multipart/"):
+        raise web.HTTPBadRequest(text="A form is expected.")
+    fields: dict[str, str] = {}
+    uploads: list[Upload] = []
+    async for part in await request.multipart():
+        if not isinstance(part, BodyPartReader):
+            raise web.HTTPBadRequest(text="A form has no forms inside.")
+        data = bytearray()
+        while chunk := await part.read_chunk():
+            data += chunk
+            if len(data) > REQUEST_LIMIT:
+                raise PlaygroundError("That file is too large: Discord takes at most 25 MiB.")
+        if part.filename:
+            kind = part.headers.get("Content-Type")
+            uploads.append(Upload(part.filename, bytes(data), kind))
+        else:
+            fields[part.name or ""] = data.decode(errors="replace")
+    return fields, uploads
+
+
+async def _awaited(interaction: Interaction, otherwise: str) -> web.Response:
+    try:
+        await interaction.acknowledged()
+    except NotAcknowledged:
+        return _refused(otherwise)
+    return _done()
+
+
+def _done() -> web.Response:
+    return web.json_response({})
+
+
+def _refused(sentence: str) -> web.Response:
+    return web.json_response({"error": sentence})

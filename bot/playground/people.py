@@ -1,0 +1,237 @@
+"""People who use the local Discord: what their clients let them do, and refuse."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bot.playground import compose
+from bot.playground.bodies import Body
+from bot.playground.commands import Commands
+from bot.playground.compose import Place
+from bot.playground.errors import Json, NoSuchButton, NotPermitted, UnknownCommand
+from bot.playground.events import interaction_json
+from bot.playground.files import Upload
+from bot.playground.interactions import About, Interaction, Interactions, Kind
+from bot.playground.options import Value, fill
+from bot.playground.payloads import attachment_json
+from bot.playground.permissions import Permission
+from bot.playground.reactions import add_reaction, drop_reaction
+from bot.playground.world import Channel, Message, User, World, face, walk
+
+BUTTON = 2
+LINK = 5
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What a person's client works with."""
+
+    world: World
+    interactions: Interactions
+    commands: Commands
+    home: Channel
+
+
+class Person:
+    """A member of the guild, acting as through Discord's own client."""
+
+    def __init__(self, user: User, desk: Desk) -> None:
+        self.user = user
+        self._desk = desk
+        self._world = desk.world
+
+    @property
+    def id(self) -> int:
+        """The person's user id."""
+        return self.user.id
+
+    @property
+    def name(self) -> str:
+        """The person's name."""
+        return self.user.name
+
+    @property
+    def dm(self) -> Channel:
+        """Their direct messages with the bot."""
+        return self._world.dm_with(self.user)
+
+    async def slash(
+        self, command: str, *, where: Channel | None = None, checked: bool = True, **values: Value
+    ) -> Interaction:
+        """Use a command; raise InvalidOption when the client would not send it.
+
+        Unchecked, the values go to the bot as they are.
+        """
+        return await self.invoke(command, values, where=where, checked=checked)
+
+    async def invoke(
+        self,
+        command: str,
+        values: Mapping[str, Value],
+        *,
+        where: Channel | None = None,
+        checked: bool = True,
+    ) -> Interaction:
+        """Use a command, as `slash` does; its options may have any names."""
+        registered = self._registered(command, where or self._desk.home)
+        filled = fill(registered, values, checked=checked)
+        data = self._command_data(registered) | {"options": filled.options}
+        channel = where or self._desk.home
+        if filled.uploads:
+            data["resolved"] = {"attachments": self._upload(data, channel, filled.uploads)}
+        return self._ask(Kind.COMMAND, channel, data)
+
+    async def use(self, command: str, message: Message) -> Interaction:
+        """Use a command of a message's Apps menu."""
+        registered = self._desk.commands.find(command, kind=3)
+        if registered is None:
+            raise UnknownCommand(f"There is no message command called {command}.")
+        shown = compose.event_json(self._world, message)
+        data = self._command_data(registered) | {"target_id": str(message.id)}
+        data["resolved"] = {"messages": {str(message.id): shown}}
+        return self._ask(Kind.COMMAND, message.channel, data)
+
+    async def complete(self, command: str, option: str, text: str, **values: Value) -> Interaction:
+        """Type into an option with autocompletion; look at the interaction's `choices`."""
+        registered = self._registered(command, self._desk.home)
+        filled = fill(registered, values | {option: text}, checked=False)
+        for item in filled.options:
+            if item["name"] == option:
+                item["focused"] = True
+        data = self._command_data(registered) | {"options": filled.options}
+        return self._ask(Kind.AUTOCOMPLETE, self._desk.home, data)
+
+    async def click(
+        self, message: Message, label: str | None = None, *, custom_id: str | None = None
+    ) -> Interaction:
+        """Press a button, found by what stands on it or by its custom id."""
+        self._check_visible(message)
+        button = _button(message, label, custom_id)
+        data = {"custom_id": button["custom_id"], "component_type": BUTTON, "id": button["id"]}
+        return self._ask(Kind.COMPONENT, message.channel, data, message)
+
+    async def choose(self, message: Message, custom_id: str, *values: str) -> Interaction:
+        """Choose from a select menu."""
+        self._check_visible(message)
+        for part in walk(message.components):
+            if part.get("custom_id") == custom_id and not part.get("disabled"):
+                data = {
+                    "custom_id": custom_id,
+                    "component_type": part["type"],
+                    "id": part["id"],
+                    "values": list(values),
+                }
+                return self._ask(Kind.COMPONENT, message.channel, data, message)
+        raise NoSuchButton(f"The message has no menu with the id {custom_id}.")
+
+    async def submit(self, asked: Interaction, values: Mapping[str, str]) -> Interaction:
+        """Fill in and send the form that an interaction was answered with."""
+        if asked.modal is None:
+            raise NoSuchButton("There is no form to fill in.")
+        rows = [_answered(row, values) for row in asked.modal["components"]]
+        data = {"custom_id": asked.modal["custom_id"], "components": rows}
+        return self._ask(Kind.MODAL, asked.channel, data, asked)
+
+    async def react(self, message: Message, emoji: str) -> None:
+        """Add a reaction."""
+        self._check_visible(message)
+        if message.ephemeral:
+            raise NotPermitted("Nobody can react to a message that only one person sees.")
+        add_reaction(self._world, message, emoji, self.user)
+
+    async def unreact(self, message: Message, emoji: str) -> None:
+        """Take a reaction back."""
+        drop_reaction(self._world, message, emoji, self.user)
+
+    async def say(self, text: str, *uploads: Upload, where: Channel | None = None) -> Message:
+        """Write an ordinary message."""
+        body = Body({"content": text}, files=dict(enumerate(uploads)))
+        return compose.create(self._world, body, Place(where or self._desk.home, self.user))
+
+    async def delete(self, message: Message) -> None:
+        """Delete one's own message; moderators, anyone's. Ephemeral ones are dismissed."""
+        self._check_visible(message)
+        own = message.author is self.user or message.visible_to is self.user
+        if not own and Permission.MANAGE_MESSAGES not in self.user.permissions:
+            raise NotPermitted("Only its author and moderators may delete a message.")
+        compose.delete(self._world, message)
+
+    def sees(self, message: Message) -> bool:
+        """Whether this person can see a message."""
+        theirs = message.channel.recipient in (None, self.user)
+        return theirs and not message.deleted and message.visible_to in (None, self.user)
+
+    def _check_visible(self, message: Message) -> None:
+        if not self.sees(message):
+            raise NotPermitted(f"{self.name} does not see that message.")
+
+    def _registered(self, name: str, channel: Channel) -> Json:
+        command = self._desk.commands.find(name)
+        if command is None or not _offered(command, channel):
+            raise UnknownCommand(f"There is no command called /{name} here.")
+        return command
+
+    def _command_data(self, command: Json) -> Json:
+        data: Json = {"id": command["id"], "name": command["name"], "type": command["type"]}
+        if "guild_id" in command:
+            data["guild_id"] = command["guild_id"]
+        return data
+
+    def _upload(self, data: Json, channel: Channel, uploads: Mapping[str, Upload]) -> Json:
+        resolved: Json = {}
+        for option in data["options"]:
+            if option["name"] in uploads:
+                stored = self._world.cdn.store(
+                    uploads[option["name"]],
+                    id=self._world.snowflakes.new(),
+                    channel_id=channel.id,
+                    ephemeral=True,
+                )
+                option["value"] = str(stored.id)
+                resolved[str(stored.id)] = attachment_json(stored)
+        return resolved
+
+    def _ask(self, kind: Kind, channel: Channel, data: Json, about: About = None) -> Interaction:
+        interaction = self._desk.interactions.open(kind, self.user, channel, data, about)
+        self._world.emit("INTERACTION_CREATE", interaction_json(interaction), channel)
+        self._world.changes.notify()
+        return interaction
+
+
+def _offered(command: Json, channel: Channel) -> bool:
+    if command["nsfw"] and not channel.nsfw:
+        return False
+    contexts = command["contexts"]
+    if channel.in_guild:
+        return contexts is None or 0 in contexts
+    return "guild_id" not in command and (
+        command["dm_permission"] if contexts is None else 1 in contexts
+    )
+
+
+def _button(message: Message, label: str | None, custom_id: str | None) -> Json:
+    for part in walk(message.components):
+        if part["type"] != BUTTON or part.get("style") == LINK:
+            continue
+        emoji = (part.get("emoji") or {}).get("name")
+        named = label is not None and label in (face(part), part.get("label"), emoji)
+        if named or (custom_id is not None and part["custom_id"] == custom_id):
+            if part.get("disabled"):
+                raise NoSuchButton(f"The button {label or custom_id} is disabled.")
+            return part
+    there = ", ".join(message.buttons) or "none"
+    raise NoSuchButton(f"There is no button {label or custom_id}; the buttons are: {there}.")
+
+
+def _answered(row: Json, values: Mapping[str, str]) -> Json:
+    """A row or label of a form, with the text that a person typed into it."""
+
+    def field(given: Json) -> Json:
+        kept = {"type": given["type"], "id": given.get("id", 0), "custom_id": given["custom_id"]}
+        return kept | {"value": values.get(given["custom_id"], given.get("value") or "")}
+
+    made: Json = {"type": row["type"], "id": row.get("id", 0)}
+    if "component" in row:
+        made["component"] = field(row["component"])
+    if "components" in row:
+        made["components"] = [field(child) for child in row["components"]]
+    return made

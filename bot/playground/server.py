@@ -1,0 +1,177 @@
+"""The local Discord in one object: it serves, and tests and the page act through it."""
+
+import base64
+import errno
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+from yarl import URL
+
+from bot.playground.callbacks import Callbacks
+from bot.playground.calls import Request
+from bot.playground.clock import Clock
+from bot.playground.commands import Commands
+from bot.playground.errors import PlaygroundError, TimedOut
+from bot.playground.faults import Faults
+from bot.playground.gateway import Gateway
+from bot.playground.interactions import Interactions
+from bot.playground.messages import ROUTES as MESSAGE_ROUTES
+from bot.playground.page import Page
+from bot.playground.people import Desk, Person
+from bot.playground.places import ROUTES as PLACE_ROUTES
+from bot.playground.rest import PREFIX, Api, Observer
+from bot.playground.sockets import Sockets
+from bot.playground.world import APPLICATION_ID, GUILD_ID, Channel, Message, World
+
+TOKEN = f"{base64.b64encode(str(APPLICATION_ID).encode()).decode().rstrip('=')}.local.playground"
+
+
+class Playground:
+    """A local Discord: REST API, gateway, CDN and a web page on one port of this machine."""
+
+    def __init__(self, port: int = 8765, host: str = "127.0.0.1") -> None:
+        self.token = TOKEN
+        self.guild = GUILD_ID
+        self.world = World()
+        self.channel = self.world.add_channel("general")
+        self.restricted = self.world.add_channel("after-dark", nsfw=True)
+        self.commands = Commands()
+        self.interactions = Interactions(self.world)
+        self.gateway = Gateway(self.world, self.token)
+        self.sockets = Sockets(self.gateway)
+        routes = [*PLACE_ROUTES, *MESSAGE_ROUTES, *self.commands.routes()]
+        routes += Callbacks(self.interactions).routes()
+        self._api = Api(self.world, self.token, routes)
+        self._people: dict[str, Person] = {}
+        self._host, self._port = host, port
+        self._page = Page(self, local_only=host in ("127.0.0.1", "localhost", "::1"))
+        self._runner: web.AppRunner | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start to listen; raise PlaygroundError when the port is taken."""
+        self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._port)
+        try:
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise PlaygroundError(_sentence(error, self._host, self._port)) from error
+        self._port = self._runner.addresses[0][1]
+        self.world.cdn.base = URL(self.url)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop to listen, and hang up."""
+        self._page.close()
+        self.sockets.drop()
+        if self._runner:
+            await self._runner.cleanup()
+
+    def _app(self) -> web.Application:
+        app = web.Application()
+        self._api.add_routes(app)
+        self.world.cdn.add_routes(app)
+        app.router.add_get("/gateway", self.sockets.serve)
+        app.router.add_get("/gateway/", self.sockets.serve)
+        self._page.add_routes(app)
+        return app
+
+    @property
+    def url(self) -> str:
+        """The address of the web page."""
+        host = "127.0.0.1" if self._host == "0.0.0.0" else self._host  # noqa: S104 - compared only
+        return f"http://{host}:{self._port}"
+
+    @property
+    def api(self) -> str:
+        """The base address of the REST API."""
+        return self.url + PREFIX
+
+    @property
+    def requests(self) -> list[Request]:
+        """All REST requests so far, with their answers."""
+        return self._api.requests
+
+    @property
+    def violations(self) -> list[str]:
+        """The rules of Discord that the bot broke."""
+        return self._api.violations
+
+    @property
+    def observers(self) -> list[Observer]:
+        """Called with each request and its response."""
+        return self._api.observers
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong next, on demand; the gateway's faults are in `sockets`."""
+        return self.world.cdn.faults
+
+    @property
+    def clock(self) -> Clock:
+        """The time, which tests may advance."""
+        return self.world.clock
+
+    @property
+    def online(self) -> bool:
+        """Whether a bot is connected."""
+        return self.gateway.online
+
+    @property
+    def people(self) -> list[Person]:
+        """Everyone who has been here."""
+        return list(self._people.values())
+
+    def person(self, name: str, *, moderator: bool = False) -> Person:
+        """The member of that name, new when there is none yet."""
+        if name not in self._people:
+            desk = Desk(self.world, self.interactions, self.commands, self.channel)
+            self._people[name] = Person(self.world.add_user(name, moderator=moderator), desk)
+        return self._people[name]
+
+    def messages(
+        self, channel: Channel | None = None, *, to: Person | None = None
+    ) -> list[Message]:
+        """The messages that everyone sees, in order; `to` adds a person's private ones."""
+        wanted = channel or self.channel
+        return [
+            message
+            for message in self.world.messages.values()
+            if message.channel is wanted
+            and (message.visible_to is None or (to and message.visible_to is to.user))
+        ]
+
+    def dms(self, person: Person) -> list[Message]:
+        """The direct messages between a person and the bot."""
+        return self.messages(person.dm)
+
+    async def until(
+        self,
+        condition: Callable[[], object],
+        *,
+        timeout: float = 30.0,  # noqa: ASYNC109 - the message of TimedOut needs it
+        why: str = "",
+    ) -> None:
+        """Wait for a condition, looked at after each change; raise TimedOut if it stays false."""
+        if not await self.world.changes.until(condition, seconds=timeout):
+            shown = [f"{m.author.name}: {m.content!r} {m.buttons}" for m in self.messages()[-3:]]
+            raise TimedOut(f"Not within {timeout:g} s: {why or 'the condition'}; {shown}")
+
+    async def ready(self, *, timeout: float = 30.0) -> None:  # noqa: ASYNC109 - as in `until`
+        """Wait until a bot is connected and has registered a command."""
+        why = "a bot is online and has registered its commands"
+        await self.until(lambda: self.online and self.commands.all(), timeout=timeout, why=why)
+
+
+def _sentence(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} on {host} is taken. Free it, or choose another port."
+    return f"The playground cannot listen on {host}:{port}: {error.strerror or error}."

@@ -1,0 +1,170 @@
+// Where a person types: command hints, option chips, and one attached file.
+
+import { element } from "./markdown.js";
+
+const CHIP_CHOICES = 25;
+
+export class Composer {
+  constructor(form, send) {
+    this.form = form;
+    this.send = send;
+    this.commands = [];
+    this.file = null;
+    this.text = form.querySelector("#text");
+    this.hints = form.querySelector("#hints");
+    this.picker = form.querySelector("#picker");
+    this.notice = form.querySelector("#notice");
+    this.listen();
+  }
+
+  listen() {
+    this.form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.submit();
+    });
+    this.text.addEventListener("input", () => this.changed());
+    this.text.addEventListener("keydown", (event) => this.key(event));
+    this.form.querySelector("#attach").addEventListener("click", () => this.picker.click());
+    this.picker.addEventListener("change", () => this.attach(this.picker.files[0]));
+    this.form.querySelector("#file button").addEventListener("click", () => this.attach(null));
+    document.addEventListener("paste", (event) => this.take(event, event.clipboardData));
+    document.addEventListener("dragover", (event) => event.preventDefault());
+    document.addEventListener("drop", (event) => this.take(event, event.dataTransfer));
+  }
+
+  take(event, carried) {
+    const file = carried?.files?.[0];
+    if (!file) return;
+    event.preventDefault();
+    this.attach(file);
+  }
+
+  key(event) {
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+      event.preventDefault();
+      this.submit();
+    }
+    const first = this.hints.querySelector("button.command");
+    if (event.key === "Tab" && first) {
+      event.preventDefault();
+      first.click();
+    }
+  }
+
+  offer(commands) {
+    this.commands = commands;
+    this.changed();
+  }
+
+  write(text) {
+    this.text.value = text;
+    this.changed();
+    this.text.focus();
+  }
+
+  attach(file) {
+    const box = this.form.querySelector("#file");
+    const image = box.querySelector("img");
+    if (image.src) URL.revokeObjectURL(image.src);
+    this.file = file ?? null;
+    box.hidden = !file;
+    image.hidden = !file?.type.startsWith("image/");
+    if (file && !image.hidden) image.src = URL.createObjectURL(file);
+    else image.removeAttribute("src");
+    box.querySelector("span").textContent = file?.name ?? "";
+    this.picker.value = "";
+    if (file && !this.text.value) this.suggestForFile();
+    this.text.focus();
+  }
+
+  suggestForFile() {
+    const fitting = this.commands.find((command) => command.options?.some((o) => o.type === 11));
+    if (fitting) this.write(`/${fitting.name} `);
+  }
+
+  async submit() {
+    const text = this.text.value.trim();
+    if ((!text && !this.file) || this.busy) return;
+    this.busy = true;
+    const kept = { text: this.text.value, file: this.file };
+    this.write("");
+    this.attach(null);
+    const error = await this.send(text, kept.file);
+    this.busy = false;
+    this.say(error);
+    if (error && !this.text.value) {
+      this.write(kept.text);
+      this.attach(kept.file);
+    }
+  }
+
+  say(error) {
+    this.notice.textContent = error ?? "";
+  }
+
+  changed() {
+    this.text.style.height = "auto";
+    this.text.style.height = `${Math.min(this.text.scrollHeight, 160)}px`;
+    this.hints.replaceChildren(...this.suggestions());
+  }
+
+  suggestions() {
+    const typed = this.text.value;
+    const match = /^\/(\S*)(\s?)/.exec(typed);
+    if (!match) return [];
+    if (match[2]) {
+      const command = this.commands.find((known) => known.name === match[1]);
+      return command ? this.optionChips(command) : [];
+    }
+    return this.commands
+      .filter((command) => command.name.startsWith(match[1]))
+      .map((command) => this.commandChip(command));
+  }
+
+  commandChip(command) {
+    const chip = element("button", "command");
+    chip.type = "button";
+    chip.append(element("b", "", `/${command.name}`), element("span", "", command.description));
+    chip.addEventListener("click", () => this.write(`/${command.name} `));
+    return chip;
+  }
+
+  optionChips(command) {
+    const options = command.options ?? [];
+    const typed = this.text.value;
+    const names = options.map((option) => option.name).join("|");
+    const current = [...typed.matchAll(new RegExp(`(?:^|\\s)(${names}):`, "g"))].at(-1)?.[1];
+    const open = options.find((option) => option.name === current);
+    const choices = /:\s*\S*$/.test(typed) ? (open?.choices ?? []).slice(0, CHIP_CHOICES) : [];
+    if (choices.length) return choices.map((choice) => this.choiceChip(choice));
+    const first = options.find((option) => option.type === 3)?.name;
+    return options
+      .filter((option) => option.name !== first && !typed.includes(` ${option.name}:`))
+      .map((option) => this.optionChip(option));
+  }
+
+  choiceChip(choice) {
+    const chip = element("button", "choice", choice.name);
+    chip.type = "button";
+    chip.addEventListener("click", () => {
+      this.write(`${this.text.value.replace(/:\s*\S*$/, ":")}${choice.name} `);
+    });
+    return chip;
+  }
+
+  optionChip(option) {
+    const chip = element("button", "option", option.type === 11 ? `${option.name} 📎` : option.name);
+    chip.type = "button";
+    chip.title = option.description + range(option);
+    chip.addEventListener("click", () => {
+      if (option.type === 11) this.picker.click();
+      else this.write(`${this.text.value.trimEnd()} ${option.name}:`);
+    });
+    return chip;
+  }
+}
+
+function range(option) {
+  if (option.min_value === undefined && option.max_value === undefined) return "";
+  return ` (${option.min_value ?? "…"} to ${option.max_value ?? "…"})`;
+}

@@ -1,0 +1,86 @@
+"""What people type and choose, as their client checks it before anything is sent."""
+
+import pytest
+
+from bot.playground import InvalidOption, UnknownCommand, Upload
+from bot.playground.commands import command_json
+from bot.playground.errors import Json
+from bot.playground.options import fill, parse_values
+from bot.playground.typed import first_file_option, parse_line
+
+IMAGINE: Json = command_json(
+    {
+        "name": "imagine",
+        "description": "Paint",
+        "options": [
+            {"type": 3, "name": "prompt", "description": "x", "required": True, "max_length": 9},
+            {"type": 3, "name": "negative", "description": "x"},
+            {"type": 4, "name": "seed", "description": "x", "min_value": 0},
+            {"type": 10, "name": "strength", "description": "x", "min_value": 0, "max_value": 1},
+            {"type": 5, "name": "tiled", "description": "x"},
+            {"type": 11, "name": "sketch", "description": "x"},
+        ],
+    },
+    1,
+)
+FILE = Upload("a.png", b"x")
+
+
+def test_a_typed_line_is_cut_into_options() -> None:
+    """Text before the first option is the first text option; unknown words stay text."""
+    line = "/imagine a house: red seed:7 negative: fog, rain"
+    assert parse_line([IMAGINE], line).texts == {
+        "prompt": "a house: red",
+        "seed": "7",
+        "negative": "fog, rain",
+    }
+    assert parse_line([IMAGINE], "/imagine prompt:x").texts == {"prompt": "x"}
+    assert parse_line([IMAGINE], "/imagine").texts == {}
+
+
+def test_an_unknown_command_is_told_with_those_there_are() -> None:
+    """The sentence names the commands that could be meant."""
+    with pytest.raises(UnknownCommand, match=r"no command /paint\. There is: /imagine"):
+        parse_line([IMAGINE], "/paint x")
+    with pytest.raises(UnknownCommand, match="There is: none yet"):
+        parse_line([], "/paint x")
+
+
+def test_typed_text_becomes_typed_values() -> None:
+    """Numbers and switches are read from text; what is no number is told."""
+    texts = {"seed": "7", "strength": "0.5", "tiled": "True", "prompt": "7"}
+    assert parse_values(IMAGINE, texts) == {
+        "seed": 7,
+        "strength": 0.5,
+        "tiled": True,
+        "prompt": "7",
+    }
+    with pytest.raises(InvalidOption, match="seed takes a number, not “seven”"):
+        parse_values(IMAGINE, {"seed": "seven"})
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({}, "prompt is required"),
+        ({"prompt": ""}, "1 to 9 characters"),
+        ({"prompt": 7}, "prompt takes text"),
+        ({"prompt": "x", "seed": 1.5}, "seed takes a whole number"),
+        ({"prompt": "x", "seed": True}, "seed takes a whole number"),
+        ({"prompt": "x", "seed": 2**53}, "from 0 to 9007199254740991"),
+        ({"prompt": "x", "strength": float("nan")}, "from 0 to 1"),
+        ({"prompt": "x", "tiled": "yes"}, "true or false"),
+        ({"prompt": "x", "sketch": "a.png"}, "sketch takes a file"),
+        ({"prompt": FILE}, "prompt takes no file"),
+    ],
+)
+def test_a_wrong_value_is_refused_in_words(values: dict[str, str], sentence: str) -> None:
+    """Each sentence names the option and what it takes."""
+    with pytest.raises(InvalidOption, match=sentence):
+        fill(IMAGINE, values)
+
+
+def test_files_go_to_the_attachment_option() -> None:
+    """A command's first attachment option takes the page's file."""
+    assert first_file_option(IMAGINE) == "sketch"
+    assert fill(IMAGINE, {"prompt": "x", "sketch": FILE}).uploads == {"sketch": FILE}
