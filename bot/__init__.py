@@ -1,0 +1,1 @@
+"""The Discord bot: takes requests, keeps the record, and shows what the engine paints."""

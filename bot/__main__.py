@@ -1,0 +1,73 @@
+"""The command line: `python -m bot` runs the bot, `python -m bot replay PICTURE_ID` proves one."""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+from bot.errors import BotError, CannotStart
+from bot.exits import Exit
+from bot.replay import replay
+from bot.run import run
+from bot.settings import Settings, load
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says; the exit code is one of `bot.exits.Exit`."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    try:
+        return asyncio.run(_chosen(options, load()))
+    except CannotStart as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit
+    except BotError as error:
+        sys.stderr.write(f"{error}\n")
+        return Exit.CRASHED
+    except KeyboardInterrupt:
+        return Exit.STOPPED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bot", description=__doc__)
+    commands = parser.add_subparsers(dest="command")
+    again = commands.add_parser("replay", help="paint a picture of the record again and compare")
+    again.add_argument("picture", metavar="PICTURE_ID")
+    again.add_argument("--out", metavar="FILE", type=Path, help="keep what was painted")
+    return parser
+
+
+def _chosen(options: argparse.Namespace, settings: Settings) -> Coroutine[Any, Any, Exit]:
+    if options.command == "replay":
+        return replay(settings, options.picture, options.out)
+    return _serve(settings)
+
+
+async def _serve(settings: Settings) -> Exit:
+    stop = asyncio.Event()
+    _listen_for_signals(stop)
+    await run(settings, stop)
+    return Exit.STOPPED
+
+
+def _listen_for_signals(stop: asyncio.Event) -> None:
+    """The first signal asks the bot to stop in order; a second one ends it at once."""
+    loop = asyncio.get_running_loop()
+
+    def heed(*_: object) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        loop.call_soon_threadsafe(stop.set)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, heed)  # unlike loop.add_signal_handler, this works on Windows too
+
+
+if __name__ == "__main__":
+    sys.exit(main())

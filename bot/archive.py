@@ -1,0 +1,60 @@
+"""The files of the record: finished pictures and cleaned sketches, in the data folder."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from bot.errors import BotError
+
+
+class Missing(BotError):
+    """A file of the record is gone."""
+
+
+class Archive:
+    """Writes so that a file is there wholly or not at all; slow, so not on the event loop."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def save_picture(self, job: str, nth: int, png: bytes) -> str:
+        """Keep a finished picture; returns its path relative to the data folder."""
+        path = f"pictures/{job}/{nth}.png"
+        self._write(path, png)
+        return path
+
+    def save_source(self, png: bytes) -> str:
+        """Keep a cleaned sketch; returns its sha256 in hex, which is its name."""
+        sha256 = hashlib.sha256(png).hexdigest()
+        path = _source_path(sha256)
+        if not (self._folder / path).exists():
+            self._write(path, png)
+        return sha256
+
+    def picture(self, path: str) -> bytes:
+        """The PNG at this path. Raises Missing."""
+        return self._read(path, "The picture's file is gone from the data folder.")
+
+    def source(self, sha256: str) -> bytes:
+        """The PNG of a sketch. Raises Missing."""
+        return self._read(_source_path(sha256), "The sketch's file is gone from the data folder.")
+
+    def _read(self, path: str, sentence: str) -> bytes:
+        try:
+            return (self._folder / path).read_bytes()
+        except FileNotFoundError as error:
+            raise Missing(sentence) from error
+
+    def _write(self, path: str, data: bytes) -> None:
+        target = self._folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = target.with_suffix(".tmp")
+        with scratch.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(target)
+
+
+def _source_path(sha256: str) -> str:
+    return f"sources/{sha256}.png"

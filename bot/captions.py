@@ -1,0 +1,111 @@
+"""A job in words; pure. Prompts are shown, never obeyed: no pings, markdown, links or previews."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import discord
+
+from bot.jobs import Job, Kind, Picture, Progress, Status
+from engine.contract import Recipe
+
+_PROMPT_SHOWN: Final = 400
+_NEGATIVE_SHOWN: Final = 200
+_ONE: Final = 1
+
+
+def shown(text: str, limit: int) -> str:
+    """Somebody's words as they are, cut to so many characters."""
+    cut = text if len(text) <= limit else text[: limit - 1] + "…"
+    plain = " ".join(cut.split())
+    plain = discord.utils.escape_markdown(plain, ignore_links=False)
+    plain = discord.utils.escape_mentions(plain).replace("<", "\\<")
+    return plain.replace("://", ":\u200b//")
+
+
+def progress(job: Job, now: Progress) -> str:
+    """The message while the job waits or is painted."""
+    return f"{_headline(job)}\n{_stage(now)}"
+
+
+def _stage(now: Progress) -> str:
+    if now.percent is not None:
+        return f"Painting… {now.percent} %"
+    if now.ahead:
+        return f"Waiting: {now.ahead} ahead of you"
+    if now.ahead == 0:
+        return "Next in line…"
+    return "Starting…"
+
+
+def ending(job: Job, pictures: Sequence[Picture]) -> str:
+    """The message that stays."""
+    if job.status is Status.DONE:
+        return f"{_headline(job)}\n{_result(pictures)}"
+    if job.status is Status.CANCELLED:
+        return f"{_headline(job)}\nCancelled."
+    return f"{_headline(job)}\n{job.reason}"
+
+
+def _headline(job: Job) -> str:
+    what = {Kind.IMAGINE: "", Kind.REROLL: "Again: ", Kind.VARIATION: "Variations: "}[job.kind]
+    return f"{what}**{shown(job.recipes[0].prompt, _PROMPT_SHOWN)}** · <@{job.person}>"
+
+
+def _result(pictures: Sequence[Picture]) -> str:
+    recipes = [picture.recipe for picture in pictures]
+    lines = [_settings(recipes[0]), _seeds(recipes)]
+    if recipes[0].negative:
+        lines.append(f"without {shown(recipes[0].negative, _NEGATIVE_SHOWN)}")
+    blocked = [str(picture.nth) for picture in pictures if picture.blocked]
+    if blocked:
+        what = "Picture" if len(blocked) == _ONE else "Pictures"
+        lines.append(f"{what} {', '.join(blocked)} withheld by the safety check.")
+    return "\n".join(lines)
+
+
+def _settings(recipe: Recipe) -> str:
+    parts = [
+        f"{recipe.steps} steps",
+        f"guidance {recipe.guidance:g}",
+        f"{recipe.sampler}",
+        f"{recipe.width}x{recipe.height}",
+    ]
+    if recipe.strength is not None:
+        parts.append(f"over a sketch, strength {recipe.strength:g}")
+    return " · ".join(parts)
+
+
+def _seeds(recipes: Sequence[Recipe]) -> str:
+    return "seeds " + " · ".join(f"`{_seed(recipe)}`" for recipe in recipes)
+
+
+def _seed(recipe: Recipe) -> str:
+    if recipe.subseed_strength == 0.0:
+        return str(recipe.seed)
+    return f"{recipe.seed} + {recipe.subseed_strength:g} of {recipe.subseed}"
+
+
+def upscaled(picture: Picture) -> str:
+    """The words beside one picture at full size."""
+    recipe = picture.recipe
+    return (
+        f"**{shown(recipe.prompt, _PROMPT_SHOWN)}** · picture {picture.nth}\n"
+        f"seed `{_seed(recipe)}` · {_settings(recipe)}"
+    )
+
+
+def letter(pictures: Sequence[Picture]) -> str:
+    """The words of a direct message with the pictures and their seeds."""
+    first = pictures[0].recipe
+    lines = [f"**{shown(first.prompt, _PROMPT_SHOWN)}**", _settings(first)]
+    for picture in pictures:
+        held = " (withheld by the safety check)" if picture.blocked else ""
+        lines.append(f"{picture.nth}: seed `{_seed(picture.recipe)}`{held}")
+    return "\n".join(lines)
+
+
+def alt_text(pictures: Sequence[Picture]) -> str:
+    """What a picture shows, for those who do not see it."""
+    prompt = pictures[0].recipe.prompt
+    many = f"{len(pictures)} pictures of: " if len(pictures) > _ONE else ""
+    return (many + prompt)[:1000]

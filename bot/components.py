@@ -1,0 +1,49 @@
+"""Buttons and the ids that say what they do; pure, for all their state is in the record."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import discord
+
+UPSCALE: Final = "upscale"
+VARY: Final = "vary"
+REROLL: Final = "reroll"
+CANCEL: Final = "cancel"
+_VERSION: Final = "v1"
+PATTERN: Final = (
+    rf"{_VERSION}:(?P<action>{UPSCALE}|{VARY}|{REROLL}|{CANCEL})"
+    r":(?P<job>[0-9a-z]{1,24}):(?P<nth>[0-4])"
+)
+"""The regular expression of every custom id of ours, of this version."""
+
+
+def custom_id(action: str, job: str, nth: int = 0) -> str:
+    """What Discord sends back when the button is pressed; `nth` 0 means the whole job."""
+    return f"{_VERSION}:{action}:{job}:{nth}"
+
+
+def result_view(job: str, count: int) -> discord.ui.View:
+    """U1 … and re-roll above V1 …, as many as there are pictures."""
+    numbers = range(1, count + 1)
+    upscales = [_button(f"U{n}", custom_id(UPSCALE, job, n), row=0) for n in numbers]
+    again = _button("🔄", custom_id(REROLL, job), row=0)
+    variations = [_button(f"V{n}", custom_id(VARY, job, n), row=1) for n in numbers]
+    return _inert([*upscales, again, *variations])
+
+
+def cancel_view(job: str) -> discord.ui.View:
+    """The one button of a job that is not finished."""
+    return _inert([_button("✖ Cancel", custom_id(CANCEL, job), row=0)])
+
+
+def _button(label: str, identifier: str, *, row: int) -> discord.ui.Button[discord.ui.View]:
+    return discord.ui.Button(label=label, custom_id=identifier, row=row)
+
+
+def _inert(items: Iterable[discord.ui.Button[discord.ui.View]]) -> discord.ui.View:
+    """A view that discord.py sends but does not keep: presses are found by their custom id."""
+    view = discord.ui.View(timeout=None)
+    for item in items:
+        view.add_item(item)
+    view.stop()
+    return view

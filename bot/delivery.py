@@ -1,0 +1,113 @@
+"""A job's state onto Discord: throttled edits while it runs, then exactly one ending."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from bot import captions, components, renditions
+from bot.archive import Archive, Missing
+from bot.jobs import Job, Picture, Progress, Status
+from bot.ledger import Ledger
+from bot.mailbox import TOKEN_SECONDS, Draft, Gone, Mailbox, Upload
+from bot.outbox import Undelivered
+from bot.throttle import Throttle
+
+EDIT_SECONDS: Final = 2.0
+"""Between two edits of a message; Discord slows down those who edit more often."""
+log = logging.getLogger(__name__)
+
+
+class Delivery:
+    """The courier of the studio."""
+
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        ledger: Ledger,
+        archive: Archive,
+        *,
+        clock: Callable[[], float],
+        edit_seconds: float = EDIT_SECONDS,
+    ) -> None:
+        self._mailbox = mailbox
+        self._ledger = ledger
+        self._archive = archive
+        self._clock = clock
+        self._edit_seconds = edit_seconds
+        self._live: dict[str, Throttle[Progress]] = {}
+
+    def show(self, job: Job, now: Progress) -> None:
+        """Show how far the job is, soon, unless something newer comes first."""
+        live = self._live.get(job.id)
+        if live is None:
+            live = Throttle(lambda newest: self._show(job.id, newest), self._edit_seconds)
+            self._live[job.id] = live
+        live.put(now)
+
+    async def _show(self, name: str, now: Progress) -> bool:
+        """False when there will be no more to show."""
+        job = await self._ledger.job(name)
+        if job is None or job.ended:
+            self._live.pop(name, None)
+            return False
+        preview = None if now.preview is None else [Upload("preview.jpg", now.preview)]
+        draft = Draft(
+            content=captions.progress(job, now),
+            view=components.cancel_view(name),
+            uploads=preview,
+        )
+        try:
+            await self._put(job, draft)
+        except Gone as error:
+            log.info("The progress of job %s is shown no more: %s", name, error)
+            return False
+        except Undelivered as error:
+            log.info("The progress of job %s is not shown: %s", name, error)
+        return True
+
+    async def deliver(self, job: Job, pictures: Sequence[Picture]) -> None:
+        """Show the ending, and nothing after it. Raises Undelivered if that may work later."""
+        live = self._live.pop(job.id, None)
+        if live is not None:
+            await live.close()
+        job = await self._ledger.job(job.id) or job  # knows its message by now
+        try:
+            if job.status is Status.REFUSED and self._fresh(job):
+                await self._mailbox.whisper_instead(
+                    job.address, job.reason or "", captions.progress(job, Progress())
+                )
+            else:
+                await self._put(job, await self._ending(job, pictures))
+        except Gone as error:
+            log.warning("Nobody can see the ending of job %s: %s", job.id, error)
+
+    async def _ending(self, job: Job, pictures: Sequence[Picture]) -> Draft:
+        content = captions.ending(job, pictures)
+        if job.status is not Status.DONE:
+            return Draft(content=content)
+        view = components.result_view(job.id, len(pictures))
+        try:
+            suffix, data = await asyncio.to_thread(renditions.of_job, self._archive, pictures)
+        except Missing as error:
+            return Draft(content=f"{content}\n{error}", view=view)
+        upload = Upload(f"{job.id}.{suffix}", data, captions.alt_text(pictures))
+        return Draft(content=content, view=view, uploads=[upload])
+
+    async def _put(self, job: Job, draft: Draft) -> None:
+        message = await self._mailbox.put(
+            job.address, draft, fresh=self._fresh(job), nonce=f"{job.id}:result"
+        )
+        if message != job.address.message:
+            await self._ledger.place(job.id, message)
+
+    def _fresh(self, job: Job) -> bool:
+        young = self._clock() < job.created_at + TOKEN_SECONDS
+        return young and job.address.token is not None
+
+    async def is_answered(self, job: Job) -> bool:
+        """Did the person get a first answer, so that somebody waits for this job?"""
+        if job.address.message is not None or job.address.token is None:
+            return True
+        message = await self._mailbox.answer(job.address)
+        return message is not None

@@ -1,0 +1,15 @@
+"""What the features work with."""
+
+import msgspec
+
+from bot.archive import Archive
+from bot.ledger import Ledger
+from bot.studio import Studio
+
+
+class Desk(msgspec.Struct, frozen=True):
+    """The parts of the bot that a person's wish can reach."""
+
+    studio: Studio
+    ledger: Ledger
+    archive: Archive

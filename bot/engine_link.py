@@ -1,0 +1,186 @@
+"""The bot's end of the wire: watch and restart the engine; submit, cancel, events."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Final
+
+import msgspec
+
+from bot.engine_process import Endpoint, EngineStopped
+from bot.errors import BotError, CannotStart
+from bot.exits import Exit
+from engine import wire
+from engine.contract import (
+    Cancel,
+    Cancelled,
+    Ending,
+    Event,
+    Failed,
+    Hello,
+    Model,
+    Paint,
+    Painted,
+    Queued,
+    Ready,
+    Rejected,
+    Stepped,
+)
+
+_BACKOFF_LONGEST: Final = 60.0
+_BACKOFF_FIRST: Final = 0.5
+_STEADY_SECONDS: Final = 60.0
+log = logging.getLogger(__name__)
+
+Launch = Callable[[], AbstractAsyncContextManager[Endpoint]]
+Watcher = Callable[[Queued | Stepped], None]
+
+
+class EngineLost(BotError):
+    """The engine died, or hung up, before the job ended."""
+
+
+class _Pending(msgspec.Struct, eq=False):
+    ending: asyncio.Future[Ending]
+    watcher: Watcher
+
+
+class EngineLink:
+    """One engine at a time, started anew when it dies.
+
+    Use as `async with`, which waits for the first Ready and raises CannotStart if none comes;
+    inside, `watch` must be running.
+    """
+
+    def __init__(self, launch: Launch) -> None:
+        self._launch = launch
+        self._life = AsyncExitStack()
+        self._connection: wire.Connection[Event] | None = None
+        self._model: Model | None = None
+        self._up = asyncio.Event()
+        self._pending: dict[tuple[str, int], _Pending] = {}
+
+    async def __aenter__(self) -> "EngineLink":
+        try:
+            await self._begin()
+        except (EngineStopped, EngineLost, OSError) as error:
+            raise CannotStart(f"The engine did not start: {error}", Exit.ENGINE_FAILED) from error
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._end()
+
+    @property
+    def model(self) -> Model:
+        """What the engine has, or had last, loaded."""
+        if self._model is None:
+            raise RuntimeError("The engine link is used outside `async with`.")
+        return self._model
+
+    async def paint(self, paint: Paint, watcher: Watcher) -> Ending:
+        """Send a job and wait for its ending; waits first while there is no engine.
+
+        `watcher` is told of progress. Raises EngineLost if the engine dies meanwhile.
+        """
+        await self._up.wait()
+        key = (paint.job, paint.attempt)
+        pending = _Pending(asyncio.get_running_loop().create_future(), watcher)
+        self._pending[key] = pending
+        try:
+            await self._send(paint)
+            return await pending.ending
+        finally:
+            del self._pending[key]
+
+    async def cancel(self, job: str, attempt: int) -> None:
+        """Ask the engine to stop a job; without an engine there is nothing to stop."""
+        if (job, attempt) not in self._pending:
+            return
+        try:
+            await self._send(Cancel(job=job, attempt=attempt))
+        except EngineLost:
+            log.info("Job %s was cancelled while the engine was gone.", job)
+
+    async def watch(self) -> None:
+        """Listen to the engine, and start it again whenever it dies."""
+        delay = _BACKOFF_FIRST
+        while True:
+            since = asyncio.get_running_loop().time()
+            reason = await self._listen()
+            log.warning("The engine is gone (%s); starting it again.", reason)
+            await self._end()
+            if asyncio.get_running_loop().time() - since > _STEADY_SECONDS:
+                delay = _BACKOFF_FIRST
+            while not self._up.is_set():
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, _BACKOFF_LONGEST)
+                await self._try_again()
+
+    async def _try_again(self) -> None:
+        try:
+            await self._begin()
+        except (EngineStopped, EngineLost, OSError) as error:
+            log.error("The engine did not start: %s", error)  # noqa: TRY400 # no trace is wanted
+
+    async def _begin(self) -> None:
+        async with AsyncExitStack() as stack:
+            endpoint = await stack.enter_async_context(self._launch())
+            reader, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
+            connection = await stack.enter_async_context(wire.event_side(reader, writer))
+            self._model = await _greet(connection, endpoint.token)
+            self._connection = connection
+            self._life = stack.pop_all()
+        log.info("The engine is ready with %s on %s.", self._model.name, self._model.fingerprint)
+        self._up.set()
+
+    async def _end(self) -> None:
+        self._up.clear()
+        self._connection = None
+        for pending in self._pending.values():
+            if not pending.ending.done():
+                pending.ending.set_exception(EngineLost("The engine died."))
+        await self._life.aclose()
+
+    async def _send(self, command: Paint | Cancel) -> None:
+        if self._connection is None:
+            raise EngineLost("There is no engine right now.")
+        try:
+            await self._connection.send(command)
+        except OSError as error:
+            raise EngineLost("The engine hung up.") from error
+
+    async def _listen(self) -> str:
+        """Pass events on until the connection ends; says why it ended."""
+        if self._connection is None:
+            return "it never connected"
+        try:
+            while (event := await self._connection.receive()) is not None:
+                if isinstance(event, Rejected):
+                    return event.reason
+                self._pass_on(event)
+        except (OSError, wire.WireError) as error:
+            return str(error)
+        return "it hung up"
+
+    def _pass_on(self, event: Event) -> None:
+        if isinstance(event, Ready | Rejected):
+            return
+        pending = self._pending.get((event.job, event.attempt))
+        if pending is None or pending.ending.done():
+            return  # of an attempt that nobody waits for any more
+        if isinstance(event, Painted | Failed | Cancelled):
+            pending.ending.set_result(event)
+        else:
+            pending.watcher(event)
+
+
+async def _greet(connection: wire.Connection[Event], token: str) -> Model:
+    try:
+        await connection.send(Hello(token))
+        answer = await connection.receive()
+    except (OSError, wire.WireError) as error:
+        raise EngineLost(f"it hung up ({error})") from error
+    if not isinstance(answer, Ready):
+        raise EngineLost(answer.reason if isinstance(answer, Rejected) else "it said nothing")
+    return answer.model

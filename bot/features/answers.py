@@ -1,0 +1,115 @@
+"""First answers to interactions: within three seconds, and never silence."""
+
+import logging
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import discord
+from discord import app_commands
+
+from bot.desk import Desk
+from bot.errors import BotError
+from bot.jobs import Address, Job, Origin
+from bot.mailbox import UNREACHABLE
+
+if TYPE_CHECKING:
+    from bot.client import Client
+
+_UNFORESEEN: Final = "Something went wrong inside the bot; its log says what."
+log = logging.getLogger(__name__)
+
+Interaction: TypeAlias = "discord.Interaction[Client]"
+
+
+def desk(interaction: Interaction) -> Desk:
+    """The parts of the bot that this person's wish can reach."""
+    return interaction.client.desk
+
+
+def origin(interaction: Interaction) -> Origin:
+    """Who asks, by this interaction, and where."""
+    return Origin(
+        request=f"interaction:{interaction.id}",
+        person=interaction.user.id,
+        address=Address(
+            channel=interaction.channel_id or 0,
+            guild=interaction.guild_id,
+            application=interaction.application_id,
+            token=interaction.token,
+        ),
+    )
+
+
+def is_moderator(interaction: Interaction) -> bool:
+    """May this person delete other people's messages here?"""
+    return interaction.guild_id is not None and interaction.permissions.manage_messages
+
+
+async def whisper(interaction: Interaction, sentence: str) -> None:
+    """Tell only this person."""
+    try:
+        if not interaction.response.is_done():
+            await interaction.response.send_message(sentence, ephemeral=True)
+            return
+        # While the public answer still loads, a followup would take its place.
+        await interaction.edit_original_response(content="…")
+        await interaction.followup.send(sentence, ephemeral=True)
+        await interaction.delete_original_response()
+    except (discord.HTTPException, *UNREACHABLE) as error:
+        log.warning("Could not answer interaction %s: %r", interaction.id, error)
+
+
+async def acknowledge(interaction: Interaction) -> int | None:
+    """Say publicly that an answer will come; its message's id, or None if Discord took no answer.
+
+    The answer to an answer can get lost, so a failure is no proof: Discord is asked.
+    """
+    try:
+        taken = await interaction.response.defer(thinking=True)
+        if taken is not None and taken.message_id is not None:
+            return taken.message_id
+    except (discord.HTTPException, *UNREACHABLE) as error:
+        log.warning("Interaction %s was perhaps not acknowledged: %r", interaction.id, error)
+    try:
+        return (await interaction.original_response()).id
+    except (discord.HTTPException, *UNREACHABLE) as error:
+        log.warning("Interaction %s was not acknowledged: %r", interaction.id, error)
+        return None
+
+
+async def start(interaction: Interaction, accepted: Awaitable[Job | None]) -> None:
+    """Record a job, answer, and let it begin; a job that was asked for before is no new one."""
+    job = await accepted
+    if job is None:
+        log.info("Interaction %s came again and is ignored.", interaction.id)
+        return
+    message = await acknowledge(interaction)
+    if message is None:
+        await desk(interaction).studio.abandon(job)
+        return
+    await desk(interaction).ledger.place(job.id, message)
+    desk(interaction).studio.begin(job)
+
+
+async def guarded(interaction: Interaction, wish: Awaitable[None]) -> None:
+    """Do what a person wishes, or tell them in words why not."""
+    try:
+        await wish
+    except BotError as error:
+        await whisper(interaction, str(error))
+    except Exception:
+        log.exception("Interaction %s met something unforeseen.", interaction.id)
+        await whisper(interaction, _UNFORESEEN)
+
+
+async def explain(interaction: Interaction, error: app_commands.AppCommandError) -> None:
+    """A command did not even start: say why."""
+    if isinstance(error, app_commands.CommandNotFound):
+        await whisper(interaction, "I have no such command (any more). Try /imagine.")
+    elif isinstance(error, app_commands.CommandSignatureMismatch):
+        await whisper(interaction, "Those options do not fit the command. Reload Discord (Ctrl+R).")
+    elif isinstance(error, app_commands.TransformerError):
+        await whisper(interaction, f"The value “{str(error.value)[:100]}” makes no sense here.")
+    else:
+        log.error("Interaction %s failed.", interaction.id, exc_info=error)
+        await whisper(interaction, _UNFORESEEN)

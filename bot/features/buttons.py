@@ -1,0 +1,117 @@
+"""The buttons below a job: U shows one picture, V varies it, 🔄 paints anew, ✖ stops."""
+
+import asyncio
+import re
+from typing import Any, Final
+
+import discord
+
+from bot import captions, components, policy, renditions
+from bot.errors import Refused
+from bot.features.answers import (
+    Interaction,
+    acknowledge,
+    desk,
+    guarded,
+    is_moderator,
+    origin,
+    start,
+    whisper,
+)
+from bot.jobs import Job, Picture, Status
+from bot.mailbox import Upload
+
+_FORGOTTEN: Final = "I do not know that picture any more."
+
+
+async def upscale(interaction: Interaction, job: Job, nth: int) -> None:
+    """Post the stored picture at full size; nothing is painted."""
+    picture = await _picture(interaction, job, nth)
+    policy.check_shown(picture)
+    if await acknowledge(interaction) is None:
+        return
+    suffix, data = await asyncio.to_thread(
+        renditions.of_picture, desk(interaction).archive, picture
+    )
+    upload = Upload(f"{picture.id}.{suffix}", data, captions.alt_text([picture]))
+    message = await interaction.edit_original_response(
+        content=captions.upscaled(picture), attachments=[upload.as_file()]
+    )
+    await desk(interaction).ledger.post(message.id, job.id, nth)
+
+
+async def vary(interaction: Interaction, job: Job, nth: int) -> None:
+    """Paint four variations of this picture."""
+    picture = await _picture(interaction, job, nth)
+    await start(interaction, desk(interaction).studio.vary([picture], origin(interaction)))
+
+
+async def reroll(interaction: Interaction, job: Job, _: int) -> None:
+    """Paint it all again, with another seed."""
+    await start(interaction, desk(interaction).studio.reroll(job, origin(interaction)))
+
+
+async def cancel(interaction: Interaction, job: Job, _: int) -> None:
+    """Stop a job: those who asked for it and moderators may."""
+    if not policy.may_stop(job, person=interaction.user.id, moderator=is_moderator(interaction)):
+        raise Refused("Only the person who asked for this and moderators can cancel it.")
+    if not await desk(interaction).studio.cancel(job):
+        raise Refused("This is finished already.")
+    await whisper(interaction, "Cancelled.")
+
+
+_ACTIONS: Final = {
+    components.UPSCALE: upscale,
+    components.VARY: vary,
+    components.REROLL: reroll,
+    components.CANCEL: cancel,
+}
+
+
+class JobButton(
+    discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=components.PATTERN
+):
+    """Any button of ours, found by its custom id, so also on messages from before a restart."""
+
+    def __init__(self, action: str, job: str, nth: int) -> None:
+        super().__init__(discord.ui.Button(custom_id=components.custom_id(action, job, nth)))
+        self._action = action
+        self._job = job
+        self._nth = nth
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str]
+    ) -> "JobButton":
+        """All state is in the id and in the record."""
+        return cls(match["action"], match["job"], int(match["nth"]))
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        """Somebody pressed it."""
+        await guarded(interaction, self._act(interaction))
+
+    async def _act(self, interaction: Interaction) -> None:
+        job = await desk(interaction).ledger.job(self._job)
+        if job is None:
+            raise Refused(_FORGOTTEN)
+        await _ACTIONS[self._action](interaction, job, self._nth)
+
+
+async def catch_unknown(interaction: discord.Interaction[Any]) -> None:
+    """Answer presses of buttons that were never ours, or are no more."""
+    if interaction.type is not discord.InteractionType.component:
+        return
+    if not re.fullmatch(components.PATTERN, interaction.custom_id or ""):
+        await whisper(interaction, "I do not know that button any more. Try /imagine.")
+
+
+async def _picture(interaction: Interaction, job: Job, nth: int) -> Picture:
+    pictures = await desk(interaction).ledger.pictures(job.id)
+    found = [picture for picture in pictures if picture.nth == nth]
+    if not found:
+        unfinished = job.status is not Status.DONE
+        raise Refused("This is not painted yet." if unfinished else _FORGOTTEN)
+    return found[0]
+
+
+items: Final = (JobButton,)

@@ -1,0 +1,93 @@
+"""/imagine: words, and perhaps a sketch, become pictures."""
+
+from typing import Annotated
+
+import discord
+from discord import AppCommandOptionType as OptionType
+from discord import app_commands
+from discord.app_commands.transformers import RangeTransformer
+
+from bot import policy, recipes, uploads
+from bot.features.answers import Interaction, desk, guarded, origin, start
+from bot.recipes import ASPECTS, Ask
+from engine.contract import (
+    GUIDANCE_LIMIT,
+    PICTURES_LIMIT,
+    PROMPT_LIMIT,
+    SEED_LIMIT,
+    STEPS_LIMIT,
+    Sampler,
+)
+
+Words = Annotated[str, RangeTransformer(OptionType.string, min=1, max=PROMPT_LIMIT)]
+Seed = Annotated[int, RangeTransformer(OptionType.integer, min=0, max=SEED_LIMIT - 1)]
+Steps = Annotated[int, RangeTransformer(OptionType.integer, min=1, max=STEPS_LIMIT)]
+Guidance = Annotated[float, RangeTransformer(OptionType.number, min=0.0, max=GUIDANCE_LIMIT)]
+Count = Annotated[int, RangeTransformer(OptionType.integer, min=1, max=PICTURES_LIMIT)]
+Strength = Annotated[float, RangeTransformer(OptionType.number, min=0.0, max=1.0)]
+
+
+@app_commands.command(name="imagine", description="Paint what you describe")
+@app_commands.describe(
+    prompt="What you want to see",
+    negative="What you do not want to see",
+    aspect="The shape of the pictures",
+    seed="The same seed and options paint the same pictures again",
+    steps="More steps: finer and slower",
+    guidance="How closely to follow the prompt",
+    sampler="The way from noise to picture",
+    count="How many pictures",
+    sketch="A picture to paint over: PNG, JPEG or WebP, up to 10 MiB",
+    strength="How much of the sketch to paint over, above 0 to 1",
+)
+@app_commands.choices(
+    aspect=[app_commands.Choice(name=name, value=name) for name in ASPECTS],
+    sampler=[app_commands.Choice(name=name.value, value=name.value) for name in Sampler],
+)
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+@app_commands.allowed_installs(guilds=True, users=False)
+async def command(
+    interaction: Interaction,
+    prompt: Words,
+    negative: Words | None = None,
+    aspect: str | None = None,
+    seed: Seed | None = None,
+    steps: Steps | None = None,
+    guidance: Guidance | None = None,
+    sampler: str | None = None,
+    count: Count | None = None,
+    sketch: discord.Attachment | None = None,
+    strength: Strength | None = None,
+) -> None:
+    """Discord's client checks the ranges, others may not: the recipe decides."""
+    ask_for = imagine(
+        interaction,
+        sketch,
+        prompt=prompt,
+        negative=negative,
+        aspect=aspect,
+        seed=seed,
+        steps=steps,
+        guidance=guidance,
+        sampler=sampler,
+        count=count,
+        strength=strength,
+    )
+    await guarded(interaction, ask_for)
+
+
+async def imagine(
+    interaction: Interaction, sketch: discord.Attachment | None, **options: object
+) -> None:
+    """Start a job with these options."""
+    if sketch is not None:
+        uploads.check_size(sketch.size)
+    ask = cleaned(recipes.read(**options))
+    url = sketch.url if sketch is not None else None
+    await start(interaction, desk(interaction).studio.imagine(ask, url, origin(interaction)))
+
+
+def cleaned(ask: Ask) -> Ask:
+    """Without characters that nobody sees."""
+    changes = {"prompt": policy.cleaned(ask.prompt), "negative": policy.cleaned(ask.negative or "")}
+    return recipes.changed(ask, **changes)

@@ -1,0 +1,140 @@
+"""Reactions to a result: 🔁 or a number varies, ❌ deletes, ✉️ sends the pictures by DM."""
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Final
+
+import discord
+
+from bot import captions, policy, renditions
+from bot.errors import BotError, Refused
+from bot.jobs import Address, Origin, Picture
+from bot.ledger import Found
+from bot.mailbox import UNREACHABLE, Upload
+
+if TYPE_CHECKING:
+    from bot.client import Client
+
+Reaction = discord.RawReactionActionEvent
+
+_VARY: Final = "🔁"
+_DELETE: Final = "❌"
+_LETTER: Final = "✉"
+_NUMBERS: Final = {f"{n}\u20e3": n for n in range(1, 5)}
+_PRESENTATION: Final = "\ufe0f"
+"""Asks for the colourful form of a sign; some clients send it and some do not."""
+_READ_SECONDS: Final = 15.0
+"""How long a sentence stays that cannot be said privately."""
+_DM_REFUSED: Final = 50007
+log = logging.getLogger(__name__)
+
+
+async def added(client: "Client", reaction: Reaction) -> None:
+    """Do what a reaction to a result of ours asks for."""
+    name = _name(reaction)
+    if name not in (_VARY, _DELETE, _LETTER, *_NUMBERS):
+        return
+    found = await client.desk.ledger.shown_on(reaction.message_id)
+    if found is None or (reaction.member is not None and reaction.member.bot):
+        return
+    try:
+        await _act(client, reaction, name, found)
+    except BotError as error:
+        await _say_briefly(client, reaction, str(error))
+    except (discord.HTTPException, *UNREACHABLE) as error:
+        log.warning("The reaction %s cannot be obeyed: %r", name, error)
+
+
+async def removed(client: "Client", reaction: Reaction) -> None:
+    """A reaction that is taken back may be made again."""
+    await client.desk.ledger.release(_request(reaction))
+
+
+async def _act(client: "Client", reaction: Reaction, name: str, found: Found) -> None:
+    if name == _DELETE:
+        await _delete(client, reaction, found)
+    elif name == _LETTER:
+        await _send_letter(client, reaction, await _pictures(client, found))
+    else:
+        await _vary(client, reaction, found, _NUMBERS.get(name))
+
+
+async def _vary(client: "Client", reaction: Reaction, found: Found, nth: int | None) -> None:
+    pictures = await _pictures(client, found)
+    if nth is not None and found.nth is None:
+        pictures = [picture for picture in pictures if picture.nth == nth]
+    if not pictures:
+        raise Refused("There is no such picture here.")
+    origin = Origin(
+        request=_request(reaction),
+        person=reaction.user_id,
+        address=Address(
+            channel=reaction.channel_id, guild=reaction.guild_id, reply_to=reaction.message_id
+        ),
+    )
+    job = await client.desk.studio.vary(pictures, origin)
+    if job is not None:
+        client.desk.studio.begin(job)
+
+
+async def _delete(client: "Client", reaction: Reaction, found: Found) -> None:
+    moderator = _is_moderator(client, reaction)
+    if not policy.may_stop(found.job, person=reaction.user_id, moderator=moderator):
+        return  # others may dislike a picture, but it stays
+    await client.desk.studio.cancel(found.job)
+    place = client.get_partial_messageable(reaction.channel_id)
+    await place.get_partial_message(reaction.message_id).delete()
+
+
+async def _send_letter(client: "Client", reaction: Reaction, pictures: list[Picture]) -> None:
+    archive = client.desk.archive
+    uploads = []
+    for picture in pictures:
+        if not picture.blocked:
+            suffix, data = await asyncio.to_thread(renditions.of_picture, archive, picture)
+            uploads.append(Upload(f"{picture.id}.{suffix}", data, captions.alt_text([picture])))
+    try:
+        letters = await client.create_dm(discord.Object(reaction.user_id))
+        words: str | None = captions.letter(pictures)
+        for parcel in renditions.parcels(uploads):
+            await letters.send(words, files=[upload.as_file() for upload in parcel])
+            words = None
+    except discord.Forbidden as error:
+        if error.code != _DM_REFUSED:
+            raise
+        raise Refused(f"<@{reaction.user_id}>, you do not take direct messages from me.") from error
+
+
+async def _pictures(client: "Client", found: Found) -> list[Picture]:
+    """The finished pictures that the message shows."""
+    pictures = await client.desk.ledger.pictures(found.job.id)
+    return [picture for picture in pictures if found.nth in (None, picture.nth)]
+
+
+async def _say_briefly(client: "Client", reaction: Reaction, sentence: str) -> None:
+    """A reaction has no private answer, so the public one goes away by itself."""
+    place = client.get_partial_messageable(reaction.channel_id)
+    reference = place.get_partial_message(reaction.message_id).to_reference(
+        fail_if_not_exists=False
+    )
+    try:
+        await place.send(sentence, reference=reference, delete_after=_READ_SECONDS)
+    except (discord.HTTPException, *UNREACHABLE) as error:
+        log.warning("Nobody is told “%s”: %r", sentence, error)
+
+
+def _is_moderator(client: "Client", reaction: Reaction) -> bool:
+    channel = client.get_channel(reaction.channel_id)
+    if reaction.member is None or not isinstance(
+        channel, discord.abc.GuildChannel | discord.Thread
+    ):
+        return False
+    return channel.permissions_for(reaction.member).manage_messages
+
+
+def _name(reaction: Reaction) -> str:
+    return reaction.emoji.name.replace(_PRESENTATION, "")
+
+
+def _request(reaction: Reaction) -> str:
+    return f"reaction:{reaction.message_id}:{reaction.user_id}:{_name(reaction)}"

@@ -1,0 +1,132 @@
+"""What the bot knows of a request: jobs, where they are shown, and their pictures."""
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from engine.contract import Recipe
+
+
+class Status(StrEnum):
+    """Where a job is on its way."""
+
+    ACCEPTED = "accepted"
+    """Recorded; the person is being answered and the sketch, if any, is being fetched."""
+    QUEUED = "queued"
+    """Its recipes are complete and it waits for its turn."""
+    RUNNING = "running"
+    """The engine has it."""
+    DONE = "done"
+    """Its pictures are on disk and in the record."""
+    FAILED = "failed"
+    """It could not be painted; the reason is for all who see the message."""
+    CANCELLED = "cancelled"
+    """Somebody stopped it."""
+    REFUSED = "refused"
+    """Its sketch was no good; the reason is for the person alone."""
+
+
+ENDINGS: Final = frozenset({Status.DONE, Status.FAILED, Status.CANCELLED, Status.REFUSED})
+
+
+class Kind(StrEnum):
+    """How a job came to be."""
+
+    IMAGINE = "imagine"
+    """Typed with /imagine."""
+    REROLL = "reroll"
+    """An earlier job again, with another seed."""
+    VARIATION = "variation"
+    """Like earlier pictures, but a little different."""
+
+
+class Address(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a job is shown: a channel, and the message there once it is known."""
+
+    channel: int
+    guild: int | None = None
+    message: int | None = None
+    application: int | None = None
+    token: str | None = None
+    """Of the interaction: edits its answer for 15 minutes. A secret, so never in a log."""
+    reply_to: int | None = None
+    """The message that a job without an interaction answers."""
+
+    def __repr__(self) -> str:
+        return f"Address(channel={self.channel}, message={self.message})"
+
+
+class Sketch(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's attachment, not fetched yet."""
+
+    url: str
+    strength: float
+    keep_size: bool
+    """The person asked for an aspect, so the sketch does not choose the size."""
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One request by one person: 1 to 4 recipes that differ in their seeds."""
+
+    id: str
+    request: str
+    """What asked for it, unique: the same interaction twice is one job."""
+    kind: Kind
+    person: int
+    address: Address
+    recipes: tuple[Recipe, ...]
+    parents: tuple[str, ...] = ()
+    """The pictures that a variation is like, by id."""
+    sketch: Sketch | None = None
+    status: Status = Status.ACCEPTED
+    attempt: int = 0
+    """How often it was sent to the engine; what an older attempt says is ignored."""
+    crashes: int = 0
+    """How often the engine or the bot died while it was painted."""
+    reason: str | None = None
+    created_at: float
+    """Seconds since 1970."""
+
+    @property
+    def ended(self) -> bool:
+        """Will nothing more come of it?"""
+        return self.status in ENDINGS
+
+
+class Picture(msgspec.Struct, frozen=True, kw_only=True):
+    """A finished recipe."""
+
+    id: str
+    job: str
+    nth: int
+    """1 to 4, in reading order."""
+    recipe: Recipe
+    sha256: str
+    path: str | None
+    """Of the PNG, relative to the data folder; None if it was blocked."""
+    blocked: bool
+    fingerprint: str
+    """The software and hardware that painted it."""
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a job is: `ahead` jobs before it, or `percent` of it painted, or neither yet."""
+
+    ahead: int | None = None
+    percent: int | None = None
+    preview: bytes | None = None
+    """A small JPEG."""
+
+
+def picture_id(job: str, nth: int) -> str:
+    """The name of the nth picture (from 1) of a job."""
+    return f"{job}-{nth}"
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asked for a job, by what, and where the answer goes."""
+
+    request: str
+    person: int
+    address: Address

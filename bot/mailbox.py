@@ -1,0 +1,164 @@
+"""One message of ours on Discord: made, edited and deleted by whichever way still works."""
+
+import logging
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Final, cast
+
+import aiohttp
+import discord
+import msgspec
+
+from bot.jobs import Address
+from bot.outbox import Undelivered
+
+TOKEN_SECONDS: Final = 14 * 60
+"""An interaction's token works for 15 minutes; the last one is left to slow clocks."""
+_ORIGINAL: Final = cast("int", "@original")  # discord.py puts it into the address as it is
+_UNKNOWN_MESSAGE: Final = 10008
+_SERVER_TROUBLE: Final = 500
+_TOO_MANY: Final = 429
+UNREACHABLE: Final = (aiohttp.ClientError, OSError, TimeoutError)
+log = logging.getLogger(__name__)
+
+
+class Gone(Exception):
+    """The message was deleted, or may not be touched: there is nothing left to show."""
+
+
+class Upload(msgspec.Struct, frozen=True):
+    """A file for a message."""
+
+    name: str
+    data: bytes
+    description: str | None = None
+
+    def as_file(self) -> discord.File:
+        """As discord.py wants it; it can be sent once only."""
+        return discord.File(BytesIO(self.data), self.name, description=self.description)
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """What a message is to say."""
+
+    content: str
+    view: discord.ui.View | None = None
+    uploads: Sequence[Upload] | None = ()
+    """None leaves the message's files as they are."""
+
+
+class Mailbox:
+    """Writes to the messages of jobs. Pings nobody, ever: the client's default says so."""
+
+    def __init__(self, client: discord.Client) -> None:
+        self._client = client
+
+    async def put(self, address: Address, draft: Draft, *, fresh: bool, nonce: str) -> int:
+        """Make the message at this address say so; returns its id.
+
+        By the interaction's token while it is `fresh`, else as the channel's message, else as a
+        new message that the nonce makes one of a kind. Raises Gone or Undelivered.
+        """
+        try:
+            if fresh and address.token is not None:
+                message = await self._edit_answer(address, draft)
+                if message is not None:
+                    return message
+            if address.message is not None:
+                return await self._edit(address.channel, address.message, draft)
+            return await self._send_once(address, draft, nonce)
+        except discord.HTTPException as error:
+            raise _judged(error) from error
+        except UNREACHABLE as error:
+            raise Undelivered(f"Discord cannot be reached ({error!r}).") from error
+
+    async def whisper_instead(self, address: Address, sentence: str, placeholder: str) -> None:
+        """Take the public answer away and tell the person alone. Raises Gone or Undelivered.
+
+        The answer is edited first: while it still loads, a followup would take its place, and be
+        as public as it is.
+        """
+        try:
+            await self._edit_answer(address, Draft(content=placeholder))
+            await self._webhook(address).send(sentence, ephemeral=True, wait=True)
+            await self._webhook(address).delete_message(_ORIGINAL)
+        except discord.HTTPException as error:
+            raise _judged(error) from error
+        except UNREACHABLE as error:
+            raise Undelivered(f"Discord cannot be reached ({error!r}).") from error
+
+    async def answer(self, address: Address) -> int | None:
+        """The id of the interaction's answer, or None if there is none."""
+        try:
+            return (await self._webhook(address).fetch_message(_ORIGINAL)).id
+        except discord.HTTPException as error:
+            log.info("An interaction has no answer: %s", error)
+        except UNREACHABLE as error:
+            log.info("An interaction's answer cannot be looked up: %r", error)
+        return None
+
+    def _webhook(self, address: Address) -> discord.Webhook:
+        application = address.application or self._client.application_id or 0
+        webhook = discord.Webhook.partial(application, address.token or "", client=self._client)
+        webhook.type = discord.WebhookType.application  # else it may not whisper
+        return webhook
+
+    async def _edit_answer(self, address: Address, draft: Draft) -> int | None:
+        """None if the token works no more."""
+        try:
+            message = await self._webhook(address).edit_message(
+                _ORIGINAL,
+                content=draft.content,
+                view=draft.view,
+                attachments=_files(draft),
+            )
+        except discord.HTTPException as error:
+            if error.code == _UNKNOWN_MESSAGE or error.status not in (401, 403, 404):
+                raise
+            log.info("An interaction's token works no more: %s", error)
+            return None
+        return message.id
+
+    async def _edit(self, channel: int, message: int, draft: Draft) -> int:
+        partial = self._client.get_partial_messageable(channel).get_partial_message(message)
+        edited = await partial.edit(
+            content=draft.content, view=draft.view, attachments=_files(draft)
+        )
+        return edited.id
+
+    async def _send_once(self, address: Address, draft: Draft, nonce: str) -> int:
+        """If the nonce was used before, Discord gives us that older message, as it was."""
+        sent = await self._send(address, draft, nonce)
+        if sent.content == draft.content:
+            return sent.id
+        return await self._edit(address.channel, sent.id, draft)
+
+    async def _send(self, address: Address, draft: Draft, nonce: str) -> discord.Message:
+        place = self._client.get_partial_messageable(address.channel)
+        reference = None
+        if address.reply_to is not None:
+            reference = discord.MessageReference(
+                message_id=address.reply_to,
+                channel_id=address.channel,
+                guild_id=address.guild,
+                fail_if_not_exists=False,
+            )
+        return await place.send(
+            draft.content,
+            files=[upload.as_file() for upload in draft.uploads or ()],
+            view=draft.view or discord.utils.MISSING,
+            reference=reference or discord.utils.MISSING,
+            nonce=nonce,
+        )
+
+
+def _files(draft: Draft) -> list[discord.Attachment | discord.File]:
+    if draft.uploads is None:
+        return discord.utils.MISSING  # type: ignore[no-any-return]
+    return [upload.as_file() for upload in draft.uploads]
+
+
+def _judged(error: discord.HTTPException) -> Gone | Undelivered:
+    if error.status >= _SERVER_TROUBLE or error.status == _TOO_MANY:
+        return Undelivered(f"Discord is in trouble ({error}).")
+    return Gone(str(error))

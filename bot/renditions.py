@@ -1,0 +1,64 @@
+"""Pictures as files for Discord: the grid of a job, or one picture, never above a size limit."""
+
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Final
+
+from PIL import Image
+
+from bot import grid
+from bot.archive import Archive
+from bot.jobs import Picture
+from bot.mailbox import Upload
+
+BYTES_LIMIT: Final = 10 * 1024 * 1024
+"""What Discord lets everybody upload in one file."""
+REQUEST_LIMIT: Final = 24 * 1024 * 1024
+"""What Discord takes in one request, less some room for words."""
+_JPEG_QUALITY: Final = 92
+_SHRINK: Final = 0.8
+
+
+def of_job(archive: Archive, pictures: Sequence[Picture]) -> tuple[str, bytes]:
+    """The pictures of a job as one grid: a file ending and the file. Slow. Raises Missing."""
+    opened = [None if p.path is None else _opened(archive.picture(p.path)) for p in pictures]
+    recipe = pictures[0].recipe
+    return encoded(grid.compose(opened, (recipe.width, recipe.height)))
+
+
+def of_picture(archive: Archive, picture: Picture) -> tuple[str, bytes]:
+    """One picture as it was painted, if it is small enough. Slow. Raises Missing."""
+    data = archive.picture(picture.path or "")
+    return ("png", data) if len(data) <= BYTES_LIMIT else encoded(_opened(data))
+
+
+def encoded(picture: Image.Image, limit: int = BYTES_LIMIT) -> tuple[str, bytes]:
+    """PNG if it fits, else JPEG, else a smaller JPEG."""
+    data = _saved(picture, "PNG")
+    if len(data) <= limit:
+        return "png", data
+    while len(data := _saved(picture, "JPEG", quality=_JPEG_QUALITY)) > limit:
+        size = (int(picture.width * _SHRINK), int(picture.height * _SHRINK))
+        picture = picture.resize(size, Image.Resampling.LANCZOS)
+    return "jpg", data
+
+
+def parcels(uploads: Sequence[Upload], limit: int = REQUEST_LIMIT) -> list[list[Upload]]:
+    """The files in as few groups as fit into one request each; at least one group."""
+    groups: list[list[Upload]] = [[]]
+    for upload in uploads:
+        if sum(len(other.data) for other in groups[-1]) + len(upload.data) > limit:
+            groups.append([])
+        groups[-1].append(upload)
+    return groups
+
+
+def _opened(data: bytes) -> Image.Image:
+    with Image.open(BytesIO(data), formats=("PNG",)) as picture:
+        return picture.convert("RGB")
+
+
+def _saved(picture: Image.Image, format: str, **options: int) -> bytes:
+    buffer = BytesIO()
+    picture.save(buffer, format, **options)
+    return buffer.getvalue()

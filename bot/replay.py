@@ -1,0 +1,89 @@
+"""Paint a picture again from its row in the record, and say whether the bits are the same."""
+
+import asyncio
+import functools
+import sys
+from pathlib import Path
+
+import msgspec
+
+from bot import migrate
+from bot.archive import Archive
+from bot.engine_link import EngineLink, Launch
+from bot.engine_process import launched
+from bot.errors import BotError, CannotStart
+from bot.exits import Exit
+from bot.jobs import Picture
+from bot.ledger import Ledger
+from bot.run import DATABASE
+from bot.settings import Settings
+from bot.tasks import alongside
+from engine.contract import Model, Paint, Painted, Painting
+
+
+class ReplayFailed(BotError):
+    """The picture could not be painted again."""
+
+
+async def replay(
+    settings: Settings, name: str, out: Path | None, *, launch: Launch | None = None
+) -> Exit:
+    """Write a verdict to stdout, and the picture to `out` if wanted."""
+    picture = await _recorded(settings.imagine_data, name)
+    source = _source(settings.imagine_data, picture)
+    environment = settings.for_engine() | {"IMAGINE_MODEL": picture.recipe.model}
+    async with EngineLink(launch or functools.partial(launched, environment)) as link:
+        recipe = msgspec.structs.replace(picture.recipe, revision=link.model.revision)
+        paint = Paint(job=name, attempt=1, recipes=(recipe,), source=source, previews=False)
+        async with alongside(link.watch()):
+            ending = await link.paint(paint, lambda _: None)
+        model = link.model
+    if not isinstance(ending, Painted):
+        raise ReplayFailed(getattr(ending, "reason", "The engine stopped."))
+    painting = ending.pictures[0]
+    if out is not None and not painting.blocked:
+        await asyncio.to_thread(_write, out, painting.png)
+    return _judged(picture, painting, model)
+
+
+def _write(out: Path, png: bytes) -> None:
+    try:
+        out.write_bytes(png)
+    except OSError as error:
+        raise ReplayFailed(f"{out} cannot be written ({error.strerror}).") from error
+
+
+async def _recorded(data: Path, name: str) -> Picture:
+    database = data / DATABASE
+    unknown = CannotStart(f"There is no picture {name} in {database}.", Exit.UNKNOWN_PICTURE)
+    if not database.is_file():
+        raise unknown
+    migrate.check_version(database)
+    async with Ledger(database) as ledger:
+        picture = await ledger.picture(name)
+    if picture is None:
+        raise unknown
+    return picture
+
+
+def _source(data: Path, picture: Picture) -> bytes | None:
+    return Archive(data).source(picture.recipe.source) if picture.recipe.source else None
+
+
+def _judged(picture: Picture, painting: Painting, model: Model) -> Exit:
+    say = sys.stdout.write
+    if picture.recipe.revision != model.revision:
+        say(
+            f"The weights are others: {picture.recipe.model} was {picture.recipe.revision} "
+            f"and is {model.revision}.\n"
+        )
+    if picture.fingerprint != painting.fingerprint:
+        say(
+            "Software or hardware are others, so other bits are no surprise:\n"
+            f"  then {picture.fingerprint}\n  now  {painting.fingerprint}\n"
+        )
+    if picture.sha256 == painting.sha256:
+        say(f"The same bits: {picture.id} has sha256 {picture.sha256}.\n")
+        return Exit.STOPPED
+    say(f"Other bits: {picture.id} had sha256 {picture.sha256}, now it is {painting.sha256}.\n")
+    return Exit.BITS_DIFFER

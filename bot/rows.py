@@ -1,0 +1,99 @@
+"""Rows of the record as jobs and pictures, and back; pure."""
+
+import sqlite3
+
+import msgspec
+
+from bot.jobs import Address, Job, Kind, Picture, Sketch, Status
+from engine.contract import Recipe, Sampler
+
+Value = str | int | float | None
+_RECIPES = msgspec.json.Decoder(tuple[Recipe, ...])
+_PARENTS = msgspec.json.Decoder(tuple[str, ...])
+_SKETCH = msgspec.json.Decoder(Sketch)
+
+
+def json(value: object) -> str:
+    """The value as it stands in a column."""
+    return msgspec.json.encode(value).decode()
+
+
+def from_job(job: Job) -> dict[str, Value]:
+    """The columns of a new job."""
+    return {
+        "id": job.id,
+        "request": job.request,
+        "kind": job.kind.value,
+        "status": job.status.value,
+        "person": job.person,
+        "channel": job.address.channel,
+        "guild": job.address.guild,
+        "message": job.address.message,
+        "application": job.address.application,
+        "token": job.address.token,
+        "reply_to": job.address.reply_to,
+        "recipes": json(job.recipes),
+        "parents": json(job.parents),
+        "sketch": json(job.sketch) if job.sketch else None,
+        "created_at": job.created_at,
+    }
+
+
+def to_job(row: sqlite3.Row) -> Job:
+    """The job in this row."""
+    return Job(
+        id=row["id"],
+        request=row["request"],
+        kind=Kind(row["kind"]),
+        status=Status(row["status"]),
+        person=row["person"],
+        address=Address(
+            channel=row["channel"],
+            guild=row["guild"],
+            message=row["message"],
+            application=row["application"],
+            token=row["token"],
+            reply_to=row["reply_to"],
+        ),
+        recipes=_RECIPES.decode(row["recipes"]),
+        parents=_PARENTS.decode(row["parents"]),
+        sketch=_SKETCH.decode(row["sketch"]) if row["sketch"] else None,
+        attempt=row["attempt"],
+        crashes=row["crashes"],
+        reason=row["reason"],
+        created_at=row["created_at"],
+    )
+
+
+def from_picture(picture: Picture) -> dict[str, Value]:
+    """The columns of a new picture: each value of its recipe has its own."""
+    columns: dict[str, Value] = {
+        "id": picture.id,
+        "job": picture.job,
+        "nth": picture.nth,
+        "sha256": picture.sha256,
+        "path": picture.path,
+        "blocked": int(picture.blocked),
+        "fingerprint": picture.fingerprint,
+    }
+    recipe = msgspec.structs.asdict(picture.recipe)
+    recipe["adapters"] = json(picture.recipe.adapters)
+    recipe["sampler"] = picture.recipe.sampler.value
+    return columns | recipe
+
+
+def to_picture(row: sqlite3.Row) -> Picture:
+    """The picture in this row."""
+    recipe = {name: row[name] for name in Recipe.__struct_fields__}
+    recipe["adapters"] = msgspec.json.decode(row["adapters"], type=tuple[str, ...])
+    recipe["sampler"] = Sampler(row["sampler"])
+    return Picture(
+        id=row["id"],
+        job=row["job"],
+        nth=row["nth"],
+        recipe=Recipe(**recipe),
+        sha256=row["sha256"],
+        path=row["path"],
+        blocked=bool(row["blocked"]),
+        fingerprint=row["fingerprint"],
+    )

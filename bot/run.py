@@ -1,0 +1,148 @@
+"""The composition root: settings -> ledger -> engine link -> studio -> Discord client."""
+
+import asyncio
+import functools
+import logging
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+import discord
+import yarl
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+from bot import migrate
+from bot.archive import Archive
+from bot.client import Client
+from bot.delivery import Delivery
+from bot.desk import Desk
+from bot.downloads import Downloads
+from bot.engine_link import EngineLink, Launch
+from bot.engine_process import launched
+from bot.errors import CannotStart
+from bot.exits import Exit
+from bot.ledger import Ledger
+from bot.mailbox import UNREACHABLE, Mailbox
+from bot.playground import Playground, PlaygroundError
+from bot.settings import DISCORD, Settings
+from bot.studio import Studio
+from bot.tasks import together
+
+DATABASE: Final = "imagine.db"
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=20)
+log = logging.getLogger(__name__)
+
+
+async def run(settings: Settings, stop: asyncio.Event, *, launch: Launch | None = None) -> None:
+    """Be the bot until `stop` is set. Raises CannotStart, or what a part of it died of."""
+    data = settings.imagine_data
+    with migrate.claimed(data):
+        migrate.migrate(data / DATABASE)
+        async with AsyncExitStack() as stack:
+            enter = stack.enter_async_context
+            api, token = settings.discord_api, _token(settings)
+            if token is None:
+                playground = await enter(_playground(settings.imagine_playground_port))
+                api, token = playground.api, playground.token
+            await _point_at(api)
+            ledger = await enter(Ledger(data / DATABASE))
+            link = await enter(
+                EngineLink(launch or functools.partial(launched, settings.for_engine()))
+            )
+            downloads = await enter(Downloads(local_hosts=_local_hosts(api)))
+            client = Client()
+            studio = await enter(_studio(client, ledger, link, downloads, data))
+            await enter(client)
+            await _login(client, token)  # first, for the dispatcher may have results to show
+            if settings.discord_token is None:
+                _welcome(playground.url)
+            await together(stop, link.watch(), _connected(client), studio.dispatch())
+
+
+def _token(settings: Settings) -> str | None:
+    return None if settings.discord_token is None else settings.discord_token.get_secret_value()
+
+
+@asynccontextmanager
+async def _playground(port: int) -> AsyncIterator[Playground]:
+    try:
+        async with Playground(port=port) as playground:
+            yield playground
+    except PlaygroundError as error:
+        raise CannotStart(f"{error} (IMAGINE_PLAYGROUND_PORT)", Exit.PORT_TAKEN) from error
+
+
+def _local_hosts(api: str) -> frozenset[str]:
+    """Where attachments may come from besides Discord's own CDN."""
+    host = yarl.URL(api).host
+    if api == DISCORD or host is None:
+        return frozenset()
+    return _LOOPBACK if host in _LOOPBACK else frozenset({host})
+
+
+def _studio(
+    client: Client, ledger: Ledger, link: EngineLink, downloads: Downloads, data: Path
+) -> Studio:
+    archive = Archive(data)
+    delivery = Delivery(Mailbox(client), ledger, archive, clock=time.time)
+    studio = Studio(ledger, link, archive, downloads, delivery)
+    client.desk = Desk(studio, ledger, archive)
+    return studio
+
+
+def _welcome(address: str) -> None:
+    sys.stdout.write(
+        f"\nThe playground, a Discord of your own: {address}\n"
+        "Open it and type /imagine a red house at night\n"
+        "To join the real Discord: make an application with a bot on\n"
+        "https://discord.com/developers/applications and put its token into .env as\n"
+        "DISCORD_TOKEN=...\n\n"
+    )
+    sys.stdout.flush()
+
+
+async def _point_at(api: str) -> None:
+    """Tell discord.py which Discord to talk to."""
+    Route.BASE = api
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=_TIMEOUT) as session,
+            session.get(f"{api}/gateway") as answer,
+        ):
+            found = await answer.json(content_type=None)
+            DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(found["url"])
+    except (*UNREACHABLE, ValueError, KeyError, TypeError) as error:
+        raise CannotStart(
+            f"Discord does not answer at {api} ({error!r}). Check the network and DISCORD_API.",
+            Exit.DISCORD_UNREACHABLE,
+        ) from error
+
+
+async def _login(client: Client, token: str) -> None:
+    try:
+        await client.login(token)
+    except discord.LoginFailure as error:
+        raise CannotStart(
+            "Discord does not know this DISCORD_TOKEN. Copy it again from "
+            "https://discord.com/developers/applications.",
+            Exit.TOKEN_REFUSED,
+        ) from error
+    except (discord.DiscordException, *UNREACHABLE) as error:
+        raise _unreachable(error) from error
+
+
+async def _connected(client: Client) -> None:
+    try:
+        await client.connect()
+    except (discord.DiscordException, *UNREACHABLE) as error:
+        raise _unreachable(error) from error
+
+
+def _unreachable(error: Exception) -> CannotStart:
+    return CannotStart(f"The connection to Discord failed ({error!r}).", Exit.DISCORD_UNREACHABLE)

@@ -1,0 +1,55 @@
+"""The bot's only reader of the environment and of .env."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bot.errors import CannotStart
+from bot.exits import Exit
+
+DISCORD: Final = "https://discord.com/api/v10"
+
+
+class Settings(BaseSettings):
+    """What the person who runs the bot can choose."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore")
+
+    discord_token: SecretStr | None = None
+    """Without it the playground is served instead."""
+    discord_api: str = Field(default=DISCORD, pattern=r"^https?://[^\s/]+")
+    """Base URL of the REST API; the gateway is asked of it."""
+    imagine_data: Path = Path("data")
+    """The folder of the database and the pictures."""
+    imagine_model: str | None = None
+    """`starter`, a folder or a hub id; unset, the engine chooses by what the machine can do."""
+    imagine_playground_port: int = Field(default=8765, ge=0, le=65535)
+    hf_token: SecretStr | None = None
+    """For models on the hub that are not open to everybody."""
+
+    @field_validator("discord_api")
+    @classmethod
+    def _without_last_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
+    def for_engine(self) -> dict[str, str]:
+        """The environment of the engine: ours without what is none of its business."""
+        inherited = {name: value for name, value in os.environ.items() if name != "DISCORD_TOKEN"}
+        if self.imagine_model is not None:
+            inherited["IMAGINE_MODEL"] = self.imagine_model
+        if self.hf_token is not None:
+            inherited["HF_TOKEN"] = self.hf_token.get_secret_value()
+        return inherited
+
+
+def load() -> Settings:
+    """Read the settings. Raises CannotStart, naming what is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = ".".join(str(part) for part in first["loc"]).upper()
+        raise CannotStart(f"The setting {name} is wrong: {first['msg']}.", Exit.SETTINGS) from None

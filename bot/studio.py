@@ -1,0 +1,207 @@
+"""The story of a job: accept, record, dispatch, deliver. It knows neither Discord nor SQL.
+
+1. `imagine`, `reroll` or `vary` checks a request and records it as an accepted job.
+2. Once the person is answered, `begin` has the sketch fetched and cleaned, and queues the job.
+3. `dispatch` claims the fairest next job, as a new attempt, and has it painted.
+4. The engine's progress goes to the courier; each job ends exactly once.
+5. Pictures go to disk, then into the record together with the status.
+6. The courier shows the ending, again and again until it is seen; then the job is delivered.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+import uuid
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Final
+
+from bot import backlog, policy, recipes
+from bot.archive import Archive
+from bot.engine_link import EngineLink
+from bot.errors import Refused
+from bot.jobs import Job, Kind, Origin, Picture, Progress, Sketch, Status
+from bot.ledger import Ledger
+from bot.outbox import Courier, Outbox
+from bot.workshop import Fetcher, Workshop
+from engine.contract import SEED_LIMIT, Recipe
+
+_UNFORESEEN: Final = "Something went wrong inside the bot; its log says what."
+log = logging.getLogger(__name__)
+
+
+class Studio:
+    """Use as `async with`; inside, `dispatch` must be running."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        link: EngineLink,
+        archive: Archive,
+        fetcher: Fetcher,
+        courier: Courier,
+        *,
+        limits: policy.Limits = policy.LIMITS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._ledger = ledger
+        self._link = link
+        self._courier = courier
+        self._limits = limits
+        self._clock = clock
+        self._outbox = Outbox(ledger, courier, clock)
+        self._workshop = Workshop(
+            ledger, link, archive, fetcher, self._outbox, courier, limits=limits, clock=clock
+        )
+        self._wake = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._at_engine: set[str] = set()
+
+    async def __aenter__(self) -> "Studio":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # Requests: each records a job and returns it, or None if the same was asked before
+
+    async def imagine(self, ask: recipes.Ask, sketch_url: str | None, origin: Origin) -> Job | None:
+        """What a person typed. Raises Refused, in words for the person."""
+        drafts = recipes.draft(ask, self._link.model, seed=_seed(), sketched=sketch_url is not None)
+        sketch = None
+        if sketch_url is not None:
+            strength = recipes.SKETCH_STRENGTH if ask.strength is None else ask.strength
+            sketch = Sketch(url=sketch_url, strength=strength, keep_size=ask.aspect is not None)
+        return await self._accept(Kind.IMAGINE, drafts, origin, sketch=sketch)
+
+    async def reroll(self, job: Job, origin: Origin) -> Job | None:
+        """Everything again but the seed; of variations, new variations of the same pictures."""
+        if job.kind is Kind.VARIATION:
+            parents = [await self._ledger.picture(parent) for parent in job.parents]
+            return await self.vary([parent for parent in parents if parent], origin)
+        again = recipes.reroll(job.recipes, seed=_seed())
+        return await self._accept(Kind.REROLL, again, origin)
+
+    async def vary(self, parents: Sequence[Picture], origin: Origin) -> Job | None:
+        """Four variations of one picture, or one of each of several."""
+        if len(parents) == 1:
+            policy.check_shown(parents[0])
+        shown = [parent for parent in parents if not parent.blocked]
+        if not shown:
+            raise Refused("There are no pictures here to make variations of.")
+        varied = recipes.vary([parent.recipe for parent in shown], chance=_seed())
+        names = tuple(parent.id for parent in shown)
+        return await self._accept(Kind.VARIATION, varied, origin, parents=names)
+
+    async def _accept(
+        self,
+        kind: Kind,
+        wanted: tuple[Recipe, ...],
+        origin: Origin,
+        *,
+        parents: tuple[str, ...] = (),
+        sketch: Sketch | None = None,
+    ) -> Job | None:
+        if await self._ledger.is_known(origin.request):
+            return None
+        policy.check_model(wanted[0], self._link.model)
+        load = await self._ledger.load(origin.person)
+        policy.check(waiting=load.person, backlog=load.all, limits=self._limits)
+        job = Job(
+            id=uuid.uuid4().hex[:16],
+            request=origin.request,
+            kind=kind,
+            person=origin.person,
+            address=origin.address,
+            recipes=wanted,
+            parents=parents,
+            sketch=sketch,
+            created_at=self._clock(),
+        )
+        return job if await self._ledger.add(job) else None
+
+    # After the first answer
+
+    def begin(self, job: Job) -> None:
+        """The person has been answered: get the job ready and queue it."""
+        self._courier.show(job, Progress())
+        self._spawn(job.id, self._prepare(job))
+
+    async def abandon(self, job: Job) -> None:
+        """The person could not be answered, so nobody waits for the job."""
+        await self._outbox.close(job.id)
+
+    async def cancel(self, job: Job) -> bool:
+        """Stop a job at any stage; False if it has ended."""
+        if not await self._ledger.end(job.id, Status.CANCELLED, self._clock()):
+            return False
+        self._spawn(job.id, self._outbox.deliver(job.id))
+        current = await self._ledger.job(job.id)
+        await self._link.cancel(job.id, current.attempt if current else job.attempt)
+        self._wake.set()  # those behind it move up
+        return True
+
+    async def _prepare(self, job: Job) -> None:
+        await self._workshop.prepare(job)
+        self._wake.set()
+
+    # Turns
+
+    async def dispatch(self) -> None:
+        """Pick up what the last process left, then have jobs painted as they come."""
+        await self._resume()
+        while True:
+            self._wake.clear()
+            await self._fill()
+            await self._wake.wait()
+
+    async def _resume(self) -> None:
+        await self._ledger.recover()
+        for job in await self._ledger.undelivered():
+            self._spawn(job.id, self._outbox.deliver(job.id))
+        for job in await self._ledger.accepted():
+            self._spawn(job.id, self._take_up(job))
+
+    async def _take_up(self, job: Job) -> None:
+        if await self._courier.is_answered(job):
+            self.begin(job)
+        else:
+            await self.abandon(job)
+
+    async def _fill(self) -> None:
+        queue = backlog.order(await self._ledger.waiting(), await self._ledger.served())
+        while queue and len(self._at_engine) < self._limits.at_once:
+            claimed = await self._ledger.claim(queue.pop(0).id, now=self._clock())
+            if claimed:
+                self._at_engine.add(claimed.id)
+                self._spawn(claimed.id, self._take_turn(claimed))
+        for ahead, job in enumerate(queue, start=len(self._at_engine)):
+            self._courier.show(job, Progress(ahead=ahead))
+
+    async def _take_turn(self, job: Job) -> None:
+        try:
+            ending = await self._workshop.paint(job)
+        finally:
+            self._at_engine.discard(job.id)
+            self._wake.set()
+        if ending is not None:
+            await self._workshop.settle(job, ending)
+
+    def _spawn(self, job: str, story: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(self._told(job, story))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _told(self, job: str, story: Coroutine[None, None, None]) -> None:
+        """One job's bad luck is its own; the bot goes on."""
+        try:
+            await story
+        except Exception:
+            log.exception("Job %s met something unforeseen.", job)
+            await self._outbox.end(job, Status.FAILED, _UNFORESEEN)
+
+
+def _seed() -> int:
+    return secrets.randbelow(SEED_LIMIT)

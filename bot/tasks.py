@@ -1,0 +1,38 @@
+"""Work that goes on beside other work."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+
+from bot.errors import CannotStart
+from bot.exits import Exit
+
+
+async def together(stop: asyncio.Event, *parts: Coroutine[None, None, None]) -> None:
+    """All parts run until `stop` is set; a part that ends by itself ends them all."""
+    stopping = asyncio.create_task(stop.wait())
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        done, _ = await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await _cancelled(stopping, *tasks)
+    for task in tasks:
+        if task in done:
+            task.result()
+            raise CannotStart("A part of the bot ended by itself.", Exit.CRASHED)
+
+
+@asynccontextmanager
+async def alongside(part: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """This part runs while the body does."""
+    task = asyncio.create_task(part)
+    try:
+        yield
+    finally:
+        await _cancelled(task)
+
+
+async def _cancelled(*tasks: asyncio.Task[None] | asyncio.Task[bool]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

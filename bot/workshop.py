@@ -1,0 +1,140 @@
+"""The work on one job: its sketch made ready, its recipes painted, its pictures kept."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from bot import policy, recipes, uploads
+from bot.archive import Archive
+from bot.engine_link import EngineLink, EngineLost, Watcher
+from bot.errors import BotError, Refused
+from bot.jobs import Job, Picture, Progress, Sketch, Status, picture_id
+from bot.ledger import Ledger
+from bot.outbox import Courier, Outbox
+from engine.contract import Ending, Failed, Paint, Painted, Painting, Queued, Recipe, Stepped
+
+log = logging.getLogger(__name__)
+
+
+class Fetcher(Protocol):
+    """Gets attachments."""
+
+    async def fetch(self, url: str) -> bytes:
+        """The file at this address. Raises BotError, in words for the person."""
+
+
+class Workshop:
+    """Has no memory of its own: all that counts is in the ledger."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        link: EngineLink,
+        archive: Archive,
+        fetcher: Fetcher,
+        outbox: Outbox,
+        courier: Courier,
+        *,
+        limits: policy.Limits,
+        clock: Callable[[], float],
+    ) -> None:
+        self._ledger = ledger
+        self._link = link
+        self._archive = archive
+        self._fetcher = fetcher
+        self._outbox = outbox
+        self._courier = courier
+        self._limits = limits
+        self._clock = clock
+        self._decoding = asyncio.Semaphore(1)  # a sketch may take 300 MB while it is decoded
+
+    async def prepare(self, job: Job) -> None:
+        """Fetch and clean the sketch, if any, and queue the job."""
+        try:
+            ready = await self._with_sketch(job, job.sketch) if job.sketch else job.recipes
+        except (BotError, ValueError) as error:
+            await self._outbox.end(job.id, Status.REFUSED, str(error))
+            return
+        await self._ledger.queue(job.id, ready)
+
+    async def _with_sketch(self, job: Job, sketch: Sketch) -> tuple[Recipe, ...]:
+        async with self._decoding:
+            data = await self._fetcher.fetch(sketch.url)
+            cleaned = await asyncio.to_thread(uploads.clean, data)
+        source = await asyncio.to_thread(self._archive.save_source, cleaned.png)
+        return recipes.with_sketch(
+            job.recipes,
+            self._link.model,
+            source=source,
+            strength=sketch.strength,
+            size=(cleaned.width, cleaned.height),
+            keep_size=sketch.keep_size,
+        )
+
+    async def paint(self, job: Job) -> Ending | None:
+        """Have a claimed job painted; None if it waits again or has ended already."""
+        try:
+            policy.check_model(job.recipes[0], self._link.model)
+            if job.crashes >= self._limits.crashes:
+                raise Refused(f"The engine died {job.crashes} times over this, so I give it up.")
+            return await self._link.paint(await self._order(job), self._watcher(job))
+        except EngineLost:
+            await self._ledger.requeue(job.id, job.attempt, crashed=True)
+        except BotError as error:
+            await self._outbox.end(job.id, Status.FAILED, str(error))
+        except asyncio.CancelledError:
+            await self._ledger.requeue(job.id, job.attempt, crashed=False)
+            raise
+        return None
+
+    async def _order(self, job: Job) -> Paint:
+        name = job.recipes[0].source
+        source = await asyncio.to_thread(self._archive.source, name) if name else None
+        return Paint(job=job.id, attempt=job.attempt, recipes=job.recipes, source=source)
+
+    def _watcher(self, job: Job) -> Watcher:
+        def tell(event: Queued | Stepped) -> None:
+            if isinstance(event, Stepped) and event.step < event.steps:
+                percent = 100 * event.step // event.steps
+                self._courier.show(job, Progress(percent=percent, preview=event.preview))
+
+        return tell
+
+    async def settle(self, job: Job, ending: Ending) -> None:
+        """Record what came of this attempt, unless a newer one counts, and deliver it."""
+        if isinstance(ending, Failed):
+            await self._outbox.end(job.id, Status.FAILED, ending.reason)
+        elif isinstance(ending, Painted):
+            await self._keep(job, ending)
+        else:
+            await self._outbox.end(job.id, Status.CANCELLED)
+
+    async def _keep(self, job: Job, painted: Painted) -> None:
+        try:
+            pictures = await asyncio.to_thread(self._saved, job, painted)
+        except OSError as error:
+            log.exception("The pictures of job %s could not be written.", job.id)
+            reason = f"The pictures could not be kept on the bot's disk ({error.strerror})."
+            await self._outbox.end(job.id, Status.FAILED, reason)
+            return
+        if await self._ledger.finish(job.id, job.attempt, pictures, self._clock()):
+            log.info("Job %s was painted in %.1f s.", job.id, painted.seconds)
+            await self._outbox.deliver(job.id)
+
+    def _saved(self, job: Job, painted: Painted) -> list[Picture]:
+        pairs = zip(job.recipes, painted.pictures, strict=True)
+        return [self._save(job.id, nth, *pair) for nth, pair in enumerate(pairs, start=1)]
+
+    def _save(self, job: str, nth: int, recipe: Recipe, painting: Painting) -> Picture:
+        kept = None if painting.blocked else self._archive.save_picture(job, nth, painting.png)
+        return Picture(
+            id=picture_id(job, nth),
+            job=job,
+            nth=nth,
+            recipe=recipe,
+            sha256=painting.sha256,
+            path=kept,
+            blocked=painting.blocked,
+            fingerprint=painting.fingerprint,
+        )

@@ -1,0 +1,71 @@
+-- What people asked for, and what came of it.
+CREATE TABLE jobs (
+    id TEXT PRIMARY KEY CHECK (length(id) BETWEEN 1 AND 24),
+    request TEXT NOT NULL UNIQUE, -- the interaction or reaction that asked: a replay is no new job
+    kind TEXT NOT NULL CHECK (kind IN ('imagine', 'reroll', 'variation')),
+    status TEXT NOT NULL DEFAULT 'accepted' CHECK (
+        status IN ('accepted', 'queued', 'running', 'done', 'failed', 'cancelled', 'refused')
+    ),
+    person INTEGER NOT NULL,
+    channel INTEGER NOT NULL,
+    guild INTEGER,
+    message INTEGER UNIQUE, -- that shows the job
+    application INTEGER,
+    token TEXT, -- the interaction's; kept only until the result is delivered
+    reply_to INTEGER,
+    recipes TEXT NOT NULL CHECK (json_array_length(recipes) BETWEEN 1 AND 4),
+    parents TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(parents)),
+    sketch TEXT CHECK (sketch IS NULL OR json_valid(sketch)), -- only until it is fetched
+    attempt INTEGER NOT NULL DEFAULT 0 CHECK (attempt >= 0),
+    crashes INTEGER NOT NULL DEFAULT 0 CHECK (crashes >= 0),
+    reason TEXT,
+    created_at REAL NOT NULL,
+    started_at REAL,
+    ended_at REAL,
+    delivered_at REAL,
+    CHECK ((status IN ('done', 'failed', 'cancelled', 'refused')) = (ended_at IS NOT NULL)),
+    CHECK ((status IN ('failed', 'refused')) = (reason IS NOT NULL)),
+    CHECK (delivered_at IS NULL OR ended_at IS NOT NULL),
+    CHECK (delivered_at IS NULL OR token IS NULL),
+    CHECK (status IN ('accepted', 'cancelled', 'failed', 'refused') OR sketch IS NULL)
+) STRICT;
+
+CREATE INDEX jobs_unfinished ON jobs (status, person) WHERE ended_at IS NULL;
+CREATE INDEX jobs_undelivered ON jobs (ended_at) WHERE ended_at IS NOT NULL AND delivered_at IS NULL;
+CREATE INDEX jobs_served ON jobs (person, started_at);
+
+CREATE TABLE pictures (
+    id TEXT PRIMARY KEY,
+    job TEXT NOT NULL REFERENCES jobs (id),
+    nth INTEGER NOT NULL CHECK (nth BETWEEN 1 AND 4), -- in reading order
+    model TEXT NOT NULL,
+    revision TEXT NOT NULL,
+    prompt TEXT NOT NULL,
+    negative TEXT NOT NULL,
+    seed INTEGER NOT NULL CHECK (seed BETWEEN 0 AND 4294967295),
+    subseed INTEGER NOT NULL CHECK (subseed BETWEEN 0 AND 4294967295),
+    subseed_strength REAL NOT NULL CHECK (subseed_strength BETWEEN 0 AND 1),
+    steps INTEGER NOT NULL CHECK (steps BETWEEN 1 AND 150),
+    guidance REAL NOT NULL CHECK (guidance BETWEEN 0 AND 30),
+    sampler TEXT NOT NULL,
+    width INTEGER NOT NULL CHECK (width % 8 = 0 AND width BETWEEN 64 AND 2048),
+    height INTEGER NOT NULL CHECK (height % 8 = 0 AND height BETWEEN 64 AND 2048),
+    source TEXT CHECK (length(source) = 64), -- sha256 of the sketch
+    strength REAL CHECK (strength > 0 AND strength <= 1),
+    adapters TEXT NOT NULL CHECK (json_valid(adapters)),
+    row_class INTEGER NOT NULL CHECK (row_class > 0),
+    sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
+    path TEXT, -- relative to the data folder
+    blocked INTEGER NOT NULL CHECK (blocked IN (0, 1)),
+    fingerprint TEXT NOT NULL, -- the software and hardware that painted it
+    UNIQUE (job, nth),
+    CHECK ((source IS NULL) = (strength IS NULL)),
+    CHECK ((path IS NULL) = (blocked = 1))
+) STRICT;
+
+-- Messages of ours that show a result: what a reaction is about.
+CREATE TABLE posts (
+    message INTEGER PRIMARY KEY,
+    job TEXT NOT NULL REFERENCES jobs (id),
+    nth INTEGER CHECK (nth BETWEEN 1 AND 4) -- NULL for the whole job
+) STRICT;

@@ -1,0 +1,155 @@
+"""A small engine for fast tests: real sockets and frames, but it paints flat colours."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from io import BytesIO
+
+import msgspec
+from PIL import Image
+
+from bot.engine_process import Endpoint, EngineStopped
+from engine.contract import (
+    Cancel,
+    Cancelled,
+    Command,
+    Ending,
+    Event,
+    Failed,
+    Hello,
+    Model,
+    Paint,
+    Painted,
+    Painting,
+    Ready,
+    Recipe,
+    Rejected,
+    Sampler,
+    Stepped,
+)
+from engine.wire import Connection, command_side
+
+MODEL = Model(
+    name="flat",
+    revision="0" * 40,
+    native=64,
+    largest=256 * 256,
+    steps=4,
+    guidance=5.0,
+    sampler=Sampler.EULER,
+    fingerprint="flat colours",
+)
+TOKEN = "a secret of two processes"  # noqa: S105 # of these tests alone
+
+
+def flat(recipe: Recipe) -> bytes:
+    """What this engine paints: one colour that depends on the whole recipe."""
+    colour = hashlib.sha256(repr(recipe).encode()).digest()[:3]
+    return png(Image.new("RGB", (recipe.width, recipe.height), tuple(colour)))
+
+
+def png(picture: Image.Image, format: str = "PNG") -> bytes:
+    """The picture as a file."""
+    buffer = BytesIO()
+    picture.save(buffer, format)
+    return buffer.getvalue()
+
+
+class FakeEngine:
+    """Paints at once, or step by step while `gate` is closed; can refuse, block and die."""
+
+    def __init__(self, model: Model = MODEL) -> None:
+        self.model = model
+        self.paints: list[Paint] = []
+        self.cancels: list[Cancel] = []
+        self.lives = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.blocked: set[int] = set()
+        """The pictures (from 1) that the safety check flags."""
+        self.failure: str | None = None
+        self.deaf = False
+        """Does it ignore what it is told to stop?"""
+        self.stillborn: str | None = None
+        """The last words of an engine that never gets ready."""
+        self._jobs: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self.writers: set[asyncio.StreamWriter] = set()
+
+    @asynccontextmanager
+    async def launch(self) -> AsyncIterator[Endpoint]:
+        """A life of this engine."""
+        if self.stillborn:
+            raise EngineStopped(self.stillborn)
+        self.lives += 1
+        server = await asyncio.start_server(self._welcome, "127.0.0.1", 0)
+        try:
+            yield Endpoint("127.0.0.1", server.sockets[0].getsockname()[1], TOKEN)
+        finally:
+            server.close()
+            self.die()
+
+    def die(self) -> None:
+        """Hang up in mid-job, as a killed process does."""
+        for task in self._jobs.values():
+            task.cancel()
+        for writer in self.writers:
+            writer.transport.abort()
+
+    def become(self, name: str) -> None:
+        """Have other weights from the next life on."""
+        self.model = msgspec.structs.replace(self.model, name=name, revision="1" * 40)
+
+    async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writers.add(writer)
+        async with command_side(reader, writer) as connection:
+            try:
+                if await connection.receive() == Hello(TOKEN):
+                    await connection.send(Ready(self.model))
+                    await self._serve(connection)
+                else:
+                    await connection.send(Rejected("Who are you?"))
+            except OSError:
+                pass
+        self.writers.discard(writer)
+
+    async def _serve(self, connection: Connection[Command]) -> None:
+        while (command := await connection.receive()) is not None:
+            if isinstance(command, Paint):
+                key = (command.job, command.attempt)
+                self.paints.append(command)
+                self._jobs[key] = asyncio.create_task(self._paint(connection, command))
+            elif isinstance(command, Cancel):
+                self.cancels.append(command)
+                task = self._jobs.get((command.job, command.attempt))
+                if task and not self.deaf and task.cancel():
+                    await connection.send(Cancelled(job=command.job, attempt=command.attempt))
+
+    async def _paint(self, connection: Connection[Command], paint: Paint) -> None:
+        steps = paint.recipes[0].steps
+        preview = png(Image.new("RGB", (16, 16), "teal"), "JPEG")
+        for step in range(1, steps + 1):
+            event: Event = Stepped(
+                job=paint.job, attempt=paint.attempt, step=step, steps=steps, preview=preview
+            )
+            await connection.send(event)
+            await self.gate.wait()
+        await connection.send(self._ending(paint))
+
+    def _ending(self, paint: Paint) -> Ending:
+        if self.failure:
+            return Failed(job=paint.job, attempt=paint.attempt, reason=self.failure)
+        pictures = tuple(
+            self._painting(nth, recipe) for nth, recipe in enumerate(paint.recipes, start=1)
+        )
+        return Painted(job=paint.job, attempt=paint.attempt, pictures=pictures, seconds=0.1)
+
+    def _painting(self, nth: int, recipe: Recipe) -> Painting:
+        data = flat(recipe)
+        blocked = nth in self.blocked
+        return Painting(
+            png=b"" if blocked else data,
+            sha256=hashlib.sha256(data).hexdigest(),
+            blocked=blocked,
+            fingerprint=self.model.fingerprint,
+        )

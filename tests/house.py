@@ -1,0 +1,129 @@
+"""A whole bot in this process: the real one, on the local Discord, with an engine of choice."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pydantic import SecretStr
+
+from bot.client import READY_SECONDS
+from bot.engine_link import Launch
+from bot.playground import Interaction, Message, Person, Playground
+from bot.playground.options import Value
+from bot.playground.world import Event
+from bot.run import DATABASE, run
+from bot.settings import Settings
+from tests.fake_engine import FakeEngine
+
+
+def settings_for(discord: Playground, data: Path) -> Settings:
+    """Settings for a bot on this Discord, whatever the environment says."""
+    return Settings(
+        _env_file=None,  # type: ignore[call-arg]
+        discord_token=SecretStr(discord.token),
+        discord_api=discord.api,
+        imagine_data=data,
+    )
+
+
+class House:
+    """Use as `async with`; `stop` and `start` restart the bot, with the same record."""
+
+    def __init__(
+        self, discord: Playground, engine: FakeEngine, data: Path, launch: Launch | None = None
+    ) -> None:
+        self.discord = discord
+        self.engine = engine
+        self.data = data
+        self.ada = discord.person("Ada")
+        self.events: list[Event] = []
+        """All that the gateway sent."""
+        discord.world.event_listeners.append(self.events.append)
+        self._launch = launch or engine.launch
+        self._stop = asyncio.Event()
+        self._bot: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Returns when the bot is connected."""
+        self._stop = asyncio.Event()
+        settings = settings_for(self.discord, self.data)
+        self._bot = asyncio.create_task(run(settings, self._stop, launch=self._launch))
+        ready = asyncio.create_task(self.discord.ready())
+        await asyncio.wait({self._bot, ready}, return_when=asyncio.FIRST_COMPLETED)
+        if self._bot.done():
+            ready.cancel()
+            self._bot.result()
+        await asyncio.sleep(2 * READY_SECONDS)  # discord.py must not be closed before it is ready
+
+    async def stop(self) -> None:
+        """Ask the bot to stop, and wait for it."""
+        self._stop.set()
+        if self._bot is not None:
+            await self._bot
+        await self.discord.until(lambda: not self.discord.online, why="the bot is gone")
+
+    async def result(self, interaction: Interaction, timeout: float = 30.0) -> Message:  # noqa: ASYNC109
+        """The message that this interaction ends with."""
+        await interaction.acknowledged()
+        await self.discord.until(
+            lambda: interaction.response and is_finished(interaction.response),
+            timeout=timeout,
+            why="the job ends",
+        )
+        assert interaction.response is not None
+        return interaction.response
+
+    async def imagine(self, person: Person | None = None, **options: Value) -> Message:
+        """A finished job, by default Ada's red house."""
+        wanted: dict[str, Value] = {"prompt": "a red house", "seed": 7, **options}
+        asked = await (person or self.ada).invoke("imagine", wanted)
+        return await self.result(asked)
+
+    async def refusal(self, interaction: Interaction) -> str:
+        """The one private sentence that this interaction is answered with."""
+        await interaction.acknowledged()
+        await self.discord.until(lambda: interaction.ephemerals, why="a private answer")
+        (answer,) = interaction.ephemerals
+        return answer.content
+
+    def record(self, sql: str) -> list[sqlite3.Row]:
+        """Rows of the record, read beside the running bot."""
+        return record(self.data, sql)
+
+
+async def eventually(condition: Callable[[], object]) -> None:
+    """Wait, but not for ever, for what nobody announces."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 # nobody sets an event for it
+            await asyncio.sleep(0.01)
+
+
+def record(data: Path, sql: str) -> list[sqlite3.Row]:
+    """Rows of the record in this data folder."""
+    connection = sqlite3.connect(data / DATABASE)
+    connection.row_factory = sqlite3.Row
+    try:
+        return connection.execute(sql).fetchall()
+    finally:
+        connection.close()
+
+
+def is_finished(message: Message) -> bool:
+    """Does this message of ours say how its job ended?"""
+    waiting = message.loading or "✖ Cancel" in message.buttons
+    return not waiting and not message.deleted

@@ -1,0 +1,62 @@
+"""Jobs, recipes and pictures for tests of the bot's parts."""
+
+from io import BytesIO
+from typing import Any
+
+from PIL import Image
+
+from bot.jobs import Address, Job, Kind, Picture, picture_id
+from engine.contract import Recipe, Sampler
+
+
+def recipe(**changes: object) -> Recipe:
+    """A plain recipe, with some values changed."""
+    values: dict[str, Any] = {
+        "model": "flat",
+        "revision": "0" * 40,
+        "prompt": "a red house",
+        "seed": 7,
+        "steps": 4,
+        "guidance": 5.0,
+        "sampler": Sampler.EULER,
+        "width": 64,
+        "height": 64,
+        "row_class": 8,
+    }
+    return Recipe(**values | changes)
+
+
+def job(name: str = "j1", **changes: object) -> Job:
+    """A job of four recipes, by person 1 in channel 10."""
+    values: dict[str, Any] = {
+        "id": name,
+        "request": f"interaction:{name}",
+        "kind": Kind.IMAGINE,
+        "person": 1,
+        "address": Address(channel=10),
+        "recipes": tuple(recipe(seed=seed) for seed in range(7, 11)),
+        "created_at": 100.0,
+    }
+    return Job(**values | changes)
+
+
+def picture(of: str = "j1", nth: int = 1, **changes: object) -> Picture:
+    """A finished picture of a job."""
+    values: dict[str, Any] = {
+        "id": picture_id(of, nth),
+        "job": of,
+        "nth": nth,
+        "recipe": recipe(seed=6 + nth),
+        "sha256": "a" * 64,
+        "path": f"pictures/{of}/{nth}.png",
+        "blocked": False,
+        "fingerprint": "flat colours",
+    }
+    return Picture(**values | changes)
+
+
+def encoded(picture: Image.Image, format: str = "PNG", **options: object) -> bytes:
+    """The picture as a file."""
+    buffer = BytesIO()
+    picture.save(buffer, format, **options)
+    return buffer.getvalue()

@@ -1,0 +1,38 @@
+"""The files of the record."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from bot.archive import Archive, Missing
+
+
+def test_a_picture_can_be_read_back(tmp_path: Path) -> None:
+    """By the path that saving it gave."""
+    archive = Archive(tmp_path)
+    path = archive.save_picture("j1", 2, b"bits")
+    assert path == "pictures/j1/2.png"
+    assert archive.picture(path) == b"bits"
+
+
+def test_a_sketch_is_named_by_its_content(tmp_path: Path) -> None:
+    """The same sketch twice is one file."""
+    archive = Archive(tmp_path)
+    name = archive.save_source(b"bits")
+    assert name == archive.save_source(b"bits") == hashlib.sha256(b"bits").hexdigest()
+    assert archive.source(name) == b"bits"
+
+
+def test_no_half_files_are_left(tmp_path: Path) -> None:
+    """Only whole files with their final names are there."""
+    Archive(tmp_path).save_picture("j1", 1, b"bits")
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["1.png"]
+
+
+def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
+    """In words for the person."""
+    with pytest.raises(Missing, match="picture's file is gone"):
+        Archive(tmp_path).picture("pictures/j1/1.png")
+    with pytest.raises(Missing, match="sketch's file is gone"):
+        Archive(tmp_path).source("0" * 64)

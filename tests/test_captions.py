@@ -1,0 +1,79 @@
+"""A job in words, on Discord."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot import captions
+from bot.jobs import Kind, Progress, Status
+from tests.samples import job, picture, recipe
+
+
+def test_a_result_names_all_that_reproduces_it() -> None:
+    """Prompt, person, steps, guidance, sampler, size and each seed."""
+    text = captions.ending(job(status=Status.DONE), [picture(nth=n) for n in (1, 2)])
+    assert "**a red house**" in text
+    assert "<@1>" in text
+    assert "4 steps · guidance 5 · euler · 64x64" in text
+    assert "seeds `7` · `8`" in text
+
+
+def test_a_variation_names_its_subseed() -> None:
+    """Seed, share and subseed."""
+    varied = picture(recipe=recipe(subseed=3, subseed_strength=0.15))
+    text = captions.ending(job(status=Status.DONE, kind=Kind.VARIATION), [varied])
+    assert text.startswith("Variations: ")
+    assert "`7 + 0.15 of 3`" in text
+
+
+def test_negative_sketch_and_withheld_pictures_are_mentioned() -> None:
+    """Each has its words."""
+    one = picture(recipe=recipe(negative="rain", source="b" * 64, strength=0.5))
+    two = picture(nth=2, blocked=True, path=None)
+    text = captions.ending(job(status=Status.DONE), [one, two])
+    assert "without rain" in text
+    assert "strength 0.5" in text
+    assert "Picture 2 withheld by the safety check." in text
+
+
+def test_other_endings_say_why() -> None:
+    """A failure shows its reason; a cancelled job says so."""
+    failed = job(status=Status.FAILED, reason="Out of memory.")
+    assert "Out of memory." in captions.ending(failed, [])
+    assert captions.ending(job(status=Status.CANCELLED), []).endswith("Cancelled.")
+
+
+def test_progress_is_a_place_in_the_line_or_a_percentage() -> None:
+    """Never both."""
+    assert captions.progress(job(), Progress()).endswith("Starting…")
+    assert captions.progress(job(), Progress(ahead=0)).endswith("Next in line…")
+    assert captions.progress(job(), Progress(ahead=3)).endswith("Waiting: 3 ahead of you")
+    assert captions.progress(job(), Progress(percent=40)).endswith("Painting… 40 %")
+
+
+def test_a_prompt_is_shown_and_not_obeyed() -> None:
+    """No ping, no markdown, no link and no preview of one."""
+    text = captions.shown("@everyone <@5> **b** [x](https://a.b) `c` ||d|| https://e.f", 400)
+    assert "@everyone" not in text
+    assert "https://" not in text
+    for sign in ("<@", "**", "||", "`", "["):
+        assert f" {sign}" not in text
+
+
+@given(st.text(max_size=1000), st.text(max_size=1000))
+def test_every_message_fits_into_discords_limit(prompt: str, negative: str) -> None:
+    """2,000 characters, whatever people type."""
+    words = recipe(prompt="x" + prompt[:999], negative=negative, strength=0.5, source="b" * 64)
+    pictures = [picture(nth=n, recipe=words) for n in range(1, 5)]
+    of = job(status=Status.DONE, recipes=(words,) * 4, person=2**63)
+    assert len(captions.ending(of, pictures)) <= 2000
+    assert len(captions.letter(pictures)) <= 2000
+    assert len(captions.upscaled(pictures[0])) <= 2000
+    assert len(captions.progress(of, Progress(percent=1))) <= 2000
+    assert len(captions.alt_text(pictures)) <= 1024
+
+
+def test_a_letter_lists_each_picture_with_its_seed() -> None:
+    """Also the withheld ones, marked."""
+    text = captions.letter([picture(), picture(nth=2, blocked=True, path=None)])
+    assert "1: seed `7`\n" in text
+    assert "2: seed `8` (withheld by the safety check)" in text

@@ -1,0 +1,171 @@
+"""A job's state onto Discord, when Discord is in a bad mood."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from bot.playground import Fault, Interaction
+from bot.run import DATABASE
+from tests.fake_engine import FakeEngine
+from tests.house import House, eventually
+
+
+async def shown_and_held(house: House, engine: FakeEngine) -> Interaction:
+    """A job that is being painted, step by step, until the engine's gate opens."""
+    engine.gate.clear()
+    asked = await house.ada.slash("imagine", prompt="a house")
+    await house.discord.until(lambda: asked.response and asked.response.buttons, why="it is shown")
+    return asked
+
+
+async def is_delivered(house: House) -> None:
+    """The record says that the person has seen the ending."""
+    await eventually(lambda: all(row["delivered_at"] for row in house.record("SELECT * FROM jobs")))
+
+
+async def test_after_the_token_is_dead_the_channel_is_used(
+    house: House, engine: FakeEngine
+) -> None:
+    """The same message gets its result 16 minutes later."""
+    asked = await shown_and_held(house, engine)
+    house.discord.clock.advance(16 * 60)
+    engine.gate.set()
+    message = await house.result(asked)
+    assert "U1" in message.buttons
+    assert house.discord.messages() == [message]
+
+
+def make_older(database: Path) -> None:
+    """Let all jobs be asked for 14 minutes earlier; not on the bot's loop, which must go on."""
+    connection = sqlite3.connect(database)
+    connection.execute("UPDATE jobs SET created_at = created_at - 14 * 60")
+    connection.commit()
+    connection.close()
+
+
+async def test_the_bot_knows_by_itself_when_a_token_is_old(
+    house: House, engine: FakeEngine
+) -> None:
+    """It does not even try one of more than 14 minutes."""
+    asked = await shown_and_held(house, engine)
+    await eventually(lambda: engine.paints)
+    await asyncio.to_thread(make_older, house.data / DATABASE)
+    before = len(house.discord.requests)
+    engine.gate.set()
+    await house.result(asked)
+    routes = [request.route for request in house.discord.requests[before:]]
+    assert routes == ["/channels/{channel_id}/messages/{message_id}"] * len(routes)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(status=502),
+        Fault(status=502, after_commit=True),
+        Fault(drop=True),
+        Fault(drop=True, after_commit=True),
+        Fault(status=429),
+    ],
+)
+async def test_a_result_arrives_once_whatever_happens_on_the_way(
+    house: House, engine: FakeEngine, fault: Fault
+) -> None:
+    """An edit may be repeated, a message may not."""
+    asked = await shown_and_held(house, engine)
+    house.discord.faults.next("PATCH", "/webhooks/", fault)
+    engine.gate.set()
+    message = await house.result(asked)
+    assert "U1" in message.buttons
+    await is_delivered(house)
+    assert house.discord.messages() == [message]
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault(status=502, after_commit=True), Fault(drop=True, after_commit=True)]
+)
+async def test_an_answer_whose_answer_is_lost_counts(house: House, fault: Fault) -> None:
+    """Discord has the acknowledgement though the bot never heard so; the job goes on."""
+    house.discord.faults.next("POST", "/callback", fault)
+    message = await house.imagine()
+    assert "U1" in message.buttons
+    house.discord.violations.clear()  # the library's retry is one, and beyond our reach
+
+
+async def test_what_was_never_acknowledged_is_not_painted(house: House, engine: FakeEngine) -> None:
+    """The person saw that the application did not respond, and nobody waits."""
+    house.discord.faults.next("POST", "/callback", Fault(status=404), times=5)
+    await house.ada.slash("imagine", prompt="a house")
+    await eventually(lambda: house.record("SELECT * FROM jobs WHERE status = 'cancelled'"))
+    assert engine.paints == []
+
+
+async def test_a_new_message_is_sent_once(house: House, engine: FakeEngine) -> None:
+    """A reaction's job has no answer to edit; its nonce keeps it single."""
+    grid = await house.imagine()
+    house.discord.faults.next("POST", "/messages", Fault(drop=True, after_commit=True))
+    await house.ada.react(grid, "1️⃣")
+    await house.discord.until(
+        lambda: len(house.discord.messages()) > 1 and "U1" in house.discord.messages()[1].buttons,
+        why="the variations",
+    )
+    assert len(house.discord.messages()) == 2
+    await is_delivered(house)
+
+
+async def test_what_was_painted_and_not_delivered_is_delivered_after_a_restart(
+    house: House, engine: FakeEngine
+) -> None:
+    """Without painting it again."""
+    asked = await shown_and_held(house, engine)
+    house.discord.faults.next("PATCH", "/webhooks/", Fault(drop=True), times=100)
+    engine.gate.set()
+    await eventually(lambda: house.record("SELECT * FROM jobs WHERE status = 'done'"))
+    await house.stop()
+    while house.discord.faults.take("PATCH", "/webhooks/"):
+        pass  # Discord is well again
+    await house.start()
+    assert "U1" in (await house.result(asked)).buttons
+    assert len(engine.paints) == 1
+
+
+async def test_a_job_whose_person_was_never_answered_is_closed_after_a_restart(
+    house: House, engine: FakeEngine
+) -> None:
+    """Recorded, then the bot died: nobody waits for it."""
+    asked = await house.ada.slash("imagine", prompt="a house")
+    await house.result(asked)
+    await is_delivered(house)
+    await house.stop()
+    await asyncio.to_thread(forget_answer, house.data / DATABASE)
+    await house.start()
+    await eventually(lambda: house.record("SELECT * FROM jobs WHERE status = 'cancelled'"))
+    assert len(engine.paints) == 1
+
+
+def forget_answer(database: Path) -> None:
+    """As if the bot had died between recording the job and answering."""
+    connection = sqlite3.connect(database)
+    connection.executescript(
+        "DELETE FROM pictures; DELETE FROM posts; UPDATE jobs SET status = 'accepted', "
+        "ended_at = NULL, delivered_at = NULL, message = NULL, token = 'never answered';"
+    )
+    connection.close()
+
+
+async def test_a_deleted_message_is_not_replaced(house: House, engine: FakeEngine) -> None:
+    """Whoever deletes a job's message in mid-job does not want it."""
+    asked = await shown_and_held(house, engine)
+    assert asked.response is not None
+    await house.discord.person("Mo", moderator=True).delete(asked.response)
+    engine.gate.set()
+    await is_delivered(house)
+    assert house.discord.messages() == []
+
+
+async def test_tokens_are_forgotten_after_the_delivery(house: House) -> None:
+    """And never written to the log."""
+    await house.imagine()
+    await is_delivered(house)
+    assert [row["token"] for row in house.record("SELECT token FROM jobs")] == [None]

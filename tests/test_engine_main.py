@@ -1,0 +1,281 @@
+"""The command line, as the bot and people start it: real processes, real exit codes."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+from PIL import Image
+
+from engine.__main__ import main
+from engine.contract import Event, Hello, Model, Painted, Ready, Recipe, Stepped
+from engine.exits import Exit
+from engine.images import sha256
+from engine.server import bind
+from engine.wire import Connection, event_side
+from tests import tiny_model
+from tests.engine_parts import job, loaded, sketch
+
+ENGINE = [sys.executable, "-m", "engine"]
+STARTED_WITHIN = 90.0
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A model's folder."""
+    return str(tiny_model.save(tmp_path_factory.mktemp("models") / "tiny"))
+
+
+@pytest.fixture(scope="module")
+def flagging(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A model's folder whose safety checker flags everything."""
+    folder = tmp_path_factory.mktemp("models") / "flagging"
+    return str(tiny_model.save(folder, tiny_model.ALWAYS))
+
+
+def recipes(folder: Path) -> list[Recipe]:
+    """What was painted into this folder."""
+    lines = (folder / "recipes.jsonl").read_text().splitlines()
+    return [msgspec.json.decode(line, type=Recipe) for line in lines]
+
+
+def test_paint_fills_a_folder(tiny: str, tmp_path: Path) -> None:
+    """Pictures, their grid, and the recipe of each, which paints it again."""
+    options = ["--seed", "9", "--steps", "3", "--count", "3", "--sampler", "euler_a"]
+    assert main(["paint", "a boat", *options, "--model", tiny, "--out", str(tmp_path)]) == 0
+    names = {"0.png", "1.png", "2.png", "grid.png", "recipes.jsonl"}
+    assert {file.name for file in tmp_path.iterdir()} == names
+    with Image.open(tmp_path / "grid.png") as grid:
+        assert grid.size == (128, 128)
+    made = recipes(tmp_path)
+    assert [recipe.seed for recipe in made] == [9, 10, 11]
+    assert {recipe.prompt for recipe in made} == {"a boat"}
+
+
+def test_jobs_of_a_file_have_folders(tiny: str, tmp_path: Path) -> None:
+    """One for each line, named by its id; files of other jobs change no bits."""
+    sketch().save(tmp_path / "sketch.png")
+    lines = [
+        {"id": "plain", "prompt": "a boat", "seed": 1, "steps": 2, "count": 1},
+        {
+            "id": "drawn",
+            "prompt": "a cat",
+            "seed": 2,
+            "steps": 4,
+            "count": 2,
+            "sketch": str(tmp_path / "sketch.png"),
+            "strength": 0.5,
+            "subseed": 3,
+            "subseed_strength": 0.1,
+        },
+    ]
+    jobs = tmp_path / "jobs.jsonl"
+    jobs.write_text("\n".join(map(json.dumps, lines)))
+    out = tmp_path / "out"
+    assert main(["paint", "--jobs", str(jobs), "--model", tiny, "--out", str(out)]) == 0
+    assert {file.name for file in (out / "drawn").iterdir()} == {
+        "0.png",
+        "1.png",
+        "grid.png",
+        "recipes.jsonl",
+    }
+    [plain] = recipes(out / "plain")
+    again = loaded(tiny).paint(job(plain), lambda _: None, lambda: False)
+    assert sha256((out / "plain" / "0.png").read_bytes()) == again.pictures[0].sha256
+    assert [recipe.subseed for recipe in recipes(out / "drawn")] == [3, 4]
+
+
+def test_a_blocked_picture_is_not_written(
+    flagging: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its cell in the grid is a blank, and standard error says so."""
+    (tmp_path / "0.png").write_text("of an earlier run")
+    options = ["--steps", "1", "--count", "2", "--model", flagging, "--out", str(tmp_path)]
+    assert main(["paint", "a boat", *options]) == 0
+    assert {file.name for file in tmp_path.iterdir()} == {"grid.png", "recipes.jsonl"}
+    assert capsys.readouterr().err.count("withheld by the safety check") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["paint", "x"], "--out"),
+        (["paint", "--out", "o"], "a prompt, or --jobs"),
+        (["paint", "x", "--out", "o", "--steps", "many"], "invalid int value"),
+        (["paint", "x", "--out", "o", "--sampler", "best"], "'best'; it must be pndm"),
+        (["paint", "x", "--out", "o", "--count", "9"], "count is 9"),
+        (["paint", "x", "--out", "o", "--jobs", "j"], "belongs into the file's lines"),
+        (["paint", "--out", "o", "--jobs", "nowhere"], "cannot be read"),
+        (["paint", "x", "--out", "o", "--strength", "0.5"], "goes with a sketch"),
+        (["serve", "--port", "99999"], "0 to 65535"),
+        (["dance"], "invalid choice"),
+        ([], "required"),
+    ],
+)
+def test_a_wrong_option_is_one_sentence(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And its own exit code; nothing has been loaded yet."""
+    assert main(arguments) == Exit.USAGE
+    error = capsys.readouterr().err
+    assert said in error
+    assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--height", "9000"], "height is 9000"),
+        (["--width", "100"], "width is 100"),
+        (["--guidance", "nan"], "guidance is nan"),
+        (["--sketch", __file__], "no picture"),
+    ],
+)
+def test_a_wrong_value_is_one_sentence(
+    tiny: str, tmp_path: Path, options: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where the model has a say."""
+    arguments = ["paint", "x", *options, "--model", tiny, "--out", str(tmp_path / "out")]
+    assert main(arguments) == Exit.USAGE
+    assert said in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_model_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it was named on the command line or in the environment."""
+    monkeypatch.setenv("IMAGINE_MODEL", "/nowhere/at/all")
+    assert main(["paint", "x", "--out", str(tmp_path)]) == Exit.MODEL_MISSING
+    assert main(["paint", "x", "--out", str(tmp_path), "--model", str(tmp_path)]) == 5
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_a_job_that_cannot_be_painted_is_one_sentence(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a sampler cannot do is found before the first step."""
+    options = ["--sampler", "lcm", "--steps", "60", "--model", tiny, "--out", str(tmp_path)]
+    assert main(["paint", "x", *options]) == Exit.USAGE
+    assert "lcm cannot take 60 steps" in capsys.readouterr().err
+
+
+def test_a_taken_port_is_one_sentence(tiny: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is found before the model is loaded."""
+    with bind(0) as taken:
+        port = str(taken.getsockname()[1])
+        assert main(["serve", "--port", port, "--model", tiny]) == Exit.PORT_TAKEN
+    assert port in capsys.readouterr().err
+
+
+def test_help_needs_no_torch() -> None:
+    """It is there at once."""
+    check = "import sys, engine.__main__; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+def test_without_torch_the_engine_says_what_to_install(tmp_path: Path) -> None:
+    """Not everybody who has the bot has the engine's packages."""
+    check = "import sys; sys.modules['torch'] = None; from engine.__main__ import main; "
+    paint = f"sys.exit(main(['paint', 'x', '--out', {str(tmp_path)!r}]))"
+    done = subprocess.run(
+        [sys.executable, "-c", check + paint], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == Exit.PARTS_MISSING
+    assert done.stderr.splitlines()[-1].startswith("The engine needs the package torch")
+
+
+@asynccontextmanager
+async def serving(
+    tiny: str, *options: str
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
+    """An engine's process and its port."""
+    process = await asyncio.create_subprocess_exec(
+        *ENGINE,
+        "serve",
+        "--model",
+        tiny,
+        *options,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=os.environ | {"IMAGINE_ENGINE_TOKEN": "between us"},
+    )
+    try:
+        if process.stdout is None:
+            raise RuntimeError("no pipe")
+        line = await asyncio.wait_for(process.stdout.readline(), STARTED_WITHIN)
+        address, port = line.decode().strip().rsplit(":", 1)
+        assert address == "listening on 127.0.0.1"
+        yield process, int(port)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+@asynccontextmanager
+async def friend(port: int) -> AsyncIterator[tuple[Connection[Event], Model]]:
+    """A connection that has been let in, and the engine's model."""
+    async with event_side(*await asyncio.open_connection("127.0.0.1", port)) as events:
+        await events.send(Hello("between us"))
+        ready = await events.receive()
+        assert isinstance(ready, Ready)
+        yield events, ready.model
+
+
+def of(card: Model, steps: int, seed: int = 4) -> Recipe:
+    """A recipe for this model."""
+    return Recipe(
+        model=card.name,
+        revision=card.revision,
+        prompt="a boat",
+        seed=seed,
+        steps=steps,
+        guidance=3.0,
+        sampler=card.sampler,
+        width=card.native,
+        height=card.native,
+        row_class=2,
+    )
+
+
+async def test_the_engine_serves_until_its_parent_is_gone(tiny: str) -> None:
+    """It paints what the bot asks for, and never outlives it."""
+    async with serving(tiny, "--parent") as (process, port):
+        async with friend(port) as (events, card):
+            await events.send(job(of(card, steps=2)))
+            while not isinstance(event := await events.receive(), Painted):
+                assert event is not None
+            assert sha256(event.pictures[0].png) == event.pictures[0].sha256
+        if process.stdin is None:
+            raise RuntimeError("no pipe")
+        process.stdin.close()
+        assert await asyncio.wait_for(process.wait(), 20) == Exit.DONE
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends processes without asking them")
+async def test_a_signal_ends_the_engine_cleanly(tiny: str) -> None:
+    """Also in the middle of a job."""
+    async with serving(tiny) as (process, port), friend(port) as (events, card):
+        await events.send(job(of(card, steps=150), of(card, steps=150, seed=1)))
+        while not isinstance(await events.receive(), Stepped):
+            pass
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 20) == Exit.DONE
+
+
+def test_a_folder_that_cannot_be_is_one_sentence(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is found before anything is painted."""
+    (tmp_path / "file").write_text("in the way")
+    arguments = ["paint", "x", "--model", tiny, "--out", str(tmp_path / "file" / "out")]
+    assert main(arguments) == Exit.USAGE
+    assert "cannot be made" in capsys.readouterr().err.splitlines()[-1]

@@ -1,0 +1,228 @@
+"""/imagine, from the command to the message."""
+
+import itertools
+from io import BytesIO
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from bot.playground import Upload
+from tests.fake_engine import FakeEngine, flat
+from tests.house import House, eventually
+from tests.samples import encoded
+
+SKETCH = Upload("sketch.png", encoded(Image.new("RGB", (128, 64), "red")))
+
+
+async def test_a_prompt_becomes_four_pictures(house: House, engine: FakeEngine) -> None:
+    """One message, first with a way to cancel, then with the grid and all buttons."""
+    asked = await house.ada.slash("imagine", prompt="a red house", seed=7)
+    message = await house.result(asked)
+    assert message.buttons == ["U1", "U2", "U3", "U4", "🔄", "V1", "V2", "V3", "V4"]
+    assert "a red house" in message.content
+    assert len(house.discord.messages()) == 1
+    grid = Image.open(BytesIO(message.attachments[0].data))
+    assert grid.size == (128, 128)
+    for n, recipe in enumerate(engine.paints[0].recipes):
+        cell = grid.crop((n % 2 * 64, n // 2 * 64, n % 2 * 64 + 64, n // 2 * 64 + 64))
+        assert cell.tobytes() == Image.open(BytesIO(flat(recipe))).tobytes()
+        assert f"`{7 + n}`" in message.content
+
+
+async def test_every_option_reaches_the_recipe_and_the_record(
+    house: House, engine: FakeEngine
+) -> None:
+    """As it was typed."""
+    await house.imagine(
+        negative="rain", aspect="wide", seed=9, steps=3, guidance=2.5, sampler="ddim", count=2
+    )
+    first, second = engine.paints[0].recipes
+    assert (first.negative, first.seed, first.steps) == ("rain", 9, 3)
+    assert (first.guidance, first.sampler, second.seed) == (2.5, "ddim", 10)
+    rows = house.record("SELECT * FROM pictures ORDER BY nth")
+    assert [(row["seed"], row["steps"], row["sampler"]) for row in rows] == [
+        (9, 3, "ddim"),
+        (10, 3, "ddim"),
+    ]
+    assert {(row["width"], row["height"]) for row in rows} == {(first.width, first.height)}
+
+
+async def test_without_a_seed_two_jobs_differ(house: House, engine: FakeEngine) -> None:
+    """The bot draws one, and records it."""
+    for _ in range(2):
+        await house.result(await house.ada.slash("imagine", prompt="a house"))
+    assert engine.paints[0].recipes[0].seed != engine.paints[1].recipes[0].seed
+
+
+async def test_a_person_watches_it_come(house: House, engine: FakeEngine) -> None:
+    """A percentage and a preview; the cancel button; at most one edit in two seconds."""
+    engine.gate.clear()
+    asked = await house.ada.slash("imagine", prompt="a house", steps=4)
+    await house.discord.until(
+        lambda: asked.response and "25 %" in asked.response.content, why="a percentage"
+    )
+    assert asked.response is not None
+    assert [file.filename for file in asked.response.attachments] == ["preview.jpg"]
+    assert asked.response.buttons == ["✖ Cancel"]
+    engine.gate.set()
+    message = await house.result(asked)
+    times = [edit.at for edit in message.edits[1:-1]]
+    assert all(after - before > 1.9 for before, after in itertools.pairwise(times))
+
+
+async def test_a_sketch_is_painted_over(house: House, engine: FakeEngine) -> None:
+    """The engine gets the cleaned sketch; the pictures have its shape."""
+    await house.imagine(sketch=SKETCH, strength=0.5)
+    paint = engine.paints[0]
+    assert paint.source is not None
+    assert Image.open(BytesIO(paint.source)).size == (128, 64)
+    assert all(one.strength == 0.5 and one.width > one.height for one in paint.recipes)
+    (stored,) = (house.data / "sources").iterdir()
+    assert stored.name == f"{paint.recipes[0].source}.png"
+    assert stored.read_bytes() == paint.source
+
+
+async def test_it_works_in_direct_messages(house: House) -> None:
+    """Where there is no guild."""
+    asked = await house.ada.slash("imagine", prompt="a house", where=house.ada.dm)
+    message = await house.result(asked)
+    assert "U1" in message.buttons
+    assert house.discord.dms(house.ada) == [message]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"prompt": ""}, "prompt is empty"),
+        ({"prompt": "\u200b \u200b"}, "prompt is empty"),
+        ({"prompt": "x" * 5000}, "5000 characters; 1000 are allowed"),
+        ({"prompt": 7}, "makes no sense"),
+        ({"prompt": "a", "seed": -1}, "seed is -1; it must be 0 to"),
+        ({"prompt": "a", "seed": 2**32}, "it must be 0 to 4294967295"),
+        ({"prompt": "a", "steps": 0}, "it must be 1 to 150"),
+        ({"prompt": "a", "guidance": 99}, "it must be 0 to 30"),
+        ({"prompt": "a", "sampler": "magic"}, "no sampler “magic”"),
+        ({"prompt": "a", "aspect": "round"}, "no aspect “round”"),
+        ({"prompt": "a", "count": 9}, "it must be 1 to 4"),
+        ({"prompt": "a", "strength": 0.5}, "attach a sketch"),
+        ({"prompt": "a", "strength": 1.5, "sketch": SKETCH}, "strength is 1.5"),
+        ({"prompt": "a", "strength": -0.1, "sketch": SKETCH}, "strength is -0.1"),
+        ({}, "do not fit the command"),
+    ],
+)
+async def test_bad_input_gets_one_private_sentence(
+    house: House, options: dict[str, Any], words: str
+) -> None:
+    """Also what Discord's own client would never send; nothing is queued or shown to others."""
+    asked = await house.ada.slash("imagine", checked=False, **options)
+    assert words in await house.refusal(asked)
+    assert house.discord.messages() == []
+    assert house.record("SELECT * FROM jobs") == []
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"hello", "PNG, JPEG or WebP"),
+        (SKETCH.data[:60], "broken or cut short"),
+        (encoded(Image.new("RGB", (20, 20)), "GIF"), "this file is none"),
+    ],
+)
+async def test_a_bad_sketch_is_told_privately(house: House, data: bytes, words: str) -> None:
+    """Whatever its name says; the public placeholder goes away and nothing is painted."""
+    asked = await house.ada.slash(
+        "imagine", prompt="a house", sketch=Upload("fine.png", data, "image/png")
+    )
+    assert words in await house.refusal(asked)
+    await house.discord.until(lambda: house.discord.messages() == [], why="nothing is left")
+    await eventually(lambda: house.record("SELECT * FROM jobs")[0]["delivered_at"])
+    (job,) = house.record("SELECT * FROM jobs")
+    assert (job["status"], job["token"]) == ("refused", None)
+    assert house.engine.paints == []
+
+
+async def test_a_sketch_of_11_mib_is_refused_at_once(house: House) -> None:
+    """Before anything is fetched."""
+    large = Upload("large.png", bytes(11 * 1024 * 1024))
+    asked = await house.ada.slash("imagine", checked=False, prompt="a house", sketch=large)
+    assert "10 MiB are allowed" in await house.refusal(asked)
+    assert house.record("SELECT * FROM jobs") == []
+
+
+async def test_hostile_words_ping_nobody(house: House) -> None:
+    """In no message, at no time."""
+    message = await house.imagine(prompt=f"@everyone @here <@{house.ada.id}> <@&1>")
+    assert message.pings == frozenset()
+    bodies = [request.json for request in house.discord.requests if "content" in str(request.json)]
+    assert bodies
+    for body in bodies:
+        assert isinstance(body, dict)
+        mentions = body.get("allowed_mentions") or body.get("data", {}).get("allowed_mentions")
+        assert mentions["parse"] == []
+
+
+async def test_a_person_cannot_flood_the_bot(house: House, engine: FakeEngine) -> None:
+    """The sixth unfinished job is refused privately; the others are painted."""
+    engine.gate.clear()
+    asked = [await house.ada.slash("imagine", prompt=f"house {n}") for n in range(5)]
+    for one in asked:
+        await one.acknowledged()
+    sixth = await house.ada.slash("imagine", prompt="house 6")
+    assert "You have 5 jobs waiting" in await house.refusal(sixth)
+    engine.gate.set()
+    for one in asked:
+        await house.result(one)
+
+
+async def test_those_who_wait_see_their_place(house: House, engine: FakeEngine) -> None:
+    """And two people take turns."""
+    engine.gate.clear()
+    ben = house.discord.person("Ben")
+    mine = [await house.ada.slash("imagine", prompt=f"ada {n}") for n in range(3)]
+    for one in mine:
+        await one.acknowledged()
+    bens = await ben.slash("imagine", prompt="ben 0")
+    await house.discord.until(
+        lambda: bens.response and "Waiting: 1 ahead" in bens.response.content,
+        why="Ben's place",
+    )
+    engine.gate.set()
+    for one in (*mine, bens):
+        await house.result(one)
+    assert [paint.recipes[0].prompt for paint in engine.paints] == [
+        "ada 0",
+        "ben 0",
+        "ada 1",
+        "ada 2",
+    ]
+
+
+async def test_a_failure_is_said_in_the_message(house: House, engine: FakeEngine) -> None:
+    """With the engine's reason, and no picture."""
+    engine.failure = "The engine ran out of memory; ask for a smaller picture."
+    message = await house.imagine()
+    assert "ran out of memory" in message.content
+    assert (message.attachments, message.buttons) == ([], [])
+
+
+async def test_withheld_pictures_are_blank_and_never_uploaded(
+    house: House, engine: FakeEngine
+) -> None:
+    """The grid says so, and no file of it exists."""
+    engine.blocked = {2}
+    message = await house.imagine()
+    assert "Picture 2 withheld by the safety check" in message.content
+    names = sorted(path.name for path in (house.data / "pictures").rglob("*.png"))
+    assert names == ["1.png", "3.png", "4.png"]
+    asked = await house.ada.click(message, "U2")
+    assert "Picture 2 was withheld" in await house.refusal(asked)
+    asked = await house.ada.click(message, "V2")
+    assert "Picture 2 was withheld" in await house.refusal(asked)
+
+
+async def test_an_unknown_command_is_answered(house: House) -> None:
+    """In words, and not by silence."""
+    house.discord.commands.all()[0]["name"] = "paint"
+    asked = await house.ada.slash("paint", prompt="a house")
+    assert "no such command" in await house.refusal(asked)

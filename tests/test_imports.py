@@ -1,0 +1,98 @@
+"""Who may import whom."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PURE = {"policy", "backlog", "captions", "components", "grid", "recipes", "rows", "jobs"}
+SHOWS_DISCORD = {"client", "run", "mailbox", "captions", "components", "features"}
+HEAVY = {"torch", "diffusers", "transformers"}
+
+
+def modules(package: str) -> list[Path]:
+    """All its files."""
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """The full names of what a file imports, anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def tops(path: Path) -> set[str]:
+    """The packages that a file imports from."""
+    return {name.split(".")[0] for name in imported(path)}
+
+
+def room(path: Path) -> str:
+    """A module of the bot, or the package in it."""
+    return path.relative_to(ROOT / "bot").parts[0].removesuffix(".py")
+
+
+BOT = [path for path in modules("bot") if room(path) != "playground"]
+
+
+@pytest.mark.parametrize("path", BOT, ids=str)
+def test_the_bot_sees_only_the_engines_contract_and_wire(path: Path) -> None:
+    """What the two processes say to each other, and no more."""
+    of_engine = {name for name in imported(path) if name.split(".")[0] == "engine"}
+    allowed = ("engine.contract", "engine.wire")
+    assert all(name == "engine" or name.startswith(allowed) for name in of_engine)
+
+
+@pytest.mark.parametrize("path", modules("engine"), ids=str)
+def test_the_engine_never_sees_the_bot(path: Path) -> None:
+    """And never learns what Discord is."""
+    assert not tops(path) & {"bot", "discord", "aiosqlite", "sqlite3"}
+
+
+@pytest.mark.parametrize("path", modules("bot/playground"), ids=str)
+def test_the_playground_knows_neither_bot_nor_engine(path: Path) -> None:
+    """Nor the library that it is made for."""
+    assert not tops(path) & {"engine", "discord"}
+    of_bot = {name for name in imported(path) if name.split(".")[0] == "bot"}
+    assert all(name.startswith("bot.playground") for name in of_bot)
+
+
+@pytest.mark.parametrize("path", BOT, ids=str)
+def test_each_heavy_library_has_its_rooms(path: Path) -> None:
+    """Discord, SQL and torch stay where they belong."""
+    assert "discord" not in tops(path) or room(path) in SHOWS_DISCORD
+    sql = {"sqlite3", "aiosqlite"}
+    assert not tops(path) & sql or room(path) in {"ledger", "migrate", "rows"}
+    assert not tops(path) & HEAVY
+
+
+@pytest.mark.parametrize("path", [p for p in BOT if room(p) in PURE], ids=str)
+def test_pure_modules_have_no_clock_no_chance_and_no_files(path: Path) -> None:
+    """Facts come in as arguments."""
+    banned = {"asyncio", "time", "datetime", "random", "secrets", "os", "pathlib", "aiohttp"}
+    assert not tops(path) & banned
+
+
+def test_the_contract_imports_nothing_of_ours() -> None:
+    """It is what everybody else rests on."""
+    assert not tops(ROOT / "engine" / "contract.py") & {"bot", "engine"}
+
+
+def test_the_bot_imports_without_torch() -> None:
+    """On a machine that has no engine."""
+    script = (
+        "import sys, warnings; warnings.simplefilter('ignore')\n"
+        "import bot.__main__\n"
+        f"print(sorted(set(sys.modules) & {HEAVY!r}))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == "[]"

@@ -1,0 +1,71 @@
+"""Pictures as files for Discord."""
+
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from bot import renditions
+from bot.archive import Archive, Missing
+from bot.mailbox import Upload
+from tests.samples import encoded, picture
+
+
+def noise(side: int) -> Image.Image:
+    """What compresses badly."""
+    return Image.effect_noise((side, side), 90).convert("RGB")
+
+
+def test_a_small_picture_is_a_png_to_the_bit() -> None:
+    """Nothing is lost if nothing must be."""
+    picture = noise(64)
+    ending, data = renditions.encoded(picture)
+    assert ending == "png"
+    assert Image.open(BytesIO(data)).tobytes() == picture.tobytes()
+
+
+def test_a_large_picture_is_made_to_fit() -> None:
+    """As a JPEG, and smaller if that does not do."""
+    picture = noise(256)
+    ending, data = renditions.encoded(picture, limit=60_000)
+    assert ending == "jpg" and len(data) <= 60_000
+    assert Image.open(BytesIO(data)).size == (256, 256)
+    _, tiny = renditions.encoded(picture, limit=10_000)
+    assert len(tiny) <= 10_000
+
+
+def test_a_job_is_one_grid(tmp_path: Path) -> None:
+    """Of the stored files, with a blank for the withheld one."""
+    archive = Archive(tmp_path)
+    path = archive.save_picture("j1", 1, encoded(Image.new("RGB", (64, 64), "red")))
+    pictures = [picture(path=path), picture(nth=2, path=None, blocked=True)]
+    ending, data = renditions.of_job(archive, pictures)
+    grid = Image.open(BytesIO(data))
+    assert (ending, grid.size, grid.getpixel((5, 5))) == ("png", (128, 64), (255, 0, 0))
+
+
+def test_one_picture_is_the_stored_file(tmp_path: Path) -> None:
+    """Byte for byte."""
+    archive = Archive(tmp_path)
+    stored = encoded(noise(64))
+    one = picture(path=archive.save_picture("j1", 1, stored))
+    assert renditions.of_picture(archive, one) == ("png", stored)
+
+
+def test_a_lost_file_is_said_to_be_lost(tmp_path: Path) -> None:
+    """The row alone is no picture."""
+    with pytest.raises(Missing):
+        renditions.of_picture(Archive(tmp_path), picture())
+
+
+def test_parcels_stay_below_the_limit() -> None:
+    """As few as possible, in order."""
+    uploads = [Upload(f"{n}.png", bytes(size)) for n, size in enumerate((60, 40, 50, 60))]
+    parcels = renditions.parcels(uploads, limit=100)
+    assert [[upload.name for upload in parcel] for parcel in parcels] == [
+        ["0.png", "1.png"],
+        ["2.png"],
+        ["3.png"],
+    ]
+    assert renditions.parcels([]) == [[]]

@@ -1,0 +1,75 @@
+"""Painting a picture again from its row."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.errors import CannotStart
+from bot.exits import Exit
+from bot.replay import replay
+from bot.settings import Settings
+from tests.fake_engine import FakeEngine, flat
+from tests.house import House, settings_for
+
+
+@pytest.fixture
+async def painted(house: House) -> Settings:
+    """The settings of a bot that has painted one job, and sleeps."""
+    await house.imagine(count=2, negative="rain")
+    await house.stop()
+    return settings_for(house.discord, house.data)
+
+
+def names(house: House) -> list[str]:
+    """The ids of all pictures, in order."""
+    return [row["id"] for row in house.record("SELECT id FROM pictures ORDER BY nth")]
+
+
+async def test_the_same_bits_are_said_to_be_the_same(
+    house: House, painted: Settings, engine: FakeEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second picture's recipe alone, as it was recorded."""
+    verdict = await replay(painted, names(house)[1], None, launch=engine.launch)
+    assert verdict is Exit.STOPPED
+    assert "The same bits" in capsys.readouterr().out
+    assert engine.paints[-1].recipes == (engine.paints[0].recipes[1],)
+
+
+async def test_other_bits_are_said_to_be_others(
+    house: House, painted: Settings, engine: FakeEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the reason, if weights or machine are others."""
+    engine.become("round")
+    verdict = await replay(painted, names(house)[0], None, launch=engine.launch)
+    assert verdict is Exit.BITS_DIFFER
+    said = capsys.readouterr().out
+    assert "Other bits" in said
+    assert "weights are others" in said
+
+
+async def test_nothing_is_written_unless_asked_for(
+    house: House, painted: Settings, engine: FakeEngine, tmp_path: Path
+) -> None:
+    """With --out, the picture."""
+    before = sorted(house.data.rglob("*"))
+    await replay(painted, names(house)[0], None, launch=engine.launch)
+    assert sorted(house.data.rglob("*")) == before
+    out = tmp_path / "again.png"
+    await replay(painted, names(house)[0], out, launch=engine.launch)
+    assert out.read_bytes() == flat(engine.paints[0].recipes[0])
+
+
+async def test_it_works_beside_a_running_bot(house: House, engine: FakeEngine) -> None:
+    """For it only reads."""
+    await house.imagine()
+    settings = settings_for(house.discord, house.data)
+    assert await replay(settings, names(house)[0], None, launch=engine.launch) is Exit.STOPPED
+    assert (await house.imagine()).attachments
+
+
+async def test_an_unknown_picture_is_one_sentence(painted: Settings, engine: FakeEngine) -> None:
+    """No engine is started for it."""
+    lives = engine.lives
+    with pytest.raises(CannotStart, match="no picture abc-1"):
+        await replay(painted, "abc-1", None, launch=engine.launch)
+    assert engine.lives == lives

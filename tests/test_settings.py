@@ -1,0 +1,91 @@
+"""What the person who runs the bot can choose."""
+
+from pathlib import Path
+
+import pytest
+
+from bot import settings
+from bot.errors import CannotStart
+from bot.exits import Exit
+
+NAMES = (
+    "DISCORD_TOKEN",
+    "DISCORD_API",
+    "IMAGINE_DATA",
+    "IMAGINE_MODEL",
+    "IMAGINE_PLAYGROUND_PORT",
+    "HF_TOKEN",
+)
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An empty folder and none of our variables."""
+    monkeypatch.chdir(tmp_path)
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_everything_has_a_default() -> None:
+    """Without a token; Discord's own address; a folder beside us."""
+    loaded = settings.load()
+    assert loaded.discord_token is None
+    assert loaded.discord_api == "https://discord.com/api/v10"
+    assert loaded.imagine_data == Path("data")
+    assert loaded.imagine_model is None
+    assert loaded.imagine_playground_port == 8765
+
+
+def test_an_env_file_counts_and_the_environment_counts_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As everywhere."""
+    Path(".env").write_text("DISCORD_TOKEN=from-file\nIMAGINE_MODEL=from-file\nOTHER=1\n")
+    monkeypatch.setenv("IMAGINE_MODEL", "from-environment")
+    loaded = settings.load()
+    assert loaded.discord_token is not None
+    assert loaded.discord_token.get_secret_value() == "from-file"
+    assert loaded.imagine_model == "from-environment"
+
+
+def test_an_empty_value_is_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DISCORD_TOKEN= is how people switch it off."""
+    monkeypatch.setenv("DISCORD_TOKEN", "")
+    assert settings.load().discord_token is None
+
+
+def test_a_last_slash_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paths are appended to the address."""
+    monkeypatch.setenv("DISCORD_API", "http://localhost:5/api/v10/")
+    assert settings.load().discord_api == "http://localhost:5/api/v10"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("IMAGINE_PLAYGROUND_PORT", "many"),
+        ("IMAGINE_PLAYGROUND_PORT", "70000"),
+        ("DISCORD_API", "x"),
+    ],
+)
+def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """With a code of its own."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(CannotStart, match=name) as caught:
+        settings.load()
+    assert caught.value.exit is Exit.SETTINGS
+
+
+def test_the_token_is_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in the settings as text nor to the engine."""
+    monkeypatch.setenv("DISCORD_TOKEN", "very-secret")
+    loaded = settings.load()
+    assert "very-secret" not in repr(loaded)
+    assert "very-secret" not in loaded.for_engine().values()
+
+
+def test_the_engine_gets_model_and_hub_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when they stand in .env only."""
+    Path(".env").write_text("IMAGINE_MODEL=starter\nHF_TOKEN=hf\n")
+    environment = settings.load().for_engine()
+    assert (environment["IMAGINE_MODEL"], environment["HF_TOKEN"]) == ("starter", "hf")

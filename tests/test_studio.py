@@ -1,0 +1,100 @@
+"""The story of a job, when bot and engine die in it."""
+
+import asyncio
+
+from tests.fake_engine import FakeEngine
+from tests.house import House, eventually
+
+
+async def test_an_engine_that_dies_in_mid_job_is_replaced(house: House, engine: FakeEngine) -> None:
+    """The person gets the picture, painted by the second engine."""
+    engine.gate.clear()
+    asked = await house.ada.slash("imagine", prompt="a house")
+    await eventually(lambda: engine.paints)
+    engine.gate.set()
+    engine.die()
+    message = await house.result(asked)
+    assert "U1" in message.buttons
+    assert [paint.attempt for paint in engine.paints] == [1, 2]
+    assert engine.paints[0].recipes == engine.paints[1].recipes
+
+
+async def attempted(engine: FakeEngine, times: int) -> None:
+    """Wait until the engine was sent so many jobs."""
+    await eventually(lambda: len(engine.paints) == times)
+
+
+async def test_a_job_that_kills_every_engine_is_given_up(house: House, engine: FakeEngine) -> None:
+    """After three deaths, in words."""
+    engine.gate.clear()
+    asked = await house.ada.slash("imagine", prompt="a house")
+    for attempt in range(1, 4):
+        await attempted(engine, attempt)
+        engine.die()
+    engine.gate.set()
+    message = await house.result(asked)
+    assert "died 3 times" in message.content
+    assert len(engine.paints) == 3
+    assert "U1" in (await house.imagine()).buttons
+
+
+async def test_what_waits_when_the_bot_stops_is_painted_afterwards(
+    house: House, engine: FakeEngine
+) -> None:
+    """Running and waiting jobs alike, in their old messages."""
+    engine.gate.clear()
+    asked = [await house.ada.slash("imagine", prompt=f"house {n}") for n in range(2)]
+    await house.discord.until(
+        lambda: all(one.response and one.response.buttons for one in asked), why="both are shown"
+    )
+    await house.stop()
+    assert [row["crashes"] for row in house.record("SELECT crashes FROM jobs")] == [0, 0]
+    engine.gate.set()
+    await house.start()
+    for one in asked:
+        assert "U1" in (await house.result(one)).buttons
+    assert len(house.discord.messages()) == 2
+
+
+async def test_the_same_interaction_twice_is_one_job(house: House, engine: FakeEngine) -> None:
+    """As when the gateway replays it."""
+    asked = await house.ada.slash("imagine", prompt="a house")
+    await house.result(asked)
+    replay_events(house)
+    await house.imagine()
+    assert len(engine.paints) == 2
+    assert len(house.discord.messages()) == 2
+
+
+def replay_events(house: House) -> None:
+    """Send the last interaction again."""
+    events = [event for event in house.events if event.name == "INTERACTION_CREATE"]
+    house.discord.world.emit(events[-1].name, events[-1].data, events[-1].channel)
+
+
+async def test_a_late_answer_of_an_old_attempt_changes_nothing(
+    house: House, engine: FakeEngine
+) -> None:
+    """A job that was cancelled stays cancelled though the engine finished it."""
+    engine.gate.clear()
+    engine.deaf = True
+    asked = await house.ada.slash("imagine", prompt="a house")
+    await eventually(lambda: engine.paints)
+    await house.discord.until(lambda: asked.response and asked.response.buttons, why="it is shown")
+    assert asked.response is not None
+    await house.refusal(await house.ada.click(asked.response, "✖ Cancel"))
+    engine.gate.set()
+    await asyncio.sleep(0.3)
+    assert (await house.result(asked)).content.endswith("Cancelled.")
+    assert house.record("SELECT * FROM pictures") == []
+
+
+async def test_another_model_does_not_pretend(house: House, engine: FakeEngine) -> None:
+    """After a change of weights, old pictures can be shown but not varied."""
+    grid = await house.imagine()
+    await house.stop()
+    engine.become("round")
+    await house.start()
+    asked = await house.ada.click(grid, "V1")
+    assert "I paint with round" in await house.refusal(asked)
+    assert (await house.result(await house.ada.click(grid, "U1"))).attachments
