@@ -1,13 +1,15 @@
 # make run    start the bot, or without a token the playground, on http://127.0.0.1:8765
 # make test   run every test
 # make check  format, lint and types
+# make format mend what can be mended
+# make picture take the README's picture anew
 # make clean  forget the virtual environment
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check format clean
+.PHONY: run test check format picture clean
 
 run: $(VENV)/.installed
 	$(BIN)/python -m bot
@@ -23,6 +25,9 @@ check: $(VENV)/.installed-dev
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+picture: $(VENV)/.installed-dev
+	IMAGINE_KEEP_PICTURE=1 $(BIN)/python -m pytest tests/test_page_story.py
 
 clean:
 	rm -rf $(VENV)
