@@ -132,6 +132,9 @@ def _painter(model: str | None) -> "Painter":
 
 
 def _load(model: str | None) -> "Painter":
+    # Read when torch is loaded: a thread that waits for the others must not spin, or whatever
+    # else wants the cores (the bot, a game) makes painting many times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from engine import hardware, models, previews
     from engine.painter import Painter
 
