@@ -2,13 +2,13 @@
 
 import argparse
 import asyncio
-import logging
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
+from bot import logs
 from bot.errors import BotError, CannotStart
 from bot.exits import Exit
 from bot.replay import replay
@@ -19,9 +19,7 @@ from bot.settings import Settings, load
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; the exit code is one of `bot.exits.Exit`."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
-    )
+    logs.begin()
     try:
         return asyncio.run(_chosen(options, load()))
     except CannotStart as error:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import secrets
 from pathlib import Path
 
 from bot.errors import BotError
@@ -48,7 +49,7 @@ class Archive:
     def _write(self, path: str, data: bytes) -> None:
         target = self._folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = target.with_suffix(".tmp")
+        scratch = target.with_suffix(f".{secrets.token_hex(4)}.tmp")  # others may write it too
         with scratch.open("wb") as file:
             file.write(data)
             file.flush()

@@ -8,6 +8,7 @@ import discord
 from bot.jobs import Job, Kind, Picture, Progress, Status
 from engine.contract import Recipe
 
+_CONTENT_LIMIT: Final = 2000
 _PROMPT_SHOWN: Final = 400
 _NEGATIVE_SHOWN: Final = 200
 _ONE: Final = 1
@@ -43,7 +44,7 @@ def ending(job: Job, pictures: Sequence[Picture]) -> str:
         return f"{_headline(job)}\n{_result(pictures)}"
     if job.status is Status.CANCELLED:
         return f"{_headline(job)}\nCancelled."
-    return f"{_headline(job)}\n{job.reason}"
+    return f"{_headline(job)}\n{job.reason}"[:_CONTENT_LIMIT]
 
 
 def _headline(job: Job) -> str:

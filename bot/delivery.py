@@ -109,5 +109,4 @@ class Delivery:
         """Did the person get a first answer, so that somebody waits for this job?"""
         if job.address.message is not None or job.address.token is None:
             return True
-        message = await self._mailbox.answer(job.address)
-        return message is not None
+        return await self._mailbox.is_answered(job.address)

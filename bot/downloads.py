@@ -1,5 +1,6 @@
 """Attachments from Discord's CDN, and from nowhere else."""
 
+import ipaddress
 from collections.abc import Collection
 from typing import Final
 
@@ -44,9 +45,7 @@ class Downloads:
         if not trusted(url, self._local_hosts):
             raise Refused("A sketch must be attached to the command.")
         try:
-            async with self._session.get(
-                yarl.URL(url, encoded=True), allow_redirects=False
-            ) as answer:
+            async with self._session.get(_address(url), allow_redirects=False) as answer:
                 if answer.status != _OK:
                     raise Unavailable("Discord did not hand out the sketch. Please try again.")
                 return await _read(answer)
@@ -64,7 +63,29 @@ def trusted(url: str, local_hosts: Collection[str] = ()) -> bool:
         return False
     if address.scheme == "https" and address.host in CDN_HOSTS:
         return address.explicit_port is None
-    return address.scheme in ("http", "https") and address.host in local_hosts
+    return address.scheme in ("http", "https") and _is_local(address.host or "", local_hosts)
+
+
+def _is_local(host: str, local_hosts: Collection[str]) -> bool:
+    """One of these hosts; and if any of them is this machine, all names of this machine."""
+    if host in local_hosts:
+        return True
+    return _is_this_machine(host) and any(_is_this_machine(local) for local in local_hosts)
+
+
+def _is_this_machine(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+def _address(url: str) -> yarl.URL:
+    """To the letter, for it may be signed, unless there are letters that HTTP cannot send."""
+    return yarl.URL(url, encoded=url.isascii() and url.isprintable() and " " not in url)
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes:

@@ -83,24 +83,28 @@ class EngineLink:
 
         `watcher` is told of progress. Raises EngineLost if the engine dies meanwhile.
         """
-        await self._up.wait()
         key = (paint.job, paint.attempt)
         pending = _Pending(asyncio.get_running_loop().create_future(), watcher)
         self._pending[key] = pending
         try:
-            await self._send(paint)
+            await self._up.wait()
+            if not pending.ending.done():  # or it was cancelled meanwhile
+                await self._send(paint)
             return await pending.ending
         finally:
             del self._pending[key]
 
     async def cancel(self, job: str, attempt: int) -> None:
-        """Ask the engine to stop a job; without an engine there is nothing to stop."""
-        if (job, attempt) not in self._pending:
+        """Ask the engine to stop a job; without an engine it has stopped already."""
+        pending = self._pending.get((job, attempt))
+        if pending is None:
             return
         try:
             await self._send(Cancel(job=job, attempt=attempt))
         except EngineLost:
             log.info("Job %s was cancelled while the engine was gone.", job)
+            if not pending.ending.done():
+                pending.ending.set_result(Cancelled(job=job, attempt=attempt))
 
     async def watch(self) -> None:
         """Listen to the engine, and start it again whenever it dies."""

@@ -58,11 +58,11 @@ class Ledger:
             try:
                 await self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
+                await self._connection.execute("COMMIT")
             except BaseException:
                 with suppress(sqlite3.OperationalError):  # there is none if BEGIN failed
                     await self._connection.execute("ROLLBACK")
                 raise
-            await self._connection.execute("COMMIT")
 
     async def _change(self, sql: str, values: Mapping[str, object]) -> bool:
         """Did the statement change a row?"""

@@ -14,7 +14,7 @@ from bot.outbox import Undelivered
 
 TOKEN_SECONDS: Final = 14 * 60
 """An interaction's token works for 15 minutes; the last one is left to slow clocks."""
-_ORIGINAL: Final = cast("int", "@original")  # discord.py puts it into the address as it is
+ORIGINAL: Final = cast("int", "@original")  # discord.py puts it into the address as it is
 _UNKNOWN_MESSAGE: Final = 10008
 _SERVER_TROUBLE: Final = 500
 _TOO_MANY: Final = 429
@@ -81,21 +81,22 @@ class Mailbox:
         try:
             await self._edit_answer(address, Draft(content=placeholder))
             await self._webhook(address).send(sentence, ephemeral=True, wait=True)
-            await self._webhook(address).delete_message(_ORIGINAL)
+            await self._webhook(address).delete_message(ORIGINAL)
         except discord.HTTPException as error:
             raise _judged(error) from error
         except UNREACHABLE as error:
             raise Undelivered(f"Discord cannot be reached ({error!r}).") from error
 
-    async def answer(self, address: Address) -> int | None:
-        """The id of the interaction's answer, or None if there is none."""
+    async def is_answered(self, address: Address) -> bool:
+        """Has the interaction an answer? In doubt yes, for then somebody may wait for more."""
         try:
-            return (await self._webhook(address).fetch_message(_ORIGINAL)).id
+            await self._webhook(address).fetch_message(ORIGINAL)
         except discord.HTTPException as error:
             log.info("An interaction has no answer: %s", error)
+            return isinstance(_judged(error), Undelivered)
         except UNREACHABLE as error:
             log.info("An interaction's answer cannot be looked up: %r", error)
-        return None
+        return True
 
     def _webhook(self, address: Address) -> discord.Webhook:
         application = address.application or self._client.application_id or 0
@@ -107,7 +108,7 @@ class Mailbox:
         """None if the token works no more."""
         try:
             message = await self._webhook(address).edit_message(
-                _ORIGINAL,
+                ORIGINAL,
                 content=draft.content,
                 view=draft.view,
                 attachments=_files(draft),

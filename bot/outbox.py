@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from itertools import chain, repeat
 from typing import Final, Protocol
 
 from bot.errors import BotError
@@ -51,12 +52,12 @@ class Outbox:
             await self._ledger.delivered(job, now=self._clock())
 
     async def deliver(self, name: str) -> None:
-        """Show an ended job's ending; tries for a while."""
+        """Show an ended job's ending, however often that must be tried."""
         job = await self._ledger.job(name)
         if job is None:
             return
         pictures = await self._ledger.pictures(name)
-        for seconds in _RETRY_SECONDS:
+        for seconds in chain(_RETRY_SECONDS, repeat(_RETRY_SECONDS[-1])):
             try:
                 await self._courier.deliver(job, pictures)
             except Undelivered as error:
@@ -65,4 +66,3 @@ class Outbox:
             else:
                 await self._ledger.delivered(name, now=self._clock())
                 return
-        log.error("Job %s stays undelivered until the next start.", name)

@@ -25,6 +25,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 LIMITS: Final = Limits()
 _KEPT_CONTROLS: Final = frozenset("\n\t")
+_UNSEEN: Final = ("Cc", "Cf", "Cs")
+"""Unicode's control and format characters, and halves of characters, which no file can hold."""
 
 
 def check(*, waiting: int, backlog: int, limits: Limits) -> None:
@@ -59,5 +61,5 @@ def may_stop(job: Job, *, person: int, moderator: bool) -> bool:
 
 def cleaned(text: str) -> str:
     """The text without control, zero-width and direction characters, and without outer blanks."""
-    kept = (c for c in text if c in _KEPT_CONTROLS or unicodedata.category(c) not in ("Cc", "Cf"))
+    kept = (c for c in text if c in _KEPT_CONTROLS or unicodedata.category(c) not in _UNSEEN)
     return "".join(kept).strip()

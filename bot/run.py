@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -31,18 +31,21 @@ from bot.mailbox import UNREACHABLE, Mailbox
 from bot.playground import Playground, PlaygroundError
 from bot.settings import DISCORD, Settings
 from bot.studio import Studio
-from bot.tasks import together
+from bot.tasks import Stopped, together, unless
 
 DATABASE: Final = "imagine.db"
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=20)
+_HEADERS: Final = {
+    "User-Agent": f"DiscordBot (https://github.com/Rapptz/discord.py, {discord.__version__})"
+}
+"""Discord lets nobody in who does not say so: https://docs.discord.com/developers/reference."""
 log = logging.getLogger(__name__)
 
 
 async def run(settings: Settings, stop: asyncio.Event, *, launch: Launch | None = None) -> None:
     """Be the bot until `stop` is set. Raises CannotStart, or what a part of it died of."""
     data = settings.imagine_data
-    with migrate.claimed(data):
+    with migrate.claimed(data), suppress(Stopped):
         migrate.migrate(data / DATABASE)
         async with AsyncExitStack() as stack:
             enter = stack.enter_async_context
@@ -52,14 +55,14 @@ async def run(settings: Settings, stop: asyncio.Event, *, launch: Launch | None 
                 api, token = playground.api, playground.token
             await _point_at(api)
             ledger = await enter(Ledger(data / DATABASE))
-            link = await enter(
-                EngineLink(launch or functools.partial(launched, settings.for_engine()))
-            )
+            engine = EngineLink(launch or functools.partial(launched, settings.for_engine()))
+            link = await unless(stop, enter(engine))  # a model may take long to load, or to fetch
             downloads = await enter(Downloads(local_hosts=_local_hosts(api)))
             client = Client()
             studio = await enter(_studio(client, ledger, link, downloads, data))
             await enter(client)
-            await _login(client, token)  # first, for the dispatcher may have results to show
+            await _login(client, token)
+            await studio.resume()  # which may have results to show
             if settings.discord_token is None:
                 _welcome(playground.url)
             await together(stop, link.watch(), _connected(client), studio.dispatch())
@@ -81,9 +84,7 @@ async def _playground(port: int) -> AsyncIterator[Playground]:
 def _local_hosts(api: str) -> frozenset[str]:
     """Where attachments may come from besides Discord's own CDN."""
     host = yarl.URL(api).host
-    if api == DISCORD or host is None:
-        return frozenset()
-    return _LOOPBACK if host in _LOOPBACK else frozenset({host})
+    return frozenset() if api == DISCORD or host is None else frozenset({host})
 
 
 def _studio(
@@ -112,7 +113,7 @@ async def _point_at(api: str) -> None:
     Route.BASE = api
     try:
         async with (
-            aiohttp.ClientSession(timeout=_TIMEOUT) as session,
+            aiohttp.ClientSession(timeout=_TIMEOUT, headers=_HEADERS) as session,
             session.get(f"{api}/gateway") as answer,
         ):
             found = await answer.json(content_type=None)

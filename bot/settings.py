@@ -16,7 +16,12 @@ DISCORD: Final = "https://discord.com/api/v10"
 class Settings(BaseSettings):
     """What the person who runs the bot can choose."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8-sig",  # Windows' editors like to begin with a mark
+        env_ignore_empty=True,
+        extra="ignore",
+    )
 
     discord_token: SecretStr | None = None
     """Without it the playground is served instead."""
@@ -37,7 +42,8 @@ class Settings(BaseSettings):
 
     def for_engine(self) -> dict[str, str]:
         """The environment of the engine: ours without what is none of its business."""
-        inherited = {name: value for name, value in os.environ.items() if name != "DISCORD_TOKEN"}
+        secret = "DISCORD_TOKEN"  # noqa: S105 # its name, which is read in any case of letters
+        inherited = {name: value for name, value in os.environ.items() if name.upper() != secret}
         if self.imagine_model is not None:
             inherited["IMAGINE_MODEL"] = self.imagine_model
         if self.hf_token is not None:
@@ -49,6 +55,10 @@ def load() -> Settings:
     """Read the settings. Raises CannotStart, naming what is wrong."""
     try:
         return Settings()
+    except UnicodeDecodeError:
+        raise CannotStart(
+            "The file .env is no UTF-8 text: save it as such.", Exit.SETTINGS
+        ) from None
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"]).upper()

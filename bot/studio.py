@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class Studio:
-    """Use as `async with`; inside, `dispatch` must be running."""
+    """Use as `async with`; inside, after `resume`, `dispatch` must be running."""
 
     def __init__(
         self,
@@ -150,14 +150,14 @@ class Studio:
     # Turns
 
     async def dispatch(self) -> None:
-        """Pick up what the last process left, then have jobs painted as they come."""
-        await self._resume()
+        """Have jobs painted as they come."""
         while True:
             self._wake.clear()
             await self._fill()
             await self._wake.wait()
 
-    async def _resume(self) -> None:
+    async def resume(self) -> None:
+        """Pick up what the last process left, before anybody can ask for more."""
         await self._ledger.recover()
         for job in await self._ledger.undelivered():
             self._spawn(job.id, self._outbox.deliver(job.id))

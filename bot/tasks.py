@@ -3,9 +3,28 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 from bot.errors import CannotStart
 from bot.exits import Exit
+
+T = TypeVar("T")
+
+
+class Stopped(Exception):
+    """Somebody asked the bot to stop before it had started."""
+
+
+async def unless(stop: asyncio.Event, part: Coroutine[None, None, T]) -> T:
+    """What comes of this part. Raises Stopped, and cancels it, if `stop` is set first."""
+    task, stopping = asyncio.create_task(part), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+    finally:
+        await _cancelled(stopping, task)
+    raise Stopped
 
 
 async def together(stop: asyncio.Event, *parts: Coroutine[None, None, None]) -> None:
@@ -32,7 +51,7 @@ async def alongside(part: Coroutine[None, None, None]) -> AsyncIterator[None]:
         await _cancelled(task)
 
 
-async def _cancelled(*tasks: asyncio.Task[None] | asyncio.Task[bool]) -> None:
+async def _cancelled(*tasks: asyncio.Task[Any]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

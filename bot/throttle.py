@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class Throttle(Generic[T]):
-    """Hands the newest value to `show`, at most once every `seconds`.
+    """Hands the newest value to `show`, at most once every `seconds`, unless it is shown already.
 
     Until closed, or until `show` returns False.
     """
@@ -32,10 +32,13 @@ class Throttle(Generic[T]):
             self._task.cancel()
 
     async def _run(self) -> None:
-        wanted = True
+        wanted, shown = True, list[T]()
         while wanted:
             await self._fresh.wait()
             self._fresh.clear()
+            if self._newest == shown:
+                continue
             async with self._showing:
-                wanted = await self._show(self._newest.pop())
+                shown = self._newest
+                wanted = await self._show(shown[0])
             await asyncio.sleep(self._seconds)

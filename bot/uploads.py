@@ -56,6 +56,7 @@ def clean(data: bytes) -> Cleaned:
 
 
 def _decoded(data: bytes) -> Image.Image:
+    """A picture that stands still; a camera's may carry small copies of itself (MPO)."""
     with Image.open(BytesIO(data), formats=_FORMATS) as opened:
         width, height = opened.size
         if width * height > PIXELS_LIMIT:
@@ -67,7 +68,7 @@ def _decoded(data: bytes) -> Image.Image:
                 f"The sketch is {width}x{height} pixels; "
                 f"each side must have at least {_SIDE_SMALLEST}."
             )
-        if getattr(opened, "is_animated", False):
+        if opened.format != "MPO" and getattr(opened, "is_animated", False):
             raise Refused(f"The sketch is animated. {_ALLOWED} that stands still.")
         opened.load()
         return _upright_on_white(opened)

@@ -47,6 +47,7 @@ class Workshop:
         self._courier = courier
         self._limits = limits
         self._clock = clock
+        self._fetching = asyncio.Semaphore(4)  # so that one slow file does not hold up the others
         self._decoding = asyncio.Semaphore(1)  # a sketch may take 300 MB while it is decoded
 
     async def prepare(self, job: Job) -> None:
@@ -59,9 +60,10 @@ class Workshop:
         await self._ledger.queue(job.id, ready)
 
     async def _with_sketch(self, job: Job, sketch: Sketch) -> tuple[Recipe, ...]:
-        async with self._decoding:
+        async with self._fetching:
             data = await self._fetcher.fetch(sketch.url)
-            cleaned = await asyncio.to_thread(uploads.clean, data)
+            async with self._decoding:
+                cleaned = await asyncio.to_thread(uploads.clean, data)
         source = await asyncio.to_thread(self._archive.save_source, cleaned.png)
         return recipes.with_sketch(
             job.recipes,

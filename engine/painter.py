@@ -17,6 +17,7 @@ from engine.models import PaintModel
 from engine.previews import Previews
 from engine.samplers import Course
 from engine.sketches import BadSketch, read
+from engine.wire import FRAME_LIMIT
 
 PREVIEW_EVERY: Final = 4
 """Evaluations between two previews."""
@@ -63,8 +64,8 @@ class Painter:
 
     def _prepare(self, job: Paint) -> Sequence[Canvas]:
         self.check(job)
-        try:
-            source = read(job.source) if job.source is not None else None
+        try:  # cleaned already: a small JPEG may have become a PNG larger than any sketch may be
+            source = read(job.source, FRAME_LIMIT) if job.source is not None else None
         except BadSketch as error:
             raise Unpaintable(str(error)) from error
         desk = Desk(self.model, source)

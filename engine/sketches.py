@@ -17,10 +17,12 @@ class BadSketch(ValueError):
     """That file is no sketch; the words are for the person who gave it."""
 
 
-def read(data: bytes) -> Image.Image:
-    """The picture in these bytes: upright, RGB, on white. Raises BadSketch."""
-    if len(data) > BYTES_LIMIT:
-        raise BadSketch(f"The sketch has {len(data) / 2**20:.1f} MiB; 10 MiB are allowed.")
+def read(data: bytes, limit: int = BYTES_LIMIT) -> Image.Image:
+    """The picture in these bytes, at most `limit`: upright, RGB, on white. Raises BadSketch."""
+    if len(data) > limit:
+        raise BadSketch(
+            f"The sketch has {len(data) / 2**20:.1f} MiB; {limit // 2**20} MiB are allowed."
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of damaged EXIF, and of sizes that we refuse below
@@ -40,7 +42,7 @@ def read(data: bytes) -> Image.Image:
 def _check(image: Image.Image) -> None:
     if image.width * image.height > PIXELS_LIMIT:
         raise BadSketch(_too_large(f"{image.width} x {image.height}"))
-    if getattr(image, "n_frames", 1) > 1:
+    if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:  # a camera's JPEG with copies
         raise BadSketch("The sketch is animated: give a picture that stands still.")
 
 

@@ -1,6 +1,7 @@
 """The files of the record."""
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,14 @@ def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
         Archive(tmp_path).picture("pictures/j1/1.png")
     with pytest.raises(Missing, match="sketch's file is gone"):
         Archive(tmp_path).source("0" * 64)
+
+
+def test_the_same_sketch_can_be_saved_by_many_at_once(tmp_path: Path) -> None:
+    """Nobody's half file is in another's way."""
+    archive = Archive(tmp_path)
+    for nth in range(20):
+        data = bytes([nth]) * 100_000
+        with ThreadPoolExecutor(8) as threads:
+            (name,) = set(threads.map(archive.save_source, [data] * 8))
+        assert archive.source(name) == data
+    assert not list(tmp_path.rglob("*.tmp"))

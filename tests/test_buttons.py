@@ -6,6 +6,8 @@ import pytest
 from PIL import Image
 
 from bot.playground import Upload
+from bot.playground.events import interaction_json
+from bot.playground.interactions import Kind
 from tests.fake_engine import FakeEngine, flat
 from tests.house import House, eventually
 from tests.samples import encoded
@@ -167,3 +169,22 @@ async def test_one_picture_has_its_own_buttons(house: House, engine: FakeEngine)
     assert message.buttons == ["U1", "🔄", "V1"]
     shown = Image.open(BytesIO(message.attachments[0].data))
     assert shown.tobytes() == Image.open(BytesIO(flat(engine.paints[0].recipes[0]))).tobytes()
+
+
+@pytest.mark.parametrize("missing", [["message"], ["message", "channel", "app_permissions"]])
+async def test_a_press_is_answered_whatever_the_event_leaves_out(
+    house: House, missing: list[str]
+) -> None:
+    """The custom id says all."""
+    grid = await house.imagine()
+    custom_id = grid.components[0]["components"][0]["custom_id"]
+    data = {"custom_id": custom_id, "component_type": 2, "id": 2}
+    asked = house.discord.interactions.open(
+        Kind.COMPONENT, house.ada.user, grid.channel, data, grid
+    )
+    event = interaction_json(asked)
+    for name in missing:
+        del event[name]
+    house.discord.world.emit("INTERACTION_CREATE", event, grid.channel)
+    shown = await house.result(asked)
+    assert "picture 1" in shown.content

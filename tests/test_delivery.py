@@ -144,14 +144,33 @@ async def test_a_job_whose_person_was_never_answered_is_closed_after_a_restart(
     assert len(engine.paints) == 1
 
 
-def forget_answer(database: Path) -> None:
+def forget_answer(database: Path, token: str = "never answered") -> None:  # noqa: S107
     """As if the bot had died between recording the job and answering."""
     connection = sqlite3.connect(database)
-    connection.executescript(
-        "DELETE FROM pictures; DELETE FROM posts; UPDATE jobs SET status = 'accepted', "
-        "ended_at = NULL, delivered_at = NULL, message = NULL, token = 'never answered';"
+    connection.executescript("DELETE FROM pictures; DELETE FROM posts;")
+    connection.execute(
+        "UPDATE jobs SET status = 'accepted', ended_at = NULL, delivered_at = NULL, "
+        "message = NULL, token = ?",
+        (token,),
     )
+    connection.commit()
     connection.close()
+
+
+async def test_a_job_is_not_closed_because_discord_is_in_trouble(
+    house: House, engine: FakeEngine
+) -> None:
+    """Whether its person was answered cannot be found out, so somebody may wait."""
+    asked = await house.ada.slash("imagine", prompt="a house")
+    await house.result(asked)
+    await is_delivered(house)
+    await house.stop()
+    await asyncio.to_thread(forget_answer, house.data / DATABASE, asked.token)
+    house.discord.faults.next("GET", "/webhooks/", Fault(status=429, via=False))
+    await house.start()
+    await eventually(lambda: len(engine.paints) == 2)
+    await is_delivered(house)
+    assert len(house.discord.messages()) == 1
 
 
 async def test_a_deleted_message_is_not_replaced(house: House, engine: FakeEngine) -> None:

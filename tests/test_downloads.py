@@ -45,8 +45,9 @@ def test_nothing_else_is_trusted(url: str) -> None:
 
 def test_a_local_discord_has_its_own_host() -> None:
     """Only that host, and only when it is named."""
-    assert trusted("http://127.0.0.1:9/a.png", {"127.0.0.1"})
-    assert not trusted("http://127.0.0.2:9/a.png", {"127.0.0.1"})
+    assert trusted("http://discord.example:9/a.png", {"discord.example"})
+    assert not trusted("http://other.example:9/a.png", {"discord.example"})
+    assert not trusted("http://other.example:9/a.png", {"127.0.0.1"})
 
 
 @pytest.fixture
@@ -77,6 +78,7 @@ async def cdn() -> AsyncIterator[str]:
     app = web.Application()
     for handler in (file, elsewhere, endless, cut):
         app.router.add_get(f"/{handler.__name__}", handler)
+    app.router.add_get("/named/{name}", file)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -116,3 +118,19 @@ async def test_another_host_is_not_even_asked(cdn: str) -> None:
     async with Downloads() as downloads:
         with pytest.raises(Refused, match="must be attached"):
             await downloads.fetch(f"{cdn}/file")
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "127.0.0.1", "127.0.0.7", "[::1]", "localhost:9", "[::1]:9"]
+)
+def test_a_local_discord_may_use_all_names_of_this_machine(host: str) -> None:
+    """Its CDN may listen on another port, or be called by another name."""
+    assert trusted(f"http://{host}/a.png", {"127.0.0.1"})
+    assert not trusted(f"http://{host}/a.png", {"discord.example"})
+
+
+@pytest.mark.parametrize("name", ["a b.png", "größe.png", "a%20b.png?ex=1&is=2&hm=3&"])
+async def test_a_name_may_need_encoding(cdn: str, name: str) -> None:
+    """Discord's own never do, others' may."""
+    async with Downloads(local_hosts={"127.0.0.1"}) as downloads:
+        assert await downloads.fetch(f"{cdn}/named/{name}") == b"a picture"

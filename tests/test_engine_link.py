@@ -129,3 +129,18 @@ async def test_junk_on_the_wire_ends_that_engine(link: EngineLink, engine: FakeE
         writer.write(b"\xff\xff\xff\xff")
     await eventually(lambda: engine.lives == 2)
     assert isinstance(await link.paint(order(), ignore), Painted)
+
+
+async def test_a_job_can_be_cancelled_while_there_is_no_engine(
+    link: EngineLink, engine: FakeEngine
+) -> None:
+    """It ends when an engine is back, which never hears of it."""
+    engine.stillborn = "no memory"
+    engine.die()
+    await asyncio.sleep(0.2)
+    painting = asyncio.create_task(link.paint(order(), ignore))
+    await asyncio.sleep(0.1)
+    await link.cancel("j1", 1)
+    engine.stillborn = None
+    assert await painting == Cancelled(job="j1", attempt=1)
+    assert engine.paints == []

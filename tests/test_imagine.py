@@ -1,5 +1,6 @@
 """/imagine, from the command to the message."""
 
+import asyncio
 import itertools
 from io import BytesIO
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from bot.playground import Upload
+from bot.playground import Fault, Upload
 from tests.fake_engine import FakeEngine, flat
 from tests.house import House, eventually
 from tests.samples import encoded
@@ -96,10 +97,12 @@ async def test_it_works_in_direct_messages(house: House) -> None:
     [
         ({"prompt": ""}, "prompt is empty"),
         ({"prompt": "\u200b \u200b"}, "prompt is empty"),
+        ({"prompt": "\ud83d"}, "prompt is empty"),
         ({"prompt": "x" * 5000}, "5000 characters; 1000 are allowed"),
         ({"prompt": 7}, "makes no sense"),
         ({"prompt": "a", "seed": -1}, "seed is -1; it must be 0 to"),
         ({"prompt": "a", "seed": 2**32}, "it must be 0 to 4294967295"),
+        ({"prompt": "a", "seed": 10**3000}, "The seed is 1000"),
         ({"prompt": "a", "steps": 0}, "it must be 1 to 150"),
         ({"prompt": "a", "guidance": 99}, "it must be 0 to 30"),
         ({"prompt": "a", "sampler": "magic"}, "no sampler “magic”"),
@@ -226,3 +229,24 @@ async def test_an_unknown_command_is_answered(house: House) -> None:
     house.discord.commands.all()[0]["name"] = "paint"
     asked = await house.ada.slash("paint", prompt="a house")
     assert "no such command" in await house.refusal(asked)
+
+
+async def test_an_answer_that_is_taken_without_a_word_counts(house: House) -> None:
+    """A Discord need not say what became of an answer: 204 is enough."""
+    bare = Fault(status=204, after_commit=True)
+    house.discord.faults.next("POST", "/callback", bare, times=2)
+    asked = await house.ada.slash("imagine", prompt="a house")
+    assert "U1" in (await house.result(asked)).buttons
+    refused = await house.ada.slash("imagine", prompt="a", seed=-1, checked=False)
+    assert "seed is -1" in await house.refusal(refused)
+
+
+async def test_a_sketch_that_comes_slowly_holds_up_nobody_else(house: House) -> None:
+    """Ben's sketch is painted over while Ada's is still on its way."""
+    house.discord.faults.next("GET", "/ephemeral-attachments/", Fault(delay=3.0))
+    slow = await house.ada.slash("imagine", prompt="slow", sketch=SKETCH)
+    await slow.acknowledged()
+    await asyncio.sleep(0.2)
+    await house.imagine(house.discord.person("Ben"), sketch=SKETCH)
+    assert slow.response is not None and not slow.response.attachments
+    await house.result(slow)

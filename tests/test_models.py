@@ -175,10 +175,11 @@ def test_a_card_says_what_a_model_is() -> None:
 class Hub(ThreadingHTTPServer):
     """A hub that answers every question with this."""
 
-    def __init__(self, status: int, code: str = "") -> None:
+    def __init__(self, status: int, code: str = "", promised: int = 0) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
         self.status = status
         self.code = code
+        self.promised = promised
         self.tokens: list[str | None] = []
 
 
@@ -192,7 +193,7 @@ class Answer(BaseHTTPRequestHandler):
         self.server.tokens.append(self.headers.get("authorization"))
         self.send_response(self.server.status)
         self.send_header("X-Error-Code", self.server.code)
-        self.send_header("Content-Length", "0")
+        self.send_header("Content-Length", str(self.server.promised))
         self.end_headers()
 
     do_HEAD = do_GET
@@ -239,6 +240,15 @@ def test_the_hub_has_its_reasons(
     with answering(hub, monkeypatch, tmp_path), pytest.raises(kind, match=said):
         Files("a/b")
     assert "Bearer hf_of_this_test" in hub.tokens
+
+
+def test_a_connection_that_breaks_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In the middle of an answer: what the HTTP library raises is no hub's error, and no trace."""
+    hub = Hub(200, promised=100)
+    with answering(hub, monkeypatch, tmp_path), pytest.raises(ModelMissing, match="out of reach"):
+        Files("a/b")
 
 
 def test_what_was_downloaded_needs_no_hub(

@@ -1,6 +1,7 @@
 """The loop that paints: same bits in any company, true reasons for what fails, quick to stop."""
 
 import io
+import random
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from engine.contract import Event, Paint, Painting, Recipe, Sampler, Stepped
 from engine.exits import Stopped, Unpaintable
 from engine.images import BLANK, png, sha256
 from engine.painter import Painter
+from engine.sketches import BYTES_LIMIT
 from tests import tiny_model
 from tests.engine_parts import job, painter, pictures, recipe, sketch
 
@@ -187,3 +189,12 @@ def test_a_source_that_is_no_picture_is_refused() -> None:
     wanted = recipe(source=sha256(b"nonsense"), strength=0.5)
     with pytest.raises(Unpaintable, match="no picture"):
         paintings(job(wanted, source=b"nonsense"))
+
+
+def test_a_source_may_be_larger_than_the_file_that_it_was_cleaned_from() -> None:
+    """A small JPEG of many details is a large PNG."""
+    noise = random.Random(0).randbytes(1900 * 1900 * 3)
+    data = png(Image.frombytes("RGB", (1900, 1900), noise))
+    assert len(data) > BYTES_LIMIT
+    wanted = recipe(source=sha256(data), strength=0.5)
+    assert pictures(job(wanted, source=data))[0].size == (64, 64)

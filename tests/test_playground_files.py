@@ -91,3 +91,17 @@ async def test_removed_files_linger_but_not_for_ever(here: Playground) -> None:
             assert answer.status == 200
         async with session.get(said[0].attachments[0].url) as answer:
             assert answer.status == 404
+
+
+async def test_files_of_commands_are_not_kept_for_ever(here: Playground) -> None:
+    """No message shows them, so only the newest are in memory."""
+    brought = []
+    for nth in range(100):
+        file = here.world.cdn.store(Upload("a.png", png()), id=nth, channel_id=1, ephemeral=True)
+        here.world.bring(file)
+        brought.append(file.url)
+    async with aiohttp.ClientSession() as session:
+        async with session.get(brought[-1]) as answer:
+            assert answer.status == 200
+        async with session.get(brought[0]) as answer:
+            assert answer.status == 404

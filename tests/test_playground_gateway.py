@@ -220,3 +220,11 @@ async def test_intents_that_are_not_granted_end_the_bot(here: Playground) -> Non
     with pytest.raises(discord.PrivilegedIntentsRequired):
         async with bot:
             await bot.start(here.token)
+
+
+async def test_a_website_may_not_listen(here: Playground) -> None:
+    """A browser says on whose behalf it connects; a bot is no browser."""
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+            await session.ws_connect(f"{here.url}/gateway", origin="https://evil.example")
+    assert caught.value.status == 403

@@ -45,3 +45,4 @@ def test_only_the_person_and_moderators_stop_a_job() -> None:
 def test_invisible_characters_are_dropped() -> None:
     """Zero-width, direction and control characters carry no meaning for a painter."""
     assert policy.cleaned(" a\u200b red\u202e \x07house\n") == "a red house"
+    assert policy.cleaned("a red \ud83d house") == "a red  house"

@@ -155,3 +155,28 @@ async def test_a_number_without_a_picture_is_said_to_have_none(house: House) -> 
     grid = await house.imagine(count=2)
     await house.ada.react(grid, "4️⃣")
     assert "no such picture" in (await answer_to(house, grid)).content
+
+
+@pytest.mark.parametrize(("name", "moderator"), [("Ben", False), ("Mo", True)])
+async def test_who_reacts_is_looked_up_if_the_event_does_not_say(
+    house: House, name: str, moderator: bool
+) -> None:
+    """Moderators are moderators also then, and others are not."""
+    grid = await house.imagine()
+    person = house.discord.person(name, moderator=moderator)
+    event = {
+        "user_id": str(person.id),
+        "channel_id": str(grid.channel.id),
+        "message_id": str(grid.id),
+        "guild_id": str(house.discord.guild),
+        "emoji": {"id": None, "name": "❌"},
+        "type": 0,
+        "burst": False,
+    }
+    house.discord.world.emit("MESSAGE_REACTION_ADD", event, grid.channel)
+    asked = f"/members/{person.id}"
+    await house.discord.until(
+        lambda: any(asked in request.path for request in house.discord.requests), why="a look-up"
+    )
+    await house.imagine()
+    assert grid.deleted is moderator

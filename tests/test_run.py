@@ -2,12 +2,16 @@
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from pydantic import SecretStr
 
 from bot import migrate
+from bot.engine_process import Endpoint
 from bot.errors import CannotStart
 from bot.exits import Exit
 from bot.playground import Playground
@@ -73,6 +77,30 @@ async def test_what_is_no_discord_is_one_sentence(
     assert (await cannot_start(settings, engine)).exit is Exit.DISCORD_UNREACHABLE
 
 
+async def test_the_first_request_says_that_a_bot_asks(tmp_path: Path, engine: FakeEngine) -> None:
+    """Discord lets nobody in who does not."""
+    agents: list[str] = []
+
+    async def gateway(request: web.Request) -> web.Response:
+        agents.append(request.headers["User-Agent"])
+        return web.json_response({})
+
+    app = web.Application()
+    app.router.add_get("/gateway", gateway)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    settings = Settings(
+        _env_file=None,  # type: ignore[call-arg]
+        discord_token=SecretStr("MTEw.x.y"),
+        discord_api=f"http://127.0.0.1:{runner.addresses[0][1]}",
+        imagine_data=tmp_path,
+    )
+    assert (await cannot_start(settings, engine)).exit is Exit.DISCORD_UNREACHABLE
+    await runner.cleanup()
+    assert len(agents) == 1 and agents[0].startswith("DiscordBot (https://")
+
+
 async def test_an_engine_that_does_not_start_is_one_sentence(
     discord: Playground, tmp_path: Path, engine: FakeEngine
 ) -> None:
@@ -81,6 +109,29 @@ async def test_an_engine_that_does_not_start_is_one_sentence(
     error = await cannot_start(settings_for(discord, tmp_path), engine)
     assert error.exit is Exit.ENGINE_FAILED
     assert "There is no model called moon." in str(error)
+
+
+async def test_a_bot_can_be_stopped_while_its_engine_starts(
+    discord: Playground, tmp_path: Path
+) -> None:
+    """It does not wait for a model that takes its time, and leaves nothing behind."""
+    asked, gone, stop = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    @asynccontextmanager
+    async def slow() -> AsyncIterator[Endpoint]:
+        try:
+            asked.set()
+            await asyncio.sleep(60)
+            yield Endpoint("127.0.0.1", 9, "never")
+        finally:
+            gone.set()
+
+    bot = asyncio.create_task(run(settings_for(discord, tmp_path), stop, launch=slow))
+    async with asyncio.timeout(10):
+        await asked.wait()
+        stop.set()
+        await bot
+    assert gone.is_set()
 
 
 async def test_a_second_bot_on_the_same_folder_is_refused(house: House) -> None:

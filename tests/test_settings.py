@@ -89,3 +89,27 @@ def test_the_engine_gets_model_and_hub_token(monkeypatch: pytest.MonkeyPatch) ->
     Path(".env").write_text("IMAGINE_MODEL=starter\nHF_TOKEN=hf\n")
     environment = settings.load().for_engine()
     assert (environment["IMAGINE_MODEL"], environment["HF_TOKEN"]) == ("starter", "hf")
+
+
+def test_an_env_file_may_begin_with_a_mark() -> None:
+    """As Windows' editors like to begin files."""
+    Path(".env").write_text("IMAGINE_MODEL=starter\n", encoding="utf-8-sig")
+    assert settings.load().imagine_model == "starter"
+
+
+def test_an_env_file_of_another_encoding_is_one_sentence() -> None:
+    """PowerShell's `>` writes UTF-16."""
+    Path(".env").write_text("IMAGINE_MODEL=starter\n", encoding="utf-16")
+    with pytest.raises(CannotStart, match="no UTF-8 text") as caught:
+        settings.load()
+    assert caught.value.exit is Exit.SETTINGS
+
+
+def test_the_engine_never_gets_the_token_however_it_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The settings read it in any case of letters."""
+    monkeypatch.setenv("discord_token", "very-secret")
+    loaded = settings.load()
+    assert loaded.discord_token is not None
+    assert "very-secret" not in loaded.for_engine().values()

@@ -135,3 +135,9 @@ def test_the_aspect_is_kept() -> None:
     wide.paste((0, 0, 0), (125, 25, 175, 75))
     fitted = fit(wide, 64, 64).convert("L").point(lambda level: 255 if level < 128 else 0)
     assert fitted.getbbox() == (16, 16, 48, 48)
+
+
+def test_a_cameras_picture_with_small_copies_stands_still() -> None:
+    """Cameras put previews into their JPEGs; the first picture is the picture."""
+    copies = [sketch(10, 10)]
+    assert read(saved(sketch(70, 50), "MPO", save_all=True, append_images=copies)).size == (70, 50)

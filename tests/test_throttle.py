@@ -61,3 +61,14 @@ async def test_it_ends_when_no_more_is_wanted() -> None:
     await asyncio.sleep(PAUSE / 5)
     assert screen.shown == [1]
     await throttle.close()
+
+
+async def test_what_is_shown_already_is_not_shown_again() -> None:
+    """But after something else it is."""
+    screen = Screen()
+    throttle = Throttle(screen.show, PAUSE / 10)
+    for value in (1, 1, 2, 1):
+        throttle.put(value)
+        await asyncio.sleep(PAUSE)
+    await throttle.close()
+    assert screen.shown == [1, 2, 1]

@@ -140,3 +140,12 @@ def test_damage_never_surprises(damage: bytes, at: int) -> None:
         uploads.clean(bytes(data))
     except Refused as refusal:
         assert str(refusal).endswith(".")
+
+
+def test_a_cameras_picture_with_small_copies_stands_still() -> None:
+    """Cameras put previews into their JPEGs; the first picture is the picture."""
+    small = Image.new("RGB", (10, 10), "blue")
+    photo = Image.new("RGB", (40, 30), "red")
+    data = encoded(photo, "MPO", save_all=True, append_images=[small])
+    assert data.startswith(b"\xff\xd8")
+    assert cleaned(data).size == (40, 30)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import discord
@@ -10,12 +11,15 @@ from discord import app_commands
 from bot.desk import Desk
 from bot.errors import BotError
 from bot.jobs import Address, Job, Origin
-from bot.mailbox import UNREACHABLE
+from bot.mailbox import ORIGINAL, UNREACHABLE
 
 if TYPE_CHECKING:
     from bot.client import Client
 
 _UNFORESEEN: Final = "Something went wrong inside the bot; its log says what."
+_CONTENT_LIMIT: Final = 2000
+_BARE: Final = (KeyError, TypeError)
+"""What discord.py raises when an answer was taken, but with a 204 that tells nothing of it."""
 log = logging.getLogger(__name__)
 
 Interaction: TypeAlias = "discord.Interaction[Client]"
@@ -42,14 +46,17 @@ def origin(interaction: Interaction) -> Origin:
 
 def is_moderator(interaction: Interaction) -> bool:
     """May this person delete other people's messages here?"""
-    return interaction.guild_id is not None and interaction.permissions.manage_messages
+    may = interaction.permissions
+    return interaction.guild_id is not None and (may.manage_messages or may.administrator)
 
 
 async def whisper(interaction: Interaction, sentence: str) -> None:
     """Tell only this person."""
+    sentence = sentence[:_CONTENT_LIMIT]
     try:
         if not interaction.response.is_done():
-            await interaction.response.send_message(sentence, ephemeral=True)
+            with suppress(*_BARE):
+                await interaction.response.send_message(sentence, ephemeral=True)
             return
         # While the public answer still loads, a followup would take its place.
         await interaction.edit_original_response(content="…")
@@ -68,10 +75,10 @@ async def acknowledge(interaction: Interaction) -> int | None:
         taken = await interaction.response.defer(thinking=True)
         if taken is not None and taken.message_id is not None:
             return taken.message_id
-    except (discord.HTTPException, *UNREACHABLE) as error:
+    except (discord.HTTPException, *UNREACHABLE, *_BARE) as error:
         log.warning("Interaction %s was perhaps not acknowledged: %r", interaction.id, error)
     try:
-        return (await interaction.original_response()).id
+        return (await interaction.followup.fetch_message(ORIGINAL)).id
     except (discord.HTTPException, *UNREACHABLE) as error:
         log.warning("Interaction %s was not acknowledged: %r", interaction.id, error)
         return None
@@ -97,6 +104,9 @@ async def guarded(interaction: Interaction, wish: Awaitable[None]) -> None:
         await wish
     except BotError as error:
         await whisper(interaction, str(error))
+    except discord.HTTPException as error:
+        log.warning("Discord did not take the answer to interaction %s: %s", interaction.id, error)
+        await whisper(interaction, "Discord did not take my answer. Please try again.")
     except Exception:
         log.exception("Interaction %s met something unforeseen.", interaction.id)
         await whisper(interaction, _UNFORESEEN)

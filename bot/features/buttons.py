@@ -98,11 +98,16 @@ class JobButton(
 
 
 async def catch_unknown(interaction: discord.Interaction[Any]) -> None:
-    """Answer presses of buttons that were never ours, or are no more."""
+    """Answer presses that discord.py leaves alone: of buttons that were never ours, or are no more,
+    and of ours when the event does not show the message that they are on."""
     if interaction.type is not discord.InteractionType.component:
         return
-    if not re.fullmatch(components.PATTERN, interaction.custom_id or ""):
+    match = re.fullmatch(components.PATTERN, interaction.custom_id or "")
+    if match is None:
         await whisper(interaction, "I do not know that button any more. Try /imagine.")
+    elif interaction.message is None or not interaction.message.components:
+        button = JobButton(match["action"], match["job"], int(match["nth"]))
+        await button.callback(interaction)
 
 
 async def _picture(interaction: Interaction, job: Job, nth: int) -> Picture:

@@ -21,6 +21,7 @@ _VARY: Final = "🔁"
 _DELETE: Final = "❌"
 _LETTER: Final = "✉"
 _NUMBERS: Final = {f"{n}\u20e3": n for n in range(1, 5)}
+_KNOWN: Final = frozenset({_VARY, _DELETE, _LETTER, *_NUMBERS})
 _PRESENTATION: Final = "\ufe0f"
 """Asks for the colourful form of a sign; some clients send it and some do not."""
 _READ_SECONDS: Final = 15.0
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 async def added(client: "Client", reaction: Reaction) -> None:
     """Do what a reaction to a result of ours asks for."""
     name = _name(reaction)
-    if name not in (_VARY, _DELETE, _LETTER, *_NUMBERS):
+    if name not in _KNOWN:
         return
     found = await client.desk.ledger.shown_on(reaction.message_id)
     if found is None or (reaction.member is not None and reaction.member.bot):
@@ -47,7 +48,8 @@ async def added(client: "Client", reaction: Reaction) -> None:
 
 async def removed(client: "Client", reaction: Reaction) -> None:
     """A reaction that is taken back may be made again."""
-    await client.desk.ledger.release(_request(reaction))
+    if _name(reaction) in _KNOWN:
+        await client.desk.ledger.release(_request(reaction))
 
 
 async def _act(client: "Client", reaction: Reaction, name: str, found: Found) -> None:
@@ -78,8 +80,9 @@ async def _vary(client: "Client", reaction: Reaction, found: Found, nth: int | N
 
 
 async def _delete(client: "Client", reaction: Reaction, found: Found) -> None:
-    moderator = _is_moderator(client, reaction)
-    if not policy.may_stop(found.job, person=reaction.user_id, moderator=moderator):
+    if not policy.may_stop(found.job, person=reaction.user_id, moderator=False) and not (
+        await _is_moderator(client, reaction)
+    ):
         return  # others may dislike a picture, but it stays
     await client.desk.studio.cancel(found.job)
     place = client.get_partial_messageable(reaction.channel_id)
@@ -123,13 +126,15 @@ async def _say_briefly(client: "Client", reaction: Reaction, sentence: str) -> N
         log.warning("Nobody is told “%s”: %r", sentence, error)
 
 
-def _is_moderator(client: "Client", reaction: Reaction) -> bool:
-    channel = client.get_channel(reaction.channel_id)
-    if reaction.member is None or not isinstance(
-        channel, discord.abc.GuildChannel | discord.Thread
-    ):
+async def _is_moderator(client: "Client", reaction: Reaction) -> bool:
+    """May they delete messages there? Of a channel that is not known, their roles decide."""
+    guild = client.get_guild(reaction.guild_id or 0)
+    if guild is None:
         return False
-    return channel.permissions_for(reaction.member).manage_messages
+    member = reaction.member or await guild.fetch_member(reaction.user_id)
+    channel = guild.get_channel_or_thread(reaction.channel_id)
+    allowed = member.guild_permissions if channel is None else channel.permissions_for(member)
+    return allowed.manage_messages
 
 
 def _name(reaction: Reaction) -> str:

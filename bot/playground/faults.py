@@ -27,7 +27,9 @@ class Fault:
         return bool(self.status or self.drop) and not self.after_commit
 
     def response(self, headers: dict[str, str]) -> Response:
-        """The failing answer."""
+        """The failing answer; 204 is none, but tells nothing."""
+        if self.status == 204:
+            return Response(204, None, headers)
         headers = dict(headers)
         if not self.via:
             headers.pop("Via", None)

@@ -186,6 +186,7 @@ class Person:
                     channel_id=channel.id,
                     ephemeral=True,
                 )
+                self._world.bring(stored)
                 option["value"] = str(stored.id)
                 resolved[str(stored.id)] = attachment_json(stored)
         return resolved

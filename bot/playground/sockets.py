@@ -145,7 +145,9 @@ class Sockets:
         self._open: dict[Connection, web.Request] = {}
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
-        """Answer one connection from beginning to end."""
+        """Answer one connection from beginning to end; bots, that is, and no website's."""
+        if "Origin" in request.headers:  # browsers let any page connect, and say which it is
+            raise web.HTTPForbidden(text="The gateway is for bots.")
         socket = web.WebSocketResponse(max_msg_size=64 * 1024)
         await socket.prepare(request)
         compress = request.query.get("compress") == "zlib-stream"

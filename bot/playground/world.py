@@ -1,5 +1,6 @@
 """What exists in the local Discord: one guild, its channels, people, messages and events."""
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
@@ -18,6 +19,7 @@ MODERATOR_ROLE_ID = 1_100_000_000_000_000_003
 BOT_ROLE_ID = 1_100_000_000_000_000_004
 OWNER_ID = 1_100_000_000_000_000_005
 MESSAGES_KEPT = 2_000
+BROUGHT_KEPT = 50  # files of commands
 
 
 class ChannelKind(IntEnum):
@@ -174,6 +176,7 @@ class World:
         self.messages: dict[int, Message] = {}
         self.event_listeners: list[Callable[[Event], None]] = []
         self.watchers: list[Callable[[Message], None]] = []
+        self._brought: deque[Attachment] = deque()
 
     def add_channel(self, name: str, *, nsfw: bool = False) -> Channel:
         """A new text channel."""
@@ -213,6 +216,12 @@ class World:
         while len(self.messages) > MESSAGES_KEPT:
             oldest = self.messages.pop(next(iter(self.messages)))
             self.drop_files(oldest.attachments)
+
+    def bring(self, attachment: Attachment) -> None:
+        """A file that came with a command, so no message shows it; the newest are kept."""
+        self._brought.append(attachment)
+        if len(self._brought) > BROUGHT_KEPT:
+            self.drop_files([self._brought.popleft()])
 
     def drop_files(self, attachments: list[Attachment]) -> None:
         """Free the bytes of files that no message shows any more."""

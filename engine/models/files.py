@@ -85,7 +85,7 @@ def _find(name: str) -> tuple[Path, str | None]:
 def _fetch(name: str) -> Path:
     """The hub's snapshot, downloaded if it is not here yet."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub.errors import HFValidationError
 
     try:
         return Path(
@@ -93,8 +93,20 @@ def _fetch(name: str) -> Path:
         )
     except HFValidationError as error:
         raise ModelMissing(f"There is no folder {name}, and it is no id of the hub.") from error
-    except (HfHubHTTPError, OSError) as error:
+    except _network_errors() as error:
         raise _why(name, error) from error
+
+
+def _network_errors() -> tuple[type[Exception], ...]:
+    """Also of the HTTP library that the hub's own uses: which one it is changes with its versions.
+
+    A proxy that refuses or a connection that breaks is raised as it comes; a proxy of a kind that
+    needs another package, as ImportError; trouble of hf_xet, as RuntimeError.
+    """
+    from huggingface_hub.errors import HfHubHTTPError
+
+    bases = [base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception)]
+    return (*bases, OSError, ImportError, RuntimeError)
 
 
 def _why(name: str, error: Exception) -> EngineError:
