@@ -12,6 +12,9 @@ _CONTENT_LIMIT: Final = 2000
 _PROMPT_SHOWN: Final = 400
 _NEGATIVE_SHOWN: Final = 200
 _ONE: Final = 1
+NOT_TAKEN: Final = (
+    "Discord did not take the pictures together. They are kept: press U1 to U4 to see each."
+)
 
 
 def shown(text: str, limit: int) -> str:

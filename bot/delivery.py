@@ -9,7 +9,7 @@ from bot import captions, components, renditions
 from bot.archive import Archive, Missing
 from bot.jobs import Job, Picture, Progress, Status
 from bot.ledger import Ledger
-from bot.mailbox import TOKEN_SECONDS, Draft, Gone, Mailbox, Upload
+from bot.mailbox import TOKEN_SECONDS, Draft, Gone, Indigestible, Mailbox, Upload
 from bot.outbox import Undelivered
 from bot.throttle import Throttle
 
@@ -59,7 +59,7 @@ class Delivery:
         )
         try:
             await self._put(job, draft)
-        except Gone as error:
+        except (Gone, Indigestible) as error:
             log.info("The progress of job %s is shown no more: %s", name, error)
             return False
         except Undelivered as error:
@@ -78,8 +78,8 @@ class Delivery:
                     job.address, job.reason or "", captions.progress(job, Progress())
                 )
             else:
-                await self._put(job, await self._ending(job, pictures))
-        except Gone as error:
+                await self._put_ending(job, await self._ending(job, pictures))
+        except (Gone, Indigestible) as error:
             log.warning("Nobody can see the ending of job %s: %s", job.id, error)
 
     async def _ending(self, job: Job, pictures: Sequence[Picture]) -> Draft:
@@ -93,6 +93,17 @@ class Delivery:
             return Draft(content=f"{content}\n{error}", view=view)
         upload = Upload(f"{job.id}.{suffix}", data, captions.alt_text(pictures))
         return Draft(content=content, view=view, uploads=[upload])
+
+    async def _put_ending(self, job: Job, draft: Draft) -> None:
+        """If Discord does not take the grid, say so: the pictures can be had one by one."""
+        try:
+            await self._put(job, draft)
+        except Indigestible as error:
+            if not draft.uploads:
+                raise
+            log.warning("Discord does not take the pictures of job %s: %s", job.id, error)
+            content = f"{draft.content}\n{captions.NOT_TAKEN}"
+            await self._put(job, Draft(content=content, view=draft.view))
 
     async def _put(self, job: Job, draft: Draft) -> None:
         message = await self._mailbox.put(

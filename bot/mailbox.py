@@ -18,12 +18,17 @@ ORIGINAL: Final = cast("int", "@original")  # discord.py puts it into the addres
 _UNKNOWN_MESSAGE: Final = 10008
 _SERVER_TROUBLE: Final = 500
 _TOO_MANY: Final = 429
+_CONTENT_TROUBLE: Final = (400, 413)
 UNREACHABLE: Final = (aiohttp.ClientError, OSError, TimeoutError)
 log = logging.getLogger(__name__)
 
 
 class Gone(Exception):
     """The message was deleted, or may not be touched: there is nothing left to show."""
+
+
+class Indigestible(Exception):
+    """Discord does not take this content, though it would take other content."""
 
 
 class Upload(msgspec.Struct, frozen=True):
@@ -57,7 +62,7 @@ class Mailbox:
         """Make the message at this address say so; returns its id.
 
         By the interaction's token while it is `fresh`, else as the channel's message, else as a
-        new message that the nonce makes one of a kind. Raises Gone or Undelivered.
+        new message that the nonce makes one of a kind. Raises Gone, Indigestible or Undelivered.
         """
         try:
             if fresh and address.token is not None:
@@ -73,7 +78,7 @@ class Mailbox:
             raise Undelivered(f"Discord cannot be reached ({error!r}).") from error
 
     async def whisper_instead(self, address: Address, sentence: str, placeholder: str) -> None:
-        """Take the public answer away and tell the person alone. Raises Gone or Undelivered.
+        """Take the public answer away and tell the person alone. Raises as `put` does.
 
         The answer is edited first: while it still loads, a followup would take its place, and be
         as public as it is.
@@ -159,7 +164,9 @@ def _files(draft: Draft) -> list[discord.Attachment | discord.File]:
     return [upload.as_file() for upload in draft.uploads]
 
 
-def _judged(error: discord.HTTPException) -> Gone | Undelivered:
+def _judged(error: discord.HTTPException) -> Gone | Indigestible | Undelivered:
     if error.status >= _SERVER_TROUBLE or error.status == _TOO_MANY:
         return Undelivered(f"Discord is in trouble ({error}).")
+    if error.status in _CONTENT_TROUBLE:
+        return Indigestible(str(error))
     return Gone(str(error))

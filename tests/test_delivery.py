@@ -82,6 +82,20 @@ async def test_a_result_arrives_once_whatever_happens_on_the_way(
     assert house.discord.messages() == [message]
 
 
+async def test_a_result_that_discord_does_not_take_is_said(
+    house: House, engine: FakeEngine
+) -> None:
+    """The message does not stay at some percent: it says so, and offers the pictures one by one."""
+    asked = await shown_and_held(house, engine)
+    house.discord.faults.next("PATCH", "/webhooks/", Fault(status=413))
+    engine.gate.set()
+    message = await house.result(asked)
+    assert "did not take the pictures" in message.content
+    assert "U1" in message.buttons
+    single = await house.ada.click(message, "U1")
+    await house.discord.until(lambda: single.response and single.response.attachments)
+
+
 @pytest.mark.parametrize(
     "fault", [Fault(status=502, after_commit=True), Fault(drop=True, after_commit=True)]
 )
