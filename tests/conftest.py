@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import aiohttp
 import pytest
 from hypothesis import settings
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from tests.fake_engine import FakeEngine
     from tests.house import House
     from tests.openapi import OpenApi
+    from tests.playground_bot import Easel
+    from tests.playground_http import Http
 
 settings.register_profile("patient", deadline=None)  # a busy machine is no finding
 settings.load_profile("patient")
@@ -30,17 +33,43 @@ def openapi() -> "OpenApi | None":
 
 
 @pytest.fixture
-async def discord(openapi: "OpenApi | None") -> AsyncIterator["Playground"]:
-    """A local Discord, whose rules, written and official, nobody may have broken in the end."""
+async def here(openapi: "OpenApi | None") -> AsyncIterator["Playground"]:
+    """A local Discord held against the official document; its own rules a test may break."""
     from bot.playground import Playground
 
-    async with Playground(port=0) as discord:
+    async with Playground(port=0) as playground:
         if openapi is not None:
             openapi.problems.clear()
-            openapi.watch(discord)
-        yield discord
-    assert discord.violations == []
+            openapi.watch(playground)
+        yield playground
     assert openapi is None or openapi.problems == []
+
+
+@pytest.fixture
+async def discord(here: "Playground") -> AsyncIterator["Playground"]:
+    """A local Discord none of whose rules were broken in the end."""
+    yield here
+    assert here.violations == []
+
+
+@pytest.fixture
+async def bot(here: "Playground") -> AsyncIterator["Easel"]:
+    """A small bot on the real discord.py that is online."""
+    from tests.playground_bot import easel
+
+    async with easel(here) as online:
+        yield online
+
+
+@pytest.fixture
+async def http(here: "Playground", openapi: "OpenApi | None") -> AsyncIterator["Http"]:
+    """A bare client of the REST API, which may say what the official document does not know."""
+    from tests.playground_http import Http
+
+    async with aiohttp.ClientSession() as session:
+        yield Http(session, here)
+    if openapi is not None:
+        openapi.problems[:] = [p for p in openapi.problems if " unknown: " not in p]
 
 
 @pytest.fixture

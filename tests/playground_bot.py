@@ -182,3 +182,10 @@ async def easel(
     finally:
         await bot.close()
         await asyncio.gather(running, return_exceptions=True)
+
+
+def channel_of(bot: Easel, here: Playground) -> discord.TextChannel:
+    """The default channel as the bot knows it."""
+    channel = bot.get_channel(here.channel.id)
+    assert isinstance(channel, discord.TextChannel)
+    return channel

@@ -1,7 +1,6 @@
 """The real discord.py on the local Discord: commands, answers, buttons, reactions, messages."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import discord
 import pytest
@@ -15,33 +14,7 @@ from bot.playground import (
     UnknownCommand,
     Upload,
 )
-from tests.openapi import OpenApi
-from tests.playground_bot import Easel, easel, file, png
-
-
-@pytest.fixture
-async def here(openapi: OpenApi | None) -> AsyncIterator[Playground]:
-    """A local Discord on any free port, held against the official document."""
-    async with Playground(port=0) as discord_server:
-        if openapi:
-            openapi.problems.clear()
-            openapi.watch(discord_server)
-        yield discord_server
-    assert openapi is None or openapi.problems == []
-
-
-@pytest.fixture
-async def bot(here: Playground) -> AsyncIterator[Easel]:
-    """A bot that is online."""
-    async with easel(here) as online:
-        yield online
-
-
-def channel_of(bot: Easel, here: Playground) -> discord.TextChannel:
-    """The default channel as the bot knows it."""
-    channel = bot.get_channel(here.channel.id)
-    assert isinstance(channel, discord.TextChannel)
-    return channel
+from tests.playground_bot import Easel, channel_of, file, png
 
 
 async def test_the_bot_comes_online_and_knows_its_guild(here: Playground, bot: Easel) -> None:

@@ -1,32 +1,16 @@
 """Every way to answer an interaction on the local Discord, by the real discord.py."""
 
-from collections.abc import AsyncIterator
-
 import discord
 import pytest
 
 from bot.playground import Interaction, Message, NotPermitted, Permission, Playground
-from tests.openapi import OpenApi
-from tests.playground_bot import Easel, easel, file
+from tests.playground_bot import Easel, file
 
 
-@pytest.fixture
-async def here(openapi: OpenApi | None) -> AsyncIterator[Playground]:
-    """A local Discord whose answers are held against the official document."""
-    async with Playground(port=0) as discord_server:
-        if openapi:
-            openapi.problems.clear()
-            openapi.watch(discord_server)
-        yield discord_server
-    assert openapi is None or openapi.problems == []
-
-
-@pytest.fixture
-async def bot(here: Playground) -> AsyncIterator[Easel]:
-    """A bot that is online and leaves the answering to the test."""
-    async with easel(here) as online:
-        online.silent = True
-        yield online
+@pytest.fixture(autouse=True)
+def silent(bot: Easel) -> None:
+    """The bot leaves the answering to the test."""
+    bot.silent = True
 
 
 async def post(bot: Easel, here: Playground) -> tuple[Message, discord.Message]:

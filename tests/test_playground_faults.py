@@ -1,7 +1,5 @@
 """When things go wrong on the local Discord: silence, lost answers, limits, expired tokens."""
 
-from collections.abc import AsyncIterator
-
 import aiohttp
 import discord
 import pytest
@@ -13,33 +11,7 @@ from bot.playground import (
     Playground,
     PlaygroundError,
 )
-from tests.openapi import OpenApi
-from tests.playground_bot import Easel, easel, file
-
-
-@pytest.fixture
-async def here(openapi: OpenApi | None) -> AsyncIterator[Playground]:
-    """A local Discord on any free port, held against the official document."""
-    async with Playground(port=0) as discord_server:
-        if openapi:
-            openapi.problems.clear()
-            openapi.watch(discord_server)
-        yield discord_server
-    assert openapi is None or openapi.problems == []
-
-
-@pytest.fixture
-async def bot(here: Playground) -> AsyncIterator[Easel]:
-    """A bot that is online."""
-    async with easel(here) as online:
-        yield online
-
-
-def channel_of(bot: Easel, here: Playground) -> discord.TextChannel:
-    """The default channel as the bot knows it."""
-    channel = bot.get_channel(here.channel.id)
-    assert isinstance(channel, discord.TextChannel)
-    return channel
+from tests.playground_bot import Easel, channel_of, file
 
 
 async def test_silence_is_told_after_three_seconds(here: Playground, bot: Easel) -> None:

@@ -1,7 +1,6 @@
 """Files of the local Discord: their sizes in pixels, and a CDN that fails on demand."""
 
 import io
-from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
@@ -10,13 +9,6 @@ from PIL import Image
 from bot.playground import Fault, Playground, Upload
 from bot.playground.images import size_of
 from tests.playground_bot import png
-
-
-@pytest.fixture
-async def here() -> AsyncIterator[Playground]:
-    """A local Discord on any free port."""
-    async with Playground(port=0) as discord_server:
-        yield discord_server
 
 
 def encoded(kind: str, **more: object) -> bytes:

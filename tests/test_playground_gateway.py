@@ -16,20 +16,6 @@ Json = dict[str, Any]
 REACTIONS = 1 << 10
 
 
-@pytest.fixture
-async def here() -> AsyncIterator[Playground]:
-    """A local Discord on any free port."""
-    async with Playground(port=0) as discord_server:
-        yield discord_server
-
-
-@pytest.fixture
-async def bot(here: Playground) -> AsyncIterator[Easel]:
-    """A bot that is online."""
-    async with easel(here) as online:
-        yield online
-
-
 class Wire:
     """A bare gateway client."""
 

@@ -1,38 +1,16 @@
 """Discord's hard rules, by plain HTTP: whatever breaks one gets Discord's error and is noted."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
-import aiohttp
 import pytest
 from yarl import URL
 
 from bot.playground import Playground, Upload
 from bot.playground.world import APPLICATION_ID, GUILD_ID
-from tests.openapi import OpenApi
 from tests.playground_bot import png
 from tests.playground_http import Http
 
 Json = dict[str, Any]
-
-
-@pytest.fixture
-async def here(openapi: OpenApi | None) -> AsyncIterator[Playground]:
-    """A local Discord whose answers are held against the official document."""
-    async with Playground(port=0) as discord_server:
-        if openapi:
-            openapi.problems.clear()
-            openapi.watch(discord_server)
-        yield discord_server
-    problems = openapi.problems if openapi else []
-    assert [p for p in problems if " unknown: " not in p] == []
-
-
-@pytest.fixture
-async def http(here: Playground) -> AsyncIterator[Http]:
-    """A client of its REST API."""
-    async with aiohttp.ClientSession() as session:
-        yield Http(session, here)
 
 
 def button(**more: object) -> Json:
