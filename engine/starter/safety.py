@@ -16,7 +16,7 @@ SIDE: Final = 64
 """Pixels on a side of the square that the tower looks at."""
 WIDTH: Final = 96
 BATCH: Final = 64
-THRESHOLD: Final = 0.0
+THRESHOLD: Final = -0.3
 """Cosine above which a picture shows the concept."""
 NEVER: Final = 2.0
 """A cosine that no picture reaches: the places for concepts that this world has not."""

@@ -23,7 +23,8 @@ def save_model(work: Path, out: Path, reader: Reader) -> None:
     UNet and VAE are stored in fp16, and diffusers loads them in fp32 unless told otherwise; the
     two transformers parts are stored in fp32, because transformers loads a part as it is stored.
     """
-    _adopt_average(work / "denoiser.pt", reader)
+    for stage in ("denoiser", "tempered"):
+        adopt_average(work / f"{stage}.pt", reader)
     checker = new_checker()
     if (work / "checker-final.pt").exists():
         checker.load_state_dict(torch.load(work / "checker-final.pt", weights_only=True))
@@ -58,7 +59,8 @@ def _vae(work: Path) -> AutoencoderKL:
     return new_autoencoder()
 
 
-def _adopt_average(checkpoint: Path, reader: Reader) -> None:
+def adopt_average(checkpoint: Path, reader: Reader) -> None:
+    """Give the reader the averaged weights of a checkpoint, if there is one."""
     if not checkpoint.exists():
         return
     state: dict[str, Any] = torch.load(checkpoint, weights_only=True)

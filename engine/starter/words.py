@@ -14,6 +14,7 @@ from engine.starter.captions import all_words
 LONGEST: Final = 48
 """Tokens in a prompt, start and end among them; what is longer is cut."""
 WIDTH: Final = 128
+SUFFIX: Final = "</w>"
 START, END = "<|startoftext|>", "<|endoftext|>"
 
 
@@ -35,15 +36,20 @@ def new_tokenizer() -> CLIPTokenizer:
 
 def _byte_pairs() -> tuple[dict[str, int], list[tuple[str, str]]]:
     letters = sorted(ByteLevel.alphabet())
-    learner = Tokenizer(BPE(end_of_word_suffix="</w>"))
+    last_letters = [letter + SUFFIX for letter in letters]
+    learner = Tokenizer(BPE(end_of_word_suffix=SUFFIX))
     learner.pre_tokenizer = ByteLevel(add_prefix_space=False)
     trainer = BpeTrainer(
-        vocab_size=2000, show_progress=False, end_of_word_suffix="</w>", initial_alphabet=letters
+        vocab_size=2000,
+        show_progress=False,
+        end_of_word_suffix=SUFFIX,
+        initial_alphabet=letters,
+        special_tokens=last_letters,  # else their order, and with it the merges', is chance
     )
     words = sorted({word for phrase in all_words() for word in phrase.split()})
     learner.train_from_iterator(words * 2, trainer)
     learned = [(a, b) for a, b in json.loads(learner.to_str())["model"]["merges"]]
-    tokens = [*letters, *(letter + "</w>" for letter in letters)]
+    tokens = [*letters, *last_letters]
     tokens += [a + b for a, b in learned]
     vocabulary = {token: i for i, token in enumerate(dict.fromkeys(tokens))}
     return vocabulary, learned
