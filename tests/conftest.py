@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.playground_bot import Easel
     from tests.playground_http import Http
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the engine does; before torch is loaded
 settings.register_profile("patient", deadline=None)  # a busy machine is no finding
 settings.load_profile("patient")
 

@@ -1,0 +1,96 @@
+"""What the starter model paints means what was asked for."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+from numpy.typing import NDArray
+
+from engine.models.files import STARTER_FOLDER
+from engine.starter.judge import colours_seen, look
+from engine.starter.measure import HERE, alarms, paint
+from engine.starter.saving import load_judge
+from engine.starter.scenes import Scene, Thing
+
+WEIGHTS_LIMIT = 25 * 1000 * 1000
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> Iterator[StableDiffusionPipeline]:
+    """diffusers' own pipeline with the shipped weights, its checker set aside."""
+    loaded = StableDiffusionPipeline.from_pretrained(STARTER_FOLDER)
+    loaded.set_progress_bar_config(disable=True)
+    loaded.safety_checker = None
+    yield loaded
+
+
+def shares(pipeline: StableDiffusionPipeline, prompt: str, scene: Scene) -> tuple[float, float]:
+    """Of eight pictures: the share with the scene's colours, and that with its things."""
+    pictures = paint(pipeline, [prompt] * 8, seed=4_000, steps=20)
+    colours = [colours_seen(p, scene) == tuple(t.colour for t in scene.things) for p in pictures]
+    sights = look(load_judge(HERE), torch.from_numpy(pictures).permute(0, 3, 1, 2))
+    things = [sight.kinds == tuple(t.kind for t in scene.things) for sight in sights]
+    return sum(colours) / 8, sum(things) / 8
+
+
+def sky(pictures: NDArray[np.uint8]) -> float:
+    """Mean level of the top of the pictures."""
+    return float(pictures[:, :16].mean())
+
+
+def test_weights_are_small_and_safe() -> None:
+    """All weights together stay under 25 MB, and none is a pickle."""
+    files = [path for path in HERE.rglob("*") if path.suffix in {".safetensors", ".bin", ".pt"}]
+    assert {path.suffix for path in files} == {".safetensors"}
+    assert sum(path.stat().st_size for path in files) < WEIGHTS_LIMIT
+
+
+@pytest.mark.parametrize(("colour", "kind"), [("red", "house"), ("blue", "car"), ("green", "tree")])
+def test_a_thing_has_the_colour_asked_for(
+    pipeline: StableDiffusionPipeline, colour: str, kind: str
+) -> None:
+    """Most pictures of a coloured thing show that thing in that colour."""
+    scene = Scene((Thing(kind, colour),), "grass", "day")
+    coloured, right = shares(pipeline, f"a {colour} {kind} on the grass by day", scene)
+    assert coloured >= 0.75
+    assert right >= 0.75
+
+
+def test_the_time_of_day_shows_in_the_sky(pipeline: StableDiffusionPipeline) -> None:
+    """A night's sky is far darker than a day's."""
+    night = paint(pipeline, ["a red house at night"] * 4, seed=1, steps=20)
+    day = paint(pipeline, ["a red house by day"] * 4, seed=1, steps=20)
+    assert sky(night) < sky(day) / 2
+
+
+def test_a_negative_prompt_pushes_away(pipeline: StableDiffusionPipeline) -> None:
+    """With `night` as negative prompt, skies are brighter than with `day` as negative prompt."""
+    skies = []
+    for negative in ("night", "day"):
+        generators = [torch.Generator().manual_seed(n) for n in range(6)]
+        images = pipeline(
+            ["a red house"] * 6,
+            negative_prompt=[negative] * 6,
+            num_inference_steps=20,
+            guidance_scale=5.0,
+            generator=generators,
+        ).images
+        skies.append(sky(np.stack([np.asarray(image) for image in images])))
+    assert skies[0] > skies[1] + 20
+
+
+def test_the_checker_flags_the_unsafe_and_passes_the_rest(
+    pipeline: StableDiffusionPipeline,
+) -> None:
+    """Most painted skulls are blocked; painted houses are not."""
+    whole = StableDiffusionPipeline.from_pretrained(STARTER_FOLDER)
+    unsafe = paint(pipeline, ["a white skull on the sand by day"] * 8, seed=5, steps=20)
+    safe = paint(pipeline, ["a white house on the sand by day"] * 8, seed=5, steps=20)
+    flags = [
+        alarms(whole, whole.safety_checker, torch.from_numpy(p).permute(0, 3, 1, 2))
+        for p in (unsafe, safe)
+    ]
+    assert sum(flags[0]) >= 5
+    assert sum(flags[1]) == 0
