@@ -75,6 +75,7 @@ def draft(ask: Ask, model: Model, *, seed: int, sketched: bool) -> tuple[Recipe,
         strength = SKETCH_STRENGTH if ask.strength is None else ask.strength
         check_strength(strength)
         first = _first(ask, model, seed, count)
+        model.check_steps(first)
         if sketched:
             msgspec.structs.replace(first, source=_UNKNOWN_SOURCE, strength=strength)
         elif ask.strength is not None:

@@ -19,7 +19,7 @@ SIZE_LARGEST: Final = 2048
 PICTURES_LIMIT: Final = 4
 ROW_CLASSES: Final = (2, 8)
 """Rows in a denoising batch. The shape of a batch changes bits, so it belongs to the recipe."""
-CONTRACT_VERSION: Final = 1
+CONTRACT_VERSION: Final = 2
 
 
 class Sampler(StrEnum):
@@ -178,8 +178,19 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     guidance: float
     sampler: Sampler
     """What a request gets that names none."""
+    longest: dict[Sampler, int]
+    """Most steps of those samplers that cannot take STEPS_LIMIT."""
     fingerprint: str
     """Software and hardware, in one line: same recipe, same fingerprint, same bits."""
+
+    def check_steps(self, recipe: Recipe) -> None:
+        """Raise ValueError, in words for the person, if the sampler cannot take so many."""
+        most = self.longest.get(recipe.sampler, STEPS_LIMIT)
+        if recipe.steps > most:
+            raise ValueError(
+                f"The sampler {recipe.sampler} takes at most {most} steps; "
+                f"this asks for {recipe.steps}."
+            )
 
 
 # Commands: bot to engine

@@ -36,6 +36,16 @@ def make(sampler: Sampler, config: Mapping[str, object]) -> Any:  # noqa: ANN401
     return getattr(diffusers, name).from_config(config, **named)
 
 
+def longest(config: Mapping[str, object]) -> dict[Sampler, int]:
+    """Most steps of the samplers that walk a teacher's steps: no more than the teacher took."""
+    schedulers = {sampler: make(sampler, config) for sampler in Sampler}
+    return {
+        sampler: int(scheduler.config.original_inference_steps)
+        for sampler, scheduler in schedulers.items()
+        if "original_inference_steps" in inspect.signature(scheduler.set_timesteps).parameters
+    }
+
+
 class Course:
     """One picture's way from noise to latents: its scheduler and the timesteps still to come.
 

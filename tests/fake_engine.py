@@ -38,6 +38,7 @@ MODEL = Model(
     steps=4,
     guidance=5.0,
     sampler=Sampler.EULER,
+    longest={Sampler.LCM: 50},
     fingerprint="flat colours",
 )
 TOKEN = "a secret of two processes"  # noqa: S105 # of these tests alone

@@ -20,6 +20,7 @@ CARD = Model(
     steps=20,
     guidance=5.0,
     sampler=Sampler.DPMPP_2M,
+    longest={},
     fingerprint="here",
 )
 

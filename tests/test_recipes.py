@@ -73,6 +73,7 @@ def test_seeds_wrap_around() -> None:
         ({"guidance": 31}, "guidance is 31; it must be 0 to 30"),
         ({"guidance": float("nan")}, "it must be 0 to 30"),
         ({"sampler": "magic"}, "no sampler “magic”. These are: pndm"),
+        ({"sampler": "lcm", "steps": 51}, "lcm takes at most 50 steps; this asks for 51"),
         ({"aspect": "round"}, "no aspect “round”. These are: square"),
         ({"count": 0}, "count is 0; it must be 1 to 4"),
         ({"count": 5}, "it must be 1 to 4"),

@@ -12,7 +12,7 @@ from PIL import Image
 from engine.contract import Recipe, Sampler
 from engine.exits import Unpaintable
 from engine.images import png, sha256
-from engine.samplers import Course
+from engine.samplers import Course, longest
 from tests.engine_parts import job, painter, pictures, recipe, sketch
 
 LEVELS: Final = 2
@@ -131,6 +131,7 @@ def test_any_number_of_steps_is_what_the_pipeline_paints(sampler: Sampler, steps
 @pytest.mark.parametrize("sampler", [Sampler.LCM, Sampler.TCD])
 def test_a_sampler_says_how_many_steps_it_takes(sampler: Sampler) -> None:
     """Those that walk a teacher's steps cannot take more of them than there are."""
+    assert longest(painter().model.scheduler_config)[sampler] == 50
     with pytest.raises(Unpaintable, match="cannot take 51 steps"):
         Course(
             recipe(sampler=sampler, steps=51),

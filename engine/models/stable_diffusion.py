@@ -16,6 +16,7 @@ from engine.exits import EngineError, ModelBroken, Unpaintable
 from engine.hardware import Hardware, out_of_memory
 from engine.models.files import STARTER, Files
 from engine.safety import Checker
+from engine.samplers import longest
 
 FAMILIES: Final = ("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline")
 LARGEST_AT_LEAST: Final = 768 * 768
@@ -113,6 +114,7 @@ def load(files: Files, hardware: Hardware) -> StableDiffusion:
         steps=20,
         guidance=5.0 if starter else 7.5,
         sampler=Sampler.DPMPP_2M,
+        longest=longest(pipeline.scheduler.config),
         fingerprint=hardware.fingerprint,
     )
     return StableDiffusion(pipeline, card, hardware)
