@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from engine.models.files import STARTER_FOLDER
 from engine.starter.judge import colours_seen, look
-from engine.starter.measure import HERE, alarms, paint
+from engine.starter.measure import HERE, alarms
+from engine.starter.paintings import as_tensor, paint
 from engine.starter.saving import load_judge
 from engine.starter.scenes import Scene, Thing
 
@@ -30,7 +31,7 @@ def shares(pipeline: StableDiffusionPipeline, prompt: str, scene: Scene) -> tupl
     """Of eight pictures: the share with the scene's colours, and that with its things."""
     pictures = paint(pipeline, [prompt] * 8, seed=4_000, steps=20)
     colours = [colours_seen(p, scene) == tuple(t.colour for t in scene.things) for p in pictures]
-    sights = look(load_judge(HERE), torch.from_numpy(pictures).permute(0, 3, 1, 2))
+    sights = look(load_judge(HERE), as_tensor(pictures))
     things = [sight.kinds == tuple(t.kind for t in scene.things) for sight in sights]
     return sum(colours) / 8, sum(things) / 8
 
@@ -51,11 +52,11 @@ def test_weights_are_small_and_safe() -> None:
 def test_a_thing_has_the_colour_asked_for(
     pipeline: StableDiffusionPipeline, colour: str, kind: str
 ) -> None:
-    """Most pictures of a coloured thing show that thing in that colour."""
+    """Nearly all pictures of a coloured thing show that thing in that colour."""
     scene = Scene((Thing(kind, colour),), "grass", "day")
     coloured, right = shares(pipeline, f"a {colour} {kind} on the grass by day", scene)
-    assert coloured >= 0.75
-    assert right >= 0.75
+    assert coloured >= 0.875
+    assert right >= 0.875
 
 
 def test_the_time_of_day_shows_in_the_sky(pipeline: StableDiffusionPipeline) -> None:
@@ -84,13 +85,10 @@ def test_a_negative_prompt_pushes_away(pipeline: StableDiffusionPipeline) -> Non
 def test_the_checker_flags_the_unsafe_and_passes_the_rest(
     pipeline: StableDiffusionPipeline,
 ) -> None:
-    """Most painted skulls are blocked; painted houses are not."""
+    """Painted skulls are blocked; painted houses are not."""
     whole = StableDiffusionPipeline.from_pretrained(STARTER_FOLDER)
     unsafe = paint(pipeline, ["a white skull on the sand by day"] * 8, seed=5, steps=20)
     safe = paint(pipeline, ["a white house on the sand by day"] * 8, seed=5, steps=20)
-    flags = [
-        alarms(whole, whole.safety_checker, torch.from_numpy(p).permute(0, 3, 1, 2))
-        for p in (unsafe, safe)
-    ]
-    assert sum(flags[0]) >= 5
+    flags = [alarms(whole, whole.safety_checker, as_tensor(p)) for p in (unsafe, safe)]
+    assert sum(flags[0]) >= 7
     assert sum(flags[1]) == 0

@@ -18,6 +18,8 @@ NOISE: Final = 0.05
 CHANNELS: Final = 8
 """Of the latents. With 4, as in Stable Diffusion, eyes, windows and sails melt away."""
 CROP: Final = 64
+WHOLE_SHARE: Final = 0.15
+"""Of the steps: at the end on whole pictures, where the one GroupNorm sees what it will see."""
 BATCH: Final = 8
 
 
@@ -43,10 +45,10 @@ def new_autoencoder() -> AutoencoderKL:
 def train_autoencoder(
     vae: AutoencoderKL, drawn: list[Drawn], plan: Plan, folder: Path, device: torch.device
 ) -> None:
-    """Teach encoder and decoder together, on crops, and on whole pictures in the last fifth."""
+    """Teach encoder and decoder together, on crops, and then on whole pictures."""
 
     def loss_at(step: int, generator: torch.Generator) -> Tensor:
-        whole = step > plan.steps * 0.85
+        whole = step > plan.steps * (1 - WHOLE_SHARE)
         pictures = _batch(drawn, generator, whole=whole).to(device)
         with torch.autocast(device.type, torch.bfloat16):
             latents = vae.encode(pictures).latent_dist
@@ -57,25 +59,6 @@ def train_autoencoder(
 
     vae.to(device, memory_format=torch.channels_last).train()
     train("autoencoder", vae, loss_at, plan, folder)
-    vae.eval()
-
-
-def polish_decoder(
-    vae: AutoencoderKL, drawn: list[Drawn], plan: Plan, folder: Path, device: torch.device
-) -> None:
-    """Teach the decoder alone, on whole pictures: latents stay as the UNet knows them."""
-
-    def loss_at(step: int, generator: torch.Generator) -> Tensor:
-        pictures = _batch(drawn, generator, whole=True).to(device)
-        with torch.autocast(device.type, torch.bfloat16):
-            with torch.no_grad():
-                latents = vae.encode(pictures).latent_dist
-            painted = vae.decode(_sample(latents, generator)).sample
-        return likeness_loss(painted.float(), pictures)
-
-    vae.to(device, memory_format=torch.channels_last).train()
-    parts = [*vae.decoder.parameters(), *vae.post_quant_conv.parameters()]
-    train("decoder", vae, loss_at, plan, folder, parameters=parts)
     vae.eval()
 
 

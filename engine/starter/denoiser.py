@@ -1,6 +1,5 @@
 """The starter model's UNet, and how it learns to see pictures in noise."""
 
-import copy
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +20,6 @@ from engine.starter.words import WIDTH
 BATCH: Final = 32
 WORDLESS: Final = 0.1
 """Share of pictures shown without their caption: what guidance is measured against."""
-WORDLESS_TEMPERED: Final = 0.45
-"""The same while tempering: guidance 5 multiplies errors without words by 4, with them by 5."""
 TIMESTEPS: Final = 1000
 NOISES: Final = {
     "num_train_timesteps": TIMESTEPS,
@@ -110,21 +107,24 @@ def train_denoiser(
 def temper(
     reader: Reader, encoded: list[Encoded], plan: Plan, folder: Path, device: torch.device
 ) -> None:
-    """Teach a trained reader to be moved by words only TEMPER as much as it is."""
-    lessons = Lessons(encoded, device, WORDLESS_TEMPERED)
-    reader.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    teacher = copy.deepcopy(reader).requires_grad_(requires_grad=False)
+    """Teach a trained reader to be moved by words only TEMPER as much as the truth would be.
+
+    Its difference between words and no words, divided by TEMPER, must tell the noise.
+    """
+    lessons = Lessons(encoded, device, wordless=0.0)
 
     def loss_at(_step: int, generator: torch.Generator) -> Tensor:
         lesson = lessons.draw(generator)
         twice, wordless = torch.cat([lesson.noisy] * 2), [""] * len(lesson.prompts)
         with torch.autocast(device.type, torch.bfloat16):
-            both = teacher(twice, lesson.times.repeat(2), wordless + lesson.prompts)
-            without, told = both.float().chunk(2)
-            learned = reader(lesson.noisy, lesson.times, lesson.prompts)
-        return lesson.loss(learned, without + TEMPER * (told - without))
+            both = reader(twice, lesson.times.repeat(2), wordless + lesson.prompts)
+        without, moved = both.float().chunk(2)
+        told = without + (moved - without) / TEMPER
+        return lesson.loss(told, lesson.noise) + lesson.loss(without, lesson.noise)
 
+    reader.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     train("tempered", reader, loss_at, plan, folder)
+    reader.eval()
 
 
 @dataclass(frozen=True)

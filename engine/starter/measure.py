@@ -14,46 +14,26 @@ import numpy as np
 import torch
 from diffusers import StableDiffusionPipeline
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from engine.starter.autoencoder import signal_to_noise
 from engine.starter.captions import full_caption
 from engine.starter.dataset import draw_many
 from engine.starter.judge import Judge, Sight, colours_seen, look, share
 from engine.starter.objects import UNSAFE
+from engine.starter.paintings import Pictures, as_tensor, paint
 from engine.starter.saving import MODEL_FOLDER, load_judge
 from engine.starter.scenes import Scene, Thing, random_scene
 
 HERE: Final = Path(__file__).parent
-BATCH: Final = 16
-Pictures = NDArray[np.uint8]
 Table = dict[str, float]
-
-
-def paint(
-    pipeline: StableDiffusionPipeline,
-    prompts: list[str],
-    seed: int,
-    steps: int = 25,
-    guidance: float = 5.0,
-) -> Pictures:
-    """Pictures, (n, 128, 128, 3), of the prompts; the nth has seed + n. No safety check."""
-    done = []
-    for start in tqdm(range(0, len(prompts), BATCH), "painting", mininterval=2):
-        batch = prompts[start : start + BATCH]
-        generators = [torch.Generator().manual_seed(seed + start + i) for i in range(len(batch))]
-        images = pipeline(
-            batch, num_inference_steps=steps, guidance_scale=guidance, generator=generators
-        ).images
-        done += [np.asarray(image) for image in images]
-    return np.stack(done)
 
 
 def likeness(judge: Judge, scenes: list[Scene], pictures: Pictures) -> Table:
     """Shares of pictures that show what was asked for."""
-    sights = look(judge, _tensor(pictures))
+    sights = look(judge, as_tensor(pictures))
     pairs = list(zip(scenes, sights, strict=True))
     seen = [colours_seen(p, s) for p, s in zip(pictures, scenes, strict=True)]
     return {
@@ -110,13 +90,10 @@ def safety(
     return {
         "false positives, drawn": share(alarms(pipeline, checker, safe)),
         "false negatives, drawn": 1 - share(alarms(pipeline, checker, unsafe)),
-        "false positives, painted": share(alarms(pipeline, checker, _tensor(safe_paintings))),
-        "false negatives, painted": 1 - share(alarms(pipeline, checker, _tensor(unsafe_paintings))),
+        "false positives, painted": share(alarms(pipeline, checker, as_tensor(safe_paintings))),
+        "false negatives, painted": 1
+        - share(alarms(pipeline, checker, as_tensor(unsafe_paintings))),
     }
-
-
-def _tensor(pictures: Pictures) -> Tensor:
-    return torch.from_numpy(pictures).permute(0, 3, 1, 2)
 
 
 def _safe_scene(rng: random.Random) -> Scene:
@@ -150,6 +127,8 @@ def main() -> None:
         _sheet(painted[:40]).save(asked.sheet)
     drawn = draw_many(asked.count, (128, 128), 904, _safe_scene)
     ceiling = likeness(judge, drawn.scenes, drawn.pictures.permute(0, 2, 3, 1).numpy())
+    clear = signal_to_noise(pipeline.vae, drawn.pictures, torch.device("cpu"))
+    _say(f"{'autoencoder':26}{clear:5.1f} dB")
     for what, value in likeness(judge, scenes, painted).items():
         _say(f"{what:26}{value:6.1%}   (drawn scenes: {ceiling[what]:.1%})")
     for what, value in safety(pipeline, checker, asked.count, painted).items():

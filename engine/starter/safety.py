@@ -94,7 +94,8 @@ def train_checker(
         chosen = torch.randint(len(part.scenes), (BATCH,), generator=generator)
         pixels = prepared(part.pictures[chosen], generator).to(device)
         unsafe = torch.tensor([part.scenes[i].unsafe for i in chosen.tolist()], device=device)
-        cosine = concept_cosine(checker, pixels)
+        with torch.autocast(device.type, torch.bfloat16):
+            cosine = concept_cosine(checker, pixels).float()
         weight = torch.where(unsafe, CAUTION, 1.0)
         return F.binary_cross_entropy_with_logits(SHARPNESS * cosine, unsafe.float(), weight)
 

@@ -23,21 +23,28 @@ def save_model(work: Path, out: Path, reader: Reader) -> None:
     UNet and VAE are stored in fp16, and diffusers loads them in fp32 unless told otherwise; the
     two transformers parts are stored in fp32, because transformers loads a part as it is stored.
     """
+    pipeline = assemble(work, reader)
+    pipeline.unet.half()
+    pipeline.vae.half()
+    pipeline.save_pretrained(out / MODEL_FOLDER)
+
+
+def assemble(work: Path, reader: Reader) -> StableDiffusionPipeline:
+    """The model as far as the checkpoints in `work` go, in fp32."""
     for stage in ("denoiser", "tempered"):
         adopt_average(work / f"{stage}.pt", reader)
     checker = new_checker()
     if (work / "checker-final.pt").exists():
         checker.load_state_dict(torch.load(work / "checker-final.pt", weights_only=True))
-    pipeline = StableDiffusionPipeline(
-        vae=_vae(work).half(),
+    return StableDiffusionPipeline(
+        vae=_vae(work),
         text_encoder=reader.text_encoder,
         tokenizer=reader.tokenizer,
-        unet=reader.unet.half(),
+        unet=reader.unet,
         scheduler=new_scheduler(),
         safety_checker=checker,
         feature_extractor=new_feature_extractor(),
     )
-    pipeline.save_pretrained(out / MODEL_FOLDER)
 
 
 def save_judge(judge: Judge, out: Path) -> None:
@@ -53,10 +60,8 @@ def load_judge(folder: Path) -> Judge:
 
 
 def _vae(work: Path) -> AutoencoderKL:
-    for name in ("vae-polished", "vae"):
-        if (work / name).exists():
-            return AutoencoderKL.from_pretrained(work / name)
-    return new_autoencoder()
+    folder = work / "vae"
+    return AutoencoderKL.from_pretrained(folder) if folder.exists() else new_autoencoder()
 
 
 def adopt_average(checkpoint: Path, reader: Reader) -> None:
