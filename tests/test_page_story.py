@@ -85,6 +85,8 @@ async def test_a_newcomer_paints(page: Page, tmp_path: Path) -> None:
     await grid.get_by_role("button", name="U2").click()
     single = page.locator(".message").nth(1)
     await expect(single.locator(".picture img")).to_be_visible(timeout=PATIENCE)
+    await expect(single.locator(".used")).to_contain_text("a red house at night · @Ada 20 steps")
+    await expect(single.locator(".used")).to_contain_text("dpmpp_2m")
     for nth, button in enumerate(("V3", "🔄"), start=2):
         await grid.get_by_role("button", name=button).click()
         answer = page.locator(".message").nth(nth)

@@ -75,7 +75,7 @@ export class Messages {
 function fill(row, message, list) {
   const part = (name) => row.querySelector(`:scope > .body > .${name}`);
   row.classList.toggle("ephemeral", message.ephemeral);
-  part("used").replaceChildren(...used(message));
+  part("used").replaceChildren(...used(message, list));
   part("head").replaceChildren(...head(message));
   part("content").replaceChildren(message.loading ? thinking(message) : text(message, list));
   part("embeds").replaceChildren(...message.embeds.map((embed) => card(embed, list.users)));
@@ -96,13 +96,13 @@ function fillOnce(holder, data, drawing) {
   holder.replaceChildren(...drawing());
 }
 
-function used(message) {
+function used(message, list) {
   if (message.used) {
     const line = [element("b", "", message.used.name), " used "];
     return [...line, element("span", "command", `/${message.used.command}`)];
   }
   if (message.reply) {
-    const quoted = message.reply.content.replace(/<@!?\d+>|[*_`~|]/g, "");
+    const quoted = render(message.reply.content, list.users).textContent;
     return ["↱ ", element("b", "", message.reply.name), ` ${quoted}`];
   }
   return [];
