@@ -1,6 +1,7 @@
 """What is allowed: pure rules over facts that come in as arguments."""
 
 import unicodedata
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -17,8 +18,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Unfinished jobs of one person."""
     backlog: int = 200
     """Unfinished jobs of everybody."""
-    at_once: int = 1
-    """Jobs at the engine; one, so that a job that kills it takes no other with it."""
+    at_once: int = 8
+    """Jobs at the engine, which paints them together."""
     crashes: int = 3
     """A job during which the engine died so often is given up."""
 
@@ -35,6 +36,18 @@ def check(*, waiting: int, backlog: int, limits: Limits) -> None:
         raise Refused(f"You have {waiting} jobs waiting. Let one finish first.")
     if backlog >= limits.backlog:
         raise Refused(f"There are {backlog} jobs waiting. Please try again in a while.")
+
+
+def may_start(job: Job, at_engine: Sequence[Job], limits: Limits) -> bool:
+    """May this job go to the engine now?
+
+    One that was at an engine that died is painted alone: if it was the cause, it takes no other
+    with it again.
+    """
+    if not at_engine:
+        return True
+    suspected = any(each.crashes for each in [job, *at_engine])
+    return len(at_engine) < limits.at_once and not suspected
 
 
 def check_model(recipe: Recipe, model: Model) -> None:

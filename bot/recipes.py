@@ -8,12 +8,12 @@ import msgspec
 from bot.errors import Refused
 from engine.contract import (
     PICTURES_LIMIT,
+    ROW_CLASSES,
     SEED_LIMIT,
     Model,
     Recipe,
     Sampler,
     check_strength,
-    row_class,
     size_for,
     size_for_sketch,
 )
@@ -74,7 +74,7 @@ def draft(ask: Ask, model: Model, *, seed: int, sketched: bool) -> tuple[Recipe,
     try:
         strength = SKETCH_STRENGTH if ask.strength is None else ask.strength
         check_strength(strength)
-        first = _first(ask, model, seed, count)
+        first = _first(ask, model, seed)
         model.check_steps(first)
         if sketched:
             msgspec.structs.replace(first, source=_UNKNOWN_SOURCE, strength=strength)
@@ -82,10 +82,10 @@ def draft(ask: Ask, model: Model, *, seed: int, sketched: bool) -> tuple[Recipe,
             raise Refused("The strength says how much of a sketch to paint over; attach a sketch.")
     except ValueError as error:
         raise Refused(str(error)) from error
-    return tuple(_seeded(first, first.seed + n) for n in range(count))
+    return model.classed([_seeded(first, first.seed + n) for n in range(count)])
 
 
-def _first(ask: Ask, model: Model, seed: int, count: int) -> Recipe:
+def _first(ask: Ask, model: Model, seed: int) -> Recipe:
     guidance = model.guidance if ask.guidance is None else ask.guidance
     width, height = size_for(_ratio(ask.aspect), model.native)
     return Recipe(
@@ -99,7 +99,7 @@ def _first(ask: Ask, model: Model, seed: int, count: int) -> Recipe:
         sampler=model.sampler if ask.sampler is None else _sampler(ask.sampler),
         width=width,
         height=height,
-        row_class=row_class(count, guided=guidance > 1.0),
+        row_class=ROW_CLASSES[0],
     )
 
 
@@ -132,11 +132,13 @@ def with_sketch(
     width, height = size_for_sketch(*size, model.native)
     if keep_size:
         width, height = recipes[0].width, recipes[0].height
-    return tuple(
-        msgspec.structs.replace(
-            recipe, source=source, strength=strength, width=width, height=height
-        )
-        for recipe in recipes
+    return model.classed(
+        [
+            msgspec.structs.replace(
+                recipe, source=source, strength=strength, width=width, height=height
+            )
+            for recipe in recipes
+        ]
     )
 
 
@@ -145,7 +147,7 @@ def reroll(recipes: Sequence[Recipe], *, seed: int) -> tuple[Recipe, ...]:
     return tuple(_seeded(recipe, seed + n) for n, recipe in enumerate(recipes))
 
 
-def vary(parents: Sequence[Recipe], *, chance: int) -> tuple[Recipe, ...]:
+def vary(parents: Sequence[Recipe], model: Model, *, chance: int) -> tuple[Recipe, ...]:
     """Four variations of one parent, or one of each of several; `chance` is a fresh seed.
 
     A first variation keeps the parent's seed and mixes in VARIATION_STRENGTH of the noise of
@@ -158,8 +160,8 @@ def vary(parents: Sequence[Recipe], *, chance: int) -> tuple[Recipe, ...]:
     differ less boldly among themselves.
     """
     if len(parents) > 1:
-        return _row_classed([_varied(parent, chance, n) for n, parent in enumerate(parents)])
-    return _row_classed([_varied(parents[0], chance, n) for n in range(PICTURES_LIMIT)])
+        return model.classed([_varied(parent, chance, n) for n, parent in enumerate(parents)])
+    return model.classed([_varied(parents[0], chance, n) for n in range(PICTURES_LIMIT)])
 
 
 def _varied(parent: Recipe, chance: int, nth: int) -> Recipe:
@@ -176,11 +178,6 @@ def _drifted(share: float, chance: int, nth: int) -> float:
     wander = (chance % 1009 / 1008 * 2 - 1) * _WANDER
     moved = (share + drift + wander for drift in _DRIFTS)
     return round([option for option in moved if 0.0 < option <= 1.0][nth], 4)
-
-
-def _row_classed(recipes: Sequence[Recipe]) -> tuple[Recipe, ...]:
-    rows = row_class(len(recipes), guided=recipes[0].guided)
-    return tuple(msgspec.structs.replace(recipe, row_class=rows) for recipe in recipes)
 
 
 def _seeded(recipe: Recipe, seed: int) -> Recipe:

@@ -55,7 +55,7 @@ class Studio:
         )
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._at_engine: set[str] = set()
+        self._at_engine: dict[str, Job] = {}
 
     async def __aenter__(self) -> "Studio":
         return self
@@ -91,7 +91,7 @@ class Studio:
         shown = [parent for parent in parents if not parent.blocked]
         if not shown:
             raise Refused("There are no pictures here to make variations of.")
-        varied = recipes.vary([parent.recipe for parent in shown], chance=_seed())
+        varied = recipes.vary([parent.recipe for parent in shown], self._link.model, chance=_seed())
         names = tuple(parent.id for parent in shown)
         return await self._accept(Kind.VARIATION, varied, origin, parents=names)
 
@@ -172,10 +172,10 @@ class Studio:
 
     async def _fill(self) -> None:
         queue = backlog.order(await self._ledger.waiting(), await self._ledger.served())
-        while queue and len(self._at_engine) < self._limits.at_once:
+        while queue and policy.may_start(queue[0], list(self._at_engine.values()), self._limits):
             claimed = await self._ledger.claim(queue.pop(0).id, now=self._clock())
             if claimed:
-                self._at_engine.add(claimed.id)
+                self._at_engine[claimed.id] = claimed
                 self._spawn(claimed.id, self._take_turn(claimed))
         for ahead, job in enumerate(queue, start=len(self._at_engine)):
             self._courier.show(job, Progress(ahead=ahead))
@@ -184,7 +184,7 @@ class Studio:
         try:
             ending = await self._workshop.paint(job)
         finally:
-            self._at_engine.discard(job.id)
+            del self._at_engine[job.id]
             self._wake.set()
         if ending is not None:
             await self._workshop.settle(job, ending)

@@ -5,6 +5,8 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
+import msgspec
+
 from bot import policy, recipes, uploads
 from bot.archive import Archive
 from bot.engine_link import EngineLink, EngineLost, Watcher
@@ -126,7 +128,10 @@ class Workshop:
 
     def _saved(self, job: Job, painted: Painted) -> list[Picture]:
         pairs = zip(job.recipes, painted.pictures, strict=True)
-        return [self._save(job.id, nth, *pair) for nth, pair in enumerate(pairs, start=1)]
+        return [
+            self._save(job.id, nth, _as_painted(*pair), pair[1])
+            for nth, pair in enumerate(pairs, start=1)
+        ]
 
     def _save(self, job: str, nth: int, recipe: Recipe, painting: Painting) -> Picture:
         kept = None if painting.blocked else self._archive.save_picture(job, nth, painting.png)
@@ -140,3 +145,7 @@ class Workshop:
             blocked=painting.blocked,
             fingerprint=painting.fingerprint,
         )
+
+
+def _as_painted(recipe: Recipe, painting: Painting) -> Recipe:
+    return msgspec.structs.replace(recipe, row_class=painting.row_class)

@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     _add_serve(commands.add_parser("serve", help="paint for the bot, over a local socket"))
     _add_paint(commands.add_parser("paint", help="paint into a folder"))
+    _add_bench(commands.add_parser("bench", help="measure the engine beside diffusers"))
     return parser
 
 
@@ -78,6 +79,39 @@ def _add_paint(parser: argparse.ArgumentParser) -> None:
     add("--model", help="`starter`, a diffusers folder, or a hub id")
     add("--out", metavar="DIR", type=Path, required=True)
     parser.set_defaults(command=_paint)
+
+
+def _add_bench(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--model", help="`starter`, a diffusers folder, or a hub id")
+    add("--workloads", default="A,B", help="A: all alike; B: mixed (default A,B)")
+    add("--pictures", default="1,4", help="in each job (default 1,4)")
+    add("--people", default="1,2,4,8", help="at once (default 1,2,4,8)")
+    add("--rates", default="", help="of Poisson arrivals, as shares of diffusers' own rate")
+    add("--jobs", type=int, default=24, help="in each load (default 24)")
+    add("--json", metavar="FILE", type=Path, help="write the results here too")
+    parser.set_defaults(command=_bench)
+
+
+def _bench(options: argparse.Namespace) -> None:
+    painter = _painter(options.model)
+    from engine.bench.report import HEAD, Asked, line, run
+
+    asked = Asked(
+        workloads=options.workloads.split(","),
+        pictures=[int(each) for each in options.pictures.split(",")],
+        people=[int(each) for each in options.people.split(",")],
+        rates=[float(each) for each in options.rates.split(",") if each],
+        jobs=options.jobs,
+    )
+    results = []
+    sys.stdout.write(HEAD)
+    for result in run(painter.model, painter.model.pipeline, asked):
+        results.append(result)
+        sys.stdout.write(line(result))
+        sys.stdout.flush()
+    if options.json:
+        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(results)))
 
 
 def _serve(options: argparse.Namespace) -> None:
@@ -136,13 +170,14 @@ def _load(model: str | None) -> "Painter":
     # else wants the cores (the bot, a game) makes painting many times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from engine import hardware, models, previews
+    from engine.finishing import Finisher
     from engine.painter import Painter
 
     _quiet()
     machine = hardware.prepare()
     default = CUDA_MODEL if machine.device.type == "cuda" else models.files.STARTER
     loaded = models.load(model or default, machine)
-    return Painter(loaded, previews.fitted(loaded))
+    return Painter(loaded, Finisher(loaded, previews.fitted(loaded)))
 
 
 def _with_parts(load: Callable[[], T]) -> T:

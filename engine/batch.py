@@ -1,19 +1,66 @@
-"""Which rows share a forward pass."""
+"""Which pictures share the next forward pass: pure, so facts come in as arguments."""
 
-from collections.abc import Iterable, Iterator
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 from engine.contract import Recipe
 
 
-class HasRows(Protocol):
-    """A picture in progress."""
+class Lane(NamedTuple):
+    """What pictures must have in common to share a batch."""
+
+    width: int
+    height: int
+    capacity: int
+    """Rows of the batch, always: their row class."""
+    apart: int = 0
+    """Of a job that must be alone, its number; else 0."""
+
+
+class Waiting(Protocol):
+    """A picture that waits for its next evaluation."""
 
     @property
-    def recipe(self) -> Recipe: ...
+    def lane(self) -> Lane: ...
+
+    @property
+    def rows(self) -> int:
+        """In each batch: 2 if it is guided, else 1."""
+
+    @property
+    def served(self) -> int:
+        """The tick that it was in last; of those that were in none, 0."""
+
+    @property
+    def order(self) -> int:
+        """Its number; pictures that came earlier have lower ones."""
 
 
-P = TypeVar("P", bound=HasRows)
+class Credit(NamedTuple):
+    """A lane in the round, and the seconds that it may still use."""
+
+    lane: Lane
+    seconds: float
+
+
+Round = tuple[Credit, ...]
+"""The lanes in the order of their turns. It starts empty and is handed from tick to tick."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The next forward pass, and the round after it."""
+
+    batch: tuple[int, ...]
+    """Which of the pictures, by their places in what was given."""
+    lane: Lane
+    after: Round
+
+
+def lane(recipe: Recipe, apart: int = 0) -> Lane:
+    """The lane of this picture."""
+    return Lane(recipe.width, recipe.height, recipe.row_class, apart)
 
 
 def rows(recipe: Recipe) -> int:
@@ -21,16 +68,42 @@ def rows(recipe: Recipe) -> int:
     return 2 if recipe.guided else 1
 
 
-def batches(pictures: Iterable[P]) -> Iterator[list[P]]:
-    """Pictures in groups that one forward pass can take: same size, same row class, no more rows
-    than that class has. The order within a group is the order given."""
-    groups: dict[tuple[int, int, int], list[P]] = {}
-    for picture in pictures:
-        recipe = picture.recipe
-        kind = (recipe.width, recipe.height, recipe.row_class)
-        group = groups.setdefault(kind, [])
-        if sum(rows(other.recipe) for other in group) + rows(recipe) > recipe.row_class:
-            yield groups.pop(kind)
-            group = groups.setdefault(kind, [])
-        group.append(picture)
-    yield from groups.values()
+def next_turn(waiting: Sequence[Waiting], before: Round, cost: Callable[[Lane], float]) -> Turn:
+    """The next batch, by deficit round-robin over the lanes (Shreedhar and Varghese 1996,
+    https://doi.org/10.1109/90.502236).
+
+    `waiting` must not be empty. `cost` is the seconds that a batch of a lane takes, above 0. A lane
+    gets credit for as many batches as its pictures need for one step each; within it, the pictures
+    that have waited longest go first. So every picture is served again and again, and time is
+    shared between the pictures and not between the sizes.
+    """
+    lanes: dict[Lane, list[int]] = {}
+    for place in sorted(range(len(waiting)), key=lambda place: _seniority(waiting[place])):
+        lanes.setdefault(waiting[place].lane, []).append(place)
+    turns = [credit for credit in before if credit.lane in lanes]
+    known = {credit.lane for credit in turns}
+    turns += [Credit(lane, 0.0) for lane in lanes if lane not in known]
+    dearest = max(cost(lane) for lane in lanes)
+    while turns[0].seconds < cost(turns[0].lane):
+        first = turns.pop(0)
+        demand = sum(waiting[place].rows for place in lanes[first.lane])
+        batches = -(-demand // first.lane.capacity)
+        turns.append(Credit(first.lane, first.seconds + dearest * batches))
+    first = turns.pop(0)
+    turns.insert(0, Credit(first.lane, first.seconds - cost(first.lane)))
+    batch = _filled(lanes[first.lane], waiting, first.lane.capacity)
+    return Turn(batch, first.lane, tuple(turns))
+
+
+def _seniority(picture: Waiting) -> tuple[int, int]:
+    return picture.served, picture.order
+
+
+def _filled(places: Iterable[int], waiting: Sequence[Waiting], capacity: int) -> tuple[int, ...]:
+    """As many of these as the batch has rows for, the first ones first."""
+    batch = []
+    for place in places:
+        if waiting[place].rows <= capacity:
+            capacity -= waiting[place].rows
+            batch.append(place)
+    return tuple(batch)

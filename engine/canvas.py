@@ -1,6 +1,7 @@
 """One picture in progress: from its noise to its latents, one evaluation at a time."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from itertools import accumulate
 
 import torch
 from PIL import Image
@@ -8,33 +9,17 @@ from PIL import Image
 from engine.contract import Recipe
 from engine.models import PaintModel
 from engine.noise import Noise
-from engine.samplers import Course
+from engine.samplers import NOISE, PREDICTION, REGISTERS, SOURCES, Step, course
 from engine.sketches import fit
 
 
-@dataclass(frozen=True)
-class Rows:
-    """One picture's rows of a batch, all of the same first dimension."""
-
-    latents: torch.Tensor
-    timesteps: torch.Tensor
-    text: torch.Tensor
-
-
 class Desk:
-    """What the pictures of one job share: its source, and the texts that it has read already."""
+    """What the pictures of one job share: its source, encoded once for each size."""
 
     def __init__(self, model: PaintModel, source: Image.Image | None = None) -> None:
         self.model = model
         self._source = source
-        self._texts: dict[str, torch.Tensor] = {}
         self._encoded: dict[tuple[int, int], tuple[torch.Tensor, torch.Tensor]] = {}
-
-    def read(self, prompt: str) -> torch.Tensor:
-        """The prompt as the model sees it."""
-        if prompt not in self._texts:
-            self._texts[prompt] = self.model.read(prompt)
-        return self._texts[prompt]
 
     def encode(self, width: int, height: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and deviation of the source's latents at this size."""
@@ -54,92 +39,131 @@ class Canvas:
 
     def __init__(self, recipe: Recipe, desk: Desk) -> None:
         self.recipe = recipe
-        self._model = desk.model
-        self._device = desk.model.hardware.device
+        self.course = course(recipe, desk.model.scheduler_config)
+        self.done = 0
+        self._fresh: torch.Tensor | None = None
+        self.text = _texts(recipe, desk.model)
+        """(1 or 2, tokens, channels): without the prompt, if the picture is guided, and with it."""
         self._noise = Noise(recipe, desk.model.hardware.dtype)
-        self._course = Course(recipe, desk.model.scheduler_config, self._device)
-        self._text = self._texts(desk)
-        self.latents = self._start(desk)
-        self._seen = self._told = self.latents
-        self._done = 0
+        shape = desk.model.latent_shape(recipe.width, recipe.height)
+        self.registers = torch.zeros(REGISTERS, *shape[1:], device=desk.model.hardware.device)
+        """(REGISTERS, channels, height / 8, width / 8), float32; the first is the picture."""
+        self.registers[0] = self._start(desk, shape)
+        self.guess = self.latents
+        """(1, channels, height / 8, width / 8): the end, as far as the last evaluation knew."""
+
+    @property
+    def latents(self) -> torch.Tensor:
+        """(1, channels, height / 8, width / 8)."""
+        return self.registers[:1]
 
     @property
     def evaluations(self) -> int:
         """All of them; second-order samplers have about two for each step."""
-        return len(self._course.timesteps)
+        return len(self.course.steps)
 
     @property
     def finished(self) -> bool:
         """Is there nothing left to evaluate?"""
-        return self._done == self.evaluations
+        return self.done == self.evaluations
 
     @property
-    def guess(self) -> torch.Tensor:
-        """What the latents will be in the end, as far as the last evaluation knew."""
-        if self._done == 0:
-            return self.latents
-        timestep = self._course.timesteps[self._done - 1]
-        return self._course.denoised(self._seen, self._told, timestep)
+    def step(self) -> Step:
+        """What comes next."""
+        return self.course.steps[self.done]
 
-    def rows(self) -> Rows:
-        """What the model is asked next: without the prompt (if guided), then with it."""
-        timestep = self._course.timesteps[self._done]
-        self._seen = self._course.scaled(self.latents, timestep)
-        count = len(self._text)
-        return Rows(
-            self._seen.expand(count, -1, -1, -1), timestep.float().expand(count), self._text
-        )
+    def fresh_noise(self) -> torch.Tensor:
+        """(channels, height / 8, width / 8), from the picture's own generator: for the next step,
+        and the same again until that is done."""
+        if self._fresh is None:
+            self._fresh = self._noise.own(self.latents.shape)[0].to(self.registers)
+        return self._fresh
 
-    def advance(self, predicted: torch.Tensor) -> None:
-        """Take the model's answer for `rows`, in their order."""
-        timestep = self._course.timesteps[self._done]
-        prediction = self._guided(predicted)
-        self._told = prediction
-        self.latents = self._course.step(prediction, timestep, self.latents, self._noise.seeded)
-        self._done += 1
+    def advance(self, registers: torch.Tensor, guess: torch.Tensor) -> None:
+        """The next step is done."""
+        self.registers, self.guess, self._fresh = registers, guess, None
+        self.done += 1
 
-    def _texts(self, desk: Desk) -> torch.Tensor:
-        told = desk.read(self.recipe.prompt)
-        return torch.cat([desk.read(self.recipe.negative), told]) if self.recipe.guided else told
-
-    def _start(self, desk: Desk) -> torch.Tensor:
-        shape = self._model.latent_shape(self.recipe.width, self.recipe.height)
+    def _start(self, desk: Desk, shape: tuple[int, ...]) -> torch.Tensor:
+        device, start = desk.model.hardware.device, self.course.start
         if self.recipe.strength is None:
-            return self._course.first(self._draw(shape))
+            return self._noise.draw(shape).to(device) * start.other
         mean, deviation = desk.encode(self.recipe.width, self.recipe.height)
-        source = self._model.scale(mean + deviation * self._draw(shape))
-        return self._course.covered(source, self._draw(shape))
-
-    def _draw(self, shape: tuple[int, ...]) -> torch.Tensor:
-        return self._noise.draw(shape).to(self._device)
-
-    def _guided(self, predicted: torch.Tensor) -> torch.Tensor:
-        """Classifier-free guidance (Ho and Salimans 2022, https://arxiv.org/abs/2207.12598)."""
-        if not self.recipe.guided:
-            return predicted
-        without, told = predicted.chunk(2)
-        return without + self.recipe.guidance * (told - without)
+        source = desk.model.scale(mean + deviation * self._noise.draw(shape).to(device))
+        return source * start.one + self._noise.draw(shape).to(device) * start.other
 
 
-def evaluate(model: PaintModel, canvases: list[Canvas]) -> None:
-    """One forward pass for these pictures, padded to their row class by repeating rows.
+def _texts(recipe: Recipe, model: PaintModel) -> torch.Tensor:
+    told = model.read(recipe.prompt)
+    return torch.cat([model.read(recipe.negative), told]) if recipe.guided else told
 
-    The shape of a batch changes the bits of its rows, other rows and places in it do not.
+
+def evaluate(model: PaintModel, canvases: Sequence[Canvas]) -> None:
+    """One forward pass for these pictures, all of one size and row class, and one update of all.
+
+    The shape of a batch changes the bits of its rows, but not what else is in it or in what place:
+    so it is always padded to its row class, by repeating rows. All other arithmetic treats each
+    number by itself, and a picture of no numbers (NaN) spoils no other.
     """
-    asked = [canvas.rows() for canvas in canvases]
-    counts = [len(rows.text) for rows in asked]
-    spare = canvases[0].recipe.row_class - sum(counts)
+    device, dtype = model.hardware.device, model.hardware.dtype
+    numbers = _Numbers(canvases, device)
+    rows = _Rows(canvases, device)
+    sources = torch.stack([_sources(canvas) for canvas in canvases])
+    seen = sources[:, 0] * numbers.scale
+    predicted = model.predict(seen[rows.owners].to(dtype), numbers.timestep[rows.owners], rows.text)
+    # Classifier-free guidance (Ho and Salimans 2022, https://arxiv.org/abs/2207.12598).
+    without, told = predicted.float()[rows.without], predicted.float()[rows.told]
+    sources[:, PREDICTION] = without + numbers.guidance * (told - without)
+    registers = torch.zeros_like(sources[:, :REGISTERS])
+    for column in range(SOURCES):
+        registers += numbers.weights[:, :, column] * sources[:, column, None]
+    guess = numbers.of_seen * seen + numbers.of_predicted * sources[:, PREDICTION]
+    for place, canvas in enumerate(canvases):
+        canvas.advance(registers[place], guess[place : place + 1])
 
-    def full(parts: list[torch.Tensor]) -> torch.Tensor:
-        used = torch.cat(parts)
-        return torch.cat([used, used[:1].expand(spare, *used.shape[1:])])
 
-    predicted = model.predict(
-        full([rows.latents for rows in asked]),
-        full([rows.timesteps for rows in asked]),
-        full([rows.text for rows in asked]),
-    )
-    used = 0
-    for canvas, count in zip(canvases, counts, strict=True):
-        canvas.advance(predicted[used : used + count])
-        used += count
+def _sources(canvas: Canvas) -> torch.Tensor:
+    """(SOURCES, channels, height / 8, width / 8): the prediction is still missing."""
+    sources = canvas.registers.new_zeros(SOURCES, *canvas.registers.shape[1:])
+    sources[:REGISTERS] = canvas.registers
+    if canvas.step.draws:
+        sources[NOISE] = canvas.fresh_noise()
+    return sources
+
+
+class _Numbers:
+    """What is different for each picture: one small tensor on its way to the device."""
+
+    def __init__(self, canvases: Sequence[Canvas], device: torch.device) -> None:
+        lines = [
+            [
+                canvas.step.timestep,
+                canvas.step.scale,
+                canvas.recipe.guidance,
+                *canvas.step.guess,
+                *canvas.step.weights,
+            ]
+            for canvas in canvases
+        ]
+        table = torch.tensor(lines, dtype=torch.float32).to(device, non_blocking=True)
+        wide = table[:, :, None, None, None]
+        self.timestep = table[:, 0]
+        self.scale, self.guidance, self.of_seen, self.of_predicted = wide[:, 1:5].unbind(1)
+        self.weights = wide[:, 5:].unflatten(1, (REGISTERS, SOURCES))
+
+
+class _Rows:
+    """Which rows of the batch belong to which picture."""
+
+    def __init__(self, canvases: Sequence[Canvas], device: torch.device) -> None:
+        counts = [len(canvas.text) for canvas in canvases]
+        spare = canvases[0].recipe.row_class - sum(counts)
+        ends = list(accumulate(counts))
+        owners = [place for place, count in enumerate(counts) for _ in range(count)]
+        text = torch.cat([canvas.text for canvas in canvases])
+        self.text = torch.cat([text, text[:1].expand(spare, -1, -1)])
+        self.owners = torch.tensor(owners + [0] * spare, device=device)
+        self.told = torch.tensor([end - 1 for end in ends], device=device)
+        self.without = torch.tensor(
+            [end - count for end, count in zip(ends, counts, strict=True)], device=device
+        )

@@ -1,6 +1,7 @@
 """All that the bot and the engine say to each other: recipes, commands and events."""
 
 import math
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -17,7 +18,7 @@ SIZE_STEP: Final = 8
 SIZE_SMALLEST: Final = 64
 SIZE_LARGEST: Final = 2048
 PICTURES_LIMIT: Final = 4
-ROW_CLASSES: Final = (2, 8)
+ROW_CLASSES: Final = (2, 4, 8, 16, 32)
 """Rows in a denoising batch. The shape of a batch changes bits, so it belongs to the recipe."""
 CONTRACT_VERSION: Final = 2
 
@@ -138,12 +139,6 @@ def check_strength(strength: float) -> None:
         raise ValueError(f"The strength is {strength:g}; it must be above 0 and at most 1.")
 
 
-def row_class(pictures: int, *, guided: bool) -> int:
-    """The row class of a request for so many pictures (1 to PICTURES_LIMIT)."""
-    rows = pictures * 2 if guided else pictures
-    return next(size for size in ROW_CLASSES if rows <= size)
-
-
 def size_for(ratio: float, native: int) -> tuple[int, int]:
     """Width and height in pixels of about `native` x `native` area with this width / height.
 
@@ -165,6 +160,17 @@ def _snap(pixels: float) -> int:
     return min(max(steps, SIZE_SMALLEST), SIZE_LARGEST)
 
 
+class Shapes(msgspec.Struct, frozen=True, kw_only=True):
+    """The row classes that pictures up to a size are painted in."""
+
+    pixels: int
+    """Most pixels (width x height) of such a picture."""
+    classes: tuple[int, ...]
+    """For a request by itself, in rising order."""
+    loaded: tuple[int, ...]
+    """For requests that come together, where the engine may choose by load."""
+
+
 class Model(msgspec.Struct, frozen=True, kw_only=True):
     """What the engine has loaded, for those who have never seen torch."""
 
@@ -180,8 +186,33 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """What a request gets that names none."""
     longest: dict[Sampler, int]
     """Most steps of those samplers that cannot take STEPS_LIMIT."""
+    shapes: tuple[Shapes, ...]
+    """The row classes of pictures by their size: small ones first."""
     fingerprint: str
     """Software and hardware, in one line: same recipe, same fingerprint, same bits."""
+
+    def classed(self, recipes: Sequence[Recipe]) -> tuple[Recipe, ...]:
+        """These recipes of one request with their row class: the smallest that all of their rows
+        fit in, or the largest of their size, in which they take turns."""
+        first = recipes[0]
+        chosen = _smallest(self._shapes(first.width, first.height).classes, recipes)
+        return tuple(msgspec.structs.replace(recipe, row_class=chosen) for recipe in recipes)
+
+    def classed_by_load(
+        self, recipes: Sequence[Recipe], others: Sequence[Recipe]
+    ) -> tuple[Recipe, ...]:
+        """The same, with room for the others of their size as well."""
+        first = recipes[0]
+        alike = [
+            each for each in others if (each.width, each.height) == (first.width, first.height)
+        ]
+        loaded = self._shapes(first.width, first.height).loaded
+        chosen = _smallest(loaded, [*recipes, *alike])
+        return tuple(msgspec.structs.replace(recipe, row_class=chosen) for recipe in recipes)
+
+    def _shapes(self, width: int, height: int) -> Shapes:
+        fitting = (each for each in self.shapes if width * height <= each.pixels)
+        return next(fitting, self.shapes[-1])
 
     def check_steps(self, recipe: Recipe) -> None:
         """Raise ValueError, in words for the person, if the sampler cannot take so many."""
@@ -191,6 +222,11 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
                 f"The sampler {recipe.sampler} takes at most {most} steps; "
                 f"this asks for {recipe.steps}."
             )
+
+
+def _smallest(classes: tuple[int, ...], recipes: Sequence[Recipe]) -> int:
+    rows = sum(2 if recipe.guided else 1 for recipe in recipes)
+    return next((size for size in classes if rows <= size), classes[-1])
 
 
 # Commands: bot to engine
@@ -271,6 +307,8 @@ class Painting(msgspec.Struct, frozen=True, kw_only=True):
     """Of the PNG file, in hex, also when the file is withheld."""
     blocked: bool
     """The safety check flagged this picture, or could not be made."""
+    row_class: int
+    """That it was painted in: the recipe's, unless the engine chose another by load."""
     fingerprint: str
 
 

@@ -85,7 +85,3 @@ class DeviceBroken(EngineError):
 
 class Unpaintable(Exception):
     """This job cannot be painted; its words are for the person who asked."""
-
-
-class Stopped(Exception):
-    """Somebody asked for this job to stop."""

@@ -1,5 +1,6 @@
 """What the engine runs on, and settings that make it repeat itself to the bit."""
 
+import logging
 import math
 import os
 import platform
@@ -7,6 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+
+from engine.exits import DeviceBroken, Unpaintable
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,25 @@ def out_of_memory(error: Exception) -> bool:
 def context_lost(error: Exception) -> bool:
     """Is the accelerator's context gone, so that only a fresh process can go on?"""
     return type(error).__name__ == "AcceleratorError" or "CUDA error" in str(error)
+
+
+def explained(error: Exception, what: str) -> str:
+    """Why `what` went wrong, in words for the person; the log gets the rest.
+
+    Raises DeviceBroken if nothing can go right any more.
+    """
+    if isinstance(error, Unpaintable):
+        return str(error)
+    if out_of_memory(error):
+        log.warning("%s ran out of memory", what)
+        return (
+            "The engine ran out of memory for this picture: ask for a smaller size or fewer "
+            "pictures at once."
+        )
+    if context_lost(error):
+        raise DeviceBroken(f"The accelerator is lost: {error}") from error
+    log.error("%s failed", what, exc_info=error)
+    return f"The engine made a mistake ({type(error).__name__}); its log says more."
 
 
 def _cores() -> int:

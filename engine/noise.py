@@ -19,14 +19,18 @@ class Noise:
     """
 
     def __init__(self, recipe: Recipe, dtype: torch.dtype) -> None:
-        self.seeded = torch.Generator("cpu").manual_seed(recipe.seed)
+        self._seeded = torch.Generator("cpu").manual_seed(recipe.seed)
         self._subseeded = torch.Generator("cpu").manual_seed(recipe.subseed)
         self._strength = recipe.subseed_strength
         self._dtype = dtype
 
+    def own(self, shape: tuple[int, ...]) -> torch.Tensor:
+        """The seed's next numbers, normally distributed, on the CPU."""
+        return torch.randn(shape, generator=self._seeded, dtype=self._dtype)
+
     def draw(self, shape: tuple[int, ...]) -> torch.Tensor:
-        """The next numbers, normally distributed, on the CPU."""
-        own = torch.randn(shape, generator=self.seeded, dtype=self._dtype)
+        """The next mixture of both seeds' numbers, on the CPU."""
+        own = self.own(shape)
         if self._strength == 0.0:
             return own
         other = torch.randn(shape, generator=self._subseeded, dtype=self._dtype)

@@ -10,12 +10,12 @@ from PIL import Image
 
 from engine.contract import (
     PICTURES_LIMIT,
+    ROW_CLASSES,
     SEED_LIMIT,
     Model,
     Paint,
     Recipe,
     Sampler,
-    row_class,
     size_for_sketch,
 )
 from engine.exits import BadUsage
@@ -138,11 +138,13 @@ def _recipes(
         height=size[1],
         source=sha256(source) if source else None,
         strength=strength if source else None,
-        row_class=row_class(order.count, guided=guidance > 1.0),
+        row_class=ROW_CLASSES[0],
     )
     varied = "subseed" if first.subseed_strength > 0 else "seed"
     start = getattr(first, varied)
-    return tuple(
-        msgspec.structs.replace(first, **{varied: (start + nth) % SEED_LIMIT})
-        for nth in range(order.count)
+    return card.classed(
+        [
+            msgspec.structs.replace(first, **{varied: (start + nth) % SEED_LIMIT})
+            for nth in range(order.count)
+        ]
     )

@@ -2,17 +2,20 @@
 
 import logging
 import sys
+from collections.abc import Iterator
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 
 import msgspec
 from PIL import Image
 
-from engine.contract import Failed, Paint, Painted, Recipe
+from engine.contract import Cancelled, Ending, Event, Failed, Paint, Painted, Recipe
 from engine.exits import BadUsage, EngineError, Unpaintable
 from engine.images import blank, grid
 from engine.orders import Order, job
 from engine.painter import Painter
-from engine.worker import Ticket, ending
+from engine.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -24,12 +27,35 @@ def paint(orders: list[Order], out: Path, painter: Painter, *, apart: bool) -> N
     """
     jobs = [_job(order, painter, apart) for order in orders]
     folders = [_make(out / each.job if apart else out) for each in jobs]
-    for each, folder in zip(jobs, folders, strict=True):
-        painted = _painted(each, painter)
+    endings = _together(jobs, painter)
+    for each, folder, ending in zip(jobs, folders, endings, strict=True):
         try:
-            _write(each, painted, folder)
+            _write(each, _painted(ending), folder)
         except OSError as error:
             raise EngineError(f"{folder} cannot be written to: {error.strerror}.") from error
+
+
+def _together(jobs: list[Paint], painter: Painter) -> Iterator[Ending]:
+    """How each job ends, in their order; they share the painter. Raises EngineError."""
+    endings: list[Future[Ending]] = [Future() for _ in jobs]
+
+    def broken(error: EngineError) -> None:
+        for ending in endings:
+            if not ending.done():
+                ending.set_exception(error)
+
+    def hear(event: Event, ending: Future[Ending]) -> None:
+        if isinstance(event, Painted | Failed | Cancelled):
+            ending.set_result(event)
+
+    worker = Worker(painter, broken)
+    try:
+        for job, ending in zip(jobs, endings, strict=True):
+            worker.submit(job, partial(hear, ending=ending))
+        for ending in endings:
+            yield ending.result()
+    finally:
+        worker.close()
 
 
 def _job(order: Order, painter: Painter, apart: bool) -> Paint:
@@ -49,11 +75,10 @@ def _make(folder: Path) -> Path:
     return folder
 
 
-def _painted(each: Paint, painter: Painter) -> Painted:
-    ended = ending(painter, Ticket(each, report=lambda _: None))
-    if isinstance(ended, Painted):
-        return ended
-    raise EngineError(ended.reason if isinstance(ended, Failed) else "The job was cancelled.")
+def _painted(ending: Ending) -> Painted:
+    if isinstance(ending, Painted):
+        return ending
+    raise EngineError(ending.reason if isinstance(ending, Failed) else "The job was cancelled.")
 
 
 def _write(each: Paint, painted: Painted, folder: Path) -> None:

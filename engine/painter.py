@@ -1,75 +1,73 @@
-"""The loop that paints one job: every tick is one evaluation of each of its pictures."""
+"""The loop: each tick is one forward pass, shared by the pictures of whatever jobs are at hand."""
 
-import logging
+import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 import torch
-from PIL import Image
 
-from engine.batch import batches
+from engine.batch import Lane, Round, next_turn
 from engine.canvas import Canvas, Desk, evaluate
-from engine.contract import Event, Paint, Painted, Painting, Recipe, Stepped
-from engine.exits import Stopped, Unpaintable
-from engine.images import blank, grid, jpeg, png, sha256
+from engine.contract import Paint, Recipe
+from engine.exits import Unpaintable
+from engine.finishing import Finisher
+from engine.hardware import explained
+from engine.images import sha256
 from engine.models import PaintModel
-from engine.previews import Previews
-from engine.samplers import Course
+from engine.samplers import course
 from engine.sketches import BadSketch, read
+from engine.tickets import Place, Ticket
 from engine.wire import FRAME_LIMIT
 
 PREVIEW_EVERY: Final = 4
-"""Evaluations between two previews."""
-log = logging.getLogger(__name__)
-
-Report = Callable[[Event], None]
-IsCancelled = Callable[[], bool]
+"""Evaluations between two previews of a job."""
+AT_ONCE: Final = 64
+"""Pictures in progress: more would only make each of them slower."""
 
 
 class Painter:
-    """Paints jobs with one model, in whatever thread calls it."""
+    """Paints with one model, in whatever thread calls it; a finisher goes on where it ends."""
 
-    def __init__(self, model: PaintModel, previews: Previews) -> None:
+    def __init__(
+        self,
+        model: PaintModel,
+        finisher: Finisher,
+        *,
+        adaptive: bool = False,
+        at_once: int = AT_ONCE,
+    ) -> None:
+        """`adaptive`: row classes are chosen by load when a job is taken on, and reported; else
+        each picture has the one that its recipe names."""
         self.model = model
-        self._previews = previews
+        self.finisher = finisher
+        self._adaptive = adaptive
+        self._at_once = at_once
+        self._places: list[Place] = []
+        self._orders = itertools.count(1)
+        self._ticks = itertools.count(1)
+        self._round: Round = ()
+        self._costs = Costs()
+        self.seconds = 0.0
+        """In ticks, so far."""
+        self.rows_given = self.rows_used = 0
+        """Of all batches so far; the difference was padding."""
 
-    @torch.inference_mode()
-    def paint(self, job: Paint, report: Report, cancelled: IsCancelled) -> Painted:
-        """The pictures of a job; `report` hears of each tick.
+    @property
+    def room(self) -> int:
+        """How many more pictures it takes on."""
+        return self._at_once - len(self._places)
 
-        Raises Unpaintable if it cannot be, and Stopped once `cancelled` says so.
-        """
-        began = time.monotonic()
-        canvases = self._prepare(job)
-        ticks = max(canvas.evaluations for canvas in canvases)
-        for tick in range(1, ticks + 1):
-            for group in batches([canvas for canvas in canvases if not canvas.finished]):
-                _stop_if(cancelled)
-                evaluate(self.model, group)
-            wanted = job.previews and tick % PREVIEW_EVERY == 0 and tick < ticks
-            preview = self._preview(canvases) if wanted else None
-            report(
-                Stepped(job=job.job, attempt=job.attempt, step=tick, steps=ticks, preview=preview)
-            )
-        pictures = tuple(self._finish(canvas, cancelled) for canvas in canvases)
-        seconds = time.monotonic() - began
-        return Painted(job=job.job, attempt=job.attempt, pictures=pictures, seconds=seconds)
+    @property
+    def tickets(self) -> list[Ticket]:
+        """The jobs that it is at, in the order in which they came."""
+        return list({place.ticket: None for place in self._places})
 
     def check(self, job: Paint) -> None:
         """Raise Unpaintable, before any work, if this job cannot be painted here."""
         for recipe in job.recipes:
             self._check(recipe, job.source)
-            Course(recipe, self.model.scheduler_config, self.model.hardware.device)
-
-    def _prepare(self, job: Paint) -> Sequence[Canvas]:
-        self.check(job)
-        try:  # cleaned already: a small JPEG may have become a PNG larger than any sketch may be
-            source = read(job.source, FRAME_LIMIT) if job.source is not None else None
-        except BadSketch as error:
-            raise Unpaintable(str(error)) from error
-        desk = Desk(self.model, source)
-        return [Canvas(recipe, desk) for recipe in job.recipes]
+            course(recipe, self.model.scheduler_config)
 
     def _check(self, recipe: Recipe, source: bytes | None) -> None:
         card = self.model.card
@@ -88,27 +86,124 @@ class Painter:
         if recipe.source is not None and (source is None or sha256(source) != recipe.source):
             raise Unpaintable("The sketch that came along is not the one that the recipe names.")
 
-    def _finish(self, canvas: Canvas, cancelled: IsCancelled) -> Painting:
-        _stop_if(cancelled)
-        picture = self.model.decode(canvas.latents)
-        blocked = self.model.flagged(picture)
-        data = png(picture)
-        return Painting(
-            png=b"" if blocked else data,
-            sha256=sha256(data),
-            blocked=blocked,
-            fingerprint=self.model.card.fingerprint,
-        )
+    @torch.inference_mode()
+    def admit(self, ticket: Ticket) -> None:
+        """Take on a job: its pictures are in the batches from now on.
 
-    def _preview(self, canvases: Sequence[Canvas]) -> bytes:
-        return jpeg(grid([self._glimpse(canvas) for canvas in canvases]))
+        Raises DeviceBroken if no job can be painted any more.
+        """
+        self._guarded([ticket], lambda: self._admit(ticket))
 
-    def _glimpse(self, canvas: Canvas) -> Image.Image:
-        recipe = canvas.recipe
-        picture = self._previews.picture(canvas.guess[0], recipe.width, recipe.height)
-        return blank(*picture.size) if self.model.flagged(picture) else picture
+    @torch.inference_mode()
+    def tick(self) -> None:
+        """One forward pass for those whose turn it is, after letting go of jobs that have stopped.
+
+        Raises DeviceBroken if no job can be painted any more.
+        """
+        for ticket in self.tickets:
+            if ticket.stopped:
+                self._drop(ticket)
+                ticket.stop()
+        waiting = [place for place in self._places if not place.canvas.finished]
+        if waiting:
+            self._evaluate(waiting)
+
+    def _admit(self, ticket: Ticket) -> None:
+        job = ticket.job
+        self.check(job)
+        try:  # cleaned already: a small JPEG may have become a PNG larger than any sketch may be
+            source = read(job.source, FRAME_LIMIT) if job.source is not None else None
+        except BadSketch as error:
+            raise Unpaintable(str(error)) from error
+        ticket.began = time.monotonic()
+        desk = Desk(self.model, source)
+        recipes = job.recipes
+        if self._adaptive:
+            others = [place.canvas.recipe for place in self._places]
+            recipes = self.model.card.classed_by_load(recipes, others)
+        ticket.places = [
+            Place(Canvas(recipe, desk), ticket, next(self._orders)) for recipe in recipes
+        ]
+        self._places += ticket.places
+
+    def _evaluate(self, waiting: list[Place]) -> None:
+        turn = next_turn(waiting, self._round, self._costs.of)
+        self._round = turn.after
+        places = [waiting[nth] for nth in turn.batch]
+        tickets = list({place.ticket: None for place in places})
+        before = time.monotonic()
+        if not self._guarded(
+            tickets, lambda: evaluate(self.model, [place.canvas for place in places])
+        ):
+            return
+        seconds = time.monotonic() - before
+        self._costs.learn(turn.lane, seconds)
+        self.seconds += seconds
+        self.rows_given += turn.lane.capacity
+        self.rows_used += sum(place.rows for place in places)
+        tick = next(self._ticks)
+        for place in places:
+            place.served = tick
+        for ticket in tickets:
+            self._progress(ticket)
+
+    def _progress(self, ticket: Ticket) -> None:
+        if not ticket.advance():
+            return
+        if ticket.finished:
+            self._drop(ticket)
+            self.finisher.finish(ticket)
+        elif ticket.job.previews and ticket.step % PREVIEW_EVERY == 0:
+            self.finisher.look(ticket)
+
+    def _drop(self, ticket: Ticket) -> None:
+        """Its pictures are in no batch any more."""
+        self._places = [place for place in self._places if place.ticket is not ticket]
+
+    def _guarded(self, tickets: list[Ticket], do: Callable[[], None]) -> bool:
+        """Do it, come what may; False if it failed. Raises DeviceBroken if all is lost."""
+        try:
+            do()
+        except Exception as error:  # noqa: BLE001 # explained, logged, and the job ends
+            reason = explained(error, ", ".join(f"job {ticket.job.job}" for ticket in tickets))
+        else:
+            return True
+        if len(tickets) > 1:  # whose fault it was shows when each is alone
+            for ticket in tickets:
+                ticket.apart = ticket.places[0].order
+        else:
+            self._drop(tickets[0])
+            tickets[0].fail(reason)
+        return False
 
 
-def _stop_if(cancelled: IsCancelled) -> None:
-    if cancelled():
-        raise Stopped
+class Costs:
+    """What a batch of each lane takes, in seconds, as measured."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[Lane, float] = {}
+
+    def of(self, lane: Lane) -> float:
+        """Of one batch; of a lane that never had a turn, guessed from the others."""
+        kind = lane._replace(apart=0)
+        if kind in self._seconds:
+            return self._seconds[kind]
+        rates = [seconds / _size(known) for known, seconds in self._seconds.items()]
+        return _size(kind) * (sum(rates) / len(rates) if rates else _GUESS)
+
+    def learn(self, lane: Lane, seconds: float) -> None:
+        """A batch of this lane took so long."""
+        kind = lane._replace(apart=0)
+        known = self._seconds.get(kind, seconds)
+        self._seconds[kind] = max(_SHORTEST, known + _TRUST * (seconds - known))
+
+
+_GUESS: Final = 1e-6
+"""Seconds for each pixel of each row, while nothing is known."""
+_SHORTEST: Final = 1e-6
+_TRUST: Final = 0.2
+"""How far one measurement moves what is known."""
+
+
+def _size(lane: Lane) -> int:
+    return lane.width * lane.height * lane.capacity

@@ -25,14 +25,17 @@ from engine.contract import (
     Ready,
     Rejected,
 )
-from engine.exits import DeviceBroken, PortTaken
+from engine.exits import EngineError, PortTaken
 from engine.outbox import JobKey, Outbox
 from engine.painter import Painter
+from engine.tickets import Ticket
 from engine.wire import Connection, WireError, command_side
-from engine.worker import Ticket, Worker
+from engine.worker import Worker
 
 HELLO_WITHIN: Final = 10.0
 """Seconds that a new connection has to say who it is."""
+JOBS_LIMIT: Final = 256
+"""Unfinished jobs of one connection; the bot keeps its own queue and sends few."""
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -62,11 +65,11 @@ def end_with_parent() -> None:
 
 
 async def serve(listening: socket.socket, painter: Painter, token: str) -> None:
-    """Serve until a signal says stop. Raises DeviceBroken if the accelerator is lost."""
+    """Serve until a signal says stop. Raises EngineError if nothing can be painted any more."""
     loop = asyncio.get_running_loop()
     stop: asyncio.Future[None] = loop.create_future()
 
-    def end(error: DeviceBroken | None = None) -> None:
+    def end(error: EngineError | None = None) -> None:
         if stop.done():
             return
         if error is None:
@@ -195,6 +198,10 @@ class Visit:
         key = job.job, job.attempt
         if key in self._tickets:
             raise WireError(f"Job {job.job}, attempt {job.attempt}, was sent twice.")
+        if len(self._tickets) >= JOBS_LIMIT:
+            full = f"The engine has {JOBS_LIMIT} jobs to do. Try again in a while."
+            self.outbox.put(Failed(job=job.job, attempt=job.attempt, reason=full))
+            return
         log.info("job %s attempt %d: %d pictures", job.job, job.attempt, len(job.recipes))
         self._tickets[key] = self._worker.submit(job, self._report_later)
 

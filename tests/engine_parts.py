@@ -1,17 +1,33 @@
 """The engine's parts with a tiny model, loaded once for all tests of a process."""
 
 import io
+import queue
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import torch
 from PIL import Image, ImageDraw
 
 from engine import hardware, models, previews
-from engine.contract import Paint, Recipe, Sampler
-from engine.painter import Painter
+from engine.contract import (
+    Cancelled,
+    Ending,
+    Event,
+    Failed,
+    Paint,
+    Painted,
+    Painting,
+    Recipe,
+    Sampler,
+)
+from engine.finishing import Finisher
+from engine.models import PaintModel
+from engine.painter import AT_ONCE, Painter
+from engine.tickets import Report, Ticket
 from tests import tiny_model
 
 
@@ -28,7 +44,32 @@ def painter(
 def loaded(name: str) -> Painter:
     """A painter with the model of this name."""
     model = models.load(name, hardware.prepare())
-    return Painter(model, previews.fitted(model))
+    return at_work(model)
+
+
+def at_work(
+    model: PaintModel | None = None, *, adaptive: bool = False, at_once: int = AT_ONCE
+) -> Painter:
+    """A painter of its own for a model that is loaded already."""
+    model = model or painter().model
+    finisher = Finisher(model, previews.fitted(model))
+    return Painter(model, finisher, adaptive=adaptive, at_once=at_once)
+
+
+@contextmanager
+def predicting(by: Painter, act: Callable[[torch.Tensor], object]) -> Iterator[None]:
+    """Before each forward pass, its texts (rows, tokens, channels) go through `act`."""
+    predict = by.model.predict
+
+    def acting(latents: torch.Tensor, timesteps: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+        act(text)
+        return predict(latents, timesteps, text)
+
+    by.model.predict = acting  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del by.model.predict
 
 
 def recipe(by: Painter | None = None, **changes: Any) -> Recipe:  # noqa: ANN401 - any field
@@ -64,7 +105,30 @@ def sketch(width: int = 64, height: int = 64) -> Image.Image:
     return picture
 
 
+def ending(work: Paint, by: Painter | None = None, report: Report = lambda _: None) -> Ending:
+    """Paint this job and hear how it ended."""
+    endings: queue.Queue[Ending] = queue.Queue()
+
+    def hear(event: Event) -> None:
+        report(event)
+        if isinstance(event, Painted | Failed | Cancelled):
+            endings.put(event)
+
+    ticket, by = Ticket(work, hear), by or painter()
+    by.admit(ticket)
+    while ticket in by.tickets:
+        by.tick()
+    return endings.get(timeout=60)
+
+
+def paintings(work: Paint, by: Painter | None = None) -> tuple[Painting, ...]:
+    """The finished pictures of a job."""
+    painted = ending(work, by)
+    assert isinstance(painted, Painted), painted
+    return painted.pictures
+
+
 def pictures(work: Paint, by: Painter | None = None) -> list[Image.Image]:
     """Paint this job and look at what came."""
-    painted = (by or painter()).paint(work, lambda _: None, lambda: False)
-    return [Image.open(io.BytesIO(picture.png)).convert("RGB") for picture in painted.pictures]
+    found = paintings(work, by)
+    return [Image.open(io.BytesIO(picture.png)).convert("RGB") for picture in found]

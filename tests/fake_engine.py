@@ -26,6 +26,7 @@ from engine.contract import (
     Recipe,
     Rejected,
     Sampler,
+    Shapes,
     Stepped,
 )
 from engine.wire import Connection, command_side
@@ -39,6 +40,10 @@ MODEL = Model(
     guidance=5.0,
     sampler=Sampler.EULER,
     longest={Sampler.LCM: 50},
+    shapes=(
+        Shapes(pixels=256 * 256, classes=(2, 8), loaded=(2, 8, 16)),
+        Shapes(pixels=512 * 512, classes=(2,), loaded=(2,)),
+    ),
     fingerprint="flat colours",
 )
 TOKEN = "a secret of two processes"  # noqa: S105 # of these tests alone
@@ -152,5 +157,6 @@ class FakeEngine:
             png=b"" if blocked else data,
             sha256=hashlib.sha256(data).hexdigest(),
             blocked=blocked,
+            row_class=recipe.row_class,
             fingerprint=self.model.fingerprint,
         )

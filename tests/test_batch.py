@@ -1,58 +1,130 @@
-"""Which rows share a forward pass."""
+"""Which pictures share the next forward pass: nobody starves, no batch is too large."""
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.batch import batches, rows
-from engine.contract import Recipe, Sampler
+from engine.batch import Lane, Round, next_turn
+
+SMALL, LARGE = Lane(64, 64, 8), Lane(256, 256, 8)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Picture:
     """A picture in progress."""
 
-    recipe: Recipe
+    lane: Lane
+    rows: int
+    order: int
+    served: int = 0
 
 
-def picture(width: int, row_class: int, guidance: float) -> Picture:
-    """One of this kind."""
-    recipe = Recipe(
-        model="starter",
-        revision="0",
-        prompt="x",
-        seed=0,
-        steps=1,
-        guidance=guidance,
-        sampler=Sampler.EULER,
-        width=width,
-        height=64,
-        row_class=row_class,
-    )
-    return Picture(recipe)
+LANES = st.builds(
+    Lane,
+    st.sampled_from([64, 128]),
+    st.sampled_from([64, 96]),
+    st.sampled_from([2, 8]),
+    st.sampled_from([0, 0, 0, 5]),
+)
+CROWDS = st.lists(st.tuples(LANES, st.sampled_from([1, 2])), min_size=1, max_size=20)
 
 
-PICTURES = st.builds(picture, st.sampled_from([64, 72]), st.sampled_from([2, 8]), st.floats(0, 5))
+def crowd(kinds: Sequence[tuple[Lane, int]]) -> list[Picture]:
+    """Pictures of these lanes and rows."""
+    return [Picture(lane, rows, order) for order, (lane, rows) in enumerate(kinds)]
 
 
-@given(st.lists(PICTURES, max_size=20))
-def test_every_picture_is_in_one_batch(pictures: list[Picture]) -> None:
-    """None is forgotten and none is painted twice."""
-    batched = [id(one) for batch in batches(pictures) for one in batch]
-    assert sorted(batched) == sorted(map(id, pictures))
+def cost(lane: Lane) -> float:
+    """Seconds for one batch: by its pixels."""
+    return lane.width * lane.height * lane.capacity * 1e-7
 
 
-@given(st.lists(PICTURES, max_size=20))
-def test_a_batch_is_of_one_kind_and_not_too_large(pictures: list[Picture]) -> None:
-    """Same size, same row class, and no more rows than the class has."""
-    for batch in batches(pictures):
-        kinds = {(one.recipe.width, one.recipe.row_class) for one in batch}
-        assert len(kinds) == 1
-        assert sum(rows(one.recipe) for one in batch) <= batch[0].recipe.row_class
+def walk(pictures: list[Picture], ticks: int, before: Round = ()) -> list[Lane]:
+    """Serve so many batches; whose they were."""
+    served = []
+    for tick in range(1, ticks + 1):
+        turn = next_turn(pictures, before, cost)
+        before = turn.after
+        for place in turn.batch:
+            pictures[place] = replace(pictures[place], served=tick)
+        served.append(turn.lane)
+    return served
 
 
-def test_a_grid_is_one_batch() -> None:
-    """Four guided pictures of row class 8 share each forward pass."""
-    assert [len(batch) for batch in batches([picture(64, 8, 5.0)] * 4)] == [4]
-    assert [len(batch) for batch in batches([picture(64, 2, 5.0)] * 4)] == [1] * 4
+@given(CROWDS, st.integers(0, 30))
+def test_a_batch_is_of_one_lane_and_not_too_large(
+    kinds: Sequence[tuple[Lane, int]], ticks: int
+) -> None:
+    """No picture is in it twice, all are of its lane, and its rows are no more than it has."""
+    pictures = crowd(kinds)
+    before: Round = ()
+    for tick in range(1, ticks + 2):
+        turn = next_turn(pictures, before, cost)
+        before = turn.after
+        assert turn.batch
+        assert len(set(turn.batch)) == len(turn.batch)
+        assert {pictures[place].lane for place in turn.batch} == {turn.lane}
+        assert sum(pictures[place].rows for place in turn.batch) <= turn.lane.capacity
+        for place in turn.batch:
+            pictures[place] = replace(pictures[place], served=tick)
+
+
+@given(CROWDS)
+def test_nobody_starves(kinds: Sequence[tuple[Lane, int]]) -> None:
+    """Everybody is served in a time that the others' number and the costs bound."""
+    pictures = crowd(kinds)
+    lanes = {picture.lane for picture in pictures}
+    dearest = max(map(cost, lanes))
+    bound = sum(len(pictures) * (dearest / cost(lane) + 2) for lane in lanes)
+    walk(pictures, int(2 * bound) + 1)
+    assert all(picture.served for picture in pictures)
+
+
+@given(CROWDS)
+def test_the_longest_waiting_of_a_lane_goes_first(kinds: Sequence[tuple[Lane, int]]) -> None:
+    """Whoever is left out of a batch has not waited longer than who is in it, rows permitting."""
+    pictures = crowd(kinds)
+    turn = next_turn(pictures, (), cost)
+    eldest = min(p.order for p in pictures if p.lane == turn.lane)
+    assert eldest in [pictures[place].order for place in turn.batch]
+
+
+def test_time_is_shared_between_sizes() -> None:
+    """One large job and one small one get the same seconds, not the same ticks."""
+    kinds = [(SMALL, 2)] * 4 + [(LARGE, 2)] * 4
+    served = Counter(walk(crowd(kinds), 17 * 20))
+    assert served[SMALL] == 16 * served[LARGE]
+
+
+def test_time_is_shared_between_pictures() -> None:
+    """Three jobs of one size get three times the seconds of the one of another."""
+    twin = Lane(64, 72, 8)
+    served = Counter(walk(crowd([(SMALL, 2)] * 12 + [(twin, 2)] * 4), 400))
+    seconds = {lane: count * cost(lane) for lane, count in served.items()}
+    assert 2.7 < seconds[SMALL] / seconds[twin] < 3.3
+
+
+def test_a_late_job_is_served_soon() -> None:
+    """It does not wait for the end of those that came before it."""
+    pictures = crowd([(SMALL, 2)] * 8)
+    walk(pictures, 50)
+    late = Picture(SMALL, 2, order=99)
+    pictures.append(late)
+    turn = next_turn(pictures, (), cost)
+    assert pictures.index(late) in turn.batch
+
+
+def test_pictures_of_all_rows_share_a_batch() -> None:
+    """Guided ones and unguided ones."""
+    turn = next_turn(crowd([(SMALL, 2), (SMALL, 1), (SMALL, 2), (SMALL, 1)]), (), cost)
+    assert len(turn.batch) == 4
+
+
+def test_who_must_be_alone_is() -> None:
+    """A job that is set apart shares with nobody."""
+    alone = SMALL._replace(apart=3)
+    pictures = crowd([(SMALL, 2), (alone, 2)])
+    assert len(next_turn(pictures, (), cost).batch) == 1

@@ -15,10 +15,10 @@ from engine.contract import (
     Paint,
     Recipe,
     Sampler,
-    row_class,
     size_for,
     size_for_sketch,
 )
+from tests.fake_engine import MODEL
 
 GOOD: dict[str, Any] = {
     "model": "starter",
@@ -103,12 +103,33 @@ def test_a_job_has_one_to_four_pictures(pictures: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pictures", "guided", "rows"),
-    [(1, True, 2), (2, True, 8), (4, True, 8), (1, False, 2), (2, False, 2), (3, False, 8)],
+    ("pictures", "guidance", "side", "rows"),
+    [
+        (1, 5.0, 64, 2),
+        (2, 5.0, 64, 8),
+        (4, 5.0, 64, 8),
+        (1, 1.0, 64, 2),
+        (2, 1.0, 64, 2),
+        (3, 1.0, 64, 8),
+        (4, 5.0, 256, 8),
+        (4, 5.0, 512, 2),
+    ],
 )
-def test_a_request_has_a_row_class(pictures: int, guided: bool, rows: int) -> None:
-    """The smallest that its rows fit in."""
-    assert row_class(pictures, guided=guided) == rows
+def test_a_request_has_a_row_class(pictures: int, guidance: float, side: int, rows: int) -> None:
+    """The smallest of its size that its rows fit in, or the largest."""
+    changes = {"guidance": guidance, "width": side, "height": side}
+    classed = MODEL.classed([Recipe(**(GOOD | changes))] * pictures)
+    assert [recipe.row_class for recipe in classed] == [rows] * pictures
+
+
+def test_a_loaded_engine_has_larger_row_classes() -> None:
+    """Others of the same size share the batches; others of another size do not."""
+    one, other = Recipe(**GOOD), Recipe(**(GOOD | {"width": 72}))
+    assert MODEL.classed_by_load([one], [])[0].row_class == 2
+    assert MODEL.classed_by_load([one], [one] * 3)[0].row_class == 8
+    assert MODEL.classed_by_load([one], [one] * 4)[0].row_class == 16
+    assert MODEL.classed_by_load([one], [one] * 40)[0].row_class == 16
+    assert MODEL.classed_by_load([one], [other] * 4)[0].row_class == 2
 
 
 @given(ratio=st.floats(0.01, 100), native=st.sampled_from([64, 128, 512, 1024]))

@@ -21,7 +21,7 @@ from engine.images import sha256
 from engine.server import bind
 from engine.wire import Connection, event_side
 from tests import tiny_model
-from tests.engine_parts import job, loaded, sketch
+from tests.engine_parts import job, loaded, paintings, sketch
 
 ENGINE = [sys.executable, "-m", "engine"]
 STARTED_WITHIN = 90.0
@@ -87,8 +87,8 @@ def test_jobs_of_a_file_have_folders(tiny: str, tmp_path: Path) -> None:
         "recipes.jsonl",
     }
     [plain] = recipes(out / "plain")
-    again = loaded(tiny).paint(job(plain), lambda _: None, lambda: False)
-    assert sha256((out / "plain" / "0.png").read_bytes()) == again.pictures[0].sha256
+    [again] = paintings(job(plain), loaded(tiny))
+    assert sha256((out / "plain" / "0.png").read_bytes()) == again.sha256
     assert [recipe.subseed for recipe in recipes(out / "drawn")] == [3, 4]
 
 

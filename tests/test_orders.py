@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.contract import Model, Sampler
+from engine.contract import Model, Sampler, Shapes
 from engine.exits import BadUsage
 from engine.images import sha256
 from engine.orders import Order, job, orders
@@ -21,6 +21,7 @@ CARD = Model(
     guidance=5.0,
     sampler=Sampler.DPMPP_2M,
     longest={},
+    shapes=(Shapes(pixels=256 * 256, classes=(2, 8), loaded=(2, 8, 16)),),
     fingerprint="here",
 )
 

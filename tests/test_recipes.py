@@ -128,7 +128,7 @@ def recipe_without(one: Recipe, *names: str) -> dict[str, Any]:
 def test_a_variation_keeps_all_but_some_of_the_noise() -> None:
     """Same seed, four subseeds, 0.15 of their noise."""
     parent = recipe(source="b" * 64, strength=0.4, row_class=2)
-    varied = recipes.vary([parent], chance=SEED_LIMIT - 1)
+    varied = recipes.vary([parent], MODEL, chance=SEED_LIMIT - 1)
     assert [one.subseed for one in varied] == [SEED_LIMIT - 1, 0, 1, 2]
     for one in varied:
         assert one.subseed_strength == 0.15
@@ -140,7 +140,7 @@ def test_a_variation_keeps_all_but_some_of_the_noise() -> None:
 def test_several_parents_get_one_variation_each() -> None:
     """Variation n is like picture n."""
     parents = [recipe(seed=1), recipe(seed=2)]
-    varied = recipes.vary(parents, chance=9)
+    varied = recipes.vary(parents, MODEL, chance=9)
     assert [(one.seed, one.subseed) for one in varied] == [(1, 9), (2, 10)]
 
 
@@ -148,7 +148,7 @@ def test_several_parents_get_one_variation_each() -> None:
 def test_a_variation_of_a_variation_stays_near_it(share: float, chance: int) -> None:
     """Same seed and subseed; four different shares, none its own and none far off."""
     parent = recipe(subseed=3, subseed_strength=share)
-    varied = recipes.vary([parent], chance=chance)
+    varied = recipes.vary([parent], MODEL, chance=chance)
     shares = [one.subseed_strength for one in varied]
     assert len(set(shares)) == 4
     assert all(0.0 <= one <= 1.0 for one in shares)

@@ -12,7 +12,7 @@ from PIL import Image
 from engine.contract import Recipe, Sampler
 from engine.exits import Unpaintable
 from engine.images import png, sha256
-from engine.samplers import Course, longest
+from engine.samplers import course, longest
 from tests.engine_parts import job, painter, pictures, recipe, sketch
 
 LEVELS: Final = 2
@@ -64,7 +64,7 @@ def of_diffusers(wanted: Recipe, source: Image.Image | None = None) -> Image.Ima
 def pipeline_parts() -> dict[str, Any]:
     """The tiny model's components, without a safety checker."""
     pipeline: Any = painter().model
-    return dict(pipeline._pipeline.components) | {"safety_checker": None}
+    return dict(pipeline.pipeline.components) | {"safety_checker": None}
 
 
 def assert_alike(ours: Image.Image, theirs: Image.Image) -> None:
@@ -133,8 +133,4 @@ def test_a_sampler_says_how_many_steps_it_takes(sampler: Sampler) -> None:
     """Those that walk a teacher's steps cannot take more of them than there are."""
     assert longest(painter().model.scheduler_config)[sampler] == 50
     with pytest.raises(Unpaintable, match="cannot take 51 steps"):
-        Course(
-            recipe(sampler=sampler, steps=51),
-            painter().model.scheduler_config,
-            torch.device("cpu"),
-        )
+        course(recipe(sampler=sampler, steps=51), painter().model.scheduler_config)

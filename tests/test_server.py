@@ -21,12 +21,12 @@ from engine.contract import (
     Rejected,
     Stepped,
 )
-from engine.exits import DeviceBroken, PortTaken
+from engine.exits import EngineError, PortTaken
 from engine.images import sha256
 from engine.server import Reception, bind
 from engine.wire import Connection, event_side
 from engine.worker import Worker
-from tests.engine_parts import job, painter, recipe
+from tests.engine_parts import at_work, job, painter, recipe
 
 TOKEN = "a secret of two processes"  # noqa: S105 - of this test alone
 
@@ -55,8 +55,8 @@ class Engine:
 @pytest.fixture
 async def engine() -> AsyncIterator[Engine]:
     """A running engine with the tiny model."""
-    fatal: list[DeviceBroken] = []
-    worker = Worker(painter(), fatal.append)
+    fatal: list[EngineError] = []
+    worker = Worker(at_work(), fatal.append)
     reception = Reception(worker, Ready(painter().model.card), TOKEN)
     listening = bind(0)
     server = await asyncio.start_server(reception.welcome, sock=listening)

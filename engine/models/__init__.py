@@ -1,7 +1,7 @@
 """Models: each family loads and runs behind one protocol."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from PIL import Image
@@ -22,6 +22,9 @@ class PaintModel(Protocol):
     hardware: Hardware
     scheduler_config: Mapping[str, object]
     """Of the model's own scheduler: what every sampler is made from."""
+
+    pipeline: Any
+    """diffusers' own, of the same parts: to compare with."""
 
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int, int]:
         """The latents of one picture of this many pixels."""

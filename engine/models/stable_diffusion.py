@@ -1,6 +1,7 @@
 """Stable Diffusion 1 and 2, loaded and run by diffusers' own parts."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import torch
@@ -11,7 +12,7 @@ from PIL import Image
 from safetensors import SafetensorError
 from transformers import CLIPTextModel
 
-from engine.contract import Model, Sampler
+from engine.contract import SIZE_LARGEST, Model, Sampler, Shapes
 from engine.exits import EngineError, ModelBroken, Unpaintable
 from engine.hardware import Hardware, out_of_memory
 from engine.models.files import STARTER, Files
@@ -20,6 +21,8 @@ from engine.samplers import longest
 
 FAMILIES: Final = ("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline")
 LARGEST_AT_LEAST: Final = 768 * 768
+TEXTS: Final = 256
+"""Prompts that are remembered as the model sees them."""
 _DAMAGE: Final = (
     OSError,
     ValueError,
@@ -40,20 +43,24 @@ class StableDiffusion:
         self.card = card
         self.hardware = hardware
         self.scheduler_config: Mapping[str, object] = pipeline.scheduler.config
-        self._pipeline = pipeline
+        self.pipeline = pipeline
         self._unet = pipeline.unet
         self._vae = pipeline.vae
+        self._texts = lru_cache(TEXTS)(self._read)
         self._pixels: Any = VaeImageProcessor(vae_scale_factor=pipeline.vae_scale_factor)
         self._checker = Checker(pipeline.safety_checker, pipeline.feature_extractor, hardware)
 
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int, int]:
         """The latents of one picture of this many pixels."""
-        factor = self._pipeline.vae_scale_factor
+        factor = self.pipeline.vae_scale_factor
         return 1, self._unet.config.in_channels, height // factor, width // factor
 
     def read(self, prompt: str) -> torch.Tensor:
         """The prompt as the model sees it: (1, tokens, channels). Long ones are cut off."""
-        text: torch.Tensor = self._pipeline.encode_prompt(
+        return self._texts(prompt)
+
+    def _read(self, prompt: str) -> torch.Tensor:
+        text: torch.Tensor = self.pipeline.encode_prompt(
             prompt, self.hardware.device, 1, do_classifier_free_guidance=False
         )[0]
         return text
@@ -115,9 +122,26 @@ def load(files: Files, hardware: Hardware) -> StableDiffusion:
         guidance=5.0 if starter else 7.5,
         sampler=Sampler.DPMPP_2M,
         longest=longest(pipeline.scheduler.config),
+        shapes=_shapes(hardware),
         fingerprint=hardware.fingerprint,
     )
     return StableDiffusion(pipeline, card, hardware)
+
+
+def _shapes(hardware: Hardware) -> tuple[Shapes, ...]:
+    """Batches pay while they are small beside the hardware: on an H100 Stable Diffusion 1.5 paints
+    up to 12 times as much in batches at 256 x 256, 3 times at 512 x 512, 1.4 times at 768 x 768.
+
+    On a GPU a batch of 8 small rows takes hardly longer than one of 2, so small pictures have one
+    class only, and all share all batches.
+    """
+    small = (8,) if hardware.device.type == "cuda" else (2, 8)
+    return (
+        Shapes(pixels=256 * 256, classes=small, loaded=(2, 8, 16)),
+        Shapes(pixels=512 * 512, classes=(2, 8), loaded=(2, 8, 16)),
+        Shapes(pixels=768 * 768, classes=(2, 4), loaded=(2, 4)),
+        Shapes(pixels=SIZE_LARGEST * SIZE_LARGEST, classes=(2,), loaded=(2,)),
+    )
 
 
 def _pipeline(files: Files, hardware: Hardware) -> Any:  # noqa: ANN401 - diffusers has no types

@@ -1,0 +1,155 @@
+"""The benchmark's run, its table and its JSON."""
+
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from engine.bench.loads import Crowd, Ended
+from engine.bench.ways import Diffusers, Engine, Way
+from engine.bench.workloads import WORKLOADS
+from engine.contract import Paint
+from engine.models import PaintModel
+
+SHORT: Final = 4
+"""Steps of a job whose latency among long ones is looked at by itself."""
+CHECKED: Final = 8
+"""Jobs of each load that are painted again alone, to compare their bits."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to measure."""
+
+    workloads: Sequence[str]
+    pictures: Sequence[int]
+    people: Sequence[int]
+    rates: Sequence[float]
+    """Of arrival, as shares of what diffusers manages one by one."""
+    jobs: int
+    """In each load."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one way of painting did with one load."""
+
+    who: str
+    workload: str
+    pictures_a_job: int
+    load: str
+    pictures_a_second: float
+    p50: float
+    """Seconds from a job's coming to its end; half of the jobs took less."""
+    p95: float
+    p95_short: float | None
+    """The same for jobs of SHORT steps, where there are such."""
+    padding: float | None
+    """Share of the rows that were nobody's."""
+    same_bits: float | None
+    """Share of the pictures that come out the same when they are painted alone."""
+    besides: float | None
+    """Share of the ticks' time that was not the model's."""
+
+
+def run(model: PaintModel, pipeline: Any, asked: Asked) -> Iterator[Result]:  # noqa: ANN401
+    """Measure, load by load."""
+    for name in asked.workloads:
+        for pictures in asked.pictures:
+            jobs = [WORKLOADS[name](model.card, pictures, nth) for nth in range(asked.jobs)]
+            for load in _loads(pipeline, jobs, asked):
+                for way in _ways(model, pipeline):
+                    Crowd(way, jobs[:2]).closed_loop(1)  # warm
+                    yield _result(way, name, pictures, load, load.meet(Crowd(way, jobs)))
+                    way.close()
+
+
+def _ways(model: PaintModel, pipeline: Any) -> Iterator[Way]:  # noqa: ANN401 # has no types
+    yield Diffusers(pipeline, together=False)
+    yield Diffusers(pipeline, together=True)
+    yield Engine(model, adaptive=False)
+    yield Engine(model, adaptive=True)
+
+
+@dataclass(frozen=True)
+class Load:
+    """How jobs come: from so many people in a closed loop, or so many a second."""
+
+    name: str
+    people: int = 0
+    rate: float = 0.0
+
+    def meet(self, crowd: Crowd) -> list[Ended]:
+        """Hand over the jobs."""
+        return crowd.closed_loop(self.people) if self.people else crowd.arriving(self.rate)
+
+
+def _loads(pipeline: Any, jobs: list[Paint], asked: Asked) -> Iterator[Load]:  # noqa: ANN401
+    for people in asked.people:
+        yield Load(f"{people} people", people=people)
+    if not asked.rates:
+        return
+    serial = Diffusers(pipeline, together=False)
+    ended = Crowd(serial, jobs).closed_loop(1)
+    serial.close()
+    capacity = len(ended) / sum(each.seconds for each in ended)
+    for share in asked.rates:
+        yield Load(f"Poisson {share:g}", rate=share * capacity)
+
+
+def _result(way: Way, workload: str, pictures: int, load: Load, ended: list[Ended]) -> Result:
+    seconds = max(each.went for each in ended) - min(each.came for each in ended)
+    short = [each.seconds for each in ended if each.job.recipes[0].steps == SHORT]
+    return Result(
+        who=way.name,
+        workload=workload,
+        pictures_a_job=pictures,
+        load=load.name,
+        pictures_a_second=len(ended) * pictures / seconds,
+        p50=statistics.median(each.seconds for each in ended),
+        p95=_p95([each.seconds for each in ended]),
+        p95_short=_p95(short) if short and len(short) < len(ended) else None,
+        padding=way.padding() if isinstance(way, Engine) else None,
+        same_bits=_same_bits(way, ended) if isinstance(way, Engine) else None,
+        besides=way.besides() if isinstance(way, Engine) else None,
+    )
+
+
+def _same_bits(engine: Engine, ended: Sequence[Ended]) -> float:
+    """Paint some of the pictures again, each alone, in the row class that it was painted in."""
+    same = []
+    for each in ended[:: max(1, len(ended) // CHECKED)]:
+        for recipe, digest in zip(each.recipes, each.digests, strict=True):
+            same.append(engine.alone(recipe, each.job.source) == digest)
+    return sum(same) / len(same)
+
+
+def _p95(seconds: Sequence[float]) -> float:
+    ordered = sorted(seconds)
+    return ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
+
+
+_COLUMNS: Final = (
+    ("who", "", 30, "{}"),
+    ("workload", "load", 5, "{}"),
+    ("pictures_a_job", "each", 5, "{}"),
+    ("load", "", 14, "{}"),
+    ("pictures_a_second", "pictures/s", 11, "{:.2f}"),
+    ("p50", "p50 s", 8, "{:.2f}"),
+    ("p95", "p95 s", 8, "{:.2f}"),
+    ("p95_short", "of 4 steps", 11, "{:.2f}"),
+    ("padding", "padding", 8, "{:.0%}"),
+    ("same_bits", "same bits", 10, "{:.0%}"),
+    ("besides", "besides model", 13, "{:.1%}"),
+)
+HEAD: Final = "".join(head.ljust(wide) for _, head, wide, _ in _COLUMNS).rstrip() + "\n"
+
+
+def line(result: Result) -> str:
+    """One line of the table."""
+    values = asdict(result)
+    cells = (
+        ("" if values[name] is None else form.format(values[name])).ljust(wide)
+        for name, _, wide, form in _COLUMNS
+    )
+    return "".join(cells).rstrip() + "\n"

@@ -1,0 +1,187 @@
+"""The engine and its rivals, each a way of having jobs painted."""
+
+import io
+import logging
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+import msgspec
+import torch
+from diffusers import StableDiffusionImg2ImgPipeline
+from PIL import Image
+
+from engine import previews, samplers
+from engine.contract import Event, Failed, Paint, Painted, Recipe
+from engine.finishing import Finisher
+from engine.images import png, sha256
+from engine.models import PaintModel
+from engine.painter import Painter
+from engine.sketches import fit
+from engine.tickets import Report, Ticket
+from engine.worker import Worker
+
+AT_ONCE: Final = 1024
+BATCH_LIMIT: Final = 8
+"""Pictures in one call of a pipeline that paints equal jobs together."""
+log = logging.getLogger(__name__)
+
+Done = Callable[[list[Recipe], list[str]], None]
+"""Called, in any thread, with the recipes as they were painted and the pictures' digests."""
+
+
+class Way(Protocol):
+    """Takes jobs, and says when each has ended."""
+
+    name: str
+
+    def submit(self, job: Paint, done: Done) -> None:
+        """Take it; `done` hears of its end."""
+
+    def close(self) -> None:
+        """Take no more."""
+
+
+class Engine:
+    """Ours."""
+
+    def __init__(self, model: PaintModel, *, adaptive: bool) -> None:
+        self.name = "engine, adaptive" if adaptive else "engine, exact"
+        finisher = Finisher(model, previews.fitted(model))
+        self._in_model = 0.0
+        self._predict = model.predict
+        model.predict = self._timed  # type: ignore[method-assign]
+        self.painter = Painter(model, finisher, adaptive=adaptive, at_once=AT_ONCE)
+        self._worker = Worker(self.painter, _give_up)
+
+    def submit(self, job: Paint, done: Done) -> None:
+        """Hand it to the worker."""
+        self._worker.submit(job, _hearing(done, job))
+
+    def close(self) -> None:
+        """End its threads."""
+        self._worker.close()
+        self.painter.model.predict = self._predict  # type: ignore[method-assign]
+
+    def _timed(
+        self, latents: torch.Tensor, timesteps: torch.Tensor, text: torch.Tensor
+    ) -> torch.Tensor:
+        before = time.monotonic()
+        predicted = self._predict(latents, timesteps, text)
+        self._in_model += time.monotonic() - before
+        return predicted
+
+    def alone(self, recipe: Recipe, source: bytes | None) -> str:
+        """The digest of this picture when nothing else is painted."""
+        ended: queue.Queue[str] = queue.Queue()
+        job = Paint(job="alone", attempt=1, recipes=(recipe,), source=source, previews=False)
+        painter = Painter(self.painter.model, self.painter.finisher)
+        painter.admit(Ticket(job, _hearing(lambda _, digests: ended.put(digests[0]), job)))
+        while painter.tickets:
+            painter.tick()
+        return ended.get()
+
+    def padding(self) -> float:
+        """Share of all rows so far that were nobody's."""
+        return 1 - self.painter.rows_used / self.painter.rows_given
+
+    def besides(self) -> float:
+        """Share of the ticks' time so far that was not spent in the model."""
+        return 1 - self._in_model / self.painter.seconds
+
+
+def _hearing(done: Done, job: Paint) -> Report:
+    """Calls `done` at the end of this job."""
+
+    def hear(event: Event) -> None:
+        if isinstance(event, Painted):
+            recipes = [
+                msgspec.structs.replace(recipe, row_class=picture.row_class)
+                for recipe, picture in zip(job.recipes, event.pictures, strict=True)
+            ]
+            done(recipes, [picture.sha256 for picture in event.pictures])
+        elif isinstance(event, Failed):
+            _give_up(event.reason)
+
+    return hear
+
+
+class Diffusers:
+    """diffusers' own pipelines, one call after another, in a thread of their own."""
+
+    def __init__(self, pipeline: Any, *, together: bool) -> None:  # noqa: ANN401 # has no types
+        self.name = "diffusers, equal jobs together" if together else "diffusers, one by one"
+        self._pipeline = pipeline
+        self._sketching = StableDiffusionImg2ImgPipeline(**pipeline.components)
+        self._together = together
+        self._waiting: list[tuple[Paint, Done]] = []
+        self._changed = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def submit(self, job: Paint, done: Done) -> None:
+        """First come, first served."""
+        with self._changed:
+            self._waiting.append((job, done))
+            self._changed.notify()
+
+    def close(self) -> None:
+        """End its thread."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while batch := self._next():
+            recipes = [recipe for job, _ in batch for recipe in job.recipes]
+            digests = self._paint(recipes, batch[0][0].source)
+            for job, done in batch:
+                done(list(job.recipes), [digests.pop(0) for _ in job.recipes])
+
+    def _next(self) -> list[tuple[Paint, Done]]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closing)
+            if not self._waiting:
+                return []
+            first = self._waiting[0][0]
+            alike = [entry for entry in self._waiting if _alike(entry[0], first)]
+            room = max(1, BATCH_LIMIT // len(first.recipes))
+            batch = alike[: room if self._together else 1]
+            self._waiting = [entry for entry in self._waiting if entry not in batch]
+            return batch
+
+    def _paint(self, recipes: list[Recipe], source: bytes | None) -> list[str]:
+        first = recipes[0]
+        options: dict[str, Any] = {
+            "prompt": [recipe.prompt for recipe in recipes],
+            "negative_prompt": [recipe.negative for recipe in recipes],
+            "num_inference_steps": first.steps,
+            "guidance_scale": first.guidance,
+            "generator": [torch.Generator("cpu").manual_seed(recipe.seed) for recipe in recipes],
+        }
+        config = self._pipeline.scheduler.config
+        if source is None:
+            self._pipeline.scheduler = samplers.make(first.sampler, config)
+            images = self._pipeline(**options, width=first.width, height=first.height).images
+        else:
+            self._sketching.scheduler = samplers.make(first.sampler, config)
+            with Image.open(io.BytesIO(source)) as image:
+                fitted = fit(image.convert("RGB"), first.width, first.height)
+            images = self._sketching(**options, image=fitted, strength=first.strength).images
+        return [sha256(png(image)) for image in images]
+
+
+def _alike(one: Paint, other: Paint) -> bool:
+    """May one call of a pipeline paint both?"""
+    plain = [msgspec.structs.replace(job.recipes[0], prompt="x", seed=0) for job in (one, other)]
+    return plain[0] == plain[1] and len(one.recipes) == len(other.recipes)
+
+
+def _give_up(reason: object) -> None:
+    log.critical("The benchmark cannot go on: %s", reason)
+    os._exit(1)

@@ -1,0 +1,89 @@
+"""What the benchmark has painted."""
+
+import random
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+from PIL import Image
+
+from engine.contract import Model, Paint, Recipe, Sampler
+from engine.images import png, sha256
+
+PROMPTS: Final = ("a red house on the grass", "a blue boat at night", "a cat in the snow")
+MIXED_STEPS: Final = (4, 20, 30, 50)
+MIXED_SAMPLERS: Final = (
+    Sampler.EULER,
+    Sampler.EULER_A,
+    Sampler.DDIM,
+    Sampler.DPMPP_2M,
+    Sampler.UNIPC,
+    Sampler.PNDM,
+)
+SKETCHED: Final = 0.3
+UNGUIDED: Final = 0.2
+
+
+def like_each_other(model: Model, pictures: int, nth: int) -> Paint:
+    """Workload A: 20 steps with guidance, in one sampler and size."""
+    return _job(model, pictures, nth, steps=20, sampler=Sampler.EULER)
+
+
+def mixed(model: Model, pictures: int, nth: int) -> Paint:
+    """Workload B: sizes, steps, samplers, sketches, with and without guidance."""
+    rng = random.Random(nth)  # noqa: S311 # a seed, not a secret
+    side, long = model.native, model.native * 3 // 2
+    sketched = rng.random() < SKETCHED
+    return _job(
+        model,
+        pictures,
+        nth,
+        steps=MIXED_STEPS[nth % len(MIXED_STEPS)],
+        sampler=rng.choice(MIXED_SAMPLERS),
+        size=rng.choice([(side, side), (side, long), (long, side)]),
+        guidance=1.0 if rng.random() < UNGUIDED else model.guidance,
+        sketch=_sketch(model.native) if sketched else None,
+    )
+
+
+Workload = Callable[[Model, int, int], Paint]
+"""Of the model, the pictures in each job, and the job's number."""
+
+
+def _job(
+    model: Model,
+    pictures: int,
+    nth: int,
+    *,
+    steps: int,
+    sampler: Sampler,
+    size: tuple[int, int] | None = None,
+    guidance: float | None = None,
+    sketch: bytes | None = None,
+) -> Paint:
+    width, height = size or (model.native, model.native)
+    first = Recipe(
+        model=model.name,
+        revision=model.revision,
+        prompt=PROMPTS[nth % len(PROMPTS)],
+        seed=1000 * nth,
+        steps=steps,
+        guidance=model.guidance if guidance is None else guidance,
+        sampler=sampler,
+        width=width,
+        height=height,
+        source=sha256(sketch) if sketch else None,
+        strength=0.75 if sketch else None,
+        row_class=2,
+    )
+    recipes = [msgspec.structs.replace(first, seed=first.seed + n) for n in range(pictures)]
+    return Paint(
+        job=str(nth), attempt=1, recipes=model.classed(recipes), source=sketch, previews=False
+    )
+
+
+def _sketch(side: int) -> bytes:
+    return png(Image.linear_gradient("L").resize((side, side)).convert("RGB"))
+
+
+WORKLOADS: Final[dict[str, Workload]] = {"A": like_each_other, "B": mixed}
