@@ -6,6 +6,7 @@ from itertools import accumulate
 import torch
 from PIL import Image
 
+from engine.batch import rows
 from engine.contract import Recipe
 from engine.models import PaintModel
 from engine.noise import Noise
@@ -42,9 +43,10 @@ class Canvas:
         self.course = course(recipe, desk.model.scheduler_config)
         self.done = 0
         self._fresh: torch.Tensor | None = None
-        self.text = _texts(recipe, desk.model)
-        """(1 or 2, tokens, channels): without the prompt, if the picture is guided, and with it."""
-        self._noise = Noise(recipe, desk.model.hardware.dtype)
+        self.words = desk.model.words(recipe)
+        """For 2 rows, if the picture is guided, or 1."""
+        self._dtype = desk.model.hardware.dtype
+        self._noise = Noise(recipe)
         shape = desk.model.latent_shape(recipe.width, recipe.height)
         self.registers = torch.zeros(REGISTERS, *shape[1:], device=desk.model.hardware.device)
         """(REGISTERS, channels, height / 8, width / 8), float32; the first is the picture."""
@@ -76,7 +78,7 @@ class Canvas:
         """(channels, height / 8, width / 8), from the picture's own generator: for the next step,
         and the same again until that is done."""
         if self._fresh is None:
-            self._fresh = self._noise.own(self.latents.shape)[0].to(self.registers)
+            self._fresh = self._noise.own(self.latents.shape, self._dtype)[0].to(self.registers)
         return self._fresh
 
     def advance(self, registers: torch.Tensor, guess: torch.Tensor) -> None:
@@ -84,18 +86,14 @@ class Canvas:
         self.registers, self.guess, self._fresh = registers, guess, None
         self.done += 1
 
-    def _start(self, desk: Desk, shape: tuple[int, ...]) -> torch.Tensor:
+    def _start(self, desk: Desk, shape: Sequence[int]) -> torch.Tensor:
         device, start = desk.model.hardware.device, self.course.start
         if self.recipe.strength is None:
-            return self._noise.draw(shape).to(device) * start.other
+            return self._noise.draw(shape, self._dtype).to(device) * start.other
         mean, deviation = desk.encode(self.recipe.width, self.recipe.height)
-        source = desk.model.scale(mean + deviation * self._noise.draw(shape).to(device))
-        return source * start.one + self._noise.draw(shape).to(device) * start.other
-
-
-def _texts(recipe: Recipe, model: PaintModel) -> torch.Tensor:
-    told = model.read(recipe.prompt)
-    return torch.cat([model.read(recipe.negative), told]) if recipe.guided else told
+        drawn = self._noise.draw(shape, mean.dtype).to(device)
+        source = desk.model.scale(mean + deviation * drawn)
+        return source * start.one + self._noise.draw(shape, self._dtype).to(device) * start.other
 
 
 def evaluate(model: PaintModel, canvases: Sequence[Canvas]) -> None:
@@ -107,12 +105,14 @@ def evaluate(model: PaintModel, canvases: Sequence[Canvas]) -> None:
     """
     device, dtype = model.hardware.device, model.hardware.dtype
     numbers = _Numbers(canvases, device)
-    rows = _Rows(canvases, device)
+    batch = _Rows(canvases, device)
     sources = torch.stack([_sources(canvas) for canvas in canvases])
     seen = sources[:, 0] * numbers.scale
-    predicted = model.predict(seen[rows.owners].to(dtype), numbers.timestep[rows.owners], rows.text)
+    predicted = model.predict(
+        seen[batch.owners].to(dtype), numbers.timestep[batch.owners], batch.words
+    )
     # Classifier-free guidance (Ho and Salimans 2022, https://arxiv.org/abs/2207.12598).
-    without, told = predicted.float()[rows.without], predicted.float()[rows.told]
+    without, told = predicted.float()[batch.without], predicted.float()[batch.told]
     sources[:, PREDICTION] = without + numbers.guidance * (told - without)
     registers = torch.zeros_like(sources[:, :REGISTERS])
     for column in range(SOURCES):
@@ -156,12 +156,15 @@ class _Rows:
     """Which rows of the batch belong to which picture."""
 
     def __init__(self, canvases: Sequence[Canvas], device: torch.device) -> None:
-        counts = [len(canvas.text) for canvas in canvases]
+        counts = [rows(canvas.recipe) for canvas in canvases]
         spare = canvases[0].recipe.row_class - sum(counts)
         ends = list(accumulate(counts))
         owners = [place for place, count in enumerate(counts) for _ in range(count)]
-        text = torch.cat([canvas.text for canvas in canvases])
-        self.text = torch.cat([text, text[:1].expand(spare, -1, -1)])
+        told = [canvas.words for canvas in canvases]
+        self.words = {
+            name: torch.cat([*(words[name] for words in told), *[told[0][name][:1]] * spare])
+            for name in told[0]
+        }
         self.owners = torch.tensor(owners + [0] * spare, device=device)
         self.told = torch.tensor([end - 1 for end in ends], device=device)
         self.without = torch.tensor(

@@ -82,7 +82,7 @@ class Finisher:
         ticket.paint(tuple(pictures), time.monotonic() - ticket.began)
 
     def _painting(self, canvas: Canvas) -> Painting:
-        picture = self._model.decode(canvas.latents.to(self._model.hardware.dtype))
+        picture = self._model.decode(canvas.latents)
         blocked = self._model.flagged(picture)
         data = png(picture)
         return Painting(

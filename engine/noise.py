@@ -1,6 +1,7 @@
 """Seeded noise: one CPU generator for each picture, drawn in the order of diffusers' pipelines."""
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 import torch
@@ -18,22 +19,21 @@ class Noise:
     and the subseed's draws; what a sampler adds later comes from the seed alone.
     """
 
-    def __init__(self, recipe: Recipe, dtype: torch.dtype) -> None:
+    def __init__(self, recipe: Recipe) -> None:
         self._seeded = torch.Generator("cpu").manual_seed(recipe.seed)
         self._subseeded = torch.Generator("cpu").manual_seed(recipe.subseed)
         self._strength = recipe.subseed_strength
-        self._dtype = dtype
 
-    def own(self, shape: tuple[int, ...]) -> torch.Tensor:
+    def own(self, shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
         """The seed's next numbers, normally distributed, on the CPU."""
-        return torch.randn(shape, generator=self._seeded, dtype=self._dtype)
+        return torch.randn(*shape, generator=self._seeded, dtype=dtype)
 
-    def draw(self, shape: tuple[int, ...]) -> torch.Tensor:
+    def draw(self, shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
         """The next mixture of both seeds' numbers, on the CPU."""
-        own = self.own(shape)
+        own = self.own(shape, dtype)
         if self._strength == 0.0:
             return own
-        other = torch.randn(shape, generator=self._subseeded, dtype=self._dtype)
+        other = torch.randn(*shape, generator=self._subseeded, dtype=dtype)
         return slerp(own, other, self._strength)
 
 

@@ -6,6 +6,7 @@ walk of the scheduler over unit impulses, in float64, gives all weights of all s
 multiplication and addition of tensors serves pictures of all samplers together.
 """
 
+import copy
 import inspect
 import json
 from collections.abc import Iterator, Mapping
@@ -87,8 +88,14 @@ class Course:
 
 def make(sampler: Sampler, config: Mapping[str, object]) -> Any:  # noqa: ANN401 - has no type
     """A fresh scheduler of diffusers, from the model's own scheduler config."""
+    return copy.deepcopy(_template(sampler, json.dumps(dict(config))))
+
+
+@lru_cache(maxsize=64)
+def _template(sampler: Sampler, config: str) -> Any:  # noqa: ANN401 - schedulers have no type
+    """Kept, because some take long to make."""
     name, named = _MADE_OF[sampler]
-    return getattr(diffusers, name).from_config(config, **named)
+    return getattr(diffusers, name).from_config(json.loads(config), **named)
 
 
 def longest(config: Mapping[str, object]) -> dict[Sampler, int]:

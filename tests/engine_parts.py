@@ -25,7 +25,7 @@ from engine.contract import (
     Sampler,
 )
 from engine.finishing import Finisher
-from engine.models import PaintModel
+from engine.models import PaintModel, Words
 from engine.painter import AT_ONCE, Painter
 from engine.tickets import Report, Ticket
 from tests import tiny_model
@@ -61,9 +61,9 @@ def predicting(by: Painter, act: Callable[[torch.Tensor], object]) -> Iterator[N
     """Before each forward pass, its texts (rows, tokens, channels) go through `act`."""
     predict = by.model.predict
 
-    def acting(latents: torch.Tensor, timesteps: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
-        act(text)
-        return predict(latents, timesteps, text)
+    def acting(latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
+        act(words["encoder_hidden_states"])
+        return predict(latents, timesteps, words)
 
     by.model.predict = acting  # type: ignore[method-assign]
     try:

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from bot.playground import Fault, Upload
+from bot.policy import LIMITS
 from tests.fake_engine import FakeEngine, flat
 from tests.house import House, eventually
 from tests.samples import encoded
@@ -181,19 +182,22 @@ async def test_a_person_cannot_flood_the_bot(house: House, engine: FakeEngine) -
 async def test_those_who_wait_see_their_place(house: House, engine: FakeEngine) -> None:
     """And two people take turns."""
     engine.gate.clear()
+    crowd = [house.discord.person(name) for name in ("Cy", "Dee")]
+    first = [await crowd[nth % 2].slash("imagine", prompt="first") for nth in range(LIMITS.at_once)]
+    await house.discord.until(lambda: len(engine.paints) == LIMITS.at_once, why="all are at work")
     ben = house.discord.person("Ben")
     mine = [await house.ada.slash("imagine", prompt=f"ada {n}") for n in range(3)]
     for one in mine:
         await one.acknowledged()
     bens = await ben.slash("imagine", prompt="ben 0")
     await house.discord.until(
-        lambda: bens.response and "Waiting: 1 ahead" in bens.response.content,
+        lambda: bens.response and f"Waiting: {LIMITS.at_once + 1} ahead" in bens.response.content,
         why="Ben's place",
     )
     engine.gate.set()
-    for one in (*mine, bens):
+    for one in (*first, *mine, bens):
         await house.result(one)
-    assert [paint.recipes[0].prompt for paint in engine.paints] == [
+    assert [paint.recipes[0].prompt for paint in engine.paints[LIMITS.at_once :]] == [
         "ada 0",
         "ben 0",
         "ada 1",

@@ -6,13 +6,21 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    EulerDiscreteScheduler,
+    PNDMScheduler,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+    UNet2DConditionModel,
+)
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
 from transformers import (
     CLIPConfig,
     CLIPImageProcessor,
     CLIPTextConfig,
     CLIPTextModel,
+    CLIPTextModelWithProjection,
     CLIPTokenizer,
     CLIPVisionConfig,
 )
@@ -48,14 +56,41 @@ def save(
             steps_offset=1,
         ),
         safety_checker=_checker(threshold),
-        feature_extractor=CLIPImageProcessor(
-            size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}
-        ),
+        feature_extractor=_extractor(),
     )
     if change is not None:
         with torch.no_grad():
             change(pipeline)
     pipeline.save_pretrained(folder)
+    return folder
+
+
+def save_xl(folder: Path, threshold: float = NEVER) -> Path:
+    """Write an SDXL as a diffusers folder, with a checker beside it."""
+    torch.manual_seed(21)
+    words = folder.parent / "words"
+    words.mkdir(parents=True, exist_ok=True)
+    pipeline = StableDiffusionXLPipeline(
+        vae=_autoencoder(),
+        text_encoder=_text_encoder(),
+        text_encoder_2=CLIPTextModelWithProjection(_text_config()),
+        tokenizer=_tokenizer(words),
+        tokenizer_2=_tokenizer(words),
+        unet=_unet(
+            cross_attention_dim=2 * WIDTH,
+            addition_embed_type="text_time",
+            addition_time_embed_dim=8,
+            projection_class_embeddings_input_dim=6 * 8 + WIDTH,
+            transformer_layers_per_block=(1, 2),
+        ),
+        scheduler=EulerDiscreteScheduler(
+            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1
+        ),
+        add_watermarker=False,
+    )
+    pipeline.save_pretrained(folder)
+    _checker(threshold).save_pretrained(folder / "safety_checker")
+    _extractor().save_pretrained(folder / "feature_extractor")
     return folder
 
 
@@ -71,35 +106,43 @@ def _autoencoder() -> Any:  # noqa: ANN401 - diffusers has no types
     )
 
 
-def _unet() -> Any:  # noqa: ANN401 - diffusers has no types
-    return UNet2DConditionModel(
-        sample_size=8,
-        in_channels=4,
-        out_channels=4,
-        block_out_channels=(16, 32),
-        layers_per_block=1,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=WIDTH,
-        attention_head_dim=8,
-        norm_num_groups=4,
-    )
+def _unet(**changes: Any) -> Any:  # noqa: ANN401 - diffusers has no types
+    options: dict[str, Any] = {
+        "sample_size": 8,
+        "in_channels": 4,
+        "out_channels": 4,
+        "block_out_channels": (16, 32),
+        "layers_per_block": 1,
+        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+        "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+        "cross_attention_dim": WIDTH,
+        "attention_head_dim": 8,
+        "norm_num_groups": 4,
+    }
+    return UNet2DConditionModel(**(options | changes))
 
 
 def _text_encoder() -> Any:  # noqa: ANN401 - built from an untyped config
-    return CLIPTextModel(
-        CLIPTextConfig(
-            vocab_size=len(_vocabulary()),
-            hidden_size=WIDTH,
-            intermediate_size=WIDTH,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            max_position_embeddings=TOKENS,
-            bos_token_id=0,
-            eos_token_id=1,
-            pad_token_id=1,
-        )
+    return CLIPTextModel(_text_config())
+
+
+def _text_config() -> CLIPTextConfig:
+    return CLIPTextConfig(
+        vocab_size=len(_vocabulary()),
+        hidden_size=WIDTH,
+        intermediate_size=WIDTH,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=TOKENS,
+        projection_dim=WIDTH,
+        bos_token_id=0,
+        eos_token_id=1,
+        pad_token_id=1,
     )
+
+
+def _extractor() -> Any:  # noqa: ANN401 - transformers has no types here
+    return CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
 
 
 def _vocabulary() -> list[str]:

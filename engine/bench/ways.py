@@ -11,14 +11,14 @@ from typing import Any, Final, Protocol
 
 import msgspec
 import torch
-from diffusers import StableDiffusionImg2ImgPipeline
+from diffusers import AutoPipelineForImage2Image
 from PIL import Image
 
 from engine import previews, samplers
 from engine.contract import Event, Failed, Paint, Painted, Recipe
 from engine.finishing import Finisher
 from engine.images import png, sha256
-from engine.models import PaintModel
+from engine.models import PaintModel, Words
 from engine.painter import Painter
 from engine.sketches import fit
 from engine.tickets import Report, Ticket
@@ -66,11 +66,9 @@ class Engine:
         self._worker.close()
         self.painter.model.predict = self._predict  # type: ignore[method-assign]
 
-    def _timed(
-        self, latents: torch.Tensor, timesteps: torch.Tensor, text: torch.Tensor
-    ) -> torch.Tensor:
+    def _timed(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
         before = time.monotonic()
-        predicted = self._predict(latents, timesteps, text)
+        predicted = self._predict(latents, timesteps, words)
         self._in_model += time.monotonic() - before
         return predicted
 
@@ -115,7 +113,7 @@ class Diffusers:
     def __init__(self, pipeline: Any, *, together: bool) -> None:  # noqa: ANN401 # has no types
         self.name = "diffusers, equal jobs together" if together else "diffusers, one by one"
         self._pipeline = pipeline
-        self._sketching = StableDiffusionImg2ImgPipeline(**pipeline.components)
+        self._sketching = AutoPipelineForImage2Image.from_pipe(pipeline)
         self._together = together
         self._waiting: list[tuple[Paint, Done]] = []
         self._changed = threading.Condition()

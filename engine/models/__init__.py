@@ -1,19 +1,23 @@
 """Models: each family loads and runs behind one protocol."""
 
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Any, Protocol
 
 import torch
 from PIL import Image
 
-from engine.contract import Model
+from engine.contract import Model, Recipe
 from engine.exits import ModelBroken
 from engine.hardware import Hardware
 from engine.models.files import Files
 
+Words = Mapping[str, torch.Tensor]
+"""What a model is told beside latents and time: tensors whose first dimension is the row."""
+
 
 class PaintModel(Protocol):
-    """A loaded model: text and latents in, predictions and pictures out.
+    """A loaded model: words and latents in, predictions and pictures out.
 
     Latents have the shape (rows, channels, height / 8, width / 8).
     """
@@ -22,15 +26,14 @@ class PaintModel(Protocol):
     hardware: Hardware
     scheduler_config: Mapping[str, object]
     """Of the model's own scheduler: what every sampler is made from."""
-
     pipeline: Any
     """diffusers' own, of the same parts: to compare with."""
 
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int, int]:
         """The latents of one picture of this many pixels."""
 
-    def read(self, prompt: str) -> torch.Tensor:
-        """The prompt as the model sees it: (1, tokens, channels)."""
+    def words(self, recipe: Recipe) -> Words:
+        """What a picture's rows are told: without its prompt, if it is guided, and with it."""
 
     def encode(self, picture: Image.Image) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and standard deviation of a picture's latents, before `scale`."""
@@ -38,10 +41,8 @@ class PaintModel(Protocol):
     def scale(self, latents: torch.Tensor) -> torch.Tensor:
         """Encoded latents in the range that the model paints in."""
 
-    def predict(
-        self, latents: torch.Tensor, timesteps: torch.Tensor, text: torch.Tensor
-    ) -> torch.Tensor:
-        """One evaluation of all rows; each row has its own timestep and text."""
+    def predict(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
+        """One evaluation of all rows; each row has its own timestep and words."""
 
     def decode(self, latents: torch.Tensor) -> Image.Image:
         """One picture. Raises Unpaintable if the numbers in it are no picture."""
@@ -55,11 +56,19 @@ def load(name: str, hardware: Hardware) -> PaintModel:
 
     Raises ModelMissing, ModelGated, ModelBroken or ModelUnchecked, in words for its operator.
     """
-    from engine.models import stable_diffusion
-
     files = Files(name)
-    if files.family in stable_diffusion.FAMILIES:
-        return stable_diffusion.load(files, hardware)
+    for family in _families():
+        if files.family in family.PIPELINES:
+            loaded: PaintModel = family.load(files, hardware)
+            return loaded
     raise ModelBroken(
-        f"The model {name} is a {files.family}; the engine paints with Stable Diffusion 1 and 2."
+        f"The model {name} is a {files.family}; the engine paints with Stable Diffusion 1 and 2, "
+        "and SDXL."
     )
+
+
+def _families() -> tuple[ModuleType, ...]:
+    """Loaded when they are needed: diffusers takes its time."""
+    from engine.models import stable_diffusion, stable_diffusion_xl
+
+    return stable_diffusion, stable_diffusion_xl

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +13,8 @@ STARTER_FOLDER: Final = Path(__file__).parents[1] / "starter" / "model"
 INDEX: Final = "model_index.json"
 _KINDS: Final = ("*/*.safetensors", "*/*.json", "*/*.txt", INDEX)
 """All that a diffusers folder needs; pickles are never read, nor fetched."""
+CHECKED_BY: Final = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+_CHECKING: Final = ("safety_checker", "feature_extractor")
 _VARIANTS: Final = ("*.fp16.safetensors", "*non_ema*", "*.bf16.safetensors")
 
 
@@ -51,14 +53,29 @@ class Files:
                 "shown: choose a model folder with safety_checker and feature_extractor."
             )
 
-    def require_tokenizer(self) -> None:
-        """Raise ModelBroken unless its words are there; transformers would make do without."""
-        folder = self.folder / "tokenizer"
-        words = [folder / "vocab.json", folder / "tokenizer.json"]
-        if not (folder / "tokenizer_config.json").is_file() or not any(map(Path.is_file, words)):
-            raise ModelBroken(
-                f"The model {self.name} has no words in its tokenizer: fetch it again."
-            )
+    def checked_by(self) -> Path:
+        """The folder whose `safety_checker` and `feature_extractor` to use: this model's, or, as
+        most families bring none, that of Stable Diffusion 1.5 from the hub."""
+        if all((self.folder / part).is_dir() for part in _CHECKING):
+            return self.folder
+        try:
+            return _fetch(CHECKED_BY, [f"{part}/*" for part in _CHECKING])
+        except EngineError as error:
+            raise ModelUnchecked(
+                f"The model {self.name} has no safety checker, and another cannot be had, so none "
+                f"of its pictures could be shown: {error}"
+            ) from error
+
+    def require_words(self, *tokenizers: str) -> None:
+        """Raise ModelBroken unless their words are there; transformers would make do without."""
+        for tokenizer in tokenizers:
+            folder = self.folder / tokenizer
+            words = [folder / "vocab.json", folder / "tokenizer.json"]
+            known = any(map(Path.is_file, words))
+            if not (known and (folder / "tokenizer_config.json").is_file()):
+                raise ModelBroken(
+                    f"The model {self.name} has no words in its {tokenizer}: fetch it again."
+                )
 
     def _has(self, component: str) -> bool:
         library = (self.index.get(component) or [None])[0]
@@ -82,14 +99,14 @@ def _find(name: str) -> tuple[Path, str | None]:
     return snapshot, snapshot.name
 
 
-def _fetch(name: str) -> Path:
-    """The hub's snapshot, downloaded if it is not here yet."""
+def _fetch(name: str, kinds: Sequence[str] = _KINDS) -> Path:
+    """The hub's snapshot of these files, downloaded if it is not here yet."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError
 
     try:
         return Path(
-            snapshot_download(name, allow_patterns=list(_KINDS), ignore_patterns=list(_VARIANTS))
+            snapshot_download(name, allow_patterns=list(kinds), ignore_patterns=list(_VARIANTS))
         )
     except HFValidationError as error:
         raise ModelMissing(f"There is no folder {name}, and it is no id of the hub.") from error

@@ -1,0 +1,194 @@
+"""What all families have in common that denoise latents with a UNet: loading, pixels, verdicts."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from diffusers.image_processor import VaeImageProcessor
+from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
+from PIL import Image
+from safetensors import SafetensorError
+from transformers import CLIPImageProcessor
+
+from engine.contract import Model, Recipe, Sampler, Shapes
+from engine.exits import EngineError, ModelBroken, Unpaintable
+from engine.hardware import Hardware, out_of_memory
+from engine.models import Words
+from engine.models.files import Files
+from engine.safety import Checker
+from engine.samplers import longest
+
+LARGEST_AT_LEAST: Final = 768 * 768
+TEXTS: Final = 256
+"""Prompts that are remembered as the model sees them."""
+_DAMAGE: Final = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+    SafetensorError,
+)
+"""What diffusers and transformers raise for files that are not what they should be."""
+
+
+class LatentDiffusion(ABC):
+    """The parts of a pipeline, each called with one picture or one batch of rows."""
+
+    def __init__(self, pipeline: Any, checker: Checker, card: Model, hardware: Hardware) -> None:  # noqa: ANN401
+        self.card = card
+        self.hardware = hardware
+        self.scheduler_config: Mapping[str, object] = pipeline.scheduler.config
+        self.pipeline = pipeline
+        self._unet = pipeline.unet
+        self._vae = pipeline.vae
+        self._pixels: Any = VaeImageProcessor(vae_scale_factor=pipeline.vae_scale_factor)
+        self._checker = checker
+
+    @abstractmethod
+    def words(self, recipe: Recipe) -> Words:
+        """What a picture's rows are told: without its prompt, if it is guided, and with it."""
+
+    @abstractmethod
+    def predict(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
+        """One evaluation of all rows; each row has its own timestep and words."""
+
+    def latent_shape(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """The latents of one picture of this many pixels."""
+        factor = self.pipeline.vae_scale_factor
+        return 1, self._unet.config.in_channels, height // factor, width // factor
+
+    def encode(self, picture: Image.Image) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and standard deviation of a picture's latents, before `scale`."""
+        pixels = self._pixels.preprocess(picture).to(self.hardware.device, self._vae.dtype)
+        latents = self._vae.encode(pixels).latent_dist
+        return latents.mean, latents.std
+
+    def scale(self, latents: torch.Tensor) -> torch.Tensor:
+        """Encoded latents in the range that the model paints in."""
+        centre, spread = self._range(latents)
+        scaled: torch.Tensor = (latents - centre) * (self._vae.config.scaling_factor / spread)
+        return scaled
+
+    def decode(self, latents: torch.Tensor) -> Image.Image:
+        """One picture. Raises Unpaintable if the numbers in it are no picture."""
+        latents = latents.to(self._vae.dtype)
+        centre, spread = self._range(latents)
+        latents = latents / (self._vae.config.scaling_factor / spread) + centre
+        decoded = self._vae.decode(latents, return_dict=False)[0]
+        if not torch.isfinite(decoded).all():
+            raise Unpaintable("The model's numbers overflowed: try another seed, size or sampler.")
+        picture: Image.Image = self._pixels.postprocess(decoded, output_type="pil")[0]
+        if picture.getbbox() is None:
+            raise Unpaintable("The picture came out all black: try another seed or prompt.")
+        return picture
+
+    def flagged(self, picture: Image.Image) -> bool:
+        """Must this picture be withheld? True as well when that cannot be found out."""
+        return self._checker.flagged(picture)
+
+    def _range(self, like: torch.Tensor) -> tuple[Any, Any]:
+        """Centre and spread of encoded latents, where the autoencoder says."""
+        config = self._vae.config
+        centre, spread = (config.get(name) for name in ("latents_mean", "latents_std"))
+        if centre is None or spread is None:
+            return 0.0, 1.0
+        return like.new_tensor(centre).view(1, -1, 1, 1), like.new_tensor(spread).view(1, -1, 1, 1)
+
+
+def pipeline(kind: Any, files: Files, hardware: Hardware, **parts: Any) -> Any:  # noqa: ANN401
+    """A pipeline of this kind from the model's files; `parts` are classes of transformers.
+
+    Raises ModelBroken, or EngineError where there is too little memory.
+    """
+    try:
+        made = kind.from_pretrained(
+            files.folder,
+            **{name: _whole(part, files, name, hardware) for name, part in parts.items()},
+            dtype=hardware.dtype,
+            use_safetensors=True,
+            local_files_only=True,
+            low_cpu_mem_usage=True,
+        ).to(hardware.device)
+    except _DAMAGE as error:
+        raise _why(files, error) from error
+    made.set_progress_bar_config(disable=True)
+    unet, vae = made.unet.config, made.vae.config
+    if unet.in_channels != vae.latent_channels or unet.time_cond_proj_dim is not None:
+        raise ModelBroken(
+            f"The model {files.name} is made for something else than painting from words "
+            "(inpainting, or a distilled kind): the engine cannot use it."
+        )
+    return made
+
+
+def checker(files: Files, folder: Path, hardware: Hardware) -> Checker:
+    """The safety checker of this folder. Raises ModelBroken if its files are damaged."""
+    try:
+        network = _whole(StableDiffusionSafetyChecker, files, "safety_checker", hardware, folder)
+        extractor = CLIPImageProcessor.from_pretrained(folder / "feature_extractor")
+    except _DAMAGE as error:
+        raise _why(files, error) from error
+    return Checker(network.to(hardware.device), extractor, hardware)
+
+
+def card(
+    pipeline: Any,  # noqa: ANN401 - diffusers has no types
+    files: Files,
+    hardware: Hardware,
+    *,
+    guidance: float,
+    shapes: tuple[Shapes, ...],
+) -> Model:
+    """What the bot is told about this model."""
+    native = pipeline.unet.config.sample_size * pipeline.vae_scale_factor
+    return Model(
+        name=files.name,
+        revision=files.revision,
+        native=native,
+        largest=max(4 * native * native, LARGEST_AT_LEAST),
+        steps=20,
+        guidance=guidance,
+        sampler=Sampler.DPMPP_2M,
+        longest=longest(pipeline.scheduler.config),
+        shapes=shapes,
+        fingerprint=hardware.fingerprint,
+    )
+
+
+def _whole(
+    kind: Any,  # noqa: ANN401 - transformers has no types here
+    files: Files,
+    component: str,
+    hardware: Hardware,
+    folder: Path | None = None,
+) -> Any:  # noqa: ANN401
+    """A component of transformers, which would fill gaps in its weights with random numbers."""
+    part, found = kind.from_pretrained(
+        (folder or files.folder) / component,
+        dtype=hardware.dtype,
+        use_safetensors=True,
+        local_files_only=True,
+        output_loading_info=True,
+    )
+    gaps = [*found["missing_keys"], *found["mismatched_keys"]]
+    if gaps:
+        raise _broken(files, f"the {component} has {len(gaps)} gaps in its weights")
+    return part.eval()
+
+
+def _why(files: Files, error: Exception) -> EngineError:
+    if out_of_memory(error):
+        return EngineError(f"There is too little memory for the model {files.name}.")
+    said = str(error).strip() or type(error).__name__
+    return _broken(files, said.splitlines()[0][:200])
+
+
+def _broken(files: Files, why: str) -> ModelBroken:
+    return ModelBroken(
+        f"The model {files.name} cannot be loaded, its files are damaged or half downloaded: {why}"
+    )

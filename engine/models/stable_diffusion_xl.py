@@ -1,0 +1,87 @@
+"""SDXL (Podell et al. 2023, https://arxiv.org/abs/2307.01952), by diffusers' own parts."""
+
+from functools import lru_cache
+from typing import Any, Final
+
+import torch
+from diffusers import StableDiffusionXLPipeline
+from transformers import CLIPTextModel, CLIPTextModelWithProjection
+
+from engine.contract import SIZE_LARGEST, Recipe, Shapes
+from engine.hardware import Hardware
+from engine.models import Words, latent_diffusion
+from engine.models.files import Files
+from engine.models.latent_diffusion import TEXTS, LatentDiffusion
+
+PIPELINES: Final = ("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline")
+SHAPES: Final = (
+    Shapes(pixels=512 * 512, classes=(2, 8), loaded=(2, 8, 16)),
+    Shapes(pixels=768 * 768, classes=(2, 4), loaded=(2, 4, 8)),
+    Shapes(pixels=SIZE_LARGEST * SIZE_LARGEST, classes=(2,), loaded=(2, 4, 8)),
+)
+
+
+class StableDiffusionXL(LatentDiffusion):
+    """Two text encoders tell of the prompt, in a sequence and in one vector; and the size is told
+    as well: that of a training picture, what was cut off of it, and what is to be painted."""
+
+    def __init__(self, *parts: Any) -> None:  # noqa: ANN401 - as a LatentDiffusion's
+        super().__init__(*parts)
+        self._read = lru_cache(TEXTS)(self._encoded)
+
+    def words(self, recipe: Recipe) -> Words:
+        """Embeddings (1 or 2, tokens, channels), pooled ones (1 or 2, channels), and sizes (1 or
+        2, 6) in pixels."""
+        told = [self._read(recipe.prompt)]
+        if recipe.guided:
+            told.insert(0, self._negative(recipe.negative, told[0]))
+        size = recipe.height, recipe.width
+        sizes = torch.tensor([[*size, 0, 0, *size]] * len(told), dtype=self.hardware.dtype)
+        return {
+            "encoder_hidden_states": torch.cat([sequence for sequence, _ in told]),
+            "text_embeds": torch.cat([pooled for _, pooled in told]),
+            "time_ids": sizes.to(self.hardware.device),
+        }
+
+    def predict(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
+        """One evaluation of all rows; each row has its own timestep and words."""
+        predicted: torch.Tensor = self._unet(
+            latents,
+            timesteps,
+            encoder_hidden_states=words["encoder_hidden_states"],
+            added_cond_kwargs={name: words[name] for name in ("text_embeds", "time_ids")},
+            return_dict=False,
+        )[0]
+        return predicted
+
+    def _negative(
+        self, negative: str, told: tuple[torch.Tensor, torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        if not negative and self.pipeline.config.force_zeros_for_empty_prompt:
+            return torch.zeros_like(told[0]), torch.zeros_like(told[1])
+        return self._read(negative)
+
+    def _encoded(self, prompt: str) -> tuple[torch.Tensor, torch.Tensor]:
+        sequence, _, pooled, _ = self.pipeline.encode_prompt(
+            prompt, device=self.hardware.device, do_classifier_free_guidance=False
+        )
+        return sequence, pooled
+
+
+def load(files: Files, hardware: Hardware) -> StableDiffusionXL:
+    """Raises ModelBroken or ModelUnchecked, in words for the model's operator."""
+    files.require("unet", "vae", "text_encoder", "text_encoder_2", "scheduler")
+    files.require("tokenizer", "tokenizer_2")
+    files.require_words("tokenizer", "tokenizer_2")
+    checker = latent_diffusion.checker(files, files.checked_by(), hardware)
+    pipeline = latent_diffusion.pipeline(
+        StableDiffusionXLPipeline,
+        files,
+        hardware,
+        text_encoder=CLIPTextModel,
+        text_encoder_2=CLIPTextModelWithProjection,
+    )
+    if pipeline.vae.config.force_upcast:  # its numbers overflow in float16
+        pipeline.vae.to(torch.float32)
+    card = latent_diffusion.card(pipeline, files, hardware, guidance=5.0, shapes=SHAPES)
+    return StableDiffusionXL(pipeline, checker, card, hardware)

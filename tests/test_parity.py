@@ -1,0 +1,99 @@
+"""The sampler table does what diffusers' own step functions do, over whole runs."""
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any, Final
+
+import pytest
+import torch
+
+from engine import samplers
+from engine.canvas import Canvas, Desk, evaluate
+from engine.contract import Recipe, Sampler
+from engine.hardware import Hardware
+from engine.models import Words
+from tests.engine_parts import painter, recipe
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+CLOSE: Final = 1e-5
+"""How far apart two runs may end, beside their length."""
+KARRAS: Final = (
+    *(Sampler.LMS, Sampler.EULER, Sampler.HEUN, Sampler.DPM2, Sampler.DPM2_A),
+    *(Sampler.DPMPP_2M, Sampler.DPMPP_2M_SDE, Sampler.UNIPC, Sampler.DEIS),
+)
+"""The schedulers that take `use_karras_sigmas`."""
+SHAPE: Final = (1, 4, 8, 8)
+
+
+class Formula:
+    """A model that is a formula: as smooth in its input and its time as a real one."""
+
+    def __init__(self, config: Mapping[str, object]) -> None:
+        self.scheduler_config = config
+        self.hardware = Hardware(torch.device("cpu"), torch.float32, 1)
+        self.card = SimpleNamespace(fingerprint="")
+
+    def latent_shape(self, width: int, height: int) -> tuple[int, ...]:
+        """Small."""
+        return SHAPE
+
+    def words(self, recipe: Recipe) -> Words:
+        """It knows none."""
+        return {}
+
+    def predict(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
+        """Most of what it sees, bent a little; what is left at late times differs."""
+        times = timesteps.reshape(-1, 1, 1, 1) / 1000
+        return 0.9 * times * latents + 0.3 * torch.sin(2 * latents + 5 * times)
+
+
+def config(prediction: str, *, karras: bool) -> dict[str, object]:
+    """The tiny model's scheduler config, with this kind of prediction."""
+    own = dict(painter().model.scheduler_config)
+    return own | {"prediction_type": prediction, "use_karras_sigmas": karras}
+
+
+def by_table(wanted: list[Recipe], model: Any) -> list[torch.Tensor]:  # noqa: ANN401 - a Formula
+    """Where these recipes end, all of them painted together."""
+    desk = Desk(model)
+    canvases = [Canvas(each, desk) for each in wanted]
+    while running := [canvas for canvas in canvases if not canvas.finished]:
+        for first in range(0, len(running), 32):
+            evaluate(model, running[first : first + 32])
+    return [canvas.latents for canvas in canvases]
+
+
+def by_diffusers(wanted: Recipe, model: Any) -> torch.Tensor:  # noqa: ANN401 - a Formula
+    """Where diffusers' scheduler ends, stepped as the pipelines do."""
+    scheduler = samplers.make(wanted.sampler, model.scheduler_config)
+    scheduler.set_timesteps(wanted.steps)
+    generator = torch.Generator("cpu").manual_seed(wanted.seed)
+    latents: torch.Tensor = torch.randn(SHAPE, generator=generator) * scheduler.init_noise_sigma
+    options = samplers._step_options(scheduler)
+    if "generator" in options:
+        options["generator"] = generator
+    for timestep in scheduler.timesteps:
+        seen = scheduler.scale_model_input(latents, timestep)
+        predicted = model.predict(seen, timestep.reshape(1).float(), {})
+        latents = scheduler.step(predicted, timestep, latents, **options, return_dict=False)[0]
+    return latents
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+@pytest.mark.parametrize(
+    ("sampler", "karras"),
+    [*((each, False) for each in Sampler), *((each, True) for each in KARRAS)],
+)
+def test_a_whole_run_ends_where_diffusers_does(
+    sampler: Sampler, prediction: str, karras: bool
+) -> None:
+    """In 1 to 50 steps, all of which share their batches."""
+    model = Formula(config(prediction, karras=karras))
+    wanted = [
+        recipe(sampler=sampler, steps=steps, guidance=1.0, row_class=32, seed=steps)
+        for steps in range(1, 51)
+    ]
+    for each, ours in zip(wanted, by_table(wanted, model), strict=True):
+        theirs = by_diffusers(each, model)
+        error = (ours - theirs).norm() / theirs.norm()
+        assert error <= CLOSE, f"{each.steps} steps: {error:.1e}"
