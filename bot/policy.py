@@ -20,6 +20,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Unfinished jobs of everybody."""
     at_once: int = 8
     """Jobs at the engine, which paints them together."""
+    adaptive: bool = False
+    """May the engine choose larger batches while it has much to do? They change bits, but the
+    record says in which a picture was painted."""
     crashes: int = 3
     """A job during which the engine died so often is given up."""
 

@@ -12,6 +12,7 @@ from typing import Final
 
 import aiohttp
 import discord
+import msgspec
 import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
@@ -29,6 +30,7 @@ from bot.exits import Exit
 from bot.ledger import Ledger
 from bot.mailbox import UNREACHABLE, Mailbox
 from bot.playground import Playground, PlaygroundError
+from bot.policy import LIMITS, Limits
 from bot.settings import DISCORD, Settings
 from bot.studio import Studio
 from bot.tasks import Stopped, together, unless
@@ -59,7 +61,8 @@ async def run(settings: Settings, stop: asyncio.Event, *, launch: Launch | None 
             link = await unless(stop, enter(engine))  # a model may take long to load, or to fetch
             downloads = await enter(Downloads(local_hosts=_local_hosts(api)))
             client = Client()
-            studio = await enter(_studio(client, ledger, link, downloads, data))
+            limits = msgspec.structs.replace(LIMITS, adaptive=settings.imagine_adaptive)
+            studio = await enter(_studio(client, ledger, link, downloads, data, limits))
             await enter(client)
             await _login(client, token)
             await studio.resume()  # which may have results to show
@@ -88,11 +91,16 @@ def _local_hosts(api: str) -> frozenset[str]:
 
 
 def _studio(
-    client: Client, ledger: Ledger, link: EngineLink, downloads: Downloads, data: Path
+    client: Client,
+    ledger: Ledger,
+    link: EngineLink,
+    downloads: Downloads,
+    data: Path,
+    limits: Limits,
 ) -> Studio:
     archive = Archive(data)
     delivery = Delivery(Mailbox(client), ledger, archive, clock=time.time)
-    studio = Studio(ledger, link, archive, downloads, delivery)
+    studio = Studio(ledger, link, archive, downloads, delivery, limits=limits)
     client.desk = Desk(studio, ledger, archive)
     return studio
 

@@ -32,6 +32,9 @@ class Settings(BaseSettings):
     imagine_model: str | None = None
     """`starter`, a folder or a hub id; unset, the engine chooses by what the machine can do."""
     imagine_playground_port: int = Field(default=8765, ge=0, le=65535)
+    imagine_adaptive: bool = False
+    """Larger batches while there is much to do: more pictures a second, in other bits than the
+    same request gets alone, and replays are still exact."""
     hf_token: SecretStr | None = None
     """For models on the hub that are not open to everybody."""
 

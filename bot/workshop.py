@@ -95,7 +95,13 @@ class Workshop:
     async def _order(self, job: Job) -> Paint:
         name = job.recipes[0].source
         source = await asyncio.to_thread(self._archive.source, name) if name else None
-        return Paint(job=job.id, attempt=job.attempt, recipes=job.recipes, source=source)
+        return Paint(
+            job=job.id,
+            attempt=job.attempt,
+            recipes=job.recipes,
+            source=source,
+            adaptive=self._limits.adaptive,
+        )
 
     def _watcher(self, job: Job) -> Watcher:
         def tell(event: Queued | Stepped) -> None:

@@ -177,7 +177,8 @@ def _load(model: str | None) -> "Painter":
     machine = hardware.prepare()
     default = CUDA_MODEL if machine.device.type == "cuda" else models.files.STARTER
     loaded = models.load(model or default, machine)
-    return Painter(loaded, Finisher(loaded, previews.fitted(loaded)))
+    previews.fitted(loaded)  # now, not when the first job waits for it
+    return Painter([loaded], Finisher())
 
 
 def _with_parts(load: Callable[[], T]) -> T:

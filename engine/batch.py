@@ -10,6 +10,8 @@ from engine.contract import Recipe
 class Lane(NamedTuple):
     """What pictures must have in common to share a batch."""
 
+    model: str
+    """Which weights: a recipe's model and revision."""
     width: int
     height: int
     capacity: int
@@ -60,7 +62,8 @@ class Turn:
 
 def lane(recipe: Recipe, apart: int = 0) -> Lane:
     """The lane of this picture."""
-    return Lane(recipe.width, recipe.height, recipe.row_class, apart)
+    model = f"{recipe.model} {recipe.revision}"
+    return Lane(model, recipe.width, recipe.height, recipe.row_class, apart)
 
 
 def rows(recipe: Recipe) -> int:

@@ -40,6 +40,8 @@ class Canvas:
 
     def __init__(self, recipe: Recipe, desk: Desk) -> None:
         self.recipe = recipe
+        self.model = desk.model
+        self._desk = desk
         self.course = course(recipe, desk.model.scheduler_config)
         self.done = 0
         self._fresh: torch.Tensor | None = None
@@ -74,6 +76,10 @@ class Canvas:
         """What comes next."""
         return self.course.steps[self.done]
 
+    def again(self, recipe: Recipe) -> "Canvas":
+        """Another picture of the same job, at its start."""
+        return Canvas(recipe, self._desk)
+
     def fresh_noise(self) -> torch.Tensor:
         """(channels, height / 8, width / 8), from the picture's own generator: for the next step,
         and the same again until that is done."""
@@ -96,13 +102,14 @@ class Canvas:
         return source * start.one + self._noise.draw(shape, self._dtype).to(device) * start.other
 
 
-def evaluate(model: PaintModel, canvases: Sequence[Canvas]) -> None:
-    """One forward pass for these pictures, all of one size and row class, and one update of all.
+def evaluate(canvases: Sequence[Canvas]) -> None:
+    """One forward pass for these pictures, all of one model, size and row class, and one update.
 
     The shape of a batch changes the bits of its rows, but not what else is in it or in what place:
     so it is always padded to its row class, by repeating rows. All other arithmetic treats each
     number by itself, and a picture of no numbers (NaN) spoils no other.
     """
+    model = canvases[0].model
     device, dtype = model.hardware.device, model.hardware.dtype
     numbers = _Numbers(canvases, device)
     batch = _Rows(canvases, device)

@@ -20,7 +20,7 @@ SIZE_LARGEST: Final = 2048
 PICTURES_LIMIT: Final = 4
 ROW_CLASSES: Final = (2, 4, 8, 16, 32)
 """Rows in a denoising batch. The shape of a batch changes bits, so it belongs to the recipe."""
-CONTRACT_VERSION: Final = 2
+CONTRACT_VERSION: Final = 3
 
 
 class Sampler(StrEnum):
@@ -210,6 +210,12 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
         chosen = _smallest(loaded, [*recipes, *alike])
         return tuple(msgspec.structs.replace(recipe, row_class=chosen) for recipe in recipes)
 
+    def smaller(self, recipe: Recipe) -> Recipe | None:
+        """The same in the next smaller row class of its size; None if there is none."""
+        shapes = self._shapes(recipe.width, recipe.height)
+        below = {each for each in shapes.classes + shapes.loaded if each < recipe.row_class}
+        return msgspec.structs.replace(recipe, row_class=max(below)) if below else None
+
     def _shapes(self, width: int, height: int) -> Shapes:
         fitting = (each for each in self.shapes if width * height <= each.pixels)
         return next(fitting, self.shapes[-1])
@@ -248,6 +254,8 @@ class Paint(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     source: bytes | None = None
     """The PNG that the recipes' `source` is the sha256 of."""
     previews: bool = True
+    adaptive: bool = False
+    """May the engine choose other row classes by load? The pictures say in which they came."""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.recipes) <= PICTURES_LIMIT:

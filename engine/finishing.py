@@ -4,23 +4,25 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 import torch
 from PIL import Image
 
 from engine.canvas import Canvas
-from engine.contract import Painting, Recipe
+from engine.contract import Painting
 from engine.exits import DeviceBroken, EngineError
-from engine.hardware import explained
+from engine.hardware import explained, out_of_memory
 from engine.images import blank, grid, jpeg, png, sha256
-from engine.models import PaintModel
-from engine.previews import Previews
+from engine.previews import fitted
 from engine.tickets import Ticket
 
 log = logging.getLogger(__name__)
 
+PREVIEWS_SHARE: Final = 0.02
+"""Of the time, at most, goes into previews."""
 Broken = Callable[[EngineError], None]
-Guess = tuple[Recipe, torch.Tensor]
+Guess = tuple[Canvas, torch.Tensor]
 
 
 def _say(error: EngineError) -> None:
@@ -30,14 +32,19 @@ def _say(error: EngineError) -> None:
 class Finisher:
     """Makes what people see, in a thread of its own, in the order in which it is asked to."""
 
-    def __init__(self, model: PaintModel, previews: Previews) -> None:
+    def __init__(self, previews_share: float = PREVIEWS_SHARE) -> None:
         self.broken: Broken = _say
         """Called in that thread when the device is lost."""
-        self._model = model
-        self._previews = previews
+        self._share = previews_share
         self._thread = ThreadPoolExecutor(1, "finisher")
-        self._looking: set[Ticket] = set()
+        self._looking = False
+        self._look_after = 0.0
         self._unfinished: set[Ticket] = set()
+
+    @property
+    def idle(self) -> bool:
+        """Is there time for another preview?"""
+        return not self._looking and time.monotonic() >= self._look_after
 
     def finish(self, ticket: Ticket) -> None:
         """Make its pictures, and end it with them."""
@@ -45,11 +52,10 @@ class Finisher:
         self._thread.submit(self._guarded, ticket, self._finish)
 
     def look(self, ticket: Ticket) -> None:
-        """Make a preview of it, unless one is being made."""
-        if ticket not in self._looking:
-            self._looking.add(ticket)
-            guesses = [(place.canvas.recipe, place.canvas.guess) for place in ticket.places]
-            self._thread.submit(self._guarded, ticket, lambda _: self._look(ticket, guesses))
+        """Make a preview of it."""
+        self._looking = True
+        guesses = [(place.canvas, place.canvas.guess) for place in ticket.places]
+        self._thread.submit(self._guarded, ticket, lambda _: self._look(ticket, guesses))
 
     def flush(self) -> None:
         """Wait until all that was asked for is made."""
@@ -78,25 +84,45 @@ class Finisher:
             if ticket.stopped:
                 ticket.stop()
                 return
-            pictures.append(self._painting(place.canvas))
+            pictures.append(_painting(place.canvas))
         ticket.paint(tuple(pictures), time.monotonic() - ticket.began)
 
-    def _painting(self, canvas: Canvas) -> Painting:
-        picture = self._model.decode(canvas.latents)
-        blocked = self._model.flagged(picture)
-        data = png(picture)
-        return Painting(
-            png=b"" if blocked else data,
-            sha256=sha256(data),
-            blocked=blocked,
-            row_class=canvas.recipe.row_class,
-            fingerprint=self._model.card.fingerprint,
-        )
-
     def _look(self, ticket: Ticket, guesses: Sequence[Guess]) -> None:
-        self._looking.discard(ticket)
-        ticket.preview = jpeg(grid([self._glimpse(*guess) for guess in guesses]))
+        began = time.monotonic()
+        try:
+            ticket.preview = jpeg(grid([_glimpse(*guess) for guess in guesses]))
+        finally:
+            now = time.monotonic()
+            self._look_after = now + (now - began) * (1 / self._share - 1)
+            self._looking = False
 
-    def _glimpse(self, recipe: Recipe, guess: torch.Tensor) -> Image.Image:
-        picture = self._previews.picture(guess[0], recipe.width, recipe.height)
-        return blank(*picture.size) if self._model.flagged(picture) else picture
+
+def _painting(canvas: Canvas) -> Painting:
+    model = canvas.model
+    picture = _decoded(canvas)
+    blocked = model.flagged(picture)
+    data = png(picture)
+    return Painting(
+        png=b"" if blocked else data,
+        sha256=sha256(data),
+        blocked=blocked,
+        row_class=canvas.recipe.row_class,
+        fingerprint=model.card.fingerprint,
+    )
+
+
+def _decoded(canvas: Canvas) -> Image.Image:
+    """Once more with all the memory that can be freed, if it is too little at first."""
+    try:
+        return canvas.model.decode(canvas.latents)
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+    canvas.model.hardware.free_memory()  # out of the except block: it held what was computed
+    return canvas.model.decode(canvas.latents)
+
+
+def _glimpse(canvas: Canvas, guess: torch.Tensor) -> Image.Image:
+    recipe = canvas.recipe
+    picture = fitted(canvas.model).picture(guess[0], recipe.width, recipe.height)
+    return blank(*picture.size) if canvas.model.flagged(picture) else picture

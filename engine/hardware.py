@@ -1,16 +1,20 @@
 """What the engine runs on, and settings that make it repeat itself to the bit."""
 
+import gc
 import logging
 import math
 import os
 import platform
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import torch
 
 from engine.exits import DeviceBroken, Unpaintable
 
+ARITHMETIC: Final = 2
+"""Raised by each change of the engine's own that changes bits."""
 log = logging.getLogger(__name__)
 
 
@@ -30,6 +34,7 @@ class Hardware:
         import transformers
 
         parts = [
+            f"arithmetic {ARITHMETIC}",
             f"torch {torch.__version__}",
             f"diffusers {diffusers.__version__}",
             f"transformers {transformers.__version__}",
@@ -39,6 +44,12 @@ class Hardware:
             f"{self.threads} threads",
         ]
         return ", ".join(parts)
+
+    def free_memory(self) -> None:
+        """Give back what is kept for later use."""
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     def _device_name(self) -> str:
         if self.device.type == "cuda":

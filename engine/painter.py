@@ -2,7 +2,8 @@
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 import torch
@@ -12,7 +13,7 @@ from engine.canvas import Canvas, Desk, evaluate
 from engine.contract import Paint, Recipe
 from engine.exits import Unpaintable
 from engine.finishing import Finisher
-from engine.hardware import explained
+from engine.hardware import explained, out_of_memory
 from engine.images import sha256
 from engine.models import PaintModel
 from engine.samplers import course
@@ -21,27 +22,19 @@ from engine.tickets import Place, Ticket
 from engine.wire import FRAME_LIMIT
 
 PREVIEW_EVERY: Final = 4
-"""Evaluations between two previews of a job."""
+"""Evaluations between two previews of a job, at least."""
 AT_ONCE: Final = 64
 """Pictures in progress: more would only make each of them slower."""
 
 
 class Painter:
-    """Paints with one model, in whatever thread calls it; a finisher goes on where it ends."""
+    """Paints with these models, in whatever thread calls it; a finisher goes on where it ends."""
 
     def __init__(
-        self,
-        model: PaintModel,
-        finisher: Finisher,
-        *,
-        adaptive: bool = False,
-        at_once: int = AT_ONCE,
+        self, models: Sequence[PaintModel], finisher: Finisher, at_once: int = AT_ONCE
     ) -> None:
-        """`adaptive`: row classes are chosen by load when a job is taken on, and reported; else
-        each picture has the one that its recipe names."""
-        self.model = model
+        self.models = tuple(models)
         self.finisher = finisher
-        self._adaptive = adaptive
         self._at_once = at_once
         self._places: list[Place] = []
         self._orders = itertools.count(1)
@@ -52,6 +45,11 @@ class Painter:
         """In ticks, so far."""
         self.rows_given = self.rows_used = 0
         """Of all batches so far; the difference was padding."""
+
+    @property
+    def model(self) -> PaintModel:
+        """What a request gets that names none."""
+        return self.models[0]
 
     @property
     def room(self) -> int:
@@ -66,25 +64,9 @@ class Painter:
     def check(self, job: Paint) -> None:
         """Raise Unpaintable, before any work, if this job cannot be painted here."""
         for recipe in job.recipes:
-            self._check(recipe, job.source)
-            course(recipe, self.model.scheduler_config)
-
-    def _check(self, recipe: Recipe, source: bytes | None) -> None:
-        card = self.model.card
-        if (recipe.model, recipe.revision) != (card.name, card.revision):
-            raise Unpaintable(
-                f"This picture needs the model {recipe.model} ({recipe.revision[:12]}), but "
-                f"{card.name} ({card.revision[:12]}) is loaded."
-            )
-        if recipe.adapters:
-            raise Unpaintable("This engine has no adapters: ask for a picture without them.")
-        if recipe.width * recipe.height > card.largest:
-            raise Unpaintable(
-                f"{recipe.width} x {recipe.height} is too large for this model: "
-                f"{card.largest} pixels are allowed."
-            )
-        if recipe.source is not None and (source is None or sha256(source) != recipe.source):
-            raise Unpaintable("The sketch that came along is not the one that the recipe names.")
+            model = self._model_for(recipe)
+            _check(recipe, model, job.source)
+            course(recipe, model.scheduler_config)
 
     @torch.inference_mode()
     def admit(self, ticket: Ticket) -> None:
@@ -107,6 +89,19 @@ class Painter:
         waiting = [place for place in self._places if not place.canvas.finished]
         if waiting:
             self._evaluate(waiting)
+            self._look()
+
+    def _model_for(self, recipe: Recipe) -> PaintModel:
+        for model in self.models:
+            if (recipe.model, recipe.revision) == (model.card.name, model.card.revision):
+                return model
+        loaded = " and ".join(
+            f"{each.card.name} ({each.card.revision[:12]})" for each in self.models
+        )
+        raise Unpaintable(
+            f"This picture needs the model {recipe.model} ({recipe.revision[:12]}), but "
+            f"{loaded} is loaded."
+        )
 
     def _admit(self, ticket: Ticket) -> None:
         job = ticket.job
@@ -116,14 +111,16 @@ class Painter:
         except BadSketch as error:
             raise Unpaintable(str(error)) from error
         ticket.began = time.monotonic()
-        desk = Desk(self.model, source)
+        desks = {model: Desk(model, source) for model in self.models}
         recipes = job.recipes
-        if self._adaptive:
-            others = [place.canvas.recipe for place in self._places]
-            recipes = self.model.card.classed_by_load(recipes, others)
-        ticket.places = [
-            Place(Canvas(recipe, desk), ticket, next(self._orders)) for recipe in recipes
-        ]
+        if job.adaptive:
+            card = self._model_for(recipes[0]).card
+            recipes = card.classed_by_load(recipes, [each.canvas.recipe for each in self._places])
+        self._begin(ticket, [Canvas(each, desks[self._model_for(each)]) for each in recipes])
+
+    def _begin(self, ticket: Ticket, canvases: Sequence[Canvas]) -> None:
+        self._drop(ticket)
+        ticket.begin([Place(canvas, ticket, next(self._orders)) for canvas in canvases])
         self._places += ticket.places
 
     def _evaluate(self, waiting: list[Place]) -> None:
@@ -132,9 +129,7 @@ class Painter:
         places = [waiting[nth] for nth in turn.batch]
         tickets = list({place.ticket: None for place in places})
         before = time.monotonic()
-        if not self._guarded(
-            tickets, lambda: evaluate(self.model, [place.canvas for place in places])
-        ):
+        if not self._guarded(tickets, lambda: evaluate([place.canvas for place in places])):
             return
         seconds = time.monotonic() - before
         self._costs.learn(turn.lane, seconds)
@@ -145,15 +140,22 @@ class Painter:
         for place in places:
             place.served = tick
         for ticket in tickets:
-            self._progress(ticket)
+            if ticket.advance() and ticket.finished:
+                self._drop(ticket)
+                self.finisher.finish(ticket)
 
-    def _progress(self, ticket: Ticket) -> None:
-        if not ticket.advance():
+    def _look(self) -> None:
+        """Have a preview made, if there is time, of the job that has waited longest for one."""
+        if not self.finisher.idle:
             return
-        if ticket.finished:
-            self._drop(ticket)
-            self.finisher.finish(ticket)
-        elif ticket.job.previews and ticket.step % PREVIEW_EVERY == 0:
+        curious = [
+            ticket
+            for ticket in self.tickets
+            if ticket.job.previews and ticket.step - ticket.looked >= PREVIEW_EVERY
+        ]
+        if curious:
+            ticket = max(curious, key=lambda ticket: ticket.step - ticket.looked)
+            ticket.looked = ticket.step
             self.finisher.look(ticket)
 
     def _drop(self, ticket: Ticket) -> None:
@@ -166,15 +168,58 @@ class Painter:
             do()
         except Exception as error:  # noqa: BLE001 # explained, logged, and the job ends
             reason = explained(error, ", ".join(f"job {ticket.job.job}" for ticket in tickets))
+            short = out_of_memory(error)
         else:
             return True
-        if len(tickets) > 1:  # whose fault it was shows when each is alone
+        if short:  # out of the except block: its traceback held all that was computed
+            self._shrink(tickets, reason)
+        elif len(tickets) > 1:  # whose fault it was shows when each is alone
             for ticket in tickets:
                 ticket.apart = ticket.places[0].order
         else:
-            self._drop(tickets[0])
-            tickets[0].fail(reason)
+            self._fail(tickets[0], reason)
         return False
+
+    def _shrink(self, tickets: list[Ticket], reason: str) -> None:
+        """Paint them again from the start in smaller batches, once; who has been there fails."""
+        for model in self.models:
+            model.hardware.free_memory()
+        for ticket in tickets:
+            if ticket.shrunk or not ticket.places:
+                self._fail(ticket, reason)
+                continue
+            ticket.shrunk = True
+            self._guarded([ticket], partial(self._begin_smaller, ticket))
+
+    def _begin_smaller(self, ticket: Ticket) -> None:
+        """Begin anew; in the smallest batches already, its step is simply tried once more."""
+        before = [place.canvas for place in ticket.places]
+        canvases = [_smaller(canvas) for canvas in before]
+        if canvases != before:
+            self._begin(ticket, canvases)
+
+    def _fail(self, ticket: Ticket, reason: str) -> None:
+        self._drop(ticket)
+        ticket.fail(reason)
+
+
+def _check(recipe: Recipe, model: PaintModel, source: bytes | None) -> None:
+    card = model.card
+    if recipe.adapters:
+        raise Unpaintable("This engine has no adapters: ask for a picture without them.")
+    if recipe.width * recipe.height > card.largest:
+        raise Unpaintable(
+            f"{recipe.width} x {recipe.height} is too large for this model: "
+            f"{card.largest} pixels are allowed."
+        )
+    if recipe.source is not None and (source is None or sha256(source) != recipe.source):
+        raise Unpaintable("The sketch that came along is not the one that the recipe names.")
+
+
+def _smaller(canvas: Canvas) -> Canvas:
+    """This picture from its start in the next smaller row class, or itself if there is none."""
+    recipe = canvas.model.card.smaller(canvas.recipe)
+    return canvas if recipe is None else canvas.again(recipe)
 
 
 class Costs:

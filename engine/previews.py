@@ -1,5 +1,6 @@
 """Latents to small pictures, without the decoder's work: colours only."""
 
+from functools import cache
 from typing import Final
 
 import torch
@@ -56,6 +57,7 @@ def samples(picture: Image.Image, latents: torch.Tensor) -> tuple[torch.Tensor, 
     return latents[0].reshape(channels, -1).T, colours.double() / 255
 
 
+@cache
 def fitted(model: PaintModel) -> Previews:
     """Previews for this model, from what its autoencoder makes of the calibration picture."""
     with torch.inference_mode():

@@ -21,8 +21,12 @@ class Ticket:
         """When it was admitted: seconds of the monotonic clock."""
         self.apart = 0
         """Not 0: it shares no batch any more, because one that it was in failed."""
+        self.shrunk = False
+        """Was it begun anew because memory was short?"""
         self.step = 0
         """Evaluations that all of its pictures have done."""
+        self.looked = 0
+        """The step of its last preview."""
         self.preview: bytes | None = None
         """The newest one, until it is told."""
         self._report = report
@@ -42,6 +46,10 @@ class Ticket:
     def wait(self, ahead: int) -> None:
         """Tell that it waits behind so many jobs."""
         self._tell(Queued(job=self.job.job, attempt=self.job.attempt, ahead=ahead))
+
+    def begin(self, places: "list[Place]") -> None:
+        """Its pictures start here, or start again."""
+        self.places, self.step, self.looked = places, 0, 0
 
     def advance(self) -> bool:
         """Tell how far it has come; False if that is no further than before."""

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from PIL import Image, ImageDraw
 
-from engine import hardware, models, previews
+from engine import hardware, models
 from engine.contract import (
     Cancelled,
     Ending,
@@ -47,13 +47,9 @@ def loaded(name: str) -> Painter:
     return at_work(model)
 
 
-def at_work(
-    model: PaintModel | None = None, *, adaptive: bool = False, at_once: int = AT_ONCE
-) -> Painter:
-    """A painter of its own for a model that is loaded already."""
-    model = model or painter().model
-    finisher = Finisher(model, previews.fitted(model))
-    return Painter(model, finisher, adaptive=adaptive, at_once=at_once)
+def at_work(*models: PaintModel, at_once: int = AT_ONCE, previews_share: float = 1.0) -> Painter:
+    """A painter of its own for models that are loaded already."""
+    return Painter(models or [painter().model], Finisher(previews_share), at_once)
 
 
 @contextmanager

@@ -146,7 +146,10 @@ class FakeEngine:
         if self.failure:
             return Failed(job=paint.job, attempt=paint.attempt, reason=self.failure)
         pictures = tuple(
-            self._painting(nth, recipe) for nth, recipe in enumerate(paint.recipes, start=1)
+            self._painting(nth, self.model.classed_by_load([recipe], [recipe] * 7)[0])
+            if paint.adaptive
+            else self._painting(nth, recipe)
+            for nth, recipe in enumerate(paint.recipes, start=1)
         )
         return Painted(job=paint.job, attempt=paint.attempt, pictures=pictures, seconds=0.1)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from engine.batch import Lane, Round, next_turn
 
-SMALL, LARGE = Lane(64, 64, 8), Lane(256, 256, 8)
+SMALL, LARGE = Lane("tiny", 64, 64, 8), Lane("tiny", 256, 256, 8)
 
 
 @dataclass
@@ -24,6 +24,7 @@ class Picture:
 
 LANES = st.builds(
     Lane,
+    st.sampled_from(["tiny", "other"]),
     st.sampled_from([64, 128]),
     st.sampled_from([64, 96]),
     st.sampled_from([2, 8]),
@@ -101,7 +102,7 @@ def test_time_is_shared_between_sizes() -> None:
 
 def test_time_is_shared_between_pictures() -> None:
     """Three jobs of one size get three times the seconds of the one of another."""
-    twin = Lane(64, 72, 8)
+    twin = Lane("tiny", 64, 72, 8)
     served = Counter(walk(crowd([(SMALL, 2)] * 12 + [(twin, 2)] * 4), 400))
     seconds = {lane: count * cost(lane) for lane, count in served.items()}
     assert 2.7 < seconds[SMALL] / seconds[twin] < 3.3

@@ -2,13 +2,16 @@
 
 import asyncio
 import itertools
+import sqlite3
+from contextlib import closing
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from bot.playground import Fault, Upload
+from bot.playground import Fault, Playground, Upload
 from bot.policy import LIMITS
 from tests.fake_engine import FakeEngine, flat
 from tests.house import House, eventually
@@ -203,6 +206,21 @@ async def test_those_who_wait_see_their_place(house: House, engine: FakeEngine) 
         "ada 1",
         "ada 2",
     ]
+
+
+async def test_the_row_class_that_was_chosen_by_load_is_recorded(
+    discord: Playground, engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the setting allows the engine to choose; a replay needs it."""
+    for adaptive, recorded in ((False, 8), (True, 16)):
+        monkeypatch.setenv("IMAGINE_ADAPTIVE", str(adaptive))
+        data = tmp_path / str(adaptive)
+        async with House(discord, engine, data) as house:
+            await house.imagine()
+        with closing(sqlite3.connect(data / "imagine.db")) as record:
+            assert record.execute("SELECT DISTINCT row_class FROM pictures").fetchall() == [
+                (recorded,)
+            ]
 
 
 async def test_a_failure_is_said_in_the_message(house: House, engine: FakeEngine) -> None:

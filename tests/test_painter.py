@@ -2,8 +2,11 @@
 
 import io
 import random
+import re
+from contextlib import AbstractContextManager
 from typing import Any
 
+import msgspec
 import pytest
 import torch
 from PIL import Image, ImageChops
@@ -11,11 +14,13 @@ from PIL import Image, ImageChops
 from engine.contract import Cancelled, Event, Failed, Paint, Painted, Recipe, Sampler, Stepped
 from engine.exits import Unpaintable
 from engine.images import BLANK, png, sha256
+from engine.models import Words
 from engine.painter import Painter
 from engine.sketches import BYTES_LIMIT
 from engine.tickets import Ticket
 from tests import tiny_model
 from tests.engine_parts import (
+    at_work,
     ending,
     job,
     painter,
@@ -30,6 +35,17 @@ from tests.engine_parts import (
 def digests(*recipes: Recipe) -> list[str]:
     """The pictures of these recipes, painted together, by their digests."""
     return [painting.sha256 for painting in paintings(job(*recipes))]
+
+
+def together(by: Painter, *jobs: Paint) -> list[Event]:
+    """How these jobs end that are painted at the same time."""
+    heard: list[list[Event]] = [[] for _ in jobs]
+    for each, events in zip(jobs, heard, strict=True):
+        by.admit(Ticket(each, events.append))
+    while by.tickets:
+        by.tick()
+    by.finisher.flush()
+    return [events[-1] for events in heard]
 
 
 def why(work: Paint, by: Painter | None = None) -> str:
@@ -215,18 +231,136 @@ def test_a_bad_job_takes_no_other_with_it() -> None:
         if any(torch.equal(row, poison[1]) for row in text):
             raise RuntimeError("This one is not to be painted.")
 
-    heard: list[list[Event]] = [[] for _ in wanted]
-    for each, events in zip(wanted, heard, strict=True):
-        by.admit(Ticket(job(each), events.append))
     with predicting(by, spoil):
-        while by.tickets:
-            by.tick()
-    by.finisher.flush()
-    one, spoiled, other = (events[-1] for events in heard)
+        one, spoiled, other = together(by, *map(job, wanted))
     assert isinstance(spoiled, Failed)
     for ended, each in ((one, wanted[0]), (other, wanted[2])):
         assert isinstance(ended, Painted)
         assert ended.pictures[0].sha256 == digests(each)[0]
+
+
+def test_numbers_that_overflow_stay_with_their_picture() -> None:
+    """It fails, and what shared its batches comes out the same to the bit."""
+    by = painter()
+    poison = by.model.words(recipe(prompt="poison"))["encoder_hidden_states"][1]
+    wanted = [
+        recipe(row_class=8, sampler=Sampler.DPMPP_2M_SDE),
+        recipe(row_class=8, prompt="poison"),
+        recipe(row_class=8, seed=8, guidance=1.0),
+    ]
+    predict = by.model.predict
+
+    def overflow(latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
+        told = words["encoder_hidden_states"]
+        bad = torch.tensor([torch.equal(row, poison) for row in told])
+        latents = torch.where(bad[:, None, None, None], torch.nan, latents)
+        return predict(latents, timesteps, words)
+
+    by.model.predict = overflow  # type: ignore[method-assign]
+    try:
+        good, bad, other = together(by, *map(job, wanted))
+    finally:
+        del by.model.predict
+    assert isinstance(bad, Failed)
+    assert "overflowed" in bad.reason
+    for ended, each in ((good, wanted[0]), (other, wanted[2])):
+        assert isinstance(ended, Painted)
+        assert ended.pictures[0].sha256 == digests(each)[0]
+
+
+def hungry(by: Painter, rows: int) -> AbstractContextManager[None]:
+    """There is no memory for batches of more rows."""
+
+    def spoil(text: torch.Tensor) -> None:
+        if len(text) > rows:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    return predicting(by, spoil)
+
+
+def test_what_finds_no_memory_is_painted_in_smaller_batches() -> None:
+    """From its start, and the record says so: what it says can be painted again."""
+    by = painter()
+    grid = [recipe(row_class=8, seed=seed, sampler=Sampler.EULER_A) for seed in range(4)]
+    with hungry(by, 2):
+        painted = paintings(job(*grid))
+    assert {each.row_class for each in painted} == {2}
+    again = [msgspec.structs.replace(each, row_class=2) for each in grid]
+    assert [each.sha256 for each in painted] == digests(*again)
+
+
+def test_who_finds_no_memory_twice_fails_with_advice() -> None:
+    """There is no end of smaller and smaller."""
+    with hungry(painter(), 1):
+        assert "ask for a smaller size" in why(job(recipe(row_class=8)))
+    assert digests(recipe(row_class=8))
+
+
+def test_memory_that_comes_back_is_used() -> None:
+    """The smallest batch is tried once more."""
+    tries: list[int] = []
+
+    def spoil(text: torch.Tensor) -> None:
+        tries.append(len(text))
+        if len(tries) == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    by = painter()
+    with predicting(by, spoil):
+        painted = paintings(job(recipe(sampler=Sampler.EULER_A)))
+    assert [each.sha256 for each in painted] == digests(recipe(sampler=Sampler.EULER_A))
+
+
+def test_a_decoder_without_memory_gets_a_second_chance() -> None:
+    """And no third."""
+    by, failures = painter(), [1, 2, 3]
+    decode = by.model.decode
+
+    def spoil(latents: torch.Tensor) -> Image.Image:
+        if failures:
+            raise torch.OutOfMemoryError(f"CUDA out of memory, {failures.pop()}")
+        return decode(latents)
+
+    by.model.decode = spoil  # type: ignore[method-assign]
+    try:
+        assert "out of memory" in why(job())
+        assert len(failures) == 1
+        assert paintings(job())
+    finally:
+        del by.model.decode
+
+
+def test_by_load_means_in_larger_batches() -> None:
+    """Where the job allows it, its row class is chosen by who is there, and recorded."""
+    by = at_work(painter().model)
+    first, *others = together(by, *(job(recipe(seed=n), adaptive=True) for n in range(4)))
+    classes = []
+    for nth, ended in enumerate((first, *others)):
+        assert isinstance(ended, Painted)
+        [picture] = ended.pictures
+        assert picture.sha256 == digests(recipe(seed=nth, row_class=picture.row_class))[0]
+        classes.append(picture.row_class)
+    assert classes == [2, 8, 8, 8]
+
+
+def test_models_take_turns() -> None:
+    """Two that are loaded serve jobs at the same time, each its own."""
+    by, other = painter(), painter(change=lambda pipeline: pipeline.unet.conv_out.bias.fill_(0.1))
+    both = at_work(by.model, other.model)
+    jobs = [job(recipe(of, seed=3)) for of in (by, other)]
+    endings = together(both, *jobs)
+    for ended, each, of in zip(endings, jobs, (by, other), strict=True):
+        assert isinstance(ended, Painted)
+        assert ended.pictures == paintings(each, of)
+    strange = job(recipe(model="strange"))
+    assert re.search("needs the model strange .* and .* is loaded", why(strange, both))
+
+
+def test_previews_take_little_time() -> None:
+    """As little as is allowed: one that took its time is the last one for long."""
+    seen: list[Event] = []
+    ending(job(recipe(steps=60)), at_work(previews_share=1e-9), seen.append)
+    assert len([event for event in seen if isinstance(event, Stepped) and event.preview]) == 1
 
 
 def test_a_picture_of_no_numbers_is_a_failure() -> None:

@@ -59,7 +59,7 @@ def by_table(wanted: list[Recipe], model: Any) -> list[torch.Tensor]:  # noqa: A
     canvases = [Canvas(each, desk) for each in wanted]
     while running := [canvas for canvas in canvases if not canvas.finished]:
         for first in range(0, len(running), 32):
-            evaluate(model, running[first : first + 32])
+            evaluate(running[first : first + 32])
     return [canvas.latents for canvas in canvases]
 
 

@@ -3,7 +3,7 @@
 import torch
 from PIL import Image
 
-from engine.previews import LONGEST_SIDE, Previews, calibration, samples
+from engine.previews import LONGEST_SIDE, Previews, calibration, fitted, samples
 from tests.engine_parts import painter
 
 
@@ -57,5 +57,5 @@ def test_each_latent_pixel_is_paired_with_the_colour_under_it() -> None:
 def test_a_model_gets_previews_of_its_own() -> None:
     """They are fitted when it is loaded, with no constants of any model."""
     shape = painter().model.latent_shape(64, 64)
-    picture = painter().finisher._previews.picture(torch.zeros(shape)[0], 64, 64)
+    picture = fitted(painter().model).picture(torch.zeros(shape)[0], 64, 64)
     assert picture.size == (64, 64)

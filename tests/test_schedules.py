@@ -25,8 +25,8 @@ SKETCH = png(sketch())
 class Keeper(Finisher):
     """Keeps the latents of finished jobs, and makes nothing of them: that is quicker."""
 
-    def __init__(self, *parts: Any) -> None:  # noqa: ANN401 # as a Finisher's
-        super().__init__(*parts)
+    def __init__(self) -> None:
+        super().__init__()
         self.finished: dict[Ticket, list[torch.Tensor]] = {}
 
     def finish(self, ticket: Ticket) -> None:
@@ -39,9 +39,8 @@ class Keeper(Finisher):
 
 def keeping() -> tuple[Painter, Keeper]:
     """A painter whose finished jobs are kept."""
-    shared = painter()
-    keeper = Keeper(shared.model, shared.finisher._previews)
-    return Painter(shared.model, keeper), keeper
+    keeper = Keeper()
+    return Painter([painter().model], keeper), keeper
 
 
 def some_recipe(rng: random.Random) -> Recipe:

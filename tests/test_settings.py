@@ -14,6 +14,7 @@ NAMES = (
     "IMAGINE_DATA",
     "IMAGINE_MODEL",
     "IMAGINE_PLAYGROUND_PORT",
+    "IMAGINE_ADAPTIVE",
     "HF_TOKEN",
 )
 
@@ -34,6 +35,7 @@ def test_everything_has_a_default() -> None:
     assert loaded.imagine_data == Path("data")
     assert loaded.imagine_model is None
     assert loaded.imagine_playground_port == 8765
+    assert not loaded.imagine_adaptive
 
 
 def test_an_env_file_counts_and_the_environment_counts_more(

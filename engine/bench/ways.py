@@ -14,7 +14,7 @@ import torch
 from diffusers import AutoPipelineForImage2Image
 from PIL import Image
 
-from engine import previews, samplers
+from engine import samplers
 from engine.contract import Event, Failed, Paint, Painted, Recipe
 from engine.finishing import Finisher
 from engine.images import png, sha256
@@ -50,15 +50,16 @@ class Engine:
 
     def __init__(self, model: PaintModel, *, adaptive: bool) -> None:
         self.name = "engine, adaptive" if adaptive else "engine, exact"
-        finisher = Finisher(model, previews.fitted(model))
+        self._adaptive = adaptive
         self._in_model = 0.0
         self._predict = model.predict
         model.predict = self._timed  # type: ignore[method-assign]
-        self.painter = Painter(model, finisher, adaptive=adaptive, at_once=AT_ONCE)
+        self.painter = Painter([model], Finisher(), AT_ONCE)
         self._worker = Worker(self.painter, _give_up)
 
     def submit(self, job: Paint, done: Done) -> None:
         """Hand it to the worker."""
+        job = msgspec.structs.replace(job, adaptive=self._adaptive)
         self._worker.submit(job, _hearing(done, job))
 
     def close(self) -> None:
@@ -76,7 +77,7 @@ class Engine:
         """The digest of this picture when nothing else is painted."""
         ended: queue.Queue[str] = queue.Queue()
         job = Paint(job="alone", attempt=1, recipes=(recipe,), source=source, previews=False)
-        painter = Painter(self.painter.model, self.painter.finisher)
+        painter = Painter(self.painter.models, self.painter.finisher)
         painter.admit(Ticket(job, _hearing(lambda _, digests: ended.put(digests[0]), job)))
         while painter.tickets:
             painter.tick()

@@ -29,6 +29,9 @@ class PaintModel(Protocol):
     pipeline: Any
     """diffusers' own, of the same parts: to compare with."""
 
+    def __hash__(self) -> int:
+        """Each is one of its kind."""
+
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int, int]:
         """The latents of one picture of this many pixels."""
 
