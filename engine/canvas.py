@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from itertools import accumulate
 
+import msgspec
 import torch
 from PIL import Image
 
 from engine.batch import rows
-from engine.contract import Recipe
+from engine.contract import ROW_CLASSES, Recipe
 from engine.models import PaintModel
 from engine.noise import Noise
 from engine.samplers import NOISE, PREDICTION, REGISTERS, SOURCES, Step, course
@@ -39,6 +40,10 @@ class Canvas:
     """
 
     def __init__(self, recipe: Recipe, desk: Desk) -> None:
+        self.alone = not desk.model.exact(recipe.width, recipe.height, recipe.row_class)
+        """Does it share no batch, because its slot there would change its bits?"""
+        if self.alone:
+            recipe = msgspec.structs.replace(recipe, row_class=ROW_CLASSES[0])
         self.recipe = recipe
         self.model = desk.model
         self._desk = desk

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 PREVIEWS_SHARE: Final = 0.02
 """Of the time, at most, goes into previews."""
+_ALONE: Final = ", alone in its batches"
 Broken = Callable[[EngineError], None]
 Guess = tuple[Canvas, torch.Tensor]
 
@@ -107,7 +108,7 @@ def _painting(canvas: Canvas) -> Painting:
         sha256=sha256(data),
         blocked=blocked,
         row_class=canvas.recipe.row_class,
-        fingerprint=model.card.fingerprint,
+        fingerprint=model.card.fingerprint + (_ALONE if canvas.alone else ""),
     )
 
 

@@ -5,7 +5,7 @@ import logging
 import math
 import os
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,7 @@ from engine.exits import DeviceBroken, Unpaintable
 
 ARITHMETIC: Final = 2
 """Raised by each change of the engine's own that changes bits."""
+LITTLE_WORK: Final = 1e10
 log = logging.getLogger(__name__)
 
 
@@ -44,6 +45,22 @@ class Hardware:
             f"{self.threads} threads",
         ]
         return ", ".join(parts)
+
+    def suited(self, work: float) -> "Hardware":
+        """The same for a model of so much work: parameters times latent pixels of one row.
+
+        A little work is done sooner by one thread than shared between several, and leaves the
+        other cores to others. Sets torch's threads.
+        """
+        if self.device.type == "cpu" and work < LITTLE_WORK:
+            torch.set_num_threads(1)
+            return replace(self, threads=1)
+        return self
+
+    @property
+    def shares_rows(self) -> bool:
+        """Is work split between threads, so that the slot of a row in its batch changes bits?"""
+        return self.device.type == "cpu" and self.threads > 1
 
     def free_memory(self) -> None:
         """Give back what is kept for later use."""

@@ -116,7 +116,7 @@ class Place:
     @property
     def lane(self) -> Lane:
         """What it may share a batch with."""
-        return lane(self.canvas.recipe, self.ticket.apart)
+        return lane(self.canvas.recipe, self.order if self.canvas.alone else self.ticket.apart)
 
     @property
     def rows(self) -> int:

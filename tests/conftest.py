@@ -4,7 +4,7 @@ What a fixture needs is imported by it, so that tests of the engine alone do not
 """
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,17 +23,6 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the engine does; before torch is loaded
 settings.register_profile("patient", deadline=None)  # a busy machine is no finding
 settings.load_profile("patient")
-
-
-@pytest.fixture(scope="module")
-def one_thread() -> Iterator[None]:
-    """For torch: tiny tensors are quickest so."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,6 @@ from engine.painter import Painter
 from engine.tickets import Ticket
 from tests.engine_parts import painter, recipe, sketch
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 SCHEDULES = 1000
 PARTS = 10
 """In so many tests."""

@@ -99,6 +99,8 @@ def _loads(pipeline: Any, jobs: list[Paint], asked: Asked) -> Iterator[Load]:  #
 
 def _result(way: Way, workload: str, pictures: int, load: Load, ended: list[Ended]) -> Result:
     seconds = max(each.went for each in ended) - min(each.came for each in ended)
+    padding = way.padding() if isinstance(way, Engine) else None
+    besides = way.besides() if isinstance(way, Engine) else None
     short = [each.seconds for each in ended if each.job.recipes[0].steps == SHORT]
     return Result(
         who=way.name,
@@ -109,9 +111,9 @@ def _result(way: Way, workload: str, pictures: int, load: Load, ended: list[Ende
         p50=statistics.median(each.seconds for each in ended),
         p95=_p95([each.seconds for each in ended]),
         p95_short=_p95(short) if short and len(short) < len(ended) else None,
-        padding=way.padding() if isinstance(way, Engine) else None,
+        padding=padding,
         same_bits=_same_bits(way, ended) if isinstance(way, Engine) else None,
-        besides=way.besides() if isinstance(way, Engine) else None,
+        besides=besides,
     )
 
 

@@ -47,6 +47,12 @@ class PaintModel(Protocol):
     def predict(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
         """One evaluation of all rows; each row has its own timestep and words."""
 
+    def exact(self, width: int, height: int, rows: int) -> bool:
+        """Is a picture of this size the same to the bit whatever shares its batch of so many rows?
+
+        It is found out when it is asked for the first time.
+        """
+
     def decode(self, latents: torch.Tensor) -> Image.Image:
         """One picture. Raises Unpaintable if the numbers in it are no picture."""
 

@@ -1,7 +1,9 @@
 """What all families have in common that denoise latents with a UNet: loading, pixels, verdicts."""
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,13 +14,16 @@ from PIL import Image
 from safetensors import SafetensorError
 from transformers import CLIPImageProcessor
 
-from engine.contract import Model, Recipe, Sampler, Shapes
+from engine import proof
+from engine.contract import ROW_CLASSES, SIZE_LARGEST, Model, Recipe, Sampler, Shapes
 from engine.exits import EngineError, ModelBroken, Unpaintable
 from engine.hardware import Hardware, out_of_memory
 from engine.models import Words
 from engine.models.files import Files
 from engine.safety import Checker
 from engine.samplers import longest
+
+log = logging.getLogger(__name__)
 
 LARGEST_AT_LEAST: Final = 768 * 768
 TEXTS: Final = 256
@@ -48,6 +53,7 @@ class LatentDiffusion(ABC):
         self._vae = pipeline.vae
         self._pixels: Any = VaeImageProcessor(vae_scale_factor=pipeline.vae_scale_factor)
         self._checker = checker
+        self._proven = cache(self._prove)
 
     @abstractmethod
     def words(self, recipe: Recipe) -> Words:
@@ -61,6 +67,24 @@ class LatentDiffusion(ABC):
         """The latents of one picture of this many pixels."""
         factor = self.pipeline.vae_scale_factor
         return 1, self._unet.config.in_channels, height // factor, width // factor
+
+    def exact(self, width: int, height: int, rows: int) -> bool:
+        """Is a picture of this size the same to the bit whatever shares its batch of so many rows?
+
+        It is found out when it is asked for the first time.
+        """
+        return not self.hardware.shares_rows and self._proven(width, height, rows)
+
+    def _prove(self, width: int, height: int, rows: int) -> bool:
+        words = self.words(_unguided(self.card, width, height))
+        held = proof.holds(self, self.latent_shape(width, height), words, rows)
+        if not held:
+            log.warning(
+                "slots change bits in batches of %d rows of %d x %d: such pictures are painted "
+                "alone, %d rows at a time",
+                *(rows, width, height, ROW_CLASSES[0]),
+            )
+        return held
 
     def encode(self, picture: Image.Image) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and standard deviation of a picture's latents, before `scale`."""
@@ -98,6 +122,28 @@ class LatentDiffusion(ABC):
         if centre is None or spread is None:
             return 0.0, 1.0
         return like.new_tensor(centre).view(1, -1, 1, 1), like.new_tensor(spread).view(1, -1, 1, 1)
+
+
+def _unguided(card: Model, width: int, height: int) -> Recipe:
+    """Some picture of one row."""
+    return Recipe(
+        model=card.name,
+        revision=card.revision,
+        prompt="proof",
+        seed=0,
+        steps=1,
+        guidance=0.0,
+        sampler=card.sampler,
+        width=width,
+        height=height,
+        row_class=ROW_CLASSES[0],
+    )
+
+
+def suited(pipeline: Any, hardware: Hardware) -> Hardware:  # noqa: ANN401 - diffusers has no types
+    """The hardware with as many threads as this pipeline is worth."""
+    unet = pipeline.unet
+    return hardware.suited(unet.num_parameters() * unet.config.sample_size**2)
 
 
 def pipeline(kind: Any, files: Files, hardware: Hardware, **parts: Any) -> Any:  # noqa: ANN401
@@ -146,6 +192,8 @@ def card(
 ) -> Model:
     """What the bot is told about this model."""
     native = pipeline.unet.config.sample_size * pipeline.vae_scale_factor
+    if hardware.shares_rows:  # each picture is alone, so larger batches are of no use
+        shapes = (Shapes(pixels=SIZE_LARGEST**2, classes=ROW_CLASSES[:1], loaded=ROW_CLASSES[:1]),)
     return Model(
         name=files.name,
         revision=files.revision,

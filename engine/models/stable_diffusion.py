@@ -56,6 +56,7 @@ def load(files: Files, hardware: Hardware) -> StableDiffusion:
         text_encoder=CLIPTextModel,
         safety_checker=StableDiffusionSafetyChecker,
     )
+    hardware = latent_diffusion.suited(pipeline, hardware)
     card = latent_diffusion.card(
         pipeline,
         files,

@@ -83,5 +83,6 @@ def load(files: Files, hardware: Hardware) -> StableDiffusionXL:
     )
     if pipeline.vae.config.force_upcast:  # its numbers overflow in float16
         pipeline.vae.to(torch.float32)
+    hardware = latent_diffusion.suited(pipeline, hardware)
     card = latent_diffusion.card(pipeline, files, hardware, guidance=5.0, shapes=SHAPES)
     return StableDiffusionXL(pipeline, checker, card, hardware)
