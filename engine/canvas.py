@@ -107,6 +107,7 @@ class Canvas:
         return source * start.one + self._noise.draw(shape, self._dtype).to(device) * start.other
 
 
+@torch.inference_mode()
 def evaluate(canvases: Sequence[Canvas]) -> None:
     """One forward pass for these pictures, all of one model, size and row class, and one update.
 

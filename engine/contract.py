@@ -210,10 +210,14 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
         chosen = _smallest(loaded, [*recipes, *alike])
         return tuple(msgspec.structs.replace(recipe, row_class=chosen) for recipe in recipes)
 
+    def all_classes(self, recipe: Recipe) -> frozenset[int]:
+        """In which pictures of its size are painted."""
+        shapes = self._shapes(recipe.width, recipe.height)
+        return frozenset(shapes.classes + shapes.loaded)
+
     def smaller(self, recipe: Recipe) -> Recipe | None:
         """The same in the next smaller row class of its size; None if there is none."""
-        shapes = self._shapes(recipe.width, recipe.height)
-        below = {each for each in shapes.classes + shapes.loaded if each < recipe.row_class}
+        below = [each for each in self.all_classes(recipe) if each < recipe.row_class]
         return msgspec.structs.replace(recipe, row_class=max(below)) if below else None
 
     def _shapes(self, width: int, height: int) -> Shapes:

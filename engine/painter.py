@@ -1,8 +1,9 @@
-"""The loop: each tick is one forward pass, shared by the pictures of whatever jobs are at hand."""
+"""The loop: each forward pass is shared by the pictures of whatever jobs are at hand."""
 
 import itertools
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -13,6 +14,7 @@ from engine.canvas import Canvas, Desk, evaluate
 from engine.contract import Paint, Recipe
 from engine.exits import Unpaintable
 from engine.finishing import Finisher
+from engine.hands import Hands
 from engine.hardware import explained, out_of_memory
 from engine.images import sha256
 from engine.models import PaintModel
@@ -41,8 +43,9 @@ class Painter:
         self._ticks = itertools.count(1)
         self._round: Round = ()
         self._costs = Costs()
+        self._hands: Hands[_Batch] = Hands(min(model.hardware.hands for model in self.models))
         self.seconds = 0.0
-        """In ticks, so far."""
+        """In forward passes and what belongs to them, so far."""
         self.rows_given = self.rows_used = 0
         """Of all batches so far; the difference was padding."""
 
@@ -78,7 +81,8 @@ class Painter:
 
     @torch.inference_mode()
     def tick(self) -> None:
-        """One forward pass for those whose turn it is, after letting go of jobs that have stopped.
+        """Let go of jobs that have stopped, begin forward passes for those whose turn it is, and
+        wait for one of them.
 
         Raises DeviceBroken if no job can be painted any more.
         """
@@ -86,10 +90,16 @@ class Painter:
             if ticket.stopped:
                 self._drop(ticket)
                 ticket.stop()
-        waiting = [place for place in self._places if not place.canvas.finished]
-        if waiting:
-            self._evaluate(waiting)
-            self._look()
+        for batch in self._next_batches():
+            canvases = [place.canvas for place in batch.places]
+            self._hands.begin(batch, partial(evaluate, canvases))
+        for batch, result in self._hands.ended():
+            self._settle(batch, result)
+        self._look()
+
+    def close(self) -> None:
+        """Wait for the forward passes that were begun."""
+        self._hands.close()
 
     def _model_for(self, recipe: Recipe) -> PaintModel:
         for model in self.models:
@@ -123,22 +133,36 @@ class Painter:
         ticket.begin([Place(canvas, ticket, next(self._orders)) for canvas in canvases])
         self._places += ticket.places
 
-    def _evaluate(self, waiting: list[Place]) -> None:
-        turn = next_turn(waiting, self._round, self._costs.of)
-        self._round = turn.after
-        places = [waiting[nth] for nth in turn.batch]
-        tickets = list({place.ticket: None for place in places})
-        before = time.monotonic()
-        if not self._guarded(tickets, lambda: evaluate([place.canvas for place in places])):
+    def _next_batches(self) -> "list[_Batch]":
+        """One for each free hand, as long as there are pictures that are in no hand."""
+        busy = {place for batch in self._hands.batches for place in batch.places}
+        waiting = [
+            place for place in self._places if not place.canvas.finished and place not in busy
+        ]
+        batches: list[_Batch] = []
+        while waiting and len(batches) < self._hands.free:
+            turn = next_turn(waiting, self._round, self._costs.of)
+            self._round = turn.after
+            batch = _Batch(turn.lane, [waiting[nth] for nth in turn.batch])
+            batches.append(batch)
+            waiting = [place for place in waiting if place not in batch.places]
+            tick = next(self._ticks)
+            for place in batch.places:
+                place.served = tick
+        return batches
+
+    def _settle(self, batch: "_Batch", result: Callable[[], float]) -> None:
+        tickets = list({place.ticket: None for place in batch.places if place in self._places})
+
+        def learn() -> None:
+            seconds = result()
+            self._costs.learn(batch.lane, seconds)
+            self.seconds += seconds
+            self.rows_given += batch.lane.capacity
+            self.rows_used += sum(place.rows for place in batch.places)
+
+        if not self._guarded(tickets, learn):
             return
-        seconds = time.monotonic() - before
-        self._costs.learn(turn.lane, seconds)
-        self.seconds += seconds
-        self.rows_given += turn.lane.capacity
-        self.rows_used += sum(place.rows for place in places)
-        tick = next(self._ticks)
-        for place in places:
-            place.served = tick
         for ticket in tickets:
             if ticket.advance() and ticket.finished:
                 self._drop(ticket)
@@ -177,7 +201,8 @@ class Painter:
             for ticket in tickets:
                 ticket.apart = ticket.places[0].order
         else:
-            self._fail(tickets[0], reason)
+            for ticket in tickets:
+                self._fail(ticket, reason)
         return False
 
     def _shrink(self, tickets: list[Ticket], reason: str) -> None:
@@ -201,6 +226,14 @@ class Painter:
     def _fail(self, ticket: Ticket, reason: str) -> None:
         self._drop(ticket)
         ticket.fail(reason)
+
+
+@dataclass
+class _Batch:
+    """A forward pass that was begun."""
+
+    lane: Lane
+    places: list[Place]
 
 
 def _check(recipe: Recipe, model: PaintModel, source: bytes | None) -> None:

@@ -53,6 +53,7 @@ class Worker:
             self._closing = True
             self._changed.notify()
         self._thread.join(patience)
+        self._painter.close()
         self._painter.finisher.close()
 
     def _say_places(self) -> None:

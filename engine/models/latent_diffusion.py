@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from transformers import CLIPImageProcessor
 
 from engine import proof
+from engine.captured import Captured
 from engine.contract import ROW_CLASSES, SIZE_LARGEST, Model, Recipe, Sampler, Shapes
 from engine.exits import EngineError, ModelBroken, Unpaintable
 from engine.hardware import Hardware, out_of_memory
@@ -53,6 +54,7 @@ class LatentDiffusion(ABC):
         self._vae = pipeline.vae
         self._pixels: Any = VaeImageProcessor(vae_scale_factor=pipeline.vae_scale_factor)
         self._checker = checker
+        self._predict = Captured(self.forward, hardware)
         self._proven = cache(self._prove)
 
     @abstractmethod
@@ -60,8 +62,12 @@ class LatentDiffusion(ABC):
         """What a picture's rows are told: without its prompt, if it is guided, and with it."""
 
     @abstractmethod
+    def forward(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
+        """The UNet's forward pass."""
+
     def predict(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
         """One evaluation of all rows; each row has its own timestep and words."""
+        return self._predict(latents, timesteps, words)
 
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int, int]:
         """The latents of one picture of this many pixels."""
@@ -163,6 +169,9 @@ def pipeline(kind: Any, files: Files, hardware: Hardware, **parts: Any) -> Any: 
     except _DAMAGE as error:
         raise _why(files, error) from error
     made.set_progress_bar_config(disable=True)
+    for part in made.components.values():
+        if isinstance(part, torch.nn.Module):
+            part.requires_grad_(requires_grad=False)
     unet, vae = made.unet.config, made.vae.config
     if unet.in_channels != vae.latent_channels or unet.time_cond_proj_dim is not None:
         raise ModelBroken(

@@ -32,8 +32,8 @@ class StableDiffusion(LatentDiffusion):
             told.insert(0, self._read(recipe.negative))
         return {"encoder_hidden_states": torch.cat(told)}
 
-    def predict(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
-        """One evaluation of all rows; each row has its own timestep and words."""
+    def forward(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
+        """The UNet's forward pass."""
         predicted: torch.Tensor = self._unet(latents, timesteps, **words, return_dict=False)[0]
         return predicted
 

@@ -43,8 +43,8 @@ class StableDiffusionXL(LatentDiffusion):
             "time_ids": sizes.to(self.hardware.device),
         }
 
-    def predict(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
-        """One evaluation of all rows; each row has its own timestep and words."""
+    def forward(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
+        """The UNet's forward pass."""
         predicted: torch.Tensor = self._unet(
             latents,
             timesteps,

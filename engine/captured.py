@@ -1,0 +1,140 @@
+"""The forward pass of each shape of batch, recorded once and then replayed without Python.
+
+A forward pass of a small model, or on a fast GPU, is over sooner than Python can ask for its next
+operation. A recording asks for all of them at once: on a GPU it is a CUDA graph, on a CPU a
+TorchScript trace, which also lets several threads work at the same time. Both do the same
+operations as before, so they make the same bits.
+"""
+
+import logging
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Final
+
+import torch
+
+from engine.hardware import Hardware, context_lost, out_of_memory
+from engine.models import Words
+
+KEPT: Final = 64
+"""Recordings; beyond that, the one that was used longest ago goes."""
+GRAPH_LIMIT: Final = 16 * 64 * 64
+"""Rows times latent pixels: in larger batches a GPU is the slower of the two, and a graph would
+only take memory."""
+_WARM_UP: Final = 3
+log = logging.getLogger(__name__)
+
+Forward = Callable[[torch.Tensor, torch.Tensor, Words], torch.Tensor]
+_Key = tuple[tuple[str, torch.Size], ...]
+
+
+class Captured:
+    """Replays `forward` for shapes that it has seen. On a GPU, an answer is good until the next."""
+
+    def __init__(self, forward: Forward, hardware: Hardware) -> None:
+        self._forward = forward
+        self._hardware = hardware
+        self._recordings: OrderedDict[_Key, Forward] = OrderedDict()
+        self._recording = threading.Lock()
+        self._pool: Any = None
+
+    def __call__(
+        self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words
+    ) -> torch.Tensor:
+        """What `forward` returns."""
+        return self._replay(latents, timesteps, words)(latents, timesteps, words)
+
+    def _replay(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> Forward:
+        key = (("", latents.shape), *((name, told.shape) for name, told in words.items()))
+        with self._recording:
+            found = self._recordings.get(key)
+            if found is None:
+                found = self._recordings[key] = self._record(latents, timesteps, words)
+                if len(self._recordings) > KEPT:
+                    self._recordings.popitem(last=False)
+            self._recordings.move_to_end(key)
+            return found
+
+    def _record(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> Forward:
+        try:
+            if self._hardware.device.type == "cuda":
+                if len(latents) * latents.shape[-1] * latents.shape[-2] <= GRAPH_LIMIT:
+                    self._pool = self._pool or torch.cuda.graph_pool_handle()
+                    return _Graph(self._forward, latents, timesteps, words, self._pool)
+            elif not self._hardware.shares_rows:
+                return _Trace(self._forward, latents, timesteps, words)
+        except Exception as error:
+            if out_of_memory(error) or context_lost(error):
+                raise
+            log.warning("batches of %s cannot be recorded", tuple(latents.shape), exc_info=error)
+        return self._forward
+
+
+class _Trace:
+    """TorchScript (https://docs.pytorch.org/docs/stable/generated/torch.jit.trace.html)."""
+
+    def __init__(
+        self, forward: Forward, latents: torch.Tensor, timesteps: torch.Tensor, words: Words
+    ) -> None:
+        self._names = tuple(words)
+
+        def plain(
+            latents: torch.Tensor, timesteps: torch.Tensor, *told: torch.Tensor
+        ) -> torch.Tensor:
+            return forward(latents, timesteps, dict(zip(self._names, told, strict=True)))
+
+        with (
+            torch.inference_mode(mode=False),
+            torch.no_grad(),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")  # that shapes are fixed, which is the purpose
+            like = [torch.zeros(each.shape, dtype=each.dtype) for each in (latents, timesteps)]
+            told = [torch.zeros(each.shape, dtype=each.dtype) for each in words.values()]
+            self._script: Any = torch.jit.trace(plain, (*like, *told), check_trace=False)
+
+    def __call__(
+        self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words
+    ) -> torch.Tensor:
+        """What `forward` returns."""
+        told = (words[name] for name in self._names)
+        predicted: torch.Tensor = self._script(latents, timesteps, *told)
+        return predicted
+
+
+class _Graph:
+    """CUDA graph (https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs)."""
+
+    def __init__(
+        self,
+        forward: Forward,
+        latents: torch.Tensor,
+        timesteps: torch.Tensor,
+        words: Words,
+        pool: Any,  # noqa: ANN401 - a handle without a type
+    ) -> None:
+        self._latents, self._timesteps = latents.clone(), timesteps.clone()
+        self._words = {name: told.clone() for name, told in words.items()}
+        beside = torch.cuda.Stream()
+        beside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(beside):
+            for _ in range(_WARM_UP):
+                forward(self._latents, self._timesteps, self._words)
+        torch.cuda.current_stream().wait_stream(beside)
+        self._graph = torch.cuda.CUDAGraph()
+        # Other threads decode meanwhile, and may ask for memory.
+        with torch.cuda.graph(self._graph, pool=pool, capture_error_mode="thread_local"):
+            self._predicted = forward(self._latents, self._timesteps, self._words)
+
+    def __call__(
+        self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words
+    ) -> torch.Tensor:
+        """What `forward` returns; good until the next call."""
+        self._latents.copy_(latents)
+        self._timesteps.copy_(timesteps)
+        for name, told in words.items():
+            self._words[name].copy_(told)
+        self._graph.replay()
+        return self._predicted

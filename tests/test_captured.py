@@ -1,0 +1,97 @@
+"""Recorded forward passes: the same bits as the model's own, in any thread, for any shape."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+
+from engine import captured
+from engine.captured import Captured
+from engine.hardware import Hardware
+from engine.models import Words
+from tests.engine_parts import painter
+from tests.tiny_model import TOKENS, WIDTH
+
+HARDWARE = Hardware(torch.device("cpu"), torch.float32, 1)
+
+
+def batch(rows: int, side: int = 8, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, Words]:
+    """Random input for the tiny model."""
+    generator = torch.Generator().manual_seed(seed)
+    latents = torch.randn(rows, 4, side, side, generator=generator)
+    words = {"encoder_hidden_states": torch.randn(rows, TOKENS, WIDTH, generator=generator)}
+    return latents, torch.rand(rows, generator=generator) * 999, words
+
+
+@pytest.fixture(autouse=True)
+def _inference() -> Iterator[None]:
+    with torch.inference_mode():
+        yield
+
+
+@pytest.mark.parametrize(("rows", "side"), [(2, 8), (8, 8), (2, 9), (16, 10)])
+def test_a_replay_makes_the_bits_of_the_model(rows: int, side: int) -> None:
+    """At the first time, and when TorchScript has optimised what it recorded."""
+    model: Any = painter().model
+    replay = Captured(model.forward, HARDWARE)
+    for seed in range(5):
+        given = batch(rows, side, seed)
+        assert torch.equal(replay(*given), model.forward(*given))
+
+
+def test_all_threads_may_ask_at_once() -> None:
+    """Also when nothing has been recorded yet."""
+    model: Any = painter().model
+    replay = Captured(model.forward, HARDWARE)
+    wanted = [model.forward(*batch(4, seed=seed)) for seed in range(8)]
+    found: dict[int, torch.Tensor] = {}
+
+    def ask(seed: int) -> None:
+        with torch.inference_mode():
+            found[seed] = replay(*batch(4, seed=seed))
+
+    threads = [threading.Thread(target=ask, args=(seed,)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(torch.equal(found[seed], wanted[seed]) for seed in range(8))
+
+
+def test_old_recordings_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sizes are chosen by people; memory is not without end."""
+    monkeypatch.setattr(captured, "KEPT", 2)
+    calls: list[torch.Size] = []
+
+    def forward(latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
+        calls.append(latents.shape)
+        return latents * timesteps[:, None, None, None] + words["encoder_hidden_states"].sum()
+
+    replay = Captured(forward, HARDWARE)
+    for rows in (1, 2, 1, 3, 1, 2):  # 2 was used longest ago when 3 came
+        replay(*batch(rows))
+    assert [len(torch.empty(shape)) for shape in calls] == [1, 2, 3, 2]
+
+
+def test_what_cannot_be_recorded_is_done_as_it_is() -> None:
+    """And it is no error."""
+
+    def forward(latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
+        if torch._C._get_tracing_state():
+            raise NotImplementedError("not this way")
+        return latents + 1
+
+    given = batch(2)
+    assert torch.equal(Captured(forward, HARDWARE)(*given), given[0] + 1)
+
+
+def test_memory_that_is_short_is_said() -> None:
+    """It is not mistaken for something that cannot be recorded."""
+
+    def forward(latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        Captured(forward, HARDWARE)(*batch(2))
