@@ -186,6 +186,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """What a request gets that names none."""
     longest: dict[Sampler, int]
     """Most steps of those samplers that cannot take STEPS_LIMIT."""
+    hands: int = 1
+    """Batches that are painted at the same time."""
     shapes: tuple[Shapes, ...]
     """The row classes of pictures by their size: small ones first."""
     fingerprint: str
@@ -201,13 +203,13 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     def classed_by_load(
         self, recipes: Sequence[Recipe], others: Sequence[Recipe]
     ) -> tuple[Recipe, ...]:
-        """The same, with room for the others of their size as well."""
+        """The same, with room for the others of their size as well, spread over all hands."""
         first = recipes[0]
         alike = [
             each for each in others if (each.width, each.height) == (first.width, first.height)
         ]
         loaded = self._shapes(first.width, first.height).loaded
-        chosen = _smallest(loaded, [*recipes, *alike])
+        chosen = _smallest(loaded, [*recipes, *alike], self.hands)
         return tuple(msgspec.structs.replace(recipe, row_class=chosen) for recipe in recipes)
 
     def all_classes(self, recipe: Recipe) -> frozenset[int]:
@@ -234,8 +236,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
             )
 
 
-def _smallest(classes: tuple[int, ...], recipes: Sequence[Recipe]) -> int:
-    rows = sum(2 if recipe.guided else 1 for recipe in recipes)
+def _smallest(classes: tuple[int, ...], recipes: Sequence[Recipe], hands: int = 1) -> int:
+    rows = sum(2 if recipe.guided else 1 for recipe in recipes) / hands
     return next((size for size in classes if rows <= size), classes[-1])
 
 

@@ -18,8 +18,8 @@ ARITHMETIC: Final = 2
 LITTLE_WORK: Final = 1e10
 """Up to which one thread is quicker than four: on four cores, the starter model (1.4e9) paints 2
 rows in a third of the time, and 8 in two thirds."""
-HANDS: Final = 3
-"""At most: Python's lock lets no more threads work at the starter model's batches of 8 rows."""
+HANDS: Final = 8
+"""At most: beyond that, they would wait for Python's lock."""
 log = logging.getLogger(__name__)
 
 
@@ -61,7 +61,8 @@ class Hardware:
         """
         if self.device.type == "cpu" and work < LITTLE_WORK:
             torch.set_num_threads(1)
-            return replace(self, threads=1, hands=min(HANDS, self.threads))
+            spared = max(self.threads - 1, min(self.threads, 2))  # a core for the rest, if it can
+            return replace(self, threads=1, hands=min(HANDS, spared))
         return self
 
     @property

@@ -130,6 +130,9 @@ def test_a_loaded_engine_has_larger_row_classes() -> None:
     assert MODEL.classed_by_load([one], [one] * 4)[0].row_class == 16
     assert MODEL.classed_by_load([one], [one] * 40)[0].row_class == 16
     assert MODEL.classed_by_load([one], [other] * 4)[0].row_class == 2
+    several = msgspec.structs.replace(MODEL, hands=3)
+    assert several.classed_by_load([one], [one] * 2)[0].row_class == 2
+    assert several.classed_by_load([one], [one] * 11)[0].row_class == 8
 
 
 @given(ratio=st.floats(0.01, 100), native=st.sampled_from([64, 128, 512, 1024]))

@@ -211,6 +211,7 @@ def card(
         steps=20,
         guidance=guidance,
         sampler=Sampler.DPMPP_2M,
+        hands=hardware.hands,
         longest=longest(pipeline.scheduler.config),
         shapes=shapes,
         fingerprint=hardware.fingerprint,

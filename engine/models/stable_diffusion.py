@@ -73,12 +73,14 @@ def _shapes(hardware: Hardware) -> tuple[Shapes, ...]:
     up to 12 times as much in batches at 256 x 256, 3 times at 512 x 512, 1.4 times at 768 x 768.
 
     On a GPU a batch of 8 small rows takes hardly longer than one of 2, so small pictures have one
-    class only, and all share all batches.
+    class only, and all share all batches. On a CPU larger batches hardly
+    pay: four pictures are two batches, which two threads paint at the same time.
     """
-    small = (8,) if hardware.device.type == "cuda" else (2, 8)
+    if hardware.device.type == "cpu":
+        return (Shapes(pixels=SIZE_LARGEST**2, classes=(2, 4), loaded=(2, 4, 8)),)
     return (
-        Shapes(pixels=256 * 256, classes=small, loaded=(2, 8, 16)),
+        Shapes(pixels=256 * 256, classes=(8,), loaded=(2, 8, 16)),
         Shapes(pixels=512 * 512, classes=(2, 8), loaded=(2, 8, 16)),
         Shapes(pixels=768 * 768, classes=(2, 4), loaded=(2, 4)),
-        Shapes(pixels=SIZE_LARGEST * SIZE_LARGEST, classes=(2,), loaded=(2,)),
+        Shapes(pixels=SIZE_LARGEST**2, classes=(2,), loaded=(2,)),
     )
