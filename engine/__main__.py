@@ -84,6 +84,8 @@ def _add_paint(parser: argparse.ArgumentParser) -> None:
 def _add_bench(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--model", help="`starter`, a diffusers folder, or a hub id")
+    add("--weights", choices=["random"], help="with --arch, instead of a model: no download")
+    add("--arch", choices=["sd15", "sdxl"], default="sd15", help="of random weights")
     add("--workloads", default="A,B", help="A: all alike; B: mixed (default A,B)")
     add("--pictures", default="1,4", help="in each job (default 1,4)")
     add("--people", default="1,2,4,8", help="at once (default 1,2,4,8)")
@@ -94,7 +96,7 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
 
 
 def _bench(options: argparse.Namespace) -> None:
-    painter = _painter(options.model)
+    painter = _random(options.arch) if options.weights else _painter(options.model)
     from engine.bench.report import HEAD, Asked, line, run
 
     asked = Asked(
@@ -104,14 +106,14 @@ def _bench(options: argparse.Namespace) -> None:
         rates=[float(each) for each in options.rates.split(",") if each],
         jobs=options.jobs,
     )
-    results = []
-    sys.stdout.write(HEAD)
+    report: dict[str, Any] = {"fingerprint": painter.model.card.fingerprint, "results": []}
+    sys.stdout.write(f"{report['fingerprint']}\n{HEAD}")
     for result in run(painter.model, painter.model.pipeline, asked):
-        results.append(result)
         sys.stdout.write(line(result))
         sys.stdout.flush()
-    if options.json:
-        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(results)))
+        report["results"].append(result)
+        if options.json:  # at once, so that a stop loses nothing
+            options.json.write_bytes(msgspec.json.format(msgspec.json.encode(report)))
 
 
 def _serve(options: argparse.Namespace) -> None:
@@ -179,6 +181,19 @@ def _load(model: str | None) -> "Painter":
     loaded = models.load(model or default, machine)
     previews.fitted(loaded)  # now, not when the first job waits for it
     return Painter([loaded], Finisher())
+
+
+def _random(architecture: str) -> "Painter":
+    def load() -> "Painter":
+        from engine import hardware
+        from engine.bench.architectures import ARCHITECTURES
+        from engine.finishing import Finisher
+        from engine.painter import Painter
+
+        _quiet()
+        return Painter([ARCHITECTURES[architecture](hardware.prepare())], Finisher())
+
+    return _with_parts(load)
 
 
 def _with_parts(load: Callable[[], T]) -> T:

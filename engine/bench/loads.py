@@ -44,7 +44,7 @@ class Crowd:
         for job in itertools.islice(coming, people):
             self._submit(job)
         ended = []
-        for _ in tqdm(self._jobs, f"{self._way.name}, {people}", leave=False):
+        for _ in tqdm(self._jobs, f"{self._way.name}, {people}", leave=False, disable=None):
             ended.append(self._ended.get())
             for job in itertools.islice(coming, 1):
                 self._submit(job)

@@ -54,6 +54,9 @@ class LatentDiffusion(ABC):
         self._vae = pipeline.vae
         self._pixels: Any = VaeImageProcessor(vae_scale_factor=pipeline.vae_scale_factor)
         self._checker = checker
+        if hardware.device.type == "cuda":  # its convolutions are quickest so
+            for part in (self._unet, self._vae):
+                part.to(memory_format=torch.channels_last)
         self._predict = Captured(self.forward, hardware)
         self._proven = cache(self._prove)
 
@@ -193,7 +196,8 @@ def checker(files: Files, folder: Path, hardware: Hardware) -> Checker:
 
 def card(
     pipeline: Any,  # noqa: ANN401 - diffusers has no types
-    files: Files,
+    name: str,
+    revision: str,
     hardware: Hardware,
     *,
     guidance: float,
@@ -204,8 +208,8 @@ def card(
     if hardware.shares_rows:  # each picture is alone, so larger batches are of no use
         shapes = (Shapes(pixels=SIZE_LARGEST**2, classes=ROW_CLASSES[:1], loaded=ROW_CLASSES[:1]),)
     return Model(
-        name=files.name,
-        revision=files.revision,
+        name=name,
+        revision=revision,
         native=native,
         largest=max(4 * native * native, LARGEST_AT_LEAST),
         steps=20,

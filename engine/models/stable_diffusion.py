@@ -56,15 +56,23 @@ def load(files: Files, hardware: Hardware) -> StableDiffusion:
         text_encoder=CLIPTextModel,
         safety_checker=StableDiffusionSafetyChecker,
     )
-    hardware = latent_diffusion.suited(pipeline, hardware)
-    card = latent_diffusion.card(
-        pipeline,
-        files,
-        hardware,
-        guidance=5.0 if files.name == STARTER else 7.5,
-        shapes=_shapes(hardware),
-    )
     checker = Checker(pipeline.safety_checker, pipeline.feature_extractor, hardware)
+    return made_of(pipeline, checker, files.name, files.revision, hardware)
+
+
+def made_of(
+    pipeline: Any,  # noqa: ANN401 - diffusers has no types
+    checker: Checker,
+    name: str,
+    revision: str,
+    hardware: Hardware,
+) -> StableDiffusion:
+    """The model of these parts."""
+    hardware = latent_diffusion.suited(pipeline, hardware)
+    guidance = 5.0 if name == STARTER else 7.5
+    card = latent_diffusion.card(
+        pipeline, name, revision, hardware, guidance=guidance, shapes=_shapes(hardware)
+    )
     return StableDiffusion(pipeline, checker, card, hardware)
 
 

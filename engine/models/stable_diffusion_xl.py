@@ -12,6 +12,7 @@ from engine.hardware import Hardware
 from engine.models import Words, latent_diffusion
 from engine.models.files import Files
 from engine.models.latent_diffusion import TEXTS, LatentDiffusion
+from engine.safety import Checker
 
 PIPELINES: Final = ("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline")
 SHAPES: Final = (
@@ -81,8 +82,19 @@ def load(files: Files, hardware: Hardware) -> StableDiffusionXL:
         text_encoder=CLIPTextModel,
         text_encoder_2=CLIPTextModelWithProjection,
     )
+    return made_of(pipeline, checker, files.name, files.revision, hardware)
+
+
+def made_of(
+    pipeline: Any,  # noqa: ANN401 - diffusers has no types
+    checker: Checker,
+    name: str,
+    revision: str,
+    hardware: Hardware,
+) -> StableDiffusionXL:
+    """The model of these parts."""
     if pipeline.vae.config.force_upcast:  # its numbers overflow in float16
         pipeline.vae.to(torch.float32)
     hardware = latent_diffusion.suited(pipeline, hardware)
-    card = latent_diffusion.card(pipeline, files, hardware, guidance=5.0, shapes=SHAPES)
+    card = latent_diffusion.card(pipeline, name, revision, hardware, guidance=5.0, shapes=SHAPES)
     return StableDiffusionXL(pipeline, checker, card, hardware)

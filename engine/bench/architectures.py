@@ -1,0 +1,196 @@
+"""Models of their real size with random weights: as quick and as large as the real ones, and
+nothing has to be downloaded."""
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from diffusers import (
+    AutoencoderKL,
+    EulerDiscreteScheduler,
+    PNDMScheduler,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+    UNet2DConditionModel,
+)
+from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
+from transformers import (
+    CLIPConfig,
+    CLIPImageProcessor,
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+    CLIPVisionConfig,
+)
+
+from engine.hardware import Hardware
+from engine.models import PaintModel, stable_diffusion, stable_diffusion_xl
+from engine.safety import Checker
+
+NEVER: Final = 2.0
+"""A cosine that no picture reaches: random weights shall withhold none."""
+TOKENS: Final = 77
+_SEED: Final = 0
+
+
+def sd15(hardware: Hardware) -> PaintModel:
+    """Stable Diffusion 1.5 (https://huggingface.co/stable-diffusion-v1-5/stable-diffusion-v1-5)."""
+    with _weights(hardware):
+        parts = {
+            "vae": autoencoder(scaling_factor=0.18215),
+            "text_encoder": CLIPTextModel(text_config(768, 12, 12)),
+            "unet": sd15_unet(),
+            "safety_checker": None,
+        }
+    scheduler = PNDMScheduler(**_BETAS, skip_prk_steps=True, steps_offset=1)
+    pipeline: Any = StableDiffusionPipeline(
+        **_ready(parts),
+        tokenizer=tokenizer(),
+        scheduler=scheduler,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    return stable_diffusion.made_of(
+        _quiet(pipeline, hardware), checker(hardware), "random sd15", "0", hardware
+    )
+
+
+def sdxl(hardware: Hardware) -> PaintModel:
+    """SDXL (https://huggingface.co/stabilityai/stable-diffusion-xl-base-1.0)."""
+    with _weights(hardware):
+        parts = {
+            "vae": autoencoder(scaling_factor=0.13025, force_upcast=True),
+            "text_encoder": CLIPTextModel(text_config(768, 12, 12)),
+            "text_encoder_2": CLIPTextModelWithProjection(text_config(1280, 32, 20, "gelu")),
+            "unet": sdxl_unet(),
+        }
+    pipeline: Any = StableDiffusionXLPipeline(
+        **_ready(parts),
+        tokenizer=tokenizer(),
+        tokenizer_2=tokenizer(),
+        scheduler=EulerDiscreteScheduler(**_BETAS, steps_offset=1),
+        add_watermarker=False,
+    )
+    return stable_diffusion_xl.made_of(
+        _quiet(pipeline, hardware), checker(hardware), "random sdxl", "0", hardware
+    )
+
+
+ARCHITECTURES: Final[dict[str, Callable[[Hardware], PaintModel]]] = {"sd15": sd15, "sdxl": sdxl}
+_BETAS: Final[dict[str, Any]] = {
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+}
+
+
+def sd15_unet() -> Any:  # noqa: ANN401 - diffusers has no types
+    """860 million parameters."""
+    return UNet2DConditionModel(sample_size=64, cross_attention_dim=768, attention_head_dim=8)
+
+
+def sdxl_unet() -> Any:  # noqa: ANN401 - diffusers has no types
+    """2,567 million parameters."""
+    return UNet2DConditionModel(
+        sample_size=128,
+        block_out_channels=(320, 640, 1280),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        transformer_layers_per_block=(1, 2, 10),
+        attention_head_dim=(5, 10, 20),
+        cross_attention_dim=2048,
+        use_linear_projection=True,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=256,
+        projection_class_embeddings_input_dim=2816,
+    )
+
+
+def autoencoder(**changes: Any) -> Any:  # noqa: ANN401 - diffusers has no types
+    """84 million parameters."""
+    return AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=(128, 256, 512, 512),
+        layers_per_block=2,
+        latent_channels=4,
+        **changes,
+    )
+
+
+def text_config(width: int, layers: int, heads: int, act: str = "quick_gelu") -> CLIPTextConfig:
+    """Of a text encoder."""
+    return CLIPTextConfig(
+        vocab_size=49408,
+        hidden_size=width,
+        intermediate_size=4 * width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        hidden_act=act,
+        max_position_embeddings=TOKENS,
+        projection_dim=width,
+        bos_token_id=0,
+        eos_token_id=1,
+        pad_token_id=1,
+    )
+
+
+def checker(hardware: Hardware) -> Checker:
+    """Of the size of Stable Diffusion's; it lets everything pass."""
+    vision = CLIPVisionConfig(
+        hidden_size=1024,
+        intermediate_size=4096,
+        num_hidden_layers=24,
+        num_attention_heads=16,
+        patch_size=14,
+        projection_dim=768,
+    )
+    with _weights(hardware):
+        network = StableDiffusionSafetyChecker(
+            CLIPConfig(vision_config=vision.to_dict(), projection_dim=768)
+        )
+    with torch.no_grad():
+        network.concept_embeds_weights.fill_(NEVER)
+        network.special_care_embeds_weights.fill_(NEVER)
+    return Checker(network.eval(), CLIPImageProcessor(), hardware)
+
+
+def tokenizer() -> Any:  # noqa: ANN401 - transformers has no types here
+    """Every letter is a word."""
+    letters = [chr(code) for code in range(ord("!"), ord("~") + 1)]
+    vocabulary = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{one}</w>" for one in letters)]
+    with tempfile.TemporaryDirectory() as place:
+        words, merges = Path(place) / "vocab.json", Path(place) / "merges.txt"
+        words.write_text(json.dumps({word: nth for nth, word in enumerate(vocabulary)}))
+        merges.write_text("#version: 0.2\n")
+        return CLIPTokenizer(str(words), str(merges), model_max_length=TOKENS)
+
+
+@contextmanager
+def _weights(hardware: Hardware) -> Iterator[None]:
+    """Random numbers, the same each time, made where and as precisely as they are needed."""
+    before = torch.get_default_dtype()
+    torch.manual_seed(_SEED)
+    torch.set_default_dtype(hardware.dtype)
+    try:
+        with hardware.device:
+            yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def _ready(parts: dict[str, Any]) -> dict[str, Any]:
+    for part in parts.values():
+        if part is not None:
+            part.eval().requires_grad_(requires_grad=False)
+    return parts
+
+
+def _quiet(pipeline: Any, hardware: Hardware) -> Any:  # noqa: ANN401 - diffusers has no types
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline.to(hardware.device)

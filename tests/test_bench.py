@@ -1,0 +1,66 @@
+"""The benchmark: the jobs are painted, all ways are measured, and the sizes are the real ones."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine.__main__ import main
+from engine.bench import architectures
+from engine.bench.workloads import mixed
+from engine.contract import Paint
+from tests import tiny_model
+from tests.engine_parts import painter
+
+
+def test_all_ways_paint_the_same_jobs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In each load; what the engine painted, it paints again to the bit."""
+    folder, out = tiny_model.save(tmp_path / "tiny"), tmp_path / "bench.json"
+    asked = [
+        "--workloads",
+        "A,B",
+        "--pictures",
+        "2",
+        "--people",
+        "3",
+        "--rates",
+        "2",
+        "--jobs",
+        "5",
+    ]
+    assert main(["bench", "--model", str(folder), *asked, "--json", str(out)]) == 0
+    results = json.loads(out.read_text())["results"]
+    ways = {"diffusers, one by one", "diffusers, equal jobs together"}
+    ours = {"engine, exact", "engine, adaptive"}
+    assert {result["who"] for result in results} == ways | ours
+    assert {(result["workload"], result["load"]) for result in results} == {
+        *(("A", "3 people"), ("B", "3 people"), ("A", "Poisson 2"), ("B", "Poisson 2"))
+    }
+    for result in results:
+        assert result["pictures_a_second"] > 0
+        assert 0 < result["p50"] <= result["p95"]
+        assert result["same_bits"] == (1.0 if result["who"] in ours else None)
+    assert "engine, adaptive" in capsys.readouterr().out
+
+
+def test_the_mixture_is_mixed() -> None:
+    """Sizes, steps, samplers, with and without sketch and guidance."""
+    jobs: list[Paint] = [mixed(painter().model.card, 1, nth) for nth in range(60)]
+    firsts = [job.recipes[0] for job in jobs]
+    assert {first.steps for first in firsts} == {4, 20, 30, 50}
+    assert len({first.sampler for first in firsts}) == 6
+    assert len({(first.width, first.height) for first in firsts}) == 3
+    assert 0.15 < sum(job.source is not None for job in jobs) / 60 < 0.45
+    assert 0.08 < sum(not first.guided for first in firsts) / 60 < 0.35
+
+
+@pytest.mark.parametrize(
+    ("unet", "millions"),
+    [(architectures.sd15_unet, 860), (architectures.sdxl_unet, 2567)],
+)
+def test_random_models_have_the_real_size(unet: type, millions: int) -> None:
+    """As published; no memory is needed to see that."""
+    with torch.device("meta"):
+        assert round(unet().num_parameters() / 1e6) == millions
+        assert round(architectures.autoencoder().num_parameters() / 1e6) == 84
