@@ -9,6 +9,7 @@ from PIL import Image
 
 from engine.batch import rows
 from engine.contract import ROW_CLASSES, Recipe
+from engine.hardware import Hardware
 from engine.models import PaintModel
 from engine.noise import Noise
 from engine.samplers import NOISE, PREDICTION, REGISTERS, SOURCES, Step, course
@@ -89,7 +90,8 @@ class Canvas:
         """(channels, height / 8, width / 8), from the picture's own generator: for the next step,
         and the same again until that is done."""
         if self._fresh is None:
-            self._fresh = self._noise.own(self.latents.shape, self._dtype)[0].to(self.registers)
+            drawn = self._noise.own(self.latents.shape, self._dtype)[0]
+            self._fresh = self.model.hardware.send(drawn.float())
         return self._fresh
 
     def advance(self, registers: torch.Tensor, guess: torch.Tensor) -> None:
@@ -116,13 +118,12 @@ def evaluate(canvases: Sequence[Canvas]) -> None:
     number by itself, and a picture of no numbers (NaN) spoils no other.
     """
     model = canvases[0].model
-    device, dtype = model.hardware.device, model.hardware.dtype
-    numbers = _Numbers(canvases, device)
-    batch = _Rows(canvases, device)
+    numbers = _Numbers(canvases, model.hardware)
+    batch = _Rows(canvases, model.hardware)
     sources = torch.stack([_sources(canvas) for canvas in canvases])
     seen = sources[:, 0] * numbers.scale
     predicted = model.predict(
-        seen[batch.owners].to(dtype), numbers.timestep[batch.owners], batch.words
+        seen[batch.owners].to(model.hardware.dtype), numbers.timestep[batch.owners], batch.words
     )
     # Classifier-free guidance (Ho and Salimans 2022, https://arxiv.org/abs/2207.12598).
     without, told = predicted.float()[batch.without], predicted.float()[batch.told]
@@ -147,7 +148,7 @@ def _sources(canvas: Canvas) -> torch.Tensor:
 class _Numbers:
     """What is different for each picture: one small tensor on its way to the device."""
 
-    def __init__(self, canvases: Sequence[Canvas], device: torch.device) -> None:
+    def __init__(self, canvases: Sequence[Canvas], hardware: Hardware) -> None:
         lines = [
             [
                 canvas.step.timestep,
@@ -158,7 +159,7 @@ class _Numbers:
             ]
             for canvas in canvases
         ]
-        table = torch.tensor(lines, dtype=torch.float32).to(device, non_blocking=True)
+        table = hardware.send(torch.tensor(lines, dtype=torch.float32))
         wide = table[:, :, None, None, None]
         self.timestep = table[:, 0]
         self.scale, self.guidance, self.of_seen, self.of_predicted = wide[:, 1:5].unbind(1)
@@ -168,7 +169,7 @@ class _Numbers:
 class _Rows:
     """Which rows of the batch belong to which picture."""
 
-    def __init__(self, canvases: Sequence[Canvas], device: torch.device) -> None:
+    def __init__(self, canvases: Sequence[Canvas], hardware: Hardware) -> None:
         counts = [rows(canvas.recipe) for canvas in canvases]
         spare = canvases[0].recipe.row_class - sum(counts)
         ends = list(accumulate(counts))
@@ -178,8 +179,8 @@ class _Rows:
             name: torch.cat([*(words[name] for words in told), *[told[0][name][:1]] * spare])
             for name in told[0]
         }
-        self.owners = torch.tensor(owners + [0] * spare, device=device)
-        self.told = torch.tensor([end - 1 for end in ends], device=device)
-        self.without = torch.tensor(
-            [end - count for end, count in zip(ends, counts, strict=True)], device=device
-        )
+        without = [end - count for end, count in zip(ends, counts, strict=True)]
+        told_at = [end - 1 for end in ends]
+        self.owners, self.told, self.without = hardware.send(
+            torch.tensor([*owners, *[0] * spare, *told_at, *without])
+        ).split([len(owners) + spare, len(ends), len(ends)])

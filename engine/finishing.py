@@ -50,13 +50,13 @@ class Finisher:
     def finish(self, ticket: Ticket) -> None:
         """Make its pictures, and end it with them."""
         self._unfinished.add(ticket)
-        self._thread.submit(self._guarded, ticket, self._finish)
+        self._submit(ticket, self._finish)
 
     def look(self, ticket: Ticket) -> None:
         """Make a preview of it."""
         self._looking = True
         guesses = [(place.canvas, place.canvas.guess) for place in ticket.places]
-        self._thread.submit(self._guarded, ticket, lambda _: self._look(ticket, guesses))
+        self._submit(ticket, lambda ticket: self._look(ticket, guesses))
 
     def flush(self) -> None:
         """Wait until all that was asked for is made."""
@@ -68,10 +68,20 @@ class Finisher:
             ticket.cancel()
         self._thread.shutdown()
 
+    def _submit(self, ticket: Ticket, do: Callable[[Ticket], None]) -> None:
+        hardware = ticket.places[0].canvas.model.hardware
+        mark = hardware.mark()
+
+        def beside() -> None:
+            with hardware.beside(mark):
+                do(ticket)
+
+        self._thread.submit(self._guarded, ticket, beside)
+
     @torch.inference_mode()
-    def _guarded(self, ticket: Ticket, do: Callable[[Ticket], None]) -> None:
+    def _guarded(self, ticket: Ticket, do: Callable[[], None]) -> None:
         try:
-            do(ticket)
+            do()
         except Exception as error:  # noqa: BLE001 # explained, logged, and the job ends
             try:
                 ticket.fail(explained(error, f"job {ticket.job.job}"))

@@ -5,6 +5,10 @@ import logging
 import math
 import os
 import platform
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -20,6 +24,7 @@ LITTLE_WORK: Final = 1e10
 rows in a third of the time, and 8 in two thirds."""
 HANDS: Final = 8
 """At most: beyond that, they would wait for Python's lock."""
+_own: Final = threading.local()
 log = logging.getLogger(__name__)
 
 
@@ -70,6 +75,33 @@ class Hardware:
         """Is work split between threads, so that the slot of a row in its batch changes bits?"""
         return self.device.type == "cpu" and self.threads > 1
 
+    def send(self, tensor: torch.Tensor) -> torch.Tensor:
+        """From the host to the device; on a GPU, without waiting for it."""
+        if self.device.type == "cuda":
+            return tensor.pin_memory().to(self.device, non_blocking=True)
+        return tensor
+
+    def mark(self) -> "torch.cuda.Event | None":
+        """The point that this thread's work on the device has come to."""
+        if self.device.type != "cuda":
+            return None
+        event = torch.cuda.Event()
+        event.record()
+        return event
+
+    @contextmanager
+    def beside(self, mark: "torch.cuda.Event | None") -> Iterator[None]:
+        """What is done here does not hold up other threads' work on the device, but begins after
+        that mark in theirs."""
+        if mark is None:
+            yield
+            return
+        if not hasattr(_own, "stream"):
+            _own.stream = torch.cuda.Stream()
+        _own.stream.wait_event(mark)
+        with torch.cuda.stream(_own.stream):
+            yield
+
     def free_memory(self) -> None:
         """Give back what is kept for later use."""
         gc.collect()
@@ -80,6 +112,23 @@ class Hardware:
         if self.device.type == "cuda":
             return f"{torch.cuda.get_device_name(self.device)} CUDA {torch.version.cuda}"
         return f"{_processor()} {torch.backends.cpu.get_cpu_capability()}"
+
+
+class Pace:
+    """Keeps the host one forward pass ahead of the device: it never waits for work, and what is
+    cancelled is never far ahead."""
+
+    def __init__(self, hardware: Hardware) -> None:
+        self._hardware = hardware
+        self._marks: deque[torch.cuda.Event] = deque()
+
+    def keep(self) -> None:
+        """Call it after each forward pass."""
+        mark = self._hardware.mark()
+        if mark is not None:
+            self._marks.append(mark)
+        if len(self._marks) > 1:
+            self._marks.popleft().synchronize()
 
 
 def prepare() -> Hardware:

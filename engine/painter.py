@@ -15,7 +15,7 @@ from engine.contract import Paint, Recipe
 from engine.exits import Unpaintable
 from engine.finishing import Finisher
 from engine.hands import Hands
-from engine.hardware import explained, out_of_memory
+from engine.hardware import Pace, explained, out_of_memory
 from engine.images import sha256
 from engine.models import PaintModel
 from engine.samplers import course
@@ -44,6 +44,7 @@ class Painter:
         self._round: Round = ()
         self._costs = Costs()
         self._hands: Hands[_Batch] = Hands(min(model.hardware.hands for model in self.models))
+        self._pace = Pace(self.model.hardware)
         self.seconds = 0.0
         """In forward passes and what belongs to them, so far."""
         self.rows_given = self.rows_used = 0
@@ -92,7 +93,7 @@ class Painter:
                 ticket.stop()
         for batch in self._next_batches():
             canvases = [place.canvas for place in batch.places]
-            self._hands.begin(batch, partial(evaluate, canvases))
+            self._hands.begin(batch, partial(self._evaluate, canvases))
         for batch, result in self._hands.ended():
             self._settle(batch, result)
         self._look()
@@ -132,6 +133,10 @@ class Painter:
         self._drop(ticket)
         ticket.begin([Place(canvas, ticket, next(self._orders)) for canvas in canvases])
         self._places += ticket.places
+
+    def _evaluate(self, canvases: Sequence[Canvas]) -> None:
+        evaluate(canvases)
+        self._pace.keep()
 
     def _next_batches(self) -> "list[_Batch]":
         """One for each free hand, as long as there are pictures that are in no hand."""

@@ -22,6 +22,8 @@ from tests.samples import encoded
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 ALL_BUTTONS = ["U1", "U2", "U3", "U4", "🔄", "V1", "V2", "V3", "V4"]
 PATIENCE = 60.0
+LATENTS = 32
+"""On a side: pictures are 256 x 256, and many steps take a while."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -29,7 +31,7 @@ async def bot(
     openapi: OpenApi | None, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[BotProcess]:
     """One bot for all stories: each leaves it running."""
-    model = tiny_model.save(tmp_path_factory.mktemp("tiny") / "model")
+    model = tiny_model.save(tmp_path_factory.mktemp("tiny") / "model", side=LATENTS)
     async with Playground(port=0) as discord:
         if openapi is not None:
             openapi.problems.clear()

@@ -33,11 +33,15 @@ ALWAYS: Final = -2.0
 
 
 def save(
-    folder: Path, threshold: float = NEVER, change: Callable[[Any], object] | None = None
+    folder: Path,
+    threshold: float = NEVER,
+    change: Callable[[Any], object] | None = None,
+    *,
+    side: int = 8,
 ) -> Path:
     """Write the model as a diffusers folder; its checker flags what is above the threshold.
 
-    `change` may do something to the pipeline first.
+    `change` may do something to the pipeline first. `side` is that of its latents.
     """
     torch.manual_seed(20)
     words = folder.parent / "words"
@@ -46,7 +50,7 @@ def save(
         vae=_autoencoder(),
         text_encoder=_text_encoder(),
         tokenizer=_tokenizer(words),
-        unet=_unet(),
+        unet=_unet(sample_size=side),
         scheduler=PNDMScheduler(
             beta_start=0.00085,
             beta_end=0.012,
