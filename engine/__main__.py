@@ -180,7 +180,9 @@ def _load(model: str | None) -> "Painter":
     default = CUDA_MODEL if machine.device.type == "cuda" else models.files.STARTER
     loaded = models.load(model or default, machine)
     previews.fitted(loaded)  # now, not when the first job waits for it
-    return Painter([loaded], Finisher())
+    painter = Painter([loaded], Finisher())
+    painter.warm()
+    return painter
 
 
 def _random(architecture: str) -> "Painter":

@@ -212,14 +212,18 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
         chosen = _smallest(loaded, [*recipes, *alike], self.hands)
         return tuple(msgspec.structs.replace(recipe, row_class=chosen) for recipe in recipes)
 
-    def all_classes(self, recipe: Recipe) -> frozenset[int]:
-        """In which pictures of its size are painted."""
-        shapes = self._shapes(recipe.width, recipe.height)
+    def all_classes(self, width: int, height: int) -> frozenset[int]:
+        """In which pictures of this size are painted."""
+        shapes = self._shapes(width, height)
         return frozenset(shapes.classes + shapes.loaded)
 
     def smaller(self, recipe: Recipe) -> Recipe | None:
         """The same in the next smaller row class of its size; None if there is none."""
-        below = [each for each in self.all_classes(recipe) if each < recipe.row_class]
+        below = [
+            each
+            for each in self.all_classes(recipe.width, recipe.height)
+            if each < recipe.row_class
+        ]
         return msgspec.structs.replace(recipe, row_class=max(below)) if below else None
 
     def _shapes(self, width: int, height: int) -> Shapes:

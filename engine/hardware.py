@@ -7,7 +7,7 @@ import os
 import platform
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -101,6 +101,33 @@ class Hardware:
         _own.stream.wait_event(mark)
         with torch.cuda.stream(_own.stream):
             yield
+
+    @contextmanager
+    def weighed(self, learn: Callable[[int], None]) -> Iterator[None]:
+        """Tells how many bytes of the device were taken at most for what is done here, if anybody
+        counts them."""
+        if self.device.type != "cuda":
+            yield
+            return
+        before = torch.cuda.memory_allocated(self.device)
+        torch.cuda.reset_peak_memory_stats(self.device)
+        yield
+        learn(torch.cuda.max_memory_allocated(self.device) - before)
+
+    def memory_left(self) -> int | None:
+        """Bytes of the device that can be had; None where nobody counts them."""
+        if self.device.type != "cuda":
+            return None
+        free, _ = torch.cuda.mem_get_info(self.device)
+        kept = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
+        return free + kept
+
+    def peak_memory(self) -> int | None:
+        """Bytes of the device in use at most, since a batch was last weighed; None where nobody
+        counts them."""
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device)
+        return None
 
     def free_memory(self) -> None:
         """Give back what is kept for later use."""

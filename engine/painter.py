@@ -65,6 +65,15 @@ class Painter:
         """The jobs that it is at, in the order in which they came."""
         return list({place.ticket: None for place in self._places})
 
+    @torch.inference_mode()
+    def warm(self) -> None:
+        """Record and prove the batches of each model's own size, the largest first: smaller ones
+        find room in the memory of larger ones."""
+        for model in self.models:
+            side = model.card.native
+            for rows in sorted(model.card.all_classes(side, side), reverse=True):
+                model.exact(side, side, rows)
+
     def check(self, job: Paint) -> None:
         """Raise Unpaintable, before any work, if this job cannot be painted here."""
         for recipe in job.recipes:
@@ -127,7 +136,8 @@ class Painter:
         if job.adaptive:
             card = self._model_for(recipes[0]).card
             recipes = card.classed_by_load(recipes, [each.canvas.recipe for each in self._places])
-        self._begin(ticket, [Canvas(each, desks[self._model_for(each)]) for each in recipes])
+        fitting = [_fitting(each, self._model_for(each)) for each in recipes]
+        self._begin(ticket, [Canvas(each, desks[self._model_for(each)]) for each in fitting])
 
     def _begin(self, ticket: Ticket, canvases: Sequence[Canvas]) -> None:
         self._drop(ticket)
@@ -252,6 +262,16 @@ def _check(recipe: Recipe, model: PaintModel, source: bytes | None) -> None:
         )
     if recipe.source is not None and (source is None or sha256(source) != recipe.source):
         raise Unpaintable("The sketch that came along is not the one that the recipe names.")
+
+
+def _fitting(recipe: Recipe, model: PaintModel) -> Recipe:
+    """This picture in the largest row class that there is memory for, up to its own."""
+    while not model.fits(recipe.width, recipe.height, recipe.row_class):
+        smaller = model.card.smaller(recipe)
+        if smaller is None:
+            break  # then it shall be tried: what was measured is not all that counts
+        recipe = smaller
+    return recipe
 
 
 def _smaller(canvas: Canvas) -> Canvas:

@@ -91,7 +91,8 @@ async def serve(listening: socket.socket, painter: Painter, token: str) -> None:
         server.close()
         await desk.close()
         await asyncio.to_thread(worker.close)
-        log.info("stopped")
+        peak = painter.model.hardware.peak_memory()
+        log.info("stopped%s", "" if peak is None else f"; peak memory {peak / 2**30:.1f} GiB")
 
 
 def _soon(loop: asyncio.AbstractEventLoop, call: Callable[[T], object], what: T) -> None:

@@ -289,6 +289,27 @@ def test_what_finds_no_memory_is_painted_in_smaller_batches() -> None:
     assert [each.sha256 for each in painted] == digests(*again)
 
 
+def test_a_batch_that_cannot_fit_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What others took tells so: its pictures are painted in smaller ones from the first."""
+    by = painter()
+    monkeypatch.setattr(by.model, "fits", lambda width, height, rows: rows <= 2)
+    with hungry(by, 2):
+        painted = paintings(job(recipe(row_class=8)))
+    assert painted[0].row_class == 2
+    assert painted[0].sha256 == digests(recipe(row_class=2))[0]
+
+
+def test_memory_is_foretold_from_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In proportion to rows and pixels; where nobody counts, everything fits."""
+    model: Any = painter(change=lambda _: None).model
+    assert model.fits(2048, 2048, 32)
+    monkeypatch.setattr(type(model.hardware), "memory_left", lambda _: 1_000_000)
+    model._learn_weight(64 * 64 * 2, 200_000)
+    assert model.fits(64, 64, 8)
+    assert not model.fits(64, 64, 16)
+    assert not model.fits(256, 64, 8)
+
+
 def test_who_finds_no_memory_twice_fails_with_advice() -> None:
     """There is no end of smaller and smaller."""
     with hungry(painter(), 1):
@@ -342,6 +363,14 @@ def test_by_load_means_in_larger_batches() -> None:
         classes.append(picture.row_class)
     assert classes == sorted(classes)
     assert classes[0] == 2 < classes[-1]
+
+
+def test_a_warm_painter_knows_its_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The largest first, of the size that most pictures have."""
+    by, proven = at_work(), list[tuple[int, int, int]]()
+    monkeypatch.setattr(by.model, "exact", lambda *batch: proven.append(batch))
+    by.warm()
+    assert proven == [(64, 64, 8), (64, 64, 4), (64, 64, 2)]
 
 
 def test_models_take_turns() -> None:

@@ -44,6 +44,10 @@ class Formula:
         """It treats each number by itself."""
         return True
 
+    def fits(self, width: int, height: int, rows: int) -> bool:
+        """It takes none to speak of."""
+        return True
+
     def predict(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
         """Most of what it sees, bent a little; what is left at late times differs."""
         times = timesteps.reshape(-1, 1, 1, 1) / 1000

@@ -50,6 +50,8 @@ class Result:
     """Share of the rows that were nobody's."""
     same_bits: float | None
     """Share of the pictures that come out the same when they are painted alone."""
+    peak_memory: int | None
+    """Bytes of the device so far, where it has memory of its own."""
     besides: float | None
     """Share of the ticks' time that was not the model's."""
 
@@ -59,9 +61,9 @@ def run(model: PaintModel, pipeline: Any, asked: Asked) -> Iterator[Result]:  # 
     for name in asked.workloads:
         for pictures in asked.pictures:
             jobs = [WORKLOADS[name](model.card, pictures, nth) for nth in range(asked.jobs)]
-            for job in jobs:  # found out before, not while it is measured
-                for rows in model.card.all_classes(job.recipes[0]):
-                    model.exact(job.recipes[0].width, job.recipes[0].height, rows)
+            for size in {(job.recipes[0].width, job.recipes[0].height) for job in jobs}:
+                for rows in model.card.all_classes(*size):
+                    model.exact(*size, rows)  # found out now, not while it is measured
             for load in _loads(pipeline, jobs, asked):
                 first: Result | None = None
                 for way in _ways(model, pipeline):
@@ -125,6 +127,7 @@ def _result(way: Way, workload: str, pictures: int, load: Load, ended: list[Ende
         padding=padding,
         same_bits=_same_bits(way, ended) if isinstance(way, Engine) else None,
         besides=besides,
+        peak_memory=way.painter.model.hardware.peak_memory() if isinstance(way, Engine) else None,
     )
 
 
@@ -143,7 +146,7 @@ def _p95(seconds: Sequence[float]) -> float:
 
 
 _COLUMNS: Final = (
-    ("who", "", 30, "{}"),
+    ("who", "", 32, "{}"),
     ("workload", "load", 5, "{}"),
     ("pictures_a_job", "each", 5, "{}"),
     ("load", "", 14, "{}"),

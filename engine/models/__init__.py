@@ -53,6 +53,9 @@ class PaintModel(Protocol):
         It is found out when it is asked for the first time.
         """
 
+    def fits(self, width: int, height: int, rows: int) -> bool:
+        """Is there memory for such a batch, by what others took?"""
+
     def decode(self, latents: torch.Tensor) -> Image.Image:
         """One picture. Raises Unpaintable if the numbers in it are no picture."""
 

@@ -3,7 +3,7 @@
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +27,8 @@ from engine.samplers import longest
 log = logging.getLogger(__name__)
 
 LARGEST_AT_LEAST: Final = 768 * 768
+SPARED: Final = 0.25
+"""Of a batch's memory is left for the decoder, which works meanwhile."""
 TEXTS: Final = 256
 """Prompts that are remembered as the model sees them."""
 _DAMAGE: Final = (
@@ -59,6 +61,8 @@ class LatentDiffusion(ABC):
                 part.to(memory_format=torch.channels_last)
         self._predict = Captured(self.forward, hardware)
         self._proven = cache(self._prove)
+        self._weight = 0.0
+        """Bytes that a pixel of a row takes in a forward pass, as far as it was measured."""
 
     @abstractmethod
     def words(self, recipe: Recipe) -> Words:
@@ -84,9 +88,18 @@ class LatentDiffusion(ABC):
         """
         return not self.hardware.shares_rows and self._proven(width, height, rows)
 
+    def fits(self, width: int, height: int, rows: int) -> bool:
+        """Is there memory for such a batch, by what others took?"""
+        left = self.hardware.memory_left()
+        return left is None or width * height * rows * self._weight * (1 + SPARED) <= left
+
+    def _learn_weight(self, pixels: int, taken: int) -> None:
+        self._weight = max(self._weight, taken / pixels)
+
     def _prove(self, width: int, height: int, rows: int) -> bool:
         words = self.words(_unguided(self.card, width, height))
-        held = proof.holds(self, self.latent_shape(width, height), words, rows)
+        with self.hardware.weighed(partial(self._learn_weight, width * height * rows)):
+            held = proof.holds(self, self.latent_shape(width, height), words, rows)
         if not held:
             log.warning(
                 "slots change bits in batches of %d rows of %d x %d: such pictures are painted "
