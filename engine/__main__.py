@@ -86,11 +86,21 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     add("--model", help="`starter`, a diffusers folder, or a hub id")
     add("--weights", choices=["random"], help="with --arch, instead of a model: no download")
     add("--arch", choices=["sd15", "sdxl"], default="sd15", help="of random weights")
-    add("--workloads", default="A,B", help="A: all alike; B: mixed (default A,B)")
-    add("--pictures", default="1,4", help="in each job (default 1,4)")
-    add("--people", default="1,2,4,8", help="at once (default 1,2,4,8)")
-    add("--rates", default="", help="of Poisson arrivals, as shares of diffusers' own rate")
-    add("--jobs", type=int, default=24, help="in each load (default 24)")
+    add(
+        "--workloads",
+        type=_workloads,
+        default="A,B",
+        help="A: all alike; B: mixed; C: A with SDXL (default A,B)",
+    )
+    add("--pictures", type=_numbers(int, PICTURES_LIMIT), default="1,4", help="in each job (1,4)")
+    add("--people", type=_numbers(int, 1000), default="1,2,4,8", help="at once (1,2,4,8)")
+    add(
+        "--rates",
+        type=_numbers(float, 10),
+        default=[],
+        help="of Poisson arrivals, as shares of diffusers' own rate",
+    )
+    add("--jobs", type=_numbers(int, 10_000), default="24", help="in each load (24)")
     add("--json", metavar="FILE", type=Path, help="write the results here too")
     parser.set_defaults(command=_bench)
 
@@ -100,11 +110,11 @@ def _bench(options: argparse.Namespace) -> None:
     from engine.bench.report import HEAD, Asked, line, run
 
     asked = Asked(
-        workloads=options.workloads.split(","),
-        pictures=[int(each) for each in options.pictures.split(",")],
-        people=[int(each) for each in options.people.split(",")],
-        rates=[float(each) for each in options.rates.split(",") if each],
-        jobs=options.jobs,
+        workloads=options.workloads,
+        pictures=options.pictures,
+        people=options.people,
+        rates=options.rates,
+        jobs=options.jobs[0],
     )
     report: dict[str, Any] = {"fingerprint": painter.model.card.fingerprint, "results": []}
     sys.stdout.write(f"{report['fingerprint']}\n{HEAD}")
@@ -113,7 +123,36 @@ def _bench(options: argparse.Namespace) -> None:
         sys.stdout.flush()
         report["results"].append(result)
         if options.json:  # at once, so that a stop loses nothing
-            options.json.write_bytes(msgspec.json.format(msgspec.json.encode(report)))
+            _write(options.json, msgspec.json.format(msgspec.json.encode(report)))
+
+
+def _write(file: Path, data: bytes) -> None:
+    try:
+        file.write_bytes(data)
+    except OSError as error:
+        raise EngineError(f"{file} cannot be written: {error.strerror}.") from error
+
+
+def _workloads(text: str) -> list[str]:
+    names = text.split(",")
+    if not set(names) <= set("ABC"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of A, B and C")
+    return names
+
+
+def _numbers(kind: Callable[[str], float], most: int) -> Callable[[str], list[float]]:
+    def read(text: str) -> list[float]:
+        try:
+            numbers = [kind(each) for each in text.split(",") if each]
+        except ValueError:
+            numbers = [0]
+        if not numbers or not all(0 < number <= most for number in numbers):
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is no list of numbers above 0 and up to {most}, such as 1,4"
+            )
+        return numbers
+
+    return read
 
 
 def _serve(options: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ from engine.__main__ import main
 from engine.bench import architectures
 from engine.bench.workloads import mixed
 from engine.contract import Paint
+from engine.exits import Exit
 from tests import tiny_model
 from tests.engine_parts import painter
 
@@ -42,6 +43,26 @@ def test_all_ways_paint_the_same_jobs(tmp_path: Path, capsys: pytest.CaptureFixt
         assert 0 < result["p50"] <= result["p95"]
         assert result["same_bits"] == (1.0 if result["who"] in ours else None)
     assert "engine, adaptive" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "reason"),
+    [
+        ("--workloads", "A,Z", "is no list of A, B and C"),
+        ("--people", "1,many", "is no list of numbers above 0"),
+        ("--pictures", "5", "up to 4"),
+        ("--jobs", "0", "above 0"),
+        ("--jobs", "", "above 0"),
+        ("--rates", "-1", "above 0"),
+        ("--weights", "gaussian", "invalid choice"),
+    ],
+)
+def test_nonsense_is_refused(
+    option: str, value: str, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before any model is loaded, in one sentence."""
+    assert main(["bench", f"{option}={value}"]) == Exit.USAGE
+    assert reason in capsys.readouterr().err
 
 
 def test_the_mixture_is_mixed() -> None:

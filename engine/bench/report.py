@@ -77,7 +77,9 @@ def run(model: PaintModel, pipeline: Any, asked: Asked) -> Iterator[Result]:  # 
 
 
 def _ways(model: PaintModel, pipeline: Any) -> Iterator[Way]:  # noqa: ANN401 # has no types
-    yield Diffusers(pipeline, together=False)
+    yield Diffusers(pipeline)
+    if model.hardware.device.type == "cuda":
+        yield Diffusers(pipeline, compiled=True)
     yield Diffusers(pipeline, together=True)
     yield Engine(model, adaptive=False)
     yield Engine(model, adaptive=True)
@@ -101,7 +103,7 @@ def _loads(pipeline: Any, jobs: list[Paint], asked: Asked) -> Iterator[Load]:  #
         yield Load(f"{people} people", people=people)
     if not asked.rates:
         return
-    serial = Diffusers(pipeline, together=False)
+    serial = Diffusers(pipeline)
     ended = Crowd(serial, jobs).closed_loop(1)
     serial.close()
     capacity = len(ended) / sum(each.seconds for each in ended)

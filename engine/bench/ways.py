@@ -111,9 +111,19 @@ def _hearing(done: Done, job: Paint) -> Report:
 class Diffusers:
     """diffusers' own pipelines, one call after another, in a thread of their own."""
 
-    def __init__(self, pipeline: Any, *, together: bool) -> None:  # noqa: ANN401 # has no types
-        self.name = "diffusers, equal jobs together" if together else "diffusers, one by one"
+    def __init__(
+        self,
+        pipeline: Any,  # noqa: ANN401 # has no types
+        *,
+        together: bool = False,
+        compiled: bool = False,
+    ) -> None:
+        how = "equal jobs together" if together else "compiled" if compiled else "one by one"
+        self.name = f"diffusers, {how}"
         self._pipeline = pipeline
+        self._unet = pipeline.unet
+        if compiled:
+            pipeline.unet = torch.compile(self._unet, mode="reduce-overhead")
         self._sketching = AutoPipelineForImage2Image.from_pipe(pipeline)
         self._together = together
         self._waiting: list[tuple[Paint, Done]] = []
@@ -134,6 +144,7 @@ class Diffusers:
             self._closing = True
             self._changed.notify()
         self._thread.join()
+        self._pipeline.unet = self._unet
 
     def _work(self) -> None:
         while batch := self._next():

@@ -86,4 +86,5 @@ def _sketch(side: int) -> bytes:
     return png(Image.linear_gradient("L").resize((side, side)).convert("RGB"))
 
 
-WORKLOADS: Final[dict[str, Workload]] = {"A": like_each_other, "B": mixed}
+WORKLOADS: Final[dict[str, Workload]] = {"A": like_each_other, "B": mixed, "C": like_each_other}
+"""C is for SDXL, whose own size is 1024 x 1024."""
