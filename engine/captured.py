@@ -63,7 +63,7 @@ class Captured:
                 if len(latents) * latents.shape[-1] * latents.shape[-2] <= GRAPH_LIMIT:
                     self._pool = self._pool or torch.cuda.graph_pool_handle()
                     return _Graph(self._forward, latents, timesteps, words, self._pool)
-            elif not self._hardware.shares_rows:
+            elif self._hardware.batches:
                 return _Trace(self._forward, latents, timesteps, words)
         except Exception as error:
             if out_of_memory(error) or context_lost(error):

@@ -38,6 +38,9 @@ class Hardware:
     """That share one forward pass."""
     hands: int = 1
     """Forward passes at the same time."""
+    batches: bool = True
+    """May pictures share a forward pass? Those of large models may not on a CPU: it would be no
+    quicker, and where threads share the work, the slot of a row in its batch changes bits."""
 
     @property
     def fingerprint(self) -> str:
@@ -64,16 +67,13 @@ class Hardware:
         A little work is done sooner by one thread than shared between several, and other cores
         can paint other batches meanwhile. Sets torch's threads.
         """
-        if self.device.type == "cpu" and work < LITTLE_WORK:
+        if self.device.type != "cpu":
+            return self
+        if work < LITTLE_WORK:
             torch.set_num_threads(1)
             spared = max(self.threads - 1, min(self.threads, 2))  # a core for the rest, if it can
             return replace(self, threads=1, hands=min(HANDS, spared))
-        return self
-
-    @property
-    def shares_rows(self) -> bool:
-        """Is work split between threads, so that the slot of a row in its batch changes bits?"""
-        return self.device.type == "cpu" and self.threads > 1
+        return replace(self, batches=False)
 
     def send(self, tensor: torch.Tensor) -> torch.Tensor:
         """From the host to the device; on a GPU, without waiting for it."""

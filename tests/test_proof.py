@@ -73,3 +73,21 @@ def test_alone_means_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(by.model, "exact", lambda width, height, rows: False)
     assert isinstance(ending(job(*(recipe(guidance=1.0, seed=n) for n in range(2))), by), Painted)
     assert by.rows_given == 2 * by.rows_used
+
+
+def test_large_models_paint_alone_on_a_cpu() -> None:
+    """Nothing is tried there, which would take minutes; small ones get a thread for each pass."""
+    before = torch.get_num_threads()
+    try:
+        machine = Hardware(torch.device("cpu"), torch.float32, 4)
+        large = machine.suited(860e6 * 64 * 64)
+        assert (large.batches, large.threads, large.hands) == (False, 4, 1)
+        small = machine.suited(5.6e6 * 16 * 16)
+        assert (small.batches, small.threads, small.hands) == (True, 1, 3)
+        assert torch.get_num_threads() == 1
+        two = Hardware(torch.device("cpu"), torch.float32, 2).suited(1.0)
+        assert two.hands == 2
+        one = Hardware(torch.device("cpu"), torch.float32, 1).suited(860e6 * 64 * 64)
+        assert not one.batches
+    finally:
+        torch.set_num_threads(before)

@@ -86,7 +86,7 @@ class LatentDiffusion(ABC):
 
         It is found out when it is asked for the first time.
         """
-        return not self.hardware.shares_rows and self._proven(width, height, rows)
+        return self.hardware.batches and self._proven(width, height, rows)
 
     def fits(self, width: int, height: int, rows: int) -> bool:
         """Is there memory for such a batch, by what others took?"""
@@ -218,7 +218,7 @@ def card(
 ) -> Model:
     """What the bot is told about this model."""
     native = pipeline.unet.config.sample_size * pipeline.vae_scale_factor
-    if hardware.shares_rows:  # each picture is alone, so larger batches are of no use
+    if not hardware.batches:  # each picture is alone, so larger batches are of no use
         shapes = (Shapes(pixels=SIZE_LARGEST**2, classes=ROW_CLASSES[:1], loaded=ROW_CLASSES[:1]),)
     return Model(
         name=name,
