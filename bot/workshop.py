@@ -134,10 +134,7 @@ class Workshop:
 
     def _saved(self, job: Job, painted: Painted) -> list[Picture]:
         pairs = zip(job.recipes, painted.pictures, strict=True)
-        return [
-            self._save(job.id, nth, _as_painted(*pair), pair[1])
-            for nth, pair in enumerate(pairs, start=1)
-        ]
+        return [self._save(job.id, nth, *pair) for nth, pair in enumerate(pairs, start=1)]
 
     def _save(self, job: str, nth: int, recipe: Recipe, painting: Painting) -> Picture:
         kept = None if painting.blocked else self._archive.save_picture(job, nth, painting.png)
@@ -145,13 +142,9 @@ class Workshop:
             id=picture_id(job, nth),
             job=job,
             nth=nth,
-            recipe=recipe,
+            recipe=msgspec.structs.replace(recipe, row_class=painting.row_class),
             sha256=painting.sha256,
             path=kept,
             blocked=painting.blocked,
             fingerprint=painting.fingerprint,
         )
-
-
-def _as_painted(recipe: Recipe, painting: Painting) -> Recipe:
-    return msgspec.structs.replace(recipe, row_class=painting.row_class)

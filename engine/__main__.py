@@ -16,6 +16,8 @@ from engine.exits import BadUsage, EngineError, Exit, PartsMissing
 from engine.orders import Order, orders
 
 if TYPE_CHECKING:
+    from engine.hardware import Hardware
+    from engine.models import PaintModel
     from engine.painter import Painter
 
 CUDA_MODEL: Final = "stable-diffusion-v1-5/stable-diffusion-v1-5"
@@ -106,7 +108,7 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
 
 
 def _bench(options: argparse.Namespace) -> None:
-    painter = _random(options.arch) if options.weights else _painter(options.model)
+    model = _with_parts(lambda: _random(options.arch) if options.weights else _load(options.model))
     from engine.bench.report import HEAD, Asked, line, run
 
     asked = Asked(
@@ -116,9 +118,9 @@ def _bench(options: argparse.Namespace) -> None:
         rates=options.rates,
         jobs=options.jobs[0],
     )
-    report: dict[str, Any] = {"fingerprint": painter.model.card.fingerprint, "results": []}
+    report: dict[str, Any] = {"fingerprint": model.card.fingerprint, "results": []}
     sys.stdout.write(f"{report['fingerprint']}\n{HEAD}")
-    for result in run(painter.model, painter.model.pipeline, asked):
+    for result in run(model, asked):
         sys.stdout.write(line(result))
         sys.stdout.flush()
         report["results"].append(result)
@@ -201,40 +203,46 @@ def _order(given: dict[str, Any]) -> Order:
         raise BadUsage(str(error)) from error
 
 
-def _painter(model: str | None) -> "Painter":
+def _painter(name: str | None) -> "Painter":
     """Everything heavy happens here: torch, diffusers, the weights."""
-    return _with_parts(lambda: _load(model or os.environ.get("IMAGINE_MODEL") or None))
 
-
-def _load(model: str | None) -> "Painter":
-    # Read when torch is loaded: a thread that waits for the others must not spin, or whatever
-    # else wants the cores (the bot, a game) makes painting many times slower.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from engine import hardware, models, previews
-    from engine.finishing import Finisher
-    from engine.painter import Painter
-
-    _quiet()
-    machine = hardware.prepare()
-    default = CUDA_MODEL if machine.device.type == "cuda" else models.files.STARTER
-    loaded = models.load(model or default, machine)
-    previews.fitted(loaded)  # now, not when the first job waits for it
-    painter = Painter([loaded], Finisher())
-    painter.warm()
-    return painter
-
-
-def _random(architecture: str) -> "Painter":
-    def load() -> "Painter":
-        from engine import hardware
-        from engine.bench.architectures import ARCHITECTURES
+    def ready() -> "Painter":
+        model = _load(name)
+        from engine import previews
         from engine.finishing import Finisher
         from engine.painter import Painter
 
-        _quiet()
-        return Painter([ARCHITECTURES[architecture](hardware.prepare())], Finisher())
+        previews.fitted(model)  # now, not when the first job waits for it
+        painter = Painter([model], Finisher())
+        painter.warm()
+        return painter
 
-    return _with_parts(load)
+    return _with_parts(ready)
+
+
+def _load(name: str | None) -> "PaintModel":
+    machine = _machine()
+    from engine import models
+
+    default = CUDA_MODEL if machine.device.type == "cuda" else models.files.STARTER
+    return models.load(name or os.environ.get("IMAGINE_MODEL") or default, machine)
+
+
+def _random(architecture: str) -> "PaintModel":
+    machine = _machine()
+    from engine.bench.architectures import ARCHITECTURES
+
+    return ARCHITECTURES[architecture](machine)
+
+
+def _machine() -> "Hardware":
+    # Read when torch is loaded: a thread that waits for the others must not spin, or whatever
+    # else wants the cores (the bot, a game) makes painting many times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from engine import hardware
+
+    _quiet()
+    return hardware.prepare()
 
 
 def _with_parts(load: Callable[[], T]) -> T:

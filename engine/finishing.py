@@ -126,7 +126,7 @@ def _decoded(canvas: Canvas) -> Image.Image:
     """Once more with all the memory that can be freed, if it is too little at first."""
     try:
         return canvas.model.decode(canvas.latents)
-    except Exception as error:
+    except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise
     canvas.model.hardware.free_memory()  # out of the except block: it held what was computed

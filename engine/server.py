@@ -34,8 +34,8 @@ from engine.worker import Worker
 
 HELLO_WITHIN: Final = 10.0
 """Seconds that a new connection has to say who it is."""
-JOBS_LIMIT: Final = 256
-"""Unfinished jobs of one connection; the bot keeps its own queue and sends few."""
+WAITING_LIMIT: Final = 256
+"""Jobs of all connections; the bot keeps its own queue and sends few."""
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -199,8 +199,8 @@ class Visit:
         key = job.job, job.attempt
         if key in self._tickets:
             raise WireError(f"Job {job.job}, attempt {job.attempt}, was sent twice.")
-        if len(self._tickets) >= JOBS_LIMIT:
-            full = f"The engine has {JOBS_LIMIT} jobs to do. Try again in a while."
+        if self._worker.waiting >= WAITING_LIMIT:
+            full = f"The engine has {WAITING_LIMIT} jobs waiting. Try again in a while."
             self.outbox.put(Failed(job=job.job, attempt=job.attempt, reason=full))
             return
         log.info("job %s attempt %d: %d pictures", job.job, job.attempt, len(job.recipes))

@@ -29,6 +29,11 @@ class Worker:
         self._thread = threading.Thread(target=self._work, name="painter", daemon=True)
         self._thread.start()
 
+    @property
+    def waiting(self) -> int:
+        """Jobs for which there is no room yet."""
+        return len(self._waiting)
+
     def submit(self, job: Paint, report: Report) -> Ticket:
         """Take a job; it hears Queued, Stepped and one ending through `report`."""
         ticket = Ticket(job, report)

@@ -117,10 +117,10 @@ def test_a_sketch_of_another_size_is_fitted() -> None:
 def test_every_evaluation_is_reported() -> None:
     """Steps count evaluations: a second-order sampler has more of them than steps."""
     seen: list[Event] = []
-    ending(job(recipe(sampler=Sampler.HEUN, steps=6)), report=seen.append)
+    ending(job(recipe(sampler=Sampler.HEUN, steps=60)), report=seen.append)
     steps = [event for event in seen if isinstance(event, Stepped)]
-    assert [step.step for step in steps] == list(range(1, 12))
-    assert {step.steps for step in steps} == {11}
+    assert [step.step for step in steps] == list(range(1, 120))
+    assert {step.steps for step in steps} == {119}
     assert any(step.preview for step in steps)
 
 
@@ -135,7 +135,7 @@ def test_a_preview_is_a_small_grid() -> None:
 def test_who_wants_no_previews_gets_none() -> None:
     """They cost time."""
     seen: list[Event] = []
-    work = job(recipe(steps=9), previews=False)
+    work = job(recipe(steps=90), previews=False)
     ending(work, report=seen.append)
     assert not any(event.preview for event in seen if isinstance(event, Stepped))
 
@@ -143,9 +143,11 @@ def test_who_wants_no_previews_gets_none() -> None:
 def previews_of(by: Painter) -> list[bytes]:
     """The previews of a job of three pictures."""
     seen: list[Event] = []
-    three = [recipe(by, steps=9, seed=seed, row_class=8) for seed in range(3)]
+    three = [recipe(by, steps=90, seed=seed, row_class=8) for seed in range(3)]
     ending(job(*three), by, seen.append)
-    return [event.preview for event in seen if isinstance(event, Stepped) and event.preview]
+    found = [event.preview for event in seen if isinstance(event, Stepped) and event.preview]
+    assert found
+    return found
 
 
 def test_a_flagged_preview_is_blank() -> None:
@@ -389,7 +391,7 @@ def test_models_take_turns() -> None:
 def test_previews_take_little_time() -> None:
     """As little as is allowed: one that took its time is the last one for long."""
     seen: list[Event] = []
-    ending(job(recipe(steps=60)), at_work(previews_share=1e-9), seen.append)
+    ending(job(recipe(steps=150)), at_work(previews_share=1e-9), seen.append)
     assert len([event for event in seen if isinstance(event, Stepped) and event.preview]) == 1
 
 

@@ -6,12 +6,18 @@ import diffusers
 import numpy
 import pytest
 import torch
-from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
+from diffusers import (
+    StableDiffusionImg2ImgPipeline,
+    StableDiffusionPipeline,
+    StableDiffusionXLImg2ImgPipeline,
+    StableDiffusionXLPipeline,
+)
 from PIL import Image
 
 from engine.contract import Recipe, Sampler
 from engine.exits import Unpaintable
 from engine.images import png, sha256
+from engine.painter import Painter
 from engine.samplers import course, longest
 from tests.engine_parts import job, painter, pictures, recipe, sketch
 
@@ -37,9 +43,18 @@ MADE_OF: Final[dict[Sampler, tuple[str, dict[str, Any]]]] = {
 }
 
 
-def of_diffusers(wanted: Recipe, source: Image.Image | None = None) -> Image.Image:
-    """What diffusers' own pipeline paints for this recipe."""
-    parts = pipeline_parts()
+PIPELINES: Final[tuple[tuple[Any, Any], ...]] = (
+    (StableDiffusionPipeline, StableDiffusionImg2ImgPipeline),
+    (StableDiffusionXLPipeline, StableDiffusionXLImg2ImgPipeline),
+)
+"""From noise, and from a sketch; of Stable Diffusion, and of SDXL."""
+
+
+def of_diffusers(
+    wanted: Recipe, source: Image.Image | None = None, by: Painter | None = None
+) -> Image.Image:
+    """What diffusers' own pipeline paints for this recipe with that painter's model."""
+    parts = pipeline_parts(by or painter())
     name, named = MADE_OF[wanted.sampler]
     parts["scheduler"] = getattr(diffusers, name).from_config(parts["scheduler"].config, **named)
     options: dict[str, Any] = {
@@ -50,21 +65,23 @@ def of_diffusers(wanted: Recipe, source: Image.Image | None = None) -> Image.Ima
         "generator": torch.Generator("cpu").manual_seed(wanted.seed),
     }
     if source is None:
-        pipeline = StableDiffusionPipeline(**parts, requires_safety_checker=False)
         options |= {"width": wanted.width, "height": wanted.height}
     else:
-        pipeline = StableDiffusionImg2ImgPipeline(**parts, requires_safety_checker=False)
         options |= {"image": source, "strength": wanted.strength}
+    kinds = PIPELINES["text_encoder_2" in parts]
+    pipeline = kinds[source is not None](**parts)
     pipeline.set_progress_bar_config(disable=True)
     picture = pipeline(**options).images[0]
     assert isinstance(picture, Image.Image)
     return picture
 
 
-def pipeline_parts() -> dict[str, Any]:
-    """The tiny model's components, without a safety checker."""
-    pipeline: Any = painter().model
-    return dict(pipeline.pipeline.components) | {"safety_checker": None}
+def pipeline_parts(by: Painter) -> dict[str, Any]:
+    """The components of a painter's model, without a safety checker."""
+    parts = dict(by.model.pipeline.components)
+    if "safety_checker" in parts:
+        parts |= {"safety_checker": None, "requires_safety_checker": False}
+    return parts
 
 
 def assert_alike(ours: Image.Image, theirs: Image.Image) -> None:

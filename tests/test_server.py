@@ -23,7 +23,7 @@ from engine.contract import (
 )
 from engine.exits import EngineError, PortTaken
 from engine.images import sha256
-from engine.server import Reception, bind
+from engine.server import WAITING_LIMIT, Reception, bind
 from engine.wire import Connection, event_side
 from engine.worker import Worker
 from tests.engine_parts import at_work, job, painter, recipe
@@ -54,9 +54,9 @@ class Engine:
 
 @pytest.fixture
 async def engine() -> AsyncIterator[Engine]:
-    """A running engine with the tiny model."""
+    """A running engine with the tiny model; one job is painted, and all others wait."""
     fatal: list[EngineError] = []
-    worker = Worker(at_work(), fatal.append)
+    worker = Worker(at_work(at_once=1), fatal.append)
     reception = Reception(worker, Ready(painter().model.card), TOKEN)
     listening = bind(0)
     server = await asyncio.start_server(reception.welcome, sock=listening)
@@ -95,12 +95,12 @@ async def rejection(engine: Engine, *said: Command) -> str:
 async def test_a_job_ends_with_its_pictures(engine: Engine) -> None:
     """A job is queued, steps forward with a preview at times, and ends once, with pictures."""
     async with engine.friend() as events:
-        await events.send(job(recipe(steps=9), recipe(steps=9, seed=8)))
+        await events.send(job(recipe(steps=90), recipe(steps=90, seed=8)))
         seen = await events_of(events, "a")
     assert isinstance(seen[0], Queued | Stepped)
     steps = [event for event in seen if isinstance(event, Stepped)]
     assert [event.step for event in steps] == sorted({event.step for event in steps})
-    assert all(event.steps == 9 for event in steps)
+    assert all(event.steps == 90 for event in steps)
     assert any(event.preview for event in steps)
     painted = seen[-1]
     assert isinstance(painted, Painted)
@@ -181,6 +181,22 @@ async def test_a_waiting_job_is_cancelled_at_once(engine: Engine) -> None:
         assert isinstance(seen[-1], Cancelled)
         await events.send(Cancel(job="long", attempt=1))
         assert isinstance((await events_of(events, "long"))[-1], Cancelled)
+
+
+async def test_a_full_queue_is_said_to_be(engine: Engine) -> None:
+    """Memory has an end, whoever sends the jobs."""
+    long = [recipe(steps=150, seed=seed) for seed in range(4)]
+    last = f"job {WAITING_LIMIT + 30}"
+    async with engine.friend() as one, engine.friend() as other:
+        for nth in range(WAITING_LIMIT + 30):
+            await one.send(job(*long, job=f"job {nth}"))
+        await one.send(job(*long, job=last))
+        failed = (await events_of(one, last))[-1]
+        await other.send(job(job="another's"))
+        refused = (await events_of(other, "another's"))[-1]
+    for ended in (failed, refused):
+        assert isinstance(ended, Failed)
+        assert str(WAITING_LIMIT) in ended.reason
 
 
 async def test_cancelling_an_unknown_job_is_no_error(engine: Engine) -> None:

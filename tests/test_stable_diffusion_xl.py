@@ -7,11 +7,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-import torch
-from diffusers import StableDiffusionXLImg2ImgPipeline, StableDiffusionXLPipeline
-from PIL import Image
 
-from engine import models, samplers
+from engine import models
 from engine.contract import Recipe, Sampler
 from engine.exits import ModelBroken, ModelUnchecked
 from engine.hardware import prepare
@@ -19,7 +16,7 @@ from engine.images import png, sha256
 from engine.painter import Painter
 from tests import tiny_model
 from tests.engine_parts import job, loaded, paintings, pictures, recipe, sketch
-from tests.test_samplers import assert_alike
+from tests.test_samplers import assert_alike, of_diffusers
 
 
 @cache
@@ -34,30 +31,6 @@ def wanted(**changes: Any) -> Recipe:  # noqa: ANN401 - any of a recipe's fields
     return recipe(painter(), **changes)
 
 
-def of_diffusers(wanted: Recipe, source: Image.Image | None = None) -> Image.Image:
-    """What diffusers' own pipeline paints for this recipe."""
-    parts = dict(painter().model.pipeline.components)
-    parts["scheduler"] = samplers.make(wanted.sampler, parts["scheduler"].config)
-    options: dict[str, Any] = {
-        "prompt": wanted.prompt,
-        "negative_prompt": wanted.negative or None,
-        "num_inference_steps": wanted.steps,
-        "guidance_scale": wanted.guidance,
-        "generator": torch.Generator("cpu").manual_seed(wanted.seed),
-    }
-    kind: Any = StableDiffusionXLPipeline
-    if source is None:
-        options |= {"width": wanted.width, "height": wanted.height}
-    else:
-        kind = StableDiffusionXLImg2ImgPipeline
-        options |= {"image": source, "strength": wanted.strength}
-    pipeline = kind(**parts, add_watermarker=False)
-    pipeline.set_progress_bar_config(disable=True)
-    picture = pipeline(**options).images[0]
-    assert isinstance(picture, Image.Image)
-    return picture
-
-
 @pytest.mark.parametrize("sampler", [Sampler.EULER, Sampler.DPMPP_2M, Sampler.EULER_A])
 @pytest.mark.parametrize("guidance", [1.0, 6.0])
 @pytest.mark.parametrize("negative", ["", "blue"])
@@ -66,7 +39,7 @@ def test_a_picture_is_what_the_pipeline_paints(
 ) -> None:
     """No negative prompt is not the same as an empty one."""
     asked = wanted(sampler=sampler, guidance=guidance, negative=negative, steps=5, height=96)
-    assert_alike(pictures(job(asked), painter())[0], of_diffusers(asked))
+    assert_alike(pictures(job(asked), painter())[0], of_diffusers(asked, by=painter()))
 
 
 @pytest.mark.parametrize("strength", [0.4, 1.0])
@@ -76,7 +49,7 @@ def test_a_painted_sketch_is_what_the_pipeline_paints(strength: float) -> None:
     data = png(source)
     asked = wanted(steps=5, source=sha256(data), strength=strength)
     ours = pictures(job(asked, source=data), painter())[0]
-    assert_alike(ours, of_diffusers(asked, source))
+    assert_alike(ours, of_diffusers(asked, source, painter()))
 
 
 def test_company_changes_no_bit() -> None:

@@ -29,7 +29,9 @@ from transformers import (
 )
 
 from engine.hardware import Hardware
-from engine.models import PaintModel, stable_diffusion, stable_diffusion_xl
+from engine.models import PaintModel
+from engine.models.stable_diffusion import StableDiffusion
+from engine.models.stable_diffusion_xl import StableDiffusionXL
 from engine.safety import Checker
 
 NEVER: Final = 2.0
@@ -47,16 +49,16 @@ def sd15(hardware: Hardware) -> PaintModel:
             "unet": sd15_unet(),
             "safety_checker": None,
         }
-    scheduler = PNDMScheduler(**_BETAS, skip_prk_steps=True, steps_offset=1)
+    scheduler = PNDMScheduler(**BETAS, skip_prk_steps=True, steps_offset=1)
     pipeline: Any = StableDiffusionPipeline(
         **_ready(parts),
-        tokenizer=tokenizer(),
+        tokenizer=tokenizer(TOKENS),
         scheduler=scheduler,
         feature_extractor=None,
         requires_safety_checker=False,
     )
-    return stable_diffusion.made_of(
-        _quiet(pipeline, hardware), checker(hardware), "random sd15", "0", hardware
+    return StableDiffusion(
+        _quiet(pipeline, hardware), _checker(hardware), "random sd15", "0", hardware
     )
 
 
@@ -66,23 +68,25 @@ def sdxl(hardware: Hardware) -> PaintModel:
         parts = {
             "vae": autoencoder(scaling_factor=0.13025, force_upcast=True),
             "text_encoder": CLIPTextModel(text_config(768, 12, 12)),
-            "text_encoder_2": CLIPTextModelWithProjection(text_config(1280, 32, 20, "gelu")),
+            "text_encoder_2": CLIPTextModelWithProjection(
+                text_config(1280, 32, 20, hidden_act="gelu")
+            ),
             "unet": sdxl_unet(),
         }
     pipeline: Any = StableDiffusionXLPipeline(
         **_ready(parts),
-        tokenizer=tokenizer(),
-        tokenizer_2=tokenizer(),
-        scheduler=EulerDiscreteScheduler(**_BETAS, steps_offset=1),
+        tokenizer=tokenizer(TOKENS),
+        tokenizer_2=tokenizer(TOKENS),
+        scheduler=EulerDiscreteScheduler(**BETAS, steps_offset=1),
         add_watermarker=False,
     )
-    return stable_diffusion_xl.made_of(
-        _quiet(pipeline, hardware), checker(hardware), "random sdxl", "0", hardware
+    return StableDiffusionXL(
+        _quiet(pipeline, hardware), _checker(hardware), "random sdxl", "0", hardware
     )
 
 
 ARCHITECTURES: Final[dict[str, Callable[[Hardware], PaintModel]]] = {"sd15": sd15, "sdxl": sdxl}
-_BETAS: Final[dict[str, Any]] = {
+BETAS: Final[dict[str, Any]] = {
     "beta_start": 0.00085,
     "beta_end": 0.012,
     "beta_schedule": "scaled_linear",
@@ -112,35 +116,65 @@ def sdxl_unet() -> Any:  # noqa: ANN401 - diffusers has no types
 
 
 def autoencoder(**changes: Any) -> Any:  # noqa: ANN401 - diffusers has no types
-    """84 million parameters."""
-    return AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=(128, 256, 512, 512),
-        layers_per_block=2,
-        latent_channels=4,
-        **changes,
-    )
+    """84 million parameters, unless the changes say otherwise."""
+    options: dict[str, Any] = {
+        "down_block_types": ("DownEncoderBlock2D",) * 4,
+        "up_block_types": ("UpDecoderBlock2D",) * 4,
+        "block_out_channels": (128, 256, 512, 512),
+        "layers_per_block": 2,
+        "latent_channels": 4,
+    }
+    return AutoencoderKL(**(options | changes))
 
 
-def text_config(width: int, layers: int, heads: int, act: str = "quick_gelu") -> CLIPTextConfig:
-    """Of a text encoder."""
+def text_config(width: int, layers: int, heads: int, **changes: Any) -> CLIPTextConfig:  # noqa: ANN401
+    """Of a text encoder that understands `tokenizer`."""
+    options: dict[str, Any] = {
+        "vocab_size": 49408,
+        "intermediate_size": 4 * width,
+        "max_position_embeddings": TOKENS,
+        "bos_token_id": 0,
+        "eos_token_id": 1,
+        "pad_token_id": 1,
+    }
     return CLIPTextConfig(
-        vocab_size=49408,
         hidden_size=width,
-        intermediate_size=4 * width,
         num_hidden_layers=layers,
         num_attention_heads=heads,
-        hidden_act=act,
-        max_position_embeddings=TOKENS,
         projection_dim=width,
-        bos_token_id=0,
-        eos_token_id=1,
-        pad_token_id=1,
+        **(options | changes),
     )
 
 
-def checker(hardware: Hardware) -> Checker:
+def checker(vision: CLIPVisionConfig, threshold: float = NEVER) -> StableDiffusionSafetyChecker:
+    """A safety checker that flags pictures above this cosine to one of its random concepts."""
+    network = StableDiffusionSafetyChecker(
+        CLIPConfig(vision_config=vision.to_dict(), projection_dim=vision.projection_dim)
+    )
+    with torch.no_grad():
+        network.concept_embeds.normal_()
+        network.special_care_embeds.normal_()
+        network.concept_embeds_weights.fill_(threshold)
+        network.special_care_embeds_weights.fill_(NEVER)
+    return network
+
+
+def vocabulary() -> list[str]:
+    """Every letter is a word."""
+    letters = [chr(code) for code in range(ord("!"), ord("~") + 1)]
+    return ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{one}</w>" for one in letters)]
+
+
+def tokenizer(length: int) -> Any:  # noqa: ANN401 - transformers has no types here
+    """Of the vocabulary, for texts of so many tokens."""
+    with tempfile.TemporaryDirectory() as place:
+        words, merges = Path(place) / "vocab.json", Path(place) / "merges.txt"
+        words.write_text(json.dumps({word: nth for nth, word in enumerate(vocabulary())}))
+        merges.write_text("#version: 0.2\n")
+        return CLIPTokenizer(str(words), str(merges), model_max_length=length)
+
+
+def _checker(hardware: Hardware) -> Checker:
     """Of the size of Stable Diffusion's; it lets everything pass."""
     vision = CLIPVisionConfig(
         hidden_size=1024,
@@ -151,24 +185,8 @@ def checker(hardware: Hardware) -> Checker:
         projection_dim=768,
     )
     with _weights(hardware):
-        network = StableDiffusionSafetyChecker(
-            CLIPConfig(vision_config=vision.to_dict(), projection_dim=768)
-        )
-    with torch.no_grad():
-        network.concept_embeds_weights.fill_(NEVER)
-        network.special_care_embeds_weights.fill_(NEVER)
+        network = checker(vision)
     return Checker(network.eval(), CLIPImageProcessor(), hardware)
-
-
-def tokenizer() -> Any:  # noqa: ANN401 - transformers has no types here
-    """Every letter is a word."""
-    letters = [chr(code) for code in range(ord("!"), ord("~") + 1)]
-    vocabulary = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{one}</w>" for one in letters)]
-    with tempfile.TemporaryDirectory() as place:
-        words, merges = Path(place) / "vocab.json", Path(place) / "merges.txt"
-        words.write_text(json.dumps({word: nth for nth, word in enumerate(vocabulary)}))
-        merges.write_text("#version: 0.2\n")
-        return CLIPTokenizer(str(words), str(merges), model_max_length=TOKENS)
 
 
 @contextmanager

@@ -46,17 +46,17 @@ class Result:
     p95: float
     p95_short: float | None
     """The same for jobs of SHORT steps, where there are such."""
-    padding: float | None
+    padding: float | None = None
     """Share of the rows that were nobody's."""
-    same_bits: float | None
+    same_bits: float | None = None
     """Share of the pictures that come out the same when they are painted alone."""
-    peak_memory: int | None
+    peak_memory: int | None = None
     """Bytes of the device so far, where it has memory of its own."""
-    besides: float | None
+    besides: float | None = None
     """Share of the ticks' time that was not the model's."""
 
 
-def run(model: PaintModel, pipeline: Any, asked: Asked) -> Iterator[Result]:  # noqa: ANN401
+def run(model: PaintModel, asked: Asked) -> Iterator[Result]:
     """Measure, load by load."""
     for name in asked.workloads:
         for pictures in asked.pictures:
@@ -64,9 +64,9 @@ def run(model: PaintModel, pipeline: Any, asked: Asked) -> Iterator[Result]:  # 
             for size in {(job.recipes[0].width, job.recipes[0].height) for job in jobs}:
                 for rows in model.card.all_classes(*size):
                     model.exact(*size, rows)  # found out now, not while it is measured
-            for load in _loads(pipeline, jobs, asked):
+            for load in _loads(model, jobs, asked):
                 first: Result | None = None
-                for way in _ways(model, pipeline):
+                for way in _ways(model):
                     Crowd(way, jobs[:2]).closed_loop(1)  # warm
                     ended = load.meet(Crowd(way, jobs))
                     result = _result(way, name, pictures, load, ended)
@@ -76,11 +76,11 @@ def run(model: PaintModel, pipeline: Any, asked: Asked) -> Iterator[Result]:  # 
                     yield replace(result, times=times)
 
 
-def _ways(model: PaintModel, pipeline: Any) -> Iterator[Way]:  # noqa: ANN401 # has no types
-    yield Diffusers(pipeline)
+def _ways(model: PaintModel) -> Iterator[Way]:
+    yield Diffusers(model.pipeline)
     if model.hardware.device.type == "cuda":
-        yield Diffusers(pipeline, compiled=True)
-    yield Diffusers(pipeline, together=True)
+        yield Diffusers(model.pipeline, compiled=True)
+    yield Diffusers(model.pipeline, together=True)
     yield Engine(model, adaptive=False)
     yield Engine(model, adaptive=True)
 
@@ -98,12 +98,12 @@ class Load:
         return crowd.closed_loop(self.people) if self.people else crowd.arriving(self.rate)
 
 
-def _loads(pipeline: Any, jobs: list[Paint], asked: Asked) -> Iterator[Load]:  # noqa: ANN401
+def _loads(model: PaintModel, jobs: list[Paint], asked: Asked) -> Iterator[Load]:
     for people in asked.people:
         yield Load(f"{people} people", people=people)
     if not asked.rates:
         return
-    serial = Diffusers(pipeline)
+    serial = Diffusers(model.pipeline)
     ended = Crowd(serial, jobs).closed_loop(1)
     serial.close()
     capacity = len(ended) / sum(each.seconds for each in ended)
@@ -113,8 +113,6 @@ def _loads(pipeline: Any, jobs: list[Paint], asked: Asked) -> Iterator[Load]:  #
 
 def _result(way: Way, workload: str, pictures: int, load: Load, ended: list[Ended]) -> Result:
     seconds = max(each.went for each in ended) - min(each.came for each in ended)
-    padding = way.padding() if isinstance(way, Engine) else None
-    besides = way.besides() if isinstance(way, Engine) else None
     short = [each.seconds for each in ended if each.job.recipes[0].steps == SHORT]
     return Result(
         who=way.name,
@@ -126,11 +124,18 @@ def _result(way: Way, workload: str, pictures: int, load: Load, ended: list[Ende
         p50=statistics.median(each.seconds for each in ended),
         p95=_p95([each.seconds for each in ended]),
         p95_short=_p95(short) if short and len(short) < len(ended) else None,
-        padding=padding,
-        same_bits=_same_bits(way, ended) if isinstance(way, Engine) else None,
-        besides=besides,
-        peak_memory=way.painter.model.hardware.peak_memory() if isinstance(way, Engine) else None,
+        **(_of_engine(way, ended) if isinstance(way, Engine) else {}),
     )
+
+
+def _of_engine(engine: Engine, ended: list[Ended]) -> dict[str, Any]:
+    """What only the engine can tell; its bits last, because that paints more."""
+    return {
+        "padding": engine.padding(),
+        "besides": engine.besides(),
+        "peak_memory": engine.painter.model.hardware.peak_memory(),
+        "same_bits": _same_bits(engine, ended),
+    }
 
 
 def _same_bits(engine: Engine, ended: Sequence[Ended]) -> float:

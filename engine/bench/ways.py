@@ -81,6 +81,7 @@ class Engine:
         painter.admit(Ticket(job, _hearing(lambda _, digests: ended.put(digests[0]), job)))
         while painter.tickets:
             painter.tick()
+        painter.close()
         return ended.get()
 
     def padding(self) -> float:

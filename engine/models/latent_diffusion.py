@@ -3,9 +3,9 @@
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import torch
 from diffusers.image_processor import VaeImageProcessor
@@ -47,8 +47,20 @@ _DAMAGE: Final = (
 class LatentDiffusion(ABC):
     """The parts of a pipeline, each called with one picture or one batch of rows."""
 
-    def __init__(self, pipeline: Any, checker: Checker, card: Model, hardware: Hardware) -> None:  # noqa: ANN401
-        self.card = card
+    guidance: ClassVar[float]
+    """What a request gets that names none."""
+
+    def __init__(
+        self,
+        pipeline: Any,  # noqa: ANN401 - diffusers has no types
+        checker: Checker,
+        name: str,
+        revision: str,
+        hardware: Hardware,
+    ) -> None:
+        unet = pipeline.unet
+        hardware = hardware.suited(unet.num_parameters() * unet.config.sample_size**2)
+        self.card = _card(pipeline, name, revision, hardware, self.guidance, self.shapes(hardware))
         self.hardware = hardware
         self.scheduler_config: Mapping[str, object] = pipeline.scheduler.config
         self.pipeline = pipeline
@@ -61,8 +73,18 @@ class LatentDiffusion(ABC):
                 part.to(memory_format=torch.channels_last)
         self._predict = Captured(self.forward, hardware)
         self._proven = cache(self._prove)
+        self._read = lru_cache(TEXTS)(self._encoded)
         self._weight = 0.0
         """Bytes that a pixel of a row takes in a forward pass, as far as it was measured."""
+
+    @staticmethod
+    @abstractmethod
+    def shapes(hardware: Hardware) -> tuple[Shapes, ...]:
+        """The row classes of pictures by their size, where they may share batches."""
+
+    @abstractmethod
+    def _encoded(self, prompt: str) -> Any:  # noqa: ANN401 - as the family's `words` needs it
+        """The prompt as the model sees it; `_read` remembers it."""
 
     @abstractmethod
     def words(self, recipe: Recipe) -> Words:
@@ -162,12 +184,6 @@ def _unguided(card: Model, width: int, height: int) -> Recipe:
     )
 
 
-def suited(pipeline: Any, hardware: Hardware) -> Hardware:  # noqa: ANN401 - diffusers has no types
-    """The hardware with as many threads as this pipeline is worth."""
-    unet = pipeline.unet
-    return hardware.suited(unet.num_parameters() * unet.config.sample_size**2)
-
-
 def pipeline(kind: Any, files: Files, hardware: Hardware, **parts: Any) -> Any:  # noqa: ANN401
     """A pipeline of this kind from the model's files; `parts` are classes of transformers.
 
@@ -207,12 +223,11 @@ def checker(files: Files, folder: Path, hardware: Hardware) -> Checker:
     return Checker(network.to(hardware.device), extractor, hardware)
 
 
-def card(
+def _card(
     pipeline: Any,  # noqa: ANN401 - diffusers has no types
     name: str,
     revision: str,
     hardware: Hardware,
-    *,
     guidance: float,
     shapes: tuple[Shapes, ...],
 ) -> Model:

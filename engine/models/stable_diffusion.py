@@ -1,7 +1,6 @@
 """Stable Diffusion 1 and 2, loaded and run by diffusers' own parts."""
 
-from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import torch
 from diffusers import StableDiffusionPipeline
@@ -12,7 +11,7 @@ from engine.contract import SIZE_LARGEST, Recipe, Shapes
 from engine.hardware import Hardware
 from engine.models import Words, latent_diffusion
 from engine.models.files import STARTER, Files
-from engine.models.latent_diffusion import TEXTS, LatentDiffusion
+from engine.models.latent_diffusion import LatentDiffusion
 from engine.safety import Checker
 
 PIPELINES: Final = ("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline")
@@ -21,9 +20,25 @@ PIPELINES: Final = ("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline")
 class StableDiffusion(LatentDiffusion):
     """A prompt is one sequence of vectors."""
 
-    def __init__(self, *parts: Any) -> None:  # noqa: ANN401 - as a LatentDiffusion's
-        super().__init__(*parts)
-        self._read = lru_cache(TEXTS)(self._encoded)
+    guidance = 7.5
+
+    @staticmethod
+    def shapes(hardware: Hardware) -> tuple[Shapes, ...]:
+        """Batches pay while they are small beside the hardware: on an H100, up to 12 times as many
+        pictures in batches at 256 x 256, 3 times at 512 x 512, 1.4 times at 768 x 768.
+
+        On a GPU a batch of 8 small rows takes hardly longer than one of 2, so small pictures have
+        one class only, and all share all batches. On a CPU larger batches hardly pay: four
+        pictures are two batches, which two threads paint at the same time.
+        """
+        if hardware.device.type == "cpu":
+            return (Shapes(pixels=SIZE_LARGEST**2, classes=(2, 4), loaded=(2, 4, 8)),)
+        return (
+            Shapes(pixels=256 * 256, classes=(8,), loaded=(2, 8, 16)),
+            Shapes(pixels=512 * 512, classes=(2, 8), loaded=(2, 8, 16)),
+            Shapes(pixels=768 * 768, classes=(2, 4), loaded=(2, 4)),
+            Shapes(pixels=SIZE_LARGEST**2, classes=(2,), loaded=(2,)),
+        )
 
     def words(self, recipe: Recipe) -> Words:
         """Their embeddings, (1 or 2, tokens, channels). Long prompts are cut off."""
@@ -44,6 +59,12 @@ class StableDiffusion(LatentDiffusion):
         return text
 
 
+class Starter(StableDiffusion):
+    """The model that ships with the project was made for less guidance."""
+
+    guidance = 5.0
+
+
 def load(files: Files, hardware: Hardware) -> StableDiffusion:
     """Raises ModelBroken or ModelUnchecked, in words for the model's operator."""
     files.require("unet", "vae", "text_encoder", "tokenizer", "scheduler")
@@ -57,38 +78,5 @@ def load(files: Files, hardware: Hardware) -> StableDiffusion:
         safety_checker=StableDiffusionSafetyChecker,
     )
     checker = Checker(pipeline.safety_checker, pipeline.feature_extractor, hardware)
-    return made_of(pipeline, checker, files.name, files.revision, hardware)
-
-
-def made_of(
-    pipeline: Any,  # noqa: ANN401 - diffusers has no types
-    checker: Checker,
-    name: str,
-    revision: str,
-    hardware: Hardware,
-) -> StableDiffusion:
-    """The model of these parts."""
-    hardware = latent_diffusion.suited(pipeline, hardware)
-    guidance = 5.0 if name == STARTER else 7.5
-    card = latent_diffusion.card(
-        pipeline, name, revision, hardware, guidance=guidance, shapes=_shapes(hardware)
-    )
-    return StableDiffusion(pipeline, checker, card, hardware)
-
-
-def _shapes(hardware: Hardware) -> tuple[Shapes, ...]:
-    """Batches pay while they are small beside the hardware: on an H100 Stable Diffusion 1.5 paints
-    up to 12 times as much in batches at 256 x 256, 3 times at 512 x 512, 1.4 times at 768 x 768.
-
-    On a GPU a batch of 8 small rows takes hardly longer than one of 2, so small pictures have one
-    class only, and all share all batches. On a CPU larger batches hardly
-    pay: four pictures are two batches, which two threads paint at the same time.
-    """
-    if hardware.device.type == "cpu":
-        return (Shapes(pixels=SIZE_LARGEST**2, classes=(2, 4), loaded=(2, 4, 8)),)
-    return (
-        Shapes(pixels=256 * 256, classes=(8,), loaded=(2, 8, 16)),
-        Shapes(pixels=512 * 512, classes=(2, 8), loaded=(2, 8, 16)),
-        Shapes(pixels=768 * 768, classes=(2, 4), loaded=(2, 4)),
-        Shapes(pixels=SIZE_LARGEST**2, classes=(2,), loaded=(2,)),
-    )
+    kind = Starter if files.name == STARTER else StableDiffusion
+    return kind(pipeline, checker, files.name, files.revision, hardware)

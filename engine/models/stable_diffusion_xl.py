@@ -1,6 +1,5 @@
 """SDXL (Podell et al. 2023, https://arxiv.org/abs/2307.01952), by diffusers' own parts."""
 
-from functools import lru_cache
 from typing import Any, Final
 
 import torch
@@ -11,24 +10,30 @@ from engine.contract import SIZE_LARGEST, Recipe, Shapes
 from engine.hardware import Hardware
 from engine.models import Words, latent_diffusion
 from engine.models.files import Files
-from engine.models.latent_diffusion import TEXTS, LatentDiffusion
-from engine.safety import Checker
+from engine.models.latent_diffusion import LatentDiffusion
 
 PIPELINES: Final = ("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline")
-SHAPES: Final = (
-    Shapes(pixels=512 * 512, classes=(2, 8), loaded=(2, 8, 16)),
-    Shapes(pixels=768 * 768, classes=(2, 4), loaded=(2, 4, 8)),
-    Shapes(pixels=SIZE_LARGEST * SIZE_LARGEST, classes=(2,), loaded=(2, 4, 8)),
-)
 
 
 class StableDiffusionXL(LatentDiffusion):
     """Two text encoders tell of the prompt, in a sequence and in one vector; and the size is told
     as well: that of a training picture, what was cut off of it, and what is to be painted."""
 
-    def __init__(self, *parts: Any) -> None:  # noqa: ANN401 - as a LatentDiffusion's
-        super().__init__(*parts)
-        self._read = lru_cache(TEXTS)(self._encoded)
+    guidance = 5.0
+
+    def __init__(self, pipeline: Any, *parts: Any) -> None:  # noqa: ANN401 - LatentDiffusion's
+        if pipeline.vae.config.force_upcast:  # its numbers overflow in float16
+            pipeline.vae.to(torch.float32)
+        super().__init__(pipeline, *parts)
+
+    @staticmethod
+    def shapes(hardware: Hardware) -> tuple[Shapes, ...]:
+        """The larger the picture, the less a batch of several pays."""
+        return (
+            Shapes(pixels=512 * 512, classes=(2, 8), loaded=(2, 8, 16)),
+            Shapes(pixels=768 * 768, classes=(2, 4), loaded=(2, 4, 8)),
+            Shapes(pixels=SIZE_LARGEST**2, classes=(2,), loaded=(2, 4, 8)),
+        )
 
     def words(self, recipe: Recipe) -> Words:
         """Embeddings (1 or 2, tokens, channels), pooled ones (1 or 2, channels), and sizes (1 or
@@ -60,7 +65,8 @@ class StableDiffusionXL(LatentDiffusion):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         if not negative and self.pipeline.config.force_zeros_for_empty_prompt:
             return torch.zeros_like(told[0]), torch.zeros_like(told[1])
-        return self._read(negative)
+        known: tuple[torch.Tensor, torch.Tensor] = self._read(negative)
+        return known
 
     def _encoded(self, prompt: str) -> tuple[torch.Tensor, torch.Tensor]:
         sequence, _, pooled, _ = self.pipeline.encode_prompt(
@@ -82,19 +88,4 @@ def load(files: Files, hardware: Hardware) -> StableDiffusionXL:
         text_encoder=CLIPTextModel,
         text_encoder_2=CLIPTextModelWithProjection,
     )
-    return made_of(pipeline, checker, files.name, files.revision, hardware)
-
-
-def made_of(
-    pipeline: Any,  # noqa: ANN401 - diffusers has no types
-    checker: Checker,
-    name: str,
-    revision: str,
-    hardware: Hardware,
-) -> StableDiffusionXL:
-    """The model of these parts."""
-    if pipeline.vae.config.force_upcast:  # its numbers overflow in float16
-        pipeline.vae.to(torch.float32)
-    hardware = latent_diffusion.suited(pipeline, hardware)
-    card = latent_diffusion.card(pipeline, name, revision, hardware, guidance=5.0, shapes=SHAPES)
-    return StableDiffusionXL(pipeline, checker, card, hardware)
+    return StableDiffusionXL(pipeline, checker, files.name, files.revision, hardware)
