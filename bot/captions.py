@@ -1,6 +1,7 @@
 """A job in words; pure. Prompts are shown, never obeyed: no pings, markdown, links or previews."""
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Final
 
 import discord
@@ -60,11 +61,19 @@ def _result(pictures: Sequence[Picture]) -> str:
     lines = [_settings(recipes[0]), _seeds(recipes)]
     if recipes[0].negative:
         lines.append(f"without {shown(recipes[0].negative, _NEGATIVE_SHOWN)}")
-    blocked = [str(picture.nth) for picture in pictures if picture.blocked]
-    if blocked:
-        what = "Picture" if len(blocked) == _ONE else "Pictures"
-        lines.append(f"{what} {', '.join(blocked)} withheld by the safety check.")
+    absent = sorted((each for each in pictures if each.absence), key=_absence)
+    lines += [_absent(absence, list(alike)) for absence, alike in groupby(absent, _absence)]
     return "\n".join(lines)
+
+
+def _absence(picture: Picture) -> str:
+    return picture.absence or ""
+
+
+def _absent(absence: str, pictures: Sequence[Picture]) -> str:
+    what = "Picture" if len(pictures) == _ONE else "Pictures"
+    numbers = ", ".join(str(picture.nth) for picture in pictures)
+    return f"{what} {numbers} {absence}. {pictures[0].failed or ''}".rstrip()
 
 
 def _settings(recipe: Recipe) -> str:
@@ -103,7 +112,7 @@ def letter(pictures: Sequence[Picture]) -> str:
     first = pictures[0].recipe
     lines = [f"**{shown(first.prompt, _PROMPT_SHOWN)}**", _settings(first)]
     for picture in pictures:
-        held = " (withheld by the safety check)" if picture.blocked else ""
+        held = f" ({picture.absence})" if picture.absence else ""
         lines.append(f"{picture.nth}: seed `{_seed(picture.recipe)}`{held}")
     return "\n".join(lines)
 

@@ -102,12 +102,21 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     nth: int
     """1 to 4, in reading order."""
     recipe: Recipe
-    sha256: str
+    sha256: str | None
     path: str | None
-    """Of the PNG, relative to the data folder; None if it was blocked."""
+    """Of the PNG, relative to the data folder; None if it was blocked, or could not be painted."""
     blocked: bool
+    failed: str | None = None
+    """Why it could not be painted, though its siblings could."""
     fingerprint: str
     """The software and hardware that painted it."""
+
+    @property
+    def absence(self) -> str | None:
+        """Why there is nothing to show, in few words; None if there is."""
+        if self.failed is not None:
+            return "could not be painted"
+        return "withheld by the safety check" if self.blocked else None
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):

@@ -64,6 +64,8 @@ def check_model(recipe: Recipe, model: Model) -> None:
 
 def check_shown(picture: Picture) -> None:
     """Raise Refused for a picture that nobody may see."""
+    if picture.failed is not None:
+        raise Refused(f"Picture {picture.nth} could not be painted. {picture.failed}")
     if picture.blocked:
         raise Refused(
             f"Picture {picture.nth} was withheld by the safety check, so there is nothing to show."

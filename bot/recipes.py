@@ -142,9 +142,9 @@ def with_sketch(
     )
 
 
-def reroll(recipes: Sequence[Recipe], *, seed: int) -> tuple[Recipe, ...]:
+def reroll(recipes: Sequence[Recipe], model: Model, *, seed: int) -> tuple[Recipe, ...]:
     """Everything again but the seed: seed, seed + 1, …"""
-    return tuple(_seeded(recipe, seed + n) for n, recipe in enumerate(recipes))
+    return model.classed([_seeded(recipe, seed + n) for n, recipe in enumerate(recipes)])
 
 
 def vary(parents: Sequence[Recipe], model: Model, *, chance: int) -> tuple[Recipe, ...]:

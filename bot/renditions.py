@@ -21,7 +21,7 @@ _SHRINK: Final = 0.8
 
 def of_job(archive: Archive, pictures: Sequence[Picture]) -> tuple[str, bytes]:
     """The pictures of a job as one grid: a file ending and the file. Slow. Raises Missing."""
-    opened = [None if p.path is None else _opened(archive.picture(p.path)) for p in pictures]
+    opened = [p.absence or _opened(archive.picture(p.path or "")) for p in pictures]
     recipe = pictures[0].recipe
     return encoded(grid.compose(opened, (recipe.width, recipe.height)))
 

@@ -41,7 +41,7 @@ async def replay(
     if not isinstance(ending, Painted):
         raise ReplayFailed(getattr(ending, "reason", "The engine stopped."))
     painting = ending.pictures[0]
-    if out is not None and not painting.blocked:
+    if out is not None and painting.png:
         await asyncio.to_thread(_write, out, painting.png)
     return _judged(picture, painting, model)
 
@@ -85,5 +85,6 @@ def _judged(picture: Picture, painting: Painting, model: Model) -> Exit:
     if picture.sha256 == painting.sha256:
         say(f"The same bits: {picture.id} has sha256 {picture.sha256}.\n")
         return Exit.STOPPED
-    say(f"Other bits: {picture.id} had sha256 {picture.sha256}, now it is {painting.sha256}.\n")
+    then = picture.sha256 or "none"
+    say(f"Other bits: {picture.id} had sha256 {then}, now it is {painting.sha256}.\n")
     return Exit.BITS_DIFFER

@@ -74,6 +74,7 @@ def from_picture(picture: Picture) -> dict[str, Value]:
         "sha256": picture.sha256,
         "path": picture.path,
         "blocked": int(picture.blocked),
+        "failed": picture.failed,
         "fingerprint": picture.fingerprint,
     }
     recipe = msgspec.structs.asdict(picture.recipe)
@@ -95,5 +96,6 @@ def to_picture(row: sqlite3.Row) -> Picture:
         sha256=row["sha256"],
         path=row["path"],
         blocked=bool(row["blocked"]),
+        failed=row["failed"],
         fingerprint=row["fingerprint"],
     )

@@ -81,14 +81,14 @@ class Studio:
         if job.kind is Kind.VARIATION:
             parents = [await self._ledger.picture(parent) for parent in job.parents]
             return await self.vary([parent for parent in parents if parent], origin)
-        again = recipes.reroll(job.recipes, seed=_seed())
+        again = recipes.reroll(job.recipes, self._link.model, seed=_seed())
         return await self._accept(Kind.REROLL, again, origin)
 
     async def vary(self, parents: Sequence[Picture], origin: Origin) -> Job | None:
         """Four variations of one picture, or one of each of several."""
         if len(parents) == 1:
             policy.check_shown(parents[0])
-        shown = [parent for parent in parents if not parent.blocked]
+        shown = [parent for parent in parents if parent.absence is None]
         if not shown:
             raise Refused("There are no pictures here to make variations of.")
         varied = recipes.vary([parent.recipe for parent in shown], self._link.model, chance=_seed())

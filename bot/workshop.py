@@ -137,14 +137,15 @@ class Workshop:
         return [self._save(job.id, nth, *pair) for nth, pair in enumerate(pairs, start=1)]
 
     def _save(self, job: str, nth: int, recipe: Recipe, painting: Painting) -> Picture:
-        kept = None if painting.blocked else self._archive.save_picture(job, nth, painting.png)
+        kept = self._archive.save_picture(job, nth, painting.png) if painting.png else None
         return Picture(
             id=picture_id(job, nth),
             job=job,
             nth=nth,
             recipe=msgspec.structs.replace(recipe, row_class=painting.row_class),
-            sha256=painting.sha256,
+            sha256=painting.sha256 or None,
             path=kept,
             blocked=painting.blocked,
+            failed=painting.failed,
             fingerprint=painting.fingerprint,
         )

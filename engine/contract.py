@@ -20,7 +20,7 @@ SIZE_LARGEST: Final = 2048
 PICTURES_LIMIT: Final = 4
 ROW_CLASSES: Final = (2, 4, 8, 16, 32)
 """Rows in a denoising batch. The shape of a batch changes bits, so it belongs to the recipe."""
-CONTRACT_VERSION: Final = 3
+CONTRACT_VERSION: Final = 4
 
 
 class Sampler(StrEnum):
@@ -318,11 +318,14 @@ class Stepped(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Painting(msgspec.Struct, frozen=True, kw_only=True):
-    """One finished picture. A blocked one has a verdict and a digest, but no bytes."""
+    """What came of one recipe. A blocked picture has a verdict and a digest, but no bytes; one that
+    failed has neither."""
 
     png: bytes
     sha256: str
     """Of the PNG file, in hex, also when the file is withheld."""
+    failed: str | None = None
+    """Why there is no picture, in words for the person, though its siblings may have come out."""
     blocked: bool
     """The safety check flagged this picture, or could not be made."""
     row_class: int
@@ -331,7 +334,7 @@ class Painting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Painted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """An ending: the pictures, in the order of the recipes."""
+    """An ending: the pictures, in the order of the recipes; at least one of them did not fail."""
 
     job: str
     attempt: int

@@ -3,7 +3,8 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Final
 
 import torch
@@ -11,7 +12,7 @@ from PIL import Image
 
 from engine.canvas import Canvas
 from engine.contract import Painting
-from engine.exits import DeviceBroken, EngineError
+from engine.exits import DeviceBroken, EngineError, Unpaintable
 from engine.hardware import explained, out_of_memory
 from engine.images import blank, grid, jpeg, png, sha256
 from engine.previews import fitted
@@ -50,13 +51,14 @@ class Finisher:
     def finish(self, ticket: Ticket) -> None:
         """Make its pictures, and end it with them."""
         self._unfinished.add(ticket)
-        self._submit(ticket, self._finish)
+        self._submit(ticket, self._finish, ticket.fail)
 
     def look(self, ticket: Ticket) -> None:
-        """Make a preview of it."""
+        """Make a preview of it; if there can be none, it goes on without."""
         self._looking = True
         guesses = [(place.canvas, place.canvas.guess) for place in ticket.places]
-        self._submit(ticket, lambda ticket: self._look(ticket, guesses))
+        looked = self._submit(ticket, lambda ticket: self._look(ticket, guesses), lambda _: None)
+        looked.add_done_callback(self._looked)
 
     def flush(self) -> None:
         """Wait until all that was asked for is made."""
@@ -68,7 +70,9 @@ class Finisher:
             ticket.cancel()
         self._thread.shutdown()
 
-    def _submit(self, ticket: Ticket, do: Callable[[Ticket], None]) -> None:
+    def _submit(
+        self, ticket: Ticket, do: Callable[[Ticket], None], fail: Callable[[str], None]
+    ) -> Future[None]:
         hardware = ticket.places[0].canvas.model.hardware
         mark = hardware.mark()
 
@@ -76,15 +80,15 @@ class Finisher:
             with hardware.beside(mark):
                 do(ticket)
 
-        self._thread.submit(self._guarded, ticket, beside)
+        return self._thread.submit(self._guarded, f"job {ticket.job.job}", beside, fail)
 
     @torch.inference_mode()
-    def _guarded(self, ticket: Ticket, do: Callable[[], None]) -> None:
+    def _guarded(self, what: str, do: Callable[[], None], fail: Callable[[str], None]) -> None:
         try:
             do()
-        except Exception as error:  # noqa: BLE001 # explained, logged, and the job ends
+        except Exception as error:  # noqa: BLE001 # explained, logged, and told
             try:
-                ticket.fail(explained(error, f"job {ticket.job.job}"))
+                fail(explained(error, what))
             except DeviceBroken as broken:
                 self.broken(broken)
 
@@ -96,7 +100,11 @@ class Finisher:
                 ticket.stop()
                 return
             pictures.append(_painting(place.canvas))
-        ticket.paint(tuple(pictures), time.monotonic() - ticket.began)
+        reasons = [picture.failed for picture in pictures]
+        if reasons[0] is not None and all(reasons):
+            ticket.fail(reasons[0])
+        else:
+            ticket.paint(tuple(pictures), time.monotonic() - ticket.began)
 
     def _look(self, ticket: Ticket, guesses: Sequence[Guess]) -> None:
         began = time.monotonic()
@@ -105,21 +113,21 @@ class Finisher:
         finally:
             now = time.monotonic()
             self._look_after = now + (now - began) * (1 / self._share - 1)
-            self._looking = False
+
+    def _looked(self, _: Future[None]) -> None:
+        self._looking = False
 
 
 def _painting(canvas: Canvas) -> Painting:
-    model = canvas.model
-    picture = _decoded(canvas)
+    model, made_by = canvas.model, canvas.model.card.fingerprint + (_ALONE if canvas.alone else "")
+    made = partial(Painting, row_class=canvas.recipe.row_class, fingerprint=made_by)
+    try:
+        picture = _decoded(canvas)
+    except Unpaintable as error:  # its own numbers are at fault: its siblings may be well
+        return made(png=b"", sha256="", blocked=False, failed=str(error))
     blocked = model.flagged(picture)
     data = png(picture)
-    return Painting(
-        png=b"" if blocked else data,
-        sha256=sha256(data),
-        blocked=blocked,
-        row_class=canvas.recipe.row_class,
-        fingerprint=model.card.fingerprint + (_ALONE if canvas.alone else ""),
-    )
+    return made(png=b"" if blocked else data, sha256=sha256(data), blocked=blocked)
 
 
 def _decoded(canvas: Canvas) -> Image.Image:

@@ -28,11 +28,14 @@ def paint(orders: list[Order], out: Path, painter: Painter, *, apart: bool) -> N
     jobs = [_job(order, painter, apart) for order in orders]
     folders = [_make(out / each.job if apart else out) for each in jobs]
     endings = _together(jobs, painter)
+    failed = 0
     for each, folder, ending in zip(jobs, folders, endings, strict=True):
         try:
-            _write(each, _painted(ending), folder)
+            failed += _write(each, _painted(ending), folder)
         except OSError as error:
             raise EngineError(f"{folder} cannot be written to: {error.strerror}.") from error
+    if failed:
+        raise EngineError(f"Pictures that could not be painted: {failed}; the others are there.")
 
 
 def _together(jobs: list[Paint], painter: Painter) -> Iterator[Ending]:
@@ -81,14 +84,17 @@ def _painted(ending: Ending) -> Painted:
     raise EngineError(ending.reason if isinstance(ending, Failed) else "The job was cancelled.")
 
 
-def _write(each: Paint, painted: Painted, folder: Path) -> None:
+def _write(each: Paint, painted: Painted, folder: Path) -> int:
+    """How many of the pictures could not be painted."""
     cells = []
     for nth, (recipe, picture) in enumerate(zip(each.recipes, painted.pictures, strict=True)):
         file = folder / f"{nth}.png"
-        if picture.blocked:
+        if not picture.png:
             file.unlink(missing_ok=True)  # of an earlier run into the same folder
-            sys.stderr.write(f"{file}: withheld by the safety check, seed {recipe.seed}\n")
-            cells.append(blank(recipe.width, recipe.height, "withheld by\nthe safety check"))
+            why = picture.failed or "withheld by the safety check"
+            sys.stderr.write(f"{file} (seed {recipe.seed}): {why}\n")
+            label = "could not\nbe painted" if picture.failed else "withheld by\nthe safety check"
+            cells.append(blank(recipe.width, recipe.height, label))
             continue
         file.write_bytes(picture.png)
         sys.stdout.write(f"{file}: {_seed(recipe)}\n")
@@ -98,6 +104,7 @@ def _write(each: Paint, painted: Painted, folder: Path) -> None:
     lines = b"".join(msgspec.json.encode(recipe) + b"\n" for recipe in each.recipes)
     (folder / "recipes.jsonl").write_bytes(lines)
     log.info("job %s painted in %.1f s", each.job, painted.seconds)
+    return sum(picture.failed is not None for picture in painted.pictures)
 
 
 def _seed(recipe: Recipe) -> str:

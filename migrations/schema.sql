@@ -30,7 +30,7 @@ CREATE TABLE jobs (
     CHECK (delivered_at IS NULL OR token IS NULL),
     CHECK (status IN ('accepted', 'cancelled', 'failed', 'refused') OR sketch IS NULL)
 ) STRICT;
-CREATE TABLE pictures (
+CREATE TABLE "pictures" (
     id TEXT PRIMARY KEY,
     job TEXT NOT NULL REFERENCES jobs (id),
     nth INTEGER NOT NULL CHECK (nth BETWEEN 1 AND 4), -- in reading order
@@ -50,13 +50,15 @@ CREATE TABLE pictures (
     strength REAL CHECK (strength > 0 AND strength <= 1),
     adapters TEXT NOT NULL CHECK (json_valid(adapters)),
     row_class INTEGER NOT NULL CHECK (row_class > 0),
-    sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
+    sha256 TEXT CHECK (length(sha256) = 64),
     path TEXT, -- relative to the data folder
     blocked INTEGER NOT NULL CHECK (blocked IN (0, 1)),
+    failed TEXT, -- why there is no picture, though its siblings came out
     fingerprint TEXT NOT NULL, -- the software and hardware that painted it
     UNIQUE (job, nth),
     CHECK ((source IS NULL) = (strength IS NULL)),
-    CHECK ((path IS NULL) = (blocked = 1))
+    CHECK ((sha256 IS NULL) = (failed IS NOT NULL)),
+    CHECK ((path IS NULL) = (blocked = 1 OR failed IS NOT NULL))
 ) STRICT;
 CREATE TABLE posts (
     message INTEGER PRIMARY KEY,

@@ -74,6 +74,8 @@ class FakeEngine:
         self.gate.set()
         self.blocked: set[int] = set()
         """The pictures (from 1) that the safety check flags."""
+        self.unpaintable: set[int] = set()
+        """The pictures (from 1) whose numbers overflow."""
         self.failure: str | None = None
         self.deaf = False
         """Does it ignore what it is told to stop?"""
@@ -154,6 +156,15 @@ class FakeEngine:
         return Painted(job=paint.job, attempt=paint.attempt, pictures=pictures, seconds=0.1)
 
     def _painting(self, nth: int, recipe: Recipe) -> Painting:
+        if nth in self.unpaintable:
+            return Painting(
+                png=b"",
+                sha256="",
+                blocked=False,
+                failed="The numbers overflowed: try another seed.",
+                row_class=recipe.row_class,
+                fingerprint=self.model.fingerprint,
+            )
         data = flat(recipe)
         blocked = nth in self.blocked
         return Painting(

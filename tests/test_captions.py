@@ -35,6 +35,17 @@ def test_negative_sketch_and_withheld_pictures_are_mentioned() -> None:
     assert "Picture 2 withheld by the safety check." in text
 
 
+def test_what_is_missing_is_named_once_for_each_cause() -> None:
+    """With its reason, if it could not be painted."""
+    held = [picture(nth=n, blocked=True, path=None) for n in (1, 3)]
+    failed = picture(nth=2, path=None, sha256=None, failed="Too bright: try another seed.")
+    text = captions.ending(job(status=Status.DONE), [held[0], failed, held[1], picture(nth=4)])
+    assert text.endswith(
+        "\nPicture 2 could not be painted. Too bright: try another seed."
+        "\nPictures 1, 3 withheld by the safety check."
+    )
+
+
 def test_other_endings_say_why() -> None:
     """A failure shows its reason; a cancelled job says so."""
     failed = job(status=Status.FAILED, reason="Out of memory.")

@@ -1,6 +1,7 @@
 """The command line, as the bot and people start it: real processes, real exit codes."""
 
 import asyncio
+import itertools
 import json
 import os
 import signal
@@ -12,12 +13,15 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import torch
 from PIL import Image
 
 from engine.__main__ import main
 from engine.contract import Event, Hello, Model, Painted, Ready, Recipe, Stepped
-from engine.exits import Exit
+from engine.exits import EngineError, Exit, Unpaintable
 from engine.images import sha256
+from engine.orders import Order
+from engine.paint import paint
 from engine.server import bind
 from engine.wire import Connection, event_side
 from tests import tiny_model
@@ -101,6 +105,26 @@ def test_a_blocked_picture_is_not_written(
     assert main(["paint", "a boat", *options]) == 0
     assert {file.name for file in tmp_path.iterdir()} == {"grid.png", "recipes.jsonl"}
     assert capsys.readouterr().err.count("withheld by the safety check") == 2
+
+
+def test_a_picture_that_fails_takes_no_other_with_it(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The others are written, and the exit code says that not all are there."""
+    by = loaded(tiny)
+    decode, asked = by.model.decode, itertools.count()
+
+    def spoil(latents: torch.Tensor) -> Image.Image:
+        if next(asked) == 1:
+            raise Unpaintable("The numbers overflowed.")
+        return decode(latents)
+
+    by.model.decode = spoil  # type: ignore[method-assign]
+    with pytest.raises(EngineError, match="could not be painted: 1; the others are there"):
+        paint([Order(id="one", prompt="a boat", steps=1, count=3)], tmp_path, by, apart=False)
+    there = {file.name for file in tmp_path.iterdir()}
+    assert there == {"0.png", "2.png", "grid.png", "recipes.jsonl"}
+    assert "1.png (seed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -246,6 +246,22 @@ async def test_withheld_pictures_are_blank_and_never_uploaded(
     assert "Picture 2 was withheld" in await house.refusal(asked)
 
 
+async def test_a_picture_that_fails_takes_no_other_with_it(
+    house: House, engine: FakeEngine
+) -> None:
+    """Its cell is a blank, the reason is said, and variations are made of the others."""
+    engine.unpaintable = {3}
+    message = await house.imagine()
+    assert "Picture 3 could not be painted. The numbers overflowed" in message.content
+    names = sorted(path.name for path in (house.data / "pictures").rglob("*.png"))
+    assert names == ["1.png", "2.png", "4.png"]
+    asked = await house.ada.click(message, "U3")
+    assert "The numbers overflowed: try another seed." in await house.refusal(asked)
+    engine.unpaintable = set()
+    asked = await house.ada.click(message, "V4")
+    assert "V4" in (await house.result(asked)).buttons
+
+
 async def test_an_unknown_command_is_answered(house: House) -> None:
     """In words, and not by silence."""
     house.discord.commands.all()[0]["name"] = "paint"

@@ -121,10 +121,11 @@ async def test_a_picture_comes_back_as_it_went_in(ledger: Ledger) -> None:
         adapters=("x", "y"),
     )
     pictures = [picture(recipe=rare), picture(nth=2, path=None, blocked=True)]
+    pictures.append(picture(nth=3, path=None, sha256=None, failed="Too bright."))
     await ledger.finish("j1", 1, pictures, 3.0)
     assert await ledger.pictures("j1") == pictures
     assert await ledger.picture("j1-2") == pictures[1]
-    assert await ledger.picture("j1-3") is None
+    assert await ledger.picture("j1-4") is None
 
 
 async def test_a_job_ends_once(ledger: Ledger) -> None:

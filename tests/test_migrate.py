@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bot import migrate
+from bot import migrate, rows
 from bot.errors import CannotStart
 from bot.exits import Exit
+from tests.samples import job, picture
 
 STEPS = [
     migrate.Migration(1, "CREATE TABLE a (x INTEGER) STRICT;"),
@@ -60,6 +61,31 @@ def test_an_old_database_keeps_its_rows(tmp_path: Path) -> None:
     assert connection.execute("SELECT x, y FROM a").fetchall() == [(7, None)]
     connection.close()
     assert version(path) == 2
+
+
+def test_pictures_of_the_first_version_are_kept(tmp_path: Path) -> None:
+    """All of their values, and their job is still theirs."""
+    path = tmp_path / "a.db"
+    migrate.migrate(path, migrate.migrations()[:1])
+    columns = rows.from_job(job()) | {"status": "done", "ended_at": 5.0}
+    old = rows.from_picture(picture()) | {"blocked": 0}
+    del old["failed"]
+    connection = sqlite3.connect(path)
+    for table, values in (("jobs", columns), ("pictures", old)):
+        marks = ", ".join("?" * len(values))
+        connection.execute(
+            f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})",  # noqa: S608 # our names
+            list(values.values()),
+        )
+    connection.commit()
+    connection.close()
+    migrate.migrate(path)
+    connection = sqlite3.connect(path)
+    connection.row_factory = sqlite3.Row
+    [kept] = connection.execute("SELECT * FROM pictures")
+    assert rows.to_picture(kept) == picture()
+    assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    connection.close()
 
 
 def test_a_step_is_taken_wholly_or_not_at_all(tmp_path: Path) -> None:

@@ -260,7 +260,7 @@ def test_numbers_that_overflow_stay_with_their_picture() -> None:
 
     by.model.predict = overflow  # type: ignore[method-assign]
     try:
-        good, bad, other = together(by, *map(job, wanted))
+        good, bad, other, siblings = together(by, *map(job, wanted), job(*wanted))
     finally:
         del by.model.predict
     assert isinstance(bad, Failed)
@@ -268,6 +268,16 @@ def test_numbers_that_overflow_stay_with_their_picture() -> None:
     for ended, each in ((good, wanted[0]), (other, wanted[2])):
         assert isinstance(ended, Painted)
         assert ended.pictures[0].sha256 == digests(each)[0]
+    assert isinstance(siblings, Painted)
+    assert [painting.sha256 for painting in siblings.pictures] == [
+        digests(wanted[0])[0],
+        "",
+        digests(wanted[2])[0],
+    ]
+    failed = siblings.pictures[1]
+    assert "overflowed" in (failed.failed or "")
+    assert not failed.png
+    assert not failed.blocked
 
 
 def hungry(by: Painter, rows: int) -> AbstractContextManager[None]:
@@ -386,6 +396,29 @@ def test_models_take_turns() -> None:
         assert ended.pictures == paintings(each, of)
     strange = job(recipe(model="strange"))
     assert re.search("needs the model strange .* and .* is loaded", why(strange, both))
+
+
+def test_a_preview_that_fails_costs_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    """The job goes on, and so do the previews of others."""
+    by = at_work()
+    flagged, seen = by.model.flagged, list[Event]()
+
+    def spoil(picture: Image.Image) -> bool:
+        if picture.size == (64, 64):
+            raise RuntimeError("No preview today.")
+        return flagged(picture)
+
+    by.model.flagged = spoil  # type: ignore[method-assign]
+    try:
+        small = ending(job(recipe(steps=150), job="small"), by, seen.append)
+        assert isinstance(small, Failed), "the check of the finished picture fails as well"
+        assert len([event for event in seen if isinstance(event, Stepped)]) == 150
+        assert "No preview today." in caplog.text
+        large = recipe(steps=50, width=72)
+        assert isinstance(ending(job(large), by, seen.append), Painted)
+    finally:
+        del by.model.flagged
+    assert [event for event in seen if isinstance(event, Stepped) and event.preview]
 
 
 def test_previews_take_little_time() -> None:

@@ -33,6 +33,8 @@ def test_a_withheld_picture_is_not_shown() -> None:
     policy.check_shown(picture())
     with pytest.raises(Refused, match="Picture 2 was withheld by the safety check"):
         policy.check_shown(picture(nth=2, blocked=True, path=None))
+    with pytest.raises(Refused, match=r"Picture 3 could not be painted\. Too bright\."):
+        policy.check_shown(picture(nth=3, sha256=None, path=None, failed="Too bright."))
 
 
 def test_only_the_person_and_moderators_stop_a_job() -> None:

@@ -114,10 +114,16 @@ def test_a_sketch_chooses_the_shape_unless_the_person_does() -> None:
 def test_a_reroll_repeats_everything_but_the_seed() -> None:
     """Also the sketch and its strength."""
     before = [recipe(seed=n, source="b" * 64, strength=0.4, negative="rain") for n in (1, 2)]
-    after = recipes.reroll(before, seed=50)
+    after = recipes.reroll(before, MODEL, seed=50)
     assert [one.seed for one in after] == [50, 51]
     for old, new in zip(before, after, strict=True):
         assert recipe_without(old, "seed") == recipe_without(new, "seed")
+
+
+def test_a_reroll_is_a_request_like_any_other() -> None:
+    """In which batches the pictures were painted before, by load, does not count."""
+    before = [recipe(seed=n, row_class=16) for n in (1, 2)]
+    assert {one.row_class for one in recipes.reroll(before, MODEL, seed=50)} == {8}
 
 
 def recipe_without(one: Recipe, *names: str) -> dict[str, Any]:

@@ -93,7 +93,7 @@ async def _send_letter(client: "Client", reaction: Reaction, pictures: list[Pict
     archive = client.desk.archive
     uploads = []
     for picture in pictures:
-        if not picture.blocked:
+        if picture.absence is None:
             suffix, data = await asyncio.to_thread(renditions.of_picture, archive, picture)
             uploads.append(Upload(f"{picture.id}.{suffix}", data, captions.alt_text([picture])))
     try:
