@@ -5,7 +5,7 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
@@ -103,12 +103,18 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
         help="of Poisson arrivals, as shares of diffusers' own rate",
     )
     add("--jobs", type=_numbers(int, 10_000), default="24", help="in each load (24)")
+    add("--ticks", action="store_true", help="measure the forward passes alone, by row class")
     add("--json", metavar="FILE", type=Path, help="write the results here too")
     parser.set_defaults(command=_bench)
 
 
 def _bench(options: argparse.Namespace) -> None:
     model = _with_parts(lambda: _random(options.arch) if options.weights else _load(options.model))
+    if options.ticks:
+        from engine.bench import ticks
+
+        _tell(options, model, ticks.HEAD, ticks.run(model), ticks.line)
+        return
     from engine.bench.report import HEAD, Asked, line, run
 
     asked = Asked(
@@ -118,9 +124,20 @@ def _bench(options: argparse.Namespace) -> None:
         rates=options.rates,
         jobs=options.jobs[0],
     )
+    _tell(options, model, HEAD, run(model, asked), line)
+
+
+def _tell(
+    options: argparse.Namespace,
+    model: "PaintModel",
+    head: str,
+    results: Iterable[T],
+    line: Callable[[T], str],
+) -> None:
+    """Print the table, line by line as it comes, and write the JSON if wanted."""
     report: dict[str, Any] = {"fingerprint": model.card.fingerprint, "results": []}
-    sys.stdout.write(f"{report['fingerprint']}\n{HEAD}")
-    for result in run(model, asked):
+    sys.stdout.write(f"{report['fingerprint']}\n{head}")
+    for result in results:
         sys.stdout.write(line(result))
         sys.stdout.flush()
         report["results"].append(result)

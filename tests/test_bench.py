@@ -9,7 +9,7 @@ import torch
 from engine.__main__ import main
 from engine.bench import architectures
 from engine.bench.workloads import mixed
-from engine.contract import Paint
+from engine.contract import ROW_CLASSES, Paint
 from engine.exits import Exit
 from tests import tiny_model
 from tests.engine_parts import painter
@@ -43,6 +43,22 @@ def test_all_ways_paint_the_same_jobs(tmp_path: Path, capsys: pytest.CaptureFixt
         assert 0 < result["p50"] <= result["p95"]
         assert result["same_bits"] == (1.0 if result["who"] in ours else None)
     assert "engine, adaptive" in capsys.readouterr().out
+
+
+def test_forward_passes_are_measured_by_row_class(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each size in each class; the smallest class has none below it."""
+    folder, out = tiny_model.save(tmp_path / "tiny"), tmp_path / "ticks.json"
+    assert main(["bench", "--ticks", "--model", str(folder), "--json", str(out)]) == 0
+    results = json.loads(out.read_text())["results"]
+    assert {(result["side"], result["rows"]) for result in results} == {
+        (side, rows) for side in (64, 128) for rows in ROW_CLASSES
+    }
+    for result in results:
+        assert result["seconds"] > 0
+        assert (result["more"] is None) == (result["rows"] == 2)
+    assert len(capsys.readouterr().out.splitlines()) == 2 + len(results)
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ class Crowd:
         for job in itertools.islice(coming, people):
             self._submit(job)
         ended = []
-        for _ in tqdm(self._jobs, f"{self._way.name}, {people}", leave=False, disable=None):
+        for _ in self._progress(f"{people} people"):
             ended.append(self._ended.get())
             for job in itertools.islice(coming, 1):
                 self._submit(job)
@@ -56,7 +56,10 @@ class Crowd:
         for job in self._jobs:
             time.sleep(rng.expovariate(rate))
             self._submit(job)
-        return [self._ended.get() for _ in self._jobs]
+        return [self._ended.get() for _ in self._progress(f"{rate:.2g} a second")]
+
+    def _progress(self, load: str) -> "tqdm[Paint]":
+        return tqdm(self._jobs, f"{self._way.name}, {load}", leave=False, disable=None)
 
     def _submit(self, job: Paint) -> None:
         came = time.monotonic()

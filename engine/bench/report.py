@@ -43,6 +43,7 @@ class Result:
     """The same beside the first way of painting."""
     p50: float
     """Seconds from a job's coming to its end; half of the jobs took less."""
+    p90: float
     p95: float
     p95_short: float | None
     """The same for jobs of SHORT steps, where there are such."""
@@ -122,8 +123,9 @@ def _result(way: Way, workload: str, pictures: int, load: Load, ended: list[Ende
         pictures_a_second=len(ended) * pictures / seconds,
         times=1.0,
         p50=statistics.median(each.seconds for each in ended),
-        p95=_p95([each.seconds for each in ended]),
-        p95_short=_p95(short) if short and len(short) < len(ended) else None,
+        p90=_within([each.seconds for each in ended], 0.90),
+        p95=_within([each.seconds for each in ended], 0.95),
+        p95_short=_within(short, 0.95) if short and len(short) < len(ended) else None,
         **(_of_engine(way, ended) if isinstance(way, Engine) else {}),
     )
 
@@ -147,9 +149,10 @@ def _same_bits(engine: Engine, ended: Sequence[Ended]) -> float:
     return sum(same) / len(same)
 
 
-def _p95(seconds: Sequence[float]) -> float:
+def _within(seconds: Sequence[float], share: float) -> float:
+    """In how many seconds this share of the jobs ended."""
     ordered = sorted(seconds)
-    return ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 _COLUMNS: Final = (
@@ -160,6 +163,7 @@ _COLUMNS: Final = (
     ("pictures_a_second", "pictures/s", 11, "{:.2f}"),
     ("times", "times", 7, "{:.2f}"),
     ("p50", "p50 s", 8, "{:.2f}"),
+    ("p90", "p90 s", 8, "{:.2f}"),
     ("p95", "p95 s", 8, "{:.2f}"),
     ("p95_short", "of 4 steps", 11, "{:.2f}"),
     ("padding", "padding", 8, "{:.0%}"),

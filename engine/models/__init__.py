@@ -47,6 +47,9 @@ class PaintModel(Protocol):
     def predict(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
         """One evaluation of all rows; each row has its own timestep and words."""
 
+    def example(self, width: int, height: int) -> Recipe:
+        """Some picture of one row, to try things with."""
+
     def exact(self, width: int, height: int, rows: int) -> bool:
         """Is a picture of this size the same to the bit whatever shares its batch of so many rows?
 

@@ -115,11 +115,26 @@ class LatentDiffusion(ABC):
         left = self.hardware.memory_left()
         return left is None or width * height * rows * self._weight * (1 + SPARED) <= left
 
+    def example(self, width: int, height: int) -> Recipe:
+        """Some picture of one row, to try things with."""
+        return Recipe(
+            model=self.card.name,
+            revision=self.card.revision,
+            prompt="proof",
+            seed=0,
+            steps=1,
+            guidance=0.0,
+            sampler=self.card.sampler,
+            width=width,
+            height=height,
+            row_class=ROW_CLASSES[0],
+        )
+
     def _learn_weight(self, pixels: int, taken: int) -> None:
         self._weight = max(self._weight, taken / pixels)
 
     def _prove(self, width: int, height: int, rows: int) -> bool:
-        words = self.words(_unguided(self.card, width, height))
+        words = self.words(self.example(width, height))
         with self.hardware.weighed(partial(self._learn_weight, width * height * rows)):
             held = proof.holds(self, self.latent_shape(width, height), words, rows)
         if not held:
@@ -166,22 +181,6 @@ class LatentDiffusion(ABC):
         if centre is None or spread is None:
             return 0.0, 1.0
         return like.new_tensor(centre).view(1, -1, 1, 1), like.new_tensor(spread).view(1, -1, 1, 1)
-
-
-def _unguided(card: Model, width: int, height: int) -> Recipe:
-    """Some picture of one row."""
-    return Recipe(
-        model=card.name,
-        revision=card.revision,
-        prompt="proof",
-        seed=0,
-        steps=1,
-        guidance=0.0,
-        sampler=card.sampler,
-        width=width,
-        height=height,
-        row_class=ROW_CLASSES[0],
-    )
 
 
 def pipeline(kind: Any, files: Files, hardware: Hardware, **parts: Any) -> Any:  # noqa: ANN401
