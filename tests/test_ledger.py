@@ -198,7 +198,7 @@ async def test_a_cancelled_caller_leaves_no_open_transaction(ledger: Ledger) -> 
 async def test_a_commit_that_fails_harms_nobody_else(ledger: Ledger) -> None:
     """What could not be kept is taken back, and the next to write can."""
     with pytest.raises(sqlite3.IntegrityError):
-        async with ledger._transaction() as connection:
+        async with ledger.transaction() as connection:
             await connection.execute("PRAGMA defer_foreign_keys = ON")
             await connection.execute("INSERT INTO posts (message, job) VALUES (1, 'nobody')")
     assert await ledger.add(job("j2"))

@@ -1,17 +1,13 @@
 """The record of jobs and pictures in SQLite: each method is one transaction."""
 
-import asyncio
-import sqlite3
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
-from pathlib import Path
+from collections.abc import Sequence
 
 import aiosqlite
 import msgspec
 
 from bot import rows
 from bot.jobs import Job, Picture, Status
-from bot.migrate import BUSY_SECONDS
+from bot.ledger.record import Record, insertion
 from engine.contract import Recipe
 
 
@@ -29,64 +25,21 @@ class Load(msgspec.Struct, frozen=True):
     all: int
 
 
-class Ledger:
+class Ledger(Record):
     """Use as `async with Ledger(path)`, on a database that is migrated."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._connection: aiosqlite.Connection | None = None
-        self._turn = asyncio.Lock()
-
-    async def __aenter__(self) -> "Ledger":
-        connection = await aiosqlite.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
-        connection.row_factory = sqlite3.Row
-        await connection.execute("PRAGMA foreign_keys = ON")
-        await connection.execute("PRAGMA journal_mode = WAL")
-        await connection.execute("PRAGMA synchronous = FULL")
-        self._connection = connection
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._connection is not None:
-            await self._connection.close()
-
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[aiosqlite.Connection]:
-        if self._connection is None:
-            raise RuntimeError("The ledger is used outside `async with`.")
-        async with self._turn:
-            try:
-                await self._connection.execute("BEGIN IMMEDIATE")
-                yield self._connection
-                await self._connection.execute("COMMIT")
-            except BaseException:
-                with suppress(sqlite3.OperationalError):  # there is none if BEGIN failed
-                    await self._connection.execute("ROLLBACK")
-                raise
-
-    async def _change(self, sql: str, values: Mapping[str, object]) -> bool:
-        """Did the statement change a row?"""
-        async with self._transaction() as connection:
-            return (await connection.execute(sql, values)).rowcount > 0
-
-    async def _rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
-        if self._connection is None:
-            raise RuntimeError("The ledger is used outside `async with`.")
-        async with self._turn:
-            return list(await self._connection.execute_fetchall(sql, values))
 
     # A job's way, in order
 
     async def add(self, job: Job) -> bool:
         """Record a new job; False if this request was recorded before."""
         columns = rows.from_job(job)
-        return await self._change(
-            _insert("jobs", columns, "ON CONFLICT (request) DO NOTHING"), columns
+        return await self.change(
+            insertion("jobs", columns, "ON CONFLICT (request) DO NOTHING"), columns
         )
 
     async def queue(self, job: str, recipes: Sequence[Recipe]) -> bool:
         """An accepted job is complete and waits for its turn."""
-        return await self._change(
+        return await self.change(
             "UPDATE jobs SET status = 'queued', recipes = :recipes, sketch = NULL "
             "WHERE id = :job AND status = 'accepted'",
             {"job": job, "recipes": rows.json(recipes)},
@@ -94,13 +47,13 @@ class Ledger:
 
     async def place(self, job: str, message: int) -> None:
         """The job is shown on this message."""
-        async with self._transaction() as connection:
+        async with self.transaction() as connection:
             await connection.execute("UPDATE jobs SET message = ? WHERE id = ?", (message, job))
             await _post(connection, message, job, None)
 
     async def claim(self, job: str, *, now: float) -> Job | None:
         """Take a queued job to the engine, as a new attempt; None if it is queued no more."""
-        async with self._transaction() as connection:
+        async with self.transaction() as connection:
             cursor = await connection.execute(
                 "UPDATE jobs SET status = 'running', attempt = attempt + 1, started_at = ? "
                 "WHERE id = ? AND status = 'queued' RETURNING *",
@@ -111,7 +64,7 @@ class Ledger:
 
     async def requeue(self, job: str, attempt: int, *, crashed: bool) -> bool:
         """A running job was not finished, and waits again."""
-        return await self._change(
+        return await self.change(
             "UPDATE jobs SET status = 'queued', crashes = crashes + :crashed "
             "WHERE id = :job AND attempt = :attempt AND status = 'running'",
             {"job": job, "attempt": attempt, "crashed": int(crashed)},
@@ -119,7 +72,7 @@ class Ledger:
 
     async def finish(self, job: str, attempt: int, pictures: Sequence[Picture], now: float) -> bool:
         """Pictures and status, together; False if this attempt is no longer the one that counts."""
-        async with self._transaction() as connection:
+        async with self.transaction() as connection:
             ended = await connection.execute(
                 "UPDATE jobs SET status = 'done', ended_at = ? "
                 "WHERE id = ? AND attempt = ? AND status = 'running'",
@@ -129,12 +82,12 @@ class Ledger:
                 return False
             for picture in pictures:
                 columns = rows.from_picture(picture)
-                await connection.execute(_insert("pictures", columns), columns)
+                await connection.execute(insertion("pictures", columns), columns)
             return True
 
     async def end(self, job: str, status: Status, now: float, *, reason: str | None = None) -> bool:
         """End a job without pictures; False if it had ended before."""
-        return await self._change(
+        return await self.change(
             "UPDATE jobs SET status = :status, reason = :reason, ended_at = :now "
             "WHERE id = :job AND ended_at IS NULL",
             {"job": job, "status": status.value, "reason": reason, "now": now},
@@ -142,7 +95,7 @@ class Ledger:
 
     async def delivered(self, job: str, *, now: float) -> None:
         """The person has seen the ending; the interaction's token is forgotten."""
-        await self._change(
+        await self.change(
             "UPDATE jobs SET delivered_at = :now, token = NULL "
             "WHERE id = :job AND ended_at IS NOT NULL",
             {"job": job, "now": now},
@@ -150,7 +103,7 @@ class Ledger:
 
     async def recover(self) -> None:
         """After a start: what was running when the last process died waits again."""
-        await self._change(
+        await self.change(
             "UPDATE jobs SET status = 'queued', crashes = crashes + 1 WHERE status = 'running'", {}
         )
 
@@ -158,31 +111,31 @@ class Ledger:
 
     async def is_known(self, request: str) -> bool:
         """Was this asked before?"""
-        return bool(await self._rows("SELECT 1 FROM jobs WHERE request = ?", request))
+        return bool(await self.rows("SELECT 1 FROM jobs WHERE request = ?", request))
 
     async def job(self, job: str) -> Job | None:
         """The job of this id."""
-        found = await self._rows("SELECT * FROM jobs WHERE id = ?", job)
+        found = await self.rows("SELECT * FROM jobs WHERE id = ?", job)
         return rows.to_job(found[0]) if found else None
 
     async def pictures(self, job: str) -> list[Picture]:
         """A job's pictures in reading order."""
-        found = await self._rows("SELECT * FROM pictures WHERE job = ? ORDER BY nth", job)
+        found = await self.rows("SELECT * FROM pictures WHERE job = ? ORDER BY nth", job)
         return [rows.to_picture(row) for row in found]
 
     async def picture(self, picture: str) -> Picture | None:
         """The picture of this id."""
-        found = await self._rows("SELECT * FROM pictures WHERE id = ?", picture)
+        found = await self.rows("SELECT * FROM pictures WHERE id = ?", picture)
         return rows.to_picture(found[0]) if found else None
 
     async def waiting(self) -> list[Job]:
         """All queued jobs."""
-        found = await self._rows("SELECT * FROM jobs WHERE status = 'queued'")
+        found = await self.rows("SELECT * FROM jobs WHERE status = 'queued'")
         return [rows.to_job(row) for row in found]
 
     async def served(self) -> dict[int, float]:
         """When each person who waits was last served."""
-        found = await self._rows(
+        found = await self.rows(
             "SELECT person, max(started_at) AS at FROM jobs WHERE started_at IS NOT NULL AND "
             "person IN (SELECT person FROM jobs WHERE status = 'queued') GROUP BY person"
         )
@@ -190,7 +143,7 @@ class Ledger:
 
     async def load(self, person: int) -> Load:
         """How many jobs are unfinished."""
-        found = await self._rows(
+        found = await self.rows(
             "SELECT count(*) AS everybody, count(*) FILTER (WHERE person = ?) AS own "
             "FROM jobs WHERE ended_at IS NULL",
             person,
@@ -199,12 +152,12 @@ class Ledger:
 
     async def accepted(self) -> list[Job]:
         """Jobs that are recorded but not complete."""
-        found = await self._rows("SELECT * FROM jobs WHERE status = 'accepted'")
+        found = await self.rows("SELECT * FROM jobs WHERE status = 'accepted'")
         return [rows.to_job(row) for row in found]
 
     async def undelivered(self) -> list[Job]:
         """Ended jobs whose ending nobody has seen, oldest first."""
-        found = await self._rows(
+        found = await self.rows(
             "SELECT * FROM jobs WHERE ended_at IS NOT NULL AND delivered_at IS NULL "
             "ORDER BY ended_at"
         )
@@ -214,12 +167,12 @@ class Ledger:
 
     async def post(self, message: int, job: str, nth: int | None) -> None:
         """This message shows the job, or its nth picture."""
-        async with self._transaction() as connection:
+        async with self.transaction() as connection:
             await _post(connection, message, job, nth)
 
     async def shown_on(self, message: int) -> Found | None:
         """What this message of ours shows."""
-        found = await self._rows(
+        found = await self.rows(
             "SELECT jobs.*, posts.nth FROM posts JOIN jobs ON jobs.id = posts.job "
             "WHERE posts.message = ?",
             message,
@@ -228,16 +181,10 @@ class Ledger:
 
     async def release(self, request: str) -> None:
         """The same request may be made again, for what asked for it was taken back."""
-        await self._change(
+        await self.change(
             "UPDATE jobs SET request = request || ':' || id WHERE request = :request",
             {"request": request},
         )
-
-
-def _insert(table: str, columns: Mapping[str, rows.Value], conflict: str = "") -> str:
-    names = ", ".join(columns)
-    values = ", ".join(f":{name}" for name in columns)
-    return f"INSERT INTO {table} ({names}) VALUES ({values}) {conflict}"  # noqa: S608 # our names
 
 
 async def _post(connection: aiosqlite.Connection, message: int, job: str, nth: int | None) -> None:

@@ -1,0 +1,105 @@
+"""The connection to the record: transactions, queries, and what may go wrong with a database."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Self
+
+import aiosqlite
+
+from bot.errors import BotError
+from bot.migrate import BUSY_SECONDS
+from bot.rows import Value
+
+
+class RecordTrouble(BotError):
+    """The database did not do what it was asked to: the disk is full, say. Later it may."""
+
+
+class Record:
+    """Use as `async with Record(path)`, on a database that is migrated.
+
+    Everything raises RecordTrouble, in words for the person, when the disk or a lock gets in the
+    way; then nothing was changed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: aiosqlite.Connection | None = None
+        self._turn = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        connection = await aiosqlite.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
+        connection.row_factory = sqlite3.Row
+        await connection.execute("PRAGMA foreign_keys = ON")
+        await connection.execute("PRAGMA journal_mode = WAL")
+        await connection.execute("PRAGMA synchronous = FULL")
+        self._connection = connection
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[aiosqlite.Connection]:
+        """All changes inside are made, or none."""
+        connection = self._opened()
+        with _translated():
+            async with self._turn:
+                try:
+                    await connection.execute("BEGIN IMMEDIATE")
+                    yield connection
+                    await connection.execute("COMMIT")
+                except BaseException:
+                    with suppress(sqlite3.OperationalError):  # there is none if BEGIN failed
+                        await connection.execute("ROLLBACK")
+                    raise
+
+    async def change(self, sql: str, values: Mapping[str, object]) -> bool:
+        """Did the statement change a row?"""
+        async with self.transaction() as connection:
+            return (await connection.execute(sql, values)).rowcount > 0
+
+    async def rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
+        """What the query finds."""
+        connection = self._opened()
+        with _translated():
+            async with self._turn:
+                return list(await connection.execute_fetchall(sql, values))
+
+    def _opened(self) -> aiosqlite.Connection:
+        if self._connection is None:
+            raise RuntimeError("The record is used outside `async with`.")
+        return self._connection
+
+
+def insertion(table: str, columns: Mapping[str, Value], conflict: str = "") -> str:
+    """The statement that adds a row of these columns; `conflict` is an ON CONFLICT clause."""
+    names = ", ".join(columns)
+    values = ", ".join(f":{name}" for name in columns)
+    return f"INSERT INTO {table} ({names}) VALUES ({values}) {conflict}"  # noqa: S608 # our names
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        reason = _reason(error)
+        if reason is None:  # then the statement is wrong, and not the disk
+            raise
+        raise RecordTrouble(reason) from error
+
+
+def _reason(error: sqlite3.OperationalError) -> str | None:
+    name = error.sqlite_errorname
+    if name.startswith("SQLITE_FULL"):
+        return "The bot's disk is full, so nothing can be recorded. Please tell who runs it."
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return "The bot's record is locked by another program. Please try again in a while."
+    if name.startswith(("SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")):
+        return f"The bot cannot write to its record ({error}). Please tell who runs it."
+    return None
