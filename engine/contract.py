@@ -20,7 +20,7 @@ SIZE_LARGEST: Final = 2048
 PICTURES_LIMIT: Final = 4
 ROW_CLASSES: Final = (2, 4, 8, 16, 32)
 """Rows in a denoising batch. The shape of a batch changes bits, so it belongs to the recipe."""
-CONTRACT_VERSION: Final = 4
+CONTRACT_VERSION: Final = 5
 
 
 class Sampler(StrEnum):
@@ -266,6 +266,10 @@ class Paint(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     previews: bool = True
     adaptive: bool = False
     """May the engine choose other row classes by load? The pictures say in which they came."""
+    owner: str = ""
+    """Whose job it is; only whether two are the same matters."""
+    had: float = 0.0
+    """Seconds of the engine that the owner has had of late: who had least goes first."""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.recipes) <= PICTURES_LIMIT:
@@ -341,6 +345,8 @@ class Painted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     pictures: tuple[Painting, ...]
     seconds: float
     """From the first evaluation to the last encoded picture."""
+    worked: float
+    """Its share of the seconds in forward passes: those of a pass are divided by rows."""
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -349,6 +355,8 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     job: str
     attempt: int
     reason: str
+    worked: float = 0.0
+    """As in Painted."""
 
 
 class Cancelled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -356,6 +364,8 @@ class Cancelled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     job: str
     attempt: int
+    worked: float = 0.0
+    """As in Painted, until it was stopped."""
 
 
 Ending = Painted | Failed | Cancelled

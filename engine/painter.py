@@ -28,6 +28,9 @@ PREVIEW_EVERY: Final = 4
 """Evaluations between two previews of a job, at least."""
 AT_ONCE: Final = 64
 """Pictures in progress: more would only make each of them slower."""
+SENIOR_EVERY: Final = 4
+"""Every so many forward passes, who waited longest goes first, and not who had least: so a newcomer
+has most of the engine at once, and the jobs of those who had much still move."""
 
 
 class Painter:
@@ -155,17 +158,30 @@ class Painter:
         waiting = [
             place for place in self._places if not place.canvas.finished and place not in busy
         ]
+        had = self._had()
         batches: list[_Batch] = []
         while waiting and len(batches) < self._hands.free:
-            turn = next_turn(waiting, self._round, self._costs.of)
+            tick = next(self._ticks)
+            turn = next_turn(
+                waiting, self._round, self._costs.of, had if tick % SENIOR_EVERY else {}
+            )
             self._round = turn.after
             batch = _Batch(turn.lane, [waiting[nth] for nth in turn.batch])
             batches.append(batch)
             waiting = [place for place in waiting if place not in batch.places]
-            tick = next(self._ticks)
             for place in batch.places:
                 place.served = tick
         return batches
+
+    def _had(self) -> dict[str, float]:
+        """Seconds of the engine by owner: what their newest job says, and what they got here."""
+        before: dict[str, float] = {}
+        here: dict[str, float] = {}
+        for ticket in self.tickets:
+            owner = ticket.job.owner
+            before[owner] = max(before.get(owner, 0.0), ticket.job.had)
+            here[owner] = here.get(owner, 0.0) + ticket.worked
+        return {owner: before[owner] + seconds for owner, seconds in here.items()}
 
     def _settle(self, batch: "_Batch", result: Callable[[], float]) -> None:
         tickets = list({place.ticket: None for place in batch.places if place in self._places})
@@ -174,8 +190,11 @@ class Painter:
             seconds = result()
             self._costs.learn(batch.lane, seconds)
             self.seconds += seconds
+            used = sum(place.rows for place in batch.places)
             self.rows_given += batch.lane.capacity
-            self.rows_used += sum(place.rows for place in batch.places)
+            self.rows_used += used
+            for place in batch.places:
+                place.ticket.worked += seconds * place.rows / used
 
         if not self._guarded(tickets, learn):
             return

@@ -153,7 +153,9 @@ class FakeEngine:
             else self._painting(nth, recipe)
             for nth, recipe in enumerate(paint.recipes, start=1)
         )
-        return Painted(job=paint.job, attempt=paint.attempt, pictures=pictures, seconds=0.1)
+        return Painted(
+            job=paint.job, attempt=paint.attempt, pictures=pictures, seconds=0.1, worked=0.1
+        )
 
     def _painting(self, nth: int, recipe: Recipe) -> Painting:
         if nth in self.unpaintable:

@@ -13,6 +13,7 @@ from PIL import Image, ImageChops
 
 from engine.contract import Cancelled, Event, Failed, Paint, Painted, Recipe, Sampler, Stepped
 from engine.exits import Unpaintable
+from engine.hands import Hands
 from engine.images import BLANK, png, sha256
 from engine.models import Words
 from engine.painter import Painter
@@ -476,3 +477,70 @@ def test_a_source_may_be_larger_than_the_file_that_it_was_cleaned_from() -> None
     assert len(data) > BYTES_LIMIT
     wanted = recipe(source=sha256(data), strength=0.5)
     assert pictures(job(wanted, source=data))[0].size == (64, 64)
+
+
+def test_seconds_are_shared_out_to_the_jobs() -> None:
+    """By rows: the jobs' shares are all of the painter's seconds, and a quiet one has less."""
+    by = at_work()
+    long, guided, plain = together(
+        by,
+        job(recipe(steps=9, row_class=8), job="long"),
+        job(*[recipe(steps=4, seed=seed, row_class=8) for seed in range(2)], job="guided"),
+        job(recipe(steps=4, row_class=8, guidance=1.0), job="plain"),
+    )
+    assert isinstance(long, Painted) and isinstance(guided, Painted) and isinstance(plain, Painted)
+    assert long.worked + guided.worked + plain.worked == pytest.approx(by.seconds)
+    assert guided.worked == pytest.approx(4 * plain.worked)
+    assert long.worked > guided.worked / 2
+
+
+def test_a_job_that_is_stopped_says_what_it_used() -> None:
+    """Also the pass that it was in; one that never began used nothing."""
+    seen: list[Event] = []
+    by = at_work()
+    ticket = Ticket(job(recipe(steps=150)), seen.append)
+    by.admit(ticket)
+    by.tick()
+    ticket.cancel()
+    by.tick()
+    cancelled = seen[-1]
+    assert isinstance(cancelled, Cancelled)
+    assert cancelled.worked == pytest.approx(by.seconds) and by.seconds > 0.0
+    unbegun = Ticket(job(), seen.append)
+    unbegun.stop()
+    assert seen[-1] == Cancelled(job="a", attempt=1, worked=0.0)
+
+
+def test_a_newcomer_has_most_of_the_engine() -> None:
+    """Beside somebody with twelve pictures; and who had much moves all the same."""
+    by = at_work()
+    by._hands = Hands(1)
+    much = [
+        Ticket(
+            job(
+                *[recipe(steps=60, seed=seed, row_class=8) for seed in range(4)],
+                job=f"much{n}",
+                owner="much",
+                had=100.0,
+            ),
+            lambda _: None,
+        )
+        for n in range(3)
+    ]
+    new = Ticket(
+        job(
+            *[recipe(steps=12, seed=seed, row_class=8) for seed in range(4)], job="new", owner="new"
+        ),
+        lambda _: None,
+    )
+    for ticket in [*much, new]:
+        by.admit(ticket)
+    ticks = 0
+    while new in by.tickets:
+        by.tick()
+        ticks += 1
+    assert ticks == 12 * 4 / 3 - 1, "the last turn is no fourth one"
+    assert [ticket.step for ticket in much] == [1, 1, 1]
+    for ticket in much:
+        ticket.cancel()
+    by.tick()
