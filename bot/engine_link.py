@@ -59,6 +59,8 @@ class EngineLink:
         self._connection: wire.Connection[Event] | None = None
         self._model: Model | None = None
         self._up = asyncio.Event()
+        self.changed: Callable[[], None] = lambda: None
+        """Called when the engine has come, or has gone."""
         self._pending: dict[tuple[str, int], _Pending] = {}
 
     async def __aenter__(self) -> "EngineLink":
@@ -70,6 +72,11 @@ class EngineLink:
 
     async def __aexit__(self, *_: object) -> None:
         await self._end()
+
+    @property
+    def up(self) -> bool:
+        """Is there an engine right now?"""
+        return self._up.is_set()
 
     @property
     def model(self) -> Model:
@@ -137,9 +144,11 @@ class EngineLink:
             self._life = stack.pop_all()
         log.info("The engine is ready with %s on %s.", self._model.name, self._model.fingerprint)
         self._up.set()
+        self.changed()
 
     async def _end(self) -> None:
         self._up.clear()
+        self.changed()
         self._connection = None
         for pending in self._pending.values():
             if not pending.ending.done():
