@@ -19,7 +19,7 @@ class Commands:
     """The registered commands of the bot's application."""
 
     def __init__(self) -> None:
-        self._scopes: dict[Scope, dict[int, Json]] = {"": {}, str(GUILD_ID): {}}
+        self._scopes: dict[Scope, dict[int, Json]] = {str(GUILD_ID): {}, "": {}}
         self._creates: dict[Scope, list[float]] = {}
 
     def routes(self) -> list[Route]:
@@ -38,16 +38,8 @@ class Commands:
             for method, rest, handler in verbs
         ]
 
-    def find(self, name: str, kind: int = 1) -> Json | None:
-        """A command by its name; the guild's own goes before the global one."""
-        for scope in (str(GUILD_ID), ""):
-            for command in self._scopes[scope].values():
-                if command["name"] == name and command["type"] == kind:
-                    return command
-        return None
-
     def all(self) -> list[Json]:
-        """Every command that a person could use in the guild."""
+        """Every command that a person could use in the guild, its own before the global ones."""
         return [command for scope in self._scopes.values() for command in scope.values()]
 
     def list_all(self, world: World, request: Request) -> Result:

@@ -8,6 +8,7 @@ from aiohttp import web
 from bot.playground.errors import Json
 from bot.playground.payloads import message_json, reactions_json
 from bot.playground.people import Person
+from bot.playground.subcommands import usable
 from bot.playground.world import Channel, Message
 
 if TYPE_CHECKING:
@@ -74,9 +75,15 @@ class Viewer:
         return {
             "online": self._discord.online,
             "bot": self._discord.world.bot.name,
-            "commands": [c for c in self._discord.commands.all() if c["type"] == 1],
+            "commands": self._commands(),
             "users": {str(u.id): u.name for u in self._discord.world.users.values()},
         }
+
+    def _commands(self) -> list[Json]:
+        return [
+            {"name": used.name, "description": used.description, "options": used.options}
+            for used in usable(self._person.offered(self._channel))
+        ]
 
     def _shown(self, message: Message) -> Json:
         made = message_json(message, self._discord.world.bot)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from bot.playground.command_rules import Option
 from bot.playground.errors import InvalidOption, Json
 from bot.playground.files import Upload
+from bot.playground.subcommands import Usable
 
 SAFE_INTEGER = 2**53 - 1
 STRING_LIMIT = 6000
@@ -21,17 +22,17 @@ class Filled:
     uploads: dict[str, Upload] = field(default_factory=dict)
 
 
-def fill(command: Json, values: Mapping[str, Value], *, checked: bool = True) -> Filled:
-    """Fill in a command as Discord's client does.
+def fill(used: Usable, values: Mapping[str, Value], *, checked: bool = True) -> Filled:
+    """Fill in a command's own options as Discord's client does, not yet nested.
 
     Raise InvalidOption, in words, when the client would not send it. Unchecked, values go through
     as they are: a client that is not Discord's may send anything of the right JSON type.
     """
     filled = Filled()
-    known = {option["name"]: option for option in command.get("options") or []}
+    known = {option["name"]: option for option in used.options}
     for name in values:
         if name not in known:
-            raise InvalidOption(f"/{command['name']} has no option called {name}.")
+            raise InvalidOption(f"/{used.name} has no option called {name}.")
     for name, option in known.items():
         if name in values:
             _fill_one(filled, option, values[name], checked)
@@ -100,9 +101,9 @@ def _number(option: Json, value: object) -> float:
     return value
 
 
-def parse_values(command: Json, texts: Mapping[str, str]) -> dict[str, Value]:
+def parse_values(options: list[Json], texts: Mapping[str, str]) -> dict[str, Value]:
     """Typed text to values, as the client's option boxes do; raise InvalidOption in words."""
-    kinds = {option["name"]: option["type"] for option in command.get("options") or []}
+    kinds = {option["name"]: option["type"] for option in options}
     return {name: _parse(name, kinds.get(name), text) for name, text in texts.items()}
 
 

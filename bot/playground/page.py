@@ -113,14 +113,14 @@ class Page:
     async def _slash(
         self, person: Person, channel: Channel, text: str, uploads: list[Upload]
     ) -> Interaction:
-        typed = parse_line(self._discord.commands.all(), text)
-        values: dict[str, Value] = parse_values(typed.command, typed.texts)
-        option = first_file_option(typed.command)
+        typed = parse_line(person.offered(channel), text)
+        values: dict[str, Value] = parse_values(typed.used.options, typed.texts)
+        option = first_file_option(typed.used.options)
         if uploads and option is None:
-            raise PlaygroundError(f"/{typed.command['name']} takes no file.")
+            raise PlaygroundError(f"/{typed.used.name} takes no file.")
         if uploads and option:
             values[option] = uploads[0]
-        return await person.invoke(typed.command["name"], values, where=channel)
+        return await person.invoke(typed.used.name, values, where=channel)
 
     async def _click(self, request: web.Request) -> web.Response:
         self._check_host(request)

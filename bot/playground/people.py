@@ -11,12 +11,14 @@ from bot.playground.errors import Json, NoSuchButton, NotPermitted, UnknownComma
 from bot.playground.events import interaction_json
 from bot.playground.files import Upload
 from bot.playground.interactions import About, Interaction, Interactions, Kind
-from bot.playground.options import Value, fill
+from bot.playground.options import Filled, Value, fill
 from bot.playground.payloads import attachment_json
 from bot.playground.permissions import Permission
 from bot.playground.reactions import add_reaction, drop_reaction
+from bot.playground.subcommands import Usable, find, usable
 from bot.playground.world import Channel, Message, User, World, face, walk
 
+SLASH, MENU = 1, 3  # command types: typed, and of a message's Apps menu
 BUTTON = 2
 LINK = 5
 
@@ -57,7 +59,7 @@ class Person:
     async def slash(
         self, command: str, *, where: Channel | None = None, checked: bool = True, **values: Value
     ) -> Interaction:
-        """Use a command; raise InvalidOption when the client would not send it.
+        """Use a command by all its words; raise InvalidOption when the client would not send it.
 
         Unchecked, the values go to the bot as they are.
         """
@@ -72,33 +74,43 @@ class Person:
         checked: bool = True,
     ) -> Interaction:
         """Use a command, as `slash` does; its options may have any names."""
-        registered = self._registered(command, where or self._desk.home)
-        filled = fill(registered, values, checked=checked)
-        data = self._command_data(registered) | {"options": filled.options}
         channel = where or self._desk.home
+        used = self._usable(command, channel)
+        filled = fill(used, values, checked=checked)
+        data = self._command_data(used.command) | {"options": used.nested(filled.options)}
         if filled.uploads:
-            data["resolved"] = {"attachments": self._upload(data, channel, filled.uploads)}
+            data["resolved"] = {"attachments": self._upload(filled, channel)}
         return self._ask(Kind.COMMAND, channel, data)
 
     async def use(self, command: str, message: Message) -> Interaction:
         """Use a command of a message's Apps menu."""
-        registered = self._desk.commands.find(command, kind=3)
-        if registered is None:
-            raise UnknownCommand(f"There is no message command called {command}.")
+        offered = {c["name"]: c for c in self.offered(message.channel, MENU)}
+        if command not in offered:
+            raise UnknownCommand(f"There is no message command called {command} here.")
+        registered = offered[command]
         shown = compose.event_json(self._world, message)
         data = self._command_data(registered) | {"target_id": str(message.id)}
         data["resolved"] = {"messages": {str(message.id): shown}}
         return self._ask(Kind.COMMAND, message.channel, data)
 
-    async def complete(self, command: str, option: str, text: str, **values: Value) -> Interaction:
+    async def complete(
+        self,
+        command: str,
+        option: str,
+        text: str,
+        *,
+        where: Channel | None = None,
+        **values: Value,
+    ) -> Interaction:
         """Type into an option with autocompletion; look at the interaction's `choices`."""
-        registered = self._registered(command, self._desk.home)
-        filled = fill(registered, values | {option: text}, checked=False)
+        channel = where or self._desk.home
+        used = self._usable(command, channel)
+        filled = fill(used, values | {option: text}, checked=False)
         for item in filled.options:
             if item["name"] == option:
                 item["focused"] = True
-        data = self._command_data(registered) | {"options": filled.options}
-        return self._ask(Kind.AUTOCOMPLETE, self._desk.home, data)
+        data = self._command_data(used.command) | {"options": used.nested(filled.options)}
+        return self._ask(Kind.AUTOCOMPLETE, channel, data)
 
     async def click(
         self, message: Message, label: str | None = None, *, custom_id: str | None = None
@@ -155,6 +167,14 @@ class Person:
             raise NotPermitted("Only its author and moderators may delete a message.")
         compose.delete(self._world, message)
 
+    def offered(self, channel: Channel, kind: int = SLASH) -> list[Json]:
+        """The commands that this person's client offers in a channel."""
+        found: dict[str, Json] = {}
+        for command in self._desk.commands.all():
+            if command["type"] == kind and _offered(command, channel):
+                found.setdefault(command["name"], command)
+        return list(found.values())
+
     def sees(self, message: Message) -> bool:
         """Whether this person can see a message."""
         theirs = message.channel.recipient in (None, self.user)
@@ -164,11 +184,8 @@ class Person:
         if not self.sees(message):
             raise NotPermitted(f"{self.name} does not see that message.")
 
-    def _registered(self, name: str, channel: Channel) -> Json:
-        command = self._desk.commands.find(name)
-        if command is None or not _offered(command, channel):
-            raise UnknownCommand(f"There is no command called /{name} here.")
-        return command
+    def _usable(self, words: str, channel: Channel) -> Usable:
+        return find(usable(self.offered(channel)), words)
 
     def _command_data(self, command: Json) -> Json:
         data: Json = {"id": command["id"], "name": command["name"], "type": command["type"]}
@@ -176,12 +193,12 @@ class Person:
             data["guild_id"] = command["guild_id"]
         return data
 
-    def _upload(self, data: Json, channel: Channel, uploads: Mapping[str, Upload]) -> Json:
+    def _upload(self, filled: Filled, channel: Channel) -> Json:
         resolved: Json = {}
-        for option in data["options"]:
-            if option["name"] in uploads:
+        for option in filled.options:
+            if option["name"] in filled.uploads:
                 stored = self._world.cdn.store(
-                    uploads[option["name"]],
+                    filled.uploads[option["name"]],
                     id=self._world.snowflakes.new(),
                     channel_id=channel.id,
                     ephemeral=True,

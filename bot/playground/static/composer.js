@@ -110,15 +110,12 @@ export class Composer {
 
   suggestions() {
     const typed = this.text.value;
-    const match = /^\/(\S*)(\s?)/.exec(typed);
-    if (!match) return [];
-    if (match[2]) {
-      const command = this.commands.find((known) => known.name === match[1]);
-      return command ? this.optionChips(command) : [];
-    }
+    if (!typed.startsWith("/")) return [];
+    const command = this.commands.find(({ name }) => typed.startsWith(`/${name} `));
+    if (command) return this.optionChips(command);
     return this.commands
-      .filter((command) => command.name.startsWith(match[1]))
-      .map((command) => this.commandChip(command));
+      .filter(({ name }) => name.startsWith(typed.slice(1)))
+      .map((known) => this.commandChip(known));
   }
 
   commandChip(command) {
@@ -135,7 +132,7 @@ export class Composer {
     const names = options.map((option) => option.name).join("|");
     const current = [...typed.matchAll(new RegExp(`(?:^|\\s)(${names}):`, "g"))].at(-1)?.[1];
     const open = options.find((option) => option.name === current);
-    const choices = /:\s*\S*$/.test(typed) ? (open?.choices ?? []).slice(0, CHIP_CHOICES) : [];
+    const choices = /:\s*\S*$/.test(typed) ? choicesOf(open).slice(0, CHIP_CHOICES) : [];
     if (choices.length) return choices.map((choice) => this.choiceChip(choice));
     const first = options.find((option) => option.type === 3)?.name;
     return options
@@ -162,6 +159,11 @@ export class Composer {
     });
     return chip;
   }
+}
+
+function choicesOf(option) {
+  if (option?.type === 5) return [{ name: "true" }, { name: "false" }];
+  return option?.choices ?? [];
 }
 
 function range(option) {
