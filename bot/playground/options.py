@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from bot.playground.command_rules import Option
 from bot.playground.errors import InvalidOption, Json
@@ -11,7 +12,22 @@ from bot.playground.subcommands import Usable
 
 SAFE_INTEGER = 2**53 - 1
 STRING_LIMIT = 6000
-Value = str | int | float | bool | Upload
+
+
+class Named(Protocol):
+    """A person, a channel or a role."""
+
+    @property
+    def id(self) -> int:
+        """Its id."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+
+Plain = str | int | float | bool | Upload
+Value = Plain | Named
 
 
 @dataclass
@@ -22,7 +38,7 @@ class Filled:
     uploads: dict[str, Upload] = field(default_factory=dict)
 
 
-def fill(used: Usable, values: Mapping[str, Value], *, checked: bool = True) -> Filled:
+def fill(used: Usable, values: Mapping[str, Plain], *, checked: bool = True) -> Filled:
     """Fill in a command's own options as Discord's client does, not yet nested.
 
     Raise InvalidOption, in words, when the client would not send it. Unchecked, values go through
@@ -41,7 +57,7 @@ def fill(used: Usable, values: Mapping[str, Value], *, checked: bool = True) -> 
     return filled
 
 
-def _fill_one(filled: Filled, option: Json, value: Value, checked: bool) -> None:
+def _fill_one(filled: Filled, option: Json, value: Plain, checked: bool) -> None:
     name, kind = option["name"], option["type"]
     if kind == Option.ATTACHMENT:
         if not isinstance(value, Upload):
@@ -101,13 +117,13 @@ def _number(option: Json, value: object) -> float:
     return value
 
 
-def parse_values(options: list[Json], texts: Mapping[str, str]) -> dict[str, Value]:
+def parse_values(options: list[Json], texts: Mapping[str, str]) -> dict[str, Plain]:
     """Typed text to values, as the client's option boxes do; raise InvalidOption in words."""
     kinds = {option["name"]: option["type"] for option in options}
     return {name: _parse(name, kinds.get(name), text) for name, text in texts.items()}
 
 
-def _parse(name: str, kind: int | None, text: str) -> Value:
+def _parse(name: str, kind: int | None, text: str) -> Plain:
     try:
         if kind == Option.INTEGER:
             return int(text)
