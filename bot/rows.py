@@ -36,6 +36,7 @@ def from_job(job: Job) -> dict[str, Value]:
         "parents": json(job.parents),
         "sketch": json(job.sketch) if job.sketch else None,
         "created_at": job.created_at,
+        "places": job.places,
     }
 
 
@@ -62,6 +63,7 @@ def to_job(row: sqlite3.Row) -> Job:
         crashes=row["crashes"],
         reason=row["reason"],
         created_at=row["created_at"],
+        places=row["places"],
     )
 
 

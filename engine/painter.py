@@ -28,7 +28,7 @@ PREVIEW_EVERY: Final = 4
 """Evaluations between two previews of a job, at least."""
 AT_ONCE: Final = 64
 """Pictures in progress: more would only make each of them slower."""
-SENIOR_EVERY: Final = 4
+SENIOR_EVERY: Final = 8
 """Every so many forward passes, who waited longest goes first, and not who had least: so a newcomer
 has most of the engine at once, and the jobs of those who had much still move."""
 

@@ -1,5 +1,16 @@
 -- Made from the migrations by `python -m bot.migrate`; not to be edited.
 
+CREATE TABLE charges (
+    job TEXT NOT NULL,
+    attempt INTEGER NOT NULL CHECK (attempt > 0),
+    person INTEGER NOT NULL,
+    seconds REAL NOT NULL CHECK (seconds >= 0),
+    at REAL NOT NULL,
+    revision TEXT NOT NULL, -- of the model
+    pixels INTEGER NOT NULL CHECK (pixels > 0), -- of one picture
+    work REAL CHECK (work > 0), -- that took those seconds; NULL if it was stopped
+    PRIMARY KEY (job, attempt)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE jobs (
     id TEXT PRIMARY KEY CHECK (length(id) BETWEEN 1 AND 24),
     request TEXT NOT NULL UNIQUE, -- the interaction or reaction that asked: a replay is no new job
@@ -23,7 +34,7 @@ CREATE TABLE jobs (
     created_at REAL NOT NULL,
     started_at REAL,
     ended_at REAL,
-    delivered_at REAL,
+    delivered_at REAL, places INTEGER CHECK (places > 0),
     CHECK ((status IN ('done', 'failed', 'cancelled', 'refused')) = (ended_at IS NOT NULL)),
     CHECK ((status IN ('failed', 'refused')) = (reason IS NOT NULL)),
     CHECK (delivered_at IS NULL OR ended_at IS NOT NULL),
@@ -65,6 +76,18 @@ CREATE TABLE posts (
     job TEXT NOT NULL REFERENCES jobs (id),
     nth INTEGER CHECK (nth BETWEEN 1 AND 4) -- NULL for the whole job
 ) STRICT;
+CREATE TABLE role_limits (
+    guild INTEGER NOT NULL,
+    role INTEGER NOT NULL,
+    waiting INTEGER CHECK (waiting > 0),
+    running INTEGER CHECK (running > 0),
+    daily INTEGER CHECK (daily >= 0), -- seconds of the engine in 24 hours
+    PRIMARY KEY (guild, role),
+    CHECK (waiting IS NOT NULL OR running IS NOT NULL OR daily IS NOT NULL)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX charges_by_time ON charges (at);
+CREATE INDEX charges_of_model ON charges (revision, at, pixels, work, seconds) WHERE work IS NOT NULL;
+CREATE INDEX charges_of_person ON charges (person, at, seconds);
 CREATE INDEX jobs_served ON jobs (person, started_at);
 CREATE INDEX jobs_undelivered ON jobs (ended_at) WHERE ended_at IS NOT NULL AND delivered_at IS NULL;
 CREATE INDEX jobs_unfinished ON jobs (status, person) WHERE ended_at IS NULL;

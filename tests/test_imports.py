@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PURE = {"policy", "backlog", "captions", "components", "grid", "recipes", "rows", "jobs"}
+PURE |= {"places", "costs", "quota", "durations"}
 SHOWS_DISCORD = {"client", "run", "mailbox", "captions", "components", "features"}
 HEAVY = {"torch", "diffusers", "transformers"}
 

@@ -16,7 +16,7 @@ from engine.exits import Unpaintable
 from engine.hands import Hands
 from engine.images import BLANK, png, sha256
 from engine.models import Words
-from engine.painter import Painter
+from engine.painter import SENIOR_EVERY, Painter
 from engine.sketches import BYTES_LIMIT
 from engine.tickets import Ticket
 from tests import tiny_model
@@ -539,8 +539,8 @@ def test_a_newcomer_has_most_of_the_engine() -> None:
     while new in by.tickets:
         by.tick()
         ticks += 1
-    assert ticks == 12 * 4 / 3 - 1, "the last turn is no fourth one"
-    assert [ticket.step for ticket in much] == [1, 1, 1]
+    assert ticks == 12 + 12 // (SENIOR_EVERY - 1)
+    assert [ticket.step for ticket in much] == [1, 0, 0]
     for ticket in much:
         ticket.cancel()
     by.tick()

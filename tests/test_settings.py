@@ -15,6 +15,7 @@ NAMES = (
     "IMAGINE_MODEL",
     "IMAGINE_PLAYGROUND_PORT",
     "IMAGINE_ADAPTIVE",
+    "IMAGINE_DAILY_SECONDS",
     "HF_TOKEN",
 )
 
@@ -36,6 +37,7 @@ def test_everything_has_a_default() -> None:
     assert loaded.imagine_model is None
     assert loaded.imagine_playground_port == 8765
     assert not loaded.imagine_adaptive
+    assert loaded.imagine_daily_seconds is None
 
 
 def test_an_env_file_counts_and_the_environment_counts_more(
@@ -67,6 +69,8 @@ def test_a_last_slash_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("IMAGINE_PLAYGROUND_PORT", "many"),
         ("IMAGINE_PLAYGROUND_PORT", "70000"),
+        ("IMAGINE_DAILY_SECONDS", "0"),
+        ("IMAGINE_DAILY_SECONDS", "inf"),
         ("DISCORD_API", "x"),
     ],
 )

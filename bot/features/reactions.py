@@ -8,6 +8,7 @@ import discord
 
 from bot import captions, policy, renditions
 from bot.errors import BotError, Refused
+from bot.features import answers
 from bot.jobs import Address, Origin, Picture
 from bot.ledger import Found
 from bot.mailbox import UNREACHABLE, Upload
@@ -73,6 +74,7 @@ async def _vary(client: "Client", reaction: Reaction, found: Found, nth: int | N
         address=Address(
             channel=reaction.channel_id, guild=reaction.guild_id, reply_to=reaction.message_id
         ),
+        roles=answers.roles(reaction.member),
     )
     job = await client.desk.studio.vary(pictures, origin)
     if job is not None:
