@@ -64,6 +64,7 @@ def create(world: World, body: Body, place: Place) -> Message:
 def publish(world: World, message: Message) -> None:
     """Show a new message to its channel."""
     world.keep(message)
+    message.channel.posted += not message.ephemeral
     _remember(world, message)
     if not message.ephemeral:
         world.emit("MESSAGE_CREATE", event_json(world, message), message.channel)

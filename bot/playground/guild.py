@@ -45,6 +45,8 @@ class Channel:
     nsfw: bool = False
     recipient: User | None = None
     parent: "Channel | None" = None
+    starter: User | None = None
+    posted: int = 0
     bot_permissions: Permission = EVERYONE
 
     @property

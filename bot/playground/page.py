@@ -12,7 +12,7 @@ from bot.playground.errors import ApiError, Json, NotAcknowledged, PlaygroundErr
 from bot.playground.files import Upload
 from bot.playground.guild import Channel
 from bot.playground.interactions import Interaction
-from bot.playground.live import Viewer
+from bot.playground.live import Viewer, places
 from bot.playground.options import Plain, parse_values
 from bot.playground.people import Person
 from bot.playground.typed import first_file_option, parse_line
@@ -73,11 +73,10 @@ class Page:
         self._check_host(request)
         for name in PEOPLE:
             self._discord.person(name, moderator=name == "Mod", admin=name == "Admin")
-        channels = [c for c in self._discord.world.channels.values() if c.guild]
         return web.json_response(
             {
                 "people": [person.name for person in self._discord.people],
-                "channels": [{"id": str(c.id), "name": c.name} for c in channels],
+                "channels": places(self._discord.world, self._discord.people[0]),
             }
         )
 

@@ -144,8 +144,9 @@ export class Composer {
 
   choicesOf(option) {
     if (option?.type === 5) return [{ name: "true" }, { name: "false" }];
-    const picks = this.picks[option?.type]?.map((name) => ({ name }));
-    return picks ?? option?.choices ?? [];
+    const kinds = option?.channel_types;
+    const picks = this.picks[option?.type];
+    return picks?.filter(({ kind }) => !kinds || kinds.includes(kind)) ?? option?.choices ?? [];
   }
 
   choiceChip(choice) {

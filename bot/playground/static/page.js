@@ -55,6 +55,7 @@ function watch() {
 }
 
 function about(data) {
+  drawChannels(data.channels);
   composer.offer(data.commands, data.picks);
   messages.rename(data.users);
   status(data.online, data.online ? `${data.bot} is here` : "Waiting for the bot…");
@@ -67,7 +68,8 @@ function status(online, text) {
 
 function choose(changes) {
   Object.assign(state, changes);
-  const channel = state.channels.find((known) => known.id === state.channel);
+  const channel = state.channels.find((known) => known.id === state.channel) ?? state.channels[0];
+  state.channel = channel.id;
   byId("title").textContent = channel.label;
   byId("text").placeholder = `Message ${channel.label} – or / for commands`;
   for (const item of document.querySelectorAll("#channels button")) {
@@ -80,14 +82,32 @@ function choose(changes) {
   watch();
 }
 
-function drawSides(people) {
-  const channels = state.channels.map((channel) => {
-    const item = element("button", "", channel.label);
-    item.value = channel.id;
-    item.addEventListener("click", () => choose({ channel: channel.id }));
-    return item;
-  });
-  byId("channels").replaceChildren(...channels);
+function drawChannels(known) {
+  state.channels = known.map(({ id, name, thread, server }) => ({
+    id,
+    server,
+    thread,
+    label: `${thread ? "⤷" : "#"} ${name}`,
+  }));
+  state.channels.push({ id: "dm", label: "✉ Direct messages", server: "", thread: false });
+  const print = JSON.stringify(state.channels);
+  if (byId("channels").dataset.print === print) return;
+  byId("channels").dataset.print = print;
+  byId("channels").replaceChildren(...state.channels.flatMap(drawChannel));
+}
+
+function drawChannel(channel, number) {
+  const item = element("button", channel.thread ? "thread" : "", channel.label);
+  item.value = channel.id;
+  item.setAttribute("aria-current", String(channel.id === state.channel));
+  item.addEventListener("click", () => choose({ channel: channel.id }));
+  const above = state.channels[number - 1]?.server;
+  return channel.server && channel.server !== above
+    ? [element("h2", "", channel.server), item]
+    : [item];
+}
+
+function drawPeople(people) {
   const faces = people.map((name) => {
     const item = element("button", "", name);
     item.value = name;
@@ -112,9 +132,8 @@ async function begin() {
   byId("viewer").addEventListener("click", () => byId("viewer").close());
   drawExamples();
   const { people, channels } = await (await fetch("/playground/people")).json();
-  state.channels = channels.map(({ id, name }) => ({ id, label: `# ${name}` }));
-  state.channels.push({ id: "dm", label: "✉ Direct messages" });
-  drawSides(people);
+  drawChannels(channels);
+  drawPeople(people);
   choose({ person: people[0], channel: state.channels[0].id });
   byId("text").focus();
 }
