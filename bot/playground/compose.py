@@ -192,7 +192,8 @@ def _files(message: Message, body: Body) -> tuple[list[Attachment], list[Upload]
 
 def _described(upload: Upload, entry: Json) -> Upload:
     name = entry.get("filename") or upload.filename
-    return Upload(name, upload.data, upload.content_type, entry.get("description"))
+    spoiler = bool(entry.get("is_spoiler"))
+    return Upload(name, upload.data, upload.content_type, entry.get("description"), spoiler)
 
 
 def _remember(world: World, message: Message) -> None:

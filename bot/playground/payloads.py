@@ -9,6 +9,7 @@ from bot.playground.permissions import EVERYONE
 from bot.playground.snowflake import moment
 from bot.playground.world import APPLICATION_ID, OWNER_ID, Message, Origin
 
+IS_SPOILER = 1 << 3  # attachment flag
 GUILD_OWNER = "0"  # in `authorizing_integration_owners`: installed to a guild
 
 
@@ -43,6 +44,8 @@ def attachment_json(attachment: Attachment) -> Json:
         made["width"], made["height"] = size
     if attachment.description is not None:
         made["description"] = attachment.description
+    if attachment.spoiler:
+        made["flags"] = IS_SPOILER
     if attachment.ephemeral:
         made["ephemeral"] = True
     return made
