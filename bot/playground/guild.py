@@ -74,7 +74,7 @@ class Guild:
     applications: Role
     roles: list[Role]
     channels: list[Channel] = field(default_factory=list)
-    _members: dict[User, list[Role]] = field(default_factory=dict)
+    _members: dict[User, list[Role]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def channel(self) -> Channel:

@@ -8,7 +8,7 @@ from aiohttp import web
 from bot.playground.errors import Json
 from bot.playground.guild import Channel, Guild
 from bot.playground.payloads import message_json, reactions_json
-from bot.playground.people import Person
+from bot.playground.people import MENU, Person
 from bot.playground.picks import TAKES, Picked, Picker
 from bot.playground.subcommands import usable
 from bot.playground.world import Message, World
@@ -79,6 +79,7 @@ class Viewer:
             "bot": self._discord.world.bot.name,
             "commands": self._commands(),
             "channels": places(self._discord.world, self._person),
+            "menu": [command["name"] for command in self._person.offered(self._channel, MENU)],
             "picks": self._picks(),
             "users": {str(u.id): u.name for u in self._discord.world.users.values()},
         }

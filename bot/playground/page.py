@@ -47,6 +47,9 @@ class Page:
         app.router.add_get("/playground/live", self._live)
         app.router.add_post("/playground/send", self._send)
         app.router.add_post("/playground/click", self._click)
+        app.router.add_post("/playground/use", self._use)
+        app.router.add_post("/playground/submit", self._submit)
+        app.router.add_post("/playground/complete", self._complete)
         app.router.add_post("/playground/react", self._react)
         app.router.add_post("/playground/dismiss", self._dismiss)
 
@@ -132,6 +135,45 @@ class Page:
             return _refused(str(error))
         return await _awaited(interaction, FAILED)
 
+    async def _use(self, request: web.Request) -> web.Response:
+        self._check_host(request)
+        try:
+            asked = await _read_json(request)
+            person, message = self._person(asked.get("as")), self._message(asked)
+            interaction = await person.use(str(asked.get("command")), message)
+        except (PlaygroundError, ApiError) as error:
+            return _refused(str(error))
+        return await _awaited(interaction, FAILED)
+
+    async def _submit(self, request: web.Request) -> web.Response:
+        self._check_host(request)
+        try:
+            asked = await _read_json(request)
+            person, values = self._person(asked.get("as")), asked.get("values")
+            opened = self._interaction(asked)
+            interaction = await person.submit(opened, values if isinstance(values, dict) else {})
+        except (PlaygroundError, ApiError) as error:
+            return _refused(str(error))
+        return await _awaited(interaction, "Something went wrong. Try again.")
+
+    async def _complete(self, request: web.Request) -> web.Response:
+        self._check_host(request)
+        try:
+            asked = await _read_json(request)
+            person = self._person(asked.get("as"))
+            channel = self._channel(person, str(asked.get("channel")))
+            typed = parse_line(person.offered(channel), str(asked.get("text")))
+            option = str(asked.get("option"))
+            text = typed.texts.pop(option, "")
+            values = parse_values(typed.used.options, typed.texts)
+            interaction = await person.complete(
+                typed.used.name, option, text, where=channel, others=values
+            )
+            await interaction.acknowledged()
+        except (PlaygroundError, ApiError) as error:
+            return _refused(str(error))
+        return web.json_response({"choices": interaction.choices or []})
+
     async def _react(self, request: web.Request) -> web.Response:
         self._check_host(request)
         try:
@@ -165,6 +207,13 @@ class Page:
             if str(channel.id) == wanted and person.enters(channel):
                 return channel
         raise web.HTTPNotFound(text="There is no such channel.")
+
+    def _interaction(self, asked: Json) -> Interaction:
+        wanted = str(asked.get("interaction"))
+        found = self._discord.interactions.find(int(wanted) if wanted.isdecimal() else 0)
+        if found is None:
+            raise PlaygroundError("That form is no longer open.")
+        return found
 
     def _message(self, asked: Json) -> Message:
         wanted = str(asked.get("message"))
@@ -210,6 +259,8 @@ async def _awaited(interaction: Interaction, otherwise: str) -> web.Response:
         await interaction.acknowledged()
     except NotAcknowledged:
         return _refused(otherwise)
+    if interaction.modal is not None:
+        return web.json_response({"form": interaction.modal, "interaction": str(interaction.id)})
     return _done()
 
 
