@@ -109,6 +109,7 @@ async def test_names_ids_and_mentions_pick_too(here: Playground, bot: Easel) -> 
     [
         ({"who": "Nobody"}, "who takes a person, not “Nobody”"),
         ({"channel": "nowhere"}, "channel takes a channel of this server"),
+        ({"who": True}, "who takes a person, not “True”"),
         ({"role": "Ada"}, "role takes a role of this server"),
     ],
 )

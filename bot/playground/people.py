@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bot.playground import compose
 from bot.playground.bodies import Body
-from bot.playground.commands import Commands
+from bot.playground.commands import Commands, is_offered
 from bot.playground.compose import Place
 from bot.playground.errors import Json, NoSuchButton, NotPermitted, UnknownCommand
 from bot.playground.events import interaction_json
@@ -15,7 +15,7 @@ from bot.playground.guild import Channel, Guild, Role, User
 from bot.playground.interactions import About, Interaction, Interactions, Kind
 from bot.playground.options import Filled, Value, fill
 from bot.playground.payloads import attachment_json
-from bot.playground.permissions import EVERYONE, Permission, may_use
+from bot.playground.permissions import EVERYONE, Permission
 from bot.playground.picks import Picker
 from bot.playground.reactions import add_reaction, drop_reaction
 from bot.playground.subcommands import Usable, find, usable
@@ -202,7 +202,7 @@ class Person:
         found: dict[str, Json] = {}
         permissions = self.permissions(channel)
         for command in self._desk.commands.known_in(channel.guild):
-            if command["type"] == kind and _offered(command, channel, permissions):
+            if command["type"] == kind and is_offered(command, channel, permissions):
                 found.setdefault(command["name"], command)
         return list(found.values())
 
@@ -265,19 +265,6 @@ class Person:
         self._world.emit("INTERACTION_CREATE", interaction_json(interaction), channel)
         self._world.changes.notify()
         return interaction
-
-
-def _offered(command: Json, channel: Channel, permissions: Permission) -> bool:
-    """Whether a client shows a command there to somebody with these permissions."""
-    if command["nsfw"] and not channel.root.nsfw:
-        return False
-    contexts = command["contexts"]
-    if channel.guild:
-        here = contexts is None or 0 in contexts
-        return here and may_use(permissions, command["default_member_permissions"])
-    return "guild_id" not in command and (
-        command["dm_permission"] if contexts is None else 1 in contexts
-    )
 
 
 def _button(message: Message, label: str | None, custom_id: str | None) -> Json:
