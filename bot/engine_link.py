@@ -22,6 +22,7 @@ from engine.contract import (
     Model,
     Paint,
     Painted,
+    Pulse,
     Queued,
     Ready,
     Rejected,
@@ -61,6 +62,10 @@ class EngineLink:
         self._up = asyncio.Event()
         self.changed: Callable[[], None] = lambda: None
         """Called when the engine has come, or has gone."""
+        self.restarts = 0
+        """How often the engine was gone."""
+        self.pulse: Pulse | None = None
+        """The last one of the engine that there is, or was last."""
         self._pending: dict[tuple[str, int], _Pending] = {}
 
     async def __aenter__(self) -> "EngineLink":
@@ -109,7 +114,7 @@ class EngineLink:
         try:
             await self._send(Cancel(job=job, attempt=attempt))
         except EngineLost:
-            log.info("Job %s was cancelled while the engine was gone.", job)
+            log.info("The job was cancelled while the engine was gone.", extra={"job": job})
             if not pending.ending.done():
                 pending.ending.set_result(Cancelled(job=job, attempt=attempt))
 
@@ -120,6 +125,7 @@ class EngineLink:
             since = asyncio.get_running_loop().time()
             reason = await self._listen()
             log.warning("The engine is gone (%s); starting it again.", reason)
+            self.restarts += 1
             await self._end()
             if asyncio.get_running_loop().time() - since > _STEADY_SECONDS:
                 delay = _BACKOFF_FIRST
@@ -177,6 +183,9 @@ class EngineLink:
         return "it hung up"
 
     def _pass_on(self, event: Event) -> None:
+        if isinstance(event, Pulse):
+            self.pulse = event
+            return
         if isinstance(event, Ready | Rejected):
             return
         pending = self._pending.get((event.job, event.attempt))

@@ -125,7 +125,7 @@ class Workshop:
         try:
             pictures = await asyncio.to_thread(self._saved, job, painted)
         except OSError as error:
-            log.exception("The pictures of job %s could not be written.", job.id)
+            log.exception("The pictures could not be written.")
             reason = f"The pictures could not be kept on the bot's disk ({error.strerror})."
             await self._outbox.end(job.id, Status.FAILED, reason)
             return
@@ -133,7 +133,6 @@ class Workshop:
             lambda: self._ledger.finish(job.id, job.attempt, pictures, self._clock())
         )
         if finished:
-            log.info("Job %s was painted in %.1f s.", job.id, painted.seconds)
             await self._outbox.deliver(job.id)
 
     def _saved(self, job: Job, painted: Painted) -> list[Picture]:

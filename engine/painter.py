@@ -18,6 +18,7 @@ from engine.finishing import Finisher
 from engine.hands import Hands
 from engine.hardware import Pace, explained, out_of_memory
 from engine.images import sha256
+from engine.logs import about
 from engine.models import PaintModel
 from engine.samplers import course
 from engine.sketches import BadSketch, read
@@ -41,11 +42,13 @@ class Painter:
         self._at_once = at_once
         self._places: list[Place] = []
         self._orders = itertools.count(1)
-        self._ticks = itertools.count(1)
+        self._turns = itertools.count(1)
         self._round: Round = ()
         self._costs = Costs()
         self._hands: Hands[_Batch] = Hands(min(model.hardware.hands for model in self.models))
         self._pace = Pace(self.model.hardware)
+        self.ticks = 0
+        """Forward passes so far."""
         self.seconds = 0.0
         """In forward passes and what belongs to them, so far."""
         self.rows_given = self.rows_used = 0
@@ -60,6 +63,11 @@ class Painter:
     def room(self) -> int:
         """How many more pictures it takes on."""
         return self._at_once - len(self._places)
+
+    @property
+    def busy(self) -> int:
+        """How many pictures it is at."""
+        return len(self._places)
 
     @property
     def tickets(self) -> list[Ticket]:
@@ -162,9 +170,9 @@ class Painter:
             batch = _Batch(turn.lane, [waiting[nth] for nth in turn.batch])
             batches.append(batch)
             waiting = [place for place in waiting if place not in batch.places]
-            tick = next(self._ticks)
+            turn_number = next(self._turns)
             for place in batch.places:
-                place.served = tick
+                place.served = turn_number
         return batches
 
     def _settle(self, batch: "_Batch", result: Callable[[], float]) -> None:
@@ -173,6 +181,7 @@ class Painter:
         def learn() -> None:
             seconds = result()
             self._costs.learn(batch.lane, seconds)
+            self.ticks += 1
             self.seconds += seconds
             self.rows_given += batch.lane.capacity
             self.rows_used += sum(place.rows for place in batch.places)
@@ -207,7 +216,9 @@ class Painter:
         try:
             do()
         except Exception as error:  # noqa: BLE001 # explained, logged, and the job ends
-            reason = explained(error, ", ".join(f"job {ticket.job.job}" for ticket in tickets))
+            names = [ticket.job.job for ticket in tickets]
+            with about(job=",".join(names)):
+                reason = explained(error, ", ".join(f"job {name}" for name in names))
             short = out_of_memory(error)
         else:
             return True

@@ -16,6 +16,7 @@ from engine.contract import (
     Failed,
     Hello,
     Painted,
+    Pulse,
     Queued,
     Ready,
     Rejected,
@@ -73,7 +74,7 @@ async def events_of(events: Connection[Event], name: str) -> list[Event]:
     while True:
         event = await asyncio.wait_for(events.receive(), 60)
         assert event is not None and not isinstance(event, Ready | Rejected), event
-        if event.job == name:
+        if not isinstance(event, Pulse) and event.job == name:
             seen.append(event)
             if isinstance(event, Ending):
                 return seen
