@@ -67,7 +67,7 @@ class EngineLink:
         self.restarts = 0
         """How often the engine was gone."""
         self.pulse: Pulse | None = None
-        """The last one of the engine that there is, or was last."""
+        """The last one of the engine that there is."""
         self._pending: dict[tuple[str, int], _Pending] = {}
 
     async def __aenter__(self) -> "EngineLink":
@@ -158,7 +158,7 @@ class EngineLink:
     async def _end(self) -> None:
         self._up.clear()
         self.changed()
-        self._connection = None
+        self._connection = self.pulse = None
         for pending in self._pending.values():
             if not pending.ending.done():
                 pending.ending.set_exception(EngineLost("The engine died."))

@@ -20,7 +20,7 @@ from engine.discretion import hide
 _LISTENING: Final = re.compile(rb"listening on ([\d.]+):(\d+)\s*")
 _GRACE_SECONDS: Final = 5.0
 _LAST_WORDS_SECONDS: Final = 1.0
-_LONGEST: Final = 256 * 1024
+LONGEST: Final = 256 * 1024
 """Bytes of a line; what is longer is passed on in pieces."""
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Endpoint(msgspec.Struct, frozen=True):
         return f"Endpoint({self.host}:{self.port})"
 
 
-class _Relay:
+class Relay:
     """Passes the lines of the engine's log on to ours, and remembers its last words."""
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class _Relay:
         begun = b""
         while chunk := await stream.read(4096):
             *whole, begun = (begun + chunk).split(b"\n")
-            if len(begun) > _LONGEST:
+            if len(begun) > LONGEST:
                 whole, begun = [*whole, begun], b""
             self._pass_on(whole)
         self._pass_on([begun])
@@ -78,7 +78,7 @@ async def launched(environment: Mapping[str, str]) -> AsyncIterator[Endpoint]:
     token = secrets.token_urlsafe(32)
     hide(token)
     process = await _start({**environment, "IMAGINE_ENGINE_TOKEN": token})
-    relay = _Relay()
+    relay = Relay()
     if process.stderr is None or process.stdout is None:
         raise RuntimeError("The engine was started without pipes.")
     copying = asyncio.create_task(relay.copy(process.stderr))

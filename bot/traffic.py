@@ -10,7 +10,7 @@ from bot.metrics import Metrics
 OTHER: Final = "other"
 _TOO_MANY: Final = 429
 _DEEPEST: Final = 8
-_WORDS: Final = frozenset(
+WORDS: Final = frozenset(
     {
         *("@me", "@original", "applications", "bot", "callback", "channels", "commands"),
         *("crosspost", "emojis", "entitlements", "gateway", "guilds", "interactions", "invites"),
@@ -63,7 +63,7 @@ def _named(part: str, before: list[str]) -> str:
         return "{token}"
     if before[-1:] == ["reactions"]:
         return "{emoji}"
-    if part in _WORDS:
+    if part in WORDS:
         return part
     return "{id}" if part.isdigit() else "{other}"
 

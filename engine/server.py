@@ -196,8 +196,8 @@ class Visit:
     async def beat(self) -> None:
         """Send a Pulse now and then, for ever."""
         while True:
-            self.outbox.put(self._worker.pulse())
             await asyncio.sleep(PULSE_SECONDS)
+            self.outbox.put(self._worker.pulse())
 
     def end(self) -> None:
         """Nobody listens any more: stop painting for them."""

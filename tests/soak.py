@@ -27,7 +27,7 @@ from bot.playground.errors import NoSuchButton, NotAcknowledged, NotPermitted
 from tests import tiny_model
 from tests.bot_process import BotProcess
 from tests.house import is_finished, record
-from tests.samples import sketch
+from tests.samples import encoded, sketch
 
 MOODS: Final = (
     ("PATCH", "/webhooks/", Fault(status=502)),
@@ -87,7 +87,7 @@ class Soak:
         self._plan = plan
         self._discord = discord
         self._bot = bot
-        self._rng = random.Random(plan.seed)  # a seed, not a secret
+        self._rng = random.Random(plan.seed)  # noqa: S311 # a seed, not a secret
         self._left = plan.jobs
         self._alive = asyncio.Event()
         self._alive.set()

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import aiohttp
 import pytest
@@ -36,18 +36,6 @@ def written(
     fields = read(line)
     assert fields is not None, line
     return fields
-
-
-@pytest.fixture
-def begun(capsys: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[str]]:
-    """A log on standard error; afterwards there is none, as before."""
-    root = logging.getLogger()
-    before, level = list(root.handlers), root.level
-    logs.begin("bot")
-    yield capsys
-    root.handlers[:] = before
-    root.setLevel(level)
-    logging.captureWarnings(False)
 
 
 @pytest.mark.parametrize("in_json", [False, True])
