@@ -4,6 +4,7 @@ import msgspec
 
 from bot.archive import Archive
 from bot.ledger import Ledger
+from bot.monitor import Monitor
 from bot.studio import Studio
 
 
@@ -13,3 +14,4 @@ class Desk(msgspec.Struct, frozen=True):
     studio: Studio
     ledger: Ledger
     archive: Archive
+    monitor: Monitor

@@ -126,7 +126,7 @@ class Workshop:
         try:
             pictures = await asyncio.to_thread(self._saved, job, painted)
         except OSError as error:
-            log.exception("The pictures of job %s could not be written.", job.id)
+            log.exception("The pictures could not be written.")
             await self.discard(job.id)
             reason = f"The pictures could not be kept on the bot's disk ({error.strerror})."
             await self._outbox.end(job.id, Status.FAILED, reason)
@@ -134,7 +134,6 @@ class Workshop:
         await insist(lambda: self._ledger.finish(job.id, job.attempt, pictures, self._clock()))
         current = await insist(lambda: self._ledger.job(job.id))
         if current is not None and current.status is Status.DONE:
-            log.info("Job %s was painted in %.1f s.", job.id, painted.seconds)
             await self._outbox.deliver(job.id)
         else:  # it has ended meanwhile, without pictures
             await self.discard(job.id)

@@ -65,6 +65,7 @@ CREATE TABLE posts (
     job TEXT NOT NULL REFERENCES jobs (id),
     nth INTEGER CHECK (nth BETWEEN 1 AND 4) -- NULL for the whole job
 ) STRICT;
+CREATE INDEX jobs_ended ON jobs (ended_at, status) WHERE ended_at IS NOT NULL;
 CREATE INDEX jobs_served ON jobs (person, started_at);
 CREATE INDEX jobs_undelivered ON jobs (ended_at) WHERE ended_at IS NOT NULL AND delivered_at IS NULL;
 CREATE INDEX jobs_unfinished ON jobs (status, person) WHERE ended_at IS NULL;
