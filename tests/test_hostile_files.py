@@ -1,16 +1,20 @@
 """The whole corpus of hostile files, against the bot that has to read them."""
 
+import asyncio
 import subprocess
 import sys
 from io import BytesIO
 from pathlib import Path
 
 import msgspec
+import psutil
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
+from bot.playground import Person, Upload
 from tests import hostile_files
 from tests.hostile_files import STOWAWAY, Hostile, Outcome, Peaks
+from tests.house import House
 
 ROOT = Path(__file__).parents[1]
 CORPUS = hostile_files.corpus()
@@ -89,3 +93,42 @@ def test_memory_stays_bounded(folder: Path, outcomes: list[Outcome]) -> None:
     peaks = msgspec.json.decode((folder / "peaks.json").read_bytes(), type=Peaks)
     assert peaks.bot < 100 * MEGABYTE
     assert 100 * MEGABYTE < peaks.sandbox < 1024 * MEGABYTE
+
+
+NAMES = ["sketch.png", "../../etc/passwd", "CON.png\0.exe", "a" * 200, "\u202egnp.exe", "<@1>.svg"]
+SLOW = "JPEG of thousands of scans"
+
+
+async def ended(house: House, person: Person, file: Hostile, name: str) -> bool:
+    """Was it painted over? If not, the person was told why, in private."""
+    sketch = Upload(name, file.data, "image/png")
+    asked = await person.slash("imagine", checked=False, prompt=file.name, sketch=sketch)
+    await house.discord.until(
+        lambda: asked.ephemerals or (asked.response and asked.response.attachments),
+        timeout=60,
+        why=f"an end of {file.name}",
+    )
+    if asked.ephemerals:
+        assert asked.ephemerals[0].content.endswith(".")
+    return not asked.ephemerals
+
+
+@pytest.mark.timeout(240)
+async def test_the_bot_outlives_them_all(house: House) -> None:
+    """Each job ends, and then it paints as ever; no process and no byte of theirs is left."""
+    people = [house.discord.person(name) for name in ("Ada", "Ben", "Cleo", "Dan")]
+    files = [file for file in CORPUS if file.name != SLOW]
+    painted = 0
+    for start in range(0, len(files), len(people)):
+        several = enumerate(zip(people, files[start:], strict=False), start)
+        ends = [ended(house, *one, NAMES[nth % len(NAMES)]) for nth, one in several]
+        painted += sum(await asyncio.gather(*ends))
+    expected = [file.expected for file in files]
+    assert expected.count("picture") <= painted <= len(files) - expected.count("refused")
+    assert "U1" in (await house.imagine(sketch=Upload("fine.png", hostile_files.PNG))).buttons
+    assert psutil.Process().children() == []
+    kept = [path for path in house.data.rglob("*") if path.is_file()]
+    assert not any(STOWAWAY in path.read_bytes() for path in kept)
+    assert {path.suffix for path in kept if "sources" in path.parts} == {".png"}
+    statuses = {row["status"] for row in house.record("SELECT DISTINCT status FROM jobs")}
+    assert statuses == {"done", "refused"}
