@@ -23,7 +23,7 @@ _START: Final = (
 )
 _WORDS_LIMIT: Final = 2000
 _STDIN, _STDOUT = 0, 1
-_OUT_OF_TIME: Final = -getattr(signal, "SIGXCPU", 0)
+_OUT_OF_TIME: Final = None if sys.platform == "win32" else -signal.SIGXCPU
 
 
 class Failure(Exception):
@@ -127,7 +127,7 @@ def _checked(talk: _Talk, code: int | None) -> bytes:
         raise TooSlow("it took all the processor's time that it may take")
     if code != 0:
         words = talk.words.decode(errors="replace").strip().splitlines()
-        raise Failure(f"it ended with {code} and said {words[-1] if words else ''!r}")
+        raise Failure(f"it ended with {code} and said {words[-1][:200] if words else ''!r}")
     return bytes(talk.answer)
 
 

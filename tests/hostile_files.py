@@ -5,7 +5,6 @@
 
 import asyncio
 import gzip
-import resource
 import sys
 import time
 import zipfile
@@ -48,7 +47,7 @@ class Outcome(msgspec.Struct):
 
 
 class Peaks(msgspec.Struct):
-    """Bytes of memory at most: of the bot, by how much more than before, and of a sandbox."""
+    """The most memory in bytes: of the bot, or how much more than before, and of a sandbox."""
 
     bot: int
     sandbox: int
@@ -539,9 +538,10 @@ def strangers() -> Iterator[Hostile]:
 def _clean_all(folder: Path) -> None:
     with asyncio.Runner() as runner:
         runner.run(uploads.clean(PNG))
-        before = _peak(resource.RUSAGE_SELF)
+        before = _peaks()
         outcomes = [_outcome(runner, file) for file in sorted(folder.glob("*.file"))]
-    peaks = Peaks(_peak(resource.RUSAGE_SELF) - before, _peak(resource.RUSAGE_CHILDREN))
+    after = _peaks()
+    peaks = Peaks(after.bot - before.bot, after.sandbox)
     (folder / "outcomes.json").write_bytes(msgspec.json.encode(outcomes))
     (folder / "peaks.json").write_bytes(msgspec.json.encode(peaks))
 
@@ -556,8 +556,12 @@ def _outcome(runner: asyncio.Runner, file: Path) -> Outcome:
     return Outcome(None, time.monotonic() - since)
 
 
-def _peak(of: int) -> int:
-    return resource.getrusage(of).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+def _peaks() -> Peaks:
+    import resource  # which Windows has not
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    both = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return Peaks(*[resource.getrusage(of).ru_maxrss * unit for of in both])
 
 
 if __name__ == "__main__":

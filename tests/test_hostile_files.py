@@ -91,7 +91,7 @@ def test_memory_stays_bounded(folder: Path, outcomes: list[Outcome]) -> None:
     """The bot's grows by no more than the largest picture that may come out takes to write."""
     assert len(outcomes) == len(CORPUS)
     peaks = msgspec.json.decode((folder / "peaks.json").read_bytes(), type=Peaks)
-    assert peaks.bot < 100 * MEGABYTE
+    assert peaks.bot < 64 * MEGABYTE
     assert 100 * MEGABYTE < peaks.sandbox < 1024 * MEGABYTE
 
 

@@ -20,6 +20,7 @@ from tests import hostile_files
 from tests.house import eventually
 from tests.samples import encoded
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
 ROOT = Path(__file__).parents[1]
 SKETCH = encoded(Image.new("RGB", (64, 64), "red"))
 SLOW = next(file.data for file in hostile_files.bombs() if "scans" in file.name)
