@@ -116,6 +116,7 @@ def _studio(
     limits: Limits,
 ) -> Studio:
     archive = Archive(data)
+    archive.tidy()
     delivery = Delivery(Mailbox(client), ledger, archive, clock=time.time)
     studio = Studio(ledger, link, archive, downloads, delivery, limits=limits)
     client.desk = Desk(studio, ledger, archive)

@@ -147,6 +147,7 @@ class Studio:
         current = await self._ledger.job(job.id)
         await self._link.cancel(job.id, current.attempt if current else job.attempt)
         self._wake.set()  # those behind it move up
+        await self._workshop.discard(job.id)
         return True
 
     async def _prepare(self, job: Job) -> None:

@@ -87,6 +87,7 @@ class Workshop:
         except EngineLost:
             await insist(lambda: self._ledger.requeue(job.id, job.attempt, crashed=True))
         except BotError as error:
+            await self.discard(job.id)
             await self._outbox.end(job.id, Status.FAILED, str(error))
         except asyncio.CancelledError:
             await self._ledger.requeue(job.id, job.attempt, crashed=False)
@@ -126,15 +127,21 @@ class Workshop:
             pictures = await asyncio.to_thread(self._saved, job, painted)
         except OSError as error:
             log.exception("The pictures of job %s could not be written.", job.id)
+            await self.discard(job.id)
             reason = f"The pictures could not be kept on the bot's disk ({error.strerror})."
             await self._outbox.end(job.id, Status.FAILED, reason)
             return
-        finished = await insist(
-            lambda: self._ledger.finish(job.id, job.attempt, pictures, self._clock())
-        )
-        if finished:
+        await insist(lambda: self._ledger.finish(job.id, job.attempt, pictures, self._clock()))
+        current = await insist(lambda: self._ledger.job(job.id))
+        if current is not None and current.status is Status.DONE:
             log.info("Job %s was painted in %.1f s.", job.id, painted.seconds)
             await self._outbox.deliver(job.id)
+        else:  # it has ended meanwhile, without pictures
+            await self.discard(job.id)
+
+    async def discard(self, job: str) -> None:
+        """Forget what was painted for a job that ends without pictures."""
+        await asyncio.to_thread(self._archive.discard, job)
 
     def _saved(self, job: Job, painted: Painted) -> list[Picture]:
         pairs = zip(job.recipes, painted.pictures, strict=True)

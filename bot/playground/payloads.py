@@ -4,17 +4,12 @@ from bot.playground.clock import iso
 from bot.playground.component_json import embed_json, shown
 from bot.playground.errors import Json
 from bot.playground.files import Attachment, dimensions
+from bot.playground.guild import Channel, Guild, User
 from bot.playground.permissions import EVERYONE
-from bot.playground.world import (
-    APPLICATION_ID,
-    GUILD_ID,
-    Channel,
-    ChannelKind,
-    Message,
-    Origin,
-    User,
-)
+from bot.playground.snowflake import moment
+from bot.playground.world import APPLICATION_ID, OWNER_ID, Message, Origin
 
+IS_SPOILER = 1 << 3  # attachment flag
 GUILD_OWNER = "0"  # in `authorizing_integration_owners`: installed to a guild
 
 
@@ -49,6 +44,8 @@ def attachment_json(attachment: Attachment) -> Json:
         made["width"], made["height"] = size
     if attachment.description is not None:
         made["description"] = attachment.description
+    if attachment.spoiler:
+        made["flags"] = IS_SPOILER
     if attachment.ephemeral:
         made["ephemeral"] = True
     return made
@@ -80,7 +77,9 @@ def origin_json(origin: Origin) -> Json:
         "id": str(origin.interaction_id),
         "type": origin.kind,
         "user": user_json(origin.user),
-        "authorizing_integration_owners": {GUILD_OWNER: str(GUILD_ID)},
+        "authorizing_integration_owners": {
+            GUILD_OWNER: str(origin.guild.id if origin.guild else 0)
+        },
     }
     if origin.response_id is not None:
         made["original_response_message_id"] = str(origin.response_id)
@@ -128,14 +127,14 @@ def message_json(message: Message, bot: User) -> Json:
 def reference_json(message: Message) -> Json:
     """A pointer to the message that another one answers."""
     made: Json = {"type": 0, "channel_id": str(message.channel.id), "message_id": str(message.id)}
-    if message.channel.in_guild:
-        made["guild_id"] = str(GUILD_ID)
+    if message.channel.guild:
+        made["guild_id"] = str(message.channel.guild.id)
     return made
 
 
 def channel_json(channel: Channel) -> Json:
     """A channel object."""
-    if channel.kind is ChannelKind.DM:
+    if channel.guild is None:
         recipients = [user_json(channel.recipient)] if channel.recipient else []
         return {
             "id": str(channel.id),
@@ -144,12 +143,14 @@ def channel_json(channel: Channel) -> Json:
             "last_message_id": None,
             "recipients": recipients,
         }
+    if channel.parent:
+        return thread_json(channel, channel.guild, channel.parent)
     return {
         "id": str(channel.id),
         "type": int(channel.kind),
         "flags": 0,
         "last_message_id": None,
-        "guild_id": str(GUILD_ID),
+        "guild_id": str(channel.guild.id),
         "name": channel.name,
         "position": 0,
         "parent_id": None,
@@ -157,6 +158,32 @@ def channel_json(channel: Channel) -> Json:
         "nsfw": channel.nsfw,
         "rate_limit_per_user": 0,
         "permission_overwrites": overwrites_json(channel),
+    }
+
+
+def thread_json(thread: Channel, guild: Guild, parent: Channel) -> Json:
+    """A public thread. What it inherits, its age restriction too, clients look up at its parent."""
+    started = iso(moment(thread.id))
+    return {
+        "id": str(thread.id),
+        "type": int(thread.kind),
+        "flags": 0,
+        "last_message_id": None,
+        "guild_id": str(guild.id),
+        "name": thread.name,
+        "parent_id": str(parent.id),
+        "owner_id": str(thread.starter.id if thread.starter else OWNER_ID),
+        "rate_limit_per_user": 0,
+        "message_count": thread.posted,
+        "member_count": 1,
+        "total_message_sent": thread.posted,
+        "thread_metadata": {
+            "archived": False,
+            "archive_timestamp": started,
+            "auto_archive_duration": 1440,
+            "locked": False,
+            "create_timestamp": started,
+        },
     }
 
 
