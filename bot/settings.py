@@ -11,6 +11,7 @@ from bot.errors import CannotStart
 from bot.exits import Exit
 
 DISCORD: Final = "https://discord.com/api/v10"
+_LOADER: Final = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 
 class Settings(BaseSettings):
@@ -65,6 +66,11 @@ class Settings(BaseSettings):
         if self.hf_token is not None:
             inherited["HF_TOKEN"] = self.hf_token.get_secret_value()
         return inherited
+
+
+def for_sandbox() -> dict[str, str]:
+    """The environment of programs that are not trusted: what some systems need to start Python."""
+    return {name: os.environ[name] for name in _LOADER if name in os.environ}
 
 
 def load() -> Settings:

@@ -51,7 +51,7 @@ class Workshop:
         self._limits = limits
         self._clock = clock
         self._fetching = asyncio.Semaphore(4)  # so that one slow file does not hold up the others
-        self._decoding = asyncio.Semaphore(1)  # a sketch may take 300 MB while it is decoded
+        self._decoding = asyncio.Semaphore(2)  # each may take a gigabyte, or its time
 
     async def prepare(self, job: Job) -> None:
         """Fetch and clean the sketch, if any, and queue the job."""
@@ -66,7 +66,7 @@ class Workshop:
         async with self._fetching:
             data = await self._fetcher.fetch(sketch.url)
             async with self._decoding:
-                cleaned = await asyncio.to_thread(uploads.clean, data)
+                cleaned = await uploads.clean(data)
         source = await asyncio.to_thread(self._archive.save_source, cleaned.png)
         return recipes.with_sketch(
             job.recipes,

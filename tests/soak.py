@@ -106,6 +106,7 @@ class Soak:
         for task in beside:
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
+        self._discord.faults.clear()
         with suppress(TimeoutError):
             await self._discord.until(self._settled, timeout=PATIENCE, why="all is delivered")
         self._judge()
@@ -179,6 +180,8 @@ class Soak:
     async def _moods(self) -> None:
         while True:
             await asyncio.sleep(self._rng.expovariate(1 / self._plan.fault_seconds))
+            if self.day.did["fault"] % 20 == 0:
+                self._discord.faults.clear()  # of what nobody has met, or it would hit all retries
             self.day.did["fault"] += 1
             self._discord.faults.next(*self._rng.choice(MOODS))
 

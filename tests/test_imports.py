@@ -82,6 +82,15 @@ def test_pure_modules_have_no_clock_no_chance_and_no_files(path: Path) -> None:
     assert not tops(path) & banned
 
 
+def test_the_sandbox_holds_little() -> None:
+    """Pillow and the standard library: it starts for each sketch, and nothing in it is ours."""
+    for name in ("decoding", "decoder"):
+        foreign = tops(ROOT / "bot" / f"{name}.py") - sys.stdlib_module_names
+        assert foreign <= {"PIL", "bot"}
+        of_bot = {other for other in imported(ROOT / "bot" / f"{name}.py") if "bot." in other}
+        assert all(other.startswith("bot.decoding") for other in of_bot)
+
+
 def test_the_contract_imports_nothing_of_ours() -> None:
     """It is what everybody else rests on."""
     assert not tops(ROOT / "engine" / "contract.py") & {"bot", "engine"}
