@@ -53,7 +53,7 @@ def _escaped(character: str) -> str:
 def _from_json(line: str) -> dict[str, Value] | None:
     try:
         fields = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return fields if isinstance(fields, dict) else None
 

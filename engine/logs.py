@@ -128,7 +128,7 @@ class Lines(logging.Formatter):
             record = logging.makeLogRecord({"msg": record.msg, "args": _harmless(record.args)})
         try:
             return record.getMessage()
-        except (TypeError, ValueError, KeyError):  # its arguments do not fit
+        except Exception:  # noqa: BLE001 # its arguments do not fit, or cannot be said
             return str(record.msg)
 
 

@@ -70,6 +70,7 @@ def test_the_known_tricks_fail(hostile: str) -> None:
         "{}",
         "[1]",
         '"at"',
+        '{"at":' + "[" * 100_000,
         "at=1",
         "at=1 level=info process=bot logger=x",
         "level=info at=1 process=bot logger=x event=y",

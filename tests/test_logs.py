@@ -16,6 +16,13 @@ WEBHOOK = "https://discord.com/api/v10/webhooks/12/aW50ZXI-_secret/messages/@ori
 CALLBACK = "https://discord.com/api/v10/interactions/34/aW50ZXI-_secret/callback?with_response=1"
 
 
+class Unspeakable:
+    """What fails when it is to be said."""
+
+    def __str__(self) -> str:
+        raise AttributeError("half made")
+
+
 def written(
     message: object,
     *args: object,
@@ -117,6 +124,7 @@ def test_what_libraries_tell_their_debuggers_is_shortened(
 def test_arguments_that_do_not_fit_are_no_second_error() -> None:
     """logging would write a trace of its own, with all arguments in it."""
     assert written("%d pictures", "many")["event"] == "%d pictures"
+    assert written("%s pictures", Unspeakable())["event"] == "%s pictures"
 
 
 async def test_what_is_logged_for_a_job_bears_its_id() -> None:

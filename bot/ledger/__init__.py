@@ -94,7 +94,7 @@ class Ledger(Record):
             {"job": job, "attempt": attempt, "crashed": int(crashed)},
         )
         if again:
-            log.warning("job queued again", extra={"job": job, "crashed": crashed})
+            log.info("job queued again", extra={"job": job, "crashed": crashed})
         return again
 
     async def finish(self, job: str, attempt: int, pictures: Sequence[Picture], now: float) -> bool:
@@ -143,7 +143,7 @@ class Ledger(Record):
                 "WHERE status = 'running' RETURNING id"
             )
         for row in again:
-            log.warning("job queued again", extra={"job": row["id"], "crashed": True})
+            log.info("job queued again", extra={"job": row["id"], "crashed": True})
 
     def _tell(self, event: str, found: Iterable[sqlite3.Row], reason: str | None = None) -> None:
         for passage in map(rows.to_passage, found):
