@@ -46,7 +46,7 @@ async def bot(
     openapi: OpenApi | None, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Doomed]:
     """One bot, and its record, for all deaths: each leaves it running."""
-    model = tiny_model.save(tmp_path_factory.mktemp("tiny") / "model", side=16)
+    model = tiny_model.save(tmp_path_factory.mktemp("tiny") / "model", side=32)
     async with Playground(port=0) as discord:
         if openapi is not None:
             openapi.problems.clear()
@@ -161,12 +161,9 @@ async def test_a_disk_without_room_loses_nothing(bot: Doomed, ada: Person) -> No
 
 async def test_an_engine_that_stands_still_is_replaced(bot: Doomed, ada: Person) -> None:
     """It neither dies nor says anything, so it is killed, and the next one paints the job."""
-    asked = await ada.slash("imagine", prompt="a long story", steps=150)
-    await bot.discord.until(
-        lambda: asked.response and "%" in asked.response.content, why="it is painted"
-    )
     frozen = bot.engine()
-    frozen.suspend()
+    bot.dies("painting", "frozen")
+    asked = await ada.slash("imagine", prompt="a red house", steps=12)
     message = await result(bot, asked, patience=SILENCE_SECONDS + PATIENCE)
     assert message.buttons == ALL_BUTTONS
     assert not frozen.is_running() or frozen.status() == psutil.STATUS_ZOMBIE
