@@ -8,7 +8,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PURE = {"policy", "backlog", "captions", "components", "grid", "recipes", "rows", "jobs"}
+PURE = {
+    "policy",
+    "backlog",
+    "captions",
+    "components",
+    "grid",
+    "recipes",
+    "rows",
+    "jobs",
+    "rules",
+    "lexicon",
+    "folding",
+    "minors",
+}
 SHOWS_DISCORD = {"client", "run", "mailbox", "captions", "components", "features"}
 HEAVY = {"torch", "diffusers", "transformers"}
 
