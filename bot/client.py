@@ -7,10 +7,21 @@ import discord
 from discord import app_commands
 
 from bot.desk import Desk
-from bot.features import answers, buttons, imagine, reactions
+from bot.features import (
+    admin,
+    answers,
+    buttons,
+    cases,
+    imagine,
+    moderation,  # noqa: F401 # adds to /admin
+    reactions,
+    report,
+)
 
 READY_SECONDS: Final = 0.05
 """How long to wait for one more guild before saying that all are known; nothing depends on it."""
+ITEMS: Final = (*buttons.items, *cases.items)
+"""All kinds of buttons that work for ever."""
 log = logging.getLogger(__name__)
 
 
@@ -39,7 +50,10 @@ class Client(discord.Client):
         self.tree = app_commands.CommandTree(self)
         self.tree.error(answers.explain)
         self.tree.add_command(imagine.command)
-        self.add_dynamic_items(*buttons.items)
+        self.tree.add_command(report.command)
+        self.tree.add_command(cases.remove_command)
+        self.tree.add_command(admin.group)
+        self.add_dynamic_items(*ITEMS)
 
     async def setup_hook(self) -> None:
         """Tell Discord our commands; the same ones again cost nothing of the daily allowance."""
@@ -48,10 +62,12 @@ class Client(discord.Client):
     async def on_ready(self) -> None:
         """Say so in the log; happens again after each lost session."""
         log.info("Connected to Discord as %s.", self.user)
+        await cases.catch_up(self)
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
-        """Answer presses of buttons that no feature knows."""
-        await buttons.catch_unknown(interaction)
+        """Answer forms, and presses of buttons that no feature knows."""
+        await report.sent_in(interaction)
+        await buttons.catch_unknown(interaction, ITEMS)
 
     async def on_raw_reaction_add(self, reaction: discord.RawReactionActionEvent) -> None:
         """Somebody reacted to a message."""

@@ -3,7 +3,9 @@
 import msgspec
 
 from bot.archive import Archive
+from bot.gate import Gate
 from bot.ledger import Ledger
+from bot.ledger.moderation import Moderation
 from bot.studio import Studio
 
 
@@ -13,3 +15,5 @@ class Desk(msgspec.Struct, frozen=True):
     studio: Studio
     ledger: Ledger
     archive: Archive
+    moderation: Moderation
+    gate: Gate
