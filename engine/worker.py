@@ -41,6 +41,7 @@ class Worker:
             self._waiting.append(ticket)
             self._say_places()
             self._changed.notify()
+        self._painter.nudge()
         return ticket
 
     def cancel(self, ticket: Ticket) -> None:
@@ -51,6 +52,7 @@ class Worker:
                 self._waiting.remove(ticket)
                 ticket.stop()
                 self._say_places()
+        self._painter.nudge()
 
     def close(self, patience: float = 10.0) -> None:
         """Cancel all jobs and wait (seconds) for the threads to end."""

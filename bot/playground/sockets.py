@@ -13,6 +13,8 @@ from bot.playground.errors import Json
 from bot.playground.gateway import Close, Gateway, Op, Session
 
 HEARTBEAT_SECONDS = 41.25
+ACK_SECONDS = 0.02
+"""About what a network takes."""
 FRAME_LIMIT = 4096  # bytes that a bot may send at once
 SENDS_LIMIT = 120  # frames in a minute
 NORMAL = (1000, 1001)
@@ -107,8 +109,9 @@ class Connection:
         match op:
             case Op.HEARTBEAT:
                 self._heard.set()
-                if self.acknowledge:
-                    self.send({"op": Op.HEARTBEAT_ACK})
+                if self.acknowledge:  # not at once: discord.py notes when it sent only afterwards
+                    later = asyncio.get_running_loop().call_later
+                    later(ACK_SECONDS, self.send, {"op": Op.HEARTBEAT_ACK})
             case Op.IDENTIFY | Op.RESUME if not isinstance(data, dict):
                 self.hang_up(Close.DECODE_ERROR)
             case Op.IDENTIFY | Op.RESUME if self._session:
