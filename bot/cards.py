@@ -10,7 +10,7 @@ from bot.jobs import Job, Picture
 _LIMIT: Final = 2000
 _REPORTS_SHOWN: Final = 3
 _REASON_SHOWN: Final = 150
-_DETAIL_SHOWN: Final = 120
+_DETAIL_SHOWN: Final = 160
 _PAGE: Final = 1800
 """Characters of a page, with some room for what stands around it."""
 

@@ -21,6 +21,8 @@ PURE = {
     "lexicon",
     "folding",
     "minors",
+    "cards",
+    "cases",
 }
 SHOWS_DISCORD = {"client", "run", "mailbox", "captions", "components", "features"}
 HEAVY = {"torch", "diffusers", "transformers"}

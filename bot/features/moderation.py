@@ -16,7 +16,7 @@ from bot.features.answers import Interaction, desk, guarded, whisper
 from bot.mailbox import UNREACHABLE
 from bot.rules import WORD_LIMIT
 
-_AUDIT_LINES: Final = 8
+_AUDIT_LINES: Final = 6
 _HERE: Final = "Reports of pictures come to this channel from now on."
 Word = Annotated[str, RangeTransformer(OptionType.string, min=1, max=WORD_LIMIT)]
 Reason = Annotated[str, RangeTransformer(OptionType.string, min=1, max=BLOCK_REASON_LIMIT)]
