@@ -26,20 +26,21 @@ ALONE: Final = _terms("""
 """)
 
 MINORS: Final = _terms("""
-    child, children, childs, childlike, kid, kids, kiddo, kiddos, kiddie*, toddler*, infant,
-    infants, infantile, newborn*, baby, babies, preteen*, pre teen*, tween, tweens, teen, teens,
-    teenage*, adolescen*, pubescen*, prepubescen*, pre pubescen*, puberty, youngster*, underage*,
-    under age*, minors, is a minor, minor girl*, minor boy*, female minor*, male minor*, juvenile,
-    juveniles, boy, boys, little one, little ones, shota, lolita*, schoolgirl*, schoolboy*,
-    schoolkid*, schoolchild*, school girl*, school boy*, school kid*, school child*, school age*,
-    school uniform*, preschool*, pre school*, kindergart*, nursery school*, elementary school*,
-    primary school*, grade school*, gradeschool*, middle school*, middleschool*, junior high*,
-    high school*, highschool*, girl scout*, boy scout*, cub scout*, brownie scout*, little girl*,
-    lil girl*, small girl*, young girl*, younger girl*, little boy*, lil boy*, young boy*,
-    little sister*, lil sis, little brother*, lil bro, tots, youths, little daughter*,
-    young daughter*, little son, young son, little niece*, little nephew*, little lady,
-    little ladies, aged down, age regress*, not an adult, not yet an adult, not yet adult,
-    below the age of consent, under the age of consent, below age of consent
+    child, children, childs, childrens, chyld, childlike, kid, kids, kiddo, kiddos, kiddie*,
+    toddler*, infant, infants, infantile, newborn*, baby, babies, preteen*, pre teen*, tween,
+    tweens, teen, teens, teenage*, adolescen*, pubescen*, prepubescen*, pre pubescen*, puberty,
+    youngster*, underage*, under age*, minors, is a minor, minor girl*, minor boy*, female minor*,
+    male minor*, juvenile, juveniles, boy, boys, little one, little ones, shota, lolita*,
+    schoolgirl*, schoolboy*, schoolkid*, schoolchild*, school girl*, school boy*, school kid*,
+    school child*, school age*, school uniform*, preschool*, pre school*, kindergart*,
+    nursery school*, elementary school*, primary school*, grade school*, gradeschool*,
+    middle school*, middleschool*, junior high*, jr high*, high school*, highschool*, girl scout*,
+    boy scout*, cub scout*, brownie scout*, little girl*, lil girl*, small girl*, young girl*,
+    younger girl*, little boy*, lil boy*, young boy*, little sister*, lil sis, little brother*,
+    lil bro, tots, youths, little daughter*, young daughter*, little son, young son,
+    little niece*, little nephew*, little lady, little ladies, aged down, age regress*,
+    not an adult, not yet an adult, not yet adult, below the age of consent,
+    under the age of consent, below age of consent
 
     niña, niñas, niño, niños, niñit*, una nina, la nina, las nina, unas ninas, ninas, ninos,
     un nino, el nino, nina desnuda, nino desnudo, desnuda nina, desnudo nino, menor de edad,
@@ -65,8 +66,8 @@ MINORS: Final = _terms("""
     школьник*, подрост*, младен*, малолет*, несовершеннолет*, малыш*, лоли, малютк*
 
     児童, 子供, 子ども, こども, 幼女, 幼児, 少女, 少年, 小学生, 中学生, 高校生, 女子高生,
-    女子中学生, 女児, 男児, 園児, 赤ちゃん, 赤ん坊, 未成年, ロリ, ショタ, ロリータ, 兒童, 儿童,
-    小孩, 孩子, 孩童, 萝莉, 蘿莉, 正太, 女童, 男童, 小女孩, 小男孩, 小姑娘, 初中生, 高中生,
+    女子中学生, 女児, 男児, 園児, 赤ちゃん, 赤ん坊, 未成年, ロリ, ショタ, 幼い, ロリータ, 兒童,
+    儿童, 小孩, 孩子, 孩童, 萝莉, 蘿莉, 正太, 女童, 男童, 小女孩, 小男孩, 小姑娘, 初中生, 高中生,
     女学生, 婴儿, 嬰兒, 幼童, 幼儿, 宝宝, 寶寶
 
     어린이*, 어린아이*, 아이가, 아이를, 아이의, 아이는, 아이와, 아이들*, 어린 아이*, 꼬마*, 소녀*,
@@ -75,29 +76,29 @@ MINORS: Final = _terms("""
 """)
 
 SEXUAL: Final = _terms("""
-    nude*, nudity, nudism, nudist*, naked*, nekkid, unclothed, unclad, undress*, disrob*, topless,
-    braless, pantyless, pantsless, skinny dip*, birthday suit, without clothes, without clothing,
-    without any clothes, without any clothing, no clothes, no clothing, not wearing clothes,
-    not wearing anything, wearing nothing, wears nothing, clothes off, clothing removed,
-    clothes removed, exposed breast*, exposed chest, bare breast*, bare chested girl*,
-    bare bottom*, bare ass, bare butt, bare buttocks, stripping, striptease*, strip tease*,
-    stripper*, sex, sexy, sexier, sexiest, sexual*, sexting, sexo, sexe, sexuel*, sesso, sessual*,
-    eroti*, porn, porno*, pornstar*, nsfw, r18, r 18, x rated, xrated, xxx, hentai, ecchi, ahegao,
-    yiff*, rule34, rule 34, onlyfans, lewd*, seductive*, seducing, seduction, sensual*, horny,
-    aroused, arousal, lustful*, lusty, kinky, fetish*, bdsm, bondage, dominatrix, molest*, rape,
-    raped, rapes, raping, incest*, fuck, fucks, fucked, fucking, fucker, blowjob*, blow job*,
-    handjob*, hand job*, footjob*, deepthroat*, fellatio, cunnilingus, cum, cums, cumming,
-    cumshot*, creampie*, gangbang*, threesome*, orgy, orgies, intercourse, coitus, copulat*,
-    foreplay, making love, masturbat*, orgasm*, ejaculat*, penetrat*, vibrator*, dildo*, genital*,
-    penis*, vagina*, vulva*, clitor*, labia, pubic, pubes, testicle*, scrotum, anus, anal,
-    erection*, nipple*, areola*, breasts, boob, boobs, boobies, tits, titties, titty, buttocks,
-    crotch*, cameltoe*, camel toe*, pussy, pussies, cunt*, cock, cocks, dicks, big dick,
-    huge dick, hard dick, his dick, suck dick, sucking dick, big ass, her ass, his ass, ass up,
-    spread legs, spreading legs, legs spread, spread eagle*, upskirt*, panty, panties, thong,
-    thongs, g string*, lingerie, bra, bras, underwear, undies, negligee*, micro bikini*,
-    microbikini*, see through dress*, see through shirt*, see through clothes, see through top*,
-    see through clothing, slut*, whore*, prostitut*, milf*, futanari, oppai, paizuri, sexualiz*,
-    sexualis*, provocative pose*, suggestive pose*, seductively, sexual pose*
+    nude*, nud, nakid, nakd, nudity, nudism, nudist*, naked*, nekkid, unclothed, unclad, undress*,
+    disrob*, topless, braless, pantyless, pantsless, skinny dip*, birthday suit, without clothes,
+    without clothing, without any clothes, without any clothing, no clothes, no clothing,
+    not wearing clothes, not wearing anything, wearing nothing, wears nothing, clothes off,
+    clothing removed, clothes removed, exposed breast*, exposed chest, bare breast*,
+    bare chested girl*, bare bottom*, bare ass, bare butt, bare buttocks, stripping, striptease*,
+    strip tease*, stripper*, sex, sexy, sexier, sexiest, sexual*, sexting, sexo, sexe, sexuel*,
+    sesso, sessual*, eroti*, porn, porno*, pornstar*, nsfw, r18, r 18, x rated, xrated, xxx,
+    hentai, ecchi, ahegao, yiff*, rule34, rule 34, onlyfans, lewd*, seductive*, seducing,
+    seduction, sensual*, horny, aroused, arousal, lustful*, lusty, kinky, fetish*, bdsm, bondage,
+    dominatrix, molest*, rape, raped, rapes, raping, incest*, fuck, fucks, fucked, fucking,
+    fucker, blowjob*, blow job*, handjob*, hand job*, footjob*, deepthroat*, fellatio,
+    cunnilingus, cum, cums, cumming, cumshot*, creampie*, gangbang*, threesome*, orgy, orgies,
+    intercourse, coitus, copulat*, foreplay, making love, masturbat*, orgasm*, ejaculat*,
+    penetrat*, vibrator*, dildo*, genital*, penis*, vagina*, vulva*, clitor*, labia, pubic, pubes,
+    testicle*, scrotum, anus, anal, erection*, nipple*, areola*, breasts, boob, boobs, boobies,
+    tits, titties, titty, buttocks, crotch*, cameltoe*, camel toe*, pussy, pussies, cunt*, cock,
+    cocks, dicks, big dick, huge dick, hard dick, his dick, suck dick, sucking dick, big ass,
+    her ass, his ass, ass up, spread legs, spreading legs, legs spread, spread eagle*, upskirt*,
+    panty, panties, thong, thongs, g string*, lingerie, bra, bras, underwear, undies, negligee*,
+    micro bikini*, microbikini*, see through dress*, see through shirt*, see through clothes,
+    see through top*, see through clothing, slut*, whore*, prostitut*, milf*, futanari, oppai,
+    paizuri, sexualiz*, sexualis*, provocative pose*, suggestive pose*, seductively, sexual pose*
 
     desnud*, sin ropa, encuer*, tetas, ropa interior, lenceria, follando, follar, coño, polla
 
@@ -170,6 +171,7 @@ AGES: Final = tuple(
         rf"\b{_NO_AGE}(?:age|aged|ages|edad|idade|eta) (?:of |is |de |di )?{_AGE}\b",
         r"\b(?:she|he|they|girl|boy|who|i) (?:is|was|s|am|are|looks|looks like|turned|turning) "
         rf"{_CLEAR} (?:,|and\b|$)",
+        rf"\bbarely {_CLEAR}(?: ,| and|$)",
         rf"\b(?:girl|boy|daughter|son|sister|brother) (?:of |, ){_CLEAR}(?: ,|$)",
         r"\b(?:under|below|younger than|less than|not yet) (?:the age of )?(?:18|eighteen)\b",
         r"\b(?:little|lil|young|younger|youngest|small) "
