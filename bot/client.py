@@ -3,6 +3,7 @@
 import logging
 from typing import Final
 
+import aiohttp
 import discord
 from discord import app_commands
 
@@ -16,6 +17,7 @@ from bot.features import (
     moderation,  # noqa: F401 # adds to /admin
     reactions,
     report,
+    stats,
 )
 
 READY_SECONDS: Final = 0.05
@@ -38,7 +40,7 @@ class Client(discord.Client):
 
     desk: Desk
 
-    def __init__(self) -> None:
+    def __init__(self, trace: aiohttp.TraceConfig) -> None:
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # nobody speaks here
         super().__init__(
             intents=_intents(),
@@ -46,13 +48,17 @@ class Client(discord.Client):
             max_messages=None,
             chunk_guilds_at_startup=False,
             guild_ready_timeout=READY_SECONDS,
+            http_trace=trace,
         )
+        self.online = False
+        """Is the gateway connected and ready?"""
         self.tree = app_commands.CommandTree(self)
         self.tree.error(answers.explain)
         self.tree.add_command(imagine.command)
         self.tree.add_command(report.command)
         self.tree.add_command(cases.remove_command)
         self.tree.add_command(admin.group)
+        self.tree.add_command(stats.command)
         self.add_dynamic_items(*ITEMS)
 
     async def setup_hook(self) -> None:
@@ -61,8 +67,17 @@ class Client(discord.Client):
 
     async def on_ready(self) -> None:
         """Say so in the log; happens again after each lost session."""
+        self.online = True
         log.info("Connected to Discord as %s.", self.user)
         await cases.catch_up(self)
+
+    async def on_resumed(self) -> None:
+        """A session goes on that was interrupted."""
+        self.online = True
+
+    async def on_disconnect(self) -> None:
+        """Discord hung up, or cannot be reached; may be called again and again."""
+        self.online = False
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         """Answer forms, and presses of buttons that no feature knows."""

@@ -6,6 +6,7 @@ from bot.archive import Archive
 from bot.gate import Gate
 from bot.ledger import Ledger
 from bot.ledger.moderation import Moderation
+from bot.monitor import Monitor
 from bot.studio import Studio
 
 
@@ -17,3 +18,4 @@ class Desk(msgspec.Struct, frozen=True):
     archive: Archive
     moderation: Moderation
     gate: Gate
+    monitor: Monitor

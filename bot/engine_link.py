@@ -22,6 +22,7 @@ from engine.contract import (
     Model,
     Paint,
     Painted,
+    Pulse,
     Queued,
     Ready,
     Rejected,
@@ -63,6 +64,10 @@ class EngineLink:
         """Has this engine brought a job to its end?"""
         self.changed: Callable[[], None] = lambda: None
         """Called when the engine has come, or has gone."""
+        self.restarts = 0
+        """How often the engine was gone."""
+        self.pulse: Pulse | None = None
+        """The last one of the engine that there is."""
         self._pending: dict[tuple[str, int], _Pending] = {}
 
     async def __aenter__(self) -> "EngineLink":
@@ -111,7 +116,7 @@ class EngineLink:
         try:
             await self._send(Cancel(job=job, attempt=attempt))
         except EngineLost:
-            log.info("Job %s was cancelled while the engine was gone.", job)
+            log.info("The job was cancelled while the engine was gone.", extra={"job": job})
             if not pending.ending.done():
                 pending.ending.set_result(Cancelled(job=job, attempt=attempt))
 
@@ -123,6 +128,7 @@ class EngineLink:
             self._useful = False
             reason = await self._listen()
             log.warning("The engine is gone (%s); starting it again.", reason)
+            self.restarts += 1
             await self._end()
             if self._useful or asyncio.get_running_loop().time() - since > _STEADY_SECONDS:
                 delay = _BACKOFF_FIRST  # it is no loop of crashes
@@ -152,7 +158,7 @@ class EngineLink:
     async def _end(self) -> None:
         self._up.clear()
         self.changed()
-        self._connection = None
+        self._connection = self.pulse = None
         for pending in self._pending.values():
             if not pending.ending.done():
                 pending.ending.set_exception(EngineLost("The engine died."))
@@ -180,6 +186,9 @@ class EngineLink:
         return "it hung up"
 
     def _pass_on(self, event: Event) -> None:
+        if isinstance(event, Pulse):
+            self.pulse = event
+            return
         if isinstance(event, Ready | Rejected):
             return
         pending = self._pending.get((event.job, event.attempt))

@@ -27,6 +27,7 @@ from bot.ledger.record import RecordTrouble
 from bot.outbox import Courier, Outbox
 from bot.workshop import Fetcher, Workshop
 from engine.contract import SEED_LIMIT, Recipe
+from engine.logs import about
 
 _RETRY_SECONDS: Final = 5.0
 _UNFORESEEN: Final = "Something went wrong inside the bot; its log says what."
@@ -229,11 +230,12 @@ class Studio:
 
     async def _told(self, job: str, story: Coroutine[None, None, None]) -> None:
         """One job's bad luck is its own; the bot goes on."""
-        try:
-            await story
-        except Exception:
-            log.exception("Job %s met something unforeseen.", job)
-            await self._outbox.end(job, Status.FAILED, _UNFORESEEN)
+        with about(job=job):
+            try:
+                await story
+            except Exception:
+                log.exception("The job met something unforeseen.")
+                await self._outbox.end(job, Status.FAILED, _UNFORESEEN)
 
 
 def _seed() -> int:

@@ -220,6 +220,15 @@ def explained(error: Exception, what: str) -> str:
     return f"The engine made a mistake ({type(error).__name__}); its log says more."
 
 
+def resident_memory() -> int | None:
+    """Bytes of this process in the machine's memory; None where that is not told so simply."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
 def _cores() -> int:
     """Cores that this process may use: its affinity and its container's share count."""
     affinity = getattr(os, "sched_getaffinity", None)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from engine.hardware import explained, out_of_memory
+from engine.logs import about
 from engine.tickets import Ticket
 
 
@@ -24,6 +25,8 @@ def mishap_of(tickets: Sequence[Ticket], do: Callable[[], None]) -> Mishap | Non
     try:
         do()
     except Exception as error:  # noqa: BLE001 # explained, logged, and the job ends
-        names = ", ".join(f"job {ticket.job.job}" for ticket in tickets)
-        return Mishap(explained(error, names), out_of_memory(error))
+        names = [ticket.job.job for ticket in tickets]
+        with about(job=",".join(names)):
+            reason = explained(error, ", ".join(f"job {name}" for name in names))
+        return Mishap(reason, out_of_memory(error))
     return None

@@ -44,7 +44,7 @@ class Painter:
         self._at_once = at_once
         self._places: list[Place] = []
         self._orders = itertools.count(1)
-        self._ticks = itertools.count(1)
+        self._turns = itertools.count(1)
         self._round: Round = ()
         self._costs = Costs()
         self._entries: list[Entry] = []
@@ -52,6 +52,8 @@ class Painter:
             min(model.hardware.hands for model in self.models)
         )
         self._pace: Pace[_Batch] = Pace(self.model.hardware)
+        self.ticks = 0
+        """Forward passes so far."""
         self.seconds = 0.0
         """In forward passes and what belongs to them, so far."""
         self.rows_given = self.rows_used = 0
@@ -66,6 +68,11 @@ class Painter:
     def room(self) -> int:
         """How many more pictures it takes on."""
         return self._at_once - len(self._places) - len(self._entering())
+
+    @property
+    def busy(self) -> int:
+        """How many pictures it is at."""
+        return self._at_once - self.room
 
     @property
     def tickets(self) -> list[Ticket]:
@@ -204,9 +211,9 @@ class Painter:
             batch = _Batch(turn.lane, [waiting[nth] for nth in turn.batch])
             batches.append(batch)
             waiting = [place for place in waiting if place not in batch.places]
-            tick = next(self._ticks)
+            number = next(self._turns)
             for place in batch.places:
-                place.served = tick
+                place.served = number
         return batches
 
     def _settle(self, batch: "_Batch", result: Callable[[], None]) -> None:
@@ -215,6 +222,7 @@ class Painter:
         mishap = mishap_of(concerned, result)
         for measured, seconds in batch.measured:
             self._costs.learn(measured.lane, seconds)
+            self.ticks += 1
             self.seconds += seconds
             self.rows_given += measured.lane.capacity
             self.rows_used += sum(place.rows for place in measured.places)

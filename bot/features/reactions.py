@@ -133,7 +133,7 @@ async def _say_briefly(client: "Client", reaction: Reaction, sentence: str) -> N
     try:
         await place.send(sentence, reference=reference, delete_after=_READ_SECONDS)
     except (discord.HTTPException, *UNREACHABLE) as error:
-        log.warning("Nobody is told “%s”: %r", sentence, error)
+        log.warning("A sentence could not be said: %r", error)
 
 
 async def _is_moderator(client: "Client", reaction: Reaction) -> bool:

@@ -144,6 +144,8 @@ class Sockets:
 
     def __init__(self, gateway: Gateway) -> None:
         self.heartbeat = HEARTBEAT_SECONDS
+        self.shut = False
+        """Is nobody let in?"""
         self._gateway = gateway
         self._open: dict[Connection, web.Request] = {}
 
@@ -151,6 +153,8 @@ class Sockets:
         """Answer one connection from beginning to end; bots, that is, and no website's."""
         if "Origin" in request.headers:  # browsers let any page connect, and say which it is
             raise web.HTTPForbidden(text="The gateway is for bots.")
+        if self.shut:
+            raise web.HTTPServiceUnavailable
         socket = web.WebSocketResponse(max_msg_size=64 * 1024)
         await socket.prepare(request)
         compress = request.query.get("compress") == "zlib-stream"

@@ -199,6 +199,8 @@ def pipeline(kind: Any, files: Files, hardware: Hardware, **parts: Any) -> Any: 
 
     Raises ModelBroken, or EngineError where there is too little memory.
     """
+    for part in ("unet", "vae"):
+        files.require_safetensors(files.folder / part)
     try:
         made = kind.from_pretrained(
             files.folder,
@@ -268,8 +270,10 @@ def _whole(
     folder: Path | None = None,
 ) -> Any:  # noqa: ANN401
     """A component of transformers, which would fill gaps in its weights with random numbers."""
+    place = (folder or files.folder) / component
+    files.require_safetensors(place)
     part, found = kind.from_pretrained(
-        (folder or files.folder) / component,
+        place,
         dtype=hardware.dtype,
         use_safetensors=True,
         local_files_only=True,
