@@ -103,7 +103,7 @@ async def remove(interaction: Interaction, job: Job) -> str:
     entry = _entry(interaction, Action.REMOVED, job)
     await moderation.reports.close(job.id, State.REMOVED, entry)
     if left:
-        return f"The pictures are removed, but {len(left)} messages could not be deleted."
+        return f"The pictures are removed, but not {len(left)} of {len(messages)} messages."
     return "Removed: the pictures, and every message that showed them."
 
 
@@ -136,7 +136,7 @@ async def block(interaction: Interaction, person: int, reason: str) -> str:
     for name in await moderation.unfinished(guild, person):
         job = await desk(interaction).ledger.job(name)
         stopped += job is not None and await studio.cancel(job)
-    also = f" {stopped} unfinished jobs of theirs were cancelled." if stopped else ""
+    also = f" Their unfinished jobs are cancelled ({stopped})." if stopped else ""
     return f"<@{person}> is blocked in this server.{also}"
 
 

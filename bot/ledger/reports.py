@@ -26,8 +26,8 @@ class Reports:
         )
         return found["this"] > 0, found["lately"]
 
-    async def file(self, report: Report) -> int | None:
-        """Keep a report, and open its case (again); its number, or None if it was kept before.
+    async def file(self, report: Report) -> bool:
+        """Keep a report, and open its case (again); False if it was kept before.
 
         A case that is opened again gets a new card.
         """
@@ -42,7 +42,7 @@ class Reports:
                 insertion("reports", columns, "ON CONFLICT DO NOTHING"), columns
             )
             if kept.rowcount <= 0:
-                return None
+                return False
             await connection.execute(
                 "UPDATE cases SET state = 'open', moderator = NULL, closed_at = NULL, "
                 "card = NULL, card_channel = NULL WHERE job = ? AND state = 'dismissed'",
@@ -58,7 +58,7 @@ class Reports:
                 detail=report.reason,
             )
             await note(connection, entry)
-            return kept.lastrowid
+            return True
 
     async def case(self, job: str) -> Case | None:
         """The case of this job, if it was reported."""
