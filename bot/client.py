@@ -8,10 +8,22 @@ import discord
 from discord import app_commands
 
 from bot.desk import Desk
-from bot.features import answers, buttons, imagine, reactions, stats
+from bot.features import (
+    admin,
+    answers,
+    buttons,
+    cases,
+    imagine,
+    moderation,  # noqa: F401 # adds to /admin
+    reactions,
+    report,
+    stats,
+)
 
 READY_SECONDS: Final = 0.05
 """How long to wait for one more guild before saying that all are known; nothing depends on it."""
+ITEMS: Final = (*buttons.items, *cases.items)
+"""All kinds of buttons that work for ever."""
 log = logging.getLogger(__name__)
 
 
@@ -43,8 +55,11 @@ class Client(discord.Client):
         self.tree = app_commands.CommandTree(self)
         self.tree.error(answers.explain)
         self.tree.add_command(imagine.command)
+        self.tree.add_command(report.command)
+        self.tree.add_command(cases.remove_command)
+        self.tree.add_command(admin.group)
         self.tree.add_command(stats.command)
-        self.add_dynamic_items(*buttons.items)
+        self.add_dynamic_items(*ITEMS)
 
     async def setup_hook(self) -> None:
         """Tell Discord our commands; the same ones again cost nothing of the daily allowance."""
@@ -54,6 +69,7 @@ class Client(discord.Client):
         """Say so in the log; happens again after each lost session."""
         self.online = True
         log.info("Connected to Discord as %s.", self.user)
+        await cases.catch_up(self)
 
     async def on_resumed(self) -> None:
         """A session goes on that was interrupted."""
@@ -64,8 +80,9 @@ class Client(discord.Client):
         self.online = False
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
-        """Answer presses of buttons that no feature knows."""
-        await buttons.catch_unknown(interaction)
+        """Answer forms, and presses of buttons that no feature knows."""
+        await report.sent_in(interaction)
+        await buttons.catch_unknown(interaction, ITEMS)
 
     async def on_raw_reaction_add(self, reaction: discord.RawReactionActionEvent) -> None:
         """Somebody reacted to a message."""

@@ -137,12 +137,16 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     blocked: bool
     failed: str | None = None
     """Why it could not be painted, though its siblings could."""
+    removed: bool = False
+    """Did moderators remove it?"""
     fingerprint: str
     """The software and hardware that painted it."""
 
     @property
     def absence(self) -> str | None:
         """Why there is nothing to show, in few words; None if there is."""
+        if self.removed:
+            return "removed by moderators"
         if self.failed is not None:
             return "could not be painted"
         return "withheld by the safety check" if self.blocked else None

@@ -110,5 +110,6 @@ def to_picture(row: sqlite3.Row) -> Picture:
         path=row["path"],
         blocked=bool(row["blocked"]),
         failed=row["failed"],
+        removed=row["removed_at"] is not None,
         fingerprint=row["fingerprint"],
     )

@@ -33,8 +33,10 @@ from bot.engine_link import EngineLink, Launch
 from bot.engine_process import launched
 from bot.errors import CannotStart
 from bot.exits import Exit
+from bot.gate import Gate
 from bot.ledger import Ledger
 from bot.ledger.figures import Figures
+from bot.ledger.moderation import Moderation
 from bot.lookout import Lookout
 from bot.mailbox import UNREACHABLE, Mailbox
 from bot.metrics import Metrics
@@ -140,8 +142,10 @@ def _studio(
     archive = Archive(data)
     archive.tidy()
     delivery = Delivery(Mailbox(client), ledger, archive, clock=time.time)
-    studio = Studio(ledger, link, archive, downloads, delivery, limits=limits)
-    client.desk = Desk(studio, ledger, archive, monitor)
+    moderation = Moderation(ledger)
+    gate = Gate(moderation, time.time)
+    studio = Studio(ledger, link, archive, downloads, delivery, gate, limits=limits)
+    client.desk = Desk(studio, ledger, archive, moderation, gate, monitor)
     return studio
 
 

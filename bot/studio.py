@@ -20,6 +20,7 @@ from bot import backlog, policy, recipes
 from bot.archive import Archive
 from bot.engine_link import EngineLink
 from bot.errors import Refused
+from bot.gate import Gate
 from bot.jobs import Job, Kind, Origin, Picture, Progress, Sketch, Status
 from bot.ledger import Ledger
 from bot.ledger.record import RecordTrouble
@@ -43,6 +44,7 @@ class Studio:
         archive: Archive,
         fetcher: Fetcher,
         courier: Courier,
+        gate: Gate,
         *,
         limits: policy.Limits = policy.LIMITS,
         clock: Callable[[], float] = time.time,
@@ -50,6 +52,7 @@ class Studio:
         self._ledger = ledger
         self._link = link
         self._courier = courier
+        self._gate = gate
         self._limits = limits
         self._clock = clock
         self._outbox = Outbox(ledger, courier, clock)
@@ -86,11 +89,13 @@ class Studio:
         if job.kind is Kind.VARIATION:
             parents = [await self._ledger.picture(parent) for parent in job.parents]
             return await self.vary([parent for parent in parents if parent], origin)
+        policy.check_kept(await self._ledger.pictures(job.id))
         again = recipes.reroll(job.recipes, self._link.model, seed=_seed())
         return await self._accept(Kind.REROLL, again, origin)
 
     async def vary(self, parents: Sequence[Picture], origin: Origin) -> Job | None:
         """Four variations of one picture, or one of each of several."""
+        policy.check_kept(parents)
         if len(parents) == 1:
             policy.check_shown(parents[0])
         shown = [parent for parent in parents if parent.absence is None]
@@ -113,6 +118,7 @@ class Studio:
             raise Refused("I am being restarted. Please ask again in a minute.")
         if await self._ledger.is_known(origin.request):
             return None
+        await self._gate.check(wanted, origin)
         policy.check_model(wanted[0], self._link.model)
         load = await self._ledger.load(origin.person)
         policy.check(waiting=load.person, backlog=load.all, limits=self._limits)

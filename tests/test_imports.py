@@ -8,7 +8,22 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PURE = {"policy", "backlog", "captions", "components", "grid", "recipes", "rows", "jobs"}
+PURE = {
+    "policy",
+    "backlog",
+    "captions",
+    "components",
+    "grid",
+    "recipes",
+    "rows",
+    "jobs",
+    "rules",
+    "lexicon",
+    "folding",
+    "minors",
+    "cards",
+    "cases",
+}
 SHOWS_DISCORD = {"client", "run", "mailbox", "captions", "components", "features"}
 LOG = ("engine.logs", "engine.lines", "engine.discretion")
 HEAVY = {"torch", "diffusers", "transformers"}
