@@ -3,7 +3,10 @@
 import msgspec
 
 from bot.archive import Archive
+from bot.gate import Gate
 from bot.ledger import Ledger
+from bot.ledger.moderation import Moderation
+from bot.monitor import Monitor
 from bot.studio import Studio
 
 
@@ -13,3 +16,6 @@ class Desk(msgspec.Struct, frozen=True):
     studio: Studio
     ledger: Ledger
     archive: Archive
+    moderation: Moderation
+    gate: Gate
+    monitor: Monitor

@@ -1,50 +1,74 @@
-"""May this person ask for one more job? Rules, held against the record."""
+"""Who may ask for what: each request passes here before anything of it is kept."""
 
-from collections.abc import Callable
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final
 
-from bot import policy, quota
+from bot import rules
+from bot.cases import Action, Entry
+from bot.errors import Forbidden
 from bot.jobs import Origin
-from bot.ledger import Ledger
-from bot.ledger.charges import Charges
-from bot.ledger.role_limits import RoleLimits
-from bot.policy import Limits
-from bot.turns import Turns
+from bot.ledger.moderation import Moderation
+from bot.rules import Breach, Rule
+from engine.contract import Recipe
+
+_EXCERPT: Final = 200
+log = logging.getLogger(__name__)
 
 
 class Gate:
-    """What it says holds until the next job is recorded: one request at a time, please."""
+    """Asks the record once, decides by pure rules, and notes what was refused by a rule."""
 
-    def __init__(
-        self, ledger: Ledger, turns: Turns, limits: Limits, clock: Callable[[], float]
-    ) -> None:
-        self._ledger = ledger
-        self._charges = Charges(ledger)
-        self._roles = RoleLimits(ledger)
-        self._turns = turns
-        self._limits = limits
+    def __init__(self, moderation: Moderation, clock: Callable[[], float]) -> None:
+        self._moderation = moderation
         self._clock = clock
 
-    async def check(self, origin: Origin) -> Limits:
-        """The limits of this person here. Raises Refused, in words for the person."""
-        limits = await self._limits_of(origin)
-        guild = origin.address.guild
-        load = await self._ledger.load(origin.person, guild)
-        if policy.is_full(load, limits):
-            policy.check(load, limits, await self._turns.forecast(origin.person))
-        if limits.daily is not None:
-            await self._check_day(origin.person, limits.daily)
-        return limits
+    async def admit(self, guild: int | None, person: int) -> None:
+        """Raise Forbidden if moderators of the server have blocked this person."""
+        _check_blocked((await self._moderation.standing(guild, person)).blocked)
 
-    async def _limits_of(self, origin: Origin) -> Limits:
-        if origin.address.guild is None:
-            return self._limits
-        allowed = await self._roles.of(origin.address.guild, origin.roles)
-        return policy.for_roles(self._limits, allowed)
+    async def check(self, wanted: Sequence[Recipe], origin: Origin) -> None:
+        """Raise Forbidden if this person may not have these painted there."""
+        standing = await self._moderation.standing(origin.address.guild, origin.person)
+        _check_blocked(standing.blocked)
+        for prompt, negative in dict.fromkeys(_prompts(recipe) for recipe in wanted):
+            found = rules.breach(prompt, negative, words=standing.words)
+            if found is not None:
+                await self._note(found, prompt, negative, origin)
+                raise Forbidden(rules.SENTENCES[found.rule])
 
-    async def _check_day(self, person: int, daily: float) -> None:
-        now = self._clock()
-        uses = await self._charges.of(person, now=now)
-        await self._turns.learn()
-        unfinished = await self._ledger.unfinished(person)
-        reserved = sum(self._turns.cost(job) for job in unfinished)
-        quota.check(uses, reserved, daily, now)
+    async def _note(self, found: Breach, prompt: str, negative: str, origin: Origin) -> None:
+        log.warning("Request %s of %d broke rule %s.", origin.request, origin.person, found.rule)
+        entry = Entry(
+            at=self._clock(),
+            guild=origin.address.guild,
+            channel=origin.address.channel,
+            actor=origin.person,
+            action=Action.REFUSED,
+            detail=_told(found, prompt, negative),
+            request=origin.request,
+        )
+        await self._moderation.audit.add(entry)
+
+
+def _check_blocked(reason: str | None) -> None:
+    if reason is not None:
+        raise Forbidden(f"Moderators of this server have blocked you from using me here: {reason}")
+
+
+def _prompts(recipe: Recipe) -> tuple[str, str]:
+    """Without guidance, a negative prompt takes nothing away."""
+    return recipe.prompt, recipe.negative if recipe.guided else ""
+
+
+def _told(found: Breach, prompt: str, negative: str) -> str:
+    """As much as moderators need: of a banned word, what stood around it.
+
+    What breaks the one rule is kept nowhere; its digest tells whether two attempts were the same.
+    """
+    terms = f"rule {found.rule}: {', '.join(found.terms)}"
+    if found.rule is Rule.WORDS:
+        return f"{terms}; in “{prompt[:_EXCERPT]}”"
+    digest = hashlib.sha256(f"{prompt}\0{negative}".encode()).hexdigest()
+    return f"{terms}; sha256 {digest}"

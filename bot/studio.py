@@ -17,6 +17,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Final
 
 from bot import policy, recipes
+from bot.allowance import Allowance
 from bot.archive import Archive
 from bot.engine_link import EngineLink
 from bot.errors import Refused
@@ -28,6 +29,7 @@ from bot.outbox import Courier, Outbox
 from bot.turns import Turns
 from bot.workshop import Fetcher, Workshop
 from engine.contract import SEED_LIMIT, Recipe
+from engine.logs import about
 
 _RETRY_SECONDS: Final = 5.0
 _UNFORESEEN: Final = "Something went wrong inside the bot; its log says what."
@@ -44,6 +46,7 @@ class Studio:
         archive: Archive,
         fetcher: Fetcher,
         courier: Courier,
+        gate: Gate,
         *,
         limits: policy.Limits = policy.LIMITS,
         clock: Callable[[], float] = time.time,
@@ -53,9 +56,10 @@ class Studio:
         self._courier = courier
         self.limits = limits
         """Of everybody; roles may have others."""
+        self._gate = gate
         self._clock = clock
         self._turns = Turns(ledger, lambda: link.model, limits)
-        self._gate = Gate(ledger, self._turns, limits, clock)
+        self._allowance = Allowance(ledger, self._turns, limits, clock)
         self._accepting = asyncio.Lock()
         self._outbox = Outbox(ledger, courier, clock)
         self._workshop = Workshop(
@@ -90,11 +94,13 @@ class Studio:
         if job.kind is Kind.VARIATION:
             parents = [await self._ledger.picture(parent) for parent in job.parents]
             return await self.vary([parent for parent in parents if parent], origin)
+        policy.check_kept(await self._ledger.pictures(job.id))
         again = recipes.reroll(job.recipes, self._link.model, seed=_seed())
         return await self._accept(Kind.REROLL, again, origin)
 
     async def vary(self, parents: Sequence[Picture], origin: Origin) -> Job | None:
         """Four variations of one picture, or one of each of several."""
+        policy.check_kept(parents)
         if len(parents) == 1:
             policy.check_shown(parents[0])
         shown = [parent for parent in parents if parent.absence is None]
@@ -117,9 +123,10 @@ class Studio:
             raise Refused("I am being restarted. Please ask again in a minute.")
         if await self._ledger.is_known(origin.request):
             return None
+        await self._gate.check(wanted, origin)
         policy.check_model(wanted[0], self._link.model)
         async with self._accepting:  # whoever asks for much at once is counted one by one
-            limits = await self._gate.check(origin)
+            limits = await self._allowance.check(origin)
             job = Job(
                 id=uuid.uuid4().hex[:16],
                 request=origin.request,
@@ -231,11 +238,12 @@ class Studio:
 
     async def _told(self, job: str, story: Coroutine[None, None, None]) -> None:
         """One job's bad luck is its own; the bot goes on."""
-        try:
-            await story
-        except Exception:
-            log.exception("Job %s met something unforeseen.", job)
-            await self._outbox.end(job, Status.FAILED, _UNFORESEEN)
+        with about(job=job):
+            try:
+                await story
+            except Exception:
+                log.exception("The job met something unforeseen.")
+                await self._outbox.end(job, Status.FAILED, _UNFORESEEN)
 
 
 def _seed() -> int:

@@ -1,6 +1,6 @@
 """Which pictures share the next forward pass: pure, so facts come in as arguments."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
@@ -82,6 +82,8 @@ def next_turn(
     before: Round,
     cost: Callable[[Lane], float],
     had: Mapping[str, float] = NOBODY,
+    *,
+    in_hand: Collection[Lane] = (),
 ) -> Turn:
     """The next batch: of a lane of the owner who had least, and their pictures first.
 
@@ -91,7 +93,8 @@ def next_turn(
     https://doi.org/10.1109/90.502236). A lane gets credit for as many batches as its pictures need
     for one step each; within it, the pictures that have waited longest go first. So every picture
     of that owner is served again and again, and time is shared between the pictures and not
-    between the sizes.
+    between the sizes. Lanes all of whose pictures are `in_hand` right now keep their credit and
+    their turn.
     """
     line = sorted(
         range(len(waiting)),
@@ -102,7 +105,12 @@ def next_turn(
         lanes.setdefault(waiting[place].lane, []).append(place)
     owner = waiting[line[0]].owner
     demands = _demands(each for each in waiting if each.owner == owner)
-    turns = [credit for credit in before if credit.owner == owner and credit.lane in demands]
+    turns, others = [], []
+    for credit in before:
+        if credit.owner == owner and credit.lane in demands:
+            turns.append(credit)
+        elif credit.lane in in_hand or (credit.owner != owner and credit.lane in lanes):
+            others.append(credit)
     known = {credit.lane for credit in turns}
     turns += [Credit(owner, lane, 0.0) for lane in lanes if lane in demands and lane not in known]
     dearest = max(cost(lane) for lane in demands)
@@ -113,9 +121,7 @@ def next_turn(
     first = turns.pop(0)
     turns.insert(0, first._replace(seconds=first.seconds - cost(first.lane)))
     batch = _filled(lanes[first.lane], waiting, first.lane.capacity)
-    owners = {each.owner for each in waiting} - {owner}
-    others = [credit for credit in before if credit.owner in owners]
-    return Turn(batch, first.lane, (*turns, *others))
+    return Turn(batch, first.lane, (*others, *turns))
 
 
 def _demands(waiting: Iterable[Waiting]) -> dict[Lane, int]:

@@ -15,6 +15,7 @@ from engine.contract import Painting
 from engine.exits import DeviceBroken, EngineError, Unpaintable
 from engine.hardware import explained, out_of_memory
 from engine.images import blank, grid, jpeg, png, sha256
+from engine.logs import about
 from engine.previews import fitted
 from engine.tickets import Ticket
 
@@ -80,7 +81,11 @@ class Finisher:
             with hardware.beside(mark):
                 do(ticket)
 
-        return self._thread.submit(self._guarded, f"job {ticket.job.job}", beside, fail)
+        def guarded() -> None:
+            with about(job=ticket.job.job, attempt=ticket.job.attempt):
+                self._guarded(f"job {ticket.job.job}", beside, fail)
+
+        return self._thread.submit(guarded)
 
     @torch.inference_mode()
     def _guarded(self, what: str, do: Callable[[], None], fail: Callable[[str], None]) -> None:

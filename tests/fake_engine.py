@@ -22,6 +22,7 @@ from engine.contract import (
     Paint,
     Painted,
     Painting,
+    Pulse,
     Ready,
     Recipe,
     Rejected,
@@ -83,6 +84,11 @@ class FakeEngine:
         """The seconds that a job takes, as it says; a job that is stopped says half of it."""
         self.stillborn: str | None = None
         """The last words of an engine that never gets ready."""
+        self.pulse = Pulse(
+            ticks=0, seconds=0.0, rows_given=0, rows_used=0, painting=0, waiting=0, memory=2**20
+        )
+        """What it says of itself when it is ready, and on `beat`."""
+        self._connections: set[Connection[Command]] = set()
         self._jobs: dict[tuple[str, int], asyncio.Task[None]] = {}
         self.writers: set[asyncio.StreamWriter] = set()
 
@@ -106,6 +112,11 @@ class FakeEngine:
         for writer in self.writers:
             writer.transport.abort()
 
+    async def beat(self) -> None:
+        """Send the pulse to all who listen."""
+        for connection in self._connections:
+            await connection.send(self.pulse)
+
     def become(self, name: str) -> None:
         """Have other weights from the next life on."""
         self.model = msgspec.structs.replace(self.model, name=name, revision="1" * 40)
@@ -116,11 +127,15 @@ class FakeEngine:
             try:
                 if await connection.receive() == Hello(TOKEN):
                     await connection.send(Ready(self.model))
+                    await connection.send(self.pulse)
+                    self._connections.add(connection)
                     await self._serve(connection)
                 else:
                     await connection.send(Rejected("Who are you?"))
             except OSError:
                 pass
+            finally:
+                self._connections.discard(connection)
         self.writers.discard(writer)
 
     async def _serve(self, connection: Connection[Command]) -> None:
