@@ -5,6 +5,7 @@ import importlib
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 CUDA_MODEL: Final = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 """What is painted with when nobody chose a model and there is a GPU."""
+_AT_WORK: Final = ("painter", "painting", "finisher")
+"""Threads that may be in the middle of something long."""
 T = TypeVar("T")
 
 
@@ -294,5 +297,16 @@ def _quiet() -> None:
         library.disable_progress_bar()
 
 
+def _leave(code: int) -> NoReturn:
+    """End the process, at once if a forward pass is still under way: nothing else could end it, and
+    Python must not be taken away below it."""
+    if any(thread.name.startswith(_AT_WORK) for thread in threading.enumerate()):
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _leave(main())

@@ -341,7 +341,7 @@ class Pulse(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     memory: int | None = None
     """Bytes of the process in the machine's memory; None where that is not known."""
     peak_memory: int | None = None
-    """Bytes of the accelerator in use at most, since a batch was last weighed; None without."""
+    """Bytes of the accelerator in use at most, so far; None without."""
 
 
 class Painting(msgspec.Struct, frozen=True, kw_only=True):

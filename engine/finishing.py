@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import Final
 
@@ -65,11 +65,12 @@ class Finisher:
         """Wait until all that was asked for is made."""
         self._thread.submit(lambda: None).result()
 
-    def close(self) -> None:
-        """Finish no more; waits for what is being made."""
+    def close(self, patience: float | None = None) -> None:
+        """Finish no more; waits (seconds, or as long as it takes) for what is being made."""
         for ticket in list(self._unfinished):
             ticket.cancel()
-        self._thread.shutdown()
+        wait([self._thread.submit(lambda: None)], patience)
+        self._thread.shutdown(wait=False)
 
     def _submit(
         self, ticket: Ticket, do: Callable[[Ticket], None], fail: Callable[[str], None]

@@ -131,9 +131,9 @@ class Painter:
         """There is something new to do, so `tick` is to wait no longer. Any thread may call it."""
         self._hands.nudge()
 
-    def close(self) -> None:
-        """Wait for the forward passes that were begun."""
-        self._hands.close()
+    def close(self, patience: float | None = None) -> None:
+        """Wait (seconds, or as long as it takes) for the forward passes that were begun."""
+        self._hands.close(patience)
 
     def _model_for(self, recipe: Recipe) -> PaintModel:
         for model in self.models:

@@ -6,7 +6,8 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -51,7 +52,7 @@ class Engine:
     def __init__(self, model: PaintModel, *, adaptive: bool) -> None:
         self.name = "engine, adaptive" if adaptive else "engine, exact"
         self._adaptive = adaptive
-        self._in_model = 0.0
+        self._in_model = _Stopwatch()
         self._predict = model.predict
         model.predict = self._timed  # type: ignore[method-assign]
         self.painter = Painter([model], Finisher(), AT_ONCE)
@@ -68,10 +69,8 @@ class Engine:
         self.painter.model.predict = self._predict  # type: ignore[method-assign]
 
     def _timed(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
-        before = time.monotonic()
-        predicted = self._predict(latents, timesteps, words)
-        self._in_model += time.monotonic() - before
-        return predicted
+        with self._in_model.running(latents.device):
+            return self._predict(latents, timesteps, words)
 
     def alone(self, recipe: Recipe, source: bytes | None) -> str:
         """The digest of this picture when nothing else is painted."""
@@ -89,8 +88,37 @@ class Engine:
         return 1 - self.painter.rows_used / self.painter.rows_given
 
     def besides(self) -> float:
-        """Share of the ticks' time so far that was not spent in the model."""
-        return 1 - self._in_model / self.painter.seconds
+        """Share of the ticks' time so far that was not spent in the model; on a GPU, of its time."""
+        return 1 - self._in_model.seconds() / self.painter.seconds
+
+
+class _Stopwatch:
+    """Seconds of what is done, in any thread: on a GPU of the device itself, by events, for the
+    host is only busy with asking it."""
+
+    def __init__(self) -> None:
+        self._spans: list[Callable[[], float]] = []
+
+    @contextmanager
+    def running(self, device: torch.device) -> Iterator[None]:
+        """What is done here counts."""
+        if device.type == "cuda":
+            began, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            began.record()
+            yield
+            ended.record()
+            self._spans.append(lambda: began.elapsed_time(ended) / 1000)
+        else:
+            since = time.monotonic()
+            yield
+            took = time.monotonic() - since
+            self._spans.append(lambda: took)
+
+    def seconds(self) -> float:
+        """All of it."""
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        return sum(span() for span in self._spans)
 
 
 def _hearing(done: Done, job: Paint) -> Report:
