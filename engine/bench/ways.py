@@ -88,7 +88,7 @@ class Engine:
         return 1 - self.painter.rows_used / self.painter.rows_given
 
     def besides(self) -> float:
-        """Share of the ticks' time so far that was not spent in the model; on a GPU, of its time."""
+        """Share of the ticks' time (on a GPU, of its own) so far that was not the model's."""
         return 1 - self._in_model.seconds() / self.painter.seconds
 
 
