@@ -1,6 +1,7 @@
 """The loop: each forward pass is shared by the pictures of whatever jobs are at hand."""
 
 import itertools
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from functools import partial
 from typing import Final
 
 import torch
+from PIL import Image
 
 from engine.batch import Lane, Round, next_turn
 from engine.canvas import Canvas, Desk, evaluate
@@ -19,15 +21,18 @@ from engine.hands import Hands
 from engine.hardware import Pace, explained, out_of_memory
 from engine.images import sha256
 from engine.models import PaintModel
+from engine.safety import flagged, in_words
 from engine.samplers import course
 from engine.sketches import BadSketch, read
 from engine.tickets import Place, Ticket
 from engine.wire import FRAME_LIMIT
 
+SKETCH_WITHHELD: Final = "The sketch was withheld by the safety check."
 PREVIEW_EVERY: Final = 4
 """Evaluations between two previews of a job, at least."""
 AT_ONCE: Final = 64
 """Pictures in progress: more would only make each of them slower."""
+log = logging.getLogger(__name__)
 
 
 class Painter:
@@ -131,6 +136,9 @@ class Painter:
             source = read(job.source, FRAME_LIMIT) if job.source is not None else None
         except BadSketch as error:
             raise Unpaintable(str(error)) from error
+        if source is not None and not self._may_use(source, job):
+            ticket.fail(SKETCH_WITHHELD, sketch_flagged=True)
+            return
         ticket.began = time.monotonic()
         desks = {model: Desk(model, source) for model in self.models}
         recipes = job.recipes
@@ -139,6 +147,13 @@ class Painter:
             recipes = card.classed_by_load(recipes, [each.canvas.recipe for each in self._places])
         fitting = [_fitting(each, self._model_for(each)) for each in recipes]
         self._begin(ticket, [Canvas(each, desks[self._model_for(each)]) for each in fitting])
+
+    def _may_use(self, source: Image.Image, job: Paint) -> bool:
+        """Does the sketch pass the safety check of each model that is to paint over it?"""
+        models = {self._model_for(recipe) for recipe in job.recipes}
+        verdicts = [verdict for model in models for verdict in model.verdicts(source)]
+        log.info("job %s attempt %d sketch: %s", job.job, job.attempt, in_words(verdicts))
+        return not flagged(verdicts)
 
     def _begin(self, ticket: Ticket, canvases: Sequence[Canvas]) -> None:
         self._drop(ticket)

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from safetensors import SafetensorError
+
 from engine.exits import EngineError, ModelBroken, ModelGated, ModelMissing, ModelUnchecked
 
 STARTER: Final = "starter"
@@ -16,6 +18,17 @@ _KINDS: Final = ("*/*.safetensors", "*/*.json", "*/*.txt", INDEX)
 CHECKED_BY: Final = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 _CHECKING: Final = ("safety_checker", "feature_extractor")
 _VARIANTS: Final = ("*.fp16.safetensors", "*non_ema*", "*.bf16.safetensors")
+DAMAGE: Final = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+    SafetensorError,
+)
+"""What diffusers and transformers raise for files that are not what they should be."""
 
 
 class Files:
@@ -50,7 +63,8 @@ class Files:
         if not (self._has("safety_checker") and self._has("feature_extractor")):
             raise ModelUnchecked(
                 f"The model {self.name} has no safety checker, so none of its pictures could be "
-                "shown: choose a model folder with safety_checker and feature_extractor."
+                "shown: choose a model folder with safety_checker and feature_extractor, or name "
+                "classifiers in IMAGINE_CHECKERS."
             )
 
     def checked_by(self) -> Path:
@@ -59,7 +73,7 @@ class Files:
         if all((self.folder / part).is_dir() for part in _CHECKING):
             return self.folder
         try:
-            return _fetch(CHECKED_BY, [f"{part}/*" for part in _CHECKING])
+            return fetch(CHECKED_BY, [f"{part}/*" for part in _CHECKING])
         except EngineError as error:
             raise ModelUnchecked(
                 f"The model {self.name} has no safety checker, and another cannot be had, so none "
@@ -95,12 +109,15 @@ def _find(name: str) -> tuple[Path, str | None]:
             f"There is no model {name}: give `{STARTER}`, a diffusers folder, or a hub id such as "
             "stable-diffusion-v1-5/stable-diffusion-v1-5."
         )
-    snapshot = _fetch(name)
+    snapshot = fetch(name)
     return snapshot, snapshot.name
 
 
-def _fetch(name: str, kinds: Sequence[str] = _KINDS) -> Path:
-    """The hub's snapshot of these files, downloaded if it is not here yet."""
+def fetch(name: str, kinds: Sequence[str] = _KINDS) -> Path:
+    """The hub's snapshot of these files, downloaded if it is not here yet.
+
+    Raises ModelMissing or ModelGated.
+    """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError
 
