@@ -3,6 +3,7 @@
 import hashlib
 import os
 import secrets
+import shutil
 from pathlib import Path
 
 from bot.errors import BotError
@@ -23,6 +24,15 @@ class Archive:
         path = f"pictures/{job}/{nth}.png"
         self._write(path, png)
         return path
+
+    def discard(self, job: str) -> None:
+        """Forget the pictures of a job, if there are any."""
+        shutil.rmtree(self._folder / "pictures" / job, ignore_errors=True)
+
+    def tidy(self) -> None:
+        """Remove what a process that was killed had not written to the end."""
+        for scratch in self._folder.glob("*/**/*.tmp"):
+            scratch.unlink(missing_ok=True)
 
     def save_source(self, png: bytes) -> str:
         """Keep a cleaned sketch; returns its sha256 in hex, which is its name."""
@@ -50,11 +60,15 @@ class Archive:
         target = self._folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = target.with_suffix(f".{secrets.token_hex(4)}.tmp")  # others may write it too
-        with scratch.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(target)
+        try:
+            with scratch.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            scratch.replace(target)
+        except OSError:
+            scratch.unlink(missing_ok=True)
+            raise
 
 
 def _source_path(sha256: str) -> str:

@@ -33,6 +33,8 @@ def progress(job: Job, now: Progress) -> str:
 
 
 def _stage(now: Progress) -> str:
+    if now.resting:
+        return "The engine is down and is being started again. Your place is kept."
     if now.percent is not None:
         return f"Painting… {now.percent} %"
     if now.ahead:

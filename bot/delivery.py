@@ -9,6 +9,7 @@ from bot import captions, components, renditions
 from bot.archive import Archive, Missing
 from bot.jobs import Job, Picture, Progress, Status
 from bot.ledger import Ledger
+from bot.ledger.record import RecordTrouble, insist
 from bot.mailbox import TOKEN_SECONDS, Draft, Gone, Indigestible, Mailbox, Upload
 from bot.outbox import Undelivered
 from bot.throttle import Throttle
@@ -47,22 +48,16 @@ class Delivery:
 
     async def _show(self, name: str, now: Progress) -> bool:
         """False when there will be no more to show."""
-        job = await self._ledger.job(name)
-        if job is None or job.ended:
-            self._live.pop(name, None)
-            return False
-        preview = None if now.preview is None else [Upload("preview.jpg", now.preview)]
-        draft = Draft(
-            content=captions.progress(job, now),
-            view=components.cancel_view(name),
-            uploads=preview,
-        )
         try:
-            await self._put(job, draft)
+            job = await self._ledger.job(name)
+            if job is None or job.ended:
+                self._live.pop(name, None)
+                return False
+            await self._put(job, _progress(job, now))
         except (Gone, Indigestible) as error:
             log.info("The progress of job %s is shown no more: %s", name, error)
             return False
-        except Undelivered as error:
+        except (Undelivered, RecordTrouble) as error:
             log.info("The progress of job %s is not shown: %s", name, error)
         return True
 
@@ -71,7 +66,9 @@ class Delivery:
         live = self._live.pop(job.id, None)
         if live is not None:
             await live.close()
-        job = await self._ledger.job(job.id) or job  # knows its message by now
+        name = job.id
+        known = await insist(lambda: self._ledger.job(name))
+        job = known or job  # the record knows its message by now
         try:
             if job.status is Status.REFUSED and self._fresh(job):
                 await self._mailbox.whisper_instead(
@@ -110,7 +107,7 @@ class Delivery:
             job.address, draft, fresh=self._fresh(job), nonce=f"{job.id}:result"
         )
         if message != job.address.message:
-            await self._ledger.place(job.id, message)
+            await insist(lambda: self._ledger.place(job.id, message))
 
     def _fresh(self, job: Job) -> bool:
         young = self._clock() < job.created_at + TOKEN_SECONDS
@@ -121,3 +118,11 @@ class Delivery:
         if job.address.message is not None or job.address.token is None:
             return True
         return await self._mailbox.is_answered(job.address)
+
+
+def _progress(job: Job, now: Progress) -> Draft:
+    return Draft(
+        content=captions.progress(job, now),
+        view=components.cancel_view(job.id),
+        uploads=None if now.preview is None else [Upload("preview.jpg", now.preview)],
+    )

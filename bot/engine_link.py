@@ -59,6 +59,10 @@ class EngineLink:
         self._connection: wire.Connection[Event] | None = None
         self._model: Model | None = None
         self._up = asyncio.Event()
+        self._useful = False
+        """Has this engine brought a job to its end?"""
+        self.changed: Callable[[], None] = lambda: None
+        """Called when the engine has come, or has gone."""
         self._pending: dict[tuple[str, int], _Pending] = {}
 
     async def __aenter__(self) -> "EngineLink":
@@ -70,6 +74,11 @@ class EngineLink:
 
     async def __aexit__(self, *_: object) -> None:
         await self._end()
+
+    @property
+    def up(self) -> bool:
+        """Is there an engine right now?"""
+        return self._up.is_set()
 
     @property
     def model(self) -> Model:
@@ -111,11 +120,12 @@ class EngineLink:
         delay = _BACKOFF_FIRST
         while True:
             since = asyncio.get_running_loop().time()
+            self._useful = False
             reason = await self._listen()
             log.warning("The engine is gone (%s); starting it again.", reason)
             await self._end()
-            if asyncio.get_running_loop().time() - since > _STEADY_SECONDS:
-                delay = _BACKOFF_FIRST
+            if self._useful or asyncio.get_running_loop().time() - since > _STEADY_SECONDS:
+                delay = _BACKOFF_FIRST  # it is no loop of crashes
             while not self._up.is_set():
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, _BACKOFF_LONGEST)
@@ -137,9 +147,11 @@ class EngineLink:
             self._life = stack.pop_all()
         log.info("The engine is ready with %s on %s.", self._model.name, self._model.fingerprint)
         self._up.set()
+        self.changed()
 
     async def _end(self) -> None:
         self._up.clear()
+        self.changed()
         self._connection = None
         for pending in self._pending.values():
             if not pending.ending.done():
@@ -174,6 +186,7 @@ class EngineLink:
         if pending is None or pending.ending.done():
             return  # of an attempt that nobody waits for any more
         if isinstance(event, Painted | Failed | Cancelled):
+            self._useful = True
             pending.ending.set_result(event)
         else:
             pending.watcher(event)

@@ -122,6 +122,8 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """How far a job is: `ahead` jobs before it, or `percent` of it painted, or neither yet."""
 
+    resting: bool = False
+    """It waits because there is no engine."""
     ahead: int | None = None
     percent: int | None = None
     preview: bytes | None = None

@@ -86,6 +86,7 @@ def migrate(path: Path, steps: Sequence[Migration] | None = None) -> None:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("BEGIN IMMEDIATE")  # a lock is found out about now, not in mid-job
             connection.execute("ROLLBACK")
+            _check(connection, path)
             _apply(connection, path, steps)
         finally:
             connection.close()
@@ -98,6 +99,16 @@ def migrate(path: Path, steps: Sequence[Migration] | None = None) -> None:
         raise CannotStart(
             f"The database {path} cannot be used ({error}).", Exit.DATABASE_BROKEN
         ) from error
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    """Damage is found out about now, and not by somebody's job."""
+    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise CannotStart(
+            f"The database {path} is damaged ({found}). Put a copy of it back, or move it away.",
+            Exit.DATABASE_BROKEN,
+        )
 
 
 def check_version(path: Path) -> None:

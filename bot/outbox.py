@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from bot.errors import BotError
 from bot.jobs import Job, Picture, Progress, Status
 from bot.ledger import Ledger
+from bot.ledger.record import insist
 
 _RETRY_SECONDS: Final = (1, 2, 5, 15, 60, 300, 900)
 log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ class Outbox:
 
     async def end(self, job: str, status: Status, reason: str | None = None) -> bool:
         """End a job without pictures, and say so; False if it had ended before."""
-        ended = await self._ledger.end(job, status, self._clock(), reason=reason)
+        ended = await insist(lambda: self._ledger.end(job, status, self._clock(), reason=reason))
         if ended:
             await self.deliver(job)
         return ended
@@ -53,10 +54,10 @@ class Outbox:
 
     async def deliver(self, name: str) -> None:
         """Show an ended job's ending, however often that must be tried."""
-        job = await self._ledger.job(name)
+        job = await insist(lambda: self._ledger.job(name))
         if job is None:
             return
-        pictures = await self._ledger.pictures(name)
+        pictures = await insist(lambda: self._ledger.pictures(name))
         for seconds in chain(_RETRY_SECONDS, repeat(_RETRY_SECONDS[-1])):
             try:
                 await self._courier.deliver(job, pictures)
@@ -64,5 +65,5 @@ class Outbox:
                 log.warning("Job %s is not delivered: %s", name, error)
                 await asyncio.sleep(seconds)
             else:
-                await self._ledger.delivered(name, now=self._clock())
+                await insist(lambda: self._ledger.delivered(name, now=self._clock()))
                 return

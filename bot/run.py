@@ -36,6 +36,8 @@ from bot.studio import Studio
 from bot.tasks import Stopped, together, unless
 
 DATABASE: Final = "imagine.db"
+GRACE_SECONDS: Final = 7.0
+"""For jobs at work when the bot is asked to stop; Docker, for one, waits 10 before it kills."""
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=20)
 _HEADERS: Final = {
     "User-Agent": f"DiscordBot (https://github.com/Rapptz/discord.py, {discord.__version__})"
@@ -44,8 +46,17 @@ _HEADERS: Final = {
 log = logging.getLogger(__name__)
 
 
-async def run(settings: Settings, stop: asyncio.Event, *, launch: Launch | None = None) -> None:
-    """Be the bot until `stop` is set. Raises CannotStart, or what a part of it died of."""
+async def run(
+    settings: Settings,
+    stop: asyncio.Event,
+    *,
+    launch: Launch | None = None,
+    grace: float = GRACE_SECONDS,
+) -> None:
+    """Be the bot until `stop` is set, and `grace` seconds longer if jobs are at work.
+
+    Raises CannotStart, or what a part of it died of.
+    """
     data = settings.imagine_data
     with migrate.claimed(data), suppress(Stopped):
         migrate.migrate(data / DATABASE)
@@ -68,7 +79,13 @@ async def run(settings: Settings, stop: asyncio.Event, *, launch: Launch | None 
             await studio.resume()  # which may have results to show
             if settings.discord_token is None:
                 _welcome(playground.url)
-            await together(stop, link.watch(), _connected(client), studio.dispatch())
+            left = _left(stop, studio, grace)
+            await together(left, link.watch(), _connected(client), studio.dispatch())
+
+
+async def _left(stop: asyncio.Event, studio: Studio, grace: float) -> None:
+    await stop.wait()
+    await studio.drain(grace)
 
 
 def _token(settings: Settings) -> str | None:
@@ -99,6 +116,7 @@ def _studio(
     limits: Limits,
 ) -> Studio:
     archive = Archive(data)
+    archive.tidy()
     delivery = Delivery(Mailbox(client), ledger, archive, clock=time.time)
     studio = Studio(ledger, link, archive, downloads, delivery, limits=limits)
     client.desk = Desk(studio, ledger, archive)

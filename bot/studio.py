@@ -22,10 +22,12 @@ from bot.engine_link import EngineLink
 from bot.errors import Refused
 from bot.jobs import Job, Kind, Origin, Picture, Progress, Sketch, Status
 from bot.ledger import Ledger
+from bot.ledger.record import RecordTrouble
 from bot.outbox import Courier, Outbox
 from bot.workshop import Fetcher, Workshop
 from engine.contract import SEED_LIMIT, Recipe
 
+_RETRY_SECONDS: Final = 5.0
 _UNFORESEEN: Final = "Something went wrong inside the bot; its log says what."
 log = logging.getLogger(__name__)
 
@@ -56,6 +58,8 @@ class Studio:
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._at_engine: dict[str, Job] = {}
+        self._closing = False
+        link.changed = self._wake.set
 
     async def __aenter__(self) -> "Studio":
         return self
@@ -104,6 +108,8 @@ class Studio:
         parents: tuple[str, ...] = (),
         sketch: Sketch | None = None,
     ) -> Job | None:
+        if self._closing:
+            raise Refused("I am being restarted. Please ask again in a minute.")
         if await self._ledger.is_known(origin.request):
             return None
         policy.check_model(wanted[0], self._link.model)
@@ -141,6 +147,7 @@ class Studio:
         current = await self._ledger.job(job.id)
         await self._link.cancel(job.id, current.attempt if current else job.attempt)
         self._wake.set()  # those behind it move up
+        await self._workshop.discard(job.id)
         return True
 
     async def _prepare(self, job: Job) -> None:
@@ -153,7 +160,11 @@ class Studio:
         """Have jobs painted as they come."""
         while True:
             self._wake.clear()
-            await self._fill()
+            try:
+                await self._fill()
+            except RecordTrouble as error:
+                log.error("No job can be started: %s", error)  # noqa: TRY400 # no trace is wanted
+                asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._wake.set)
             await self._wake.wait()
 
     async def resume(self) -> None:
@@ -164,6 +175,16 @@ class Studio:
         for job in await self._ledger.accepted():
             self._spawn(job.id, self._take_up(job))
 
+    async def drain(self, seconds: float) -> None:
+        """Accept and start no more jobs, and wait so long for those that are at work.
+
+        What is not finished then is painted after the next start.
+        """
+        self._closing = True
+        if self._tasks:
+            log.info("Finishing %d jobs.", len(self._tasks))
+            await asyncio.wait(self._tasks, timeout=seconds)
+
     async def _take_up(self, job: Job) -> None:
         if await self._courier.is_answered(job):
             self.begin(job)
@@ -171,7 +192,13 @@ class Studio:
             await self.abandon(job)
 
     async def _fill(self) -> None:
+        if self._closing:
+            return
         queue = backlog.order(await self._ledger.waiting(), await self._ledger.served())
+        if not self._link.up:
+            for job in queue:
+                self._courier.show(job, Progress(resting=True))
+            return
         while queue and policy.may_start(queue[0], list(self._at_engine.values()), self._limits):
             claimed = await self._ledger.claim(queue.pop(0).id, now=self._clock())
             if claimed:

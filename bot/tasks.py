@@ -27,18 +27,21 @@ async def unless(stop: asyncio.Event, part: Coroutine[None, None, T]) -> T:
     raise Stopped
 
 
-async def together(stop: asyncio.Event, *parts: Coroutine[None, None, None]) -> None:
-    """All parts run until `stop` is set; a part that ends by itself ends them all."""
-    stopping = asyncio.create_task(stop.wait())
+async def together(
+    until: Coroutine[None, None, object], *parts: Coroutine[None, None, None]
+) -> None:
+    """All parts run until `until` returns; a part that ends by itself ends them all."""
+    stopping = asyncio.create_task(until)
     tasks = [asyncio.create_task(part) for part in parts]
     try:
         done, _ = await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         await _cancelled(stopping, *tasks)
-    for task in tasks:
+    for task in (stopping, *tasks):
         if task in done:
             task.result()
-            raise CannotStart("A part of the bot ended by itself.", Exit.CRASHED)
+    if stopping not in done:
+        raise CannotStart("A part of the bot ended by itself.", Exit.CRASHED)
 
 
 @asynccontextmanager

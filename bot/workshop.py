@@ -13,6 +13,7 @@ from bot.engine_link import EngineLink, EngineLost, Watcher
 from bot.errors import BotError, Refused
 from bot.jobs import Job, Picture, Progress, Sketch, Status, picture_id
 from bot.ledger import Ledger
+from bot.ledger.record import insist
 from bot.outbox import Courier, Outbox
 from engine.contract import Ending, Failed, Paint, Painted, Painting, Queued, Recipe, Stepped
 
@@ -59,7 +60,7 @@ class Workshop:
         except (BotError, ValueError) as error:
             await self._outbox.end(job.id, Status.REFUSED, str(error))
             return
-        await self._ledger.queue(job.id, ready)
+        await insist(lambda: self._ledger.queue(job.id, ready))
 
     async def _with_sketch(self, job: Job, sketch: Sketch) -> tuple[Recipe, ...]:
         async with self._fetching:
@@ -84,8 +85,9 @@ class Workshop:
                 raise Refused(f"The engine died {job.crashes} times over this, so I give it up.")
             return await self._link.paint(await self._order(job), self._watcher(job))
         except EngineLost:
-            await self._ledger.requeue(job.id, job.attempt, crashed=True)
+            await insist(lambda: self._ledger.requeue(job.id, job.attempt, crashed=True))
         except BotError as error:
+            await self.discard(job.id)
             await self._outbox.end(job.id, Status.FAILED, str(error))
         except asyncio.CancelledError:
             await self._ledger.requeue(job.id, job.attempt, crashed=False)
@@ -125,12 +127,21 @@ class Workshop:
             pictures = await asyncio.to_thread(self._saved, job, painted)
         except OSError as error:
             log.exception("The pictures of job %s could not be written.", job.id)
+            await self.discard(job.id)
             reason = f"The pictures could not be kept on the bot's disk ({error.strerror})."
             await self._outbox.end(job.id, Status.FAILED, reason)
             return
-        if await self._ledger.finish(job.id, job.attempt, pictures, self._clock()):
+        await insist(lambda: self._ledger.finish(job.id, job.attempt, pictures, self._clock()))
+        current = await insist(lambda: self._ledger.job(job.id))
+        if current is not None and current.status is Status.DONE:
             log.info("Job %s was painted in %.1f s.", job.id, painted.seconds)
             await self._outbox.deliver(job.id)
+        else:  # it has ended meanwhile, without pictures
+            await self.discard(job.id)
+
+    async def discard(self, job: str) -> None:
+        """Forget what was painted for a job that ends without pictures."""
+        await asyncio.to_thread(self._archive.discard, job)
 
     def _saved(self, job: Job, painted: Painted) -> list[Picture]:
         pairs = zip(job.recipes, painted.pictures, strict=True)

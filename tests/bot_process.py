@@ -17,15 +17,19 @@ START_SECONDS = 90.0
 class BotProcess:
     """Starts, stops and kills; the data folder stays."""
 
-    def __init__(self, discord: Playground, data: Path, model: str) -> None:
+    def __init__(
+        self, discord: Playground, data: Path, model: str, *, module: str = "bot", **more: str
+    ) -> None:
         self.discord = discord
         self.data = data
+        self._module = module
         self._environment = {
             **os.environ,
             "DISCORD_TOKEN": discord.token,
             "DISCORD_API": discord.api,
             "IMAGINE_DATA": str(data),
             "IMAGINE_MODEL": model,
+            **more,
         }
         self._process: asyncio.subprocess.Process | None = None
 
@@ -36,7 +40,7 @@ class BotProcess:
 
     async def _run(self, *arguments: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-W", "ignore", "-m", "bot", *arguments),
+            *(sys.executable, "-W", "ignore", "-m", self._module, *arguments),
             cwd=ROOT,
             env=self._environment,
             stdout=asyncio.subprocess.PIPE,
@@ -47,15 +51,16 @@ class BotProcess:
         if self._process is None or self._process.returncode is not None:
             return None
         self._process.send_signal(signal.SIGTERM)
-        return await self._ended()
+        return await self.ended()
 
     async def kill(self) -> None:
         """End it as a power cut does."""
         if self._process is not None:
             self._process.kill()
-        await self._ended()
+        await self.ended()
 
-    async def _ended(self) -> int | None:
+    async def ended(self) -> int | None:
+        """Wait until it is gone; returns its exit code."""
         if self._process is None:
             return None
         async with asyncio.timeout(30):
@@ -71,7 +76,15 @@ class BotProcess:
 
     def engine(self) -> psutil.Process:
         """The engine that the bot started."""
+        (engine,) = self.process().children()
+        return engine
+
+    def has_engine(self) -> bool:
+        """Is there one that runs?"""
+        return any(child.is_running() for child in self.process().children())
+
+    def process(self) -> psutil.Process:
+        """The bot itself."""
         if self._process is None:
             raise RuntimeError("The bot was not started.")
-        (engine,) = psutil.Process(self._process.pid).children()
-        return engine
+        return psutil.Process(self._process.pid)

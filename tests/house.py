@@ -42,6 +42,8 @@ class House:
         self.events: list[Event] = []
         """All that the gateway sent."""
         discord.world.event_listeners.append(self.events.append)
+        self.grace = 0.1
+        """Seconds for jobs at work when it is stopped."""
         self._launch = launch or engine.launch
         self._stop = asyncio.Event()
         self._bot: asyncio.Task[None] | None = None
@@ -62,7 +64,9 @@ class House:
         """Returns when the bot is connected."""
         self._stop = asyncio.Event()
         settings = settings_for(self.discord, self.data)
-        self._bot = asyncio.create_task(run(settings, self._stop, launch=self._launch))
+        self._bot = asyncio.create_task(
+            run(settings, self._stop, launch=self._launch, grace=self.grace)
+        )
         ready = asyncio.create_task(self.discord.ready())
         await asyncio.wait({self._bot, ready}, return_when=asyncio.FIRST_COMPLETED)
         if self._bot.done():

@@ -18,6 +18,8 @@ INTENTS.guilds = True
 INTENTS.guild_reactions = True
 INTENTS.dm_reactions = True
 
+Command = app_commands.Command[Any, ..., Any] | app_commands.Group | app_commands.ContextMenu
+
 
 def png(colour: str = "tomato", size: int = 64) -> bytes:
     """A picture of one colour."""
@@ -168,11 +170,13 @@ async def recipe(interaction: discord.Interaction[Easel], message: discord.Messa
 
 @asynccontextmanager
 async def easel(
-    discord_server: Playground, *, heartbeat_timeout: float = 60.0
+    discord_server: Playground, *more: Command, heartbeat_timeout: float = 60.0
 ) -> AsyncIterator[Easel]:
-    """The bot, connected to a local Discord and ready."""
+    """The bot, with more commands, connected to a local Discord and ready."""
     point_at(discord_server)
     bot = Easel(heartbeat_timeout=heartbeat_timeout)
+    for command in more:
+        bot.tree.add_command(command)
     bot._connection.guild_ready_timeout = 0.1
     running = asyncio.create_task(bot.start(discord_server.token))
     try:

@@ -48,3 +48,25 @@ def test_the_same_sketch_can_be_saved_by_many_at_once(tmp_path: Path) -> None:
             (name,) = set(threads.map(archive.save_source, [data] * 8))
         assert archive.source(name) == data
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_what_was_not_written_to_the_end_goes_away(tmp_path: Path) -> None:
+    """At the next start; whole files stay."""
+    archive = Archive(tmp_path)
+    archive.save_picture("j1", 1, b"bits")
+    name = archive.save_source(b"bits")
+    for half in (tmp_path / "pictures/j1/2.0a1b.tmp", tmp_path / "sources/x.0a1b.tmp"):
+        half.write_bytes(b"bi")
+    archive.tidy()
+    assert not list(tmp_path.rglob("*.tmp"))
+    assert archive.picture("pictures/j1/1.png") == archive.source(name) == b"bits"
+
+
+def test_the_pictures_of_a_job_can_be_forgotten(tmp_path: Path) -> None:
+    """Those of others stay; where there are none, nothing happens."""
+    archive = Archive(tmp_path)
+    for job in ("j1", "j2"):
+        archive.save_picture(job, 1, b"bits")
+    archive.discard("j1")
+    archive.discard("j3")
+    assert [path.parent.name for path in tmp_path.rglob("*.png")] == ["j2"]

@@ -67,6 +67,11 @@ async def test_the_bot_knows_by_itself_when_a_token_is_old(
         Fault(drop=True),
         Fault(drop=True, after_commit=True),
         Fault(status=429),
+        Fault(status=429, scope="global"),
+        Fault(status=429, via=False),
+        Fault(status=404, code=10015),
+        Fault(status=401, code=50027),
+        Fault(status=500),
     ],
 )
 async def test_a_result_arrives_once_whatever_happens_on_the_way(
@@ -185,6 +190,50 @@ async def test_a_job_is_not_closed_because_discord_is_in_trouble(
     await eventually(lambda: len(engine.paints) == 2)
     await is_delivered(house)
     assert len(house.discord.messages()) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(status=403, code=50013),
+        Fault(status=403, code=50001),
+        Fault(status=404, code=10003),
+        Fault(status=404, code=10008),
+    ],
+)
+async def test_where_nobody_can_see_it_the_ending_is_recorded_and_no_more(
+    house: House, engine: FakeEngine, fault: Fault
+) -> None:
+    """The channel is gone, or closed to the bot: it is tried once, and others get theirs."""
+    grid = await house.imagine()
+    await is_delivered(house)
+    for method in ("POST", "PATCH"):
+        house.discord.faults.next(method, "/channels/", fault, times=10)
+    before = len(house.discord.messages())
+    await house.ada.react(grid, "🔁")
+    await eventually(lambda: len(engine.paints) == 2)
+    await is_delivered(house)
+    assert [row["status"] for row in house.record("SELECT status FROM jobs")] == ["done", "done"]
+    assert len(house.discord.messages()) == before
+    assert "U1" in (await house.imagine()).buttons
+
+
+async def test_an_interaction_that_discord_has_forgotten_is_not_painted(
+    house: House, engine: FakeEngine
+) -> None:
+    """10062: the bot was too slow, or the person is gone; the next wish is heard."""
+    house.discord.faults.next("POST", "/callback", Fault(status=404, code=10062))
+    await house.ada.slash("imagine", prompt="a house")
+    await is_delivered_eventually(house, 1)
+    assert [row["status"] for row in house.record("SELECT status FROM jobs")] == ["cancelled"]
+    assert engine.paints == []
+    assert "U1" in (await house.imagine()).buttons
+
+
+async def is_delivered_eventually(house: House, jobs: int) -> None:
+    """So many jobs are in the record, and all of them are delivered."""
+    await eventually(lambda: len(house.record("SELECT * FROM jobs")) == jobs)
+    await is_delivered(house)
 
 
 async def test_a_deleted_message_is_not_replaced(house: House, engine: FakeEngine) -> None:

@@ -134,6 +134,29 @@ def test_what_is_no_database_is_said_to_be_none(tmp_path: Path) -> None:
     assert path.read_text().startswith("These are my holiday photos.")
 
 
+def test_a_damaged_database_is_found_out_at_the_start(tmp_path: Path) -> None:
+    """Not by the job that happens to touch the bad page; the file stays as it is."""
+    path = tmp_path / "a.db"
+    migrate.migrate(path)
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA journal_mode = DELETE")
+    columns = rows.from_job(job())
+    marks = ", ".join("?" * len(columns))
+    statement = f"INSERT INTO jobs ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 # our names
+    for n in range(200):
+        changed = columns | {"id": f"j{n}", "request": f"r{n}"}
+        connection.execute(statement, list(changed.values()))
+    connection.commit()
+    connection.close()
+    data = bytearray(path.read_bytes())
+    data[-3 * 4096 : -2 * 4096] = b"\xff" * 4096
+    path.write_bytes(data)
+    with pytest.raises(CannotStart, match="is damaged") as caught:
+        migrate.migrate(path)
+    assert caught.value.exit is Exit.DATABASE_BROKEN
+    assert path.read_bytes()[-3 * 4096 : -2 * 4096] == b"\xff" * 4096
+
+
 def test_migrations_are_numbered_without_gaps(tmp_path: Path) -> None:
     """A missing number is an error, not a guess."""
     (tmp_path / "0002_later.sql").write_text("SELECT 1;")

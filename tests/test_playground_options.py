@@ -6,9 +6,10 @@ from bot.playground import InvalidOption, UnknownCommand, Upload
 from bot.playground.commands import command_json
 from bot.playground.errors import Json
 from bot.playground.options import fill, parse_values
+from bot.playground.subcommands import Usable
 from bot.playground.typed import first_file_option, parse_line
 
-IMAGINE: Json = command_json(
+COMMAND: Json = command_json(
     {
         "name": "imagine",
         "description": "Paint",
@@ -23,25 +24,26 @@ IMAGINE: Json = command_json(
     },
     1,
 )
+IMAGINE = Usable(COMMAND)
 FILE = Upload("a.png", b"x")
 
 
 def test_a_typed_line_is_cut_into_options() -> None:
     """Text before the first option is the first text option; unknown words stay text."""
     line = "/imagine a house: red seed:7 negative: fog, rain"
-    assert parse_line([IMAGINE], line).texts == {
+    assert parse_line([COMMAND], line).texts == {
         "prompt": "a house: red",
         "seed": "7",
         "negative": "fog, rain",
     }
-    assert parse_line([IMAGINE], "/imagine prompt:x").texts == {"prompt": "x"}
-    assert parse_line([IMAGINE], "/imagine").texts == {}
+    assert parse_line([COMMAND], "/imagine prompt:x").texts == {"prompt": "x"}
+    assert parse_line([COMMAND], "/imagine").texts == {}
 
 
 def test_an_unknown_command_is_told_with_those_there_are() -> None:
     """The sentence names the commands that could be meant."""
     with pytest.raises(UnknownCommand, match=r"no command /paint\. There is: /imagine"):
-        parse_line([IMAGINE], "/paint x")
+        parse_line([COMMAND], "/paint x")
     with pytest.raises(UnknownCommand, match="There is: none yet"):
         parse_line([], "/paint x")
 
@@ -49,14 +51,14 @@ def test_an_unknown_command_is_told_with_those_there_are() -> None:
 def test_typed_text_becomes_typed_values() -> None:
     """Numbers and switches are read from text; what is no number is told."""
     texts = {"seed": "7", "strength": "0.5", "tiled": "True", "prompt": "7"}
-    assert parse_values(IMAGINE, texts) == {
+    assert parse_values(IMAGINE.options, texts) == {
         "seed": 7,
         "strength": 0.5,
         "tiled": True,
         "prompt": "7",
     }
     with pytest.raises(InvalidOption, match="seed takes a number, not “seven”"):
-        parse_values(IMAGINE, {"seed": "seven"})
+        parse_values(IMAGINE.options, {"seed": "seven"})
 
 
 @pytest.mark.parametrize(
@@ -82,5 +84,5 @@ def test_a_wrong_value_is_refused_in_words(values: dict[str, str], sentence: str
 
 def test_files_go_to_the_attachment_option() -> None:
     """A command's first attachment option takes the page's file."""
-    assert first_file_option(IMAGINE) == "sketch"
+    assert first_file_option(IMAGINE.options) == "sketch"
     assert fill(IMAGINE, {"prompt": "x", "sketch": FILE}).uploads == {"sketch": FILE}

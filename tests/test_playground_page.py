@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
+import discord
 import pytest
 import pytest_asyncio
+from discord import app_commands
 from playwright.async_api import Browser, Page, expect
 
 from bot.playground import Playground
@@ -13,7 +15,21 @@ from tests.browser import chromium, needs_browser
 from tests.playground_bot import Easel, easel, png
 
 HOSTILE = '<img src=x onerror="document.title=1"> **b** ||s|| <@1> [x](javascript:1) `c` \u202e'
+admin = app_commands.Group(name="admin", description="For those who manage")
+rules = app_commands.Group(name="rules", description="Words", parent=admin)
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@admin.command(name="size", description="How large")
+async def size(interaction: discord.Interaction, level: str, loud: bool = False) -> None:
+    """Say what was set."""
+    await interaction.response.send_message(f"{level}, loud: {loud}")
+
+
+@rules.command(name="add", description="One more word")
+async def add(interaction: discord.Interaction, word: str) -> None:
+    """Say what was added."""
+    await interaction.response.send_message(f"added {word}")
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -26,7 +42,7 @@ async def here() -> AsyncIterator[Playground]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def bot(here: Playground) -> AsyncIterator[Easel]:
     """A bot that is online."""
-    async with easel(here) as online:
+    async with easel(here, admin) as online:
         yield online
 
 
@@ -80,6 +96,23 @@ async def test_options_are_offered_and_sent(here: Playground, bot: Easel, page: 
     await page.locator("#text").press_sequentially("seed:12")
     await page.keyboard.press("Enter")
     await expect(page.locator(".message")).to_contain_text("seed 12, 3:2")
+
+
+@needs_browser
+async def test_a_subcommand_is_offered_and_sent(here: Playground, bot: Easel, page: Page) -> None:
+    """Subcommands are offered by all their words, then their own options."""
+    await expect(page.locator("#status")).to_have_text("Imagine is here")
+    await page.locator("#text").press_sequentially("/adm")
+    await expect(page.locator("#hints .command b")).to_have_text(
+        ["/admin rules add", "/admin size"]
+    )
+    await page.locator("#hints .command").nth(1).click()
+    await page.get_by_role("button", name="loud").click()
+    await page.get_by_role("button", name="true").click()
+    await page.locator("#text").press_sequentially("level:large")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".message .content")).to_have_text("large, loud: True")
+    await expect(page.locator(".message .used")).to_have_text("Ada used /admin size")
 
 
 @needs_browser

@@ -98,3 +98,39 @@ async def test_another_model_does_not_pretend(house: House, engine: FakeEngine) 
     asked = await house.ada.click(grid, "V1")
     assert "I paint with round" in await house.refusal(asked)
     assert (await house.result(await house.ada.click(grid, "U1"))).attachments
+
+
+async def test_while_there_is_no_engine_everybody_keeps_their_place(
+    house: House, engine: FakeEngine
+) -> None:
+    """The message says so, no attempt is counted, and the next engine paints it."""
+    engine.stillborn = "It cannot start."
+    engine.die()
+    asked = await house.ada.slash("imagine", prompt="a house")
+    await house.discord.until(
+        lambda: asked.response and "engine is down" in asked.response.content, why="it is said"
+    )
+    assert [row["attempt"] for row in house.record("SELECT attempt FROM jobs")] == [0]
+    engine.stillborn = None
+    assert "U1" in (await house.result(asked)).buttons
+    assert [(paint.attempt) for paint in engine.paints] == [1]
+
+
+async def test_a_bot_that_is_asked_to_stop_finishes_what_it_can(
+    house: House, engine: FakeEngine
+) -> None:
+    """The job at work ends and is shown; a new wish is refused with a sentence."""
+    house.grace = 10.0
+    await house.stop()
+    await house.start()
+    engine.gate.clear()
+    running = await house.ada.slash("imagine", prompt="a house")
+    await eventually(lambda: engine.paints)
+    stopping = asyncio.create_task(house.stop())
+    await asyncio.sleep(0.1)
+    late = await house.discord.person("Ben").slash("imagine", prompt="a boat")
+    assert "being restarted" in await house.refusal(late)
+    engine.gate.set()
+    await stopping
+    assert running.response is not None and "U1" in running.response.buttons
+    assert [row["status"] for row in house.record("SELECT status FROM jobs")] == ["done"]

@@ -11,6 +11,7 @@ from discord import app_commands
 from bot.desk import Desk
 from bot.errors import BotError
 from bot.jobs import Address, Job, Origin
+from bot.ledger.record import insist
 from bot.mailbox import ORIGINAL, UNREACHABLE
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ async def start(interaction: Interaction, accepted: Awaitable[Job | None]) -> No
     if message is None:
         await desk(interaction).studio.abandon(job)
         return
-    await desk(interaction).ledger.place(job.id, message)
+    await insist(lambda: desk(interaction).ledger.place(job.id, message))
     desk(interaction).studio.begin(job)
 
 

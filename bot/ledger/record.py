@@ -1,17 +1,24 @@
 """The connection to the record: transactions, queries, and what may go wrong with a database."""
 
 import asyncio
+import logging
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
+from itertools import chain, repeat
 from pathlib import Path
-from typing import Self
+from typing import Final, Self, TypeVar
 
 import aiosqlite
 
-from bot.errors import BotError
+from bot.errors import BotError, CannotStart
+from bot.exits import Exit
 from bot.migrate import BUSY_SECONDS
 from bot.rows import Value
+
+_RETRY_SECONDS: Final = (1, 2, 5, 15, 30)
+T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 class RecordTrouble(BotError):
@@ -22,7 +29,7 @@ class Record:
     """Use as `async with Record(path)`, on a database that is migrated.
 
     Everything raises RecordTrouble, in words for the person, when the disk or a lock gets in the
-    way; then nothing was changed.
+    way; then nothing was changed. A database that is damaged raises CannotStart: the bot must end.
     """
 
     def __init__(self, path: Path) -> None:
@@ -83,6 +90,17 @@ def insertion(table: str, columns: Mapping[str, Value], conflict: str = "") -> s
     return f"INSERT INTO {table} ({names}) VALUES ({values}) {conflict}"  # noqa: S608 # our names
 
 
+async def insist(act: Callable[[], Awaitable[T]]) -> T:
+    """What comes of it, however often it must be tried: what it records must not get lost."""
+    for seconds in chain(_RETRY_SECONDS, repeat(_RETRY_SECONDS[-1])):
+        try:
+            return await act()
+        except RecordTrouble as error:
+            log.error("%s Trying again in %d s.", error, seconds)  # noqa: TRY400 # no trace is wanted
+            await asyncio.sleep(seconds)
+    raise AssertionError("the retries never end")
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
@@ -92,6 +110,13 @@ def _translated() -> Iterator[None]:
         if reason is None:  # then the statement is wrong, and not the disk
             raise
         raise RecordTrouble(reason) from error
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorname.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            raise CannotStart(
+                f"The database is damaged ({error}). Put a copy of it back, or move it away.",
+                Exit.DATABASE_BROKEN,
+            ) from error
+        raise
 
 
 def _reason(error: sqlite3.OperationalError) -> str | None:

@@ -13,17 +13,19 @@ from bot.playground.errors import (
 )
 from bot.playground.faults import Fault
 from bot.playground.files import Attachment, Upload
+from bot.playground.guild import Channel, Guild, Role, User
 from bot.playground.interactions import Interaction
 from bot.playground.people import Person
 from bot.playground.permissions import Permission
 from bot.playground.server import Playground
-from bot.playground.world import Channel, Message, User
+from bot.playground.world import Message
 
 __all__ = [
     "Attachment",
     "Channel",
     "Clock",
     "Fault",
+    "Guild",
     "Interaction",
     "InvalidOption",
     "Message",
@@ -36,6 +38,7 @@ __all__ = [
     "PlaygroundError",
     "Request",
     "Response",
+    "Role",
     "TimedOut",
     "UnknownCommand",
     "Upload",

@@ -8,8 +8,9 @@ from bot.playground.errors import (
     unknown_channel,
     unknown_message,
 )
+from bot.playground.guild import Channel
 from bot.playground.permissions import Permission
-from bot.playground.world import Channel, Message, World
+from bot.playground.world import Message, World
 
 
 def find_channel(world: World, request: Request) -> Channel:
@@ -17,14 +18,14 @@ def find_channel(world: World, request: Request) -> Channel:
     channel = world.channels.get(request.snowflake("channel_id"))
     if channel is None:
         raise unknown_channel()
-    if not channel.bot_permissions & Permission.VIEW_CHANNEL:
+    if not channel.root.bot_permissions & Permission.VIEW_CHANNEL:
         raise missing_access()
     return channel
 
 
 def need(channel: Channel, permission: Permission) -> None:
     """Raise unless the bot has this permission; in direct messages it has all it can have."""
-    if channel.in_guild and permission not in channel.bot_permissions:
+    if channel.guild and permission not in channel.root.bot_permissions:
         raise missing_permissions()
 
 

@@ -5,6 +5,7 @@ from bot.playground.bodies import Body
 from bot.playground.calls import Answer, Request
 from bot.playground.compose import Place
 from bot.playground.errors import Json, invalid, unknown_message
+from bot.playground.guild import User
 from bot.playground.interactions import (
     Callback,
     Interaction,
@@ -14,7 +15,7 @@ from bot.playground.interactions import (
 )
 from bot.playground.payloads import message_json
 from bot.playground.rest import Handler, Route
-from bot.playground.world import Flag, Message, MessageKind, User, World
+from bot.playground.world import Flag, Message, MessageKind, World
 
 CHOICES_LIMIT = 25
 MODAL_LIMIT = 5

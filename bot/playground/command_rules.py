@@ -29,6 +29,8 @@ class Option(IntEnum):
     ATTACHMENT = 11
 
 
+BRANCHES = {Option.SUB_COMMAND, Option.SUB_COMMAND_GROUP}
+VALUES = set(Option) - BRANCHES
 CHOICE_KINDS: dict[int, type | UnionType] = {
     Option.STRING: str,
     Option.INTEGER: int,
@@ -102,7 +104,27 @@ def _check_options(options: list[Json], path: Path) -> None:
             raise invalid(at, code, sentence)
         optional = optional or not option.get("required")
         _check_values(option, at)
-        _check_options(option.get("options") or [], at)
+        _check_nested(option, at)
+    kinds = {option["type"] for option in options}
+    if kinds & BRANCHES and not kinds <= BRANCHES:
+        code = "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID"
+        sentence = "Sub-commands and sub-command groups cannot stand beside other options"
+        raise invalid((*path, "options"), code, sentence)
+
+
+def _check_nested(option: Json, at: Path) -> None:
+    """A group holds subcommands, a subcommand holds values, and a value holds nothing."""
+    inside = option.get("options") or []
+    kind = option["type"]
+    allowed = {Option.SUB_COMMAND_GROUP: {Option.SUB_COMMAND}, Option.SUB_COMMAND: VALUES}
+    for number, child in enumerate(inside):
+        if child.get("type") not in allowed.get(kind, set()):
+            sentence = f"An option of type {child.get('type')} cannot stand in one of type {kind}"
+            raise invalid((*at, "options", number, "type"), "BASE_TYPE_CHOICES", sentence)
+    if kind == Option.SUB_COMMAND_GROUP and not inside:
+        sentence = "A sub-command group needs a sub-command"
+        raise invalid((*at, "options"), "BASE_TYPE_REQUIRED", sentence)
+    _check_options(inside, at)
 
 
 def _check_values(option: Json, at: Path) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from bot.playground.calls import Answer, Request
 from bot.playground.command_rules import Option, check_command, check_commands
 from bot.playground.errors import ApiError, Json, unknown
+from bot.playground.guild import Guild
 from bot.playground.rest import Handler, Route
-from bot.playground.world import APPLICATION_ID, GUILD_ID, World
+from bot.playground.world import APPLICATION_ID, World
 
 CREATES_PER_DAY = 200
 GLOBAL = "/applications/{application_id}/commands"
@@ -19,7 +20,7 @@ class Commands:
     """The registered commands of the bot's application."""
 
     def __init__(self) -> None:
-        self._scopes: dict[Scope, dict[int, Json]] = {"": {}, str(GUILD_ID): {}}
+        self._scopes: dict[Scope, dict[int, Json]] = {"": {}}
         self._creates: dict[Scope, list[float]] = {}
 
     def routes(self) -> list[Route]:
@@ -38,26 +39,23 @@ class Commands:
             for method, rest, handler in verbs
         ]
 
-    def find(self, name: str, kind: int = 1) -> Json | None:
-        """A command by its name; the guild's own goes before the global one."""
-        for scope in (str(GUILD_ID), ""):
-            for command in self._scopes[scope].values():
-                if command["name"] == name and command["type"] == kind:
-                    return command
-        return None
-
     def all(self) -> list[Json]:
-        """Every command that a person could use in the guild."""
+        """Every command, wherever it can be used."""
         return [command for scope in self._scopes.values() for command in scope.values()]
+
+    def known_in(self, guild: Guild | None) -> list[Json]:
+        """A guild's own commands, then the global ones."""
+        scopes = [str(guild.id), ""] if guild else [""]
+        return [command for scope in scopes for command in self._scopes.get(scope, {}).values()]
 
     def list_all(self, world: World, request: Request) -> Result:
         """All commands of one scope."""
-        return 200, list(self._scope(request).values())
+        return 200, list(self._scope(world, request).values())
 
     def overwrite(self, world: World, request: Request) -> Result:
         """Replace all commands of one scope; what keeps its name keeps its id."""
         check_commands(request.body.items)
-        scope = self._scope(request)
+        scope = self._scope(world, request)
         before = {(c["type"], c["name"]): c for c in scope.values()}
         made = [self._made(world, request, item, before) for item in request.body.items]
         scope.clear()
@@ -68,7 +66,7 @@ class Commands:
     def create(self, world: World, request: Request) -> Result:
         """Add one command, or replace the one of that name."""
         check_command(request.body.payload)
-        scope = self._scope(request)
+        scope = self._scope(world, request)
         before = {(c["type"], c["name"]): c for c in scope.values()}
         command = self._made(world, request, request.body.payload, before)
         fresh = int(command["id"]) not in scope
@@ -78,11 +76,11 @@ class Commands:
 
     def get(self, world: World, request: Request) -> Result:
         """One command."""
-        return 200, self._found(request)
+        return 200, self._found(world, request)
 
     def edit(self, world: World, request: Request) -> Result:
         """Change one command."""
-        found = self._found(request)
+        found = self._found(world, request)
         changed = found | request.body.payload
         check_command(changed)
         found.update(changed, version=str(world.snowflakes.new()))
@@ -91,23 +89,22 @@ class Commands:
 
     def delete(self, world: World, request: Request) -> Result:
         """Remove one command."""
-        del self._scope(request)[int(self._found(request)["id"])]
+        del self._scope(world, request)[int(self._found(world, request)["id"])]
         world.changes.notify()
         return 204, None
 
-    def _found(self, request: Request) -> Json:
-        command = self._scope(request).get(request.snowflake("command_id"))
+    def _found(self, world: World, request: Request) -> Json:
+        command = self._scope(world, request).get(request.snowflake("command_id"))
         if command is None:
             raise unknown("application command", 10063)
         return command
 
-    def _scope(self, request: Request) -> dict[int, Json]:
+    def _scope(self, world: World, request: Request) -> dict[int, Json]:
         if request.snowflake("application_id") != APPLICATION_ID:
             raise unknown("Application", 10002)
-        scope = self._scopes.get(request.params.get("guild_id", ""))
-        if scope is None:
+        if "guild_id" in request.params and request.snowflake("guild_id") not in world.guilds:
             raise unknown("Guild", 10004)
-        return scope
+        return self._scopes.setdefault(request.params.get("guild_id", ""), {})
 
     def _made(
         self, world: World, request: Request, given: Json, before: dict[tuple[int, str], Json]

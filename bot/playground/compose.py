@@ -6,20 +6,18 @@ from bot.playground.bodies import Body
 from bot.playground.component_json import numbered
 from bot.playground.errors import Json, invalid
 from bot.playground.files import Attachment, Upload
+from bot.playground.guild import Channel, User
 from bot.playground.mentions import KINDS, pinged
 from bot.playground.payloads import message_json
 from bot.playground.rules import Draft, check_draft
 from bot.playground.shapes import without_nulls
 from bot.playground.world import (
-    GUILD_ID,
     NO_FLAGS,
-    Channel,
     Edit,
     Flag,
     Message,
     MessageKind,
     Origin,
-    User,
     World,
     walk,
 )
@@ -92,8 +90,8 @@ def delete(world: World, message: Message) -> None:
     world.messages.pop(message.id, None)
     if not message.ephemeral:
         gone: Json = {"id": str(message.id), "channel_id": str(message.channel.id)}
-        if message.channel.in_guild:
-            gone["guild_id"] = str(GUILD_ID)
+        if message.channel.guild:
+            gone["guild_id"] = str(message.channel.guild.id)
         world.emit("MESSAGE_DELETE", gone, message.channel)
     world.touched(message)
 
@@ -101,8 +99,8 @@ def delete(world: World, message: Message) -> None:
 def event_json(world: World, message: Message) -> Json:
     """A message as the gateway tells of it."""
     made = message_json(message, world.bot)
-    if message.channel.in_guild:
-        made["guild_id"] = str(GUILD_ID)
+    if message.channel.guild:
+        made["guild_id"] = str(message.channel.guild.id)
     return made
 
 

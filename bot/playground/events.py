@@ -3,17 +3,17 @@
 from bot.playground.bodies import FILE_LIMIT
 from bot.playground.compose import event_json
 from bot.playground.errors import Json
-from bot.playground.guilds import member_json
+from bot.playground.guild_json import member_json
 from bot.playground.interactions import Interaction
 from bot.playground.payloads import GUILD_OWNER, channel_json, user_json
-from bot.playground.world import APPLICATION_ID, GUILD_ID
+from bot.playground.world import APPLICATION_ID
 
 LOCALE = "en-US"
 
 
 def interaction_json(interaction: Interaction) -> Json:
     """Everything that a bot learns about what a person asked."""
-    channel, user = interaction.channel, interaction.user
+    channel, user, guild = interaction.channel, interaction.user, interaction.channel.guild
     made: Json = {
         "id": str(interaction.id),
         "application_id": str(APPLICATION_ID),
@@ -24,17 +24,17 @@ def interaction_json(interaction: Interaction) -> Json:
         "channel": channel_json(channel),
         "channel_id": str(channel.id),
         "locale": LOCALE,
-        "app_permissions": str(int(channel.bot_permissions)),
+        "app_permissions": str(int(channel.root.bot_permissions)),
         "entitlements": [],
-        "authorizing_integration_owners": {GUILD_OWNER: str(GUILD_ID) if channel.in_guild else "0"},
+        "authorizing_integration_owners": {GUILD_OWNER: str(guild.id) if guild else "0"},
         "attachment_size_limit": FILE_LIMIT,
-        "context": 0 if channel.in_guild else 1,
+        "context": 0 if guild else 1,
     }
-    if channel.in_guild:
-        permissions = {"permissions": str(int(user.permissions))}
-        made["member"] = member_json(user) | permissions
-        made["guild_id"] = str(GUILD_ID)
-        made["guild"] = {"id": str(GUILD_ID), "locale": LOCALE, "features": []}
+    if guild:
+        permissions = {"permissions": str(int(guild.permissions(user)))}
+        made["member"] = member_json(user, guild) | permissions
+        made["guild_id"] = str(guild.id)
+        made["guild"] = {"id": str(guild.id), "locale": LOCALE, "features": []}
         made["guild_locale"] = LOCALE
     else:
         made["user"] = user_json(user)

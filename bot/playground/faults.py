@@ -10,16 +10,19 @@ class Fault:
     """What goes wrong with one request.
 
     With `after_commit` the request is carried out and only its answer is replaced; `drop` cuts the
-    connection instead of answering (half of a file is sent); `delay` (seconds) comes first. A 429
-    without `via` looks like a ban by the network in front of Discord.
+    connection instead of answering (half of a file is sent); `delay` (seconds) comes first. `code`
+    is Discord's own. A 429 without `via` looks like a ban by the network in front of Discord; its
+    `scope` is user, shared or global.
     """
 
     status: int = 0
+    code: int = 0
     after_commit: bool = False
     drop: bool = False
     delay: float = 0.0
     retry_after: float = 0.1
     via: bool = True
+    scope: str = "shared"
 
     @property
     def instead(self) -> bool:
@@ -35,10 +38,15 @@ class Fault:
             headers.pop("Via", None)
         if self.status == 429:
             headers["Retry-After"] = str(self.retry_after)
-            headers["X-RateLimit-Scope"] = "shared"
-            limited = {"message": "You are being rate limited.", "code": 0, "global": False}
+            headers["X-RateLimit-Scope"] = self.scope
+            everywhere = self.scope == "global"
+            if everywhere:
+                headers["X-RateLimit-Global"] = "true"
+            limited = {"message": "You are being rate limited.", "code": 0, "global": everywhere}
             return Response(429, limited | {"retry_after": self.retry_after}, headers)
-        return Response(self.status or 500, {"message": "A fault on demand", "code": 0}, headers)
+        return Response(
+            self.status or 500, {"message": "A fault on demand", "code": self.code}, headers
+        )
 
 
 class Faults:

@@ -8,10 +8,10 @@ from enum import IntEnum, IntFlag
 from typing import Protocol
 
 from bot.playground.errors import Json
-from bot.playground.guilds import guild_create_json
+from bot.playground.guild_json import guild_create_json
 from bot.playground.payloads import user_json
 from bot.playground.places import gateway_url
-from bot.playground.world import APPLICATION_ID, GUILD_ID, Event, World
+from bot.playground.world import APPLICATION_ID, Event, World
 
 REPLAY_LIMIT = 2_000  # events that a session keeps for a Resume
 
@@ -102,9 +102,11 @@ class Session:
 
     def wants(self, event: Event) -> bool:
         """Whether the session's intents ask for this event."""
-        if event.name == "INTERACTION_CREATE" or event.channel is None:
+        if event.name == "INTERACTION_CREATE":
             return True
-        guild = event.channel.in_guild
+        if event.channel is None:
+            return bool(self.intents & Intent.GUILDS)
+        guild = event.channel.guild
         if event.name.startswith("MESSAGE_REACTION"):
             wanted = Intent.GUILD_REACTIONS if guild else Intent.DIRECT_REACTIONS
         elif event.name.startswith("MESSAGE"):
@@ -150,7 +152,8 @@ class Gateway:
         self._sessions[session.id] = session
         session.dispatch("READY", self._ready(session, shard))
         if session.intents & Intent.GUILDS:
-            session.dispatch("GUILD_CREATE", guild_create_json(self._world))
+            for guild in self._world.guilds.values():
+                session.dispatch("GUILD_CREATE", guild_create_json(self._world, guild))
         self._world.changes.notify()
         return session
 
@@ -193,7 +196,7 @@ class Gateway:
         return {
             "v": 10,
             "user": user_json(self._world.bot) | {"mfa_enabled": False, "verified": True},
-            "guilds": [{"id": str(GUILD_ID), "unavailable": True}],
+            "guilds": [{"id": str(guild), "unavailable": True} for guild in self._world.guilds],
             "session_id": session.id,
             "resume_gateway_url": gateway_url(self._world),
             "shard": shard,
@@ -217,7 +220,7 @@ class Gateway:
         author = (data.get("author") or {}).get("id")
         hidden = author is not None and author != str(self._world.bot.id)
         mentioned = str(self._world.bot.id) in [user["id"] for user in data.get("mentions", [])]
-        private = event.channel is not None and not event.channel.in_guild
+        private = event.channel is not None and event.channel.guild is None
         if not hidden or mentioned or private or session.intents & Intent.MESSAGE_CONTENT:
             return data
         return data | {"content": "", "embeds": [], "attachments": [], "components": []}

@@ -5,14 +5,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from bot.playground.errors import ApiError, Json, NotAcknowledged
-from bot.playground.world import (
-    Channel,
-    Flag,
-    Message,
-    Origin,
-    User,
-    World,
-)
+from bot.playground.guild import Channel, User
+from bot.playground.subcommands import used_name
+from bot.playground.world import Flag, Message, Origin, World
 
 ACK_SECONDS = 3.0
 TOKEN_SECONDS = 15 * 60.0
@@ -87,7 +82,8 @@ class Interaction:
             interaction_id=self.id,
             kind=int(self.kind),
             user=self.user,
-            command=self.data.get("name"),
+            guild=self.channel.guild,
+            command=used_name(self.data) if "name" in self.data else None,
             clicked_message_id=self.message.id if self.message else None,
             response_id=self.original.id if self.original else None,
             trigger=self.trigger.origin if self.trigger else None,

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from bot.playground.errors import Json
+from bot.playground.guild import Channel
 from bot.playground.payloads import message_json, reactions_json
 from bot.playground.people import Person
-from bot.playground.world import Channel, Message
+from bot.playground.picks import TAKES, Picker
+from bot.playground.subcommands import usable
+from bot.playground.world import Message
 
 if TYPE_CHECKING:
     from bot.playground.server import Playground
@@ -74,9 +77,21 @@ class Viewer:
         return {
             "online": self._discord.online,
             "bot": self._discord.world.bot.name,
-            "commands": [c for c in self._discord.commands.all() if c["type"] == 1],
+            "commands": self._commands(),
+            "picks": self._picks(),
             "users": {str(u.id): u.name for u in self._discord.world.users.values()},
         }
+
+    def _picks(self) -> Json:
+        """What can be picked for the options of each type, by name."""
+        picker = Picker(self._discord.world, self._channel, self._person.user)
+        return {str(kind): [picked.name for picked in picker.offered(kind)] for kind in TAKES}
+
+    def _commands(self) -> list[Json]:
+        return [
+            {"name": used.name, "description": used.description, "options": used.options}
+            for used in usable(self._person.offered(self._channel))
+        ]
 
     def _shown(self, message: Message) -> Json:
         made = message_json(message, self._discord.world.bot)

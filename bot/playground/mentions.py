@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from bot.playground.errors import Json, invalid
-from bot.playground.world import User
+from bot.playground.guild import User
 
 USER = re.compile(r"<@!?(\d+)>")
 EVERYONE = re.compile(r"@(everyone|here)")

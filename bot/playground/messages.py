@@ -5,11 +5,12 @@ from bot.playground.access import find_channel, find_message, need, own
 from bot.playground.calls import Answer, Request
 from bot.playground.compose import Place
 from bot.playground.errors import ApiError, Json, invalid, unknown
+from bot.playground.guild import Channel
 from bot.playground.payloads import message_json, user_json
 from bot.playground.permissions import Permission
 from bot.playground.reactions import add_reaction, drop_reaction
 from bot.playground.rest import Route
-from bot.playground.world import Channel, Message, MessageKind, World
+from bot.playground.world import Message, MessageKind, World
 
 NONCE_WINDOW = 5 * 60  # seconds in which enforce_nonce finds the earlier message
 NONCE_LIMIT = 25

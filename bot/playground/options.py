@@ -3,14 +3,31 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from bot.playground.command_rules import Option
 from bot.playground.errors import InvalidOption, Json
 from bot.playground.files import Upload
+from bot.playground.subcommands import Usable
 
 SAFE_INTEGER = 2**53 - 1
 STRING_LIMIT = 6000
-Value = str | int | float | bool | Upload
+
+
+class Named(Protocol):
+    """A person, a channel or a role."""
+
+    @property
+    def id(self) -> int:
+        """Its id."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+
+Plain = str | int | float | bool | Upload
+Value = Plain | Named
 
 
 @dataclass
@@ -21,17 +38,17 @@ class Filled:
     uploads: dict[str, Upload] = field(default_factory=dict)
 
 
-def fill(command: Json, values: Mapping[str, Value], *, checked: bool = True) -> Filled:
-    """Fill in a command as Discord's client does.
+def fill(used: Usable, values: Mapping[str, Plain], *, checked: bool = True) -> Filled:
+    """Fill in a command's own options as Discord's client does, not yet nested.
 
     Raise InvalidOption, in words, when the client would not send it. Unchecked, values go through
     as they are: a client that is not Discord's may send anything of the right JSON type.
     """
     filled = Filled()
-    known = {option["name"]: option for option in command.get("options") or []}
+    known = {option["name"]: option for option in used.options}
     for name in values:
         if name not in known:
-            raise InvalidOption(f"/{command['name']} has no option called {name}.")
+            raise InvalidOption(f"/{used.name} has no option called {name}.")
     for name, option in known.items():
         if name in values:
             _fill_one(filled, option, values[name], checked)
@@ -40,7 +57,7 @@ def fill(command: Json, values: Mapping[str, Value], *, checked: bool = True) ->
     return filled
 
 
-def _fill_one(filled: Filled, option: Json, value: Value, checked: bool) -> None:
+def _fill_one(filled: Filled, option: Json, value: Plain, checked: bool) -> None:
     name, kind = option["name"], option["type"]
     if kind == Option.ATTACHMENT:
         if not isinstance(value, Upload):
@@ -100,13 +117,13 @@ def _number(option: Json, value: object) -> float:
     return value
 
 
-def parse_values(command: Json, texts: Mapping[str, str]) -> dict[str, Value]:
+def parse_values(options: list[Json], texts: Mapping[str, str]) -> dict[str, Plain]:
     """Typed text to values, as the client's option boxes do; raise InvalidOption in words."""
-    kinds = {option["name"]: option["type"] for option in command.get("options") or []}
+    kinds = {option["name"]: option["type"] for option in options}
     return {name: _parse(name, kinds.get(name), text) for name, text in texts.items()}
 
 
-def _parse(name: str, kind: int | None, text: str) -> Value:
+def _parse(name: str, kind: int | None, text: str) -> Plain:
     try:
         if kind == Option.INTEGER:
             return int(text)

@@ -10,18 +10,19 @@ from aiohttp import BodyPartReader, web
 from bot.playground.bodies import REQUEST_LIMIT
 from bot.playground.errors import ApiError, Json, NotAcknowledged, PlaygroundError
 from bot.playground.files import Upload
+from bot.playground.guild import Channel
 from bot.playground.interactions import Interaction
 from bot.playground.live import Viewer
-from bot.playground.options import Value, parse_values
+from bot.playground.options import Plain, parse_values
 from bot.playground.people import Person
 from bot.playground.typed import first_file_option, parse_line
-from bot.playground.world import Channel, Message
+from bot.playground.world import Message
 
 if TYPE_CHECKING:
     from bot.playground.server import Playground
 
 STATIC = Path(__file__).parent / "static"
-PEOPLE = {"Ada": False, "Ben": False, "Mod": True}
+PEOPLE = ("Ada", "Ben", "Mod", "Admin")
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 FAILED = "This interaction failed"
 POLICY = (
@@ -70,9 +71,9 @@ class Page:
 
     async def _people(self, request: web.Request) -> web.Response:
         self._check_host(request)
-        for name, moderator in PEOPLE.items():
-            self._discord.person(name, moderator=moderator)
-        channels = [c for c in self._discord.world.channels.values() if c.in_guild]
+        for name in PEOPLE:
+            self._discord.person(name, moderator=name == "Mod", admin=name == "Admin")
+        channels = [c for c in self._discord.world.channels.values() if c.guild]
         return web.json_response(
             {
                 "people": [person.name for person in self._discord.people],
@@ -113,14 +114,14 @@ class Page:
     async def _slash(
         self, person: Person, channel: Channel, text: str, uploads: list[Upload]
     ) -> Interaction:
-        typed = parse_line(self._discord.commands.all(), text)
-        values: dict[str, Value] = parse_values(typed.command, typed.texts)
-        option = first_file_option(typed.command)
+        typed = parse_line(person.offered(channel), text)
+        values: dict[str, Plain] = parse_values(typed.used.options, typed.texts)
+        option = first_file_option(typed.used.options)
         if uploads and option is None:
-            raise PlaygroundError(f"/{typed.command['name']} takes no file.")
+            raise PlaygroundError(f"/{typed.used.name} takes no file.")
         if uploads and option:
             values[option] = uploads[0]
-        return await person.invoke(typed.command["name"], values, where=channel)
+        return await person.invoke(typed.used.name, values, where=channel)
 
     async def _click(self, request: web.Request) -> web.Response:
         self._check_host(request)
@@ -162,7 +163,7 @@ class Page:
         if wanted == "dm":
             return person.dm
         for channel in self._discord.world.channels.values():
-            if str(channel.id) == wanted and channel.in_guild:
+            if str(channel.id) == wanted and person.enters(channel):
                 return channel
         raise web.HTTPNotFound(text="There is no such channel.")
 

@@ -4,16 +4,9 @@ from bot.playground.clock import iso
 from bot.playground.component_json import embed_json, shown
 from bot.playground.errors import Json
 from bot.playground.files import Attachment, dimensions
+from bot.playground.guild import Channel, User
 from bot.playground.permissions import EVERYONE
-from bot.playground.world import (
-    APPLICATION_ID,
-    GUILD_ID,
-    Channel,
-    ChannelKind,
-    Message,
-    Origin,
-    User,
-)
+from bot.playground.world import APPLICATION_ID, Message, Origin
 
 GUILD_OWNER = "0"  # in `authorizing_integration_owners`: installed to a guild
 
@@ -80,7 +73,9 @@ def origin_json(origin: Origin) -> Json:
         "id": str(origin.interaction_id),
         "type": origin.kind,
         "user": user_json(origin.user),
-        "authorizing_integration_owners": {GUILD_OWNER: str(GUILD_ID)},
+        "authorizing_integration_owners": {
+            GUILD_OWNER: str(origin.guild.id if origin.guild else 0)
+        },
     }
     if origin.response_id is not None:
         made["original_response_message_id"] = str(origin.response_id)
@@ -128,14 +123,14 @@ def message_json(message: Message, bot: User) -> Json:
 def reference_json(message: Message) -> Json:
     """A pointer to the message that another one answers."""
     made: Json = {"type": 0, "channel_id": str(message.channel.id), "message_id": str(message.id)}
-    if message.channel.in_guild:
-        made["guild_id"] = str(GUILD_ID)
+    if message.channel.guild:
+        made["guild_id"] = str(message.channel.guild.id)
     return made
 
 
 def channel_json(channel: Channel) -> Json:
     """A channel object."""
-    if channel.kind is ChannelKind.DM:
+    if channel.guild is None:
         recipients = [user_json(channel.recipient)] if channel.recipient else []
         return {
             "id": str(channel.id),
@@ -149,7 +144,7 @@ def channel_json(channel: Channel) -> Json:
         "type": int(channel.kind),
         "flags": 0,
         "last_message_id": None,
-        "guild_id": str(GUILD_ID),
+        "guild_id": str(channel.guild.id),
         "name": channel.name,
         "position": 0,
         "parent_id": None,

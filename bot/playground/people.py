@@ -10,13 +10,17 @@ from bot.playground.compose import Place
 from bot.playground.errors import Json, NoSuchButton, NotPermitted, UnknownCommand
 from bot.playground.events import interaction_json
 from bot.playground.files import Upload
+from bot.playground.guild import Channel, Guild, Role, User
 from bot.playground.interactions import About, Interaction, Interactions, Kind
-from bot.playground.options import Value, fill
+from bot.playground.options import Filled, Value, fill
 from bot.playground.payloads import attachment_json
-from bot.playground.permissions import Permission
+from bot.playground.permissions import EVERYONE, Permission, may_use
+from bot.playground.picks import Picker
 from bot.playground.reactions import add_reaction, drop_reaction
-from bot.playground.world import Channel, Message, User, World, face, walk
+from bot.playground.subcommands import Usable, find, usable
+from bot.playground.world import Message, World, face, walk
 
+SLASH, MENU = 1, 3  # command types: typed, and of a message's Apps menu
 BUTTON = 2
 LINK = 5
 
@@ -54,10 +58,22 @@ class Person:
         """Their direct messages with the bot."""
         return self._world.dm_with(self.user)
 
+    def give(self, role: Role) -> None:
+        """Get a role."""
+        self._guild_of(role).join(self.user, role)
+
+    def take(self, role: Role) -> None:
+        """Lose a role."""
+        self._guild_of(role).take(self.user, role)
+
+    def join(self, guild: Guild, *roles: Role) -> None:
+        """Become a member of another server, with roles of it."""
+        guild.join(self.user, *roles)
+
     async def slash(
         self, command: str, *, where: Channel | None = None, checked: bool = True, **values: Value
     ) -> Interaction:
-        """Use a command; raise InvalidOption when the client would not send it.
+        """Use a command by all its words; raise InvalidOption when the client would not send it.
 
         Unchecked, the values go to the bot as they are.
         """
@@ -72,33 +88,52 @@ class Person:
         checked: bool = True,
     ) -> Interaction:
         """Use a command, as `slash` does; its options may have any names."""
-        registered = self._registered(command, where or self._desk.home)
-        filled = fill(registered, values, checked=checked)
-        data = self._command_data(registered) | {"options": filled.options}
         channel = where or self._desk.home
+        self._check_enters(channel)
+        used = self._usable(command, channel)
+        picker = Picker(self._world, channel, self.user)
+        plain = picker.plain(used.options, values, checked=checked)
+        filled = fill(used, plain, checked=checked)
+        data = self._command_data(used.command) | {"options": used.nested(filled.options)}
+        resolved = picker.resolved(filled.options)
         if filled.uploads:
-            data["resolved"] = {"attachments": self._upload(data, channel, filled.uploads)}
+            resolved["attachments"] = self._upload(filled, channel)
+        if resolved:
+            data["resolved"] = resolved
         return self._ask(Kind.COMMAND, channel, data)
 
     async def use(self, command: str, message: Message) -> Interaction:
         """Use a command of a message's Apps menu."""
-        registered = self._desk.commands.find(command, kind=3)
-        if registered is None:
-            raise UnknownCommand(f"There is no message command called {command}.")
+        offered = {c["name"]: c for c in self.offered(message.channel, MENU)}
+        if command not in offered:
+            raise UnknownCommand(f"There is no message command called {command} here.")
+        registered = offered[command]
         shown = compose.event_json(self._world, message)
         data = self._command_data(registered) | {"target_id": str(message.id)}
         data["resolved"] = {"messages": {str(message.id): shown}}
         return self._ask(Kind.COMMAND, message.channel, data)
 
-    async def complete(self, command: str, option: str, text: str, **values: Value) -> Interaction:
+    async def complete(
+        self,
+        command: str,
+        option: str,
+        text: str,
+        *,
+        where: Channel | None = None,
+        **values: Value,
+    ) -> Interaction:
         """Type into an option with autocompletion; look at the interaction's `choices`."""
-        registered = self._registered(command, self._desk.home)
-        filled = fill(registered, values | {option: text}, checked=False)
+        channel = where or self._desk.home
+        self._check_enters(channel)
+        used = self._usable(command, channel)
+        picker = Picker(self._world, channel, self.user)
+        plain = picker.plain(used.options, values, checked=False)
+        filled = fill(used, plain | {option: text}, checked=False)
         for item in filled.options:
             if item["name"] == option:
                 item["focused"] = True
-        data = self._command_data(registered) | {"options": filled.options}
-        return self._ask(Kind.AUTOCOMPLETE, self._desk.home, data)
+        data = self._command_data(used.command) | {"options": used.nested(filled.options)}
+        return self._ask(Kind.AUTOCOMPLETE, channel, data)
 
     async def click(
         self, message: Message, label: str | None = None, *, custom_id: str | None = None
@@ -144,6 +179,7 @@ class Person:
 
     async def say(self, text: str, *uploads: Upload, where: Channel | None = None) -> Message:
         """Write an ordinary message."""
+        self._check_enters(where or self._desk.home)
         body = Body({"content": text}, files=dict(enumerate(uploads)))
         return compose.create(self._world, body, Place(where or self._desk.home, self.user))
 
@@ -151,24 +187,50 @@ class Person:
         """Delete one's own message; moderators, anyone's. Ephemeral ones are dismissed."""
         self._check_visible(message)
         own = message.author is self.user or message.visible_to is self.user
-        if not own and Permission.MANAGE_MESSAGES not in self.user.permissions:
+        if not own and Permission.MANAGE_MESSAGES not in self.permissions(message.channel):
             raise NotPermitted("Only its author and moderators may delete a message.")
         compose.delete(self._world, message)
 
+    def offered(self, channel: Channel, kind: int = SLASH) -> list[Json]:
+        """The commands that this person's client offers in a channel."""
+        found: dict[str, Json] = {}
+        permissions = self.permissions(channel)
+        for command in self._desk.commands.known_in(channel.guild):
+            if command["type"] == kind and _offered(command, channel, permissions):
+                found.setdefault(command["name"], command)
+        return list(found.values())
+
+    def permissions(self, channel: Channel) -> Permission:
+        """What this person may do in a channel."""
+        return channel.guild.permissions(self.user) if channel.guild else EVERYONE
+
+    def enters(self, channel: Channel) -> bool:
+        """Whether this person can look into a channel."""
+        if channel.guild:
+            return self.user in channel.guild.members
+        return channel.recipient is self.user
+
     def sees(self, message: Message) -> bool:
         """Whether this person can see a message."""
-        theirs = message.channel.recipient in (None, self.user)
-        return theirs and not message.deleted and message.visible_to in (None, self.user)
+        return (
+            self.enters(message.channel)
+            and not message.deleted
+            and message.visible_to in (None, self.user)
+        )
+
+    def _guild_of(self, role: Role) -> Guild:
+        return next(guild for guild in self._world.guilds.values() if role in guild.roles)
+
+    def _check_enters(self, channel: Channel) -> None:
+        if not self.enters(channel):
+            raise NotPermitted(f"{self.name} cannot enter #{channel.name}.")
 
     def _check_visible(self, message: Message) -> None:
         if not self.sees(message):
             raise NotPermitted(f"{self.name} does not see that message.")
 
-    def _registered(self, name: str, channel: Channel) -> Json:
-        command = self._desk.commands.find(name)
-        if command is None or not _offered(command, channel):
-            raise UnknownCommand(f"There is no command called /{name} here.")
-        return command
+    def _usable(self, words: str, channel: Channel) -> Usable:
+        return find(usable(self.offered(channel)), words)
 
     def _command_data(self, command: Json) -> Json:
         data: Json = {"id": command["id"], "name": command["name"], "type": command["type"]}
@@ -176,12 +238,12 @@ class Person:
             data["guild_id"] = command["guild_id"]
         return data
 
-    def _upload(self, data: Json, channel: Channel, uploads: Mapping[str, Upload]) -> Json:
+    def _upload(self, filled: Filled, channel: Channel) -> Json:
         resolved: Json = {}
-        for option in data["options"]:
-            if option["name"] in uploads:
+        for option in filled.options:
+            if option["name"] in filled.uploads:
                 stored = self._world.cdn.store(
-                    uploads[option["name"]],
+                    filled.uploads[option["name"]],
                     id=self._world.snowflakes.new(),
                     channel_id=channel.id,
                     ephemeral=True,
@@ -192,18 +254,21 @@ class Person:
         return resolved
 
     def _ask(self, kind: Kind, channel: Channel, data: Json, about: About = None) -> Interaction:
+        self._check_enters(channel)
         interaction = self._desk.interactions.open(kind, self.user, channel, data, about)
         self._world.emit("INTERACTION_CREATE", interaction_json(interaction), channel)
         self._world.changes.notify()
         return interaction
 
 
-def _offered(command: Json, channel: Channel) -> bool:
-    if command["nsfw"] and not channel.nsfw:
+def _offered(command: Json, channel: Channel, permissions: Permission) -> bool:
+    """Whether a client shows a command there to somebody with these permissions."""
+    if command["nsfw"] and not channel.root.nsfw:
         return False
     contexts = command["contexts"]
-    if channel.in_guild:
-        return contexts is None or 0 in contexts
+    if channel.guild:
+        here = contexts is None or 0 in contexts
+        return here and may_use(permissions, command["default_member_permissions"])
     return "guild_id" not in command and (
         command["dm_permission"] if contexts is None else 1 in contexts
     )

@@ -3,10 +3,11 @@
 from bot.playground.access import find_channel
 from bot.playground.calls import Answer, Request
 from bot.playground.errors import ApiError, Json, invalid, unknown
-from bot.playground.guilds import guild_json, member_json, roles_json
+from bot.playground.guild import Guild, User
+from bot.playground.guild_json import guild_json, member_json, role_json
 from bot.playground.payloads import channel_json, user_json
 from bot.playground.rest import Route
-from bot.playground.world import APPLICATION_ID, GUILD_ID, OWNER_ID, User, World
+from bot.playground.world import APPLICATION_ID, OWNER_ID, World
 
 Result = tuple[int, Answer]
 
@@ -36,7 +37,7 @@ def application(world: World, request: Request) -> Result:
         "interactions_endpoint_url": None,
         "role_connections_verification_url": None,
         "owner": user_json(owner),
-        "approximate_guild_count": 1,
+        "approximate_guild_count": len(world.guilds),
         "approximate_user_install_count": 0,
         "approximate_user_authorization_count": 0,
         "explicit_content_filter": 0,
@@ -81,27 +82,27 @@ def open_dm(world: World, request: Request) -> Result:
 
 
 def get_guild(world: World, request: Request) -> Result:
-    """The guild."""
-    _check_guild(request)
-    return 200, guild_json()
+    """A guild."""
+    return 200, guild_json(_guild(world, request))
 
 
 def get_channels(world: World, request: Request) -> Result:
-    """The guild's channels."""
-    _check_guild(request)
-    return 200, [channel_json(c) for c in world.channels.values() if c.in_guild]
+    """A guild's channels, without threads."""
+    return 200, [channel_json(c) for c in _guild(world, request).channels if not c.parent]
 
 
 def get_roles(world: World, request: Request) -> Result:
-    """The guild's roles."""
-    _check_guild(request)
-    return 200, [role for role in roles_json()]
+    """A guild's roles."""
+    guild = _guild(world, request)
+    return 200, [role_json(role, guild) for role in guild.roles]
 
 
 def get_member(world: World, request: Request) -> Result:
-    """A member of the guild."""
-    _check_guild(request)
-    return 200, member_json(_user(world, request))
+    """A member of a guild."""
+    guild, user = _guild(world, request), _user(world, request)
+    if user not in guild.members:
+        raise unknown("Member", 10007)
+    return 200, member_json(user, guild)
 
 
 def get_channel(world: World, request: Request) -> Result:
@@ -116,9 +117,11 @@ def _user(world: World, request: Request) -> User:
     return user
 
 
-def _check_guild(request: Request) -> None:
-    if request.snowflake("guild_id") != GUILD_ID:
+def _guild(world: World, request: Request) -> Guild:
+    guild = world.guilds.get(request.snowflake("guild_id"))
+    if guild is None:
         raise unknown("Guild", 10004)
+    return guild
 
 
 ROUTES = [

@@ -1,9 +1,10 @@
 """Reactions on messages, whoever adds them."""
 
 from bot.playground.errors import ApiError, Json, unknown
-from bot.playground.guilds import member_json
+from bot.playground.guild import User
+from bot.playground.guild_json import member_json
 from bot.playground.payloads import emoji_json
-from bot.playground.world import GUILD_ID, Message, User, World
+from bot.playground.world import Message, World
 
 KINDS_LIMIT = 20  # different emoji on one message
 
@@ -18,8 +19,8 @@ def add_reaction(world: World, message: Message, emoji: str, user: User) -> None
         raise ApiError(400, 30010, "Maximum number of reactions reached (20)", violation=True)
     message.reactions[emoji] = [*users, user]
     event = _event(message, emoji, user) | {"message_author_id": str(message.author.id)}
-    if message.channel.in_guild:
-        event["member"] = member_json(user)
+    if message.channel.guild:
+        event["member"] = member_json(user, message.channel.guild)
     world.emit("MESSAGE_REACTION_ADD", event, message.channel)
     world.touched(message)
 
@@ -45,8 +46,8 @@ def _event(message: Message, emoji: str, user: User) -> Json:
         "burst": False,
         "type": 0,
     }
-    if message.channel.in_guild:
-        made["guild_id"] = str(GUILD_ID)
+    if message.channel.guild:
+        made["guild_id"] = str(message.channel.guild.id)
     return made
 
 

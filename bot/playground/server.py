@@ -9,6 +9,7 @@ from typing import Self
 from aiohttp import web
 from yarl import URL
 
+from bot.playground import building
 from bot.playground.callbacks import Callbacks
 from bot.playground.calls import Request
 from bot.playground.clock import Clock
@@ -16,14 +17,16 @@ from bot.playground.commands import Commands
 from bot.playground.errors import PlaygroundError, TimedOut
 from bot.playground.faults import Faults
 from bot.playground.gateway import Gateway
+from bot.playground.guild import Channel, Guild, Role
 from bot.playground.interactions import Interactions
 from bot.playground.messages import ROUTES as MESSAGE_ROUTES
 from bot.playground.page import Page
 from bot.playground.people import Desk, Person
+from bot.playground.permissions import NOTHING, Permission
 from bot.playground.places import ROUTES as PLACE_ROUTES
 from bot.playground.rest import PREFIX, Api, Observer
 from bot.playground.sockets import Sockets
-from bot.playground.world import APPLICATION_ID, GUILD_ID, Channel, Message, World
+from bot.playground.world import APPLICATION_ID, GUILD_ID, Message, World
 
 TOKEN = f"{base64.b64encode(str(APPLICATION_ID).encode()).decode().rstrip('=')}.local.playground"
 
@@ -130,12 +133,34 @@ class Playground:
         """Everyone who has been here."""
         return list(self._people.values())
 
-    def person(self, name: str, *, moderator: bool = False) -> Person:
-        """The member of that name, new when there is none yet."""
+    def person(self, name: str, *, moderator: bool = False, admin: bool = False) -> Person:
+        """The member of that name, new when there is none yet.
+
+        Moderators may manage messages; admins may manage the server, too.
+        """
         if name not in self._people:
             desk = Desk(self.world, self.interactions, self.commands, self.channel)
-            self._people[name] = Person(self.world.add_user(name, moderator=moderator), desk)
-        return self._people[name]
+            self._people[name] = Person(self.world.add_user(name), desk)
+        person = self._people[name]
+        if moderator:
+            person.give(self.world.home.moderators)
+        if admin:
+            person.give(self.world.home.admins)
+        return person
+
+    def add_guild(self, name: str) -> Guild:
+        """Another server, which the bot joins; people are in it once they `join`."""
+        return building.add_guild(self.world, name)
+
+    def add_channel(self, name: str, guild: Guild | None = None, *, nsfw: bool = False) -> Channel:
+        """Another text channel, by default of the first server."""
+        return building.add_channel(self.world, name, guild or self.world.home, nsfw=nsfw)
+
+    def add_role(
+        self, name: str, permissions: Permission = NOTHING, guild: Guild | None = None
+    ) -> Role:
+        """A role, by default of the first server; people `give` it to themselves."""
+        return building.add_role(self.world, name, permissions, guild or self.world.home)
 
     def messages(
         self, channel: Channel | None = None, *, to: Person | None = None

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from bot.playground.command_rules import Option
 from bot.playground.errors import Json, UnknownCommand
+from bot.playground.subcommands import Usable, usable
 
 
 @dataclass(frozen=True)
 class Typed:
-    """A registered command and the text given for each option."""
+    """A command that can be used, and the text given for each option."""
 
-    command: Json
+    used: Usable
     texts: dict[str, str]
 
 
@@ -21,23 +22,30 @@ def parse_line(commands: Iterable[Json], line: str) -> Typed:
 
     Text before the first "option:" belongs to the command's first text option.
     """
-    name, _, rest = line.strip().removeprefix("/").partition(" ")
-    offered = {command["name"]: command for command in commands if command["type"] == 1}
-    command = offered.get(name)
-    if command is None:
-        known = ", ".join(f"/{offer}" for offer in offered)
-        raise UnknownCommand(f"There is no command /{name[:40]}. There is: {known or 'none yet'}.")
-    options = command.get("options") or []
-    names = "|".join(re.escape(option["name"]) for option in options) or "(?!)"
+    words = line.strip().removeprefix("/").strip()
+    used, rest = _begun(usable(c for c in commands if c["type"] == 1), words)
+    names = "|".join(re.escape(option["name"]) for option in used.options) or "(?!)"
     pieces = re.split(rf"(?:^|\s)({names}):\s*", rest)
     texts = dict(zip(pieces[1::2], (piece.strip() for piece in pieces[2::2]), strict=True))
-    first = next((o["name"] for o in options if o["type"] == Option.STRING), None)
+    first = next((o["name"] for o in used.options if o["type"] == Option.STRING), None)
     if pieces[0].strip() and first:
         texts.setdefault(first, pieces[0].strip())
-    return Typed(command, texts)
+    return Typed(used, texts)
 
 
-def first_file_option(command: Json) -> str | None:
+def _begun(offered: list[Usable], line: str) -> tuple[Usable, str]:
+    """The command that a line begins with, and what comes after it."""
+    for known in offered:
+        pattern = r"\s+".join(map(re.escape, known.name.split()))
+        if begun := re.match(rf"{pattern}(?!\S)", line):
+            return known, line[begun.end() :]
+    name = line.partition(" ")[0]
+    near = [known for known in offered if known.name.startswith(f"{name} ")]
+    there = ", ".join(f"/{known.name}" for known in near or offered)
+    wrong = " ".join(line.split()[:2]) if near else name
+    raise UnknownCommand(f"There is no command /{wrong[:40]}. There is: {there or 'none yet'}.")
+
+
+def first_file_option(options: list[Json]) -> str | None:
     """The option that an attached file goes to."""
-    options = command.get("options") or []
     return next((o["name"] for o in options if o["type"] == Option.ATTACHMENT), None)

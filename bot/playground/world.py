@@ -1,4 +1,4 @@
-"""What exists in the local Discord: one guild, its channels, people, messages and events."""
+"""What exists in the local Discord: guilds, channels, people, messages and events."""
 
 from collections import deque
 from collections.abc import Callable
@@ -9,7 +9,8 @@ from bot.playground.cdn import Cdn
 from bot.playground.clock import Changes, Clock
 from bot.playground.errors import Json
 from bot.playground.files import Attachment
-from bot.playground.permissions import EVERYONE, MODERATOR, Permission
+from bot.playground.guild import Channel, Guild, Role, User, found
+from bot.playground.permissions import Permission
 from bot.playground.snowflake import Snowflakes
 
 # Fixed, so that a token once printed stays good and commands keep their home over a restart.
@@ -18,15 +19,10 @@ GUILD_ID = 1_100_000_000_000_000_002
 MODERATOR_ROLE_ID = 1_100_000_000_000_000_003
 BOT_ROLE_ID = 1_100_000_000_000_000_004
 OWNER_ID = 1_100_000_000_000_000_005
+ADMIN_ROLE_ID = 1_100_000_000_000_000_006
+HOME_IDS = (GUILD_ID, MODERATOR_ROLE_ID, ADMIN_ROLE_ID, BOT_ROLE_ID)
 MESSAGES_KEPT = 2_000
 BROUGHT_KEPT = 50  # files of commands
-
-
-class ChannelKind(IntEnum):
-    """The channel types that the playground has."""
-
-    TEXT = 0
-    DM = 1
 
 
 class MessageKind(IntEnum):
@@ -51,39 +47,6 @@ class Flag(IntFlag):
 NO_FLAGS = Flag(0)
 
 
-@dataclass(eq=False)
-class User:
-    """A person or the bot."""
-
-    id: int
-    name: str
-    bot: bool = False
-    moderator: bool = False
-    closed_dms: bool = False
-
-    @property
-    def permissions(self) -> Permission:
-        """What this member may do in the guild."""
-        return MODERATOR if self.moderator else EVERYONE
-
-
-@dataclass(eq=False)
-class Channel:
-    """A text channel of the guild, or the direct messages of one person with the bot."""
-
-    id: int
-    name: str
-    kind: ChannelKind = ChannelKind.TEXT
-    nsfw: bool = False
-    recipient: User | None = None
-    bot_permissions: Permission = EVERYONE
-
-    @property
-    def in_guild(self) -> bool:
-        """Whether this is a channel of the guild."""
-        return self.kind is ChannelKind.TEXT
-
-
 @dataclass(frozen=True)
 class Edit:
     """One state that a message went through."""
@@ -100,6 +63,7 @@ class Origin:
     interaction_id: int
     kind: int
     user: User
+    guild: Guild | None
     command: str | None
     clicked_message_id: int | None
     response_id: int | None
@@ -172,22 +136,42 @@ class World:
         self.cdn = Cdn(self.clock)
         self.bot = User(APPLICATION_ID, "Imagine", bot=True)
         self.users: dict[int, User] = {self.bot.id: self.bot}
+        self.home = found("Playground", iter(HOME_IDS))
+        self.home.join(self.bot, self.home.applications)
+        self.guilds: dict[int, Guild] = {self.home.id: self.home}
         self.channels: dict[int, Channel] = {}
         self.messages: dict[int, Message] = {}
         self.event_listeners: list[Callable[[Event], None]] = []
         self.watchers: list[Callable[[Message], None]] = []
         self._brought: deque[Attachment] = deque()
 
-    def add_channel(self, name: str, *, nsfw: bool = False) -> Channel:
-        """A new text channel."""
-        channel = Channel(self.snowflakes.new(), name, nsfw=nsfw)
+    def add_guild(self, name: str) -> Guild:
+        """A new guild, with the bot in it and one channel."""
+        guild = found(name, iter(self.snowflakes.new, None))
+        guild.join(self.bot, guild.applications)
+        self.guilds[guild.id] = guild
+        self.add_channel("general", guild)
+        return guild
+
+    def add_channel(self, name: str, guild: Guild | None = None, *, nsfw: bool = False) -> Channel:
+        """A new text channel, by default at home."""
+        guild = guild or self.home
+        channel = Channel(self.snowflakes.new(), name, guild, nsfw=nsfw)
+        guild.channels.append(channel)
         self.channels[channel.id] = channel
         return channel
 
-    def add_user(self, name: str, *, moderator: bool) -> User:
-        """A new member of the guild."""
-        user = User(self.snowflakes.new(), name, moderator=moderator)
+    def add_role(self, name: str, permissions: Permission, guild: Guild | None = None) -> Role:
+        """A new role, below all others but @everyone."""
+        role = Role(self.snowflakes.new(), name, permissions)
+        (guild or self.home).roles.insert(1, role)
+        return role
+
+    def add_user(self, name: str) -> User:
+        """A new person, who is a member at home."""
+        user = User(self.snowflakes.new(), name)
         self.users[user.id] = user
+        self.home.join(user)
         return user
 
     def dm_with(self, user: User) -> Channel:
@@ -195,7 +179,7 @@ class World:
         for channel in self.channels.values():
             if channel.recipient is user:
                 return channel
-        channel = Channel(self.snowflakes.new(), user.name, ChannelKind.DM, recipient=user)
+        channel = Channel(self.snowflakes.new(), user.name, recipient=user)
         self.channels[channel.id] = channel
         return channel
 

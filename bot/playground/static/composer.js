@@ -9,6 +9,7 @@ export class Composer {
     this.form = form;
     this.send = send;
     this.commands = [];
+    this.picks = {};
     this.file = null;
     this.text = form.querySelector("#text");
     this.hints = form.querySelector("#hints");
@@ -51,8 +52,9 @@ export class Composer {
     }
   }
 
-  offer(commands) {
+  offer(commands, picks) {
     this.commands = commands;
+    this.picks = picks;
     this.changed();
   }
 
@@ -110,15 +112,12 @@ export class Composer {
 
   suggestions() {
     const typed = this.text.value;
-    const match = /^\/(\S*)(\s?)/.exec(typed);
-    if (!match) return [];
-    if (match[2]) {
-      const command = this.commands.find((known) => known.name === match[1]);
-      return command ? this.optionChips(command) : [];
-    }
+    if (!typed.startsWith("/")) return [];
+    const command = this.commands.find(({ name }) => typed.startsWith(`/${name} `));
+    if (command) return this.optionChips(command);
     return this.commands
-      .filter((command) => command.name.startsWith(match[1]))
-      .map((command) => this.commandChip(command));
+      .filter(({ name }) => name.startsWith(typed.slice(1)))
+      .map((known) => this.commandChip(known));
   }
 
   commandChip(command) {
@@ -135,12 +134,18 @@ export class Composer {
     const names = options.map((option) => option.name).join("|");
     const current = [...typed.matchAll(new RegExp(`(?:^|\\s)(${names}):`, "g"))].at(-1)?.[1];
     const open = options.find((option) => option.name === current);
-    const choices = /:\s*\S*$/.test(typed) ? (open?.choices ?? []).slice(0, CHIP_CHOICES) : [];
+    const choices = /:\s*\S*$/.test(typed) ? this.choicesOf(open).slice(0, CHIP_CHOICES) : [];
     if (choices.length) return choices.map((choice) => this.choiceChip(choice));
     const first = options.find((option) => option.type === 3)?.name;
     return options
       .filter((option) => option.name !== first && !typed.includes(` ${option.name}:`))
       .map((option) => this.optionChip(option));
+  }
+
+  choicesOf(option) {
+    if (option?.type === 5) return [{ name: "true" }, { name: "false" }];
+    const picks = this.picks[option?.type]?.map((name) => ({ name }));
+    return picks ?? option?.choices ?? [];
   }
 
   choiceChip(choice) {

@@ -55,7 +55,7 @@ function watch() {
 }
 
 function about(data) {
-  composer.offer(data.commands);
+  composer.offer(data.commands, data.picks);
   messages.rename(data.users);
   status(data.online, data.online ? `${data.bot} is here` : "Waiting for the bot…");
 }

@@ -1,26 +1,21 @@
-"""The one guild of the playground as JSON: members, roles, the guild itself."""
+"""Guilds as JSON: members, roles, the guild itself."""
 
 from bot.playground.clock import iso
 from bot.playground.errors import Json
+from bot.playground.guild import Guild, Role, User
 from bot.playground.payloads import channel_json, user_json
-from bot.playground.permissions import EVERYONE, MODERATOR
 from bot.playground.snowflake import moment
-from bot.playground.world import BOT_ROLE_ID, GUILD_ID, MODERATOR_ROLE_ID, OWNER_ID, User, World
-
-GUILD_NAME = "Playground"
+from bot.playground.world import OWNER_ID, World
 
 
-def member_json(user: User) -> Json:
+def member_json(user: User, guild: Guild) -> Json:
     """A guild member, with their user."""
-    roles = [MODERATOR_ROLE_ID] if user.moderator else []
-    if user.bot:
-        roles.append(BOT_ROLE_ID)
     return {
         "user": user_json(user),
         "nick": None,
         "avatar": None,
         "banner": None,
-        "roles": [str(role) for role in roles],
+        "roles": [str(role.id) for role in guild.roles_of(user)],
         "joined_at": iso(moment(user.id)),
         "premium_since": None,
         "communication_disabled_until": None,
@@ -31,17 +26,17 @@ def member_json(user: User) -> Json:
     }
 
 
-def role_json(id: int, name: str, permissions: int, position: int, *, managed: bool) -> Json:
-    """A role of the guild."""
+def role_json(role: Role, guild: Guild) -> Json:
+    """A role of a guild."""
     return {
-        "id": str(id),
-        "name": name,
-        "permissions": str(permissions),
-        "position": position,
+        "id": str(role.id),
+        "name": role.name,
+        "permissions": str(int(role.permissions)),
+        "position": guild.roles.index(role),
         "color": 0,
         "colors": {"primary_color": 0, "secondary_color": None, "tertiary_color": None},
         "hoist": False,
-        "managed": managed,
+        "managed": role.managed,
         "mentionable": False,
         "icon": None,
         "unicode_emoji": None,
@@ -49,20 +44,11 @@ def role_json(id: int, name: str, permissions: int, position: int, *, managed: b
     }
 
 
-def roles_json() -> list[Json]:
-    """The guild's roles: everyone, moderators, and the bot's own."""
-    return [
-        role_json(GUILD_ID, "@everyone", EVERYONE, 0, managed=False),
-        role_json(MODERATOR_ROLE_ID, "Moderators", MODERATOR, 1, managed=False),
-        role_json(BOT_ROLE_ID, "Imagine", EVERYONE, 2, managed=True),
-    ]
-
-
-def guild_json() -> Json:
-    """The guild as the REST API shows it."""
+def guild_json(guild: Guild) -> Json:
+    """A guild as the REST API shows it."""
     return {
-        "id": str(GUILD_ID),
-        "name": GUILD_NAME,
+        "id": str(guild.id),
+        "name": guild.name,
         "icon": None,
         "description": None,
         "home_header": None,
@@ -80,7 +66,7 @@ def guild_json() -> Json:
         "widget_enabled": False,
         "widget_channel_id": None,
         "verification_level": 0,
-        "roles": roles_json(),
+        "roles": [role_json(role, guild) for role in guild.roles],
         "default_message_notifications": 1,
         "mfa_level": 0,
         "explicit_content_filter": 0,
@@ -105,16 +91,15 @@ def guild_json() -> Json:
     }
 
 
-def guild_create_json(world: World) -> Json:
-    """The guild as the gateway introduces it."""
-    channels = [c for c in world.channels.values() if c.in_guild]
-    return guild_json() | {
+def guild_create_json(world: World, guild: Guild) -> Json:
+    """A guild as the gateway introduces it."""
+    return guild_json(guild) | {
         "joined_at": iso(moment(world.bot.id)),
         "large": False,
         "unavailable": False,
-        "member_count": len(world.users),
-        "members": [member_json(world.bot)],
-        "channels": [channel_json(channel) for channel in channels],
+        "member_count": len(guild.members),
+        "members": [member_json(world.bot, guild)],
+        "channels": [channel_json(channel) for channel in guild.channels if not channel.parent],
         "threads": [],
         "presences": [],
         "voice_states": [],

@@ -1,0 +1,110 @@
+"""A bot that dies, or whose engine dies, at a chosen moment: `python -m tests.dying_bot`.
+
+It is the whole bot. The file that IMAGINE_FUSE names says "MOMENT VICTIM" for the next death; it
+is burnt by it.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import psutil
+
+from bot.__main__ import main
+from bot.archive import Archive
+from bot.engine_link import EngineLink
+from bot.features import answers
+from bot.ledger import Ledger
+from bot.mailbox import Draft, Mailbox
+from engine.contract import Stepped
+
+FUSE: Final = Path(os.environ.get("IMAGINE_FUSE", "fuse"))
+MOMENTS: Final = (
+    "accepted",
+    "acknowledged",
+    "claimed",
+    "painting",
+    "written",
+    "committed",
+    "sent",
+    "answered",
+)
+_sending = False
+
+
+def reached(moment: str) -> None:
+    """Die here, if this is the moment."""
+    if not FUSE.exists() or FUSE.read_text().split()[0] != moment:
+        return
+    _, victim = FUSE.read_text().split()
+    FUSE.unlink()
+    if victim == "bot":
+        os.kill(os.getpid(), signal.SIGKILL)
+    for engine in psutil.Process().children():
+        engine.kill()
+
+
+def after(owner: object, name: str, moment: str) -> None:
+    """The moment is when this coroutine function has come back with something."""
+    act: Callable[..., Any] = getattr(owner, name)
+
+    async def acting(*args: object, **options: object) -> object:
+        came = await act(*args, **options)
+        if came:
+            reached(moment)
+        return came
+
+    setattr(owner, name, acting)
+
+
+def arm() -> None:
+    """Put a fuse into each place."""
+    after(Ledger, "add", "accepted")
+    after(answers, "acknowledge", "acknowledged")
+    after(Ledger, "claim", "claimed")
+    after(Ledger, "finish", "committed")
+    pass_on, save, put = EngineLink._pass_on, Archive.save_picture, Mailbox.put
+    start = aiohttp.ClientResponse.start
+
+    def passing_on(self: EngineLink, event: Any) -> None:  # noqa: ANN401 - any event
+        pass_on(self, event)
+        if isinstance(event, Stepped) and event.step > 1:
+            reached("painting")
+
+    def saving(self: Archive, *args: Any) -> str:  # noqa: ANN401 - as it is
+        path = save(self, *args)
+        reached("written")
+        return path
+
+    async def putting(self: Mailbox, *args: Any, **options: Any) -> int:  # noqa: ANN401 - as it is
+        global _sending
+        draft: Draft = args[1]
+        _sending = (
+            draft.view is not None and bool(draft.uploads) and "Painting" not in draft.content
+        )
+        message = await put(self, *args, **options)
+        if _sending:
+            reached("answered")
+        return message
+
+    async def starting(self: aiohttp.ClientResponse, *args: Any) -> Any:  # noqa: ANN401 - as it is
+        if _sending and self.method == "PATCH":
+            reached("sent")
+        return await start(self, *args)
+
+    for owner, name, act in (
+        (EngineLink, "_pass_on", passing_on),
+        (Archive, "save_picture", saving),
+        (Mailbox, "put", putting),
+        (aiohttp.ClientResponse, "start", starting),
+    ):
+        setattr(owner, name, act)
+
+
+if __name__ == "__main__":
+    arm()
+    sys.exit(main())
