@@ -7,7 +7,14 @@ import discord
 from discord import app_commands
 
 from bot.desk import Desk
-from bot.features import answers, buttons, imagine, reactions
+from bot.features import (
+    admin,
+    answers,
+    buttons,
+    imagine,
+    nsfw,  # noqa: F401 # adds its command to the group of admin
+    reactions,
+)
 
 READY_SECONDS: Final = 0.05
 """How long to wait for one more guild before saying that all are known; nothing depends on it."""
@@ -39,6 +46,7 @@ class Client(discord.Client):
         self.tree = app_commands.CommandTree(self)
         self.tree.error(answers.explain)
         self.tree.add_command(imagine.command)
+        self.tree.add_command(admin.group)
         self.add_dynamic_items(*buttons.items)
 
     async def setup_hook(self) -> None:

@@ -4,7 +4,9 @@ import msgspec
 
 from bot.archive import Archive
 from bot.ledger import Ledger
+from bot.ledger.nsfw import NsfwLevels
 from bot.studio import Studio
+from bot.whereabouts import Whereabouts
 
 
 class Desk(msgspec.Struct, frozen=True):
@@ -13,3 +15,5 @@ class Desk(msgspec.Struct, frozen=True):
     studio: Studio
     ledger: Ledger
     archive: Archive
+    whereabouts: Whereabouts
+    levels: NsfwLevels

@@ -28,12 +28,14 @@ from bot.engine_process import launched
 from bot.errors import CannotStart
 from bot.exits import Exit
 from bot.ledger import Ledger
+from bot.ledger.nsfw import NsfwLevels
 from bot.mailbox import UNREACHABLE, Mailbox
 from bot.playground import Playground, PlaygroundError
 from bot.policy import LIMITS, Limits
 from bot.settings import DISCORD, Settings
 from bot.studio import Studio
 from bot.tasks import Stopped, together, unless
+from bot.whereabouts import Whereabouts
 
 DATABASE: Final = "imagine.db"
 GRACE_SECONDS: Final = 7.0
@@ -117,9 +119,11 @@ def _studio(
 ) -> Studio:
     archive = Archive(data)
     archive.tidy()
-    delivery = Delivery(Mailbox(client), ledger, archive, clock=time.time)
+    levels = NsfwLevels(ledger)
+    whereabouts = Whereabouts(client, levels)
+    delivery = Delivery(Mailbox(client), ledger, archive, whereabouts, clock=time.time)
     studio = Studio(ledger, link, archive, downloads, delivery, limits=limits)
-    client.desk = Desk(studio, ledger, archive)
+    client.desk = Desk(studio, ledger, archive, whereabouts, levels)
     return studio
 
 
