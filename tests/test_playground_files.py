@@ -3,12 +3,37 @@
 import io
 
 import aiohttp
+import discord
 import pytest
 from PIL import Image
 
 from bot.playground import Fault, Playground, Upload
 from bot.playground.images import size_of
-from tests.playground_bot import png
+from tests.playground_bot import Easel, channel_of, file, png
+from tests.playground_http import Http
+
+
+async def test_hidden_files_say_so(here: Playground, bot: Easel) -> None:
+    """A name that begins with SPOILER_, or the request's flag, makes a spoiler of a file."""
+    channel = channel_of(bot, here)
+    hidden = discord.File(io.BytesIO(png()), "a.png", spoiler=True)
+    sent = await channel.send(files=[hidden, file("b.png")])
+    assert [(a.filename, a.flags.spoiler) for a in sent.attachments] == [
+        ("SPOILER_a.png", True),
+        ("b.png", False),
+    ]
+    assert [a.spoiler for a in here.messages()[0].attachments] == [True, False]
+    await sent.edit(attachments=[sent.attachments[0]])
+    assert [a.spoiler for a in here.messages()[0].attachments] == [True]
+
+
+async def test_the_flag_of_a_request_hides_a_file(here: Playground, http: Http) -> None:
+    """`is_spoiler` hides a file of any name; it is true or false."""
+    entry: dict[str, object] = {"id": "0", "is_spoiler": True}
+    _, made = await http.post({"attachments": [entry]}, [png()])
+    assert made["attachments"][0]["flags"] == 1 << 3
+    status, _ = await http.post({"attachments": [entry | {"is_spoiler": "yes"}]}, [png()])
+    assert status == 400
 
 
 def encoded(kind: str, **more: object) -> bytes:

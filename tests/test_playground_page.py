@@ -1,5 +1,6 @@
 """The web page of the local Discord, in a real browser and by bare requests."""
 
+import io
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from playwright.async_api import Browser, Page, expect
 
 from bot.playground import Playground
 from tests.browser import chromium, needs_browser
-from tests.playground_bot import Easel, easel, png
+from tests.playground_bot import Easel, channel_of, easel, png
 
 HOSTILE = '<img src=x onerror="document.title=1"> **b** ||s|| <@1> [x](javascript:1) `c` \u202e'
 admin = app_commands.Group(name="admin", description="For those who manage")
@@ -32,6 +33,48 @@ async def add(interaction: discord.Interaction, word: str) -> None:
     await interaction.response.send_message(f"added {word}")
 
 
+@app_commands.command(name="guard", description="For admins")
+@app_commands.default_permissions(manage_guild=True)
+async def guard(interaction: discord.Interaction, channel: discord.TextChannel) -> None:
+    """Say what was guarded."""
+    await interaction.response.send_message(f"guarded {channel.name}")
+
+
+class Complaint(discord.ui.Modal, title="Report"):
+    """A text and a choice."""
+
+    why: discord.ui.Label["Complaint"] = discord.ui.Label(
+        text="Why",
+        description="In your words",
+        component=discord.ui.TextInput(
+            custom_id="why",
+            style=discord.TextStyle.paragraph,
+            min_length=5,
+            max_length=300,
+        ),
+    )
+    level: discord.ui.Label["Complaint"] = discord.ui.Label(
+        text="How bad",
+        component=discord.ui.Select(
+            custom_id="level",
+            options=[discord.SelectOption(label="Rather"), discord.SelectOption(label="Very")],
+        ),
+    )
+
+    async def on_submit(self, interaction: discord.Interaction) -> None:
+        """Say what was filled in."""
+        why, level = self.why.component, self.level.component
+        assert isinstance(why, discord.ui.TextInput)
+        assert isinstance(level, discord.ui.Select)
+        await interaction.response.send_message(f"{why.value}, {level.values[0].lower()}")
+
+
+@app_commands.context_menu(name="Report")
+async def report(interaction: discord.Interaction, message: discord.Message) -> None:
+    """Ask why."""
+    await interaction.response.send_modal(Complaint(custom_id="report"))
+
+
 @pytest_asyncio.fixture(loop_scope="module")
 async def here() -> AsyncIterator[Playground]:
     """A local Discord on any free port."""
@@ -42,7 +85,7 @@ async def here() -> AsyncIterator[Playground]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def bot(here: Playground) -> AsyncIterator[Easel]:
     """A bot that is online."""
-    async with easel(here, admin) as online:
+    async with easel(here, admin, guard, report) as online:
         yield online
 
 
@@ -181,6 +224,90 @@ async def test_people_and_channels_are_apart(here: Playground, bot: Easel, page:
 
 
 @needs_browser
+async def test_threads_stand_below_their_channel(here: Playground, bot: Easel, page: Page) -> None:
+    """A new thread appears at once; what is said there stays there. Servers have headings."""
+    await expect(page.locator("#status")).to_have_text("Imagine is here")
+    thread = here.add_thread(here.channel, "sketches")
+    await expect(page.locator("#channels button")).to_have_text(
+        ["# general", "⤷ sketches", "# after-dark", "✉ Direct messages"]
+    )
+    await page.get_by_role("button", name="⤷ sketches").click()
+    await page.locator("#text").fill("/imagine a boat")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".message .content")).to_contain_text("a boat")
+    assert len(here.messages(thread)) == 1
+    here.person("Ada").join(here.add_guild("Other"))
+    await expect(page.locator("#channels h2")).to_have_text(["Playground", "Other"])
+
+
+@needs_browser
+async def test_commands_are_offered_to_those_who_may(
+    here: Playground, bot: Easel, page: Page
+) -> None:
+    """Only admins see what is theirs; channels are picked by name, of the right kind."""
+    await expect(page.locator("#status")).to_have_text("Imagine is here")
+    here.add_thread(here.channel, "sketches")
+    await page.locator("#text").fill("/gu")
+    await expect(page.locator("#hints button")).to_have_count(0)
+    await page.get_by_role("radio", name="Admin").click()
+    await page.locator("#text").fill("/gu")
+    await page.locator("#hints .command").click()
+    await page.get_by_role("button", name="channel").click()
+    await expect(page.locator("#hints button")).to_have_text(["general", "after-dark"])
+    await page.locator("#hints").get_by_role("button", name="after-dark").click()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".message .content")).to_have_text("guarded after-dark")
+
+
+@needs_browser
+async def test_options_complete_themselves(here: Playground, bot: Easel, page: Page) -> None:
+    """What the bot offers for a half-typed option is chosen by a click."""
+    await expect(page.locator("#status")).to_have_text("Imagine is here")
+    await page.locator("#text").press_sequentially("/describe st")
+    await expect(page.locator("#hints .choice")).to_have_text(["Starter", "Stable"])
+    await page.get_by_role("button", name="Stable").click()
+    await expect(page.locator("#text")).to_have_value("/describe model:stable ")
+    await expect(page.locator("#hints .choice")).to_have_count(0)
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".message .content")).to_contain_text("stable: which size?")
+
+
+@needs_browser
+async def test_the_apps_menu_and_its_form(here: Playground, bot: Easel, page: Page) -> None:
+    """A message's menu lists the message commands; a form is filled in, or says what it takes."""
+    await here.person("Ben").say("a red house")
+    message = page.locator(".message").first
+    await message.get_by_label("Apps").click()
+    await expect(message.locator(".apps button")).to_have_text(["Show recipe", "Report"])
+    await message.get_by_role("button", name="Show recipe").click()
+    await expect(page.locator(".message.ephemeral")).to_contain_text("of: a red house")
+    await message.get_by_label("Apps").click()
+    await message.get_by_role("button", name="Report").click()
+    form = page.locator("#form")
+    await expect(form.locator("h2")).to_have_text("Report")
+    await form.get_by_role("button", name="Submit").click()
+    await expect(form.locator(".failed")).to_contain_text("Why takes 5 to 300 characters")
+    await form.get_by_label("Why").fill("it is red")
+    await form.get_by_label("How bad").select_option("Very")
+    await form.get_by_role("button", name="Submit").click()
+    await expect(form).to_be_hidden()
+    await expect(page.locator(".message").last).to_contain_text("it is red, very")
+
+
+@needs_browser
+async def test_spoilers_are_blurred_until_clicked(here: Playground, bot: Easel, page: Page) -> None:
+    """The first click shows the picture, the second opens it."""
+    await channel_of(bot, here).send(file=discord.File(io.BytesIO(png()), "SPOILER_a.png"))
+    shown = page.locator(".picture")
+    await expect(shown).to_have_class("picture veiled")
+    await shown.click()
+    await expect(shown).to_have_class("picture")
+    await expect(page.locator("#viewer")).to_be_hidden()
+    await shown.click()
+    await expect(page.locator("#viewer img")).to_be_visible()
+
+
+@needs_browser
 async def test_hostile_text_stays_text(here: Playground, page: Page) -> None:
     """Markup is never markup: tags are shown, links with odd schemes are no links."""
     await here.person("Ada").say(HOSTILE)
@@ -218,7 +345,7 @@ async def test_bad_requests_are_refused_not_crashed(here: Playground) -> None:
     """Nonsense to the page's own addresses gets an answer below 500."""
     own = {"X-Playground": "1"}
     async with aiohttp.ClientSession(headers=own) as session:
-        for name in ("send", "click", "react", "dismiss"):
+        for name in ("send", "click", "use", "submit", "complete", "react", "dismiss"):
             for body in (b"", b"{", b"[]", b'{"as": "Nobody", "message": "x"}', b"\xff"):
                 async with session.post(f"{here.url}/playground/{name}", data=body) as answer:
                     assert answer.status < 500

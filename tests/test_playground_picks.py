@@ -109,6 +109,7 @@ async def test_names_ids_and_mentions_pick_too(here: Playground, bot: Easel) -> 
     [
         ({"who": "Nobody"}, "who takes a person, not “Nobody”"),
         ({"channel": "nowhere"}, "channel takes a channel of this server"),
+        ({"who": True}, "who takes a person, not “True”"),
         ({"role": "Ada"}, "role takes a role of this server"),
     ],
 )
@@ -126,9 +127,12 @@ async def test_what_is_not_there_cannot_be_picked(
 
 async def test_a_thread_is_no_text_channel(here: Playground, bot: Easel) -> None:
     """An option that names channel types takes only those."""
-    dm = here.person("Ada").dm
+    thread = here.add_thread(here.channel, "sketches")
+    admin = here.person("Admin", admin=True)
+    with pytest.raises(InvalidOption, match="channel takes no channel like #sketches"):
+        await admin.slash("admin pick", channel=thread)
     with pytest.raises(InvalidOption, match="a channel of this server"):
-        await here.person("Admin", admin=True).slash("admin pick", channel=dm)
+        await admin.slash("admin pick", channel=admin.dm)
 
 
 async def test_a_person_who_is_no_member_is_a_user(here: Playground, bot: Easel) -> None:

@@ -29,6 +29,12 @@ def need(channel: Channel, permission: Permission) -> None:
         raise missing_permissions()
 
 
+def need_speech(channel: Channel) -> None:
+    """Raise unless the bot may write there; threads have a permission of their own for it."""
+    thread = channel.parent is not None
+    need(channel, Permission.SEND_MESSAGES_IN_THREADS if thread else Permission.SEND_MESSAGES)
+
+
 def find_message(world: World, request: Request) -> Message:
     """The message in the path. Ephemeral ones are not to be found by their channel."""
     channel = find_channel(world, request)

@@ -1,6 +1,7 @@
-"""Make guilds, channels and roles while bots look on, and tell them of it."""
+"""Make guilds, channels, threads and roles while bots look on, and tell them of it."""
 
-from bot.playground.guild import Channel, Guild, Role
+from bot.playground.errors import PlaygroundError
+from bot.playground.guild import Channel, Guild, Role, User
 from bot.playground.guild_json import guild_create_json, role_json
 from bot.playground.payloads import channel_json
 from bot.playground.permissions import Permission
@@ -19,6 +20,15 @@ def add_channel(world: World, name: str, guild: Guild, *, nsfw: bool) -> Channel
     channel = world.add_channel(name, guild, nsfw=nsfw)
     world.emit("CHANNEL_CREATE", channel_json(channel), channel)
     return channel
+
+
+def add_thread(world: World, parent: Channel, name: str, starter: User | None) -> Channel:
+    """A public thread, or a PlaygroundError where there can be none."""
+    if parent.guild is None or parent.parent is not None:
+        raise PlaygroundError("A thread stands in a text channel of a server.")
+    thread = world.add_thread(parent, name, starter)
+    world.emit("THREAD_CREATE", channel_json(thread) | {"newly_created": True}, thread)
+    return thread
 
 
 def add_role(world: World, name: str, permissions: Permission, guild: Guild) -> Role:

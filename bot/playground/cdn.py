@@ -12,7 +12,7 @@ from yarl import URL
 
 from bot.playground.clock import Clock
 from bot.playground.faults import Fault, Faults
-from bot.playground.files import Attachment, Upload, clean_name
+from bot.playground.files import SPOILER, Attachment, Upload, clean_name
 
 LINGERING = 32  # removed files that can still be fetched, as from Discord's caches
 LIFETIME = 24 * 3600  # seconds that a signed address stays good
@@ -42,6 +42,7 @@ class Cdn:
             signer=self,
             description=upload.description,
             ephemeral=ephemeral,
+            spoiler=upload.spoiler or upload.filename.startswith(SPOILER),
         )
         self._files[id] = attachment
         return attachment

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from bot.playground.calls import Answer, Request
 from bot.playground.command_rules import Option, check_command, check_commands
 from bot.playground.errors import ApiError, Json, unknown
-from bot.playground.guild import Guild
+from bot.playground.guild import Channel, Guild
+from bot.playground.permissions import Permission, may_use
 from bot.playground.rest import Handler, Route
 from bot.playground.world import APPLICATION_ID, World
 
@@ -127,6 +128,19 @@ class Commands:
             message = "Max number of daily application command creates has been reached (200)"
             raise ApiError(400, 30034, message, violation=True)
         self._creates[scope] = [*recent, world.clock.now()]
+
+
+def is_offered(command: Json, channel: Channel, permissions: Permission) -> bool:
+    """Whether a client shows a command there to somebody with these permissions."""
+    if command["nsfw"] and not channel.root.nsfw:
+        return False
+    contexts = command["contexts"]
+    if channel.guild:
+        here = contexts is None or 0 in contexts
+        return here and may_use(permissions, command["default_member_permissions"])
+    return "guild_id" not in command and (
+        command["dm_permission"] if contexts is None else 1 in contexts
+    )
 
 
 def command_json(given: Json, kind: int) -> Json:

@@ -64,6 +64,7 @@ def create(world: World, body: Body, place: Place) -> Message:
 def publish(world: World, message: Message) -> None:
     """Show a new message to its channel."""
     world.keep(message)
+    message.channel.posted += not message.ephemeral
     _remember(world, message)
     if not message.ephemeral:
         world.emit("MESSAGE_CREATE", event_json(world, message), message.channel)
@@ -191,7 +192,8 @@ def _files(message: Message, body: Body) -> tuple[list[Attachment], list[Upload]
 
 def _described(upload: Upload, entry: Json) -> Upload:
     name = entry.get("filename") or upload.filename
-    return Upload(name, upload.data, upload.content_type, entry.get("description"))
+    spoiler = bool(entry.get("is_spoiler"))
+    return Upload(name, upload.data, upload.content_type, entry.get("description"), spoiler)
 
 
 def _remember(world: World, message: Message) -> None:

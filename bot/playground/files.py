@@ -14,6 +14,10 @@ class Upload:
     data: bytes = field(repr=False)
     content_type: str | None = None
     description: str | None = None
+    spoiler: bool = False
+
+
+SPOILER = "SPOILER_"  # what the name of a hidden file begins with
 
 
 class Signer(Protocol):
@@ -35,6 +39,7 @@ class Attachment:
     signer: Signer = field(repr=False)
     description: str | None = None
     ephemeral: bool = False
+    spoiler: bool = False
 
     @property
     def url(self) -> str:

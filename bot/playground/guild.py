@@ -45,6 +45,8 @@ class Channel:
     nsfw: bool = False
     recipient: User | None = None
     parent: "Channel | None" = None
+    starter: User | None = None
+    posted: int = 0
     bot_permissions: Permission = EVERYONE
 
     @property
@@ -72,7 +74,7 @@ class Guild:
     applications: Role
     roles: list[Role]
     channels: list[Channel] = field(default_factory=list)
-    _members: dict[User, list[Role]] = field(default_factory=dict)
+    _members: dict[User, list[Role]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def channel(self) -> Channel:

@@ -143,6 +143,10 @@ class Interactions:
             del self._by_token[next(iter(self._by_token))]
         return interaction
 
+    def find(self, id: int) -> Interaction | None:
+        """The interaction of that id."""
+        return next((one for one in self._by_token.values() if one.id == id), None)
+
     def to_answer(self, id: int, token: str) -> Interaction:
         """The interaction that a callback is for; each takes exactly one, in time."""
         interaction = self._by_token.get(token)

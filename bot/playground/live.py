@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from bot.playground.errors import Json
-from bot.playground.guild import Channel
+from bot.playground.guild import Channel, Guild
 from bot.playground.payloads import message_json, reactions_json
-from bot.playground.people import Person
-from bot.playground.picks import TAKES, Picker
+from bot.playground.people import MENU, Person
+from bot.playground.picks import TAKES, Picked, Picker
 from bot.playground.subcommands import usable
-from bot.playground.world import Message
+from bot.playground.world import Message, World
 
 if TYPE_CHECKING:
     from bot.playground.server import Playground
@@ -78,6 +78,8 @@ class Viewer:
             "online": self._discord.online,
             "bot": self._discord.world.bot.name,
             "commands": self._commands(),
+            "channels": places(self._discord.world, self._person),
+            "menu": [command["name"] for command in self._person.offered(self._channel, MENU)],
             "picks": self._picks(),
             "users": {str(u.id): u.name for u in self._discord.world.users.values()},
         }
@@ -85,7 +87,7 @@ class Viewer:
     def _picks(self) -> Json:
         """What can be picked for the options of each type, by name."""
         picker = Picker(self._discord.world, self._channel, self._person.user)
-        return {str(kind): [picked.name for picked in picker.offered(kind)] for kind in TAKES}
+        return {str(kind): [_pick(p) for p in picker.offered(kind)] for kind in TAKES}
 
     def _commands(self) -> list[Json]:
         return [
@@ -106,3 +108,24 @@ class Viewer:
             about = message.reference
             made["reply"] = {"name": about.author.name, "content": about.content[:120]}
         return made
+
+
+def places(world: World, person: Person) -> list[Json]:
+    """The channels that a person sees, each followed by its threads; more servers by name."""
+    guilds = [guild for guild in world.guilds.values() if person.user in guild.members]
+    return [
+        _place(channel, guild if len(guilds) > 1 else None)
+        for guild in guilds
+        for channel in sorted(guild.channels, key=lambda c: (c.root.id, c.id))
+    ]
+
+
+def _place(channel: Channel, guild: Guild | None) -> Json:
+    server = guild.name if guild else ""
+    thread = channel.parent is not None
+    return {"id": str(channel.id), "name": channel.name, "thread": thread, "server": server}
+
+
+def _pick(picked: Picked) -> Json:
+    made: Json = {"name": picked.name}
+    return made | {"kind": picked.kind} if isinstance(picked, Channel) else made

@@ -1,7 +1,7 @@
 """REST: messages of channels, and their reactions."""
 
 from bot.playground import compose
-from bot.playground.access import find_channel, find_message, need, own
+from bot.playground.access import find_channel, find_message, need, need_speech, own
 from bot.playground.calls import Answer, Request
 from bot.playground.compose import Place
 from bot.playground.errors import ApiError, Json, invalid, unknown
@@ -24,7 +24,7 @@ Result = tuple[int, Answer]
 def create_message(world: World, request: Request) -> Result:
     """Post a message; the same nonce again (enforced) answers with the message it made."""
     channel = find_channel(world, request)
-    need(channel, Permission.SEND_MESSAGES)
+    need_speech(channel)
     if request.body.files:
         need(channel, Permission.ATTACH_FILES)
     if channel.recipient and channel.recipient.closed_dms:
@@ -156,7 +156,7 @@ def clear_reactions(world: World, request: Request) -> Result:
 
 def typing(world: World, request: Request) -> Result:
     """Show that the bot is typing; the playground does not."""
-    need(find_channel(world, request), Permission.SEND_MESSAGES)
+    need_speech(find_channel(world, request))
     return 204, None
 
 

@@ -1,19 +1,19 @@
 """The web page of the playground: its files, its live stream, and what people do on it."""
 
-import json
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aiohttp import BodyPartReader, web
+from aiohttp import web
 
-from bot.playground.bodies import REQUEST_LIMIT
 from bot.playground.errors import ApiError, Json, NotAcknowledged, PlaygroundError
 from bot.playground.files import Upload
 from bot.playground.guild import Channel
 from bot.playground.interactions import Interaction
-from bot.playground.live import Viewer
+from bot.playground.live import Viewer, places
 from bot.playground.options import Plain, parse_values
+from bot.playground.page_forms import read_form, read_json
 from bot.playground.people import Person
 from bot.playground.typed import first_file_option, parse_line
 from bot.playground.world import Message
@@ -21,6 +21,8 @@ from bot.playground.world import Message
 if TYPE_CHECKING:
     from bot.playground.server import Playground
 
+Act = Callable[[Person, Json], Awaitable[web.Response]]
+Handler = Callable[[web.Request], Awaitable[web.Response]]
 STATIC = Path(__file__).parent / "static"
 PEOPLE = ("Ada", "Ben", "Mod", "Admin")
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
@@ -46,9 +48,16 @@ class Page:
         app.router.add_get("/playground/people", self._people)
         app.router.add_get("/playground/live", self._live)
         app.router.add_post("/playground/send", self._send)
-        app.router.add_post("/playground/click", self._click)
-        app.router.add_post("/playground/react", self._react)
-        app.router.add_post("/playground/dismiss", self._dismiss)
+        actions: dict[str, Act] = {
+            "click": self._click,
+            "use": self._use,
+            "submit": self._submit,
+            "complete": self._complete,
+            "react": self._react,
+            "dismiss": self._dismiss,
+        }
+        for name, act in actions.items():
+            app.router.add_post(f"/playground/{name}", self._acting(act))
 
     def close(self) -> None:
         """End all live streams."""
@@ -73,11 +82,10 @@ class Page:
         self._check_host(request)
         for name in PEOPLE:
             self._discord.person(name, moderator=name == "Mod", admin=name == "Admin")
-        channels = [c for c in self._discord.world.channels.values() if c.guild]
         return web.json_response(
             {
                 "people": [person.name for person in self._discord.people],
-                "channels": [{"id": str(c.id), "name": c.name} for c in channels],
+                "channels": places(self._discord.world, self._discord.people[0]),
             }
         )
 
@@ -99,7 +107,7 @@ class Page:
     async def _send(self, request: web.Request) -> web.Response:
         self._check_host(request)
         try:
-            fields, uploads = await _read_form(request)
+            fields, uploads = await read_form(request)
             person = self._person(fields.get("as"))
             channel = self._channel(person, fields.get("channel"))
             text = fields.get("text", "")
@@ -123,34 +131,52 @@ class Page:
             values[option] = uploads[0]
         return await person.invoke(typed.used.name, values, where=channel)
 
-    async def _click(self, request: web.Request) -> web.Response:
-        self._check_host(request)
-        try:
-            asked = await _read_json(request)
-            person, message = self._person(asked.get("as")), self._message(asked)
-            interaction = await person.click(message, custom_id=str(asked.get("custom_id")))
-        except (PlaygroundError, ApiError) as error:
-            return _refused(str(error))
+    def _acting(self, act: Act) -> Handler:
+        """Answers a JSON request of the page by letting its person act."""
+
+        async def handle(request: web.Request) -> web.Response:
+            self._check_host(request)
+            try:
+                asked = await read_json(request)
+                return await act(self._person(asked.get("as")), asked)
+            except (PlaygroundError, ApiError) as error:
+                return _refused(str(error))
+
+        return handle
+
+    async def _click(self, person: Person, asked: Json) -> web.Response:
+        message = self._message(asked)
+        interaction = await person.click(message, custom_id=str(asked.get("custom_id")))
         return await _awaited(interaction, FAILED)
 
-    async def _react(self, request: web.Request) -> web.Response:
-        self._check_host(request)
-        try:
-            asked = await _read_json(request)
-            person, message = self._person(asked.get("as")), self._message(asked)
-            act = person.react if asked.get("on") else person.unreact
-            await act(message, str(asked.get("emoji")))
-        except (PlaygroundError, ApiError) as error:
-            return _refused(str(error))
+    async def _use(self, person: Person, asked: Json) -> web.Response:
+        interaction = await person.use(str(asked.get("command")), self._message(asked))
+        return await _awaited(interaction, FAILED)
+
+    async def _submit(self, person: Person, asked: Json) -> web.Response:
+        values = asked.get("values")
+        opened = self._interaction(asked)
+        interaction = await person.submit(opened, values if isinstance(values, dict) else {})
+        return await _awaited(interaction, "Something went wrong. Try again.")
+
+    async def _complete(self, person: Person, asked: Json) -> web.Response:
+        channel = self._channel(person, str(asked.get("channel")))
+        typed = parse_line(person.offered(channel), str(asked.get("text")))
+        option = str(asked.get("option"))
+        text = typed.texts.pop(option, "")
+        others = parse_values(typed.used.options, typed.texts)
+        name = typed.used.name
+        interaction = await person.complete(name, option, text, where=channel, others=others)
+        await interaction.acknowledged()
+        return web.json_response({"choices": interaction.choices or []})
+
+    async def _react(self, person: Person, asked: Json) -> web.Response:
+        act = person.react if asked.get("on") else person.unreact
+        await act(self._message(asked), str(asked.get("emoji")))
         return _done()
 
-    async def _dismiss(self, request: web.Request) -> web.Response:
-        self._check_host(request)
-        try:
-            asked = await _read_json(request)
-            await self._person(asked.get("as")).delete(self._message(asked))
-        except (PlaygroundError, ApiError) as error:
-            return _refused(str(error))
+    async def _dismiss(self, person: Person, asked: Json) -> web.Response:
+        await person.delete(self._message(asked))
         return _done()
 
     def _person(self, name: str | None) -> Person:
@@ -167,6 +193,13 @@ class Page:
                 return channel
         raise web.HTTPNotFound(text="There is no such channel.")
 
+    def _interaction(self, asked: Json) -> Interaction:
+        wanted = str(asked.get("interaction"))
+        found = self._discord.interactions.find(int(wanted) if wanted.isdecimal() else 0)
+        if found is None:
+            raise PlaygroundError("That form is no longer open.")
+        return found
+
     def _message(self, asked: Json) -> Message:
         wanted = str(asked.get("message"))
         message = self._discord.world.messages.get(int(wanted) if wanted.isdecimal() else 0)
@@ -175,42 +208,13 @@ class Page:
         return message
 
 
-async def _read_json(request: web.Request) -> Json:
-    try:
-        asked = json.loads(await request.read())
-    except ValueError:
-        raise web.HTTPBadRequest(text="That is not JSON.") from None
-    if not isinstance(asked, dict):
-        raise web.HTTPBadRequest(text="That is not a JSON object.")
-    return asked
-
-
-async def _read_form(request: web.Request) -> tuple[dict[str, str], list[Upload]]:
-    if not request.content_type.startswith("multipart/"):
-        raise web.HTTPBadRequest(text="A form is expected.")
-    fields: dict[str, str] = {}
-    uploads: list[Upload] = []
-    async for part in await request.multipart():
-        if not isinstance(part, BodyPartReader):
-            raise web.HTTPBadRequest(text="A form has no forms inside.")
-        data = bytearray()
-        while chunk := await part.read_chunk():
-            data += chunk
-            if len(data) > REQUEST_LIMIT:
-                raise PlaygroundError("That file is too large: Discord takes at most 25 MiB.")
-        if part.filename:
-            kind = part.headers.get("Content-Type")
-            uploads.append(Upload(part.filename, bytes(data), kind))
-        else:
-            fields[part.name or ""] = data.decode(errors="replace")
-    return fields, uploads
-
-
 async def _awaited(interaction: Interaction, otherwise: str) -> web.Response:
     try:
         await interaction.acknowledged()
     except NotAcknowledged:
         return _refused(otherwise)
+    if interaction.modal is not None:
+        return web.json_response({"form": interaction.modal, "interaction": str(interaction.id)})
     return _done()
 
 

@@ -4,10 +4,12 @@ from bot.playground.clock import iso
 from bot.playground.component_json import embed_json, shown
 from bot.playground.errors import Json
 from bot.playground.files import Attachment, dimensions
-from bot.playground.guild import Channel, User
+from bot.playground.guild import Channel, Guild, User
 from bot.playground.permissions import EVERYONE
-from bot.playground.world import APPLICATION_ID, Message, Origin
+from bot.playground.snowflake import moment
+from bot.playground.world import APPLICATION_ID, OWNER_ID, Message, Origin
 
+IS_SPOILER = 1 << 3  # attachment flag
 GUILD_OWNER = "0"  # in `authorizing_integration_owners`: installed to a guild
 
 
@@ -42,6 +44,8 @@ def attachment_json(attachment: Attachment) -> Json:
         made["width"], made["height"] = size
     if attachment.description is not None:
         made["description"] = attachment.description
+    if attachment.spoiler:
+        made["flags"] = IS_SPOILER
     if attachment.ephemeral:
         made["ephemeral"] = True
     return made
@@ -139,6 +143,8 @@ def channel_json(channel: Channel) -> Json:
             "last_message_id": None,
             "recipients": recipients,
         }
+    if channel.parent:
+        return thread_json(channel, channel.guild, channel.parent)
     return {
         "id": str(channel.id),
         "type": int(channel.kind),
@@ -152,6 +158,32 @@ def channel_json(channel: Channel) -> Json:
         "nsfw": channel.nsfw,
         "rate_limit_per_user": 0,
         "permission_overwrites": overwrites_json(channel),
+    }
+
+
+def thread_json(thread: Channel, guild: Guild, parent: Channel) -> Json:
+    """A public thread. What it inherits, its age restriction too, clients look up at its parent."""
+    started = iso(moment(thread.id))
+    return {
+        "id": str(thread.id),
+        "type": int(thread.kind),
+        "flags": 0,
+        "last_message_id": None,
+        "guild_id": str(guild.id),
+        "name": thread.name,
+        "parent_id": str(parent.id),
+        "owner_id": str(thread.starter.id if thread.starter else OWNER_ID),
+        "rate_limit_per_user": 0,
+        "message_count": thread.posted,
+        "member_count": 1,
+        "total_message_sent": thread.posted,
+        "thread_metadata": {
+            "archived": False,
+            "archive_timestamp": started,
+            "auto_archive_duration": 1440,
+            "locked": False,
+            "create_timestamp": started,
+        },
     }
 
 

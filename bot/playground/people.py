@@ -5,16 +5,17 @@ from dataclasses import dataclass
 
 from bot.playground import compose
 from bot.playground.bodies import Body
-from bot.playground.commands import Commands
+from bot.playground.commands import Commands, is_offered
 from bot.playground.compose import Place
 from bot.playground.errors import Json, NoSuchButton, NotPermitted, UnknownCommand
 from bot.playground.events import interaction_json
 from bot.playground.files import Upload
+from bot.playground.forms import Answer, submitted
 from bot.playground.guild import Channel, Guild, Role, User
 from bot.playground.interactions import About, Interaction, Interactions, Kind
 from bot.playground.options import Filled, Value, fill
 from bot.playground.payloads import attachment_json
-from bot.playground.permissions import EVERYONE, Permission, may_use
+from bot.playground.permissions import EVERYONE, Permission
 from bot.playground.picks import Picker
 from bot.playground.reactions import add_reaction, drop_reaction
 from bot.playground.subcommands import Usable, find, usable
@@ -104,6 +105,7 @@ class Person:
 
     async def use(self, command: str, message: Message) -> Interaction:
         """Use a command of a message's Apps menu."""
+        self._check_visible(message)
         offered = {c["name"]: c for c in self.offered(message.channel, MENU)}
         if command not in offered:
             raise UnknownCommand(f"There is no message command called {command} here.")
@@ -120,14 +122,18 @@ class Person:
         text: str,
         *,
         where: Channel | None = None,
+        others: Mapping[str, Value] | None = None,
         **values: Value,
     ) -> Interaction:
-        """Type into an option with autocompletion; look at the interaction's `choices`."""
+        """Type into an option with autocompletion; look at the interaction's `choices`.
+
+        The other options that are filled in already come by name or in `others`.
+        """
         channel = where or self._desk.home
         self._check_enters(channel)
         used = self._usable(command, channel)
         picker = Picker(self._world, channel, self.user)
-        plain = picker.plain(used.options, values, checked=False)
+        plain = picker.plain(used.options, {**(others or {}), **values}, checked=False)
         filled = fill(used, plain | {option: text}, checked=False)
         for item in filled.options:
             if item["name"] == option:
@@ -158,11 +164,11 @@ class Person:
                 return self._ask(Kind.COMPONENT, message.channel, data, message)
         raise NoSuchButton(f"The message has no menu with the id {custom_id}.")
 
-    async def submit(self, asked: Interaction, values: Mapping[str, str]) -> Interaction:
-        """Fill in and send the form that an interaction was answered with."""
-        if asked.modal is None:
+    async def submit(self, asked: Interaction, values: Mapping[str, Answer]) -> Interaction:
+        """Fill in and send the form that an interaction was answered with, by custom ids."""
+        if asked.modal is None or asked.user is not self.user:
             raise NoSuchButton("There is no form to fill in.")
-        rows = [_answered(row, values) for row in asked.modal["components"]]
+        rows = submitted(asked.modal, values)
         data = {"custom_id": asked.modal["custom_id"], "components": rows}
         return self._ask(Kind.MODAL, asked.channel, data, asked)
 
@@ -196,7 +202,7 @@ class Person:
         found: dict[str, Json] = {}
         permissions = self.permissions(channel)
         for command in self._desk.commands.known_in(channel.guild):
-            if command["type"] == kind and _offered(command, channel, permissions):
+            if command["type"] == kind and is_offered(command, channel, permissions):
                 found.setdefault(command["name"], command)
         return list(found.values())
 
@@ -261,19 +267,6 @@ class Person:
         return interaction
 
 
-def _offered(command: Json, channel: Channel, permissions: Permission) -> bool:
-    """Whether a client shows a command there to somebody with these permissions."""
-    if command["nsfw"] and not channel.root.nsfw:
-        return False
-    contexts = command["contexts"]
-    if channel.guild:
-        here = contexts is None or 0 in contexts
-        return here and may_use(permissions, command["default_member_permissions"])
-    return "guild_id" not in command and (
-        command["dm_permission"] if contexts is None else 1 in contexts
-    )
-
-
 def _button(message: Message, label: str | None, custom_id: str | None) -> Json:
     for part in walk(message.components):
         if part["type"] != BUTTON or part.get("style") == LINK:
@@ -286,18 +279,3 @@ def _button(message: Message, label: str | None, custom_id: str | None) -> Json:
             return part
     there = ", ".join(message.buttons) or "none"
     raise NoSuchButton(f"There is no button {label or custom_id}; the buttons are: {there}.")
-
-
-def _answered(row: Json, values: Mapping[str, str]) -> Json:
-    """A row or label of a form, with the text that a person typed into it."""
-
-    def field(given: Json) -> Json:
-        kept = {"type": given["type"], "id": given.get("id", 0), "custom_id": given["custom_id"]}
-        return kept | {"value": values.get(given["custom_id"], given.get("value") or "")}
-
-    made: Json = {"type": row["type"], "id": row.get("id", 0)}
-    if "component" in row:
-        made["component"] = field(row["component"])
-    if "components" in row:
-        made["components"] = [field(child) for child in row["components"]]
-    return made

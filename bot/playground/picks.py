@@ -8,7 +8,7 @@ from bot.playground.errors import InvalidOption, Json
 from bot.playground.files import Upload
 from bot.playground.guild import Channel, Guild, Role, User
 from bot.playground.guild_json import member_json, role_json
-from bot.playground.options import Named, Plain, Value
+from bot.playground.options import Plain, Value
 from bot.playground.payloads import channel_json, user_json
 from bot.playground.world import World
 
@@ -28,7 +28,6 @@ class Picker:
 
     def __init__(self, world: World, channel: Channel, person: User) -> None:
         self._world = world
-        self._channel = channel
         self._guild = channel.guild
         self._person = person
 
@@ -40,9 +39,9 @@ class Picker:
         made: dict[str, Plain] = {}
         for name, value in values.items():
             option = known.get(name)
-            if option and option["type"] in TAKES and not isinstance(value, Upload | bool | float):
+            if option and option["type"] in TAKES and not isinstance(value, Upload):
                 made[name] = self._id(option, value, checked=checked)
-            elif isinstance(value, str | int | float | Upload):
+            elif isinstance(value, Plain):
                 made[name] = value
             else:
                 raise InvalidOption(f"The option {name} takes nothing that is picked.")
@@ -78,8 +77,8 @@ class Picker:
         everybody = kind in (Option.USER, Option.MENTIONABLE)
         return self.offered(kind) + (list(self._world.users.values()) if everybody else [])
 
-    def _id(self, option: Json, value: Named | str | int, *, checked: bool) -> str:
-        wanted = value if isinstance(value, str) else str(_id_of(value))
+    def _id(self, option: Json, value: Value, *, checked: bool) -> str:
+        wanted = str(value if isinstance(value, Plain) else value.id)
         if match := MENTION.fullmatch(wanted):
             wanted = match[1]
         name = wanted.strip().removeprefix("@").removeprefix("#").lower()
@@ -119,10 +118,6 @@ def _partial(channel: Channel, guild: Guild, reader: User) -> Json:
         "permissions": str(int(guild.permissions(reader))),
         "app_permissions": str(int(channel.root.bot_permissions)),
     }
-
-
-def _id_of(value: Named | int) -> int:
-    return value if isinstance(value, int) else value.id
 
 
 def _check_kind(option: Json, picked: Picked, *, checked: bool) -> None:

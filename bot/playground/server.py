@@ -156,6 +156,10 @@ class Playground:
         """Another text channel, by default of the first server."""
         return building.add_channel(self.world, name, guild or self.world.home, nsfw=nsfw)
 
+    def add_thread(self, parent: Channel, name: str, by: Person | None = None) -> Channel:
+        """A public thread in a text channel, started by somebody or by the server's owner."""
+        return building.add_thread(self.world, parent, name, by.user if by else None)
+
     def add_role(
         self, name: str, permissions: Permission = NOTHING, guild: Guild | None = None
     ) -> Role:

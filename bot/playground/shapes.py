@@ -20,6 +20,7 @@ TEXTS = {"content", "custom_id", "description", "filename", "label", "name", "ti
 INTEGERS = {"flags", "style", "type"}
 SNOWFLAKES = {"id", "message_id", "channel_id", "guild_id", "recipient_id"}
 SNOWFLAKE_LISTS = {"users", "roles"}
+BOOLEANS = {"is_spoiler"}
 NUMBERS = {"min_value", "max_value"}
 DEEPEST = 32
 
@@ -64,6 +65,8 @@ def _fits(key: str, value: object) -> bool:
         return isinstance(value, str)
     if key in INTEGERS:
         return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53
+    if key in BOOLEANS:
+        return isinstance(value, bool)
     if key == "value":
         return isinstance(value, str | int | float)
     if key in NUMBERS:

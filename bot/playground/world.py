@@ -161,6 +161,14 @@ class World:
         self.channels[channel.id] = channel
         return channel
 
+    def add_thread(self, parent: Channel, name: str, starter: User | None) -> Channel:
+        """A new public thread in a channel of a guild."""
+        thread = Channel(self.snowflakes.new(), name, parent.guild, parent=parent, starter=starter)
+        if parent.guild:
+            parent.guild.channels.append(thread)
+        self.channels[thread.id] = thread
+        return thread
+
     def add_role(self, name: str, permissions: Permission, guild: Guild | None = None) -> Role:
         """A new role, below all others but @everyone."""
         role = Role(self.snowflakes.new(), name, permissions)

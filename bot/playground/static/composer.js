@@ -3,11 +3,14 @@
 import { element } from "./markdown.js";
 
 const CHIP_CHOICES = 25;
+const PAUSE_MS = 200;
 
 export class Composer {
-  constructor(form, send) {
+  constructor(form, send, complete) {
     this.form = form;
     this.send = send;
+    this.complete = complete;
+    this.completed = { typed: null, choices: [] };
     this.commands = [];
     this.picks = {};
     this.file = null;
@@ -131,28 +134,44 @@ export class Composer {
   optionChips(command) {
     const options = command.options ?? [];
     const typed = this.text.value;
-    const names = options.map((option) => option.name).join("|");
-    const current = [...typed.matchAll(new RegExp(`(?:^|\\s)(${names}):`, "g"))].at(-1)?.[1];
-    const open = options.find((option) => option.name === current);
-    const choices = /:\s*\S*$/.test(typed) ? this.choicesOf(open).slice(0, CHIP_CHOICES) : [];
-    if (choices.length) return choices.map((choice) => this.choiceChip(choice));
-    const first = options.find((option) => option.type === 3)?.name;
+    const first = options.find((option) => option.type === 3);
+    const open = openOption(command, first, typed);
+    const choices = open ? this.choicesOf(open, typed).slice(0, CHIP_CHOICES) : [];
+    if (choices.length) return choices.map((choice) => this.choiceChip(choice, open.head));
     return options
-      .filter((option) => option.name !== first && !typed.includes(` ${option.name}:`))
+      .filter((option) => option !== first && !typed.includes(` ${option.name}:`))
       .map((option) => this.optionChip(option));
   }
 
-  choicesOf(option) {
-    if (option?.type === 5) return [{ name: "true" }, { name: "false" }];
-    const picks = this.picks[option?.type]?.map((name) => ({ name }));
-    return picks ?? option?.choices ?? [];
+  choicesOf({ option, head, text }, typed) {
+    if (option.autocomplete) return this.completions(option.name, typed);
+    if (/\S\s/.test(text)) return [];
+    if (option.type === 5) return [{ name: "true" }, { name: "false" }];
+    const kinds = option.channel_types;
+    const picks = this.picks[option.type];
+    return picks?.filter(({ kind }) => !kinds || kinds.includes(kind)) ?? option.choices ?? [];
   }
 
-  choiceChip(choice) {
+  // What the bot offers for what is typed; it is asked once nothing was typed for a moment.
+  completions(option, typed) {
+    clearTimeout(this.asking);
+    if (typed.trimEnd() === this.taken) return [];
+    if (this.completed.typed === typed) return this.completed.choices;
+    this.asking = setTimeout(async () => {
+      const choices = await this.complete(typed, option);
+      if (this.text.value !== typed) return;
+      this.completed = { typed, choices: choices.map(({ name, value }) => ({ name, text: value })) };
+      this.changed();
+    }, PAUSE_MS);
+    return [];
+  }
+
+  choiceChip(choice, head) {
     const chip = element("button", "choice", choice.name);
     chip.type = "button";
     chip.addEventListener("click", () => {
-      this.write(`${this.text.value.replace(/:\s*\S*$/, ":")}${choice.name} `);
+      this.taken = `${head}${choice.text ?? choice.name}`;
+      this.write(`${this.taken} `);
     });
     return chip;
   }
@@ -167,6 +186,20 @@ export class Composer {
     });
     return chip;
   }
+}
+
+// The option that is being typed, and the line up to its value. Text before any "option:" is the
+// first text option's; it has choices only if it completes itself.
+function openOption(command, first, typed) {
+  const names = (command.options ?? []).map((option) => option.name).join("|");
+  const begun = [...typed.matchAll(new RegExp(`(?:^|\\s)(${names}):`, "g"))].at(-1);
+  if (begun) {
+    const end = begun.index + begun[0].length;
+    const option = command.options.find(({ name }) => name === begun[1]);
+    return { option, head: typed.slice(0, end), text: typed.slice(end) };
+  }
+  if (!first?.autocomplete) return null;
+  return { option: first, head: `/${command.name} ${first.name}:`, text: "" };
 }
 
 function range(option) {

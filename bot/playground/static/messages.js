@@ -4,6 +4,7 @@ import { element, relative, render } from "./markdown.js";
 
 const REACTIONS = ["🔁", "1️⃣", "2️⃣", "3️⃣", "4️⃣", "❌", "✉️"];
 const STYLES = { 1: "primary", 2: "secondary", 3: "success", 4: "danger", 5: "link" };
+const IS_SPOILER = 1 << 3; // attachment flag
 const NEAR_END = 160; // pixels from the end in which the list keeps following
 
 export class Messages {
@@ -12,6 +13,7 @@ export class Messages {
     this.scroll = scroll;
     this.act = act;
     this.users = {};
+    this.menu = [];
     new ResizeObserver(() => this.follow && this.toEnd()).observe(list);
     scroll.addEventListener("scroll", () => {
       this.follow = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < NEAR_END;
@@ -46,8 +48,9 @@ export class Messages {
     this.scroll.scrollTop = this.scroll.scrollHeight;
   }
 
-  rename(users) {
+  rename(users, menu) {
     this.users = users;
+    this.menu = menu;
     for (const row of this.list.children) fill(row, row.data, this);
   }
 
@@ -83,7 +86,7 @@ function fill(row, message, list) {
   fillOnce(part("components"), message.components, () =>
     message.components.map((component) => draw(component, message, list)),
   );
-  fillOnce(part("feet"), [message.reactions, message.ephemeral, message.loading], () =>
+  fillOnce(part("feet"), [message.reactions, message.ephemeral, message.loading, list.menu], () =>
     feet(message, list),
   );
 }
@@ -158,6 +161,24 @@ function fillPictures(holder, message) {
 }
 
 function shown(attachment) {
+  const made = media(attachment);
+  return attachment.flags & IS_SPOILER ? veiled(made) : made;
+}
+
+// Blurred until it is clicked; that click does nothing else.
+function veiled(made) {
+  made.classList.add("veiled");
+  const reveal = (event) => {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    made.classList.remove("veiled");
+    made.removeEventListener("click", reveal, true);
+  };
+  made.addEventListener("click", reveal, true);
+  return made;
+}
+
+function media(attachment) {
   if (!attachment.width) {
     const file = element("a", "file", `${attachment.filename} · ${size(attachment.size)}`);
     file.href = local(attachment.url);
@@ -191,13 +212,19 @@ function draw(component, message, list) {
   }
   if (component.type === 12) {
     const gallery = element("div", "gallery");
-    gallery.append(...component.items.map((item) => picture(item.media.url, item.description ?? "")));
+    gallery.append(...component.items.map(galleryItem));
     return gallery;
   }
   const made = element("div", component.type === 17 ? "container" : "row");
   const parts = [...(component.components ?? []), component.accessory].filter(Boolean);
   made.append(...parts.map((child) => draw(child, message, list)));
   return made;
+}
+
+function galleryItem(item) {
+  const made = element("div", "item");
+  made.append(picture(item.media.url, item.description ?? ""));
+  return item.spoiler ? veiled(made) : made;
 }
 
 function button(component, message, list) {
@@ -218,8 +245,7 @@ async function press(made, component, message, list) {
   made.classList.add("waiting");
   const error = await list.act("click", { message: message.id, custom_id: component.custom_id });
   made.classList.remove("waiting");
-  made.closest("li")?.querySelector(".failed")?.remove();
-  if (error) made.closest(".components")?.after(element("p", "failed", error));
+  say(made, error);
 }
 
 function feet(message, list) {
@@ -229,7 +255,34 @@ function feet(message, list) {
     return [element("span", "private", "👁 Only you can see this · "), dismiss];
   }
   const chips = message.reactions.map((reaction) => chip(reaction, message, list));
-  return message.loading ? chips : [...chips, more(message, list)];
+  if (message.loading) return chips;
+  return [...chips, more(message, list), ...(list.menu.length ? [apps(message, list)] : [])];
+}
+
+function apps(message, list) {
+  const made = element("details", "apps");
+  const summary = element("summary", "", "⋯");
+  summary.title = "Apps";
+  summary.setAttribute("aria-label", "Apps");
+  const choices = element("div");
+  for (const command of list.menu) {
+    const choice = element("button", "", command);
+    choice.type = "button";
+    choice.addEventListener("click", async () => {
+      made.open = false;
+      say(made, await list.act("use", { message: message.id, command }));
+    });
+    choices.append(choice);
+  }
+  made.append(summary, choices);
+  return made;
+}
+
+// What went wrong, below the message; nothing, if nothing did.
+function say(made, error) {
+  const row = made.closest("li");
+  row?.querySelector(".failed")?.remove();
+  if (error) row?.querySelector(".components").after(element("p", "failed", error));
 }
 
 function chip(reaction, message, list) {

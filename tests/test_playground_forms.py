@@ -1,0 +1,85 @@
+"""Forms: what a person's client lets them fill in, and what goes to the bot."""
+
+import pytest
+
+from bot.playground import InvalidOption
+from bot.playground.errors import Json
+from bot.playground.forms import Answer, fields, submitted
+
+FORM: Json = {
+    "title": "Edit",
+    "custom_id": "edit",
+    "components": [
+        {
+            "type": 1,
+            "components": [{"type": 4, "custom_id": "old", "label": "Old", "max_length": 5}],
+        },
+        {"type": 10, "content": "Read this."},
+        {
+            "type": 18,
+            "label": "New",
+            "component": {"type": 4, "custom_id": "new", "required": False, "min_length": 3},
+        },
+        {
+            "type": 18,
+            "label": "Level",
+            "component": {
+                "type": 3,
+                "custom_id": "level",
+                "options": [
+                    {"label": "Block", "value": "block", "default": True},
+                    {"label": "Allow", "value": "allow"},
+                ],
+            },
+        },
+    ],
+}
+
+
+def test_every_field_has_its_label() -> None:
+    """Labels stand in the field, or around it."""
+    assert [(f["custom_id"], f["label"]) for f in fields(FORM)] == [
+        ("old", "Old"),
+        ("new", "New"),
+        ("level", "Level"),
+    ]
+
+
+def test_answers_have_the_shape_of_the_form() -> None:
+    """Rows, labels and text stay where they were; defaults are sent, empty text too."""
+    assert submitted(FORM, {"old": "abc"}) == [
+        {
+            "type": 1,
+            "id": 0,
+            "components": [{"type": 4, "id": 0, "custom_id": "old", "value": "abc"}],
+        },
+        {"type": 10, "id": 0},
+        {
+            "type": 18,
+            "id": 0,
+            "component": {"type": 4, "id": 0, "custom_id": "new", "value": ""},
+        },
+        {
+            "type": 18,
+            "id": 0,
+            "component": {"type": 3, "id": 0, "custom_id": "level", "values": ["block"]},
+        },
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({}, "The field Old takes 1 to 5 characters"),
+        ({"old": "abcdef"}, "The field Old takes 1 to 5 characters"),
+        ({"old": "abc", "new": "x"}, "The field New takes 3 to 4000 characters"),
+        ({"old": "abc", "level": "none"}, "The field Level takes one of: allow, block"),
+        ({"old": "abc", "level": ["allow", "block"]}, "The field Level takes 1 to 1 choices"),
+        ({"old": ["abc"]}, "The field Old takes text"),
+        ({"old": "abc", "colour": "red"}, "no field called colour"),
+    ],
+)
+def test_what_no_client_sends_is_refused(values: dict[str, Answer], sentence: str) -> None:
+    """Each sentence names the field and what it takes."""
+    with pytest.raises(InvalidOption, match=sentence):
+        submitted(FORM, values)
