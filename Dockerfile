@@ -11,6 +11,8 @@ RUN pip install --no-cache-dir --constraint constraints.txt --editable '.[engine
     && mkdir /data && chown imagine /data
 
 USER imagine
-ENV IMAGINE_DATA=/data
+ENV IMAGINE_DATA=/data IMAGINE_METRICS_PORT=9464
 VOLUME /data
+HEALTHCHECK --interval=30s --timeout=10s --start-period=10m \
+    CMD ["python", "-c", "from os import environ; from urllib.request import urlopen; urlopen(f\"http://127.0.0.1:{environ['IMAGINE_METRICS_PORT']}/healthz\", timeout=8)"]
 CMD ["python", "-m", "bot"]

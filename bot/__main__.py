@@ -2,34 +2,66 @@
 
 import argparse
 import asyncio
+import logging
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from bot import logs
 from bot.errors import BotError, CannotStart
 from bot.exits import Exit
 from bot.replay import replay
 from bot.run import run
 from bot.settings import Settings, load
+from engine import logs
+from engine.discretion import hide
+
+log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; the exit code is one of `bot.exits.Exit`."""
     options = _parser().parse_args(arguments)
-    logs.begin()
+    logs.begin("bot")
     try:
-        return asyncio.run(_chosen(options, load()))
+        settings = load()
     except CannotStart as error:
         sys.stderr.write(f"{error}\n")
         return error.exit
+    _begin_log(settings)
+    try:
+        return asyncio.run(_chosen(options, settings))
+    except CannotStart as error:
+        return _ended(error, error.exit, settings)
     except BotError as error:
-        sys.stderr.write(f"{error}\n")
-        return Exit.CRASHED
+        return _ended(error, Exit.CRASHED, settings)
     except KeyboardInterrupt:
         return Exit.STOPPED
+    except Exception:
+        log.critical("crashed", exc_info=True, extra={"exit": Exit.CRASHED})
+        return Exit.CRASHED
+
+
+def _begin_log(settings: Settings) -> None:
+    logs.begin(
+        "bot",
+        in_json=settings.imagine_log == "json",
+        level=settings.imagine_log_level,
+        prompts=settings.imagine_log_prompts,
+    )
+    for secret in (settings.discord_token, settings.hf_token):
+        if secret is not None:
+            hide(secret.get_secret_value())
+
+
+def _ended(error: BotError, code: Exit, settings: Settings) -> Exit:
+    """Our last words: for the person at the terminal, unless machines read along."""
+    if settings.imagine_log == "json":
+        log.critical("%s", error, extra={"exit": code})
+    else:
+        sys.stderr.write(f"{error}\n")
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:

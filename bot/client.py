@@ -3,6 +3,7 @@
 import logging
 from typing import Final
 
+import aiohttp
 import discord
 from discord import app_commands
 
@@ -11,13 +12,19 @@ from bot.features import (
     admin,
     answers,
     buttons,
+    cases,
     imagine,
-    nsfw,  # noqa: F401 # adds its command to the group of admin
+    moderation,  # noqa: F401 # adds to /admin
+    nsfw,  # noqa: F401 # adds to /admin
     reactions,
+    report,
+    stats,
 )
 
 READY_SECONDS: Final = 0.05
 """How long to wait for one more guild before saying that all are known; nothing depends on it."""
+ITEMS: Final = (*buttons.items, *cases.items)
+"""All kinds of buttons that work for ever."""
 log = logging.getLogger(__name__)
 
 
@@ -34,7 +41,7 @@ class Client(discord.Client):
 
     desk: Desk
 
-    def __init__(self) -> None:
+    def __init__(self, trace: aiohttp.TraceConfig) -> None:
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # nobody speaks here
         super().__init__(
             intents=_intents(),
@@ -42,12 +49,18 @@ class Client(discord.Client):
             max_messages=None,
             chunk_guilds_at_startup=False,
             guild_ready_timeout=READY_SECONDS,
+            http_trace=trace,
         )
+        self.online = False
+        """Is the gateway connected and ready?"""
         self.tree = app_commands.CommandTree(self)
         self.tree.error(answers.explain)
         self.tree.add_command(imagine.command)
+        self.tree.add_command(report.command)
+        self.tree.add_command(cases.remove_command)
         self.tree.add_command(admin.group)
-        self.add_dynamic_items(*buttons.items)
+        self.tree.add_command(stats.command)
+        self.add_dynamic_items(*ITEMS)
 
     async def setup_hook(self) -> None:
         """Tell Discord our commands; the same ones again cost nothing of the daily allowance."""
@@ -55,11 +68,22 @@ class Client(discord.Client):
 
     async def on_ready(self) -> None:
         """Say so in the log; happens again after each lost session."""
+        self.online = True
         log.info("Connected to Discord as %s.", self.user)
+        await cases.catch_up(self)
+
+    async def on_resumed(self) -> None:
+        """A session goes on that was interrupted."""
+        self.online = True
+
+    async def on_disconnect(self) -> None:
+        """Discord hung up, or cannot be reached; may be called again and again."""
+        self.online = False
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
-        """Answer presses of buttons that no feature knows."""
-        await buttons.catch_unknown(interaction)
+        """Answer forms, and presses of buttons that no feature knows."""
+        await report.sent_in(interaction)
+        await buttons.catch_unknown(interaction, ITEMS)
 
     async def on_raw_reaction_add(self, reaction: discord.RawReactionActionEvent) -> None:
         """Somebody reacted to a message."""

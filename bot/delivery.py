@@ -14,6 +14,7 @@ from bot.mailbox import TOKEN_SECONDS, Draft, Gone, Indigestible, Mailbox, Uploa
 from bot.outbox import Undelivered
 from bot.throttle import Throttle
 from bot.whereabouts import Whereabouts
+from engine.logs import about
 
 EDIT_SECONDS: Final = 2.0
 """Between two edits of a message; Discord slows down those who edit more often."""
@@ -45,7 +46,8 @@ class Delivery:
         """Show how far the job is, soon, unless something newer comes first."""
         live = self._live.get(job.id)
         if live is None:
-            live = Throttle(lambda newest: self._show(job.id, newest), self._edit_seconds)
+            with about(job=job.id):  # which its task remembers
+                live = Throttle(lambda newest: self._show(job.id, newest), self._edit_seconds)
             self._live[job.id] = live
         live.put(now)
 
@@ -58,10 +60,10 @@ class Delivery:
                 return False
             await self._put(job, _progress(job, now))
         except (Gone, Indigestible) as error:
-            log.info("The progress of job %s is shown no more: %s", name, error)
+            log.info("progress shown no more", extra={"reason": str(error)})
             return False
         except (Undelivered, RecordTrouble) as error:
-            log.info("The progress of job %s is not shown: %s", name, error)
+            log.info("progress not shown", extra={"reason": str(error)})
         return True
 
     async def deliver(self, job: Job, pictures: Sequence[Picture]) -> None:
@@ -80,7 +82,7 @@ class Delivery:
             else:
                 await self._put_ending(job, await self._ending(job, pictures))
         except (Gone, Indigestible) as error:
-            log.warning("Nobody can see the ending of job %s: %s", job.id, error)
+            log.warning("nobody can see the ending", extra={"reason": str(error)})
 
     async def _ending(self, job: Job, pictures: Sequence[Picture]) -> Draft:
         showing = await self._whereabouts.showing(pictures, job.address.channel)
@@ -103,7 +105,7 @@ class Delivery:
         except Indigestible as error:
             if not draft.uploads:
                 raise
-            log.warning("Discord does not take the pictures of job %s: %s", job.id, error)
+            log.warning("Discord does not take the pictures", extra={"reason": str(error)})
             content = f"{draft.content}\n{captions.NOT_TAKEN}"
             await self._put(job, Draft(content=content, view=draft.view))
 

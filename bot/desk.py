@@ -3,8 +3,11 @@
 import msgspec
 
 from bot.archive import Archive
+from bot.gate import Gate
 from bot.ledger import Ledger
+from bot.ledger.moderation import Moderation
 from bot.ledger.nsfw import NsfwLevels
+from bot.monitor import Monitor
 from bot.studio import Studio
 from bot.whereabouts import Whereabouts
 
@@ -15,5 +18,8 @@ class Desk(msgspec.Struct, frozen=True):
     studio: Studio
     ledger: Ledger
     archive: Archive
+    moderation: Moderation
+    gate: Gate
+    monitor: Monitor
     whereabouts: Whereabouts
     levels: NsfwLevels

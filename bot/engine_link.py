@@ -11,6 +11,7 @@ import msgspec
 from bot.engine_process import Endpoint, EngineStopped
 from bot.errors import BotError, CannotStart
 from bot.exits import Exit
+from bot.watchdog import Watchdog
 from engine import wire
 from engine.contract import (
     Cancel,
@@ -22,12 +23,16 @@ from engine.contract import (
     Model,
     Paint,
     Painted,
+    Pulse,
     Queued,
     Ready,
     Rejected,
     Stepped,
 )
 
+_LOOK_SECONDS: Final = 1.0
+"""Between two looks at whether the engine gets on."""
+_GREETING_SECONDS: Final = 60.0
 _BACKOFF_LONGEST: Final = 60.0
 _BACKOFF_FIRST: Final = 0.5
 _STEADY_SECONDS: Final = 60.0
@@ -63,6 +68,10 @@ class EngineLink:
         """Has this engine brought a job to its end?"""
         self.changed: Callable[[], None] = lambda: None
         """Called when the engine has come, or has gone."""
+        self.restarts = 0
+        """How often the engine was gone."""
+        self.pulse: Pulse | None = None
+        """The last one of the engine that there is."""
         self._pending: dict[tuple[str, int], _Pending] = {}
 
     async def __aenter__(self) -> "EngineLink":
@@ -111,7 +120,7 @@ class EngineLink:
         try:
             await self._send(Cancel(job=job, attempt=attempt))
         except EngineLost:
-            log.info("Job %s was cancelled while the engine was gone.", job)
+            log.info("The job was cancelled while the engine was gone.", extra={"job": job})
             if not pending.ending.done():
                 pending.ending.set_result(Cancelled(job=job, attempt=attempt))
 
@@ -121,8 +130,9 @@ class EngineLink:
         while True:
             since = asyncio.get_running_loop().time()
             self._useful = False
-            reason = await self._listen()
+            reason = await self._life_ends()
             log.warning("The engine is gone (%s); starting it again.", reason)
+            self.restarts += 1
             await self._end()
             if self._useful or asyncio.get_running_loop().time() - since > _STEADY_SECONDS:
                 delay = _BACKOFF_FIRST  # it is no loop of crashes
@@ -152,7 +162,7 @@ class EngineLink:
     async def _end(self) -> None:
         self._up.clear()
         self.changed()
-        self._connection = None
+        self._connection = self.pulse = None
         for pending in self._pending.values():
             if not pending.ending.done():
                 pending.ending.set_exception(EngineLost("The engine died."))
@@ -166,12 +176,38 @@ class EngineLink:
         except OSError as error:
             raise EngineLost("The engine hung up.") from error
 
-    async def _listen(self) -> str:
+    async def _life_ends(self) -> str:
+        """Why this engine is no more, or is to be given up."""
+        watchdog = Watchdog(asyncio.get_running_loop().time())
+        parts = [
+            asyncio.create_task(part) for part in (self._listen(watchdog), self._guard(watchdog))
+        ]
+        try:
+            done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+            return done.pop().result()
+        finally:
+            for part in parts:
+                part.cancel()
+            await asyncio.gather(*parts, return_exceptions=True)
+
+    async def _guard(self, watchdog: Watchdog) -> str:
+        """Returns when the engine does not get on any more, and says why."""
+        clock = asyncio.get_running_loop().time
+        while (reason := watchdog.verdict(before := clock())) is None:
+            await asyncio.sleep(_LOOK_SECONDS)
+            if clock() - before > 2 * _LOOK_SECONDS:
+                watchdog.excuse(clock())
+            if not self._pending:
+                watchdog.rest(clock())
+        return reason
+
+    async def _listen(self, watchdog: Watchdog) -> str:
         """Pass events on until the connection ends; says why it ended."""
         if self._connection is None:
             return "it never connected"
         try:
             while (event := await self._connection.receive()) is not None:
+                watchdog.hear(event, asyncio.get_running_loop().time())
                 if isinstance(event, Rejected):
                     return event.reason
                 self._pass_on(event)
@@ -180,6 +216,9 @@ class EngineLink:
         return "it hung up"
 
     def _pass_on(self, event: Event) -> None:
+        if isinstance(event, Pulse):
+            self.pulse = event
+            return
         if isinstance(event, Ready | Rejected):
             return
         pending = self._pending.get((event.job, event.attempt))
@@ -195,7 +234,9 @@ class EngineLink:
 async def _greet(connection: wire.Connection[Event], token: str) -> Model:
     try:
         await connection.send(Hello(token))
-        answer = await connection.receive()
+        answer = await asyncio.wait_for(connection.receive(), _GREETING_SECONDS)
+    except TimeoutError as error:
+        raise EngineLost("it does not answer") from error
     except (OSError, wire.WireError) as error:
         raise EngineLost(f"it hung up ({error})") from error
     if not isinstance(answer, Ready):

@@ -7,17 +7,21 @@ import secrets
 import subprocess
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
 import msgspec
 
 from bot.errors import BotError
+from engine import lines, logs
+from engine.discretion import hide
 
 _LISTENING: Final = re.compile(rb"listening on ([\d.]+):(\d+)\s*")
 _GRACE_SECONDS: Final = 5.0
-_TAIL: Final = 4000
+_LAST_WORDS_SECONDS: Final = 1.0
+LONGEST: Final = 256 * 1024
+"""Bytes of a line; what is longer is passed on in pieces."""
 log = logging.getLogger(__name__)
 
 
@@ -36,21 +40,32 @@ class Endpoint(msgspec.Struct, frozen=True):
         return f"Endpoint({self.host}:{self.port})"
 
 
-class _Relay:
-    """Copies the engine's log to ours, and remembers its last words."""
+class Relay:
+    """Passes the lines of the engine's log on to ours, and remembers its last words."""
 
     def __init__(self) -> None:
-        self._tail = b""
+        self._last = ""
 
     async def copy(self, stream: asyncio.StreamReader) -> None:
+        """To the end, also of what does not end in a line, or is a line without end."""
+        begun = b""
         while chunk := await stream.read(4096):
-            self._tail = (self._tail + chunk)[-_TAIL:]
-            sys.stderr.write(chunk.decode(errors="replace"))
-            sys.stderr.flush()
+            *whole, begun = (begun + chunk).split(b"\n")
+            if len(begun) > LONGEST:
+                whole, begun = [*whole, begun], b""
+            self._pass_on(whole)
+        self._pass_on([begun])
+
+    def _pass_on(self, found: Iterable[bytes]) -> None:
+        for line in found:
+            text = line.decode(errors="replace").strip()
+            if text:
+                self._last = text
+                logs.relay(text)
 
     def last_line(self) -> str:
-        lines = self._tail.decode(errors="replace").strip().splitlines()
-        return lines[-1].strip() if lines else ""
+        fields = lines.read(self._last)
+        return self._last if fields is None else str(fields["event"])
 
 
 @asynccontextmanager
@@ -61,8 +76,9 @@ async def launched(environment: Mapping[str, str]) -> AsyncIterator[Endpoint]:
     Raises EngineStopped with the engine's last words.
     """
     token = secrets.token_urlsafe(32)
+    hide(token)
     process = await _start({**environment, "IMAGINE_ENGINE_TOKEN": token})
-    relay = _Relay()
+    relay = Relay()
     if process.stderr is None or process.stdout is None:
         raise RuntimeError("The engine was started without pipes.")
     copying = asyncio.create_task(relay.copy(process.stderr))
@@ -77,9 +93,10 @@ async def launched(environment: Mapping[str, str]) -> AsyncIterator[Endpoint]:
         yield Endpoint(*address, token)
     finally:
         await _stop(process)
-        copying.cancel()
-        if draining:
-            draining.cancel()
+        copies = {copying, draining} if draining else {copying}
+        await asyncio.wait(copies, timeout=_LAST_WORDS_SECONDS)
+        for copy in copies:
+            copy.cancel()
 
 
 async def _start(environment: Mapping[str, str]) -> Process:

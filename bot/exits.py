@@ -23,7 +23,7 @@ class Exit(IntEnum):
     DATA_IN_USE = 7
     """Another bot runs on the same data folder."""
     PORT_TAKEN = 8
-    """The playground's port is taken."""
+    """The port of the playground, or that of /metrics, is taken."""
     ENGINE_FAILED = 9
     """The engine did not start; its own last words are in the log."""
     TOKEN_REFUSED = 10

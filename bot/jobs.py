@@ -97,6 +97,35 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         return self.status in ENDINGS
 
 
+class Passage(msgspec.Struct, frozen=True, kw_only=True):
+    """A job that has ended, or whose ending has been seen, and when it was where."""
+
+    job: str
+    status: Status
+    pictures: int
+    """That were asked for."""
+    created_at: float
+    started_at: float | None
+    """Its last attempt; None if there was none."""
+    ended_at: float
+    delivered_at: float | None
+
+    @property
+    def waited(self) -> float:
+        """Seconds from the request to its last attempt, or to its end if there was none."""
+        return max(0.0, (self.started_at or self.ended_at) - self.created_at)
+
+    @property
+    def painted(self) -> float | None:
+        """Seconds from the beginning of its last attempt to its end."""
+        return None if self.started_at is None else max(0.0, self.ended_at - self.started_at)
+
+    @property
+    def shown(self) -> float | None:
+        """Seconds from its end until that was seen."""
+        return None if self.delivered_at is None else max(0.0, self.delivered_at - self.ended_at)
+
+
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
     """A finished recipe."""
 
@@ -116,12 +145,16 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     """Of each checker; none if it failed, or was painted before they were kept."""
     failed: str | None = None
     """Why it could not be painted, though its siblings could."""
+    removed: bool = False
+    """Did moderators remove it?"""
     fingerprint: str
     """The software and hardware that painted it."""
 
     @property
     def absence(self) -> str | None:
         """Why there is nothing to show, in few words; None if there is."""
+        if self.removed:
+            return "removed by moderators"
         if self.failed is not None:
             return "could not be painted"
         return "withheld by the safety check" if self.blocked else None

@@ -62,7 +62,7 @@ class Outbox:
             try:
                 await self._courier.deliver(job, pictures)
             except Undelivered as error:
-                log.warning("Job %s is not delivered: %s", name, error)
+                log.warning("job not delivered", extra={"job": name, "reason": str(error)})
                 await asyncio.sleep(seconds)
             else:
                 await insist(lambda: self._ledger.delivered(name, now=self._clock()))

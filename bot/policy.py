@@ -64,12 +64,19 @@ def check_model(recipe: Recipe, model: Model) -> None:
 
 def check_shown(picture: Picture) -> None:
     """Raise Refused for a picture that nobody may see."""
+    check_kept([picture])
     if picture.failed is not None:
         raise Refused(f"Picture {picture.nth} could not be painted. {picture.failed}")
     if picture.blocked:
         raise Refused(
             f"Picture {picture.nth} was withheld by the safety check, so there is nothing to show."
         )
+
+
+def check_kept(pictures: Sequence[Picture]) -> None:
+    """Raise Refused if moderators removed one of them."""
+    if any(picture.removed for picture in pictures):
+        raise Refused("Moderators removed this, so there is nothing to show or to paint again.")
 
 
 def may_stop(job: Job, *, person: int, moderator: bool) -> bool:

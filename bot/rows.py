@@ -4,7 +4,7 @@ import sqlite3
 
 import msgspec
 
-from bot.jobs import Address, Job, Kind, Picture, Sketch, Status
+from bot.jobs import Address, Job, Kind, Passage, Picture, Sketch, Status
 from engine.contract import Recipe, Sampler, Verdict
 
 Value = str | int | float | None
@@ -68,6 +68,19 @@ def to_job(row: sqlite3.Row) -> Job:
     )
 
 
+def to_passage(row: sqlite3.Row) -> Passage:
+    """Of the job in this row, which has ended."""
+    return Passage(
+        job=row["id"],
+        status=Status(row["status"]),
+        pictures=len(_RECIPES.decode(row["recipes"])),
+        created_at=row["created_at"],
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+        delivered_at=row["delivered_at"],
+    )
+
+
 def from_picture(picture: Picture) -> dict[str, Value]:
     """The columns of a new picture: each value of its recipe has its own."""
     columns: dict[str, Value] = {
@@ -104,5 +117,6 @@ def to_picture(row: sqlite3.Row) -> Picture:
         restricted=bool(row["restricted"]),
         verdicts=_VERDICTS.decode(row["verdicts"]),
         failed=row["failed"],
+        removed=row["removed_at"] is not None,
         fingerprint=row["fingerprint"],
     )

@@ -6,7 +6,13 @@ import logging
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    nullcontext,
+    suppress,
+)
 from pathlib import Path
 from typing import Final
 
@@ -27,15 +33,23 @@ from bot.engine_link import EngineLink, Launch
 from bot.engine_process import launched
 from bot.errors import CannotStart
 from bot.exits import Exit
+from bot.gate import Gate
 from bot.ledger import Ledger
+from bot.ledger.figures import Figures
+from bot.ledger.moderation import Moderation
 from bot.ledger.nsfw import NsfwLevels
+from bot.lookout import Lookout
 from bot.mailbox import UNREACHABLE, Mailbox
+from bot.metrics import Metrics
+from bot.monitor import Monitor, version
 from bot.playground import Playground, PlaygroundError
 from bot.policy import LIMITS, Limits
 from bot.settings import DISCORD, Settings
 from bot.studio import Studio
 from bot.tasks import Stopped, together, unless
+from bot.traffic import counting
 from bot.whereabouts import Whereabouts
+from engine.discretion import hide
 
 DATABASE: Final = "imagine.db"
 GRACE_SECONDS: Final = 7.0
@@ -68,14 +82,18 @@ async def run(
             if token is None:
                 playground = await enter(_playground(settings.imagine_playground_port))
                 api, token = playground.api, playground.token
+            hide(token)
             await _point_at(api)
-            ledger = await enter(Ledger(data / DATABASE))
+            metrics = Metrics(version())
+            ledger = await enter(Ledger(data / DATABASE, metrics.passed))
             engine = EngineLink(launch or functools.partial(launched, settings.for_engine()))
+            client = Client(counting(metrics, api))
+            monitor = Monitor(metrics, Figures(ledger), engine, client)
+            await enter(_lookout(settings, monitor))
             link = await unless(stop, enter(engine))  # a model may take long to load, or to fetch
             downloads = await enter(Downloads(local_hosts=_local_hosts(api)))
-            client = Client()
             limits = msgspec.structs.replace(LIMITS, adaptive=settings.imagine_adaptive)
-            studio = await enter(_studio(client, ledger, link, downloads, data, limits))
+            studio = await enter(_studio(client, ledger, link, downloads, data, limits, monitor))
             await enter(client)
             await _login(client, token)
             await studio.resume()  # which may have results to show
@@ -103,6 +121,11 @@ async def _playground(port: int) -> AsyncIterator[Playground]:
         raise CannotStart(f"{error} (IMAGINE_PLAYGROUND_PORT)", Exit.PORT_TAKEN) from error
 
 
+def _lookout(settings: Settings, monitor: Monitor) -> AbstractAsyncContextManager[object]:
+    port = settings.imagine_metrics_port
+    return nullcontext() if port is None else Lookout(monitor, settings.imagine_metrics_host, port)
+
+
 def _local_hosts(api: str) -> frozenset[str]:
     """Where attachments may come from besides Discord's own CDN."""
     host = yarl.URL(api).host
@@ -116,14 +139,17 @@ def _studio(
     downloads: Downloads,
     data: Path,
     limits: Limits,
+    monitor: Monitor,
 ) -> Studio:
     archive = Archive(data)
     archive.tidy()
     levels = NsfwLevels(ledger)
     whereabouts = Whereabouts(client, levels)
     delivery = Delivery(Mailbox(client), ledger, archive, whereabouts, clock=time.time)
-    studio = Studio(ledger, link, archive, downloads, delivery, limits=limits)
-    client.desk = Desk(studio, ledger, archive, whereabouts, levels)
+    moderation = Moderation(ledger)
+    gate = Gate(moderation, time.time)
+    studio = Studio(ledger, link, archive, downloads, delivery, gate, limits=limits)
+    client.desk = Desk(studio, ledger, archive, moderation, gate, monitor, whereabouts, levels)
     return studio
 
 

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -11,6 +11,7 @@ from bot.errors import CannotStart
 from bot.exits import Exit
 
 DISCORD: Final = "https://discord.com/api/v10"
+_LOADER: Final = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 
 class Settings(BaseSettings):
@@ -31,10 +32,20 @@ class Settings(BaseSettings):
     """The folder of the database and the pictures."""
     imagine_model: str | None = None
     """`starter`, a folder or a hub id; unset, the engine chooses by what the machine can do."""
+    imagine_checkers: str | None = None
+    """Who may withhold a picture: `model`, classifiers' folders and hub ids, with commas."""
     imagine_playground_port: int = Field(default=8765, ge=0, le=65535)
     imagine_adaptive: bool = False
     """Larger batches while there is much to do: more pictures a second, in other bits than the
     same request gets alone, and replays are still exact."""
+    imagine_log: Literal["text", "json"] = "text"
+    """Each line of the log as key=value, or as a JSON object."""
+    imagine_log_level: Literal["debug", "info", "warning", "error"] = "info"
+    imagine_log_prompts: bool = False
+    """May people's words be in the log?"""
+    imagine_metrics_port: int | None = Field(default=None, ge=1, le=65535)
+    """Of /metrics and /healthz; without it there are none."""
+    imagine_metrics_host: str = "127.0.0.1"
     hf_token: SecretStr | None = None
     """For models on the hub that are not open to everybody."""
 
@@ -47,11 +58,23 @@ class Settings(BaseSettings):
         """The environment of the engine: ours without what is none of its business."""
         secret = "DISCORD_TOKEN"  # noqa: S105 # its name, which is read in any case of letters
         inherited = {name: value for name, value in os.environ.items() if name.upper() != secret}
+        inherited |= {
+            "IMAGINE_LOG": self.imagine_log,
+            "IMAGINE_LOG_LEVEL": self.imagine_log_level,
+            "IMAGINE_LOG_PROMPTS": str(self.imagine_log_prompts).lower(),
+        }
         if self.imagine_model is not None:
             inherited["IMAGINE_MODEL"] = self.imagine_model
+        if self.imagine_checkers is not None:
+            inherited["IMAGINE_CHECKERS"] = self.imagine_checkers
         if self.hf_token is not None:
             inherited["HF_TOKEN"] = self.hf_token.get_secret_value()
         return inherited
+
+
+def for_sandbox() -> dict[str, str]:
+    """The environment of programs that are not trusted: what some systems need to start Python."""
+    return {name: os.environ[name] for name in _LOADER if name in os.environ}
 
 
 def load() -> Settings:

@@ -20,6 +20,7 @@ from bot import backlog, places, policy, recipes
 from bot.archive import Archive
 from bot.engine_link import EngineLink
 from bot.errors import Refused
+from bot.gate import Gate
 from bot.jobs import Job, Kind, Origin, Picture, Progress, Sketch, Status
 from bot.ledger import Ledger
 from bot.ledger.nsfw import NsfwLevels
@@ -28,6 +29,7 @@ from bot.outbox import Courier, Outbox
 from bot.showing import showing
 from bot.workshop import Fetcher, Workshop
 from engine.contract import SEED_LIMIT, Recipe
+from engine.logs import about
 
 _RETRY_SECONDS: Final = 5.0
 _UNFORESEEN: Final = "Something went wrong inside the bot; its log says what."
@@ -44,6 +46,7 @@ class Studio:
         archive: Archive,
         fetcher: Fetcher,
         courier: Courier,
+        gate: Gate,
         *,
         limits: policy.Limits = policy.LIMITS,
         clock: Callable[[], float] = time.time,
@@ -52,6 +55,7 @@ class Studio:
         self._link = link
         self._levels = NsfwLevels(ledger)
         self._courier = courier
+        self._gate = gate
         self._limits = limits
         self._clock = clock
         self._outbox = Outbox(ledger, courier, clock)
@@ -88,11 +92,13 @@ class Studio:
         if job.kind is Kind.VARIATION:
             parents = [await self._ledger.picture(parent) for parent in job.parents]
             return await self.vary([parent for parent in parents if parent], origin)
+        policy.check_kept(await self._ledger.pictures(job.id))
         again = recipes.reroll(job.recipes, self._link.model, seed=_seed())
         return await self._accept(Kind.REROLL, again, origin)
 
     async def vary(self, parents: Sequence[Picture], origin: Origin) -> Job | None:
         """Four variations of one picture, or one of each of several."""
+        policy.check_kept(parents)
         seen = showing(parents, await self._level(origin)).pictures
         if len(seen) == 1:
             policy.check_shown(seen[0])
@@ -116,6 +122,7 @@ class Studio:
             raise Refused("I am being restarted. Please ask again in a minute.")
         if await self._ledger.is_known(origin.request):
             return None
+        await self._gate.check(wanted, origin)
         policy.check_model(wanted[0], self._link.model)
         load = await self._ledger.load(origin.person)
         policy.check(waiting=load.person, backlog=load.all, limits=self._limits)
@@ -232,11 +239,12 @@ class Studio:
 
     async def _told(self, job: str, story: Coroutine[None, None, None]) -> None:
         """One job's bad luck is its own; the bot goes on."""
-        try:
-            await story
-        except Exception:
-            log.exception("Job %s met something unforeseen.", job)
-            await self._outbox.end(job, Status.FAILED, _UNFORESEEN)
+        with about(job=job):
+            try:
+                await story
+            except Exception:
+                log.exception("The job met something unforeseen.")
+                await self._outbox.end(job, Status.FAILED, _UNFORESEEN)
 
 
 def _seed() -> int:

@@ -1,20 +1,22 @@
-"""Untrusted bytes to a clean picture: the first frame, upright, on white, without metadata."""
+"""Untrusted bytes to a clean picture, decoded in a sandbox and written anew by ourselves."""
 
-import warnings
+import asyncio
+import logging
 from io import BytesIO
 from typing import Final
 
 import msgspec
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from bot.errors import Refused
+from bot import settings
+from bot.decoding import ANSWER_LIMIT, PIXELS_LIMIT, SIDE_SMALLEST, Answer, Verdict, unpacked
+from bot.errors import BotError, Refused
+from bot.sandbox import Failure, Sandbox, TooSlow, decoder
 
 BYTES_LIMIT: Final = 10 * 1024 * 1024
-PIXELS_LIMIT: Final = 25_000_000
-SIDE_LIMIT: Final = 2048
-_SIDE_SMALLEST: Final = 8
-_FORMATS: Final = ("PNG", "JPEG", "WEBP")
 _ALLOWED: Final = "A sketch must be a PNG, JPEG or WebP picture"
+_ADVICE: Final = "Save it anew as a plain PNG and try that one."
+log = logging.getLogger(__name__)
 
 
 class Cleaned(msgspec.Struct, frozen=True):
@@ -23,6 +25,10 @@ class Cleaned(msgspec.Struct, frozen=True):
     png: bytes
     width: int
     height: int
+
+
+class Unreadable(BotError):
+    """Nobody is there to read the sketch."""
 
 
 def check_size(size: int) -> None:
@@ -34,69 +40,50 @@ def check_size(size: int) -> None:
         )
 
 
-def clean(data: bytes) -> Cleaned:
-    """Decode and re-encode a sketch; slow, so not on the event loop.
+async def clean(data: bytes, sandbox: Sandbox | None = None) -> Cleaned:
+    """The picture in this file: its first frame, upright, on white, at most 2048 pixels a side.
 
-    Only the content decides what it is, never a name. Raises Refused, in words for the person.
+    No byte of the file itself is kept, nor of what the sandbox writes but pixels.
+    Raises Refused or Unreadable, in words for the person.
     """
     check_size(len(data))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about oddities in the file; the limits here are ours
-        try:
-            picture = _decoded(data)
-        except UnidentifiedImageError as error:
-            raise Refused(f"{_ALLOWED}; this file is none.") from error
-        except Image.DecompressionBombError as error:
-            raise Refused(
-                f"The sketch has too many pixels; {_megapixels()} are allowed."
-            ) from error
-        except (OSError, SyntaxError, ValueError, EOFError) as error:
-            raise Refused(f"The sketch is broken or cut short. {_ALLOWED}.") from error
-    return Cleaned(_png(picture), picture.width, picture.height)
+    answer = await _answer(data, sandbox or decoder(settings.for_sandbox()))
+    if answer.verdict is not Verdict.PICTURE:
+        raise Refused(_refusal(answer))
+    png = await asyncio.to_thread(_png, answer)
+    return Cleaned(png, answer.width, answer.height)
 
 
-def _decoded(data: bytes) -> Image.Image:
-    """A picture that stands still; a camera's may carry small copies of itself (MPO)."""
-    with Image.open(BytesIO(data), formats=_FORMATS) as opened:
-        width, height = opened.size
-        if width * height > PIXELS_LIMIT:
-            raise Refused(
-                f"The sketch is {width}x{height} pixels; at most {_megapixels()} are allowed."
-            )
-        if min(width, height) < _SIDE_SMALLEST:
-            raise Refused(
-                f"The sketch is {width}x{height} pixels; "
-                f"each side must have at least {_SIDE_SMALLEST}."
-            )
-        if opened.format != "MPO" and getattr(opened, "is_animated", False):
-            raise Refused(f"The sketch is animated. {_ALLOWED} that stands still.")
-        opened.load()
-        return _upright_on_white(opened)
+async def _answer(data: bytes, sandbox: Sandbox) -> Answer:
+    try:
+        return unpacked(await sandbox.answer(data, limit=ANSWER_LIMIT))
+    except TooSlow as error:
+        log.warning("A sketch was given up: %s.", error)
+        raise Refused(f"The sketch took too long to read, so I gave it up. {_ADVICE}") from error
+    except (Failure, ValueError) as error:
+        log.warning("A sketch broke its decoder: %s.", error)
+        raise Refused(f"The program that reads sketches failed at this one. {_ADVICE}") from error
+    except OSError as error:
+        log.exception("The decoder of sketches could not be started.")
+        raise Unreadable("The sketch could not be read just now. Please try again.") from error
 
 
-def _upright_on_white(opened: Image.Image) -> Image.Image:
-    picture = _in_colour(opened)
-    picture.thumbnail((SIDE_LIMIT, SIDE_LIMIT), Image.Resampling.LANCZOS)
-    ImageOps.exif_transpose(picture, in_place=True)
-    if picture.mode == "RGB":
-        return picture
-    paper = Image.new("RGBA", picture.size, "white")
-    return Image.alpha_composite(paper, picture).convert("RGB")
+def _refusal(answer: Answer) -> str:
+    size = f"The sketch is {answer.width}x{answer.height} pixels"
+    match answer.verdict:
+        case Verdict.NO_PICTURE:
+            return f"{_ALLOWED}; this file is none."
+        case Verdict.TOO_LARGE:
+            return f"{size}; at most {PIXELS_LIMIT // 1_000_000} million pixels are allowed."
+        case Verdict.TOO_SMALL:
+            return f"{size}; each side must have at least {SIDE_SMALLEST}."
+        case Verdict.TOO_MUCH_MEMORY:
+            return f"The sketch takes too much memory to read. {_ADVICE}"
+        case _:
+            return f"The sketch is broken or cut short. {_ALLOWED}."
 
 
-def _in_colour(picture: Image.Image) -> Image.Image:
-    """RGB, or RGBA if some of it is transparent."""
-    if picture.mode in ("I", "I;16", "F"):  # 16 bits a pixel; convert() would clip, not scale
-        picture = picture.convert("I").point(lambda value: value / 256).convert("L")
-    return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
-
-
-def _png(picture: Image.Image) -> bytes:
-    plain = Image.frombytes("RGB", picture.size, picture.tobytes())  # leaves metadata behind
+def _png(answer: Answer) -> bytes:
     buffer = BytesIO()
-    plain.save(buffer, "PNG")
+    Image.frombytes("RGB", (answer.width, answer.height), answer.pixels).save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def _megapixels() -> str:
-    return f"{PIXELS_LIMIT // 1_000_000} million pixels"

@@ -51,7 +51,7 @@ class Workshop:
         self._limits = limits
         self._clock = clock
         self._fetching = asyncio.Semaphore(4)  # so that one slow file does not hold up the others
-        self._decoding = asyncio.Semaphore(1)  # a sketch may take 300 MB while it is decoded
+        self._decoding = asyncio.Semaphore(2)  # each may take a gigabyte, or its time
 
     async def prepare(self, job: Job) -> None:
         """Fetch and clean the sketch, if any, and queue the job."""
@@ -66,7 +66,7 @@ class Workshop:
         async with self._fetching:
             data = await self._fetcher.fetch(sketch.url)
             async with self._decoding:
-                cleaned = await asyncio.to_thread(uploads.clean, data)
+                cleaned = await uploads.clean(data)
         source = await asyncio.to_thread(self._archive.save_source, cleaned.png)
         return recipes.with_sketch(
             job.recipes,
@@ -134,7 +134,7 @@ class Workshop:
         try:
             pictures = await asyncio.to_thread(self._saved, job, painted)
         except OSError as error:
-            log.exception("The pictures of job %s could not be written.", job.id)
+            log.exception("The pictures could not be written.")
             await self.discard(job.id)
             reason = f"The pictures could not be kept on the bot's disk ({error.strerror})."
             await self._outbox.end(job.id, Status.FAILED, reason)
@@ -142,7 +142,6 @@ class Workshop:
         await insist(lambda: self._ledger.finish(job.id, job.attempt, pictures, self._clock()))
         current = await insist(lambda: self._ledger.job(job.id))
         if current is not None and current.status is Status.DONE:
-            log.info("Job %s was painted in %.1f s.", job.id, painted.seconds)
             await self._outbox.deliver(job.id)
         else:  # it has ended meanwhile, without pictures
             await self.discard(job.id)

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import msgspec
 
+from engine import logs
 from engine.contract import PICTURES_LIMIT, Sampler
+from engine.discretion import hide
 from engine.exits import BadUsage, EngineError, Exit, PartsMissing
 from engine.orders import Order, orders
 
@@ -27,9 +29,7 @@ T = TypeVar("T")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; the exit code is one of `engine.exits.Exit`."""
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
-    )
+    _begin_log()
     try:
         options = _parser().parse_args(arguments)
         options.command(options)
@@ -39,6 +39,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("Stopped.\n")
     return Exit.DONE
+
+
+def _begin_log() -> None:
+    chosen = os.environ.get
+    logs.begin(
+        "engine",
+        in_json=chosen("IMAGINE_LOG") == "json",
+        level=chosen("IMAGINE_LOG_LEVEL") or "info",
+        prompts=chosen("IMAGINE_LOG_PROMPTS") == "true",
+    )
+    for name in ("IMAGINE_ENGINE_TOKEN", "HF_TOKEN"):
+        hide(chosen(name, ""))
 
 
 class _Parser(argparse.ArgumentParser):

@@ -1,6 +1,6 @@
 """Which pictures share the next forward pass: pure, so facts come in as arguments."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -71,18 +71,26 @@ def rows(recipe: Recipe) -> int:
     return 2 if recipe.guided else 1
 
 
-def next_turn(waiting: Sequence[Waiting], before: Round, cost: Callable[[Lane], float]) -> Turn:
+def next_turn(
+    waiting: Sequence[Waiting],
+    before: Round,
+    cost: Callable[[Lane], float],
+    *,
+    in_hand: Collection[Lane] = (),
+) -> Turn:
     """The next batch, by deficit round-robin over the lanes (Shreedhar and Varghese 1996,
     https://doi.org/10.1109/90.502236).
 
     `waiting` must not be empty. `cost` is the seconds that a batch of a lane takes, above 0. A lane
     gets credit for as many batches as its pictures need for one step each; within it, the pictures
     that have waited longest go first. So every picture is served again and again, and time is
-    shared between the pictures and not between the sizes.
+    shared between the pictures and not between the sizes. Lanes all of whose pictures are `in_hand`
+    right now keep their credit and their turn.
     """
     lanes: dict[Lane, list[int]] = {}
     for place in sorted(range(len(waiting)), key=lambda place: _seniority(waiting[place])):
         lanes.setdefault(waiting[place].lane, []).append(place)
+    absent = [credit for credit in before if credit.lane in in_hand and credit.lane not in lanes]
     turns = [credit for credit in before if credit.lane in lanes]
     known = {credit.lane for credit in turns}
     turns += [Credit(lane, 0.0) for lane in lanes if lane not in known]
@@ -95,7 +103,7 @@ def next_turn(waiting: Sequence[Waiting], before: Round, cost: Callable[[Lane], 
     first = turns.pop(0)
     turns.insert(0, Credit(first.lane, first.seconds - cost(first.lane)))
     batch = _filled(lanes[first.lane], waiting, first.lane.capacity)
-    return Turn(batch, first.lane, tuple(turns))
+    return Turn(batch, first.lane, (*absent, *turns))
 
 
 def _seniority(picture: Waiting) -> tuple[int, int]:

@@ -47,7 +47,7 @@ class Canvas:
             recipe = msgspec.structs.replace(recipe, row_class=ROW_CLASSES[0])
         self.recipe = recipe
         self.model = desk.model
-        self._desk = desk
+        self.desk = desk
         self.course = course(recipe, desk.model.scheduler_config)
         self.done = 0
         self._fresh: torch.Tensor | None = None
@@ -81,10 +81,6 @@ class Canvas:
     def step(self) -> Step:
         """What comes next."""
         return self.course.steps[self.done]
-
-    def again(self, recipe: Recipe) -> "Canvas":
-        """Another picture of the same job, at its start."""
-        return Canvas(recipe, self._desk)
 
     def fresh_noise(self) -> torch.Tensor:
         """(channels, height / 8, width / 8), from the picture's own generator: for the next step,

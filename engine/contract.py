@@ -20,7 +20,9 @@ SIZE_LARGEST: Final = 2048
 PICTURES_LIMIT: Final = 4
 ROW_CLASSES: Final = (2, 4, 8, 16, 32)
 """Rows in a denoising batch. The shape of a batch changes bits, so it belongs to the recipe."""
-CONTRACT_VERSION: Final = 5
+CONTRACT_VERSION: Final = 6
+PULSE_SECONDS: Final = 2.0
+"""Between two Pulses, whatever the engine is doing."""
 
 
 class Sampler(StrEnum):
@@ -320,6 +322,31 @@ class Stepped(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     preview: bytes | None = None
 
 
+class Pulse(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The engine listens, and this is what it has done since it started.
+
+    It comes every PULSE_SECONDS. If `painting` stays above 0 and `ticks` where it is, the painter
+    hangs.
+    """
+
+    ticks: int
+    """Forward passes."""
+    seconds: float
+    """In them, and what belongs to them; of passes at the same time, each counts."""
+    rows_given: int
+    """Of all batches so far."""
+    rows_used: int
+    """Of these, by pictures; the others were padding."""
+    painting: int
+    """Pictures that are in progress."""
+    waiting: int
+    """Jobs for which there is no room yet."""
+    memory: int | None = None
+    """Bytes of the process in the machine's memory; None where that is not known."""
+    peak_memory: int | None = None
+    """Bytes of the accelerator in use at most, since a batch was last weighed; None without."""
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What one checker says of one picture. Raises ValueError if it says nothing clear."""
 
@@ -403,4 +430,4 @@ class Cancelled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 Ending = Painted | Failed | Cancelled
-Event = Ready | Rejected | Queued | Stepped | Painted | Failed | Cancelled
+Event = Ready | Rejected | Pulse | Queued | Stepped | Painted | Failed | Cancelled

@@ -11,12 +11,13 @@ import torch
 from PIL import Image
 
 from engine.canvas import Canvas
-from engine.contract import Paint, Painting
+from engine.contract import Painting
 from engine.exits import DeviceBroken, EngineError, Unpaintable
 from engine.hardware import explained, out_of_memory
 from engine.images import blank, grid, jpeg, png, sha256
+from engine.logs import about
 from engine.previews import fitted
-from engine.safety import flagged, in_words
+from engine.safety import flagged, for_log
 from engine.tickets import Ticket
 
 log = logging.getLogger(__name__)
@@ -81,7 +82,11 @@ class Finisher:
             with hardware.beside(mark):
                 do(ticket)
 
-        return self._thread.submit(self._guarded, f"job {ticket.job.job}", beside, fail)
+        def guarded() -> None:
+            with about(job=ticket.job.job, attempt=ticket.job.attempt):
+                self._guarded(f"job {ticket.job.job}", beside, fail)
+
+        return self._thread.submit(guarded)
 
     @torch.inference_mode()
     def _guarded(self, what: str, do: Callable[[], None], fail: Callable[[str], None]) -> None:
@@ -101,7 +106,7 @@ class Finisher:
                 ticket.stop()
                 return
             pictures.append(_painting(place.canvas, reveal=ticket.job.reveal))
-            _log(ticket.job, nth, pictures[-1])
+            _log(nth, pictures[-1])
         reasons = [picture.failed for picture in pictures]
         if reasons[0] is not None and all(reasons):
             ticket.fail(reasons[0])
@@ -120,9 +125,11 @@ class Finisher:
         self._looking = False
 
 
-def _log(job: Paint, nth: int, picture: Painting) -> None:
-    said = in_words(picture.verdicts) if picture.failed is None else picture.failed
-    log.info("job %s attempt %d picture %d: %s", job.job, job.attempt, nth, said)
+def _log(nth: int, picture: Painting) -> None:
+    if picture.failed is None:
+        log.info("picture checked", extra={"picture": nth, **for_log(picture.verdicts)})
+    else:
+        log.info("picture failed", extra={"picture": nth, "reason": picture.failed})
 
 
 def _painting(canvas: Canvas, *, reveal: bool) -> Painting:

@@ -6,12 +6,13 @@ import math
 import os
 import platform
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import torch
 
@@ -25,6 +26,7 @@ rows in a third of the time, and 8 in two thirds."""
 HANDS: Final = 8
 """At most: beyond that, they would wait for Python's lock."""
 _own: Final = threading.local()
+Pass = TypeVar("Pass")
 log = logging.getLogger(__name__)
 
 
@@ -141,21 +143,34 @@ class Hardware:
         return f"{_processor()} {torch.backends.cpu.get_cpu_capability()}"
 
 
-class Pace:
+class Pace(Generic[Pass]):
     """Keeps the host one forward pass ahead of the device: it never waits for work, and what is
-    cancelled is never far ahead."""
+    cancelled is never far ahead. It also measures what each pass took, on the device itself."""
 
     def __init__(self, hardware: Hardware) -> None:
         self._hardware = hardware
-        self._marks: deque[torch.cuda.Event] = deque()
+        self._ahead: deque[tuple[Pass, torch.cuda.Event, torch.cuda.Event]] = deque()
 
-    def keep(self) -> None:
-        """Call it after each forward pass."""
-        mark = self._hardware.mark()
-        if mark is not None:
-            self._marks.append(mark)
-        if len(self._marks) > 1:
-            self._marks.popleft().synchronize()
+    def run(self, which: Pass, work: Callable[[], None]) -> list[tuple[Pass, float]]:
+        """Do the work of this pass, or have the device begin it. Returns the passes whose end is
+        known by now, with the seconds that each took."""
+        if self._hardware.device.type == "cuda":
+            return self._run_ahead(which, work)
+        since = time.monotonic()
+        work()
+        return [(which, time.monotonic() - since)]
+
+    def _run_ahead(self, which: Pass, work: Callable[[], None]) -> list[tuple[Pass, float]]:
+        began, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        began.record()
+        work()
+        ended.record()
+        self._ahead.append((which, began, ended))
+        if len(self._ahead) == 1:
+            return []
+        known, began, ended = self._ahead.popleft()
+        ended.synchronize()
+        return [(known, began.elapsed_time(ended) / 1000)]
 
 
 def prepare() -> Hardware:
@@ -203,6 +218,15 @@ def explained(error: Exception, what: str) -> str:
         raise DeviceBroken(f"The accelerator is lost: {error}") from error
     log.error("%s failed", what, exc_info=error)
     return f"The engine made a mistake ({type(error).__name__}); its log says more."
+
+
+def resident_memory() -> int | None:
+    """Bytes of this process in the machine's memory; None where that is not told so simply."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _cores() -> int:

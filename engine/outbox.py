@@ -1,11 +1,11 @@
-"""Events on their way to one connection: progress may be skipped, endings never."""
+"""Events on their way to one connection: progress and pulses may be skipped, endings never."""
 
 import asyncio
 from collections.abc import Iterator
 
 import msgspec
 
-from engine.contract import Cancelled, Command, Event, Failed, Painted, Queued, Stepped
+from engine.contract import Cancelled, Command, Event, Failed, Painted, Pulse, Queued, Stepped
 from engine.wire import Connection
 
 JobKey = tuple[str, int]
@@ -17,6 +17,7 @@ class Outbox:
     def __init__(self) -> None:
         self._progress: dict[JobKey, Queued | Stepped] = {}
         self._endings: list[Painted | Failed | Cancelled] = []
+        self._pulse: Pulse | None = None
         self._filled = asyncio.Event()
 
     def put(self, event: Event) -> None:
@@ -27,6 +28,8 @@ class Outbox:
         elif isinstance(event, Queued | Stepped):
             key = event.job, event.attempt
             self._progress[key] = _newest(self._progress.get(key), event)
+        elif isinstance(event, Pulse):
+            self._pulse = event
         self._filled.set()
 
     async def send_all(self, connection: Connection[Command]) -> None:
@@ -42,6 +45,9 @@ class Outbox:
             yield self._endings.pop(0)
         while self._progress:
             yield self._progress.pop(next(iter(self._progress)))
+        if self._pulse is not None:
+            pulse, self._pulse = self._pulse, None
+            yield pulse
 
 
 def _newest(old: Queued | Stepped | None, new: Queued | Stepped) -> Queued | Stepped:

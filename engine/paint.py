@@ -103,7 +103,7 @@ def _write(each: Paint, painted: Painted, folder: Path) -> int:
     grid(cells).save(folder / "grid.png")
     lines = b"".join(msgspec.json.encode(recipe) + b"\n" for recipe in each.recipes)
     (folder / "recipes.jsonl").write_bytes(lines)
-    log.info("job %s painted in %.1f s", each.job, painted.seconds)
+    log.info("job painted", extra={"job": each.job, "seconds": round(painted.seconds, 3)})
     return sum(picture.failed is not None for picture in painted.pictures)
 
 

@@ -4,7 +4,7 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
@@ -15,13 +15,14 @@ from engine.batch import Lane, Round, next_turn
 from engine.canvas import Canvas, Desk, evaluate
 from engine.contract import Paint, Recipe
 from engine.costs import Costs
+from engine.entries import Entry, Wanted, check
 from engine.exits import Unpaintable
 from engine.finishing import Finisher
 from engine.hands import Hands
-from engine.hardware import Pace, explained, out_of_memory
-from engine.images import sha256
+from engine.hardware import Pace, out_of_memory
+from engine.mishaps import Mishap, mishap_of
 from engine.models import PaintModel
-from engine.safety import flagged, in_words
+from engine.safety import flagged, for_log
 from engine.samplers import course
 from engine.sketches import BadSketch, read
 from engine.tickets import Place, Ticket
@@ -46,11 +47,16 @@ class Painter:
         self._at_once = at_once
         self._places: list[Place] = []
         self._orders = itertools.count(1)
-        self._ticks = itertools.count(1)
+        self._turns = itertools.count(1)
         self._round: Round = ()
         self._costs = Costs()
-        self._hands: Hands[_Batch] = Hands(min(model.hardware.hands for model in self.models))
-        self._pace = Pace(self.model.hardware)
+        self._entries: list[Entry] = []
+        self._hands: Hands[Entry | _Batch] = Hands(
+            min(model.hardware.hands for model in self.models)
+        )
+        self._pace: Pace[_Batch] = Pace(self.model.hardware)
+        self.ticks = 0
+        """Forward passes so far."""
         self.seconds = 0.0
         """In forward passes and what belongs to them, so far."""
         self.rows_given = self.rows_used = 0
@@ -64,12 +70,18 @@ class Painter:
     @property
     def room(self) -> int:
         """How many more pictures it takes on."""
-        return self._at_once - len(self._places)
+        return self._at_once - len(self._places) - len(self._entering())
+
+    @property
+    def busy(self) -> int:
+        """How many pictures it is at."""
+        return self._at_once - self.room
 
     @property
     def tickets(self) -> list[Ticket]:
-        """The jobs that it is at, in the order in which they came."""
-        return list({place.ticket: None for place in self._places})
+        """The jobs that it is at."""
+        entering = [entry.ticket for entry in self._entries]
+        return list(dict.fromkeys([place.ticket for place in self._places] + entering))
 
     @torch.inference_mode()
     def warm(self) -> None:
@@ -78,27 +90,29 @@ class Painter:
         for model in self.models:
             side = model.card.native
             for rows in sorted(model.card.all_classes(side, side), reverse=True):
-                model.exact(side, side, rows)
+                if not _tried(model, side, rows):
+                    model.hardware.free_memory()
 
     def check(self, job: Paint) -> None:
         """Raise Unpaintable, before any work, if this job cannot be painted here."""
         for recipe in job.recipes:
             model = self._model_for(recipe)
-            _check(recipe, model, job.source)
+            check(recipe, model, job.source)
             course(recipe, model.scheduler_config)
 
-    @torch.inference_mode()
     def admit(self, ticket: Ticket) -> None:
-        """Take on a job: its pictures are in the batches from now on.
+        """Take on a job: its pictures are in the batches as soon as they are made ready.
 
         Raises DeviceBroken if no job can be painted any more.
         """
-        self._guarded([ticket], lambda: self._admit(ticket))
+        mishap = mishap_of([ticket], lambda: self._admit(ticket))
+        if mishap is not None:
+            self._fail(ticket, mishap)
 
     @torch.inference_mode()
     def tick(self) -> None:
-        """Let go of jobs that have stopped, begin forward passes for those whose turn it is, and
-        wait for one of them.
+        """Let go of jobs that have stopped, make a new one ready and begin forward passes for those
+        whose turn it is, as long as there are free hands, and wait for one of them.
 
         Raises DeviceBroken if no job can be painted any more.
         """
@@ -106,12 +120,19 @@ class Painter:
             if ticket.stopped:
                 self._drop(ticket)
                 ticket.stop()
+        self._begin_entry()
         for batch in self._next_batches():
-            canvases = [place.canvas for place in batch.places]
-            self._hands.begin(batch, partial(self._evaluate, canvases))
-        for batch, result in self._hands.ended():
-            self._settle(batch, result)
+            self._hands.begin(batch, partial(self._evaluate, batch))
+        for task, result in self._hands.ended():
+            if isinstance(task, _Batch):
+                self._settle(task, result)
+            else:
+                self._enter(task, result)
         self._look()
+
+    def nudge(self) -> None:
+        """There is something new to do, so `tick` is to wait no longer. Any thread may call it."""
+        self._hands.nudge()
 
     def close(self) -> None:
         """Wait for the forward passes that were begun."""
@@ -144,15 +165,40 @@ class Painter:
         recipes = job.recipes
         if job.adaptive:
             card = self._model_for(recipes[0]).card
-            recipes = card.classed_by_load(recipes, [each.canvas.recipe for each in self._places])
-        fitting = [_fitting(each, self._model_for(each)) for each in recipes]
-        self._begin(ticket, [Canvas(each, desks[self._model_for(each)]) for each in fitting])
+            others = [place.canvas.recipe for place in self._places] + self._entering()
+            recipes = card.classed_by_load(recipes, others)
+        wanted = [(each, desks[self._model_for(each)]) for each in recipes]
+        self._entries.append(Entry(ticket, wanted))
+
+    def _entering(self) -> list[Recipe]:
+        return [recipe for entry in self._entries for recipe, _ in entry.wanted]
+
+    def _begin_entry(self) -> None:
+        """Make the next job ready, in a hand of its own: where its size and row class are new, that
+        takes a while, and others go on meanwhile. One at a time."""
+        if self._entries and not self._entries[0].begun and self._hands.free:
+            entry = self._entries[0]
+            entry.begun = True
+            self._hands.begin(entry, entry.make_ready)
+
+    def _enter(self, entry: Entry, result: Callable[[], None]) -> None:
+        """Its pictures are in the batches from now on."""
+        self._entries.remove(entry)
+        mishap = mishap_of([entry.ticket], result)
+        if mishap is None and not entry.ticket.stopped:
+            self._begin(entry.ticket, entry.canvases)
+        elif mishap is not None and mishap.short:
+            self._free_memory()
+            self._shrink(entry.ticket, entry.wanted, mishap)
+        elif mishap is not None:
+            self._fail(entry.ticket, mishap)
 
     def _may_use(self, source: Image.Image, job: Paint) -> bool:
         """Does the sketch pass the safety check of each model that is to paint over it?"""
         models = {self._model_for(recipe) for recipe in job.recipes}
         verdicts = [verdict for model in models for verdict in model.verdicts(source)]
-        log.info("job %s attempt %d sketch: %s", job.job, job.attempt, in_words(verdicts))
+        named = {"job": job.job, "attempt": job.attempt}
+        log.info("sketch checked", extra=named | for_log(verdicts))
         return not flagged(verdicts)
 
     def _begin(self, ticket: Ticket, canvases: Sequence[Canvas]) -> None:
@@ -160,40 +206,55 @@ class Painter:
         ticket.begin([Place(canvas, ticket, next(self._orders)) for canvas in canvases])
         self._places += ticket.places
 
-    def _evaluate(self, canvases: Sequence[Canvas]) -> None:
-        evaluate(canvases)
-        self._pace.keep()
+    def _evaluate(self, batch: "_Batch") -> None:
+        canvases = [place.canvas for place in batch.places]
+        batch.measured = self._pace.run(batch, lambda: evaluate(canvases))
 
     def _next_batches(self) -> "list[_Batch]":
         """One for each free hand, as long as there are pictures that are in no hand."""
-        busy = {place for batch in self._hands.batches for place in batch.places}
+        held = [task for task in self._hands.tasks if isinstance(task, _Batch)]
+        busy = {place for batch in held for place in batch.places}
         waiting = [
             place for place in self._places if not place.canvas.finished and place not in busy
         ]
         batches: list[_Batch] = []
         while waiting and len(batches) < self._hands.free:
-            turn = next_turn(waiting, self._round, self._costs.of)
+            lanes = {batch.lane for batch in [*held, *batches]}
+            turn = next_turn(waiting, self._round, self._costs.of, in_hand=lanes)
             self._round = turn.after
             batch = _Batch(turn.lane, [waiting[nth] for nth in turn.batch])
             batches.append(batch)
             waiting = [place for place in waiting if place not in batch.places]
-            tick = next(self._ticks)
+            number = next(self._turns)
             for place in batch.places:
-                place.served = tick
+                place.served = number
         return batches
 
-    def _settle(self, batch: "_Batch", result: Callable[[], float]) -> None:
-        tickets = list({place.ticket: None for place in batch.places if place in self._places})
-
-        def learn() -> None:
-            seconds = result()
-            self._costs.learn(batch.lane, seconds)
+    def _settle(self, batch: "_Batch", result: Callable[[], None]) -> None:
+        concerned = list({place.ticket: None for place in batch.places})
+        here = [ticket for ticket in concerned if ticket.has(batch.places) and not ticket.stopped]
+        mishap = mishap_of(concerned, result)
+        for measured, seconds in batch.measured:
+            self._costs.learn(measured.lane, seconds)
+            self.ticks += 1
             self.seconds += seconds
-            self.rows_given += batch.lane.capacity
-            self.rows_used += sum(place.rows for place in batch.places)
+            self.rows_given += measured.lane.capacity
+            self.rows_used += sum(place.rows for place in measured.places)
+        if mishap is None:
+            self._go_on(here)
+        elif mishap.short:
+            self._free_memory()
+            for ticket in here:
+                wanted = [(place.canvas.recipe, place.canvas.desk) for place in ticket.places]
+                self._shrink(ticket, wanted, mishap)
+        elif len(concerned) > 1:  # whose fault it was shows when each is alone
+            for ticket in here:
+                ticket.apart = ticket.places[0].order
+        else:
+            for ticket in here:
+                self._fail(ticket, mishap)
 
-        if not self._guarded(tickets, learn):
-            return
+    def _go_on(self, tickets: Sequence[Ticket]) -> None:
         for ticket in tickets:
             if ticket.advance() and ticket.finished:
                 self._drop(ticket)
@@ -217,46 +278,25 @@ class Painter:
         """Its pictures are in no batch any more."""
         self._places = [place for place in self._places if place.ticket is not ticket]
 
-    def _guarded(self, tickets: list[Ticket], do: Callable[[], None]) -> bool:
-        """Do it, come what may; False if it failed. Raises DeviceBroken if all is lost."""
-        try:
-            do()
-        except Exception as error:  # noqa: BLE001 # explained, logged, and the job ends
-            reason = explained(error, ", ".join(f"job {ticket.job.job}" for ticket in tickets))
-            short = out_of_memory(error)
-        else:
-            return True
-        if short:  # out of the except block: its traceback held all that was computed
-            self._shrink(tickets, reason)
-        elif len(tickets) > 1:  # whose fault it was shows when each is alone
-            for ticket in tickets:
-                ticket.apart = ticket.places[0].order
-        else:
-            for ticket in tickets:
-                self._fail(ticket, reason)
-        return False
+    def _shrink(self, ticket: Ticket, wanted: list[Wanted], mishap: Mishap) -> None:
+        """Paint it again from its start in smaller batches. One whose batches are the smallest
+        already gets one more try, for others may have taken the memory meanwhile."""
+        smaller = [(desk.model.card.smaller(recipe) or recipe, desk) for recipe, desk in wanted]
+        if ticket.shrunk and smaller == wanted:
+            self._fail(ticket, mishap)
+            return
+        ticket.shrunk = True
+        self._drop(ticket)
+        ticket.begin([])
+        self._entries.append(Entry(ticket, smaller))
 
-    def _shrink(self, tickets: list[Ticket], reason: str) -> None:
-        """Paint them again from the start in smaller batches, once; who has been there fails."""
+    def _free_memory(self) -> None:
         for model in self.models:
             model.hardware.free_memory()
-        for ticket in tickets:
-            if ticket.shrunk or not ticket.places:
-                self._fail(ticket, reason)
-                continue
-            ticket.shrunk = True
-            self._guarded([ticket], partial(self._begin_smaller, ticket))
 
-    def _begin_smaller(self, ticket: Ticket) -> None:
-        """Begin anew; in the smallest batches already, its step is simply tried once more."""
-        before = [place.canvas for place in ticket.places]
-        canvases = [_smaller(canvas) for canvas in before]
-        if canvases != before:
-            self._begin(ticket, canvases)
-
-    def _fail(self, ticket: Ticket, reason: str) -> None:
+    def _fail(self, ticket: Ticket, mishap: Mishap) -> None:
         self._drop(ticket)
-        ticket.fail(reason)
+        ticket.fail(mishap.reason)
 
 
 @dataclass
@@ -265,32 +305,17 @@ class _Batch:
 
     lane: Lane
     places: list[Place]
+    measured: "list[tuple[_Batch, float]]" = field(default_factory=list)
+    """The batches, this one or earlier ones, whose seconds are known since."""
 
 
-def _check(recipe: Recipe, model: PaintModel, source: bytes | None) -> None:
-    card = model.card
-    if recipe.adapters:
-        raise Unpaintable("This engine has no adapters: ask for a picture without them.")
-    if recipe.width * recipe.height > card.largest:
-        raise Unpaintable(
-            f"{recipe.width} x {recipe.height} is too large for this model: "
-            f"{card.largest} pixels are allowed."
-        )
-    if recipe.source is not None and (source is None or sha256(source) != recipe.source):
-        raise Unpaintable("The sketch that came along is not the one that the recipe names.")
-
-
-def _fitting(recipe: Recipe, model: PaintModel) -> Recipe:
-    """This picture in the largest row class that there is memory for, up to its own."""
-    while not model.fits(recipe.width, recipe.height, recipe.row_class):
-        smaller = model.card.smaller(recipe)
-        if smaller is None:
-            break  # then it shall be tried: what was measured is not all that counts
-        recipe = smaller
-    return recipe
-
-
-def _smaller(canvas: Canvas) -> Canvas:
-    """This picture from its start in the next smaller row class, or itself if there is none."""
-    recipe = canvas.model.card.smaller(canvas.recipe)
-    return canvas if recipe is None else canvas.again(recipe)
+def _tried(model: PaintModel, side: int, rows: int) -> bool:
+    """Record and prove batches of this shape, if there is memory for them."""
+    try:
+        model.exact(side, side, rows)
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        log.warning("there is too little memory for batches of %d rows", rows)
+        return False
+    return True

@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 
 from engine.contract import (
     CONTRACT_VERSION,
+    PULSE_SECONDS,
     Cancel,
     Cancelled,
     Command,
@@ -159,11 +160,13 @@ class Reception:
     async def _converse(self, connection: Connection[Command]) -> None:
         visit = Visit(self._worker)
         sending = asyncio.create_task(visit.outbox.send_all(connection))
+        beating = asyncio.create_task(visit.beat())
         try:
             while (command := await connection.receive()) is not None:
                 visit.obey(command)
         finally:
             visit.end()
+            beating.cancel()
             sending.cancel()
             with contextlib.suppress(asyncio.CancelledError, OSError):
                 await sending
@@ -190,6 +193,12 @@ class Visit:
             case Hello():
                 raise WireError("You have said Hello already.")
 
+    async def beat(self) -> None:
+        """Send a Pulse now and then, for ever."""
+        while True:
+            await asyncio.sleep(PULSE_SECONDS)
+            self.outbox.put(self._worker.pulse())
+
     def end(self) -> None:
         """Nobody listens any more: stop painting for them."""
         for ticket in list(self._tickets.values()):
@@ -203,7 +212,10 @@ class Visit:
             full = f"The engine has {WAITING_LIMIT} jobs waiting. Try again in a while."
             self.outbox.put(Failed(job=job.job, attempt=job.attempt, reason=full))
             return
-        log.info("job %s attempt %d: %d pictures", job.job, job.attempt, len(job.recipes))
+        log.info(
+            "job taken",
+            extra={"job": job.job, "attempt": job.attempt, "pictures": len(job.recipes)},
+        )
         self._tickets[key] = self._worker.submit(job, self._report_later)
 
     def _report_later(self, event: Event) -> None:
@@ -212,15 +224,16 @@ class Visit:
     def _hear(self, event: Event) -> None:
         if isinstance(event, Painted | Failed | Cancelled):
             del self._tickets[event.job, event.attempt]
-            log.info("job %s attempt %d: %s", event.job, event.attempt, _in_words(event))
+            ending = {"job": event.job, "attempt": event.attempt, **_told(event)}
+            log.info("job ended", extra=ending)
         self.outbox.put(event)
 
 
-def _in_words(ending: Painted | Failed | Cancelled) -> str:
+def _told(ending: Painted | Failed | Cancelled) -> dict[str, str | float]:
     match ending:
         case Painted():
-            return f"painted in {ending.seconds:.1f} s"
+            return {"ending": "painted", "seconds": round(ending.seconds, 3)}
         case Failed():
-            return f"failed: {ending.reason}"
+            return {"ending": "failed", "reason": ending.reason}
         case Cancelled():
-            return "cancelled"
+            return {"ending": "cancelled"}

@@ -1,7 +1,7 @@
 """Jobs on their way through the painter, and the pictures of each."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from engine.batch import Lane, lane, rows
@@ -48,7 +48,7 @@ class Ticket:
         self._tell(Queued(job=self.job.job, attempt=self.job.attempt, ahead=ahead))
 
     def begin(self, places: "list[Place]") -> None:
-        """Its pictures start here, or start again."""
+        """Its pictures start here, or start again; none as long as they are made ready."""
         self.places, self.step, self.looked = places, 0, 0
 
     def advance(self) -> bool:
@@ -69,6 +69,10 @@ class Ticket:
             )
         )
         return True
+
+    def has(self, places: "Sequence[Place]") -> bool:
+        """Is any of these places among its own, as they are now?"""
+        return any(place in self.places for place in places)
 
     @property
     def finished(self) -> bool:

@@ -4,9 +4,10 @@ import logging
 import threading
 from collections import deque
 
-from engine.contract import Paint
+from engine.contract import Paint, Pulse
 from engine.exits import EngineError
 from engine.finishing import Broken
+from engine.hardware import resident_memory
 from engine.painter import Painter
 from engine.tickets import Report, Ticket
 
@@ -34,6 +35,21 @@ class Worker:
         """Jobs for which there is no room yet."""
         return len(self._waiting)
 
+    def pulse(self) -> Pulse:
+        """What was done so far, and what is at hand; never waits for the painter."""
+        by = self._painter
+        used = by.rows_used  # first, for a tick counts what it gives before what of it is used
+        return Pulse(
+            ticks=by.ticks,
+            seconds=by.seconds,
+            rows_given=by.rows_given,
+            rows_used=used,
+            painting=by.busy,
+            waiting=self.waiting,
+            memory=resident_memory(),
+            peak_memory=by.model.hardware.peak_memory(),
+        )
+
     def submit(self, job: Paint, report: Report) -> Ticket:
         """Take a job; it hears Queued, Stepped and one ending through `report`."""
         ticket = Ticket(job, report)
@@ -41,6 +57,7 @@ class Worker:
             self._waiting.append(ticket)
             self._say_places()
             self._changed.notify()
+        self._painter.nudge()
         return ticket
 
     def cancel(self, ticket: Ticket) -> None:
@@ -51,6 +68,7 @@ class Worker:
                 self._waiting.remove(ticket)
                 ticket.stop()
                 self._say_places()
+        self._painter.nudge()
 
     def close(self, patience: float = 10.0) -> None:
         """Cancel all jobs and wait (seconds) for the threads to end."""

@@ -1,5 +1,47 @@
 -- Made from the migrations by `python -m bot.migrate`; not to be edited.
 
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY,
+    at REAL NOT NULL,
+    guild INTEGER, -- NULL in direct messages
+    channel INTEGER,
+    actor INTEGER NOT NULL,
+    action TEXT NOT NULL CHECK (
+        action IN (
+            'refused', 'reported', 'removed', 'dismissed', 'blocked', 'unblocked',
+            'word added', 'word removed', 'set'
+        )
+    ),
+    person INTEGER, -- whom it is about, if not the actor
+    job TEXT,
+    detail TEXT NOT NULL CHECK (length(detail) <= 1000),
+    request TEXT UNIQUE -- that was refused: a replay is refused again, and noted once
+) STRICT;
+CREATE TABLE banned_words (
+    guild INTEGER NOT NULL,
+    word TEXT NOT NULL CHECK (length(word) BETWEEN 1 AND 40),
+    PRIMARY KEY (guild, word)
+) STRICT;
+CREATE TABLE blocks (
+    guild INTEGER NOT NULL,
+    person INTEGER NOT NULL,
+    reason TEXT NOT NULL CHECK (length(reason) BETWEEN 1 AND 200), -- the person is told it
+    moderator INTEGER NOT NULL,
+    at REAL NOT NULL,
+    PRIMARY KEY (guild, person)
+) STRICT;
+CREATE TABLE cases (
+    job TEXT PRIMARY KEY REFERENCES jobs (id),
+    guild INTEGER NOT NULL,
+    state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'removed', 'dismissed')),
+    moderator INTEGER, -- who closed it
+    closed_at REAL,
+    card_channel INTEGER,
+    card INTEGER, -- the message that shows the newest state to the moderators
+    CHECK ((state = 'open') = (closed_at IS NULL)),
+    CHECK ((closed_at IS NULL) = (moderator IS NULL)),
+    CHECK ((card IS NULL) = (card_channel IS NULL))
+) STRICT;
 CREATE TABLE jobs (
     id TEXT PRIMARY KEY CHECK (length(id) BETWEEN 1 AND 24),
     request TEXT NOT NULL UNIQUE, -- the interaction or reaction that asked: a replay is no new job
@@ -29,6 +71,10 @@ CREATE TABLE jobs (
     CHECK (delivered_at IS NULL OR ended_at IS NOT NULL),
     CHECK (delivered_at IS NULL OR token IS NULL),
     CHECK (status IN ('accepted', 'cancelled', 'failed', 'refused') OR sketch IS NULL)
+) STRICT;
+CREATE TABLE moderators (
+    guild INTEGER PRIMARY KEY,
+    channel INTEGER NOT NULL -- that reports are written to
 ) STRICT;
 CREATE TABLE nsfw_levels (
     guild INTEGER NOT NULL,
@@ -60,7 +106,7 @@ CREATE TABLE "pictures" (
     path TEXT, -- relative to the data folder
     blocked INTEGER NOT NULL CHECK (blocked IN (0, 1)),
     failed TEXT, -- why there is no picture, though its siblings came out
-    fingerprint TEXT NOT NULL, restricted INTEGER NOT NULL DEFAULT 0 CHECK (
+    fingerprint TEXT NOT NULL, removed_at REAL, restricted INTEGER NOT NULL DEFAULT 0 CHECK (
         restricted = 0 OR (restricted = 1 AND blocked = 0 AND path IS NOT NULL)
     ), verdicts TEXT NOT NULL DEFAULT '[]' CHECK (
         json_valid(verdicts) AND (restricted = 0 OR json_array_length(verdicts) > 0)
@@ -75,6 +121,22 @@ CREATE TABLE posts (
     job TEXT NOT NULL REFERENCES jobs (id),
     nth INTEGER CHECK (nth BETWEEN 1 AND 4) -- NULL for the whole job
 ) STRICT;
+CREATE TABLE reports (
+    id INTEGER PRIMARY KEY,
+    job TEXT NOT NULL REFERENCES cases (job),
+    channel INTEGER NOT NULL,
+    message INTEGER NOT NULL,
+    nth INTEGER CHECK (nth BETWEEN 1 AND 4), -- NULL for the whole job
+    reporter INTEGER NOT NULL,
+    reason TEXT NOT NULL CHECK (length(reason) <= 400), -- '' for a reaction
+    at REAL NOT NULL,
+    UNIQUE (message, reporter)
+) STRICT;
+CREATE INDEX audit_of_guild ON audit (guild, id);
+CREATE INDEX cases_unseen ON cases (guild) WHERE state = 'open' AND card IS NULL;
+CREATE INDEX jobs_ended ON jobs (ended_at, status) WHERE ended_at IS NOT NULL;
 CREATE INDEX jobs_served ON jobs (person, started_at);
 CREATE INDEX jobs_undelivered ON jobs (ended_at) WHERE ended_at IS NOT NULL AND delivered_at IS NULL;
 CREATE INDEX jobs_unfinished ON jobs (status, person) WHERE ended_at IS NULL;
+CREATE INDEX reports_of_job ON reports (job);
+CREATE INDEX reports_of_person ON reports (reporter, at);

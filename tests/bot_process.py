@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import psutil
@@ -31,6 +32,8 @@ class BotProcess:
             "IMAGINE_MODEL": model,
             **more,
         }
+        self.log: Path | None = None
+        """Where its standard error goes, if not to ours."""
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -39,12 +42,14 @@ class BotProcess:
         await self.discord.ready(timeout=START_SECONDS)
 
     async def _run(self, *arguments: str) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-W", "ignore", "-m", self._module, *arguments),
-            cwd=ROOT,
-            env=self._environment,
-            stdout=asyncio.subprocess.PIPE,
-        )
+        with open(self.log, "ab") if self.log else nullcontext() as log:  # noqa: ASYNC230, PTH123
+            return await asyncio.create_subprocess_exec(
+                *(sys.executable, "-W", "ignore", "-m", self._module, *arguments),
+                cwd=ROOT,
+                env=self._environment,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+            )
 
     async def stop(self) -> int | None:
         """Ask it to stop; returns its exit code."""

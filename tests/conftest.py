@@ -3,8 +3,9 @@
 What a fixture needs is imported by it, so that tests of the engine alone do not load Discord.
 """
 
+import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,3 +91,17 @@ async def house(
 
     async with House(discord, engine, tmp_path) as house:
         yield house
+
+
+@pytest.fixture
+def begun(capsys: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[str]]:
+    """The bot's log on standard error; afterwards there is none, as before."""
+    from engine import logs
+
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    logs.begin("bot")
+    yield capsys
+    root.handlers[:] = before
+    root.setLevel(level)
+    logging.captureWarnings(False)

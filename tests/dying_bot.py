@@ -1,7 +1,7 @@
 """A bot that dies, or whose engine dies, at a chosen moment: `python -m tests.dying_bot`.
 
-It is the whole bot. The file that IMAGINE_FUSE names says "MOMENT VICTIM" for the next death; it
-is burnt by it.
+It is the whole bot. The file that IMAGINE_FUSE names says "MOMENT VICTIM" for the next death, which
+burns it. The victim is the bot, the engine, or the engine "frozen": it stands still, but lives.
 """
 
 import os
@@ -45,7 +45,7 @@ def reached(moment: str) -> None:
     if victim == "bot":
         os.kill(os.getpid(), signal.SIGKILL)
     for engine in psutil.Process().children():
-        engine.kill()
+        engine.suspend() if victim == "frozen" else engine.kill()
 
 
 def after(owner: object, name: str, moment: str) -> None:

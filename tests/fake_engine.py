@@ -22,6 +22,7 @@ from engine.contract import (
     Paint,
     Painted,
     Painting,
+    Pulse,
     Ready,
     Recipe,
     Rejected,
@@ -77,6 +78,8 @@ class FakeEngine:
         """The pictures (from 1) that the safety check flags."""
         self.unchecked: set[int] = set()
         """The pictures (from 1) that it fails to check."""
+        self.indiscreet = False
+        """Does it send what is flagged to who did not ask for it?"""
         self.bad_sketch = False
         """Does the safety check flag what pictures are painted over?"""
         self.unpaintable: set[int] = set()
@@ -86,6 +89,11 @@ class FakeEngine:
         """Does it ignore what it is told to stop?"""
         self.stillborn: str | None = None
         """The last words of an engine that never gets ready."""
+        self.pulse = Pulse(
+            ticks=0, seconds=0.0, rows_given=0, rows_used=0, painting=0, waiting=0, memory=2**20
+        )
+        """What it says of itself when it is ready, and on `beat`."""
+        self._connections: set[Connection[Command]] = set()
         self._jobs: dict[tuple[str, int], asyncio.Task[None]] = {}
         self.writers: set[asyncio.StreamWriter] = set()
 
@@ -109,6 +117,11 @@ class FakeEngine:
         for writer in self.writers:
             writer.transport.abort()
 
+    async def beat(self) -> None:
+        """Send the pulse to all who listen."""
+        for connection in self._connections:
+            await connection.send(self.pulse)
+
     def become(self, name: str) -> None:
         """Have other weights from the next life on."""
         self.model = msgspec.structs.replace(self.model, name=name, revision="1" * 40)
@@ -119,11 +132,15 @@ class FakeEngine:
             try:
                 if await connection.receive() == Hello(TOKEN):
                     await connection.send(Ready(self.model))
+                    await connection.send(self.pulse)
+                    self._connections.add(connection)
                     await self._serve(connection)
                 else:
                     await connection.send(Rejected("Who are you?"))
             except OSError:
                 pass
+            finally:
+                self._connections.discard(connection)
         self.writers.discard(writer)
 
     async def _serve(self, connection: Connection[Command]) -> None:
@@ -177,7 +194,7 @@ class FakeEngine:
         data = flat(recipe)
         unchecked, flagged = nth in self.unchecked, nth in self.blocked | self.unchecked
         score = None if unchecked else 0.9 if flagged else 0.1
-        withheld = flagged and (unchecked or not paint.reveal)
+        withheld = flagged and (unchecked or not (paint.reveal or self.indiscreet))
         return Painting(
             png=b"" if withheld else data,
             sha256=hashlib.sha256(data).hexdigest(),

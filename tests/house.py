@@ -42,6 +42,7 @@ class House:
         self.events: list[Event] = []
         """All that the gateway sent."""
         discord.world.event_listeners.append(self.events.append)
+        self.metrics_port: int | None = None
         self.grace = 0.1
         """Seconds for jobs at work when it is stopped."""
         self._launch = launch or engine.launch
@@ -64,6 +65,7 @@ class House:
         """Returns when the bot is connected."""
         self._stop = asyncio.Event()
         settings = settings_for(self.discord, self.data)
+        settings.imagine_metrics_port = self.metrics_port
         self._bot = asyncio.create_task(
             run(settings, self._stop, launch=self._launch, grace=self.grace)
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.batch import Lane, Round, next_turn
+from engine.batch import Credit, Lane, Round, next_turn
 
 SMALL, LARGE = Lane("tiny", 64, 64, 8), Lane("tiny", 256, 256, 8)
 
@@ -129,3 +129,29 @@ def test_who_must_be_alone_is() -> None:
     alone = SMALL._replace(apart=3)
     pictures = crowd([(SMALL, 2), (alone, 2)])
     assert len(next_turn(pictures, (), cost).batch) == 1
+
+
+def test_who_is_in_hand_keeps_the_turn() -> None:
+    """With several hands, a lane whose pictures are all in work is not forgotten: a small picture
+    among many large ones gets its share of the seconds."""
+    pictures = crowd([(SMALL, 2)] + [(LARGE._replace(capacity=2), 2)] * 8)
+    seconds, before, now = dict[Lane, float](), tuple[Credit, ...](), 0.0
+    hands: list[tuple[float, Lane, tuple[int, ...]]] = []
+    for _ in range(4000):
+        busy = {place for _, _, batch in hands for place in batch}
+        waiting = [place for place in range(len(pictures)) if place not in busy]
+        if waiting and len(hands) < 3:
+            turn = next_turn(
+                [pictures[place] for place in waiting],
+                before,
+                cost,
+                in_hand={lane for _, lane, _ in hands},
+            )
+            before = turn.after
+            hands.append((now + cost(turn.lane), turn.lane, tuple(waiting[n] for n in turn.batch)))
+            seconds[turn.lane] = seconds.get(turn.lane, 0.0) + cost(turn.lane)
+        else:
+            hands.sort()
+            now, *_ = hands.pop(0)
+    small, large = seconds[SMALL], seconds[LARGE._replace(capacity=2)]
+    assert small > 0.8 * (small + large) / 9

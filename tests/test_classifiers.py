@@ -86,6 +86,14 @@ def pickled(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
 
 
+def indexed(folder: Path) -> None:
+    """Shards, one of which is a pickle."""
+    weights = load_file(folder / "model.safetensors")
+    torch.save(weights, folder / "shard.bin")
+    index = {"metadata": {}, "weight_map": dict.fromkeys(weights, "shard.bin")}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
 def unprepared(folder: Path) -> None:
     """How pictures are prepared is not said."""
     (folder / "preprocessor_config.json").unlink()
@@ -106,7 +114,7 @@ def foreign(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [more_outputs, punch, cut, pickled, unprepared, emptied, foreign]
+    "damage", [more_outputs, punch, cut, pickled, indexed, unprepared, emptied, foreign]
 )
 def test_a_damaged_classifier_is_refused(tmp_path: Path, damage: Callable[[Path], None]) -> None:
     """Nothing is checked by what is not whole, and no code of others is run."""

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from bot.playground import Interaction, Message, Person, Playground
+from bot.watchdog import SILENCE_SECONDS
 from tests import tiny_model
 from tests.bot_process import BotProcess
 from tests.dying_bot import MOMENTS
@@ -45,7 +46,7 @@ async def bot(
     openapi: OpenApi | None, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Doomed]:
     """One bot, and its record, for all deaths: each leaves it running."""
-    model = tiny_model.save(tmp_path_factory.mktemp("tiny") / "model", side=16)
+    model = tiny_model.save(tmp_path_factory.mktemp("tiny") / "model", side=32)
     async with Playground(port=0) as discord:
         if openapi is not None:
             openapi.problems.clear()
@@ -91,10 +92,10 @@ def is_sound(bot: Doomed) -> None:
     assert record(bot.data, done)[0][0] == 4 * count == len(rows)
 
 
-async def result(bot: Doomed, asked: Interaction) -> Message:
+async def result(bot: Doomed, asked: Interaction, patience: float = PATIENCE) -> Message:
     """The message that this ends with."""
     await bot.discord.until(
-        lambda: asked.response and is_finished(asked.response), timeout=PATIENCE, why="an ending"
+        lambda: asked.response and is_finished(asked.response), timeout=patience, why="an ending"
     )
     assert asked.response is not None
     return asked.response
@@ -155,4 +156,17 @@ async def test_a_disk_without_room_loses_nothing(bot: Doomed, ada: Person) -> No
     assert message.buttons == ALL_BUTTONS or "could not be kept" in message.content
     await ended(bot)
     assert len(visible(bot)) == before + 1
+    is_sound(bot)
+
+
+async def test_an_engine_that_stands_still_is_replaced(bot: Doomed, ada: Person) -> None:
+    """It neither dies nor says anything, so it is killed, and the next one paints the job."""
+    frozen = bot.engine()
+    bot.dies("painting", "frozen")
+    asked = await ada.slash("imagine", prompt="a red house", steps=12)
+    message = await result(bot, asked, patience=SILENCE_SECONDS + PATIENCE)
+    assert message.buttons == ALL_BUTTONS
+    assert not frozen.is_running() or frozen.status() == psutil.STATUS_ZOMBIE
+    [job] = record(bot.data, "SELECT attempt, crashes FROM jobs ORDER BY rowid DESC LIMIT 1")
+    assert (job["attempt"], job["crashes"]) == (2, 1)
     is_sound(bot)

@@ -1,5 +1,6 @@
 """The engine as a child process."""
 
+import asyncio
 import os
 import sys
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bot.engine_process import EngineStopped, launched
+from bot.engine_process import LONGEST, EngineStopped, Relay, launched
+from engine.lines import read
 from tests import tiny_model
 
 
@@ -46,3 +48,55 @@ async def test_an_engine_that_ends_says_why(tmp_path: Path) -> None:
         async with launched(environment(tmp_path / "nothing here")):
             pass
     assert children() == []
+
+
+async def test_the_engines_log_is_part_of_ours(
+    model: Path, begun: pytest.CaptureFixture[str]
+) -> None:
+    """Each line of it, once, as it was."""
+    async with launched(environment(model)):
+        pass
+    lines = [read(line) for line in begun.readouterr().err.splitlines()]
+    assert None not in lines
+    said = [str(line["event"]) for line in lines if line and line["logger"] == "engine.server"]
+    assert [event.split(":")[0] for event in said] == ["ready"]
+
+
+async def relayed(*chunks: bytes) -> list[str]:
+    """What comes out of what comes in by pieces, and the last words of it."""
+    stream = asyncio.StreamReader()
+    relay = Relay()
+    copying = asyncio.create_task(relay.copy(stream))
+    for chunk in chunks:
+        stream.feed_data(chunk)
+        await asyncio.sleep(0)
+    stream.feed_eof()
+    await copying
+    return [relay.last_line()]
+
+
+@pytest.mark.parametrize(
+    ("chunks", "events"),
+    [
+        ((b"one\ntw", b"o\n", b"three"), ["one", "two", "three"]),
+        (("für".encode()[:2], "für".encode()[2:] + b"\n"), ["für"]),
+        ((b"\n\n  \n", b"\xff\n"), ["\ufffd"]),
+        ((b"10%\r20%\n",), ["10%\r20%"]),
+        ((b"x" * (LONGEST + 10), b"y\n"), ["x" * (LONGEST + 10), "y"]),
+        ((), []),
+    ],
+)
+async def test_lines_come_out_whole(
+    begun: pytest.CaptureFixture[str], chunks: tuple[bytes, ...], events: list[str]
+) -> None:
+    """However the pipe cuts them; one without end does not fill the memory."""
+    last = await relayed(*chunks)
+    lines = [read(line) for line in begun.readouterr().err.splitlines()]
+    assert [line and line["event"] for line in lines] == events
+    assert last == (events or [""])[-1:]
+
+
+async def test_the_last_words_are_those_of_the_last_line() -> None:
+    """Not its time and place."""
+    line = b'at=1 level=critical process=engine logger=x event="No such model."\n'
+    assert await relayed(line) == ["No such model."]

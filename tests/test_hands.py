@@ -1,4 +1,4 @@
-"""Batches beside each other: each is heard of once, with its time or its error."""
+"""Tasks beside each other: each is heard of once, with its error if it had one."""
 
 import threading
 
@@ -8,14 +8,14 @@ from engine.hands import Hands
 
 
 def test_a_single_hand_is_the_callers() -> None:
-    """No other thread is needed, and one batch is all that it holds."""
+    """No other thread is needed, and one task is all that it holds."""
     hands: Hands[str] = Hands(1)
     where: list[int] = []
     hands.begin("one", lambda: where.append(threading.get_ident()))
     assert hands.free == 0
-    [(batch, seconds)] = hands.ended()
-    assert batch == "one"
-    assert seconds() >= 0
+    [(task, result)] = hands.ended()
+    assert task == "one"
+    result()
     assert where == [threading.get_ident()]
     assert hands.free == 1
 
@@ -33,9 +33,9 @@ def test_several_hands_work_at_the_same_time() -> None:
     assert hands.free == 0
     ended: list[str] = []
     while len(ended) < 2:
-        for batch, seconds in hands.ended():
-            seconds()
-            ended.append(batch)
+        for task, result in hands.ended():
+            result()
+            ended.append(task)
     assert sorted(ended) == ["one", "two"]
     hands.close()
 
@@ -49,10 +49,10 @@ def test_an_error_comes_with_its_batch(count: int) -> None:
         raise KeyError("no such thing")
 
     hands.begin("bad", fail)
-    [(batch, seconds)] = hands.ended()
-    assert batch == "bad"
+    [(task, result)] = hands.ended()
+    assert task == "bad"
     with pytest.raises(KeyError, match="no such thing"):
-        seconds()
+        result()
     assert hands.free == count
     hands.close()
 
@@ -60,3 +60,21 @@ def test_an_error_comes_with_its_batch(count: int) -> None:
 def test_nothing_in_hand_is_not_waited_for() -> None:
     """There is nothing to hear of."""
     assert Hands(2).ended() == []
+
+
+def test_a_nudge_ends_the_waiting() -> None:
+    """Though the task that is in hand goes on; the next wait is for it again."""
+    hands: Hands[str] = Hands(2)
+    go_on = threading.Event()
+
+    def work() -> None:
+        assert go_on.wait(20)
+
+    hands.begin("long", work)
+    threading.Timer(0.05, hands.nudge).start()
+    assert hands.ended() == []
+    threading.Timer(0.05, go_on.set).start()
+    [(task, result)] = hands.ended()
+    result()
+    assert task == "long"
+    hands.close()

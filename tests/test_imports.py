@@ -19,8 +19,15 @@ PURE = {
     "jobs",
     "places",
     "showing",
+    "rules",
+    "lexicon",
+    "folding",
+    "minors",
+    "cards",
+    "cases",
 }
 SHOWS_DISCORD = {"client", "run", "mailbox", "captions", "components", "features", "whereabouts"}
+LOG = ("engine.logs", "engine.lines", "engine.discretion")
 HEAVY = {"torch", "diffusers", "transformers"}
 
 
@@ -54,11 +61,11 @@ BOT = [path for path in modules("bot") if room(path) != "playground"]
 
 
 @pytest.mark.parametrize("path", BOT, ids=str)
-def test_the_bot_sees_only_the_engines_contract_and_wire(path: Path) -> None:
-    """What the two processes say to each other, and no more."""
+def test_the_bot_sees_of_the_engine_what_both_say(path: Path) -> None:
+    """To each other, and into one log; and no more."""
     of_engine = {name for name in imported(path) if name.split(".")[0] == "engine"}
-    allowed = ("engine.contract", "engine.wire")
-    assert all(name == "engine" or name.startswith(allowed) for name in of_engine)
+    shared = ("engine.contract", "engine.wire", *LOG)
+    assert all(name == "engine" or name.startswith(shared) for name in of_engine)
 
 
 @pytest.mark.parametrize("path", modules("engine"), ids=str)
@@ -77,10 +84,11 @@ def test_the_playground_knows_neither_bot_nor_engine(path: Path) -> None:
 
 @pytest.mark.parametrize("path", BOT, ids=str)
 def test_each_heavy_library_has_its_rooms(path: Path) -> None:
-    """Discord, SQL and torch stay where they belong."""
+    """Discord, SQL, Prometheus and torch stay where they belong."""
     assert "discord" not in tops(path) or room(path) in SHOWS_DISCORD
     sql = {"sqlite3", "aiosqlite"}
     assert not tops(path) & sql or room(path) in {"ledger", "migrate", "rows"}
+    assert "prometheus_client" not in tops(path) or room(path) in {"metrics", "lookout"}
     assert not tops(path) & HEAVY
 
 
@@ -91,9 +99,27 @@ def test_pure_modules_have_no_clock_no_chance_and_no_files(path: Path) -> None:
     assert not tops(path) & banned
 
 
+def test_the_sandbox_holds_little() -> None:
+    """Pillow and the standard library: it starts for each sketch, and nothing in it is ours."""
+    for name in ("decoding", "decoder"):
+        foreign = tops(ROOT / "bot" / f"{name}.py") - sys.stdlib_module_names
+        assert foreign <= {"PIL", "bot"}
+        of_bot = {other for other in imported(ROOT / "bot" / f"{name}.py") if "bot." in other}
+        assert all(other.startswith("bot.decoding") for other in of_bot)
+
+
 def test_the_contract_imports_nothing_of_ours() -> None:
     """It is what everybody else rests on."""
     assert not tops(ROOT / "engine" / "contract.py") & {"bot", "engine"}
+
+
+@pytest.mark.parametrize("name", LOG)
+def test_the_log_of_both_rests_on_nothing_but_python(name: str) -> None:
+    """It is there before all else, in either process."""
+    names = imported(ROOT / f"{name.replace('.', '/')}.py")
+    ours = {each for each in names if each.split(".")[0] in {"bot", "engine"}}
+    assert all(each.startswith(LOG) for each in ours)
+    assert {each.split(".")[0] for each in names - ours} <= set(sys.stdlib_module_names)
 
 
 def test_the_bot_imports_without_torch() -> None:

@@ -1,6 +1,8 @@
 """Finding and loading models: what cannot be used is said in one sentence, with its own code."""
 
+import ast
 import json
+import pickle
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -14,11 +16,14 @@ from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 
 from engine import models
-from engine.exits import EngineError, ModelBroken, ModelGated, ModelMissing, ModelUnchecked
+from engine.__main__ import main
+from engine.exits import EngineError, Exit, ModelBroken, ModelGated, ModelMissing, ModelUnchecked
 from engine.hardware import prepare
 from engine.models.files import Files
 from tests import tiny_model
 from tests.engine_parts import painter
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +117,108 @@ def test_a_missing_part_is_named(folder: Path, component: str) -> None:
     """Whoever copied the model knows what to copy."""
     shutil.rmtree(folder / component)
     assert f"no {component}" in str(refusal(folder))
+
+
+class Poison:
+    """What a pickle may do: here it only writes a file."""
+
+    def __init__(self, proof: Path) -> None:
+        self.proof = proof
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        """Opening a file is as easy as anything else."""
+        return open, (str(self.proof), "w")
+
+
+PICKLES = {
+    "unet": "diffusion_pytorch_model.bin",
+    "vae": "diffusion_pytorch_model.ckpt",
+    "text_encoder": "pytorch_model.bin",
+    "safety_checker": "pytorch_model.bin",
+}
+
+
+def poison(folder: Path, component: str, name: str) -> Path:
+    """Put a pickle where the weights were; returns the file that it writes if it is opened."""
+    for file in (folder / component).glob("*.safetensors"):
+        file.unlink()
+    (folder / component / name).write_bytes(pickle.dumps(Poison(folder / "opened")))
+    return folder / "opened"
+
+
+@pytest.mark.parametrize("component", PICKLES)
+def test_a_pickle_is_refused_and_never_opened(folder: Path, component: str) -> None:
+    """Whichever part it is of; the sentence says what to do."""
+    opened = poison(folder, component, PICKLES[component])
+    said = refusal(folder)
+    assert isinstance(said, ModelBroken)
+    assert f"no safetensors in its {component}, only {PICKLES[component]}" in str(said)
+    assert "Convert it to safetensors" in str(said)
+    assert not opened.exists()
+
+
+def test_a_model_of_pickles_only_has_its_sentence_and_exit_code(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the command line shows it."""
+    opened = [poison(folder, component, name) for component, name in PICKLES.items()]
+    code = main(["paint", "x", "--model", str(folder), "--out", str(folder / "out")])
+    assert code == Exit.MODEL_BROKEN
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "opening such a file can run any program" in said
+    assert not any(file.exists() for file in opened)
+
+
+def test_an_index_that_names_a_pickle_does_not_have_it_opened(folder: Path) -> None:
+    """Not even beside weights that are fine."""
+    place = folder / "text_encoder"
+    tensors = load_file(place / "model.safetensors")
+    opened = poison(folder, "text_encoder", "shard.bin")
+    save_file({"other": next(iter(tensors.values()))}, place / "other.safetensors")
+    index = {"metadata": {}, "weight_map": dict.fromkeys(tensors, "shard.bin")}
+    (place / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert "only shard.bin" in str(refusal(folder))
+    assert not opened.exists()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"weight_map": 7}'])
+def test_an_index_that_is_damaged_is_refused(folder: Path, text: str) -> None:
+    """It may have been to name anything."""
+    (folder / "unet" / "x.safetensors.index.json").write_text(text)
+    assert "x.safetensors.index.json is damaged" in str(refusal(folder))
+
+
+def test_a_part_that_brings_its_own_code_is_refused(folder: Path) -> None:
+    """An index may name classes, but none of its own."""
+    code = folder / "unet" / "own.py"
+    code.write_text(f"open({str(folder / 'ran')!r}, 'w')\nclass Own: pass\n")
+    change_index(folder, unet=["own", "Own"])
+    assert isinstance(refusal(folder), ModelBroken)
+    assert not (folder / "ran").exists()
+
+
+def loaders(path: Path) -> Iterator[ast.Call]:
+    """All calls in a file that read weights."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            owner = ast.unparse(node.func.value)
+            weightless = owner.endswith(("Processor", "Tokenizer", "Config"))
+            if (node.func.attr == "from_pretrained" and not weightless) or (
+                (owner, node.func.attr) == ("torch", "load")
+            ):
+                yield node
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "engine").rglob("*.py")), ids=str)
+def test_all_that_reads_weights_reads_safetensors(path: Path) -> None:
+    """Or, in training, checkpoints of our own from which nothing but tensors is taken."""
+    source = path.read_text(encoding="utf-8")
+    assert not any(word in source for word in ("import pickle", "from_single_file", "joblib"))
+    for call in loaders(path):
+        options = {word.arg: ast.unparse(word.value) for word in call.keywords}
+        training = path.is_relative_to(ROOT / "engine" / "starter")
+        safe = options.get("use_safetensors") == "True"
+        assert safe or (training and options.get("weights_only") == "True"), ast.unparse(call)
 
 
 def test_a_model_without_a_safety_checker_is_refused(folder: Path) -> None:

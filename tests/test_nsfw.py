@@ -7,6 +7,8 @@ import pytest
 from PIL import Image
 
 from bot.playground import Channel, Fault, Message, Upload
+from bot.playground.events import interaction_json
+from bot.playground.interactions import Kind
 from tests.fake_engine import FakeEngine, flat
 from tests.house import House, eventually
 from tests.nsfw_watch import choose, colours, flagged, painted, restrict
@@ -42,6 +44,15 @@ async def test_where_nobody_chose_flagged_pictures_are_withheld(
     assert [paint.reveal for paint in engine.paints] == [False]
     assert not colours(grid.attachments[0].data) & flagged(engine, {2})
     assert [row["blocked"] for row in house.record("SELECT * FROM pictures")] == [0, 1, 0, 0]
+
+
+async def test_what_nobody_asked_for_is_not_kept(house: House, engine: FakeEngine) -> None:
+    """An engine that sends flagged pictures to an ordinary channel's job has sent them in vain."""
+    engine.blocked, engine.indiscreet = {2}, True
+    grid = await house.imagine()
+    assert "Picture 2 withheld" in grid.content
+    names = sorted(path.name for path in (house.data / "pictures").rglob("*.png"))
+    assert names == ["1.png", "3.png", "4.png"]
 
 
 async def test_allowed_pictures_are_shown_as_they_are(house: House, engine: FakeEngine) -> None:
@@ -231,6 +242,38 @@ async def test_a_flagged_sketch_is_a_matter_between_bot_and_person(
         await house.discord.until(partial(is_empty, house, channel), why="it is tidy")
     assert list((house.data / "sources").iterdir()) == []
     assert {row["status"] for row in house.record("SELECT * FROM jobs")} == {"refused"}
+
+
+async def test_a_press_by_an_installation_of_ones_own_shows_nothing_flagged(
+    house: House, engine: FakeEngine
+) -> None:
+    """Though the picture was kept for this very channel."""
+    await choose(house, "allow")
+    engine.blocked = {2}
+    grid = await asked_in(house, house.discord.restricted)
+    data = {"custom_id": grid.components[0]["components"][1]["custom_id"], "component_type": 2}
+    asked = house.discord.interactions.open(
+        Kind.COMPONENT, house.ada.user, grid.channel, data | {"id": 2}, grid
+    )
+    event = interaction_json(asked)
+    event["authorizing_integration_owners"] = {"1": str(house.ada.id)}
+    house.discord.world.emit("INTERACTION_CREATE", event, grid.channel)
+    assert "Picture 2 was withheld" in await house.refusal(asked)
+
+
+async def test_only_who_manages_the_server_may_choose(house: House, engine: FakeEngine) -> None:
+    """Also where a server shows the command to everybody."""
+    options = [{"name": "level", "type": 3, "value": "allow"}]
+    data = {"id": "1", "name": "admin", "type": 1}
+    data |= {"options": [{"name": "nsfw", "type": 1, "options": options}]}
+    moderator = house.discord.person("Mo", moderator=True)
+    asked = house.discord.interactions.open(
+        Kind.COMMAND, moderator.user, house.discord.restricted, data
+    )
+    event = interaction_json(asked)
+    house.discord.world.emit("INTERACTION_CREATE", event, house.discord.restricted)
+    assert "Only those who may manage this server" in await house.refusal(asked)
+    assert house.record("SELECT * FROM nsfw_levels") == []
 
 
 async def test_admins_can_ask_what_is_chosen(house: House) -> None:

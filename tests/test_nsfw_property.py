@@ -27,7 +27,7 @@ from tests.nsfw_watch import Uploads, choose, colours, restrict
 from tests.samples import picture
 
 SEED: Final = 20_261_121
-SAMPLES: Final = 48
+SAMPLES: Final = 32
 
 PLACES = ("text", "thread", "direct")
 RESTRICTED = (False, True)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from engine.contract import Cancelled, Command, Event, Queued, Stepped
+from engine.contract import Cancelled, Command, Event, Pulse, Queued, Stepped
 from engine.outbox import Outbox
 from engine.wire import Connection, command_side, event_side
 
@@ -13,6 +13,11 @@ from engine.wire import Connection, command_side, event_side
 def stepped(step: int, preview: bytes | None = None) -> Stepped:
     """Progress of job a."""
     return Stepped(job="a", attempt=1, step=step, steps=9, preview=preview)
+
+
+def pulse(ticks: int) -> Pulse:
+    """The engine's own news."""
+    return Pulse(ticks=ticks, seconds=0, rows_given=0, rows_used=0, painting=0, waiting=0)
 
 
 async def sent(*events: Event) -> list[Event]:
@@ -71,3 +76,9 @@ async def test_every_job_and_attempt_has_its_own_progress() -> None:
     assert await sent(stepped(1), other) == [stepped(1), other]
     endings = [Cancelled(job=name, attempt=1) for name in "abc"]
     assert await sent(*endings) == endings
+
+
+async def test_only_the_newest_pulse_is_sent() -> None:
+    """After what people wait for."""
+    ending = Cancelled(job="a", attempt=1)
+    assert await sent(pulse(1), stepped(1), pulse(2), ending) == [ending, pulse(2)]

@@ -12,7 +12,7 @@ from PIL import Image
 from engine.contract import Verdict
 from engine.exits import BadUsage
 from engine.hardware import Hardware
-from engine.safety import Panel, flagged, in_words, names
+from engine.safety import Panel, flagged, for_log, names
 from engine.safety.concepts import ConceptChecker
 from tests import tiny_model
 from tests.engine_parts import painter, sketch
@@ -65,16 +65,17 @@ def test_a_check_that_fails_is_in_the_log(caplog: pytest.LogCaptureFixture) -> N
     """Whoever runs the bot learns why everything is withheld."""
     verdicts = Panel([Says(None, "mine")]).verdicts(sketch())
     assert verdicts == (Verdict(checker="mine", score=None, flagged=True),)
-    assert "the safety check of mine failed, so the picture is withheld" in caplog.text
+    assert "the safety check failed, so the picture is withheld" in caplog.text
+    assert [vars(record)["checker"] for record in caplog.records] == ["mine"]
     assert "no answer" in caplog.text
 
 
 def test_verdicts_are_said_in_a_line() -> None:
     """For the log."""
-    assert in_words(Panel([Says(0.25), Says(None, "b")]).verdicts(sketch())) == (
-        "flagged (one 0.250, b failed)"
-    )
-    assert in_words(Panel([Says(0.25)]).verdicts(sketch())) == "passed (one 0.250)"
+    said = for_log(Panel([Says(0.25), Says(None, "b")]).verdicts(sketch()))
+    assert said == {"verdict": "flagged", "scores": "one:0.250,b:failed"}
+    said = for_log(Panel([Says(0.25)]).verdicts(sketch()))
+    assert said == {"verdict": "passed", "scores": "one:0.250"}
 
 
 def test_the_real_checker_follows_its_thresholds() -> None:

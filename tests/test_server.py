@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
 
 from engine.contract import (
+    PULSE_SECONDS,
     Cancel,
     Cancelled,
     Command,
@@ -16,6 +18,7 @@ from engine.contract import (
     Failed,
     Hello,
     Painted,
+    Pulse,
     Queued,
     Ready,
     Rejected,
@@ -26,7 +29,7 @@ from engine.images import sha256
 from engine.server import WAITING_LIMIT, Reception, bind
 from engine.wire import Connection, event_side
 from engine.worker import Worker
-from tests.engine_parts import at_work, job, painter, recipe
+from tests.engine_parts import at_work, job, painter, predicting, recipe
 
 TOKEN = "a secret of two processes"  # noqa: S105 - of this test alone
 
@@ -73,7 +76,7 @@ async def events_of(events: Connection[Event], name: str) -> list[Event]:
     while True:
         event = await asyncio.wait_for(events.receive(), 60)
         assert event is not None and not isinstance(event, Ready | Rejected), event
-        if event.job == name:
+        if not isinstance(event, Pulse) and event.job == name:
             seen.append(event)
             if isinstance(event, Ending):
                 return seen
@@ -250,3 +253,30 @@ def test_a_port_that_is_taken_is_said_to_be() -> None:
     """Two engines cannot have one port."""
     with bind(0) as first, pytest.raises(PortTaken, match="Port"):
         bind(first.getsockname()[1])
+
+
+async def test_the_engine_has_a_pulse(engine: Engine) -> None:
+    """For each who listens, while it works and while it does not."""
+    async with engine.friend() as one, engine.friend() as other:
+        first = await asyncio.wait_for(one.receive(), 2 * PULSE_SECONDS)
+        assert isinstance(first, Pulse)
+        assert isinstance(await asyncio.wait_for(other.receive(), PULSE_SECONDS), Pulse)
+        await one.send(job(recipe(steps=3)))
+        await events_of(one, "a")
+        second = await asyncio.wait_for(one.receive(), 2 * PULSE_SECONDS)
+        assert isinstance(second, Pulse)
+        assert second.ticks == first.ticks + 3
+
+
+async def test_the_pulse_goes_on_while_a_picture_is_painted(engine: Engine) -> None:
+    """It comes from the loop that listens, not from the one that paints."""
+    go_on = threading.Event()
+    with predicting(painter(), lambda _: go_on.wait(20)):
+        async with engine.friend() as events:
+            await events.send(job(recipe(steps=1)))
+            event = await asyncio.wait_for(events.receive(), 2 * PULSE_SECONDS)
+            while not isinstance(event, Pulse):
+                event = await asyncio.wait_for(events.receive(), 2 * PULSE_SECONDS)
+            go_on.set()
+            assert (event.painting, event.ticks) == (1, 0)
+            assert isinstance((await events_of(events, "a"))[-1], Painted)

@@ -13,8 +13,14 @@ NAMES = (
     "DISCORD_API",
     "IMAGINE_DATA",
     "IMAGINE_MODEL",
+    "IMAGINE_CHECKERS",
     "IMAGINE_PLAYGROUND_PORT",
     "IMAGINE_ADAPTIVE",
+    "IMAGINE_LOG",
+    "IMAGINE_LOG_LEVEL",
+    "IMAGINE_LOG_PROMPTS",
+    "IMAGINE_METRICS_PORT",
+    "IMAGINE_METRICS_HOST",
     "HF_TOKEN",
 )
 
@@ -36,6 +42,10 @@ def test_everything_has_a_default() -> None:
     assert loaded.imagine_model is None
     assert loaded.imagine_playground_port == 8765
     assert not loaded.imagine_adaptive
+    assert (loaded.imagine_log, loaded.imagine_log_level) == ("text", "info")
+    assert not loaded.imagine_log_prompts
+    assert loaded.imagine_metrics_port is None
+    assert loaded.imagine_metrics_host == "127.0.0.1"
 
 
 def test_an_env_file_counts_and_the_environment_counts_more(
@@ -68,6 +78,9 @@ def test_a_last_slash_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
         ("IMAGINE_PLAYGROUND_PORT", "many"),
         ("IMAGINE_PLAYGROUND_PORT", "70000"),
         ("DISCORD_API", "x"),
+        ("IMAGINE_LOG", "xml"),
+        ("IMAGINE_LOG_LEVEL", "loud"),
+        ("IMAGINE_METRICS_PORT", "0"),
     ],
 )
 def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -91,6 +104,22 @@ def test_the_engine_gets_model_and_hub_token(monkeypatch: pytest.MonkeyPatch) ->
     Path(".env").write_text("IMAGINE_MODEL=starter\nHF_TOKEN=hf\n")
     environment = settings.load().for_engine()
     assert (environment["IMAGINE_MODEL"], environment["HF_TOKEN"]) == ("starter", "hf")
+
+
+def test_the_engine_gets_the_checkers() -> None:
+    """None, so that it takes the model's own, unless somebody names others."""
+    assert "IMAGINE_CHECKERS" not in settings.load().for_engine()
+    Path(".env").write_text("IMAGINE_CHECKERS=model,a/b\n")
+    assert settings.load().for_engine()["IMAGINE_CHECKERS"] == "model,a/b"
+
+
+def test_both_processes_write_one_log() -> None:
+    """The engine is told how."""
+    Path(".env").write_text("IMAGINE_LOG=json\nIMAGINE_LOG_LEVEL=debug\nIMAGINE_LOG_PROMPTS=1\n")
+    environment = settings.load().for_engine()
+    assert environment["IMAGINE_LOG"] == "json"
+    assert environment["IMAGINE_LOG_LEVEL"] == "debug"
+    assert environment["IMAGINE_LOG_PROMPTS"] == "true"
 
 
 def test_an_env_file_may_begin_with_a_mark() -> None:

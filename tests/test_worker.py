@@ -1,6 +1,7 @@
 """The painter in its thread: jobs come from others, and each has one ending."""
 
 import queue
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -106,3 +107,46 @@ def test_a_lost_device_is_told_and_no_job_ends() -> None:
             worker.submit(job(job=name), listener.events.put)
         assert "illegal memory access" in str(listener.broken.get(timeout=20))
     assert not any(isinstance(event, Ending) for event in listener.events.queue)
+
+
+def test_a_pulse_tells_what_was_done() -> None:
+    """One picture without guidance, alone in batches of two rows: half of them are padding."""
+    with working(at_work(at_once=1)) as (worker, listener):
+        before = worker.pulse()
+        assert (before.ticks, before.rows_given, before.rows_used) == (0, 0, 0)
+        worker.submit(job(recipe(guidance=1.0, steps=5)), listener.events.put)
+        listener.next(Painted)
+        pulse = worker.pulse()
+    assert (pulse.ticks, pulse.rows_given, pulse.rows_used) == (5, 10, 5)
+    assert (pulse.painting, pulse.waiting) == (0, 0)
+    assert pulse.seconds > 0
+    assert pulse.memory is None or pulse.memory > 2**20
+
+
+def test_a_pulse_tells_what_is_at_hand() -> None:
+    """Pictures that are painted, and jobs that wait for room."""
+    with working(at_work(at_once=1)) as (worker, listener):
+        worker.submit(job(recipe(steps=LONG)), listener.events.put)
+        listener.next(Stepped)
+        worker.submit(job(job="b"), listener.events.put)
+        worker.submit(job(job="c"), listener.events.put)
+        pulse = worker.pulse()
+        assert (pulse.painting, pulse.waiting) == (1, 2)
+
+
+def test_a_pulse_waits_for_no_painter() -> None:
+    """It is there while a forward pass takes its time."""
+    by = at_work()
+    inside, go_on = threading.Event(), threading.Event()
+
+    def dawdle(_: torch.Tensor) -> None:
+        inside.set()
+        go_on.wait(20)
+
+    with predicting(by, dawdle), working(by) as (worker, listener):
+        worker.submit(job(recipe(steps=1)), listener.events.put)
+        assert inside.wait(20)
+        pulse = worker.pulse()
+        go_on.set()
+        listener.next(Painted)
+    assert (pulse.painting, pulse.ticks) == (1, 0)

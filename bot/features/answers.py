@@ -14,6 +14,7 @@ from bot.errors import BotError
 from bot.jobs import Address, Job, Origin
 from bot.ledger.record import insist
 from bot.mailbox import ORIGINAL, UNREACHABLE
+from engine.logs import about
 
 if TYPE_CHECKING:
     from bot.client import Client
@@ -93,12 +94,14 @@ async def start(interaction: Interaction, accepted: Awaitable[Job | None]) -> No
     if job is None:
         log.info("Interaction %s came again and is ignored.", interaction.id)
         return
-    message = await acknowledge(interaction)
-    if message is None:
-        await desk(interaction).studio.abandon(job)
-        return
-    await insist(lambda: desk(interaction).ledger.place(job.id, message))
-    desk(interaction).studio.begin(job)
+    with about(job=job.id):
+        message = await acknowledge(interaction)
+        if message is None:
+            await desk(interaction).studio.abandon(job)
+            return
+        log.info("job answered", extra={"interaction": interaction.id})
+        await insist(lambda: desk(interaction).ledger.place(job.id, message))
+        desk(interaction).studio.begin(job)
 
 
 async def guarded(interaction: Interaction, wish: Awaitable[None]) -> None:

@@ -1,6 +1,6 @@
 """/admin nsfw: what becomes of flagged pictures in age-restricted channels."""
 
-import logging
+import time
 from typing import Any, Final
 
 import discord
@@ -9,6 +9,7 @@ from discord import app_commands
 from bot.errors import Refused
 from bot.features import admin
 from bot.features.answers import Interaction, desk, guarded, whisper
+from bot.ledger.nsfw import Choice
 from bot.places import Choices, Level
 
 Channel = app_commands.AppCommandChannel
@@ -20,7 +21,6 @@ _MEANING: Final = {
 }
 _SHOWN: Final = 40
 """Channels in one answer."""
-log = logging.getLogger(__name__)
 
 
 class RoomOption(app_commands.Transformer):
@@ -68,19 +68,17 @@ async def command(
 
 async def nsfw(interaction: Interaction, level: str | None, channel: Channel | None) -> None:
     """The answer is for the admin alone."""
-    guild = interaction.guild_id
-    if guild is None:
-        raise Refused("This is for servers: elsewhere flagged pictures are always withheld.")
+    guild, may = interaction.guild_id, interaction.permissions
+    if guild is None or not (may.manage_guild or may.administrator):
+        raise Refused("Only those who may manage this server can do this.")
     levels = desk(interaction).levels
     if level is None:
         await whisper(interaction, _state(await levels.of(guild)))
         return
     chosen = Level(level)
-    await levels.choose(guild, None if channel is None else channel.id, chosen)
-    log.info(
-        "In server %d, channel %s, flagged pictures are now on %s: %d chose it.",
-        *(guild, "any" if channel is None else channel.id, chosen, interaction.user.id),
-    )
+    room = None if channel is None else channel.id
+    actor = interaction.user.id
+    await levels.choose(Choice(server=guild, room=room, level=chosen, actor=actor, at=time.time()))
     await whisper(interaction, _chosen(chosen, channel))
 
 

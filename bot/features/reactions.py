@@ -1,4 +1,4 @@
-"""Reactions to a result: 🔁 or a number varies, ❌ deletes, ✉️ sends the pictures by DM."""
+"""Reactions to a result: 🔁 or a number varies, ❌ deletes, ✉️ sends a DM, 🚩 reports."""
 
 import asyncio
 import logging
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 import discord
 
 from bot import captions, policy, renditions, whereabouts
-from bot.errors import BotError, Refused
+from bot.errors import BotError, Forbidden, Refused
+from bot.features import report
 from bot.jobs import Address, Origin, Picture
 from bot.ledger import Found
 from bot.mailbox import UNREACHABLE, Upload
@@ -22,10 +23,13 @@ Reaction = discord.RawReactionActionEvent
 _VARY: Final = "🔁"
 _DELETE: Final = "❌"
 _LETTER: Final = "✉"
+_REPORT: Final = "🚩"
 _NUMBERS: Final = {f"{n}\u20e3": n for n in range(1, 5)}
-_KNOWN: Final = frozenset({_VARY, _DELETE, _LETTER, *_NUMBERS})
+_KNOWN: Final = frozenset({_VARY, _DELETE, _LETTER, _REPORT, *_NUMBERS})
 _PRESENTATION: Final = "\ufe0f"
 """Asks for the colourful form of a sign; some clients send it and some do not."""
+_FORBIDDEN: Final = "That is not allowed here."
+"""All that others may read of it."""
 _READ_SECONDS: Final = 15.0
 """How long a sentence stays that cannot be said privately."""
 _DM_REFUSED: Final = 50007
@@ -42,6 +46,9 @@ async def added(client: "Client", reaction: Reaction) -> None:
         return
     try:
         await _act(client, reaction, name, found)
+    except Forbidden as error:
+        log.info("The reaction %s of %d is refused: %s", name, reaction.user_id, error)
+        await _say_briefly(client, reaction, _FORBIDDEN)
     except BotError as error:
         await _say_briefly(client, reaction, str(error))
     except (discord.HTTPException, *UNREACHABLE) as error:
@@ -57,7 +64,10 @@ async def removed(client: "Client", reaction: Reaction) -> None:
 async def _act(client: "Client", reaction: Reaction, name: str, found: Found) -> None:
     if name == _DELETE:
         await _delete(client, reaction, found)
+    elif name == _REPORT:
+        await report.by_reaction(client, reaction)
     elif name == _LETTER:
+        await client.desk.gate.admit(reaction.guild_id, reaction.user_id)
         await _send_letter(client, reaction, await _pictures(client, found))
     else:
         await _vary(client, reaction, found, _NUMBERS.get(name))
@@ -127,7 +137,7 @@ async def _say_briefly(client: "Client", reaction: Reaction, sentence: str) -> N
     try:
         await place.send(sentence, reference=reference, delete_after=_READ_SECONDS)
     except (discord.HTTPException, *UNREACHABLE) as error:
-        log.warning("Nobody is told “%s”: %r", sentence, error)
+        log.warning("A sentence could not be said: %r", error)
 
 
 async def _is_moderator(client: "Client", reaction: Reaction) -> bool:

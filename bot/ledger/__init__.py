@@ -1,14 +1,20 @@
 """The record of jobs and pictures in SQLite: each method is one transaction."""
 
-from collections.abc import Sequence
+import logging
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 import aiosqlite
 import msgspec
 
 from bot import rows
-from bot.jobs import Job, Picture, Status
+from bot.jobs import Job, Passage, Picture, Status
 from bot.ledger.record import Record, insertion
 from engine.contract import Recipe
+
+Heard = Callable[[Passage], None]
+log = logging.getLogger(__name__)
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -26,24 +32,38 @@ class Load(msgspec.Struct, frozen=True):
 
 
 class Ledger(Record):
-    """Use as `async with Ledger(path)`, on a database that is migrated."""
+    """Use as `async with Ledger(path)`, on a database that is migrated.
+
+    What becomes of a job is logged here, once it is so. `heard` is told of each job that has ended,
+    and again when its ending has been seen.
+    """
+
+    def __init__(self, path: Path, heard: Heard = lambda _: None) -> None:
+        super().__init__(path)
+        self._heard = heard
 
     # A job's way, in order
 
     async def add(self, job: Job) -> bool:
         """Record a new job; False if this request was recorded before."""
         columns = rows.from_job(job)
-        return await self.change(
+        new = await self.change(
             insertion("jobs", columns, "ON CONFLICT (request) DO NOTHING"), columns
         )
+        if new:
+            log.info("job accepted", extra=_introduced(job))
+        return new
 
     async def queue(self, job: str, recipes: Sequence[Recipe]) -> bool:
         """An accepted job is complete and waits for its turn."""
-        return await self.change(
+        queued = await self.change(
             "UPDATE jobs SET status = 'queued', recipes = :recipes, sketch = NULL "
             "WHERE id = :job AND status = 'accepted'",
             {"job": job, "recipes": rows.json(recipes)},
         )
+        if queued:
+            log.info("job queued", extra={"job": job})
+        return queued
 
     async def place(self, job: str, message: int) -> None:
         """The job is shown on this message."""
@@ -60,52 +80,75 @@ class Ledger(Record):
                 (now, job),
             )
             claimed = list(await cursor.fetchall())  # to the end, or the commit waits for the rest
-            return rows.to_job(claimed[0]) if claimed else None
+        if not claimed:
+            return None
+        found = rows.to_job(claimed[0])
+        log.info("job started", extra={"job": job, "attempt": found.attempt})
+        return found
 
     async def requeue(self, job: str, attempt: int, *, crashed: bool) -> bool:
         """A running job was not finished, and waits again."""
-        return await self.change(
+        again = await self.change(
             "UPDATE jobs SET status = 'queued', crashes = crashes + :crashed "
             "WHERE id = :job AND attempt = :attempt AND status = 'running'",
             {"job": job, "attempt": attempt, "crashed": int(crashed)},
         )
+        if again:
+            log.info("job queued again", extra={"job": job, "crashed": crashed})
+        return again
 
     async def finish(self, job: str, attempt: int, pictures: Sequence[Picture], now: float) -> bool:
         """Pictures and status, together; False if this attempt is no longer the one that counts."""
         async with self.transaction() as connection:
-            ended = await connection.execute(
+            ended = await connection.execute_fetchall(
                 "UPDATE jobs SET status = 'done', ended_at = ? "
-                "WHERE id = ? AND attempt = ? AND status = 'running'",
+                "WHERE id = ? AND attempt = ? AND status = 'running' RETURNING *",
                 (now, job, attempt),
             )
-            if not ended.rowcount:
+            if not ended:
                 return False
             for picture in pictures:
                 columns = rows.from_picture(picture)
                 await connection.execute(insertion("pictures", columns), columns)
-            return True
+        self._tell("job ended", ended)
+        return True
 
     async def end(self, job: str, status: Status, now: float, *, reason: str | None = None) -> bool:
         """End a job without pictures; False if it had ended before."""
-        return await self.change(
-            "UPDATE jobs SET status = :status, reason = :reason, ended_at = :now "
-            "WHERE id = :job AND ended_at IS NULL",
-            {"job": job, "status": status.value, "reason": reason, "now": now},
-        )
+        async with self.transaction() as connection:
+            ended = await connection.execute_fetchall(
+                "UPDATE jobs SET status = :status, reason = :reason, ended_at = :now "
+                "WHERE id = :job AND ended_at IS NULL RETURNING *",
+                {"job": job, "status": status.value, "reason": reason, "now": now},
+            )
+        self._tell("job ended", ended, reason)
+        return bool(ended)
 
     async def delivered(self, job: str, *, now: float) -> None:
         """The person has seen the ending; the interaction's token is forgotten."""
-        await self.change(
-            "UPDATE jobs SET delivered_at = :now, token = NULL "
-            "WHERE id = :job AND ended_at IS NOT NULL",
-            {"job": job, "now": now},
-        )
+        async with self.transaction() as connection:
+            seen = await connection.execute_fetchall(
+                "UPDATE jobs SET delivered_at = :now, token = NULL "
+                "WHERE id = :job AND ended_at IS NOT NULL AND delivered_at IS NULL "
+                "RETURNING *",
+                {"job": job, "now": now},
+            )
+        self._tell("job delivered", seen)
 
     async def recover(self) -> None:
         """After a start: what was running when the last process died waits again."""
-        await self.change(
-            "UPDATE jobs SET status = 'queued', crashes = crashes + 1 WHERE status = 'running'", {}
-        )
+        async with self.transaction() as connection:
+            again = await connection.execute_fetchall(
+                "UPDATE jobs SET status = 'queued', crashes = crashes + 1 "
+                "WHERE status = 'running' RETURNING id"
+            )
+        for row in again:
+            log.info("job queued again", extra={"job": row["id"], "crashed": True})
+
+    def _tell(self, event: str, found: Iterable[sqlite3.Row], reason: str | None = None) -> None:
+        for passage in map(rows.to_passage, found):
+            log.info(event, extra=_timed(passage) | {"reason": reason})
+            self._heard(passage)
 
     # Looking things up
 
@@ -192,3 +235,20 @@ async def _post(connection: aiosqlite.Connection, message: int, job: str, nth: i
         "INSERT INTO posts (message, job, nth) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
         (message, job, nth),
     )
+
+
+def _introduced(job: Job) -> dict[str, object]:
+    first = job.recipes[0]
+    return {
+        "job": job.id,
+        "kind": job.kind.value,
+        "pictures": len(job.recipes),
+        "prompt": first.prompt,
+        "negative": first.negative,
+    }
+
+
+def _timed(passage: Passage) -> dict[str, object]:
+    seconds = {"waited": passage.waited, "painted": passage.painted, "shown": passage.shown}
+    told = {name: round(value, 3) for name, value in seconds.items() if value is not None}
+    return {"job": passage.job, "ending": passage.status.value, **told}

@@ -59,6 +59,10 @@ class Faults:
         """Let the next requests by this method, with this text in their path, go wrong."""
         self._waiting += [(method, path, fault)] * times
 
+    def clear(self) -> None:
+        """Nothing more goes wrong."""
+        self._waiting.clear()
+
     def take(self, method: str, path: str) -> Fault | None:
         """The fault that belongs to this request, if any; it is used up."""
         for number, (wanted, part, fault) in enumerate(self._waiting):

@@ -13,6 +13,8 @@ from bot.playground.errors import Json
 from bot.playground.gateway import Close, Gateway, Op, Session
 
 HEARTBEAT_SECONDS = 41.25
+ACK_SECONDS = 0.02
+"""About what a network takes."""
 FRAME_LIMIT = 4096  # bytes that a bot may send at once
 SENDS_LIMIT = 120  # frames in a minute
 NORMAL = (1000, 1001)
@@ -107,8 +109,9 @@ class Connection:
         match op:
             case Op.HEARTBEAT:
                 self._heard.set()
-                if self.acknowledge:
-                    self.send({"op": Op.HEARTBEAT_ACK})
+                if self.acknowledge:  # not at once: discord.py notes when it sent only afterwards
+                    later = asyncio.get_running_loop().call_later
+                    later(ACK_SECONDS, self.send, {"op": Op.HEARTBEAT_ACK})
             case Op.IDENTIFY | Op.RESUME if not isinstance(data, dict):
                 self.hang_up(Close.DECODE_ERROR)
             case Op.IDENTIFY | Op.RESUME if self._session:
@@ -141,6 +144,8 @@ class Sockets:
 
     def __init__(self, gateway: Gateway) -> None:
         self.heartbeat = HEARTBEAT_SECONDS
+        self.shut = False
+        """Is nobody let in?"""
         self._gateway = gateway
         self._open: dict[Connection, web.Request] = {}
 
@@ -148,6 +153,8 @@ class Sockets:
         """Answer one connection from beginning to end; bots, that is, and no website's."""
         if "Origin" in request.headers:  # browsers let any page connect, and say which it is
             raise web.HTTPForbidden(text="The gateway is for bots.")
+        if self.shut:
+            raise web.HTTPServiceUnavailable
         socket = web.WebSocketResponse(max_msg_size=64 * 1024)
         await socket.prepare(request)
         compress = request.query.get("compress") == "zlib-stream"

@@ -17,6 +17,7 @@ _KINDS: Final = ("*/*.safetensors", "*/*.json", "*/*.txt", INDEX)
 """All that a diffusers folder needs; pickles are never read, nor fetched."""
 CHECKED_BY: Final = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 _CHECKING: Final = ("safety_checker", "feature_extractor")
+_PICKLES: Final = (".bin", ".ckpt", ".pkl", ".pt", ".pth")
 _VARIANTS: Final = ("*.fp16.safetensors", "*non_ema*", "*.bf16.safetensors")
 DAMAGE: Final = (
     OSError,
@@ -90,6 +91,10 @@ class Files:
                 raise ModelBroken(
                     f"The model {self.name} has no words in its {tokenizer}: fetch it again."
                 )
+
+    def require_safetensors(self, folder: Path) -> None:
+        """Raise ModelBroken if a part's folder has no weights, or some of them as pickles only."""
+        require_safetensors(f"The model {self.name}", folder)
 
     def _has(self, component: str) -> bool:
         library = (self.index.get(component) or [None])[0]
@@ -192,6 +197,34 @@ def _index(folder: Path, name: str) -> dict[str, Any]:
     if not isinstance(index, dict):
         raise ModelBroken(f"The model {name} has a damaged {INDEX}: fetch it again.")
     return index
+
+
+def require_safetensors(whose: str, folder: Path) -> None:
+    """Raise ModelBroken if this folder has no weights, or some of them as pickles only."""
+    part = f"{whose} has no safetensors in its {folder.name}"
+    if foreign := _foreign_weights(folder):
+        raise ModelBroken(
+            f"{part}, only {foreign[0][:80]}: opening such a file can run any program, so it is "
+            "never done. Convert it to safetensors."
+        )
+    if not any(folder.glob("*.safetensors")):
+        raise ModelBroken(
+            f"{part}: it is half downloaded, or its authors offer only pickles, which are never "
+            "opened."
+        )
+
+
+def _foreign_weights(folder: Path) -> list[str]:
+    """Files that would be read for lack of safetensors, or because an index of shards says so."""
+    if not any(folder.glob("*.safetensors")):
+        return sorted(file.name for file in folder.glob("*") if file.suffix in _PICKLES)
+    shards: list[str] = []
+    for index in folder.glob("*.safetensors.index.json"):
+        try:
+            shards += map(str, json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
+            raise ModelBroken(f"The model's {folder.name}/{index.name} is damaged.") from error
+    return [name for name in shards if not name.endswith(".safetensors")]
 
 
 def _digest(folder: Path) -> str:

@@ -63,6 +63,8 @@ class LatentDiffusion(ABC):
         self._predict = Captured(self.forward, hardware)
         self._proven = cache(self._prove)
         self._read = lru_cache(TEXTS)(self._encoded)
+        self._held: set[tuple[int, int, int]] = set()
+        """Width, height and rows of batches that there was memory for: it is not given back."""
         self._weight = 0.0
         """Bytes that a pixel of a row takes in a forward pass, as far as it was measured."""
 
@@ -102,7 +104,9 @@ class LatentDiffusion(ABC):
     def fits(self, width: int, height: int, rows: int) -> bool:
         """Is there memory for such a batch, by what others took?"""
         left = self.hardware.memory_left()
-        return left is None or width * height * rows * self._weight * (1 + SPARED) <= left
+        if left is None or (width, height, rows) in self._held:
+            return True
+        return width * height * rows * self._weight * (1 + SPARED) <= left
 
     def example(self, width: int, height: int) -> Recipe:
         """Some picture of one row, to try things with."""
@@ -123,9 +127,16 @@ class LatentDiffusion(ABC):
         self._weight = max(self._weight, taken / pixels)
 
     def _prove(self, width: int, height: int, rows: int) -> bool:
-        words = self.words(self.example(width, height))
-        with self.hardware.weighed(partial(self._learn_weight, width * height * rows)):
-            held = proof.holds(self, self.latent_shape(width, height), words, rows)
+        words, pixels = self.words(self.example(width, height)), width * height * rows
+        left = self.hardware.memory_left()
+        try:
+            with self.hardware.weighed(partial(self._learn_weight, pixels)):
+                held = proof.holds(self, self.latent_shape(width, height), words, rows)
+        except (MemoryError, RuntimeError) as error:
+            if out_of_memory(error) and left is not None:
+                self._learn_weight(pixels, left)
+            raise
+        self._held.add((width, height, rows))
         if not held:
             log.warning(
                 "slots change bits in batches of %d rows of %d x %d: such pictures are painted "
@@ -178,6 +189,8 @@ def pipeline(kind: Any, files: Files, hardware: Hardware, **parts: Any) -> Any: 
 
     Raises ModelBroken, or EngineError where there is too little memory.
     """
+    for part in ("unet", "vae"):
+        files.require_safetensors(files.folder / part)
     try:
         made = kind.from_pretrained(
             files.folder,
@@ -247,8 +260,10 @@ def _whole(
     folder: Path | None = None,
 ) -> Any:  # noqa: ANN401
     """A component of transformers, which would fill gaps in its weights with random numbers."""
+    place = (folder or files.folder) / component
+    files.require_safetensors(place)
     part, found = kind.from_pretrained(
-        (folder or files.folder) / component,
+        place,
         dtype=hardware.dtype,
         use_safetensors=True,
         local_files_only=True,

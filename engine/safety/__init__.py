@@ -43,7 +43,8 @@ def _verdict(checker: Checker, picture: Image.Image) -> Verdict:
     try:
         return checker.look(picture)
     except Exception:
-        log.exception("the safety check of %s failed, so the picture is withheld", checker.name)
+        withheld = "the safety check failed, so the picture is withheld"
+        log.exception(withheld, extra={"checker": checker.name})
         return Verdict(checker=checker.name, score=None, flagged=True)
 
 
@@ -52,10 +53,10 @@ def flagged(verdicts: Sequence[Verdict]) -> bool:
     return not verdicts or any(verdict.flagged for verdict in verdicts)
 
 
-def in_words(verdicts: Sequence[Verdict]) -> str:
-    """For the log."""
-    said = ", ".join(f"{each.checker} {_score(each)}" for each in verdicts)
-    return f"{'flagged' if flagged(verdicts) else 'passed'} ({said})"
+def for_log(verdicts: Sequence[Verdict]) -> dict[str, str]:
+    """What they come to, and what each checker said: fields for a line of the log."""
+    scores = ",".join(f"{each.checker}:{_score(each)}" for each in verdicts)
+    return {"verdict": "flagged" if flagged(verdicts) else "passed", "scores": scores}
 
 
 def _score(verdict: Verdict) -> str:

@@ -11,7 +11,7 @@ from PIL import Image
 from engine.contract import Verdict
 from engine.exits import EngineError, ModelBroken, ModelMissing, PartsMissing
 from engine.hardware import Hardware, out_of_memory
-from engine.models.files import DAMAGE, fetch
+from engine.models.files import DAMAGE, fetch, require_safetensors
 from engine.safety.labels import Rule, rule
 
 _CONFIG: Final = "config.json"
@@ -96,6 +96,7 @@ def _folder(name: str) -> Path:
         folder = fetch(name, _FILES)
     if not (folder / _CONFIG).is_file():
         raise _broken(name, f"it has no {_CONFIG}")
+    require_safetensors(f"The checker {name}", folder)
     return folder
 
 

@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=HERE / MODEL_FOLDER)
     parser.add_argument("--sheet", type=Path, help="write the first 40 pictures here, as a PNG")
     asked = parser.parse_args()
-    pipeline = StableDiffusionPipeline.from_pretrained(asked.model)
+    pipeline = StableDiffusionPipeline.from_pretrained(asked.model, use_safetensors=True)
     pipeline.set_progress_bar_config(disable=True)
     judge = load_judge(HERE)
     rng = random.Random(900)  # noqa: S311 - a seed, not a secret

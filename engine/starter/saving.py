@@ -61,7 +61,9 @@ def load_judge(folder: Path) -> Judge:
 
 def _vae(work: Path) -> AutoencoderKL:
     folder = work / "vae"
-    return AutoencoderKL.from_pretrained(folder) if folder.exists() else new_autoencoder()
+    if not folder.exists():
+        return new_autoencoder()
+    return AutoencoderKL.from_pretrained(folder, use_safetensors=True)
 
 
 def adopt_average(checkpoint: Path, reader: Reader) -> None:

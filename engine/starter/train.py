@@ -85,7 +85,8 @@ def learn_autoencoder(run: Run) -> None:
 
 def encode_latents(run: Run) -> None:
     """The UNet's lessons, encoded once; leaves `lessons-*.pt`, one for each worker."""
-    vae = AutoencoderKL.from_pretrained(run.work / "vae").to(run.device).eval()
+    vae = AutoencoderKL.from_pretrained(run.work / "vae", use_safetensors=True)
+    vae = vae.to(run.device).eval()
     drawn = run.draw(run.scenes, seed=2, unsafe=UNSAFE_SHARE)
     latents = [autoencoder.encode_all(vae, part.pictures, run.device).half() for part in drawn]
     torch.save(latents, _lessons(run))

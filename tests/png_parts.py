@@ -1,0 +1,63 @@
+"""PNG files put together by hand, so that they can hold what no program would write."""
+
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6
+"""Colour types (PNG, third edition, section 11.2.1)."""
+END: Final = b"\0\0\0\0IEND\xaeB`\x82"
+_PASSES: Final = (
+    (0, 0, 8, 8),
+    (4, 0, 8, 8),
+    (0, 4, 4, 8),
+    (2, 0, 4, 4),
+    (0, 2, 2, 4),
+    (1, 0, 2, 2),
+    (0, 1, 1, 2),
+)
+"""Adam7: first column and row, and steps to the next ones."""
+
+
+def chunk(kind: bytes, body: bytes = b"") -> bytes:
+    """A part of a PNG file."""
+    return len(body).to_bytes(4) + kind + body + zlib.crc32(kind + body).to_bytes(4)
+
+
+def header(
+    width: int, height: int, depth: int = 8, colour: int = RGB, *, interlaced: bool = False
+) -> bytes:
+    """IHDR, of any size."""
+    return chunk(
+        b"IHDR",
+        width.to_bytes(4) + height.to_bytes(4) + bytes([depth, colour, 0, 0, interlaced]),
+    )
+
+
+def png(head: bytes, rows: Iterable[bytes], *, before: bytes = b"", after: bytes = b"") -> bytes:
+    """A file of these rows, without filters; other chunks may stand before and after them."""
+    packed = zlib.compress(b"".join(b"\0" + row for row in rows))
+    return SIGNATURE + head + before + chunk(b"IDAT", packed) + after + END
+
+
+def zeros(count: int, level: int = 9) -> bytes:
+    """So many zero bytes, compressed a thousandfold."""
+    packer = zlib.compressobj(level)
+    block = bytes(1 << 20)
+    whole = [packer.compress(block) for _ in range(count >> 20)]
+    return b"".join([*whole, packer.compress(bytes(count % (1 << 20))), packer.flush()])
+
+
+def interlaced(pixels: list[list[bytes]]) -> Iterator[bytes]:
+    """The rows of these pixels in the order of Adam7."""
+    for x, y, right, down in _PASSES:
+        for row in pixels[y::down]:
+            if row[x::right]:
+                yield b"".join(row[x::right])
+
+
+def bomb(side: int) -> bytes:
+    """A square of few bytes and very many black pixels."""
+    head = header(side, side, 1, GREY)
+    return SIGNATURE + head + chunk(b"IDAT", zeros(side * (1 + (side + 7) // 8))) + END

@@ -1,0 +1,106 @@
+"""/stats: how the bot is doing, for those who manage a server."""
+
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bot import migrate
+from bot.features import stats
+from bot.jobs import Status
+from bot.ledger import Ledger
+from bot.ledger.figures import Queue, Spell
+from bot.monitor import Report
+from bot.playground import Playground, UnknownCommand
+from bot.run import DATABASE
+from tests.fake_engine import FakeEngine
+from tests.house import House
+from tests.samples import job, picture
+from tests.test_metrics import FACTS
+
+REPORT = Report(
+    version="1.2",
+    model="starter",
+    uptime=90061.7,
+    memory=64.0 * 2**20,
+    now=FACTS,
+    day=Spell(endings={Status.DONE: 12, Status.FAILED: 1}, median=4.25),
+)
+
+
+def test_all_figures_are_told() -> None:
+    """Each where a person looks for it."""
+    assert stats.told(REPORT).splitlines() == [
+        "**imagine-bot 1.2**, up for 1 day, 1:01:01",
+        "Model: `starter`",
+        "Last 24 hours: 12 done, 1 failed, 0 cancelled, 0 refused; "
+        "half of the pictures were there within 4.2 s",
+        "Queue: 3 waiting, 2 being painted; the oldest waits for 4 s",
+        "Engine: up, 2 restarts, 7 ticks, 25.0 % padding",
+        "Gateway: up, 50 ms",
+        "Memory: bot 64 MiB, engine 512 MiB",
+    ]
+
+
+def test_what_is_not_known_is_not_told() -> None:
+    """Nor is there a median of nothing."""
+    now = msgspec.structs.replace(
+        FACTS,
+        engine=False,
+        pulse=None,
+        latency=None,
+        gateway=False,
+        queue=Queue(waiting=0, running=0, undelivered=0, oldest=None),
+    )
+    empty = Spell(endings={}, median=None)
+    said = stats.told(msgspec.structs.replace(REPORT, now=now, day=empty, memory=None))
+    assert "0 done, 0 failed, 0 cancelled, 0 refused\n" in said
+    assert "Queue: 0 waiting, 0 being painted\n" in said
+    assert "Engine: down, 2 restarts\nGateway: down\nMemory: bot unknown, engine unknown" in said
+
+
+@pytest.fixture
+async def seeded(discord: Playground, engine: FakeEngine, tmp_path: Path) -> AsyncIterator[House]:
+    """A bot with a record of two days."""
+    migrate.migrate(tmp_path / DATABASE)
+    now = time.time()
+    async with Ledger(tmp_path / DATABASE) as ledger:
+        for nth, (asked, takes) in enumerate([(90000, 1), (3000, 2), (2000, 3), (1000, 10)]):
+            name, created = f"j{nth}", now - asked
+            await ledger.add(job(name, created_at=created))
+            await ledger.queue(name, job().recipes)
+            assert await ledger.claim(name, now=created)
+            assert await ledger.finish(name, 1, [picture(name)], created + takes)
+            await ledger.delivered(name, now=created + takes)
+        await ledger.add(job("bad", created_at=now - 50))
+        await ledger.end("bad", Status.FAILED, now - 40, reason="x")
+        await ledger.delivered("bad", now=now - 40)
+    async with House(discord, engine, tmp_path) as house:
+        yield house
+
+
+async def test_who_manages_the_server_sees_it_alone(seeded: House, engine: FakeEngine) -> None:
+    """What ended in the last day, by the record; what is now, by the parts."""
+    engine.pulse = msgspec.structs.replace(engine.pulse, ticks=8, rows_given=10, rows_used=9)
+    await engine.beat()
+    admin = seeded.discord.person("Grace", admin=True)
+    asked = await admin.slash("stats")
+    await seeded.discord.until(
+        lambda: asked.ephemerals and asked.ephemerals[0].content, why="the figures"
+    )
+    (answer,) = asked.ephemerals
+    assert "Model: `flat`" in answer.content
+    assert "3 done, 1 failed, 0 cancelled, 0 refused; half" in answer.content
+    assert "within 3.0 s" in answer.content
+    assert "Queue: 0 waiting, 0 being painted" in answer.content
+    assert "Engine: up, 0 restarts, 8 ticks, 10.0 % padding" in answer.content
+    assert "Gateway: up" in answer.content
+    assert seeded.discord.messages() == []
+
+
+async def test_nobody_else_is_offered_it(house: House) -> None:
+    """Discord's own client hides it."""
+    with pytest.raises(UnknownCommand):
+        await house.ada.slash("stats")
