@@ -15,6 +15,7 @@ from bot.features import (
     cases,
     imagine,
     moderation,  # noqa: F401 # adds to /admin
+    nsfw,  # noqa: F401 # adds to /admin
     reactions,
     report,
     stats,

@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1 (default: any free)")
     parser.add_argument("--model", help="`starter`, a diffusers folder, or a hub id")
+    _add_checkers(parser)
     parser.add_argument("--parent", action="store_true", help="end when standard input does")
     parser.set_defaults(command=_serve)
 
@@ -94,8 +95,18 @@ def _add_paint(parser: argparse.ArgumentParser) -> None:
     add("--subseed-strength", type=float, help="share of the subseed's noise, 0 to 1")
     add("--jobs", metavar="FILE", type=Path, help="one JSON object a line, instead of a prompt")
     add("--model", help="`starter`, a diffusers folder, or a hub id")
+    _add_checkers(parser)
     add("--out", metavar="DIR", type=Path, required=True)
     parser.set_defaults(command=_paint)
+
+
+def _add_checkers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--checkers",
+        metavar="NAMES",
+        help="who may withhold a picture: `model` (the default), or classifiers' folders and hub "
+        "ids, with commas between them",
+    )
 
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:
@@ -198,14 +209,14 @@ def _serve(options: argparse.Namespace) -> None:
     if not 0 <= options.port < 2**16:
         raise BadUsage(f"The port is {options.port}; it must be 0 to 65535.")
     with server.bind(options.port) as listening:
-        painter = _painter(options.model)
+        painter = _painter(options.model, options.checkers)
         token = os.environ.get("IMAGINE_ENGINE_TOKEN", "")
         asyncio.run(server.serve(listening, painter, token))
 
 
 def _paint(options: argparse.Namespace) -> None:
     wanted = _orders(options)
-    painter = _painter(options.model)
+    painter = _painter(options.model, options.checkers)
     from engine.paint import paint
 
     paint(wanted, options.out, painter, apart=options.jobs is not None)
@@ -235,11 +246,11 @@ def _order(given: dict[str, Any]) -> Order:
         raise BadUsage(str(error)) from error
 
 
-def _painter(name: str | None) -> "Painter":
+def _painter(name: str | None, checkers: str | None) -> "Painter":
     """Everything heavy happens here: torch, diffusers, the weights."""
 
     def ready() -> "Painter":
-        model = _load(name)
+        model = _load(name, checkers)
         from engine import previews
         from engine.finishing import Finisher
         from engine.painter import Painter
@@ -252,12 +263,13 @@ def _painter(name: str | None) -> "Painter":
     return _with_parts(ready)
 
 
-def _load(name: str | None) -> "PaintModel":
+def _load(name: str | None, checkers: str | None = None) -> "PaintModel":
     machine = _machine()
-    from engine import models
+    from engine import models, safety
 
     default = CUDA_MODEL if machine.device.type == "cuda" else models.files.STARTER
-    return models.load(name or os.environ.get("IMAGINE_MODEL") or default, machine)
+    chosen = safety.names(checkers or os.environ.get("IMAGINE_CHECKERS") or safety.OWN)
+    return models.load(name or os.environ.get("IMAGINE_MODEL") or default, machine, chosen)
 
 
 def _random(architecture: str) -> "PaintModel":

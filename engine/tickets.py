@@ -85,9 +85,16 @@ class Ticket:
             Painted(job=self.job.job, attempt=self.job.attempt, pictures=pictures, seconds=seconds)
         )
 
-    def fail(self, reason: str) -> None:
+    def fail(self, reason: str, *, sketch_flagged: bool = False) -> None:
         """It ends with this reason, in words for the person."""
-        self._end(Failed(job=self.job.job, attempt=self.job.attempt, reason=reason))
+        self._end(
+            Failed(
+                job=self.job.job,
+                attempt=self.job.attempt,
+                reason=reason,
+                sketch_flagged=sketch_flagged,
+            )
+        )
 
     def stop(self) -> None:
         """It ends, because somebody asked for that."""

@@ -17,6 +17,8 @@ PURE = {
     "recipes",
     "rows",
     "jobs",
+    "places",
+    "showing",
     "rules",
     "lexicon",
     "folding",
@@ -24,7 +26,7 @@ PURE = {
     "cards",
     "cases",
 }
-SHOWS_DISCORD = {"client", "run", "mailbox", "captions", "components", "features"}
+SHOWS_DISCORD = {"client", "run", "mailbox", "captions", "components", "features", "whereabouts"}
 LOG = ("engine.logs", "engine.lines", "engine.discretion")
 HEAVY = {"torch", "diffusers", "transformers"}
 
