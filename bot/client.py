@@ -14,6 +14,7 @@ from bot.features import (
     buttons,
     cases,
     imagine,
+    limits,  # noqa: F401 # adds to /admin
     moderation,  # noqa: F401 # adds to /admin
     nsfw,  # noqa: F401 # adds to /admin
     reactions,

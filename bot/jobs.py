@@ -87,6 +87,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """How often it was sent to the engine; what an older attempt says is ignored."""
     crashes: int = 0
     """How often the engine or the bot died while it was painted."""
+    seats: int | None = None
+    """How many of this person's jobs may be at the engine while others wait; None: as many as of
+    everybody."""
     reason: str | None = None
     created_at: float
     """Seconds since 1970."""
@@ -183,3 +186,5 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     person: int
     address: Address
     place: Place = UNKNOWN
+    roles: tuple[int, ...] = ()
+    """Of the person, on that server."""

@@ -38,6 +38,7 @@ def from_job(job: Job) -> dict[str, Value]:
         "sketch": json(job.sketch) if job.sketch else None,
         "reveal": int(job.reveal),
         "created_at": job.created_at,
+        "seats": job.seats,
     }
 
 
@@ -65,6 +66,7 @@ def to_job(row: sqlite3.Row) -> Job:
         crashes=row["crashes"],
         reason=row["reason"],
         created_at=row["created_at"],
+        seats=row["seats"],
     )
 
 

@@ -92,7 +92,9 @@ async def run(
             await enter(_lookout(settings, monitor))
             link = await unless(stop, enter(engine))  # a model may take long to load, or to fetch
             downloads = await enter(Downloads(local_hosts=_local_hosts(api)))
-            limits = msgspec.structs.replace(LIMITS, adaptive=settings.imagine_adaptive)
+            limits = msgspec.structs.replace(
+                LIMITS, adaptive=settings.imagine_adaptive, daily=settings.imagine_daily_seconds
+            )
             studio = await enter(_studio(client, ledger, link, downloads, data, limits, monitor))
             await enter(client)
             await _login(client, token)

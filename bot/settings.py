@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     imagine_adaptive: bool = False
     """Larger batches while there is much to do: more pictures a second, in other bits than the
     same request gets alone, and replays are still exact."""
+    imagine_daily_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Of the engine for one person in 24 hours; unset, nobody counts."""
     imagine_log: Literal["text", "json"] = "text"
     """Each line of the log as key=value, or as a JSON object."""
     imagine_log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -16,7 +16,8 @@ import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Final
 
-from bot import backlog, places, policy, recipes
+from bot import places, policy, recipes
+from bot.allowance import Allowance
 from bot.archive import Archive
 from bot.engine_link import EngineLink
 from bot.errors import Refused
@@ -27,6 +28,7 @@ from bot.ledger.nsfw import NsfwLevels
 from bot.ledger.record import RecordTrouble
 from bot.outbox import Courier, Outbox
 from bot.showing import showing
+from bot.turns import Turns
 from bot.workshop import Fetcher, Workshop
 from engine.contract import SEED_LIMIT, Recipe
 from engine.logs import about
@@ -55,16 +57,19 @@ class Studio:
         self._link = link
         self._levels = NsfwLevels(ledger)
         self._courier = courier
+        self.limits = limits
+        """Of everybody; roles may have others."""
         self._gate = gate
-        self._limits = limits
         self._clock = clock
+        self._turns = Turns(ledger, lambda: link.model, limits)
+        self._allowance = Allowance(ledger, self._turns, limits, clock)
+        self._accepting = asyncio.Lock()
         self._outbox = Outbox(ledger, courier, clock)
         self._workshop = Workshop(
             ledger, link, archive, fetcher, self._outbox, courier, limits=limits, clock=clock
         )
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._at_engine: dict[str, Job] = {}
         self._closing = False
         link.changed = self._wake.set
 
@@ -124,21 +129,22 @@ class Studio:
             return None
         await self._gate.check(wanted, origin)
         policy.check_model(wanted[0], self._link.model)
-        load = await self._ledger.load(origin.person)
-        policy.check(waiting=load.person, backlog=load.all, limits=self._limits)
-        job = Job(
-            id=uuid.uuid4().hex[:16],
-            request=origin.request,
-            kind=kind,
-            person=origin.person,
-            address=origin.address,
-            recipes=wanted,
-            parents=parents,
-            sketch=sketch,
-            reveal=await self._level(origin) is not places.Level.BLOCK,
-            created_at=self._clock(),
-        )
-        return job if await self._ledger.add(job) else None
+        async with self._accepting:  # whoever asks for much at once is counted one by one
+            limits = await self._allowance.check(origin)
+            job = Job(
+                id=uuid.uuid4().hex[:16],
+                request=origin.request,
+                kind=kind,
+                person=origin.person,
+                address=origin.address,
+                recipes=wanted,
+                parents=parents,
+                sketch=sketch,
+                reveal=await self._level(origin) is not places.Level.BLOCK,
+                created_at=self._clock(),
+                seats=limits.running,
+            )
+            return job if await self._ledger.add(job) else None
 
     async def _level(self, origin: Origin) -> places.Level:
         """What becomes of flagged pictures where this is asked for."""
@@ -210,24 +216,26 @@ class Studio:
     async def _fill(self) -> None:
         if self._closing:
             return
-        queue = backlog.order(await self._ledger.waiting(), await self._ledger.served())
+        line = await self._turns.line()
         if not self._link.up:
-            for job in queue:
+            for job in line:
                 self._courier.show(job, Progress(resting=True))
             return
-        while queue and policy.may_start(queue[0], list(self._at_engine.values()), self._limits):
-            claimed = await self._ledger.claim(queue.pop(0).id, now=self._clock())
+        while job_of_turn := self._turns.next_of(line):
+            line.remove(job_of_turn)
+            claimed = await self._ledger.claim(job_of_turn.id, now=self._clock())
             if claimed:
-                self._at_engine[claimed.id] = claimed
+                self._turns.start(claimed)
                 self._spawn(claimed.id, self._take_turn(claimed))
-        for ahead, job in enumerate(queue, start=len(self._at_engine)):
+        for ahead, job in enumerate(line, start=self._turns.at_engine):
             self._courier.show(job, Progress(ahead=ahead))
 
     async def _take_turn(self, job: Job) -> None:
+        ending = None
         try:
-            ending = await self._workshop.paint(job)
+            ending = await self._workshop.paint(job, had=self._turns.had(job.person))
         finally:
-            del self._at_engine[job.id]
+            self._turns.end(job, 0.0 if ending is None else ending.worked)
             self._wake.set()
         if ending is not None:
             await self._workshop.settle(job, ending)

@@ -271,6 +271,10 @@ class Paint(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reveal: bool = False
     """May pictures that the safety check flagged come with their bytes? What could not be checked
     never does, and previews never show what is flagged."""
+    owner: str = ""
+    """Whose job it is; only whether two are the same matters."""
+    had: float = 0.0
+    """Seconds of the engine that the owner has had of late: who had least goes first."""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.recipes) <= PICTURES_LIMIT:
@@ -410,6 +414,8 @@ class Painted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     pictures: tuple[Painting, ...]
     seconds: float
     """From the first evaluation to the last encoded picture."""
+    worked: float
+    """Its share of the seconds in forward passes: those of a pass are divided by rows."""
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -420,6 +426,8 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: str
     sketch_flagged: bool = False
     """The safety check flagged the sketch: a matter between the bot and who sent it."""
+    worked: float = 0.0
+    """As in Painted."""
 
 
 class Cancelled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -427,6 +435,8 @@ class Cancelled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     job: str
     attempt: int
+    worked: float = 0.0
+    """As in Painted, until it was stopped."""
 
 
 Ending = Painted | Failed | Cancelled

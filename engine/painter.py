@@ -33,6 +33,9 @@ PREVIEW_EVERY: Final = 4
 """Evaluations between two previews of a job, at least."""
 AT_ONCE: Final = 64
 """Pictures in progress: more would only make each of them slower."""
+SENIOR_EVERY: Final = 8
+"""Every so many forward passes, who waited longest goes first, and not who had least: so a newcomer
+has most of the engine at once, and the jobs of those who had much still move."""
 log = logging.getLogger(__name__)
 
 
@@ -217,18 +220,35 @@ class Painter:
         waiting = [
             place for place in self._places if not place.canvas.finished and place not in busy
         ]
+        had = self._had()
         batches: list[_Batch] = []
         while waiting and len(batches) < self._hands.free:
             lanes = {batch.lane for batch in [*held, *batches]}
-            turn = next_turn(waiting, self._round, self._costs.of, in_hand=lanes)
+            number = next(self._turns)
+            turn = next_turn(
+                waiting,
+                self._round,
+                self._costs.of,
+                had if number % SENIOR_EVERY else {},
+                in_hand=lanes,
+            )
             self._round = turn.after
             batch = _Batch(turn.lane, [waiting[nth] for nth in turn.batch])
             batches.append(batch)
             waiting = [place for place in waiting if place not in batch.places]
-            number = next(self._turns)
             for place in batch.places:
                 place.served = number
         return batches
+
+    def _had(self) -> dict[str, float]:
+        """Seconds of the engine by owner: what their newest job says, and what they got here."""
+        before: dict[str, float] = {}
+        here: dict[str, float] = {}
+        for ticket in self.tickets:
+            owner = ticket.job.owner
+            before[owner] = max(before.get(owner, 0.0), ticket.job.had)
+            here[owner] = here.get(owner, 0.0) + ticket.worked
+        return {owner: before[owner] + seconds for owner, seconds in here.items()}
 
     def _settle(self, batch: "_Batch", result: Callable[[], None]) -> None:
         concerned = list({place.ticket: None for place in batch.places})
@@ -238,8 +258,11 @@ class Painter:
             self._costs.learn(measured.lane, seconds)
             self.ticks += 1
             self.seconds += seconds
+            used = sum(place.rows for place in measured.places)
             self.rows_given += measured.lane.capacity
-            self.rows_used += sum(place.rows for place in measured.places)
+            self.rows_used += used
+            for place in measured.places:
+                place.ticket.worked += seconds * place.rows / used
         if mishap is None:
             self._go_on(here)
         elif mishap.short:

@@ -42,6 +42,17 @@ CREATE TABLE cases (
     CHECK ((closed_at IS NULL) = (moderator IS NULL)),
     CHECK ((card IS NULL) = (card_channel IS NULL))
 ) STRICT;
+CREATE TABLE charges (
+    job TEXT NOT NULL,
+    attempt INTEGER NOT NULL CHECK (attempt > 0),
+    person INTEGER NOT NULL,
+    seconds REAL NOT NULL CHECK (seconds >= 0),
+    at REAL NOT NULL,
+    revision TEXT NOT NULL, -- of the model
+    pixels INTEGER NOT NULL CHECK (pixels > 0), -- of one picture
+    work REAL CHECK (work > 0), -- that took those seconds; NULL if it was stopped
+    PRIMARY KEY (job, attempt)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE jobs (
     id TEXT PRIMARY KEY CHECK (length(id) BETWEEN 1 AND 24),
     request TEXT NOT NULL UNIQUE, -- the interaction or reaction that asked: a replay is no new job
@@ -65,7 +76,7 @@ CREATE TABLE jobs (
     created_at REAL NOT NULL,
     started_at REAL,
     ended_at REAL,
-    delivered_at REAL, reveal INTEGER NOT NULL DEFAULT 0 CHECK (reveal IN (0, 1)),
+    delivered_at REAL, reveal INTEGER NOT NULL DEFAULT 0 CHECK (reveal IN (0, 1)), seats INTEGER CHECK (seats > 0),
     CHECK ((status IN ('done', 'failed', 'cancelled', 'refused')) = (ended_at IS NOT NULL)),
     CHECK ((status IN ('failed', 'refused')) = (reason IS NOT NULL)),
     CHECK (delivered_at IS NULL OR ended_at IS NOT NULL),
@@ -132,8 +143,20 @@ CREATE TABLE reports (
     at REAL NOT NULL,
     UNIQUE (message, reporter)
 ) STRICT;
+CREATE TABLE role_limits (
+    guild INTEGER NOT NULL,
+    role INTEGER NOT NULL,
+    waiting INTEGER CHECK (waiting > 0),
+    running INTEGER CHECK (running > 0),
+    daily INTEGER CHECK (daily >= 0), -- seconds of the engine in 24 hours
+    PRIMARY KEY (guild, role),
+    CHECK (waiting IS NOT NULL OR running IS NOT NULL OR daily IS NOT NULL)
+) STRICT, WITHOUT ROWID;
 CREATE INDEX audit_of_guild ON audit (guild, id);
 CREATE INDEX cases_unseen ON cases (guild) WHERE state = 'open' AND card IS NULL;
+CREATE INDEX charges_by_time ON charges (at);
+CREATE INDEX charges_of_model ON charges (revision, at, pixels, work, seconds) WHERE work IS NOT NULL;
+CREATE INDEX charges_of_person ON charges (person, at, seconds);
 CREATE INDEX jobs_ended ON jobs (ended_at, status) WHERE ended_at IS NOT NULL;
 CREATE INDEX jobs_served ON jobs (person, started_at);
 CREATE INDEX jobs_undelivered ON jobs (ended_at) WHERE ended_at IS NOT NULL AND delivered_at IS NULL;

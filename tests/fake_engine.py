@@ -87,6 +87,8 @@ class FakeEngine:
         self.failure: str | None = None
         self.deaf = False
         """Does it ignore what it is told to stop?"""
+        self.worked = 0.1
+        """The seconds that a job takes, as it says; a job that is stopped says half of it."""
         self.stillborn: str | None = None
         """The last words of an engine that never gets ready."""
         self.pulse = Pulse(
@@ -153,7 +155,10 @@ class FakeEngine:
                 self.cancels.append(command)
                 task = self._jobs.get((command.job, command.attempt))
                 if task and not self.deaf and task.cancel():
-                    await connection.send(Cancelled(job=command.job, attempt=command.attempt))
+                    half = self.worked / 2
+                    await connection.send(
+                        Cancelled(job=command.job, attempt=command.attempt, worked=half)
+                    )
 
     async def _paint(self, connection: Connection[Command], paint: Paint) -> None:
         steps = paint.recipes[0].steps
@@ -180,7 +185,9 @@ class FakeEngine:
             else self._painting(paint, nth, recipe)
             for nth, recipe in enumerate(paint.recipes, start=1)
         )
-        return Painted(job=paint.job, attempt=paint.attempt, pictures=pictures, seconds=0.1)
+        return Painted(
+            job=paint.job, attempt=paint.attempt, pictures=pictures, seconds=0.1, worked=self.worked
+        )
 
     def _painting(self, paint: Paint, nth: int, recipe: Recipe) -> Painting:
         if nth in self.unpaintable:

@@ -25,6 +25,10 @@ PURE = {
     "minors",
     "cards",
     "cases",
+    "seats",
+    "costs",
+    "quota",
+    "durations",
 }
 SHOWS_DISCORD = {"client", "run", "mailbox", "captions", "components", "features", "whereabouts"}
 LOG = ("engine.logs", "engine.lines", "engine.discretion")

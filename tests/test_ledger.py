@@ -11,6 +11,7 @@ import pytest
 from bot import migrate
 from bot.jobs import Address, Kind, Sketch, Status
 from bot.ledger import Ledger
+from bot.policy import Load
 from engine.contract import Verdict
 from tests.samples import job, picture, recipe
 
@@ -47,6 +48,7 @@ async def test_a_job_comes_back_as_it_went_in(ledger: Ledger) -> None:
         parents=("p-1", "p-2"),
         sketch=Sketch(url="https://a/b", strength=0.5, keep_size=True),
         recipes=(recipe(prompt="'; DROP TABLE jobs; --", adapters=("x",)),),
+        seats=7,
     )
     assert await ledger.add(full)
     assert await ledger.job(full.id) == full
@@ -214,11 +216,12 @@ async def test_a_message_leads_to_its_job(ledger: Ledger) -> None:
 async def test_load_and_last_service_are_counted_by_person(ledger: Ledger) -> None:
     """Ended jobs are no load; who does not wait does not matter."""
     await running(ledger, "a")
-    await ledger.add(job("b", person=2))
-    await ledger.add(job("c", person=1))
+    await ledger.add(job("b", person=2, address=Address(channel=1, guild=8)))
+    await ledger.add(job("c", person=1, address=Address(channel=1, guild=9)))
     await ledger.queue("c", job().recipes)
-    load = await ledger.load(1)
-    assert (load.person, load.all) == (2, 3)
+    assert await ledger.load(1, 8) == Load(2, 1, 3)
+    assert await ledger.load(3) == Load(0, 0, 3)
+    assert {job.id for job in await ledger.unfinished(1)} == {"a", "c"}
     assert await ledger.served() == {1: 1.0}
     await ledger.end("a", Status.CANCELLED, 2.0)
     assert (await ledger.load(1)).person == 1

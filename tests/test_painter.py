@@ -25,10 +25,11 @@ from engine.contract import (
     Verdict,
 )
 from engine.exits import Unpaintable
+from engine.hands import Hands
 from engine.images import BLANK, png, sha256
 from engine.logs import Lines
 from engine.models import Words
-from engine.painter import Painter
+from engine.painter import SENIOR_EVERY, Painter
 from engine.sketches import BYTES_LIMIT
 from engine.tickets import Ticket
 from tests import tiny_model
@@ -661,3 +662,70 @@ def test_a_source_may_be_larger_than_the_file_that_it_was_cleaned_from() -> None
     assert len(data) > BYTES_LIMIT
     wanted = recipe(source=sha256(data), strength=0.5)
     assert pictures(job(wanted, source=data))[0].size == (64, 64)
+
+
+def test_seconds_are_shared_out_to_the_jobs() -> None:
+    """By rows: the jobs' shares are all of the painter's seconds, and a quiet one has less."""
+    by = at_work()
+    by._hands = Hands(1)
+    long, guided, plain = together(
+        by,
+        job(recipe(steps=9, row_class=8), job="long"),
+        job(*[recipe(steps=4, seed=seed, row_class=8) for seed in range(2)], job="guided"),
+        job(recipe(steps=4, row_class=8, guidance=1.0), job="plain"),
+    )
+    assert isinstance(long, Painted) and isinstance(guided, Painted) and isinstance(plain, Painted)
+    assert long.worked + guided.worked + plain.worked == pytest.approx(by.seconds)
+    assert guided.worked == pytest.approx(4 * plain.worked)
+    assert long.worked > guided.worked / 2
+
+
+def test_a_job_that_is_stopped_says_what_it_used() -> None:
+    """Also the pass that it was in; one that never began used nothing."""
+    seen: list[Event] = []
+    by = at_work()
+    ticket = Ticket(job(recipe(steps=150)), seen.append)
+    by.admit(ticket)
+    while not seen:
+        by.tick()
+    ticket.cancel()
+    by.tick()
+    cancelled = seen[-1]
+    assert isinstance(cancelled, Cancelled)
+    assert cancelled.worked == pytest.approx(by.seconds) and by.seconds > 0.0
+    unbegun = Ticket(job(), seen.append)
+    unbegun.stop()
+    assert seen[-1] == Cancelled(job="a", attempt=1, worked=0.0)
+
+
+def test_a_newcomer_has_most_of_the_engine() -> None:
+    """Beside somebody with twelve pictures; and who had much moves all the same."""
+    by = at_work()
+    by._hands = Hands(1)
+    much = [
+        Ticket(
+            job(
+                *[recipe(steps=60, seed=seed, row_class=8) for seed in range(4)],
+                job=f"much{n}",
+                owner="much",
+                had=100.0,
+            ),
+            lambda _: None,
+        )
+        for n in range(3)
+    ]
+    new = Ticket(
+        job(
+            *[recipe(steps=12, seed=seed, row_class=8) for seed in range(4)], job="new", owner="new"
+        ),
+        lambda _: None,
+    )
+    for ticket in [*much, new]:
+        by.admit(ticket)
+    while new in by.tickets:
+        by.tick()
+    assert by.ticks == 12 + 12 // (SENIOR_EVERY - 1)
+    assert [ticket.step for ticket in much] == [1, 0, 0]
+    for ticket in much:
+        ticket.cancel()
+    by.tick()

@@ -16,6 +16,7 @@ NAMES = (
     "IMAGINE_CHECKERS",
     "IMAGINE_PLAYGROUND_PORT",
     "IMAGINE_ADAPTIVE",
+    "IMAGINE_DAILY_SECONDS",
     "IMAGINE_LOG",
     "IMAGINE_LOG_LEVEL",
     "IMAGINE_LOG_PROMPTS",
@@ -42,6 +43,7 @@ def test_everything_has_a_default() -> None:
     assert loaded.imagine_model is None
     assert loaded.imagine_playground_port == 8765
     assert not loaded.imagine_adaptive
+    assert loaded.imagine_daily_seconds is None
     assert (loaded.imagine_log, loaded.imagine_log_level) == ("text", "info")
     assert not loaded.imagine_log_prompts
     assert loaded.imagine_metrics_port is None
@@ -77,6 +79,8 @@ def test_a_last_slash_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("IMAGINE_PLAYGROUND_PORT", "many"),
         ("IMAGINE_PLAYGROUND_PORT", "70000"),
+        ("IMAGINE_DAILY_SECONDS", "0"),
+        ("IMAGINE_DAILY_SECONDS", "inf"),
         ("DISCORD_API", "x"),
         ("IMAGINE_LOG", "xml"),
         ("IMAGINE_LOG_LEVEL", "loud"),

@@ -45,7 +45,13 @@ def origin(interaction: Interaction) -> Origin:
             application=interaction.application_id,
             token=interaction.token,
         ),
+        roles=roles(interaction.user),
     )
+
+
+def roles(person: discord.User | discord.Member | None) -> tuple[int, ...]:
+    """Of a member, with @everyone; none of somebody who is not on a server."""
+    return tuple(role.id for role in person.roles) if isinstance(person, discord.Member) else ()
 
 
 def is_moderator(interaction: Interaction) -> bool:

@@ -8,7 +8,7 @@ import discord
 
 from bot import captions, policy, renditions, whereabouts
 from bot.errors import BotError, Forbidden, Refused
-from bot.features import report
+from bot.features import answers, report
 from bot.jobs import Address, Origin, Picture
 from bot.ledger import Found
 from bot.mailbox import UNREACHABLE, Upload
@@ -86,6 +86,7 @@ async def _vary(client: "Client", reaction: Reaction, found: Found, nth: int | N
         address=Address(
             channel=reaction.channel_id, guild=reaction.guild_id, reply_to=reaction.message_id
         ),
+        roles=answers.roles(reaction.member),
     )
     job = await client.desk.studio.vary(pictures, origin)
     if job is not None:
