@@ -129,6 +129,7 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
         help="of Poisson arrivals, as shares of diffusers' own rate",
     )
     add("--jobs", type=_numbers(int, 10_000), default="24", help="in each load (24)")
+    add("--check-all", action="store_true", help="compare all jobs' bits, not those of about 8")
     add("--ticks", action="store_true", help="measure the forward passes alone, by row class")
     add("--json", metavar="FILE", type=Path, help="write the results here too")
     parser.set_defaults(command=_bench)
@@ -149,6 +150,7 @@ def _bench(options: argparse.Namespace) -> None:
         people=options.people,
         rates=options.rates,
         jobs=options.jobs[0],
+        check_all=options.check_all,
     )
     _tell(options, model, HEAD, run(model, asked), line)
 

@@ -5,9 +5,7 @@ import logging
 import os
 import queue
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -16,6 +14,7 @@ from diffusers import AutoPipelineForImage2Image
 from PIL import Image
 
 from engine import samplers
+from engine.bench.stopwatch import Stopwatch
 from engine.contract import Event, Failed, Paint, Painted, Recipe
 from engine.finishing import Finisher
 from engine.images import png, sha256
@@ -52,7 +51,7 @@ class Engine:
     def __init__(self, model: PaintModel, *, adaptive: bool) -> None:
         self.name = "engine, adaptive" if adaptive else "engine, exact"
         self._adaptive = adaptive
-        self._in_model = _Stopwatch()
+        self._in_model = Stopwatch(model.hardware)
         self._predict = model.predict
         model.predict = self._timed  # type: ignore[method-assign]
         self.painter = Painter([model], Finisher(), AT_ONCE)
@@ -69,8 +68,7 @@ class Engine:
         self.painter.model.predict = self._predict  # type: ignore[method-assign]
 
     def _timed(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
-        with self._in_model.running(latents.device):
-            return self._predict(latents, timesteps, words)
+        return self._in_model.time(lambda: self._predict(latents, timesteps, words))
 
     def alone(self, recipe: Recipe, source: bytes | None) -> str:
         """The digest of this picture when nothing else is painted."""
@@ -88,37 +86,8 @@ class Engine:
         return 1 - self.painter.rows_used / self.painter.rows_given
 
     def besides(self) -> float:
-        """Share of the ticks' time (on a GPU, of its own) so far that was not the model's."""
-        return 1 - self._in_model.seconds() / self.painter.seconds
-
-
-class _Stopwatch:
-    """Seconds of what is done, in any thread: on a GPU of the device itself, by events, for the
-    host is only busy with asking it."""
-
-    def __init__(self) -> None:
-        self._spans: list[Callable[[], float]] = []
-
-    @contextmanager
-    def running(self, device: torch.device) -> Iterator[None]:
-        """What is done here counts."""
-        if device.type == "cuda":
-            began, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-            began.record()
-            yield
-            ended.record()
-            self._spans.append(lambda: began.elapsed_time(ended) / 1000)
-        else:
-            since = time.monotonic()
-            yield
-            took = time.monotonic() - since
-            self._spans.append(lambda: took)
-
-    def seconds(self) -> float:
-        """All of it."""
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        return sum(span() for span in self._spans)
+        """Share of the ticks' time so far that was not the model's; see Stopwatch."""
+        return 1 - self._in_model.seconds / self.painter.seconds
 
 
 def _hearing(done: Done, job: Paint) -> Report:
