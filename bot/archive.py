@@ -42,6 +42,10 @@ class Archive:
             self._write(path, png)
         return sha256
 
+    def drop_source(self, sha256: str) -> None:
+        """Forget a sketch."""
+        (self._folder / _source_path(sha256)).unlink(missing_ok=True)
+
     def picture(self, path: str) -> bytes:
         """The PNG at this path. Raises Missing."""
         return self._read(path, "The picture's file is gone from the data folder.")

@@ -16,6 +16,7 @@ from bot.features import (
     imagine,
     limits,  # noqa: F401 # adds to /admin
     moderation,  # noqa: F401 # adds to /admin
+    nsfw,  # noqa: F401 # adds to /admin
     reactions,
     report,
     stats,

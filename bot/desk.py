@@ -6,8 +6,10 @@ from bot.archive import Archive
 from bot.gate import Gate
 from bot.ledger import Ledger
 from bot.ledger.moderation import Moderation
+from bot.ledger.nsfw import NsfwLevels
 from bot.monitor import Monitor
 from bot.studio import Studio
+from bot.whereabouts import Whereabouts
 
 
 class Desk(msgspec.Struct, frozen=True):
@@ -19,3 +21,5 @@ class Desk(msgspec.Struct, frozen=True):
     moderation: Moderation
     gate: Gate
     monitor: Monitor
+    whereabouts: Whereabouts
+    levels: NsfwLevels

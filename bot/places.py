@@ -1,40 +1,68 @@
-"""Places at the engine: which job gets one; pure."""
+"""Where flagged pictures may be shown; pure. In doubt, nowhere."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
 
-from bot.jobs import Job
-from bot.policy import Limits, share
-
-
-def next_start(line: Sequence[Job], at_engine: Sequence[Job], limits: Limits) -> Job | None:
-    """Which job of the line goes to the engine now; None if there is no place for any.
-
-    The first whose person and server have places of their own left; if there is none, the first
-    whose person has; if there is none, the first: places that nobody else wants are lent. When all
-    are taken, there is still one for people who have none, until there are as many people at the
-    engine as it has places. It shares its time between people, and not between jobs.
-
-    A job that was at an engine that died is painted alone: if it was the cause, it takes no other
-    with it again.
-    """
-    job = _first(line, at_engine, limits)
-    if job is None or not at_engine:
-        return job
-    suspected = any(each.crashes for each in [job, *at_engine])
-    if suspected or len(at_engine) < limits.at_once:
-        return None if suspected else job
-    people = {each.person for each in at_engine}
-    if len(people) >= limits.at_once or len(at_engine) >= 2 * limits.at_once:
-        return None
-    newcomers = [job for job in line if job.person not in people and not job.crashes]
-    return _first(newcomers, at_engine, limits)
+import msgspec
 
 
-def _first(line: Sequence[Job], at_engine: Sequence[Job], limits: Limits) -> Job | None:
-    by_person = Counter(job.person for job in at_engine)
-    by_guild = Counter(job.address.guild for job in at_engine)
-    most = share(limits.at_once, limits)
-    within = [job for job in line if by_person[job.person] < (job.places or limits.running)]
-    best = [job for job in within if not job.address.guild or by_guild[job.address.guild] < most]
-    return next(iter(best or within or line), None)
+class Level(StrEnum):
+    """What becomes of pictures that the safety check flagged."""
+
+    BLOCK = "block"
+    """They are withheld."""
+    SPOILER = "spoiler"
+    """They are blurred until somebody clicks on them."""
+    ALLOW = "allow"
+    """They are shown."""
+
+
+class Kind(StrEnum):
+    """What a place is."""
+
+    SERVER = "server"
+    """A channel, thread or post of a server that invited the bot."""
+    DIRECT = "direct"
+    """Direct messages with one person."""
+    GROUP = "group"
+    """Direct messages of several people."""
+    GUEST = "guest"
+    """Anywhere at all, brought along by a person who installed the bot for themselves."""
+    UNKNOWN = "unknown"
+
+
+class Room(msgspec.Struct, frozen=True):
+    """A channel of a server."""
+
+    id: int
+    age_restricted: bool
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a message stands, as far as that is known."""
+
+    kind: Kind = Kind.UNKNOWN
+    server: int | None = None
+    room: Room | None = None
+    """The channel; of a thread or a forum's post, the channel that it is in."""
+
+
+UNKNOWN: Final = Place()
+
+
+class Choices(msgspec.Struct, frozen=True):
+    """What those who manage a server chose for it as a whole, and for some of its channels."""
+
+    server: Level = Level.BLOCK
+    rooms: Mapping[int, Level] = {}
+
+
+def level(place: Place, choices: Choices) -> Level:
+    """What a place makes of flagged pictures: what was chosen counts in the age-restricted channels
+    of a server alone."""
+    if place.kind is not Kind.SERVER or place.server is None or place.room is None:
+        return Level.BLOCK
+    if place.room.age_restricted is not True:
+        return Level.BLOCK
+    return choices.rooms.get(place.room.id, choices.server)

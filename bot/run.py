@@ -37,6 +37,7 @@ from bot.gate import Gate
 from bot.ledger import Ledger
 from bot.ledger.figures import Figures
 from bot.ledger.moderation import Moderation
+from bot.ledger.nsfw import NsfwLevels
 from bot.lookout import Lookout
 from bot.mailbox import UNREACHABLE, Mailbox
 from bot.metrics import Metrics
@@ -47,6 +48,7 @@ from bot.settings import DISCORD, Settings
 from bot.studio import Studio
 from bot.tasks import Stopped, together, unless
 from bot.traffic import counting
+from bot.whereabouts import Whereabouts
 from engine.discretion import hide
 
 DATABASE: Final = "imagine.db"
@@ -143,11 +145,13 @@ def _studio(
 ) -> Studio:
     archive = Archive(data)
     archive.tidy()
-    delivery = Delivery(Mailbox(client), ledger, archive, clock=time.time)
+    levels = NsfwLevels(ledger)
+    whereabouts = Whereabouts(client, levels)
+    delivery = Delivery(Mailbox(client), ledger, archive, whereabouts, clock=time.time)
     moderation = Moderation(ledger)
     gate = Gate(moderation, time.time)
     studio = Studio(ledger, link, archive, downloads, delivery, gate, limits=limits)
-    client.desk = Desk(studio, ledger, archive, moderation, gate, monitor)
+    client.desk = Desk(studio, ledger, archive, moderation, gate, monitor, whereabouts, levels)
     return studio
 
 

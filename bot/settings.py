@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     """The folder of the database and the pictures."""
     imagine_model: str | None = None
     """`starter`, a folder or a hub id; unset, the engine chooses by what the machine can do."""
+    imagine_checkers: str | None = None
+    """Who may withhold a picture: `model`, classifiers' folders and hub ids, with commas."""
     imagine_playground_port: int = Field(default=8765, ge=0, le=65535)
     imagine_adaptive: bool = False
     """Larger batches while there is much to do: more pictures a second, in other bits than the
@@ -65,6 +67,8 @@ class Settings(BaseSettings):
         }
         if self.imagine_model is not None:
             inherited["IMAGINE_MODEL"] = self.imagine_model
+        if self.imagine_checkers is not None:
+            inherited["IMAGINE_CHECKERS"] = self.imagine_checkers
         if self.hf_token is not None:
             inherited["HF_TOKEN"] = self.hf_token.get_secret_value()
         return inherited

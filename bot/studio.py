@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Final
 
-from bot import policy, recipes
+from bot import places, policy, recipes
 from bot.allowance import Allowance
 from bot.archive import Archive
 from bot.engine_link import EngineLink
@@ -24,8 +24,10 @@ from bot.errors import Refused
 from bot.gate import Gate
 from bot.jobs import Job, Kind, Origin, Picture, Progress, Sketch, Status
 from bot.ledger import Ledger
+from bot.ledger.nsfw import NsfwLevels
 from bot.ledger.record import RecordTrouble
 from bot.outbox import Courier, Outbox
+from bot.showing import showing
 from bot.turns import Turns
 from bot.workshop import Fetcher, Workshop
 from engine.contract import SEED_LIMIT, Recipe
@@ -53,6 +55,7 @@ class Studio:
     ) -> None:
         self._ledger = ledger
         self._link = link
+        self._levels = NsfwLevels(ledger)
         self._courier = courier
         self.limits = limits
         """Of everybody; roles may have others."""
@@ -101,9 +104,10 @@ class Studio:
     async def vary(self, parents: Sequence[Picture], origin: Origin) -> Job | None:
         """Four variations of one picture, or one of each of several."""
         policy.check_kept(parents)
-        if len(parents) == 1:
-            policy.check_shown(parents[0])
-        shown = [parent for parent in parents if parent.absence is None]
+        seen = showing(parents, await self._level(origin)).pictures
+        if len(seen) == 1:
+            policy.check_shown(seen[0])
+        shown = [parent for parent in seen if parent.absence is None]
         if not shown:
             raise Refused("There are no pictures here to make variations of.")
         varied = recipes.vary([parent.recipe for parent in shown], self._link.model, chance=_seed())
@@ -136,10 +140,15 @@ class Studio:
                 recipes=wanted,
                 parents=parents,
                 sketch=sketch,
+                reveal=await self._level(origin) is not places.Level.BLOCK,
                 created_at=self._clock(),
-                places=limits.running,
+                seats=limits.running,
             )
             return job if await self._ledger.add(job) else None
+
+    async def _level(self, origin: Origin) -> places.Level:
+        """What becomes of flagged pictures where this is asked for."""
+        return places.level(origin.place, await self._levels.of(origin.place.server))
 
     # After the first answer
 

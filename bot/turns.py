@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from bot import backlog, costs, places
+from bot import backlog, costs, seats
 from bot.backlog import Shares
 from bot.jobs import Job
 from bot.ledger import Ledger
@@ -45,7 +45,7 @@ class Turns:
 
     def next_of(self, line: Sequence[Job]) -> Job | None:
         """Which of these goes to the engine now, if there is a place."""
-        return places.next_start(line, list(self._at_engine.values()), self._limits)
+        return seats.next_start(line, list(self._at_engine.values()), self._limits)
 
     def start(self, job: Job) -> None:
         """It is at the engine."""

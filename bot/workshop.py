@@ -118,6 +118,7 @@ class Workshop:
             recipes=job.recipes,
             source=source,
             adaptive=self._limits.adaptive,
+            reveal=job.reveal,
             owner=str(job.person),
             had=had,
         )
@@ -132,12 +133,19 @@ class Workshop:
 
     async def settle(self, job: Job, ending: Ending) -> None:
         """Record what came of this attempt, unless a newer one counts, and deliver it."""
-        if isinstance(ending, Failed):
+        if isinstance(ending, Failed) and ending.sketch_flagged:
+            await self._drop_sketch(job)
+            await self._outbox.end(job.id, Status.REFUSED, ending.reason)
+        elif isinstance(ending, Failed):
             await self._outbox.end(job.id, Status.FAILED, ending.reason)
         elif isinstance(ending, Painted):
             await self._keep(job, ending)
         elif not await self._outbox.end(job.id, Status.CANCELLED):
             await self._charge(self._price(job, ending))  # a person stopped it
+
+    async def _drop_sketch(self, job: Job) -> None:
+        for source in {recipe.source for recipe in job.recipes if recipe.source}:
+            await asyncio.to_thread(self._archive.drop_source, source)
 
     async def _keep(self, job: Job, painted: Painted) -> None:
         try:
@@ -180,18 +188,21 @@ class Workshop:
 
     def _saved(self, job: Job, painted: Painted) -> list[Picture]:
         pairs = zip(job.recipes, painted.pictures, strict=True)
-        return [self._save(job.id, nth, *pair) for nth, pair in enumerate(pairs, start=1)]
+        return [self._save(job, nth, *pair) for nth, pair in enumerate(pairs, start=1)]
 
-    def _save(self, job: str, nth: int, recipe: Recipe, painting: Painting) -> Picture:
-        kept = self._archive.save_picture(job, nth, painting.png) if painting.png else None
+    def _save(self, job: Job, nth: int, recipe: Recipe, painting: Painting) -> Picture:
+        wanted = painting.png and (job.reveal or not painting.flagged)
+        kept = self._archive.save_picture(job.id, nth, painting.png) if wanted else None
         return Picture(
-            id=picture_id(job, nth),
-            job=job,
+            id=picture_id(job.id, nth),
+            job=job.id,
             nth=nth,
             recipe=msgspec.structs.replace(recipe, row_class=painting.row_class),
             sha256=painting.sha256 or None,
             path=kept,
-            blocked=painting.blocked,
+            blocked=painting.flagged and kept is None,
+            restricted=painting.flagged and kept is not None,
+            verdicts=painting.verdicts,
             failed=painting.failed,
             fingerprint=painting.fingerprint,
         )

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final
 
 import torch
+from PIL import Image
 
 from engine.batch import Lane, Round, next_turn
 from engine.canvas import Canvas, Desk, evaluate
@@ -21,11 +22,13 @@ from engine.hands import Hands
 from engine.hardware import Pace, out_of_memory
 from engine.mishaps import Mishap, mishap_of
 from engine.models import PaintModel
+from engine.safety import flagged, for_log
 from engine.samplers import course
 from engine.sketches import BadSketch, read
 from engine.tickets import Place, Ticket
 from engine.wire import FRAME_LIMIT
 
+SKETCH_WITHHELD: Final = "The sketch was withheld by the safety check."
 PREVIEW_EVERY: Final = 4
 """Evaluations between two previews of a job, at least."""
 AT_ONCE: Final = 64
@@ -134,9 +137,9 @@ class Painter:
         """There is something new to do, so `tick` is to wait no longer. Any thread may call it."""
         self._hands.nudge()
 
-    def close(self) -> None:
-        """Wait for the forward passes that were begun."""
-        self._hands.close()
+    def close(self, patience: float | None = None) -> None:
+        """Wait (seconds, or as long as it takes) for the forward passes that were begun."""
+        self._hands.close(patience)
 
     def _model_for(self, recipe: Recipe) -> PaintModel:
         for model in self.models:
@@ -157,6 +160,9 @@ class Painter:
             source = read(job.source, FRAME_LIMIT) if job.source is not None else None
         except BadSketch as error:
             raise Unpaintable(str(error)) from error
+        if source is not None and not self._may_use(source, job):
+            ticket.fail(SKETCH_WITHHELD, sketch_flagged=True)
+            return
         ticket.began = time.monotonic()
         desks = {model: Desk(model, source) for model in self.models}
         recipes = job.recipes
@@ -189,6 +195,14 @@ class Painter:
             self._shrink(entry.ticket, entry.wanted, mishap)
         elif mishap is not None:
             self._fail(entry.ticket, mishap)
+
+    def _may_use(self, source: Image.Image, job: Paint) -> bool:
+        """Does the sketch pass the safety check of each model that is to paint over it?"""
+        models = {self._model_for(recipe) for recipe in job.recipes}
+        verdicts = [verdict for model in models for verdict in model.verdicts(source)]
+        named = {"job": job.job, "attempt": job.attempt}
+        log.info("sketch checked", extra=named | for_log(verdicts))
+        return not flagged(verdicts)
 
     def _begin(self, ticket: Ticket, canvases: Sequence[Canvas]) -> None:
         self._drop(ticket)

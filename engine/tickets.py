@@ -93,10 +93,17 @@ class Ticket:
             )
         )
 
-    def fail(self, reason: str) -> None:
+    def fail(self, reason: str, *, sketch_flagged: bool = False) -> None:
         """It ends with this reason, in words for the person."""
-        job, worked = self.job, self.worked
-        self._end(Failed(job=job.job, attempt=job.attempt, reason=reason, worked=worked))
+        self._end(
+            Failed(
+                job=self.job.job,
+                attempt=self.job.attempt,
+                reason=reason,
+                sketch_flagged=sketch_flagged,
+                worked=self.worked,
+            )
+        )
 
     def stop(self) -> None:
         """It ends, because somebody asked for that."""

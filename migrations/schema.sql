@@ -76,7 +76,7 @@ CREATE TABLE jobs (
     created_at REAL NOT NULL,
     started_at REAL,
     ended_at REAL,
-    delivered_at REAL, places INTEGER CHECK (places > 0),
+    delivered_at REAL, reveal INTEGER NOT NULL DEFAULT 0 CHECK (reveal IN (0, 1)), seats INTEGER CHECK (seats > 0),
     CHECK ((status IN ('done', 'failed', 'cancelled', 'refused')) = (ended_at IS NOT NULL)),
     CHECK ((status IN ('failed', 'refused')) = (reason IS NOT NULL)),
     CHECK (delivered_at IS NULL OR ended_at IS NOT NULL),
@@ -87,6 +87,12 @@ CREATE TABLE moderators (
     guild INTEGER PRIMARY KEY,
     channel INTEGER NOT NULL -- that reports are written to
 ) STRICT;
+CREATE TABLE nsfw_levels (
+    guild INTEGER NOT NULL,
+    channel INTEGER NOT NULL CHECK (channel >= 0), -- 0 for all channels that are not named
+    level TEXT NOT NULL CHECK (level IN ('block', 'spoiler', 'allow')),
+    PRIMARY KEY (guild, channel)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE "pictures" (
     id TEXT PRIMARY KEY,
     job TEXT NOT NULL REFERENCES jobs (id),
@@ -111,7 +117,11 @@ CREATE TABLE "pictures" (
     path TEXT, -- relative to the data folder
     blocked INTEGER NOT NULL CHECK (blocked IN (0, 1)),
     failed TEXT, -- why there is no picture, though its siblings came out
-    fingerprint TEXT NOT NULL, removed_at REAL, -- the software and hardware that painted it
+    fingerprint TEXT NOT NULL, removed_at REAL, restricted INTEGER NOT NULL DEFAULT 0 CHECK (
+        restricted = 0 OR (restricted = 1 AND blocked = 0 AND path IS NOT NULL)
+    ), verdicts TEXT NOT NULL DEFAULT '[]' CHECK (
+        json_valid(verdicts) AND (restricted = 0 OR json_array_length(verdicts) > 0)
+    ), -- the software and hardware that painted it
     UNIQUE (job, nth),
     CHECK ((source IS NULL) = (strength IS NULL)),
     CHECK ((sha256 IS NULL) = (failed IS NOT NULL)),

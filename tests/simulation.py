@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from bot import backlog, costs, places, policy
+from bot import backlog, costs, policy, seats
 from bot.backlog import Shares
 from bot.jobs import Address, Job
 from bot.policy import Limits, Load
@@ -29,7 +29,7 @@ class Wish:
     steps: int = STEPS
     side: int = 64
     guild: int | None = None
-    places: int | None = None
+    seats: int | None = None
 
 
 @dataclass(eq=False)
@@ -124,7 +124,7 @@ class House:
             recipes=tuple(pictures),
             created_at=self.now,
             address=Address(channel=1, guild=wish.guild),
-            places=wish.places,
+            seats=wish.seats,
         )
         self._wish_of[asked.id] = wish
         self._line.append(asked)
@@ -139,7 +139,7 @@ class House:
         self._shares = backlog.present(self._shares, self._people())
         painting = self._at_engine.values()
         self._line = backlog.order(self._line, painting, self._shares, self._served, self._cost)
-        while found := places.next_start(self._line, list(painting), self.limits):
+        while found := seats.next_start(self._line, list(painting), self.limits):
             self._line.remove(found)
             self._start(found)
         told = enumerate((each.id for each in self._line), start=len(self.starts))

@@ -113,7 +113,7 @@ def test_a_small_server_is_served_beside_a_large_one() -> None:
 def test_a_role_that_allows_more_changes_nothing_for_others() -> None:
     """More places and a longer line are no larger share of the engine."""
     others = crowd(1, 65.0)
-    raised = [Wish(1e-9 * nth, GREEDY, places=8) for nth in range(50)]
+    raised = [Wish(1e-9 * nth, GREEDY, seats=8) for nth in range(50)]
     assert max(growth(others, raised, RAISED)) < 2.0
 
 

@@ -17,18 +17,20 @@ PURE = {
     "recipes",
     "rows",
     "jobs",
+    "places",
+    "showing",
     "rules",
     "lexicon",
     "folding",
     "minors",
     "cards",
     "cases",
-    "places",
+    "seats",
     "costs",
     "quota",
     "durations",
 }
-SHOWS_DISCORD = {"client", "run", "mailbox", "captions", "components", "features"}
+SHOWS_DISCORD = {"client", "run", "mailbox", "captions", "components", "features", "whereabouts"}
 LOG = ("engine.logs", "engine.lines", "engine.discretion")
 HEAVY = {"torch", "diffusers", "transformers"}
 

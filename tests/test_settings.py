@@ -13,6 +13,7 @@ NAMES = (
     "DISCORD_API",
     "IMAGINE_DATA",
     "IMAGINE_MODEL",
+    "IMAGINE_CHECKERS",
     "IMAGINE_PLAYGROUND_PORT",
     "IMAGINE_ADAPTIVE",
     "IMAGINE_DAILY_SECONDS",
@@ -107,6 +108,13 @@ def test_the_engine_gets_model_and_hub_token(monkeypatch: pytest.MonkeyPatch) ->
     Path(".env").write_text("IMAGINE_MODEL=starter\nHF_TOKEN=hf\n")
     environment = settings.load().for_engine()
     assert (environment["IMAGINE_MODEL"], environment["HF_TOKEN"]) == ("starter", "hf")
+
+
+def test_the_engine_gets_the_checkers() -> None:
+    """None, so that it takes the model's own, unless somebody names others."""
+    assert "IMAGINE_CHECKERS" not in settings.load().for_engine()
+    Path(".env").write_text("IMAGINE_CHECKERS=model,a/b\n")
+    assert settings.load().for_engine()["IMAGINE_CHECKERS"] == "model,a/b"
 
 
 def test_both_processes_write_one_log() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import discord
 from discord import app_commands
 
+from bot import whereabouts
 from bot.desk import Desk
 from bot.errors import BotError
 from bot.jobs import Address, Job, Origin
@@ -37,6 +38,7 @@ def origin(interaction: Interaction) -> Origin:
     return Origin(
         request=f"interaction:{interaction.id}",
         person=interaction.user.id,
+        place=whereabouts.of_interaction(interaction),
         address=Address(
             channel=interaction.channel_id or 0,
             guild=interaction.guild_id,

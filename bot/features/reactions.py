@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 import discord
 
-from bot import captions, policy, renditions
+from bot import captions, policy, renditions, whereabouts
 from bot.errors import BotError, Forbidden, Refused
 from bot.features import answers, report
 from bot.jobs import Address, Origin, Picture
 from bot.ledger import Found
 from bot.mailbox import UNREACHABLE, Upload
+from bot.places import Level
+from bot.showing import showing
 
 if TYPE_CHECKING:
     from bot.client import Client
@@ -80,6 +82,7 @@ async def _vary(client: "Client", reaction: Reaction, found: Found, nth: int | N
     origin = Origin(
         request=_request(reaction),
         person=reaction.user_id,
+        place=whereabouts.of_channel(client.get_channel(reaction.channel_id)),
         address=Address(
             channel=reaction.channel_id, guild=reaction.guild_id, reply_to=reaction.message_id
         ),
@@ -102,14 +105,15 @@ async def _delete(client: "Client", reaction: Reaction, found: Found) -> None:
 
 async def _send_letter(client: "Client", reaction: Reaction, pictures: list[Picture]) -> None:
     archive = client.desk.archive
+    seen = showing(pictures, Level.BLOCK)  # whatever the channel may see
     uploads = []
-    for picture in pictures:
+    for nth, picture in enumerate(seen.pictures):
         if picture.absence is None:
-            suffix, data = await asyncio.to_thread(renditions.of_picture, archive, picture)
+            suffix, data = await asyncio.to_thread(renditions.of_picture, archive, seen, nth)
             uploads.append(Upload(f"{picture.id}.{suffix}", data, captions.alt_text([picture])))
     try:
         letters = await client.create_dm(discord.Object(reaction.user_id))
-        words: str | None = captions.letter(pictures)
+        words: str | None = captions.letter(seen.pictures)
         for parcel in renditions.parcels(uploads):
             await letters.send(words, files=[upload.as_file() for upload in parcel])
             words = None

@@ -1,5 +1,5 @@
 -- How many jobs the person might have at the engine at once; NULL for as many as everybody.
-ALTER TABLE jobs ADD COLUMN places INTEGER CHECK (places > 0);
+ALTER TABLE jobs ADD COLUMN seats INTEGER CHECK (seats > 0);
 
 -- What people had of the engine in the last 24 hours.
 CREATE TABLE charges (
