@@ -6,8 +6,9 @@ import logging
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from bot.errors import BotError, CannotStart
 from bot.exits import Exit
@@ -18,6 +19,9 @@ from engine import logs
 from engine.discretion import hide
 
 log = logging.getLogger(__name__)
+
+_THREADS: Final = 4
+"""For files and grids; each that there is keeps some memory for itself."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -82,6 +86,7 @@ def _chosen(options: argparse.Namespace, settings: Settings) -> Coroutine[Any, A
 async def _serve(settings: Settings) -> Exit:
     stop = asyncio.Event()
     _listen_for_signals(stop)
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
     await run(settings, stop)
     return Exit.STOPPED
 

@@ -66,7 +66,7 @@ class Plan:
     jobs: int = 1000
     seed: int = 1
     kills: int = 6
-    """Of bot and engine, all in the first half: the second is for looking at memory."""
+    """Of bot and engine, all in the first third: the second half is for looking at memory."""
     fault_seconds: float = 0.3
     """Between two faults, on average."""
 
@@ -189,7 +189,7 @@ class Soak:
 
     async def _kills(self) -> None:
         for nth in range(self._plan.kills):
-            share = 0.5 * (nth + 1) / (self._plan.kills + 1)
+            share = (nth + 1) / (self._plan.kills + 1) / 3
             while self._left > self._plan.jobs * (1 - share):  # noqa: ASYNC110 # nobody tells
                 await asyncio.sleep(0.05)
             if nth % 2:
