@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
@@ -304,8 +305,12 @@ def _with_parts(load: Callable[[], T]) -> T:
 def _quiet() -> None:
     """Keep the libraries' chatter and progress bars out of the log."""
     from diffusers.utils import logging as of_diffusers
+    from torch.jit._trace import TracerWarning
     from transformers.utils import logging as of_transformers
 
+    # For good: what `warnings.catch_warnings` does in one thread, it does to all of them.
+    warnings.filterwarnings("ignore", category=TracerWarning)  # shapes are fixed, on purpose
+    warnings.filterwarnings("ignore", module="PIL")  # damaged EXIF; sizes that we refuse
     for library in (of_diffusers, of_transformers):
         library.set_verbosity(logging.CRITICAL)
         library.disable_progress_bar()
