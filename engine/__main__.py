@@ -28,6 +28,9 @@ CUDA_MODEL: Final = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 """What is painted with when nobody chose a model and there is a GPU."""
 _AT_WORK: Final = ("painter", "painting", "finisher")
 """Threads that may be in the middle of something long."""
+_LAST_SECONDS: Final = 0.2
+"""For each of them to end, if it only has to be told so."""
+log = logging.getLogger("engine")
 T = TypeVar("T")
 
 
@@ -319,12 +322,17 @@ def _quiet() -> None:
 def _leave(code: int) -> NoReturn:
     """End the process, at once if a forward pass is still under way: nothing else could end it, and
     Python must not be taken away below it."""
-    if any(thread.name.startswith(_AT_WORK) for thread in threading.enumerate()):
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    sys.exit(code)
+    threads = [each for each in threading.enumerate() if each.name.startswith(_AT_WORK)]
+    for thread in threads:
+        thread.join(_LAST_SECONDS)
+    busy = [thread.name for thread in threads if thread.is_alive()]
+    if not busy:
+        sys.exit(code)
+    log.warning("left in the middle of work: %s", ", ".join(busy))
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

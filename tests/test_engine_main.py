@@ -391,6 +391,37 @@ async def test_a_signal_ends_the_engine_cleanly(tiny: str) -> None:
         assert await asyncio.wait_for(process.wait(), 20) == Exit.DONE
 
 
+BUSY = """
+import threading, torch
+from engine.__main__ import _begin_log, _leave
+
+def work():
+    numbers = torch.ones(2000, 2000)
+    while True:
+        numbers = (numbers @ numbers).clamp(0, 1)
+
+_begin_log()
+if {busy}:
+    threading.Thread(target=work, name="painter", daemon=True).start()
+_leave(9)
+"""
+
+
+@pytest.mark.parametrize("busy", [True, False])
+def test_the_process_ends_whatever_is_under_way(busy: bool) -> None:
+    """With its own exit code: not with a crash of torch, below which Python is taken away."""
+    done = subprocess.run(
+        [sys.executable, "-c", BUSY.format(busy=busy)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == Exit.DEVICE_BROKEN
+    assert ("left in the middle of work: painter" in done.stderr) is busy
+    assert len(done.stderr.splitlines()) == int(busy)
+
+
 def test_a_folder_that_cannot_be_is_one_sentence(
     tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
