@@ -5,7 +5,7 @@ import functools
 import logging
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
@@ -52,6 +52,7 @@ from bot.whereabouts import Whereabouts
 from engine.discretion import hide
 
 DATABASE: Final = "imagine.db"
+Clock = Callable[[], float]
 GRACE_SECONDS: Final = 7.0
 """For jobs at work when the bot is asked to stop; Docker, for one, waits 10 before it kills."""
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=20)
@@ -68,8 +69,10 @@ async def run(
     *,
     launch: Launch | None = None,
     grace: float = GRACE_SECONDS,
+    clock: Clock = time.time,
 ) -> None:
-    """Be the bot until `stop` is set, and `grace` seconds longer if jobs are at work.
+    """Be the bot until `stop` is set, and `grace` seconds longer if jobs are at work. `clock` tells
+    the seconds since 1970.
 
     Raises CannotStart, or what a part of it died of.
     """
@@ -95,7 +98,9 @@ async def run(
             limits = msgspec.structs.replace(
                 LIMITS, adaptive=settings.imagine_adaptive, daily=settings.imagine_daily_seconds
             )
-            studio = await enter(_studio(client, ledger, link, downloads, data, limits, monitor))
+            studio = await enter(
+                _studio(client, ledger, link, downloads, data, limits, monitor, clock)
+            )
             await enter(client)
             await _login(client, token)
             await studio.resume()  # which may have results to show
@@ -142,15 +147,16 @@ def _studio(
     data: Path,
     limits: Limits,
     monitor: Monitor,
+    clock: Clock,
 ) -> Studio:
     archive = Archive(data)
     archive.tidy()
     levels = NsfwLevels(ledger)
     whereabouts = Whereabouts(client, levels)
-    delivery = Delivery(Mailbox(client), ledger, archive, whereabouts, clock=time.time)
+    delivery = Delivery(Mailbox(client), ledger, archive, whereabouts, clock=clock)
     moderation = Moderation(ledger)
-    gate = Gate(moderation, time.time)
-    studio = Studio(ledger, link, archive, downloads, delivery, gate, limits=limits)
+    gate = Gate(moderation, clock)
+    studio = Studio(ledger, link, archive, downloads, delivery, gate, limits=limits, clock=clock)
     client.desk = Desk(studio, ledger, archive, moderation, gate, monitor, whereabouts, levels)
     return studio
 

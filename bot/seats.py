@@ -18,17 +18,17 @@ def next_start(line: Sequence[Job], at_engine: Sequence[Job], limits: Limits) ->
     A job that was at an engine that died is painted alone: if it was the cause, it takes no other
     with it again.
     """
-    first = _first(line, at_engine, limits)
-    if first is None or not at_engine:
-        return first
-    if any(each.crashes for each in [first, *at_engine]):
-        return None
-    if len(at_engine) < limits.at_once:
-        return first
+    job = _first(line, at_engine, limits)
+    if job is None or not at_engine:
+        return job
+    suspected = any(each.crashes for each in [job, *at_engine])
+    if suspected or len(at_engine) < limits.at_once:
+        return None if suspected else job
     people = {each.person for each in at_engine}
     if len(people) >= limits.at_once or len(at_engine) >= 2 * limits.at_once:
         return None
-    return _first([job for job in line if job.person not in people], at_engine, limits)
+    newcomers = [job for job in line if job.person not in people and not job.crashes]
+    return _first(newcomers, at_engine, limits)
 
 
 def _first(line: Sequence[Job], at_engine: Sequence[Job], limits: Limits) -> Job | None:

@@ -37,6 +37,12 @@ async def test_limits_are_set_shown_and_taken_away(house: House, boss: Person) -
     await house.start()
     assert len(await said(house, boss)) == 2
     assert await said(house, boss, role=role, reset=True) == [everybody]
+    noted = [row["detail"] for row in house.record("SELECT detail FROM audit ORDER BY id")]
+    assert noted == [
+        f"<@&{role.id}>: 9 waiting",
+        f"<@&{role.id}>: 9 waiting, 60 seconds in 24 hours",
+        f"<@&{role.id}>: no limits of its own",
+    ]
 
 
 async def test_what_makes_no_sense_is_said(house: House, boss: Person) -> None:

@@ -290,6 +290,28 @@ async def test_admins_can_ask_what_is_chosen(house: House) -> None:
     ]
 
 
+async def test_what_is_delivered_after_a_restart_is_asked_about_anew(
+    house: House, engine: FakeEngine
+) -> None:
+    """Before the gateway has told of any channel, and for a thread's parent too."""
+    await choose(house, "spoiler")
+    engine.blocked = {1}
+    engine.gate.clear()
+    thread = house.discord.add_thread(house.discord.restricted, "night")
+    asked = await house.ada.invoke("imagine", {"prompt": "a house"}, where=thread)
+    await house.discord.until(lambda: asked.response and asked.response.buttons, why="it is shown")
+    house.discord.faults.next("PATCH", "/webhooks/", Fault(drop=True), times=100)
+    engine.gate.set()
+    await eventually(lambda: house.record("SELECT * FROM jobs WHERE status = 'done'"))
+    await house.stop()
+    while house.discord.faults.take("PATCH", "/webhooks/"):
+        pass  # Discord is well again
+    await house.start()
+    grid = await house.result(asked)
+    assert grid.attachments[0].spoiler
+    assert "withheld" not in grid.content
+
+
 async def test_choices_outlive_a_restart(house: House, engine: FakeEngine) -> None:
     """And what was kept is delivered by what holds then."""
     await choose(house, "spoiler")

@@ -90,6 +90,9 @@ def test_a_job_that_was_at_an_engine_that_died_is_painted_alone() -> None:
     assert next_person([*suspect, *of(2)], of(3)) is None
     assert next_person([*suspect, *of(2)], of(3, count=8)) is None
     assert next_person(of(2), suspect) is None
+    full = [*of(3, count=7), *of(4)]
+    assert next_person([*of(4), *suspect], full) is None
+    assert next_person([*of(4), *suspect, *of(2)], full) == 2
 
 
 PEOPLE = st.tuples(st.integers(1, 4), st.sampled_from([None, 5, 6]), st.sampled_from([None, 1, 8]))

@@ -1,5 +1,6 @@
 """/admin limits: how much people with a role may ask for."""
 
+import time
 from typing import Annotated, Final
 
 import discord
@@ -8,6 +9,7 @@ from discord import AppCommandOptionType as OptionType
 from discord import app_commands
 from discord.app_commands.transformers import RangeTransformer
 
+from bot.cases import Action, Entry
 from bot.errors import Refused
 from bot.features import admin
 from bot.features.answers import Interaction, desk, guarded, whisper
@@ -65,13 +67,27 @@ async def limits(
     kept = RoleLimits(desk(interaction).ledger)
     if role is not None and reset:
         await kept.remove(guild, role.id)
+        await _note(interaction, f"<@&{role.id}>: no limits of its own")
     elif role is not None and given:
         before = await kept.of(guild, [role.id])
         limit = before[0] if before else RoleLimit(role=role.id)
-        await kept.put(guild, msgspec.structs.replace(limit, **given))
+        limit = msgspec.structs.replace(limit, **given)
+        await kept.put(guild, limit)
+        await _note(interaction, _line(f"<@&{role.id}>", limit))
     lines = [_line(f"<@&{each.role}>", each) for each in await kept.all(guild)]
     everybody = _line(_EVERYBODY, desk(interaction).studio.limits)
     await whisper(interaction, "\n".join([everybody, *lines]))
+
+
+async def _note(interaction: Interaction, detail: str) -> None:
+    entry = Entry(
+        at=time.time(),
+        guild=interaction.guild_id,
+        actor=interaction.user.id,
+        action=Action.SET,
+        detail=detail,
+    )
+    await desk(interaction).moderation.audit.add(entry)
 
 
 def _line(whose: str, limit: RoleLimit | Limits) -> str:
