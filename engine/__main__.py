@@ -308,11 +308,10 @@ def _with_parts(load: Callable[[], T]) -> T:
 def _quiet() -> None:
     """Keep the libraries' chatter and progress bars out of the log."""
     from diffusers.utils import logging as of_diffusers
-    from torch.jit._trace import TracerWarning
     from transformers.utils import logging as of_transformers
 
     # For good: what `warnings.catch_warnings` does in one thread, it does to all of them.
-    warnings.filterwarnings("ignore", category=TracerWarning)  # shapes are fixed, on purpose
+    warnings.filterwarnings("ignore", "Converting a tensor to a Python")  # torch, of recordings
     warnings.filterwarnings("ignore", module="PIL")  # damaged EXIF; sizes that we refuse
     for library in (of_diffusers, of_transformers):
         library.set_verbosity(logging.CRITICAL)

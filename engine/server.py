@@ -135,11 +135,11 @@ class Reception:
             visit.add_done_callback(self._visits.discard)
         try:
             async with command_side(reader, writer) as connection:
-                await self._receive(connection)
+                await self._serve(connection)
         except asyncio.CancelledError:  # by `close`; asyncio's streams would make a crash of it
             log.info("connection closed, for the engine stops")
 
-    async def _receive(self, connection: Connection[Command]) -> None:
+    async def _serve(self, connection: Connection[Command]) -> None:
         try:
             await self._introduce(connection)
             await self._converse(connection)

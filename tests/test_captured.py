@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from engine import captured
+from engine.__main__ import _quiet
 from engine.captured import Captured
 from engine.hardware import Hardware
 from engine.models import Words
@@ -42,6 +43,7 @@ def test_a_replay_makes_the_bits_of_the_model(
     """At the first time, and when TorchScript has optimised what it recorded."""
     model: Any = painter().model
     replay = Captured(model.forward, HARDWARE)
+    _quiet()  # as in the engine; here, other warnings are errors
     for seed in range(5):
         given = batch(rows, side, seed)
         assert torch.equal(replay(*given), model.forward(*given))
