@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
@@ -27,6 +28,9 @@ CUDA_MODEL: Final = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 """What is painted with when nobody chose a model and there is a GPU."""
 _AT_WORK: Final = ("painter", "painting", "finisher")
 """Threads that may be in the middle of something long."""
+_LAST_SECONDS: Final = 0.2
+"""For each of them to end, if it only has to be told so."""
+log = logging.getLogger("engine")
 T = TypeVar("T")
 
 
@@ -306,6 +310,9 @@ def _quiet() -> None:
     from diffusers.utils import logging as of_diffusers
     from transformers.utils import logging as of_transformers
 
+    # For good: what `warnings.catch_warnings` does in one thread, it does to all of them.
+    warnings.filterwarnings("ignore", "Converting a tensor to a Python")  # torch, of recordings
+    warnings.filterwarnings("ignore", module="PIL")  # damaged EXIF; sizes that we refuse
     for library in (of_diffusers, of_transformers):
         library.set_verbosity(logging.CRITICAL)
         library.disable_progress_bar()
@@ -314,12 +321,17 @@ def _quiet() -> None:
 def _leave(code: int) -> NoReturn:
     """End the process, at once if a forward pass is still under way: nothing else could end it, and
     Python must not be taken away below it."""
-    if any(thread.name.startswith(_AT_WORK) for thread in threading.enumerate()):
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    sys.exit(code)
+    threads = [each for each in threading.enumerate() if each.name.startswith(_AT_WORK)]
+    for thread in threads:
+        thread.join(_LAST_SECONDS)
+    busy = [thread.name for thread in threads if thread.is_alive()]
+    if not busy:
+        sys.exit(code)
+    log.warning("left in the middle of work: %s", ", ".join(busy))
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -8,19 +8,18 @@ operations as before, so they make the same bits.
 
 import logging
 import threading
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final
 
 import torch
-from torch.jit._trace import _create_interpreter_name_lookup_fn
 
 from engine.hardware import RECORDING, Hardware, context_lost, out_of_memory
 from engine.models import Words
 
-KEPT: Final = 64
-"""Recordings; beyond that, the one that was used longest ago goes."""
+KEPT: Final = 32
+"""Recordings; beyond that, the one that was used longest ago goes. On a CPU, one of the starter
+model's takes 18 MiB beside the weights, which are shared."""
 GRAPH_LIMIT: Final = 16 * 64 * 64
 """Rows times latent pixels: in larger batches a GPU is the slower of the two, and a graph would
 only take memory."""
@@ -41,7 +40,6 @@ class Captured:
         self._looking = threading.Lock()
         self._recording = threading.Lock()
         """Held for long; whoever looks for what is recorded already does not wait for it."""
-        self._pool: Any = None
 
     def __call__(
         self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words
@@ -89,15 +87,17 @@ class Captured:
         return self._forward
 
     def _graph(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> Forward:
-        """The first one that succeeds opens the pool that all share."""
-        pool = self._pool or torch.cuda.graph_pool_handle()
         before = torch.cuda.current_stream()
         try:
-            graph = _Graph(self._forward, latents, timesteps, words, pool)
+            return _Graph(self._forward, latents, timesteps, words, self._pool())
         finally:  # a capture that fails leaves the thread on the stream that it was made on
             torch.cuda.set_stream(before)
-        self._pool = pool
-        return graph
+
+    def _pool(self) -> Any:  # noqa: ANN401 - a handle without a type
+        """That of the graphs that are kept, or a new one: torch takes no pool that was left."""
+        with self._looking:
+            kept = [each for each in self._recordings.values() if isinstance(each, _Graph)]
+        return kept[0].pool() if kept else torch.cuda.graph_pool_handle()
 
 
 class _Trace:
@@ -113,16 +113,11 @@ class _Trace:
         ) -> torch.Tensor:
             return forward(latents, timesteps, dict(zip(self._names, told, strict=True)))
 
-        with (
-            torch.inference_mode(mode=False),
-            torch.no_grad(),
-            warnings.catch_warnings(),
-        ):
-            warnings.simplefilter("ignore")  # that shapes are fixed, which is the purpose
+        with torch.inference_mode(mode=False), torch.no_grad():
             like = [torch.zeros(each.shape, dtype=each.dtype) for each in (latents, timesteps)]
             told = [torch.zeros(each.shape, dtype=each.dtype) for each in words.values()]
             named = ["latents", "timesteps", *self._names]
-            self._unit, self._script = _compiled(plain, [*like, *told], named)
+            self._script = _compiled(plain, [*like, *told], named)
 
     def __call__(
         self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words
@@ -135,14 +130,22 @@ class _Trace:
 
 def _compiled(
     plain: Callable[..., torch.Tensor], like: list[torch.Tensor], names: list[str]
-) -> tuple[object, Callable[..., torch.Tensor]]:
-    """As `torch.jit.trace` makes it of a function, but in a compilation unit of its own, which must
-    live as long: torch's own one lives for ever, and with it each recording's megabytes."""
+) -> Callable[..., torch.Tensor]:
+    """As `torch.jit.trace` makes it of a function, but in a compilation unit of its own: torch's
+    own one lives for ever, and with it each recording's megabytes.
+
+    No other torch than the one in constraints.txt need have these functions; without them, nothing
+    is recorded.
+    """
+    from torch.jit._trace import _create_interpreter_name_lookup_fn
+
     graph, _ = torch._C._create_graph_by_tracing(
         plain, tuple(like), _create_interpreter_name_lookup_fn(), True, False, None, names
     )
-    unit = torch._C.CompilationUnit()
-    return unit, unit.create_function("plain", graph)
+    compiled: Callable[..., torch.Tensor] = torch._C.CompilationUnit().create_function(
+        "plain", graph
+    )
+    return compiled
 
 
 class _Graph:
@@ -168,6 +171,10 @@ class _Graph:
         # Other threads decode meanwhile, and may ask for memory.
         with torch.cuda.graph(self._graph, pool=pool, capture_error_mode="thread_local"):
             self._predicted = forward(self._latents, self._timesteps, self._words)
+
+    def pool(self) -> Any:  # noqa: ANN401 - a handle without a type
+        """Where its memory is from."""
+        return self._graph.pool()
 
     def __call__(
         self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words

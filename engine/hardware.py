@@ -150,7 +150,7 @@ class Hardware:
         gc.collect()
         if self.device.type == "cuda":
             with RECORDING:
-                torch.cuda.empty_cache()
+                _empty_cache()
 
     def _device_name(self) -> str:
         if self.device.type == "cuda":
@@ -235,6 +235,16 @@ def explained(error: Exception, what: str) -> str:
         raise DeviceBroken(f"The accelerator is lost: {error}") from error
     log.error("%s failed", what, exc_info=error)
     return f"The engine made a mistake ({type(error).__name__}); its log says more."
+
+
+def _empty_cache() -> None:
+    try:
+        torch.cuda.empty_cache()
+    except RuntimeError as error:
+        if context_lost(error):
+            raise
+        # Torch may believe for ever that a recording that failed is still under way.
+        log.warning("the device's memory cannot be given back: %s", error)
 
 
 def resident_memory() -> int | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 
@@ -9,6 +10,8 @@ from engine.contract import Cancelled, Command, Event, Failed, Painted, Pulse, Q
 from engine.wire import Connection
 
 JobKey = tuple[str, int]
+_WORDS: Final = 1024
+"""Bytes of an ending beside its pictures, about."""
 
 
 class Outbox:
@@ -18,18 +21,16 @@ class Outbox:
         self._progress: dict[JobKey, Queued | Stepped] = {}
         self._endings: list[Painted | Failed | Cancelled] = []
         self._pulse: Pulse | None = None
+        self.unread = 0
+        """Bytes of the endings that the other end has not taken yet, about."""
         self._filled = asyncio.Event()
-
-    @property
-    def unread(self) -> int:
-        """Endings that the other end has not taken yet."""
-        return len(self._endings)
 
     def put(self, event: Event) -> None:
         """Take an event; never waits. Call it in the loop's thread."""
         if isinstance(event, Painted | Failed | Cancelled):
             self._progress.pop((event.job, event.attempt), None)
             self._endings.append(event)
+            self.unread += _size(event)
         elif isinstance(event, Queued | Stepped):
             key = event.job, event.attempt
             self._progress[key] = _newest(self._progress.get(key), event)
@@ -47,12 +48,19 @@ class Outbox:
 
     def _take(self) -> Iterator[Event]:
         while self._endings:
-            yield self._endings.pop(0)
+            ending = self._endings.pop(0)
+            self.unread -= _size(ending)
+            yield ending
         while self._progress:
             yield self._progress.pop(next(iter(self._progress)))
         if self._pulse is not None:
             pulse, self._pulse = self._pulse, None
             yield pulse
+
+
+def _size(ending: Painted | Failed | Cancelled) -> int:
+    pictures = ending.pictures if isinstance(ending, Painted) else ()
+    return _WORDS + sum(len(picture.png) for picture in pictures)
 
 
 def _newest(old: Queued | Stepped | None, new: Queued | Stepped) -> Queued | Stepped:

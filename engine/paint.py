@@ -23,23 +23,16 @@ log = logging.getLogger(__name__)
 def paint(orders: list[Order], out: Path, painter: Painter, *, apart: bool) -> None:
     """Paint all orders into `out`, or (apart) each into the folder of its id there.
 
-    All orders are checked before the first is painted.
+    All orders are checked before the first is painted. Raises EngineError in the end, with a
+    sentence for each that failed; the others are there.
     """
     jobs = [_job(order, painter, apart) for order in orders]
     folders = [_make(out / each.job if apart else out) for each in jobs]
-    endings = _together(jobs, painter)
-    failures = []
-    for each, folder, ending in zip(jobs, folders, endings, strict=True):
-        if not isinstance(ending, Painted):
-            reason = ending.reason if isinstance(ending, Failed) else "The job was cancelled."
-            failures.append(f"Job {each.job}: {reason}" if apart else reason)
-            continue
-        try:
-            failed = _write(each, ending, folder)
-        except OSError as error:
-            raise EngineError(f"{folder} cannot be written to: {error.strerror}.") from error
-        if failed:
-            failures.append(f"Pictures of {folder} that could not be painted: {failed}.")
+    failures: list[str] = []
+    for each, folder, ending in zip(jobs, folders, _together(jobs, painter), strict=True):
+        why = _kept(each, ending, folder)
+        if why is not None:
+            failures.append(f"Job {each.job}: {why}" if apart else why)
     if failures:
         raise EngineError("\n".join(failures))
 
@@ -82,6 +75,19 @@ def _make(folder: Path) -> Path:
     except OSError as error:
         raise BadUsage(f"The folder {folder} cannot be made: {error.strerror}.") from error
     return folder
+
+
+def _kept(each: Paint, ending: Ending, folder: Path) -> str | None:
+    """Write what there is of a job. Returns, in words for the person, what there is not."""
+    if not isinstance(ending, Painted):
+        return ending.reason if isinstance(ending, Failed) else "The job was cancelled."
+    try:
+        failed = _write(each, ending, folder)
+    except OSError as error:
+        return f"{folder} cannot be written to: {error.strerror}."
+    if failed:
+        return f"Pictures that could not be painted: {failed}; the others are there."
+    return None
 
 
 def _write(each: Paint, painted: Painted, folder: Path) -> int:

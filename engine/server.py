@@ -37,6 +37,8 @@ HELLO_WITHIN: Final = 10.0
 """Seconds that a new connection has to say who it is."""
 WAITING_LIMIT: Final = 256
 """Jobs of all connections; the bot keeps its own queue and sends few."""
+UNREAD_LIMIT: Final = 256 * 2**20
+"""Bytes of endings that may wait for one connection to read them: fifty jobs of large pictures."""
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -131,19 +133,23 @@ class Reception:
         if visit is not None:
             self._visits.add(visit)
             visit.add_done_callback(self._visits.discard)
-        async with command_side(reader, writer) as connection:
-            try:
-                await self._introduce(connection)
-                await self._converse(connection)
-            except WireError as error:
-                log.warning("connection rejected: %s", error)
-                with contextlib.suppress(OSError, TimeoutError):
-                    sending = connection.send(Rejected(str(error)))
-                    await asyncio.wait_for(sending, CLOSING_SECONDS)
-            except OSError as error:
-                log.info("connection lost: %s", error)
-            except asyncio.CancelledError:
-                log.info("connection closed, for the engine stops")
+        try:
+            async with command_side(reader, writer) as connection:
+                await self._serve(connection)
+        except asyncio.CancelledError:  # by `close`; asyncio's streams would make a crash of it
+            log.info("connection closed, for the engine stops")
+
+    async def _serve(self, connection: Connection[Command]) -> None:
+        try:
+            await self._introduce(connection)
+            await self._converse(connection)
+        except WireError as error:
+            log.warning("connection rejected: %s", error)
+            with contextlib.suppress(OSError, TimeoutError):
+                sending = connection.send(Rejected(str(error)))
+                await asyncio.wait_for(sending, CLOSING_SECONDS)
+        except OSError as error:
+            log.info("connection lost: %s", error)
 
     async def _introduce(self, connection: Connection[Command]) -> None:
         try:
@@ -161,7 +167,7 @@ class Reception:
         await connection.send(self._ready)
 
     async def _converse(self, connection: Connection[Command]) -> None:
-        visit = Visit(self._worker)
+        visit = Visit(self._worker, connection.abort)
         sending = asyncio.create_task(visit.outbox.send_all(connection))
         beating = asyncio.create_task(visit.beat())
         try:
@@ -176,11 +182,13 @@ class Reception:
 
 
 class Visit:
-    """One connection's jobs."""
+    """One connection's jobs. `give_up` closes it at once."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, give_up: Callable[[], None]) -> None:
         self.outbox = Outbox()
         self._worker = worker
+        self._give_up = give_up
+        self._given_up = False
         self._loop = asyncio.get_running_loop()
         self._tickets: dict[JobKey, Ticket] = {}
 
@@ -211,11 +219,9 @@ class Visit:
         key = job.job, job.attempt
         if key in self._tickets:
             raise WireError(f"Job {job.job}, attempt {job.attempt}, was sent twice.")
-        if self.outbox.unread >= WAITING_LIMIT:
-            raise WireError(f"{self.outbox.unread} endings wait to be read; read them first.")
         if self._worker.waiting >= WAITING_LIMIT:
             full = f"The engine has {WAITING_LIMIT} jobs waiting. Try again in a while."
-            self.outbox.put(Failed(job=job.job, attempt=job.attempt, reason=full))
+            self._put(Failed(job=job.job, attempt=job.attempt, reason=full))
             return
         log.info(
             "job taken",
@@ -231,7 +237,17 @@ class Visit:
             del self._tickets[event.job, event.attempt]
             ending = {"job": event.job, "attempt": event.attempt, **_told(event)}
             log.info("job ended", extra=ending)
+        self._put(event)
+
+    def _put(self, event: Event) -> None:
+        if self._given_up:
+            return
         self.outbox.put(event)
+        if self.outbox.unread > UNREAD_LIMIT:
+            self._given_up = True
+            size = self.outbox.unread // 2**20
+            log.warning("connection closed: it does not read, and %d MiB wait for it", size)
+            self._give_up()
 
 
 def _told(ending: Painted | Failed | Cancelled) -> dict[str, str | float]:

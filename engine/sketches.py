@@ -2,7 +2,6 @@
 
 import io
 import math
-import warnings
 from typing import Final
 
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -24,11 +23,9 @@ def read(data: bytes, limit: int = BYTES_LIMIT) -> Image.Image:
             f"The sketch has {len(data) / 2**20:.1f} MiB; {limit // 2**20} MiB are allowed."
         )
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of damaged EXIF, and of sizes that we refuse below
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                _check(image)
-                return _on_white(ImageOps.exif_transpose(image))
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            _check(image)
+            return _on_white(ImageOps.exif_transpose(image))
     except BadSketch:
         raise
     except UnidentifiedImageError as error:

@@ -46,7 +46,11 @@ class Connection(Generic[M]):
         except (OSError, TimeoutError):
             return  # the other end went first, or does not read what it was sent
         finally:
-            self._writer.transport.abort()
+            self.abort()
+
+    def abort(self) -> None:
+        """Close the stream at once, whatever the other end has not read yet."""
+        self._writer.transport.abort()
 
     async def send(self, message: Command | Event) -> None:
         """Send one frame; waits while the other end is slow. Raises OSError if it is gone."""

@@ -25,7 +25,7 @@ from engine.paint import paint
 from engine.server import bind
 from engine.wire import Connection, event_side
 from tests import tiny_classifier, tiny_model
-from tests.engine_parts import job, loaded, paintings, sketch
+from tests.engine_parts import at_work, job, loaded, paintings, predicting, recipe, sketch
 
 ENGINE = [sys.executable, "-m", "engine"]
 STARTED_WITHIN = 90.0
@@ -171,7 +171,7 @@ def test_a_picture_that_fails_takes_no_other_with_it(
         return decode(latents)
 
     by.model.decode = spoil  # type: ignore[method-assign]
-    with pytest.raises(EngineError, match="could not be painted: 1"):
+    with pytest.raises(EngineError, match="could not be painted: 1; the others are there"):
         paint([Order(id="one", prompt="a boat", steps=1, count=3)], tmp_path, by, apart=False)
     there = {file.name for file in tmp_path.iterdir()}
     assert there == {"0.png", "2.png", "grid.png", "recipes.jsonl"}
@@ -231,6 +231,51 @@ def test_a_missing_model_is_one_sentence(
     assert main(["paint", "x", "--out", str(tmp_path)]) == Exit.MODEL_MISSING
     assert main(["paint", "x", "--out", str(tmp_path), "--model", str(tmp_path)]) == 5
     assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_a_job_that_fails_takes_no_other_with_it(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nor does a folder that cannot be written to; each is said to have failed."""
+    by = loaded(tiny)
+    bad = by.model.words(recipe(by, prompt="bad"))["encoder_hidden_states"][-1]
+
+    def spoil(texts: torch.Tensor) -> None:
+        if any(torch.equal(text, bad) for text in texts):
+            raise RuntimeError("spoilt")
+
+    (tmp_path / "full" / "0.png").mkdir(parents=True)
+    wanted = [
+        Order(id=name, prompt=prompt, steps=steps, count=1)
+        for name, prompt, steps in (
+            ("first", "bad", 1),
+            ("full", "a boat", 1),
+            ("good", "a boat", 2),
+            ("last", "a house", 9),
+        )
+    ]
+    with predicting(by, spoil), pytest.raises(EngineError) as failed:
+        paint(wanted, tmp_path, by, apart=True)
+    told = str(failed.value).splitlines()
+    assert [line.split(":")[0] for line in told] == ["Job first", "Job full"]
+    assert "made a mistake (RuntimeError)" in told[0]
+    assert "cannot be written to" in told[1]
+    assert sorted(file.parent.name for file in tmp_path.rglob("grid.png")) == ["good", "last"]
+
+
+def test_recipes_say_how_they_were_painted(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not how that was wanted, or they would not paint the same bits again."""
+    by = loaded(tiny)
+    monkeypatch.setattr(by.model, "exact", lambda width, height, rows: rows == 2)
+    paint([Order(id="one", prompt="a boat", steps=3, count=4)], tmp_path, by, apart=False)
+    monkeypatch.undo()
+    made = recipes(tmp_path)
+    assert {recipe.row_class for recipe in made} == {2}
+    found = paintings(job(*made), at_work(by.model))
+    files = [sha256((tmp_path / f"{nth}.png").read_bytes()) for nth in range(4)]
+    assert [each.sha256 for each in found] == files
 
 
 def test_a_job_that_cannot_be_painted_is_one_sentence(
@@ -344,6 +389,37 @@ async def test_a_signal_ends_the_engine_cleanly(tiny: str) -> None:
             pass
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 20) == Exit.DONE
+
+
+BUSY = """
+import threading, torch
+from engine.__main__ import _begin_log, _leave
+
+def work():
+    numbers = torch.ones(2000, 2000)
+    while True:
+        numbers = (numbers @ numbers).clamp(0, 1)
+
+_begin_log()
+if {busy}:
+    threading.Thread(target=work, name="painter", daemon=True).start()
+_leave(9)
+"""
+
+
+@pytest.mark.parametrize("busy", [True, False])
+def test_the_process_ends_whatever_is_under_way(busy: bool) -> None:
+    """With its own exit code: not with a crash of torch, below which Python is taken away."""
+    done = subprocess.run(
+        [sys.executable, "-c", BUSY.format(busy=busy)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == Exit.DEVICE_BROKEN
+    assert ("left in the middle of work: painter" in done.stderr) is busy
+    assert len(done.stderr.splitlines()) == int(busy)
 
 
 def test_a_folder_that_cannot_be_is_one_sentence(

@@ -1,10 +1,15 @@
-"""What torch's errors mean: too little memory, a lost device, or neither."""
+"""What torch's errors mean: too little memory, a lost device, or neither. What memory was used."""
+
+import threading
 
 import pytest
 import torch
 
 from engine.exits import DeviceBroken
-from engine.hardware import context_lost, explained, out_of_memory
+from engine.hardware import RECORDING, Hardware, context_lost, explained, out_of_memory
+
+GPU = Hardware(torch.device("cuda", 0), torch.float16, 1)
+"""As if there were one: its counters and its allocator are stood in for."""
 
 
 @pytest.mark.parametrize(
@@ -13,6 +18,7 @@ from engine.hardware import context_lost, explained, out_of_memory
         MemoryError(),
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
         RuntimeError("CUDA error: out of memory"),
+        torch.AcceleratorError("CUDA error: out of memory"),
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
         RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
         RuntimeError(
@@ -59,3 +65,48 @@ def test_neither(said: str) -> None:
     assert not context_lost(error)
     assert not out_of_memory(error)
     assert "made a mistake (RuntimeError)" in explained(error, "job a")
+
+
+def test_no_memory_is_given_back_during_a_recording(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch's allocator would not stand it, in whatever thread."""
+    emptied = threading.Event()
+    monkeypatch.setattr(torch.cuda, "empty_cache", emptied.set)
+    thread = threading.Thread(target=GPU.free_memory)
+    with RECORDING:
+        thread.start()
+        assert not emptied.wait(0.3)
+    assert emptied.wait(20)
+    thread.join()
+
+
+def test_memory_that_cannot_be_given_back_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless it is the device that is lost."""
+
+    def refuse() -> None:
+        raise RuntimeError("captures_underway.empty() INTERNAL ASSERT FAILED")
+
+    def break_down() -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(torch.cuda, "empty_cache", refuse)
+    GPU.free_memory()
+    monkeypatch.setattr(torch.cuda, "empty_cache", break_down)
+    with pytest.raises(RuntimeError, match="illegal"):
+        GPU.free_memory()
+
+
+def test_the_peak_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though the counter begins anew whenever a batch is weighed."""
+    counted = [500]
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 100)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda _: counted[0])
+    monkeypatch.setattr(
+        torch.cuda, "reset_peak_memory_stats", lambda _: counted.__setitem__(0, 100)
+    )
+    weights: list[int] = []
+    with GPU.weighed(weights.append):
+        counted[0] = 300
+    assert weights == [200]
+    assert GPU.peak_memory() == 500
+    counted[0] = 600
+    assert GPU.peak_memory() == 600

@@ -1,5 +1,7 @@
 """Painting a picture again from its row."""
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from bot.errors import CannotStart
 from bot.exits import Exit
 from bot.replay import replay
+from bot.run import DATABASE
 from bot.settings import Settings
 from tests.fake_engine import FakeEngine, flat
 from tests.house import House, settings_for
@@ -45,6 +48,20 @@ async def test_other_bits_are_said_to_be_others(
     said = capsys.readouterr().out
     assert "Other bits" in said
     assert "weights are others" in said
+
+
+async def test_another_way_of_painting_is_no_other_machine(
+    house: House, painted: Settings, engine: FakeEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A picture may have been alone in its batches for the sake of others of its job."""
+    with contextlib.closing(sqlite3.connect(house.data / DATABASE)) as record, record:
+        record.execute("UPDATE pictures SET fingerprint = fingerprint || ', alone in its batches'")
+    verdict = await replay(painted, names(house)[0], None, launch=engine.launch)
+    assert verdict is Exit.STOPPED
+    said = capsys.readouterr().out
+    assert "made in another way" in said
+    assert "hardware" not in said
+    assert "The same bits" in said
 
 
 async def test_nothing_is_written_unless_asked_for(

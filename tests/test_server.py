@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
+from engine import server
 from engine.contract import (
     PULSE_SECONDS,
     Cancel,
@@ -283,19 +284,53 @@ async def test_the_pulse_goes_on_while_a_picture_is_painted(engine: Engine) -> N
             assert isinstance((await events_of(events, "a"))[-1], Painted)
 
 
+@contextlib.asynccontextmanager
+async def deaf(engine: Engine, jobs: int) -> AsyncIterator[Connection[Event]]:
+    """A connection that sends jobs, which are painted, and reads nothing of what comes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", engine.port, limit=1024)
+    connection = event_side(reader, writer)
+    await connection.send(Hello(TOKEN))
+    large = [recipe(width=512, height=512, steps=1, guidance=1.0, seed=n) for n in range(4)]
+    for nth in range(jobs):
+        await connection.send(job(*large, job=f"j{nth}", previews=False))
+    async with engine.friend() as events:
+        await events.send(job(job="last"))
+        await events_of(events, "last")
+    yield connection
+    writer.transport.abort()
+
+
 async def test_who_does_not_read_does_not_hold_up_the_end(engine: Engine) -> None:
     """Of the engine: connections that take nothing are cut."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", engine.port, limit=1024)
-    deaf = event_side(reader, writer)
-    await deaf.send(Hello(TOKEN))
-    large = [recipe(width=512, height=512, steps=1, guidance=1.0, seed=n) for n in range(4)]
-    for nth in range(8):
-        await deaf.send(job(*large, job=f"j{nth}", previews=False))
-    async with engine.friend() as events:
-        await events.send(job(*large, job="last"))
-        async with asyncio.timeout(60):
-            while not isinstance(await events.receive(), Painted):
-                pass
-    async with asyncio.timeout(CLOSING_SECONDS + 10):
+    async with deaf(engine, 8), asyncio.timeout(CLOSING_SECONDS + 5):
         await engine.reception.close()
-    writer.close()
+
+
+@pytest.mark.parametrize("rejected", [True, False])
+async def test_the_engine_ends_without_a_fuss(engine: Engine, rejected: bool) -> None:
+    """With connections that are open, and one that does not read why it is rejected."""
+    fuss: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: fuss.append(context))
+    async with engine.friend(), engine.visitor(), deaf(engine, 8 if rejected else 0) as connection:
+        if rejected:
+            await connection.send(Hello(TOKEN))
+            await asyncio.sleep(CLOSING_SECONDS / 4)
+        await engine.reception.close()
+        await asyncio.sleep(0)
+    assert fuss == []
+
+
+async def test_who_never_reads_is_cut(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Memory has an end; the log says why, and others are served."""
+    monkeypatch.setattr(server, "UNREAD_LIMIT", 2**20)
+    async with deaf(engine, 8) as connection, asyncio.timeout(20):
+        with pytest.raises(OSError, match=r"reset|lost|Broken"):
+            while True:
+                await connection.send(Cancel(job="j0", attempt=1))
+                await asyncio.sleep(0.05)
+    assert caplog.text.count("it does not read") == 1
+    async with engine.friend() as events:
+        await events.send(job())
+        assert isinstance((await events_of(events, "a"))[-1], Painted)

@@ -2,14 +2,25 @@
 
 import io
 import struct
+import threading
+import time
+import warnings
 import zlib
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from engine import sketches
+from engine.__main__ import _quiet
 from engine.sketches import BadSketch, fit, read
 from tests.engine_parts import sketch
+
+
+@pytest.fixture(autouse=True)
+def _as_in_the_engine() -> None:
+    """Where Pillow's warnings are in nobody's way; here, others are errors."""
+    _quiet()
 
 
 def saved(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:  # noqa: ANN401
@@ -95,6 +106,30 @@ def test_a_bomb_is_not_unpacked(width: int, height: int) -> None:
     """A small file that says it holds a huge picture is refused before it is decoded."""
     with pytest.raises(BadSketch, match="25 million"):
         read(huge_png(width, height))
+
+
+def test_damaged_notes_of_a_camera_do_no_harm() -> None:
+    """Pillow would warn of them."""
+    damaged = b"Exif\0\0II*\0\x08\0\0\0\x40\0" + bytes(20)
+    assert read(saved(sketch(80, 40), "JPEG", exif=damaged)).size == (80, 40)
+
+
+def test_reading_leaves_warnings_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How they are treated is one thing for all threads: who changes it for a while, and is
+    overtaken by another who does, changes it for ever."""
+    check, before, data = sketches._check, warnings.filters, saved(sketch(8, 8))
+
+    def slow(image: Image.Image) -> None:
+        time.sleep(float(threading.current_thread().name))
+        check(image)
+
+    monkeypatch.setattr(sketches, "_check", slow)
+    threads = [threading.Thread(target=read, args=(data,), name=name) for name in ("0.1", "0.2")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert warnings.filters is before
 
 
 def huge_png(width: int, height: int) -> bytes:
