@@ -4,6 +4,7 @@ import hashlib
 import os
 import secrets
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from bot.errors import BotError
@@ -29,6 +30,13 @@ class Archive:
         """Forget the pictures of a job, if there are any."""
         shutil.rmtree(self._folder / "pictures" / job, ignore_errors=True)
 
+    def clear(self, job: str) -> None:
+        """Forget the pictures of a job, or raise OSError."""
+        folder = self._folder / "pictures" / job
+        while folder.exists():
+            with suppress(FileNotFoundError):  # of a file that somebody else was quicker to remove
+                shutil.rmtree(folder)
+
     def tidy(self) -> None:
         """Remove what a process that was killed had not written to the end."""
         for scratch in self._folder.glob("*/**/*.tmp"):
@@ -41,6 +49,10 @@ class Archive:
         if not (self._folder / path).exists():
             self._write(path, png)
         return sha256
+
+    def drop_source(self, sha256: str) -> None:
+        """Forget a sketch."""
+        (self._folder / _source_path(sha256)).unlink(missing_ok=True)
 
     def picture(self, path: str) -> bytes:
         """The PNG at this path. Raises Missing."""

@@ -8,10 +8,12 @@ import discord
 from discord import app_commands
 
 from bot.desk import Desk
-from bot.features import answers, buttons, imagine, reactions, stats
+from bot.features import answers, buttons, imagine, privacy, reactions, stats
 
 READY_SECONDS: Final = 0.05
 """How long to wait for one more guild before saying that all are known; nothing depends on it."""
+ITEMS: Final = (*buttons.items, *privacy.items)
+"""All kinds of buttons that work for ever."""
 log = logging.getLogger(__name__)
 
 
@@ -44,7 +46,8 @@ class Client(discord.Client):
         self.tree.error(answers.explain)
         self.tree.add_command(imagine.command)
         self.tree.add_command(stats.command)
-        self.add_dynamic_items(*buttons.items)
+        self.tree.add_command(privacy.group)
+        self.add_dynamic_items(*ITEMS)
 
     async def setup_hook(self) -> None:
         """Tell Discord our commands; the same ones again cost nothing of the daily allowance."""
@@ -65,7 +68,7 @@ class Client(discord.Client):
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         """Answer presses of buttons that no feature knows."""
-        await buttons.catch_unknown(interaction)
+        await buttons.catch_unknown(interaction, ITEMS)
 
     async def on_raw_reaction_add(self, reaction: discord.RawReactionActionEvent) -> None:
         """Somebody reacted to a message."""

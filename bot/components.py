@@ -15,6 +15,10 @@ PATTERN: Final = (
     r":(?P<job>[0-9a-z]{1,24}):(?P<nth>[0-4])"
 )
 """The regular expression of every custom id of ours, of this version."""
+DELETE: Final = "delete"
+KEEP: Final = "keep"
+PRIVACY_PATTERN: Final = rf"{_VERSION}:privacy:(?P<action>{DELETE}|{KEEP})"
+"""Of the question whether all that is kept of a person is to be deleted."""
 
 
 def custom_id(action: str, job: str, nth: int = 0) -> str:
@@ -34,6 +38,18 @@ def result_view(job: str, count: int) -> discord.ui.View:
 def cancel_view(job: str) -> discord.ui.View:
     """The one button of a job that is not finished."""
     return _inert([_button("✖ Cancel", custom_id(CANCEL, job), row=0)])
+
+
+def privacy_id(action: str) -> str:
+    """What Discord sends back when somebody decides about what is kept of them."""
+    return f"{_VERSION}:privacy:{action}"
+
+
+def privacy_view() -> discord.ui.View:
+    """Delete or keep."""
+    delete = _button("Delete all of it", privacy_id(DELETE), row=0)
+    delete.style = discord.ButtonStyle.danger
+    return _inert([delete, _button("Keep it", privacy_id(KEEP), row=0)])
 
 
 def _button(label: str, identifier: str, *, row: int) -> discord.ui.Button[discord.ui.View]:

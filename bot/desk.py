@@ -3,8 +3,11 @@
 import msgspec
 
 from bot.archive import Archive
+from bot.dossier import Promise
 from bot.ledger import Ledger
+from bot.ledger.privacy import Privacy
 from bot.monitor import Monitor
+from bot.retention import Retention
 from bot.studio import Studio
 
 
@@ -15,3 +18,6 @@ class Desk(msgspec.Struct, frozen=True):
     ledger: Ledger
     archive: Archive
     monitor: Monitor
+    privacy: Privacy
+    retention: Retention
+    promise: Promise

@@ -1,10 +1,11 @@
 """Rows of the record as jobs and pictures, and back; pure."""
 
+import hashlib
 import sqlite3
 
 import msgspec
 
-from bot.jobs import Address, Job, Kind, Passage, Picture, Sketch, Status
+from bot.jobs import Address, Erasure, Job, Kind, Passage, Picture, Sketch, Status
 from engine.contract import Recipe, Sampler
 
 Value = str | int | float | None
@@ -16,6 +17,11 @@ _SKETCH = msgspec.json.Decoder(Sketch)
 def json(value: object) -> str:
     """The value as it stands in a column."""
     return msgspec.json.encode(value).decode()
+
+
+def spent(request: str) -> str:
+    """What is kept for a day of a request whose job was deleted: enough to know it again."""
+    return f"erased:{hashlib.sha256(request.encode()).hexdigest()}"
 
 
 def from_job(job: Job) -> dict[str, Value]:
@@ -62,6 +68,7 @@ def to_job(row: sqlite3.Row) -> Job:
         crashes=row["crashes"],
         reason=row["reason"],
         created_at=row["created_at"],
+        erased=Erasure(row["erased"]) if row["erased"] else None,
     )
 
 

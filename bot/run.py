@@ -28,6 +28,7 @@ from bot.archive import Archive
 from bot.client import Client
 from bot.delivery import Delivery
 from bot.desk import Desk
+from bot.dossier import Promise
 from bot.downloads import Downloads
 from bot.engine_link import EngineLink, Launch
 from bot.engine_process import launched
@@ -35,12 +36,14 @@ from bot.errors import CannotStart
 from bot.exits import Exit
 from bot.ledger import Ledger
 from bot.ledger.figures import Figures
+from bot.ledger.privacy import Privacy
 from bot.lookout import Lookout
 from bot.mailbox import UNREACHABLE, Mailbox
 from bot.metrics import Metrics
 from bot.monitor import Monitor, version
 from bot.playground import Playground, PlaygroundError
 from bot.policy import LIMITS, Limits
+from bot.retention import Retention
 from bot.settings import DISCORD, Settings
 from bot.studio import Studio
 from bot.tasks import Stopped, together, unless
@@ -89,14 +92,20 @@ async def run(
             link = await unless(stop, enter(engine))  # a model may take long to load, or to fetch
             downloads = await enter(Downloads(local_hosts=_local_hosts(api)))
             limits = msgspec.structs.replace(LIMITS, adaptive=settings.imagine_adaptive)
-            studio = await enter(_studio(client, ledger, link, downloads, data, limits, monitor))
+            promise = Promise(
+                days=settings.imagine_retention_days, words_in_log=settings.imagine_log_prompts
+            )
+            studio = await enter(
+                _studio(client, ledger, link, downloads, data, limits, monitor, promise)
+            )
             await enter(client)
             await _login(client, token)
             await studio.resume()  # which may have results to show
             if settings.discord_token is None:
                 _welcome(playground.url)
             left = _left(stop, studio, grace)
-            await together(left, link.watch(), _connected(client), studio.dispatch())
+            tending = client.desk.retention.watch()
+            await together(left, link.watch(), _connected(client), studio.dispatch(), tending)
 
 
 async def _left(stop: asyncio.Event, studio: Studio, grace: float) -> None:
@@ -136,12 +145,15 @@ def _studio(
     data: Path,
     limits: Limits,
     monitor: Monitor,
+    promise: Promise,
 ) -> Studio:
     archive = Archive(data)
     archive.tidy()
     delivery = Delivery(Mailbox(client), ledger, archive, clock=time.time)
     studio = Studio(ledger, link, archive, downloads, delivery, limits=limits)
-    client.desk = Desk(studio, ledger, archive, monitor)
+    privacy = Privacy(ledger)
+    retention = Retention(privacy, archive, studio, days=promise.days)
+    client.desk = Desk(studio, ledger, archive, monitor, privacy, retention, promise)
     return studio
 
 

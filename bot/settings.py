@@ -36,6 +36,8 @@ class Settings(BaseSettings):
     imagine_adaptive: bool = False
     """Larger batches while there is much to do: more pictures a second, in other bits than the
     same request gets alone, and replays are still exact."""
+    imagine_retention_days: int | None = Field(default=None, ge=1, le=36500)
+    """For how long finished jobs and their pictures are kept; unset, for ever."""
     imagine_log: Literal["text", "json"] = "text"
     """Each line of the log as key=value, or as a JSON object."""
     imagine_log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -23,7 +23,26 @@ CREATE TABLE jobs (
     created_at REAL NOT NULL,
     started_at REAL,
     ended_at REAL,
-    delivered_at REAL,
+    delivered_at REAL, erased TEXT CHECK (
+    erased IS NULL OR (
+        erased IN ('wish', 'age')
+        AND ended_at IS NOT NULL
+        AND person = 0
+        AND request GLOB 'erased:*'
+        AND sketch IS NULL
+        AND parents = '[]'
+        AND json_extract(recipes, '$[0].prompt') = '(deleted)'
+        AND json_extract(recipes, '$[0].negative') = ''
+        AND json_extract(recipes, '$[0].source') IS NULL
+        AND (reason IS NULL OR reason = '(deleted)')
+        AND ( -- the place is kept until the ending is shown there
+            delivered_at IS NULL OR (
+                channel = 0 AND guild IS NULL AND message IS NULL
+                AND application IS NULL AND reply_to IS NULL
+            )
+        )
+    )
+),
     CHECK ((status IN ('done', 'failed', 'cancelled', 'refused')) = (ended_at IS NOT NULL)),
     CHECK ((status IN ('failed', 'refused')) = (reason IS NOT NULL)),
     CHECK (delivered_at IS NULL OR ended_at IS NOT NULL),
@@ -65,7 +84,18 @@ CREATE TABLE posts (
     job TEXT NOT NULL REFERENCES jobs (id),
     nth INTEGER CHECK (nth BETWEEN 1 AND 4) -- NULL for the whole job
 ) STRICT;
+CREATE TABLE removals (
+    kind TEXT NOT NULL CHECK (kind IN ('pictures', 'sketch')),
+    name TEXT NOT NULL CHECK (name NOT GLOB '*[^0-9a-z]*'), -- a job's id, or a sketch's sha256
+    PRIMARY KEY (kind, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX jobs_aging ON jobs (ended_at) WHERE erased IS NULL AND delivered_at IS NOT NULL;
 CREATE INDEX jobs_ended ON jobs (ended_at, status) WHERE ended_at IS NOT NULL;
+CREATE INDEX jobs_newly_erased ON jobs (created_at)
+WHERE erased IS NOT NULL AND request != 'erased:' || id;
+CREATE INDEX jobs_of_sketch ON jobs (json_extract(recipes, '$[0].source'))
+WHERE json_extract(recipes, '$[0].source') IS NOT NULL;
 CREATE INDEX jobs_served ON jobs (person, started_at);
 CREATE INDEX jobs_undelivered ON jobs (ended_at) WHERE ended_at IS NOT NULL AND delivered_at IS NULL;
 CREATE INDEX jobs_unfinished ON jobs (status, person) WHERE ended_at IS NULL;
+CREATE INDEX posts_of_job ON posts (job);

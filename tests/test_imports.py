@@ -8,8 +8,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PURE = {"policy", "backlog", "captions", "components", "grid", "recipes", "rows", "jobs"}
-SHOWS_DISCORD = {"client", "run", "mailbox", "captions", "components", "features"}
+PURE = {
+    "policy",
+    "backlog",
+    "captions",
+    "components",
+    "grid",
+    "recipes",
+    "rows",
+    "jobs",
+    "dossier",
+    "remains",
+}
+SHOWS_DISCORD = {"client", "run", "mailbox", "captions", "components", "features", "remains"}
 LOG = ("engine.logs", "engine.lines", "engine.discretion")
 HEAVY = {"torch", "diffusers", "transformers"}
 

@@ -30,7 +30,7 @@ def test_all_tables_are_strict() -> None:
     tables = made.execute("SELECT name, strict FROM pragma_table_list WHERE schema = 'main'")
     strict = {name: strict for name, strict in tables if not name.startswith("sqlite_")}
     made.close()
-    assert set(strict) == {"jobs", "pictures", "posts"}
+    assert set(strict) == {"jobs", "pictures", "posts", "removals"}
     assert all(strict.values())
 
 

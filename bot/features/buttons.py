@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 import discord
@@ -94,20 +95,25 @@ class JobButton(
         job = await desk(interaction).ledger.job(self._job)
         if job is None:
             raise Refused(_FORGOTTEN)
+        policy.check_remembered(job)
         await _ACTIONS[self._action](interaction, job, self._nth)
 
 
-async def catch_unknown(interaction: discord.Interaction[Any]) -> None:
+async def catch_unknown(
+    interaction: discord.Interaction[Any], known: Iterable[type[discord.ui.DynamicItem[Any]]]
+) -> None:
     """Answer presses that discord.py leaves alone: of buttons that were never ours, or are no more,
     and of ours when the event does not show the message that they are on."""
     if interaction.type is not discord.InteractionType.component:
         return
-    match = re.fullmatch(components.PATTERN, interaction.custom_id or "")
-    if match is None:
-        await whisper(interaction, "I do not know that button any more. Try /imagine.")
-    elif interaction.message is None or not interaction.message.components:
-        button = JobButton(match["action"], match["job"], int(match["nth"]))
-        await button.callback(interaction)
+    for kind in known:
+        match = kind.__discord_ui_compiled_template__.fullmatch(interaction.custom_id or "")
+        if match is not None:
+            if interaction.message is None or not interaction.message.components:
+                item = await kind.from_custom_id(interaction, discord.ui.Button(), match)
+                await item.callback(interaction)
+            return
+    await whisper(interaction, "I do not know that button any more. Try /imagine.")
 
 
 async def _picture(interaction: Interaction, job: Job, nth: int) -> Picture:

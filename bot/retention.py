@@ -1,0 +1,121 @@
+"""How long people's jobs are kept, and their deletion: from the record first, then from disk.
+
+Deleting is recorded in one transaction, together with a list of the files that must go. Whatever
+stops the bot after that, the list is worked off by the next one.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+from bot.archive import Archive
+from bot.ledger.privacy import Leaving, Privacy, Removal
+from bot.ledger.record import RecordTrouble
+from bot.studio import Studio
+
+DAY: Final = 24 * 60 * 60.0
+_PASS_SECONDS: Final = 5.0
+_SOON_SECONDS: Final = 1.0
+_BATCH: Final = 100
+"""Jobs, or entries of the list, in one transaction: a few milliseconds."""
+_PAUSE_SECONDS: Final = 0.05
+log = logging.getLogger(__name__)
+
+
+class Retention:
+    """`watch` must be running. Finished jobs are kept for so many `days`; None is for ever."""
+
+    def __init__(
+        self,
+        privacy: Privacy,
+        archive: Archive,
+        studio: Studio,
+        *,
+        days: int | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._privacy = privacy
+        self._archive = archive
+        self._studio = studio
+        self._days = days
+        self._clock = clock
+        self._hurry = asyncio.Event()
+
+    async def forget(self, person: int) -> bool:
+        """Stop and delete all that this person has asked for so far.
+
+        True if it is all gone, False if some of it must be tried again, which `watch` does.
+        """
+        stopped = []
+        try:
+            for job in await self._privacy.unfinished(person):
+                if await self._studio.stop(job):
+                    stopped.append(job.id)
+            jobs = await self._privacy.erase_person(person, now=self._clock())
+        finally:
+            for name in stopped:
+                self._studio.tell(name)
+        log.info("jobs deleted", extra={"jobs": jobs, "why": "wish"})
+        complete = await self._swept()
+        if not complete:
+            self._hurry.set()
+        return complete
+
+    async def watch(self) -> None:
+        """Delete what is too old, and what could not be deleted before."""
+        while True:
+            try:
+                done = await self.tend()
+            except RecordTrouble as error:
+                log.error("Nothing can be deleted: %s", error)  # noqa: TRY400 # no trace is wanted
+                done = True
+            self._hurry.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_PASS_SECONDS if done else _SOON_SECONDS):
+                    await self._hurry.wait()
+
+    async def tend(self) -> bool:
+        """Do it once; True if nothing is left to do."""
+        await self._let_go()
+        await self._privacy.forget_requests(now=self._clock())
+        return await self._swept()
+
+    async def _let_go(self) -> None:
+        """Delete what is older than was promised, in small steps."""
+        if self._days is None:
+            return
+        now = self._clock()
+        limit = now - self._days * DAY
+        while jobs := await self._privacy.erase_older(limit, limit=_BATCH, now=now):
+            log.info("jobs deleted", extra={"jobs": jobs, "why": "age"})
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _swept(self) -> bool:
+        """Remove files that nobody needs, and what the database's files still hold."""
+        removals, left = await self._privacy.removals(), 0
+        for start in range(0, len(removals), _BATCH):
+            left += await self._privacy.settle(removals[start : start + _BATCH], self._remove)
+            await asyncio.sleep(0)
+        return await self._privacy.checkpoint() and not left
+
+    async def _remove(self, removals: Sequence[Removal]) -> list[Removal]:
+        """Those that are gone for good; for a job at work, more may be written."""
+        gone = await asyncio.to_thread(self._removed, removals)
+        return [each for each in gone if not self._studio.is_busy_with(each.name)]
+
+    def _removed(self, removals: Sequence[Removal]) -> list[Removal]:
+        gone = []
+        for each in removals:
+            try:
+                if each.kind is Leaving.PICTURES:
+                    self._archive.clear(each.name)
+                else:
+                    self._archive.drop_source(each.name)
+            except OSError as error:
+                log.error("files not deleted", extra={"reason": str(error)})  # noqa: TRY400 # no trace is wanted
+            else:
+                gone.append(each)
+        return gone
