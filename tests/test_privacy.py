@@ -3,7 +3,6 @@
 import asyncio
 import json
 import random
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -12,54 +11,19 @@ from bot import dossier
 from bot.delivery import EDIT_SECONDS
 from bot.errors import CannotStart
 from bot.exits import Exit
-from bot.playground import Channel, Fault, Interaction, Message, Person, Upload
+from bot.playground import Fault, Upload
 from bot.replay import replay
-from bot.run import DATABASE
+from tests.deletion import LEFT, WISH, answer, delete, files, left_nothing, marks, question
 from tests.fake_engine import FakeEngine, flat
 from tests.house import House, eventually, is_finished, settings_for
 from tests.samples import encoded
 
-WISH = "deleted at the wish of who asked for it"
 MARKER = "quokkafruit"
-LEFT = "SELECT * FROM jobs WHERE person != 0"
 
 
 def sketch(colour: str = "red") -> Upload:
     """A small picture to paint over."""
     return Upload("a.png", encoded(Image.new("RGB", (64, 64), colour)))
-
-
-async def answer(asked: Interaction) -> Message:
-    """The private answer to a command."""
-    message = await asked.finished()
-    assert message is not None and message.ephemeral
-    return message
-
-
-async def question(house: House, person: Person, where: Channel | None = None) -> Message:
-    """What a person is asked before all that is kept of them is deleted."""
-    return await answer(await person.slash("privacy delete", where=where))
-
-
-async def delete(house: House, person: Person | None = None) -> str:
-    """Delete all that is kept of a person, by default Ada; what they are told."""
-    person = person or house.ada
-    asked = await question(house, person)
-    await person.click(asked, "Delete all of it")
-    await house.discord.until(lambda: not asked.buttons, why="it is deleted", timeout=30)
-    return asked.content
-
-
-def files(house: House) -> set[str]:
-    """All pictures and sketches in the data folder."""
-    found = (path for path in house.data.rglob("*.*") if path.parent != house.data)
-    return {str(path.relative_to(house.data)) for path in found}
-
-
-def marks(data: Path, *words: str) -> list[str]:
-    """Which of these words are anywhere in the files of the database."""
-    raw = b"".join(path.read_bytes() for path in data.glob(f"{DATABASE}*"))
-    return [word for word in words if word.encode() in raw]
 
 
 # Showing
@@ -311,18 +275,6 @@ async def test_what_waits_and_runs_is_stopped_first(house: House, engine: FakeEn
     await left_nothing(house)
     assert len(engine.cancels) == 3
     assert len([m for m in house.discord.messages() if not m.ephemeral]) == 3
-
-
-async def left_nothing(house: House) -> None:
-    """Everything ended, was shown and is deleted, and no file is there."""
-    await eventually(
-        lambda: not house.record("SELECT * FROM jobs WHERE delivered_at IS NULL OR channel != 0")
-    )
-    assert house.record(LEFT) == []
-    assert house.record("SELECT * FROM pictures") == house.record("SELECT * FROM posts") == []
-    await eventually(lambda: not house.record("SELECT * FROM removals"))
-    assert files(house) == set()
-    assert house.record("PRAGMA integrity_check")[0][0] == "ok"
 
 
 @pytest.mark.parametrize("chance", range(8))
