@@ -78,6 +78,18 @@ def _absent(absence: str, pictures: Sequence[Picture]) -> str:
     return f"{what} {numbers} {absence}. {pictures[0].failed or ''}".rstrip()
 
 
+def recipes(job: Job) -> str:
+    """What a job was asked to paint, and by which numbers."""
+    first = job.recipes[0]
+    lines = [
+        f"**{shown(first.prompt, _PROMPT_SHOWN)}**",
+        _settings(first),
+        _seeds(job.recipes),
+        *([f"without {shown(first.negative, _NEGATIVE_SHOWN)}"] if first.negative else []),
+    ]
+    return "\n".join(lines)
+
+
 def _settings(recipe: Recipe) -> str:
     parts = [
         f"{recipe.steps} steps",

@@ -8,11 +8,24 @@ import discord
 from discord import app_commands
 
 from bot.desk import Desk
-from bot.features import answers, buttons, imagine, privacy, reactions, stats
+from bot.features import (
+    admin,
+    answers,
+    buttons,
+    cases,
+    imagine,
+    limits,  # noqa: F401 # adds to /admin
+    moderation,  # noqa: F401 # adds to /admin
+    nsfw,  # noqa: F401 # adds to /admin
+    privacy,
+    reactions,
+    report,
+    stats,
+)
 
 READY_SECONDS: Final = 0.05
 """How long to wait for one more guild before saying that all are known; nothing depends on it."""
-ITEMS: Final = (*buttons.items, *privacy.items)
+ITEMS: Final = (*buttons.items, *cases.items, *privacy.items)
 """All kinds of buttons that work for ever."""
 log = logging.getLogger(__name__)
 
@@ -45,6 +58,9 @@ class Client(discord.Client):
         self.tree = app_commands.CommandTree(self)
         self.tree.error(answers.explain)
         self.tree.add_command(imagine.command)
+        self.tree.add_command(report.command)
+        self.tree.add_command(cases.remove_command)
+        self.tree.add_command(admin.group)
         self.tree.add_command(stats.command)
         self.tree.add_command(privacy.group)
         self.add_dynamic_items(*ITEMS)
@@ -57,6 +73,7 @@ class Client(discord.Client):
         """Say so in the log; happens again after each lost session."""
         self.online = True
         log.info("Connected to Discord as %s.", self.user)
+        await cases.catch_up(self)
 
     async def on_resumed(self) -> None:
         """A session goes on that was interrupted."""
@@ -67,7 +84,8 @@ class Client(discord.Client):
         self.online = False
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
-        """Answer presses of buttons that no feature knows."""
+        """Answer forms, and presses of buttons that no feature knows."""
+        await report.sent_in(interaction)
         await buttons.catch_unknown(interaction, ITEMS)
 
     async def on_raw_reaction_add(self, reaction: discord.RawReactionActionEvent) -> None:

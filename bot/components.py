@@ -14,7 +14,17 @@ PATTERN: Final = (
     rf"{_VERSION}:(?P<action>{UPSCALE}|{VARY}|{REROLL}|{CANCEL})"
     r":(?P<job>[0-9a-z]{1,24}):(?P<nth>[0-4])"
 )
-"""The regular expression of every custom id of ours, of this version."""
+"""The regular expression of a job's custom ids, of this version."""
+REMOVE: Final = "remove"
+BLOCK: Final = "block"
+UNBLOCK: Final = "unblock"
+DISMISS: Final = "dismiss"
+CASE_PATTERN: Final = (
+    rf"{_VERSION}:case:(?P<action>{REMOVE}|{BLOCK}|{UNBLOCK}|{DISMISS}):(?P<job>[0-9a-z]{{1,24}})"
+)
+"""The regular expression of the custom ids on a card for moderators."""
+FORM_PATTERN: Final = rf"{_VERSION}:report:(?P<message>[0-9]{{1,20}})"
+"""Of the form that asks a reporter for a reason."""
 DELETE: Final = "delete"
 KEEP: Final = "keep"
 PRIVACY_PATTERN: Final = rf"{_VERSION}:privacy:(?P<action>{DELETE}|{KEEP})"
@@ -38,6 +48,34 @@ def result_view(job: str, count: int) -> discord.ui.View:
 def cancel_view(job: str) -> discord.ui.View:
     """The one button of a job that is not finished."""
     return _inert([_button("✖ Cancel", custom_id(CANCEL, job), row=0)])
+
+
+def case_id(action: str, job: str) -> str:
+    """What Discord sends back when a moderator presses this on the card of a job."""
+    return f"{_VERSION}:case:{action}:{job}"
+
+
+def case_view(job: str, *, is_open: bool, is_removed: bool, is_blocked: bool) -> discord.ui.View:
+    """What is left for moderators to do."""
+    wanted = [
+        (REMOVE, "Remove", not is_removed),
+        (BLOCK, "Block person", not is_blocked),
+        (UNBLOCK, "Unblock person", is_blocked),
+        (DISMISS, "Dismiss", is_open),
+    ]
+    return _inert(
+        _button(label, case_id(action, job), row=0) for action, label, shown in wanted if shown
+    )
+
+
+def deleted_case_view(job: str, *, is_open: bool) -> discord.ui.View:
+    """What is left to do if what was reported was deleted."""
+    return _inert([_button("Dismiss", case_id(DISMISS, job), row=0)] if is_open else [])
+
+
+def form_id(message: int) -> str:
+    """What Discord sends back with the reason for reporting this message."""
+    return f"{_VERSION}:report:{message}"
 
 
 def privacy_id(action: str) -> str:

@@ -13,6 +13,7 @@ from bot.ledger.record import RecordTrouble, insist
 from bot.mailbox import TOKEN_SECONDS, Draft, Gone, Indigestible, Mailbox, Upload
 from bot.outbox import Undelivered
 from bot.throttle import Throttle
+from bot.whereabouts import Whereabouts
 from engine.logs import about
 
 EDIT_SECONDS: Final = 2.0
@@ -28,6 +29,7 @@ class Delivery:
         mailbox: Mailbox,
         ledger: Ledger,
         archive: Archive,
+        whereabouts: Whereabouts,
         *,
         clock: Callable[[], float],
         edit_seconds: float = EDIT_SECONDS,
@@ -35,6 +37,7 @@ class Delivery:
         self._mailbox = mailbox
         self._ledger = ledger
         self._archive = archive
+        self._whereabouts = whereabouts
         self._clock = clock
         self._edit_seconds = edit_seconds
         self._live: dict[str, Throttle[Progress]] = {}
@@ -92,15 +95,17 @@ class Delivery:
             await self._put(job, Draft(content=erasure.words))
 
     async def _ending(self, job: Job, pictures: Sequence[Picture]) -> Draft:
-        content = captions.ending(job, pictures)
+        showing = await self._whereabouts.showing(pictures, job.address.channel)
+        content = captions.ending(job, showing.pictures)
         if job.status is not Status.DONE:
             return Draft(content=content)
         view = components.result_view(job.id, len(pictures))
         try:
-            suffix, data = await asyncio.to_thread(renditions.of_job, self._archive, pictures)
+            suffix, data = await asyncio.to_thread(renditions.of_job, self._archive, showing)
         except Missing as error:
             return Draft(content=f"{content}\n{error}", view=view)
-        upload = Upload(f"{job.id}.{suffix}", data, captions.alt_text(pictures))
+        alt_text = captions.alt_text(pictures)
+        upload = Upload(f"{job.id}.{suffix}", data, alt_text, showing.spoiler)
         return Draft(content=content, view=view, uploads=[upload])
 
     async def _put_ending(self, job: Job, draft: Draft) -> None:

@@ -8,11 +8,18 @@ import msgspec
 
 from bot.jobs import Job, Picture
 
+AUDIT_DAYS: Final = 180
+"""For so long moderators can read what was refused, reported, removed and blocked."""
+HOLD_DAYS: Final = 30
+"""For so long a deletion waits for moderators who have not looked at a report of it."""
 NOTHING: Final = "I keep nothing of you: there is nothing to delete."
 _STAYS: Final = (
     "What I wrote on Discord stays there: react ❌ to a message of mine that shows your pictures, "
     "and I delete it, also later. Variations that others made of your pictures are theirs, and "
     "stay with them."
+)
+_USE: Final = (
+    "How many seconds of the engine you had is kept for 24 hours, for everybody to get a share."
 )
 _STATISTICS: Final = (
     "Of a deleted job only statistics stay: when it was painted, how it ended, the model, and the "
@@ -27,6 +34,10 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     pictures: int
     """That have a file."""
     sketches: int
+    held: int
+    """Of the jobs, those that were reported and that moderators have yet to look at."""
+    lines: int
+    """Of the audit log, by or about the person."""
     since: float | None
     """When the oldest job was asked for; None if there is none."""
 
@@ -41,7 +52,26 @@ class Promise(msgspec.Struct, frozen=True, kw_only=True):
 
 def told(kept: Kept, promise: Promise) -> str:
     """What there is of a person, for how long, and where else."""
-    return "\n".join([_counted(kept), _how_long(promise), _log(promise), _STATISTICS])
+    parts = [_counted(kept), _how_long(promise), _STATISTICS, _moderators(kept), _USE]
+    return "\n".join([*parts, _log(promise)])
+
+
+def _moderators(kept: Kept) -> str:
+    return (
+        f"So that moderators can act against abuse, {_number(kept.lines, 'line')} of their log "
+        f"about you are kept for {AUDIT_DAYS} days: what broke a rule, what was reported or "
+        "removed, and what you did as a moderator. That you are blocked somewhere is kept until "
+        "you are not. Deleting changes none of it."
+    )
+
+
+def _held(kept: Kept) -> str:
+    if not kept.held:
+        return ""
+    return (
+        f" {_number(kept.held, 'job')} of yours was reported, and goes when the moderators have "
+        f"looked at it, or after {HOLD_DAYS} days."
+    )
 
 
 def _counted(kept: Kept) -> str:
@@ -74,8 +104,8 @@ def _how_long(promise: Promise) -> str:
 def _log(promise: Promise) -> str:
     words = "your prompts, and " if promise.words_in_log else "none of your words, but "
     return (
-        f"The bot's log has {words}ids of jobs and interactions; for how long it is kept is up to "
-        "who runs this bot."
+        f"The bot's log has {words}ids of jobs, interactions and people; for how long it is kept "
+        "is up to who runs this bot."
     )
 
 
@@ -83,8 +113,8 @@ def question(kept: Kept) -> str:
     """What a person should know before they decide."""
     return (
         f"This deletes, for ever, all that I keep of you: {_amount(kept)}. What you have waiting "
-        f"or being painted is stopped. Buttons on your old results will not work any more.\n"
-        f"{_STAYS} {_STATISTICS}"
+        f"or being painted is stopped. Buttons on your old results will not work any more."
+        f"{_held(kept)}\n{_STAYS} {_STATISTICS}"
     )
 
 
@@ -93,7 +123,7 @@ def deleted(kept: Kept, complete: bool) -> str:
     if not kept.jobs and complete:
         return NOTHING
     rest = "" if complete else " What is at work right now, or locked, goes as soon as it is free."
-    return f"Deleted: {_amount(kept)}.{rest}\n{_STAYS}"
+    return f"Deleted: {_amount(kept)}.{_held(kept)}{rest}\n{_STAYS}"
 
 
 def entry(job: Job, pictures: Sequence[Picture]) -> dict[str, Any]:

@@ -11,6 +11,10 @@ class Refused(BotError):
     """That request is not allowed."""
 
 
+class Forbidden(Refused):
+    """That is against the rules; the sentence is for the person alone, and never for others."""
+
+
 class CannotStart(BotError):
     """The bot cannot run; `exit` tells a supervisor why."""
 

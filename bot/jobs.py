@@ -5,7 +5,8 @@ from typing import Final
 
 import msgspec
 
-from engine.contract import Recipe
+from bot.places import UNKNOWN, Place
+from engine.contract import Recipe, Verdict
 
 
 class Status(StrEnum):
@@ -95,11 +96,16 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     parents: tuple[str, ...] = ()
     """The pictures that a variation is like, by id."""
     sketch: Sketch | None = None
+    reveal: bool = False
+    """Where it was asked for, flagged pictures may be shown, so they are kept."""
     status: Status = Status.ACCEPTED
     attempt: int = 0
     """How often it was sent to the engine; what an older attempt says is ignored."""
     crashes: int = 0
     """How often the engine or the bot died while it was painted."""
+    seats: int | None = None
+    """How many of this person's jobs may be at the engine while others wait; None: as many as of
+    everybody."""
     reason: str | None = None
     created_at: float
     """Seconds since 1970."""
@@ -153,14 +159,23 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     path: str | None
     """Of the PNG, relative to the data folder; None if it was blocked, or could not be painted."""
     blocked: bool
+    """The safety check flagged it, or could not be made, and there is no file."""
+    restricted: bool = False
+    """The safety check flagged it, and there is a file, for places where it may be shown."""
+    verdicts: tuple[Verdict, ...] = ()
+    """Of each checker; none if it failed, or was painted before they were kept."""
     failed: str | None = None
     """Why it could not be painted, though its siblings could."""
+    removed: bool = False
+    """Did moderators remove it?"""
     fingerprint: str
     """The software and hardware that painted it."""
 
     @property
     def absence(self) -> str | None:
         """Why there is nothing to show, in few words; None if there is."""
+        if self.removed:
+            return "removed by moderators"
         if self.failed is not None:
             return "could not be painted"
         return "withheld by the safety check" if self.blocked else None
@@ -193,3 +208,6 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     request: str
     person: int
     address: Address
+    place: Place = UNKNOWN
+    roles: tuple[int, ...] = ()
+    """Of the person, on that server."""

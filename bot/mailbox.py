@@ -37,10 +37,14 @@ class Upload(msgspec.Struct, frozen=True):
     name: str
     data: bytes
     description: str | None = None
+    spoiler: bool = False
+    """Discord blurs it until somebody clicks on it."""
 
     def as_file(self) -> discord.File:
         """As discord.py wants it; it can be sent once only."""
-        return discord.File(BytesIO(self.data), self.name, description=self.description)
+        return discord.File(
+            BytesIO(self.data), self.name, spoiler=self.spoiler, description=self.description
+        )
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):

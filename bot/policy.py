@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from bot.durations import about
 from bot.errors import Refused
 from bot.jobs import Job, Picture
 from engine.contract import Model, Recipe
@@ -16,15 +17,40 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     waiting: int = 5
     """Unfinished jobs of one person."""
+    running: int = 3
+    """Of these at the engine, while others wait."""
+    daily: float | None = None
+    """Seconds of the engine for one person in 24 hours; None for any number."""
     backlog: int = 200
     """Unfinished jobs of everybody."""
     at_once: int = 8
     """Jobs at the engine, which paints them together."""
+    guild_share: float = 0.75
+    """Of the backlog for one server; and of the places at the engine, while others wait."""
     adaptive: bool = False
     """May the engine choose larger batches while it has much to do? They change bits, but the
     record says in which a picture was painted."""
     crashes: int = 3
     """A job during which the engine died so often is given up."""
+
+
+ROLE_RANGES: Final = {"waiting": (1, 50), "running": (1, 8), "daily": (0, 604_800)}
+"""The least and the most that a role may be given."""
+
+
+class RoleLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """What a role allows; None is what everybody may."""
+
+    role: int
+    waiting: int | None = None
+    running: int | None = None
+    daily: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, (least, most) in ROLE_RANGES.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                raise Refused(f"The option {name} is {value}; it must be {least} to {most}.")
 
 
 LIMITS: Final = Limits()
@@ -33,24 +59,73 @@ _UNSEEN: Final = ("Cc", "Cf", "Cs")
 """Unicode's control and format characters, and halves of characters, which no file can hold."""
 
 
-def check(*, waiting: int, backlog: int, limits: Limits) -> None:
+class Load(msgspec.Struct, frozen=True):
+    """How many unfinished jobs there are: of one person, of their server, and of everybody."""
+
+    person: int
+    guild: int
+    all: int
+
+
+class Forecast(msgspec.Struct, frozen=True):
+    """Seconds until a person's first job is done, and until all are."""
+
+    first: float
+    all: float
+
+
+def for_roles(limits: Limits, allowed: Sequence[RoleLimit]) -> Limits:
+    """The limits of somebody with these roles: the most that one of them allows, of each."""
+    changes = {}
+    for name in ("waiting", "running", "daily"):
+        values = [value for each in allowed if (value := getattr(each, name)) is not None]
+        if values:
+            changes[name] = max(values)
+    return msgspec.structs.replace(limits, **changes)
+
+
+def is_full(load: Load, limits: Limits) -> bool:
+    """Is another job too much right now?"""
+    return (
+        load.person >= limits.waiting
+        or load.guild >= share(limits.backlog, limits)
+        or load.all >= limits.backlog
+    )
+
+
+def check(load: Load, limits: Limits, forecast: Forecast | None = None) -> None:
     """Raise Refused, in words for the person, if another job is too much right now."""
-    if waiting >= limits.waiting:
-        raise Refused(f"You have {waiting} jobs waiting. Let one finish first.")
-    if backlog >= limits.backlog:
-        raise Refused(f"There are {backlog} jobs waiting. Please try again in a while.")
+    most = share(limits.backlog, limits)
+    if load.person >= limits.waiting:
+        soon = f", in {about(forecast.first)}" if forecast else ""
+        raise Refused(
+            f"You have {_jobs(load.person)} waiting, and {limits.waiting} may wait. "
+            f"Let one finish first{soon}."
+        )
+    if load.guild >= most:
+        raise Refused(
+            f"This server has {_jobs(load.guild)} waiting, and {most} may wait. {_later(forecast)}"
+        )
+    if load.all >= limits.backlog:
+        raise Refused(
+            f"There are {_jobs(load.all)} waiting, and {limits.backlog} may wait. "
+            f"{_later(forecast)}"
+        )
 
 
-def may_start(job: Job, at_engine: Sequence[Job], limits: Limits) -> bool:
-    """May this job go to the engine now?
+def _jobs(count: int) -> str:
+    return "1 job" if count == 1 else f"{count} jobs"
 
-    One that was at an engine that died is painted alone: if it was the cause, it takes no other
-    with it again.
-    """
-    if not at_engine:
-        return True
-    suspected = any(each.crashes for each in [job, *at_engine])
-    return len(at_engine) < limits.at_once and not suspected
+
+def _later(forecast: Forecast | None) -> str:
+    if forecast is None:
+        return "Please try again in a while."
+    return f"All jobs together take {about(forecast.all)}; please try again in a while."
+
+
+def share(of: int, limits: Limits) -> int:
+    """How many of so many may be one server's."""
+    return max(1, int(of * limits.guild_share))
 
 
 def check_model(recipe: Recipe, model: Model) -> None:
@@ -70,12 +145,19 @@ def check_remembered(job: Job) -> None:
 
 def check_shown(picture: Picture) -> None:
     """Raise Refused for a picture that nobody may see."""
+    check_kept([picture])
     if picture.failed is not None:
         raise Refused(f"Picture {picture.nth} could not be painted. {picture.failed}")
     if picture.blocked:
         raise Refused(
             f"Picture {picture.nth} was withheld by the safety check, so there is nothing to show."
         )
+
+
+def check_kept(pictures: Sequence[Picture]) -> None:
+    """Raise Refused if moderators removed one of them."""
+    if any(picture.removed for picture in pictures):
+        raise Refused("Moderators removed this, so there is nothing to show or to paint again.")
 
 
 def may_stop(job: Job, *, person: int, moderator: bool) -> bool:

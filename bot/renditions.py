@@ -8,8 +8,8 @@ from PIL import Image
 
 from bot import grid
 from bot.archive import Archive
-from bot.jobs import Picture
 from bot.mailbox import Upload
+from bot.showing import Showing
 
 BYTES_LIMIT: Final = 10 * 1024 * 1024
 """What Discord lets everybody upload in one file."""
@@ -19,16 +19,17 @@ _JPEG_QUALITY: Final = 92
 _SHRINK: Final = 0.8
 
 
-def of_job(archive: Archive, pictures: Sequence[Picture]) -> tuple[str, bytes]:
+def of_job(archive: Archive, showing: Showing) -> tuple[str, bytes]:
     """The pictures of a job as one grid: a file ending and the file. Slow. Raises Missing."""
-    opened = [p.absence or _opened(archive.picture(p.path or "")) for p in pictures]
-    recipe = pictures[0].recipe
+    opened = [p.absence or _opened(archive.picture(p.path or "")) for p in showing.pictures]
+    recipe = showing.pictures[0].recipe
     return encoded(grid.compose(opened, (recipe.width, recipe.height)))
 
 
-def of_picture(archive: Archive, picture: Picture) -> tuple[str, bytes]:
-    """One picture as it was painted, if it is small enough. Slow. Raises Missing."""
-    data = archive.picture(picture.path or "")
+def of_picture(archive: Archive, showing: Showing, nth: int = 0) -> tuple[str, bytes]:
+    """One of the pictures, counted from 0, as it was painted if it is small enough. Slow. Raises
+    Missing."""
+    data = archive.picture(showing.pictures[nth].path or "")
     return ("png", data) if len(data) <= BYTES_LIMIT else encoded(_opened(data))
 
 

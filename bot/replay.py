@@ -84,7 +84,7 @@ def _judged(picture: Picture, painting: Painting, model: Model) -> Exit:
         )
     if picture.fingerprint != painting.fingerprint:
         say(
-            "Software or hardware are others, so other bits are no surprise:\n"
+            "It was made in another way then, so other bits are no surprise:\n"
             f"  then {picture.fingerprint}\n  now  {painting.fingerprint}\n"
         )
     if picture.sha256 == painting.sha256:

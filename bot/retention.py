@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Final
 
 from bot.archive import Archive
+from bot.ledger import Ledger
 from bot.ledger.privacy import Leaving, Privacy, Removal
 from bot.ledger.record import RecordTrouble
 from bot.studio import Studio
@@ -30,14 +31,15 @@ class Retention:
 
     def __init__(
         self,
-        privacy: Privacy,
+        ledger: Ledger,
         archive: Archive,
         studio: Studio,
         *,
         days: int | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._privacy = privacy
+        self._ledger = ledger
+        self._privacy = Privacy(ledger)
         self._archive = archive
         self._studio = studio
         self._days = days
@@ -51,7 +53,7 @@ class Retention:
         """
         stopped = []
         try:
-            for job in await self._privacy.unfinished(person):
+            for job in await self._ledger.unfinished(person):
                 if await self._studio.stop(job):
                     stopped.append(job.id)
             jobs = await self._privacy.erase_person(person, now=self._clock())
@@ -80,7 +82,8 @@ class Retention:
     async def tend(self) -> bool:
         """Do it once; True if nothing is left to do."""
         await self._let_go()
-        await self._privacy.forget_requests(now=self._clock())
+        await self._privacy.erase_wished(now=self._clock())
+        await self._privacy.expire(now=self._clock())
         return await self._swept()
 
     async def _let_go(self) -> None:

@@ -6,12 +6,13 @@ import sqlite3
 import msgspec
 
 from bot.jobs import Address, Erasure, Job, Kind, Passage, Picture, Sketch, Status
-from engine.contract import Recipe, Sampler
+from engine.contract import Recipe, Sampler, Verdict
 
 Value = str | int | float | None
 _RECIPES = msgspec.json.Decoder(tuple[Recipe, ...])
 _PARENTS = msgspec.json.Decoder(tuple[str, ...])
 _SKETCH = msgspec.json.Decoder(Sketch)
+_VERDICTS = msgspec.json.Decoder(tuple[Verdict, ...])
 
 
 def json(value: object) -> str:
@@ -41,7 +42,9 @@ def from_job(job: Job) -> dict[str, Value]:
         "recipes": json(job.recipes),
         "parents": json(job.parents),
         "sketch": json(job.sketch) if job.sketch else None,
+        "reveal": int(job.reveal),
         "created_at": job.created_at,
+        "seats": job.seats,
     }
 
 
@@ -64,11 +67,13 @@ def to_job(row: sqlite3.Row) -> Job:
         recipes=_RECIPES.decode(row["recipes"]),
         parents=_PARENTS.decode(row["parents"]),
         sketch=_SKETCH.decode(row["sketch"]) if row["sketch"] else None,
+        reveal=bool(row["reveal"]),
         attempt=row["attempt"],
         crashes=row["crashes"],
         reason=row["reason"],
         created_at=row["created_at"],
         erased=Erasure(row["erased"]) if row["erased"] else None,
+        seats=row["seats"],
     )
 
 
@@ -94,6 +99,8 @@ def from_picture(picture: Picture) -> dict[str, Value]:
         "sha256": picture.sha256,
         "path": picture.path,
         "blocked": int(picture.blocked),
+        "restricted": int(picture.restricted),
+        "verdicts": json(picture.verdicts),
         "failed": picture.failed,
         "fingerprint": picture.fingerprint,
     }
@@ -116,6 +123,9 @@ def to_picture(row: sqlite3.Row) -> Picture:
         sha256=row["sha256"],
         path=row["path"],
         blocked=bool(row["blocked"]),
+        restricted=bool(row["restricted"]),
+        verdicts=_VERDICTS.decode(row["verdicts"]),
         failed=row["failed"],
+        removed=row["removed_at"] is not None,
         fingerprint=row["fingerprint"],
     )

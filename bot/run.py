@@ -34,8 +34,11 @@ from bot.engine_link import EngineLink, Launch
 from bot.engine_process import launched
 from bot.errors import CannotStart
 from bot.exits import Exit
+from bot.gate import Gate
 from bot.ledger import Ledger
 from bot.ledger.figures import Figures
+from bot.ledger.moderation import Moderation
+from bot.ledger.nsfw import NsfwLevels
 from bot.ledger.privacy import Privacy
 from bot.lookout import Lookout
 from bot.mailbox import UNREACHABLE, Mailbox
@@ -48,6 +51,7 @@ from bot.settings import DISCORD, Settings
 from bot.studio import Studio
 from bot.tasks import Stopped, together, unless
 from bot.traffic import counting
+from bot.whereabouts import Whereabouts
 from engine.discretion import hide
 
 DATABASE: Final = "imagine.db"
@@ -91,7 +95,9 @@ async def run(
             await enter(_lookout(settings, monitor))
             link = await unless(stop, enter(engine))  # a model may take long to load, or to fetch
             downloads = await enter(Downloads(local_hosts=_local_hosts(api)))
-            limits = msgspec.structs.replace(LIMITS, adaptive=settings.imagine_adaptive)
+            limits = msgspec.structs.replace(
+                LIMITS, adaptive=settings.imagine_adaptive, daily=settings.imagine_daily_seconds
+            )
             promise = Promise(
                 days=settings.imagine_retention_days, words_in_log=settings.imagine_log_prompts
             )
@@ -149,11 +155,25 @@ def _studio(
 ) -> Studio:
     archive = Archive(data)
     archive.tidy()
-    delivery = Delivery(Mailbox(client), ledger, archive, clock=time.time)
-    studio = Studio(ledger, link, archive, downloads, delivery, limits=limits)
-    privacy = Privacy(ledger)
-    retention = Retention(privacy, archive, studio, days=promise.days)
-    client.desk = Desk(studio, ledger, archive, monitor, privacy, retention, promise)
+    levels = NsfwLevels(ledger)
+    whereabouts = Whereabouts(client, levels)
+    delivery = Delivery(Mailbox(client), ledger, archive, whereabouts, clock=time.time)
+    moderation = Moderation(ledger)
+    gate = Gate(moderation, time.time)
+    studio = Studio(ledger, link, archive, downloads, delivery, gate, limits=limits)
+    client.desk = Desk(
+        studio=studio,
+        ledger=ledger,
+        archive=archive,
+        moderation=moderation,
+        gate=gate,
+        monitor=monitor,
+        whereabouts=whereabouts,
+        levels=levels,
+        privacy=Privacy(ledger),
+        retention=Retention(ledger, archive, studio, days=promise.days),
+        promise=promise,
+    )
     return studio
 
 

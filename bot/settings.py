@@ -32,10 +32,14 @@ class Settings(BaseSettings):
     """The folder of the database and the pictures."""
     imagine_model: str | None = None
     """`starter`, a folder or a hub id; unset, the engine chooses by what the machine can do."""
+    imagine_checkers: str | None = None
+    """Who may withhold a picture: `model`, classifiers' folders and hub ids, with commas."""
     imagine_playground_port: int = Field(default=8765, ge=0, le=65535)
     imagine_adaptive: bool = False
     """Larger batches while there is much to do: more pictures a second, in other bits than the
     same request gets alone, and replays are still exact."""
+    imagine_daily_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Of the engine for one person in 24 hours; unset, nobody counts."""
     imagine_retention_days: int | None = Field(default=None, ge=1, le=36500)
     """For how long finished jobs and their pictures are kept; unset, for ever."""
     imagine_log: Literal["text", "json"] = "text"
@@ -65,6 +69,8 @@ class Settings(BaseSettings):
         }
         if self.imagine_model is not None:
             inherited["IMAGINE_MODEL"] = self.imagine_model
+        if self.imagine_checkers is not None:
+            inherited["IMAGINE_CHECKERS"] = self.imagine_checkers
         if self.hf_token is not None:
             inherited["HF_TOKEN"] = self.hf_token.get_secret_value()
         return inherited

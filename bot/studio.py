@@ -16,14 +16,19 @@ import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Final
 
-from bot import backlog, policy, recipes
+from bot import places, policy, recipes
+from bot.allowance import Allowance
 from bot.archive import Archive
 from bot.engine_link import EngineLink
 from bot.errors import Refused
+from bot.gate import Gate
 from bot.jobs import Job, Kind, Origin, Picture, Progress, Sketch, Status, job_of
 from bot.ledger import Ledger
+from bot.ledger.nsfw import NsfwLevels
 from bot.ledger.record import RecordTrouble, insist
 from bot.outbox import Courier, Outbox
+from bot.showing import showing
+from bot.turns import Turns
 from bot.workshop import Fetcher, Workshop
 from engine.contract import SEED_LIMIT, Recipe
 from engine.logs import about
@@ -43,15 +48,22 @@ class Studio:
         archive: Archive,
         fetcher: Fetcher,
         courier: Courier,
+        gate: Gate,
         *,
         limits: policy.Limits = policy.LIMITS,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._ledger = ledger
         self._link = link
+        self._levels = NsfwLevels(ledger)
         self._courier = courier
-        self._limits = limits
+        self.limits = limits
+        """Of everybody; roles may have others."""
+        self._gate = gate
         self._clock = clock
+        self._turns = Turns(ledger, lambda: link.model, limits)
+        self._allowance = Allowance(ledger, self._turns, limits, clock)
+        self._accepting = asyncio.Lock()
         self._outbox = Outbox(ledger, courier, clock)
         self._workshop = Workshop(
             ledger, link, archive, fetcher, self._outbox, courier, limits=limits, clock=clock
@@ -60,7 +72,6 @@ class Studio:
         self._tasks: set[asyncio.Task[None]] = set()
         self._unanswered: set[str] = set()
         """Jobs whose first answer is on its way; whoever stops one leaves its ending to it."""
-        self._at_engine: dict[str, Job] = {}
         self._closing = False
         link.changed = self._wake.set
 
@@ -88,6 +99,7 @@ class Studio:
         if job.kind is Kind.VARIATION:
             parents = [await self._parent(name) for name in job.parents]
             return await self.vary([parent for parent in parents if parent], origin)
+        policy.check_kept(await self._ledger.pictures(job.id))
         again = recipes.reroll(job.recipes, self._link.model, seed=_seed())
         return await self._accept(Kind.REROLL, again, origin)
 
@@ -99,9 +111,11 @@ class Studio:
 
     async def vary(self, parents: Sequence[Picture], origin: Origin) -> Job | None:
         """Four variations of one picture, or one of each of several."""
-        if len(parents) == 1:
-            policy.check_shown(parents[0])
-        shown = [parent for parent in parents if parent.absence is None]
+        policy.check_kept(parents)
+        seen = showing(parents, await self._level(origin)).pictures
+        if len(seen) == 1:
+            policy.check_shown(seen[0])
+        shown = [parent for parent in seen if parent.absence is None]
         if not shown:
             raise Refused("There are no pictures here to make variations of.")
         varied = recipes.vary([parent.recipe for parent in shown], self._link.model, chance=_seed())
@@ -121,24 +135,31 @@ class Studio:
             raise Refused("I am being restarted. Please ask again in a minute.")
         if await self._ledger.is_known(origin.request):
             return None
+        await self._gate.check(wanted, origin)
         policy.check_model(wanted[0], self._link.model)
-        load = await self._ledger.load(origin.person)
-        policy.check(waiting=load.person, backlog=load.all, limits=self._limits)
-        job = Job(
-            id=uuid.uuid4().hex[:16],
-            request=origin.request,
-            kind=kind,
-            person=origin.person,
-            address=origin.address,
-            recipes=wanted,
-            parents=parents,
-            sketch=sketch,
-            created_at=self._clock(),
-        )
-        if not await self._ledger.add(job):
-            return None
-        self._unanswered.add(job.id)  # before anybody else can find it in the record
-        return job
+        async with self._accepting:  # whoever asks for much at once is counted one by one
+            limits = await self._allowance.check(origin)
+            job = Job(
+                id=uuid.uuid4().hex[:16],
+                request=origin.request,
+                kind=kind,
+                person=origin.person,
+                address=origin.address,
+                recipes=wanted,
+                parents=parents,
+                sketch=sketch,
+                reveal=await self._level(origin) is not places.Level.BLOCK,
+                created_at=self._clock(),
+                seats=limits.running,
+            )
+            if not await self._ledger.add(job):
+                return None
+            self._unanswered.add(job.id)  # before anybody else can find it in the record
+            return job
+
+    async def _level(self, origin: Origin) -> places.Level:
+        """What becomes of flagged pictures where this is asked for."""
+        return places.level(origin.place, await self._levels.of(origin.place.server))
 
     # After the first answer
 
@@ -232,24 +253,26 @@ class Studio:
     async def _fill(self) -> None:
         if self._closing:
             return
-        queue = backlog.order(await self._ledger.waiting(), await self._ledger.served())
+        line = await self._turns.line()
         if not self._link.up:
-            for job in queue:
+            for job in line:
                 self._courier.show(job, Progress(resting=True))
             return
-        while queue and policy.may_start(queue[0], list(self._at_engine.values()), self._limits):
-            claimed = await self._ledger.claim(queue.pop(0).id, now=self._clock())
+        while job_of_turn := self._turns.next_of(line):
+            line.remove(job_of_turn)
+            claimed = await self._ledger.claim(job_of_turn.id, now=self._clock())
             if claimed:
-                self._at_engine[claimed.id] = claimed
+                self._turns.start(claimed)
                 self._spawn(claimed.id, self._take_turn(claimed))
-        for ahead, job in enumerate(queue, start=len(self._at_engine)):
+        for ahead, job in enumerate(line, start=self._turns.at_engine):
             self._courier.show(job, Progress(ahead=ahead))
 
     async def _take_turn(self, job: Job) -> None:
+        ending = None
         try:
-            ending = await self._workshop.paint(job)
+            ending = await self._workshop.paint(job, had=self._turns.had(job.person))
         finally:
-            del self._at_engine[job.id]
+            self._turns.end(job, 0.0 if ending is None else ending.worked)
             self._wake.set()
         if ending is not None:
             await self._workshop.settle(job, ending)

@@ -8,16 +8,27 @@ from typing import Protocol
 
 import msgspec
 
-from bot import policy, recipes, uploads
+from bot import costs, policy, recipes, uploads
 from bot.archive import Archive
 from bot.engine_link import EngineLink, EngineLost, Watcher
 from bot.errors import BotError, Refused
 from bot.jobs import Job, Picture, Progress, Sketch, Status, picture_id
 from bot.ledger import Ledger
+from bot.ledger.charges import Charge, Charges
 from bot.ledger.privacy import Leaving, Privacy, Removal
 from bot.ledger.record import insist
 from bot.outbox import Courier, Outbox
-from engine.contract import Ending, Failed, Paint, Painted, Painting, Queued, Recipe, Stepped
+from engine.contract import (
+    Cancelled,
+    Ending,
+    Failed,
+    Paint,
+    Painted,
+    Painting,
+    Queued,
+    Recipe,
+    Stepped,
+)
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +56,7 @@ class Workshop:
         clock: Callable[[], float],
     ) -> None:
         self._ledger = ledger
+        self._charges = Charges(ledger)
         self._link = link
         self._archive = archive
         self._fetcher = fetcher
@@ -82,13 +94,16 @@ class Workshop:
             keep_size=sketch.keep_size,
         )
 
-    async def paint(self, job: Job) -> Ending | None:
-        """Have a claimed job painted; None if it waits again or has ended already."""
+    async def paint(self, job: Job, *, had: float = 0.0) -> Ending | None:
+        """Have a claimed job painted; None if it waits again or has ended already.
+
+        `had` is the seconds of the engine that its person had of late.
+        """
         try:
             policy.check_model(job.recipes[0], self._link.model)
             if job.crashes >= self._limits.crashes:
                 raise Refused(f"The engine died {job.crashes} times over this, so I give it up.")
-            return await self._link.paint(await self._order(job), self._watcher(job))
+            return await self._link.paint(await self._order(job, had), self._watcher(job))
         except EngineLost:
             await insist(lambda: self._ledger.requeue(job.id, job.attempt, crashed=True))
         except BotError as error:
@@ -99,7 +114,7 @@ class Workshop:
             raise
         return None
 
-    async def _order(self, job: Job) -> Paint:
+    async def _order(self, job: Job, had: float) -> Paint:
         name = job.recipes[0].source
         source = await asyncio.to_thread(self._archive.source, name) if name else None
         return Paint(
@@ -108,6 +123,9 @@ class Workshop:
             recipes=job.recipes,
             source=source,
             adaptive=self._limits.adaptive,
+            reveal=job.reveal,
+            owner=str(job.person),
+            had=had,
         )
 
     def _watcher(self, job: Job) -> Watcher:
@@ -120,12 +138,19 @@ class Workshop:
 
     async def settle(self, job: Job, ending: Ending) -> None:
         """Record what came of this attempt, unless a newer one counts, and deliver it."""
-        if isinstance(ending, Failed):
+        if isinstance(ending, Failed) and ending.sketch_flagged:
+            await self._drop_sketch(job)
+            await self._outbox.end(job.id, Status.REFUSED, ending.reason)
+        elif isinstance(ending, Failed):
             await self._outbox.end(job.id, Status.FAILED, ending.reason)
         elif isinstance(ending, Painted):
             await self._keep(job, ending)
-        else:
-            await self._outbox.end(job.id, Status.CANCELLED)
+        elif not await self._outbox.end(job.id, Status.CANCELLED):
+            await self._charge(self._price(job, ending))  # a person stopped it
+
+    async def _drop_sketch(self, job: Job) -> None:
+        for source in {recipe.source for recipe in job.recipes if recipe.source}:
+            await asyncio.to_thread(self._archive.drop_source, source)
 
     async def _keep(self, job: Job, painted: Painted) -> None:
         try:
@@ -136,12 +161,31 @@ class Workshop:
             reason = f"The pictures could not be kept on the bot's disk ({error.strerror})."
             await self._outbox.end(job.id, Status.FAILED, reason)
             return
-        await insist(lambda: self._ledger.finish(job.id, job.attempt, pictures, self._clock()))
+        price, now = self._price(job, painted), self._clock()
+        await insist(lambda: self._ledger.finish(job.id, job.attempt, pictures, now, price))
         current = await insist(lambda: self._ledger.job(job.id))
         if current is not None and current.status is Status.DONE:
             await self._outbox.deliver(job.id)
-        else:  # it has ended meanwhile, without pictures
-            await self.discard(job.id)
+            return
+        await self.discard(job.id)  # it has ended meanwhile, without pictures
+        if current is not None and current.status is Status.CANCELLED:
+            await self._charge(price)
+
+    def _price(self, job: Job, ending: Painted | Cancelled) -> Charge:
+        return Charge(
+            job=job.id,
+            attempt=job.attempt,
+            person=job.person,
+            seconds=ending.worked,
+            at=self._clock(),
+            revision=job.recipes[0].revision,
+            pixels=costs.pixels(job.recipes),
+            work=costs.work(job.recipes) if isinstance(ending, Painted) else None,
+        )
+
+    async def _charge(self, price: Charge) -> None:
+        """What was used is paid for, though there are no pictures."""
+        await insist(lambda: self._charges.add(price))
 
     async def discard(self, job: str) -> None:
         """Forget what was painted for a job that ends without pictures."""
@@ -149,18 +193,21 @@ class Workshop:
 
     def _saved(self, job: Job, painted: Painted) -> list[Picture]:
         pairs = zip(job.recipes, painted.pictures, strict=True)
-        return [self._save(job.id, nth, *pair) for nth, pair in enumerate(pairs, start=1)]
+        return [self._save(job, nth, *pair) for nth, pair in enumerate(pairs, start=1)]
 
-    def _save(self, job: str, nth: int, recipe: Recipe, painting: Painting) -> Picture:
-        kept = self._archive.save_picture(job, nth, painting.png) if painting.png else None
+    def _save(self, job: Job, nth: int, recipe: Recipe, painting: Painting) -> Picture:
+        wanted = painting.png and (job.reveal or not painting.flagged)
+        kept = self._archive.save_picture(job.id, nth, painting.png) if wanted else None
         return Picture(
-            id=picture_id(job, nth),
-            job=job,
+            id=picture_id(job.id, nth),
+            job=job.id,
             nth=nth,
             recipe=msgspec.structs.replace(recipe, row_class=painting.row_class),
             sha256=painting.sha256 or None,
             path=kept,
-            blocked=painting.blocked,
+            blocked=painting.flagged and kept is None,
+            restricted=painting.flagged and kept is not None,
+            verdicts=painting.verdicts,
             failed=painting.failed,
             fingerprint=painting.fingerprint,
         )

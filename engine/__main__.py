@@ -5,6 +5,7 @@ import importlib
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 CUDA_MODEL: Final = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 """What is painted with when nobody chose a model and there is a GPU."""
+_AT_WORK: Final = ("painter", "painting", "finisher")
+"""Threads that may be in the middle of something long."""
 T = TypeVar("T")
 
 
@@ -70,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1 (default: any free)")
     parser.add_argument("--model", help="`starter`, a diffusers folder, or a hub id")
+    _add_checkers(parser)
     parser.add_argument("--parent", action="store_true", help="end when standard input does")
     parser.set_defaults(command=_serve)
 
@@ -91,8 +95,18 @@ def _add_paint(parser: argparse.ArgumentParser) -> None:
     add("--subseed-strength", type=float, help="share of the subseed's noise, 0 to 1")
     add("--jobs", metavar="FILE", type=Path, help="one JSON object a line, instead of a prompt")
     add("--model", help="`starter`, a diffusers folder, or a hub id")
+    _add_checkers(parser)
     add("--out", metavar="DIR", type=Path, required=True)
     parser.set_defaults(command=_paint)
+
+
+def _add_checkers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--checkers",
+        metavar="NAMES",
+        help="who may withhold a picture: `model` (the default), or classifiers' folders and hub "
+        "ids, with commas between them",
+    )
 
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:
@@ -115,6 +129,7 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
         help="of Poisson arrivals, as shares of diffusers' own rate",
     )
     add("--jobs", type=_numbers(int, 10_000), default="24", help="in each load (24)")
+    add("--check-all", action="store_true", help="compare all jobs' bits, not those of about 8")
     add("--ticks", action="store_true", help="measure the forward passes alone, by row class")
     add("--json", metavar="FILE", type=Path, help="write the results here too")
     parser.set_defaults(command=_bench)
@@ -135,6 +150,7 @@ def _bench(options: argparse.Namespace) -> None:
         people=options.people,
         rates=options.rates,
         jobs=options.jobs[0],
+        check_all=options.check_all,
     )
     _tell(options, model, HEAD, run(model, asked), line)
 
@@ -195,14 +211,14 @@ def _serve(options: argparse.Namespace) -> None:
     if not 0 <= options.port < 2**16:
         raise BadUsage(f"The port is {options.port}; it must be 0 to 65535.")
     with server.bind(options.port) as listening:
-        painter = _painter(options.model)
+        painter = _painter(options.model, options.checkers)
         token = os.environ.get("IMAGINE_ENGINE_TOKEN", "")
         asyncio.run(server.serve(listening, painter, token))
 
 
 def _paint(options: argparse.Namespace) -> None:
     wanted = _orders(options)
-    painter = _painter(options.model)
+    painter = _painter(options.model, options.checkers)
     from engine.paint import paint
 
     paint(wanted, options.out, painter, apart=options.jobs is not None)
@@ -232,11 +248,11 @@ def _order(given: dict[str, Any]) -> Order:
         raise BadUsage(str(error)) from error
 
 
-def _painter(name: str | None) -> "Painter":
+def _painter(name: str | None, checkers: str | None) -> "Painter":
     """Everything heavy happens here: torch, diffusers, the weights."""
 
     def ready() -> "Painter":
-        model = _load(name)
+        model = _load(name, checkers)
         from engine import previews
         from engine.finishing import Finisher
         from engine.painter import Painter
@@ -249,12 +265,13 @@ def _painter(name: str | None) -> "Painter":
     return _with_parts(ready)
 
 
-def _load(name: str | None) -> "PaintModel":
+def _load(name: str | None, checkers: str | None = None) -> "PaintModel":
     machine = _machine()
-    from engine import models
+    from engine import models, safety
 
     default = CUDA_MODEL if machine.device.type == "cuda" else models.files.STARTER
-    return models.load(name or os.environ.get("IMAGINE_MODEL") or default, machine)
+    chosen = safety.names(checkers or os.environ.get("IMAGINE_CHECKERS") or safety.OWN)
+    return models.load(name or os.environ.get("IMAGINE_MODEL") or default, machine, chosen)
 
 
 def _random(architecture: str) -> "PaintModel":
@@ -294,5 +311,16 @@ def _quiet() -> None:
         library.disable_progress_bar()
 
 
+def _leave(code: int) -> NoReturn:
+    """End the process, at once if a forward pass is still under way: nothing else could end it, and
+    Python must not be taken away below it."""
+    if any(thread.name.startswith(_AT_WORK) for thread in threading.enumerate()):
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _leave(main())

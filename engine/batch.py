@@ -1,8 +1,8 @@
 """Which pictures share the next forward pass: pure, so facts come in as arguments."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from engine.contract import Recipe
 
@@ -38,16 +38,22 @@ class Waiting(Protocol):
     def order(self) -> int:
         """Its number; pictures that came earlier have lower ones."""
 
+    @property
+    def owner(self) -> str:
+        """Whose it is."""
+
 
 class Credit(NamedTuple):
-    """A lane in the round, and the seconds that it may still use."""
+    """An owner's lane in the round, and the seconds that it may still use."""
 
+    owner: str
     lane: Lane
     seconds: float
 
 
 Round = tuple[Credit, ...]
 """The lanes in the order of their turns. It starts empty and is handed from tick to tick."""
+NOBODY: Final[Mapping[str, float]] = {}
 
 
 @dataclass(frozen=True)
@@ -75,35 +81,55 @@ def next_turn(
     waiting: Sequence[Waiting],
     before: Round,
     cost: Callable[[Lane], float],
+    had: Mapping[str, float] = NOBODY,
     *,
     in_hand: Collection[Lane] = (),
 ) -> Turn:
-    """The next batch, by deficit round-robin over the lanes (Shreedhar and Varghese 1996,
-    https://doi.org/10.1109/90.502236).
+    """The next batch: of a lane of the owner who had least, and their pictures first.
 
-    `waiting` must not be empty. `cost` is the seconds that a batch of a lane takes, above 0. A lane
-    gets credit for as many batches as its pictures need for one step each; within it, the pictures
-    that have waited longest go first. So every picture is served again and again, and time is
-    shared between the pictures and not between the sizes. Lanes all of whose pictures are `in_hand`
-    right now keep their credit and their turn.
+    `waiting` must not be empty. `cost` is the seconds that a batch of a lane takes, above 0. `had`
+    is the seconds that each owner has had; among equals, who waited longest goes first. An owner's
+    lanes take turns by deficit round-robin (Shreedhar and Varghese 1996,
+    https://doi.org/10.1109/90.502236). A lane gets credit for as many batches as its pictures need
+    for one step each; within it, the pictures that have waited longest go first. So every picture
+    of that owner is served again and again, and time is shared between the pictures and not
+    between the sizes. Lanes all of whose pictures are `in_hand` right now keep their credit and
+    their turn.
     """
+    line = sorted(
+        range(len(waiting)),
+        key=lambda place: (had.get(waiting[place].owner, 0.0), *_seniority(waiting[place])),
+    )
     lanes: dict[Lane, list[int]] = {}
-    for place in sorted(range(len(waiting)), key=lambda place: _seniority(waiting[place])):
+    for place in line:
         lanes.setdefault(waiting[place].lane, []).append(place)
-    absent = [credit for credit in before if credit.lane in in_hand and credit.lane not in lanes]
-    turns = [credit for credit in before if credit.lane in lanes]
+    owner = waiting[line[0]].owner
+    demands = _demands(each for each in waiting if each.owner == owner)
+    turns, others = [], []
+    for credit in before:
+        if credit.owner == owner and credit.lane in demands:
+            turns.append(credit)
+        elif credit.lane in in_hand or (credit.owner != owner and credit.lane in lanes):
+            others.append(credit)
     known = {credit.lane for credit in turns}
-    turns += [Credit(lane, 0.0) for lane in lanes if lane not in known]
-    dearest = max(cost(lane) for lane in lanes)
+    turns += [Credit(owner, lane, 0.0) for lane in lanes if lane in demands and lane not in known]
+    dearest = max(cost(lane) for lane in demands)
     while turns[0].seconds < cost(turns[0].lane):
         first = turns.pop(0)
-        demand = sum(waiting[place].rows for place in lanes[first.lane])
-        batches = -(-demand // first.lane.capacity)
-        turns.append(Credit(first.lane, first.seconds + dearest * batches))
+        batches = -(-demands[first.lane] // first.lane.capacity)
+        turns.append(first._replace(seconds=first.seconds + dearest * batches))
     first = turns.pop(0)
-    turns.insert(0, Credit(first.lane, first.seconds - cost(first.lane)))
+    turns.insert(0, first._replace(seconds=first.seconds - cost(first.lane)))
     batch = _filled(lanes[first.lane], waiting, first.lane.capacity)
-    return Turn(batch, first.lane, (*absent, *turns))
+    return Turn(batch, first.lane, (*others, *turns))
+
+
+def _demands(waiting: Iterable[Waiting]) -> dict[Lane, int]:
+    """Rows for one step of each of these, by lane."""
+    demands: dict[Lane, int] = {}
+    for each in waiting:
+        demands[each.lane] = demands.get(each.lane, 0) + each.rows
+    return demands
 
 
 def _seniority(picture: Waiting) -> tuple[int, int]:

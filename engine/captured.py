@@ -14,8 +14,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import torch
+from torch.jit._trace import _create_interpreter_name_lookup_fn
 
-from engine.hardware import Hardware, context_lost, out_of_memory
+from engine.hardware import RECORDING, Hardware, context_lost, out_of_memory
 from engine.models import Words
 
 KEPT: Final = 64
@@ -37,7 +38,9 @@ class Captured:
         self._forward = forward
         self._hardware = hardware
         self._recordings: OrderedDict[_Key, Forward] = OrderedDict()
+        self._looking = threading.Lock()
         self._recording = threading.Lock()
+        """Held for long; whoever looks for what is recorded already does not wait for it."""
         self._pool: Any = None
 
     def __call__(
@@ -48,21 +51,35 @@ class Captured:
 
     def _replay(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> Forward:
         key = (("", latents.shape), *((name, told.shape) for name, told in words.items()))
-        with self._recording:
-            found = self._recordings.get(key)
-            if found is None:
-                found = self._recordings[key] = self._record(latents, timesteps, words)
-                if len(self._recordings) > KEPT:
-                    self._recordings.popitem(last=False)
-            self._recordings.move_to_end(key)
+        found = self._known(key)
+        if found is not None:
             return found
+        with self._recording:
+            found = self._known(key)
+            if found is None:
+                found = self._record(latents, timesteps, words)
+                self._keep(key, found)
+        return found
+
+    def _known(self, key: _Key) -> Forward | None:
+        with self._looking:
+            found = self._recordings.get(key)
+            if found is not None:
+                self._recordings.move_to_end(key)
+            return found
+
+    def _keep(self, key: _Key, recording: Forward) -> None:
+        with self._looking:
+            self._recordings[key] = recording
+            if len(self._recordings) > KEPT:
+                self._recordings.popitem(last=False)
 
     def _record(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> Forward:
         try:
             if self._hardware.device.type == "cuda":
                 if len(latents) * latents.shape[-1] * latents.shape[-2] <= GRAPH_LIMIT:
-                    self._pool = self._pool or torch.cuda.graph_pool_handle()
-                    return _Graph(self._forward, latents, timesteps, words, self._pool)
+                    with RECORDING:
+                        return self._graph(latents, timesteps, words)
             elif self._hardware.batches:
                 return _Trace(self._forward, latents, timesteps, words)
         except Exception as error:
@@ -70,6 +87,17 @@ class Captured:
                 raise
             log.warning("batches of %s cannot be recorded", tuple(latents.shape), exc_info=error)
         return self._forward
+
+    def _graph(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> Forward:
+        """The first one that succeeds opens the pool that all share."""
+        pool = self._pool or torch.cuda.graph_pool_handle()
+        before = torch.cuda.current_stream()
+        try:
+            graph = _Graph(self._forward, latents, timesteps, words, pool)
+        finally:  # a capture that fails leaves the thread on the stream that it was made on
+            torch.cuda.set_stream(before)
+        self._pool = pool
+        return graph
 
 
 class _Trace:
@@ -93,7 +121,8 @@ class _Trace:
             warnings.simplefilter("ignore")  # that shapes are fixed, which is the purpose
             like = [torch.zeros(each.shape, dtype=each.dtype) for each in (latents, timesteps)]
             told = [torch.zeros(each.shape, dtype=each.dtype) for each in words.values()]
-            self._script: Any = torch.jit.trace(plain, (*like, *told), check_trace=False)
+            named = ["latents", "timesteps", *self._names]
+            self._unit, self._script = _compiled(plain, [*like, *told], named)
 
     def __call__(
         self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words
@@ -102,6 +131,18 @@ class _Trace:
         told = (words[name] for name in self._names)
         predicted: torch.Tensor = self._script(latents, timesteps, *told)
         return predicted
+
+
+def _compiled(
+    plain: Callable[..., torch.Tensor], like: list[torch.Tensor], names: list[str]
+) -> tuple[object, Callable[..., torch.Tensor]]:
+    """As `torch.jit.trace` makes it of a function, but in a compilation unit of its own, which must
+    live as long: torch's own one lives for ever, and with it each recording's megabytes."""
+    graph, _ = torch._C._create_graph_by_tracing(
+        plain, tuple(like), _create_interpreter_name_lookup_fn(), True, False, None, names
+    )
+    unit = torch._C.CompilationUnit()
+    return unit, unit.create_function("plain", graph)
 
 
 class _Graph:

@@ -20,7 +20,7 @@ SIZE_LARGEST: Final = 2048
 PICTURES_LIMIT: Final = 4
 ROW_CLASSES: Final = (2, 4, 8, 16, 32)
 """Rows in a denoising batch. The shape of a batch changes bits, so it belongs to the recipe."""
-CONTRACT_VERSION: Final = 5
+CONTRACT_VERSION: Final = 6
 PULSE_SECONDS: Final = 2.0
 """Between two Pulses, whatever the engine is doing."""
 
@@ -268,6 +268,13 @@ class Paint(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     previews: bool = True
     adaptive: bool = False
     """May the engine choose other row classes by load? The pictures say in which they came."""
+    reveal: bool = False
+    """May pictures that the safety check flagged come with their bytes? What could not be checked
+    never does, and previews never show what is flagged."""
+    owner: str = ""
+    """Whose job it is; only whether two are the same matters."""
+    had: float = 0.0
+    """Seconds of the engine that the owner has had of late: who had least goes first."""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.recipes) <= PICTURES_LIMIT:
@@ -341,23 +348,62 @@ class Pulse(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     memory: int | None = None
     """Bytes of the process in the machine's memory; None where that is not known."""
     peak_memory: int | None = None
-    """Bytes of the accelerator in use at most, since a batch was last weighed; None without."""
+    """Bytes of the accelerator in use at most, so far; None without."""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What one checker says of one picture. Raises ValueError if it says nothing clear."""
+
+    checker: str
+    """`model` for the painting model's own, else the classifier's hub id or folder."""
+    score: float | None
+    """From 0 (harmless) to 1; None if the check could not be made, which flags the picture."""
+    flagged: bool
+
+    def __post_init__(self) -> None:
+        if self.score is None and not self.flagged:
+            raise ValueError(f"The checker {self.checker} passed a picture that it did not check.")
+        if self.score is not None and not 0.0 <= self.score <= 1.0:  # NaN fails this too
+            raise ValueError(f"The checker {self.checker} gave the score {self.score}.")
 
 
 class Painting(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one recipe. A blocked picture has a verdict and a digest, but no bytes; one that
-    failed has neither."""
+    """What came of one recipe. Raises ValueError for bytes without a verdict.
+
+    A blocked picture has verdicts and a digest, but no bytes; one that failed has none of these.
+    """
 
     png: bytes
     sha256: str
     """Of the PNG file, in hex, also when the file is withheld."""
     failed: str | None = None
     """Why there is no picture, in words for the person, though its siblings may have come out."""
-    blocked: bool
-    """The safety check flagged this picture, or could not be made."""
+    verdicts: tuple[Verdict, ...] = ()
+    """One of each checker."""
     row_class: int
     """That it was painted in: the recipe's, unless the engine chose another by load."""
     fingerprint: str
+
+    def __post_init__(self) -> None:
+        if self.failed is not None:
+            if self.png or self.verdicts:
+                raise ValueError("A picture that failed came with bytes or verdicts.")
+        elif not self.verdicts:
+            raise ValueError("A picture came without a verdict of the safety check.")
+        elif self.png and any(verdict.score is None for verdict in self.verdicts):
+            raise ValueError("A picture that could not be checked came with bytes.")
+        elif not (self.png or self.flagged):
+            raise ValueError("A picture that passed the safety check came without bytes.")
+
+    @property
+    def flagged(self) -> bool:
+        """Did a checker flag this picture, or fail to check it?"""
+        return any(verdict.flagged for verdict in self.verdicts)
+
+    @property
+    def blocked(self) -> bool:
+        """Was it withheld because of that?"""
+        return self.flagged and not self.png
 
 
 class Painted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -368,6 +414,8 @@ class Painted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     pictures: tuple[Painting, ...]
     seconds: float
     """From the first evaluation to the last encoded picture."""
+    worked: float
+    """Its share of the seconds in forward passes: those of a pass are divided by rows."""
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -376,6 +424,10 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     job: str
     attempt: int
     reason: str
+    sketch_flagged: bool = False
+    """The safety check flagged the sketch: a matter between the bot and who sent it."""
+    worked: float = 0.0
+    """As in Painted."""
 
 
 class Cancelled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -383,6 +435,8 @@ class Cancelled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     job: str
     attempt: int
+    worked: float = 0.0
+    """As in Painted, until it was stopped."""
 
 
 Ending = Painted | Failed | Cancelled

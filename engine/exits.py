@@ -20,7 +20,7 @@ class Exit(IntEnum):
     MODEL_BROKEN = 5
     """The model's files are half downloaded, damaged, or not of a kind that we can paint with."""
     MODEL_UNCHECKED = 6
-    """The model has no safety checker, so nothing that it paints could be shown."""
+    """There is no safety checker, or one whose labels say nothing, so no picture could be shown."""
     PORT_TAKEN = 7
     """Another program listens on the port."""
     PARTS_MISSING = 8
@@ -60,7 +60,7 @@ class ModelBroken(EngineError):
 
 
 class ModelUnchecked(EngineError):
-    """The model comes without a safety checker."""
+    """No picture could be checked."""
 
     exit = Exit.MODEL_UNCHECKED
 

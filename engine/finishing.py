@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import Final
 
@@ -17,6 +17,7 @@ from engine.hardware import explained, out_of_memory
 from engine.images import blank, grid, jpeg, png, sha256
 from engine.logs import about
 from engine.previews import fitted
+from engine.safety import flagged, for_log
 from engine.tickets import Ticket
 
 log = logging.getLogger(__name__)
@@ -65,11 +66,12 @@ class Finisher:
         """Wait until all that was asked for is made."""
         self._thread.submit(lambda: None).result()
 
-    def close(self) -> None:
-        """Finish no more; waits for what is being made."""
+    def close(self, patience: float | None = None) -> None:
+        """Finish no more; waits (seconds, or as long as it takes) for what is being made."""
         for ticket in list(self._unfinished):
             ticket.cancel()
-        self._thread.shutdown()
+        wait([self._thread.submit(lambda: None)], patience)
+        self._thread.shutdown(wait=False)
 
     def _submit(
         self, ticket: Ticket, do: Callable[[Ticket], None], fail: Callable[[str], None]
@@ -99,12 +101,13 @@ class Finisher:
 
     def _finish(self, ticket: Ticket) -> None:
         self._unfinished.discard(ticket)
-        pictures = []
-        for place in ticket.places:
+        pictures: list[Painting] = []
+        for nth, place in enumerate(ticket.places, start=1):
             if ticket.stopped:
                 ticket.stop()
                 return
-            pictures.append(_painting(place.canvas))
+            pictures.append(_painting(place.canvas, reveal=ticket.job.reveal))
+            _log(nth, pictures[-1])
         reasons = [picture.failed for picture in pictures]
         if reasons[0] is not None and all(reasons):
             ticket.fail(reasons[0])
@@ -123,16 +126,25 @@ class Finisher:
         self._looking = False
 
 
-def _painting(canvas: Canvas) -> Painting:
+def _log(nth: int, picture: Painting) -> None:
+    if picture.failed is None:
+        log.info("picture checked", extra={"picture": nth, **for_log(picture.verdicts)})
+    else:
+        log.info("picture failed", extra={"picture": nth, "reason": picture.failed})
+
+
+def _painting(canvas: Canvas, *, reveal: bool) -> Painting:
     model, made_by = canvas.model, canvas.model.card.fingerprint + (_ALONE if canvas.alone else "")
     made = partial(Painting, row_class=canvas.recipe.row_class, fingerprint=made_by)
     try:
         picture = _decoded(canvas)
     except Unpaintable as error:  # its own numbers are at fault: its siblings may be well
-        return made(png=b"", sha256="", blocked=False, failed=str(error))
-    blocked = model.flagged(picture)
+        return made(png=b"", sha256="", failed=str(error))
+    verdicts = model.verdicts(picture)
+    unchecked = any(verdict.score is None for verdict in verdicts)
+    withheld = flagged(verdicts) and (unchecked or not reveal)
     data = png(picture)
-    return made(png=b"" if blocked else data, sha256=sha256(data), blocked=blocked)
+    return made(png=b"" if withheld else data, sha256=sha256(data), verdicts=verdicts)
 
 
 def _decoded(canvas: Canvas) -> Image.Image:
@@ -149,4 +161,4 @@ def _decoded(canvas: Canvas) -> Image.Image:
 def _glimpse(canvas: Canvas, guess: torch.Tensor) -> Image.Image:
     recipe = canvas.recipe
     picture = fitted(canvas.model).picture(guess[0], recipe.width, recipe.height)
-    return blank(*picture.size) if canvas.model.flagged(picture) else picture
+    return blank(*picture.size) if flagged(canvas.model.verdicts(picture)) else picture

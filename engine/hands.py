@@ -58,7 +58,8 @@ class Hands(Generic[Task]):
             if not self._nudged.done():
                 self._nudged.set_result(None)
 
-    def close(self) -> None:
-        """Wait for what is in hand."""
+    def close(self, patience: float | None = None) -> None:
+        """Wait (seconds, or as long as it takes) for what is in hand."""
         if self._threads is not None:
-            self._threads.shutdown()
+            wait(self._busy, patience)
+            self._threads.shutdown(wait=False)

@@ -25,7 +25,18 @@ LITTLE_WORK: Final = 1e10
 rows in a third of the time, and 8 in two thirds."""
 HANDS: Final = 8
 """At most: beyond that, they would wait for Python's lock."""
+_SHORT: Final = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "status_alloc_failed",
+)
+"""What torch, cuBLAS and cuDNN say."""
+RECORDING: Final = threading.Lock()
+"""Held while a CUDA graph is recorded: no thread may empty the allocator's cache meanwhile."""
 _own: Final = threading.local()
+_peaks: Final[dict[torch.device, int]] = {}
+"""Of each device's memory, before a batch was last weighed: that begins to count anew."""
 Pass = TypeVar("Pass")
 log = logging.getLogger(__name__)
 
@@ -112,6 +123,7 @@ class Hardware:
             yield
             return
         before = torch.cuda.memory_allocated(self.device)
+        _peaks[self.device] = self.peak_memory() or 0
         torch.cuda.reset_peak_memory_stats(self.device)
         yield
         learn(torch.cuda.max_memory_allocated(self.device) - before)
@@ -125,17 +137,18 @@ class Hardware:
         return free + kept
 
     def peak_memory(self) -> int | None:
-        """Bytes of the device in use at most, since a batch was last weighed; None where nobody
-        counts them."""
+        """Bytes of the device in use at most, so far; None where nobody counts them."""
         if self.device.type == "cuda":
-            return torch.cuda.max_memory_allocated(self.device)
+            since_weighed = torch.cuda.max_memory_allocated(self.device)
+            return max(since_weighed, _peaks.get(self.device, 0))
         return None
 
     def free_memory(self) -> None:
         """Give back what is kept for later use."""
         gc.collect()
         if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+            with RECORDING:
+                torch.cuda.empty_cache()
 
     def _device_name(self) -> str:
         if self.device.type == "cuda":
@@ -189,16 +202,18 @@ def prepare() -> Hardware:
 
 def out_of_memory(error: Exception) -> bool:
     """Did this fail for want of memory, so that something smaller may work?"""
-    said = str(error)
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
-        isinstance(error, RuntimeError)
-        and ("can't allocate memory" in said or "not enough memory" in said)
-    )
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    said = str(error).lower()
+    return isinstance(error, RuntimeError) and any(words in said for words in _SHORT)
 
 
 def context_lost(error: Exception) -> bool:
     """Is the accelerator's context gone, so that only a fresh process can go on?"""
-    return type(error).__name__ == "AcceleratorError" or "CUDA error" in str(error)
+    said = str(error)
+    if out_of_memory(error) or "captur" in said:  # a capture that failed harms nothing else
+        return False
+    return type(error).__name__ == "AcceleratorError" or "CUDA error" in said
 
 
 def explained(error: Exception, what: str) -> str:

@@ -20,6 +20,11 @@ class Outbox:
         self._pulse: Pulse | None = None
         self._filled = asyncio.Event()
 
+    @property
+    def unread(self) -> int:
+        """Endings that the other end has not taken yet."""
+        return len(self._endings)
+
     def put(self, event: Event) -> None:
         """Take an event; never waits. Call it in the loop's thread."""
         if isinstance(event, Painted | Failed | Cancelled):

@@ -28,14 +28,20 @@ def paint(orders: list[Order], out: Path, painter: Painter, *, apart: bool) -> N
     jobs = [_job(order, painter, apart) for order in orders]
     folders = [_make(out / each.job if apart else out) for each in jobs]
     endings = _together(jobs, painter)
-    failed = 0
+    failures = []
     for each, folder, ending in zip(jobs, folders, endings, strict=True):
+        if not isinstance(ending, Painted):
+            reason = ending.reason if isinstance(ending, Failed) else "The job was cancelled."
+            failures.append(f"Job {each.job}: {reason}" if apart else reason)
+            continue
         try:
-            failed += _write(each, _painted(ending), folder)
+            failed = _write(each, ending, folder)
         except OSError as error:
             raise EngineError(f"{folder} cannot be written to: {error.strerror}.") from error
-    if failed:
-        raise EngineError(f"Pictures that could not be painted: {failed}; the others are there.")
+        if failed:
+            failures.append(f"Pictures of {folder} that could not be painted: {failed}.")
+    if failures:
+        raise EngineError("\n".join(failures))
 
 
 def _together(jobs: list[Paint], painter: Painter) -> Iterator[Ending]:
@@ -78,12 +84,6 @@ def _make(folder: Path) -> Path:
     return folder
 
 
-def _painted(ending: Ending) -> Painted:
-    if isinstance(ending, Painted):
-        return ending
-    raise EngineError(ending.reason if isinstance(ending, Failed) else "The job was cancelled.")
-
-
 def _write(each: Paint, painted: Painted, folder: Path) -> int:
     """How many of the pictures could not be painted."""
     cells = []
@@ -101,7 +101,10 @@ def _write(each: Paint, painted: Painted, folder: Path) -> int:
         with Image.open(file) as image:
             cells.append(image.convert("RGB"))
     grid(cells).save(folder / "grid.png")
-    lines = b"".join(msgspec.json.encode(recipe) + b"\n" for recipe in each.recipes)
+    lines = b"".join(
+        msgspec.json.encode(msgspec.structs.replace(recipe, row_class=picture.row_class)) + b"\n"
+        for recipe, picture in zip(each.recipes, painted.pictures, strict=True)
+    )
     (folder / "recipes.jsonl").write_bytes(lines)
     log.info("job painted", extra={"job": each.job, "seconds": round(painted.seconds, 3)})
     return sum(picture.failed is not None for picture in painted.pictures)

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final
 
 import torch
+from PIL import Image
 
 from engine.batch import Lane, Round, next_turn
 from engine.canvas import Canvas, Desk, evaluate
@@ -21,15 +22,20 @@ from engine.hands import Hands
 from engine.hardware import Pace, out_of_memory
 from engine.mishaps import Mishap, mishap_of
 from engine.models import PaintModel
+from engine.safety import flagged, for_log
 from engine.samplers import course
 from engine.sketches import BadSketch, read
 from engine.tickets import Place, Ticket
 from engine.wire import FRAME_LIMIT
 
+SKETCH_WITHHELD: Final = "The sketch was withheld by the safety check."
 PREVIEW_EVERY: Final = 4
 """Evaluations between two previews of a job, at least."""
 AT_ONCE: Final = 64
 """Pictures in progress: more would only make each of them slower."""
+SENIOR_EVERY: Final = 8
+"""Every so many forward passes, who waited longest goes first, and not who had least: so a newcomer
+has most of the engine at once, and the jobs of those who had much still move."""
 log = logging.getLogger(__name__)
 
 
@@ -131,9 +137,9 @@ class Painter:
         """There is something new to do, so `tick` is to wait no longer. Any thread may call it."""
         self._hands.nudge()
 
-    def close(self) -> None:
-        """Wait for the forward passes that were begun."""
-        self._hands.close()
+    def close(self, patience: float | None = None) -> None:
+        """Wait (seconds, or as long as it takes) for the forward passes that were begun."""
+        self._hands.close(patience)
 
     def _model_for(self, recipe: Recipe) -> PaintModel:
         for model in self.models:
@@ -154,6 +160,9 @@ class Painter:
             source = read(job.source, FRAME_LIMIT) if job.source is not None else None
         except BadSketch as error:
             raise Unpaintable(str(error)) from error
+        if source is not None and not self._may_use(source, job):
+            ticket.fail(SKETCH_WITHHELD, sketch_flagged=True)
+            return
         ticket.began = time.monotonic()
         desks = {model: Desk(model, source) for model in self.models}
         recipes = job.recipes
@@ -187,6 +196,14 @@ class Painter:
         elif mishap is not None:
             self._fail(entry.ticket, mishap)
 
+    def _may_use(self, source: Image.Image, job: Paint) -> bool:
+        """Does the sketch pass the safety check of each model that is to paint over it?"""
+        models = {self._model_for(recipe) for recipe in job.recipes}
+        verdicts = [verdict for model in models for verdict in model.verdicts(source)]
+        named = {"job": job.job, "attempt": job.attempt}
+        log.info("sketch checked", extra=named | for_log(verdicts))
+        return not flagged(verdicts)
+
     def _begin(self, ticket: Ticket, canvases: Sequence[Canvas]) -> None:
         self._drop(ticket)
         ticket.begin([Place(canvas, ticket, next(self._orders)) for canvas in canvases])
@@ -203,18 +220,35 @@ class Painter:
         waiting = [
             place for place in self._places if not place.canvas.finished and place not in busy
         ]
+        had = self._had()
         batches: list[_Batch] = []
         while waiting and len(batches) < self._hands.free:
             lanes = {batch.lane for batch in [*held, *batches]}
-            turn = next_turn(waiting, self._round, self._costs.of, in_hand=lanes)
+            number = next(self._turns)
+            turn = next_turn(
+                waiting,
+                self._round,
+                self._costs.of,
+                had if number % SENIOR_EVERY else {},
+                in_hand=lanes,
+            )
             self._round = turn.after
             batch = _Batch(turn.lane, [waiting[nth] for nth in turn.batch])
             batches.append(batch)
             waiting = [place for place in waiting if place not in batch.places]
-            number = next(self._turns)
             for place in batch.places:
                 place.served = number
         return batches
+
+    def _had(self) -> dict[str, float]:
+        """Seconds of the engine by owner: what their newest job says, and what they got here."""
+        before: dict[str, float] = {}
+        here: dict[str, float] = {}
+        for ticket in self.tickets:
+            owner = ticket.job.owner
+            before[owner] = max(before.get(owner, 0.0), ticket.job.had)
+            here[owner] = here.get(owner, 0.0) + ticket.worked
+        return {owner: before[owner] + seconds for owner, seconds in here.items()}
 
     def _settle(self, batch: "_Batch", result: Callable[[], None]) -> None:
         concerned = list({place.ticket: None for place in batch.places})
@@ -224,8 +258,11 @@ class Painter:
             self._costs.learn(measured.lane, seconds)
             self.ticks += 1
             self.seconds += seconds
+            used = sum(place.rows for place in measured.places)
             self.rows_given += measured.lane.capacity
-            self.rows_used += sum(place.rows for place in measured.places)
+            self.rows_used += used
+            for place in measured.places:
+                place.ticket.worked += seconds * place.rows / used
         if mishap is None:
             self._go_on(here)
         elif mishap.short:

@@ -30,7 +30,7 @@ from engine.exits import EngineError, PortTaken
 from engine.outbox import JobKey, Outbox
 from engine.painter import Painter
 from engine.tickets import Ticket
-from engine.wire import Connection, WireError, command_side
+from engine.wire import CLOSING_SECONDS, Connection, WireError, command_side
 from engine.worker import Worker
 
 HELLO_WITHIN: Final = 10.0
@@ -137,10 +137,13 @@ class Reception:
                 await self._converse(connection)
             except WireError as error:
                 log.warning("connection rejected: %s", error)
-                with contextlib.suppress(OSError):
-                    await connection.send(Rejected(str(error)))
+                with contextlib.suppress(OSError, TimeoutError):
+                    sending = connection.send(Rejected(str(error)))
+                    await asyncio.wait_for(sending, CLOSING_SECONDS)
             except OSError as error:
                 log.info("connection lost: %s", error)
+            except asyncio.CancelledError:
+                log.info("connection closed, for the engine stops")
 
     async def _introduce(self, connection: Connection[Command]) -> None:
         try:
@@ -208,6 +211,8 @@ class Visit:
         key = job.job, job.attempt
         if key in self._tickets:
             raise WireError(f"Job {job.job}, attempt {job.attempt}, was sent twice.")
+        if self.outbox.unread >= WAITING_LIMIT:
+            raise WireError(f"{self.outbox.unread} endings wait to be read; read them first.")
         if self._worker.waiting >= WAITING_LIMIT:
             full = f"The engine has {WAITING_LIMIT} jobs waiting. Try again in a while."
             self.outbox.put(Failed(job=job.job, attempt=job.attempt, reason=full))

@@ -27,6 +27,8 @@ class Ticket:
         """Evaluations that all of its pictures have done."""
         self.looked = 0
         """The step of its last preview."""
+        self.worked = 0.0
+        """Its share of the seconds in forward passes so far."""
         self.preview: bytes | None = None
         """The newest one, until it is told."""
         self._report = report
@@ -82,17 +84,31 @@ class Ticket:
     def paint(self, pictures: tuple[Painting, ...], seconds: float) -> None:
         """It ends with these pictures."""
         self._end(
-            Painted(job=self.job.job, attempt=self.job.attempt, pictures=pictures, seconds=seconds)
+            Painted(
+                job=self.job.job,
+                attempt=self.job.attempt,
+                pictures=pictures,
+                seconds=seconds,
+                worked=self.worked,
+            )
         )
 
-    def fail(self, reason: str) -> None:
+    def fail(self, reason: str, *, sketch_flagged: bool = False) -> None:
         """It ends with this reason, in words for the person."""
-        self._end(Failed(job=self.job.job, attempt=self.job.attempt, reason=reason))
+        self._end(
+            Failed(
+                job=self.job.job,
+                attempt=self.job.attempt,
+                reason=reason,
+                sketch_flagged=sketch_flagged,
+                worked=self.worked,
+            )
+        )
 
     def stop(self) -> None:
         """It ends, because somebody asked for that."""
         self._cancelled = True
-        self._end(Cancelled(job=self.job.job, attempt=self.job.attempt))
+        self._end(Cancelled(job=self.job.job, attempt=self.job.attempt, worked=self.worked))
 
     def _tell(self, event: Queued | Stepped) -> None:
         with self._telling:
@@ -121,6 +137,11 @@ class Place:
     def lane(self) -> Lane:
         """What it may share a batch with."""
         return lane(self.canvas.recipe, self.order if self.canvas.alone else self.ticket.apart)
+
+    @property
+    def owner(self) -> str:
+        """Whose it is."""
+        return self.ticket.job.owner
 
     @property
     def rows(self) -> int:

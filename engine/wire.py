@@ -9,6 +9,8 @@ from engine.contract import Command, Event
 
 FRAME_LIMIT: Final = 64 * 1024 * 1024
 """Bytes in one frame: four pictures of 2048 x 2048, uncompressed, with room to spare."""
+CLOSING_SECONDS: Final = 2.0
+"""For the other end to take what it was sent last."""
 
 M = TypeVar("M")
 
@@ -40,9 +42,11 @@ class Connection(Generic[M]):
     async def __aexit__(self, *_: object) -> None:
         self._writer.close()
         try:
-            await self._writer.wait_closed()
-        except OSError:
-            return  # the other end went first
+            await asyncio.wait_for(self._writer.wait_closed(), CLOSING_SECONDS)
+        except (OSError, TimeoutError):
+            return  # the other end went first, or does not read what it was sent
+        finally:
+            self._writer.transport.abort()
 
     async def send(self, message: Command | Event) -> None:
         """Send one frame; waits while the other end is slow. Raises OSError if it is gone."""
@@ -69,7 +73,7 @@ class Connection(Generic[M]):
             return None
         try:
             return self._decoder.decode(body)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise WireError(f"Not a message of ours: {error}") from error
 
 

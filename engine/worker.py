@@ -5,9 +5,9 @@ import threading
 from collections import deque
 
 from engine.contract import Paint, Pulse
-from engine.exits import EngineError
+from engine.exits import DeviceBroken, EngineError
 from engine.finishing import Broken
-from engine.hardware import resident_memory
+from engine.hardware import context_lost, resident_memory
 from engine.painter import Painter
 from engine.tickets import Report, Ticket
 
@@ -75,9 +75,13 @@ class Worker:
         with self._changed:
             self._closing = True
             self._changed.notify()
+        self._painter.nudge()
         self._thread.join(patience)
-        self._painter.close()
-        self._painter.finisher.close()
+        if self._thread.is_alive():  # in a forward pass that nothing can end
+            log.warning("the painter is still at work %g s after it was told to stop", patience)
+            return
+        self._painter.close(patience)
+        self._painter.finisher.close(patience)
 
     def _say_places(self) -> None:
         for ahead, ticket in enumerate(self._waiting):
@@ -89,9 +93,12 @@ class Worker:
                 self._painter.tick()
         except EngineError as error:
             self._broken(error)
-        except Exception:
+        except Exception as error:
             log.exception("the painter made a mistake")
-            self._broken(EngineError("The painter made a mistake; the log says more."))
+            lost = (
+                DeviceBroken(f"The accelerator is lost: {error}") if context_lost(error) else None
+            )
+            self._broken(lost or EngineError("The painter made a mistake; the log says more."))
 
     def _gather(self) -> bool:
         """Wait for something to paint, and take in who waits; False when there will be no more."""

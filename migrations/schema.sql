@@ -1,5 +1,58 @@
 -- Made from the migrations by `python -m bot.migrate`; not to be edited.
 
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY,
+    at REAL NOT NULL,
+    guild INTEGER, -- NULL in direct messages
+    channel INTEGER,
+    actor INTEGER NOT NULL,
+    action TEXT NOT NULL CHECK (
+        action IN (
+            'refused', 'reported', 'removed', 'dismissed', 'blocked', 'unblocked',
+            'word added', 'word removed', 'set'
+        )
+    ),
+    person INTEGER, -- whom it is about, if not the actor
+    job TEXT,
+    detail TEXT NOT NULL CHECK (length(detail) <= 1000),
+    request TEXT UNIQUE -- that was refused: a replay is refused again, and noted once
+) STRICT;
+CREATE TABLE banned_words (
+    guild INTEGER NOT NULL,
+    word TEXT NOT NULL CHECK (length(word) BETWEEN 1 AND 40),
+    PRIMARY KEY (guild, word)
+) STRICT;
+CREATE TABLE blocks (
+    guild INTEGER NOT NULL,
+    person INTEGER NOT NULL,
+    reason TEXT NOT NULL CHECK (length(reason) BETWEEN 1 AND 200), -- the person is told it
+    moderator INTEGER NOT NULL,
+    at REAL NOT NULL,
+    PRIMARY KEY (guild, person)
+) STRICT;
+CREATE TABLE cases (
+    job TEXT PRIMARY KEY REFERENCES jobs (id),
+    guild INTEGER NOT NULL,
+    state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'removed', 'dismissed')),
+    moderator INTEGER, -- who closed it
+    closed_at REAL,
+    card_channel INTEGER,
+    card INTEGER, -- the message that shows the newest state to the moderators
+    CHECK ((state = 'open') = (closed_at IS NULL)),
+    CHECK ((closed_at IS NULL) = (moderator IS NULL)),
+    CHECK ((card IS NULL) = (card_channel IS NULL))
+) STRICT;
+CREATE TABLE charges (
+    job TEXT NOT NULL,
+    attempt INTEGER NOT NULL CHECK (attempt > 0),
+    person INTEGER NOT NULL,
+    seconds REAL NOT NULL CHECK (seconds >= 0),
+    at REAL NOT NULL,
+    revision TEXT NOT NULL, -- of the model
+    pixels INTEGER NOT NULL CHECK (pixels > 0), -- of one picture
+    work REAL CHECK (work > 0), -- that took those seconds; NULL if it was stopped
+    PRIMARY KEY (job, attempt)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE jobs (
     id TEXT PRIMARY KEY CHECK (length(id) BETWEEN 1 AND 24),
     request TEXT NOT NULL UNIQUE, -- the interaction or reaction that asked: a replay is no new job
@@ -23,7 +76,7 @@ CREATE TABLE jobs (
     created_at REAL NOT NULL,
     started_at REAL,
     ended_at REAL,
-    delivered_at REAL, erased TEXT CHECK (
+    delivered_at REAL, reveal INTEGER NOT NULL DEFAULT 0 CHECK (reveal IN (0, 1)), seats INTEGER CHECK (seats > 0), erased TEXT CHECK (
     erased IS NULL OR (
         erased IN ('wish', 'age')
         AND ended_at IS NOT NULL
@@ -31,6 +84,8 @@ CREATE TABLE jobs (
         AND request GLOB 'erased:*'
         AND sketch IS NULL
         AND parents = '[]'
+        AND reveal = 0
+        AND seats IS NULL
         AND json_extract(recipes, '$[0].prompt') = '(deleted)'
         AND json_extract(recipes, '$[0].negative') = ''
         AND json_extract(recipes, '$[0].source') IS NULL
@@ -49,6 +104,16 @@ CREATE TABLE jobs (
     CHECK (delivered_at IS NULL OR token IS NULL),
     CHECK (status IN ('accepted', 'cancelled', 'failed', 'refused') OR sketch IS NULL)
 ) STRICT;
+CREATE TABLE moderators (
+    guild INTEGER PRIMARY KEY,
+    channel INTEGER NOT NULL -- that reports are written to
+) STRICT;
+CREATE TABLE nsfw_levels (
+    guild INTEGER NOT NULL,
+    channel INTEGER NOT NULL CHECK (channel >= 0), -- 0 for all channels that are not named
+    level TEXT NOT NULL CHECK (level IN ('block', 'spoiler', 'allow')),
+    PRIMARY KEY (guild, channel)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE "pictures" (
     id TEXT PRIMARY KEY,
     job TEXT NOT NULL REFERENCES jobs (id),
@@ -73,7 +138,11 @@ CREATE TABLE "pictures" (
     path TEXT, -- relative to the data folder
     blocked INTEGER NOT NULL CHECK (blocked IN (0, 1)),
     failed TEXT, -- why there is no picture, though its siblings came out
-    fingerprint TEXT NOT NULL, -- the software and hardware that painted it
+    fingerprint TEXT NOT NULL, removed_at REAL, restricted INTEGER NOT NULL DEFAULT 0 CHECK (
+        restricted = 0 OR (restricted = 1 AND blocked = 0 AND path IS NOT NULL)
+    ), verdicts TEXT NOT NULL DEFAULT '[]' CHECK (
+        json_valid(verdicts) AND (restricted = 0 OR json_array_length(verdicts) > 0)
+    ), -- the software and hardware that painted it
     UNIQUE (job, nth),
     CHECK ((source IS NULL) = (strength IS NULL)),
     CHECK ((sha256 IS NULL) = (failed IS NOT NULL)),
@@ -89,6 +158,35 @@ CREATE TABLE removals (
     name TEXT NOT NULL CHECK (name NOT GLOB '*[^0-9a-z]*'), -- a job's id, or a sketch's sha256
     PRIMARY KEY (kind, name)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE reports (
+    id INTEGER PRIMARY KEY,
+    job TEXT NOT NULL REFERENCES cases (job),
+    channel INTEGER NOT NULL,
+    message INTEGER NOT NULL,
+    nth INTEGER CHECK (nth BETWEEN 1 AND 4), -- NULL for the whole job
+    reporter INTEGER NOT NULL,
+    reason TEXT NOT NULL CHECK (length(reason) <= 400), -- '' for a reaction
+    at REAL NOT NULL,
+    UNIQUE (message, reporter)
+) STRICT;
+CREATE TABLE role_limits (
+    guild INTEGER NOT NULL,
+    role INTEGER NOT NULL,
+    waiting INTEGER CHECK (waiting > 0),
+    running INTEGER CHECK (running > 0),
+    daily INTEGER CHECK (daily >= 0), -- seconds of the engine in 24 hours
+    PRIMARY KEY (guild, role),
+    CHECK (waiting IS NOT NULL OR running IS NOT NULL OR daily IS NOT NULL)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE wishes (
+    job TEXT PRIMARY KEY REFERENCES jobs (id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX audit_by_time ON audit (at);
+CREATE INDEX audit_of_guild ON audit (guild, id);
+CREATE INDEX cases_unseen ON cases (guild) WHERE state = 'open' AND card IS NULL;
+CREATE INDEX charges_by_time ON charges (at);
+CREATE INDEX charges_of_model ON charges (revision, at, pixels, work, seconds) WHERE work IS NOT NULL;
+CREATE INDEX charges_of_person ON charges (person, at, seconds);
 CREATE INDEX jobs_aging ON jobs (ended_at) WHERE erased IS NULL AND delivered_at IS NOT NULL;
 CREATE INDEX jobs_ended ON jobs (ended_at, status) WHERE ended_at IS NOT NULL;
 CREATE INDEX jobs_newly_erased ON jobs (created_at)
@@ -99,3 +197,6 @@ CREATE INDEX jobs_served ON jobs (person, started_at);
 CREATE INDEX jobs_undelivered ON jobs (ended_at) WHERE ended_at IS NOT NULL AND delivered_at IS NULL;
 CREATE INDEX jobs_unfinished ON jobs (status, person) WHERE ended_at IS NULL;
 CREATE INDEX posts_of_job ON posts (job);
+CREATE INDEX reports_by_time ON reports (at);
+CREATE INDEX reports_of_job ON reports (job);
+CREATE INDEX reports_of_person ON reports (reporter, at);

@@ -29,6 +29,7 @@ from engine.contract import (
     Sampler,
     Shapes,
     Stepped,
+    Verdict,
 )
 from engine.wire import Connection, command_side
 
@@ -75,11 +76,19 @@ class FakeEngine:
         self.gate.set()
         self.blocked: set[int] = set()
         """The pictures (from 1) that the safety check flags."""
+        self.unchecked: set[int] = set()
+        """The pictures (from 1) that it fails to check."""
+        self.indiscreet = False
+        """Does it send what is flagged to who did not ask for it?"""
+        self.bad_sketch = False
+        """Does the safety check flag what pictures are painted over?"""
         self.unpaintable: set[int] = set()
         """The pictures (from 1) whose numbers overflow."""
         self.failure: str | None = None
         self.deaf = False
         """Does it ignore what it is told to stop?"""
+        self.worked = 0.1
+        """The seconds that a job takes, as it says; a job that is stopped says half of it."""
         self.stillborn: str | None = None
         """The last words of an engine that never gets ready."""
         self.pulse = Pulse(
@@ -146,7 +155,10 @@ class FakeEngine:
                 self.cancels.append(command)
                 task = self._jobs.get((command.job, command.attempt))
                 if task and not self.deaf and task.cancel():
-                    await connection.send(Cancelled(job=command.job, attempt=command.attempt))
+                    half = self.worked / 2
+                    await connection.send(
+                        Cancelled(job=command.job, attempt=command.attempt, worked=half)
+                    )
 
     async def _paint(self, connection: Connection[Command], paint: Paint) -> None:
         steps = paint.recipes[0].steps
@@ -162,30 +174,38 @@ class FakeEngine:
     def _ending(self, paint: Paint) -> Ending:
         if self.failure:
             return Failed(job=paint.job, attempt=paint.attempt, reason=self.failure)
+        if self.bad_sketch and paint.source:
+            sentence = "The sketch was withheld by the safety check."
+            return Failed(
+                job=paint.job, attempt=paint.attempt, reason=sentence, sketch_flagged=True
+            )
         pictures = tuple(
-            self._painting(nth, self.model.classed_by_load([recipe], [recipe] * 7)[0])
+            self._painting(paint, nth, self.model.classed_by_load([recipe], [recipe] * 7)[0])
             if paint.adaptive
-            else self._painting(nth, recipe)
+            else self._painting(paint, nth, recipe)
             for nth, recipe in enumerate(paint.recipes, start=1)
         )
-        return Painted(job=paint.job, attempt=paint.attempt, pictures=pictures, seconds=0.1)
+        return Painted(
+            job=paint.job, attempt=paint.attempt, pictures=pictures, seconds=0.1, worked=self.worked
+        )
 
-    def _painting(self, nth: int, recipe: Recipe) -> Painting:
+    def _painting(self, paint: Paint, nth: int, recipe: Recipe) -> Painting:
         if nth in self.unpaintable:
             return Painting(
                 png=b"",
                 sha256="",
-                blocked=False,
                 failed="The numbers overflowed: try another seed.",
                 row_class=recipe.row_class,
                 fingerprint=self.model.fingerprint,
             )
         data = flat(recipe)
-        blocked = nth in self.blocked
+        unchecked, flagged = nth in self.unchecked, nth in self.blocked | self.unchecked
+        score = None if unchecked else 0.9 if flagged else 0.1
+        withheld = flagged and (unchecked or not (paint.reveal or self.indiscreet))
         return Painting(
-            png=b"" if blocked else data,
+            png=b"" if withheld else data,
             sha256=hashlib.sha256(data).hexdigest(),
-            blocked=blocked,
+            verdicts=(Verdict(checker="model", score=score, flagged=flagged),),
             row_class=recipe.row_class,
             fingerprint=self.model.fingerprint,
         )

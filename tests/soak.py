@@ -49,6 +49,8 @@ MOODS: Final = (
 )
 GROWTH: Final = 0.05
 """Of memory in the second half, at most."""
+LOOKS: Final = 60
+"""At memory, at least: a process that is young still grows."""
 ACK_SECONDS: Final = 1.0
 """Within which 99 of 100 people are answered."""
 PATIENCE: Final = 120.0
@@ -266,7 +268,7 @@ class Soak:
 
     def _judge_memory(self) -> None:
         for who, entries in self.day.memory.items():
-            if len(entries) < 20:
+            if len(entries) < LOOKS:
                 continue
             fifth = len(entries) // 5
             before = statistics.median(size for _, size in entries[:fifth])

@@ -20,6 +20,7 @@ class Picture:
     rows: int
     order: int
     served: int = 0
+    owner: str = ""
 
 
 LANES = st.builds(
@@ -155,3 +156,55 @@ def test_who_is_in_hand_keeps_the_turn() -> None:
             now, *_ = hands.pop(0)
     small, large = seconds[SMALL], seconds[LARGE._replace(capacity=2)]
     assert small > 0.8 * (small + large) / 9
+
+
+def owned(*owners: str) -> list[Picture]:
+    """Pictures of one lane that belong to these."""
+    return [Picture(SMALL, 2, order, owner=owner) for order, owner in enumerate(owners)]
+
+
+def test_who_had_least_goes_first() -> None:
+    """A newcomer's four pictures fill the batch, though the other's twelve came before."""
+    pictures = owned(*["much"] * 12, *["new"] * 4)
+    had = {"much": 60.0, "new": 0.0}
+    assert next_turn(pictures, (), cost, had).batch == (12, 13, 14, 15)
+    assert next_turn(pictures, (), cost).batch == (0, 1, 2, 3)
+
+
+def test_room_in_a_batch_is_for_whoever_fits() -> None:
+    """One picture of a newcomer leaves three places to others."""
+    pictures = owned("much", "much", "some", "new", "much")
+    had = {"much": 60.0, "some": 3.0, "new": 0.0}
+    assert next_turn(pictures, (), cost, had).batch == (3, 2, 0, 1)
+
+
+def test_the_sizes_of_one_owner_share_their_time_whoever_comes_between() -> None:
+    """The round is kept while others have their turns."""
+    mine = [Picture(SMALL, 2, 0, owner="me"), Picture(LARGE, 2, 1, owner="me")]
+    others = Picture(Lane("tiny", 64, 96, 8), 2, 2, owner="you")
+    before: Round = ()
+    served: Counter[Lane] = Counter()
+    for tick in range(2 * 17 * 10):
+        had = {"me": float(tick % 2), "you": float(1 - tick % 2)}
+        turn = next_turn([*mine, others], before, cost, had)
+        before = turn.after
+        served[turn.lane] += 1
+    assert served[SMALL] == 16 * served[LARGE]
+
+
+@given(CROWDS, st.lists(st.sampled_from("abc"), min_size=20, max_size=20))
+def test_nobody_starves_whoever_comes(kinds: Sequence[tuple[Lane, int]], owners: list[str]) -> None:
+    """When each fourth batch is for who waited longest, all are served, even if one owner has
+    always had least."""
+    pictures = [
+        replace(each, owner=owner) for each, owner in zip(crowd(kinds), owners, strict=False)
+    ]
+    dearest = max(cost(picture.lane) for picture in pictures)
+    cheapest = min(cost(picture.lane) for picture in pictures)
+    before: Round = ()
+    for tick in range(1, 4 * int(len(pictures) ** 2 * (dearest / cheapest + 2)) + 1):
+        turn = next_turn(pictures, before, cost, {"b": 1.0, "c": 1.0} if tick % 4 else {})
+        before = turn.after
+        for place in turn.batch:
+            pictures[place] = replace(pictures[place], served=tick)
+    assert all(picture.served for picture in pictures)

@@ -29,6 +29,7 @@ def test_all_ways_paint_the_same_jobs(tmp_path: Path, capsys: pytest.CaptureFixt
         "2",
         "--jobs",
         "5",
+        "--check-all",
     ]
     assert main(["bench", "--model", str(folder), *asked, "--json", str(out)]) == 0
     results = json.loads(out.read_text())["results"]
@@ -42,6 +43,7 @@ def test_all_ways_paint_the_same_jobs(tmp_path: Path, capsys: pytest.CaptureFixt
         assert result["pictures_a_second"] > 0
         assert 0 < result["p50"] <= result["p95"]
         assert result["same_bits"] == (1.0 if result["who"] in ours else None)
+        assert result["compared"] == (5 * 2 if result["who"] in ours else None)
     assert "engine, adaptive" in capsys.readouterr().out
 
 

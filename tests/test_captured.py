@@ -1,9 +1,11 @@
 """Recorded forward passes: the same bits as the model's own, in any thread, for any shape."""
 
+import gc
 import threading
 from collections.abc import Iterator
 from typing import Any
 
+import psutil
 import pytest
 import torch
 
@@ -95,3 +97,49 @@ def test_memory_that_is_short_is_said() -> None:
 
     with pytest.raises(torch.OutOfMemoryError):
         Captured(forward, HARDWARE)(*batch(2))
+
+
+def test_what_is_forgotten_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many sizes people ask for in the life of an engine."""
+    monkeypatch.setattr(captured, "KEPT", 2)
+    model: Any = painter().model
+    replay = Captured(model.forward, HARDWARE)
+
+    def weight(rounds: int) -> float:
+        """MiB after all sizes were recorded so often."""
+        for side in [*range(8, 16)] * rounds:
+            for _ in range(3):
+                replay(*batch(2, side))
+        gc.collect()
+        taken: int = psutil.Process().memory_info().rss
+        return taken / 2**20
+
+    before = weight(2)
+    assert weight(5) - before < 10, "MiB for 40 recordings"
+
+
+def test_a_recording_holds_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is recorded already is replayed while another shape is being recorded."""
+    model: Any = painter().model
+    replay = Captured(model.forward, HARDWARE)
+    replay(*batch(2))
+    recording, go_on = threading.Event(), threading.Event()
+    trace = captured._Trace
+
+    def slow(*args: Any) -> Any:  # noqa: ANN401 - as it is
+        recording.set()
+        assert go_on.wait(20)
+        return trace(*args)
+
+    monkeypatch.setattr(captured, "_Trace", slow)
+
+    def ask() -> None:
+        with torch.inference_mode():
+            replay(*batch(4))
+
+    other = threading.Thread(target=ask)
+    other.start()
+    assert recording.wait(20)
+    assert torch.equal(replay(*batch(2)), model.forward(*batch(2)))
+    go_on.set()
+    other.join()

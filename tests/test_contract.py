@@ -13,8 +13,10 @@ from engine.contract import (
     SIZE_SMALLEST,
     SIZE_STEP,
     Paint,
+    Painting,
     Recipe,
     Sampler,
+    Verdict,
     size_for,
     size_for_sketch,
 )
@@ -164,3 +166,59 @@ def test_a_sketch_is_painted_at_its_size_or_its_shape(
 def test_a_long_prompt_may_have_just_so_many_characters() -> None:
     """The limit itself is allowed."""
     assert Recipe(**GOOD | {"prompt": "x" * PROMPT_LIMIT})
+
+
+PASSED = Verdict(checker="model", score=0.1, flagged=False)
+FLAGGED = Verdict(checker="model", score=0.9, flagged=True)
+UNCHECKED = Verdict(checker="model", score=None, flagged=True)
+PICTURE: dict[str, Any] = {"row_class": 2, "fingerprint": "here", "sha256": "0" * 64}
+
+
+@pytest.mark.parametrize("score", [-0.1, 1.1, float("nan"), float("inf")])
+def test_a_score_is_a_share(score: float) -> None:
+    """Anything else is no verdict."""
+    with pytest.raises(ValueError, match="gave the score"):
+        Verdict(checker="model", score=score, flagged=True)
+
+
+def test_what_was_not_checked_has_not_passed() -> None:
+    """There is no such verdict."""
+    with pytest.raises(ValueError, match="that it did not check"):
+        Verdict(checker="model", score=None, flagged=False)
+
+
+@pytest.mark.parametrize(
+    ("picture", "complaint"),
+    [
+        ({"png": b"x"}, "without a verdict"),
+        ({"png": b""}, "without a verdict"),
+        ({"png": b"x", "verdicts": (PASSED, UNCHECKED)}, "could not be checked"),
+        ({"png": b"", "verdicts": (PASSED,)}, "without bytes"),
+        ({"png": b"", "verdicts": (FLAGGED,), "failed": "why"}, "that failed"),
+        ({"png": b"x", "failed": "why"}, "that failed"),
+    ],
+)
+def test_no_picture_comes_without_a_verdict(picture: dict[str, Any], complaint: str) -> None:
+    """Neither is one made, nor read from a frame of another program."""
+    with pytest.raises(ValueError, match=complaint):
+        Painting(**(PICTURE | picture))
+    frame = msgspec.msgpack.encode(PICTURE | picture)
+    with pytest.raises(msgspec.ValidationError, match=complaint):
+        msgspec.msgpack.decode(frame, type=Painting)
+
+
+@pytest.mark.parametrize(
+    ("png", "verdicts", "flagged", "blocked"),
+    [
+        (b"x", (PASSED,), False, False),
+        (b"x", (PASSED, FLAGGED), True, False),
+        (b"", (FLAGGED, PASSED), True, True),
+        (b"", (UNCHECKED,), True, True),
+    ],
+)
+def test_a_picture_knows_what_the_checkers_said(
+    png: bytes, verdicts: tuple[Verdict, ...], flagged: bool, blocked: bool
+) -> None:
+    """One that flags it is enough; without its bytes it was withheld."""
+    painting = Painting(**(PICTURE | {"png": png, "verdicts": verdicts}))
+    assert (painting.flagged, painting.blocked) == (flagged, blocked)

@@ -170,3 +170,19 @@ async def test_an_engine_that_stands_still_is_replaced(bot: Doomed, ada: Person)
     [job] = record(bot.data, "SELECT attempt, crashes FROM jobs ORDER BY rowid DESC LIMIT 1")
     assert (job["attempt"], job["crashes"]) == (2, 1)
     is_sound(bot)
+
+
+async def test_a_second_signal_ends_the_bot_at_once(bot: Doomed, ada: Person) -> None:
+    """The first one lets it finish; whoever cannot wait asks again, and loses nothing by it."""
+    asked = await ada.slash("imagine", prompt="a long story", steps=150)
+    await eventually(lambda: record(bot.data, "SELECT 1 FROM jobs WHERE status = 'running'"))
+    bot.process().terminate()
+    await asyncio.sleep(0.3)
+    bot.process().terminate()
+    began = asyncio.get_running_loop().time()
+    assert await bot.ended() == -signal.SIGTERM
+    assert asyncio.get_running_loop().time() - began < 3
+    await bot.start()
+    assert (await result(bot, asked)).buttons == ALL_BUTTONS
+    await ended(bot)
+    is_sound(bot)

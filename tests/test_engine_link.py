@@ -61,7 +61,7 @@ async def test_a_job_can_be_cancelled(link: EngineLink, engine: FakeEngine) -> N
     painting = asyncio.create_task(link.paint(order(), ignore))
     await eventually(lambda: engine.paints)
     await link.cancel("j1", 1)
-    assert await painting == Cancelled(job="j1", attempt=1)
+    assert await painting == Cancelled(job="j1", attempt=1, worked=0.05)
 
 
 async def test_cancelling_what_is_not_there_is_no_error(

@@ -24,7 +24,7 @@ from engine.orders import Order
 from engine.paint import paint
 from engine.server import bind
 from engine.wire import Connection, event_side
-from tests import tiny_model
+from tests import tiny_classifier, tiny_model
 from tests.engine_parts import job, loaded, paintings, sketch
 
 ENGINE = [sys.executable, "-m", "engine"]
@@ -107,6 +107,57 @@ def test_a_blocked_picture_is_not_written(
     assert capsys.readouterr().err.count("withheld by the safety check") == 2
 
 
+@pytest.mark.parametrize("told", ["option", "environment"])
+def test_other_checkers_may_be_chosen(
+    flagging: str, tmp_path: Path, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Instead of the model's own, which would have withheld the picture."""
+    checker = str(tiny_classifier.save(tmp_path / "checker"))
+    options = ["--steps", "1", "--count", "1", "--model", flagging, "--out", str(tmp_path)]
+    if told == "option":
+        options += ["--checkers", checker]
+    else:
+        monkeypatch.setenv("IMAGINE_CHECKERS", checker)
+    assert main(["paint", "a boat", *options]) == 0
+    assert (tmp_path / "0.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("checkers", "exit", "said"),
+    [
+        (",", Exit.USAGE, "names no checker"),
+        ("model,./nowhere", Exit.MODEL_MISSING, "There is no checker ./nowhere"),
+        ("{pets}", Exit.MODEL_UNCHECKED, "has the labels cat, dog"),
+    ],
+)
+def test_a_checker_that_cannot_be_had_ends_the_engine(
+    tiny: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    checkers: str,
+    exit: Exit,
+    said: str,
+) -> None:
+    """Before it paints anything."""
+    pets = tiny_classifier.save(tmp_path / "pets", ("cat", "dog"))
+    checkers = checkers.format(pets=pets)
+    options = ["--model", tiny, "--checkers", checkers, "--out", str(tmp_path / "out")]
+    assert main(["paint", "a boat", *options]) == exit
+    assert said in capsys.readouterr().err
+
+
+def test_a_flagged_sketch_is_not_painted_over(
+    flagging: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As for people on Discord."""
+    sketch().save(tmp_path / "sketch.png")
+    options = ["--sketch", str(tmp_path / "sketch.png"), "--model", flagging]
+    out = tmp_path / "out"
+    assert main(["paint", "a boat", *options, "--out", str(out)]) == Exit.FAILED
+    assert "The sketch was withheld by the safety check." in capsys.readouterr().err
+    assert list(out.iterdir()) == []
+
+
 def test_a_picture_that_fails_takes_no_other_with_it(
     tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -120,7 +171,7 @@ def test_a_picture_that_fails_takes_no_other_with_it(
         return decode(latents)
 
     by.model.decode = spoil  # type: ignore[method-assign]
-    with pytest.raises(EngineError, match="could not be painted: 1; the others are there"):
+    with pytest.raises(EngineError, match="could not be painted: 1"):
         paint([Order(id="one", prompt="a boat", steps=1, count=3)], tmp_path, by, apart=False)
     there = {file.name for file in tmp_path.iterdir()}
     assert there == {"0.png", "2.png", "grid.png", "recipes.jsonl"}

@@ -185,8 +185,8 @@ async def test_a_person_cannot_flood_the_bot(house: House, engine: FakeEngine) -
 async def test_those_who_wait_see_their_place(house: House, engine: FakeEngine) -> None:
     """And two people take turns."""
     engine.gate.clear()
-    crowd = [house.discord.person(name) for name in ("Cy", "Dee")]
-    first = [await crowd[nth % 2].slash("imagine", prompt="first") for nth in range(LIMITS.at_once)]
+    crowd = [house.discord.person(f"Person {nth}") for nth in range(LIMITS.at_once)]
+    first = [await person.slash("imagine", prompt="first") for person in crowd]
     await house.discord.until(lambda: len(engine.paints) == LIMITS.at_once, why="all are at work")
     ben = house.discord.person("Ben")
     mine = [await house.ada.slash("imagine", prompt=f"ada {n}") for n in range(3)]

@@ -19,8 +19,29 @@ PURE = {
     "jobs",
     "dossier",
     "remains",
+    "places",
+    "showing",
+    "rules",
+    "lexicon",
+    "folding",
+    "minors",
+    "cards",
+    "cases",
+    "seats",
+    "costs",
+    "quota",
+    "durations",
 }
-SHOWS_DISCORD = {"client", "run", "mailbox", "captions", "components", "features", "remains"}
+SHOWS_DISCORD = {
+    "client",
+    "run",
+    "mailbox",
+    "captions",
+    "components",
+    "features",
+    "remains",
+    "whereabouts",
+}
 LOG = ("engine.logs", "engine.lines", "engine.discretion")
 HEAVY = {"torch", "diffusers", "transformers"}
 

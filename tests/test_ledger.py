@@ -4,13 +4,18 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bot import migrate
 from bot.jobs import Address, Kind, Sketch, Status
 from bot.ledger import Ledger
+from bot.policy import Load
+from engine.contract import Verdict
 from tests.samples import job, picture, recipe
+
+FLAGGED = (Verdict(checker="model", score=0.9, flagged=True),)
 
 
 @pytest.fixture
@@ -43,6 +48,7 @@ async def test_a_job_comes_back_as_it_went_in(ledger: Ledger) -> None:
         parents=("p-1", "p-2"),
         sketch=Sketch(url="https://a/b", strength=0.5, keep_size=True),
         recipes=(recipe(prompt="'; DROP TABLE jobs; --", adapters=("x",)),),
+        seats=7,
     )
     assert await ledger.add(full)
     assert await ledger.job(full.id) == full
@@ -122,10 +128,45 @@ async def test_a_picture_comes_back_as_it_went_in(ledger: Ledger) -> None:
     )
     pictures = [picture(recipe=rare), picture(nth=2, path=None, blocked=True)]
     pictures.append(picture(nth=3, path=None, sha256=None, failed="Too bright."))
+    verdicts = (
+        Verdict(checker="model", score=0.25, flagged=False),
+        Verdict(checker="a/b", score=0.75, flagged=True),
+    )
+    pictures.append(picture(nth=4, restricted=True, verdicts=verdicts))
     await ledger.finish("j1", 1, pictures, 3.0)
     assert await ledger.pictures("j1") == pictures
     assert await ledger.picture("j1-2") == pictures[1]
-    assert await ledger.picture("j1-4") is None
+    assert await ledger.picture("j1-5") is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"restricted": True},
+        {"restricted": True, "verdicts": FLAGGED, "path": None},
+        {"restricted": True, "verdicts": FLAGGED, "blocked": True},
+        {"restricted": True, "verdicts": FLAGGED, "blocked": True, "path": None},
+        {"restricted": True, "verdicts": FLAGGED, "path": None, "sha256": None, "failed": "Why."},
+        {"blocked": True, "verdicts": FLAGGED},
+        {"path": None, "verdicts": FLAGGED},
+    ],
+)
+async def test_a_picture_is_blocked_or_restricted_or_neither(
+    ledger: Ledger, changes: dict[str, Any]
+) -> None:
+    """What is blocked has no file, what is restricted has one and a verdict; the record takes
+    nothing in between."""
+    await running(ledger)
+    with pytest.raises(sqlite3.IntegrityError):
+        await ledger.finish("j1", 1, [picture(**changes)], 3.0)
+
+
+async def test_what_may_be_revealed_is_remembered(ledger: Ledger) -> None:
+    """It was decided when the job was accepted."""
+    await ledger.add(job("j1", reveal=True))
+    await ledger.add(job("j2"))
+    found = [await ledger.job(name) for name in ("j1", "j2")]
+    assert [one.reveal for one in found if one] == [True, False]
 
 
 async def test_a_job_ends_once(ledger: Ledger) -> None:
@@ -175,11 +216,12 @@ async def test_a_message_leads_to_its_job(ledger: Ledger) -> None:
 async def test_load_and_last_service_are_counted_by_person(ledger: Ledger) -> None:
     """Ended jobs are no load; who does not wait does not matter."""
     await running(ledger, "a")
-    await ledger.add(job("b", person=2))
-    await ledger.add(job("c", person=1))
+    await ledger.add(job("b", person=2, address=Address(channel=1, guild=8)))
+    await ledger.add(job("c", person=1, address=Address(channel=1, guild=9)))
     await ledger.queue("c", job().recipes)
-    load = await ledger.load(1)
-    assert (load.person, load.all) == (2, 3)
+    assert await ledger.load(1, 8) == Load(2, 1, 3)
+    assert await ledger.load(3) == Load(0, 0, 3)
+    assert {job.id for job in await ledger.unfinished(1)} == {"a", "c"}
     assert await ledger.served() == {1: 1.0}
     await ledger.end("a", Status.CANCELLED, 2.0)
     assert (await ledger.load(1)).person == 1

@@ -1,6 +1,7 @@
 """The loop that paints: same bits in any company, true reasons for what fails, quick to stop."""
 
 import io
+import logging
 import random
 import re
 import time
@@ -12,11 +13,23 @@ import pytest
 import torch
 from PIL import Image, ImageChops
 
-from engine.contract import Cancelled, Event, Failed, Paint, Painted, Recipe, Sampler, Stepped
+from engine.contract import (
+    Cancelled,
+    Event,
+    Failed,
+    Paint,
+    Painted,
+    Recipe,
+    Sampler,
+    Stepped,
+    Verdict,
+)
 from engine.exits import Unpaintable
+from engine.hands import Hands
 from engine.images import BLANK, png, sha256
+from engine.logs import Lines
 from engine.models import Words
-from engine.painter import Painter
+from engine.painter import SENIOR_EVERY, Painter
 from engine.sketches import BYTES_LIMIT
 from engine.tickets import Ticket
 from tests import tiny_model
@@ -153,11 +166,21 @@ def previews_of(by: Painter) -> list[bytes]:
 
 def test_a_flagged_preview_is_blank() -> None:
     """What may not be shown in the end may not be shown on the way."""
-    for data in previews_of(painter(tiny_model.ALWAYS)):
-        with Image.open(io.BytesIO(data)) as preview:
-            flat = Image.new("RGB", preview.size, BLANK)
-            apart = ImageChops.difference(preview.convert("RGB"), flat).convert("L")
-            assert max(apart.tobytes()) <= 3
+    assert all(map(is_blank, previews_of(painter(tiny_model.ALWAYS))))
+    assert not any(map(is_blank, previews_of(painter(tiny_model.NEVER))))
+
+
+def test_a_preview_that_cannot_be_checked_is_blank() -> None:
+    """Like a finished picture."""
+    assert all(map(is_blank, previews_of(painter(tiny_model.NEVER, tiny_model.blind))))
+
+
+def is_blank(preview: bytes) -> bool:
+    """Has this JPEG the colour of what is withheld?"""
+    with Image.open(io.BytesIO(preview)) as picture:
+        flat = Image.new("RGB", picture.size, BLANK)
+        apart = ImageChops.difference(picture.convert("RGB"), flat).convert("L")
+        return max(apart.tobytes()) <= 3
 
 
 def test_a_flagged_picture_has_a_digest_but_no_bytes() -> None:
@@ -168,6 +191,71 @@ def test_a_flagged_picture_has_a_digest_but_no_bytes() -> None:
     assert blocked.blocked and not blocked.png
     assert not shown.blocked
     assert blocked.sha256 == shown.sha256 == sha256(shown.png)
+    [said] = blocked.verdicts
+    assert said.checker == "model" and said.score is not None and said.score > 0.5
+
+
+def test_a_flagged_picture_comes_with_its_bytes_to_who_asks_for_them() -> None:
+    """They are the same, and so is the verdict; previews stay blank."""
+    flagging = painter(tiny_model.ALWAYS)
+    seen: list[Event] = []
+    ended = ending(job(recipe(flagging, steps=60), reveal=True), flagging, seen.append)
+    assert isinstance(ended, Painted)
+    [revealed] = ended.pictures
+    assert revealed.flagged and not revealed.blocked
+    assert revealed.sha256 == sha256(revealed.png)
+    previews = [event.preview for event in seen if isinstance(event, Stepped) and event.preview]
+    assert previews and all(map(is_blank, previews))
+
+
+def test_what_could_not_be_checked_never_comes_with_its_bytes() -> None:
+    """Not even to who would take what is flagged."""
+    blind = painter(tiny_model.NEVER, tiny_model.blind)
+    [picture] = paintings(job(recipe(blind), reveal=True), blind)
+    assert picture.blocked
+    assert [verdict.score for verdict in picture.verdicts] == [None]
+
+
+def test_each_picture_has_a_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """With its job, its number and its scores, and without its prompt."""
+    caplog.set_level(logging.INFO)
+    flagging = painter(tiny_model.ALWAYS)
+    paintings(job(recipe(flagging), recipe(flagging, seed=8), job="logged"), flagging)
+    lines = [Lines("engine").format(one) for one in caplog.records if "checked" in one.message]
+    assert [line.partition("picture=")[2].rpartition(":")[0] for line in lines] == [
+        "1 verdict=flagged scores=model",
+        "2 verdict=flagged scores=model",
+    ]
+    assert "red house" not in "".join(lines)
+
+
+def sketched(by: Painter, **changes: object) -> Paint:
+    """A job that paints over a sketch."""
+    source = png(sketch())
+    over = recipe(by, source=sha256(source), strength=0.5)
+    return job(over, source=source, **changes)
+
+
+@pytest.mark.parametrize("reveal", [False, True])
+@pytest.mark.parametrize("threshold", [tiny_model.ALWAYS, tiny_model.NEVER])
+def test_a_flagged_sketch_is_not_painted_over(threshold: float, reveal: bool) -> None:
+    """Whoever asks, and before anything is evaluated."""
+    by, seen = painter(threshold), list[Event]()
+    ended = ending(sketched(by, reveal=reveal), by, seen.append)
+    if threshold == tiny_model.NEVER:
+        assert isinstance(ended, Painted)
+        return
+    reason = "The sketch was withheld by the safety check."
+    assert ended == Failed(job="a", attempt=1, reason=reason, sketch_flagged=True)
+    assert seen == [ended]
+    assert by.tickets == []
+
+
+def test_a_sketch_that_cannot_be_checked_is_not_painted_over() -> None:
+    """It might be anything."""
+    blind = painter(tiny_model.NEVER, tiny_model.blind)
+    ended = ending(sketched(blind), blind)
+    assert isinstance(ended, Failed) and ended.sketch_flagged
 
 
 def test_a_job_stops_between_two_evaluations() -> None:
@@ -499,14 +587,14 @@ def test_models_take_turns() -> None:
 def test_a_preview_that_fails_costs_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
     """The job goes on, and so do the previews of others."""
     by = at_work()
-    flagged, seen = by.model.flagged, list[Event]()
+    verdicts, seen = by.model.verdicts, list[Event]()
 
-    def spoil(picture: Image.Image) -> bool:
+    def spoil(picture: Image.Image) -> tuple[Verdict, ...]:
         if picture.size == (64, 64):
             raise RuntimeError("No preview today.")
-        return flagged(picture)
+        return verdicts(picture)
 
-    by.model.flagged = spoil  # type: ignore[method-assign]
+    by.model.verdicts = spoil  # type: ignore[method-assign]
     try:
         small = ending(job(recipe(steps=150), job="small"), by, seen.append)
         assert isinstance(small, Failed), "the check of the finished picture fails as well"
@@ -515,7 +603,7 @@ def test_a_preview_that_fails_costs_nothing_else(caplog: pytest.LogCaptureFixtur
         large = recipe(steps=50, width=72)
         assert isinstance(ending(job(large), by, seen.append), Painted)
     finally:
-        del by.model.flagged
+        del by.model.verdicts
     assert [event for event in seen if isinstance(event, Stepped) and event.preview]
 
 
@@ -574,3 +662,70 @@ def test_a_source_may_be_larger_than_the_file_that_it_was_cleaned_from() -> None
     assert len(data) > BYTES_LIMIT
     wanted = recipe(source=sha256(data), strength=0.5)
     assert pictures(job(wanted, source=data))[0].size == (64, 64)
+
+
+def test_seconds_are_shared_out_to_the_jobs() -> None:
+    """By rows: the jobs' shares are all of the painter's seconds, and a quiet one has less."""
+    by = at_work()
+    by._hands = Hands(1)
+    long, guided, plain = together(
+        by,
+        job(recipe(steps=9, row_class=8), job="long"),
+        job(*[recipe(steps=4, seed=seed, row_class=8) for seed in range(2)], job="guided"),
+        job(recipe(steps=4, row_class=8, guidance=1.0), job="plain"),
+    )
+    assert isinstance(long, Painted) and isinstance(guided, Painted) and isinstance(plain, Painted)
+    assert long.worked + guided.worked + plain.worked == pytest.approx(by.seconds)
+    assert guided.worked == pytest.approx(4 * plain.worked)
+    assert long.worked > guided.worked / 2
+
+
+def test_a_job_that_is_stopped_says_what_it_used() -> None:
+    """Also the pass that it was in; one that never began used nothing."""
+    seen: list[Event] = []
+    by = at_work()
+    ticket = Ticket(job(recipe(steps=150)), seen.append)
+    by.admit(ticket)
+    while not seen:
+        by.tick()
+    ticket.cancel()
+    by.tick()
+    cancelled = seen[-1]
+    assert isinstance(cancelled, Cancelled)
+    assert cancelled.worked == pytest.approx(by.seconds) and by.seconds > 0.0
+    unbegun = Ticket(job(), seen.append)
+    unbegun.stop()
+    assert seen[-1] == Cancelled(job="a", attempt=1, worked=0.0)
+
+
+def test_a_newcomer_has_most_of_the_engine() -> None:
+    """Beside somebody with twelve pictures; and who had much moves all the same."""
+    by = at_work()
+    by._hands = Hands(1)
+    much = [
+        Ticket(
+            job(
+                *[recipe(steps=60, seed=seed, row_class=8) for seed in range(4)],
+                job=f"much{n}",
+                owner="much",
+                had=100.0,
+            ),
+            lambda _: None,
+        )
+        for n in range(3)
+    ]
+    new = Ticket(
+        job(
+            *[recipe(steps=12, seed=seed, row_class=8) for seed in range(4)], job="new", owner="new"
+        ),
+        lambda _: None,
+    )
+    for ticket in [*much, new]:
+        by.admit(ticket)
+    while new in by.tickets:
+        by.tick()
+    assert by.ticks == 12 + 12 // (SENIOR_EVERY - 1)
+    assert [ticket.step for ticket in much] == [1, 0, 0]
+    for ticket in much:
+        ticket.cancel()
+    by.tick()

@@ -1,24 +1,79 @@
 """What is allowed."""
 
+import re
+
+import msgspec
 import pytest
 
 from bot import policy
 from bot.errors import Refused
+from bot.policy import LIMITS, Forecast, Load, RoleLimit
 from tests.fake_engine import MODEL
 from tests.samples import job, picture, recipe
 
 
 def test_a_person_may_wait_for_so_many_jobs_only() -> None:
-    """The sixth is refused, with the number in the sentence."""
-    policy.check(waiting=4, backlog=4, limits=policy.LIMITS)
-    with pytest.raises(Refused, match="You have 5 jobs waiting"):
-        policy.check(waiting=5, backlog=5, limits=policy.LIMITS)
+    """The sixth is refused, with the numbers in the sentence, and a time if one is known."""
+    assert refusal(Load(4, 4, 4)) is None
+    assert refusal(Load(5, 5, 5)) == (
+        "You have 5 jobs waiting, and 5 may wait. Let one finish first."
+    )
+    assert refusal(Load(5, 5, 5), Forecast(170.0, 900.0)) == (
+        "You have 5 jobs waiting, and 5 may wait. Let one finish first, in about 3 minutes."
+    )
 
 
 def test_the_backlog_of_all_is_bounded() -> None:
     """A newcomer is refused too when there is far too much to do."""
-    with pytest.raises(Refused, match="There are 200 jobs waiting"):
-        policy.check(waiting=0, backlog=200, limits=policy.LIMITS)
+    assert refusal(Load(0, 0, 199)) is None
+    assert refusal(Load(0, 0, 200), Forecast(1.0, 2400.0)) == (
+        "There are 200 jobs waiting, and 200 may wait. "
+        "All jobs together take about 40 minutes; please try again in a while."
+    )
+
+
+def test_one_server_leaves_room_for_others() -> None:
+    """Three quarters of the backlog are the most that it may fill."""
+    assert refusal(Load(0, 149, 150)) is None
+    assert refusal(Load(0, 150, 150)) == (
+        "This server has 150 jobs waiting, and 150 may wait. Please try again in a while."
+    )
+
+
+def refusal(load: Load, forecast: Forecast | None = None) -> str | None:
+    """The sentence, if one more job is too much."""
+    full = policy.is_full(load, LIMITS)
+    try:
+        policy.check(load, LIMITS, forecast)
+    except Refused as error:
+        assert full
+        return str(error)
+    assert not full
+    return None
+
+
+def test_the_most_generous_role_counts() -> None:
+    """Of each limit; where none says anything, what everybody may."""
+    roles = [RoleLimit(role=1, waiting=2), RoleLimit(role=2, waiting=9, daily=60)]
+    limits = policy.for_roles(LIMITS, roles)
+    assert (limits.waiting, limits.running, limits.daily) == (9, LIMITS.running, 60)
+    assert policy.for_roles(LIMITS, []) == LIMITS
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"waiting": 0}, "waiting is 0; it must be 1 to 50"),
+        ({"running": 9}, "running is 9; it must be 1 to 8"),
+        ({"daily": -1}, "daily is -1; it must be 0 to 604800"),
+    ],
+)
+def test_a_role_has_possible_limits(values: dict[str, int], words: str) -> None:
+    """Or none at all."""
+    with pytest.raises(Refused, match=re.escape(words)):
+        RoleLimit(role=1, **values)
+    with pytest.raises(Refused, match=re.escape(words)):
+        msgspec.structs.replace(RoleLimit(role=1), **values)
 
 
 def test_other_weights_cannot_repeat_a_recipe() -> None:

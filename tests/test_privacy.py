@@ -11,7 +11,8 @@ from bot import dossier
 from bot.delivery import EDIT_SECONDS
 from bot.errors import CannotStart
 from bot.exits import Exit
-from bot.playground import Fault, Upload
+from bot.ledger.privacy import HOLD_SECONDS
+from bot.playground import Channel, Fault, Interaction, Message, Upload
 from bot.replay import replay
 from tests.deletion import LEFT, WISH, answer, delete, files, left_nothing, marks, question
 from tests.fake_engine import FakeEngine, flat
@@ -273,7 +274,7 @@ async def test_what_waits_and_runs_is_stopped_first(house: House, engine: FakeEn
         assert message.buttons == [] and message.attachments == []
         assert WISH in message.content and MARKER not in message.content
     await left_nothing(house)
-    assert len(engine.cancels) == 3
+    assert len(engine.cancels) == len(engine.paints)
     assert len([m for m in house.discord.messages() if not m.ephemeral]) == 3
 
 
@@ -379,3 +380,83 @@ async def test_what_is_said_again_by_discord_is_not_asked_for_again(
         house.discord.world.emit(event.name, event.data, event.channel)
     await house.imagine(house.discord.person("Cy"))
     assert len(engine.paints) == 4
+
+
+# Moderators
+
+
+@pytest.fixture
+async def mods(house: House) -> Channel:
+    """The moderators' channel."""
+    channel = house.discord.add_channel("mods")
+    eve = house.discord.person("Eve", admin=True)
+    await answer(await eve.slash("admin moderators", channel=channel))
+    return channel
+
+
+async def told(house: House, asked: Interaction) -> str:
+    """The private answer, when it says something."""
+    await house.discord.until(
+        lambda: asked.ephemerals and asked.ephemerals[-1].content not in ("", "…"),
+        why="a private answer",
+    )
+    return asked.ephemerals[-1].content
+
+
+def cards(house: House, channel: Channel) -> list[Message]:
+    """What the moderators are shown."""
+    return [one for one in house.discord.messages(channel) if "Reported" in one.content]
+
+
+async def test_what_was_reported_is_deleted_after_the_moderators_have_looked(
+    house: House, mods: Channel
+) -> None:
+    """The person is told so; until then it works as before, and all else goes at once."""
+    ben, mo = house.discord.person("Ben"), house.discord.person("Mo", moderator=True)
+    reported, other = await house.imagine(), await house.imagine(count=1)
+    asked = await ben.use("🚩 Report", reported)
+    await asked.acknowledged()
+    assert "Thank you" in await told(house, await ben.submit(asked, {"reason": "ugly"}))
+    private = await question(house, house.ada)
+    assert "1 job of yours was reported" in private.content
+    assert "1 job of yours was reported" in await delete(house)
+    assert WISH in await house.refusal(await ben.click(other, "U1"))
+    assert (await house.result(await ben.click(reported, "U1"))).attachments
+    (card,) = cards(house, mods)
+    assert f"<@{house.ada.id}>" in card.content
+    assert "Dismissed" in await told(house, await mo.click(card, "Dismiss"))
+    await eventually(lambda: not house.record(LEFT))
+    assert WISH in await house.refusal(await ben.click(reported, "U1"))
+    assert WISH in await told(house, await mo.click(card, "Remove"))
+    await left_nothing(house)
+
+
+async def test_a_deleted_picture_cannot_be_reported_but_its_message_removed(
+    house: House, mods: Channel
+) -> None:
+    """Both menus tell the truth; a flag is as silent as ever."""
+    ben, mo = house.discord.person("Ben"), house.discord.person("Mo", moderator=True)
+    grid = await house.imagine()
+    await delete(house)
+    assert WISH in await told(house, await ben.use("🚩 Report", grid))
+    await ben.react(grid, "🚩")
+    assert "Removed: this message." in await told(house, await mo.use("Remove picture", grid))
+    assert grid.deleted
+    assert [m for m in house.discord.messages() if not m.ephemeral] == []
+
+
+async def test_the_card_of_a_deleted_picture_says_so(house: House, mods: Channel) -> None:
+    """Nobody looked at it for so long that it went: moderators can only put it aside."""
+    ben, mo = house.discord.person("Ben"), house.discord.person("Mo", moderator=True)
+    grid = await house.imagine()
+    await ben.react(grid, "🚩")
+    await house.discord.until(lambda: cards(house, mods), why="a card")
+    await eventually(lambda: not house.record("SELECT 1 FROM jobs WHERE delivered_at IS NULL"))
+    await asyncio.to_thread(house.change, "UPDATE reports SET at = at - ?", HOLD_SECONDS)
+    await delete(house)
+    (card,) = cards(house, mods)
+    assert WISH in await told(house, await mo.click(card, "Block person"))
+    assert house.record("SELECT * FROM blocks") == []
+    assert "Dismissed" in await told(house, await mo.click(card, "Dismiss"))
+    await house.discord.until(lambda: WISH in card.content, why="the card is new")
+    assert card.buttons == [] and f"<@{house.ada.id}>" not in card.content

@@ -8,9 +8,20 @@ from pathlib import Path
 import pytest
 
 from bot import migrate
+from bot.cases import Action, Entry, Report, State
+from bot.dossier import AUDIT_DAYS
 from bot.jobs import Address, Erasure, Job, Kind, Sketch, Status
 from bot.ledger import Ledger
-from bot.ledger.privacy import REPLAY_SECONDS, Leaving, Privacy, Removal
+from bot.ledger.charges import Charge, Charges
+from bot.ledger.moderation import Moderation
+from bot.ledger.privacy import (
+    DAY_SECONDS,
+    HOLD_SECONDS,
+    REPLAY_SECONDS,
+    Leaving,
+    Privacy,
+    Removal,
+)
 from tests.house import record
 from tests.samples import job, picture, recipe
 
@@ -108,7 +119,7 @@ async def test_unfinished_jobs_stay(ledger: Ledger, privacy: Privacy) -> None:
     """They must be stopped first."""
     await ledger.add(job())
     assert await privacy.erase_person(1, now=300.0) == 0
-    assert [each.id for each in await privacy.unfinished(1)] == ["j1"]
+    assert [each.id for each in await ledger.unfinished(1)] == ["j1"]
     assert (await found(ledger, "j1")).erased is None
 
 
@@ -171,9 +182,9 @@ async def test_a_request_is_known_for_a_day(ledger: Ledger, privacy: Privacy) ->
     await ledger.end("j1", Status.CANCELLED, 1001.0)
     await privacy.erase_person(1, now=1002.0)
     assert (await found(ledger, "j1")).request.startswith("erased:")
-    await privacy.forget_requests(now=1000.0 + REPLAY_SECONDS - 1)
+    await privacy.expire(now=1000.0 + REPLAY_SECONDS - 1)
     assert await ledger.is_known("reaction:5:1:x")
-    await privacy.forget_requests(now=1000.0 + REPLAY_SECONDS)
+    await privacy.expire(now=1000.0 + REPLAY_SECONDS)
     assert not await ledger.is_known("reaction:5:1:x")
     assert (await found(ledger, "j1")).request == "erased:j1"
 
@@ -187,7 +198,7 @@ async def test_a_reaction_that_is_taken_back_may_come_again(
     await privacy.erase_person(1, now=102.0)
     await ledger.release("reaction:5:1:x")
     assert not await ledger.is_known("reaction:5:1:x")
-    await privacy.forget_requests(now=10 * REPLAY_SECONDS)
+    await privacy.expire(now=10 * REPLAY_SECONDS)
 
 
 async def test_what_is_old_goes_in_small_steps(ledger: Ledger, privacy: Privacy) -> None:
@@ -219,7 +230,7 @@ async def test_all_of_a_person_comes_out_as_it_went_in(ledger: Ledger, privacy: 
     everything = [each async for each in privacy.jobs(1)]
     assert [each.id for each, _ in everything] == [f"j{n}" for n in range(0, 450, 2)] + ["last"]
     assert everything[-1][1] == await ledger.pictures("last")
-    kept = await privacy.kept(1)
+    kept = await privacy.kept(1, now=300.0)
     assert (kept.jobs, kept.pictures, kept.sketches, kept.since) == (226, 1, 0, 100.0)
 
 
@@ -320,3 +331,97 @@ async def test_an_erased_row_reads_as_a_job(ledger: Ledger, privacy: Privacy) ->
     assert await ledger.pictures("j1") == [] and await ledger.picture("j1-1") is None
     assert await ledger.shown_on(hash("j1") % 2**40) is None
     assert (await found(ledger, "j1")).recipes[0].prompt == "(deleted)"
+
+
+# What others need
+
+
+async def reported(ledger: Ledger, name: str, *, at: float) -> Moderation:
+    """Somebody reports the job at this time."""
+    moderation = Moderation(ledger)
+    await moderation.reports.file(
+        Report(
+            job=name,
+            guild=3,
+            channel=4,
+            message=hash(name) % 2**40,
+            nth=None,
+            reporter=9,
+            reason="",
+            at=at,
+        )
+    )
+    return moderation
+
+
+def dismissal(*, at: float = 400.0) -> Entry:
+    """A moderator's."""
+    return Entry(at=at, guild=3, actor=8, action=Action.DISMISSED, job="j1")
+
+
+@pytest.mark.parametrize("ending", [State.DISMISSED, State.REMOVED])
+async def test_what_was_reported_waits_for_the_moderators(
+    ledger: Ledger, privacy: Privacy, ending: State
+) -> None:
+    """Nobody can delete the evidence against them; when they have looked at it, it goes."""
+    await done(ledger, "j1")
+    await done(ledger, "j2")
+    moderation = await reported(ledger, "j1", at=250.0)
+    assert (await privacy.kept(1, now=300.0)).held == 1
+    assert await privacy.erase_person(1, now=300.0) == 1
+    assert await privacy.erase_wished(now=300.0) == 0
+    assert await privacy.erase_older(9e9, limit=9, now=300.0) == 0
+    assert (await found(ledger, "j1")).person == 1
+    await moderation.reports.close("j1", ending, dismissal())
+    assert await privacy.erase_wished(now=401.0) == 1
+    assert (await found(ledger, "j1")).erased is Erasure.WISH
+    assert await privacy.erase_wished(now=402.0) == 0
+
+
+async def test_moderators_who_never_look_hold_nothing_up_for_ever(
+    ledger: Ledger, privacy: Privacy
+) -> None:
+    """It goes, and their case says that it has."""
+    await done(ledger, "j1")
+    moderation = await reported(ledger, "j1", at=250.0)
+    await privacy.erase_person(1, now=300.0)
+    assert await privacy.erase_wished(now=249.0 + HOLD_SECONDS) == 0
+    assert await privacy.erase_wished(now=250.0 + HOLD_SECONDS) == 1
+    case = await moderation.reports.case("j1")
+    assert case is not None and case.state is State.OPEN
+
+
+async def test_moderators_log_is_forgotten_in_the_end(
+    ledger: Ledger, privacy: Privacy, tmp_path: Path
+) -> None:
+    """Reports and cases, too; what is younger stays, and so do blocks."""
+    await done(ledger, "j1")
+    await done(ledger, "j2")
+    moderation = await reported(ledger, "j1", at=0.0)
+    await reported(ledger, "j2", at=50.0)
+    await moderation.reports.close("j1", State.DISMISSED, dismissal(at=10.0))
+    await privacy.expire(now=AUDIT_DAYS * DAY_SECONDS + 20.0)
+    assert [entry.at for entry in await moderation.audit.page(3, 1, 10)] == [50.0]
+    assert await moderation.reports.case("j1") is None
+    assert await moderation.reports.case("j2") is not None
+
+
+async def test_what_was_used_counts_for_a_day(
+    ledger: Ledger, privacy: Privacy, tmp_path: Path
+) -> None:
+    """Nobody gets another day's share by deleting; but of which job it was is forgotten."""
+    charge = Charge(
+        job="j1", attempt=1, person=1, seconds=5.0, at=200.0, revision="0", pixels=64, work=1.0
+    )
+    charges = Charges(ledger)
+    await done(ledger, "j1")
+    await charges.add(charge)
+    await privacy.erase_person(1, now=300.0)
+    late = Charge(
+        job="j1", attempt=2, person=1, seconds=1.0, at=301.0, revision="0", pixels=64, work=None
+    )
+    await charges.add(late)
+    assert [use.seconds for use in await charges.of(1, now=302.0)] == [5.0, 1.0]
+    assert "j1" not in {row["job"] for row in record(tmp_path, "SELECT job FROM charges")}
+    await privacy.expire(now=301.0 + DAY_SECONDS)
+    assert record(tmp_path, "SELECT * FROM charges") == []

@@ -9,6 +9,8 @@ from PIL import Image
 from bot import renditions
 from bot.archive import Archive, Missing
 from bot.mailbox import Upload
+from bot.places import Level
+from bot.showing import showing
 from tests.samples import encoded, picture
 
 
@@ -40,7 +42,7 @@ def test_a_job_is_one_grid(tmp_path: Path) -> None:
     archive = Archive(tmp_path)
     path = archive.save_picture("j1", 1, encoded(Image.new("RGB", (64, 64), "red")))
     pictures = [picture(path=path), picture(nth=2, path=None, blocked=True)]
-    ending, data = renditions.of_job(archive, pictures)
+    ending, data = renditions.of_job(archive, showing(pictures, Level.BLOCK))
     grid = Image.open(BytesIO(data))
     assert (ending, grid.size, grid.getpixel((5, 5))) == ("png", (128, 64), (255, 0, 0))
 
@@ -50,13 +52,13 @@ def test_one_picture_is_the_stored_file(tmp_path: Path) -> None:
     archive = Archive(tmp_path)
     stored = encoded(noise(64))
     one = picture(path=archive.save_picture("j1", 1, stored))
-    assert renditions.of_picture(archive, one) == ("png", stored)
+    assert renditions.of_picture(archive, showing([one], Level.BLOCK)) == ("png", stored)
 
 
 def test_a_lost_file_is_said_to_be_lost(tmp_path: Path) -> None:
     """The row alone is no picture."""
     with pytest.raises(Missing):
-        renditions.of_picture(Archive(tmp_path), picture())
+        renditions.of_picture(Archive(tmp_path), showing([picture()], Level.BLOCK))
 
 
 def test_parcels_stay_below_the_limit() -> None:

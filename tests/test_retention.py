@@ -34,7 +34,7 @@ async def test_what_is_older_than_promised_goes_by_itself(house: House) -> None:
 
 async def age(house: House, seconds: float) -> None:
     """Let all jobs be so much older."""
-    await eventually(lambda: not house.record("SELECT 1 FROM jobs WHERE delivered_at IS NULL"))
+    await eventually(lambda: is_delivered(house))
     await asyncio.to_thread(
         house.change,
         "UPDATE jobs SET created_at = created_at - ?, ended_at = ended_at - ? WHERE erased IS NULL",
@@ -88,11 +88,18 @@ async def test_a_folder_that_cannot_be_removed_is_tried_again(
     await left_nothing(house)
 
 
+def is_delivered(house: House) -> bool:
+    """Has the record nothing more to take in?"""
+    return not house.record("SELECT 1 FROM jobs WHERE delivered_at IS NULL")
+
+
 async def test_a_locked_record_deletes_nothing_and_says_so(house: House) -> None:
     """Neither record nor files; then it works."""
     await house.imagine()
     private = await question(house, house.ada)
     with closing(sqlite3.connect(house.data / DATABASE, isolation_level=None)) as other:
+        await eventually(lambda: is_delivered(house))
+        await asyncio.sleep(0.1)
         other.execute("BEGIN IMMEDIATE")
         pressed = await house.ada.click(private, "Delete all of it")
         await house.discord.until(lambda: pressed.ephemerals, why="an answer")

@@ -27,7 +27,7 @@ from engine.contract import (
 from engine.exits import EngineError, PortTaken
 from engine.images import sha256
 from engine.server import WAITING_LIMIT, Reception, bind
-from engine.wire import Connection, event_side
+from engine.wire import CLOSING_SECONDS, Connection, event_side
 from engine.worker import Worker
 from tests.engine_parts import at_work, job, painter, predicting, recipe
 
@@ -37,8 +37,9 @@ TOKEN = "a secret of two processes"  # noqa: S105 - of this test alone
 class Engine:
     """A reception on a port, and ways to talk to it."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, reception: Reception) -> None:
         self.port = port
+        self.reception = reception
 
     @contextlib.asynccontextmanager
     async def visitor(self) -> AsyncIterator[Connection[Event]]:
@@ -63,7 +64,7 @@ async def engine() -> AsyncIterator[Engine]:
     reception = Reception(worker, Ready(painter().model.card), TOKEN)
     listening = bind(0)
     server = await asyncio.start_server(reception.welcome, sock=listening)
-    yield Engine(listening.getsockname()[1])
+    yield Engine(listening.getsockname()[1], reception)
     server.close()
     await reception.close()
     await asyncio.to_thread(worker.close)
@@ -280,3 +281,21 @@ async def test_the_pulse_goes_on_while_a_picture_is_painted(engine: Engine) -> N
             go_on.set()
             assert (event.painting, event.ticks) == (1, 0)
             assert isinstance((await events_of(events, "a"))[-1], Painted)
+
+
+async def test_who_does_not_read_does_not_hold_up_the_end(engine: Engine) -> None:
+    """Of the engine: connections that take nothing are cut."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", engine.port, limit=1024)
+    deaf = event_side(reader, writer)
+    await deaf.send(Hello(TOKEN))
+    large = [recipe(width=512, height=512, steps=1, guidance=1.0, seed=n) for n in range(4)]
+    for nth in range(8):
+        await deaf.send(job(*large, job=f"j{nth}", previews=False))
+    async with engine.friend() as events:
+        await events.send(job(*large, job="last"))
+        async with asyncio.timeout(60):
+            while not isinstance(await events.receive(), Painted):
+                pass
+    async with asyncio.timeout(CLOSING_SECONDS + 10):
+        await engine.reception.close()
+    writer.close()

@@ -13,8 +13,10 @@ NAMES = (
     "DISCORD_API",
     "IMAGINE_DATA",
     "IMAGINE_MODEL",
+    "IMAGINE_CHECKERS",
     "IMAGINE_PLAYGROUND_PORT",
     "IMAGINE_ADAPTIVE",
+    "IMAGINE_DAILY_SECONDS",
     "IMAGINE_LOG",
     "IMAGINE_LOG_LEVEL",
     "IMAGINE_LOG_PROMPTS",
@@ -41,6 +43,7 @@ def test_everything_has_a_default() -> None:
     assert loaded.imagine_model is None
     assert loaded.imagine_playground_port == 8765
     assert not loaded.imagine_adaptive
+    assert loaded.imagine_daily_seconds is None
     assert (loaded.imagine_log, loaded.imagine_log_level) == ("text", "info")
     assert not loaded.imagine_log_prompts
     assert loaded.imagine_metrics_port is None
@@ -76,6 +79,8 @@ def test_a_last_slash_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("IMAGINE_PLAYGROUND_PORT", "many"),
         ("IMAGINE_PLAYGROUND_PORT", "70000"),
+        ("IMAGINE_DAILY_SECONDS", "0"),
+        ("IMAGINE_DAILY_SECONDS", "inf"),
         ("DISCORD_API", "x"),
         ("IMAGINE_LOG", "xml"),
         ("IMAGINE_LOG_LEVEL", "loud"),
@@ -103,6 +108,13 @@ def test_the_engine_gets_model_and_hub_token(monkeypatch: pytest.MonkeyPatch) ->
     Path(".env").write_text("IMAGINE_MODEL=starter\nHF_TOKEN=hf\n")
     environment = settings.load().for_engine()
     assert (environment["IMAGINE_MODEL"], environment["HF_TOKEN"]) == ("starter", "hf")
+
+
+def test_the_engine_gets_the_checkers() -> None:
+    """None, so that it takes the model's own, unless somebody names others."""
+    assert "IMAGINE_CHECKERS" not in settings.load().for_engine()
+    Path(".env").write_text("IMAGINE_CHECKERS=model,a/b\n")
+    assert settings.load().for_engine()["IMAGINE_CHECKERS"] == "model,a/b"
 
 
 def test_both_processes_write_one_log() -> None:

@@ -1,13 +1,22 @@
 """Frames on a real stream."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 
 from engine.contract import Cancel, Command, Event, Failed, Hello
-from engine.wire import FRAME_LIMIT, Connection, WireError, command_side, event_side
+from engine.wire import (
+    CLOSING_SECONDS,
+    FRAME_LIMIT,
+    Connection,
+    WireError,
+    command_side,
+    event_side,
+)
 
 
 @asynccontextmanager
@@ -69,6 +78,39 @@ async def test_what_is_no_message_is_an_error(body: bytes) -> None:
         writer.write(len(body).to_bytes(4, "big") + body)
         with pytest.raises(WireError, match="Not a message"):
             await commands.receive()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        msgspec.msgpack.encode(Hello("abcd")).replace(b"abcd", b"\xff\xfe\xff\xff"),
+        b"\x82\xa4type\xa5Hello\xa1x" + b"\x91" * 100_000 + b"\x00",
+    ],
+    ids=["no UTF-8", "nested without end"],
+)
+async def test_what_the_decoder_stumbles_over_is_an_error_too(body: bytes) -> None:
+    """Of the same kind, so that the connection ends with a reason."""
+    async with ends() as (_, commands, writer):
+        writer.write(len(body).to_bytes(4, "big") + body)
+        with pytest.raises(WireError, match="Not a message"):
+            await commands.receive()
+
+
+async def test_leaving_does_not_wait_for_who_does_not_read() -> None:
+    """What it was sent last is dropped after a while."""
+    async with asyncio.timeout(CLOSING_SECONDS + 5):
+        async with ends() as (_, commands, _):
+            await fill(commands)
+            began = asyncio.get_running_loop().time()
+            await commands.__aexit__()
+            assert asyncio.get_running_loop().time() - began < CLOSING_SECONDS + 2
+
+
+async def fill(connection: Connection[Command]) -> None:
+    """Send more than the network holds; nobody reads it."""
+    large = Hello("x" * 30_000_000)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(connection.send(large), 0.5)
 
 
 async def test_a_frame_has_a_largest_size() -> None:

@@ -2,14 +2,16 @@
 
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+import pytest
 import torch
 
 from engine.contract import Cancelled, Ending, Event, Painted, Queued, Stepped
-from engine.exits import EngineError
+from engine.exits import DeviceBroken, EngineError
 from engine.painter import Painter
 from engine.worker import Worker
 from tests.engine_parts import at_work, job, predicting, recipe
@@ -150,3 +152,36 @@ def test_a_pulse_waits_for_no_painter() -> None:
         go_on.set()
         listener.next(Painted)
     assert (pulse.painting, pulse.ticks) == (1, 0)
+
+
+def test_a_device_lost_anywhere_is_said_to_be_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also outside the care that is taken of jobs."""
+    told: queue.Queue[EngineError] = queue.Queue()
+    by = at_work()
+
+    def break_down() -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(by, "tick", break_down)
+    worker = Worker(by, told.put)
+    worker.submit(job(), lambda _: None)
+    assert isinstance(told.get(timeout=20), DeviceBroken)
+    worker.close()
+
+
+def test_nobody_waits_long_for_a_pass_that_does_not_end() -> None:
+    """Whoever closes the worker goes on, and the process may end."""
+    by, begun, go_on = at_work(), threading.Event(), threading.Event()
+
+    def linger(_: torch.Tensor) -> None:
+        begun.set()
+        assert go_on.wait(30)
+
+    with predicting(by, linger):
+        worker = Worker(by, lambda _: None)
+        worker.submit(job(recipe(steps=150)), lambda _: None)
+        assert begun.wait(20)
+        before = time.monotonic()
+        worker.close(patience=0.3)
+        assert time.monotonic() - before < 5
+        go_on.set()

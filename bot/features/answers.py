@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import discord
 from discord import app_commands
 
+from bot import whereabouts
 from bot.desk import Desk
 from bot.errors import BotError
 from bot.jobs import Address, Job, Origin
@@ -37,13 +38,20 @@ def origin(interaction: Interaction) -> Origin:
     return Origin(
         request=f"interaction:{interaction.id}",
         person=interaction.user.id,
+        place=whereabouts.of_interaction(interaction),
         address=Address(
             channel=interaction.channel_id or 0,
             guild=interaction.guild_id,
             application=interaction.application_id,
             token=interaction.token,
         ),
+        roles=roles(interaction.user),
     )
+
+
+def roles(person: discord.User | discord.Member | None) -> tuple[int, ...]:
+    """Of a member, with @everyone; none of somebody who is not on a server."""
+    return tuple(role.id for role in person.roles) if isinstance(person, discord.Member) else ()
 
 
 def is_moderator(interaction: Interaction) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import discord
 
-from bot import captions, components, policy, renditions
+from bot import captions, components, policy, renditions, whereabouts
 from bot.errors import Refused
 from bot.features.answers import (
     Interaction,
@@ -21,6 +21,8 @@ from bot.features.answers import (
 )
 from bot.jobs import Job, Picture, Status
 from bot.mailbox import Upload
+from bot.places import Kind, Level
+from bot.showing import Showing, showing
 
 _FORGOTTEN: Final = "I do not know that picture any more."
 
@@ -29,16 +31,25 @@ async def upscale(interaction: Interaction, job: Job, nth: int) -> None:
     """Post the stored picture at full size; nothing is painted."""
     picture = await _picture(interaction, job, nth)
     policy.check_shown(picture)
+    await desk(interaction).gate.admit(interaction.guild_id, interaction.user.id)
     if await acknowledge(interaction) is None:
         return
-    suffix, data = await asyncio.to_thread(
-        renditions.of_picture, desk(interaction).archive, picture
-    )
-    upload = Upload(f"{picture.id}.{suffix}", data, captions.alt_text([picture]))
+    seen = await _seen(interaction, picture)
+    policy.check_shown(seen.pictures[0])
+    suffix, data = await asyncio.to_thread(renditions.of_picture, desk(interaction).archive, seen)
+    alt_text = captions.alt_text([picture])
+    upload = Upload(f"{picture.id}.{suffix}", data, alt_text, seen.spoiler)
     message = await interaction.edit_original_response(
         content=captions.upscaled(picture), attachments=[upload.as_file()]
     )
     await desk(interaction).ledger.post(message.id, job.id, nth)
+
+
+async def _seen(interaction: Interaction, picture: Picture) -> Showing:
+    """The picture as this place may see it: by what the press says, and by what Discord says."""
+    if whereabouts.of_interaction(interaction).kind is not Kind.SERVER:
+        return showing([picture], Level.BLOCK)
+    return await desk(interaction).whereabouts.showing([picture], interaction.channel_id or 0)
 
 
 async def vary(interaction: Interaction, job: Job, nth: int) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from typing import Any, Final
 
 import discord
@@ -31,7 +32,7 @@ async def show_command(interaction: Interaction) -> None:
 async def _show(interaction: Interaction) -> None:
     await interaction.response.defer(ephemeral=True, thinking=True)
     privacy, promise = desk(interaction).privacy, desk(interaction).promise
-    kept = await privacy.kept(interaction.user.id)
+    kept = await privacy.kept(interaction.user.id, now=time.time())
     files = []
     if kept.jobs:
         entries = [dossier.entry(*each) async for each in privacy.jobs(interaction.user.id)]
@@ -48,7 +49,7 @@ async def delete_command(interaction: Interaction) -> None:
 
 async def _ask(interaction: Interaction) -> None:
     await interaction.response.defer(ephemeral=True, thinking=True)
-    kept = await desk(interaction).privacy.kept(interaction.user.id)
+    kept = await desk(interaction).privacy.kept(interaction.user.id, now=time.time())
     if not kept.jobs:
         await interaction.edit_original_response(content=dossier.NOTHING)
         return
@@ -59,7 +60,7 @@ async def _ask(interaction: Interaction) -> None:
 
 async def _delete(interaction: Interaction) -> None:
     await interaction.response.defer()
-    kept = await desk(interaction).privacy.kept(interaction.user.id)
+    kept = await desk(interaction).privacy.kept(interaction.user.id, now=time.time())
     complete = await desk(interaction).retention.forget(interaction.user.id)
     await interaction.edit_original_response(content=dossier.deleted(kept, complete), view=None)
 

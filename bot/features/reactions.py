@@ -1,4 +1,4 @@
-"""Reactions to a result: 🔁 or a number varies, ❌ deletes, ✉️ sends the pictures by DM."""
+"""Reactions to a result: 🔁 or a number varies, ❌ deletes, ✉️ sends a DM, 🚩 reports."""
 
 import asyncio
 import logging
@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 import discord
 
-from bot import captions, policy, remains, renditions
-from bot.errors import BotError, Refused
+from bot import captions, policy, remains, renditions, whereabouts
+from bot.errors import BotError, Forbidden, Refused
+from bot.features import answers, remnants, report
 from bot.jobs import Address, Origin, Picture
 from bot.ledger import Found
 from bot.mailbox import UNREACHABLE, Upload
+from bot.places import Level
+from bot.showing import showing
 
 if TYPE_CHECKING:
     from bot.client import Client
@@ -20,10 +23,13 @@ Reaction = discord.RawReactionActionEvent
 _VARY: Final = "🔁"
 _DELETE: Final = "❌"
 _LETTER: Final = "✉"
+_REPORT: Final = "🚩"
 _NUMBERS: Final = {f"{n}\u20e3": n for n in range(1, 5)}
-_KNOWN: Final = frozenset({_VARY, _DELETE, _LETTER, *_NUMBERS})
+_KNOWN: Final = frozenset({_VARY, _DELETE, _LETTER, _REPORT, *_NUMBERS})
 _PRESENTATION: Final = "\ufe0f"
 """Asks for the colourful form of a sign; some clients send it and some do not."""
+_FORBIDDEN: Final = "That is not allowed here."
+"""All that others may read of it."""
 _READ_SECONDS: Final = 15.0
 """How long a sentence stays that cannot be said privately."""
 _DM_REFUSED: Final = 50007
@@ -43,6 +49,9 @@ async def added(client: "Client", reaction: Reaction) -> None:
             await _answer_for_deleted(client, reaction, name)
         else:
             await _act(client, reaction, name, found)
+    except Forbidden as error:
+        log.info("The reaction %s of %d is refused: %s", name, reaction.user_id, error)
+        await _say_briefly(client, reaction, _FORBIDDEN)
     except BotError as error:
         await _say_briefly(client, reaction, str(error))
     except (discord.HTTPException, *UNREACHABLE) as error:
@@ -58,7 +67,10 @@ async def removed(client: "Client", reaction: Reaction) -> None:
 async def _act(client: "Client", reaction: Reaction, name: str, found: Found) -> None:
     if name == _DELETE:
         await _delete(client, reaction, found)
+    elif name == _REPORT:
+        await report.by_reaction(client, reaction)
     elif name == _LETTER:
+        await client.desk.gate.admit(reaction.guild_id, reaction.user_id)
         await _send_letter(client, reaction, await _pictures(client, found))
     else:
         await _vary(client, reaction, found, _NUMBERS.get(name))
@@ -73,9 +85,11 @@ async def _vary(client: "Client", reaction: Reaction, found: Found, nth: int | N
     origin = Origin(
         request=_request(reaction),
         person=reaction.user_id,
+        place=whereabouts.of_channel(client.get_channel(reaction.channel_id)),
         address=Address(
             channel=reaction.channel_id, guild=reaction.guild_id, reply_to=reaction.message_id
         ),
+        roles=answers.roles(reaction.member),
     )
     job = await client.desk.studio.vary(pictures, origin)
     if job is not None:
@@ -96,26 +110,25 @@ async def _answer_for_deleted(client: "Client", reaction: Reaction, name: str) -
     if client.user is None or reaction.message_author_id != client.user.id:
         return
     message = await _message(client, reaction).fetch()
-    name_of_job = remains.job(message)
-    job = None if name_of_job is None else await client.desk.ledger.job(name_of_job)
-    if job is None or job.erased is None:
+    if name == _REPORT or await remnants.deleted(client, message) is None:
         return
     if name != _DELETE:
-        raise Refused(job.erased.words)
-    if reaction.user_id == remains.owner(message) or await _is_moderator(client, reaction):
+        await remnants.check(client, message)
+    elif reaction.user_id == remains.owner(message) or await _is_moderator(client, reaction):
         await message.delete()
 
 
 async def _send_letter(client: "Client", reaction: Reaction, pictures: list[Picture]) -> None:
     archive = client.desk.archive
+    seen = showing(pictures, Level.BLOCK)  # whatever the channel may see
     uploads = []
-    for picture in pictures:
+    for nth, picture in enumerate(seen.pictures):
         if picture.absence is None:
-            suffix, data = await asyncio.to_thread(renditions.of_picture, archive, picture)
+            suffix, data = await asyncio.to_thread(renditions.of_picture, archive, seen, nth)
             uploads.append(Upload(f"{picture.id}.{suffix}", data, captions.alt_text([picture])))
     try:
         letters = await client.create_dm(discord.Object(reaction.user_id))
-        words: str | None = captions.letter(pictures)
+        words: str | None = captions.letter(seen.pictures)
         for parcel in renditions.parcels(uploads):
             await letters.send(words, files=[upload.as_file() for upload in parcel])
             words = None

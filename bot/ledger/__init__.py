@@ -10,7 +10,10 @@ import msgspec
 
 from bot import rows
 from bot.jobs import Job, Passage, Picture, Status
+from bot.ledger import charges
+from bot.ledger.charges import Charge
 from bot.ledger.record import Record, insertion
+from bot.policy import Load
 from engine.contract import Recipe
 
 Heard = Callable[[Passage], None]
@@ -22,13 +25,6 @@ class Found(msgspec.Struct, frozen=True):
 
     job: Job
     nth: int | None
-
-
-class Load(msgspec.Struct, frozen=True):
-    """How many unfinished jobs there are: of one person, and of everybody."""
-
-    person: int
-    all: int
 
 
 class Ledger(Record):
@@ -101,8 +97,16 @@ class Ledger(Record):
             log.info("job queued again", extra={"job": job, "crashed": crashed})
         return again
 
-    async def finish(self, job: str, attempt: int, pictures: Sequence[Picture], now: float) -> bool:
-        """Pictures and status, together; False if this attempt is no longer the one that counts."""
+    async def finish(
+        self,
+        job: str,
+        attempt: int,
+        pictures: Sequence[Picture],
+        now: float,
+        charge: Charge | None = None,
+    ) -> bool:
+        """Pictures, their price and the status, together; False if this attempt is no longer the
+        one that counts."""
         async with self.transaction() as connection:
             ended = await connection.execute_fetchall(
                 "UPDATE jobs SET status = 'done', ended_at = ? "
@@ -114,6 +118,8 @@ class Ledger(Record):
             for picture in pictures:
                 columns = rows.from_picture(picture)
                 await connection.execute(insertion("pictures", columns), columns)
+            if charge is not None:
+                await charges.add(connection, charge)
         self._tell("job ended", ended)
         return True
 
@@ -151,7 +157,7 @@ class Ledger(Record):
         async with self.transaction() as connection:
             again = await connection.execute_fetchall(
                 "UPDATE jobs SET status = 'queued', crashes = crashes + 1 "
-                "WHERE status = 'running' RETURNING id"
+                "WHERE status = 'running' AND ended_at IS NULL RETURNING id"
             )
         for row in again:
             log.info("job queued again", extra={"job": row["id"], "crashed": True})
@@ -187,29 +193,38 @@ class Ledger(Record):
 
     async def waiting(self) -> list[Job]:
         """All queued jobs."""
-        found = await self.rows("SELECT * FROM jobs WHERE status = 'queued'")
+        found = await self.rows(
+            "SELECT * FROM jobs WHERE status = 'queued' AND ended_at IS NULL"  # as the index says
+        )
         return [rows.to_job(row) for row in found]
 
     async def served(self) -> dict[int, float]:
         """When each person who waits was last served."""
         found = await self.rows(
-            "SELECT person, max(started_at) AS at FROM jobs WHERE started_at IS NOT NULL AND "
-            "person IN (SELECT person FROM jobs WHERE status = 'queued') GROUP BY person"
+            "SELECT person, (SELECT max(started_at) FROM jobs WHERE person = waiting.person) AS at "
+            "FROM (SELECT DISTINCT person FROM jobs WHERE status = 'queued' AND ended_at IS NULL) "
+            "AS waiting"
         )
-        return {row["person"]: row["at"] for row in found}
+        return {row["person"]: row["at"] for row in found if row["at"] is not None}
 
-    async def load(self, person: int) -> Load:
+    async def load(self, person: int, guild: int | None = None) -> Load:
         """How many jobs are unfinished."""
-        found = await self.rows(
-            "SELECT count(*) AS everybody, count(*) FILTER (WHERE person = ?) AS own "
-            "FROM jobs WHERE ended_at IS NULL",
+        [found] = await self.rows(
+            "SELECT count(*) AS everybody, count(*) FILTER (WHERE person = ?) AS own, "
+            "count(*) FILTER (WHERE guild = ?) AS theirs FROM jobs WHERE ended_at IS NULL",
             person,
+            guild,
         )
-        return Load(found[0]["own"], found[0]["everybody"])
+        return Load(found["own"], found["theirs"], found["everybody"])
+
+    async def unfinished(self, person: int) -> list[Job]:
+        """This person's jobs that have not ended."""
+        found = await self.rows("SELECT * FROM jobs WHERE person = ? AND ended_at IS NULL", person)
+        return [rows.to_job(row) for row in found]
 
     async def accepted(self) -> list[Job]:
         """Jobs that are recorded but not complete."""
-        found = await self.rows("SELECT * FROM jobs WHERE status = 'accepted'")
+        found = await self.rows("SELECT * FROM jobs WHERE status = 'accepted' AND ended_at IS NULL")
         return [rows.to_job(row) for row in found]
 
     async def undelivered(self) -> list[Job]:

@@ -9,27 +9,39 @@ import aiosqlite
 import msgspec
 
 from bot import rows
-from bot.dossier import Kept
+from bot.dossier import AUDIT_DAYS, HOLD_DAYS, Kept
 from bot.jobs import Erasure, Job, Picture
 from bot.ledger.record import Record
 
 REPLAY_SECONDS: Final = 24 * 60 * 60.0
 """For so long Discord may say again that somebody asked for something, and far shorter."""
+DAY_SECONDS: Final = 24 * 60 * 60.0
+HOLD_SECONDS: Final = HOLD_DAYS * DAY_SECONDS
 _PAGE: Final = 200
+_SWEPT_ROWS: Final = 500
 _CHOSEN: Final = "(SELECT value FROM json_each(:jobs))"
 _SKETCH: Final = "json_extract(recipes, '$[0].source')"
 _JOBS: Final = "SELECT * FROM jobs WHERE id IN (SELECT value FROM json_each(?)) ORDER BY rowid"
 _PICTURES: Final = (
     "SELECT * FROM pictures WHERE job IN (SELECT value FROM json_each(?)) ORDER BY job, nth"
 )
+_HELD: Final = (
+    "EXISTS (SELECT 1 FROM cases JOIN reports ON reports.job = cases.job "  # noqa: S608 # ours
+    f"WHERE cases.job = jobs.id AND state = 'open' AND at > ?1 - {HOLD_SECONDS})"
+)
+"""Moderators have yet to look at it; ?1 is the time."""
 _ERASE: Final = (
     f"INSERT OR IGNORE INTO removals SELECT 'sketch', {_SKETCH} FROM jobs "  # noqa: S608 # ours
     f"WHERE id IN {_CHOSEN} AND {_SKETCH} IS NOT NULL",
     "INSERT OR IGNORE INTO removals SELECT 'pictures', id FROM jobs "  # noqa: S608 # ours
     f"WHERE id IN {_CHOSEN} AND attempt > 0",
+    f"DELETE FROM wishes WHERE job IN {_CHOSEN}",  # noqa: S608 # ours
+    "UPDATE charges SET job = lower(hex(randomblob(12))) "  # noqa: S608 # ours
+    f"WHERE job IN {_CHOSEN}",
     f"DELETE FROM posts WHERE job IN {_CHOSEN}",  # noqa: S608 # ours
     f"DELETE FROM pictures WHERE job IN {_CHOSEN}",  # noqa: S608 # ours
     "UPDATE jobs SET erased = :why, person = 0, request = 'erased:' || id, parents = '[]', "  # noqa: S608 # ours
+    "reveal = 0, seats = NULL, "
     "recipes = (SELECT json_group_array(json_set(value, '$.prompt', '(deleted)', '$.negative', '', "
     "'$.seed', 0, '$.subseed', 0, '$.source', NULL, '$.strength', NULL)) FROM json_each(recipes)), "
     "reason = iif(reason IS NULL, NULL, '(deleted)'), "
@@ -41,6 +53,28 @@ _ERASE: Final = (
     f"WHERE id IN {_CHOSEN}",
 )
 """In this order: what goes is noted before it loses its reason."""
+_EXPIRING: Final = (
+    (
+        "UPDATE jobs SET request = 'erased:' || id WHERE id IN (SELECT id FROM jobs "
+        "WHERE erased IS NOT NULL AND request != 'erased:' || id AND created_at <= :before "
+        "LIMIT :rows)",
+        REPLAY_SECONDS,
+    ),
+    ("DELETE FROM charges WHERE at <= :before", DAY_SECONDS),
+    (
+        "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at <= :before LIMIT :rows)",
+        AUDIT_DAYS * DAY_SECONDS,
+    ),
+    (
+        "DELETE FROM reports WHERE id IN (SELECT id FROM reports WHERE at <= :before LIMIT :rows)",
+        AUDIT_DAYS * DAY_SECONDS,
+    ),
+    (
+        "DELETE FROM cases WHERE NOT EXISTS (SELECT 1 FROM reports WHERE reports.job = cases.job)",
+        AUDIT_DAYS * DAY_SECONDS,
+    ),
+)
+"""What is as old as that serves no purpose any more."""
 
 
 class Leaving(StrEnum):
@@ -70,13 +104,17 @@ class Privacy:
 
     # Showing
 
-    async def kept(self, person: int) -> Kept:
+    async def kept(self, person: int, *, now: float) -> Kept:
         """How much there is of this person."""
         [found] = await self._record.rows(
             "SELECT count(*) AS jobs, min(created_at) AS since, "  # noqa: S608 # ours
+            f"count(*) FILTER (WHERE {_HELD}) AS held, "
             f"count(DISTINCT {_SKETCH}) AS sketches, "
             "(SELECT count(*) FROM pictures JOIN jobs ON jobs.id = job "
-            "WHERE person = ?1 AND path IS NOT NULL) AS pictures FROM jobs WHERE person = ?1",
+            "WHERE jobs.person = ?2 AND path IS NOT NULL) AS pictures, "
+            "(SELECT count(*) FROM audit WHERE actor = ?2 OR person = ?2) AS lines "
+            "FROM jobs WHERE person = ?2",
+            now,
             person,
         )
         return Kept(**{name: found[name] for name in Kept.__struct_fields__})
@@ -94,22 +132,33 @@ class Privacy:
             for row in await self._record.rows(_JOBS, chosen):
                 yield rows.to_job(row), pictures.get(row["id"], [])
 
-    async def unfinished(self, person: int) -> list[Job]:
-        """This person's jobs that have not ended."""
-        found = await self._record.rows(
-            "SELECT * FROM jobs WHERE person = ? AND ended_at IS NULL", person
-        )
-        return [rows.to_job(row) for row in found]
-
     # Deleting
 
     async def erase_person(self, person: int, *, now: float) -> int:
-        """Delete all that this person asked for and that has ended; how many jobs that were."""
+        """Delete all that this person asked for and that has ended; how many jobs that were.
+
+        What moderators have yet to look at is noted, for `erase_wished`.
+        """
+        async with self._record.transaction() as connection:
+            await connection.execute(
+                "INSERT OR IGNORE INTO wishes SELECT id FROM jobs "  # noqa: S608 # ours
+                f"WHERE person = ?2 AND {_HELD}",
+                (now, person),
+            )
+            chosen = await connection.execute_fetchall(
+                "SELECT id, request, created_at FROM jobs WHERE person = ? "
+                "AND ended_at IS NOT NULL AND id NOT IN (SELECT job FROM wishes)",
+                (person,),
+            )
+            return await _erase(connection, list(chosen), Erasure.WISH, now)
+
+    async def erase_wished(self, *, now: float) -> int:
+        """Delete what had to wait for moderators, and has to no more; how many jobs that were."""
         async with self._record.transaction() as connection:
             chosen = await connection.execute_fetchall(
-                "SELECT id, request, created_at FROM jobs "
-                "WHERE person = ? AND ended_at IS NOT NULL",
-                (person,),
+                "SELECT id, request, created_at FROM jobs "  # noqa: S608 # ours
+                f"WHERE id IN (SELECT job FROM wishes) AND NOT {_HELD}",
+                (now,),
             )
             return await _erase(connection, list(chosen), Erasure.WISH, now)
 
@@ -117,20 +166,18 @@ class Privacy:
         """Delete so many jobs that had ended and were shown by then; how many they were."""
         async with self._record.transaction() as connection:
             chosen = await connection.execute_fetchall(
-                "SELECT id, request, created_at FROM jobs "
-                "WHERE erased IS NULL AND delivered_at IS NOT NULL AND ended_at < ? "
-                "ORDER BY ended_at LIMIT ?",
-                (than, limit),
+                "SELECT id, request, created_at FROM jobs "  # noqa: S608 # ours
+                "WHERE erased IS NULL AND delivered_at IS NOT NULL AND ended_at < ?2 "
+                f"AND NOT {_HELD} ORDER BY ended_at LIMIT ?3",
+                (now, than, limit),
             )
             return await _erase(connection, list(chosen), Erasure.AGE, now)
 
-    async def forget_requests(self, *, now: float) -> None:
-        """Of deleted jobs whose request cannot come again, not even its digest is kept."""
-        await self._record.change(
-            "UPDATE jobs SET request = 'erased:' || id WHERE erased IS NOT NULL "
-            "AND request != 'erased:' || id AND created_at <= :before",
-            {"before": now - REPLAY_SECONDS},
-        )
+    async def expire(self, *, now: float) -> None:
+        """Forget what has served its purpose: for fairness, for moderators, against replays."""
+        async with self._record.transaction() as connection:
+            for statement, seconds in _EXPIRING:
+                await connection.execute(statement, {"before": now - seconds, "rows": _SWEPT_ROWS})
 
     async def checkpoint(self) -> bool:
         """Leave nothing of what was deleted in the database's files; False if that must wait."""

@@ -32,7 +32,8 @@ from engine.hardware import Hardware
 from engine.models import PaintModel
 from engine.models.stable_diffusion import StableDiffusion
 from engine.models.stable_diffusion_xl import StableDiffusionXL
-from engine.safety import Checker
+from engine.safety import Panel
+from engine.safety.concepts import ConceptChecker
 
 NEVER: Final = 2.0
 """A cosine that no picture reaches: random weights shall withhold none."""
@@ -174,7 +175,7 @@ def tokenizer(length: int) -> Any:  # noqa: ANN401 - transformers has no types h
         return CLIPTokenizer(str(words), str(merges), model_max_length=length)
 
 
-def _checker(hardware: Hardware) -> Checker:
+def _checker(hardware: Hardware) -> Panel:
     """Of the size of Stable Diffusion's; it lets everything pass."""
     vision = CLIPVisionConfig(
         hidden_size=1024,
@@ -186,7 +187,7 @@ def _checker(hardware: Hardware) -> Checker:
     )
     with _weights(hardware):
         network = checker(vision)
-    return Checker(network.eval(), CLIPImageProcessor(), hardware)
+    return Panel([ConceptChecker(network.eval(), CLIPImageProcessor(), hardware)])
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from engine.models import PaintModel
 SHORT: Final = 4
 """Steps of a job whose latency among long ones is looked at by itself."""
 CHECKED: Final = 8
-"""Jobs of each load that are painted again alone, to compare their bits."""
+"""Jobs of each load, about, that are painted again alone, to compare their bits."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class Asked:
     """Of arrival, as shares of what diffusers manages one by one."""
     jobs: int
     """In each load."""
+    check_all: bool = False
+    """Paint all of them again alone, instead of CHECKED, to compare their bits."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Result:
     """Share of the rows that were nobody's."""
     same_bits: float | None = None
     """Share of the pictures that come out the same when they are painted alone."""
+    compared: int | None = None
+    """Pictures that were."""
     peak_memory: int | None = None
     """Bytes of the device so far, where it has memory of its own."""
     besides: float | None = None
@@ -70,7 +74,7 @@ def run(model: PaintModel, asked: Asked) -> Iterator[Result]:
                 for way in _ways(model):
                     Crowd(way, jobs[:2]).closed_loop(1)  # warm
                     ended = load.meet(Crowd(way, jobs))
-                    result = _result(way, name, pictures, load, ended)
+                    result = _result(way, name, pictures, load, ended, asked.check_all)
                     way.close()
                     first = first or result
                     times = result.pictures_a_second / first.pictures_a_second
@@ -112,7 +116,9 @@ def _loads(model: PaintModel, jobs: list[Paint], asked: Asked) -> Iterator[Load]
         yield Load(f"Poisson {share:g}", rate=share * capacity)
 
 
-def _result(way: Way, workload: str, pictures: int, load: Load, ended: list[Ended]) -> Result:
+def _result(
+    way: Way, workload: str, pictures: int, load: Load, ended: list[Ended], check_all: bool
+) -> Result:
     seconds = max(each.went for each in ended) - min(each.came for each in ended)
     short = [each.seconds for each in ended if each.job.recipes[0].steps == SHORT]
     return Result(
@@ -126,27 +132,28 @@ def _result(way: Way, workload: str, pictures: int, load: Load, ended: list[Ende
         p90=_within([each.seconds for each in ended], 0.90),
         p95=_within([each.seconds for each in ended], 0.95),
         p95_short=_within(short, 0.95) if short and len(short) < len(ended) else None,
-        **(_of_engine(way, ended) if isinstance(way, Engine) else {}),
+        **(_of_engine(way, ended, check_all) if isinstance(way, Engine) else {}),
     )
 
 
-def _of_engine(engine: Engine, ended: list[Ended]) -> dict[str, Any]:
+def _of_engine(engine: Engine, ended: list[Ended], check_all: bool) -> dict[str, Any]:
     """What only the engine can tell; its bits last, because that paints more."""
-    return {
+    told = {
         "padding": engine.padding(),
         "besides": engine.besides(),
         "peak_memory": engine.painter.model.hardware.peak_memory(),
-        "same_bits": _same_bits(engine, ended),
     }
+    same = _same_bits(engine, ended if check_all else ended[:: max(1, len(ended) // CHECKED)])
+    return told | {"same_bits": sum(same) / len(same), "compared": len(same)}
 
 
-def _same_bits(engine: Engine, ended: Sequence[Ended]) -> float:
-    """Paint some of the pictures again, each alone, in the row class that it was painted in."""
-    same = []
-    for each in ended[:: max(1, len(ended) // CHECKED)]:
-        for recipe, digest in zip(each.recipes, each.digests, strict=True):
-            same.append(engine.alone(recipe, each.job.source) == digest)
-    return sum(same) / len(same)
+def _same_bits(engine: Engine, ended: Sequence[Ended]) -> list[bool]:
+    """Paint these pictures again, each alone, in the row class that it was painted in."""
+    return [
+        engine.alone(recipe, each.job.source) == digest
+        for each in ended
+        for recipe, digest in zip(each.recipes, each.digests, strict=True)
+    ]
 
 
 def _within(seconds: Sequence[float], share: float) -> float:
@@ -168,6 +175,7 @@ _COLUMNS: Final = (
     ("p95_short", "of 4 steps", 11, "{:.2f}"),
     ("padding", "padding", 8, "{:.0%}"),
     ("same_bits", "same bits", 10, "{:.0%}"),
+    ("compared", "of", 5, "{}"),
     ("besides", "besides model", 13, "{:.1%}"),
 )
 HEAD: Final = "".join(head.ljust(wide) for _, head, wide, _ in _COLUMNS).rstrip() + "\n"

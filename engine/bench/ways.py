@@ -5,7 +5,6 @@ import logging
 import os
 import queue
 import threading
-import time
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -15,6 +14,7 @@ from diffusers import AutoPipelineForImage2Image
 from PIL import Image
 
 from engine import samplers
+from engine.bench.stopwatch import Stopwatch
 from engine.contract import Event, Failed, Paint, Painted, Recipe
 from engine.finishing import Finisher
 from engine.images import png, sha256
@@ -51,7 +51,7 @@ class Engine:
     def __init__(self, model: PaintModel, *, adaptive: bool) -> None:
         self.name = "engine, adaptive" if adaptive else "engine, exact"
         self._adaptive = adaptive
-        self._in_model = 0.0
+        self._in_model = Stopwatch(model.hardware)
         self._predict = model.predict
         model.predict = self._timed  # type: ignore[method-assign]
         self.painter = Painter([model], Finisher(), AT_ONCE)
@@ -68,10 +68,7 @@ class Engine:
         self.painter.model.predict = self._predict  # type: ignore[method-assign]
 
     def _timed(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
-        before = time.monotonic()
-        predicted = self._predict(latents, timesteps, words)
-        self._in_model += time.monotonic() - before
-        return predicted
+        return self._in_model.time(lambda: self._predict(latents, timesteps, words))
 
     def alone(self, recipe: Recipe, source: bytes | None) -> str:
         """The digest of this picture when nothing else is painted."""
@@ -89,8 +86,8 @@ class Engine:
         return 1 - self.painter.rows_used / self.painter.rows_given
 
     def besides(self) -> float:
-        """Share of the ticks' time so far that was not spent in the model."""
-        return 1 - self._in_model / self.painter.seconds
+        """Share of the ticks' time so far that was not the model's; see Stopwatch."""
+        return 1 - self._in_model.seconds / self.painter.seconds
 
 
 def _hearing(done: Done, job: Paint) -> Report:

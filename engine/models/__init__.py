@@ -1,16 +1,17 @@
 """Models: each family loads and runs behind one protocol."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any, Protocol
 
 import torch
 from PIL import Image
 
-from engine.contract import Model, Recipe
+from engine.contract import Model, Recipe, Verdict
 from engine.exits import ModelBroken
 from engine.hardware import Hardware
 from engine.models.files import Files
+from engine.safety import OWN, Checker
 
 Words = Mapping[str, torch.Tensor]
 """What a model is told beside latents and time: tensors whose first dimension is the row."""
@@ -62,24 +63,33 @@ class PaintModel(Protocol):
     def decode(self, latents: torch.Tensor) -> Image.Image:
         """One picture. Raises Unpaintable if the numbers in it are no picture."""
 
-    def flagged(self, picture: Image.Image) -> bool:
-        """Must this picture be withheld? True as well when that cannot be found out."""
+    def verdicts(self, picture: Image.Image) -> tuple[Verdict, ...]:
+        """What each safety checker says of it; one that fails has flagged it."""
 
 
-def load(name: str, hardware: Hardware) -> PaintModel:
+def load(name: str, hardware: Hardware, checkers: Sequence[str] = (OWN,)) -> PaintModel:
     """The model of this name, ready to paint; its files are downloaded if need be.
 
-    Raises ModelMissing, ModelGated, ModelBroken or ModelUnchecked, in words for its operator.
+    Its pictures are checked by all of these checkers: `model` is its own, others are classifiers.
+    Raises ModelMissing, ModelGated, ModelBroken, ModelUnchecked or PartsMissing, in words for its
+    operator.
     """
     files = Files(name)
     for family in _families():
         if files.family in family.PIPELINES:
-            loaded: PaintModel = family.load(files, hardware)
+            others = _classifiers(checkers, hardware)
+            loaded: PaintModel = family.load(files, hardware, others, own=OWN in checkers)
             return loaded
     raise ModelBroken(
         f"The model {name} is a {files.family}; the engine paints with Stable Diffusion 1 and 2, "
         "and SDXL."
     )
+
+
+def _classifiers(checkers: Sequence[str], hardware: Hardware) -> list[Checker]:
+    from engine.safety import classifiers
+
+    return [classifiers.load(name, hardware) for name in checkers if name != OWN]
 
 
 def _families() -> tuple[ModuleType, ...]:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from safetensors import SafetensorError
+
 from engine.exits import EngineError, ModelBroken, ModelGated, ModelMissing, ModelUnchecked
 
 STARTER: Final = "starter"
@@ -17,6 +19,17 @@ CHECKED_BY: Final = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 _CHECKING: Final = ("safety_checker", "feature_extractor")
 _PICKLES: Final = (".bin", ".ckpt", ".pkl", ".pt", ".pth")
 _VARIANTS: Final = ("*.fp16.safetensors", "*non_ema*", "*.bf16.safetensors")
+DAMAGE: Final = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+    SafetensorError,
+)
+"""What diffusers and transformers raise for files that are not what they should be."""
 
 
 class Files:
@@ -51,7 +64,8 @@ class Files:
         if not (self._has("safety_checker") and self._has("feature_extractor")):
             raise ModelUnchecked(
                 f"The model {self.name} has no safety checker, so none of its pictures could be "
-                "shown: choose a model folder with safety_checker and feature_extractor."
+                "shown: choose a model folder with safety_checker and feature_extractor, or name "
+                "classifiers in IMAGINE_CHECKERS."
             )
 
     def checked_by(self) -> Path:
@@ -60,7 +74,7 @@ class Files:
         if all((self.folder / part).is_dir() for part in _CHECKING):
             return self.folder
         try:
-            return _fetch(CHECKED_BY, [f"{part}/*" for part in _CHECKING])
+            return fetch(CHECKED_BY, [f"{part}/*" for part in _CHECKING])
         except EngineError as error:
             raise ModelUnchecked(
                 f"The model {self.name} has no safety checker, and another cannot be had, so none "
@@ -80,17 +94,7 @@ class Files:
 
     def require_safetensors(self, folder: Path) -> None:
         """Raise ModelBroken if a part's folder has no weights, or some of them as pickles only."""
-        part = f"The model {self.name} has no safetensors in its {folder.name}"
-        if foreign := _foreign_weights(folder):
-            raise ModelBroken(
-                f"{part}, only {foreign[0][:80]}: opening such a file can run any program, so it "
-                "is never done. Convert it to safetensors."
-            )
-        if not any(folder.glob("*.safetensors")):
-            raise ModelBroken(
-                f"{part}: it is half downloaded, or its authors offer only pickles, which are "
-                "never opened."
-            )
+        require_safetensors(f"The model {self.name}", folder)
 
     def _has(self, component: str) -> bool:
         library = (self.index.get(component) or [None])[0]
@@ -110,12 +114,15 @@ def _find(name: str) -> tuple[Path, str | None]:
             f"There is no model {name}: give `{STARTER}`, a diffusers folder, or a hub id such as "
             "stable-diffusion-v1-5/stable-diffusion-v1-5."
         )
-    snapshot = _fetch(name)
+    snapshot = fetch(name)
     return snapshot, snapshot.name
 
 
-def _fetch(name: str, kinds: Sequence[str] = _KINDS) -> Path:
-    """The hub's snapshot of these files, downloaded if it is not here yet."""
+def fetch(name: str, kinds: Sequence[str] = _KINDS) -> Path:
+    """The hub's snapshot of these files, downloaded if it is not here yet.
+
+    Raises ModelMissing or ModelGated.
+    """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError
 
@@ -190,6 +197,21 @@ def _index(folder: Path, name: str) -> dict[str, Any]:
     if not isinstance(index, dict):
         raise ModelBroken(f"The model {name} has a damaged {INDEX}: fetch it again.")
     return index
+
+
+def require_safetensors(whose: str, folder: Path) -> None:
+    """Raise ModelBroken if this folder has no weights, or some of them as pickles only."""
+    part = f"{whose} has no safetensors in its {folder.name}"
+    if foreign := _foreign_weights(folder):
+        raise ModelBroken(
+            f"{part}, only {foreign[0][:80]}: opening such a file can run any program, so it is "
+            "never done. Convert it to safetensors."
+        )
+    if not any(folder.glob("*.safetensors")):
+        raise ModelBroken(
+            f"{part}: it is half downloaded, or its authors offer only pickles, which are never "
+            "opened."
+        )
 
 
 def _foreign_weights(folder: Path) -> list[str]:

@@ -11,17 +11,17 @@ import torch
 from diffusers.image_processor import VaeImageProcessor
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
 from PIL import Image
-from safetensors import SafetensorError
 from transformers import CLIPImageProcessor
 
 from engine import proof
 from engine.captured import Captured
-from engine.contract import ROW_CLASSES, SIZE_LARGEST, Model, Recipe, Sampler, Shapes
+from engine.contract import ROW_CLASSES, SIZE_LARGEST, Model, Recipe, Sampler, Shapes, Verdict
 from engine.exits import EngineError, ModelBroken, Unpaintable
 from engine.hardware import Hardware, out_of_memory
 from engine.models import Words
-from engine.models.files import Files
-from engine.safety import Checker
+from engine.models.files import DAMAGE, Files
+from engine.safety import Panel
+from engine.safety.concepts import ConceptChecker
 from engine.samplers import longest
 
 log = logging.getLogger(__name__)
@@ -31,17 +31,6 @@ SPARED: Final = 0.25
 """Of a batch's memory is left for the decoder, which works meanwhile."""
 TEXTS: Final = 256
 """Prompts that are remembered as the model sees them."""
-_DAMAGE: Final = (
-    OSError,
-    ValueError,
-    TypeError,
-    KeyError,
-    AttributeError,
-    ArithmeticError,
-    RuntimeError,
-    SafetensorError,
-)
-"""What diffusers and transformers raise for files that are not what they should be."""
 
 
 class LatentDiffusion(ABC):
@@ -53,7 +42,7 @@ class LatentDiffusion(ABC):
     def __init__(
         self,
         pipeline: Any,  # noqa: ANN401 - diffusers has no types
-        checker: Checker,
+        panel: Panel,
         name: str,
         revision: str,
         hardware: Hardware,
@@ -67,7 +56,7 @@ class LatentDiffusion(ABC):
         self._unet = pipeline.unet
         self._vae = pipeline.vae
         self._pixels: Any = VaeImageProcessor(vae_scale_factor=pipeline.vae_scale_factor)
-        self._checker = checker
+        self._panel = panel
         if hardware.device.type == "cuda":  # its convolutions are quickest so
             for part in (self._unet, self._vae):
                 part.to(memory_format=torch.channels_last)
@@ -181,9 +170,9 @@ class LatentDiffusion(ABC):
             raise Unpaintable("The picture came out all black: try another seed or prompt.")
         return picture
 
-    def flagged(self, picture: Image.Image) -> bool:
-        """Must this picture be withheld? True as well when that cannot be found out."""
-        return self._checker.flagged(picture)
+    def verdicts(self, picture: Image.Image) -> tuple[Verdict, ...]:
+        """What each safety checker says of it; one that fails has flagged it."""
+        return self._panel.verdicts(picture)
 
     def _range(self, like: torch.Tensor) -> tuple[Any, Any]:
         """Centre and spread of encoded latents, where the autoencoder says."""
@@ -195,7 +184,8 @@ class LatentDiffusion(ABC):
 
 
 def pipeline(kind: Any, files: Files, hardware: Hardware, **parts: Any) -> Any:  # noqa: ANN401
-    """A pipeline of this kind from the model's files; `parts` are classes of transformers.
+    """A pipeline of this kind from the model's files; `parts` are classes of transformers, or None
+    for what is left out.
 
     Raises ModelBroken, or EngineError where there is too little memory.
     """
@@ -204,13 +194,13 @@ def pipeline(kind: Any, files: Files, hardware: Hardware, **parts: Any) -> Any: 
     try:
         made = kind.from_pretrained(
             files.folder,
-            **{name: _whole(part, files, name, hardware) for name, part in parts.items()},
+            **{name: part and _whole(part, files, name, hardware) for name, part in parts.items()},
             dtype=hardware.dtype,
             use_safetensors=True,
             local_files_only=True,
             low_cpu_mem_usage=True,
         ).to(hardware.device)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise _why(files, error) from error
     made.set_progress_bar_config(disable=True)
     for part in made.components.values():
@@ -225,14 +215,14 @@ def pipeline(kind: Any, files: Files, hardware: Hardware, **parts: Any) -> Any: 
     return made
 
 
-def checker(files: Files, folder: Path, hardware: Hardware) -> Checker:
+def checker(files: Files, folder: Path, hardware: Hardware) -> ConceptChecker:
     """The safety checker of this folder. Raises ModelBroken if its files are damaged."""
     try:
         network = _whole(StableDiffusionSafetyChecker, files, "safety_checker", hardware, folder)
         extractor = CLIPImageProcessor.from_pretrained(folder / "feature_extractor")
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise _why(files, error) from error
-    return Checker(network.to(hardware.device), extractor, hardware)
+    return ConceptChecker(network.to(hardware.device), extractor, hardware)
 
 
 def _card(

@@ -1,5 +1,6 @@
 """Stable Diffusion 1 and 2, loaded and run by diffusers' own parts."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import torch
@@ -12,9 +13,12 @@ from engine.hardware import Hardware
 from engine.models import Words, latent_diffusion
 from engine.models.files import STARTER, Files
 from engine.models.latent_diffusion import LatentDiffusion
-from engine.safety import Checker
+from engine.safety import Checker, Panel
+from engine.safety.concepts import ConceptChecker
 
 PIPELINES: Final = ("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline")
+_UNCHECKED: Final = {"safety_checker": None, "feature_extractor": None}
+"""The pipeline has no checker then, but its pictures have others."""
 
 
 class StableDiffusion(LatentDiffusion):
@@ -65,18 +69,24 @@ class Starter(StableDiffusion):
     guidance = 5.0
 
 
-def load(files: Files, hardware: Hardware) -> StableDiffusion:
-    """Raises ModelBroken or ModelUnchecked, in words for the model's operator."""
+def load(
+    files: Files, hardware: Hardware, checkers: Sequence[Checker] = (), *, own: bool = True
+) -> StableDiffusion:
+    """With these checkers, and perhaps its own. Raises ModelBroken or ModelUnchecked, in words for
+    the model's operator."""
     files.require("unet", "vae", "text_encoder", "tokenizer", "scheduler")
-    files.require_safety_checker()
+    if own:
+        files.require_safety_checker()
     files.require_words("tokenizer")
     pipeline = latent_diffusion.pipeline(
         StableDiffusionPipeline,
         files,
         hardware,
         text_encoder=CLIPTextModel,
-        safety_checker=StableDiffusionSafetyChecker,
+        **({"safety_checker": StableDiffusionSafetyChecker} if own else _UNCHECKED),
     )
-    checker = Checker(pipeline.safety_checker, pipeline.feature_extractor, hardware)
+    if own:
+        its = ConceptChecker(pipeline.safety_checker, pipeline.feature_extractor, hardware)
+        checkers = [its, *checkers]
     kind = Starter if files.name == STARTER else StableDiffusion
-    return kind(pipeline, checker, files.name, files.revision, hardware)
+    return kind(pipeline, Panel(checkers), files.name, files.revision, hardware)

@@ -1,5 +1,6 @@
 """SDXL (Podell et al. 2023, https://arxiv.org/abs/2307.01952), by diffusers' own parts."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import torch
@@ -11,6 +12,7 @@ from engine.hardware import Hardware
 from engine.models import Words, latent_diffusion
 from engine.models.files import Files
 from engine.models.latent_diffusion import LatentDiffusion
+from engine.safety import Checker, Panel
 
 PIPELINES: Final = ("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline")
 
@@ -75,12 +77,17 @@ class StableDiffusionXL(LatentDiffusion):
         return sequence, pooled
 
 
-def load(files: Files, hardware: Hardware) -> StableDiffusionXL:
-    """Raises ModelBroken or ModelUnchecked, in words for the model's operator."""
+def load(
+    files: Files, hardware: Hardware, checkers: Sequence[Checker] = (), *, own: bool = True
+) -> StableDiffusionXL:
+    """With these checkers, and perhaps Stable Diffusion's. Raises ModelBroken or ModelUnchecked, in
+    words for the model's operator."""
     files.require("unet", "vae", "text_encoder", "text_encoder_2", "scheduler")
     files.require("tokenizer", "tokenizer_2")
     files.require_words("tokenizer", "tokenizer_2")
-    checker = latent_diffusion.checker(files, files.checked_by(), hardware)
+    if own:
+        its = latent_diffusion.checker(files, files.checked_by(), hardware)
+        checkers = [its, *checkers]
     pipeline = latent_diffusion.pipeline(
         StableDiffusionXLPipeline,
         files,
@@ -88,4 +95,4 @@ def load(files: Files, hardware: Hardware) -> StableDiffusionXL:
         text_encoder=CLIPTextModel,
         text_encoder_2=CLIPTextModelWithProjection,
     )
-    return StableDiffusionXL(pipeline, checker, files.name, files.revision, hardware)
+    return StableDiffusionXL(pipeline, Panel(checkers), files.name, files.revision, hardware)

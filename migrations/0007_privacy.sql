@@ -9,6 +9,8 @@ ALTER TABLE jobs ADD COLUMN erased TEXT CHECK (
         AND request GLOB 'erased:*'
         AND sketch IS NULL
         AND parents = '[]'
+        AND reveal = 0
+        AND seats IS NULL
         AND json_extract(recipes, '$[0].prompt') = '(deleted)'
         AND json_extract(recipes, '$[0].negative') = ''
         AND json_extract(recipes, '$[0].source') IS NULL
@@ -29,9 +31,16 @@ CREATE TABLE removals (
     PRIMARY KEY (kind, name)
 ) STRICT, WITHOUT ROWID;
 
+-- Deletions that wait until moderators have looked at a report.
+CREATE TABLE wishes (
+    job TEXT PRIMARY KEY REFERENCES jobs (id)
+) STRICT, WITHOUT ROWID;
+
 CREATE INDEX jobs_of_sketch ON jobs (json_extract(recipes, '$[0].source'))
 WHERE json_extract(recipes, '$[0].source') IS NOT NULL; -- all recipes of a job have the same
 CREATE INDEX jobs_aging ON jobs (ended_at) WHERE erased IS NULL AND delivered_at IS NOT NULL;
 CREATE INDEX jobs_newly_erased ON jobs (created_at)
 WHERE erased IS NOT NULL AND request != 'erased:' || id;
 CREATE INDEX posts_of_job ON posts (job);
+CREATE INDEX audit_by_time ON audit (at);
+CREATE INDEX reports_by_time ON reports (at);

@@ -1,0 +1,16 @@
+"""Times in words; pure."""
+
+from typing import Final
+
+_MINUTE: Final = 60
+_HOUR: Final = 3600
+_PLURAL_FROM: Final = 1.5
+
+
+def about(seconds: float) -> str:
+    """As one would say it: “about 3 minutes”."""
+    if seconds < _MINUTE * _PLURAL_FROM:
+        return f"about {max(5, 5 * round(seconds / 5))} seconds"
+    if seconds < _HOUR * _PLURAL_FROM:
+        return f"about {round(seconds / _MINUTE)} minutes"
+    return f"about {round(seconds / _HOUR)} hours"

@@ -1,0 +1,123 @@
+"""🚩 Report: anybody in a server may point its moderators at a picture."""
+
+import logging
+import re
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import discord
+from discord import app_commands
+
+from bot import components
+from bot.cases import HOUR, REASON_LIMIT, Report, check_report
+from bot.errors import Refused
+from bot.features import cases, remnants
+from bot.features.answers import Interaction, guarded
+
+if TYPE_CHECKING:
+    from bot.client import Client
+
+_REASON: Final = "reason"
+_NO_RESULT: Final = "That message shows no pictures of mine, so there is nothing to report to me."
+_THANKS: Final = "Thank you. The moderators of this server have your report."
+_RECORDED: Final = (
+    "Thank you. Your report is recorded. I could not show it to moderators: this server has no "
+    "channel for reports, or I cannot write there. Its admins find the report in /admin audit."
+)
+log = logging.getLogger(__name__)
+
+
+@app_commands.context_menu(name="🚩 Report")
+@app_commands.allowed_contexts(guilds=True, dms=False, private_channels=False)
+@app_commands.allowed_installs(guilds=True, users=False)
+async def command(interaction: Interaction, message: discord.Message) -> None:
+    """Of a message's Apps menu."""
+    await guarded(interaction, _ask(interaction, message))
+
+
+async def _ask(interaction: Interaction, message: discord.Message) -> None:
+    await remnants.check(interaction.client, message)
+    await _drafted(interaction.client, interaction.guild_id, message.id, interaction.user.id, "")
+    await interaction.response.send_modal(_form(message.id))
+
+
+def _form(message: int) -> discord.ui.Modal:
+    """All it has to remember is in its id, so it may also be sent in after a restart."""
+    form = discord.ui.Modal(title="Report to the moderators", custom_id=components.form_id(message))
+    reason = discord.ui.TextInput[discord.ui.Modal](
+        custom_id=_REASON,
+        style=discord.TextStyle.paragraph,
+        max_length=REASON_LIMIT,
+        placeholder="Only the moderators of this server read this.",
+    )
+    form.add_item(discord.ui.Label(text="What is wrong with it?", component=reason))
+    form.stop()
+    return form
+
+
+async def sent_in(interaction: discord.Interaction[Any]) -> None:
+    """Somebody filled in a form, perhaps ours."""
+    data: dict[str, Any] = dict(interaction.data or {})
+    match = re.fullmatch(components.FORM_PATTERN, str(data.get("custom_id")))
+    if interaction.type is discord.InteractionType.modal_submit and match is not None:
+        await guarded(interaction, _file(interaction, int(match["message"]), _typed(data)))
+
+
+def _typed(data: dict[str, Any]) -> str:
+    """What stands in the form's one field, whatever it is wrapped in."""
+    for part in data.get("components", ()):
+        for field in [part.get("component"), *part.get("components", ())]:
+            if field and field.get("custom_id") == _REASON:
+                return str(field.get("value") or "").strip()[:REASON_LIMIT]
+    return ""
+
+
+async def _file(interaction: Interaction, message: int, reason: str) -> None:
+    reporter = interaction.user.id
+    report = await _drafted(interaction.client, interaction.guild_id, message, reporter, reason)
+    await interaction.response.defer(ephemeral=True, thinking=True)
+    shown = await _keep(interaction.client, report)
+    await interaction.edit_original_response(content=_THANKS if shown else _RECORDED)
+
+
+async def by_reaction(client: "Client", reaction: discord.RawReactionActionEvent) -> None:
+    """Without a reason. It is answered in no way, for all could read that."""
+    try:
+        report = await _drafted(
+            client, reaction.guild_id, reaction.message_id, reaction.user_id, ""
+        )
+    except Refused as error:
+        log.info(
+            "The flag of %d on %d counts not: %s", reaction.user_id, reaction.message_id, error
+        )
+        return
+    await _keep(client, report)
+
+
+async def _drafted(
+    client: "Client", guild: int | None, message: int, reporter: int, reason: str
+) -> Report:
+    """The report, not kept yet. Raises Refused."""
+    now = time.time()
+    found = await client.desk.ledger.shown_on(message)
+    if found is None or guild is None or found.job.address.guild != guild:
+        raise Refused(_NO_RESULT)
+    reports = client.desk.moderation.reports
+    before, lately = await reports.before(reporter, message, since=now - HOUR)
+    check_report(before=before, lately=lately)
+    return Report(
+        job=found.job.id,
+        guild=guild,
+        channel=found.job.address.channel,
+        message=message,
+        nth=found.nth,
+        reporter=reporter,
+        reason=reason,
+        at=now,
+    )
+
+
+async def _keep(client: "Client", report: Report) -> bool:
+    """Do the moderators see it?"""
+    await client.desk.moderation.reports.file(report)
+    return await cases.show(client, report.job)

@@ -1,0 +1,157 @@
+"""Somebody's words as plain lower-case letters, with whichever characters they are written; pure.
+
+Lists of words are folded in the same way, so it does not matter that a Russian word is half Latin
+afterwards: both sides of each comparison are.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from itertools import product
+from math import prod
+from typing import Final
+
+import msgspec
+
+_UNSEEN: Final = frozenset({"Mn", "Me", "Cc", "Cf", "Cs", "Co", "Cn"})
+"""Unicode's marks that sit on letters, and what shows nothing."""
+_BLANK_LETTERS: Final = dict.fromkeys(map(ord, "\u115f\u1160\u3164\uffa0"))
+_READINGS_LIMIT: Final = 64
+_SPELLED: Final = 3
+"""So many single letters in a row may spell a word."""
+_RUN_READINGS_LIMIT: Final = 8
+_RUN_WORD: Final = 20
+"""The longest word that is looked for inside a run of single letters."""
+
+
+def _pairs(table: str) -> dict[int, str]:
+    return {ord(pair[0]): pair[1:] for pair in table.split()}
+
+
+_LOOKALIKES: Final = _pairs(
+    "аa бb вb гr еe зe иn іi јj кk мm нh оo пn рp сc ԁd тt уy ѵv хx һh цu шw щw ьb яr ѕs ԛq ԝw ӏl "
+    "єe αa βb γy δd εe ζz ηn ιi κk μm νv οo ρp ςc σo τt υu χx ωw ϲc ϳj "
+    "աu հh յj ոn սu ցg օo քp ղn "
+    "ᴀa ʙb ᴄc ᴅd ᴇe ꜰf ɢg ʜh ɪi ᴊj ᴋk ʟl ᴍm ɴn ᴏo ᴘp ʀr ꜱs ᴛt ᴜu ᴠv ᴡw ʏy ᴢz "
+    "ɑa ɐa ɓb ƈc đd ɖd ɗd ɛe əe ǝe ƒf ɠg ɡg ħh ıi ɨi ɩi łl ɫl ɱm ŋn ɲn øo ɵo ƥp ɾr ʂs ŧt ʈt ʉu ʊu "
+    "ʋu ƴy ʐz ƶz æae œoe"
+)
+"""Letters by whom they are taken for: Cyrillic, Greek, Armenian, small capitals, strokes."""
+_CAPITALS: Final = _pairs("Αa Βb Εe Ζz Ηh Ιi Κk Μm Νn Οo Ρp Τt Υy Χx")
+"""Greek capitals, which look like others than their small letters do."""
+_ENCLOSED: Final = {
+    first + n: chr(ord("a") + n) for first in (0x1F150, 0x1F170, 0x1F1E6) for n in range(26)
+}
+"""White on black, and the halves of flags."""
+
+_MEANT: Final = {
+    "0": ("0", "o"),
+    "1": ("1", "l", "i"),
+    "2": ("2", "z"),
+    "3": ("3", "e"),
+    "4": ("4", "a"),
+    "5": ("5", "s"),
+    "6": ("6", "b", "g"),
+    "7": ("7", "t"),
+    "8": ("8", "b"),
+    "9": ("9", "g"),
+    "@": ("a",),
+    "$": ("s",),
+    "!": ("l", "i"),
+    "¡": ("i",),
+    "|": ("l", "i"),
+    "+": ("t",),
+    "€": ("e",),
+    "£": ("l",),
+    "¢": ("c",),
+    "ñ": ("n", "ñ"),
+    "*": ("", "a", "e", "i", "o", "u"),
+    "#": ("", "a", "e", "i", "o", "u"),
+    "%": ("", "a", "e", "i", "o", "u"),
+    **dict.fromkeys("-_.'’·•~^`=", ("",)),
+}
+"""What a character may stand for inside a word, the likeliest last; "" where it may be none."""
+_SIGNS: Final = "".join(sign for sign in _MEANT if not sign.isalnum())
+_WORD: Final = re.compile(r"[^\W_]+")
+_CHUNK: Final = re.compile(rf"(?:[^\W_]|[{re.escape(_SIGNS)}])+")
+_ITEM: Final = re.compile(r"[^\W_]+|[@$!|+€£¢]")
+_NUMBER_OR_WORD: Final = re.compile(r"\d+|[^\W\d_]+|,")
+_CLAUSE_END: Final = re.compile(r"[,;!?()\[\]{}\"\n。、，]|\.(?=\s|$)")
+
+Readings = frozenset[str]
+Words = tuple[Readings, ...]
+
+
+class Text(msgspec.Struct, frozen=True):
+    """A text in all ways in which it may be meant to be read."""
+
+    cuts: tuple[Words, ...]
+    """The text cut into words in several ways; each word with all that it may stand for."""
+    runs: Words
+    """What is spelled letter by letter, from each of its letters on."""
+    plain: str
+    """Words and numbers with single blanks between, and "," where a clause ends."""
+    dense: str
+    """Letters and digits alone, for languages that write no blanks."""
+
+
+def folded(text: str) -> str:
+    """Lower case, without marks and unseen characters, and lookalikes as the letters they ape.
+
+    Only ñ keeps its mark: niña is a girl, and Nina is a name.
+    """
+    text = unicodedata.normalize("NFKC", text.translate(_BLANK_LETTERS | _ENCLOSED))
+    parts = (_bare(part) for part in text.replace("Ñ", "ñ").split("ñ"))
+    text = "ñ".join(parts).translate(_CAPITALS).casefold().translate(_LOOKALIKES)
+    return unicodedata.normalize("NFC", text)
+
+
+def _bare(text: str) -> str:
+    apart = unicodedata.normalize("NFD", text)
+    return "".join(c for c in apart if c.isspace() or unicodedata.category(c) not in _UNSEEN)
+
+
+def read(text: str) -> Text:
+    """All that a text, which is folded already, may be meant to say."""
+    spelled = _spelled(_ITEM.findall(text))
+    return Text(
+        cuts=(
+            tuple(readings(word) for word in _WORD.findall(text)),
+            tuple(_trimmed(chunk) for chunk in _CHUNK.findall(text)),
+            tuple(readings(run) for run in spelled if len(run) <= _RUN_WORD),
+        ),
+        runs=tuple(
+            readings(run[at : at + _RUN_WORD], _RUN_READINGS_LIMIT)
+            for run in spelled
+            for at in range(len(run))
+        ),
+        plain=" ".join(_NUMBER_OR_WORD.findall(_CLAUSE_END.sub(" , ", text))),
+        dense="".join(_WORD.findall(text)),
+    )
+
+
+def readings(word: str, limit: int = _READINGS_LIMIT) -> Readings:
+    """All that digits and signs in it may stand for; a number is a number."""
+    if not any(c.isalpha() for c in word):
+        return frozenset({word})
+    options = [_MEANT.get(c, (c,)) for c in word]
+    if prod(map(len, options)) > limit:
+        options = [each[:1] if "" in each else each[-1:] for each in options]
+    return frozenset("".join(choice) for choice in product(*options))
+
+
+def _trimmed(chunk: str) -> Readings:
+    """Signs at its ends may belong to the word, or to the sentence."""
+    left, right = chunk.lstrip(_SIGNS), chunk.rstrip(_SIGNS)
+    return frozenset().union(*map(readings, {chunk, left, right, chunk.strip(_SIGNS)}))
+
+
+def _spelled(items: Iterable[str]) -> list[str]:
+    """Single letters in a row, as one word each."""
+    runs = [""]
+    for item in items:
+        if len(item) == 1:
+            runs[-1] += item
+        elif runs[-1]:
+            runs.append("")
+    return [run for run in runs if len(run) >= _SPELLED]

@@ -1,0 +1,104 @@
+"""What may be asked for in words: each server's own list, and one rule that nothing turns off.
+
+Pure. A negative prompt names what a person does not want to see, so banned words in it do no harm;
+the one rule heeds it only where it asks for the same by taking away: a child without "clothes".
+"""
+
+import re
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from bot import folding, minors
+from bot.errors import Refused
+from bot.folding import Text
+from bot.lexicon import Lexicon, glued
+
+WORD_LIMIT: Final = 40
+"""Characters of a word or phrase on a server's list."""
+WORDS_LIMIT: Final = 200
+"""Words and phrases on a server's list."""
+_LETTERS_LEAST: Final = 2
+
+
+class Rule(StrEnum):
+    """What a request may break."""
+
+    MINORS = "minors"
+    """No sexual content with minors, wherever, whatever anybody set."""
+    WORDS = "words"
+    """Those who manage the server do not want these words painted there."""
+
+
+SENTENCES: Final = {
+    Rule.MINORS: "I paint no sexual content with minors, on no server. Nothing was queued.",
+    Rule.WORDS: "This server's list of banned words does not allow that. Nothing was queued.",
+}
+
+
+class Breach(msgspec.Struct, frozen=True):
+    """A rule that a request breaks, and the terms of the lists that say so."""
+
+    rule: Rule
+    terms: tuple[str, ...]
+
+
+def breach(prompt: str, negative: str, *, words: tuple[str, ...]) -> Breach | None:
+    """The rule that these prompts break, if any; `words` is the server's own list."""
+    folded = folding.folded(prompt)
+    terms = _sexual_with_minors(folded, folding.folded(negative))
+    if terms:
+        return Breach(Rule.MINORS, tuple(sorted(terms)))
+    banned = _lexicon(words).found(folding.read(folded)) if words else set()
+    return Breach(Rule.WORDS, tuple(sorted(banned))) if banned else None
+
+
+def word(text: str) -> str:
+    """A word or phrase as it stands on a server's list. Raises Refused if it can be none."""
+    plain = " ".join(text.casefold().split())
+    letters = [c for c in folding.folded(plain) if c.isalnum()]
+    if len(plain) > WORD_LIMIT:
+        raise Refused(f"That has {len(plain)} characters; {WORD_LIMIT} are allowed.")
+    if len(letters) < _LETTERS_LEAST or "*" in plain[:-1]:
+        raise Refused(
+            "A word has two letters or digits at least; a * at its end stands for any ending."
+        )
+    return plain
+
+
+def _sexual_with_minors(prompt: str, negative: str) -> set[str]:
+    text = folding.read(_HARMLESS.sub(" , ", prompt))
+    if alone := _ALONE.found(text):
+        return alone
+    young = _MINORS.found(text) | _ages(text)
+    sexual = _SEXUAL.found(text)
+    taken = folding.read(negative)
+    if young and not sexual:
+        sexual = _NO_CLOTHES.found(taken)
+    elif sexual and not young:
+        young = _NO_ADULTS.found(taken)
+    if young and sexual:
+        return young | sexual
+    return glued(_MINORS, _SEXUAL, text)
+
+
+def _ages(text: Text) -> set[str]:
+    return {found[0].strip(" ,") for each in minors.AGES if (found := each.search(text.plain))}
+
+
+def _harmless(term: str) -> str:
+    """A regular expression of a folded phrase, however its words are parted."""
+    parts = re.findall(r"[^\W_]+", term)
+    written = r"[\W_]+".join(parts) + (r"[^\W_]*" if term.endswith("*") else "")
+    return written if not term.isascii() else rf"(?<![^\W_]){written}(?![^\W_])"
+
+
+_ALONE: Final = Lexicon(minors.ALONE)
+_MINORS: Final = Lexicon(minors.MINORS)
+_SEXUAL: Final = Lexicon(minors.SEXUAL)
+_NO_CLOTHES: Final = Lexicon(minors.NO_CLOTHES)
+_NO_ADULTS: Final = Lexicon(minors.NO_ADULTS)
+_HARMLESS: Final = re.compile("|".join(_harmless(folding.folded(term)) for term in minors.HARMLESS))
+_lexicon: Final = lru_cache(maxsize=64)(Lexicon)

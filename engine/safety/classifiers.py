@@ -1,0 +1,114 @@
+"""Image classifiers as safety checkers: any that transformers loads from safetensors."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from PIL import Image
+
+from engine.contract import Verdict
+from engine.exits import EngineError, ModelBroken, ModelMissing, PartsMissing
+from engine.hardware import Hardware, out_of_memory
+from engine.models.files import DAMAGE, fetch, require_safetensors
+from engine.safety.labels import Rule, rule
+
+_CONFIG: Final = "config.json"
+_FILES: Final = (_CONFIG, "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json")
+"""All that a classifier needs; pickles and code are never read, nor fetched."""
+
+
+class Classifier:
+    """A network that gives each label a share of one."""
+
+    def __init__(
+        self,
+        name: str,
+        network: Any,  # noqa: ANN401 - transformers has no types here
+        processor: Any,  # noqa: ANN401
+        rule: Rule,
+        hardware: Hardware,
+    ) -> None:
+        self.name = name
+        self._network = network
+        self._processor = processor
+        self._rule = rule
+        self._hardware = hardware
+
+    @torch.inference_mode()
+    def look(self, picture: Image.Image) -> Verdict:
+        """The score is the share of the unsafe labels. Raises ValueError if there is none."""
+        seen = self._processor(picture, return_tensors="pt")["pixel_values"]
+        seen = seen.to(self._hardware.device, torch.float32)
+        shares = self._network(pixel_values=seen).logits[0].float().softmax(-1).tolist()
+        labels = [label.casefold() for label in _labels(self._network.config.id2label)]
+        parts = [
+            share
+            for share, label in zip(shares, labels, strict=True)
+            if label not in self._rule.safe
+        ]
+        score = min(1.0, math.fsum(parts)) if all(map(math.isfinite, shares)) else math.nan
+        return Verdict(checker=self.name, score=score, flagged=score >= self._rule.threshold)
+
+
+def load(name: str, hardware: Hardware) -> Classifier:
+    """The classifier of this hub id, or in this folder; its files are downloaded if need be.
+
+    Raises ModelMissing, ModelGated, ModelBroken, ModelUnchecked or PartsMissing, in words for its
+    operator.
+    """
+    from transformers import AutoImageProcessor, AutoModelForImageClassification
+
+    folder = _folder(name)
+    options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    try:
+        network, found = AutoModelForImageClassification.from_pretrained(
+            folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **options
+        )
+        processor = AutoImageProcessor.from_pretrained(folder, **options)
+    except ImportError as error:
+        raise PartsMissing(
+            f"The checker {name} cannot be loaded with transformers alone: it needs the packages "
+            "timm and torchvision as well. Install them with `pip install imagine-bot[timm]`."
+        ) from error
+    except DAMAGE as error:
+        raise _why(name, error) from error
+    if gaps := [*found["missing_keys"], *found["mismatched_keys"]]:
+        raise _broken(name, f"there are {len(gaps)} gaps in its weights")
+    wanted = rule(name, _labels(network.config.id2label))
+    return Classifier(name, network.eval().to(hardware.device), processor, wanted, hardware)
+
+
+def _labels(id2label: Mapping[int, str]) -> list[str]:
+    """In the order of the network's numbers."""
+    return [id2label[nth] for nth in sorted(id2label)]
+
+
+def _folder(name: str) -> Path:
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        if folder.is_absolute() or name.startswith(".") or name.count("/") != 1:
+            raise ModelMissing(
+                f"There is no checker {name}: give `model`, a folder, or a hub id such as "
+                "Falconsai/nsfw_image_detection."
+            )
+        folder = fetch(name, _FILES)
+    if not (folder / _CONFIG).is_file():
+        raise _broken(name, f"it has no {_CONFIG}")
+    require_safetensors(f"The checker {name}", folder)
+    return folder
+
+
+def _why(name: str, error: Exception) -> EngineError:
+    if out_of_memory(error):
+        return EngineError(f"There is too little memory for the checker {name}.")
+    said = str(error).strip() or type(error).__name__
+    return _broken(name, said.splitlines()[0][:200])
+
+
+def _broken(name: str, why: str) -> ModelBroken:
+    return ModelBroken(
+        f"The checker {name} cannot be loaded; it is damaged, half downloaded, or no image "
+        f"classifier of transformers: {why}"
+    )

@@ -1,0 +1,323 @@
+"""Flagged pictures, where they may be shown and where not."""
+
+from functools import partial
+from io import BytesIO
+
+import pytest
+from PIL import Image
+
+from bot.playground import Channel, Fault, Message, Upload
+from bot.playground.events import interaction_json
+from bot.playground.interactions import Kind
+from tests.fake_engine import FakeEngine, flat
+from tests.house import House, eventually
+from tests.nsfw_watch import choose, colours, flagged, painted, restrict
+from tests.samples import encoded
+
+
+async def asked_in(house: House, channel: Channel, **options: object) -> Message:
+    """A finished job in this channel."""
+    wanted = {"prompt": "a red house", "seed": 7, **options}
+    return await house.result(await house.ada.invoke("imagine", wanted, where=channel))  # type: ignore[arg-type]
+
+
+def is_empty(house: House, channel: Channel) -> bool:
+    """Has everybody's view of this channel no message?"""
+    return not house.discord.messages(channel)
+
+
+def cell(message: Message, nth: int) -> tuple[int, ...]:
+    """The colour in a corner of the nth picture of the grid."""
+    grid = Image.open(BytesIO(message.attachments[0].data)).convert("RGB")
+    spot = grid.getpixel(((nth - 1) % 2 * 64 + 2, (nth - 1) // 2 * 64 + 2))
+    assert isinstance(spot, tuple)
+    return spot
+
+
+async def test_where_nobody_chose_flagged_pictures_are_withheld(
+    house: House, engine: FakeEngine
+) -> None:
+    """Also in an age-restricted channel, and the engine is not even asked for them."""
+    engine.blocked = {2}
+    grid = await asked_in(house, house.discord.restricted)
+    assert "Picture 2 withheld by the safety check" in grid.content
+    assert [paint.reveal for paint in engine.paints] == [False]
+    assert not colours(grid.attachments[0].data) & flagged(engine, {2})
+    assert [row["blocked"] for row in house.record("SELECT * FROM pictures")] == [0, 1, 0, 0]
+
+
+async def test_what_nobody_asked_for_is_not_kept(house: House, engine: FakeEngine) -> None:
+    """An engine that sends flagged pictures to an ordinary channel's job has sent them in vain."""
+    engine.blocked, engine.indiscreet = {2}, True
+    grid = await house.imagine()
+    assert "Picture 2 withheld" in grid.content
+    names = sorted(path.name for path in (house.data / "pictures").rglob("*.png"))
+    assert names == ["1.png", "3.png", "4.png"]
+
+
+async def test_allowed_pictures_are_shown_as_they_are(house: House, engine: FakeEngine) -> None:
+    """In the grid, alone, and varied."""
+    answer = await choose(house, "allow")
+    assert answer.startswith("Flagged pictures are now shown in age-restricted channels")
+    engine.blocked = {2}
+    grid = await asked_in(house, house.discord.restricted)
+    assert "withheld" not in grid.content
+    assert cell(grid, 2) == painted(engine.paints[0], 2)
+    assert not grid.attachments[0].spoiler
+    single = await house.result(await house.ada.click(grid, "U2"))
+    assert single.attachments[0].data == flat(engine.paints[0].recipes[1])
+    assert not single.attachments[0].spoiler
+    varied = await house.result(await house.ada.click(grid, "V2"))
+    assert cell(varied, 2) == painted(engine.paints[1], 2)
+    rows = house.record("SELECT * FROM pictures ORDER BY rowid")
+    assert [(row["blocked"], row["restricted"]) for row in rows] == [
+        (0, 0),
+        (0, 1),
+        (0, 0),
+        (0, 0),
+    ] * 2
+    assert '"score":0.9' in rows[1]["verdicts"]
+
+
+async def test_spoilers_hide_what_is_flagged(house: House, engine: FakeEngine) -> None:
+    """A grid with such a picture, and the picture alone; what passed needs no spoiler."""
+    await choose(house, "spoiler", house.discord.restricted)
+    engine.blocked = {2}
+    grid = await asked_in(house, house.discord.restricted)
+    assert grid.attachments[0].spoiler
+    assert cell(grid, 2) == painted(engine.paints[0], 2)
+    for nth in (1, 2):
+        single = await house.result(await house.ada.click(grid, f"U{nth}"))
+        assert single.attachments[0].spoiler == (nth == 2)
+    engine.blocked = set()
+    assert not (await asked_in(house, house.discord.restricted)).attachments[0].spoiler
+
+
+async def test_an_ordinary_channel_withholds_whatever_was_chosen(
+    house: House, engine: FakeEngine
+) -> None:
+    """And the admin is told that it will."""
+    assert "will count once" in await choose(house, "allow", house.discord.channel)
+    await choose(house, "allow")
+    engine.blocked = {1, 3}
+    grid = await house.imagine()
+    assert "Pictures 1, 3 withheld" in grid.content
+    assert not engine.paints[0].reveal
+
+
+async def test_direct_messages_withhold_whatever_was_chosen(
+    house: House, engine: FakeEngine
+) -> None:
+    """There is no admin there."""
+    await choose(house, "allow")
+    engine.blocked = {1}
+    grid = await asked_in(house, house.ada.dm)
+    assert "Picture 1 withheld" in grid.content
+    assert not engine.paints[0].reveal
+
+
+@pytest.mark.parametrize("restricted", [False, True])
+async def test_a_thread_is_as_its_channel_is(
+    house: House, engine: FakeEngine, restricted: bool
+) -> None:
+    """A thread has no age restriction of its own, and the choice for its channel counts."""
+    channel = house.discord.restricted if restricted else house.discord.channel
+    await choose(house, "spoiler", channel)
+    engine.blocked = {4}
+    thread = house.discord.add_thread(channel, "night")
+    grid = await asked_in(house, thread)
+    assert ("Picture 4 withheld" in grid.content) != restricted
+    assert grid.attachments[0].spoiler == restricted
+    single = await house.ada.click(grid, "U4")
+    if restricted:
+        assert (await house.result(single)).attachments[0].spoiler
+    else:
+        assert "Picture 4 was withheld" in await house.refusal(single)
+
+
+async def test_what_could_not_be_checked_is_withheld_everywhere(
+    house: House, engine: FakeEngine
+) -> None:
+    """Nobody allowed that."""
+    await choose(house, "allow")
+    engine.unchecked = {3}
+    grid = await asked_in(house, house.discord.restricted)
+    assert "Picture 3 withheld" in grid.content
+    assert "Picture 3 was withheld" in await house.refusal(await house.ada.click(grid, "U3"))
+
+
+async def test_a_channel_that_is_restricted_no_more_withholds_what_was_kept(
+    house: House, engine: FakeEngine
+) -> None:
+    """Between acceptance and delivery, and from then on: alone, and as the parent of others."""
+    channel = house.discord.restricted
+    await choose(house, "allow")
+    engine.blocked = {2}
+    engine.gate.clear()
+    asked = await house.ada.invoke("imagine", {"prompt": "a house"}, where=channel)
+    await eventually(lambda: engine.paints)
+    assert engine.paints[0].reveal
+    restrict(house, channel, nsfw=False)
+    engine.gate.set()
+    grid = await house.result(asked)
+    assert "Picture 2 withheld" in grid.content
+    assert not colours(grid.attachments[0].data) & flagged(engine, {2})
+    for label in ("U2", "V2"):
+        assert "Picture 2 was withheld" in await house.refusal(await house.ada.click(grid, label))
+    await house.discord.until(lambda: house.discord.messages(channel) == [grid], why="it is tidy")
+    restrict(house, channel, nsfw=True)
+    single = await house.result(await house.ada.click(grid, "U2"))
+    assert single.attachments[0].data == flat(engine.paints[0].recipes[1])
+
+
+async def test_an_admin_who_thinks_better_of_it_is_obeyed_at_once(
+    house: House, engine: FakeEngine
+) -> None:
+    """The next time that a picture would be shown."""
+    await choose(house, "allow")
+    engine.blocked = {2}
+    grid = await asked_in(house, house.discord.restricted)
+    await choose(house, "block", house.discord.restricted)
+    assert "Picture 2 was withheld" in await house.refusal(await house.ada.click(grid, "U2"))
+    await choose(house, "spoiler", house.discord.restricted)
+    single = await house.result(await house.ada.click(grid, "U2"))
+    assert single.attachments[0].spoiler
+
+
+async def test_a_channel_that_cannot_be_asked_about_withholds(
+    house: House, engine: FakeEngine
+) -> None:
+    """Not to know is to say no."""
+    await choose(house, "allow")
+    engine.blocked = {2}
+    house.discord.faults.next("GET", "/channels/", Fault(status=404), times=2)
+    grid = await asked_in(house, house.discord.restricted)
+    assert "Picture 2 withheld" in grid.content
+    assert "Picture 2 was withheld" in await house.refusal(await house.ada.click(grid, "U2"))
+
+
+async def test_a_letter_never_brings_flagged_pictures(house: House, engine: FakeEngine) -> None:
+    """Direct messages are no age-restricted channel."""
+    await choose(house, "allow")
+    engine.blocked = {2}
+    grid = await asked_in(house, house.discord.restricted)
+    await house.ada.react(grid, "✉️")
+    await house.discord.until(lambda: house.discord.dms(house.ada), why="a letter")
+    (letter,) = house.discord.dms(house.ada)
+    sent = [flat(engine.paints[0].recipes[nth]) for nth in (0, 2, 3)]
+    assert [file.data for file in letter.attachments] == sent
+    assert "2: seed `8` (withheld by the safety check)" in letter.content
+
+
+async def test_reactions_vary_what_may_be_seen(house: House, engine: FakeEngine) -> None:
+    """All four where flagged pictures are shown, and the others where they are not."""
+    channel = house.discord.restricted
+    await choose(house, "allow")
+    engine.blocked = {2}
+    grid = await asked_in(house, channel)
+    restrict(house, channel, nsfw=False)
+    await house.ada.react(grid, "🔁")
+    await eventually(lambda: len(engine.paints) == 2)
+    assert [recipe.seed for recipe in engine.paints[1].recipes] == [7, 9, 10]
+    assert not engine.paints[1].reveal
+    restrict(house, channel, nsfw=True)
+    await house.discord.person("Ben").react(grid, "🔁")
+    await eventually(lambda: len(engine.paints) == 3)
+    assert [recipe.seed for recipe in engine.paints[2].recipes] == [7, 8, 9, 10]
+    assert engine.paints[2].reveal
+
+
+async def test_a_flagged_sketch_is_a_matter_between_bot_and_person(
+    house: House, engine: FakeEngine
+) -> None:
+    """Everywhere; nothing stays in the channel, nor on disk."""
+    await choose(house, "allow")
+    engine.bad_sketch = True
+    sketch = Upload("a.png", encoded(Image.new("RGB", (64, 64), "red")))
+    for channel in (house.discord.channel, house.discord.restricted):
+        asked = await house.ada.invoke(
+            "imagine", {"prompt": "a house", "sketch": sketch}, where=channel
+        )
+        assert await house.refusal(asked) == "The sketch was withheld by the safety check."
+        await house.discord.until(partial(is_empty, house, channel), why="it is tidy")
+    assert list((house.data / "sources").iterdir()) == []
+    assert {row["status"] for row in house.record("SELECT * FROM jobs")} == {"refused"}
+
+
+async def test_a_press_by_an_installation_of_ones_own_shows_nothing_flagged(
+    house: House, engine: FakeEngine
+) -> None:
+    """Though the picture was kept for this very channel."""
+    await choose(house, "allow")
+    engine.blocked = {2}
+    grid = await asked_in(house, house.discord.restricted)
+    data = {"custom_id": grid.components[0]["components"][1]["custom_id"], "component_type": 2}
+    asked = house.discord.interactions.open(
+        Kind.COMPONENT, house.ada.user, grid.channel, data | {"id": 2}, grid
+    )
+    event = interaction_json(asked)
+    event["authorizing_integration_owners"] = {"1": str(house.ada.id)}
+    house.discord.world.emit("INTERACTION_CREATE", event, grid.channel)
+    assert "Picture 2 was withheld" in await house.refusal(asked)
+
+
+async def test_only_who_manages_the_server_may_choose(house: House, engine: FakeEngine) -> None:
+    """Also where a server shows the command to everybody."""
+    options = [{"name": "level", "type": 3, "value": "allow"}]
+    data = {"id": "1", "name": "admin", "type": 1}
+    data |= {"options": [{"name": "nsfw", "type": 1, "options": options}]}
+    moderator = house.discord.person("Mo", moderator=True)
+    asked = house.discord.interactions.open(
+        Kind.COMMAND, moderator.user, house.discord.restricted, data
+    )
+    event = interaction_json(asked)
+    house.discord.world.emit("INTERACTION_CREATE", event, house.discord.restricted)
+    assert "Only those who may manage this server" in await house.refusal(asked)
+    assert house.record("SELECT * FROM nsfw_levels") == []
+
+
+async def test_admins_can_ask_what_is_chosen(house: House) -> None:
+    """For the server, and for its channels."""
+    admin = house.discord.person("Root", admin=True)
+    state = await house.refusal(await admin.slash("admin nsfw"))
+    assert state.startswith("In age-restricted channels flagged pictures are withheld.")
+    await choose(house, "spoiler")
+    await choose(house, "allow", house.discord.restricted)
+    state = await house.refusal(await admin.slash("admin nsfw"))
+    assert state.splitlines()[:2] == [
+        "In age-restricted channels flagged pictures are shown as spoilers.",
+        f"In <#{house.discord.restricted.id}> they are shown.",
+    ]
+
+
+async def test_what_is_delivered_after_a_restart_is_asked_about_anew(
+    house: House, engine: FakeEngine
+) -> None:
+    """Before the gateway has told of any channel, and for a thread's parent too."""
+    await choose(house, "spoiler")
+    engine.blocked = {1}
+    engine.gate.clear()
+    thread = house.discord.add_thread(house.discord.restricted, "night")
+    asked = await house.ada.invoke("imagine", {"prompt": "a house"}, where=thread)
+    await house.discord.until(lambda: asked.response and asked.response.buttons, why="it is shown")
+    house.discord.faults.next("PATCH", "/webhooks/", Fault(drop=True), times=100)
+    engine.gate.set()
+    await eventually(lambda: house.record("SELECT * FROM jobs WHERE status = 'done'"))
+    await house.stop()
+    while house.discord.faults.take("PATCH", "/webhooks/"):
+        pass  # Discord is well again
+    await house.start()
+    grid = await house.result(asked)
+    assert grid.attachments[0].spoiler
+    assert "withheld" not in grid.content
+
+
+async def test_choices_outlive_a_restart(house: House, engine: FakeEngine) -> None:
+    """And what was kept is delivered by what holds then."""
+    await choose(house, "spoiler")
+    engine.blocked = {1}
+    grid = await asked_in(house, house.discord.restricted)
+    await house.stop()
+    await house.start()
+    single = await house.result(await house.ada.click(grid, "U1"))
+    assert single.attachments[0].spoiler

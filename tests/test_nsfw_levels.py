@@ -1,0 +1,58 @@
+"""What those who manage servers chose for flagged pictures, in the record."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot import migrate
+from bot.cases import Action
+from bot.ledger import Ledger
+from bot.ledger.audit import Audit
+from bot.ledger.nsfw import Choice, NsfwLevels
+from bot.places import Choices, Level
+
+
+@pytest.fixture
+async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
+    """An empty record."""
+    migrate.migrate(tmp_path / "imagine.db")
+    async with Ledger(tmp_path / "imagine.db") as ledger:
+        yield ledger
+
+
+def choice(server: int, room: int | None, level: Level) -> Choice:
+    """Somebody's, at some time."""
+    return Choice(server=server, room=room, level=level, actor=9, at=5.0)
+
+
+async def test_the_last_choice_counts(ledger: Ledger) -> None:
+    """For a server as a whole and for each of its channels; other servers know nothing of it."""
+    levels = NsfwLevels(ledger)
+    assert await levels.of(1) == Choices()
+    await levels.choose(choice(1, None, Level.ALLOW))
+    await levels.choose(choice(1, 10, Level.ALLOW))
+    await levels.choose(choice(1, 10, Level.SPOILER))
+    await levels.choose(choice(1, 11, Level.BLOCK))
+    await levels.choose(choice(2, None, Level.SPOILER))
+    assert await levels.of(1) == Choices(Level.ALLOW, {10: Level.SPOILER, 11: Level.BLOCK})
+    assert await levels.of(2) == Choices(Level.SPOILER)
+    assert await levels.of(3) == await levels.of(None) == Choices()
+
+
+async def test_a_choice_has_its_line_in_the_audit_log(ledger: Ledger) -> None:
+    """Who chose what, and for which channel."""
+    await NsfwLevels(ledger).choose(choice(1, 10, Level.ALLOW))
+    [entry] = await Audit(ledger).page(1, 1, 10)
+    assert (entry.actor, entry.at, entry.channel) == (9, 5.0, 10)
+    assert (entry.action, entry.detail) == (Action.SET, "flagged pictures: allow")
+
+
+@pytest.mark.parametrize(
+    "row", ["(1, 10, 'perhaps')", "(1, -1, 'allow')", "(1, NULL, 'allow')", "(NULL, 1, 'allow')"]
+)
+async def test_the_record_takes_no_other_choice(ledger: Ledger, row: str) -> None:
+    """None that nobody could have meant."""
+    with pytest.raises(sqlite3.IntegrityError):
+        await ledger.change(f"INSERT INTO nsfw_levels VALUES {row}", {})  # noqa: S608 # ours
