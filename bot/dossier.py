@@ -118,12 +118,18 @@ def question(kept: Kept) -> str:
     )
 
 
-def deleted(kept: Kept, complete: bool) -> str:
-    """What was done."""
-    if not kept.jobs and complete:
+def deleted(before: Kept, after: Kept, complete: bool) -> str:
+    """What was done; `complete`: with all traces of it."""
+    gone = msgspec.structs.replace(
+        before,
+        jobs=max(0, before.jobs - after.jobs),
+        pictures=max(0, before.pictures - after.pictures),
+        sketches=max(0, before.sketches - after.sketches),
+    )
+    if not gone.jobs and not after.held and complete:
         return NOTHING
     rest = "" if complete else " What is at work right now, or locked, goes as soon as it is free."
-    return f"Deleted: {_amount(kept)}.{_held(kept)}{rest}\n{_STAYS}"
+    return f"Deleted: {_amount(gone)}.{_held(after)}{rest}\n{_STAYS}"
 
 
 def entry(job: Job, pictures: Sequence[Picture]) -> dict[str, Any]:

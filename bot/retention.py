@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Final
 
 from bot.archive import Archive
+from bot.dossier import Kept
 from bot.ledger import Ledger
 from bot.ledger.privacy import Leaving, Privacy, Removal
 from bot.ledger.record import RecordTrouble
@@ -22,6 +23,8 @@ _PASS_SECONDS: Final = 5.0
 _SOON_SECONDS: Final = 1.0
 _BATCH: Final = 100
 """Jobs, or entries of the list, in one transaction: a few milliseconds."""
+_JUMP_SECONDS: Final = 60.0
+_DOUBT_SECONDS: Final = 3600.0
 _PAUSE_SECONDS: Final = 0.05
 log = logging.getLogger(__name__)
 
@@ -44,6 +47,10 @@ class Retention:
         self._studio = studio
         self._days = days
         self._clock = clock
+        self._ahead = 0.0
+        """How far the clock was ahead of the seconds that have passed, when it was last read."""
+        self._doubted = 0.0
+        """Until then, in seconds that have passed, the clock is not believed."""
         self._hurry = asyncio.Event()
 
     async def forget(self, person: int) -> bool:
@@ -66,6 +73,10 @@ class Retention:
             self._hurry.set()
         return complete
 
+    async def kept(self, person: int) -> Kept:
+        """How much there is of this person."""
+        return await self._privacy.kept(person, now=self._clock())
+
     async def watch(self) -> None:
         """Delete what is too old, and what could not be deleted before."""
         while True:
@@ -81,10 +92,20 @@ class Retention:
 
     async def tend(self) -> bool:
         """Do it once; True if nothing is left to do."""
-        await self._let_go()
-        await self._privacy.erase_wished(now=self._clock())
-        await self._privacy.expire(now=self._clock())
+        if self._is_believed(self._clock(), time.monotonic()):
+            await self._let_go()
+            await self._privacy.erase_wished(now=self._clock())
+            await self._privacy.expire(now=self._clock())
         return await self._swept()
+
+    def _is_believed(self, now: float, passed: float) -> bool:
+        """A clock that was set ahead may be wrong, and what is deleted is gone: wait a while."""
+        ahead, before = now - passed, self._ahead
+        self._ahead = ahead
+        if before and ahead - before > _JUMP_SECONDS:
+            log.warning("The clock was set ahead; for an hour nothing is deleted for its age.")
+            self._doubted = passed + _DOUBT_SECONDS
+        return passed >= self._doubted
 
     async def _let_go(self) -> None:
         """Delete what is older than was promised, in small steps."""

@@ -5,7 +5,7 @@ import functools
 import logging
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
@@ -55,6 +55,7 @@ from bot.whereabouts import Whereabouts
 from engine.discretion import hide
 
 DATABASE: Final = "imagine.db"
+Clock = Callable[[], float]
 GRACE_SECONDS: Final = 7.0
 """For jobs at work when the bot is asked to stop; Docker, for one, waits 10 before it kills."""
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=20)
@@ -71,8 +72,10 @@ async def run(
     *,
     launch: Launch | None = None,
     grace: float = GRACE_SECONDS,
+    clock: Clock = time.time,
 ) -> None:
-    """Be the bot until `stop` is set, and `grace` seconds longer if jobs are at work.
+    """Be the bot until `stop` is set, and `grace` seconds longer if jobs are at work. `clock` tells
+    the seconds since 1970.
 
     Raises CannotStart, or what a part of it died of.
     """
@@ -102,7 +105,7 @@ async def run(
                 days=settings.imagine_retention_days, words_in_log=settings.imagine_log_prompts
             )
             studio = await enter(
-                _studio(client, ledger, link, downloads, data, limits, monitor, promise)
+                _studio(client, ledger, link, downloads, data, limits, monitor, promise, clock)
             )
             await enter(client)
             await _login(client, token)
@@ -152,15 +155,16 @@ def _studio(
     limits: Limits,
     monitor: Monitor,
     promise: Promise,
+    clock: Clock,
 ) -> Studio:
     archive = Archive(data)
     archive.tidy()
     levels = NsfwLevels(ledger)
     whereabouts = Whereabouts(client, levels)
-    delivery = Delivery(Mailbox(client), ledger, archive, whereabouts, clock=time.time)
+    delivery = Delivery(Mailbox(client), ledger, archive, whereabouts, clock=clock)
     moderation = Moderation(ledger)
-    gate = Gate(moderation, time.time)
-    studio = Studio(ledger, link, archive, downloads, delivery, gate, limits=limits)
+    gate = Gate(moderation, clock)
+    studio = Studio(ledger, link, archive, downloads, delivery, gate, limits=limits, clock=clock)
     client.desk = Desk(
         studio=studio,
         ledger=ledger,
@@ -171,7 +175,7 @@ def _studio(
         whereabouts=whereabouts,
         levels=levels,
         privacy=Privacy(ledger),
-        retention=Retention(ledger, archive, studio, days=promise.days),
+        retention=Retention(ledger, archive, studio, days=promise.days, clock=clock),
         promise=promise,
     )
     return studio

@@ -27,7 +27,9 @@ ALTER TABLE jobs ADD COLUMN erased TEXT CHECK (
 -- Files that go unless somebody needs them: noted before they lose their reason, or have one.
 CREATE TABLE removals (
     kind TEXT NOT NULL CHECK (kind IN ('pictures', 'sketch')),
-    name TEXT NOT NULL CHECK (name NOT GLOB '*[^0-9a-z]*'), -- a job's id, or a sketch's sha256
+    name TEXT NOT NULL CHECK ( -- a job's id, or a sketch's sha256
+        name NOT GLOB '*[^0-9a-z]*' AND length(name) BETWEEN 1 AND 64
+    ),
     PRIMARY KEY (kind, name)
 ) STRICT, WITHOUT ROWID;
 

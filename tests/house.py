@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -46,6 +47,8 @@ class House:
         self.retention_days: int | None = None
         self.grace = 0.1
         """Seconds for jobs at work when it is stopped."""
+        self.ahead = 0.0
+        """Seconds by which the machine's clock is wrong."""
         self._launch = launch or engine.launch
         self._stop = asyncio.Event()
         self._bot: asyncio.Task[None] | None = None
@@ -69,7 +72,7 @@ class House:
         settings.imagine_metrics_port = self.metrics_port
         settings.imagine_retention_days = self.retention_days
         self._bot = asyncio.create_task(
-            run(settings, self._stop, launch=self._launch, grace=self.grace)
+            run(settings, self._stop, launch=self._launch, grace=self.grace, clock=self.now)
         )
         ready = asyncio.create_task(self.discord.ready())
         await asyncio.wait({self._bot, ready}, return_when=asyncio.FIRST_COMPLETED)
@@ -77,6 +80,10 @@ class House:
             ready.cancel()
             self._bot.result()
         await asyncio.sleep(2 * READY_SECONDS)  # discord.py must not be closed before it is ready
+
+    def now(self) -> float:
+        """What the machine's clock says."""
+        return time.time() + self.ahead
 
     async def stop(self) -> None:
         """Ask the bot to stop, and wait for it."""

@@ -283,7 +283,7 @@ def test_a_job_that_comes_late_ends_early() -> None:
     while quick in by.tickets:
         by.tick()
     assert by.tickets == [slow]
-    assert 3 <= slow.step < 10
+    assert slow.step < 10
     slow.cancel()
     by.tick()
 

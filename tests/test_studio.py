@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from tests.fake_engine import FakeEngine
 from tests.house import House, eventually
 
@@ -134,3 +136,24 @@ async def test_a_bot_that_is_asked_to_stop_finishes_what_it_can(
     await stopping
     assert running.response is not None and "U1" in running.response.buttons
     assert [row["status"] for row in house.record("SELECT status FROM jobs")] == ["done"]
+
+
+@pytest.mark.parametrize("jump", [3 * 3600.0, -3 * 3600.0])
+async def test_a_clock_that_jumps_loses_nothing(
+    house: House, engine: FakeEngine, jump: float
+) -> None:
+    """What is being painted, what waits and what comes later all end in pictures, once each."""
+    engine.gate.clear()
+    people = [house.discord.person(name) for name in ("Ada", "Ben", "Cleo")]
+    asked = [await person.slash("imagine", prompt="a house") for person in people]
+    await eventually(lambda: engine.paints)
+    house.ahead = jump
+    asked += [await person.slash("imagine", prompt="a boat") for person in people]
+    engine.gate.set()
+    messages = [await house.result(each) for each in asked]
+    assert all("U1" in message.buttons for message in messages)
+    assert len(house.discord.messages()) == len(asked)
+    await house.stop()
+    house.ahead = 0.0
+    await house.start()
+    assert "U1" in (await house.imagine()).buttons

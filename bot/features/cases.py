@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 import discord
+import msgspec
 from discord import app_commands
 
 from bot import cards, components, policy
@@ -243,8 +244,11 @@ async def remove_command(interaction: Interaction, message: discord.Message) -> 
 async def _remove_shown(interaction: Interaction, message: discord.Message) -> None:
     check_moderator(interaction)
     await interaction.response.defer(ephemeral=True, thinking=True)
-    if await remnants.deleted(interaction.client, message) is not None:
+    gone = await remnants.deleted(interaction.client, message)
+    if gone is not None:
         await message.delete()
+        entry = msgspec.structs.replace(_entry(interaction, Action.REMOVED, gone), person=None)
+        await desk(interaction).moderation.audit.add(entry)
         await interaction.edit_original_response(content=_ONLY_MESSAGE)
         return
     found = await desk(interaction).ledger.shown_on(message.id)

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import time
 from typing import Any, Final
 
 import discord
@@ -31,14 +30,15 @@ async def show_command(interaction: Interaction) -> None:
 
 async def _show(interaction: Interaction) -> None:
     await interaction.response.defer(ephemeral=True, thinking=True)
-    privacy, promise = desk(interaction).privacy, desk(interaction).promise
-    kept = await privacy.kept(interaction.user.id, now=time.time())
+    kept = await desk(interaction).retention.kept(interaction.user.id)
     files = []
     if kept.jobs:
-        entries = [dossier.entry(*each) async for each in privacy.jobs(interaction.user.id)]
+        jobs = desk(interaction).privacy.jobs(interaction.user.id)
+        entries = [dossier.entry(*each) async for each in jobs]
         name, data = await asyncio.to_thread(dossier.written, entries, BYTES_LIMIT)
         files = [Upload(name, data).as_file()]
-    await interaction.edit_original_response(content=dossier.told(kept, promise), attachments=files)
+    told = dossier.told(kept, desk(interaction).promise)
+    await interaction.edit_original_response(content=told, attachments=files)
 
 
 @group.command(name="delete", description="Delete all that I keep of you")
@@ -49,7 +49,7 @@ async def delete_command(interaction: Interaction) -> None:
 
 async def _ask(interaction: Interaction) -> None:
     await interaction.response.defer(ephemeral=True, thinking=True)
-    kept = await desk(interaction).privacy.kept(interaction.user.id, now=time.time())
+    kept = await desk(interaction).retention.kept(interaction.user.id)
     if not kept.jobs:
         await interaction.edit_original_response(content=dossier.NOTHING)
         return
@@ -60,9 +60,11 @@ async def _ask(interaction: Interaction) -> None:
 
 async def _delete(interaction: Interaction) -> None:
     await interaction.response.defer()
-    kept = await desk(interaction).privacy.kept(interaction.user.id, now=time.time())
-    complete = await desk(interaction).retention.forget(interaction.user.id)
-    await interaction.edit_original_response(content=dossier.deleted(kept, complete), view=None)
+    retention, person = desk(interaction).retention, interaction.user.id
+    before = await retention.kept(person)
+    complete = await retention.forget(person)
+    told = dossier.deleted(before, await retention.kept(person), complete)
+    await interaction.edit_original_response(content=told, view=None)
 
 
 async def _keep(interaction: Interaction) -> None:

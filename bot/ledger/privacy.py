@@ -142,7 +142,7 @@ class Privacy:
         async with self._record.transaction() as connection:
             await connection.execute(
                 "INSERT OR IGNORE INTO wishes SELECT id FROM jobs "  # noqa: S608 # ours
-                f"WHERE person = ?2 AND {_HELD}",
+                f"WHERE person = ?2 AND ended_at IS NOT NULL AND {_HELD}",
                 (now, person),
             )
             chosen = await connection.execute_fetchall(

@@ -81,7 +81,7 @@ class Viewer:
             "channels": places(self._discord.world, self._person),
             "menu": [command["name"] for command in self._person.offered(self._channel, MENU)],
             "picks": self._picks(),
-            "users": {str(u.id): u.name for u in self._discord.world.users.values()},
+            "names": names(self._discord.world),
         }
 
     def _picks(self) -> Json:
@@ -108,6 +108,18 @@ class Viewer:
             about = message.reference
             made["reply"] = {"name": about.author.name, "content": about.content[:120]}
         return made
+
+
+def names(world: World) -> dict[str, str]:
+    """What a mention shows, by what stands in its brackets."""
+    people = {f"@{user.id}": f"@{user.name}" for user in world.users.values()}
+    channels = {f"#{channel.id}": f"#{channel.name}" for channel in world.channels.values()}
+    roles = {
+        f"@&{role.id}": "@" + role.name.lstrip("@")
+        for guild in world.guilds.values()
+        for role in guild.roles
+    }
+    return people | channels | roles
 
 
 def places(world: World, person: Person) -> list[Json]:

@@ -8,14 +8,14 @@ const TOKENS = [
   ["italic", /\*([^*\s][^*]*?)\*|_([^_\s][^_]*?)_(?!\w)/y],
   ["strike", /~~([\s\S]+?)~~/y],
   ["spoiler", /\|\|([\s\S]+?)\|\|/y],
-  ["mention", /<@!?(\d+)>/y],
+  ["mention", /<(@&|@|#)!?(\d+)>/y],
   ["time", /<t:(-?\d{1,12})(?::([tTdDfFR]))?>/y],
   ["link", /<?(https?:\/\/[^\s<>]+[^\s<>.,:;"')\]])>?/y],
 ];
 const TAGS = { bold: "strong", underline: "u", italic: "em", strike: "s" };
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
-export function render(text, users) {
+export function render(text, names) {
   const made = document.createDocumentFragment();
   const lines = text.split("\n");
   lines.forEach((line, number) => {
@@ -23,18 +23,18 @@ export function render(text, users) {
     const heading = /^(#{1,3}) +/.exec(line);
     if ((small || heading) && !text.includes("```")) {
       const block = element(small ? "small" : "b", small ? "subtext" : "heading");
-      block.append(inline(line.slice(small ? 3 : heading[0].length), users));
+      block.append(inline(line.slice(small ? 3 : heading[0].length), names));
       made.append(block);
     } else if (!text.includes("```")) {
-      made.append(inline(line, users));
+      made.append(inline(line, names));
     }
     if (number < lines.length - 1 && !text.includes("```")) made.append("\n");
   });
-  if (text.includes("```")) made.append(inline(text, users));
+  if (text.includes("```")) made.append(inline(text, names));
   return made;
 }
 
-function inline(text, users) {
+function inline(text, names) {
   const made = document.createDocumentFragment();
   let plain = "";
   let at = 0;
@@ -45,7 +45,7 @@ function inline(text, users) {
       at += 1;
       continue;
     }
-    made.append(plain, node(found.kind, found.match, users));
+    made.append(plain, node(found.kind, found.match, names));
     plain = "";
     at += found.match[0].length;
   }
@@ -64,17 +64,21 @@ function tokenAt(text, at) {
   return null;
 }
 
-function node(kind, match, users) {
+function node(kind, match, names) {
   const inner = match[1] ?? match[2] ?? match[3];
   if (kind === "escape") return document.createTextNode(inner);
   if (kind === "code") return element(match[1] ? "pre" : "code", "", inner);
-  if (kind === "mention") return element("span", "mention", `@${users[inner] ?? "unknown-user"}`);
+  if (kind === "mention") return mention(match[1], match[2], names);
   if (kind === "time") return time(Number(match[1]), match[2]);
   if (kind === "link") return link(inner);
   const made = element(TAGS[kind] ?? "span", kind === "spoiler" ? "spoiler" : "");
   if (kind === "spoiler") made.addEventListener("click", () => made.classList.add("open"));
-  made.append(inline(inner, users));
+  made.append(inline(inner, names));
   return made;
+}
+
+function mention(sign, id, names) {
+  return element("span", "mention", names[sign + id] ?? `${sign[0]}unknown`);
 }
 
 function link(address) {

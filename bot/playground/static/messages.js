@@ -12,7 +12,7 @@ export class Messages {
     this.list = list;
     this.scroll = scroll;
     this.act = act;
-    this.users = {};
+    this.names = {};
     this.menu = [];
     new ResizeObserver(() => this.follow && this.toEnd()).observe(list);
     scroll.addEventListener("scroll", () => {
@@ -48,8 +48,8 @@ export class Messages {
     this.scroll.scrollTop = this.scroll.scrollHeight;
   }
 
-  rename(users, menu) {
-    this.users = users;
+  rename(names, menu) {
+    this.names = names;
     this.menu = menu;
     for (const row of this.list.children) fill(row, row.data, this);
   }
@@ -81,7 +81,7 @@ function fill(row, message, list) {
   part("used").replaceChildren(...used(message, list));
   part("head").replaceChildren(...head(message));
   part("content").replaceChildren(message.loading ? thinking(message) : text(message, list));
-  part("embeds").replaceChildren(...message.embeds.map((embed) => card(embed, list.users)));
+  part("embeds").replaceChildren(...message.embeds.map((embed) => card(embed, list.names)));
   fillPictures(part("pictures"), message);
   fillOnce(part("components"), message.components, () =>
     message.components.map((component) => draw(component, message, list)),
@@ -105,7 +105,7 @@ function used(message, list) {
     return [...line, element("span", "command", `/${message.used.command}`)];
   }
   if (message.reply) {
-    const quoted = render(message.reply.content, list.users).textContent;
+    const quoted = render(message.reply.content, list.names).textContent;
     return ["↱ ", element("b", "", message.reply.name), ` ${quoted}`];
   }
   return [];
@@ -127,17 +127,17 @@ function thinking(message) {
 }
 
 function text(message, list) {
-  const made = render(message.content, list.users);
+  const made = render(message.content, list.names);
   if (message.edited_timestamp) made.append(" ", element("small", "edited", "(edited)"));
   return made;
 }
 
-function card(embed, users) {
+function card(embed, names) {
   const made = element("article", "embed");
   if (embed.title) made.append(element("h3", "", embed.title));
   if (embed.description) {
     const text = element("p");
-    text.append(render(embed.description, users));
+    text.append(render(embed.description, names));
     made.append(text);
   }
   for (const field of embed.fields ?? []) {
@@ -207,7 +207,7 @@ function draw(component, message, list) {
   if (component.type === 2) return button(component, message, list);
   if (component.type === 10) {
     const text = element("p");
-    text.append(render(component.content, list.users));
+    text.append(render(component.content, list.names));
     return text;
   }
   if (component.type === 12) {

@@ -78,7 +78,7 @@ function watch() {
 function about(data) {
   drawChannels(data.channels);
   composer.offer(data.commands, data.picks);
-  messages.rename(data.users, data.menu);
+  messages.rename(data.names, data.menu);
   status(data.online, data.online ? `${data.bot} is here` : "Waiting for the bot…");
 }
 
