@@ -16,9 +16,16 @@ _OWNER: Final = re.compile(r"(?<!\\)<@(?P<person>\d{1,20})>")
 
 def job(message: discord.Message) -> str | None:
     """The job that this message of ours shows, by its buttons or its files."""
-    matches = [re.fullmatch(components.PATTERN, each) for each in _custom_ids(message)]
-    matches += [_FILE.fullmatch(file.filename) for file in message.attachments]
-    return next((match["job"] for match in matches if match), None)
+    buttons = (re.fullmatch(components.PATTERN, each) for each in _custom_ids(message))
+    named = [match["job"] for match in buttons if match]
+    named += [name for file in message.attachments if (name := of_file(file.filename))]
+    return next(iter(named), None)
+
+
+def of_file(name: str) -> str | None:
+    """The job whose picture may be in a file of this name."""
+    match = _FILE.fullmatch(name)
+    return match["job"] if match else None
 
 
 def _custom_ids(message: discord.Message) -> Iterator[str]:
@@ -29,8 +36,11 @@ def _custom_ids(message: discord.Message) -> Iterator[str]:
 
 def owner(message: discord.Message) -> int | None:
     """Who asked for what it shows; of a picture at full size, who had it shown."""
-    named = _OWNER.search(message.content)
-    if named is not None:
-        return int(named["person"])
-    asked = message.interaction_metadata
-    return None if asked is None else asked.user.id
+    person, asked = named(message.content), message.interaction_metadata
+    return person if person is not None or asked is None else asked.user.id
+
+
+def named(caption: str) -> int | None:
+    """Who asked for the job that this is the caption of."""
+    match = _OWNER.search(caption)
+    return int(match["person"]) if match else None

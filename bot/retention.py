@@ -92,13 +92,13 @@ class Retention:
 
     async def tend(self) -> bool:
         """Do it once; True if nothing is left to do."""
-        if self._is_believed(self._clock(), time.monotonic()):
+        if self.is_believed(self._clock(), time.monotonic()):
             await self._let_go()
             await self._privacy.erase_wished(now=self._clock())
             await self._privacy.expire(now=self._clock())
         return await self._swept()
 
-    def _is_believed(self, now: float, passed: float) -> bool:
+    def is_believed(self, now: float, passed: float) -> bool:
         """A clock that was set ahead may be wrong, and what is deleted is gone: wait a while."""
         ahead, before = now - passed, self._ahead
         self._ahead = ahead

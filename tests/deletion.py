@@ -38,10 +38,15 @@ def files(house: House) -> set[str]:
     return {str(path.relative_to(house.data)) for path in found}
 
 
-def marks(data: Path, *words: str) -> list[str]:
-    """Which of these words are anywhere in the files of the database."""
+def marks(data: Path, *wanted: str | int) -> list[str | int]:
+    """Which of these words and numbers are anywhere in the files of the database."""
     raw = b"".join(path.read_bytes() for path in data.glob(f"{DATABASE}*"))
-    return [word for word in words if word.encode() in raw]
+    return [each for each in wanted if _raw(each) in raw]
+
+
+def _raw(value: str | int) -> bytes:
+    """As SQLite writes it; Discord's ids take all of 8 bytes."""
+    return value.encode() if isinstance(value, str) else value.to_bytes(8, "big")
 
 
 async def left_nothing(house: House) -> None:

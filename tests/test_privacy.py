@@ -83,10 +83,13 @@ async def test_what_is_deleted_is_in_no_file_any_more(house: House) -> None:
     words = [f"{MARKER}{nth}" for nth in range(20)]
     grids = [await house.imagine(prompt=word, negative=f"not{word}", count=1) for word in words]
     asked = house.record("SELECT request FROM jobs")
-    ids = [str(house.ada.id), *(row["request"].split(":")[1] for row in asked)]
-    assert marks(house.data, *words, *ids)
+    ids: list[str | int] = [row["request"].split(":")[1] for row in asked]
+    ids += [str(house.ada.id), *(grid.id for grid in grids), grids[0].channel.id]
+    assert set(marks(house.data, *words, *ids)) >= {*words, *(grid.id for grid in grids)}
     await delete(house)
     await eventually(lambda: not marks(house.data, MARKER, *ids))
+    await asyncio.to_thread(house.change, "UPDATE charges SET at = at - 86400")
+    await eventually(lambda: not marks(house.data, house.ada.id))  # its share of the day is over
     for grid in grids:  # Discord still has them
         assert MARKER in grid.content
 

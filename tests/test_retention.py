@@ -3,11 +3,16 @@
 import asyncio
 import sqlite3
 from contextlib import closing
+from pathlib import Path
+from typing import cast
 
 import pytest
 
-from bot.retention import DAY
+from bot.archive import Archive
+from bot.ledger import Ledger
+from bot.retention import DAY, Retention
 from bot.run import DATABASE
+from bot.studio import Studio
 from tests.deletion import delete, files, left_nothing, marks, question
 from tests.house import House, eventually
 
@@ -120,3 +125,39 @@ async def test_a_reader_in_the_way_is_waited_for(house: House) -> None:
         assert marks(house.data, "quokkafruit")
         assert "U1" in (await house.imagine(prompt="a house")).buttons
     await eventually(lambda: not marks(house.data, "quokkafruit"))
+
+
+async def test_a_clock_that_jumps_deletes_nothing(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It may be wrong, and what is deleted is gone; wishes are fulfilled all the same."""
+    await house.stop()
+    house.retention_days = 7
+    await house.start()
+    await house.imagine()
+    house.ahead = 300 * DAY
+    async with asyncio.timeout(15):
+        while "The clock was set ahead" not in caplog.text:  # noqa: ASYNC110 # nobody tells
+            await asyncio.sleep(0.1)
+    assert len(files(house)) == 4
+    await delete(house)
+    await left_nothing(house)
+
+
+@pytest.mark.parametrize(
+    ("steps", "believed"),
+    [
+        ([(100.0, 1.0), (105.0, 6.0), (110.0, 11.0)], [True, True, True]),
+        ([(100.0, 1.0), (50.0, 6.0), (55.0, 11.0)], [True, True, True]),
+        ([(100.0, 1.0), (900.0, 6.0), (905.0, 11.0)], [True, False, False]),
+        ([(100.0, 1.0), (900.0, 6.0), (4494.0, 3600.0), (4501.0, 3607.0)],
+         [True, False, False, True]),
+    ],
+)  # fmt: skip
+def test_a_clock_is_believed_unless_it_was_set_ahead(
+    tmp_path: Path, steps: list[tuple[float, float]], believed: list[bool]
+) -> None:
+    """Then it is after an hour: wall clock and seconds passed, at each look."""
+    ledger, studio = Ledger(tmp_path / "none.db"), cast("Studio", None)
+    retention = Retention(ledger, Archive(tmp_path), studio)
+    assert [retention.is_believed(*step) for step in steps] == believed
