@@ -4,6 +4,7 @@ import hashlib
 import os
 import secrets
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from bot.errors import BotError
@@ -28,6 +29,13 @@ class Archive:
     def discard(self, job: str) -> None:
         """Forget the pictures of a job, if there are any."""
         shutil.rmtree(self._folder / "pictures" / job, ignore_errors=True)
+
+    def clear(self, job: str) -> None:
+        """Forget the pictures of a job, or raise OSError."""
+        folder = self._folder / "pictures" / job
+        while folder.exists():
+            with suppress(FileNotFoundError):  # of a file that somebody else was quicker to remove
+                shutil.rmtree(folder)
 
     def tidy(self) -> None:
         """Remove what a process that was killed had not written to the end."""

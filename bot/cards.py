@@ -5,7 +5,7 @@ from typing import Final
 
 from bot import captions
 from bot.cases import Block, Case, Entry, Report, State
-from bot.jobs import Job, Picture
+from bot.jobs import Erasure, Job, Picture
 
 _LIMIT: Final = 2000
 _REPORTS_SHOWN: Final = 3
@@ -21,15 +21,26 @@ def case(case: Case, job: Job, pictures: Sequence[Picture], block: str | None) -
         f"🚩 Reported: {_link(case.reports[0])} by <@{job.person}>",
         captions.recipes(job),
         _pictures(pictures),
-        *(_reported(report) for report in case.reports[-_REPORTS_SHOWN:]),
+        *_course(case),
     ]
+    if block is not None:
+        lines.append(f"<@{job.person}> is blocked: {captions.shown(block, _REASON_SHOWN)}")
+    return "\n".join(lines)[:_LIMIT]
+
+
+def deleted(case: Case, erasure: Erasure) -> str:
+    """The card of a case whose job was deleted."""
+    lines = [f"🚩 Reported: {_link(case.reports[0])}", erasure.words, *_course(case)]
+    return "\n".join(lines)[:_LIMIT]
+
+
+def _course(case: Case) -> list[str]:
+    lines = [_reported(report) for report in case.reports[-_REPORTS_SHOWN:]]
     if len(case.reports) > _REPORTS_SHOWN:
         lines.append(f"… and {len(case.reports) - _REPORTS_SHOWN} earlier reports")
     if case.state is not State.OPEN:
         lines.append(f"**{case.state.capitalize()}** by <@{case.moderator}>")
-    if block is not None:
-        lines.append(f"<@{job.person}> is blocked: {captions.shown(block, _REASON_SHOWN)}")
-    return "\n".join(lines)[:_LIMIT]
+    return lines
 
 
 def _link(report: Report) -> str:

@@ -17,6 +17,7 @@ from bot.features import (
     limits,  # noqa: F401 # adds to /admin
     moderation,  # noqa: F401 # adds to /admin
     nsfw,  # noqa: F401 # adds to /admin
+    privacy,
     reactions,
     report,
     stats,
@@ -24,7 +25,7 @@ from bot.features import (
 
 READY_SECONDS: Final = 0.05
 """How long to wait for one more guild before saying that all are known; nothing depends on it."""
-ITEMS: Final = (*buttons.items, *cases.items)
+ITEMS: Final = (*buttons.items, *cases.items, *privacy.items)
 """All kinds of buttons that work for ever."""
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class Client(discord.Client):
         self.tree.add_command(cases.remove_command)
         self.tree.add_command(admin.group)
         self.tree.add_command(stats.command)
+        self.tree.add_command(privacy.group)
         self.add_dynamic_items(*ITEMS)
 
     async def setup_hook(self) -> None:

@@ -25,6 +25,10 @@ CASE_PATTERN: Final = (
 """The regular expression of the custom ids on a card for moderators."""
 FORM_PATTERN: Final = rf"{_VERSION}:report:(?P<message>[0-9]{{1,20}})"
 """Of the form that asks a reporter for a reason."""
+DELETE: Final = "delete"
+KEEP: Final = "keep"
+PRIVACY_PATTERN: Final = rf"{_VERSION}:privacy:(?P<action>{DELETE}|{KEEP})"
+"""Of the question whether all that is kept of a person is to be deleted."""
 
 
 def custom_id(action: str, job: str, nth: int = 0) -> str:
@@ -64,9 +68,26 @@ def case_view(job: str, *, is_open: bool, is_removed: bool, is_blocked: bool) ->
     )
 
 
+def deleted_case_view(job: str, *, is_open: bool) -> discord.ui.View:
+    """What is left to do if what was reported was deleted."""
+    return _inert([_button("Dismiss", case_id(DISMISS, job), row=0)] if is_open else [])
+
+
 def form_id(message: int) -> str:
     """What Discord sends back with the reason for reporting this message."""
     return f"{_VERSION}:report:{message}"
+
+
+def privacy_id(action: str) -> str:
+    """What Discord sends back when somebody decides about what is kept of them."""
+    return f"{_VERSION}:privacy:{action}"
+
+
+def privacy_view() -> discord.ui.View:
+    """Delete or keep."""
+    delete = _button("Delete all of it", privacy_id(DELETE), row=0)
+    delete.style = discord.ButtonStyle.danger
+    return _inert([delete, _button("Keep it", privacy_id(KEEP), row=0)])
 
 
 def _button(label: str, identifier: str, *, row: int) -> discord.ui.Button[discord.ui.View]:

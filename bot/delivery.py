@@ -7,7 +7,7 @@ from typing import Final
 
 from bot import captions, components, renditions
 from bot.archive import Archive, Missing
-from bot.jobs import Job, Picture, Progress, Status
+from bot.jobs import Erasure, Job, Picture, Progress, Status
 from bot.ledger import Ledger
 from bot.ledger.record import RecordTrouble, insist
 from bot.mailbox import TOKEN_SECONDS, Draft, Gone, Indigestible, Mailbox, Upload
@@ -75,14 +75,24 @@ class Delivery:
         known = await insist(lambda: self._ledger.job(name))
         job = known or job  # the record knows its message by now
         try:
-            if job.status is Status.REFUSED and self._fresh(job):
+            if job.erased is not None:
+                await self._efface(job, job.erased)
+            elif job.status is Status.REFUSED and self._fresh(job):
                 await self._mailbox.whisper_instead(
                     job.address, job.reason or "", captions.progress(job, Progress())
                 )
             else:
                 await self._put_ending(job, await self._ending(job, pictures))
+                known = await insist(lambda: self._ledger.job(name))
+                if known is not None and known.erased is not None:  # while it was on its way
+                    await self._efface(known, known.erased)
         except (Gone, Indigestible) as error:
             log.warning("nobody can see the ending", extra={"reason": str(error)})
+
+    async def _efface(self, job: Job, erasure: Erasure) -> None:
+        """Leave nothing of a deleted job on its message, if it has one."""
+        if job.address.message is not None or self._fresh(job):
+            await self._put(job, Draft(content=erasure.words))
 
     async def _ending(self, job: Job, pictures: Sequence[Picture]) -> Draft:
         showing = await self._whereabouts.showing(pictures, job.address.channel)

@@ -3,11 +3,14 @@
 import msgspec
 
 from bot.archive import Archive
+from bot.dossier import Promise
 from bot.gate import Gate
 from bot.ledger import Ledger
 from bot.ledger.moderation import Moderation
 from bot.ledger.nsfw import NsfwLevels
+from bot.ledger.privacy import Privacy
 from bot.monitor import Monitor
+from bot.retention import Retention
 from bot.studio import Studio
 from bot.whereabouts import Whereabouts
 
@@ -23,3 +26,6 @@ class Desk(msgspec.Struct, frozen=True):
     monitor: Monitor
     whereabouts: Whereabouts
     levels: NsfwLevels
+    privacy: Privacy
+    retention: Retention
+    promise: Promise

@@ -42,6 +42,22 @@ class Kind(StrEnum):
     """Like earlier pictures, but a little different."""
 
 
+class Erasure(StrEnum):
+    """Why nothing is left of a job but statistics."""
+
+    WISH = "wish"
+    """Who asked for it wished so."""
+    AGE = "age"
+    """It was older than anything is kept here."""
+
+    @property
+    def words(self) -> str:
+        """For whoever asks about it."""
+        if self is Erasure.WISH:
+            return "That was deleted at the wish of who asked for it."
+        return "That was deleted: I keep pictures for a limited time."
+
+
 class Address(msgspec.Struct, frozen=True, kw_only=True):
     """Where a job is shown: a channel, and the message there once it is known."""
 
@@ -93,6 +109,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     created_at: float
     """Seconds since 1970."""
+    erased: Erasure | None = None
+    """If so, words, person and pictures are gone; the place, too, once the ending is shown."""
 
     @property
     def ended(self) -> bool:
@@ -177,6 +195,11 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 def picture_id(job: str, nth: int) -> str:
     """The name of the nth picture (from 1) of a job."""
     return f"{job}-{nth}"
+
+
+def job_of(picture: str) -> str:
+    """The job of the picture of this name."""
+    return picture.rpartition("-")[0]
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):

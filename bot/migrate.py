@@ -84,6 +84,7 @@ def migrate(path: Path, steps: Sequence[Migration] | None = None) -> None:
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA secure_delete = ON")
             connection.execute("BEGIN IMMEDIATE")  # a lock is found out about now, not in mid-job
             connection.execute("ROLLBACK")
             _check(connection, path)

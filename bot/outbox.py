@@ -49,8 +49,8 @@ class Outbox:
 
     async def close(self, job: str) -> None:
         """End a job that nobody waits for: there is nobody to tell."""
-        if await self._ledger.end(job, Status.CANCELLED, self._clock()):
-            await self._ledger.delivered(job, now=self._clock())
+        await self._ledger.end(job, Status.CANCELLED, self._clock())
+        await self._ledger.delivered(job, now=self._clock())
 
     async def deliver(self, name: str) -> None:
         """Show an ended job's ending, however often that must be tried."""

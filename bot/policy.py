@@ -137,6 +137,12 @@ def check_model(recipe: Recipe, model: Model) -> None:
         )
 
 
+def check_remembered(job: Job) -> None:
+    """Raise Refused if the job was deleted."""
+    if job.erased is not None:
+        raise Refused(job.erased.words)
+
+
 def check_shown(picture: Picture) -> None:
     """Raise Refused for a picture that nobody may see."""
     check_kept([picture])

@@ -13,7 +13,7 @@ from bot.engine_link import EngineLink, Launch
 from bot.engine_process import launched
 from bot.errors import BotError, CannotStart
 from bot.exits import Exit
-from bot.jobs import Picture
+from bot.jobs import Picture, job_of
 from bot.ledger import Ledger
 from bot.run import DATABASE
 from bot.settings import Settings
@@ -61,6 +61,11 @@ async def _recorded(data: Path, name: str) -> Picture:
     migrate.check_version(database)
     async with Ledger(database) as ledger:
         picture = await ledger.picture(name)
+        job = await ledger.job(job_of(name))
+    if job is not None and job.erased is not None:
+        raise CannotStart(
+            f"There is no picture {name} any more. {job.erased.words}", Exit.UNKNOWN_PICTURE
+        )
     if picture is None:
         raise unknown
     return picture

@@ -1,10 +1,11 @@
 """Rows of the record as jobs and pictures, and back; pure."""
 
+import hashlib
 import sqlite3
 
 import msgspec
 
-from bot.jobs import Address, Job, Kind, Passage, Picture, Sketch, Status
+from bot.jobs import Address, Erasure, Job, Kind, Passage, Picture, Sketch, Status
 from engine.contract import Recipe, Sampler, Verdict
 
 Value = str | int | float | None
@@ -17,6 +18,11 @@ _VERDICTS = msgspec.json.Decoder(tuple[Verdict, ...])
 def json(value: object) -> str:
     """The value as it stands in a column."""
     return msgspec.json.encode(value).decode()
+
+
+def spent(request: str) -> str:
+    """What is kept for a day of a request whose job was deleted: enough to know it again."""
+    return f"erased:{hashlib.sha256(request.encode()).hexdigest()}"
 
 
 def from_job(job: Job) -> dict[str, Value]:
@@ -66,6 +72,7 @@ def to_job(row: sqlite3.Row) -> Job:
         crashes=row["crashes"],
         reason=row["reason"],
         created_at=row["created_at"],
+        erased=Erasure(row["erased"]) if row["erased"] else None,
         seats=row["seats"],
     )
 

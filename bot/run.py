@@ -28,6 +28,7 @@ from bot.archive import Archive
 from bot.client import Client
 from bot.delivery import Delivery
 from bot.desk import Desk
+from bot.dossier import Promise
 from bot.downloads import Downloads
 from bot.engine_link import EngineLink, Launch
 from bot.engine_process import launched
@@ -38,12 +39,14 @@ from bot.ledger import Ledger
 from bot.ledger.figures import Figures
 from bot.ledger.moderation import Moderation
 from bot.ledger.nsfw import NsfwLevels
+from bot.ledger.privacy import Privacy
 from bot.lookout import Lookout
 from bot.mailbox import UNREACHABLE, Mailbox
 from bot.metrics import Metrics
 from bot.monitor import Monitor, version
 from bot.playground import Playground, PlaygroundError
 from bot.policy import LIMITS, Limits
+from bot.retention import Retention
 from bot.settings import DISCORD, Settings
 from bot.studio import Studio
 from bot.tasks import Stopped, together, unless
@@ -98,8 +101,11 @@ async def run(
             limits = msgspec.structs.replace(
                 LIMITS, adaptive=settings.imagine_adaptive, daily=settings.imagine_daily_seconds
             )
+            promise = Promise(
+                days=settings.imagine_retention_days, words_in_log=settings.imagine_log_prompts
+            )
             studio = await enter(
-                _studio(client, ledger, link, downloads, data, limits, monitor, clock)
+                _studio(client, ledger, link, downloads, data, limits, monitor, promise, clock)
             )
             await enter(client)
             await _login(client, token)
@@ -107,7 +113,8 @@ async def run(
             if settings.discord_token is None:
                 _welcome(playground.url)
             left = _left(stop, studio, grace)
-            await together(left, link.watch(), _connected(client), studio.dispatch())
+            tending = client.desk.retention.watch()
+            await together(left, link.watch(), _connected(client), studio.dispatch(), tending)
 
 
 async def _left(stop: asyncio.Event, studio: Studio, grace: float) -> None:
@@ -147,6 +154,7 @@ def _studio(
     data: Path,
     limits: Limits,
     monitor: Monitor,
+    promise: Promise,
     clock: Clock,
 ) -> Studio:
     archive = Archive(data)
@@ -157,7 +165,19 @@ def _studio(
     moderation = Moderation(ledger)
     gate = Gate(moderation, clock)
     studio = Studio(ledger, link, archive, downloads, delivery, gate, limits=limits, clock=clock)
-    client.desk = Desk(studio, ledger, archive, moderation, gate, monitor, whereabouts, levels)
+    client.desk = Desk(
+        studio=studio,
+        ledger=ledger,
+        archive=archive,
+        moderation=moderation,
+        gate=gate,
+        monitor=monitor,
+        whereabouts=whereabouts,
+        levels=levels,
+        privacy=Privacy(ledger),
+        retention=Retention(ledger, archive, studio, days=promise.days, clock=clock),
+        promise=promise,
+    )
     return studio
 
 

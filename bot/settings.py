@@ -40,6 +40,8 @@ class Settings(BaseSettings):
     same request gets alone, and replays are still exact."""
     imagine_daily_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Of the engine for one person in 24 hours; unset, nobody counts."""
+    imagine_retention_days: int | None = Field(default=None, ge=1, le=36500)
+    """For how long finished jobs and their pictures are kept; unset, for ever."""
     imagine_log: Literal["text", "json"] = "text"
     """Each line of the log as key=value, or as a JSON object."""
     imagine_log_level: Literal["debug", "info", "warning", "error"] = "info"

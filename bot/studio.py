@@ -22,10 +22,10 @@ from bot.archive import Archive
 from bot.engine_link import EngineLink
 from bot.errors import Refused
 from bot.gate import Gate
-from bot.jobs import Job, Kind, Origin, Picture, Progress, Sketch, Status
+from bot.jobs import Job, Kind, Origin, Picture, Progress, Sketch, Status, job_of
 from bot.ledger import Ledger
 from bot.ledger.nsfw import NsfwLevels
-from bot.ledger.record import RecordTrouble
+from bot.ledger.record import RecordTrouble, insist
 from bot.outbox import Courier, Outbox
 from bot.showing import showing
 from bot.turns import Turns
@@ -70,6 +70,8 @@ class Studio:
         )
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._unanswered: set[str] = set()
+        """Jobs whose first answer is on its way; whoever stops one leaves its ending to it."""
         self._closing = False
         link.changed = self._wake.set
 
@@ -95,11 +97,17 @@ class Studio:
     async def reroll(self, job: Job, origin: Origin) -> Job | None:
         """Everything again but the seed; of variations, new variations of the same pictures."""
         if job.kind is Kind.VARIATION:
-            parents = [await self._ledger.picture(parent) for parent in job.parents]
+            parents = [await self._parent(name) for name in job.parents]
             return await self.vary([parent for parent in parents if parent], origin)
         policy.check_kept(await self._ledger.pictures(job.id))
         again = recipes.reroll(job.recipes, self._link.model, seed=_seed())
         return await self._accept(Kind.REROLL, again, origin)
+
+    async def _parent(self, name: str) -> Picture | None:
+        parent = await self._ledger.job(job_of(name))
+        if parent is not None and parent.erased is not None:
+            raise Refused(f"These are variations of another picture. {parent.erased.words}")
+        return await self._ledger.picture(name)
 
     async def vary(self, parents: Sequence[Picture], origin: Origin) -> Job | None:
         """Four variations of one picture, or one of each of several."""
@@ -144,7 +152,10 @@ class Studio:
                 created_at=self._clock(),
                 seats=limits.running,
             )
-            return job if await self._ledger.add(job) else None
+            if not await self._ledger.add(job):
+                return None
+            self._unanswered.add(job.id)  # before anybody else can find it in the record
+            return job
 
     async def _level(self, origin: Origin) -> places.Level:
         """What becomes of flagged pictures where this is asked for."""
@@ -159,20 +170,45 @@ class Studio:
 
     async def abandon(self, job: Job) -> None:
         """The person could not be answered, so nobody waits for the job."""
+        self._unanswered.discard(job.id)
         await self._outbox.close(job.id)
 
     async def cancel(self, job: Job) -> bool:
         """Stop a job at any stage; False if it has ended."""
         if not await self._ledger.end(job.id, Status.CANCELLED, self._clock()):
             return False
-        self._spawn(job.id, self._outbox.deliver(job.id))
+        self.tell(job.id)
+        await self._release(job)
+        return True
+
+    async def stop(self, job: Job) -> bool:
+        """As `cancel`, but the person is not told before `tell` is called."""
+        if not await self._ledger.end(job.id, Status.CANCELLED, self._clock()):
+            return False
+        await self._release(job)
+        return True
+
+    def tell(self, job: str) -> None:
+        """Show the ending of a job that was stopped, unless its answer is still on its way."""
+        if job not in self._unanswered:
+            self._spawn(job, self._outbox.deliver(job))
+
+    async def _release(self, job: Job) -> None:
         current = await self._ledger.job(job.id)
         await self._link.cancel(job.id, current.attempt if current else job.attempt)
         self._wake.set()  # those behind it move up
         await self._workshop.discard(job.id)
-        return True
+
+    def is_busy_with(self, job: str) -> bool:
+        """May anything still be done or written for this job?"""
+        return any(task.get_name() == job for task in self._tasks)
 
     async def _prepare(self, job: Job) -> None:
+        current = await insist(lambda: self._ledger.job(job.id))
+        self._unanswered.discard(job.id)
+        if current is None or current.ended:  # it was stopped before it could begin
+            await self._outbox.deliver(job.id)
+            return
         await self._workshop.prepare(job)
         self._wake.set()
 
@@ -195,6 +231,7 @@ class Studio:
         for job in await self._ledger.undelivered():
             self._spawn(job.id, self._outbox.deliver(job.id))
         for job in await self._ledger.accepted():
+            self._unanswered.add(job.id)
             self._spawn(job.id, self._take_up(job))
 
     async def drain(self, seconds: float) -> None:
@@ -241,7 +278,7 @@ class Studio:
             await self._workshop.settle(job, ending)
 
     def _spawn(self, job: str, story: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(self._told(job, story))
+        task = asyncio.create_task(self._told(job, story), name=job)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

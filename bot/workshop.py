@@ -1,6 +1,7 @@
 """The work on one job: its sketch made ready, its recipes painted, its pictures kept."""
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Callable
 from typing import Protocol
@@ -14,6 +15,7 @@ from bot.errors import BotError, Refused
 from bot.jobs import Job, Picture, Progress, Sketch, Status, picture_id
 from bot.ledger import Ledger
 from bot.ledger.charges import Charge, Charges
+from bot.ledger.privacy import Leaving, Privacy, Removal
 from bot.ledger.record import insist
 from bot.outbox import Courier, Outbox
 from engine.contract import (
@@ -62,6 +64,7 @@ class Workshop:
         self._courier = courier
         self._limits = limits
         self._clock = clock
+        self._privacy = Privacy(ledger)
         self._fetching = asyncio.Semaphore(4)  # so that one slow file does not hold up the others
         self._decoding = asyncio.Semaphore(2)  # each may take a gigabyte, or its time
 
@@ -79,6 +82,8 @@ class Workshop:
             data = await self._fetcher.fetch(sketch.url)
             async with self._decoding:
                 cleaned = await uploads.clean(data)
+        name = Removal(Leaving.SKETCH, hashlib.sha256(cleaned.png).hexdigest())
+        await insist(lambda: self._privacy.doubt(name))  # until the job is queued with it
         source = await asyncio.to_thread(self._archive.save_source, cleaned.png)
         return recipes.with_sketch(
             job.recipes,

@@ -76,7 +76,28 @@ CREATE TABLE jobs (
     created_at REAL NOT NULL,
     started_at REAL,
     ended_at REAL,
-    delivered_at REAL, reveal INTEGER NOT NULL DEFAULT 0 CHECK (reveal IN (0, 1)), seats INTEGER CHECK (seats > 0),
+    delivered_at REAL, reveal INTEGER NOT NULL DEFAULT 0 CHECK (reveal IN (0, 1)), seats INTEGER CHECK (seats > 0), erased TEXT CHECK (
+    erased IS NULL OR (
+        erased IN ('wish', 'age')
+        AND ended_at IS NOT NULL
+        AND person = 0
+        AND request GLOB 'erased:*'
+        AND sketch IS NULL
+        AND parents = '[]'
+        AND reveal = 0
+        AND seats IS NULL
+        AND json_extract(recipes, '$[0].prompt') = '(deleted)'
+        AND json_extract(recipes, '$[0].negative') = ''
+        AND json_extract(recipes, '$[0].source') IS NULL
+        AND (reason IS NULL OR reason = '(deleted)')
+        AND ( -- the place is kept until the ending is shown there
+            delivered_at IS NULL OR (
+                channel = 0 AND guild IS NULL AND message IS NULL
+                AND application IS NULL AND reply_to IS NULL
+            )
+        )
+    )
+),
     CHECK ((status IN ('done', 'failed', 'cancelled', 'refused')) = (ended_at IS NOT NULL)),
     CHECK ((status IN ('failed', 'refused')) = (reason IS NOT NULL)),
     CHECK (delivered_at IS NULL OR ended_at IS NOT NULL),
@@ -132,6 +153,13 @@ CREATE TABLE posts (
     job TEXT NOT NULL REFERENCES jobs (id),
     nth INTEGER CHECK (nth BETWEEN 1 AND 4) -- NULL for the whole job
 ) STRICT;
+CREATE TABLE removals (
+    kind TEXT NOT NULL CHECK (kind IN ('pictures', 'sketch')),
+    name TEXT NOT NULL CHECK ( -- a job's id, or a sketch's sha256
+        name NOT GLOB '*[^0-9a-z]*' AND length(name) BETWEEN 1 AND 64
+    ),
+    PRIMARY KEY (kind, name)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE reports (
     id INTEGER PRIMARY KEY,
     job TEXT NOT NULL REFERENCES cases (job),
@@ -152,14 +180,25 @@ CREATE TABLE role_limits (
     PRIMARY KEY (guild, role),
     CHECK (waiting IS NOT NULL OR running IS NOT NULL OR daily IS NOT NULL)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE wishes (
+    job TEXT PRIMARY KEY REFERENCES jobs (id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX audit_by_time ON audit (at);
 CREATE INDEX audit_of_guild ON audit (guild, id);
 CREATE INDEX cases_unseen ON cases (guild) WHERE state = 'open' AND card IS NULL;
 CREATE INDEX charges_by_time ON charges (at);
 CREATE INDEX charges_of_model ON charges (revision, at, pixels, work, seconds) WHERE work IS NOT NULL;
 CREATE INDEX charges_of_person ON charges (person, at, seconds);
+CREATE INDEX jobs_aging ON jobs (ended_at) WHERE erased IS NULL AND delivered_at IS NOT NULL;
 CREATE INDEX jobs_ended ON jobs (ended_at, status) WHERE ended_at IS NOT NULL;
+CREATE INDEX jobs_newly_erased ON jobs (created_at)
+WHERE erased IS NOT NULL AND request != 'erased:' || id;
+CREATE INDEX jobs_of_sketch ON jobs (json_extract(recipes, '$[0].source'))
+WHERE json_extract(recipes, '$[0].source') IS NOT NULL;
 CREATE INDEX jobs_served ON jobs (person, started_at);
 CREATE INDEX jobs_undelivered ON jobs (ended_at) WHERE ended_at IS NOT NULL AND delivered_at IS NULL;
 CREATE INDEX jobs_unfinished ON jobs (status, person) WHERE ended_at IS NULL;
+CREATE INDEX posts_of_job ON posts (job);
+CREATE INDEX reports_by_time ON reports (at);
 CREATE INDEX reports_of_job ON reports (job);
 CREATE INDEX reports_of_person ON reports (reporter, at);

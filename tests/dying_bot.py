@@ -19,6 +19,7 @@ from bot.archive import Archive
 from bot.engine_link import EngineLink
 from bot.features import answers
 from bot.ledger import Ledger
+from bot.ledger.privacy import Privacy
 from bot.mailbox import Draft, Mailbox
 from engine.contract import Stepped
 
@@ -67,7 +68,9 @@ def arm() -> None:
     after(answers, "acknowledge", "acknowledged")
     after(Ledger, "claim", "claimed")
     after(Ledger, "finish", "committed")
+    after(Privacy, "erase_person", "deleted")
     pass_on, save, put = EngineLink._pass_on, Archive.save_picture, Mailbox.put
+    clear = Archive.clear
     start = aiohttp.ClientResponse.start
 
     def passing_on(self: EngineLink, event: Any) -> None:  # noqa: ANN401 - any event
@@ -79,6 +82,10 @@ def arm() -> None:
         path = save(self, *args)
         reached("written")
         return path
+
+    def clearing(self: Archive, job: str) -> None:
+        clear(self, job)
+        reached("cleared")
 
     async def putting(self: Mailbox, *args: Any, **options: Any) -> int:  # noqa: ANN401 - as it is
         global _sending
@@ -99,6 +106,7 @@ def arm() -> None:
     for owner, name, act in (
         (EngineLink, "_pass_on", passing_on),
         (Archive, "save_picture", saving),
+        (Archive, "clear", clearing),
         (Mailbox, "put", putting),
         (aiohttp.ClientResponse, "start", starting),
     ):

@@ -44,6 +44,7 @@ class House:
         """All that the gateway sent."""
         discord.world.event_listeners.append(self.events.append)
         self.metrics_port: int | None = None
+        self.retention_days: int | None = None
         self.grace = 0.1
         """Seconds for jobs at work when it is stopped."""
         self.ahead = 0.0
@@ -69,6 +70,7 @@ class House:
         self._stop = asyncio.Event()
         settings = settings_for(self.discord, self.data)
         settings.imagine_metrics_port = self.metrics_port
+        settings.imagine_retention_days = self.retention_days
         self._bot = asyncio.create_task(
             run(settings, self._stop, launch=self._launch, grace=self.grace, clock=self.now)
         )
@@ -117,6 +119,13 @@ class House:
     def record(self, sql: str) -> list[sqlite3.Row]:
         """Rows of the record, read beside the running bot."""
         return record(self.data, sql)
+
+    def change(self, sql: str, *values: object) -> None:
+        """Change the record beside the bot; not on the bot's loop, which may have to go on."""
+        connection = sqlite3.connect(self.data / DATABASE)
+        with connection:
+            connection.execute(sql, values)
+        connection.close()
 
 
 async def eventually(condition: Callable[[], object]) -> None:

@@ -133,7 +133,7 @@ async def test_a_long_history_makes_nothing_slower(ledger: Ledger, tmp_path: Pat
     await Charges(ledger).add(charge())
     await connection.set_trace_callback(None)  # type: ignore[arg-type] # it may be None
     queries = [sql for sql in asked if re.match("SELECT|UPDATE|DELETE", sql)]
-    assert len(queries) == 9
+    assert len(queries) == 10
     for sql in queries:
         plan = [row["detail"] for row in await ledger.rows(f"EXPLAIN QUERY PLAN {sql}")]
         walks = [step for step in plan if step.startswith("SCAN") and "jobs_unfinished" not in step]

@@ -17,6 +17,8 @@ PURE = {
     "recipes",
     "rows",
     "jobs",
+    "dossier",
+    "remains",
     "places",
     "showing",
     "rules",
@@ -30,7 +32,16 @@ PURE = {
     "quota",
     "durations",
 }
-SHOWS_DISCORD = {"client", "run", "mailbox", "captions", "components", "features", "whereabouts"}
+SHOWS_DISCORD = {
+    "client",
+    "run",
+    "mailbox",
+    "captions",
+    "components",
+    "features",
+    "remains",
+    "whereabouts",
+}
 LOG = ("engine.logs", "engine.lines", "engine.discretion")
 HEAVY = {"torch", "diffusers", "transformers"}
 

@@ -106,6 +106,7 @@ class JobButton(
         job = await desk(interaction).ledger.job(self._job)
         if job is None:
             raise Refused(_FORGOTTEN)
+        policy.check_remembered(job)
         await _ACTIONS[self._action](interaction, job, self._nth)
 
 

@@ -7,11 +7,13 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 import discord
+import msgspec
 from discord import app_commands
 
-from bot import cards, components
+from bot import cards, components, policy
 from bot.cases import Action, Block, Case, Entry, State
 from bot.errors import Refused
+from bot.features import remnants
 from bot.features.answers import Interaction, desk, guarded, is_moderator
 from bot.jobs import Job
 from bot.mailbox import UNREACHABLE
@@ -23,6 +25,9 @@ _FOR_MODERATORS: Final = "Only moderators, who may manage messages, can do this.
 _UNKNOWN: Final = "I know nothing of this report any more."
 _NO_RESULT: Final = "That message shows no pictures of mine."
 _REASON: Final = "a picture was reported"
+_ONLY_MESSAGE: Final = (
+    "Removed: this message. The pictures were deleted before; I do not know their other messages."
+)
 log = logging.getLogger(__name__)
 
 
@@ -80,6 +85,10 @@ async def _draft(client: "Client", case: Case) -> tuple[str, discord.ui.View]:
         raise RuntimeError(f"Case {case.job} has no job.")
     pictures = await client.desk.ledger.pictures(case.job)
     standing = await client.desk.moderation.standing(case.guild, job.person)
+    if job.erased is not None:
+        return cards.deleted(case, job.erased), components.deleted_case_view(
+            case.job, is_open=case.state is State.OPEN
+        )
     view = components.case_view(
         case.job,
         is_open=case.state is State.OPEN,
@@ -210,6 +219,8 @@ class CaseButton(
         job = await desk(interaction).ledger.job(self._job)
         if case is None or job is None or case.guild != interaction.guild_id:
             raise Refused(_UNKNOWN)
+        if self._action != components.DISMISS:
+            policy.check_remembered(job)
         told = await _ACTIONS[self._action](interaction, job)
         await show(interaction.client, self._job)
         await interaction.edit_original_response(content=told)
@@ -227,13 +238,20 @@ def check_moderator(interaction: Interaction) -> None:
 @app_commands.allowed_installs(guilds=True, users=False)
 async def remove_command(interaction: Interaction, message: discord.Message) -> None:
     """Of a message's Apps menu."""
-    await guarded(interaction, _remove_shown(interaction, message.id))
+    await guarded(interaction, _remove_shown(interaction, message))
 
 
-async def _remove_shown(interaction: Interaction, message: int) -> None:
+async def _remove_shown(interaction: Interaction, message: discord.Message) -> None:
     check_moderator(interaction)
     await interaction.response.defer(ephemeral=True, thinking=True)
-    found = await desk(interaction).ledger.shown_on(message)
+    gone = await remnants.deleted(interaction.client, message)
+    if gone is not None:
+        await message.delete()
+        entry = msgspec.structs.replace(_entry(interaction, Action.REMOVED, gone), person=None)
+        await desk(interaction).moderation.audit.add(entry)
+        await interaction.edit_original_response(content=_ONLY_MESSAGE)
+        return
+    found = await desk(interaction).ledger.shown_on(message.id)
     if found is None or found.job.address.guild != interaction.guild_id:
         raise Refused(_NO_RESULT)
     told = await remove(interaction, found.job)

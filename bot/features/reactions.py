@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import discord
 
-from bot import captions, policy, renditions, whereabouts
+from bot import captions, policy, remains, renditions, whereabouts
 from bot.errors import BotError, Forbidden, Refused
-from bot.features import answers, report
+from bot.features import answers, remnants, report
 from bot.jobs import Address, Origin, Picture
 from bot.ledger import Found
 from bot.mailbox import UNREACHABLE, Upload
@@ -42,10 +42,13 @@ async def added(client: "Client", reaction: Reaction) -> None:
     if name not in _KNOWN:
         return
     found = await client.desk.ledger.shown_on(reaction.message_id)
-    if found is None or (reaction.member is not None and reaction.member.bot):
+    if reaction.member is not None and reaction.member.bot:
         return
     try:
-        await _act(client, reaction, name, found)
+        if found is None:
+            await _answer_for_deleted(client, reaction, name)
+        else:
+            await _act(client, reaction, name, found)
     except Forbidden as error:
         log.info("The reaction %s of %d is refused: %s", name, reaction.user_id, error)
         await _say_briefly(client, reaction, _FORBIDDEN)
@@ -99,8 +102,20 @@ async def _delete(client: "Client", reaction: Reaction, found: Found) -> None:
     ):
         return  # others may dislike a picture, but it stays
     await client.desk.studio.cancel(found.job)
-    place = client.get_partial_messageable(reaction.channel_id)
-    await place.get_partial_message(reaction.message_id).delete()
+    await _message(client, reaction).delete()
+
+
+async def _answer_for_deleted(client: "Client", reaction: Reaction, name: str) -> None:
+    """The record does not know this message; if its job was deleted, the message itself tells."""
+    if client.user is None or reaction.message_author_id != client.user.id:
+        return
+    message = await _message(client, reaction).fetch()
+    if name == _REPORT or await remnants.deleted(client, message) is None:
+        return
+    if name != _DELETE:
+        await remnants.check(client, message)
+    elif reaction.user_id == remains.owner(message) or await _is_moderator(client, reaction):
+        await message.delete()
 
 
 async def _send_letter(client: "Client", reaction: Reaction, pictures: list[Picture]) -> None:
@@ -121,6 +136,12 @@ async def _send_letter(client: "Client", reaction: Reaction, pictures: list[Pict
         if error.code != _DM_REFUSED:
             raise
         raise Refused(f"<@{reaction.user_id}>, you do not take direct messages from me.") from error
+
+
+def _message(client: "Client", reaction: Reaction) -> discord.PartialMessage:
+    return client.get_partial_messageable(reaction.channel_id).get_partial_message(
+        reaction.message_id
+    )
 
 
 async def _pictures(client: "Client", found: Found) -> list[Picture]:

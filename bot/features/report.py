@@ -11,7 +11,7 @@ from discord import app_commands
 from bot import components
 from bot.cases import HOUR, REASON_LIMIT, Report, check_report
 from bot.errors import Refused
-from bot.features import cases
+from bot.features import cases, remnants
 from bot.features.answers import Interaction, guarded
 
 if TYPE_CHECKING:
@@ -32,12 +32,13 @@ log = logging.getLogger(__name__)
 @app_commands.allowed_installs(guilds=True, users=False)
 async def command(interaction: Interaction, message: discord.Message) -> None:
     """Of a message's Apps menu."""
-    await guarded(interaction, _ask(interaction, message.id))
+    await guarded(interaction, _ask(interaction, message))
 
 
-async def _ask(interaction: Interaction, message: int) -> None:
-    await _drafted(interaction.client, interaction.guild_id, message, interaction.user.id, "")
-    await interaction.response.send_modal(_form(message))
+async def _ask(interaction: Interaction, message: discord.Message) -> None:
+    await remnants.check(interaction.client, message)
+    await _drafted(interaction.client, interaction.guild_id, message.id, interaction.user.id, "")
+    await interaction.response.send_modal(_form(message.id))
 
 
 def _form(message: int) -> discord.ui.Modal:

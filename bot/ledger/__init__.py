@@ -64,7 +64,11 @@ class Ledger(Record):
     async def place(self, job: str, message: int) -> None:
         """The job is shown on this message."""
         async with self.transaction() as connection:
-            await connection.execute("UPDATE jobs SET message = ? WHERE id = ?", (message, job))
+            await connection.execute(
+                "UPDATE jobs SET message = ? WHERE id = ? "
+                "AND (erased IS NULL OR delivered_at IS NULL)",
+                (message, job),
+            )
             await _post(connection, message, job, None)
 
     async def claim(self, job: str, *, now: float) -> Job | None:
@@ -123,7 +127,8 @@ class Ledger(Record):
         """End a job without pictures; False if it had ended before."""
         async with self.transaction() as connection:
             ended = await connection.execute_fetchall(
-                "UPDATE jobs SET status = :status, reason = :reason, ended_at = :now "
+                "UPDATE jobs SET status = :status, reason = :reason, ended_at = :now, "
+                "sketch = NULL "
                 "WHERE id = :job AND ended_at IS NULL RETURNING *",
                 {"job": job, "status": status.value, "reason": reason, "now": now},
             )
@@ -131,8 +136,14 @@ class Ledger(Record):
         return bool(ended)
 
     async def delivered(self, job: str, *, now: float) -> None:
-        """The person has seen the ending; the interaction's token is forgotten."""
+        """The person has seen the ending; the interaction's token is forgotten, and of what was
+        deleted meanwhile also the place."""
         async with self.transaction() as connection:
+            await connection.execute(
+                "UPDATE jobs SET channel = 0, guild = NULL, message = NULL, application = NULL, "
+                "reply_to = NULL WHERE id = ? AND erased IS NOT NULL",
+                (job,),
+            )
             seen = await connection.execute_fetchall(
                 "UPDATE jobs SET delivered_at = :now, token = NULL "
                 "WHERE id = :job AND ended_at IS NOT NULL AND delivered_at IS NULL "
@@ -160,7 +171,10 @@ class Ledger(Record):
 
     async def is_known(self, request: str) -> bool:
         """Was this asked before?"""
-        return bool(await self.rows("SELECT 1 FROM jobs WHERE request = ?", request))
+        found = await self.rows(
+            "SELECT 1 FROM jobs WHERE request IN (?, ?)", request, rows.spent(request)
+        )
+        return bool(found)
 
     async def job(self, job: str) -> Job | None:
         """The job of this id."""
@@ -240,15 +254,17 @@ class Ledger(Record):
     async def release(self, request: str) -> None:
         """The same request may be made again, for what asked for it was taken back."""
         await self.change(
-            "UPDATE jobs SET request = request || ':' || id WHERE request = :request",
-            {"request": request},
+            "UPDATE jobs SET request = request || ':' || id WHERE request IN (:request, :spent)",
+            {"request": request, "spent": rows.spent(request)},
         )
 
 
 async def _post(connection: aiosqlite.Connection, message: int, job: str, nth: int | None) -> None:
     await connection.execute(
-        "INSERT INTO posts (message, job, nth) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-        (message, job, nth),
+        "INSERT INTO posts (message, job, nth) "
+        "SELECT :message, id, :nth FROM jobs WHERE id = :job AND erased IS NULL "
+        "ON CONFLICT DO NOTHING",
+        {"message": message, "job": job, "nth": nth},
     )
 
 

@@ -64,4 +64,9 @@ async def add(connection: aiosqlite.Connection, charge: Charge) -> None:
     """Count this, once, and forget what is too old to count."""
     columns = msgspec.structs.asdict(charge)
     await connection.execute(insertion("charges", columns, "ON CONFLICT DO NOTHING"), columns)
+    await connection.execute(
+        "UPDATE charges SET job = lower(hex(randomblob(12))) "  # it was deleted in the meantime
+        "WHERE job IN (SELECT id FROM jobs WHERE id = ? AND erased IS NOT NULL)",
+        (charge.job,),
+    )
     await connection.execute("DELETE FROM charges WHERE at <= ?", (charge.at - DAY,))

@@ -43,6 +43,7 @@ class Record:
         await connection.execute("PRAGMA foreign_keys = ON")
         await connection.execute("PRAGMA journal_mode = WAL")
         await connection.execute("PRAGMA synchronous = FULL")
+        await connection.execute("PRAGMA secure_delete = ON")
         self._connection = connection
         return self
 
@@ -76,6 +77,19 @@ class Record:
         with _translated():
             async with self._turn:
                 return list(await connection.execute_fetchall(sql, values))
+
+    async def checkpoint(self) -> bool:
+        """Leave nothing of older states in the files; False if a reader is in the way."""
+        connection = self._opened()
+        with _translated():
+            async with self._turn:
+                await connection.execute_fetchall("PRAGMA busy_timeout = 0")
+                try:
+                    found = await connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+                finally:
+                    wait = int(1000 * BUSY_SECONDS)
+                    await connection.execute_fetchall(f"PRAGMA busy_timeout = {wait}")
+        return not any(row["busy"] for row in found)
 
     def _opened(self) -> aiosqlite.Connection:
         if self._connection is None:

@@ -1,0 +1,124 @@
+"""A bot that is killed while it deletes what is kept of a person: the next one goes on."""
+
+import resource
+import signal
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from PIL import Image
+
+from bot.playground import Interaction, Message, Person, Playground, Upload
+from bot.playground.options import Value
+from bot.run import DATABASE
+from tests import tiny_model
+from tests.deletion import WISH
+from tests.house import eventually, is_finished, record
+from tests.samples import encoded
+from tests.test_crashes import PATIENCE, Doomed
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.timeout(180),
+    pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs Linux"),
+]
+MARKER = "quokkafruit"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def bot(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Doomed]:
+    """One bot for all deaths."""
+    model = tiny_model.save(tmp_path_factory.mktemp("tiny") / "model", side=32)
+    async with Playground(port=0) as discord:
+        bot = Doomed(discord, tmp_path_factory.mktemp("data"), str(model))
+        await bot.start()
+        yield bot
+        assert await bot.stop() == 0
+
+
+@pytest.fixture
+def ada(bot: Doomed) -> Person:
+    """Who wishes."""
+    return bot.discord.person("Ada")
+
+
+async def imagined(bot: Doomed, person: Person, prompt: str) -> Message:
+    """A finished job over a sketch."""
+    colour = f"#{abs(hash(prompt)) % 2**24:06x}"
+    sketch = Upload("a.png", encoded(Image.new("RGB", (64, 64), colour)))
+    values: dict[str, Value] = {"prompt": prompt, "sketch": sketch, "count": 2, "steps": 4}
+    return await result(bot, await person.invoke("imagine", values))
+
+
+async def result(bot: Doomed, asked: Interaction) -> Message:
+    """The message that this ends with."""
+    await bot.discord.until(
+        lambda: asked.response and is_finished(asked.response), timeout=PATIENCE, why="an ending"
+    )
+    assert asked.response is not None
+    return asked.response
+
+
+async def dying(bot: Doomed, person: Person, moment: str) -> None:
+    """Have all of a person deleted by a bot that is killed in it, and start the next one."""
+    asked = await (await person.slash("privacy delete")).finished()
+    assert asked is not None
+    bot.dies(moment, "bot")
+    await person.click(asked, "Delete all of it")
+    assert await bot.ended() == -signal.SIGKILL
+
+
+def files(bot: Doomed) -> set[str]:
+    """All pictures and sketches in the data folder."""
+    folders = (bot.data / "pictures", bot.data / "sources")
+    found = (path for folder in folders for path in folder.rglob("*.*"))
+    return {str(path.relative_to(bot.data)) for path in found}
+
+
+def is_anywhere(bot: Doomed, word: str) -> bool:
+    """Is this word in any file of the database?"""
+    return any(word.encode() in path.read_bytes() for path in bot.data.glob(f"{DATABASE}*"))
+
+
+@pytest.mark.parametrize("moment", ["deleted", "cleared"])
+async def test_the_next_bot_removes_what_is_left(bot: Doomed, ada: Person, moment: str) -> None:
+    """All files but those of others; and the old buttons tell the truth."""
+    theirs = await imagined(bot, bot.discord.person("Ben"), "a house")
+    others = files(bot)
+    grids = [await imagined(bot, ada, f"{MARKER} {moment} {nth}") for nth in range(3)]
+    await dying(bot, ada, moment)
+    assert files(bot) > others  # not all are gone yet
+    assert record(bot.data, "SELECT * FROM removals") != []
+    assert record(bot.data, "SELECT count(*) FROM jobs WHERE erased IS NULL")[0][0] == len(
+        {name.split("/")[1] for name in others if name.startswith("pictures/")}
+    )
+    await bot.start()
+    await eventually(lambda: files(bot) == others)
+    await eventually(lambda: not is_anywhere(bot, f"{MARKER} {moment}"))
+    await eventually(lambda: not record(bot.data, "SELECT * FROM removals"))
+    for grid in grids:
+        pressed = await ada.click(grid, "U1")
+        await bot.discord.until(lambda: pressed.ephemerals, why="an answer")  # noqa: B023
+        assert WISH in pressed.ephemerals[0].content
+    assert (await result(bot, await ada.click(theirs, "U1"))).attachments
+    assert record(bot.data, "PRAGMA integrity_check")[0][0] == "ok"
+
+
+async def test_a_job_at_work_gets_its_one_ending(bot: Doomed, ada: Person) -> None:
+    """It was stopped for the deletion, and the bot was killed before it could say so."""
+    running = await ada.slash("imagine", prompt=f"{MARKER} at work", steps=150)
+    await bot.discord.until(
+        lambda: running.response and "%" in running.response.content, why="it is painted"
+    )
+    before = len(bot.discord.messages())
+    await dying(bot, ada, "deleted")
+    await bot.start()
+    message = await result(bot, running)
+    assert WISH in message.content and MARKER not in message.content
+    assert message.buttons == [] and message.attachments == []
+    await eventually(lambda: not is_anywhere(bot, f"{MARKER} at work"))
+    await eventually(
+        lambda: not record(bot.data, "SELECT 1 FROM jobs WHERE erased IS NOT NULL AND message > 0")
+    )
+    public = [each for each in bot.discord.messages() if not each.ephemeral]
+    assert len(public) <= before
