@@ -85,9 +85,9 @@ async def serve(listening: socket.socket, painter: Painter, token: str) -> None:
     desk = Reception(worker, Ready(painter.model.card), token)
     server = await asyncio.start_server(desk.welcome, sock=listening)
     port = listening.getsockname()[1]
+    log.info("ready: %s, %s", painter.model.card.name, painter.model.card.fingerprint)
     sys.stdout.write(f"listening on 127.0.0.1:{port}\n")
     sys.stdout.flush()
-    log.info("ready: %s, %s", painter.model.card.name, painter.model.card.fingerprint)
     try:
         await stop
     finally:
