@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from io import BytesIO
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import aiohttp
 import discord
@@ -145,9 +145,9 @@ class Mailbox:
 
     async def _send(self, address: Address, draft: Draft, nonce: str) -> discord.Message:
         place = self._client.get_partial_messageable(address.channel)
-        reference = None
+        options: dict[str, Any] = {}  # discord.py takes no None for them
         if address.reply_to is not None:
-            reference = discord.MessageReference(
+            options["reference"] = discord.MessageReference(
                 message_id=address.reply_to,
                 channel_id=address.channel,
                 guild_id=address.guild,
@@ -157,8 +157,8 @@ class Mailbox:
             draft.content,
             files=[upload.as_file() for upload in draft.uploads or ()],
             view=draft.view or discord.utils.MISSING,
-            reference=reference or discord.utils.MISSING,
             nonce=nonce,
+            **options,
         )
 
 

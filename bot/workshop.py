@@ -85,6 +85,7 @@ class Workshop:
         name = Removal(Leaving.SKETCH, hashlib.sha256(cleaned.png).hexdigest())
         await insist(lambda: self._privacy.doubt(name))  # until the job is queued with it
         source = await asyncio.to_thread(self._archive.save_source, cleaned.png)
+        await insist(lambda: self._privacy.doubt(name))  # the job may have ended meanwhile
         return recipes.with_sketch(
             job.recipes,
             self._link.model,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.delivery import EDIT_SECONDS
 from bot.playground import Fault, Interaction
 from bot.run import DATABASE
 from tests.fake_engine import FakeEngine
@@ -43,6 +44,24 @@ def make_older(database: Path) -> None:
     connection.execute("UPDATE jobs SET created_at = created_at - 14 * 60")
     connection.commit()
     connection.close()
+
+
+async def test_without_token_and_message_the_channel_gets_a_new_one(
+    house: House, engine: FakeEngine
+) -> None:
+    """As when a bot was killed between its answer and the record of it, and started much later."""
+    engine.gate.clear()
+    asked = await house.ada.slash("imagine", prompt="a house", steps=1)  # shows no progress
+    await eventually(lambda: engine.paints)
+    await eventually(lambda: house.record("SELECT * FROM jobs WHERE message IS NOT NULL"))
+    await asyncio.sleep(EDIT_SECONDS)
+    await asyncio.to_thread(make_older, house.data / DATABASE)
+    await asyncio.to_thread(house.change, "UPDATE jobs SET message = NULL")
+    engine.gate.set()
+    await house.discord.until(lambda: len(house.discord.messages()) == 2, why="a new message")
+    assert "U1" in house.discord.messages()[-1].buttons
+    assert house.discord.messages()[-1] is not asked.response
+    await is_delivered(house)
 
 
 async def test_the_bot_knows_by_itself_when_a_token_is_old(

@@ -3,11 +3,13 @@
 import asyncio
 import json
 import random
+import time
 
 import pytest
 from PIL import Image
 
 from bot import dossier
+from bot.archive import Archive
 from bot.delivery import EDIT_SECONDS
 from bot.errors import CannotStart
 from bot.exits import Exit
@@ -309,7 +311,7 @@ async def test_a_job_that_finishes_in_that_moment_leaves_nothing(
 async def test_a_result_on_its_way_is_taken_back(house: House, engine: FakeEngine) -> None:
     """Discord is slow to take the grid, and meanwhile it is deleted."""
     engine.gate.clear()
-    asked = await house.ada.slash("imagine", prompt=MARKER)
+    asked = await house.ada.slash("imagine", prompt=MARKER, steps=1)  # shows no progress
     await house.discord.until(lambda: asked.response and asked.response.buttons, why="it is shown")
     await asyncio.sleep(EDIT_SECONDS)  # so that the next edit is the result
     path = f"{asked.token}/messages/@original"
@@ -360,6 +362,26 @@ async def test_a_sketch_that_comes_too_late_is_not_kept(house: House) -> None:
     assert house.record("SELECT sketch FROM jobs")[0]["sketch"] is not None
     await delete(house)
     assert house.record("SELECT sketch FROM jobs")[0]["sketch"] is None
+    await eventually(lambda: files(house))
+    await left_nothing(house)
+
+
+async def test_a_sketch_that_is_just_being_saved_is_not_kept(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a slow disk: the list of what must go is worked off before the file is there."""
+    save = Archive.save_source
+
+    def slowly(self: Archive, png: bytes) -> str:
+        time.sleep(1.5)
+        return save(self, png)
+
+    monkeypatch.setattr(Archive, "save_source", slowly)
+    await house.ada.invoke("imagine", {"prompt": MARKER, "sketch": sketch()})
+    await eventually(lambda: house.record("SELECT * FROM removals"))
+    await delete(house)
+    await eventually(lambda: not house.record("SELECT * FROM removals"))
+    assert files(house) == set()
     await eventually(lambda: files(house))
     await left_nothing(house)
 

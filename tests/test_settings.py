@@ -17,6 +17,7 @@ NAMES = (
     "IMAGINE_PLAYGROUND_PORT",
     "IMAGINE_ADAPTIVE",
     "IMAGINE_DAILY_SECONDS",
+    "IMAGINE_RETENTION_DAYS",
     "IMAGINE_LOG",
     "IMAGINE_LOG_LEVEL",
     "IMAGINE_LOG_PROMPTS",
@@ -44,10 +45,19 @@ def test_everything_has_a_default() -> None:
     assert loaded.imagine_playground_port == 8765
     assert not loaded.imagine_adaptive
     assert loaded.imagine_daily_seconds is None
+    assert loaded.imagine_retention_days is None
     assert (loaded.imagine_log, loaded.imagine_log_level) == ("text", "info")
     assert not loaded.imagine_log_prompts
     assert loaded.imagine_metrics_port is None
     assert loaded.imagine_metrics_host == "127.0.0.1"
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "1.5", "never"])
+def test_a_retention_of_no_days_is_refused(monkeypatch: pytest.MonkeyPatch, days: str) -> None:
+    """Unset is for ever; there is no other way to say so."""
+    monkeypatch.setenv("IMAGINE_RETENTION_DAYS", days)
+    with pytest.raises(CannotStart, match="IMAGINE_RETENTION_DAYS"):
+        settings.load()
 
 
 def test_an_env_file_counts_and_the_environment_counts_more(
