@@ -15,6 +15,8 @@ from bot.decoding import decode
 
 FRAME: Final = 4
 """Bytes of the file's length, which is said first: standard input stays open."""
+LIFELINE: Final = "LIFELINE"
+"""The environment's name for the pipe that ends when the bot does."""
 _FILES: Final = 16
 _GRACE_SECONDS: Final = 5
 
@@ -26,9 +28,8 @@ def main(arguments: list[str]) -> None:
     faulthandler.dump_traceback_later(clock + _GRACE_SECONDS, exit=True)  # if nobody else ends us
     if sys.platform != "win32":
         _limit(memory, processor)
+        _end_with_the_bot(int(os.environ[LIFELINE]))
     data = _received()
-    if sys.platform != "win32":
-        _end_with_standard_input()
     sys.stdout.buffer.write(decode(data).packed())
     sys.stdout.buffer.flush()
 
@@ -63,10 +64,14 @@ if sys.platform != "win32":
             soft, hard = min(soft, before), min(hard, before)
         resource.setrlimit(limit, (soft, hard))
 
-    def _end_with_standard_input() -> None:
-        """Have the system end us (SIGIO) when the bot closes its end, as it does by dying."""
+    def _end_with_the_bot(lifeline: int) -> None:
+        """Have the system end us (SIGIO) when the bot closes its end, as it does by dying.
+
+        Nothing is ever written to this pipe: of a pipe with data the signal may come after they
+        were read, and end us for nothing.
+        """
         signal.signal(signal.SIGIO, signal.SIG_DFL)
-        fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
-        fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC)
-        if select.select([0], [], [], 0)[0]:  # it was closed before
+        fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+        if select.select([lifeline], [], [], 0)[0]:  # it was closed before
             sys.exit("Nobody waits for the answer.")

@@ -6,8 +6,8 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final, cast
@@ -15,7 +15,7 @@ from typing import Final, cast
 import msgspec
 import PIL
 
-from bot.decoder import FRAME
+from bot.decoder import FRAME, LIFELINE
 
 _ROOTS: Final = (str(Path(PIL.__file__).parents[1]), str(Path(__file__).parents[1]))
 _START: Final = (
@@ -37,8 +37,8 @@ class TooSlow(Failure):
 class Sandbox(msgspec.Struct, frozen=True):
     """A program, and the seconds by the clock that it gets for one answer.
 
-    It has a process and a session of its own, no environment but what is given here, and nothing
-    open but three pipes.
+    It has a process and a session of its own, no environment but what is given here (and LIFELINE),
+    and nothing open but three pipes, and a fourth on which nothing is ever said: it ends with us.
     """
 
     command: tuple[str, ...]
@@ -63,21 +63,37 @@ class Sandbox(msgspec.Struct, frozen=True):
     async def _started(
         self, limit: int
     ) -> AsyncIterator[tuple[asyncio.SubprocessTransport, "_Talk"]]:
-        process, talk = await asyncio.get_running_loop().subprocess_exec(
-            partial(_Talk, limit),
-            *self.command,
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
-            env=self.environment,
-            start_new_session=True,
-        )
-        try:
-            yield process, talk
-        finally:
-            _kill(process)
-            process.close()
-            await talk.ended.wait()
+        with _lifeline() as end:
+            process, talk = await asyncio.get_running_loop().subprocess_exec(
+                partial(_Talk, limit),
+                *self.command,
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=PIPE,
+                env={**self.environment, **({} if end is None else {LIFELINE: str(end)})},
+                pass_fds=() if end is None else (end,),
+                start_new_session=True,
+            )
+            try:
+                yield process, talk
+            finally:
+                _kill(process)
+                process.close()
+                await talk.ended.wait()
+
+
+@contextmanager
+def _lifeline() -> Iterator[int | None]:
+    """The end of a pipe that a child is to watch; None on Windows, where none can be handed on."""
+    if sys.platform == "win32":
+        yield None
+        return
+    end, held = os.pipe()
+    try:
+        yield end
+    finally:
+        os.close(end)
+        os.close(held)
 
 
 class _Talk(asyncio.SubprocessProtocol):

@@ -32,8 +32,6 @@ _SHORT: Final = (
     "status_alloc_failed",
 )
 """What torch, cuBLAS and cuDNN say."""
-_THREADS: Final = torch.get_num_threads()
-"""As torch or OMP_NUM_THREADS says, before a model that is suited by fewer sets others."""
 RECORDING: Final = threading.Lock()
 """Held while a CUDA graph is recorded: no thread may empty the allocator's cache meanwhile."""
 _own: Final = threading.local()
@@ -191,7 +189,7 @@ class Pace(Generic[Pass]):
 def prepare() -> Hardware:
     """Pick the device and fix all that could change bits from one run to the next."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":16:8")  # as diffusers' full determinism
-    threads = min(_THREADS, _cores())
+    threads = min(torch.get_num_threads(), _cores())
     torch.set_num_threads(threads)
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True

@@ -1,5 +1,6 @@
 """The loop that paints: same bits in any company, true reasons for what fails, quick to stop."""
 
+import dataclasses
 import io
 import logging
 import random
@@ -448,9 +449,9 @@ def test_a_job_that_is_gone_may_still_be_the_culprit() -> None:
 
 def test_a_new_size_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """While it is made ready, and that may take a while, others are painted."""
+    model = painter().model
+    monkeypatch.setattr(model, "hardware", dataclasses.replace(model.hardware, hands=3))
     by = at_work()
-    if by.model.hardware.hands == 1:
-        pytest.skip("a machine of one core paints one thing at a time")
     exact, slow = by.model.exact, Ticket(job(recipe(steps=150)), lambda _: None)
     by.admit(slow)
     while not slow.step:

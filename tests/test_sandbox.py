@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from bot import sandbox, settings
+from bot.decoder import LIFELINE
 from bot.decoding import ANSWER_LIMIT, Verdict, unpacked
 from bot.sandbox import Failure, Sandbox, TooSlow
 from tests import hostile_files
@@ -111,12 +112,15 @@ async def test_a_program_learns_no_secret(monkeypatch: pytest.MonkeyPatch) -> No
     inheritable = os.open(__file__, os.O_RDONLY)
     os.set_inheritable(inheritable, True)
     script = (
-        "import os; print(*sorted(os.listdir('/proc/self/fd')), os.getsid(0) == os.getpid())\n"
-        "print(os.environ)"
+        "import os; print(*os.listdir('/proc/self/fd')); print(os.getsid(0) == os.getpid())\n"
+        "print(os.environ['LIFELINE']); print(os.environ)"
     )
     told = (await program(script).answer(b"", limit=1000)).decode()
     os.close(inheritable)
-    assert told.splitlines()[0] == "0 1 2 3 True"  # 3 is the listing itself
+    open_files, own_session, lifeline, _ = told.splitlines()
+    assert {"0", "1", "2", lifeline} < set(open_files.split())
+    assert len(open_files.split()) == 5  # with the listing itself
+    assert own_session == "True"
     assert "secret" not in told
 
 
@@ -141,8 +145,8 @@ async def test_a_decoder_holds_itself_to_its_limits(monkeypatch: pytest.MonkeyPa
     assert child.rlimit(psutil.RLIMIT_CORE) == (0, 0)
     assert child.rlimit(psutil.RLIMIT_NPROC) == (0, 0)
     assert child.rlimit(psutil.RLIMIT_CPU) == (3, 4)
-    assert environment_of(child) <= {"LD_LIBRARY_PATH", "LC_CTYPE"}
-    assert child.num_fds() == 3
+    assert environment_of(child) <= {"LD_LIBRARY_PATH", "LC_CTYPE", LIFELINE}
+    assert child.num_fds() == 4
     with pytest.raises(TooSlow, match="processor's time"):
         await asking
 
@@ -187,8 +191,20 @@ async def test_a_decoder_dies_with_its_bot() -> None:
 def test_a_decoder_without_a_bot_does_not_begin() -> None:
     """Half a file is no file, and an answer that nobody waits for is not looked for."""
     told = len(SKETCH).to_bytes(4) + SKETCH
-    for file, why in [(told[:-1], b"come to its end"), (told, b"Nobody waits")]:
-        command = sandbox.decoder({}).command
-        ended = subprocess.run(command, input=file, capture_output=True, check=False)
+    for file, alive, why in [(told[:-1], True, b"come to its end"), (told, False, b"Nobody waits")]:
+        end, held = os.pipe()
+        if not alive:
+            os.close(held)
+        ended = subprocess.run(
+            sandbox.decoder({}).command,
+            input=file,
+            capture_output=True,
+            check=False,
+            env={LIFELINE: str(end)},
+            pass_fds=(end,),
+        )
+        os.close(end)
+        if alive:
+            os.close(held)
         assert (ended.returncode, ended.stdout) == (1, b"")
         assert why in ended.stderr
