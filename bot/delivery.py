@@ -2,15 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
+
+import msgspec
 
 from bot import captions, components, renditions
 from bot.archive import Archive, Missing
 from bot.jobs import Erasure, Job, Picture, Progress, Status
 from bot.ledger import Ledger
 from bot.ledger.record import RecordTrouble, insist
-from bot.mailbox import TOKEN_SECONDS, Draft, Gone, Indigestible, Mailbox, Upload
+from bot.mailbox import TOKEN_SECONDS, Draft, Gone, Indigestible, Mailbox, Stale, Upload
 from bot.outbox import Undelivered
 from bot.throttle import Throttle
 from bot.whereabouts import Whereabouts
@@ -58,7 +60,7 @@ class Delivery:
             if job is None or job.ended:
                 self._live.pop(name, None)
                 return False
-            await self._put(job, _progress(job, now))
+            await self._tell(job, lambda job: self._put(job, _progress(job, now)))
         except (Gone, Indigestible) as error:
             log.info("progress shown no more", extra={"reason": str(error)})
             return False
@@ -75,19 +77,31 @@ class Delivery:
         known = await insist(lambda: self._ledger.job(name))
         job = known or job  # the record knows its message by now
         try:
-            if job.erased is not None:
-                await self._efface(job, job.erased)
-            elif job.status is Status.REFUSED and self._fresh(job):
-                await self._mailbox.whisper_instead(
-                    job.address, job.reason or "", captions.progress(job, Progress())
-                )
-            else:
-                await self._put_ending(job, await self._ending(job, pictures))
-                known = await insist(lambda: self._ledger.job(name))
-                if known is not None and known.erased is not None:  # while it was on its way
-                    await self._efface(known, known.erased)
+            await self._tell(job, lambda job: self._end(job, pictures))
         except (Gone, Indigestible) as error:
             log.warning("nobody can see the ending", extra={"reason": str(error)})
+
+    async def _tell(self, job: Job, say: Callable[[Job], Awaitable[None]]) -> None:
+        """A token that Discord has refused is never used again: else two messages show the job."""
+        try:
+            await say(job)
+        except Stale as error:
+            log.info("token refused", extra={"reason": str(error)})
+            await insist(lambda: self._ledger.forget_token(job.id))
+            address = msgspec.structs.replace(job.address, token=None)
+            await say(msgspec.structs.replace(job, address=address))
+
+    async def _end(self, job: Job, pictures: Sequence[Picture]) -> None:
+        if job.erased is not None:
+            await self._efface(job, job.erased)
+        elif job.status is Status.REFUSED and self._fresh(job):
+            placeholder = captions.progress(job, Progress())
+            await self._mailbox.whisper_instead(job.address, job.reason or "", placeholder)
+        else:
+            await self._put_ending(job, await self._ending(job, pictures))
+            known = await insist(lambda: self._ledger.job(job.id))
+            if known is not None and known.erased is not None:  # while it was on its way
+                await self._efface(known, known.erased)
 
     async def _efface(self, job: Job, erasure: Erasure) -> None:
         """Leave nothing of a deleted job on its message, if it has one."""

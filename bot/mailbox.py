@@ -27,6 +27,10 @@ class Gone(Exception):
     """The message was deleted, or may not be touched: there is nothing left to show."""
 
 
+class Stale(Exception):
+    """The interaction's token works no more; the message may be reached without it."""
+
+
 class Indigestible(Exception):
     """Discord does not take this content, though it would take other content."""
 
@@ -66,13 +70,12 @@ class Mailbox:
         """Make the message at this address say so; returns its id.
 
         By the interaction's token while it is `fresh`, else as the channel's message, else as a
-        new message that the nonce makes one of a kind. Raises Gone, Indigestible or Undelivered.
+        new message that the nonce makes one of a kind. Raises Stale, Gone, Indigestible or
+        Undelivered.
         """
         try:
-            if fresh and address.token is not None:
-                message = await self._edit_answer(address, draft)
-                if message is not None:
-                    return message
+            if fresh:
+                return await self._edit_answer(address, draft)
             if address.message is not None:
                 return await self._edit(address.channel, address.message, draft)
             return await self._send_once(address, draft, nonce)
@@ -113,8 +116,7 @@ class Mailbox:
         webhook.type = discord.WebhookType.application  # else it may not whisper
         return webhook
 
-    async def _edit_answer(self, address: Address, draft: Draft) -> int | None:
-        """None if the token works no more."""
+    async def _edit_answer(self, address: Address, draft: Draft) -> int:
         try:
             message = await self._webhook(address).edit_message(
                 ORIGINAL,
@@ -125,8 +127,7 @@ class Mailbox:
         except discord.HTTPException as error:
             if error.code == _UNKNOWN_MESSAGE or error.status not in (401, 403, 404):
                 raise
-            log.info("An interaction's token works no more: %s", error)
-            return None
+            raise Stale(str(error)) from error
         return message.id
 
     async def _edit(self, channel: int, message: int, draft: Draft) -> int:

@@ -49,7 +49,7 @@ MOODS: Final = (
 )
 GROWTH: Final = 0.05
 """Of memory in the second half, at most."""
-LOOKS: Final = 60
+LOOKS: Final = 120
 """At memory, at least: a process that is young still grows."""
 ACK_SECONDS: Final = 1.0
 """Within which 99 of 100 people are answered."""
@@ -240,9 +240,6 @@ class Soak:
             if not self._ended(asked):
                 find(f"Interaction {asked.id} by {asked.user.name} has no ending.")
         self._judge_memory()
-        waits = sorted(self.waits())
-        if waits and waits[int(0.99 * len(waits))] > ACK_SECONDS:
-            find(f"An answer took {waits[int(0.99 * len(waits))]:.2f} s for 1 in 100.")
 
     def waits(self) -> list[float]:
         """Seconds from each wish to its first answer, of those that had one."""
@@ -280,6 +277,11 @@ class Soak:
                     f"The memory of the {who} grew from {before / 2**20:.1f} to "
                     f"{after / 2**20:.1f} MiB."
                 )
+
+
+def _late(waits: list[float]) -> float:
+    """Seconds within which 99 of 100 are answered."""
+    return sorted(waits)[int(0.99 * len(waits))]
 
 
 def _over(asked: Interaction) -> bool:
@@ -322,12 +324,14 @@ def main() -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         day, waits = asyncio.run(soak(plan, Path(folder)))
-    waits.sort()
     say = sys.stdout.write
+    slow = _late(waits)
+    if slow > ACK_SECONDS:  # not in `findings`: beside other work it says nothing of the bot
+        day.findings.append(f"1 in 100 was answered after {slow:.2f} s or later.")
     say(f"{len(day.asked)} wishes in {time.monotonic() - began:.0f} s: {dict(day.did)}\n")
     say(
         f"answered within {statistics.median(waits) * 1000:.0f} ms (median), "
-        f"{waits[int(0.99 * len(waits))] * 1000:.0f} ms (99 of 100)\n"
+        f"{slow * 1000:.0f} ms (99 of 100)\n"
     )
     for finding in day.findings:
         say(f"FOUND: {finding}\n")

@@ -5,18 +5,23 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from bot.delivery import EDIT_SECONDS
-from bot.playground import Fault, Interaction
+from bot.playground import Fault, Interaction, Upload
+from bot.playground.options import Value
 from bot.run import DATABASE
 from tests.fake_engine import FakeEngine
 from tests.house import House, eventually
+from tests.samples import encoded
+
+SKETCH = Upload("sketch.png", encoded(Image.new("RGB", (128, 64), "red")))
 
 
-async def shown_and_held(house: House, engine: FakeEngine) -> Interaction:
+async def shown_and_held(house: House, engine: FakeEngine, **options: Value) -> Interaction:
     """A job that is being painted, step by step, until the engine's gate opens."""
     engine.gate.clear()
-    asked = await house.ada.slash("imagine", prompt="a house")
+    asked = await house.ada.slash("imagine", prompt="a house", **options)
     await house.discord.until(lambda: asked.response and asked.response.buttons, why="it is shown")
     return asked
 
@@ -209,6 +214,37 @@ async def test_a_job_is_not_closed_because_discord_is_in_trouble(
     await eventually(lambda: len(engine.paints) == 2)
     await is_delivered(house)
     assert len(house.discord.messages()) == 1
+
+
+async def test_a_token_that_was_refused_once_is_never_used_again(
+    house: House, engine: FakeEngine
+) -> None:
+    """Else the job would begin on one message and end on another."""
+    asked = await house.ada.slash("imagine", prompt="a house")
+    first = await house.result(asked)
+    await is_delivered(house)
+    await house.stop()
+    await asyncio.to_thread(forget_answer, house.data / DATABASE, asked.token)
+    engine.gate.clear()
+    house.discord.faults.next("PATCH", "/webhooks/", Fault(status=401, code=50027))
+    await house.start()
+    await house.discord.until(lambda: len(house.discord.messages()) == 2, why="a new message")
+    engine.gate.set()
+    await is_delivered(house)
+    assert [message.buttons for message in house.discord.messages()] == [first.buttons] * 2
+
+
+async def test_a_refusal_is_said_though_the_token_is_dead(house: House, engine: FakeEngine) -> None:
+    """To everybody then, in place of the progress."""
+    engine.bad_sketch = True
+    asked = await shown_and_held(house, engine, sketch=SKETCH)
+    house.discord.clock.advance(16 * 60)
+    engine.gate.set()
+    await is_delivered(house)
+    [message] = house.discord.messages()
+    assert message is asked.response
+    assert "sketch" in message.content
+    assert message.buttons == []
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,10 @@ class Ledger(Record):
             )
             await _post(connection, message, job, None)
 
+    async def forget_token(self, job: str) -> None:
+        """The interaction's token works no more."""
+        await self.change("UPDATE jobs SET token = NULL WHERE id = :job", {"job": job})
+
     async def claim(self, job: str, *, now: float) -> Job | None:
         """Take a queued job to the engine, as a new attempt; None if it is queued no more."""
         async with self.transaction() as connection:
