@@ -16,7 +16,7 @@ from typing import Final, Generic, TypeVar
 
 import torch
 
-from engine.exits import DeviceBroken, Unpaintable
+from engine.exits import DeviceBroken, EngineError, Unpaintable
 
 ARITHMETIC: Final = 2
 """Raised by each change of the engine's own that changes bits."""
@@ -233,6 +233,16 @@ def explained(error: Exception, what: str) -> str:
         raise DeviceBroken(f"The accelerator is lost: {error}") from error
     log.error("%s failed", what, exc_info=error)
     return f"The engine made a mistake ({type(error).__name__}); its log says more."
+
+
+def unloadable(error: Exception, what: str, broken: Callable[[str], EngineError]) -> EngineError:
+    """Why `what` cannot be loaded; if it is to blame itself, `broken` says so with the cause."""
+    if out_of_memory(error):
+        return EngineError(f"There is too little memory for {what}.")
+    if context_lost(error):
+        return DeviceBroken(f"The accelerator is lost: {error}")
+    said = str(error).strip() or type(error).__name__
+    return broken(said.splitlines()[0][:200])
 
 
 def _empty_cache() -> None:

@@ -298,8 +298,9 @@ class Painter:
             self.finisher.look(ticket)
 
     def _drop(self, ticket: Ticket) -> None:
-        """Its pictures are in no batch any more."""
+        """Its pictures are in no batch any more, and are made ready for none."""
         self._places = [place for place in self._places if place.ticket is not ticket]
+        self._entries = [each for each in self._entries if each.begun or each.ticket is not ticket]
 
     def _shrink(self, ticket: Ticket, wanted: list[Wanted], mishap: Mishap) -> None:
         """Paint it again from its start in smaller batches. One whose batches are the smallest

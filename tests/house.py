@@ -19,6 +19,9 @@ from bot.run import DATABASE, run
 from bot.settings import Settings
 from tests.fake_engine import FakeEngine
 
+ALL_BUTTONS = ["U1", "U2", "U3", "U4", "🔄", "V1", "V2", "V3", "V4"]
+"""Of a job of four pictures."""
+
 
 def settings_for(discord: Playground, data: Path) -> Settings:
     """Settings for a bot on this Discord, whatever the environment says."""
@@ -95,13 +98,7 @@ class House:
     async def result(self, interaction: Interaction, timeout: float = 30.0) -> Message:  # noqa: ASYNC109
         """The message that this interaction ends with."""
         await interaction.acknowledged()
-        await self.discord.until(
-            lambda: interaction.response and is_finished(interaction.response),
-            timeout=timeout,
-            why="the job ends",
-        )
-        assert interaction.response is not None
-        return interaction.response
+        return await finished(self.discord, interaction, timeout)
 
     async def imagine(self, person: Person | None = None, **options: Value) -> Message:
         """A finished job, by default Ada's red house."""
@@ -143,6 +140,19 @@ def record(data: Path, sql: str) -> list[sqlite3.Row]:
         return connection.execute(sql).fetchall()
     finally:
         connection.close()
+
+
+async def finished(
+    discord: Playground,
+    asked: Interaction,
+    timeout: float = 60.0,  # noqa: ASYNC109
+) -> Message:
+    """The message that this ends with."""
+    await discord.until(
+        lambda: asked.response and is_finished(asked.response), timeout=timeout, why="an ending"
+    )
+    assert asked.response is not None
+    return asked.response
 
 
 def is_finished(message: Message) -> bool:

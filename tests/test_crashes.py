@@ -10,12 +10,12 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from bot.playground import Interaction, Message, Person, Playground
+from bot.playground import Message, Person, Playground
 from bot.watchdog import SILENCE_SECONDS
 from tests import tiny_model
 from tests.bot_process import BotProcess
 from tests.dying_bot import MOMENTS
-from tests.house import eventually, is_finished, record
+from tests.house import ALL_BUTTONS, eventually, finished, record
 from tests.openapi import OpenApi
 
 pytestmark = [
@@ -23,7 +23,6 @@ pytestmark = [
     pytest.mark.timeout(180),
     pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs Linux"),
 ]
-ALL_BUTTONS = ["U1", "U2", "U3", "U4", "🔄", "V1", "V2", "V3", "V4"]
 PATIENCE = 60.0
 
 
@@ -92,15 +91,6 @@ def is_sound(bot: Doomed) -> None:
     assert record(bot.data, done)[0][0] == 4 * count == len(rows)
 
 
-async def result(bot: Doomed, asked: Interaction, patience: float = PATIENCE) -> Message:
-    """The message that this ends with."""
-    await bot.discord.until(
-        lambda: asked.response and is_finished(asked.response), timeout=patience, why="an ending"
-    )
-    assert asked.response is not None
-    return asked.response
-
-
 @pytest.mark.parametrize("moment", MOMENTS)
 async def test_a_bot_that_is_killed_leaves_one_ending(
     bot: Doomed, ada: Person, moment: str
@@ -117,7 +107,7 @@ async def test_a_bot_that_is_killed_leaves_one_ending(
         assert (job["status"], len(visible(bot))) == ("cancelled", before)
         assert asked.response is None
     else:
-        assert (await result(bot, asked)).buttons == ALL_BUTTONS
+        assert (await finished(bot.discord, asked)).buttons == ALL_BUTTONS
         assert (job["status"], len(visible(bot))) == ("done", before + 1)
     is_sound(bot)
 
@@ -130,7 +120,7 @@ async def test_an_engine_that_is_killed_leaves_one_ending(
     before = len(visible(bot))
     bot.dies(moment, "engine")
     asked = await ada.slash("imagine", prompt=f"a red house, {moment}", steps=12)
-    assert (await result(bot, asked)).buttons == ALL_BUTTONS
+    assert (await finished(bot.discord, asked)).buttons == ALL_BUTTONS
     await ended(bot)
     assert not bot.fuse.exists()
     assert len(visible(bot)) == before + 1
@@ -152,7 +142,7 @@ async def test_a_disk_without_room_loses_nothing(bot: Doomed, ada: Person) -> No
     assert "cannot write to its record" in refused.ephemerals[0].content
     await asyncio.sleep(3)
     process.rlimit(psutil.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    message = await result(bot, asked)
+    message = await finished(bot.discord, asked)
     assert message.buttons == ALL_BUTTONS or "could not be kept" in message.content
     await ended(bot)
     assert len(visible(bot)) == before + 1
@@ -164,7 +154,7 @@ async def test_an_engine_that_stands_still_is_replaced(bot: Doomed, ada: Person)
     frozen = bot.engine()
     bot.dies("painting", "frozen")
     asked = await ada.slash("imagine", prompt="a red house", steps=12)
-    message = await result(bot, asked, patience=SILENCE_SECONDS + PATIENCE)
+    message = await finished(bot.discord, asked, SILENCE_SECONDS + PATIENCE)
     assert message.buttons == ALL_BUTTONS
     assert not frozen.is_running() or frozen.status() == psutil.STATUS_ZOMBIE
     [job] = record(bot.data, "SELECT attempt, crashes FROM jobs ORDER BY rowid DESC LIMIT 1")
@@ -183,6 +173,6 @@ async def test_a_second_signal_ends_the_bot_at_once(bot: Doomed, ada: Person) ->
     assert await bot.ended() == -signal.SIGTERM
     assert asyncio.get_running_loop().time() - began < 3
     await bot.start()
-    assert (await result(bot, asked)).buttons == ALL_BUTTONS
+    assert (await finished(bot.discord, asked)).buttons == ALL_BUTTONS
     await ended(bot)
     is_sound(bot)

@@ -5,8 +5,8 @@ import threading
 import pytest
 import torch
 
-from engine.exits import DeviceBroken
-from engine.hardware import RECORDING, Hardware, context_lost, explained, out_of_memory
+from engine.exits import DeviceBroken, ModelBroken
+from engine.hardware import RECORDING, Hardware, context_lost, explained, out_of_memory, unloadable
 
 GPU = Hardware(torch.device("cuda", 0), torch.float16, 1)
 """As if there were one: its counters and its allocator are stood in for."""
@@ -49,6 +49,7 @@ def test_a_lost_device(said: str) -> None:
     assert not out_of_memory(error)
     with pytest.raises(DeviceBroken, match="is lost"):
         explained(error, "job a")
+    assert isinstance(unloadable(error, "the model", ModelBroken), DeviceBroken)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +66,7 @@ def test_neither(said: str) -> None:
     assert not context_lost(error)
     assert not out_of_memory(error)
     assert "made a mistake (RuntimeError)" in explained(error, "job a")
+    assert isinstance(unloadable(error, "the model", ModelBroken), ModelBroken)
 
 
 def test_no_memory_is_given_back_during_a_recording(monkeypatch: pytest.MonkeyPatch) -> None:

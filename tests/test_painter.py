@@ -272,6 +272,17 @@ def test_a_job_stops_between_two_evaluations() -> None:
     assert by.tickets == []
 
 
+def test_a_job_that_stops_before_its_turn_is_not_made_ready() -> None:
+    """Encoding its words is work too."""
+    by = at_work()
+    first, second = (Ticket(job(job=name), lambda _: None) for name in "ab")
+    for ticket in (first, second):
+        by.admit(ticket)
+    second.cancel()
+    by.tick()
+    assert by.tickets == [first]
+
+
 def test_a_job_that_comes_late_ends_early() -> None:
     """It shares the ticks of one that is at work, and is done before it."""
     by, heard = painter(), list[Event]()

@@ -8,14 +8,14 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
-from bot.playground import Interaction, Message, Person, Playground, Upload
+from bot.playground import Message, Person, Playground, Upload
 from bot.playground.options import Value
 from bot.run import DATABASE
 from tests import tiny_model
 from tests.deletion import WISH
-from tests.house import eventually, is_finished, record
+from tests.house import eventually, finished, record
 from tests.samples import encoded
-from tests.test_crashes import PATIENCE, Doomed
+from tests.test_crashes import Doomed
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -47,16 +47,7 @@ async def imagined(bot: Doomed, person: Person, prompt: str) -> Message:
     colour = f"#{abs(hash(prompt)) % 2**24:06x}"
     sketch = Upload("a.png", encoded(Image.new("RGB", (64, 64), colour)))
     values: dict[str, Value] = {"prompt": prompt, "sketch": sketch, "count": 2, "steps": 4}
-    return await result(bot, await person.invoke("imagine", values))
-
-
-async def result(bot: Doomed, asked: Interaction) -> Message:
-    """The message that this ends with."""
-    await bot.discord.until(
-        lambda: asked.response and is_finished(asked.response), timeout=PATIENCE, why="an ending"
-    )
-    assert asked.response is not None
-    return asked.response
+    return await finished(bot.discord, await person.invoke("imagine", values))
 
 
 async def dying(bot: Doomed, person: Person, moment: str) -> None:
@@ -100,7 +91,7 @@ async def test_the_next_bot_removes_what_is_left(bot: Doomed, ada: Person, momen
         pressed = await ada.click(grid, "U1")
         await bot.discord.until(lambda: pressed.ephemerals, why="an answer")  # noqa: B023
         assert WISH in pressed.ephemerals[0].content
-    assert (await result(bot, await ada.click(theirs, "U1"))).attachments
+    assert (await finished(bot.discord, await ada.click(theirs, "U1"))).attachments
     assert record(bot.data, "PRAGMA integrity_check")[0][0] == "ok"
 
 
@@ -113,7 +104,7 @@ async def test_a_job_at_work_gets_its_one_ending(bot: Doomed, ada: Person) -> No
     before = len(bot.discord.messages())
     await dying(bot, ada, "deleted")
     await bot.start()
-    message = await result(bot, running)
+    message = await finished(bot.discord, running)
     assert WISH in message.content and MARKER not in message.content
     assert message.buttons == [] and message.attachments == []
     await eventually(lambda: not is_anywhere(bot, f"{MARKER} at work"))

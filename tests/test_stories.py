@@ -15,12 +15,11 @@ from bot.playground.options import Value
 from bot.run import DATABASE
 from tests import tiny_model
 from tests.bot_process import BotProcess
-from tests.house import eventually, is_finished, record
+from tests.house import ALL_BUTTONS, eventually, finished, is_finished, record
 from tests.openapi import OpenApi
 from tests.samples import encoded
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
-ALL_BUTTONS = ["U1", "U2", "U3", "U4", "🔄", "V1", "V2", "V3", "V4"]
 PATIENCE = 60.0
 LATENTS = 32
 """On a side: pictures are 256 x 256, and many steps take a while."""
@@ -50,20 +49,10 @@ def ada(bot: BotProcess) -> Person:
     return bot.discord.person("Ada")
 
 
-async def finished(bot: BotProcess, asked: Interaction) -> Message:
-    """The message that this interaction ends with."""
-    await asked.acknowledged()
-    await bot.discord.until(
-        lambda: asked.response and is_finished(asked.response), timeout=PATIENCE, why="an ending"
-    )
-    assert asked.response is not None
-    return asked.response
-
-
 async def house(bot: BotProcess, person: Person, **options: Value) -> Message:
     """A finished red house of few steps."""
     wanted: dict[str, Value] = {"prompt": "a red house at night", "steps": 4, **options}
-    return await finished(bot, await person.invoke("imagine", wanted))
+    return await finished(bot.discord, await person.invoke("imagine", wanted))
 
 
 async def privately_answered(bot: BotProcess, asked: Interaction) -> str:
@@ -131,24 +120,24 @@ async def test_every_button_does_what_it_says(bot: BotProcess, ada: Person) -> N
     grid = await house(bot, ada, seed=40)
     originals = cells(grid)
     for n in range(1, 5):
-        single = await finished(bot, await ada.click(grid, f"U{n}"))
+        single = await finished(bot.discord, await ada.click(grid, f"U{n}"))
         assert picture(single).tobytes() == originals[n - 1].tobytes()
     for n in range(1, 5):
-        varied = await finished(bot, await ada.click(grid, f"V{n}"))
+        varied = await finished(bot.discord, await ada.click(grid, f"V{n}"))
         assert varied.buttons == ALL_BUTTONS
         for cell in cells(varied):
             distances = [distance(cell, original) for original in originals]
             assert 0 < min(distances) == distances[n - 1]
-    again = await finished(bot, await ada.click(grid, "🔄"))
+    again = await finished(bot.discord, await ada.click(grid, "🔄"))
     assert picture(again).tobytes() != picture(grid).tobytes()
 
 
 async def test_a_variation_of_a_variation_is_nearest_to_it(bot: BotProcess, ada: Person) -> None:
     """Not to its siblings, nor as far off as another picture."""
     grid = await house(bot, ada, seed=50)
-    varied = await finished(bot, await ada.click(grid, "V2"))
+    varied = await finished(bot.discord, await ada.click(grid, "V2"))
     siblings = cells(varied)
-    twice = await finished(bot, await ada.click(varied, "V3"))
+    twice = await finished(bot.discord, await ada.click(varied, "V3"))
     for cell in cells(twice):
         distances = [distance(cell, sibling) for sibling in siblings]
         assert 0 < min(distances) == distances[2]
@@ -178,7 +167,7 @@ async def test_a_sketch_shows_through(bot: BotProcess, ada: Person) -> None:
     grid = await house(bot, ada, sketch=sketch, strength=0.3, steps=10)
     shown = cells(grid)[0]
     assert shown.width > shown.height
-    again = await finished(bot, await ada.click(grid, "🔄"))
+    again = await finished(bot.discord, await ada.click(grid, "🔄"))
     rows = record(bot.data, "SELECT * FROM pictures ORDER BY rowid DESC LIMIT 8")
     assert len({row["source"] for row in rows}) == 1
     assert {row["strength"] for row in rows} == {0.3}
@@ -189,7 +178,7 @@ async def test_two_people_at_once_both_get_theirs(bot: BotProcess, ada: Person) 
     """Each message is its person's."""
     ben = bot.discord.person("Ben")
     asked = [await person.slash("imagine", prompt="a cat", steps=4) for person in (ada, ben) * 2]
-    messages = [await finished(bot, one) for one in asked]
+    messages = [await finished(bot.discord, one) for one in asked]
     for person, message in zip((ada, ben) * 2, messages, strict=True):
         assert f"<@{person.id}>" in message.content
         assert message.buttons == ALL_BUTTONS
@@ -216,8 +205,8 @@ async def test_a_restart_loses_nothing(bot: BotProcess, ada: Person) -> None:
     await bot.discord.until(lambda: shows_percent(asked), timeout=PATIENCE, why="it is painted")
     assert await bot.stop() == 0
     await bot.start()
-    assert (await finished(bot, asked)).buttons == ALL_BUTTONS
-    assert (await finished(bot, await ada.click(old, "U3"))).attachments
+    assert (await finished(bot.discord, asked)).buttons == ALL_BUTTONS
+    assert (await finished(bot.discord, await ada.click(old, "U3"))).attachments
 
 
 def shows_percent(asked: Interaction) -> bool:
@@ -230,7 +219,7 @@ async def test_a_killed_engine_costs_nobody_a_picture(bot: BotProcess, ada: Pers
     asked = await ada.slash("imagine", prompt="a long story", steps=150)
     await bot.discord.until(lambda: shows_percent(asked), timeout=PATIENCE, why="it is painted")
     bot.engine().kill()
-    message = await finished(bot, asked)
+    message = await finished(bot.discord, asked)
     assert message.buttons == ALL_BUTTONS
     (row,) = record(bot.data, "SELECT * FROM jobs ORDER BY rowid DESC LIMIT 1")
     assert (row["attempt"], row["crashes"]) == (2, 1)
@@ -244,7 +233,7 @@ async def test_a_killed_bot_goes_on_where_it_was(bot: BotProcess, ada: Person) -
     await bot.kill()
     await eventually(lambda: not engine.is_running() or engine.status() == psutil.STATUS_ZOMBIE)
     await bot.start()
-    assert (await finished(bot, asked)).buttons == ALL_BUTTONS
+    assert (await finished(bot.discord, asked)).buttons == ALL_BUTTONS
     await asyncio.sleep(1)
     assert len(bot.discord.messages()) == before
 

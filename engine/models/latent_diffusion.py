@@ -16,8 +16,8 @@ from transformers import CLIPImageProcessor
 from engine import proof
 from engine.captured import Captured
 from engine.contract import ROW_CLASSES, SIZE_LARGEST, Model, Recipe, Sampler, Shapes, Verdict
-from engine.exits import EngineError, ModelBroken, Unpaintable
-from engine.hardware import Hardware, out_of_memory
+from engine.exits import ModelBroken, Unpaintable
+from engine.hardware import Hardware, out_of_memory, unloadable
 from engine.models import Words
 from engine.models.files import DAMAGE, Files
 from engine.safety import Panel
@@ -201,7 +201,7 @@ def pipeline(kind: Any, files: Files, hardware: Hardware, **parts: Any) -> Any: 
             low_cpu_mem_usage=True,
         ).to(hardware.device)
     except DAMAGE as error:
-        raise _why(files, error) from error
+        raise unloadable(error, f"the model {files.name}", partial(_broken, files)) from error
     made.set_progress_bar_config(disable=True)
     for part in made.components.values():
         if isinstance(part, torch.nn.Module):
@@ -221,7 +221,7 @@ def checker(files: Files, folder: Path, hardware: Hardware) -> ConceptChecker:
         network = _whole(StableDiffusionSafetyChecker, files, "safety_checker", hardware, folder)
         extractor = CLIPImageProcessor.from_pretrained(folder / "feature_extractor")
     except DAMAGE as error:
-        raise _why(files, error) from error
+        raise unloadable(error, f"the model {files.name}", partial(_broken, files)) from error
     return ConceptChecker(network.to(hardware.device), extractor, hardware)
 
 
@@ -273,13 +273,6 @@ def _whole(
     if gaps:
         raise _broken(files, f"the {component} has {len(gaps)} gaps in its weights")
     return part.eval()
-
-
-def _why(files: Files, error: Exception) -> EngineError:
-    if out_of_memory(error):
-        return EngineError(f"There is too little memory for the model {files.name}.")
-    said = str(error).strip() or type(error).__name__
-    return _broken(files, said.splitlines()[0][:200])
 
 
 def _broken(files: Files, why: str) -> ModelBroken:

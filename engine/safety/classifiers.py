@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,8 +10,8 @@ import torch
 from PIL import Image
 
 from engine.contract import Verdict
-from engine.exits import EngineError, ModelBroken, ModelMissing, PartsMissing
-from engine.hardware import Hardware, out_of_memory
+from engine.exits import ModelBroken, ModelMissing, PartsMissing
+from engine.hardware import Hardware, unloadable
 from engine.models.files import DAMAGE, fetch, require_safetensors
 from engine.safety.labels import Rule, rule
 
@@ -73,7 +74,7 @@ def load(name: str, hardware: Hardware) -> Classifier:
             "timm and torchvision as well. Install them with `pip install imagine-bot[timm]`."
         ) from error
     except DAMAGE as error:
-        raise _why(name, error) from error
+        raise unloadable(error, f"the checker {name}", partial(_broken, name)) from error
     if gaps := [*found["missing_keys"], *found["mismatched_keys"]]:
         raise _broken(name, f"there are {len(gaps)} gaps in its weights")
     wanted = rule(name, _labels(network.config.id2label))
@@ -98,13 +99,6 @@ def _folder(name: str) -> Path:
         raise _broken(name, f"it has no {_CONFIG}")
     require_safetensors(f"The checker {name}", folder)
     return folder
-
-
-def _why(name: str, error: Exception) -> EngineError:
-    if out_of_memory(error):
-        return EngineError(f"There is too little memory for the checker {name}.")
-    said = str(error).strip() or type(error).__name__
-    return _broken(name, said.splitlines()[0][:200])
 
 
 def _broken(name: str, why: str) -> ModelBroken:
