@@ -19,17 +19,17 @@ from engine.sketches import fit
 class Desk:
     """What the pictures of one job share: its source, encoded once for each size."""
 
-    def __init__(self, model: PaintModel, source: Image.Image | None = None) -> None:
+    def __init__(self, model: PaintModel) -> None:
         self.model = model
-        self._source = source
+        self.source: Image.Image | None = None
         self._encoded: dict[tuple[int, int], tuple[torch.Tensor, torch.Tensor]] = {}
 
     def encode(self, width: int, height: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and deviation of the source's latents at this size."""
-        if self._source is None:
+        if self.source is None:
             raise ValueError("This recipe needs its source picture, which did not come along.")
         if (width, height) not in self._encoded:
-            fitted = fit(self._source, width, height)
+            fitted = fit(self.source, width, height)
             self._encoded[width, height] = self.model.encode(fitted)
         return self._encoded[width, height]
 

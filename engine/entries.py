@@ -1,17 +1,25 @@
 """Jobs on their way into the batches: what is checked of them, and what is made ready."""
 
+import logging
 from dataclasses import dataclass, field
+from typing import Final
 
 import torch
+from PIL import Image
 
 from engine.canvas import Canvas, Desk
 from engine.contract import Recipe
 from engine.exits import Unpaintable
 from engine.images import sha256
 from engine.models import PaintModel
+from engine.safety import flagged, for_log
+from engine.sketches import BadSketch, read
 from engine.tickets import Ticket
+from engine.wire import FRAME_LIMIT
 
+SKETCH_WITHHELD: Final = "The sketch was withheld by the safety check."
 Wanted = tuple[Recipe, Desk]
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -22,12 +30,31 @@ class Entry:
     wanted: list[Wanted]
     begun: bool = False
     canvases: list[Canvas] = field(default_factory=list)
+    withheld: bool = False
+    """Did the sketch not pass the safety check?"""
 
     @torch.inference_mode()
     def make_ready(self) -> None:
-        """Each picture in the largest row class that there is memory for."""
+        """Each picture in the largest row class that there is memory for; none if the sketch is
+        withheld."""
+        desks = dict.fromkeys(desk for _, desk in self.wanted)
+        bare = [desk for desk in desks if desk.source is None]  # the others begin anew
+        if self.ticket.job.source is not None and bare:
+            source = _opened(self.ticket.job.source)
+            self.withheld = not self._may_use(source, bare)
+            if self.withheld:
+                return
+            for desk in bare:
+                desk.source = source
         self.wanted = [(_fitting(recipe, desk.model), desk) for recipe, desk in self.wanted]
         self.canvases = [Canvas(recipe, desk) for recipe, desk in self.wanted]
+
+    def _may_use(self, source: Image.Image, desks: list[Desk]) -> bool:
+        """Does it pass the safety check of each model that is to paint over it?"""
+        verdicts = [verdict for desk in desks for verdict in desk.model.verdicts(source)]
+        named = {"job": self.ticket.job.job, "attempt": self.ticket.job.attempt}
+        log.info("sketch checked", extra=named | for_log(verdicts))
+        return not flagged(verdicts)
 
 
 def check(recipe: Recipe, model: PaintModel, source: bytes | None) -> None:
@@ -42,6 +69,14 @@ def check(recipe: Recipe, model: PaintModel, source: bytes | None) -> None:
         )
     if recipe.source is not None and (source is None or sha256(source) != recipe.source):
         raise Unpaintable("The sketch that came along is not the one that the recipe names.")
+
+
+def _opened(source: bytes) -> Image.Image:
+    """It is cleaned already: a small JPEG may have become a PNG larger than any sketch may be."""
+    try:
+        return read(source, FRAME_LIMIT)
+    except BadSketch as error:
+        raise Unpaintable(str(error)) from error
 
 
 def _fitting(recipe: Recipe, model: PaintModel) -> Recipe:

@@ -9,26 +9,21 @@ from functools import partial
 from typing import Final
 
 import torch
-from PIL import Image
 
 from engine.batch import Lane, Round, next_turn
 from engine.canvas import Canvas, Desk, evaluate
 from engine.contract import Paint, Recipe
 from engine.costs import Costs
-from engine.entries import Entry, Wanted, check
+from engine.entries import SKETCH_WITHHELD, Entry, Wanted, check
 from engine.exits import Unpaintable
 from engine.finishing import Finisher
 from engine.hands import Hands
 from engine.hardware import Pace, out_of_memory
 from engine.mishaps import Mishap, mishap_of
 from engine.models import PaintModel
-from engine.safety import flagged, for_log
 from engine.samplers import course
-from engine.sketches import BadSketch, read
 from engine.tickets import Place, Ticket
-from engine.wire import FRAME_LIMIT
 
-SKETCH_WITHHELD: Final = "The sketch was withheld by the safety check."
 PREVIEW_EVERY: Final = 4
 """Evaluations between two previews of a job, at least."""
 AT_ONCE: Final = 64
@@ -156,15 +151,8 @@ class Painter:
     def _admit(self, ticket: Ticket) -> None:
         job = ticket.job
         self.check(job)
-        try:  # cleaned already: a small JPEG may have become a PNG larger than any sketch may be
-            source = read(job.source, FRAME_LIMIT) if job.source is not None else None
-        except BadSketch as error:
-            raise Unpaintable(str(error)) from error
-        if source is not None and not self._may_use(source, job):
-            ticket.fail(SKETCH_WITHHELD, sketch_flagged=True)
-            return
         ticket.began = time.monotonic()
-        desks = {model: Desk(model, source) for model in self.models}
+        desks = {model: Desk(model) for model in self.models}
         recipes = job.recipes
         if job.adaptive:
             card = self._model_for(recipes[0]).card
@@ -188,21 +176,15 @@ class Painter:
         """Its pictures are in the batches from now on."""
         self._entries.remove(entry)
         mishap = mishap_of([entry.ticket], result)
-        if mishap is None and not entry.ticket.stopped:
+        if entry.withheld:
+            entry.ticket.fail(SKETCH_WITHHELD, sketch_flagged=True)
+        elif mishap is None and not entry.ticket.stopped:
             self._begin(entry.ticket, entry.canvases)
         elif mishap is not None and mishap.short:
             self._free_memory()
             self._shrink(entry.ticket, entry.wanted, mishap)
         elif mishap is not None:
             self._fail(entry.ticket, mishap)
-
-    def _may_use(self, source: Image.Image, job: Paint) -> bool:
-        """Does the sketch pass the safety check of each model that is to paint over it?"""
-        models = {self._model_for(recipe) for recipe in job.recipes}
-        verdicts = [verdict for model in models for verdict in model.verdicts(source)]
-        named = {"job": job.job, "attempt": job.attempt}
-        log.info("sketch checked", extra=named | for_log(verdicts))
-        return not flagged(verdicts)
 
     def _begin(self, ticket: Ticket, canvases: Sequence[Canvas]) -> None:
         self._drop(ticket)
