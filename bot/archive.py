@@ -43,12 +43,12 @@ class Archive:
             scratch.unlink(missing_ok=True)
 
     def save_source(self, png: bytes) -> str:
-        """Keep a cleaned sketch; returns its sha256 in hex, which is its name."""
-        sha256 = hashlib.sha256(png).hexdigest()
-        path = _source_path(sha256)
+        """Keep a cleaned sketch; returns its name."""
+        name = source_name(png)
+        path = _source_path(name)
         if not (self._folder / path).exists():
             self._write(path, png)
-        return sha256
+        return name
 
     def drop_source(self, sha256: str) -> None:
         """Forget a sketch."""
@@ -81,6 +81,11 @@ class Archive:
         except OSError:
             scratch.unlink(missing_ok=True)
             raise
+
+
+def source_name(png: bytes) -> str:
+    """Of a cleaned sketch: its sha256 in hex."""
+    return hashlib.sha256(png).hexdigest()
 
 
 def _source_path(sha256: str) -> str:

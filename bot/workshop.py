@@ -1,7 +1,6 @@
 """The work on one job: its sketch made ready, its recipes painted, its pictures kept."""
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Callable
 from typing import Protocol
@@ -9,7 +8,7 @@ from typing import Protocol
 import msgspec
 
 from bot import costs, policy, recipes, uploads
-from bot.archive import Archive
+from bot.archive import Archive, source_name
 from bot.engine_link import EngineLink, EngineLost, Watcher
 from bot.errors import BotError, Refused
 from bot.jobs import Job, Picture, Progress, Sketch, Status, picture_id
@@ -82,10 +81,11 @@ class Workshop:
             data = await self._fetcher.fetch(sketch.url)
             async with self._decoding:
                 cleaned = await uploads.clean(data)
-        name = Removal(Leaving.SKETCH, hashlib.sha256(cleaned.png).hexdigest())
-        await insist(lambda: self._privacy.doubt(name))  # until the job is queued with it
+        name = await asyncio.to_thread(source_name, cleaned.png)
+        removal = Removal(Leaving.SKETCH, name)
+        await insist(lambda: self._privacy.doubt(removal))  # until the job is queued with it
         source = await asyncio.to_thread(self._archive.save_source, cleaned.png)
-        await insist(lambda: self._privacy.doubt(name))  # the job may have ended meanwhile
+        await insist(lambda: self._privacy.doubt(removal))  # the job may have ended meanwhile
         return recipes.with_sketch(
             job.recipes,
             self._link.model,
