@@ -6,6 +6,7 @@ import logging
 import random
 import re
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import torch
 from PIL import Image, ImageChops
 
+from engine.batch import lane
 from engine.contract import (
     Cancelled,
     Event,
@@ -697,6 +699,45 @@ def test_a_job_that_is_stopped_says_what_it_used() -> None:
     unbegun = Ticket(job(), seen.append)
     unbegun.stop()
     assert seen[-1] == Cancelled(job="a", attempt=1, worked=0.0)
+
+
+class Slow(Hands[Any]):
+    """Hands in which passes stay as long as `held`."""
+
+    held = False
+
+    def ended(self) -> list[tuple[Any, Callable[[], None]]]:
+        """None at all, if they are held."""
+        return [] if self.held else super().ended()
+
+
+def test_who_stops_in_the_middle_of_a_pass_pays_for_it() -> None:
+    """Or somebody who asks and stops again and again would have the engine for nothing."""
+    seen: list[Event] = []
+    by = at_work()
+    by._hands = hands = Slow(1)
+    first = Ticket(job(recipe(steps=150), job="first"), lambda _: None)
+    by.admit(first)
+    while by.ticks < 2:
+        by.tick()
+    first.cancel()
+    by.tick()
+    second = Ticket(job(recipe(steps=150)), seen.append)
+    by.admit(second)
+    while second not in [place.ticket for place in by._places]:
+        by.tick()
+    hands.held, before = True, second.worked
+    by.tick()
+    second.cancel()
+    by.tick()
+    cancelled = seen[-1]
+    assert isinstance(cancelled, Cancelled)
+    assert cancelled.worked == before + by._costs.of(lane(recipe())) > before
+    assert by.tickets == []
+    hands.held = False
+    by.tick()
+    by.tick()
+    assert by._unmeasured == []
 
 
 def test_a_newcomer_has_most_of_the_engine() -> None:
