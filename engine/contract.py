@@ -350,6 +350,18 @@ class Pulse(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     peak_memory: int | None = None
     """Bytes of the accelerator in use at most, so far; None without."""
 
+    def after(self, before: "Pulse | None") -> "Pulse":
+        """With what an engine before this one had done by then."""
+        if before is None:
+            return self
+        return msgspec.structs.replace(
+            self,
+            ticks=before.ticks + self.ticks,
+            seconds=before.seconds + self.seconds,
+            rows_given=before.rows_given + self.rows_given,
+            rows_used=before.rows_used + self.rows_used,
+        )
+
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What one checker says of one picture. Raises ValueError if it says nothing clear."""
