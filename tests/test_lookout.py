@@ -15,6 +15,7 @@ import pytest
 from bot.engine_process import Endpoint
 from bot.errors import CannotStart
 from bot.exits import Exit
+from bot.lookout import CONNECTIONS
 from bot.playground import Fault, Playground
 from bot.run import run
 from tests.fake_engine import FakeEngine
@@ -217,6 +218,18 @@ async def test_before_it_is_ready_the_bot_is_not_well(
     await starting
     await becomes(house, 200)
     await house.stop()
+
+
+async def test_who_holds_connections_open_takes_them_from_nobody(watched: House) -> None:
+    """The oldest go, so that files are left for pictures, and a place for who asks something."""
+    port = watched.metrics_port
+    held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3 * CONNECTIONS)]
+    assert await held[0][0].read() == b""
+    await eventually(lambda: sum(not reader.at_eof() for reader, _ in held) <= CONNECTIONS)
+    assert (await health(watched))[0] == 200
+    assert not held[-1][0].at_eof()
+    for _, writer in held:
+        writer.close()
 
 
 async def test_by_default_nobody_is_told(house: House) -> None:
