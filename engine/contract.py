@@ -427,7 +427,8 @@ class Painted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     seconds: float
     """From the first evaluation to the last encoded picture."""
     worked: float
-    """Its share of the seconds in forward passes: those of a pass are divided by rows."""
+    """Its share of the seconds in forward passes, which are divided by rows, and those in which its
+    pictures were decoded, checked and encoded."""
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -448,7 +449,7 @@ class Cancelled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     job: str
     attempt: int
     worked: float = 0.0
-    """As in Painted, until it was stopped."""
+    """As in Painted, until it was stopped, with the passes that were under way then."""
 
 
 Ending = Painted | Failed | Cancelled

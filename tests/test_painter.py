@@ -28,6 +28,7 @@ from engine.contract import (
     Verdict,
 )
 from engine.exits import Unpaintable
+from engine.finishing import Finisher
 from engine.hands import Hands
 from engine.images import BLANK, png, sha256
 from engine.logs import Lines
@@ -669,7 +670,7 @@ def test_a_source_may_be_larger_than_the_file_that_it_was_cleaned_from() -> None
 
 def test_seconds_are_shared_out_to_the_jobs() -> None:
     """By rows: the jobs' shares are all of the painter's seconds, and a quiet one has less."""
-    by = at_work()
+    by = Painter([painter().model], Finisher(clock=lambda: 0.0))
     by._hands = Hands(1)
     long, guided, plain = together(
         by,
@@ -681,6 +682,15 @@ def test_seconds_are_shared_out_to_the_jobs() -> None:
     assert long.worked + guided.worked + plain.worked == pytest.approx(by.seconds)
     assert guided.worked == pytest.approx(4 * plain.worked)
     assert long.worked > guided.worked / 2
+
+
+def test_what_comes_after_the_steps_counts_too() -> None:
+    """Or who asks for one step each would have more of the engine than others, for less."""
+    by = at_work()
+    by._hands = Hands(1)
+    painted = ending(job(recipe(steps=1)), by)
+    assert isinstance(painted, Painted)
+    assert painted.worked > by.seconds > 0.0
 
 
 def test_a_job_that_is_stopped_says_what_it_used() -> None:
