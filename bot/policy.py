@@ -1,5 +1,6 @@
 """What is allowed: pure rules over facts that come in as arguments."""
 
+import math
 import unicodedata
 from collections.abc import Sequence
 from typing import Final
@@ -110,7 +111,7 @@ def _given(limit: RoleLimit, name: str, limits: Limits) -> int | None:
 def _most(name: str, limits: Limits) -> int:
     everybodys = getattr(limits, name)
     most = ROLE_RANGES[name][1]
-    return most if everybodys is None else min(most, int(everybodys * limits.role_factor))
+    return most if everybodys is None else min(most, math.ceil(everybodys * limits.role_factor))
 
 
 def is_full(load: Load, limits: Limits) -> bool:

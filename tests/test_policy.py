@@ -89,6 +89,8 @@ def test_roles_raise_limits_as_far_as_who_runs_the_bot_allows() -> None:
     less = RoleLimit(role=1, waiting=1, running=1, daily=0)
     policy.check_role(less, limits)
     assert policy.capped(less, limits) == less
+    frugal = Limits(daily=0.5, role_factor=1)
+    assert policy.for_roles(frugal, [RoleLimit(role=1, daily=60)]).daily == 1  # and not 0: nothing
     policy.check_role(much, LIMITS)  # where nobody's seconds are counted, a role's may be
 
 
