@@ -16,7 +16,7 @@ from bot.replay import replay
 from bot.run import run
 from bot.settings import Settings, load
 from engine import logs
-from engine.discretion import hide
+from engine.discretion import dump_nothing, hide
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,7 @@ _THREADS: Final = 4
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; the exit code is one of `bot.exits.Exit`."""
     options = _parser().parse_args(arguments)
+    dump_nothing()
     logs.begin("bot")
     try:
         settings = load()

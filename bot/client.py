@@ -55,6 +55,8 @@ class Client(discord.Client):
         )
         self.online = False
         """Is the gateway connected and ready?"""
+        self.said: set[tuple[int, int, str]] = set()
+        """Sentences that stand in a channel for a moment, each for a person."""
         self.tree = app_commands.CommandTree(self)
         self.tree.error(answers.explain)
         self.tree.add_command(imagine.command)

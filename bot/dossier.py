@@ -12,7 +12,7 @@ AUDIT_DAYS: Final = 180
 """For so long moderators can read what was refused, reported, removed and blocked."""
 HOLD_DAYS: Final = 30
 """For so long a deletion waits for moderators who have not looked at a report of it."""
-NOTHING: Final = "I keep nothing of you: there is nothing to delete."
+NOTHING: Final = "I keep no job and no picture of you: there is nothing to delete."
 _STAYS: Final = (
     "What I wrote on Discord stays there: react ❌ to a message of mine that shows your pictures, "
     "and I delete it, also later. Variations that others made of your pictures are theirs, and "

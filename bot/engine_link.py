@@ -71,7 +71,8 @@ class EngineLink:
         self.restarts = 0
         """How often the engine was gone."""
         self.pulse: Pulse | None = None
-        """The last one of the engine that there is."""
+        """The last one of the engine that there is; what it counts is of all that there were."""
+        self._before: Pulse | None = None
         self._pending: dict[tuple[str, int], _Pending] = {}
 
     async def __aenter__(self) -> "EngineLink":
@@ -162,6 +163,7 @@ class EngineLink:
     async def _end(self) -> None:
         self._up.clear()
         self.changed()
+        self._before = self.pulse or self._before
         self._connection = self.pulse = None
         for pending in self._pending.values():
             if not pending.ending.done():
@@ -217,7 +219,7 @@ class EngineLink:
 
     def _pass_on(self, event: Event) -> None:
         if isinstance(event, Pulse):
-            self.pulse = event
+            self.pulse = event.after(self._before)
             return
         if isinstance(event, Ready | Rejected):
             return

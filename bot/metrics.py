@@ -158,15 +158,15 @@ def _of_engine(facts: Facts) -> Iterator[Family]:
     pulse = facts.pulse
     if pulse is None:
         return
-    yield _count("engine_ticks", "Forward passes of the engine that there is", pulse.ticks)
-    yield _count("engine_tick_seconds", "Seconds in its forward passes", pulse.seconds)
+    yield _count("engine_ticks", "Forward passes", pulse.ticks)
+    yield _count("engine_tick_seconds", "Seconds in forward passes", pulse.seconds)
     rows = CounterMetricFamily(
-        "imagine_engine_rows", "Rows of its batches, by what was in them", labels=["use"]
+        "imagine_engine_rows", "Rows of all batches, by what was in them", labels=["use"]
     )
     rows.add_metric(["picture"], pulse.rows_used)
     rows.add_metric(["padding"], pulse.rows_given - pulse.rows_used)
     yield rows
-    yield _gauge("engine_padding_ratio", "Share of its rows that was padding", facts.padding)
+    yield _gauge("engine_padding_ratio", "Share of these rows that was padding", facts.padding)
     yield _gauge("engine_pictures", "Pictures that it is at", pulse.painting)
     yield _gauge("engine_waiting_jobs", "Jobs for which it has no room", pulse.waiting)
     if pulse.memory is not None:

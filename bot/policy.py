@@ -1,5 +1,6 @@
 """What is allowed: pure rules over facts that come in as arguments."""
 
+import math
 import unicodedata
 from collections.abc import Sequence
 from typing import Final
@@ -25,6 +26,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Unfinished jobs of everybody."""
     at_once: int = 8
     """Jobs at the engine, which paints them together."""
+    role_factor: int = 10
+    """How many times as much as everybody a role may be given, at most."""
     guild_share: float = 0.75
     """Of the backlog for one server; and of the places at the engine, while others wait."""
     adaptive: bool = False
@@ -35,7 +38,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 ROLE_RANGES: Final = {"waiting": (1, 50), "running": (1, 8), "daily": (0, 604_800)}
-"""The least and the most that a role may be given."""
+"""The least and the most that a role may be given; who runs the bot may allow less."""
 
 
 class RoleLimit(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,11 +80,38 @@ class Forecast(msgspec.Struct, frozen=True):
 def for_roles(limits: Limits, allowed: Sequence[RoleLimit]) -> Limits:
     """The limits of somebody with these roles: the most that one of them allows, of each."""
     changes = {}
-    for name in ("waiting", "running", "daily"):
-        values = [value for each in allowed if (value := getattr(each, name)) is not None]
-        if values:
-            changes[name] = max(values)
+    for name in ROLE_RANGES:
+        values = [_given(each, name, limits) for each in allowed]
+        if known := [value for value in values if value is not None]:
+            changes[name] = max(known)
     return msgspec.structs.replace(limits, **changes)
+
+
+def capped(limit: RoleLimit, limits: Limits) -> RoleLimit:
+    """What the role gets of it: servers' admins give no more than who runs the bot allows."""
+    given = {name: _given(limit, name, limits) for name in ROLE_RANGES}
+    return msgspec.structs.replace(limit, **given)
+
+
+def check_role(limit: RoleLimit, limits: Limits) -> None:
+    """Raise Refused if a role may not be given so much."""
+    for name in ROLE_RANGES:
+        if _given(limit, name, limits) != getattr(limit, name):
+            raise Refused(
+                f"The option {name} is {getattr(limit, name)}; whoever runs this bot lets roles "
+                f"have {_most(name, limits)} at most."
+            )
+
+
+def _given(limit: RoleLimit, name: str, limits: Limits) -> int | None:
+    value: int | None = getattr(limit, name)
+    return None if value is None else min(value, _most(name, limits))
+
+
+def _most(name: str, limits: Limits) -> int:
+    everybodys = getattr(limits, name)
+    most = ROLE_RANGES[name][1]
+    return most if everybodys is None else min(most, math.ceil(everybodys * limits.role_factor))
 
 
 def is_full(load: Load, limits: Limits) -> bool:

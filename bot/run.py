@@ -99,7 +99,10 @@ async def run(
             link = await unless(stop, enter(engine))  # a model may take long to load, or to fetch
             downloads = await enter(Downloads(local_hosts=_local_hosts(api)))
             limits = msgspec.structs.replace(
-                LIMITS, adaptive=settings.imagine_adaptive, daily=settings.imagine_daily_seconds
+                LIMITS,
+                adaptive=settings.imagine_adaptive,
+                daily=settings.imagine_daily_seconds,
+                role_factor=settings.imagine_role_factor,
             )
             promise = Promise(
                 days=settings.imagine_retention_days, words_in_log=settings.imagine_log_prompts

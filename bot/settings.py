@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.errors import CannotStart
 from bot.exits import Exit
+from bot.policy import LIMITS
 
 DISCORD: Final = "https://discord.com/api/v10"
 _LOADER: Final = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -40,6 +41,8 @@ class Settings(BaseSettings):
     same request gets alone, and replays are still exact."""
     imagine_daily_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Of the engine for one person in 24 hours; unset, nobody counts."""
+    imagine_role_factor: int = Field(default=LIMITS.role_factor, ge=1, le=1000)
+    """How many times as much as everybody the admins of a server may give to a role."""
     imagine_retention_days: int | None = Field(default=None, ge=1, le=36500)
     """For how long finished jobs and their pictures are kept; unset, for ever."""
     imagine_log: Literal["text", "json"] = "text"

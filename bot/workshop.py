@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -64,6 +65,8 @@ class Workshop:
         self._limits = limits
         self._clock = clock
         self._privacy = Privacy(ledger)
+        self._sketching: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        """One sketch of each person at a time: files that take long hold up nobody else's."""
         self._fetching = asyncio.Semaphore(4)  # so that one slow file does not hold up the others
         self._decoding = asyncio.Semaphore(2)  # each may take a gigabyte, or its time
 
@@ -77,7 +80,8 @@ class Workshop:
         await insist(lambda: self._ledger.queue(job.id, ready))
 
     async def _with_sketch(self, job: Job, sketch: Sketch) -> tuple[Recipe, ...]:
-        async with self._fetching:
+        own = self._sketching.setdefault(job.person, asyncio.Lock())
+        async with own, self._fetching:
             data = await self._fetcher.fetch(sketch.url)
             async with self._decoding:
                 cleaned = await uploads.clean(data)

@@ -350,6 +350,18 @@ class Pulse(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     peak_memory: int | None = None
     """Bytes of the accelerator in use at most, so far; None without."""
 
+    def after(self, before: "Pulse | None") -> "Pulse":
+        """With what an engine before this one had done by then."""
+        if before is None:
+            return self
+        return msgspec.structs.replace(
+            self,
+            ticks=before.ticks + self.ticks,
+            seconds=before.seconds + self.seconds,
+            rows_given=before.rows_given + self.rows_given,
+            rows_used=before.rows_used + self.rows_used,
+        )
+
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What one checker says of one picture. Raises ValueError if it says nothing clear."""
@@ -415,7 +427,8 @@ class Painted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     seconds: float
     """From the first evaluation to the last encoded picture."""
     worked: float
-    """Its share of the seconds in forward passes: those of a pass are divided by rows."""
+    """Its share of the seconds in forward passes, which are divided by rows, and those in which its
+    pictures were decoded, checked and encoded."""
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -436,7 +449,7 @@ class Cancelled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     job: str
     attempt: int
     worked: float = 0.0
-    """As in Painted, until it was stopped."""
+    """As in Painted, until it was stopped, with the passes that were under way then."""
 
 
 Ending = Painted | Failed | Cancelled

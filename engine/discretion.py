@@ -1,7 +1,7 @@
-"""Secrets are left out of what is written: those that are known, and what looks like one; pure
-but for the list of those that are known."""
+"""Secrets are left out of what is written: those that are known, and what looks like one."""
 
 import re
+import sys
 from typing import Final
 
 _SHORTEST: Final = 8
@@ -28,6 +28,19 @@ def hide(secret: str) -> None:
     """Leave these characters out from now on, wherever they stand."""
     if len(secret) >= _SHORTEST:
         _known.add(secret)
+
+
+def dump_nothing() -> None:
+    """Let crashes of this process, and of those that it starts, leave no image of its memory on
+    disk: words and tokens are in it."""
+    if sys.platform != "win32":
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+        least = (
+            0 if hard == 0 else 1
+        )  # byte; where a program takes dumps, Linux heeds no 0: core(5)
+        resource.setrlimit(resource.RLIMIT_CORE, (least, hard))
 
 
 def discreet(text: str) -> str:

@@ -36,10 +36,15 @@ def _say(error: EngineError) -> None:
 class Finisher:
     """Makes what people see, in a thread of its own, in the order in which it is asked to."""
 
-    def __init__(self, previews_share: float = PREVIEWS_SHARE) -> None:
+    def __init__(
+        self,
+        previews_share: float = PREVIEWS_SHARE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.broken: Broken = _say
         """Called in that thread when the device is lost."""
         self._share = previews_share
+        self._clock = clock
         self._thread = ThreadPoolExecutor(1, "finisher")
         self._looking = False
         self._look_after = 0.0
@@ -48,7 +53,7 @@ class Finisher:
     @property
     def idle(self) -> bool:
         """Is there time for another preview?"""
-        return not self._looking and time.monotonic() >= self._look_after
+        return not self._looking and self._clock() >= self._look_after
 
     def finish(self, ticket: Ticket) -> None:
         """Make its pictures, and end it with them."""
@@ -106,7 +111,9 @@ class Finisher:
             if ticket.stopped:
                 ticket.stop()
                 return
+            began = self._clock()
             pictures.append(_painting(place.canvas, reveal=ticket.job.reveal))
+            ticket.finishing += self._clock() - began
             _log(nth, pictures[-1])
         reasons = [picture.failed for picture in pictures]
         if reasons[0] is not None and all(reasons):
@@ -115,11 +122,11 @@ class Finisher:
             ticket.paint(tuple(pictures), time.monotonic() - ticket.began)
 
     def _look(self, ticket: Ticket, guesses: Sequence[Guess]) -> None:
-        began = time.monotonic()
+        began = self._clock()
         try:
             ticket.preview = jpeg(grid([_glimpse(*guess) for guess in guesses]))
         finally:
-            now = time.monotonic()
+            now = self._clock()
             self._look_after = now + (now - began) * (1 / self._share - 1)
 
     def _looked(self, _: Future[None]) -> None:

@@ -57,8 +57,10 @@ class Painter:
         """Forward passes so far."""
         self.seconds = 0.0
         """In forward passes and what belongs to them, so far."""
-        self.rows_given = self.rows_used = 0
-        """Of all batches so far; the difference was padding."""
+        self.rows = (0, 0)
+        """Of all batches so far: given, and of these used; the difference was padding."""
+        self._unmeasured: list[_Batch] = []
+        """Forward passes that were begun, and whose seconds are not known yet."""
 
     @property
     def model(self) -> PaintModel:
@@ -117,9 +119,11 @@ class Painter:
         for ticket in self.tickets:
             if ticket.stopped:
                 self._drop(ticket)
+                ticket.worked += self._owed(ticket)
                 ticket.stop()
         self._begin_entry()
         for batch in self._next_batches():
+            self._unmeasured.append(batch)
             self._hands.begin(batch, partial(self._evaluate, batch))
         for task, result in self._hands.ended():
             if isinstance(task, _Batch):
@@ -232,19 +236,30 @@ class Painter:
             here[owner] = here.get(owner, 0.0) + ticket.worked
         return {owner: before[owner] + seconds for owner, seconds in here.items()}
 
+    def _owed(self, ticket: Ticket) -> float:
+        """Its share of the seconds of passes that are under way, as far as they can be foretold:
+        who stops in each first pass would otherwise have the engine for nothing."""
+        return sum(
+            self._costs.of(batch.lane) * place.rows / batch.rows
+            for batch in self._unmeasured
+            for place in batch.places
+            if place.ticket is ticket
+        )
+
     def _settle(self, batch: "_Batch", result: Callable[[], None]) -> None:
         concerned = list({place.ticket: None for place in batch.places})
         here = [ticket for ticket in concerned if ticket.has(batch.places) and not ticket.stopped]
         mishap = mishap_of(concerned, result)
+        known = [measured for measured, _ in batch.measured] + [batch] * (mishap is not None)
+        self._unmeasured = [each for each in self._unmeasured if each not in known]
         for measured, seconds in batch.measured:
             self._costs.learn(measured.lane, seconds)
             self.ticks += 1
             self.seconds += seconds
-            used = sum(place.rows for place in measured.places)
-            self.rows_given += measured.lane.capacity
-            self.rows_used += used
+            given, used = self.rows
+            self.rows = given + measured.lane.capacity, used + measured.rows
             for place in measured.places:
-                place.ticket.worked += seconds * place.rows / used
+                place.ticket.worked += seconds * place.rows / measured.rows
         if mishap is None:
             self._go_on(here)
         elif mishap.short:
@@ -305,7 +320,7 @@ class Painter:
         ticket.fail(mishap.reason)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Batch:
     """A forward pass that was begun."""
 
@@ -313,6 +328,11 @@ class _Batch:
     places: list[Place]
     measured: "list[tuple[_Batch, float]]" = field(default_factory=list)
     """The batches, this one or earlier ones, whose seconds are known since."""
+
+    @property
+    def rows(self) -> int:
+        """That hold a picture."""
+        return sum(place.rows for place in self.places)
 
 
 def _tried(model: PaintModel, side: int, rows: int) -> bool:

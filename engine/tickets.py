@@ -29,6 +29,8 @@ class Ticket:
         """The step of its last preview."""
         self.worked = 0.0
         """Its share of the seconds in forward passes so far."""
+        self.finishing = 0.0
+        """Seconds that went into its pictures after those, so far."""
         self.preview: bytes | None = None
         """The newest one, until it is told."""
         self._report = report
@@ -89,7 +91,7 @@ class Ticket:
                 attempt=self.job.attempt,
                 pictures=pictures,
                 seconds=seconds,
-                worked=self.worked,
+                worked=self._seconds,
             )
         )
 
@@ -101,14 +103,18 @@ class Ticket:
                 attempt=self.job.attempt,
                 reason=reason,
                 sketch_flagged=sketch_flagged,
-                worked=self.worked,
+                worked=self._seconds,
             )
         )
 
     def stop(self) -> None:
         """It ends, because somebody asked for that."""
         self._cancelled = True
-        self._end(Cancelled(job=self.job.job, attempt=self.job.attempt, worked=self.worked))
+        self._end(Cancelled(job=self.job.job, attempt=self.job.attempt, worked=self._seconds))
+
+    @property
+    def _seconds(self) -> float:
+        return self.worked + self.finishing
 
     def _tell(self, event: Queued | Stepped) -> None:
         with self._telling:

@@ -38,11 +38,11 @@ class Worker:
     def pulse(self) -> Pulse:
         """What was done so far, and what is at hand; never waits for the painter."""
         by = self._painter
-        used = by.rows_used  # first, for a tick counts what it gives before what of it is used
+        given, used = by.rows
         return Pulse(
             ticks=by.ticks,
             seconds=by.seconds,
-            rows_given=by.rows_given,
+            rows_given=given,
             rows_used=used,
             painting=by.busy,
             waiting=self.waiting,

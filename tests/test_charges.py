@@ -13,6 +13,7 @@ from bot.costs import Sample
 from bot.jobs import Status
 from bot.ledger import Ledger
 from bot.ledger.charges import Charge, Charges
+from bot.ledger.privacy import Privacy
 from bot.ledger.record import insertion
 from bot.ledger.role_limits import RoleLimits
 from bot.policy import RoleLimit
@@ -54,13 +55,25 @@ async def test_an_attempt_is_charged_once(ledger: Ledger) -> None:
 
 
 async def test_what_is_older_than_a_day_is_forgotten(ledger: Ledger) -> None:
-    """It does not count, and later it is gone."""
+    """It does not count, and later it is gone; but not by a clock that was set ahead for once."""
     charges = Charges(ledger)
     await charges.add(charge())
     assert len(await charges.of(1, now=1000.0 + DAY - 1)) == 1
     assert await charges.of(1, now=1000.0 + DAY) == []
     await charges.add(charge("j2", at=1000.0 + DAY))
-    assert await charges.of(1, now=1000.0) == [Use(1000.0 + DAY, 3.0)]
+    assert len(await ledger.rows("SELECT 1 FROM charges")) == 2
+    await Privacy(ledger).expire(now=1000.0 + DAY)
+    [left] = await ledger.rows("SELECT at FROM charges")
+    assert left["at"] == 1000.0 + DAY
+
+
+async def test_what_was_used_while_the_clock_was_ahead_counts_for_a_day(ledger: Ledger) -> None:
+    """And not until the day comes that it showed."""
+    charges = Charges(ledger)
+    await charges.add(charge(at=1000.0 + 365 * DAY))
+    await Privacy(ledger).expire(now=1000.0)
+    assert await charges.of(1, now=1001.0) == [Use(1000.0, 3.0)]
+    assert await charges.of(1, now=1000.0 + DAY) == []
 
 
 async def test_costs_are_learned_from_what_was_painted_by_this_model(ledger: Ledger) -> None:
@@ -133,7 +146,7 @@ async def test_a_long_history_makes_nothing_slower(ledger: Ledger, tmp_path: Pat
     await Charges(ledger).add(charge())
     await connection.set_trace_callback(None)  # type: ignore[arg-type] # it may be None
     queries = [sql for sql in asked if re.match("SELECT|UPDATE|DELETE", sql)]
-    assert len(queries) == 10
+    assert len(queries) == 9
     for sql in queries:
         plan = [row["detail"] for row in await ledger.rows(f"EXPLAIN QUERY PLAN {sql}")]
         walks = [step for step in plan if step.startswith("SCAN") and "jobs_unfinished" not in step]

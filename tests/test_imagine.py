@@ -288,3 +288,16 @@ async def test_a_sketch_that_comes_slowly_holds_up_nobody_else(house: House) -> 
     await house.imagine(house.discord.person("Ben"), sketch=SKETCH)
     assert slow.response is not None and not slow.response.attachments
     await house.result(slow)
+
+
+async def test_slow_sketches_of_one_person_hold_up_nobody_else(
+    house: House, engine: FakeEngine
+) -> None:
+    """However many they are, they come one after the other."""
+    slow = Upload("slow.png", SKETCH.data)
+    house.discord.faults.next("GET", "slow.png", Fault(delay=2.0), times=5)
+    hers = [await house.ada.slash("imagine", prompt="hers", sketch=slow) for _ in range(5)]
+    for one in hers:
+        await one.acknowledged()
+    await house.imagine(house.discord.person("Ben"), prompt="his", sketch=SKETCH)
+    assert [paint.recipes[0].prompt for paint in engine.paints].index("his") <= 1

@@ -142,6 +142,27 @@ async def test_the_days_seconds_are_used_up(frugal: House) -> None:
     await frugal.imagine()
 
 
+async def test_servers_admins_give_no_more_than_who_runs_the_bot_allows(
+    frugal: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said, and what was given before it was so counts as far."""
+    everyone = frugal.discord.world.home.everyone
+    boss = frugal.discord.person("Boss", admin=True)
+    assert await said(frugal, boss, role=everyone, daily=601) == [
+        "The option daily is 601; whoever runs this bot lets roles have 600 at most."
+    ]
+    assert not frugal.record("SELECT 1 FROM role_limits")
+    await said(frugal, boss, role=everyone, daily=600)
+    monkeypatch.setenv("IMAGINE_ROLE_FACTOR", "1")
+    await frugal.stop()
+    await frugal.start()
+    assert (await said(frugal, boss))[-1] == f"<@&{everyone.id}>: 60 seconds in 24 hours"
+    await frugal.imagine()
+    await frugal.imagine()
+    refused = await frugal.ada.slash("imagine", prompt="a house")
+    assert "You have had 80 of your 60 seconds" in await frugal.refusal(refused)
+
+
 async def test_at_once_one_exceeds_the_day_by_one_job_at_most(
     frugal: House, engine: FakeEngine
 ) -> None:

@@ -1,9 +1,12 @@
 """The log of a whole day: a real bot, a real engine, hostile words, a Discord in bad moods."""
 
+import resource
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bot.playground import Fault, Interaction, Playground
@@ -29,19 +32,33 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_model.save(tmp_path_factory.mktemp("tiny") / "model")
 
 
+@contextmanager
+def dumps_allowed() -> Iterator[None]:
+    """What starts meanwhile may leave an image of its memory when it crashes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+
+
 class Day:
     """What was done, and what was written of it."""
 
     def __init__(self, bot: BotProcess) -> None:
         self.bot = bot
         self.asked: list[Interaction] = []
+        self.dumps: list[int] = []
+        """The bytes that may be dumped of bot and engine if they crash."""
         self.secrets = [bot.discord.token, HUB]
 
     async def live(self) -> None:
         """Two jobs are painted and one is cancelled, while Discord fails now and then."""
         discord = self.bot.discord
         ada = discord.person("Ada")
-        await self.bot.start()
+        with dumps_allowed():
+            await self.bot.start()
+        both = (self.bot.process(), self.bot.engine())
+        self.dumps = [each.rlimit(psutil.RLIMIT_CORE)[0] for each in both]
         self.secrets.append(self.bot.engine().environ()["IMAGINE_ENGINE_TOKEN"])
         discord.faults.next("PATCH", "/webhooks/", Fault(status=429, retry_after=0.05))
         discord.faults.next("PATCH", "/webhooks/", Fault(drop=True, after_commit=True))
@@ -124,6 +141,7 @@ async def test_a_day_is_lines_that_can_be_followed_and_keep_secrets(
     assert not [line for line in lines if "forged" in (line["event"], line.get("job"))]
     for secret in (WORD, "forged", *one.secrets):
         assert secret not in one.text
+    assert max(one.dumps) <= 1
     limited = [line for line in lines if "rate limited" in str(line["event"])]
     assert limited and all(line["job"] in jobs for line in limited)
 

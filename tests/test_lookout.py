@@ -15,6 +15,7 @@ import pytest
 from bot.engine_process import Endpoint
 from bot.errors import CannotStart
 from bot.exits import Exit
+from bot.lookout import CONNECTIONS
 from bot.playground import Fault, Playground
 from bot.run import run
 from tests.fake_engine import FakeEngine
@@ -149,7 +150,7 @@ async def test_those_who_wait_are_seen(watched: House, engine: FakeEngine) -> No
 
 
 async def test_the_engine_tells_its_figures(watched: House, engine: FakeEngine) -> None:
-    """The newest that it sent; of a new engine, its own."""
+    """The newest that it sent; what is counted never falls, also when a new engine begins at 0."""
     engine.pulse = msgspec.structs.replace(engine.pulse, ticks=9, rows_given=20, rows_used=15)
     await engine.beat()
     async with asyncio.timeout(10):
@@ -158,12 +159,16 @@ async def test_the_engine_tells_its_figures(watched: House, engine: FakeEngine) 
     assert seen["imagine_engine_rows_total use=padding"] == 5
     assert seen["imagine_engine_padding_ratio"] == 0.25
     assert seen["imagine_engine_restarts_total"] == 0
-    engine.pulse = msgspec.structs.replace(engine.pulse, ticks=1)
+    engine.pulse = msgspec.structs.replace(engine.pulse, ticks=1, rows_given=4, rows_used=3)
     engine.die()
     await becomes(watched, 503)
     await becomes(watched, 200)
-    seen = await figures(watched)
-    assert seen["imagine_engine_ticks_total"] == 1
+    async with asyncio.timeout(10):
+        while "imagine_engine_ticks_total" not in (seen := await figures(watched)):  # noqa: ASYNC110 # it is asked
+            await asyncio.sleep(0.02)
+    assert seen["imagine_engine_ticks_total"] == 10
+    assert seen["imagine_engine_rows_total use=picture"] == 18
+    assert seen["imagine_engine_rows_total use=padding"] == 6
     assert seen["imagine_engine_restarts_total"] == 1
 
 
@@ -213,6 +218,18 @@ async def test_before_it_is_ready_the_bot_is_not_well(
     await starting
     await becomes(house, 200)
     await house.stop()
+
+
+async def test_who_holds_connections_open_takes_them_from_nobody(watched: House) -> None:
+    """The oldest go, so that files are left for pictures, and a place for who asks something."""
+    port = watched.metrics_port
+    held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3 * CONNECTIONS)]
+    assert await held[0][0].read() == b""
+    await eventually(lambda: sum(not reader.at_eof() for reader, _ in held) <= CONNECTIONS)
+    assert (await health(watched))[0] == 200
+    assert not held[-1][0].at_eof()
+    for _, writer in held:
+        writer.close()
 
 
 async def test_by_default_nobody_is_told(house: House) -> None:

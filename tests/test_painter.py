@@ -6,6 +6,7 @@ import logging
 import random
 import re
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import torch
 from PIL import Image, ImageChops
 
+from engine.batch import lane
 from engine.contract import (
     Cancelled,
     Event,
@@ -26,6 +28,7 @@ from engine.contract import (
     Verdict,
 )
 from engine.exits import Unpaintable
+from engine.finishing import Finisher
 from engine.hands import Hands
 from engine.images import BLANK, png, sha256
 from engine.logs import Lines
@@ -678,7 +681,7 @@ def test_a_source_may_be_larger_than_the_file_that_it_was_cleaned_from() -> None
 
 def test_seconds_are_shared_out_to_the_jobs() -> None:
     """By rows: the jobs' shares are all of the painter's seconds, and a quiet one has less."""
-    by = at_work()
+    by = Painter([painter().model], Finisher(clock=lambda: 0.0))
     by._hands = Hands(1)
     long, guided, plain = together(
         by,
@@ -690,6 +693,15 @@ def test_seconds_are_shared_out_to_the_jobs() -> None:
     assert long.worked + guided.worked + plain.worked == pytest.approx(by.seconds)
     assert guided.worked == pytest.approx(4 * plain.worked)
     assert long.worked > guided.worked / 2
+
+
+def test_what_comes_after_the_steps_counts_too() -> None:
+    """Or who asks for one step each would have more of the engine than others, for less."""
+    by = at_work()
+    by._hands = Hands(1)
+    painted = ending(job(recipe(steps=1)), by)
+    assert isinstance(painted, Painted)
+    assert painted.worked > by.seconds > 0.0
 
 
 def test_a_job_that_is_stopped_says_what_it_used() -> None:
@@ -708,6 +720,45 @@ def test_a_job_that_is_stopped_says_what_it_used() -> None:
     unbegun = Ticket(job(), seen.append)
     unbegun.stop()
     assert seen[-1] == Cancelled(job="a", attempt=1, worked=0.0)
+
+
+class Slow(Hands[Any]):
+    """Hands in which passes stay as long as `held`."""
+
+    held = False
+
+    def ended(self) -> list[tuple[Any, Callable[[], None]]]:
+        """None at all, if they are held."""
+        return [] if self.held else super().ended()
+
+
+def test_who_stops_in_the_middle_of_a_pass_pays_for_it() -> None:
+    """Or somebody who asks and stops again and again would have the engine for nothing."""
+    seen: list[Event] = []
+    by = at_work()
+    by._hands = hands = Slow(1)
+    first = Ticket(job(recipe(steps=150), job="first"), lambda _: None)
+    by.admit(first)
+    while by.ticks < 2:
+        by.tick()
+    first.cancel()
+    by.tick()
+    second = Ticket(job(recipe(steps=150)), seen.append)
+    by.admit(second)
+    while second not in [place.ticket for place in by._places]:
+        by.tick()
+    hands.held, before = True, second.worked
+    by.tick()
+    second.cancel()
+    by.tick()
+    cancelled = seen[-1]
+    assert isinstance(cancelled, Cancelled)
+    assert cancelled.worked == before + by._costs.of(lane(recipe())) > before
+    assert by.tickets == []
+    hands.held = False
+    by.tick()
+    by.tick()
+    assert by._unmeasured == []
 
 
 def test_a_newcomer_has_most_of_the_engine() -> None:

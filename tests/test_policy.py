@@ -7,7 +7,7 @@ import pytest
 
 from bot import policy
 from bot.errors import Refused
-from bot.policy import LIMITS, Forecast, Load, RoleLimit
+from bot.policy import LIMITS, Forecast, Limits, Load, RoleLimit
 from tests.fake_engine import MODEL
 from tests.samples import job, picture, recipe
 
@@ -74,6 +74,24 @@ def test_a_role_has_possible_limits(values: dict[str, int], words: str) -> None:
         RoleLimit(role=1, **values)
     with pytest.raises(Refused, match=re.escape(words)):
         msgspec.structs.replace(RoleLimit(role=1), **values)
+
+
+def test_roles_raise_limits_as_far_as_who_runs_the_bot_allows() -> None:
+    """Also what was given before that; what a role takes away, it may."""
+    limits = Limits(waiting=5, running=3, daily=60.0, role_factor=2)
+    much = RoleLimit(role=1, waiting=50, running=8, daily=604_800)
+    assert policy.capped(much, limits) == RoleLimit(role=1, waiting=10, running=6, daily=120)
+    raised = policy.for_roles(limits, [much, RoleLimit(role=2, waiting=1)])
+    assert (raised.waiting, raised.running, raised.daily) == (10, 6, 120)
+    for values, most in (({"waiting": 11}, 10), ({"running": 7}, 6), ({"daily": 121}, 120)):
+        with pytest.raises(Refused, match=f"lets roles have {most} at most"):
+            policy.check_role(RoleLimit(role=1, **values), limits)
+    less = RoleLimit(role=1, waiting=1, running=1, daily=0)
+    policy.check_role(less, limits)
+    assert policy.capped(less, limits) == less
+    frugal = Limits(daily=0.5, role_factor=1)
+    assert policy.for_roles(frugal, [RoleLimit(role=1, daily=60)]).daily == 1  # and not 0: nothing
+    policy.check_role(much, LIMITS)  # where nobody's seconds are counted, a role's may be
 
 
 def test_other_weights_cannot_repeat_a_recipe() -> None:

@@ -157,6 +157,22 @@ async def test_a_number_without_a_picture_is_said_to_have_none(house: House) -> 
     assert "no such picture" in (await answer_to(house, grid)).content
 
 
+async def test_a_sentence_that_still_stands_there_is_not_said_again(house: House) -> None:
+    """Or who reacts again and again would fill the channel, and have the bot be slowed down."""
+    grid = await house.imagine(count=2)
+
+    def answers() -> list[str]:
+        return [each.content for each in house.discord.messages() if each.reference is grid]
+
+    for _ in range(3):
+        await house.ada.react(grid, "4️⃣")
+        await house.ada.unreact(grid, "4️⃣")
+    await house.discord.person("Ben").react(grid, "4️⃣")
+    await house.discord.until(lambda: len(answers()) > 1, why="an answer to each of them")
+    await house.imagine()
+    assert ["no such picture" in each for each in answers()] == [True, True]
+
+
 @pytest.mark.parametrize(("name", "moderator"), [("Ben", False), ("Mo", True)])
 async def test_who_reacts_is_looked_up_if_the_event_does_not_say(
     house: House, name: str, moderator: bool

@@ -18,6 +18,7 @@ NAMES = (
     "IMAGINE_ADAPTIVE",
     "IMAGINE_DAILY_SECONDS",
     "IMAGINE_RETENTION_DAYS",
+    "IMAGINE_ROLE_FACTOR",
     "IMAGINE_LOG",
     "IMAGINE_LOG_LEVEL",
     "IMAGINE_LOG_PROMPTS",
@@ -46,10 +47,21 @@ def test_everything_has_a_default() -> None:
     assert not loaded.imagine_adaptive
     assert loaded.imagine_daily_seconds is None
     assert loaded.imagine_retention_days is None
+    assert loaded.imagine_role_factor == 10
     assert (loaded.imagine_log, loaded.imagine_log_level) == ("text", "info")
     assert not loaded.imagine_log_prompts
     assert loaded.imagine_metrics_port is None
     assert loaded.imagine_metrics_host == "127.0.0.1"
+
+
+@pytest.mark.parametrize("factor", ["0", "-1", "0.5", "many"])
+def test_roles_have_as_much_as_everybody_at_least(
+    monkeypatch: pytest.MonkeyPatch, factor: str
+) -> None:
+    """If that is too much, everybody has too much."""
+    monkeypatch.setenv("IMAGINE_ROLE_FACTOR", factor)
+    with pytest.raises(CannotStart, match="IMAGINE_ROLE_FACTOR"):
+        settings.load()
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "1.5", "never"])

@@ -9,6 +9,7 @@ from discord import AppCommandOptionType as OptionType
 from discord import app_commands
 from discord.app_commands.transformers import RangeTransformer
 
+from bot import policy
 from bot.cases import Action, Entry
 from bot.errors import Refused
 from bot.features import admin
@@ -64,7 +65,7 @@ async def limits(
         raise Refused("Say which role: @everyone is one too.")
     if reset and given:
         raise Refused("Either set limits or take them away with reset.")
-    kept = RoleLimits(desk(interaction).ledger)
+    kept, everybodys = RoleLimits(desk(interaction).ledger), desk(interaction).studio.limits
     if role is not None and reset:
         await kept.remove(guild, role.id)
         await _note(interaction, f"<@&{role.id}>: no limits of its own")
@@ -72,11 +73,12 @@ async def limits(
         before = await kept.of(guild, [role.id])
         limit = before[0] if before else RoleLimit(role=role.id)
         limit = msgspec.structs.replace(limit, **given)
+        policy.check_role(RoleLimit(role=role.id, **given), everybodys)
         await kept.put(guild, limit)
         await _note(interaction, _line(f"<@&{role.id}>", limit))
-    lines = [_line(f"<@&{each.role}>", each) for each in await kept.all(guild)]
-    everybody = _line(_EVERYBODY, desk(interaction).studio.limits)
-    await whisper(interaction, "\n".join([everybody, *lines]))
+    every = [policy.capped(each, everybodys) for each in await kept.all(guild)]
+    lines = [_line(f"<@&{each.role}>", each) for each in every]
+    await whisper(interaction, "\n".join([_line(_EVERYBODY, everybodys), *lines]))
 
 
 async def _note(interaction: Interaction, detail: str) -> None:

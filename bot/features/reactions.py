@@ -151,7 +151,13 @@ async def _pictures(client: "Client", found: Found) -> list[Picture]:
 
 
 async def _say_briefly(client: "Client", reaction: Reaction, sentence: str) -> None:
-    """A reaction has no private answer, so the public one goes away by itself."""
+    """A reaction has no private answer, so the public one goes away by itself; until then, the same
+    is not said to this person there again."""
+    said = (reaction.channel_id, reaction.user_id, sentence)
+    if said in client.said:
+        return
+    client.said.add(said)
+    asyncio.get_running_loop().call_later(_READ_SECONDS, client.said.discard, said)
     place = client.get_partial_messageable(reaction.channel_id)
     reference = place.get_partial_message(reaction.message_id).to_reference(
         fail_if_not_exists=False

@@ -61,7 +61,7 @@ class Charges:
 
 
 async def add(connection: aiosqlite.Connection, charge: Charge) -> None:
-    """Count this, once, and forget what is too old to count."""
+    """Count this, once."""
     columns = msgspec.structs.asdict(charge)
     await connection.execute(insertion("charges", columns, "ON CONFLICT DO NOTHING"), columns)
     await connection.execute(
@@ -69,4 +69,3 @@ async def add(connection: aiosqlite.Connection, charge: Charge) -> None:
         "WHERE job IN (SELECT id FROM jobs WHERE id = ? AND erased IS NOT NULL)",
         (charge.job,),
     )
-    await connection.execute("DELETE FROM charges WHERE at <= ?", (charge.at - DAY,))

@@ -61,6 +61,7 @@ _EXPIRING: Final = (
         REPLAY_SECONDS,
     ),
     ("DELETE FROM charges WHERE at <= :before", DAY_SECONDS),
+    ("UPDATE charges SET at = :before WHERE at > :before", 0.0),  # the clock was ahead
     (
         "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at <= :before LIMIT :rows)",
         AUDIT_DAYS * DAY_SECONDS,

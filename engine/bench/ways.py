@@ -83,7 +83,8 @@ class Engine:
 
     def padding(self) -> float:
         """Share of all rows so far that were nobody's."""
-        return 1 - self.painter.rows_used / self.painter.rows_given
+        given, used = self.painter.rows
+        return 1 - used / given
 
     def besides(self) -> float:
         """Share of the ticks' time so far that was not the model's; see Stopwatch."""
