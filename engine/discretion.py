@@ -36,10 +36,8 @@ def dump_nothing() -> None:
     if sys.platform != "win32":
         import resource
 
-        hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
-        least = (
-            0 if hard == 0 else 1
-        )  # byte; where a program takes dumps, Linux heeds no 0: core(5)
+        _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+        least = 0 if hard == 0 else 1  # a pipe to a program that takes dumps heeds no 0: core(5)
         resource.setrlimit(resource.RLIMIT_CORE, (least, hard))
 
 
