@@ -4,21 +4,19 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
 from typing import Final
 
 import torch
 
-from engine.batch import Lane, Round, next_turn
-from engine.canvas import Canvas, Desk, evaluate
+from engine.batch import Round, next_turn
+from engine.canvas import Canvas, Desk
 from engine.contract import Paint, Recipe
-from engine.costs import Costs
 from engine.entries import SKETCH_WITHHELD, Entry, Wanted, check
 from engine.exits import Unpaintable
 from engine.finishing import Finisher
 from engine.hands import Hands
-from engine.hardware import Pace, out_of_memory
+from engine.hardware import out_of_memory
+from engine.meter import Batch, Meter
 from engine.mishaps import Mishap, mishap_of
 from engine.models import PaintModel
 from engine.samplers import course
@@ -47,20 +45,11 @@ class Painter:
         self._orders = itertools.count(1)
         self._turns = itertools.count(1)
         self._round: Round = ()
-        self._costs = Costs()
         self._entries: list[Entry] = []
-        self._hands: Hands[Entry | _Batch] = Hands(
+        self._hands: Hands[Entry | Batch] = Hands(
             min(model.hardware.hands for model in self.models)
         )
-        self._pace: Pace[_Batch] = Pace(self.model.hardware)
-        self.ticks = 0
-        """Forward passes so far."""
-        self.seconds = 0.0
-        """In forward passes and what belongs to them, so far."""
-        self.rows = (0, 0)
-        """Of all batches so far: given, and of these used; the difference was padding."""
-        self._unmeasured: list[_Batch] = []
-        """Forward passes that were begun, and whose seconds are not known yet."""
+        self.meter = Meter(self.model.hardware)
 
     @property
     def model(self) -> PaintModel:
@@ -119,14 +108,13 @@ class Painter:
         for ticket in self.tickets:
             if ticket.stopped:
                 self._drop(ticket)
-                ticket.worked += self._owed(ticket)
+                self.meter.charge_stopped(ticket)
                 ticket.stop()
         self._begin_entry()
         for batch in self._next_batches():
-            self._unmeasured.append(batch)
-            self._hands.begin(batch, partial(self._evaluate, batch))
+            self._hands.begin(batch, self.meter.begin(batch))
         for task, result in self._hands.ended():
-            if isinstance(task, _Batch):
+            if isinstance(task, Batch):
                 self._settle(task, result)
             else:
                 self._enter(task, result)
@@ -195,31 +183,27 @@ class Painter:
         ticket.begin([Place(canvas, ticket, next(self._orders)) for canvas in canvases])
         self._places += ticket.places
 
-    def _evaluate(self, batch: "_Batch") -> None:
-        canvases = [place.canvas for place in batch.places]
-        batch.measured = self._pace.run(batch, lambda: evaluate(canvases))
-
-    def _next_batches(self) -> "list[_Batch]":
+    def _next_batches(self) -> list[Batch]:
         """One for each free hand, as long as there are pictures that are in no hand."""
-        held = [task for task in self._hands.tasks if isinstance(task, _Batch)]
+        held = [task for task in self._hands.tasks if isinstance(task, Batch)]
         busy = {place for batch in held for place in batch.places}
         waiting = [
             place for place in self._places if not place.canvas.finished and place not in busy
         ]
         had = self._had()
-        batches: list[_Batch] = []
+        batches: list[Batch] = []
         while waiting and len(batches) < self._hands.free:
             lanes = {batch.lane for batch in [*held, *batches]}
             number = next(self._turns)
             turn = next_turn(
                 waiting,
                 self._round,
-                self._costs.of,
+                self.meter.cost,
                 had if number % SENIOR_EVERY else {},
                 in_hand=lanes,
             )
             self._round = turn.after
-            batch = _Batch(turn.lane, [waiting[nth] for nth in turn.batch])
+            batch = Batch(turn.lane, [waiting[nth] for nth in turn.batch])
             batches.append(batch)
             waiting = [place for place in waiting if place not in batch.places]
             for place in batch.places:
@@ -236,30 +220,11 @@ class Painter:
             here[owner] = here.get(owner, 0.0) + ticket.worked
         return {owner: before[owner] + seconds for owner, seconds in here.items()}
 
-    def _owed(self, ticket: Ticket) -> float:
-        """Its share of the seconds of passes that are under way, as far as they can be foretold:
-        who stops in each first pass would otherwise have the engine for nothing."""
-        return sum(
-            self._costs.of(batch.lane) * place.rows / batch.rows
-            for batch in self._unmeasured
-            for place in batch.places
-            if place.ticket is ticket
-        )
-
-    def _settle(self, batch: "_Batch", result: Callable[[], None]) -> None:
+    def _settle(self, batch: Batch, result: Callable[[], None]) -> None:
         concerned = list({place.ticket: None for place in batch.places})
         here = [ticket for ticket in concerned if ticket.has(batch.places) and not ticket.stopped]
         mishap = mishap_of(concerned, result)
-        known = [measured for measured, _ in batch.measured] + [batch] * (mishap is not None)
-        self._unmeasured = [each for each in self._unmeasured if each not in known]
-        for measured, seconds in batch.measured:
-            self._costs.learn(measured.lane, seconds)
-            self.ticks += 1
-            self.seconds += seconds
-            given, used = self.rows
-            self.rows = given + measured.lane.capacity, used + measured.rows
-            for place in measured.places:
-                place.ticket.worked += seconds * place.rows / measured.rows
+        self.meter.end(batch, failed=mishap is not None)
         if mishap is None:
             self._go_on(here)
         elif mishap.short:
@@ -318,21 +283,6 @@ class Painter:
     def _fail(self, ticket: Ticket, mishap: Mishap) -> None:
         self._drop(ticket)
         ticket.fail(mishap.reason)
-
-
-@dataclass(eq=False)
-class _Batch:
-    """A forward pass that was begun."""
-
-    lane: Lane
-    places: list[Place]
-    measured: "list[tuple[_Batch, float]]" = field(default_factory=list)
-    """The batches, this one or earlier ones, whose seconds are known since."""
-
-    @property
-    def rows(self) -> int:
-        """That hold a picture."""
-        return sum(place.rows for place in self.places)
 
 
 def _tried(model: PaintModel, side: int, rows: int) -> bool:

@@ -38,10 +38,10 @@ class Worker:
     def pulse(self) -> Pulse:
         """What was done so far, and what is at hand; never waits for the painter."""
         by = self._painter
-        given, used = by.rows
+        given, used = by.meter.rows
         return Pulse(
-            ticks=by.ticks,
-            seconds=by.seconds,
+            ticks=by.meter.ticks,
+            seconds=by.meter.seconds,
             rows_given=given,
             rows_used=used,
             painting=by.busy,

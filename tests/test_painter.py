@@ -690,7 +690,7 @@ def test_seconds_are_shared_out_to_the_jobs() -> None:
         job(recipe(steps=4, row_class=8, guidance=1.0), job="plain"),
     )
     assert isinstance(long, Painted) and isinstance(guided, Painted) and isinstance(plain, Painted)
-    assert long.worked + guided.worked + plain.worked == pytest.approx(by.seconds)
+    assert long.worked + guided.worked + plain.worked == pytest.approx(by.meter.seconds)
     assert guided.worked == pytest.approx(4 * plain.worked)
     assert long.worked > guided.worked / 2
 
@@ -701,7 +701,7 @@ def test_what_comes_after_the_steps_counts_too() -> None:
     by._hands = Hands(1)
     painted = ending(job(recipe(steps=1)), by)
     assert isinstance(painted, Painted)
-    assert painted.worked > by.seconds > 0.0
+    assert painted.worked > by.meter.seconds > 0.0
 
 
 def test_a_job_that_is_stopped_says_what_it_used() -> None:
@@ -716,7 +716,7 @@ def test_a_job_that_is_stopped_says_what_it_used() -> None:
     by.tick()
     cancelled = seen[-1]
     assert isinstance(cancelled, Cancelled)
-    assert cancelled.worked == pytest.approx(by.seconds) and by.seconds > 0.0
+    assert cancelled.worked == pytest.approx(by.meter.seconds) and by.meter.seconds > 0.0
     unbegun = Ticket(job(), seen.append)
     unbegun.stop()
     assert seen[-1] == Cancelled(job="a", attempt=1, worked=0.0)
@@ -739,7 +739,7 @@ def test_who_stops_in_the_middle_of_a_pass_pays_for_it() -> None:
     by._hands = hands = Slow(1)
     first = Ticket(job(recipe(steps=150), job="first"), lambda _: None)
     by.admit(first)
-    while by.ticks < 2:
+    while by.meter.ticks < 2:
         by.tick()
     first.cancel()
     by.tick()
@@ -753,12 +753,12 @@ def test_who_stops_in_the_middle_of_a_pass_pays_for_it() -> None:
     by.tick()
     cancelled = seen[-1]
     assert isinstance(cancelled, Cancelled)
-    assert cancelled.worked == before + by._costs.of(lane(recipe())) > before
+    assert cancelled.worked == before + by.meter.cost(lane(recipe())) > before
     assert by.tickets == []
     hands.held = False
     by.tick()
     by.tick()
-    assert by._unmeasured == []
+    assert by.meter._under_way == []
 
 
 def test_a_newcomer_has_most_of_the_engine() -> None:
@@ -787,7 +787,7 @@ def test_a_newcomer_has_most_of_the_engine() -> None:
         by.admit(ticket)
     while new in by.tickets:
         by.tick()
-    assert by.ticks == 12 + 12 // (SENIOR_EVERY - 1)
+    assert by.meter.ticks == 12 + 12 // (SENIOR_EVERY - 1)
     assert [ticket.step for ticket in much] == [1, 0, 0]
     for ticket in much:
         ticket.cancel()

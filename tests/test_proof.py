@@ -72,7 +72,7 @@ def test_alone_means_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     by = at_work()
     monkeypatch.setattr(by.model, "exact", lambda width, height, rows: False)
     assert isinstance(ending(job(*(recipe(guidance=1.0, seed=n) for n in range(2))), by), Painted)
-    given, used = by.rows
+    given, used = by.meter.rows
     assert given == 2 * used
 
 

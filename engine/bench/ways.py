@@ -83,12 +83,12 @@ class Engine:
 
     def padding(self) -> float:
         """Share of all rows so far that were nobody's."""
-        given, used = self.painter.rows
+        given, used = self.painter.meter.rows
         return 1 - used / given
 
     def besides(self) -> float:
         """Share of the ticks' time so far that was not the model's; see Stopwatch."""
-        return 1 - self._in_model.seconds / self.painter.seconds
+        return 1 - self._in_model.seconds / self.painter.meter.seconds
 
 
 def _hearing(done: Done, job: Paint) -> Report:
