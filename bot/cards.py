@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from bot import captions
-from bot.cases import Block, Case, Entry, Report, State
+from bot.cases import Action, Block, Case, Entry, Report, State
 from bot.jobs import Erasure, Job, Picture
 
 _LIMIT: Final = 2000
@@ -85,7 +85,8 @@ def _line(entry: Entry) -> str:
         parts.append(f"job `{entry.job}`")
     if entry.channel is not None:
         parts.append(f"in <#{entry.channel}>")
-    detail = captions.shown(entry.detail, _DETAIL_SHOWN)
+    ours = entry.action is Action.SET  # with roles and channels, to be read as such
+    detail = entry.detail if ours else captions.shown(entry.detail, _DETAIL_SHOWN)
     return " ".join(parts) + (f": {detail}" if detail else "")
 
 

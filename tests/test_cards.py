@@ -81,6 +81,12 @@ def test_the_log_tells_who_did_what_to_whom() -> None:
     assert cards.blocks([block]) == ["<@1> by <@9> <t:100:R>: rude"]
 
 
+def test_the_log_names_roles_and_channels_that_were_set() -> None:
+    """As Discord shows them: these words are ours."""
+    entry = Entry(at=100.0, guild=3, actor=9, action=Action.SET, detail="<@&7>: 2 running")
+    assert cards.audit([entry]) == ["<t:100:f> <@9> set: <@&7>: 2 running"]
+
+
 def test_pages_hold_whole_lines() -> None:
     """All lines, on as few pages as fit; one too high is the last."""
     lines = [f"{n} " + "x" * 500 for n in range(10)]
