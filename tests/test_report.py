@@ -224,6 +224,79 @@ async def test_a_variation_of_a_removed_picture_is_not_painted_again(
     assert len(engine.paints) == 2
 
 
+async def test_remove_reaches_letters(house: House, ben: Person, mo: Person) -> None:
+    """Also after a restart, and of whoever asked for one; letters of other pictures stay."""
+    grid, other = await house.imagine(), await house.imagine()
+    await ben.react(grid, "✉️")
+    await house.ada.react(grid, "✉️")
+    await ben.react(other, "✉️")
+    await eventually(lambda: len(house.record("SELECT * FROM letters")) == 3)
+    await house.stop()
+    await house.start()
+    assert "every message" in await answered(house, await mo.use("Remove picture", grid))
+    assert house.discord.dms(house.ada) == []
+    (kept,) = house.discord.dms(ben)
+    assert len(kept.attachments) == 4
+
+
+async def test_a_letter_that_cannot_be_taken_back_is_counted(house: House, mo: Person) -> None:
+    """Moderators are told the truth."""
+    grid = await house.imagine()
+    await house.ada.react(grid, "✉️")
+    await eventually(lambda: house.record("SELECT * FROM letters"))
+    (letter,) = house.discord.dms(house.ada)
+    house.discord.faults.next("DELETE", f"/messages/{letter.id}", Fault(status=403))
+    answer = await answered(house, await mo.use("Remove picture", grid))
+    assert "but not 1 of 2 messages" in answer
+
+
+async def test_variations_of_a_removed_picture_are_named(
+    house: House, mo: Person, ben: Person, engine: FakeEngine
+) -> None:
+    """They are results of their own: what is finished stays, what is not is not painted any more,
+    and other pictures have nothing to do with it."""
+    grid, other = await house.imagine(), await house.imagine()
+    shown = await house.result(await ben.click(grid, "V1"))
+    await house.result(await ben.click(other, "V1"))
+    engine.gate.clear()
+    waiting = await ben.click(grid, "V2")
+    await eventually(lambda: len(engine.paints) == 5)
+    answer = await answered(house, await mo.use("Remove picture", grid))
+    assert answer.endswith(
+        "Variations of them are results of their own, and stay: "
+        f"https://discord.com/channels/{house.discord.guild}/{shown.channel.id}/{shown.id}"
+    )
+    assert "Cancelled." in (await house.result(waiting)).content
+    assert not shown.deleted
+    await answered(house, await mo.use("Remove picture", shown))
+    assert shown.deleted
+
+
+@pytest.mark.parametrize("wish", ["U1", "✉️"])
+async def test_what_is_on_its_way_while_it_is_removed_is_taken_back(
+    house: House, mo: Person, ben: Person, wish: str
+) -> None:
+    """Moderators are quicker than Discord."""
+    grid = await house.imagine()
+    method, path = ("PATCH", "/@original") if wish == "U1" else ("POST", f"/{ben.dm.id}/messages")
+    house.discord.faults.next(method, path, Fault(delay=1.0))
+    if wish == "U1":
+        pressed = await ben.click(grid, wish)
+    else:
+        await ben.react(grid, wish)
+    await house.discord.until(
+        lambda: any(path in each.path and each.method == method for each in house.discord.requests),
+        why="it is on its way",
+    )
+    assert "Removed" in await answered(house, await mo.use("Remove picture", grid))
+    if wish == "U1":
+        assert "Moderators removed this" in await answered(house, pressed)
+        await eventually(lambda: pressed.response and pressed.response.deleted)
+    else:
+        await eventually(lambda: house.record("SELECT * FROM letters"))
+        await eventually(lambda: house.discord.dms(ben) == [])
+
+
 async def test_remove_says_what_could_not_be_deleted(
     house: House, mods: Channel, ben: Person, mo: Person, engine: FakeEngine
 ) -> None:
