@@ -15,7 +15,8 @@ _NUMBERS: Final = """
     neuf, dix, onze, douze, treize, quatorze, quinze, seize, ein, zwei, drei, vier, funf, sechs,
     sieben, acht, neun, zehn, elf, zwolf, dreizehn, vierzehn, funfzehn, sechzehn, siebzehn, dois,
     quatro, sete, oito, nove, dez, doze, treze, dezesseis, dezassete, due, tre, quattro, cinque,
-    sette, otto, dieci, undici, dodici, tredici, quattordici, quindici, sedici, diciassette
+    sette, otto, dieci, undici, dodici, tredici, quattordici, quindici, sedici, diciassette, zes,
+    zeven, negen, tien, twaalf, dertien, veertien, vijftien, zestien, zeventien
 """.replace(",", " ").split()
 _DIGITS: Final = "(?:1[0-7]|0?[0-9]|[il] ?[0-7]|1 ?o)"
 _AGE: Final = rf"(?:{_DIGITS}|{'|'.join(_NUMBERS)}|(?:dix|dez|dieci) (?:sept|sete))"
@@ -73,7 +74,7 @@ AGES: Final = tuple(
         r"(?! (?:looking )?(?:wom[ae]n|m[ae]n|adults?|lady|couple))",
         r"\b(?:1[0-2]|[1-9]) (?:st|nd|rd|th) grade\w*",
         rf"\b(?:in|from|a) {_NTH} grade\b",
-        r"\byear (?:1[0-3]|[1-9]) (?:students?|girls?|boys?)\b",
+        r"\b(?:year|grade) (?:1[0-3]|[1-9]) (?:students?|pupils?|girls?|boys?)\b",
         rf"\b{_NTH} grader\w*",
         r"(?<!\b[b-g] )(?<!\bin a )(?<!\bsharp )(?<!\bflat )"
         r"(?<!\basia )(?<!\bursa )(?<!\bcanis )\bminor(?: ,|$)",

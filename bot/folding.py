@@ -16,6 +16,8 @@ import msgspec
 _UNSEEN: Final = frozenset({"Mn", "Me", "Cc", "Cf", "Cs", "Co", "Cn"})
 """Unicode's marks that sit on letters, and what shows nothing."""
 _BLANK_LETTERS: Final = dict.fromkeys(map(ord, "\u115f\u1160\u3164\uffa0"))
+_LUNATE: Final = {0x3F2: "c", 0x3F9: "c"}
+"""Sigmas like a c, which would become others."""
 _READINGS_LIMIT: Final = 64
 _SPELLED: Final = 3
 """So many single letters in a row may spell a word."""
@@ -30,7 +32,7 @@ def _pairs(table: str) -> dict[int, str]:
 
 _LOOKALIKES: Final = _pairs(
     "аa бb вb гr еe зe иn іi јj кk мm нh оo пn рp сc ԁd тt уy ѵv хx һh цu шw щw ьb яr ѕs ԛq ԝw ӏl "
-    "єe αa βb γy δd εe ζz ηn ιi κk μm νv οo ρp ςc σo τt υu χx ωw ϲc ϳj "
+    "єe αa βb γy δd εe ζz ηn ιi κk μm νv οo ρp ςc σo τt υu χx ωw ϳj "
     "աu հh յj ոn սu ցg օo քp ղn "
     "ᴀa ʙb ᴄc ᴅd ᴇe ꜰf ɢg ʜh ɪi ᴊj ᴋk ʟl ᴍm ɴn ᴏo ᴘp ʀr ꜱs ᴛt ᴜu ᴠv ᴡw ʏy ᴢz "
     "ɑa ɐa ɓb ƈc đd ɖd ɗd ɛe əe ǝe ƒf ɠg ɡg ħh ıi ɨi ɩi łl ɫl ɱm ŋn ɲn øo ɵo ƥp ɾr ʂs ŧt ʈt ʉu ʊu "
@@ -106,7 +108,7 @@ def folded(text: str) -> str:
 
     Only ñ keeps its mark: niña is a girl, and Nina is a name.
     """
-    text = unicodedata.normalize("NFKC", text.translate(_BLANK_LETTERS | _ENCLOSED))
+    text = unicodedata.normalize("NFKC", text.translate(_BLANK_LETTERS | _ENCLOSED | _LUNATE))
     parts = (_bare(part) for part in text.replace("Ñ", "ñ").split("ñ"))
     text = "ñ".join(parts).translate(_CAPITALS).casefold().translate(_LOOKALIKES)
     return unicodedata.normalize("NFC", text)

@@ -42,14 +42,14 @@ MINORS: Final = _terms("""
     below age of consent, chld, chldrn, girlchild, boychild, school pupil*, youngling*, nymphet*,
     teenie, teenies, teenybopper*, girl guide*, tiny girl*, tiny boy*, wee girl*, wee lass*,
     wee boy*, minor aged, not of legal age, below legal age, under legal age, not yet legal,
-    sweet sixteen
+    sweet sixteen, choirboy*, secondary school*, sixth form*, sixth former*, in elementary
 
     niña, niñas, niño, niños, niñit*, una nina, la nina, las nina, unas ninas, ninas, ninos,
     un nino, el nino, nina desnuda, nino desnudo, desnuda nina, desnudo nino, menor de edad,
     menores de edad, infantil*, colegial*, adolescente*, preadolescente*, quinceañer*, quinceaner*,
     hijita*, hijito*, un bebe, el bebe, chiquill*, escolares, parvul*, nena desnud*, nene desnud*,
     nenas, nenes, bebe desnud*, bebes desnud*, jovencit*, escolar desnud*, menor desnud*,
-    chica menor, chicas menores
+    chica menor, chicas menores, de menores, de secundaria
 
     enfant*, fillette*, petite fille*, petites filles, jeune fille*, petit garcon*, garconnet*,
     gamin*, gosse*, bambin*, ados, une ado, un ado, mineure, mineures, ecolier*, ecoliere*, lyceen*,
@@ -73,7 +73,8 @@ MINORS: Final = _terms("""
     twaalfjarig*, dertienjarig*, veertienjarig*, vijftienjarig*, zestienjarig*, zeventienjarig*
 
     criança*, menina*, menino*, garotinh*, menor de idade, menores de idade, o bebe, filhinh*,
-    menininh*, moleque*, bebe nua, novinha*, guria*, pirralh*
+    menininh*, moleque*, bebe nua, novinha*, guria*, pirralh*, garota menor, garotas menores,
+    ensino fundamental
 
     bambina, bambine, bambino, bambini, bimba, bimbe, bimbo piccolo, bimbi, ragazzin*, minorenn*,
     neonat*, fanciull*, scolar*, scolarett*, liceal*, undicenn*, dodicenn*, tredicenn*,
@@ -83,7 +84,9 @@ MINORS: Final = _terms("""
     школьник*, подрост*, младен*, малолет*, несовершеннолет*, малыш*, лоли, малютк*, дитя, девчонк*,
     девчушк*, мальчонк*, ребятишк*, восьмилетн*, девятилетн*, десятилетн*, одиннадцатилетн*,
     двенадцатилетн*, тринадцатилетн*, четырнадцатилетн*, пятнадцатилетн*, шестнадцатилетн*,
-    семнадцатилетн*, devochk*, malchik*, shkolnic*, дитина, дитини, дівчинк*, хлопчик*
+    первоклассни*, второклассни*, третьеклассни*, пятиклассни*, шестиклассни*, семиклассни*,
+    восьмиклассни*, девятиклассни*, старшеклассни*, семнадцатилетн*, devochk*, malchik*, shkolnic*,
+    дитина, дитини, дівчинк*, хлопчик*
 
     児童, 子供, 子ども, こども, 幼女, 幼児, 少女, 少年, 小学生, 中学生, 高校生, 女子高生,
     女子中学生, 女児, 男児, 園児, 赤ちゃん, 赤ん坊, 未成年, ロリ, ショタ, 幼い, ロリータ, 兒童,
@@ -115,17 +118,17 @@ SEXUAL: Final = _terms("""
     blow job*, handjob*, hand job*, footjob*, deepthroat*, fellatio, cunnilingus, cum, cums,
     cumming, cumshot*, creampie*, gangbang*, threesome*, orgy, orgies, intercourse, coitus,
     copulat*, foreplay, making love, masturbat*, orgasm*, ejaculat*, penetrat*, vibrator*, dildo*,
-    genital*, penis*, vagina*, vulva*, clitor*, labia, pubic, pubes, testicle*, scrotum, anus, anal,
-    erection*, nipple*, areola*, breasts, boob, boobs, boobies, tits, titties, titty, buttocks,
-    crotch*, cameltoe*, camel toe*, pussy, pussies, cunt*, cock, cocks, dicks, big dick, huge dick,
-    hard dick, his dick, suck dick, sucking dick, big ass, her ass, his ass, ass up, spread legs,
-    spreading legs, legs spread, spread eagle*, upskirt*, panty, panties, thong, thongs, g string*,
-    lingerie, bra, bras, underwear, undies, negligee*, micro bikini*, microbikini*,
-    see through dress*, see through shirt*, see through clothes, see through top*,
+    genital*, penis, penises, penile, vagina*, vulva*, clitor*, labia, pubic, pubes, testicle*,
+    scrotum, anus, anal, erection*, nipple*, areola*, breasts, boob, boobs, boobies, tits, titties,
+    titty, buttocks, crotch*, cameltoe*, camel toe*, pussy, pussies, cunt*, cock, cocks, dicks,
+    big dick, huge dick, hard dick, his dick, suck dick, sucking dick, big ass, her ass, his ass,
+    ass up, spread legs, spreading legs, legs spread, spread eagle*, upskirt*, panty, panties,
+    thong, thongs, g string*, lingerie, bra, bras, underwear, undies, negligee*, micro bikini*,
+    microbikini*, see through dress*, see through shirt*, see through clothes, see through top*,
     see through clothing, slut*, whore*, prostitut*, milf*, futanari, oppai, paizuri, sexualiz*,
     sexualis*, provocative pose*, suggestive pose*, seductively, sexual pose*, provocative,
     provocatively, with nothing on, has nothing on, bottomless, naturist*, in the buff, au naturel,
-    stripped, strips off, strip off, nkd, naket, neked, nekid, nekked, nakey, newd, newds,
+    stripped, strips off, strip off, nkd, nvde, naket, neked, nekid, nekked, nakey, newd, newds,
     private parts, showing privates, her privates, his privates, s butt, her butt, his butt, s ass,
     child ass, kid ass, teen ass, s arse, child arse, uncensored, smut, smutty, explicit, boner,
     boners, hardon, deflower*, fondl*, grope, groped, gropes, groping, sodom*, jerking off,
@@ -155,7 +158,7 @@ SEXUAL: Final = _terms("""
     голый, голая, голое, голые, голого, голой, голую, голым, голых, голыми, голышом, обнажен*,
     обнажён*, нагой, нагая, нагие, нагую, нагих, нагишом, раздет*, раздева*, без одежды, секс*,
     эроти*, порно*, трах*, нижнее белье, нижнем белье, интимн*, развратн*, голеньк*, без трусов,
-    без трусиков, в трусиках, топлес*, golaya, golay*, golye, goly, гола, голий, голі
+    без трусиков, в трусиках, в белье, топлес*, golaya, golay*, golye, goly, гола, голий, голі
 
     裸, ヌード, セックス, エロ, エロい, エロティック, エッチ, ポルノ, 性的, 性行為, 性交, 全裸,
     半裸, 下着, パンティ, パンティー, おっぱい, わいせつ, 官能, レイプ, はだか, すっぽんぽん, 色情,
@@ -171,29 +174,29 @@ SEXUAL: Final = _terms("""
 """)
 
 HARMLESS: Final = _terms("""
-    naked mole rat*, naked baby mole rat*, naked tree*, naked branch*, naked truth, naked juice,
-    naked neck chicken*, naked lady flower*, nude lipstick*, nude lip colo*, nude heels,
-    nude colo* palette*, nude palette*, nude tones, nude makeup, nude nail polish, brass, crotchet*,
-    crotchety, boy george, comme des garcons, garcon de cafe, baby shower*, baby bump*, hey baby,
-    bad boy, toy boy, sex education, sexual education, sex ed, kinky hair, kinky curl*,
-    wire stripper*, paint stripper*, thong sandal*, flip flop thong*, blue footed boob*,
-    booby bird*, boob tube, boobies bird*, voodoo fetish*, rape blossom*, rape oil, cock crow*,
-    cocks crow*, cock fight*, rooster cock, cock a doodle*, sunlight penetrat*, light penetrat*,
-    fog penetrat*, riot of colors, orgy of colo*, bottomless pit*, bottomless well*,
-    bottomless abyss*, bottomless coffee*, bottomless brunch*, bottomless drink*, stripped paint*,
-    nothing on tv, john lee hooker, stripped down, stripped log*, stripped bark*, stripped wood*,
-    stripped pine*, naked eye*, naked cake*, naked flame*, naked singularit*,
-    teenage mutant ninja turtle*, great tits, blue tits, coal tits, marsh tits, cum laude, same sex,
-    pussy willow*, pussy cat*, game boy*, boy short*, boy band*, beach boys, backstreet boys,
-    bad boys, multiple boys, kid glove*, kid leather, baby doll*, baby blue, baby pink, baby oil,
-    baby shark*, baby yoda, baby groot, baby dragon*, baby bird*, baby animal*, baby elephant*,
-    baby fox*, chicken breasts, turkey breasts, duck breasts, rape field*, rape seed*,
-    cock and hen*, cock robin, weather cock*, billy the kid, kid rock, kid goat*, destiny s child,
-    high school teacher*, elementary school teacher*, primary school teacher*,
-    middle school teacher*, kindergarten teacher*, preschool teacher*, bottle nipple*, pieds nus,
-    pied nu, pieds nu, pies desnudos, piedi nudi, pes nus, tete nue, mains nues, nu metal,
-    sex pistols, nacktmull*, nacktschneck*, jogando pelada, jogar pelada, pelada de futebol, 裸足,
-    裸眼, 裸子植物, 裸麦, 소녀시대
+    naked mole rat*, naked baby mole rat*, naked tree*, naked branch*, naked truth, nude descending,
+    anal fin*, naked juice, naked neck chicken*, naked lady flower*, nude lipstick*, nude lip colo*,
+    nude heels, nude colo* palette*, nude palette*, nude tones, nude makeup, nude nail polish,
+    brass, crotchet*, crotchety, boy george, comme des garcons, garcon de cafe, baby shower*,
+    baby bump*, hey baby, bad boy, toy boy, sex education, sexual education, sex ed, kinky hair,
+    kinky curl*, wire stripper*, paint stripper*, thong sandal*, flip flop thong*,
+    blue footed boob*, booby bird*, boob tube, boobies bird*, voodoo fetish*, rape blossom*,
+    rape oil, cock crow*, cocks crow*, cock fight*, rooster cock, cock a doodle*,
+    sunlight penetrat*, light penetrat*, fog penetrat*, riot of colors, orgy of colo*,
+    bottomless pit*, bottomless well*, bottomless abyss*, bottomless coffee*, bottomless brunch*,
+    bottomless drink*, stripped paint*, nothing on tv, john lee hooker, stripped down,
+    stripped log*, stripped bark*, stripped wood*, stripped pine*, naked eye*, naked cake*,
+    naked flame*, naked singularit*, teenage mutant ninja turtle*, great tits, blue tits, coal tits,
+    marsh tits, cum laude, same sex, pussy willow*, pussy cat*, game boy*, boy short*, boy band*,
+    beach boys, backstreet boys, bad boys, multiple boys, kid glove*, kid leather, baby doll*,
+    baby blue, baby pink, baby oil, baby shark*, baby yoda, baby groot, baby dragon*, baby bird*,
+    baby animal*, baby elephant*, baby fox*, chicken breasts, turkey breasts, duck breasts,
+    rape field*, rape seed*, cock and hen*, cock robin, weather cock*, billy the kid, kid rock,
+    kid goat*, destiny s child, high school teacher*, elementary school teacher*,
+    primary school teacher*, middle school teacher*, kindergarten teacher*, preschool teacher*,
+    bottle nipple*, pieds nus, pied nu, pieds nu, pies desnudos, piedi nudi, pes nus, tete nue,
+    mains nues, nu metal, sex pistols, nacktmull*, nacktschneck*, jogando pelada, jogar pelada,
+    pelada de futebol, 裸足, 裸眼, 裸子植物, 裸麦, 소녀시대
 """)
 
 UNDRESSING: Final = tuple(
