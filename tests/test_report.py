@@ -426,3 +426,39 @@ async def test_remove_picture_is_for_moderators(house: House, mo: Person, ben: P
     assert "Removed" in await answered(house, await mo.use("Remove picture", grid))
     assert grid.deleted
     assert actions(house) == ["removed"]
+
+
+async def test_a_result_in_a_channel_that_is_gone_is_removed(
+    house: House, mods: Channel, ben: Person, mo: Person
+) -> None:
+    """Nobody can see its messages any more; the files go, and so do letters."""
+    here = house.discord.add_channel("here")
+    grid = await house.result(await house.ada.slash("imagine", prompt="a house", where=here))
+    await report(house, ben, grid)
+    await ben.react(grid, "✉️")
+    await eventually(lambda: house.record("SELECT * FROM letters"))
+    del house.discord.world.channels[here.id]
+    answer = await answered(house, await mo.click(card_in(house, mods), "Remove"))
+    assert answer == "Removed: the pictures, and every message that showed them."
+    assert files(house) == []
+    assert house.discord.dms(ben) == []
+
+
+@pytest.mark.parametrize("action", ["remove", "block", "unblock", "dismiss"])
+async def test_moderators_of_another_server_decide_nothing_here(
+    house: House, mods: Channel, ben: Person, action: str
+) -> None:
+    """Whatever they send."""
+    grid = await house.imagine()
+    await report(house, ben, grid)
+    other = house.discord.add_guild("Another")
+    eve = house.discord.person("Eve", admin=True)
+    eve.join(other, other.admins)
+    job = house.record("SELECT id FROM jobs")[0]["id"]
+    data = {"custom_id": f"v1:case:{action}:{job}", "component_type": 2, "id": 1}
+    words = await house.ada.say("hello")
+    forged = house.discord.interactions.open(Kind.COMPONENT, eve.user, other.channel, data, words)
+    house.discord.world.emit("INTERACTION_CREATE", interaction_json(forged), other.channel)
+    assert "know nothing of this report" in await answered(house, forged)
+    assert not grid.deleted
+    assert actions(house) == ["set", "reported"]
