@@ -10,6 +10,7 @@ from bot.jobs import Erasure, Job, Picture
 _LIMIT: Final = 2000
 _REPORTS_SHOWN: Final = 3
 _REASON_SHOWN: Final = 150
+_VARIATIONS_SHOWN: Final = 10
 _DETAIL_SHOWN: Final = 160
 _PAGE: Final = 1800
 """Characters of a page, with some room for what stands around it."""
@@ -44,8 +45,22 @@ def _course(case: Case) -> list[str]:
 
 
 def _link(report: Report) -> str:
-    where = f"{report.guild}/{report.channel}/{report.message}"
-    return f"https://discord.com/channels/{where}"
+    return _address(report.guild, report.channel, report.message)
+
+
+def _address(guild: int | None, channel: int, message: int | None) -> str:
+    return f"https://discord.com/channels/{guild or '@me'}/{channel}/{message}"
+
+
+def variations(jobs: Sequence[Job]) -> str:
+    """Those of removed pictures, which stay; nothing if there are none."""
+    if not jobs:
+        return ""
+    where = (job.address for job in jobs[:_VARIATIONS_SHOWN])
+    links = " ".join(_address(each.guild, each.channel, each.message) for each in where)
+    more = len(jobs) - _VARIATIONS_SHOWN
+    others = f" and {more} more" if more > 0 else ""
+    return f" Variations of them are results of their own, and stay: {links}{others}"
 
 
 def _pictures(pictures: Sequence[Picture]) -> str:

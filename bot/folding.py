@@ -16,6 +16,8 @@ import msgspec
 _UNSEEN: Final = frozenset({"Mn", "Me", "Cc", "Cf", "Cs", "Co", "Cn"})
 """Unicode's marks that sit on letters, and what shows nothing."""
 _BLANK_LETTERS: Final = dict.fromkeys(map(ord, "\u115f\u1160\u3164\uffa0"))
+_LUNATE: Final = {0x3F2: "c", 0x3F9: "c"}
+"""Sigmas like a c, which would become others."""
 _READINGS_LIMIT: Final = 64
 _SPELLED: Final = 3
 """So many single letters in a row may spell a word."""
@@ -30,7 +32,7 @@ def _pairs(table: str) -> dict[int, str]:
 
 _LOOKALIKES: Final = _pairs(
     "аa бb вb гr еe зe иn іi јj кk мm нh оo пn рp сc ԁd тt уy ѵv хx һh цu шw щw ьb яr ѕs ԛq ԝw ӏl "
-    "єe αa βb γy δd εe ζz ηn ιi κk μm νv οo ρp ςc σo τt υu χx ωw ϲc ϳj "
+    "єe αa βb γy δd εe ζz ηn ιi κk μm νv οo ρp ςc σo τt υu χx ωw ϳj "
     "աu հh յj ոn սu ցg օo քp ղn "
     "ᴀa ʙb ᴄc ᴅd ᴇe ꜰf ɢg ʜh ɪi ᴊj ᴋk ʟl ᴍm ɴn ᴏo ᴘp ʀr ꜱs ᴛt ᴜu ᴠv ᴡw ʏy ᴢz "
     "ɑa ɐa ɓb ƈc đd ɖd ɗd ɛe əe ǝe ƒf ɠg ɡg ħh ıi ɨi ɩi łl ɫl ɱm ŋn ɲn øo ɵo ƥp ɾr ʂs ŧt ʈt ʉu ʊu "
@@ -40,9 +42,11 @@ _LOOKALIKES: Final = _pairs(
 _CAPITALS: Final = _pairs("Αa Βb Εe Ζz Ηh Ιi Κk Μm Νn Οo Ρp Τt Υy Χx")
 """Greek capitals, which look like others than their small letters do."""
 _ENCLOSED: Final = {
-    first + n: chr(ord("a") + n) for first in (0x1F150, 0x1F170, 0x1F1E6) for n in range(26)
+    first + n: chr(ord("a") + n)
+    for first in (0x1F110, 0x1F150, 0x1F170, 0x1F1E6, 0x249C)
+    for n in range(26)
 }
-"""White on black, and the halves of flags."""
+"""Between brackets, white on black, and the halves of flags."""
 
 _MEANT: Final = {
     "0": ("0", "o"),
@@ -75,6 +79,9 @@ _SIGNS: Final = "".join(sign for sign in _MEANT if not sign.isalnum())
 _WORD: Final = re.compile(r"[^\W_]+")
 _CHUNK: Final = re.compile(rf"(?:[^\W_]|[{re.escape(_SIGNS)}])+")
 _ITEM: Final = re.compile(r"[^\W_]+|[@$!|+€£¢]")
+_DRAWN_OUT: Final = re.compile(r"([^\W\d_])\1{2,}")
+_LATE_DIGIT: Final = re.compile(r"(?<=[^\W\d_])[0-9@$!]+|\b0(?=[^\W\d_])")
+_AS_LETTERS: Final = str.maketrans("01345789@$!", "oieastbgasi")
 _NUMBER_OR_WORD: Final = re.compile(r"\d+|[^\W\d_]+|,")
 _CLAUSE_END: Final = re.compile(r"[,;!?()\[\]{}\"\n。、，]|\.(?=\s|$)")
 
@@ -90,7 +97,8 @@ class Text(msgspec.Struct, frozen=True):
     runs: Words
     """What is spelled letter by letter, from each of its letters on."""
     plain: str
-    """Words and numbers with single blanks between, and "," where a clause ends."""
+    """Words and numbers with single blanks between, and "," where a clause ends: first as they
+    stand, then with digits inside words as letters, then what is spelled letter by letter."""
     dense: str
     """Letters and digits alone, for languages that write no blanks."""
 
@@ -100,7 +108,7 @@ def folded(text: str) -> str:
 
     Only ñ keeps its mark: niña is a girl, and Nina is a name.
     """
-    text = unicodedata.normalize("NFKC", text.translate(_BLANK_LETTERS | _ENCLOSED))
+    text = unicodedata.normalize("NFKC", text.translate(_BLANK_LETTERS | _ENCLOSED | _LUNATE))
     parts = (_bare(part) for part in text.replace("Ñ", "ñ").split("ñ"))
     text = "ñ".join(parts).translate(_CAPITALS).casefold().translate(_LOOKALIKES)
     return unicodedata.normalize("NFC", text)
@@ -113,7 +121,9 @@ def _bare(text: str) -> str:
 
 def read(text: str) -> Text:
     """All that a text, which is folded already, may be meant to say."""
-    spelled = _spelled(_ITEM.findall(text))
+    spelled = list(
+        dict.fromkeys(_spelled(_ITEM.findall(text)) + _spelled(_WORD.findall(text)))
+    )  # a sign between letters may be one of them
     return Text(
         cuts=(
             tuple(readings(word) for word in _WORD.findall(text)),
@@ -125,9 +135,19 @@ def read(text: str) -> Text:
             for run in spelled
             for at in range(len(run))
         ),
-        plain=" ".join(_NUMBER_OR_WORD.findall(_CLAUSE_END.sub(" , ", text))),
+        plain=" , ".join(dict.fromkeys(map(_plain, (text, _lettered(text), *spelled)))),
         dense="".join(_WORD.findall(text)),
     )
+
+
+def _plain(text: str) -> str:
+    return " ".join(_NUMBER_OR_WORD.findall(_CLAUSE_END.sub(" , ", text.replace("<", " under "))))
+
+
+def _lettered(text: str) -> str:
+    """With drawn out letters short, and digits as letters where they cannot be a number."""
+    text = _DRAWN_OUT.sub(r"\1", text)
+    return _LATE_DIGIT.sub(lambda found: found[0].translate(_AS_LETTERS), text)
 
 
 def readings(word: str, limit: int = _READINGS_LIMIT) -> Readings:

@@ -109,9 +109,13 @@ class Lexicon:
                     yield phrase, term
 
 
-def glued(first: Lexicon, second: Lexicon, text: Text) -> set[str]:
-    """Terms of both lists that are written as one word, in either order."""
-    whole = {each for cut in text.cuts for word in cut for each in word if len(each) in _GLUED}
+def glued(first: Lexicon, second: Lexicon, text: Text, *, beside: tuple[str, ...] = ()) -> set[str]:
+    """Terms of both lists that are written as one word, in either order, perhaps with a word of
+    `beside` before or after them."""
+    found = {each for cut in text.cuts for word in cut for each in word if len(each) in _GLUED}
+    whole = found.union(
+        *((each.removeprefix(word), each.removesuffix(word)) for each in found for word in beside)
+    )
     return {
         term
         for one, other in ((first, second), (second, first))

@@ -10,8 +10,6 @@ that mean something else in another of these languages ("kind", "nina", "bebe", 
 import re
 from typing import Final
 
-from bot.folding import folded
-
 
 def _terms(table: str) -> tuple[str, ...]:
     return tuple(
@@ -20,9 +18,10 @@ def _terms(table: str) -> tuple[str, ...]:
 
 
 ALONE: Final = _terms("""
-    loli, lolis, lolicon*, shotas, shotacon*, toddlercon*, jailbait, csam, pthc, cunny, pedo,
-    pedos, pedoph*, paedo*, kinderporn*, kiddie porn*, kiddy porn*, kidporn*, pédophil*, pedófil*,
-    педофил*, лоликон*, ロリコン, ショタコン, 恋童, 戀童, 萝莉控, 正太控, 로리콘*, 쇼타콘*
+    loli, lolis, lolicon*, shotas, shotacon*, toddlercon*, jailbait, csam, pthc, cunny, pedo, pedos,
+    pedoph*, pedoporn*, paedo*, kindersex*, kinderpornograf*, kinderporn*, kiddie porn*,
+    kiddy porn*, kidporn*, pédophil*, pedófil*, педофил*, лоликон*, ロリコン, ショタコン, 恋童,
+    戀童, 萝莉控, 正太控, 로리콘*, 쇼타콘*
 """)
 
 MINORS: Final = _terms("""
@@ -37,42 +36,71 @@ MINORS: Final = _terms("""
     middle school*, middleschool*, junior high*, jr high*, high school*, highschool*, girl scout*,
     boy scout*, cub scout*, brownie scout*, little girl*, lil girl*, small girl*, young girl*,
     younger girl*, little boy*, lil boy*, young boy*, little sister*, lil sis, little brother*,
-    lil bro, tots, youths, little daughter*, young daughter*, little son, young son,
-    little niece*, little nephew*, little lady, little ladies, aged down, age regress*,
-    not an adult, not yet an adult, not yet adult, below the age of consent,
-    under the age of consent, below age of consent
+    lil bro, tots, youths, little daughter*, young daughter*, little son, young son, little niece*,
+    little nephew*, little lady, little ladies, aged down, age regress*, not an adult,
+    not yet an adult, not yet adult, below the age of consent, under the age of consent,
+    below age of consent, chld, chldrn, girlchild, boychild, school pupil*, youngling*, nymphet*,
+    teenie, teenies, teenybopper*, girl guide*, tiny girl*, tiny boy*, wee girl*, wee lass*,
+    wee boy*, minor aged, not of legal age, below legal age, under legal age, not yet legal,
+    sweet sixteen, choirboy*, secondary school*, sixth form*, sixth former*, in elementary
 
     niña, niñas, niño, niños, niñit*, una nina, la nina, las nina, unas ninas, ninas, ninos,
     un nino, el nino, nina desnuda, nino desnudo, desnuda nina, desnudo nino, menor de edad,
-    menores de edad, infantil*, colegial*, adolescente*, preadolescente*, quinceañer*,
-    quinceaner*, hijita*, hijito*, un bebe, el bebe, chiquill*, escolares, parvul*
+    menores de edad, infantil*, colegial*, adolescente*, preadolescente*, quinceañer*, quinceaner*,
+    hijita*, hijito*, un bebe, el bebe, chiquill*, escolares, parvul*, nena desnud*, nene desnud*,
+    nenas, nenes, bebe desnud*, bebes desnud*, jovencit*, escolar desnud*, menor desnud*,
+    chica menor, chicas menores, de menores, de secundaria
 
     enfant*, fillette*, petite fille*, petites filles, jeune fille*, petit garcon*, garconnet*,
-    gamin*, gosse*, bambin*, ados, une ado, un ado, mineure, mineures, ecolier*, ecoliere*,
-    lyceen*, collegien*, nourrisson*, le bebe, les bebes
+    gamin*, gosse*, bambin*, ados, une ado, un ado, mineure, mineures, ecolier*, ecoliere*, lyceen*,
+    collegien*, nourrisson*, le bebe, les bebes, garcon, garcons, bebe nu, bebe nue, bebes nus,
+    bebes nues, ado nu, ado nue, ados nues
 
     kinder, kindern, kindes, kleinkind*, schulkind*, kindlich*, ein kind, das kind, dem kind,
     einem kind, kleines kind, kleine kind, nacktes kind, nackte kind, kind nackt, kleines madchen,
     kleine madchen, junges madchen, junge madchen, schulmadchen*, schulerin*, kleiner junge,
     kleine jungen, kleinen jungen, nackter junge, jugendliche*, minderjahrig*, saugling*,
-    grundschul*, tochterchen
+    grundschul*, tochterchen, kind ohne, bub nackt, nackter bub, nackte buben, junge nackt,
+    nacktes madel, madel nackt, zwolfjahrig*, elfjahrig*, zehnjahrig*, neunjahrig*, achtjahrig*,
+    siebenjahrig*, sechsjahrig*, dreizehnjahrig*, vierzehnjahrig*, funfzehnjahrig*, sechzehnjahrig*,
+    siebzehnjahrig*
 
-    criança*, menina*, menino*, garotinh*, menor de idade, menores de idade, o bebe, filhinh*
+    kinderen, kinderlijk*, een kind, het kind, naakt kind, bloot kind, kind naakt, kind bloot,
+    kleuter*, peuter, peuters, schoolmeisje*, schoolmeid*, schooljongen*, schoolkind*,
+    klein meisje*, kleine meisje*, jong meisje, jonge meisje*, jongetje*, kleine jongen*,
+    naakte jongen, naakte jongens, blote jongen, blote jongens, minderjarig*, tiener*, puber,
+    pubers, zuigeling*, dreumes*, basisschool*, achtjarig*, negenjarig*, tienjarig*, elfjarig*,
+    twaalfjarig*, dertienjarig*, veertienjarig*, vijftienjarig*, zestienjarig*, zeventienjarig*
+
+    criança*, menina*, menino*, garotinh*, menor de idade, menores de idade, o bebe, filhinh*,
+    menininh*, moleque*, bebe nua, novinha*, guria*, pirralh*, garota menor, garotas menores,
+    ensino fundamental
 
     bambina, bambine, bambino, bambini, bimba, bimbe, bimbo piccolo, bimbi, ragazzin*, minorenn*,
-    neonat*, fanciull*, scolar*, scolarett*, liceal*
+    neonat*, fanciull*, scolar*, scolarett*, liceal*, undicenn*, dodicenn*, tredicenn*,
+    quattordicenn*, quindicenn*, sedicenn*, diciassettenn*
 
     ребенок*, ребенк*, дети, детей, детям, детьми, детях, детск*, девочк*, мальчик*, школьниц*,
-    школьник*, подрост*, младен*, малолет*, несовершеннолет*, малыш*, лоли, малютк*
+    школьник*, подрост*, младен*, малолет*, несовершеннолет*, малыш*, лоли, малютк*, дитя, девчонк*,
+    девчушк*, мальчонк*, ребятишк*, восьмилетн*, девятилетн*, десятилетн*, одиннадцатилетн*,
+    двенадцатилетн*, тринадцатилетн*, четырнадцатилетн*, пятнадцатилетн*, шестнадцатилетн*,
+    первоклассни*, второклассни*, третьеклассни*, пятиклассни*, шестиклассни*, семиклассни*,
+    восьмиклассни*, девятиклассни*, старшеклассни*, семнадцатилетн*, devochk*, malchik*, shkolnic*,
+    дитина, дитини, дівчинк*, хлопчик*
 
     児童, 子供, 子ども, こども, 幼女, 幼児, 少女, 少年, 小学生, 中学生, 高校生, 女子高生,
     女子中学生, 女児, 男児, 園児, 赤ちゃん, 赤ん坊, 未成年, ロリ, ショタ, 幼い, ロリータ, 兒童,
     儿童, 小孩, 孩子, 孩童, 萝莉, 蘿莉, 正太, 女童, 男童, 小女孩, 小男孩, 小姑娘, 初中生, 高中生,
-    女学生, 婴儿, 嬰兒, 幼童, 幼儿, 宝宝, 寶寶
+    女学生, 学生妹, 學生妹, 初中女生, 高中女生, 女高中生, 女初中生, 幼齿, 幼齒, 男の子, おとこのこ,
+    ようじょ, しょうじょ, こどもたち, 婴儿, 嬰兒, 幼童, 幼儿, 宝宝, 寶寶
 
     어린이*, 어린아이*, 아이가, 아이를, 아이의, 아이는, 아이와, 아이들*, 어린 아이*, 꼬마*, 소녀*,
-    소년*, 초등학생*, 중학생*, 고등학생*, 여고생*, 여중생*, 여학생*, 미성년*, 아동*, 유아, 유아의,
-    유아가, 아기, 아기가, 아기의, 아기를, 로리, 쇼타
+    소년*, 초등학생*, 중학생*, 고등학생*, 여고생*, 여중생*, 여학생*, 미성년*, 아동*, 여자아이*,
+    남자아이*, 여자애*, 아이, 유아, 유아의, 유아가, 아기, 아기가, 아기의, 아기를, 로리, 쇼타
+
+    dziecko, dzieci, dziewczynk*, chlopczyk*, nastolatk*, cocuk, cocuklar, kucuk kiz, naken barn,
+    nakna barn, nogent barn, nogne born, nakent barn, anak telanjang, anak kecil, dite, deti, طفل,
+    طفلة, اطفال, قاصر, ילד, ילדה, ילדים, बच्चा, बच्ची, बच्चे, παιδι, παιδια
 """)
 
 SEXUAL: Final = _terms("""
@@ -83,55 +111,85 @@ SEXUAL: Final = _terms("""
     clothing removed, clothes removed, exposed breast*, exposed chest, bare breast*,
     bare chested girl*, bare bottom*, bare ass, bare butt, bare buttocks, stripping, striptease*,
     strip tease*, stripper*, sex, sexy, sexier, sexiest, sexual*, sexting, sexo, sexe, sexuel*,
-    sesso, sessual*, eroti*, porn, porno*, pornstar*, nsfw, r18, r 18, x rated, xrated, xxx,
-    hentai, ecchi, ahegao, yiff*, rule34, rule 34, onlyfans, lewd*, seductive*, seducing,
-    seduction, sensual*, horny, aroused, arousal, lustful*, lusty, kinky, fetish*, bdsm, bondage,
-    dominatrix, molest*, rape, raped, rapes, raping, incest*, fuck, fucks, fucked, fucking,
-    fucker, blowjob*, blow job*, handjob*, hand job*, footjob*, deepthroat*, fellatio,
-    cunnilingus, cum, cums, cumming, cumshot*, creampie*, gangbang*, threesome*, orgy, orgies,
-    intercourse, coitus, copulat*, foreplay, making love, masturbat*, orgasm*, ejaculat*,
-    penetrat*, vibrator*, dildo*, genital*, penis*, vagina*, vulva*, clitor*, labia, pubic, pubes,
-    testicle*, scrotum, anus, anal, erection*, nipple*, areola*, breasts, boob, boobs, boobies,
-    tits, titties, titty, buttocks, crotch*, cameltoe*, camel toe*, pussy, pussies, cunt*, cock,
-    cocks, dicks, big dick, huge dick, hard dick, his dick, suck dick, sucking dick, big ass,
-    her ass, his ass, ass up, spread legs, spreading legs, legs spread, spread eagle*, upskirt*,
-    panty, panties, thong, thongs, g string*, lingerie, bra, bras, underwear, undies, negligee*,
-    micro bikini*, microbikini*, see through dress*, see through shirt*, see through clothes,
-    see through top*, see through clothing, slut*, whore*, prostitut*, milf*, futanari, oppai,
-    paizuri, sexualiz*, sexualis*, provocative pose*, suggestive pose*, seductively, sexual pose*
+    sesso, sessual*, eroti*, porn, porno*, pornstar*, nsfw, r18, r 18, x rated, xrated, xxx, hentai,
+    ecchi, ahegao, yiff*, rule34, rule 34, onlyfans, lewd*, seductive*, seducing, seduction,
+    sensual*, horny, aroused, arousal, lustful*, lusty, kinky, fetish*, bdsm, bondage, dominatrix,
+    molest*, rape, raped, rapes, raping, incest*, fuck, fucks, fucked, fucking, fucker, blowjob*,
+    blow job*, handjob*, hand job*, footjob*, deepthroat*, fellatio, cunnilingus, cum, cums,
+    cumming, cumshot*, creampie*, gangbang*, threesome*, orgy, orgies, intercourse, coitus,
+    copulat*, foreplay, making love, masturbat*, orgasm*, ejaculat*, penetrat*, vibrator*, dildo*,
+    genital*, penis, penises, penile, vagina*, vulva*, clitor*, labia, pubic, pubes, testicle*,
+    scrotum, anus, anal, erection*, nipple*, areola*, breasts, boob, boobs, boobies, tits, titties,
+    titty, buttocks, crotch*, cameltoe*, camel toe*, pussy, pussies, cunt*, cock, cocks, dicks,
+    big dick, huge dick, hard dick, his dick, suck dick, sucking dick, big ass, her ass, his ass,
+    ass up, spread legs, spreading legs, legs spread, spread eagle*, upskirt*, panty, panties,
+    thong, thongs, g string*, lingerie, bra, bras, underwear, undies, negligee*, micro bikini*,
+    microbikini*, see through dress*, see through shirt*, see through clothes, see through top*,
+    see through clothing, slut*, whore*, prostitut*, milf*, futanari, oppai, paizuri, sexualiz*,
+    sexualis*, provocative pose*, suggestive pose*, seductively, sexual pose*, provocative,
+    provocatively, with nothing on, has nothing on, bottomless, naturist*, in the buff, au naturel,
+    stripped, strips off, strip off, nkd, nvde, naket, neked, nekid, nekked, nakey, newd, newds,
+    private parts, showing privates, her privates, his privates, s butt, her butt, his butt, s ass,
+    child ass, kid ass, teen ass, s arse, child arse, uncensored, smut, smutty, explicit, boner,
+    boners, hardon, deflower*, fondl*, grope, groped, gropes, groping, sodom*, jerking off,
+    jerks off, jerk off, jacking off, wank, wanks, wanking, fingering herself, fingering himself,
+    golden shower*, fishnet stocking*, cleavage, transparent cloth*, transparent dress*,
+    transparent shirt*, sheer cloth*, sheer dress*, sheer top, sheer nightgown*, wet t shirt*,
+    wet tshirt*, hooker, hookers, skinny dipp*
 
-    desnud*, sin ropa, encuer*, tetas, ropa interior, lenceria, follando, follar, coño, polla
+    desnud*, sin ropa, sin bragas, bragas, en cueros, pornograf*, encuer*, tetas, ropa interior,
+    lenceria, follando, follar, coño, polla
 
-    nu, nue, nus, nues, nudité, denude*, deshabill*, sans vetement*, seins, lingerie, culotte*,
-    baise
+    nu, nue, nus, nues, nudité, denude*, deshabill*, sans vetement*, sous vetement*, seins,
+    lingerie, culotte*, baise
 
     nackt*, nackig*, nackert*, unbekleidet*, entblosst*, ohne kleidung, ohne kleider, unterwasche,
-    hoschen, dessous, titten, bruste, ficken, fickt, gefickt, sexuell*, geschlechtsverkehr
+    hoschen, dessous, titten, bruste, ficken, fickt, gefickt, sexuell*, geschlechtsverkehr,
+    splitternackt*, splitterfasernackt*, oben ohne, unten ohne
+
+    naakt*, bloot, blote, ontbloot*, ontkleed*, uitgekleed*, zonder kleren, zonder kleding,
+    zonder ondergoed, ondergoed, slipje, borsten, tieten, seks, seksueel, seksuele, neuken
 
     nua, nuas, pelado, pelada, pelados, peladas, sem roupa, sem roupas, calcinha, seios, transando
 
-    nuda, nudo, nudi, spogliat*, svestit*, senza vestiti, mutandin*, tette, scopare,
-    biancheria intima
+    nuda, nudo, nudi, spogliat*, svestit*, senza vestiti, senza mutande, in mutande, mutandin*,
+    tette, scopare, biancheria intima
 
     голый, голая, голое, голые, голого, голой, голую, голым, голых, голыми, голышом, обнажен*,
     обнажён*, нагой, нагая, нагие, нагую, нагих, нагишом, раздет*, раздева*, без одежды, секс*,
-    эроти*, порно*, трах*, нижнее белье, нижнем белье, интимн*, развратн*
+    эроти*, порно*, трах*, нижнее белье, нижнем белье, интимн*, развратн*, голеньк*, без трусов,
+    без трусиков, в трусиках, в белье, топлес*, golaya, golay*, golye, goly, гола, голий, голі
 
     裸, ヌード, セックス, エロ, エロい, エロティック, エッチ, ポルノ, 性的, 性行為, 性交, 全裸,
-    半裸, 下着, パンティ, パンティー, おっぱい, わいせつ, 官能, レイプ, はだか, すっぽんぽん,
-    色情, 性爱, 性愛, 做爱, 做愛, 性感, 情色, 淫, 黄片, 内衣, 內衣, 内裤, 內褲, 没穿衣服,
-    不穿衣服, 脱光, 脫光
+    半裸, 下着, パンティ, パンティー, おっぱい, わいせつ, 官能, レイプ, はだか, すっぽんぽん, 色情,
+    性爱, 性愛, 做爱, 做愛, 性感, 情色, 淫, 黄片, 内衣, 內衣, 内裤, 內褲, 没穿衣服, 不穿衣服, 脱光,
+    脫光, 一丝不挂, 一絲不掛, 光着身子, 光著身子, 光屁股, 脱衣, 脫衣, 露点, 露點
 
-    누드*, 나체*, 알몸*, 벌거벗*, 벗은*, 섹스*, 섹시*, 야한, 에로*, 포르노*, 음란*, 속옷*,
-    성관계*, 성적인*, 야동*
+    누드*, 나체*, 알몸*, 벌거벗*, 벗은*, 섹스*, 섹시*, 야한, 에로*, 포르노*, 음란*, 속옷*, 성관계*,
+    성적인*, 야동*, 옷 벗은, 옷을 벗은, 발가벗*
+
+    nagie dziec*, nagi chlop*, naga dziew*, ciplak*, naken, nakna, nakent, nogen, nogent, nogne,
+    alaston, alasti*, telanjang, bugil, nahe dite, nahe deti, عاري, عارية, عراة, ערום, עירום, ערומה,
+    नंगा, नंगी, नंगे, γυμνο, γυμνα, γυμνη
 """)
 
 HARMLESS: Final = _terms("""
-    naked mole rat*, naked eye*, naked cake*, naked flame*, naked singularit*,
-    teenage mutant ninja turtle*, great tits, blue tits, coal tits, marsh tits, cum laude,
-    same sex, pussy willow*, pussy cat*, game boy*, boy short*, boy band*, beach boys,
-    backstreet boys, bad boys, multiple boys, kid glove*, kid leather, baby doll*, baby blue,
-    baby pink, baby oil, baby shark*, baby yoda, baby groot, baby dragon*, baby bird*,
+    naked mole rat*, naked baby mole rat*, naked tree*, naked branch*, naked truth, nude descending,
+    anal fin*, naked juice, naked neck chicken*, naked lady flower*, nude lipstick*, nude lip colo*,
+    nude heels, nude colo* palette*, nude palette*, nude tones, nude makeup, nude nail polish,
+    brass, crotchet*, crotchety, boy george, comme des garcons, garcon de cafe, baby shower*,
+    baby bump*, hey baby, bad boy, toy boy, sex education, sexual education, sex ed, kinky hair,
+    kinky curl*, wire stripper*, paint stripper*, thong sandal*, flip flop thong*,
+    blue footed boob*, booby bird*, boob tube, boobies bird*, voodoo fetish*, rape blossom*,
+    rape oil, cock crow*, cocks crow*, cock fight*, rooster cock, cock a doodle*,
+    sunlight penetrat*, light penetrat*, fog penetrat*, riot of colors, orgy of colo*,
+    bottomless pit*, bottomless well*, bottomless abyss*, bottomless coffee*, bottomless brunch*,
+    bottomless drink*, stripped paint*, nothing on tv, john lee hooker, stripped down,
+    stripped log*, stripped bark*, stripped wood*, stripped pine*, naked eye*, naked cake*,
+    naked flame*, naked singularit*, teenage mutant ninja turtle*, great tits, blue tits, coal tits,
+    marsh tits, cum laude, same sex, pussy willow*, pussy cat*, game boy*, boy short*, boy band*,
+    beach boys, backstreet boys, bad boys, multiple boys, kid glove*, kid leather, baby doll*,
+    baby blue, baby pink, baby oil, baby shark*, baby yoda, baby groot, baby dragon*, baby bird*,
     baby animal*, baby elephant*, baby fox*, chicken breasts, turkey breasts, duck breasts,
     rape field*, rape seed*, cock and hen*, cock robin, weather cock*, billy the kid, kid rock,
     kid goat*, destiny s child, high school teacher*, elementary school teacher*,
@@ -141,53 +199,34 @@ HARMLESS: Final = _terms("""
     pelada de futebol, 裸足, 裸眼, 裸子植物, 裸麦, 소녀시대
 """)
 
-_NUMBERS: Final = _terms("""
-    one, two, three, four, five, six, seven, eight, nine, ten, eleven, twelve, thirteen, fourteen,
-    fifteen, sixteen, seventeen, un, dos, tres, cuatro, cinco, seis, siete, ocho, nueve, diez,
-    once, doce, trece, catorce, quince, dieciseis, diecisiete, deux, trois, quatre, cinq, sept,
-    huit, neuf, dix, onze, douze, treize, quatorze, quinze, seize, ein, zwei, drei, vier, funf,
-    sechs, sieben, acht, neun, zehn, elf, zwolf, dreizehn, vierzehn, funfzehn, sechzehn, siebzehn,
-    dois, quatro, sete, oito, nove, dez, doze, treze, dezesseis, dezassete, due, tre, quattro,
-    cinque, sette, otto, dieci, undici, dodici, tredici, quattordici, quindici, sedici,
-    diciassette
-""")
-_DIGITS: Final = "(?:1[0-7]|0?[0-9])"
-_AGE: Final = rf"(?:{_DIGITS}|{'|'.join(_NUMBERS)}|(?:dix|dez|dieci) (?:sept|sete))"
-_CLEAR: Final = rf"(?:{_DIGITS}|nine|ten|\w+teen|eleven|twelve)(?<!eighteen)(?<!nineteen)"
-"""Without numbers that are also other words."""
-_YEARS: Final = (
-    r"(?:y|year|years|yr|yrs) ?(?:o|old\w*|of age|girls?|boys?|females?|males?)|yo|yos|yearold\w*"
-    r"|yrold\w*|ans|anni|anos|años|jahre (?:alt|jung)\w*|jahrig\w*"
-    rf"|{folded('лет')}|{folded('года')}|{folded('летн')}\w*"
-)
-_NO_AGE: Final = "".join(
-    f"(?<!{era} )" for era in ("stone", "ice", "iron", "bronze", "space", "golden", "dragon")
-)
-_HAN_YEARS: Final = "[岁歳才歲]"
-AGES: Final = tuple(
+UNDRESSING: Final = tuple(
     re.compile(pattern)
     for pattern in (
-        rf"\b{_AGE} (?:{_YEARS})\b",
-        rf"\b{_NO_AGE}(?:age|aged|ages|edad|idade|eta) (?:of |is |de |di )?{_AGE}\b",
-        r"\b(?:she|he|they|girl|boy|who|i) (?:is|was|s|am|are|looks|looks like|turned|turning) "
-        rf"{_CLEAR} (?:,|and\b|$)",
-        rf"\bbarely {_CLEAR}(?: ,| and|$)",
-        rf"\b(?:girl|boy|daughter|son|sister|brother) (?:of |, ){_CLEAR}(?: ,|$)",
-        r"\b(?:under|below|younger than|less than|not yet) (?:the age of )?(?:18|eighteen)\b",
-        r"\b(?:little|lil|young|younger|youngest|small) "
-        r"(?:(?!(?:wo)?m[ae]n|adults?|lad|and)\w+ ){0,2}(?:girls?|boys?|daughters?)\b",
-        r"\b(?:1[0-2]|[1-9]) (?:st|nd|rd|th) grade\w*",
-        r"\b(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth) grader\w*",
-        r"(?<!\bin [a-g] )(?<!\basia )(?<!\bursa )(?<!\bcanis )\bminor(?: ,|$)",
-        rf"(?<!\d)(?:1[0-7]|[0-9]) (?:{_HAN_YEARS}|살|세(?![기대]))",
-        rf"(?<![一二三四五六七八九十百])(?:十[一二三四五六七]?|[一二三四五六七八九]){_HAN_YEARS}",
+        r"\b(?:tak\w+|took|remov\w+|pull\w+|peel\w+|strip\w+|slip\w+) (?:off )?(?:of )?"
+        r"(?:all )?(?:her|his|their|its|the) (?:\w+ ){0,2}(?:clothes|clothing|panties|underwear)\b",
+        r"\b(?:tak\w+|took|pull\w+|peel\w+|strip\w+) off (?:all )?(?:clothes|clothing|panties)\b",
+        r"\bremov\w+ (?:all )?(?:clothes|clothing)\b(?! (?:from|off) )",
+        r"\bwearing (?:only|just|nothing but) (?:\w+ )?(?:socks|stockings|apron|heels|ribbons?)\b",
     )
 )
-"""Ages below 18 in plain writing: words and numbers with single blanks between, "," for a pause."""
+"""What is sexual in plain writing."""
+
+NOT_BACKWARDS: Final = frozenset({"soda", "neet", "lana", "suna", "sanin", "epar", "dekan"})
+"""Words that are others from their last letter on: they alone tell nothing."""
+BACKWARDS: Final = frozenset({"lrig", "slrig", "raey", "elttil"})
+"""More words that tell of writing from the last letter on."""
+BESIDE: Final = ("girls", "girl", "yearold", "yearsold", "little", "young", "the", "a")
+"""What may be written together with two terms, as one word."""
 
 NO_CLOTHES: Final = _terms("""
-    clothes, clothing, clothed, dressed, fully clothed, fully dressed, garments, outfit
+    clothes, clothing, clothed, dressed, fully clothed, fully dressed, garments, outfit, clothings,
+    attire, apparel, kleidung, kleider, bekleidung, vetements, habits, ropa, vestimenta, roupa,
+    roupas, vestiti, indumenti, kleren, kleding, одежда, одежды, 服, 洋服, 衣服, 着衣, 衣物, 옷
 """)
 """What a negative prompt must not take away where there are minors."""
-NO_ADULTS: Final = _terms("adult, adults, grown up, grown ups, grownup, grownups")
+NO_ADULTS: Final = _terms("""
+    adult, adults, grown up, grown ups, grownup, grownups, mature woman, mature female*, mature man,
+    over 18, erwachsen*, adulte, adultes, adulta, adultas, adulto, adultos, adulti, volwassen*,
+    взрослые, взрослый, взрослая, 大人, 成人, 成年, 성인, 어른
+""")
 """What a negative prompt must not take away from what is sexual."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from bot import migrate
+from bot import migrate, rules
 from bot.archive import Archive
 from bot.engine_link import EngineLink, Launch
 from bot.engine_process import launched
@@ -68,7 +68,24 @@ async def _recorded(data: Path, name: str) -> Picture:
         )
     if picture is None:
         raise unknown
+    _check_allowed(picture)
     return picture
+
+
+def _check_allowed(picture: Picture) -> None:
+    """What may not be asked for any more is not painted again either."""
+    if picture.removed:
+        raise CannotStart(
+            f"Moderators removed the picture {picture.id}, so it is not painted again.",
+            Exit.UNKNOWN_PICTURE,
+        )
+    negative = picture.recipe.negative if picture.recipe.guided else ""
+    if rules.breach(picture.recipe.prompt, negative, words=()) is not None:
+        raise CannotStart(
+            f"The words of the picture {picture.id} break the rule that nothing turns off: no "
+            "sexual content with minors.",
+            Exit.UNKNOWN_PICTURE,
+        )
 
 
 def _source(data: Path, picture: Picture) -> bytes | None:

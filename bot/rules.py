@@ -5,13 +5,14 @@ the one rule heeds it only where it asks for the same by taking away: a child wi
 """
 
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
 import msgspec
 
-from bot import folding, minors
+from bot import ages, folding, minors
 from bot.errors import Refused
 from bot.folding import Text
 from bot.lexicon import Lexicon, glued
@@ -21,6 +22,9 @@ WORD_LIMIT: Final = 40
 WORDS_LIMIT: Final = 200
 """Words and phrases on a server's list."""
 _LETTERS_LEAST: Final = 2
+_SHORT: Final = 3
+_HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[0-9])(?=[A-Z])")
+_TALL_I: Final = re.compile(r"(?<=[a-z])I(?=[a-z])")
 
 
 class Rule(StrEnum):
@@ -47,11 +51,10 @@ class Breach(msgspec.Struct, frozen=True):
 
 def breach(prompt: str, negative: str, *, words: tuple[str, ...]) -> Breach | None:
     """The rule that these prompts break, if any; `words` is the server's own list."""
-    folded = folding.folded(prompt)
-    terms = _sexual_with_minors(folded, folding.folded(negative))
+    terms = _sexual_with_minors(_written(prompt), folding.folded(negative))
     if terms:
         return Breach(Rule.MINORS, tuple(sorted(terms)))
-    banned = _lexicon(words).found(folding.read(folded)) if words else set()
+    banned = _lexicon(words).found(folding.read(folding.folded(prompt))) if words else set()
     return Breach(Rule.WORDS, tuple(sorted(banned))) if banned else None
 
 
@@ -68,12 +71,23 @@ def word(text: str) -> str:
     return plain
 
 
+def _written(prompt: str) -> str:
+    """A prompt in all ways in which it may be written, folded: also with words that only capitals
+    part, with a capital I for an l, and backwards."""
+    ways = [prompt, _HUMP.sub(" ", prompt), _TALL_I.sub("l", prompt)]
+    folded = list(dict.fromkeys(map(folding.folded, ways)))
+    words = re.findall(r"[^\W_]+", folded[0])
+    if not _BACKWARDS.isdisjoint(words):
+        folded += [folded[0][::-1], " ".join(word[::-1] for word in words)]
+    return " , ".join(folded)
+
+
 def _sexual_with_minors(prompt: str, negative: str) -> set[str]:
     text = folding.read(_HARMLESS.sub(" , ", prompt))
     if alone := _ALONE.found(text):
         return alone
     young = _MINORS.found(text) | _ages(text)
-    sexual = _SEXUAL.found(text)
+    sexual = _SEXUAL.found(text) | _bared(text)
     taken = folding.read(negative)
     if young and not sexual:
         sexual = _NO_CLOTHES.found(taken)
@@ -81,11 +95,27 @@ def _sexual_with_minors(prompt: str, negative: str) -> set[str]:
         young = _NO_ADULTS.found(taken)
     if young and sexual:
         return young | sexual
-    return glued(_MINORS, _SEXUAL, text)
+    return glued(_MINORS, _SEXUAL, text, beside=minors.BESIDE)
 
 
 def _ages(text: Text) -> set[str]:
-    return {found[0].strip(" ,") for each in minors.AGES if (found := each.search(text.plain))}
+    return _matched(ages.AGES, text)
+
+
+def _bared(text: Text) -> set[str]:
+    return _matched(minors.UNDRESSING, text)
+
+
+def _matched(patterns: Sequence[re.Pattern[str]], text: Text) -> set[str]:
+    return {found[0].strip(" ,") for each in patterns if (found := each.search(text.plain))}
+
+
+def _backwards() -> frozenset[str]:
+    """Single words of the rule from their last letter on, where they are no other words."""
+    terms = (folding.folded(term.rstrip("*")) for term in (*minors.MINORS, *minors.SEXUAL))
+    words = {term[::-1] for term in terms if term.isascii() and term.isalpha()}
+    long = {word for word in words - minors.NOT_BACKWARDS if len(word) > _SHORT}
+    return minors.BACKWARDS | long
 
 
 def _harmless(term: str) -> str:
@@ -100,5 +130,6 @@ _MINORS: Final = Lexicon(minors.MINORS)
 _SEXUAL: Final = Lexicon(minors.SEXUAL)
 _NO_CLOTHES: Final = Lexicon(minors.NO_CLOTHES)
 _NO_ADULTS: Final = Lexicon(minors.NO_ADULTS)
+_BACKWARDS: Final = _backwards()
 _HARMLESS: Final = re.compile("|".join(_harmless(folding.folded(term)) for term in minors.HARMLESS))
 _lexicon: Final = lru_cache(maxsize=64)(Lexicon)

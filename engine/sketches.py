@@ -10,6 +10,9 @@ PIXELS_LIMIT: Final = 25_000_000
 """Pixels of a sketch, checked before it is decoded: a small file can hold a huge picture."""
 BYTES_LIMIT: Final = 10 * 1024 * 1024
 FORMATS: Final = ("PNG", "JPEG", "WEBP")
+_SPARE_LIMIT: Final = 8
+"""A picture that is so many times the wanted size before it is cut off is cut off first: a thin
+strip would take gigabytes."""
 
 
 class BadSketch(ValueError):
@@ -69,6 +72,18 @@ def fit(image: Image.Image, width: int, height: int) -> Image.Image:
         max(width, math.floor(image.width * scale + 0.5)),
         max(height, math.floor(image.height * scale + 0.5)),
     )
+    if covering[0] * covering[1] > _SPARE_LIMIT * width * height:
+        return image.resize(
+            (width, height), Image.Resampling.LANCZOS, _middle(image, width, height)
+        )
     large = image.resize(covering, Image.Resampling.LANCZOS)
     left, top = (large.width - width) // 2, (large.height - height) // 2
     return large.crop((left, top, left + width, top + height))
+
+
+def _middle(image: Image.Image, width: int, height: int) -> tuple[float, float, float, float]:
+    """The largest part of this aspect, from the middle."""
+    scale = max(width / image.width, height / image.height)
+    wide, high = width / scale, height / scale
+    left, top = (image.width - wide) / 2, (image.height - high) / 2
+    return left, top, left + wide, top + high

@@ -104,6 +104,11 @@ CREATE TABLE jobs (
     CHECK (delivered_at IS NULL OR token IS NULL),
     CHECK (status IN ('accepted', 'cancelled', 'failed', 'refused') OR sketch IS NULL)
 ) STRICT;
+CREATE TABLE letters (
+    message INTEGER PRIMARY KEY,
+    channel INTEGER NOT NULL,
+    job TEXT NOT NULL REFERENCES jobs (id)
+) STRICT;
 CREATE TABLE moderators (
     guild INTEGER PRIMARY KEY,
     channel INTEGER NOT NULL -- that reports are written to
@@ -198,6 +203,7 @@ WHERE json_extract(recipes, '$[0].source') IS NOT NULL;
 CREATE INDEX jobs_served ON jobs (person, started_at);
 CREATE INDEX jobs_undelivered ON jobs (ended_at) WHERE ended_at IS NOT NULL AND delivered_at IS NULL;
 CREATE INDEX jobs_unfinished ON jobs (status, person) WHERE ended_at IS NULL;
+CREATE INDEX letters_of_job ON letters (job);
 CREATE INDEX posts_of_job ON posts (job);
 CREATE INDEX reports_by_time ON reports (at);
 CREATE INDEX reports_of_job ON reports (job);

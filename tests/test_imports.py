@@ -25,6 +25,7 @@ PURE = {
     "lexicon",
     "folding",
     "minors",
+    "ages",
     "cards",
     "cases",
     "seats",

@@ -22,6 +22,7 @@ from bot.ledger.privacy import (
     Privacy,
     Removal,
 )
+from bot.ledger.reports import Reports
 from tests.house import record
 from tests.samples import job, picture, recipe
 
@@ -148,6 +149,20 @@ async def test_late_messages_leave_no_trace(
     await ledger.post(78, "j1", 2)
     assert record(tmp_path, "SELECT * FROM posts") == []
     assert (await found(ledger, "j1")).address.message is None
+
+
+async def test_what_is_known_of_letters_goes_with_the_job(
+    ledger: Ledger, privacy: Privacy, tmp_path: Path
+) -> None:
+    """Also of one that Discord took after all was deleted; of other jobs it stays."""
+    reports = Reports(ledger)
+    for person, name in ((1, "j1"), (2, "j2")):
+        await done(ledger, name, person=person)
+        await reports.keep_letter(name, 50, person)
+    await privacy.erase_person(1, now=300.0)
+    await reports.keep_letter("j1", 50, 3)
+    left = record(tmp_path, "SELECT job, channel, message FROM letters")
+    assert [tuple(row) for row in left] == [("j2", 50, 2)]
 
 
 async def test_the_schema_forbids_half_a_deletion(

@@ -90,3 +90,21 @@ async def test_an_unknown_picture_is_one_sentence(painted: Settings, engine: Fak
     with pytest.raises(CannotStart, match="no picture abc-1"):
         await replay(painted, "abc-1", None, launch=engine.launch)
     assert engine.lives == lives
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("UPDATE pictures SET removed_at = 1.0", "Moderators removed the picture"),
+        ("UPDATE pictures SET prompt = 'a naked child'", "no sexual content with minors"),
+    ],
+)
+async def test_what_may_not_be_asked_for_is_not_painted_again(
+    house: House, painted: Settings, engine: FakeEngine, change: str, sentence: str
+) -> None:
+    """No engine is started for it."""
+    house.change(change)
+    lives = engine.lives
+    with pytest.raises(CannotStart, match=sentence):
+        await replay(painted, names(house)[0], None, launch=engine.launch)
+    assert engine.lives == lives

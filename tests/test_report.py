@@ -224,6 +224,79 @@ async def test_a_variation_of_a_removed_picture_is_not_painted_again(
     assert len(engine.paints) == 2
 
 
+async def test_remove_reaches_letters(house: House, ben: Person, mo: Person) -> None:
+    """Also after a restart, and of whoever asked for one; letters of other pictures stay."""
+    grid, other = await house.imagine(), await house.imagine()
+    await ben.react(grid, "✉️")
+    await house.ada.react(grid, "✉️")
+    await ben.react(other, "✉️")
+    await eventually(lambda: len(house.record("SELECT * FROM letters")) == 3)
+    await house.stop()
+    await house.start()
+    assert "every message" in await answered(house, await mo.use("Remove picture", grid))
+    assert house.discord.dms(house.ada) == []
+    (kept,) = house.discord.dms(ben)
+    assert len(kept.attachments) == 4
+
+
+async def test_a_letter_that_cannot_be_taken_back_is_counted(house: House, mo: Person) -> None:
+    """Moderators are told the truth."""
+    grid = await house.imagine()
+    await house.ada.react(grid, "✉️")
+    await eventually(lambda: house.record("SELECT * FROM letters"))
+    (letter,) = house.discord.dms(house.ada)
+    house.discord.faults.next("DELETE", f"/messages/{letter.id}", Fault(status=403))
+    answer = await answered(house, await mo.use("Remove picture", grid))
+    assert "but not 1 of 2 messages" in answer
+
+
+async def test_variations_of_a_removed_picture_are_named(
+    house: House, mo: Person, ben: Person, engine: FakeEngine
+) -> None:
+    """They are results of their own: what is finished stays, what is not is not painted any more,
+    and other pictures have nothing to do with it."""
+    grid, other = await house.imagine(), await house.imagine()
+    shown = await house.result(await ben.click(grid, "V1"))
+    await house.result(await ben.click(other, "V1"))
+    engine.gate.clear()
+    waiting = await ben.click(grid, "V2")
+    await eventually(lambda: len(engine.paints) == 5)
+    answer = await answered(house, await mo.use("Remove picture", grid))
+    assert answer.endswith(
+        "Variations of them are results of their own, and stay: "
+        f"https://discord.com/channels/{house.discord.guild}/{shown.channel.id}/{shown.id}"
+    )
+    assert "Cancelled." in (await house.result(waiting)).content
+    assert not shown.deleted
+    await answered(house, await mo.use("Remove picture", shown))
+    assert shown.deleted
+
+
+@pytest.mark.parametrize("wish", ["U1", "✉️"])
+async def test_what_is_on_its_way_while_it_is_removed_is_taken_back(
+    house: House, mo: Person, ben: Person, wish: str
+) -> None:
+    """Moderators are quicker than Discord."""
+    grid = await house.imagine()
+    method, path = ("PATCH", "/@original") if wish == "U1" else ("POST", f"/{ben.dm.id}/messages")
+    house.discord.faults.next(method, path, Fault(delay=1.0))
+    if wish == "U1":
+        pressed = await ben.click(grid, wish)
+    else:
+        await ben.react(grid, wish)
+    await house.discord.until(
+        lambda: any(path in each.path and each.method == method for each in house.discord.requests),
+        why="it is on its way",
+    )
+    assert "Removed" in await answered(house, await mo.use("Remove picture", grid))
+    if wish == "U1":
+        assert "Moderators removed this" in await answered(house, pressed)
+        await eventually(lambda: pressed.response and pressed.response.deleted)
+    else:
+        await eventually(lambda: house.record("SELECT * FROM letters"))
+        await eventually(lambda: house.discord.dms(ben) == [])
+
+
 async def test_remove_says_what_could_not_be_deleted(
     house: House, mods: Channel, ben: Person, mo: Person, engine: FakeEngine
 ) -> None:
@@ -353,3 +426,39 @@ async def test_remove_picture_is_for_moderators(house: House, mo: Person, ben: P
     assert "Removed" in await answered(house, await mo.use("Remove picture", grid))
     assert grid.deleted
     assert actions(house) == ["removed"]
+
+
+async def test_a_result_in_a_channel_that_is_gone_is_removed(
+    house: House, mods: Channel, ben: Person, mo: Person
+) -> None:
+    """Nobody can see its messages any more; the files go, and so do letters."""
+    here = house.discord.add_channel("here")
+    grid = await house.result(await house.ada.slash("imagine", prompt="a house", where=here))
+    await report(house, ben, grid)
+    await ben.react(grid, "✉️")
+    await eventually(lambda: house.record("SELECT * FROM letters"))
+    del house.discord.world.channels[here.id]
+    answer = await answered(house, await mo.click(card_in(house, mods), "Remove"))
+    assert answer == "Removed: the pictures, and every message that showed them."
+    assert files(house) == []
+    assert house.discord.dms(ben) == []
+
+
+@pytest.mark.parametrize("action", ["remove", "block", "unblock", "dismiss"])
+async def test_moderators_of_another_server_decide_nothing_here(
+    house: House, mods: Channel, ben: Person, action: str
+) -> None:
+    """Whatever they send."""
+    grid = await house.imagine()
+    await report(house, ben, grid)
+    other = house.discord.add_guild("Another")
+    eve = house.discord.person("Eve", admin=True)
+    eve.join(other, other.admins)
+    job = house.record("SELECT id FROM jobs")[0]["id"]
+    data = {"custom_id": f"v1:case:{action}:{job}", "component_type": 2, "id": 1}
+    words = await house.ada.say("hello")
+    forged = house.discord.interactions.open(Kind.COMPONENT, eve.user, other.channel, data, words)
+    house.discord.world.emit("INTERACTION_CREATE", interaction_json(forged), other.channel)
+    assert "know nothing of this report" in await answered(house, forged)
+    assert not grid.deleted
+    assert actions(house) == ["set", "reported"]

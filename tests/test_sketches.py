@@ -164,6 +164,23 @@ def test_any_picture_fits_any_size(size: tuple[int, int], target: tuple[int, int
     assert fit(sketch(*size), *target).size == target
 
 
+def test_a_strip_is_cut_before_it_is_made_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It shows its middle, and takes no gigabytes, as 512 times 1 x 2048 pixels would."""
+    asked: list[tuple[int, int]] = []
+    resize = Image.Image.resize
+
+    def watched(image: Image.Image, size: tuple[int, int], *rest: Any) -> Image.Image:  # noqa: ANN401
+        asked.append(size)
+        return resize(image, size, *rest)
+
+    monkeypatch.setattr(Image.Image, "resize", watched)
+    strip = Image.new("RGB", (1, 2048), "blue")
+    strip.paste("red", (0, 1000, 1, 1048))
+    assert fit(strip, 512, 2048).getcolors() == [(512 * 2048, (255, 0, 0))]
+    assert fit(strip.rotate(90, expand=True), 512, 512).size == (512, 512)
+    assert asked == [(512, 2048), (512, 512)]
+
+
 def test_the_aspect_is_kept() -> None:
     """A circle stays one: what is too wide loses its sides, evenly."""
     wide = Image.new("RGB", (300, 100), (255, 255, 255))

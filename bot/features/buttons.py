@@ -43,6 +43,7 @@ async def upscale(interaction: Interaction, job: Job, nth: int) -> None:
         content=captions.upscaled(picture), attachments=[upload.as_file()]
     )
     await desk(interaction).ledger.post(message.id, job.id, nth)
+    policy.check_kept(await desk(interaction).ledger.pictures(job.id))  # it may be removed by now
 
 
 async def _seen(interaction: Interaction, picture: Picture) -> Showing:

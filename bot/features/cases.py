@@ -102,22 +102,33 @@ async def _draft(client: "Client", case: Case) -> tuple[str, discord.ui.View]:
 
 
 async def remove(interaction: Interaction, job: Job) -> str:
-    """Take the pictures of a job away, and all messages that show one."""
+    """Take the pictures of a job away, and all messages that show one; what is being painted from
+    them is stopped, and what was painted from them is named."""
     await desk(interaction).studio.cancel(job)
     moderation = desk(interaction).moderation
     await moderation.reports.mark_removed(job.id, time.time())
     await asyncio.to_thread(desk(interaction).archive.discard, job.id)
     messages = await moderation.reports.messages(job.id)
-    left = [one for one in messages if not await _delete(interaction, job.address.channel, one)]
+    left = [one for one in messages if not await _delete(interaction.client, *one)]
     entry = _entry(interaction, Action.REMOVED, job)
     await moderation.reports.close(job.id, State.REMOVED, entry)
+    stay = await _variations(interaction, job)
     if left:
-        return f"The pictures are removed, but not {len(left)} of {len(messages)} messages."
-    return "Removed: the pictures, and every message that showed them."
+        return f"The pictures are removed, but not {len(left)} of {len(messages)} messages.{stay}"
+    return f"Removed: the pictures, and every message that showed them.{stay}"
 
 
-async def _delete(interaction: Interaction, channel: int, message: int) -> bool:
-    place = interaction.client.get_partial_messageable(channel)
+async def _variations(interaction: Interaction, job: Job) -> str:
+    """Stop those of a removed picture that are not finished; the others, in words."""
+    stay = []
+    for each in await desk(interaction).moderation.reports.variations(job.id):
+        if not await desk(interaction).studio.cancel(each):
+            stay.append(each)
+    return cards.variations(stay)
+
+
+async def _delete(client: "Client", channel: int, message: int) -> bool:
+    place = client.get_partial_messageable(channel)
     try:
         await place.get_partial_message(message).delete()
     except discord.NotFound:

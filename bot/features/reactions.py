@@ -71,7 +71,7 @@ async def _act(client: "Client", reaction: Reaction, name: str, found: Found) ->
         await report.by_reaction(client, reaction)
     elif name == _LETTER:
         await client.desk.gate.admit(reaction.guild_id, reaction.user_id)
-        await _send_letter(client, reaction, await _pictures(client, found))
+        await _send_letter(client, reaction, found)
     else:
         await _vary(client, reaction, found, _NUMBERS.get(name))
 
@@ -118,8 +118,9 @@ async def _answer_for_deleted(client: "Client", reaction: Reaction, name: str) -
         await message.delete()
 
 
-async def _send_letter(client: "Client", reaction: Reaction, pictures: list[Picture]) -> None:
-    archive = client.desk.archive
+async def _send_letter(client: "Client", reaction: Reaction, found: Found) -> None:
+    archive, reports = client.desk.archive, client.desk.moderation.reports
+    pictures = await _pictures(client, found)
     seen = showing(pictures, Level.BLOCK)  # whatever the channel may see
     uploads = []
     for nth, picture in enumerate(seen.pictures):
@@ -130,7 +131,11 @@ async def _send_letter(client: "Client", reaction: Reaction, pictures: list[Pict
         letters = await client.create_dm(discord.Object(reaction.user_id))
         words: str | None = captions.letter(seen.pictures)
         for parcel in renditions.parcels(uploads):
-            await letters.send(words, files=[upload.as_file() for upload in parcel])
+            sent = await letters.send(words, files=[upload.as_file() for upload in parcel])
+            await reports.keep_letter(found.job.id, letters.id, sent.id)
+            if parcel and any(picture.removed for picture in await _pictures(client, found)):
+                await sent.delete()  # moderators were quicker than the letter
+                return
             words = None
     except discord.Forbidden as error:
         if error.code != _DM_REFUSED:

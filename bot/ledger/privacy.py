@@ -39,6 +39,7 @@ _ERASE: Final = (
     "UPDATE charges SET job = lower(hex(randomblob(12))) "  # noqa: S608 # ours
     f"WHERE job IN {_CHOSEN}",
     f"DELETE FROM posts WHERE job IN {_CHOSEN}",  # noqa: S608 # ours
+    f"DELETE FROM letters WHERE job IN {_CHOSEN}",  # noqa: S608 # ours
     f"DELETE FROM pictures WHERE job IN {_CHOSEN}",  # noqa: S608 # ours
     "UPDATE jobs SET erased = :why, person = 0, request = 'erased:' || id, parents = '[]', "  # noqa: S608 # ours
     "reveal = 0, seats = NULL, "

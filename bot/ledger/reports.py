@@ -4,7 +4,9 @@ import sqlite3
 
 import msgspec
 
+from bot import rows
 from bot.cases import Action, Case, Entry, Report, State
+from bot.jobs import Job
 from bot.ledger.audit import note
 from bot.ledger.record import Record, insertion
 
@@ -108,10 +110,33 @@ class Reports:
             {"now": now, "job": job},
         )
 
-    async def messages(self, job: str) -> list[int]:
-        """All messages that show the job or one of its pictures."""
-        found = await self._record.rows("SELECT message FROM posts WHERE job = ?", job)
-        return [row["message"] for row in found]
+    async def messages(self, job: str) -> list[tuple[int, int]]:
+        """Channel and message of all that show the job or one of its pictures, letters too."""
+        found = await self._record.rows(
+            "SELECT channel, posts.message FROM posts JOIN jobs ON jobs.id = job WHERE job = ?1 "
+            "UNION ALL SELECT channel, message FROM letters WHERE job = ?1",
+            job,
+        )
+        return [(row["channel"], row["message"]) for row in found]
+
+    async def keep_letter(self, job: str, channel: int, message: int) -> None:
+        """This direct message shows pictures of the job."""
+        await self._record.change(
+            "INSERT INTO letters (message, channel, job) "
+            "SELECT :message, :channel, id FROM jobs WHERE id = :job AND erased IS NULL",
+            {"message": message, "channel": channel, "job": job},
+        )
+
+    async def variations(self, job: str) -> list[Job]:
+        """Those of its pictures that are shown, or will be, oldest first."""
+        found = await self._record.rows(
+            "SELECT * FROM jobs WHERE kind = 'variation' AND erased IS NULL "
+            "AND EXISTS (SELECT 1 FROM json_each(parents) WHERE value GLOB ?1 || '-[1-4]') "
+            "AND (ended_at IS NULL OR id IN (SELECT job FROM pictures WHERE removed_at IS NULL)) "
+            "ORDER BY rowid",
+            job,
+        )
+        return [rows.to_job(row) for row in found]
 
 
 def _case(row: sqlite3.Row, reports: list[sqlite3.Row]) -> Case:
