@@ -1,5 +1,6 @@
 """What moderators decided for their servers, in SQLite, each with its line in the audit log."""
 
+import aiosqlite
 import msgspec
 
 from bot.cases import Action, Block, Entry, Standing
@@ -53,12 +54,8 @@ class Moderation:
                 "INSERT INTO banned_words (guild, word) VALUES (?, ?) ON CONFLICT DO NOTHING",
                 (guild, word),
             )
-            if added.rowcount:
-                entry = Entry(
-                    at=now, guild=guild, actor=actor, action=Action.WORD_ADDED, detail=word
-                )
-                await note(connection, entry)
-            return added.rowcount > 0
+            entry = Entry(at=now, guild=guild, actor=actor, action=Action.WORD_ADDED, detail=word)
+            return await _noted(connection, added, entry)
 
     async def allow_word(self, guild: int, word: str, *, actor: int, now: float) -> bool:
         """False if it was not banned."""
@@ -66,12 +63,8 @@ class Moderation:
             dropped = await connection.execute(
                 "DELETE FROM banned_words WHERE guild = ? AND word = ?", (guild, word)
             )
-            if dropped.rowcount:
-                entry = Entry(
-                    at=now, guild=guild, actor=actor, action=Action.WORD_REMOVED, detail=word
-                )
-                await note(connection, entry)
-            return dropped.rowcount > 0
+            entry = Entry(at=now, guild=guild, actor=actor, action=Action.WORD_REMOVED, detail=word)
+            return await _noted(connection, dropped, entry)
 
     # People
 
@@ -84,17 +77,15 @@ class Moderation:
                 "moderator = :moderator, at = :at WHERE reason != :reason"
             )
             changed = await connection.execute(insertion("blocks", columns, clause), columns)
-            if changed.rowcount > 0:
-                entry = Entry(
-                    at=block.at,
-                    guild=block.guild,
-                    actor=block.moderator,
-                    action=Action.BLOCKED,
-                    person=block.person,
-                    detail=block.reason,
-                )
-                await note(connection, entry)
-            return changed.rowcount > 0
+            entry = Entry(
+                at=block.at,
+                guild=block.guild,
+                actor=block.moderator,
+                action=Action.BLOCKED,
+                person=block.person,
+                detail=block.reason,
+            )
+            return await _noted(connection, changed, entry)
 
     async def unblock(self, guild: int, person: int, *, actor: int, now: float) -> bool:
         """False if they were not blocked."""
@@ -102,12 +93,8 @@ class Moderation:
             dropped = await connection.execute(
                 "DELETE FROM blocks WHERE guild = ? AND person = ?", (guild, person)
             )
-            if dropped.rowcount:
-                entry = Entry(
-                    at=now, guild=guild, actor=actor, action=Action.UNBLOCKED, person=person
-                )
-                await note(connection, entry)
-            return dropped.rowcount > 0
+            entry = Entry(at=now, guild=guild, actor=actor, action=Action.UNBLOCKED, person=person)
+            return await _noted(connection, dropped, entry)
 
     async def blocks(self, guild: int) -> list[Block]:
         """The blocked people of a server, newest first."""
@@ -139,3 +126,10 @@ class Moderation:
             if channel is not None:
                 await connection.execute("INSERT INTO moderators VALUES (?, ?)", (guild, channel))
             await note(connection, entry)
+
+
+async def _noted(connection: aiosqlite.Connection, change: aiosqlite.Cursor, entry: Entry) -> bool:
+    """Was anything changed? Then it is in the log."""
+    if change.rowcount > 0:
+        await note(connection, entry)
+    return change.rowcount > 0
