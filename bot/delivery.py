@@ -41,6 +41,8 @@ class Delivery:
         self._clock = clock
         self._edit_seconds = edit_seconds
         self._live: dict[str, Throttle[Progress]] = {}
+        self._told: set[str] = set()
+        """Jobs whose person was told in private, and whose public answer may still stand."""
 
     def show(self, job: Job, now: Progress) -> None:
         """Show how far the job is, soon, unless something newer comes first."""
@@ -77,10 +79,8 @@ class Delivery:
         try:
             if job.erased is not None:
                 await self._efface(job, job.erased)
-            elif job.status is Status.REFUSED and self._fresh(job):
-                await self._mailbox.whisper_instead(
-                    job.address, job.reason or "", captions.progress(job, Progress())
-                )
+            elif job.status is Status.REFUSED and await self._whispered(job):
+                await self._mailbox.take_away(job.address)
             else:
                 await self._put_ending(job, await self._ending(job, pictures))
                 known = await insist(lambda: self._ledger.job(name))
@@ -88,6 +88,17 @@ class Delivery:
                     await self._efface(known, known.erased)
         except (Gone, Indigestible) as error:
             log.warning("nobody can see the ending", extra={"reason": str(error)})
+
+    async def _whispered(self, job: Job) -> bool:
+        """Does the person know the reason, who alone may? They are told once."""
+        if job.id not in self._told:
+            starting = captions.progress(job, Progress())
+            if not self._fresh(job):
+                return False
+            if not await self._mailbox.whisper(job.address, job.reason or "", starting):
+                return False
+            self._told.add(job.id)
+        return True
 
     async def _efface(self, job: Job, erasure: Erasure) -> None:
         """Leave nothing of a deleted job on its message, if it has one."""
@@ -109,10 +120,11 @@ class Delivery:
         return Draft(content=content, view=view, uploads=[upload])
 
     async def _put_ending(self, job: Job, draft: Draft) -> None:
-        """If Discord does not take the grid, say so: the pictures can be had one by one."""
+        """If Discord does not take the grid, say so: the pictures can be had one by one. Where the
+        bot may write but attach nothing, Discord's answer is as if it might not write."""
         try:
             await self._put(job, draft)
-        except Indigestible as error:
+        except (Gone, Indigestible) as error:
             if not draft.uploads:
                 raise
             log.warning("Discord does not take the pictures", extra={"reason": str(error)})

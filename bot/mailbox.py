@@ -19,6 +19,7 @@ _UNKNOWN_MESSAGE: Final = 10008
 _SERVER_TROUBLE: Final = 500
 _TOO_MANY: Final = 429
 _CONTENT_TROUBLE: Final = (400, 413)
+_TOKEN_TROUBLE: Final = (401, 403, 404)
 UNREACHABLE: Final = (aiohttp.ClientError, OSError, TimeoutError)
 log = logging.getLogger(__name__)
 
@@ -81,16 +82,31 @@ class Mailbox:
         except UNREACHABLE as error:
             raise Undelivered(f"Discord cannot be reached ({error!r}).") from error
 
-    async def whisper_instead(self, address: Address, sentence: str, placeholder: str) -> None:
-        """Take the public answer away and tell the person alone. Raises as `put` does.
+    async def whisper(self, address: Address, sentence: str, placeholder: str) -> bool:
+        """Tell the person alone; False if the token works no more. Raises as `put` does.
 
         The answer is edited first: while it still loads, a followup would take its place, and be
         as public as it is.
         """
         try:
-            await self._edit_answer(address, Draft(content=placeholder))
+            if await self._edit_answer(address, Draft(content=placeholder)) is None:
+                return False
             await self._webhook(address).send(sentence, ephemeral=True, wait=True)
-            await self._webhook(address).delete_message(ORIGINAL)
+        except discord.HTTPException as error:
+            if error.code != _UNKNOWN_MESSAGE and error.status in _TOKEN_TROUBLE:
+                log.info("An interaction's token works no more: %s", error)
+                return False
+            raise _judged(error) from error
+        except UNREACHABLE as error:
+            raise Undelivered(f"Discord cannot be reached ({error!r}).") from error
+        return True
+
+    async def take_away(self, address: Address) -> None:
+        """Delete the public answer, by whichever way works. Raises as `put` does."""
+        try:
+            if not await self._delete_answer(address) and address.message is not None:
+                place = self._client.get_partial_messageable(address.channel)
+                await place.get_partial_message(address.message).delete()
         except discord.HTTPException as error:
             raise _judged(error) from error
         except UNREACHABLE as error:
@@ -123,11 +139,22 @@ class Mailbox:
                 attachments=_files(draft),
             )
         except discord.HTTPException as error:
-            if error.code == _UNKNOWN_MESSAGE or error.status not in (401, 403, 404):
+            if error.code == _UNKNOWN_MESSAGE or error.status not in _TOKEN_TROUBLE:
                 raise
             log.info("An interaction's token works no more: %s", error)
             return None
         return message.id
+
+    async def _delete_answer(self, address: Address) -> bool:
+        """False if the token works no more."""
+        try:
+            await self._webhook(address).delete_message(ORIGINAL)
+        except discord.HTTPException as error:
+            if error.code == _UNKNOWN_MESSAGE or error.status not in _TOKEN_TROUBLE:
+                raise
+            log.info("An interaction's token works no more: %s", error)
+            return False
+        return True
 
     async def _edit(self, channel: int, message: int, draft: Draft) -> int:
         partial = self._client.get_partial_messageable(channel).get_partial_message(message)
