@@ -168,10 +168,13 @@ class Studio:
         self._courier.show(job, Progress())
         self._spawn(job.id, self._prepare(job))
 
-    async def abandon(self, job: Job) -> None:
-        """The person could not be answered, so nobody waits for the job."""
-        self._unanswered.discard(job.id)
-        await self._outbox.close(job.id)
+    async def take_up(self, job: Job) -> None:
+        """Nobody knows whether the person was answered: if not, nobody waits for the job."""
+        if await self._courier.is_answered(job):
+            self.begin(job)
+        else:
+            self._unanswered.discard(job.id)
+            await self._outbox.close(job.id)
 
     async def cancel(self, job: Job) -> bool:
         """Stop a job at any stage; False if it has ended."""
@@ -232,7 +235,7 @@ class Studio:
             self._spawn(job.id, self._outbox.deliver(job.id))
         for job in await self._ledger.accepted():
             self._unanswered.add(job.id)
-            self._spawn(job.id, self._take_up(job))
+            self._spawn(job.id, self.take_up(job))
 
     async def drain(self, seconds: float) -> None:
         """Accept and start no more jobs, and wait so long for those that are at work.
@@ -243,12 +246,6 @@ class Studio:
         if self._tasks:
             log.info("Finishing %d jobs.", len(self._tasks))
             await asyncio.wait(self._tasks, timeout=seconds)
-
-    async def _take_up(self, job: Job) -> None:
-        if await self._courier.is_answered(job):
-            self.begin(job)
-        else:
-            await self.abandon(job)
 
     async def _fill(self) -> None:
         if self._closing:
