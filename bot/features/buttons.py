@@ -20,6 +20,7 @@ from bot.features.answers import (
     whisper,
 )
 from bot.jobs import Job, Picture, Status
+from bot.ledger.record import insist
 from bot.mailbox import Upload
 from bot.places import Kind, Level
 from bot.showing import Showing, showing
@@ -42,7 +43,7 @@ async def upscale(interaction: Interaction, job: Job, nth: int) -> None:
     message = await interaction.edit_original_response(
         content=captions.upscaled(picture), attachments=[upload.as_file()]
     )
-    await desk(interaction).ledger.post(message.id, job.id, nth)
+    await insist(lambda: desk(interaction).ledger.post(message.id, job.id, nth))
 
 
 async def _seen(interaction: Interaction, picture: Picture) -> Showing:
