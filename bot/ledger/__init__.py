@@ -124,13 +124,17 @@ class Ledger(Record):
         return True
 
     async def end(self, job: str, status: Status, now: float, *, reason: str | None = None) -> bool:
-        """End a job without pictures; False if it had ended before."""
+        """End a job without pictures, whose files go; False if it had ended before."""
         async with self.transaction() as connection:
             ended = await connection.execute_fetchall(
                 "UPDATE jobs SET status = :status, reason = :reason, ended_at = :now, "
                 "sketch = NULL "
                 "WHERE id = :job AND ended_at IS NULL RETURNING *",
                 {"job": job, "status": status.value, "reason": reason, "now": now},
+            )
+            await connection.executemany(
+                "INSERT OR IGNORE INTO removals VALUES ('pictures', ?)",
+                [(row["id"],) for row in ended if row["attempt"]],  # it may have written some
             )
         self._tell("job ended", ended, reason)
         return bool(ended)
