@@ -3,9 +3,14 @@
 import asyncio
 
 import pytest
+from PIL import Image
 
+from bot.playground import Upload
 from tests.fake_engine import FakeEngine
 from tests.house import House, eventually
+from tests.samples import encoded
+
+SKETCH = Upload("sketch.png", encoded(Image.new("RGB", (128, 64), "red")))
 
 
 async def test_an_engine_that_dies_in_mid_job_is_replaced(house: House, engine: FakeEngine) -> None:
@@ -157,3 +162,26 @@ async def test_a_clock_that_jumps_loses_nothing(
     house.ahead = 0.0
     await house.start()
     assert "U1" in (await house.imagine()).buttons
+
+
+async def test_a_sketch_that_cannot_be_kept_is_said(house: House) -> None:
+    """With the disk's own reason."""
+    (house.data / "sources").write_bytes(b"in the way")
+    asked = await house.ada.slash("imagine", prompt="a house", sketch=SKETCH)
+    assert "could not be kept on the bot's disk (File exists)" in await house.refusal(asked)
+
+
+async def test_what_an_attempt_wrote_goes_when_the_job_fails(
+    house: House, engine: FakeEngine
+) -> None:
+    """As when the bot died between file and record, and the next engine cannot paint it."""
+    engine.gate.clear()
+    asked = await house.ada.slash("imagine", prompt="a house")
+    await eventually(lambda: engine.paints)
+    folder = house.data / "pictures" / engine.paints[0].job
+    folder.mkdir(parents=True)
+    (folder / "1.png").write_bytes(b"of an older attempt")
+    engine.failure = "The numbers overflowed."
+    engine.gate.set()
+    assert "overflowed" in (await house.result(asked)).content
+    await eventually(lambda: not folder.exists())
