@@ -1,6 +1,7 @@
 """Reactions to a result: 🔁 or a number varies, ❌ deletes, ✉️ sends a DM, 🚩 reports."""
 
 import asyncio
+import hashlib
 import logging
 from typing import TYPE_CHECKING, Final
 
@@ -33,6 +34,7 @@ _FORBIDDEN: Final = "That is not allowed here."
 _READ_SECONDS: Final = 15.0
 """How long a sentence stays that cannot be said privately."""
 _DM_REFUSED: Final = 50007
+_NONCE_LIMIT: Final = 25
 log = logging.getLogger(__name__)
 
 
@@ -129,8 +131,9 @@ async def _send_letter(client: "Client", reaction: Reaction, pictures: list[Pict
     try:
         letters = await client.create_dm(discord.Object(reaction.user_id))
         words: str | None = captions.letter(seen.pictures)
-        for parcel in renditions.parcels(uploads):
-            await letters.send(words, files=[upload.as_file() for upload in parcel])
+        for nth, parcel in enumerate(renditions.parcels(uploads)):
+            files = [upload.as_file() for upload in parcel]
+            await letters.send(words, files=files, nonce=_nonce(reaction, nth))
             words = None
     except discord.Forbidden as error:
         if error.code != _DM_REFUSED:
@@ -175,6 +178,11 @@ async def _is_moderator(client: "Client", reaction: Reaction) -> bool:
 
 def _name(reaction: Reaction) -> str:
     return reaction.emoji.name.replace(_PRESENTATION, "")
+
+
+def _nonce(reaction: Reaction, nth: int) -> str:
+    """Discord may tell of a reaction twice; the same letter comes once."""
+    return hashlib.sha256(f"{_request(reaction)}:{nth}".encode()).hexdigest()[:_NONCE_LIMIT]
 
 
 def _request(reaction: Reaction) -> str:
