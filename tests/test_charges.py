@@ -60,7 +60,16 @@ async def test_what_is_older_than_a_day_is_forgotten(ledger: Ledger) -> None:
     assert len(await charges.of(1, now=1000.0 + DAY - 1)) == 1
     assert await charges.of(1, now=1000.0 + DAY) == []
     await charges.add(charge("j2", at=1000.0 + DAY))
-    assert await charges.of(1, now=1000.0) == [Use(1000.0 + DAY, 3.0)]
+    [left] = await ledger.rows("SELECT at FROM charges")
+    assert left["at"] == 1000.0 + DAY
+
+
+async def test_what_a_wrong_clock_charged_does_not_count(ledger: Ledger) -> None:
+    """It was a year ahead for a while; nobody has to wait for that year."""
+    charges = Charges(ledger)
+    await charges.add(charge(at=1000.0 + 365 * DAY))
+    await charges.add(charge("j2"))
+    assert await charges.of(1, now=1001.0) == [Use(1000.0, 3.0)]
 
 
 async def test_costs_are_learned_from_what_was_painted_by_this_model(ledger: Ledger) -> None:
