@@ -104,10 +104,10 @@ async def run(
             promise = Promise(
                 days=settings.imagine_retention_days, words_in_log=settings.imagine_log_prompts
             )
+            await enter(client)  # before the studio, whose jobs need it to their end
             studio = await enter(
                 _studio(client, ledger, link, downloads, data, limits, monitor, promise, clock)
             )
-            await enter(client)
             await _login(client, token)
             await studio.resume()  # which may have results to show
             if settings.discord_token is None:
