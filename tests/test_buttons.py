@@ -8,7 +8,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from bot.migrate import BUSY_SECONDS
+from bot.ledger.record import LOCK_SECONDS
 from bot.playground import Fault, Upload
 from bot.playground.events import interaction_json
 from bot.playground.interactions import Kind
@@ -215,7 +215,7 @@ async def test_a_picture_stays_though_the_record_is_locked(house: House) -> None
     with closing(sqlite3.connect(house.data / DATABASE, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         shown = await house.result(await house.ada.click(grid, "U1"))
-        await asyncio.sleep(BUSY_SECONDS + 1)
+        await asyncio.sleep(2 * LOCK_SECONDS)
         other.execute("ROLLBACK")
     await eventually(lambda: house.record("SELECT 1 FROM posts WHERE nth = 1"))
     assert shown.attachments and not shown.deleted

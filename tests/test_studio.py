@@ -1,11 +1,14 @@
 """The story of a job, when bot and engine die in it."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 
 import pytest
 from PIL import Image
 
-from bot.playground import Upload
+from bot.playground import Fault, Upload
+from bot.run import DATABASE
 from tests.fake_engine import FakeEngine
 from tests.house import House, eventually
 from tests.samples import encoded
@@ -185,3 +188,28 @@ async def test_what_an_attempt_wrote_goes_when_the_job_fails(
     engine.gate.set()
     assert "overflowed" in (await house.result(asked)).content
     await eventually(lambda: not folder.exists())
+
+
+async def test_whoever_asks_while_the_record_is_locked_hears_of_it(house: House) -> None:
+    """Before Discord says that the application did not respond, however many ask."""
+    people = [house.discord.person(f"Person {n}") for n in range(5)]
+    with closing(sqlite3.connect(house.data / DATABASE, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        asked = [await person.slash("imagine", prompt="a house") for person in people]
+        for each in asked:
+            assert "record is locked by another program" in await house.refusal(each)
+        other.execute("ROLLBACK")
+    assert "U1" in (await house.imagine()).buttons
+
+
+async def test_a_bot_that_is_asked_to_stop_finishes_what_was_pressed(house: House) -> None:
+    """A picture at full size is on its way, slowly; its message does not stay empty."""
+    house.grace = 10.0
+    await house.stop()
+    await house.start()
+    grid = await house.imagine()
+    house.discord.faults.next("PATCH", "/webhooks/", Fault(delay=1.0))
+    pressed = await house.ada.click(grid, "U1")
+    await pressed.acknowledged()
+    await house.stop()
+    assert pressed.response is not None and pressed.response.attachments
