@@ -112,14 +112,14 @@ async def run(
             await studio.resume()  # which may have results to show
             if settings.discord_token is None:
                 _welcome(playground.url)
-            left = _left(stop, studio, grace)
+            left = _left(stop, studio, client, grace)
             tending = client.desk.retention.watch()
             await together(left, link.watch(), _connected(client), studio.dispatch(), tending)
 
 
-async def _left(stop: asyncio.Event, studio: Studio, grace: float) -> None:
+async def _left(stop: asyncio.Event, studio: Studio, client: Client, grace: float) -> None:
     await stop.wait()
-    await studio.drain(grace)
+    await asyncio.gather(studio.drain(grace), client.drain(grace))
 
 
 def _token(settings: Settings) -> str | None:

@@ -132,6 +132,7 @@ async def start(interaction: Interaction, accepted: Awaitable[Job | None]) -> No
 
 async def guarded(interaction: Interaction, wish: Awaitable[None]) -> None:
     """Do what a person wishes, or tell them in words why not."""
+    interaction.client.answers()
     try:
         await wish
     except BotError as error:
