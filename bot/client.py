@@ -89,6 +89,7 @@ class Client(discord.Client):
         self.online = True
         log.info("Connected to Discord as %s.", self.user)
         await cases.catch_up(self)
+        await buttons.catch_up(self)
 
     async def on_resumed(self) -> None:
         """A session goes on that was interrupted."""

@@ -219,3 +219,25 @@ async def test_a_picture_stays_though_the_record_is_locked(house: House) -> None
         other.execute("ROLLBACK")
     await eventually(lambda: house.record("SELECT 1 FROM posts WHERE nth = 1"))
     assert shown.attachments and not shown.deleted
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_a_picture_that_was_on_its_way_when_the_bot_died_is_shown(
+    house: House, engine: FakeEngine, lost: bool
+) -> None:
+    """On the message that was left empty; or why it cannot be shown."""
+    grid = await house.imagine()
+    house.discord.faults.next("PATCH", "/webhooks/", Fault(delay=60.0))
+    pressed = await house.ada.click(grid, "U2")
+    await eventually(lambda: house.record("SELECT 1 FROM posts WHERE nth = 2"))
+    await house.stop()
+    if lost:
+        for path in (house.data / "pictures").rglob("*.png"):
+            path.unlink()
+    assert pressed.original is not None and pressed.original.loading
+    await house.start()
+    shown = await house.result(pressed)
+    if lost:
+        assert "file is gone" in shown.content
+    else:
+        assert shown.attachments[0].data == flat(engine.paints[0].recipes[1])
