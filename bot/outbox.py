@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import chain, repeat
 from typing import Final, Protocol
 
-from bot.errors import BotError
+from bot.errors import BotError, CannotStart
 from bot.jobs import Job, Picture, Progress, Status
 from bot.ledger import Ledger
 from bot.ledger.record import insist
@@ -61,6 +61,8 @@ class Outbox:
         for seconds in chain(_RETRY_SECONDS, repeat(_RETRY_SECONDS[-1])):
             try:
                 await self._courier.deliver(job, pictures)
+            except CannotStart:
+                raise
             except BotError as error:
                 log.warning("job not delivered", extra={"job": name, "reason": str(error)})
             except Exception:

@@ -20,7 +20,7 @@ from bot import places, policy, recipes
 from bot.allowance import Allowance
 from bot.archive import Archive
 from bot.engine_link import EngineLink
-from bot.errors import Refused
+from bot.errors import CannotStart, Refused
 from bot.gate import Gate
 from bot.jobs import Job, Kind, Origin, Picture, Progress, Sketch, Status, job_of
 from bot.ledger import Ledger
@@ -73,6 +73,7 @@ class Studio:
         self._unanswered: set[str] = set()
         """Jobs whose first answer is on its way; whoever stops one leaves its ending to it."""
         self._closing = False
+        self._damage: CannotStart | None = None
         link.changed = self._wake.set
 
     async def __aenter__(self) -> "Studio":
@@ -218,9 +219,11 @@ class Studio:
     # Turns
 
     async def dispatch(self) -> None:
-        """Have jobs painted as they come."""
+        """Have jobs painted as they come. Raises CannotStart if the record is damaged."""
         while True:
             self._wake.clear()
+            if self._damage is not None:
+                raise self._damage
             try:
                 await self._fill()
             except RecordTrouble as error:
@@ -280,10 +283,13 @@ class Studio:
         task.add_done_callback(self._tasks.discard)
 
     async def _told(self, job: str, story: Coroutine[None, None, None]) -> None:
-        """One job's bad luck is its own; the bot goes on."""
+        """One job's bad luck is its own, and the bot goes on; a damaged record is everybody's."""
         with about(job=job):
             try:
                 await story
+            except CannotStart as error:
+                self._damage = error
+                self._wake.set()
             except Exception:
                 log.exception("The job met something unforeseen.")
                 await self._outbox.end(job, Status.FAILED, _UNFORESEEN)

@@ -3,11 +3,14 @@
 import asyncio
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from bot.playground import Fault, Upload
+from bot.errors import CannotStart
+from bot.exits import Exit
+from bot.playground import Fault, Playground, Upload
 from bot.run import DATABASE
 from tests.fake_engine import FakeEngine
 from tests.house import House, eventually
@@ -213,3 +216,20 @@ async def test_a_bot_that_is_asked_to_stop_finishes_what_was_pressed(house: Hous
     await pressed.acknowledged()
     await house.stop()
     assert pressed.response is not None and pressed.response.attachments
+
+
+async def test_a_record_that_breaks_ends_the_bot(
+    discord: Playground, engine: FakeEngine, tmp_path: Path
+) -> None:
+    """Whoever finds it out, so that its supervisor hears of it, and nobody waits in vain."""
+    house = House(discord, engine, tmp_path)
+    await house.start()
+    await house.imagine()
+    for path in (tmp_path / DATABASE, tmp_path / f"{DATABASE}-wal"):
+        whole = path.read_bytes()
+        with path.open("r+b") as file:
+            file.write(whole[:100] + b"\xff" * (len(whole) - 100))
+    await house.ada.slash("imagine", prompt="a boat")
+    with pytest.raises(CannotStart, match="database is damaged") as caught:
+        await house.ended()
+    assert caught.value.exit is Exit.DATABASE_BROKEN
