@@ -11,7 +11,7 @@ from bot.errors import BotError
 
 
 class Missing(BotError):
-    """A file of the record is gone."""
+    """A file of the record is gone, or cannot be read."""
 
 
 class Archive:
@@ -56,17 +56,19 @@ class Archive:
 
     def picture(self, path: str) -> bytes:
         """The PNG at this path. Raises Missing."""
-        return self._read(path, "The picture's file is gone from the data folder.")
+        return self._read(path, "The picture's file")
 
     def source(self, sha256: str) -> bytes:
         """The PNG of a sketch. Raises Missing."""
-        return self._read(_source_path(sha256), "The sketch's file is gone from the data folder.")
+        return self._read(_source_path(sha256), "The sketch's file")
 
-    def _read(self, path: str, sentence: str) -> bytes:
+    def _read(self, path: str, what: str) -> bytes:
         try:
             return (self._folder / path).read_bytes()
         except FileNotFoundError as error:
-            raise Missing(sentence) from error
+            raise Missing(f"{what} is gone from the data folder.") from error
+        except OSError as error:
+            raise Missing(f"{what} cannot be read ({error.strerror}).") from error
 
     def _write(self, path: str, data: bytes) -> None:
         target = self._folder / path

@@ -1,7 +1,8 @@
 """The Discord client: few intents, no pings, an explicit list of features, no silence."""
 
+import asyncio
 import logging
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 import discord
@@ -56,7 +57,9 @@ class Client(discord.Client):
         self.online = False
         """Is the gateway connected and ready?"""
         self.said: set[tuple[int, int, str]] = set()
-        """Sentences that stand in a channel for a moment, each for a person."""
+        """Sentences that stand below a message for a moment, each for a person."""
+        self.answering: set[asyncio.Task[Any]] = set()
+        """What is being done for people who pressed, typed or reacted."""
         self.tree = app_commands.CommandTree(self)
         self.tree.error(answers.explain)
         self.tree.add_command(imagine.command)
@@ -71,11 +74,24 @@ class Client(discord.Client):
         """Tell Discord our commands; the same ones again cost nothing of the daily allowance."""
         await self.tree.sync()
 
+    def answers(self) -> None:
+        """The task that calls this answers somebody, until it ends."""
+        task = asyncio.current_task()
+        if task is not None:
+            self.answering.add(task)
+            task.add_done_callback(self.answering.discard)
+
+    async def drain(self, seconds: float) -> None:
+        """Wait so long for what is being answered."""
+        if self.answering:
+            await asyncio.wait(self.answering, timeout=seconds)
+
     async def on_ready(self) -> None:
         """Say so in the log; happens again after each lost session."""
         self.online = True
         log.info("Connected to Discord as %s.", self.user)
         await cases.catch_up(self)
+        await buttons.catch_up(self)
 
     async def on_resumed(self) -> None:
         """A session goes on that was interrupted."""
@@ -87,11 +103,13 @@ class Client(discord.Client):
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         """Answer forms, and presses of buttons that no feature knows."""
+        self.answers()
         await report.sent_in(interaction)
         await buttons.catch_unknown(interaction, ITEMS)
 
     async def on_raw_reaction_add(self, reaction: discord.RawReactionActionEvent) -> None:
         """Somebody reacted to a message."""
+        self.answers()
         if self.user is None or reaction.user_id != self.user.id:
             await reactions.added(self, reaction)
 

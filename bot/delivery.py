@@ -43,6 +43,8 @@ class Delivery:
         self._clock = clock
         self._edit_seconds = edit_seconds
         self._live: dict[str, Throttle[Progress]] = {}
+        self._told: set[str] = set()
+        """Jobs whose person was told in private, and whose public answer may still stand."""
 
     def show(self, job: Job, now: Progress) -> None:
         """Show how far the job is, soon, unless something newer comes first."""
@@ -94,14 +96,23 @@ class Delivery:
     async def _end(self, job: Job, pictures: Sequence[Picture]) -> None:
         if job.erased is not None:
             await self._efface(job, job.erased)
-        elif job.status is Status.REFUSED and self._fresh(job):
-            placeholder = captions.progress(job, Progress())
-            await self._mailbox.whisper_instead(job.address, job.reason or "", placeholder)
+        elif job.status is Status.REFUSED and await self._whispered(job):
+            await self._mailbox.take_away(job.address)
         else:
             await self._put_ending(job, await self._ending(job, pictures))
             known = await insist(lambda: self._ledger.job(job.id))
             if known is not None and known.erased is not None:  # while it was on its way
                 await self._efface(known, known.erased)
+
+    async def _whispered(self, job: Job) -> bool:
+        """Does the person know the reason, who alone may? They are told once."""
+        if job.id not in self._told:
+            if not self._fresh(job):
+                return False
+            starting = captions.progress(job, Progress())
+            await self._mailbox.whisper(job.address, job.reason or "", starting)
+            self._told.add(job.id)
+        return True
 
     async def _efface(self, job: Job, erasure: Erasure) -> None:
         """Leave nothing of a deleted job on its message, if it has one."""
@@ -123,10 +134,11 @@ class Delivery:
         return Draft(content=content, view=view, uploads=[upload])
 
     async def _put_ending(self, job: Job, draft: Draft) -> None:
-        """If Discord does not take the grid, say so: the pictures can be had one by one."""
+        """If Discord does not take the grid, say so: the pictures can be had one by one. Where the
+        bot may write but attach nothing, Discord's answer is as if it might not write."""
         try:
             await self._put(job, draft)
-        except Indigestible as error:
+        except (Gone, Indigestible) as error:
             if not draft.uploads:
                 raise
             log.warning("Discord does not take the pictures", extra={"reason": str(error)})

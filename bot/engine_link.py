@@ -11,7 +11,7 @@ import msgspec
 from bot.engine_process import Endpoint, EngineStopped
 from bot.errors import BotError, CannotStart
 from bot.exits import Exit
-from bot.watchdog import Watchdog
+from bot.watchdog import PATIENCE, SHORTEST_SECONDS, Watchdog
 from engine import wire
 from engine.contract import (
     Cancel,
@@ -66,6 +66,8 @@ class EngineLink:
         self._up = asyncio.Event()
         self._useful = False
         """Has this engine brought a job to its end?"""
+        self._loading = 0.0
+        """Seconds until an engine was ready, at most; the first may have to fetch its model."""
         self.changed: Callable[[], None] = lambda: None
         """Called when the engine has come, or has gone."""
         self.restarts = 0
@@ -143,12 +145,17 @@ class EngineLink:
                 await self._try_again()
 
     async def _try_again(self) -> None:
+        patience = max(SHORTEST_SECONDS, PATIENCE * self._loading)
         try:
-            await self._begin()
+            async with asyncio.timeout(patience):
+                await self._begin()
+        except TimeoutError:
+            log.error("The engine was not ready after %.0f s and is given up.", patience)  # noqa: TRY400 # no trace is wanted
         except (EngineStopped, EngineLost, OSError) as error:
             log.error("The engine did not start: %s", error)  # noqa: TRY400 # no trace is wanted
 
     async def _begin(self) -> None:
+        since = asyncio.get_running_loop().time()
         async with AsyncExitStack() as stack:
             endpoint = await stack.enter_async_context(self._launch())
             reader, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
@@ -156,6 +163,7 @@ class EngineLink:
             self._model = await _greet(connection, endpoint.token)
             self._connection = connection
             self._life = stack.pop_all()
+        self._loading = max(self._loading, asyncio.get_running_loop().time() - since)
         log.info("The engine is ready with %s on %s.", self._model.name, self._model.fingerprint)
         self._up.set()
         self.changed()

@@ -1,7 +1,8 @@
 """One message of ours on Discord: made, edited and deleted by whichever way still works."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from typing import Any, Final, cast
 
@@ -19,6 +20,7 @@ _UNKNOWN_MESSAGE: Final = 10008
 _SERVER_TROUBLE: Final = 500
 _TOO_MANY: Final = 429
 _CONTENT_TROUBLE: Final = (400, 413)
+_TOKEN_TROUBLE: Final = (401, 403, 404)
 UNREACHABLE: Final = (aiohttp.ClientError, OSError, TimeoutError)
 log = logging.getLogger(__name__)
 
@@ -73,31 +75,32 @@ class Mailbox:
         new message that the nonce makes one of a kind. Raises Stale, Gone, Indigestible or
         Undelivered.
         """
-        try:
+        with _translated(by_token=fresh):
             if fresh:
                 return await self._edit_answer(address, draft)
             if address.message is not None:
                 return await self._edit(address.channel, address.message, draft)
             return await self._send_once(address, draft, nonce)
-        except discord.HTTPException as error:
-            raise _judged(error) from error
-        except UNREACHABLE as error:
-            raise Undelivered(f"Discord cannot be reached ({error!r}).") from error
 
-    async def whisper_instead(self, address: Address, sentence: str, placeholder: str) -> None:
-        """Take the public answer away and tell the person alone. Raises as `put` does.
+    async def whisper(self, address: Address, sentence: str, placeholder: str) -> None:
+        """Tell the person alone, by the interaction's token. Raises as `put` does.
 
         The answer is edited first: while it still loads, a followup would take its place, and be
         as public as it is.
         """
-        try:
+        with _translated(by_token=True):
             await self._edit_answer(address, Draft(content=placeholder))
             await self._webhook(address).send(sentence, ephemeral=True, wait=True)
-            await self._webhook(address).delete_message(ORIGINAL)
-        except discord.HTTPException as error:
-            raise _judged(error) from error
-        except UNREACHABLE as error:
-            raise Undelivered(f"Discord cannot be reached ({error!r}).") from error
+
+    async def take_away(self, address: Address) -> None:
+        """Delete the public answer: by the interaction's token, or without it as the channel's
+        message, if that is known. Raises as `put` does."""
+        with _translated(by_token=address.token is not None):
+            if address.token is not None:
+                await self._webhook(address).delete_message(ORIGINAL)
+            elif address.message is not None:
+                place = self._client.get_partial_messageable(address.channel)
+                await place.get_partial_message(address.message).delete()
 
     async def is_answered(self, address: Address) -> bool:
         """Has the interaction an answer? In doubt yes, for then somebody may wait for more."""
@@ -117,17 +120,9 @@ class Mailbox:
         return webhook
 
     async def _edit_answer(self, address: Address, draft: Draft) -> int:
-        try:
-            message = await self._webhook(address).edit_message(
-                ORIGINAL,
-                content=draft.content,
-                view=draft.view,
-                attachments=_files(draft),
-            )
-        except discord.HTTPException as error:
-            if error.code == _UNKNOWN_MESSAGE or error.status not in (401, 403, 404):
-                raise
-            raise Stale(str(error)) from error
+        message = await self._webhook(address).edit_message(
+            ORIGINAL, content=draft.content, view=draft.view, attachments=_files(draft)
+        )
         return message.id
 
     async def _edit(self, channel: int, message: int, draft: Draft) -> int:
@@ -167,6 +162,18 @@ def _files(draft: Draft) -> list[discord.Attachment | discord.File]:
     if draft.uploads is None:
         return discord.utils.MISSING  # type: ignore[no-any-return]
     return [upload.as_file() for upload in draft.uploads]
+
+
+@contextmanager
+def _translated(*, by_token: bool) -> Iterator[None]:
+    try:
+        yield
+    except discord.HTTPException as error:
+        if by_token and error.code != _UNKNOWN_MESSAGE and error.status in _TOKEN_TROUBLE:
+            raise Stale(str(error)) from error
+        raise _judged(error) from error
+    except UNREACHABLE as error:
+        raise Undelivered(f"Discord cannot be reached ({error!r}).") from error
 
 
 def _judged(error: discord.HTTPException) -> Gone | Indigestible | Undelivered:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import chain, repeat
 from typing import Final, Protocol
 
-from bot.errors import BotError
+from bot.errors import BotError, CannotStart
 from bot.jobs import Job, Picture, Progress, Status
 from bot.ledger import Ledger
 from bot.ledger.record import insist
@@ -49,8 +49,8 @@ class Outbox:
 
     async def close(self, job: str) -> None:
         """End a job that nobody waits for: there is nobody to tell."""
-        await self._ledger.end(job, Status.CANCELLED, self._clock())
-        await self._ledger.delivered(job, now=self._clock())
+        await insist(lambda: self._ledger.end(job, Status.CANCELLED, self._clock()))
+        await insist(lambda: self._ledger.delivered(job, now=self._clock()))
 
     async def deliver(self, name: str) -> None:
         """Show an ended job's ending, however often that must be tried."""
@@ -61,9 +61,13 @@ class Outbox:
         for seconds in chain(_RETRY_SECONDS, repeat(_RETRY_SECONDS[-1])):
             try:
                 await self._courier.deliver(job, pictures)
-            except Undelivered as error:
+            except CannotStart:
+                raise
+            except BotError as error:
                 log.warning("job not delivered", extra={"job": name, "reason": str(error)})
-                await asyncio.sleep(seconds)
+            except Exception:
+                log.exception("job not delivered", extra={"job": name})
             else:
                 await insist(lambda: self._ledger.delivered(name, now=self._clock()))
                 return
+            await asyncio.sleep(seconds)

@@ -1,5 +1,7 @@
 """Pictures as files for Discord: the grid of a job, or one picture, never above a size limit."""
 
+import struct
+import zlib
 from collections.abc import Sequence
 from io import BytesIO
 from typing import Final
@@ -7,7 +9,7 @@ from typing import Final
 from PIL import Image
 
 from bot import grid
-from bot.archive import Archive
+from bot.archive import Archive, Missing
 from bot.mailbox import Upload
 from bot.showing import Showing
 
@@ -17,6 +19,8 @@ REQUEST_LIMIT: Final = 24 * 1024 * 1024
 """What Discord takes in one request, less some room for words."""
 _JPEG_QUALITY: Final = 92
 _SHRINK: Final = 0.8
+_DAMAGE: Final = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
+"""What Pillow raises when a PNG is not whole."""
 
 
 def of_job(archive: Archive, showing: Showing) -> tuple[str, bytes]:
@@ -55,8 +59,11 @@ def parcels(uploads: Sequence[Upload], limit: int = REQUEST_LIMIT) -> list[list[
 
 
 def _opened(data: bytes) -> Image.Image:
-    with Image.open(BytesIO(data), formats=("PNG",)) as picture:
-        return picture.convert("RGB")
+    try:
+        with Image.open(BytesIO(data), formats=("PNG",)) as picture:
+            return picture.convert("RGB")
+    except _DAMAGE as error:
+        raise Missing("The picture's file in the data folder is damaged.") from error
 
 
 def _saved(picture: Image.Image, format: str, **options: int) -> bytes:

@@ -107,22 +107,22 @@ async def run(
             promise = Promise(
                 days=settings.imagine_retention_days, words_in_log=settings.imagine_log_prompts
             )
+            await enter(client)  # before the studio, whose jobs need it to their end
             studio = await enter(
                 _studio(client, ledger, link, downloads, data, limits, monitor, promise, clock)
             )
-            await enter(client)
             await _login(client, token)
             await studio.resume()  # which may have results to show
             if settings.discord_token is None:
                 _welcome(playground.url)
-            left = _left(stop, studio, grace)
+            left = _left(stop, studio, client, grace)
             tending = client.desk.retention.watch()
             await together(left, link.watch(), _connected(client), studio.dispatch(), tending)
 
 
-async def _left(stop: asyncio.Event, studio: Studio, grace: float) -> None:
+async def _left(stop: asyncio.Event, studio: Studio, client: Client, grace: float) -> None:
     await stop.wait()
-    await studio.drain(grace)
+    await asyncio.gather(studio.drain(grace), client.drain(grace))
 
 
 def _token(settings: Settings) -> str | None:

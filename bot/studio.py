@@ -20,7 +20,7 @@ from bot import places, policy, recipes
 from bot.allowance import Allowance
 from bot.archive import Archive
 from bot.engine_link import EngineLink
-from bot.errors import Refused
+from bot.errors import CannotStart, Refused
 from bot.gate import Gate
 from bot.jobs import Job, Kind, Origin, Picture, Progress, Sketch, Status, job_of
 from bot.ledger import Ledger
@@ -73,6 +73,7 @@ class Studio:
         self._unanswered: set[str] = set()
         """Jobs whose first answer is on its way; whoever stops one leaves its ending to it."""
         self._closing = False
+        self._damage: CannotStart | None = None
         link.changed = self._wake.set
 
     async def __aenter__(self) -> "Studio":
@@ -168,10 +169,13 @@ class Studio:
         self._courier.show(job, Progress())
         self._spawn(job.id, self._prepare(job))
 
-    async def abandon(self, job: Job) -> None:
-        """The person could not be answered, so nobody waits for the job."""
-        self._unanswered.discard(job.id)
-        await self._outbox.close(job.id)
+    async def take_up(self, job: Job) -> None:
+        """Nobody knows whether the person was answered: if not, nobody waits for the job."""
+        if await self._courier.is_answered(job):
+            self.begin(job)
+        else:
+            self._unanswered.discard(job.id)
+            await self._outbox.close(job.id)
 
     async def cancel(self, job: Job) -> bool:
         """Stop a job at any stage; False if it has ended."""
@@ -215,9 +219,11 @@ class Studio:
     # Turns
 
     async def dispatch(self) -> None:
-        """Have jobs painted as they come."""
+        """Have jobs painted as they come. Raises CannotStart if the record is damaged."""
         while True:
             self._wake.clear()
+            if self._damage is not None:
+                raise self._damage
             try:
                 await self._fill()
             except RecordTrouble as error:
@@ -232,7 +238,7 @@ class Studio:
             self._spawn(job.id, self._outbox.deliver(job.id))
         for job in await self._ledger.accepted():
             self._unanswered.add(job.id)
-            self._spawn(job.id, self._take_up(job))
+            self._spawn(job.id, self.take_up(job))
 
     async def drain(self, seconds: float) -> None:
         """Accept and start no more jobs, and wait so long for those that are at work.
@@ -243,12 +249,6 @@ class Studio:
         if self._tasks:
             log.info("Finishing %d jobs.", len(self._tasks))
             await asyncio.wait(self._tasks, timeout=seconds)
-
-    async def _take_up(self, job: Job) -> None:
-        if await self._courier.is_answered(job):
-            self.begin(job)
-        else:
-            await self.abandon(job)
 
     async def _fill(self) -> None:
         if self._closing:
@@ -283,10 +283,13 @@ class Studio:
         task.add_done_callback(self._tasks.discard)
 
     async def _told(self, job: str, story: Coroutine[None, None, None]) -> None:
-        """One job's bad luck is its own; the bot goes on."""
+        """One job's bad luck is its own, and the bot goes on; a damaged record is everybody's."""
         with about(job=job):
             try:
                 await story
+            except CannotStart as error:
+                self._damage = error
+                self._wake.set()
             except Exception:
                 log.exception("The job met something unforeseen.")
                 await self._outbox.end(job, Status.FAILED, _UNFORESEEN)

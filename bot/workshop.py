@@ -88,7 +88,7 @@ class Workshop:
         name = await asyncio.to_thread(source_name, cleaned.png)
         removal = Removal(Leaving.SKETCH, name)
         await insist(lambda: self._privacy.doubt(removal))  # until the job is queued with it
-        source = await asyncio.to_thread(self._archive.save_source, cleaned.png)
+        source = await asyncio.to_thread(self._kept_sketch, cleaned.png)
         await insist(lambda: self._privacy.doubt(removal))  # the job may have ended meanwhile
         return recipes.with_sketch(
             job.recipes,
@@ -99,6 +99,14 @@ class Workshop:
             keep_size=sketch.keep_size,
         )
 
+    def _kept_sketch(self, png: bytes) -> str:
+        try:
+            return self._archive.save_source(png)
+        except OSError as error:
+            log.exception("The sketch could not be written.")
+            reason = f"The sketch could not be kept on the bot's disk ({error.strerror})."
+            raise BotError(reason) from error
+
     async def paint(self, job: Job, *, had: float = 0.0) -> Ending | None:
         """Have a claimed job painted; None if it waits again or has ended already.
 
@@ -107,7 +115,7 @@ class Workshop:
         try:
             policy.check_model(job.recipes[0], self._link.model)
             if job.crashes >= self._limits.crashes:
-                raise Refused(f"The engine died {job.crashes} times over this, so I give it up.")
+                raise Refused(_given_up(job.crashes))
             return await self._link.paint(await self._order(job, had), self._watcher(job))
         except EngineLost:
             await insist(lambda: self._ledger.requeue(job.id, job.attempt, crashed=True))
@@ -216,3 +224,7 @@ class Workshop:
             failed=painting.failed,
             fingerprint=painting.fingerprint,
         )
+
+
+def _given_up(crashes: int) -> str:
+    return f"The engine, or I with it, died {crashes} times over this, so I give it up."

@@ -95,6 +95,12 @@ class House:
             await self._bot
         await self.discord.until(lambda: not self.discord.online, why="the bot is gone")
 
+    async def ended(self) -> None:
+        """Wait, but not for ever, until the bot ends by itself; raises what it died of."""
+        if self._bot is not None:
+            async with asyncio.timeout(20):
+                await self._bot
+
     async def result(self, interaction: Interaction, timeout: float = 30.0) -> Message:  # noqa: ASYNC109
         """The message that this interaction ends with."""
         await interaction.acknowledged()

@@ -255,7 +255,9 @@ class Soak:
                 continue
             if message.id not in jobs and message.id not in responses:
                 self.day.findings.append(f"Nobody asked for this: {message!r}")
-            elif not is_finished(message) and message.id not in self._orphans():
+            elif not is_finished(message) and (
+                message.id in jobs or message.id not in self._orphans()
+            ):
                 self.day.findings.append(f"This never ended: {message!r}")
 
     def _orphans(self) -> set[int]:

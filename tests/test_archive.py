@@ -39,6 +39,13 @@ def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
         Archive(tmp_path).source("0" * 64)
 
 
+def test_a_file_that_cannot_be_read_is_said_so(tmp_path: Path) -> None:
+    """With the system's reason."""
+    (tmp_path / "pictures/j1/1.png").mkdir(parents=True)
+    with pytest.raises(Missing, match=r"picture's file cannot be read \(Is a"):
+        Archive(tmp_path).picture("pictures/j1/1.png")
+
+
 def test_the_same_sketch_can_be_saved_by_many_at_once(tmp_path: Path) -> None:
     """Nobody's half file is in another's way."""
     archive = Archive(tmp_path)

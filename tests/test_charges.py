@@ -76,6 +76,14 @@ async def test_what_was_used_while_the_clock_was_ahead_counts_for_a_day(ledger: 
     assert await charges.of(1, now=1000.0 + DAY) == []
 
 
+async def test_what_a_wrong_clock_charged_does_not_count(ledger: Ledger) -> None:
+    """It was a year ahead for a while; nobody has to wait for that year."""
+    charges = Charges(ledger)
+    await charges.add(charge(at=1000.0 + 365 * DAY))
+    await charges.add(charge("j2"))
+    assert await charges.of(1, now=1001.0) == [Use(1000.0, 3.0)]
+
+
 async def test_costs_are_learned_from_what_was_painted_by_this_model(ledger: Ledger) -> None:
     """The newest fifty; what was stopped teaches nothing."""
     charges = Charges(ledger)

@@ -13,6 +13,7 @@ from bot.playground.options import Value
 from bot.run import DATABASE
 from tests.fake_engine import FakeEngine
 from tests.house import House, eventually
+from tests.openapi import OpenApi
 from tests.samples import encoded
 
 SKETCH = Upload("sketch.png", encoded(Image.new("RGB", (128, 64), "red")))
@@ -310,3 +311,89 @@ async def test_tokens_are_forgotten_after_the_delivery(house: House) -> None:
     await house.imagine()
     await is_delivered(house)
     assert [row["token"] for row in house.record("SELECT token FROM jobs")] == [None]
+
+
+async def test_a_damaged_file_does_not_keep_the_ending_back(
+    house: House, engine: FakeEngine
+) -> None:
+    """The words and the buttons come without the grid, and say why."""
+    asked = await shown_and_held(house, engine)
+    house.discord.faults.next("PATCH", "/webhooks/", Fault(drop=True), times=100)
+    engine.gate.set()
+    await eventually(lambda: house.record("SELECT * FROM jobs WHERE status = 'done'"))
+    await house.stop()
+    house.discord.faults.clear()
+    for path in (house.data / "pictures").rglob("*.png"):
+        path.write_bytes(b"not a picture")
+    await house.start()
+    message = await house.result(asked)
+    assert "file in the data folder is damaged" in message.content
+    assert "U1" in message.buttons
+    await is_delivered(house)
+
+
+async def test_a_delivery_that_meets_something_unforeseen_is_tried_again(
+    house: House, engine: FakeEngine, openapi: OpenApi | None
+) -> None:
+    """Discord's answer says nothing, which its library does not expect."""
+    asked = await shown_and_held(house, engine)
+    house.discord.faults.next("PATCH", "/webhooks/", Fault(status=204), times=2)
+    engine.gate.set()
+    assert "U1" in (await house.result(asked)).buttons
+    await is_delivered(house)
+    if openapi is not None:
+        openapi.problems.clear()  # such an answer is one
+
+
+async def test_where_nothing_may_be_attached_the_words_are_shown(
+    house: House, engine: FakeEngine
+) -> None:
+    """The pictures can be had one by one."""
+    asked = await shown_and_held(house, engine)
+    await eventually(lambda: engine.paints)
+    await asyncio.to_thread(make_older, house.data / DATABASE)
+    house.discord.faults.next("PATCH", "/channels/", Fault(status=403, code=50013))
+    engine.gate.set()
+    message = await house.result(asked)
+    assert "did not take the pictures" in message.content
+    assert "U1" in message.buttons
+    await is_delivered(house)
+
+
+async def test_a_reason_that_cannot_be_whispered_is_said_aloud(house: House) -> None:
+    """The token of the interaction is dead, so nothing can be said in private any more."""
+    for method in ("PATCH", "POST", "DELETE"):
+        dead = Fault(status=401, code=50027)
+        house.discord.faults.next(method, "/webhooks/", dead, times=20)
+    asked = await house.ada.slash("imagine", prompt="a house", sketch=Upload("a.png", b"junk"))
+    message = await house.result(asked)
+    assert "PNG, JPEG or WebP" in message.content
+    await is_delivered(house)
+
+
+@pytest.mark.parametrize("fault", [Fault(drop=True), Fault(status=401, code=50027)])
+async def test_a_reason_is_whispered_once(house: House, fault: Fault) -> None:
+    """Also if the public answer cannot be taken away at once."""
+    house.discord.faults.next("DELETE", "/webhooks/", fault, times=2)
+    asked = await house.ada.slash("imagine", prompt="a house", sketch=Upload("a.png", b"junk"))
+    await is_delivered_eventually(house, 1)
+    assert "PNG, JPEG or WebP" in await house.refusal(asked)
+    assert house.discord.messages() == []
+
+
+async def test_an_answer_that_was_lost_on_its_way_is_said_again(house: House) -> None:
+    """The connection broke before Discord had heard of it."""
+    house.discord.faults.next("POST", "/callback", Fault(drop=True))
+    assert "U1" in (await house.imagine()).buttons
+    house.discord.faults.next("POST", "/callback", Fault(drop=True))
+    refused = await house.ada.slash("imagine", prompt="a", seed=-1, checked=False)
+    assert "seed is -1" in await house.refusal(refused)
+
+
+async def test_in_doubt_the_person_was_answered(house: House) -> None:
+    """Neither the answer nor what became of it could be heard: the message does not stay empty."""
+    house.discord.faults.next("POST", "/callback", Fault(drop=True, after_commit=True))
+    house.discord.faults.next("GET", "/webhooks/", Fault(drop=True), times=3)
+    assert "U1" in (await house.imagine()).buttons
+    assert len(house.discord.messages()) == 1
+    house.discord.violations.clear()  # that it was said again

@@ -144,3 +144,25 @@ async def test_a_job_can_be_cancelled_while_there_is_no_engine(
     engine.stillborn = None
     assert await painting == Cancelled(job="j1", attempt=1)
     assert engine.paints == []
+
+
+async def test_an_engine_that_never_gets_ready_is_given_up(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes far longer than the one before, so the next one is tried."""
+    monkeypatch.setattr("bot.engine_link.SHORTEST_SECONDS", 0.3)
+    begun = 0
+
+    @asynccontextmanager
+    async def second_hangs() -> AsyncIterator[Endpoint]:
+        nonlocal begun
+        begun += 1
+        if begun == 2:
+            await asyncio.Event().wait()
+        async with engine.launch() as endpoint:
+            yield endpoint
+
+    async with EngineLink(second_hangs) as link, alongside(link.watch()):
+        engine.die()
+        await eventually(lambda: begun == 3)
+        assert isinstance(await link.paint(order(), ignore), Painted)

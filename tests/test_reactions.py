@@ -196,3 +196,16 @@ async def test_who_reacts_is_looked_up_if_the_event_does_not_say(
     )
     await house.imagine()
     assert grid.deleted is moderator
+
+
+async def test_a_letter_comes_once_though_the_reaction_is_told_twice(house: House) -> None:
+    """As when a connection of the gateway is taken up again."""
+    grid = await house.imagine()
+    ben = house.discord.person("Ben")
+    await ben.react(grid, "✉️")
+    await house.discord.until(lambda: house.discord.dms(ben), why="a letter")
+    [told] = [event for event in house.events if event.name == "MESSAGE_REACTION_ADD"]
+    house.discord.world.emit(told.name, told.data, told.channel)
+    await ben.react(grid, "1️⃣")
+    await answer_to(house, grid)
+    assert len(house.discord.dms(ben)) == 1

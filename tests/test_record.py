@@ -1,13 +1,15 @@
 """The connection to the record, when the disk or a lock gets in the way."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from bot.ledger import Ledger
-from bot.ledger.record import RecordTrouble
+from bot.ledger.record import LOCK_SECONDS, RecordTrouble
 from bot.migrate import migrate
 from tests.samples import job, recipe
 
@@ -38,7 +40,6 @@ async def test_a_full_disk_is_said_and_nothing_is_changed(ledger: Ledger) -> Non
 async def test_a_lock_of_another_program_is_said(ledger: Ledger, tmp_path: Path) -> None:
     """Reading goes on meanwhile."""
     other = sqlite3.connect(tmp_path / "imagine.db", isolation_level=None)
-    await ledger.rows("PRAGMA busy_timeout = 50")
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(RecordTrouble, match="locked by another program"):
         await ledger.add(job())
@@ -52,3 +53,14 @@ async def test_a_statement_that_is_wrong_is_no_trouble_of_the_disk(ledger: Ledge
     """It is a mistake in the program, and is raised as what it is."""
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
         await ledger.rows("SELECT * FROM nonsense")
+
+
+async def test_who_waits_for_a_lock_holds_up_nobody(ledger: Ledger, tmp_path: Path) -> None:
+    """Many changes wait beside each other, and are made when the lock goes."""
+    with closing(sqlite3.connect(tmp_path / "imagine.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        adding = [asyncio.create_task(ledger.add(job(f"j{n}"))) for n in range(20)]
+        await asyncio.sleep(LOCK_SECONDS / 4)
+        assert await ledger.job("j1") is None
+        other.execute("ROLLBACK")
+    assert await asyncio.gather(*adding) == [True] * 20

@@ -61,6 +61,17 @@ def test_a_lost_file_is_said_to_be_lost(tmp_path: Path) -> None:
         renditions.of_picture(Archive(tmp_path), showing([picture()], Level.BLOCK))
 
 
+@pytest.mark.parametrize("left", [0, 20, 60])
+def test_a_damaged_file_is_said_to_be_damaged(tmp_path: Path, left: int) -> None:
+    """Only so many of its bytes are there, and zeros after them."""
+    archive = Archive(tmp_path)
+    whole = encoded(noise(64))
+    broken = whole[:left] + bytes(len(whole) - left)
+    one = picture(path=archive.save_picture("j1", 1, broken))
+    with pytest.raises(Missing, match="is damaged"):
+        renditions.of_job(archive, showing([one], Level.BLOCK))
+
+
 def test_parcels_stay_below_the_limit() -> None:
     """As few as possible, in order."""
     uploads = [Upload(f"{n}.png", bytes(size)) for n, size in enumerate((60, 40, 50, 60))]

@@ -1,11 +1,22 @@
 """The story of a job, when bot and engine die in it."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from bot.errors import CannotStart
+from bot.exits import Exit
+from bot.playground import Fault, Playground, Upload
+from bot.run import DATABASE
 from tests.fake_engine import FakeEngine
 from tests.house import House, eventually
+from tests.samples import encoded
+
+SKETCH = Upload("sketch.png", encoded(Image.new("RGB", (128, 64), "red")))
 
 
 async def test_an_engine_that_dies_in_mid_job_is_replaced(house: House, engine: FakeEngine) -> None:
@@ -157,3 +168,68 @@ async def test_a_clock_that_jumps_loses_nothing(
     house.ahead = 0.0
     await house.start()
     assert "U1" in (await house.imagine()).buttons
+
+
+async def test_a_sketch_that_cannot_be_kept_is_said(house: House) -> None:
+    """With the disk's own reason."""
+    (house.data / "sources").write_bytes(b"in the way")
+    asked = await house.ada.slash("imagine", prompt="a house", sketch=SKETCH)
+    assert "could not be kept on the bot's disk (File exists)" in await house.refusal(asked)
+
+
+async def test_what_an_attempt_wrote_goes_when_the_job_fails(
+    house: House, engine: FakeEngine
+) -> None:
+    """As when the bot died between file and record, and the next engine cannot paint it."""
+    engine.gate.clear()
+    asked = await house.ada.slash("imagine", prompt="a house")
+    await eventually(lambda: engine.paints)
+    folder = house.data / "pictures" / engine.paints[0].job
+    folder.mkdir(parents=True)
+    (folder / "1.png").write_bytes(b"of an older attempt")
+    engine.failure = "The numbers overflowed."
+    engine.gate.set()
+    assert "overflowed" in (await house.result(asked)).content
+    await eventually(lambda: not folder.exists())
+
+
+async def test_whoever_asks_while_the_record_is_locked_hears_of_it(house: House) -> None:
+    """Before Discord says that the application did not respond, however many ask."""
+    people = [house.discord.person(f"Person {n}") for n in range(5)]
+    with closing(sqlite3.connect(house.data / DATABASE, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        asked = [await person.slash("imagine", prompt="a house") for person in people]
+        for each in asked:
+            assert "record is locked by another program" in await house.refusal(each)
+        other.execute("ROLLBACK")
+    assert "U1" in (await house.imagine()).buttons
+
+
+async def test_a_bot_that_is_asked_to_stop_finishes_what_was_pressed(house: House) -> None:
+    """A picture at full size is on its way, slowly; its message does not stay empty."""
+    house.grace = 10.0
+    await house.stop()
+    await house.start()
+    grid = await house.imagine()
+    house.discord.faults.next("PATCH", "/webhooks/", Fault(delay=1.0))
+    pressed = await house.ada.click(grid, "U1")
+    await pressed.acknowledged()
+    await house.stop()
+    assert pressed.response is not None and pressed.response.attachments
+
+
+async def test_a_record_that_breaks_ends_the_bot(
+    discord: Playground, engine: FakeEngine, tmp_path: Path
+) -> None:
+    """Whoever finds it out, so that its supervisor hears of it, and nobody waits in vain."""
+    house = House(discord, engine, tmp_path)
+    await house.start()
+    await house.imagine()
+    for path in (tmp_path / DATABASE, tmp_path / f"{DATABASE}-wal"):
+        whole = path.read_bytes()
+        with path.open("r+b") as file:
+            file.write(whole[:100] + b"\xff" * (len(whole) - 100))
+    await house.ada.slash("imagine", prompt="a boat")
+    with pytest.raises(CannotStart, match="database is damaged") as caught:
+        await house.ended()
+    assert caught.value.exit is Exit.DATABASE_BROKEN

@@ -1,10 +1,11 @@
 """First answers to interactions: within three seconds, and never silence."""
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+import aiohttp
 import discord
 from discord import app_commands
 
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
 
 _UNFORESEEN: Final = "Something went wrong inside the bot; its log says what."
 _CONTENT_LIMIT: Final = 2000
+_TRIES: Final = 2
 _BARE: Final = (KeyError, TypeError)
 """What discord.py raises when an answer was taken, but with a 204 that tells nothing of it."""
+_LOST: Final = (aiohttp.ClientError, ConnectionError, TimeoutError)
+"""UNREACHABLE, but without what may also come of a file."""
 log = logging.getLogger(__name__)
 
 Interaction: TypeAlias = "discord.Interaction[Client]"
@@ -66,32 +70,50 @@ async def whisper(interaction: Interaction, sentence: str) -> None:
     try:
         if not interaction.response.is_done():
             with suppress(*_BARE):
-                await interaction.response.send_message(sentence, ephemeral=True)
+                await _twice(lambda: interaction.response.send_message(sentence, ephemeral=True))
             return
         # While the public answer still loads, a followup would take its place.
-        await interaction.edit_original_response(content="…")
-        await interaction.followup.send(sentence, ephemeral=True)
-        await interaction.delete_original_response()
+        with suppress(discord.NotFound):  # somebody took it away
+            await _twice(lambda: interaction.edit_original_response(content="…"))
+        await _twice(lambda: interaction.followup.send(sentence, ephemeral=True))
+        with suppress(discord.NotFound):
+            await _twice(interaction.delete_original_response)
     except (discord.HTTPException, *UNREACHABLE) as error:
         log.warning("Could not answer interaction %s: %r", interaction.id, error)
+
+
+async def _twice(say: Callable[[], Awaitable[object]]) -> None:
+    """What may not have reached Discord is said again, once."""
+    try:
+        await say()
+    except UNREACHABLE:
+        await say()
 
 
 async def acknowledge(interaction: Interaction) -> int | None:
     """Say publicly that an answer will come; its message's id, or None if Discord took no answer.
 
-    The answer to an answer can get lost, so a failure is no proof: Discord is asked.
+    The answer to an answer can get lost, so a failure is no proof: Discord is asked. What was lost
+    on the way there is said again.
     """
-    try:
-        taken = await interaction.response.defer(thinking=True)
-        if taken is not None and taken.message_id is not None:
-            return taken.message_id
-    except (discord.HTTPException, *UNREACHABLE, *_BARE) as error:
-        log.warning("Interaction %s was perhaps not acknowledged: %r", interaction.id, error)
-    try:
-        return (await interaction.followup.fetch_message(ORIGINAL)).id
-    except (discord.HTTPException, *UNREACHABLE) as error:
-        log.warning("Interaction %s was not acknowledged: %r", interaction.id, error)
-        return None
+    for _ in range(_TRIES):
+        arrived = True
+        try:
+            taken = await interaction.response.defer(thinking=True)
+            if taken is not None and taken.message_id is not None:
+                return taken.message_id
+        except (discord.HTTPException, *_BARE) as error:
+            log.warning("Interaction %s was perhaps not acknowledged: %r", interaction.id, error)
+        except UNREACHABLE as error:
+            log.warning("Interaction %s was perhaps not acknowledged: %r", interaction.id, error)
+            arrived = False
+        try:
+            return (await interaction.followup.fetch_message(ORIGINAL)).id
+        except (discord.HTTPException, *UNREACHABLE) as error:
+            log.warning("Interaction %s was not acknowledged: %r", interaction.id, error)
+        if arrived:
+            break
+    return None
 
 
 async def start(interaction: Interaction, accepted: Awaitable[Job | None]) -> None:
@@ -103,7 +125,7 @@ async def start(interaction: Interaction, accepted: Awaitable[Job | None]) -> No
     with about(job=job.id):
         message = await acknowledge(interaction)
         if message is None:
-            await desk(interaction).studio.abandon(job)
+            await desk(interaction).studio.take_up(job)  # Discord may have lost all that we asked
             return
         log.info("job answered", extra={"interaction": interaction.id})
         await insist(lambda: desk(interaction).ledger.place(job.id, message))
@@ -112,12 +134,13 @@ async def start(interaction: Interaction, accepted: Awaitable[Job | None]) -> No
 
 async def guarded(interaction: Interaction, wish: Awaitable[None]) -> None:
     """Do what a person wishes, or tell them in words why not."""
+    interaction.client.answers()
     try:
         await wish
     except BotError as error:
         await whisper(interaction, str(error))
-    except discord.HTTPException as error:
-        log.warning("Discord did not take the answer to interaction %s: %s", interaction.id, error)
+    except (discord.HTTPException, *_LOST) as error:
+        log.warning("Discord did not take the answer to interaction %s: %r", interaction.id, error)
         await whisper(interaction, "Discord did not take my answer. Please try again.")
     except Exception:
         log.exception("Interaction %s met something unforeseen.", interaction.id)

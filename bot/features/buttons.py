@@ -1,14 +1,16 @@
 """The buttons below a job: U shows one picture, V varies it, 🔄 paints anew, ✖ stops."""
 
 import asyncio
+import logging
 import re
 from collections.abc import Iterable
-from typing import Any, Final
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
 
 import discord
 
 from bot import captions, components, policy, renditions, whereabouts
-from bot.errors import Refused
+from bot.errors import BotError, Refused
 from bot.features.answers import (
     Interaction,
     acknowledge,
@@ -20,11 +22,19 @@ from bot.features.answers import (
     whisper,
 )
 from bot.jobs import Job, Picture, Status
-from bot.mailbox import Upload
+from bot.ledger import Found
+from bot.ledger.record import insist
+from bot.mailbox import UNREACHABLE, Upload
 from bot.places import Kind, Level
 from bot.showing import Showing, showing
 
+if TYPE_CHECKING:
+    from bot.client import Client
+
+_CATCH_UP: Final = timedelta(minutes=15)
+"""After that the person was told that the application did not respond."""
 _FORGOTTEN: Final = "I do not know that picture any more."
+log = logging.getLogger(__name__)
 
 
 async def upscale(interaction: Interaction, job: Job, nth: int) -> None:
@@ -32,18 +42,59 @@ async def upscale(interaction: Interaction, job: Job, nth: int) -> None:
     picture = await _picture(interaction, job, nth)
     policy.check_shown(picture)
     await desk(interaction).gate.admit(interaction.guild_id, interaction.user.id)
-    if await acknowledge(interaction) is None:
+    message = await acknowledge(interaction)
+    if message is None:
         return
-    seen = await _seen(interaction, picture)
-    policy.check_shown(seen.pictures[0])
-    suffix, data = await asyncio.to_thread(renditions.of_picture, desk(interaction).archive, seen)
-    alt_text = captions.alt_text([picture])
-    upload = Upload(f"{picture.id}.{suffix}", data, alt_text, seen.spoiler)
-    message = await interaction.edit_original_response(
+    try:
+        await asyncio.gather(
+            insist(lambda: desk(interaction).ledger.post(message, job.id, nth)),
+            _show(interaction, picture),
+        )
+    except discord.NotFound:  # moderators may have been quicker, with the message as well
+        policy.check_kept(await desk(interaction).ledger.pictures(job.id))
+        raise
+    policy.check_kept(await desk(interaction).ledger.pictures(job.id))
+
+
+async def _show(interaction: Interaction, picture: Picture) -> None:
+    upload = await _full_size(interaction.client, await _seen(interaction, picture))
+    await interaction.edit_original_response(
         content=captions.upscaled(picture), attachments=[upload.as_file()]
     )
-    await desk(interaction).ledger.post(message.id, job.id, nth)
-    policy.check_kept(await desk(interaction).ledger.pictures(job.id))  # it may be removed by now
+
+
+async def catch_up(client: "Client") -> None:
+    """Show the pictures whose messages are empty, for a bot was killed before it could."""
+    since = discord.utils.time_snowflake(discord.utils.utcnow() - _CATCH_UP)
+    for message, found in await client.desk.ledger.singles(since):
+        try:
+            await _fill(client, message, found)
+        except (discord.HTTPException, *UNREACHABLE) as error:
+            log.warning("Message %d may stay empty: %r", message, error)
+
+
+async def _fill(client: "Client", name: int, found: Found) -> None:
+    channel = found.job.address.channel
+    message = await client.get_partial_messageable(channel).fetch_message(name)
+    if not message.flags.loading:
+        return
+    pictures = await client.desk.ledger.pictures(found.job.id)
+    one = [picture for picture in pictures if picture.nth == found.nth]
+    try:
+        upload = await _full_size(client, await client.desk.whereabouts.showing(one, channel))
+    except BotError as error:
+        await message.edit(content=str(error))
+    else:
+        await message.edit(content=captions.upscaled(one[0]), attachments=[upload.as_file()])
+
+
+async def _full_size(client: "Client", seen: Showing) -> Upload:
+    """Raises Refused or Missing."""
+    [picture] = seen.pictures
+    policy.check_shown(picture)
+    suffix, data = await asyncio.to_thread(renditions.of_picture, client.desk.archive, seen)
+    alt_text = captions.alt_text([picture])
+    return Upload(f"{picture.id}.{suffix}", data, alt_text, seen.spoiler)
 
 
 async def _seen(interaction: Interaction, picture: Picture) -> Showing:

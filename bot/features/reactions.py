@@ -1,6 +1,7 @@
 """Reactions to a result: 🔁 or a number varies, ❌ deletes, ✉️ sends a DM, 🚩 reports."""
 
 import asyncio
+import hashlib
 import logging
 from typing import TYPE_CHECKING, Final
 
@@ -33,6 +34,7 @@ _FORBIDDEN: Final = "That is not allowed here."
 _READ_SECONDS: Final = 15.0
 """How long a sentence stays that cannot be said privately."""
 _DM_REFUSED: Final = 50007
+_NONCE_LIMIT: Final = 25
 log = logging.getLogger(__name__)
 
 
@@ -130,8 +132,9 @@ async def _send_letter(client: "Client", reaction: Reaction, found: Found) -> No
     try:
         letters = await client.create_dm(discord.Object(reaction.user_id))
         words: str | None = captions.letter(seen.pictures)
-        for parcel in renditions.parcels(uploads):
-            sent = await letters.send(words, files=[upload.as_file() for upload in parcel])
+        for nth, parcel in enumerate(renditions.parcels(uploads)):
+            files = [upload.as_file() for upload in parcel]
+            sent = await letters.send(words, files=files, nonce=_nonce(reaction, nth))
             await reports.keep_letter(found.job.id, letters.id, sent.id)
             if parcel and any(picture.removed for picture in await _pictures(client, found)):
                 await sent.delete()  # moderators were quicker than the letter
@@ -157,8 +160,8 @@ async def _pictures(client: "Client", found: Found) -> list[Picture]:
 
 async def _say_briefly(client: "Client", reaction: Reaction, sentence: str) -> None:
     """A reaction has no private answer, so the public one goes away by itself; until then, the same
-    is not said to this person there again."""
-    said = (reaction.channel_id, reaction.user_id, sentence)
+    is not said to this person of this message again."""
+    said = (reaction.message_id, reaction.user_id, sentence)
     if said in client.said:
         return
     client.said.add(said)
@@ -186,6 +189,11 @@ async def _is_moderator(client: "Client", reaction: Reaction) -> bool:
 
 def _name(reaction: Reaction) -> str:
     return reaction.emoji.name.replace(_PRESENTATION, "")
+
+
+def _nonce(reaction: Reaction, nth: int) -> str:
+    """Discord may tell of a reaction twice; the same letter comes once."""
+    return hashlib.sha256(f"{_request(reaction)}:{nth}".encode()).hexdigest()[:_NONCE_LIMIT]
 
 
 def _request(reaction: Reaction) -> str:

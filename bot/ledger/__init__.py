@@ -128,13 +128,17 @@ class Ledger(Record):
         return True
 
     async def end(self, job: str, status: Status, now: float, *, reason: str | None = None) -> bool:
-        """End a job without pictures; False if it had ended before."""
+        """End a job without pictures, whose files go; False if it had ended before."""
         async with self.transaction() as connection:
             ended = await connection.execute_fetchall(
                 "UPDATE jobs SET status = :status, reason = :reason, ended_at = :now, "
                 "sketch = NULL "
                 "WHERE id = :job AND ended_at IS NULL RETURNING *",
                 {"job": job, "status": status.value, "reason": reason, "now": now},
+            )
+            await connection.executemany(
+                "INSERT OR IGNORE INTO removals VALUES ('pictures', ?)",
+                [(row["id"],) for row in ended if row["attempt"]],  # it may have written some
             )
         self._tell("job ended", ended, reason)
         return bool(ended)
@@ -254,6 +258,15 @@ class Ledger(Record):
             message,
         )
         return Found(rows.to_job(found[0]), found[0]["nth"]) if found else None
+
+    async def singles(self, since: int) -> list[tuple[int, Found]]:
+        """Messages of ours that show one picture, from this one on."""
+        found = await self.rows(
+            "SELECT jobs.*, posts.nth, posts.message AS shows FROM posts "
+            "JOIN jobs ON jobs.id = posts.job WHERE posts.message >= ? AND posts.nth IS NOT NULL",
+            since,
+        )
+        return [(row["shows"], Found(rows.to_job(row), row["nth"])) for row in found]
 
     async def release(self, request: str) -> None:
         """The same request may be made again, for what asked for it was taken back."""

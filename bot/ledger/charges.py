@@ -43,9 +43,10 @@ class Charges:
     async def of(self, person: int, *, now: float) -> list[Use]:
         """What this person had in the last 24 hours."""
         found = await self._record.rows(
-            "SELECT at, seconds FROM charges WHERE person = ? AND at > ? ORDER BY at",
+            "SELECT at, seconds FROM charges WHERE person = ? AND at > ? AND at <= ? ORDER BY at",
             person,
             now - DAY,
+            now,  # what is of later was charged by a clock that was wrong
         )
         return [Use(row["at"], row["seconds"]) for row in found]
 

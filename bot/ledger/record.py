@@ -16,6 +16,11 @@ from bot.exits import Exit
 from bot.migrate import BUSY_SECONDS
 from bot.rows import Value
 
+LOCK_SECONDS: Final = 1.0
+"""How long a change waits for another program's lock: whoever asks is to hear of it within 3 s."""
+_LOOK_SECONDS: Final = 0.05
+_BUSY_MILLISECONDS: Final = 20
+"""How long SQLite itself waits, and all others of this process with it."""
 _RETRY_SECONDS: Final = (1, 2, 5, 15, 30)
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -36,6 +41,8 @@ class Record:
         self._path = path
         self._connection: aiosqlite.Connection | None = None
         self._turn = asyncio.Lock()
+        self._patience = LOCK_SECONDS
+        """Seconds that a change waits for a lock; none while nobody got past it of late."""
 
     async def __aenter__(self) -> Self:
         connection = await aiosqlite.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
@@ -44,6 +51,7 @@ class Record:
         await connection.execute("PRAGMA journal_mode = WAL")
         await connection.execute("PRAGMA synchronous = FULL")
         await connection.execute("PRAGMA secure_delete = ON")
+        await connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
         self._connection = connection
         return self
 
@@ -53,18 +61,31 @@ class Record:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[aiosqlite.Connection]:
-        """All changes inside are made, or none."""
+        """All changes inside are made, or none. Nobody else waits for what holds a lock."""
         connection = self._opened()
+        until = asyncio.get_running_loop().time() + self._patience
         with _translated():
-            async with self._turn:
-                try:
-                    await connection.execute("BEGIN IMMEDIATE")
-                    yield connection
-                    await connection.execute("COMMIT")
-                except BaseException:
-                    with suppress(sqlite3.OperationalError):  # there is none if BEGIN failed
-                        await connection.execute("ROLLBACK")
-                    raise
+            while True:
+                async with self._turn, _undone(connection):
+                    if await self._begun(connection, until):
+                        yield connection
+                        await connection.execute("COMMIT")
+                        return
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _begun(self, connection: aiosqlite.Connection, until: float) -> bool:
+        """False if another program has a lock. Who waited in vain has waited for all."""
+        try:
+            await connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if not _is_locked(error):
+                raise
+            if asyncio.get_running_loop().time() >= until:
+                self._patience = 0.0
+                raise
+            return False
+        self._patience = LOCK_SECONDS
+        return True
 
     async def change(self, sql: str, values: Mapping[str, object]) -> bool:
         """Did the statement change a row?"""
@@ -87,8 +108,7 @@ class Record:
                 try:
                     found = await connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
                 finally:
-                    wait = int(1000 * BUSY_SECONDS)
-                    await connection.execute_fetchall(f"PRAGMA busy_timeout = {wait}")
+                    await connection.execute_fetchall(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
         return not any(row["busy"] for row in found)
 
     def _opened(self) -> aiosqlite.Connection:
@@ -115,6 +135,21 @@ async def insist(act: Callable[[], Awaitable[T]]) -> T:
     raise AssertionError("the retries never end")
 
 
+@asynccontextmanager
+async def _undone(connection: aiosqlite.Connection) -> AsyncIterator[None]:
+    """Whatever stops the body, its changes are taken back."""
+    try:
+        yield
+    except BaseException:
+        with suppress(sqlite3.OperationalError):  # there is none if BEGIN failed
+            await connection.execute("ROLLBACK")
+        raise
+
+
+def _is_locked(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
@@ -137,7 +172,7 @@ def _reason(error: sqlite3.OperationalError) -> str | None:
     name = error.sqlite_errorname
     if name.startswith("SQLITE_FULL"):
         return "The bot's disk is full, so nothing can be recorded. Please tell who runs it."
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+    if _is_locked(error):
         return "The bot's record is locked by another program. Please try again in a while."
     if name.startswith(("SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")):
         return f"The bot cannot write to its record ({error}). Please tell who runs it."
