@@ -9,7 +9,7 @@ from bot.ledger import Ledger
 from bot.ledger.moderation import Moderation
 from bot.ledger.nsfw import NsfwLevels
 from bot.ledger.privacy import Privacy
-from bot.monitor import Monitor
+from bot.monitoring.monitor import Monitor
 from bot.retention import Retention
 from bot.studio import Studio
 from bot.whereabouts import Whereabouts

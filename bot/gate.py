@@ -5,12 +5,12 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from bot import rules
 from bot.cases import Action, Entry
 from bot.errors import Forbidden
 from bot.jobs import Origin
 from bot.ledger.moderation import Moderation
-from bot.rules import Breach, Rule
+from bot.prompts import rules
+from bot.prompts.rules import Breach, Rule
 from engine.contract import Recipe
 
 _EXCERPT: Final = 200

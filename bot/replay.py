@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from bot import migrate, rules
+from bot import migrate
 from bot.archive import Archive
 from bot.engine_link import EngineLink, Launch
 from bot.engine_process import launched
@@ -15,6 +15,7 @@ from bot.errors import BotError, CannotStart
 from bot.exits import Exit
 from bot.jobs import Picture, job_of
 from bot.ledger import Ledger
+from bot.prompts import rules
 from bot.run import DATABASE
 from bot.settings import Settings
 from bot.tasks import alongside

@@ -61,7 +61,7 @@ class Retention:
         stopped = []
         try:
             for job in await self._ledger.unfinished(person):
-                if await self._studio.stop(job):
+                if await self._studio.cancel(job, quietly=True):
                     stopped.append(job.id)
             jobs = await self._privacy.erase_person(person, now=self._clock())
         finally:

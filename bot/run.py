@@ -26,10 +26,8 @@ from discord.http import Route
 from bot import migrate
 from bot.archive import Archive
 from bot.client import Client
-from bot.delivery import Delivery
 from bot.desk import Desk
 from bot.dossier import Promise
-from bot.downloads import Downloads
 from bot.engine_link import EngineLink, Launch
 from bot.engine_process import launched
 from bot.errors import CannotStart
@@ -40,17 +38,19 @@ from bot.ledger.figures import Figures
 from bot.ledger.moderation import Moderation
 from bot.ledger.nsfw import NsfwLevels
 from bot.ledger.privacy import Privacy
-from bot.lookout import Lookout
-from bot.mailbox import UNREACHABLE, Mailbox
-from bot.metrics import Metrics
-from bot.monitor import Monitor, version
+from bot.messages.delivery import Delivery
+from bot.messages.mailbox import UNREACHABLE, Mailbox
+from bot.monitoring.lookout import Lookout
+from bot.monitoring.metrics import Metrics
+from bot.monitoring.monitor import Monitor, version
+from bot.monitoring.traffic import counting
 from bot.playground import Playground, PlaygroundError
 from bot.policy import LIMITS, Limits
 from bot.retention import Retention
 from bot.settings import DISCORD, Settings
+from bot.sketches.downloads import Downloads
 from bot.studio import Studio
 from bot.tasks import Stopped, together, unless
-from bot.traffic import counting
 from bot.whereabouts import Whereabouts
 from engine.discretion import hide
 

@@ -17,18 +17,18 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Final
 
 from bot import places, policy, recipes
-from bot.allowance import Allowance
 from bot.archive import Archive
 from bot.engine_link import EngineLink
 from bot.errors import CannotStart, Refused
+from bot.fairness.allowance import Allowance
+from bot.fairness.turns import Turns
 from bot.gate import Gate
 from bot.jobs import Job, Kind, Origin, Picture, Progress, Sketch, Status, job_of
 from bot.ledger import Ledger
 from bot.ledger.nsfw import NsfwLevels
 from bot.ledger.record import RecordTrouble, insist
-from bot.outbox import Courier, Outbox
+from bot.messages.outbox import Courier, Outbox
 from bot.showing import showing
-from bot.turns import Turns
 from bot.workshop import Fetcher, Workshop
 from engine.contract import SEED_LIMIT, Recipe
 from engine.logs import about
@@ -177,18 +177,13 @@ class Studio:
             self._unanswered.discard(job.id)
             await self._outbox.close(job.id)
 
-    async def cancel(self, job: Job) -> bool:
-        """Stop a job at any stage; False if it has ended."""
+    async def cancel(self, job: Job, *, quietly: bool = False) -> bool:
+        """Stop a job at any stage; False if it has ended. `quietly`, its person is not told before
+        `tell` is called."""
         if not await self._ledger.end(job.id, Status.CANCELLED, self._clock()):
             return False
-        self.tell(job.id)
-        await self._release(job)
-        return True
-
-    async def stop(self, job: Job) -> bool:
-        """As `cancel`, but the person is not told before `tell` is called."""
-        if not await self._ledger.end(job.id, Status.CANCELLED, self._clock()):
-            return False
+        if not quietly:
+            self.tell(job.id)
         await self._release(job)
         return True
 

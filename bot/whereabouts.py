@@ -8,7 +8,7 @@ import discord
 
 from bot.jobs import Picture
 from bot.ledger.nsfw import NsfwLevels
-from bot.mailbox import UNREACHABLE
+from bot.messages.mailbox import UNREACHABLE
 from bot.places import UNKNOWN, Kind, Level, Place, Room, level
 from bot.showing import Showing, showing
 

@@ -8,16 +8,18 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from bot import costs, policy, recipes, uploads
+from bot import policy, recipes
 from bot.archive import Archive, source_name
 from bot.engine_link import EngineLink, EngineLost, Watcher
 from bot.errors import BotError, Refused
+from bot.fairness import costs
 from bot.jobs import Job, Picture, Progress, Sketch, Status, picture_id
 from bot.ledger import Ledger
 from bot.ledger.charges import Charge, Charges
 from bot.ledger.privacy import Leaving, Privacy, Removal
 from bot.ledger.record import insist
-from bot.outbox import Courier, Outbox
+from bot.messages.outbox import Courier, Outbox
+from bot.sketches import uploads
 from engine.contract import (
     Cancelled,
     Ending,

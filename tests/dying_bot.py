@@ -20,7 +20,7 @@ from bot.engine_link import EngineLink
 from bot.features import answers
 from bot.ledger import Ledger
 from bot.ledger.privacy import Privacy
-from bot.mailbox import Draft, Mailbox
+from bot.messages.mailbox import Draft, Mailbox
 from engine.contract import Stepped
 
 FUSE: Final = Path(os.environ.get("IMAGINE_FUSE", "fuse"))

@@ -16,8 +16,8 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 from PIL import Image, ImageDraw, ImageOps
 
-from bot import uploads
 from bot.errors import BotError
+from bot.sketches import uploads
 from tests import png_parts
 from tests.png_parts import GREY, GREY_ALPHA, PALETTE, RGB, RGBA, SIGNATURE, chunk, header, png
 from tests.samples import encoded

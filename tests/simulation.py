@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from bot import backlog, costs, policy, seats
-from bot.backlog import Shares
+from bot import policy
+from bot.fairness import backlog, costs, seats
+from bot.fairness.backlog import Shares
 from bot.jobs import Address, Job
 from bot.policy import Limits, Load
 from engine.batch import Lane, Round, lane, next_turn, rows

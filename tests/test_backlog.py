@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot import backlog
-from bot.backlog import MEMORY, Shares
+from bot.fairness import backlog
+from bot.fairness.backlog import MEMORY, Shares
 from bot.jobs import Job
 from tests.samples import job, recipe
 

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot import captions
 from bot.jobs import Kind, Progress, Status
+from bot.messages import captions
 from tests.samples import job, picture, recipe
 
 

@@ -1,7 +1,7 @@
 """Cases, blocks and the audit log in words."""
 
-from bot import cards
 from bot.cases import Action, Block, Case, Entry, Report, State
+from bot.messages import cards
 from tests.samples import job, picture, recipe
 
 

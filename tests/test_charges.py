@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from bot import migrate, rows
-from bot.costs import Sample
+from bot.fairness.costs import Sample
+from bot.fairness.quota import DAY, Use
 from bot.jobs import Status
 from bot.ledger import Ledger
 from bot.ledger.charges import Charge, Charges
@@ -17,7 +18,6 @@ from bot.ledger.privacy import Privacy
 from bot.ledger.record import insertion
 from bot.ledger.role_limits import RoleLimits
 from bot.policy import RoleLimit
-from bot.quota import DAY, Use
 from tests.samples import job, picture
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from bot import components
+from bot.messages import components
 
 
 async def rows(count: int) -> list[list[str]]:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot import costs
-from bot.costs import Sample
+from bot.fairness import costs
+from bot.fairness.costs import Sample
 from engine.contract import Sampler
 from tests.samples import recipe
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from bot import decoding
-from bot.decoding import ANSWER_LIMIT, SIDE_LIMIT, Answer, Verdict, decode, unpacked
+from bot.sketches import decoding
+from bot.sketches.decoding import ANSWER_LIMIT, SIDE_LIMIT, Answer, Verdict, decode, unpacked
 from tests import png_parts
 from tests.hostile_files import PNG
 from tests.samples import encoded

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bot.delivery import EDIT_SECONDS
+from bot.messages.delivery import EDIT_SECONDS
 from bot.playground import Fault, Interaction, Upload
 from bot.playground.options import Value
 from bot.run import DATABASE

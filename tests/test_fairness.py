@@ -7,7 +7,7 @@ from statistics import mean
 
 import pytest
 
-from bot.backlog import MEMORY
+from bot.fairness.backlog import MEMORY
 from bot.policy import Limits
 from tests.fake_engine import FakeEngine
 from tests.house import House as WholeHouse

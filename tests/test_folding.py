@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot import folding
+from bot.prompts import folding
 
 
 @pytest.mark.parametrize(

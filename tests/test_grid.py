@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from bot import grid
+from bot.messages import grid
 
 COLOURS = ("red", "green", "blue", "yellow")
 

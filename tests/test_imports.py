@@ -9,40 +9,38 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PURE = {
+    "cases",
+    "dossier",
+    "durations",
+    "fairness.backlog",
+    "fairness.costs",
+    "fairness.quota",
+    "fairness.seats",
+    "jobs",
+    "messages.captions",
+    "messages.cards",
+    "messages.components",
+    "messages.grid",
+    "messages.remains",
+    "places",
     "policy",
-    "backlog",
-    "captions",
-    "components",
-    "grid",
+    "prompts",
     "recipes",
     "rows",
-    "jobs",
-    "dossier",
-    "remains",
-    "places",
     "showing",
-    "rules",
-    "lexicon",
-    "folding",
-    "minors",
-    "ages",
-    "cards",
-    "cases",
-    "seats",
-    "costs",
-    "quota",
-    "durations",
 }
 SHOWS_DISCORD = {
     "client",
-    "run",
-    "mailbox",
-    "captions",
-    "components",
     "features",
-    "remains",
+    "messages.captions",
+    "messages.components",
+    "messages.mailbox",
+    "messages.remains",
+    "run",
     "whereabouts",
 }
+SPEAKS_SQL = {"ledger", "migrate", "rows"}
+COUNTS = {"monitoring.lookout", "monitoring.metrics"}
 LOG = ("engine.logs", "engine.lines", "engine.discretion")
 HEAVY = {"torch", "diffusers", "transformers"}
 
@@ -68,12 +66,13 @@ def tops(path: Path) -> set[str]:
     return {name.split(".")[0] for name in imported(path)}
 
 
-def room(path: Path) -> str:
-    """A module of the bot, or the package in it."""
-    return path.relative_to(ROOT / "bot").parts[0].removesuffix(".py")
+def among(path: Path, names: set[str]) -> bool:
+    """Is this one of these modules of the bot, or in one of these packages?"""
+    parts = path.relative_to(ROOT / "bot").with_suffix("").parts
+    return any(".".join(parts[:length]) in names for length in range(1, len(parts) + 1))
 
 
-BOT = [path for path in modules("bot") if room(path) != "playground"]
+BOT = [path for path in modules("bot") if not among(path, {"playground"})]
 
 
 @pytest.mark.parametrize("path", BOT, ids=str)
@@ -101,14 +100,14 @@ def test_the_playground_knows_neither_bot_nor_engine(path: Path) -> None:
 @pytest.mark.parametrize("path", BOT, ids=str)
 def test_each_heavy_library_has_its_rooms(path: Path) -> None:
     """Discord, SQL, Prometheus and torch stay where they belong."""
-    assert "discord" not in tops(path) or room(path) in SHOWS_DISCORD
+    assert "discord" not in tops(path) or among(path, SHOWS_DISCORD)
     sql = {"sqlite3", "aiosqlite"}
-    assert not tops(path) & sql or room(path) in {"ledger", "migrate", "rows"}
-    assert "prometheus_client" not in tops(path) or room(path) in {"metrics", "lookout"}
+    assert not tops(path) & sql or among(path, SPEAKS_SQL)
+    assert "prometheus_client" not in tops(path) or among(path, COUNTS)
     assert not tops(path) & HEAVY
 
 
-@pytest.mark.parametrize("path", [p for p in BOT if room(p) in PURE], ids=str)
+@pytest.mark.parametrize("path", [p for p in BOT if among(p, PURE)], ids=str)
 def test_pure_modules_have_no_clock_no_chance_and_no_files(path: Path) -> None:
     """Facts come in as arguments."""
     banned = {"asyncio", "time", "datetime", "random", "secrets", "os", "pathlib", "aiohttp"}
@@ -118,10 +117,10 @@ def test_pure_modules_have_no_clock_no_chance_and_no_files(path: Path) -> None:
 def test_the_sandbox_holds_little() -> None:
     """Pillow and the standard library: it starts for each sketch, and nothing in it is ours."""
     for name in ("decoding", "decoder"):
-        foreign = tops(ROOT / "bot" / f"{name}.py") - sys.stdlib_module_names
-        assert foreign <= {"PIL", "bot"}
-        of_bot = {other for other in imported(ROOT / "bot" / f"{name}.py") if "bot." in other}
-        assert all(other.startswith("bot.decoding") for other in of_bot)
+        path = ROOT / "bot" / "sketches" / f"{name}.py"
+        assert tops(path) - sys.stdlib_module_names <= {"PIL", "bot"}
+        of_bot = {other for other in imported(path) if other.startswith("bot.")}
+        assert all(other.startswith("bot.sketches.decoding") for other in of_bot)
 
 
 def test_the_contract_imports_nothing_of_ours() -> None:

@@ -15,7 +15,7 @@ import pytest
 from bot.engine_process import Endpoint
 from bot.errors import CannotStart
 from bot.exits import Exit
-from bot.lookout import CONNECTIONS
+from bot.monitoring.lookout import CONNECTIONS
 from bot.playground import Fault, Playground
 from bot.run import run
 from tests.fake_engine import FakeEngine

@@ -8,8 +8,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bot.jobs import Passage, Status
 from bot.ledger.figures import Queue
-from bot.metrics import Facts, Metrics
-from bot.traffic import WORDS, template
+from bot.monitoring.metrics import Facts, Metrics
+from bot.monitoring.traffic import WORDS, template
 from engine.contract import Pulse
 
 FACTS = Facts(

@@ -10,10 +10,10 @@ from PIL import Image
 
 from bot import dossier
 from bot.archive import Archive
-from bot.delivery import EDIT_SECONDS
 from bot.errors import CannotStart
 from bot.exits import Exit
 from bot.ledger.privacy import HOLD_SECONDS
+from bot.messages.delivery import EDIT_SECONDS
 from bot.playground import Channel, Fault, Interaction, Message, Upload
 from bot.replay import replay
 from tests.deletion import LEFT, WISH, answer, delete, files, left_nothing, marks, question

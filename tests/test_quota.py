@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot import quota
 from bot.durations import about
 from bot.errors import Refused
-from bot.quota import DAY, Use
+from bot.fairness import quota
+from bot.fairness.quota import DAY, Use
 
 HOUR = 3600.0
 

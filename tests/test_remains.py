@@ -2,8 +2,8 @@
 
 import pytest
 
-from bot import captions, remains
 from bot.jobs import Status
+from bot.messages import captions, remains
 from tests.samples import job, picture, recipe
 
 HOSTILE = (

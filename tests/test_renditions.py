@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bot import renditions
 from bot.archive import Archive, Missing
-from bot.mailbox import Upload
+from bot.messages import renditions
+from bot.messages.mailbox import Upload
 from bot.places import Level
 from bot.showing import showing
 from tests.samples import encoded, picture

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from bot import rules
 from bot.errors import Refused
-from bot.rules import Rule
+from bot.prompts import rules
+from bot.prompts.rules import Rule
 
 
 def prompts(table: str) -> list[str]:

@@ -13,10 +13,11 @@ import psutil
 import pytest
 from PIL import Image
 
-from bot import sandbox, settings
-from bot.decoder import LIFELINE
-from bot.decoding import ANSWER_LIMIT, Verdict, unpacked
-from bot.sandbox import Failure, Sandbox, TooSlow
+from bot import settings
+from bot.sketches import sandbox
+from bot.sketches.decoder import LIFELINE
+from bot.sketches.decoding import ANSWER_LIMIT, Verdict, unpacked
+from bot.sketches.sandbox import Failure, Sandbox, TooSlow
 from tests import hostile_files
 from tests.house import eventually
 from tests.samples import encoded

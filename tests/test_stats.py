@@ -12,7 +12,7 @@ from bot.features import stats
 from bot.jobs import Status
 from bot.ledger import Ledger
 from bot.ledger.figures import Queue, Spell
-from bot.monitor import Report
+from bot.monitoring.monitor import Report
 from bot.playground import Playground, UnknownCommand
 from bot.run import DATABASE
 from tests.fake_engine import FakeEngine

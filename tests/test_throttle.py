@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bot.throttle import Throttle
+from bot.messages.throttle import Throttle
 
 PAUSE = 0.05
 

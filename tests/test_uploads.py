@@ -7,11 +7,12 @@ import psutil
 import pytest
 from PIL import Image
 
-from bot import sandbox, settings, uploads
-from bot.decoding import Answer, Verdict
+from bot import settings
 from bot.errors import Refused
-from bot.sandbox import Sandbox
-from bot.uploads import Unreadable
+from bot.sketches import sandbox, uploads
+from bot.sketches.decoding import Answer, Verdict
+from bot.sketches.sandbox import Sandbox
+from bot.sketches.uploads import Unreadable
 from tests.hostile_files import STOWAWAY
 from tests.png_parts import bomb
 from tests.samples import encoded

@@ -14,7 +14,7 @@ from bot.desk import Desk
 from bot.errors import BotError
 from bot.jobs import Address, Job, Origin
 from bot.ledger.record import insist
-from bot.mailbox import ORIGINAL, UNREACHABLE
+from bot.messages.mailbox import ORIGINAL, UNREACHABLE
 from engine.logs import about
 
 if TYPE_CHECKING:

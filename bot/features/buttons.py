@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import discord
 
-from bot import captions, components, policy, renditions, whereabouts
+from bot import policy, whereabouts
 from bot.errors import BotError, Refused
 from bot.features.answers import (
     Interaction,
@@ -24,7 +24,8 @@ from bot.features.answers import (
 from bot.jobs import Job, Picture, Status
 from bot.ledger import Found
 from bot.ledger.record import insist
-from bot.mailbox import UNREACHABLE, Upload
+from bot.messages import captions, components, renditions
+from bot.messages.mailbox import UNREACHABLE, Upload
 from bot.places import Kind, Level
 from bot.showing import Showing, showing
 

@@ -10,13 +10,14 @@ import discord
 import msgspec
 from discord import app_commands
 
-from bot import cards, components, policy
+from bot import policy
 from bot.cases import Action, Block, Case, Entry, State
 from bot.errors import Refused
 from bot.features import remnants
 from bot.features.answers import Interaction, desk, guarded, is_moderator
 from bot.jobs import Job
-from bot.mailbox import UNREACHABLE
+from bot.messages import cards, components
+from bot.messages.mailbox import UNREACHABLE
 
 if TYPE_CHECKING:
     from bot.client import Client

@@ -7,9 +7,10 @@ from discord import AppCommandOptionType as OptionType
 from discord import app_commands
 from discord.app_commands.transformers import RangeTransformer
 
-from bot import policy, recipes, uploads
+from bot import policy, recipes
 from bot.features.answers import Interaction, desk, guarded, origin, start
 from bot.recipes import ASPECTS, Ask
+from bot.sketches import uploads
 from engine.contract import (
     GUIDANCE_LIMIT,
     PICTURES_LIMIT,

@@ -8,13 +8,14 @@ from discord import AppCommandOptionType as OptionType
 from discord import app_commands
 from discord.app_commands.transformers import RangeTransformer
 
-from bot import cards, rules
 from bot.cases import BLOCK_REASON_LIMIT
 from bot.errors import Refused
 from bot.features import admin, cases
 from bot.features.answers import Interaction, desk, guarded, whisper
-from bot.mailbox import UNREACHABLE
-from bot.rules import WORD_LIMIT
+from bot.messages import cards
+from bot.messages.mailbox import UNREACHABLE
+from bot.prompts import rules
+from bot.prompts.rules import WORD_LIMIT
 
 _AUDIT_LINES: Final = 6
 _HERE: Final = "Reports of pictures come to this channel from now on."

@@ -7,10 +7,11 @@ from typing import Any, Final
 import discord
 from discord import app_commands
 
-from bot import components, dossier
+from bot import dossier
 from bot.features.answers import Interaction, desk, guarded
-from bot.mailbox import Upload
-from bot.renditions import BYTES_LIMIT
+from bot.messages import components
+from bot.messages.mailbox import Upload
+from bot.messages.renditions import BYTES_LIMIT
 
 group: Final = app_commands.Group(
     name="privacy",

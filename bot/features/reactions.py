@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 import discord
 
-from bot import captions, policy, remains, renditions, whereabouts
+from bot import policy, whereabouts
 from bot.errors import BotError, Forbidden, Refused
 from bot.features import answers, remnants, report
 from bot.jobs import Address, Origin, Picture
 from bot.ledger import Found
-from bot.mailbox import UNREACHABLE, Upload
+from bot.messages import captions, remains, renditions
+from bot.messages.mailbox import UNREACHABLE, Upload
 from bot.places import Level
 from bot.showing import showing
 

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import discord
 
-from bot import policy, remains
+from bot import policy
 from bot.jobs import Job
+from bot.messages import remains
 
 if TYPE_CHECKING:
     from bot.client import Client

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 import discord
 from discord import app_commands
 
-from bot import components
 from bot.cases import HOUR, REASON_LIMIT, Report, check_report
 from bot.errors import Refused
 from bot.features import cases, remnants
 from bot.features.answers import Interaction, guarded
+from bot.messages import components
 
 if TYPE_CHECKING:
     from bot.client import Client

@@ -5,9 +5,9 @@ from typing import Final
 import aiosqlite
 import msgspec
 
-from bot.costs import Sample
+from bot.fairness.costs import Sample
+from bot.fairness.quota import DAY, Use
 from bot.ledger.record import Record, insertion
-from bot.quota import DAY, Use
 
 _LEARNED_FROM: Final = 50
 """The newest charges of a model tell what its jobs cost."""

@@ -8,9 +8,9 @@ from typing import Final
 
 from PIL import Image
 
-from bot import grid
 from bot.archive import Archive, Missing
-from bot.mailbox import Upload
+from bot.messages import grid
+from bot.messages.mailbox import Upload
 from bot.showing import Showing
 
 BYTES_LIMIT: Final = 10 * 1024 * 1024

@@ -12,10 +12,10 @@ from typing import Final
 
 import msgspec
 
-from bot import ages, folding, minors
 from bot.errors import Refused
-from bot.folding import Text
-from bot.lexicon import Lexicon, glued
+from bot.prompts import ages, folding, minors
+from bot.prompts.folding import Text
+from bot.prompts.lexicon import Lexicon, glued
 
 WORD_LIMIT: Final = 40
 """Characters of a word or phrase on a server's list."""

@@ -7,14 +7,14 @@ from typing import Final
 
 import msgspec
 
-from bot import captions, components, renditions
 from bot.archive import Archive, Missing
 from bot.jobs import Erasure, Job, Picture, Progress, Status
 from bot.ledger import Ledger
 from bot.ledger.record import RecordTrouble, insist
-from bot.mailbox import TOKEN_SECONDS, Draft, Gone, Indigestible, Mailbox, Stale, Upload
-from bot.outbox import Undelivered
-from bot.throttle import Throttle
+from bot.messages import captions, components, renditions
+from bot.messages.mailbox import TOKEN_SECONDS, Draft, Gone, Indigestible, Mailbox, Stale, Upload
+from bot.messages.outbox import Undelivered
+from bot.messages.throttle import Throttle
 from bot.whereabouts import Whereabouts
 from engine.logs import about
 

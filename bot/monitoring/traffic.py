@@ -5,7 +5,7 @@ from typing import Final
 
 import aiohttp
 
-from bot.metrics import Metrics
+from bot.monitoring.metrics import Metrics
 
 OTHER: Final = "other"
 _TOO_MANY: Final = 429

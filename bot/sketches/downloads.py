@@ -9,7 +9,7 @@ import aiohttp
 import yarl
 
 from bot.errors import BotError, Refused
-from bot.uploads import BYTES_LIMIT, check_size
+from bot.sketches.uploads import BYTES_LIMIT, check_size
 
 CDN_HOSTS: Final = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
 _SECONDS: Final = 30.0

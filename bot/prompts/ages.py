@@ -6,7 +6,7 @@ The text has words and numbers with single blanks between, and "," for a pause (
 import re
 from typing import Final
 
-from bot.folding import folded
+from bot.prompts.folding import folded
 
 _NUMBERS: Final = """
     one, two, three, four, five, six, seven, eight, nine, ten, eleven, twelve, thirteen, fourteen,

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from bot import backlog, costs, seats
-from bot.backlog import Shares
+from bot.fairness import backlog, costs, seats
+from bot.fairness.backlog import Shares
 from bot.jobs import Job
 from bot.ledger import Ledger
 from bot.ledger.charges import Charges

@@ -10,7 +10,7 @@ import msgspec
 from bot.engine_link import EngineLink
 from bot.errors import BotError
 from bot.ledger.figures import Figures, Queue, Spell
-from bot.metrics import Facts, Metrics
+from bot.monitoring.metrics import Facts, Metrics
 
 DAY: Final = 24 * 3600.0
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
-from bot import policy, quota
+from bot import policy
+from bot.fairness import quota
+from bot.fairness.turns import Turns
 from bot.jobs import Origin
 from bot.ledger import Ledger
 from bot.ledger.charges import Charges
 from bot.ledger.role_limits import RoleLimits
 from bot.policy import Limits
-from bot.turns import Turns
 
 
 class Allowance:

@@ -11,7 +11,7 @@ import discord
 import msgspec
 
 from bot.jobs import Address
-from bot.outbox import Undelivered
+from bot.messages.outbox import Undelivered
 
 TOKEN_SECONDS: Final = 14 * 60
 """An interaction's token works for 15 minutes; the last one is left to slow clocks."""

@@ -8,8 +8,8 @@ from typing import Final
 
 import msgspec
 
-from bot import folding
-from bot.folding import Text
+from bot.prompts import folding
+from bot.prompts.folding import Text
 
 _STEM: Final = "*"
 _SHORT: Final = 3

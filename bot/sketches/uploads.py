@@ -9,9 +9,16 @@ import msgspec
 from PIL import Image
 
 from bot import settings
-from bot.decoding import ANSWER_LIMIT, PIXELS_LIMIT, SIDE_SMALLEST, Answer, Verdict, unpacked
 from bot.errors import BotError, Refused
-from bot.sandbox import Failure, Sandbox, TooSlow, decoder
+from bot.sketches.decoding import (
+    ANSWER_LIMIT,
+    PIXELS_LIMIT,
+    SIDE_SMALLEST,
+    Answer,
+    Verdict,
+    unpacked,
+)
+from bot.sketches.sandbox import Failure, Sandbox, TooSlow, decoder
 
 BYTES_LIMIT: Final = 10 * 1024 * 1024
 _ALLOWED: Final = "A sketch must be a PNG, JPEG or WebP picture"

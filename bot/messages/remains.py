@@ -6,7 +6,7 @@ from typing import Final
 
 import discord
 
-from bot import components
+from bot.messages import components
 
 _FILE: Final = re.compile(r"(?:SPOILER_)?(?P<job>[0-9a-z]{1,24})(?:-[1-4])?\.(?:png|jpg)")
 """As our pictures are named on Discord."""

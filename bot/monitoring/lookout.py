@@ -9,7 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from bot.errors import CannotStart
 from bot.exits import Exit
-from bot.monitor import Monitor
+from bot.monitoring.monitor import Monitor
 
 CONNECTIONS: Final = 32
 """At once. Each is an open file, of which pictures and Discord need some, too."""

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from bot import captions
 from bot.cases import Action, Block, Case, Entry, Report, State
 from bot.jobs import Erasure, Job, Picture
+from bot.messages import captions
 
 _LIMIT: Final = 2000
 _REPORTS_SHOWN: Final = 3

@@ -1,0 +1,1 @@
+"""Whose job is next, and who may ask for how much."""

@@ -1,0 +1,1 @@
+"""What jobs look like on Discord, and how that gets there."""

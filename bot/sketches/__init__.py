@@ -1,0 +1,1 @@
+"""Files that people upload, from their address to a clean picture."""
