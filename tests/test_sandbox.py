@@ -172,7 +172,7 @@ async def test_not_even_enough_memory_to_read_the_file() -> None:
 async def test_a_decoder_dies_with_its_bot() -> None:
     """At once, though it is in the middle of its work, and nobody is left to end it."""
     script = (
-        "import asyncio, sys; from bot import sandbox\n"
+        "import asyncio, sys; from bot.sketches import sandbox\n"
         "slow = sandbox.decoder({}, processor=60, seconds=60)\n"
         "asyncio.run(slow.answer(sys.stdin.buffer.read(), limit=9))"
     )
