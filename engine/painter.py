@@ -26,7 +26,7 @@ PREVIEW_EVERY: Final = 4
 """Evaluations between two previews of a job, at least."""
 AT_ONCE: Final = 64
 """Pictures in progress: more would only make each of them slower."""
-SENIOR_EVERY: Final = 8
+SENIOR_EVERY: Final = 32
 """Every so many forward passes, who waited longest goes first, and not who had least: so a newcomer
 has most of the engine at once, and the jobs of those who had much still move."""
 log = logging.getLogger(__name__)
@@ -168,14 +168,16 @@ class Painter:
         """Its pictures are in the batches from now on."""
         self._entries.remove(entry)
         mishap = mishap_of([entry.ticket], result)
-        if entry.withheld:
+        if entry.ticket.stopped:
+            entry.ticket.stop()
+        elif entry.withheld:
             entry.ticket.fail(SKETCH_WITHHELD, sketch_flagged=True)
-        elif mishap is None and not entry.ticket.stopped:
+        elif mishap is None:
             self._begin(entry.ticket, entry.canvases)
-        elif mishap is not None and mishap.short:
+        elif mishap.short:
             self._free_memory()
             self._shrink(entry.ticket, entry.wanted, mishap)
-        elif mishap is not None:
+        else:
             self._fail(entry.ticket, mishap)
 
     def _begin(self, ticket: Ticket, canvases: Sequence[Canvas]) -> None:

@@ -170,8 +170,8 @@ def test_an_endless_stream_of_newcomers_starves_nobody(
     had: float, others: int, seconds: int
 ) -> None:
     """However much somebody had: each job of another lifts the floor from which newcomers start,
-    by its seconds among all who are there and one."""
-    assert rounds_until_served(had, others, seconds) <= had * (others + 2) / seconds + 2
+    by a third of its seconds among all who are there and one."""
+    assert rounds_until_served(had, others, seconds) <= 3 * had * (others + 2) / seconds + 2
 
 
 def test_who_was_away_goes_before_who_was_not_and_all_is_forgotten_in_time() -> None:

@@ -42,12 +42,12 @@ def growth(others: Sequence[Wish], greed: Sequence[Wish], limits: Limits) -> lis
 
 
 @pytest.mark.parametrize("limits", [Limits(), RAISED], ids=["refused at times", "all waits"])
-@pytest.mark.parametrize("gap", [400.0, 120.0, 65.0])
+@pytest.mark.parametrize("gap", [400.0, 120.0, 65.0, 45.0])
 @pytest.mark.parametrize("seed", range(3))
 def test_nobody_waits_twice_as_long_for_one_who_wants_200_pictures(
     seed: int, gap: float, limits: Limits
 ) -> None:
-    """Not one of nineteen, who keep the engine busy for a tenth to more than half of the time."""
+    """Not one of nineteen, who keep the engine busy for a tenth to four fifths of the time."""
     assert max(growth(crowd(seed, gap), GREED, limits)) < 2.0
 
 
@@ -62,7 +62,7 @@ def test_where_there_is_too_much_to_do_the_others_wait_twice_as_long_at_most_in_
     seed: int,
 ) -> None:
     """More than the engine can do: the greedy one gets no more than his share."""
-    assert mean(growth(crowd(seed, 40.0), GREED, RAISED)) < 2.0
+    assert mean(growth(crowd(seed, 40.0), GREED, RAISED)) < 1.5
 
 
 def test_the_greedy_one_is_served_too() -> None:

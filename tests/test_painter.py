@@ -27,6 +27,7 @@ from engine.contract import (
     Stepped,
     Verdict,
 )
+from engine.entries import Entry
 from engine.exits import Unpaintable
 from engine.finishing import Finisher
 from engine.hands import Hands
@@ -284,6 +285,26 @@ def test_a_job_that_stops_before_its_turn_is_not_made_ready() -> None:
     second.cancel()
     by.tick()
     assert by.tickets == [first]
+
+
+def test_a_job_that_stops_while_it_is_made_ready_is_told_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is in no batch then, and nobody else would."""
+    seen: list[Event] = []
+    by, ticket = at_work(), Ticket(job(), seen.append)
+    by._hands = Hands(1)
+    make_ready = Entry.make_ready
+
+    def stopped(self: Entry) -> None:
+        make_ready(self)
+        ticket.cancel()
+
+    monkeypatch.setattr(Entry, "make_ready", stopped)
+    by.admit(ticket)
+    by.tick()
+    assert [type(event) for event in seen] == [Cancelled]
+    assert by.tickets == []
 
 
 def test_a_job_that_comes_late_ends_early() -> None:
@@ -779,7 +800,7 @@ def test_a_newcomer_has_most_of_the_engine() -> None:
     ]
     new = Ticket(
         job(
-            *[recipe(steps=12, seed=seed, row_class=8) for seed in range(4)], job="new", owner="new"
+            *[recipe(steps=40, seed=seed, row_class=8) for seed in range(4)], job="new", owner="new"
         ),
         lambda _: None,
     )
@@ -787,7 +808,7 @@ def test_a_newcomer_has_most_of_the_engine() -> None:
         by.admit(ticket)
     while new in by.tickets:
         by.tick()
-    assert by.meter.ticks == 12 + 12 // (SENIOR_EVERY - 1)
+    assert by.meter.ticks == 40 + 40 // (SENIOR_EVERY - 1)
     assert [ticket.step for ticket in much] == [1, 0, 0]
     for ticket in much:
         ticket.cancel()

@@ -19,6 +19,9 @@ from bot.jobs import Job
 
 MEMORY: Final = 120.0
 """Seconds of the engine by which somebody may be ahead of a newcomer; more is forgotten."""
+_SLOWNESS: Final = 3
+"""The floor rises by a third of what each of those present would have if all had the same. The
+slower it rises, the longer somebody who wants much goes after those who want a little at times."""
 Cost = Callable[[Job], float]
 
 
@@ -43,7 +46,7 @@ def charged(shares: Shares, person: int, seconds: float, people: Collection[int]
     before = min(shares.had.get(person, shares.floor), shares.floor + MEMORY)
     had = {**shares.had, person: before + seconds}
     least = min(had.get(each, shares.floor) for each in people)
-    risen = shares.floor + seconds / (len(people) + 1)
+    risen = shares.floor + seconds / (_SLOWNESS * (len(people) + 1))
     return Shares(max(risen, least - MEMORY), had)
 
 
