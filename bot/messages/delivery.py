@@ -98,6 +98,7 @@ class Delivery:
             await self._efface(job, job.erased)
         elif job.status is Status.REFUSED and await self._whispered(job):
             await self._mailbox.take_away(job.address)
+            self._told.discard(job.id)
         else:
             await self._put_ending(job, await self._ending(job, pictures))
             known = await insist(lambda: self._ledger.job(job.id))
