@@ -142,6 +142,21 @@ async def test_options_are_offered_and_sent(here: Playground, bot: Easel, page: 
 
 
 @needs_browser
+@pytest.mark.parametrize("typed", ["/im", "/imagine"])
+async def test_enter_takes_the_command_that_is_offered(
+    here: Playground, bot: Easel, page: Page, typed: str
+) -> None:
+    """What lacks its prompt cannot be sent, so one may go on typing."""
+    await expect(page.locator("#status")).to_have_text("Imagine is here")
+    await page.locator("#text").press_sequentially(typed)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#text")).to_have_value("/imagine ")
+    await page.locator("#text").press_sequentially("a boat")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".message")).to_contain_text("a boat")
+
+
+@needs_browser
 async def test_a_subcommand_is_offered_and_sent(here: Playground, bot: Easel, page: Page) -> None:
     """Subcommands are offered by all their words, then their own options."""
     await expect(page.locator("#status")).to_have_text("Imagine is here")

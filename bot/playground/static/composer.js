@@ -44,15 +44,22 @@ export class Composer {
   }
 
   key(event) {
-    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+    const enter = event.key === "Enter" && !event.shiftKey && !event.isComposing;
+    const first = this.hints.querySelector("button.command");
+    if (first && (event.key === "Tab" || (enter && this.unfinished()))) {
+      event.preventDefault();
+      first.click();
+    } else if (enter) {
       event.preventDefault();
       this.submit();
     }
-    const first = this.hints.querySelector("button.command");
-    if (event.key === "Tab" && first) {
-      event.preventDefault();
-      first.click();
-    }
+  }
+
+  // As on Discord, Enter takes the command that is offered, if what stands there cannot be sent.
+  unfinished() {
+    const name = this.text.value.trim().slice(1);
+    const whole = this.commands.find((command) => command.name === name);
+    return !whole || whole.options?.some((option) => option.required);
   }
 
   offer(commands, picks) {
