@@ -32,6 +32,15 @@ async def shown_and_held(
     return asked
 
 
+async def painted_and_stopped(house: House, engine: FakeEngine) -> None:
+    """What was held is painted, and the bot stops before anybody has seen it."""
+    house.discord.faults.next("PATCH", "/webhooks/", Fault(drop=True), times=100)
+    engine.gate.set()
+    await eventually(lambda: house.record("SELECT * FROM jobs WHERE status = 'done'"))
+    await house.stop()
+    house.discord.faults.clear()
+
+
 async def is_delivered(house: House) -> None:
     """The record says that the person has seen the ending."""
     await eventually(lambda: all(row["delivered_at"] for row in house.record("SELECT * FROM jobs")))
@@ -168,11 +177,7 @@ async def test_what_was_painted_and_not_delivered_is_delivered_after_a_restart(
 ) -> None:
     """Without painting it again."""
     asked = await shown_and_held(house, engine)
-    house.discord.faults.next("PATCH", "/webhooks/", Fault(drop=True), times=100)
-    engine.gate.set()
-    await eventually(lambda: house.record("SELECT * FROM jobs WHERE status = 'done'"))
-    await house.stop()
-    house.discord.faults.clear()
+    await painted_and_stopped(house, engine)
     await house.start()
     assert "U1" in (await house.result(asked)).buttons
     assert len(engine.paints) == 1
@@ -318,11 +323,7 @@ async def test_a_damaged_file_does_not_keep_the_ending_back(
 ) -> None:
     """The words and the buttons come without the grid, and say why."""
     asked = await shown_and_held(house, engine)
-    house.discord.faults.next("PATCH", "/webhooks/", Fault(drop=True), times=100)
-    engine.gate.set()
-    await eventually(lambda: house.record("SELECT * FROM jobs WHERE status = 'done'"))
-    await house.stop()
-    house.discord.faults.clear()
+    await painted_and_stopped(house, engine)
     for path in (house.data / "pictures").rglob("*.png"):
         path.write_bytes(b"not a picture")
     await house.start()

@@ -102,11 +102,9 @@ async def acknowledge(interaction: Interaction) -> int | None:
             taken = await interaction.response.defer(thinking=True)
             if taken is not None and taken.message_id is not None:
                 return taken.message_id
-        except (discord.HTTPException, *_BARE) as error:
+        except (discord.HTTPException, *_BARE, *UNREACHABLE) as error:
             log.warning("Interaction %s was perhaps not acknowledged: %r", interaction.id, error)
-        except UNREACHABLE as error:
-            log.warning("Interaction %s was perhaps not acknowledged: %r", interaction.id, error)
-            arrived = False
+            arrived = not isinstance(error, UNREACHABLE)
         try:
             return (await interaction.followup.fetch_message(ORIGINAL)).id
         except (discord.HTTPException, *UNREACHABLE) as error:
