@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -167,6 +168,14 @@ async def test_not_even_enough_memory_to_read_the_file() -> None:
     with pytest.raises(Failure, match="MemoryError"):
         tiny = sandbox.decoder(settings.for_sandbox(), memory=1 << 20)
         await tiny.answer(bytes(5_000_000), limit=ANSWER_LIMIT)
+
+
+async def test_a_decoder_that_nobody_ends_ends_itself() -> None:
+    """Seconds after its time, though it is in the middle of its work."""
+    environment = settings.for_sandbox()
+    told = sandbox.decoder(environment, processor=60, seconds=0)
+    with pytest.raises(Failure, match=f"ended with {-signal.SIGALRM}"):
+        await Sandbox(told.command, 60, environment).answer(SLOW, limit=9)
 
 
 async def test_a_decoder_dies_with_its_bot() -> None:

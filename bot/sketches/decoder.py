@@ -19,15 +19,18 @@ LIFELINE: Final = "LIFELINE"
 """The environment's name for the pipe that ends when the bot does."""
 _FILES: Final = 16
 _GRACE_SECONDS: Final = 5
+"""How long after its time by the clock the program ends itself, if nobody else has ended it."""
 
 
 def main(arguments: list[str]) -> None:
     """Decode a file with at most this much address space in bytes, and these seconds of the
     processor's time and of the clock's."""
     memory, processor, clock = map(int, arguments)
-    faulthandler.dump_traceback_later(clock + _GRACE_SECONDS, exit=True)  # if nobody else ends us
-    if sys.platform != "win32":
+    if sys.platform == "win32":
+        faulthandler.dump_traceback_later(clock + _GRACE_SECONDS, exit=True)
+    else:
         _limit(memory, processor)
+        _end_in(clock + _GRACE_SECONDS)
         _end_with_the_bot(int(os.environ[LIFELINE]))
     data = _received()
     sys.stdout.buffer.write(decode(data).packed())
@@ -63,6 +66,11 @@ if sys.platform != "win32":
         if before != resource.RLIM_INFINITY:
             soft, hard = min(soft, before), min(hard, before)
         resource.setrlimit(limit, (soft, hard))
+
+    def _end_in(seconds: int) -> None:
+        """By a signal (SIGALRM): a thread of its own would take address space, and not always."""
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(seconds)
 
     def _end_with_the_bot(lifeline: int) -> None:
         """Have the system end us (SIGIO) when the bot closes its end, as it does by dying.
