@@ -22,6 +22,7 @@ from bot.features import (
     reactions,
     report,
     stats,
+    upscale,
 )
 
 READY_SECONDS: Final = 0.05
@@ -82,16 +83,18 @@ class Client(discord.Client):
             task.add_done_callback(self.answering.discard)
 
     async def drain(self, seconds: float) -> None:
-        """Wait so long for what is being answered."""
+        """Wait so long for what is being answered; what is not by then must be left."""
         if self.answering:
-            await asyncio.wait(self.answering, timeout=seconds)
+            _, late = await asyncio.wait(self.answering, timeout=seconds)
+            for task in late:
+                task.cancel()
 
     async def on_ready(self) -> None:
         """Say so in the log; happens again after each lost session."""
         self.online = True
         log.info("Connected to Discord as %s.", self.user)
         await cases.catch_up(self)
-        await buttons.catch_up(self)
+        await upscale.catch_up(self)
 
     async def on_resumed(self) -> None:
         """A session goes on that was interrupted."""

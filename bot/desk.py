@@ -8,6 +8,7 @@ from bot.gate import Gate
 from bot.ledger import Ledger
 from bot.ledger.moderation import Moderation
 from bot.ledger.nsfw import NsfwLevels
+from bot.ledger.presses import Presses
 from bot.ledger.privacy import Privacy
 from bot.monitoring.monitor import Monitor
 from bot.retention import Retention
@@ -20,6 +21,7 @@ class Desk(msgspec.Struct, frozen=True):
 
     studio: Studio
     ledger: Ledger
+    presses: Presses
     archive: Archive
     moderation: Moderation
     gate: Gate

@@ -37,6 +37,7 @@ from bot.ledger import Ledger
 from bot.ledger.figures import Figures
 from bot.ledger.moderation import Moderation
 from bot.ledger.nsfw import NsfwLevels
+from bot.ledger.presses import Presses
 from bot.ledger.privacy import Privacy
 from bot.messages.delivery import Delivery
 from bot.messages.mailbox import UNREACHABLE, Mailbox
@@ -171,6 +172,7 @@ def _studio(
     client.desk = Desk(
         studio=studio,
         ledger=ledger,
+        presses=Presses(ledger),
         archive=archive,
         moderation=moderation,
         gate=gate,

@@ -158,6 +158,15 @@ CREATE TABLE posts (
     job TEXT NOT NULL REFERENCES jobs (id),
     nth INTEGER CHECK (nth BETWEEN 1 AND 4) -- NULL for the whole job
 ) STRICT;
+CREATE TABLE presses (
+    interaction INTEGER PRIMARY KEY,
+    application INTEGER NOT NULL,
+    token TEXT NOT NULL, -- the interaction's; the row goes as soon as the picture is shown
+    channel INTEGER NOT NULL,
+    job TEXT NOT NULL REFERENCES jobs (id),
+    nth INTEGER NOT NULL CHECK (nth BETWEEN 1 AND 4),
+    at REAL NOT NULL
+) STRICT;
 CREATE TABLE removals (
     kind TEXT NOT NULL CHECK (kind IN ('pictures', 'sketch')),
     name TEXT NOT NULL CHECK ( -- a job's id, or a sketch's sha256
@@ -205,6 +214,7 @@ CREATE INDEX jobs_undelivered ON jobs (ended_at) WHERE ended_at IS NOT NULL AND 
 CREATE INDEX jobs_unfinished ON jobs (status, person) WHERE ended_at IS NULL;
 CREATE INDEX letters_of_job ON letters (job);
 CREATE INDEX posts_of_job ON posts (job);
+CREATE INDEX presses_by_time ON presses (at);
 CREATE INDEX reports_by_time ON reports (at);
 CREATE INDEX reports_of_job ON reports (job);
 CREATE INDEX reports_of_person ON reports (reporter, at);

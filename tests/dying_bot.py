@@ -17,7 +17,7 @@ import psutil
 from bot.__main__ import main
 from bot.archive import Archive
 from bot.engine_link import EngineLink
-from bot.features import answers
+from bot.features import answers, upscale
 from bot.ledger import Ledger
 from bot.ledger.privacy import Privacy
 from bot.messages.mailbox import Draft, Mailbox
@@ -66,6 +66,7 @@ def arm() -> None:
     """Put a fuse into each place."""
     after(Ledger, "add", "accepted")
     after(answers, "acknowledge", "acknowledged")
+    after(upscale, "acknowledge", "acknowledged")
     after(Ledger, "claim", "claimed")
     after(Ledger, "finish", "committed")
     after(Privacy, "erase_person", "deleted")

@@ -1,33 +1,17 @@
 """The buttons below a job."""
 
-import asyncio
-import sqlite3
-from contextlib import closing
 from io import BytesIO
 
 import pytest
 from PIL import Image
 
-from bot.ledger.record import LOCK_SECONDS
-from bot.playground import Fault, Upload
+from bot.playground import Upload
 from bot.playground.events import interaction_json
 from bot.playground.interactions import Kind
 from bot.policy import LIMITS
-from bot.run import DATABASE
 from tests.fake_engine import FakeEngine, flat
 from tests.house import House, eventually
 from tests.samples import encoded
-
-
-@pytest.mark.parametrize("nth", [1, 2, 3, 4])
-async def test_u_posts_the_stored_picture(house: House, engine: FakeEngine, nth: int) -> None:
-    """At full size, to the bit, as a new message, and nothing is painted."""
-    grid = await house.imagine()
-    shown = await house.result(await house.ada.click(grid, f"U{nth}"))
-    assert shown is not grid
-    assert shown.attachments[0].data == flat(engine.paints[0].recipes[nth - 1])
-    assert f"seed `{6 + nth}`" in shown.content
-    assert len(engine.paints) == 1
 
 
 @pytest.mark.parametrize("nth", [1, 2, 3, 4])
@@ -162,16 +146,6 @@ async def test_an_unknown_button_is_answered(house: House) -> None:
     assert "do not know that button" in await house.refusal(asked)
 
 
-async def test_a_picture_whose_file_is_lost_is_said_to_be_lost(house: House) -> None:
-    """The placeholder does not stay behind."""
-    grid = await house.imagine()
-    for path in (house.data / "pictures").rglob("*.png"):
-        path.unlink()
-    asked = await house.ada.click(grid, "U1")
-    assert "file is gone" in await house.refusal(asked)
-    await house.discord.until(lambda: house.discord.messages() == [grid], why="it is tidy")
-
-
 async def test_one_picture_has_its_own_buttons(house: House, engine: FakeEngine) -> None:
     """A count of 1 is shown as it is."""
     message = await house.imagine(count=1)
@@ -197,47 +171,3 @@ async def test_a_press_is_answered_whatever_the_event_leaves_out(
     house.discord.world.emit("INTERACTION_CREATE", event, grid.channel)
     shown = await house.result(asked)
     assert "picture 1" in shown.content
-
-
-async def test_a_press_that_discord_cannot_be_told_of_says_so(house: House) -> None:
-    """The connection breaks; nothing is wrong inside the bot, and nothing is left behind."""
-    grid = await house.imagine()
-    house.discord.faults.next("PATCH", "/webhooks/", Fault(drop=True))
-    asked = await house.ada.click(grid, "U1")
-    assert "Discord did not take my answer" in await house.refusal(asked)
-    await house.discord.until(lambda: house.discord.messages() == [grid], why="it is tidy")
-
-
-async def test_a_picture_stays_though_the_record_is_locked(house: House) -> None:
-    """What it shows is recorded as soon as that can be done."""
-    grid = await house.imagine()
-    await eventually(lambda: house.record("SELECT 1 FROM jobs WHERE delivered_at > 0"))
-    with closing(sqlite3.connect(house.data / DATABASE, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        shown = await house.result(await house.ada.click(grid, "U1"))
-        await asyncio.sleep(2 * LOCK_SECONDS)
-        other.execute("ROLLBACK")
-    await eventually(lambda: house.record("SELECT 1 FROM posts WHERE nth = 1"))
-    assert shown.attachments and not shown.deleted
-
-
-@pytest.mark.parametrize("lost", [False, True])
-async def test_a_picture_that_was_on_its_way_when_the_bot_died_is_shown(
-    house: House, engine: FakeEngine, lost: bool
-) -> None:
-    """On the message that was left empty; or why it cannot be shown."""
-    grid = await house.imagine()
-    house.discord.faults.next("PATCH", "/webhooks/", Fault(delay=60.0))
-    pressed = await house.ada.click(grid, "U2")
-    await eventually(lambda: house.record("SELECT 1 FROM posts WHERE nth = 2"))
-    await house.stop()
-    if lost:
-        for path in (house.data / "pictures").rglob("*.png"):
-            path.unlink()
-    assert pressed.original is not None and pressed.original.loading
-    await house.start()
-    shown = await house.result(pressed)
-    if lost:
-        assert "file is gone" in shown.content
-    else:
-        assert shown.attachments[0].data == flat(engine.paints[0].recipes[1])

@@ -128,6 +128,22 @@ async def test_an_engine_that_is_killed_leaves_one_ending(
     await eventually(bot.has_engine)
 
 
+async def test_a_bot_that_is_killed_shows_the_picture_that_was_asked_for(
+    bot: Doomed, ada: Person
+) -> None:
+    """Though it died before it knew on which message."""
+    grid = await finished(bot.discord, await ada.slash("imagine", prompt="a red house"))
+    await ended(bot)
+    before = len(visible(bot))
+    bot.dies("acknowledged", "bot")
+    pressed = await ada.click(grid, "U2")
+    assert await bot.ended() == -signal.SIGKILL
+    await bot.start()
+    assert (await finished(bot.discord, pressed)).attachments
+    assert len(visible(bot)) == before + 1
+    await eventually(lambda: record(bot.data, "SELECT * FROM presses") == [])
+
+
 async def test_a_disk_without_room_loses_nothing(bot: Doomed, ada: Person) -> None:
     """New wishes are refused with the reason, and what is at work is shown when there is room."""
     before = len(visible(bot))

@@ -259,15 +259,6 @@ class Ledger(Record):
         )
         return Found(rows.to_job(found[0]), found[0]["nth"]) if found else None
 
-    async def singles(self, since: int) -> list[tuple[int, Found]]:
-        """Messages of ours that show one picture, from this one on."""
-        found = await self.rows(
-            "SELECT jobs.*, posts.nth, posts.message AS shows FROM posts "
-            "JOIN jobs ON jobs.id = posts.job WHERE posts.message >= ? AND posts.nth IS NOT NULL",
-            since,
-        )
-        return [(row["shows"], Found(rows.to_job(row), row["nth"])) for row in found]
-
     async def release(self, request: str) -> None:
         """The same request may be made again, for what asked for it was taken back."""
         await self.change(

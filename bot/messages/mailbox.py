@@ -102,6 +102,11 @@ class Mailbox:
                 place = self._client.get_partial_messageable(address.channel)
                 await place.get_partial_message(address.message).delete()
 
+    async def original(self, address: Address) -> discord.Message:
+        """The interaction's public answer as it is now. Raises as `put` does."""
+        with _translated(by_token=True):
+            return await self._webhook(address).fetch_message(ORIGINAL)
+
     async def is_answered(self, address: Address) -> bool:
         """Has the interaction an answer? In doubt yes, for then somebody may wait for more."""
         try:

@@ -1,0 +1,144 @@
+"""The U buttons: one stored picture at full size; nothing is painted."""
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Final
+
+import discord
+
+from bot import policy, whereabouts
+from bot.errors import BotError, Refused
+from bot.features.answers import Interaction, acknowledge, desk
+from bot.jobs import Address, Job, Picture, Status
+from bot.ledger.presses import Press
+from bot.ledger.record import RecordTrouble, insist
+from bot.messages import captions, renditions
+from bot.messages.mailbox import Draft, Gone, Indigestible, Mailbox, Stale, Upload
+from bot.messages.outbox import Undelivered
+from bot.places import Kind, Level
+from bot.showing import Showing, showing
+
+if TYPE_CHECKING:
+    from bot.client import Client
+
+FORGOTTEN: Final = "I do not know that picture any more."
+log = logging.getLogger(__name__)
+
+
+async def chosen(interaction: Interaction, job: Job, nth: int) -> Picture:
+    """The picture that a button is about. Raises Refused."""
+    pictures = await desk(interaction).ledger.pictures(job.id)
+    found = [picture for picture in pictures if picture.nth == nth]
+    if not found:
+        unfinished = job.status is not Status.DONE
+        raise Refused("This is not painted yet." if unfinished else FORGOTTEN)
+    return found[0]
+
+
+async def upscale(interaction: Interaction, job: Job, nth: int) -> None:
+    """Post the stored picture at full size."""
+    picture = await chosen(interaction, job, nth)
+    policy.check_shown(picture)
+    await desk(interaction).gate.admit(interaction.guild_id, interaction.user.id)
+    await _note(interaction, picture)
+    message = await acknowledge(interaction)
+    if message is None:
+        return
+    await _answer(interaction, picture, message)
+    await insist(lambda: desk(interaction).presses.settle(interaction.id))
+
+
+async def _note(interaction: Interaction, picture: Picture) -> None:
+    """For the next bot, should this one be killed; without it the picture is shown as well."""
+    press = Press(
+        interaction=interaction.id,
+        application=interaction.application_id,
+        token=interaction.token,
+        channel=interaction.channel_id or 0,
+        job=picture.job,
+        nth=picture.nth,
+        at=interaction.created_at.timestamp(),
+    )
+    try:
+        await desk(interaction).presses.add(press)
+    except RecordTrouble as error:
+        log.warning("a press is not recorded", extra={"job": picture.job, "reason": str(error)})
+
+
+async def _answer(interaction: Interaction, picture: Picture, message: int) -> None:
+    ledger = desk(interaction).ledger
+    try:
+        await asyncio.gather(
+            insist(lambda: ledger.post(message, picture.job, picture.nth)),
+            _show(interaction, picture),
+        )
+    except discord.NotFound:  # moderators may have been quicker, with the message as well
+        policy.check_kept(await ledger.pictures(picture.job))
+        raise
+    policy.check_kept(await ledger.pictures(picture.job))
+
+
+async def _show(interaction: Interaction, picture: Picture) -> None:
+    upload = await _full_size(interaction.client, await _seen(interaction, picture))
+    await interaction.edit_original_response(
+        content=captions.upscaled(picture), attachments=[upload.as_file()]
+    )
+
+
+async def _seen(interaction: Interaction, picture: Picture) -> Showing:
+    """The picture as this place may see it: by what the press says, and by what Discord says."""
+    if whereabouts.of_interaction(interaction).kind is not Kind.SERVER:
+        return showing([picture], Level.BLOCK)
+    return await desk(interaction).whereabouts.showing([picture], interaction.channel_id or 0)
+
+
+async def _full_size(client: "Client", seen: Showing) -> Upload:
+    """Raises Refused or Missing."""
+    [picture] = seen.pictures
+    policy.check_shown(picture)
+    suffix, data = await asyncio.to_thread(renditions.of_picture, client.desk.archive, seen)
+    alt_text = captions.alt_text([picture])
+    return Upload(f"{picture.id}.{suffix}", data, alt_text, seen.spoiler)
+
+
+async def catch_up(client: "Client") -> None:
+    """Answer the presses that a bot could not, for it was killed or Discord was out of reach."""
+    mailbox = Mailbox(client)
+    for press in await insist(client.desk.presses.unsettled):
+        try:
+            await _complete(client, mailbox, press)
+            await client.desk.presses.settle(press.interaction)
+        except (Undelivered, RecordTrouble) as error:
+            log.warning("a message may stay empty", extra={"job": press.job, "reason": str(error)})
+
+
+async def _complete(client: "Client", mailbox: Mailbox, press: Press) -> None:
+    address = Address(channel=press.channel, application=press.application, token=press.token)
+    try:
+        message = await mailbox.original(address)
+        await client.desk.ledger.post(message.id, press.job, press.nth)
+        if message.flags.loading:
+            draft = await _draft(client, press)
+            await mailbox.put(address, draft, fresh=True, nonce="")
+        if any(picture.removed for picture in await _pictures(client, press)):
+            await mailbox.take_away(address)
+    except (Stale, Gone, Indigestible) as error:
+        log.info("a press is out of reach", extra={"job": press.job, "reason": str(error)})
+
+
+async def _draft(client: "Client", press: Press) -> Draft:
+    pictures = await _pictures(client, press)
+    if not pictures:
+        return Draft(content=FORGOTTEN)
+    seen = await client.desk.whereabouts.showing(pictures, press.channel)
+    try:
+        upload = await _full_size(client, seen)
+    except BotError as error:
+        return Draft(content=str(error))
+    return Draft(content=captions.upscaled(pictures[0]), uploads=[upload])
+
+
+async def _pictures(client: "Client", press: Press) -> list[Picture]:
+    """The one that was asked for, or none."""
+    pictures = await client.desk.ledger.pictures(press.job)
+    return [picture for picture in pictures if picture.nth == press.nth]
