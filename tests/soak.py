@@ -225,7 +225,8 @@ class Soak:
         return all(row["delivered_at"] for row in rows) and all(map(self._ended, self.day.asked))
 
     def _ended(self, asked: Interaction) -> bool:
-        return _over(asked) or asked.failed or asked.id in self.day.lonely
+        unheard = asked.original is None and asked.id in self.day.lonely
+        return _over(asked) or asked.failed or unheard
 
     def _judge(self) -> None:
         find = self.day.findings.append
@@ -255,15 +256,8 @@ class Soak:
                 continue
             if message.id not in jobs and message.id not in responses:
                 self.day.findings.append(f"Nobody asked for this: {message!r}")
-            elif not is_finished(message) and (
-                message.id in jobs or message.id not in self._orphans()
-            ):
+            elif not is_finished(message):
                 self.day.findings.append(f"This never ended: {message!r}")
-
-    def _orphans(self) -> set[int]:
-        """Answers that the bot had begun when it was killed, and that belong to no job."""
-        lonely = self.day.lonely
-        return {each.original.id for each in self.day.asked if each.original and each.id in lonely}
 
     def _judge_memory(self) -> None:
         for who, entries in self.day.memory.items():

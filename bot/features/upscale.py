@@ -117,11 +117,15 @@ async def _complete(client: "Client", mailbox: Mailbox, press: Press) -> None:
     try:
         message = await mailbox.original(address)
         await client.desk.ledger.post(message.id, press.job, press.nth)
+        by_channel = Address(channel=press.channel, message=message.id)
         if message.flags.loading:
             draft = await _draft(client, press)
-            await mailbox.put(address, draft, fresh=True, nonce="")
+            try:
+                await mailbox.put(address, draft, fresh=True, nonce="")
+            except Stale:
+                await mailbox.put(by_channel, draft, fresh=False, nonce="")
         if any(picture.removed for picture in await _pictures(client, press)):
-            await mailbox.take_away(address)
+            await mailbox.take_away(by_channel)
     except (Stale, Gone, Indigestible) as error:
         log.info("a press is out of reach", extra={"job": press.job, "reason": str(error)})
 
