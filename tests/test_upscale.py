@@ -56,7 +56,7 @@ async def test_a_picture_stays_though_the_record_is_locked(house: House) -> None
     assert shown.attachments and not shown.deleted
 
 
-@pytest.mark.parametrize("when", ["acknowledged", "sent"])
+@pytest.mark.parametrize("when", ["acknowledged", "sent", "refused"])
 async def test_a_picture_that_was_on_its_way_when_the_bot_died_is_shown(
     house: House, engine: FakeEngine, when: str
 ) -> None:
@@ -138,15 +138,27 @@ async def test_a_press_is_kept_until_discord_can_be_asked(
 
 
 async def left_empty(house: House, grid: Message, when: str) -> Interaction:
-    """U2 was pressed and acknowledged, and then the bot ended; `sent` is when it was sending."""
-    if when == "sent":
-        house.discord.faults.next("PATCH", "/webhooks/", Fault(delay=60.0))
-    else:
+    """U2 was pressed and acknowledged, and then the bot ended; `sent` is when it was sending, and
+    `refused` when Discord had not taken it, and its person was about to be told."""
+    if when == "acknowledged":
         house.discord.faults.next("POST", "/callback", Fault(after_commit=True, drop=True))
         house.discord.faults.next("GET", "/messages/@original", Fault(delay=60.0))
+    elif when == "refused":
+        house.discord.faults.next("PATCH", "/webhooks/", Fault(drop=True))
+        house.discord.faults.next("POST", "/webhooks/", Fault(delay=60.0))
+    else:
+        house.discord.faults.next("PATCH", "/webhooks/", Fault(delay=60.0))
     pressed = await house.ada.click(grid, "U2")
     await house.discord.until(lambda: pressed.original, why="it is acknowledged")
-    await eventually(lambda: when != "sent" or house.record("SELECT 1 FROM posts WHERE nth = 2"))
+    if when == "refused":
+        await house.discord.until(lambda: says(pressed.original, "…"), why="it gives up")
+    elif when == "sent":
+        await eventually(lambda: house.record("SELECT 1 FROM posts WHERE nth = 2"))
     await house.stop()
-    assert pressed.original is not None and pressed.original.loading
+    assert pressed.original is not None and not pressed.original.attachments
     return pressed
+
+
+def says(message: Message | None, words: str) -> bool:
+    """Is that what the message says?"""
+    return message is not None and message.content == words

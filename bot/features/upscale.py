@@ -118,7 +118,7 @@ async def _complete(client: "Client", mailbox: Mailbox, press: Press) -> None:
         message = await mailbox.original(address)
         await client.desk.ledger.post(message.id, press.job, press.nth)
         by_channel = Address(channel=press.channel, message=message.id)
-        if message.flags.loading:
+        if not message.attachments:
             draft = await _draft(client, press)
             try:
                 await mailbox.put(address, draft, fresh=True, nonce="")
