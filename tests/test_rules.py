@@ -4,6 +4,8 @@ import random
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.errors import Refused
 from bot.prompts import rules
@@ -208,6 +210,28 @@ def test_terms_are_told_for_the_record() -> None:
         ("赤い血の海", "血の海"),
         ("1488", "1488"),
         ("gooood", "god"),
+        ("what an a$$!", "ass"),
+        ("a$$", "a$$"),
+        ("what an ass", "a$$"),
+        ("an ak-47", "ak-47"),
+        ("AK 47", "ak-47"),
+        ("ak47", "ak-47"),
+        ("ak-47", "ak47"),
+        ("O’Brien", "o'brien"),
+        ("obrien", "o'brien"),
+        ("Mr X", "mr. x"),
+        ("yahoo", "yahoo!"),
+        ("hashtag", "#hashtag"),
+        ("gr(ap)e", "grape"),
+        ("(gr)(ape:1.2)", "grape"),
+        ("gr/ape", "grape"),
+        ("(donald:1.2) (duck:1.1)", "donald duck"),
+        ("ᘜᖇᗩᑭᗴ", "grape"),
+        ("₲Ɽ₳₱Ɇ", "grape"),
+        ("ᵷꞧᶏᵽɇ grⱥpɇ", "grape"),
+        ("١٤٨٨", "1488"),
+        ("スター・ウォーズ", "スター・ウォーズ"),
+        ("नंगा", "नंगा"),
     ],
 )
 def test_a_listed_word_is_refused(prompt: str, word: str) -> None:
@@ -235,11 +259,25 @@ def test_a_listed_word_is_refused(prompt: str, word: str) -> None:
         ("it's 455 high", "ass"),
         ("blood", "bloody"),
         ("カロリー", "ロリ"),
+        ("he'll see what she'll do", "hell"),
+        ("he’ll", "hell"),
+        ("class(es)", "ass"),
+        ("pass/fail", "ass"),
+        ("1000 birds", "100"),
+        ("14888", "1488"),
+        ("a cat", "a$$"),
+        ("a 47 year old", "ak-47"),
     ],
 )
 def test_only_whole_words_count(prompt: str, word: str) -> None:
     """What merely holds the letters is another word."""
     assert rules.breach(prompt, "", words=(word,)) is None
+
+
+@given(st.from_regex(r"[a-zé@$+_.'#&-]{0,9}[a-z]{2}[a-z .'-]{0,9}[a-z@$!.']{0,3}", fullmatch=True))
+def test_a_list_bans_its_own_words(listed: str) -> None:
+    """Whatever signs are in them."""
+    assert broken(listed, "", rules.word(listed)) is not None
 
 
 def test_the_one_rule_goes_before_the_list() -> None:
