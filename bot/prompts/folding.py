@@ -159,7 +159,7 @@ def read(text: str) -> Text:
         cuts=(
             tuple(readings(word) for word in _WORD.findall(text)),
             tuple(_trimmed(chunk) for chunk in _CHUNK.findall(apart)),
-            tuple(readings(word) for word in _WORD.findall(joined)),
+            tuple(readings(word) for word in _WORD.findall(joined) if joined != text),
             tuple(readings(run) for run in spelled if len(run) <= _RUN_WORD),
         ),
         runs=tuple(
