@@ -27,6 +27,11 @@ from bot.prompts import folding
         "ΗΟUSΕ",  # Greek capitals
         "hοuse",  # a small Greek letter
         "ʜᴏᴜꜱᴇ",
+        "ɦꝋꞹꞩɇ",  # strokes and hooks
+        "ᕼᗝᑌᔕᗴ",
+        "ⱧØɄ₴Ɇ",
+        "ꓧꓳꓴꓢꓰ",
+        "ԋσυʂҽ",
         "ho\u3164use",
         "h\ue0001ouse".replace("\ue0001", "\ue000"),
     ],
@@ -39,6 +44,12 @@ def test_it_does_not_matter_with_which_characters_a_word_is_written(written: str
 def test_flags_may_spell_as_well() -> None:
     """Their halves are letters."""
     assert folding.folded("🇭🇴🇺🇸🇪") == "house"
+
+
+def test_digits_of_all_scripts_are_ours() -> None:
+    """However they count, 12 is 12."""
+    for written in ("１２", "①②", "❶❷", "١٢", "१२", "𝟏𝟐"):
+        assert folding.folded(written) == "12"
 
 
 def test_only_the_tilde_of_an_n_stays() -> None:

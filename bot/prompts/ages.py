@@ -8,18 +8,31 @@ from typing import Final
 
 from bot.prompts.folding import folded
 
-_NUMBERS: Final = """
-    one, two, three, four, five, six, seven, eight, nine, ten, eleven, twelve, thirteen, fourteen,
-    fifteen, sixteen, seventeen, un, dos, tres, cuatro, cinco, seis, siete, ocho, nueve, diez, once,
-    doce, trece, catorce, quince, dieciseis, diecisiete, deux, trois, quatre, cinq, sept, huit,
-    neuf, dix, onze, douze, treize, quatorze, quinze, seize, ein, zwei, drei, vier, funf, sechs,
-    sieben, acht, neun, zehn, elf, zwolf, dreizehn, vierzehn, funfzehn, sechzehn, siebzehn, dois,
-    quatro, sete, oito, nove, dez, doze, treze, dezesseis, dezassete, due, tre, quattro, cinque,
-    sette, otto, dieci, undici, dodici, tredici, quattordici, quindici, sedici, diciassette, zes,
-    zeven, negen, tien, twaalf, dertien, veertien, vijftien, zestien, zeventien
+_ONES: Final = """
+    one, two, three, four, five, six, seven, eight, nine, un, dos, tres, cuatro, cinco, seis, siete,
+    ocho, nueve, deux, trois, quatre, cinq, sept, huit, neuf, dix, onze, douze, treize, quatorze,
+    quinze, seize, dois, quatro, sete, oito, nove
 """.replace(",", " ").split()
+_NUMBERS: Final = """
+    ten, eleven, twelve, thirteen, fourteen, fifteen, sixteen, seventeen, diez, once, doce, trece,
+    catorce, quince, dieciseis, diecisiete, ein, zwei, drei, vier, funf, sechs, sieben, acht, neun,
+    zehn, elf, zwolf, dreizehn, vierzehn, funfzehn, sechzehn, siebzehn, dez, doze, treze, dezesseis,
+    dezassete, due, tre, quattro, cinque, sette, otto, dieci, undici, dodici, tredici, quattordici,
+    quindici, sedici, diciassette, zes, zeven, negen, tien, twaalf, dertien, veertien, vijftien,
+    zestien, zeventien
+""".replace(",", " ").split()
+_TENS: Final = """
+    twenty, thirty, forty, fifty, sixty, seventy, eighty, ninety, treinta y, cuarenta y, cincuenta
+    y, sesenta y, setenta y, ochenta y, noventa y, vingt, trente, quarante, cinquante, soixante,
+    soixante dix, vingt dix, vingt et, trente et, quarante et, cinquante et, soixante et, vinte e,
+    trinta e, quarenta e, cinquenta e, sessenta e, setenta e, oitenta e, noventa e
+"""
+_OLDER: Final = "".join(f"(?<!\\b{' '.join(tens.split())} )" for tens in _TENS.split(","))
 _DIGITS: Final = "(?:1[0-7]|0?[0-9]|[il] ?[0-7]|1 ?o)"
-_AGE: Final = rf"(?:{_DIGITS}|{'|'.join(_NUMBERS)}|(?:dix|dez|dieci) (?:sept|sete))"
+_AGE: Final = (
+    rf"(?:{_DIGITS}|{_OLDER}(?:{'|'.join(_ONES)})|{'|'.join(_NUMBERS)}"
+    rf"|{_OLDER}(?:dix|dez|dieci) (?:sept|sete))"
+)
 _CLEAR: Final = rf"(?:{_DIGITS}|nine|ten|\w+teen|eleven|twelve)(?<!eighteen)(?<!nineteen)"
 """Without numbers that are also other words."""
 _YEARS: Final = (
@@ -76,6 +89,7 @@ AGES: Final = tuple(
         rf"\b(?:in|from|a) {_NTH} grade\b",
         r"\b(?:year|grade) (?:1[0-3]|[1-9]) (?:students?|pupils?|girls?|boys?)\b",
         rf"\b{_NTH} grader\w*",
+        r"\b(?:elementary|primary|secondary) (?:students?|pupils?)\b",
         r"(?<!\b[b-g] )(?<!\bin a )(?<!\bsharp )(?<!\bflat )"
         r"(?<!\basia )(?<!\bursa )(?<!\bcanis )\bminor(?: ,|$)",
         rf"(?<!\d)(?:1[0-7]|[0-9]) (?:{_HAN_YEARS}|살|세(?![기대]))",

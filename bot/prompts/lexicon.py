@@ -19,7 +19,7 @@ _HALF: Final = 3
 _GLUED: Final = range(2 * _HALF, 40)
 _UNSPACED: Final = re.compile(r"[\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff]")
 """Kana and Han, which are written without blanks."""
-_KATAKANA: Final = re.compile(r"[\u30a1-\u30ff]+")
+_KATAKANA: Final = re.compile(r"[\u30a1-\u30fa\u30fc-\u30ff]+")
 
 
 class Word(msgspec.Struct, frozen=True):
@@ -37,8 +37,8 @@ class Word(msgspec.Struct, frozen=True):
         if other.letters[:size] != self.letters or (len(other.letters) > size and not may_go_on):
             return False
         return all(
-            had == wanted or had >= (_DRAWN_OUT if short else wanted)
-            for had, wanted in zip(other.runs, self.runs, strict=False)
+            had == wanted or (letter.isalpha() and had >= (_DRAWN_OUT if short else wanted))
+            for letter, had, wanted in zip(self.letters, other.runs, self.runs, strict=False)
         )
 
 
@@ -59,12 +59,12 @@ class Lexicon:
         self._katakana: list[tuple[re.Pattern[str], str]] = []
         for term in dict.fromkeys(terms):
             folded = folding.folded(term)
-            words = folded.split()
             if _KATAKANA.fullmatch(folded):
                 self._katakana.append((_alone(folded), term))
             elif _UNSPACED.search(folded):
-                self._dense.append(("".join(words), term))
+                self._dense.append((folding.dense(folded), term))
             else:
+                words = folding.words(folded)
                 self._keep(words, term)
                 self._keep(["".join(words)], term)
         self._sizes = sorted({len(letters) for letters in self._phrases})

@@ -8,6 +8,7 @@ that mean something else in another of these languages ("kind", "nina", "bebe", 
 """
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 
@@ -17,6 +18,13 @@ def _terms(table: str) -> tuple[str, ...]:
     )
 
 
+def _mistyped(table: str) -> Iterator[str]:
+    """Each word with two letters after its first in the other's place."""
+    for word in _terms(table):
+        for at in range(1, len(word) - 1):
+            yield word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+
+
 ALONE: Final = _terms("""
     loli, lolis, lolicon*, shotas, shotacon*, toddlercon*, jailbait, csam, pthc, cunny, pedo, pedos,
     pedoph*, pedoporn*, paedo*, kindersex*, kinderpornograf*, kinderporn*, kiddie porn*,
@@ -24,7 +32,9 @@ ALONE: Final = _terms("""
     戀童, 萝莉控, 正太控, 로리콘*, 쇼타콘*
 """)
 
-MINORS: Final = _terms("""
+MINORS: Final = (
+    *_mistyped("child, children, kids, toddler, teenage, teenager, preteen, underage"),
+    *_terms("""
     child, children, childs, childrens, chyld, childlike, kid, kids, kiddo, kiddos, kiddie*,
     toddler*, infant, infants, infantile, newborn*, baby, babies, preteen*, pre teen*, tween,
     tweens, teen, teens, teenage*, adolescen*, pubescen*, prepubescen*, pre pubescen*, puberty,
@@ -101,9 +111,12 @@ MINORS: Final = _terms("""
     dziecko, dzieci, dziewczynk*, chlopczyk*, nastolatk*, cocuk, cocuklar, kucuk kiz, naken barn,
     nakna barn, nogent barn, nogne born, nakent barn, anak telanjang, anak kecil, dite, deti, طفل,
     طفلة, اطفال, قاصر, ילד, ילדה, ילדים, बच्चा, बच्ची, बच्चे, παιδι, παιδια
-""")
+"""),
+)
 
-SEXUAL: Final = _terms("""
+SEXUAL: Final = (
+    *_mistyped("nude, naked, topless, porn"),
+    *_terms("""
     nude*, nud, nakid, nakd, nudity, nudism, nudist*, naked*, nekkid, unclothed, unclad, undress*,
     disrob*, topless, braless, pantyless, pantsless, skinny dip*, birthday suit, without clothes,
     without clothing, without any clothes, without any clothing, no clothes, no clothing,
@@ -171,7 +184,8 @@ SEXUAL: Final = _terms("""
     nagie dziec*, nagi chlop*, naga dziew*, ciplak*, naken, nakna, nakent, nogen, nogent, nogne,
     alaston, alasti*, telanjang, bugil, nahe dite, nahe deti, عاري, عارية, عراة, ערום, עירום, ערומה,
     नंगा, नंगी, नंगे, γυμνο, γυμνα, γυμνη
-""")
+"""),
+)
 
 HARMLESS: Final = _terms("""
     naked mole rat*, naked baby mole rat*, naked tree*, naked branch*, naked truth, nude descending,
@@ -192,7 +206,7 @@ HARMLESS: Final = _terms("""
     baby blue, baby pink, baby oil, baby shark*, baby yoda, baby groot, baby dragon*, baby bird*,
     baby animal*, baby elephant*, baby fox*, chicken breasts, turkey breasts, duck breasts,
     rape field*, rape seed*, cock and hen*, cock robin, weather cock*, billy the kid, kid rock,
-    kid goat*, destiny s child, high school teacher*, elementary school teacher*,
+    baby bottle*, kid goat*, destiny s child, high school teacher*, elementary school teacher*,
     primary school teacher*, middle school teacher*, kindergarten teacher*, preschool teacher*,
     bottle nipple*, pieds nus, pied nu, pieds nu, pies desnudos, piedi nudi, pes nus, tete nue,
     mains nues, nu metal, sex pistols, nacktmull*, nacktschneck*, jogando pelada, jogar pelada,
