@@ -108,7 +108,10 @@ MINORS: Final = (
     소년*, 초등학생*, 중학생*, 고등학생*, 여고생*, 여중생*, 여학생*, 미성년*, 아동*, 여자아이*,
     남자아이*, 여자애*, 아이, 유아, 유아의, 유아가, 아기, 아기가, 아기의, 아기를, 로리, 쇼타
 
-    dziecko, dzieci, dziewczynk*, chlopczyk*, nastolatk*, cocuk, cocuklar, kucuk kiz, naken barn,
+    dziecko, dzieci, dziewczynk*, chlopczyk*, nastolatk*, nastolet*, dziesieciolet*, jedenastolat*,
+    jedenastolet*, dwunastolat*, dwunastolet*, trzynastolat*, trzynastolet*, czternastolat*,
+    czternastolet*, pietnastolat*, pietnastolet*, szesnastolat*, szesnastolet*, siedemnastolat*,
+    siedemnastolet*, cocuk, cocuklar, kucuk kiz, naken barn,
     nakna barn, nogent barn, nogne born, nakent barn, anak telanjang, anak kecil, dite, deti, طفل,
     طفلة, اطفال, قاصر, ילד, ילדה, ילדים, बच्चा, बच्ची, बच्चे, παιδι, παιδια
 """),
@@ -181,8 +184,9 @@ SEXUAL: Final = (
     누드*, 나체*, 알몸*, 벌거벗*, 벗은*, 섹스*, 섹시*, 야한, 에로*, 포르노*, 음란*, 속옷*, 성관계*,
     성적인*, 야동*, 옷 벗은, 옷을 벗은, 발가벗*
 
-    nagie dziec*, nagi chlop*, naga dziew*, ciplak*, naken, nakna, nakent, nogen, nogent, nogne,
-    alaston, alasti*, telanjang, bugil, nahe dite, nahe deti, عاري, عارية, عراة, ערום, עירום, ערומה,
+    nago, nagich, rozebran*, nagie dziec*, nagi chlop*, naga dziew*, ciplak*, naken, nakna,
+    nakent, nogen, nogent, nogne, alaston, alasti*, telanjang, bugil, nahe dite, nahe deti, عاري,
+    عارية, عراة, ערום, עירום, ערומה,
     नंगा, नंगी, नंगे, γυμνο, γυμνα, γυμνη
 """),
 )
@@ -220,7 +224,9 @@ UNDRESSING: Final = tuple(
         r"(?:all )?(?:her|his|their|its|the) (?:\w+ ){0,2}(?:clothes|clothing|panties|underwear)\b",
         r"\b(?:tak\w+|took|pull\w+|peel\w+|strip\w+) off (?:all )?(?:clothes|clothing|panties)\b",
         r"\bremov\w+ (?:all )?(?:clothes|clothing)\b(?! (?:from|off) )",
-        r"\bwearing (?:only|just|nothing but) (?:\w+ )?(?:socks|stockings|apron|heels|ribbons?)\b",
+        r"\bwearing (?:only|just) (?:\w+ )?(?:socks|stockings|apron|heels|ribbons?)\b",
+        r"\b(?:wearing|in) nothing (?:but|except)\b",
+        r"\bwith nothing (?:on )?but (?:\w+ ){0,2}(?:socks|hat|towel|apron|ribbons?|shoes)\b",
     )
 )
 """What is sexual in plain writing."""
