@@ -45,7 +45,7 @@ _CLEAR: Final = rf"(?:{_DIGITS}|nine|ten|\w+teen|eleven|twelve)(?<!eighteen)(?<!
 _YEARS: Final = (
     r"(?:y|year|years|yr|yrs) ?(?:o|old\w*|young|of age|girls?|boys?|females?|males?)|yo|yos"
     r"|years?old\w*|yr|yrs|yrold\w*|ans|anni|anos|años|jahre(?: (?:alt|jung)\w*|(?= ,|$))"
-    r"|jahrig\w*|jaar|jarig\w*|lat|latk\w+|letni\w*|yas\w*"
+    r"|jahrig\w*|jaar|jarig\w*|lat|latk\w+|letni\w*|yas\w*|ar gam\w+|arig\w*|vuotia\w*|eves"
     rf"|{folded('лет')}|{folded('года')}|{folded('летн')}\w*"
 )
 _NO_AGE: Final = "".join(

@@ -111,7 +111,13 @@ MINORS: Final = (
     dziecko, dzieci, dziewczynk*, chlopczyk*, nastolatk*, nastolet*, dziesieciolet*, jedenastolat*,
     jedenastolet*, dwunastolat*, dwunastolet*, trzynastolat*, trzynastolet*, czternastolat*,
     czternastolet*, pietnastolat*, pietnastolet*, szesnastolat*, szesnastolet*, siedemnastolat*,
-    siedemnastolet*, cocuk, cocuklar, kucuk kiz, naken barn,
+    siedemnastolet*, flicka, flickor, flickan, pojke, pojkar, tonaring*, pige, piger, smapige*,
+    dreng, drenge, liten jente, lita jente, sma jenter, jentunge*, liten gutt, smagutt*, lapsi,
+    lapset, lapsia, lapsen, pikkutytto*, pieni tytto*, pikkupoika*, pieni poika*, alaikai*,
+    koululai*, holcick*, chlapec*, skolack*, nezletil*, dievcatk*, gyerek*, gyermek*, kislany*,
+    kisfiu*, kiskoru*, fetita*, fetite*, baietel*, djevojcic*, devojcic*, djecak*, decak*, dijete,
+    djeca, дете, деца, момиченц*, момченц*, tre em, be gai, be trai, bocah, anak perempuan,
+    anak sekolah, เด็ก, cocuk, cocuklar, kucuk kiz, copil, copii, copila, naken barn, naket barn,
     nakna barn, nogent barn, nogne born, nakent barn, anak telanjang, anak kecil, dite, deti, طفل,
     طفلة, اطفال, قاصر, ילד, ילדה, ילדים, बच्चा, बच्ची, बच्चे, παιδι, παιδια
 """),
@@ -185,8 +191,10 @@ SEXUAL: Final = (
     성적인*, 야동*, 옷 벗은, 옷을 벗은, 발가벗*
 
     nago, nagich, rozebran*, nagie dziec*, nagi chlop*, naga dziew*, ciplak*, naken, nakna,
-    nakent, nogen, nogent, nogne, alaston, alasti*, telanjang, bugil, nahe dite, nahe deti, عاري,
-    عارية, عراة, ערום, עירום, ערומה,
+    nakent, naket, nogen, nogent, nogne, alaston, alastom*, alasti*, meztelen*, dezbracat*,
+    despuiat*, naha holc*, nahe holc*, nahy chlap*, gola djev*, gola dev*, goli djec*, goli dec*,
+    golo dijete, telanjang, bugil, khoa than, เปลือย, nahe dite, nahe deti, عاري, عارية, عراة,
+    ערום, עירום, ערומה,
     नंगा, नंगी, नंगे, γυμνο, γυμνα, γυμνη
 """),
 )
