@@ -11,7 +11,7 @@ import msgspec
 from bot import policy, recipes
 from bot.archive import Archive, source_name
 from bot.engine_link import EngineLink, EngineLost, Watcher
-from bot.errors import BotError, Refused
+from bot.errors import BotError, CannotStart, Refused
 from bot.fairness import costs
 from bot.jobs import Job, Picture, Progress, Sketch, Status, picture_id
 from bot.ledger import Ledger
@@ -76,7 +76,9 @@ class Workshop:
         """Fetch and clean the sketch, if any, and queue the job."""
         try:
             ready = await self._with_sketch(job, job.sketch) if job.sketch else job.recipes
-        except (BotError, ValueError) as error:
+        except CannotStart:  # no sketch is to blame for a damaged record
+            raise
+        except BotError as error:
             await self._outbox.end(job.id, Status.REFUSED, str(error))
             return
         await insist(lambda: self._ledger.queue(job.id, ready))

@@ -35,6 +35,8 @@ from engine.worker import Worker
 
 HELLO_WITHIN: Final = 10.0
 """Seconds that a new connection has to say who it is."""
+HELLO_LIMIT: Final = 64 * 1024
+"""Bytes of what it says first, which anybody on this machine may send and have kept."""
 WAITING_LIMIT: Final = 256
 """Jobs of all connections; the bot keeps its own queue and sends few."""
 UNREAD_LIMIT: Final = 256 * 2**20
@@ -146,14 +148,14 @@ class Reception:
         except WireError as error:
             log.warning("connection rejected: %s", error)
             with contextlib.suppress(OSError, TimeoutError):
-                sending = connection.send(Rejected(str(error)))
-                await asyncio.wait_for(sending, CLOSING_SECONDS)
+                parting = connection.dismiss(Rejected(str(error)))
+                await asyncio.wait_for(parting, CLOSING_SECONDS)
         except OSError as error:
             log.info("connection lost: %s", error)
 
     async def _introduce(self, connection: Connection[Command]) -> None:
         try:
-            hello = await asyncio.wait_for(connection.receive(), HELLO_WITHIN)
+            hello = await asyncio.wait_for(connection.receive(HELLO_LIMIT), HELLO_WITHIN)
         except TimeoutError as error:
             raise WireError("Say Hello first, with the token.") from error
         if not isinstance(hello, Hello):

@@ -9,8 +9,11 @@ from engine.contract import Command, Event
 
 FRAME_LIMIT: Final = 64 * 1024 * 1024
 """Bytes in one frame: four pictures of 2048 x 2048, uncompressed, with room to spare."""
+_WORDS_LIMIT: Final = 500
+"""Characters of a reason: it may quote what came, whatever its length."""
 CLOSING_SECONDS: Final = 2.0
 """For the other end to take what it was sent last."""
+_CHUNK: Final = 64 * 1024
 
 M = TypeVar("M")
 
@@ -61,15 +64,23 @@ class Connection(Generic[M]):
             self._writer.write(len(body).to_bytes(4, "big") + body)
             await self._writer.drain()
 
-    async def receive(self) -> M | None:
+    async def dismiss(self, last: Event) -> None:
+        """Send a last frame, and let the other end finish what it is saying, unheard: the network
+        may drop an answer to somebody who is not listened to. Raises OSError if it is gone."""
+        await self.send(last)
+        self._writer.write_eof()
+        while await self._reader.read(_CHUNK):
+            pass
+
+    async def receive(self, limit: int = FRAME_LIMIT) -> M | None:
         """The next message, or None when the other end has closed between two frames.
 
-        Raises WireError for a frame that is too large, cut short or not a message of ours.
+        Raises WireError for a frame of more bytes than `limit`, cut short or no message of ours.
         """
         try:
             size = int.from_bytes(await self._reader.readexactly(4), "big")
-            if size > FRAME_LIMIT:
-                raise WireError(f"A frame of {size} bytes; {FRAME_LIMIT} are allowed.")
+            if size > limit:
+                raise WireError(f"A frame of {size} bytes; {limit} are allowed.")
             body = await self._reader.readexactly(size)
         except asyncio.IncompleteReadError as cut:
             if cut.partial or cut.expected != 4:
@@ -78,7 +89,7 @@ class Connection(Generic[M]):
         try:
             return self._decoder.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise WireError(f"Not a message of ours: {error}") from error
+            raise WireError(f"Not a message of ours: {error}"[:_WORDS_LIMIT]) from error
 
 
 def command_side(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Connection[Command]:

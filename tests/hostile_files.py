@@ -408,6 +408,20 @@ def _transparent() -> Iterator[Hostile]:
     shown = Image.new("RGB", VIEW.size, "white")
     shown.paste((0x40,) * 3, (32, 0, 64, 48))
     yield Hostile("16 bits of grey with one clear level", data, "picture", shows=shown)
+    for depth, rest in ((1, 0), (2, 1), (4, 4)):
+        clear_level = bytes([0, 2 ** (depth - 1)])
+        levels = "".join(f"{level:0{depth}b}" for level in [clear_level[1]] * 32 + [rest] * 32)
+        row = int(levels, 2).to_bytes(8 * depth)
+        data = png(header(64, 48, depth, GREY), [row] * 48, before=chunk(b"tRNS", clear_level))
+        shown = Image.new("RGB", VIEW.size, "white")
+        shown.paste((rest * 255 // (2**depth - 1),) * 3, (32, 0, 64, 48))
+        name = f"{depth} bits of grey with one clear level"
+        yield Hostile(name, data, "picture", shows=shown)
+    inks = chunk(b"PLTE", b"\0\0\xff" * 16) + chunk(b"tRNS", b"\xff" * 4 + b"\0")
+    data = png(header(64, 48, 4, PALETTE), [b"\x44" * 16 + b"\x55" * 16] * 48, before=inks)
+    shown = Image.new("RGB", VIEW.size, "white")
+    shown.paste("blue", (32, 0, 64, 48))
+    yield Hostile("4 bits of a palette with one clear number", data, "picture", shows=shown)
     colours = chunk(b"PLTE", b"\xff\0\0\0\xff\0\0\0\xff\0\0\0") + chunk(b"tRNS", b"\0\x80")
     stripes = [b"\0" * 16 + b"\1" * 16 + b"\2" * 16 + b"\3" * 16] * 48
     data = png(header(64, 48, 8, PALETTE), stripes, before=colours)

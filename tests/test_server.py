@@ -27,8 +27,8 @@ from engine.contract import (
 )
 from engine.exits import EngineError, PortTaken
 from engine.images import sha256
-from engine.server import WAITING_LIMIT, Reception, bind
-from engine.wire import CLOSING_SECONDS, Connection, event_side
+from engine.server import HELLO_LIMIT, WAITING_LIMIT, Reception, bind
+from engine.wire import CLOSING_SECONDS, FRAME_LIMIT, Connection, event_side
 from engine.worker import Worker
 from tests.engine_parts import at_work, job, painter, predicting, recipe
 
@@ -148,6 +148,49 @@ async def test_a_bad_frame_closes_its_connection_only(engine: Engine, frame: byt
             assert await events.receive() is None
         await other.send(job())
         assert isinstance((await events_of(other, "a"))[-1], Painted)
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["after Hello", "instead of Hello"])
+async def test_a_frame_that_is_too_large_is_told_so_to_its_end(engine: Engine, known: bool) -> None:
+    """Whoever is still sending it gets the reason, and not a connection that broke."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", engine.port)
+    async with event_side(reader, writer) as events:
+        if known:
+            await events.send(Hello(TOKEN))
+            assert isinstance(await events.receive(), Ready)
+        writer.write((FRAME_LIMIT + 1).to_bytes(4, "big"))
+        writer.write(bytes(FRAME_LIMIT + 1))
+        await writer.drain()
+        rejected = await events.receive()
+        assert isinstance(rejected, Rejected)
+        assert f"A frame of {FRAME_LIMIT + 1} bytes" in rejected.reason
+        assert await events.receive() is None
+
+
+async def test_nobody_unknown_has_much_kept(engine: Engine) -> None:
+    """A large frame is for those with the token: others are turned away before it has come."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", engine.port)
+    async with event_side(reader, writer) as events:
+        writer.write((HELLO_LIMIT + 1).to_bytes(4, "big"))
+        rejected = await events.receive()
+        assert isinstance(rejected, Rejected)
+        assert f"{HELLO_LIMIT} are allowed" in rejected.reason
+
+
+async def test_a_reason_quotes_no_more_than_people_read(engine: Engine) -> None:
+    """Else a frame of the largest size would be answered with one that is larger."""
+    head = b"\x81\xa4type\xdb"
+    said = b"N" * (FRAME_LIMIT - len(head) - 4)
+    reader, writer = await asyncio.open_connection("127.0.0.1", engine.port)
+    async with event_side(reader, writer) as events:
+        await events.send(Hello(TOKEN))
+        assert isinstance(await events.receive(), Ready)
+        writer.write(FRAME_LIMIT.to_bytes(4, "big") + head + len(said).to_bytes(4, "big") + said)
+        await writer.drain()
+        rejected = await events.receive()
+        assert isinstance(rejected, Rejected)
+        assert "NNN" in rejected.reason
+        assert len(rejected.reason) < 1000
 
 
 async def test_a_recipe_that_cannot_be_is_a_bad_frame(engine: Engine) -> None:

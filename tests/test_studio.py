@@ -10,8 +10,11 @@ from PIL import Image
 
 from bot.errors import CannotStart
 from bot.exits import Exit
+from bot.ledger.privacy import Privacy, Removal
 from bot.playground import Fault, Playground, Upload
 from bot.run import DATABASE
+from bot.sketches import uploads
+from bot.sketches.uploads import Cleaned
 from tests.fake_engine import FakeEngine
 from tests.house import House, eventually
 from tests.samples import encoded
@@ -216,6 +219,41 @@ async def test_a_bot_that_is_asked_to_stop_finishes_what_was_pressed(house: Hous
     await pressed.acknowledged()
     await house.stop()
     assert pressed.response is not None and pressed.response.attachments
+
+
+async def test_no_sketch_is_blamed_for_a_mistake_of_ours(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The person hears that it was none of theirs, and the log has the rest."""
+
+    async def mistaken(_: bytes) -> Cleaned:
+        raise ValueError("not enough values to unpack")
+
+    monkeypatch.setattr(uploads, "clean", mistaken)
+    asked = await house.ada.slash("imagine", prompt="a house", sketch=SKETCH)
+    message = await house.result(asked)
+    assert "Something went wrong inside the bot" in message.content
+    assert "not enough values" not in message.content
+    assert not asked.ephemerals
+    assert "not enough values" in caplog.text
+
+
+async def test_a_record_that_breaks_under_a_sketch_ends_the_bot(
+    discord: Playground, engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job is not refused: whoever mends the record finds it as it was."""
+
+    async def broken(_: Privacy, __: Removal) -> None:
+        raise CannotStart("The database is damaged.", Exit.DATABASE_BROKEN)
+
+    house = House(discord, engine, tmp_path)
+    await house.start()
+    monkeypatch.setattr(Privacy, "doubt", broken)
+    asked = await house.ada.slash("imagine", prompt="a boat", sketch=SKETCH)
+    with pytest.raises(CannotStart, match="database is damaged"):
+        await house.ended()
+    assert not asked.ephemerals
+    assert [row["status"] for row in house.record("SELECT status FROM jobs")] == ["accepted"]
 
 
 async def test_a_record_that_breaks_ends_the_bot(

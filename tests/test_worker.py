@@ -9,12 +9,15 @@ from typing import TypeVar
 
 import pytest
 import torch
+from PIL import Image
 
-from engine.contract import Cancelled, Ending, Event, Painted, Queued, Stepped
+from engine.contract import Cancelled, Ending, Event, Painted, Queued, Stepped, Verdict
 from engine.exits import DeviceBroken, EngineError
+from engine.images import png, sha256
 from engine.painter import Painter
+from engine.safety import Panel
 from engine.worker import Worker
-from tests.engine_parts import at_work, job, predicting, recipe
+from tests.engine_parts import at_work, job, predicting, recipe, sketch
 
 E = TypeVar("E", bound=Event)
 LONG = 150
@@ -108,6 +111,32 @@ def test_a_lost_device_is_told_and_no_job_ends() -> None:
         for name in "ab":
             worker.submit(job(job=name), listener.events.put)
         assert "illegal memory access" in str(listener.broken.get(timeout=20))
+    assert not any(isinstance(event, Ending) for event in listener.events.queue)
+
+
+class Lost:
+    """A checker whose device goes while it looks."""
+
+    name = "lost"
+
+    def look(self, _: Image.Image) -> Verdict:
+        """As torch says it."""
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+
+@pytest.mark.parametrize("sketched", [True, False])
+def test_a_device_lost_by_the_safety_check_withholds_nothing(
+    monkeypatch: pytest.MonkeyPatch, sketched: bool
+) -> None:
+    """A sketch, or a picture, is not to blame: the job is left for a fresh process."""
+    by = at_work()
+    monkeypatch.setattr(by.model, "verdicts", Panel([Lost()]).verdicts)
+    data = png(sketch())
+    over = recipe(source=sha256(data), strength=0.5) if sketched else recipe()
+    work = job(over, source=data if sketched else None, previews=False)
+    with working(by) as (worker, listener):
+        worker.submit(work, listener.events.put)
+        assert isinstance(listener.broken.get(timeout=20), DeviceBroken)
     assert not any(isinstance(event, Ending) for event in listener.events.queue)
 
 

@@ -133,8 +133,7 @@ def _png(data: bytes) -> Answer:
     plain = _plain_png(data)
     if plain is None:
         return Answer(Verdict.BROKEN)
-    deep = plain[_DEPTH] == 16
-    return _picture(PngImagePlugin.PngImageFile(BytesIO(plain)), deep=deep)
+    return _picture(PngImagePlugin.PngImageFile(BytesIO(plain)), depth=plain[_DEPTH])
 
 
 def _plain_png(data: bytes) -> bytes | None:
@@ -195,14 +194,13 @@ def _unfit(width: int, height: int) -> Answer | None:
     return None
 
 
-def _picture(opened: ImageFile.ImageFile, *, deep: bool = False) -> Answer:
+def _picture(opened: ImageFile.ImageFile, *, depth: int = 8) -> Answer:
     """Its first frame; others are not decoded."""
     if unfit := _unfit(*opened.size):
         return unfit
     opened.load()
     orientation = _orientation(opened)
-    if deep:
-        _shorten_transparent_colour(opened)
+    _scale_transparent_colour(opened, depth)
     picture = _in_colour(opened)
     picture.thumbnail((SIDE_LIMIT, SIDE_LIMIT), Image.Resampling.LANCZOS)
     if orientation in _UPRIGHT:
@@ -219,13 +217,15 @@ def _orientation(opened: Image.Image) -> object:
         return None
 
 
-def _shorten_transparent_colour(picture: Image.Image) -> None:
-    """To 8 bits, as the channels."""
+def _scale_transparent_colour(picture: Image.Image, depth: int) -> None:
+    """From so many bits to 8, as the channels. A palette's is a number that stays."""
     colour = picture.info.get("transparency")
-    if isinstance(colour, tuple):
+    if depth == 16 and isinstance(colour, tuple):
         picture.info["transparency"] = tuple(level >> 8 for level in colour)
-    elif isinstance(colour, int):
+    elif depth == 16 and isinstance(colour, int):
         picture.info["transparency"] = colour >> 8
+    elif depth in (2, 4) and picture.mode == "L" and isinstance(colour, int):
+        picture.info["transparency"] = colour * 255 // (2**depth - 1)
 
 
 def _in_colour(picture: Image.Image) -> Image.Image:

@@ -8,6 +8,7 @@ from PIL import Image
 
 from engine.contract import Verdict
 from engine.exits import BadUsage
+from engine.hardware import context_lost
 
 OWN: Final = "model"
 """Names the painting model's own checker."""
@@ -35,14 +36,17 @@ class Panel:
         self._checkers = tuple(checkers)
 
     def verdicts(self, picture: Image.Image) -> tuple[Verdict, ...]:
-        """One of each checker, whatever happens."""
+        """One of each checker, whatever happens; but a device that is lost raises what it raised:
+        the picture is not to blame, and is painted again elsewhere."""
         return tuple(_verdict(checker, picture) for checker in self._checkers)
 
 
 def _verdict(checker: Checker, picture: Image.Image) -> Verdict:
     try:
         return checker.look(picture)
-    except Exception:
+    except Exception as error:
+        if context_lost(error):
+            raise
         withheld = "the safety check failed, so the picture is withheld"
         log.exception(withheld, extra={"checker": checker.name})
         return Verdict(checker=checker.name, score=None, flagged=True)
