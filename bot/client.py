@@ -29,6 +29,8 @@ READY_SECONDS: Final = 0.05
 """How long to wait for one more guild before saying that all are known; nothing depends on it."""
 ITEMS: Final = (*buttons.items, *cases.items, *privacy.items)
 """All kinds of buttons that work for ever."""
+_TIDY_SECONDS: Final = 1.0
+"""For that at the end; the time before a supervisor kills us is short."""
 log = logging.getLogger(__name__)
 
 
@@ -59,6 +61,8 @@ class Client(discord.Client):
         """Is the gateway connected and ready?"""
         self.said: set[tuple[int, int, str]] = set()
         """Sentences that stand below a message for a moment, each for a person."""
+        self.passing: set[asyncio.Task[None]] = set()
+        """Each takes one of those sentences away when its time is over, or when it is cancelled."""
         self.answering: set[asyncio.Task[Any]] = set()
         """What is being done for people who pressed, typed or reacted."""
         self.tree = app_commands.CommandTree(self)
@@ -88,6 +92,13 @@ class Client(discord.Client):
             _, late = await asyncio.wait(self.answering, timeout=seconds)
             for task in late:
                 task.cancel()
+
+    async def tidy(self) -> None:
+        """Take away what stands for a moment only: after us nobody does."""
+        for task in self.passing:
+            task.cancel()
+        if self.passing:
+            await asyncio.wait(self.passing, timeout=_TIDY_SECONDS)
 
     async def on_ready(self) -> None:
         """Say so in the log; happens again after each lost session."""

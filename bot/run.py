@@ -124,6 +124,7 @@ async def run(
 async def _left(stop: asyncio.Event, studio: Studio, client: Client, grace: float) -> None:
     await stop.wait()
     await asyncio.gather(studio.drain(grace), client.drain(grace))
+    await client.tidy()
 
 
 def _token(settings: Settings) -> str | None:

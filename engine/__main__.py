@@ -18,6 +18,7 @@ from engine.contract import PICTURES_LIMIT, Sampler
 from engine.discretion import hide
 from engine.exits import BadUsage, EngineError, Exit, PartsMissing
 from engine.orders import Order, orders
+from engine.parent import end_with_parent
 
 if TYPE_CHECKING:
     from engine.hardware import Hardware
@@ -209,9 +210,9 @@ def _numbers(kind: Callable[[str], float], most: int) -> Callable[[str], list[fl
 def _serve(options: argparse.Namespace) -> None:
     import asyncio
 
-    server = _with_parts(lambda: importlib.import_module("engine.server"))
     if options.parent:
-        server.end_with_parent()
+        end_with_parent()
+    server = _with_parts(lambda: importlib.import_module("engine.server"))
     if not 0 <= options.port < 2**16:
         raise BadUsage(f"The port is {options.port}; it must be 0 to 65535.")
     with server.bind(options.port) as listening:

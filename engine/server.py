@@ -4,11 +4,9 @@ import asyncio
 import contextlib
 import hmac
 import logging
-import os
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Callable
 from typing import Final, TypeVar
 
@@ -51,22 +49,6 @@ def bind(port: int) -> socket.socket:
         return socket.create_server(("127.0.0.1", port))
     except OSError as error:
         raise PortTaken(f"Port {port} is not to be had: {error.strerror}.") from error
-
-
-def end_with_parent() -> None:
-    """End this process as soon as standard input does: its parent is gone.
-
-    The engine keeps nothing that must be saved, so it ends on the spot, whatever it is doing.
-    """
-
-    def watch() -> None:
-        # os.read: a thread blocked in sys.stdin would hold a lock that a clean exit needs.
-        with contextlib.suppress(OSError):
-            while os.read(0, 1024):
-                pass
-        os._exit(0)
-
-    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 async def serve(listening: socket.socket, painter: Painter, token: str) -> None:

@@ -178,6 +178,21 @@ async def test_an_engine_that_stands_still_is_replaced(bot: Doomed, ada: Person)
     is_sound(bot)
 
 
+async def test_an_engine_that_stands_still_does_not_outlive_the_bot(bot: Doomed) -> None:
+    """It reads nothing, so the system ends it."""
+    frozen = bot.engine()
+    frozen.suspend()
+    await bot.kill()
+    await eventually(
+        lambda: (
+            not psutil.pid_exists(frozen.pid)
+            or not frozen.is_running()
+            or frozen.status() == psutil.STATUS_ZOMBIE
+        )
+    )
+    await bot.start()
+
+
 async def test_a_second_signal_ends_the_bot_at_once(bot: Doomed, ada: Person) -> None:
     """The first one lets it finish; whoever cannot wait asks again, and loses nothing by it."""
     asked = await ada.slash("imagine", prompt="a long story", steps=150)

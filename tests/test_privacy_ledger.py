@@ -165,6 +165,28 @@ async def test_what_is_known_of_letters_goes_with_the_job(
     assert [tuple(row) for row in left] == [("j2", 50, 2)]
 
 
+async def test_files_of_removed_pictures_go(
+    ledger: Ledger, privacy: Privacy, tmp_path: Path
+) -> None:
+    """Whoever is killed after a removal was recorded; the rows stay, and say what was removed."""
+    await done(ledger, "j1")
+    removed = Entry(at=300.0, guild=2, actor=3, action=Action.REMOVED, job="j1")
+    await Reports(ledger).remove("j1", removed)
+    listed = await privacy.removals()
+    gone: list[Removal] = []
+
+    async def remove(removals: Sequence[Removal]) -> Sequence[Removal]:
+        gone.extend(removals)
+        return removals
+
+    assert await privacy.settle(listed, remove) == 0
+    assert gone == [Removal(Leaving.PICTURES, "j1")]
+    [row] = record(tmp_path, "SELECT removed_at FROM pictures")
+    assert row["removed_at"] == 300.0
+    [line] = record(tmp_path, "SELECT action, actor FROM audit")
+    assert tuple(line) == ("removed", 3)
+
+
 async def test_the_schema_forbids_half_a_deletion(
     ledger: Ledger, privacy: Privacy, tmp_path: Path
 ) -> None:

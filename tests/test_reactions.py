@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.playground import Message
+from bot.playground import Fault, Message
 from tests.fake_engine import FakeEngine, flat
 from tests.house import House, eventually, is_finished
 
@@ -114,6 +114,28 @@ async def test_a_letter_brings_the_pictures_and_their_seeds(
     assert [file.data for file in letter.attachments] == sent
     assert "1: seed `7`" in letter.content
     assert "4: seed `10` (withheld by the safety check)" in letter.content
+
+
+async def test_a_letter_whose_answer_got_lost_comes_once_and_is_known(house: House) -> None:
+    """Else moderators could not take it back."""
+    grid = await house.imagine()
+    ben = house.discord.person("Ben")
+    lost = Fault(drop=True, after_commit=True)
+    house.discord.faults.next("POST", f"/{ben.dm.id}/messages", lost)
+    await ben.react(grid, "✉️")
+    await eventually(lambda: house.record("SELECT * FROM letters"))
+    (letter,) = house.discord.dms(ben)
+    assert [row["message"] for row in house.record("SELECT message FROM letters")] == [letter.id]
+
+
+async def test_a_sentence_for_a_moment_goes_with_the_bot(house: House) -> None:
+    """Nobody else would take it away."""
+    grid = await house.imagine()
+    house.ada.user.closed_dms = True
+    await house.ada.react(grid, "✉️")
+    said = await answer_to(house, grid)
+    await house.stop()
+    assert said.deleted and not grid.deleted
 
 
 async def test_closed_direct_messages_are_said_to_be_closed(house: House) -> None:

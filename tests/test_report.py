@@ -297,6 +297,50 @@ async def test_what_is_on_its_way_while_it_is_removed_is_taken_back(
         await eventually(lambda: house.discord.dms(ben) == [])
 
 
+async def test_a_removal_that_a_dying_bot_began_is_finished_by_the_next(
+    house: House, mo: Person, engine: FakeEngine
+) -> None:
+    """All messages that show a picture go, letters too, and its unfinished variations."""
+    grid = await house.imagine()
+    single = await house.result(await house.ada.click(grid, "U2"))
+    await house.ada.react(grid, "✉️")
+    await eventually(lambda: house.record("SELECT * FROM letters"))
+    engine.gate.clear()
+    waiting = await house.ada.click(grid, "V2")
+    await eventually(lambda: len(engine.paints) == 2)
+    house.discord.faults.next("DELETE", "/messages/", Fault(delay=60.0))
+    await mo.use("Remove picture", grid)
+    await eventually(lambda: house.record("SELECT 1 FROM pictures WHERE removed_at > 0"))
+    await house.stop()
+    assert not single.deleted
+    await house.start()
+    await house.discord.until(
+        lambda: grid.deleted and single.deleted and house.discord.dms(house.ada) == [],
+        why="all that shows it is deleted",
+    )
+    assert "Cancelled." in (await house.result(waiting)).content
+    await eventually(lambda: files(house) == [])
+    assert actions(house) == ["removed"]
+    assert house.record("SELECT * FROM letters") == []
+
+
+async def test_a_report_is_kept_before_it_is_answered(
+    house: House, mods: Channel, ben: Person
+) -> None:
+    """A bot that dies while it answers has lost nothing."""
+    grid = await house.imagine()
+    asked = await ben.use("🚩 Report", grid)
+    await asked.acknowledged()
+    house.discord.faults.next("POST", "/callback", Fault(delay=60.0))
+    await ben.submit(asked, {"reason": "ugly"})
+    await eventually(lambda: house.record("SELECT * FROM reports"))
+    await house.stop()
+    await house.start()
+    await house.discord.until(
+        lambda: any("ugly" in one.content for one in house.discord.messages(mods)), why="a card"
+    )
+
+
 async def test_remove_says_what_could_not_be_deleted(
     house: House, mods: Channel, ben: Person, mo: Person, engine: FakeEngine
 ) -> None:

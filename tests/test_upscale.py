@@ -7,7 +7,8 @@ from contextlib import closing
 import pytest
 
 from bot.ledger.record import LOCK_SECONDS
-from bot.playground import Fault, Interaction, Message
+from bot.playground import Fault, Interaction, Message, Permission
+from bot.playground.permissions import EVERYONE, NOTHING
 from bot.run import DATABASE
 from tests.fake_engine import FakeEngine, flat
 from tests.house import House, eventually
@@ -32,6 +33,35 @@ async def test_a_picture_whose_file_is_lost_is_said_to_be_lost(house: House) -> 
     asked = await house.ada.click(grid, "U1")
     assert "file is gone" in await house.refusal(asked)
     await house.discord.until(lambda: house.discord.messages() == [grid], why="it is tidy")
+    await eventually(lambda: house.record("SELECT * FROM presses") == [])
+
+
+async def test_a_refusal_that_a_dying_bot_began_is_said_by_the_next(house: House) -> None:
+    """The placeholder of a private answer stays with nobody."""
+    grid = await house.imagine()
+    for path in (house.data / "pictures").rglob("*.png"):
+        path.unlink()
+    house.discord.faults.next("POST", "/webhooks/", Fault(delay=60.0))
+    pressed = await house.ada.click(grid, "U1")
+    await house.discord.until(
+        lambda: pressed.response and pressed.response.content == "…", why="it is being told"
+    )
+    await house.stop()
+    await house.start()
+    await house.discord.until(
+        lambda: pressed.response and "file is gone" in pressed.response.content, why="the reason"
+    )
+
+
+async def test_a_damaged_picture_holds_up_no_other_press(house: House) -> None:
+    """Of the presses that a dying bot left behind."""
+    damaged = await left_empty(house, await house.imagine(), "acknowledged")
+    house.change("UPDATE pictures SET sampler = 'none'")
+    await house.start()
+    pressed = await left_empty(house, await house.imagine(), "acknowledged")
+    await house.start()
+    assert (await house.result(pressed)).attachments
+    assert damaged.response is not None and damaged.response.loading
 
 
 async def test_a_press_that_discord_cannot_be_told_of_says_so(house: House) -> None:
@@ -92,8 +122,11 @@ async def test_why_a_picture_cannot_be_shown_any_more_is_said(
     assert why in shown.content and not shown.attachments
 
 
-async def test_a_picture_that_moderators_removed_meanwhile_goes(house: House) -> None:
-    """With its message, also if it was just shown."""
+@pytest.mark.parametrize("may", [EVERYONE, NOTHING])
+async def test_a_picture_that_moderators_removed_meanwhile_goes(
+    house: House, may: Permission
+) -> None:
+    """With its message, also if it was just shown, and where the bot may not look."""
     grid = await house.imagine()
     pressed = await house.ada.click(grid, "U2")
     shown = await house.result(pressed)
@@ -106,6 +139,7 @@ async def test_a_picture_that_moderators_removed_meanwhile_goes(house: House) ->
         pressed.token,
     )
     house.change("UPDATE pictures SET removed_at = 1.0, path = NULL, blocked = 1")
+    house.discord.channel.bot_permissions = may
     await house.start()
     await house.discord.until(lambda: shown.deleted, why="it is removed")
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 import aiohttp
 import discord
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _UNFORESEEN: Final = "Something went wrong inside the bot; its log says what."
 _CONTENT_LIMIT: Final = 2000
+BRIEFLY: Final = "…"
+"""What a public answer says until it is deleted."""
 _TRIES: Final = 2
 _BARE: Final = (KeyError, TypeError)
 """What discord.py raises when an answer was taken, but with a 204 that tells nothing of it."""
@@ -29,6 +31,7 @@ _LOST: Final = (aiohttp.ClientError, ConnectionError, TimeoutError)
 """UNREACHABLE, but without what may also come of a file."""
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Interaction: TypeAlias = "discord.Interaction[Client]"
 
 
@@ -64,30 +67,32 @@ def is_moderator(interaction: Interaction) -> bool:
     return interaction.guild_id is not None and (may.manage_messages or may.administrator)
 
 
-async def whisper(interaction: Interaction, sentence: str) -> None:
-    """Tell only this person."""
+async def whisper(interaction: Interaction, sentence: str) -> bool:
+    """Tell only this person; False if Discord did not take it."""
     sentence = sentence[:_CONTENT_LIMIT]
     try:
         if not interaction.response.is_done():
             with suppress(*_BARE):
-                await _twice(lambda: interaction.response.send_message(sentence, ephemeral=True))
-            return
+                await twice(lambda: interaction.response.send_message(sentence, ephemeral=True))
+            return True
         # While the public answer still loads, a followup would take its place.
         with suppress(discord.NotFound):  # somebody took it away
-            await _twice(lambda: interaction.edit_original_response(content="…"))
-        await _twice(lambda: interaction.followup.send(sentence, ephemeral=True))
+            await twice(lambda: interaction.edit_original_response(content=BRIEFLY))
+        await twice(lambda: interaction.followup.send(sentence, ephemeral=True))
         with suppress(discord.NotFound):
-            await _twice(interaction.delete_original_response)
+            await twice(interaction.delete_original_response)
     except (discord.HTTPException, *UNREACHABLE) as error:
         log.warning("Could not answer interaction %s: %r", interaction.id, error)
+        return False
+    return True
 
 
-async def _twice(say: Callable[[], Awaitable[object]]) -> None:
+async def twice(say: Callable[[], Awaitable[T]]) -> T:
     """What may not have reached Discord is said again, once."""
     try:
-        await say()
+        return await say()
     except UNREACHABLE:
-        await say()
+        return await say()
 
 
 async def acknowledge(interaction: Interaction) -> int | None:

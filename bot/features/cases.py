@@ -16,6 +16,7 @@ from bot.errors import Refused
 from bot.features import remnants
 from bot.features.answers import Interaction, desk, guarded, is_moderator
 from bot.jobs import Job
+from bot.ledger.record import RecordTrouble
 from bot.messages import cards, components
 from bot.messages.mailbox import UNREACHABLE
 
@@ -48,9 +49,15 @@ async def show(client: "Client", job: str) -> bool:
 
 
 async def catch_up(client: "Client") -> None:
-    """Show what was reported while the moderators could not be reached."""
-    for job in await client.desk.moderation.reports.uncarded():
+    """Show what was reported while the moderators could not be reached, and take away what a bot
+    that was killed had no time for."""
+    reports = client.desk.moderation.reports
+    for job in await reports.uncarded():
         await show(client, job)
+    for variation in await reports.orphans():
+        await client.desk.studio.cancel(variation)
+    for channel, message in await reports.condemned():
+        await _delete(client, channel, message)
 
 
 async def _edit(client: "Client", case: Case) -> bool:
@@ -106,13 +113,11 @@ async def remove(interaction: Interaction, job: Job) -> str:
     """Take the pictures of a job away, and all messages that show one; what is being painted from
     them is stopped, and what was painted from them is named."""
     await desk(interaction).studio.cancel(job)
-    moderation = desk(interaction).moderation
-    await moderation.reports.mark_removed(job.id, time.time())
+    reports = desk(interaction).moderation.reports
+    await reports.remove(job.id, _entry(interaction, Action.REMOVED, job))
     await asyncio.to_thread(desk(interaction).archive.discard, job.id)
-    messages = await moderation.reports.messages(job.id)
+    messages = await reports.messages(job.id)
     left = [one for one in messages if not await _delete(interaction.client, *one)]
-    entry = _entry(interaction, Action.REMOVED, job)
-    await moderation.reports.close(job.id, State.REMOVED, entry)
     stay = await _variations(interaction, job)
     if left:
         return f"The pictures are removed, but not {len(left)} of {len(messages)} messages.{stay}"
@@ -133,10 +138,14 @@ async def _delete(client: "Client", channel: int, message: int) -> bool:
     try:
         await place.get_partial_message(message).delete()
     except discord.NotFound:
-        return True
+        pass
     except (discord.HTTPException, *UNREACHABLE) as error:
         log.warning("Message %d is not deleted: %r", message, error)
         return False
+    try:
+        await client.desk.moderation.reports.forget(message)
+    except RecordTrouble as error:
+        log.warning("Message %d will be deleted again: %s", message, error)
     return True
 
 

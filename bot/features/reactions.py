@@ -3,6 +3,8 @@
 import asyncio
 import hashlib
 import logging
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import discord
@@ -12,6 +14,7 @@ from bot.errors import BotError, Forbidden, Refused
 from bot.features import answers, remnants, report
 from bot.jobs import Address, Origin, Picture
 from bot.ledger import Found
+from bot.ledger.record import insist
 from bot.messages import captions, remains, renditions
 from bot.messages.mailbox import UNREACHABLE, Upload
 from bot.places import Level
@@ -134,9 +137,10 @@ async def _send_letter(client: "Client", reaction: Reaction, found: Found) -> No
         letters = await client.create_dm(discord.Object(reaction.user_id))
         words: str | None = captions.letter(seen.pictures)
         for nth, parcel in enumerate(renditions.parcels(uploads)):
-            files = [upload.as_file() for upload in parcel]
-            sent = await letters.send(words, files=files, nonce=_nonce(reaction, nth))
-            await reports.keep_letter(found.job.id, letters.id, sent.id)
+            # by its nonce it comes once, and its id is wanted for a removal
+            send = partial(_send_parcel, letters, words, parcel, _nonce(reaction, nth))
+            sent = await answers.twice(send)
+            await insist(partial(reports.keep_letter, found.job.id, letters.id, sent.id))
             if parcel and any(picture.removed for picture in await _pictures(client, found)):
                 await sent.delete()  # moderators were quicker than the letter
                 return
@@ -145,6 +149,12 @@ async def _send_letter(client: "Client", reaction: Reaction, found: Found) -> No
         if error.code != _DM_REFUSED:
             raise
         raise Refused(f"<@{reaction.user_id}>, you do not take direct messages from me.") from error
+
+
+async def _send_parcel(
+    letters: discord.DMChannel, words: str | None, parcel: list[Upload], nonce: str
+) -> discord.Message:
+    return await letters.send(words, files=[upload.as_file() for upload in parcel], nonce=nonce)
 
 
 def _message(client: "Client", reaction: Reaction) -> discord.PartialMessage:
@@ -172,9 +182,22 @@ async def _say_briefly(client: "Client", reaction: Reaction, sentence: str) -> N
         fail_if_not_exists=False
     )
     try:
-        await place.send(sentence, reference=reference, delete_after=_READ_SECONDS)
+        sent = await place.send(sentence, reference=reference)
     except (discord.HTTPException, *UNREACHABLE) as error:
         log.warning("A sentence could not be said: %r", error)
+        return
+    passing = asyncio.create_task(_pass(sent))
+    client.passing.add(passing)
+    passing.add_done_callback(client.passing.discard)
+
+
+async def _pass(sentence: discord.Message) -> None:
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(_READ_SECONDS)
+    try:
+        await sentence.delete()
+    except (discord.HTTPException, *UNREACHABLE) as error:
+        log.info("A sentence stays: %r", error)
 
 
 async def _is_moderator(client: "Client", reaction: Reaction) -> bool:

@@ -75,8 +75,9 @@ def _typed(data: dict[str, Any]) -> str:
 async def _file(interaction: Interaction, message: int, reason: str) -> None:
     reporter = interaction.user.id
     report = await _drafted(interaction.client, interaction.guild_id, message, reporter, reason)
+    await interaction.client.desk.moderation.reports.file(report)
     await interaction.response.defer(ephemeral=True, thinking=True)
-    shown = await _keep(interaction.client, report)
+    shown = await cases.show(interaction.client, report.job)
     await interaction.edit_original_response(content=_THANKS if shown else _RECORDED)
 
 
@@ -91,7 +92,8 @@ async def by_reaction(client: "Client", reaction: discord.RawReactionActionEvent
             "The flag of %d on %d counts not: %s", reaction.user_id, reaction.message_id, error
         )
         return
-    await _keep(client, report)
+    await client.desk.moderation.reports.file(report)
+    await cases.show(client, report.job)
 
 
 async def _drafted(
@@ -115,9 +117,3 @@ async def _drafted(
         reason=reason,
         at=now,
     )
-
-
-async def _keep(client: "Client", report: Report) -> bool:
-    """Do the moderators see it?"""
-    await client.desk.moderation.reports.file(report)
-    return await cases.show(client, report.job)

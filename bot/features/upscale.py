@@ -8,7 +8,7 @@ import discord
 
 from bot import policy, whereabouts
 from bot.errors import BotError, Refused
-from bot.features.answers import Interaction, acknowledge, desk
+from bot.features.answers import Interaction, acknowledge, desk, whisper
 from bot.jobs import Address, Job, Picture, Status
 from bot.ledger.presses import Press
 from bot.ledger.record import RecordTrouble, insist
@@ -44,7 +44,11 @@ async def upscale(interaction: Interaction, job: Job, nth: int) -> None:
     message = await acknowledge(interaction)
     if message is None:
         return
-    await _answer(interaction, picture, message)
+    try:
+        await _answer(interaction, picture, message)
+    except BotError as error:  # said before the press is forgotten
+        if not await whisper(interaction, str(error)):
+            return
     await insist(lambda: desk(interaction).presses.settle(interaction.id))
 
 
@@ -110,6 +114,8 @@ async def catch_up(client: "Client") -> None:
             await client.desk.presses.settle(press.interaction)
         except (Undelivered, RecordTrouble) as error:
             log.warning("a message may stay empty", extra={"job": press.job, "reason": str(error)})
+        except Exception:  # one press's bad luck is its own
+            log.exception("a message may stay empty", extra={"job": press.job})
 
 
 async def _complete(client: "Client", mailbox: Mailbox, press: Press) -> None:
@@ -125,7 +131,10 @@ async def _complete(client: "Client", mailbox: Mailbox, press: Press) -> None:
             except Stale:
                 await mailbox.put(by_channel, draft, fresh=False, nonce="")
         if any(picture.removed for picture in await _pictures(client, press)):
-            await mailbox.take_away(by_channel)
+            try:
+                await mailbox.take_away(address)
+            except Stale:
+                await mailbox.take_away(by_channel)
     except (Stale, Gone, Indigestible) as error:
         log.info("a press is out of reach", extra={"job": press.job, "reason": str(error)})
 

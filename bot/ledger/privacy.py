@@ -242,7 +242,7 @@ async def _is_needed(connection: aiosqlite.Connection, removal: Removal) -> bool
         query = f"SELECT 1 FROM jobs WHERE {_SKETCH} = :name"  # noqa: S608 # ours
     else:
         query = (
-            "SELECT 1 FROM pictures WHERE job = :name AND path IS NOT NULL "
+            "SELECT 1 FROM pictures WHERE job = :name AND path IS NOT NULL AND removed_at IS NULL "
             "UNION ALL SELECT 1 FROM jobs WHERE id = :name AND ended_at IS NULL"
         )
     return bool(await connection.execute_fetchall(f"{query} LIMIT 1", {"name": removal.name}))

@@ -1,7 +1,9 @@
 """Reports and the cases that they make, and the removal of pictures, in SQLite."""
 
 import sqlite3
+from typing import Final
 
+import aiosqlite
 import msgspec
 
 from bot import rows
@@ -9,6 +11,8 @@ from bot.cases import Action, Case, Entry, Report, State
 from bot.jobs import Job
 from bot.ledger.audit import note
 from bot.ledger.record import Record, insertion
+
+_REMOVED: Final = "(SELECT job FROM pictures WHERE removed_at IS NOT NULL)"
 
 
 class Reports:
@@ -90,25 +94,43 @@ class Reports:
     async def close(self, job: str, state: State, entry: Entry) -> bool:
         """End a case, and note it; False if it was ended so before. There may be no case."""
         async with self._record.transaction() as connection:
-            changed = await connection.execute(
-                "UPDATE cases SET state = ?, moderator = ?, closed_at = ? "
-                "WHERE job = ? AND state NOT IN (?, 'removed')",
-                (state.value, entry.actor, entry.at, job, state.value),
-            )
-            [(other,)] = await connection.execute_fetchall(
-                "SELECT count(*) FROM cases WHERE job = ?", (job,)
-            )
-            new = changed.rowcount > 0 or not other
-            if new:
-                await note(connection, entry)
-            return new
+            return await _close(connection, job, state, entry)
 
-    async def mark_removed(self, job: str, now: float) -> None:
-        """No picture of this job is shown any more, or painted again."""
-        await self._record.change(
-            "UPDATE pictures SET removed_at = :now WHERE job = :job AND removed_at IS NULL",
-            {"now": now, "job": job},
+    async def remove(self, job: str, entry: Entry) -> None:
+        """No picture of this job is shown any more, or painted again; its files go. The messages
+        that show one are deleted next, and then `forget` is called."""
+        async with self._record.transaction() as connection:
+            await connection.execute(
+                "UPDATE pictures SET removed_at = ? WHERE job = ? AND removed_at IS NULL",
+                (entry.at, job),
+            )
+            await connection.execute(
+                "INSERT OR IGNORE INTO removals VALUES ('pictures', ?)", (job,)
+            )
+            await _close(connection, job, State.REMOVED, entry)
+
+    async def forget(self, message: int) -> None:
+        """This message is deleted."""
+        async with self._record.transaction() as connection:
+            await connection.execute("DELETE FROM posts WHERE message = ?", (message,))
+            await connection.execute("DELETE FROM letters WHERE message = ?", (message,))
+
+    async def condemned(self) -> list[tuple[int, int]]:
+        """Channel and message of all that may still show a picture that was removed."""
+        found = await self._record.rows(
+            "SELECT channel, posts.message FROM posts JOIN jobs ON jobs.id = job WHERE job IN "  # noqa: S608 # ours
+            f"{_REMOVED} UNION ALL SELECT channel, message FROM letters WHERE job IN {_REMOVED}"
         )
+        return [(row["channel"], row["message"]) for row in found]
+
+    async def orphans(self) -> list[Job]:
+        """Variations of removed pictures that are not finished."""
+        found = await self._record.rows(
+            "SELECT * FROM jobs WHERE kind = 'variation' AND ended_at IS NULL AND EXISTS ("
+            "SELECT 1 FROM json_each(parents) JOIN pictures ON pictures.id = value "
+            "WHERE removed_at IS NOT NULL)"
+        )
+        return [rows.to_job(row) for row in found]
 
     async def messages(self, job: str) -> list[tuple[int, int]]:
         """Channel and message of all that show the job or one of its pictures, letters too."""
@@ -122,7 +144,7 @@ class Reports:
     async def keep_letter(self, job: str, channel: int, message: int) -> None:
         """This direct message shows pictures of the job."""
         await self._record.change(
-            "INSERT INTO letters (message, channel, job) "
+            "INSERT OR IGNORE INTO letters (message, channel, job) "
             "SELECT :message, :channel, id FROM jobs WHERE id = :job AND erased IS NULL",
             {"message": message, "channel": channel, "job": job},
         )
@@ -137,6 +159,21 @@ class Reports:
             job,
         )
         return [rows.to_job(row) for row in found]
+
+
+async def _close(connection: aiosqlite.Connection, job: str, state: State, entry: Entry) -> bool:
+    changed = await connection.execute(
+        "UPDATE cases SET state = ?, moderator = ?, closed_at = ? "
+        "WHERE job = ? AND state NOT IN (?, 'removed')",
+        (state.value, entry.actor, entry.at, job, state.value),
+    )
+    [(other,)] = await connection.execute_fetchall(
+        "SELECT count(*) FROM cases WHERE job = ?", (job,)
+    )
+    new = changed.rowcount > 0 or not other
+    if new:
+        await note(connection, entry)
+    return new
 
 
 def _case(row: sqlite3.Row, reports: list[sqlite3.Row]) -> Case:
