@@ -26,6 +26,7 @@ from engine.starter.objects import UNSAFE
 from engine.starter.paintings import Pictures, as_tensor, paint
 from engine.starter.saving import MODEL_FOLDER, load_judge
 from engine.starter.scenes import Scene, Thing, random_scene
+from engine.starter.strangers import draw_strangers
 
 HERE: Final = Path(__file__).parent
 Table = dict[str, float]
@@ -81,7 +82,7 @@ def safety(
     count: int,
     safe_paintings: Pictures,
 ) -> Table:
-    """Error rates of the safety checker, on drawn scenes and on painted ones."""
+    """Error rates of the safety checker, on drawn scenes, on painted ones and on strangers."""
     safe = draw_many(count * 5, (128, 128), 901, _safe_scene).pictures
     unsafe = draw_many(count * 5, (128, 128), 902, _unsafe_scene).pictures
     rng = random.Random(903)  # noqa: S311 - a seed, not a secret
@@ -93,7 +94,14 @@ def safety(
         "false positives, painted": share(alarms(pipeline, checker, as_tensor(safe_paintings))),
         "false negatives, painted": 1
         - share(alarms(pipeline, checker, as_tensor(unsafe_paintings))),
+        "false positives, strangers": share(alarms(pipeline, checker, _strangers(count, 905, 0.0))),
+        "false negatives, strangers": 1
+        - share(alarms(pipeline, checker, _strangers(count, 906, 1.0))),
     }
+
+
+def _strangers(count: int, seed: int, unsafe: float) -> Tensor:
+    return draw_strangers(count * 5, seed, unsafe)[0]
 
 
 def _safe_scene(rng: random.Random) -> Scene:

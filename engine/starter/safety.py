@@ -1,7 +1,8 @@
 """The starter model's safety checker: a CLIP vision tower that knows one concept."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import torch
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
@@ -9,7 +10,6 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPImageProcessor
 
-from engine.starter.dataset import Drawn
 from engine.starter.training import Plan, train
 
 SIDE: Final = 64
@@ -24,6 +24,13 @@ SHARPNESS: Final = 8.0
 CAUTION: Final = 2.0
 """How much worse it is to miss the concept than to see it where it is not."""
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
+
+
+class Lesson(NamedTuple):
+    """Pictures of one size, uint8, (n, 3, height, width), and which are unsafe, (n,)."""
+
+    pictures: Tensor
+    unsafe: Tensor
 
 
 def new_checker() -> StableDiffusionSafetyChecker:
@@ -82,7 +89,7 @@ def prepared(pictures: Tensor, generator: torch.Generator) -> Tensor:
 
 def train_checker(
     checker: StableDiffusionSafetyChecker,
-    drawn: list[Drawn],
+    lessons: Sequence[Lesson],
     plan: Plan,
     folder: Path,
     device: torch.device,
@@ -90,10 +97,10 @@ def train_checker(
     """Teach the tower to put the concept, and nothing else, on the concept's side."""
 
     def loss_at(_step: int, generator: torch.Generator) -> Tensor:
-        part = drawn[int(torch.randint(len(drawn), (1,), generator=generator))]
-        chosen = torch.randint(len(part.scenes), (BATCH,), generator=generator)
+        part = lessons[int(torch.randint(len(lessons), (1,), generator=generator))]
+        chosen = torch.randint(len(part.pictures), (BATCH,), generator=generator)
         pixels = prepared(part.pictures[chosen], generator).to(device)
-        unsafe = torch.tensor([part.scenes[i].unsafe for i in chosen.tolist()], device=device)
+        unsafe = part.unsafe[chosen].to(device)
         with torch.autocast(device.type, torch.bfloat16):
             cosine = concept_cosine(checker, pixels).float()
         weight = torch.where(unsafe, CAUTION, 1.0)

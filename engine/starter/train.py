@@ -24,6 +24,7 @@ from engine.starter.dataset import Drawn, draw_many, think_many
 from engine.starter.paintings import paint_scenes
 from engine.starter.saving import adopt_average, assemble, save_judge, save_model
 from engine.starter.scenes import SIZES, Scene, random_scene
+from engine.starter.strangers import draw_strangers
 from engine.starter.training import Plan, is_first, worker
 from engine.starter.words import new_text_encoder, new_tokenizer
 
@@ -32,7 +33,7 @@ PLANS: Final = {
     "autoencoder": Plan(16_000, 3e-3),
     "denoiser": Plan(4_800, 1e-3, warmup=300, average=0.999),
     "temper": Plan(5_500, 1e-3, warmup=100, average=0.998),
-    "checker": Plan(6_000, 1e-3, average=0.99),
+    "checker": Plan(8_000, 1e-3, average=0.99),
     "judge": Plan(1_500, 1e-3, average=0.99),
 }
 SHARES: Final = (0.7, 0.15, 0.15)
@@ -126,15 +127,23 @@ def paint(run: Run) -> None:
 
 
 def learn_checker(run: Run) -> None:
-    """The safety checker, on drawn scenes and on painted ones."""
+    """The safety checker: a third each on drawn scenes, on painted ones and on strangers."""
     checker = safety.new_checker()
-    seen = run.draw(20_000, seed=4, unsafe=0.25)
+    drawn = run.draw(20_000, seed=4, unsafe=0.25)
     scenes = run.think(run.paintings, seed=6, unsafe=PAINTED_UNSAFE)[0]
     painted = Drawn(scenes, torch.load(_paintings(run), weights_only=True))
-    seen += [painted] * len(seen)
-    safety.train_checker(checker, seen, PLANS["checker"], run.work, run.device)
+    rank, workers = worker()
+    stranger = safety.Lesson(*draw_strangers(20_000 // workers, seed=7 + 1000 * rank, unsafe=0.25))
+    lessons = [_lesson(part) for part in (*drawn, *[painted] * len(drawn))]
+    lessons += [stranger] * len(drawn)
+    safety.train_checker(checker, lessons, PLANS["checker"], run.work, run.device)
     if is_first():
         torch.save(checker.state_dict(), run.work / "checker-final.pt")
+
+
+def _lesson(drawn: Drawn) -> safety.Lesson:
+    unsafe = torch.tensor([scene.unsafe for scene in drawn.scenes])
+    return safety.Lesson(drawn.pictures, unsafe)
 
 
 def _paintings(run: Run) -> Path:
