@@ -8,7 +8,7 @@ import pytest
 from bot import migrate
 from bot.ledger import Ledger
 from bot.ledger.presses import Press, Presses
-from bot.ledger.privacy import TOKEN_SECONDS, Privacy
+from bot.ledger.privacy import PRESS_SECONDS, Privacy
 from tests.samples import job
 
 
@@ -48,7 +48,7 @@ async def test_a_press_goes_with_its_token(tmp_path: Path) -> None:
         await ledger.add(job("j1"))
         presses = Presses(ledger)
         await presses.add(press())
-        await Privacy(ledger).expire(now=1000.0 + TOKEN_SECONDS - 1)
+        await Privacy(ledger).expire(now=1000.0 + PRESS_SECONDS - 1)
         assert await presses.unsettled()
-        await Privacy(ledger).expire(now=1000.0 + TOKEN_SECONDS)
+        await Privacy(ledger).expire(now=1000.0 + PRESS_SECONDS)
         assert not await presses.unsettled()

@@ -27,12 +27,17 @@ log = logging.getLogger(__name__)
 
 async def chosen(interaction: Interaction, job: Job, nth: int) -> Picture:
     """The picture that a button is about. Raises Refused."""
-    pictures = await desk(interaction).ledger.pictures(job.id)
-    found = [picture for picture in pictures if picture.nth == nth]
+    found = await _found(interaction.client, job.id, nth)
     if not found:
         unfinished = job.status is not Status.DONE
         raise Refused("This is not painted yet." if unfinished else FORGOTTEN)
     return found[0]
+
+
+async def _found(client: "Client", job: str, nth: int) -> list[Picture]:
+    """The nth picture of the job, or none."""
+    pictures = await client.desk.ledger.pictures(job)
+    return [picture for picture in pictures if picture.nth == nth]
 
 
 async def upscale(interaction: Interaction, job: Job, nth: int) -> None:
@@ -130,7 +135,7 @@ async def _complete(client: "Client", mailbox: Mailbox, press: Press) -> None:
                 await mailbox.put(address, draft, fresh=True, nonce="")
             except Stale:
                 await mailbox.put(by_channel, draft, fresh=False, nonce="")
-        if any(picture.removed for picture in await _pictures(client, press)):
+        if any(picture.removed for picture in await _found(client, press.job, press.nth)):
             try:
                 await mailbox.take_away(address)
             except Stale:
@@ -140,7 +145,7 @@ async def _complete(client: "Client", mailbox: Mailbox, press: Press) -> None:
 
 
 async def _draft(client: "Client", press: Press) -> Draft:
-    pictures = await _pictures(client, press)
+    pictures = await _found(client, press.job, press.nth)
     if not pictures:
         return Draft(content=FORGOTTEN)
     seen = await client.desk.whereabouts.showing(pictures, press.channel)
@@ -149,9 +154,3 @@ async def _draft(client: "Client", press: Press) -> Draft:
     except BotError as error:
         return Draft(content=str(error))
     return Draft(content=captions.upscaled(pictures[0]), uploads=[upload])
-
-
-async def _pictures(client: "Client", press: Press) -> list[Picture]:
-    """The one that was asked for, or none."""
-    pictures = await client.desk.ledger.pictures(press.job)
-    return [picture for picture in pictures if picture.nth == press.nth]

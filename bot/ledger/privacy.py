@@ -15,7 +15,7 @@ from bot.ledger.record import Record
 
 REPLAY_SECONDS: Final = 24 * 60 * 60.0
 """For so long Discord may say again that somebody asked for something, and far shorter."""
-TOKEN_SECONDS: Final = 15 * 60.0
+PRESS_SECONDS: Final = 15 * 60.0
 """An interaction's token works for so long; what is not answered by then never will be."""
 DAY_SECONDS: Final = 24 * 60 * 60.0
 HOLD_SECONDS: Final = HOLD_DAYS * DAY_SECONDS
@@ -63,7 +63,7 @@ _EXPIRING: Final = (
         "LIMIT :rows)",
         REPLAY_SECONDS,
     ),
-    ("DELETE FROM presses WHERE at <= :before", TOKEN_SECONDS),
+    ("DELETE FROM presses WHERE at <= :before", PRESS_SECONDS),
     ("DELETE FROM charges WHERE at <= :before", DAY_SECONDS),
     ("UPDATE charges SET at = :before WHERE at > :before", 0.0),  # the clock was ahead
     (

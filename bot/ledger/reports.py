@@ -12,7 +12,7 @@ from bot.jobs import Job
 from bot.ledger.audit import note
 from bot.ledger.record import Record, insertion
 
-_REMOVED: Final = "(SELECT job FROM pictures WHERE removed_at IS NOT NULL)"
+_REMOVED: Final = "SELECT job FROM pictures WHERE removed_at IS NOT NULL"
 
 
 class Reports:
@@ -117,11 +117,7 @@ class Reports:
 
     async def condemned(self) -> list[tuple[int, int]]:
         """Channel and message of all that may still show a picture that was removed."""
-        found = await self._record.rows(
-            "SELECT channel, posts.message FROM posts JOIN jobs ON jobs.id = job WHERE job IN "  # noqa: S608 # ours
-            f"{_REMOVED} UNION ALL SELECT channel, message FROM letters WHERE job IN {_REMOVED}"
-        )
-        return [(row["channel"], row["message"]) for row in found]
+        return await self._showing(_REMOVED)
 
     async def orphans(self) -> list[Job]:
         """Variations of removed pictures that are not finished."""
@@ -134,10 +130,14 @@ class Reports:
 
     async def messages(self, job: str) -> list[tuple[int, int]]:
         """Channel and message of all that show the job or one of its pictures, letters too."""
+        return await self._showing("SELECT ?1", job)
+
+    async def _showing(self, jobs: str, *values: object) -> list[tuple[int, int]]:
         found = await self._record.rows(
-            "SELECT channel, posts.message FROM posts JOIN jobs ON jobs.id = job WHERE job = ?1 "
-            "UNION ALL SELECT channel, message FROM letters WHERE job = ?1",
-            job,
+            "SELECT channel, posts.message FROM posts JOIN jobs ON jobs.id = job "  # noqa: S608 # ours
+            f"WHERE job IN ({jobs}) "
+            f"UNION ALL SELECT channel, message FROM letters WHERE job IN ({jobs})",
+            *values,
         )
         return [(row["channel"], row["message"]) for row in found]
 
