@@ -12,7 +12,15 @@ from engine.contract import ROW_CLASSES, Recipe
 from engine.hardware import Hardware
 from engine.models import PaintModel
 from engine.noise import Noise
-from engine.samplers import NOISE, PREDICTION, REGISTERS, SOURCES, Step, course
+from engine.samplers import (
+    NOISE,
+    PREDICTION,
+    REGISTERS,
+    SOURCES,
+    Step,
+    course,
+    noise_dtype,
+)
 from engine.sketches import fit
 
 
@@ -86,7 +94,8 @@ class Canvas:
         """(channels, height / 8, width / 8), from the picture's own generator: for the next step,
         and the same again until that is done."""
         if self._fresh is None:
-            drawn = self._noise.own(self.latents.shape, self._dtype)[0]
+            dtype = noise_dtype(self.recipe.sampler, self._dtype)
+            drawn = self._noise.own(self.latents.shape, dtype)[0]
             self._fresh = self.model.hardware.send(drawn.float())
         return self._fresh
 

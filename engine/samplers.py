@@ -54,6 +54,10 @@ _MADE_OF: Final[dict[Sampler, tuple[str, dict[str, object]]]] = {
 }
 
 
+_FLOAT32_NOISE: Final = frozenset({Sampler.DPMPP_2M_SDE})
+"""Samplers whose diffusers scheduler draws its noise in float32 even if the model is float16."""
+
+
 class Weighed(NamedTuple):
     """A sum of two things: how much of each."""
 
@@ -106,6 +110,11 @@ def longest(config: Mapping[str, object]) -> dict[Sampler, int]:
         for sampler, scheduler in schedulers.items()
         if "original_inference_steps" in inspect.signature(scheduler.set_timesteps).parameters
     }
+
+
+def noise_dtype(sampler: Sampler, model_dtype: torch.dtype) -> torch.dtype:
+    """The dtype in which the sampler's diffusers scheduler draws the noise of a step."""
+    return torch.float32 if sampler in _FLOAT32_NOISE else model_dtype
 
 
 def course(recipe: Recipe, config: Mapping[str, object]) -> Course:

@@ -1,5 +1,6 @@
 """The sampler table does what diffusers' own step functions do, over whole runs."""
 
+import sys
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any, Final
@@ -16,6 +17,8 @@ from tests.engine_parts import painter, recipe
 
 CLOSE: Final = 1e-5
 """How far apart two runs may end, beside their length."""
+CLOSE_IN_FLOAT16: Final = 0.03
+"""The same where diffusers rounds each step to float16; other noise is 0.3 away and more."""
 KARRAS: Final = (
     *(Sampler.LMS, Sampler.EULER, Sampler.HEUN, Sampler.DPM2, Sampler.DPM2_A),
     *(Sampler.DPMPP_2M, Sampler.DPMPP_2M_SDE, Sampler.UNIPC, Sampler.DEIS),
@@ -27,9 +30,9 @@ SHAPE: Final = (1, 4, 8, 8)
 class Formula:
     """A model that is a formula: as smooth in its input and its time as a real one."""
 
-    def __init__(self, config: Mapping[str, object]) -> None:
+    def __init__(self, config: Mapping[str, object], dtype: torch.dtype = torch.float32) -> None:
         self.scheduler_config = config
-        self.hardware = Hardware(torch.device("cpu"), torch.float32, 1)
+        self.hardware = Hardware(torch.device("cpu"), dtype, 1)
         self.card = SimpleNamespace(fingerprint="")
 
     def latent_shape(self, width: int, height: int) -> tuple[int, ...]:
@@ -75,13 +78,15 @@ def by_diffusers(wanted: Recipe, model: Any) -> torch.Tensor:  # noqa: ANN401 - 
     scheduler = samplers.make(wanted.sampler, model.scheduler_config)
     scheduler.set_timesteps(wanted.steps)
     generator = torch.Generator("cpu").manual_seed(wanted.seed)
-    latents: torch.Tensor = torch.randn(SHAPE, generator=generator) * scheduler.init_noise_sigma
+    dtype = model.hardware.dtype
+    latents: torch.Tensor = torch.randn(SHAPE, generator=generator, dtype=dtype)
+    latents = latents * scheduler.init_noise_sigma
     options = samplers._step_options(scheduler)
     if "generator" in options:
         options["generator"] = generator
     for timestep in scheduler.timesteps:
         seen = scheduler.scale_model_input(latents, timestep)
-        predicted = model.predict(seen, timestep.reshape(1).float(), {})
+        predicted = model.predict(seen, timestep.reshape(1).float(), {}).to(dtype)
         latents = scheduler.step(predicted, timestep, latents, **options, return_dict=False)[0]
     return latents
 
@@ -104,3 +109,38 @@ def test_a_whole_run_ends_where_diffusers_does(
         theirs = by_diffusers(each, model)
         error = (ours - theirs).norm() / theirs.norm()
         assert error <= CLOSE, f"{each.steps} steps: {error:.1e}"
+
+
+@pytest.mark.parametrize("sampler", list(Sampler))
+def test_step_noise_has_the_dtype_that_diffusers_draws(
+    sampler: Sampler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dtype is part of the random stream, so a float16 model must draw as diffusers does."""
+    model: Any = Formula(config("epsilon", karras=False), torch.float16)
+    wanted = recipe(sampler=sampler, steps=8, guidance=1.0, row_class=2, seed=3)
+    module = sys.modules[type(samplers.make(sampler, model.scheduler_config)).__module__]
+    if not hasattr(module, "randn_tensor"):
+        assert not any(step.draws for step in Canvas(wanted, Desk(model)).course.steps)
+        return
+    dtypes: set[torch.dtype] = set()
+    draw = module.randn_tensor
+
+    def recorded(*args: Any, dtype: torch.dtype, **options: Any) -> torch.Tensor:  # noqa: ANN401
+        dtypes.add(dtype)
+        noise: torch.Tensor = draw(*args, dtype=dtype, **options)
+        return noise
+
+    monkeypatch.setattr(module, "randn_tensor", recorded)
+    by_diffusers(wanted, model)
+    if dtypes:
+        assert dtypes == {samplers.noise_dtype(sampler, torch.float16)}
+
+
+@pytest.mark.parametrize("sampler", list(Sampler))
+def test_a_float16_run_ends_where_diffusers_does(sampler: Sampler) -> None:
+    """Apart from what diffusers loses by rounding each step to float16."""
+    model: Any = Formula(config("epsilon", karras=False), torch.float16)
+    wanted = recipe(sampler=sampler, steps=8, guidance=1.0, row_class=2, seed=3)
+    ours, theirs = by_table([wanted], model)[0], by_diffusers(wanted, model).float()
+    error = (ours - theirs).norm() / theirs.norm()
+    assert error <= CLOSE_IN_FLOAT16, f"{error:.1e}"
