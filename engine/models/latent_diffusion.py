@@ -19,6 +19,7 @@ from engine.contract import ROW_CLASSES, SIZE_LARGEST, Model, Recipe, Sampler, S
 from engine.exits import ModelBroken, Unpaintable
 from engine.hardware import Hardware, out_of_memory, unloadable
 from engine.models import Words
+from engine.models.convolutions import SlotInvariantConvolutions
 from engine.models.files import DAMAGE, Files
 from engine.safety import Panel
 from engine.safety.concepts import ConceptChecker
@@ -60,6 +61,9 @@ class LatentDiffusion(ABC):
         if hardware.device.type == "cuda":  # its convolutions are quickest so
             for part in (self._unet, self._vae):
                 part.to(memory_format=torch.channels_last)
+        self._convolutions = (
+            SlotInvariantConvolutions(self._unet) if hardware.device.type == "cuda" else None
+        )
         self._predict = Captured(self.forward, hardware)
         self._proven = cache(self._prove)
         self._read = lru_cache(TEXTS)(self._encoded)
@@ -131,6 +135,7 @@ class LatentDiffusion(ABC):
         left = self.hardware.memory_left()
         try:
             with self.hardware.weighed(partial(self._learn_weight, pixels)):
+                self._measure_convolutions(self.latent_shape(width, height), words, rows)
                 held = proof.holds(self, self.latent_shape(width, height), words, rows)
         except (MemoryError, RuntimeError) as error:
             if out_of_memory(error) and left is not None:
@@ -144,6 +149,24 @@ class LatentDiffusion(ABC):
                 *(rows, width, height, ROW_CLASSES[0]),
             )
         return held
+
+    @torch.inference_mode()
+    def _measure_convolutions(self, shape: tuple[int, ...], words: Words, rows: int) -> None:
+        """Find out which convolutions of such a batch must be computed row by row."""
+        if self._convolutions is None:
+            return
+        hardware = self.hardware
+        latents = torch.zeros(rows, *shape[1:], device=hardware.device, dtype=hardware.dtype)
+        timesteps = torch.zeros(rows, device=hardware.device)
+        with self._convolutions.measure():
+            self.forward(
+                latents,
+                timesteps,
+                {
+                    name: told[:1].expand(rows, *told.shape[1:]).contiguous()
+                    for name, told in words.items()
+                },
+            )
 
     def encode(self, picture: Image.Image) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and standard deviation of a picture's latents, before `scale`."""
