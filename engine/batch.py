@@ -72,11 +72,6 @@ def lane(recipe: Recipe, apart: int = 0) -> Lane:
     return Lane(model, recipe.width, recipe.height, recipe.row_class, apart)
 
 
-def rows(recipe: Recipe) -> int:
-    """Rows of this picture in each forward pass: with its prompt, and without if guided."""
-    return 2 if recipe.guided else 1
-
-
 def next_turn(
     waiting: Sequence[Waiting],
     before: Round,

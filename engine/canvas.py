@@ -7,7 +7,6 @@ import msgspec
 import torch
 from PIL import Image
 
-from engine.batch import rows
 from engine.contract import ROW_CLASSES, Recipe
 from engine.hardware import Hardware
 from engine.models import PaintModel
@@ -166,7 +165,7 @@ class _Rows:
     """Which rows of the batch belong to which picture."""
 
     def __init__(self, canvases: Sequence[Canvas], hardware: Hardware) -> None:
-        counts = [rows(canvas.recipe) for canvas in canvases]
+        counts = [canvas.recipe.rows for canvas in canvases]
         spare = canvases[0].recipe.row_class - sum(counts)
         ends = list(accumulate(counts))
         owners = [place for place, count in enumerate(counts) for _ in range(count)]

@@ -9,13 +9,13 @@ from PIL import Image
 
 from engine.canvas import Canvas, Desk
 from engine.contract import Recipe
+from engine.contract.wire import FRAME_LIMIT
 from engine.exits import Unpaintable
 from engine.images import sha256
 from engine.models import PaintModel
 from engine.safety import flagged, for_log
 from engine.sketches import BadSketch, read
 from engine.tickets import Ticket
-from engine.wire import FRAME_LIMIT
 
 SKETCH_WITHHELD: Final = "The sketch was withheld by the safety check."
 Wanted = tuple[Recipe, Desk]

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from engine.contract import Cancelled, Command, Event, Failed, Painted, Pulse, Queued, Stepped
-from engine.wire import Connection
+from engine.contract.wire import Connection
 
 JobKey = tuple[str, int]
 _WORDS: Final = 1024

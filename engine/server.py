@@ -24,11 +24,11 @@ from engine.contract import (
     Ready,
     Rejected,
 )
+from engine.contract.wire import CLOSING_SECONDS, Connection, WireError, command_side
 from engine.exits import EngineError, PortTaken
 from engine.outbox import JobKey, Outbox
 from engine.painter import Painter
 from engine.tickets import Ticket
-from engine.wire import CLOSING_SECONDS, Connection, WireError, command_side
 from engine.worker import Worker
 
 HELLO_WITHIN: Final = 10.0

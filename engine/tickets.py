@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from engine.batch import Lane, lane, rows
+from engine.batch import Lane, lane
 from engine.canvas import Canvas
 from engine.contract import Cancelled, Event, Failed, Paint, Painted, Painting, Queued, Stepped
 
@@ -152,4 +152,4 @@ class Place:
     @property
     def rows(self) -> int:
         """In each batch."""
-        return rows(self.canvas.recipe)
+        return self.canvas.recipe.rows

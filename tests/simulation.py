@@ -10,7 +10,7 @@ from bot.fairness import backlog, costs, seats
 from bot.fairness.backlog import Shares
 from bot.jobs import Address, Job
 from bot.policy import Limits, Load
-from engine.batch import Lane, Round, lane, next_turn, rows
+from engine.batch import Lane, Round, lane, next_turn
 from engine.contract import Recipe
 from engine.painter import AT_ONCE, SENIOR_EVERY
 from tests.samples import job, recipe
@@ -53,7 +53,7 @@ class Picture:
 
     @property
     def rows(self) -> int:
-        return rows(self.recipe)
+        return self.recipe.rows
 
 
 @dataclass

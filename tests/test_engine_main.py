@@ -18,12 +18,12 @@ from PIL import Image
 
 from engine.__main__ import main
 from engine.contract import Event, Hello, Model, Painted, Ready, Recipe, Stepped
+from engine.contract.wire import Connection, event_side
 from engine.exits import EngineError, Exit, Unpaintable
 from engine.images import sha256
 from engine.orders import Order
 from engine.paint import paint
 from engine.server import bind
-from engine.wire import Connection, event_side
 from tests import tiny_classifier, tiny_model
 from tests.engine_parts import at_work, job, loaded, paintings, predicting, recipe, sketch
 

@@ -79,7 +79,7 @@ BOT = [path for path in modules("bot") if not among(path, {"playground"})]
 def test_the_bot_sees_of_the_engine_what_both_say(path: Path) -> None:
     """To each other, and into one log; and no more."""
     of_engine = {name for name in imported(path) if name.split(".")[0] == "engine"}
-    shared = ("engine.contract", "engine.wire", *LOG)
+    shared = ("engine.contract", *LOG)
     assert all(name == "engine" or name.startswith(shared) for name in of_engine)
 
 
@@ -123,9 +123,11 @@ def test_the_sandbox_holds_little() -> None:
         assert all(other.startswith("bot.sketches.decoding") for other in of_bot)
 
 
-def test_the_contract_imports_nothing_of_ours() -> None:
+@pytest.mark.parametrize("path", modules("engine/contract"), ids=str)
+def test_the_contract_imports_nothing_of_ours(path: Path) -> None:
     """It is what everybody else rests on."""
-    assert not tops(ROOT / "engine" / "contract.py") & {"bot", "engine"}
+    ours = {name for name in imported(path) if name.split(".")[0] in {"bot", "engine"}}
+    assert all(name.startswith("engine.contract.") for name in ours)
 
 
 @pytest.mark.parametrize("name", LOG)

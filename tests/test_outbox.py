@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from engine.contract import Cancelled, Command, Event, Pulse, Queued, Stepped
+from engine.contract.wire import Connection, command_side, event_side
 from engine.outbox import Outbox
-from engine.wire import Connection, command_side, event_side
 
 
 def stepped(step: int, preview: bytes | None = None) -> Stepped:

@@ -25,10 +25,10 @@ from engine.contract import (
     Rejected,
     Stepped,
 )
+from engine.contract.wire import CLOSING_SECONDS, FRAME_LIMIT, Connection, event_side
 from engine.exits import EngineError, PortTaken
 from engine.images import sha256
 from engine.server import HELLO_LIMIT, WAITING_LIMIT, Reception, bind
-from engine.wire import CLOSING_SECONDS, FRAME_LIMIT, Connection, event_side
 from engine.worker import Worker
 from tests.engine_parts import at_work, job, painter, predicting, recipe
 

@@ -5,7 +5,7 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from engine.contract import Command, Event
+from engine.contract.protocol import Command, Event
 
 FRAME_LIMIT: Final = 64 * 1024 * 1024
 """Bytes in one frame: four pictures of 2048 x 2048, uncompressed, with room to spare."""
