@@ -16,7 +16,7 @@ import msgspec
 from engine import logs
 from engine.contract import PICTURES_LIMIT, Sampler
 from engine.discretion import hide
-from engine.exits import BadUsage, EngineError, Exit, PartsMissing
+from engine.errors import BadUsage, EngineError, Exit, PartsMissing
 from engine.orders import Order, orders
 from engine.parent import end_with_parent
 
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line says; the exit code is one of `engine.exits.Exit`."""
+    """Do what the command line says; the exit code is one of `engine.errors.Exit`."""
     _begin_log()
     try:
         options = _parser().parse_args(arguments)
@@ -272,9 +272,9 @@ def _painter(name: str | None, checkers: str | None) -> "Painter":
 
 def _load(name: str | None, checkers: str | None = None) -> "PaintModel":
     machine = _machine()
-    from engine import models, safety
+    from engine import models, safety, weights
 
-    default = CUDA_MODEL if machine.device.type == "cuda" else models.files.STARTER
+    default = CUDA_MODEL if machine.device.type == "cuda" else weights.STARTER
     chosen = safety.names(checkers or os.environ.get("IMAGINE_CHECKERS") or safety.OWN)
     return models.load(name or os.environ.get("IMAGINE_MODEL") or default, machine, chosen)
 

@@ -10,7 +10,7 @@ from PIL import Image
 from engine.canvas import Canvas, Desk
 from engine.contract import Recipe
 from engine.contract.wire import FRAME_LIMIT
-from engine.exits import Unpaintable
+from engine.errors import Unpaintable
 from engine.images import sha256
 from engine.models import PaintModel
 from engine.safety import flagged, for_log

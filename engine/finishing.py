@@ -12,7 +12,7 @@ from PIL import Image
 
 from engine.canvas import Canvas
 from engine.contract import Painting
-from engine.exits import DeviceBroken, EngineError, Unpaintable
+from engine.errors import DeviceBroken, EngineError, Unpaintable
 from engine.hardware import explained, out_of_memory
 from engine.images import blank, grid, jpeg, png, sha256
 from engine.logs import about

@@ -16,7 +16,7 @@ from typing import Final, Generic, TypeVar
 
 import torch
 
-from engine.exits import DeviceBroken, EngineError, Unpaintable
+from engine.errors import DeviceBroken, EngineError, Unpaintable
 
 ARITHMETIC: Final = 2
 """Raised by each change of the engine's own that changes bits."""

@@ -18,7 +18,7 @@ from engine.contract import (
     Sampler,
     size_for_sketch,
 )
-from engine.exits import BadUsage
+from engine.errors import BadUsage
 from engine.images import png, sha256
 from engine.sketches import BYTES_LIMIT, BadSketch, fit, read
 

@@ -11,7 +11,7 @@ import msgspec
 from PIL import Image
 
 from engine.contract import Cancelled, Ending, Event, Failed, Paint, Painted, Recipe
-from engine.exits import BadUsage, EngineError, Unpaintable
+from engine.errors import BadUsage, EngineError, Unpaintable
 from engine.images import blank, grid
 from engine.orders import Order, job
 from engine.painter import Painter

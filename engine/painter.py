@@ -12,7 +12,7 @@ from engine.batch import Round, next_turn
 from engine.canvas import Canvas, Desk
 from engine.contract import Paint, Recipe
 from engine.entries import SKETCH_WITHHELD, Entry, Wanted, check
-from engine.exits import Unpaintable
+from engine.errors import Unpaintable
 from engine.finishing import Finisher
 from engine.hands import Hands
 from engine.hardware import out_of_memory

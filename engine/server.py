@@ -25,7 +25,7 @@ from engine.contract import (
     Rejected,
 )
 from engine.contract.wire import CLOSING_SECONDS, Connection, WireError, command_side
-from engine.exits import EngineError, PortTaken
+from engine.errors import EngineError, PortTaken
 from engine.outbox import JobKey, Outbox
 from engine.painter import Painter
 from engine.tickets import Ticket

@@ -5,7 +5,7 @@ import threading
 from collections import deque
 
 from engine.contract import Paint, Pulse
-from engine.exits import DeviceBroken, EngineError
+from engine.errors import DeviceBroken, EngineError
 from engine.finishing import Broken
 from engine.hardware import context_lost, resident_memory
 from engine.painter import Painter

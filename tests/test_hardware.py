@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from engine.exits import DeviceBroken, ModelBroken
+from engine.errors import DeviceBroken, ModelBroken
 from engine.hardware import RECORDING, Hardware, context_lost, explained, out_of_memory, unloadable
 
 GPU = Hardware(torch.device("cuda", 0), torch.float16, 1)

@@ -17,9 +17,9 @@ from safetensors.torch import load_file, save_file
 
 from engine import models
 from engine.__main__ import main
-from engine.exits import EngineError, Exit, ModelBroken, ModelGated, ModelMissing, ModelUnchecked
+from engine.errors import EngineError, Exit, ModelBroken, ModelGated, ModelMissing, ModelUnchecked
 from engine.hardware import prepare
-from engine.models.files import Files
+from engine.weights import Files
 from tests import tiny_model
 from tests.engine_parts import painter
 

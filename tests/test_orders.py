@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.contract import Model, Sampler, Shapes
-from engine.exits import BadUsage
+from engine.errors import BadUsage
 from engine.images import sha256
 from engine.orders import Order, job, orders
 from tests.engine_parts import sketch

@@ -28,7 +28,7 @@ from engine.contract import (
     Verdict,
 )
 from engine.entries import Entry
-from engine.exits import Unpaintable
+from engine.errors import Unpaintable
 from engine.finishing import Finisher
 from engine.hands import Hands
 from engine.images import BLANK, png, sha256

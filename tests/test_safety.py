@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from engine.contract import Verdict
-from engine.exits import BadUsage
+from engine.errors import BadUsage
 from engine.hardware import Hardware
 from engine.safety import Panel, flagged, for_log, names
 from engine.safety.concepts import ConceptChecker

@@ -15,7 +15,7 @@ from diffusers import (
 from PIL import Image
 
 from engine.contract import Recipe, Sampler
-from engine.exits import Unpaintable
+from engine.errors import Unpaintable
 from engine.images import png, sha256
 from engine.painter import Painter
 from engine.samplers import course, longest

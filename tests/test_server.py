@@ -26,7 +26,7 @@ from engine.contract import (
     Stepped,
 )
 from engine.contract.wire import CLOSING_SECONDS, FRAME_LIMIT, Connection, event_side
-from engine.exits import EngineError, PortTaken
+from engine.errors import EngineError, PortTaken
 from engine.images import sha256
 from engine.server import HELLO_LIMIT, WAITING_LIMIT, Reception, bind
 from engine.worker import Worker

@@ -10,7 +10,7 @@ import pytest
 
 from engine import models
 from engine.contract import Recipe, Sampler
-from engine.exits import ModelBroken, ModelUnchecked
+from engine.errors import ModelBroken, ModelUnchecked
 from engine.hardware import prepare
 from engine.images import png, sha256
 from engine.painter import Painter

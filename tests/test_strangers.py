@@ -3,9 +3,9 @@
 import torch
 from diffusers import StableDiffusionPipeline
 
-from engine.models.files import STARTER_FOLDER
 from engine.starter.measure import alarms
 from engine.starter.strangers import SIDE, draw_strangers
+from engine.weights import STARTER_FOLDER
 
 
 def test_the_seed_fixes_them_all() -> None:

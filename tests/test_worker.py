@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from engine.contract import Cancelled, Ending, Event, Painted, Queued, Stepped, Verdict
-from engine.exits import DeviceBroken, EngineError
+from engine.errors import DeviceBroken, EngineError
 from engine.images import png, sha256
 from engine.painter import Painter
 from engine.safety import Panel

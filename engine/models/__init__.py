@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 
 from engine.contract import Model, Recipe, Verdict
-from engine.exits import ModelBroken
+from engine.errors import ModelBroken
 from engine.hardware import Hardware
-from engine.models.files import Files
 from engine.safety import OWN, Checker
+from engine.weights import Files
 
 Words = Mapping[str, torch.Tensor]
 """What a model is told beside latents and time: tensors whose first dimension is the row."""

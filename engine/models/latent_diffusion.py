@@ -16,13 +16,13 @@ from transformers import CLIPImageProcessor
 from engine import proof
 from engine.captured import Captured
 from engine.contract import ROW_CLASSES, SIZE_LARGEST, Model, Recipe, Sampler, Shapes, Verdict
-from engine.exits import ModelBroken, Unpaintable
+from engine.errors import ModelBroken, Unpaintable
 from engine.hardware import Hardware, out_of_memory, unloadable
 from engine.models import Words
-from engine.models.files import DAMAGE, Files
 from engine.safety import Panel
 from engine.safety.concepts import ConceptChecker
 from engine.samplers import longest
+from engine.weights import DAMAGE, Files
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection
 from engine.contract import SIZE_LARGEST, Recipe, Shapes
 from engine.hardware import Hardware
 from engine.models import Words, latent_diffusion
-from engine.models.files import Files
 from engine.models.latent_diffusion import LatentDiffusion
 from engine.safety import Checker, Panel
+from engine.weights import Files
 
 PIPELINES: Final = ("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline")
 

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 from PIL import Image
 
 from engine.contract import Verdict
-from engine.exits import BadUsage
+from engine.errors import BadUsage
 from engine.hardware import context_lost
 
 OWN: Final = "model"

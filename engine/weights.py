@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from safetensors import SafetensorError
 
-from engine.exits import EngineError, ModelBroken, ModelGated, ModelMissing, ModelUnchecked
+from engine.errors import EngineError, ModelBroken, ModelGated, ModelMissing, ModelUnchecked
 
 STARTER: Final = "starter"
-STARTER_FOLDER: Final = Path(__file__).parents[1] / "starter" / "model"
+STARTER_FOLDER: Final = Path(__file__).parent / "starter" / "model"
 INDEX: Final = "model_index.json"
 _KINDS: Final = ("*/*.safetensors", "*/*.json", "*/*.txt", INDEX)
 """All that a diffusers folder needs; pickles are never read, nor fetched."""

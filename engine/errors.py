@@ -1,4 +1,4 @@
-"""Why the engine's process ended, as a number that its parent can read."""
+"""The errors of the engine, and the exit codes that its parent reads from them."""
 
 from enum import IntEnum
 from typing import ClassVar
