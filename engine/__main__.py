@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import msgspec
 
-from engine import logs
+from engine import log as logs
 from engine.contract import PICTURES_LIMIT, Sampler
-from engine.discretion import hide
 from engine.errors import BadUsage, EngineError, Exit, PartsMissing
+from engine.log.redaction import hide
 from engine.orders import Order, orders
 from engine.parent import end_with_parent
 

@@ -15,7 +15,7 @@ from engine.contract import Painting
 from engine.errors import DeviceBroken, EngineError, Unpaintable
 from engine.hardware import explained, out_of_memory
 from engine.images import blank, grid, jpeg, png, sha256
-from engine.logs import about
+from engine.log import about
 from engine.previews import fitted
 from engine.safety import flagged, for_log
 from engine.tickets import Ticket

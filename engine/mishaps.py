@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from engine.hardware import explained, out_of_memory
-from engine.logs import about
+from engine.log import about
 from engine.tickets import Ticket
 
 

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from bot.engine_process import LONGEST, EngineStopped, Relay, launched
-from engine.lines import read
+from engine.log.logfmt import read
 from tests import tiny_model
 
 

@@ -41,7 +41,6 @@ SHOWS_DISCORD = {
 }
 SPEAKS_SQL = {"ledger", "migrate", "rows"}
 COUNTS = {"monitoring.lookout", "monitoring.metrics"}
-LOG = ("engine.logs", "engine.lines", "engine.discretion")
 HEAVY = {"torch", "diffusers", "transformers"}
 
 
@@ -79,7 +78,7 @@ BOT = [path for path in modules("bot") if not among(path, {"playground"})]
 def test_the_bot_sees_of_the_engine_what_both_say(path: Path) -> None:
     """To each other, and into one log; and no more."""
     of_engine = {name for name in imported(path) if name.split(".")[0] == "engine"}
-    shared = ("engine.contract", *LOG)
+    shared = ("engine.contract", "engine.log")
     assert all(name == "engine" or name.startswith(shared) for name in of_engine)
 
 
@@ -130,12 +129,12 @@ def test_the_contract_imports_nothing_of_ours(path: Path) -> None:
     assert all(name.startswith("engine.contract.") for name in ours)
 
 
-@pytest.mark.parametrize("name", LOG)
-def test_the_log_of_both_rests_on_nothing_but_python(name: str) -> None:
+@pytest.mark.parametrize("path", modules("engine/log"), ids=str)
+def test_the_log_of_both_rests_on_nothing_but_python(path: Path) -> None:
     """It is there before all else, in either process."""
-    names = imported(ROOT / f"{name.replace('.', '/')}.py")
+    names = imported(path)
     ours = {each for each in names if each.split(".")[0] in {"bot", "engine"}}
-    assert all(each.startswith(LOG) for each in ours)
+    assert all(each.startswith("engine.log") for each in ours)
     assert {each.split(".")[0] for each in names - ours} <= set(sys.stdlib_module_names)
 
 

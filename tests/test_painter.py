@@ -32,7 +32,7 @@ from engine.errors import Unpaintable
 from engine.finishing import Finisher
 from engine.hands import Hands
 from engine.images import BLANK, png, sha256
-from engine.logs import Lines
+from engine.log import Lines
 from engine.models import Words
 from engine.painter import SENIOR_EVERY, Painter
 from engine.sketches import BYTES_LIMIT

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.discretion import discreet, hide
+from engine.log.redaction import discreet, hide
 
 INTERACTION = "aW50ZXJhY3Rpb246MTIzNDU2Nzg5MDEyMzQ1Njc4OQ_-x"
 BOT = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GaBcDe.abcdefghijklmnopqrstuvwxyz0123456789ab"

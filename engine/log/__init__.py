@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final, TextIO
 
-from engine.discretion import discreet
-from engine.lines import Fields, Value, as_json, as_text, read
+from engine.log.logfmt import Fields, Value, as_json, as_text, read
+from engine.log.redaction import discreet
 
 OURS: Final = ("bot", "engine")
 LEVELS: Final = ("debug", "info", "warning", "error")

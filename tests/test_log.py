@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import aiohttp
 import pytest
 
-from engine import logs
-from engine.lines import Value, read
-from engine.logs import Lines, about
+from engine import log
+from engine.log import Lines, about
+from engine.log.logfmt import Value, read
 
 WEBHOOK = "https://discord.com/api/v10/webhooks/12/aW50ZXI-_secret/messages/@original"
 CALLBACK = "https://discord.com/api/v10/interactions/34/aW50ZXI-_secret/callback?with_response=1"
@@ -141,7 +141,7 @@ async def test_what_is_logged_for_a_job_bears_its_id() -> None:
 
 def test_it_is_written_to_standard_error_once(begun: pytest.CaptureFixture[str]) -> None:
     """However often it begins; in UTF-8, whatever it is given."""
-    logs.begin("bot", in_json=True)
+    log.begin("bot", in_json=True)
     logging.getLogger("bot.x").info("für %s", "\ud83d")
     (line,) = begun.readouterr().err.splitlines()
     fields = read(line)
@@ -167,7 +167,7 @@ def test_lines_of_the_engine_pass_as_they_are(begun: pytest.CaptureFixture[str])
     line = "at=1 level=debug process=engine logger=engine.x event=y job=5f0c"
     forged = line.replace("process=engine", "process=bot")
     for said in (line, "Killed", forged):
-        logs.relay(said)
+        log.relay(said)
     first, second, third = begun.readouterr().err.splitlines()
     assert first == line
     fields = read(second)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.lines import Value, as_json, as_text, read
+from engine.log.logfmt import Value, as_json, as_text, read
 
 HEAD: dict[str, Value] = {
     "at": "2026-11-21T11:49:02.123Z",
