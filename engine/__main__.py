@@ -21,7 +21,7 @@ from engine.orders import Order, orders
 from engine.parent import end_with_parent
 
 if TYPE_CHECKING:
-    from engine.hardware import Hardware
+    from engine.device import Hardware
     from engine.models import PaintModel
     from engine.painter import Painter
 
@@ -290,10 +290,10 @@ def _machine() -> "Hardware":
     # Read when torch is loaded: a thread that waits for the others must not spin, or whatever
     # else wants the cores (the bot, a game) makes painting many times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from engine import hardware
+    from engine import device
 
     _quiet()
-    return hardware.prepare()
+    return device.prepare()
 
 
 def _with_parts(load: Callable[[], T]) -> T:

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from engine.contract import ROW_CLASSES, Recipe
-from engine.hardware import Hardware
+from engine.device import Hardware
 from engine.models import PaintModel
 from engine.noise import Noise
 from engine.samplers import NOISE, PREDICTION, REGISTERS, SOURCES, Step, course

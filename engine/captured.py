@@ -14,7 +14,9 @@ from typing import Any, Final
 
 import torch
 
-from engine.hardware import RECORDING, Hardware, context_lost, out_of_memory
+from engine.device import Hardware
+from engine.device.errors import context_lost, out_of_memory
+from engine.device.memory import RECORDING
 from engine.models import Words
 
 KEPT: Final = 32

@@ -12,8 +12,8 @@ from PIL import Image
 
 from engine.canvas import Canvas
 from engine.contract import Painting
+from engine.device.errors import explained, out_of_memory
 from engine.errors import DeviceBroken, EngineError, Unpaintable
-from engine.hardware import explained, out_of_memory
 from engine.images import blank, grid, jpeg, png, sha256
 from engine.log import about
 from engine.previews import fitted

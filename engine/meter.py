@@ -7,7 +7,8 @@ from functools import partial
 from engine.batch import Lane
 from engine.canvas import evaluate
 from engine.costs import Costs
-from engine.hardware import Hardware, Pace
+from engine.device import Hardware
+from engine.device.timing import Pace
 from engine.tickets import Place, Ticket
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from engine.hardware import explained, out_of_memory
+from engine.device.errors import explained, out_of_memory
 from engine.log import about
 from engine.tickets import Ticket
 

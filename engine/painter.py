@@ -11,11 +11,11 @@ import torch
 from engine.batch import Round, next_turn
 from engine.canvas import Canvas, Desk
 from engine.contract import Paint, Recipe
+from engine.device.errors import out_of_memory
 from engine.entries import SKETCH_WITHHELD, Entry, Wanted, check
 from engine.errors import Unpaintable
 from engine.finishing import Finisher
 from engine.hands import Hands
-from engine.hardware import out_of_memory
 from engine.meter import Batch, Meter
 from engine.mishaps import Mishap, mishap_of
 from engine.models import PaintModel

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 import torch
 
-from engine.hardware import Hardware
+from engine.device import Hardware
 from engine.models import Words
 
 _SEED: Final = 20

@@ -5,9 +5,10 @@ import threading
 from collections import deque
 
 from engine.contract import Paint, Pulse
+from engine.device.errors import context_lost
+from engine.device.sysinfo import resident_memory
 from engine.errors import DeviceBroken, EngineError
 from engine.finishing import Broken
-from engine.hardware import context_lost, resident_memory
 from engine.painter import Painter
 from engine.tickets import Report, Ticket
 

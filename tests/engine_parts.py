@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from PIL import Image, ImageDraw
 
-from engine import hardware, models
+from engine import device, models
 from engine.contract import (
     Cancelled,
     Ending,
@@ -43,7 +43,7 @@ def painter(
 
 def loaded(name: str) -> Painter:
     """A painter with the model of this name."""
-    model = models.load(name, hardware.prepare())
+    model = models.load(name, device.prepare())
     return at_work(model)
 
 

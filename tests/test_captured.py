@@ -14,7 +14,7 @@ import torch
 from engine import captured
 from engine.__main__ import _quiet
 from engine.captured import Captured
-from engine.hardware import Hardware
+from engine.device import Hardware
 from engine.models import Words
 from tests.engine_parts import painter
 from tests.tiny_model import TOKENS, WIDTH

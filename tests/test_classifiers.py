@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from engine import models
 from engine.contract import Painted
+from engine.device import Hardware
 from engine.errors import EngineError, ModelBroken, ModelMissing, ModelUnchecked, PartsMissing
-from engine.hardware import Hardware
 from engine.safety import Panel
 from engine.safety.classifiers import load
 from tests import tiny_classifier, tiny_model

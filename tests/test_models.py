@@ -17,8 +17,8 @@ from safetensors.torch import load_file, save_file
 
 from engine import models
 from engine.__main__ import main
+from engine.device import prepare
 from engine.errors import EngineError, Exit, ModelBroken, ModelGated, ModelMissing, ModelUnchecked
-from engine.hardware import prepare
 from engine.weights import Files
 from tests import tiny_model
 from tests.engine_parts import painter

@@ -10,7 +10,7 @@ import torch
 from engine import samplers
 from engine.canvas import Canvas, Desk, evaluate
 from engine.contract import Recipe, Sampler
-from engine.hardware import Hardware
+from engine.device import Hardware
 from engine.models import Words
 from tests.engine_parts import painter, recipe
 

@@ -5,7 +5,7 @@ import torch
 
 from engine import proof
 from engine.contract import Painted
-from engine.hardware import Hardware
+from engine.device import Hardware
 from engine.models import Words
 from tests.engine_parts import at_work, ending, job, painter, paintings, recipe
 from tests.tiny_model import TOKENS, WIDTH

@@ -10,8 +10,8 @@ import pytest
 
 from engine import models
 from engine.contract import Recipe, Sampler
+from engine.device import prepare
 from engine.errors import ModelBroken, ModelUnchecked
-from engine.hardware import prepare
 from engine.images import png, sha256
 from engine.painter import Painter
 from tests import tiny_model

@@ -9,7 +9,7 @@ from typing import Final
 import torch
 
 from engine.contract import ROW_CLASSES
-from engine.hardware import out_of_memory
+from engine.device.errors import out_of_memory
 from engine.models import PaintModel, Words
 
 MERGED: Final = 0.15

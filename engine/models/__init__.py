@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from engine.contract import Model, Recipe, Verdict
+from engine.device import Hardware
 from engine.errors import ModelBroken
-from engine.hardware import Hardware
 from engine.safety import OWN, Checker
 from engine.weights import Files
 

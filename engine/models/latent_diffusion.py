@@ -16,8 +16,9 @@ from transformers import CLIPImageProcessor
 from engine import proof
 from engine.captured import Captured
 from engine.contract import ROW_CLASSES, SIZE_LARGEST, Model, Recipe, Sampler, Shapes, Verdict
+from engine.device import Hardware
+from engine.device.errors import out_of_memory, unloadable
 from engine.errors import ModelBroken, Unpaintable
-from engine.hardware import Hardware, out_of_memory, unloadable
 from engine.models import Words
 from engine.safety import Panel
 from engine.safety.concepts import ConceptChecker

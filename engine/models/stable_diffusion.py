@@ -9,7 +9,7 @@ from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionS
 from transformers import CLIPTextModel
 
 from engine.contract import SIZE_LARGEST, Recipe, Shapes
-from engine.hardware import Hardware
+from engine.device import Hardware
 from engine.models import Words, latent_diffusion
 from engine.models.latent_diffusion import LatentDiffusion
 from engine.safety import Checker, Panel

@@ -8,7 +8,7 @@ from diffusers import StableDiffusionXLPipeline
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from engine.contract import SIZE_LARGEST, Recipe, Shapes
-from engine.hardware import Hardware
+from engine.device import Hardware
 from engine.models import Words, latent_diffusion
 from engine.models.latent_diffusion import LatentDiffusion
 from engine.safety import Checker, Panel

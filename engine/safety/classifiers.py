@@ -10,8 +10,9 @@ import torch
 from PIL import Image
 
 from engine.contract import Verdict
+from engine.device import Hardware
+from engine.device.errors import unloadable
 from engine.errors import ModelBroken, ModelMissing, PartsMissing
-from engine.hardware import Hardware, unloadable
 from engine.safety.labels import Rule, rule
 from engine.weights import DAMAGE, fetch, require_safetensors
 

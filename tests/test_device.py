@@ -5,8 +5,10 @@ import threading
 import pytest
 import torch
 
+from engine.device import Hardware
+from engine.device.errors import context_lost, explained, out_of_memory, unloadable
+from engine.device.memory import RECORDING
 from engine.errors import DeviceBroken, ModelBroken
-from engine.hardware import RECORDING, Hardware, context_lost, explained, out_of_memory, unloadable
 
 GPU = Hardware(torch.device("cuda", 0), torch.float16, 1)
 """As if there were one: its counters and its allocator are stood in for."""
