@@ -22,7 +22,7 @@ from engine.parent import end_with_parent
 
 if TYPE_CHECKING:
     from engine.device import Hardware
-    from engine.models import PaintModel
+    from engine.models.base import PaintModel
     from engine.painter import Painter
 
 CUDA_MODEL: Final = "stable-diffusion-v1-5/stable-diffusion-v1-5"
@@ -272,11 +272,12 @@ def _painter(name: str | None, checkers: str | None) -> "Painter":
 
 def _load(name: str | None, checkers: str | None = None) -> "PaintModel":
     machine = _machine()
-    from engine import models, safety, weights
+    from engine import safety, weights
+    from engine.models import registry
 
     default = CUDA_MODEL if machine.device.type == "cuda" else weights.STARTER
     chosen = safety.names(checkers or os.environ.get("IMAGINE_CHECKERS") or safety.OWN)
-    return models.load(name or os.environ.get("IMAGINE_MODEL") or default, machine, chosen)
+    return registry.load(name or os.environ.get("IMAGINE_MODEL") or default, machine, chosen)
 
 
 def _random(architecture: str) -> "PaintModel":

@@ -9,7 +9,7 @@ from PIL import Image
 
 from engine.contract import ROW_CLASSES, Recipe
 from engine.device import Hardware
-from engine.models import PaintModel
+from engine.models.base import PaintModel
 from engine.noise import Noise
 from engine.samplers import NOISE, PREDICTION, REGISTERS, SOURCES, Step, course
 from engine.sketches import fit

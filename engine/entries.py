@@ -12,7 +12,7 @@ from engine.contract import Recipe
 from engine.contract.wire import FRAME_LIMIT
 from engine.errors import Unpaintable
 from engine.images import sha256
-from engine.models import PaintModel
+from engine.models.base import PaintModel
 from engine.safety import flagged, for_log
 from engine.sketches import BadSketch, read
 from engine.tickets import Ticket

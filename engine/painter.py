@@ -18,7 +18,7 @@ from engine.finishing import Finisher
 from engine.hands import Hands
 from engine.meter import Batch, Meter
 from engine.mishaps import Mishap, mishap_of
-from engine.models import PaintModel
+from engine.models.base import PaintModel
 from engine.samplers import course
 from engine.tickets import Place, Ticket
 

@@ -6,7 +6,7 @@ from typing import Final
 import torch
 from PIL import Image
 
-from engine.models import PaintModel
+from engine.models.base import PaintModel
 
 LONGEST_SIDE: Final = 256
 """Pixels of one preview; a grid of four is twice as wide."""

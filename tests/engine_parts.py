@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from PIL import Image, ImageDraw
 
-from engine import device, models
+from engine import device
 from engine.contract import (
     Cancelled,
     Ending,
@@ -25,7 +25,8 @@ from engine.contract import (
     Sampler,
 )
 from engine.finishing import Finisher
-from engine.models import PaintModel, Words
+from engine.models import registry
+from engine.models.base import PaintModel, Words
 from engine.painter import AT_ONCE, Painter
 from engine.tickets import Report, Ticket
 from tests import tiny_model
@@ -43,7 +44,7 @@ def painter(
 
 def loaded(name: str) -> Painter:
     """A painter with the model of this name."""
-    model = models.load(name, device.prepare())
+    model = registry.load(name, device.prepare())
     return at_work(model)
 
 

@@ -33,7 +33,7 @@ from engine.finishing import Finisher
 from engine.hands import Hands
 from engine.images import BLANK, png, sha256
 from engine.log import Lines
-from engine.models import Words
+from engine.models.base import Words
 from engine.painter import SENIOR_EVERY, Painter
 from engine.sketches import BYTES_LIMIT
 from engine.tickets import Ticket

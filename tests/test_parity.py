@@ -11,7 +11,7 @@ from engine import samplers
 from engine.canvas import Canvas, Desk, evaluate
 from engine.contract import Recipe, Sampler
 from engine.device import Hardware
-from engine.models import Words
+from engine.models.base import Words
 from tests.engine_parts import painter, recipe
 
 CLOSE: Final = 1e-5

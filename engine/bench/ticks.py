@@ -10,7 +10,7 @@ import torch
 
 from engine.contract import ROW_CLASSES
 from engine.device.errors import out_of_memory
-from engine.models import PaintModel, Words
+from engine.models.base import PaintModel, Words
 
 MERGED: Final = 0.15
 """A class that takes less than so much more than the one below it makes that one needless."""

@@ -18,7 +18,7 @@ from engine.bench.stopwatch import Stopwatch
 from engine.contract import Event, Failed, Paint, Painted, Recipe
 from engine.finishing import Finisher
 from engine.images import png, sha256
-from engine.models import PaintModel, Words
+from engine.models.base import PaintModel, Words
 from engine.painter import Painter
 from engine.sketches import fit
 from engine.tickets import Report, Ticket

@@ -13,13 +13,13 @@ from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionS
 from PIL import Image
 from transformers import CLIPImageProcessor
 
-from engine import proof
-from engine.captured import Captured
 from engine.contract import ROW_CLASSES, SIZE_LARGEST, Model, Recipe, Sampler, Shapes, Verdict
 from engine.device import Hardware
 from engine.device.errors import out_of_memory, unloadable
 from engine.errors import ModelBroken, Unpaintable
-from engine.models import Words
+from engine.models import batch_invariance
+from engine.models.base import Words
+from engine.models.graphs import Captured
 from engine.safety import Panel
 from engine.safety.concepts import ConceptChecker
 from engine.samplers import longest
@@ -132,7 +132,7 @@ class LatentDiffusion(ABC):
         left = self.hardware.memory_left()
         try:
             with self.hardware.weighed(partial(self._learn_weight, pixels)):
-                held = proof.holds(self, self.latent_shape(width, height), words, rows)
+                held = batch_invariance.holds(self, self.latent_shape(width, height), words, rows)
         except (MemoryError, RuntimeError) as error:
             if out_of_memory(error) and left is not None:
                 self._learn_weight(pixels, left)

@@ -10,7 +10,8 @@ from transformers import CLIPTextModel
 
 from engine.contract import SIZE_LARGEST, Recipe, Shapes
 from engine.device import Hardware
-from engine.models import Words, latent_diffusion
+from engine.models import latent_diffusion
+from engine.models.base import Words
 from engine.models.latent_diffusion import LatentDiffusion
 from engine.safety import Checker, Panel
 from engine.safety.concepts import ConceptChecker

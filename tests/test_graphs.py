@@ -11,11 +11,11 @@ import psutil
 import pytest
 import torch
 
-from engine import captured
 from engine.__main__ import _quiet
-from engine.captured import Captured
 from engine.device import Hardware
-from engine.models import Words
+from engine.models import graphs
+from engine.models.base import Words
+from engine.models.graphs import Captured
 from tests.engine_parts import painter
 from tests.tiny_model import TOKENS, WIDTH
 
@@ -71,7 +71,7 @@ def test_all_threads_may_ask_at_once() -> None:
 
 def test_old_recordings_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sizes are chosen by people; memory is not without end."""
-    monkeypatch.setattr(captured, "KEPT", 2)
+    monkeypatch.setattr(graphs, "KEPT", 2)
     calls: list[torch.Size] = []
 
     def forward(latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
@@ -108,7 +108,7 @@ def test_memory_that_is_short_is_said() -> None:
 
 def test_what_is_forgotten_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many sizes people ask for in the life of an engine."""
-    monkeypatch.setattr(captured, "KEPT", 2)
+    monkeypatch.setattr(graphs, "KEPT", 2)
     model: Any = painter().model
     replay = Captured(model.forward, HARDWARE)
 
@@ -131,14 +131,14 @@ def test_a_recording_holds_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> No
     replay = Captured(model.forward, HARDWARE)
     replay(*batch(2))
     recording, go_on = threading.Event(), threading.Event()
-    trace = captured._Trace
+    trace = graphs._Trace
 
     def slow(*args: Any) -> Any:  # noqa: ANN401 - as it is
         recording.set()
         assert go_on.wait(20)
         return trace(*args)
 
-    monkeypatch.setattr(captured, "_Trace", slow)
+    monkeypatch.setattr(graphs, "_Trace", slow)
 
     def ask() -> None:
         with torch.inference_mode():
@@ -214,7 +214,7 @@ class Gpu:
                 """Nothing is changed."""
                 return latents
 
-        monkeypatch.setattr(captured, "_Graph", Graph)
+        monkeypatch.setattr(graphs, "_Graph", Graph)
 
     def recorder(self) -> Captured:
         """Records what does nothing."""
@@ -224,7 +224,7 @@ class Gpu:
 
 def test_graphs_share_the_pool_of_those_that_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pool that none of them uses is never asked for again: torch would not have it."""
-    monkeypatch.setattr(captured, "KEPT", 2)
+    monkeypatch.setattr(graphs, "KEPT", 2)
     gpu = Gpu(monkeypatch)
     replay = gpu.recorder()
     gpu.fails = True

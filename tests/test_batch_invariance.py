@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from engine import proof
 from engine.contract import Painted
 from engine.device import Hardware
-from engine.models import Words
+from engine.models import batch_invariance
+from engine.models.base import Words
 from tests.engine_parts import at_work, ending, job, painter, paintings, recipe
 from tests.tiny_model import TOKENS, WIDTH
 
@@ -42,14 +42,14 @@ class Formula:
 def test_whoever_looks_at_others_is_found_out(kind: str, held: bool, rows: int) -> None:
     """By the smallest difference."""
     words = {"encoder_hidden_states": torch.ones(1, TOKENS, WIDTH)}
-    assert proof.holds(Formula(kind), SHAPE, words, rows) is held
+    assert batch_invariance.holds(Formula(kind), SHAPE, words, rows) is held
 
 
 def test_one_slot_of_many_is_found_out() -> None:
     """Where the last bit of a row depends on its place."""
     words = {"encoder_hidden_states": torch.ones(1, TOKENS, WIDTH)}
-    assert proof.holds(Formula("knows slots"), SHAPE, words, 4)
-    assert not proof.holds(Formula("knows slots"), SHAPE, words, 8)
+    assert batch_invariance.holds(Formula("knows slots"), SHAPE, words, 4)
+    assert not batch_invariance.holds(Formula("knows slots"), SHAPE, words, 8)
 
 
 def test_what_is_not_exact_is_painted_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ import torch
 from engine.device import Hardware
 from engine.device.errors import context_lost, out_of_memory
 from engine.device.memory import RECORDING
-from engine.models import Words
+from engine.models.base import Words
 
 KEPT: Final = 32
 """Recordings; beyond that, the one that was used longest ago goes. On a CPU, one of the starter

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import torch
 
 from engine.device import Hardware
-from engine.models import Words
+from engine.models.base import Words
 
 _SEED: Final = 20
 
