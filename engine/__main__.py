@@ -258,11 +258,11 @@ def _painter(name: str | None, checkers: str | None) -> "Painter":
 
     def ready() -> "Painter":
         model = _load(name, checkers)
-        from engine import previews
         from engine.finishing import Finisher
         from engine.painter import Painter
+        from engine.pipeline import preview
 
-        previews.fitted(model)  # now, not when the first job waits for it
+        preview.fitted(model)  # now, not when the first job waits for it
         painter = Painter([model], Finisher())
         painter.warm()
         return painter

@@ -10,13 +10,13 @@ from typing import Final
 import torch
 from PIL import Image
 
-from engine.canvas import Canvas
 from engine.contract import Painting
 from engine.device.errors import explained, out_of_memory
 from engine.errors import DeviceBroken, EngineError, Unpaintable
-from engine.images import blank, grid, jpeg, png, sha256
+from engine.imaging.encode import blank, grid, jpeg, png, sha256
 from engine.log import about
-from engine.previews import fitted
+from engine.pipeline.denoise import Canvas
+from engine.pipeline.preview import fitted
 from engine.safety import flagged, for_log
 from engine.tickets import Ticket
 

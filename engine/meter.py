@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from engine.batch import Lane
-from engine.canvas import evaluate
 from engine.costs import Costs
 from engine.device import Hardware
 from engine.device.timing import Pace
+from engine.pipeline.denoise import evaluate
 from engine.tickets import Place, Ticket
 
 

@@ -19,8 +19,8 @@ from engine.contract import (
     size_for_sketch,
 )
 from engine.errors import BadUsage
-from engine.images import png, sha256
-from engine.sketches import BYTES_LIMIT, BadSketch, fit, read
+from engine.imaging.encode import png, sha256
+from engine.imaging.init_image import BYTES_LIMIT, BadSketch, fit, read
 
 DEFAULT_STRENGTH: Final = 0.75
 _SAFE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")

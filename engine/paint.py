@@ -12,7 +12,7 @@ from PIL import Image
 
 from engine.contract import Cancelled, Ending, Event, Failed, Paint, Painted, Recipe
 from engine.errors import BadUsage, EngineError, Unpaintable
-from engine.images import blank, grid
+from engine.imaging.encode import blank, grid
 from engine.orders import Order, job
 from engine.painter import Painter
 from engine.worker import Worker

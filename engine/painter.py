@@ -9,7 +9,6 @@ from typing import Final
 import torch
 
 from engine.batch import Round, next_turn
-from engine.canvas import Canvas, Desk
 from engine.contract import Paint, Recipe
 from engine.device.errors import out_of_memory
 from engine.entries import SKETCH_WITHHELD, Entry, Wanted, check
@@ -19,6 +18,7 @@ from engine.hands import Hands
 from engine.meter import Batch, Meter
 from engine.mishaps import Mishap, mishap_of
 from engine.models.base import PaintModel
+from engine.pipeline.denoise import Canvas, Desk
 from engine.samplers import course
 from engine.tickets import Place, Ticket
 

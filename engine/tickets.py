@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from engine.batch import Lane, lane
-from engine.canvas import Canvas
 from engine.contract import Cancelled, Event, Failed, Paint, Painted, Painting, Queued, Stepped
+from engine.pipeline.denoise import Canvas
 
 Report = Callable[[Event], None]
 

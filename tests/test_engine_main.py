@@ -20,7 +20,7 @@ from engine.__main__ import main
 from engine.contract import Event, Hello, Model, Painted, Ready, Recipe, Stepped
 from engine.contract.wire import Connection, event_side
 from engine.errors import EngineError, Exit, Unpaintable
-from engine.images import sha256
+from engine.imaging.encode import sha256
 from engine.orders import Order
 from engine.paint import paint
 from engine.server import bind

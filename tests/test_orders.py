@@ -8,7 +8,7 @@ import pytest
 
 from engine.contract import Model, Sampler, Shapes
 from engine.errors import BadUsage
-from engine.images import sha256
+from engine.imaging.encode import sha256
 from engine.orders import Order, job, orders
 from tests.engine_parts import sketch
 

@@ -31,11 +31,11 @@ from engine.entries import Entry
 from engine.errors import Unpaintable
 from engine.finishing import Finisher
 from engine.hands import Hands
-from engine.images import BLANK, png, sha256
+from engine.imaging.encode import BLANK, png, sha256
+from engine.imaging.init_image import BYTES_LIMIT
 from engine.log import Lines
 from engine.models.base import Words
 from engine.painter import SENIOR_EVERY, Painter
-from engine.sketches import BYTES_LIMIT
 from engine.tickets import Ticket
 from tests import tiny_model
 from tests.engine_parts import (

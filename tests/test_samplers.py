@@ -16,7 +16,7 @@ from PIL import Image
 
 from engine.contract import Recipe, Sampler
 from engine.errors import Unpaintable
-from engine.images import png, sha256
+from engine.imaging.encode import png, sha256
 from engine.painter import Painter
 from engine.samplers import course, longest
 from tests.engine_parts import job, painter, pictures, recipe, sketch

@@ -10,7 +10,7 @@ import torch
 
 from engine.contract import Paint, Recipe, Sampler
 from engine.finishing import Finisher
-from engine.images import png, sha256
+from engine.imaging.encode import png, sha256
 from engine.painter import Painter
 from engine.tickets import Ticket
 from tests.engine_parts import painter, recipe, sketch

@@ -27,7 +27,7 @@ from engine.contract import (
 )
 from engine.contract.wire import CLOSING_SECONDS, FRAME_LIMIT, Connection, event_side
 from engine.errors import EngineError, PortTaken
-from engine.images import sha256
+from engine.imaging.encode import sha256
 from engine.server import HELLO_LIMIT, WAITING_LIMIT, Reception, bind
 from engine.worker import Worker
 from tests.engine_parts import at_work, job, painter, predicting, recipe

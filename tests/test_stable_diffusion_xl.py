@@ -11,7 +11,7 @@ import pytest
 from engine.contract import Recipe, Sampler
 from engine.device import prepare
 from engine.errors import ModelBroken, ModelUnchecked
-from engine.images import png, sha256
+from engine.imaging.encode import png, sha256
 from engine.models import registry
 from engine.painter import Painter
 from tests import tiny_model

@@ -13,7 +13,7 @@ from PIL import Image
 
 from engine.contract import Cancelled, Ending, Event, Painted, Queued, Stepped, Verdict
 from engine.errors import DeviceBroken, EngineError
-from engine.images import png, sha256
+from engine.imaging.encode import png, sha256
 from engine.painter import Painter
 from engine.safety import Panel
 from engine.worker import Worker

@@ -17,10 +17,10 @@ from engine import samplers
 from engine.bench.stopwatch import Stopwatch
 from engine.contract import Event, Failed, Paint, Painted, Recipe
 from engine.finishing import Finisher
-from engine.images import png, sha256
+from engine.imaging.encode import png, sha256
+from engine.imaging.init_image import fit
 from engine.models.base import PaintModel, Words
 from engine.painter import Painter
-from engine.sketches import fit
 from engine.tickets import Report, Ticket
 from engine.worker import Worker
 

@@ -9,10 +9,10 @@ from PIL import Image
 
 from engine.contract import ROW_CLASSES, Recipe
 from engine.device import Hardware
+from engine.imaging.init_image import fit
 from engine.models.base import PaintModel
-from engine.noise import Noise
+from engine.pipeline.noise import Noise
 from engine.samplers import NOISE, PREDICTION, REGISTERS, SOURCES, Step, course
-from engine.sketches import fit
 
 
 class Desk:

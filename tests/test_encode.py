@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import Image
 
-from engine.images import BLANK, blank, grid, jpeg, png, sha256
+from engine.imaging.encode import BLANK, blank, grid, jpeg, png, sha256
 from tests.engine_parts import sketch
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from engine import sketches
 from engine.__main__ import _quiet
-from engine.sketches import BadSketch, fit, read
+from engine.imaging import init_image
+from engine.imaging.init_image import BadSketch, fit, read
 from tests.engine_parts import sketch
 
 
@@ -117,13 +117,13 @@ def test_damaged_notes_of_a_camera_do_no_harm() -> None:
 def test_reading_leaves_warnings_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """How they are treated is one thing for all threads: who changes it for a while, and is
     overtaken by another who does, changes it for ever."""
-    check, before, data = sketches._check, warnings.filters, saved(sketch(8, 8))
+    check, before, data = init_image._check, warnings.filters, saved(sketch(8, 8))
 
     def slow(image: Image.Image) -> None:
         time.sleep(float(threading.current_thread().name))
         check(image)
 
-    monkeypatch.setattr(sketches, "_check", slow)
+    monkeypatch.setattr(init_image, "_check", slow)
     threads = [threading.Thread(target=read, args=(data,), name=name) for name in ("0.1", "0.2")]
     for thread in threads:
         thread.start()

@@ -3,7 +3,7 @@
 import torch
 from PIL import Image
 
-from engine.previews import LONGEST_SIDE, Previews, calibration, fitted, samples
+from engine.pipeline.preview import LONGEST_SIDE, Previews, calibration, fitted, samples
 from tests.engine_parts import painter
 
 
