@@ -21,9 +21,9 @@ from engine.orders import Order, orders
 from engine.parent import end_with_parent
 
 if TYPE_CHECKING:
+    from engine.core.engine_core import Painter
     from engine.device import Hardware
     from engine.models.base import PaintModel
-    from engine.painter import Painter
 
 CUDA_MODEL: Final = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 """What is painted with when nobody chose a model and there is a GPU."""
@@ -258,8 +258,8 @@ def _painter(name: str | None, checkers: str | None) -> "Painter":
 
     def ready() -> "Painter":
         model = _load(name, checkers)
-        from engine.finishing import Finisher
-        from engine.painter import Painter
+        from engine.core.engine_core import Painter
+        from engine.core.postprocess import Finisher
         from engine.pipeline import preview
 
         preview.fitted(model)  # now, not when the first job waits for it

@@ -11,11 +11,11 @@ import msgspec
 from PIL import Image
 
 from engine.contract import Cancelled, Ending, Event, Failed, Paint, Painted, Recipe
+from engine.core.engine_core import Painter
+from engine.core.worker import Worker
 from engine.errors import BadUsage, EngineError, Unpaintable
 from engine.imaging.encode import blank, grid
 from engine.orders import Order, job
-from engine.painter import Painter
-from engine.worker import Worker
 
 log = logging.getLogger(__name__)
 

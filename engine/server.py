@@ -25,11 +25,11 @@ from engine.contract import (
     Rejected,
 )
 from engine.contract.wire import CLOSING_SECONDS, Connection, WireError, command_side
+from engine.core.engine_core import Painter
+from engine.core.request import Ticket
+from engine.core.worker import Worker
 from engine.errors import EngineError, PortTaken
 from engine.outbox import JobKey, Outbox
-from engine.painter import Painter
-from engine.tickets import Ticket
-from engine.worker import Worker
 
 HELLO_WITHIN: Final = 10.0
 """Seconds that a new connection has to say who it is."""

@@ -24,11 +24,11 @@ from engine.contract import (
     Recipe,
     Sampler,
 )
-from engine.finishing import Finisher
+from engine.core.engine_core import AT_ONCE, Painter
+from engine.core.postprocess import Finisher
+from engine.core.request import Report, Ticket
 from engine.models import registry
 from engine.models.base import PaintModel, Words
-from engine.painter import AT_ONCE, Painter
-from engine.tickets import Report, Ticket
 from tests import tiny_model
 
 

@@ -26,10 +26,10 @@ from engine.contract import (
     Stepped,
 )
 from engine.contract.wire import CLOSING_SECONDS, FRAME_LIMIT, Connection, event_side
+from engine.core.worker import Worker
 from engine.errors import EngineError, PortTaken
 from engine.imaging.encode import sha256
 from engine.server import HELLO_LIMIT, WAITING_LIMIT, Reception, bind
-from engine.worker import Worker
 from tests.engine_parts import at_work, job, painter, predicting, recipe
 
 TOKEN = "a secret of two processes"  # noqa: S105 - of this test alone

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from engine.contract import Recipe, Sampler
+from engine.core.engine_core import Painter
 from engine.device import prepare
 from engine.errors import ModelBroken, ModelUnchecked
 from engine.imaging.encode import png, sha256
 from engine.models import registry
-from engine.painter import Painter
 from tests import tiny_model
 from tests.engine_parts import job, loaded, paintings, pictures, recipe, sketch
 from tests.test_samplers import assert_alike, of_diffusers

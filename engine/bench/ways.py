@@ -16,13 +16,13 @@ from PIL import Image
 from engine import samplers
 from engine.bench.stopwatch import Stopwatch
 from engine.contract import Event, Failed, Paint, Painted, Recipe
-from engine.finishing import Finisher
+from engine.core.engine_core import Painter
+from engine.core.postprocess import Finisher
+from engine.core.request import Report, Ticket
+from engine.core.worker import Worker
 from engine.imaging.encode import png, sha256
 from engine.imaging.init_image import fit
 from engine.models.base import PaintModel, Words
-from engine.painter import Painter
-from engine.tickets import Report, Ticket
-from engine.worker import Worker
 
 AT_ONCE: Final = 1024
 BATCH_LIMIT: Final = 8

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from engine.batch import Lane
+from engine.core.batching import Lane
 
 _GUESS: Final = 1e-6
 """Seconds for each pixel of each row, while nothing is known."""

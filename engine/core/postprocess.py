@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from engine.contract import Painting
+from engine.core.request import Ticket
 from engine.device.errors import explained, out_of_memory
 from engine.errors import DeviceBroken, EngineError, Unpaintable
 from engine.imaging.encode import blank, grid, jpeg, png, sha256
@@ -18,7 +19,6 @@ from engine.log import about
 from engine.pipeline.denoise import Canvas
 from engine.pipeline.preview import fitted
 from engine.safety import flagged, for_log
-from engine.tickets import Ticket
 
 log = logging.getLogger(__name__)
 

@@ -5,12 +5,12 @@ import threading
 from collections import deque
 
 from engine.contract import Paint, Pulse
+from engine.core.engine_core import Painter
+from engine.core.postprocess import Broken
+from engine.core.request import Report, Ticket
 from engine.device.errors import context_lost
 from engine.device.sysinfo import resident_memory
 from engine.errors import DeviceBroken, EngineError
-from engine.finishing import Broken
-from engine.painter import Painter
-from engine.tickets import Report, Ticket
 
 log = logging.getLogger(__name__)
 

@@ -9,13 +9,13 @@ from PIL import Image
 
 from engine.contract import Recipe
 from engine.contract.wire import FRAME_LIMIT
+from engine.core.request import Ticket
 from engine.errors import Unpaintable
 from engine.imaging.encode import sha256
 from engine.imaging.init_image import BadSketch, read
 from engine.models.base import PaintModel
 from engine.pipeline.denoise import Canvas, Desk
 from engine.safety import flagged, for_log
-from engine.tickets import Ticket
 
 SKETCH_WITHHELD: Final = "The sketch was withheld by the safety check."
 Wanted = tuple[Recipe, Desk]

@@ -4,12 +4,12 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
 
-from engine.batch import Lane
-from engine.costs import Costs
+from engine.core.batch_cost import Costs
+from engine.core.batching import Lane
+from engine.core.request import Place, Ticket
 from engine.device import Hardware
 from engine.device.timing import Pace
 from engine.pipeline.denoise import evaluate
-from engine.tickets import Place, Ticket
 
 
 @dataclass(eq=False)

@@ -4,8 +4,8 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from engine.batch import Lane, lane
 from engine.contract import Cancelled, Event, Failed, Paint, Painted, Painting, Queued, Stepped
+from engine.core.batching import Lane, lane
 from engine.pipeline.denoise import Canvas
 
 Report = Callable[[Event], None]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.batch import Credit, Lane, Round, next_turn
+from engine.core.batching import Credit, Lane, Round, next_turn
 
 SMALL, LARGE = Lane("tiny", 64, 64, 8), Lane("tiny", 256, 256, 8)
 

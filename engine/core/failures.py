@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from engine.core.request import Ticket
 from engine.device.errors import explained, out_of_memory
 from engine.log import about
-from engine.tickets import Ticket
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,19 @@ from typing import Final
 
 import torch
 
-from engine.batch import Round, next_turn
 from engine.contract import Paint, Recipe
+from engine.core.batching import Round, next_turn
+from engine.core.executor import Hands
+from engine.core.failures import Mishap, mishap_of
+from engine.core.postprocess import Finisher
+from engine.core.preparation import SKETCH_WITHHELD, Entry, Wanted, check
+from engine.core.request import Place, Ticket
+from engine.core.usage import Batch, Meter
 from engine.device.errors import out_of_memory
-from engine.entries import SKETCH_WITHHELD, Entry, Wanted, check
 from engine.errors import Unpaintable
-from engine.finishing import Finisher
-from engine.hands import Hands
-from engine.meter import Batch, Meter
-from engine.mishaps import Mishap, mishap_of
 from engine.models.base import PaintModel
 from engine.pipeline.denoise import Canvas, Desk
 from engine.samplers import course
-from engine.tickets import Place, Ticket
 
 PREVIEW_EVERY: Final = 4
 """Evaluations between two previews of a job, at least."""

@@ -15,7 +15,6 @@ import pytest
 import torch
 from PIL import Image, ImageChops
 
-from engine.batch import lane
 from engine.contract import (
     Cancelled,
     Event,
@@ -27,16 +26,17 @@ from engine.contract import (
     Stepped,
     Verdict,
 )
-from engine.entries import Entry
+from engine.core.batching import lane
+from engine.core.engine_core import SENIOR_EVERY, Painter
+from engine.core.executor import Hands
+from engine.core.postprocess import Finisher
+from engine.core.preparation import Entry
+from engine.core.request import Ticket
 from engine.errors import Unpaintable
-from engine.finishing import Finisher
-from engine.hands import Hands
 from engine.imaging.encode import BLANK, png, sha256
 from engine.imaging.init_image import BYTES_LIMIT
 from engine.log import Lines
 from engine.models.base import Words
-from engine.painter import SENIOR_EVERY, Painter
-from engine.tickets import Ticket
 from tests import tiny_model
 from tests.engine_parts import (
     at_work,

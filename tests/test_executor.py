@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from engine.hands import Hands
+from engine.core.executor import Hands
 
 
 def test_a_single_hand_is_the_callers() -> None:
