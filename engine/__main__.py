@@ -17,8 +17,8 @@ from engine import log as logs
 from engine.contract import PICTURES_LIMIT, Sampler
 from engine.errors import BadUsage, EngineError, Exit, PartsMissing
 from engine.log.redaction import hide
-from engine.orders import Order, orders
-from engine.parent import end_with_parent
+from engine.offline.job_file import Order, orders
+from engine.server.parent_watch import end_with_parent
 
 if TYPE_CHECKING:
     from engine.core.engine_core import Painter
@@ -212,7 +212,7 @@ def _serve(options: argparse.Namespace) -> None:
 
     if options.parent:
         end_with_parent()
-    server = _with_parts(lambda: importlib.import_module("engine.server"))
+    server = _with_parts(lambda: importlib.import_module("engine.server.socket_server"))
     if not 0 <= options.port < 2**16:
         raise BadUsage(f"The port is {options.port}; it must be 0 to 65535.")
     with server.bind(options.port) as listening:
@@ -224,7 +224,7 @@ def _serve(options: argparse.Namespace) -> None:
 def _paint(options: argparse.Namespace) -> None:
     wanted = _orders(options)
     painter = _painter(options.model, options.checkers)
-    from engine.paint import paint
+    from engine.offline.paint import paint
 
     paint(wanted, options.out, painter, apart=options.jobs is not None)
 

@@ -21,9 +21,9 @@ from engine.contract import Event, Hello, Model, Painted, Ready, Recipe, Stepped
 from engine.contract.wire import Connection, event_side
 from engine.errors import EngineError, Exit, Unpaintable
 from engine.imaging.encode import sha256
-from engine.orders import Order
-from engine.paint import paint
-from engine.server import bind
+from engine.offline.job_file import Order
+from engine.offline.paint import paint
+from engine.server.socket_server import bind
 from tests import tiny_classifier, tiny_model
 from tests.engine_parts import at_work, job, loaded, paintings, predicting, recipe, sketch
 

@@ -8,38 +8,19 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final
 
-from engine.contract import (
-    CONTRACT_VERSION,
-    PULSE_SECONDS,
-    Cancel,
-    Cancelled,
-    Command,
-    Event,
-    Failed,
-    Hello,
-    Paint,
-    Painted,
-    Ready,
-    Rejected,
-)
+from engine.contract import CONTRACT_VERSION, Command, Hello, Ready, Rejected
 from engine.contract.wire import CLOSING_SECONDS, Connection, WireError, command_side
 from engine.core.engine_core import Painter
-from engine.core.request import Ticket
 from engine.core.worker import Worker
 from engine.errors import EngineError, PortTaken
-from engine.outbox import JobKey, Outbox
+from engine.server.session import Visit, soon
 
 HELLO_WITHIN: Final = 10.0
 """Seconds that a new connection has to say who it is."""
 HELLO_LIMIT: Final = 64 * 1024
 """Bytes of what it says first, which anybody on this machine may send and have kept."""
-WAITING_LIMIT: Final = 256
-"""Jobs of all connections; the bot keeps its own queue and sends few."""
-UNREAD_LIMIT: Final = 256 * 2**20
-"""Bytes of endings that may wait for one connection to read them: fifty jobs of large pictures."""
-T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -65,7 +46,7 @@ async def serve(listening: socket.socket, painter: Painter, token: str) -> None:
             stop.set_exception(error)
 
     _on_signals(loop, end)
-    worker = Worker(painter, lambda error: _soon(loop, end, error))
+    worker = Worker(painter, lambda error: soon(loop, end, error))
     desk = Reception(worker, Ready(painter.model.card), token)
     server = await asyncio.start_server(desk.welcome, sock=listening)
     port = listening.getsockname()[1]
@@ -80,12 +61,6 @@ async def serve(listening: socket.socket, painter: Painter, token: str) -> None:
         await asyncio.to_thread(worker.close)
         peak = painter.model.hardware.peak_memory()
         log.info("stopped%s", "" if peak is None else f"; peak memory {peak / 2**30:.1f} GiB")
-
-
-def _soon(loop: asyncio.AbstractEventLoop, call: Callable[[T], object], what: T) -> None:
-    """Call it in the loop's thread, unless the loop has ended."""
-    with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(call, what)
 
 
 def _on_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], object]) -> None:
@@ -163,82 +138,3 @@ class Reception:
             sending.cancel()
             with contextlib.suppress(asyncio.CancelledError, OSError):
                 await sending
-
-
-class Visit:
-    """One connection's jobs. `give_up` closes it at once."""
-
-    def __init__(self, worker: Worker, give_up: Callable[[], None]) -> None:
-        self.outbox = Outbox()
-        self._worker = worker
-        self._give_up = give_up
-        self._given_up = False
-        self._loop = asyncio.get_running_loop()
-        self._tickets: dict[JobKey, Ticket] = {}
-
-    def obey(self, command: Command) -> None:
-        """Do what was asked. Raises WireError if it makes no sense."""
-        match command:
-            case Paint():
-                self._submit(command)
-            case Cancel():
-                ticket = self._tickets.get((command.job, command.attempt))
-                if ticket is not None:
-                    self._worker.cancel(ticket)
-            case Hello():
-                raise WireError("You have said Hello already.")
-
-    async def beat(self) -> None:
-        """Send a Pulse now and then, for ever."""
-        while True:
-            await asyncio.sleep(PULSE_SECONDS)
-            self.outbox.put(self._worker.pulse())
-
-    def end(self) -> None:
-        """Nobody listens any more: stop painting for them."""
-        for ticket in list(self._tickets.values()):
-            self._worker.cancel(ticket)
-
-    def _submit(self, job: Paint) -> None:
-        key = job.job, job.attempt
-        if key in self._tickets:
-            raise WireError(f"Job {job.job}, attempt {job.attempt}, was sent twice.")
-        if self._worker.waiting >= WAITING_LIMIT:
-            full = f"The engine has {WAITING_LIMIT} jobs waiting. Try again in a while."
-            self._put(Failed(job=job.job, attempt=job.attempt, reason=full))
-            return
-        log.info(
-            "job taken",
-            extra={"job": job.job, "attempt": job.attempt, "pictures": len(job.recipes)},
-        )
-        self._tickets[key] = self._worker.submit(job, self._report_later)
-
-    def _report_later(self, event: Event) -> None:
-        _soon(self._loop, self._hear, event)
-
-    def _hear(self, event: Event) -> None:
-        if isinstance(event, Painted | Failed | Cancelled):
-            del self._tickets[event.job, event.attempt]
-            ending = {"job": event.job, "attempt": event.attempt, **_told(event)}
-            log.info("job ended", extra=ending)
-        self._put(event)
-
-    def _put(self, event: Event) -> None:
-        if self._given_up:
-            return
-        self.outbox.put(event)
-        if self.outbox.unread > UNREAD_LIMIT:
-            self._given_up = True
-            size = self.outbox.unread // 2**20
-            log.warning("connection closed: it does not read, and %d MiB wait for it", size)
-            self._give_up()
-
-
-def _told(ending: Painted | Failed | Cancelled) -> dict[str, str | float]:
-    match ending:
-        case Painted():
-            return {"ending": "painted", "seconds": round(ending.seconds, 3)}
-        case Failed():
-            return {"ending": "failed", "reason": ending.reason}
-        case Cancelled():
-            return {"ending": "cancelled"}

@@ -7,7 +7,7 @@ import pytest
 
 from engine.contract import Cancelled, Command, Event, Pulse, Queued, Stepped
 from engine.contract.wire import Connection, command_side, event_side
-from engine.outbox import Outbox
+from engine.server.event_queue import Outbox
 
 
 def stepped(step: int, preview: bytes | None = None) -> Stepped:

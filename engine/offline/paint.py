@@ -15,7 +15,7 @@ from engine.core.engine_core import Painter
 from engine.core.worker import Worker
 from engine.errors import BadUsage, EngineError, Unpaintable
 from engine.imaging.encode import blank, grid
-from engine.orders import Order, job
+from engine.offline.job_file import Order, job
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import pytest
 from engine.contract import Model, Sampler, Shapes
 from engine.errors import BadUsage
 from engine.imaging.encode import sha256
-from engine.orders import Order, job, orders
+from engine.offline.job_file import Order, job, orders
 from tests.engine_parts import sketch
 
 CARD = Model(
