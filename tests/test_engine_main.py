@@ -393,7 +393,8 @@ async def test_a_signal_ends_the_engine_cleanly(tiny: str) -> None:
 
 BUSY = """
 import threading, torch
-from engine.__main__ import _begin_log, _leave
+from engine.__main__ import _begin_log
+from engine.core.process import leave
 
 def work():
     numbers = torch.ones(2000, 2000)
@@ -403,7 +404,7 @@ def work():
 _begin_log()
 if {busy}:
     threading.Thread(target=work, name="painter", daemon=True).start()
-_leave(9)
+leave(9)
 """
 
 

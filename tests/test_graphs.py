@@ -11,7 +11,7 @@ import psutil
 import pytest
 import torch
 
-from engine.__main__ import _quiet
+from engine.core.process import quiet
 from engine.device import Hardware
 from engine.models import graphs
 from engine.models.base import Words
@@ -43,7 +43,7 @@ def test_a_replay_makes_the_bits_of_the_model(
     """At the first time, and when TorchScript has optimised what it recorded."""
     model: Any = painter().model
     replay = Captured(model.forward, HARDWARE)
-    _quiet()  # as in the engine; here, other warnings are errors
+    quiet()  # as in the engine; here, other warnings are errors
     for seed in range(5):
         given = batch(rows, side, seed)
         assert torch.equal(replay(*given), model.forward(*given))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from engine.__main__ import _quiet
+from engine.core.process import quiet
 from engine.imaging import init_image
 from engine.imaging.init_image import BadSketch, fit, read
 from tests.engine_parts import sketch
@@ -20,7 +20,7 @@ from tests.engine_parts import sketch
 @pytest.fixture(autouse=True)
 def _as_in_the_engine() -> None:
     """Where Pillow's warnings are in nobody's way; here, others are errors."""
-    _quiet()
+    quiet()
 
 
 def saved(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:  # noqa: ANN401
