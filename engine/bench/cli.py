@@ -21,9 +21,9 @@ def bench_command(options: argparse.Namespace) -> None:
     """Measure, and print as it goes. Raises EngineError."""
     model = with_parts(lambda: _random(options.arch) if options.weights else load(options.model))
     if options.ticks:
-        from engine.bench import ticks
+        from engine.bench import forward_pass
 
-        _tell(options, model, ticks.HEAD, ticks.run(model), ticks.line)
+        _tell(options, model, forward_pass.HEAD, forward_pass.run(model), forward_pass.line)
         return
     from engine.bench.report import HEAD, Asked, line, run
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from engine.bench.loads import Crowd, Ended
-from engine.bench.ways import Diffusers, Engine, Way
+from engine.bench.backends import Diffusers, Engine, Way
+from engine.bench.load_generator import Crowd, Ended
 from engine.bench.workloads import WORKLOADS
 from engine.contract import Paint
 from engine.models.base import PaintModel

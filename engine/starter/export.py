@@ -9,9 +9,9 @@ from safetensors.torch import load_file, save_file
 
 from engine.starter.autoencoder import new_autoencoder
 from engine.starter.denoiser import Reader, new_scheduler
-from engine.starter.judge import Judge
+from engine.starter.evaluator import Judge
 from engine.starter.safety import new_checker, new_feature_extractor
-from engine.starter.training import adopt
+from engine.starter.trainer import adopt
 
 MODEL_FOLDER: Final = "model"
 JUDGE_FILE: Final = "judge.safetensors"

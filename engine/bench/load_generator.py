@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
-from engine.bench.ways import Way
+from engine.bench.backends import Way
 from engine.contract import Paint, Recipe
 
 

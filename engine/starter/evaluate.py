@@ -1,4 +1,4 @@
-"""Measure the starter model on fresh prompts, seeds and scenes: `python -m engine.starter.measure`.
+"""Measure the starter model on fresh prompts and scenes: `python -m engine.starter.evaluate`.
 
 Prints the table that `engine/starter/README.md` shows. The judges are measured too, on drawn
 scenes: where a judge errs there, the model cannot score higher.
@@ -21,12 +21,12 @@ from tqdm import tqdm
 from engine.starter.autoencoder import signal_to_noise
 from engine.starter.captions import full_caption
 from engine.starter.dataset import draw_many
-from engine.starter.judge import Judge, Sight, colours_seen, look, share
+from engine.starter.evaluator import Judge, Sight, colours_seen, look, share
+from engine.starter.export import MODEL_FOLDER, load_judge
 from engine.starter.objects import UNSAFE
-from engine.starter.paintings import Pictures, as_tensor, paint
-from engine.starter.saving import MODEL_FOLDER, load_judge
+from engine.starter.out_of_distribution import draw_strangers
+from engine.starter.sampling import Pictures, as_tensor, paint
 from engine.starter.scenes import Scene, Thing, random_scene
-from engine.starter.strangers import draw_strangers
 
 HERE: Final = Path(__file__).parent
 Table = dict[str, float]
@@ -118,7 +118,7 @@ def _unsafe_scene(rng: random.Random) -> Scene:
 
 def main() -> None:
     """Paint, judge, print."""
-    parser = argparse.ArgumentParser(prog="python -m engine.starter.measure", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m engine.starter.evaluate", description=__doc__)
     parser.add_argument("--count", type=int, default=400, help="pictures to paint and to draw")
     parser.add_argument("--model", type=Path, default=HERE / MODEL_FOLDER)
     parser.add_argument("--sheet", type=Path, help="write the first 40 pictures here, as a PNG")

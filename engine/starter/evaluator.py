@@ -18,7 +18,7 @@ from engine.starter.dataset import Drawn
 from engine.starter.objects import BODIES, OBJECTS
 from engine.starter.safety import prepared
 from engine.starter.scenes import COLOURS, PLACES, TIMES, Scene, stand
-from engine.starter.training import Plan, train
+from engine.starter.trainer import Plan, train
 
 KINDS: Final = tuple(OBJECTS)
 NOTHING: Final = len(KINDS)

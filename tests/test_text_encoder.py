@@ -4,7 +4,7 @@ import random
 
 from engine.starter.captions import all_words, caption, full_caption
 from engine.starter.scenes import Scene, Thing, random_scene
-from engine.starter.words import LONGEST, new_tokenizer
+from engine.starter.text_encoder import LONGEST, new_tokenizer
 
 SCENE = Scene((Thing("house", "red"), Thing("cat", "orange")), "snow", "night")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from engine.starter.training import Plan, train
+from engine.starter.trainer import Plan, train
 
 PLAN = Plan(steps=12, rate=0.05, warmup=2, average=0.9)
 

@@ -3,8 +3,8 @@
 import torch
 from diffusers import StableDiffusionPipeline
 
-from engine.starter.measure import alarms
-from engine.starter.strangers import SIDE, draw_strangers
+from engine.starter.evaluate import alarms
+from engine.starter.out_of_distribution import SIDE, draw_strangers
 from engine.weights import STARTER_FOLDER
 
 
