@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.layers import edges, module_cycles, package_cycles, violations
+
 ROOT = Path(__file__).parents[1]
 PURE = {
     "cases",
@@ -42,6 +44,20 @@ SHOWS_DISCORD = {
 SPEAKS_SQL = {"ledger", "migrate", "rows"}
 COUNTS = {"monitoring.lookout", "monitoring.metrics"}
 HEAVY = {"torch", "diffusers", "transformers"}
+LAYERS = {
+    "engine": [
+        "contract errors",
+        "log device weights samplers",
+        "safety",
+        "models",
+        "imaging",
+        "pipeline",
+        "core",
+        "server offline bench starter",
+        "__main__",
+    ],
+}
+"""Who may import whom: see `tests.layers.Layers`."""
 
 
 def modules(package: str) -> list[Path]:
@@ -72,6 +88,15 @@ def among(path: Path, names: set[str]) -> bool:
 
 
 BOT = [path for path in modules("bot") if not among(path, {"playground"})]
+
+
+@pytest.mark.parametrize("package", LAYERS)
+def test_layers(package: str) -> None:
+    """Imports go one way: down the table, and in no circle of modules or packages."""
+    imports = edges(ROOT, package)
+    assert violations(imports, package, LAYERS[package]) == []
+    assert module_cycles(imports) == []
+    assert package_cycles(imports) == []
 
 
 @pytest.mark.parametrize("path", BOT, ids=str)
