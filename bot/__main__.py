@@ -15,8 +15,8 @@ from bot.exits import Exit
 from bot.replay import replay
 from bot.run import run
 from bot.settings import Settings, load
-from engine import logs
-from engine.discretion import dump_nothing, hide
+from engine import log as logs
+from engine.log.redaction import dump_nothing, hide
 
 log = logging.getLogger(__name__)
 

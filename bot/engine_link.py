@@ -12,7 +12,6 @@ from bot.engine_process import Endpoint, EngineStopped
 from bot.errors import BotError, CannotStart
 from bot.exits import Exit
 from bot.watchdog import PATIENCE, SHORTEST_SECONDS, Watchdog
-from engine import wire
 from engine.contract import (
     Cancel,
     Cancelled,
@@ -28,6 +27,7 @@ from engine.contract import (
     Ready,
     Rejected,
     Stepped,
+    wire,
 )
 
 _LOOK_SECONDS: Final = 1.0

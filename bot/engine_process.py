@@ -14,8 +14,9 @@ from typing import Final
 import msgspec
 
 from bot.errors import BotError
-from engine import lines, logs
-from engine.discretion import hide
+from engine import log as logs
+from engine.log import logfmt as lines
+from engine.log.redaction import hide
 
 _LISTENING: Final = re.compile(rb"listening on ([\d.]+):(\d+)\s*")
 _GRACE_SECONDS: Final = 5.0

@@ -53,7 +53,7 @@ from bot.sketches.downloads import Downloads
 from bot.studio import Studio
 from bot.tasks import Stopped, together, unless
 from bot.whereabouts import Whereabouts
-from engine.discretion import hide
+from engine.log.redaction import hide
 
 DATABASE: Final = "imagine.db"
 Clock = Callable[[], float]

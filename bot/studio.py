@@ -31,7 +31,7 @@ from bot.messages.outbox import Courier, Outbox
 from bot.showing import showing
 from bot.workshop import Fetcher, Workshop
 from engine.contract import SEED_LIMIT, Recipe
-from engine.logs import about
+from engine.log import about
 
 _RETRY_SECONDS: Final = 5.0
 _UNFORESEEN: Final = "Something went wrong inside the bot; its log says what."

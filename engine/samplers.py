@@ -18,7 +18,7 @@ import diffusers
 import torch
 
 from engine.contract import Recipe, Sampler
-from engine.exits import Unpaintable
+from engine.errors import Unpaintable
 
 REGISTERS: Final = 5
 """Tensors that a picture carries from step to step: itself, and what its scheduler remembers."""

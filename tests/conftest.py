@@ -96,11 +96,11 @@ async def house(
 @pytest.fixture
 def begun(capsys: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[str]]:
     """The bot's log on standard error; afterwards there is none, as before."""
-    from engine import logs
+    from engine import log
 
     root = logging.getLogger()
     before, level = list(root.handlers), root.level
-    logs.begin("bot")
+    log.begin("bot")
     yield capsys
     root.handlers[:] = before
     root.setLevel(level)

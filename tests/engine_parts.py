@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from PIL import Image, ImageDraw
 
-from engine import hardware, models
+from engine import device
 from engine.contract import (
     Cancelled,
     Ending,
@@ -24,10 +24,11 @@ from engine.contract import (
     Recipe,
     Sampler,
 )
-from engine.finishing import Finisher
-from engine.models import PaintModel, Words
-from engine.painter import AT_ONCE, Painter
-from engine.tickets import Report, Ticket
+from engine.core.engine_core import AT_ONCE, Painter
+from engine.core.postprocess import Finisher
+from engine.core.request import Report, Ticket
+from engine.models import registry
+from engine.models.base import PaintModel, Words
 from tests import tiny_model
 
 
@@ -43,7 +44,7 @@ def painter(
 
 def loaded(name: str) -> Painter:
     """A painter with the model of this name."""
-    model = models.load(name, hardware.prepare())
+    model = registry.load(name, device.prepare())
     return at_work(model)
 
 

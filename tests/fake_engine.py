@@ -31,7 +31,7 @@ from engine.contract import (
     Stepped,
     Verdict,
 )
-from engine.wire import Connection, command_side
+from engine.contract.wire import Connection, command_side
 
 MODEL = Model(
     name="flat",

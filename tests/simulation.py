@@ -10,9 +10,9 @@ from bot.fairness import backlog, costs, seats
 from bot.fairness.backlog import Shares
 from bot.jobs import Address, Job
 from bot.policy import Limits, Load
-from engine.batch import Lane, Round, lane, next_turn, rows
 from engine.contract import Recipe
-from engine.painter import AT_ONCE, SENIOR_EVERY
+from engine.core.batching import Lane, Round, lane, next_turn
+from engine.core.engine_core import AT_ONCE, SENIOR_EVERY
 from tests.samples import job, recipe
 
 SECONDS: Final = 0.1
@@ -53,7 +53,7 @@ class Picture:
 
     @property
     def rows(self) -> int:
-        return rows(self.recipe)
+        return self.recipe.rows
 
 
 @dataclass

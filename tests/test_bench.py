@@ -10,7 +10,7 @@ from engine.__main__ import main
 from engine.bench import architectures
 from engine.bench.workloads import mixed
 from engine.contract import ROW_CLASSES, Paint
-from engine.exits import Exit
+from engine.errors import Exit
 from tests import tiny_model
 from tests.engine_parts import painter
 

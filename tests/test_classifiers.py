@@ -11,10 +11,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from engine import models
 from engine.contract import Painted
-from engine.exits import EngineError, ModelBroken, ModelMissing, ModelUnchecked, PartsMissing
-from engine.hardware import Hardware
+from engine.device import Hardware
+from engine.errors import EngineError, ModelBroken, ModelMissing, ModelUnchecked, PartsMissing
+from engine.models import registry
 from engine.safety import Panel
 from engine.safety.classifiers import load
 from tests import tiny_classifier, tiny_model
@@ -163,14 +163,14 @@ def test_a_model_without_a_checker_of_its_own_is_checked_by_others(
     folder = tiny_model.save(tmp_path / "tiny")
     shutil.rmtree(folder / "safety_checker")
     other = str(tiny_classifier.save(tmp_path / "a", says=(1 - share, share)))
-    by = at_work(models.load(str(folder), CPU, [other]))
+    by = at_work(registry.load(str(folder), CPU, [other]))
     ended = ending(job(recipe(by)), by)
     assert isinstance(ended, Painted)
     [picture] = ended.pictures
     assert [said.checker for said in picture.verdicts] == [other]
     assert picture.blocked == flagged
     with pytest.raises(ModelUnchecked, match="or name classifiers in IMAGINE_CHECKERS"):
-        models.load(str(folder), CPU, ["model", other])
+        registry.load(str(folder), CPU, ["model", other])
 
 
 def test_an_sdxl_needs_no_other_checker_then(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_an_sdxl_needs_no_other_checker_then(tmp_path: Path) -> None:
     folder = tiny_model.save_xl(tmp_path / "xl")
     shutil.rmtree(folder / "safety_checker")
     other = str(tiny_classifier.save(tmp_path / "a"))
-    by = at_work(models.load(str(folder), CPU, [other]))
+    by = at_work(registry.load(str(folder), CPU, [other]))
     assert [said.checker for said in by.model.verdicts(sketch())] == [other]
 
 
@@ -186,6 +186,6 @@ def test_all_checkers_are_asked(tmp_path: Path) -> None:
     """The model's own says no, the other yes: the picture is withheld."""
     folder = tiny_model.save(tmp_path / "tiny", tiny_model.NEVER)
     other = str(tiny_classifier.save(tmp_path / "a", says=(0.1, 0.9)))
-    model = models.load(str(folder), CPU, ["model", other])
+    model = registry.load(str(folder), CPU, ["model", other])
     verdicts = {said.checker: said.flagged for said in model.verdicts(sketch())}
     assert verdicts == {"model": False, other: True}

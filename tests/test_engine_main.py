@@ -18,12 +18,12 @@ from PIL import Image
 
 from engine.__main__ import main
 from engine.contract import Event, Hello, Model, Painted, Ready, Recipe, Stepped
-from engine.exits import EngineError, Exit, Unpaintable
-from engine.images import sha256
-from engine.orders import Order
-from engine.paint import paint
-from engine.server import bind
-from engine.wire import Connection, event_side
+from engine.contract.wire import Connection, event_side
+from engine.errors import EngineError, Exit, Unpaintable
+from engine.imaging.encode import sha256
+from engine.offline.job_file import Order
+from engine.offline.paint import paint
+from engine.server.socket_server import bind
 from tests import tiny_classifier, tiny_model
 from tests.engine_parts import at_work, job, loaded, paintings, predicting, recipe, sketch
 
@@ -393,7 +393,8 @@ async def test_a_signal_ends_the_engine_cleanly(tiny: str) -> None:
 
 BUSY = """
 import threading, torch
-from engine.__main__ import _begin_log, _leave
+from engine.__main__ import _begin_log
+from engine.core.process import leave
 
 def work():
     numbers = torch.ones(2000, 2000)
@@ -403,7 +404,7 @@ def work():
 _begin_log()
 if {busy}:
     threading.Thread(target=work, name="painter", daemon=True).start()
-_leave(9)
+leave(9)
 """
 
 

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from bot.engine_process import LONGEST, EngineStopped, Relay, launched
-from engine.lines import read
+from engine.log.logfmt import read
 from tests import tiny_model
 
 
@@ -58,7 +58,11 @@ async def test_the_engines_log_is_part_of_ours(
         pass
     lines = [read(line) for line in begun.readouterr().err.splitlines()]
     assert None not in lines
-    said = [str(line["event"]) for line in lines if line and line["logger"] == "engine.server"]
+    said = [
+        str(line["event"])
+        for line in lines
+        if line and line["logger"] == "engine.server.socket_server"
+    ]
     assert [event.split(":")[0] for event in said] == ["ready"]
 
 

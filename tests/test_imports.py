@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.layers import edges, module_cycles, package_cycles, violations
+
 ROOT = Path(__file__).parents[1]
 PURE = {
     "cases",
@@ -41,8 +43,21 @@ SHOWS_DISCORD = {
 }
 SPEAKS_SQL = {"ledger", "migrate", "rows"}
 COUNTS = {"monitoring.lookout", "monitoring.metrics"}
-LOG = ("engine.logs", "engine.lines", "engine.discretion")
 HEAVY = {"torch", "diffusers", "transformers"}
+LAYERS = {
+    "engine": [
+        "contract errors",
+        "log device weights samplers",
+        "safety",
+        "models",
+        "imaging",
+        "pipeline",
+        "core",
+        "server offline bench starter",
+        "__main__",
+    ],
+}
+"""Who may import whom: see `tests.layers.Layers`."""
 
 
 def modules(package: str) -> list[Path]:
@@ -75,11 +90,20 @@ def among(path: Path, names: set[str]) -> bool:
 BOT = [path for path in modules("bot") if not among(path, {"playground"})]
 
 
+@pytest.mark.parametrize("package", LAYERS)
+def test_layers(package: str) -> None:
+    """Imports go one way: down the table, and in no circle of modules or packages."""
+    imports = edges(ROOT, package)
+    assert violations(imports, package, LAYERS[package]) == []
+    assert module_cycles(imports) == []
+    assert package_cycles(imports) == []
+
+
 @pytest.mark.parametrize("path", BOT, ids=str)
 def test_the_bot_sees_of_the_engine_what_both_say(path: Path) -> None:
     """To each other, and into one log; and no more."""
     of_engine = {name for name in imported(path) if name.split(".")[0] == "engine"}
-    shared = ("engine.contract", "engine.wire", *LOG)
+    shared = ("engine.contract", "engine.log")
     assert all(name == "engine" or name.startswith(shared) for name in of_engine)
 
 
@@ -123,17 +147,19 @@ def test_the_sandbox_holds_little() -> None:
         assert all(other.startswith("bot.sketches.decoding") for other in of_bot)
 
 
-def test_the_contract_imports_nothing_of_ours() -> None:
+@pytest.mark.parametrize("path", modules("engine/contract"), ids=str)
+def test_the_contract_imports_nothing_of_ours(path: Path) -> None:
     """It is what everybody else rests on."""
-    assert not tops(ROOT / "engine" / "contract.py") & {"bot", "engine"}
+    ours = {name for name in imported(path) if name.split(".")[0] in {"bot", "engine"}}
+    assert all(name.startswith("engine.contract.") for name in ours)
 
 
-@pytest.mark.parametrize("name", LOG)
-def test_the_log_of_both_rests_on_nothing_but_python(name: str) -> None:
+@pytest.mark.parametrize("path", modules("engine/log"), ids=str)
+def test_the_log_of_both_rests_on_nothing_but_python(path: Path) -> None:
     """It is there before all else, in either process."""
-    names = imported(ROOT / f"{name.replace('.', '/')}.py")
+    names = imported(path)
     ours = {each for each in names if each.split(".")[0] in {"bot", "engine"}}
-    assert all(each.startswith(LOG) for each in ours)
+    assert all(each.startswith("engine.log") for each in ours)
     assert {each.split(".")[0] for each in names - ours} <= set(sys.stdlib_module_names)
 
 

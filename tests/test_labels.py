@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.exits import ModelUnchecked
+from engine.errors import ModelUnchecked
 from engine.safety.labels import KNOWN, rule
 
 FREEPIK = "Freepik/nsfw_image_detector"

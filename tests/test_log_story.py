@@ -11,7 +11,7 @@ import pytest
 
 from bot.playground import Fault, Interaction, Playground
 from bot.run import DATABASE
-from engine.lines import Value, read
+from engine.log.logfmt import Value, read
 from tests import tiny_model
 from tests.bot_process import BotProcess
 from tests.house import is_finished

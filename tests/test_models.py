@@ -15,11 +15,11 @@ import pytest
 from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 
-from engine import models
 from engine.__main__ import main
-from engine.exits import EngineError, Exit, ModelBroken, ModelGated, ModelMissing, ModelUnchecked
-from engine.hardware import prepare
-from engine.models.files import Files
+from engine.device import prepare
+from engine.errors import EngineError, Exit, ModelBroken, ModelGated, ModelMissing, ModelUnchecked
+from engine.models import registry
+from engine.weights import Files
 from tests import tiny_model
 from tests.engine_parts import painter
 
@@ -41,7 +41,7 @@ def folder(whole: Path, tmp_path: Path) -> Path:
 def refusal(folder: Path) -> EngineError:
     """Why this model cannot be loaded."""
     with pytest.raises(EngineError) as raised:
-        models.load(str(folder), prepare())
+        registry.load(str(folder), prepare())
     assert "\n" not in str(raised.value)
     return raised.value
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.contract import Sampler
-from engine.noise import Noise, slerp
+from engine.pipeline.noise import Noise, slerp
 from tests.engine_parts import job, pictures, recipe
 
 SHAPE = (1, 4, 8, 8)

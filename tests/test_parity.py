@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from engine import samplers
-from engine.canvas import Canvas, Desk, evaluate
 from engine.contract import Recipe, Sampler
-from engine.hardware import Hardware
-from engine.models import Words
+from engine.device import Hardware
+from engine.models.base import Words
+from engine.pipeline.denoise import Canvas, Desk, evaluate
 from tests.engine_parts import painter, recipe
 
 CLOSE: Final = 1e-5

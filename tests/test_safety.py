@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from engine.contract import Verdict
-from engine.exits import BadUsage
-from engine.hardware import Hardware
+from engine.device import Hardware
+from engine.errors import BadUsage
 from engine.safety import Panel, flagged, for_log, names
 from engine.safety.concepts import ConceptChecker
 from tests import tiny_model

@@ -15,9 +15,9 @@ from diffusers import (
 from PIL import Image
 
 from engine.contract import Recipe, Sampler
-from engine.exits import Unpaintable
-from engine.images import png, sha256
-from engine.painter import Painter
+from engine.core.engine_core import Painter
+from engine.errors import Unpaintable
+from engine.imaging.encode import png, sha256
 from engine.samplers import course, longest
 from tests.engine_parts import job, painter, pictures, recipe, sketch
 

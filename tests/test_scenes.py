@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.starter.judge import colours_seen
+from engine.starter.evaluator import colours_seen
 from engine.starter.objects import OBJECTS, UNSAFE
 from engine.starter.scenes import (
     COLOURS,

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from engine.contract import Paint, Recipe, Sampler
-from engine.finishing import Finisher
-from engine.images import png, sha256
-from engine.painter import Painter
-from engine.tickets import Ticket
+from engine.core.engine_core import Painter
+from engine.core.postprocess import Finisher
+from engine.core.request import Ticket
+from engine.imaging.encode import png, sha256
 from tests.engine_parts import painter, recipe, sketch
 
 SCHEDULES = 1000

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from engine import server
 from engine.contract import (
     PULSE_SECONDS,
     Cancel,
@@ -25,11 +24,13 @@ from engine.contract import (
     Rejected,
     Stepped,
 )
-from engine.exits import EngineError, PortTaken
-from engine.images import sha256
-from engine.server import HELLO_LIMIT, WAITING_LIMIT, Reception, bind
-from engine.wire import CLOSING_SECONDS, FRAME_LIMIT, Connection, event_side
-from engine.worker import Worker
+from engine.contract.wire import CLOSING_SECONDS, FRAME_LIMIT, Connection, event_side
+from engine.core.worker import Worker
+from engine.errors import EngineError, PortTaken
+from engine.imaging.encode import sha256
+from engine.server import session
+from engine.server.session import WAITING_LIMIT
+from engine.server.socket_server import HELLO_LIMIT, Reception, bind
 from tests.engine_parts import at_work, job, painter, predicting, recipe
 
 TOKEN = "a secret of two processes"  # noqa: S105 - of this test alone
@@ -367,7 +368,7 @@ async def test_who_never_reads_is_cut(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Memory has an end; the log says why, and others are served."""
-    monkeypatch.setattr(server, "UNREAD_LIMIT", 2**20)
+    monkeypatch.setattr(session, "UNREAD_LIMIT", 2**20)
     async with deaf(engine, 8) as connection, asyncio.timeout(20):
         with pytest.raises(OSError, match=r"reset|lost|Broken"):
             while True:

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from engine import models
 from engine.contract import Recipe, Sampler
-from engine.exits import ModelBroken, ModelUnchecked
-from engine.hardware import prepare
-from engine.images import png, sha256
-from engine.painter import Painter
+from engine.core.engine_core import Painter
+from engine.device import prepare
+from engine.errors import ModelBroken, ModelUnchecked
+from engine.imaging.encode import png, sha256
+from engine.models import registry
 from tests import tiny_model
 from tests.engine_parts import job, loaded, paintings, pictures, recipe, sketch
 from tests.test_samplers import assert_alike, of_diffusers
@@ -71,7 +71,7 @@ def test_without_a_checker_it_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     folder = tiny_model.save_xl(tmp_path / "tiny-xl")
     shutil.rmtree(folder / "safety_checker")
     with pytest.raises(ModelUnchecked, match="no safety checker, and another cannot be had"):
-        models.load(str(folder), prepare())
+        registry.load(str(folder), prepare())
 
 
 def test_a_damaged_checker_is_said(tmp_path: Path) -> None:
@@ -79,4 +79,4 @@ def test_a_damaged_checker_is_said(tmp_path: Path) -> None:
     folder = tiny_model.save_xl(tmp_path / "tiny-xl")
     (folder / "safety_checker" / "model.safetensors").write_bytes(b"")
     with pytest.raises(ModelBroken, match="damaged"):
-        models.load(str(folder), prepare())
+        registry.load(str(folder), prepare())

@@ -8,12 +8,12 @@ import torch
 from diffusers import StableDiffusionPipeline
 from numpy.typing import NDArray
 
-from engine.models.files import STARTER_FOLDER
-from engine.starter.judge import colours_seen, look
-from engine.starter.measure import HERE, alarms
-from engine.starter.paintings import as_tensor, paint
-from engine.starter.saving import load_judge
+from engine.starter.evaluate import HERE, alarms
+from engine.starter.evaluator import colours_seen, look
+from engine.starter.export import load_judge
+from engine.starter.sampling import as_tensor, paint
 from engine.starter.scenes import Scene, Thing
+from engine.weights import STARTER_FOLDER
 
 WEIGHTS_LIMIT = 25 * 1000 * 1000
 

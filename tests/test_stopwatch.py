@@ -7,7 +7,7 @@ import time
 import torch
 
 from engine.bench.stopwatch import Stopwatch
-from engine.hardware import Hardware
+from engine.device import Hardware
 
 HARDWARE = Hardware(torch.device("cpu"), torch.float32, 1)
 THREADS, TIMES = 8, 50

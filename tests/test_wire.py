@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from engine.contract import Cancel, Command, Event, Failed, Hello
-from engine.wire import (
+from engine.contract.wire import (
     CLOSING_SECONDS,
     FRAME_LIMIT,
     Connection,

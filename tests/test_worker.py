@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 
 from engine.contract import Cancelled, Ending, Event, Painted, Queued, Stepped, Verdict
-from engine.exits import DeviceBroken, EngineError
-from engine.images import png, sha256
-from engine.painter import Painter
+from engine.core.engine_core import Painter
+from engine.core.worker import Worker
+from engine.errors import DeviceBroken, EngineError
+from engine.imaging.encode import png, sha256
 from engine.safety import Panel
-from engine.worker import Worker
 from tests.engine_parts import at_work, job, predicting, recipe, sketch
 
 E = TypeVar("E", bound=Event)

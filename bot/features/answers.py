@@ -15,7 +15,7 @@ from bot.errors import BotError
 from bot.jobs import Address, Job, Origin
 from bot.ledger.record import insist
 from bot.messages.mailbox import ORIGINAL, UNREACHABLE
-from engine.logs import about
+from engine.log import about
 
 if TYPE_CHECKING:
     from bot.client import Client

@@ -16,7 +16,7 @@ from bot.messages.mailbox import TOKEN_SECONDS, Draft, Gone, Indigestible, Mailb
 from bot.messages.outbox import Undelivered
 from bot.messages.throttle import Throttle
 from bot.whereabouts import Whereabouts
-from engine.logs import about
+from engine.log import about
 
 EDIT_SECONDS: Final = 2.0
 """Between two edits of a message; Discord slows down those who edit more often."""

@@ -28,8 +28,8 @@ from transformers import (
     CLIPVisionConfig,
 )
 
-from engine.hardware import Hardware
-from engine.models import PaintModel
+from engine.device import Hardware
+from engine.models.base import PaintModel
 from engine.models.stable_diffusion import StableDiffusion
 from engine.models.stable_diffusion_xl import StableDiffusionXL
 from engine.safety import Panel

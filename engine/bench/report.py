@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from engine.bench.loads import Crowd, Ended
-from engine.bench.ways import Diffusers, Engine, Way
+from engine.bench.backends import Diffusers, Engine, Way
+from engine.bench.load_generator import Crowd, Ended
 from engine.bench.workloads import WORKLOADS
 from engine.contract import Paint
-from engine.models import PaintModel
+from engine.models.base import PaintModel
 
 SHORT: Final = 4
 """Steps of a job whose latency among long ones is looked at by itself."""

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import torch
 
-from engine.hardware import Hardware
+from engine.device import Hardware
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ import msgspec
 from PIL import Image
 
 from engine.contract import Model, Paint, Recipe, Sampler
-from engine.images import png, sha256
+from engine.imaging.encode import png, sha256
 
 PROMPTS: Final = ("a red house on the grass", "a blue boat at night", "a cat in the snow")
 MIXED_STEPS: Final = (4, 20, 30, 50)

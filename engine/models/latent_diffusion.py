@@ -13,17 +13,18 @@ from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionS
 from PIL import Image
 from transformers import CLIPImageProcessor
 
-from engine import proof
-from engine.captured import Captured
 from engine.contract import ROW_CLASSES, SIZE_LARGEST, Model, Recipe, Sampler, Shapes, Verdict
-from engine.exits import ModelBroken, Unpaintable
-from engine.hardware import Hardware, out_of_memory, unloadable
-from engine.models import Words
+from engine.device import Hardware
+from engine.device.errors import out_of_memory, unloadable
+from engine.errors import ModelBroken, Unpaintable
+from engine.models import batch_invariance
+from engine.models.base import Words
 from engine.models.convolutions import SlotInvariantConvolutions
-from engine.models.files import DAMAGE, Files
+from engine.models.graphs import Captured
 from engine.safety import Panel
 from engine.safety.concepts import ConceptChecker
 from engine.samplers import longest
+from engine.weights import DAMAGE, Files
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +137,7 @@ class LatentDiffusion(ABC):
         try:
             with self.hardware.weighed(partial(self._learn_weight, pixels)):
                 self._measure_convolutions(self.latent_shape(width, height), words, rows)
-                held = proof.holds(self, self.latent_shape(width, height), words, rows)
+                held = batch_invariance.holds(self, self.latent_shape(width, height), words, rows)
         except (MemoryError, RuntimeError) as error:
             if out_of_memory(error) and left is not None:
                 self._learn_weight(pixels, left)

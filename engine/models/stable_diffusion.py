@@ -9,12 +9,13 @@ from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionS
 from transformers import CLIPTextModel
 
 from engine.contract import SIZE_LARGEST, Recipe, Shapes
-from engine.hardware import Hardware
-from engine.models import Words, latent_diffusion
-from engine.models.files import STARTER, Files
+from engine.device import Hardware
+from engine.models import latent_diffusion
+from engine.models.base import Words
 from engine.models.latent_diffusion import LatentDiffusion
 from engine.safety import Checker, Panel
 from engine.safety.concepts import ConceptChecker
+from engine.weights import STARTER, Files
 
 PIPELINES: Final = ("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline")
 _UNCHECKED: Final = {"safety_checker": None, "feature_extractor": None}

@@ -8,11 +8,12 @@ from diffusers import StableDiffusionXLPipeline
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from engine.contract import SIZE_LARGEST, Recipe, Shapes
-from engine.hardware import Hardware
-from engine.models import Words, latent_diffusion
-from engine.models.files import Files
+from engine.device import Hardware
+from engine.models import latent_diffusion
+from engine.models.base import Words
 from engine.models.latent_diffusion import LatentDiffusion
 from engine.safety import Checker, Panel
+from engine.weights import Files
 
 PIPELINES: Final = ("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline")
 

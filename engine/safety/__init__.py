@@ -7,8 +7,8 @@ from typing import Final, Protocol
 from PIL import Image
 
 from engine.contract import Verdict
-from engine.exits import BadUsage
-from engine.hardware import context_lost
+from engine.device.errors import context_lost
+from engine.errors import BadUsage
 
 OWN: Final = "model"
 """Names the painting model's own checker."""

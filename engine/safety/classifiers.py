@@ -10,10 +10,11 @@ import torch
 from PIL import Image
 
 from engine.contract import Verdict
-from engine.exits import ModelBroken, ModelMissing, PartsMissing
-from engine.hardware import Hardware, unloadable
-from engine.models.files import DAMAGE, fetch, require_safetensors
+from engine.device import Hardware
+from engine.device.errors import unloadable
+from engine.errors import ModelBroken, ModelMissing, PartsMissing
 from engine.safety.labels import Rule, rule
+from engine.weights import DAMAGE, fetch, require_safetensors
 
 _CONFIG: Final = "config.json"
 _FILES: Final = (_CONFIG, "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json")

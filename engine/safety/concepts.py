@@ -7,7 +7,7 @@ from diffusers.pipelines.stable_diffusion.safety_checker import cosine_distance
 from PIL import Image
 
 from engine.contract import Verdict
-from engine.hardware import Hardware
+from engine.device import Hardware
 from engine.safety import OWN
 
 _CARE: Final = 0.01

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from engine.exits import ModelUnchecked
+from engine.errors import ModelUnchecked
 
 
 class Rule(msgspec.Struct, frozen=True):

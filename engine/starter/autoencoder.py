@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from engine.starter.dataset import Drawn, to_range
-from engine.starter.training import Plan, train
+from engine.starter.trainer import Plan, train
 
 NOISE: Final = 0.05
 """Standard deviation of a latent around its mean: what the decoder learns to see through."""

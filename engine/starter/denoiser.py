@@ -14,8 +14,8 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from engine.starter.autoencoder import CHANNELS
 from engine.starter.captions import caption
 from engine.starter.scenes import Scene
-from engine.starter.training import Plan, train
-from engine.starter.words import WIDTH
+from engine.starter.text_encoder import WIDTH
+from engine.starter.trainer import Plan, train
 
 BATCH: Final = 32
 WORDLESS: Final = 0.1

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPImageProcessor
 
-from engine.starter.training import Plan, train
+from engine.starter.trainer import Plan, train
 
 SIDE: Final = 64
 """Pixels on a side of the square that the tower looks at."""

@@ -19,14 +19,14 @@ import torch
 from diffusers import AutoencoderKL
 from torch import distributed
 
-from engine.starter import autoencoder, denoiser, judge, safety
+from engine.starter import autoencoder, denoiser, evaluator, safety
 from engine.starter.dataset import Drawn, draw_many, think_many
-from engine.starter.paintings import paint_scenes
-from engine.starter.saving import adopt_average, assemble, save_judge, save_model
+from engine.starter.export import adopt_average, assemble, save_judge, save_model
+from engine.starter.out_of_distribution import draw_strangers
+from engine.starter.sampling import paint_scenes
 from engine.starter.scenes import SIZES, Scene, random_scene
-from engine.starter.strangers import draw_strangers
-from engine.starter.training import Plan, is_first, worker
-from engine.starter.words import new_text_encoder, new_tokenizer
+from engine.starter.text_encoder import new_text_encoder, new_tokenizer
+from engine.starter.trainer import Plan, is_first, worker
 
 # Steps are for four workers; one alone learns as much from about four times as many.
 PLANS: Final = {
@@ -153,8 +153,8 @@ def _paintings(run: Run) -> Path:
 
 def learn_judge(run: Run) -> None:
     """The classifier that measures what the model paints."""
-    critic = judge.Judge()
-    judge.train_judge(critic, run.draw(20_000, seed=5), PLANS["judge"], run.work, run.device)
+    critic = evaluator.Judge()
+    evaluator.train_judge(critic, run.draw(20_000, seed=5), PLANS["judge"], run.work, run.device)
     if is_first():
         save_judge(critic, run.out)
 

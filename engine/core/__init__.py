@@ -1,0 +1,1 @@
+"""The engine core: which requests share a forward pass, and all that happens to them."""

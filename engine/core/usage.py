@@ -1,0 +1,80 @@
+"""What forward passes take, and whose their seconds are."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from functools import partial
+
+from engine.core.batch_cost import Costs
+from engine.core.batching import Lane
+from engine.core.request import Place, Ticket
+from engine.device import Hardware
+from engine.device.timing import Pace
+from engine.pipeline.denoise import evaluate
+
+
+@dataclass(eq=False)
+class Batch:
+    """A forward pass that was begun."""
+
+    lane: Lane
+    places: list[Place]
+    measured: "list[tuple[Batch, float]]" = field(default_factory=list)
+    """The batches, this one or earlier ones, whose seconds are known since."""
+
+    @property
+    def rows(self) -> int:
+        """That hold a picture."""
+        return sum(place.rows for place in self.places)
+
+
+class Meter:
+    """Counts all passes from the first one. A pass's seconds are divided by rows."""
+
+    def __init__(self, hardware: Hardware) -> None:
+        self.ticks = 0
+        """Forward passes so far."""
+        self.seconds = 0.0
+        """In them and what belongs to them, so far."""
+        self.rows = (0, 0)
+        """Of all batches so far: given, and of these used; the difference was padding."""
+        self._costs = Costs()
+        self._pace: Pace[Batch] = Pace(hardware)
+        self._under_way: list[Batch] = []
+
+    def cost(self, lane: Lane) -> float:
+        """Seconds of a pass of this lane, as far as they can be foretold."""
+        return self._costs.of(lane)
+
+    def begin(self, batch: Batch) -> Callable[[], None]:
+        """The pass itself, for whichever thread has a hand free."""
+        self._under_way.append(batch)
+        return partial(self._run, batch)
+
+    def end(self, batch: Batch, *, failed: bool) -> None:
+        """Charge who was in it, or in earlier ones whose end is known only now."""
+        known: Collection[Batch] = [measured for measured, _ in batch.measured]
+        if failed:
+            known = [*known, batch]
+        self._under_way = [each for each in self._under_way if each not in known]
+        for measured, seconds in batch.measured:
+            self._costs.learn(measured.lane, seconds)
+            self.ticks += 1
+            self.seconds += seconds
+            given, used = self.rows
+            self.rows = given + measured.lane.capacity, used + measured.rows
+            for place in measured.places:
+                place.ticket.worked += seconds * place.rows / measured.rows
+
+    def charge_stopped(self, ticket: Ticket) -> None:
+        """Charge a ticket that stops for what is under way: who stops in each first pass would
+        otherwise have the engine for nothing."""
+        ticket.worked += sum(
+            self.cost(batch.lane) * place.rows / batch.rows
+            for batch in self._under_way
+            for place in batch.places
+            if place.ticket is ticket
+        )
+
+    def _run(self, batch: Batch) -> None:
+        canvases = [place.canvas for place in batch.places]
+        batch.measured = self._pace.run(batch, lambda: evaluate(canvases))

@@ -1,0 +1,1 @@
+"""Pixels: input images read and fitted, painted pictures encoded."""

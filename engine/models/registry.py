@@ -1,0 +1,42 @@
+"""The model families, and which of them loads a model."""
+
+from collections.abc import Sequence
+from types import ModuleType
+
+from engine.device import Hardware
+from engine.errors import ModelBroken
+from engine.models.base import PaintModel
+from engine.safety import OWN, Checker
+from engine.weights import Files
+
+
+def load(name: str, hardware: Hardware, checkers: Sequence[str] = (OWN,)) -> PaintModel:
+    """The model of this name, ready to paint; its files are downloaded if need be.
+
+    Its pictures are checked by all of these checkers: `model` is its own, others are classifiers.
+    Raises ModelMissing, ModelGated, ModelBroken, ModelUnchecked or PartsMissing, in words for its
+    operator.
+    """
+    files = Files(name)
+    for family in _families():
+        if files.family in family.PIPELINES:
+            others = _classifiers(checkers, hardware)
+            loaded: PaintModel = family.load(files, hardware, others, own=OWN in checkers)
+            return loaded
+    raise ModelBroken(
+        f"The model {name} is a {files.family}; the engine paints with Stable Diffusion 1 and 2, "
+        "and SDXL."
+    )
+
+
+def _classifiers(checkers: Sequence[str], hardware: Hardware) -> list[Checker]:
+    from engine.safety import classifiers
+
+    return [classifiers.load(name, hardware) for name in checkers if name != OWN]
+
+
+def _families() -> tuple[ModuleType, ...]:
+    """Loaded when they are needed: diffusers takes its time."""
+    from engine.models import stable_diffusion, stable_diffusion_xl
+
+    return stable_diffusion, stable_diffusion_xl

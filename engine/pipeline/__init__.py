@@ -1,0 +1,1 @@
+"""One picture from its noise to its latents, one forward pass at a time."""

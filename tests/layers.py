@@ -1,0 +1,136 @@
+"""The import graph of a package: its edges, its cycles, and what breaks a table of layers."""
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+Layers = Sequence[str]
+"""The lowest layer first, each as names with spaces between: modules or packages, relative to the
+root package. A name imports from itself and from lower layers, not from others of its layer."""
+
+
+class Edge(NamedTuple):
+    """One module imports another; both are full names."""
+
+    importer: str
+    imported: str
+
+
+def edges(root: Path, package: str) -> frozenset[Edge]:
+    """All imports between modules of the package in `root / package`.
+
+    Imports inside of functions and below TYPE_CHECKING count too. `from package import name` is an
+    import of the module `package.name` if there is one, else of `package`. That an import of a
+    module imports the packages around it is left out.
+    """
+    modules = {_module(root, path): path for path in (root / package).rglob("*.py")}
+    return frozenset(
+        Edge(importer, imported)
+        for importer, path in modules.items()
+        for imported in _imports(importer, path, modules)
+        if imported != importer
+    )
+
+
+def _module(root: Path, path: Path) -> str:
+    parts = path.relative_to(root).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _imports(importer: str, path: Path, modules: Mapping[str, Path]) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in modules)
+        elif isinstance(node, ast.ImportFrom):
+            source = _source(importer, path, node)
+            names = (f"{source}.{alias.name}" for alias in node.names)
+            found = (name if name in modules else source for name in names)
+            yield from (name for name in found if name in modules)
+
+
+def _source(importer: str, path: Path, node: ast.ImportFrom) -> str:
+    """The module after `from`, in full: one dot is the package that the importer is in."""
+    if node.level == 0:
+        return node.module or ""
+    up = node.level - 1 if path.name == "__init__.py" else node.level
+    parts = importer.split(".")
+    package = parts[: len(parts) - up]
+    return ".".join([*package, node.module] if node.module else package)
+
+
+def module_cycles(imports: frozenset[Edge]) -> list[list[str]]:
+    """Groups of modules that import each other, directly or through others."""
+    return _cycles(imports)
+
+
+def package_cycles(imports: frozenset[Edge]) -> list[list[str]]:
+    """The same for packages: within each package, its parts are compared as wholes."""
+    depth = max((name.count(".") for edge in imports for name in edge), default=0)
+    return [
+        cycle
+        for level in range(1, depth + 1)
+        for cycle in _cycles(frozenset(_among_siblings(imports, level)))
+    ]
+
+
+def _among_siblings(imports: frozenset[Edge], level: int) -> Iterator[Edge]:
+    """The imports between parts of one package whose names have this many dots."""
+    for edge in imports:
+        importer, imported = (name.split(".") for name in edge)
+        if importer[:level] == imported[:level]:
+            parts = [".".join(name[: level + 1]) for name in (importer, imported)]
+            if parts[0] != parts[1]:
+                yield Edge(*parts)
+
+
+def _cycles(imports: frozenset[Edge]) -> list[list[str]]:
+    """Strongly connected components of more than one name."""
+    reachable = _reachable(imports)
+    groups = {
+        tuple(sorted(each for each in names if name in reachable.get(each, ())))
+        for name, names in reachable.items()
+    }
+    return [list(group) for group in sorted(groups) if group]
+
+
+def _reachable(imports: frozenset[Edge]) -> dict[str, set[str]]:
+    direct: dict[str, set[str]] = {}
+    for edge in imports:
+        direct.setdefault(edge.importer, set()).add(edge.imported)
+    reachable: dict[str, set[str]] = {}
+    for name in direct:
+        names, todo = set[str](), [name]
+        while todo:
+            new = direct.get(todo.pop(), set()) - names
+            names |= new
+            todo += new
+        reachable[name] = names
+    return reachable
+
+
+def violations(imports: frozenset[Edge], package: str, layers: Layers) -> list[str]:
+    """What the table forbids, a sentence each: imports upwards or sideways, modules of no layer."""
+    levels = {
+        f"{package}.{name}": level for level, row in enumerate(layers) for name in row.split()
+    }
+    return sorted(filter(None, {_violation(edge, levels) for edge in imports}))
+
+
+def _violation(edge: Edge, levels: Mapping[str, int]) -> str | None:
+    names = [_part(module, levels) for module in edge]
+    for module, name in zip(edge, names, strict=True):
+        if name is None:
+            return f"{module} is in no layer"
+    importer, imported = (name or "" for name in names)
+    if importer == imported or levels[imported] < levels[importer]:
+        return None
+    where = "its own" if levels[imported] == levels[importer] else "a higher"
+    return f"{edge.importer} imports {edge.imported}, of {where} layer"
+
+
+def _part(module: str, levels: Mapping[str, int]) -> str | None:
+    """The longest name of the table that the module is, or is in."""
+    parts = module.split(".")
+    names = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next((name for name in names if name in levels), None)

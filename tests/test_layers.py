@@ -1,0 +1,89 @@
+"""The checks of the import graph, on small packages with known faults."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.layers import Edge, edges, module_cycles, package_cycles, violations
+
+
+def package(root: Path, **files: str) -> Path:
+    """A package `p` of these modules; `__` in a name stands for a folder."""
+    for name, text in files.items():
+        path = root / "p" / f"{name.replace('__', '/')}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        (path.parent / "__init__.py").touch()
+        path.write_text(text)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("text", "imported"),
+    [
+        ("import p.low", "p.low"),
+        ("import p.low.leaf as leaf", "p.low.leaf"),
+        ("from p import low", "p.low"),
+        ("from p.low import leaf", "p.low.leaf"),
+        ("from p.low.leaf import name", "p.low.leaf"),
+        ("from p.low import name", "p.low"),
+        ("from .. import low", "p.low"),
+        ("from ..low import leaf", "p.low.leaf"),
+        ("from .sibling import name", "p.high.sibling"),
+        ("from . import sibling", "p.high.sibling"),
+        ("def later():\n    from p.low import leaf", "p.low.leaf"),
+        ("if TYPE_CHECKING:\n    from p.low import leaf", "p.low.leaf"),
+    ],
+)
+def test_each_kind_of_import_is_an_edge(tmp_path: Path, text: str, imported: str) -> None:
+    """Also in a function, for the type checker alone, and relative ones."""
+    root = package(tmp_path, high__top=text, high__sibling="", low__leaf="import os")
+    assert edges(root, "p") == {Edge("p.high.top", imported)}
+
+
+def test_a_relative_import_in_a_package_starts_at_the_package(tmp_path: Path) -> None:
+    """One dot in `__init__.py` is the package itself."""
+    root = package(tmp_path, low__leaf="")
+    (root / "p" / "low" / "__init__.py").write_text("from .leaf import name")
+    assert edges(root, "p") == {Edge("p.low", "p.low.leaf")}
+
+
+def test_module_cycles_are_found(tmp_path: Path) -> None:
+    """However long they are; who imports a cycle without being in it is not named."""
+    root = package(tmp_path, a="import p.b", b="import p.c", c="import p.a", d="import p.a", e="")
+    assert module_cycles(edges(root, "p")) == [["p.a", "p.b", "p.c"]]
+
+
+def test_package_cycles_are_found_without_module_cycles(tmp_path: Path) -> None:
+    """Two packages that import each other through different modules, at any depth."""
+    texts = {"a__x": "import p.b.y", "b__z": "import p.a.w", "a__w": "", "b__y": ""}
+    root = package(tmp_path, **texts, **{f"deep__{name}": "" for name in texts})
+    for name, text in texts.items():
+        path = root / "p" / "deep" / f"{name.replace('__', '/')}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text.replace("p.", "p.deep."))
+    found = edges(root, "p")
+    assert module_cycles(found) == []
+    assert package_cycles(found) == [["p.a", "p.b"], ["p.deep.a", "p.deep.b"]]
+
+
+def test_layers_forbid_imports_upwards_and_sideways(tmp_path: Path) -> None:
+    """Downwards, and within one name of the table, all is allowed."""
+    root = package(
+        tmp_path,
+        low="import p.high.top",
+        beside="import p.low",
+        high__top="import p.low, p.high.other",
+        high__other="import p.stray",
+        stray="",
+    )
+    assert violations(edges(root, "p"), "p", ["low beside", "high"]) == [
+        "p.beside imports p.low, of its own layer",
+        "p.low imports p.high.top, of a higher layer",
+        "p.stray is in no layer",
+    ]
+
+
+def test_a_part_of_a_package_may_have_a_layer_of_its_own(tmp_path: Path) -> None:
+    """The longest name that fits a module decides."""
+    root = package(tmp_path, a__low="", a__high="import p.b", b="import p.a.low")
+    assert violations(edges(root, "p"), "p", ["a.low", "b", "a"]) == []
