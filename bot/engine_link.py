@@ -9,8 +9,7 @@ from typing import Final
 import msgspec
 
 from bot.engine_process import Endpoint, EngineStopped
-from bot.errors import BotError, CannotStart
-from bot.exits import Exit
+from bot.errors import BotError, CannotStart, Exit
 from bot.watchdog import PATIENCE, SHORTEST_SECONDS, Watchdog
 from engine import wire
 from engine.contract import (

@@ -12,8 +12,7 @@ from typing import Final
 
 import msgspec
 
-from bot.errors import CannotStart
-from bot.exits import Exit
+from bot.errors import CannotStart, Exit
 
 FOLDER: Final = Path(__file__).parents[1] / "migrations"
 SCHEMA: Final = FOLDER / "schema.sql"

@@ -11,8 +11,7 @@ from bot import migrate
 from bot.archive import Archive
 from bot.engine_link import EngineLink, Launch
 from bot.engine_process import launched
-from bot.errors import BotError, CannotStart
-from bot.exits import Exit
+from bot.errors import BotError, CannotStart, Exit
 from bot.jobs import Picture, job_of
 from bot.ledger import Ledger
 from bot.prompts import rules

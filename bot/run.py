@@ -30,8 +30,7 @@ from bot.desk import Desk
 from bot.dossier import Promise
 from bot.engine_link import EngineLink, Launch
 from bot.engine_process import launched
-from bot.errors import CannotStart
-from bot.exits import Exit
+from bot.errors import NETWORK_ERRORS, CannotStart, Exit
 from bot.gate import Gate
 from bot.ledger import Ledger
 from bot.ledger.figures import Figures
@@ -40,7 +39,7 @@ from bot.ledger.nsfw import NsfwLevels
 from bot.ledger.presses import Presses
 from bot.ledger.privacy import Privacy
 from bot.messages.delivery import Delivery
-from bot.messages.mailbox import UNREACHABLE, Mailbox
+from bot.messages.mailbox import Mailbox
 from bot.monitoring.lookout import Lookout
 from bot.monitoring.metrics import Metrics
 from bot.monitoring.monitor import Monitor, version
@@ -208,7 +207,7 @@ async def _point_at(api: str) -> None:
         ):
             found = await answer.json(content_type=None)
             DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(found["url"])
-    except (*UNREACHABLE, ValueError, KeyError, TypeError) as error:
+    except (*NETWORK_ERRORS, ValueError, KeyError, TypeError) as error:
         raise CannotStart(
             f"Discord does not answer at {api} ({error!r}). Check the network and DISCORD_API.",
             Exit.DISCORD_UNREACHABLE,
@@ -224,14 +223,14 @@ async def _login(client: Client, token: str) -> None:
             "https://discord.com/developers/applications.",
             Exit.TOKEN_REFUSED,
         ) from error
-    except (discord.DiscordException, *UNREACHABLE) as error:
+    except (discord.DiscordException, *NETWORK_ERRORS) as error:
         raise _unreachable(error) from error
 
 
 async def _connected(client: Client) -> None:
     try:
         await client.connect()
-    except (discord.DiscordException, *UNREACHABLE) as error:
+    except (discord.DiscordException, *NETWORK_ERRORS) as error:
         raise _unreachable(error) from error
 
 

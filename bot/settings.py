@@ -7,8 +7,7 @@ from typing import Final, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from bot.errors import CannotStart
-from bot.exits import Exit
+from bot.errors import CannotStart, Exit
 from bot.policy import LIMITS
 
 DISCORD: Final = "https://discord.com/api/v10"

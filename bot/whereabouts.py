@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import discord
 
+from bot.errors import NETWORK_ERRORS
 from bot.jobs import Picture
 from bot.ledger.nsfw import NsfwLevels
-from bot.messages.mailbox import UNREACHABLE
 from bot.places import UNKNOWN, Kind, Level, Place, Room, level
 from bot.showing import Showing, showing
 
@@ -69,7 +69,7 @@ class Whereabouts:
                 parent = await self._client.fetch_channel(found.parent_id)
                 return of_channel(parent) if _same_guild(found, parent) else UNKNOWN
             return of_channel(found)
-        except (discord.DiscordException, *UNREACHABLE) as error:
+        except (discord.DiscordException, *NETWORK_ERRORS) as error:
             log.warning("What kind of channel %d is, is not known: %r", channel, error)
             return UNKNOWN
 

@@ -8,8 +8,7 @@ import pytest
 
 from bot.engine_link import EngineLink, EngineLost
 from bot.engine_process import Endpoint
-from bot.errors import CannotStart
-from bot.exits import Exit
+from bot.errors import CannotStart, Exit
 from bot.tasks import alongside
 from engine.contract import Cancelled, Failed, Paint, Painted, Queued, Stepped
 from tests.fake_engine import MODEL, FakeEngine

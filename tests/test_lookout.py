@@ -13,8 +13,7 @@ import psutil
 import pytest
 
 from bot.engine_process import Endpoint
-from bot.errors import CannotStart
-from bot.exits import Exit
+from bot.errors import CannotStart, Exit
 from bot.monitoring.lookout import CONNECTIONS
 from bot.playground import Fault, Playground
 from bot.run import run

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot import migrate
-from bot.exits import Exit
+from bot.errors import Exit
 from bot.run import DATABASE
 
 ROOT = Path(__file__).parents[1]

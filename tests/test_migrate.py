@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot import migrate, rows
-from bot.errors import CannotStart
-from bot.exits import Exit
+from bot.errors import CannotStart, Exit
 from tests.samples import job, picture
 
 STEPS = [

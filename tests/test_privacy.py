@@ -10,8 +10,7 @@ from PIL import Image
 
 from bot import dossier
 from bot.archive import Archive
-from bot.errors import CannotStart
-from bot.exits import Exit
+from bot.errors import CannotStart, Exit
 from bot.ledger.privacy import HOLD_SECONDS
 from bot.messages.delivery import EDIT_SECONDS
 from bot.playground import Channel, Fault, Interaction, Message, Upload

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import CannotStart
-from bot.exits import Exit
+from bot.errors import CannotStart, Exit
 from bot.replay import replay
 from bot.run import DATABASE
 from bot.settings import Settings

@@ -12,8 +12,7 @@ from pydantic import SecretStr
 
 from bot import migrate
 from bot.engine_process import Endpoint
-from bot.errors import CannotStart
-from bot.exits import Exit
+from bot.errors import CannotStart, Exit
 from bot.playground import Playground
 from bot.run import run
 from bot.settings import Settings

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bot.errors import CannotStart
-from bot.exits import Exit
+from bot.errors import CannotStart, Exit
 from bot.ledger.privacy import Privacy, Removal
 from bot.playground import Fault, Playground, Upload
 from bot.run import DATABASE

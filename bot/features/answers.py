@@ -11,10 +11,10 @@ from discord import app_commands
 
 from bot import whereabouts
 from bot.desk import Desk
-from bot.errors import BotError
+from bot.errors import NETWORK_ERRORS, BotError
 from bot.jobs import Address, Job, Origin
 from bot.ledger.record import insist
-from bot.messages.mailbox import ORIGINAL, UNREACHABLE
+from bot.messages.mailbox import ORIGINAL
 from engine.logs import about
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _TRIES: Final = 2
 _BARE: Final = (KeyError, TypeError)
 """What discord.py raises when an answer was taken, but with a 204 that tells nothing of it."""
 _LOST: Final = (aiohttp.ClientError, ConnectionError, TimeoutError)
-"""UNREACHABLE, but without what may also come of a file."""
+"""NETWORK_ERRORS, but without what may also come of a file."""
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -81,7 +81,7 @@ async def whisper(interaction: Interaction, sentence: str) -> bool:
         await twice(lambda: interaction.followup.send(sentence, ephemeral=True))
         with suppress(discord.NotFound):
             await twice(interaction.delete_original_response)
-    except (discord.HTTPException, *UNREACHABLE) as error:
+    except (discord.HTTPException, *NETWORK_ERRORS) as error:
         log.warning("Could not answer interaction %s: %r", interaction.id, error)
         return False
     return True
@@ -91,7 +91,7 @@ async def twice(say: Callable[[], Awaitable[T]]) -> T:
     """What may not have reached Discord is said again, once."""
     try:
         return await say()
-    except UNREACHABLE:
+    except NETWORK_ERRORS:
         return await say()
 
 
@@ -107,12 +107,12 @@ async def acknowledge(interaction: Interaction) -> int | None:
             taken = await interaction.response.defer(thinking=True)
             if taken is not None and taken.message_id is not None:
                 return taken.message_id
-        except (discord.HTTPException, *_BARE, *UNREACHABLE) as error:
+        except (discord.HTTPException, *_BARE, *NETWORK_ERRORS) as error:
             log.warning("Interaction %s was perhaps not acknowledged: %r", interaction.id, error)
-            arrived = not isinstance(error, UNREACHABLE)
+            arrived = not isinstance(error, NETWORK_ERRORS)
         try:
             return (await interaction.followup.fetch_message(ORIGINAL)).id
-        except (discord.HTTPException, *UNREACHABLE) as error:
+        except (discord.HTTPException, *NETWORK_ERRORS) as error:
             log.warning("Interaction %s was not acknowledged: %r", interaction.id, error)
         if arrived:
             break

@@ -12,13 +12,12 @@ from discord import app_commands
 
 from bot import policy
 from bot.cases import Action, Block, Case, Entry, State
-from bot.errors import Refused
+from bot.errors import NETWORK_ERRORS, Refused
 from bot.features import remnants
 from bot.features.answers import Interaction, desk, guarded, is_moderator
 from bot.jobs import Job
 from bot.ledger.record import RecordTrouble
 from bot.messages import cards, components
-from bot.messages.mailbox import UNREACHABLE
 
 if TYPE_CHECKING:
     from bot.client import Client
@@ -43,7 +42,7 @@ async def show(client: "Client", job: str) -> bool:
         return False
     try:
         return await _edit(client, case) or await _post(client, case)
-    except (discord.HTTPException, *UNREACHABLE) as error:
+    except (discord.HTTPException, *NETWORK_ERRORS) as error:
         log.warning("The moderators of %d do not see case %s: %r", case.guild, job, error)
         return False
 
@@ -139,7 +138,7 @@ async def _delete(client: "Client", channel: int, message: int) -> bool:
         await place.get_partial_message(message).delete()
     except discord.NotFound:
         pass
-    except (discord.HTTPException, *UNREACHABLE) as error:
+    except (discord.HTTPException, *NETWORK_ERRORS) as error:
         log.warning("Message %d is not deleted: %r", message, error)
         return False
     try:

@@ -9,11 +9,10 @@ from discord import app_commands
 from discord.app_commands.transformers import RangeTransformer
 
 from bot.cases import BLOCK_REASON_LIMIT
-from bot.errors import Refused
+from bot.errors import NETWORK_ERRORS, Refused
 from bot.features import admin, cases
 from bot.features.answers import Interaction, desk, guarded, whisper
 from bot.messages import cards
-from bot.messages.mailbox import UNREACHABLE
 from bot.prompts import rules
 from bot.prompts.rules import WORD_LIMIT
 
@@ -152,7 +151,7 @@ async def _moderators(interaction: Interaction, channel: discord.TextChannel | N
 async def _try_out(interaction: Interaction, channel: int) -> None:
     try:
         await interaction.client.get_partial_messageable(channel).send(_HERE)
-    except (discord.HTTPException, *UNREACHABLE) as error:
+    except (discord.HTTPException, *NETWORK_ERRORS) as error:
         raise Refused(
             f"I cannot write to <#{channel}>, so nothing is changed. Let me view that channel and "
             f"send messages there. ({error})"

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 import discord
 
 from bot import policy, whereabouts
-from bot.errors import BotError, Forbidden, Refused
+from bot.errors import NETWORK_ERRORS, BotError, Forbidden, Refused
 from bot.features import answers, remnants, report
 from bot.jobs import Address, Origin, Picture
 from bot.ledger import Found
 from bot.ledger.record import insist
 from bot.messages import captions, remains, renditions
-from bot.messages.mailbox import UNREACHABLE, Upload
+from bot.messages.mailbox import Upload
 from bot.places import Level
 from bot.showing import showing
 
@@ -60,7 +60,7 @@ async def added(client: "Client", reaction: Reaction) -> None:
         await _say_briefly(client, reaction, _FORBIDDEN)
     except BotError as error:
         await _say_briefly(client, reaction, str(error))
-    except (discord.HTTPException, *UNREACHABLE) as error:
+    except (discord.HTTPException, *NETWORK_ERRORS) as error:
         log.warning("The reaction %s cannot be obeyed: %r", name, error)
 
 
@@ -183,7 +183,7 @@ async def _say_briefly(client: "Client", reaction: Reaction, sentence: str) -> N
     )
     try:
         sent = await place.send(sentence, reference=reference)
-    except (discord.HTTPException, *UNREACHABLE) as error:
+    except (discord.HTTPException, *NETWORK_ERRORS) as error:
         log.warning("A sentence could not be said: %r", error)
         return
     passing = asyncio.create_task(_pass(sent))
@@ -196,7 +196,7 @@ async def _pass(sentence: discord.Message) -> None:
         await asyncio.sleep(_READ_SECONDS)
     try:
         await sentence.delete()
-    except (discord.HTTPException, *UNREACHABLE) as error:
+    except (discord.HTTPException, *NETWORK_ERRORS) as error:
         log.info("A sentence stays: %r", error)
 
 

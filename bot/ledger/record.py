@@ -11,8 +11,7 @@ from typing import Final, Self, TypeVar
 
 import aiosqlite
 
-from bot.errors import BotError, CannotStart
-from bot.exits import Exit
+from bot.errors import BotError, CannotStart, Exit
 from bot.migrate import BUSY_SECONDS
 from bot.rows import Value
 

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from io import BytesIO
 from typing import Any, Final, cast
 
-import aiohttp
 import discord
 import msgspec
 
+from bot.errors import NETWORK_ERRORS
 from bot.jobs import Address
 from bot.messages.outbox import Undelivered
 
@@ -21,7 +21,6 @@ _SERVER_TROUBLE: Final = 500
 _TOO_MANY: Final = 429
 _CONTENT_TROUBLE: Final = (400, 413)
 _TOKEN_TROUBLE: Final = (401, 403, 404)
-UNREACHABLE: Final = (aiohttp.ClientError, OSError, TimeoutError)
 log = logging.getLogger(__name__)
 
 
@@ -114,7 +113,7 @@ class Mailbox:
         except discord.HTTPException as error:
             log.info("An interaction has no answer: %s", error)
             return isinstance(_judged(error), Undelivered)
-        except UNREACHABLE as error:
+        except NETWORK_ERRORS as error:
             log.info("An interaction's answer cannot be looked up: %r", error)
         return True
 
@@ -177,7 +176,7 @@ def _translated(*, by_token: bool) -> Iterator[None]:
         if by_token and error.code != _UNKNOWN_MESSAGE and error.status in _TOKEN_TROUBLE:
             raise Stale(str(error)) from error
         raise _judged(error) from error
-    except UNREACHABLE as error:
+    except NETWORK_ERRORS as error:
         raise Undelivered(f"Discord cannot be reached ({error!r}).") from error
 
 

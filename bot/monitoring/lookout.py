@@ -7,8 +7,7 @@ import msgspec
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from bot.errors import CannotStart
-from bot.exits import Exit
+from bot.errors import CannotStart, Exit
 from bot.monitoring.monitor import Monitor
 
 CONNECTIONS: Final = 32
