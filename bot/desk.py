@@ -3,7 +3,7 @@
 import msgspec
 
 from bot.archive import Archive
-from bot.dossier import Promise
+from bot.domain.user_data import Promise
 from bot.gate import Gate
 from bot.ledger import Ledger
 from bot.ledger.moderation import Moderation

@@ -5,9 +5,9 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from bot.cases import Action, Entry
+from bot.domain.job import Origin
+from bot.domain.moderation import Action, Entry
 from bot.errors import Forbidden
-from bot.jobs import Origin
 from bot.ledger.moderation import Moderation
 from bot.prompts import rules
 from bot.prompts.rules import Breach, Rule

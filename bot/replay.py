@@ -9,10 +9,10 @@ import msgspec
 
 from bot import migrate
 from bot.archive import Archive
+from bot.domain.picture import Picture, job_of
 from bot.engine_link import EngineLink, Launch
 from bot.engine_process import launched
 from bot.errors import BotError, CannotStart, Exit
-from bot.jobs import Picture, job_of
 from bot.ledger import Ledger
 from bot.prompts import rules
 from bot.run import DATABASE

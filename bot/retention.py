@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Final
 
 from bot.archive import Archive
-from bot.dossier import Kept
+from bot.domain.user_data import Kept
 from bot.ledger import Ledger
 from bot.ledger.privacy import Leaving, Privacy, Removal
 from bot.ledger.record import RecordTrouble

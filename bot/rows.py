@@ -5,7 +5,8 @@ import sqlite3
 
 import msgspec
 
-from bot.jobs import Address, Erasure, Job, Kind, Passage, Picture, Sketch, Status
+from bot.domain.job import Address, Erasure, Job, Kind, Passage, Sketch, Status
+from bot.domain.picture import Picture
 from engine.contract import Recipe, Sampler, Verdict
 
 Value = str | int | float | None

@@ -27,7 +27,8 @@ from bot import migrate
 from bot.archive import Archive
 from bot.client import Client
 from bot.desk import Desk
-from bot.dossier import Promise
+from bot.domain.limits import LIMITS, Limits
+from bot.domain.user_data import Promise
 from bot.engine_link import EngineLink, Launch
 from bot.engine_process import launched
 from bot.errors import NETWORK_ERRORS, CannotStart, Exit
@@ -45,7 +46,6 @@ from bot.monitoring.metrics import Metrics
 from bot.monitoring.monitor import Monitor, version
 from bot.monitoring.traffic import counting
 from bot.playground import Playground, PlaygroundError
-from bot.policy import LIMITS, Limits
 from bot.retention import Retention
 from bot.settings import DISCORD, Settings
 from bot.sketches.downloads import Downloads

@@ -16,19 +16,23 @@ import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Final
 
-from bot import places, policy, recipes
 from bot.archive import Archive
+from bot.domain import nsfw, rules
+from bot.domain.job import Job, Kind, Origin, Progress, Sketch, Status
+from bot.domain.kinds import reroll, variation
+from bot.domain.kinds.imagine import SKETCH_STRENGTH, Ask, draft
+from bot.domain.limits import LIMITS, Limits
+from bot.domain.picture import Picture, job_of
+from bot.domain.visibility import showing
 from bot.engine_link import EngineLink
 from bot.errors import CannotStart, Refused
 from bot.fairness.allowance import Allowance
 from bot.fairness.turns import Turns
 from bot.gate import Gate
-from bot.jobs import Job, Kind, Origin, Picture, Progress, Sketch, Status, job_of
 from bot.ledger import Ledger
 from bot.ledger.nsfw import NsfwLevels
 from bot.ledger.record import RecordTrouble, insist
 from bot.messages.outbox import Courier, Outbox
-from bot.showing import showing
 from bot.workshop import Fetcher, Workshop
 from engine.contract import SEED_LIMIT, Recipe
 from engine.logs import about
@@ -50,7 +54,7 @@ class Studio:
         courier: Courier,
         gate: Gate,
         *,
-        limits: policy.Limits = policy.LIMITS,
+        limits: Limits = LIMITS,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._ledger = ledger
@@ -86,12 +90,12 @@ class Studio:
 
     # Requests: each records a job and returns it, or None if the same was asked before
 
-    async def imagine(self, ask: recipes.Ask, sketch_url: str | None, origin: Origin) -> Job | None:
+    async def imagine(self, ask: Ask, sketch_url: str | None, origin: Origin) -> Job | None:
         """What a person typed. Raises Refused, in words for the person."""
-        drafts = recipes.draft(ask, self._link.model, seed=_seed(), sketched=sketch_url is not None)
+        drafts = draft(ask, self._link.model, seed=_seed(), sketched=sketch_url is not None)
         sketch = None
         if sketch_url is not None:
-            strength = recipes.SKETCH_STRENGTH if ask.strength is None else ask.strength
+            strength = SKETCH_STRENGTH if ask.strength is None else ask.strength
             sketch = Sketch(url=sketch_url, strength=strength, keep_size=ask.aspect is not None)
         return await self._accept(Kind.IMAGINE, drafts, origin, sketch=sketch)
 
@@ -100,8 +104,8 @@ class Studio:
         if job.kind is Kind.VARIATION:
             parents = [await self._parent(name) for name in job.parents]
             return await self.vary([parent for parent in parents if parent], origin)
-        policy.check_kept(await self._ledger.pictures(job.id))
-        again = recipes.reroll(job.recipes, self._link.model, seed=_seed())
+        rules.check_kept(await self._ledger.pictures(job.id))
+        again = reroll.reroll(job.recipes, self._link.model, seed=_seed())
         return await self._accept(Kind.REROLL, again, origin)
 
     async def _parent(self, name: str) -> Picture | None:
@@ -112,14 +116,16 @@ class Studio:
 
     async def vary(self, parents: Sequence[Picture], origin: Origin) -> Job | None:
         """Four variations of one picture, or one of each of several."""
-        policy.check_kept(parents)
+        rules.check_kept(parents)
         seen = showing(parents, await self._level(origin)).pictures
         if len(seen) == 1:
-            policy.check_shown(seen[0])
+            rules.check_shown(seen[0])
         shown = [parent for parent in seen if parent.absence is None]
         if not shown:
             raise Refused("There are no pictures here to make variations of.")
-        varied = recipes.vary([parent.recipe for parent in shown], self._link.model, chance=_seed())
+        varied = variation.vary(
+            [parent.recipe for parent in shown], self._link.model, chance=_seed()
+        )
         names = tuple(parent.id for parent in shown)
         return await self._accept(Kind.VARIATION, varied, origin, parents=names)
 
@@ -137,7 +143,7 @@ class Studio:
         if await self._ledger.is_known(origin.request):
             return None
         await self._gate.check(wanted, origin)
-        policy.check_model(wanted[0], self._link.model)
+        rules.check_model(wanted[0], self._link.model)
         async with self._accepting:  # whoever asks for much at once is counted one by one
             limits = await self._allowance.check(origin)
             job = Job(
@@ -149,7 +155,7 @@ class Studio:
                 recipes=wanted,
                 parents=parents,
                 sketch=sketch,
-                reveal=await self._level(origin) is not places.Level.BLOCK,
+                reveal=await self._level(origin) is not nsfw.Level.BLOCK,
                 created_at=self._clock(),
                 seats=limits.running,
             )
@@ -158,9 +164,9 @@ class Studio:
             self._unanswered.add(job.id)  # before anybody else can find it in the record
             return job
 
-    async def _level(self, origin: Origin) -> places.Level:
+    async def _level(self, origin: Origin) -> nsfw.Level:
         """What becomes of flagged pictures where this is asked for."""
-        return places.level(origin.place, await self._levels.of(origin.place.server))
+        return nsfw.level(origin.place, await self._levels.of(origin.place.server))
 
     # After the first answer
 

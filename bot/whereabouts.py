@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import discord
 
+from bot.domain.nsfw import UNKNOWN, Kind, Level, Place, Room, level
+from bot.domain.picture import Picture
+from bot.domain.visibility import Showing, showing
 from bot.errors import NETWORK_ERRORS
-from bot.jobs import Picture
 from bot.ledger.nsfw import NsfwLevels
-from bot.places import UNKNOWN, Kind, Level, Place, Room, level
-from bot.showing import Showing, showing
 
 if TYPE_CHECKING:
     from bot.client import Client

@@ -8,12 +8,14 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from bot import policy, recipes
 from bot.archive import Archive, source_name
+from bot.domain import cost_model, rules
+from bot.domain.job import Job, Progress, Sketch, Status
+from bot.domain.kinds.imagine import with_sketch
+from bot.domain.limits import Limits
+from bot.domain.picture import Picture, picture_id
 from bot.engine_link import EngineLink, EngineLost, Watcher
 from bot.errors import BotError, CannotStart, Refused
-from bot.fairness import costs
-from bot.jobs import Job, Picture, Progress, Sketch, Status, picture_id
 from bot.ledger import Ledger
 from bot.ledger.charges import Charge, Charges
 from bot.ledger.privacy import Leaving, Privacy, Removal
@@ -54,7 +56,7 @@ class Workshop:
         outbox: Outbox,
         courier: Courier,
         *,
-        limits: policy.Limits,
+        limits: Limits,
         clock: Callable[[], float],
     ) -> None:
         self._ledger = ledger
@@ -94,7 +96,7 @@ class Workshop:
         await insist(lambda: self._privacy.doubt(removal))  # until the job is queued with it
         source = await asyncio.to_thread(self._kept_sketch, cleaned.png)
         await insist(lambda: self._privacy.doubt(removal))  # the job may have ended meanwhile
-        return recipes.with_sketch(
+        return with_sketch(
             job.recipes,
             self._link.model,
             source=source,
@@ -117,7 +119,7 @@ class Workshop:
         `had` is the seconds of the engine that its person had of late.
         """
         try:
-            policy.check_model(job.recipes[0], self._link.model)
+            rules.check_model(job.recipes[0], self._link.model)
             if job.crashes >= self._limits.crashes:
                 raise Refused(_given_up(job.crashes))
             return await self._link.paint(await self._order(job, had), self._watcher(job))
@@ -196,8 +198,8 @@ class Workshop:
             seconds=ending.worked,
             at=self._clock(),
             revision=job.recipes[0].revision,
-            pixels=costs.pixels(job.recipes),
-            work=costs.work(job.recipes) if isinstance(ending, Painted) else None,
+            pixels=cost_model.pixels(job.recipes),
+            work=cost_model.work(job.recipes) if isinstance(ending, Painted) else None,
         )
 
     async def _charge(self, price: Charge) -> None:

@@ -5,10 +5,10 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
+from bot.domain.limits import LIMITS
 from bot.playground import Upload
 from bot.playground.events import interaction_json
 from bot.playground.interactions import Kind
-from bot.policy import LIMITS
 from tests.fake_engine import FakeEngine, flat
 from tests.house import House, eventually
 from tests.samples import encoded

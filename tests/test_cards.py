@@ -1,6 +1,6 @@
 """Cases, blocks and the audit log in words."""
 
-from bot.cases import Action, Block, Case, Entry, Report, State
+from bot.domain.moderation import Action, Block, Case, Entry, Report, State
 from bot.messages import cards
 from tests.samples import job, picture, recipe
 

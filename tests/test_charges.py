@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from bot import migrate, rows
-from bot.fairness.costs import Sample
-from bot.fairness.quota import DAY, Use
-from bot.jobs import Status
+from bot.domain.cost_model import Sample
+from bot.domain.job import Status
+from bot.domain.limits import RoleLimit
+from bot.domain.quota import DAY, Use
 from bot.ledger import Ledger
 from bot.ledger.charges import Charge, Charges
 from bot.ledger.privacy import Privacy
 from bot.ledger.record import insertion
 from bot.ledger.role_limits import RoleLimits
-from bot.policy import RoleLimit
 from tests.samples import job, picture
 
 

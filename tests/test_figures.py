@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot import migrate
-from bot.jobs import Passage, Status
+from bot.domain.job import Passage, Status
 from bot.ledger import Ledger
 from bot.ledger.figures import Figures, Queue, Spell
 from tests.samples import job, picture

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from bot import migrate
-from bot.cases import Block
+from bot.domain.job import Address, Origin
+from bot.domain.moderation import Block
 from bot.errors import Forbidden
 from bot.gate import Gate
-from bot.jobs import Address, Origin
 from bot.ledger import Ledger
 from bot.ledger.moderation import Moderation
 from tests.samples import recipe

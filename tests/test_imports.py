@@ -9,25 +9,15 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PURE = {
-    "cases",
-    "dossier",
-    "durations",
-    "fairness.backlog",
-    "fairness.costs",
-    "fairness.quota",
-    "fairness.seats",
-    "jobs",
+    "domain",
     "messages.captions",
     "messages.cards",
     "messages.components",
     "messages.grid",
+    "messages.privacy_text",
     "messages.remains",
-    "places",
-    "policy",
     "prompts",
-    "recipes",
     "rows",
-    "showing",
 }
 SHOWS_DISCORD = {
     "client",

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from bot import migrate
-from bot.jobs import Address, Kind, Sketch, Status
+from bot.domain.job import Address, Kind, Sketch, Status
+from bot.domain.limits import Load
 from bot.ledger import Ledger
-from bot.policy import Load
 from engine.contract import Verdict
 from tests.samples import job, picture, recipe
 

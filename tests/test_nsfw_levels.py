@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from bot import migrate
-from bot.cases import Action
+from bot.domain.moderation import Action
+from bot.domain.nsfw import Choices, Level
 from bot.ledger import Ledger
 from bot.ledger.audit import Audit
 from bot.ledger.nsfw import Choice, NsfwLevels
-from bot.places import Choices, Level
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from bot import migrate
-from bot.cases import Action, Entry, Report, State
-from bot.dossier import AUDIT_DAYS
-from bot.jobs import Address, Erasure, Job, Kind, Sketch, Status
+from bot.domain.job import Address, Erasure, Job, Kind, Sketch, Status
+from bot.domain.moderation import Action, Entry, Report, State
+from bot.domain.user_data import AUDIT_DAYS
 from bot.ledger import Ledger
 from bot.ledger.charges import Charge, Charges
 from bot.ledger.moderation import Moderation

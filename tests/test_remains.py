@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.jobs import Status
+from bot.domain.job import Status
 from bot.messages import captions, remains
 from tests.samples import job, picture, recipe
 

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from bot.archive import Archive, Missing
+from bot.domain.nsfw import Level
+from bot.domain.visibility import showing
 from bot.messages import renditions
 from bot.messages.mailbox import Upload
-from bot.places import Level
-from bot.showing import showing
 from tests.samples import encoded, picture
 
 

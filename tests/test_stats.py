@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from bot import migrate
+from bot.domain.job import Status
 from bot.features import stats
-from bot.jobs import Status
 from bot.ledger import Ledger
 from bot.ledger.figures import Queue, Spell
 from bot.monitoring.monitor import Report

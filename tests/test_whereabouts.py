@@ -8,9 +8,9 @@ import pytest
 from discord.http import Route
 
 from bot import migrate
+from bot.domain.nsfw import UNKNOWN, Kind, Level, Place, Room
 from bot.ledger import Ledger
 from bot.ledger.nsfw import Choice, NsfwLevels
-from bot.places import UNKNOWN, Kind, Level, Place, Room
 from bot.playground import Playground
 from bot.playground.guild_json import guild_create_json
 from bot.playground.world import World

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 
-from bot import policy
-from bot.fairness import quota
+from bot.domain import quota
+from bot.domain.job import Origin
+from bot.domain.limits import Limits, check, for_roles, is_full
 from bot.fairness.turns import Turns
-from bot.jobs import Origin
 from bot.ledger import Ledger
 from bot.ledger.charges import Charges
 from bot.ledger.role_limits import RoleLimits
-from bot.policy import Limits
 
 
 class Allowance:
@@ -30,8 +29,8 @@ class Allowance:
         limits = await self._limits_of(origin)
         guild = origin.address.guild
         load = await self._ledger.load(origin.person, guild)
-        if policy.is_full(load, limits):
-            policy.check(load, limits, await self._turns.forecast(origin.person))
+        if is_full(load, limits):
+            check(load, limits, await self._turns.forecast(origin.person))
         if limits.daily is not None:
             await self._check_day(origin.person, limits.daily)
         return limits
@@ -40,7 +39,7 @@ class Allowance:
         if origin.address.guild is None:
             return self._limits
         allowed = await self._roles.of(origin.address.guild, origin.roles)
-        return policy.for_roles(self._limits, allowed)
+        return for_roles(self._limits, allowed)
 
     async def _check_day(self, person: int, daily: float) -> None:
         now = self._clock()

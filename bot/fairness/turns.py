@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from bot.fairness import backlog, costs, seats
-from bot.fairness.backlog import Shares
-from bot.jobs import Job
+from bot.domain import cost_model, fair_queue, seats
+from bot.domain.fair_queue import Shares
+from bot.domain.job import Job
+from bot.domain.limits import Forecast, Limits
 from bot.ledger import Ledger
 from bot.ledger.charges import Charges
-from bot.policy import Forecast, Limits
 from engine.contract import Model
 
 
@@ -22,7 +22,7 @@ class Turns:
         self._at_engine: dict[str, Job] = {}
         self._shares = Shares()
         self._people: frozenset[int] = frozenset()
-        self._samples: Sequence[costs.Sample] = ()
+        self._samples: Sequence[cost_model.Sample] = ()
 
     @property
     def at_engine(self) -> int:
@@ -36,8 +36,8 @@ class Turns:
         served = await self._ledger.served()
         painting = self._at_engine.values()
         self._people = frozenset(job.person for job in [*waiting, *painting])
-        self._shares = backlog.present(self._shares, self._people)
-        return backlog.order(waiting, painting, self._shares, served, self.cost)
+        self._shares = fair_queue.present(self._shares, self._people)
+        return fair_queue.order(waiting, painting, self._shares, served, self.cost)
 
     async def learn(self) -> None:
         """See what jobs have cost until now."""
@@ -55,8 +55,8 @@ class Turns:
         """It is there no more, and was worked on for so many seconds of the engine."""
         del self._at_engine[job.id]
         people = self._people | {job.person}
-        seconds = max(costs.LEAST, worked)
-        self._shares = backlog.charged(self._shares, job.person, seconds, people)
+        seconds = max(cost_model.LEAST, worked)
+        self._shares = fair_queue.charged(self._shares, job.person, seconds, people)
 
     def had(self, person: int) -> float:
         """Seconds of the engine that this person had of late, to be compared with others'."""
@@ -64,7 +64,7 @@ class Turns:
 
     def cost(self, job: Job) -> float:
         """Seconds of the engine that the job will take, for all that was learned."""
-        return costs.estimate(job.recipes, self._samples)
+        return cost_model.estimate(job.recipes, self._samples)
 
     async def forecast(self, person: int) -> Forecast | None:
         """When this person's jobs, and all, will be done; None while nothing is known."""
@@ -73,5 +73,5 @@ class Turns:
             return None
         hands = self._model().hands
         painting = self._at_engine.values()
-        first = backlog.until_first(person, line, painting, self.cost)
+        first = fair_queue.until_first(person, line, painting, self.cost)
         return Forecast(first / hands, sum(map(self.cost, [*painting, *line])) / hands)

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import discord
 
-from bot import policy
+from bot.domain import rules
+from bot.domain.job import Job
 from bot.errors import Refused
 from bot.features.answers import (
     Interaction,
@@ -18,7 +19,6 @@ from bot.features.answers import (
     whisper,
 )
 from bot.features.upscale import FORGOTTEN, chosen, upscale
-from bot.jobs import Job
 from bot.messages import components
 
 
@@ -35,7 +35,7 @@ async def reroll(interaction: Interaction, job: Job, _: int) -> None:
 
 async def cancel(interaction: Interaction, job: Job, _: int) -> None:
     """Stop a job: those who asked for it and moderators may."""
-    if not policy.may_stop(job, person=interaction.user.id, moderator=is_moderator(interaction)):
+    if not rules.may_stop(job, person=interaction.user.id, moderator=is_moderator(interaction)):
         raise Refused("Only the person who asked for this and moderators can cancel it.")
     if not await desk(interaction).studio.cancel(job):
         raise Refused("This is finished already.")
@@ -76,7 +76,7 @@ class JobButton(
         job = await desk(interaction).ledger.job(self._job)
         if job is None:
             raise Refused(FORGOTTEN)
-        policy.check_remembered(job)
+        rules.check_remembered(job)
         await _ACTIONS[self._action](interaction, job, self._nth)
 
 

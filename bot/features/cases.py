@@ -10,12 +10,12 @@ import discord
 import msgspec
 from discord import app_commands
 
-from bot import policy
-from bot.cases import Action, Block, Case, Entry, State
+from bot.domain import rules
+from bot.domain.job import Job
+from bot.domain.moderation import Action, Block, Case, Entry, State
 from bot.errors import NETWORK_ERRORS, Refused
 from bot.features import remnants
 from bot.features.answers import Interaction, desk, guarded, is_moderator
-from bot.jobs import Job
 from bot.ledger.record import RecordTrouble
 from bot.messages import cards, components
 
@@ -240,7 +240,7 @@ class CaseButton(
         if case is None or job is None or case.guild != interaction.guild_id:
             raise Refused(_UNKNOWN)
         if self._action != components.DISMISS:
-            policy.check_remembered(job)
+            rules.check_remembered(job)
         told = await _ACTIONS[self._action](interaction, job)
         await show(interaction.client, self._job)
         await interaction.edit_original_response(content=told)

@@ -9,13 +9,12 @@ from discord import AppCommandOptionType as OptionType
 from discord import app_commands
 from discord.app_commands.transformers import RangeTransformer
 
-from bot import policy
-from bot.cases import Action, Entry
+from bot.domain.limits import ROLE_RANGES, Limits, RoleLimit, capped, check_role
+from bot.domain.moderation import Action, Entry
 from bot.errors import Refused
 from bot.features import admin
 from bot.features.answers import Interaction, desk, guarded, whisper
 from bot.ledger.role_limits import RoleLimits
-from bot.policy import ROLE_RANGES, Limits, RoleLimit
 
 _EVERYBODY: Final = "Where a role says nothing"
 
@@ -73,10 +72,10 @@ async def limits(
         before = await kept.of(guild, [role.id])
         limit = before[0] if before else RoleLimit(role=role.id)
         limit = msgspec.structs.replace(limit, **given)
-        policy.check_role(RoleLimit(role=role.id, **given), everybodys)
+        check_role(RoleLimit(role=role.id, **given), everybodys)
         await kept.put(guild, limit)
         await _note(interaction, _line(f"<@&{role.id}>", limit))
-    every = [policy.capped(each, everybodys) for each in await kept.all(guild)]
+    every = [capped(each, everybodys) for each in await kept.all(guild)]
     lines = [_line(f"<@&{each.role}>", each) for each in every]
     await whisper(interaction, "\n".join([_line(_EVERYBODY, everybodys), *lines]))
 

@@ -8,7 +8,7 @@ from discord import AppCommandOptionType as OptionType
 from discord import app_commands
 from discord.app_commands.transformers import RangeTransformer
 
-from bot.cases import BLOCK_REASON_LIMIT
+from bot.domain.moderation import BLOCK_REASON_LIMIT
 from bot.errors import NETWORK_ERRORS, Refused
 from bot.features import admin, cases
 from bot.features.answers import Interaction, desk, guarded, whisper

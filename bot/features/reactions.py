@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Final
 
 import discord
 
-from bot import policy, whereabouts
+from bot import whereabouts
+from bot.domain import rules
+from bot.domain.job import Address, Origin
+from bot.domain.nsfw import Level
+from bot.domain.picture import Picture
+from bot.domain.visibility import showing
 from bot.errors import NETWORK_ERRORS, BotError, Forbidden, Refused
 from bot.features import answers, remnants, report
-from bot.jobs import Address, Origin, Picture
 from bot.ledger import Found
 from bot.ledger.record import insist
 from bot.messages import captions, remains, renditions
 from bot.messages.mailbox import Upload
-from bot.places import Level
-from bot.showing import showing
 
 if TYPE_CHECKING:
     from bot.client import Client
@@ -103,7 +105,7 @@ async def _vary(client: "Client", reaction: Reaction, found: Found, nth: int | N
 
 
 async def _delete(client: "Client", reaction: Reaction, found: Found) -> None:
-    if not policy.may_stop(found.job, person=reaction.user_id, moderator=False) and not (
+    if not rules.may_stop(found.job, person=reaction.user_id, moderator=False) and not (
         await _is_moderator(client, reaction)
     ):
         return  # others may dislike a picture, but it stays

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import discord
 
-from bot import policy
-from bot.jobs import Job
+from bot.domain import rules
+from bot.domain.job import Job
 from bot.messages import remains
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ async def check(client: "Client", message: discord.Message) -> None:
     """Raise Refused if the message shows something that was deleted."""
     job = await deleted(client, message)
     if job is not None:
-        policy.check_remembered(job)
+        rules.check_remembered(job)
 
 
 async def deleted(client: "Client", message: discord.Message) -> Job | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import discord
 from discord import app_commands
 
-from bot.cases import HOUR, REASON_LIMIT, Report, check_report
+from bot.domain.moderation import HOUR, REASON_LIMIT, Report, check_report
 from bot.errors import Refused
 from bot.features import cases, remnants
 from bot.features.answers import Interaction, guarded

@@ -5,8 +5,8 @@ from typing import Final
 
 from discord import app_commands
 
+from bot.domain.job import Status
 from bot.features.answers import Interaction, desk, guarded
-from bot.jobs import Status
 from bot.monitoring.metrics import Facts
 from bot.monitoring.monitor import Report
 

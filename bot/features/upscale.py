@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING, Final
 
 import discord
 
-from bot import policy, whereabouts
+from bot import whereabouts
+from bot.domain import rules
+from bot.domain.job import Address, Job, Status
+from bot.domain.nsfw import Kind, Level
+from bot.domain.picture import Picture
+from bot.domain.visibility import Showing, showing
 from bot.errors import BotError, Refused
 from bot.features.answers import Interaction, acknowledge, desk, whisper
-from bot.jobs import Address, Job, Picture, Status
 from bot.ledger.presses import Press
 from bot.ledger.record import RecordTrouble, insist
 from bot.messages import captions, renditions
 from bot.messages.mailbox import Draft, Gone, Indigestible, Mailbox, Stale, Upload
 from bot.messages.outbox import Undelivered
-from bot.places import Kind, Level
-from bot.showing import Showing, showing
 
 if TYPE_CHECKING:
     from bot.client import Client
@@ -43,7 +45,7 @@ async def _found(client: "Client", job: str, nth: int) -> list[Picture]:
 async def upscale(interaction: Interaction, job: Job, nth: int) -> None:
     """Post the stored picture at full size."""
     picture = await chosen(interaction, job, nth)
-    policy.check_shown(picture)
+    rules.check_shown(picture)
     await desk(interaction).gate.admit(interaction.guild_id, interaction.user.id)
     await _note(interaction, picture)
     message = await acknowledge(interaction)
@@ -82,9 +84,9 @@ async def _answer(interaction: Interaction, picture: Picture, message: int) -> N
             _show(interaction, picture),
         )
     except discord.NotFound:  # moderators may have been quicker, with the message as well
-        policy.check_kept(await ledger.pictures(picture.job))
+        rules.check_kept(await ledger.pictures(picture.job))
         raise
-    policy.check_kept(await ledger.pictures(picture.job))
+    rules.check_kept(await ledger.pictures(picture.job))
 
 
 async def _show(interaction: Interaction, picture: Picture) -> None:
@@ -104,7 +106,7 @@ async def _seen(interaction: Interaction, picture: Picture) -> Showing:
 async def _full_size(client: "Client", seen: Showing) -> Upload:
     """Raises Refused or Missing."""
     [picture] = seen.pictures
-    policy.check_shown(picture)
+    rules.check_shown(picture)
     suffix, data = await asyncio.to_thread(renditions.of_picture, client.desk.archive, seen)
     alt_text = captions.alt_text([picture])
     return Upload(f"{picture.id}.{suffix}", data, alt_text, seen.spoiler)

@@ -9,11 +9,12 @@ import aiosqlite
 import msgspec
 
 from bot import rows
-from bot.jobs import Job, Passage, Picture, Status
+from bot.domain.job import Job, Passage, Status
+from bot.domain.limits import Load
+from bot.domain.picture import Picture
 from bot.ledger import charges
 from bot.ledger.charges import Charge
 from bot.ledger.record import Record, insertion
-from bot.policy import Load
 from engine.contract import Recipe
 
 Heard = Callable[[Passage], None]

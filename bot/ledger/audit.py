@@ -5,7 +5,7 @@ import sqlite3
 import aiosqlite
 import msgspec
 
-from bot.cases import DETAIL_LIMIT, Action, Entry
+from bot.domain.moderation import DETAIL_LIMIT, Action, Entry
 from bot.ledger.record import Record, insertion
 
 

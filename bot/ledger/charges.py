@@ -5,8 +5,8 @@ from typing import Final
 import aiosqlite
 import msgspec
 
-from bot.fairness.costs import Sample
-from bot.fairness.quota import DAY, Use
+from bot.domain.cost_model import Sample
+from bot.domain.quota import DAY, Use
 from bot.ledger.record import Record, insertion
 
 _LEARNED_FROM: Final = 50

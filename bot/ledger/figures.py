@@ -2,7 +2,7 @@
 
 import msgspec
 
-from bot.jobs import Status
+from bot.domain.job import Status
 from bot.ledger.record import Record
 
 

@@ -3,7 +3,7 @@
 import aiosqlite
 import msgspec
 
-from bot.cases import Action, Block, Entry, Standing
+from bot.domain.moderation import Action, Block, Entry, Standing
 from bot.errors import Refused
 from bot.ledger.audit import Audit, note
 from bot.ledger.record import Record, insertion

@@ -4,10 +4,10 @@ from typing import Final
 
 import msgspec
 
-from bot.cases import Action, Entry
+from bot.domain.moderation import Action, Entry
+from bot.domain.nsfw import Choices, Level
 from bot.ledger.audit import note
 from bot.ledger.record import Record
-from bot.places import Choices, Level
 
 _WHOLE: Final = 0
 """In the place of a channel's id: the server as a whole."""

@@ -9,8 +9,9 @@ import aiosqlite
 import msgspec
 
 from bot import rows
-from bot.dossier import AUDIT_DAYS, HOLD_DAYS, Kept
-from bot.jobs import Erasure, Job, Picture
+from bot.domain.job import Erasure, Job
+from bot.domain.picture import Picture
+from bot.domain.user_data import AUDIT_DAYS, HOLD_DAYS, Kept
 from bot.ledger.record import Record
 
 REPLAY_SECONDS: Final = 24 * 60 * 60.0

@@ -7,8 +7,8 @@ import aiosqlite
 import msgspec
 
 from bot import rows
-from bot.cases import Action, Case, Entry, Report, State
-from bot.jobs import Job
+from bot.domain.job import Job
+from bot.domain.moderation import Action, Case, Entry, Report, State
 from bot.ledger.audit import note
 from bot.ledger.record import Record, insertion
 

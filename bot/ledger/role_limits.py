@@ -4,8 +4,8 @@ from collections.abc import Collection
 
 import msgspec
 
+from bot.domain.limits import RoleLimit
 from bot.ledger.record import Record, insertion
-from bot.policy import RoleLimit
 
 
 class RoleLimits:

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from bot.cases import Action, Block, Case, Entry, Report, State
-from bot.jobs import Erasure, Job, Picture
+from bot.domain.job import Erasure, Job
+from bot.domain.moderation import Action, Block, Case, Entry, Report, State
+from bot.domain.picture import Picture
 from bot.messages import captions
 
 _LIMIT: Final = 2000

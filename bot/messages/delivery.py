@@ -8,7 +8,8 @@ from typing import Final
 import msgspec
 
 from bot.archive import Archive, Missing
-from bot.jobs import Erasure, Job, Picture, Progress, Status
+from bot.domain.job import Erasure, Job, Progress, Status
+from bot.domain.picture import Picture
 from bot.ledger import Ledger
 from bot.ledger.record import RecordTrouble, insist
 from bot.messages import captions, components, renditions

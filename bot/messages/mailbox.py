@@ -9,8 +9,8 @@ from typing import Any, Final, cast
 import discord
 import msgspec
 
+from bot.domain.job import Address
 from bot.errors import NETWORK_ERRORS
-from bot.jobs import Address
 from bot.messages.outbox import Undelivered
 
 TOKEN_SECONDS: Final = 14 * 60

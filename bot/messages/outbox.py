@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from itertools import chain, repeat
 from typing import Final, Protocol
 
+from bot.domain.job import Job, Progress, Status
+from bot.domain.picture import Picture
 from bot.errors import BotError, CannotStart
-from bot.jobs import Job, Picture, Progress, Status
 from bot.ledger import Ledger
 from bot.ledger.record import insist
 

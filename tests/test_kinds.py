@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot import recipes
+from bot.domain.kinds import imagine, reroll, variation
+from bot.domain.kinds.imagine import read, with_sketch
 from bot.errors import Refused
 from engine.contract import SEED_LIMIT, Recipe, Sampler
 from tests.fake_engine import MODEL
@@ -15,8 +16,8 @@ from tests.samples import recipe
 
 def draft(*, sketched: bool = False, **options: object) -> tuple[Recipe, ...]:
     """The recipes of a request on the flat model, with 5 as the drawn seed."""
-    ask = recipes.read(**{"prompt": "a red house"} | options)
-    return recipes.draft(ask, MODEL, seed=5, sketched=sketched)
+    ask = read(**{"prompt": "a red house"} | options)
+    return imagine.draft(ask, MODEL, seed=5, sketched=sketched)
 
 
 def test_the_model_decides_what_nobody_said() -> None:
@@ -104,7 +105,7 @@ def test_a_sketch_chooses_the_shape_unless_the_person_does() -> None:
     """A wide sketch makes wide pictures; with an aspect it does not."""
     drafted = draft(sketched=True)
     for keep, wide in ((False, True), (True, False)):
-        made = recipes.with_sketch(
+        made = with_sketch(
             drafted, MODEL, source="b" * 64, strength=0.5, size=(640, 160), keep_size=keep
         )
         assert [one.source for one in made] == ["b" * 64] * 4
@@ -114,7 +115,7 @@ def test_a_sketch_chooses_the_shape_unless_the_person_does() -> None:
 def test_a_reroll_repeats_everything_but_the_seed() -> None:
     """Also the sketch and its strength."""
     before = [recipe(seed=n, source="b" * 64, strength=0.4, negative="rain") for n in (1, 2)]
-    after = recipes.reroll(before, MODEL, seed=50)
+    after = reroll.reroll(before, MODEL, seed=50)
     assert [one.seed for one in after] == [50, 51]
     for old, new in zip(before, after, strict=True):
         assert recipe_without(old, "seed") == recipe_without(new, "seed")
@@ -123,7 +124,7 @@ def test_a_reroll_repeats_everything_but_the_seed() -> None:
 def test_a_reroll_is_a_request_like_any_other() -> None:
     """In which batches the pictures were painted before, by load, does not count."""
     before = [recipe(seed=n, row_class=16) for n in (1, 2)]
-    assert {one.row_class for one in recipes.reroll(before, MODEL, seed=50)} == {8}
+    assert {one.row_class for one in reroll.reroll(before, MODEL, seed=50)} == {8}
 
 
 def recipe_without(one: Recipe, *names: str) -> dict[str, Any]:
@@ -134,7 +135,7 @@ def recipe_without(one: Recipe, *names: str) -> dict[str, Any]:
 def test_a_variation_keeps_all_but_some_of_the_noise() -> None:
     """Same seed, four subseeds, 0.15 of their noise."""
     parent = recipe(source="b" * 64, strength=0.4, row_class=2)
-    varied = recipes.vary([parent], MODEL, chance=SEED_LIMIT - 1)
+    varied = variation.vary([parent], MODEL, chance=SEED_LIMIT - 1)
     assert [one.subseed for one in varied] == [SEED_LIMIT - 1, 0, 1, 2]
     for one in varied:
         assert one.subseed_strength == 0.15
@@ -146,7 +147,7 @@ def test_a_variation_keeps_all_but_some_of_the_noise() -> None:
 def test_several_parents_get_one_variation_each() -> None:
     """Variation n is like picture n."""
     parents = [recipe(seed=1), recipe(seed=2)]
-    varied = recipes.vary(parents, MODEL, chance=9)
+    varied = variation.vary(parents, MODEL, chance=9)
     assert [(one.seed, one.subseed) for one in varied] == [(1, 9), (2, 10)]
 
 
@@ -154,7 +155,7 @@ def test_several_parents_get_one_variation_each() -> None:
 def test_a_variation_of_a_variation_stays_near_it(share: float, chance: int) -> None:
     """Same seed and subseed; four different shares, none its own and none far off."""
     parent = recipe(subseed=3, subseed_strength=share)
-    varied = recipes.vary([parent], MODEL, chance=chance)
+    varied = variation.vary([parent], MODEL, chance=chance)
     shares = [one.subseed_strength for one in varied]
     assert len(set(shares)) == 4
     assert all(0.0 <= one <= 1.0 for one in shares)

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from bot.jobs import Picture
-from bot.places import Level
-from bot.showing import showing
+from bot.domain.nsfw import Level
+from bot.domain.picture import Picture
+from bot.domain.visibility import showing
 from engine.contract import Verdict
 from tests.samples import picture
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from bot.durations import about
+from bot.domain.humanize import about
 from bot.errors import Refused
 
 DAY: Final = 24 * 60 * 60.0

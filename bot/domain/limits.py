@@ -1,16 +1,13 @@
-"""What is allowed: pure rules over facts that come in as arguments."""
+"""How much the bot takes on, of everybody and of people with a role; pure."""
 
 import math
-import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-from bot.durations import about
+from bot.domain.humanize import about
 from bot.errors import Refused
-from bot.jobs import Job, Picture
-from engine.contract import Model, Recipe
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,9 +54,6 @@ class RoleLimit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 LIMITS: Final = Limits()
-_KEPT_CONTROLS: Final = frozenset("\n\t")
-_UNSEEN: Final = ("Cc", "Cf", "Cs")
-"""Unicode's control and format characters, and halves of characters, which no file can hold."""
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -156,46 +150,3 @@ def _later(forecast: Forecast | None) -> str:
 def share(of: int, limits: Limits) -> int:
     """How many of so many may be one server's."""
     return max(1, int(of * limits.guild_share))
-
-
-def check_model(recipe: Recipe, model: Model) -> None:
-    """Raise Refused if these weights cannot paint this recipe to the bit."""
-    if recipe.revision != model.revision:
-        raise Refused(
-            f"That was painted with the model {recipe.model} ({recipe.revision[:12]}); "
-            f"I paint with {model.name} ({model.revision[:12]}) now."
-        )
-
-
-def check_remembered(job: Job) -> None:
-    """Raise Refused if the job was deleted."""
-    if job.erased is not None:
-        raise Refused(job.erased.words)
-
-
-def check_shown(picture: Picture) -> None:
-    """Raise Refused for a picture that nobody may see."""
-    check_kept([picture])
-    if picture.failed is not None:
-        raise Refused(f"Picture {picture.nth} could not be painted. {picture.failed}")
-    if picture.blocked:
-        raise Refused(
-            f"Picture {picture.nth} was withheld by the safety check, so there is nothing to show."
-        )
-
-
-def check_kept(pictures: Sequence[Picture]) -> None:
-    """Raise Refused if moderators removed one of them."""
-    if any(picture.removed for picture in pictures):
-        raise Refused("Moderators removed this, so there is nothing to show or to paint again.")
-
-
-def may_stop(job: Job, *, person: int, moderator: bool) -> bool:
-    """May this person cancel the job or delete its pictures?"""
-    return moderator or job.person == person
-
-
-def cleaned(text: str) -> str:
-    """The text without control, zero-width and direction characters, and without outer blanks."""
-    kept = (c for c in text if c in _KEPT_CONTROLS or unicodedata.category(c) not in _UNSEEN)
-    return "".join(kept).strip()

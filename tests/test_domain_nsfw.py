@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from bot.places import UNKNOWN, Choices, Kind, Level, Place, Room, level
+from bot.domain.nsfw import UNKNOWN, Choices, Kind, Level, Place, Room, level
 
 ROOMS = [None, Room(10, False), Room(10, True)]
 SERVERS = [None, 1]

@@ -1,15 +1,23 @@
-"""What is allowed."""
+"""How much the bot takes on, of everybody and of people with a role."""
 
 import re
 
 import msgspec
 import pytest
 
-from bot import policy
+from bot.domain.limits import (
+    LIMITS,
+    Forecast,
+    Limits,
+    Load,
+    RoleLimit,
+    capped,
+    check,
+    check_role,
+    for_roles,
+    is_full,
+)
 from bot.errors import Refused
-from bot.policy import LIMITS, Forecast, Limits, Load, RoleLimit
-from tests.fake_engine import MODEL
-from tests.samples import job, picture, recipe
 
 
 def test_a_person_may_wait_for_so_many_jobs_only() -> None:
@@ -42,9 +50,9 @@ def test_one_server_leaves_room_for_others() -> None:
 
 def refusal(load: Load, forecast: Forecast | None = None) -> str | None:
     """The sentence, if one more job is too much."""
-    full = policy.is_full(load, LIMITS)
+    full = is_full(load, LIMITS)
     try:
-        policy.check(load, LIMITS, forecast)
+        check(load, LIMITS, forecast)
     except Refused as error:
         assert full
         return str(error)
@@ -55,9 +63,9 @@ def refusal(load: Load, forecast: Forecast | None = None) -> str | None:
 def test_the_most_generous_role_counts() -> None:
     """Of each limit; where none says anything, what everybody may."""
     roles = [RoleLimit(role=1, waiting=2), RoleLimit(role=2, waiting=9, daily=60)]
-    limits = policy.for_roles(LIMITS, roles)
+    limits = for_roles(LIMITS, roles)
     assert (limits.waiting, limits.running, limits.daily) == (9, LIMITS.running, 60)
-    assert policy.for_roles(LIMITS, []) == LIMITS
+    assert for_roles(LIMITS, []) == LIMITS
 
 
 @pytest.mark.parametrize(
@@ -80,44 +88,15 @@ def test_roles_raise_limits_as_far_as_who_runs_the_bot_allows() -> None:
     """Also what was given before that; what a role takes away, it may."""
     limits = Limits(waiting=5, running=3, daily=60.0, role_factor=2)
     much = RoleLimit(role=1, waiting=50, running=8, daily=604_800)
-    assert policy.capped(much, limits) == RoleLimit(role=1, waiting=10, running=6, daily=120)
-    raised = policy.for_roles(limits, [much, RoleLimit(role=2, waiting=1)])
+    assert capped(much, limits) == RoleLimit(role=1, waiting=10, running=6, daily=120)
+    raised = for_roles(limits, [much, RoleLimit(role=2, waiting=1)])
     assert (raised.waiting, raised.running, raised.daily) == (10, 6, 120)
     for values, most in (({"waiting": 11}, 10), ({"running": 7}, 6), ({"daily": 121}, 120)):
         with pytest.raises(Refused, match=f"lets roles have {most} at most"):
-            policy.check_role(RoleLimit(role=1, **values), limits)
+            check_role(RoleLimit(role=1, **values), limits)
     less = RoleLimit(role=1, waiting=1, running=1, daily=0)
-    policy.check_role(less, limits)
-    assert policy.capped(less, limits) == less
+    check_role(less, limits)
+    assert capped(less, limits) == less
     frugal = Limits(daily=0.5, role_factor=1)
-    assert policy.for_roles(frugal, [RoleLimit(role=1, daily=60)]).daily == 1  # and not 0: nothing
-    policy.check_role(much, LIMITS)  # where nobody's seconds are counted, a role's may be
-
-
-def test_other_weights_cannot_repeat_a_recipe() -> None:
-    """The sentence names both models."""
-    policy.check_model(recipe(), MODEL)
-    with pytest.raises(Refused, match=r"model old \(abc\); I paint with flat"):
-        policy.check_model(recipe(model="old", revision="abc"), MODEL)
-
-
-def test_a_withheld_picture_is_not_shown() -> None:
-    """The sentence says which and why."""
-    policy.check_shown(picture())
-    with pytest.raises(Refused, match="Picture 2 was withheld by the safety check"):
-        policy.check_shown(picture(nth=2, blocked=True, path=None))
-    with pytest.raises(Refused, match=r"Picture 3 could not be painted\. Too bright\."):
-        policy.check_shown(picture(nth=3, sha256=None, path=None, failed="Too bright."))
-
-
-def test_only_the_person_and_moderators_stop_a_job() -> None:
-    """Nobody else may."""
-    assert policy.may_stop(job(person=1), person=1, moderator=False)
-    assert policy.may_stop(job(person=1), person=2, moderator=True)
-    assert not policy.may_stop(job(person=1), person=2, moderator=False)
-
-
-def test_invisible_characters_are_dropped() -> None:
-    """Zero-width, direction and control characters carry no meaning for a painter."""
-    assert policy.cleaned(" a\u200b red\u202e \x07house\n") == "a red house"
-    assert policy.cleaned("a red \ud83d house") == "a red  house"
+    assert for_roles(frugal, [RoleLimit(role=1, daily=60)]).daily == 1  # and not 0: nothing
+    check_role(much, LIMITS)  # where nobody's seconds are counted, a role's may be

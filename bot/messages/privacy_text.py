@@ -1,17 +1,11 @@
-"""What is kept of a person, in words and as a file; pure."""
+"""What is kept of a person, in words; pure."""
 
-import gzip
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from bot.jobs import Job, Picture
+from bot.domain.user_data import AUDIT_DAYS, HOLD_DAYS, Kept, Promise
 
-AUDIT_DAYS: Final = 180
-"""For so long moderators can read what was refused, reported, removed and blocked."""
-HOLD_DAYS: Final = 30
-"""For so long a deletion waits for moderators who have not looked at a report of it."""
 NOTHING: Final = "I keep no job and no picture of you: there is nothing to delete."
 _STAYS: Final = (
     "What I wrote on Discord stays there: react ❌ to a message of mine that shows your pictures, "
@@ -25,29 +19,6 @@ _STATISTICS: Final = (
     "Of a deleted job only statistics stay: when it was painted, how it ended, the model, and the "
     "number, size and steps of its pictures."
 )
-
-
-class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """How much there is of a person."""
-
-    jobs: int
-    pictures: int
-    """That have a file."""
-    sketches: int
-    held: int
-    """Of the jobs, those that were reported and that moderators have yet to look at."""
-    lines: int
-    """Of the audit log, by or about the person."""
-    since: float | None
-    """When the oldest job was asked for; None if there is none."""
-
-
-class Promise(msgspec.Struct, frozen=True, kw_only=True):
-    """What whoever runs the bot has settled."""
-
-    days: int | None = None
-    """For how long finished jobs are kept; None for ever."""
-    words_in_log: bool = False
 
 
 def told(kept: Kept, promise: Promise) -> str:
@@ -130,39 +101,3 @@ def deleted(before: Kept, after: Kept, complete: bool) -> str:
         return NOTHING
     rest = "" if complete else " What is at work right now, or locked, goes as soon as it is free."
     return f"Deleted: {_amount(gone)}.{_held(after)}{rest}\n{_STAYS}"
-
-
-def entry(job: Job, pictures: Sequence[Picture]) -> dict[str, Any]:
-    """One job as it stands in the file: Discord's ids are strings, times seconds since 1970."""
-    address = job.address
-    return {
-        "job": job.id,
-        "kind": job.kind,
-        "status": job.status,
-        "asked_at": job.created_at,
-        "person": str(job.person),
-        "channel": str(address.channel),
-        "server": None if address.guild is None else str(address.guild),
-        "message": None if address.message is None else str(address.message),
-        "reason": job.reason,
-        "variations_of": job.parents,
-        "recipes": job.recipes,
-        "pictures": [_described(picture) for picture in pictures],
-    }
-
-
-def _described(picture: Picture) -> dict[str, Any]:
-    return {
-        "picture": picture.id,
-        "sha256": picture.sha256,
-        "absent": picture.absence,
-        "fingerprint": picture.fingerprint,
-    }
-
-
-def written(entries: Sequence[dict[str, Any]], limit: int) -> tuple[str, bytes]:
-    """The name and the content of the file; it is packed if it has more bytes than `limit`."""
-    data = msgspec.json.format(msgspec.json.encode(entries), indent=1)
-    if len(data) <= limit:
-        return "imagine-bot.json", data
-    return "imagine-bot.json.gz", gzip.compress(data)

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from bot.jobs import Picture
-from bot.places import Level
+from bot.domain.nsfw import Level
+from bot.domain.picture import Picture
 
 
 class Showing(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from bot.jobs import Job
+from bot.domain.job import Job
 
 MEMORY: Final = 120.0
 """Seconds of the engine by which somebody may be ahead of a newcomer; more is forgotten."""

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.fairness import backlog
-from bot.fairness.backlog import MEMORY, Shares
-from bot.jobs import Job
+from bot.domain import fair_queue
+from bot.domain.fair_queue import MEMORY, Shares
+from bot.domain.job import Job
 from tests.samples import job, recipe
 
 NOTHING = Shares()
@@ -34,7 +34,7 @@ def order(
     at_engine: Sequence[Job] = (),
 ) -> list[Job]:
     """The order of these, by default among people who had nothing."""
-    return backlog.order(waiting, at_engine, Shares(0.0, had or {}), served or {}, cost)
+    return fair_queue.order(waiting, at_engine, Shares(0.0, had or {}), served or {}, cost)
 
 
 def asked(name: str, person: int, at: float, steps: int = 4) -> Job:
@@ -142,11 +142,11 @@ def test_nobody_is_ahead_of_a_newcomer_by_more_than_is_remembered(
     shares = NOTHING
     for seconds, person in history:
         people = {person, 1, 2}
-        shares = backlog.present(shares, people)
-        after = backlog.charged(shares, person, seconds, people)
+        shares = fair_queue.present(shares, people)
+        after = fair_queue.charged(shares, person, seconds, people)
         assert after.floor > shares.floor
         assert after.had[person] - shares.floor <= MEMORY + seconds + 1e-6
-        shares = backlog.present(after, people)
+        shares = fair_queue.present(after, people)
 
 
 def rounds_until_served(had: float, others: int, seconds: int) -> int:
@@ -157,11 +157,11 @@ def rounds_until_served(had: float, others: int, seconds: int) -> int:
         newest = [asked(f"n{turn}-{n}", turn * 100 + n, 1.0, seconds) for n in range(others)]
         crowd = [*waiting, *newest]
         people = {job.person for job in crowd}
-        shares = backlog.present(shares, people)
-        first = backlog.order(crowd, (), shares, {}, cost)[0]
+        shares = fair_queue.present(shares, people)
+        first = fair_queue.order(crowd, (), shares, {}, cost)[0]
         if first.person == 0:
             return turn
-        shares = backlog.charged(shares, first.person, cost(first), people)
+        shares = fair_queue.charged(shares, first.person, cost(first), people)
     raise AssertionError("starved")
 
 
@@ -178,25 +178,25 @@ def test_who_was_away_goes_before_who_was_not_and_all_is_forgotten_in_time() -> 
     """Somebody alone has had more than a newcomer, but never by more than MEMORY."""
     shares = NOTHING
     for _ in range(1000):
-        shares = backlog.charged(backlog.present(shares, {1}), 1, 5.0, {1})
+        shares = fair_queue.charged(fair_queue.present(shares, {1}), 1, 5.0, {1})
     assert shares.had[1] - shares.floor == MEMORY
-    both = backlog.present(shares, {1, 2})
+    both = fair_queue.present(shares, {1, 2})
     assert both.had[2] == shares.floor
     later = Shares(shares.had[1] + 1.0, shares.had)
-    assert backlog.present(later, {2}).had == {2: later.floor}
+    assert fair_queue.present(later, {2}).had == {2: later.floor}
 
 
 def test_a_debt_is_not_lost_by_going_away() -> None:
     """Who had much, cancels all and asks anew is where they were."""
     shares = Shares(0.0, {1: 50.0, 2: 10.0})
-    gone = backlog.present(shares, {2})
-    assert backlog.present(gone, {1, 2}).had == {1: 50.0, 2: 10.0}
+    gone = fair_queue.present(shares, {2})
+    assert fair_queue.present(gone, {1, 2}).had == {1: 50.0, 2: 10.0}
 
 
 def test_how_long_it_takes_until_the_first_is_done() -> None:
     """All that is painted now, and what is before it in the line."""
     painting = [asked("a", 1, 0.0, 10), asked("b", 2, 0.0, 20)]
     line = [asked("c", 3, 1.0, 30), asked("d", 4, 1.0, 40), asked("e", 3, 1.0, 50)]
-    assert backlog.until_first(1, line, painting, cost) == 30
-    assert backlog.until_first(4, line, painting, cost) == 100
-    assert backlog.until_first(9, line, painting, cost) == 150
+    assert fair_queue.until_first(1, line, painting, cost) == 30
+    assert fair_queue.until_first(4, line, painting, cost) == 100
+    assert fair_queue.until_first(9, line, painting, cost) == 150

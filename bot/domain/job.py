@@ -1,12 +1,12 @@
-"""What the bot knows of a request: jobs, where they are shown, and their pictures."""
+"""What the bot knows of a request: a job, where it is shown, and who asked for it."""
 
 from enum import StrEnum
 from typing import Final
 
 import msgspec
 
-from bot.places import UNKNOWN, Place
-from engine.contract import Recipe, Verdict
+from bot.domain.nsfw import UNKNOWN, Place
+from engine.contract import Recipe
 
 
 class Status(StrEnum):
@@ -147,40 +147,6 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.delivered_at is None else max(0.0, self.delivered_at - self.ended_at)
 
 
-class Picture(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished recipe."""
-
-    id: str
-    job: str
-    nth: int
-    """1 to 4, in reading order."""
-    recipe: Recipe
-    sha256: str | None
-    path: str | None
-    """Of the PNG, relative to the data folder; None if it was blocked, or could not be painted."""
-    blocked: bool
-    """The safety check flagged it, or could not be made, and there is no file."""
-    restricted: bool = False
-    """The safety check flagged it, and there is a file, for places where it may be shown."""
-    verdicts: tuple[Verdict, ...] = ()
-    """Of each checker; none if it failed, or was painted before they were kept."""
-    failed: str | None = None
-    """Why it could not be painted, though its siblings could."""
-    removed: bool = False
-    """Did moderators remove it?"""
-    fingerprint: str
-    """The software and hardware that painted it."""
-
-    @property
-    def absence(self) -> str | None:
-        """Why there is nothing to show, in few words; None if there is."""
-        if self.removed:
-            return "removed by moderators"
-        if self.failed is not None:
-            return "could not be painted"
-        return "withheld by the safety check" if self.blocked else None
-
-
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """How far a job is: `ahead` jobs before it, or `percent` of it painted, or neither yet."""
 
@@ -190,16 +156,6 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     percent: int | None = None
     preview: bytes | None = None
     """A small JPEG."""
-
-
-def picture_id(job: str, nth: int) -> str:
-    """The name of the nth picture (from 1) of a job."""
-    return f"{job}-{nth}"
-
-
-def job_of(picture: str) -> str:
-    """The job of the picture of this name."""
-    return picture.rpartition("-")[0]
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):

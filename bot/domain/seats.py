@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from bot.jobs import Job
-from bot.policy import Limits, share
+from bot.domain.job import Job
+from bot.domain.limits import Limits, share
 
 
 def next_start(line: Sequence[Job], at_engine: Sequence[Job], limits: Limits) -> Job | None:
