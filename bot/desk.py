@@ -2,7 +2,6 @@
 
 import msgspec
 
-from bot.archive import Archive
 from bot.domain.user_data import Promise
 from bot.gate import Gate
 from bot.ledger import Ledger
@@ -12,6 +11,7 @@ from bot.ledger.presses import Presses
 from bot.ledger.privacy import Privacy
 from bot.monitoring.monitor import Monitor
 from bot.retention import Retention
+from bot.storage import Archive
 from bot.studio import Studio
 from bot.whereabouts import Whereabouts
 

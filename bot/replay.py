@@ -8,16 +8,16 @@ from pathlib import Path
 import msgspec
 
 from bot import migrate
-from bot.archive import Archive
+from bot.aio import alongside
 from bot.domain.picture import Picture, job_of
-from bot.engine_link import EngineLink, Launch
-from bot.engine_process import launched
+from bot.engine_client.process import launched
+from bot.engine_client.socket_client import EngineLink, Launch
 from bot.errors import BotError, CannotStart, Exit
 from bot.ledger import Ledger
 from bot.prompts import rules
 from bot.run import DATABASE
 from bot.settings import Settings
-from bot.tasks import alongside
+from bot.storage import Archive
 from engine.contract import Model, Paint, Painted, Painting
 
 

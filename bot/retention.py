@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
-from bot.archive import Archive
 from bot.domain.user_data import Kept
 from bot.ledger import Ledger
 from bot.ledger.privacy import Leaving, Privacy, Removal
 from bot.ledger.record import RecordTrouble
+from bot.storage import Archive
 from bot.studio import Studio
 
 DAY: Final = 24 * 60 * 60.0

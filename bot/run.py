@@ -24,13 +24,13 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot import migrate
-from bot.archive import Archive
+from bot.aio import Stopped, together, unless
 from bot.client import Client
 from bot.desk import Desk
 from bot.domain.limits import LIMITS, Limits
 from bot.domain.user_data import Promise
-from bot.engine_link import EngineLink, Launch
-from bot.engine_process import launched
+from bot.engine_client.process import launched
+from bot.engine_client.socket_client import EngineLink, Launch
 from bot.errors import NETWORK_ERRORS, CannotStart, Exit
 from bot.gate import Gate
 from bot.ledger import Ledger
@@ -49,8 +49,8 @@ from bot.playground import Playground, PlaygroundError
 from bot.retention import Retention
 from bot.settings import DISCORD, Settings
 from bot.sketches.downloads import Downloads
+from bot.storage import Archive
 from bot.studio import Studio
-from bot.tasks import Stopped, together, unless
 from bot.whereabouts import Whereabouts
 from engine.discretion import hide
 

@@ -16,7 +16,6 @@ import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Final
 
-from bot.archive import Archive
 from bot.domain import nsfw, rules
 from bot.domain.job import Job, Kind, Origin, Progress, Sketch, Status
 from bot.domain.kinds import reroll, variation
@@ -24,7 +23,7 @@ from bot.domain.kinds.imagine import SKETCH_STRENGTH, Ask, draft
 from bot.domain.limits import LIMITS, Limits
 from bot.domain.picture import Picture, job_of
 from bot.domain.visibility import showing
-from bot.engine_link import EngineLink
+from bot.engine_client.socket_client import EngineLink
 from bot.errors import CannotStart, Refused
 from bot.fairness.allowance import Allowance
 from bot.fairness.turns import Turns
@@ -33,6 +32,7 @@ from bot.ledger import Ledger
 from bot.ledger.nsfw import NsfwLevels
 from bot.ledger.record import RecordTrouble, insist
 from bot.messages.outbox import Courier, Outbox
+from bot.storage import Archive
 from bot.workshop import Fetcher, Workshop
 from engine.contract import SEED_LIMIT, Recipe
 from engine.logs import about

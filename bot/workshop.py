@@ -8,13 +8,12 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from bot.archive import Archive, source_name
 from bot.domain import cost_model, rules
 from bot.domain.job import Job, Progress, Sketch, Status
 from bot.domain.kinds.imagine import with_sketch
 from bot.domain.limits import Limits
 from bot.domain.picture import Picture, picture_id
-from bot.engine_link import EngineLink, EngineLost, Watcher
+from bot.engine_client.socket_client import EngineLink, EngineLost, Watcher
 from bot.errors import BotError, CannotStart, Refused
 from bot.ledger import Ledger
 from bot.ledger.charges import Charge, Charges
@@ -22,6 +21,7 @@ from bot.ledger.privacy import Leaving, Privacy, Removal
 from bot.ledger.record import insist
 from bot.messages.outbox import Courier, Outbox
 from bot.sketches import uploads
+from bot.storage import Archive, source_name
 from engine.contract import (
     Cancelled,
     Ending,

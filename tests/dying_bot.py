@@ -15,12 +15,12 @@ import aiohttp
 import psutil
 
 from bot.__main__ import main
-from bot.archive import Archive
-from bot.engine_link import EngineLink
+from bot.engine_client.socket_client import EngineLink
 from bot.features import answers, upscale
 from bot.ledger import Ledger
 from bot.ledger.privacy import Privacy
 from bot.messages.mailbox import Draft, Mailbox
+from bot.storage import Archive
 from engine.contract import Stepped
 
 FUSE: Final = Path(os.environ.get("IMAGINE_FUSE", "fuse"))

@@ -11,7 +11,7 @@ from typing import Self
 from pydantic import SecretStr
 
 from bot.client import READY_SECONDS
-from bot.engine_link import Launch
+from bot.engine_client.socket_client import Launch
 from bot.playground import Interaction, Message, Person, Playground
 from bot.playground.options import Value
 from bot.playground.world import Event

@@ -12,7 +12,7 @@ import msgspec
 import psutil
 import pytest
 
-from bot.engine_process import Endpoint
+from bot.engine_client.process import Endpoint
 from bot.errors import CannotStart, Exit
 from bot.monitoring.lookout import CONNECTIONS
 from bot.playground import Fault, Playground

@@ -8,13 +8,13 @@ import time
 import pytest
 from PIL import Image
 
-from bot.archive import Archive
 from bot.errors import CannotStart, Exit
 from bot.ledger.privacy import HOLD_SECONDS
 from bot.messages import privacy_text
 from bot.messages.delivery import EDIT_SECONDS
 from bot.playground import Channel, Fault, Interaction, Message, Upload
 from bot.replay import replay
+from bot.storage import Archive
 from tests.deletion import LEFT, WISH, answer, delete, files, left_nothing, marks, question
 from tests.fake_engine import FakeEngine, flat
 from tests.house import House, eventually, is_finished, settings_for

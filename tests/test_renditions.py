@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bot.archive import Archive, Missing
 from bot.domain.nsfw import Level
 from bot.domain.visibility import showing
 from bot.messages import renditions
 from bot.messages.mailbox import Upload
+from bot.storage import Archive, Missing
 from tests.samples import encoded, picture
 
 

@@ -8,10 +8,10 @@ from typing import cast
 
 import pytest
 
-from bot.archive import Archive
 from bot.ledger import Ledger
 from bot.retention import DAY, Retention
 from bot.run import DATABASE
+from bot.storage import Archive
 from bot.studio import Studio
 from tests.deletion import delete, files, left_nothing, marks, question
 from tests.house import House, eventually

@@ -11,7 +11,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from bot import migrate
-from bot.engine_process import Endpoint
+from bot.engine_client.process import Endpoint
 from bot.errors import CannotStart, Exit
 from bot.playground import Playground
 from bot.run import run

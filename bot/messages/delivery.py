@@ -7,7 +7,6 @@ from typing import Final
 
 import msgspec
 
-from bot.archive import Archive, Missing
 from bot.domain.job import Erasure, Job, Progress, Status
 from bot.domain.picture import Picture
 from bot.ledger import Ledger
@@ -16,6 +15,7 @@ from bot.messages import captions, components, renditions
 from bot.messages.mailbox import TOKEN_SECONDS, Draft, Gone, Indigestible, Mailbox, Stale, Upload
 from bot.messages.outbox import Undelivered
 from bot.messages.throttle import Throttle
+from bot.storage import Archive, Missing
 from bot.whereabouts import Whereabouts
 from engine.logs import about
 

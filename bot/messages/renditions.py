@@ -8,10 +8,10 @@ from typing import Final
 
 from PIL import Image
 
-from bot.archive import Archive, Missing
 from bot.domain.visibility import Showing
 from bot.messages import grid
 from bot.messages.mailbox import Upload
+from bot.storage import Archive, Missing
 
 BYTES_LIMIT: Final = 10 * 1024 * 1024
 """What Discord lets everybody upload in one file."""

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from bot.engine_link import EngineLink
+from bot.engine_client.socket_client import EngineLink
 from bot.errors import BotError
 from bot.ledger.figures import Figures, Queue, Spell
 from bot.monitoring.metrics import Facts, Metrics

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from bot.engine_link import EngineLink, EngineLost
-from bot.engine_process import Endpoint
+from bot.aio import alongside
+from bot.engine_client.process import Endpoint
+from bot.engine_client.socket_client import EngineLink, EngineLost
 from bot.errors import CannotStart, Exit
-from bot.tasks import alongside
 from engine.contract import Cancelled, Failed, Paint, Painted, Queued, Stepped
 from tests.fake_engine import MODEL, FakeEngine
 from tests.house import eventually
@@ -149,7 +149,7 @@ async def test_an_engine_that_never_gets_ready_is_given_up(
     engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It takes far longer than the one before, so the next one is tried."""
-    monkeypatch.setattr("bot.engine_link.SHORTEST_SECONDS", 0.3)
+    monkeypatch.setattr("bot.engine_client.socket_client.SHORTEST_SECONDS", 0.3)
     begun = 0
 
     @asynccontextmanager

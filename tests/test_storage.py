@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.archive import Archive, Missing
+from bot.storage import Archive, Missing
 
 
 def test_a_picture_can_be_read_back(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from typing import Final
 
 import msgspec
 
-from bot.engine_process import Endpoint, EngineStopped
+from bot.engine_client.process import Endpoint, EngineStopped
+from bot.engine_client.watchdog import PATIENCE, SHORTEST_SECONDS, Watchdog
 from bot.errors import BotError, CannotStart, Exit
-from bot.watchdog import PATIENCE, SHORTEST_SECONDS, Watchdog
 from engine import wire
 from engine.contract import (
     Cancel,
