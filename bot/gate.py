@@ -9,8 +9,8 @@ from bot.domain.job import Origin
 from bot.domain.moderation import Action, Entry
 from bot.errors import Forbidden
 from bot.ledger.moderation import Moderation
-from bot.prompts import rules
-from bot.prompts.rules import Breach, Rule
+from bot.prompt_filter import filter as prompt_filter
+from bot.prompt_filter.filter import Breach, Rule
 from engine.contract import Recipe
 
 _EXCERPT: Final = 200
@@ -33,10 +33,10 @@ class Gate:
         standing = await self._moderation.standing(origin.address.guild, origin.person)
         _check_blocked(standing.blocked)
         for prompt, negative in dict.fromkeys(_prompts(recipe) for recipe in wanted):
-            found = rules.breach(prompt, negative, words=standing.words)
+            found = prompt_filter.breach(prompt, negative, words=standing.words)
             if found is not None:
                 await self._note(found, prompt, negative, origin)
-                raise Forbidden(rules.SENTENCES[found.rule])
+                raise Forbidden(prompt_filter.SENTENCES[found.rule])
 
     async def _note(self, found: Breach, prompt: str, negative: str, origin: Origin) -> None:
         log.warning("Request %s of %d broke rule %s.", origin.request, origin.person, found.rule)

@@ -14,7 +14,7 @@ from bot.engine_client.process import launched
 from bot.engine_client.socket_client import EngineLink, Launch
 from bot.errors import BotError, CannotStart, Exit
 from bot.ledger import Ledger
-from bot.prompts import rules
+from bot.prompt_filter import filter as prompt_filter
 from bot.run import DATABASE
 from bot.settings import Settings
 from bot.storage import Archive
@@ -80,7 +80,7 @@ def _check_allowed(picture: Picture) -> None:
             Exit.UNKNOWN_PICTURE,
         )
     negative = picture.recipe.negative if picture.recipe.guided else ""
-    if rules.breach(picture.recipe.prompt, negative, words=()) is not None:
+    if prompt_filter.breach(picture.recipe.prompt, negative, words=()) is not None:
         raise CannotStart(
             f"The words of the picture {picture.id} break the rule that nothing turns off: no "
             "sexual content with minors.",

@@ -16,7 +16,7 @@ PURE = {
     "messages.grid",
     "messages.privacy_text",
     "messages.remains",
-    "prompts",
+    "prompt_filter",
     "rows",
 }
 SHOWS_DISCORD = {

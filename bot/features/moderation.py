@@ -13,8 +13,8 @@ from bot.errors import NETWORK_ERRORS, Refused
 from bot.features import admin, cases
 from bot.features.answers import Interaction, desk, guarded, whisper
 from bot.messages import cards
-from bot.prompts import rules
-from bot.prompts.rules import WORD_LIMIT
+from bot.prompt_filter import filter as prompt_filter
+from bot.prompt_filter.filter import WORD_LIMIT
 
 _AUDIT_LINES: Final = 6
 _HERE: Final = "Reports of pictures come to this channel from now on."
@@ -36,7 +36,7 @@ async def add_word(interaction: Interaction, word: Word) -> None:
 
 async def _add_word(interaction: Interaction, word: str) -> None:
     guild = _guild(interaction)
-    plain = rules.word(word)
+    plain = prompt_filter.word(word)
     added = await desk(interaction).moderation.ban_word(
         guild, plain, actor=interaction.user.id, now=time.time()
     )
@@ -53,7 +53,7 @@ async def remove_word(interaction: Interaction, word: Word) -> None:
 
 async def _remove_word(interaction: Interaction, word: str) -> None:
     guild = _guild(interaction)
-    plain = rules.word(word)
+    plain = prompt_filter.word(word)
     if not await desk(interaction).moderation.allow_word(
         guild, plain, actor=interaction.user.id, now=time.time()
     ):

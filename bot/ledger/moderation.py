@@ -8,7 +8,7 @@ from bot.errors import Refused
 from bot.ledger.audit import Audit, note
 from bot.ledger.record import Record, insertion
 from bot.ledger.reports import Reports
-from bot.prompts.rules import WORDS_LIMIT
+from bot.prompt_filter.filter import WORDS_LIMIT
 
 
 class Moderation:

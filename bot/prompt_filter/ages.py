@@ -6,7 +6,7 @@ The text has words and numbers with single blanks between, and "," for a pause (
 import re
 from typing import Final
 
-from bot.prompts.folding import folded
+from bot.prompt_filter.normalize import folded
 
 
 def _any_of(table: str) -> str:

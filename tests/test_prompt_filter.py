@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import Refused
-from bot.prompts import rules
-from bot.prompts.rules import Rule
+from bot.prompt_filter import filter as prompt_filter
+from bot.prompt_filter.filter import Rule
 
 
 def prompts(table: str) -> list[str]:
@@ -136,7 +136,7 @@ HARMLESS = prompts("""
 
 def broken(prompt: str, negative: str = "", *words: str) -> Rule | None:
     """The rule that is broken, if any."""
-    found = rules.breach(prompt, negative, words=words)
+    found = prompt_filter.breach(prompt, negative, words=words)
     return found.rule if found else None
 
 
@@ -149,7 +149,7 @@ def test_no_sexual_content_with_minors(prompt: str) -> None:
 @pytest.mark.parametrize("prompt", HARMLESS)
 def test_what_is_innocent_passes(prompt: str) -> None:
     """Children in innocent pictures, adults in others, and words that only look alike."""
-    assert rules.breach(prompt, "", words=()) is None
+    assert prompt_filter.breach(prompt, "", words=()) is None
 
 
 def test_there_are_enough_examples() -> None:
@@ -204,8 +204,8 @@ def test_capitals_part_words_for_the_one_rule_alone() -> None:
 
 def test_terms_are_told_for_the_record() -> None:
     """Those of the list, not the prompt."""
-    found = rules.breach("k1d, ice, n.u.d.e", "", words=())
-    assert found == rules.Breach(Rule.MINORS, ("kid", "nude*"))
+    found = prompt_filter.breach("k1d, ice, n.u.d.e", "", words=())
+    assert found == prompt_filter.Breach(Rule.MINORS, ("kid", "nude*"))
 
 
 @pytest.mark.parametrize(
@@ -254,8 +254,8 @@ def test_terms_are_told_for_the_record() -> None:
 )
 def test_a_listed_word_is_refused(prompt: str, word: str) -> None:
     """However it is written."""
-    found = rules.breach(prompt, "", words=(word,))
-    assert found == rules.Breach(Rule.WORDS, (word,))
+    found = prompt_filter.breach(prompt, "", words=(word,))
+    assert found == prompt_filter.Breach(Rule.WORDS, (word,))
 
 
 @pytest.mark.parametrize(
@@ -289,13 +289,13 @@ def test_a_listed_word_is_refused(prompt: str, word: str) -> None:
 )
 def test_only_whole_words_count(prompt: str, word: str) -> None:
     """What merely holds the letters is another word."""
-    assert rules.breach(prompt, "", words=(word,)) is None
+    assert prompt_filter.breach(prompt, "", words=(word,)) is None
 
 
 @given(st.from_regex(r"[a-zé@$+_.'#&-]{0,9}[a-z]{2}[a-z .'-]{0,9}[a-z@$!.']{0,3}", fullmatch=True))
 def test_a_list_bans_its_own_words(listed: str) -> None:
     """Whatever signs are in them."""
-    assert broken(listed, "", rules.word(listed)) is not None
+    assert broken(listed, "", prompt_filter.word(listed)) is not None
 
 
 def test_the_one_rule_goes_before_the_list() -> None:
@@ -305,8 +305,8 @@ def test_the_one_rule_goes_before_the_list() -> None:
 
 def test_words_come_onto_a_list_in_one_form() -> None:
     """So that the same word is there once."""
-    assert rules.word("  Donald   DUCK ") == "donald duck"
-    assert rules.word("grape*") == "grape*"
+    assert prompt_filter.word("  Donald   DUCK ") == "donald duck"
+    assert prompt_filter.word("grape*") == "grape*"
 
 
 @pytest.mark.parametrize(
@@ -323,12 +323,12 @@ def test_words_come_onto_a_list_in_one_form() -> None:
 def test_what_is_no_word_does_not_come_onto_a_list(text: str, sentence: str) -> None:
     """It would ban nothing, or everything."""
     with pytest.raises(Refused, match=sentence):
-        rules.word(text)
+        prompt_filter.word(text)
 
 
 def test_no_sentence_says_how_it_was_found_out() -> None:
     """Only which rule it is."""
-    for sentence in rules.SENTENCES.values():
+    for sentence in prompt_filter.SENTENCES.values():
         assert sentence.count(".") == 2
         assert "letter" not in sentence
 
@@ -337,9 +337,9 @@ def test_the_rules_are_quick() -> None:
     """A long prompt and a long list: the first answer does not wait for them."""
     chance = random.Random(7)
     prompt = " ".join(chance.choices(HARMLESS, k=60))[:1000]
-    words = tuple(f"word{n}" for n in range(rules.WORDS_LIMIT))
+    words = tuple(f"word{n}" for n in range(prompt_filter.WORDS_LIMIT))
     slow = "dlihC NudE sIy 1l1l1l1 " * 43
     for each in (prompt, slow):
         begun = time.perf_counter()
-        rules.breach(each, each, words=words)
+        prompt_filter.breach(each, each, words=words)
         assert time.perf_counter() - begun < 1.0

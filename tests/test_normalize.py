@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.prompts import folding
+from bot.prompt_filter import normalize
 
 
 @pytest.mark.parametrize(
@@ -38,36 +38,36 @@ from bot.prompts import folding
 )
 def test_it_does_not_matter_with_which_characters_a_word_is_written(written: str) -> None:
     """All of them are a house."""
-    assert folding.folded(written) == "house"
+    assert normalize.folded(written) == "house"
 
 
 def test_flags_may_spell_as_well() -> None:
     """Their halves are letters."""
-    assert folding.folded("🇭🇴🇺🇸🇪") == "house"
+    assert normalize.folded("🇭🇴🇺🇸🇪") == "house"
 
 
 def test_digits_of_all_scripts_are_ours() -> None:
     """However they count, 12 is 12."""
     for written in ("１２", "①②", "❶❷", "١٢", "१२", "𝟏𝟐"):
-        assert folding.folded(written) == "12"
+        assert normalize.folded(written) == "12"
 
 
 def test_only_the_tilde_of_an_n_stays() -> None:
     """Whichever way it is written; accents go."""
-    assert folding.folded("NIÑA, nin\u0303a, nina, José") == "niña, niña, nina, jose"
+    assert normalize.folded("NIÑA, nin\u0303a, nina, José") == "niña, niña, nina, jose"
 
 
 @given(st.text())
 def test_folding_twice_is_folding_once(text: str) -> None:
     """So lists and texts can be compared."""
-    once = folding.folded(text)
-    assert folding.folded(once) == once
+    once = normalize.folded(text)
+    assert normalize.folded(once) == once
 
 
 def words(text: str) -> set[str]:
     """All words that are read in any way."""
     return {
-        each for cut in folding.read(folding.folded(text)).cuts for word in cut for each in word
+        each for cut in normalize.read(normalize.folded(text)).cuts for word in cut for each in word
     }
 
 
@@ -94,7 +94,9 @@ def test_numbers_stay_numbers() -> None:
 
 def test_plain_writing_keeps_numbers_and_pauses() -> None:
     """In which ages are looked for."""
-    assert folding.read("a 12yo, 12-year-old. 12 y.o.").plain == "a 12 yo , 12 year old , 12 y o ,"
+    assert (
+        normalize.read("a 12yo, 12-year-old. 12 y.o.").plain == "a 12 yo , 12 year old , 12 y o ,"
+    )
 
 
 def test_reading_is_quick_whatever_is_typed() -> None:
@@ -104,5 +106,5 @@ def test_reading_is_quick_whatever_is_typed() -> None:
         letters = chance.choices(string.ascii_lowercase[:9] + "01345678!|*", k=1000)
         text = " ".join("".join(letters[at : at + size]) for at in range(0, 1000, size))
         begun = time.perf_counter()
-        folding.read(folding.folded(text))
+        normalize.read(normalize.folded(text))
         assert time.perf_counter() - begun < 0.5

@@ -13,9 +13,9 @@ from typing import Final
 import msgspec
 
 from bot.errors import Refused
-from bot.prompts import ages, folding, minors
-from bot.prompts.folding import Text
-from bot.prompts.lexicon import Lexicon, glued
+from bot.prompt_filter import ages, minors, normalize
+from bot.prompt_filter.normalize import Text
+from bot.prompt_filter.word_matcher import Lexicon, glued
 
 WORD_LIMIT: Final = 40
 """Characters of a word or phrase on a server's list."""
@@ -51,17 +51,17 @@ class Breach(msgspec.Struct, frozen=True):
 
 def breach(prompt: str, negative: str, *, words: tuple[str, ...]) -> Breach | None:
     """The rule that these prompts break, if any; `words` is the server's own list."""
-    terms = _sexual_with_minors(_written(prompt), folding.folded(negative))
+    terms = _sexual_with_minors(_written(prompt), normalize.folded(negative))
     if terms:
         return Breach(Rule.MINORS, tuple(sorted(terms)))
-    banned = _lexicon(words).found(folding.read(folding.folded(prompt))) if words else set()
+    banned = _lexicon(words).found(normalize.read(normalize.folded(prompt))) if words else set()
     return Breach(Rule.WORDS, tuple(sorted(banned))) if banned else None
 
 
 def word(text: str) -> str:
     """A word or phrase as it stands on a server's list. Raises Refused if it can be none."""
     plain = " ".join(text.casefold().split())
-    letters = [c for c in folding.folded(plain) if c.isalnum()]
+    letters = [c for c in normalize.folded(plain) if c.isalnum()]
     if len(plain) > WORD_LIMIT:
         raise Refused(f"That has {len(plain)} characters; {WORD_LIMIT} are allowed.")
     if len(letters) < _LETTERS_LEAST or "*" in plain[:-1]:
@@ -75,7 +75,7 @@ def _written(prompt: str) -> str:
     """A prompt in all ways in which it may be written, folded: also with words that only capitals
     part, with a capital I for an l, and backwards."""
     ways = [prompt, _HUMP.sub(" ", prompt), _TALL_I.sub("l", prompt)]
-    folded = list(dict.fromkeys(map(folding.folded, ways)))
+    folded = list(dict.fromkeys(map(normalize.folded, ways)))
     words = re.findall(r"[^\W_]+", folded[0])
     if not _BACKWARDS.isdisjoint(words):
         folded += [folded[0][::-1], " ".join(word[::-1] for word in words)]
@@ -83,12 +83,12 @@ def _written(prompt: str) -> str:
 
 
 def _sexual_with_minors(prompt: str, negative: str) -> set[str]:
-    text = folding.read(_HARMLESS.sub(" , ", prompt))
+    text = normalize.read(_HARMLESS.sub(" , ", prompt))
     if alone := _ALONE.found(text):
         return alone
     young = _MINORS.found(text) | _ages(text)
     sexual = _SEXUAL.found(text) | _bared(text)
-    taken = folding.read(negative)
+    taken = normalize.read(negative)
     if young and not sexual:
         sexual = _NO_CLOTHES.found(taken)
     elif sexual and not young:
@@ -112,7 +112,7 @@ def _matched(patterns: Sequence[re.Pattern[str]], text: Text) -> set[str]:
 
 def _backwards() -> frozenset[str]:
     """Single words of the rule from their last letter on, where they are no other words."""
-    terms = (folding.folded(term.rstrip("*")) for term in (*minors.MINORS, *minors.SEXUAL))
+    terms = (normalize.folded(term.rstrip("*")) for term in (*minors.MINORS, *minors.SEXUAL))
     words = {term[::-1] for term in terms if term.isascii() and term.isalpha()}
     long = {word for word in words - minors.NOT_BACKWARDS if len(word) > _SHORT}
     return minors.BACKWARDS | long
@@ -131,5 +131,7 @@ _SEXUAL: Final = Lexicon(minors.SEXUAL)
 _NO_CLOTHES: Final = Lexicon(minors.NO_CLOTHES)
 _NO_ADULTS: Final = Lexicon(minors.NO_ADULTS)
 _BACKWARDS: Final = _backwards()
-_HARMLESS: Final = re.compile("|".join(_harmless(folding.folded(term)) for term in minors.HARMLESS))
+_HARMLESS: Final = re.compile(
+    "|".join(_harmless(normalize.folded(term)) for term in minors.HARMLESS)
+)
 _lexicon: Final = lru_cache(maxsize=64)(Lexicon)

@@ -8,8 +8,8 @@ from typing import Final
 
 import msgspec
 
-from bot.prompts import folding
-from bot.prompts.folding import Text
+from bot.prompt_filter import normalize
+from bot.prompt_filter.normalize import Text
 
 _STEM: Final = "*"
 _SHORT: Final = 3
@@ -58,13 +58,13 @@ class Lexicon:
         self._dense: list[tuple[str, str]] = []
         self._katakana: list[tuple[re.Pattern[str], str]] = []
         for term in dict.fromkeys(terms):
-            folded = folding.folded(term)
+            folded = normalize.folded(term)
             if _KATAKANA.fullmatch(folded):
                 self._katakana.append((_alone(folded), term))
             elif _UNSPACED.search(folded):
-                self._dense.append((folding.dense(folded), term))
+                self._dense.append((normalize.dense(folded), term))
             else:
-                words = folding.words(folded)
+                words = normalize.words(folded)
                 self._keep(words, term)
                 self._keep(["".join(words)], term)
         self._sizes = sorted({len(letters) for letters in self._phrases})
@@ -86,7 +86,7 @@ class Lexicon:
                     if len(phrase) == 1:
                         yield term
 
-    def _found_in(self, cut: folding.Words) -> Iterator[str]:
+    def _found_in(self, cut: normalize.Words) -> Iterator[str]:
         for at, readings in enumerate(cut):
             for reading in readings:
                 for (_, *rest), term in self._beginning(reading):
@@ -126,7 +126,7 @@ def glued(first: Lexicon, second: Lexicon, text: Text, *, beside: tuple[str, ...
     }
 
 
-def _is_among(word: Word, readings: folding.Readings) -> bool:
+def _is_among(word: Word, readings: normalize.Readings) -> bool:
     return any(word.fits(_word(reading)) for reading in readings)
 
 
