@@ -2,13 +2,13 @@
 
 import msgspec
 
+from bot.db.erasure import Privacy
+from bot.db.guild_settings import NsfwLevels
+from bot.db.jobs import Ledger
+from bot.db.moderation import Moderation
+from bot.db.pending_interactions import Presses
 from bot.domain.user_data import Promise
 from bot.gate import Gate
-from bot.ledger import Ledger
-from bot.ledger.moderation import Moderation
-from bot.ledger.nsfw import NsfwLevels
-from bot.ledger.presses import Presses
-from bot.ledger.privacy import Privacy
 from bot.monitoring.monitor import Monitor
 from bot.retention import Retention
 from bot.storage import Archive

@@ -5,10 +5,10 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from bot.db.moderation import Moderation
 from bot.domain.job import Origin
 from bot.domain.moderation import Action, Entry
 from bot.errors import Forbidden
-from bot.ledger.moderation import Moderation
 from bot.prompt_filter import filter as prompt_filter
 from bot.prompt_filter.filter import Breach, Rule
 from engine.contract import Recipe

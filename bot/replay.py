@@ -7,13 +7,13 @@ from pathlib import Path
 
 import msgspec
 
-from bot import migrate
 from bot.aio import alongside
+from bot.db import migrations
+from bot.db.jobs import Ledger
 from bot.domain.picture import Picture, job_of
 from bot.engine_client.process import launched
 from bot.engine_client.socket_client import EngineLink, Launch
 from bot.errors import BotError, CannotStart, Exit
-from bot.ledger import Ledger
 from bot.prompt_filter import filter as prompt_filter
 from bot.run import DATABASE
 from bot.settings import Settings
@@ -58,7 +58,7 @@ async def _recorded(data: Path, name: str) -> Picture:
     unknown = CannotStart(f"There is no picture {name} in {database}.", Exit.UNKNOWN_PICTURE)
     if not database.is_file():
         raise unknown
-    migrate.check_version(database)
+    migrations.check_version(database)
     async with Ledger(database) as ledger:
         picture = await ledger.picture(name)
         job = await ledger.job(job_of(name))

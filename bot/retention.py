@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
+from bot.db.database import RecordTrouble
+from bot.db.erasure import Leaving, Privacy, Removal
+from bot.db.jobs import Ledger
 from bot.domain.user_data import Kept
-from bot.ledger import Ledger
-from bot.ledger.privacy import Leaving, Privacy, Removal
-from bot.ledger.record import RecordTrouble
 from bot.storage import Archive
 from bot.studio import Studio
 

@@ -23,9 +23,15 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from bot import migrate
 from bot.aio import Stopped, together, unless
 from bot.client import Client
+from bot.db import migrations
+from bot.db.erasure import Privacy
+from bot.db.guild_settings import NsfwLevels
+from bot.db.jobs import Ledger
+from bot.db.moderation import Moderation
+from bot.db.pending_interactions import Presses
+from bot.db.stats import Figures
 from bot.desk import Desk
 from bot.domain.limits import LIMITS, Limits
 from bot.domain.user_data import Promise
@@ -33,12 +39,6 @@ from bot.engine_client.process import launched
 from bot.engine_client.socket_client import EngineLink, Launch
 from bot.errors import NETWORK_ERRORS, CannotStart, Exit
 from bot.gate import Gate
-from bot.ledger import Ledger
-from bot.ledger.figures import Figures
-from bot.ledger.moderation import Moderation
-from bot.ledger.nsfw import NsfwLevels
-from bot.ledger.presses import Presses
-from bot.ledger.privacy import Privacy
 from bot.messages.delivery import Delivery
 from bot.messages.mailbox import Mailbox
 from bot.monitoring.lookout import Lookout
@@ -80,8 +80,8 @@ async def run(
     Raises CannotStart, or what a part of it died of.
     """
     data = settings.imagine_data
-    with migrate.claimed(data), suppress(Stopped):
-        migrate.migrate(data / DATABASE)
+    with migrations.claimed(data), suppress(Stopped):
+        migrations.migrate(data / DATABASE)
         async with AsyncExitStack() as stack:
             enter = stack.enter_async_context
             api, token = settings.discord_api, _token(settings)

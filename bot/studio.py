@@ -16,6 +16,9 @@ import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Final
 
+from bot.db.database import RecordTrouble, insist
+from bot.db.guild_settings import NsfwLevels
+from bot.db.jobs import Ledger
 from bot.domain import nsfw, rules
 from bot.domain.job import Job, Kind, Origin, Progress, Sketch, Status
 from bot.domain.kinds import reroll, variation
@@ -28,9 +31,6 @@ from bot.errors import CannotStart, Refused
 from bot.fairness.allowance import Allowance
 from bot.fairness.turns import Turns
 from bot.gate import Gate
-from bot.ledger import Ledger
-from bot.ledger.nsfw import NsfwLevels
-from bot.ledger.record import RecordTrouble, insist
 from bot.messages.outbox import Courier, Outbox
 from bot.storage import Archive
 from bot.workshop import Fetcher, Workshop

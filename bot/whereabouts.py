@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import discord
 
+from bot.db.guild_settings import NsfwLevels
 from bot.domain.nsfw import UNKNOWN, Kind, Level, Place, Room, level
 from bot.domain.picture import Picture
 from bot.domain.visibility import Showing, showing
 from bot.errors import NETWORK_ERRORS
-from bot.ledger.nsfw import NsfwLevels
 
 if TYPE_CHECKING:
     from bot.client import Client

@@ -8,6 +8,10 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
+from bot.db.database import insist
+from bot.db.erasure import Leaving, Privacy, Removal
+from bot.db.jobs import Ledger
+from bot.db.usage import Charge, Charges
 from bot.domain import cost_model, rules
 from bot.domain.job import Job, Progress, Sketch, Status
 from bot.domain.kinds.imagine import with_sketch
@@ -15,10 +19,6 @@ from bot.domain.limits import Limits
 from bot.domain.picture import Picture, picture_id
 from bot.engine_client.socket_client import EngineLink, EngineLost, Watcher
 from bot.errors import BotError, CannotStart, Refused
-from bot.ledger import Ledger
-from bot.ledger.charges import Charge, Charges
-from bot.ledger.privacy import Leaving, Privacy, Removal
-from bot.ledger.record import insist
 from bot.messages.outbox import Courier, Outbox
 from bot.sketches import uploads
 from bot.storage import Archive, source_name

@@ -15,10 +15,10 @@ import aiohttp
 import psutil
 
 from bot.__main__ import main
+from bot.db.erasure import Privacy
+from bot.db.jobs import Ledger
 from bot.engine_client.socket_client import EngineLink
 from bot.features import answers, upscale
-from bot.ledger import Ledger
-from bot.ledger.privacy import Privacy
 from bot.messages.mailbox import Draft, Mailbox
 from bot.storage import Archive
 from engine.contract import Stepped

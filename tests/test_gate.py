@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from bot import migrate
+from bot.db import migrations
+from bot.db.jobs import Ledger
+from bot.db.moderation import Moderation
 from bot.domain.job import Address, Origin
 from bot.domain.moderation import Block
 from bot.errors import Forbidden
 from bot.gate import Gate
-from bot.ledger import Ledger
-from bot.ledger.moderation import Moderation
 from tests.samples import recipe
 
 HERE = Origin(request="interaction:5", person=1, address=Address(channel=10, guild=3))
@@ -20,7 +20,7 @@ HERE = Origin(request="interaction:5", person=1, address=Address(channel=10, gui
 @pytest.fixture
 async def moderation(tmp_path: Path) -> AsyncIterator[Moderation]:
     """An empty record."""
-    migrate.migrate(tmp_path / "imagine.db")
+    migrations.migrate(tmp_path / "imagine.db")
     async with Ledger(tmp_path / "imagine.db") as ledger:
         yield Moderation(ledger)
 

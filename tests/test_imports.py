@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PURE = {
+    "db.rows",
     "domain",
     "messages.captions",
     "messages.cards",
@@ -17,7 +18,6 @@ PURE = {
     "messages.privacy_text",
     "messages.remains",
     "prompt_filter",
-    "rows",
 }
 SHOWS_DISCORD = {
     "client",
@@ -29,7 +29,7 @@ SHOWS_DISCORD = {
     "run",
     "whereabouts",
 }
-SPEAKS_SQL = {"ledger", "migrate", "rows"}
+SPEAKS_SQL = {"db"}
 COUNTS = {"monitoring.lookout", "monitoring.metrics"}
 LOG = ("engine.logs", "engine.lines", "engine.discretion")
 HEAVY = {"torch", "diffusers", "transformers"}

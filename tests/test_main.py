@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot import migrate
+from bot.db import migrations
 from bot.errors import Exit
 from bot.run import DATABASE
 
@@ -49,7 +49,7 @@ def test_a_newer_database_is_refused(tmp_path: Path) -> None:
 
 def test_a_locked_database_is_refused(tmp_path: Path) -> None:
     """After five seconds of patience."""
-    migrate.migrate(tmp_path / DATABASE)
+    migrations.migrate(tmp_path / DATABASE)
     other = sqlite3.connect(tmp_path / DATABASE, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     run = bot(IMAGINE_DATA=str(tmp_path))
@@ -82,7 +82,7 @@ def test_a_model_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_picture_is_refused(tmp_path: Path, database: bool) -> None:
     """And no record is made where there was none."""
     if database:
-        migrate.migrate(tmp_path / DATABASE)
+        migrations.migrate(tmp_path / DATABASE)
     run = bot("replay", "abc-1", IMAGINE_DATA=str(tmp_path))
     assert run.returncode == Exit.UNKNOWN_PICTURE
     assert "no picture abc-1" in one_sentence(run)

@@ -8,8 +8,8 @@ import time
 import pytest
 from PIL import Image
 
+from bot.db.erasure import HOLD_SECONDS
 from bot.errors import CannotStart, Exit
-from bot.ledger.privacy import HOLD_SECONDS
 from bot.messages import privacy_text
 from bot.messages.delivery import EDIT_SECONDS
 from bot.playground import Channel, Fault, Interaction, Message, Upload

@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from bot.ledger import Ledger
+from bot.db.jobs import Ledger
 from bot.retention import DAY, Retention
 from bot.run import DATABASE
 from bot.storage import Archive

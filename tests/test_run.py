@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from bot import migrate
+from bot.db import migrations
 from bot.engine_client.process import Endpoint
 from bot.errors import CannotStart, Exit
 from bot.playground import Playground
@@ -167,6 +167,6 @@ async def test_without_a_token_there_is_a_playground(
 async def test_a_stopped_bot_leaves_the_folder_to_the_next(house: House) -> None:
     """Nothing is held."""
     await house.stop()
-    with migrate.claimed(house.data):
+    with migrations.claimed(house.data):
         pass
     await house.start()

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from bot.db.erasure import Privacy, Removal
 from bot.errors import CannotStart, Exit
-from bot.ledger.privacy import Privacy, Removal
 from bot.playground import Fault, Playground, Upload
 from bot.run import DATABASE
 from bot.sketches import uploads

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from bot.ledger.record import LOCK_SECONDS
+from bot.db.database import LOCK_SECONDS
 from bot.playground import Fault, Interaction, Message, Permission
 from bot.playground.permissions import EVERYONE, NOTHING
 from bot.run import DATABASE

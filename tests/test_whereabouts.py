@@ -7,10 +7,10 @@ import discord as discord_py
 import pytest
 from discord.http import Route
 
-from bot import migrate
+from bot.db import migrations
+from bot.db.guild_settings import Choice, NsfwLevels
+from bot.db.jobs import Ledger
 from bot.domain.nsfw import UNKNOWN, Kind, Level, Place, Room
-from bot.ledger import Ledger
-from bot.ledger.nsfw import Choice, NsfwLevels
 from bot.playground import Playground
 from bot.playground.guild_json import guild_create_json
 from bot.playground.world import World
@@ -109,7 +109,7 @@ async def test_discord_is_asked_though_the_gateway_has_told_of_nothing(
 ) -> None:
     """A thread is as its parent is now; what is not there, and what is no server, withholds."""
     monkeypatch.setattr(Route, "BASE", discord.api)
-    migrate.migrate(tmp_path / "imagine.db")
+    migrations.migrate(tmp_path / "imagine.db")
     guild = discord.world.home.id
     choice = Choice(server=guild, room=discord.restricted.id, level=Level.SPOILER, actor=9, at=5.0)
     threads = [discord.add_thread(one, "t") for one in (discord.restricted, discord.channel)]

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
+from bot.db.guild_settings import RoleLimits
+from bot.db.jobs import Ledger
+from bot.db.usage import Charges
 from bot.domain import quota
 from bot.domain.job import Origin
 from bot.domain.limits import Limits, check, for_roles, is_full
 from bot.fairness.turns import Turns
-from bot.ledger import Ledger
-from bot.ledger.charges import Charges
-from bot.ledger.role_limits import RoleLimits
 
 
 class Allowance:

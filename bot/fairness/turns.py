@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
+from bot.db.jobs import Ledger
+from bot.db.usage import Charges
 from bot.domain import cost_model, fair_queue, seats
 from bot.domain.fair_queue import Shares
 from bot.domain.job import Job
 from bot.domain.limits import Forecast, Limits
-from bot.ledger import Ledger
-from bot.ledger.charges import Charges
 from engine.contract import Model
 
 

@@ -10,10 +10,10 @@ import discord
 from discord import app_commands
 
 from bot import whereabouts
+from bot.db.database import insist
 from bot.desk import Desk
 from bot.domain.job import Address, Job, Origin
 from bot.errors import NETWORK_ERRORS, BotError
-from bot.ledger.record import insist
 from bot.messages.mailbox import ORIGINAL
 from engine.logs import about
 

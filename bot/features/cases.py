@@ -10,13 +10,13 @@ import discord
 import msgspec
 from discord import app_commands
 
+from bot.db.database import RecordTrouble
 from bot.domain import rules
 from bot.domain.job import Job
 from bot.domain.moderation import Action, Block, Case, Entry, State
 from bot.errors import NETWORK_ERRORS, Refused
 from bot.features import remnants
 from bot.features.answers import Interaction, desk, guarded, is_moderator
-from bot.ledger.record import RecordTrouble
 from bot.messages import cards, components
 
 if TYPE_CHECKING:

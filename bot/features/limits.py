@@ -9,12 +9,12 @@ from discord import AppCommandOptionType as OptionType
 from discord import app_commands
 from discord.app_commands.transformers import RangeTransformer
 
+from bot.db.guild_settings import RoleLimits
 from bot.domain.limits import ROLE_RANGES, Limits, RoleLimit, capped, check_role
 from bot.domain.moderation import Action, Entry
 from bot.errors import Refused
 from bot.features import admin
 from bot.features.answers import Interaction, desk, guarded, whisper
-from bot.ledger.role_limits import RoleLimits
 
 _EVERYBODY: Final = "Where a role says nothing"
 

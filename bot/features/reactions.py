@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 import discord
 
 from bot import whereabouts
+from bot.db.database import insist
+from bot.db.jobs import Found
 from bot.domain import rules
 from bot.domain.job import Address, Origin
 from bot.domain.nsfw import Level
@@ -17,8 +19,6 @@ from bot.domain.picture import Picture
 from bot.domain.visibility import showing
 from bot.errors import NETWORK_ERRORS, BotError, Forbidden, Refused
 from bot.features import answers, remnants, report
-from bot.ledger import Found
-from bot.ledger.record import insist
 from bot.messages import captions, remains, renditions
 from bot.messages.mailbox import Upload
 

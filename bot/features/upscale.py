@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 import discord
 
 from bot import whereabouts
+from bot.db.database import RecordTrouble, insist
+from bot.db.pending_interactions import Press
 from bot.domain import rules
 from bot.domain.job import Address, Job, Status
 from bot.domain.nsfw import Kind, Level
@@ -14,8 +16,6 @@ from bot.domain.picture import Picture
 from bot.domain.visibility import Showing, showing
 from bot.errors import BotError, Refused
 from bot.features.answers import Interaction, acknowledge, desk, whisper
-from bot.ledger.presses import Press
-from bot.ledger.record import RecordTrouble, insist
 from bot.messages import captions, renditions
 from bot.messages.mailbox import Draft, Gone, Indigestible, Mailbox, Stale, Upload
 from bot.messages.outbox import Undelivered

@@ -7,10 +7,10 @@ from typing import Final
 
 import msgspec
 
+from bot.db.database import RecordTrouble, insist
+from bot.db.jobs import Ledger
 from bot.domain.job import Erasure, Job, Progress, Status
 from bot.domain.picture import Picture
-from bot.ledger import Ledger
-from bot.ledger.record import RecordTrouble, insist
 from bot.messages import captions, components, renditions
 from bot.messages.mailbox import TOKEN_SECONDS, Draft, Gone, Indigestible, Mailbox, Stale, Upload
 from bot.messages.outbox import Undelivered

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from itertools import chain, repeat
 from typing import Final, Protocol
 
+from bot.db.database import insist
+from bot.db.jobs import Ledger
 from bot.domain.job import Job, Progress, Status
 from bot.domain.picture import Picture
 from bot.errors import BotError, CannotStart
-from bot.ledger import Ledger
-from bot.ledger.record import insist
 
 _RETRY_SECONDS: Final = (1, 2, 5, 15, 60, 300, 900)
 log = logging.getLogger(__name__)

@@ -7,9 +7,9 @@ from typing import Final, Protocol
 
 import msgspec
 
+from bot.db.stats import Figures, Queue, Spell
 from bot.engine_client.socket_client import EngineLink
 from bot.errors import BotError
-from bot.ledger.figures import Figures, Queue, Spell
 from bot.monitoring.metrics import Facts, Metrics
 
 DAY: Final = 24 * 3600.0

@@ -2,8 +2,8 @@
 
 import msgspec
 
+from bot.db.database import Record
 from bot.domain.job import Status
-from bot.ledger.record import Record
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from bot import migrate
+from bot.db import migrations
+from bot.db.audit_log import Audit
+from bot.db.guild_settings import Choice, NsfwLevels
+from bot.db.jobs import Ledger
 from bot.domain.moderation import Action
 from bot.domain.nsfw import Choices, Level
-from bot.ledger import Ledger
-from bot.ledger.audit import Audit
-from bot.ledger.nsfw import Choice, NsfwLevels
 
 
 @pytest.fixture
 async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
     """An empty record."""
-    migrate.migrate(tmp_path / "imagine.db")
+    migrations.migrate(tmp_path / "imagine.db")
     async with Ledger(tmp_path / "imagine.db") as ledger:
         yield ledger
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from bot.ledger.record import Record, insertion
+from bot.db.database import Record, insertion
 
 
 class Press(msgspec.Struct, frozen=True, kw_only=True):

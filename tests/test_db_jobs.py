@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from bot import migrate
+from bot.db import migrations
+from bot.db.jobs import Ledger
 from bot.domain.job import Address, Kind, Sketch, Status
 from bot.domain.limits import Load
-from bot.ledger import Ledger
 from engine.contract import Verdict
 from tests.samples import job, picture, recipe
 
@@ -21,7 +21,7 @@ FLAGGED = (Verdict(checker="model", score=0.9, flagged=True),)
 @pytest.fixture
 async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
     """An empty record."""
-    migrate.migrate(tmp_path / "imagine.db")
+    migrations.migrate(tmp_path / "imagine.db")
     async with Ledger(tmp_path / "imagine.db") as ledger:
         yield ledger
 

@@ -1,6 +1,6 @@
 """Open the database: one bot a folder, migrations applied in order, version in user_version.
 
-`python -m bot.migrate` writes migrations/schema.sql anew from the migrations.
+`python -m bot.db.migrations` writes migrations/schema.sql anew from the migrations.
 """
 
 import re
@@ -14,7 +14,7 @@ import msgspec
 
 from bot.errors import CannotStart, Exit
 
-FOLDER: Final = Path(__file__).parents[1] / "migrations"
+FOLDER: Final = Path(__file__).parents[2] / "migrations"
 SCHEMA: Final = FOLDER / "schema.sql"
 BUSY_SECONDS: Final = 5.0
 _NAME: Final = re.compile(r"(\d{4})_\w+\.sql")
@@ -165,7 +165,7 @@ def schema(steps: Sequence[Migration] | None = None) -> str:
         statements = [f"{sql};" for (sql,) in rows]
     finally:
         connection.close()
-    head = "-- Made from the migrations by `python -m bot.migrate`; not to be edited.\n"
+    head = "-- Made from the migrations by `python -m bot.db.migrations`; not to be edited.\n"
     return "\n".join([head, *statements, ""])
 
 

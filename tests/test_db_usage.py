@@ -8,23 +8,23 @@ from typing import Any
 
 import pytest
 
-from bot import migrate, rows
+from bot.db import migrations, rows
+from bot.db.database import insertion
+from bot.db.erasure import Privacy
+from bot.db.guild_settings import RoleLimits
+from bot.db.jobs import Ledger
+from bot.db.usage import Charge, Charges
 from bot.domain.cost_model import Sample
 from bot.domain.job import Status
 from bot.domain.limits import RoleLimit
 from bot.domain.quota import DAY, Use
-from bot.ledger import Ledger
-from bot.ledger.charges import Charge, Charges
-from bot.ledger.privacy import Privacy
-from bot.ledger.record import insertion
-from bot.ledger.role_limits import RoleLimits
 from tests.samples import job, picture
 
 
 @pytest.fixture
 async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
     """An empty record."""
-    migrate.migrate(tmp_path / "imagine.db")
+    migrations.migrate(tmp_path / "imagine.db")
     async with Ledger(tmp_path / "imagine.db") as ledger:
         yield ledger
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bot import migrate
+from bot.db import migrations
+from bot.db.jobs import Ledger
+from bot.db.stats import Figures, Queue, Spell
 from bot.domain.job import Passage, Status
-from bot.ledger import Ledger
-from bot.ledger.figures import Figures, Queue, Spell
 from tests.samples import job, picture
 
 heard: list[Passage] = []
@@ -18,7 +18,7 @@ heard: list[Passage] = []
 async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
     """An empty record, which tells what it records."""
     heard.clear()
-    migrate.migrate(tmp_path / "imagine.db")
+    migrations.migrate(tmp_path / "imagine.db")
     async with Ledger(tmp_path / "imagine.db", heard.append) as ledger:
         yield ledger
 

@@ -7,25 +7,25 @@ from pathlib import Path
 
 import pytest
 
-from bot import migrate, rows
+from bot.db import migrations, rows
 from bot.errors import CannotStart, Exit
 from tests.samples import job, picture
 
 STEPS = [
-    migrate.Migration(1, "CREATE TABLE a (x INTEGER) STRICT;"),
-    migrate.Migration(2, "ALTER TABLE a ADD COLUMN y TEXT;"),
+    migrations.Migration(1, "CREATE TABLE a (x INTEGER) STRICT;"),
+    migrations.Migration(2, "ALTER TABLE a ADD COLUMN y TEXT;"),
 ]
 
 
 def test_the_schema_is_what_the_migrations_build() -> None:
-    """migrations/schema.sql is up to date; `python -m bot.migrate` writes it."""
-    assert migrate.SCHEMA.read_text(encoding="utf-8") == migrate.schema()
+    """migrations/schema.sql is up to date; `python -m bot.db.migrations` writes it."""
+    assert migrations.SCHEMA.read_text(encoding="utf-8") == migrations.schema()
 
 
 def test_all_tables_are_strict() -> None:
     """SQLite checks types in none of the others."""
     made = sqlite3.connect(":memory:")
-    made.executescript(migrate.schema())
+    made.executescript(migrations.schema())
     tables = made.execute("SELECT name, strict FROM pragma_table_list WHERE schema = 'main'")
     strict = {name: strict for name, strict in tables if not name.startswith("sqlite_")}
     made.close()
@@ -37,8 +37,8 @@ def test_a_new_database_gets_all_steps(tmp_path: Path) -> None:
     """And its version says so; a second time nothing happens."""
     path = tmp_path / "a.db"
     for _ in range(2):
-        migrate.migrate(path)
-    assert version(path) == len(migrate.migrations())
+        migrations.migrate(path)
+    assert version(path) == len(migrations.migrations())
 
 
 def version(path: Path) -> int:
@@ -52,11 +52,11 @@ def version(path: Path) -> int:
 def test_an_old_database_keeps_its_rows(tmp_path: Path) -> None:
     """Only the steps that it lacks are taken."""
     path = tmp_path / "a.db"
-    migrate.migrate(path, STEPS[:1])
+    migrations.migrate(path, STEPS[:1])
     connection = sqlite3.connect(path)
     connection.execute("INSERT INTO a VALUES (7)")
     connection.commit()
-    migrate.migrate(path, STEPS)
+    migrations.migrate(path, STEPS)
     assert connection.execute("SELECT x, y FROM a").fetchall() == [(7, None)]
     connection.close()
     assert version(path) == 2
@@ -65,7 +65,7 @@ def test_an_old_database_keeps_its_rows(tmp_path: Path) -> None:
 def test_pictures_of_the_first_version_are_kept(tmp_path: Path) -> None:
     """All of their values, and their job is still theirs."""
     path = tmp_path / "a.db"
-    migrate.migrate(path, migrate.migrations()[:1])
+    migrations.migrate(path, migrations.migrations()[:1])
     columns = rows.from_job(job()) | {"status": "done", "ended_at": 5.0}
     del columns["reveal"]
     old = rows.from_picture(picture()) | {"blocked": 0}
@@ -82,7 +82,7 @@ def test_pictures_of_the_first_version_are_kept(tmp_path: Path) -> None:
         )
     connection.commit()
     connection.close()
-    migrate.migrate(path)
+    migrations.migrate(path)
     connection = sqlite3.connect(path)
     connection.row_factory = sqlite3.Row
     kept, withheld = map(rows.to_picture, connection.execute("SELECT * FROM pictures"))
@@ -95,20 +95,20 @@ def test_pictures_of_the_first_version_are_kept(tmp_path: Path) -> None:
 def test_a_step_is_taken_wholly_or_not_at_all(tmp_path: Path) -> None:
     """A step that fails in its middle leaves the version before it."""
     path = tmp_path / "a.db"
-    broken = migrate.Migration(2, "ALTER TABLE a ADD COLUMN y TEXT; SELECT nonsense;")
+    broken = migrations.Migration(2, "ALTER TABLE a ADD COLUMN y TEXT; SELECT nonsense;")
     with pytest.raises(CannotStart, match="cannot be used"):
-        migrate.migrate(path, [STEPS[0], broken])
+        migrations.migrate(path, [STEPS[0], broken])
     assert version(path) == 1
-    migrate.migrate(path, STEPS)
+    migrations.migrate(path, STEPS)
     assert version(path) == 2
 
 
 def test_a_newer_database_is_left_alone(tmp_path: Path) -> None:
     """With a sentence and a code of its own."""
     path = tmp_path / "a.db"
-    migrate.migrate(path, STEPS)
+    migrations.migrate(path, STEPS)
     with pytest.raises(CannotStart, match="of version 2, made by a newer bot") as caught:
-        migrate.migrate(path, STEPS[:1])
+        migrations.migrate(path, STEPS[:1])
     assert caught.value.exit is Exit.DATABASE_NEWER
     assert version(path) == 2
 
@@ -117,13 +117,13 @@ def test_a_locked_database_is_said_to_be_locked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a short patience."""
-    monkeypatch.setattr(migrate, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(migrations, "BUSY_SECONDS", 0.05)
     path = tmp_path / "a.db"
-    migrate.migrate(path)
+    migrations.migrate(path)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(CannotStart, match="locked by another program") as caught:
-        migrate.migrate(path)
+        migrations.migrate(path)
     other.close()
     assert caught.value.exit is Exit.DATABASE_LOCKED
 
@@ -133,7 +133,7 @@ def test_what_is_no_database_is_said_to_be_none(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     path.write_text("These are my holiday photos." * 100)
     with pytest.raises(CannotStart, match="not a database") as caught:
-        migrate.migrate(path)
+        migrations.migrate(path)
     assert caught.value.exit is Exit.DATABASE_BROKEN
     assert path.read_text().startswith("These are my holiday photos.")
 
@@ -141,7 +141,7 @@ def test_what_is_no_database_is_said_to_be_none(tmp_path: Path) -> None:
 def test_a_damaged_database_is_found_out_at_the_start(tmp_path: Path) -> None:
     """Not by the job that happens to touch the bad page; the file stays as it is."""
     path = tmp_path / "a.db"
-    migrate.migrate(path)
+    migrations.migrate(path)
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA journal_mode = DELETE")
     columns = rows.from_job(job())
@@ -156,7 +156,7 @@ def test_a_damaged_database_is_found_out_at_the_start(tmp_path: Path) -> None:
     data[-3 * 4096 : -2 * 4096] = b"\xff" * 4096
     path.write_bytes(data)
     with pytest.raises(CannotStart, match="is damaged") as caught:
-        migrate.migrate(path)
+        migrations.migrate(path)
     assert caught.value.exit is Exit.DATABASE_BROKEN
     assert path.read_bytes()[-3 * 4096 : -2 * 4096] == b"\xff" * 4096
 
@@ -165,23 +165,23 @@ def test_migrations_are_numbered_without_gaps(tmp_path: Path) -> None:
     """A missing number is an error, not a guess."""
     (tmp_path / "0002_later.sql").write_text("SELECT 1;")
     with pytest.raises(CannotStart, match="not numbered"):
-        migrate.migrations(tmp_path)
+        migrations.migrations(tmp_path)
 
 
 def refusal(data: Path) -> CannotStart:
     """Why this folder cannot be had."""
-    with pytest.raises(CannotStart) as caught, migrate.claimed(data):
+    with pytest.raises(CannotStart) as caught, migrations.claimed(data):
         pass
     return caught.value
 
 
 def test_a_folder_has_one_bot(tmp_path: Path) -> None:
     """The second is refused; after the first it is welcome."""
-    with migrate.claimed(tmp_path):
+    with migrations.claimed(tmp_path):
         error = refusal(tmp_path)
     assert "Another bot" in str(error)
     assert error.exit is Exit.DATA_IN_USE
-    with migrate.claimed(tmp_path):
+    with migrations.claimed(tmp_path):
         pass
 
 
@@ -192,7 +192,7 @@ def test_a_dead_bot_holds_nothing(tmp_path: Path) -> None:
         f"with migrate.claimed(pathlib.Path({str(tmp_path)!r})): os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 9
-    with migrate.claimed(tmp_path):
+    with migrations.claimed(tmp_path):
         pass
 
 
@@ -209,7 +209,7 @@ def test_a_check_of_the_version_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     sqlite3.connect(path).close()
     with pytest.raises(CannotStart, match="older bot"):
-        migrate.check_version(path)
+        migrations.check_version(path)
     assert version(path) == 0
-    migrate.migrate(path)
-    migrate.check_version(path)
+    migrations.migrate(path)
+    migrations.check_version(path)

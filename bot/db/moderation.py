@@ -3,11 +3,11 @@
 import aiosqlite
 import msgspec
 
+from bot.db.audit_log import Audit, note
+from bot.db.database import Record, insertion
+from bot.db.reports import Reports
 from bot.domain.moderation import Action, Block, Entry, Standing
 from bot.errors import Refused
-from bot.ledger.audit import Audit, note
-from bot.ledger.record import Record, insertion
-from bot.ledger.reports import Reports
 from bot.prompt_filter.filter import WORDS_LIMIT
 
 

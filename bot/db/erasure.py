@@ -8,11 +8,11 @@ from typing import Final
 import aiosqlite
 import msgspec
 
-from bot import rows
+from bot.db import rows
+from bot.db.database import Record
 from bot.domain.job import Erasure, Job
 from bot.domain.picture import Picture
 from bot.domain.user_data import AUDIT_DAYS, HOLD_DAYS, Kept
-from bot.ledger.record import Record
 
 REPLAY_SECONDS: Final = 24 * 60 * 60.0
 """For so long Discord may say again that somebody asked for something, and far shorter."""

@@ -11,9 +11,9 @@ from typing import Final, Self, TypeVar
 
 import aiosqlite
 
+from bot.db.migrations import BUSY_SECONDS
+from bot.db.rows import Value
 from bot.errors import BotError, CannotStart, Exit
-from bot.migrate import BUSY_SECONDS
-from bot.rows import Value
 
 LOCK_SECONDS: Final = 1.0
 """How long a change waits for another program's lock: whoever asks is to hear of it within 3 s."""

@@ -5,9 +5,9 @@ from typing import Final
 import aiosqlite
 import msgspec
 
+from bot.db.database import Record, insertion
 from bot.domain.cost_model import Sample
 from bot.domain.quota import DAY, Use
-from bot.ledger.record import Record, insertion
 
 _LEARNED_FROM: Final = 50
 """The newest charges of a model tell what its jobs cost."""

@@ -8,13 +8,12 @@ from pathlib import Path
 import aiosqlite
 import msgspec
 
-from bot import rows
+from bot.db import rows, usage
+from bot.db.database import Record, insertion
+from bot.db.usage import Charge
 from bot.domain.job import Job, Passage, Status
 from bot.domain.limits import Load
 from bot.domain.picture import Picture
-from bot.ledger import charges
-from bot.ledger.charges import Charge
-from bot.ledger.record import Record, insertion
 from engine.contract import Recipe
 
 Heard = Callable[[Passage], None]
@@ -124,7 +123,7 @@ class Ledger(Record):
                 columns = rows.from_picture(picture)
                 await connection.execute(insertion("pictures", columns), columns)
             if charge is not None:
-                await charges.add(connection, charge)
+                await usage.add(connection, charge)
         self._tell("job ended", ended)
         return True
 

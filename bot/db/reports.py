@@ -6,11 +6,11 @@ from typing import Final
 import aiosqlite
 import msgspec
 
-from bot import rows
+from bot.db import rows
+from bot.db.audit_log import note
+from bot.db.database import Record, insertion
 from bot.domain.job import Job
 from bot.domain.moderation import Action, Case, Entry, Report, State
-from bot.ledger.audit import note
-from bot.ledger.record import Record, insertion
 
 _REMOVED: Final = "SELECT job FROM pictures WHERE removed_at IS NOT NULL"
 

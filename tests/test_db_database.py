@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.ledger import Ledger
-from bot.ledger.record import LOCK_SECONDS, RecordTrouble
-from bot.migrate import migrate
+from bot.db.database import LOCK_SECONDS, RecordTrouble
+from bot.db.jobs import Ledger
+from bot.db.migrations import migrate
 from tests.samples import job, recipe
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bot import migrate
-from bot.ledger import Ledger
-from bot.ledger.presses import Press, Presses
-from bot.ledger.privacy import PRESS_SECONDS, Privacy
+from bot.db import migrations
+from bot.db.erasure import PRESS_SECONDS, Privacy
+from bot.db.jobs import Ledger
+from bot.db.pending_interactions import Press, Presses
 from tests.samples import job
 
 
@@ -27,7 +27,7 @@ def press(interaction: int = 1, *, job: str = "j1", at: float = 1000.0) -> Press
 
 async def test_a_press_is_kept_until_it_is_settled(tmp_path: Path) -> None:
     """Once, however often Discord tells of it; its token stands in no log."""
-    migrate.migrate(tmp_path / "imagine.db")
+    migrations.migrate(tmp_path / "imagine.db")
     async with Ledger(tmp_path / "imagine.db") as ledger:
         await ledger.add(job("j1"))
         presses = Presses(ledger)
@@ -43,7 +43,7 @@ async def test_a_press_is_kept_until_it_is_settled(tmp_path: Path) -> None:
 
 async def test_a_press_goes_with_its_token(tmp_path: Path) -> None:
     """After that nobody can answer it."""
-    migrate.migrate(tmp_path / "imagine.db")
+    migrations.migrate(tmp_path / "imagine.db")
     async with Ledger(tmp_path / "imagine.db") as ledger:
         await ledger.add(job("j1"))
         presses = Presses(ledger)

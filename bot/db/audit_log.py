@@ -5,8 +5,8 @@ import sqlite3
 import aiosqlite
 import msgspec
 
+from bot.db.database import Record, insertion
 from bot.domain.moderation import DETAIL_LIMIT, Action, Entry
-from bot.ledger.record import Record, insertion
 
 
 class Audit:

@@ -7,22 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from bot import migrate
+from bot.db import migrations
+from bot.db.erasure import DAY_SECONDS, HOLD_SECONDS, REPLAY_SECONDS, Leaving, Privacy, Removal
+from bot.db.jobs import Ledger
+from bot.db.moderation import Moderation
+from bot.db.reports import Reports
+from bot.db.usage import Charge, Charges
 from bot.domain.job import Address, Erasure, Job, Kind, Sketch, Status
 from bot.domain.moderation import Action, Entry, Report, State
 from bot.domain.user_data import AUDIT_DAYS
-from bot.ledger import Ledger
-from bot.ledger.charges import Charge, Charges
-from bot.ledger.moderation import Moderation
-from bot.ledger.privacy import (
-    DAY_SECONDS,
-    HOLD_SECONDS,
-    REPLAY_SECONDS,
-    Leaving,
-    Privacy,
-    Removal,
-)
-from bot.ledger.reports import Reports
 from tests.house import record
 from tests.samples import job, picture, recipe
 
@@ -32,7 +25,7 @@ A, B = "a" * 64, "b" * 64
 @pytest.fixture
 async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
     """An empty record."""
-    migrate.migrate(tmp_path / "imagine.db")
+    migrations.migrate(tmp_path / "imagine.db")
     async with Ledger(tmp_path / "imagine.db") as ledger:
         yield ledger
 
@@ -103,8 +96,8 @@ async def test_the_address_of_a_sketch_goes_with_the_end(ledger: Ledger, status:
 async def test_old_databases_lose_such_addresses(tmp_path: Path) -> None:
     """When they are migrated."""
     path = tmp_path / "imagine.db"
-    steps = migrate.migrations()
-    migrate.migrate(path, steps[:2])
+    steps = migrations.migrations()
+    migrations.migrate(path, steps[:2])
     connection = sqlite3.connect(path)
     connection.execute(
         "INSERT INTO jobs (id, request, kind, status, person, channel, recipes, sketch, "
@@ -112,7 +105,7 @@ async def test_old_databases_lose_such_addresses(tmp_path: Path) -> None:
     )
     connection.commit()
     connection.close()
-    migrate.migrate(path)
+    migrations.migrate(path)
     assert record(tmp_path, "SELECT sketch FROM jobs")[0]["sketch"] is None
 
 
