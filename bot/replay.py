@@ -9,13 +9,13 @@ import msgspec
 
 from bot.aio import alongside
 from bot.db import migrations
+from bot.db.database import FILENAME
 from bot.db.jobs import Ledger
 from bot.domain.picture import Picture, job_of
 from bot.engine_client.process import launched
 from bot.engine_client.socket_client import EngineLink, Launch
 from bot.errors import BotError, CannotStart, Exit
 from bot.prompt_filter import filter as prompt_filter
-from bot.run import DATABASE
 from bot.settings import Settings
 from bot.storage import Archive
 from engine.contract import Model, Paint, Painted, Painting
@@ -54,7 +54,7 @@ def _write(out: Path, png: bytes) -> None:
 
 
 async def _recorded(data: Path, name: str) -> Picture:
-    database = data / DATABASE
+    database = data / FILENAME
     unknown = CannotStart(f"There is no picture {name} in {database}.", Exit.UNKNOWN_PICTURE)
     if not database.is_file():
         raise unknown

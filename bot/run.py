@@ -26,6 +26,7 @@ from discord.http import Route
 from bot.aio import Stopped, together, unless
 from bot.client import Client
 from bot.db import migrations
+from bot.db.database import FILENAME
 from bot.db.erasure import Privacy
 from bot.db.guild_settings import NsfwLevels
 from bot.db.jobs import Ledger
@@ -54,7 +55,6 @@ from bot.studio import Studio
 from bot.whereabouts import Whereabouts
 from engine.discretion import hide
 
-DATABASE: Final = "imagine.db"
 Clock = Callable[[], float]
 GRACE_SECONDS: Final = 7.0
 """For jobs at work when the bot is asked to stop; Docker, for one, waits 10 before it kills."""
@@ -81,7 +81,7 @@ async def run(
     """
     data = settings.imagine_data
     with migrations.claimed(data), suppress(Stopped):
-        migrations.migrate(data / DATABASE)
+        migrations.migrate(data / FILENAME)
         async with AsyncExitStack() as stack:
             enter = stack.enter_async_context
             api, token = settings.discord_api, _token(settings)
@@ -91,7 +91,7 @@ async def run(
             hide(token)
             await _point_at(api)
             metrics = Metrics(version())
-            ledger = await enter(Ledger(data / DATABASE, metrics.passed))
+            ledger = await enter(Ledger(data / FILENAME, metrics.passed))
             engine = EngineLink(launch or functools.partial(launched, settings.for_engine()))
             client = Client(counting(metrics, api))
             monitor = Monitor(metrics, Figures(ledger), engine, client)

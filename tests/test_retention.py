@@ -8,9 +8,9 @@ from typing import cast
 
 import pytest
 
+from bot.db.database import FILENAME
 from bot.db.jobs import Ledger
 from bot.retention import DAY, Retention
-from bot.run import DATABASE
 from bot.storage import Archive
 from bot.studio import Studio
 from tests.deletion import delete, files, left_nothing, marks, question
@@ -102,7 +102,7 @@ async def test_a_locked_record_deletes_nothing_and_says_so(house: House) -> None
     """Neither record nor files; then it works."""
     await house.imagine()
     private = await question(house, house.ada)
-    with closing(sqlite3.connect(house.data / DATABASE, isolation_level=None)) as other:
+    with closing(sqlite3.connect(house.data / FILENAME, isolation_level=None)) as other:
         await eventually(lambda: is_delivered(house))
         await asyncio.sleep(0.1)
         other.execute("BEGIN IMMEDIATE")
@@ -118,7 +118,7 @@ async def test_a_locked_record_deletes_nothing_and_says_so(house: House) -> None
 async def test_a_reader_in_the_way_is_waited_for(house: House) -> None:
     """Who looks at the database keeps older states alive; they go when it is closed."""
     await house.imagine(prompt="quokkafruit")
-    with closing(sqlite3.connect(house.data / DATABASE, isolation_level=None)) as reader:
+    with closing(sqlite3.connect(house.data / FILENAME, isolation_level=None)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM jobs").fetchall()
         assert "goes as soon as it is free" in await delete(house)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from bot.db.database import FILENAME
 from bot.db.erasure import Privacy, Removal
 from bot.errors import CannotStart, Exit
 from bot.playground import Fault, Playground, Upload
-from bot.run import DATABASE
 from bot.sketches import uploads
 from bot.sketches.uploads import Cleaned
 from tests.fake_engine import FakeEngine
@@ -198,7 +198,7 @@ async def test_what_an_attempt_wrote_goes_when_the_job_fails(
 async def test_whoever_asks_while_the_record_is_locked_hears_of_it(house: House) -> None:
     """Before Discord says that the application did not respond, however many ask."""
     people = [house.discord.person(f"Person {n}") for n in range(5)]
-    with closing(sqlite3.connect(house.data / DATABASE, isolation_level=None)) as other:
+    with closing(sqlite3.connect(house.data / FILENAME, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         asked = [await person.slash("imagine", prompt="a house") for person in people]
         for each in asked:
@@ -262,7 +262,7 @@ async def test_a_record_that_breaks_ends_the_bot(
     house = House(discord, engine, tmp_path)
     await house.start()
     await house.imagine()
-    for path in (tmp_path / DATABASE, tmp_path / f"{DATABASE}-wal"):
+    for path in (tmp_path / FILENAME, tmp_path / f"{FILENAME}-wal"):
         whole = path.read_bytes()
         with path.open("r+b") as file:
             file.write(whole[:100] + b"\xff" * (len(whole) - 100))

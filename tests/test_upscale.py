@@ -6,10 +6,9 @@ from contextlib import closing
 
 import pytest
 
-from bot.db.database import LOCK_SECONDS
+from bot.db.database import FILENAME, LOCK_SECONDS
 from bot.playground import Fault, Interaction, Message, Permission
 from bot.playground.permissions import EVERYONE, NOTHING
-from bot.run import DATABASE
 from tests.fake_engine import FakeEngine, flat
 from tests.house import House, eventually
 
@@ -77,7 +76,7 @@ async def test_a_picture_stays_though_the_record_is_locked(house: House) -> None
     """What it shows is recorded as soon as that can be done."""
     grid = await house.imagine()
     await eventually(lambda: house.record("SELECT 1 FROM jobs WHERE delivered_at > 0"))
-    with closing(sqlite3.connect(house.data / DATABASE, isolation_level=None)) as other:
+    with closing(sqlite3.connect(house.data / FILENAME, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         shown = await house.result(await house.ada.click(grid, "U1"))
         await asyncio.sleep(2 * LOCK_SECONDS)

@@ -15,6 +15,8 @@ from bot.db.migrations import BUSY_SECONDS
 from bot.db.rows import Value
 from bot.errors import BotError, CannotStart, Exit
 
+FILENAME: Final = "imagine.db"
+"""In the data folder."""
 LOCK_SECONDS: Final = 1.0
 """How long a change waits for another program's lock: whoever asks is to hear of it within 3 s."""
 _LOOK_SECONDS: Final = 0.05
