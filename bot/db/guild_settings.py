@@ -1,4 +1,4 @@
-"""What those who manage servers chose: for flagged pictures, and what the roles allow."""
+"""What those who manage servers chose: for flagged pictures, for roles, and for reports."""
 
 from collections.abc import Collection
 from typing import Final
@@ -96,3 +96,25 @@ class RoleLimits:
             "DELETE FROM role_limits WHERE guild = :guild AND role = :role",
             {"guild": guild, "role": role},
         )
+
+
+class ModeratorsChannels:
+    """Each server has one at most."""
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+
+    async def channel(self, guild: int) -> int | None:
+        """Where reports of a server are written to, if anywhere."""
+        found = await self._record.rows("SELECT channel FROM moderators WHERE guild = ?", guild)
+        return found[0]["channel"] if found else None
+
+    async def set_channel(self, guild: int, channel: int | None, *, actor: int, now: float) -> None:
+        """None for nowhere."""
+        detail = "no channel for reports" if channel is None else f"reports go to <#{channel}>"
+        entry = Entry(at=now, guild=guild, actor=actor, action=Action.SET, detail=detail)
+        async with self._record.transaction() as connection:
+            await connection.execute("DELETE FROM moderators WHERE guild = ?", (guild,))
+            if channel is not None:
+                await connection.execute("INSERT INTO moderators VALUES (?, ?)", (guild, channel))
+            await note(connection, entry)

@@ -5,6 +5,7 @@ import msgspec
 
 from bot.db.audit_log import Audit, note
 from bot.db.database import Record, insertion
+from bot.db.guild_settings import ModeratorsChannels
 from bot.db.reports import Reports
 from bot.domain.moderation import Action, Block, Entry, Standing
 from bot.errors import Refused
@@ -18,6 +19,7 @@ class Moderation:
         self._record = record
         self.audit = Audit(record)
         self.reports = Reports(record)
+        self.channels = ModeratorsChannels(record)
 
     async def standing(self, guild: int | None, person: int) -> Standing:
         """What counts when this person asks for something there; nothing in direct messages."""
@@ -109,23 +111,6 @@ class Moderation:
             "SELECT id FROM jobs WHERE guild = ? AND person = ? AND ended_at IS NULL", guild, person
         )
         return [row["id"] for row in found]
-
-    # The moderators' channel
-
-    async def channel(self, guild: int) -> int | None:
-        """Where reports of a server are written to, if anywhere."""
-        found = await self._record.rows("SELECT channel FROM moderators WHERE guild = ?", guild)
-        return found[0]["channel"] if found else None
-
-    async def set_channel(self, guild: int, channel: int | None, *, actor: int, now: float) -> None:
-        """None for nowhere."""
-        detail = "no channel for reports" if channel is None else f"reports go to <#{channel}>"
-        entry = Entry(at=now, guild=guild, actor=actor, action=Action.SET, detail=detail)
-        async with self._record.transaction() as connection:
-            await connection.execute("DELETE FROM moderators WHERE guild = ?", (guild,))
-            if channel is not None:
-                await connection.execute("INSERT INTO moderators VALUES (?, ?)", (guild, channel))
-            await note(connection, entry)
 
 
 async def _noted(connection: aiosqlite.Connection, change: aiosqlite.Cursor, entry: Entry) -> bool:

@@ -74,7 +74,7 @@ async def _edit(client: "Client", case: Case) -> bool:
 
 async def _post(client: "Client", case: Case) -> bool:
     """Two reports at the same moment may make two cards: the first one stays."""
-    channel = await client.desk.moderation.channel(case.guild)
+    channel = await client.desk.moderation.channels.channel(case.guild)
     if channel is None or case.state is not State.OPEN:
         return False
     content, view = await _draft(client, case)

@@ -140,7 +140,7 @@ async def _moderators(interaction: Interaction, channel: discord.TextChannel | N
     await interaction.response.defer(ephemeral=True, thinking=True)
     if channel is not None:
         await _try_out(interaction, channel.id)
-    await desk(interaction).moderation.set_channel(
+    await desk(interaction).moderation.channels.set_channel(
         guild, channel.id if channel else None, actor=interaction.user.id, now=time.time()
     )
     where = f"to <#{channel.id}>" if channel else "nowhere, but are in /admin audit"
