@@ -9,7 +9,7 @@ from bot.db.moderation import Moderation
 from bot.db.pending_interactions import Presses
 from bot.domain.user_data import Promise
 from bot.gate import Gate
-from bot.monitoring.monitor import Monitor
+from bot.monitoring.status import Monitor
 from bot.retention import Retention
 from bot.storage import Archive
 from bot.studio import Studio

@@ -24,6 +24,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot.aio import Stopped, together, unless
+from bot.attachments.downloader import Downloads
 from bot.client import Client
 from bot.db import migrations
 from bot.db.database import FILENAME
@@ -42,14 +43,13 @@ from bot.errors import NETWORK_ERRORS, CannotStart, Exit
 from bot.gate import Gate
 from bot.messages.delivery import Delivery
 from bot.messages.mailbox import Mailbox
-from bot.monitoring.lookout import Lookout
+from bot.monitoring.http_metrics import counting
+from bot.monitoring.http_server import Lookout
 from bot.monitoring.metrics import Metrics
-from bot.monitoring.monitor import Monitor, version
-from bot.monitoring.traffic import counting
+from bot.monitoring.status import Monitor, version
 from bot.playground import Playground, PlaygroundError
 from bot.retention import Retention
 from bot.settings import DISCORD, Settings
-from bot.sketches.downloads import Downloads
 from bot.storage import Archive
 from bot.studio import Studio
 from bot.whereabouts import Whereabouts

@@ -8,6 +8,7 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
+from bot.attachments import sanitize
 from bot.db.database import insist
 from bot.db.erasure import Leaving, Privacy, Removal
 from bot.db.jobs import Ledger
@@ -20,7 +21,6 @@ from bot.domain.picture import Picture, picture_id
 from bot.engine_client.socket_client import EngineLink, EngineLost, Watcher
 from bot.errors import BotError, CannotStart, Refused
 from bot.messages.outbox import Courier, Outbox
-from bot.sketches import uploads
 from bot.storage import Archive, source_name
 from engine.contract import (
     Cancelled,
@@ -90,7 +90,7 @@ class Workshop:
         async with own, self._fetching:
             data = await self._fetcher.fetch(sketch.url)
             async with self._decoding:
-                cleaned = await uploads.clean(data)
+                cleaned = await sanitize.clean(data)
         name = await asyncio.to_thread(source_name, cleaned.png)
         removal = Removal(Leaving.SKETCH, name)
         await insist(lambda: self._privacy.doubt(removal))  # until the job is queued with it

@@ -16,8 +16,8 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 from PIL import Image, ImageDraw, ImageOps
 
+from bot.attachments import sanitize
 from bot.errors import BotError
-from bot.sketches import uploads
 from tests import png_parts
 from tests.png_parts import GREY, GREY_ALPHA, PALETTE, RGB, RGBA, SIGNATURE, chunk, header, png
 from tests.samples import encoded
@@ -551,7 +551,7 @@ def strangers() -> Iterator[Hostile]:
 
 def _clean_all(folder: Path) -> None:
     with asyncio.Runner() as runner:
-        runner.run(uploads.clean(PNG))
+        runner.run(sanitize.clean(PNG))
         before = _peaks()
         outcomes = [_outcome(runner, file) for file in sorted(folder.glob("*.file"))]
     after = _peaks()
@@ -563,7 +563,7 @@ def _clean_all(folder: Path) -> None:
 def _outcome(runner: asyncio.Runner, file: Path) -> Outcome:
     since = time.monotonic()
     try:
-        cleaned = runner.run(uploads.clean(file.read_bytes()))
+        cleaned = runner.run(sanitize.clean(file.read_bytes()))
     except BotError as error:
         return Outcome(str(error), time.monotonic() - since)
     file.with_suffix(".png").write_bytes(cleaned.png)

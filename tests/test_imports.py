@@ -30,7 +30,7 @@ SHOWS_DISCORD = {
     "whereabouts",
 }
 SPEAKS_SQL = {"db"}
-COUNTS = {"monitoring.lookout", "monitoring.metrics"}
+COUNTS = {"monitoring.http_server", "monitoring.metrics"}
 LOG = ("engine.logs", "engine.lines", "engine.discretion")
 HEAVY = {"torch", "diffusers", "transformers"}
 
@@ -106,11 +106,11 @@ def test_pure_modules_have_no_clock_no_chance_and_no_files(path: Path) -> None:
 
 def test_the_sandbox_holds_little() -> None:
     """Pillow and the standard library: it starts for each sketch, and nothing in it is ours."""
-    for name in ("decoding", "decoder"):
-        path = ROOT / "bot" / "sketches" / f"{name}.py"
+    for name in ("image_decoder", "sandbox_main"):
+        path = ROOT / "bot" / "attachments" / f"{name}.py"
         assert tops(path) - sys.stdlib_module_names <= {"PIL", "bot"}
         of_bot = {other for other in imported(path) if other.startswith("bot.")}
-        assert all(other.startswith("bot.sketches.decoding") for other in of_bot)
+        assert all(other.startswith("bot.attachments.image_decoder") for other in of_bot)
 
 
 def test_the_contract_imports_nothing_of_ours() -> None:

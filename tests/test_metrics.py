@@ -8,8 +8,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bot.db.stats import Queue
 from bot.domain.job import Passage, Status
+from bot.monitoring.http_metrics import WORDS, template
 from bot.monitoring.metrics import Facts, Metrics
-from bot.monitoring.traffic import WORDS, template
 from engine.contract import Pulse
 
 FACTS = Facts(

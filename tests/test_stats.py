@@ -13,7 +13,7 @@ from bot.db.jobs import Ledger
 from bot.db.stats import Queue, Spell
 from bot.domain.job import Status
 from bot.features import stats
-from bot.monitoring.monitor import Report
+from bot.monitoring.status import Report
 from bot.playground import Playground, UnknownCommand
 from tests.fake_engine import FakeEngine
 from tests.house import House

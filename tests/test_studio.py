@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from bot.attachments import sanitize
+from bot.attachments.sanitize import Cleaned
 from bot.db.database import FILENAME
 from bot.db.erasure import Privacy, Removal
 from bot.errors import CannotStart, Exit
 from bot.playground import Fault, Playground, Upload
-from bot.sketches import uploads
-from bot.sketches.uploads import Cleaned
 from tests.fake_engine import FakeEngine
 from tests.house import House, eventually
 from tests.samples import encoded
@@ -228,7 +228,7 @@ async def test_no_sketch_is_blamed_for_a_mistake_of_ours(
     async def mistaken(_: bytes) -> Cleaned:
         raise ValueError("not enough values to unpack")
 
-    monkeypatch.setattr(uploads, "clean", mistaken)
+    monkeypatch.setattr(sanitize, "clean", mistaken)
     asked = await house.ada.slash("imagine", prompt="a house", sketch=SKETCH)
     message = await house.result(asked)
     assert "Something went wrong inside the bot" in message.content

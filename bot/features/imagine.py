@@ -7,10 +7,10 @@ from discord import AppCommandOptionType as OptionType
 from discord import app_commands
 from discord.app_commands.transformers import RangeTransformer
 
+from bot.attachments import sanitize
 from bot.domain import rules
 from bot.domain.kinds.imagine import ASPECTS, Ask, changed, read
 from bot.features.answers import Interaction, desk, guarded, origin, start
-from bot.sketches import uploads
 from engine.contract import (
     GUIDANCE_LIMIT,
     PICTURES_LIMIT,
@@ -82,7 +82,7 @@ async def imagine(
 ) -> None:
     """Start a job with these options."""
     if sketch is not None:
-        uploads.check_size(sketch.size)
+        sanitize.check_size(sketch.size)
     ask = cleaned(read(**options))
     url = sketch.url if sketch is not None else None
     await start(interaction, desk(interaction).studio.imagine(ask, url, origin(interaction)))

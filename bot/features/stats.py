@@ -8,7 +8,7 @@ from discord import app_commands
 from bot.domain.job import Status
 from bot.features.answers import Interaction, desk, guarded
 from bot.monitoring.metrics import Facts
-from bot.monitoring.monitor import Report
+from bot.monitoring.status import Report
 
 _MIB: Final = 2**20
 _ORDER: Final = (Status.DONE, Status.FAILED, Status.CANCELLED, Status.REFUSED)

@@ -14,9 +14,9 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.attachments.downloader import CDN_HOSTS, Downloads, Unavailable, trusted
+from bot.attachments.sanitize import BYTES_LIMIT
 from bot.errors import Refused
-from bot.sketches.downloads import CDN_HOSTS, Downloads, Unavailable, trusted
-from bot.sketches.uploads import BYTES_LIMIT
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,7 @@ import msgspec
 from PIL import Image
 
 from bot import settings
-from bot.errors import BotError, Refused
-from bot.sketches.decoding import (
+from bot.attachments.image_decoder import (
     ANSWER_LIMIT,
     PIXELS_LIMIT,
     SIDE_SMALLEST,
@@ -18,7 +17,8 @@ from bot.sketches.decoding import (
     Verdict,
     unpacked,
 )
-from bot.sketches.sandbox import Failure, Sandbox, TooSlow, decoder
+from bot.attachments.sandbox import Failure, Sandbox, TooSlow, decoder
+from bot.errors import BotError, Refused
 
 BYTES_LIMIT: Final = 10 * 1024 * 1024
 _ALLOWED: Final = "A sketch must be a PNG, JPEG or WebP picture"

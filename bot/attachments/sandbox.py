@@ -15,12 +15,12 @@ from typing import Final, cast
 import msgspec
 import PIL
 
-from bot.sketches.decoder import FRAME, LIFELINE
+from bot.attachments.sandbox_main import FRAME, LIFELINE
 
 _ROOTS: Final = (str(Path(PIL.__file__).parents[1]), str(Path(__file__).parents[2]))
 _START: Final = (
     "import sys; sys.path += sys.argv[1:3]\n"
-    "from bot.sketches.decoder import main; main(sys.argv[3:])"
+    "from bot.attachments.sandbox_main import main; main(sys.argv[3:])"
 )
 _WORDS_LIMIT: Final = 2000
 _STDIN, _STDOUT = 0, 1

@@ -14,7 +14,7 @@ import pytest
 
 from bot.engine_client.process import Endpoint
 from bot.errors import CannotStart, Exit
-from bot.monitoring.lookout import CONNECTIONS
+from bot.monitoring.http_server import CONNECTIONS
 from bot.playground import Fault, Playground
 from bot.run import run
 from tests.fake_engine import FakeEngine

@@ -5,8 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from bot.sketches import decoding
-from bot.sketches.decoding import ANSWER_LIMIT, SIDE_LIMIT, Answer, Verdict, decode, unpacked
+from bot.attachments import image_decoder
+from bot.attachments.image_decoder import (
+    ANSWER_LIMIT,
+    SIDE_LIMIT,
+    Answer,
+    Verdict,
+    decode,
+    unpacked,
+)
 from tests import png_parts
 from tests.hostile_files import PNG
 from tests.samples import encoded
@@ -84,5 +91,5 @@ def test_what_needs_too_much_memory_is_said_to(monkeypatch: pytest.MonkeyPatch) 
     def greedy(_: bytes) -> Answer:
         return Answer(Verdict.PICTURE, 1, 1, bytes(1 << 62))
 
-    monkeypatch.setattr(decoding, "_decoded", greedy)
+    monkeypatch.setattr(image_decoder, "_decoded", greedy)
     assert decode(b"") == Answer(Verdict.TOO_MUCH_MEMORY)

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from bot import settings
+from bot.attachments import sandbox, sanitize
+from bot.attachments.image_decoder import Answer, Verdict
+from bot.attachments.sandbox import Sandbox
+from bot.attachments.sanitize import Unreadable
 from bot.errors import Refused
-from bot.sketches import sandbox, uploads
-from bot.sketches.decoding import Answer, Verdict
-from bot.sketches.sandbox import Sandbox
-from bot.sketches.uploads import Unreadable
 from tests.hostile_files import STOWAWAY
 from tests.png_parts import bomb
 from tests.samples import encoded
@@ -20,7 +20,7 @@ from tests.samples import encoded
 
 async def cleaned(data: bytes) -> Image.Image:
     """The clean picture, opened."""
-    made = await uploads.clean(data)
+    made = await sanitize.clean(data)
     picture = Image.open(BytesIO(made.png))
     assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", (made.width, made.height))
     return picture
@@ -37,7 +37,7 @@ async def test_the_three_formats_are_taken_by_their_content(format: str) -> None
 async def test_other_formats_are_refused(format: str) -> None:
     """However good the picture is."""
     with pytest.raises(Refused, match="PNG, JPEG or WebP picture; this file is none"):
-        await uploads.clean(encoded(Image.new("RGB", (32, 32), "red"), format))
+        await sanitize.clean(encoded(Image.new("RGB", (32, 32), "red"), format))
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
@@ -45,25 +45,25 @@ async def test_a_truncated_picture_is_refused(format: str) -> None:
     """Nothing is painted over half a sketch."""
     data = encoded(Image.effect_noise((200, 200), 80).convert("RGB"), format)
     with pytest.raises(Refused, match="broken or cut short"):
-        await uploads.clean(data[: len(data) // 2])
+        await sanitize.clean(data[: len(data) // 2])
 
 
 async def test_too_many_pixels_are_refused_before_they_are_decoded() -> None:
     """A small file that says it is 13000 x 13000."""
     with pytest.raises(Refused, match="13000x13000 pixels; at most 25 million"):
-        await uploads.clean(bomb(13000))
+        await sanitize.clean(bomb(13000))
 
 
 async def test_a_huge_file_is_refused() -> None:
     """11 MiB, with the limit in the sentence."""
     with pytest.raises(Refused, match=r"11\.0 MiB; 10 MiB are allowed"):
-        await uploads.clean(bytes(11 * 1024 * 1024))
+        await sanitize.clean(bytes(11 * 1024 * 1024))
 
 
 async def test_a_sliver_is_refused() -> None:
     """There is nothing to paint over."""
     with pytest.raises(Refused, match="400x1 pixels; each side must have at least 8"):
-        await uploads.clean(encoded(Image.new("RGB", (400, 1))))
+        await sanitize.clean(encoded(Image.new("RGB", (400, 1))))
 
 
 @pytest.mark.parametrize("format", ["PNG", "WEBP"])
@@ -94,7 +94,7 @@ async def test_a_large_picture_is_made_smaller() -> None:
 async def test_the_same_file_gives_the_same_bytes() -> None:
     """They are kept by their sha256."""
     data = encoded(Image.effect_noise((100, 100), 80), "JPEG")
-    assert await uploads.clean(data) == await uploads.clean(data)
+    assert await sanitize.clean(data) == await sanitize.clean(data)
 
 
 FAILED = "The program that reads sketches failed at this one"
@@ -128,13 +128,13 @@ def program(script: str, seconds: float = 10.0) -> Sandbox:
 async def test_whatever_a_decoder_does_ends_in_a_sentence(script: str, said: str) -> None:
     """A true one; and no process is left."""
     with pytest.raises(Refused, match=said):
-        await uploads.clean(b"", program(script, 2.0))
+        await sanitize.clean(b"", program(script, 2.0))
     assert psutil.Process().children() == []
 
 
 async def test_what_a_decoder_writes_is_pixels_and_nothing_else() -> None:
     """It cannot choose a single other byte of what is kept."""
-    made = await uploads.clean(b"", program(f"os.write(1, {RED!r})"))
+    made = await sanitize.clean(b"", program(f"os.write(1, {RED!r})"))
     assert (made.width, made.height) == (2, 1)
     picture = Image.open(BytesIO(made.png))
     assert picture.tobytes() == b"\xff\0\0" * 2
@@ -144,11 +144,11 @@ async def test_what_a_decoder_writes_is_pixels_and_nothing_else() -> None:
 async def test_a_decoder_that_cannot_start_blames_nobody() -> None:
     """The sketch may be fine."""
     with pytest.raises(Unreadable, match="try again"):
-        await uploads.clean(b"", Sandbox(("/nowhere",), 1.0))
+        await sanitize.clean(b"", Sandbox(("/nowhere",), 1.0))
 
 
 async def test_a_good_picture_may_need_more_memory_than_there_is() -> None:
     """It is told so."""
     tight = sandbox.decoder(settings.for_sandbox(), memory=64 << 20)
     with pytest.raises(Refused, match="too much memory to read"):
-        await uploads.clean(encoded(Image.new("RGB", (5000, 5000))), tight)
+        await sanitize.clean(encoded(Image.new("RGB", (5000, 5000))), tight)

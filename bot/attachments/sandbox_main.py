@@ -11,7 +11,7 @@ import signal
 import sys
 from typing import Final
 
-from bot.sketches.decoding import decode
+from bot.attachments.image_decoder import decode
 
 FRAME: Final = 4
 """Bytes of the file's length, which is said first: standard input stays open."""

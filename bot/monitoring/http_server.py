@@ -8,7 +8,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from bot.errors import CannotStart, Exit
-from bot.monitoring.monitor import Monitor
+from bot.monitoring.status import Monitor
 
 CONNECTIONS: Final = 32
 """At once. Each is an open file, of which pictures and Discord need some, too."""

@@ -8,8 +8,8 @@ from typing import Final
 import aiohttp
 import yarl
 
+from bot.attachments.sanitize import BYTES_LIMIT, check_size
 from bot.errors import BotError, Refused
-from bot.sketches.uploads import BYTES_LIMIT, check_size
 
 CDN_HOSTS: Final = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
 _SECONDS: Final = 30.0
