@@ -25,6 +25,7 @@ from discord.http import Route
 
 from bot.aio import Stopped, together, unless
 from bot.attachments.downloader import Downloads
+from bot.attachments.sandbox import decoder
 from bot.client import Client
 from bot.db import migrations
 from bot.db.database import FILENAME
@@ -49,7 +50,7 @@ from bot.monitoring.metrics import Metrics
 from bot.monitoring.status import Monitor, version
 from bot.playground import Playground, PlaygroundError
 from bot.retention import Retention
-from bot.settings import DISCORD, Settings
+from bot.settings import DISCORD, Settings, for_sandbox
 from bot.storage import Archive
 from bot.studio import Studio
 from bot.whereabouts import Whereabouts
@@ -168,7 +169,10 @@ def _studio(
     delivery = Delivery(Mailbox(client), ledger, archive, whereabouts, clock=clock)
     moderation = Moderation(ledger)
     gate = Gate(moderation, clock)
-    studio = Studio(ledger, link, archive, downloads, delivery, gate, limits=limits, clock=clock)
+    sandbox = decoder(for_sandbox())
+    studio = Studio(
+        ledger, link, archive, downloads, sandbox, delivery, gate, limits=limits, clock=clock
+    )
     client.desk = Desk(
         studio=studio,
         ledger=ledger,

@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Final
 
+from bot.attachments.sandbox import Sandbox
 from bot.db.database import RecordTrouble, insist
 from bot.db.guild_settings import NsfwLevels
 from bot.db.jobs import Ledger
@@ -51,6 +52,7 @@ class Studio:
         link: EngineLink,
         archive: Archive,
         fetcher: Fetcher,
+        sandbox: Sandbox,
         courier: Courier,
         gate: Gate,
         *,
@@ -70,7 +72,15 @@ class Studio:
         self._accepting = asyncio.Lock()
         self._outbox = Outbox(ledger, courier, clock)
         self._workshop = Workshop(
-            ledger, link, archive, fetcher, self._outbox, courier, limits=limits, clock=clock
+            ledger,
+            link,
+            archive,
+            fetcher,
+            sandbox,
+            self._outbox,
+            courier,
+            limits=limits,
+            clock=clock,
         )
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()

@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 import msgspec
 
 from bot.attachments import sanitize
+from bot.attachments.sandbox import Sandbox
 from bot.db.database import insist
 from bot.db.erasure import Leaving, Privacy, Removal
 from bot.db.jobs import Ledger
@@ -53,6 +54,7 @@ class Workshop:
         link: EngineLink,
         archive: Archive,
         fetcher: Fetcher,
+        sandbox: Sandbox,
         outbox: Outbox,
         courier: Courier,
         *,
@@ -64,6 +66,7 @@ class Workshop:
         self._link = link
         self._archive = archive
         self._fetcher = fetcher
+        self._sandbox = sandbox
         self._outbox = outbox
         self._courier = courier
         self._limits = limits
@@ -90,7 +93,7 @@ class Workshop:
         async with own, self._fetching:
             data = await self._fetcher.fetch(sketch.url)
             async with self._decoding:
-                cleaned = await sanitize.clean(data)
+                cleaned = await sanitize.clean(data, self._sandbox)
         name = await asyncio.to_thread(source_name, cleaned.png)
         removal = Removal(Leaving.SKETCH, name)
         await insist(lambda: self._privacy.doubt(removal))  # until the job is queued with it

@@ -17,10 +17,12 @@ from tests.hostile_files import STOWAWAY
 from tests.png_parts import bomb
 from tests.samples import encoded
 
+SANDBOX = sandbox.decoder(settings.for_sandbox())
+
 
 async def cleaned(data: bytes) -> Image.Image:
     """The clean picture, opened."""
-    made = await sanitize.clean(data)
+    made = await sanitize.clean(data, SANDBOX)
     picture = Image.open(BytesIO(made.png))
     assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", (made.width, made.height))
     return picture
@@ -37,7 +39,7 @@ async def test_the_three_formats_are_taken_by_their_content(format: str) -> None
 async def test_other_formats_are_refused(format: str) -> None:
     """However good the picture is."""
     with pytest.raises(Refused, match="PNG, JPEG or WebP picture; this file is none"):
-        await sanitize.clean(encoded(Image.new("RGB", (32, 32), "red"), format))
+        await sanitize.clean(encoded(Image.new("RGB", (32, 32), "red"), format), SANDBOX)
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
@@ -45,25 +47,25 @@ async def test_a_truncated_picture_is_refused(format: str) -> None:
     """Nothing is painted over half a sketch."""
     data = encoded(Image.effect_noise((200, 200), 80).convert("RGB"), format)
     with pytest.raises(Refused, match="broken or cut short"):
-        await sanitize.clean(data[: len(data) // 2])
+        await sanitize.clean(data[: len(data) // 2], SANDBOX)
 
 
 async def test_too_many_pixels_are_refused_before_they_are_decoded() -> None:
     """A small file that says it is 13000 x 13000."""
     with pytest.raises(Refused, match="13000x13000 pixels; at most 25 million"):
-        await sanitize.clean(bomb(13000))
+        await sanitize.clean(bomb(13000), SANDBOX)
 
 
 async def test_a_huge_file_is_refused() -> None:
     """11 MiB, with the limit in the sentence."""
     with pytest.raises(Refused, match=r"11\.0 MiB; 10 MiB are allowed"):
-        await sanitize.clean(bytes(11 * 1024 * 1024))
+        await sanitize.clean(bytes(11 * 1024 * 1024), SANDBOX)
 
 
 async def test_a_sliver_is_refused() -> None:
     """There is nothing to paint over."""
     with pytest.raises(Refused, match="400x1 pixels; each side must have at least 8"):
-        await sanitize.clean(encoded(Image.new("RGB", (400, 1))))
+        await sanitize.clean(encoded(Image.new("RGB", (400, 1))), SANDBOX)
 
 
 @pytest.mark.parametrize("format", ["PNG", "WEBP"])
@@ -94,7 +96,7 @@ async def test_a_large_picture_is_made_smaller() -> None:
 async def test_the_same_file_gives_the_same_bytes() -> None:
     """They are kept by their sha256."""
     data = encoded(Image.effect_noise((100, 100), 80), "JPEG")
-    assert await sanitize.clean(data) == await sanitize.clean(data)
+    assert await sanitize.clean(data, SANDBOX) == await sanitize.clean(data, SANDBOX)
 
 
 FAILED = "The program that reads sketches failed at this one"

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from bot.attachments import sanitize
+from bot.attachments.sandbox import Sandbox
 from bot.attachments.sanitize import Cleaned
 from bot.db.database import FILENAME
 from bot.db.erasure import Privacy, Removal
@@ -225,7 +226,7 @@ async def test_no_sketch_is_blamed_for_a_mistake_of_ours(
 ) -> None:
     """The person hears that it was none of theirs, and the log has the rest."""
 
-    async def mistaken(_: bytes) -> Cleaned:
+    async def mistaken(_: bytes, __: Sandbox) -> Cleaned:
         raise ValueError("not enough values to unpack")
 
     monkeypatch.setattr(sanitize, "clean", mistaken)

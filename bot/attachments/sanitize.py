@@ -8,7 +8,6 @@ from typing import Final
 import msgspec
 from PIL import Image
 
-from bot import settings
 from bot.attachments.image_decoder import (
     ANSWER_LIMIT,
     PIXELS_LIMIT,
@@ -17,7 +16,7 @@ from bot.attachments.image_decoder import (
     Verdict,
     unpacked,
 )
-from bot.attachments.sandbox import Failure, Sandbox, TooSlow, decoder
+from bot.attachments.sandbox import Failure, Sandbox, TooSlow
 from bot.errors import BotError, Refused
 
 BYTES_LIMIT: Final = 10 * 1024 * 1024
@@ -47,14 +46,14 @@ def check_size(size: int) -> None:
         )
 
 
-async def clean(data: bytes, sandbox: Sandbox | None = None) -> Cleaned:
+async def clean(data: bytes, sandbox: Sandbox) -> Cleaned:
     """The picture in this file: its first frame, upright, on white, at most 2048 pixels a side.
 
     No byte of the file itself is kept, nor of what the sandbox writes but pixels.
     Raises Refused or Unreadable, in words for the person.
     """
     check_size(len(data))
-    answer = await _answer(data, sandbox or decoder(settings.for_sandbox()))
+    answer = await _answer(data, sandbox)
     if answer.verdict is not Verdict.PICTURE:
         raise Refused(_refusal(answer))
     png = await asyncio.to_thread(_png, answer)
