@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from bot.errors import BotError, CannotStart, Exit
-from bot.replay import replay
 from bot.run import run
+from bot.services.replay import replay
 from bot.settings import Settings, load
 from engine import logs
 from engine.discretion import dump_nothing, hide

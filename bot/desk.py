@@ -8,11 +8,11 @@ from bot.db.jobs import Ledger
 from bot.db.moderation import Moderation
 from bot.db.pending_interactions import Presses
 from bot.domain.user_data import Promise
-from bot.gate import Gate
 from bot.monitoring.status import Monitor
-from bot.retention import Retention
+from bot.services.admission import Gate
+from bot.services.job_service import Studio
+from bot.services.retention import Retention
 from bot.storage import Archive
-from bot.studio import Studio
 from bot.whereabouts import Whereabouts
 
 

@@ -41,7 +41,6 @@ from bot.domain.user_data import Promise
 from bot.engine_client.process import launched
 from bot.engine_client.socket_client import EngineLink, Launch
 from bot.errors import NETWORK_ERRORS, CannotStart, Exit
-from bot.gate import Gate
 from bot.messages.delivery import Delivery
 from bot.messages.mailbox import Mailbox
 from bot.monitoring.http_metrics import counting
@@ -49,10 +48,11 @@ from bot.monitoring.http_server import Lookout
 from bot.monitoring.metrics import Metrics
 from bot.monitoring.status import Monitor, version
 from bot.playground import Playground, PlaygroundError
-from bot.retention import Retention
+from bot.services.admission import Gate
+from bot.services.job_service import Studio
+from bot.services.retention import Retention
 from bot.settings import DISCORD, Settings, for_sandbox
 from bot.storage import Archive
-from bot.studio import Studio
 from bot.whereabouts import Whereabouts
 from engine.discretion import hide
 

@@ -13,7 +13,7 @@ from bot.errors import CannotStart, Exit
 from bot.messages import privacy_text
 from bot.messages.delivery import EDIT_SECONDS
 from bot.playground import Channel, Fault, Interaction, Message, Upload
-from bot.replay import replay
+from bot.services.replay import replay
 from bot.storage import Archive
 from tests.deletion import LEFT, WISH, answer, delete, files, left_nothing, marks, question
 from tests.fake_engine import FakeEngine, flat

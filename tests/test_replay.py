@@ -8,7 +8,7 @@ import pytest
 
 from bot.db.database import FILENAME
 from bot.errors import CannotStart, Exit
-from bot.replay import replay
+from bot.services.replay import replay
 from bot.settings import Settings
 from tests.fake_engine import FakeEngine, flat
 from tests.house import House, settings_for

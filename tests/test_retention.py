@@ -10,9 +10,9 @@ import pytest
 
 from bot.db.database import FILENAME
 from bot.db.jobs import Ledger
-from bot.retention import DAY, Retention
+from bot.services.job_service import Studio
+from bot.services.retention import DAY, Retention
 from bot.storage import Archive
-from bot.studio import Studio
 from tests.deletion import delete, files, left_nothing, marks, question
 from tests.house import House, eventually
 

@@ -18,7 +18,7 @@ from bot.errors import BotError, Refused
 from bot.features.answers import Interaction, acknowledge, desk, whisper
 from bot.messages import captions, renditions
 from bot.messages.mailbox import Draft, Gone, Indigestible, Mailbox, Stale, Upload
-from bot.messages.outbox import Undelivered
+from bot.services.outbox import Undelivered
 
 if TYPE_CHECKING:
     from bot.client import Client

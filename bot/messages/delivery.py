@@ -13,8 +13,8 @@ from bot.domain.job import Erasure, Job, Progress, Status
 from bot.domain.picture import Picture
 from bot.messages import captions, components, renditions
 from bot.messages.mailbox import TOKEN_SECONDS, Draft, Gone, Indigestible, Mailbox, Stale, Upload
-from bot.messages.outbox import Undelivered
 from bot.messages.throttle import Throttle
+from bot.services.outbox import Undelivered
 from bot.storage import Archive, Missing
 from bot.whereabouts import Whereabouts
 from engine.logs import about

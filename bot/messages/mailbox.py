@@ -11,7 +11,7 @@ import msgspec
 
 from bot.domain.job import Address
 from bot.errors import NETWORK_ERRORS
-from bot.messages.outbox import Undelivered
+from bot.services.outbox import Undelivered
 
 TOKEN_SECONDS: Final = 14 * 60
 """An interaction's token works for 15 minutes; the last one is left to slow clocks."""

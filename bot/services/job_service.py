@@ -29,12 +29,12 @@ from bot.domain.picture import Picture, job_of
 from bot.domain.visibility import showing
 from bot.engine_client.socket_client import EngineLink
 from bot.errors import CannotStart, Refused
-from bot.fairness.allowance import Allowance
-from bot.fairness.turns import Turns
-from bot.gate import Gate
-from bot.messages.outbox import Courier, Outbox
+from bot.services.admission import Gate
+from bot.services.job_runner import Fetcher, Workshop
+from bot.services.outbox import Courier, Outbox
+from bot.services.quota_service import Allowance
+from bot.services.scheduler import Turns
 from bot.storage import Archive
-from bot.workshop import Fetcher, Workshop
 from engine.contract import SEED_LIMIT, Recipe
 from engine.logs import about
 

@@ -15,8 +15,8 @@ from bot.db.database import RecordTrouble
 from bot.db.erasure import Leaving, Privacy, Removal
 from bot.db.jobs import Ledger
 from bot.domain.user_data import Kept
+from bot.services.job_service import Studio
 from bot.storage import Archive
-from bot.studio import Studio
 
 DAY: Final = 24 * 60 * 60.0
 _PASS_SECONDS: Final = 5.0

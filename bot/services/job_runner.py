@@ -21,7 +21,7 @@ from bot.domain.limits import Limits
 from bot.domain.picture import Picture, picture_id
 from bot.engine_client.socket_client import EngineLink, EngineLost, Watcher
 from bot.errors import BotError, CannotStart, Refused
-from bot.messages.outbox import Courier, Outbox
+from bot.services.outbox import Courier, Outbox
 from bot.storage import Archive, source_name
 from engine.contract import (
     Cancelled,

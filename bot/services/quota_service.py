@@ -8,7 +8,7 @@ from bot.db.usage import Charges
 from bot.domain import quota
 from bot.domain.job import Origin
 from bot.domain.limits import Limits, check, for_roles, is_full
-from bot.fairness.turns import Turns
+from bot.services.scheduler import Turns
 
 
 class Allowance:

@@ -11,7 +11,7 @@ from bot.db.moderation import Moderation
 from bot.domain.job import Address, Origin
 from bot.domain.moderation import Block
 from bot.errors import Forbidden
-from bot.gate import Gate
+from bot.services.admission import Gate
 from tests.samples import recipe
 
 HERE = Origin(request="interaction:5", person=1, address=Address(channel=10, guild=3))
