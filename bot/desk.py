@@ -8,12 +8,12 @@ from bot.db.jobs import Ledger
 from bot.db.moderation import Moderation
 from bot.db.pending_interactions import Presses
 from bot.domain.user_data import Promise
+from bot.messages.channels import Whereabouts
 from bot.monitoring.status import Monitor
 from bot.services.admission import Gate
 from bot.services.job_service import Studio
 from bot.services.retention import Retention
 from bot.storage import Archive
-from bot.whereabouts import Whereabouts
 
 
 class Desk(msgspec.Struct, frozen=True):

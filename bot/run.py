@@ -41,8 +41,9 @@ from bot.domain.user_data import Promise
 from bot.engine_client.process import launched
 from bot.engine_client.socket_client import EngineLink, Launch
 from bot.errors import NETWORK_ERRORS, CannotStart, Exit
+from bot.messages.channels import Whereabouts
 from bot.messages.delivery import Delivery
-from bot.messages.mailbox import Mailbox
+from bot.messages.message_client import Mailbox
 from bot.monitoring.http_metrics import counting
 from bot.monitoring.http_server import Lookout
 from bot.monitoring.metrics import Metrics
@@ -53,7 +54,6 @@ from bot.services.job_service import Studio
 from bot.services.retention import Retention
 from bot.settings import DISCORD, Settings, for_sandbox
 from bot.storage import Archive
-from bot.whereabouts import Whereabouts
 from engine.discretion import hide
 
 Clock = Callable[[], float]

@@ -19,7 +19,7 @@ from bot.db.erasure import Privacy
 from bot.db.jobs import Ledger
 from bot.engine_client.socket_client import EngineLink
 from bot.features import answers, upscale
-from bot.messages.mailbox import Draft, Mailbox
+from bot.messages.message_client import Draft, Mailbox
 from bot.storage import Archive
 from engine.contract import Stepped
 

@@ -12,11 +12,11 @@ PURE = {
     "db.rows",
     "domain",
     "messages.captions",
-    "messages.cards",
+    "messages.moderation_cards",
     "messages.components",
     "messages.grid",
     "messages.privacy_text",
-    "messages.remains",
+    "messages.message_parser",
     "prompt_filter",
 }
 SHOWS_DISCORD = {
@@ -24,10 +24,10 @@ SHOWS_DISCORD = {
     "features",
     "messages.captions",
     "messages.components",
-    "messages.mailbox",
-    "messages.remains",
+    "messages.message_client",
+    "messages.message_parser",
     "run",
-    "whereabouts",
+    "messages.channels",
 }
 SPEAKS_SQL = {"db"}
 COUNTS = {"monitoring.http_server", "monitoring.metrics"}

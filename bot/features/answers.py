@@ -9,12 +9,12 @@ import aiohttp
 import discord
 from discord import app_commands
 
-from bot import whereabouts
 from bot.db.database import insist
 from bot.desk import Desk
 from bot.domain.job import Address, Job, Origin
 from bot.errors import NETWORK_ERRORS, BotError
-from bot.messages.mailbox import ORIGINAL
+from bot.messages import channels
+from bot.messages.message_client import ORIGINAL
 from engine.logs import about
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def origin(interaction: Interaction) -> Origin:
     return Origin(
         request=f"interaction:{interaction.id}",
         person=interaction.user.id,
-        place=whereabouts.of_interaction(interaction),
+        place=channels.of_interaction(interaction),
         address=Address(
             channel=interaction.channel_id or 0,
             guild=interaction.guild_id,

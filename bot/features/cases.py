@@ -17,7 +17,7 @@ from bot.domain.moderation import Action, Block, Case, Entry, State
 from bot.errors import NETWORK_ERRORS, Refused
 from bot.features import remnants
 from bot.features.answers import Interaction, desk, guarded, is_moderator
-from bot.messages import cards, components
+from bot.messages import components, moderation_cards
 
 if TYPE_CHECKING:
     from bot.client import Client
@@ -93,7 +93,7 @@ async def _draft(client: "Client", case: Case) -> tuple[str, discord.ui.View]:
     pictures = await client.desk.ledger.pictures(case.job)
     standing = await client.desk.moderation.standing(case.guild, job.person)
     if job.erased is not None:
-        return cards.deleted(case, job.erased), components.deleted_case_view(
+        return moderation_cards.deleted(case, job.erased), components.deleted_case_view(
             case.job, is_open=case.state is State.OPEN
         )
     view = components.case_view(
@@ -102,7 +102,7 @@ async def _draft(client: "Client", case: Case) -> tuple[str, discord.ui.View]:
         is_removed=case.state is State.REMOVED,
         is_blocked=standing.blocked is not None,
     )
-    return cards.case(case, job, pictures, standing.blocked), view
+    return moderation_cards.case(case, job, pictures, standing.blocked), view
 
 
 # What moderators do; each returns what was done, in words
@@ -129,7 +129,7 @@ async def _variations(interaction: Interaction, job: Job) -> str:
     for each in await desk(interaction).moderation.reports.variations(job.id):
         if not await desk(interaction).studio.cancel(each):
             stay.append(each)
-    return cards.variations(stay)
+    return moderation_cards.variations(stay)
 
 
 async def _delete(client: "Client", channel: int, message: int) -> bool:

@@ -12,7 +12,7 @@ from bot.domain.moderation import BLOCK_REASON_LIMIT
 from bot.errors import NETWORK_ERRORS, Refused
 from bot.features import admin, cases
 from bot.features.answers import Interaction, desk, guarded, whisper
-from bot.messages import cards
+from bot.messages import moderation_cards
 from bot.prompt_filter import filter as prompt_filter
 from bot.prompt_filter.filter import WORD_LIMIT
 
@@ -70,7 +70,9 @@ async def list_words(interaction: Interaction, page: Page = 1) -> None:
 async def _list_words(interaction: Interaction, page: int) -> None:
     found = await desk(interaction).moderation.words(_guild(interaction))
     lines = [_quoted(word) for word in found]
-    await whisper(interaction, cards.page(lines, page) if lines else "No word is banned here.")
+    await whisper(
+        interaction, moderation_cards.page(lines, page) if lines else "No word is banned here."
+    )
 
 
 @admin.group.command(name="block", description="Let me paint nothing for a person in this server")
@@ -109,8 +111,10 @@ async def blocked(interaction: Interaction, page: Page = 1) -> None:
 
 
 async def _blocked(interaction: Interaction, page: int) -> None:
-    lines = cards.blocks(await desk(interaction).moderation.blocks(_guild(interaction)))
-    await whisper(interaction, cards.page(lines, page) if lines else "Nobody is blocked here.")
+    lines = moderation_cards.blocks(await desk(interaction).moderation.blocks(_guild(interaction)))
+    await whisper(
+        interaction, moderation_cards.page(lines, page) if lines else "Nobody is blocked here."
+    )
 
 
 @admin.group.command(name="audit", description="What was refused, reported and decided here")
@@ -123,7 +127,9 @@ async def audit(interaction: Interaction, page: Page = 1) -> None:
 async def _audit(interaction: Interaction, page: int) -> None:
     log = desk(interaction).moderation.audit
     found = await log.page(_guild(interaction), page, _AUDIT_LINES)
-    lines = "\n".join(cards.audit(found)) or "There is nothing in the log, or no such page."
+    lines = (
+        "\n".join(moderation_cards.audit(found)) or "There is nothing in the log, or no such page."
+    )
     more = f"\nolder: /admin audit page:{page + 1}" if len(found) == _AUDIT_LINES else ""
     await whisper(interaction, lines + more)
 

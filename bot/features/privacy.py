@@ -10,8 +10,8 @@ from discord import app_commands
 from bot.domain import user_data
 from bot.features.answers import Interaction, desk, guarded
 from bot.messages import components, privacy_text
-from bot.messages.mailbox import Upload
-from bot.messages.renditions import BYTES_LIMIT
+from bot.messages.message_client import Upload
+from bot.messages.picture_files import BYTES_LIMIT
 
 group: Final = app_commands.Group(
     name="privacy",

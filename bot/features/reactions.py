@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 import discord
 
-from bot import whereabouts
 from bot.db.database import insist
 from bot.db.jobs import Found
 from bot.domain import rules
@@ -19,8 +18,8 @@ from bot.domain.picture import Picture
 from bot.domain.visibility import showing
 from bot.errors import NETWORK_ERRORS, BotError, Forbidden, Refused
 from bot.features import answers, remnants, report
-from bot.messages import captions, remains, renditions
-from bot.messages.mailbox import Upload
+from bot.messages import captions, channels, message_parser, picture_files
+from bot.messages.message_client import Upload
 
 if TYPE_CHECKING:
     from bot.client import Client
@@ -93,7 +92,7 @@ async def _vary(client: "Client", reaction: Reaction, found: Found, nth: int | N
     origin = Origin(
         request=_request(reaction),
         person=reaction.user_id,
-        place=whereabouts.of_channel(client.get_channel(reaction.channel_id)),
+        place=channels.of_channel(client.get_channel(reaction.channel_id)),
         address=Address(
             channel=reaction.channel_id, guild=reaction.guild_id, reply_to=reaction.message_id
         ),
@@ -122,7 +121,7 @@ async def _answer_for_deleted(client: "Client", reaction: Reaction, name: str) -
         return
     if name != _DELETE:
         await remnants.check(client, message)
-    elif reaction.user_id == remains.owner(message) or await _is_moderator(client, reaction):
+    elif reaction.user_id == message_parser.owner(message) or await _is_moderator(client, reaction):
         await message.delete()
 
 
@@ -133,12 +132,12 @@ async def _send_letter(client: "Client", reaction: Reaction, found: Found) -> No
     uploads = []
     for nth, picture in enumerate(seen.pictures):
         if picture.absence is None:
-            suffix, data = await asyncio.to_thread(renditions.of_picture, archive, seen, nth)
+            suffix, data = await asyncio.to_thread(picture_files.of_picture, archive, seen, nth)
             uploads.append(Upload(f"{picture.id}.{suffix}", data, captions.alt_text([picture])))
     try:
         letters = await client.create_dm(discord.Object(reaction.user_id))
         words: str | None = captions.letter(seen.pictures)
-        for nth, parcel in enumerate(renditions.parcels(uploads)):
+        for nth, parcel in enumerate(picture_files.parcels(uploads)):
             # by its nonce it comes once, and its id is wanted for a removal
             send = partial(_send_parcel, letters, words, parcel, _nonce(reaction, nth))
             sent = await answers.twice(send)

@@ -6,7 +6,7 @@ import discord
 
 from bot.domain import rules
 from bot.domain.job import Job
-from bot.messages import remains
+from bot.messages import message_parser
 
 if TYPE_CHECKING:
     from bot.client import Client
@@ -21,6 +21,6 @@ async def check(client: "Client", message: discord.Message) -> None:
 
 async def deleted(client: "Client", message: discord.Message) -> Job | None:
     """The deleted job that this message of ours shows; None if it shows none."""
-    name = remains.job(message)
+    name = message_parser.job(message)
     job = None if name is None else await client.desk.ledger.job(name)
     return job if job is not None and job.erased is not None else None

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 import discord
 
-from bot import whereabouts
 from bot.db.database import RecordTrouble, insist
 from bot.db.pending_interactions import Press
 from bot.domain import rules
@@ -16,8 +15,8 @@ from bot.domain.picture import Picture
 from bot.domain.visibility import Showing, showing
 from bot.errors import BotError, Refused
 from bot.features.answers import Interaction, acknowledge, desk, whisper
-from bot.messages import captions, renditions
-from bot.messages.mailbox import Draft, Gone, Indigestible, Mailbox, Stale, Upload
+from bot.messages import captions, channels, picture_files
+from bot.messages.message_client import Draft, Gone, Indigestible, Mailbox, Stale, Upload
 from bot.services.outbox import Undelivered
 
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ async def _show(interaction: Interaction, picture: Picture) -> None:
 
 async def _seen(interaction: Interaction, picture: Picture) -> Showing:
     """The picture as this place may see it: by what the press says, and by what Discord says."""
-    if whereabouts.of_interaction(interaction).kind is not Kind.SERVER:
+    if channels.of_interaction(interaction).kind is not Kind.SERVER:
         return showing([picture], Level.BLOCK)
     return await desk(interaction).whereabouts.showing([picture], interaction.channel_id or 0)
 
@@ -107,7 +106,7 @@ async def _full_size(client: "Client", seen: Showing) -> Upload:
     """Raises Refused or Missing."""
     [picture] = seen.pictures
     rules.check_shown(picture)
-    suffix, data = await asyncio.to_thread(renditions.of_picture, client.desk.archive, seen)
+    suffix, data = await asyncio.to_thread(picture_files.of_picture, client.desk.archive, seen)
     alt_text = captions.alt_text([picture])
     return Upload(f"{picture.id}.{suffix}", data, alt_text, seen.spoiler)
 

@@ -11,10 +11,10 @@ from bot.db import migrations
 from bot.db.guild_settings import Choice, NsfwLevels
 from bot.db.jobs import Ledger
 from bot.domain.nsfw import UNKNOWN, Kind, Level, Place, Room
+from bot.messages.channels import Whereabouts, of_channel
 from bot.playground import Playground
 from bot.playground.guild_json import guild_create_json
 from bot.playground.world import World
-from bot.whereabouts import Whereabouts, of_channel
 
 TEXT, DIRECT, VOICE, GROUP, THREAD, STAGE, FORUM = 0, 1, 2, 3, 11, 13, 15
 ROOMS = [TEXT, VOICE, STAGE, FORUM]

@@ -10,7 +10,7 @@ from PIL import Image
 
 from bot.domain.visibility import Showing
 from bot.messages import grid
-from bot.messages.mailbox import Upload
+from bot.messages.message_client import Upload
 from bot.storage import Archive, Missing
 
 BYTES_LIMIT: Final = 10 * 1024 * 1024
