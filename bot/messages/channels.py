@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import discord
 
@@ -12,13 +11,10 @@ from bot.domain.picture import Picture
 from bot.domain.visibility import Showing, showing
 from bot.errors import NETWORK_ERRORS
 
-if TYPE_CHECKING:
-    from bot.client import Client
-
 log = logging.getLogger(__name__)
 
 
-def of_interaction(interaction: "discord.Interaction[Client]") -> Place:
+def of_interaction(interaction: discord.Interaction[discord.Client]) -> Place:
     """Where this was asked, by what is known at once."""
     if interaction.guild_id is not None and not interaction.is_guild_integration():
         return Place(kind=Kind.GUEST)
