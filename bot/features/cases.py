@@ -15,9 +15,8 @@ from bot.domain import rules
 from bot.domain.job import Job
 from bot.domain.moderation import Action, Block, Case, Entry, State
 from bot.errors import NETWORK_ERRORS, Refused
-from bot.features import remnants
 from bot.features.answers import Interaction, desk, guarded, is_moderator
-from bot.messages import components, moderation_cards
+from bot.messages import components, message_parser, moderation_cards
 
 if TYPE_CHECKING:
     from bot.client import Client
@@ -264,7 +263,7 @@ async def remove_command(interaction: Interaction, message: discord.Message) -> 
 async def _remove_shown(interaction: Interaction, message: discord.Message) -> None:
     check_moderator(interaction)
     await interaction.response.defer(ephemeral=True, thinking=True)
-    gone = await remnants.deleted(interaction.client, message)
+    gone = await message_parser.deleted(interaction.client.desk.ledger, message)
     if gone is not None:
         await message.delete()
         entry = msgspec.structs.replace(_entry(interaction, Action.REMOVED, gone), person=None)

@@ -17,7 +17,7 @@ from bot.domain.nsfw import Level
 from bot.domain.picture import Picture
 from bot.domain.visibility import showing
 from bot.errors import NETWORK_ERRORS, BotError, Forbidden, Refused
-from bot.features import answers, remnants, report
+from bot.features import answers, report
 from bot.messages import captions, channels, message_parser, picture_files
 from bot.messages.message_client import Upload
 
@@ -117,10 +117,10 @@ async def _answer_for_deleted(client: "Client", reaction: Reaction, name: str) -
     if client.user is None or reaction.message_author_id != client.user.id:
         return
     message = await _message(client, reaction).fetch()
-    if name == _REPORT or await remnants.deleted(client, message) is None:
+    if name == _REPORT or await message_parser.deleted(client.desk.ledger, message) is None:
         return
     if name != _DELETE:
-        await remnants.check(client, message)
+        await message_parser.check(client.desk.ledger, message)
     elif reaction.user_id == message_parser.owner(message) or await _is_moderator(client, reaction):
         await message.delete()
 

@@ -10,9 +10,9 @@ from discord import app_commands
 
 from bot.domain.moderation import HOUR, REASON_LIMIT, Report, check_report
 from bot.errors import Refused
-from bot.features import cases, remnants
+from bot.features import cases
 from bot.features.answers import Interaction, guarded
-from bot.messages import components
+from bot.messages import components, message_parser
 
 if TYPE_CHECKING:
     from bot.client import Client
@@ -36,7 +36,7 @@ async def command(interaction: Interaction, message: discord.Message) -> None:
 
 
 async def _ask(interaction: Interaction, message: discord.Message) -> None:
-    await remnants.check(interaction.client, message)
+    await message_parser.check(interaction.client.desk.ledger, message)
     await _drafted(interaction.client, interaction.guild_id, message.id, interaction.user.id, "")
     await interaction.response.send_modal(_form(message.id))
 

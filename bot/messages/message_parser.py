@@ -1,4 +1,4 @@
-"""What a message of ours still tells of a job that was deleted from the record; pure."""
+"""Messages of jobs that were deleted: the record knows them no more, they tell it themselves."""
 
 import re
 from collections.abc import Iterator
@@ -6,6 +6,9 @@ from typing import Final
 
 import discord
 
+from bot.db.jobs import Ledger
+from bot.domain import rules
+from bot.domain.job import Job
 from bot.messages import components
 
 _FILE: Final = re.compile(r"(?:SPOILER_)?(?P<job>[0-9a-z]{1,24})(?:-[1-4])?\.(?:png|jpg)")
@@ -44,3 +47,17 @@ def named(caption: str) -> int | None:
     """Who asked for the job that this is the caption of."""
     match = _OWNER.search(caption)
     return int(match["person"]) if match else None
+
+
+async def check(ledger: Ledger, message: discord.Message) -> None:
+    """Raise Refused if the message shows something that was deleted."""
+    erased = await deleted(ledger, message)
+    if erased is not None:
+        rules.check_remembered(erased)
+
+
+async def deleted(ledger: Ledger, message: discord.Message) -> Job | None:
+    """The deleted job that this message of ours shows; None if it shows none."""
+    name = job(message)
+    named = None if name is None else await ledger.job(name)
+    return named if named is not None and named.erased is not None else None
