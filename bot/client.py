@@ -2,16 +2,15 @@
 
 import asyncio
 import logging
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 import discord
 from discord import app_commands
 
-from bot.desk import Desk
+from bot.context import BotClient
 from bot.features import (
     admin,
-    answers,
     buttons,
     cases,
     imagine,
@@ -21,6 +20,7 @@ from bot.features import (
     privacy,
     reactions,
     report,
+    responses,
     stats,
     upscale,
 )
@@ -42,10 +42,8 @@ def _intents() -> discord.Intents:
     return intents
 
 
-class Client(discord.Client):
+class Client(BotClient):
     """discord.py's client with our features; `desk` must be set before it starts."""
-
-    desk: Desk
 
     def __init__(self, trace: aiohttp.TraceConfig) -> None:
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # nobody speaks here
@@ -59,14 +57,11 @@ class Client(discord.Client):
         )
         self.online = False
         """Is the gateway connected and ready?"""
-        self.said: set[tuple[int, int, str]] = set()
-        """Sentences that stand below a message for a moment, each for a person."""
-        self.passing: set[asyncio.Task[None]] = set()
-        """Each takes one of those sentences away when its time is over, or when it is cancelled."""
-        self.answering: set[asyncio.Task[Any]] = set()
-        """What is being done for people who pressed, typed or reacted."""
+        self.said = set()
+        self.passing = set()
+        self.answering = set()
         self.tree = app_commands.CommandTree(self)
-        self.tree.error(answers.explain)
+        self.tree.error(responses.explain)
         self.tree.add_command(imagine.command)
         self.tree.add_command(report.command)
         self.tree.add_command(cases.remove_command)
@@ -78,13 +73,6 @@ class Client(discord.Client):
     async def setup_hook(self) -> None:
         """Tell Discord our commands; the same ones again cost nothing of the daily allowance."""
         await self.tree.sync()
-
-    def answers(self) -> None:
-        """The task that calls this answers somebody, until it ends."""
-        task = asyncio.current_task()
-        if task is not None:
-            self.answering.add(task)
-            task.add_done_callback(self.answering.discard)
 
     async def drain(self, seconds: float) -> None:
         """Wait so long for what is being answered; what is not by then must be left."""

@@ -27,6 +27,7 @@ from bot.aio import Stopped, together, unless
 from bot.attachments.downloader import Downloads
 from bot.attachments.sandbox import decoder
 from bot.client import Client
+from bot.context import Desk
 from bot.db import migrations
 from bot.db.database import FILENAME
 from bot.db.erasure import Privacy
@@ -35,7 +36,6 @@ from bot.db.jobs import Ledger
 from bot.db.moderation import Moderation
 from bot.db.pending_interactions import Presses
 from bot.db.stats import Figures
-from bot.desk import Desk
 from bot.domain.limits import LIMITS, Limits
 from bot.domain.user_data import Promise
 from bot.engine_client.process import launched

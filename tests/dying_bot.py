@@ -18,7 +18,7 @@ from bot.__main__ import main
 from bot.db.erasure import Privacy
 from bot.db.jobs import Ledger
 from bot.engine_client.socket_client import EngineLink
-from bot.features import answers, upscale
+from bot.features import responses, upscale
 from bot.messages.message_client import Draft, Mailbox
 from bot.storage import Archive
 from engine.contract import Stepped
@@ -65,7 +65,7 @@ def after(owner: object, name: str, moment: str) -> None:
 def arm() -> None:
     """Put a fuse into each place."""
     after(Ledger, "add", "accepted")
-    after(answers, "acknowledge", "acknowledged")
+    after(responses, "acknowledge", "acknowledged")
     after(upscale, "acknowledge", "acknowledged")
     after(Ledger, "claim", "claimed")
     after(Ledger, "finish", "committed")

@@ -21,6 +21,7 @@ PURE = {
 }
 SHOWS_DISCORD = {
     "client",
+    "context",
     "features",
     "messages.captions",
     "messages.components",

@@ -6,18 +6,11 @@ from typing import Any, Final
 
 import discord
 
+from bot.context import Interaction, desk, is_moderator
 from bot.domain import rules
 from bot.domain.job import Job
 from bot.errors import Refused
-from bot.features.answers import (
-    Interaction,
-    desk,
-    guarded,
-    is_moderator,
-    origin,
-    start,
-    whisper,
-)
+from bot.features.responses import guarded, origin, start, whisper
 from bot.features.upscale import FORGOTTEN, chosen, upscale
 from bot.messages import components
 

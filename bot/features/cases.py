@@ -4,22 +4,20 @@ import asyncio
 import logging
 import re
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import discord
 import msgspec
 from discord import app_commands
 
+from bot.context import BotClient, Interaction, desk, is_moderator
 from bot.db.database import RecordTrouble
 from bot.domain import rules
 from bot.domain.job import Job
 from bot.domain.moderation import Action, Block, Case, Entry, State
 from bot.errors import NETWORK_ERRORS, Refused
-from bot.features.answers import Interaction, desk, guarded, is_moderator
+from bot.features.responses import guarded
 from bot.messages import components, message_parser, moderation_cards
-
-if TYPE_CHECKING:
-    from bot.client import Client
 
 _FOR_MODERATORS: Final = "Only moderators, who may manage messages, can do this."
 _UNKNOWN: Final = "I know nothing of this report any more."
@@ -34,7 +32,7 @@ log = logging.getLogger(__name__)
 # Cards
 
 
-async def show(client: "Client", job: str) -> bool:
+async def show(client: BotClient, job: str) -> bool:
     """Show the newest state of a case to the moderators; False if they cannot be reached."""
     case = await client.desk.moderation.reports.case(job)
     if case is None:
@@ -46,7 +44,7 @@ async def show(client: "Client", job: str) -> bool:
         return False
 
 
-async def catch_up(client: "Client") -> None:
+async def catch_up(client: BotClient) -> None:
     """Show what was reported while the moderators could not be reached, and take away what a bot
     that was killed had no time for."""
     reports = client.desk.moderation.reports
@@ -58,7 +56,7 @@ async def catch_up(client: "Client") -> None:
         await _delete(client, channel, message)
 
 
-async def _edit(client: "Client", case: Case) -> bool:
+async def _edit(client: BotClient, case: Case) -> bool:
     """False if there is no card (any more)."""
     if case.card is None or case.card_channel is None:
         return False
@@ -71,7 +69,7 @@ async def _edit(client: "Client", case: Case) -> bool:
     return True
 
 
-async def _post(client: "Client", case: Case) -> bool:
+async def _post(client: BotClient, case: Case) -> bool:
     """Two reports at the same moment may make two cards: the first one stays."""
     channel = await client.desk.moderation.channels.channel(case.guild)
     if channel is None or case.state is not State.OPEN:
@@ -85,7 +83,7 @@ async def _post(client: "Client", case: Case) -> bool:
     return True
 
 
-async def _draft(client: "Client", case: Case) -> tuple[str, discord.ui.View]:
+async def _draft(client: BotClient, case: Case) -> tuple[str, discord.ui.View]:
     job = await client.desk.ledger.job(case.job)
     if job is None:
         raise RuntimeError(f"Case {case.job} has no job.")
@@ -131,7 +129,7 @@ async def _variations(interaction: Interaction, job: Job) -> str:
     return moderation_cards.variations(stay)
 
 
-async def _delete(client: "Client", channel: int, message: int) -> bool:
+async def _delete(client: BotClient, channel: int, message: int) -> bool:
     place = client.get_partial_messageable(channel)
     try:
         await place.get_partial_message(message).delete()

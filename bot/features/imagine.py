@@ -8,9 +8,10 @@ from discord import app_commands
 from discord.app_commands.transformers import RangeTransformer
 
 from bot.attachments import sanitize
+from bot.context import Interaction, desk
 from bot.domain import rules
 from bot.domain.kinds.imagine import ASPECTS, Ask, changed, read
-from bot.features.answers import Interaction, desk, guarded, origin, start
+from bot.features.responses import guarded, origin, start
 from engine.contract import (
     GUIDANCE_LIMIT,
     PICTURES_LIMIT,

@@ -9,12 +9,13 @@ from discord import AppCommandOptionType as OptionType
 from discord import app_commands
 from discord.app_commands.transformers import RangeTransformer
 
+from bot.context import Interaction, desk
 from bot.db.guild_settings import RoleLimits
 from bot.domain.limits import ROLE_RANGES, Limits, RoleLimit, capped, check_role
 from bot.domain.moderation import Action, Entry
 from bot.errors import Refused
 from bot.features import admin
-from bot.features.answers import Interaction, desk, guarded, whisper
+from bot.features.responses import guarded, whisper
 
 _EVERYBODY: Final = "Where a role says nothing"
 

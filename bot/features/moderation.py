@@ -8,10 +8,11 @@ from discord import AppCommandOptionType as OptionType
 from discord import app_commands
 from discord.app_commands.transformers import RangeTransformer
 
+from bot.context import Interaction, desk
 from bot.domain.moderation import BLOCK_REASON_LIMIT
 from bot.errors import NETWORK_ERRORS, Refused
 from bot.features import admin, cases
-from bot.features.answers import Interaction, desk, guarded, whisper
+from bot.features.responses import guarded, whisper
 from bot.messages import moderation_cards
 from bot.prompt_filter import filter as prompt_filter
 from bot.prompt_filter.filter import WORD_LIMIT

@@ -6,11 +6,12 @@ from typing import Any, Final
 import discord
 from discord import app_commands
 
+from bot.context import Interaction, desk
 from bot.db.guild_settings import Choice
 from bot.domain.nsfw import Choices, Level
 from bot.errors import Refused
 from bot.features import admin
-from bot.features.answers import Interaction, desk, guarded, whisper
+from bot.features.responses import guarded, whisper
 
 Channel = app_commands.AppCommandChannel
 

@@ -7,8 +7,9 @@ from typing import Any, Final
 import discord
 from discord import app_commands
 
+from bot.context import Interaction, desk
 from bot.domain import user_data
-from bot.features.answers import Interaction, desk, guarded
+from bot.features.responses import guarded
 from bot.messages import components, privacy_text
 from bot.messages.message_client import Upload
 from bot.messages.picture_files import BYTES_LIMIT

@@ -3,19 +3,17 @@
 import logging
 import re
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import discord
 from discord import app_commands
 
+from bot.context import BotClient, Interaction
 from bot.domain.moderation import HOUR, REASON_LIMIT, Report, check_report
 from bot.errors import Refused
 from bot.features import cases
-from bot.features.answers import Interaction, guarded
+from bot.features.responses import guarded
 from bot.messages import components, message_parser
-
-if TYPE_CHECKING:
-    from bot.client import Client
 
 _REASON: Final = "reason"
 _NO_RESULT: Final = "That message shows no pictures of mine, so there is nothing to report to me."
@@ -81,7 +79,7 @@ async def _file(interaction: Interaction, message: int, reason: str) -> None:
     await interaction.edit_original_response(content=_THANKS if shown else _RECORDED)
 
 
-async def by_reaction(client: "Client", reaction: discord.RawReactionActionEvent) -> None:
+async def by_reaction(client: BotClient, reaction: discord.RawReactionActionEvent) -> None:
     """Without a reason. It is answered in no way, for all could read that."""
     try:
         report = await _drafted(
@@ -97,7 +95,7 @@ async def by_reaction(client: "Client", reaction: discord.RawReactionActionEvent
 
 
 async def _drafted(
-    client: "Client", guild: int | None, message: int, reporter: int, reason: str
+    client: BotClient, guild: int | None, message: int, reporter: int, reason: str
 ) -> Report:
     """The report, not kept yet. Raises Refused."""
     now = time.time()

@@ -5,8 +5,9 @@ from typing import Final
 
 from discord import app_commands
 
+from bot.context import Interaction, desk
 from bot.domain.job import Status
-from bot.features.answers import Interaction, desk, guarded
+from bot.features.responses import guarded
 from bot.monitoring.metrics import Facts
 from bot.monitoring.status import Report
 

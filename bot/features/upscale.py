@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import discord
 
+from bot.context import BotClient, Interaction, desk
 from bot.db.database import RecordTrouble, insist
 from bot.db.pending_interactions import Press
 from bot.domain import rules
@@ -14,13 +15,10 @@ from bot.domain.nsfw import Kind, Level
 from bot.domain.picture import Picture
 from bot.domain.visibility import Showing, showing
 from bot.errors import BotError, Refused
-from bot.features.answers import Interaction, acknowledge, desk, whisper
+from bot.features.responses import acknowledge, whisper
 from bot.messages import captions, channels, picture_files
 from bot.messages.message_client import Draft, Gone, Indigestible, Mailbox, Stale, Upload
 from bot.services.outbox import Undelivered
-
-if TYPE_CHECKING:
-    from bot.client import Client
 
 FORGOTTEN: Final = "I do not know that picture any more."
 log = logging.getLogger(__name__)
@@ -35,7 +33,7 @@ async def chosen(interaction: Interaction, job: Job, nth: int) -> Picture:
     return found[0]
 
 
-async def _found(client: "Client", job: str, nth: int) -> list[Picture]:
+async def _found(client: BotClient, job: str, nth: int) -> list[Picture]:
     """The nth picture of the job, or none."""
     pictures = await client.desk.ledger.pictures(job)
     return [picture for picture in pictures if picture.nth == nth]
@@ -102,7 +100,7 @@ async def _seen(interaction: Interaction, picture: Picture) -> Showing:
     return await desk(interaction).whereabouts.showing([picture], interaction.channel_id or 0)
 
 
-async def _full_size(client: "Client", seen: Showing) -> Upload:
+async def _full_size(client: BotClient, seen: Showing) -> Upload:
     """Raises Refused or Missing."""
     [picture] = seen.pictures
     rules.check_shown(picture)
@@ -111,7 +109,7 @@ async def _full_size(client: "Client", seen: Showing) -> Upload:
     return Upload(f"{picture.id}.{suffix}", data, alt_text, seen.spoiler)
 
 
-async def catch_up(client: "Client") -> None:
+async def catch_up(client: BotClient) -> None:
     """Answer the presses that a bot could not, for it was killed or Discord was out of reach."""
     mailbox = Mailbox(client)
     for press in await insist(client.desk.presses.unsettled):
@@ -124,7 +122,7 @@ async def catch_up(client: "Client") -> None:
             log.exception("a message may stay empty", extra={"job": press.job})
 
 
-async def _complete(client: "Client", mailbox: Mailbox, press: Press) -> None:
+async def _complete(client: BotClient, mailbox: Mailbox, press: Press) -> None:
     address = Address(channel=press.channel, application=press.application, token=press.token)
     try:
         message = await mailbox.original(address)
@@ -145,7 +143,7 @@ async def _complete(client: "Client", mailbox: Mailbox, press: Press) -> None:
         log.info("a press is out of reach", extra={"job": press.job, "reason": str(error)})
 
 
-async def _draft(client: "Client", press: Press) -> Draft:
+async def _draft(client: BotClient, press: Press) -> Draft:
     pictures = await _found(client, press.job, press.nth)
     if not pictures:
         return Draft(content=FORGOTTEN)

@@ -3,22 +3,19 @@
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+from typing import Final, TypeVar
 
 import aiohttp
 import discord
 from discord import app_commands
 
+from bot.context import Interaction, desk
 from bot.db.database import insist
-from bot.desk import Desk
 from bot.domain.job import Address, Job, Origin
 from bot.errors import NETWORK_ERRORS, BotError
 from bot.messages import channels
 from bot.messages.message_client import ORIGINAL
 from engine.logs import about
-
-if TYPE_CHECKING:
-    from bot.client import Client
 
 _UNFORESEEN: Final = "Something went wrong inside the bot; its log says what."
 _CONTENT_LIMIT: Final = 2000
@@ -32,12 +29,6 @@ _LOST: Final = (aiohttp.ClientError, ConnectionError, TimeoutError)
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Interaction: TypeAlias = "discord.Interaction[Client]"
-
-
-def desk(interaction: Interaction) -> Desk:
-    """The parts of the bot that this person's wish can reach."""
-    return interaction.client.desk
 
 
 def origin(interaction: Interaction) -> Origin:
@@ -59,12 +50,6 @@ def origin(interaction: Interaction) -> Origin:
 def roles(person: discord.User | discord.Member | None) -> tuple[int, ...]:
     """Of a member, with @everyone; none of somebody who is not on a server."""
     return tuple(role.id for role in person.roles) if isinstance(person, discord.Member) else ()
-
-
-def is_moderator(interaction: Interaction) -> bool:
-    """May this person delete other people's messages here?"""
-    may = interaction.permissions
-    return interaction.guild_id is not None and (may.manage_messages or may.administrator)
 
 
 async def whisper(interaction: Interaction, sentence: str) -> bool:
