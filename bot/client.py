@@ -11,23 +11,28 @@ from discord import app_commands
 from bot.context import BotClient
 from bot.features import (
     admin,
-    buttons,
-    cases,
+    full_size,
     imagine,
-    limits,  # noqa: F401 # adds to /admin
-    moderation,  # noqa: F401 # adds to /admin
-    nsfw,  # noqa: F401 # adds to /admin
     privacy,
     reactions,
     report,
+    report_cards,
     responses,
+    result_buttons,
     stats,
-    upscale,
+)
+from bot.features.admin import (  # noqa: F401 # each adds to /admin
+    audit,
+    blocks,
+    limits,
+    mod_channel,
+    nsfw,
+    words,
 )
 
 READY_SECONDS: Final = 0.05
 """How long to wait for one more guild before saying that all are known; nothing depends on it."""
-ITEMS: Final = (*buttons.items, *cases.items, *privacy.items)
+ITEMS: Final = (*result_buttons.items, *report_cards.items, *privacy.items)
 """All kinds of buttons that work for ever."""
 _TIDY_SECONDS: Final = 1.0
 """For that at the end; the time before a supervisor kills us is short."""
@@ -64,7 +69,7 @@ class Client(BotClient):
         self.tree.error(responses.explain)
         self.tree.add_command(imagine.command)
         self.tree.add_command(report.command)
-        self.tree.add_command(cases.remove_command)
+        self.tree.add_command(report_cards.remove_command)
         self.tree.add_command(admin.group)
         self.tree.add_command(stats.command)
         self.tree.add_command(privacy.group)
@@ -92,8 +97,8 @@ class Client(BotClient):
         """Say so in the log; happens again after each lost session."""
         self.online = True
         log.info("Connected to Discord as %s.", self.user)
-        await cases.catch_up(self)
-        await upscale.catch_up(self)
+        await report_cards.catch_up(self)
+        await full_size.catch_up(self)
 
     async def on_resumed(self) -> None:
         """A session goes on that was interrupted."""
@@ -107,7 +112,7 @@ class Client(BotClient):
         """Answer forms, and presses of buttons that no feature knows."""
         self.answers()
         await report.sent_in(interaction)
-        await buttons.catch_unknown(interaction, ITEMS)
+        await result_buttons.catch_unknown(interaction, ITEMS)
 
     async def on_raw_reaction_add(self, reaction: discord.RawReactionActionEvent) -> None:
         """Somebody reacted to a message."""

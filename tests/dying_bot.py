@@ -18,7 +18,7 @@ from bot.__main__ import main
 from bot.db.erasure import Privacy
 from bot.db.jobs import Ledger
 from bot.engine_client.socket_client import EngineLink
-from bot.features import responses, upscale
+from bot.features import full_size, responses
 from bot.messages.message_client import Draft, Mailbox
 from bot.storage import Archive
 from engine.contract import Stepped
@@ -66,7 +66,7 @@ def arm() -> None:
     """Put a fuse into each place."""
     after(Ledger, "add", "accepted")
     after(responses, "acknowledge", "acknowledged")
-    after(upscale, "acknowledge", "acknowledged")
+    after(full_size, "acknowledge", "acknowledged")
     after(Ledger, "claim", "claimed")
     after(Ledger, "finish", "committed")
     after(Privacy, "erase_person", "deleted")

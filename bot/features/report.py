@@ -11,7 +11,7 @@ from discord import app_commands
 from bot.context import BotClient, Interaction
 from bot.domain.moderation import HOUR, REASON_LIMIT, Report, check_report
 from bot.errors import Refused
-from bot.features import cases
+from bot.features import report_cards
 from bot.features.responses import guarded
 from bot.messages import components, message_parser
 
@@ -75,7 +75,7 @@ async def _file(interaction: Interaction, message: int, reason: str) -> None:
     report = await _drafted(interaction.client, interaction.guild_id, message, reporter, reason)
     await interaction.client.desk.moderation.reports.file(report)
     await interaction.response.defer(ephemeral=True, thinking=True)
-    shown = await cases.show(interaction.client, report.job)
+    shown = await report_cards.show(interaction.client, report.job)
     await interaction.edit_original_response(content=_THANKS if shown else _RECORDED)
 
 
@@ -91,7 +91,7 @@ async def by_reaction(client: BotClient, reaction: discord.RawReactionActionEven
         )
         return
     await client.desk.moderation.reports.file(report)
-    await cases.show(client, report.job)
+    await report_cards.show(client, report.job)
 
 
 async def _drafted(

@@ -14,8 +14,9 @@ from bot.context import BotClient, Interaction, desk, is_moderator
 from bot.db.database import RecordTrouble
 from bot.domain import rules
 from bot.domain.job import Job
-from bot.domain.moderation import Action, Block, Case, Entry, State
+from bot.domain.moderation import Action, Case, Entry, State
 from bot.errors import NETWORK_ERRORS, Refused
+from bot.features.admin.blocks import block, unblock
 from bot.features.responses import guarded
 from bot.messages import components, message_parser, moderation_cards
 
@@ -143,35 +144,6 @@ async def _delete(client: BotClient, channel: int, message: int) -> bool:
     except RecordTrouble as error:
         log.warning("Message %d will be deleted again: %s", message, error)
     return True
-
-
-async def block(interaction: Interaction, person: int, reason: str) -> str:
-    """Let nothing be painted for a person in this server, and stop what they have asked for."""
-    guild = interaction.guild_id or 0
-    studio, moderation = desk(interaction).studio, desk(interaction).moderation
-    wanted = Block(
-        guild=guild,
-        person=person,
-        reason=reason,
-        moderator=interaction.user.id,
-        at=time.time(),
-    )
-    if not await moderation.block(wanted):
-        return f"<@{person}> is blocked already."
-    stopped = 0
-    for name in await moderation.unfinished(guild, person):
-        job = await desk(interaction).ledger.job(name)
-        stopped += job is not None and await studio.cancel(job)
-    also = f" Their unfinished jobs are cancelled ({stopped})." if stopped else ""
-    return f"<@{person}> is blocked in this server.{also}"
-
-
-async def unblock(interaction: Interaction, person: int) -> str:
-    """Let them ask again."""
-    done = await desk(interaction).moderation.unblock(
-        interaction.guild_id or 0, person, actor=interaction.user.id, now=time.time()
-    )
-    return f"<@{person}> {'may use me here again' if done else 'is not blocked here'}."
 
 
 async def _dismiss(interaction: Interaction, job: Job) -> str:

@@ -10,7 +10,7 @@ from bot.context import Interaction, desk
 from bot.db.guild_settings import Choice
 from bot.domain.nsfw import Choices, Level
 from bot.errors import Refused
-from bot.features import admin
+from bot.features.admin import group
 from bot.features.responses import guarded, whisper
 
 Channel = app_commands.AppCommandChannel
@@ -46,7 +46,7 @@ class RoomOption(app_commands.Transformer):
 Room = app_commands.Transform[Channel, RoomOption]
 
 
-@admin.group.command(
+@group.command(
     name="nsfw", description="What becomes of flagged pictures in age-restricted channels"
 )
 @app_commands.describe(

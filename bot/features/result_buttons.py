@@ -10,8 +10,8 @@ from bot.context import Interaction, desk, is_moderator
 from bot.domain import rules
 from bot.domain.job import Job
 from bot.errors import Refused
+from bot.features.full_size import FORGOTTEN, chosen, upscale
 from bot.features.responses import guarded, origin, start, whisper
-from bot.features.upscale import FORGOTTEN, chosen, upscale
 from bot.messages import components
 
 

@@ -14,7 +14,7 @@ from bot.db.guild_settings import RoleLimits
 from bot.domain.limits import ROLE_RANGES, Limits, RoleLimit, capped, check_role
 from bot.domain.moderation import Action, Entry
 from bot.errors import Refused
-from bot.features import admin
+from bot.features.admin import group
 from bot.features.responses import guarded, whisper
 
 _EVERYBODY: Final = "Where a role says nothing"
@@ -30,9 +30,7 @@ Running = Annotated[int, _ranged("running")]
 Daily = Annotated[int, _ranged("daily")]
 
 
-@admin.group.command(
-    name="limits", description="How much a role may ask for; shows it if nothing is set"
-)
+@group.command(name="limits", description="How much a role may ask for; shows it if nothing is set")
 @app_commands.describe(
     role="Whose limits; of several roles of one person, the most generous counts",
     waiting="Jobs that a person may have unfinished",
