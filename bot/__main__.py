@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
+from bot.app import run
 from bot.errors import BotError, CannotStart, Exit
-from bot.run import run
 from bot.services.replay import replay
 from bot.settings import Settings, load
 from engine import logs

@@ -10,13 +10,13 @@ from typing import Self
 
 from pydantic import SecretStr
 
+from bot.app import run
 from bot.client import READY_SECONDS
 from bot.db.database import FILENAME
 from bot.engine_client.socket_client import Launch
 from bot.playground import Interaction, Message, Person, Playground
 from bot.playground.options import Value
 from bot.playground.world import Event
-from bot.run import run
 from bot.settings import Settings
 from tests.fake_engine import FakeEngine
 

@@ -12,11 +12,11 @@ import msgspec
 import psutil
 import pytest
 
+from bot.app import run
 from bot.engine_client.process import Endpoint
 from bot.errors import CannotStart, Exit
 from bot.monitoring.http_server import CONNECTIONS
 from bot.playground import Fault, Playground
-from bot.run import run
 from tests.fake_engine import FakeEngine
 from tests.house import House, eventually, settings_for
 from tests.test_metrics import parsed

@@ -27,7 +27,7 @@ SHOWS_DISCORD = {
     "messages.components",
     "messages.message_client",
     "messages.message_parser",
-    "run",
+    "app",
     "messages.channels",
 }
 SPEAKS_SQL = {"db"}

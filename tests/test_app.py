@@ -10,11 +10,11 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
+from bot.app import run
 from bot.db import migrations
 from bot.engine_client.process import Endpoint
 from bot.errors import CannotStart, Exit
 from bot.playground import Playground
-from bot.run import run
 from bot.settings import Settings
 from tests.fake_engine import FakeEngine
 from tests.house import House, settings_for
