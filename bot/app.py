@@ -31,11 +31,12 @@ from bot.context import Desk
 from bot.db import migrations
 from bot.db.database import FILENAME
 from bot.db.erasure import Privacy
-from bot.db.guild_settings import NsfwLevels
+from bot.db.guild_settings import NsfwLevels, RoleLimits
 from bot.db.jobs import Ledger
 from bot.db.moderation import Moderation
 from bot.db.pending_interactions import Presses
 from bot.db.stats import Figures
+from bot.db.usage import Charges
 from bot.domain.limits import LIMITS, Limits
 from bot.domain.user_data import Promise
 from bot.engine_client.process import launched
@@ -50,8 +51,12 @@ from bot.monitoring.metrics import Metrics
 from bot.monitoring.status import Monitor, version
 from bot.playground import Playground, PlaygroundError
 from bot.services.admission import Gate
+from bot.services.job_runner import Workshop
 from bot.services.job_service import Studio
+from bot.services.outbox import Outbox
+from bot.services.quota_service import Allowance
 from bot.services.retention import Retention
+from bot.services.scheduler import Turns
 from bot.settings import DISCORD, Settings, for_sandbox
 from bot.storage import Archive
 from engine.discretion import hide
@@ -166,12 +171,38 @@ def _studio(
     archive.tidy()
     levels = NsfwLevels(ledger)
     whereabouts = Whereabouts(client, levels)
-    delivery = Delivery(Mailbox(client), ledger, archive, whereabouts, clock=clock)
+    mailbox = Mailbox(client)
+    delivery = Delivery(mailbox, ledger, archive, whereabouts, clock=clock)
+    outbox = Outbox(ledger, delivery, clock)
     moderation = Moderation(ledger)
     gate = Gate(moderation, clock)
-    sandbox = decoder(for_sandbox())
+    charges, roles, privacy = Charges(ledger), RoleLimits(ledger), Privacy(ledger)
+    turns = Turns(ledger, charges, lambda: link.model, limits)
+    workshop = Workshop(
+        ledger,
+        charges,
+        privacy,
+        link,
+        archive,
+        downloads,
+        decoder(for_sandbox()),
+        outbox,
+        delivery,
+        limits=limits,
+        clock=clock,
+    )
     studio = Studio(
-        ledger, link, archive, downloads, sandbox, delivery, gate, limits=limits, clock=clock
+        ledger,
+        levels,
+        link,
+        turns,
+        Allowance(ledger, charges, roles, turns, limits=limits, clock=clock),
+        gate,
+        workshop,
+        outbox,
+        delivery,
+        limits=limits,
+        clock=clock,
     )
     client.desk = Desk(
         studio=studio,
@@ -183,8 +214,10 @@ def _studio(
         monitor=monitor,
         whereabouts=whereabouts,
         levels=levels,
-        privacy=Privacy(ledger),
-        retention=Retention(ledger, archive, studio, days=promise.days, clock=clock),
+        roles=roles,
+        mailbox=mailbox,
+        privacy=privacy,
+        retention=Retention(ledger, privacy, archive, studio, days=promise.days, clock=clock),
         promise=promise,
     )
     return studio

@@ -7,12 +7,13 @@ import discord
 import msgspec
 
 from bot.db.erasure import Privacy
-from bot.db.guild_settings import NsfwLevels
+from bot.db.guild_settings import NsfwLevels, RoleLimits
 from bot.db.jobs import Ledger
 from bot.db.moderation import Moderation
 from bot.db.pending_interactions import Presses
 from bot.domain.user_data import Promise
 from bot.messages.channels import Whereabouts
+from bot.messages.message_client import Mailbox
 from bot.monitoring.status import Monitor
 from bot.services.admission import Gate
 from bot.services.job_service import Studio
@@ -32,6 +33,8 @@ class Desk(msgspec.Struct, frozen=True):
     monitor: Monitor
     whereabouts: Whereabouts
     levels: NsfwLevels
+    roles: RoleLimits
+    mailbox: Mailbox
     privacy: Privacy
     retention: Retention
     promise: Promise

@@ -9,6 +9,7 @@ from typing import cast
 import pytest
 
 from bot.db.database import FILENAME
+from bot.db.erasure import Privacy
 from bot.db.jobs import Ledger
 from bot.services.job_service import Studio
 from bot.services.retention import DAY, Retention
@@ -159,5 +160,5 @@ def test_a_clock_is_believed_unless_it_was_set_ahead(
 ) -> None:
     """Then it is after an hour: wall clock and seconds passed, at each look."""
     ledger, studio = Ledger(tmp_path / "none.db"), cast("Studio", None)
-    retention = Retention(ledger, Archive(tmp_path), studio)
+    retention = Retention(ledger, Privacy(ledger), Archive(tmp_path), studio)
     assert [retention.is_believed(*step) for step in steps] == believed

@@ -17,7 +17,7 @@ from bot.domain.visibility import Showing, showing
 from bot.errors import BotError, Refused
 from bot.features.responses import acknowledge, whisper
 from bot.messages import captions, channels, picture_files
-from bot.messages.message_client import Draft, Gone, Indigestible, Mailbox, Stale, Upload
+from bot.messages.message_client import Draft, Gone, Indigestible, Stale, Upload
 from bot.services.outbox import Undelivered
 
 FORGOTTEN: Final = "I do not know that picture any more."
@@ -111,10 +111,9 @@ async def _full_size(client: BotClient, seen: Showing) -> Upload:
 
 async def catch_up(client: BotClient) -> None:
     """Answer the presses that a bot could not, for it was killed or Discord was out of reach."""
-    mailbox = Mailbox(client)
     for press in await insist(client.desk.presses.unsettled):
         try:
-            await _complete(client, mailbox, press)
+            await _complete(client, press)
             await client.desk.presses.settle(press.interaction)
         except (Undelivered, RecordTrouble) as error:
             log.warning("a message may stay empty", extra={"job": press.job, "reason": str(error)})
@@ -122,7 +121,8 @@ async def catch_up(client: BotClient) -> None:
             log.exception("a message may stay empty", extra={"job": press.job})
 
 
-async def _complete(client: BotClient, mailbox: Mailbox, press: Press) -> None:
+async def _complete(client: BotClient, press: Press) -> None:
+    mailbox = client.desk.mailbox
     address = Address(channel=press.channel, application=press.application, token=press.token)
     try:
         message = await mailbox.original(address)

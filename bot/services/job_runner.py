@@ -51,6 +51,8 @@ class Workshop:
     def __init__(
         self,
         ledger: Ledger,
+        charges: Charges,
+        privacy: Privacy,
         link: EngineLink,
         archive: Archive,
         fetcher: Fetcher,
@@ -62,7 +64,8 @@ class Workshop:
         clock: Callable[[], float],
     ) -> None:
         self._ledger = ledger
-        self._charges = Charges(ledger)
+        self._charges = charges
+        self._privacy = privacy
         self._link = link
         self._archive = archive
         self._fetcher = fetcher
@@ -71,7 +74,6 @@ class Workshop:
         self._courier = courier
         self._limits = limits
         self._clock = clock
-        self._privacy = Privacy(ledger)
         self._sketching: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         """One sketch of each person at a time: files that take long hold up nobody else's."""
         self._fetching = asyncio.Semaphore(4)  # so that one slow file does not hold up the others

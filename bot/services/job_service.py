@@ -16,7 +16,6 @@ import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Final
 
-from bot.attachments.sandbox import Sandbox
 from bot.db.database import RecordTrouble, insist
 from bot.db.guild_settings import NsfwLevels
 from bot.db.jobs import Ledger
@@ -30,11 +29,10 @@ from bot.domain.visibility import showing
 from bot.engine_client.socket_client import EngineLink
 from bot.errors import CannotStart, Refused
 from bot.services.admission import Gate
-from bot.services.job_runner import Fetcher, Workshop
+from bot.services.job_runner import Workshop
 from bot.services.outbox import Courier, Outbox
 from bot.services.quota_service import Allowance
 from bot.services.scheduler import Turns
-from bot.storage import Archive
 from engine.contract import SEED_LIMIT, Recipe
 from engine.logs import about
 
@@ -49,39 +47,31 @@ class Studio:
     def __init__(
         self,
         ledger: Ledger,
+        levels: NsfwLevels,
         link: EngineLink,
-        archive: Archive,
-        fetcher: Fetcher,
-        sandbox: Sandbox,
-        courier: Courier,
+        turns: Turns,
+        allowance: Allowance,
         gate: Gate,
+        workshop: Workshop,
+        outbox: Outbox,
+        courier: Courier,
         *,
         limits: Limits = LIMITS,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._ledger = ledger
         self._link = link
-        self._levels = NsfwLevels(ledger)
+        self._levels = levels
         self._courier = courier
         self.limits = limits
         """Of everybody; roles may have others."""
         self._gate = gate
         self._clock = clock
-        self._turns = Turns(ledger, lambda: link.model, limits)
-        self._allowance = Allowance(ledger, self._turns, limits, clock)
+        self._turns = turns
+        self._allowance = allowance
         self._accepting = asyncio.Lock()
-        self._outbox = Outbox(ledger, courier, clock)
-        self._workshop = Workshop(
-            ledger,
-            link,
-            archive,
-            fetcher,
-            sandbox,
-            self._outbox,
-            courier,
-            limits=limits,
-            clock=clock,
-        )
+        self._outbox = outbox
+        self._workshop = workshop
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._unanswered: set[str] = set()

@@ -15,11 +15,18 @@ class Allowance:
     """What it says holds until the next job is recorded: one request at a time, please."""
 
     def __init__(
-        self, ledger: Ledger, turns: Turns, limits: Limits, clock: Callable[[], float]
+        self,
+        ledger: Ledger,
+        charges: Charges,
+        roles: RoleLimits,
+        turns: Turns,
+        *,
+        limits: Limits,
+        clock: Callable[[], float],
     ) -> None:
         self._ledger = ledger
-        self._charges = Charges(ledger)
-        self._roles = RoleLimits(ledger)
+        self._charges = charges
+        self._roles = roles
         self._turns = turns
         self._limits = limits
         self._clock = clock

@@ -35,6 +35,7 @@ class Retention:
     def __init__(
         self,
         ledger: Ledger,
+        privacy: Privacy,
         archive: Archive,
         studio: Studio,
         *,
@@ -42,7 +43,7 @@ class Retention:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._ledger = ledger
-        self._privacy = Privacy(ledger)
+        self._privacy = privacy
         self._archive = archive
         self._studio = studio
         self._days = days

@@ -14,9 +14,11 @@ from engine.contract import Model
 class Turns:
     """What it remembers evens out differences of a few jobs, so a restart may forget it."""
 
-    def __init__(self, ledger: Ledger, model: Callable[[], Model], limits: Limits) -> None:
+    def __init__(
+        self, ledger: Ledger, charges: Charges, model: Callable[[], Model], limits: Limits
+    ) -> None:
         self._ledger = ledger
-        self._charges = Charges(ledger)
+        self._charges = charges
         self._model = model
         self._limits = limits
         self._at_engine: dict[str, Job] = {}

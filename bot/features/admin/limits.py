@@ -10,7 +10,6 @@ from discord import app_commands
 from discord.app_commands.transformers import RangeTransformer
 
 from bot.context import Interaction, desk
-from bot.db.guild_settings import RoleLimits
 from bot.domain.limits import ROLE_RANGES, Limits, RoleLimit, capped, check_role
 from bot.domain.moderation import Action, Entry
 from bot.errors import Refused
@@ -63,7 +62,7 @@ async def limits(
         raise Refused("Say which role: @everyone is one too.")
     if reset and given:
         raise Refused("Either set limits or take them away with reset.")
-    kept, everybodys = RoleLimits(desk(interaction).ledger), desk(interaction).studio.limits
+    kept, everybodys = desk(interaction).roles, desk(interaction).studio.limits
     if role is not None and reset:
         await kept.remove(guild, role.id)
         await _note(interaction, f"<@&{role.id}>: no limits of its own")
