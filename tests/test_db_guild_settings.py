@@ -1,4 +1,4 @@
-"""What those who manage servers chose for flagged pictures, in the record."""
+"""What those who manage servers chose, in the record."""
 
 import sqlite3
 from collections.abc import AsyncIterator
@@ -8,8 +8,9 @@ import pytest
 
 from bot.db import migrations
 from bot.db.audit_log import Audit
-from bot.db.guild_settings import Choice, NsfwLevels
+from bot.db.guild_settings import Choice, NsfwLevels, RoleLimits
 from bot.db.jobs import Ledger
+from bot.domain.limits import RoleLimit
 from bot.domain.moderation import Action
 from bot.domain.nsfw import Choices, Level
 
@@ -56,3 +57,18 @@ async def test_the_record_takes_no_other_choice(ledger: Ledger, row: str) -> Non
     """None that nobody could have meant."""
     with pytest.raises(sqlite3.IntegrityError):
         await ledger.change(f"INSERT INTO nsfw_levels VALUES {row}", {})  # noqa: S608 # ours
+
+
+async def test_a_role_allows_what_was_said_last(ledger: Ledger) -> None:
+    """On its server, until it is taken away."""
+    limits = RoleLimits(ledger)
+    await limits.put(5, RoleLimit(role=7, waiting=9))
+    await limits.put(5, RoleLimit(role=7, waiting=10, daily=60))
+    await limits.put(5, RoleLimit(role=8, running=2))
+    await limits.put(6, RoleLimit(role=9, running=1))
+    ours = [RoleLimit(role=7, waiting=10, daily=60), RoleLimit(role=8, running=2)]
+    assert await limits.all(5) == ours
+    assert await limits.of(5, [7, 9]) == ours[:1]
+    assert await limits.remove(5, 7)
+    assert not await limits.remove(5, 7)
+    assert await limits.all(5) == ours[1:]

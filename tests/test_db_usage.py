@@ -1,4 +1,4 @@
-"""What people had of the engine, and what roles allow, in the record."""
+"""What people had of the engine, in the record."""
 
 import re
 import sqlite3
@@ -11,12 +11,10 @@ import pytest
 from bot.db import migrations, rows
 from bot.db.database import insertion
 from bot.db.erasure import Privacy
-from bot.db.guild_settings import RoleLimits
 from bot.db.jobs import Ledger
 from bot.db.usage import Charge, Charges
 from bot.domain.cost_model import Sample
 from bot.domain.job import Status
-from bot.domain.limits import RoleLimit
 from bot.domain.quota import DAY, Use
 from tests.samples import job, picture
 
@@ -104,21 +102,6 @@ async def test_pictures_and_their_price_come_together(ledger: Ledger) -> None:
     assert await Charges(ledger).of(1, now=1000.0) == []
     assert await ledger.finish("j1", 1, [picture()], 2.0, charge())
     assert len(await Charges(ledger).of(1, now=1000.0)) == 1
-
-
-async def test_a_role_allows_what_was_said_last(ledger: Ledger) -> None:
-    """On its server, until it is taken away."""
-    limits = RoleLimits(ledger)
-    await limits.put(5, RoleLimit(role=7, waiting=9))
-    await limits.put(5, RoleLimit(role=7, waiting=10, daily=60))
-    await limits.put(5, RoleLimit(role=8, running=2))
-    await limits.put(6, RoleLimit(role=9, running=1))
-    ours = [RoleLimit(role=7, waiting=10, daily=60), RoleLimit(role=8, running=2)]
-    assert await limits.all(5) == ours
-    assert await limits.of(5, [7, 9]) == ours[:1]
-    assert await limits.remove(5, 7)
-    assert not await limits.remove(5, 7)
-    assert await limits.all(5) == ours[1:]
 
 
 def long_history(path: Path) -> None:
