@@ -12,23 +12,23 @@ PURE = {
     "db.rows",
     "domain",
     "messages.captions",
-    "messages.moderation_cards",
     "messages.components",
     "messages.grid",
-    "messages.privacy_text",
     "messages.message_parser",
+    "messages.moderation_cards",
+    "messages.privacy_text",
     "prompt_filter",
 }
 SHOWS_DISCORD = {
+    "app",
     "client",
     "context",
     "features",
     "messages.captions",
+    "messages.channels",
     "messages.components",
     "messages.message_client",
     "messages.message_parser",
-    "app",
-    "messages.channels",
 }
 SPEAKS_SQL = {"db"}
 COUNTS = {"monitoring.http_server", "monitoring.metrics"}

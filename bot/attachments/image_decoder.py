@@ -1,7 +1,7 @@
 """Untrusted bytes to plain pixels: the first frame, upright, on white, without metadata.
 
-Runs inside the sandbox (decoder.py), which starts anew for each file: it needs Pillow and little
-else. It never asks a name what a file is, and no reader but these three can be reached.
+Runs inside the sandbox (sandbox_main.py), which starts anew for each file: it needs Pillow and
+little else. It never asks a name what a file is, and no reader but these three can be reached.
 """
 
 import struct
