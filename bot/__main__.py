@@ -10,10 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
-from bot.errors import BotError, CannotStart
-from bot.exits import Exit
-from bot.replay import replay
-from bot.run import run
+from bot.app import run
+from bot.errors import BotError, CannotStart, Exit
+from bot.services.replay import replay
 from bot.settings import Settings, load
 from engine import log as logs
 from engine.log.redaction import dump_nothing, hide
@@ -25,7 +24,7 @@ _THREADS: Final = 4
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line says; the exit code is one of `bot.exits.Exit`."""
+    """Do what the command line says; the exit code is one of `bot.errors.Exit`."""
     options = _parser().parse_args(arguments)
     dump_nothing()
     logs.begin("bot")

@@ -2,32 +2,37 @@
 
 import asyncio
 import logging
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 import discord
 from discord import app_commands
 
-from bot.desk import Desk
+from bot.context import BotClient
 from bot.features import (
     admin,
-    answers,
-    buttons,
-    cases,
+    full_size,
     imagine,
-    limits,  # noqa: F401 # adds to /admin
-    moderation,  # noqa: F401 # adds to /admin
-    nsfw,  # noqa: F401 # adds to /admin
     privacy,
     reactions,
     report,
+    report_cards,
+    responses,
+    result_buttons,
     stats,
-    upscale,
+)
+from bot.features.admin import (  # noqa: F401 # each adds to /admin
+    audit,
+    blocks,
+    limits,
+    mod_channel,
+    nsfw,
+    words,
 )
 
 READY_SECONDS: Final = 0.05
 """How long to wait for one more guild before saying that all are known; nothing depends on it."""
-ITEMS: Final = (*buttons.items, *cases.items, *privacy.items)
+ITEMS: Final = (*result_buttons.items, *report_cards.items, *privacy.items)
 """All kinds of buttons that work for ever."""
 _TIDY_SECONDS: Final = 1.0
 """For that at the end; the time before a supervisor kills us is short."""
@@ -42,10 +47,8 @@ def _intents() -> discord.Intents:
     return intents
 
 
-class Client(discord.Client):
+class Client(BotClient):
     """discord.py's client with our features; `desk` must be set before it starts."""
-
-    desk: Desk
 
     def __init__(self, trace: aiohttp.TraceConfig) -> None:
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # nobody speaks here
@@ -59,17 +62,14 @@ class Client(discord.Client):
         )
         self.online = False
         """Is the gateway connected and ready?"""
-        self.said: set[tuple[int, int, str]] = set()
-        """Sentences that stand below a message for a moment, each for a person."""
-        self.passing: set[asyncio.Task[None]] = set()
-        """Each takes one of those sentences away when its time is over, or when it is cancelled."""
-        self.answering: set[asyncio.Task[Any]] = set()
-        """What is being done for people who pressed, typed or reacted."""
+        self.said = set()
+        self.passing = set()
+        self.answering = set()
         self.tree = app_commands.CommandTree(self)
-        self.tree.error(answers.explain)
+        self.tree.error(responses.explain)
         self.tree.add_command(imagine.command)
         self.tree.add_command(report.command)
-        self.tree.add_command(cases.remove_command)
+        self.tree.add_command(report_cards.remove_command)
         self.tree.add_command(admin.group)
         self.tree.add_command(stats.command)
         self.tree.add_command(privacy.group)
@@ -78,13 +78,6 @@ class Client(discord.Client):
     async def setup_hook(self) -> None:
         """Tell Discord our commands; the same ones again cost nothing of the daily allowance."""
         await self.tree.sync()
-
-    def answers(self) -> None:
-        """The task that calls this answers somebody, until it ends."""
-        task = asyncio.current_task()
-        if task is not None:
-            self.answering.add(task)
-            task.add_done_callback(self.answering.discard)
 
     async def drain(self, seconds: float) -> None:
         """Wait so long for what is being answered; what is not by then must be left."""
@@ -104,8 +97,8 @@ class Client(discord.Client):
         """Say so in the log; happens again after each lost session."""
         self.online = True
         log.info("Connected to Discord as %s.", self.user)
-        await cases.catch_up(self)
-        await upscale.catch_up(self)
+        await report_cards.catch_up(self)
+        await full_size.catch_up(self)
 
     async def on_resumed(self) -> None:
         """A session goes on that was interrupted."""
@@ -119,7 +112,7 @@ class Client(discord.Client):
         """Answer forms, and presses of buttons that no feature knows."""
         self.answers()
         await report.sent_in(interaction)
-        await buttons.catch_unknown(interaction, ITEMS)
+        await result_buttons.catch_unknown(interaction, ITEMS)
 
     async def on_raw_reaction_add(self, reaction: discord.RawReactionActionEvent) -> None:
         """Somebody reacted to a message."""

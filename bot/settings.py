@@ -7,9 +7,8 @@ from typing import Final, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from bot.errors import CannotStart
-from bot.exits import Exit
-from bot.policy import LIMITS
+from bot.domain.limits import LIMITS
+from bot.errors import CannotStart, Exit
 
 DISCORD: Final = "https://discord.com/api/v10"
 _LOADER: Final = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")

@@ -1,4 +1,4 @@
--- Made from the migrations by `python -m bot.migrate`; not to be edited.
+-- Made from the migrations by `python -m bot.db.migrations`; not to be edited.
 
 CREATE TABLE audit (
     id INTEGER PRIMARY KEY,

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Final
 
+from bot.db.database import FILENAME
 from bot.playground import Channel, Interaction, Message, Person
-from bot.run import DATABASE
 from tests.house import House, eventually
 
 WISH: Final = "deleted at the wish of who asked for it"
@@ -40,7 +40,7 @@ def files(house: House) -> set[str]:
 
 def marks(data: Path, *wanted: str | int) -> list[str | int]:
     """Which of these words and numbers are anywhere in the files of the database."""
-    raw = b"".join(path.read_bytes() for path in data.glob(f"{DATABASE}*"))
+    raw = b"".join(path.read_bytes() for path in data.glob(f"{FILENAME}*"))
     return [each for each in wanted if _raw(each) in raw]
 
 

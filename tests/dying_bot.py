@@ -15,12 +15,12 @@ import aiohttp
 import psutil
 
 from bot.__main__ import main
-from bot.archive import Archive
-from bot.engine_link import EngineLink
-from bot.features import answers, upscale
-from bot.ledger import Ledger
-from bot.ledger.privacy import Privacy
-from bot.messages.mailbox import Draft, Mailbox
+from bot.db.erasure import Privacy
+from bot.db.jobs import Ledger
+from bot.engine_client.socket_client import EngineLink
+from bot.features import full_size, responses
+from bot.messages.message_client import Draft, Mailbox
+from bot.storage import Archive
 from engine.contract import Stepped
 
 FUSE: Final = Path(os.environ.get("IMAGINE_FUSE", "fuse"))
@@ -65,8 +65,8 @@ def after(owner: object, name: str, moment: str) -> None:
 def arm() -> None:
     """Put a fuse into each place."""
     after(Ledger, "add", "accepted")
-    after(answers, "acknowledge", "acknowledged")
-    after(upscale, "acknowledge", "acknowledged")
+    after(responses, "acknowledge", "acknowledged")
+    after(full_size, "acknowledge", "acknowledged")
     after(Ledger, "claim", "claimed")
     after(Ledger, "finish", "committed")
     after(Privacy, "erase_person", "deleted")

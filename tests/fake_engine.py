@@ -9,7 +9,7 @@ from io import BytesIO
 import msgspec
 from PIL import Image
 
-from bot.engine_process import Endpoint, EngineStopped
+from bot.engine_client.process import Endpoint, EngineStopped
 from engine.contract import (
     Cancel,
     Cancelled,

@@ -16,12 +16,14 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 from PIL import Image, ImageDraw, ImageOps
 
+from bot.attachments import sandbox, sanitize
 from bot.errors import BotError
-from bot.sketches import uploads
+from bot.settings import for_sandbox
 from tests import png_parts
 from tests.png_parts import GREY, GREY_ALPHA, PALETTE, RGB, RGBA, SIGNATURE, chunk, header, png
 from tests.samples import encoded
 
+SANDBOX: Final = sandbox.decoder(for_sandbox())
 STOWAWAY: Final = b"STOWAWAY-7c1d"
 """Hidden wherever a file can hide something."""
 Expected = Literal["picture", "refused", "either"]
@@ -551,7 +553,7 @@ def strangers() -> Iterator[Hostile]:
 
 def _clean_all(folder: Path) -> None:
     with asyncio.Runner() as runner:
-        runner.run(uploads.clean(PNG))
+        runner.run(sanitize.clean(PNG, SANDBOX))
         before = _peaks()
         outcomes = [_outcome(runner, file) for file in sorted(folder.glob("*.file"))]
     after = _peaks()
@@ -563,7 +565,7 @@ def _clean_all(folder: Path) -> None:
 def _outcome(runner: asyncio.Runner, file: Path) -> Outcome:
     since = time.monotonic()
     try:
-        cleaned = runner.run(uploads.clean(file.read_bytes()))
+        cleaned = runner.run(sanitize.clean(file.read_bytes(), SANDBOX))
     except BotError as error:
         return Outcome(str(error), time.monotonic() - since)
     file.with_suffix(".png").write_bytes(cleaned.png)

@@ -10,12 +10,13 @@ from typing import Self
 
 from pydantic import SecretStr
 
+from bot.app import run
 from bot.client import READY_SECONDS
-from bot.engine_link import Launch
+from bot.db.database import FILENAME
+from bot.engine_client.socket_client import Launch
 from bot.playground import Interaction, Message, Person, Playground
 from bot.playground.options import Value
 from bot.playground.world import Event
-from bot.run import DATABASE, run
 from bot.settings import Settings
 from tests.fake_engine import FakeEngine
 
@@ -125,7 +126,7 @@ class House:
 
     def change(self, sql: str, *values: object) -> None:
         """Change the record beside the bot; not on the bot's loop, which may have to go on."""
-        connection = sqlite3.connect(self.data / DATABASE)
+        connection = sqlite3.connect(self.data / FILENAME)
         with connection:
             connection.execute(sql, values)
         connection.close()
@@ -140,7 +141,7 @@ async def eventually(condition: Callable[[], object]) -> None:
 
 def record(data: Path, sql: str) -> list[sqlite3.Row]:
     """Rows of the record in this data folder."""
-    connection = sqlite3.connect(data / DATABASE)
+    connection = sqlite3.connect(data / FILENAME)
     connection.row_factory = sqlite3.Row
     try:
         return connection.execute(sql).fetchall()

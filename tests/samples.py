@@ -5,7 +5,8 @@ from typing import Any
 
 from PIL import Image
 
-from bot.jobs import Address, Job, Kind, Picture, picture_id
+from bot.domain.job import Address, Job, Kind
+from bot.domain.picture import Picture, picture_id
 from engine.contract import Recipe, Sampler
 
 

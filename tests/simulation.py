@@ -5,11 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from bot import policy
-from bot.fairness import backlog, costs, seats
-from bot.fairness.backlog import Shares
-from bot.jobs import Address, Job
-from bot.policy import Limits, Load
+from bot.domain import cost_model, fair_queue, seats
+from bot.domain.fair_queue import Shares
+from bot.domain.job import Address, Job
+from bot.domain.limits import Limits, Load, is_full
 from engine.contract import Recipe
 from engine.core.batching import Lane, Round, lane, next_turn
 from engine.core.engine_core import AT_ONCE, SENIOR_EVERY
@@ -76,7 +75,7 @@ class House:
     _wish_of: dict[str, Wish] = field(default_factory=dict)
     _served: dict[int, float] = field(default_factory=dict)
     _shares: Shares = field(default_factory=Shares)
-    _samples: list[costs.Sample] = field(default_factory=list)
+    _samples: list[cost_model.Sample] = field(default_factory=list)
     _had: dict[str, float] = field(default_factory=dict)
     _used: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     _round: Round = ()
@@ -99,7 +98,7 @@ class House:
         """All whose time has come and who are not refused; those who are try again."""
         refused: set[int] = set()
         for wish in [wish for wish in self._wishes if wish.at <= self.now]:
-            if wish.person not in refused and not policy.is_full(self._load(wish), self.limits):
+            if wish.person not in refused and not is_full(self._load(wish), self.limits):
                 self._wishes.remove(wish)
                 self._accept(wish)
             else:
@@ -134,12 +133,12 @@ class House:
         return frozenset(each.person for each in [*self._line, *self._at_engine.values()])
 
     def _cost(self, job: Job) -> float:
-        return costs.estimate(job.recipes, self._samples)
+        return cost_model.estimate(job.recipes, self._samples)
 
     def _fill(self) -> None:
-        self._shares = backlog.present(self._shares, self._people())
+        self._shares = fair_queue.present(self._shares, self._people())
         painting = self._at_engine.values()
-        self._line = backlog.order(self._line, painting, self._shares, self._served, self._cost)
+        self._line = fair_queue.order(self._line, painting, self._shares, self._served, self._cost)
         while found := seats.next_start(self._line, list(painting), self.limits):
             self._line.remove(found)
             self._start(found)
@@ -187,8 +186,10 @@ class House:
         del self._at_engine[job.id]
         seconds = self._used.pop(job.id)
         self.worked[job.person] += seconds
-        self._shares = backlog.charged(self._shares, job.person, seconds, people)
-        sample = costs.Sample(costs.pixels(job.recipes), costs.work(job.recipes), seconds)
+        self._shares = fair_queue.charged(self._shares, job.person, seconds, people)
+        sample = cost_model.Sample(
+            cost_model.pixels(job.recipes), cost_model.work(job.recipes), seconds
+        )
         self._samples = [*self._samples[-49:], sample]
         wish = self._wish_of.pop(job.id)
         self.waits.setdefault(wish, []).append(self.now - wish.at)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.jobs import Kind, Progress, Status
+from bot.domain.job import Kind, Progress, Status
 from bot.messages import captions
 from tests.samples import job, picture, recipe
 

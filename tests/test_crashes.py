@@ -10,8 +10,8 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from bot.engine_client.watchdog import SILENCE_SECONDS
 from bot.playground import Message, Person, Playground
-from bot.watchdog import SILENCE_SECONDS
 from tests import tiny_model
 from tests.bot_process import BotProcess
 from tests.dying_bot import MOMENTS

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from bot.db.database import FILENAME
 from bot.messages.delivery import EDIT_SECONDS
 from bot.playground import Fault, Interaction, Upload
 from bot.playground.options import Value
-from bot.run import DATABASE
 from tests.fake_engine import FakeEngine
 from tests.house import House, eventually
 from tests.openapi import OpenApi
@@ -75,7 +75,7 @@ async def test_without_token_and_message_the_channel_gets_a_new_one(
     await eventually(lambda: engine.paints)
     await eventually(lambda: house.record("SELECT * FROM jobs WHERE message IS NOT NULL"))
     await asyncio.sleep(EDIT_SECONDS)
-    await asyncio.to_thread(make_older, house.data / DATABASE)
+    await asyncio.to_thread(make_older, house.data / FILENAME)
     await asyncio.to_thread(house.change, "UPDATE jobs SET message = NULL")
     engine.gate.set()
     await house.discord.until(lambda: len(house.discord.messages()) == 2, why="a new message")
@@ -90,7 +90,7 @@ async def test_the_bot_knows_by_itself_when_a_token_is_old(
     """It does not even try one of more than 14 minutes."""
     asked = await shown_and_held(house, engine)
     await eventually(lambda: engine.paints)
-    await asyncio.to_thread(make_older, house.data / DATABASE)
+    await asyncio.to_thread(make_older, house.data / FILENAME)
     before = len(house.discord.requests)
     engine.gate.set()
     await house.result(asked)
@@ -191,7 +191,7 @@ async def test_a_job_whose_person_was_never_answered_is_closed_after_a_restart(
     await house.result(asked)
     await is_delivered(house)
     await house.stop()
-    await asyncio.to_thread(forget_answer, house.data / DATABASE)
+    await asyncio.to_thread(forget_answer, house.data / FILENAME)
     await house.start()
     await eventually(lambda: house.record("SELECT * FROM jobs WHERE status = 'cancelled'"))
     assert len(engine.paints) == 1
@@ -218,7 +218,7 @@ async def test_a_job_is_not_closed_because_discord_is_in_trouble(
     await house.result(asked)
     await is_delivered(house)
     await house.stop()
-    await asyncio.to_thread(forget_answer, house.data / DATABASE, asked.token)
+    await asyncio.to_thread(forget_answer, house.data / FILENAME, asked.token)
     house.discord.faults.next("GET", "/webhooks/", Fault(status=429, via=False))
     await house.start()
     await eventually(lambda: len(engine.paints) == 2)
@@ -234,7 +234,7 @@ async def test_a_token_that_was_refused_once_is_never_used_again(
     first = await house.result(asked)
     await is_delivered(house)
     await house.stop()
-    await asyncio.to_thread(forget_answer, house.data / DATABASE, asked.token)
+    await asyncio.to_thread(forget_answer, house.data / FILENAME, asked.token)
     engine.gate.clear()
     house.discord.faults.next("PATCH", "/webhooks/", Fault(status=401, code=50027))
     await house.start()
@@ -352,7 +352,7 @@ async def test_where_nothing_may_be_attached_the_words_are_shown(
     """The pictures can be had one by one."""
     asked = await shown_and_held(house, engine)
     await eventually(lambda: engine.paints)
-    await asyncio.to_thread(make_older, house.data / DATABASE)
+    await asyncio.to_thread(make_older, house.data / FILENAME)
     house.discord.faults.next("PATCH", "/channels/", Fault(status=403, code=50013))
     engine.gate.set()
     message = await house.result(asked)

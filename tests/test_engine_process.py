@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bot.engine_process import LONGEST, EngineStopped, Relay, launched
+from bot.engine_client.process import LONGEST, EngineStopped, Relay, launched
 from engine.log.logfmt import read
 from tests import tiny_model
 

@@ -7,8 +7,8 @@ from statistics import mean
 
 import pytest
 
-from bot.fairness.backlog import MEMORY
-from bot.policy import Limits
+from bot.domain.fair_queue import MEMORY
+from bot.domain.limits import Limits
 from tests.fake_engine import FakeEngine
 from tests.house import House as WholeHouse
 from tests.house import eventually

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from bot.domain.limits import LIMITS
 from bot.playground import Fault, Playground, Upload
-from bot.policy import LIMITS
 from tests.fake_engine import FakeEngine, flat
 from tests.house import House, eventually
 from tests.samples import encoded

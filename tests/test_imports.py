@@ -11,38 +11,29 @@ from tests.layers import edges, module_cycles, package_cycles, violations
 
 ROOT = Path(__file__).parents[1]
 PURE = {
-    "cases",
-    "dossier",
-    "durations",
-    "fairness.backlog",
-    "fairness.costs",
-    "fairness.quota",
-    "fairness.seats",
-    "jobs",
+    "db.rows",
+    "domain",
     "messages.captions",
-    "messages.cards",
     "messages.components",
     "messages.grid",
-    "messages.remains",
-    "places",
-    "policy",
-    "prompts",
-    "recipes",
-    "rows",
-    "showing",
+    "messages.message_parser",
+    "messages.moderation_cards",
+    "messages.privacy_text",
+    "prompt_filter",
 }
 SHOWS_DISCORD = {
+    "app",
     "client",
+    "context",
     "features",
     "messages.captions",
+    "messages.channels",
     "messages.components",
-    "messages.mailbox",
-    "messages.remains",
-    "run",
-    "whereabouts",
+    "messages.message_client",
+    "messages.message_parser",
 }
-SPEAKS_SQL = {"ledger", "migrate", "rows"}
-COUNTS = {"monitoring.lookout", "monitoring.metrics"}
+SPEAKS_SQL = {"db"}
+COUNTS = {"monitoring.http_server", "monitoring.metrics"}
 HEAVY = {"torch", "diffusers", "transformers"}
 LAYERS = {
     "engine": [
@@ -140,11 +131,11 @@ def test_pure_modules_have_no_clock_no_chance_and_no_files(path: Path) -> None:
 
 def test_the_sandbox_holds_little() -> None:
     """Pillow and the standard library: it starts for each sketch, and nothing in it is ours."""
-    for name in ("decoding", "decoder"):
-        path = ROOT / "bot" / "sketches" / f"{name}.py"
+    for name in ("image_decoder", "sandbox_main"):
+        path = ROOT / "bot" / "attachments" / f"{name}.py"
         assert tops(path) - sys.stdlib_module_names <= {"PIL", "bot"}
         of_bot = {other for other in imported(path) if other.startswith("bot.")}
-        assert all(other.startswith("bot.sketches.decoding") for other in of_bot)
+        assert all(other.startswith("bot.attachments.image_decoder") for other in of_bot)
 
 
 @pytest.mark.parametrize("path", modules("engine/contract"), ids=str)

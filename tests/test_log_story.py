@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bot.db.database import FILENAME
 from bot.playground import Fault, Interaction, Playground
-from bot.run import DATABASE
 from engine.log.logfmt import Value, read
 from tests import tiny_model
 from tests.bot_process import BotProcess
@@ -97,7 +97,7 @@ class Day:
 
     def jobs(self) -> dict[str, str]:
         """The status of each job in the record, by its id."""
-        with sqlite3.connect(self.bot.data / DATABASE) as connection:
+        with sqlite3.connect(self.bot.data / FILENAME) as connection:
             return dict(connection.execute("SELECT id, status FROM jobs ORDER BY created_at"))
 
 

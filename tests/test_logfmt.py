@@ -12,7 +12,7 @@ HEAD: dict[str, Value] = {
     "at": "2026-11-21T11:49:02.123Z",
     "level": "info",
     "process": "bot",
-    "logger": "bot.ledger",
+    "logger": "bot.db.jobs",
     "event": "job ended",
 }
 HOSTILE = [
@@ -36,7 +36,7 @@ def test_a_line_is_read_by_people() -> None:
     """Plain words stand as they are, others in quotes."""
     line = as_text({**HEAD, "job": "5f0c", "seconds": 4.2, "said": "für dich"})
     assert line == (
-        "at=2026-11-21T11:49:02.123Z level=info process=bot logger=bot.ledger "
+        "at=2026-11-21T11:49:02.123Z level=info process=bot logger=bot.db.jobs "
         'event="job ended" job=5f0c seconds=4.2 said="für dich"'
     )
 

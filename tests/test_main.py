@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bot import migrate
-from bot.exits import Exit
-from bot.run import DATABASE
+from bot.db import migrations
+from bot.db.database import FILENAME
+from bot.errors import Exit
 
 ROOT = Path(__file__).parents[1]
 
@@ -39,7 +39,7 @@ def one_sentence(run: subprocess.CompletedProcess[str]) -> str:
 
 def test_a_newer_database_is_refused(tmp_path: Path) -> None:
     """With a code of its own, and unchanged."""
-    newer = sqlite3.connect(tmp_path / DATABASE)
+    newer = sqlite3.connect(tmp_path / FILENAME)
     newer.execute("PRAGMA user_version = 99")
     newer.close()
     run = bot(IMAGINE_DATA=str(tmp_path))
@@ -49,8 +49,8 @@ def test_a_newer_database_is_refused(tmp_path: Path) -> None:
 
 def test_a_locked_database_is_refused(tmp_path: Path) -> None:
     """After five seconds of patience."""
-    migrate.migrate(tmp_path / DATABASE)
-    other = sqlite3.connect(tmp_path / DATABASE, isolation_level=None)
+    migrations.migrate(tmp_path / FILENAME)
+    other = sqlite3.connect(tmp_path / FILENAME, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     run = bot(IMAGINE_DATA=str(tmp_path))
     other.close()
@@ -82,11 +82,11 @@ def test_a_model_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_picture_is_refused(tmp_path: Path, database: bool) -> None:
     """And no record is made where there was none."""
     if database:
-        migrate.migrate(tmp_path / DATABASE)
+        migrations.migrate(tmp_path / FILENAME)
     run = bot("replay", "abc-1", IMAGINE_DATA=str(tmp_path))
     assert run.returncode == Exit.UNKNOWN_PICTURE
     assert "no picture abc-1" in one_sentence(run)
-    assert (tmp_path / DATABASE).exists() is database
+    assert (tmp_path / FILENAME).exists() is database
 
 
 def test_nonsense_on_the_command_line_is_refused() -> None:

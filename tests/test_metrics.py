@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from bot.jobs import Passage, Status
-from bot.ledger.figures import Queue
+from bot.db.stats import Queue
+from bot.domain.job import Passage, Status
+from bot.monitoring.http_metrics import WORDS, template
 from bot.monitoring.metrics import Facts, Metrics
-from bot.monitoring.traffic import WORDS, template
 from engine.contract import Pulse
 
 FACTS = Facts(

@@ -206,7 +206,7 @@ async def test_the_log_has_pages(house: House) -> None:
 
 async def test_a_full_list_takes_no_more(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is said how many it holds."""
-    monkeypatch.setattr("bot.ledger.moderation.WORDS_LIMIT", 1)
+    monkeypatch.setattr("bot.db.moderation.WORDS_LIMIT", 1)
     eve = admin(house)
     await told(house, eve, "words add", word="apple")
     assert "holds 1 words" in await told(house, eve, "words add", word="pear")

@@ -1,7 +1,7 @@
 """Nothing that is flagged, or was not checked, is uploaded where the policy says block.
 
-The rule itself is tried with every combination in test_places.py and test_showing.py; here the
-whole bot runs through a sample of them, and every file that it uploads is looked at.
+The rule itself is tried with every combination in test_domain_nsfw.py and test_visibility.py; here
+the whole bot runs through a sample of them, and every file that it uploads is looked at.
 """
 
 import random
@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.jobs import Picture
-from bot.places import Choices, Kind, Level, Place, Room, level
+from bot.domain.nsfw import Choices, Kind, Level, Place, Room, level
+from bot.domain.picture import Picture
+from bot.domain.visibility import showing
 from bot.playground import Attachment, Channel, Interaction, Message
 from bot.playground.events import interaction_json
 from bot.playground.interactions import Kind as Asked
-from bot.showing import showing
 from engine.contract import Verdict
 from tests.fake_engine import FakeEngine, flat
 from tests.house import House, eventually

@@ -8,14 +8,13 @@ import time
 import pytest
 from PIL import Image
 
-from bot import dossier
-from bot.archive import Archive
-from bot.errors import CannotStart
-from bot.exits import Exit
-from bot.ledger.privacy import HOLD_SECONDS
+from bot.db.erasure import HOLD_SECONDS
+from bot.errors import CannotStart, Exit
+from bot.messages import privacy_text
 from bot.messages.delivery import EDIT_SECONDS
 from bot.playground import Channel, Fault, Interaction, Message, Upload
-from bot.replay import replay
+from bot.services.replay import replay
+from bot.storage import Archive
 from tests.deletion import LEFT, WISH, answer, delete, files, left_nothing, marks, question
 from tests.fake_engine import FakeEngine, flat
 from tests.house import House, eventually, is_finished, settings_for
@@ -37,7 +36,7 @@ async def test_nothing_is_said_to_be_nothing(house: House) -> None:
     shown = await answer(await house.ada.slash("privacy show"))
     assert "no job and no picture" in shown.content
     assert shown.attachments == []
-    assert (await question(house, house.ada)).content == dossier.NOTHING
+    assert (await question(house, house.ada)).content == privacy_text.NOTHING
 
 
 async def test_a_person_is_shown_what_is_kept(house: House) -> None:
@@ -126,9 +125,9 @@ async def test_twice_is_as_good_as_once(house: House) -> None:
     await asyncio.gather(*(house.ada.click(each, "Delete all of it") for each in questions))
     for each in questions:
         await house.discord.until(lambda: not each.buttons, why="both are answered")  # noqa: B023
-        assert "Deleted" in each.content or each.content == dossier.NOTHING
+        assert "Deleted" in each.content or each.content == privacy_text.NOTHING
     assert house.record(LEFT) == [] and files(house) == set()
-    assert (await question(house, house.ada)).content == dossier.NOTHING
+    assert (await question(house, house.ada)).content == privacy_text.NOTHING
     assert "Deleted" in await delete_again(house)
 
 

@@ -8,9 +8,9 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
+from bot.db.database import FILENAME
 from bot.playground import Message, Person, Playground, Upload
 from bot.playground.options import Value
-from bot.run import DATABASE
 from tests import tiny_model
 from tests.deletion import WISH
 from tests.house import eventually, finished, record
@@ -68,7 +68,7 @@ def files(bot: Doomed) -> set[str]:
 
 def is_anywhere(bot: Doomed, word: str) -> bool:
     """Is this word in any file of the database?"""
-    return any(word.encode() in path.read_bytes() for path in bot.data.glob(f"{DATABASE}*"))
+    return any(word.encode() in path.read_bytes() for path in bot.data.glob(f"{FILENAME}*"))
 
 
 @pytest.mark.parametrize("moment", ["deleted", "cleared"])

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.durations import about
+from bot.domain import quota
+from bot.domain.humanize import about
+from bot.domain.quota import DAY, Use
 from bot.errors import Refused
-from bot.fairness import quota
-from bot.fairness.quota import DAY, Use
 
 HOUR = 3600.0
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import CannotStart
-from bot.exits import Exit
-from bot.replay import replay
-from bot.run import DATABASE
+from bot.db.database import FILENAME
+from bot.errors import CannotStart, Exit
+from bot.services.replay import replay
 from bot.settings import Settings
 from tests.fake_engine import FakeEngine, flat
 from tests.house import House, settings_for
@@ -54,7 +53,7 @@ async def test_another_way_of_painting_is_no_other_machine(
     house: House, painted: Settings, engine: FakeEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A picture may have been alone in its batches for the sake of others of its job."""
-    with contextlib.closing(sqlite3.connect(house.data / DATABASE)) as record, record:
+    with contextlib.closing(sqlite3.connect(house.data / FILENAME)) as record, record:
         record.execute("UPDATE pictures SET fingerprint = fingerprint || ', alone in its batches'")
     verdict = await replay(painted, names(house)[0], None, launch=engine.launch)
     assert verdict is Exit.STOPPED

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.cases import REPORTS_AN_HOUR
+from bot.domain.moderation import REPORTS_AN_HOUR
 from bot.playground import Channel, Fault, Interaction, Message, Person
 from bot.playground.events import interaction_json
 from bot.playground.interactions import Kind

@@ -8,11 +8,12 @@ from typing import cast
 
 import pytest
 
-from bot.archive import Archive
-from bot.ledger import Ledger
-from bot.retention import DAY, Retention
-from bot.run import DATABASE
-from bot.studio import Studio
+from bot.db.database import FILENAME
+from bot.db.erasure import Privacy
+from bot.db.jobs import Ledger
+from bot.services.job_service import Studio
+from bot.services.retention import DAY, Retention
+from bot.storage import Archive
 from tests.deletion import delete, files, left_nothing, marks, question
 from tests.house import House, eventually
 
@@ -102,7 +103,7 @@ async def test_a_locked_record_deletes_nothing_and_says_so(house: House) -> None
     """Neither record nor files; then it works."""
     await house.imagine()
     private = await question(house, house.ada)
-    with closing(sqlite3.connect(house.data / DATABASE, isolation_level=None)) as other:
+    with closing(sqlite3.connect(house.data / FILENAME, isolation_level=None)) as other:
         await eventually(lambda: is_delivered(house))
         await asyncio.sleep(0.1)
         other.execute("BEGIN IMMEDIATE")
@@ -118,7 +119,7 @@ async def test_a_locked_record_deletes_nothing_and_says_so(house: House) -> None
 async def test_a_reader_in_the_way_is_waited_for(house: House) -> None:
     """Who looks at the database keeps older states alive; they go when it is closed."""
     await house.imagine(prompt="quokkafruit")
-    with closing(sqlite3.connect(house.data / DATABASE, isolation_level=None)) as reader:
+    with closing(sqlite3.connect(house.data / FILENAME, isolation_level=None)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM jobs").fetchall()
         assert "goes as soon as it is free" in await delete(house)
@@ -159,5 +160,5 @@ def test_a_clock_is_believed_unless_it_was_set_ahead(
 ) -> None:
     """Then it is after an hour: wall clock and seconds passed, at each look."""
     ledger, studio = Ledger(tmp_path / "none.db"), cast("Studio", None)
-    retention = Retention(ledger, Archive(tmp_path), studio)
+    retention = Retention(ledger, Privacy(ledger), Archive(tmp_path), studio)
     assert [retention.is_believed(*step) for step in steps] == believed

@@ -15,10 +15,10 @@ import pytest
 from PIL import Image
 
 from bot import settings
-from bot.sketches import sandbox
-from bot.sketches.decoder import LIFELINE
-from bot.sketches.decoding import ANSWER_LIMIT, Verdict, unpacked
-from bot.sketches.sandbox import Failure, Sandbox, TooSlow
+from bot.attachments import sandbox
+from bot.attachments.image_decoder import ANSWER_LIMIT, Verdict, unpacked
+from bot.attachments.sandbox import Failure, Sandbox, TooSlow
+from bot.attachments.sandbox_main import LIFELINE
 from tests import hostile_files
 from tests.house import eventually
 from tests.samples import encoded
@@ -181,7 +181,7 @@ async def test_a_decoder_that_nobody_ends_ends_itself() -> None:
 async def test_a_decoder_dies_with_its_bot() -> None:
     """At once, though it is in the middle of its work, and nobody is left to end it."""
     script = (
-        "import asyncio, sys; from bot.sketches import sandbox\n"
+        "import asyncio, sys; from bot.attachments import sandbox\n"
         "slow = sandbox.decoder({}, processor=60, seconds=60)\n"
         "asyncio.run(slow.answer(sys.stdin.buffer.read(), limit=9))"
     )

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.fairness.seats import next_start
-from bot.jobs import Address, Job
-from bot.policy import Limits
+from bot.domain.job import Address, Job
+from bot.domain.limits import Limits
+from bot.domain.seats import next_start
 from tests.samples import job
 
 LIMITS = Limits()

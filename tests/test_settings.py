@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from bot import settings
-from bot.errors import CannotStart
-from bot.exits import Exit
+from bot.errors import CannotStart, Exit
 
 NAMES = (
     "DISCORD_TOKEN",

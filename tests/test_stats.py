@@ -7,14 +7,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bot import migrate
+from bot.db import migrations
+from bot.db.database import FILENAME
+from bot.db.jobs import Ledger
+from bot.db.stats import Queue, Spell
+from bot.domain.job import Status
 from bot.features import stats
-from bot.jobs import Status
-from bot.ledger import Ledger
-from bot.ledger.figures import Queue, Spell
-from bot.monitoring.monitor import Report
+from bot.monitoring.status import Report
 from bot.playground import Playground, UnknownCommand
-from bot.run import DATABASE
 from tests.fake_engine import FakeEngine
 from tests.house import House
 from tests.samples import job, picture
@@ -64,9 +64,9 @@ def test_what_is_not_known_is_not_told() -> None:
 @pytest.fixture
 async def seeded(discord: Playground, engine: FakeEngine, tmp_path: Path) -> AsyncIterator[House]:
     """A bot with a record of two days."""
-    migrate.migrate(tmp_path / DATABASE)
+    migrations.migrate(tmp_path / FILENAME)
     now = time.time()
-    async with Ledger(tmp_path / DATABASE) as ledger:
+    async with Ledger(tmp_path / FILENAME) as ledger:
         for nth, (asked, takes) in enumerate([(90000, 1), (3000, 2), (2000, 3), (1000, 10)]):
             name, created = f"j{nth}", now - asked
             await ledger.add(job(name, created_at=created))

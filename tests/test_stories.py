@@ -10,9 +10,9 @@ import pytest
 import pytest_asyncio
 from PIL import Image, ImageChops, ImageDraw
 
+from bot.db.database import FILENAME
 from bot.playground import Interaction, Message, Person, Playground, Upload
 from bot.playground.options import Value
-from bot.run import DATABASE
 from tests import tiny_model
 from tests.bot_process import BotProcess
 from tests.house import ALL_BUTTONS, eventually, finished, is_finished, record
@@ -256,5 +256,5 @@ def bomb_bytes() -> bytes:
 async def test_a_data_folder_holds_no_secrets(bot: BotProcess) -> None:
     """Neither the bot's token nor those of answered interactions."""
     await eventually(lambda: not record(bot.data, "SELECT * FROM jobs WHERE token IS NOT NULL"))
-    data = await asyncio.to_thread((bot.data / DATABASE).read_bytes)
+    data = await asyncio.to_thread((bot.data / FILENAME).read_bytes)
     assert bot.discord.token.encode() not in data

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.watchdog import SHORTEST_SECONDS, SILENCE_SECONDS, UNKNOWN_SECONDS, Watchdog
+from bot.engine_client.watchdog import SHORTEST_SECONDS, SILENCE_SECONDS, UNKNOWN_SECONDS, Watchdog
 from engine.contract import Pulse, Stepped
 
 

@@ -7,10 +7,11 @@ from discord import AppCommandOptionType as OptionType
 from discord import app_commands
 from discord.app_commands.transformers import RangeTransformer
 
-from bot import policy, recipes
-from bot.features.answers import Interaction, desk, guarded, origin, start
-from bot.recipes import ASPECTS, Ask
-from bot.sketches import uploads
+from bot.attachments import sanitize
+from bot.context import Interaction, desk
+from bot.domain import rules
+from bot.domain.kinds.imagine import ASPECTS, Ask, changed, read
+from bot.features.responses import guarded, origin, start
 from engine.contract import (
     GUIDANCE_LIMIT,
     PICTURES_LIMIT,
@@ -82,13 +83,13 @@ async def imagine(
 ) -> None:
     """Start a job with these options."""
     if sketch is not None:
-        uploads.check_size(sketch.size)
-    ask = cleaned(recipes.read(**options))
+        sanitize.check_size(sketch.size)
+    ask = cleaned(read(**options))
     url = sketch.url if sketch is not None else None
     await start(interaction, desk(interaction).studio.imagine(ask, url, origin(interaction)))
 
 
 def cleaned(ask: Ask) -> Ask:
     """Without characters that nobody sees."""
-    changes = {"prompt": policy.cleaned(ask.prompt), "negative": policy.cleaned(ask.negative or "")}
-    return recipes.changed(ask, **changes)
+    changes = {"prompt": rules.cleaned(ask.prompt), "negative": rules.cleaned(ask.negative or "")}
+    return changed(ask, **changes)

@@ -7,11 +7,12 @@ from typing import Any, Final
 import discord
 from discord import app_commands
 
-from bot import dossier
-from bot.features.answers import Interaction, desk, guarded
-from bot.messages import components
-from bot.messages.mailbox import Upload
-from bot.messages.renditions import BYTES_LIMIT
+from bot.context import Interaction, desk
+from bot.domain import user_data
+from bot.features.responses import guarded
+from bot.messages import components, privacy_text
+from bot.messages.message_client import Upload
+from bot.messages.picture_files import BYTES_LIMIT
 
 group: Final = app_commands.Group(
     name="privacy",
@@ -35,10 +36,10 @@ async def _show(interaction: Interaction) -> None:
     files = []
     if kept.jobs:
         jobs = desk(interaction).privacy.jobs(interaction.user.id)
-        entries = [dossier.entry(*each) async for each in jobs]
-        name, data = await asyncio.to_thread(dossier.written, entries, BYTES_LIMIT)
+        entries = [user_data.entry(*each) async for each in jobs]
+        name, data = await asyncio.to_thread(user_data.written, entries, BYTES_LIMIT)
         files = [Upload(name, data).as_file()]
-    told = dossier.told(kept, desk(interaction).promise)
+    told = privacy_text.told(kept, desk(interaction).promise)
     await interaction.edit_original_response(content=told, attachments=files)
 
 
@@ -52,10 +53,10 @@ async def _ask(interaction: Interaction) -> None:
     await interaction.response.defer(ephemeral=True, thinking=True)
     kept = await desk(interaction).retention.kept(interaction.user.id)
     if not kept.jobs:
-        await interaction.edit_original_response(content=dossier.NOTHING)
+        await interaction.edit_original_response(content=privacy_text.NOTHING)
         return
     await interaction.edit_original_response(
-        content=dossier.question(kept), view=components.privacy_view()
+        content=privacy_text.question(kept), view=components.privacy_view()
     )
 
 
@@ -64,7 +65,7 @@ async def _delete(interaction: Interaction) -> None:
     retention, person = desk(interaction).retention, interaction.user.id
     before = await retention.kept(person)
     complete = await retention.forget(person)
-    told = dossier.deleted(before, await retention.kept(person), complete)
+    told = privacy_text.deleted(before, await retention.kept(person), complete)
     await interaction.edit_original_response(content=told, view=None)
 
 

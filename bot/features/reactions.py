@@ -5,23 +5,22 @@ import hashlib
 import logging
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import discord
 
-from bot import policy, whereabouts
-from bot.errors import BotError, Forbidden, Refused
-from bot.features import answers, remnants, report
-from bot.jobs import Address, Origin, Picture
-from bot.ledger import Found
-from bot.ledger.record import insist
-from bot.messages import captions, remains, renditions
-from bot.messages.mailbox import UNREACHABLE, Upload
-from bot.places import Level
-from bot.showing import showing
-
-if TYPE_CHECKING:
-    from bot.client import Client
+from bot.context import BotClient
+from bot.db.database import insist
+from bot.db.jobs import Found
+from bot.domain import rules
+from bot.domain.job import Address, Origin
+from bot.domain.nsfw import Level
+from bot.domain.picture import Picture
+from bot.domain.visibility import showing
+from bot.errors import NETWORK_ERRORS, BotError, Forbidden, Refused
+from bot.features import report, responses
+from bot.messages import captions, channels, message_parser, picture_files
+from bot.messages.message_client import Upload
 
 Reaction = discord.RawReactionActionEvent
 
@@ -42,7 +41,7 @@ _NONCE_LIMIT: Final = 25
 log = logging.getLogger(__name__)
 
 
-async def added(client: "Client", reaction: Reaction) -> None:
+async def added(client: BotClient, reaction: Reaction) -> None:
     """Do what a reaction to a result of ours asks for."""
     name = _name(reaction)
     if name not in _KNOWN:
@@ -60,17 +59,17 @@ async def added(client: "Client", reaction: Reaction) -> None:
         await _say_briefly(client, reaction, _FORBIDDEN)
     except BotError as error:
         await _say_briefly(client, reaction, str(error))
-    except (discord.HTTPException, *UNREACHABLE) as error:
+    except (discord.HTTPException, *NETWORK_ERRORS) as error:
         log.warning("The reaction %s cannot be obeyed: %r", name, error)
 
 
-async def removed(client: "Client", reaction: Reaction) -> None:
+async def removed(client: BotClient, reaction: Reaction) -> None:
     """A reaction that is taken back may be made again."""
     if _name(reaction) in _KNOWN:
         await client.desk.ledger.release(_request(reaction))
 
 
-async def _act(client: "Client", reaction: Reaction, name: str, found: Found) -> None:
+async def _act(client: BotClient, reaction: Reaction, name: str, found: Found) -> None:
     if name == _DELETE:
         await _delete(client, reaction, found)
     elif name == _REPORT:
@@ -82,7 +81,7 @@ async def _act(client: "Client", reaction: Reaction, name: str, found: Found) ->
         await _vary(client, reaction, found, _NUMBERS.get(name))
 
 
-async def _vary(client: "Client", reaction: Reaction, found: Found, nth: int | None) -> None:
+async def _vary(client: BotClient, reaction: Reaction, found: Found, nth: int | None) -> None:
     pictures = await _pictures(client, found)
     if nth is not None and found.nth is None:
         pictures = [picture for picture in pictures if picture.nth == nth]
@@ -91,19 +90,19 @@ async def _vary(client: "Client", reaction: Reaction, found: Found, nth: int | N
     origin = Origin(
         request=_request(reaction),
         person=reaction.user_id,
-        place=whereabouts.of_channel(client.get_channel(reaction.channel_id)),
+        place=channels.of_channel(client.get_channel(reaction.channel_id)),
         address=Address(
             channel=reaction.channel_id, guild=reaction.guild_id, reply_to=reaction.message_id
         ),
-        roles=answers.roles(reaction.member),
+        roles=responses.roles(reaction.member),
     )
     job = await client.desk.studio.vary(pictures, origin)
     if job is not None:
         client.desk.studio.begin(job)
 
 
-async def _delete(client: "Client", reaction: Reaction, found: Found) -> None:
-    if not policy.may_stop(found.job, person=reaction.user_id, moderator=False) and not (
+async def _delete(client: BotClient, reaction: Reaction, found: Found) -> None:
+    if not rules.may_stop(found.job, person=reaction.user_id, moderator=False) and not (
         await _is_moderator(client, reaction)
     ):
         return  # others may dislike a picture, but it stays
@@ -111,35 +110,35 @@ async def _delete(client: "Client", reaction: Reaction, found: Found) -> None:
     await _message(client, reaction).delete()
 
 
-async def _answer_for_deleted(client: "Client", reaction: Reaction, name: str) -> None:
+async def _answer_for_deleted(client: BotClient, reaction: Reaction, name: str) -> None:
     """The record does not know this message; if its job was deleted, the message itself tells."""
     if client.user is None or reaction.message_author_id != client.user.id:
         return
     message = await _message(client, reaction).fetch()
-    if name == _REPORT or await remnants.deleted(client, message) is None:
+    if name == _REPORT or await message_parser.deleted(client.desk.ledger, message) is None:
         return
     if name != _DELETE:
-        await remnants.check(client, message)
-    elif reaction.user_id == remains.owner(message) or await _is_moderator(client, reaction):
+        await message_parser.check(client.desk.ledger, message)
+    elif reaction.user_id == message_parser.owner(message) or await _is_moderator(client, reaction):
         await message.delete()
 
 
-async def _send_letter(client: "Client", reaction: Reaction, found: Found) -> None:
+async def _send_letter(client: BotClient, reaction: Reaction, found: Found) -> None:
     archive, reports = client.desk.archive, client.desk.moderation.reports
     pictures = await _pictures(client, found)
     seen = showing(pictures, Level.BLOCK)  # whatever the channel may see
     uploads = []
     for nth, picture in enumerate(seen.pictures):
         if picture.absence is None:
-            suffix, data = await asyncio.to_thread(renditions.of_picture, archive, seen, nth)
+            suffix, data = await asyncio.to_thread(picture_files.of_picture, archive, seen, nth)
             uploads.append(Upload(f"{picture.id}.{suffix}", data, captions.alt_text([picture])))
     try:
         letters = await client.create_dm(discord.Object(reaction.user_id))
         words: str | None = captions.letter(seen.pictures)
-        for nth, parcel in enumerate(renditions.parcels(uploads)):
+        for nth, parcel in enumerate(picture_files.parcels(uploads)):
             # by its nonce it comes once, and its id is wanted for a removal
             send = partial(_send_parcel, letters, words, parcel, _nonce(reaction, nth))
-            sent = await answers.twice(send)
+            sent = await responses.twice(send)
             await insist(partial(reports.keep_letter, found.job.id, letters.id, sent.id))
             if parcel and any(picture.removed for picture in await _pictures(client, found)):
                 await sent.delete()  # moderators were quicker than the letter
@@ -157,19 +156,19 @@ async def _send_parcel(
     return await letters.send(words, files=[upload.as_file() for upload in parcel], nonce=nonce)
 
 
-def _message(client: "Client", reaction: Reaction) -> discord.PartialMessage:
+def _message(client: BotClient, reaction: Reaction) -> discord.PartialMessage:
     return client.get_partial_messageable(reaction.channel_id).get_partial_message(
         reaction.message_id
     )
 
 
-async def _pictures(client: "Client", found: Found) -> list[Picture]:
+async def _pictures(client: BotClient, found: Found) -> list[Picture]:
     """The finished pictures that the message shows."""
     pictures = await client.desk.ledger.pictures(found.job.id)
     return [picture for picture in pictures if found.nth in (None, picture.nth)]
 
 
-async def _say_briefly(client: "Client", reaction: Reaction, sentence: str) -> None:
+async def _say_briefly(client: BotClient, reaction: Reaction, sentence: str) -> None:
     """A reaction has no private answer, so the public one goes away by itself; until then, the same
     is not said to this person of this message again."""
     said = (reaction.message_id, reaction.user_id, sentence)
@@ -183,7 +182,7 @@ async def _say_briefly(client: "Client", reaction: Reaction, sentence: str) -> N
     )
     try:
         sent = await place.send(sentence, reference=reference)
-    except (discord.HTTPException, *UNREACHABLE) as error:
+    except (discord.HTTPException, *NETWORK_ERRORS) as error:
         log.warning("A sentence could not be said: %r", error)
         return
     passing = asyncio.create_task(_pass(sent))
@@ -196,11 +195,11 @@ async def _pass(sentence: discord.Message) -> None:
         await asyncio.sleep(_READ_SECONDS)
     try:
         await sentence.delete()
-    except (discord.HTTPException, *UNREACHABLE) as error:
+    except (discord.HTTPException, *NETWORK_ERRORS) as error:
         log.info("A sentence stays: %r", error)
 
 
-async def _is_moderator(client: "Client", reaction: Reaction) -> bool:
+async def _is_moderator(client: BotClient, reaction: Reaction) -> bool:
     """May they delete messages there? Of a channel that is not known, their roles decide."""
     guild = client.get_guild(reaction.guild_id or 0)
     if guild is None:

@@ -3,19 +3,17 @@
 import logging
 import re
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import discord
 from discord import app_commands
 
-from bot.cases import HOUR, REASON_LIMIT, Report, check_report
+from bot.context import BotClient, Interaction
+from bot.domain.moderation import HOUR, REASON_LIMIT, Report, check_report
 from bot.errors import Refused
-from bot.features import cases, remnants
-from bot.features.answers import Interaction, guarded
-from bot.messages import components
-
-if TYPE_CHECKING:
-    from bot.client import Client
+from bot.features import report_cards
+from bot.features.responses import guarded
+from bot.messages import components, message_parser
 
 _REASON: Final = "reason"
 _NO_RESULT: Final = "That message shows no pictures of mine, so there is nothing to report to me."
@@ -36,7 +34,7 @@ async def command(interaction: Interaction, message: discord.Message) -> None:
 
 
 async def _ask(interaction: Interaction, message: discord.Message) -> None:
-    await remnants.check(interaction.client, message)
+    await message_parser.check(interaction.client.desk.ledger, message)
     await _drafted(interaction.client, interaction.guild_id, message.id, interaction.user.id, "")
     await interaction.response.send_modal(_form(message.id))
 
@@ -77,11 +75,11 @@ async def _file(interaction: Interaction, message: int, reason: str) -> None:
     report = await _drafted(interaction.client, interaction.guild_id, message, reporter, reason)
     await interaction.client.desk.moderation.reports.file(report)
     await interaction.response.defer(ephemeral=True, thinking=True)
-    shown = await cases.show(interaction.client, report.job)
+    shown = await report_cards.show(interaction.client, report.job)
     await interaction.edit_original_response(content=_THANKS if shown else _RECORDED)
 
 
-async def by_reaction(client: "Client", reaction: discord.RawReactionActionEvent) -> None:
+async def by_reaction(client: BotClient, reaction: discord.RawReactionActionEvent) -> None:
     """Without a reason. It is answered in no way, for all could read that."""
     try:
         report = await _drafted(
@@ -93,11 +91,11 @@ async def by_reaction(client: "Client", reaction: discord.RawReactionActionEvent
         )
         return
     await client.desk.moderation.reports.file(report)
-    await cases.show(client, report.job)
+    await report_cards.show(client, report.job)
 
 
 async def _drafted(
-    client: "Client", guild: int | None, message: int, reporter: int, reason: str
+    client: BotClient, guild: int | None, message: int, reporter: int, reason: str
 ) -> Report:
     """The report, not kept yet. Raises Refused."""
     now = time.time()

@@ -5,10 +5,11 @@ from typing import Final
 
 from discord import app_commands
 
-from bot.features.answers import Interaction, desk, guarded
-from bot.jobs import Status
+from bot.context import Interaction, desk
+from bot.domain.job import Status
+from bot.features.responses import guarded
 from bot.monitoring.metrics import Facts
-from bot.monitoring.monitor import Report
+from bot.monitoring.status import Report
 
 _MIB: Final = 2**20
 _ORDER: Final = (Status.DONE, Status.FAILED, Status.CANCELLED, Status.REFUSED)

@@ -6,7 +6,8 @@ from typing import Final
 
 import discord
 
-from bot.jobs import Job, Kind, Picture, Progress, Status
+from bot.domain.job import Job, Kind, Progress, Status
+from bot.domain.picture import Picture
 from engine.contract import Recipe
 
 _CONTENT_LIMIT: Final = 2000

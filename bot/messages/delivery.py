@@ -7,15 +7,24 @@ from typing import Final
 
 import msgspec
 
-from bot.archive import Archive, Missing
-from bot.jobs import Erasure, Job, Picture, Progress, Status
-from bot.ledger import Ledger
-from bot.ledger.record import RecordTrouble, insist
-from bot.messages import captions, components, renditions
-from bot.messages.mailbox import TOKEN_SECONDS, Draft, Gone, Indigestible, Mailbox, Stale, Upload
-from bot.messages.outbox import Undelivered
+from bot.db.database import RecordTrouble, insist
+from bot.db.jobs import Ledger
+from bot.domain.job import Erasure, Job, Progress, Status
+from bot.domain.picture import Picture
+from bot.messages import captions, components, picture_files
+from bot.messages.channels import Whereabouts
+from bot.messages.message_client import (
+    TOKEN_SECONDS,
+    Draft,
+    Gone,
+    Indigestible,
+    Mailbox,
+    Stale,
+    Upload,
+)
 from bot.messages.throttle import Throttle
-from bot.whereabouts import Whereabouts
+from bot.services.outbox import Undelivered
+from bot.storage import Archive, Missing
 from engine.log import about
 
 EDIT_SECONDS: Final = 2.0
@@ -127,7 +136,7 @@ class Delivery:
             return Draft(content=content)
         view = components.result_view(job.id, len(pictures))
         try:
-            suffix, data = await asyncio.to_thread(renditions.of_job, self._archive, showing)
+            suffix, data = await asyncio.to_thread(picture_files.of_job, self._archive, showing)
         except Missing as error:
             return Draft(content=f"{content}\n{error}", view=view)
         alt_text = captions.alt_text(pictures)

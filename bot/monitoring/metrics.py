@@ -9,8 +9,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from bot.jobs import ENDINGS, Passage
-from bot.ledger.figures import Queue
+from bot.db.stats import Queue
+from bot.domain.job import ENDINGS, Passage
 from engine.contract import Pulse
 
 PHASES: Final = ("waiting", "painting", "delivering")

@@ -1,0 +1,1 @@
+"""The record in SQLite: the only code with SQL."""

@@ -1,0 +1,173 @@
+"""Open the database: one bot a folder, migrations applied in order, version in user_version.
+
+`python -m bot.db.migrations` writes migrations/schema.sql anew from the migrations.
+"""
+
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from bot.errors import CannotStart, Exit
+
+FOLDER: Final = Path(__file__).parents[2] / "migrations"
+SCHEMA: Final = FOLDER / "schema.sql"
+BUSY_SECONDS: Final = 5.0
+_NAME: Final = re.compile(r"(\d{4})_\w+\.sql")
+
+
+class Migration(msgspec.Struct, frozen=True):
+    """One step from version - 1 to version."""
+
+    version: int
+    sql: str
+
+
+def migrations(folder: Path = FOLDER) -> list[Migration]:
+    """All steps, in order. Raises CannotStart if a number is missing or doubled."""
+    steps = []
+    for path in sorted(folder.glob("*.sql")):
+        if name := _NAME.fullmatch(path.name):
+            steps.append(Migration(int(name[1]), path.read_text(encoding="utf-8")))
+    if [step.version for step in steps] != list(range(1, len(steps) + 1)) or not steps:
+        raise CannotStart(
+            f"The migrations in {folder} are not numbered 0001, 0002, ….", Exit.DATABASE_BROKEN
+        )
+    return steps
+
+
+@contextmanager
+def claimed(data: Path) -> Iterator[None]:
+    """Hold the data folder for this process; the system lets go of it when the process dies.
+
+    Raises CannotStart if another bot has it, or the folder cannot be written to.
+    """
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        lock = sqlite3.connect(data / "lock", timeout=0, isolation_level=None)
+    except (OSError, sqlite3.OperationalError) as error:
+        raise _unwritable(data, error) from error
+    try:
+        lock.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as error:
+        lock.close()
+        if not _is_locked(error):
+            raise _unwritable(data, error) from error
+        raise CannotStart(
+            f"Another bot is running on the data folder {data}. Stop it, or set IMAGINE_DATA.",
+            Exit.DATA_IN_USE,
+        ) from error
+    try:
+        yield
+    finally:
+        lock.close()
+
+
+def _unwritable(data: Path, error: Exception) -> CannotStart:
+    return CannotStart(
+        f"The data folder {data} cannot be written to ({error}).", Exit.DATA_UNWRITABLE
+    )
+
+
+def migrate(path: Path, steps: Sequence[Migration] | None = None) -> None:
+    """Bring the database at this path, new or old, to the newest version.
+
+    Raises CannotStart if it is locked, from a newer version of the bot, or broken.
+    """
+    steps = migrations() if steps is None else steps
+    try:
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute("BEGIN IMMEDIATE")  # a lock is found out about now, not in mid-job
+            connection.execute("ROLLBACK")
+            _check(connection, path)
+            _apply(connection, path, steps)
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        if _is_locked(error):
+            raise CannotStart(
+                f"The database {path} is locked by another program. Close it and start again.",
+                Exit.DATABASE_LOCKED,
+            ) from error
+        raise CannotStart(
+            f"The database {path} cannot be used ({error}).", Exit.DATABASE_BROKEN
+        ) from error
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    """Damage is found out about now, and not by somebody's job."""
+    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise CannotStart(
+            f"The database {path} is damaged ({found}). Put a copy of it back, or move it away.",
+            Exit.DATABASE_BROKEN,
+        )
+
+
+def check_version(path: Path) -> None:
+    """Raise CannotStart unless this database is as new as the migrations; changes nothing."""
+    try:
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
+        try:
+            version = _version(connection, path, len(migrations()))
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise CannotStart(
+            f"The database {path} cannot be used ({error}).", Exit.DATABASE_BROKEN
+        ) from error
+    if version < len(migrations()):
+        raise CannotStart(
+            f"The database {path} is of an older bot; start this one once.", Exit.DATABASE_BROKEN
+        )
+
+
+def _version(connection: sqlite3.Connection, path: Path, newest: int) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > newest:
+        raise CannotStart(
+            f"The database {path} is of version {version}, made by a newer bot; "
+            f"this one knows {newest}. Install a newer bot, or set IMAGINE_DATA.",
+            Exit.DATABASE_NEWER,
+        )
+    return version
+
+
+def _apply(connection: sqlite3.Connection, path: Path, steps: Sequence[Migration]) -> None:
+    version = _version(connection, path, len(steps))
+    for step in steps[version:]:
+        connection.executescript(
+            f"BEGIN IMMEDIATE;\n{step.sql}\nPRAGMA user_version = {step.version};\nCOMMIT;"
+        )
+
+
+def _is_locked(error: sqlite3.Error) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and (
+        "locked" in str(error) or "busy" in str(error)
+    )
+
+
+def schema(steps: Sequence[Migration] | None = None) -> str:
+    """What the migrations build from nothing, as SQL."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        _apply(connection, Path(":memory:"), migrations() if steps is None else steps)
+        rows = connection.execute(
+            "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY type DESC, name"
+        )
+        statements = [f"{sql};" for (sql,) in rows]
+    finally:
+        connection.close()
+    head = "-- Made from the migrations by `python -m bot.db.migrations`; not to be edited.\n"
+    return "\n".join([head, *statements, ""])
+
+
+if __name__ == "__main__":
+    SCHEMA.write_text(schema(), encoding="utf-8", newline="\n")

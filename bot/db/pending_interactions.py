@@ -1,0 +1,44 @@
+"""Presses of U whose picture is on its way, so that no message stays empty when a bot is killed."""
+
+import msgspec
+
+from bot.db.database import Record, insertion
+
+
+class Press(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody wants to see the nth picture of a job, in this channel."""
+
+    interaction: int
+    application: int
+    token: str
+    channel: int
+    job: str
+    nth: int
+    at: float
+    """Seconds since 1970, by Discord's clock."""
+
+    def __repr__(self) -> str:
+        return f"Press(interaction={self.interaction}, job={self.job}, nth={self.nth})"
+
+
+class Presses:
+    """A part of the record; each method is one transaction."""
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+
+    async def add(self, press: Press) -> None:
+        """This is to be answered."""
+        columns = msgspec.structs.asdict(press)
+        await self._record.change(insertion("presses", columns, "ON CONFLICT DO NOTHING"), columns)
+
+    async def settle(self, interaction: int) -> None:
+        """It was answered; its token is forgotten."""
+        await self._record.change(
+            "DELETE FROM presses WHERE interaction = :interaction", {"interaction": interaction}
+        )
+
+    async def unsettled(self) -> list[Press]:
+        """Those that may not be answered, oldest first."""
+        found = await self._record.rows("SELECT * FROM presses ORDER BY at")
+        return [msgspec.convert(dict(row), Press) for row in found]

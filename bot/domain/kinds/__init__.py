@@ -1,0 +1,1 @@
+"""How the recipes of each kind of job are made."""

@@ -1,0 +1,138 @@
+"""/imagine: from the options that a person sets to recipes; pure."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from bot.domain.kinds.seeds import seeded
+from bot.errors import Refused
+from engine.contract import (
+    PICTURES_LIMIT,
+    ROW_CLASSES,
+    Model,
+    Recipe,
+    Sampler,
+    check_strength,
+    size_for,
+    size_for_sketch,
+)
+
+ASPECTS: Final = {
+    "square": 1.0,
+    "portrait": 2 / 3,
+    "landscape": 3 / 2,
+    "tall": 9 / 16,
+    "wide": 16 / 9,
+}
+"""Width / height by the names that people choose."""
+SKETCH_STRENGTH: Final = 0.75
+"""How much of a sketch is painted over when nobody says."""
+_UNKNOWN_SOURCE: Final = "0" * 64
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The options of /imagine as a person set them; None is up to the model."""
+
+    prompt: str
+    negative: str | None = None
+    aspect: str | None = None
+    seed: int | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    sampler: str | None = None
+    count: int | None = None
+    strength: float | None = None
+
+
+def read(**options: object) -> Ask:
+    """Options from outside as an Ask. Raises Refused for a value of the wrong kind."""
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        return msgspec.convert(given, Ask)
+    except msgspec.ValidationError as error:
+        raise Refused(f"One of the options makes no sense: {error}.") from error
+
+
+def changed(ask: Ask, **changes: str) -> Ask:
+    """The same request with other words."""
+    return msgspec.structs.replace(ask, **changes)
+
+
+def draft(ask: Ask, model: Model, *, seed: int, sketched: bool) -> tuple[Recipe, ...]:
+    """The recipes of this request, with seeds seed, seed + 1, …; a sketch is still missing.
+
+    Raises Refused, in words for the person.
+    """
+    count = PICTURES_LIMIT if ask.count is None else ask.count
+    if not 1 <= count <= PICTURES_LIMIT:
+        raise Refused(f"The count is {count}; it must be 1 to {PICTURES_LIMIT}.")
+    try:
+        strength = SKETCH_STRENGTH if ask.strength is None else ask.strength
+        check_strength(strength)
+        first = _first(ask, model, seed)
+        model.check_steps(first)
+        if sketched:
+            msgspec.structs.replace(first, source=_UNKNOWN_SOURCE, strength=strength)
+        elif ask.strength is not None:
+            raise Refused("The strength says how much of a sketch to paint over; attach a sketch.")
+    except ValueError as error:
+        raise Refused(str(error)) from error
+    return model.classed([seeded(first, first.seed + n) for n in range(count)])
+
+
+def _first(ask: Ask, model: Model, seed: int) -> Recipe:
+    guidance = model.guidance if ask.guidance is None else ask.guidance
+    width, height = size_for(_ratio(ask.aspect), model.native)
+    return Recipe(
+        model=model.name,
+        revision=model.revision,
+        prompt=ask.prompt,
+        negative=ask.negative or "",
+        seed=seed if ask.seed is None else ask.seed,
+        steps=model.steps if ask.steps is None else ask.steps,
+        guidance=guidance,
+        sampler=model.sampler if ask.sampler is None else _sampler(ask.sampler),
+        width=width,
+        height=height,
+        row_class=ROW_CLASSES[0],
+    )
+
+
+def _sampler(name: str) -> Sampler:
+    try:
+        return Sampler(name)
+    except ValueError:
+        known = ", ".join(Sampler)
+        raise Refused(f"There is no sampler “{name[:50]}”. These are: {known}.") from None
+
+
+def _ratio(aspect: str | None) -> float:
+    if aspect is None:
+        return 1.0
+    if aspect not in ASPECTS:
+        raise Refused(f"There is no aspect “{aspect[:50]}”. These are: {', '.join(ASPECTS)}.")
+    return ASPECTS[aspect]
+
+
+def with_sketch(
+    recipes: Sequence[Recipe],
+    model: Model,
+    *,
+    source: str,
+    strength: float,
+    size: tuple[int, int],
+    keep_size: bool,
+) -> tuple[Recipe, ...]:
+    """The same recipes painted over a sketch of this sha256 and size in pixels."""
+    width, height = size_for_sketch(*size, model.native)
+    if keep_size:
+        width, height = recipes[0].width, recipes[0].height
+    return model.classed(
+        [
+            msgspec.structs.replace(
+                recipe, source=source, strength=strength, width=width, height=height
+            )
+            for recipe in recipes
+        ]
+    )

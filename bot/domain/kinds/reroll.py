@@ -1,0 +1,11 @@
+"""Everything again but the seed; pure."""
+
+from collections.abc import Sequence
+
+from bot.domain.kinds.seeds import seeded
+from engine.contract import Model, Recipe
+
+
+def reroll(recipes: Sequence[Recipe], model: Model, *, seed: int) -> tuple[Recipe, ...]:
+    """Everything again but the seed: seed, seed + 1, …"""
+    return model.classed([seeded(recipe, seed + n) for n, recipe in enumerate(recipes)])

@@ -1,0 +1,46 @@
+"""Like earlier pictures, but a little different; pure, so chance comes in as an argument."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from engine.contract import PICTURES_LIMIT, SEED_LIMIT, Model, Recipe
+
+VARIATION_STRENGTH: Final = 0.15
+"""The share of other noise in a variation: enough to see, little enough to know the parent."""
+_DRIFTS: Final = (0.06, -0.06, 0.1, -0.1, 0.14, -0.14, 0.18, -0.18)
+_WANDER: Final = 0.02
+
+
+def vary(parents: Sequence[Recipe], model: Model, *, chance: int) -> tuple[Recipe, ...]:
+    """Four variations of one parent, or one of each of several; `chance` is a fresh seed.
+
+    A first variation keeps the parent's seed and mixes in VARIATION_STRENGTH of the noise of
+    subseeds chance, chance + 1, … (the rule of AUTOMATIC1111's "variation seed").
+
+    A recipe has room for one subseed only, so a variation of a variation cannot add a third
+    noise. Replacing its subseed would come out as near to its siblings as to itself; so seed and
+    subseed stay, and the share of the subseed's noise drifts by 0.04 to 0.2 to both sides. Such
+    variations are nearer to the picture that was chosen than to any of its siblings, but they
+    differ less boldly among themselves.
+    """
+    if len(parents) > 1:
+        return model.classed([_varied(parent, chance, n) for n, parent in enumerate(parents)])
+    return model.classed([_varied(parents[0], chance, n) for n in range(PICTURES_LIMIT)])
+
+
+def _varied(parent: Recipe, chance: int, nth: int) -> Recipe:
+    if parent.subseed_strength == 0.0:
+        return msgspec.structs.replace(
+            parent, subseed=(chance + nth) % SEED_LIMIT, subseed_strength=VARIATION_STRENGTH
+        )
+    share = _drifted(parent.subseed_strength, chance, nth)
+    return msgspec.structs.replace(parent, subseed_strength=share)
+
+
+def _drifted(share: float, chance: int, nth: int) -> float:
+    """The share moved a little; different for each nth and, most likely, each chance."""
+    wander = (chance % 1009 / 1008 * 2 - 1) * _WANDER
+    moved = (share + drift + wander for drift in _DRIFTS)
+    return round([option for option in moved if 0.0 < option <= 1.0][nth], 4)

@@ -1,1 +1,0 @@
-"""Whose job is next, and who may ask for how much."""

@@ -1,0 +1,155 @@
+"""The U buttons: one stored picture at full size; nothing is painted."""
+
+import asyncio
+import logging
+from typing import Final
+
+import discord
+
+from bot.context import BotClient, Interaction, desk
+from bot.db.database import RecordTrouble, insist
+from bot.db.pending_interactions import Press
+from bot.domain import rules
+from bot.domain.job import Address, Job, Status
+from bot.domain.nsfw import Kind, Level
+from bot.domain.picture import Picture
+from bot.domain.visibility import Showing, showing
+from bot.errors import BotError, Refused
+from bot.features.responses import acknowledge, whisper
+from bot.messages import captions, channels, picture_files
+from bot.messages.message_client import Draft, Gone, Indigestible, Stale, Upload
+from bot.services.outbox import Undelivered
+
+FORGOTTEN: Final = "I do not know that picture any more."
+log = logging.getLogger(__name__)
+
+
+async def chosen(interaction: Interaction, job: Job, nth: int) -> Picture:
+    """The picture that a button is about. Raises Refused."""
+    found = await _found(interaction.client, job.id, nth)
+    if not found:
+        unfinished = job.status is not Status.DONE
+        raise Refused("This is not painted yet." if unfinished else FORGOTTEN)
+    return found[0]
+
+
+async def _found(client: BotClient, job: str, nth: int) -> list[Picture]:
+    """The nth picture of the job, or none."""
+    pictures = await client.desk.ledger.pictures(job)
+    return [picture for picture in pictures if picture.nth == nth]
+
+
+async def upscale(interaction: Interaction, job: Job, nth: int) -> None:
+    """Post the stored picture at full size."""
+    picture = await chosen(interaction, job, nth)
+    rules.check_shown(picture)
+    await desk(interaction).gate.admit(interaction.guild_id, interaction.user.id)
+    await _note(interaction, picture)
+    message = await acknowledge(interaction)
+    if message is None:
+        return
+    try:
+        await _answer(interaction, picture, message)
+    except BotError as error:  # said before the press is forgotten
+        if not await whisper(interaction, str(error)):
+            return
+    await insist(lambda: desk(interaction).presses.settle(interaction.id))
+
+
+async def _note(interaction: Interaction, picture: Picture) -> None:
+    """For the next bot, should this one be killed; without it the picture is shown as well."""
+    press = Press(
+        interaction=interaction.id,
+        application=interaction.application_id,
+        token=interaction.token,
+        channel=interaction.channel_id or 0,
+        job=picture.job,
+        nth=picture.nth,
+        at=interaction.created_at.timestamp(),
+    )
+    try:
+        await desk(interaction).presses.add(press)
+    except RecordTrouble as error:
+        log.warning("a press is not recorded", extra={"job": picture.job, "reason": str(error)})
+
+
+async def _answer(interaction: Interaction, picture: Picture, message: int) -> None:
+    ledger = desk(interaction).ledger
+    try:
+        await asyncio.gather(
+            insist(lambda: ledger.post(message, picture.job, picture.nth)),
+            _show(interaction, picture),
+        )
+    except discord.NotFound:  # moderators may have been quicker, with the message as well
+        rules.check_kept(await ledger.pictures(picture.job))
+        raise
+    rules.check_kept(await ledger.pictures(picture.job))
+
+
+async def _show(interaction: Interaction, picture: Picture) -> None:
+    upload = await _full_size(interaction.client, await _seen(interaction, picture))
+    await interaction.edit_original_response(
+        content=captions.upscaled(picture), attachments=[upload.as_file()]
+    )
+
+
+async def _seen(interaction: Interaction, picture: Picture) -> Showing:
+    """The picture as this place may see it: by what the press says, and by what Discord says."""
+    if channels.of_interaction(interaction).kind is not Kind.SERVER:
+        return showing([picture], Level.BLOCK)
+    return await desk(interaction).whereabouts.showing([picture], interaction.channel_id or 0)
+
+
+async def _full_size(client: BotClient, seen: Showing) -> Upload:
+    """Raises Refused or Missing."""
+    [picture] = seen.pictures
+    rules.check_shown(picture)
+    suffix, data = await asyncio.to_thread(picture_files.of_picture, client.desk.archive, seen)
+    alt_text = captions.alt_text([picture])
+    return Upload(f"{picture.id}.{suffix}", data, alt_text, seen.spoiler)
+
+
+async def catch_up(client: BotClient) -> None:
+    """Answer the presses that a bot could not, for it was killed or Discord was out of reach."""
+    for press in await insist(client.desk.presses.unsettled):
+        try:
+            await _complete(client, press)
+            await client.desk.presses.settle(press.interaction)
+        except (Undelivered, RecordTrouble) as error:
+            log.warning("a message may stay empty", extra={"job": press.job, "reason": str(error)})
+        except Exception:  # one press's bad luck is its own
+            log.exception("a message may stay empty", extra={"job": press.job})
+
+
+async def _complete(client: BotClient, press: Press) -> None:
+    mailbox = client.desk.mailbox
+    address = Address(channel=press.channel, application=press.application, token=press.token)
+    try:
+        message = await mailbox.original(address)
+        await client.desk.ledger.post(message.id, press.job, press.nth)
+        by_channel = Address(channel=press.channel, message=message.id)
+        if not message.attachments:
+            draft = await _draft(client, press)
+            try:
+                await mailbox.put(address, draft, fresh=True, nonce="")
+            except Stale:
+                await mailbox.put(by_channel, draft, fresh=False, nonce="")
+        if any(picture.removed for picture in await _found(client, press.job, press.nth)):
+            try:
+                await mailbox.take_away(address)
+            except Stale:
+                await mailbox.take_away(by_channel)
+    except (Stale, Gone, Indigestible) as error:
+        log.info("a press is out of reach", extra={"job": press.job, "reason": str(error)})
+
+
+async def _draft(client: BotClient, press: Press) -> Draft:
+    pictures = await _found(client, press.job, press.nth)
+    if not pictures:
+        return Draft(content=FORGOTTEN)
+    seen = await client.desk.whereabouts.showing(pictures, press.channel)
+    try:
+        upload = await _full_size(client, seen)
+    except BotError as error:
+        return Draft(content=str(error))
+    return Draft(content=captions.upscaled(pictures[0]), uploads=[upload])

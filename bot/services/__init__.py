@@ -1,0 +1,1 @@
+"""What people can have done: the use cases. They know neither Discord nor SQL."""

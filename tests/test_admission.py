@@ -1,0 +1,96 @@
+"""Who may ask for what."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.db import migrations
+from bot.db.jobs import Ledger
+from bot.db.moderation import Moderation
+from bot.domain.job import Address, Origin
+from bot.domain.moderation import Block
+from bot.errors import Forbidden
+from bot.services.admission import Gate
+from tests.samples import recipe
+
+HERE = Origin(request="interaction:5", person=1, address=Address(channel=10, guild=3))
+
+
+@pytest.fixture
+async def moderation(tmp_path: Path) -> AsyncIterator[Moderation]:
+    """An empty record."""
+    migrations.migrate(tmp_path / "imagine.db")
+    async with Ledger(tmp_path / "imagine.db") as ledger:
+        yield Moderation(ledger)
+
+
+@pytest.fixture
+def gate(moderation: Moderation) -> Gate:
+    """At noon."""
+    return Gate(moderation, lambda: 12.0)
+
+
+async def test_what_breaks_no_rule_passes_and_leaves_no_trace(
+    gate: Gate, moderation: Moderation
+) -> None:
+    """Nearly everything."""
+    await gate.check([recipe(), recipe(seed=8)], HERE)
+    await gate.admit(3, 1)
+    assert await moderation.audit.page(3, 1, 10) == []
+
+
+async def test_a_request_that_comes_again_is_refused_again_and_noted_once(
+    gate: Gate, moderation: Moderation
+) -> None:
+    """As when the gateway replays it."""
+    for _ in range(2):
+        with pytest.raises(Forbidden, match="no sexual content with minors"):
+            await gate.check([recipe(prompt="nude child")], HERE)
+    [entry] = await moderation.audit.page(3, 1, 10)
+    assert (entry.at, entry.actor, entry.channel, entry.request) == (12.0, 1, 10, "interaction:5")
+
+
+async def test_each_picture_of_a_request_is_looked_at(gate: Gate) -> None:
+    """Variations of several pictures may have several prompts."""
+    with pytest.raises(Forbidden):
+        await gate.check([recipe(), recipe(prompt="nude child")], HERE)
+
+
+async def test_the_same_words_have_the_same_digest(gate: Gate, moderation: Moderation) -> None:
+    """So repeated attempts are known, though the prompt is not kept."""
+    for name, prompt in (("a", "nude child"), ("b", "nude child"), ("c", "nude children")):
+        origin = Origin(request=name, person=1, address=HERE.address)
+        with pytest.raises(Forbidden):
+            await gate.check([recipe(prompt=prompt)], origin)
+    third, second, first = await moderation.audit.page(3, 1, 10)
+    assert first.detail == second.detail != third.detail
+
+
+async def test_a_long_prompt_is_cut_in_the_log(gate: Gate, moderation: Moderation) -> None:
+    """A banned word needs no more than what stood around it."""
+    await moderation.ban_word(3, "blood", actor=9, now=1.0)
+    with pytest.raises(Forbidden, match="banned words"):
+        await gate.check([recipe(prompt="blood " + "x" * 900)], HERE)
+    newest, _ = await moderation.audit.page(3, 1, 10)
+    assert len(newest.detail) < 260
+
+
+async def test_a_block_counts_in_its_server_alone(gate: Gate, moderation: Moderation) -> None:
+    """Not elsewhere, not in direct messages, not for others."""
+    await moderation.block(Block(guild=3, person=1, reason="rude", moderator=9, at=2.0))
+    with pytest.raises(Forbidden, match="blocked you from using me here: rude"):
+        await gate.check([recipe()], HERE)
+    with pytest.raises(Forbidden):
+        await gate.admit(3, 1)
+    for guild, person in ((4, 1), (None, 1), (3, 2)):
+        await gate.admit(guild, person)
+
+
+async def test_a_new_reason_is_noted_and_the_same_one_is_not(moderation: Moderation) -> None:
+    """The log tells what changed."""
+    for at, reason in ((1.0, "rude"), (2.0, "rude"), (3.0, "very rude")):
+        block = Block(guild=3, person=1, reason=reason, moderator=9, at=at)
+        assert await moderation.block(block) is (at != 2.0)
+    assert [one.reason for one in await moderation.blocks(3)] == ["very rude"]
+    assert [one.detail for one in await moderation.audit.page(3, 1, 10)] == ["very rude", "rude"]

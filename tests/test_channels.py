@@ -1,0 +1,129 @@
+"""What discord.py knows of a channel, as a place."""
+
+from pathlib import Path
+from typing import Any
+
+import discord as discord_py
+import pytest
+from discord.http import Route
+
+from bot.db import migrations
+from bot.db.guild_settings import Choice, NsfwLevels
+from bot.db.jobs import Ledger
+from bot.domain.nsfw import UNKNOWN, Kind, Level, Place, Room
+from bot.messages.channels import Whereabouts, of_channel
+from bot.playground import Playground
+from bot.playground.guild_json import guild_create_json
+from bot.playground.world import World
+
+TEXT, DIRECT, VOICE, GROUP, THREAD, STAGE, FORUM = 0, 1, 2, 3, 11, 13, 15
+ROOMS = [TEXT, VOICE, STAGE, FORUM]
+
+
+@pytest.fixture
+def client() -> discord_py.Client:
+    """discord.py's own, that has never connected."""
+    return discord_py.Client(intents=discord_py.Intents(guilds=True))
+
+
+def channel_json(id: int, kind: int, **more: object) -> dict[str, object]:
+    """A channel of any type, as Discord tells of it."""
+    return {
+        "id": str(id),
+        "type": kind,
+        "name": f"channel {id}",
+        "position": 0,
+        "permission_overwrites": [],
+        "parent_id": None,
+        "available_tags": [],
+        "bitrate": 64000,
+        "user_limit": 0,
+        **more,
+    }
+
+
+def thread_json(id: int, parent: int) -> dict[str, object]:
+    """A thread, or a forum's post; it carries an age restriction of its own that means nothing."""
+    return channel_json(
+        id,
+        THREAD,
+        parent_id=str(parent),
+        nsfw=True,
+        owner_id="1",
+        message_count=0,
+        member_count=1,
+        thread_metadata={
+            "archived": False,
+            "auto_archive_duration": 60,
+            "archive_timestamp": "2026-11-21T11:49:02+00:00",
+            "locked": False,
+        },
+    )
+
+
+def guild(client: discord_py.Client, channels: list[Any], threads: list[Any]) -> discord_py.Guild:
+    """A server with these."""
+    world = World()
+    data: Any = guild_create_json(world, world.home)
+    data |= {"channels": channels, "threads": threads}
+    return discord_py.Guild(data=data, state=client._connection)
+
+
+@pytest.mark.parametrize("restricted", [False, True])
+@pytest.mark.parametrize("kind", ROOMS)
+def test_a_channel_says_whether_it_is_age_restricted(
+    client: discord_py.Client, kind: int, restricted: bool
+) -> None:
+    """Each kind that people can write in, and a forum's posts as their forum."""
+    channels = [channel_json(10, kind, nsfw=restricted)]
+    home = guild(client, channels, [thread_json(20, 10), thread_json(21, 99)])
+    place = Place(kind=Kind.SERVER, server=home.id, room=Room(10, restricted))
+    assert of_channel(home.get_channel(10)) == place
+    assert of_channel(home.get_thread(20)) == place
+    assert of_channel(home.get_thread(21)) == UNKNOWN, "its parent is not known"
+
+
+@pytest.mark.parametrize("kind", ROOMS)
+def test_what_a_channel_does_not_say_is_not_restricted(
+    client: discord_py.Client, kind: int
+) -> None:
+    """Old events leave it out."""
+    home = guild(client, [channel_json(10, kind)], [])
+    assert of_channel(home.get_channel(10)).room == Room(10, False)
+
+
+def test_direct_messages_are_no_server(client: discord_py.Client) -> None:
+    """Neither with one person nor with several, nor where nothing at all is known."""
+    me: Any = discord_py.Object(1)
+    state = client._connection
+    direct: Any = {"id": "30", "type": DIRECT, "recipients": []}
+    group: Any = {"id": "31", "type": GROUP, "recipients": [], "owner_id": "1"}
+    assert of_channel(discord_py.DMChannel(me=me, state=state, data=direct)).kind is Kind.DIRECT
+    assert of_channel(discord_py.GroupChannel(me=me, state=state, data=group)).kind is Kind.GROUP
+    assert of_channel(client.get_partial_messageable(32)) == UNKNOWN
+    assert of_channel(None) == UNKNOWN
+
+
+async def test_discord_is_asked_though_the_gateway_has_told_of_nothing(
+    discord: Playground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread is as its parent is now; what is not there, and what is no server, withholds."""
+    monkeypatch.setattr(Route, "BASE", discord.api)
+    migrations.migrate(tmp_path / "imagine.db")
+    guild = discord.world.home.id
+    choice = Choice(server=guild, room=discord.restricted.id, level=Level.SPOILER, actor=9, at=5.0)
+    threads = [discord.add_thread(one, "t") for one in (discord.restricted, discord.channel)]
+    intents = discord_py.Intents(guilds=True)
+    async with Ledger(tmp_path / "imagine.db") as ledger, discord_py.Client(intents=intents) as one:
+        await one.login(discord.token)
+        levels = NsfwLevels(ledger)
+        await levels.choose(choice)
+        where = Whereabouts(one, levels)
+        assert await where.level(discord.restricted.id) is Level.SPOILER
+        assert await where.level(threads[0].id) is Level.SPOILER
+        assert await where.level(discord.channel.id) is Level.BLOCK
+        assert await where.level(threads[1].id) is Level.BLOCK
+        assert await where.level(discord.person("Ada").dm.id) is Level.BLOCK
+        assert await where.level(1) is Level.BLOCK
+        discord.restricted.nsfw = False
+        assert await where.level(threads[0].id) is Level.BLOCK

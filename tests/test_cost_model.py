@@ -1,0 +1,38 @@
+"""What jobs cost."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain import cost_model
+from bot.domain.cost_model import Sample
+from engine.contract import Sampler
+from tests.samples import recipe
+
+
+def test_work_is_pixels_times_rows_times_evaluations() -> None:
+    """Unguided pictures have half the rows, some samplers twice the evaluations, and over a sketch
+    only a share of the steps is painted."""
+    plain = cost_model.work([recipe()])
+    assert plain == 64 * 64 * 2 * 4
+    assert cost_model.work([recipe()] * 3) == 3 * plain
+    assert cost_model.work([recipe(guidance=1.0)]) == plain / 2
+    assert cost_model.work([recipe(sampler=Sampler.HEUN)]) == 2 * plain
+    assert cost_model.work([recipe(source="a" * 64, strength=0.5)]) == plain / 2
+    assert cost_model.work([recipe(width=128, steps=8)]) == 4 * plain
+
+
+def test_a_job_is_thought_to_cost_what_others_of_its_size_did() -> None:
+    """In proportion to its work; without any of its size, what others did."""
+    work = cost_model.work([recipe()])
+    samples = [Sample(64 * 64, work, 3.0), Sample(64 * 64, work, 5.0), Sample(999, work, 100.0)]
+    assert cost_model.estimate([recipe()], samples) == pytest.approx(4.0)
+    assert cost_model.estimate([recipe(steps=8)], samples) == pytest.approx(8.0)
+    assert cost_model.estimate([recipe(width=128)], samples[:2]) == pytest.approx(8.0)
+
+
+@given(st.floats(0, 100), st.integers(1, 150))
+def test_every_job_costs_something(seconds: float, steps: int) -> None:
+    """Known or not, so that each turn counts."""
+    for samples in ([], [Sample(64 * 64, 1000.0, seconds)]):
+        assert cost_model.estimate([recipe(steps=steps)], samples) >= cost_model.LEAST

@@ -1,0 +1,215 @@
+"""Opening the database."""
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bot.db import migrations, rows
+from bot.errors import CannotStart, Exit
+from tests.samples import job, picture
+
+STEPS = [
+    migrations.Migration(1, "CREATE TABLE a (x INTEGER) STRICT;"),
+    migrations.Migration(2, "ALTER TABLE a ADD COLUMN y TEXT;"),
+]
+
+
+def test_the_schema_is_what_the_migrations_build() -> None:
+    """migrations/schema.sql is up to date; `python -m bot.db.migrations` writes it."""
+    assert migrations.SCHEMA.read_text(encoding="utf-8") == migrations.schema()
+
+
+def test_all_tables_are_strict() -> None:
+    """SQLite checks types in none of the others."""
+    made = sqlite3.connect(":memory:")
+    made.executescript(migrations.schema())
+    tables = made.execute("SELECT name, strict FROM pragma_table_list WHERE schema = 'main'")
+    strict = {name: strict for name, strict in tables if not name.startswith("sqlite_")}
+    made.close()
+    assert set(strict) >= {"jobs", "pictures", "posts"}
+    assert all(strict.values())
+
+
+def test_a_new_database_gets_all_steps(tmp_path: Path) -> None:
+    """And its version says so; a second time nothing happens."""
+    path = tmp_path / "a.db"
+    for _ in range(2):
+        migrations.migrate(path)
+    assert version(path) == len(migrations.migrations())
+
+
+def version(path: Path) -> int:
+    """What the database says of itself."""
+    connection = sqlite3.connect(path)
+    found: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    connection.close()
+    return found
+
+
+def test_an_old_database_keeps_its_rows(tmp_path: Path) -> None:
+    """Only the steps that it lacks are taken."""
+    path = tmp_path / "a.db"
+    migrations.migrate(path, STEPS[:1])
+    connection = sqlite3.connect(path)
+    connection.execute("INSERT INTO a VALUES (7)")
+    connection.commit()
+    migrations.migrate(path, STEPS)
+    assert connection.execute("SELECT x, y FROM a").fetchall() == [(7, None)]
+    connection.close()
+    assert version(path) == 2
+
+
+def test_pictures_of_the_first_version_are_kept(tmp_path: Path) -> None:
+    """All of their values, and their job is still theirs."""
+    path = tmp_path / "a.db"
+    migrations.migrate(path, migrations.migrations()[:1])
+    columns = rows.from_job(job()) | {"status": "done", "ended_at": 5.0}
+    del columns["reveal"]
+    old = rows.from_picture(picture()) | {"blocked": 0}
+    for newer in ("failed", "restricted", "verdicts"):
+        del old[newer]
+    blocked = old | {"id": "j1-2", "nth": 2, "blocked": 1, "path": None}
+    del columns["seats"]
+    connection = sqlite3.connect(path)
+    for table, values in (("jobs", columns), ("pictures", old), ("pictures", blocked)):
+        marks = ", ".join("?" * len(values))
+        connection.execute(
+            f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})",  # noqa: S608 # our names
+            list(values.values()),
+        )
+    connection.commit()
+    connection.close()
+    migrations.migrate(path)
+    connection = sqlite3.connect(path)
+    connection.row_factory = sqlite3.Row
+    kept, withheld = map(rows.to_picture, connection.execute("SELECT * FROM pictures"))
+    assert kept == picture()
+    assert withheld.blocked and not withheld.restricted and withheld.path is None
+    assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    connection.close()
+
+
+def test_a_step_is_taken_wholly_or_not_at_all(tmp_path: Path) -> None:
+    """A step that fails in its middle leaves the version before it."""
+    path = tmp_path / "a.db"
+    broken = migrations.Migration(2, "ALTER TABLE a ADD COLUMN y TEXT; SELECT nonsense;")
+    with pytest.raises(CannotStart, match="cannot be used"):
+        migrations.migrate(path, [STEPS[0], broken])
+    assert version(path) == 1
+    migrations.migrate(path, STEPS)
+    assert version(path) == 2
+
+
+def test_a_newer_database_is_left_alone(tmp_path: Path) -> None:
+    """With a sentence and a code of its own."""
+    path = tmp_path / "a.db"
+    migrations.migrate(path, STEPS)
+    with pytest.raises(CannotStart, match="of version 2, made by a newer bot") as caught:
+        migrations.migrate(path, STEPS[:1])
+    assert caught.value.exit is Exit.DATABASE_NEWER
+    assert version(path) == 2
+
+
+def test_a_locked_database_is_said_to_be_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a short patience."""
+    monkeypatch.setattr(migrations, "BUSY_SECONDS", 0.05)
+    path = tmp_path / "a.db"
+    migrations.migrate(path)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(CannotStart, match="locked by another program") as caught:
+        migrations.migrate(path)
+    other.close()
+    assert caught.value.exit is Exit.DATABASE_LOCKED
+
+
+def test_what_is_no_database_is_said_to_be_none(tmp_path: Path) -> None:
+    """A file of other content is not touched."""
+    path = tmp_path / "a.db"
+    path.write_text("These are my holiday photos." * 100)
+    with pytest.raises(CannotStart, match="not a database") as caught:
+        migrations.migrate(path)
+    assert caught.value.exit is Exit.DATABASE_BROKEN
+    assert path.read_text().startswith("These are my holiday photos.")
+
+
+def test_a_damaged_database_is_found_out_at_the_start(tmp_path: Path) -> None:
+    """Not by the job that happens to touch the bad page; the file stays as it is."""
+    path = tmp_path / "a.db"
+    migrations.migrate(path)
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA journal_mode = DELETE")
+    columns = rows.from_job(job())
+    marks = ", ".join("?" * len(columns))
+    statement = f"INSERT INTO jobs ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 # our names
+    for n in range(200):
+        changed = columns | {"id": f"j{n}", "request": f"r{n}"}
+        connection.execute(statement, list(changed.values()))
+    connection.commit()
+    connection.close()
+    data = bytearray(path.read_bytes())
+    data[-3 * 4096 : -2 * 4096] = b"\xff" * 4096
+    path.write_bytes(data)
+    with pytest.raises(CannotStart, match="is damaged") as caught:
+        migrations.migrate(path)
+    assert caught.value.exit is Exit.DATABASE_BROKEN
+    assert path.read_bytes()[-3 * 4096 : -2 * 4096] == b"\xff" * 4096
+
+
+def test_migrations_are_numbered_without_gaps(tmp_path: Path) -> None:
+    """A missing number is an error, not a guess."""
+    (tmp_path / "0002_later.sql").write_text("SELECT 1;")
+    with pytest.raises(CannotStart, match="not numbered"):
+        migrations.migrations(tmp_path)
+
+
+def refusal(data: Path) -> CannotStart:
+    """Why this folder cannot be had."""
+    with pytest.raises(CannotStart) as caught, migrations.claimed(data):
+        pass
+    return caught.value
+
+
+def test_a_folder_has_one_bot(tmp_path: Path) -> None:
+    """The second is refused; after the first it is welcome."""
+    with migrations.claimed(tmp_path):
+        error = refusal(tmp_path)
+    assert "Another bot" in str(error)
+    assert error.exit is Exit.DATA_IN_USE
+    with migrations.claimed(tmp_path):
+        pass
+
+
+def test_a_dead_bot_holds_nothing(tmp_path: Path) -> None:
+    """The lock of a killed process is gone with it."""
+    script = (
+        "import os, pathlib; from bot import migrate\n"
+        f"with migrate.claimed(pathlib.Path({str(tmp_path)!r})): os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 9
+    with migrations.claimed(tmp_path):
+        pass
+
+
+def test_an_unusable_folder_is_said_to_be_unusable(tmp_path: Path) -> None:
+    """A file stands where the folder should be."""
+    (tmp_path / "data").write_text("")
+    error = refusal(tmp_path / "data")
+    assert "cannot be written" in str(error)
+    assert error.exit is Exit.DATA_UNWRITABLE
+
+
+def test_a_check_of_the_version_changes_nothing(tmp_path: Path) -> None:
+    """An older database is refused as it is."""
+    path = tmp_path / "a.db"
+    sqlite3.connect(path).close()
+    with pytest.raises(CannotStart, match="older bot"):
+        migrations.check_version(path)
+    assert version(path) == 0
+    migrations.migrate(path)
+    migrations.check_version(path)

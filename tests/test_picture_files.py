@@ -1,0 +1,84 @@
+"""Pictures as files for Discord."""
+
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from bot.domain.nsfw import Level
+from bot.domain.visibility import showing
+from bot.messages import picture_files
+from bot.messages.message_client import Upload
+from bot.storage import Archive, Missing
+from tests.samples import encoded, picture
+
+
+def noise(side: int) -> Image.Image:
+    """What compresses badly."""
+    return Image.effect_noise((side, side), 90).convert("RGB")
+
+
+def test_a_small_picture_is_a_png_to_the_bit() -> None:
+    """Nothing is lost if nothing must be."""
+    picture = noise(64)
+    ending, data = picture_files.encoded(picture)
+    assert ending == "png"
+    assert Image.open(BytesIO(data)).tobytes() == picture.tobytes()
+
+
+def test_a_large_picture_is_made_to_fit() -> None:
+    """As a JPEG, and smaller if that does not do."""
+    picture = noise(256)
+    ending, data = picture_files.encoded(picture, limit=60_000)
+    assert ending == "jpg" and len(data) <= 60_000
+    assert Image.open(BytesIO(data)).size == (256, 256)
+    _, tiny = picture_files.encoded(picture, limit=10_000)
+    assert len(tiny) <= 10_000
+
+
+def test_a_job_is_one_grid(tmp_path: Path) -> None:
+    """Of the stored files, with a blank for the withheld one."""
+    archive = Archive(tmp_path)
+    path = archive.save_picture("j1", 1, encoded(Image.new("RGB", (64, 64), "red")))
+    pictures = [picture(path=path), picture(nth=2, path=None, blocked=True)]
+    ending, data = picture_files.of_job(archive, showing(pictures, Level.BLOCK))
+    grid = Image.open(BytesIO(data))
+    assert (ending, grid.size, grid.getpixel((5, 5))) == ("png", (128, 64), (255, 0, 0))
+
+
+def test_one_picture_is_the_stored_file(tmp_path: Path) -> None:
+    """Byte for byte."""
+    archive = Archive(tmp_path)
+    stored = encoded(noise(64))
+    one = picture(path=archive.save_picture("j1", 1, stored))
+    assert picture_files.of_picture(archive, showing([one], Level.BLOCK)) == ("png", stored)
+
+
+def test_a_lost_file_is_said_to_be_lost(tmp_path: Path) -> None:
+    """The row alone is no picture."""
+    with pytest.raises(Missing):
+        picture_files.of_picture(Archive(tmp_path), showing([picture()], Level.BLOCK))
+
+
+@pytest.mark.parametrize("left", [0, 20, 60])
+def test_a_damaged_file_is_said_to_be_damaged(tmp_path: Path, left: int) -> None:
+    """Only so many of its bytes are there, and zeros after them."""
+    archive = Archive(tmp_path)
+    whole = encoded(noise(64))
+    broken = whole[:left] + bytes(len(whole) - left)
+    one = picture(path=archive.save_picture("j1", 1, broken))
+    with pytest.raises(Missing, match="is damaged"):
+        picture_files.of_job(archive, showing([one], Level.BLOCK))
+
+
+def test_parcels_stay_below_the_limit() -> None:
+    """As few as possible, in order."""
+    uploads = [Upload(f"{n}.png", bytes(size)) for n, size in enumerate((60, 40, 50, 60))]
+    parcels = picture_files.parcels(uploads, limit=100)
+    assert [[upload.name for upload in parcel] for parcel in parcels] == [
+        ["0.png", "1.png"],
+        ["2.png"],
+        ["3.png"],
+    ]
+    assert picture_files.parcels([]) == [[]]

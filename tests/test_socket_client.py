@@ -1,0 +1,167 @@
+"""The bot's end of the wire, against real sockets."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from bot.aio import alongside
+from bot.engine_client.process import Endpoint
+from bot.engine_client.socket_client import EngineLink, EngineLost
+from bot.errors import CannotStart, Exit
+from engine.contract import Cancelled, Failed, Paint, Painted, Queued, Stepped
+from tests.fake_engine import MODEL, FakeEngine
+from tests.house import eventually
+from tests.samples import recipe
+
+
+@pytest.fixture
+async def link(engine: FakeEngine) -> AsyncIterator[EngineLink]:
+    """A link that is being watched."""
+    async with EngineLink(engine.launch) as link, alongside(link.watch()):
+        yield link
+
+
+def order(job: str = "j1", attempt: int = 1) -> Paint:
+    """A job of two pictures."""
+    return Paint(job=job, attempt=attempt, recipes=(recipe(seed=1), recipe(seed=2)))
+
+
+def ignore(_: Queued | Stepped) -> None:
+    """Who does not care for progress."""
+
+
+async def test_a_job_comes_back_painted(link: EngineLink) -> None:
+    """With one event for each step before."""
+    seen: list[Queued | Stepped] = []
+    ending = await link.paint(order(), seen.append)
+    assert isinstance(ending, Painted) and len(ending.pictures) == 2
+    assert [event.step for event in seen if isinstance(event, Stepped)] == [1, 2, 3, 4]
+    assert link.model == MODEL
+
+
+async def test_a_failure_is_an_ending_too(link: EngineLink, engine: FakeEngine) -> None:
+    """With the engine's reason."""
+    engine.failure = "Out of memory."
+    ending = await link.paint(order(), ignore)
+    assert ending == Failed(job="j1", attempt=1, reason="Out of memory.")
+
+
+async def test_jobs_do_not_mix(link: EngineLink) -> None:
+    """Each of many gets its own ending."""
+    endings = await asyncio.gather(*(link.paint(order(f"j{n}"), ignore) for n in range(8)))
+    assert [ending.job for ending in endings] == [f"j{n}" for n in range(8)]
+
+
+async def test_a_job_can_be_cancelled(link: EngineLink, engine: FakeEngine) -> None:
+    """It ends, and the engine knows."""
+    engine.gate.clear()
+    painting = asyncio.create_task(link.paint(order(), ignore))
+    await eventually(lambda: engine.paints)
+    await link.cancel("j1", 1)
+    assert await painting == Cancelled(job="j1", attempt=1, worked=0.05)
+
+
+async def test_cancelling_what_is_not_there_is_no_error(
+    link: EngineLink, engine: FakeEngine
+) -> None:
+    """And is not sent."""
+    await link.cancel("j9", 1)
+    assert engine.cancels == []
+
+
+async def test_a_dying_engine_loses_the_job_and_comes_back(
+    link: EngineLink, engine: FakeEngine
+) -> None:
+    """The job's caller hears of it; the next job is painted by a new engine."""
+    engine.gate.clear()
+    painting = asyncio.create_task(link.paint(order(), ignore))
+    await eventually(lambda: engine.paints)
+    engine.die()
+    with pytest.raises(EngineLost):
+        await painting
+    engine.gate.set()
+    assert isinstance(await link.paint(order(attempt=2), ignore), Painted)
+    assert engine.lives == 2
+
+
+async def test_an_engine_that_does_not_come_back_is_tried_again(
+    link: EngineLink, engine: FakeEngine
+) -> None:
+    """Jobs wait meanwhile."""
+    engine.stillborn = "no memory"
+    engine.die()
+    await asyncio.sleep(0.2)
+    painting = asyncio.create_task(link.paint(order(), ignore))
+    await asyncio.sleep(0.5)
+    assert not painting.done()
+    engine.stillborn = None
+    assert isinstance(await painting, Painted)
+
+
+async def test_an_engine_that_never_starts_is_one_sentence(engine: FakeEngine) -> None:
+    """With the engine's own last words."""
+    engine.stillborn = "There is no model here."
+    with pytest.raises(CannotStart, match="did not start: There is no model here") as caught:
+        async with EngineLink(engine.launch):
+            pass
+    assert caught.value.exit is Exit.ENGINE_FAILED
+
+
+async def test_an_engine_that_rejects_us_is_one_sentence(engine: FakeEngine) -> None:
+    """Its reason is in it."""
+
+    @asynccontextmanager
+    async def stranger() -> AsyncIterator[Endpoint]:
+        async with engine.launch() as endpoint:
+            yield Endpoint(endpoint.host, endpoint.port, "another secret")
+
+    with pytest.raises(CannotStart, match="Who are you"):
+        async with EngineLink(stranger):
+            pass
+
+
+async def test_junk_on_the_wire_ends_that_engine(link: EngineLink, engine: FakeEngine) -> None:
+    """It is started again."""
+    for writer in engine.writers:
+        writer.write(b"\xff\xff\xff\xff")
+    await eventually(lambda: engine.lives == 2)
+    assert isinstance(await link.paint(order(), ignore), Painted)
+
+
+async def test_a_job_can_be_cancelled_while_there_is_no_engine(
+    link: EngineLink, engine: FakeEngine
+) -> None:
+    """It ends when an engine is back, which never hears of it."""
+    engine.stillborn = "no memory"
+    engine.die()
+    await asyncio.sleep(0.2)
+    painting = asyncio.create_task(link.paint(order(), ignore))
+    await asyncio.sleep(0.1)
+    await link.cancel("j1", 1)
+    engine.stillborn = None
+    assert await painting == Cancelled(job="j1", attempt=1)
+    assert engine.paints == []
+
+
+async def test_an_engine_that_never_gets_ready_is_given_up(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes far longer than the one before, so the next one is tried."""
+    monkeypatch.setattr("bot.engine_client.socket_client.SHORTEST_SECONDS", 0.3)
+    begun = 0
+
+    @asynccontextmanager
+    async def second_hangs() -> AsyncIterator[Endpoint]:
+        nonlocal begun
+        begun += 1
+        if begun == 2:
+            await asyncio.Event().wait()
+        async with engine.launch() as endpoint:
+            yield endpoint
+
+    async with EngineLink(second_hangs) as link, alongside(link.watch()):
+        engine.die()
+        await eventually(lambda: begun == 3)
+        assert isinstance(await link.paint(order(), ignore), Painted)
