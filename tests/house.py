@@ -13,8 +13,8 @@ from pydantic import SecretStr
 from bot.client import READY_SECONDS
 from bot.engine_link import Launch
 from bot.playground import Interaction, Message, Person, Playground
-from bot.playground.options import Value
-from bot.playground.world import Event
+from bot.playground.client.options import Value
+from bot.playground.model.state import Event
 from bot.run import DATABASE, run
 from bot.settings import Settings
 from tests.fake_engine import FakeEngine

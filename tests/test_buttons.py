@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from bot.playground import Upload
-from bot.playground.events import interaction_json
-from bot.playground.interactions import Kind
+from bot.playground.gateway.interaction_create import interaction_json
+from bot.playground.model.interactions import Kind
 from bot.policy import LIMITS
 from tests.fake_engine import FakeEngine, flat
 from tests.house import House, eventually

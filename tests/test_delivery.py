@@ -9,7 +9,7 @@ from PIL import Image
 
 from bot.messages.delivery import EDIT_SECONDS
 from bot.playground import Fault, Interaction, Upload
-from bot.playground.options import Value
+from bot.playground.client.options import Value
 from bot.run import DATABASE
 from tests.fake_engine import FakeEngine
 from tests.house import House, eventually

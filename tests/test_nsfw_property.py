@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from bot.jobs import Picture
 from bot.places import Choices, Kind, Level, Place, Room, level
 from bot.playground import Attachment, Channel, Interaction, Message
-from bot.playground.events import interaction_json
-from bot.playground.interactions import Kind as Asked
+from bot.playground.gateway.interaction_create import interaction_json
+from bot.playground.model.interactions import Kind as Asked
 from bot.showing import showing
 from engine.contract import Verdict
 from tests.fake_engine import FakeEngine, flat

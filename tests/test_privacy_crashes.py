@@ -9,7 +9,7 @@ import pytest_asyncio
 from PIL import Image
 
 from bot.playground import Message, Person, Playground, Upload
-from bot.playground.options import Value
+from bot.playground.client.options import Value
 from bot.run import DATABASE
 from tests import tiny_model
 from tests.deletion import WISH

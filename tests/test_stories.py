@@ -11,7 +11,7 @@ import pytest_asyncio
 from PIL import Image, ImageChops, ImageDraw
 
 from bot.playground import Interaction, Message, Person, Playground, Upload
-from bot.playground.options import Value
+from bot.playground.client.options import Value
 from bot.run import DATABASE
 from tests import tiny_model
 from tests.bot_process import BotProcess

@@ -12,8 +12,8 @@ from bot.ledger import Ledger
 from bot.ledger.nsfw import Choice, NsfwLevels
 from bot.places import UNKNOWN, Kind, Level, Place, Room
 from bot.playground import Playground
-from bot.playground.guild_json import guild_create_json
-from bot.playground.world import World
+from bot.playground.model.state import World
+from bot.playground.rest.serializers.guilds import guild_create_json
 from bot.whereabouts import Whereabouts, of_channel
 
 TEXT, DIRECT, VOICE, GROUP, THREAD, STAGE, FORUM = 0, 1, 2, 3, 11, 13, 15
