@@ -15,8 +15,8 @@ from bot.client import READY_SECONDS
 from bot.db.database import FILENAME
 from bot.engine_client.socket_client import Launch
 from bot.playground import Interaction, Message, Person, Playground
-from bot.playground.options import Value
-from bot.playground.world import Event
+from bot.playground.client.options import Value
+from bot.playground.model.state import Event
 from bot.settings import Settings
 from tests.fake_engine import FakeEngine
 

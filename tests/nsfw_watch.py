@@ -6,7 +6,7 @@ from io import BytesIO
 from PIL import Image
 
 from bot.playground import Attachment, Channel, Message
-from bot.playground.payloads import channel_json
+from bot.playground.rest.serializers.messages import channel_json
 from engine.contract import Paint
 from tests.fake_engine import FakeEngine, flat
 from tests.house import House

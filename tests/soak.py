@@ -25,8 +25,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from PIL import Image
 
 from bot.playground import Fault, Interaction, Message, Person, Playground, Upload
+from bot.playground.client.options import Value
 from bot.playground.errors import NoSuchButton, NotAcknowledged, NotPermitted
-from bot.playground.options import Value
 from tests import tiny_model
 from tests.bot_process import BotProcess
 from tests.house import is_finished, record

@@ -13,8 +13,8 @@ from bot.db.jobs import Ledger
 from bot.domain.nsfw import UNKNOWN, Kind, Level, Place, Room
 from bot.messages.channels import Whereabouts, of_channel
 from bot.playground import Playground
-from bot.playground.guild_json import guild_create_json
-from bot.playground.world import World
+from bot.playground.model.state import World
+from bot.playground.rest.serializers.guilds import guild_create_json
 
 TEXT, DIRECT, VOICE, GROUP, THREAD, STAGE, FORUM = 0, 1, 2, 3, 11, 13, 15
 ROOMS = [TEXT, VOICE, STAGE, FORUM]

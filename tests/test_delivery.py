@@ -10,7 +10,7 @@ from PIL import Image
 from bot.db.database import FILENAME
 from bot.messages.delivery import EDIT_SECONDS
 from bot.playground import Fault, Interaction, Upload
-from bot.playground.options import Value
+from bot.playground.client.options import Value
 from tests.fake_engine import FakeEngine
 from tests.house import House, eventually
 from tests.openapi import OpenApi

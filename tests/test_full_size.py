@@ -8,7 +8,7 @@ import pytest
 
 from bot.db.database import FILENAME, LOCK_SECONDS
 from bot.playground import Fault, Interaction, Message, Permission
-from bot.playground.permissions import EVERYONE, NOTHING
+from bot.playground.model.permissions import EVERYONE, NOTHING
 from tests.fake_engine import FakeEngine, flat
 from tests.house import House, eventually
 

@@ -3,9 +3,9 @@
 import pytest
 
 from bot.playground import Person
-from bot.playground.events import interaction_json
-from bot.playground.interactions import Kind
-from bot.playground.options import Value
+from bot.playground.client.options import Value
+from bot.playground.gateway.interaction_create import interaction_json
+from bot.playground.model.interactions import Kind
 from tests.fake_engine import FakeEngine
 from tests.house import House, eventually
 

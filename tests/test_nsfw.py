@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from bot.playground import Channel, Fault, Message, Upload
-from bot.playground.events import interaction_json
-from bot.playground.interactions import Kind
+from bot.playground.gateway.interaction_create import interaction_json
+from bot.playground.model.interactions import Kind
 from tests.fake_engine import FakeEngine, flat
 from tests.house import House, eventually
 from tests.nsfw_watch import choose, colours, flagged, painted, restrict

@@ -18,8 +18,8 @@ from bot.domain.nsfw import Choices, Kind, Level, Place, Room, level
 from bot.domain.picture import Picture
 from bot.domain.visibility import showing
 from bot.playground import Attachment, Channel, Interaction, Message
-from bot.playground.events import interaction_json
-from bot.playground.interactions import Kind as Asked
+from bot.playground.gateway.interaction_create import interaction_json
+from bot.playground.model.interactions import Kind as Asked
 from engine.contract import Verdict
 from tests.fake_engine import FakeEngine, flat
 from tests.house import House, eventually

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bot.playground import Playground
-from bot.playground.world import APPLICATION_ID, GUILD_ID
+from bot.playground.model.state import APPLICATION_ID, GUILD_ID
 from tests.playground_http import Http
 
 Json = dict[str, Any]

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from bot.playground import Fault, Playground, Upload
-from bot.playground.images import size_of
+from bot.playground.model.image_size import size_of
 from tests.playground_bot import Easel, channel_of, file, png
 from tests.playground_http import Http
 

@@ -3,8 +3,8 @@
 import pytest
 
 from bot.playground import InvalidOption
+from bot.playground.client.modals import Answer, fields, submitted
 from bot.playground.errors import Json
-from bot.playground.forms import Answer, fields, submitted
 
 FORM: Json = {
     "title": "Edit",

@@ -5,14 +5,20 @@ from contextlib import suppress
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.playground import compose
-from bot.playground.bodies import Body
-from bot.playground.command_rules import check_commands
-from bot.playground.compose import Place
 from bot.playground.errors import ApiError, Json
-from bot.playground.payloads import message_json
-from bot.playground.shapes import INTEGERS, OBJECT_LISTS, OBJECTS, TEXTS, check_shapes
-from bot.playground.world import World
+from bot.playground.model.state import World
+from bot.playground.rest import message_writer
+from bot.playground.rest.message_writer import Place
+from bot.playground.rest.request_body import Body
+from bot.playground.rest.serializers.messages import message_json
+from bot.playground.rest.validation.commands import check_commands
+from bot.playground.rest.validation.json_types import (
+    INTEGERS,
+    OBJECT_LISTS,
+    OBJECTS,
+    TEXTS,
+    check_shapes,
+)
 
 JUNK: st.SearchStrategy[object] = (
     st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.just([]) | st.just({})
@@ -84,7 +90,7 @@ def test_no_payload_crashes_the_rules(payload: Json) -> None:
     place = Place(world.add_channel("general"), world.bot)
     with suppress(ApiError):
         check_shapes(payload)
-        message = compose.create(world, Body(payload), place)
+        message = message_writer.create(world, Body(payload), place)
         assert message_json(message, world.bot)["id"] == str(message.id)
 
 

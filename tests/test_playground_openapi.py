@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot.playground import Request, Response
-from bot.playground.bodies import Body
+from bot.playground.rest.request_body import Body
 from tests.openapi import OpenApi
 
 CREATE = "/channels/{channel_id}/messages"

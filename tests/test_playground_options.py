@@ -3,11 +3,11 @@
 import pytest
 
 from bot.playground import InvalidOption, UnknownCommand, Upload
-from bot.playground.commands import command_json
+from bot.playground.client.options import fill, parse_values
+from bot.playground.client.slash_parser import first_file_option, parse_line
 from bot.playground.errors import Json
-from bot.playground.options import fill, parse_values
-from bot.playground.subcommands import Usable
-from bot.playground.typed import first_file_option, parse_line
+from bot.playground.model.subcommands import Usable
+from bot.playground.rest.commands import command_json
 
 COMMAND: Json = command_json(
     {

@@ -14,7 +14,7 @@ from bot.playground import (
     Playground,
     UnknownCommand,
 )
-from bot.playground.options import Value
+from bot.playground.client.options import Value
 from tests.playground_bot import Easel, channel_of, easel
 
 Json = dict[str, Any]

@@ -6,7 +6,7 @@ import pytest
 from yarl import URL
 
 from bot.playground import Playground, Upload
-from bot.playground.world import APPLICATION_ID, GUILD_ID
+from bot.playground.model.state import APPLICATION_ID, GUILD_ID
 from tests.playground_bot import png
 from tests.playground_http import Http
 

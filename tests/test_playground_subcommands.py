@@ -8,9 +8,9 @@ import pytest
 from discord import app_commands
 
 from bot.playground import InvalidOption, Playground, UnknownCommand, Upload
-from bot.playground.subcommands import usable
-from bot.playground.typed import parse_line
-from bot.playground.world import APPLICATION_ID
+from bot.playground.client.slash_parser import parse_line
+from bot.playground.model.state import APPLICATION_ID
+from bot.playground.model.subcommands import usable
 from tests.playground_bot import Easel, easel, png
 from tests.playground_http import Http
 

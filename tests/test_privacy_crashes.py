@@ -10,7 +10,7 @@ from PIL import Image
 
 from bot.db.database import FILENAME
 from bot.playground import Message, Person, Playground, Upload
-from bot.playground.options import Value
+from bot.playground.client.options import Value
 from tests import tiny_model
 from tests.deletion import WISH
 from tests.house import eventually, finished, record

@@ -7,8 +7,8 @@ import pytest
 
 from bot.domain.moderation import REPORTS_AN_HOUR
 from bot.playground import Channel, Fault, Interaction, Message, Person
-from bot.playground.events import interaction_json
-from bot.playground.interactions import Kind
+from bot.playground.gateway.interaction_create import interaction_json
+from bot.playground.model.interactions import Kind
 from tests.fake_engine import FakeEngine
 from tests.house import House, eventually
 

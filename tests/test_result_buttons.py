@@ -7,8 +7,8 @@ from PIL import Image
 
 from bot.domain.limits import LIMITS
 from bot.playground import Upload
-from bot.playground.events import interaction_json
-from bot.playground.interactions import Kind
+from bot.playground.gateway.interaction_create import interaction_json
+from bot.playground.model.interactions import Kind
 from tests.fake_engine import FakeEngine, flat
 from tests.house import House, eventually
 from tests.samples import encoded

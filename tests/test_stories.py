@@ -12,7 +12,7 @@ from PIL import Image, ImageChops, ImageDraw
 
 from bot.db.database import FILENAME
 from bot.playground import Interaction, Message, Person, Playground, Upload
-from bot.playground.options import Value
+from bot.playground.client.options import Value
 from tests import tiny_model
 from tests.bot_process import BotProcess
 from tests.house import ALL_BUTTONS, eventually, finished, is_finished, record

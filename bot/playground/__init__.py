@@ -1,6 +1,6 @@
 """A local Discord, REST and gateway and CDN and web page, to run a real bot against."""
 
-from bot.playground.calls import Request, Response
+from bot.playground.client.person import Person
 from bot.playground.clock import Clock
 from bot.playground.errors import (
     InvalidOption,
@@ -12,13 +12,13 @@ from bot.playground.errors import (
     UnknownCommand,
 )
 from bot.playground.faults import Fault
-from bot.playground.files import Attachment, Upload
-from bot.playground.guild import Channel, Guild, Role, User
-from bot.playground.interactions import Interaction
-from bot.playground.people import Person
-from bot.playground.permissions import Permission
+from bot.playground.model.attachments import Attachment, Upload
+from bot.playground.model.guild import Channel, Guild, Role, User
+from bot.playground.model.interactions import Interaction
+from bot.playground.model.permissions import Permission
+from bot.playground.model.state import Message
+from bot.playground.rest.http import Request, Response
 from bot.playground.server import Playground
-from bot.playground.world import Message
 
 __all__ = [
     "Attachment",

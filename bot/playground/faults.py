@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from bot.playground.calls import Response
-
 
 @dataclass(frozen=True)
 class Fault:
@@ -28,25 +26,6 @@ class Fault:
     def instead(self) -> bool:
         """Whether the request is not carried out at all."""
         return bool(self.status or self.drop) and not self.after_commit
-
-    def response(self, headers: dict[str, str]) -> Response:
-        """The failing answer; 204 is none, but tells nothing."""
-        if self.status == 204:
-            return Response(204, None, headers)
-        headers = dict(headers)
-        if not self.via:
-            headers.pop("Via", None)
-        if self.status == 429:
-            headers["Retry-After"] = str(self.retry_after)
-            headers["X-RateLimit-Scope"] = self.scope
-            everywhere = self.scope == "global"
-            if everywhere:
-                headers["X-RateLimit-Global"] = "true"
-            limited = {"message": "You are being rate limited.", "code": 0, "global": everywhere}
-            return Response(429, limited | {"retry_after": self.retry_after}, headers)
-        return Response(
-            self.status or 500, {"message": "A fault on demand", "code": self.code}, headers
-        )
 
 
 class Faults:

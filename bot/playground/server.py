@@ -9,24 +9,24 @@ from typing import Self
 from aiohttp import web
 from yarl import URL
 
-from bot.playground import building
-from bot.playground.callbacks import Callbacks
-from bot.playground.calls import Request
+from bot.playground.client.person import Desk, Person
 from bot.playground.clock import Clock
-from bot.playground.commands import Commands
 from bot.playground.errors import PlaygroundError, TimedOut
 from bot.playground.faults import Faults
-from bot.playground.gateway import Gateway
-from bot.playground.guild import Channel, Guild, Role
-from bot.playground.interactions import Interactions
-from bot.playground.messages import ROUTES as MESSAGE_ROUTES
-from bot.playground.page import Page
-from bot.playground.people import Desk, Person
-from bot.playground.permissions import NOTHING, Permission
-from bot.playground.places import ROUTES as PLACE_ROUTES
-from bot.playground.rest import PREFIX, Api, Observer
-from bot.playground.sockets import Sockets
-from bot.playground.world import APPLICATION_ID, GUILD_ID, Message, World
+from bot.playground.gateway import factories
+from bot.playground.gateway.sessions import Gateway
+from bot.playground.gateway.websocket import Sockets
+from bot.playground.model.guild import Channel, Guild, Role
+from bot.playground.model.interactions import Interactions
+from bot.playground.model.permissions import NOTHING, Permission
+from bot.playground.model.state import APPLICATION_ID, GUILD_ID, Message, World
+from bot.playground.page.routes import Page
+from bot.playground.rest.api import PREFIX, Api, Observer
+from bot.playground.rest.commands import Commands
+from bot.playground.rest.guilds import ROUTES as PLACE_ROUTES
+from bot.playground.rest.http import Request
+from bot.playground.rest.interaction_callbacks import Callbacks
+from bot.playground.rest.messages import ROUTES as MESSAGE_ROUTES
 
 TOKEN = f"{base64.b64encode(str(APPLICATION_ID).encode()).decode().rstrip('=')}.local.playground"
 
@@ -150,21 +150,21 @@ class Playground:
 
     def add_guild(self, name: str) -> Guild:
         """Another server, which the bot joins; people are in it once they `join`."""
-        return building.add_guild(self.world, name)
+        return factories.add_guild(self.world, name)
 
     def add_channel(self, name: str, guild: Guild | None = None, *, nsfw: bool = False) -> Channel:
         """Another text channel, by default of the first server."""
-        return building.add_channel(self.world, name, guild or self.world.home, nsfw=nsfw)
+        return factories.add_channel(self.world, name, guild or self.world.home, nsfw=nsfw)
 
     def add_thread(self, parent: Channel, name: str, by: Person | None = None) -> Channel:
         """A public thread in a text channel, started by somebody or by the server's owner."""
-        return building.add_thread(self.world, parent, name, by.user if by else None)
+        return factories.add_thread(self.world, parent, name, by.user if by else None)
 
     def add_role(
         self, name: str, permissions: Permission = NOTHING, guild: Guild | None = None
     ) -> Role:
         """A role, by default of the first server; people `give` it to themselves."""
-        return building.add_role(self.world, name, permissions, guild or self.world.home)
+        return factories.add_role(self.world, name, permissions, guild or self.world.home)
 
     def messages(
         self, channel: Channel | None = None, *, to: Person | None = None

@@ -1,0 +1,1 @@
+"""State without HTTP: guilds, channels, messages, interactions, files."""

@@ -1,0 +1,38 @@
+"""Discord's enumerations of commands and components."""
+
+from enum import IntEnum
+
+
+class Option(IntEnum):
+    """Option types."""
+
+    SUB_COMMAND = 1
+    SUB_COMMAND_GROUP = 2
+    STRING = 3
+    INTEGER = 4
+    BOOLEAN = 5
+    USER = 6
+    CHANNEL = 7
+    ROLE = 8
+    MENTIONABLE = 9
+    NUMBER = 10
+    ATTACHMENT = 11
+
+
+class Kind(IntEnum):
+    """Component types; https://docs.discord.com/developers/components/reference."""
+
+    ROW = 1
+    BUTTON = 2
+    STRING_SELECT = 3
+    USER_SELECT = 5
+    ROLE_SELECT = 6
+    MENTIONABLE_SELECT = 7
+    CHANNEL_SELECT = 8
+    SECTION = 9
+    TEXT = 10
+    THUMBNAIL = 11
+    GALLERY = 12
+    FILE = 13
+    SEPARATOR = 14
+    CONTAINER = 17

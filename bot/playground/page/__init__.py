@@ -1,0 +1,1 @@
+"""The web page's HTTP routes and its event stream."""

@@ -1,0 +1,1 @@
+"""The REST API: request handlers, rate limits, validation and serializers."""

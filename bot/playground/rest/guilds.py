@@ -1,0 +1,140 @@
+"""REST: the bot itself, its application, people, the guild, channels, and where the gateway is."""
+
+from bot.playground.errors import ApiError, Json, invalid, unknown
+from bot.playground.model.guild import Guild, User
+from bot.playground.model.state import APPLICATION_ID, OWNER_ID, World
+from bot.playground.rest.api import Route
+from bot.playground.rest.http import Answer, Request
+from bot.playground.rest.lookup import find_channel
+from bot.playground.rest.serializers.guilds import guild_json, member_json, role_json
+from bot.playground.rest.serializers.messages import channel_json, user_json
+
+Result = tuple[int, Answer]
+
+
+def me(world: World, request: Request) -> Result:
+    """The bot's own user."""
+    own = {"mfa_enabled": False, "locale": "en-US", "verified": True, "email": None}
+    return 200, user_json(world.bot) | own
+
+
+def application(world: World, request: Request) -> Result:
+    """The bot's application."""
+    owner = User(OWNER_ID, "Owner")
+    return 200, {
+        "id": str(APPLICATION_ID),
+        "name": world.bot.name,
+        "icon": None,
+        "description": "",
+        "type": None,
+        "bot": user_json(world.bot),
+        "bot_public": False,
+        "bot_require_code_grant": False,
+        "verify_key": "0" * 64,
+        "flags": 0,
+        "flags_new": "0",
+        "redirect_uris": [],
+        "interactions_endpoint_url": None,
+        "role_connections_verification_url": None,
+        "owner": user_json(owner),
+        "approximate_guild_count": len(world.guilds),
+        "approximate_user_install_count": 0,
+        "approximate_user_authorization_count": 0,
+        "explicit_content_filter": 0,
+        "team": None,
+        "eligible_oauth2_scopes": ["bot", "applications.commands"],
+    }
+
+
+def gateway(world: World, request: Request) -> Result:
+    """Where to connect."""
+    return 200, {"url": gateway_url(world)}
+
+
+def gateway_bot(world: World, request: Request) -> Result:
+    """Where to connect, and with how many shards."""
+    start: Json = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": 1}
+    return 200, {"url": gateway_url(world), "shards": 1, "session_start_limit": start}
+
+
+def gateway_url(world: World) -> str:
+    """The gateway's address."""
+    return str(world.cdn.base.with_scheme("ws").with_path("/gateway"))
+
+
+def get_user(world: World, request: Request) -> Result:
+    """Anyone's user."""
+    return 200, user_json(_user(world, request))
+
+
+def open_dm(world: World, request: Request) -> Result:
+    """Open the direct messages with a person."""
+    try:
+        id = int(request.body.payload.get("recipient_id", 0))
+    except ValueError:
+        raise invalid(("recipient_id",), "NUMBER_TYPE_COERCE", "Value is not snowflake.") from None
+    user = world.users.get(id)
+    if user is None:
+        raise unknown("User", 10013)
+    if user.bot:
+        raise ApiError(400, 50007, "Cannot send messages to this user", violation=True)
+    return 200, channel_json(world.dm_with(user))
+
+
+def get_guild(world: World, request: Request) -> Result:
+    """A guild."""
+    return 200, guild_json(_guild(world, request))
+
+
+def get_channels(world: World, request: Request) -> Result:
+    """A guild's channels, without threads."""
+    return 200, [channel_json(c) for c in _guild(world, request).channels if not c.parent]
+
+
+def get_roles(world: World, request: Request) -> Result:
+    """A guild's roles."""
+    guild = _guild(world, request)
+    return 200, [role_json(role, guild) for role in guild.roles]
+
+
+def get_member(world: World, request: Request) -> Result:
+    """A member of a guild."""
+    guild, user = _guild(world, request), _user(world, request)
+    if user not in guild.members:
+        raise unknown("Member", 10007)
+    return 200, member_json(user, guild)
+
+
+def get_channel(world: World, request: Request) -> Result:
+    """A channel."""
+    return 200, channel_json(find_channel(world, request))
+
+
+def _user(world: World, request: Request) -> User:
+    user = world.users.get(request.snowflake("user_id"))
+    if user is None:
+        raise unknown("User", 10013)
+    return user
+
+
+def _guild(world: World, request: Request) -> Guild:
+    guild = world.guilds.get(request.snowflake("guild_id"))
+    if guild is None:
+        raise unknown("Guild", 10004)
+    return guild
+
+
+ROUTES = [
+    Route("GET", "/users/@me", me),
+    Route("GET", "/oauth2/applications/@me", application),
+    Route("GET", "/applications/@me", application),
+    Route("GET", "/gateway", gateway, open=True),
+    Route("GET", "/gateway/bot", gateway_bot),
+    Route("POST", "/users/@me/channels", open_dm),
+    Route("GET", "/users/{user_id}", get_user),
+    Route("GET", "/guilds/{guild_id}", get_guild),
+    Route("GET", "/guilds/{guild_id}/channels", get_channels),
+    Route("GET", "/guilds/{guild_id}/roles", get_roles),
+    Route("GET", "/guilds/{guild_id}/members/{user_id}", get_member),
+    Route("GET", "/channels/{channel_id}", get_channel),
+]

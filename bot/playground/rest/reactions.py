@@ -1,0 +1,56 @@
+"""Reactions on messages, whoever adds them."""
+
+from bot.playground.errors import ApiError, Json, unknown
+from bot.playground.model.guild import User
+from bot.playground.model.state import Message, World
+from bot.playground.rest.serializers.guilds import member_json
+from bot.playground.rest.serializers.messages import emoji_json
+
+KINDS_LIMIT = 20  # different emoji on one message
+
+
+def add_reaction(world: World, message: Message, emoji: str, user: User) -> None:
+    """React; a second time changes nothing."""
+    _check_emoji(emoji)
+    users = message.reactions.get(emoji, [])
+    if user in users:
+        return
+    if not users and len(message.reactions) >= KINDS_LIMIT:
+        raise ApiError(400, 30010, "Maximum number of reactions reached (20)", violation=True)
+    message.reactions[emoji] = [*users, user]
+    event = _event(message, emoji, user) | {"message_author_id": str(message.author.id)}
+    if message.channel.guild:
+        event["member"] = member_json(user, message.channel.guild)
+    world.emit("MESSAGE_REACTION_ADD", event, message.channel)
+    world.touched(message)
+
+
+def drop_reaction(world: World, message: Message, emoji: str, user: User) -> None:
+    """Take a reaction away."""
+    users = message.reactions.get(emoji, [])
+    if user not in users:
+        raise unknown("Emoji", 10014)
+    users.remove(user)
+    if not users:
+        del message.reactions[emoji]
+    world.emit("MESSAGE_REACTION_REMOVE", _event(message, emoji, user), message.channel)
+    world.touched(message)
+
+
+def _event(message: Message, emoji: str, user: User) -> Json:
+    made: Json = {
+        "user_id": str(user.id),
+        "channel_id": str(message.channel.id),
+        "message_id": str(message.id),
+        "emoji": emoji_json(emoji),
+        "burst": False,
+        "type": 0,
+    }
+    if message.channel.guild:
+        made["guild_id"] = str(message.channel.guild.id)
+    return made
+
+
+def _check_emoji(emoji: str) -> None:
+    if not emoji or len(emoji) > 16 or emoji.isascii():
+        raise unknown("Emoji", 10014)

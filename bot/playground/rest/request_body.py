@@ -1,0 +1,94 @@
+"""What a request carries: JSON, or multipart with `payload_json` and `files[n]`, within limits."""
+
+import json
+import re
+from dataclasses import dataclass, field
+
+from aiohttp import BodyPartReader, MultipartReader, web
+
+from bot.playground.errors import ApiError, Json, invalid, too_large
+from bot.playground.model.attachments import Upload
+from bot.playground.rest.validation.json_types import check_shapes
+
+FILE_LIMIT = 10 * 1024 * 1024  # bytes for one file, without boosts
+REQUEST_LIMIT = 25 * 1024 * 1024
+FILE_FIELD = re.compile(r"files\[(\d{1,2})\]")
+
+
+@dataclass(frozen=True)
+class Body:
+    """The JSON of a request and its files by number."""
+
+    payload: Json = field(default_factory=dict)
+    items: list[Json] = field(default_factory=list)
+    files: dict[int, Upload] = field(default_factory=dict)
+
+
+async def read_body(request: web.Request) -> Body:
+    """Read a request's body, refusing what is too large or not well formed."""
+    if (request.content_length or 0) > REQUEST_LIMIT:
+        raise too_large()
+    if request.content_type.startswith("multipart/"):
+        return await _read_multipart(request)
+    raw = await _read_limited(request)
+    return _from_json(raw, {}) if raw else Body()
+
+
+async def _read_limited(request: web.Request) -> bytes:
+    raw = bytearray()
+    async for chunk in request.content.iter_any():
+        raw += chunk
+        if len(raw) > REQUEST_LIMIT:
+            raise too_large()
+    return bytes(raw)
+
+
+def _from_json(raw: bytes, files: dict[int, Upload]) -> Body:
+    try:
+        parsed = json.loads(raw)
+    except ValueError as error:
+        raise ApiError(400, 50109, "The request body contains invalid JSON.", violation=True) from (
+            error
+        )
+    items = parsed if isinstance(parsed, list) else [parsed]
+    for item in items:
+        if not isinstance(item, dict):
+            raise invalid((), "MODEL_TYPE_CONVERT", "Only dictionaries may be used in a ModelType")
+        check_shapes(item)
+    if isinstance(parsed, list):
+        return Body(items=parsed, files=files)
+    return Body(payload=parsed, files=files)
+
+
+async def _read_multipart(request: web.Request) -> Body:
+    reader = MultipartReader(request.headers, request.content)
+    files: dict[int, Upload] = {}
+    raw = b""
+    total = 0
+    async for part in reader:
+        if not isinstance(part, BodyPartReader):
+            raise invalid((), "BASE_TYPE_BAD", "Nested multipart bodies are not allowed")
+        data = await _read_part(part, REQUEST_LIMIT - total)
+        total += len(data)
+        if part.name == "payload_json":
+            raw = data
+        elif match := FILE_FIELD.fullmatch(part.name or ""):
+            files[int(match[1])] = _upload(part, data)
+        else:
+            raise invalid((part.name or "",), "BASE_TYPE_BAD", "Unknown form field")
+    return _from_json(raw, files) if raw else Body(files=files)
+
+
+async def _read_part(part: BodyPartReader, limit: int) -> bytes:
+    data = bytearray()
+    while chunk := await part.read_chunk():
+        data += chunk
+        if len(data) > min(limit, FILE_LIMIT):
+            raise too_large()
+    return bytes(data)
+
+
+def _upload(part: BodyPartReader, data: bytes) -> Upload:
+    declared = part.headers.get("Content-Type")
+    generic = declared in (None, "application/octet-stream")
+    return Upload(part.filename or "file", data, None if generic else declared)

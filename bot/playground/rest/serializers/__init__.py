@@ -1,0 +1,1 @@
+"""Guilds, messages and components as JSON objects of API version 10."""

@@ -1,0 +1,109 @@
+"""Guilds as JSON: members, roles, the guild itself."""
+
+from bot.playground.clock import iso
+from bot.playground.errors import Json
+from bot.playground.model.guild import Guild, Role, User
+from bot.playground.model.snowflake import moment
+from bot.playground.model.state import OWNER_ID, World
+from bot.playground.rest.serializers.messages import channel_json, user_json
+
+
+def member_json(user: User, guild: Guild) -> Json:
+    """A guild member, with their user."""
+    return {
+        "user": user_json(user),
+        "nick": None,
+        "avatar": None,
+        "banner": None,
+        "roles": [str(role.id) for role in guild.roles_of(user)],
+        "joined_at": iso(moment(user.id)),
+        "premium_since": None,
+        "communication_disabled_until": None,
+        "deaf": False,
+        "mute": False,
+        "pending": False,
+        "flags": 0,
+    }
+
+
+def role_json(role: Role, guild: Guild) -> Json:
+    """A role of a guild."""
+    return {
+        "id": str(role.id),
+        "name": role.name,
+        "permissions": str(int(role.permissions)),
+        "position": guild.roles.index(role),
+        "color": 0,
+        "colors": {"primary_color": 0, "secondary_color": None, "tertiary_color": None},
+        "hoist": False,
+        "managed": role.managed,
+        "mentionable": False,
+        "icon": None,
+        "unicode_emoji": None,
+        "flags": 0,
+    }
+
+
+def guild_json(guild: Guild) -> Json:
+    """A guild as the REST API shows it."""
+    return {
+        "id": str(guild.id),
+        "name": guild.name,
+        "icon": None,
+        "description": None,
+        "home_header": None,
+        "splash": None,
+        "discovery_splash": None,
+        "features": [],
+        "banner": None,
+        "owner_id": str(OWNER_ID),
+        "application_id": None,
+        "region": "local",
+        "afk_channel_id": None,
+        "afk_timeout": 300,
+        "system_channel_id": None,
+        "system_channel_flags": 0,
+        "widget_enabled": False,
+        "widget_channel_id": None,
+        "verification_level": 0,
+        "roles": [role_json(role, guild) for role in guild.roles],
+        "default_message_notifications": 1,
+        "mfa_level": 0,
+        "explicit_content_filter": 0,
+        "max_presences": None,
+        "max_members": 500000,
+        "max_stage_video_channel_users": 50,
+        "max_video_channel_users": 25,
+        "vanity_url_code": None,
+        "premium_tier": 0,
+        "premium_subscription_count": 0,
+        "preferred_locale": "en-US",
+        "rules_channel_id": None,
+        "safety_alerts_channel_id": None,
+        "public_updates_channel_id": None,
+        "premium_progress_bar_enabled": False,
+        "premium_progress_bar_enabled_user_updated_at": None,
+        "nsfw": False,
+        "nsfw_level": 0,
+        "emojis": [],
+        "stickers": [],
+        "incidents_data": None,
+    }
+
+
+def guild_create_json(world: World, guild: Guild) -> Json:
+    """A guild as the gateway introduces it."""
+    return guild_json(guild) | {
+        "joined_at": iso(moment(world.bot.id)),
+        "large": False,
+        "unavailable": False,
+        "member_count": len(guild.members),
+        "members": [member_json(world.bot, guild)],
+        "channels": [channel_json(channel) for channel in guild.channels if not channel.parent],
+        "threads": [channel_json(channel) for channel in guild.channels if channel.parent],
+        "presences": [],
+        "voice_states": [],
+        "stage_instances": [],
+        "guild_scheduled_events": [],
+        "soundboard_sounds": [],
+    }

@@ -1,0 +1,1 @@
+"""Discord's validation rules for request bodies."""
