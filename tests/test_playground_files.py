@@ -115,7 +115,7 @@ async def test_files_of_commands_are_not_kept_for_ever(here: Playground) -> None
     brought = []
     for nth in range(100):
         file = here.world.cdn.store(Upload("a.png", png()), id=nth, channel_id=1, ephemeral=True)
-        here.world.bring(file)
+        here.world.add_command_attachment(file)
         brought.append(file.url)
     async with aiohttp.ClientSession() as session:
         async with session.get(brought[-1]) as answer:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from bot.playground.errors import ApiError, Json
 from bot.playground.model.state import World
 from bot.playground.rest import message_writer
-from bot.playground.rest.message_writer import Place
-from bot.playground.rest.request_body import Body
+from bot.playground.rest.message_writer import MessageTarget
+from bot.playground.rest.request_body import RequestBody
 from bot.playground.rest.serializers.messages import message_json
 from bot.playground.rest.validation.commands import check_commands
 from bot.playground.rest.validation.json_types import (
@@ -17,7 +17,7 @@ from bot.playground.rest.validation.json_types import (
     OBJECT_LISTS,
     OBJECTS,
     TEXTS,
-    check_shapes,
+    check_json_types,
 )
 
 JUNK: st.SearchStrategy[object] = (
@@ -87,10 +87,10 @@ COMMANDS = st.fixed_dictionaries(
 def test_no_payload_crashes_the_rules(payload: Json) -> None:
     """Whatever stands in the known fields, a message is made or refused by a rule."""
     world = World()
-    place = Place(world.add_channel("general"), world.bot)
+    place = MessageTarget(world.add_channel("general"), world.bot)
     with suppress(ApiError):
-        check_shapes(payload)
-        message = message_writer.create(world, Body(payload), place)
+        check_json_types(payload)
+        message = message_writer.create(world, RequestBody(payload), place)
         assert message_json(message, world.bot)["id"] == str(message.id)
 
 
@@ -99,5 +99,5 @@ def test_no_payload_crashes_the_rules(payload: Json) -> None:
 def test_no_command_crashes_the_rules(payload: Json) -> None:
     """Whatever stands in the known fields, a command is taken or refused by a rule."""
     with suppress(ApiError):
-        check_shapes(payload)
+        check_json_types(payload)
         check_commands([payload])

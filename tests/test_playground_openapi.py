@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot.playground import Request, Response
-from bot.playground.rest.request_body import Body
+from bot.playground.rest.request_body import RequestBody
 from tests.openapi import OpenApi
 
 CREATE = "/channels/{channel_id}/messages"
@@ -12,7 +12,7 @@ CREATE = "/channels/{channel_id}/messages"
 
 def request(payload: dict[str, Any], route: str = CREATE, method: str = "POST") -> Request:
     """A request with this JSON."""
-    return Request(method, route, route, {}, {}, 0.0, Body(payload))
+    return Request(method, route, route, {}, {}, 0.0, RequestBody(payload))
 
 
 def problems(api: OpenApi, made: Request, answer: Response) -> str:

@@ -4,9 +4,9 @@ import pytest
 
 from bot.playground import InvalidOption, UnknownCommand, Upload
 from bot.playground.client.options import fill, parse_values
-from bot.playground.client.slash_parser import first_file_option, parse_line
+from bot.playground.client.slash_parser import first_file_option, parse_command
 from bot.playground.errors import Json
-from bot.playground.model.subcommands import Usable
+from bot.playground.model.subcommands import InvokableCommand
 from bot.playground.rest.commands import command_json
 
 COMMAND: Json = command_json(
@@ -24,28 +24,28 @@ COMMAND: Json = command_json(
     },
     1,
 )
-IMAGINE = Usable(COMMAND)
+IMAGINE = InvokableCommand(COMMAND)
 FILE = Upload("a.png", b"x")
 
 
 def test_a_typed_line_is_cut_into_options() -> None:
     """Text before the first option is the first text option; unknown words stay text."""
     line = "/imagine a house: red seed:7 negative: fog, rain"
-    assert parse_line([COMMAND], line).texts == {
+    assert parse_command([COMMAND], line).texts == {
         "prompt": "a house: red",
         "seed": "7",
         "negative": "fog, rain",
     }
-    assert parse_line([COMMAND], "/imagine prompt:x").texts == {"prompt": "x"}
-    assert parse_line([COMMAND], "/imagine").texts == {}
+    assert parse_command([COMMAND], "/imagine prompt:x").texts == {"prompt": "x"}
+    assert parse_command([COMMAND], "/imagine").texts == {}
 
 
 def test_an_unknown_command_is_told_with_those_there_are() -> None:
     """The sentence names the commands that could be meant."""
     with pytest.raises(UnknownCommand, match=r"no command /paint\. There is: /imagine"):
-        parse_line([COMMAND], "/paint x")
+        parse_command([COMMAND], "/paint x")
     with pytest.raises(UnknownCommand, match="There is: none yet"):
-        parse_line([], "/paint x")
+        parse_command([], "/paint x")
 
 
 def test_typed_text_becomes_typed_values() -> None:

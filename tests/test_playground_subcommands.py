@@ -8,9 +8,9 @@ import pytest
 from discord import app_commands
 
 from bot.playground import InvalidOption, Playground, UnknownCommand, Upload
-from bot.playground.client.slash_parser import parse_line
+from bot.playground.client.slash_parser import parse_command
 from bot.playground.model.state import APPLICATION_ID
-from bot.playground.model.subcommands import usable
+from bot.playground.model.subcommands import invokable_commands
 from tests.playground_bot import Easel, easel, png
 from tests.playground_http import Http
 
@@ -152,13 +152,13 @@ IMAGINE: Json = {
 
 def test_a_typed_line_names_a_subcommand() -> None:
     """All words of its name are the command's, the rest is text for its options."""
-    typed = parse_line([IMAGINE, ADMIN], "/admin nsfw channel:#x level:block")
+    typed = parse_command([IMAGINE, ADMIN], "/admin nsfw channel:#x level:block")
     assert (typed.used.name, typed.texts) == ("admin nsfw", {"channel": "#x", "level": "block"})
-    typed = parse_line([IMAGINE, ADMIN], "/admin  words add a red house")
+    typed = parse_command([IMAGINE, ADMIN], "/admin  words add a red house")
     assert (typed.used.name, typed.texts) == ("admin words add", {"word": "a red house"})
-    typed = parse_line([IMAGINE, ADMIN], "/imagine admin nsfw")
+    typed = parse_command([IMAGINE, ADMIN], "/imagine admin nsfw")
     assert (typed.used.name, typed.texts) == ("imagine", {"prompt": "admin nsfw"})
-    assert [known.name for known in usable([ADMIN])] == [
+    assert [known.name for known in invokable_commands([ADMIN])] == [
         "admin nsfw",
         "admin words add",
         "admin words all",
@@ -176,7 +176,7 @@ def test_a_typed_line_names_a_subcommand() -> None:
 def test_half_a_name_is_told_what_follows(line: str, sentence: str) -> None:
     """The sentence names the subcommands that could be meant."""
     with pytest.raises(UnknownCommand, match=sentence):
-        parse_line([IMAGINE, ADMIN], line)
+        parse_command([IMAGINE, ADMIN], line)
 
 
 BAD: dict[str, list[Json]] = {

@@ -9,7 +9,7 @@ from typing import Self
 from aiohttp import web
 from yarl import URL
 
-from bot.playground.client.person import Desk, Person
+from bot.playground.client.person import ClientState, Person
 from bot.playground.clock import Clock
 from bot.playground.errors import PlaygroundError, TimedOut
 from bot.playground.faults import Faults
@@ -139,13 +139,13 @@ class Playground:
         Moderators may manage messages; admins may manage the server, too.
         """
         if name not in self._people:
-            desk = Desk(self.world, self.interactions, self.commands, self.channel)
+            desk = ClientState(self.world, self.interactions, self.commands, self.channel)
             self._people[name] = Person(self.world.add_user(name), desk)
         person = self._people[name]
         if moderator:
-            person.give(self.world.home.moderators)
+            person.give(self.world.default_guild.moderators)
         if admin:
-            person.give(self.world.home.admins)
+            person.give(self.world.default_guild.admins)
         return person
 
     def add_guild(self, name: str) -> Guild:
@@ -154,7 +154,7 @@ class Playground:
 
     def add_channel(self, name: str, guild: Guild | None = None, *, nsfw: bool = False) -> Channel:
         """Another text channel, by default of the first server."""
-        return factories.add_channel(self.world, name, guild or self.world.home, nsfw=nsfw)
+        return factories.add_channel(self.world, name, guild or self.world.default_guild, nsfw=nsfw)
 
     def add_thread(self, parent: Channel, name: str, by: Person | None = None) -> Channel:
         """A public thread in a text channel, started by somebody or by the server's owner."""
@@ -164,7 +164,7 @@ class Playground:
         self, name: str, permissions: Permission = NOTHING, guild: Guild | None = None
     ) -> Role:
         """A role, by default of the first server; people `give` it to themselves."""
-        return factories.add_role(self.world, name, permissions, guild or self.world.home)
+        return factories.add_role(self.world, name, permissions, guild or self.world.default_guild)
 
     def messages(
         self, channel: Channel | None = None, *, to: Person | None = None

@@ -7,14 +7,14 @@ from typing import Protocol
 
 from bot.playground.errors import InvalidOption, Json
 from bot.playground.model.attachments import Upload
-from bot.playground.model.enums import Option
-from bot.playground.model.subcommands import Usable
+from bot.playground.model.enums import ApplicationCommandOptionType
+from bot.playground.model.subcommands import InvokableCommand
 
 SAFE_INTEGER = 2**53 - 1
 STRING_LIMIT = 6000
 
 
-class Named(Protocol):
+class NamedObject(Protocol):
     """A person, a channel or a role."""
 
     @property
@@ -26,25 +26,27 @@ class Named(Protocol):
         """What people call it."""
 
 
-Plain = str | int | float | bool | Upload
-Value = Plain | Named
+PlainValue = str | int | float | bool | Upload
+Value = PlainValue | NamedObject
 
 
 @dataclass
-class Filled:
+class FilledOptions:
     """A command's options as an interaction carries them, and the files they bring."""
 
     options: list[Json] = field(default_factory=list)
     uploads: dict[str, Upload] = field(default_factory=dict)
 
 
-def fill(used: Usable, values: Mapping[str, Plain], *, checked: bool = True) -> Filled:
+def fill(
+    used: InvokableCommand, values: Mapping[str, PlainValue], *, checked: bool = True
+) -> FilledOptions:
     """Fill in a command's own options as Discord's client does, not yet nested.
 
     Raise InvalidOption, in words, when the client would not send it. Unchecked, values go through
     as they are: a client that is not Discord's may send anything of the right JSON type.
     """
-    filled = Filled()
+    filled = FilledOptions()
     known = {option["name"]: option for option in used.options}
     for name in values:
         if name not in known:
@@ -57,9 +59,9 @@ def fill(used: Usable, values: Mapping[str, Plain], *, checked: bool = True) -> 
     return filled
 
 
-def _fill_one(filled: Filled, option: Json, value: Plain, checked: bool) -> None:
+def _fill_one(filled: FilledOptions, option: Json, value: PlainValue, checked: bool) -> None:
     name, kind = option["name"], option["type"]
-    if kind == Option.ATTACHMENT:
+    if kind == ApplicationCommandOptionType.ATTACHMENT:
         if not isinstance(value, Upload):
             raise InvalidOption(f"The option {name} takes a file.")
         filled.uploads[name] = value
@@ -77,11 +79,11 @@ def _checked(option: Json, value: str | float | bool) -> str | float | bool:
     if choices:
         return _chosen(option["name"], choices, value)
     match option["type"]:
-        case Option.STRING:
+        case ApplicationCommandOptionType.STRING:
             return _text(option, value)
-        case Option.INTEGER | Option.NUMBER:
+        case ApplicationCommandOptionType.INTEGER | ApplicationCommandOptionType.NUMBER:
             return _number(option, value)
-        case Option.BOOLEAN if not isinstance(value, bool):
+        case ApplicationCommandOptionType.BOOLEAN if not isinstance(value, bool):
             raise InvalidOption(f"The option {option['name']} is true or false.")
     return value
 
@@ -107,7 +109,7 @@ def _text(option: Json, value: object) -> str:
 
 
 def _number(option: Json, value: object) -> float:
-    name, whole = option["name"], option["type"] == Option.INTEGER
+    name, whole = option["name"], option["type"] == ApplicationCommandOptionType.INTEGER
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
         raise InvalidOption(f"The option {name} takes a {'whole ' if whole else ''}number.")
     low = option.get("min_value", -SAFE_INTEGER)
@@ -117,20 +119,20 @@ def _number(option: Json, value: object) -> float:
     return value
 
 
-def parse_values(options: list[Json], texts: Mapping[str, str]) -> dict[str, Plain]:
+def parse_values(options: list[Json], texts: Mapping[str, str]) -> dict[str, PlainValue]:
     """Typed text to values, as the client's option boxes do; raise InvalidOption in words."""
     kinds = {option["name"]: option["type"] for option in options}
     return {name: _parse(name, kinds.get(name), text) for name, text in texts.items()}
 
 
-def _parse(name: str, kind: int | None, text: str) -> Plain:
+def _parse(name: str, kind: int | None, text: str) -> PlainValue:
     try:
-        if kind == Option.INTEGER:
+        if kind == ApplicationCommandOptionType.INTEGER:
             return int(text)
-        if kind == Option.NUMBER:
+        if kind == ApplicationCommandOptionType.NUMBER:
             return float(text)
     except ValueError:
         raise InvalidOption(f"The option {name} takes a number, not “{text[:40]}”.") from None
-    if kind == Option.BOOLEAN:
+    if kind == ApplicationCommandOptionType.BOOLEAN:
         return text.strip().lower() in ("true", "yes", "1")
     return text

@@ -4,21 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.playground.client.modals import Answer, submitted
-from bot.playground.client.options import Filled, Value, fill
-from bot.playground.client.resolved_data import Picker
+from bot.playground.client.options import FilledOptions, Value, fill
+from bot.playground.client.resolved_data import ResolvedDataBuilder
 from bot.playground.errors import Json, NoSuchButton, NotPermitted, UnknownCommand
 from bot.playground.gateway.interaction_create import interaction_json
 from bot.playground.model.attachments import Upload
 from bot.playground.model.guild import Channel, Guild, Role, User
-from bot.playground.model.interactions import About, Interaction, Interactions, Kind
+from bot.playground.model.interactions import About, Interaction, Interactions, InteractionType
 from bot.playground.model.permissions import EVERYONE, Permission
-from bot.playground.model.state import Message, World, face, walk
-from bot.playground.model.subcommands import Usable, find, usable
+from bot.playground.model.state import Message, World, button_label, walk_components
+from bot.playground.model.subcommands import InvokableCommand, find, invokable_commands
 from bot.playground.rest import message_writer
-from bot.playground.rest.commands import Commands, is_offered
-from bot.playground.rest.message_writer import Place
+from bot.playground.rest.commands import Commands, is_available
+from bot.playground.rest.message_writer import MessageTarget
 from bot.playground.rest.reactions import add_reaction, drop_reaction
-from bot.playground.rest.request_body import Body
+from bot.playground.rest.request_body import RequestBody
 from bot.playground.rest.serializers.messages import attachment_json
 
 SLASH, MENU = 1, 3  # command types: typed, and of a message's Apps menu
@@ -27,19 +27,19 @@ LINK = 5
 
 
 @dataclass(frozen=True)
-class Desk:
+class ClientState:
     """What a person's client works with."""
 
     world: World
     interactions: Interactions
     commands: Commands
-    home: Channel
+    default_channel: Channel
 
 
 class Person:
     """A member of the guild, acting as through Discord's own client."""
 
-    def __init__(self, user: User, desk: Desk) -> None:
+    def __init__(self, user: User, desk: ClientState) -> None:
         self.user = user
         self._desk = desk
         self._world = desk.world
@@ -89,10 +89,10 @@ class Person:
         checked: bool = True,
     ) -> Interaction:
         """Use a command, as `slash` does; its options may have any names."""
-        channel = where or self._desk.home
+        channel = where or self._desk.default_channel
         self._check_enters(channel)
         used = self._usable(command, channel)
-        picker = Picker(self._world, channel, self.user)
+        picker = ResolvedDataBuilder(self._world, channel, self.user)
         plain = picker.plain(used.options, values, checked=checked)
         filled = fill(used, plain, checked=checked)
         data = self._command_data(used.command) | {"options": used.nested(filled.options)}
@@ -101,7 +101,7 @@ class Person:
             resolved["attachments"] = self._upload(filled, channel)
         if resolved:
             data["resolved"] = resolved
-        return self._ask(Kind.COMMAND, channel, data)
+        return self._ask(InteractionType.APPLICATION_COMMAND, channel, data)
 
     async def use(self, command: str, message: Message) -> Interaction:
         """Use a command of a message's Apps menu."""
@@ -113,7 +113,7 @@ class Person:
         shown = message_writer.event_json(self._world, message)
         data = self._command_data(registered) | {"target_id": str(message.id)}
         data["resolved"] = {"messages": {str(message.id): shown}}
-        return self._ask(Kind.COMMAND, message.channel, data)
+        return self._ask(InteractionType.APPLICATION_COMMAND, message.channel, data)
 
     async def complete(
         self,
@@ -129,17 +129,17 @@ class Person:
 
         The other options that are filled in already come by name or in `others`.
         """
-        channel = where or self._desk.home
+        channel = where or self._desk.default_channel
         self._check_enters(channel)
         used = self._usable(command, channel)
-        picker = Picker(self._world, channel, self.user)
+        picker = ResolvedDataBuilder(self._world, channel, self.user)
         plain = picker.plain(used.options, {**(others or {}), **values}, checked=False)
         filled = fill(used, plain | {option: text}, checked=False)
         for item in filled.options:
             if item["name"] == option:
                 item["focused"] = True
         data = self._command_data(used.command) | {"options": used.nested(filled.options)}
-        return self._ask(Kind.AUTOCOMPLETE, channel, data)
+        return self._ask(InteractionType.APPLICATION_COMMAND_AUTOCOMPLETE, channel, data)
 
     async def click(
         self, message: Message, label: str | None = None, *, custom_id: str | None = None
@@ -148,12 +148,12 @@ class Person:
         self._check_visible(message)
         button = _button(message, label, custom_id)
         data = {"custom_id": button["custom_id"], "component_type": BUTTON, "id": button["id"]}
-        return self._ask(Kind.COMPONENT, message.channel, data, message)
+        return self._ask(InteractionType.MESSAGE_COMPONENT, message.channel, data, message)
 
     async def choose(self, message: Message, custom_id: str, *values: str) -> Interaction:
         """Choose from a select menu."""
         self._check_visible(message)
-        for part in walk(message.components):
+        for part in walk_components(message.components):
             if part.get("custom_id") == custom_id and not part.get("disabled"):
                 data = {
                     "custom_id": custom_id,
@@ -161,7 +161,7 @@ class Person:
                     "id": part["id"],
                     "values": list(values),
                 }
-                return self._ask(Kind.COMPONENT, message.channel, data, message)
+                return self._ask(InteractionType.MESSAGE_COMPONENT, message.channel, data, message)
         raise NoSuchButton(f"The message has no menu with the id {custom_id}.")
 
     async def submit(self, asked: Interaction, values: Mapping[str, Answer]) -> Interaction:
@@ -170,7 +170,7 @@ class Person:
             raise NoSuchButton("There is no form to fill in.")
         rows = submitted(asked.modal, values)
         data = {"custom_id": asked.modal["custom_id"], "components": rows}
-        return self._ask(Kind.MODAL, asked.channel, data, asked)
+        return self._ask(InteractionType.MODAL_SUBMIT, asked.channel, data, asked)
 
     async def react(self, message: Message, emoji: str) -> None:
         """Add a reaction."""
@@ -185,9 +185,11 @@ class Person:
 
     async def say(self, text: str, *uploads: Upload, where: Channel | None = None) -> Message:
         """Write an ordinary message."""
-        self._check_enters(where or self._desk.home)
-        body = Body({"content": text}, files=dict(enumerate(uploads)))
-        return message_writer.create(self._world, body, Place(where or self._desk.home, self.user))
+        self._check_enters(where or self._desk.default_channel)
+        body = RequestBody({"content": text}, files=dict(enumerate(uploads)))
+        return message_writer.create(
+            self._world, body, MessageTarget(where or self._desk.default_channel, self.user)
+        )
 
     async def delete(self, message: Message) -> None:
         """Delete one's own message; moderators, anyone's. Ephemeral ones are dismissed."""
@@ -201,8 +203,8 @@ class Person:
         """The commands that this person's client offers in a channel."""
         found: dict[str, Json] = {}
         permissions = self.permissions(channel)
-        for command in self._desk.commands.known_in(channel.guild):
-            if command["type"] == kind and is_offered(command, channel, permissions):
+        for command in self._desk.commands.available_in(channel.guild):
+            if command["type"] == kind and is_available(command, channel, permissions):
                 found.setdefault(command["name"], command)
         return list(found.values())
 
@@ -235,8 +237,8 @@ class Person:
         if not self.sees(message):
             raise NotPermitted(f"{self.name} does not see that message.")
 
-    def _usable(self, words: str, channel: Channel) -> Usable:
-        return find(usable(self.offered(channel)), words)
+    def _usable(self, words: str, channel: Channel) -> InvokableCommand:
+        return find(invokable_commands(self.offered(channel)), words)
 
     def _command_data(self, command: Json) -> Json:
         data: Json = {"id": command["id"], "name": command["name"], "type": command["type"]}
@@ -244,7 +246,7 @@ class Person:
             data["guild_id"] = command["guild_id"]
         return data
 
-    def _upload(self, filled: Filled, channel: Channel) -> Json:
+    def _upload(self, filled: FilledOptions, channel: Channel) -> Json:
         resolved: Json = {}
         for option in filled.options:
             if option["name"] in filled.uploads:
@@ -254,12 +256,14 @@ class Person:
                     channel_id=channel.id,
                     ephemeral=True,
                 )
-                self._world.bring(stored)
+                self._world.add_command_attachment(stored)
                 option["value"] = str(stored.id)
                 resolved[str(stored.id)] = attachment_json(stored)
         return resolved
 
-    def _ask(self, kind: Kind, channel: Channel, data: Json, about: About = None) -> Interaction:
+    def _ask(
+        self, kind: InteractionType, channel: Channel, data: Json, about: About = None
+    ) -> Interaction:
         self._check_enters(channel)
         interaction = self._desk.interactions.open(kind, self.user, channel, data, about)
         self._world.emit("INTERACTION_CREATE", interaction_json(interaction), channel)
@@ -268,11 +272,11 @@ class Person:
 
 
 def _button(message: Message, label: str | None, custom_id: str | None) -> Json:
-    for part in walk(message.components):
+    for part in walk_components(message.components):
         if part["type"] != BUTTON or part.get("style") == LINK:
             continue
         emoji = (part.get("emoji") or {}).get("name")
-        named = label is not None and label in (face(part), part.get("label"), emoji)
+        named = label is not None and label in (button_label(part), part.get("label"), emoji)
         if named or (custom_id is not None and part["custom_id"] == custom_id):
             if part.get("disabled"):
                 raise NoSuchButton(f"The button {label or custom_id} is disabled.")

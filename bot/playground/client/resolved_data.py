@@ -3,27 +3,27 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from bot.playground.client.options import Plain, Value
+from bot.playground.client.options import PlainValue, Value
 from bot.playground.errors import InvalidOption, Json
 from bot.playground.model.attachments import Upload
-from bot.playground.model.enums import Option
+from bot.playground.model.enums import ApplicationCommandOptionType
 from bot.playground.model.guild import Channel, Guild, Role, User
 from bot.playground.model.state import World
 from bot.playground.rest.serializers.guilds import member_json, role_json
 from bot.playground.rest.serializers.messages import channel_json, user_json
 
 TAKES: dict[int, str] = {
-    Option.USER: "a person",
-    Option.CHANNEL: "a channel of this server",
-    Option.ROLE: "a role of this server",
-    Option.MENTIONABLE: "a person or a role of this server",
+    ApplicationCommandOptionType.USER: "a person",
+    ApplicationCommandOptionType.CHANNEL: "a channel of this server",
+    ApplicationCommandOptionType.ROLE: "a role of this server",
+    ApplicationCommandOptionType.MENTIONABLE: "a person or a role of this server",
 }
 MENTION = re.compile(r"<(?:@[!&]?|#)(\d+)>")
 NOT_IN_RESOLVED = {"user", "deaf", "mute"}
-Picked = User | Channel | Role
+Entity = User | Channel | Role
 
 
-class Picker:
+class ResolvedDataBuilder:
     """Somebody's client in a channel: what can be picked there, by object, id, name or mention."""
 
     def __init__(self, world: World, channel: Channel, person: User) -> None:
@@ -33,30 +33,30 @@ class Picker:
 
     def plain(
         self, options: Iterable[Json], values: Mapping[str, Value], *, checked: bool
-    ) -> dict[str, Plain]:
+    ) -> dict[str, PlainValue]:
         """The same values with the ids of what was picked; raise InvalidOption in words."""
         known = {option["name"]: option for option in options}
-        made: dict[str, Plain] = {}
+        made: dict[str, PlainValue] = {}
         for name, value in values.items():
             option = known.get(name)
             if option and option["type"] in TAKES and not isinstance(value, Upload):
                 made[name] = self._id(option, value, checked=checked)
-            elif isinstance(value, Plain):
+            elif isinstance(value, PlainValue):
                 made[name] = value
             else:
                 raise InvalidOption(f"The option {name} takes nothing that is picked.")
         return made
 
-    def offered(self, kind: int) -> list[Picked]:
+    def offered(self, kind: int) -> list[Entity]:
         """All that can be picked for an option of this type."""
         guild = self._guild
         people = guild.members if guild else [self._person, self._world.bot]
         roles = guild.roles if guild else []
-        found: dict[int, list[Picked]] = {
-            Option.USER: [*people],
-            Option.CHANNEL: [*guild.channels] if guild else [],
-            Option.ROLE: [*roles],
-            Option.MENTIONABLE: [*people, *roles],
+        found: dict[int, list[Entity]] = {
+            ApplicationCommandOptionType.USER: [*people],
+            ApplicationCommandOptionType.CHANNEL: [*guild.channels] if guild else [],
+            ApplicationCommandOptionType.ROLE: [*roles],
+            ApplicationCommandOptionType.MENTIONABLE: [*people, *roles],
         }
         return found[kind]
 
@@ -72,13 +72,16 @@ class Picker:
                     break
         return made
 
-    def _all(self, kind: int) -> list[Picked]:
+    def _all(self, kind: int) -> list[Entity]:
         """Also who is no member: a client can name anybody by their id."""
-        everybody = kind in (Option.USER, Option.MENTIONABLE)
+        everybody = kind in (
+            ApplicationCommandOptionType.USER,
+            ApplicationCommandOptionType.MENTIONABLE,
+        )
         return self.offered(kind) + (list(self._world.users.values()) if everybody else [])
 
     def _id(self, option: Json, value: Value, *, checked: bool) -> str:
-        wanted = str(value if isinstance(value, Plain) else value.id)
+        wanted = str(value if isinstance(value, PlainValue) else value.id)
         if match := MENTION.fullmatch(wanted):
             wanted = match[1]
         name = wanted.strip().removeprefix("@").removeprefix("#").lower()
@@ -91,7 +94,7 @@ class Picker:
             raise InvalidOption(f"The option {option['name']} takes {takes}, not “{wanted[:40]}”.")
         return wanted
 
-    def _tell(self, made: dict[str, Json], picked: Picked) -> None:
+    def _tell(self, made: dict[str, Json], picked: Entity) -> None:
         id, guild = str(picked.id), self._guild
         if isinstance(picked, User):
             made.setdefault("users", {})[id] = user_json(picked)
@@ -120,7 +123,7 @@ def _partial(channel: Channel, guild: Guild, reader: User) -> Json:
     }
 
 
-def _check_kind(option: Json, picked: Picked, *, checked: bool) -> None:
+def _check_kind(option: Json, picked: Entity, *, checked: bool) -> None:
     kinds = option.get("channel_types")
     if checked and kinds and isinstance(picked, Channel) and picked.kind not in kinds:
         raise InvalidOption(f"The option {option['name']} takes no channel like #{picked.name}.")

@@ -16,7 +16,7 @@ from bot.playground.rest.serializers.messages import user_json
 REPLAY_LIMIT = 2_000  # events that a session keeps for a Resume
 
 
-class Op(IntEnum):
+class Opcode(IntEnum):
     """Gateway opcodes."""
 
     DISPATCH = 0
@@ -32,7 +32,7 @@ class Op(IntEnum):
     HEARTBEAT_ACK = 11
 
 
-class Close(IntEnum):
+class CloseCode(IntEnum):
     """Gateway close codes."""
 
     UNKNOWN_OPCODE = 4001
@@ -64,7 +64,7 @@ PRIVILEGED = 1 << 1 | 1 << 8 | Intent.MESSAGE_CONTENT
 ALL_INTENTS = (1 << 26) - 1
 
 
-class Line(Protocol):
+class Transport(Protocol):
     """A connection that a session may use."""
 
     def send(self, frame: Json) -> None:
@@ -80,7 +80,7 @@ class Session:
 
     id: str
     intents: int
-    line: Line | None = None
+    line: Transport | None = None
     seq: int = 0
     log: deque[Json] = field(default_factory=lambda: deque(maxlen=REPLAY_LIMIT))
 
@@ -88,7 +88,7 @@ class Session:
         """Send an event now, or keep it for a Resume."""
         self.seq += 1
         # A copy of this moment: what it describes may change before the bot comes back.
-        frame = {"op": Op.DISPATCH, "t": name, "s": self.seq, "d": json.loads(json.dumps(data))}
+        frame = {"op": Opcode.DISPATCH, "t": name, "s": self.seq, "d": json.loads(json.dumps(data))}
         self.log.append(frame)
         if self.line:
             self.line.send(frame)
@@ -132,22 +132,22 @@ class Gateway:
         return any(session.line for session in self._sessions.values())
 
     @property
-    def lines(self) -> list[Line]:
+    def lines(self) -> list[Transport]:
         """All connections in use."""
         return [session.line for session in self._sessions.values() if session.line]
 
-    def identify(self, data: Json, line: Line) -> Session | Close:
+    def identify(self, data: Json, line: Transport) -> Session | CloseCode:
         """Start a session, or tell why not."""
         intents = data.get("intents")
         if data.get("token") not in (self._token, f"Bot {self._token}"):
-            return Close.AUTHENTICATION_FAILED
+            return CloseCode.AUTHENTICATION_FAILED
         if not isinstance(intents, int) or not 0 <= intents <= ALL_INTENTS:
-            return Close.INVALID_INTENTS
+            return CloseCode.INVALID_INTENTS
         if intents & ~self.allowed_intents:
-            return Close.DISALLOWED_INTENTS
+            return CloseCode.DISALLOWED_INTENTS
         shard = data.get("shard") or [0, 1]
         if len(shard) != 2 or not 0 <= shard[0] < shard[1]:
-            return Close.INVALID_SHARD
+            return CloseCode.INVALID_SHARD
         session = Session(secrets.token_hex(16), intents, line)
         self._sessions[session.id] = session
         session.dispatch("READY", self._ready(session, shard))
@@ -157,25 +157,25 @@ class Gateway:
         self._world.changes.notify()
         return session
 
-    def resume(self, data: Json, line: Line) -> Session | Close | None:
+    def resume(self, data: Json, line: Transport) -> Session | CloseCode | None:
         """Go on with a session: None when it cannot be found any more."""
         if data.get("token") not in (self._token, f"Bot {self._token}"):
-            return Close.AUTHENTICATION_FAILED
+            return CloseCode.AUTHENTICATION_FAILED
         session = self._sessions.get(str(data.get("session_id")))
         if session is None:
             return None
         seq = data.get("seq")
         if not isinstance(seq, int) or seq > session.seq:
-            return Close.INVALID_SEQ
+            return CloseCode.INVALID_SEQ
         if session.line:
-            session.line.hang_up(Close.SESSION_TIMED_OUT)
+            session.line.hang_up(CloseCode.SESSION_TIMED_OUT)
         session.line = line
         session.replay(seq)
         session.dispatch("RESUMED", {"_trace": []})
         self._world.changes.notify()
         return session
 
-    def left(self, session: Session, line: Line, *, for_good: bool) -> None:
+    def left(self, session: Session, line: Transport, *, for_good: bool) -> None:
         """A connection ended; a session that was closed properly cannot be resumed."""
         if session.line is line:
             session.line = None
@@ -187,7 +187,7 @@ class Gateway:
         """Tell all bots that their session is invalid (opcode 9)."""
         for session in list(self._sessions.values()):
             if session.line:
-                session.line.send({"op": Op.INVALID_SESSION, "d": resumable})
+                session.line.send({"op": Opcode.INVALID_SESSION, "d": resumable})
             if not resumable:
                 session.line = None
                 del self._sessions[session.id]

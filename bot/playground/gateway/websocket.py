@@ -10,7 +10,7 @@ from contextlib import suppress
 from aiohttp import WSMsgType, web
 
 from bot.playground.errors import Json
-from bot.playground.gateway.sessions import Close, Gateway, Op, Session
+from bot.playground.gateway.sessions import CloseCode, Gateway, Opcode, Session
 
 HEARTBEAT_SECONDS = 41.25
 ACK_SECONDS = 0.02
@@ -20,7 +20,7 @@ SENDS_LIMIT = 120  # frames in a minute
 NORMAL = (1000, 1001)
 
 
-class Deflate:
+class ZlibStream:
     """One zlib stream for a whole connection, flushed after each frame."""
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Connection:
         self.acknowledge = True
         self._gateway = gateway
         self._socket = socket
-        self._deflate = Deflate() if compress else None
+        self._deflate = ZlibStream() if compress else None
         self._outbox: asyncio.Queue[Json | int] = asyncio.Queue()
         self._session: Session | None = None
         self._heard = asyncio.Event()
@@ -55,14 +55,14 @@ class Connection:
 
     async def run(self, heartbeat: float) -> None:
         """Talk until either side closes."""
-        self.send({"op": Op.HELLO, "d": {"heartbeat_interval": int(heartbeat * 1000)}})
+        self.send({"op": Opcode.HELLO, "d": {"heartbeat_interval": int(heartbeat * 1000)}})
         helpers = [asyncio.create_task(self._write()), asyncio.create_task(self._watch(heartbeat))]
         try:
             async for message in self._socket:
                 if message.type is WSMsgType.TEXT:
                     self._hear(message.data)
                 elif message.type is WSMsgType.BINARY:
-                    self.hang_up(Close.DECODE_ERROR)
+                    self.hang_up(CloseCode.DECODE_ERROR)
         finally:
             for helper in helpers:
                 helper.cancel()
@@ -88,7 +88,7 @@ class Connection:
                 async with asyncio.timeout(heartbeat * 1.5):
                     await self._heard.wait()
         except TimeoutError:
-            self.hang_up(Close.SESSION_TIMED_OUT)
+            self.hang_up(CloseCode.SESSION_TIMED_OUT)
 
     def _hear(self, text: str) -> None:
         now = time.monotonic()
@@ -96,40 +96,40 @@ class Connection:
         while self._sends[0] < now - 60:
             self._sends.popleft()
         if len(self._sends) > SENDS_LIMIT:
-            return self.hang_up(Close.RATE_LIMITED)
+            return self.hang_up(CloseCode.RATE_LIMITED)
         try:
             frame = json.loads(text)
         except ValueError:
-            return self.hang_up(Close.DECODE_ERROR)
+            return self.hang_up(CloseCode.DECODE_ERROR)
         if len(text.encode()) > FRAME_LIMIT or not isinstance(frame, dict):
-            return self.hang_up(Close.DECODE_ERROR)
+            return self.hang_up(CloseCode.DECODE_ERROR)
         return self._act(frame.get("op"), frame.get("d"))
 
     def _act(self, op: object, data: object) -> None:
         match op:
-            case Op.HEARTBEAT:
+            case Opcode.HEARTBEAT:
                 self._heard.set()
                 if self.acknowledge:  # not at once: discord.py notes when it sent only afterwards
                     later = asyncio.get_running_loop().call_later
-                    later(ACK_SECONDS, self.send, {"op": Op.HEARTBEAT_ACK})
-            case Op.IDENTIFY | Op.RESUME if not isinstance(data, dict):
-                self.hang_up(Close.DECODE_ERROR)
-            case Op.IDENTIFY | Op.RESUME if self._session:
-                self.hang_up(Close.ALREADY_AUTHENTICATED)
-            case Op.IDENTIFY:
+                    later(ACK_SECONDS, self.send, {"op": Opcode.HEARTBEAT_ACK})
+            case Opcode.IDENTIFY | Opcode.RESUME if not isinstance(data, dict):
+                self.hang_up(CloseCode.DECODE_ERROR)
+            case Opcode.IDENTIFY | Opcode.RESUME if self._session:
+                self.hang_up(CloseCode.ALREADY_AUTHENTICATED)
+            case Opcode.IDENTIFY:
                 self._begin(self._gateway.identify(_dict(data), self))
-            case Op.RESUME:
+            case Opcode.RESUME:
                 self._begin(self._gateway.resume(_dict(data), self))
-            case Op.PRESENCE_UPDATE | Op.VOICE_STATE_UPDATE | Op.REQUEST_GUILD_MEMBERS:
+            case Opcode.PRESENCE_UPDATE | Opcode.VOICE_STATE_UPDATE | Opcode.REQUEST_GUILD_MEMBERS:
                 if not self._session:
-                    self.hang_up(Close.NOT_AUTHENTICATED)
+                    self.hang_up(CloseCode.NOT_AUTHENTICATED)
             case _:
-                self.hang_up(Close.UNKNOWN_OPCODE)
+                self.hang_up(CloseCode.UNKNOWN_OPCODE)
 
-    def _begin(self, outcome: Session | Close | None) -> None:
+    def _begin(self, outcome: Session | CloseCode | None) -> None:
         if outcome is None:
-            self.send({"op": Op.INVALID_SESSION, "d": False})
-        elif isinstance(outcome, Close):
+            self.send({"op": Opcode.INVALID_SESSION, "d": False})
+        elif isinstance(outcome, CloseCode):
             self.hang_up(outcome)
         else:
             self._session = outcome
@@ -160,7 +160,7 @@ class Sockets:
         compress = request.query.get("compress") == "zlib-stream"
         connection = Connection(self._gateway, socket, compress=compress)
         if request.query.get("v", "10") != "10":
-            connection.hang_up(Close.INVALID_VERSION)
+            connection.hang_up(CloseCode.INVALID_VERSION)
         self._open[connection] = request
         try:
             await connection.run(self.heartbeat)
@@ -182,7 +182,7 @@ class Sockets:
     def reconnect(self) -> None:
         """Ask all bots to reconnect and resume (opcode 7)."""
         for connection in self._open:
-            connection.send({"op": Op.RECONNECT, "d": None})
+            connection.send({"op": Opcode.RECONNECT, "d": None})
 
     def invalidate(self, *, resumable: bool) -> None:
         """Tell all bots that their session is invalid (opcode 9)."""

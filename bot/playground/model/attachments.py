@@ -53,7 +53,7 @@ class Attachment:
         return f"/{folder}/{self.channel_id}/{self.id}/{self.filename}"
 
 
-def clean_name(filename: str) -> str:
+def sanitize_filename(filename: str) -> str:
     """A file name as Discord keeps it: letters, digits, dot, dash and underscore."""
     kept = "".join(c if c.isalnum() or c in "._-" else "_" for c in filename.strip())
     return kept.lstrip(".")[:200] or "file"

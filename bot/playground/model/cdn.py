@@ -12,7 +12,7 @@ from yarl import URL
 
 from bot.playground.clock import Clock
 from bot.playground.faults import Fault, Faults
-from bot.playground.model.attachments import SPOILER, Attachment, Upload, clean_name
+from bot.playground.model.attachments import SPOILER, Attachment, Upload, sanitize_filename
 
 LINGERING = 32  # removed files that can still be fetched, as from Discord's caches
 LIFETIME = 24 * 3600  # seconds that a signed address stays good
@@ -36,7 +36,7 @@ class Cdn:
         attachment = Attachment(
             id=id,
             channel_id=channel_id,
-            filename=clean_name(upload.filename),
+            filename=sanitize_filename(upload.filename),
             data=upload.data,
             content_type=upload.content_type or guessed,
             signer=self,

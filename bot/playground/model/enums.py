@@ -3,7 +3,7 @@
 from enum import IntEnum
 
 
-class Option(IntEnum):
+class ApplicationCommandOptionType(IntEnum):
     """Option types."""
 
     SUB_COMMAND = 1
@@ -19,10 +19,10 @@ class Option(IntEnum):
     ATTACHMENT = 11
 
 
-class Kind(IntEnum):
+class ComponentType(IntEnum):
     """Component types; https://docs.discord.com/developers/components/reference."""
 
-    ROW = 1
+    ACTION_ROW = 1
     BUTTON = 2
     STRING_SELECT = 3
     USER_SELECT = 5
@@ -30,9 +30,9 @@ class Kind(IntEnum):
     MENTIONABLE_SELECT = 7
     CHANNEL_SELECT = 8
     SECTION = 9
-    TEXT = 10
+    TEXT_DISPLAY = 10
     THUMBNAIL = 11
-    GALLERY = 12
+    MEDIA_GALLERY = 12
     FILE = 13
     SEPARATOR = 14
     CONTAINER = 17

@@ -7,7 +7,7 @@ from enum import IntEnum
 from bot.playground.model.permissions import ADMIN, ALL, EVERYONE, MODERATOR, Permission
 
 
-class ChannelKind(IntEnum):
+class ChannelType(IntEnum):
     """The channel types that the playground has."""
 
     TEXT = 0
@@ -50,11 +50,11 @@ class Channel:
     bot_permissions: Permission = EVERYONE
 
     @property
-    def kind(self) -> ChannelKind:
+    def kind(self) -> ChannelType:
         """The channel's type."""
         if self.guild is None:
-            return ChannelKind.DM
-        return ChannelKind.THREAD if self.parent else ChannelKind.TEXT
+            return ChannelType.DM
+        return ChannelType.THREAD if self.parent else ChannelType.TEXT
 
     @property
     def root(self) -> "Channel":
@@ -107,7 +107,7 @@ class Guild:
         return ALL if Permission.ADMINISTRATOR in combined else combined
 
 
-def found(name: str, ids: Iterator[int]) -> Guild:
+def create_guild(name: str, ids: Iterator[int]) -> Guild:
     """A guild with its first roles; the ids are its own and theirs."""
     id = next(ids)
     everyone = Role(id, "@everyone", EVERYONE)

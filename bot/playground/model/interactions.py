@@ -6,7 +6,7 @@ from enum import IntEnum
 
 from bot.playground.errors import ApiError, Json, NotAcknowledged
 from bot.playground.model.guild import Channel, User
-from bot.playground.model.state import Flag, Message, Origin, World
+from bot.playground.model.state import InteractionMetadata, Message, MessageFlags, World
 from bot.playground.model.subcommands import used_name
 
 ACK_SECONDS = 3.0
@@ -14,23 +14,23 @@ TOKEN_SECONDS = 15 * 60.0
 KEPT = 2_000
 
 
-class Kind(IntEnum):
+class InteractionType(IntEnum):
     """Interaction types."""
 
-    COMMAND = 2
-    COMPONENT = 3
-    AUTOCOMPLETE = 4
-    MODAL = 5
+    APPLICATION_COMMAND = 2
+    MESSAGE_COMPONENT = 3
+    APPLICATION_COMMAND_AUTOCOMPLETE = 4
+    MODAL_SUBMIT = 5
 
 
-class Callback(IntEnum):
+class InteractionCallbackType(IntEnum):
     """Callback types."""
 
-    MESSAGE = 4
-    DEFERRED_MESSAGE = 5
-    DEFERRED_UPDATE = 6
-    UPDATE = 7
-    AUTOCOMPLETE = 8
+    CHANNEL_MESSAGE_WITH_SOURCE = 4
+    DEFERRED_CHANNEL_MESSAGE_WITH_SOURCE = 5
+    DEFERRED_UPDATE_MESSAGE = 6
+    UPDATE_MESSAGE = 7
+    APPLICATION_COMMAND_AUTOCOMPLETE_RESULT = 8
     MODAL = 9
 
 
@@ -40,7 +40,7 @@ class Interaction:
 
     id: int
     token: str = field(repr=False)
-    kind: Kind
+    kind: InteractionType
     user: User
     channel: Channel
     data: Json
@@ -48,8 +48,8 @@ class Interaction:
     world: World = field(repr=False)
     message: Message | None = None
     trigger: "Interaction | None" = None
-    answered: Callback | None = None
-    answered_at: float | None = None
+    answered: InteractionCallbackType | None = None
+    responded_at: float | None = None
     original: Message | None = None
     modal: Json | None = None
     choices: list[Json] | None = None
@@ -76,9 +76,9 @@ class Interaction:
         return [m for m in self.answers if m.ephemeral and not m.deleted]
 
     @property
-    def origin(self) -> Origin:
+    def origin(self) -> InteractionMetadata:
         """What the messages that answer this say about it."""
-        return Origin(
+        return InteractionMetadata(
             interaction_id=self.id,
             kind=int(self.kind),
             user=self.user,
@@ -121,7 +121,7 @@ class Interactions:
         self._by_token: dict[str, Interaction] = {}
 
     def open(
-        self, kind: Kind, user: User, channel: Channel, data: Json, about: About = None
+        self, kind: InteractionType, user: User, channel: Channel, data: Json, about: About = None
     ) -> Interaction:
         """A new interaction, not yet sent; about the message clicked on or the form filled in."""
         trigger = about if isinstance(about, Interaction) else None
@@ -147,7 +147,7 @@ class Interactions:
         """The interaction of that id."""
         return next((one for one in self._by_token.values() if one.id == id), None)
 
-    def to_answer(self, id: int, token: str) -> Interaction:
+    def find_for_callback(self, id: int, token: str) -> Interaction:
         """The interaction that a callback is for; each takes exactly one, in time."""
         interaction = self._by_token.get(token)
         if interaction is None or interaction.id != id or interaction.failed:
@@ -157,7 +157,7 @@ class Interactions:
             raise ApiError(400, 40060, message, violation=True)
         return interaction
 
-    def by_webhook(self, application: int, token: str) -> Interaction:
+    def find_by_webhook(self, application: int, token: str) -> Interaction:
         """The interaction that a webhook request is for: acknowledged, and not too old."""
         interaction = self._by_token.get(token)
         if interaction is None or application != self._world.bot.id or interaction.answered is None:
@@ -167,6 +167,6 @@ class Interactions:
         return interaction
 
 
-def wants_private(payload: Json) -> bool:
+def is_ephemeral(payload: Json) -> bool:
     """Whether an answer is for the person alone."""
-    return bool(int(payload.get("flags") or 0) & Flag.EPHEMERAL)
+    return bool(int(payload.get("flags") or 0) & MessageFlags.EPHEMERAL)

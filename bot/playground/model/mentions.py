@@ -12,7 +12,7 @@ KINDS = {"users", "roles", "everyone"}
 
 
 @dataclass(frozen=True)
-class Pinged:
+class Mentions:
     """The people who get a notification, and whether that is everyone."""
 
     users: list[User]
@@ -26,14 +26,14 @@ class Pinged:
         )
 
 
-def pinged(
+def resolve_mentions(
     text: str,
     allowed: Json | None,
     people: dict[int, User],
     *,
     default: set[str],
     reply_to: User | None,
-) -> Pinged:
+) -> Mentions:
     """Who gets pinged; `default` are the kinds that may be when the request does not say."""
     parse = default if allowed is None else _kinds(allowed)
     named = {int(found) for found in USER.findall(text)}
@@ -43,7 +43,7 @@ def pinged(
     replied = allowed is None or bool(allowed.get("replied_user"))
     if reply_to and replied and reply_to not in users:
         users.append(reply_to)
-    return Pinged(users, "everyone" in parse and bool(EVERYONE.search(text)))
+    return Mentions(users, "everyone" in parse and bool(EVERYONE.search(text)))
 
 
 def _kinds(allowed: Json) -> set[str]:

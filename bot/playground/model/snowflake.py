@@ -19,6 +19,6 @@ class Snowflakes:
         return self._last
 
 
-def moment(snowflake: int) -> float:
+def snowflake_time(snowflake: int) -> float:
     """When an id was made, in seconds since 1970."""
     return ((snowflake >> 22) + EPOCH) / 1000

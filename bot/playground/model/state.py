@@ -9,7 +9,7 @@ from bot.playground.clock import Changes, Clock
 from bot.playground.errors import Json
 from bot.playground.model.attachments import Attachment
 from bot.playground.model.cdn import Cdn
-from bot.playground.model.guild import Channel, Guild, Role, User, found
+from bot.playground.model.guild import Channel, Guild, Role, User, create_guild
 from bot.playground.model.permissions import Permission
 from bot.playground.model.snowflake import Snowflakes
 
@@ -25,7 +25,7 @@ MESSAGES_KEPT = 2_000
 BROUGHT_KEPT = 50  # files of commands
 
 
-class MessageKind(IntEnum):
+class MessageType(IntEnum):
     """The message types that the playground makes."""
 
     DEFAULT = 0
@@ -34,7 +34,7 @@ class MessageKind(IntEnum):
     CONTEXT_MENU_COMMAND = 23
 
 
-class Flag(IntFlag):
+class MessageFlags(IntFlag):
     """Message flags; https://docs.discord.com/developers/resources/message."""
 
     SUPPRESS_EMBEDS = 1 << 2
@@ -44,7 +44,7 @@ class Flag(IntFlag):
     COMPONENTS_V2 = 1 << 15
 
 
-NO_FLAGS = Flag(0)
+NO_FLAGS = MessageFlags(0)
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Edit:
 
 
 @dataclass(frozen=True)
-class Origin:
+class InteractionMetadata:
     """The interaction that a message answers."""
 
     interaction_id: int
@@ -67,7 +67,7 @@ class Origin:
     command: str | None
     clicked_message_id: int | None
     response_id: int | None
-    trigger: "Origin | None" = None
+    trigger: "InteractionMetadata | None" = None
 
 
 @dataclass(eq=False, repr=False)
@@ -78,12 +78,12 @@ class Message:
     channel: Channel
     author: User
     created_at: float
-    kind: MessageKind = MessageKind.DEFAULT
+    kind: MessageType = MessageType.DEFAULT
     content: str = ""
     embeds: list[Json] = field(default_factory=list)
     components: list[Json] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
-    flags: Flag = NO_FLAGS
+    flags: MessageFlags = NO_FLAGS
     reactions: dict[str, list[User]] = field(default_factory=dict)
     pings: frozenset[str] = frozenset()
     mentioned: list[User] = field(default_factory=list)
@@ -91,7 +91,7 @@ class Message:
     edited_at: float | None = None
     deleted: bool = False
     nonce: str | int | None = None
-    origin: Origin | None = None
+    origin: InteractionMetadata | None = None
     visible_to: User | None = None
     reference: "Message | None" = None
 
@@ -109,12 +109,14 @@ class Message:
     @property
     def loading(self) -> bool:
         """Whether it still says that the bot is thinking."""
-        return bool(self.flags & Flag.LOADING)
+        return bool(self.flags & MessageFlags.LOADING)
 
     @property
     def buttons(self) -> list[str]:
         """What stands on its buttons, in reading order."""
-        return [face(part) for part in walk(self.components) if part["type"] == 2]
+        return [
+            button_label(part) for part in walk_components(self.components) if part["type"] == 2
+        ]
 
 
 @dataclass(frozen=True)
@@ -136,9 +138,9 @@ class World:
         self.cdn = Cdn(self.clock)
         self.bot = User(APPLICATION_ID, "Imagine", bot=True)
         self.users: dict[int, User] = {self.bot.id: self.bot}
-        self.home = found("Playground", iter(HOME_IDS))
-        self.home.join(self.bot, self.home.applications)
-        self.guilds: dict[int, Guild] = {self.home.id: self.home}
+        self.default_guild = create_guild("Playground", iter(HOME_IDS))
+        self.default_guild.join(self.bot, self.default_guild.applications)
+        self.guilds: dict[int, Guild] = {self.default_guild.id: self.default_guild}
         self.channels: dict[int, Channel] = {}
         self.messages: dict[int, Message] = {}
         self.event_listeners: list[Callable[[Event], None]] = []
@@ -147,7 +149,7 @@ class World:
 
     def add_guild(self, name: str) -> Guild:
         """A new guild, with the bot in it and one channel."""
-        guild = found(name, iter(self.snowflakes.new, None))
+        guild = create_guild(name, iter(self.snowflakes.new, None))
         guild.join(self.bot, guild.applications)
         self.guilds[guild.id] = guild
         self.add_channel("general", guild)
@@ -155,7 +157,7 @@ class World:
 
     def add_channel(self, name: str, guild: Guild | None = None, *, nsfw: bool = False) -> Channel:
         """A new text channel, by default at home."""
-        guild = guild or self.home
+        guild = guild or self.default_guild
         channel = Channel(self.snowflakes.new(), name, guild, nsfw=nsfw)
         guild.channels.append(channel)
         self.channels[channel.id] = channel
@@ -172,14 +174,14 @@ class World:
     def add_role(self, name: str, permissions: Permission, guild: Guild | None = None) -> Role:
         """A new role, below all others but @everyone."""
         role = Role(self.snowflakes.new(), name, permissions)
-        (guild or self.home).roles.insert(1, role)
+        (guild or self.default_guild).roles.insert(1, role)
         return role
 
     def add_user(self, name: str) -> User:
         """A new person, who is a member at home."""
         user = User(self.snowflakes.new(), name)
         self.users[user.id] = user
-        self.home.join(user)
+        self.default_guild.join(user)
         return user
 
     def dm_with(self, user: User) -> Channel:
@@ -196,44 +198,44 @@ class World:
         for listener in self.event_listeners:
             listener(Event(name, data, channel))
 
-    def touched(self, message: Message) -> None:
+    def notify_changed(self, message: Message) -> None:
         """Tell everyone who looks at the channel that this message is new or different."""
         for watcher in self.watchers:
             watcher(message)
         self.changes.notify()
 
-    def keep(self, message: Message) -> None:
+    def add_message(self, message: Message) -> None:
         """Add a message; the oldest go when there are very many."""
         self.messages[message.id] = message
         while len(self.messages) > MESSAGES_KEPT:
             oldest = self.messages.pop(next(iter(self.messages)))
-            self.drop_files(oldest.attachments)
+            self.delete_files(oldest.attachments)
 
-    def bring(self, attachment: Attachment) -> None:
+    def add_command_attachment(self, attachment: Attachment) -> None:
         """A file that came with a command, so no message shows it; the newest are kept."""
         self._brought.append(attachment)
         if len(self._brought) > BROUGHT_KEPT:
-            self.drop_files([self._brought.popleft()])
+            self.delete_files([self._brought.popleft()])
 
-    def drop_files(self, attachments: list[Attachment]) -> None:
+    def delete_files(self, attachments: list[Attachment]) -> None:
         """Free the bytes of files that no message shows any more."""
         for attachment in attachments:
             self.cdn.forget(attachment)
 
 
-def walk(components: list[Json]) -> list[Json]:
+def walk_components(components: list[Json]) -> list[Json]:
     """All components, nested ones too, in reading order."""
     found: list[Json] = []
     for component in components:
         found.append(component)
-        found += walk(component.get("components") or [])
+        found += walk_components(component.get("components") or [])
         for key in ("accessory", "component"):
             if isinstance(component.get(key), dict):
-                found += walk([component[key]])
+                found += walk_components([component[key]])
     return found
 
 
-def face(button: Json) -> str:
+def button_label(button: Json) -> str:
     """What a person reads on a button: its emoji and label."""
     emoji = (button.get("emoji") or {}).get("name") or ""
     return f"{emoji} {button.get('label') or ''}".strip()

@@ -4,13 +4,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from bot.playground.errors import Json, UnknownCommand
-from bot.playground.model.enums import Option
+from bot.playground.model.enums import ApplicationCommandOptionType
 
-BRANCHES = (Option.SUB_COMMAND, Option.SUB_COMMAND_GROUP)
+BRANCHES = (
+    ApplicationCommandOptionType.SUB_COMMAND,
+    ApplicationCommandOptionType.SUB_COMMAND_GROUP,
+)
 
 
 @dataclass(frozen=True)
-class Usable:
+class InvokableCommand:
     """A command, or a subcommand with all that it stands below: what a person can use."""
 
     command: Json
@@ -46,20 +49,22 @@ class Usable:
         return filled
 
 
-def usable(commands: Iterable[Json]) -> list[Usable]:
+def invokable_commands(commands: Iterable[Json]) -> list[InvokableCommand]:
     """All that can be used of these slash commands, in their order."""
-    return [found for command in commands for found in _below(Usable(command))]
+    return [found for command in commands for found in _below(InvokableCommand(command))]
 
 
-def _below(branch: Usable) -> Iterator[Usable]:
+def _below(branch: InvokableCommand) -> Iterator[InvokableCommand]:
     branches = [option for option in branch.options if option["type"] in BRANCHES]
-    if not branches and (not branch.path or branch.path[-1]["type"] == Option.SUB_COMMAND):
+    if not branches and (
+        not branch.path or branch.path[-1]["type"] == ApplicationCommandOptionType.SUB_COMMAND
+    ):
         yield branch
     for option in branches:
-        yield from _below(Usable(branch.command, (*branch.path, option)))
+        yield from _below(InvokableCommand(branch.command, (*branch.path, option)))
 
 
-def find(offered: list[Usable], words: str) -> Usable:
+def find(offered: list[InvokableCommand], words: str) -> InvokableCommand:
     """The one of this name; raise UnknownCommand with those that could be meant."""
     for known in offered:
         if known.name == words:

@@ -5,11 +5,11 @@ import json
 from aiohttp import web
 
 from bot.playground.client.person import MENU, Person
-from bot.playground.client.resolved_data import TAKES, Picked, Picker
+from bot.playground.client.resolved_data import TAKES, Entity, ResolvedDataBuilder
 from bot.playground.errors import Json
 from bot.playground.model.guild import Channel, Guild
 from bot.playground.model.state import Message, World
-from bot.playground.model.subcommands import usable
+from bot.playground.model.subcommands import invokable_commands
 from bot.playground.page.facade import Facade
 from bot.playground.rest.serializers.messages import message_json, reactions_json
 
@@ -17,7 +17,7 @@ SHOWN = 100  # messages of a channel that a fresh page gets
 KEEPALIVE_SECONDS = 15.0
 
 
-class Viewer:
+class PageStream:
     """One open page: a person looking at a channel. Slow pages skip states, never miss the last."""
 
     def __init__(self, discord: Facade, person: Person, channel: Channel) -> None:
@@ -83,13 +83,13 @@ class Viewer:
 
     def _picks(self) -> Json:
         """What can be picked for the options of each type, by name."""
-        picker = Picker(self._discord.world, self._channel, self._person.user)
+        picker = ResolvedDataBuilder(self._discord.world, self._channel, self._person.user)
         return {str(kind): [_pick(p) for p in picker.offered(kind)] for kind in TAKES}
 
     def _commands(self) -> list[Json]:
         return [
             {"name": used.name, "description": used.description, "options": used.options}
-            for used in usable(self._person.offered(self._channel))
+            for used in invokable_commands(self._person.offered(self._channel))
         ]
 
     def _shown(self, message: Message) -> Json:
@@ -135,6 +135,6 @@ def _place(channel: Channel, guild: Guild | None) -> Json:
     return {"id": str(channel.id), "name": channel.name, "thread": thread, "server": server}
 
 
-def _pick(picked: Picked) -> Json:
+def _pick(picked: Entity) -> Json:
     made: Json = {"name": picked.name}
     return made | {"kind": picked.kind} if isinstance(picked, Channel) else made

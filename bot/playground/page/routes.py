@@ -6,15 +6,15 @@ from pathlib import Path
 
 from aiohttp import web
 
-from bot.playground.client.options import Plain, parse_values
+from bot.playground.client.options import PlainValue, parse_values
 from bot.playground.client.person import Person
-from bot.playground.client.slash_parser import first_file_option, parse_line
+from bot.playground.client.slash_parser import first_file_option, parse_command
 from bot.playground.errors import ApiError, Json, NotAcknowledged, PlaygroundError
 from bot.playground.model.attachments import Upload
 from bot.playground.model.guild import Channel
 from bot.playground.model.interactions import Interaction
 from bot.playground.model.state import Message
-from bot.playground.page.event_stream import Viewer, places
+from bot.playground.page.event_stream import PageStream, places
 from bot.playground.page.facade import Facade
 from bot.playground.page.requests import read_form, read_json
 
@@ -36,7 +36,7 @@ class Page:
     def __init__(self, discord: Facade, *, local_only: bool) -> None:
         self._discord = discord
         self._local_only = local_only
-        self._viewers: set[Viewer] = set()
+        self._viewers: set[PageStream] = set()
 
     def add_routes(self, app: web.Application) -> None:
         """Serve at the root, and below /playground."""
@@ -89,7 +89,9 @@ class Page:
     async def _live(self, request: web.Request) -> web.StreamResponse:
         self._check_host(request)
         person = self._person(request.query.get("as"))
-        viewer = Viewer(self._discord, person, self._channel(person, request.query.get("channel")))
+        viewer = PageStream(
+            self._discord, person, self._channel(person, request.query.get("channel"))
+        )
         headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
         response = web.StreamResponse(headers=headers)
         await response.prepare(request)
@@ -119,8 +121,8 @@ class Page:
     async def _slash(
         self, person: Person, channel: Channel, text: str, uploads: list[Upload]
     ) -> Interaction:
-        typed = parse_line(person.offered(channel), text)
-        values: dict[str, Plain] = parse_values(typed.used.options, typed.texts)
+        typed = parse_command(person.offered(channel), text)
+        values: dict[str, PlainValue] = parse_values(typed.used.options, typed.texts)
         option = first_file_option(typed.used.options)
         if uploads and option is None:
             raise PlaygroundError(f"/{typed.used.name} takes no file.")
@@ -158,7 +160,7 @@ class Page:
 
     async def _complete(self, person: Person, asked: Json) -> web.Response:
         channel = self._channel(person, str(asked.get("channel")))
-        typed = parse_line(person.offered(channel), str(asked.get("text")))
+        typed = parse_command(person.offered(channel), str(asked.get("text")))
         option = str(asked.get("option"))
         text = typed.texts.pop(option, "")
         others = parse_values(typed.used.options, typed.texts)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from bot.playground.errors import ApiError, Json, unknown
-from bot.playground.model.enums import Option
+from bot.playground.model.enums import ApplicationCommandOptionType
 from bot.playground.model.guild import Channel, Guild
 from bot.playground.model.permissions import Permission, may_use
 from bot.playground.model.state import APPLICATION_ID, World
@@ -45,7 +45,7 @@ class Commands:
         """Every command, wherever it can be used."""
         return [command for scope in self._scopes.values() for command in scope.values()]
 
-    def known_in(self, guild: Guild | None) -> list[Json]:
+    def available_in(self, guild: Guild | None) -> list[Json]:
         """A guild's own commands, then the global ones."""
         scopes = [str(guild.id), ""] if guild else [""]
         return [command for scope in scopes for command in self._scopes.get(scope, {}).values()]
@@ -131,7 +131,7 @@ class Commands:
         self._creates[scope] = [*recent, world.clock.now()]
 
 
-def is_offered(command: Json, channel: Channel, permissions: Permission) -> bool:
+def is_available(command: Json, channel: Channel, permissions: Permission) -> bool:
     """Whether a client shows a command there to somebody with these permissions."""
     if command["nsfw"] and not channel.root.nsfw:
         return False
@@ -171,6 +171,10 @@ def option_json(given: Json) -> Json:
     made = {key: value for key, value in given.items() if keep(value)}
     if "options" in made:
         made["options"] = [option_json(option) for option in made["options"]]
-    if given["type"] not in (Option.STRING, Option.INTEGER, Option.NUMBER):
+    if given["type"] not in (
+        ApplicationCommandOptionType.STRING,
+        ApplicationCommandOptionType.INTEGER,
+        ApplicationCommandOptionType.NUMBER,
+    ):
         made.pop("autocomplete", None)
     return made

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from bot.playground.errors import Json, invalid
 from bot.playground.faults import Fault
-from bot.playground.rest.request_body import Body
+from bot.playground.rest.request_body import RequestBody
 
 Answer = Json | list[Json] | None
 
@@ -28,7 +28,7 @@ class Request:
     params: dict[str, str]
     query: dict[str, str]
     at: float
-    body: Body = field(default_factory=Body, repr=False)
+    body: RequestBody = field(default_factory=RequestBody, repr=False)
     multipart: bool = False
     files: dict[str, tuple[str, int]] = field(default_factory=dict)
     response: Response | None = None

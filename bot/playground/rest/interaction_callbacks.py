@@ -3,18 +3,18 @@
 from bot.playground.errors import Json, invalid, unknown_message
 from bot.playground.model.guild import User
 from bot.playground.model.interactions import (
-    Callback,
     Interaction,
+    InteractionCallbackType,
     Interactions,
-    Kind,
-    wants_private,
+    InteractionType,
+    is_ephemeral,
 )
-from bot.playground.model.state import Flag, Message, MessageKind, World
+from bot.playground.model.state import Message, MessageFlags, MessageType, World
 from bot.playground.rest import message_writer
 from bot.playground.rest.api import Handler, Route
 from bot.playground.rest.http import Answer, Request
-from bot.playground.rest.message_writer import Place
-from bot.playground.rest.request_body import Body
+from bot.playground.rest.message_writer import MessageTarget
+from bot.playground.rest.request_body import RequestBody
 from bot.playground.rest.serializers.messages import message_json
 
 CHOICES_LIMIT = 25
@@ -23,10 +23,21 @@ WEBHOOK = "/webhooks/{webhook_id}/{webhook_token}"
 ORIGINAL = WEBHOOK + "/messages/@original"
 FOLLOWUP = WEBHOOK + "/messages/{message_id}"
 ALLOWED = {
-    Kind.COMMAND: {Callback.MESSAGE, Callback.DEFERRED_MESSAGE, Callback.MODAL},
-    Kind.COMPONENT: set(Callback) - {Callback.AUTOCOMPLETE},
-    Kind.AUTOCOMPLETE: {Callback.AUTOCOMPLETE},
-    Kind.MODAL: set(Callback) - {Callback.AUTOCOMPLETE, Callback.MODAL},
+    InteractionType.APPLICATION_COMMAND: {
+        InteractionCallbackType.CHANNEL_MESSAGE_WITH_SOURCE,
+        InteractionCallbackType.DEFERRED_CHANNEL_MESSAGE_WITH_SOURCE,
+        InteractionCallbackType.MODAL,
+    },
+    InteractionType.MESSAGE_COMPONENT: set(InteractionCallbackType)
+    - {InteractionCallbackType.APPLICATION_COMMAND_AUTOCOMPLETE_RESULT},
+    InteractionType.APPLICATION_COMMAND_AUTOCOMPLETE: {
+        InteractionCallbackType.APPLICATION_COMMAND_AUTOCOMPLETE_RESULT
+    },
+    InteractionType.MODAL_SUBMIT: set(InteractionCallbackType)
+    - {
+        InteractionCallbackType.APPLICATION_COMMAND_AUTOCOMPLETE_RESULT,
+        InteractionCallbackType.MODAL,
+    },
 }
 
 
@@ -52,14 +63,14 @@ class Callbacks:
 
     def answer(self, world: World, request: Request) -> tuple[int, Answer]:
         """The first answer, of any callback type."""
-        interaction = self._interactions.to_answer(
+        interaction = self._interactions.find_for_callback(
             request.snowflake("interaction_id"), request.params["interaction_token"]
         )
         callback = _callback(interaction, request.body.payload)
         data = request.body.payload.get("data") or {}
-        _act(world, interaction, callback, Body(data, files=request.body.files))
+        _act(world, interaction, callback, RequestBody(data, files=request.body.files))
         interaction.answered = callback
-        interaction.answered_at = world.clock.now()
+        interaction.responded_at = world.clock.now()
         world.changes.notify()
         if request.query.get("with_response", "").lower() in ("1", "true"):
             return 200, _callback_json(world, interaction, callback)
@@ -73,7 +84,7 @@ class Callbacks:
             message_writer.edit(world, original, request.body)
             return 200, message_json(original, world.bot)
         reference = original if original and not original.deleted else None
-        message = _post(world, interaction, request.body, MessageKind.REPLY, reference)
+        message = _post(world, interaction, request.body, MessageType.REPLY, reference)
         return 200, message_json(message, world.bot)
 
     def get(self, world: World, request: Request) -> tuple[int, Answer]:
@@ -92,7 +103,7 @@ class Callbacks:
         return 204, None
 
     def _find(self, request: Request) -> Interaction:
-        return self._interactions.by_webhook(
+        return self._interactions.find_by_webhook(
             request.snowflake("webhook_id"), request.params["webhook_token"]
         )
 
@@ -107,9 +118,9 @@ class Callbacks:
         return message
 
 
-def _callback(interaction: Interaction, payload: Json) -> Callback:
+def _callback(interaction: Interaction, payload: Json) -> InteractionCallbackType:
     try:
-        callback = Callback(int(payload.get("type", 0)))
+        callback = InteractionCallbackType(int(payload.get("type", 0)))
     except ValueError:
         raise invalid(("type",), "BASE_TYPE_CHOICES", "Unknown callback type") from None
     if callback not in ALLOWED[interaction.kind]:
@@ -118,61 +129,67 @@ def _callback(interaction: Interaction, payload: Json) -> Callback:
     return callback
 
 
-def _act(world: World, interaction: Interaction, callback: Callback, body: Body) -> None:
+def _act(
+    world: World, interaction: Interaction, callback: InteractionCallbackType, body: RequestBody
+) -> None:
     match callback:
-        case Callback.MESSAGE:
+        case InteractionCallbackType.CHANNEL_MESSAGE_WITH_SOURCE:
             interaction.original = _post(world, interaction, body, *_shape(interaction))
-        case Callback.DEFERRED_MESSAGE:
+        case InteractionCallbackType.DEFERRED_CHANNEL_MESSAGE_WITH_SOURCE:
             interaction.original = _think(world, interaction, body)
-        case Callback.DEFERRED_UPDATE | Callback.UPDATE:
+        case (
+            InteractionCallbackType.DEFERRED_UPDATE_MESSAGE | InteractionCallbackType.UPDATE_MESSAGE
+        ):
             _update(world, interaction, callback, body)
-        case Callback.AUTOCOMPLETE:
+        case InteractionCallbackType.APPLICATION_COMMAND_AUTOCOMPLETE_RESULT:
             interaction.choices = _choices(body.payload)
-        case Callback.MODAL:
+        case InteractionCallbackType.MODAL:
             interaction.modal = _modal(body.payload)
 
 
-def _shape(interaction: Interaction) -> tuple[MessageKind, Message | None]:
-    if interaction.kind is Kind.COMMAND:
+def _shape(interaction: Interaction) -> tuple[MessageType, Message | None]:
+    if interaction.kind is InteractionType.APPLICATION_COMMAND:
         menu = interaction.data.get("type", 1) != 1
-        return (MessageKind.CONTEXT_MENU_COMMAND if menu else MessageKind.CHAT_INPUT_COMMAND), None
-    return MessageKind.REPLY, interaction.message
+        return (MessageType.CONTEXT_MENU_COMMAND if menu else MessageType.CHAT_INPUT_COMMAND), None
+    return MessageType.REPLY, interaction.message
 
 
 def _place(
-    world: World, interaction: Interaction, private: bool, kind: MessageKind, to: Message | None
-) -> Place:
+    world: World, interaction: Interaction, private: bool, kind: MessageType, to: Message | None
+) -> MessageTarget:
     reader: User | None = interaction.user if private else None
-    return Place(interaction.channel, world.bot, kind, interaction.origin, reader, to)
+    return MessageTarget(interaction.channel, world.bot, kind, interaction.origin, reader, to)
 
 
 def _post(
-    world: World, interaction: Interaction, body: Body, kind: MessageKind, to: Message | None
+    world: World, interaction: Interaction, body: RequestBody, kind: MessageType, to: Message | None
 ) -> Message:
-    place = _place(world, interaction, wants_private(body.payload), kind, to)
+    place = _place(world, interaction, is_ephemeral(body.payload), kind, to)
     message = message_writer.create(world, body, place)
     interaction.answers.append(message)
     return message
 
 
-def _think(world: World, interaction: Interaction, body: Body) -> Message:
+def _think(world: World, interaction: Interaction, body: RequestBody) -> Message:
     flags = int(body.payload.get("flags") or 0)
-    if flags & ~Flag.EPHEMERAL:
+    if flags & ~MessageFlags.EPHEMERAL:
         raise invalid(("data", "flags"), "MESSAGE_FLAGS", "Only EPHEMERAL can be set here")
     kind, to = _shape(interaction)
-    place = _place(world, interaction, wants_private(body.payload), kind, to)
+    place = _place(world, interaction, is_ephemeral(body.payload), kind, to)
     message = message_writer.start(world, place)
-    message.flags |= Flag.LOADING
+    message.flags |= MessageFlags.LOADING
     message_writer.publish(world, message)
     interaction.answers.append(message)
     return message
 
 
-def _update(world: World, interaction: Interaction, callback: Callback, body: Body) -> None:
+def _update(
+    world: World, interaction: Interaction, callback: InteractionCallbackType, body: RequestBody
+) -> None:
     message = interaction.message
     if message is None or message.deleted:
         raise unknown_message()
-    if callback is Callback.UPDATE:
+    if callback is InteractionCallbackType.UPDATE_MESSAGE:
         message_writer.edit(world, message, body)
     interaction.original = message
     interaction.answers.append(message)
@@ -197,7 +214,9 @@ def _modal(data: Json) -> Json:
     return data
 
 
-def _callback_json(world: World, interaction: Interaction, callback: Callback) -> Json:
+def _callback_json(
+    world: World, interaction: Interaction, callback: InteractionCallbackType
+) -> Json:
     about: Json = {"id": str(interaction.id), "type": int(interaction.kind)}
     made: Json = {"interaction": about}
     message = interaction.original
@@ -209,7 +228,11 @@ def _callback_json(world: World, interaction: Interaction, callback: Callback) -
         "response_message_ephemeral": message.ephemeral,
         "channel_id": str(message.channel.id),
     }
-    if callback is not Callback.DEFERRED_UPDATE:
-        kind = Callback.UPDATE if callback is Callback.UPDATE else Callback.MESSAGE
+    if callback is not InteractionCallbackType.DEFERRED_UPDATE_MESSAGE:
+        kind = (
+            InteractionCallbackType.UPDATE_MESSAGE
+            if callback is InteractionCallbackType.UPDATE_MESSAGE
+            else InteractionCallbackType.CHANNEL_MESSAGE_WITH_SOURCE
+        )
         made["resource"] = {"type": int(kind), "message": message_json(message, world.bot)}
     return made

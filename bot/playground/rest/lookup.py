@@ -23,16 +23,18 @@ def find_channel(world: World, request: Request) -> Channel:
     return channel
 
 
-def need(channel: Channel, permission: Permission) -> None:
+def require_permission(channel: Channel, permission: Permission) -> None:
     """Raise unless the bot has this permission; in direct messages it has all it can have."""
     if channel.guild and permission not in channel.root.bot_permissions:
         raise missing_permissions()
 
 
-def need_speech(channel: Channel) -> None:
+def require_send_permission(channel: Channel) -> None:
     """Raise unless the bot may write there; threads have a permission of their own for it."""
     thread = channel.parent is not None
-    need(channel, Permission.SEND_MESSAGES_IN_THREADS if thread else Permission.SEND_MESSAGES)
+    require_permission(
+        channel, Permission.SEND_MESSAGES_IN_THREADS if thread else Permission.SEND_MESSAGES
+    )
 
 
 def find_message(world: World, request: Request) -> Message:

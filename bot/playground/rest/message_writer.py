@@ -5,39 +5,41 @@ from dataclasses import dataclass
 from bot.playground.errors import Json, invalid
 from bot.playground.model.attachments import Attachment, Upload
 from bot.playground.model.guild import Channel, User
-from bot.playground.model.mentions import KINDS, pinged
+from bot.playground.model.mentions import KINDS, resolve_mentions
 from bot.playground.model.state import (
     NO_FLAGS,
     Edit,
-    Flag,
+    InteractionMetadata,
     Message,
-    MessageKind,
-    Origin,
+    MessageFlags,
+    MessageType,
     World,
-    walk,
+    walk_components,
 )
-from bot.playground.rest.request_body import Body
-from bot.playground.rest.serializers.components import numbered
+from bot.playground.rest.request_body import RequestBody
+from bot.playground.rest.serializers.components import with_component_ids
 from bot.playground.rest.serializers.messages import message_json
 from bot.playground.rest.validation.json_types import without_nulls
 from bot.playground.rest.validation.messages import Draft, check_draft
 
-SETTABLE = Flag.SUPPRESS_EMBEDS | Flag.SUPPRESS_NOTIFICATIONS | Flag.COMPONENTS_V2
+SETTABLE = (
+    MessageFlags.SUPPRESS_EMBEDS | MessageFlags.SUPPRESS_NOTIFICATIONS | MessageFlags.COMPONENTS_V2
+)
 
 
 @dataclass(frozen=True)
-class Place:
+class MessageTarget:
     """Where a message goes and what it belongs to."""
 
     channel: Channel
     author: User
-    kind: MessageKind = MessageKind.DEFAULT
-    origin: Origin | None = None
+    kind: MessageType = MessageType.DEFAULT
+    origin: InteractionMetadata | None = None
     visible_to: User | None = None
     reference: Message | None = None
 
 
-def start(world: World, place: Place) -> Message:
+def start(world: World, place: MessageTarget) -> Message:
     """A message that nobody has seen yet."""
     return Message(
         id=world.snowflakes.new(),
@@ -48,11 +50,11 @@ def start(world: World, place: Place) -> Message:
         origin=place.origin,
         visible_to=place.visible_to,
         reference=place.reference,
-        flags=Flag.EPHEMERAL if place.visible_to else NO_FLAGS,
+        flags=MessageFlags.EPHEMERAL if place.visible_to else NO_FLAGS,
     )
 
 
-def create(world: World, body: Body, place: Place) -> Message:
+def create(world: World, body: RequestBody, place: MessageTarget) -> Message:
     """Post a message, or raise ApiError and change nothing."""
     message = start(world, place)
     _fill(world, message, body)
@@ -63,38 +65,38 @@ def create(world: World, body: Body, place: Place) -> Message:
 
 def publish(world: World, message: Message) -> None:
     """Show a new message to its channel."""
-    world.keep(message)
+    world.add_message(message)
     message.channel.posted += not message.ephemeral
     _remember(world, message)
     if not message.ephemeral:
         world.emit("MESSAGE_CREATE", event_json(world, message), message.channel)
-    world.touched(message)
+    world.notify_changed(message)
 
 
-def edit(world: World, message: Message, body: Body) -> None:
+def edit(world: World, message: Message, body: RequestBody) -> None:
     """Change a message as PATCH does, or raise ApiError and change nothing."""
     was_loading = message.loading
     _fill(world, message, body)
-    message.flags &= ~Flag.LOADING
+    message.flags &= ~MessageFlags.LOADING
     if not was_loading:
         message.edited_at = world.clock.now()
     _remember(world, message)
     if not message.ephemeral:
         world.emit("MESSAGE_UPDATE", event_json(world, message), message.channel)
-    world.touched(message)
+    world.notify_changed(message)
 
 
 def delete(world: World, message: Message) -> None:
     """Take a message away, with its files."""
     message.deleted = True
-    world.drop_files(message.attachments)
+    world.delete_files(message.attachments)
     world.messages.pop(message.id, None)
     if not message.ephemeral:
         gone: Json = {"id": str(message.id), "channel_id": str(message.channel.id)}
         if message.channel.guild:
             gone["guild_id"] = str(message.channel.guild.id)
         world.emit("MESSAGE_DELETE", gone, message.channel)
-    world.touched(message)
+    world.notify_changed(message)
 
 
 def event_json(world: World, message: Message) -> Json:
@@ -105,21 +107,23 @@ def event_json(world: World, message: Message) -> Json:
     return made
 
 
-def _fill(world: World, message: Message, body: Body) -> None:
+def _fill(world: World, message: Message, body: RequestBody) -> None:
     draft = _drafted(message, body)
     check_draft(draft)
     default = {"users"} if message.origin else KINDS
-    text = " ".join([draft.content, *(c.get("content") or "" for c in walk(draft.components))])
+    text = " ".join(
+        [draft.content, *(c.get("content") or "" for c in walk_components(draft.components))]
+    )
     reply_to = message.reference.author if message.reference and not message.origin else None
     allowed = body.payload.get("allowed_mentions")
-    pings = pinged(text, allowed, world.users, default=default, reply_to=reply_to)
+    pings = resolve_mentions(text, allowed, world.users, default=default, reply_to=reply_to)
     message.pings |= pings.names
     message.mentioned = pings.users
     message.content = draft.content
     message.embeds = [{"type": "rich"} | embed for embed in draft.embeds]
-    message.components = numbered(draft.components)
+    message.components = with_component_ids(draft.components)
     message.flags = draft.flags
-    world.drop_files([a for a in message.attachments if a not in draft.kept])
+    world.delete_files([a for a in message.attachments if a not in draft.kept])
     message.attachments = draft.kept + [_store(world, message, item) for item in draft.uploads]
 
 
@@ -132,10 +136,10 @@ def _store(world: World, message: Message, upload: Upload) -> Attachment:
     )
 
 
-def _drafted(message: Message, body: Body) -> Draft:
+def _drafted(message: Message, body: RequestBody) -> Draft:
     payload = body.payload
     kept, uploads = _files(message, body)
-    flags = message.flags | (Flag(_integer(payload, "flags")) & SETTABLE)
+    flags = message.flags | (MessageFlags(_integer(payload, "flags")) & SETTABLE)
     return Draft(
         content=_given(payload, "content", message.content) or "",
         embeds=_listed(payload, "embeds", message.embeds),
@@ -167,7 +171,7 @@ def _integer(payload: Json, key: str) -> int:
     return value
 
 
-def _files(message: Message, body: Body) -> tuple[list[Attachment], list[Upload]]:
+def _files(message: Message, body: RequestBody) -> tuple[list[Attachment], list[Upload]]:
     """What stays and what comes, by the request's `attachments`, which must name every file."""
     if body.payload.get("attachments") is None:
         return message.attachments, list(body.files.values())

@@ -3,12 +3,18 @@
 from bot.playground.errors import ApiError, Json, invalid, unknown
 from bot.playground.model.guild import Channel
 from bot.playground.model.permissions import Permission
-from bot.playground.model.state import Message, MessageKind, World
+from bot.playground.model.state import Message, MessageType, World
 from bot.playground.rest import message_writer
 from bot.playground.rest.api import Route
 from bot.playground.rest.http import Answer, Request
-from bot.playground.rest.lookup import find_channel, find_message, need, need_speech, own
-from bot.playground.rest.message_writer import Place
+from bot.playground.rest.lookup import (
+    find_channel,
+    find_message,
+    own,
+    require_permission,
+    require_send_permission,
+)
+from bot.playground.rest.message_writer import MessageTarget
 from bot.playground.rest.reactions import add_reaction, drop_reaction
 from bot.playground.rest.serializers.messages import message_json, user_json
 
@@ -24,17 +30,17 @@ Result = tuple[int, Answer]
 def create_message(world: World, request: Request) -> Result:
     """Post a message; the same nonce again (enforced) answers with the message it made."""
     channel = find_channel(world, request)
-    need_speech(channel)
+    require_send_permission(channel)
     if request.body.files:
-        need(channel, Permission.ATTACH_FILES)
+        require_permission(channel, Permission.ATTACH_FILES)
     if channel.recipient and channel.recipient.closed_dms:
         raise ApiError(403, 50007, "Cannot send messages to this user")
     if earlier := _same_nonce(world, channel, request.body.payload):
         return 200, message_json(earlier, world.bot)
     reference = _reference(world, channel, request.body.payload)
-    kind = MessageKind.REPLY if reference else MessageKind.DEFAULT
+    kind = MessageType.REPLY if reference else MessageType.DEFAULT
     message = message_writer.create(
-        world, request.body, Place(channel, world.bot, kind, reference=reference)
+        world, request.body, MessageTarget(channel, world.bot, kind, reference=reference)
     )
     return 200, message_json(message, world.bot)
 
@@ -57,7 +63,7 @@ def _reference(world: World, channel: Channel, payload: Json) -> Message | None:
     given = payload.get("message_reference")
     if not given:
         return None
-    need(channel, Permission.READ_MESSAGE_HISTORY)
+    require_permission(channel, Permission.READ_MESSAGE_HISTORY)
     message = world.messages.get(int(given.get("message_id", 0)))
     if message and message.channel is channel:
         return message
@@ -69,14 +75,14 @@ def _reference(world: World, channel: Channel, payload: Json) -> Message | None:
 def get_message(world: World, request: Request) -> Result:
     """Fetch one message, with fresh addresses for its files."""
     message = find_message(world, request)
-    need(message.channel, Permission.READ_MESSAGE_HISTORY)
+    require_permission(message.channel, Permission.READ_MESSAGE_HISTORY)
     return 200, message_json(message, world.bot)
 
 
 def list_messages(world: World, request: Request) -> Result:
     """The newest messages of a channel, newest first."""
     channel = find_channel(world, request)
-    need(channel, Permission.READ_MESSAGE_HISTORY)
+    require_permission(channel, Permission.READ_MESSAGE_HISTORY)
     limit = request.number("limit", 50, 1, 100)
     before = request.number("before", NEWEST, 0, NEWEST)
     after = request.number("after", 0, 0, NEWEST)
@@ -99,7 +105,7 @@ def delete_message(world: World, request: Request) -> Result:
     """Delete the bot's own message, or anyone's with the permission."""
     message = find_message(world, request)
     if message.author is not world.bot:
-        need(message.channel, Permission.MANAGE_MESSAGES)
+        require_permission(message.channel, Permission.MANAGE_MESSAGES)
     message_writer.delete(world, message)
     return 204, None
 
@@ -107,10 +113,10 @@ def delete_message(world: World, request: Request) -> Result:
 def react(world: World, request: Request) -> Result:
     """Add the bot's reaction."""
     message = find_message(world, request)
-    need(message.channel, Permission.READ_MESSAGE_HISTORY)
+    require_permission(message.channel, Permission.READ_MESSAGE_HISTORY)
     emoji = request.params["emoji_name"]
     if emoji not in message.reactions:
-        need(message.channel, Permission.ADD_REACTIONS)
+        require_permission(message.channel, Permission.ADD_REACTIONS)
     add_reaction(world, message, emoji, world.bot)
     return 204, None
 
@@ -124,7 +130,7 @@ def unreact(world: World, request: Request) -> Result:
 def unreact_person(world: World, request: Request) -> Result:
     """Take somebody else's reaction away."""
     message = find_message(world, request)
-    need(message.channel, Permission.MANAGE_MESSAGES)
+    require_permission(message.channel, Permission.MANAGE_MESSAGES)
     user = world.users.get(request.snowflake("user_id"))
     if user is None:
         raise unknown("User", 10013)
@@ -145,7 +151,7 @@ def list_reactions(world: World, request: Request) -> Result:
 def clear_reactions(world: World, request: Request) -> Result:
     """Take all reactions away, or those of one emoji."""
     message = find_message(world, request)
-    need(message.channel, Permission.MANAGE_MESSAGES)
+    require_permission(message.channel, Permission.MANAGE_MESSAGES)
     wanted = request.params.get("emoji_name")
     for emoji, users in list(message.reactions.items()):
         if wanted in (None, emoji):
@@ -156,7 +162,7 @@ def clear_reactions(world: World, request: Request) -> Result:
 
 def typing(world: World, request: Request) -> Result:
     """Show that the bot is typing; the playground does not."""
-    need_speech(find_channel(world, request))
+    require_send_permission(find_channel(world, request))
     return 204, None
 
 

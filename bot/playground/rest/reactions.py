@@ -22,7 +22,7 @@ def add_reaction(world: World, message: Message, emoji: str, user: User) -> None
     if message.channel.guild:
         event["member"] = member_json(user, message.channel.guild)
     world.emit("MESSAGE_REACTION_ADD", event, message.channel)
-    world.touched(message)
+    world.notify_changed(message)
 
 
 def drop_reaction(world: World, message: Message, emoji: str, user: User) -> None:
@@ -34,7 +34,7 @@ def drop_reaction(world: World, message: Message, emoji: str, user: User) -> Non
     if not users:
         del message.reactions[emoji]
     world.emit("MESSAGE_REACTION_REMOVE", _event(message, emoji, user), message.channel)
-    world.touched(message)
+    world.notify_changed(message)
 
 
 def _event(message: Message, emoji: str, user: User) -> Json:

@@ -8,7 +8,7 @@ from aiohttp import BodyPartReader, MultipartReader, web
 
 from bot.playground.errors import ApiError, Json, invalid, too_large
 from bot.playground.model.attachments import Upload
-from bot.playground.rest.validation.json_types import check_shapes
+from bot.playground.rest.validation.json_types import check_json_types
 
 FILE_LIMIT = 10 * 1024 * 1024  # bytes for one file, without boosts
 REQUEST_LIMIT = 25 * 1024 * 1024
@@ -16,7 +16,7 @@ FILE_FIELD = re.compile(r"files\[(\d{1,2})\]")
 
 
 @dataclass(frozen=True)
-class Body:
+class RequestBody:
     """The JSON of a request and its files by number."""
 
     payload: Json = field(default_factory=dict)
@@ -24,14 +24,14 @@ class Body:
     files: dict[int, Upload] = field(default_factory=dict)
 
 
-async def read_body(request: web.Request) -> Body:
+async def read_body(request: web.Request) -> RequestBody:
     """Read a request's body, refusing what is too large or not well formed."""
     if (request.content_length or 0) > REQUEST_LIMIT:
         raise too_large()
     if request.content_type.startswith("multipart/"):
         return await _read_multipart(request)
     raw = await _read_limited(request)
-    return _from_json(raw, {}) if raw else Body()
+    return _from_json(raw, {}) if raw else RequestBody()
 
 
 async def _read_limited(request: web.Request) -> bytes:
@@ -43,7 +43,7 @@ async def _read_limited(request: web.Request) -> bytes:
     return bytes(raw)
 
 
-def _from_json(raw: bytes, files: dict[int, Upload]) -> Body:
+def _from_json(raw: bytes, files: dict[int, Upload]) -> RequestBody:
     try:
         parsed = json.loads(raw)
     except ValueError as error:
@@ -54,13 +54,13 @@ def _from_json(raw: bytes, files: dict[int, Upload]) -> Body:
     for item in items:
         if not isinstance(item, dict):
             raise invalid((), "MODEL_TYPE_CONVERT", "Only dictionaries may be used in a ModelType")
-        check_shapes(item)
+        check_json_types(item)
     if isinstance(parsed, list):
-        return Body(items=parsed, files=files)
-    return Body(payload=parsed, files=files)
+        return RequestBody(items=parsed, files=files)
+    return RequestBody(payload=parsed, files=files)
 
 
-async def _read_multipart(request: web.Request) -> Body:
+async def _read_multipart(request: web.Request) -> RequestBody:
     reader = MultipartReader(request.headers, request.content)
     files: dict[int, Upload] = {}
     raw = b""
@@ -76,7 +76,7 @@ async def _read_multipart(request: web.Request) -> Body:
             files[int(match[1])] = _upload(part, data)
         else:
             raise invalid((part.name or "",), "BASE_TYPE_BAD", "Unknown form field")
-    return _from_json(raw, files) if raw else Body(files=files)
+    return _from_json(raw, files) if raw else RequestBody(files=files)
 
 
 async def _read_part(part: BodyPartReader, limit: int) -> bytes:

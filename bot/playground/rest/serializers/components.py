@@ -2,21 +2,21 @@
 
 from bot.playground.errors import Json
 from bot.playground.model.attachments import Attachment, dimensions
-from bot.playground.model.enums import Kind
+from bot.playground.model.enums import ComponentType
 from bot.playground.rest.validation.components import SELECTS
 
 SCHEME = "attachment://"
 SELECT: Json = {"min_values": 1, "max_values": 1, "disabled": False}
 DEFAULTS: dict[int, Json] = {
-    Kind.CONTAINER: {"accent_color": None, "spoiler": False},
-    Kind.SEPARATOR: {"spacing": 1, "divider": True},
-    Kind.THUMBNAIL: {"description": None, "spoiler": False},
-    Kind.FILE: {"spoiler": False},
+    ComponentType.CONTAINER: {"accent_color": None, "spoiler": False},
+    ComponentType.SEPARATOR: {"spacing": 1, "divider": True},
+    ComponentType.THUMBNAIL: {"description": None, "spoiler": False},
+    ComponentType.FILE: {"spoiler": False},
     **{int(kind): SELECT for kind in SELECTS},
 }
 
 
-def numbered(components: list[Json]) -> list[Json]:
+def with_component_ids(components: list[Json]) -> list[Json]:
     """Give each component a number in the message, unless it brought one."""
     count = 0
 
@@ -41,14 +41,14 @@ def shown(component: Json, files: list[Attachment]) -> Json:
     for key in ("media", "file"):
         if isinstance(made.get(key), dict):
             made[key] = media_json(made[key], files)
-    if made.get("type") == Kind.GALLERY:
+    if made.get("type") == ComponentType.MEDIA_GALLERY:
         made["items"] = [
             {"description": None, "spoiler": False}
             | item
             | {"media": media_json(item.get("media") or {}, files)}
             for item in made.get("items") or []
         ]
-    if made.get("type") == Kind.FILE:
+    if made.get("type") == ComponentType.FILE:
         found = find_file(component["file"]["url"], files)
         made |= {"name": found.filename, "size": len(found.data)} if found else {}
     if isinstance(made.get("accessory"), dict):

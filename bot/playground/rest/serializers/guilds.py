@@ -3,7 +3,7 @@
 from bot.playground.clock import iso
 from bot.playground.errors import Json
 from bot.playground.model.guild import Guild, Role, User
-from bot.playground.model.snowflake import moment
+from bot.playground.model.snowflake import snowflake_time
 from bot.playground.model.state import OWNER_ID, World
 from bot.playground.rest.serializers.messages import channel_json, user_json
 
@@ -16,7 +16,7 @@ def member_json(user: User, guild: Guild) -> Json:
         "avatar": None,
         "banner": None,
         "roles": [str(role.id) for role in guild.roles_of(user)],
-        "joined_at": iso(moment(user.id)),
+        "joined_at": iso(snowflake_time(user.id)),
         "premium_since": None,
         "communication_disabled_until": None,
         "deaf": False,
@@ -94,7 +94,7 @@ def guild_json(guild: Guild) -> Json:
 def guild_create_json(world: World, guild: Guild) -> Json:
     """A guild as the gateway introduces it."""
     return guild_json(guild) | {
-        "joined_at": iso(moment(world.bot.id)),
+        "joined_at": iso(snowflake_time(world.bot.id)),
         "large": False,
         "unavailable": False,
         "member_count": len(guild.members),

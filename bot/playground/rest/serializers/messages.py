@@ -5,8 +5,8 @@ from bot.playground.errors import Json
 from bot.playground.model.attachments import Attachment, dimensions
 from bot.playground.model.guild import Channel, Guild, User
 from bot.playground.model.permissions import EVERYONE
-from bot.playground.model.snowflake import moment
-from bot.playground.model.state import APPLICATION_ID, OWNER_ID, Message, Origin
+from bot.playground.model.snowflake import snowflake_time
+from bot.playground.model.state import APPLICATION_ID, OWNER_ID, InteractionMetadata, Message
 from bot.playground.rest.serializers.components import embed_json, shown
 
 IS_SPOILER = 1 << 3  # attachment flag
@@ -71,7 +71,7 @@ def reactions_json(message: Message, reader: User) -> list[Json]:
     ]
 
 
-def origin_json(origin: Origin) -> Json:
+def origin_json(origin: InteractionMetadata) -> Json:
     """The `interaction_metadata` of a message."""
     made: Json = {
         "id": str(origin.interaction_id),
@@ -163,7 +163,7 @@ def channel_json(channel: Channel) -> Json:
 
 def thread_json(thread: Channel, guild: Guild, parent: Channel) -> Json:
     """A public thread. What it inherits, its age restriction too, clients look up at its parent."""
-    started = iso(moment(thread.id))
+    started = iso(snowflake_time(thread.id))
     return {
         "id": str(thread.id),
         "type": int(thread.kind),

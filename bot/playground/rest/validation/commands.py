@@ -4,7 +4,7 @@ import re
 from types import UnionType
 
 from bot.playground.errors import Json, invalid
-from bot.playground.model.enums import Option
+from bot.playground.model.enums import ApplicationCommandOptionType
 
 NAME = re.compile(r"[-_'\w]{1,32}")  # letters and digits of any script
 OPTIONS_LIMIT = 25
@@ -13,12 +13,15 @@ PER_SCOPE = {1: 100, 2: 15, 3: 15}
 Path = tuple[str | int, ...]
 
 
-BRANCHES = {Option.SUB_COMMAND, Option.SUB_COMMAND_GROUP}
-VALUES = set(Option) - BRANCHES
+BRANCHES = {
+    ApplicationCommandOptionType.SUB_COMMAND,
+    ApplicationCommandOptionType.SUB_COMMAND_GROUP,
+}
+VALUES = set(ApplicationCommandOptionType) - BRANCHES
 CHOICE_KINDS: dict[int, type | UnionType] = {
-    Option.STRING: str,
-    Option.INTEGER: int,
-    Option.NUMBER: int | float,
+    ApplicationCommandOptionType.STRING: str,
+    ApplicationCommandOptionType.INTEGER: int,
+    ApplicationCommandOptionType.NUMBER: int | float,
 }
 
 
@@ -100,19 +103,22 @@ def _check_nested(option: Json, at: Path) -> None:
     """A group holds subcommands, a subcommand holds values, and a value holds nothing."""
     inside = option.get("options") or []
     kind = option["type"]
-    allowed = {Option.SUB_COMMAND_GROUP: {Option.SUB_COMMAND}, Option.SUB_COMMAND: VALUES}
+    allowed = {
+        ApplicationCommandOptionType.SUB_COMMAND_GROUP: {ApplicationCommandOptionType.SUB_COMMAND},
+        ApplicationCommandOptionType.SUB_COMMAND: VALUES,
+    }
     for number, child in enumerate(inside):
         if child.get("type") not in allowed.get(kind, set()):
             sentence = f"An option of type {child.get('type')} cannot stand in one of type {kind}"
             raise invalid((*at, "options", number, "type"), "BASE_TYPE_CHOICES", sentence)
-    if kind == Option.SUB_COMMAND_GROUP and not inside:
+    if kind == ApplicationCommandOptionType.SUB_COMMAND_GROUP and not inside:
         sentence = "A sub-command group needs a sub-command"
         raise invalid((*at, "options"), "BASE_TYPE_REQUIRED", sentence)
     _check_options(inside, at)
 
 
 def _check_values(option: Json, at: Path) -> None:
-    if option.get("type") not in set(Option):
+    if option.get("type") not in set(ApplicationCommandOptionType):
         raise invalid((*at, "type"), "BASE_TYPE_CHOICES", "Unknown option type")
     choices = option.get("choices") or []
     kind = CHOICE_KINDS.get(option["type"])

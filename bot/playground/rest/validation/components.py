@@ -1,7 +1,7 @@
 """Discord's rules for buttons, selects and the other components of a message."""
 
 from bot.playground.errors import Json, invalid
-from bot.playground.model.enums import Kind
+from bot.playground.model.enums import ComponentType
 
 ROWS_LIMIT = 5
 ROW_WIDTH = 5
@@ -12,20 +12,20 @@ Path = tuple[str | int, ...]
 
 
 SELECTS = {
-    Kind.STRING_SELECT,
-    Kind.USER_SELECT,
-    Kind.ROLE_SELECT,
-    Kind.MENTIONABLE_SELECT,
-    Kind.CHANNEL_SELECT,
+    ComponentType.STRING_SELECT,
+    ComponentType.USER_SELECT,
+    ComponentType.ROLE_SELECT,
+    ComponentType.MENTIONABLE_SELECT,
+    ComponentType.CHANNEL_SELECT,
 }
 V2_TOP = {
-    Kind.ROW,
-    Kind.SECTION,
-    Kind.TEXT,
-    Kind.GALLERY,
-    Kind.FILE,
-    Kind.SEPARATOR,
-    Kind.CONTAINER,
+    ComponentType.ACTION_ROW,
+    ComponentType.SECTION,
+    ComponentType.TEXT_DISPLAY,
+    ComponentType.MEDIA_GALLERY,
+    ComponentType.FILE,
+    ComponentType.SEPARATOR,
+    ComponentType.CONTAINER,
 }
 LINK, PREMIUM = 5, 6
 
@@ -36,7 +36,7 @@ def check_components(components: list[Json], *, v2: bool) -> None:
         raise _bad(("components",), "Must be 5 or fewer in length.", "BASE_TYPE_MAX_LENGTH")
     seen: set[str] = set()
     count = 0
-    allowed = V2_TOP if v2 else {Kind.ROW}
+    allowed = V2_TOP if v2 else {ComponentType.ACTION_ROW}
     for number, component in enumerate(components):
         path: Path = ("components", number)
         if component.get("type") not in allowed:
@@ -48,13 +48,13 @@ def check_components(components: list[Json], *, v2: bool) -> None:
 
 def _check(component: Json, path: Path, seen: set[str]) -> int:
     kind = component.get("type")
-    if kind == Kind.ROW:
+    if kind == ComponentType.ACTION_ROW:
         _check_row(component.get("components") or [], path)
-    if kind == Kind.BUTTON:
+    if kind == ComponentType.BUTTON:
         _check_button(component, path)
-    if kind in SELECTS or kind == Kind.BUTTON:
+    if kind in SELECTS or kind == ComponentType.BUTTON:
         _check_custom_id(component, path, seen)
-    if kind == Kind.GALLERY and not 1 <= len(component.get("items") or []) <= 10:
+    if kind == ComponentType.MEDIA_GALLERY and not 1 <= len(component.get("items") or []) <= 10:
         raise _bad((*path, "items"), "Must be between 1 and 10 in length.")
     count = 1
     for number, child in enumerate(component.get("components") or []):
@@ -70,7 +70,7 @@ def _check_row(children: list[Json], path: Path) -> None:
     kinds = {child.get("type") for child in children}
     if kinds & SELECTS and len(children) > 1:
         raise _bad((*path, "components"), "A select menu fills its row")
-    if not kinds <= SELECTS | {Kind.BUTTON}:
+    if not kinds <= SELECTS | {ComponentType.BUTTON}:
         raise _bad((*path, "components"), "This component cannot be used in a row")
 
 
@@ -89,7 +89,7 @@ def _check_button(button: Json, path: Path) -> None:
 
 def _check_custom_id(component: Json, path: Path, seen: set[str]) -> None:
     custom_id = component.get("custom_id")
-    if component.get("type") == Kind.BUTTON and component.get("style") in (LINK, PREMIUM):
+    if component.get("type") == ComponentType.BUTTON and component.get("style") in (LINK, PREMIUM):
         if custom_id is not None:
             raise _bad((*path, "custom_id"), "A custom id cannot be used with this button")
         return

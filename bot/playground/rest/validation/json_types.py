@@ -25,7 +25,7 @@ NUMBERS = {"min_value", "max_value"}
 DEEPEST = 32
 
 
-def check_shapes(payload: Json, path: tuple[str | int, ...] = ()) -> None:
+def check_json_types(payload: Json, path: tuple[str | int, ...] = ()) -> None:
     """Raise ApiError at the first field of another JSON kind than it must have; null is none."""
     if len(path) > DEEPEST:
         raise invalid(path, "MODEL_TYPE_CONVERT", "This is nested too deeply")
@@ -36,11 +36,11 @@ def check_shapes(payload: Json, path: tuple[str | int, ...] = ()) -> None:
         if not _fits(key, value):
             raise invalid(at, "MODEL_TYPE_CONVERT", "The value has the wrong type")
         if isinstance(value, dict):
-            check_shapes(value, at)
+            check_json_types(value, at)
         elif isinstance(value, list):
             for number, item in enumerate(value):
                 if isinstance(item, dict):
-                    check_shapes(item, (*at, number))
+                    check_json_types(item, (*at, number))
 
 
 def without_nulls(given: Json) -> Json:

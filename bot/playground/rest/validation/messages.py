@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from bot.playground.errors import ApiError, Json, invalid
 from bot.playground.model.attachments import Attachment, Upload
-from bot.playground.model.state import NO_FLAGS, Flag
+from bot.playground.model.state import NO_FLAGS, MessageFlags
 from bot.playground.rest.validation.components import check_components
 
 CONTENT_LIMIT = 2000
@@ -25,7 +25,7 @@ class Draft:
     content: str = ""
     embeds: list[Json] = field(default_factory=list)
     components: list[Json] = field(default_factory=list)
-    flags: Flag = NO_FLAGS
+    flags: MessageFlags = NO_FLAGS
     kept: list[Attachment] = field(default_factory=list)
     uploads: list[Upload] = field(default_factory=list)
 
@@ -42,7 +42,7 @@ def check_draft(draft: Draft) -> None:
     if len(draft.filenames) > FILES_LIMIT:
         raise invalid(("attachments",), "BASE_TYPE_MAX_LENGTH", "Must be 10 or fewer in length.")
     check_embeds(draft.embeds)
-    v2 = bool(draft.flags & Flag.COMPONENTS_V2)
+    v2 = bool(draft.flags & MessageFlags.COMPONENTS_V2)
     check_components(draft.components, v2=v2)
     check_references(draft)
     if v2 and (draft.content or draft.embeds):
