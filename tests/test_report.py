@@ -264,7 +264,7 @@ async def test_variations_of_a_removed_picture_are_named(
     answer = await answered(house, await mo.use("Remove picture", grid))
     assert answer.endswith(
         "Variations of them are results of their own, and stay: "
-        f"https://discord.com/channels/{house.discord.guild}/{shown.channel.id}/{shown.id}"
+        f"https://discord.com/channels/{house.discord.guild_id}/{shown.channel.id}/{shown.id}"
     )
     assert "Cancelled." in (await house.result(waiting)).content
     assert not shown.deleted

@@ -1,10 +1,10 @@
-"""Discord's enumerations of commands and components."""
+"""Discord's enumerations for commands and components."""
 
 from enum import IntEnum
 
 
 class ApplicationCommandOptionType(IntEnum):
-    """Option types."""
+    """https://docs.discord.com/developers/interactions/application-commands"""
 
     SUB_COMMAND = 1
     SUB_COMMAND_GROUP = 2
@@ -20,11 +20,12 @@ class ApplicationCommandOptionType(IntEnum):
 
 
 class ComponentType(IntEnum):
-    """Component types; https://docs.discord.com/developers/components/reference."""
+    """https://docs.discord.com/developers/components/reference"""
 
     ACTION_ROW = 1
     BUTTON = 2
     STRING_SELECT = 3
+    TEXT_INPUT = 4
     USER_SELECT = 5
     ROLE_SELECT = 6
     MENTIONABLE_SELECT = 7
@@ -36,3 +37,14 @@ class ComponentType(IntEnum):
     FILE = 13
     SEPARATOR = 14
     CONTAINER = 17
+
+
+SELECT_TYPES = frozenset(
+    {
+        ComponentType.STRING_SELECT,
+        ComponentType.USER_SELECT,
+        ComponentType.ROLE_SELECT,
+        ComponentType.MENTIONABLE_SELECT,
+        ComponentType.CHANNEL_SELECT,
+    }
+)

@@ -1,4 +1,4 @@
-"""What a request carries: JSON, or multipart with `payload_json` and `files[n]`, within limits."""
+"""Request bodies: JSON, or multipart with `payload_json` and `files[n]`, within size limits."""
 
 import json
 import re
@@ -10,14 +10,14 @@ from bot.playground.errors import ApiError, Json, invalid, too_large
 from bot.playground.model.attachments import Upload
 from bot.playground.rest.validation.json_types import check_json_types
 
-FILE_LIMIT = 10 * 1024 * 1024  # bytes for one file, without boosts
+FILE_LIMIT = 10 * 1024 * 1024  # bytes per file in a guild without boosts
 REQUEST_LIMIT = 25 * 1024 * 1024
 FILE_FIELD = re.compile(r"files\[(\d{1,2})\]")
 
 
 @dataclass(frozen=True)
 class RequestBody:
-    """The JSON of a request and its files by number."""
+    """A JSON object in `payload` or a list in `items`, and files by number."""
 
     payload: Json = field(default_factory=dict)
     items: list[Json] = field(default_factory=list)
@@ -25,7 +25,7 @@ class RequestBody:
 
 
 async def read_body(request: web.Request) -> RequestBody:
-    """Read a request's body, refusing what is too large or not well formed."""
+    """Return the body of a request; raise ApiError if it is too large or malformed."""
     if (request.content_length or 0) > REQUEST_LIMIT:
         raise too_large()
     if request.content_type.startswith("multipart/"):
