@@ -43,10 +43,10 @@ async def url(tmp_path: Path) -> AsyncIterator[str]:
     assert process.stdout is not None
     async with asyncio.timeout(120):
         async for line in process.stdout:
-            words = line.decode().split()
-            if words and words[-1].startswith("http://127.0.0.1"):
+            parts = line.decode().split()
+            if parts and parts[-1].startswith("http://127.0.0.1"):
                 break
-    yield words[-1]
+    yield parts[-1]
     process.send_signal(signal.SIGTERM)
     await process.communicate()
     assert process.returncode == 0

@@ -72,7 +72,7 @@ async def test_a_file_option_reaches_the_bot(playground: Playground, bot: Playgr
     assert f"{len(sketch.data)} bytes" in interaction.response.content
 
 
-async def test_a_button_answers_privately(playground: Playground, bot: PlaygroundBot) -> None:
+async def test_a_button_responds_ephemerally(playground: Playground, bot: PlaygroundBot) -> None:
     """An ephemeral response is visible only to the user who clicked."""
     ada, ben = playground.person("Ada"), playground.person("Ben")
     await channel_of(bot, playground).send("press", view=_view())
@@ -93,7 +93,7 @@ def _view() -> discord.ui.View:
     return view
 
 
-async def test_a_button_that_is_not_there_cannot_be_pressed(
+async def test_unknown_and_disabled_buttons_cannot_be_clicked(
     playground: Playground, bot: PlaygroundBot
 ) -> None:
     """Clicking an unknown or disabled button raises NoSuchButton."""
@@ -105,7 +105,7 @@ async def test_a_button_that_is_not_there_cannot_be_pressed(
         await playground.person("Ada").click(message, "Off")
 
 
-async def test_followups_come_after_and_can_go(playground: Playground, bot: PlaygroundBot) -> None:
+async def test_followups_are_sent_and_deleted(playground: Playground, bot: PlaygroundBot) -> None:
     """A followup is a separate message; after the original is deleted it may be ephemeral."""
     ada = playground.person("Ada")
     interaction = await ada.slash("imagine", prompt="x")
@@ -224,7 +224,7 @@ async def test_only_the_author_and_moderators_delete(
     assert playground.messages() == []
 
 
-async def test_two_people_ask_at_once(playground: Playground, bot: PlaygroundBot) -> None:
+async def test_two_users_invoke_at_once(playground: Playground, bot: PlaygroundBot) -> None:
     """Each user gets a separate response."""
     people = [playground.person("Ada"), playground.person("Ben")]
     interactions = await asyncio.gather(
@@ -234,7 +234,7 @@ async def test_two_people_ask_at_once(playground: Playground, bot: PlaygroundBot
     assert {m.content.split("**")[1] for m in playground.messages()} == {"Ada", "Ben"}
 
 
-async def test_options_complete_themselves(playground: Playground, bot: PlaygroundBot) -> None:
+async def test_options_are_autocompleted(playground: Playground, bot: PlaygroundBot) -> None:
     """The bot's autocomplete result is in the interaction's choices."""
     interaction = await playground.person("Ada").complete("describe", "model", "sta")
     await interaction.acknowledged()

@@ -43,7 +43,9 @@ async def test_a_button_changes_its_message(playground: Playground, bot: Playgro
     assert [a.filename for a in message.attachments] == ["a.png"]
 
 
-async def test_a_button_is_answered_later(playground: Playground, bot: PlaygroundBot) -> None:
+async def test_a_component_interaction_is_deferred(
+    playground: Playground, bot: PlaygroundBot
+) -> None:
     """After DEFERRED_UPDATE_MESSAGE (6) the original response is the message with the button."""
     message, _ = await post(bot, playground)
     _, bot_interaction = await press(bot, playground, message)
@@ -158,9 +160,9 @@ async def test_reactions_are_listed_and_cleared(playground: Playground, bot: Pla
     await playground.person("Ada").react(message, "🔁")
     await playground.person("Ben").react(message, "🔁")
     await playground.person("Ben").react(message, "🔁")
-    fetched = await bot_message.fetch()
-    assert [(str(r.emoji), r.count, r.me) for r in fetched.reactions] == [("🔁", 2, False)]
-    assert {user.name async for user in fetched.reactions[0].users()} == {"ada", "ben"}
+    current_message = await bot_message.fetch()
+    assert [(str(r.emoji), r.count, r.me) for r in current_message.reactions] == [("🔁", 2, False)]
+    assert {user.name async for user in current_message.reactions[0].users()} == {"ada", "ben"}
     with pytest.raises(discord.Forbidden):
         await bot_message.clear_reactions()
     playground.channel.bot_permissions |= Permission.MANAGE_MESSAGES

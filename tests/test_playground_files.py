@@ -13,7 +13,7 @@ from tests.playground_bot import PlaygroundBot, channel_of, file, png
 from tests.playground_http import Http
 
 
-async def test_hidden_files_say_so(playground: Playground, bot: PlaygroundBot) -> None:
+async def test_spoilers_are_marked(playground: Playground, bot: PlaygroundBot) -> None:
     """A name that starts with SPOILER_ marks a spoiler."""
     channel = channel_of(bot, playground)
     spoiler = discord.File(io.BytesIO(png()), "a.png", spoiler=True)
@@ -97,7 +97,7 @@ async def test_a_file_that_is_no_picture_is_only_downloaded(playground: Playgrou
         assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
-async def test_removed_files_linger_but_not_for_ever(playground: Playground) -> None:
+async def test_recently_deleted_files_can_be_fetched(playground: Playground) -> None:
     """Only the most recently deleted files can still be fetched."""
     ada = playground.person("Ada")
     messages = [await ada.say("", Upload(f"{n}.png", png())) for n in range(40)]
@@ -110,7 +110,7 @@ async def test_removed_files_linger_but_not_for_ever(playground: Playground) -> 
             assert response.status == 404
 
 
-async def test_files_of_commands_are_not_kept_for_ever(playground: Playground) -> None:
+async def test_command_attachments_are_limited(playground: Playground) -> None:
     """Only the newest files of command options are stored."""
     urls = []
     for index in range(100):

@@ -79,7 +79,7 @@ def test_answers_have_the_shape_of_the_form() -> None:
         ({"old": "abc", "colour": "red"}, "no field called colour"),
     ],
 )
-def test_what_no_client_sends_is_refused(values: dict[str, FieldValue], sentence: str) -> None:
+def test_invalid_values_are_refused(values: dict[str, FieldValue], sentence: str) -> None:
     """The error names the field and the accepted values."""
     with pytest.raises(InvalidOption, match=sentence):
         submit_components(MODAL, values)

@@ -104,7 +104,7 @@ async def test_a_wrong_frame_closes_with_its_code(
     assert await client.close_code() == code
 
 
-async def test_what_is_no_json_or_too_long_is_closed(
+async def test_malformed_frames_close_the_connection(
     playground: Playground, client: GatewayClient
 ) -> None:
     """A frame that is not JSON, or over 4096 bytes, closes the connection (4002)."""
@@ -142,7 +142,9 @@ async def test_events_follow_the_intents(playground: Playground, client: Gateway
     assert frame["d"]["message_author_id"] == str(ada.id)
 
 
-async def test_other_peoples_words_are_blank(playground: Playground, client: GatewayClient) -> None:
+async def test_content_needs_the_message_content_intent(
+    playground: Playground, client: GatewayClient
+) -> None:
     """Without MESSAGE_CONTENT the content is empty in guilds, but not in DMs."""
     await client.identify(playground.token, intents=1 << 9 | 1 << 12)
     ada = playground.person("Ada")
@@ -201,7 +203,7 @@ async def test_a_silent_bot_is_closed() -> None:
             assert await GatewayClient(socket).close_code() == 4009
 
 
-async def test_unheard_heartbeats_make_the_bot_reconnect() -> None:
+async def test_unacknowledged_heartbeats_make_the_bot_reconnect() -> None:
     """discord.py reconnects and resumes if heartbeats are not acknowledged."""
     async with Playground(port=0) as playground:
         playground.sockets.heartbeat = 0.2
@@ -219,7 +221,7 @@ async def test_intents_that_are_not_granted_end_the_bot(playground: Playground) 
             await bot.start(playground.token)
 
 
-async def test_a_website_may_not_listen(playground: Playground) -> None:
+async def test_browsers_are_refused(playground: Playground) -> None:
     """A connection with an Origin header is refused with a 403."""
     async with aiohttp.ClientSession() as session:
         with pytest.raises(aiohttp.WSServerHandshakeError) as error:

@@ -27,7 +27,7 @@ def problems(api: OpenApi, request: Request, response: Response) -> str:
 GONE = Response(404, {"message": "Unknown Message", "code": 10008})
 
 
-def test_what_the_document_allows_passes() -> None:
+def test_documented_responses_are_valid() -> None:
     """A documented error response is valid."""
     assert problems(OpenApi.load(), request({"content": "x"}), GONE) == ""
 
@@ -49,7 +49,7 @@ def test_unknown_addresses_and_queries_are_named() -> None:
     assert "unknown query ['colour']" in problems(api, unknown_query, Response(200, []))
 
 
-def test_the_meant_branch_is_explained() -> None:
+def test_the_error_is_about_the_component_type() -> None:
     """The error is about the component type that was sent."""
     row = {"type": 1, "components": [{"type": 2, "style": 2, "custom_id": "x" * 101}]}
     text = problems(OpenApi.load(), request({"components": [row]}), Response(200, {}))

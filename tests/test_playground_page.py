@@ -147,7 +147,7 @@ async def test_options_are_offered_and_sent(
 
 @needs_browser
 @pytest.mark.parametrize("text", ["/im", "/imagine"])
-async def test_enter_takes_the_command_that_is_offered(
+async def test_enter_inserts_the_suggested_command(
     playground: Playground, bot: PlaygroundBot, page: Page, text: str
 ) -> None:
     """Enter completes a command that lacks a required option instead of sending it."""
@@ -180,7 +180,7 @@ async def test_a_subcommand_is_offered_and_sent(
 
 
 @needs_browser
-async def test_a_refused_option_is_said_and_kept(
+async def test_a_rejected_option_shows_an_error(
     playground: Playground, bot: PlaygroundBot, page: Page
 ) -> None:
     """A rejected option shows an error, and the text stays in the box."""
@@ -233,7 +233,7 @@ async def test_buttons_and_reactions_work(
 
 
 @needs_browser
-async def test_people_and_channels_are_apart(
+async def test_users_and_channels_have_separate_views(
     playground: Playground, bot: PlaygroundBot, page: Page
 ) -> None:
     """Users and the DM channel have separate views."""
@@ -251,7 +251,7 @@ async def test_people_and_channels_are_apart(
 
 
 @needs_browser
-async def test_threads_stand_below_their_channel(
+async def test_threads_are_listed_below_their_channel(
     playground: Playground, bot: PlaygroundBot, page: Page
 ) -> None:
     """New threads are listed at once; with several guilds the list has headings."""
@@ -270,7 +270,7 @@ async def test_threads_stand_below_their_channel(
 
 
 @needs_browser
-async def test_commands_are_offered_to_those_who_may(
+async def test_commands_are_suggested_by_permission(
     playground: Playground, bot: PlaygroundBot, page: Page
 ) -> None:
     """Commands are suggested by permission, and channels by type."""
@@ -289,7 +289,7 @@ async def test_commands_are_offered_to_those_who_may(
 
 
 @needs_browser
-async def test_options_complete_themselves(
+async def test_options_are_autocompleted(
     playground: Playground, bot: PlaygroundBot, page: Page
 ) -> None:
     """Autocomplete choices are suggested, and inserted by a click."""

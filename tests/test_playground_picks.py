@@ -75,7 +75,7 @@ async def bot(playground: Playground) -> AsyncIterator[PlaygroundBot]:
         yield online
 
 
-async def picked(playground: Playground, **values: Value) -> str:
+async def invoke_pick(playground: Playground, **values: Value) -> str:
     """Invoke /admin pick as an admin, and return the response."""
     interaction = await playground.person("Admin", admin=True).invoke("admin pick", values)
     message = await interaction.finished()
@@ -83,31 +83,34 @@ async def picked(playground: Playground, **values: Value) -> str:
     return message.content
 
 
-async def test_picked_objects_arrive_as_what_they_are(
+async def test_users_channels_and_roles_are_resolved(
     playground: Playground, bot: PlaygroundBot
 ) -> None:
     """discord.py resolves a member, a text channel and a role."""
     ada, painters = playground.person("Ada"), playground.add_role("Painters")
-    text = await picked(playground, who=ada, channel=playground.restricted, role=painters)
+    text = await invoke_pick(playground, who=ada, channel=playground.restricted, role=painters)
     assert text == f"Member {ada.id}, TextChannel {playground.restricted.id}, Role {painters.id}"
     resolved = cast("Json", bot.interactions[-1].data)["resolved"]
     assert set(resolved) == {"users", "members", "channels", "roles"}
     assert resolved["channels"][str(playground.restricted.id)]["nsfw"] is True
     assert resolved["members"][str(ada.id)].keys().isdisjoint({"deaf", "mute"})
-    assert await picked(playground, either=ada) == f"Member {ada.id}"
-    assert await picked(playground, either=painters) == f"Role {painters.id}"
+    assert await invoke_pick(playground, either=ada) == f"Member {ada.id}"
+    assert await invoke_pick(playground, either=painters) == f"Role {painters.id}"
 
 
-async def test_names_ids_and_mentions_pick_too(playground: Playground, bot: PlaygroundBot) -> None:
+async def test_names_ids_and_mentions_are_resolved(
+    playground: Playground, bot: PlaygroundBot
+) -> None:
     """Names, ids and mentions are resolved."""
     ada, painters = playground.person("Ada"), playground.add_role("Painters")
     for who in (ada.id, str(ada.id), "Ada", "@ada", f"<@{ada.id}>"):
-        assert await picked(playground, who=who) == f"Member {ada.id}"
+        assert await invoke_pick(playground, who=who) == f"Member {ada.id}"
     for channel in ("after-dark", "#after-dark", f"<#{playground.restricted.id}>"):
         assert (
-            await picked(playground, channel=channel) == f"TextChannel {playground.restricted.id}"
+            await invoke_pick(playground, channel=channel)
+            == f"TextChannel {playground.restricted.id}"
         )
-    assert await picked(playground, role="@painters") == f"Role {painters.id}"
+    assert await invoke_pick(playground, role="@painters") == f"Role {painters.id}"
 
 
 @pytest.mark.parametrize(
@@ -119,7 +122,7 @@ async def test_names_ids_and_mentions_pick_too(playground: Playground, bot: Play
         ({"role": "Ada"}, "role takes a role of this server"),
     ],
 )
-async def test_what_is_not_there_cannot_be_picked(
+async def test_unknown_values_are_refused(
     playground: Playground, bot: PlaygroundBot, values: dict[str, Value], sentence: str
 ) -> None:
     """An unknown value raises InvalidOption, and nothing is sent."""
@@ -152,7 +155,7 @@ async def test_a_person_who_is_no_member_is_a_user(
     assert message.content == f"User {ada.id}"
 
 
-async def test_commands_are_for_those_who_may(playground: Playground, bot: PlaygroundBot) -> None:
+async def test_commands_need_permissions(playground: Playground, bot: PlaygroundBot) -> None:
     """Commands are hidden from users without `default_member_permissions`."""
     ada, mod = playground.person("Ada"), playground.person("Mod", moderator=True)
     for person in (ada, mod):
@@ -172,7 +175,7 @@ async def test_commands_are_for_those_who_may(playground: Playground, bot: Playg
         await owner.slash("admin pick", where=owner.dm)
 
 
-async def test_commands_for_adults_have_their_places(
+async def test_nsfw_commands_need_an_age_restricted_channel(
     playground: Playground, bot: PlaygroundBot
 ) -> None:
     """An nsfw command is available only in age-restricted channels."""
@@ -203,7 +206,7 @@ async def test_roles_come_with_their_permissions(
     assert bot.guilds[0].get_role(role.id) is not None
 
 
-async def test_servers_are_apart(playground: Playground, bot: PlaygroundBot) -> None:
+async def test_guilds_are_separate(playground: Playground, bot: PlaygroundBot) -> None:
     """Guilds have separate channels, members and roles; users must join."""
     other = playground.add_guild("Other")
     garden = playground.add_channel("garden", other)
@@ -227,7 +230,7 @@ async def test_servers_are_apart(playground: Playground, bot: PlaygroundBot) -> 
     assert bot_message.guild.name == "Other"
 
 
-async def test_a_late_bot_learns_of_every_server(playground: Playground) -> None:
+async def test_a_late_bot_receives_every_guild(playground: Playground) -> None:
     """A bot that connects later receives all guilds with roles and channels."""
     other = playground.add_guild("Other")
     role = playground.add_role("Painters", Permission.MANAGE_MESSAGES, other)

@@ -168,7 +168,7 @@ async def test_broken_bodies_are_refused(http: Http) -> None:
     assert (await http.call("GET", f"{path}/1"))[1]["code"] == 10008
 
 
-async def test_buckets_run_out_and_say_so(playground: Playground, http: Http) -> None:
+async def test_a_full_bucket_is_a_429(playground: Playground, http: Http) -> None:
     """The sixth message in five seconds is a 429; after retry_after it is accepted."""
     for _ in range(5):
         assert (await http.post({"content": "x"}))[0] == 200
@@ -198,7 +198,7 @@ async def test_no_token_no_webhook(playground: Playground, http: Http) -> None:
     assert (await http.call("PATCH", path, json={"content": "x"}))[1]["code"] == 10015
 
 
-async def test_all_places_are_served(playground: Playground, http: Http) -> None:
+async def test_all_resources_are_served(playground: Playground, http: Http) -> None:
     """Application, users, guild and channels are served in documented form."""
     ada = playground.person("Ada")
     for path in (

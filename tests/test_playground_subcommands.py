@@ -109,7 +109,7 @@ async def test_a_file_reaches_a_subcommand(playground: Playground, bot: Playgrou
     assert message.content == f"size x 1 {len(png())}"
 
 
-async def test_options_of_a_subcommand_complete_themselves(
+async def test_options_of_a_subcommand_are_autocompleted(
     playground: Playground, bot: PlaygroundBot
 ) -> None:
     """The focused option and other options are nested in the subcommand."""
@@ -119,7 +119,7 @@ async def test_options_of_a_subcommand_complete_themselves(
     assert [choice["name"] for choice in interaction.choices] == ["lar, of 4"]
 
 
-async def test_a_client_offers_the_leaves_only(playground: Playground, bot: PlaygroundBot) -> None:
+async def test_only_subcommands_are_invokable(playground: Playground, bot: PlaygroundBot) -> None:
     """Only subcommands can be invoked, and their options are validated."""
     ada = playground.person("Ada")
     with pytest.raises(UnknownCommand, match=r"/admin here\. There is: /admin rules add, "):
@@ -184,7 +184,7 @@ def test_an_incomplete_name_lists_the_subcommands(line: str, sentence: str) -> N
         parse_command([IMAGINE, ADMIN], line)
 
 
-BAD: dict[str, list[Json]] = {
+INVALID_OPTIONS: dict[str, list[Json]] = {
     "a value beside a subcommand": [option("a", 1), option("b", 3)],
     "a group in a group": [option("a", 2, option("b", 2, option("c", 1)))],
     "a subcommand in a subcommand": [option("a", 1, option("b", 1))],
@@ -194,7 +194,7 @@ BAD: dict[str, list[Json]] = {
 }
 
 
-@pytest.mark.parametrize("options", BAD.values(), ids=BAD.keys())
+@pytest.mark.parametrize("options", INVALID_OPTIONS.values(), ids=INVALID_OPTIONS.keys())
 async def test_a_wrong_tree_is_refused(http: Http, options: list[Json]) -> None:
     """Invalid nesting of groups, subcommands and values is refused."""
     command = {"name": "admin", "description": "x", "options": options}

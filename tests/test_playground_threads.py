@@ -46,10 +46,10 @@ async def thread_of(bot: PlaygroundBot, id: int) -> discord.Thread:
     return thread
 
 
-async def test_a_bot_learns_of_new_threads_and_of_old_ones(playground: Playground) -> None:
+async def test_the_bot_receives_new_and_existing_threads(playground: Playground) -> None:
     """Threads are in GUILD_CREATE, and in THREAD_CREATE if created later."""
     ada = playground.person("Ada")
-    early_thread = playground.add_thread(playground.channel, "early", by=ada)
+    early_thread = playground.add_thread(playground.channel, "early", owner=ada)
     async with start_bot(playground) as bot:
         late_thread = playground.add_thread(playground.restricted, "late")
         await playground.until(
@@ -62,7 +62,7 @@ async def test_a_bot_learns_of_new_threads_and_of_old_ones(playground: Playgroun
         assert bot.guilds[0].text_channels[0].threads == [threads[0]]
 
 
-async def test_a_command_used_in_a_thread_is_told_so(
+async def test_an_interaction_in_a_thread_has_the_thread_as_channel(
     playground: Playground, bot: PlaygroundBot
 ) -> None:
     """The interaction's channel is a thread with a parent and without `nsfw`."""
@@ -98,8 +98,8 @@ async def test_a_thread_takes_messages_edits_and_files(
     assert bot.reactions[0].channel_id == thread.id
     bot_message = await (await thread_of(bot, thread.id)).send("look", file=file())
     await bot_message.edit(content="changed")
-    fetched = await (await thread_of(bot, thread.id)).fetch_message(bot_message.id)
-    assert (fetched.content, len(fetched.attachments)) == ("changed", 1)
+    current_message = await (await thread_of(bot, thread.id)).fetch_message(bot_message.id)
+    assert (current_message.content, len(current_message.attachments)) == ("changed", 1)
     assert playground.violations == []
 
 
@@ -129,7 +129,7 @@ async def test_age_restriction_comes_from_the_parent(
         await ada.slash("adults", where=playground.add_thread(playground.channel, "early"))
 
 
-async def test_speaking_in_a_thread_has_its_own_permission(
+async def test_sending_in_a_thread_has_its_own_permission(
     playground: Playground, bot: PlaygroundBot
 ) -> None:
     """Sending in threads needs SEND_MESSAGES_IN_THREADS, not SEND_MESSAGES."""
@@ -157,7 +157,7 @@ async def test_a_thread_has_the_documented_shape(playground: Playground, http: H
     assert [channel["name"] for channel in channels] == ["general", "after-dark"]
 
 
-def test_threads_stand_in_text_channels_only() -> None:
+def test_threads_need_a_text_channel() -> None:
     """Creating a thread in a thread or DM channel raises PlaygroundError."""
     playground = Playground(port=0)
     thread = playground.add_thread(playground.channel, "sketches")

@@ -71,9 +71,9 @@ class Playground:
 
     async def __aexit__(
         self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         """Close all connections and stop the server."""
         self._page.close()
@@ -159,9 +159,9 @@ class Playground:
         """Create a text channel, by default in the default guild."""
         return factories.add_channel(self.world, name, guild or self.world.default_guild, nsfw=nsfw)
 
-    def add_thread(self, parent: Channel, name: str, by: Person | None = None) -> Channel:
+    def add_thread(self, parent: Channel, name: str, owner: Person | None = None) -> Channel:
         """Create a public thread in a text channel, by default owned by the guild's owner."""
-        return factories.add_thread(self.world, parent, name, by.user if by else None)
+        return factories.add_thread(self.world, parent, name, owner.user if owner else None)
 
     def add_role(
         self, name: str, permissions: Permission = NOTHING, guild: Guild | None = None

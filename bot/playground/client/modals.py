@@ -28,8 +28,8 @@ def submit_components(modal: Json, values: Mapping[str, FieldValue]) -> list[Jso
     for name in values:
         if name not in fields:
             raise InvalidOption(f"The form has no field called {name}.")
-    submitted = {name: _field(field, values.get(name)) for name, field in fields.items()}
-    return [_row(row, submitted) for row in modal["components"]]
+    components = {name: _field(field, values.get(name)) for name, field in fields.items()}
+    return [_row(row, components) for row in modal["components"]]
 
 
 def _row(row: Json, fields: Mapping[str, Json]) -> Json:

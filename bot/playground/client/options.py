@@ -46,32 +46,32 @@ def fill_options(
     Raise InvalidOption if Discord's client would not send them. If `checked` is false, values are
     not validated, because other clients may send any value of the right JSON type.
     """
-    filled = FilledOptions()
+    result = FilledOptions()
     options = {option["name"]: option for option in command.options}
     for name in values:
         if name not in options:
             raise InvalidOption(f"/{command.name} has no option called {name}.")
     for name, option in options.items():
         if name in values:
-            _fill_option(filled, option, values[name], checked)
+            _fill_option(result, option, values[name], checked)
         elif option.get("required") and checked:
             raise InvalidOption(f"The option {name} is required.")
-    return filled
+    return result
 
 
-def _fill_option(filled: FilledOptions, option: Json, value: PlainValue, checked: bool) -> None:
+def _fill_option(result: FilledOptions, option: Json, value: PlainValue, checked: bool) -> None:
     name, option_type = option["name"], option["type"]
     if option_type == ApplicationCommandOptionType.ATTACHMENT:
         if not isinstance(value, Upload):
             raise InvalidOption(f"The option {name} takes a file.")
-        filled.uploads[name] = value
-        filled.options.append({"name": name, "type": option_type, "value": name})
+        result.uploads[name] = value
+        result.options.append({"name": name, "type": option_type, "value": name})
         return
     if isinstance(value, Upload):
         raise InvalidOption(f"The option {name} takes no file.")
     if checked:
         value = _validate(option, value)
-    filled.options.append({"name": name, "type": option_type, "value": value})
+    result.options.append({"name": name, "type": option_type, "value": value})
 
 
 def _validate(option: Json, value: str | float | bool) -> str | float | bool:

@@ -95,14 +95,16 @@ class Person:
         """Invoke a slash command like `slash`, with option values as a mapping."""
         channel = where or self._state.default_channel
         self._check_can_enter(channel)
-        invoked = self._find_command(command, channel)
+        invokable = self._find_command(command, channel)
         builder = ResolvedDataBuilder(self._world, channel, self.user)
-        plain_values = builder.to_plain_values(invoked.options, values, checked=checked)
-        filled = fill_options(invoked, plain_values, checked=checked)
-        data = self._command_data(invoked.command) | {"options": invoked.nest(filled.options)}
-        resolved = builder.resolved_data(filled.options)
-        if filled.uploads:
-            resolved["attachments"] = self._upload(filled, channel)
+        plain_values = builder.to_plain_values(invokable.options, values, checked=checked)
+        filled_options = fill_options(invokable, plain_values, checked=checked)
+        data = self._command_data(invokable.command) | {
+            "options": invokable.nest(filled_options.options)
+        }
+        resolved = builder.resolved_data(filled_options.options)
+        if filled_options.uploads:
+            resolved["attachments"] = self._upload(filled_options, channel)
         if resolved:
             data["resolved"] = resolved
         return self._interact(InteractionType.APPLICATION_COMMAND, channel, data)
@@ -134,15 +136,17 @@ class Person:
         """
         channel = where or self._state.default_channel
         self._check_can_enter(channel)
-        invoked = self._find_command(command, channel)
+        invokable = self._find_command(command, channel)
         builder = ResolvedDataBuilder(self._world, channel, self.user)
         option_values = {**(others or {}), **values}
-        plain_values = builder.to_plain_values(invoked.options, option_values, checked=False)
-        filled = fill_options(invoked, plain_values | {option: text}, checked=False)
-        for item in filled.options:
+        plain_values = builder.to_plain_values(invokable.options, option_values, checked=False)
+        filled_options = fill_options(invokable, plain_values | {option: text}, checked=False)
+        for item in filled_options.options:
             if item["name"] == option:
                 item["focused"] = True
-        data = self._command_data(invoked.command) | {"options": invoked.nest(filled.options)}
+        data = self._command_data(invokable.command) | {
+            "options": invokable.nest(filled_options.options)
+        }
         return self._interact(InteractionType.APPLICATION_COMMAND_AUTOCOMPLETE, channel, data)
 
     async def click(
@@ -257,12 +261,12 @@ class Person:
             data["guild_id"] = command["guild_id"]
         return data
 
-    def _upload(self, filled: FilledOptions, channel: Channel) -> Json:
+    def _upload(self, filled_options: FilledOptions, channel: Channel) -> Json:
         resolved: Json = {}
-        for option in filled.options:
-            if option["name"] in filled.uploads:
+        for option in filled_options.options:
+            if option["name"] in filled_options.uploads:
                 attachment = self._world.cdn.store(
-                    filled.uploads[option["name"]],
+                    filled_options.uploads[option["name"]],
                     attachment_id=self._world.snowflakes.new(),
                     channel_id=channel.id,
                     ephemeral=True,

@@ -57,24 +57,24 @@ class Cdn:
 
     def sign(self, attachment: Attachment) -> str:
         """Return a URL that expires in 24 hours."""
-        issued = int(self._clock.now())
-        query = {"ex": f"{issued + URL_SECONDS:x}", "is": f"{issued:x}"}
+        issued_at = int(self._clock.now())
+        query = {"ex": f"{issued_at + URL_SECONDS:x}", "is": f"{issued_at:x}"}
         query["hm"] = self._signature(attachment.path, query["ex"], query["is"])
         return str(self.base.with_path(attachment.path).with_query(query))
 
-    def _signature(self, path: str, expires: str, issued: str) -> str:
-        text = f"{path}|{expires}|{issued}".encode()
+    def _signature(self, path: str, expires_at: str, issued_at: str) -> str:
+        text = f"{path}|{expires_at}|{issued_at}".encode()
         return hmac.new(self._key, text, hashlib.sha256).hexdigest()
 
     def _find(self, request: web.Request) -> Attachment | None:
         attachment = self._files.get(int(request.match_info["attachment_id"]))
         if attachment is None:
             return None
-        expires, issued = request.query.get("ex", ""), request.query.get("is", "")
-        signature = self._signature(attachment.path, expires, issued)
+        expires_at, issued_at = request.query.get("ex", ""), request.query.get("is", "")
+        signature = self._signature(attachment.path, expires_at, issued_at)
         if not hmac.compare_digest(signature.encode(), request.query.get("hm", "").encode()):
             return None
-        return attachment if int(expires, 16) > self._clock.now() else None
+        return attachment if int(expires_at, 16) > self._clock.now() else None
 
     async def serve(self, request: web.Request) -> web.Response:
         """Respond with the file, or 404 if the URL is unsigned, expired or unknown."""

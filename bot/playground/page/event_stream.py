@@ -28,7 +28,7 @@ class PageStream:
         self._playground = playground
         self._person = person
         self._channel = channel
-        self._changed: dict[int, Message] = {}
+        self._pending_messages: dict[int, Message] = {}
         self._sent_overview: Json = {}
 
     async def run(self, response: web.StreamResponse) -> None:
@@ -47,11 +47,13 @@ class PageStream:
             watchers.remove(self._on_change)
 
     def _has_updates(self) -> bool:
-        return self.closed or bool(self._changed) or self._overview() != self._sent_overview
+        return (
+            self.closed or bool(self._pending_messages) or self._overview() != self._sent_overview
+        )
 
     async def _send_updates(self, response: web.StreamResponse) -> None:
-        changed, self._changed = self._changed, {}
-        for message in changed.values():
+        messages, self._pending_messages = self._pending_messages, {}
+        for message in messages.values():
             if message.deleted:
                 await self._send(response, "gone", {"id": str(message.id)})
             else:
@@ -67,7 +69,7 @@ class PageStream:
     def _on_change(self, message: Message) -> None:
         is_visible = message.visible_to in (None, self._person.user)
         if is_visible and message.channel is self._channel:
-            self._changed[message.id] = message
+            self._pending_messages[message.id] = message
 
     def _messages(self) -> list[Json]:
         messages = self._playground.messages(self._channel, to=self._person)

@@ -123,9 +123,9 @@ class Page:
     async def _slash(
         self, person: Person, channel: Channel, text: str, uploads: list[Upload]
     ) -> Interaction:
-        parsed = parse_command(person.available_commands(channel), text)
-        command = parsed.command
-        values: dict[str, PlainValue] = parse_values(command.options, parsed.texts)
+        parsed_command = parse_command(person.available_commands(channel), text)
+        command = parsed_command.command
+        values: dict[str, PlainValue] = parse_values(command.options, parsed_command.texts)
         option = first_file_option(command.options)
         if uploads and option is None:
             raise PlaygroundError(f"/{command.name} takes no file.")
@@ -163,11 +163,11 @@ class Page:
 
     async def _complete(self, person: Person, body: Json) -> web.Response:
         channel = self._channel(person, str(body.get("channel")))
-        parsed = parse_command(person.available_commands(channel), str(body.get("text")))
+        parsed_command = parse_command(person.available_commands(channel), str(body.get("text")))
         option = str(body.get("option"))
-        text = parsed.texts.pop(option, "")
-        others = parse_values(parsed.command.options, parsed.texts)
-        name = parsed.command.name
+        text = parsed_command.texts.pop(option, "")
+        others = parse_values(parsed_command.command.options, parsed_command.texts)
+        name = parsed_command.command.name
         interaction = await person.complete(name, option, text, where=channel, others=others)
         await interaction.acknowledged()
         return web.json_response({"choices": interaction.choices or []})

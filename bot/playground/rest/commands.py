@@ -86,9 +86,9 @@ class Commands:
     def edit(self, world: World, request: Request) -> Result:
         """Edit a command."""
         command = self._find(world, request)
-        edited = command | request.body.payload
-        check_command(edited)
-        command.update(edited, version=str(world.snowflakes.new()))
+        new_command = command | request.body.payload
+        check_command(new_command)
+        command.update(new_command, version=str(world.snowflakes.new()))
         world.changes.notify()
         return 200, command
 
@@ -115,11 +115,11 @@ class Commands:
         self, world: World, request: Request, payload: Json, existing: dict[tuple[int, str], Json]
     ) -> Json:
         command_type = payload.get("type") or 1
-        old = existing.get((command_type, payload["name"]))
-        if old is None:
+        existing_command = existing.get((command_type, payload["name"]))
+        if existing_command is None:
             self._count_create(world, request.params.get("guild_id", ""))
         command = command_json(payload, command_type)
-        command["id"] = old["id"] if old else str(world.snowflakes.new())
+        command["id"] = existing_command["id"] if existing_command else str(world.snowflakes.new())
         command["version"] = str(world.snowflakes.new())
         if guild_id := request.params.get("guild_id"):
             command["guild_id"] = guild_id

@@ -120,8 +120,8 @@ def _apply(world: World, message: Message, body: RequestBody) -> None:
     message.components = with_component_ids(draft.components)
     message.flags = draft.flags
     world.delete_files([a for a in message.attachments if a not in draft.attachments])
-    stored = [_store(world, message, upload) for upload in draft.uploads]
-    message.attachments = draft.attachments + stored
+    new_attachments = [_store(world, message, upload) for upload in draft.uploads]
+    message.attachments = draft.attachments + new_attachments
 
 
 def _store(world: World, message: Message, upload: Upload) -> Attachment:
@@ -177,20 +177,20 @@ def _files(message: Message, body: RequestBody) -> tuple[list[Attachment], list[
     if body.payload.get("attachments") is None:
         return message.attachments, list(body.files.values())
     old_attachments = {attachment.id: attachment for attachment in message.attachments}
-    unlisted = dict(body.files)
+    remaining_files = dict(body.files)
     attachments: list[Attachment] = []
     uploads: list[Upload] = []
     for index, entry in enumerate(_objects(body.payload, "attachments", [])):
         file_id = -1 if entry.get("id") is None else int(entry["id"])
         if file_id in old_attachments:
             attachments.append(old_attachments[file_id])
-        elif file_id in unlisted:
-            uploads.append(_with_metadata(unlisted.pop(file_id), entry))
+        elif file_id in remaining_files:
+            uploads.append(_with_metadata(remaining_files.pop(file_id), entry))
         else:
             sentence = f"No uploaded file or attachment has the id {file_id}"
             raise invalid(("attachments", index, "id"), "ATTACHMENT_NOT_FOUND", sentence)
-    if unlisted:
-        sentence = f"files[{min(unlisted)}] is not listed in attachments"
+    if remaining_files:
+        sentence = f"files[{min(remaining_files)}] is not listed in attachments"
         raise invalid(("attachments",), "ATTACHMENT_NOT_LISTED", sentence)
     return attachments, uploads
 

@@ -48,15 +48,15 @@ class Bucket:
     limit: int
     seconds: float
     resets_at: float = 0.0
-    used: int = 0
+    count: int = 0
 
     def take(self, now: float) -> float:
         """Count a request; return 0, or the seconds to wait if the limit is reached."""
         if now >= self.resets_at:
-            self.used, self.resets_at = 0, now + self.seconds
-        if self.used >= self.limit:
+            self.count, self.resets_at = 0, now + self.seconds
+        if self.count >= self.limit:
             return self.resets_at - now
-        self.used += 1
+        self.count += 1
         return 0.0
 
 
@@ -109,7 +109,7 @@ class RateLimits:
 def _headers(bucket: Bucket, route: str, now: float) -> dict[str, str]:
     return {
         "X-RateLimit-Limit": str(bucket.limit),
-        "X-RateLimit-Remaining": str(bucket.limit - bucket.used),
+        "X-RateLimit-Remaining": str(bucket.limit - bucket.count),
         "X-RateLimit-Reset": f"{bucket.resets_at:.3f}",
         "X-RateLimit-Reset-After": f"{bucket.resets_at - now:.3f}",
         "X-RateLimit-Bucket": route,

@@ -45,19 +45,19 @@ async def _read_limited(request: web.Request) -> bytes:
 
 def _from_json(raw: bytes, files: dict[int, Upload]) -> RequestBody:
     try:
-        parsed = json.loads(raw)
+        body = json.loads(raw)
     except ValueError as error:
         raise ApiError(400, 50109, "The request body contains invalid JSON.", violation=True) from (
             error
         )
-    items = parsed if isinstance(parsed, list) else [parsed]
+    items = body if isinstance(body, list) else [body]
     for item in items:
         if not isinstance(item, dict):
             raise invalid((), "MODEL_TYPE_CONVERT", "Only dictionaries may be used in a ModelType")
         check_json_types(item)
-    if isinstance(parsed, list):
-        return RequestBody(items=parsed, files=files)
-    return RequestBody(payload=parsed, files=files)
+    if isinstance(body, list):
+        return RequestBody(items=body, files=files)
+    return RequestBody(payload=body, files=files)
 
 
 async def _read_multipart(request: web.Request) -> RequestBody:
@@ -89,6 +89,6 @@ async def _read_part(part: BodyPartReader, limit: int) -> bytes:
 
 
 def _upload(part: BodyPartReader, data: bytes) -> Upload:
-    declared = part.headers.get("Content-Type")
-    generic = declared in (None, "application/octet-stream")
-    return Upload(part.filename or "file", data, None if generic else declared)
+    content_type = part.headers.get("Content-Type")
+    is_generic = content_type in (None, "application/octet-stream")
+    return Upload(part.filename or "file", data, None if is_generic else content_type)
