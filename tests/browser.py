@@ -1,4 +1,4 @@
-"""Debian's Chromium, driven by Playwright: where it is, and how it is started."""
+"""Start Debian's Chromium with Playwright."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Browser, async_playwright
 
 CHROMIUM: Final = shutil.which("chromium") or shutil.which("chromium-browser")
-CALM: Final = [
+CHROMIUM_ARGS: Final = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -24,13 +24,13 @@ needs_browser = pytest.mark.skipif(
     CHROMIUM is None and "CI" not in os.environ,
     reason="Chromium is not installed (on Debian: apt install chromium)",
 )
-"""Skips where there is no browser; where CI is set, the test runs and fails."""
+"""Skips the test if there is no browser; in CI it runs, and fails."""
 
 
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
     """A headless browser."""
     async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=CHROMIUM, args=CALM)
-        yield running
-        await running.close()
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        yield browser
+        await browser.close()

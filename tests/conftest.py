@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.fake_engine import FakeEngine
     from tests.house import House
     from tests.openapi import OpenApi
-    from tests.playground_bot import Easel
+    from tests.playground_bot import PlaygroundBot
     from tests.playground_http import Http
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the engine does; before torch is loaded
@@ -28,48 +28,48 @@ settings.load_profile("patient")
 
 @pytest.fixture(scope="session")
 def openapi() -> "OpenApi | None":
-    """Discord's official document, read once; None where it is absent and may be."""
+    """The validator for Discord's OpenAPI document; None if it is missing, except in CI."""
     from tests.openapi import OpenApi, document_path
 
     return OpenApi.load() if document_path().exists() or os.environ.get("CI") else None
 
 
 @pytest.fixture
-async def here(openapi: "OpenApi | None") -> AsyncIterator["Playground"]:
-    """A local Discord held against the official document; its own rules a test may break."""
+async def playground(openapi: "OpenApi | None") -> AsyncIterator["Playground"]:
+    """A local Discord whose traffic is validated against the OpenAPI document."""
     from bot.playground import Playground
 
-    async with Playground(port=0) as playground:
+    async with Playground(port=0) as server:
         if openapi is not None:
             openapi.problems.clear()
-            openapi.watch(playground)
-        yield playground
+            openapi.watch(server)
+        yield server
     assert openapi is None or openapi.problems == []
 
 
 @pytest.fixture
-async def discord(here: "Playground") -> AsyncIterator["Playground"]:
-    """A local Discord none of whose rules were broken in the end."""
-    yield here
-    assert here.violations == []
+async def discord(playground: "Playground") -> AsyncIterator["Playground"]:
+    """A local Discord; the test fails if the bot violates a rule of the API."""
+    yield playground
+    assert playground.violations == []
 
 
 @pytest.fixture
-async def bot(here: "Playground") -> AsyncIterator["Easel"]:
-    """A small bot on the real discord.py that is online."""
-    from tests.playground_bot import easel
+async def bot(playground: "Playground") -> AsyncIterator["PlaygroundBot"]:
+    """A small discord.py bot that is connected."""
+    from tests.playground_bot import start_bot
 
-    async with easel(here) as online:
-        yield online
+    async with start_bot(playground) as connected_bot:
+        yield connected_bot
 
 
 @pytest.fixture
-async def http(here: "Playground", openapi: "OpenApi | None") -> AsyncIterator["Http"]:
-    """A bare client of the REST API, which may say what the official document does not know."""
+async def http(playground: "Playground", openapi: "OpenApi | None") -> AsyncIterator["Http"]:
+    """A REST client, whose requests may have fields that the OpenAPI document does not know."""
     from tests.playground_http import Http
 
     async with aiohttp.ClientSession() as session:
-        yield Http(session, here)
+        yield Http(session, playground)
     if openapi is not None:
         openapi.problems[:] = [p for p in openapi.problems if " unknown: " not in p]
 

@@ -1,4 +1,4 @@
-"""Hold requests and answers against Discord's official OpenAPI document, unknown fields refused."""
+"""Validate requests and responses against Discord's OpenAPI document, without unknown fields."""
 
 import copy
 import json
@@ -16,8 +16,8 @@ from bot.playground import Playground, Request, Response
 Json = dict[str, Any]
 DOCUMENT = Path(__file__).parents[2] / "shared" / "reference" / "discord-openapi.json"
 
-# Fields of an attachment that stays on a message: discord.py sends back all that it was given.
-KEPT_ATTACHMENT = {
+# Fields of an existing attachment: discord.py sends back all that it received.
+ATTACHMENT_FIELDS = {
     "proxy_url",
     "size",
     "url",
@@ -26,38 +26,38 @@ KEPT_ATTACHMENT = {
     "width",
     "content_type",
 }
-# Documented for commands, absent from the document.
+# Fields of commands that the documentation has and the document lacks.
 COMMAND_FIELDS = {"nsfw"}
-BODILESS = {204}
+NO_BODY_STATUSES = {204}
 UPDATE_MESSAGE = 7  # callback type
 
 
 def document_path() -> Path:
-    """Where the document lies; `DISCORD_OPENAPI` names another place."""
+    """The path of the document; `DISCORD_OPENAPI` overrides it."""
     return Path(os.environ.get("DISCORD_OPENAPI") or DOCUMENT)
 
 
 class OpenApi:
-    """Collects, in `problems`, each request or answer that the document does not allow."""
+    """A validator that collects violations of the document in `problems`."""
 
     def __init__(self, document: Json) -> None:
         self.problems: list[str] = []
         self.checked = 0
         self._paths: Json = document["paths"]
         schemas = copy.deepcopy(document["components"]["schemas"])
-        whole = {name: _joined(schema, schemas) for name, schema in schemas.items()}
-        # Codes of field errors are words, as Discord's reference shows, not integers.
-        field = whole["InnerErrors"]["properties"]["_errors"]["items"] = copy.deepcopy(
-            whole["Error"]
+        merged = {name: _merge_all_of(schema, schemas) for name, schema in schemas.items()}
+        # Field error codes are strings, as in Discord's reference, not integers.
+        field = merged["InnerErrors"]["properties"]["_errors"]["items"] = copy.deepcopy(
+            merged["Error"]
         )
         field["properties"]["code"] = {"type": "string"}
-        self._components: Json = {"schemas": _strict(whole)}
-        self._shared: Json = document["components"].get("responses", {})
+        self._components: Json = {"schemas": _forbid_additional(merged)}
+        self._shared_responses: Json = document["components"].get("responses", {})
         self._validators: dict[str, Draft202012Validator] = {}
 
     @classmethod
     def load(cls) -> Self:
-        """Read the document; without it skip the test, but fail where CI must have it."""
+        """Load the document; if it is missing, skip the test, or fail it in CI."""
         path = document_path()
         if not path.exists():
             reason = f"Discord's OpenAPI document is not at {path}"
@@ -67,15 +67,15 @@ class OpenApi:
         return cls(json.loads(path.read_text(encoding="utf-8")))
 
     def watch(self, discord: Playground) -> Self:
-        """Check all that passes through a playground from now on."""
+        """Check all further requests of a playground."""
         discord.observers.append(self.check)
         return self
 
     def check(self, request: Request, response: Response) -> None:
-        """Check one request and its answer."""
+        """Check a request and its response."""
         operation = self._paths.get(request.route, {}).get(request.method.lower())
         if operation is None:
-            self._problem(request, "this address is not in the document")
+            self._add_problem(request, "this route is not in the document")
             return
         self.checked += 1
         if response.status < 400:
@@ -84,47 +84,49 @@ class OpenApi:
 
     def _check_request(self, request: Request, operation: Json) -> None:
         shared = self._paths[request.route].get("parameters", [])
-        known = {item["name"] for item in [*shared, *operation.get("parameters", [])]}
-        if unknown := set(request.query) - known:
-            self._problem(request, f"unknown query {sorted(unknown)}")
+        documented = {item["name"] for item in [*shared, *operation.get("parameters", [])]}
+        if unknown := set(request.query) - documented:
+            self._add_problem(request, f"unknown query {sorted(unknown)}")
         schema = _content(operation.get("requestBody"))
         if schema is None:
             if request.json:
-                self._problem(request, "a body where none is expected")
+                self._add_problem(request, "a body where none is expected")
             return
-        self._validate(request, "request", schema, _sent(request))
+        self._validate(request, "request", schema, _request_json(request))
 
     def _check_response(self, request: Request, response: Response, operation: Json) -> None:
-        answers = operation["responses"]
-        found = answers.get(str(response.status)) or answers.get(f"{response.status // 100}XX")
-        if found is None:
+        documented = operation["responses"]
+        spec = documented.get(str(response.status)) or documented.get(f"{response.status // 100}XX")
+        if spec is None:
             if response.status < 500:
-                self._problem(request, f"status {response.status} is not in the document")
+                self._add_problem(request, f"status {response.status} is not in the document")
             return
-        if "$ref" in found:
-            found = self._shared[found["$ref"].rsplit("/", 1)[1]]
-        schema = _content(found)
-        if schema is None or response.status in BODILESS:
+        if "$ref" in spec:
+            spec = self._shared_responses[spec["$ref"].rsplit("/", 1)[1]]
+        schema = _content(spec)
+        if schema is None or response.status in NO_BODY_STATUSES:
             if response.json is not None:
-                self._problem(request, f"a body with status {response.status}")
+                self._add_problem(request, f"a body with status {response.status}")
             return
-        self._validate(request, f"answer {response.status}", schema, response.json)
+        self._validate(request, f"response {response.status}", schema, response.json)
 
-    def _validate(self, request: Request, what: str, schema: Json, value: object) -> None:
+    def _validate(self, request: Request, label: str, schema: Json, value: object) -> None:
         key = json.dumps(schema, sort_keys=True)
         if key not in self._validators:
-            whole = _strict(copy.deepcopy(schema)) | {"components": self._components}
-            self._validators[key] = Draft202012Validator(whole)
+            strict_schema = _forbid_additional(copy.deepcopy(schema)) | {
+                "components": self._components
+            }
+            self._validators[key] = Draft202012Validator(strict_schema)
         error = next(self._validators[key].iter_errors(value), None)
         if error is not None:
-            self._problem(request, f"{what}: {_reason(error)}")
+            self._add_problem(request, f"{label}: {_reason(error)}")
 
-    def _problem(self, request: Request, text: str) -> None:
+    def _add_problem(self, request: Request, text: str) -> None:
         self.problems.append(f"{request.method} {request.route}: {text}")
 
     @cached_property
     def routes(self) -> set[tuple[str, str]]:
-        """All documented methods and addresses."""
+        """All documented methods and routes."""
         return {
             (method.upper(), path)
             for path, operations in self._paths.items()
@@ -134,15 +136,15 @@ class OpenApi:
 
 
 def _content(holder: Json | None) -> Json | None:
-    """The JSON schema of a request's or an answer's body."""
+    """The JSON schema of the body of a request or response."""
     schema: Json | None = (
         (holder or {}).get("content", {}).get("application/json", {}).get("schema")
     )
     return schema
 
 
-def _joined(schema: Json, schemas: Json) -> Json:
-    """An object that the document puts together from parts, as one object."""
+def _merge_all_of(schema: Json, schemas: Json) -> Json:
+    """Merge an `allOf` of objects into one object."""
     parts = [
         schemas[part["$ref"].rsplit("/", 1)[1]] if "$ref" in part else part
         for part in schema.get("allOf", [])
@@ -154,58 +156,58 @@ def _joined(schema: Json, schemas: Json) -> Json:
     return {"type": "object", "properties": properties, "required": required}
 
 
-def _strict(schema: Any) -> Any:  # noqa: ANN401 - any part of a JSON schema
-    """The same schema, but an object has no fields beyond those it names."""
+def _forbid_additional(schema: Any) -> Any:  # noqa: ANN401 - any part of a JSON schema
+    """A copy of the schema in which objects allow no additional properties."""
     if isinstance(schema, list):
-        return [_strict(item) for item in schema]
+        return [_forbid_additional(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    made = {key: _strict(value) for key, value in schema.items()}
-    if isinstance(made.get("properties"), dict) and "object" in str(made.get("type")):
-        made.setdefault("additionalProperties", False)
-    return made
+    result = {key: _forbid_additional(value) for key, value in schema.items()}
+    if isinstance(result.get("properties"), dict) and "object" in str(result.get("type")):
+        result.setdefault("additionalProperties", False)
+    return result
 
 
-def _sent(request: Request) -> Any:  # noqa: ANN401 - any JSON
-    sent = _whitelisted(request.json or {})
-    edited = sent if request.method == "PATCH" else {}
-    if isinstance(sent, dict) and sent.get("type") == UPDATE_MESSAGE:
-        edited = sent.get("data") or {}
-    edited.pop("tts", None)  # discord.py sends it with each edit by interaction
-    return sent
+def _request_json(request: Request) -> Any:  # noqa: ANN401 - any JSON
+    body = _normalize(request.json or {})
+    payload = body if request.method == "PATCH" else {}
+    if isinstance(body, dict) and body.get("type") == UPDATE_MESSAGE:
+        payload = body.get("data") or {}
+    payload.pop("tts", None)  # discord.py sends it with each edit by webhook
+    return body
 
 
-def _whitelisted(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """A request without the known deviations between the document and discord.py."""
+def _normalize(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """The value without known deviations of discord.py from the document."""
     if isinstance(value, list):
-        return [_whitelisted(item) for item in value]
+        return [_normalize(item) for item in value]
     if not isinstance(value, dict):
         return value
-    made = {key: _snowflake(key, _whitelisted(item)) for key, item in value.items()}
-    if isinstance(made.get("attachments"), list):
-        made["attachments"] = [_attachment(item) for item in made["attachments"]]
-    if str(made.get("default_member_permissions", "")).isdecimal():
-        made["default_member_permissions"] = int(made["default_member_permissions"])
-    if "name" in made:
-        made = {key: item for key, item in made.items() if key not in COMMAND_FIELDS}
-    return made
+    result = {key: _snowflake(key, _normalize(item)) for key, item in value.items()}
+    if isinstance(result.get("attachments"), list):
+        result["attachments"] = [_attachment(item) for item in result["attachments"]]
+    if str(result.get("default_member_permissions", "")).isdecimal():
+        result["default_member_permissions"] = int(result["default_member_permissions"])
+    if "name" in result:
+        result = {key: item for key, item in result.items() if key not in COMMAND_FIELDS}
+    return result
 
 
 def _snowflake(key: str, value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Discord takes numbers for ids, and discord.py sends some."""
+    """Convert integer ids to strings; Discord accepts both."""
     return str(value) if key.endswith("_id") and isinstance(value, int) else value
 
 
 def _attachment(item: Json) -> Json:
-    kept = {key: value for key, value in item.items() if key not in KEPT_ATTACHMENT}
-    return kept | {"id": str(item.get("id"))}
+    fields = {key: value for key, value in item.items() if key not in ATTACHMENT_FIELDS}
+    return fields | {"id": str(item.get("id"))}
 
 
 def _reason(error: ValidationError) -> str:
-    """The error in the one branch that could be meant, by the `type` that the value has."""
+    """The error of the `anyOf` branch that has the `type` of the value."""
     while error.context:
-        other = {e.schema_path[0] for e in error.context if list(e.path) == ["type"]}
-        meant = [e for e in error.context if e.schema_path[0] not in other]
-        error = (meant or error.context)[0]
-    where = "/".join(str(step) for step in error.absolute_path)
-    return f"{where or 'the whole'}: {error.message[:300]}"
+        wrong_branches = {e.schema_path[0] for e in error.context if list(e.path) == ["type"]}
+        candidates = [e for e in error.context if e.schema_path[0] not in wrong_branches]
+        error = (candidates or error.context)[0]
+    path = "/".join(str(key) for key in error.absolute_path)
+    return f"{path or 'the whole'}: {error.message[:300]}"

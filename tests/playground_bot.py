@@ -1,4 +1,4 @@
-"""A small real discord.py bot for the tests of the local Discord."""
+"""A small discord.py bot for the tests of the playground."""
 
 import asyncio
 import io
@@ -22,19 +22,19 @@ Command = app_commands.Command[Any, ..., Any] | app_commands.Group | app_command
 
 
 def png(colour: str = "tomato", size: int = 64) -> bytes:
-    """A picture of one colour."""
+    """A PNG of one colour."""
     buffer = io.BytesIO()
     Image.new("RGB", (size, size), colour).save(buffer, "PNG")
     return buffer.getvalue()
 
 
 def file(name: str = "a.png", data: bytes | None = None) -> discord.File:
-    """A file to send."""
+    """A file for discord.py to send."""
     return discord.File(io.BytesIO(png() if data is None else data), name)
 
 
 class Buttons(discord.ui.View):
-    """Two buttons of the first row and a disabled one."""
+    """Two enabled buttons and a disabled one."""
 
     def __init__(self) -> None:
         super().__init__(timeout=None)
@@ -43,8 +43,8 @@ class Buttons(discord.ui.View):
         self.add_item(discord.ui.Button(label="V1", custom_id="v1", disabled=True))
 
 
-class Easel(discord.Client):
-    """Paints flat colours; remembers what it was told."""
+class PlaygroundBot(discord.Client):
+    """Responds to a few commands, and records interactions and reactions."""
 
     def __init__(
         self, intents: discord.Intents = INTENTS, *, heartbeat_timeout: float = 60.0
@@ -56,7 +56,7 @@ class Easel(discord.Client):
         )
         self.tree = app_commands.CommandTree(self)
         self.reactions: list[discord.RawReactionActionEvent] = []
-        self.asked: list[discord.Interaction] = []
+        self.interactions: list[discord.Interaction] = []
         self.resumed = asyncio.Event()
         self.silent = False
         self.tree.add_command(imagine)
@@ -65,27 +65,27 @@ class Easel(discord.Client):
         self.tree.add_command(recipe)
 
     async def setup_hook(self) -> None:
-        """Register the commands."""
+        """Sync the commands."""
         await self.tree.sync()
 
     async def on_resumed(self) -> None:
-        """Remember that the session went on."""
+        """Set `resumed`."""
         self.resumed.set()
 
     async def on_raw_reaction_add(self, event: discord.RawReactionActionEvent) -> None:
-        """Remember a reaction."""
+        """Record the reaction."""
         self.reactions.append(event)
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
-        """Remember it; answer buttons privately."""
-        self.asked.append(interaction)
+        """Record the interaction; respond to components with an ephemeral message."""
+        self.interactions.append(interaction)
         if interaction.type is discord.InteractionType.component and not self.silent:
-            pressed = interaction.custom_id
-            await interaction.response.send_message(f"pressed {pressed}", ephemeral=True)
+            text = f"pressed {interaction.custom_id}"
+            await interaction.response.send_message(text, ephemeral=True)
 
-    def option_values(self, nth: int) -> dict[str, object]:
-        """The options of the command that was used as the nth, as they arrived."""
-        data = cast("dict[str, Any]", self.asked[nth].data)
+    def option_values(self, index: int) -> dict[str, object]:
+        """The option values of the interaction with this index."""
+        data = cast("dict[str, Any]", self.interactions[index].data)
         return {option["name"]: option["value"] for option in data["options"]}
 
 
@@ -98,39 +98,40 @@ class Easel(discord.Client):
     ]
 )
 async def imagine(
-    interaction: discord.Interaction[Easel],
+    interaction: discord.Interaction[PlaygroundBot],
     prompt: app_commands.Range[str, 1, 1000],
     seed: app_commands.Range[int, 0, 4294967295] = 0,
     guidance: app_commands.Range[float, 1.0, 20.0] = 5.0,
     aspect: str = "1:1",
     sketch: discord.Attachment | None = None,
 ) -> None:
-    """Defer, show progress, then the picture with its buttons."""
+    """Defer, show a preview, then a picture with buttons."""
     if interaction.client.silent:
         return
     await interaction.response.defer()
-    begun = len(await sketch.read()) if sketch else 0
+    sketch_size = len(await sketch.read()) if sketch else 0
     prompt = prompt[:100]
     await interaction.edit_original_response(
         content=f"**{prompt}** 50%", attachments=[file("half.png")]
     )
     await interaction.edit_original_response(
-        content=f"**{prompt}** – {interaction.user.mention}\nseed {seed}, {aspect}, {begun} bytes",
+        content=f"**{prompt}** – {interaction.user.mention}\n"
+        f"seed {seed}, {aspect}, {sketch_size} bytes",
         attachments=[file("grid.png", png("steelblue", 256))],
         view=Buttons(),
     )
 
 
-def point_at(discord_server: Playground) -> None:
-    """Let discord.py talk to a local Discord instead of the real one."""
-    discord.http.Route.BASE = discord_server.api
-    gateway = URL(discord_server.url).with_scheme("ws").with_path("/gateway")
+def point_at(playground: Playground) -> None:
+    """Make discord.py connect to a local Discord."""
+    discord.http.Route.BASE = playground.api
+    gateway = URL(playground.url).with_scheme("ws").with_path("/gateway")
     discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = gateway
 
 
-@app_commands.command(name="describe", description="Tell about a model")
-async def describe(interaction: discord.Interaction[Easel], model: str) -> None:
-    """Offer a menu of sizes."""
+@app_commands.command(name="describe", description="Describe a model")
+async def describe(interaction: discord.Interaction[PlaygroundBot], model: str) -> None:
+    """Respond with a select menu of sizes."""
     view = discord.ui.View(timeout=None)
     options = [discord.SelectOption(label=size) for size in ("small", "large")]
     view.add_item(discord.ui.Select(custom_id="size", options=options))
@@ -139,57 +140,57 @@ async def describe(interaction: discord.Interaction[Easel], model: str) -> None:
 
 @describe.autocomplete("model")
 async def complete_model(
-    interaction: discord.Interaction[Easel], current: str
+    interaction: discord.Interaction[PlaygroundBot], current: str
 ) -> list[app_commands.Choice[str]]:
-    """The models that begin with what was typed."""
+    """Models whose name starts with the typed text."""
     names = [name for name in ("starter", "stable") if name.startswith(current)]
     return [app_commands.Choice(name=name.title(), value=name) for name in names]
 
 
 class Form(discord.ui.Modal, title="Edit"):
-    """Asks for a new prompt."""
+    """A modal with one text input."""
 
     prompt: discord.ui.TextInput["Form"] = discord.ui.TextInput(label="Prompt", custom_id="prompt")
 
-    async def on_submit(self, interaction: discord.Interaction[Easel]) -> None:  # type: ignore[override]
-        """Say what was typed."""
+    async def on_submit(self, interaction: discord.Interaction[PlaygroundBot]) -> None:  # type: ignore[override]
+        """Respond with the submitted text."""
         await interaction.response.send_message(f"now: {self.prompt.value}")
 
 
 @app_commands.command(name="form", description="Ask for a prompt")
-async def form(interaction: discord.Interaction[Easel]) -> None:
-    """Open the form."""
+async def form(interaction: discord.Interaction[PlaygroundBot]) -> None:
+    """Respond with the modal."""
     await interaction.response.send_modal(Form(custom_id="edit"))
 
 
 @app_commands.context_menu(name="Show recipe")
-async def recipe(interaction: discord.Interaction[Easel], message: discord.Message) -> None:
-    """Say privately what stands in a message."""
+async def recipe(interaction: discord.Interaction[PlaygroundBot], message: discord.Message) -> None:
+    """Respond with the content of the message."""
     await interaction.response.send_message(f"of: {message.content}", ephemeral=True)
 
 
 @asynccontextmanager
-async def easel(
-    discord_server: Playground, *more: Command, heartbeat_timeout: float = 60.0
-) -> AsyncIterator[Easel]:
-    """The bot, with more commands, connected to a local Discord and ready."""
-    point_at(discord_server)
-    bot = Easel(heartbeat_timeout=heartbeat_timeout)
-    for command in more:
+async def start_bot(
+    playground: Playground, *commands: Command, heartbeat_timeout: float = 60.0
+) -> AsyncIterator[PlaygroundBot]:
+    """Run the bot, with additional commands, connected to a local Discord."""
+    point_at(playground)
+    bot = PlaygroundBot(heartbeat_timeout=heartbeat_timeout)
+    for command in commands:
         bot.tree.add_command(command)
     bot._connection.guild_ready_timeout = 0.1
-    running = asyncio.create_task(bot.start(discord_server.token))
+    task = asyncio.create_task(bot.start(playground.token))
     try:
-        await discord_server.ready()
+        await playground.ready()
         await asyncio.wait_for(bot.wait_until_ready(), 10)
         yield bot
     finally:
         await bot.close()
-        await asyncio.gather(running, return_exceptions=True)
+        await asyncio.gather(task, return_exceptions=True)
 
 
-def channel_of(bot: Easel, here: Playground) -> discord.TextChannel:
-    """The default channel as the bot knows it."""
-    channel = bot.get_channel(here.channel.id)
+def channel_of(bot: PlaygroundBot, playground: Playground) -> discord.TextChannel:
+    """The default channel in the bot's cache."""
+    channel = bot.get_channel(playground.channel.id)
     assert isinstance(channel, discord.TextChannel)
     return channel

@@ -1,4 +1,4 @@
-"""A bare REST client for the tests of the local Discord."""
+"""A plain HTTP client for the tests of the playground's REST API."""
 
 import io
 import json
@@ -12,30 +12,30 @@ Json = dict[str, Any]
 
 
 class Http:
-    """A bare REST client."""
+    """A REST client with the bot's token."""
 
-    def __init__(self, session: aiohttp.ClientSession, here: Playground) -> None:
+    def __init__(self, session: aiohttp.ClientSession, playground: Playground) -> None:
         self.session = session
-        self.here = here
-        self.headers = {"Authorization": f"Bot {here.token}"}
+        self.playground = playground
+        self.headers = {"Authorization": f"Bot {playground.token}"}
 
-    async def call(self, method: str, path: str, **more: Any) -> tuple[int, Any]:  # noqa: ANN401
-        """Make one request; answer status and JSON."""
-        headers = self.headers | more.pop("headers", {})
-        address = self.here.api + path
-        async with self.session.request(method, address, headers=headers, **more) as response:
+    async def call(self, method: str, path: str, **options: Any) -> tuple[int, Any]:  # noqa: ANN401
+        """Send a request; return status and JSON."""
+        headers = self.headers | options.pop("headers", {})
+        url = self.playground.api + path
+        async with self.session.request(method, url, headers=headers, **options) as response:
             text = await response.text()
             if text:
                 assert response.headers["Content-Type"] == "application/json"
             return response.status, json.loads(text) if text else None
 
     async def post(self, payload: Json, files: list[bytes] | None = None) -> tuple[int, Any]:
-        """Post to the default channel."""
-        path = f"/channels/{self.here.channel.id}/messages"
+        """Create a message in the default channel."""
+        path = f"/channels/{self.playground.channel.id}/messages"
         if files is None:
             return await self.call("POST", path, json=payload)
         form = aiohttp.FormData()
         form.add_field("payload_json", json.dumps(payload))
-        for number, data in enumerate(files):
-            form.add_field(f"files[{number}]", io.BytesIO(data), filename=f"{number}.png")
+        for index, data in enumerate(files):
+            form.add_field(f"files[{index}]", io.BytesIO(data), filename=f"{index}.png")
         return await self.call("POST", path, data=form)

@@ -244,8 +244,8 @@ class Soak:
 
     def waits(self) -> list[float]:
         """Seconds from each wish to its first answer, of those that had one."""
-        answered = [each for each in self.day.asked if each.answered_at is not None]
-        return [(each.answered_at or 0.0) - each.created_at for each in answered]
+        answered = [each for each in self.day.asked if each.responded_at is not None]
+        return [(each.responded_at or 0.0) - each.created_at for each in answered]
 
     def _judge_messages(self, jobs: dict[int, object]) -> None:
         """Each is a job's, or the answer to a press, and none is there twice."""

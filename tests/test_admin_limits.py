@@ -67,7 +67,7 @@ async def test_a_role_raises_and_everyone_lowers(
 ) -> None:
     """The most generous of a person's roles counts, and @everyone is one of them."""
     role = house.discord.add_role("Painters")
-    await said(house, boss, role=house.discord.world.home.everyone, waiting=1)
+    await said(house, boss, role=house.discord.world.default_guild.everyone, waiting=1)
     await said(house, boss, role=role, waiting=2)
     ben = house.discord.person("Ben")
     ben.give(role)
@@ -138,7 +138,7 @@ async def test_the_days_seconds_are_used_up(frugal: House) -> None:
     )
     await frugal.imagine(frugal.discord.person("Ben"))
     boss = frugal.discord.person("Boss", admin=True)
-    await said(frugal, boss, role=frugal.discord.world.home.everyone, daily=100)
+    await said(frugal, boss, role=frugal.discord.world.default_guild.everyone, daily=100)
     await frugal.imagine()
 
 
@@ -146,7 +146,7 @@ async def test_servers_admins_give_no_more_than_who_runs_the_bot_allows(
     frugal: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is said, and what was given before it was so counts as far."""
-    everyone = frugal.discord.world.home.everyone
+    everyone = frugal.discord.world.default_guild.everyone
     boss = frugal.discord.person("Boss", admin=True)
     assert await said(frugal, boss, role=everyone, daily=601) == [
         "The option daily is 601; whoever runs this bot lets roles have 600 at most."

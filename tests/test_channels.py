@@ -64,7 +64,7 @@ def thread_json(id: int, parent: int) -> dict[str, object]:
 def guild(client: discord_py.Client, channels: list[Any], threads: list[Any]) -> discord_py.Guild:
     """A server with these."""
     world = World()
-    data: Any = guild_create_json(world, world.home)
+    data: Any = guild_create_json(world, world.default_guild)
     data |= {"channels": channels, "threads": threads}
     return discord_py.Guild(data=data, state=client._connection)
 
@@ -110,7 +110,7 @@ async def test_discord_is_asked_though_the_gateway_has_told_of_nothing(
     """A thread is as its parent is now; what is not there, and what is no server, withholds."""
     monkeypatch.setattr(Route, "BASE", discord.api)
     migrations.migrate(tmp_path / "imagine.db")
-    guild = discord.world.home.id
+    guild = discord.world.default_guild.id
     choice = Choice(server=guild, room=discord.restricted.id, level=Level.SPOILER, actor=9, at=5.0)
     threads = [discord.add_thread(one, "t") for one in (discord.restricted, discord.channel)]
     intents = discord_py.Intents(guilds=True)

@@ -186,13 +186,13 @@ async def test_without_an_engine_the_bot_is_not_well(watched: House, engine: Fak
 async def test_without_discord_the_bot_is_not_well(watched: House, resumable: bool) -> None:
     """Until the gateway lets it in again, with the same session or with a new one."""
     sockets = watched.discord.sockets
-    sockets.shut = True
+    sockets.unavailable = True
     sockets.drop()
     assert (await becomes(watched, 503))["down"] == ["gateway"]
     assert (await figures(watched))["imagine_gateway_up"] == 0
     if not resumable:
-        watched.discord.gateway.forget(resumable=False)
-    sockets.shut = False
+        watched.discord.gateway.invalidate(resumable=False)
+    sockets.unavailable = False
     await becomes(watched, 200)
 
 

@@ -5,7 +5,7 @@ import pytest
 from bot.playground import Person
 from bot.playground.client.options import Value
 from bot.playground.gateway.interaction_create import interaction_json
-from bot.playground.model.interactions import Kind
+from bot.playground.model.interactions import InteractionType
 from tests.fake_engine import FakeEngine
 from tests.house import House, eventually
 
@@ -183,7 +183,7 @@ async def test_only_those_who_manage_the_server_or_moderate_it_decide(
     """Whomever the server shows /admin to."""
     sent = await admin(house).slash(f"admin {command}")
     forged = house.discord.interactions.open(
-        Kind.COMMAND, house.ada.user, house.discord.channel, sent.data
+        InteractionType.APPLICATION_COMMAND, house.ada.user, house.discord.channel, sent.data
     )
     house.discord.world.emit("INTERACTION_CREATE", interaction_json(forged), forged.channel)
     assert "Only those who manage this server" in await house.refusal(forged)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from bot.playground import Channel, Fault, Message, Upload
 from bot.playground.gateway.interaction_create import interaction_json
-from bot.playground.model.interactions import Kind
+from bot.playground.model.interactions import InteractionType
 from tests.fake_engine import FakeEngine, flat
 from tests.house import House, eventually
 from tests.nsfw_watch import choose, colours, flagged, painted, restrict
@@ -253,7 +253,7 @@ async def test_a_press_by_an_installation_of_ones_own_shows_nothing_flagged(
     grid = await asked_in(house, house.discord.restricted)
     data = {"custom_id": grid.components[0]["components"][1]["custom_id"], "component_type": 2}
     asked = house.discord.interactions.open(
-        Kind.COMPONENT, house.ada.user, grid.channel, data | {"id": 2}, grid
+        InteractionType.MESSAGE_COMPONENT, house.ada.user, grid.channel, data | {"id": 2}, grid
     )
     event = interaction_json(asked)
     event["authorizing_integration_owners"] = {"1": str(house.ada.id)}
@@ -268,7 +268,7 @@ async def test_only_who_manages_the_server_may_choose(house: House, engine: Fake
     data |= {"options": [{"name": "nsfw", "type": 1, "options": options}]}
     moderator = house.discord.person("Mo", moderator=True)
     asked = house.discord.interactions.open(
-        Kind.COMMAND, moderator.user, house.discord.restricted, data
+        InteractionType.APPLICATION_COMMAND, moderator.user, house.discord.restricted, data
     )
     event = interaction_json(asked)
     house.discord.world.emit("INTERACTION_CREATE", event, house.discord.restricted)

@@ -19,7 +19,7 @@ from bot.domain.picture import Picture
 from bot.domain.visibility import showing
 from bot.playground import Attachment, Channel, Interaction, Message
 from bot.playground.gateway.interaction_create import interaction_json
-from bot.playground.model.interactions import Kind as Asked
+from bot.playground.model.interactions import InteractionType
 from engine.contract import Verdict
 from tests.fake_engine import FakeEngine, flat
 from tests.house import House, eventually
@@ -151,7 +151,9 @@ class Story:
             await choose(self.house, "block")
             await choose(self.house, "block", self.parent)
 
-    def ask(self, kind: Asked, data: Mapping[str, Any], message: Message | None) -> Interaction:
+    def ask(
+        self, kind: InteractionType, data: Mapping[str, Any], message: Message | None
+    ) -> Interaction:
         """Do something by an installation of this case's."""
         discord = self.house.discord
         asked = discord.interactions.open(
@@ -167,14 +169,14 @@ class Story:
         """/imagine."""
         options = [{"name": "prompt", "type": 3, "value": "a red house"}]
         data = {"id": "1", "name": "imagine", "type": 1, "options": options}
-        return self.ask(Asked.COMMAND, data, None)
+        return self.ask(InteractionType.APPLICATION_COMMAND, data, None)
 
     async def press(self, message: Message, label: str) -> None:
         """A button, and wait for what comes of it."""
         buttons = [part for row in message.components for part in row["components"]]
         [custom_id] = [one["custom_id"] for one in buttons if one.get("label") == label]
         data = {"custom_id": custom_id, "component_type": 2, "id": 1}
-        asked = self.ask(Asked.COMPONENT, data, message)
+        asked = self.ask(InteractionType.MESSAGE_COMPONENT, data, message)
         await asked.acknowledged()
         await self.house.discord.until(
             lambda: asked.ephemerals or (asked.response and not asked.response.loading),

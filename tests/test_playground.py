@@ -1,4 +1,4 @@
-"""The real discord.py on the local Discord: commands, answers, buttons, reactions, messages."""
+"""discord.py connected to the playground: commands, responses, buttons, reactions, messages."""
 
 import asyncio
 
@@ -14,70 +14,76 @@ from bot.playground import (
     UnknownCommand,
     Upload,
 )
-from tests.playground_bot import Easel, channel_of, file, png
+from tests.playground_bot import PlaygroundBot, channel_of, file, png
 
 
-async def test_the_bot_comes_online_and_knows_its_guild(here: Playground, bot: Easel) -> None:
-    """Login, command sync and gateway give the bot its user, its guild and its channels."""
-    assert here.online
-    assert [guild.id for guild in bot.guilds] == [here.guild]
+async def test_the_bot_comes_online_and_knows_its_guild(
+    playground: Playground, bot: PlaygroundBot
+) -> None:
+    """After login and command sync, the bot's cache has its user, guild and channels."""
+    assert playground.online
+    assert [guild.id for guild in bot.guilds] == [playground.guild_id]
     assert [c.name for c in bot.guilds[0].text_channels] == ["general", "after-dark"]
-    assert channel_of(bot, here).permissions_for(bot.guilds[0].me).attach_files
-    assert here.violations == []
+    assert channel_of(bot, playground).permissions_for(bot.guilds[0].me).attach_files
+    assert playground.violations == []
 
 
 async def test_a_command_is_deferred_and_edited_into_a_picture(
-    here: Playground, bot: Easel
+    playground: Playground, bot: PlaygroundBot
 ) -> None:
-    """One message goes from thinking over half done to the picture with its buttons."""
-    ada = here.person("Ada")
-    asked = await ada.slash("imagine", prompt="a red house", seed=7)
-    await asked.acknowledged()
-    await here.until(lambda: asked.response and asked.response.buttons, why="the picture is there")
-    message = asked.response
+    """The original response is edited from loading to a preview, then to the final picture."""
+    ada = playground.person("Ada")
+    interaction = await ada.slash("imagine", prompt="a red house", seed=7)
+    await interaction.acknowledged()
+    await playground.until(
+        lambda: interaction.response and interaction.response.buttons, why="the picture is posted"
+    )
+    message = interaction.response
     assert message is not None
-    assert here.messages() == [message]
+    assert playground.messages() == [message]
     assert [edit.filenames for edit in message.edits] == [(), ("half.png",), ("grid.png",)]
     assert message.attachments[0].data == png("steelblue", 256)
     assert message.buttons == ["U1", "🔄", "V1"]
     assert "seed 7" in message.content
-    assert here.violations == []
+    assert playground.violations == []
 
 
-async def test_a_mention_without_leave_pings_nobody(here: Playground, bot: Easel) -> None:
-    """AllowedMentions.none() keeps a mention in the text from ringing; without it, it rings."""
-    ada = here.person("Ada")
-    asked = await ada.slash("imagine", prompt="x")
-    await here.until(lambda: asked.response and asked.response.buttons)
-    assert asked.response is not None
-    assert asked.response.pings == frozenset()
-    await channel_of(bot, here).send(
+async def test_a_mention_that_is_not_allowed_pings_nobody(
+    playground: Playground, bot: PlaygroundBot
+) -> None:
+    """AllowedMentions.none() suppresses mentions in the content; all() does not."""
+    ada = playground.person("Ada")
+    interaction = await ada.slash("imagine", prompt="x")
+    await playground.until(lambda: interaction.response and interaction.response.buttons)
+    assert interaction.response is not None
+    assert interaction.response.pings == frozenset()
+    await channel_of(bot, playground).send(
         f"<@{ada.id}> @everyone", allowed_mentions=discord.AllowedMentions.all()
     )
-    assert here.messages()[-1].pings == {"Ada", "everyone"}
+    assert playground.messages()[-1].pings == {"Ada", "everyone"}
 
 
-async def test_a_file_option_reaches_the_bot(here: Playground, bot: Easel) -> None:
-    """The bot reads the bytes of an uploaded sketch from the CDN address it was given."""
+async def test_a_file_option_reaches_the_bot(playground: Playground, bot: PlaygroundBot) -> None:
+    """The bot downloads the file of an attachment option from its CDN URL."""
     sketch = Upload("sketch.png", png("gold"))
-    asked = await here.person("Ada").slash("imagine", prompt="x", sketch=sketch)
-    await here.until(lambda: asked.response and asked.response.buttons)
-    assert asked.response is not None
-    assert f"{len(sketch.data)} bytes" in asked.response.content
+    interaction = await playground.person("Ada").slash("imagine", prompt="x", sketch=sketch)
+    await playground.until(lambda: interaction.response and interaction.response.buttons)
+    assert interaction.response is not None
+    assert f"{len(sketch.data)} bytes" in interaction.response.content
 
 
-async def test_a_button_answers_privately(here: Playground, bot: Easel) -> None:
-    """Only who pressed sees an ephemeral answer, and it is no message of the channel."""
-    ada, ben = here.person("Ada"), here.person("Ben")
-    await channel_of(bot, here).send("press", view=_view())
-    pressed = await ben.click(here.messages()[0], "Go")
-    await pressed.finished()
-    assert [message.content for message in pressed.ephemerals] == ["pressed go"]
-    assert len(here.messages()) == 1
-    assert len(here.messages(to=ben)) == 2
-    assert here.messages(to=ada) == here.messages()
+async def test_a_button_responds_ephemerally(playground: Playground, bot: PlaygroundBot) -> None:
+    """An ephemeral response is visible only to the user who clicked."""
+    ada, ben = playground.person("Ada"), playground.person("Ben")
+    await channel_of(bot, playground).send("press", view=_view())
+    interaction = await ben.click(playground.messages()[0], "Go")
+    await interaction.finished()
+    assert [message.content for message in interaction.ephemerals] == ["pressed go"]
+    assert len(playground.messages()) == 1
+    assert len(playground.messages(to=ben)) == 2
+    assert playground.messages(to=ada) == playground.messages()
     with pytest.raises(NotPermitted, match="does not see"):
-        await ada.click(pressed.ephemerals[0], "Go")
+        await ada.click(interaction.ephemerals[0], "Go")
 
 
 def _view() -> discord.ui.View:
@@ -87,62 +93,70 @@ def _view() -> discord.ui.View:
     return view
 
 
-async def test_a_button_that_is_not_there_cannot_be_pressed(here: Playground, bot: Easel) -> None:
-    """Unknown and disabled buttons are refused in words, as a client has nothing to press."""
-    await channel_of(bot, here).send("press", view=_view())
-    message = here.messages()[0]
+async def test_unknown_and_disabled_buttons_cannot_be_clicked(
+    playground: Playground, bot: PlaygroundBot
+) -> None:
+    """Clicking an unknown or disabled button raises NoSuchButton."""
+    await channel_of(bot, playground).send("press", view=_view())
+    message = playground.messages()[0]
     with pytest.raises(NoSuchButton, match="the buttons are: Go, Off"):
-        await here.person("Ada").click(message, "Stop")
+        await playground.person("Ada").click(message, "Stop")
     with pytest.raises(NoSuchButton, match="disabled"):
-        await here.person("Ada").click(message, "Off")
+        await playground.person("Ada").click(message, "Off")
 
 
-async def test_followups_come_after_and_can_go(here: Playground, bot: Easel) -> None:
-    """A followup is a message of its own; once the original is deleted it may be private."""
-    ada = here.person("Ada")
-    asked = await ada.slash("imagine", prompt="x")
-    await here.until(lambda: asked.response and asked.response.buttons)
-    follow = await bot.asked[0].followup.send("more", wait=True)
-    assert here.messages()[-1].content == "more"
-    await follow.delete()
-    await bot.asked[0].delete_original_response()
-    await bot.asked[0].followup.send("That is no picture.", ephemeral=True)
-    assert here.messages() == []
-    assert asked.response is not None
-    assert asked.response.deleted
-    assert [m.content for m in asked.ephemerals] == ["That is no picture."]
+async def test_followups_are_sent_and_deleted(playground: Playground, bot: PlaygroundBot) -> None:
+    """A followup is a separate message; after the original is deleted it may be ephemeral."""
+    ada = playground.person("Ada")
+    interaction = await ada.slash("imagine", prompt="x")
+    await playground.until(lambda: interaction.response and interaction.response.buttons)
+    followup = await bot.interactions[0].followup.send("more", wait=True)
+    assert playground.messages()[-1].content == "more"
+    await followup.delete()
+    await bot.interactions[0].delete_original_response()
+    await bot.interactions[0].followup.send("That is no picture.", ephemeral=True)
+    assert playground.messages() == []
+    assert interaction.response is not None
+    assert interaction.response.deleted
+    assert [m.content for m in interaction.ephemerals] == ["That is no picture."]
 
 
-async def test_the_first_followup_replaces_thinking(here: Playground, bot: Easel) -> None:
-    """After a deferral the first followup edits the placeholder, and its privacy wins."""
+async def test_the_first_followup_replaces_thinking(
+    playground: Playground, bot: PlaygroundBot
+) -> None:
+    """The first followup after a deferral edits the loading response and keeps its visibility."""
     bot.silent = True
-    asked = await here.person("Ada").slash("imagine", prompt="x")
-    await here.until(lambda: bot.asked)
-    await bot.asked[0].response.defer(thinking=True)
-    assert asked.response is not None
-    assert asked.response.loading
-    await bot.asked[0].followup.send("here", ephemeral=True)
-    assert [m.content for m in here.messages()] == ["here"]
-    assert not asked.response.loading
+    interaction = await playground.person("Ada").slash("imagine", prompt="x")
+    await playground.until(lambda: bot.interactions)
+    await bot.interactions[0].response.defer(thinking=True)
+    assert interaction.response is not None
+    assert interaction.response.loading
+    await bot.interactions[0].followup.send("here", ephemeral=True)
+    assert [m.content for m in playground.messages()] == ["here"]
+    assert not interaction.response.loading
 
 
-async def test_an_edit_keeps_only_the_attachments_it_lists(here: Playground, bot: Easel) -> None:
-    """Omitting a file in `attachments` removes it; an edit without the field keeps all."""
-    message = await channel_of(bot, here).send(files=[file("a.png"), file("b.png")])
+async def test_an_edit_keeps_only_the_attachments_it_lists(
+    playground: Playground, bot: PlaygroundBot
+) -> None:
+    """An attachment missing from `attachments` is removed; without the field all are kept."""
+    message = await channel_of(bot, playground).send(files=[file("a.png"), file("b.png")])
     await message.edit(content="kept")
-    seen = here.messages()[0]
-    assert [a.filename for a in seen.attachments] == ["a.png", "b.png"]
+    stored = playground.messages()[0]
+    assert [a.filename for a in stored.attachments] == ["a.png", "b.png"]
     await message.edit(attachments=[message.attachments[1], file("c.png")])
-    assert [a.filename for a in seen.attachments] == ["b.png", "c.png"]
+    assert [a.filename for a in stored.attachments] == ["b.png", "c.png"]
 
 
-async def test_reactions_reach_the_bot_with_the_author(here: Playground, bot: Easel) -> None:
-    """A raw reaction tells who, on what, and whether they moderate."""
-    await channel_of(bot, here).send("look")
-    message = here.messages()[0]
-    await here.person("Ada").react(message, "🔁")
-    await here.person("Mod", moderator=True).react(message, "❌")
-    await here.until(lambda: len(bot.reactions) == 2)
+async def test_reactions_reach_the_bot_with_the_author(
+    playground: Playground, bot: PlaygroundBot
+) -> None:
+    """A reaction event has the message author and the member's permissions."""
+    await channel_of(bot, playground).send("look")
+    message = playground.messages()[0]
+    await playground.person("Ada").react(message, "🔁")
+    await playground.person("Mod", moderator=True).react(message, "❌")
+    await playground.until(lambda: len(bot.reactions) == 2)
     first, second = bot.reactions
     assert bot.user is not None
     assert (str(first.emoji), first.message_author_id) == ("🔁", bot.user.id)
@@ -152,28 +166,28 @@ async def test_reactions_reach_the_bot_with_the_author(here: Playground, bot: Ea
     assert second.member.guild_permissions.manage_messages
 
 
-async def test_the_bot_reacts_and_takes_it_back(here: Playground, bot: Easel) -> None:
-    """The bot's own reactions come and go; taking away another's needs a permission it lacks."""
-    sent = await channel_of(bot, here).send("look")
-    message = here.messages()[0]
-    await sent.add_reaction("✉️")
+async def test_the_bot_reacts_and_takes_it_back(playground: Playground, bot: PlaygroundBot) -> None:
+    """The bot removes its own reactions; removing others needs MANAGE_MESSAGES."""
+    bot_message = await channel_of(bot, playground).send("look")
+    message = playground.messages()[0]
+    await bot_message.add_reaction("✉️")
     assert list(message.reactions) == ["✉️"]
-    await sent.remove_reaction("✉️", bot.guilds[0].me)
+    await bot_message.remove_reaction("✉️", bot.guilds[0].me)
     assert message.reactions == {}
-    ada = here.person("Ada")
+    ada = playground.person("Ada")
     await ada.react(message, "❌")
     with pytest.raises(discord.Forbidden):
-        await sent.remove_reaction("❌", discord.Object(ada.id))
-    here.channel.bot_permissions |= Permission.MANAGE_MESSAGES
-    await sent.remove_reaction("❌", discord.Object(ada.id))
+        await bot_message.remove_reaction("❌", discord.Object(ada.id))
+    playground.channel.bot_permissions |= Permission.MANAGE_MESSAGES
+    await bot_message.remove_reaction("❌", discord.Object(ada.id))
     assert message.reactions == {}
 
 
 async def test_a_client_refuses_what_the_command_does_not_allow(
-    here: Playground, bot: Easel
+    playground: Playground, bot: PlaygroundBot
 ) -> None:
-    """Types, ranges, choices and required options are checked before anything is sent."""
-    ada = here.person("Ada")
+    """Types, ranges, choices and required options are validated before an interaction is sent."""
+    ada = playground.person("Ada")
     with pytest.raises(InvalidOption, match="prompt is required"):
         await ada.slash("imagine")
     with pytest.raises(InvalidOption, match="seed takes a number from 0 to 4294967295"):
@@ -186,69 +200,77 @@ async def test_a_client_refuses_what_the_command_does_not_allow(
         await ada.slash("imagine", prompt="x", colour="red")
     with pytest.raises(UnknownCommand, match="no command called /paint"):
         await ada.slash("paint", prompt="x")
-    assert bot.asked == []
+    assert bot.interactions == []
 
 
-async def test_an_unchecked_client_sends_anything(here: Playground, bot: Easel) -> None:
-    """A foreign client's values reach the bot as they are."""
-    await here.person("Ada").slash("imagine", checked=False, prompt="x" * 5000, seed=-1)
-    await here.until(lambda: bot.asked)
+async def test_an_unchecked_client_sends_anything(
+    playground: Playground, bot: PlaygroundBot
+) -> None:
+    """With `checked=False` the values reach the bot without validation."""
+    await playground.person("Ada").slash("imagine", checked=False, prompt="x" * 5000, seed=-1)
+    await playground.until(lambda: bot.interactions)
     assert bot.option_values(0) == {"prompt": "x" * 5000, "seed": -1}
 
 
-async def test_only_the_author_and_moderators_delete(here: Playground, bot: Easel) -> None:
-    """A member cannot delete another's message; a moderator can."""
-    await channel_of(bot, here).send("mine")
-    message = here.messages()[0]
+async def test_only_the_author_and_moderators_delete(
+    playground: Playground, bot: PlaygroundBot
+) -> None:
+    """A member cannot delete another user's message; a moderator can."""
+    await channel_of(bot, playground).send("mine")
+    message = playground.messages()[0]
     with pytest.raises(NotPermitted, match="Only its author and moderators"):
-        await here.person("Ada").delete(message)
-    await here.person("Mod", moderator=True).delete(message)
-    assert here.messages() == []
+        await playground.person("Ada").delete(message)
+    await playground.person("Mod", moderator=True).delete(message)
+    assert playground.messages() == []
 
 
-async def test_two_people_ask_at_once(here: Playground, bot: Easel) -> None:
-    """Each gets their own message."""
-    people = [here.person("Ada"), here.person("Ben")]
-    asked = await asyncio.gather(*(p.slash("imagine", prompt=p.name) for p in people))
-    await here.until(lambda: all(a.response and a.response.buttons for a in asked))
-    assert {m.content.split("**")[1] for m in here.messages()} == {"Ada", "Ben"}
+async def test_two_users_invoke_at_once(playground: Playground, bot: PlaygroundBot) -> None:
+    """Each user gets a separate response."""
+    people = [playground.person("Ada"), playground.person("Ben")]
+    interactions = await asyncio.gather(
+        *(person.slash("imagine", prompt=person.name) for person in people)
+    )
+    await playground.until(lambda: all(i.response and i.response.buttons for i in interactions))
+    assert {m.content.split("**")[1] for m in playground.messages()} == {"Ada", "Ben"}
 
 
-async def test_options_complete_themselves(here: Playground, bot: Easel) -> None:
-    """What the bot offers for a half-typed option comes back as choices."""
-    typed = await here.person("Ada").complete("describe", "model", "sta")
-    await typed.acknowledged()
-    assert typed.choices is not None
-    assert [choice["value"] for choice in typed.choices] == ["starter", "stable"]
+async def test_options_are_autocompleted(playground: Playground, bot: PlaygroundBot) -> None:
+    """The bot's autocomplete result is in the interaction's choices."""
+    interaction = await playground.person("Ada").complete("describe", "model", "sta")
+    await interaction.acknowledged()
+    assert interaction.choices is not None
+    assert [choice["value"] for choice in interaction.choices] == ["starter", "stable"]
 
 
-async def test_a_menu_is_chosen_from(here: Playground, bot: Easel) -> None:
-    """A select menu tells the bot what was chosen."""
-    ada = here.person("Ada")
-    asked = await ada.slash("describe", model="starter")
-    message = await asked.finished()
+async def test_a_menu_is_chosen_from(playground: Playground, bot: PlaygroundBot) -> None:
+    """Choosing from a select menu sends a component interaction."""
+    ada = playground.person("Ada")
+    interaction = await ada.slash("describe", model="starter")
+    message = await interaction.finished()
     assert message is not None
-    chosen = await ada.choose(message, "size", "large")
-    await chosen.finished()
-    assert [m.content for m in chosen.ephemerals] == ["pressed size"]
+    selection = await ada.choose(message, "size", "large")
+    await selection.finished()
+    assert [m.content for m in selection.ephemerals] == ["pressed size"]
     with pytest.raises(NoSuchButton, match="no menu"):
         await ada.choose(message, "colour", "red")
 
 
-async def test_a_form_is_filled_in(here: Playground, bot: Easel) -> None:
-    """A modal is an answer; what is typed into it is an interaction of its own."""
-    ada = here.person("Ada")
-    asked = await ada.slash("form")
-    await asked.acknowledged()
-    sent = await ada.submit(asked, {"prompt": "a blue boat"})
-    message = await sent.finished()
+async def test_a_form_is_filled_in(playground: Playground, bot: PlaygroundBot) -> None:
+    """A modal is a response; submitting it is another interaction."""
+    ada = playground.person("Ada")
+    interaction = await ada.slash("form")
+    await interaction.acknowledged()
+    submission = await ada.submit(interaction, {"prompt": "a blue boat"})
+    message = await submission.finished()
     assert message is not None
     assert message.content == "now: a blue boat"
 
 
-async def test_a_message_command_gets_its_message(here: Playground, bot: Easel) -> None:
-    """The Apps menu of a message hands the bot that message."""
-    ada = here.person("Ada")
-    asked = await ada.use("Show recipe", await ada.say("red house"))
-    await asked.finished()
-    assert [m.content for m in asked.ephemerals] == ["of: red house"]
+async def test_a_message_command_gets_its_message(
+    playground: Playground, bot: PlaygroundBot
+) -> None:
+    """A message command receives its target message."""
+    ada = playground.person("Ada")
+    interaction = await ada.use("Show recipe", await ada.say("red house"))
+    await interaction.finished()
+    assert [m.content for m in interaction.ephemerals] == ["of: red house"]

@@ -1,4 +1,4 @@
-"""Registering commands on the local Discord, and Discord's rules for them."""
+"""Registering application commands, and their validation."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ from tests.playground_http import Http
 Json = dict[str, Any]
 
 
-def command(**more: object) -> Json:
-    """A good command, changed."""
-    return {"name": "paint", "description": "Paint", "type": 1} | more
+def command(**overrides: object) -> Json:
+    """A valid command with overrides."""
+    return {"name": "paint", "description": "Paint", "type": 1} | overrides
 
 
-def option(name: str = "prompt", **more: object) -> Json:
-    """A good text option, changed."""
-    return {"name": name, "description": "What", "type": 3} | more
+def option(name: str = "prompt", **overrides: object) -> Json:
+    """A valid string option with overrides."""
+    return {"name": name, "description": "What", "type": 3} | overrides
 
 
 BAD_COMMANDS: dict[str, list[Json]] = {
@@ -50,36 +50,34 @@ BAD_COMMANDS: dict[str, list[Json]] = {
 
 @pytest.mark.parametrize("commands", BAD_COMMANDS.values(), ids=BAD_COMMANDS.keys())
 async def test_a_bad_command_is_refused(http: Http, commands: list[Json]) -> None:
-    """Commands that Discord refuses are a 400 with code 50035, and none is registered."""
-    status, answer = await http.call(
-        "PUT", f"/applications/{APPLICATION_ID}/commands", json=commands
-    )
-    assert (status, answer["code"]) == (400, 50035)
-    assert http.here.commands.all() == []
+    """An invalid command is a 400 with code 50035, and no command is registered."""
+    status, body = await http.call("PUT", f"/applications/{APPLICATION_ID}/commands", json=commands)
+    assert (status, body["code"]) == (400, 50035)
+    assert http.playground.commands.all() == []
 
 
-async def test_commands_can_be_made_changed_and_removed(here: Playground, http: Http) -> None:
-    """One by one, in the guild or everywhere; overwriting keeps the ids of what stays."""
+async def test_commands_can_be_made_changed_and_removed(playground: Playground, http: Http) -> None:
+    """Commands are created, edited and deleted; overwriting keeps the ids of existing names."""
     base = f"/applications/{APPLICATION_ID}/guilds/{GUILD_ID}/commands"
-    status, made = await http.call("POST", base, json=command(options=[option()]))
+    status, created = await http.call("POST", base, json=command(options=[option()]))
     assert status == 201
-    one = f"{base}/{made['id']}"
-    assert (await http.call("PATCH", one, json={"description": "New"}))[1]["description"] == "New"
-    assert (await http.call("GET", one))[1]["options"][0]["name"] == "prompt"
-    _, kept = await http.call("PUT", base, json=[command(), command(name="other")])
-    assert kept[0]["id"] == made["id"]
-    assert (await http.call("DELETE", one))[0] == 204
-    assert (await http.call("GET", one))[0] == 404
-    assert [c["name"] for c in here.commands.all()] == ["other"]
+    url = f"{base}/{created['id']}"
+    assert (await http.call("PATCH", url, json={"description": "New"}))[1]["description"] == "New"
+    assert (await http.call("GET", url))[1]["options"][0]["name"] == "prompt"
+    _, commands = await http.call("PUT", base, json=[command(), command(name="other")])
+    assert commands[0]["id"] == created["id"]
+    assert (await http.call("DELETE", url))[0] == 204
+    assert (await http.call("GET", url))[0] == 404
+    assert [c["name"] for c in playground.commands.all()] == ["other"]
 
 
-async def test_two_hundred_creates_a_day(here: Playground, http: Http) -> None:
-    """New names are counted; the 201st in a day is refused (30034), the next day it is not."""
+async def test_two_hundred_creates_a_day(playground: Playground, http: Http) -> None:
+    """The 201st new name in a day is refused (30034); the next day it is accepted."""
     base = f"/applications/{APPLICATION_ID}/commands"
-    for turn in range(2):
-        names = [command(name=f"c{turn}-{n}") for n in range(100)]
+    for batch in range(2):
+        names = [command(name=f"c{batch}-{n}") for n in range(100)]
         assert (await http.call("PUT", base, json=names))[0] == 200
-    status, answer = await http.call("PUT", base, json=[command()])
-    assert (status, answer["code"]) == (400, 30034)
-    here.clock.advance(24 * 3600)
+    status, body = await http.call("PUT", base, json=[command()])
+    assert (status, body["code"]) == (400, 30034)
+    playground.clock.advance(24 * 3600)
     assert (await http.call("PUT", base, json=[command()]))[0] == 200

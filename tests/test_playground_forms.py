@@ -1,12 +1,12 @@
-"""Forms: what a person's client lets them fill in, and what goes to the bot."""
+"""Modals: validation of values, and the components of a submission."""
 
 import pytest
 
 from bot.playground import InvalidOption
-from bot.playground.client.modals import Answer, fields, submitted
+from bot.playground.client.modals import FieldValue, modal_fields, submit_components
 from bot.playground.errors import Json
 
-FORM: Json = {
+MODAL: Json = {
     "title": "Edit",
     "custom_id": "edit",
     "components": [
@@ -37,8 +37,8 @@ FORM: Json = {
 
 
 def test_every_field_has_its_label() -> None:
-    """Labels stand in the field, or around it."""
-    assert [(f["custom_id"], f["label"]) for f in fields(FORM)] == [
+    """The label is part of the field or of its parent."""
+    assert [(f["custom_id"], f["label"]) for f in modal_fields(MODAL)] == [
         ("old", "Old"),
         ("new", "New"),
         ("level", "Level"),
@@ -46,8 +46,8 @@ def test_every_field_has_its_label() -> None:
 
 
 def test_answers_have_the_shape_of_the_form() -> None:
-    """Rows, labels and text stay where they were; defaults are sent, empty text too."""
-    assert submitted(FORM, {"old": "abc"}) == [
+    """The submission has the modal's structure, with defaults and empty text."""
+    assert submit_components(MODAL, {"old": "abc"}) == [
         {
             "type": 1,
             "id": 0,
@@ -79,7 +79,7 @@ def test_answers_have_the_shape_of_the_form() -> None:
         ({"old": "abc", "colour": "red"}, "no field called colour"),
     ],
 )
-def test_what_no_client_sends_is_refused(values: dict[str, Answer], sentence: str) -> None:
-    """Each sentence names the field and what it takes."""
+def test_invalid_values_are_refused(values: dict[str, FieldValue], sentence: str) -> None:
+    """The error names the field and the accepted values."""
     with pytest.raises(InvalidOption, match=sentence):
-        submitted(FORM, values)
+        submit_components(MODAL, values)

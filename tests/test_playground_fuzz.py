@@ -1,4 +1,4 @@
-"""Payloads of every shape against the rules of messages and commands."""
+"""Property tests: random payloads against message and command validation."""
 
 from contextlib import suppress
 
@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 from bot.playground.errors import ApiError, Json
 from bot.playground.model.state import World
 from bot.playground.rest import message_writer
-from bot.playground.rest.message_writer import Place
-from bot.playground.rest.request_body import Body
+from bot.playground.rest.message_writer import MessageTarget
+from bot.playground.rest.request_body import RequestBody
 from bot.playground.rest.serializers.messages import message_json
 from bot.playground.rest.validation.commands import check_commands
 from bot.playground.rest.validation.json_types import (
     INTEGERS,
     OBJECT_LISTS,
     OBJECTS,
-    TEXTS,
-    check_shapes,
+    STRINGS,
+    check_json_types,
 )
 
 JUNK: st.SearchStrategy[object] = (
@@ -28,7 +28,7 @@ KINDS = st.sampled_from([*range(20), 1 << 15])
 
 
 FLAT: dict[str, st.SearchStrategy[object]] = {
-    **dict.fromkeys(TEXTS, TEXT),
+    **dict.fromkeys(STRINGS, TEXT),
     **dict.fromkeys(INTEGERS, KINDS),
     **dict.fromkeys(("required", "autocomplete"), st.booleans()),
     **dict.fromkeys(("min_value", "max_value", "id"), st.integers(0, 3)),
@@ -40,18 +40,18 @@ FLAT: dict[str, st.SearchStrategy[object]] = {
 
 @st.composite
 def objects(draw: st.DrawFn, depth: int) -> Json:
-    """Objects whose known fields mostly have the right kind, and now and then any."""
+    """Objects whose known fields mostly have the right type."""
     nested = OBJECT_LISTS | OBJECTS if depth else set()
     keys = draw(st.lists(st.sampled_from(sorted(FLAT.keys() | nested)), max_size=5))
-    made: Json = {}
+    result: Json = {}
     for key in keys:
         if draw(st.integers(0, 60)) == 0:
-            made[key] = draw(JUNK)
+            result[key] = draw(JUNK)
         elif key in OBJECT_LISTS:
-            made[key] = draw(st.lists(objects(depth - 1), max_size=3))
+            result[key] = draw(st.lists(objects(depth - 1), max_size=3))
         else:
-            made[key] = draw(objects(depth - 1) if key in OBJECTS else FLAT[key])
-    return made
+            result[key] = draw(objects(depth - 1) if key in OBJECTS else FLAT[key])
+    return result
 
 
 LISTS = st.lists(objects(2), max_size=3)
@@ -85,19 +85,19 @@ COMMANDS = st.fixed_dictionaries(
 @settings(max_examples=150, deadline=None)
 @given(payload=MESSAGES)
 def test_no_payload_crashes_the_rules(payload: Json) -> None:
-    """Whatever stands in the known fields, a message is made or refused by a rule."""
+    """A message is created, or refused with ApiError."""
     world = World()
-    place = Place(world.add_channel("general"), world.bot)
+    target = MessageTarget(world.add_channel("general"), world.bot)
     with suppress(ApiError):
-        check_shapes(payload)
-        message = message_writer.create(world, Body(payload), place)
+        check_json_types(payload)
+        message = message_writer.create(world, RequestBody(payload), target)
         assert message_json(message, world.bot)["id"] == str(message.id)
 
 
 @settings(max_examples=80, deadline=None)
 @given(payload=COMMANDS)
 def test_no_command_crashes_the_rules(payload: Json) -> None:
-    """Whatever stands in the known fields, a command is taken or refused by a rule."""
+    """A command is accepted, or refused with ApiError."""
     with suppress(ApiError):
-        check_shapes(payload)
+        check_json_types(payload)
         check_commands([payload])

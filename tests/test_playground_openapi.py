@@ -1,24 +1,24 @@
-"""The check against the official document: it lets the good pass and names what is wrong."""
+"""The OpenAPI validator used by the tests."""
 
 from dataclasses import replace
 from typing import Any
 
 from bot.playground import Request, Response
-from bot.playground.rest.request_body import Body
+from bot.playground.rest.request_body import RequestBody
 from tests.openapi import OpenApi
 
 CREATE = "/channels/{channel_id}/messages"
 
 
 def request(payload: dict[str, Any], route: str = CREATE, method: str = "POST") -> Request:
-    """A request with this JSON."""
-    return Request(method, route, route, {}, {}, 0.0, Body(payload))
+    """A request with the JSON body."""
+    return Request(method, route, route, {}, {}, 0.0, RequestBody(payload))
 
 
-def problems(api: OpenApi, made: Request, answer: Response) -> str:
-    """What is wrong, in a text."""
+def problems(api: OpenApi, request: Request, response: Response) -> str:
+    """The problems of a request and its response, one a line."""
     api.problems.clear()
-    api.check(made, answer)
+    api.check(request, response)
     text = "\n".join(api.problems)
     api.problems.clear()
     return text
@@ -27,38 +27,38 @@ def problems(api: OpenApi, made: Request, answer: Response) -> str:
 GONE = Response(404, {"message": "Unknown Message", "code": 10008})
 
 
-def test_what_the_document_allows_passes() -> None:
-    """A documented error answer has no problems."""
+def test_documented_responses_are_valid() -> None:
+    """A documented error response is valid."""
     assert problems(OpenApi.load(), request({"content": "x"}), GONE) == ""
 
 
 def test_unknown_fields_are_named() -> None:
-    """A field that the document does not know is a problem, in requests and in answers."""
+    """Unknown fields of requests and responses are reported."""
     api = OpenApi.load()
-    made = request({"content": "x", "colour": "red"})
-    assert "'colour' was unexpected" in problems(api, made, Response(200, {}))
+    unknown_field = request({"content": "x", "colour": "red"})
+    assert "'colour' was unexpected" in problems(api, unknown_field, Response(200, {}))
     extra = Response(404, {"message": "x", "code": 1, "why": "?"})
     assert "'why' was unexpected" in problems(api, request({}), extra)
 
 
 def test_unknown_addresses_and_queries_are_named() -> None:
-    """Only documented addresses, with documented queries."""
+    """Unknown routes and query parameters are reported."""
     api = OpenApi.load()
     assert "not in the document" in problems(api, request({}, "/nonsense"), GONE)
-    asked = replace(request({}, method="GET"), query={"colour": "red"})
-    assert "unknown query ['colour']" in problems(api, asked, Response(200, []))
+    unknown_query = replace(request({}, method="GET"), query={"colour": "red"})
+    assert "unknown query ['colour']" in problems(api, unknown_query, Response(200, []))
 
 
-def test_the_meant_branch_is_explained() -> None:
-    """Of the many kinds of components, the error is about the kind that was sent."""
+def test_the_error_is_about_the_component_type() -> None:
+    """The error is about the component type that was sent."""
     row = {"type": 1, "components": [{"type": 2, "style": 2, "custom_id": "x" * 101}]}
-    found = problems(OpenApi.load(), request({"components": [row]}), Response(200, {}))
-    assert "components/0/components/0/custom_id" in found
-    assert "is too long" in found
+    text = problems(OpenApi.load(), request({"components": [row]}), Response(200, {}))
+    assert "components/0/components/0/custom_id" in text
+    assert "is too long" in text
 
 
 def test_answers_must_have_documented_shapes() -> None:
-    """A missing field, a wrong status and a body too many are problems."""
+    """A missing field, an unknown status and an unexpected body are reported."""
     api = OpenApi.load()
     assert "is a required property" in problems(api, request({}), Response(200, {}))
     assert "status 301" in problems(api, request({}), Response(301, {}))

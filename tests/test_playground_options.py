@@ -1,12 +1,12 @@
-"""What people type and choose, as their client checks it before anything is sent."""
+"""Parsing of typed commands, and validation of option values."""
 
 import pytest
 
 from bot.playground import InvalidOption, UnknownCommand, Upload
-from bot.playground.client.options import fill, parse_values
-from bot.playground.client.slash_parser import first_file_option, parse_line
+from bot.playground.client.options import fill_options, parse_values
+from bot.playground.client.slash_parser import first_file_option, parse_command
 from bot.playground.errors import Json
-from bot.playground.model.subcommands import Usable
+from bot.playground.model.subcommands import InvokableCommand
 from bot.playground.rest.commands import command_json
 
 COMMAND: Json = command_json(
@@ -24,32 +24,32 @@ COMMAND: Json = command_json(
     },
     1,
 )
-IMAGINE = Usable(COMMAND)
+IMAGINE = InvokableCommand(COMMAND)
 FILE = Upload("a.png", b"x")
 
 
 def test_a_typed_line_is_cut_into_options() -> None:
-    """Text before the first option is the first text option; unknown words stay text."""
+    """Text before the first option is the first string option; unknown names stay text."""
     line = "/imagine a house: red seed:7 negative: fog, rain"
-    assert parse_line([COMMAND], line).texts == {
+    assert parse_command([COMMAND], line).texts == {
         "prompt": "a house: red",
         "seed": "7",
         "negative": "fog, rain",
     }
-    assert parse_line([COMMAND], "/imagine prompt:x").texts == {"prompt": "x"}
-    assert parse_line([COMMAND], "/imagine").texts == {}
+    assert parse_command([COMMAND], "/imagine prompt:x").texts == {"prompt": "x"}
+    assert parse_command([COMMAND], "/imagine").texts == {}
 
 
-def test_an_unknown_command_is_told_with_those_there_are() -> None:
-    """The sentence names the commands that could be meant."""
+def test_an_unknown_command_lists_the_available_ones() -> None:
+    """The error lists the available commands."""
     with pytest.raises(UnknownCommand, match=r"no command /paint\. There is: /imagine"):
-        parse_line([COMMAND], "/paint x")
+        parse_command([COMMAND], "/paint x")
     with pytest.raises(UnknownCommand, match="There is: none yet"):
-        parse_line([], "/paint x")
+        parse_command([], "/paint x")
 
 
 def test_typed_text_becomes_typed_values() -> None:
-    """Numbers and switches are read from text; what is no number is told."""
+    """Numbers and booleans are parsed; other text for a number is an error."""
     texts = {"seed": "7", "strength": "0.5", "tiled": "True", "prompt": "7"}
     assert parse_values(IMAGINE.options, texts) == {
         "seed": 7,
@@ -77,12 +77,12 @@ def test_typed_text_becomes_typed_values() -> None:
     ],
 )
 def test_a_wrong_value_is_refused_in_words(values: dict[str, str], sentence: str) -> None:
-    """Each sentence names the option and what it takes."""
+    """The error names the option and the accepted values."""
     with pytest.raises(InvalidOption, match=sentence):
-        fill(IMAGINE, values)
+        fill_options(IMAGINE, values)
 
 
 def test_files_go_to_the_attachment_option() -> None:
-    """A command's first attachment option takes the page's file."""
+    """The first attachment option takes the file."""
     assert first_file_option(IMAGINE.options) == "sketch"
-    assert fill(IMAGINE, {"prompt": "x", "sketch": FILE}).uploads == {"sketch": FILE}
+    assert fill_options(IMAGINE, {"prompt": "x", "sketch": FILE}).uploads == {"sketch": FILE}

@@ -1,4 +1,4 @@
-"""The web page of the local Discord, in a real browser and by bare requests."""
+"""The web page, in a browser and by plain HTTP requests."""
 
 import io
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Page, expect
 
 from bot.playground import Playground
 from tests.browser import chromium, needs_browser
-from tests.playground_bot import Easel, channel_of, easel, png
+from tests.playground_bot import PlaygroundBot, channel_of, png, start_bot
 
 HOSTILE = '<img src=x onerror="document.title=1"> **b** ||s|| <@1> [x](javascript:1) `c` \u202e'
 admin = app_commands.Group(name="admin", description="For those who manage")
@@ -23,25 +23,25 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @admin.command(name="size", description="How large")
 async def size(interaction: discord.Interaction, level: str, loud: bool = False) -> None:
-    """Say what was set."""
+    """Respond with the option values."""
     await interaction.response.send_message(f"{level}, loud: {loud}")
 
 
 @rules.command(name="add", description="One more word")
 async def add(interaction: discord.Interaction, word: str) -> None:
-    """Say what was added."""
+    """Respond with the word."""
     await interaction.response.send_message(f"added {word}")
 
 
 @app_commands.command(name="guard", description="For admins")
 @app_commands.default_permissions(manage_guild=True)
 async def guard(interaction: discord.Interaction, channel: discord.TextChannel) -> None:
-    """Say what was guarded."""
+    """Respond with the channel."""
     await interaction.response.send_message(f"guarded {channel.name}")
 
 
 class Complaint(discord.ui.Modal, title="Report"):
-    """A text and a choice."""
+    """A modal with a text input and a select menu."""
 
     why: discord.ui.Label["Complaint"] = discord.ui.Label(
         text="Why",
@@ -62,7 +62,7 @@ class Complaint(discord.ui.Modal, title="Report"):
     )
 
     async def on_submit(self, interaction: discord.Interaction) -> None:
-        """Say what was filled in."""
+        """Respond with the submitted values."""
         why, level = self.why.component, self.level.component
         assert isinstance(why, discord.ui.TextInput)
         assert isinstance(level, discord.ui.Select)
@@ -71,48 +71,50 @@ class Complaint(discord.ui.Modal, title="Report"):
 
 @app_commands.context_menu(name="Report")
 async def report(interaction: discord.Interaction, message: discord.Message) -> None:
-    """Ask why."""
+    """Respond with the modal."""
     await interaction.response.send_modal(Complaint(custom_id="report"))
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def here() -> AsyncIterator[Playground]:
-    """A local Discord on any free port."""
-    async with Playground(port=0) as discord_server:
-        yield discord_server
+async def playground() -> AsyncIterator[Playground]:
+    """A local Discord on a free port."""
+    async with Playground(port=0) as server:
+        yield server
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def bot(here: Playground) -> AsyncIterator[Easel]:
-    """A bot that is online."""
-    async with easel(here, admin, guard, report) as online:
-        yield online
+async def bot(playground: Playground) -> AsyncIterator[PlaygroundBot]:
+    """A connected bot."""
+    async with start_bot(playground, admin, guard, report) as connected_bot:
+        yield connected_bot
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def browser() -> AsyncIterator[Browser]:
     """One Chromium for all tests."""
-    async with chromium() as running:
-        yield running
+    async with chromium() as browser:
+        yield browser
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def page(here: Playground, browser: Browser) -> AsyncIterator[Page]:
-    """The page, freshly opened; whatever the browser complains about fails the test."""
-    complaints: list[str] = []
+async def page(playground: Playground, browser: Browser) -> AsyncIterator[Page]:
+    """The page; errors in the browser's console fail the test."""
+    errors: list[str] = []
     page = await browser.new_page(viewport={"width": 1100, "height": 800})
     page.set_default_timeout(15_000)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda line: complaints.append(line.text))
-    await page.goto(here.url.replace("127.0.0.1", "localhost"))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda line: errors.append(line.text))
+    await page.goto(playground.url.replace("127.0.0.1", "localhost"))
     yield page
     await page.close()
-    assert complaints == []
+    assert errors == []
 
 
 @needs_browser
-async def test_a_picture_is_asked_for_and_arrives(here: Playground, bot: Easel, page: Page) -> None:
-    """Clicking an example and sending it shows the bot's message, its picture and its buttons."""
+async def test_a_picture_is_asked_for_and_arrives(
+    playground: Playground, bot: PlaygroundBot, page: Page
+) -> None:
+    """Sending an example command shows the response with its picture and buttons."""
     await expect(page.locator("#status")).to_have_text("Imagine is here")
     await page.get_by_role("button", name="/imagine a red house at night").click()
     await page.keyboard.press("Enter")
@@ -128,8 +130,10 @@ async def test_a_picture_is_asked_for_and_arrives(here: Playground, bot: Easel, 
 
 
 @needs_browser
-async def test_options_are_offered_and_sent(here: Playground, bot: Easel, page: Page) -> None:
-    """Typing a slash offers commands, then their options, then their choices."""
+async def test_options_are_offered_and_sent(
+    playground: Playground, bot: PlaygroundBot, page: Page
+) -> None:
+    """Typing suggests commands, then their options, then choices."""
     await expect(page.locator("#status")).to_have_text("Imagine is here")
     await page.locator("#text").press_sequentially("/im")
     await page.keyboard.press("Tab")
@@ -142,13 +146,13 @@ async def test_options_are_offered_and_sent(here: Playground, bot: Easel, page: 
 
 
 @needs_browser
-@pytest.mark.parametrize("typed", ["/im", "/imagine"])
-async def test_enter_takes_the_command_that_is_offered(
-    here: Playground, bot: Easel, page: Page, typed: str
+@pytest.mark.parametrize("text", ["/im", "/imagine"])
+async def test_enter_inserts_the_suggested_command(
+    playground: Playground, bot: PlaygroundBot, page: Page, text: str
 ) -> None:
-    """What lacks its prompt cannot be sent, so one may go on typing."""
+    """Enter completes a command that lacks a required option instead of sending it."""
     await expect(page.locator("#status")).to_have_text("Imagine is here")
-    await page.locator("#text").press_sequentially(typed)
+    await page.locator("#text").press_sequentially(text)
     await page.keyboard.press("Enter")
     await expect(page.locator("#text")).to_have_value("/imagine ")
     await page.locator("#text").press_sequentially("a boat")
@@ -157,8 +161,10 @@ async def test_enter_takes_the_command_that_is_offered(
 
 
 @needs_browser
-async def test_a_subcommand_is_offered_and_sent(here: Playground, bot: Easel, page: Page) -> None:
-    """Subcommands are offered by all their words, then their own options."""
+async def test_a_subcommand_is_offered_and_sent(
+    playground: Playground, bot: PlaygroundBot, page: Page
+) -> None:
+    """Subcommands are suggested by their full name."""
     await expect(page.locator("#status")).to_have_text("Imagine is here")
     await page.locator("#text").press_sequentially("/adm")
     await expect(page.locator("#hints .command b")).to_have_text(
@@ -174,21 +180,23 @@ async def test_a_subcommand_is_offered_and_sent(here: Playground, bot: Easel, pa
 
 
 @needs_browser
-async def test_a_refused_option_is_said_and_kept(here: Playground, bot: Easel, page: Page) -> None:
-    """What the client refuses is told below the box, and the text stays to be mended."""
+async def test_a_rejected_option_shows_an_error(
+    playground: Playground, bot: PlaygroundBot, page: Page
+) -> None:
+    """A rejected option shows an error, and the text stays in the box."""
     await expect(page.locator("#status")).to_have_text("Imagine is here")
     await page.locator("#text").fill("/imagine a boat seed:-5")
     await page.keyboard.press("Enter")
     await expect(page.locator("#notice")).to_contain_text("seed takes a number from 0")
     await expect(page.locator("#text")).to_have_value("/imagine a boat seed:-5")
-    assert bot.asked == []
+    assert bot.interactions == []
 
 
 @needs_browser
 async def test_a_sketch_is_attached(
-    here: Playground, bot: Easel, page: Page, tmp_path: Path
+    playground: Playground, bot: PlaygroundBot, page: Page, tmp_path: Path
 ) -> None:
-    """A chosen file goes to the command's attachment option."""
+    """A selected file is sent as the attachment option."""
     await expect(page.locator("#status")).to_have_text("Imagine is here")
     sketch = tmp_path / "sketch.png"
     sketch.write_bytes(png("gold"))
@@ -201,20 +209,22 @@ async def test_a_sketch_is_attached(
 
 
 @needs_browser
-async def test_buttons_and_reactions_work(here: Playground, bot: Easel, page: Page) -> None:
-    """A press is answered privately, silence shows as a failure, reactions are counted."""
-    asked = await here.person("Ada").slash("imagine", prompt="x")
-    await here.until(lambda: asked.response and asked.response.buttons)
+async def test_buttons_and_reactions_work(
+    playground: Playground, bot: PlaygroundBot, page: Page
+) -> None:
+    """Clicks, dismissing, reactions and failed interactions."""
+    interaction = await playground.person("Ada").slash("imagine", prompt="x")
+    await playground.until(lambda: interaction.response and interaction.response.buttons)
     await page.get_by_role("button", name="U1").click()
-    private = page.locator(".message.ephemeral")
-    await expect(private).to_contain_text("Only you can see this")
-    await private.get_by_role("button", name="Dismiss message").click()
-    await expect(private).to_have_count(0)
+    ephemeral = page.locator(".message.ephemeral")
+    await expect(ephemeral).to_contain_text("Only you can see this")
+    await ephemeral.get_by_role("button", name="Dismiss message").click()
+    await expect(ephemeral).to_have_count(0)
     await page.locator(".more summary").click()
     await page.locator(".more").get_by_role("button", name="🔁").click()
     await expect(page.locator(".reaction.mine")).to_have_text("🔁1")
-    assert asked.response is not None
-    assert list(asked.response.reactions) == ["🔁"]
+    assert interaction.response is not None
+    assert list(interaction.response.reactions) == ["🔁"]
     await page.locator(".reaction").click()
     await expect(page.locator(".reaction")).to_have_count(0)
     bot.silent = True
@@ -223,14 +233,16 @@ async def test_buttons_and_reactions_work(here: Playground, bot: Easel, page: Pa
 
 
 @needs_browser
-async def test_people_and_channels_are_apart(here: Playground, bot: Easel, page: Page) -> None:
-    """Private answers are for one person; direct messages have their own view."""
+async def test_users_and_channels_have_separate_views(
+    playground: Playground, bot: PlaygroundBot, page: Page
+) -> None:
+    """Users and the DM channel have separate views."""
     await expect(page.locator("#status")).to_have_text("Imagine is here")
     await page.get_by_role("radio", name="Ben").click()
     await page.locator("#text").fill("hello from Ben")
     await page.keyboard.press("Enter")
     await expect(page.locator(".message .head strong")).to_have_text("Ben")
-    user = await bot.fetch_user(here.person("Ben").id)
+    user = await bot.fetch_user(playground.person("Ben").id)
     await user.send("your seeds: <t:0:R>")
     await page.get_by_role("button", name="Direct messages").click()
     await expect(page.locator(".message .content")).to_contain_text("your seeds: ")
@@ -239,10 +251,12 @@ async def test_people_and_channels_are_apart(here: Playground, bot: Easel, page:
 
 
 @needs_browser
-async def test_threads_stand_below_their_channel(here: Playground, bot: Easel, page: Page) -> None:
-    """A new thread appears at once; what is said there stays there. Servers have headings."""
+async def test_threads_are_listed_below_their_channel(
+    playground: Playground, bot: PlaygroundBot, page: Page
+) -> None:
+    """New threads are listed at once; with several guilds the list has headings."""
     await expect(page.locator("#status")).to_have_text("Imagine is here")
-    thread = here.add_thread(here.channel, "sketches")
+    thread = playground.add_thread(playground.channel, "sketches")
     await expect(page.locator("#channels button")).to_have_text(
         ["# general", "⤷ sketches", "# after-dark", "✉ Direct messages"]
     )
@@ -250,18 +264,18 @@ async def test_threads_stand_below_their_channel(here: Playground, bot: Easel, p
     await page.locator("#text").fill("/imagine a boat")
     await page.keyboard.press("Enter")
     await expect(page.locator(".message .content")).to_contain_text("a boat")
-    assert len(here.messages(thread)) == 1
-    here.person("Ada").join(here.add_guild("Other"))
+    assert len(playground.messages(thread)) == 1
+    playground.person("Ada").join(playground.add_guild("Other"))
     await expect(page.locator("#channels h2")).to_have_text(["Playground", "Other"])
 
 
 @needs_browser
-async def test_commands_are_offered_to_those_who_may(
-    here: Playground, bot: Easel, page: Page
+async def test_commands_are_suggested_by_permission(
+    playground: Playground, bot: PlaygroundBot, page: Page
 ) -> None:
-    """Only admins see what is theirs; channels are picked by name, of the right kind."""
+    """Commands are suggested by permission, and channels by type."""
     await expect(page.locator("#status")).to_have_text("Imagine is here")
-    here.add_thread(here.channel, "sketches")
+    playground.add_thread(playground.channel, "sketches")
     await page.locator("#text").fill("/gu")
     await expect(page.locator("#hints button")).to_have_count(0)
     await page.get_by_role("radio", name="Admin").click()
@@ -275,8 +289,10 @@ async def test_commands_are_offered_to_those_who_may(
 
 
 @needs_browser
-async def test_options_complete_themselves(here: Playground, bot: Easel, page: Page) -> None:
-    """What the bot offers for a half-typed option is chosen by a click."""
+async def test_options_are_autocompleted(
+    playground: Playground, bot: PlaygroundBot, page: Page
+) -> None:
+    """Autocomplete choices are suggested, and inserted by a click."""
     await expect(page.locator("#status")).to_have_text("Imagine is here")
     await page.locator("#text").press_sequentially("/describe st")
     await expect(page.locator("#hints .choice")).to_have_text(["Starter", "Stable"])
@@ -288,9 +304,11 @@ async def test_options_complete_themselves(here: Playground, bot: Easel, page: P
 
 
 @needs_browser
-async def test_the_apps_menu_and_its_form(here: Playground, bot: Easel, page: Page) -> None:
-    """A message's menu lists the message commands; a form is filled in, or says what it takes."""
-    await here.person("Ben").say("a red house")
+async def test_the_apps_menu_and_its_form(
+    playground: Playground, bot: PlaygroundBot, page: Page
+) -> None:
+    """The Apps menu lists message commands; a modal shows errors and is submitted."""
+    await playground.person("Ben").say("a red house")
     message = page.locator(".message").first
     await message.get_by_label("Apps").click()
     await expect(message.locator(".apps button")).to_have_text(["Show recipe", "Report"])
@@ -310,22 +328,24 @@ async def test_the_apps_menu_and_its_form(here: Playground, bot: Easel, page: Pa
 
 
 @needs_browser
-async def test_spoilers_are_blurred_until_clicked(here: Playground, bot: Easel, page: Page) -> None:
-    """The first click shows the picture, the second opens it."""
-    await channel_of(bot, here).send(file=discord.File(io.BytesIO(png()), "SPOILER_a.png"))
-    shown = page.locator(".picture")
-    await expect(shown).to_have_class("picture veiled")
-    await shown.click()
-    await expect(shown).to_have_class("picture")
+async def test_spoilers_are_blurred_until_clicked(
+    playground: Playground, bot: PlaygroundBot, page: Page
+) -> None:
+    """The first click reveals a spoiler, the second opens it."""
+    await channel_of(bot, playground).send(file=discord.File(io.BytesIO(png()), "SPOILER_a.png"))
+    picture = page.locator(".picture")
+    await expect(picture).to_have_class("picture veiled")
+    await picture.click()
+    await expect(picture).to_have_class("picture")
     await expect(page.locator("#viewer")).to_be_hidden()
-    await shown.click()
+    await picture.click()
     await expect(page.locator("#viewer img")).to_be_visible()
 
 
 @needs_browser
-async def test_hostile_text_stays_text(here: Playground, page: Page) -> None:
-    """Markup is never markup: tags are shown, links with odd schemes are no links."""
-    await here.person("Ada").say(HOSTILE)
+async def test_hostile_text_stays_text(playground: Playground, page: Page) -> None:
+    """HTML is shown as text, and links with other schemes are not links."""
+    await playground.person("Ada").say(HOSTILE)
     content = page.locator(".message .content")
     await expect(content).to_contain_text("<img src=x onerror=")
     await expect(content.locator("strong")).to_have_text("b")
@@ -335,34 +355,38 @@ async def test_hostile_text_stays_text(here: Playground, page: Page) -> None:
 
 
 @needs_browser
-async def test_the_page_fits_a_phone(here: Playground, bot: Easel, page: Page) -> None:
-    """At 360 pixels nothing is wider than the screen, and long words break."""
+async def test_the_page_fits_a_phone(
+    playground: Playground, bot: PlaygroundBot, page: Page
+) -> None:
+    """At 360 pixels the page does not scroll horizontally."""
     await page.set_viewport_size({"width": 360, "height": 700})
-    await here.person("Ada").say("x" * 500)
+    await playground.person("Ada").say("x" * 500)
     await expect(page.locator(".message")).to_be_visible()
-    wide = await page.evaluate("document.documentElement.scrollWidth")
-    assert wide <= 360
+    width = await page.evaluate("document.documentElement.scrollWidth")
+    assert width <= 360
 
 
-async def test_other_websites_cannot_act(here: Playground) -> None:
-    """Without the page's own header, or by a foreign host name, nothing is done."""
+async def test_other_websites_cannot_act(playground: Playground) -> None:
+    """Requests without the page's header, or with another host name, are refused."""
     async with aiohttp.ClientSession() as session:
-        async with session.post(f"{here.url}/playground/click", json={}) as answer:
-            assert answer.status == 403
-        foreign = {"Host": "evil.example"}
-        async with session.get(f"{here.url}/playground/people", headers=foreign) as answer:
-            assert answer.status == 403
-        async with session.get(here.url) as answer:
-            assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        async with session.post(f"{playground.url}/playground/click", json={}) as response:
+            assert response.status == 403
+        headers = {"Host": "evil.example"}
+        async with session.get(f"{playground.url}/playground/people", headers=headers) as response:
+            assert response.status == 403
+        async with session.get(playground.url) as response:
+            assert "default-src 'none'" in response.headers["Content-Security-Policy"]
 
 
-async def test_bad_requests_are_refused_not_crashed(here: Playground) -> None:
-    """Nonsense to the page's own addresses gets an answer below 500."""
-    own = {"X-Playground": "1"}
-    async with aiohttp.ClientSession(headers=own) as session:
+async def test_bad_requests_are_refused_not_crashed(playground: Playground) -> None:
+    """Malformed requests to the page's routes get a status below 500."""
+    headers = {"X-Playground": "1"}
+    async with aiohttp.ClientSession(headers=headers) as session:
         for name in ("send", "click", "use", "submit", "complete", "react", "dismiss"):
             for body in (b"", b"{", b"[]", b'{"as": "Nobody", "message": "x"}', b"\xff"):
-                async with session.post(f"{here.url}/playground/{name}", data=body) as answer:
-                    assert answer.status < 500
-        async with session.get(f"{here.url}/playground/live?as=Nobody") as answer:
-            assert answer.status == 404
+                async with session.post(
+                    f"{playground.url}/playground/{name}", data=body
+                ) as response:
+                    assert response.status < 500
+        async with session.get(f"{playground.url}/playground/live?as=Nobody") as response:
+            assert response.status == 404

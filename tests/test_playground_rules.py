@@ -1,4 +1,4 @@
-"""Discord's hard rules, by plain HTTP: whatever breaks one gets Discord's error and is noted."""
+"""Validation and limits of the REST API, by plain HTTP."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ from tests.playground_http import Http
 Json = dict[str, Any]
 
 
-def button(**more: object) -> Json:
-    """A good button, changed."""
-    return {"type": 2, "style": 2, "label": "Go", "custom_id": "go"} | more
+def button(**overrides: object) -> Json:
+    """A valid button with overrides."""
+    return {"type": 2, "style": 2, "label": "Go", "custom_id": "go"} | overrides
 
 
 def row(*children: Json) -> Json:
@@ -23,7 +23,7 @@ def row(*children: Json) -> Json:
     return {"type": 1, "components": list(children)}
 
 
-TOO_MUCH: dict[str, Json] = {
+INVALID_MESSAGES: dict[str, Json] = {
     "content of 2001 characters": {"content": "x" * 2001},
     "content that is no text": {"content": 7},
     "11 embeds": {"embeds": [{"title": "x"}] * 11},
@@ -65,95 +65,101 @@ TOO_MUCH: dict[str, Json] = {
 }
 
 
-@pytest.mark.parametrize("payload", TOO_MUCH.values(), ids=TOO_MUCH.keys())
-async def test_a_bad_message_is_refused(here: Playground, http: Http, payload: Json) -> None:
-    """Each broken rule is a 400 with code 50035, noted as a violation, and posts nothing."""
-    status, answer = await http.post(payload)
-    assert (status, answer["code"]) == (400, 50035), answer
-    assert answer["errors"]
-    assert len(here.violations) == 1
-    assert here.messages() == []
+@pytest.mark.parametrize("payload", INVALID_MESSAGES.values(), ids=INVALID_MESSAGES.keys())
+async def test_a_bad_message_is_refused(playground: Playground, http: Http, payload: Json) -> None:
+    """An invalid message is a 400 with code 50035, is recorded and not created."""
+    status, body = await http.post(payload)
+    assert (status, body["code"]) == (400, 50035), body
+    assert body["errors"]
+    assert len(playground.violations) == 1
+    assert playground.messages() == []
 
 
 @pytest.mark.parametrize("payload", [{}, {"content": "  "}, {"components": [row(button())]}])
 async def test_an_empty_message_is_refused(http: Http, payload: Json) -> None:
-    """A message needs text, an embed or a file (50006)."""
-    status, answer = await http.post(payload)
-    assert (status, answer["code"]) == (400, 50006)
+    """A message needs content, an embed or a file (50006)."""
+    status, body = await http.post(payload)
+    assert (status, body["code"]) == (400, 50006)
 
 
 async def test_files_have_limits(http: Http) -> None:
-    """10 MiB for each file, 25 MiB for a request, 10 files (40005, 50035)."""
-    status, answer = await http.post({"content": "x"}, [b"x" * (10 * 1024 * 1024 + 1)])
-    assert (status, answer["code"]) == (413, 40005)
-    status, answer = await http.post({"content": "x"}, [b"x" * (9 * 1024 * 1024)] * 3)
-    assert (status, answer["code"]) == (413, 40005)
-    status, answer = await http.post({"content": "x"}, [b"x"] * 11)
-    assert (status, answer["code"]) == (400, 50035)
+    """The limits are 10 MiB per file, 25 MiB per request and 10 files (40005, 50035)."""
+    status, body = await http.post({"content": "x"}, [b"x" * (10 * 1024 * 1024 + 1)])
+    assert (status, body["code"]) == (413, 40005)
+    status, body = await http.post({"content": "x"}, [b"x" * (9 * 1024 * 1024)] * 3)
+    assert (status, body["code"]) == (413, 40005)
+    status, body = await http.post({"content": "x"}, [b"x"] * 11)
+    assert (status, body["code"]) == (400, 50035)
 
 
-async def test_a_file_must_be_listed_once_attachments_are(here: Playground, http: Http) -> None:
-    """A request that lists attachments lists every file that it brings."""
+async def test_a_file_must_be_listed_once_attachments_are(
+    playground: Playground, http: Http
+) -> None:
+    """A request with `attachments` must list all its files."""
     status, _ = await http.post({"attachments": [{"id": 0}]}, [png(), png()])
     assert status == 400
-    status, made = await http.post(
+    status, message = await http.post(
         {"attachments": [{"id": "0", "filename": "house.png", "description": "a house"}]}, [png()]
     )
     assert status == 200
-    shown = made["attachments"][0]
-    assert (shown["filename"], shown["description"]) == ("house.png", "a house")
-    assert (shown["width"], shown["height"], shown["content_type"]) == (64, 64, "image/png")
+    attachment = message["attachments"][0]
+    assert (attachment["filename"], attachment["description"]) == ("house.png", "a house")
+    assert (attachment["width"], attachment["height"], attachment["content_type"]) == (
+        64,
+        64,
+        "image/png",
+    )
 
 
-async def test_v2_parts_and_embeds_show_their_files(here: Playground, http: Http) -> None:
-    """attachment:// becomes the address of the file, in galleries and in embeds."""
+async def test_v2_parts_and_embeds_show_their_files(playground: Playground, http: Http) -> None:
+    """attachment:// URLs in galleries and embeds are replaced by CDN URLs."""
     gallery = {"type": 12, "items": [{"media": {"url": "attachment://0.png"}}]}
-    status, made = await http.post({"flags": 1 << 15, "components": [gallery]}, [png()])
+    status, message = await http.post({"flags": 1 << 15, "components": [gallery]}, [png()])
     assert status == 200
-    media = made["components"][0]["items"][0]["media"]
-    assert media["url"].startswith(here.url)
+    media = message["components"][0]["items"][0]["media"]
+    assert media["url"].startswith(playground.url)
     embed = {"title": "x", "image": {"url": "attachment://0.png"}}
-    status, made = await http.post({"embeds": [embed]}, [png()])
-    assert made["embeds"][0]["image"]["url"].startswith(here.url)
+    status, message = await http.post({"embeds": [embed]}, [png()])
+    assert message["embeds"][0]["image"]["url"].startswith(playground.url)
 
 
-async def test_addresses_are_signed_and_expire(here: Playground, http: Http) -> None:
-    """A CDN address is good for a day; a fresh fetch of the message signs a fresh one."""
-    _, made = await http.post({"content": "x"}, [png()])
-    address = made["attachments"][0]["url"]
-    assert {"ex", "is", "hm"} <= set(URL(address).query)
+async def test_addresses_are_signed_and_expire(playground: Playground, http: Http) -> None:
+    """A CDN URL expires after a day; fetching the message returns a new one."""
+    _, message = await http.post({"content": "x"}, [png()])
+    url = message["attachments"][0]["url"]
+    assert {"ex", "is", "hm"} <= set(URL(url).query)
 
     async def fetch(url: str) -> int:
         async with http.session.get(url) as response:
             return response.status
 
-    assert await fetch(address) == 200
-    assert await fetch(address.split("?")[0]) == 404
-    assert await fetch(address.replace("hm=", "hm=0")) == 404
-    here.clock.advance(25 * 3600)
-    assert await fetch(address) == 404
-    path = f"/channels/{here.channel.id}/messages/{made['id']}"
-    _, again = await http.call("GET", path)
-    assert await fetch(again["attachments"][0]["url"]) == 200
+    assert await fetch(url) == 200
+    assert await fetch(url.split("?")[0]) == 404
+    assert await fetch(url.replace("hm=", "hm=0")) == 404
+    playground.clock.advance(25 * 3600)
+    assert await fetch(url) == 404
+    path = f"/channels/{playground.channel.id}/messages/{message['id']}"
+    _, fetched_message = await http.call("GET", path)
+    assert await fetch(fetched_message["attachments"][0]["url"]) == 200
 
 
-async def test_only_the_bot_with_its_token_may_call(here: Playground, http: Http) -> None:
-    """Without the right token all but the gateway's address is a 401."""
-    wrong = {"Authorization": "Bot wrong"}
-    assert (await http.call("GET", "/users/@me", headers=wrong))[0] == 401
-    status, answer = await http.call("GET", "/gateway", headers=wrong)
-    assert (status, answer["url"]) == (200, here.url.replace("http", "ws") + "/gateway")
+async def test_only_the_bot_with_its_token_may_call(playground: Playground, http: Http) -> None:
+    """Without the token every route except the gateway URL is a 401."""
+    headers = {"Authorization": "Bot wrong"}
+    assert (await http.call("GET", "/users/@me", headers=headers))[0] == 401
+    status, body = await http.call("GET", "/gateway", headers=headers)
+    assert (status, body["url"]) == (200, playground.url.replace("http", "ws") + "/gateway")
 
 
-async def test_an_unknown_address_is_a_violation(here: Playground, http: Http) -> None:
-    """What Discord does not serve is a 404, and noted."""
+async def test_an_unknown_address_is_a_violation(playground: Playground, http: Http) -> None:
+    """An unknown route is a 404 and a violation."""
     assert (await http.call("GET", "/guilds/1/nonsense"))[0] == 404
-    assert len(here.violations) == 1
+    assert len(playground.violations) == 1
 
 
 async def test_broken_bodies_are_refused(http: Http) -> None:
-    """No JSON, a bare number, and nonsense ids are errors, never a crash."""
-    path = f"/channels/{http.here.channel.id}/messages"
+    """Malformed JSON, a non-object and invalid ids are errors."""
+    path = f"/channels/{http.playground.channel.id}/messages"
     json_type = {"Content-Type": "application/json"}
     assert (await http.call("POST", path, data=b"{", headers=json_type))[1]["code"] == 50109
     assert (await http.call("POST", path, data=b"7", headers=json_type))[1]["code"] == 50035
@@ -162,39 +168,39 @@ async def test_broken_bodies_are_refused(http: Http) -> None:
     assert (await http.call("GET", f"{path}/1"))[1]["code"] == 10008
 
 
-async def test_buckets_run_out_and_say_so(here: Playground, http: Http) -> None:
-    """The sixth message in five seconds is a 429 that says how long to wait; then it works."""
+async def test_a_full_bucket_is_a_429(playground: Playground, http: Http) -> None:
+    """The sixth message in five seconds is a 429; after retry_after it is accepted."""
     for _ in range(5):
         assert (await http.post({"content": "x"}))[0] == 200
-    path = f"{here.api}/channels/{here.channel.id}/messages"
-    async with http.session.post(path, json={"content": "x"}, headers=http.headers) as limited:
-        assert limited.status == 429
-        assert limited.headers["Via"]
-        assert limited.headers["X-RateLimit-Remaining"] == "0"
-        wait = (await limited.json())["retry_after"]
-    here.clock.advance(wait)
+    path = f"{playground.api}/channels/{playground.channel.id}/messages"
+    async with http.session.post(path, json={"content": "x"}, headers=http.headers) as response:
+        assert response.status == 429
+        assert response.headers["Via"]
+        assert response.headers["X-RateLimit-Remaining"] == "0"
+        wait = (await response.json())["retry_after"]
+    playground.clock.advance(wait)
     assert (await http.post({"content": "x"}))[0] == 200
 
 
 async def test_more_than_fifty_requests_in_a_second_hit_the_global_limit(http: Http) -> None:
-    """The global limit counts all routes but those of interactions."""
-    answers = [await http.call("GET", f"/users/{n}") for n in range(51)]
-    assert answers[-1][0] == 429
-    assert answers[-1][1]["global"] is True
+    """The global limit covers all routes except those of interactions."""
+    responses = [await http.call("GET", f"/users/{n}") for n in range(51)]
+    assert responses[-1][0] == 429
+    assert responses[-1][1]["global"] is True
     assert (await http.call("GET", "/webhooks/1/x/messages/@original"))[0] == 404
 
 
-async def test_no_token_no_webhook(here: Playground, http: Http) -> None:
+async def test_no_token_no_webhook(playground: Playground, http: Http) -> None:
     """Unknown interaction tokens are 10062 for callbacks and 10015 for webhooks."""
-    status, answer = await http.call("POST", "/interactions/1/x/callback", json={"type": 5})
-    assert (status, answer["code"]) == (404, 10062)
+    status, body = await http.call("POST", "/interactions/1/x/callback", json={"type": 5})
+    assert (status, body["code"]) == (404, 10062)
     path = f"/webhooks/{APPLICATION_ID}/x/messages/@original"
     assert (await http.call("PATCH", path, json={"content": "x"}))[1]["code"] == 10015
 
 
-async def test_all_places_are_served(here: Playground, http: Http) -> None:
-    """The bot, its application, the guild and everyone in it have the documented shapes."""
-    ada = here.person("Ada")
+async def test_all_resources_are_served(playground: Playground, http: Http) -> None:
+    """Application, users, guild and channels are served in documented form."""
+    ada = playground.person("Ada")
     for path in (
         "/users/@me",
         "/oauth2/applications/@me",
@@ -205,9 +211,9 @@ async def test_all_places_are_served(here: Playground, http: Http) -> None:
         f"/guilds/{GUILD_ID}/channels",
         f"/guilds/{GUILD_ID}/roles",
         f"/guilds/{GUILD_ID}/members/{ada.id}",
-        f"/channels/{here.channel.id}",
+        f"/channels/{playground.channel.id}",
         f"/channels/{ada.dm.id}",
-        f"/channels/{here.channel.id}/messages",
+        f"/channels/{playground.channel.id}/messages",
     ):
         assert (await http.call("GET", path))[0] == 200, path
     assert (await http.call("GET", f"/guilds/{GUILD_ID}/members/1"))[0] == 404
@@ -215,31 +221,31 @@ async def test_all_places_are_served(here: Playground, http: Http) -> None:
     assert (status, dm["id"]) == (200, str(ada.dm.id))
 
 
-async def test_messages_are_listed_newest_first(here: Playground, http: Http) -> None:
-    """Listing goes back from `before` and forth from `after`, in pages."""
-    said = [await here.person("Ada").say(f"{n}") for n in range(4)]
-    base = f"/channels/{here.channel.id}/messages"
+async def test_messages_are_listed_newest_first(playground: Playground, http: Http) -> None:
+    """Messages are listed with `limit`, `before` and `after`."""
+    messages = [await playground.person("Ada").say(f"{n}") for n in range(4)]
+    base = f"/channels/{playground.channel.id}/messages"
     _, newest = await http.call("GET", f"{base}?limit=2")
     assert [m["content"] for m in newest] == ["3", "2"]
-    _, before = await http.call("GET", f"{base}?before={said[2].id}")
+    _, before = await http.call("GET", f"{base}?before={messages[2].id}")
     assert [m["content"] for m in before] == ["1", "0"]
-    _, after = await http.call("GET", f"{base}?after={said[1].id}")
+    _, after = await http.call("GET", f"{base}?after={messages[1].id}")
     assert [m["content"] for m in after] == ["3", "2"]
     assert (await http.call("GET", f"{base}?limit=101"))[0] == 400
 
 
-async def test_the_log_keeps_no_bytes(here: Playground, http: Http) -> None:
-    """Requests are remembered with the names and sizes of their files only."""
+async def test_the_log_keeps_no_bytes(playground: Playground, http: Http) -> None:
+    """The request log has the names and sizes of files, but not their contents."""
     await http.post({"content": "x"}, [png()])
-    request = here.requests[-1]
+    request = playground.requests[-1]
     assert request.files == {"files[0]": ("0.png", len(png()))}
     assert request.body.files == {}
     assert request.json == {"content": "x"}
     assert request.status == 200
 
 
-async def test_uploads_get_clean_names(here: Playground) -> None:
-    """A file's name is no path and no markup, whatever the sender wrote."""
+async def test_uploads_get_clean_names(playground: Playground) -> None:
+    """File names are sanitized."""
     upload = Upload("../..\\<b>häuser .png", b"x")
-    stored = here.world.cdn.store(upload, id=1, channel_id=2, ephemeral=False)
-    assert stored.filename == "_..__b_häuser_.png"
+    attachment = playground.world.cdn.store(upload, attachment_id=1, channel_id=2, ephemeral=False)
+    assert attachment.filename == "_..__b_häuser_.png"

@@ -1,4 +1,4 @@
-"""Threads on the local Discord, as the real discord.py sees them."""
+"""Threads, as discord.py sees them."""
 
 from collections.abc import AsyncIterator
 from typing import Any, cast
@@ -8,7 +8,7 @@ import pytest
 from discord import app_commands
 
 from bot.playground import Permission, Playground, PlaygroundError, UnknownCommand, Upload
-from tests.playground_bot import Easel, easel, file, png
+from tests.playground_bot import PlaygroundBot, file, png, start_bot
 from tests.playground_http import Http
 
 Json = dict[str, Any]
@@ -16,136 +16,151 @@ Json = dict[str, Any]
 
 @app_commands.command(name="where", description="Where am I?")
 async def where(
-    interaction: discord.Interaction[Easel], channel: app_commands.AppCommandThread | None = None
+    interaction: discord.Interaction[PlaygroundBot],
+    channel: app_commands.AppCommandThread | None = None,
 ) -> None:
-    """Say in which thread of which channel."""
+    """Respond with the names of the thread and its parent."""
     thread = channel.resolve() if channel else interaction.channel
     assert isinstance(thread, discord.Thread)
     await interaction.response.send_message(f"{thread.name} in {thread.parent}")
 
 
 @app_commands.command(name="adults", description="For adults", nsfw=True)
-async def adults(interaction: discord.Interaction[Easel]) -> None:
-    """Say whether the place is for adults."""
+async def adults(interaction: discord.Interaction[PlaygroundBot]) -> None:
+    """Respond with whether the thread is age-restricted."""
     assert isinstance(interaction.channel, discord.Thread)
     await interaction.response.send_message(str(interaction.channel.is_nsfw()))
 
 
 @pytest.fixture
-async def bot(here: Playground) -> AsyncIterator[Easel]:
-    """A bot that says where it is."""
-    async with easel(here, where, adults) as online:
+async def bot(playground: Playground) -> AsyncIterator[PlaygroundBot]:
+    """A bot with the commands /where and /adults."""
+    async with start_bot(playground, where, adults) as online:
         yield online
 
 
-async def thread_of(bot: Easel, id: int) -> discord.Thread:
-    """The thread as the bot knows it."""
+async def thread_of(bot: PlaygroundBot, id: int) -> discord.Thread:
+    """The thread in the bot's cache."""
     thread = bot.get_channel(id)
     assert isinstance(thread, discord.Thread)
     return thread
 
 
-async def test_a_bot_learns_of_new_threads_and_of_old_ones(here: Playground) -> None:
-    """Threads come with the guild, and with THREAD_CREATE later; each knows its parent."""
-    ada = here.person("Ada")
-    early = here.add_thread(here.channel, "early", by=ada)
-    async with easel(here) as bot:
-        late = here.add_thread(here.restricted, "late")
-        await here.until(lambda: bot.get_channel(late.id), why="the bot knows the thread")
-        known = [await thread_of(bot, thread.id) for thread in (early, late)]
-        assert [str(thread.parent) for thread in known] == ["general", "after-dark"]
-        assert [thread.is_nsfw() for thread in known] == [False, True]
-        assert known[0].owner_id == ada.id
-        assert bot.guilds[0].text_channels[0].threads == [known[0]]
+async def test_the_bot_receives_new_and_existing_threads(playground: Playground) -> None:
+    """Threads are in GUILD_CREATE, and in THREAD_CREATE if created later."""
+    ada = playground.person("Ada")
+    early_thread = playground.add_thread(playground.channel, "early", owner=ada)
+    async with start_bot(playground) as bot:
+        late_thread = playground.add_thread(playground.restricted, "late")
+        await playground.until(
+            lambda: bot.get_channel(late_thread.id), why="the bot knows the thread"
+        )
+        threads = [await thread_of(bot, thread.id) for thread in (early_thread, late_thread)]
+        assert [str(thread.parent) for thread in threads] == ["general", "after-dark"]
+        assert [thread.is_nsfw() for thread in threads] == [False, True]
+        assert threads[0].owner_id == ada.id
+        assert bot.guilds[0].text_channels[0].threads == [threads[0]]
 
 
-async def test_a_command_used_in_a_thread_is_told_so(here: Playground, bot: Easel) -> None:
-    """The interaction's partial channel is a thread with a parent, and no age restriction."""
-    told: list[Json] = []
-    here.world.event_listeners.append(lambda event: told.append(event.data))
-    thread = here.add_thread(here.restricted, "sketches")
-    asked = await here.person("Ada").slash("where", where=thread)
-    message = await asked.finished()
+async def test_an_interaction_in_a_thread_has_the_thread_as_channel(
+    playground: Playground, bot: PlaygroundBot
+) -> None:
+    """The interaction's channel is a thread with a parent and without `nsfw`."""
+    events: list[Json] = []
+    playground.world.event_listeners.append(lambda event: events.append(event.data))
+    thread = playground.add_thread(playground.restricted, "sketches")
+    interaction = await playground.person("Ada").slash("where", where=thread)
+    message = await interaction.finished()
     assert message is not None
     assert message.content == "sketches in after-dark"
-    assert here.messages(thread) == [message]
-    assert here.messages(here.restricted) == []
-    channel = next(data["channel"] for data in told if "channel" in data)
-    assert (channel["type"], channel["parent_id"]) == (11, str(here.restricted.id))
+    assert playground.messages(thread) == [message]
+    assert playground.messages(playground.restricted) == []
+    channel = next(data["channel"] for data in events if "channel" in data)
+    assert (channel["type"], channel["parent_id"]) == (11, str(playground.restricted.id))
     assert "nsfw" not in channel
 
 
-async def test_a_thread_takes_messages_edits_and_files(here: Playground, bot: Easel) -> None:
-    """What works in a channel works in its threads: commands, files, buttons, reactions."""
-    thread = here.add_thread(here.channel, "sketches")
-    ada = here.person("Ada")
-    asked = await ada.slash("imagine", where=thread, prompt="x", sketch=Upload("a.png", png()))
-    await here.until(lambda: asked.response and asked.response.buttons)
-    assert asked.response is not None
-    pressed = await ada.click(asked.response, "U1")
-    await pressed.finished()
-    await ada.react(asked.response, "🔁")
-    await here.until(lambda: bot.reactions)
+async def test_a_thread_takes_messages_edits_and_files(
+    playground: Playground, bot: PlaygroundBot
+) -> None:
+    """Commands, files, buttons and reactions work in threads."""
+    thread = playground.add_thread(playground.channel, "sketches")
+    ada = playground.person("Ada")
+    interaction = await ada.slash(
+        "imagine", where=thread, prompt="x", sketch=Upload("a.png", png())
+    )
+    await playground.until(lambda: interaction.response and interaction.response.buttons)
+    assert interaction.response is not None
+    click = await ada.click(interaction.response, "U1")
+    await click.finished()
+    await ada.react(interaction.response, "🔁")
+    await playground.until(lambda: bot.reactions)
     assert bot.reactions[0].channel_id == thread.id
-    sent = await (await thread_of(bot, thread.id)).send("look", file=file())
-    await sent.edit(content="changed")
-    fetched = await (await thread_of(bot, thread.id)).fetch_message(sent.id)
-    assert (fetched.content, len(fetched.attachments)) == ("changed", 1)
-    assert here.violations == []
+    bot_message = await (await thread_of(bot, thread.id)).send("look", file=file())
+    await bot_message.edit(content="changed")
+    current_message = await (await thread_of(bot, thread.id)).fetch_message(bot_message.id)
+    assert (current_message.content, len(current_message.attachments)) == ("changed", 1)
+    assert playground.violations == []
 
 
-async def test_threads_are_picked_like_channels(here: Playground, bot: Easel) -> None:
-    """An option that takes threads gets one with its parent."""
-    thread = here.add_thread(here.channel, "sketches")
-    asked = await here.person("Ada").slash("where", channel=thread)
-    message = await asked.finished()
+async def test_threads_are_picked_like_channels(playground: Playground, bot: PlaygroundBot) -> None:
+    """A thread option resolves to a thread with its parent."""
+    thread = playground.add_thread(playground.channel, "sketches")
+    interaction = await playground.person("Ada").slash("where", channel=thread)
+    message = await interaction.finished()
     assert message is not None
     assert message.content == "sketches in general"
-    resolved = cast("Json", bot.asked[0].data)["resolved"]["channels"][str(thread.id)]
-    assert resolved["parent_id"] == str(here.channel.id)
+    resolved = cast("Json", bot.interactions[0].data)["resolved"]["channels"][str(thread.id)]
+    assert resolved["parent_id"] == str(playground.channel.id)
 
 
-async def test_age_restriction_comes_from_the_parent(here: Playground, bot: Easel) -> None:
-    """A command for adults is offered in threads of age-restricted channels only."""
-    ada = here.person("Ada")
-    asked = await ada.slash("adults", where=here.add_thread(here.restricted, "late"))
-    message = await asked.finished()
+async def test_age_restriction_comes_from_the_parent(
+    playground: Playground, bot: PlaygroundBot
+) -> None:
+    """An nsfw command is available only in threads of age-restricted channels."""
+    ada = playground.person("Ada")
+    interaction = await ada.slash(
+        "adults", where=playground.add_thread(playground.restricted, "late")
+    )
+    message = await interaction.finished()
     assert message is not None
     assert message.content == "True"
     with pytest.raises(UnknownCommand):
-        await ada.slash("adults", where=here.add_thread(here.channel, "early"))
+        await ada.slash("adults", where=playground.add_thread(playground.channel, "early"))
 
 
-async def test_speaking_in_a_thread_has_its_own_permission(here: Playground, bot: Easel) -> None:
-    """A bot may be allowed to write in a channel and not in its threads, and the reverse."""
-    thread = here.add_thread(here.channel, "sketches")
-    await here.until(lambda: bot.get_channel(thread.id))
-    here.channel.bot_permissions &= ~Permission.SEND_MESSAGES
+async def test_sending_in_a_thread_has_its_own_permission(
+    playground: Playground, bot: PlaygroundBot
+) -> None:
+    """Sending in threads needs SEND_MESSAGES_IN_THREADS, not SEND_MESSAGES."""
+    thread = playground.add_thread(playground.channel, "sketches")
+    await playground.until(lambda: bot.get_channel(thread.id))
+    playground.channel.bot_permissions &= ~Permission.SEND_MESSAGES
     await (await thread_of(bot, thread.id)).send("x")
-    here.channel.bot_permissions &= ~Permission.SEND_MESSAGES_IN_THREADS
-    with pytest.raises(discord.Forbidden) as refused:
+    playground.channel.bot_permissions &= ~Permission.SEND_MESSAGES_IN_THREADS
+    with pytest.raises(discord.Forbidden) as error:
         await (await thread_of(bot, thread.id)).send("x")
-    assert refused.value.code == 50013
-    here.channel.bot_permissions &= ~Permission.VIEW_CHANNEL
-    with pytest.raises(discord.Forbidden) as hidden:
+    assert error.value.code == 50013
+    playground.channel.bot_permissions &= ~Permission.VIEW_CHANNEL
+    with pytest.raises(discord.Forbidden) as error:
         await bot.fetch_channel(thread.id)
-    assert hidden.value.code == 50001
+    assert error.value.code == 50001
 
 
-async def test_a_thread_has_the_documented_shape(here: Playground, http: Http) -> None:
-    """It is fetched like a channel, and is not among the guild's channels."""
-    thread = here.add_thread(here.channel, "sketches")
-    await here.person("Ada").say("hello", where=thread)
-    status, made = await http.call("GET", f"/channels/{thread.id}")
-    assert (status, made["type"], made["message_count"]) == (200, 11, 1)
-    _, channels = await http.call("GET", f"/guilds/{here.guild}/channels")
+async def test_a_thread_has_the_documented_shape(playground: Playground, http: Http) -> None:
+    """A thread is fetched like a channel, and is not in the guild's channel list."""
+    thread = playground.add_thread(playground.channel, "sketches")
+    await playground.person("Ada").say("hello", where=thread)
+    status, body = await http.call("GET", f"/channels/{thread.id}")
+    assert (status, body["type"], body["message_count"]) == (200, 11, 1)
+    _, channels = await http.call("GET", f"/guilds/{playground.guild_id}/channels")
     assert [channel["name"] for channel in channels] == ["general", "after-dark"]
 
 
-def test_threads_stand_in_text_channels_only() -> None:
-    """A thread in a thread or in direct messages is refused in words."""
-    here = Playground(port=0)
-    thread = here.add_thread(here.channel, "sketches")
-    for place in (thread, here.person("Ada").dm):
+def test_threads_need_a_text_channel() -> None:
+    """Creating a thread in a thread or DM channel raises PlaygroundError."""
+    playground = Playground(port=0)
+    thread = playground.add_thread(playground.channel, "sketches")
+    for channel in (thread, playground.person("Ada").dm):
         with pytest.raises(PlaygroundError, match="in a text channel"):
-            here.add_thread(place, "deeper")
+            playground.add_thread(channel, "deeper")

@@ -206,7 +206,7 @@ async def test_who_reacts_is_looked_up_if_the_event_does_not_say(
         "user_id": str(person.id),
         "channel_id": str(grid.channel.id),
         "message_id": str(grid.id),
-        "guild_id": str(house.discord.guild),
+        "guild_id": str(house.discord.guild_id),
         "emoji": {"id": None, "name": "❌"},
         "type": 0,
         "burst": False,

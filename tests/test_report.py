@@ -8,7 +8,7 @@ import pytest
 from bot.domain.moderation import REPORTS_AN_HOUR
 from bot.playground import Channel, Fault, Interaction, Message, Person
 from bot.playground.gateway.interaction_create import interaction_json
-from bot.playground.model.interactions import Kind
+from bot.playground.model.interactions import InteractionType
 from tests.fake_engine import FakeEngine
 from tests.house import House, eventually
 
@@ -264,7 +264,7 @@ async def test_variations_of_a_removed_picture_are_named(
     answer = await answered(house, await mo.use("Remove picture", grid))
     assert answer.endswith(
         "Variations of them are results of their own, and stay: "
-        f"https://discord.com/channels/{house.discord.guild}/{shown.channel.id}/{shown.id}"
+        f"https://discord.com/channels/{house.discord.guild_id}/{shown.channel.id}/{shown.id}"
     )
     assert "Cancelled." in (await house.result(waiting)).content
     assert not shown.deleted
@@ -464,7 +464,9 @@ async def test_remove_picture_is_for_moderators(house: House, mo: Person, ben: P
     said = await house.ada.say("hello")
     sent = await mo.use("Remove picture", said)
     assert "shows no pictures of mine" in await answered(house, sent)
-    forged = house.discord.interactions.open(Kind.COMMAND, ben.user, grid.channel, sent.data)
+    forged = house.discord.interactions.open(
+        InteractionType.APPLICATION_COMMAND, ben.user, grid.channel, sent.data
+    )
     house.discord.world.emit("INTERACTION_CREATE", interaction_json(forged), grid.channel)
     assert "Only moderators" in await house.refusal(forged)
     assert "Removed" in await answered(house, await mo.use("Remove picture", grid))
@@ -501,7 +503,9 @@ async def test_moderators_of_another_server_decide_nothing_here(
     job = house.record("SELECT id FROM jobs")[0]["id"]
     data = {"custom_id": f"v1:case:{action}:{job}", "component_type": 2, "id": 1}
     words = await house.ada.say("hello")
-    forged = house.discord.interactions.open(Kind.COMPONENT, eve.user, other.channel, data, words)
+    forged = house.discord.interactions.open(
+        InteractionType.MESSAGE_COMPONENT, eve.user, other.channel, data, words
+    )
     house.discord.world.emit("INTERACTION_CREATE", interaction_json(forged), other.channel)
     assert "know nothing of this report" in await answered(house, forged)
     assert not grid.deleted

@@ -8,7 +8,7 @@ from PIL import Image
 from bot.domain.limits import LIMITS
 from bot.playground import Upload
 from bot.playground.gateway.interaction_create import interaction_json
-from bot.playground.model.interactions import Kind
+from bot.playground.model.interactions import InteractionType
 from tests.fake_engine import FakeEngine, flat
 from tests.house import House, eventually
 from tests.samples import encoded
@@ -163,7 +163,7 @@ async def test_a_press_is_answered_whatever_the_event_leaves_out(
     custom_id = grid.components[0]["components"][0]["custom_id"]
     data = {"custom_id": custom_id, "component_type": 2, "id": 2}
     asked = house.discord.interactions.open(
-        Kind.COMPONENT, house.ada.user, grid.channel, data, grid
+        InteractionType.MESSAGE_COMPONENT, house.ada.user, grid.channel, data, grid
     )
     event = interaction_json(asked)
     for name in missing:

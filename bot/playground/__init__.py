@@ -1,4 +1,4 @@
-"""A local Discord, REST and gateway and CDN and web page, to run a real bot against."""
+"""A local Discord to run a real bot against: REST API, gateway, CDN and web page."""
 
 from bot.playground.client.person import Person
 from bot.playground.clock import Clock

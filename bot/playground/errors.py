@@ -1,4 +1,4 @@
-"""What can go wrong: sentences for whoever plays a person, and Discord's error answers."""
+"""Errors of the playground's clients, and Discord's JSON error responses."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,37 +7,37 @@ Json = dict[str, Any]
 
 
 class PlaygroundError(Exception):
-    """The playground cannot do that."""
+    """Base class; the message is shown to the user."""
 
 
 class InvalidOption(PlaygroundError):
-    """Discord's own client would not send this command."""
+    """Discord's client would reject this option value."""
 
 
 class UnknownCommand(PlaygroundError):
-    """No application has registered that command."""
+    """The command is not registered, or not available in the channel."""
 
 
 class NoSuchButton(PlaygroundError):
-    """The message has no enabled component like that."""
+    """The message has no such enabled component."""
 
 
 class NotPermitted(PlaygroundError):
-    """The person may not do that here."""
+    """The user lacks access or a permission."""
 
 
 class NotAcknowledged(PlaygroundError):
-    """The application did not answer an interaction within 3 seconds."""
+    """The application did not respond to the interaction in time."""
 
 
 class TimedOut(PlaygroundError, TimeoutError):
-    """What was waited for did not happen."""
+    """A condition did not become true in time."""
 
 
 class ApiError(Exception):
-    """An answer with one of Discord's JSON error codes.
+    """A response with one of Discord's JSON error codes.
 
-    `violation` tells broken rules from what may happen to a well-behaved bot.
+    `violation` marks requests that break an API rule, unlike errors that a correct bot may get.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class ApiError(Exception):
         self.violation = violation
 
     def body(self) -> Json:
-        """The JSON that Discord answers with."""
+        """Return the JSON body of the response."""
         body: Json = {"message": self.message, "code": self.code}
         if self.errors:
             body["errors"] = self.errors
@@ -65,38 +65,38 @@ class ApiError(Exception):
 
 
 def invalid(path: Sequence[str | int], code: str, sentence: str) -> ApiError:
-    """Discord's "Invalid Form Body", pointing at one field."""
+    """Return an "Invalid Form Body" error (50035) for the field at `path`."""
     errors: Json = {"_errors": [{"code": code, "message": sentence}]}
-    for step in reversed(path):
-        errors = {str(step): errors}
+    for key in reversed(path):
+        errors = {str(key): errors}
     return ApiError(400, 50035, "Invalid Form Body", errors=errors, violation=True)
 
 
-def unknown(what: str, code: int) -> ApiError:
-    """Something that is not there, or no longer."""
-    return ApiError(404, code, f"Unknown {what}")
+def unknown(resource: str, code: int) -> ApiError:
+    """Return a 404 for a resource that does not exist."""
+    return ApiError(404, code, f"Unknown {resource}")
 
 
 def unknown_message() -> ApiError:
-    """The message was deleted, never was, or is not for this reader."""
+    """Return error 10008."""
     return unknown("Message", 10008)
 
 
 def unknown_channel() -> ApiError:
-    """No such channel."""
+    """Return error 10003."""
     return unknown("Channel", 10003)
 
 
 def missing_permissions() -> ApiError:
-    """The bot lacks a permission in that channel."""
+    """Return error 50013: the bot lacks a permission in the channel."""
     return ApiError(403, 50013, "Missing Permissions")
 
 
 def missing_access() -> ApiError:
-    """The bot cannot even see that channel."""
+    """Return error 50001: the bot cannot view the channel."""
     return ApiError(403, 50001, "Missing Access")
 
 
 def too_large() -> ApiError:
-    """A file or the whole request is over the limit."""
+    """Return error 40005: a file or the request exceeds the size limit."""
     return ApiError(413, 40005, "Request entity too large", violation=True)

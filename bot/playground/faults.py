@@ -1,16 +1,16 @@
-"""Faults on demand: answers that fail, come late, or get lost after the work was done."""
+"""Injected faults: requests that fail, are delayed, or lose their response."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong with one request.
+    """How one request fails.
 
-    With `after_commit` the request is carried out and only its answer is replaced; `drop` cuts the
-    connection instead of answering (half of a file is sent); `delay` (seconds) comes first. `code`
-    is Discord's own. A 429 without `via` looks like a ban by the network in front of Discord; its
-    `scope` is user, shared or global.
+    With `after_commit`, the request is executed and only its response is replaced. `drop` closes
+    the connection instead of responding (the CDN first sends half of the file). `delay` (seconds)
+    is applied first. `code` is Discord's JSON error code. A 429 without `via` looks like a ban by
+    Cloudflare. `scope` is that of a 429: user, shared or global.
     """
 
     status: int = 0
@@ -23,29 +23,29 @@ class Fault:
     scope: str = "shared"
 
     @property
-    def instead(self) -> bool:
-        """Whether the request is not carried out at all."""
+    def replaces_request(self) -> bool:
+        """Whether the request is not executed at all."""
         return bool(self.status or self.drop) and not self.after_commit
 
 
 class Faults:
-    """Faults that wait for the request they belong to."""
+    """Faults waiting for a matching request."""
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[str, str, Fault]] = []
+        self._pending: list[tuple[str, str, Fault]] = []
 
     def next(self, method: str, path: str, fault: Fault, *, times: int = 1) -> None:
-        """Let the next requests by this method, with this text in their path, go wrong."""
-        self._waiting += [(method, path, fault)] * times
+        """Apply the fault to the next requests with this method whose path contains `path`."""
+        self._pending += [(method, path, fault)] * times
 
     def clear(self) -> None:
-        """Nothing more goes wrong."""
-        self._waiting.clear()
+        """Remove all pending faults."""
+        self._pending.clear()
 
     def take(self, method: str, path: str) -> Fault | None:
-        """The fault that belongs to this request, if any; it is used up."""
-        for number, (wanted, part, fault) in enumerate(self._waiting):
-            if wanted == method and part in path:
-                del self._waiting[number]
+        """Remove and return the first fault that matches the request."""
+        for index, (fault_method, path_part, fault) in enumerate(self._pending):
+            if fault_method == method and path_part in path:
+                del self._pending[index]
                 return fault
         return None

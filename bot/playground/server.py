@@ -1,4 +1,4 @@
-"""The local Discord in one object: it serves, and tests and the page act through it."""
+"""The server: REST API, gateway, CDN and web page, and the facade that tests use."""
 
 import base64
 import errno
@@ -9,13 +9,13 @@ from typing import Self
 from aiohttp import web
 from yarl import URL
 
-from bot.playground.client.person import Desk, Person
+from bot.playground.client.person import ClientState, Person
 from bot.playground.clock import Clock
 from bot.playground.errors import PlaygroundError, TimedOut
 from bot.playground.faults import Faults
 from bot.playground.gateway import factories
 from bot.playground.gateway.sessions import Gateway
-from bot.playground.gateway.websocket import Sockets
+from bot.playground.gateway.websocket import WebSocketServer
 from bot.playground.model.guild import Channel, Guild, Role
 from bot.playground.model.interactions import Interactions
 from bot.playground.model.permissions import NOTHING, Permission
@@ -23,29 +23,32 @@ from bot.playground.model.state import APPLICATION_ID, GUILD_ID, Message, World
 from bot.playground.page.routes import Page
 from bot.playground.rest.api import PREFIX, Api, Observer
 from bot.playground.rest.commands import Commands
-from bot.playground.rest.guilds import ROUTES as PLACE_ROUTES
+from bot.playground.rest.guilds import ROUTES as GUILD_ROUTES
 from bot.playground.rest.http import Request
-from bot.playground.rest.interaction_callbacks import Callbacks
+from bot.playground.rest.interaction_callbacks import InteractionCallbacks
 from bot.playground.rest.messages import ROUTES as MESSAGE_ROUTES
 
 TOKEN = f"{base64.b64encode(str(APPLICATION_ID).encode()).decode().rstrip('=')}.local.playground"
 
 
 class Playground:
-    """A local Discord: REST API, gateway, CDN and a web page on one port of this machine."""
+    """A local Discord: REST API, gateway, CDN and web page on one port.
+
+    Used as an async context manager. Port 0 chooses a free port.
+    """
 
     def __init__(self, port: int = 8765, host: str = "127.0.0.1") -> None:
         self.token = TOKEN
-        self.guild = GUILD_ID
+        self.guild_id = GUILD_ID
         self.world = World()
         self.channel = self.world.add_channel("general")
         self.restricted = self.world.add_channel("after-dark", nsfw=True)
         self.commands = Commands()
         self.interactions = Interactions(self.world)
         self.gateway = Gateway(self.world, self.token)
-        self.sockets = Sockets(self.gateway)
-        routes = [*PLACE_ROUTES, *MESSAGE_ROUTES, *self.commands.routes()]
-        routes += Callbacks(self.interactions).routes()
+        self.sockets = WebSocketServer(self.gateway)
+        routes = [*GUILD_ROUTES, *MESSAGE_ROUTES, *self.commands.routes()]
+        routes += InteractionCallbacks(self.interactions).routes()
         self._api = Api(self.world, self.token, routes)
         self._people: dict[str, Person] = {}
         self._host, self._port = host, port
@@ -53,7 +56,7 @@ class Playground:
         self._runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> Self:
-        """Start to listen; raise PlaygroundError when the port is taken."""
+        """Start the server; raise PlaygroundError if the port is in use."""
         self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._port)
@@ -61,18 +64,18 @@ class Playground:
             await site.start()
         except OSError as error:
             await self._runner.cleanup()
-            raise PlaygroundError(_sentence(error, self._host, self._port)) from error
+            raise PlaygroundError(_bind_error(error, self._host, self._port)) from error
         self._port = self._runner.addresses[0][1]
         self.world.cdn.base = URL(self.url)
         return self
 
     async def __aexit__(
         self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
-        """Stop to listen, and hang up."""
+        """Close all connections and stop the server."""
         self._page.close()
         self.sockets.drop()
         if self._runner:
@@ -89,38 +92,38 @@ class Playground:
 
     @property
     def url(self) -> str:
-        """The address of the web page."""
+        """The URL of the web page."""
         host = "127.0.0.1" if self._host == "0.0.0.0" else self._host  # noqa: S104 - compared only
         return f"http://{host}:{self._port}"
 
     @property
     def api(self) -> str:
-        """The base address of the REST API."""
+        """The base URL of the REST API."""
         return self.url + PREFIX
 
     @property
     def requests(self) -> list[Request]:
-        """All REST requests so far, with their answers."""
+        """The log of REST requests, with their responses."""
         return self._api.requests
 
     @property
     def violations(self) -> list[str]:
-        """The rules of Discord that the bot broke."""
+        """Requests that broke a rule of Discord's API, one line each."""
         return self._api.violations
 
     @property
     def observers(self) -> list[Observer]:
-        """Called with each request and its response."""
+        """Functions that are called with each request and its response."""
         return self._api.observers
 
     @property
     def faults(self) -> Faults:
-        """What goes wrong next, on demand; the gateway's faults are in `sockets`."""
+        """Faults to inject into REST and CDN requests; those of the gateway are in `sockets`."""
         return self.world.cdn.faults
 
     @property
     def clock(self) -> Clock:
-        """The time, which tests may advance."""
+        """The clock, which tests may advance."""
         return self.world.clock
 
     @property
@@ -130,56 +133,56 @@ class Playground:
 
     @property
     def people(self) -> list[Person]:
-        """Everyone who has been here."""
+        """All users, in order of creation."""
         return list(self._people.values())
 
     def person(self, name: str, *, moderator: bool = False, admin: bool = False) -> Person:
-        """The member of that name, new when there is none yet.
+        """Return the user with this name, created if necessary.
 
-        Moderators may manage messages; admins may manage the server, too.
+        `moderator` and `admin` add the Moderators and Admins roles of the default guild.
         """
         if name not in self._people:
-            desk = Desk(self.world, self.interactions, self.commands, self.channel)
-            self._people[name] = Person(self.world.add_user(name), desk)
+            state = ClientState(self.world, self.interactions, self.commands, self.channel)
+            self._people[name] = Person(self.world.add_user(name), state)
         person = self._people[name]
         if moderator:
-            person.give(self.world.home.moderators)
+            person.give(self.world.default_guild.moderators)
         if admin:
-            person.give(self.world.home.admins)
+            person.give(self.world.default_guild.admins)
         return person
 
     def add_guild(self, name: str) -> Guild:
-        """Another server, which the bot joins; people are in it once they `join`."""
+        """Create a guild that the bot is a member of; users are not, until they `join`."""
         return factories.add_guild(self.world, name)
 
     def add_channel(self, name: str, guild: Guild | None = None, *, nsfw: bool = False) -> Channel:
-        """Another text channel, by default of the first server."""
-        return factories.add_channel(self.world, name, guild or self.world.home, nsfw=nsfw)
+        """Create a text channel, by default in the default guild."""
+        return factories.add_channel(self.world, name, guild or self.world.default_guild, nsfw=nsfw)
 
-    def add_thread(self, parent: Channel, name: str, by: Person | None = None) -> Channel:
-        """A public thread in a text channel, started by somebody or by the server's owner."""
-        return factories.add_thread(self.world, parent, name, by.user if by else None)
+    def add_thread(self, parent: Channel, name: str, owner: Person | None = None) -> Channel:
+        """Create a public thread in a text channel, by default owned by the guild's owner."""
+        return factories.add_thread(self.world, parent, name, owner.user if owner else None)
 
     def add_role(
         self, name: str, permissions: Permission = NOTHING, guild: Guild | None = None
     ) -> Role:
-        """A role, by default of the first server; people `give` it to themselves."""
-        return factories.add_role(self.world, name, permissions, guild or self.world.home)
+        """Create a role, by default in the default guild; `Person.give` adds it to a user."""
+        return factories.add_role(self.world, name, permissions, guild or self.world.default_guild)
 
     def messages(
         self, channel: Channel | None = None, *, to: Person | None = None
     ) -> list[Message]:
-        """The messages that everyone sees, in order; `to` adds a person's private ones."""
-        wanted = channel or self.channel
+        """Return the messages of a channel in order; `to` adds the ephemeral ones of that user."""
+        channel = channel or self.channel
         return [
             message
             for message in self.world.messages.values()
-            if message.channel is wanted
+            if message.channel is channel
             and (message.visible_to is None or (to and message.visible_to is to.user))
         ]
 
     def dms(self, person: Person) -> list[Message]:
-        """The direct messages between a person and the bot."""
+        """Return the messages in a user's DM channel with the bot."""
         return self.messages(person.dm)
 
     async def until(
@@ -189,10 +192,10 @@ class Playground:
         timeout: float = 30.0,  # noqa: ASYNC109 - the message of TimedOut needs it
         why: str = "",
     ) -> None:
-        """Wait for a condition, looked at after each change; raise TimedOut if it stays false."""
+        """Wait until a condition is true; raise TimedOut, which shows the last messages."""
         if not await self.world.changes.until(condition, seconds=timeout):
-            shown = [f"{m.author.name}: {m.content!r} {m.buttons}" for m in self.messages()[-3:]]
-            raise TimedOut(f"Not within {timeout:g} s: {why or 'the condition'}; {shown}")
+            messages = [f"{m.author.name}: {m.content!r} {m.buttons}" for m in self.messages()[-3:]]
+            raise TimedOut(f"Not within {timeout:g} s: {why or 'the condition'}; {messages}")
 
     async def ready(self, *, timeout: float = 30.0) -> None:  # noqa: ASYNC109 - as in `until`
         """Wait until a bot is connected and has registered a command."""
@@ -200,7 +203,7 @@ class Playground:
         await self.until(lambda: self.online and self.commands.all(), timeout=timeout, why=why)
 
 
-def _sentence(error: OSError, host: str, port: int) -> str:
+def _bind_error(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"Port {port} on {host} is taken. Free it, or choose another port."
     return f"The playground cannot listen on {host}:{port}: {error.strerror or error}."

@@ -1,1 +1,1 @@
-"""What Discord's own client does for a user: options, modals, clicks."""
+"""Discord's client: a user's actions, option values and modals."""

@@ -1,78 +1,80 @@
-"""Pure: what a person fills into the fields of a form (a modal), as their client sends it."""
+"""Modals: validate the values of a submission and build its components. Pure."""
 
 from collections.abc import Mapping
 
 from bot.playground.errors import InvalidOption, Json
+from bot.playground.model.enums import SELECT_TYPES, ComponentType
 
-TEXT_INPUT, STRING_SELECT = 4, 3
-SELECTS = (3, 5, 6, 7, 8)
 TEXT_LIMIT = 4000
-Answer = str | list[str]
+FieldValue = str | list[str]
 
 
-def fields(form: Json) -> list[Json]:
-    """The fields that can be filled in, each with its label."""
-    found: list[Json] = []
-    for row in form["components"]:
-        inside = [row["component"]] if "component" in row else row.get("components") or []
-        named = {"label": row["label"]} if "label" in row else {}
-        found += [field | named for field in inside if "custom_id" in field]
-    return found
+def modal_fields(modal: Json) -> list[Json]:
+    """Return the fields of a modal, each with its label."""
+    fields: list[Json] = []
+    for row in modal["components"]:
+        children = [row["component"]] if "component" in row else row.get("components") or []
+        label = {"label": row["label"]} if "label" in row else {}
+        fields += [child | label for child in children if "custom_id" in child]
+    return fields
 
 
-def submitted(form: Json, values: Mapping[str, Answer]) -> list[Json]:
-    """The components of the answer; raise InvalidOption, in words, for what no client sends."""
-    known = {field["custom_id"]: field for field in fields(form)}
+def submit_components(modal: Json, values: Mapping[str, FieldValue]) -> list[Json]:
+    """Return the components of a submission with values by custom id.
+
+    Raise InvalidOption for values that Discord's client would not submit.
+    """
+    fields = {field["custom_id"]: field for field in modal_fields(modal)}
     for name in values:
-        if name not in known:
+        if name not in fields:
             raise InvalidOption(f"The form has no field called {name}.")
-    answers = {name: _answer(field, values.get(name)) for name, field in known.items()}
-    return [_row(row, answers) for row in form["components"]]
+    components = {name: _field(field, values.get(name)) for name, field in fields.items()}
+    return [_row(row, components) for row in modal["components"]]
 
 
-def _row(row: Json, answers: Mapping[str, Json]) -> Json:
-    made: Json = {"type": row["type"], "id": row.get("id", 0)}
+def _row(row: Json, fields: Mapping[str, Json]) -> Json:
+    result: Json = {"type": row["type"], "id": row.get("id", 0)}
     if "component" in row:
-        made["component"] = answers[row["component"]["custom_id"]]
+        result["component"] = fields[row["component"]["custom_id"]]
     if "components" in row:
-        made["components"] = [answers[child["custom_id"]] for child in row["components"]]
-    return made
+        result["components"] = [fields[child["custom_id"]] for child in row["components"]]
+    return result
 
 
-def _answer(field: Json, value: Answer | None) -> Json:
-    made = {"type": field["type"], "id": field.get("id", 0), "custom_id": field["custom_id"]}
-    if field["type"] in SELECTS:
-        return made | {"values": _chosen(field, value)}
-    if field["type"] != TEXT_INPUT:
-        raise InvalidOption(f"The playground cannot fill in a field of type {field['type']}.")
-    return made | {"value": _typed(field, value)}
+def _field(field: Json, value: FieldValue | None) -> Json:
+    result = {"type": field["type"], "id": field.get("id", 0), "custom_id": field["custom_id"]}
+    if field["type"] in SELECT_TYPES:
+        return result | {"values": _selection(field, value)}
+    if field["type"] != ComponentType.TEXT_INPUT:
+        raise InvalidOption(f"The playground does not support fields of type {field['type']}.")
+    return result | {"value": _text(field, value)}
 
 
-def _typed(field: Json, value: Answer | None) -> str:
+def _text(field: Json, value: FieldValue | None) -> str:
     text = field.get("value") or "" if value is None else value
     if not isinstance(text, str):
         raise InvalidOption(f"{_name(field)} takes text.")
     required = field.get("required") is not False
-    least = max(field.get("min_length") or 0, int(required))
-    most = field.get("max_length") or TEXT_LIMIT
-    if (text or required) and not least <= len(text) <= most:
-        raise InvalidOption(f"{_name(field)} takes {least} to {most} characters.")
+    minimum = max(field.get("min_length") or 0, int(required))
+    maximum = field.get("max_length") or TEXT_LIMIT
+    if (text or required) and not minimum <= len(text) <= maximum:
+        raise InvalidOption(f"{_name(field)} takes {minimum} to {maximum} characters.")
     return text
 
 
-def _chosen(field: Json, value: Answer | None) -> list[str]:
-    chosen = [value] if isinstance(value, str) else value
-    if chosen is None:
-        chosen = [o["value"] for o in field.get("options") or [] if o.get("default")]
-    least, most = field.get("min_values", 1), field.get("max_values") or 1
-    if field.get("required") is False and not chosen:
+def _selection(field: Json, value: FieldValue | None) -> list[str]:
+    selection = [value] if isinstance(value, str) else value
+    if selection is None:
+        selection = [o["value"] for o in field.get("options") or [] if o.get("default")]
+    minimum, maximum = field.get("min_values", 1), field.get("max_values") or 1
+    if field.get("required") is False and not selection:
         return []
-    if not least <= len(chosen) <= most:
-        raise InvalidOption(f"{_name(field)} takes {least} to {most} choices.")
+    if not minimum <= len(selection) <= maximum:
+        raise InvalidOption(f"{_name(field)} takes {minimum} to {maximum} choices.")
     options = {option["value"] for option in field.get("options") or []}
-    if field["type"] == STRING_SELECT and not set(chosen) <= options:
+    if field["type"] == ComponentType.STRING_SELECT and not set(selection) <= options:
         raise InvalidOption(f"{_name(field)} takes one of: {', '.join(sorted(options))}.")
-    return chosen
+    return selection
 
 
 def _name(field: Json) -> str:

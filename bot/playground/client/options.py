@@ -1,4 +1,4 @@
-"""What a person's client does with a command's options: check them, and put them into shape."""
+"""Option values of a command: validate them as Discord's client does, and parse typed text."""
 
 import math
 from collections.abc import Mapping
@@ -7,130 +7,132 @@ from typing import Protocol
 
 from bot.playground.errors import InvalidOption, Json
 from bot.playground.model.attachments import Upload
-from bot.playground.model.enums import Option
-from bot.playground.model.subcommands import Usable
+from bot.playground.model.enums import ApplicationCommandOptionType
+from bot.playground.model.subcommands import InvokableCommand
 
 SAFE_INTEGER = 2**53 - 1
 STRING_LIMIT = 6000
 
 
-class Named(Protocol):
-    """A person, a channel or a role."""
+class NamedObject(Protocol):
+    """A user, channel or role."""
 
     @property
     def id(self) -> int:
-        """Its id."""
+        """The snowflake."""
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """The name that clients show."""
 
 
-Plain = str | int | float | bool | Upload
-Value = Plain | Named
+PlainValue = str | int | float | bool | Upload
+Value = PlainValue | NamedObject
 
 
 @dataclass
-class Filled:
-    """A command's options as an interaction carries them, and the files they bring."""
+class FilledOptions:
+    """Option values as in interaction data, and the files of attachment options by name."""
 
     options: list[Json] = field(default_factory=list)
     uploads: dict[str, Upload] = field(default_factory=dict)
 
 
-def fill(used: Usable, values: Mapping[str, Plain], *, checked: bool = True) -> Filled:
-    """Fill in a command's own options as Discord's client does, not yet nested.
+def fill_options(
+    command: InvokableCommand, values: Mapping[str, PlainValue], *, checked: bool = True
+) -> FilledOptions:
+    """Return the option values of a command, not yet nested for subcommands.
 
-    Raise InvalidOption, in words, when the client would not send it. Unchecked, values go through
-    as they are: a client that is not Discord's may send anything of the right JSON type.
+    Raise InvalidOption if Discord's client would not send them. If `checked` is false, values are
+    not validated, because other clients may send any value of the right JSON type.
     """
-    filled = Filled()
-    known = {option["name"]: option for option in used.options}
+    result = FilledOptions()
+    options = {option["name"]: option for option in command.options}
     for name in values:
-        if name not in known:
-            raise InvalidOption(f"/{used.name} has no option called {name}.")
-    for name, option in known.items():
+        if name not in options:
+            raise InvalidOption(f"/{command.name} has no option called {name}.")
+    for name, option in options.items():
         if name in values:
-            _fill_one(filled, option, values[name], checked)
+            _fill_option(result, option, values[name], checked)
         elif option.get("required") and checked:
             raise InvalidOption(f"The option {name} is required.")
-    return filled
+    return result
 
 
-def _fill_one(filled: Filled, option: Json, value: Plain, checked: bool) -> None:
-    name, kind = option["name"], option["type"]
-    if kind == Option.ATTACHMENT:
+def _fill_option(result: FilledOptions, option: Json, value: PlainValue, checked: bool) -> None:
+    name, option_type = option["name"], option["type"]
+    if option_type == ApplicationCommandOptionType.ATTACHMENT:
         if not isinstance(value, Upload):
             raise InvalidOption(f"The option {name} takes a file.")
-        filled.uploads[name] = value
-        filled.options.append({"name": name, "type": kind, "value": name})
+        result.uploads[name] = value
+        result.options.append({"name": name, "type": option_type, "value": name})
         return
     if isinstance(value, Upload):
         raise InvalidOption(f"The option {name} takes no file.")
     if checked:
-        value = _checked(option, value)
-    filled.options.append({"name": name, "type": kind, "value": value})
+        value = _validate(option, value)
+    result.options.append({"name": name, "type": option_type, "value": value})
 
 
-def _checked(option: Json, value: str | float | bool) -> str | float | bool:
+def _validate(option: Json, value: str | float | bool) -> str | float | bool:
     choices = option.get("choices")
     if choices:
-        return _chosen(option["name"], choices, value)
+        return _choice(option["name"], choices, value)
     match option["type"]:
-        case Option.STRING:
-            return _text(option, value)
-        case Option.INTEGER | Option.NUMBER:
+        case ApplicationCommandOptionType.STRING:
+            return _string(option, value)
+        case ApplicationCommandOptionType.INTEGER | ApplicationCommandOptionType.NUMBER:
             return _number(option, value)
-        case Option.BOOLEAN if not isinstance(value, bool):
+        case ApplicationCommandOptionType.BOOLEAN if not isinstance(value, bool):
             raise InvalidOption(f"The option {option['name']} is true or false.")
     return value
 
 
-def _chosen(name: str, choices: list[Json], value: object) -> str | float:
+def _choice(name: str, choices: list[Json], value: object) -> str | float:
     for choice in choices:
         if value in (choice["value"], choice["name"]):
-            chosen: str | float = choice["value"]
-            return chosen
+            choice_value: str | float = choice["value"]
+            return choice_value
     names = ", ".join(str(choice["name"]) for choice in choices)
     raise InvalidOption(f"The option {name} takes one of: {names}.")
 
 
-def _text(option: Json, value: object) -> str:
+def _string(option: Json, value: object) -> str:
     name = option["name"]
     if not isinstance(value, str):
         raise InvalidOption(f"The option {name} takes text.")
-    least = max(option.get("min_length") or 0, 1)
-    most = option.get("max_length") or STRING_LIMIT
-    if not least <= len(value) <= most:
-        raise InvalidOption(f"The option {name} takes {least} to {most} characters.")
+    minimum = max(option.get("min_length") or 0, 1)
+    maximum = option.get("max_length") or STRING_LIMIT
+    if not minimum <= len(value) <= maximum:
+        raise InvalidOption(f"The option {name} takes {minimum} to {maximum} characters.")
     return value
 
 
 def _number(option: Json, value: object) -> float:
-    name, whole = option["name"], option["type"] == Option.INTEGER
-    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
-        raise InvalidOption(f"The option {name} takes a {'whole ' if whole else ''}number.")
-    low = option.get("min_value", -SAFE_INTEGER)
-    high = option.get("max_value", SAFE_INTEGER)
-    if not math.isfinite(value) or not low <= value <= high:
-        raise InvalidOption(f"The option {name} takes a number from {low} to {high}.")
+    name, is_integer = option["name"], option["type"] == ApplicationCommandOptionType.INTEGER
+    if isinstance(value, bool) or not isinstance(value, int if is_integer else int | float):
+        raise InvalidOption(f"The option {name} takes a {'whole ' if is_integer else ''}number.")
+    minimum = option.get("min_value", -SAFE_INTEGER)
+    maximum = option.get("max_value", SAFE_INTEGER)
+    if not math.isfinite(value) or not minimum <= value <= maximum:
+        raise InvalidOption(f"The option {name} takes a number from {minimum} to {maximum}.")
     return value
 
 
-def parse_values(options: list[Json], texts: Mapping[str, str]) -> dict[str, Plain]:
-    """Typed text to values, as the client's option boxes do; raise InvalidOption in words."""
-    kinds = {option["name"]: option["type"] for option in options}
-    return {name: _parse(name, kinds.get(name), text) for name, text in texts.items()}
+def parse_values(options: list[Json], texts: Mapping[str, str]) -> dict[str, PlainValue]:
+    """Return typed texts as values of the options' types; raise InvalidOption if not a number."""
+    types = {option["name"]: option["type"] for option in options}
+    return {name: _parse(name, types.get(name), text) for name, text in texts.items()}
 
 
-def _parse(name: str, kind: int | None, text: str) -> Plain:
+def _parse(name: str, option_type: int | None, text: str) -> PlainValue:
     try:
-        if kind == Option.INTEGER:
+        if option_type == ApplicationCommandOptionType.INTEGER:
             return int(text)
-        if kind == Option.NUMBER:
+        if option_type == ApplicationCommandOptionType.NUMBER:
             return float(text)
     except ValueError:
         raise InvalidOption(f"The option {name} takes a number, not “{text[:40]}”.") from None
-    if kind == Option.BOOLEAN:
+    if option_type == ApplicationCommandOptionType.BOOLEAN:
         return text.strip().lower() in ("true", "yes", "1")
     return text

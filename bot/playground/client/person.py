@@ -1,82 +1,86 @@
-"""People who use the local Discord: what their clients let them do, and refuse."""
+"""A user of the local Discord, with the actions and checks of Discord's client."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.playground.client.modals import Answer, submitted
-from bot.playground.client.options import Filled, Value, fill
-from bot.playground.client.resolved_data import Picker
+from bot.playground.client.modals import FieldValue, submit_components
+from bot.playground.client.options import FilledOptions, Value, fill_options
+from bot.playground.client.resolved_data import ResolvedDataBuilder
 from bot.playground.errors import Json, NoSuchButton, NotPermitted, UnknownCommand
 from bot.playground.gateway.interaction_create import interaction_json
 from bot.playground.model.attachments import Upload
+from bot.playground.model.enums import ComponentType
 from bot.playground.model.guild import Channel, Guild, Role, User
-from bot.playground.model.interactions import About, Interaction, Interactions, Kind
+from bot.playground.model.interactions import Interaction, Interactions, InteractionType
 from bot.playground.model.permissions import EVERYONE, Permission
-from bot.playground.model.state import Message, World, face, walk
-from bot.playground.model.subcommands import Usable, find, usable
+from bot.playground.model.state import Message, World, button_label, walk_components
+from bot.playground.model.subcommands import InvokableCommand, find_command, invokable_commands
 from bot.playground.rest import message_writer
-from bot.playground.rest.commands import Commands, is_offered
-from bot.playground.rest.message_writer import Place
-from bot.playground.rest.reactions import add_reaction, drop_reaction
-from bot.playground.rest.request_body import Body
-from bot.playground.rest.serializers.messages import attachment_json
+from bot.playground.rest.commands import Commands, is_available
+from bot.playground.rest.message_writer import MessageTarget
+from bot.playground.rest.reactions import add_reaction, remove_reaction
+from bot.playground.rest.request_body import RequestBody
+from bot.playground.rest.serializers.messages import attachment_json, message_event_json
 
-SLASH, MENU = 1, 3  # command types: typed, and of a message's Apps menu
-BUTTON = 2
-LINK = 5
+CHAT_INPUT, MESSAGE = 1, 3  # application command types
+LINK = 5  # button style
 
 
 @dataclass(frozen=True)
-class Desk:
-    """What a person's client works with."""
+class ClientState:
+    """The parts of the playground that a client uses."""
 
     world: World
     interactions: Interactions
     commands: Commands
-    home: Channel
+    default_channel: Channel
 
 
 class Person:
-    """A member of the guild, acting as through Discord's own client."""
+    """A user, who acts as through Discord's client.
 
-    def __init__(self, user: User, desk: Desk) -> None:
+    Actions raise NotPermitted if the user cannot view the channel or message.
+    """
+
+    def __init__(self, user: User, state: ClientState) -> None:
         self.user = user
-        self._desk = desk
-        self._world = desk.world
+        self._state = state
+        self._world = state.world
 
     @property
     def id(self) -> int:
-        """The person's user id."""
+        """The user id."""
         return self.user.id
 
     @property
     def name(self) -> str:
-        """The person's name."""
+        """The user name."""
         return self.user.name
 
     @property
     def dm(self) -> Channel:
-        """Their direct messages with the bot."""
+        """The DM channel with the bot."""
         return self._world.dm_with(self.user)
 
     def give(self, role: Role) -> None:
-        """Get a role."""
+        """Add a role to the user."""
         self._guild_of(role).join(self.user, role)
 
     def take(self, role: Role) -> None:
-        """Lose a role."""
+        """Remove a role from the user."""
         self._guild_of(role).take(self.user, role)
 
     def join(self, guild: Guild, *roles: Role) -> None:
-        """Become a member of another server, with roles of it."""
+        """Join a guild, with roles of it."""
         guild.join(self.user, *roles)
 
     async def slash(
         self, command: str, *, where: Channel | None = None, checked: bool = True, **values: Value
     ) -> Interaction:
-        """Use a command by all its words; raise InvalidOption when the client would not send it.
+        """Invoke a slash command by its full name, with option values as keywords.
 
-        Unchecked, the values go to the bot as they are.
+        Raise UnknownCommand, or InvalidOption if Discord's client would not send the values. If
+        `checked` is false, values are sent without validation.
         """
         return await self.invoke(command, values, where=where, checked=checked)
 
@@ -88,32 +92,33 @@ class Person:
         where: Channel | None = None,
         checked: bool = True,
     ) -> Interaction:
-        """Use a command, as `slash` does; its options may have any names."""
-        channel = where or self._desk.home
-        self._check_enters(channel)
-        used = self._usable(command, channel)
-        picker = Picker(self._world, channel, self.user)
-        plain = picker.plain(used.options, values, checked=checked)
-        filled = fill(used, plain, checked=checked)
-        data = self._command_data(used.command) | {"options": used.nested(filled.options)}
-        resolved = picker.resolved(filled.options)
-        if filled.uploads:
-            resolved["attachments"] = self._upload(filled, channel)
+        """Invoke a slash command like `slash`, with option values as a mapping."""
+        channel = where or self._state.default_channel
+        self._check_can_enter(channel)
+        invokable = self._find_command(command, channel)
+        builder = ResolvedDataBuilder(self._world, channel, self.user)
+        plain_values = builder.to_plain_values(invokable.options, values, checked=checked)
+        filled_options = fill_options(invokable, plain_values, checked=checked)
+        data = self._command_data(invokable.command) | {
+            "options": invokable.nest(filled_options.options)
+        }
+        resolved = builder.resolved_data(filled_options.options)
+        if filled_options.uploads:
+            resolved["attachments"] = self._upload(filled_options, channel)
         if resolved:
             data["resolved"] = resolved
-        return self._ask(Kind.COMMAND, channel, data)
+        return self._interact(InteractionType.APPLICATION_COMMAND, channel, data)
 
     async def use(self, command: str, message: Message) -> Interaction:
-        """Use a command of a message's Apps menu."""
-        self._check_visible(message)
-        offered = {c["name"]: c for c in self.offered(message.channel, MENU)}
-        if command not in offered:
+        """Invoke a message command."""
+        self._check_can_see(message)
+        commands = {c["name"]: c for c in self.available_commands(message.channel, MESSAGE)}
+        if command not in commands:
             raise UnknownCommand(f"There is no message command called {command} here.")
-        registered = offered[command]
-        shown = message_writer.event_json(self._world, message)
-        data = self._command_data(registered) | {"target_id": str(message.id)}
-        data["resolved"] = {"messages": {str(message.id): shown}}
-        return self._ask(Kind.COMMAND, message.channel, data)
+        data = self._command_data(commands[command]) | {"target_id": str(message.id)}
+        message_json = message_event_json(self._world, message)
+        data["resolved"] = {"messages": {str(message.id): message_json}}
+        return self._interact(InteractionType.APPLICATION_COMMAND, message.channel, data)
 
     async def complete(
         self,
@@ -125,101 +130,113 @@ class Person:
         others: Mapping[str, Value] | None = None,
         **values: Value,
     ) -> Interaction:
-        """Type into an option with autocompletion; look at the interaction's `choices`.
+        """Type into an option with autocompletion; the interaction gets the `choices`.
 
-        The other options that are filled in already come by name or in `others`.
+        Other option values are keywords, or in `others`.
         """
-        channel = where or self._desk.home
-        self._check_enters(channel)
-        used = self._usable(command, channel)
-        picker = Picker(self._world, channel, self.user)
-        plain = picker.plain(used.options, {**(others or {}), **values}, checked=False)
-        filled = fill(used, plain | {option: text}, checked=False)
-        for item in filled.options:
+        channel = where or self._state.default_channel
+        self._check_can_enter(channel)
+        invokable = self._find_command(command, channel)
+        builder = ResolvedDataBuilder(self._world, channel, self.user)
+        option_values = {**(others or {}), **values}
+        plain_values = builder.to_plain_values(invokable.options, option_values, checked=False)
+        filled_options = fill_options(invokable, plain_values | {option: text}, checked=False)
+        for item in filled_options.options:
             if item["name"] == option:
                 item["focused"] = True
-        data = self._command_data(used.command) | {"options": used.nested(filled.options)}
-        return self._ask(Kind.AUTOCOMPLETE, channel, data)
+        data = self._command_data(invokable.command) | {
+            "options": invokable.nest(filled_options.options)
+        }
+        return self._interact(InteractionType.APPLICATION_COMMAND_AUTOCOMPLETE, channel, data)
 
     async def click(
         self, message: Message, label: str | None = None, *, custom_id: str | None = None
     ) -> Interaction:
-        """Press a button, found by what stands on it or by its custom id."""
-        self._check_visible(message)
-        button = _button(message, label, custom_id)
-        data = {"custom_id": button["custom_id"], "component_type": BUTTON, "id": button["id"]}
-        return self._ask(Kind.COMPONENT, message.channel, data, message)
+        """Click a button by its label, emoji or custom id; raise NoSuchButton."""
+        self._check_can_see(message)
+        button = _find_button(message, label, custom_id)
+        data = {
+            "custom_id": button["custom_id"],
+            "component_type": ComponentType.BUTTON,
+            "id": button["id"],
+        }
+        return self._interact(InteractionType.MESSAGE_COMPONENT, message.channel, data, message)
 
     async def choose(self, message: Message, custom_id: str, *values: str) -> Interaction:
-        """Choose from a select menu."""
-        self._check_visible(message)
-        for part in walk(message.components):
-            if part.get("custom_id") == custom_id and not part.get("disabled"):
+        """Choose values of a select menu; raise NoSuchButton if there is no such menu."""
+        self._check_can_see(message)
+        for component in walk_components(message.components):
+            if component.get("custom_id") == custom_id and not component.get("disabled"):
                 data = {
                     "custom_id": custom_id,
-                    "component_type": part["type"],
-                    "id": part["id"],
+                    "component_type": component["type"],
+                    "id": component["id"],
                     "values": list(values),
                 }
-                return self._ask(Kind.COMPONENT, message.channel, data, message)
+                return self._interact(
+                    InteractionType.MESSAGE_COMPONENT, message.channel, data, message
+                )
         raise NoSuchButton(f"The message has no menu with the id {custom_id}.")
 
-    async def submit(self, asked: Interaction, values: Mapping[str, Answer]) -> Interaction:
-        """Fill in and send the form that an interaction was answered with, by custom ids."""
-        if asked.modal is None or asked.user is not self.user:
-            raise NoSuchButton("There is no form to fill in.")
-        rows = submitted(asked.modal, values)
-        data = {"custom_id": asked.modal["custom_id"], "components": rows}
-        return self._ask(Kind.MODAL, asked.channel, data, asked)
+    async def submit(
+        self, interaction: Interaction, values: Mapping[str, FieldValue]
+    ) -> Interaction:
+        """Submit the modal that the bot responded with; `values` are by custom id."""
+        if interaction.modal is None or interaction.user is not self.user:
+            raise NoSuchButton("There is no form to submit.")
+        components = submit_components(interaction.modal, values)
+        data = {"custom_id": interaction.modal["custom_id"], "components": components}
+        return self._interact(InteractionType.MODAL_SUBMIT, interaction.channel, data, interaction)
 
     async def react(self, message: Message, emoji: str) -> None:
         """Add a reaction."""
-        self._check_visible(message)
+        self._check_can_see(message)
         if message.ephemeral:
-            raise NotPermitted("Nobody can react to a message that only one person sees.")
+            raise NotPermitted("Ephemeral messages cannot have reactions.")
         add_reaction(self._world, message, emoji, self.user)
 
     async def unreact(self, message: Message, emoji: str) -> None:
-        """Take a reaction back."""
-        drop_reaction(self._world, message, emoji, self.user)
+        """Remove a reaction."""
+        remove_reaction(self._world, message, emoji, self.user)
 
     async def say(self, text: str, *uploads: Upload, where: Channel | None = None) -> Message:
-        """Write an ordinary message."""
-        self._check_enters(where or self._desk.home)
-        body = Body({"content": text}, files=dict(enumerate(uploads)))
-        return message_writer.create(self._world, body, Place(where or self._desk.home, self.user))
+        """Send a message, by default to the default channel."""
+        channel = where or self._state.default_channel
+        self._check_can_enter(channel)
+        body = RequestBody({"content": text}, files=dict(enumerate(uploads)))
+        return message_writer.create(self._world, body, MessageTarget(channel, self.user))
 
     async def delete(self, message: Message) -> None:
-        """Delete one's own message; moderators, anyone's. Ephemeral ones are dismissed."""
-        self._check_visible(message)
-        own = message.author is self.user or message.visible_to is self.user
-        if not own and Permission.MANAGE_MESSAGES not in self.permissions(message.channel):
+        """Delete a message as its author or a moderator, or dismiss an ephemeral message."""
+        self._check_can_see(message)
+        is_own = message.author is self.user or message.visible_to is self.user
+        if not is_own and Permission.MANAGE_MESSAGES not in self.permissions(message.channel):
             raise NotPermitted("Only its author and moderators may delete a message.")
         message_writer.delete(self._world, message)
 
-    def offered(self, channel: Channel, kind: int = SLASH) -> list[Json]:
-        """The commands that this person's client offers in a channel."""
-        found: dict[str, Json] = {}
+    def available_commands(self, channel: Channel, type: int = CHAT_INPUT) -> list[Json]:
+        """Return the commands that the user's client shows in a channel."""
+        commands: dict[str, Json] = {}
         permissions = self.permissions(channel)
-        for command in self._desk.commands.known_in(channel.guild):
-            if command["type"] == kind and is_offered(command, channel, permissions):
-                found.setdefault(command["name"], command)
-        return list(found.values())
+        for command in self._state.commands.available_in(channel.guild):
+            if command["type"] == type and is_available(command, channel, permissions):
+                commands.setdefault(command["name"], command)
+        return list(commands.values())
 
     def permissions(self, channel: Channel) -> Permission:
-        """What this person may do in a channel."""
+        """Return the user's permissions in a channel."""
         return channel.guild.permissions(self.user) if channel.guild else EVERYONE
 
-    def enters(self, channel: Channel) -> bool:
-        """Whether this person can look into a channel."""
+    def can_enter(self, channel: Channel) -> bool:
+        """Return whether the user can view a channel."""
         if channel.guild:
             return self.user in channel.guild.members
         return channel.recipient is self.user
 
-    def sees(self, message: Message) -> bool:
-        """Whether this person can see a message."""
+    def can_see(self, message: Message) -> bool:
+        """Return whether the message is visible to the user."""
         return (
-            self.enters(message.channel)
+            self.can_enter(message.channel)
             and not message.deleted
             and message.visible_to in (None, self.user)
         )
@@ -227,16 +244,16 @@ class Person:
     def _guild_of(self, role: Role) -> Guild:
         return next(guild for guild in self._world.guilds.values() if role in guild.roles)
 
-    def _check_enters(self, channel: Channel) -> None:
-        if not self.enters(channel):
+    def _check_can_enter(self, channel: Channel) -> None:
+        if not self.can_enter(channel):
             raise NotPermitted(f"{self.name} cannot enter #{channel.name}.")
 
-    def _check_visible(self, message: Message) -> None:
-        if not self.sees(message):
+    def _check_can_see(self, message: Message) -> None:
+        if not self.can_see(message):
             raise NotPermitted(f"{self.name} does not see that message.")
 
-    def _usable(self, words: str, channel: Channel) -> Usable:
-        return find(usable(self.offered(channel)), words)
+    def _find_command(self, name: str, channel: Channel) -> InvokableCommand:
+        return find_command(invokable_commands(self.available_commands(channel)), name)
 
     def _command_data(self, command: Json) -> Json:
         data: Json = {"id": command["id"], "name": command["name"], "type": command["type"]}
@@ -244,38 +261,45 @@ class Person:
             data["guild_id"] = command["guild_id"]
         return data
 
-    def _upload(self, filled: Filled, channel: Channel) -> Json:
+    def _upload(self, filled_options: FilledOptions, channel: Channel) -> Json:
         resolved: Json = {}
-        for option in filled.options:
-            if option["name"] in filled.uploads:
-                stored = self._world.cdn.store(
-                    filled.uploads[option["name"]],
-                    id=self._world.snowflakes.new(),
+        for option in filled_options.options:
+            if option["name"] in filled_options.uploads:
+                attachment = self._world.cdn.store(
+                    filled_options.uploads[option["name"]],
+                    attachment_id=self._world.snowflakes.new(),
                     channel_id=channel.id,
                     ephemeral=True,
                 )
-                self._world.bring(stored)
-                option["value"] = str(stored.id)
-                resolved[str(stored.id)] = attachment_json(stored)
+                self._world.add_command_attachment(attachment)
+                option["value"] = str(attachment.id)
+                resolved[str(attachment.id)] = attachment_json(attachment)
         return resolved
 
-    def _ask(self, kind: Kind, channel: Channel, data: Json, about: About = None) -> Interaction:
-        self._check_enters(channel)
-        interaction = self._desk.interactions.open(kind, self.user, channel, data, about)
+    def _interact(
+        self,
+        type: InteractionType,
+        channel: Channel,
+        data: Json,
+        source: Message | Interaction | None = None,
+    ) -> Interaction:
+        self._check_can_enter(channel)
+        interaction = self._state.interactions.open(type, self.user, channel, data, source)
         self._world.emit("INTERACTION_CREATE", interaction_json(interaction), channel)
         self._world.changes.notify()
         return interaction
 
 
-def _button(message: Message, label: str | None, custom_id: str | None) -> Json:
-    for part in walk(message.components):
-        if part["type"] != BUTTON or part.get("style") == LINK:
+def _find_button(message: Message, label: str | None, custom_id: str | None) -> Json:
+    for component in walk_components(message.components):
+        if component["type"] != ComponentType.BUTTON or component.get("style") == LINK:
             continue
-        emoji = (part.get("emoji") or {}).get("name")
-        named = label is not None and label in (face(part), part.get("label"), emoji)
-        if named or (custom_id is not None and part["custom_id"] == custom_id):
-            if part.get("disabled"):
+        emoji = (component.get("emoji") or {}).get("name")
+        labels = (button_label(component), component.get("label"), emoji)
+        has_label = label is not None and label in labels
+        if has_label or (custom_id is not None and component["custom_id"] == custom_id):
+            if component.get("disabled"):
                 raise NoSuchButton(f"The button {label or custom_id} is disabled.")
-            return part
-    there = ", ".join(message.buttons) or "none"
-    raise NoSuchButton(f"There is no button {label or custom_id}; the buttons are: {there}.")
+            return component
+    buttons = ", ".join(message.buttons) or "none"
+    raise NoSuchButton(f"There is no button {label or custom_id}; the buttons are: {buttons}.")

@@ -1,126 +1,135 @@
-"""What people pick for an option: other people, channels and roles; and how a bot is told of it."""
+"""Users, channels and roles as option values, and the `resolved` data of interactions."""
 
 import re
 from collections.abc import Iterable, Mapping
 
-from bot.playground.client.options import Plain, Value
+from bot.playground.client.options import PlainValue, Value
 from bot.playground.errors import InvalidOption, Json
 from bot.playground.model.attachments import Upload
-from bot.playground.model.enums import Option
+from bot.playground.model.enums import ApplicationCommandOptionType
 from bot.playground.model.guild import Channel, Guild, Role, User
 from bot.playground.model.state import World
 from bot.playground.rest.serializers.guilds import member_json, role_json
 from bot.playground.rest.serializers.messages import channel_json, user_json
 
-TAKES: dict[int, str] = {
-    Option.USER: "a person",
-    Option.CHANNEL: "a channel of this server",
-    Option.ROLE: "a role of this server",
-    Option.MENTIONABLE: "a person or a role of this server",
+ENTITY_OPTIONS: dict[int, str] = {
+    ApplicationCommandOptionType.USER: "a user",
+    ApplicationCommandOptionType.CHANNEL: "a channel of this server",
+    ApplicationCommandOptionType.ROLE: "a role of this server",
+    ApplicationCommandOptionType.MENTIONABLE: "a user or a role of this server",
 }
+"""Description of the values by option type."""
 MENTION = re.compile(r"<(?:@[!&]?|#)(\d+)>")
 NOT_IN_RESOLVED = {"user", "deaf", "mute"}
-Picked = User | Channel | Role
+Entity = User | Channel | Role
 
 
-class Picker:
-    """Somebody's client in a channel: what can be picked there, by object, id, name or mention."""
+class ResolvedDataBuilder:
+    """Resolves the values that a user can enter in a channel: objects, ids, names, mentions."""
 
-    def __init__(self, world: World, channel: Channel, person: User) -> None:
+    def __init__(self, world: World, channel: Channel, user: User) -> None:
         self._world = world
         self._guild = channel.guild
-        self._person = person
+        self._user = user
 
-    def plain(
+    def to_plain_values(
         self, options: Iterable[Json], values: Mapping[str, Value], *, checked: bool
-    ) -> dict[str, Plain]:
-        """The same values with the ids of what was picked; raise InvalidOption in words."""
-        known = {option["name"]: option for option in options}
-        made: dict[str, Plain] = {}
+    ) -> dict[str, PlainValue]:
+        """Return the values with users, channels and roles replaced by their ids.
+
+        Raise InvalidOption if one does not exist, or does not fit its option.
+        """
+        options_by_name = {option["name"]: option for option in options}
+        result: dict[str, PlainValue] = {}
         for name, value in values.items():
-            option = known.get(name)
-            if option and option["type"] in TAKES and not isinstance(value, Upload):
-                made[name] = self._id(option, value, checked=checked)
-            elif isinstance(value, Plain):
-                made[name] = value
+            option = options_by_name.get(name)
+            if option and option["type"] in ENTITY_OPTIONS and not isinstance(value, Upload):
+                result[name] = self._resolve_id(option, value, checked=checked)
+            elif isinstance(value, PlainValue):
+                result[name] = value
             else:
-                raise InvalidOption(f"The option {name} takes nothing that is picked.")
-        return made
+                raise InvalidOption(f"The option {name} takes no user, channel or role.")
+        return result
 
-    def offered(self, kind: int) -> list[Picked]:
-        """All that can be picked for an option of this type."""
+    def candidates(self, option_type: int) -> list[Entity]:
+        """Return everything that the client offers for an option of this type."""
         guild = self._guild
-        people = guild.members if guild else [self._person, self._world.bot]
+        users = guild.members if guild else [self._user, self._world.bot]
         roles = guild.roles if guild else []
-        found: dict[int, list[Picked]] = {
-            Option.USER: [*people],
-            Option.CHANNEL: [*guild.channels] if guild else [],
-            Option.ROLE: [*roles],
-            Option.MENTIONABLE: [*people, *roles],
+        candidates: dict[int, list[Entity]] = {
+            ApplicationCommandOptionType.USER: [*users],
+            ApplicationCommandOptionType.CHANNEL: [*guild.channels] if guild else [],
+            ApplicationCommandOptionType.ROLE: [*roles],
+            ApplicationCommandOptionType.MENTIONABLE: [*users, *roles],
         }
-        return found[kind]
+        return candidates[option_type]
 
-    def resolved(self, filled: Iterable[Json]) -> Json:
-        """`resolved` of an interaction: what these filled options name, by kind and id."""
-        made: dict[str, Json] = {}
-        for option in filled:
-            if option["type"] not in TAKES:
+    def resolved_data(self, options: Iterable[Json]) -> Json:
+        """Return the `resolved` object for filled options."""
+        data: dict[str, Json] = {}
+        for option in options:
+            if option["type"] not in ENTITY_OPTIONS:
                 continue
-            for picked in self._all(option["type"]):
-                if str(picked.id) == option["value"]:
-                    self._tell(made, picked)
+            for entity in self._accepted(option["type"]):
+                if str(entity.id) == option["value"]:
+                    self._add(data, entity)
                     break
-        return made
+        return data
 
-    def _all(self, kind: int) -> list[Picked]:
-        """Also who is no member: a client can name anybody by their id."""
-        everybody = kind in (Option.USER, Option.MENTIONABLE)
-        return self.offered(kind) + (list(self._world.users.values()) if everybody else [])
+    def _accepted(self, option_type: int) -> list[Entity]:
+        """Return the candidates, and users outside the guild, who can be entered by id."""
+        takes_users = option_type in (
+            ApplicationCommandOptionType.USER,
+            ApplicationCommandOptionType.MENTIONABLE,
+        )
+        return self.candidates(option_type) + (
+            list(self._world.users.values()) if takes_users else []
+        )
 
-    def _id(self, option: Json, value: Value, *, checked: bool) -> str:
-        wanted = str(value if isinstance(value, Plain) else value.id)
-        if match := MENTION.fullmatch(wanted):
-            wanted = match[1]
-        name = wanted.strip().removeprefix("@").removeprefix("#").lower()
-        for picked in self._all(option["type"]):
-            if wanted == str(picked.id) or name == picked.name.lower().removeprefix("@"):
-                _check_kind(option, picked, checked=checked)
-                return str(picked.id)
+    def _resolve_id(self, option: Json, value: Value, *, checked: bool) -> str:
+        text = str(value if isinstance(value, PlainValue) else value.id)
+        if match := MENTION.fullmatch(text):
+            text = match[1]
+        name = text.strip().removeprefix("@").removeprefix("#").lower()
+        for entity in self._accepted(option["type"]):
+            if text == str(entity.id) or name == entity.name.lower().removeprefix("@"):
+                _check_channel_type(option, entity, checked=checked)
+                return str(entity.id)
         if checked:
-            takes = TAKES[option["type"]]
-            raise InvalidOption(f"The option {option['name']} takes {takes}, not “{wanted[:40]}”.")
-        return wanted
+            expected = ENTITY_OPTIONS[option["type"]]
+            raise InvalidOption(f"The option {option['name']} takes {expected}, not “{text[:40]}”.")
+        return text
 
-    def _tell(self, made: dict[str, Json], picked: Picked) -> None:
-        id, guild = str(picked.id), self._guild
-        if isinstance(picked, User):
-            made.setdefault("users", {})[id] = user_json(picked)
+    def _add(self, data: dict[str, Json], entity: Entity) -> None:
+        entity_id, guild = str(entity.id), self._guild
+        if isinstance(entity, User):
+            data.setdefault("users", {})[entity_id] = user_json(entity)
         if guild is None:
             return
-        if isinstance(picked, Channel):
-            made.setdefault("channels", {})[id] = _partial(picked, guild, self._person)
-        elif isinstance(picked, Role):
-            made.setdefault("roles", {})[id] = role_json(picked, guild)
-        elif picked in guild.members:
-            made.setdefault("members", {})[id] = _member(picked, guild)
+        if isinstance(entity, Channel):
+            data.setdefault("channels", {})[entity_id] = _channel_json(entity, guild, self._user)
+        elif isinstance(entity, Role):
+            data.setdefault("roles", {})[entity_id] = role_json(entity, guild)
+        elif entity in guild.members:
+            data.setdefault("members", {})[entity_id] = _member_json(entity, guild)
 
 
-def _member(user: User, guild: Guild) -> Json:
-    whole = member_json(user, guild)
-    partial = {key: value for key, value in whole.items() if key not in NOT_IN_RESOLVED}
+def _member_json(user: User, guild: Guild) -> Json:
+    member = member_json(user, guild)
+    partial = {key: value for key, value in member.items() if key not in NOT_IN_RESOLVED}
     return partial | {"permissions": str(int(guild.permissions(user)))}
 
 
-def _partial(channel: Channel, guild: Guild, reader: User) -> Json:
-    whole = channel_json(channel)
-    whole.pop("permission_overwrites", None)
-    return whole | {
-        "permissions": str(int(guild.permissions(reader))),
+def _channel_json(channel: Channel, guild: Guild, user: User) -> Json:
+    partial = channel_json(channel)
+    partial.pop("permission_overwrites", None)
+    return partial | {
+        "permissions": str(int(guild.permissions(user))),
         "app_permissions": str(int(channel.root.bot_permissions)),
     }
 
 
-def _check_kind(option: Json, picked: Picked, *, checked: bool) -> None:
-    kinds = option.get("channel_types")
-    if checked and kinds and isinstance(picked, Channel) and picked.kind not in kinds:
-        raise InvalidOption(f"The option {option['name']} takes no channel like #{picked.name}.")
+def _check_channel_type(option: Json, entity: Entity, *, checked: bool) -> None:
+    types = option.get("channel_types")
+    if checked and types and isinstance(entity, Channel) and entity.type not in types:
+        raise InvalidOption(f"The option {option['name']} takes no channel like #{entity.name}.")

@@ -1,51 +1,58 @@
-"""What a person types into the page, "/imagine a red house seed:7", cut into options."""
+"""Parse a typed command line, for example "/imagine a red house seed:7", into option texts."""
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bot.playground.errors import Json, UnknownCommand
-from bot.playground.model.enums import Option
-from bot.playground.model.subcommands import Usable, usable
+from bot.playground.model.enums import ApplicationCommandOptionType
+from bot.playground.model.subcommands import InvokableCommand, invokable_commands
 
 
 @dataclass(frozen=True)
-class Typed:
-    """A command that can be used, and the text given for each option."""
+class ParsedCommand:
+    """A command and the text of each option."""
 
-    used: Usable
+    command: InvokableCommand
     texts: dict[str, str]
 
 
-def parse_line(commands: Iterable[Json], line: str) -> Typed:
-    """Cut a line into options; raise UnknownCommand in words.
+def parse_command(commands: Iterable[Json], line: str) -> ParsedCommand:
+    """Split a line into option texts; raise UnknownCommand if no command matches.
 
-    Text before the first "option:" belongs to the command's first text option.
+    Text before the first "option:" belongs to the command's first string option.
     """
-    words = line.strip().removeprefix("/").strip()
-    used, rest = _begun(usable(c for c in commands if c["type"] == 1), words)
-    names = "|".join(re.escape(option["name"]) for option in used.options) or "(?!)"
-    pieces = re.split(rf"(?:^|\s)({names}):\s*", rest)
-    texts = dict(zip(pieces[1::2], (piece.strip() for piece in pieces[2::2]), strict=True))
-    first = next((o["name"] for o in used.options if o["type"] == Option.STRING), None)
-    if pieces[0].strip() and first:
-        texts.setdefault(first, pieces[0].strip())
-    return Typed(used, texts)
+    text = line.strip().removeprefix("/").strip()
+    slash_commands = invokable_commands(c for c in commands if c["type"] == 1)
+    command, rest = _split_command(slash_commands, text)
+    names = "|".join(re.escape(option["name"]) for option in command.options) or "(?!)"
+    parts = re.split(rf"(?:^|\s)({names}):\s*", rest)
+    texts = dict(zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True))
+    first_option = _first_of_type(command.options, ApplicationCommandOptionType.STRING)
+    if parts[0].strip() and first_option:
+        texts.setdefault(first_option, parts[0].strip())
+    return ParsedCommand(command, texts)
 
 
-def _begun(offered: list[Usable], line: str) -> tuple[Usable, str]:
-    """The command that a line begins with, and what comes after it."""
-    for known in offered:
-        pattern = r"\s+".join(map(re.escape, known.name.split()))
-        if begun := re.match(rf"{pattern}(?!\S)", line):
-            return known, line[begun.end() :]
+def _split_command(commands: list[InvokableCommand], line: str) -> tuple[InvokableCommand, str]:
+    """Return the command that the line starts with, and the rest of the line."""
+    for command in commands:
+        pattern = r"\s+".join(map(re.escape, command.name.split()))
+        if match := re.match(rf"{pattern}(?!\S)", line):
+            return command, line[match.end() :]
     name = line.partition(" ")[0]
-    near = [known for known in offered if known.name.startswith(f"{name} ")]
-    there = ", ".join(f"/{known.name}" for known in near or offered)
-    wrong = " ".join(line.split()[:2]) if near else name
-    raise UnknownCommand(f"There is no command /{wrong[:40]}. There is: {there or 'none yet'}.")
+    subcommands = [command for command in commands if command.name.startswith(f"{name} ")]
+    suggestions = ", ".join(f"/{command.name}" for command in subcommands or commands)
+    unknown_name = " ".join(line.split()[:2]) if subcommands else name
+    raise UnknownCommand(
+        f"There is no command /{unknown_name[:40]}. There is: {suggestions or 'none yet'}."
+    )
 
 
 def first_file_option(options: list[Json]) -> str | None:
-    """The option that an attached file goes to."""
-    return next((o["name"] for o in options if o["type"] == Option.ATTACHMENT), None)
+    """Return the name of the first attachment option."""
+    return _first_of_type(options, ApplicationCommandOptionType.ATTACHMENT)
+
+
+def _first_of_type(options: list[Json], type: ApplicationCommandOptionType) -> str | None:
+    return next((option["name"] for option in options if option["type"] == type), None)

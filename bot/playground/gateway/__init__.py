@@ -1,1 +1,1 @@
-"""The gateway: sessions, websockets and events."""
+"""The gateway: sessions, WebSocket connections and events."""

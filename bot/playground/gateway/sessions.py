@@ -1,4 +1,4 @@
-"""The gateway: sessions that outlive their connections, and the events that each wants."""
+"""Gateway sessions, which outlive their connections, and event dispatch by intents."""
 
 import json
 import secrets
@@ -13,11 +13,11 @@ from bot.playground.rest.guilds import gateway_url
 from bot.playground.rest.serializers.guilds import guild_create_json
 from bot.playground.rest.serializers.messages import user_json
 
-REPLAY_LIMIT = 2_000  # events that a session keeps for a Resume
+REPLAY_LIMIT = 2_000  # events that a session stores for a Resume
 
 
-class Op(IntEnum):
-    """Gateway opcodes."""
+class Opcode(IntEnum):
+    """https://docs.discord.com/developers/topics/opcodes-and-status-codes"""
 
     DISPATCH = 0
     HEARTBEAT = 1
@@ -32,8 +32,8 @@ class Op(IntEnum):
     HEARTBEAT_ACK = 11
 
 
-class Close(IntEnum):
-    """Gateway close codes."""
+class CloseCode(IntEnum):
+    """https://docs.discord.com/developers/topics/opcodes-and-status-codes"""
 
     UNKNOWN_OPCODE = 4001
     DECODE_ERROR = 4002
@@ -50,7 +50,7 @@ class Close(IntEnum):
 
 
 class Intent(IntFlag):
-    """The intents that decide about events the playground has."""
+    """The intents for events that the playground emits."""
 
     GUILDS = 1 << 0
     GUILD_MESSAGES = 1 << 9
@@ -64,135 +64,130 @@ PRIVILEGED = 1 << 1 | 1 << 8 | Intent.MESSAGE_CONTENT
 ALL_INTENTS = (1 << 26) - 1
 
 
-class Line(Protocol):
-    """A connection that a session may use."""
+class Transport(Protocol):
+    """The connection of a session."""
 
     def send(self, frame: Json) -> None:
         """Queue a frame."""
 
-    def hang_up(self, code: int) -> None:
-        """Close it."""
+    def close(self, code: int) -> None:
+        """Close the connection after the queued frames."""
 
 
 @dataclass(eq=False)
 class Session:
-    """One identified bot, connected or away."""
+    """An identified session; `transport` is None while it is disconnected."""
 
     id: str
     intents: int
-    line: Line | None = None
+    transport: Transport | None = None
     seq: int = 0
     log: deque[Json] = field(default_factory=lambda: deque(maxlen=REPLAY_LIMIT))
 
     def dispatch(self, name: str, data: Json) -> None:
-        """Send an event now, or keep it for a Resume."""
+        """Send an event, and store it for a Resume."""
         self.seq += 1
-        # A copy of this moment: what it describes may change before the bot comes back.
-        frame = {"op": Op.DISPATCH, "t": name, "s": self.seq, "d": json.loads(json.dumps(data))}
+        # A deep copy, because the objects may change before the event is replayed.
+        frame = {"op": Opcode.DISPATCH, "t": name, "s": self.seq, "d": json.loads(json.dumps(data))}
         self.log.append(frame)
-        if self.line:
-            self.line.send(frame)
+        if self.transport:
+            self.transport.send(frame)
 
-    def replay(self, after: int) -> None:
-        """Send again what was missed."""
-        if self.line:
+    def replay(self, seq: int) -> None:
+        """Send the stored events after sequence number `seq` again."""
+        if self.transport:
             for frame in self.log:
-                if frame["s"] > after:
-                    self.line.send(frame)
+                if frame["s"] > seq:
+                    self.transport.send(frame)
 
-    def wants(self, event: Event) -> bool:
-        """Whether the session's intents ask for this event."""
+    def is_subscribed_to(self, event: Event) -> bool:
+        """Return whether the session's intents include the event."""
         if event.name == "INTERACTION_CREATE":
             return True
         if event.channel is None:
             return bool(self.intents & Intent.GUILDS)
         guild = event.channel.guild
         if event.name.startswith("MESSAGE_REACTION"):
-            wanted = Intent.GUILD_REACTIONS if guild else Intent.DIRECT_REACTIONS
+            intent = Intent.GUILD_REACTIONS if guild else Intent.DIRECT_REACTIONS
         elif event.name.startswith("MESSAGE"):
-            wanted = Intent.GUILD_MESSAGES if guild else Intent.DIRECT_MESSAGES
+            intent = Intent.GUILD_MESSAGES if guild else Intent.DIRECT_MESSAGES
         else:
-            wanted = Intent.GUILDS
-        return bool(self.intents & wanted)
+            intent = Intent.GUILDS
+        return bool(self.intents & intent)
 
 
 class Gateway:
-    """Knows all sessions and passes events on to them."""
+    """Creates and resumes sessions, and dispatches events to them."""
 
     def __init__(self, world: World, token: str) -> None:
         self.allowed_intents = ALL_INTENTS & ~PRIVILEGED
         self._world = world
         self._token = token
         self._sessions: dict[str, Session] = {}
-        world.event_listeners.append(self._pass_on)
+        world.event_listeners.append(self._dispatch)
 
     @property
     def online(self) -> bool:
         """Whether a bot is connected and ready."""
-        return any(session.line for session in self._sessions.values())
+        return any(session.transport for session in self._sessions.values())
 
-    @property
-    def lines(self) -> list[Line]:
-        """All connections in use."""
-        return [session.line for session in self._sessions.values() if session.line]
-
-    def identify(self, data: Json, line: Line) -> Session | Close:
-        """Start a session, or tell why not."""
+    def identify(self, data: Json, transport: Transport) -> Session | CloseCode:
+        """Start a session, or return the code to close the connection with."""
         intents = data.get("intents")
         if data.get("token") not in (self._token, f"Bot {self._token}"):
-            return Close.AUTHENTICATION_FAILED
+            return CloseCode.AUTHENTICATION_FAILED
         if not isinstance(intents, int) or not 0 <= intents <= ALL_INTENTS:
-            return Close.INVALID_INTENTS
+            return CloseCode.INVALID_INTENTS
         if intents & ~self.allowed_intents:
-            return Close.DISALLOWED_INTENTS
+            return CloseCode.DISALLOWED_INTENTS
         shard = data.get("shard") or [0, 1]
         if len(shard) != 2 or not 0 <= shard[0] < shard[1]:
-            return Close.INVALID_SHARD
-        session = Session(secrets.token_hex(16), intents, line)
+            return CloseCode.INVALID_SHARD
+        session = Session(secrets.token_hex(16), intents, transport)
         self._sessions[session.id] = session
-        session.dispatch("READY", self._ready(session, shard))
+        session.dispatch("READY", self._ready_json(session, shard))
         if session.intents & Intent.GUILDS:
             for guild in self._world.guilds.values():
                 session.dispatch("GUILD_CREATE", guild_create_json(self._world, guild))
         self._world.changes.notify()
         return session
 
-    def resume(self, data: Json, line: Line) -> Session | Close | None:
-        """Go on with a session: None when it cannot be found any more."""
+    def resume(self, data: Json, transport: Transport) -> Session | CloseCode | None:
+        """Resume a session; None if it is unknown."""
         if data.get("token") not in (self._token, f"Bot {self._token}"):
-            return Close.AUTHENTICATION_FAILED
+            return CloseCode.AUTHENTICATION_FAILED
         session = self._sessions.get(str(data.get("session_id")))
         if session is None:
             return None
         seq = data.get("seq")
         if not isinstance(seq, int) or seq > session.seq:
-            return Close.INVALID_SEQ
-        if session.line:
-            session.line.hang_up(Close.SESSION_TIMED_OUT)
-        session.line = line
+            return CloseCode.INVALID_SEQ
+        if session.transport:
+            session.transport.close(CloseCode.SESSION_TIMED_OUT)
+        session.transport = transport
         session.replay(seq)
         session.dispatch("RESUMED", {"_trace": []})
         self._world.changes.notify()
         return session
 
-    def left(self, session: Session, line: Line, *, for_good: bool) -> None:
-        """A connection ended; a session that was closed properly cannot be resumed."""
-        if session.line is line:
-            session.line = None
-        if for_good:
+    def disconnect(self, session: Session, transport: Transport, *, end_session: bool) -> None:
+        """Record a closed connection. With `end_session`, the session cannot be resumed."""
+        if session.transport is transport:
+            session.transport = None
+        if end_session:
             self._sessions.pop(session.id, None)
         self._world.changes.notify()
 
-    def forget(self, *, resumable: bool) -> None:
-        """Tell all bots that their session is invalid (opcode 9)."""
+    def invalidate(self, *, resumable: bool) -> None:
+        """Invalidate all sessions (opcode 9)."""
         for session in list(self._sessions.values()):
-            if session.line:
-                session.line.send({"op": Op.INVALID_SESSION, "d": resumable})
+            if session.transport:
+                session.transport.send({"op": Opcode.INVALID_SESSION, "d": resumable})
             if not resumable:
-                session.line = None
+                session.transport = None
                 del self._sessions[session.id]
 
-    def _ready(self, session: Session, shard: list[int]) -> Json:
+    def _ready_json(self, session: Session, shard: list[int]) -> Json:
         return {
             "v": 10,
             "user": user_json(self._world.bot) | {"mfa_enabled": False, "verified": True},
@@ -209,18 +204,19 @@ class Gateway:
             "_trace": [],
         }
 
-    def _pass_on(self, event: Event) -> None:
+    def _dispatch(self, event: Event) -> None:
         for session in self._sessions.values():
-            if session.wants(event):
-                session.dispatch(event.name, self._seen(session, event))
+            if session.is_subscribed_to(event):
+                session.dispatch(event.name, self._visible_data(session, event))
 
-    def _seen(self, session: Session, event: Event) -> Json:
-        """Without MESSAGE_CONTENT, other people's words in the guild are blank."""
+    def _visible_data(self, session: Session, event: Event) -> Json:
+        """Return the event data, without content that requires the MESSAGE_CONTENT intent."""
         data = event.data
-        author = (data.get("author") or {}).get("id")
-        hidden = author is not None and author != str(self._world.bot.id)
-        mentioned = str(self._world.bot.id) in [user["id"] for user in data.get("mentions", [])]
-        private = event.channel is not None and event.channel.guild is None
-        if not hidden or mentioned or private or session.intents & Intent.MESSAGE_CONTENT:
+        bot_id = str(self._world.bot.id)
+        author_id = (data.get("author") or {}).get("id")
+        from_other_user = author_id is not None and author_id != bot_id
+        mentions_bot = bot_id in [user["id"] for user in data.get("mentions", [])]
+        is_dm = event.channel is not None and event.channel.guild is None
+        if not from_other_user or mentions_bot or is_dm or session.intents & Intent.MESSAGE_CONTENT:
             return data
         return data | {"content": "", "embeds": [], "attachments": [], "components": []}

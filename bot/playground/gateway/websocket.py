@@ -1,4 +1,4 @@
-"""The gateway's websockets: frames, zlib-stream, heartbeats, and what closes them."""
+"""WebSocket connections to the gateway: frames, zlib-stream, heartbeats and close codes."""
 
 import asyncio
 import json
@@ -10,157 +10,162 @@ from contextlib import suppress
 from aiohttp import WSMsgType, web
 
 from bot.playground.errors import Json
-from bot.playground.gateway.sessions import Close, Gateway, Op, Session
+from bot.playground.gateway.sessions import CloseCode, Gateway, Opcode, Session
 
 HEARTBEAT_SECONDS = 41.25
-ACK_SECONDS = 0.02
-"""About what a network takes."""
-FRAME_LIMIT = 4096  # bytes that a bot may send at once
-SENDS_LIMIT = 120  # frames in a minute
-NORMAL = (1000, 1001)
+ACK_SECONDS = 0.02  # simulated network latency
+FRAME_LIMIT = 4096  # bytes
+FRAMES_PER_MINUTE = 120
+NORMAL_CLOSE_CODES = (1000, 1001)
 
 
-class Deflate:
-    """One zlib stream for a whole connection, flushed after each frame."""
+class ZlibStream:
+    """The zlib stream of a connection, flushed after each frame."""
 
     def __init__(self) -> None:
         self._stream = zlib.compressobj()
 
     def pack(self, text: str) -> bytes:
-        """The next piece of the stream."""
+        """Return the compressed frame."""
         return self._stream.compress(text.encode()) + self._stream.flush(zlib.Z_SYNC_FLUSH)
 
 
 class Connection:
-    """One websocket of one bot."""
+    """A WebSocket connection of a bot."""
 
     def __init__(self, gateway: Gateway, socket: web.WebSocketResponse, *, compress: bool) -> None:
-        self.acknowledge = True
+        self.acknowledges_heartbeats = True
         self._gateway = gateway
         self._socket = socket
-        self._deflate = Deflate() if compress else None
-        self._outbox: asyncio.Queue[Json | int] = asyncio.Queue()
+        self._zlib_stream = ZlibStream() if compress else None
+        self._send_queue: asyncio.Queue[Json | int] = asyncio.Queue()
         self._session: Session | None = None
-        self._heard = asyncio.Event()
-        self._sends: deque[float] = deque()
-        self._closed_by_us = False
+        self._heartbeat = asyncio.Event()
+        self._receive_times: deque[float] = deque()
+        self._closed_by_server = False
 
     def send(self, frame: Json) -> None:
         """Queue a frame."""
-        self._outbox.put_nowait(frame)
+        self._send_queue.put_nowait(frame)
 
-    def hang_up(self, code: int) -> None:
-        """Close after what is queued."""
-        self._outbox.put_nowait(code)
+    def close(self, code: int) -> None:
+        """Close the connection after the queued frames."""
+        self._send_queue.put_nowait(code)
 
     async def run(self, heartbeat: float) -> None:
-        """Talk until either side closes."""
-        self.send({"op": Op.HELLO, "d": {"heartbeat_interval": int(heartbeat * 1000)}})
-        helpers = [asyncio.create_task(self._write()), asyncio.create_task(self._watch(heartbeat))]
+        """Serve the connection until either side closes it."""
+        self.send({"op": Opcode.HELLO, "d": {"heartbeat_interval": int(heartbeat * 1000)}})
+        tasks = [
+            asyncio.create_task(self._write()),
+            asyncio.create_task(self._watch_heartbeats(heartbeat)),
+        ]
         try:
             async for message in self._socket:
                 if message.type is WSMsgType.TEXT:
-                    self._hear(message.data)
+                    self._receive(message.data)
                 elif message.type is WSMsgType.BINARY:
-                    self.hang_up(Close.DECODE_ERROR)
+                    self.close(CloseCode.DECODE_ERROR)
         finally:
-            for helper in helpers:
-                helper.cancel()
+            for task in tasks:
+                task.cancel()
             if self._session:
-                proper = self._socket.close_code in NORMAL and not self._closed_by_us
-                self._gateway.left(self._session, self, for_good=proper)
+                is_normal = self._socket.close_code in NORMAL_CLOSE_CODES
+                self._gateway.disconnect(
+                    self._session, self, end_session=is_normal and not self._closed_by_server
+                )
 
     async def _write(self) -> None:
         with suppress(ConnectionError):
-            while not isinstance(item := await self._outbox.get(), int):
+            while not isinstance(item := await self._send_queue.get(), int):
                 text = json.dumps(item)
-                if self._deflate:
-                    await self._socket.send_bytes(self._deflate.pack(text))
+                if self._zlib_stream:
+                    await self._socket.send_bytes(self._zlib_stream.pack(text))
                 else:
                     await self._socket.send_str(text)
-            self._closed_by_us = True
+            self._closed_by_server = True
             await self._socket.close(code=item)
 
-    async def _watch(self, heartbeat: float) -> None:
+    async def _watch_heartbeats(self, heartbeat: float) -> None:
         try:
             while True:
-                self._heard.clear()
+                self._heartbeat.clear()
                 async with asyncio.timeout(heartbeat * 1.5):
-                    await self._heard.wait()
+                    await self._heartbeat.wait()
         except TimeoutError:
-            self.hang_up(Close.SESSION_TIMED_OUT)
+            self.close(CloseCode.SESSION_TIMED_OUT)
 
-    def _hear(self, text: str) -> None:
+    def _receive(self, text: str) -> None:
         now = time.monotonic()
-        self._sends.append(now)
-        while self._sends[0] < now - 60:
-            self._sends.popleft()
-        if len(self._sends) > SENDS_LIMIT:
-            return self.hang_up(Close.RATE_LIMITED)
+        self._receive_times.append(now)
+        while self._receive_times[0] < now - 60:
+            self._receive_times.popleft()
+        if len(self._receive_times) > FRAMES_PER_MINUTE:
+            return self.close(CloseCode.RATE_LIMITED)
         try:
             frame = json.loads(text)
         except ValueError:
-            return self.hang_up(Close.DECODE_ERROR)
+            return self.close(CloseCode.DECODE_ERROR)
         if len(text.encode()) > FRAME_LIMIT or not isinstance(frame, dict):
-            return self.hang_up(Close.DECODE_ERROR)
-        return self._act(frame.get("op"), frame.get("d"))
+            return self.close(CloseCode.DECODE_ERROR)
+        return self._handle(frame.get("op"), frame.get("d"))
 
-    def _act(self, op: object, data: object) -> None:
+    def _handle(self, op: object, data: object) -> None:
         match op:
-            case Op.HEARTBEAT:
-                self._heard.set()
-                if self.acknowledge:  # not at once: discord.py notes when it sent only afterwards
-                    later = asyncio.get_running_loop().call_later
-                    later(ACK_SECONDS, self.send, {"op": Op.HEARTBEAT_ACK})
-            case Op.IDENTIFY | Op.RESUME if not isinstance(data, dict):
-                self.hang_up(Close.DECODE_ERROR)
-            case Op.IDENTIFY | Op.RESUME if self._session:
-                self.hang_up(Close.ALREADY_AUTHENTICATED)
-            case Op.IDENTIFY:
-                self._begin(self._gateway.identify(_dict(data), self))
-            case Op.RESUME:
-                self._begin(self._gateway.resume(_dict(data), self))
-            case Op.PRESENCE_UPDATE | Op.VOICE_STATE_UPDATE | Op.REQUEST_GUILD_MEMBERS:
+            case Opcode.HEARTBEAT:
+                self._heartbeat.set()
+                if self.acknowledges_heartbeats:
+                    # Delayed, because discord.py records the send time only after sending.
+                    call_later = asyncio.get_running_loop().call_later
+                    call_later(ACK_SECONDS, self.send, {"op": Opcode.HEARTBEAT_ACK})
+            case Opcode.IDENTIFY | Opcode.RESUME if not isinstance(data, dict):
+                self.close(CloseCode.DECODE_ERROR)
+            case Opcode.IDENTIFY | Opcode.RESUME if self._session:
+                self.close(CloseCode.ALREADY_AUTHENTICATED)
+            case Opcode.IDENTIFY:
+                self._set_session(self._gateway.identify(_object(data), self))
+            case Opcode.RESUME:
+                self._set_session(self._gateway.resume(_object(data), self))
+            case Opcode.PRESENCE_UPDATE | Opcode.VOICE_STATE_UPDATE | Opcode.REQUEST_GUILD_MEMBERS:
                 if not self._session:
-                    self.hang_up(Close.NOT_AUTHENTICATED)
+                    self.close(CloseCode.NOT_AUTHENTICATED)
             case _:
-                self.hang_up(Close.UNKNOWN_OPCODE)
+                self.close(CloseCode.UNKNOWN_OPCODE)
 
-    def _begin(self, outcome: Session | Close | None) -> None:
-        if outcome is None:
-            self.send({"op": Op.INVALID_SESSION, "d": False})
-        elif isinstance(outcome, Close):
-            self.hang_up(outcome)
+    def _set_session(self, result: Session | CloseCode | None) -> None:
+        if result is None:
+            self.send({"op": Opcode.INVALID_SESSION, "d": False})
+        elif isinstance(result, CloseCode):
+            self.close(result)
         else:
-            self._session = outcome
+            self._session = result
 
 
-def _dict(data: object) -> Json:
+def _object(data: object) -> Json:
     return data if isinstance(data, dict) else {}
 
 
-class Sockets:
-    """All websockets to the gateway, and the faults that can befall them."""
+class WebSocketServer:
+    """Accepts WebSocket connections to the gateway and injects faults into them."""
 
     def __init__(self, gateway: Gateway) -> None:
         self.heartbeat = HEARTBEAT_SECONDS
-        self.shut = False
-        """Is nobody let in?"""
+        self.unavailable = False
+        """Whether new connections are refused with a 503."""
         self._gateway = gateway
         self._open: dict[Connection, web.Request] = {}
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
-        """Answer one connection from beginning to end; bots, that is, and no website's."""
-        if "Origin" in request.headers:  # browsers let any page connect, and say which it is
-            raise web.HTTPForbidden(text="The gateway is for bots.")
-        if self.shut:
+        """Serve a connection. Browsers are refused, because any website could connect."""
+        if "Origin" in request.headers:
+            raise web.HTTPForbidden(text="The gateway does not accept browsers.")
+        if self.unavailable:
             raise web.HTTPServiceUnavailable
         socket = web.WebSocketResponse(max_msg_size=64 * 1024)
         await socket.prepare(request)
         compress = request.query.get("compress") == "zlib-stream"
         connection = Connection(self._gateway, socket, compress=compress)
         if request.query.get("v", "10") != "10":
-            connection.hang_up(Close.INVALID_VERSION)
+            connection.close(CloseCode.INVALID_VERSION)
         self._open[connection] = request
         try:
             await connection.run(self.heartbeat)
@@ -169,26 +174,26 @@ class Sockets:
         return socket
 
     def close(self, code: int) -> None:
-        """Close all connections with a code."""
+        """Close all connections with the code."""
         for connection in self._open:
-            connection.hang_up(code)
+            connection.close(code)
 
     def drop(self) -> None:
-        """Cut all connections, as a network does."""
+        """Abort all connections without a close frame."""
         for request in self._open.values():
             if request.transport:
                 request.transport.abort()
 
     def reconnect(self) -> None:
-        """Ask all bots to reconnect and resume (opcode 7)."""
+        """Request that all bots reconnect and resume (opcode 7)."""
         for connection in self._open:
-            connection.send({"op": Op.RECONNECT, "d": None})
+            connection.send({"op": Opcode.RECONNECT, "d": None})
 
     def invalidate(self, *, resumable: bool) -> None:
-        """Tell all bots that their session is invalid (opcode 9)."""
-        self._gateway.forget(resumable=resumable)
+        """Invalidate all sessions (opcode 9)."""
+        self._gateway.invalidate(resumable=resumable)
 
-    def deaf(self) -> None:
-        """Stop acknowledging heartbeats on the connections there are."""
+    def stop_heartbeat_acks(self) -> None:
+        """Stop acknowledging heartbeats on the open connections."""
         for connection in self._open:
-            connection.acknowledge = False
+            connection.acknowledges_heartbeats = False

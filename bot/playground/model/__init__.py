@@ -1,1 +1,1 @@
-"""State without HTTP: guilds, channels, messages, interactions, files."""
+"""State: guilds, channels, messages, interactions, and files with their CDN."""

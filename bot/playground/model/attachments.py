@@ -1,14 +1,14 @@
-"""Files that people and bots send, and what the local Discord keeps of them."""
+"""Uploaded files, and attachments of messages and command options."""
 
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bot.playground.model.image_size import size_of
+from bot.playground.model.image_size import image_size
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A file that somebody sends: a name that proves nothing, and bytes."""
+    """A file to send. The name is untrusted."""
 
     filename: str
     data: bytes = field(repr=False)
@@ -17,48 +17,48 @@ class Upload:
     spoiler: bool = False
 
 
-SPOILER = "SPOILER_"  # what the name of a hidden file begins with
+SPOILER_PREFIX = "SPOILER_"
 
 
-class Signer(Protocol):
-    """Whoever makes addresses for files."""
+class UrlSigner(Protocol):
+    """Signs attachment URLs."""
 
     def sign(self, attachment: "Attachment") -> str:
-        """An address that is good for a while."""
+        """Return a URL that expires."""
 
 
 @dataclass(eq=False)
 class Attachment:
-    """A stored file of a message or a command option."""
+    """A stored file of a message or of a command option."""
 
     id: int
     channel_id: int
     filename: str
     data: bytes = field(repr=False)
     content_type: str | None
-    signer: Signer = field(repr=False)
+    signer: UrlSigner = field(repr=False)
     description: str | None = None
     ephemeral: bool = False
     spoiler: bool = False
 
     @property
     def url(self) -> str:
-        """A freshly signed address."""
+        """A newly signed URL."""
         return self.signer.sign(self)
 
     @property
     def path(self) -> str:
-        """Where it lies on the CDN."""
+        """The path of the URL."""
         folder = "ephemeral-attachments" if self.ephemeral else "attachments"
         return f"/{folder}/{self.channel_id}/{self.id}/{self.filename}"
 
 
-def clean_name(filename: str) -> str:
-    """A file name as Discord keeps it: letters, digits, dot, dash and underscore."""
-    kept = "".join(c if c.isalnum() or c in "._-" else "_" for c in filename.strip())
-    return kept.lstrip(".")[:200] or "file"
+def sanitize_filename(filename: str) -> str:
+    """Return the name as Discord stores it: letters, digits, dot, dash and underscore."""
+    name = "".join(c if c.isalnum() or c in "._-" else "_" for c in filename.strip())
+    return name.lstrip(".")[:200] or "file"
 
 
 def dimensions(attachment: Attachment) -> tuple[int, int] | None:
-    """Width and height in pixels of a picture, read from its first bytes."""
-    return size_of(attachment.data)
+    """Return width and height in pixels, or None if the file is not an image."""
+    return image_size(attachment.data)

@@ -1,10 +1,10 @@
-"""Discord's enumerations of commands and components."""
+"""Discord's enumerations for commands and components."""
 
 from enum import IntEnum
 
 
-class Option(IntEnum):
-    """Option types."""
+class ApplicationCommandOptionType(IntEnum):
+    """https://docs.discord.com/developers/interactions/application-commands"""
 
     SUB_COMMAND = 1
     SUB_COMMAND_GROUP = 2
@@ -19,20 +19,32 @@ class Option(IntEnum):
     ATTACHMENT = 11
 
 
-class Kind(IntEnum):
-    """Component types; https://docs.discord.com/developers/components/reference."""
+class ComponentType(IntEnum):
+    """https://docs.discord.com/developers/components/reference"""
 
-    ROW = 1
+    ACTION_ROW = 1
     BUTTON = 2
     STRING_SELECT = 3
+    TEXT_INPUT = 4
     USER_SELECT = 5
     ROLE_SELECT = 6
     MENTIONABLE_SELECT = 7
     CHANNEL_SELECT = 8
     SECTION = 9
-    TEXT = 10
+    TEXT_DISPLAY = 10
     THUMBNAIL = 11
-    GALLERY = 12
+    MEDIA_GALLERY = 12
     FILE = 13
     SEPARATOR = 14
     CONTAINER = 17
+
+
+SELECT_TYPES = frozenset(
+    {
+        ComponentType.STRING_SELECT,
+        ComponentType.USER_SELECT,
+        ComponentType.ROLE_SELECT,
+        ComponentType.MENTIONABLE_SELECT,
+        ComponentType.CHANNEL_SELECT,
+    }
+)

@@ -1,4 +1,4 @@
-"""A guild: its channels and roles, who its members are, and what they may do."""
+"""Guilds with their channels, roles, members and permissions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -7,8 +7,8 @@ from enum import IntEnum
 from bot.playground.model.permissions import ADMIN, ALL, EVERYONE, MODERATOR, Permission
 
 
-class ChannelKind(IntEnum):
-    """The channel types that the playground has."""
+class ChannelType(IntEnum):
+    """https://docs.discord.com/developers/resources/channel"""
 
     TEXT = 0
     DM = 1
@@ -17,7 +17,7 @@ class ChannelKind(IntEnum):
 
 @dataclass(eq=False)
 class User:
-    """A person or the bot."""
+    """A human user or the bot."""
 
     id: int
     name: str
@@ -27,7 +27,7 @@ class User:
 
 @dataclass(eq=False)
 class Role:
-    """A role of a guild; its id is the guild's own for @everyone."""
+    """A role of a guild. The id of @everyone is the guild's id."""
 
     id: int
     name: str
@@ -37,7 +37,7 @@ class Role:
 
 @dataclass(eq=False)
 class Channel:
-    """A text channel of a guild, a thread in one, or one person's direct messages with the bot."""
+    """A text channel of a guild, a public thread in one, or a user's DM channel with the bot."""
 
     id: int
     name: str
@@ -45,26 +45,25 @@ class Channel:
     nsfw: bool = False
     recipient: User | None = None
     parent: "Channel | None" = None
-    starter: User | None = None
-    posted: int = 0
+    owner: User | None = None
+    message_count: int = 0
     bot_permissions: Permission = EVERYONE
 
     @property
-    def kind(self) -> ChannelKind:
-        """The channel's type."""
+    def type(self) -> ChannelType:
         if self.guild is None:
-            return ChannelKind.DM
-        return ChannelKind.THREAD if self.parent else ChannelKind.TEXT
+            return ChannelType.DM
+        return ChannelType.THREAD if self.parent else ChannelType.TEXT
 
     @property
     def root(self) -> "Channel":
-        """The channel that rules for this one: a thread's parent, else itself."""
+        """The channel whose permissions apply: a thread's parent, otherwise itself."""
         return self.parent or self
 
 
 @dataclass(eq=False)
 class Guild:
-    """A server."""
+    """A guild and its members."""
 
     id: int
     name: str
@@ -78,41 +77,41 @@ class Guild:
 
     @property
     def channel(self) -> Channel:
-        """Its first channel."""
+        """The first channel."""
         return self.channels[0]
 
     @property
     def members(self) -> list[User]:
-        """Everyone in it, the bot too."""
+        """All members, including the bot."""
         return list(self._members)
 
     def join(self, user: User, *roles: Role) -> None:
-        """Let somebody in, and give them roles."""
-        given = self._members.setdefault(user, [])
-        given += [role for role in roles if role not in given]
+        """Add a member if necessary, and add roles."""
+        member_roles = self._members.setdefault(user, [])
+        member_roles += [role for role in roles if role not in member_roles]
 
     def take(self, user: User, role: Role) -> None:
-        """Take a role away."""
+        """Remove a role from a member."""
         self._members[user].remove(role)
 
     def roles_of(self, user: User) -> list[Role]:
-        """What a member was given beyond @everyone."""
+        """The roles of a member, without @everyone."""
         return list(self._members.get(user, []))
 
     def permissions(self, user: User) -> Permission:
-        """What a member may do; administrators, all."""
+        """The guild permissions of a member; administrators have all."""
         combined = self.everyone.permissions
         for role in self.roles_of(user):
             combined |= role.permissions
         return ALL if Permission.ADMINISTRATOR in combined else combined
 
 
-def found(name: str, ids: Iterator[int]) -> Guild:
-    """A guild with its first roles; the ids are its own and theirs."""
-    id = next(ids)
-    everyone = Role(id, "@everyone", EVERYONE)
+def create_guild(name: str, ids: Iterator[int]) -> Guild:
+    """Return a guild with its default roles; `ids` supplies the ids of the guild and the roles."""
+    guild_id = next(ids)
+    everyone = Role(guild_id, "@everyone", EVERYONE)
     moderators = Role(next(ids), "Moderators", MODERATOR)
     admins = Role(next(ids), "Admins", ADMIN)
     applications = Role(next(ids), "Imagine", EVERYONE, managed=True)
     roles = [everyone, moderators, admins, applications]
-    return Guild(id, name, everyone, moderators, admins, applications, roles)
+    return Guild(guild_id, name, everyone, moderators, admins, applications, roles)

@@ -1,12 +1,12 @@
-"""Width and height of a picture, read from its header, as Discord's clients need for layout."""
+"""Read the width and height of an image from its header."""
 
 import struct
 
 JPEG_FRAMES = {0xC0, 0xC1, 0xC2}  # start-of-frame markers: baseline, extended, progressive
 
 
-def size_of(data: bytes) -> tuple[int, int] | None:
-    """Width and height in pixels, or None for what is no PNG, GIF, JPEG or WebP."""
+def image_size(data: bytes) -> tuple[int, int] | None:
+    """Return width and height in pixels, or None if it is not a valid PNG, GIF, JPEG or WebP."""
     try:
         if data.startswith(b"\x89PNG\r\n\x1a\n"):
             width, height = struct.unpack(">II", data[16:24])
@@ -24,25 +24,25 @@ def size_of(data: bytes) -> tuple[int, int] | None:
 
 
 def _jpeg(data: bytes) -> tuple[int, int] | None:
-    at = 2
-    while data[at] == 0xFF:
-        marker, length = struct.unpack(">BH", data[at + 1 : at + 4])
+    offset = 2
+    while data[offset] == 0xFF:
+        marker, length = struct.unpack(">BH", data[offset + 1 : offset + 4])
         if marker in JPEG_FRAMES:
-            height, width = struct.unpack(">HH", data[at + 5 : at + 9])
+            height, width = struct.unpack(">HH", data[offset + 5 : offset + 9])
             return width, height
-        at += 2 + length
+        offset += 2 + length
     return None
 
 
 def _webp(data: bytes) -> tuple[int, int] | None:
-    kind = data[12:16]
-    if kind == b"VP8X":
+    chunk_type = data[12:16]
+    if chunk_type == b"VP8X":
         width = int.from_bytes(data[24:27], "little") + 1
         return width, int.from_bytes(data[27:30], "little") + 1
-    if kind == b"VP8L":
+    if chunk_type == b"VP8L":
         bits = int.from_bytes(data[21:25], "little")
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    if kind == b"VP8 ":
+    if chunk_type == b"VP8 ":
         width, height = struct.unpack("<HH", data[26:30])
         return width & 0x3FFF, height & 0x3FFF
     return None

@@ -1,4 +1,4 @@
-"""Interactions: what a person asked of the bot, and every way in which it may answer."""
+"""Interactions, their tokens and the responses to them."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -6,130 +6,144 @@ from enum import IntEnum
 
 from bot.playground.errors import ApiError, Json, NotAcknowledged
 from bot.playground.model.guild import Channel, User
-from bot.playground.model.state import Flag, Message, Origin, World
-from bot.playground.model.subcommands import used_name
+from bot.playground.model.state import InteractionMetadata, Message, MessageFlags, World
+from bot.playground.model.subcommands import command_name
 
 ACK_SECONDS = 3.0
 TOKEN_SECONDS = 15 * 60.0
-KEPT = 2_000
+INTERACTIONS_LIMIT = 2_000
 
 
-class Kind(IntEnum):
-    """Interaction types."""
+class InteractionType(IntEnum):
+    """https://docs.discord.com/developers/interactions/receiving-and-responding"""
 
-    COMMAND = 2
-    COMPONENT = 3
-    AUTOCOMPLETE = 4
-    MODAL = 5
+    APPLICATION_COMMAND = 2
+    MESSAGE_COMPONENT = 3
+    APPLICATION_COMMAND_AUTOCOMPLETE = 4
+    MODAL_SUBMIT = 5
 
 
-class Callback(IntEnum):
-    """Callback types."""
+class InteractionCallbackType(IntEnum):
+    """https://docs.discord.com/developers/interactions/receiving-and-responding"""
 
-    MESSAGE = 4
-    DEFERRED_MESSAGE = 5
-    DEFERRED_UPDATE = 6
-    UPDATE = 7
-    AUTOCOMPLETE = 8
+    CHANNEL_MESSAGE_WITH_SOURCE = 4
+    DEFERRED_CHANNEL_MESSAGE_WITH_SOURCE = 5
+    DEFERRED_UPDATE_MESSAGE = 6
+    UPDATE_MESSAGE = 7
+    APPLICATION_COMMAND_AUTOCOMPLETE_RESULT = 8
     MODAL = 9
 
 
 @dataclass(eq=False)
 class Interaction:
-    """One thing that a person asked of the bot."""
+    """An interaction, and what the bot has responded so far."""
 
     id: int
     token: str = field(repr=False)
-    kind: Kind
+    type: InteractionType
     user: User
     channel: Channel
     data: Json
     created_at: float
     world: World = field(repr=False)
     message: Message | None = None
+    """The message whose component was used."""
     trigger: "Interaction | None" = None
-    answered: Callback | None = None
-    answered_at: float | None = None
+    """The interaction whose modal was submitted."""
+    callback_type: InteractionCallbackType | None = None
+    responded_at: float | None = None
     original: Message | None = None
+    """The original response."""
     modal: Json | None = None
     choices: list[Json] | None = None
-    answers: list[Message] = field(default_factory=list)
+    """The autocomplete choices."""
+    responses: list[Message] = field(default_factory=list)
+    """The original response and the followups."""
 
     @property
     def deadline(self) -> float:
-        """Until when the first answer must be there."""
+        """Time by which the bot must acknowledge the interaction."""
         return self.created_at + ACK_SECONDS
 
     @property
     def failed(self) -> bool:
-        """Whether the bot let the 3 seconds pass."""
-        return self.answered is None and self.world.clock.now() >= self.deadline
+        """Whether the bot missed the deadline."""
+        return self.callback_type is None and self.world.clock.now() >= self.deadline
 
     @property
     def response(self) -> Message | None:
-        """The first answer as a message; look at its `deleted` and `loading` too."""
+        """The original response. It may be `deleted` or still `loading`."""
         return self.original
 
     @property
     def ephemerals(self) -> list[Message]:
-        """The answers that only this person sees, in order."""
-        return [m for m in self.answers if m.ephemeral and not m.deleted]
+        """The ephemeral responses that are not deleted, in order."""
+        return [m for m in self.responses if m.ephemeral and not m.deleted]
 
     @property
-    def origin(self) -> Origin:
-        """What the messages that answer this say about it."""
-        return Origin(
+    def metadata(self) -> InteractionMetadata:
+        """The interaction metadata of messages that respond to this interaction."""
+        return InteractionMetadata(
             interaction_id=self.id,
-            kind=int(self.kind),
+            type=int(self.type),
             user=self.user,
             guild=self.channel.guild,
-            command=used_name(self.data) if "name" in self.data else None,
-            clicked_message_id=self.message.id if self.message else None,
+            command=command_name(self.data) if "name" in self.data else None,
+            component_message_id=self.message.id if self.message else None,
             response_id=self.original.id if self.original else None,
-            trigger=self.trigger.origin if self.trigger else None,
+            trigger=self.trigger.metadata if self.trigger else None,
         )
 
     async def acknowledged(self) -> None:
-        """Wait for the first answer; raise NotAcknowledged when it is not there in time."""
-        left = self.deadline - self.world.clock.now()
+        """Wait until the bot responds; raise NotAcknowledged if it misses the deadline."""
+        remaining = self.deadline - self.world.clock.now()
         await self.world.changes.until(
-            lambda: self.answered is not None or self.failed, seconds=max(left, 0)
+            lambda: self.callback_type is not None or self.failed, seconds=max(remaining, 0)
         )
-        if self.answered is None:
+        if self.callback_type is None:
             raise NotAcknowledged("The application did not respond")
 
     async def finished(self, *, seconds: float = 30.0) -> Message | None:
-        """Wait until the first answer is no longer "thinking", and give it."""
+        """Wait until the original response is no longer loading, and return it.
+
+        Raise NotAcknowledged if it is still loading after `seconds`.
+        """
         await self.acknowledged()
-        done = await self.world.changes.until(
+        is_finished = await self.world.changes.until(
             lambda: self.original is None or self.original.deleted or not self.original.loading,
             seconds=seconds,
         )
-        if not done:
+        if not is_finished:
             raise NotAcknowledged(f"The application was still thinking after {seconds:g} s")
         return self.original
 
 
-About = Message | Interaction | None
-
-
 class Interactions:
-    """All interactions that a bot may still answer, by their tokens."""
+    """The most recent interactions by token."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._by_token: dict[str, Interaction] = {}
 
     def open(
-        self, kind: Kind, user: User, channel: Channel, data: Json, about: About = None
+        self,
+        type: InteractionType,
+        user: User,
+        channel: Channel,
+        data: Json,
+        source: Message | Interaction | None = None,
     ) -> Interaction:
-        """A new interaction, not yet sent; about the message clicked on or the form filled in."""
-        trigger = about if isinstance(about, Interaction) else None
-        message = about if isinstance(about, Message) else None
+        """Create an interaction without sending it.
+
+        `source` is the message whose component was used, or the interaction whose modal was
+        submitted.
+        """
+        trigger = source if isinstance(source, Interaction) else None
+        message = source if isinstance(source, Message) else None
         interaction = Interaction(
             id=self._world.snowflakes.new(),
             token=secrets.token_urlsafe(64),
-            kind=kind,
+            type=type,
             user=user,
             channel=channel,
             data=data,
@@ -139,34 +153,45 @@ class Interactions:
             trigger=trigger,
         )
         self._by_token[interaction.token] = interaction
-        while len(self._by_token) > KEPT:
+        while len(self._by_token) > INTERACTIONS_LIMIT:
             del self._by_token[next(iter(self._by_token))]
         return interaction
 
-    def find(self, id: int) -> Interaction | None:
-        """The interaction of that id."""
-        return next((one for one in self._by_token.values() if one.id == id), None)
+    def find(self, interaction_id: int) -> Interaction | None:
+        """Return the interaction with this id."""
+        interactions = self._by_token.values()
+        return next((i for i in interactions if i.id == interaction_id), None)
 
-    def to_answer(self, id: int, token: str) -> Interaction:
-        """The interaction that a callback is for; each takes exactly one, in time."""
+    def find_for_callback(self, interaction_id: int, token: str) -> Interaction:
+        """Return the interaction for a callback.
+
+        Raise ApiError if it is unknown, past its deadline or already acknowledged.
+        """
         interaction = self._by_token.get(token)
-        if interaction is None or interaction.id != id or interaction.failed:
+        if interaction is None or interaction.id != interaction_id or interaction.failed:
             raise ApiError(404, 10062, "Unknown interaction", violation=True)
-        if interaction.answered is not None:
+        if interaction.callback_type is not None:
             message = "Interaction has already been acknowledged."
             raise ApiError(400, 40060, message, violation=True)
         return interaction
 
-    def by_webhook(self, application: int, token: str) -> Interaction:
-        """The interaction that a webhook request is for: acknowledged, and not too old."""
+    def find_by_webhook(self, application_id: int, token: str) -> Interaction:
+        """Return the interaction for a webhook request.
+
+        Raise ApiError if it is unknown, not acknowledged yet, or its token has expired.
+        """
         interaction = self._by_token.get(token)
-        if interaction is None or application != self._world.bot.id or interaction.answered is None:
+        if (
+            interaction is None
+            or application_id != self._world.bot.id
+            or interaction.callback_type is None
+        ):
             raise ApiError(404, 10015, "Unknown Webhook")
         if self._world.clock.now() >= interaction.created_at + TOKEN_SECONDS:
             raise ApiError(401, 50027, "Invalid Webhook Token")
         return interaction
 
 
-def wants_private(payload: Json) -> bool:
-    """Whether an answer is for the person alone."""
-    return bool(int(payload.get("flags") or 0) & Flag.EPHEMERAL)
+def is_ephemeral(payload: Json) -> bool:
+    """Return whether a response has the EPHEMERAL flag."""
+    return bool(int(payload.get("flags") or 0) & MessageFlags.EPHEMERAL)

@@ -1,4 +1,4 @@
-"""Who a message would ping, from its text and its `allowed_mentions`."""
+"""Resolve which users a message notifies, from its text and its `allowed_mentions`."""
 
 import re
 from dataclasses import dataclass
@@ -6,51 +6,51 @@ from dataclasses import dataclass
 from bot.playground.errors import Json, invalid
 from bot.playground.model.guild import User
 
-USER = re.compile(r"<@!?(\d+)>")
-EVERYONE = re.compile(r"@(everyone|here)")
-KINDS = {"users", "roles", "everyone"}
+USER_MENTION = re.compile(r"<@!?(\d+)>")
+EVERYONE_MENTION = re.compile(r"@(everyone|here)")
+MENTION_TYPES = {"users", "roles", "everyone"}
 
 
 @dataclass(frozen=True)
-class Pinged:
-    """The people who get a notification, and whether that is everyone."""
+class Mentions:
+    """The users who get a notification, and whether @everyone does."""
 
     users: list[User]
     everyone: bool
 
     @property
     def names(self) -> frozenset[str]:
-        """The names of all of them, for tests to look at."""
+        """User names, and "everyone"."""
         return frozenset(user.name for user in self.users) | (
             frozenset({"everyone"}) if self.everyone else frozenset()
         )
 
 
-def pinged(
+def resolve_mentions(
     text: str,
     allowed: Json | None,
-    people: dict[int, User],
+    users: dict[int, User],
     *,
     default: set[str],
     reply_to: User | None,
-) -> Pinged:
-    """Who gets pinged; `default` are the kinds that may be when the request does not say."""
-    parse = default if allowed is None else _kinds(allowed)
-    named = {int(found) for found in USER.findall(text)}
+) -> Mentions:
+    """Return who is notified. `default` replaces `allowed_mentions.parse` if `allowed` is None."""
+    parse = default if allowed is None else _parse_types(allowed)
+    user_ids = {int(id) for id in USER_MENTION.findall(text)}
     if "users" not in parse:
-        named &= {int(user) for user in (allowed or {}).get("users") or []}
-    users = [people[user] for user in sorted(named) if user in people]
-    replied = allowed is None or bool(allowed.get("replied_user"))
-    if reply_to and replied and reply_to not in users:
-        users.append(reply_to)
-    return Pinged(users, "everyone" in parse and bool(EVERYONE.search(text)))
+        user_ids &= {int(user_id) for user_id in (allowed or {}).get("users") or []}
+    mentioned_users = [users[user_id] for user_id in sorted(user_ids) if user_id in users]
+    mentions_author = allowed is None or bool(allowed.get("replied_user"))
+    if reply_to and mentions_author and reply_to not in mentioned_users:
+        mentioned_users.append(reply_to)
+    return Mentions(mentioned_users, "everyone" in parse and bool(EVERYONE_MENTION.search(text)))
 
 
-def _kinds(allowed: Json) -> set[str]:
-    kinds = set(allowed.get("parse") or [])
-    if not kinds <= KINDS:
+def _parse_types(allowed: Json) -> set[str]:
+    types = set(allowed.get("parse") or [])
+    if not types <= MENTION_TYPES:
         raise invalid(("allowed_mentions", "parse"), "BASE_TYPE_CHOICES", "Unknown mention type")
-    if "users" in kinds and allowed.get("users"):
+    if "users" in types and allowed.get("users"):
         sentence = 'parse:["users"] and users: [ids...] are mutually exclusive.'
         raise invalid(("allowed_mentions",), "MESSAGE_ALLOWED_MENTIONS_PARSE_EXCLUSIVE", sentence)
-    return kinds
+    return types

@@ -1,4 +1,4 @@
-"""The permission bits that matter here, and who has which."""
+"""Permission bits, and those of the default roles."""
 
 from enum import IntFlag
 
@@ -50,13 +50,15 @@ MODERATOR = (
 ADMIN = MODERATOR | Permission.MANAGE_GUILD | Permission.MANAGE_CHANNELS | Permission.MANAGE_ROLES
 
 
-def may_use(permissions: Permission, needed: str | None) -> bool:
-    """Whether a command's `default_member_permissions` lets somebody use it in a guild.
+def can_use_command(permissions: Permission, default_member_permissions: str | None) -> bool:
+    """Return whether a command's `default_member_permissions` allow its use in a guild.
 
-    "0" is for administrators alone; null is for all who may use commands.
+    "0" allows administrators only; null allows everyone who may use application commands.
     """
     if Permission.ADMINISTRATOR in permissions:
         return True
     if Permission.USE_APPLICATION_COMMANDS not in permissions:
         return False
-    return needed is None or (int(needed) != 0 and int(needed) & ~permissions == 0)
+    return default_member_permissions is None or (
+        int(default_member_permissions) != 0 and int(default_member_permissions) & ~permissions == 0
+    )

@@ -1,4 +1,4 @@
-"""Discord's ids: 42 bits of milliseconds since 2015, then a counter."""
+"""Snowflake ids: 42 bits of milliseconds since 2015, then a counter."""
 
 from bot.playground.clock import Clock
 
@@ -6,19 +6,19 @@ EPOCH = 1_420_070_400_000  # milliseconds; https://docs.discord.com/developers/r
 
 
 class Snowflakes:
-    """Hands out fresh ids, each larger than the one before."""
+    """Generates strictly increasing ids."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._last = 0
+        self._last_id = 0
 
     def new(self) -> int:
-        """An id of this moment."""
-        fresh = (int(self._clock.now() * 1000) - EPOCH) << 22
-        self._last = max(fresh, self._last + 1)
-        return self._last
+        """Return a new id with the current time."""
+        current = (int(self._clock.now() * 1000) - EPOCH) << 22
+        self._last_id = max(current, self._last_id + 1)
+        return self._last_id
 
 
-def moment(snowflake: int) -> float:
-    """When an id was made, in seconds since 1970."""
+def snowflake_time(snowflake: int) -> float:
+    """Return the creation time of an id in seconds since 1970."""
     return ((snowflake >> 22) + EPOCH) / 1000

@@ -1,4 +1,4 @@
-"""What exists in the local Discord: guilds, channels, people, messages and events."""
+"""The state of the local Discord: guilds, channels, users, messages and gateway events."""
 
 from collections import deque
 from collections.abc import Callable
@@ -9,24 +9,25 @@ from bot.playground.clock import Changes, Clock
 from bot.playground.errors import Json
 from bot.playground.model.attachments import Attachment
 from bot.playground.model.cdn import Cdn
-from bot.playground.model.guild import Channel, Guild, Role, User, found
+from bot.playground.model.enums import ComponentType
+from bot.playground.model.guild import Channel, Guild, Role, User, create_guild
 from bot.playground.model.permissions import Permission
 from bot.playground.model.snowflake import Snowflakes
 
-# Fixed, so that a token once printed stays good and commands keep their home over a restart.
+# Constant, so that the token and the guild stay valid after a restart.
 APPLICATION_ID = 1_100_000_000_000_000_001
 GUILD_ID = 1_100_000_000_000_000_002
 MODERATOR_ROLE_ID = 1_100_000_000_000_000_003
 BOT_ROLE_ID = 1_100_000_000_000_000_004
 OWNER_ID = 1_100_000_000_000_000_005
 ADMIN_ROLE_ID = 1_100_000_000_000_000_006
-HOME_IDS = (GUILD_ID, MODERATOR_ROLE_ID, ADMIN_ROLE_ID, BOT_ROLE_ID)
-MESSAGES_KEPT = 2_000
-BROUGHT_KEPT = 50  # files of commands
+DEFAULT_GUILD_IDS = (GUILD_ID, MODERATOR_ROLE_ID, ADMIN_ROLE_ID, BOT_ROLE_ID)
+MESSAGES_LIMIT = 2_000
+COMMAND_ATTACHMENTS_LIMIT = 50
 
 
-class MessageKind(IntEnum):
-    """The message types that the playground makes."""
+class MessageType(IntEnum):
+    """https://docs.discord.com/developers/resources/message"""
 
     DEFAULT = 0
     REPLY = 19
@@ -34,8 +35,8 @@ class MessageKind(IntEnum):
     CONTEXT_MENU_COMMAND = 23
 
 
-class Flag(IntFlag):
-    """Message flags; https://docs.discord.com/developers/resources/message."""
+class MessageFlags(IntFlag):
+    """https://docs.discord.com/developers/resources/message"""
 
     SUPPRESS_EMBEDS = 1 << 2
     EPHEMERAL = 1 << 6
@@ -44,12 +45,12 @@ class Flag(IntFlag):
     COMPONENTS_V2 = 1 << 15
 
 
-NO_FLAGS = Flag(0)
+NO_FLAGS = MessageFlags(0)
 
 
 @dataclass(frozen=True)
 class Edit:
-    """One state that a message went through."""
+    """The content of a message after it was created or edited."""
 
     at: float
     content: str
@@ -57,69 +58,73 @@ class Edit:
 
 
 @dataclass(frozen=True)
-class Origin:
-    """The interaction that a message answers."""
+class InteractionMetadata:
+    """The interaction that a message responds to."""
 
     interaction_id: int
-    kind: int
+    type: int
     user: User
     guild: Guild | None
     command: str | None
-    clicked_message_id: int | None
+    component_message_id: int | None
     response_id: int | None
-    trigger: "Origin | None" = None
+    trigger: "InteractionMetadata | None" = None
 
 
 @dataclass(eq=False, repr=False)
 class Message:
-    """A message as it stands now, with its past states in `edits`."""
+    """The current state of a message; `edits` has the earlier ones."""
 
     id: int
     channel: Channel
     author: User
     created_at: float
-    kind: MessageKind = MessageKind.DEFAULT
+    type: MessageType = MessageType.DEFAULT
     content: str = ""
     embeds: list[Json] = field(default_factory=list)
     components: list[Json] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
-    flags: Flag = NO_FLAGS
+    flags: MessageFlags = NO_FLAGS
     reactions: dict[str, list[User]] = field(default_factory=dict)
     pings: frozenset[str] = frozenset()
-    mentioned: list[User] = field(default_factory=list)
+    mentions: list[User] = field(default_factory=list)
     edits: list[Edit] = field(default_factory=list)
     edited_at: float | None = None
     deleted: bool = False
     nonce: str | int | None = None
-    origin: Origin | None = None
+    interaction_metadata: InteractionMetadata | None = None
     visible_to: User | None = None
     reference: "Message | None" = None
 
     def __repr__(self) -> str:
-        """Short, for the failures of tests."""
+        """Author, content, files and buttons, for failure messages of tests."""
         files = [attachment.filename for attachment in self.attachments]
         state = "deleted " if self.deleted else "loading " if self.loading else ""
         return f"<{state}message by {self.author.name}: {self.content!r} {files} {self.buttons}>"
 
     @property
     def ephemeral(self) -> bool:
-        """Whether only one person sees it."""
+        """Whether only one user sees it."""
         return self.visible_to is not None
 
     @property
     def loading(self) -> bool:
-        """Whether it still says that the bot is thinking."""
-        return bool(self.flags & Flag.LOADING)
+        """Whether it shows that the bot is thinking."""
+        return bool(self.flags & MessageFlags.LOADING)
 
     @property
     def buttons(self) -> list[str]:
-        """What stands on its buttons, in reading order."""
-        return [face(part) for part in walk(self.components) if part["type"] == 2]
+        """The labels of its buttons, in display order."""
+        return [
+            button_label(part)
+            for part in walk_components(self.components)
+            if part["type"] == ComponentType.BUTTON
+        ]
 
 
 @dataclass(frozen=True)
 class Event:
-    """A gateway event, and where it happened."""
+    """A gateway event and the channel it belongs to."""
 
     name: str
     data: Json
@@ -127,7 +132,7 @@ class Event:
 
 
 class World:
-    """All the state of the local Discord. Whoever changes it tells the gateway and the waiters."""
+    """All state of the local Discord. Code that changes it must emit the event and notify."""
 
     def __init__(self) -> None:
         self.changes = Changes()
@@ -136,54 +141,54 @@ class World:
         self.cdn = Cdn(self.clock)
         self.bot = User(APPLICATION_ID, "Imagine", bot=True)
         self.users: dict[int, User] = {self.bot.id: self.bot}
-        self.home = found("Playground", iter(HOME_IDS))
-        self.home.join(self.bot, self.home.applications)
-        self.guilds: dict[int, Guild] = {self.home.id: self.home}
+        self.default_guild = create_guild("Playground", iter(DEFAULT_GUILD_IDS))
+        self.default_guild.join(self.bot, self.default_guild.applications)
+        self.guilds: dict[int, Guild] = {self.default_guild.id: self.default_guild}
         self.channels: dict[int, Channel] = {}
         self.messages: dict[int, Message] = {}
         self.event_listeners: list[Callable[[Event], None]] = []
         self.watchers: list[Callable[[Message], None]] = []
-        self._brought: deque[Attachment] = deque()
+        self._command_attachments: deque[Attachment] = deque()
 
     def add_guild(self, name: str) -> Guild:
-        """A new guild, with the bot in it and one channel."""
-        guild = found(name, iter(self.snowflakes.new, None))
+        """Create a guild with one channel; the bot is a member."""
+        guild = create_guild(name, iter(self.snowflakes.new, None))
         guild.join(self.bot, guild.applications)
         self.guilds[guild.id] = guild
         self.add_channel("general", guild)
         return guild
 
     def add_channel(self, name: str, guild: Guild | None = None, *, nsfw: bool = False) -> Channel:
-        """A new text channel, by default at home."""
-        guild = guild or self.home
+        """Create a text channel, by default in the default guild."""
+        guild = guild or self.default_guild
         channel = Channel(self.snowflakes.new(), name, guild, nsfw=nsfw)
         guild.channels.append(channel)
         self.channels[channel.id] = channel
         return channel
 
-    def add_thread(self, parent: Channel, name: str, starter: User | None) -> Channel:
-        """A new public thread in a channel of a guild."""
-        thread = Channel(self.snowflakes.new(), name, parent.guild, parent=parent, starter=starter)
+    def add_thread(self, parent: Channel, name: str, owner: User | None) -> Channel:
+        """Create a public thread in a guild channel."""
+        thread = Channel(self.snowflakes.new(), name, parent.guild, parent=parent, owner=owner)
         if parent.guild:
             parent.guild.channels.append(thread)
         self.channels[thread.id] = thread
         return thread
 
     def add_role(self, name: str, permissions: Permission, guild: Guild | None = None) -> Role:
-        """A new role, below all others but @everyone."""
+        """Create a role, placed directly above @everyone."""
         role = Role(self.snowflakes.new(), name, permissions)
-        (guild or self.home).roles.insert(1, role)
+        (guild or self.default_guild).roles.insert(1, role)
         return role
 
     def add_user(self, name: str) -> User:
-        """A new person, who is a member at home."""
+        """Create a user who is a member of the default guild."""
         user = User(self.snowflakes.new(), name)
         self.users[user.id] = user
-        self.home.join(user)
+        self.default_guild.join(user)
         return user
 
     def dm_with(self, user: User) -> Channel:
-        """The direct messages between a person and the bot."""
+        """Return the DM channel of a user and the bot, created if necessary."""
         for channel in self.channels.values():
             if channel.recipient is user:
                 return channel
@@ -192,48 +197,48 @@ class World:
         return channel
 
     def emit(self, name: str, data: Json, channel: Channel | None = None) -> None:
-        """Send an event to the bots that want it."""
+        """Pass a gateway event to all listeners."""
         for listener in self.event_listeners:
             listener(Event(name, data, channel))
 
-    def touched(self, message: Message) -> None:
-        """Tell everyone who looks at the channel that this message is new or different."""
+    def notify_changed(self, message: Message) -> None:
+        """Report a created, edited or deleted message to watchers and waiters."""
         for watcher in self.watchers:
             watcher(message)
         self.changes.notify()
 
-    def keep(self, message: Message) -> None:
-        """Add a message; the oldest go when there are very many."""
+    def add_message(self, message: Message) -> None:
+        """Add a message, and remove the oldest above `MESSAGES_LIMIT`."""
         self.messages[message.id] = message
-        while len(self.messages) > MESSAGES_KEPT:
+        while len(self.messages) > MESSAGES_LIMIT:
             oldest = self.messages.pop(next(iter(self.messages)))
-            self.drop_files(oldest.attachments)
+            self.delete_files(oldest.attachments)
 
-    def bring(self, attachment: Attachment) -> None:
-        """A file that came with a command, so no message shows it; the newest are kept."""
-        self._brought.append(attachment)
-        if len(self._brought) > BROUGHT_KEPT:
-            self.drop_files([self._brought.popleft()])
+    def add_command_attachment(self, attachment: Attachment) -> None:
+        """Add the file of a command option, and delete the oldest above the limit."""
+        self._command_attachments.append(attachment)
+        if len(self._command_attachments) > COMMAND_ATTACHMENTS_LIMIT:
+            self.delete_files([self._command_attachments.popleft()])
 
-    def drop_files(self, attachments: list[Attachment]) -> None:
-        """Free the bytes of files that no message shows any more."""
+    def delete_files(self, attachments: list[Attachment]) -> None:
+        """Delete files from the CDN."""
         for attachment in attachments:
-            self.cdn.forget(attachment)
+            self.cdn.delete(attachment)
 
 
-def walk(components: list[Json]) -> list[Json]:
-    """All components, nested ones too, in reading order."""
-    found: list[Json] = []
+def walk_components(components: list[Json]) -> list[Json]:
+    """Return all components, including nested ones, in display order."""
+    result: list[Json] = []
     for component in components:
-        found.append(component)
-        found += walk(component.get("components") or [])
+        result.append(component)
+        result += walk_components(component.get("components") or [])
         for key in ("accessory", "component"):
             if isinstance(component.get(key), dict):
-                found += walk([component[key]])
-    return found
+                result += walk_components([component[key]])
+    return result
 
 
-def face(button: Json) -> str:
-    """What a person reads on a button: its emoji and label."""
+def button_label(button: Json) -> str:
+    """Return the text of a button: emoji and label."""
     emoji = (button.get("emoji") or {}).get("name") or ""
     return f"{emoji} {button.get('label') or ''}".strip()

@@ -1,79 +1,84 @@
-"""Pure: commands with subcommands, registered as a tree and used by their words."""
+"""Commands with subcommands: registered as a tree, invoked by their full name."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from bot.playground.errors import Json, UnknownCommand
-from bot.playground.model.enums import Option
+from bot.playground.model.enums import ApplicationCommandOptionType
 
-BRANCHES = (Option.SUB_COMMAND, Option.SUB_COMMAND_GROUP)
+SUBCOMMAND_TYPES = frozenset(
+    {ApplicationCommandOptionType.SUB_COMMAND, ApplicationCommandOptionType.SUB_COMMAND_GROUP}
+)
 
 
 @dataclass(frozen=True)
-class Usable:
-    """A command, or a subcommand with all that it stands below: what a person can use."""
+class InvokableCommand:
+    """A command without subcommands, or a subcommand with the path that leads to it."""
 
     command: Json
     path: tuple[Json, ...] = ()
 
     @property
     def name(self) -> str:
-        """All its words: "admin rules add"."""
+        """The full name, for example "admin rules add"."""
         return " ".join(str(item["name"]) for item in (self.command, *self.path))
 
     @property
     def description(self) -> str:
-        """What it does."""
-        return str(self._last["description"])
+        """The description of the command or subcommand."""
+        return str(self._leaf["description"])
 
     @property
     def options(self) -> list[Json]:
-        """What a person fills in."""
-        options: list[Json] = self._last.get("options") or []
+        """The options of the command or subcommand."""
+        options: list[Json] = self._leaf.get("options") or []
         return options
 
     @property
-    def _last(self) -> Json:
+    def _leaf(self) -> Json:
         return self.path[-1] if self.path else self.command
 
-    def nested(self, filled: list[Json]) -> list[Json]:
-        """Filled options as an interaction carries them: inside the subcommand's, and its group's.
+    def nest(self, options: list[Json]) -> list[Json]:
+        """Wrap option values in those of the subcommand and its group, as in interaction data.
 
         https://docs.discord.com/developers/interactions/application-commands#subcommands-and-subcommand-groups
         """
-        for branch in reversed(self.path):
-            filled = [{"name": branch["name"], "type": branch["type"], "options": filled}]
-        return filled
+        for parent in reversed(self.path):
+            options = [{"name": parent["name"], "type": parent["type"], "options": options}]
+        return options
 
 
-def usable(commands: Iterable[Json]) -> list[Usable]:
-    """All that can be used of these slash commands, in their order."""
-    return [found for command in commands for found in _below(Usable(command))]
+def invokable_commands(commands: Iterable[Json]) -> list[InvokableCommand]:
+    """Return the commands and subcommands that can be invoked, in order of registration."""
+    return [leaf for command in commands for leaf in _leaves(InvokableCommand(command))]
 
 
-def _below(branch: Usable) -> Iterator[Usable]:
-    branches = [option for option in branch.options if option["type"] in BRANCHES]
-    if not branches and (not branch.path or branch.path[-1]["type"] == Option.SUB_COMMAND):
-        yield branch
-    for option in branches:
-        yield from _below(Usable(branch.command, (*branch.path, option)))
+def _leaves(node: InvokableCommand) -> Iterator[InvokableCommand]:
+    subcommands = [option for option in node.options if option["type"] in SUBCOMMAND_TYPES]
+    is_group = bool(node.path) and (
+        node.path[-1]["type"] == ApplicationCommandOptionType.SUB_COMMAND_GROUP
+    )
+    if not subcommands and not is_group:
+        yield node
+    for option in subcommands:
+        yield from _leaves(InvokableCommand(node.command, (*node.path, option)))
 
 
-def find(offered: list[Usable], words: str) -> Usable:
-    """The one of this name; raise UnknownCommand with those that could be meant."""
-    for known in offered:
-        if known.name == words:
-            return known
-    near = [f"/{known.name}" for known in offered if known.name.startswith(f"{words} ")]
-    more = f" There is: {', '.join(near)}." if near else ""
-    raise UnknownCommand(f"There is no command called /{words} here.{more}")
+def find_command(commands: list[InvokableCommand], name: str) -> InvokableCommand:
+    """Return the command with this full name; raise UnknownCommand, which lists subcommands."""
+    for command in commands:
+        if command.name == name:
+            return command
+    subcommands = [f"/{c.name}" for c in commands if c.name.startswith(f"{name} ")]
+    suggestion = f" There is: {', '.join(subcommands)}." if subcommands else ""
+    raise UnknownCommand(f"There is no command called /{name} here.{suggestion}")
 
 
-def used_name(data: Json) -> str:
-    """The words of the command that an interaction's data tells of."""
-    words = [str(data["name"])]
+def command_name(data: Json) -> str:
+    """Return the full name of the command in an interaction's data."""
+    names = [str(data["name"])]
     options = data.get("options") or []
-    while options and options[0]["type"] in BRANCHES:
-        words.append(str(options[0]["name"]))
+    while options and options[0]["type"] in SUBCOMMAND_TYPES:
+        names.append(str(options[0]["name"]))
         options = options[0].get("options") or []
-    return " ".join(words)
+    return " ".join(names)

@@ -1,140 +1,157 @@
-"""What one viewer of the page sees, streamed to it as it changes."""
+"""Server-sent events with what a user sees in a channel."""
 
 import json
 
 from aiohttp import web
 
-from bot.playground.client.person import MENU, Person
-from bot.playground.client.resolved_data import TAKES, Picked, Picker
+from bot.playground.client.person import MESSAGE, Person
+from bot.playground.client.resolved_data import ENTITY_OPTIONS, Entity, ResolvedDataBuilder
 from bot.playground.errors import Json
 from bot.playground.model.guild import Channel, Guild
 from bot.playground.model.state import Message, World
-from bot.playground.model.subcommands import usable
-from bot.playground.page.facade import Facade
+from bot.playground.model.subcommands import invokable_commands
+from bot.playground.page.facade import PlaygroundFacade
 from bot.playground.rest.serializers.messages import message_json, reactions_json
 
-SHOWN = 100  # messages of a channel that a fresh page gets
+MESSAGES_LIMIT = 100  # messages of a channel that a new stream starts with
 KEEPALIVE_SECONDS = 15.0
 
 
-class Viewer:
-    """One open page: a person looking at a channel. Slow pages skip states, never miss the last."""
+class PageStream:
+    """The event stream of a page that shows a channel as one user.
 
-    def __init__(self, discord: Facade, person: Person, channel: Channel) -> None:
+    Slow pages may miss intermediate states of a message, but never the last one.
+    """
+
+    def __init__(self, playground: PlaygroundFacade, person: Person, channel: Channel) -> None:
         self.closed = False
-        self._discord = discord
+        self._playground = playground
         self._person = person
         self._channel = channel
-        self._changed: dict[int, Message] = {}
-        self._told: Json = {}
+        self._pending_messages: dict[int, Message] = {}
+        self._sent_overview: Json = {}
 
     async def run(self, response: web.StreamResponse) -> None:
-        """Stream until the page goes away."""
+        """Send events until the page disconnects or `closed` is set."""
         await self._send(response, "begin", {"messages": self._messages()})
-        watchers = self._discord.world.watchers
-        watchers.append(self._touched)
+        watchers = self._playground.world.watchers
+        watchers.append(self._on_change)
         try:
             while not self.closed:
-                if not await self._discord.world.changes.until(
-                    self._news, seconds=KEEPALIVE_SECONDS
+                if not await self._playground.world.changes.until(
+                    self._has_updates, seconds=KEEPALIVE_SECONDS
                 ):
-                    await response.write(b": still here\n\n")
-                await self._tell(response)
+                    await response.write(b": keepalive\n\n")
+                await self._send_updates(response)
         finally:
-            watchers.remove(self._touched)
+            watchers.remove(self._on_change)
 
-    def _news(self) -> bool:
-        return self.closed or bool(self._changed) or self._about() != self._told
+    def _has_updates(self) -> bool:
+        return (
+            self.closed or bool(self._pending_messages) or self._overview() != self._sent_overview
+        )
 
-    async def _tell(self, response: web.StreamResponse) -> None:
-        changed, self._changed = self._changed, {}
-        for message in changed.values():
+    async def _send_updates(self, response: web.StreamResponse) -> None:
+        messages, self._pending_messages = self._pending_messages, {}
+        for message in messages.values():
             if message.deleted:
                 await self._send(response, "gone", {"id": str(message.id)})
             else:
-                await self._send(response, "message", self._shown(message))
-        about = self._about()
-        if about != self._told:
-            self._told = about
-            await self._send(response, "about", about)
+                await self._send(response, "message", self._message_json(message))
+        overview = self._overview()
+        if overview != self._sent_overview:
+            self._sent_overview = overview
+            await self._send(response, "about", overview)
 
     async def _send(self, response: web.StreamResponse, name: str, data: Json) -> None:
         await response.write(f"event: {name}\ndata: {json.dumps(data)}\n\n".encode())
 
-    def _touched(self, message: Message) -> None:
-        mine = message.visible_to in (None, self._person.user)
-        if mine and message.channel is self._channel:
-            self._changed[message.id] = message
+    def _on_change(self, message: Message) -> None:
+        is_visible = message.visible_to in (None, self._person.user)
+        if is_visible and message.channel is self._channel:
+            self._pending_messages[message.id] = message
 
     def _messages(self) -> list[Json]:
-        found = self._discord.messages(self._channel, to=self._person)
-        return [self._shown(message) for message in found[-SHOWN:]]
+        messages = self._playground.messages(self._channel, to=self._person)
+        return [self._message_json(message) for message in messages[-MESSAGES_LIMIT:]]
 
-    def _about(self) -> Json:
+    def _overview(self) -> Json:
+        world = self._playground.world
+        message_commands = self._person.available_commands(self._channel, MESSAGE)
         return {
-            "online": self._discord.online,
-            "bot": self._discord.world.bot.name,
-            "commands": self._commands(),
-            "channels": places(self._discord.world, self._person),
-            "menu": [command["name"] for command in self._person.offered(self._channel, MENU)],
-            "picks": self._picks(),
-            "names": names(self._discord.world),
+            "online": self._playground.online,
+            "bot": world.bot.name,
+            "commands": self._slash_commands(),
+            "channels": channel_list(world, self._person),
+            "menu": [command["name"] for command in message_commands],
+            "picks": self._candidates(),
+            "names": mention_names(world),
         }
 
-    def _picks(self) -> Json:
-        """What can be picked for the options of each type, by name."""
-        picker = Picker(self._discord.world, self._channel, self._person.user)
-        return {str(kind): [_pick(p) for p in picker.offered(kind)] for kind in TAKES}
+    def _candidates(self) -> Json:
+        """Return the users, channels and roles that each option type offers, by option type."""
+        builder = ResolvedDataBuilder(self._playground.world, self._channel, self._person.user)
+        return {
+            str(option_type): [_entity_json(e) for e in builder.candidates(option_type)]
+            for option_type in ENTITY_OPTIONS
+        }
 
-    def _commands(self) -> list[Json]:
+    def _slash_commands(self) -> list[Json]:
         return [
-            {"name": used.name, "description": used.description, "options": used.options}
-            for used in usable(self._person.offered(self._channel))
+            {"name": command.name, "description": command.description, "options": command.options}
+            for command in invokable_commands(self._person.available_commands(self._channel))
         ]
 
-    def _shown(self, message: Message) -> Json:
-        made = message_json(message, self._discord.world.bot)
-        made["name"] = message.author.name
-        made["reactions"] = reactions_json(message, self._person.user)
-        made["loading"] = message.loading
-        made["ephemeral"] = message.ephemeral
-        made["mine"] = message.author is self._person.user
-        if message.origin and message.origin.command:
-            made["used"] = {"name": message.origin.user.name, "command": message.origin.command}
+    def _message_json(self, message: Message) -> Json:
+        result = message_json(message, self._playground.world.bot)
+        result["name"] = message.author.name
+        result["reactions"] = reactions_json(message, self._person.user)
+        result["loading"] = message.loading
+        result["ephemeral"] = message.ephemeral
+        result["mine"] = message.author is self._person.user
+        metadata = message.interaction_metadata
+        if metadata and metadata.command:
+            result["used"] = {"name": metadata.user.name, "command": metadata.command}
         if message.reference:
-            about = message.reference
-            made["reply"] = {"name": about.author.name, "content": about.content[:120]}
-        return made
+            content = message.reference.content[:120]
+            result["reply"] = {"name": message.reference.author.name, "content": content}
+        return result
 
 
-def names(world: World) -> dict[str, str]:
-    """What a mention shows, by what stands in its brackets."""
-    people = {f"@{user.id}": f"@{user.name}" for user in world.users.values()}
+def mention_names(world: World) -> dict[str, str]:
+    """Return the text of each mention by what is between its angle brackets."""
+    users = {f"@{user.id}": f"@{user.name}" for user in world.users.values()}
     channels = {f"#{channel.id}": f"#{channel.name}" for channel in world.channels.values()}
     roles = {
         f"@&{role.id}": "@" + role.name.lstrip("@")
         for guild in world.guilds.values()
         for role in guild.roles
     }
-    return people | channels | roles
+    return users | channels | roles
 
 
-def places(world: World, person: Person) -> list[Json]:
-    """The channels that a person sees, each followed by its threads; more servers by name."""
+def channel_list(world: World, person: Person) -> list[Json]:
+    """Return the channels of the user's guilds, each followed by its threads.
+
+    Guild names are included if there are several guilds.
+    """
     guilds = [guild for guild in world.guilds.values() if person.user in guild.members]
     return [
-        _place(channel, guild if len(guilds) > 1 else None)
+        _channel_json(channel, guild if len(guilds) > 1 else None)
         for guild in guilds
         for channel in sorted(guild.channels, key=lambda c: (c.root.id, c.id))
     ]
 
 
-def _place(channel: Channel, guild: Guild | None) -> Json:
-    server = guild.name if guild else ""
-    thread = channel.parent is not None
-    return {"id": str(channel.id), "name": channel.name, "thread": thread, "server": server}
+def _channel_json(channel: Channel, guild: Guild | None) -> Json:
+    return {
+        "id": str(channel.id),
+        "name": channel.name,
+        "thread": channel.parent is not None,
+        "server": guild.name if guild else "",
+    }
 
 
-def _pick(picked: Picked) -> Json:
-    made: Json = {"name": picked.name}
-    return made | {"kind": picked.kind} if isinstance(picked, Channel) else made
+def _entity_json(entity: Entity) -> Json:
+    result: Json = {"name": entity.name}
+    return result | {"kind": entity.type} if isinstance(entity, Channel) else result

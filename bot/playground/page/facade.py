@@ -1,4 +1,4 @@
-"""What the page uses of the playground."""
+"""The interface of the playground that the page depends on."""
 
 from typing import Protocol
 
@@ -8,8 +8,8 @@ from bot.playground.model.interactions import Interactions
 from bot.playground.model.state import Message, World
 
 
-class Facade(Protocol):
-    """The part of `Playground` that the page depends on."""
+class PlaygroundFacade(Protocol):
+    """The attributes of `Playground` that the page uses."""
 
     world: World
     interactions: Interactions
@@ -20,12 +20,12 @@ class Facade(Protocol):
 
     @property
     def people(self) -> list[Person]:
-        """All users, in the order in which they were created."""
+        """All users, in order of creation."""
 
     def person(self, name: str, *, moderator: bool = False, admin: bool = False) -> Person:
-        """The user of that name, created if necessary."""
+        """Return the user with this name, created if necessary."""
 
     def messages(
         self, channel: Channel | None = None, *, to: Person | None = None
     ) -> list[Message]:
-        """The messages of a channel; `to` adds the ephemeral messages of that user."""
+        """Return the messages of a channel; `to` adds the ephemeral messages of that user."""

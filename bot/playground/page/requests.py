@@ -1,4 +1,4 @@
-"""What the playground's page sends: JSON objects, and forms with files."""
+"""Request bodies of the page: JSON objects, and forms with files."""
 
 import json
 
@@ -10,33 +10,32 @@ from bot.playground.rest.request_body import REQUEST_LIMIT
 
 
 async def read_json(request: web.Request) -> Json:
-    """A JSON object, or an answer of 400."""
+    """Return the JSON object in the body; raise HTTPBadRequest if it is malformed."""
     try:
-        asked = json.loads(await request.read())
+        body = json.loads(await request.read())
     except ValueError:
-        raise web.HTTPBadRequest(text="That is not JSON.") from None
-    if not isinstance(asked, dict):
-        raise web.HTTPBadRequest(text="That is not a JSON object.")
-    return asked
+        raise web.HTTPBadRequest(text="The body is not valid JSON.") from None
+    if not isinstance(body, dict):
+        raise web.HTTPBadRequest(text="The body is not a JSON object.")
+    return body
 
 
 async def read_form(request: web.Request) -> tuple[dict[str, str], list[Upload]]:
-    """The fields and files of a form; raise PlaygroundError when a file is too large."""
+    """Return the fields and files of a form; raise PlaygroundError if a file is too large."""
     if not request.content_type.startswith("multipart/"):
-        raise web.HTTPBadRequest(text="A form is expected.")
+        raise web.HTTPBadRequest(text="The body is not a multipart form.")
     fields: dict[str, str] = {}
     uploads: list[Upload] = []
     async for part in await request.multipart():
         if not isinstance(part, BodyPartReader):
-            raise web.HTTPBadRequest(text="A form has no forms inside.")
+            raise web.HTTPBadRequest(text="Nested forms are not supported.")
         data = bytearray()
         while chunk := await part.read_chunk():
             data += chunk
             if len(data) > REQUEST_LIMIT:
                 raise PlaygroundError("That file is too large: Discord takes at most 25 MiB.")
         if part.filename:
-            kind = part.headers.get("Content-Type")
-            uploads.append(Upload(part.filename, bytes(data), kind))
+            uploads.append(Upload(part.filename, bytes(data), part.headers.get("Content-Type")))
         else:
             fields[part.name or ""] = data.decode(errors="replace")
     return fields, uploads

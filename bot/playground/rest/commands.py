@@ -1,33 +1,36 @@
-"""REST: the commands that the application has registered, everywhere and in the guild."""
-
-from collections.abc import Callable
+"""Routes for application commands, global and per guild."""
 
 from bot.playground.errors import ApiError, Json, unknown
-from bot.playground.model.enums import Option
+from bot.playground.model.enums import ApplicationCommandOptionType
 from bot.playground.model.guild import Channel, Guild
-from bot.playground.model.permissions import Permission, may_use
+from bot.playground.model.permissions import Permission, can_use_command
 from bot.playground.model.state import APPLICATION_ID, World
 from bot.playground.rest.api import Handler, Route
-from bot.playground.rest.http import Answer, Request
+from bot.playground.rest.http import Request, Result
 from bot.playground.rest.validation.commands import check_command, check_commands
 
 CREATES_PER_DAY = 200
-GLOBAL = "/applications/{application_id}/commands"
-IN_GUILD = "/applications/{application_id}/guilds/{guild_id}/commands"
-Scope = str  # the guild's id, or "" for everywhere
-Result = tuple[int, Answer]
+GLOBAL_COMMANDS = "/applications/{application_id}/commands"
+GUILD_COMMANDS = "/applications/{application_id}/guilds/{guild_id}/commands"
+AUTOCOMPLETE_TYPES = (
+    ApplicationCommandOptionType.STRING,
+    ApplicationCommandOptionType.INTEGER,
+    ApplicationCommandOptionType.NUMBER,
+)
+Scope = str
+"""The guild's id, or "" for global commands."""
 
 
 class Commands:
-    """The registered commands of the bot's application."""
+    """The registered commands of the application."""
 
     def __init__(self) -> None:
         self._scopes: dict[Scope, dict[int, Json]] = {"": {}}
-        self._creates: dict[Scope, list[float]] = {}
+        self._created_at: dict[Scope, list[float]] = {}
 
     def routes(self) -> list[Route]:
-        """The addresses served here, for both scopes."""
-        verbs: list[tuple[str, str, Handler]] = [
+        """Return the routes for both scopes."""
+        handlers: list[tuple[str, str, Handler]] = [
             ("GET", "", self.list_all),
             ("PUT", "", self.overwrite),
             ("POST", "", self.create),
@@ -36,66 +39,66 @@ class Commands:
             ("DELETE", "/{command_id}", self.delete),
         ]
         return [
-            Route(method, base + rest, handler)
-            for base in (GLOBAL, IN_GUILD)
-            for method, rest, handler in verbs
+            Route(method, base + suffix, handler)
+            for base in (GLOBAL_COMMANDS, GUILD_COMMANDS)
+            for method, suffix, handler in handlers
         ]
 
     def all(self) -> list[Json]:
-        """Every command, wherever it can be used."""
+        """Return the commands of all scopes."""
         return [command for scope in self._scopes.values() for command in scope.values()]
 
-    def known_in(self, guild: Guild | None) -> list[Json]:
-        """A guild's own commands, then the global ones."""
+    def available_in(self, guild: Guild | None) -> list[Json]:
+        """Return the commands of a guild, then the global ones."""
         scopes = [str(guild.id), ""] if guild else [""]
         return [command for scope in scopes for command in self._scopes.get(scope, {}).values()]
 
     def list_all(self, world: World, request: Request) -> Result:
-        """All commands of one scope."""
+        """List the commands of a scope."""
         return 200, list(self._scope(world, request).values())
 
     def overwrite(self, world: World, request: Request) -> Result:
-        """Replace all commands of one scope; what keeps its name keeps its id."""
+        """Replace the commands of a scope. A command with an existing name keeps its id."""
         check_commands(request.body.items)
         scope = self._scope(world, request)
-        before = {(c["type"], c["name"]): c for c in scope.values()}
-        made = [self._made(world, request, item, before) for item in request.body.items]
+        existing = {(c["type"], c["name"]): c for c in scope.values()}
+        commands = [self._build(world, request, item, existing) for item in request.body.items]
         scope.clear()
-        scope.update({int(command["id"]): command for command in made})
+        scope.update({int(command["id"]): command for command in commands})
         world.changes.notify()
         return 200, list(scope.values())
 
     def create(self, world: World, request: Request) -> Result:
-        """Add one command, or replace the one of that name."""
+        """Create a command, or replace the one with the same name."""
         check_command(request.body.payload)
         scope = self._scope(world, request)
-        before = {(c["type"], c["name"]): c for c in scope.values()}
-        command = self._made(world, request, request.body.payload, before)
-        fresh = int(command["id"]) not in scope
+        existing = {(c["type"], c["name"]): c for c in scope.values()}
+        command = self._build(world, request, request.body.payload, existing)
+        is_new = int(command["id"]) not in scope
         scope[int(command["id"])] = command
         world.changes.notify()
-        return (201 if fresh else 200), command
+        return (201 if is_new else 200), command
 
     def get(self, world: World, request: Request) -> Result:
-        """One command."""
-        return 200, self._found(world, request)
+        """Fetch a command."""
+        return 200, self._find(world, request)
 
     def edit(self, world: World, request: Request) -> Result:
-        """Change one command."""
-        found = self._found(world, request)
-        changed = found | request.body.payload
-        check_command(changed)
-        found.update(changed, version=str(world.snowflakes.new()))
+        """Edit a command."""
+        command = self._find(world, request)
+        new_command = command | request.body.payload
+        check_command(new_command)
+        command.update(new_command, version=str(world.snowflakes.new()))
         world.changes.notify()
-        return 200, found
+        return 200, command
 
     def delete(self, world: World, request: Request) -> Result:
-        """Remove one command."""
-        del self._scope(world, request)[int(self._found(world, request)["id"])]
+        """Delete a command."""
+        del self._scope(world, request)[int(self._find(world, request)["id"])]
         world.changes.notify()
         return 204, None
 
-    def _found(self, world: World, request: Request) -> Json:
+    def _find(self, world: World, request: Request) -> Json:
         command = self._scope(world, request).get(request.snowflake("command_id"))
         if command is None:
             raise unknown("application command", 10063)
@@ -108,69 +111,68 @@ class Commands:
             raise unknown("Guild", 10004)
         return self._scopes.setdefault(request.params.get("guild_id", ""), {})
 
-    def _made(
-        self, world: World, request: Request, given: Json, before: dict[tuple[int, str], Json]
+    def _build(
+        self, world: World, request: Request, payload: Json, existing: dict[tuple[int, str], Json]
     ) -> Json:
-        kind = given.get("type") or 1
-        old = before.get((kind, given["name"]))
-        if old is None:
+        command_type = payload.get("type") or 1
+        existing_command = existing.get((command_type, payload["name"]))
+        if existing_command is None:
             self._count_create(world, request.params.get("guild_id", ""))
-        made = command_json(given, kind)
-        made["id"] = old["id"] if old else str(world.snowflakes.new())
-        made["version"] = str(world.snowflakes.new())
-        if guild := request.params.get("guild_id"):
-            made["guild_id"] = guild
-        return made
+        command = command_json(payload, command_type)
+        command["id"] = existing_command["id"] if existing_command else str(world.snowflakes.new())
+        command["version"] = str(world.snowflakes.new())
+        if guild_id := request.params.get("guild_id"):
+            command["guild_id"] = guild_id
+        return command
 
     def _count_create(self, world: World, scope: Scope) -> None:
-        since = world.clock.now() - 24 * 3600
-        recent = [at for at in self._creates.get(scope, []) if at > since]
+        cutoff = world.clock.now() - 24 * 3600
+        recent = [time for time in self._created_at.get(scope, []) if time > cutoff]
         if len(recent) >= CREATES_PER_DAY:
             message = "Max number of daily application command creates has been reached (200)"
             raise ApiError(400, 30034, message, violation=True)
-        self._creates[scope] = [*recent, world.clock.now()]
+        self._created_at[scope] = [*recent, world.clock.now()]
 
 
-def is_offered(command: Json, channel: Channel, permissions: Permission) -> bool:
-    """Whether a client shows a command there to somebody with these permissions."""
+def is_available(command: Json, channel: Channel, permissions: Permission) -> bool:
+    """Return whether a client shows the command in the channel to a user with `permissions`."""
     if command["nsfw"] and not channel.root.nsfw:
         return False
     contexts = command["contexts"]
     if channel.guild:
-        here = contexts is None or 0 in contexts
-        return here and may_use(permissions, command["default_member_permissions"])
+        in_guilds = contexts is None or 0 in contexts
+        return in_guilds and can_use_command(permissions, command["default_member_permissions"])
     return "guild_id" not in command and (
         command["dm_permission"] if contexts is None else 1 in contexts
     )
 
 
-def command_json(given: Json, kind: int) -> Json:
-    """A command as Discord gives it back: absent and null fields filled in."""
-    permissions = given.get("default_member_permissions")
-    made: Json = {
+def command_json(payload: Json, type: int) -> Json:
+    """Return a command as Discord returns it: with defaults for absent and null fields."""
+    permissions = payload.get("default_member_permissions")
+    command: Json = {
         "application_id": str(APPLICATION_ID),
         "default_member_permissions": None if permissions is None else str(permissions),
-        "type": kind,
-        "name": given["name"],
-        "name_localizations": given.get("name_localizations"),
-        "description": given.get("description") or "",
-        "description_localizations": given.get("description_localizations"),
-        "contexts": given.get("contexts"),
-        "integration_types": given.get("integration_types") or [0],
-        "nsfw": bool(given.get("nsfw")),
-        "dm_permission": given.get("dm_permission", True) is not False,
+        "type": type,
+        "name": payload["name"],
+        "name_localizations": payload.get("name_localizations"),
+        "description": payload.get("description") or "",
+        "description_localizations": payload.get("description_localizations"),
+        "contexts": payload.get("contexts"),
+        "integration_types": payload.get("integration_types") or [0],
+        "nsfw": bool(payload.get("nsfw")),
+        "dm_permission": payload.get("dm_permission", True) is not False,
     }
-    if given.get("options"):
-        made["options"] = [option_json(option) for option in given["options"]]
-    return made
+    if payload.get("options"):
+        command["options"] = [option_json(option) for option in payload["options"]]
+    return command
 
 
-def option_json(given: Json) -> Json:
-    """An option as Discord gives it back: without what is null or empty."""
-    keep: Callable[[object], bool] = lambda value: value not in (None, [], {})  # noqa: E731
-    made = {key: value for key, value in given.items() if keep(value)}
-    if "options" in made:
-        made["options"] = [option_json(option) for option in made["options"]]
-    if given["type"] not in (Option.STRING, Option.INTEGER, Option.NUMBER):
-        made.pop("autocomplete", None)
-    return made
+def option_json(payload: Json) -> Json:
+    """Return an option as Discord returns it: without null and empty fields."""
+    option = {key: value for key, value in payload.items() if value not in (None, [], {})}
+    if "options" in option:
+        option["options"] = [option_json(child) for child in option["options"]]
+    if payload["type"] not in AUTOCOMPLETE_TYPES:
+        option.pop("autocomplete", None)
+    return option

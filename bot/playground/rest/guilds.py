@@ -1,25 +1,23 @@
-"""REST: the bot itself, its application, people, the guild, channels, and where the gateway is."""
+"""Routes for the application, users, guilds, channels and the gateway URL."""
 
 from bot.playground.errors import ApiError, Json, invalid, unknown
 from bot.playground.model.guild import Guild, User
 from bot.playground.model.state import APPLICATION_ID, OWNER_ID, World
 from bot.playground.rest.api import Route
-from bot.playground.rest.http import Answer, Request
+from bot.playground.rest.http import Request, Result
 from bot.playground.rest.lookup import find_channel
 from bot.playground.rest.serializers.guilds import guild_json, member_json, role_json
 from bot.playground.rest.serializers.messages import channel_json, user_json
 
-Result = tuple[int, Answer]
+
+def get_current_user(world: World, request: Request) -> Result:
+    """Fetch the bot user."""
+    private_fields = {"mfa_enabled": False, "locale": "en-US", "verified": True, "email": None}
+    return 200, user_json(world.bot) | private_fields
 
 
-def me(world: World, request: Request) -> Result:
-    """The bot's own user."""
-    own = {"mfa_enabled": False, "locale": "en-US", "verified": True, "email": None}
-    return 200, user_json(world.bot) | own
-
-
-def application(world: World, request: Request) -> Result:
-    """The bot's application."""
+def get_application(world: World, request: Request) -> Result:
+    """Fetch the application."""
     owner = User(OWNER_ID, "Owner")
     return 200, {
         "id": str(APPLICATION_ID),
@@ -46,34 +44,39 @@ def application(world: World, request: Request) -> Result:
     }
 
 
-def gateway(world: World, request: Request) -> Result:
-    """Where to connect."""
+def get_gateway(world: World, request: Request) -> Result:
+    """Fetch the gateway URL."""
     return 200, {"url": gateway_url(world)}
 
 
-def gateway_bot(world: World, request: Request) -> Result:
-    """Where to connect, and with how many shards."""
-    start: Json = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": 1}
-    return 200, {"url": gateway_url(world), "shards": 1, "session_start_limit": start}
+def get_gateway_bot(world: World, request: Request) -> Result:
+    """Fetch the gateway URL and the session start limit."""
+    session_start_limit: Json = {
+        "total": 1000,
+        "remaining": 1000,
+        "reset_after": 0,
+        "max_concurrency": 1,
+    }
+    return 200, {"url": gateway_url(world), "shards": 1, "session_start_limit": session_start_limit}
 
 
 def gateway_url(world: World) -> str:
-    """The gateway's address."""
+    """Return the WebSocket URL of the gateway."""
     return str(world.cdn.base.with_scheme("ws").with_path("/gateway"))
 
 
 def get_user(world: World, request: Request) -> Result:
-    """Anyone's user."""
+    """Fetch a user."""
     return 200, user_json(_user(world, request))
 
 
-def open_dm(world: World, request: Request) -> Result:
-    """Open the direct messages with a person."""
+def create_dm(world: World, request: Request) -> Result:
+    """Create the DM channel with a user."""
     try:
-        id = int(request.body.payload.get("recipient_id", 0))
+        user_id = int(request.body.payload.get("recipient_id", 0))
     except ValueError:
         raise invalid(("recipient_id",), "NUMBER_TYPE_COERCE", "Value is not snowflake.") from None
-    user = world.users.get(id)
+    user = world.users.get(user_id)
     if user is None:
         raise unknown("User", 10013)
     if user.bot:
@@ -82,23 +85,23 @@ def open_dm(world: World, request: Request) -> Result:
 
 
 def get_guild(world: World, request: Request) -> Result:
-    """A guild."""
+    """Fetch a guild."""
     return 200, guild_json(_guild(world, request))
 
 
 def get_channels(world: World, request: Request) -> Result:
-    """A guild's channels, without threads."""
+    """List the channels of a guild, without threads."""
     return 200, [channel_json(c) for c in _guild(world, request).channels if not c.parent]
 
 
 def get_roles(world: World, request: Request) -> Result:
-    """A guild's roles."""
+    """List the roles of a guild."""
     guild = _guild(world, request)
     return 200, [role_json(role, guild) for role in guild.roles]
 
 
 def get_member(world: World, request: Request) -> Result:
-    """A member of a guild."""
+    """Fetch a guild member."""
     guild, user = _guild(world, request), _user(world, request)
     if user not in guild.members:
         raise unknown("Member", 10007)
@@ -106,7 +109,7 @@ def get_member(world: World, request: Request) -> Result:
 
 
 def get_channel(world: World, request: Request) -> Result:
-    """A channel."""
+    """Fetch a channel or thread."""
     return 200, channel_json(find_channel(world, request))
 
 
@@ -125,12 +128,12 @@ def _guild(world: World, request: Request) -> Guild:
 
 
 ROUTES = [
-    Route("GET", "/users/@me", me),
-    Route("GET", "/oauth2/applications/@me", application),
-    Route("GET", "/applications/@me", application),
-    Route("GET", "/gateway", gateway, open=True),
-    Route("GET", "/gateway/bot", gateway_bot),
-    Route("POST", "/users/@me/channels", open_dm),
+    Route("GET", "/users/@me", get_current_user),
+    Route("GET", "/oauth2/applications/@me", get_application),
+    Route("GET", "/applications/@me", get_application),
+    Route("GET", "/gateway", get_gateway, open=True),
+    Route("GET", "/gateway/bot", get_gateway_bot),
+    Route("POST", "/users/@me/channels", create_dm),
     Route("GET", "/users/{user_id}", get_user),
     Route("GET", "/guilds/{guild_id}", get_guild),
     Route("GET", "/guilds/{guild_id}/channels", get_channels),

@@ -1,66 +1,69 @@
-"""A REST request and its answer, as the handlers, the log and the observers see them."""
+"""Requests and responses as handlers, the request log and observers see them."""
 
 from dataclasses import dataclass, field
 
 from bot.playground.errors import Json, invalid
 from bot.playground.faults import Fault
-from bot.playground.rest.request_body import Body
+from bot.playground.rest.request_body import RequestBody
 
-Answer = Json | list[Json] | None
+JsonBody = Json | list[Json] | None
+Result = tuple[int, JsonBody]
+"""Status and body that a handler returns."""
 
 
 @dataclass(frozen=True)
 class Response:
-    """What the playground answered; `json` is None for an empty body."""
+    """A response; `json` is None if the body is empty."""
 
     status: int
-    json: Answer
+    json: JsonBody
     headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
 class Request:
-    """One REST request and, once given, its answer."""
+    """A REST request, with its response once there is one."""
 
     method: str
     route: str
     path: str
     params: dict[str, str]
     query: dict[str, str]
-    at: float
-    body: Body = field(default_factory=Body, repr=False)
+    received_at: float
+    body: RequestBody = field(default_factory=RequestBody, repr=False)
     multipart: bool = False
     files: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """Name and size of each file by form field."""
     response: Response | None = None
 
     @property
-    def json(self) -> Answer:
-        """The JSON that the bot sent."""
+    def json(self) -> JsonBody:
+        """The JSON body."""
         return self.body.items or self.body.payload or None
 
     @property
     def status(self) -> int:
-        """The answer's status; 0 while there is none."""
+        """The status of the response; 0 if there is none yet."""
         return self.response.status if self.response else 0
 
-    def number(self, name: str, default: int, low: int, high: int) -> int:
-        """A number of the query, within limits."""
+    def integer(self, name: str, default: int, low: int, high: int) -> int:
+        """Return a query parameter; raise ApiError if it is not between `low` and `high`."""
         text = self.query.get(name, str(default))
         if not text.isdecimal() or not low <= int(text) <= high:
-            sentence = f"int value should be between {low} and {high}."
-            raise invalid((name,), "NUMBER_TYPE_RANGE", sentence)
+            message = f"int value should be between {low} and {high}."
+            raise invalid((name,), "NUMBER_TYPE_RANGE", message)
         return int(text)
 
     def snowflake(self, name: str) -> int:
-        """A path parameter that is an id."""
+        """Return the id in a path parameter; raise ApiError if it is not a number."""
         if not self.params[name].isdecimal():
-            sentence = f'Value "{self.params[name]}" is not snowflake.'
-            raise invalid((name,), "NUMBER_TYPE_COERCE", sentence)
+            message = f'Value "{self.params[name]}" is not snowflake.'
+            raise invalid((name,), "NUMBER_TYPE_COERCE", message)
         return int(self.params[name])
 
 
 def fault_response(fault: Fault, headers: dict[str, str]) -> Response:
-    """The failing answer; 204 is none, but tells nothing."""
+    """Return the response that a fault injects. A 204 has no body."""
     if fault.status == 204:
         return Response(204, None, headers)
     headers = dict(headers)
@@ -69,11 +72,9 @@ def fault_response(fault: Fault, headers: dict[str, str]) -> Response:
     if fault.status == 429:
         headers["Retry-After"] = str(fault.retry_after)
         headers["X-RateLimit-Scope"] = fault.scope
-        everywhere = fault.scope == "global"
-        if everywhere:
+        is_global = fault.scope == "global"
+        if is_global:
             headers["X-RateLimit-Global"] = "true"
-        limited = {"message": "You are being rate limited.", "code": 0, "global": everywhere}
-        return Response(429, limited | {"retry_after": fault.retry_after}, headers)
-    return Response(
-        fault.status or 500, {"message": "A fault on demand", "code": fault.code}, headers
-    )
+        body = {"message": "You are being rate limited.", "code": 0, "global": is_global}
+        return Response(429, body | {"retry_after": fault.retry_after}, headers)
+    return Response(fault.status or 500, {"message": "Injected fault", "code": fault.code}, headers)

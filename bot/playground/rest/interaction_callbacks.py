@@ -1,45 +1,50 @@
-"""REST: the first answer to an interaction, and all later ones by its webhook."""
+"""Routes for interaction callbacks, and for responses and followups by webhook."""
 
 from bot.playground.errors import Json, invalid, unknown_message
-from bot.playground.model.guild import User
 from bot.playground.model.interactions import (
-    Callback,
     Interaction,
+    InteractionCallbackType,
     Interactions,
-    Kind,
-    wants_private,
+    InteractionType,
+    is_ephemeral,
 )
-from bot.playground.model.state import Flag, Message, MessageKind, World
+from bot.playground.model.state import Message, MessageFlags, MessageType, World
 from bot.playground.rest import message_writer
 from bot.playground.rest.api import Handler, Route
-from bot.playground.rest.http import Answer, Request
-from bot.playground.rest.message_writer import Place
-from bot.playground.rest.request_body import Body
+from bot.playground.rest.http import Request, Result
+from bot.playground.rest.message_writer import MessageTarget
+from bot.playground.rest.request_body import RequestBody
 from bot.playground.rest.serializers.messages import message_json
 
 CHOICES_LIMIT = 25
-MODAL_LIMIT = 5
+MODAL_COMPONENTS_LIMIT = 5
 WEBHOOK = "/webhooks/{webhook_id}/{webhook_token}"
 ORIGINAL = WEBHOOK + "/messages/@original"
 FOLLOWUP = WEBHOOK + "/messages/{message_id}"
-ALLOWED = {
-    Kind.COMMAND: {Callback.MESSAGE, Callback.DEFERRED_MESSAGE, Callback.MODAL},
-    Kind.COMPONENT: set(Callback) - {Callback.AUTOCOMPLETE},
-    Kind.AUTOCOMPLETE: {Callback.AUTOCOMPLETE},
-    Kind.MODAL: set(Callback) - {Callback.AUTOCOMPLETE, Callback.MODAL},
+AUTOCOMPLETE_RESULT = InteractionCallbackType.APPLICATION_COMMAND_AUTOCOMPLETE_RESULT
+ALLOWED_CALLBACKS = {
+    InteractionType.APPLICATION_COMMAND: {
+        InteractionCallbackType.CHANNEL_MESSAGE_WITH_SOURCE,
+        InteractionCallbackType.DEFERRED_CHANNEL_MESSAGE_WITH_SOURCE,
+        InteractionCallbackType.MODAL,
+    },
+    InteractionType.MESSAGE_COMPONENT: set(InteractionCallbackType) - {AUTOCOMPLETE_RESULT},
+    InteractionType.APPLICATION_COMMAND_AUTOCOMPLETE: {AUTOCOMPLETE_RESULT},
+    InteractionType.MODAL_SUBMIT: set(InteractionCallbackType)
+    - {AUTOCOMPLETE_RESULT, InteractionCallbackType.MODAL},
 }
 
 
-class Callbacks:
-    """Answers to interactions."""
+class InteractionCallbacks:
+    """Handlers that respond to interactions."""
 
     def __init__(self, interactions: Interactions) -> None:
         self._interactions = interactions
 
     def routes(self) -> list[Route]:
-        """The addresses served here; their token is their authorisation."""
-        served: list[tuple[str, str, Handler]] = [
-            ("POST", "/interactions/{interaction_id}/{interaction_token}/callback", self.answer),
+        """Return the routes. The interaction token in the path authorizes the request."""
+        handlers: list[tuple[str, str, Handler]] = [
+            ("POST", "/interactions/{interaction_id}/{interaction_token}/callback", self.respond),
             ("GET", ORIGINAL, self.get),
             ("PATCH", ORIGINAL, self.edit),
             ("DELETE", ORIGINAL, self.delete),
@@ -48,51 +53,52 @@ class Callbacks:
             ("DELETE", FOLLOWUP, self.delete),
             ("POST", WEBHOOK, self.follow_up),
         ]
-        return [Route(method, path, handler, open=True) for method, path, handler in served]
+        return [Route(method, path, handler, open=True) for method, path, handler in handlers]
 
-    def answer(self, world: World, request: Request) -> tuple[int, Answer]:
-        """The first answer, of any callback type."""
-        interaction = self._interactions.to_answer(
+    def respond(self, world: World, request: Request) -> Result:
+        """Create the interaction response."""
+        interaction = self._interactions.find_for_callback(
             request.snowflake("interaction_id"), request.params["interaction_token"]
         )
-        callback = _callback(interaction, request.body.payload)
+        callback_type = _callback_type(interaction, request.body.payload)
         data = request.body.payload.get("data") or {}
-        _act(world, interaction, callback, Body(data, files=request.body.files))
-        interaction.answered = callback
-        interaction.answered_at = world.clock.now()
+        body = RequestBody(data, files=request.body.files)
+        _execute(world, interaction, callback_type, body)
+        interaction.callback_type = callback_type
+        interaction.responded_at = world.clock.now()
         world.changes.notify()
         if request.query.get("with_response", "").lower() in ("1", "true"):
-            return 200, _callback_json(world, interaction, callback)
+            return 200, _callback_json(world, interaction, callback_type)
         return 204, None
 
-    def follow_up(self, world: World, request: Request) -> tuple[int, Answer]:
-        """A further message. The first one after a deferral takes the place of "thinking"."""
+    def follow_up(self, world: World, request: Request) -> Result:
+        """Create a followup. The first one after a deferral replaces the loading response."""
         interaction = self._find(request)
         original = interaction.original
         if original and original.loading and not original.deleted:
             message_writer.edit(world, original, request.body)
             return 200, message_json(original, world.bot)
         reference = original if original and not original.deleted else None
-        message = _post(world, interaction, request.body, MessageKind.REPLY, reference)
+        message = _create(world, interaction, request.body, MessageType.REPLY, reference)
         return 200, message_json(message, world.bot)
 
-    def get(self, world: World, request: Request) -> tuple[int, Answer]:
-        """One of the answers."""
+    def get(self, world: World, request: Request) -> Result:
+        """Fetch a response."""
         return 200, message_json(self._message(request), world.bot)
 
-    def edit(self, world: World, request: Request) -> tuple[int, Answer]:
-        """Change one of the answers."""
+    def edit(self, world: World, request: Request) -> Result:
+        """Edit a response."""
         message = self._message(request)
         message_writer.edit(world, message, request.body)
         return 200, message_json(message, world.bot)
 
-    def delete(self, world: World, request: Request) -> tuple[int, Answer]:
-        """Take one of the answers away."""
+    def delete(self, world: World, request: Request) -> Result:
+        """Delete a response."""
         message_writer.delete(world, self._message(request))
         return 204, None
 
     def _find(self, request: Request) -> Interaction:
-        return self._interactions.by_webhook(
+        return self._interactions.find_by_webhook(
             request.snowflake("webhook_id"), request.params["webhook_token"]
         )
 
@@ -100,82 +106,112 @@ class Callbacks:
         interaction = self._find(request)
         message = interaction.original
         if "message_id" in request.params:
-            wanted = request.snowflake("message_id")
-            message = next((m for m in interaction.answers if m.id == wanted), None)
+            message_id = request.snowflake("message_id")
+            message = next((m for m in interaction.responses if m.id == message_id), None)
         if message is None or message.deleted:
             raise unknown_message()
         return message
 
 
-def _callback(interaction: Interaction, payload: Json) -> Callback:
+def _callback_type(interaction: Interaction, payload: Json) -> InteractionCallbackType:
     try:
-        callback = Callback(int(payload.get("type", 0)))
+        callback_type = InteractionCallbackType(int(payload.get("type", 0)))
     except ValueError:
         raise invalid(("type",), "BASE_TYPE_CHOICES", "Unknown callback type") from None
-    if callback not in ALLOWED[interaction.kind]:
-        sentence = f"Callback type {callback} cannot answer interaction type {interaction.kind}"
+    if callback_type not in ALLOWED_CALLBACKS[interaction.type]:
+        sentence = (
+            f"Callback type {callback_type} cannot answer interaction type {interaction.type}"
+        )
         raise invalid(("type",), "INTERACTION_CALLBACK_TYPE", sentence)
-    return callback
+    return callback_type
 
 
-def _act(world: World, interaction: Interaction, callback: Callback, body: Body) -> None:
-    match callback:
-        case Callback.MESSAGE:
-            interaction.original = _post(world, interaction, body, *_shape(interaction))
-        case Callback.DEFERRED_MESSAGE:
-            interaction.original = _think(world, interaction, body)
-        case Callback.DEFERRED_UPDATE | Callback.UPDATE:
-            _update(world, interaction, callback, body)
-        case Callback.AUTOCOMPLETE:
+def _execute(
+    world: World,
+    interaction: Interaction,
+    callback_type: InteractionCallbackType,
+    body: RequestBody,
+) -> None:
+    match callback_type:
+        case InteractionCallbackType.CHANNEL_MESSAGE_WITH_SOURCE:
+            interaction.original = _create(
+                world, interaction, body, *_type_and_reference(interaction)
+            )
+        case InteractionCallbackType.DEFERRED_CHANNEL_MESSAGE_WITH_SOURCE:
+            interaction.original = _defer(world, interaction, body)
+        case (
+            InteractionCallbackType.DEFERRED_UPDATE_MESSAGE | InteractionCallbackType.UPDATE_MESSAGE
+        ):
+            _update(world, interaction, callback_type, body)
+        case InteractionCallbackType.APPLICATION_COMMAND_AUTOCOMPLETE_RESULT:
             interaction.choices = _choices(body.payload)
-        case Callback.MODAL:
+        case InteractionCallbackType.MODAL:
             interaction.modal = _modal(body.payload)
 
 
-def _shape(interaction: Interaction) -> tuple[MessageKind, Message | None]:
-    if interaction.kind is Kind.COMMAND:
-        menu = interaction.data.get("type", 1) != 1
-        return (MessageKind.CONTEXT_MENU_COMMAND if menu else MessageKind.CHAT_INPUT_COMMAND), None
-    return MessageKind.REPLY, interaction.message
+def _type_and_reference(interaction: Interaction) -> tuple[MessageType, Message | None]:
+    if interaction.type is not InteractionType.APPLICATION_COMMAND:
+        return MessageType.REPLY, interaction.message
+    if interaction.data.get("type", 1) != 1:
+        return MessageType.CONTEXT_MENU_COMMAND, None
+    return MessageType.CHAT_INPUT_COMMAND, None
 
 
-def _place(
-    world: World, interaction: Interaction, private: bool, kind: MessageKind, to: Message | None
-) -> Place:
-    reader: User | None = interaction.user if private else None
-    return Place(interaction.channel, world.bot, kind, interaction.origin, reader, to)
+def _target(
+    world: World,
+    interaction: Interaction,
+    payload: Json,
+    type: MessageType,
+    reference: Message | None,
+) -> MessageTarget:
+    return MessageTarget(
+        interaction.channel,
+        world.bot,
+        type,
+        interaction.metadata,
+        visible_to=interaction.user if is_ephemeral(payload) else None,
+        reference=reference,
+    )
 
 
-def _post(
-    world: World, interaction: Interaction, body: Body, kind: MessageKind, to: Message | None
+def _create(
+    world: World,
+    interaction: Interaction,
+    body: RequestBody,
+    type: MessageType,
+    reference: Message | None,
 ) -> Message:
-    place = _place(world, interaction, wants_private(body.payload), kind, to)
-    message = message_writer.create(world, body, place)
-    interaction.answers.append(message)
+    target = _target(world, interaction, body.payload, type, reference)
+    message = message_writer.create(world, body, target)
+    interaction.responses.append(message)
     return message
 
 
-def _think(world: World, interaction: Interaction, body: Body) -> Message:
+def _defer(world: World, interaction: Interaction, body: RequestBody) -> Message:
     flags = int(body.payload.get("flags") or 0)
-    if flags & ~Flag.EPHEMERAL:
+    if flags & ~MessageFlags.EPHEMERAL:
         raise invalid(("data", "flags"), "MESSAGE_FLAGS", "Only EPHEMERAL can be set here")
-    kind, to = _shape(interaction)
-    place = _place(world, interaction, wants_private(body.payload), kind, to)
-    message = message_writer.start(world, place)
-    message.flags |= Flag.LOADING
+    target = _target(world, interaction, body.payload, *_type_and_reference(interaction))
+    message = message_writer.new_message(world, target)
+    message.flags |= MessageFlags.LOADING
     message_writer.publish(world, message)
-    interaction.answers.append(message)
+    interaction.responses.append(message)
     return message
 
 
-def _update(world: World, interaction: Interaction, callback: Callback, body: Body) -> None:
+def _update(
+    world: World,
+    interaction: Interaction,
+    callback_type: InteractionCallbackType,
+    body: RequestBody,
+) -> None:
     message = interaction.message
     if message is None or message.deleted:
         raise unknown_message()
-    if callback is Callback.UPDATE:
+    if callback_type is InteractionCallbackType.UPDATE_MESSAGE:
         message_writer.edit(world, message, body)
     interaction.original = message
-    interaction.answers.append(message)
+    interaction.responses.append(message)
 
 
 def _choices(data: Json) -> list[Json]:
@@ -186,8 +222,8 @@ def _choices(data: Json) -> list[Json]:
 
 
 def _modal(data: Json) -> Json:
-    rows = data.get("components") or []
-    if not 1 <= len(rows) <= MODAL_LIMIT:
+    components = data.get("components") or []
+    if not 1 <= len(components) <= MODAL_COMPONENTS_LIMIT:
         sentence = "Must be between 1 and 5 in length."
         raise invalid(("data", "components"), "BASE_TYPE_BAD_LENGTH", sentence)
     for key, limit in (("title", 45), ("custom_id", 100)):
@@ -197,19 +233,26 @@ def _modal(data: Json) -> Json:
     return data
 
 
-def _callback_json(world: World, interaction: Interaction, callback: Callback) -> Json:
-    about: Json = {"id": str(interaction.id), "type": int(interaction.kind)}
-    made: Json = {"interaction": about}
+def _callback_json(
+    world: World, interaction: Interaction, callback_type: InteractionCallbackType
+) -> Json:
+    interaction_json: Json = {"id": str(interaction.id), "type": int(interaction.type)}
+    callback: Json = {"interaction": interaction_json}
     message = interaction.original
     if message is None:
-        return made
-    about |= {
+        return callback
+    interaction_json |= {
         "response_message_id": str(message.id),
         "response_message_loading": message.loading,
         "response_message_ephemeral": message.ephemeral,
         "channel_id": str(message.channel.id),
     }
-    if callback is not Callback.DEFERRED_UPDATE:
-        kind = Callback.UPDATE if callback is Callback.UPDATE else Callback.MESSAGE
-        made["resource"] = {"type": int(kind), "message": message_json(message, world.bot)}
-    return made
+    if callback_type is not InteractionCallbackType.DEFERRED_UPDATE_MESSAGE:
+        resource_type = InteractionCallbackType.CHANNEL_MESSAGE_WITH_SOURCE
+        if callback_type is InteractionCallbackType.UPDATE_MESSAGE:
+            resource_type = InteractionCallbackType.UPDATE_MESSAGE
+        callback["resource"] = {
+            "type": int(resource_type),
+            "message": message_json(message, world.bot),
+        }
+    return callback

@@ -1,4 +1,4 @@
-"""Find what a request names, as far as the bot may see and do it."""
+"""Find the channel or message of a request, and check the bot's permissions."""
 
 from bot.playground.errors import (
     ApiError,
@@ -14,7 +14,7 @@ from bot.playground.rest.http import Request
 
 
 def find_channel(world: World, request: Request) -> Channel:
-    """The channel in the path, which the bot must see."""
+    """Return the channel in the path; raise ApiError if the bot cannot view it."""
     channel = world.channels.get(request.snowflake("channel_id"))
     if channel is None:
         raise unknown_channel()
@@ -23,20 +23,23 @@ def find_channel(world: World, request: Request) -> Channel:
     return channel
 
 
-def need(channel: Channel, permission: Permission) -> None:
-    """Raise unless the bot has this permission; in direct messages it has all it can have."""
+def require_permission(channel: Channel, permission: Permission) -> None:
+    """Raise ApiError if the bot lacks the permission. DM channels have no permissions."""
     if channel.guild and permission not in channel.root.bot_permissions:
         raise missing_permissions()
 
 
-def need_speech(channel: Channel) -> None:
-    """Raise unless the bot may write there; threads have a permission of their own for it."""
-    thread = channel.parent is not None
-    need(channel, Permission.SEND_MESSAGES_IN_THREADS if thread else Permission.SEND_MESSAGES)
+def require_send_permission(channel: Channel) -> None:
+    """Raise ApiError if the bot cannot send messages. Threads have their own permission."""
+    is_thread = channel.parent is not None
+    require_permission(
+        channel,
+        Permission.SEND_MESSAGES_IN_THREADS if is_thread else Permission.SEND_MESSAGES,
+    )
 
 
 def find_message(world: World, request: Request) -> Message:
-    """The message in the path. Ephemeral ones are not to be found by their channel."""
+    """Return the message in the path; raise ApiError if it is unknown or ephemeral."""
     channel = find_channel(world, request)
     message = world.messages.get(request.snowflake("message_id"))
     if message is None or message.channel is not channel or message.ephemeral:
@@ -44,8 +47,7 @@ def find_message(world: World, request: Request) -> Message:
     return message
 
 
-def own(world: World, message: Message) -> Message:
-    """A message that the bot may edit: its own."""
+def require_own_message(world: World, message: Message) -> None:
+    """Raise ApiError if the bot is not the author."""
     if message.author is not world.bot:
         raise ApiError(403, 50005, "Cannot edit a message authored by another user")
-    return message

@@ -1,160 +1,161 @@
-"""Make and change messages from what a request carries, by Discord's rules."""
+"""Create, edit and delete messages from request bodies."""
 
 from dataclasses import dataclass
 
 from bot.playground.errors import Json, invalid
 from bot.playground.model.attachments import Attachment, Upload
 from bot.playground.model.guild import Channel, User
-from bot.playground.model.mentions import KINDS, pinged
+from bot.playground.model.mentions import MENTION_TYPES, resolve_mentions
 from bot.playground.model.state import (
     NO_FLAGS,
     Edit,
-    Flag,
+    InteractionMetadata,
     Message,
-    MessageKind,
-    Origin,
+    MessageFlags,
+    MessageType,
     World,
-    walk,
+    walk_components,
 )
-from bot.playground.rest.request_body import Body
-from bot.playground.rest.serializers.components import numbered
-from bot.playground.rest.serializers.messages import message_json
+from bot.playground.rest.request_body import RequestBody
+from bot.playground.rest.serializers.components import with_component_ids
+from bot.playground.rest.serializers.messages import message_event_json
 from bot.playground.rest.validation.json_types import without_nulls
 from bot.playground.rest.validation.messages import Draft, check_draft
 
-SETTABLE = Flag.SUPPRESS_EMBEDS | Flag.SUPPRESS_NOTIFICATIONS | Flag.COMPONENTS_V2
+SETTABLE_FLAGS = (
+    MessageFlags.SUPPRESS_EMBEDS | MessageFlags.SUPPRESS_NOTIFICATIONS | MessageFlags.COMPONENTS_V2
+)
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a message goes and what it belongs to."""
+class MessageTarget:
+    """Channel, author and context of a message to create."""
 
     channel: Channel
     author: User
-    kind: MessageKind = MessageKind.DEFAULT
-    origin: Origin | None = None
+    type: MessageType = MessageType.DEFAULT
+    interaction_metadata: InteractionMetadata | None = None
     visible_to: User | None = None
     reference: Message | None = None
 
 
-def start(world: World, place: Place) -> Message:
-    """A message that nobody has seen yet."""
+def new_message(world: World, target: MessageTarget) -> Message:
+    """Return an empty message that is not published yet."""
     return Message(
         id=world.snowflakes.new(),
-        channel=place.channel,
-        author=place.author,
+        channel=target.channel,
+        author=target.author,
         created_at=world.clock.now(),
-        kind=place.kind,
-        origin=place.origin,
-        visible_to=place.visible_to,
-        reference=place.reference,
-        flags=Flag.EPHEMERAL if place.visible_to else NO_FLAGS,
+        type=target.type,
+        interaction_metadata=target.interaction_metadata,
+        visible_to=target.visible_to,
+        reference=target.reference,
+        flags=MessageFlags.EPHEMERAL if target.visible_to else NO_FLAGS,
     )
 
 
-def create(world: World, body: Body, place: Place) -> Message:
-    """Post a message, or raise ApiError and change nothing."""
-    message = start(world, place)
-    _fill(world, message, body)
+def create(world: World, body: RequestBody, target: MessageTarget) -> Message:
+    """Create and publish a message; raise ApiError, without a change, if it is invalid."""
+    message = new_message(world, target)
+    _apply(world, message, body)
     message.nonce = body.payload.get("nonce")
     publish(world, message)
     return message
 
 
 def publish(world: World, message: Message) -> None:
-    """Show a new message to its channel."""
-    world.keep(message)
-    message.channel.posted += not message.ephemeral
-    _remember(world, message)
+    """Add a message to its channel and emit MESSAGE_CREATE."""
+    world.add_message(message)
+    message.channel.message_count += not message.ephemeral
+    _record_edit(world, message)
     if not message.ephemeral:
-        world.emit("MESSAGE_CREATE", event_json(world, message), message.channel)
-    world.touched(message)
+        world.emit("MESSAGE_CREATE", message_event_json(world, message), message.channel)
+    world.notify_changed(message)
 
 
-def edit(world: World, message: Message, body: Body) -> None:
-    """Change a message as PATCH does, or raise ApiError and change nothing."""
+def edit(world: World, message: Message, body: RequestBody) -> None:
+    """Edit a message as PATCH does; raise ApiError, without a change, if it is invalid."""
     was_loading = message.loading
-    _fill(world, message, body)
-    message.flags &= ~Flag.LOADING
+    _apply(world, message, body)
+    message.flags &= ~MessageFlags.LOADING
     if not was_loading:
         message.edited_at = world.clock.now()
-    _remember(world, message)
+    _record_edit(world, message)
     if not message.ephemeral:
-        world.emit("MESSAGE_UPDATE", event_json(world, message), message.channel)
-    world.touched(message)
+        world.emit("MESSAGE_UPDATE", message_event_json(world, message), message.channel)
+    world.notify_changed(message)
 
 
 def delete(world: World, message: Message) -> None:
-    """Take a message away, with its files."""
+    """Delete a message and its files."""
     message.deleted = True
-    world.drop_files(message.attachments)
+    world.delete_files(message.attachments)
     world.messages.pop(message.id, None)
     if not message.ephemeral:
-        gone: Json = {"id": str(message.id), "channel_id": str(message.channel.id)}
+        event: Json = {"id": str(message.id), "channel_id": str(message.channel.id)}
         if message.channel.guild:
-            gone["guild_id"] = str(message.channel.guild.id)
-        world.emit("MESSAGE_DELETE", gone, message.channel)
-    world.touched(message)
+            event["guild_id"] = str(message.channel.guild.id)
+        world.emit("MESSAGE_DELETE", event, message.channel)
+    world.notify_changed(message)
 
 
-def event_json(world: World, message: Message) -> Json:
-    """A message as the gateway tells of it."""
-    made = message_json(message, world.bot)
-    if message.channel.guild:
-        made["guild_id"] = str(message.channel.guild.id)
-    return made
-
-
-def _fill(world: World, message: Message, body: Body) -> None:
-    draft = _drafted(message, body)
+def _apply(world: World, message: Message, body: RequestBody) -> None:
+    draft = _draft(message, body)
     check_draft(draft)
-    default = {"users"} if message.origin else KINDS
-    text = " ".join([draft.content, *(c.get("content") or "" for c in walk(draft.components))])
-    reply_to = message.reference.author if message.reference and not message.origin else None
-    allowed = body.payload.get("allowed_mentions")
-    pings = pinged(text, allowed, world.users, default=default, reply_to=reply_to)
-    message.pings |= pings.names
-    message.mentioned = pings.users
+    default_types = {"users"} if message.interaction_metadata else MENTION_TYPES
+    components = walk_components(draft.components)
+    text = " ".join([draft.content, *(c.get("content") or "" for c in components)])
+    reference = None if message.interaction_metadata else message.reference
+    mentions = resolve_mentions(
+        text,
+        body.payload.get("allowed_mentions"),
+        world.users,
+        default=default_types,
+        reply_to=reference.author if reference else None,
+    )
+    message.pings |= mentions.names
+    message.mentions = mentions.users
     message.content = draft.content
     message.embeds = [{"type": "rich"} | embed for embed in draft.embeds]
-    message.components = numbered(draft.components)
+    message.components = with_component_ids(draft.components)
     message.flags = draft.flags
-    world.drop_files([a for a in message.attachments if a not in draft.kept])
-    message.attachments = draft.kept + [_store(world, message, item) for item in draft.uploads]
+    world.delete_files([a for a in message.attachments if a not in draft.attachments])
+    new_attachments = [_store(world, message, upload) for upload in draft.uploads]
+    message.attachments = draft.attachments + new_attachments
 
 
 def _store(world: World, message: Message, upload: Upload) -> Attachment:
     return world.cdn.store(
         upload,
-        id=world.snowflakes.new(),
+        attachment_id=world.snowflakes.new(),
         channel_id=message.channel.id,
         ephemeral=message.ephemeral,
     )
 
 
-def _drafted(message: Message, body: Body) -> Draft:
+def _draft(message: Message, body: RequestBody) -> Draft:
     payload = body.payload
-    kept, uploads = _files(message, body)
-    flags = message.flags | (Flag(_integer(payload, "flags")) & SETTABLE)
+    attachments, uploads = _files(message, body)
+    flags = message.flags | (MessageFlags(_integer(payload, "flags")) & SETTABLE_FLAGS)
     return Draft(
-        content=_given(payload, "content", message.content) or "",
-        embeds=_listed(payload, "embeds", message.embeds),
-        components=_listed(payload, "components", message.components),
+        content=_string(payload, "content", message.content) or "",
+        embeds=_objects(payload, "embeds", message.embeds),
+        components=_objects(payload, "components", message.components),
         flags=flags,
-        kept=kept,
+        attachments=attachments,
         uploads=uploads,
     )
 
 
-def _given(payload: Json, key: str, otherwise: str) -> str:
-    value = payload.get(key, otherwise)
+def _string(payload: Json, key: str, default: str) -> str:
+    value = payload.get(key, default)
     if value is not None and not isinstance(value, str):
         raise invalid((key,), "BASE_TYPE_BAD_STRING", "Must be a string.")
     return value or ""
 
 
-def _listed(payload: Json, key: str, otherwise: list[Json]) -> list[Json]:
-    value = payload.get(key, otherwise) or []
+def _objects(payload: Json, key: str, default: list[Json]) -> list[Json]:
+    value = payload.get(key, default) or []
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise invalid((key,), "BASE_TYPE_BAD_LIST", "Only lists of objects may be used here.")
     return [without_nulls(item) for item in value]
@@ -167,35 +168,39 @@ def _integer(payload: Json, key: str) -> int:
     return value
 
 
-def _files(message: Message, body: Body) -> tuple[list[Attachment], list[Upload]]:
-    """What stays and what comes, by the request's `attachments`, which must name every file."""
+def _files(message: Message, body: RequestBody) -> tuple[list[Attachment], list[Upload]]:
+    """Return the attachments that stay and the files to add.
+
+    If the request has `attachments`, the list must name every file of the request, and other
+    attachments of the message are removed.
+    """
     if body.payload.get("attachments") is None:
         return message.attachments, list(body.files.values())
-    present = {attachment.id: attachment for attachment in message.attachments}
-    coming = dict(body.files)
-    kept: list[Attachment] = []
+    old_attachments = {attachment.id: attachment for attachment in message.attachments}
+    remaining_files = dict(body.files)
+    attachments: list[Attachment] = []
     uploads: list[Upload] = []
-    for number, entry in enumerate(_listed(body.payload, "attachments", [])):
-        id = -1 if entry.get("id") is None else int(entry["id"])
-        if id in present:
-            kept.append(present[id])
-        elif id in coming:
-            uploads.append(_described(coming.pop(id), entry))
+    for index, entry in enumerate(_objects(body.payload, "attachments", [])):
+        file_id = -1 if entry.get("id") is None else int(entry["id"])
+        if file_id in old_attachments:
+            attachments.append(old_attachments[file_id])
+        elif file_id in remaining_files:
+            uploads.append(_with_metadata(remaining_files.pop(file_id), entry))
         else:
-            sentence = f"No uploaded file or attachment has the id {id}"
-            raise invalid(("attachments", number, "id"), "ATTACHMENT_NOT_FOUND", sentence)
-    if coming:
-        sentence = f"files[{min(coming)}] is not listed in attachments"
+            sentence = f"No uploaded file or attachment has the id {file_id}"
+            raise invalid(("attachments", index, "id"), "ATTACHMENT_NOT_FOUND", sentence)
+    if remaining_files:
+        sentence = f"files[{min(remaining_files)}] is not listed in attachments"
         raise invalid(("attachments",), "ATTACHMENT_NOT_LISTED", sentence)
-    return kept, uploads
+    return attachments, uploads
 
 
-def _described(upload: Upload, entry: Json) -> Upload:
+def _with_metadata(upload: Upload, entry: Json) -> Upload:
     name = entry.get("filename") or upload.filename
     spoiler = bool(entry.get("is_spoiler"))
     return Upload(name, upload.data, upload.content_type, entry.get("description"), spoiler)
 
 
-def _remember(world: World, message: Message) -> None:
+def _record_edit(world: World, message: Message) -> None:
     names = tuple(attachment.filename for attachment in message.attachments)
     message.edits.append(Edit(world.clock.now(), message.content, names))

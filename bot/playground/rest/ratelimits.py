@@ -1,4 +1,4 @@
-"""Rate limits per route and channel, and the global one: headers first, then 429."""
+"""Rate limits per route and major parameter, and the global one."""
 
 import hashlib
 from collections import deque
@@ -8,8 +8,8 @@ from bot.playground.clock import Clock
 from bot.playground.errors import ApiError, Json
 
 GLOBAL_LIMIT = 50  # requests per second
-MAJOR = ("channel_id", "guild_id", "webhook_token")
-# Requests and seconds. Discord does not publish these; they are what bots see in its headers.
+MAJOR_PARAMETERS = ("channel_id", "guild_id", "webhook_token")
+# Requests and seconds. Discord does not document these; they are observed in its headers.
 LIMITS: dict[tuple[str, str], tuple[int, float]] = {
     ("POST", "/channels/{channel_id}/messages"): (5, 5.0),
     ("PATCH", "/channels/{channel_id}/messages/{message_id}"): (5, 5.0),
@@ -17,11 +17,11 @@ LIMITS: dict[tuple[str, str], tuple[int, float]] = {
     ("PUT", "/channels/{channel_id}/messages/{message_id}/reactions/{emoji_name}/@me"): (1, 0.25),
 }
 WEBHOOK_LIMIT = (5, 2.0)
-OTHERWISE = (50, 1.0)
+DEFAULT_LIMIT = (50, 1.0)
 
 
 class RateLimited(ApiError):
-    """You are being rate limited."""
+    """A 429 response; `wait` is in seconds."""
 
     def __init__(self, wait: float, *, scope: str) -> None:
         super().__init__(429, 0, "You are being rate limited.")
@@ -32,7 +32,7 @@ class RateLimited(ApiError):
             self.headers["X-RateLimit-Global"] = "true"
 
     def body(self) -> Json:
-        """Discord's answer, with the seconds to wait."""
+        """Return the JSON body of the response."""
         return {
             "message": self.message,
             "code": 0,
@@ -43,26 +43,26 @@ class RateLimited(ApiError):
 
 @dataclass
 class Bucket:
-    """How often one thing may be done in a window of time."""
+    """A fixed-window counter: `limit` requests in `seconds`."""
 
     limit: int
     seconds: float
     resets_at: float = 0.0
-    used: int = 0
+    count: int = 0
 
     def take(self, now: float) -> float:
-        """Count one request; answer the seconds to wait when there are none left."""
+        """Count a request; return 0, or the seconds to wait if the limit is reached."""
         if now >= self.resets_at:
-            self.used, self.resets_at = 0, now + self.seconds
-        if self.used >= self.limit:
+            self.count, self.resets_at = 0, now + self.seconds
+        if self.count >= self.limit:
             return self.resets_at - now
-        self.used += 1
+        self.count += 1
         return 0.0
 
 
 @dataclass
 class RateLimits:
-    """All buckets of one bot. Lower `limits` to see a bot meet real 429s."""
+    """The buckets of the bot. Tests lower `limits` to provoke 429s."""
 
     clock: Clock
     limits: dict[tuple[str, str], tuple[int, float]] = field(default_factory=lambda: dict(LIMITS))
@@ -70,31 +70,31 @@ class RateLimits:
     _recent: deque[float] = field(default_factory=deque)
 
     def take(self, method: str, template: str, params: dict[str, str]) -> dict[str, str]:
-        """Count a request; answer its headers or raise RateLimited."""
+        """Count a request; return its rate limit headers or raise RateLimited."""
         if template.startswith("/interactions/"):
-            return {}  # callbacks have no buckets and no headers
+            return {}  # interaction callbacks have no rate limit
         now = self.clock.now()
         if not template.startswith("/webhooks/"):
             self._take_global(now)
         route = hashlib.sha256(f"{method} {template}".encode()).hexdigest()[:24]
-        key = ":".join([route, *(params.get(name, "") for name in MAJOR)])
+        key = ":".join([route, *(params.get(name, "") for name in MAJOR_PARAMETERS)])
         bucket = self._buckets.get(key)
         if bucket is None:
-            self._forget_old(now)
+            self._remove_expired(now)
             bucket = self._buckets[key] = Bucket(*self._limit(method, template))
         wait = bucket.take(now)
         headers = _headers(bucket, route, now)
         if wait:
-            limited = RateLimited(wait, scope="user")
-            limited.headers |= headers
-            raise limited
+            error = RateLimited(wait, scope="user")
+            error.headers |= headers
+            raise error
         return headers
 
     def _limit(self, method: str, template: str) -> tuple[int, float]:
-        default = WEBHOOK_LIMIT if template.startswith("/webhooks/") else OTHERWISE
+        default = WEBHOOK_LIMIT if template.startswith("/webhooks/") else DEFAULT_LIMIT
         return self.limits.get((method, template), default)
 
-    def _forget_old(self, now: float) -> None:
+    def _remove_expired(self, now: float) -> None:
         if len(self._buckets) > 1000:
             self._buckets = {k: b for k, b in self._buckets.items() if b.resets_at > now}
 
@@ -109,7 +109,7 @@ class RateLimits:
 def _headers(bucket: Bucket, route: str, now: float) -> dict[str, str]:
     return {
         "X-RateLimit-Limit": str(bucket.limit),
-        "X-RateLimit-Remaining": str(bucket.limit - bucket.used),
+        "X-RateLimit-Remaining": str(bucket.limit - bucket.count),
         "X-RateLimit-Reset": f"{bucket.resets_at:.3f}",
         "X-RateLimit-Reset-After": f"{bucket.resets_at - now:.3f}",
         "X-RateLimit-Bucket": route,

@@ -1,4 +1,4 @@
-"""Reactions on messages, whoever adds them."""
+"""Add and remove reactions of users and of the bot."""
 
 from bot.playground.errors import ApiError, Json, unknown
 from bot.playground.model.guild import User
@@ -6,27 +6,27 @@ from bot.playground.model.state import Message, World
 from bot.playground.rest.serializers.guilds import member_json
 from bot.playground.rest.serializers.messages import emoji_json
 
-KINDS_LIMIT = 20  # different emoji on one message
+EMOJI_LIMIT = 20  # different emoji on a message
 
 
 def add_reaction(world: World, message: Message, emoji: str, user: User) -> None:
-    """React; a second time changes nothing."""
+    """Add a reaction; raise ApiError if the emoji is unknown or there are too many."""
     _check_emoji(emoji)
     users = message.reactions.get(emoji, [])
     if user in users:
         return
-    if not users and len(message.reactions) >= KINDS_LIMIT:
+    if not users and len(message.reactions) >= EMOJI_LIMIT:
         raise ApiError(400, 30010, "Maximum number of reactions reached (20)", violation=True)
     message.reactions[emoji] = [*users, user]
     event = _event(message, emoji, user) | {"message_author_id": str(message.author.id)}
     if message.channel.guild:
         event["member"] = member_json(user, message.channel.guild)
     world.emit("MESSAGE_REACTION_ADD", event, message.channel)
-    world.touched(message)
+    world.notify_changed(message)
 
 
-def drop_reaction(world: World, message: Message, emoji: str, user: User) -> None:
-    """Take a reaction away."""
+def remove_reaction(world: World, message: Message, emoji: str, user: User) -> None:
+    """Remove a reaction; raise ApiError if the user has not added it."""
     users = message.reactions.get(emoji, [])
     if user not in users:
         raise unknown("Emoji", 10014)
@@ -34,11 +34,11 @@ def drop_reaction(world: World, message: Message, emoji: str, user: User) -> Non
     if not users:
         del message.reactions[emoji]
     world.emit("MESSAGE_REACTION_REMOVE", _event(message, emoji, user), message.channel)
-    world.touched(message)
+    world.notify_changed(message)
 
 
 def _event(message: Message, emoji: str, user: User) -> Json:
-    made: Json = {
+    event: Json = {
         "user_id": str(user.id),
         "channel_id": str(message.channel.id),
         "message_id": str(message.id),
@@ -47,8 +47,8 @@ def _event(message: Message, emoji: str, user: User) -> Json:
         "type": 0,
     }
     if message.channel.guild:
-        made["guild_id"] = str(message.channel.guild.id)
-    return made
+        event["guild_id"] = str(message.channel.guild.id)
+    return event
 
 
 def _check_emoji(emoji: str) -> None:

@@ -1,4 +1,4 @@
-"""What a request carries: JSON, or multipart with `payload_json` and `files[n]`, within limits."""
+"""Request bodies: JSON, or multipart with `payload_json` and `files[n]`, within size limits."""
 
 import json
 import re
@@ -8,30 +8,30 @@ from aiohttp import BodyPartReader, MultipartReader, web
 
 from bot.playground.errors import ApiError, Json, invalid, too_large
 from bot.playground.model.attachments import Upload
-from bot.playground.rest.validation.json_types import check_shapes
+from bot.playground.rest.validation.json_types import check_json_types
 
-FILE_LIMIT = 10 * 1024 * 1024  # bytes for one file, without boosts
+FILE_LIMIT = 10 * 1024 * 1024  # bytes per file in a guild without boosts
 REQUEST_LIMIT = 25 * 1024 * 1024
 FILE_FIELD = re.compile(r"files\[(\d{1,2})\]")
 
 
 @dataclass(frozen=True)
-class Body:
-    """The JSON of a request and its files by number."""
+class RequestBody:
+    """A JSON object in `payload` or a list in `items`, and files by number."""
 
     payload: Json = field(default_factory=dict)
     items: list[Json] = field(default_factory=list)
     files: dict[int, Upload] = field(default_factory=dict)
 
 
-async def read_body(request: web.Request) -> Body:
-    """Read a request's body, refusing what is too large or not well formed."""
+async def read_body(request: web.Request) -> RequestBody:
+    """Return the body of a request; raise ApiError if it is too large or malformed."""
     if (request.content_length or 0) > REQUEST_LIMIT:
         raise too_large()
     if request.content_type.startswith("multipart/"):
         return await _read_multipart(request)
     raw = await _read_limited(request)
-    return _from_json(raw, {}) if raw else Body()
+    return _from_json(raw, {}) if raw else RequestBody()
 
 
 async def _read_limited(request: web.Request) -> bytes:
@@ -43,24 +43,24 @@ async def _read_limited(request: web.Request) -> bytes:
     return bytes(raw)
 
 
-def _from_json(raw: bytes, files: dict[int, Upload]) -> Body:
+def _from_json(raw: bytes, files: dict[int, Upload]) -> RequestBody:
     try:
-        parsed = json.loads(raw)
+        body = json.loads(raw)
     except ValueError as error:
         raise ApiError(400, 50109, "The request body contains invalid JSON.", violation=True) from (
             error
         )
-    items = parsed if isinstance(parsed, list) else [parsed]
+    items = body if isinstance(body, list) else [body]
     for item in items:
         if not isinstance(item, dict):
             raise invalid((), "MODEL_TYPE_CONVERT", "Only dictionaries may be used in a ModelType")
-        check_shapes(item)
-    if isinstance(parsed, list):
-        return Body(items=parsed, files=files)
-    return Body(payload=parsed, files=files)
+        check_json_types(item)
+    if isinstance(body, list):
+        return RequestBody(items=body, files=files)
+    return RequestBody(payload=body, files=files)
 
 
-async def _read_multipart(request: web.Request) -> Body:
+async def _read_multipart(request: web.Request) -> RequestBody:
     reader = MultipartReader(request.headers, request.content)
     files: dict[int, Upload] = {}
     raw = b""
@@ -76,7 +76,7 @@ async def _read_multipart(request: web.Request) -> Body:
             files[int(match[1])] = _upload(part, data)
         else:
             raise invalid((part.name or "",), "BASE_TYPE_BAD", "Unknown form field")
-    return _from_json(raw, files) if raw else Body(files=files)
+    return _from_json(raw, files) if raw else RequestBody(files=files)
 
 
 async def _read_part(part: BodyPartReader, limit: int) -> bytes:
@@ -89,6 +89,6 @@ async def _read_part(part: BodyPartReader, limit: int) -> bytes:
 
 
 def _upload(part: BodyPartReader, data: bytes) -> Upload:
-    declared = part.headers.get("Content-Type")
-    generic = declared in (None, "application/octet-stream")
-    return Upload(part.filename or "file", data, None if generic else declared)
+    content_type = part.headers.get("Content-Type")
+    is_generic = content_type in (None, "application/octet-stream")
+    return Upload(part.filename or "file", data, None if is_generic else content_type)

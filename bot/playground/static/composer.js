@@ -1,18 +1,18 @@
-// Where a person types: command hints, option chips, and one attached file.
+// The message box: command suggestions, option chips and one attached file.
 
 import { element } from "./markdown.js";
 
 const CHIP_CHOICES = 25;
-const PAUSE_MS = 200;
+const AUTOCOMPLETE_DELAY_MS = 200;
 
 export class Composer {
   constructor(form, send, complete) {
     this.form = form;
     this.send = send;
     this.complete = complete;
-    this.completed = { typed: null, choices: [] };
+    this.completionCache = { text: null, choices: [] };
     this.commands = [];
-    this.picks = {};
+    this.candidates = {};
     this.file = null;
     this.text = form.querySelector("#text");
     this.hints = form.querySelector("#hints");
@@ -26,27 +26,27 @@ export class Composer {
       event.preventDefault();
       this.submit();
     });
-    this.text.addEventListener("input", () => this.changed());
-    this.text.addEventListener("keydown", (event) => this.key(event));
+    this.text.addEventListener("input", () => this.update());
+    this.text.addEventListener("keydown", (event) => this.onKey(event));
     this.form.querySelector("#attach").addEventListener("click", () => this.picker.click());
     this.picker.addEventListener("change", () => this.attach(this.picker.files[0]));
     this.form.querySelector("#file button").addEventListener("click", () => this.attach(null));
-    document.addEventListener("paste", (event) => this.take(event, event.clipboardData));
+    document.addEventListener("paste", (event) => this.attachFrom(event, event.clipboardData));
     document.addEventListener("dragover", (event) => event.preventDefault());
-    document.addEventListener("drop", (event) => this.take(event, event.dataTransfer));
+    document.addEventListener("drop", (event) => this.attachFrom(event, event.dataTransfer));
   }
 
-  take(event, carried) {
-    const file = carried?.files?.[0];
+  attachFrom(event, transfer) {
+    const file = transfer?.files?.[0];
     if (!file) return;
     event.preventDefault();
     this.attach(file);
   }
 
-  key(event) {
+  onKey(event) {
     const enter = event.key === "Enter" && !event.shiftKey && !event.isComposing;
     const first = this.hints.querySelector("button.command");
-    if (first && (event.key === "Tab" || (enter && this.unfinished()))) {
+    if (first && (event.key === "Tab" || (enter && this.isIncomplete()))) {
       event.preventDefault();
       first.click();
     } else if (enter) {
@@ -55,22 +55,23 @@ export class Composer {
     }
   }
 
-  // As on Discord, Enter takes the command that is offered, if what stands there cannot be sent.
-  unfinished() {
+  // True if the text names no command or one with required options. As on Discord, Enter then
+  // inserts the suggested command instead of sending.
+  isIncomplete() {
     const name = this.text.value.trim().slice(1);
-    const whole = this.commands.find((command) => command.name === name);
-    return !whole || whole.options?.some((option) => option.required);
+    const exact = this.commands.find((command) => command.name === name);
+    return !exact || exact.options?.some((option) => option.required);
   }
 
-  offer(commands, picks) {
+  setCommands(commands, candidates) {
     this.commands = commands;
-    this.picks = picks;
-    this.changed();
+    this.candidates = candidates;
+    this.update();
   }
 
-  write(text) {
+  setText(text) {
     this.text.value = text;
-    this.changed();
+    this.update();
     this.text.focus();
   }
 
@@ -90,86 +91,86 @@ export class Composer {
   }
 
   suggestForFile() {
-    const fitting = this.commands.find((command) => command.options?.some((o) => o.type === 11));
-    if (fitting) this.write(`/${fitting.name} `);
+    const command = this.commands.find((command) => command.options?.some((o) => o.type === 11));
+    if (command) this.setText(`/${command.name} `);
   }
 
   async submit() {
     const text = this.text.value.trim();
     if ((!text && !this.file) || this.busy) return;
     this.busy = true;
-    const kept = { text: this.text.value, file: this.file };
-    this.write("");
+    const draft = { text: this.text.value, file: this.file };
+    this.setText("");
     this.attach(null);
-    const error = await this.send(text, kept.file);
+    const error = await this.send(text, draft.file);
     this.busy = false;
-    this.say(error);
+    this.showError(error);
     if (error && !this.text.value) {
-      this.write(kept.text);
-      this.attach(kept.file);
+      this.setText(draft.text);
+      this.attach(draft.file);
     }
   }
 
-  say(error) {
+  showError(error) {
     this.notice.textContent = error ?? "";
   }
 
-  changed() {
+  update() {
     this.text.style.height = "auto";
     this.text.style.height = `${Math.min(this.text.scrollHeight, 160)}px`;
     this.hints.replaceChildren(...this.suggestions());
   }
 
   suggestions() {
-    const typed = this.text.value;
-    if (!typed.startsWith("/")) return [];
-    const command = this.commands.find(({ name }) => typed.startsWith(`/${name} `));
+    const text = this.text.value;
+    if (!text.startsWith("/")) return [];
+    const command = this.commands.find(({ name }) => text.startsWith(`/${name} `));
     if (command) return this.optionChips(command);
     return this.commands
-      .filter(({ name }) => name.startsWith(typed.slice(1)))
-      .map((known) => this.commandChip(known));
+      .filter(({ name }) => name.startsWith(text.slice(1)))
+      .map((match) => this.commandChip(match));
   }
 
   commandChip(command) {
     const chip = element("button", "command");
     chip.type = "button";
     chip.append(element("b", "", `/${command.name}`), element("span", "", command.description));
-    chip.addEventListener("click", () => this.write(`/${command.name} `));
+    chip.addEventListener("click", () => this.setText(`/${command.name} `));
     return chip;
   }
 
   optionChips(command) {
     const options = command.options ?? [];
-    const typed = this.text.value;
+    const text = this.text.value;
     const first = options.find((option) => option.type === 3);
-    const open = openOption(command, first, typed);
-    const choices = open ? this.choicesOf(open, typed).slice(0, CHIP_CHOICES) : [];
-    if (choices.length) return choices.map((choice) => this.choiceChip(choice, open.head));
+    const current = currentOption(command, first, text);
+    const choices = current ? this.choicesOf(current, text).slice(0, CHIP_CHOICES) : [];
+    if (choices.length) return choices.map((choice) => this.choiceChip(choice, current.head));
     return options
-      .filter((option) => option !== first && !typed.includes(` ${option.name}:`))
+      .filter((option) => option !== first && !text.includes(` ${option.name}:`))
       .map((option) => this.optionChip(option));
   }
 
-  choicesOf({ option, head, text }, typed) {
-    if (option.autocomplete) return this.completions(option.name, typed);
-    if (/\S\s/.test(text)) return [];
+  choicesOf({ option, value }, text) {
+    if (option.autocomplete) return this.completions(option.name, text);
+    if (/\S\s/.test(value)) return [];
     if (option.type === 5) return [{ name: "true" }, { name: "false" }];
-    const kinds = option.channel_types;
-    const picks = this.picks[option.type];
-    return picks?.filter(({ kind }) => !kinds || kinds.includes(kind)) ?? option.choices ?? [];
+    const types = option.channel_types;
+    const candidates = this.candidates[option.type];
+    return candidates?.filter(({ kind }) => !types || types.includes(kind)) ?? option.choices ?? [];
   }
 
-  // What the bot offers for what is typed; it is asked once nothing was typed for a moment.
-  completions(option, typed) {
-    clearTimeout(this.asking);
-    if (typed.trimEnd() === this.taken) return [];
-    if (this.completed.typed === typed) return this.completed.choices;
-    this.asking = setTimeout(async () => {
-      const choices = await this.complete(typed, option);
-      if (this.text.value !== typed) return;
-      this.completed = { typed, choices: choices.map(({ name, value }) => ({ name, text: value })) };
-      this.changed();
-    }, PAUSE_MS);
+  // The bot's autocomplete choices, requested after a pause in typing.
+  completions(option, text) {
+    clearTimeout(this.completionTimer);
+    if (text.trimEnd() === this.completedText) return [];
+    if (this.completionCache.text === text) return this.completionCache.choices;
+    this.completionTimer = setTimeout(async () => {
+      const choices = await this.complete(text, option);
+      if (this.text.value !== text) return;
+      this.completionCache = { text, choices: choices.map(({ name, value }) => ({ name, text: value })) };
+      this.update();
+    }, AUTOCOMPLETE_DELAY_MS);
     return [];
   }
 
@@ -177,8 +178,8 @@ export class Composer {
     const chip = element("button", "choice", choice.name);
     chip.type = "button";
     chip.addEventListener("click", () => {
-      this.taken = `${head}${choice.text ?? choice.name}`;
-      this.write(`${this.taken} `);
+      this.completedText = `${head}${choice.text ?? choice.name}`;
+      this.setText(`${this.completedText} `);
     });
     return chip;
   }
@@ -189,24 +190,24 @@ export class Composer {
     chip.title = option.description + range(option);
     chip.addEventListener("click", () => {
       if (option.type === 11) this.picker.click();
-      else this.write(`${this.text.value.trimEnd()} ${option.name}:`);
+      else this.setText(`${this.text.value.trimEnd()} ${option.name}:`);
     });
     return chip;
   }
 }
 
-// The option that is being typed, and the line up to its value. Text before any "option:" is the
-// first text option's; it has choices only if it completes itself.
-function openOption(command, first, typed) {
+// The option that is being typed, the text up to its value, and its value. Text before any
+// "option:" is the value of the first string option, which has choices only with autocomplete.
+function currentOption(command, first, text) {
   const names = (command.options ?? []).map((option) => option.name).join("|");
-  const begun = [...typed.matchAll(new RegExp(`(?:^|\\s)(${names}):`, "g"))].at(-1);
-  if (begun) {
-    const end = begun.index + begun[0].length;
-    const option = command.options.find(({ name }) => name === begun[1]);
-    return { option, head: typed.slice(0, end), text: typed.slice(end) };
+  const match = [...text.matchAll(new RegExp(`(?:^|\\s)(${names}):`, "g"))].at(-1);
+  if (match) {
+    const end = match.index + match[0].length;
+    const option = command.options.find(({ name }) => name === match[1]);
+    return { option, head: text.slice(0, end), value: text.slice(end) };
   }
   if (!first?.autocomplete) return null;
-  return { option: first, head: `/${command.name} ${first.name}:`, text: "" };
+  return { option: first, head: `/${command.name} ${first.name}:`, value: "" };
 }
 
 function range(option) {

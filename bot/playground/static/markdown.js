@@ -1,4 +1,4 @@
-// Discord's markdown, the part that bots use, as DOM nodes; never as HTML text.
+// Render the subset of Discord's Markdown that bots use as DOM nodes, never as HTML text.
 
 const TOKENS = [
   ["code", /```(?:[a-z]+\n)?([\s\S]+?)```|``(.+?)``|`([^`\n]+)`/y],
@@ -16,7 +16,7 @@ const TAGS = { bold: "strong", underline: "u", italic: "em", strike: "s" };
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
 export function render(text, names) {
-  const made = document.createDocumentFragment();
+  const fragment = document.createDocumentFragment();
   const lines = text.split("\n");
   lines.forEach((line, number) => {
     const small = line.startsWith("-# ");
@@ -24,88 +24,88 @@ export function render(text, names) {
     if ((small || heading) && !text.includes("```")) {
       const block = element(small ? "small" : "b", small ? "subtext" : "heading");
       block.append(inline(line.slice(small ? 3 : heading[0].length), names));
-      made.append(block);
+      fragment.append(block);
     } else if (!text.includes("```")) {
-      made.append(inline(line, names));
+      fragment.append(inline(line, names));
     }
-    if (number < lines.length - 1 && !text.includes("```")) made.append("\n");
+    if (number < lines.length - 1 && !text.includes("```")) fragment.append("\n");
   });
-  if (text.includes("```")) made.append(inline(text, names));
-  return made;
+  if (text.includes("```")) fragment.append(inline(text, names));
+  return fragment;
 }
 
 function inline(text, names) {
-  const made = document.createDocumentFragment();
+  const fragment = document.createDocumentFragment();
   let plain = "";
-  let at = 0;
-  while (at < text.length) {
-    const found = tokenAt(text, at);
-    if (!found) {
-      plain += text[at];
-      at += 1;
+  let position = 0;
+  while (position < text.length) {
+    const token = tokenAt(text, position);
+    if (!token) {
+      plain += text[position];
+      position += 1;
       continue;
     }
-    made.append(plain, node(found.kind, found.match, names));
+    fragment.append(plain, tokenNode(token.type, token.match, names));
     plain = "";
-    at += found.match[0].length;
+    position += token.match[0].length;
   }
-  made.append(plain);
-  return made;
+  fragment.append(plain);
+  return fragment;
 }
 
-function tokenAt(text, at) {
-  if (!"`\\*_~|<h".includes(text[at])) return null;
-  if (text[at] === "_" && /\w/.test(text[at - 1] ?? "")) return null;
-  for (const [kind, pattern] of TOKENS) {
-    pattern.lastIndex = at;
+function tokenAt(text, position) {
+  if (!"`\\*_~|<h".includes(text[position])) return null;
+  if (text[position] === "_" && /\w/.test(text[position - 1] ?? "")) return null;
+  for (const [type, pattern] of TOKENS) {
+    pattern.lastIndex = position;
     const match = pattern.exec(text);
-    if (match) return { kind, match };
+    if (match) return { type, match };
   }
   return null;
 }
 
-function node(kind, match, names) {
+function tokenNode(type, match, names) {
   const inner = match[1] ?? match[2] ?? match[3];
-  if (kind === "escape") return document.createTextNode(inner);
-  if (kind === "code") return element(match[1] ? "pre" : "code", "", inner);
-  if (kind === "mention") return mention(match[1], match[2], names);
-  if (kind === "time") return time(Number(match[1]), match[2]);
-  if (kind === "link") return link(inner);
-  const made = element(TAGS[kind] ?? "span", kind === "spoiler" ? "spoiler" : "");
-  if (kind === "spoiler") made.addEventListener("click", () => made.classList.add("open"));
-  made.append(inline(inner, names));
-  return made;
+  if (type === "escape") return document.createTextNode(inner);
+  if (type === "code") return element(match[1] ? "pre" : "code", "", inner);
+  if (type === "mention") return mention(match[1], match[2], names);
+  if (type === "time") return time(Number(match[1]), match[2]);
+  if (type === "link") return link(inner);
+  const node = element(TAGS[type] ?? "span", type === "spoiler" ? "spoiler" : "");
+  if (type === "spoiler") node.addEventListener("click", () => node.classList.add("open"));
+  node.append(inline(inner, names));
+  return node;
 }
 
 function mention(sign, id, names) {
   return element("span", "mention", names[sign + id] ?? `${sign[0]}unknown`);
 }
 
-function link(address) {
-  const made = element("a", "", address);
-  made.href = address;
-  made.target = "_blank";
-  made.rel = "noreferrer noopener";
-  return made;
+function link(url) {
+  const node = element("a", "", url);
+  node.href = url;
+  node.target = "_blank";
+  node.rel = "noreferrer noopener";
+  return node;
 }
 
 function time(seconds, style) {
-  const moment = new Date(seconds * 1000);
-  const made = element("time", "", style === "R" ? relative(seconds) : moment.toLocaleString());
-  made.title = moment.toLocaleString();
-  if (style === "R") made.dataset.seconds = seconds;
-  return made;
+  const date = new Date(seconds * 1000);
+  const node = element("time", "", style === "R" ? relative(seconds) : date.toLocaleString());
+  node.title = date.toLocaleString();
+  if (style === "R") node.dataset.seconds = seconds;
+  return node;
 }
 
 export function relative(seconds) {
-  const away = seconds - Date.now() / 1000;
-  const [unit, size] = UNITS.find(([, least]) => Math.abs(away) >= least) ?? UNITS[3];
-  return new Intl.RelativeTimeFormat("en", { numeric: "auto" }).format(Math.round(away / size), unit);
+  const offset = seconds - Date.now() / 1000;
+  const [unit, size] = UNITS.find(([, minimum]) => Math.abs(offset) >= minimum) ?? UNITS[3];
+  return new Intl.RelativeTimeFormat("en", { numeric: "auto" }).format(Math.round(offset / size), unit);
 }
 
 export function element(tag, name = "", text = "") {
-  const made = document.createElement(tag);
-  if (name) made.className = name;
-  if (text) made.textContent = text;
-  return made;
+  const node = document.createElement(tag);
+  if (name) node.className = name;
+  if (text) node.textContent = text;
+  return node;
 }

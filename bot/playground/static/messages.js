@@ -1,11 +1,11 @@
-// The list of messages: drawn once, then changed in place, so that pictures do not flicker.
+// The message list. Messages are updated in place, so that images do not flicker.
 
 import { element, relative, render } from "./markdown.js";
 
 const REACTIONS = ["🔁", "1️⃣", "2️⃣", "3️⃣", "4️⃣", "❌", "✉️"];
 const STYLES = { 1: "primary", 2: "secondary", 3: "success", 4: "danger", 5: "link" };
 const IS_SPOILER = 1 << 3; // attachment flag
-const NEAR_END = 160; // pixels from the end in which the list keeps following
+const NEAR_END = 160; // distance from the end, in pixels, up to which the list scrolls along
 
 export class Messages {
   constructor(list, scroll, act) {
@@ -14,29 +14,29 @@ export class Messages {
     this.act = act;
     this.names = {};
     this.menu = [];
-    new ResizeObserver(() => this.follow && this.toEnd()).observe(list);
+    new ResizeObserver(() => this.follow && this.scrollToEnd()).observe(list);
     scroll.addEventListener("scroll", () => {
       this.follow = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < NEAR_END;
     });
-    setInterval(() => this.age(), 1000);
+    setInterval(() => this.updateTimes(), 1000);
   }
 
-  begin(messages) {
+  reset(messages) {
     this.list.replaceChildren();
     this.follow = true;
     messages.forEach((message) => this.show(message));
-    this.toEnd();
+    this.scrollToEnd();
   }
 
   show(message) {
-    const known = this.find(message.id);
-    const row = known ?? this.frame(message);
+    const existing = this.find(message.id);
+    const row = existing ?? this.frame(message);
     row.data = message;
-    fill(row, message, this);
-    if (!known) this.list.append(row);
+    renderMessage(row, message, this);
+    if (!existing) this.list.append(row);
   }
 
-  gone(id) {
+  remove(id) {
     this.find(id)?.remove();
   }
 
@@ -44,17 +44,17 @@ export class Messages {
     return this.list.querySelector(`:scope > [data-id="${id}"]`);
   }
 
-  toEnd() {
+  scrollToEnd() {
     this.scroll.scrollTop = this.scroll.scrollHeight;
   }
 
-  rename(names, menu) {
+  setContext(names, menu) {
     this.names = names;
     this.menu = menu;
-    for (const row of this.list.children) fill(row, row.data, this);
+    for (const row of this.list.children) renderMessage(row, row.data, this);
   }
 
-  age() {
+  updateTimes() {
     for (const time of this.list.querySelectorAll("time[data-seconds]")) {
       time.textContent = relative(Number(time.dataset.seconds));
     }
@@ -65,7 +65,7 @@ export class Messages {
     row.dataset.id = message.id;
     const avatar = element("div", "avatar", message.name[0]);
     avatar.style.setProperty("--hue", hue(message.name));
-    if (message.author.bot) avatar.replaceChildren(picture("/static/icon.svg", ""));
+    if (message.author.bot) avatar.replaceChildren(imageNode("/static/icon.svg", ""));
     const body = element("div", "body");
     for (const part of ["used", "head", "content", "embeds", "pictures", "components", "feet"]) {
       body.append(element("div", part));
@@ -75,136 +75,136 @@ export class Messages {
   }
 }
 
-function fill(row, message, list) {
+function renderMessage(row, message, list) {
   const part = (name) => row.querySelector(`:scope > .body > .${name}`);
   row.classList.toggle("ephemeral", message.ephemeral);
-  part("used").replaceChildren(...used(message, list));
-  part("head").replaceChildren(...head(message));
-  part("content").replaceChildren(message.loading ? thinking(message) : text(message, list));
-  part("embeds").replaceChildren(...message.embeds.map((embed) => card(embed, list.names)));
-  fillPictures(part("pictures"), message);
-  fillOnce(part("components"), message.components, () =>
-    message.components.map((component) => draw(component, message, list)),
+  part("used").replaceChildren(...contextLine(message, list));
+  part("head").replaceChildren(...headLine(message));
+  part("content").replaceChildren(message.loading ? loadingNode(message) : contentNode(message, list));
+  part("embeds").replaceChildren(...message.embeds.map((embed) => embedNode(embed, list.names)));
+  renderAttachments(part("pictures"), message);
+  renderIfChanged(part("components"), message.components, () =>
+    message.components.map((component) => componentNode(component, message, list)),
   );
-  fillOnce(part("feet"), [message.reactions, message.ephemeral, message.loading, list.menu], () =>
-    feet(message, list),
+  renderIfChanged(part("feet"), [message.reactions, message.ephemeral, message.loading, list.menu], () =>
+    footer(message, list),
   );
 }
 
-// Redraws only what is different, so that a button being pressed stays the same button.
-function fillOnce(holder, data, drawing) {
-  const print = JSON.stringify(data);
-  if (holder.print === print) return;
-  holder.print = print;
-  holder.replaceChildren(...drawing());
+// Renders only if the data has changed, so that a button stays the same node while it is clicked.
+function renderIfChanged(container, data, render) {
+  const fingerprint = JSON.stringify(data);
+  if (container.fingerprint === fingerprint) return;
+  container.fingerprint = fingerprint;
+  container.replaceChildren(...render());
 }
 
-function used(message, list) {
+function contextLine(message, list) {
   if (message.used) {
     const line = [element("b", "", message.used.name), " used "];
     return [...line, element("span", "command", `/${message.used.command}`)];
   }
   if (message.reply) {
-    const quoted = render(message.reply.content, list.names).textContent;
-    return ["↱ ", element("b", "", message.reply.name), ` ${quoted}`];
+    const quote = render(message.reply.content, list.names).textContent;
+    return ["↱ ", element("b", "", message.reply.name), ` ${quote}`];
   }
   return [];
 }
 
-function head(message) {
-  const at = new Date(message.timestamp);
-  const time = element("time", "", at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
-  time.title = at.toLocaleString();
+function headLine(message) {
+  const date = new Date(message.timestamp);
+  const time = element("time", "", date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
+  time.title = date.toLocaleString();
   const name = element("strong", "", message.name);
   name.style.setProperty("--hue", hue(message.name));
   return message.author.bot ? [name, element("span", "tag", "APP"), time] : [name, time];
 }
 
-function thinking(message) {
+function loadingNode(message) {
   const line = element("span", "thinking", `${message.name} is thinking`);
   line.append(element("i"), element("i"), element("i"));
   return line;
 }
 
-function text(message, list) {
-  const made = render(message.content, list.names);
-  if (message.edited_timestamp) made.append(" ", element("small", "edited", "(edited)"));
-  return made;
+function contentNode(message, list) {
+  const node = render(message.content, list.names);
+  if (message.edited_timestamp) node.append(" ", element("small", "edited", "(edited)"));
+  return node;
 }
 
-function card(embed, names) {
-  const made = element("article", "embed");
-  if (embed.title) made.append(element("h3", "", embed.title));
+function embedNode(embed, names) {
+  const node = element("article", "embed");
+  if (embed.title) node.append(element("h3", "", embed.title));
   if (embed.description) {
     const text = element("p");
     text.append(render(embed.description, names));
-    made.append(text);
+    node.append(text);
   }
   for (const field of embed.fields ?? []) {
-    made.append(element("h4", "", field.name), element("p", "", field.value));
+    node.append(element("h4", "", field.name), element("p", "", field.value));
   }
-  if (embed.image?.url) made.append(picture(embed.image.url, ""));
-  if (embed.footer) made.append(element("small", "", embed.footer.text));
-  return made;
+  if (embed.image?.url) node.append(imageNode(embed.image.url, ""));
+  if (embed.footer) node.append(element("small", "", embed.footer.text));
+  return node;
 }
 
-// A picture that replaces another one is loaded first and shown then.
-function fillPictures(holder, message) {
-  const wanted = message.attachments.map((attachment) => attachment.id).join(" ");
-  if (holder.dataset.wanted === wanted) return;
-  holder.dataset.wanted = wanted;
-  const made = message.attachments.map((attachment) => shown(attachment));
-  const loading = made.map((item) => item.querySelector("img")?.decode().catch(() => null));
-  Promise.all(loading).then(() => {
-    if (holder.dataset.wanted === wanted) holder.replaceChildren(...made);
+// Images replace earlier ones only after they are decoded.
+function renderAttachments(container, message) {
+  const ids = message.attachments.map((attachment) => attachment.id).join(" ");
+  if (container.dataset.ids === ids) return;
+  container.dataset.ids = ids;
+  const nodes = message.attachments.map((attachment) => attachmentNode(attachment));
+  const decoding = nodes.map((item) => item.querySelector("img")?.decode().catch(() => null));
+  Promise.all(decoding).then(() => {
+    if (container.dataset.ids === ids) container.replaceChildren(...nodes);
   });
 }
 
-function shown(attachment) {
-  const made = media(attachment);
-  return attachment.flags & IS_SPOILER ? veiled(made) : made;
+function attachmentNode(attachment) {
+  const node = mediaNode(attachment);
+  return attachment.flags & IS_SPOILER ? withSpoiler(node) : node;
 }
 
-// Blurred until it is clicked; that click does nothing else.
-function veiled(made) {
-  made.classList.add("veiled");
+// Blurs the node until it is clicked. That click has no other effect.
+function withSpoiler(node) {
+  node.classList.add("veiled");
   const reveal = (event) => {
     event.preventDefault();
     event.stopImmediatePropagation();
-    made.classList.remove("veiled");
-    made.removeEventListener("click", reveal, true);
+    node.classList.remove("veiled");
+    node.removeEventListener("click", reveal, true);
   };
-  made.addEventListener("click", reveal, true);
-  return made;
+  node.addEventListener("click", reveal, true);
+  return node;
 }
 
-function media(attachment) {
+function mediaNode(attachment) {
   if (!attachment.width) {
     const file = element("a", "file", `${attachment.filename} · ${size(attachment.size)}`);
-    file.href = local(attachment.url);
+    file.href = localUrl(attachment.url);
     return file;
   }
   const open = element("button", "picture");
   open.type = "button";
   open.setAttribute("aria-label", `Open ${attachment.filename}`);
-  const image = picture(attachment.url, attachment.description ?? attachment.filename);
+  const image = imageNode(attachment.url, attachment.description ?? attachment.filename);
   image.width = attachment.width;
   image.height = attachment.height;
   open.append(image);
-  open.addEventListener("click", () => view(attachment));
+  open.addEventListener("click", () => openViewer(attachment));
   return open;
 }
 
-function view(attachment) {
+function openViewer(attachment) {
   const dialog = document.getElementById("viewer");
   const image = dialog.querySelector("img");
-  image.src = local(attachment.url);
+  image.src = localUrl(attachment.url);
   image.alt = attachment.description ?? attachment.filename;
   dialog.showModal();
 }
 
-function draw(component, message, list) {
-  if (component.type === 2) return button(component, message, list);
+function componentNode(component, message, list) {
+  if (component.type === 2) return buttonNode(component, message, list);
   if (component.type === 10) {
     const text = element("p");
     text.append(render(component.content, list.names));
@@ -215,52 +215,52 @@ function draw(component, message, list) {
     gallery.append(...component.items.map(galleryItem));
     return gallery;
   }
-  const made = element("div", component.type === 17 ? "container" : "row");
+  const node = element("div", component.type === 17 ? "container" : "row");
   const parts = [...(component.components ?? []), component.accessory].filter(Boolean);
-  made.append(...parts.map((child) => draw(child, message, list)));
-  return made;
+  node.append(...parts.map((child) => componentNode(child, message, list)));
+  return node;
 }
 
 function galleryItem(item) {
-  const made = element("div", "item");
-  made.append(picture(item.media.url, item.description ?? ""));
-  return item.spoiler ? veiled(made) : made;
+  const node = element("div", "item");
+  node.append(imageNode(item.media.url, item.description ?? ""));
+  return item.spoiler ? withSpoiler(node) : node;
 }
 
-function button(component, message, list) {
-  const made = element("button", `button ${STYLES[component.style] ?? "secondary"}`);
-  made.type = "button";
-  made.dataset.customId = component.custom_id ?? "";
-  made.textContent = [component.emoji?.name, component.label].filter(Boolean).join(" ");
-  made.disabled = Boolean(component.disabled);
-  made.addEventListener("click", () => press(made, component, message, list));
-  return made;
+function buttonNode(component, message, list) {
+  const node = element("button", `button ${STYLES[component.style] ?? "secondary"}`);
+  node.type = "button";
+  node.dataset.customId = component.custom_id ?? "";
+  node.textContent = [component.emoji?.name, component.label].filter(Boolean).join(" ");
+  node.disabled = Boolean(component.disabled);
+  node.addEventListener("click", () => click(node, component, message, list));
+  return node;
 }
 
-async function press(made, component, message, list) {
+async function click(node, component, message, list) {
   if (component.url) {
     window.open(component.url, "_blank", "noreferrer,noopener");
     return;
   }
-  made.classList.add("waiting");
+  node.classList.add("waiting");
   const error = await list.act("click", { message: message.id, custom_id: component.custom_id });
-  made.classList.remove("waiting");
-  say(made, error);
+  node.classList.remove("waiting");
+  showError(node, error);
 }
 
-function feet(message, list) {
+function footer(message, list) {
   if (message.ephemeral) {
     const dismiss = element("button", "plain", "Dismiss message");
     dismiss.addEventListener("click", () => list.act("dismiss", { message: message.id }));
     return [element("span", "private", "👁 Only you can see this · "), dismiss];
   }
-  const chips = message.reactions.map((reaction) => chip(reaction, message, list));
+  const chips = message.reactions.map((reaction) => reactionChip(reaction, message, list));
   if (message.loading) return chips;
-  return [...chips, more(message, list), ...(list.menu.length ? [apps(message, list)] : [])];
+  return [...chips, reactionMenu(message, list), ...(list.menu.length ? [appsMenu(message, list)] : [])];
 }
 
-function apps(message, list) {
-  const made = element("details", "apps");
+function appsMenu(message, list) {
+  const node = element("details", "apps");
   const summary = element("summary", "", "⋯");
   summary.title = "Apps";
   summary.setAttribute("aria-label", "Apps");
@@ -269,32 +269,32 @@ function apps(message, list) {
     const choice = element("button", "", command);
     choice.type = "button";
     choice.addEventListener("click", async () => {
-      made.open = false;
-      say(made, await list.act("use", { message: message.id, command }));
+      node.open = false;
+      showError(node, await list.act("use", { message: message.id, command }));
     });
     choices.append(choice);
   }
-  made.append(summary, choices);
-  return made;
+  node.append(summary, choices);
+  return node;
 }
 
-// What went wrong, below the message; nothing, if nothing did.
-function say(made, error) {
-  const row = made.closest("li");
+// Shows an error below the message, or removes it if there is none.
+function showError(node, error) {
+  const row = node.closest("li");
   row?.querySelector(".failed")?.remove();
   if (error) row?.querySelector(".components").after(element("p", "failed", error));
 }
 
-function chip(reaction, message, list) {
-  const made = element("button", `reaction${reaction.me ? " mine" : ""}`);
-  made.type = "button";
-  made.append(element("span", "", reaction.emoji.name), element("b", "", String(reaction.count)));
-  made.addEventListener("click", () => toggle(reaction.emoji.name, !reaction.me, message, list));
-  return made;
+function reactionChip(reaction, message, list) {
+  const node = element("button", `reaction${reaction.me ? " mine" : ""}`);
+  node.type = "button";
+  node.append(element("span", "", reaction.emoji.name), element("b", "", String(reaction.count)));
+  node.addEventListener("click", () => toggle(reaction.emoji.name, !reaction.me, message, list));
+  return node;
 }
 
-function more(message, list) {
-  const made = element("details", "more");
+function reactionMenu(message, list) {
+  const node = element("details", "more");
   const summary = element("summary", "", "☺ +");
   summary.title = "Add a reaction";
   summary.setAttribute("aria-label", "Add a reaction");
@@ -303,28 +303,28 @@ function more(message, list) {
     const choice = element("button", "", emoji);
     choice.type = "button";
     choice.addEventListener("click", () => {
-      made.open = false;
+      node.open = false;
       toggle(emoji, true, message, list);
     });
     choices.append(choice);
   }
-  made.append(summary, choices);
-  return made;
+  node.append(summary, choices);
+  return node;
 }
 
 function toggle(emoji, on, message, list) {
   list.act("react", { message: message.id, emoji, on });
 }
 
-// The same place under the name by which this page was opened.
-function local(address) {
+// The path of a URL, to be fetched from the host name by which the page was opened.
+function localUrl(address) {
   const url = new URL(address, location.origin);
   return url.pathname + url.search;
 }
 
-function picture(address, alt) {
+function imageNode(address, alt) {
   const image = element("img");
-  image.src = local(address);
+  image.src = localUrl(address);
   image.alt = alt;
   return image;
 }

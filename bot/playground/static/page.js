@@ -1,7 +1,7 @@
-// The page as a whole: who looks at which channel, the live stream, and what goes to the server.
+// The page: selected user and channel, the event stream, and requests to the server.
 
 import { Composer } from "./composer.js";
-import { openForm } from "./form.js";
+import { openModal } from "./modal.js";
 import { element } from "./markdown.js";
 import { hue, Messages } from "./messages.js";
 
@@ -10,7 +10,7 @@ const EXAMPLES = [
   "/imagine a yellow boat on the sea at sunset",
   "/imagine a blue robot left of a green tree on sand",
 ];
-const LOST = "The playground cannot be reached. Is it still running?";
+const UNREACHABLE = "The playground cannot be reached. Is it still running?";
 const byId = (id) => document.getElementById(id);
 const state = { person: "", channel: "", channels: [], stream: null };
 
@@ -26,70 +26,70 @@ const composer = new Composer(byId("composer"), (text, file) => {
   return post("send", form);
 }, complete);
 
-// Answers with a sentence when it could not be done.
+// Resolves to an error message, or null.
 async function post(action, body) {
   const headers = { "X-Playground": "1" };
   try {
-    const answer = await fetch(`/playground/${action}`, { method: "POST", body, headers });
-    if (!answer.ok) return await answer.text();
-    const { error, form, interaction } = await answer.json();
-    if (form) fillIn(form, interaction);
+    const response = await fetch(`/playground/${action}`, { method: "POST", body, headers });
+    if (!response.ok) return await response.text();
+    const { error, form, interaction } = await response.json();
+    if (form) showModal(form, interaction);
     return error ?? null;
   } catch {
-    return LOST;
+    return UNREACHABLE;
   }
 }
 
-function fillIn(form, interaction) {
-  openForm(byId("form"), form, (values) =>
+function showModal(modal, interaction) {
+  openModal(byId("form"), modal, (values) =>
     post("submit", JSON.stringify({ as: state.person, interaction, values })),
   );
 }
 
-// The choices that the bot offers for a half-typed option; none when it does not answer.
+// Resolves to the bot's autocomplete choices; none if it does not respond.
 async function complete(text, option) {
   const headers = { "X-Playground": "1" };
   const body = JSON.stringify({ as: state.person, channel: state.channel, text, option });
   try {
-    const answer = await fetch("/playground/complete", { method: "POST", body, headers });
-    return answer.ok ? ((await answer.json()).choices ?? []) : [];
+    const response = await fetch("/playground/complete", { method: "POST", body, headers });
+    return response.ok ? ((await response.json()).choices ?? []) : [];
   } catch {
     return [];
   }
 }
 
-function watch() {
+function openStream() {
   state.stream?.close();
   const query = new URLSearchParams({ as: state.person, channel: state.channel });
   const stream = new EventSource(`/playground/live?${query}`);
   state.stream = stream;
-  const on = (name, act) =>
+  const on = (name, handle) =>
     stream.addEventListener(name, (event) => {
-      act(JSON.parse(event.data));
+      handle(JSON.parse(event.data));
       byId("empty").hidden = byId("messages").children.length > 0;
     });
-  on("begin", (data) => messages.begin(data.messages));
+  on("begin", (data) => messages.reset(data.messages));
   on("message", (data) => messages.show(data));
-  on("gone", (data) => messages.gone(data.id));
-  on("about", about);
-  stream.addEventListener("error", () => status(false, LOST));
+  on("gone", (data) => messages.remove(data.id));
+  on("about", showOverview);
+  stream.addEventListener("error", () => showStatus(false, UNREACHABLE));
 }
 
-function about(data) {
-  drawChannels(data.channels);
-  composer.offer(data.commands, data.picks);
-  messages.rename(data.names, data.menu);
-  status(data.online, data.online ? `${data.bot} is here` : "Waiting for the bot…");
+function showOverview(data) {
+  renderChannels(data.channels);
+  composer.setCommands(data.commands, data.picks);
+  messages.setContext(data.names, data.menu);
+  showStatus(data.online, data.online ? `${data.bot} is here` : "Waiting for the bot…");
 }
 
-function status(online, text) {
+function showStatus(online, text) {
   byId("status").classList.toggle("online", online);
   byId("status").querySelector("span").textContent = text;
 }
 
-function choose(changes) {
+function select(changes) {
   Object.assign(state, changes);
-  const channel = state.channels.find((known) => known.id === state.channel) ?? state.channels[0];
+  const channel = state.channels.find(({ id }) => id === state.channel) ?? state.channels[0];
   state.channel = channel.id;
   byId("title").textContent = channel.label;
   byId("text").placeholder = `Message ${channel.label} – or / for commands`;
@@ -99,71 +99,71 @@ function choose(changes) {
   for (const item of document.querySelectorAll("#people button")) {
     item.setAttribute("aria-checked", String(item.value === state.person));
   }
-  composer.say(null);
-  watch();
+  composer.showError(null);
+  openStream();
 }
 
-function drawChannels(known) {
-  state.channels = known.map(({ id, name, thread, server }) => ({
+function renderChannels(channels) {
+  state.channels = channels.map(({ id, name, thread, server }) => ({
     id,
     server,
     thread,
     label: `${thread ? "⤷" : "#"} ${name}`,
   }));
   state.channels.push({ id: "dm", label: "✉ Direct messages", server: "", thread: false });
-  const print = JSON.stringify(state.channels);
-  if (byId("channels").dataset.print === print) return;
-  byId("channels").dataset.print = print;
-  byId("channels").replaceChildren(...state.channels.flatMap(drawChannel));
+  const fingerprint = JSON.stringify(state.channels);
+  if (byId("channels").dataset.fingerprint === fingerprint) return;
+  byId("channels").dataset.fingerprint = fingerprint;
+  byId("channels").replaceChildren(...state.channels.flatMap(channelNodes));
 }
 
-function drawChannel(channel, number) {
+function channelNodes(channel, index) {
   const item = element("button", channel.thread ? "thread" : "", channel.label);
   item.value = channel.id;
   item.setAttribute("aria-current", String(channel.id === state.channel));
-  item.addEventListener("click", () => choose({ channel: channel.id }));
-  const above = state.channels[number - 1]?.server;
-  return channel.server && channel.server !== above
+  item.addEventListener("click", () => select({ channel: channel.id }));
+  const previousGuild = state.channels[index - 1]?.server;
+  return channel.server && channel.server !== previousGuild
     ? [element("h2", "", channel.server), item]
     : [item];
 }
 
-function drawPeople(people) {
-  const faces = people.map((name) => {
+function renderPeople(people) {
+  const items = people.map((name) => {
     const item = element("button", "", name);
     item.value = name;
     item.setAttribute("role", "radio");
     item.style.setProperty("--hue", hue(name));
-    item.addEventListener("click", () => choose({ person: name, channel: shared() }));
+    item.addEventListener("click", () => select({ person: name, channel: sharedChannelId() }));
     return item;
   });
-  byId("people").replaceChildren(...faces);
+  byId("people").replaceChildren(...items);
 }
 
-// The channel looked at, or where everybody is when it belongs to another server.
-function shared() {
-  const channel = state.channels.find((known) => known.id === state.channel);
+// The selected channel, or the first one if the next user may not be in its guild.
+function sharedChannelId() {
+  const channel = state.channels.find(({ id }) => id === state.channel);
   const [first] = state.channels;
   return channel.server && channel.server !== first.server ? first.id : channel.id;
 }
 
-function drawExamples() {
-  const made = EXAMPLES.map((example) => {
+function renderExamples() {
+  const items = EXAMPLES.map((example) => {
     const item = element("button", "", example);
-    item.addEventListener("click", () => composer.write(example));
+    item.addEventListener("click", () => composer.setText(example));
     return item;
   });
-  byId("examples").replaceChildren(...made);
+  byId("examples").replaceChildren(...items);
 }
 
-async function begin() {
+async function start() {
   byId("viewer").addEventListener("click", () => byId("viewer").close());
-  drawExamples();
+  renderExamples();
   const { people, channels } = await (await fetch("/playground/people")).json();
-  drawChannels(channels);
-  drawPeople(people);
-  choose({ person: people[0], channel: state.channels[0].id });
+  renderChannels(channels);
+  renderPeople(people);
+  select({ person: people[0], channel: state.channels[0].id });
   byId("text").focus();
 }
 
-begin().catch(() => status(false, LOST));
+start().catch(() => showStatus(false, UNREACHABLE));

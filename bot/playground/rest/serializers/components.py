@@ -1,87 +1,86 @@
-"""Components as Discord gives them back: numbered, with defaults, and with addresses of files."""
+"""Components and embeds as Discord returns them: with ids, defaults and attachment URLs."""
 
 from bot.playground.errors import Json
 from bot.playground.model.attachments import Attachment, dimensions
-from bot.playground.model.enums import Kind
-from bot.playground.rest.validation.components import SELECTS
+from bot.playground.model.enums import SELECT_TYPES, ComponentType
 
 SCHEME = "attachment://"
-SELECT: Json = {"min_values": 1, "max_values": 1, "disabled": False}
+SELECT_DEFAULTS: Json = {"min_values": 1, "max_values": 1, "disabled": False}
 DEFAULTS: dict[int, Json] = {
-    Kind.CONTAINER: {"accent_color": None, "spoiler": False},
-    Kind.SEPARATOR: {"spacing": 1, "divider": True},
-    Kind.THUMBNAIL: {"description": None, "spoiler": False},
-    Kind.FILE: {"spoiler": False},
-    **{int(kind): SELECT for kind in SELECTS},
+    ComponentType.CONTAINER: {"accent_color": None, "spoiler": False},
+    ComponentType.SEPARATOR: {"spacing": 1, "divider": True},
+    ComponentType.THUMBNAIL: {"description": None, "spoiler": False},
+    ComponentType.FILE: {"spoiler": False},
+    **{int(type): SELECT_DEFAULTS for type in SELECT_TYPES},
 }
 
 
-def numbered(components: list[Json]) -> list[Json]:
-    """Give each component a number in the message, unless it brought one."""
+def with_component_ids(components: list[Json]) -> list[Json]:
+    """Return a copy in which each component without an id has a sequential one."""
     count = 0
 
-    def number(component: Json) -> Json:
+    def with_id(component: Json) -> Json:
         nonlocal count
         count += 1
-        made: Json = DEFAULTS.get(component.get("type", 0), {}) | {"id": count} | component
-        if made.get("type") in SELECTS:
-            made.pop("required", None)  # of forms only
-        if "components" in made:
-            made["components"] = [number(child) for child in made["components"]]
-        if isinstance(made.get("accessory"), dict):
-            made["accessory"] = number(made["accessory"])
-        return made
+        result: Json = DEFAULTS.get(component.get("type", 0), {}) | {"id": count} | component
+        if result.get("type") in SELECT_TYPES:
+            result.pop("required", None)  # only meaningful in modals
+        if "components" in result:
+            result["components"] = [with_id(child) for child in result["components"]]
+        if isinstance(result.get("accessory"), dict):
+            result["accessory"] = with_id(result["accessory"])
+        return result
 
-    return [number(component) for component in components]
+    return [with_id(component) for component in components]
 
 
-def shown(component: Json, files: list[Attachment]) -> Json:
-    """A stored component with its pictures and files resolved to addresses."""
-    made = dict(component)
+def component_json(component: Json, files: list[Attachment]) -> Json:
+    """Return a component with attachment:// references replaced by URLs."""
+    result = dict(component)
     for key in ("media", "file"):
-        if isinstance(made.get(key), dict):
-            made[key] = media_json(made[key], files)
-    if made.get("type") == Kind.GALLERY:
-        made["items"] = [
+        if isinstance(result.get(key), dict):
+            result[key] = media_json(result[key], files)
+    if result.get("type") == ComponentType.MEDIA_GALLERY:
+        result["items"] = [
             {"description": None, "spoiler": False}
             | item
             | {"media": media_json(item.get("media") or {}, files)}
-            for item in made.get("items") or []
+            for item in result.get("items") or []
         ]
-    if made.get("type") == Kind.FILE:
-        found = find_file(component["file"]["url"], files)
-        made |= {"name": found.filename, "size": len(found.data)} if found else {}
-    if isinstance(made.get("accessory"), dict):
-        made["accessory"] = shown(made["accessory"], files)
-    if "components" in made:
-        made["components"] = [shown(child, files) for child in made["components"]]
-    return made
+    if result.get("type") == ComponentType.FILE:
+        attachment = find_attachment(component["file"]["url"], files)
+        result |= {"name": attachment.filename, "size": len(attachment.data)} if attachment else {}
+    if isinstance(result.get("accessory"), dict):
+        result["accessory"] = component_json(result["accessory"], files)
+    if "components" in result:
+        result["components"] = [component_json(child, files) for child in result["components"]]
+    return result
 
 
 def embed_json(embed: Json, files: list[Attachment]) -> Json:
-    """A stored embed with its pictures resolved to addresses."""
-    made = dict(embed)
+    """Return an embed with attachment:// references replaced by URLs."""
+    result = dict(embed)
     for key in ("image", "thumbnail"):
-        picture = made.get(key)
-        if isinstance(picture, dict) and (found := find_file(picture.get("url", ""), files)):
-            made[key] = {"url": found.url, "proxy_url": found.url} | _size(found)
-    return made
+        media = result.get(key)
+        if isinstance(media, dict) and (attachment := find_attachment(media.get("url", ""), files)):
+            result[key] = {"url": attachment.url, "proxy_url": attachment.url} | _size(attachment)
+    return result
 
 
 def media_json(media: Json, files: list[Attachment]) -> Json:
-    """Where a picture of a component really lies."""
-    found = find_file(media.get("url", ""), files)
-    if found is None:
+    """Return an unfurled media item."""
+    attachment = find_attachment(media.get("url", ""), files)
+    if attachment is None:
         return {"id": "0", "proxy_url": media.get("url", "")} | media
-    made: Json = {"id": str(found.id), "url": found.url, "proxy_url": found.url}
-    made["attachment_id"] = str(found.id)
-    return made | _size(found)
+    result: Json = {"id": str(attachment.id), "url": attachment.url, "proxy_url": attachment.url}
+    result["attachment_id"] = str(attachment.id)
+    return result | _size(attachment)
 
 
-def find_file(address: str, files: list[Attachment]) -> Attachment | None:
-    """The file that an attachment:// address names."""
-    name = address.removeprefix(SCHEME)
-    return next((f for f in files if address.startswith(SCHEME) and f.filename == name), None)
+def find_attachment(url: str, files: list[Attachment]) -> Attachment | None:
+    """Return the attachment that an attachment:// URL refers to."""
+    name = url.removeprefix(SCHEME)
+    return next((f for f in files if url.startswith(SCHEME) and f.filename == name), None)
 
 
 def _size(attachment: Attachment) -> Json:

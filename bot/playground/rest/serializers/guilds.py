@@ -1,22 +1,22 @@
-"""Guilds as JSON: members, roles, the guild itself."""
+"""Guilds, members and roles as JSON of API version 10."""
 
 from bot.playground.clock import iso
 from bot.playground.errors import Json
 from bot.playground.model.guild import Guild, Role, User
-from bot.playground.model.snowflake import moment
+from bot.playground.model.snowflake import snowflake_time
 from bot.playground.model.state import OWNER_ID, World
 from bot.playground.rest.serializers.messages import channel_json, user_json
 
 
 def member_json(user: User, guild: Guild) -> Json:
-    """A guild member, with their user."""
+    """Return a guild member object."""
     return {
         "user": user_json(user),
         "nick": None,
         "avatar": None,
         "banner": None,
         "roles": [str(role.id) for role in guild.roles_of(user)],
-        "joined_at": iso(moment(user.id)),
+        "joined_at": iso(snowflake_time(user.id)),
         "premium_since": None,
         "communication_disabled_until": None,
         "deaf": False,
@@ -27,7 +27,7 @@ def member_json(user: User, guild: Guild) -> Json:
 
 
 def role_json(role: Role, guild: Guild) -> Json:
-    """A role of a guild."""
+    """Return a role object."""
     return {
         "id": str(role.id),
         "name": role.name,
@@ -45,7 +45,7 @@ def role_json(role: Role, guild: Guild) -> Json:
 
 
 def guild_json(guild: Guild) -> Json:
-    """A guild as the REST API shows it."""
+    """Return a guild object."""
     return {
         "id": str(guild.id),
         "name": guild.name,
@@ -92,9 +92,9 @@ def guild_json(guild: Guild) -> Json:
 
 
 def guild_create_json(world: World, guild: Guild) -> Json:
-    """A guild as the gateway introduces it."""
+    """Return the data of a GUILD_CREATE event."""
     return guild_json(guild) | {
-        "joined_at": iso(moment(world.bot.id)),
+        "joined_at": iso(snowflake_time(world.bot.id)),
         "large": False,
         "unavailable": False,
         "member_count": len(guild.members),

@@ -1,20 +1,20 @@
-"""The world as JSON, in the shapes of Discord's API version 10."""
+"""Messages, users, attachments and channels as JSON of API version 10."""
 
 from bot.playground.clock import iso
 from bot.playground.errors import Json
 from bot.playground.model.attachments import Attachment, dimensions
 from bot.playground.model.guild import Channel, Guild, User
 from bot.playground.model.permissions import EVERYONE
-from bot.playground.model.snowflake import moment
-from bot.playground.model.state import APPLICATION_ID, OWNER_ID, Message, Origin
-from bot.playground.rest.serializers.components import embed_json, shown
+from bot.playground.model.snowflake import snowflake_time
+from bot.playground.model.state import APPLICATION_ID, OWNER_ID, InteractionMetadata, Message, World
+from bot.playground.rest.serializers.components import component_json, embed_json
 
 IS_SPOILER = 1 << 3  # attachment flag
-GUILD_OWNER = "0"  # in `authorizing_integration_owners`: installed to a guild
+GUILD_INSTALL = "0"  # key of a guild installation in `authorizing_integration_owners`
 
 
 def user_json(user: User) -> Json:
-    """A user object."""
+    """Return a user object."""
     return {
         "id": str(user.id),
         "username": user.name.lower().replace(" ", "_"),
@@ -29,9 +29,9 @@ def user_json(user: User) -> Json:
 
 
 def attachment_json(attachment: Attachment) -> Json:
-    """An attachment object with a freshly signed address."""
+    """Return an attachment object with a newly signed URL."""
     url = attachment.url
-    made: Json = {
+    result: Json = {
         "id": str(attachment.id),
         "filename": attachment.filename,
         "size": len(attachment.data),
@@ -39,25 +39,25 @@ def attachment_json(attachment: Attachment) -> Json:
         "proxy_url": url,
     }
     if attachment.content_type:
-        made["content_type"] = attachment.content_type
+        result["content_type"] = attachment.content_type
     if size := dimensions(attachment):
-        made["width"], made["height"] = size
+        result["width"], result["height"] = size
     if attachment.description is not None:
-        made["description"] = attachment.description
+        result["description"] = attachment.description
     if attachment.spoiler:
-        made["flags"] = IS_SPOILER
+        result["flags"] = IS_SPOILER
     if attachment.ephemeral:
-        made["ephemeral"] = True
-    return made
+        result["ephemeral"] = True
+    return result
 
 
 def emoji_json(emoji: str) -> Json:
-    """A unicode emoji."""
+    """Return a Unicode emoji object."""
     return {"id": None, "name": emoji}
 
 
 def reactions_json(message: Message, reader: User) -> list[Json]:
-    """The reactions on a message, as one reader sees them."""
+    """Return the reactions of a message as `reader` sees them."""
     return [
         {
             "emoji": emoji_json(emoji),
@@ -71,31 +71,31 @@ def reactions_json(message: Message, reader: User) -> list[Json]:
     ]
 
 
-def origin_json(origin: Origin) -> Json:
-    """The `interaction_metadata` of a message."""
-    made: Json = {
-        "id": str(origin.interaction_id),
-        "type": origin.kind,
-        "user": user_json(origin.user),
+def interaction_metadata_json(metadata: InteractionMetadata) -> Json:
+    """Return the `interaction_metadata` of a message."""
+    result: Json = {
+        "id": str(metadata.interaction_id),
+        "type": metadata.type,
+        "user": user_json(metadata.user),
         "authorizing_integration_owners": {
-            GUILD_OWNER: str(origin.guild.id if origin.guild else 0)
+            GUILD_INSTALL: str(metadata.guild.id if metadata.guild else 0)
         },
     }
-    if origin.response_id is not None:
-        made["original_response_message_id"] = str(origin.response_id)
-    if origin.trigger is not None:
-        made["triggering_interaction_metadata"] = origin_json(origin.trigger)
-    elif origin.clicked_message_id is not None:
-        made["interacted_message_id"] = str(origin.clicked_message_id)
-    return made
+    if metadata.response_id is not None:
+        result["original_response_message_id"] = str(metadata.response_id)
+    if metadata.trigger is not None:
+        result["triggering_interaction_metadata"] = interaction_metadata_json(metadata.trigger)
+    elif metadata.component_message_id is not None:
+        result["interacted_message_id"] = str(metadata.component_message_id)
+    return result
 
 
 def message_json(message: Message, bot: User) -> Json:
-    """A message object, as the bot reads it."""
-    made: Json = {
+    """Return a message object as the bot sees it."""
+    result: Json = {
         "id": str(message.id),
         "channel_id": str(message.channel.id),
-        "type": int(message.kind),
+        "type": int(message.type),
         "author": user_json(message.author),
         "content": message.content,
         "timestamp": iso(message.created_at),
@@ -103,42 +103,50 @@ def message_json(message: Message, bot: User) -> Json:
         "tts": False,
         "pinned": False,
         "mention_everyone": "everyone" in message.pings,
-        "mentions": [user_json(user) for user in message.mentioned],
+        "mentions": [user_json(user) for user in message.mentions],
         "mention_roles": [],
         "attachments": [attachment_json(a) for a in message.attachments],
         "embeds": [embed_json(embed, message.attachments) for embed in message.embeds],
-        "components": [shown(part, message.attachments) for part in message.components],
+        "components": [component_json(part, message.attachments) for part in message.components],
         "flags": int(message.flags),
     }
     if message.reactions:
-        made["reactions"] = reactions_json(message, bot)
+        result["reactions"] = reactions_json(message, bot)
     if message.nonce is not None:
-        made["nonce"] = message.nonce
+        result["nonce"] = message.nonce
     if message.author.bot:
-        made["application_id"] = str(bot.id)
-    if message.origin:
-        made["webhook_id"] = str(bot.id)
-        made["interaction_metadata"] = origin_json(message.origin)
+        result["application_id"] = str(bot.id)
+    if message.interaction_metadata:
+        result["webhook_id"] = str(bot.id)
+        result["interaction_metadata"] = interaction_metadata_json(message.interaction_metadata)
     if message.reference:
-        made["message_reference"] = reference_json(message.reference)
-    return made
+        result["message_reference"] = reference_json(message.reference)
+    return result
+
+
+def message_event_json(world: World, message: Message) -> Json:
+    """Return the data of a MESSAGE_CREATE or MESSAGE_UPDATE event."""
+    result = message_json(message, world.bot)
+    if message.channel.guild:
+        result["guild_id"] = str(message.channel.guild.id)
+    return result
 
 
 def reference_json(message: Message) -> Json:
-    """A pointer to the message that another one answers."""
-    made: Json = {"type": 0, "channel_id": str(message.channel.id), "message_id": str(message.id)}
+    """Return a `message_reference` to a message."""
+    result: Json = {"type": 0, "channel_id": str(message.channel.id), "message_id": str(message.id)}
     if message.channel.guild:
-        made["guild_id"] = str(message.channel.guild.id)
-    return made
+        result["guild_id"] = str(message.channel.guild.id)
+    return result
 
 
 def channel_json(channel: Channel) -> Json:
-    """A channel object."""
+    """Return a channel object."""
     if channel.guild is None:
         recipients = [user_json(channel.recipient)] if channel.recipient else []
         return {
             "id": str(channel.id),
-            "type": int(channel.kind),
+            "type": int(channel.type),
             "flags": 0,
             "last_message_id": None,
             "recipients": recipients,
@@ -147,7 +155,7 @@ def channel_json(channel: Channel) -> Json:
         return thread_json(channel, channel.guild, channel.parent)
     return {
         "id": str(channel.id),
-        "type": int(channel.kind),
+        "type": int(channel.type),
         "flags": 0,
         "last_message_id": None,
         "guild_id": str(channel.guild.id),
@@ -162,42 +170,42 @@ def channel_json(channel: Channel) -> Json:
 
 
 def thread_json(thread: Channel, guild: Guild, parent: Channel) -> Json:
-    """A public thread. What it inherits, its age restriction too, clients look up at its parent."""
-    started = iso(moment(thread.id))
+    """Return a public thread object. Clients take `nsfw` and overwrites from the parent."""
+    created_at = iso(snowflake_time(thread.id))
     return {
         "id": str(thread.id),
-        "type": int(thread.kind),
+        "type": int(thread.type),
         "flags": 0,
         "last_message_id": None,
         "guild_id": str(guild.id),
         "name": thread.name,
         "parent_id": str(parent.id),
-        "owner_id": str(thread.starter.id if thread.starter else OWNER_ID),
+        "owner_id": str(thread.owner.id if thread.owner else OWNER_ID),
         "rate_limit_per_user": 0,
-        "message_count": thread.posted,
+        "message_count": thread.message_count,
         "member_count": 1,
-        "total_message_sent": thread.posted,
+        "total_message_sent": thread.message_count,
         "thread_metadata": {
             "archived": False,
-            "archive_timestamp": started,
+            "archive_timestamp": created_at,
             "auto_archive_duration": 1440,
             "locked": False,
-            "create_timestamp": started,
+            "create_timestamp": created_at,
         },
     }
 
 
 def overwrites_json(channel: Channel) -> list[Json]:
-    """What the bot may not do in this channel, as an overwrite for the bot alone."""
-    denied = EVERYONE & ~channel.bot_permissions
-    allowed = channel.bot_permissions & ~EVERYONE
-    if not denied and not allowed:
+    """Return the difference between the bot's permissions and those of @everyone."""
+    deny = EVERYONE & ~channel.bot_permissions
+    allow = channel.bot_permissions & ~EVERYONE
+    if not deny and not allow:
         return []
     return [
         {
             "id": str(APPLICATION_ID),
             "type": 1,
-            "allow": str(int(allowed)),
-            "deny": str(int(denied)),
+            "allow": str(int(allow)),
+            "deny": str(int(deny)),
         }
     ]

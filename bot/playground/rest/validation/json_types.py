@@ -1,4 +1,4 @@
-"""The JSON kinds that known fields must have, wherever they stand in a request."""
+"""JSON types of the fields that handlers read, at any depth of a request."""
 
 from bot.playground.errors import Json, invalid
 
@@ -16,52 +16,54 @@ OBJECTS = {
     "message_reference",
     "thumbnail",
 }
-TEXTS = {"content", "custom_id", "description", "filename", "label", "name", "title", "url"}
+STRINGS = {"content", "custom_id", "description", "filename", "label", "name", "title", "url"}
 INTEGERS = {"flags", "style", "type"}
 SNOWFLAKES = {"id", "message_id", "channel_id", "guild_id", "recipient_id"}
 SNOWFLAKE_LISTS = {"users", "roles"}
 BOOLEANS = {"is_spoiler"}
 NUMBERS = {"min_value", "max_value"}
-DEEPEST = 32
+MAX_DEPTH = 32
 
 
-def check_shapes(payload: Json, path: tuple[str | int, ...] = ()) -> None:
-    """Raise ApiError at the first field of another JSON kind than it must have; null is none."""
-    if len(path) > DEEPEST:
+def check_json_types(payload: Json, path: tuple[str | int, ...] = ()) -> None:
+    """Raise ApiError for the first field with the wrong JSON type; null is always allowed."""
+    if len(path) > MAX_DEPTH:
         raise invalid(path, "MODEL_TYPE_CONVERT", "This is nested too deeply")
     for key, value in payload.items():
-        at = (*path, key)
+        value_path = (*path, key)
         if value is None:
             continue
-        if not _fits(key, value):
-            raise invalid(at, "MODEL_TYPE_CONVERT", "The value has the wrong type")
+        if not _has_type(key, value):
+            raise invalid(value_path, "MODEL_TYPE_CONVERT", "The value has the wrong type")
         if isinstance(value, dict):
-            check_shapes(value, at)
+            check_json_types(value, value_path)
         elif isinstance(value, list):
-            for number, item in enumerate(value):
+            for index, item in enumerate(value):
                 if isinstance(item, dict):
-                    check_shapes(item, (*at, number))
+                    check_json_types(item, (*value_path, index))
 
 
-def without_nulls(given: Json) -> Json:
-    """The same object; null means absent, at any depth."""
-    made: Json = {}
-    for key, value in given.items():
+def without_nulls(payload: Json) -> Json:
+    """Return a copy without null values, at any depth."""
+    result: Json = {}
+    for key, value in payload.items():
         if isinstance(value, dict):
-            made[key] = without_nulls(value)
+            result[key] = without_nulls(value)
         elif isinstance(value, list):
-            made[key] = [without_nulls(x) if isinstance(x, dict) else x for x in value]
+            result[key] = [
+                without_nulls(item) if isinstance(item, dict) else item for item in value
+            ]
         elif value is not None:
-            made[key] = value
-    return made
+            result[key] = value
+    return result
 
 
-def _fits(key: str, value: object) -> bool:
+def _has_type(key: str, value: object) -> bool:
     if key in OBJECT_LISTS:
         return isinstance(value, list) and all(isinstance(item, dict) for item in value)
     if key in OBJECTS:
         return isinstance(value, dict)
-    if key in TEXTS:
+    if key in STRINGS:
         return isinstance(value, str)
     if key in INTEGERS:
         return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53
@@ -80,5 +82,5 @@ def _fits(key: str, value: object) -> bool:
 
 def _is_snowflake(value: object) -> bool:
     text = str(value)
-    whole = isinstance(value, str | int) and not isinstance(value, bool)
-    return whole and text.isascii() and text.isdecimal() and len(text) <= 20
+    is_scalar = isinstance(value, str | int) and not isinstance(value, bool)
+    return is_scalar and text.isascii() and text.isdecimal() and len(text) <= 20
