@@ -1,0 +1,172 @@
+"""The bytes of commands and events on the wire, and of what is stored as JSON."""
+
+from typing import get_args
+
+import msgspec
+import pytest
+
+from engine.contract import (
+    Cancel,
+    Cancelled,
+    Command,
+    Event,
+    Failed,
+    Hello,
+    Model,
+    Paint,
+    Painted,
+    Painting,
+    Pulse,
+    Queued,
+    Ready,
+    Recipe,
+    Rejected,
+    Sampler,
+    Shapes,
+    Stepped,
+    Verdict,
+)
+
+RECIPE = Recipe(
+    model="starter",
+    revision="r1",
+    prompt="a red house",
+    negative="fog",
+    seed=7,
+    subseed=8,
+    subseed_strength=0.25,
+    steps=20,
+    guidance=5.0,
+    sampler=Sampler.EULER_A,
+    width=128,
+    height=64,
+    source="ab",
+    strength=0.5,
+    row_class=8,
+)
+VERDICT = Verdict(checker="model", score=0.5, flagged=True)
+CARD = Model(
+    name="starter",
+    revision="r1",
+    native=128,
+    largest=65536,
+    steps=25,
+    guidance=5.0,
+    sampler=Sampler.PNDM,
+    longest={Sampler.LCM: 50},
+    hands=3,
+    shapes=(Shapes(pixels=65536, classes=(2, 8), loaded=(2, 8, 16)),),
+    fingerprint="cpu",
+)
+PICTURES = (
+    Painting(png=b"PNG", sha256="cd", verdicts=(VERDICT,), row_class=8, fingerprint="cpu"),
+    Painting(png=b"", sha256="", failed="why", row_class=8, fingerprint="cpu"),
+)
+MESSAGES: list[Command | Event] = [
+    Hello("secret"),
+    Paint(
+        job="j",
+        attempt=2,
+        recipes=(RECIPE,),
+        source=b"SRC",
+        previews=False,
+        adaptive=True,
+        reveal=True,
+        owner="o",
+        had=1.5,
+    ),
+    Cancel(job="j", attempt=2),
+    Ready(CARD),
+    Rejected("why"),
+    Queued(job="j", attempt=2, ahead=3),
+    Stepped(job="j", attempt=2, step=1, steps=20, preview=b"JPG"),
+    Pulse(
+        ticks=1,
+        seconds=0.5,
+        rows_given=8,
+        rows_used=6,
+        painting=2,
+        waiting=1,
+        memory=10,
+        peak_memory=20,
+    ),
+    Painted(job="j", attempt=2, pictures=PICTURES, seconds=1.5, worked=0.75),
+    Failed(job="j", attempt=2, reason="why", sketch_flagged=True, worked=0.75),
+    Cancelled(job="j", attempt=2, worked=0.75),
+]
+FRAMES: dict[type, bytes] = {
+    Hello: b"\x83\xa4type\xa5Hello\xa5token\xa6secret\xa7version\x06",
+    Paint: (
+        b"\x8a\xa4type\xa5Paint\xa3job\xa1j\xa7attempt\x02\xa7recipes\x91\xde\x00\x10\xa5mo"
+        b"del\xa7starter\xa8revision\xa2r1\xa6prompt\xaba red house\xa8negative\xa3fog\xa4s"
+        b"eed\x07\xa7subseed\x08\xb0subseed_strength\xcb?\xd0\x00\x00\x00\x00\x00\x00\xa5st"
+        b"eps\x14\xa8guidance\xcb@\x14\x00\x00\x00\x00\x00\x00\xa7sampler\xa7euler_a\xa5wid"
+        b"th\xcc\x80\xa6height@\xa6source\xa2ab\xa8strength\xcb?\xe0\x00\x00\x00\x00\x00"
+        b"\x00\xa8adapters\x90\xa9row_class\x08\xa6source\xc4\x03SRC\xa8previews\xc2\xa8ada"
+        b"ptive\xc3\xa6reveal\xc3\xa5owner\xa1o\xa3had\xcb?\xf8\x00\x00\x00\x00\x00\x00"
+    ),
+    Cancel: b"\x83\xa4type\xa6Cancel\xa3job\xa1j\xa7attempt\x02",
+    Ready: (
+        b"\x82\xa4type\xa5Ready\xa5model\x8b\xa4name\xa7starter\xa8revision\xa2r1\xa6native"
+        b"\xcc\x80\xa7largest\xce\x00\x01\x00\x00\xa5steps\x19\xa8guidance\xcb@\x14\x00\x00"
+        b"\x00\x00\x00\x00\xa7sampler\xa4pndm\xa7longest\x81\xa3lcm2\xa5hands\x03\xa6shapes"
+        b"\x91\x83\xa6pixels\xce\x00\x01\x00\x00\xa7classes\x92\x02\x08\xa6loaded\x93\x02"
+        b"\x08\x10\xabfingerprint\xa3cpu"
+    ),
+    Rejected: b"\x82\xa4type\xa8Rejected\xa6reason\xa3why",
+    Queued: b"\x84\xa4type\xa6Queued\xa3job\xa1j\xa7attempt\x02\xa5ahead\x03",
+    Stepped: (
+        b"\x86\xa4type\xa7Stepped\xa3job\xa1j\xa7attempt\x02\xa4step\x01\xa5steps\x14\xa7pr"
+        b"eview\xc4\x03JPG"
+    ),
+    Pulse: (
+        b"\x89\xa4type\xa5Pulse\xa5ticks\x01\xa7seconds\xcb?\xe0\x00\x00\x00\x00\x00\x00"
+        b"\xaarows_given\x08\xa9rows_used\x06\xa8painting\x02\xa7waiting\x01\xa6memory\n"
+        b"\xabpeak_memory\x14"
+    ),
+    Painted: (
+        b"\x86\xa4type\xa7Painted\xa3job\xa1j\xa7attempt\x02\xa8pictures\x92\x86\xa3png\xc4"
+        b"\x03PNG\xa6sha256\xa2cd\xa6failed\xc0\xa8verdicts\x91\x83\xa7checker\xa5model\xa5"
+        b"score\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa7flagged\xc3\xa9row_class\x08\xabfingerp"
+        b"rint\xa3cpu\x86\xa3png\xc4\x00\xa6sha256\xa0\xa6failed\xa3why\xa8verdicts\x90\xa9"
+        b"row_class\x08\xabfingerprint\xa3cpu\xa7seconds\xcb?\xf8\x00\x00\x00\x00\x00\x00"
+        b"\xa6worked\xcb?\xe8\x00\x00\x00\x00\x00\x00"
+    ),
+    Failed: (
+        b"\x86\xa4type\xa6Failed\xa3job\xa1j\xa7attempt\x02\xa6reason\xa3why\xaesketch_flag"
+        b"ged\xc3\xa6worked\xcb?\xe8\x00\x00\x00\x00\x00\x00"
+    ),
+    Cancelled: (
+        b"\x84\xa4type\xa9Cancelled\xa3job\xa1j\xa7attempt\x02\xa6worked\xcb?\xe8\x00\x00"
+        b"\x00\x00\x00\x00"
+    ),
+}
+"""MessagePack of the messages above: both processes of any version must agree on it."""
+RECIPE_JSON = (
+    b'{"model":"starter","revision":"r1","prompt":"a red house","negative":"fog","seed":7,"'
+    b'subseed":8,"subseed_strength":0.25,"steps":20,"guidance":5.0,"sampler":"euler_a","wid'
+    b'th":128,"height":64,"source":"ab","strength":0.5,"adapters":[],"row_class":8}'
+)
+VERDICT_JSON = b'{"checker":"model","score":0.5,"flagged":true}'
+
+
+def test_each_message_is_pinned() -> None:
+    """Every command and every event has its bytes here."""
+    assert set(FRAMES) == {type(message) for message in MESSAGES}
+    assert set(FRAMES) == set(get_args(Command)) | set(get_args(Event))
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
+def test_a_message_has_these_bytes(message: Command | Event) -> None:
+    """Encoded it equals the literal, and the literal decodes to it."""
+    frame = FRAMES[type(message)]
+    assert msgspec.msgpack.encode(message) == frame
+    assert msgspec.msgpack.decode(frame, type=Command | Event) == message
+
+
+def test_stored_json_has_these_bytes() -> None:
+    """Recipes and verdicts in the database are JSON with these keys, in this order."""
+    assert msgspec.json.encode(RECIPE) == RECIPE_JSON
+    assert msgspec.json.decode(RECIPE_JSON, type=Recipe) == RECIPE
+    assert msgspec.json.encode(VERDICT) == VERDICT_JSON
+    assert msgspec.json.decode(VERDICT_JSON, type=Verdict) == VERDICT
