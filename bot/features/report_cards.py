@@ -16,7 +16,7 @@ from bot.domain import rules
 from bot.domain.job import Job
 from bot.domain.moderation import Action, Case, Entry, State
 from bot.errors import NETWORK_ERRORS, Refused
-from bot.features.admin.blocks import block, unblock
+from bot.features.blocking import block, unblock
 from bot.features.responses import guarded
 from bot.messages import components, message_parser, moderation_cards
 

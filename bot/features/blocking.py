@@ -1,0 +1,35 @@
+"""Block and unblock a user in a guild, with the reply to the moderator."""
+
+import time
+
+from bot.context import Interaction, desk
+from bot.domain.moderation import Block
+
+
+async def block(interaction: Interaction, person: int, reason: str) -> str:
+    """Let nothing be painted for a person in this server, and stop what they have asked for."""
+    guild = interaction.guild_id or 0
+    studio, moderation = desk(interaction).studio, desk(interaction).moderation
+    wanted = Block(
+        guild=guild,
+        person=person,
+        reason=reason,
+        moderator=interaction.user.id,
+        at=time.time(),
+    )
+    if not await moderation.block(wanted):
+        return f"<@{person}> is blocked already."
+    stopped = 0
+    for name in await moderation.unfinished(guild, person):
+        job = await desk(interaction).ledger.job(name)
+        stopped += job is not None and await studio.cancel(job)
+    also = f" Their unfinished jobs are cancelled ({stopped})." if stopped else ""
+    return f"<@{person}> is blocked in this server.{also}"
+
+
+async def unblock(interaction: Interaction, person: int) -> str:
+    """Let them ask again."""
+    done = await desk(interaction).moderation.unblock(
+        interaction.guild_id or 0, person, actor=interaction.user.id, now=time.time()
+    )
+    return f"<@{person}> {'may use me here again' if done else 'is not blocked here'}."
