@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 Layers = Sequence[str]
 """The lowest layer first, each as names with spaces between: modules or packages, relative to the
-root package. A name imports from itself and from lower layers, not from others of its layer."""
+package of the table; `__init__` is that package's own file. A name imports from itself and from
+lower layers, not from others of its layer."""
 
 
 class Edge(NamedTuple):
@@ -18,13 +19,15 @@ class Edge(NamedTuple):
 
 
 def edges(root: Path, package: str) -> frozenset[Edge]:
-    """All imports between modules of the package in `root / package`.
+    """All imports between modules of the package, whose full name is relative to `root`.
 
     Imports inside of functions and below TYPE_CHECKING count too. `from package import name` is an
     import of the module `package.name` if there is one, else of `package`. That an import of a
     module imports the packages around it is left out.
     """
-    modules = {_module(root, path): path for path in (root / package).rglob("*.py")}
+    modules = {
+        _module(root, path): path for path in root.joinpath(*package.split(".")).rglob("*.py")
+    }
     return frozenset(
         Edge(importer, imported)
         for importer, path in modules.items()
@@ -45,8 +48,8 @@ def _imports(importer: str, path: Path, modules: Mapping[str, Path]) -> Iterator
         elif isinstance(node, ast.ImportFrom):
             source = _source(importer, path, node)
             names = (f"{source}.{alias.name}" for alias in node.names)
-            found = (name if name in modules else source for name in names)
-            yield from (name for name in found if name in modules)
+            targets = (name if name in modules else source for name in names)
+            yield from (name for name in targets if name in modules)
 
 
 def _source(importer: str, path: Path, node: ast.ImportFrom) -> str:
@@ -88,7 +91,7 @@ def _cycles(imports: frozenset[Edge]) -> list[list[str]]:
     """Strongly connected components of more than one name."""
     reachable = _reachable(imports)
     groups = {
-        tuple(sorted(each for each in names if name in reachable.get(each, ())))
+        tuple(sorted(member for member in names if name in reachable.get(member, ())))
         for name, names in reachable.items()
     }
     return [list(group) for group in sorted(groups) if group]
@@ -112,25 +115,30 @@ def _reachable(imports: frozenset[Edge]) -> dict[str, set[str]]:
 def violations(imports: frozenset[Edge], package: str, layers: Layers) -> list[str]:
     """What the table forbids, a sentence each: imports upwards or sideways, modules of no layer."""
     levels = {
-        f"{package}.{name}": level for level, row in enumerate(layers) for name in row.split()
+        f"{package}.{name}".removesuffix(".__init__"): level
+        for level, row in enumerate(layers)
+        for name in row.split()
     }
-    return sorted(filter(None, {_violation(edge, levels) for edge in imports}))
+    sentences = {_violation(edge, package, levels) for edge in imports}
+    return sorted(sentence for sentence in sentences if sentence is not None)
 
 
-def _violation(edge: Edge, levels: Mapping[str, int]) -> str | None:
-    names = [_part(module, levels) for module in edge]
+def _violation(edge: Edge, package: str, levels: Mapping[str, int]) -> str | None:
+    names = [_part(module, package, levels) for module in edge]
     for module, name in zip(edge, names, strict=True):
         if name is None:
             return f"{module} is in no layer"
     importer, imported = (name or "" for name in names)
     if importer == imported or levels[imported] < levels[importer]:
         return None
-    where = "its own" if levels[imported] == levels[importer] else "a higher"
-    return f"{edge.importer} imports {edge.imported}, of {where} layer"
+    layer = "its own" if levels[imported] == levels[importer] else "a higher"
+    return f"{edge.importer} imports {edge.imported}, of {layer} layer"
 
 
-def _part(module: str, levels: Mapping[str, int]) -> str | None:
+def _part(module: str, package: str, levels: Mapping[str, int]) -> str | None:
     """The longest name of the table that the module is, or is in."""
+    if module == package:
+        return package if package in levels else None
     parts = module.split(".")
-    names = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    names = (".".join(parts[:length]) for length in range(len(parts), package.count(".") + 1, -1))
     return next((name for name in names if name in levels), None)

@@ -61,9 +61,9 @@ def test_package_cycles_are_found_without_module_cycles(tmp_path: Path) -> None:
         path = root / "p" / "deep" / f"{name.replace('__', '/')}.py"
         path.parent.mkdir(exist_ok=True)
         path.write_text(text.replace("p.", "p.deep."))
-    found = edges(root, "p")
-    assert module_cycles(found) == []
-    assert package_cycles(found) == [["p.a", "p.b"], ["p.deep.a", "p.deep.b"]]
+    imports = edges(root, "p")
+    assert module_cycles(imports) == []
+    assert package_cycles(imports) == [["p.a", "p.b"], ["p.deep.a", "p.deep.b"]]
 
 
 def test_layers_forbid_imports_upwards_and_sideways(tmp_path: Path) -> None:
@@ -87,3 +87,16 @@ def test_a_part_of_a_package_may_have_a_layer_of_its_own(tmp_path: Path) -> None
     """The longest name that fits a module decides."""
     root = package(tmp_path, a__low="", a__high="import p.b", b="import p.a.low")
     assert violations(edges(root, "p"), "p", ["a.low", "b", "a"]) == []
+
+
+def test_a_package_below_the_root_may_have_a_table_of_its_own(tmp_path: Path) -> None:
+    """Its `__init__.py` has a row too, and modules of no row do not count as that file."""
+    root = package(tmp_path, a__low="import p.a.stray", a__stray="", b="import p.a")
+    (root / "p" / "a" / "__init__.py").write_text("from p.a import low")
+    imports = edges(root, "p.a")
+    assert imports == {Edge("p.a", "p.a.low"), Edge("p.a.low", "p.a.stray")}
+    assert violations(imports, "p.a", ["low", "__init__"]) == ["p.a.stray is in no layer"]
+    assert violations(imports, "p.a", ["__init__", "stray", "low"]) == [
+        "p.a imports p.a.low, of a higher layer"
+    ]
+    assert violations(imports, "p.a", ["stray", "low"]) == ["p.a is in no layer"]
