@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bot.app import run
-from bot.errors import BotError, CannotStart, Exit
+from bot.errors import BotError, ExitCode, FatalError
 from bot.services.replay import replay
 from bot.settings import Settings, load
 from engine import log as logs
@@ -24,27 +24,27 @@ _THREADS: Final = 4
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line says; the exit code is one of `bot.errors.Exit`."""
+    """Do what the command line says; the exit code is one of `bot.errors.ExitCode`."""
     options = _parser().parse_args(arguments)
     dump_nothing()
     logs.begin("bot")
     try:
         settings = load()
-    except CannotStart as error:
+    except FatalError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit
     _begin_log(settings)
     try:
         return asyncio.run(_chosen(options, settings))
-    except CannotStart as error:
+    except FatalError as error:
         return _ended(error, error.exit, settings)
     except BotError as error:
-        return _ended(error, Exit.CRASHED, settings)
+        return _ended(error, ExitCode.CRASHED, settings)
     except KeyboardInterrupt:
-        return Exit.STOPPED
+        return ExitCode.STOPPED
     except Exception:
-        log.critical("crashed", exc_info=True, extra={"exit": Exit.CRASHED})
-        return Exit.CRASHED
+        log.critical("crashed", exc_info=True, extra={"exit": ExitCode.CRASHED})
+        return ExitCode.CRASHED
 
 
 def _begin_log(settings: Settings) -> None:
@@ -59,7 +59,7 @@ def _begin_log(settings: Settings) -> None:
             hide(secret.get_secret_value())
 
 
-def _ended(error: BotError, code: Exit, settings: Settings) -> Exit:
+def _ended(error: BotError, code: ExitCode, settings: Settings) -> ExitCode:
     """Our last words: for the person at the terminal, unless machines read along."""
     if settings.imagine_log == "json":
         log.critical("%s", error, extra={"exit": code})
@@ -77,18 +77,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _chosen(options: argparse.Namespace, settings: Settings) -> Coroutine[Any, Any, Exit]:
+def _chosen(options: argparse.Namespace, settings: Settings) -> Coroutine[Any, Any, ExitCode]:
     if options.command == "replay":
         return replay(settings, options.picture, options.out)
     return _serve(settings)
 
 
-async def _serve(settings: Settings) -> Exit:
+async def _serve(settings: Settings) -> ExitCode:
     stop = asyncio.Event()
     _listen_for_signals(stop)
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
     await run(settings, stop)
-    return Exit.STOPPED
+    return ExitCode.STOPPED
 
 
 def _listen_for_signals(stop: asyncio.Event) -> None:

@@ -5,17 +5,17 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from bot.errors import CannotStart, Exit
+from bot.errors import ExitCode, FatalError
 
 T = TypeVar("T")
 
 
-class Stopped(Exception):
+class StartupCancelled(Exception):
     """Somebody asked the bot to stop before it had started."""
 
 
-async def unless(stop: asyncio.Event, part: Coroutine[None, None, T]) -> T:
-    """What comes of this part. Raises Stopped, and cancels it, if `stop` is set first."""
+async def cancel_on(stop: asyncio.Event, part: Coroutine[None, None, T]) -> T:
+    """What comes of this part. Raises StartupCancelled, and cancels it, if `stop` is set first."""
     task, stopping = asyncio.create_task(part), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -23,10 +23,10 @@ async def unless(stop: asyncio.Event, part: Coroutine[None, None, T]) -> T:
             return task.result()
     finally:
         await _cancelled(stopping, task)
-    raise Stopped
+    raise StartupCancelled
 
 
-async def together(
+async def run_until(
     until: Coroutine[None, None, object], *parts: Coroutine[None, None, None]
 ) -> None:
     """All parts run until `until` returns; a part that ends by itself ends them all."""
@@ -40,11 +40,11 @@ async def together(
         if task in done:
             task.result()
     if stopping not in done:
-        raise CannotStart("A part of the bot ended by itself.", Exit.CRASHED)
+        raise FatalError("A part of the bot ended by itself.", ExitCode.CRASHED)
 
 
 @asynccontextmanager
-async def alongside(part: Coroutine[None, None, None]) -> AsyncIterator[None]:
+async def background(part: Coroutine[None, None, None]) -> AsyncIterator[None]:
     """This part runs while the body does."""
     task = asyncio.create_task(part)
     try:

@@ -23,7 +23,7 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from bot.aio import Stopped, together, unless
+from bot.aio import StartupCancelled, cancel_on, run_until
 from bot.attachments.downloader import Downloads
 from bot.attachments.sandbox import decoder
 from bot.client import Client
@@ -39,9 +39,9 @@ from bot.db.stats import Figures
 from bot.db.usage import Charges
 from bot.domain.limits import LIMITS, Limits
 from bot.domain.user_data import Promise
-from bot.engine_client.process import launched
-from bot.engine_client.socket_client import EngineLink, Launch
-from bot.errors import NETWORK_ERRORS, CannotStart, Exit
+from bot.engine_client.process import spawn_engine
+from bot.engine_client.socket_client import Launch, SocketEngineClient
+from bot.errors import NETWORK_ERRORS, ExitCode, FatalError
 from bot.messages.channels import Whereabouts
 from bot.messages.delivery import Delivery
 from bot.messages.message_client import Mailbox
@@ -50,15 +50,15 @@ from bot.monitoring.http_server import Lookout
 from bot.monitoring.metrics import Metrics
 from bot.monitoring.status import Monitor, version
 from bot.playground import Playground, PlaygroundError
-from bot.services.admission import Gate
-from bot.services.job_runner import Workshop
-from bot.services.job_service import Studio
+from bot.services.admission import AdmissionPolicy
+from bot.services.job_runner import JobRunner
+from bot.services.job_service import JobService
 from bot.services.outbox import Outbox
-from bot.services.quota_service import Allowance
+from bot.services.quota_service import QuotaService
 from bot.services.retention import Retention
-from bot.services.scheduler import Turns
-from bot.settings import DISCORD, Settings, for_sandbox
-from bot.storage import Archive
+from bot.services.scheduler import JobScheduler
+from bot.settings import DISCORD, Settings, sandbox_environment
+from bot.storage import FileStorage
 from engine.log.redaction import hide
 
 Clock = Callable[[], float]
@@ -83,10 +83,10 @@ async def run(
     """Be the bot until `stop` is set, and `grace` seconds longer if jobs are at work. `clock` tells
     the seconds since 1970.
 
-    Raises CannotStart, or what a part of it died of.
+    Raises FatalError, or what a part of it died of.
     """
     data = settings.imagine_data
-    with migrations.claimed(data), suppress(Stopped):
+    with migrations.claimed(data), suppress(StartupCancelled):
         migrations.migrate(data / FILENAME)
         async with AsyncExitStack() as stack:
             enter = stack.enter_async_context
@@ -98,11 +98,15 @@ async def run(
             await _point_at(api)
             metrics = Metrics(version())
             ledger = await enter(Ledger(data / FILENAME, metrics.passed))
-            engine = EngineLink(launch or functools.partial(launched, settings.for_engine()))
+            engine = SocketEngineClient(
+                launch or functools.partial(spawn_engine, settings.engine_environment())
+            )
             client = Client(counting(metrics, api))
             monitor = Monitor(metrics, Figures(ledger), engine, client)
             await enter(_lookout(settings, monitor))
-            link = await unless(stop, enter(engine))  # a model may take long to load, or to fetch
+            link = await cancel_on(
+                stop, enter(engine)
+            )  # a model may take long to load, or to fetch
             downloads = await enter(Downloads(local_hosts=_local_hosts(api)))
             limits = msgspec.structs.replace(
                 LIMITS,
@@ -123,10 +127,10 @@ async def run(
                 _welcome(playground.url)
             left = _left(stop, studio, client, grace)
             tending = client.desk.retention.watch()
-            await together(left, link.watch(), _connected(client), studio.dispatch(), tending)
+            await run_until(left, link.watch(), _connected(client), studio.dispatch(), tending)
 
 
-async def _left(stop: asyncio.Event, studio: Studio, client: Client, grace: float) -> None:
+async def _left(stop: asyncio.Event, studio: JobService, client: Client, grace: float) -> None:
     await stop.wait()
     await asyncio.gather(studio.drain(grace), client.drain(grace))
     await client.tidy()
@@ -142,7 +146,7 @@ async def _playground(port: int) -> AsyncIterator[Playground]:
         async with Playground(port=port) as playground:
             yield playground
     except PlaygroundError as error:
-        raise CannotStart(f"{error} (IMAGINE_PLAYGROUND_PORT)", Exit.PORT_TAKEN) from error
+        raise FatalError(f"{error} (IMAGINE_PLAYGROUND_PORT)", ExitCode.PORT_TAKEN) from error
 
 
 def _lookout(settings: Settings, monitor: Monitor) -> AbstractAsyncContextManager[object]:
@@ -159,15 +163,15 @@ def _local_hosts(api: str) -> frozenset[str]:
 def _studio(
     client: Client,
     ledger: Ledger,
-    link: EngineLink,
+    link: SocketEngineClient,
     downloads: Downloads,
     data: Path,
     limits: Limits,
     monitor: Monitor,
     promise: Promise,
     clock: Clock,
-) -> Studio:
-    archive = Archive(data)
+) -> JobService:
+    archive = FileStorage(data)
     archive.tidy()
     levels = NsfwLevels(ledger)
     whereabouts = Whereabouts(client, levels)
@@ -175,28 +179,28 @@ def _studio(
     delivery = Delivery(mailbox, ledger, archive, whereabouts, clock=clock)
     outbox = Outbox(ledger, delivery, clock)
     moderation = Moderation(ledger)
-    gate = Gate(moderation, clock)
+    gate = AdmissionPolicy(moderation, clock)
     charges, roles, privacy = Charges(ledger), RoleLimits(ledger), Privacy(ledger)
-    turns = Turns(ledger, charges, lambda: link.model, limits)
-    workshop = Workshop(
+    turns = JobScheduler(ledger, charges, lambda: link.model, limits)
+    workshop = JobRunner(
         ledger,
         charges,
         privacy,
         link,
         archive,
         downloads,
-        decoder(for_sandbox()),
+        decoder(sandbox_environment()),
         outbox,
         delivery,
         limits=limits,
         clock=clock,
     )
-    studio = Studio(
+    studio = JobService(
         ledger,
         levels,
         link,
         turns,
-        Allowance(ledger, charges, roles, turns, limits=limits, clock=clock),
+        QuotaService(ledger, charges, roles, turns, limits=limits, clock=clock),
         gate,
         workshop,
         outbox,
@@ -245,9 +249,9 @@ async def _point_at(api: str) -> None:
             found = await answer.json(content_type=None)
             DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(found["url"])
     except (*NETWORK_ERRORS, ValueError, KeyError, TypeError) as error:
-        raise CannotStart(
+        raise FatalError(
             f"Discord does not answer at {api} ({error!r}). Check the network and DISCORD_API.",
-            Exit.DISCORD_UNREACHABLE,
+            ExitCode.DISCORD_UNREACHABLE,
         ) from error
 
 
@@ -255,10 +259,10 @@ async def _login(client: Client, token: str) -> None:
     try:
         await client.login(token)
     except discord.LoginFailure as error:
-        raise CannotStart(
+        raise FatalError(
             "Discord does not know this DISCORD_TOKEN. Copy it again from "
             "https://discord.com/developers/applications.",
-            Exit.TOKEN_REFUSED,
+            ExitCode.TOKEN_REFUSED,
         ) from error
     except (discord.DiscordException, *NETWORK_ERRORS) as error:
         raise _unreachable(error) from error
@@ -271,5 +275,7 @@ async def _connected(client: Client) -> None:
         raise _unreachable(error) from error
 
 
-def _unreachable(error: Exception) -> CannotStart:
-    return CannotStart(f"The connection to Discord failed ({error!r}).", Exit.DISCORD_UNREACHABLE)
+def _unreachable(error: Exception) -> FatalError:
+    return FatalError(
+        f"The connection to Discord failed ({error!r}).", ExitCode.DISCORD_UNREACHABLE
+    )

@@ -15,21 +15,21 @@ from bot.domain.user_data import Promise
 from bot.messages.channels import Whereabouts
 from bot.messages.message_client import Mailbox
 from bot.monitoring.status import Monitor
-from bot.services.admission import Gate
-from bot.services.job_service import Studio
+from bot.services.admission import AdmissionPolicy
+from bot.services.job_service import JobService
 from bot.services.retention import Retention
-from bot.storage import Archive
+from bot.storage import FileStorage
 
 
 class Desk(msgspec.Struct, frozen=True):
     """The parts of the bot that a person's wish can reach."""
 
-    studio: Studio
+    studio: JobService
     ledger: Ledger
     presses: Presses
-    archive: Archive
+    archive: FileStorage
     moderation: Moderation
-    gate: Gate
+    gate: AdmissionPolicy
     monitor: Monitor
     whereabouts: Whereabouts
     levels: NsfwLevels

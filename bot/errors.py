@@ -9,7 +9,7 @@ NETWORK_ERRORS: Final = (aiohttp.ClientError, OSError, TimeoutError)
 """What is raised when Discord cannot be reached."""
 
 
-class Exit(IntEnum):
+class ExitCode(IntEnum):
     """A promise to whoever supervises the process."""
 
     STOPPED = 0
@@ -52,13 +52,13 @@ class Refused(BotError):
     """That request is not allowed."""
 
 
-class Forbidden(Refused):
+class PolicyViolation(Refused):
     """That is against the rules; the sentence is for the person alone, and never for others."""
 
 
-class CannotStart(BotError):
+class FatalError(BotError):
     """The bot cannot run; `exit` tells a supervisor why."""
 
-    def __init__(self, sentence: str, exit: Exit) -> None:
+    def __init__(self, sentence: str, exit: ExitCode) -> None:
         super().__init__(sentence)
         self.exit = exit

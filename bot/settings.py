@@ -8,10 +8,10 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.domain.limits import LIMITS
-from bot.errors import CannotStart, Exit
+from bot.errors import ExitCode, FatalError
 
 DISCORD: Final = "https://discord.com/api/v10"
-_LOADER: Final = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+_LOADER_VARIABLES: Final = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 
 class Settings(BaseSettings):
@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     def _without_last_slash(cls, value: str) -> str:
         return value.rstrip("/")
 
-    def for_engine(self) -> dict[str, str]:
+    def engine_environment(self) -> dict[str, str]:
         """The environment of the engine: ours without what is none of its business."""
         secret = "DISCORD_TOKEN"  # noqa: S105 # its name, which is read in any case of letters
         inherited = {name: value for name, value in os.environ.items() if name.upper() != secret}
@@ -78,20 +78,22 @@ class Settings(BaseSettings):
         return inherited
 
 
-def for_sandbox() -> dict[str, str]:
+def sandbox_environment() -> dict[str, str]:
     """The environment of programs that are not trusted: what some systems need to start Python."""
-    return {name: os.environ[name] for name in _LOADER if name in os.environ}
+    return {name: os.environ[name] for name in _LOADER_VARIABLES if name in os.environ}
 
 
 def load() -> Settings:
-    """Read the settings. Raises CannotStart, naming what is wrong."""
+    """Read the settings. Raises FatalError, naming what is wrong."""
     try:
         return Settings()
     except UnicodeDecodeError:
-        raise CannotStart(
-            "The file .env is no UTF-8 text: save it as such.", Exit.SETTINGS
+        raise FatalError(
+            "The file .env is no UTF-8 text: save it as such.", ExitCode.SETTINGS
         ) from None
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"]).upper()
-        raise CannotStart(f"The setting {name} is wrong: {first['msg']}.", Exit.SETTINGS) from None
+        raise FatalError(
+            f"The setting {name} is wrong: {first['msg']}.", ExitCode.SETTINGS
+        ) from None

@@ -10,11 +10,11 @@ from pathlib import Path
 from bot.errors import BotError
 
 
-class Missing(BotError):
+class FileMissing(BotError):
     """A file of the record is gone, or cannot be read."""
 
 
-class Archive:
+class FileStorage:
     """Writes so that a file is there wholly or not at all; slow, so not on the event loop."""
 
     def __init__(self, folder: Path) -> None:
@@ -55,20 +55,20 @@ class Archive:
         (self._folder / _source_path(sha256)).unlink(missing_ok=True)
 
     def picture(self, path: str) -> bytes:
-        """The PNG at this path. Raises Missing."""
+        """The PNG at this path. Raises FileMissing."""
         return self._read(path, "The picture's file")
 
     def source(self, sha256: str) -> bytes:
-        """The PNG of a sketch. Raises Missing."""
+        """The PNG of a sketch. Raises FileMissing."""
         return self._read(_source_path(sha256), "The sketch's file")
 
     def _read(self, path: str, what: str) -> bytes:
         try:
             return (self._folder / path).read_bytes()
         except FileNotFoundError as error:
-            raise Missing(f"{what} is gone from the data folder.") from error
+            raise FileMissing(f"{what} is gone from the data folder.") from error
         except OSError as error:
-            raise Missing(f"{what} cannot be read ({error.strerror}).") from error
+            raise FileMissing(f"{what} cannot be read ({error.strerror}).") from error
 
     def _write(self, path: str, data: bytes) -> None:
         target = self._folder / path

@@ -17,10 +17,10 @@ import psutil
 from bot.__main__ import main
 from bot.db.erasure import Privacy
 from bot.db.jobs import Ledger
-from bot.engine_client.socket_client import EngineLink
+from bot.engine_client.socket_client import SocketEngineClient
 from bot.features import full_size, responses
 from bot.messages.message_client import Draft, Mailbox
-from bot.storage import Archive
+from bot.storage import FileStorage
 from engine.contract import Stepped
 
 FUSE: Final = Path(os.environ.get("IMAGINE_FUSE", "fuse"))
@@ -70,21 +70,21 @@ def arm() -> None:
     after(Ledger, "claim", "claimed")
     after(Ledger, "finish", "committed")
     after(Privacy, "erase_person", "deleted")
-    pass_on, save, put = EngineLink._pass_on, Archive.save_picture, Mailbox.put
-    clear = Archive.clear
+    pass_on, save, put = SocketEngineClient._pass_on, FileStorage.save_picture, Mailbox.put
+    clear = FileStorage.clear
     start = aiohttp.ClientResponse.start
 
-    def passing_on(self: EngineLink, event: Any) -> None:  # noqa: ANN401 - any event
+    def passing_on(self: SocketEngineClient, event: Any) -> None:  # noqa: ANN401 - any event
         pass_on(self, event)
         if isinstance(event, Stepped) and event.step > 1:
             reached("painting")
 
-    def saving(self: Archive, *args: Any) -> str:  # noqa: ANN401 - as it is
+    def saving(self: FileStorage, *args: Any) -> str:  # noqa: ANN401 - as it is
         path = save(self, *args)
         reached("written")
         return path
 
-    def clearing(self: Archive, job: str) -> None:
+    def clearing(self: FileStorage, job: str) -> None:
         clear(self, job)
         reached("cleared")
 
@@ -105,9 +105,9 @@ def arm() -> None:
         return await start(self, *args)
 
     for owner, name, act in (
-        (EngineLink, "_pass_on", passing_on),
-        (Archive, "save_picture", saving),
-        (Archive, "clear", clearing),
+        (SocketEngineClient, "_pass_on", passing_on),
+        (FileStorage, "save_picture", saving),
+        (FileStorage, "clear", clearing),
         (Mailbox, "put", putting),
         (aiohttp.ClientResponse, "start", starting),
     ):

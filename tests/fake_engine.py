@@ -9,7 +9,7 @@ from io import BytesIO
 import msgspec
 from PIL import Image
 
-from bot.engine_client.process import Endpoint, EngineStopped
+from bot.engine_client.process import Endpoint, EngineStartFailed
 from engine.contract import (
     Cancel,
     Cancelled,
@@ -103,7 +103,7 @@ class FakeEngine:
     async def launch(self) -> AsyncIterator[Endpoint]:
         """A life of this engine."""
         if self.stillborn:
-            raise EngineStopped(self.stillborn)
+            raise EngineStartFailed(self.stillborn)
         self.lives += 1
         server = await asyncio.start_server(self._welcome, "127.0.0.1", 0)
         try:

@@ -18,12 +18,12 @@ from PIL import Image, ImageDraw, ImageOps
 
 from bot.attachments import sandbox, sanitize
 from bot.errors import BotError
-from bot.settings import for_sandbox
+from bot.settings import sandbox_environment
 from tests import png_parts
 from tests.png_parts import GREY, GREY_ALPHA, PALETTE, RGB, RGBA, SIGNATURE, chunk, header, png
 from tests.samples import encoded
 
-SANDBOX: Final = sandbox.decoder(for_sandbox())
+SANDBOX: Final = sandbox.decoder(sandbox_environment())
 STOWAWAY: Final = b"STOWAWAY-7c1d"
 """Hidden wherever a file can hide something."""
 Expected = Literal["picture", "refused", "either"]

@@ -10,8 +10,8 @@ from bot.db.jobs import Ledger
 from bot.db.moderation import Moderation
 from bot.domain.job import Address, Origin
 from bot.domain.moderation import Block
-from bot.errors import Forbidden
-from bot.services.admission import Gate
+from bot.errors import PolicyViolation
+from bot.services.admission import AdmissionPolicy
 from tests.samples import recipe
 
 HERE = Origin(request="interaction:5", person=1, address=Address(channel=10, guild=3))
@@ -26,13 +26,13 @@ async def moderation(tmp_path: Path) -> AsyncIterator[Moderation]:
 
 
 @pytest.fixture
-def gate(moderation: Moderation) -> Gate:
+def gate(moderation: Moderation) -> AdmissionPolicy:
     """At noon."""
-    return Gate(moderation, lambda: 12.0)
+    return AdmissionPolicy(moderation, lambda: 12.0)
 
 
 async def test_what_breaks_no_rule_passes_and_leaves_no_trace(
-    gate: Gate, moderation: Moderation
+    gate: AdmissionPolicy, moderation: Moderation
 ) -> None:
     """Nearly everything."""
     await gate.check([recipe(), recipe(seed=8)], HERE)
@@ -41,47 +41,53 @@ async def test_what_breaks_no_rule_passes_and_leaves_no_trace(
 
 
 async def test_a_request_that_comes_again_is_refused_again_and_noted_once(
-    gate: Gate, moderation: Moderation
+    gate: AdmissionPolicy, moderation: Moderation
 ) -> None:
     """As when the gateway replays it."""
     for _ in range(2):
-        with pytest.raises(Forbidden, match="no sexual content with minors"):
+        with pytest.raises(PolicyViolation, match="no sexual content with minors"):
             await gate.check([recipe(prompt="nude child")], HERE)
     [entry] = await moderation.audit.page(3, 1, 10)
     assert (entry.at, entry.actor, entry.channel, entry.request) == (12.0, 1, 10, "interaction:5")
 
 
-async def test_each_picture_of_a_request_is_looked_at(gate: Gate) -> None:
+async def test_each_picture_of_a_request_is_looked_at(gate: AdmissionPolicy) -> None:
     """Variations of several pictures may have several prompts."""
-    with pytest.raises(Forbidden):
+    with pytest.raises(PolicyViolation):
         await gate.check([recipe(), recipe(prompt="nude child")], HERE)
 
 
-async def test_the_same_words_have_the_same_digest(gate: Gate, moderation: Moderation) -> None:
+async def test_the_same_words_have_the_same_digest(
+    gate: AdmissionPolicy, moderation: Moderation
+) -> None:
     """So repeated attempts are known, though the prompt is not kept."""
     for name, prompt in (("a", "nude child"), ("b", "nude child"), ("c", "nude children")):
         origin = Origin(request=name, person=1, address=HERE.address)
-        with pytest.raises(Forbidden):
+        with pytest.raises(PolicyViolation):
             await gate.check([recipe(prompt=prompt)], origin)
     third, second, first = await moderation.audit.page(3, 1, 10)
     assert first.detail == second.detail != third.detail
 
 
-async def test_a_long_prompt_is_cut_in_the_log(gate: Gate, moderation: Moderation) -> None:
+async def test_a_long_prompt_is_cut_in_the_log(
+    gate: AdmissionPolicy, moderation: Moderation
+) -> None:
     """A banned word needs no more than what stood around it."""
     await moderation.ban_word(3, "blood", actor=9, now=1.0)
-    with pytest.raises(Forbidden, match="banned words"):
+    with pytest.raises(PolicyViolation, match="banned words"):
         await gate.check([recipe(prompt="blood " + "x" * 900)], HERE)
     newest, _ = await moderation.audit.page(3, 1, 10)
     assert len(newest.detail) < 260
 
 
-async def test_a_block_counts_in_its_server_alone(gate: Gate, moderation: Moderation) -> None:
+async def test_a_block_counts_in_its_server_alone(
+    gate: AdmissionPolicy, moderation: Moderation
+) -> None:
     """Not elsewhere, not in direct messages, not for others."""
     await moderation.block(Block(guild=3, person=1, reason="rude", moderator=9, at=2.0))
-    with pytest.raises(Forbidden, match="blocked you from using me here: rude"):
+    with pytest.raises(PolicyViolation, match="blocked you from using me here: rude"):
         await gate.check([recipe()], HERE)
-    with pytest.raises(Forbidden):
+    with pytest.raises(PolicyViolation):
         await gate.admit(3, 1)
     for guild, person in ((4, 1), (None, 1), (3, 2)):
         await gate.admit(guild, person)

@@ -13,16 +13,16 @@ from pydantic import SecretStr
 from bot.app import run
 from bot.db import migrations
 from bot.engine_client.process import Endpoint
-from bot.errors import CannotStart, Exit
+from bot.errors import ExitCode, FatalError
 from bot.playground import Playground
 from bot.settings import Settings
 from tests.fake_engine import FakeEngine
 from tests.house import House, settings_for
 
 
-async def cannot_start(settings: Settings, engine: FakeEngine) -> CannotStart:
+async def cannot_start(settings: Settings, engine: FakeEngine) -> FatalError:
     """Why a bot with these settings does not start."""
-    with pytest.raises(CannotStart) as caught:
+    with pytest.raises(FatalError) as caught:
         async with asyncio.timeout(30):
             await run(settings, asyncio.Event(), launch=engine.launch)
     return caught.value
@@ -41,7 +41,7 @@ async def test_a_taken_port_is_one_sentence(tmp_path: Path, engine: FakeEngine) 
             imagine_playground_port=port,
         )
         error = await cannot_start(settings, engine)
-    assert error.exit is Exit.PORT_TAKEN
+    assert error.exit is ExitCode.PORT_TAKEN
     assert str(port) in str(error) and "IMAGINE_PLAYGROUND_PORT" in str(error)
 
 
@@ -52,7 +52,7 @@ async def test_a_wrong_token_is_one_sentence(
     settings = settings_for(discord, tmp_path)
     settings.discord_token = SecretStr("MTEw.x.y")
     error = await cannot_start(settings, engine)
-    assert error.exit is Exit.TOKEN_REFUSED
+    assert error.exit is ExitCode.TOKEN_REFUSED
     assert "DISCORD_TOKEN" in str(error) and "MTEw.x.y" not in str(error)
 
 
@@ -63,7 +63,7 @@ async def test_an_absent_discord_is_one_sentence(
     settings = settings_for(discord, tmp_path)
     settings.discord_api = "http://127.0.0.1:9/api/v10"
     error = await cannot_start(settings, engine)
-    assert error.exit is Exit.DISCORD_UNREACHABLE
+    assert error.exit is ExitCode.DISCORD_UNREACHABLE
     assert engine.lives == 0
 
 
@@ -73,7 +73,7 @@ async def test_what_is_no_discord_is_one_sentence(
     """A web server of another kind."""
     settings = settings_for(discord, tmp_path)
     settings.discord_api = f"{discord.url}/nothing/here"
-    assert (await cannot_start(settings, engine)).exit is Exit.DISCORD_UNREACHABLE
+    assert (await cannot_start(settings, engine)).exit is ExitCode.DISCORD_UNREACHABLE
 
 
 async def test_the_first_request_says_that_a_bot_asks(tmp_path: Path, engine: FakeEngine) -> None:
@@ -95,7 +95,7 @@ async def test_the_first_request_says_that_a_bot_asks(tmp_path: Path, engine: Fa
         discord_api=f"http://127.0.0.1:{runner.addresses[0][1]}",
         imagine_data=tmp_path,
     )
-    assert (await cannot_start(settings, engine)).exit is Exit.DISCORD_UNREACHABLE
+    assert (await cannot_start(settings, engine)).exit is ExitCode.DISCORD_UNREACHABLE
     await runner.cleanup()
     assert len(agents) == 1 and agents[0].startswith("DiscordBot (https://")
 
@@ -106,7 +106,7 @@ async def test_an_engine_that_does_not_start_is_one_sentence(
     """The engine's own."""
     engine.stillborn = "There is no model called moon."
     error = await cannot_start(settings_for(discord, tmp_path), engine)
-    assert error.exit is Exit.ENGINE_FAILED
+    assert error.exit is ExitCode.ENGINE_FAILED
     assert "There is no model called moon." in str(error)
 
 
@@ -136,7 +136,7 @@ async def test_a_bot_can_be_stopped_while_its_engine_starts(
 async def test_a_second_bot_on_the_same_folder_is_refused(house: House) -> None:
     """The first goes on."""
     error = await cannot_start(settings_for(house.discord, house.data), house.engine)
-    assert error.exit is Exit.DATA_IN_USE
+    assert error.exit is ExitCode.DATA_IN_USE
     assert (await house.imagine()).attachments
 
 

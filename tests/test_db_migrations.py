@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.db import migrations, rows
-from bot.errors import CannotStart, Exit
+from bot.errors import ExitCode, FatalError
 from tests.samples import job, picture
 
 STEPS = [
@@ -96,7 +96,7 @@ def test_a_step_is_taken_wholly_or_not_at_all(tmp_path: Path) -> None:
     """A step that fails in its middle leaves the version before it."""
     path = tmp_path / "a.db"
     broken = migrations.Migration(2, "ALTER TABLE a ADD COLUMN y TEXT; SELECT nonsense;")
-    with pytest.raises(CannotStart, match="cannot be used"):
+    with pytest.raises(FatalError, match="cannot be used"):
         migrations.migrate(path, [STEPS[0], broken])
     assert version(path) == 1
     migrations.migrate(path, STEPS)
@@ -107,9 +107,9 @@ def test_a_newer_database_is_left_alone(tmp_path: Path) -> None:
     """With a sentence and a code of its own."""
     path = tmp_path / "a.db"
     migrations.migrate(path, STEPS)
-    with pytest.raises(CannotStart, match="of version 2, made by a newer bot") as caught:
+    with pytest.raises(FatalError, match="of version 2, made by a newer bot") as caught:
         migrations.migrate(path, STEPS[:1])
-    assert caught.value.exit is Exit.DATABASE_NEWER
+    assert caught.value.exit is ExitCode.DATABASE_NEWER
     assert version(path) == 2
 
 
@@ -122,19 +122,19 @@ def test_a_locked_database_is_said_to_be_locked(
     migrations.migrate(path)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(CannotStart, match="locked by another program") as caught:
+    with pytest.raises(FatalError, match="locked by another program") as caught:
         migrations.migrate(path)
     other.close()
-    assert caught.value.exit is Exit.DATABASE_LOCKED
+    assert caught.value.exit is ExitCode.DATABASE_LOCKED
 
 
 def test_what_is_no_database_is_said_to_be_none(tmp_path: Path) -> None:
     """A file of other content is not touched."""
     path = tmp_path / "a.db"
     path.write_text("These are my holiday photos." * 100)
-    with pytest.raises(CannotStart, match="not a database") as caught:
+    with pytest.raises(FatalError, match="not a database") as caught:
         migrations.migrate(path)
-    assert caught.value.exit is Exit.DATABASE_BROKEN
+    assert caught.value.exit is ExitCode.DATABASE_BROKEN
     assert path.read_text().startswith("These are my holiday photos.")
 
 
@@ -155,22 +155,22 @@ def test_a_damaged_database_is_found_out_at_the_start(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[-3 * 4096 : -2 * 4096] = b"\xff" * 4096
     path.write_bytes(data)
-    with pytest.raises(CannotStart, match="is damaged") as caught:
+    with pytest.raises(FatalError, match="is damaged") as caught:
         migrations.migrate(path)
-    assert caught.value.exit is Exit.DATABASE_BROKEN
+    assert caught.value.exit is ExitCode.DATABASE_BROKEN
     assert path.read_bytes()[-3 * 4096 : -2 * 4096] == b"\xff" * 4096
 
 
 def test_migrations_are_numbered_without_gaps(tmp_path: Path) -> None:
     """A missing number is an error, not a guess."""
     (tmp_path / "0002_later.sql").write_text("SELECT 1;")
-    with pytest.raises(CannotStart, match="not numbered"):
+    with pytest.raises(FatalError, match="not numbered"):
         migrations.migrations(tmp_path)
 
 
-def refusal(data: Path) -> CannotStart:
+def refusal(data: Path) -> FatalError:
     """Why this folder cannot be had."""
-    with pytest.raises(CannotStart) as caught, migrations.claimed(data):
+    with pytest.raises(FatalError) as caught, migrations.claimed(data):
         pass
     return caught.value
 
@@ -180,7 +180,7 @@ def test_a_folder_has_one_bot(tmp_path: Path) -> None:
     with migrations.claimed(tmp_path):
         error = refusal(tmp_path)
     assert "Another bot" in str(error)
-    assert error.exit is Exit.DATA_IN_USE
+    assert error.exit is ExitCode.DATA_IN_USE
     with migrations.claimed(tmp_path):
         pass
 
@@ -201,14 +201,14 @@ def test_an_unusable_folder_is_said_to_be_unusable(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
     error = refusal(tmp_path / "data")
     assert "cannot be written" in str(error)
-    assert error.exit is Exit.DATA_UNWRITABLE
+    assert error.exit is ExitCode.DATA_UNWRITABLE
 
 
 def test_a_check_of_the_version_changes_nothing(tmp_path: Path) -> None:
     """An older database is refused as it is."""
     path = tmp_path / "a.db"
     sqlite3.connect(path).close()
-    with pytest.raises(CannotStart, match="older bot"):
+    with pytest.raises(FatalError, match="older bot"):
         migrations.check_version(path)
     assert version(path) == 0
     migrations.migrate(path)

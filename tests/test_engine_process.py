@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bot.engine_client.process import LONGEST, EngineStopped, Relay, launched
+from bot.engine_client.process import MAX_LINE_BYTES, EngineStartFailed, LogForwarder, spawn_engine
 from engine.log.logfmt import read
 from tests import tiny_model
 
@@ -33,7 +33,7 @@ def children() -> list[psutil.Process]:
 
 async def test_an_engine_lives_as_long_as_it_is_wanted(model: Path) -> None:
     """It listens here only, tells nobody its secret, and is gone afterwards."""
-    async with launched(environment(model)) as endpoint:
+    async with spawn_engine(environment(model)) as endpoint:
         assert endpoint.token not in repr(endpoint)
         (child,) = children()
         assert child.cmdline()[:4] == [sys.executable, "-m", "engine", "serve"]
@@ -44,8 +44,8 @@ async def test_an_engine_lives_as_long_as_it_is_wanted(model: Path) -> None:
 
 async def test_an_engine_that_ends_says_why(tmp_path: Path) -> None:
     """Its last line is the reason."""
-    with pytest.raises(EngineStopped, match="nothing here"):
-        async with launched(environment(tmp_path / "nothing here")):
+    with pytest.raises(EngineStartFailed, match="nothing here"):
+        async with spawn_engine(environment(tmp_path / "nothing here")):
             pass
     assert children() == []
 
@@ -54,7 +54,7 @@ async def test_the_engines_log_is_part_of_ours(
     model: Path, begun: pytest.CaptureFixture[str]
 ) -> None:
     """Each line of it, once, as it was."""
-    async with launched(environment(model)):
+    async with spawn_engine(environment(model)):
         pass
     lines = [read(line) for line in begun.readouterr().err.splitlines()]
     assert None not in lines
@@ -69,7 +69,7 @@ async def test_the_engines_log_is_part_of_ours(
 async def relayed(*chunks: bytes) -> list[str]:
     """What comes out of what comes in by pieces, and the last words of it."""
     stream = asyncio.StreamReader()
-    relay = Relay()
+    relay = LogForwarder()
     copying = asyncio.create_task(relay.copy(stream))
     for chunk in chunks:
         stream.feed_data(chunk)
@@ -86,7 +86,7 @@ async def relayed(*chunks: bytes) -> list[str]:
         (("für".encode()[:2], "für".encode()[2:] + b"\n"), ["für"]),
         ((b"\n\n  \n", b"\xff\n"), ["\ufffd"]),
         ((b"10%\r20%\n",), ["10%\r20%"]),
-        ((b"x" * (LONGEST + 10), b"y\n"), ["x" * (LONGEST + 10), "y"]),
+        ((b"x" * (MAX_LINE_BYTES + 10), b"y\n"), ["x" * (MAX_LINE_BYTES + 10), "y"]),
         ((), []),
     ],
 )

@@ -14,7 +14,7 @@ import pytest
 
 from bot.app import run
 from bot.engine_client.process import Endpoint
-from bot.errors import CannotStart, Exit
+from bot.errors import ExitCode, FatalError
 from bot.monitoring.http_server import CONNECTIONS
 from bot.playground import Fault, Playground
 from tests.fake_engine import FakeEngine
@@ -246,6 +246,6 @@ async def test_a_taken_port_is_one_sentence(
         taken.listen()
         settings = settings_for(discord, tmp_path)
         settings.imagine_metrics_port = taken.getsockname()[1]
-        with pytest.raises(CannotStart, match="IMAGINE_METRICS_PORT") as caught:
+        with pytest.raises(FatalError, match="IMAGINE_METRICS_PORT") as caught:
             await run(settings, asyncio.Event(), launch=engine.launch)
-    assert caught.value.exit is Exit.PORT_TAKEN
+    assert caught.value.exit is ExitCode.PORT_TAKEN

@@ -13,7 +13,7 @@ from bot.attachments.sandbox import Sandbox
 from bot.attachments.sanitize import Cleaned
 from bot.db.database import FILENAME
 from bot.db.erasure import Privacy, Removal
-from bot.errors import CannotStart, Exit
+from bot.errors import ExitCode, FatalError
 from bot.playground import Fault, Playground, Upload
 from tests.fake_engine import FakeEngine
 from tests.house import House, eventually
@@ -244,13 +244,13 @@ async def test_a_record_that_breaks_under_a_sketch_ends_the_bot(
     """The job is not refused: whoever mends the record finds it as it was."""
 
     async def broken(_: Privacy, __: Removal) -> None:
-        raise CannotStart("The database is damaged.", Exit.DATABASE_BROKEN)
+        raise FatalError("The database is damaged.", ExitCode.DATABASE_BROKEN)
 
     house = House(discord, engine, tmp_path)
     await house.start()
     monkeypatch.setattr(Privacy, "doubt", broken)
     asked = await house.ada.slash("imagine", prompt="a boat", sketch=SKETCH)
-    with pytest.raises(CannotStart, match="database is damaged"):
+    with pytest.raises(FatalError, match="database is damaged"):
         await house.ended()
     assert not asked.ephemerals
     assert [row["status"] for row in house.record("SELECT status FROM jobs")] == ["accepted"]
@@ -268,6 +268,6 @@ async def test_a_record_that_breaks_ends_the_bot(
         with path.open("r+b") as file:
             file.write(whole[:100] + b"\xff" * (len(whole) - 100))
     await house.ada.slash("imagine", prompt="a boat")
-    with pytest.raises(CannotStart, match="database is damaged") as caught:
+    with pytest.raises(FatalError, match="database is damaged") as caught:
         await house.ended()
-    assert caught.value.exit is Exit.DATABASE_BROKEN
+    assert caught.value.exit is ExitCode.DATABASE_BROKEN

@@ -10,7 +10,7 @@ import pytest
 
 from bot.db import migrations
 from bot.db.database import FILENAME
-from bot.errors import Exit
+from bot.errors import ExitCode
 
 ROOT = Path(__file__).parents[1]
 
@@ -43,7 +43,7 @@ def test_a_newer_database_is_refused(tmp_path: Path) -> None:
     newer.execute("PRAGMA user_version = 99")
     newer.close()
     run = bot(IMAGINE_DATA=str(tmp_path))
-    assert run.returncode == Exit.DATABASE_NEWER
+    assert run.returncode == ExitCode.DATABASE_NEWER
     assert "of version 99, made by a newer bot" in one_sentence(run)
 
 
@@ -54,14 +54,14 @@ def test_a_locked_database_is_refused(tmp_path: Path) -> None:
     other.execute("BEGIN EXCLUSIVE")
     run = bot(IMAGINE_DATA=str(tmp_path))
     other.close()
-    assert run.returncode == Exit.DATABASE_LOCKED
+    assert run.returncode == ExitCode.DATABASE_LOCKED
     assert "locked by another program" in one_sentence(run)
 
 
 def test_a_wrong_setting_is_refused() -> None:
     """By its name."""
     run = bot(IMAGINE_PLAYGROUND_PORT="many")
-    assert run.returncode == Exit.SETTINGS
+    assert run.returncode == ExitCode.SETTINGS
     assert "IMAGINE_PLAYGROUND_PORT" in one_sentence(run)
 
 
@@ -72,7 +72,7 @@ def test_a_model_that_is_not_there_is_refused(tmp_path: Path) -> None:
         IMAGINE_MODEL=str(tmp_path / "moon"),
         IMAGINE_PLAYGROUND_PORT="0",
     )
-    assert run.returncode == Exit.ENGINE_FAILED
+    assert run.returncode == ExitCode.ENGINE_FAILED
     assert "Traceback" not in run.stderr
     last = run.stderr.strip().splitlines()[-1]
     assert last.startswith("The engine did not start: ") and "moon" in last
@@ -84,11 +84,11 @@ def test_an_unknown_picture_is_refused(tmp_path: Path, database: bool) -> None:
     if database:
         migrations.migrate(tmp_path / FILENAME)
     run = bot("replay", "abc-1", IMAGINE_DATA=str(tmp_path))
-    assert run.returncode == Exit.UNKNOWN_PICTURE
+    assert run.returncode == ExitCode.UNKNOWN_PICTURE
     assert "no picture abc-1" in one_sentence(run)
     assert (tmp_path / FILENAME).exists() is database
 
 
 def test_nonsense_on_the_command_line_is_refused() -> None:
     """With the usual code."""
-    assert bot("paint").returncode == Exit.USAGE
+    assert bot("paint").returncode == ExitCode.USAGE

@@ -10,7 +10,7 @@ from bot.domain.nsfw import Level
 from bot.domain.visibility import showing
 from bot.messages import picture_files
 from bot.messages.message_client import Upload
-from bot.storage import Archive, Missing
+from bot.storage import FileMissing, FileStorage
 from tests.samples import encoded, picture
 
 
@@ -39,7 +39,7 @@ def test_a_large_picture_is_made_to_fit() -> None:
 
 def test_a_job_is_one_grid(tmp_path: Path) -> None:
     """Of the stored files, with a blank for the withheld one."""
-    archive = Archive(tmp_path)
+    archive = FileStorage(tmp_path)
     path = archive.save_picture("j1", 1, encoded(Image.new("RGB", (64, 64), "red")))
     pictures = [picture(path=path), picture(nth=2, path=None, blocked=True)]
     ending, data = picture_files.of_job(archive, showing(pictures, Level.BLOCK))
@@ -49,7 +49,7 @@ def test_a_job_is_one_grid(tmp_path: Path) -> None:
 
 def test_one_picture_is_the_stored_file(tmp_path: Path) -> None:
     """Byte for byte."""
-    archive = Archive(tmp_path)
+    archive = FileStorage(tmp_path)
     stored = encoded(noise(64))
     one = picture(path=archive.save_picture("j1", 1, stored))
     assert picture_files.of_picture(archive, showing([one], Level.BLOCK)) == ("png", stored)
@@ -57,18 +57,18 @@ def test_one_picture_is_the_stored_file(tmp_path: Path) -> None:
 
 def test_a_lost_file_is_said_to_be_lost(tmp_path: Path) -> None:
     """The row alone is no picture."""
-    with pytest.raises(Missing):
-        picture_files.of_picture(Archive(tmp_path), showing([picture()], Level.BLOCK))
+    with pytest.raises(FileMissing):
+        picture_files.of_picture(FileStorage(tmp_path), showing([picture()], Level.BLOCK))
 
 
 @pytest.mark.parametrize("left", [0, 20, 60])
 def test_a_damaged_file_is_said_to_be_damaged(tmp_path: Path, left: int) -> None:
     """Only so many of its bytes are there, and zeros after them."""
-    archive = Archive(tmp_path)
+    archive = FileStorage(tmp_path)
     whole = encoded(noise(64))
     broken = whole[:left] + bytes(len(whole) - left)
     one = picture(path=archive.save_picture("j1", 1, broken))
-    with pytest.raises(Missing, match="is damaged"):
+    with pytest.raises(FileMissing, match="is damaged"):
         picture_files.of_job(archive, showing([one], Level.BLOCK))
 
 

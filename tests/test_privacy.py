@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 
 from bot.db.erasure import HOLD_SECONDS
-from bot.errors import CannotStart, Exit
+from bot.errors import ExitCode, FatalError
 from bot.messages import privacy_text
 from bot.messages.delivery import EDIT_SECONDS
 from bot.playground import Channel, Fault, Interaction, Message, Upload
 from bot.services.replay import replay
-from bot.storage import Archive
+from bot.storage import FileStorage
 from tests.deletion import LEFT, WISH, answer, delete, files, left_nothing, marks, question
 from tests.fake_engine import FakeEngine, flat
 from tests.house import House, eventually, is_finished, settings_for
@@ -206,9 +206,9 @@ async def test_a_replay_tells_the_truth(house: House, engine: FakeEngine) -> Non
     name = house.record("SELECT id FROM pictures")[0]["id"]
     await delete(house)
     await house.stop()
-    with pytest.raises(CannotStart, match=WISH) as caught:
+    with pytest.raises(FatalError, match=WISH) as caught:
         await replay(settings_for(house.discord, house.data), name, None, launch=engine.launch)
-    assert caught.value.exit is Exit.UNKNOWN_PICTURE
+    assert caught.value.exit is ExitCode.UNKNOWN_PICTURE
 
 
 # Others
@@ -369,13 +369,13 @@ async def test_a_sketch_that_is_just_being_saved_is_not_kept(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a slow disk: the list of what must go is worked off before the file is there."""
-    save = Archive.save_source
+    save = FileStorage.save_source
 
-    def slowly(self: Archive, png: bytes) -> str:
+    def slowly(self: FileStorage, png: bytes) -> str:
         time.sleep(1.5)
         return save(self, png)
 
-    monkeypatch.setattr(Archive, "save_source", slowly)
+    monkeypatch.setattr(FileStorage, "save_source", slowly)
     await house.ada.invoke("imagine", {"prompt": MARKER, "sketch": sketch()})
     await eventually(lambda: house.record("SELECT * FROM removals"))
     await delete(house)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.db.database import FILENAME
-from bot.errors import CannotStart, Exit
+from bot.errors import ExitCode, FatalError
 from bot.services.replay import replay
 from bot.settings import Settings
 from tests.fake_engine import FakeEngine, flat
@@ -32,7 +32,7 @@ async def test_the_same_bits_are_said_to_be_the_same(
 ) -> None:
     """The second picture's recipe alone, as it was recorded."""
     verdict = await replay(painted, names(house)[1], None, launch=engine.launch)
-    assert verdict is Exit.STOPPED
+    assert verdict is ExitCode.STOPPED
     assert "The same bits" in capsys.readouterr().out
     assert engine.paints[-1].recipes == (engine.paints[0].recipes[1],)
 
@@ -43,7 +43,7 @@ async def test_other_bits_are_said_to_be_others(
     """With the reason, if weights or machine are others."""
     engine.become("round")
     verdict = await replay(painted, names(house)[0], None, launch=engine.launch)
-    assert verdict is Exit.BITS_DIFFER
+    assert verdict is ExitCode.BITS_DIFFER
     said = capsys.readouterr().out
     assert "Other bits" in said
     assert "weights are others" in said
@@ -56,7 +56,7 @@ async def test_another_way_of_painting_is_no_other_machine(
     with contextlib.closing(sqlite3.connect(house.data / FILENAME)) as record, record:
         record.execute("UPDATE pictures SET fingerprint = fingerprint || ', alone in its batches'")
     verdict = await replay(painted, names(house)[0], None, launch=engine.launch)
-    assert verdict is Exit.STOPPED
+    assert verdict is ExitCode.STOPPED
     said = capsys.readouterr().out
     assert "made in another way" in said
     assert "hardware" not in said
@@ -79,14 +79,14 @@ async def test_it_works_beside_a_running_bot(house: House, engine: FakeEngine) -
     """For it only reads."""
     await house.imagine()
     settings = settings_for(house.discord, house.data)
-    assert await replay(settings, names(house)[0], None, launch=engine.launch) is Exit.STOPPED
+    assert await replay(settings, names(house)[0], None, launch=engine.launch) is ExitCode.STOPPED
     assert (await house.imagine()).attachments
 
 
 async def test_an_unknown_picture_is_one_sentence(painted: Settings, engine: FakeEngine) -> None:
     """No engine is started for it."""
     lives = engine.lives
-    with pytest.raises(CannotStart, match="no picture abc-1"):
+    with pytest.raises(FatalError, match="no picture abc-1"):
         await replay(painted, "abc-1", None, launch=engine.launch)
     assert engine.lives == lives
 
@@ -104,6 +104,6 @@ async def test_what_may_not_be_asked_for_is_not_painted_again(
     """No engine is started for it."""
     house.change(change)
     lives = engine.lives
-    with pytest.raises(CannotStart, match=sentence):
+    with pytest.raises(FatalError, match=sentence):
         await replay(painted, names(house)[0], None, launch=engine.launch)
     assert engine.lives == lives

@@ -11,9 +11,9 @@ import pytest
 from bot.db.database import FILENAME
 from bot.db.erasure import Privacy
 from bot.db.jobs import Ledger
-from bot.services.job_service import Studio
+from bot.services.job_service import JobService
 from bot.services.retention import DAY, Retention
-from bot.storage import Archive
+from bot.storage import FileStorage
 from tests.deletion import delete, files, left_nothing, marks, question
 from tests.house import House, eventually
 
@@ -159,6 +159,6 @@ def test_a_clock_is_believed_unless_it_was_set_ahead(
     tmp_path: Path, steps: list[tuple[float, float]], believed: list[bool]
 ) -> None:
     """Then it is after an hour: wall clock and seconds passed, at each look."""
-    ledger, studio = Ledger(tmp_path / "none.db"), cast("Studio", None)
-    retention = Retention(ledger, Privacy(ledger), Archive(tmp_path), studio)
+    ledger, studio = Ledger(tmp_path / "none.db"), cast("JobService", None)
+    retention = Retention(ledger, Privacy(ledger), FileStorage(tmp_path), studio)
     assert [retention.is_believed(*step) for step in steps] == believed

@@ -110,7 +110,7 @@ async def test_a_program_learns_no_secret(monkeypatch: pytest.MonkeyPatch) -> No
     """It has no environment of ours, no file of ours, and no terminal of ours."""
     monkeypatch.setenv("DISCORD_TOKEN", "secret")
     monkeypatch.setenv("HF_TOKEN", "secret")
-    assert not {"DISCORD_TOKEN", "HF_TOKEN"} & set(settings.for_sandbox())
+    assert not {"DISCORD_TOKEN", "HF_TOKEN"} & set(settings.sandbox_environment())
     inheritable = os.open(__file__, os.O_RDONLY)
     os.set_inheritable(inheritable, True)
     script = (
@@ -137,7 +137,7 @@ def environment_of(process: psutil.Process) -> set[str]:
 async def test_a_decoder_holds_itself_to_its_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """As the system sees it, in the middle of its work."""
     monkeypatch.setenv("DISCORD_TOKEN", "secret")
-    slow = sandbox.decoder(settings.for_sandbox(), processor=3)
+    slow = sandbox.decoder(settings.sandbox_environment(), processor=3)
     asking = asyncio.create_task(slow.answer(SLOW, limit=ANSWER_LIMIT))
     await eventually(lambda: psutil.Process().children())
     (child,) = psutil.Process().children()
@@ -155,7 +155,7 @@ async def test_a_decoder_holds_itself_to_its_limits(monkeypatch: pytest.MonkeyPa
 
 async def test_memory_has_a_limit() -> None:
     """A picture that is fine elsewhere does not fit in 64 MB; one that is small does."""
-    tight = sandbox.decoder(settings.for_sandbox(), memory=64 << 20)
+    tight = sandbox.decoder(settings.sandbox_environment(), memory=64 << 20)
     large = encoded(Image.new("RGB", (5000, 5000)))
     answer = unpacked(await tight.answer(large, limit=ANSWER_LIMIT))
     assert answer.verdict is Verdict.TOO_MUCH_MEMORY
@@ -166,13 +166,13 @@ async def test_memory_has_a_limit() -> None:
 async def test_not_even_enough_memory_to_read_the_file() -> None:
     """Is a program that breaks down, and no hang."""
     with pytest.raises(Failure, match="MemoryError"):
-        tiny = sandbox.decoder(settings.for_sandbox(), memory=1 << 20)
+        tiny = sandbox.decoder(settings.sandbox_environment(), memory=1 << 20)
         await tiny.answer(bytes(5_000_000), limit=ANSWER_LIMIT)
 
 
 async def test_a_decoder_that_nobody_ends_ends_itself() -> None:
     """Seconds after its time, though it is in the middle of its work."""
-    environment = settings.for_sandbox()
+    environment = settings.sandbox_environment()
     told = sandbox.decoder(environment, processor=60, seconds=0)
     with pytest.raises(Failure, match=f"ended with {-signal.SIGALRM}"):
         await Sandbox(told.command, 60, environment).answer(SLOW, limit=9)

@@ -17,7 +17,7 @@ from tests.hostile_files import STOWAWAY
 from tests.png_parts import bomb
 from tests.samples import encoded
 
-SANDBOX = sandbox.decoder(settings.for_sandbox())
+SANDBOX = sandbox.decoder(settings.sandbox_environment())
 
 
 async def cleaned(data: bytes) -> Image.Image:
@@ -151,6 +151,6 @@ async def test_a_decoder_that_cannot_start_blames_nobody() -> None:
 
 async def test_a_good_picture_may_need_more_memory_than_there_is() -> None:
     """It is told so."""
-    tight = sandbox.decoder(settings.for_sandbox(), memory=64 << 20)
+    tight = sandbox.decoder(settings.sandbox_environment(), memory=64 << 20)
     with pytest.raises(Refused, match="too much memory to read"):
         await sanitize.clean(encoded(Image.new("RGB", (5000, 5000))), tight)

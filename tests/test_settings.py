@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bot import settings
-from bot.errors import CannotStart, Exit
+from bot.errors import ExitCode, FatalError
 
 NAMES = (
     "DISCORD_TOKEN",
@@ -59,7 +59,7 @@ def test_roles_have_as_much_as_everybody_at_least(
 ) -> None:
     """If that is too much, everybody has too much."""
     monkeypatch.setenv("IMAGINE_ROLE_FACTOR", factor)
-    with pytest.raises(CannotStart, match="IMAGINE_ROLE_FACTOR"):
+    with pytest.raises(FatalError, match="IMAGINE_ROLE_FACTOR"):
         settings.load()
 
 
@@ -67,7 +67,7 @@ def test_roles_have_as_much_as_everybody_at_least(
 def test_a_retention_of_no_days_is_refused(monkeypatch: pytest.MonkeyPatch, days: str) -> None:
     """Unset is for ever; there is no other way to say so."""
     monkeypatch.setenv("IMAGINE_RETENTION_DAYS", days)
-    with pytest.raises(CannotStart, match="IMAGINE_RETENTION_DAYS"):
+    with pytest.raises(FatalError, match="IMAGINE_RETENTION_DAYS"):
         settings.load()
 
 
@@ -111,9 +111,9 @@ def test_a_last_slash_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     """With a code of its own."""
     monkeypatch.setenv(name, value)
-    with pytest.raises(CannotStart, match=name) as caught:
+    with pytest.raises(FatalError, match=name) as caught:
         settings.load()
-    assert caught.value.exit is Exit.SETTINGS
+    assert caught.value.exit is ExitCode.SETTINGS
 
 
 def test_the_token_is_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,27 +121,27 @@ def test_the_token_is_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISCORD_TOKEN", "very-secret")
     loaded = settings.load()
     assert "very-secret" not in repr(loaded)
-    assert "very-secret" not in loaded.for_engine().values()
+    assert "very-secret" not in loaded.engine_environment().values()
 
 
 def test_the_engine_gets_model_and_hub_token(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when they stand in .env only."""
     Path(".env").write_text("IMAGINE_MODEL=starter\nHF_TOKEN=hf\n")
-    environment = settings.load().for_engine()
+    environment = settings.load().engine_environment()
     assert (environment["IMAGINE_MODEL"], environment["HF_TOKEN"]) == ("starter", "hf")
 
 
 def test_the_engine_gets_the_checkers() -> None:
     """None, so that it takes the model's own, unless somebody names others."""
-    assert "IMAGINE_CHECKERS" not in settings.load().for_engine()
+    assert "IMAGINE_CHECKERS" not in settings.load().engine_environment()
     Path(".env").write_text("IMAGINE_CHECKERS=model,a/b\n")
-    assert settings.load().for_engine()["IMAGINE_CHECKERS"] == "model,a/b"
+    assert settings.load().engine_environment()["IMAGINE_CHECKERS"] == "model,a/b"
 
 
 def test_both_processes_write_one_log() -> None:
     """The engine is told how."""
     Path(".env").write_text("IMAGINE_LOG=json\nIMAGINE_LOG_LEVEL=debug\nIMAGINE_LOG_PROMPTS=1\n")
-    environment = settings.load().for_engine()
+    environment = settings.load().engine_environment()
     assert environment["IMAGINE_LOG"] == "json"
     assert environment["IMAGINE_LOG_LEVEL"] == "debug"
     assert environment["IMAGINE_LOG_PROMPTS"] == "true"
@@ -156,9 +156,9 @@ def test_an_env_file_may_begin_with_a_mark() -> None:
 def test_an_env_file_of_another_encoding_is_one_sentence() -> None:
     """PowerShell's `>` writes UTF-16."""
     Path(".env").write_text("IMAGINE_MODEL=starter\n", encoding="utf-16")
-    with pytest.raises(CannotStart, match="no UTF-8 text") as caught:
+    with pytest.raises(FatalError, match="no UTF-8 text") as caught:
         settings.load()
-    assert caught.value.exit is Exit.SETTINGS
+    assert caught.value.exit is ExitCode.SETTINGS
 
 
 def test_the_engine_never_gets_the_token_however_it_is_written(
@@ -168,4 +168,4 @@ def test_the_engine_never_gets_the_token_however_it_is_written(
     monkeypatch.setenv("discord_token", "very-secret")
     loaded = settings.load()
     assert loaded.discord_token is not None
-    assert "very-secret" not in loaded.for_engine().values()
+    assert "very-secret" not in loaded.engine_environment().values()

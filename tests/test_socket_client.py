@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from bot.aio import alongside
+from bot.aio import background
 from bot.engine_client.process import Endpoint
-from bot.engine_client.socket_client import EngineLink, EngineLost
-from bot.errors import CannotStart, Exit
+from bot.engine_client.socket_client import EngineDied, SocketEngineClient
+from bot.errors import ExitCode, FatalError
 from engine.contract import Cancelled, Failed, Paint, Painted, Queued, Stepped
 from tests.fake_engine import MODEL, FakeEngine
 from tests.house import eventually
@@ -17,9 +17,9 @@ from tests.samples import recipe
 
 
 @pytest.fixture
-async def link(engine: FakeEngine) -> AsyncIterator[EngineLink]:
+async def link(engine: FakeEngine) -> AsyncIterator[SocketEngineClient]:
     """A link that is being watched."""
-    async with EngineLink(engine.launch) as link, alongside(link.watch()):
+    async with SocketEngineClient(engine.launch) as link, background(link.watch()):
         yield link
 
 
@@ -32,7 +32,7 @@ def ignore(_: Queued | Stepped) -> None:
     """Who does not care for progress."""
 
 
-async def test_a_job_comes_back_painted(link: EngineLink) -> None:
+async def test_a_job_comes_back_painted(link: SocketEngineClient) -> None:
     """With one event for each step before."""
     seen: list[Queued | Stepped] = []
     ending = await link.paint(order(), seen.append)
@@ -41,20 +41,20 @@ async def test_a_job_comes_back_painted(link: EngineLink) -> None:
     assert link.model == MODEL
 
 
-async def test_a_failure_is_an_ending_too(link: EngineLink, engine: FakeEngine) -> None:
+async def test_a_failure_is_an_ending_too(link: SocketEngineClient, engine: FakeEngine) -> None:
     """With the engine's reason."""
     engine.failure = "Out of memory."
     ending = await link.paint(order(), ignore)
     assert ending == Failed(job="j1", attempt=1, reason="Out of memory.")
 
 
-async def test_jobs_do_not_mix(link: EngineLink) -> None:
+async def test_jobs_do_not_mix(link: SocketEngineClient) -> None:
     """Each of many gets its own ending."""
     endings = await asyncio.gather(*(link.paint(order(f"j{n}"), ignore) for n in range(8)))
     assert [ending.job for ending in endings] == [f"j{n}" for n in range(8)]
 
 
-async def test_a_job_can_be_cancelled(link: EngineLink, engine: FakeEngine) -> None:
+async def test_a_job_can_be_cancelled(link: SocketEngineClient, engine: FakeEngine) -> None:
     """It ends, and the engine knows."""
     engine.gate.clear()
     painting = asyncio.create_task(link.paint(order(), ignore))
@@ -64,7 +64,7 @@ async def test_a_job_can_be_cancelled(link: EngineLink, engine: FakeEngine) -> N
 
 
 async def test_cancelling_what_is_not_there_is_no_error(
-    link: EngineLink, engine: FakeEngine
+    link: SocketEngineClient, engine: FakeEngine
 ) -> None:
     """And is not sent."""
     await link.cancel("j9", 1)
@@ -72,14 +72,14 @@ async def test_cancelling_what_is_not_there_is_no_error(
 
 
 async def test_a_dying_engine_loses_the_job_and_comes_back(
-    link: EngineLink, engine: FakeEngine
+    link: SocketEngineClient, engine: FakeEngine
 ) -> None:
     """The job's caller hears of it; the next job is painted by a new engine."""
     engine.gate.clear()
     painting = asyncio.create_task(link.paint(order(), ignore))
     await eventually(lambda: engine.paints)
     engine.die()
-    with pytest.raises(EngineLost):
+    with pytest.raises(EngineDied):
         await painting
     engine.gate.set()
     assert isinstance(await link.paint(order(attempt=2), ignore), Painted)
@@ -87,7 +87,7 @@ async def test_a_dying_engine_loses_the_job_and_comes_back(
 
 
 async def test_an_engine_that_does_not_come_back_is_tried_again(
-    link: EngineLink, engine: FakeEngine
+    link: SocketEngineClient, engine: FakeEngine
 ) -> None:
     """Jobs wait meanwhile."""
     engine.stillborn = "no memory"
@@ -103,10 +103,10 @@ async def test_an_engine_that_does_not_come_back_is_tried_again(
 async def test_an_engine_that_never_starts_is_one_sentence(engine: FakeEngine) -> None:
     """With the engine's own last words."""
     engine.stillborn = "There is no model here."
-    with pytest.raises(CannotStart, match="did not start: There is no model here") as caught:
-        async with EngineLink(engine.launch):
+    with pytest.raises(FatalError, match="did not start: There is no model here") as caught:
+        async with SocketEngineClient(engine.launch):
             pass
-    assert caught.value.exit is Exit.ENGINE_FAILED
+    assert caught.value.exit is ExitCode.ENGINE_FAILED
 
 
 async def test_an_engine_that_rejects_us_is_one_sentence(engine: FakeEngine) -> None:
@@ -117,12 +117,14 @@ async def test_an_engine_that_rejects_us_is_one_sentence(engine: FakeEngine) -> 
         async with engine.launch() as endpoint:
             yield Endpoint(endpoint.host, endpoint.port, "another secret")
 
-    with pytest.raises(CannotStart, match="Who are you"):
-        async with EngineLink(stranger):
+    with pytest.raises(FatalError, match="Who are you"):
+        async with SocketEngineClient(stranger):
             pass
 
 
-async def test_junk_on_the_wire_ends_that_engine(link: EngineLink, engine: FakeEngine) -> None:
+async def test_junk_on_the_wire_ends_that_engine(
+    link: SocketEngineClient, engine: FakeEngine
+) -> None:
     """It is started again."""
     for writer in engine.writers:
         writer.write(b"\xff\xff\xff\xff")
@@ -131,7 +133,7 @@ async def test_junk_on_the_wire_ends_that_engine(link: EngineLink, engine: FakeE
 
 
 async def test_a_job_can_be_cancelled_while_there_is_no_engine(
-    link: EngineLink, engine: FakeEngine
+    link: SocketEngineClient, engine: FakeEngine
 ) -> None:
     """It ends when an engine is back, which never hears of it."""
     engine.stillborn = "no memory"
@@ -161,7 +163,7 @@ async def test_an_engine_that_never_gets_ready_is_given_up(
         async with engine.launch() as endpoint:
             yield endpoint
 
-    async with EngineLink(second_hangs) as link, alongside(link.watch()):
+    async with SocketEngineClient(second_hangs) as link, background(link.watch()):
         engine.die()
         await eventually(lambda: begun == 3)
         assert isinstance(await link.paint(order(), ignore), Painted)

@@ -13,7 +13,7 @@ import aiosqlite
 
 from bot.db.migrations import BUSY_SECONDS
 from bot.db.rows import Value
-from bot.errors import BotError, CannotStart, Exit
+from bot.errors import BotError, ExitCode, FatalError
 
 FILENAME: Final = "imagine.db"
 """In the data folder."""
@@ -35,7 +35,7 @@ class Record:
     """Use as `async with Record(path)`, on a database that is migrated.
 
     Everything raises RecordTrouble, in words for the person, when the disk or a lock gets in the
-    way; then nothing was changed. A database that is damaged raises CannotStart: the bot must end.
+    way; then nothing was changed. A database that is damaged raises FatalError: the bot must end.
     """
 
     def __init__(self, path: Path) -> None:
@@ -162,9 +162,9 @@ def _translated() -> Iterator[None]:
         raise RecordTrouble(reason) from error
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorname.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-            raise CannotStart(
+            raise FatalError(
                 f"The database is damaged ({error}). Put a copy of it back, or move it away.",
-                Exit.DATABASE_BROKEN,
+                ExitCode.DATABASE_BROKEN,
             ) from error
         raise
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from bot.errors import CannotStart, Exit
+from bot.errors import ExitCode, FatalError
 
 FOLDER: Final = Path(__file__).parents[2] / "migrations"
 SCHEMA: Final = FOLDER / "schema.sql"
@@ -28,14 +28,14 @@ class Migration(msgspec.Struct, frozen=True):
 
 
 def migrations(folder: Path = FOLDER) -> list[Migration]:
-    """All steps, in order. Raises CannotStart if a number is missing or doubled."""
+    """All steps, in order. Raises FatalError if a number is missing or doubled."""
     steps = []
     for path in sorted(folder.glob("*.sql")):
         if name := _NAME.fullmatch(path.name):
             steps.append(Migration(int(name[1]), path.read_text(encoding="utf-8")))
     if [step.version for step in steps] != list(range(1, len(steps) + 1)) or not steps:
-        raise CannotStart(
-            f"The migrations in {folder} are not numbered 0001, 0002, ….", Exit.DATABASE_BROKEN
+        raise FatalError(
+            f"The migrations in {folder} are not numbered 0001, 0002, ….", ExitCode.DATABASE_BROKEN
         )
     return steps
 
@@ -44,7 +44,7 @@ def migrations(folder: Path = FOLDER) -> list[Migration]:
 def claimed(data: Path) -> Iterator[None]:
     """Hold the data folder for this process; the system lets go of it when the process dies.
 
-    Raises CannotStart if another bot has it, or the folder cannot be written to.
+    Raises FatalError if another bot has it, or the folder cannot be written to.
     """
     try:
         data.mkdir(parents=True, exist_ok=True)
@@ -57,9 +57,9 @@ def claimed(data: Path) -> Iterator[None]:
         lock.close()
         if not _is_locked(error):
             raise _unwritable(data, error) from error
-        raise CannotStart(
+        raise FatalError(
             f"Another bot is running on the data folder {data}. Stop it, or set IMAGINE_DATA.",
-            Exit.DATA_IN_USE,
+            ExitCode.DATA_IN_USE,
         ) from error
     try:
         yield
@@ -67,16 +67,16 @@ def claimed(data: Path) -> Iterator[None]:
         lock.close()
 
 
-def _unwritable(data: Path, error: Exception) -> CannotStart:
-    return CannotStart(
-        f"The data folder {data} cannot be written to ({error}).", Exit.DATA_UNWRITABLE
+def _unwritable(data: Path, error: Exception) -> FatalError:
+    return FatalError(
+        f"The data folder {data} cannot be written to ({error}).", ExitCode.DATA_UNWRITABLE
     )
 
 
 def migrate(path: Path, steps: Sequence[Migration] | None = None) -> None:
     """Bring the database at this path, new or old, to the newest version.
 
-    Raises CannotStart if it is locked, from a newer version of the bot, or broken.
+    Raises FatalError if it is locked, from a newer version of the bot, or broken.
     """
     steps = migrations() if steps is None else steps
     try:
@@ -92,12 +92,12 @@ def migrate(path: Path, steps: Sequence[Migration] | None = None) -> None:
             connection.close()
     except sqlite3.Error as error:
         if _is_locked(error):
-            raise CannotStart(
+            raise FatalError(
                 f"The database {path} is locked by another program. Close it and start again.",
-                Exit.DATABASE_LOCKED,
+                ExitCode.DATABASE_LOCKED,
             ) from error
-        raise CannotStart(
-            f"The database {path} cannot be used ({error}).", Exit.DATABASE_BROKEN
+        raise FatalError(
+            f"The database {path} cannot be used ({error}).", ExitCode.DATABASE_BROKEN
         ) from error
 
 
@@ -105,14 +105,14 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
     """Damage is found out about now, and not by somebody's job."""
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
-        raise CannotStart(
+        raise FatalError(
             f"The database {path} is damaged ({found}). Put a copy of it back, or move it away.",
-            Exit.DATABASE_BROKEN,
+            ExitCode.DATABASE_BROKEN,
         )
 
 
 def check_version(path: Path) -> None:
-    """Raise CannotStart unless this database is as new as the migrations; changes nothing."""
+    """Raise FatalError unless this database is as new as the migrations; changes nothing."""
     try:
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
         try:
@@ -120,22 +120,23 @@ def check_version(path: Path) -> None:
         finally:
             connection.close()
     except sqlite3.Error as error:
-        raise CannotStart(
-            f"The database {path} cannot be used ({error}).", Exit.DATABASE_BROKEN
+        raise FatalError(
+            f"The database {path} cannot be used ({error}).", ExitCode.DATABASE_BROKEN
         ) from error
     if version < len(migrations()):
-        raise CannotStart(
-            f"The database {path} is of an older bot; start this one once.", Exit.DATABASE_BROKEN
+        raise FatalError(
+            f"The database {path} is of an older bot; start this one once.",
+            ExitCode.DATABASE_BROKEN,
         )
 
 
 def _version(connection: sqlite3.Connection, path: Path, newest: int) -> int:
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > newest:
-        raise CannotStart(
+        raise FatalError(
             f"The database {path} is of version {version}, made by a newer bot; "
             f"this one knows {newest}. Install a newer bot, or set IMAGINE_DATA.",
-            Exit.DATABASE_NEWER,
+            ExitCode.DATABASE_NEWER,
         )
     return version
 

@@ -21,12 +21,12 @@ from engine.log.redaction import hide
 _LISTENING: Final = re.compile(rb"listening on ([\d.]+):(\d+)\s*")
 _GRACE_SECONDS: Final = 5.0
 _LAST_WORDS_SECONDS: Final = 1.0
-LONGEST: Final = 256 * 1024
+MAX_LINE_BYTES: Final = 256 * 1024
 """Bytes of a line; what is longer is passed on in pieces."""
 log = logging.getLogger(__name__)
 
 
-class EngineStopped(BotError):
+class EngineStartFailed(BotError):
     """The engine ended before it was ready."""
 
 
@@ -41,7 +41,7 @@ class Endpoint(msgspec.Struct, frozen=True):
         return f"Endpoint({self.host}:{self.port})"
 
 
-class Relay:
+class LogForwarder:
     """Passes the lines of the engine's log on to ours, and remembers its last words."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Relay:
         begun = b""
         while chunk := await stream.read(4096):
             *whole, begun = (begun + chunk).split(b"\n")
-            if len(begun) > LONGEST:
+            if len(begun) > MAX_LINE_BYTES:
                 whole, begun = [*whole, begun], b""
             self._pass_on(whole)
         self._pass_on([begun])
@@ -70,16 +70,16 @@ class Relay:
 
 
 @asynccontextmanager
-async def launched(environment: Mapping[str, str]) -> AsyncIterator[Endpoint]:
+async def spawn_engine(environment: Mapping[str, str]) -> AsyncIterator[Endpoint]:
     """Start an engine and wait until its model is loaded; leaving stops it.
 
     Its standard input stays open as long as we live, for it ends when that is closed.
-    Raises EngineStopped with the engine's last words.
+    Raises EngineStartFailed with the engine's last words.
     """
     token = secrets.token_urlsafe(32)
     hide(token)
     process = await _start({**environment, "IMAGINE_ENGINE_TOKEN": token})
-    relay = Relay()
+    relay = LogForwarder()
     if process.stderr is None or process.stdout is None:
         raise RuntimeError("The engine was started without pipes.")
     copying = asyncio.create_task(relay.copy(process.stderr))
@@ -89,7 +89,7 @@ async def launched(environment: Mapping[str, str]) -> AsyncIterator[Endpoint]:
         if address is None:
             code = await process.wait()
             await copying
-            raise EngineStopped(relay.last_line() or f"it ended with exit code {code}")
+            raise EngineStartFailed(relay.last_line() or f"it ended with exit code {code}")
         draining = asyncio.create_task(relay.copy(process.stdout))
         yield Endpoint(*address, token)
     finally:

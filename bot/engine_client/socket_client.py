@@ -8,9 +8,9 @@ from typing import Final
 
 import msgspec
 
-from bot.engine_client.process import Endpoint, EngineStopped
+from bot.engine_client.process import Endpoint, EngineStartFailed
 from bot.engine_client.watchdog import PATIENCE, SHORTEST_SECONDS, Watchdog
-from bot.errors import BotError, CannotStart, Exit
+from bot.errors import BotError, ExitCode, FatalError
 from engine.contract import (
     Cancel,
     Cancelled,
@@ -38,22 +38,22 @@ _STEADY_SECONDS: Final = 60.0
 log = logging.getLogger(__name__)
 
 Launch = Callable[[], AbstractAsyncContextManager[Endpoint]]
-Watcher = Callable[[Queued | Stepped], None]
+ProgressCallback = Callable[[Queued | Stepped], None]
 
 
-class EngineLost(BotError):
+class EngineDied(BotError):
     """The engine died, or hung up, before the job ended."""
 
 
 class _Pending(msgspec.Struct, eq=False):
     ending: asyncio.Future[Ending]
-    watcher: Watcher
+    watcher: ProgressCallback
 
 
-class EngineLink:
+class SocketEngineClient:
     """One engine at a time, started anew when it dies.
 
-    Use as `async with`, which waits for the first Ready and raises CannotStart if none comes;
+    Use as `async with`, which waits for the first Ready and raises FatalError if none comes;
     inside, `watch` must be running.
     """
 
@@ -76,11 +76,13 @@ class EngineLink:
         self._before: Pulse | None = None
         self._pending: dict[tuple[str, int], _Pending] = {}
 
-    async def __aenter__(self) -> "EngineLink":
+    async def __aenter__(self) -> "SocketEngineClient":
         try:
             await self._begin()
-        except (EngineStopped, EngineLost, OSError) as error:
-            raise CannotStart(f"The engine did not start: {error}", Exit.ENGINE_FAILED) from error
+        except (EngineStartFailed, EngineDied, OSError) as error:
+            raise FatalError(
+                f"The engine did not start: {error}", ExitCode.ENGINE_FAILED
+            ) from error
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -98,10 +100,10 @@ class EngineLink:
             raise RuntimeError("The engine link is used outside `async with`.")
         return self._model
 
-    async def paint(self, paint: Paint, watcher: Watcher) -> Ending:
+    async def paint(self, paint: Paint, watcher: ProgressCallback) -> Ending:
         """Send a job and wait for its ending; waits first while there is no engine.
 
-        `watcher` is told of progress. Raises EngineLost if the engine dies meanwhile.
+        `watcher` is told of progress. Raises EngineDied if the engine dies meanwhile.
         """
         key = (paint.job, paint.attempt)
         pending = _Pending(asyncio.get_running_loop().create_future(), watcher)
@@ -121,7 +123,7 @@ class EngineLink:
             return
         try:
             await self._send(Cancel(job=job, attempt=attempt))
-        except EngineLost:
+        except EngineDied:
             log.info("The job was cancelled while the engine was gone.", extra={"job": job})
             if not pending.ending.done():
                 pending.ending.set_result(Cancelled(job=job, attempt=attempt))
@@ -150,7 +152,7 @@ class EngineLink:
                 await self._begin()
         except TimeoutError:
             log.error("The engine was not ready after %.0f s and is given up.", patience)  # noqa: TRY400 # no trace is wanted
-        except (EngineStopped, EngineLost, OSError) as error:
+        except (EngineStartFailed, EngineDied, OSError) as error:
             log.error("The engine did not start: %s", error)  # noqa: TRY400 # no trace is wanted
 
     async def _begin(self) -> None:
@@ -174,16 +176,16 @@ class EngineLink:
         self._connection = self.pulse = None
         for pending in self._pending.values():
             if not pending.ending.done():
-                pending.ending.set_exception(EngineLost("The engine died."))
+                pending.ending.set_exception(EngineDied("The engine died."))
         await self._life.aclose()
 
     async def _send(self, command: Paint | Cancel) -> None:
         if self._connection is None:
-            raise EngineLost("There is no engine right now.")
+            raise EngineDied("There is no engine right now.")
         try:
             await self._connection.send(command)
         except OSError as error:
-            raise EngineLost("The engine hung up.") from error
+            raise EngineDied("The engine hung up.") from error
 
     async def _life_ends(self) -> str:
         """Why this engine is no more, or is to be given up."""
@@ -245,9 +247,9 @@ async def _greet(connection: wire.Connection[Event], token: str) -> Model:
         await connection.send(Hello(token))
         answer = await asyncio.wait_for(connection.receive(), _GREETING_SECONDS)
     except TimeoutError as error:
-        raise EngineLost("it does not answer") from error
+        raise EngineDied("it does not answer") from error
     except (OSError, wire.WireError) as error:
-        raise EngineLost(f"it hung up ({error})") from error
+        raise EngineDied(f"it hung up ({error})") from error
     if not isinstance(answer, Ready):
-        raise EngineLost(answer.reason if isinstance(answer, Rejected) else "it said nothing")
+        raise EngineDied(answer.reason if isinstance(answer, Rejected) else "it said nothing")
     return answer.model

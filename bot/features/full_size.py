@@ -18,7 +18,7 @@ from bot.errors import BotError, Refused
 from bot.features.responses import acknowledge, whisper
 from bot.messages import captions, channels, picture_files
 from bot.messages.message_client import Draft, Gone, Indigestible, Stale, Upload
-from bot.services.outbox import Undelivered
+from bot.services.outbox import DeliveryFailed
 
 FORGOTTEN: Final = "I do not know that picture any more."
 log = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ async def _seen(interaction: Interaction, picture: Picture) -> Showing:
 
 
 async def _full_size(client: BotClient, seen: Showing) -> Upload:
-    """Raises Refused or Missing."""
+    """Raises Refused or FileMissing."""
     [picture] = seen.pictures
     rules.check_shown(picture)
     suffix, data = await asyncio.to_thread(picture_files.of_picture, client.desk.archive, seen)
@@ -115,7 +115,7 @@ async def catch_up(client: BotClient) -> None:
         try:
             await _complete(client, press)
             await client.desk.presses.settle(press.interaction)
-        except (Undelivered, RecordTrouble) as error:
+        except (DeliveryFailed, RecordTrouble) as error:
             log.warning("a message may stay empty", extra={"job": press.job, "reason": str(error)})
         except Exception:  # one press's bad luck is its own
             log.exception("a message may stay empty", extra={"job": press.job})

@@ -17,7 +17,7 @@ from bot.domain.job import Address, Origin
 from bot.domain.nsfw import Level
 from bot.domain.picture import Picture
 from bot.domain.visibility import showing
-from bot.errors import NETWORK_ERRORS, BotError, Forbidden, Refused
+from bot.errors import NETWORK_ERRORS, BotError, PolicyViolation, Refused
 from bot.features import report, responses
 from bot.messages import captions, channels, message_parser, picture_files
 from bot.messages.message_client import Upload
@@ -54,7 +54,7 @@ async def added(client: BotClient, reaction: Reaction) -> None:
             await _answer_for_deleted(client, reaction, name)
         else:
             await _act(client, reaction, name, found)
-    except Forbidden as error:
+    except PolicyViolation as error:
         log.info("The reaction %s of %d is refused: %s", name, reaction.user_id, error)
         await _say_briefly(client, reaction, _FORBIDDEN)
     except BotError as error:

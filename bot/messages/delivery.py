@@ -23,8 +23,8 @@ from bot.messages.message_client import (
     Upload,
 )
 from bot.messages.throttle import Throttle
-from bot.services.outbox import Undelivered
-from bot.storage import Archive, Missing
+from bot.services.outbox import DeliveryFailed
+from bot.storage import FileMissing, FileStorage
 from engine.log import about
 
 EDIT_SECONDS: Final = 2.0
@@ -39,7 +39,7 @@ class Delivery:
         self,
         mailbox: Mailbox,
         ledger: Ledger,
-        archive: Archive,
+        archive: FileStorage,
         whereabouts: Whereabouts,
         *,
         clock: Callable[[], float],
@@ -75,12 +75,12 @@ class Delivery:
         except (Gone, Indigestible) as error:
             log.info("progress shown no more", extra={"reason": str(error)})
             return False
-        except (Undelivered, RecordTrouble) as error:
+        except (DeliveryFailed, RecordTrouble) as error:
             log.info("progress not shown", extra={"reason": str(error)})
         return True
 
     async def deliver(self, job: Job, pictures: Sequence[Picture]) -> None:
-        """Show the ending, and nothing after it. Raises Undelivered if that may work later."""
+        """Show the ending, and nothing after it. Raises DeliveryFailed if that may work later."""
         live = self._live.pop(job.id, None)
         if live is not None:
             await live.close()
@@ -137,7 +137,7 @@ class Delivery:
         view = components.result_view(job.id, len(pictures))
         try:
             suffix, data = await asyncio.to_thread(picture_files.of_job, self._archive, showing)
-        except Missing as error:
+        except FileMissing as error:
             return Draft(content=f"{content}\n{error}", view=view)
         alt_text = captions.alt_text(pictures)
         upload = Upload(f"{job.id}.{suffix}", data, alt_text, showing.spoiler)

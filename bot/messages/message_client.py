@@ -11,7 +11,7 @@ import msgspec
 
 from bot.domain.job import Address
 from bot.errors import NETWORK_ERRORS
-from bot.services.outbox import Undelivered
+from bot.services.outbox import DeliveryFailed
 
 TOKEN_SECONDS: Final = 14 * 60
 """An interaction's token works for 15 minutes; the last one is left to slow clocks."""
@@ -72,7 +72,7 @@ class Mailbox:
 
         By the interaction's token while it is `fresh`, else as the channel's message, else as a
         new message that the nonce makes one of a kind. Raises Stale, Gone, Indigestible or
-        Undelivered.
+        DeliveryFailed.
         """
         with _translated(by_token=fresh):
             if fresh:
@@ -112,7 +112,7 @@ class Mailbox:
             await self._webhook(address).fetch_message(ORIGINAL)
         except discord.HTTPException as error:
             log.info("An interaction has no answer: %s", error)
-            return isinstance(_judged(error), Undelivered)
+            return isinstance(_judged(error), DeliveryFailed)
         except NETWORK_ERRORS as error:
             log.info("An interaction's answer cannot be looked up: %r", error)
         return True
@@ -177,12 +177,12 @@ def _translated(*, by_token: bool) -> Iterator[None]:
             raise Stale(str(error)) from error
         raise _judged(error) from error
     except NETWORK_ERRORS as error:
-        raise Undelivered(f"Discord cannot be reached ({error!r}).") from error
+        raise DeliveryFailed(f"Discord cannot be reached ({error!r}).") from error
 
 
-def _judged(error: discord.HTTPException) -> Gone | Indigestible | Undelivered:
+def _judged(error: discord.HTTPException) -> Gone | Indigestible | DeliveryFailed:
     if error.status >= _SERVER_TROUBLE or error.status == _TOO_MANY:
-        return Undelivered(f"Discord is in trouble ({error}).")
+        return DeliveryFailed(f"Discord is in trouble ({error}).")
     if error.status in _CONTENT_TROUBLE:
         return Indigestible(str(error))
     return Gone(str(error))

@@ -11,7 +11,7 @@ from PIL import Image
 from bot.domain.visibility import Showing
 from bot.messages import grid
 from bot.messages.message_client import Upload
-from bot.storage import Archive, Missing
+from bot.storage import FileMissing, FileStorage
 
 BYTES_LIMIT: Final = 10 * 1024 * 1024
 """What Discord lets everybody upload in one file."""
@@ -23,16 +23,16 @@ _DAMAGE: Final = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib
 """What Pillow raises when a PNG is not whole."""
 
 
-def of_job(archive: Archive, showing: Showing) -> tuple[str, bytes]:
-    """The pictures of a job as one grid: a file ending and the file. Slow. Raises Missing."""
+def of_job(archive: FileStorage, showing: Showing) -> tuple[str, bytes]:
+    """The pictures of a job as one grid: a file ending and the file. Slow. Raises FileMissing."""
     opened = [p.absence or _opened(archive.picture(p.path or "")) for p in showing.pictures]
     recipe = showing.pictures[0].recipe
     return encoded(grid.compose(opened, (recipe.width, recipe.height)))
 
 
-def of_picture(archive: Archive, showing: Showing, nth: int = 0) -> tuple[str, bytes]:
+def of_picture(archive: FileStorage, showing: Showing, nth: int = 0) -> tuple[str, bytes]:
     """One of the pictures, counted from 0, as it was painted if it is small enough. Slow. Raises
-    Missing."""
+    FileMissing."""
     data = archive.picture(showing.pictures[nth].path or "")
     return ("png", data) if len(data) <= BYTES_LIMIT else encoded(_opened(data))
 
@@ -63,7 +63,7 @@ def _opened(data: bytes) -> Image.Image:
         with Image.open(BytesIO(data), formats=("PNG",)) as picture:
             return picture.convert("RGB")
     except _DAMAGE as error:
-        raise Missing("The picture's file in the data folder is damaged.") from error
+        raise FileMissing("The picture's file in the data folder is damaged.") from error
 
 
 def _saved(picture: Image.Image, format: str, **options: int) -> bytes:

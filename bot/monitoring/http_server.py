@@ -7,7 +7,7 @@ import msgspec
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from bot.errors import CannotStart, Exit
+from bot.errors import ExitCode, FatalError
 from bot.monitoring.status import Monitor
 
 CONNECTIONS: Final = 32
@@ -15,7 +15,7 @@ CONNECTIONS: Final = 32
 
 
 class Lookout:
-    """Use as `async with`. Raises CannotStart if it cannot listen there."""
+    """Use as `async with`. Raises FatalError if it cannot listen there."""
 
     def __init__(self, monitor: Monitor, host: str, port: int) -> None:
         self._monitor = monitor
@@ -33,10 +33,10 @@ class Lookout:
             self._listening = await loop.create_server(self._welcome, self._host, self._port)
         except OSError as error:
             await self._runner.cleanup()
-            raise CannotStart(
+            raise FatalError(
                 f"Nothing can be shown at {self._host}:{self._port}: {error.strerror or error} "
                 "(IMAGINE_METRICS_HOST, IMAGINE_METRICS_PORT).",
-                Exit.PORT_TAKEN,
+                ExitCode.PORT_TAKEN,
             ) from error
         return self
 

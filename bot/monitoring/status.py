@@ -8,7 +8,7 @@ from typing import Final, Protocol
 import msgspec
 
 from bot.db.stats import Figures, Queue, Spell
-from bot.engine_client.socket_client import EngineLink
+from bot.engine_client.socket_client import SocketEngineClient
 from bot.errors import BotError
 from bot.monitoring.metrics import Facts, Metrics
 
@@ -58,7 +58,7 @@ class Monitor:
         self,
         metrics: Metrics,
         figures: Figures,
-        link: EngineLink,
+        link: SocketEngineClient,
         gateway: Gateway,
         *,
         clock: Callable[[], float] = time.time,

@@ -8,7 +8,7 @@ from typing import Final
 from bot.db.moderation import Moderation
 from bot.domain.job import Origin
 from bot.domain.moderation import Action, Entry
-from bot.errors import Forbidden
+from bot.errors import PolicyViolation
 from bot.prompt_filter import filter as prompt_filter
 from bot.prompt_filter.filter import Breach, Rule
 from engine.contract import Recipe
@@ -17,7 +17,7 @@ _EXCERPT: Final = 200
 log = logging.getLogger(__name__)
 
 
-class Gate:
+class AdmissionPolicy:
     """Asks the record once, decides by pure rules, and notes what was refused by a rule."""
 
     def __init__(self, moderation: Moderation, clock: Callable[[], float]) -> None:
@@ -25,18 +25,18 @@ class Gate:
         self._clock = clock
 
     async def admit(self, guild: int | None, person: int) -> None:
-        """Raise Forbidden if moderators of the server have blocked this person."""
+        """Raise PolicyViolation if moderators of the server have blocked this person."""
         _check_blocked((await self._moderation.standing(guild, person)).blocked)
 
     async def check(self, wanted: Sequence[Recipe], origin: Origin) -> None:
-        """Raise Forbidden if this person may not have these painted there."""
+        """Raise PolicyViolation if this person may not have these painted there."""
         standing = await self._moderation.standing(origin.address.guild, origin.person)
         _check_blocked(standing.blocked)
         for prompt, negative in dict.fromkeys(_prompts(recipe) for recipe in wanted):
             found = prompt_filter.breach(prompt, negative, words=standing.words)
             if found is not None:
                 await self._note(found, prompt, negative, origin)
-                raise Forbidden(prompt_filter.SENTENCES[found.rule])
+                raise PolicyViolation(prompt_filter.SENTENCES[found.rule])
 
     async def _note(self, found: Breach, prompt: str, negative: str, origin: Origin) -> None:
         log.warning("Request %s of %d broke rule %s.", origin.request, origin.person, found.rule)
@@ -54,7 +54,9 @@ class Gate:
 
 def _check_blocked(reason: str | None) -> None:
     if reason is not None:
-        raise Forbidden(f"Moderators of this server have blocked you from using me here: {reason}")
+        raise PolicyViolation(
+            f"Moderators of this server have blocked you from using me here: {reason}"
+        )
 
 
 def _prompts(recipe: Recipe) -> tuple[str, str]:

@@ -19,10 +19,10 @@ from bot.domain.job import Job, Progress, Sketch, Status
 from bot.domain.kinds.imagine import with_sketch
 from bot.domain.limits import Limits
 from bot.domain.picture import Picture, picture_id
-from bot.engine_client.socket_client import EngineLink, EngineLost, Watcher
-from bot.errors import BotError, CannotStart, Refused
-from bot.services.outbox import Courier, Outbox
-from bot.storage import Archive, source_name
+from bot.engine_client.socket_client import EngineDied, ProgressCallback, SocketEngineClient
+from bot.errors import BotError, FatalError, Refused
+from bot.services.outbox import Notifier, Outbox
+from bot.storage import FileStorage, source_name
 from engine.contract import (
     Cancelled,
     Ending,
@@ -38,14 +38,14 @@ from engine.contract import (
 log = logging.getLogger(__name__)
 
 
-class Fetcher(Protocol):
+class AttachmentFetcher(Protocol):
     """Gets attachments."""
 
     async def fetch(self, url: str) -> bytes:
         """The file at this address. Raises BotError, in words for the person."""
 
 
-class Workshop:
+class JobRunner:
     """Has no memory of its own: all that counts is in the ledger."""
 
     def __init__(
@@ -53,12 +53,12 @@ class Workshop:
         ledger: Ledger,
         charges: Charges,
         privacy: Privacy,
-        link: EngineLink,
-        archive: Archive,
-        fetcher: Fetcher,
+        link: SocketEngineClient,
+        archive: FileStorage,
+        fetcher: AttachmentFetcher,
         sandbox: Sandbox,
         outbox: Outbox,
-        courier: Courier,
+        courier: Notifier,
         *,
         limits: Limits,
         clock: Callable[[], float],
@@ -83,7 +83,7 @@ class Workshop:
         """Fetch and clean the sketch, if any, and queue the job."""
         try:
             ready = await self._with_sketch(job, job.sketch) if job.sketch else job.recipes
-        except CannotStart:  # no sketch is to blame for a damaged record
+        except FatalError:  # no sketch is to blame for a damaged record
             raise
         except BotError as error:
             await self._outbox.end(job.id, Status.REFUSED, str(error))
@@ -128,7 +128,7 @@ class Workshop:
             if job.crashes >= self._limits.crashes:
                 raise Refused(_given_up(job.crashes))
             return await self._link.paint(await self._order(job, had), self._watcher(job))
-        except EngineLost:
+        except EngineDied:
             await insist(lambda: self._ledger.requeue(job.id, job.attempt, crashed=True))
         except BotError as error:
             await self.discard(job.id)
@@ -152,7 +152,7 @@ class Workshop:
             had=had,
         )
 
-    def _watcher(self, job: Job) -> Watcher:
+    def _watcher(self, job: Job) -> ProgressCallback:
         def tell(event: Queued | Stepped) -> None:
             if isinstance(event, Stepped) and event.step < event.steps:
                 percent = 100 * event.step // event.steps

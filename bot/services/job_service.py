@@ -26,13 +26,13 @@ from bot.domain.kinds.imagine import SKETCH_STRENGTH, Ask, draft
 from bot.domain.limits import LIMITS, Limits
 from bot.domain.picture import Picture, job_of
 from bot.domain.visibility import showing
-from bot.engine_client.socket_client import EngineLink
-from bot.errors import CannotStart, Refused
-from bot.services.admission import Gate
-from bot.services.job_runner import Workshop
-from bot.services.outbox import Courier, Outbox
-from bot.services.quota_service import Allowance
-from bot.services.scheduler import Turns
+from bot.engine_client.socket_client import SocketEngineClient
+from bot.errors import FatalError, Refused
+from bot.services.admission import AdmissionPolicy
+from bot.services.job_runner import JobRunner
+from bot.services.outbox import Notifier, Outbox
+from bot.services.quota_service import QuotaService
+from bot.services.scheduler import JobScheduler
 from engine.contract import SEED_LIMIT, Recipe
 from engine.log import about
 
@@ -41,20 +41,20 @@ _UNFORESEEN: Final = "Something went wrong inside the bot; its log says what."
 log = logging.getLogger(__name__)
 
 
-class Studio:
+class JobService:
     """Use as `async with`; inside, after `resume`, `dispatch` must be running."""
 
     def __init__(
         self,
         ledger: Ledger,
         levels: NsfwLevels,
-        link: EngineLink,
-        turns: Turns,
-        allowance: Allowance,
-        gate: Gate,
-        workshop: Workshop,
+        link: SocketEngineClient,
+        turns: JobScheduler,
+        allowance: QuotaService,
+        gate: AdmissionPolicy,
+        workshop: JobRunner,
         outbox: Outbox,
-        courier: Courier,
+        courier: Notifier,
         *,
         limits: Limits = LIMITS,
         clock: Callable[[], float] = time.time,
@@ -77,10 +77,10 @@ class Studio:
         self._unanswered: set[str] = set()
         """Jobs whose first answer is on its way; whoever stops one leaves its ending to it."""
         self._closing = False
-        self._damage: CannotStart | None = None
+        self._damage: FatalError | None = None
         link.changed = self._wake.set
 
-    async def __aenter__(self) -> "Studio":
+    async def __aenter__(self) -> "JobService":
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -217,10 +217,10 @@ class Studio:
         await self._workshop.prepare(job)
         self._wake.set()
 
-    # Turns
+    # JobScheduler
 
     async def dispatch(self) -> None:
-        """Have jobs painted as they come. Raises CannotStart if the record is damaged."""
+        """Have jobs painted as they come. Raises FatalError if the record is damaged."""
         while True:
             self._wake.clear()
             if self._damage is not None:
@@ -288,7 +288,7 @@ class Studio:
         with about(job=job):
             try:
                 await story
-            except CannotStart as error:
+            except FatalError as error:
                 self._damage = error
                 self._wake.set()
             except Exception:

@@ -10,24 +10,24 @@ from bot.db.database import insist
 from bot.db.jobs import Ledger
 from bot.domain.job import Job, Progress, Status
 from bot.domain.picture import Picture
-from bot.errors import BotError, CannotStart
+from bot.errors import BotError, FatalError
 
 _RETRY_SECONDS: Final = (1, 2, 5, 15, 60, 300, 900)
 log = logging.getLogger(__name__)
 
 
-class Undelivered(BotError):
+class DeliveryFailed(BotError):
     """The ending of a job could not be shown; later it may."""
 
 
-class Courier(Protocol):
+class Notifier(Protocol):
     """Shows jobs to people."""
 
     def show(self, job: Job, now: Progress) -> None:
         """Show how far the job is, soon, unless something newer comes first."""
 
     async def deliver(self, job: Job, pictures: Sequence[Picture]) -> None:
-        """Show the ending, and nothing after it. Raises Undelivered if that may work later."""
+        """Show the ending, and nothing after it. Raises DeliveryFailed if that may work later."""
 
     async def is_answered(self, job: Job) -> bool:
         """Did the person get a first answer, so that somebody waits for this job?"""
@@ -36,7 +36,7 @@ class Courier(Protocol):
 class Outbox:
     """What it holds is in the ledger, so a restart loses nothing."""
 
-    def __init__(self, ledger: Ledger, courier: Courier, clock: Callable[[], float]) -> None:
+    def __init__(self, ledger: Ledger, courier: Notifier, clock: Callable[[], float]) -> None:
         self._ledger = ledger
         self._courier = courier
         self._clock = clock
@@ -62,7 +62,7 @@ class Outbox:
         for seconds in chain(_RETRY_SECONDS, repeat(_RETRY_SECONDS[-1])):
             try:
                 await self._courier.deliver(job, pictures)
-            except CannotStart:
+            except FatalError:
                 raise
             except BotError as error:
                 log.warning("job not delivered", extra={"job": name, "reason": str(error)})

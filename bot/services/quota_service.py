@@ -8,10 +8,10 @@ from bot.db.usage import Charges
 from bot.domain import quota
 from bot.domain.job import Origin
 from bot.domain.limits import Limits, check, for_roles, is_full
-from bot.services.scheduler import Turns
+from bot.services.scheduler import JobScheduler
 
 
-class Allowance:
+class QuotaService:
     """What it says holds until the next job is recorded: one request at a time, please."""
 
     def __init__(
@@ -19,7 +19,7 @@ class Allowance:
         ledger: Ledger,
         charges: Charges,
         roles: RoleLimits,
-        turns: Turns,
+        turns: JobScheduler,
         *,
         limits: Limits,
         clock: Callable[[], float],

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import msgspec
 
-from bot.aio import alongside
+from bot.aio import background
 from bot.db import migrations
 from bot.db.database import FILENAME
 from bot.db.jobs import Ledger
 from bot.domain.picture import Picture, job_of
-from bot.engine_client.process import launched
-from bot.engine_client.socket_client import EngineLink, Launch
-from bot.errors import BotError, CannotStart, Exit
+from bot.engine_client.process import spawn_engine
+from bot.engine_client.socket_client import Launch, SocketEngineClient
+from bot.errors import BotError, ExitCode, FatalError
 from bot.prompt_filter import filter as prompt_filter
 from bot.settings import Settings
-from bot.storage import Archive
+from bot.storage import FileStorage
 from engine.contract import Model, Paint, Painted, Painting
 
 
@@ -27,15 +27,15 @@ class ReplayFailed(BotError):
 
 async def replay(
     settings: Settings, name: str, out: Path | None, *, launch: Launch | None = None
-) -> Exit:
+) -> ExitCode:
     """Write a verdict to stdout, and the picture to `out` if wanted."""
     picture = await _recorded(settings.imagine_data, name)
     source = _source(settings.imagine_data, picture)
-    environment = settings.for_engine() | {"IMAGINE_MODEL": picture.recipe.model}
-    async with EngineLink(launch or functools.partial(launched, environment)) as link:
+    environment = settings.engine_environment() | {"IMAGINE_MODEL": picture.recipe.model}
+    async with SocketEngineClient(launch or functools.partial(spawn_engine, environment)) as link:
         recipe = msgspec.structs.replace(picture.recipe, revision=link.model.revision)
         paint = Paint(job=name, attempt=1, recipes=(recipe,), source=source, previews=False)
-        async with alongside(link.watch()):
+        async with background(link.watch()):
             ending = await link.paint(paint, lambda _: None)
         model = link.model
     if not isinstance(ending, Painted):
@@ -55,7 +55,7 @@ def _write(out: Path, png: bytes) -> None:
 
 async def _recorded(data: Path, name: str) -> Picture:
     database = data / FILENAME
-    unknown = CannotStart(f"There is no picture {name} in {database}.", Exit.UNKNOWN_PICTURE)
+    unknown = FatalError(f"There is no picture {name} in {database}.", ExitCode.UNKNOWN_PICTURE)
     if not database.is_file():
         raise unknown
     migrations.check_version(database)
@@ -63,8 +63,8 @@ async def _recorded(data: Path, name: str) -> Picture:
         picture = await ledger.picture(name)
         job = await ledger.job(job_of(name))
     if job is not None and job.erased is not None:
-        raise CannotStart(
-            f"There is no picture {name} any more. {job.erased.words}", Exit.UNKNOWN_PICTURE
+        raise FatalError(
+            f"There is no picture {name} any more. {job.erased.words}", ExitCode.UNKNOWN_PICTURE
         )
     if picture is None:
         raise unknown
@@ -75,24 +75,24 @@ async def _recorded(data: Path, name: str) -> Picture:
 def _check_allowed(picture: Picture) -> None:
     """What may not be asked for any more is not painted again either."""
     if picture.removed:
-        raise CannotStart(
+        raise FatalError(
             f"Moderators removed the picture {picture.id}, so it is not painted again.",
-            Exit.UNKNOWN_PICTURE,
+            ExitCode.UNKNOWN_PICTURE,
         )
     negative = picture.recipe.negative if picture.recipe.guided else ""
     if prompt_filter.breach(picture.recipe.prompt, negative, words=()) is not None:
-        raise CannotStart(
+        raise FatalError(
             f"The words of the picture {picture.id} break the rule that nothing turns off: no "
             "sexual content with minors.",
-            Exit.UNKNOWN_PICTURE,
+            ExitCode.UNKNOWN_PICTURE,
         )
 
 
 def _source(data: Path, picture: Picture) -> bytes | None:
-    return Archive(data).source(picture.recipe.source) if picture.recipe.source else None
+    return FileStorage(data).source(picture.recipe.source) if picture.recipe.source else None
 
 
-def _judged(picture: Picture, painting: Painting, model: Model) -> Exit:
+def _judged(picture: Picture, painting: Painting, model: Model) -> ExitCode:
     say = sys.stdout.write
     if picture.recipe.revision != model.revision:
         say(
@@ -106,7 +106,7 @@ def _judged(picture: Picture, painting: Painting, model: Model) -> Exit:
         )
     if picture.sha256 == painting.sha256:
         say(f"The same bits: {picture.id} has sha256 {picture.sha256}.\n")
-        return Exit.STOPPED
+        return ExitCode.STOPPED
     then = picture.sha256 or "none"
     say(f"Other bits: {picture.id} had sha256 {then}, now it is {painting.sha256}.\n")
-    return Exit.BITS_DIFFER
+    return ExitCode.BITS_DIFFER

@@ -15,8 +15,8 @@ from bot.db.database import RecordTrouble
 from bot.db.erasure import Leaving, Privacy, Removal
 from bot.db.jobs import Ledger
 from bot.domain.user_data import Kept
-from bot.services.job_service import Studio
-from bot.storage import Archive
+from bot.services.job_service import JobService
+from bot.storage import FileStorage
 
 DAY: Final = 24 * 60 * 60.0
 _PASS_SECONDS: Final = 5.0
@@ -36,8 +36,8 @@ class Retention:
         self,
         ledger: Ledger,
         privacy: Privacy,
-        archive: Archive,
-        studio: Studio,
+        archive: FileStorage,
+        studio: JobService,
         *,
         days: int | None = None,
         clock: Callable[[], float] = time.time,

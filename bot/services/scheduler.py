@@ -11,7 +11,7 @@ from bot.domain.limits import Forecast, Limits
 from engine.contract import Model
 
 
-class Turns:
+class JobScheduler:
     """What it remembers evens out differences of a few jobs, so a restart may forget it."""
 
     def __init__(
