@@ -27,7 +27,7 @@ from bot.aio import StartupCancelled, cancel_on, run_until
 from bot.attachments.downloader import Downloads
 from bot.attachments.sandbox import decoder
 from bot.client import Client
-from bot.context import Desk
+from bot.context import Services
 from bot.db import migrations
 from bot.db.database import FILENAME
 from bot.db.erasure import Privacy
@@ -126,14 +126,14 @@ async def run(
             if settings.discord_token is None:
                 _welcome(playground.url)
             left = _left(stop, studio, client, grace)
-            tending = client.desk.retention.watch()
-            await run_until(left, link.watch(), _connected(client), studio.dispatch(), tending)
+            tending = client.services.retention.run()
+            await run_until(left, link.supervise(), _connected(client), studio.dispatch(), tending)
 
 
 async def _left(stop: asyncio.Event, studio: JobService, client: Client, grace: float) -> None:
     await stop.wait()
     await asyncio.gather(studio.drain(grace), client.drain(grace))
-    await client.tidy()
+    await client.delete_temporary_messages()
 
 
 def _token(settings: Settings) -> str | None:
@@ -172,7 +172,7 @@ def _studio(
     clock: Clock,
 ) -> JobService:
     archive = FileStorage(data)
-    archive.tidy()
+    archive.delete_temp_files()
     levels = NsfwLevels(ledger)
     whereabouts = Whereabouts(client, levels)
     mailbox = Mailbox(client)
@@ -208,21 +208,22 @@ def _studio(
         limits=limits,
         clock=clock,
     )
-    client.desk = Desk(
-        studio=studio,
-        ledger=ledger,
-        presses=Presses(ledger),
-        archive=archive,
+    client.services = Services(
+        job_service=studio,
+        jobs=ledger,
+        pending_interactions=Presses(ledger),
+        storage=archive,
         moderation=moderation,
-        gate=gate,
-        monitor=monitor,
-        whereabouts=whereabouts,
-        levels=levels,
-        roles=roles,
-        mailbox=mailbox,
-        privacy=privacy,
+        admission=gate,
+        status_reporter=monitor,
+        channels=whereabouts,
+        guild_settings=levels,
+        role_limits=roles,
+        message_client=mailbox,
+        erasure=privacy,
         retention=Retention(ledger, privacy, archive, studio, days=promise.days, clock=clock),
-        promise=promise,
+        retention_policy=promise,
+        limits=limits,
     )
     return studio
 

@@ -48,7 +48,7 @@ def _intents() -> discord.Intents:
 
 
 class Client(BotClient):
-    """discord.py's client with our features; `desk` must be set before it starts."""
+    """discord.py's client with our features; `services` must be set before it starts."""
 
     def __init__(self, trace: aiohttp.TraceConfig) -> None:
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # nobody speaks here
@@ -86,7 +86,7 @@ class Client(BotClient):
             for task in late:
                 task.cancel()
 
-    async def tidy(self) -> None:
+    async def delete_temporary_messages(self) -> None:
         """Take away what stands for a moment only: after us nobody does."""
         for task in self.passing:
             task.cancel()

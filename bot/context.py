@@ -1,4 +1,4 @@
-"""What the features work with: the client, an interaction of it, and the parts of the bot."""
+"""What features depend on: the client's type, its interactions, and the services."""
 
 import asyncio
 from typing import Any, TypeAlias
@@ -11,6 +11,7 @@ from bot.db.guild_settings import NsfwLevels, RoleLimits
 from bot.db.jobs import Ledger
 from bot.db.moderation import Moderation
 from bot.db.pending_interactions import Presses
+from bot.domain.limits import Limits
 from bot.domain.user_data import Promise
 from bot.messages.channels import Whereabouts
 from bot.messages.message_client import Mailbox
@@ -21,29 +22,31 @@ from bot.services.retention import Retention
 from bot.storage import FileStorage
 
 
-class Desk(msgspec.Struct, frozen=True):
-    """The parts of the bot that a person's wish can reach."""
+class Services(msgspec.Struct, frozen=True):
+    """What features may use."""
 
-    studio: JobService
-    ledger: Ledger
-    presses: Presses
-    archive: FileStorage
+    job_service: JobService
+    jobs: Ledger
+    pending_interactions: Presses
+    storage: FileStorage
     moderation: Moderation
-    gate: AdmissionPolicy
-    monitor: Monitor
-    whereabouts: Whereabouts
-    levels: NsfwLevels
-    roles: RoleLimits
-    mailbox: Mailbox
-    privacy: Privacy
+    admission: AdmissionPolicy
+    status_reporter: Monitor
+    channels: Whereabouts
+    guild_settings: NsfwLevels
+    role_limits: RoleLimits
+    message_client: Mailbox
+    erasure: Privacy
     retention: Retention
-    promise: Promise
+    retention_policy: Promise
+    limits: Limits
+    """Of a user without a role limit."""
 
 
 class BotClient(discord.Client):
-    """What features see of our client; `desk` must be set before it starts."""
+    """What features see of our client; `services` must be set before it starts."""
 
-    desk: Desk
+    services: Services
     said: set[tuple[int, int, str]]
     """Sentences that stand below a message for a moment, each for a person."""
     passing: set[asyncio.Task[None]]
@@ -62,12 +65,12 @@ class BotClient(discord.Client):
 Interaction: TypeAlias = discord.Interaction[BotClient]
 
 
-def desk(interaction: Interaction) -> Desk:
-    """The parts of the bot that this person's wish can reach."""
-    return interaction.client.desk
+def services(interaction: Interaction) -> Services:
+    """The services of the client that received this interaction."""
+    return interaction.client.services
 
 
 def is_moderator(interaction: Interaction) -> bool:
-    """May this person delete other people's messages here?"""
+    """May this user delete other users' messages in this guild?"""
     may = interaction.permissions
     return interaction.guild_id is not None and (may.manage_messages or may.administrator)

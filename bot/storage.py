@@ -26,18 +26,18 @@ class FileStorage:
         self._write(path, png)
         return path
 
-    def discard(self, job: str) -> None:
+    def delete_pictures(self, job: str) -> None:
         """Forget the pictures of a job, if there are any."""
         shutil.rmtree(self._folder / "pictures" / job, ignore_errors=True)
 
-    def clear(self, job: str) -> None:
+    def delete_pictures_or_raise(self, job: str) -> None:
         """Forget the pictures of a job, or raise OSError."""
         folder = self._folder / "pictures" / job
         while folder.exists():
             with suppress(FileNotFoundError):  # of a file that somebody else was quicker to remove
                 shutil.rmtree(folder)
 
-    def tidy(self) -> None:
+    def delete_temp_files(self) -> None:
         """Remove what a process that was killed had not written to the end."""
         for scratch in self._folder.glob("*/**/*.tmp"):
             scratch.unlink(missing_ok=True)
@@ -50,7 +50,7 @@ class FileStorage:
             self._write(path, png)
         return name
 
-    def drop_source(self, sha256: str) -> None:
+    def delete_source(self, sha256: str) -> None:
         """Forget a sketch."""
         (self._folder / _source_path(sha256)).unlink(missing_ok=True)
 

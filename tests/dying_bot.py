@@ -71,7 +71,7 @@ def arm() -> None:
     after(Ledger, "finish", "committed")
     after(Privacy, "erase_person", "deleted")
     pass_on, save, put = SocketEngineClient._pass_on, FileStorage.save_picture, Mailbox.put
-    clear = FileStorage.clear
+    clear = FileStorage.delete_pictures_or_raise
     start = aiohttp.ClientResponse.start
 
     def passing_on(self: SocketEngineClient, event: Any) -> None:  # noqa: ANN401 - any event
@@ -107,7 +107,7 @@ def arm() -> None:
     for owner, name, act in (
         (SocketEngineClient, "_pass_on", passing_on),
         (FileStorage, "save_picture", saving),
-        (FileStorage, "clear", clearing),
+        (FileStorage, "delete_pictures_or_raise", clearing),
         (Mailbox, "put", putting),
         (aiohttp.ClientResponse, "start", starting),
     ):

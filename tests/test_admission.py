@@ -35,8 +35,8 @@ async def test_what_breaks_no_rule_passes_and_leaves_no_trace(
     gate: AdmissionPolicy, moderation: Moderation
 ) -> None:
     """Nearly everything."""
-    await gate.check([recipe(), recipe(seed=8)], HERE)
-    await gate.admit(3, 1)
+    await gate.check_prompts([recipe(), recipe(seed=8)], HERE)
+    await gate.check_not_blocked(3, 1)
     assert await moderation.audit.page(3, 1, 10) == []
 
 
@@ -46,7 +46,7 @@ async def test_a_request_that_comes_again_is_refused_again_and_noted_once(
     """As when the gateway replays it."""
     for _ in range(2):
         with pytest.raises(PolicyViolation, match="no sexual content with minors"):
-            await gate.check([recipe(prompt="nude child")], HERE)
+            await gate.check_prompts([recipe(prompt="nude child")], HERE)
     [entry] = await moderation.audit.page(3, 1, 10)
     assert (entry.at, entry.actor, entry.channel, entry.request) == (12.0, 1, 10, "interaction:5")
 
@@ -54,7 +54,7 @@ async def test_a_request_that_comes_again_is_refused_again_and_noted_once(
 async def test_each_picture_of_a_request_is_looked_at(gate: AdmissionPolicy) -> None:
     """Variations of several pictures may have several prompts."""
     with pytest.raises(PolicyViolation):
-        await gate.check([recipe(), recipe(prompt="nude child")], HERE)
+        await gate.check_prompts([recipe(), recipe(prompt="nude child")], HERE)
 
 
 async def test_the_same_words_have_the_same_digest(
@@ -64,7 +64,7 @@ async def test_the_same_words_have_the_same_digest(
     for name, prompt in (("a", "nude child"), ("b", "nude child"), ("c", "nude children")):
         origin = Origin(request=name, person=1, address=HERE.address)
         with pytest.raises(PolicyViolation):
-            await gate.check([recipe(prompt=prompt)], origin)
+            await gate.check_prompts([recipe(prompt=prompt)], origin)
     third, second, first = await moderation.audit.page(3, 1, 10)
     assert first.detail == second.detail != third.detail
 
@@ -75,7 +75,7 @@ async def test_a_long_prompt_is_cut_in_the_log(
     """A banned word needs no more than what stood around it."""
     await moderation.ban_word(3, "blood", actor=9, now=1.0)
     with pytest.raises(PolicyViolation, match="banned words"):
-        await gate.check([recipe(prompt="blood " + "x" * 900)], HERE)
+        await gate.check_prompts([recipe(prompt="blood " + "x" * 900)], HERE)
     newest, _ = await moderation.audit.page(3, 1, 10)
     assert len(newest.detail) < 260
 
@@ -86,11 +86,11 @@ async def test_a_block_counts_in_its_server_alone(
     """Not elsewhere, not in direct messages, not for others."""
     await moderation.block(Block(guild=3, person=1, reason="rude", moderator=9, at=2.0))
     with pytest.raises(PolicyViolation, match="blocked you from using me here: rude"):
-        await gate.check([recipe()], HERE)
+        await gate.check_prompts([recipe()], HERE)
     with pytest.raises(PolicyViolation):
-        await gate.admit(3, 1)
+        await gate.check_not_blocked(3, 1)
     for guild, person in ((4, 1), (None, 1), (3, 2)):
-        await gate.admit(guild, person)
+        await gate.check_not_blocked(guild, person)
 
 
 async def test_a_new_reason_is_noted_and_the_same_one_is_not(moderation: Moderation) -> None:

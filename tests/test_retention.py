@@ -155,10 +155,10 @@ async def test_a_clock_that_jumps_deletes_nothing(
          [True, False, False, True]),
     ],
 )  # fmt: skip
-def test_a_clock_is_believed_unless_it_was_set_ahead(
+def test_a_clock_is_clock_sane_unless_it_was_set_ahead(
     tmp_path: Path, steps: list[tuple[float, float]], believed: list[bool]
 ) -> None:
     """Then it is after an hour: wall clock and seconds passed, at each look."""
     ledger, studio = Ledger(tmp_path / "none.db"), cast("JobService", None)
     retention = Retention(ledger, Privacy(ledger), FileStorage(tmp_path), studio)
-    assert [retention.is_believed(*step) for step in steps] == believed
+    assert [retention.is_clock_sane(*step) for step in steps] == believed

@@ -19,7 +19,7 @@ from tests.samples import recipe
 @pytest.fixture
 async def link(engine: FakeEngine) -> AsyncIterator[SocketEngineClient]:
     """A link that is being watched."""
-    async with SocketEngineClient(engine.launch) as link, background(link.watch()):
+    async with SocketEngineClient(engine.launch) as link, background(link.supervise()):
         yield link
 
 
@@ -35,7 +35,7 @@ def ignore(_: Queued | Stepped) -> None:
 async def test_a_job_comes_back_painted(link: SocketEngineClient) -> None:
     """With one event for each step before."""
     seen: list[Queued | Stepped] = []
-    ending = await link.paint(order(), seen.append)
+    ending = await link.submit(order(), seen.append)
     assert isinstance(ending, Painted) and len(ending.pictures) == 2
     assert [event.step for event in seen if isinstance(event, Stepped)] == [1, 2, 3, 4]
     assert link.model == MODEL
@@ -44,20 +44,20 @@ async def test_a_job_comes_back_painted(link: SocketEngineClient) -> None:
 async def test_a_failure_is_an_ending_too(link: SocketEngineClient, engine: FakeEngine) -> None:
     """With the engine's reason."""
     engine.failure = "Out of memory."
-    ending = await link.paint(order(), ignore)
+    ending = await link.submit(order(), ignore)
     assert ending == Failed(job="j1", attempt=1, reason="Out of memory.")
 
 
 async def test_jobs_do_not_mix(link: SocketEngineClient) -> None:
     """Each of many gets its own ending."""
-    endings = await asyncio.gather(*(link.paint(order(f"j{n}"), ignore) for n in range(8)))
+    endings = await asyncio.gather(*(link.submit(order(f"j{n}"), ignore) for n in range(8)))
     assert [ending.job for ending in endings] == [f"j{n}" for n in range(8)]
 
 
 async def test_a_job_can_be_cancelled(link: SocketEngineClient, engine: FakeEngine) -> None:
     """It ends, and the engine knows."""
     engine.gate.clear()
-    painting = asyncio.create_task(link.paint(order(), ignore))
+    painting = asyncio.create_task(link.submit(order(), ignore))
     await eventually(lambda: engine.paints)
     await link.cancel("j1", 1)
     assert await painting == Cancelled(job="j1", attempt=1, worked=0.05)
@@ -76,13 +76,13 @@ async def test_a_dying_engine_loses_the_job_and_comes_back(
 ) -> None:
     """The job's caller hears of it; the next job is painted by a new engine."""
     engine.gate.clear()
-    painting = asyncio.create_task(link.paint(order(), ignore))
+    painting = asyncio.create_task(link.submit(order(), ignore))
     await eventually(lambda: engine.paints)
     engine.die()
     with pytest.raises(EngineDied):
         await painting
     engine.gate.set()
-    assert isinstance(await link.paint(order(attempt=2), ignore), Painted)
+    assert isinstance(await link.submit(order(attempt=2), ignore), Painted)
     assert engine.lives == 2
 
 
@@ -93,7 +93,7 @@ async def test_an_engine_that_does_not_come_back_is_tried_again(
     engine.stillborn = "no memory"
     engine.die()
     await asyncio.sleep(0.2)
-    painting = asyncio.create_task(link.paint(order(), ignore))
+    painting = asyncio.create_task(link.submit(order(), ignore))
     await asyncio.sleep(0.5)
     assert not painting.done()
     engine.stillborn = None
@@ -129,7 +129,7 @@ async def test_junk_on_the_wire_ends_that_engine(
     for writer in engine.writers:
         writer.write(b"\xff\xff\xff\xff")
     await eventually(lambda: engine.lives == 2)
-    assert isinstance(await link.paint(order(), ignore), Painted)
+    assert isinstance(await link.submit(order(), ignore), Painted)
 
 
 async def test_a_job_can_be_cancelled_while_there_is_no_engine(
@@ -139,7 +139,7 @@ async def test_a_job_can_be_cancelled_while_there_is_no_engine(
     engine.stillborn = "no memory"
     engine.die()
     await asyncio.sleep(0.2)
-    painting = asyncio.create_task(link.paint(order(), ignore))
+    painting = asyncio.create_task(link.submit(order(), ignore))
     await asyncio.sleep(0.1)
     await link.cancel("j1", 1)
     engine.stillborn = None
@@ -163,7 +163,7 @@ async def test_an_engine_that_never_gets_ready_is_given_up(
         async with engine.launch() as endpoint:
             yield endpoint
 
-    async with SocketEngineClient(second_hangs) as link, background(link.watch()):
+    async with SocketEngineClient(second_hangs) as link, background(link.supervise()):
         engine.die()
         await eventually(lambda: begun == 3)
-        assert isinstance(await link.paint(order(), ignore), Painted)
+        assert isinstance(await link.submit(order(), ignore), Painted)

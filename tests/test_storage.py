@@ -64,7 +64,7 @@ def test_what_was_not_written_to_the_end_goes_away(tmp_path: Path) -> None:
     name = archive.save_source(b"bits")
     for half in (tmp_path / "pictures/j1/2.0a1b.tmp", tmp_path / "sources/x.0a1b.tmp"):
         half.write_bytes(b"bi")
-    archive.tidy()
+    archive.delete_temp_files()
     assert not list(tmp_path.rglob("*.tmp"))
     assert archive.picture("pictures/j1/1.png") == archive.source(name) == b"bits"
 
@@ -74,6 +74,6 @@ def test_the_pictures_of_a_job_can_be_forgotten(tmp_path: Path) -> None:
     archive = FileStorage(tmp_path)
     for job in ("j1", "j2"):
         archive.save_picture(job, 1, b"bits")
-    archive.discard("j1")
-    archive.discard("j3")
+    archive.delete_pictures("j1")
+    archive.delete_pictures("j3")
     assert [path.parent.name for path in tmp_path.rglob("*.png")] == ["j2"]

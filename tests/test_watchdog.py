@@ -15,7 +15,7 @@ def stepping(every: float, steps: int) -> tuple[Watchdog, float]:
     """One that has seen so many steps, and when it saw the last one."""
     watchdog = Watchdog(0.0)
     for nth in range(1, steps + 1):
-        watchdog.hear(pulse(nth), nth * every)
+        watchdog.on_event(pulse(nth), nth * every)
     return watchdog, steps * every
 
 
@@ -24,22 +24,22 @@ def last_sign(watchdog: Watchdog, since: float, seconds: float, ticks: int) -> s
     now = since
     while now < since + seconds:
         now += 2.0
-        watchdog.hear(pulse(ticks), now)
-    return watchdog.verdict(now)
+        watchdog.on_event(pulse(ticks), now)
+    return watchdog.failure_reason(now)
 
 
 def test_who_gets_on_is_left_alone() -> None:
     """Whether quickly or slowly."""
     for every in (0.1, 20.0):
         watchdog, now = stepping(every, 10)
-        assert watchdog.verdict(now + every) is None
+        assert watchdog.failure_reason(now + every) is None
 
 
 def test_silence_is_the_end() -> None:
     """A Pulse comes every two seconds, whatever the engine is doing."""
     watchdog, now = stepping(0.1, 10)
-    assert watchdog.verdict(now + SILENCE_SECONDS - 1) is None
-    assert "said nothing for 31 s" in (watchdog.verdict(now + SILENCE_SECONDS + 1) or "")
+    assert watchdog.failure_reason(now + SILENCE_SECONDS - 1) is None
+    assert "said nothing for 31 s" in (watchdog.failure_reason(now + SILENCE_SECONDS + 1) or "")
 
 
 def test_no_step_in_ten_times_the_longest_is_the_end() -> None:
@@ -65,7 +65,7 @@ def test_progress_of_a_job_is_a_step_as_well() -> None:
     """And so is its end."""
     watchdog, now = stepping(0.01, 5)
     last_sign(watchdog, now, SHORTEST_SECONDS - 5, 5)
-    watchdog.hear(Stepped(job="j", attempt=1, step=1, steps=9), now + SHORTEST_SECONDS)
+    watchdog.on_event(Stepped(job="j", attempt=1, step=1, steps=9), now + SHORTEST_SECONDS)
     assert last_sign(watchdog, now + SHORTEST_SECONDS, SHORTEST_SECONDS - 5, 5) is None
 
 
@@ -73,13 +73,13 @@ def test_progress_of_a_job_is_a_step_as_well() -> None:
 def test_without_work_no_step_is_expected(seconds: float) -> None:
     """An idle engine may be idle for ever."""
     watchdog, now = stepping(0.1, 10)
-    watchdog.hear(pulse(10), now + seconds)
-    watchdog.rest(now + seconds)
-    assert watchdog.verdict(now + seconds) is None
+    watchdog.on_event(pulse(10), now + seconds)
+    watchdog.on_idle(now + seconds)
+    assert watchdog.failure_reason(now + seconds) is None
 
 
 def test_who_stood_still_itself_blames_nobody() -> None:
     """After a bot was frozen, the engine's words are still on their way."""
     watchdog, now = stepping(0.1, 10)
-    watchdog.excuse(now + 500)
-    assert watchdog.verdict(now + 501) is None
+    watchdog.reset(now + 500)
+    assert watchdog.failure_reason(now + 501) is None

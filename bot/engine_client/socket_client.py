@@ -54,31 +54,31 @@ class SocketEngineClient:
     """One engine at a time, started anew when it dies.
 
     Use as `async with`, which waits for the first Ready and raises FatalError if none comes;
-    inside, `watch` must be running.
+    inside, `supervise` must be running.
     """
 
     def __init__(self, launch: Launch) -> None:
         self._launch = launch
-        self._life = AsyncExitStack()
+        self._stack = AsyncExitStack()
         self._connection: wire.Connection[Event] | None = None
         self._model: Model | None = None
         self._up = asyncio.Event()
-        self._useful = False
+        self._finished_a_job = False
         """Has this engine brought a job to its end?"""
-        self._loading = 0.0
+        self._slowest_start = 0.0
         """Seconds until an engine was ready, at most; the first may have to fetch its model."""
-        self.changed: Callable[[], None] = lambda: None
+        self.on_change: Callable[[], None] = lambda: None
         """Called when the engine has come, or has gone."""
         self.restarts = 0
         """How often the engine was gone."""
         self.pulse: Pulse | None = None
         """The last one of the engine that there is; what it counts is of all that there were."""
-        self._before: Pulse | None = None
+        self._previous_heartbeat: Pulse | None = None
         self._pending: dict[tuple[str, int], _Pending] = {}
 
     async def __aenter__(self) -> "SocketEngineClient":
         try:
-            await self._begin()
+            await self._start()
         except (EngineStartFailed, EngineDied, OSError) as error:
             raise FatalError(
                 f"The engine did not start: {error}", ExitCode.ENGINE_FAILED
@@ -86,10 +86,10 @@ class SocketEngineClient:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._end()
+        await self._stop()
 
     @property
-    def up(self) -> bool:
+    def is_connected(self) -> bool:
         """Is there an engine right now?"""
         return self._up.is_set()
 
@@ -100,7 +100,7 @@ class SocketEngineClient:
             raise RuntimeError("The engine link is used outside `async with`.")
         return self._model
 
-    async def paint(self, paint: Paint, watcher: ProgressCallback) -> Ending:
+    async def submit(self, paint: Paint, watcher: ProgressCallback) -> Ending:
         """Send a job and wait for its ending; waits first while there is no engine.
 
         `watcher` is told of progress. Raises EngineDied if the engine dies meanwhile.
@@ -128,17 +128,17 @@ class SocketEngineClient:
             if not pending.ending.done():
                 pending.ending.set_result(Cancelled(job=job, attempt=attempt))
 
-    async def watch(self) -> None:
+    async def supervise(self) -> None:
         """Listen to the engine, and start it again whenever it dies."""
         delay = _BACKOFF_FIRST
         while True:
             since = asyncio.get_running_loop().time()
-            self._useful = False
-            reason = await self._life_ends()
+            self._finished_a_job = False
+            reason = await self._connection_lost()
             log.warning("The engine is gone (%s); starting it again.", reason)
             self.restarts += 1
-            await self._end()
-            if self._useful or asyncio.get_running_loop().time() - since > _STEADY_SECONDS:
+            await self._stop()
+            if self._finished_a_job or asyncio.get_running_loop().time() - since > _STEADY_SECONDS:
                 delay = _BACKOFF_FIRST  # it is no loop of crashes
             while not self._up.is_set():
                 await asyncio.sleep(delay)
@@ -146,16 +146,16 @@ class SocketEngineClient:
                 await self._try_again()
 
     async def _try_again(self) -> None:
-        patience = max(SHORTEST_SECONDS, PATIENCE * self._loading)
+        patience = max(SHORTEST_SECONDS, PATIENCE * self._slowest_start)
         try:
             async with asyncio.timeout(patience):
-                await self._begin()
+                await self._start()
         except TimeoutError:
             log.error("The engine was not ready after %.0f s and is given up.", patience)  # noqa: TRY400 # no trace is wanted
         except (EngineStartFailed, EngineDied, OSError) as error:
             log.error("The engine did not start: %s", error)  # noqa: TRY400 # no trace is wanted
 
-    async def _begin(self) -> None:
+    async def _start(self) -> None:
         since = asyncio.get_running_loop().time()
         async with AsyncExitStack() as stack:
             endpoint = await stack.enter_async_context(self._launch())
@@ -163,21 +163,21 @@ class SocketEngineClient:
             connection = await stack.enter_async_context(wire.event_side(reader, writer))
             self._model = await _greet(connection, endpoint.token)
             self._connection = connection
-            self._life = stack.pop_all()
-        self._loading = max(self._loading, asyncio.get_running_loop().time() - since)
+            self._stack = stack.pop_all()
+        self._slowest_start = max(self._slowest_start, asyncio.get_running_loop().time() - since)
         log.info("The engine is ready with %s on %s.", self._model.name, self._model.fingerprint)
         self._up.set()
-        self.changed()
+        self.on_change()
 
-    async def _end(self) -> None:
+    async def _stop(self) -> None:
         self._up.clear()
-        self.changed()
-        self._before = self.pulse or self._before
+        self.on_change()
+        self._previous_heartbeat = self.pulse or self._previous_heartbeat
         self._connection = self.pulse = None
         for pending in self._pending.values():
             if not pending.ending.done():
                 pending.ending.set_exception(EngineDied("The engine died."))
-        await self._life.aclose()
+        await self._stack.aclose()
 
     async def _send(self, command: Paint | Cancel) -> None:
         if self._connection is None:
@@ -187,7 +187,7 @@ class SocketEngineClient:
         except OSError as error:
             raise EngineDied("The engine hung up.") from error
 
-    async def _life_ends(self) -> str:
+    async def _connection_lost(self) -> str:
         """Why this engine is no more, or is to be given up."""
         watchdog = Watchdog(asyncio.get_running_loop().time())
         parts = [
@@ -204,12 +204,12 @@ class SocketEngineClient:
     async def _guard(self, watchdog: Watchdog) -> str:
         """Returns when the engine does not get on any more, and says why."""
         clock = asyncio.get_running_loop().time
-        while (reason := watchdog.verdict(before := clock())) is None:
+        while (reason := watchdog.failure_reason(before := clock())) is None:
             await asyncio.sleep(_LOOK_SECONDS)
             if clock() - before > 2 * _LOOK_SECONDS:
-                watchdog.excuse(clock())
+                watchdog.reset(clock())
             if not self._pending:
-                watchdog.rest(clock())
+                watchdog.on_idle(clock())
         return reason
 
     async def _listen(self, watchdog: Watchdog) -> str:
@@ -218,7 +218,7 @@ class SocketEngineClient:
             return "it never connected"
         try:
             while (event := await self._connection.receive()) is not None:
-                watchdog.hear(event, asyncio.get_running_loop().time())
+                watchdog.on_event(event, asyncio.get_running_loop().time())
                 if isinstance(event, Rejected):
                     return event.reason
                 self._pass_on(event)
@@ -228,7 +228,7 @@ class SocketEngineClient:
 
     def _pass_on(self, event: Event) -> None:
         if isinstance(event, Pulse):
-            self.pulse = event.after(self._before)
+            self.pulse = event.after(self._previous_heartbeat)
             return
         if isinstance(event, Ready | Rejected):
             return
@@ -236,7 +236,7 @@ class SocketEngineClient:
         if pending is None or pending.ending.done():
             return  # of an attempt that nobody waits for any more
         if isinstance(event, Painted | Failed | Cancelled):
-            self._useful = True
+            self._finished_a_job = True
             pending.ending.set_result(event)
         else:
             pending.watcher(event)

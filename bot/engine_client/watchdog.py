@@ -22,7 +22,7 @@ class Watchdog:
         self._ticks = 0
         self._longest: float | None = None
 
-    def hear(self, event: Event, now: float) -> None:
+    def on_event(self, event: Event, now: float) -> None:
         """The engine said this."""
         self._heard = now
         if isinstance(event, Pulse):
@@ -32,15 +32,15 @@ class Watchdog:
         self._longest = max(self._longest or 0.0, now - self._moved)
         self._moved = now
 
-    def rest(self, now: float) -> None:
+    def on_idle(self, now: float) -> None:
         """It has nothing to do, so no step is expected of it."""
         self._moved = now
 
-    def excuse(self, now: float) -> None:
+    def reset(self, now: float) -> None:
         """Who listens stood still itself, so nothing can have been heard."""
         self._heard = self._moved = now
 
-    def verdict(self, now: float) -> str | None:
+    def failure_reason(self, now: float) -> str | None:
         """Why it is to be given up; None as long as it gets on."""
         if now - self._heard > SILENCE_SECONDS:
             return f"it has said nothing for {now - self._heard:.0f} s"

@@ -2,14 +2,14 @@
 
 import time
 
-from bot.context import Interaction, desk
+from bot.context import Interaction, services
 from bot.domain.moderation import Block
 
 
 async def block(interaction: Interaction, person: int, reason: str) -> str:
     """Let nothing be painted for a person in this server, and stop what they have asked for."""
     guild = interaction.guild_id or 0
-    studio, moderation = desk(interaction).studio, desk(interaction).moderation
+    studio, moderation = services(interaction).job_service, services(interaction).moderation
     wanted = Block(
         guild=guild,
         person=person,
@@ -21,7 +21,7 @@ async def block(interaction: Interaction, person: int, reason: str) -> str:
         return f"<@{person}> is blocked already."
     stopped = 0
     for name in await moderation.unfinished(guild, person):
-        job = await desk(interaction).ledger.job(name)
+        job = await services(interaction).jobs.job(name)
         stopped += job is not None and await studio.cancel(job)
     also = f" Their unfinished jobs are cancelled ({stopped})." if stopped else ""
     return f"<@{person}> is blocked in this server.{also}"
@@ -29,7 +29,7 @@ async def block(interaction: Interaction, person: int, reason: str) -> str:
 
 async def unblock(interaction: Interaction, person: int) -> str:
     """Let them ask again."""
-    done = await desk(interaction).moderation.unblock(
+    done = await services(interaction).moderation.unblock(
         interaction.guild_id or 0, person, actor=interaction.user.id, now=time.time()
     )
     return f"<@{person}> {'may use me here again' if done else 'is not blocked here'}."

@@ -6,7 +6,7 @@ from typing import Final
 
 import discord
 
-from bot.context import BotClient, Interaction, desk
+from bot.context import BotClient, Interaction, services
 from bot.db.database import RecordTrouble, insist
 from bot.db.pending_interactions import Press
 from bot.domain import rules
@@ -35,7 +35,7 @@ async def chosen(interaction: Interaction, job: Job, nth: int) -> Picture:
 
 async def _found(client: BotClient, job: str, nth: int) -> list[Picture]:
     """The nth picture of the job, or none."""
-    pictures = await client.desk.ledger.pictures(job)
+    pictures = await client.services.jobs.pictures(job)
     return [picture for picture in pictures if picture.nth == nth]
 
 
@@ -43,7 +43,9 @@ async def upscale(interaction: Interaction, job: Job, nth: int) -> None:
     """Post the stored picture at full size."""
     picture = await chosen(interaction, job, nth)
     rules.check_shown(picture)
-    await desk(interaction).gate.admit(interaction.guild_id, interaction.user.id)
+    await services(interaction).admission.check_not_blocked(
+        interaction.guild_id, interaction.user.id
+    )
     await _note(interaction, picture)
     message = await acknowledge(interaction)
     if message is None:
@@ -53,7 +55,7 @@ async def upscale(interaction: Interaction, job: Job, nth: int) -> None:
     except BotError as error:  # said before the press is forgotten
         if not await whisper(interaction, str(error)):
             return
-    await insist(lambda: desk(interaction).presses.settle(interaction.id))
+    await insist(lambda: services(interaction).pending_interactions.settle(interaction.id))
 
 
 async def _note(interaction: Interaction, picture: Picture) -> None:
@@ -68,13 +70,13 @@ async def _note(interaction: Interaction, picture: Picture) -> None:
         at=interaction.created_at.timestamp(),
     )
     try:
-        await desk(interaction).presses.add(press)
+        await services(interaction).pending_interactions.add(press)
     except RecordTrouble as error:
         log.warning("a press is not recorded", extra={"job": picture.job, "reason": str(error)})
 
 
 async def _answer(interaction: Interaction, picture: Picture, message: int) -> None:
-    ledger = desk(interaction).ledger
+    ledger = services(interaction).jobs
     try:
         await asyncio.gather(
             insist(lambda: ledger.post(message, picture.job, picture.nth)),
@@ -97,24 +99,24 @@ async def _seen(interaction: Interaction, picture: Picture) -> Showing:
     """The picture as this place may see it: by what the press says, and by what Discord says."""
     if channels.of_interaction(interaction).kind is not Kind.SERVER:
         return showing([picture], Level.BLOCK)
-    return await desk(interaction).whereabouts.showing([picture], interaction.channel_id or 0)
+    return await services(interaction).channels.showing([picture], interaction.channel_id or 0)
 
 
 async def _full_size(client: BotClient, seen: Showing) -> Upload:
     """Raises Refused or FileMissing."""
     [picture] = seen.pictures
     rules.check_shown(picture)
-    suffix, data = await asyncio.to_thread(picture_files.of_picture, client.desk.archive, seen)
+    suffix, data = await asyncio.to_thread(picture_files.of_picture, client.services.storage, seen)
     alt_text = captions.alt_text([picture])
     return Upload(f"{picture.id}.{suffix}", data, alt_text, seen.spoiler)
 
 
 async def catch_up(client: BotClient) -> None:
     """Answer the presses that a bot could not, for it was killed or Discord was out of reach."""
-    for press in await insist(client.desk.presses.unsettled):
+    for press in await insist(client.services.pending_interactions.unsettled):
         try:
             await _complete(client, press)
-            await client.desk.presses.settle(press.interaction)
+            await client.services.pending_interactions.settle(press.interaction)
         except (DeliveryFailed, RecordTrouble) as error:
             log.warning("a message may stay empty", extra={"job": press.job, "reason": str(error)})
         except Exception:  # one press's bad luck is its own
@@ -122,11 +124,11 @@ async def catch_up(client: BotClient) -> None:
 
 
 async def _complete(client: BotClient, press: Press) -> None:
-    mailbox = client.desk.mailbox
+    mailbox = client.services.message_client
     address = Address(channel=press.channel, application=press.application, token=press.token)
     try:
         message = await mailbox.original(address)
-        await client.desk.ledger.post(message.id, press.job, press.nth)
+        await client.services.jobs.post(message.id, press.job, press.nth)
         by_channel = Address(channel=press.channel, message=message.id)
         if not message.attachments:
             draft = await _draft(client, press)
@@ -147,7 +149,7 @@ async def _draft(client: BotClient, press: Press) -> Draft:
     pictures = await _found(client, press.job, press.nth)
     if not pictures:
         return Draft(content=FORGOTTEN)
-    seen = await client.desk.whereabouts.showing(pictures, press.channel)
+    seen = await client.services.channels.showing(pictures, press.channel)
     try:
         upload = await _full_size(client, seen)
     except BotError as error:

@@ -8,7 +8,7 @@ from discord import app_commands
 from discord.app_commands.transformers import RangeTransformer
 
 from bot.attachments import sanitize
-from bot.context import Interaction, desk
+from bot.context import Interaction, services
 from bot.domain import rules
 from bot.domain.kinds.imagine import ASPECTS, Ask, changed, read
 from bot.features.responses import guarded, origin, start
@@ -86,7 +86,9 @@ async def imagine(
         sanitize.check_size(sketch.size)
     ask = cleaned(read(**options))
     url = sketch.url if sketch is not None else None
-    await start(interaction, desk(interaction).studio.imagine(ask, url, origin(interaction)))
+    await start(
+        interaction, services(interaction).job_service.submit(ask, url, origin(interaction))
+    )
 
 
 def cleaned(ask: Ask) -> Ask:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import discord
 from discord import app_commands
 
-from bot.context import Interaction, desk
+from bot.context import Interaction, services
 from bot.domain import user_data
 from bot.features.responses import guarded
 from bot.messages import components, privacy_text
@@ -32,14 +32,14 @@ async def show_command(interaction: Interaction) -> None:
 
 async def _show(interaction: Interaction) -> None:
     await interaction.response.defer(ephemeral=True, thinking=True)
-    kept = await desk(interaction).retention.kept(interaction.user.id)
+    kept = await services(interaction).retention.summary(interaction.user.id)
     files = []
     if kept.jobs:
-        jobs = desk(interaction).privacy.jobs(interaction.user.id)
+        jobs = services(interaction).erasure.jobs(interaction.user.id)
         entries = [user_data.entry(*each) async for each in jobs]
         name, data = await asyncio.to_thread(user_data.written, entries, BYTES_LIMIT)
         files = [Upload(name, data).as_file()]
-    told = privacy_text.told(kept, desk(interaction).promise)
+    told = privacy_text.told(kept, services(interaction).retention_policy)
     await interaction.edit_original_response(content=told, attachments=files)
 
 
@@ -51,7 +51,7 @@ async def delete_command(interaction: Interaction) -> None:
 
 async def _ask(interaction: Interaction) -> None:
     await interaction.response.defer(ephemeral=True, thinking=True)
-    kept = await desk(interaction).retention.kept(interaction.user.id)
+    kept = await services(interaction).retention.summary(interaction.user.id)
     if not kept.jobs:
         await interaction.edit_original_response(content=privacy_text.NOTHING)
         return
@@ -62,10 +62,10 @@ async def _ask(interaction: Interaction) -> None:
 
 async def _delete(interaction: Interaction) -> None:
     await interaction.response.defer()
-    retention, person = desk(interaction).retention, interaction.user.id
-    before = await retention.kept(person)
-    complete = await retention.forget(person)
-    told = privacy_text.deleted(before, await retention.kept(person), complete)
+    retention, person = services(interaction).retention, interaction.user.id
+    before = await retention.summary(person)
+    complete = await retention.erase_user(person)
+    told = privacy_text.deleted(before, await retention.summary(person), complete)
     await interaction.edit_original_response(content=told, view=None)
 
 

@@ -46,7 +46,7 @@ async def added(client: BotClient, reaction: Reaction) -> None:
     name = _name(reaction)
     if name not in _KNOWN:
         return
-    found = await client.desk.ledger.shown_on(reaction.message_id)
+    found = await client.services.jobs.shown_on(reaction.message_id)
     if reaction.member is not None and reaction.member.bot:
         return
     try:
@@ -66,7 +66,7 @@ async def added(client: BotClient, reaction: Reaction) -> None:
 async def removed(client: BotClient, reaction: Reaction) -> None:
     """A reaction that is taken back may be made again."""
     if _name(reaction) in _KNOWN:
-        await client.desk.ledger.release(_request(reaction))
+        await client.services.jobs.release(_request(reaction))
 
 
 async def _act(client: BotClient, reaction: Reaction, name: str, found: Found) -> None:
@@ -75,7 +75,7 @@ async def _act(client: BotClient, reaction: Reaction, name: str, found: Found) -
     elif name == _REPORT:
         await report.by_reaction(client, reaction)
     elif name == _LETTER:
-        await client.desk.gate.admit(reaction.guild_id, reaction.user_id)
+        await client.services.admission.check_not_blocked(reaction.guild_id, reaction.user_id)
         await _send_letter(client, reaction, found)
     else:
         await _vary(client, reaction, found, _NUMBERS.get(name))
@@ -96,9 +96,9 @@ async def _vary(client: BotClient, reaction: Reaction, found: Found, nth: int | 
         ),
         roles=responses.roles(reaction.member),
     )
-    job = await client.desk.studio.vary(pictures, origin)
+    job = await client.services.job_service.vary(pictures, origin)
     if job is not None:
-        client.desk.studio.begin(job)
+        client.services.job_service.start(job)
 
 
 async def _delete(client: BotClient, reaction: Reaction, found: Found) -> None:
@@ -106,7 +106,7 @@ async def _delete(client: BotClient, reaction: Reaction, found: Found) -> None:
         await _is_moderator(client, reaction)
     ):
         return  # others may dislike a picture, but it stays
-    await client.desk.studio.cancel(found.job)
+    await client.services.job_service.cancel(found.job)
     await _message(client, reaction).delete()
 
 
@@ -115,16 +115,16 @@ async def _answer_for_deleted(client: BotClient, reaction: Reaction, name: str) 
     if client.user is None or reaction.message_author_id != client.user.id:
         return
     message = await _message(client, reaction).fetch()
-    if name == _REPORT or await message_parser.deleted(client.desk.ledger, message) is None:
+    if name == _REPORT or await message_parser.deleted(client.services.jobs, message) is None:
         return
     if name != _DELETE:
-        await message_parser.check(client.desk.ledger, message)
+        await message_parser.check(client.services.jobs, message)
     elif reaction.user_id == message_parser.owner(message) or await _is_moderator(client, reaction):
         await message.delete()
 
 
 async def _send_letter(client: BotClient, reaction: Reaction, found: Found) -> None:
-    archive, reports = client.desk.archive, client.desk.moderation.reports
+    archive, reports = client.services.storage, client.services.moderation.reports
     pictures = await _pictures(client, found)
     seen = showing(pictures, Level.BLOCK)  # whatever the channel may see
     uploads = []
@@ -164,7 +164,7 @@ def _message(client: BotClient, reaction: Reaction) -> discord.PartialMessage:
 
 async def _pictures(client: BotClient, found: Found) -> list[Picture]:
     """The finished pictures that the message shows."""
-    pictures = await client.desk.ledger.pictures(found.job.id)
+    pictures = await client.services.jobs.pictures(found.job.id)
     return [picture for picture in pictures if found.nth in (None, picture.nth)]
 
 

@@ -34,7 +34,7 @@ async def command(interaction: Interaction, message: discord.Message) -> None:
 
 
 async def _ask(interaction: Interaction, message: discord.Message) -> None:
-    await message_parser.check(interaction.client.desk.ledger, message)
+    await message_parser.check(interaction.client.services.jobs, message)
     await _drafted(interaction.client, interaction.guild_id, message.id, interaction.user.id, "")
     await interaction.response.send_modal(_form(message.id))
 
@@ -73,7 +73,7 @@ def _typed(data: dict[str, Any]) -> str:
 async def _file(interaction: Interaction, message: int, reason: str) -> None:
     reporter = interaction.user.id
     report = await _drafted(interaction.client, interaction.guild_id, message, reporter, reason)
-    await interaction.client.desk.moderation.reports.file(report)
+    await interaction.client.services.moderation.reports.file(report)
     await interaction.response.defer(ephemeral=True, thinking=True)
     shown = await report_cards.show(interaction.client, report.job)
     await interaction.edit_original_response(content=_THANKS if shown else _RECORDED)
@@ -90,7 +90,7 @@ async def by_reaction(client: BotClient, reaction: discord.RawReactionActionEven
             "The flag of %d on %d counts not: %s", reaction.user_id, reaction.message_id, error
         )
         return
-    await client.desk.moderation.reports.file(report)
+    await client.services.moderation.reports.file(report)
     await report_cards.show(client, report.job)
 
 
@@ -99,10 +99,10 @@ async def _drafted(
 ) -> Report:
     """The report, not kept yet. Raises Refused."""
     now = time.time()
-    found = await client.desk.ledger.shown_on(message)
+    found = await client.services.jobs.shown_on(message)
     if found is None or guild is None or found.job.address.guild != guild:
         raise Refused(_NO_RESULT)
-    reports = client.desk.moderation.reports
+    reports = client.services.moderation.reports
     before, lately = await reports.before(reporter, message, since=now - HOUR)
     check_report(before=before, lately=lately)
     return Report(

@@ -10,7 +10,7 @@ import discord
 import msgspec
 from discord import app_commands
 
-from bot.context import BotClient, Interaction, desk, is_moderator
+from bot.context import BotClient, Interaction, is_moderator, services
 from bot.db.database import RecordTrouble
 from bot.domain import rules
 from bot.domain.job import Job
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 async def show(client: BotClient, job: str) -> bool:
     """Show the newest state of a case to the moderators; False if they cannot be reached."""
-    case = await client.desk.moderation.reports.case(job)
+    case = await client.services.moderation.reports.case(job)
     if case is None:
         return False
     try:
@@ -48,11 +48,11 @@ async def show(client: BotClient, job: str) -> bool:
 async def catch_up(client: BotClient) -> None:
     """Show what was reported while the moderators could not be reached, and take away what a bot
     that was killed had no time for."""
-    reports = client.desk.moderation.reports
+    reports = client.services.moderation.reports
     for job in await reports.uncarded():
         await show(client, job)
     for variation in await reports.orphans():
-        await client.desk.studio.cancel(variation)
+        await client.services.job_service.cancel(variation)
     for channel, message in await reports.condemned():
         await _delete(client, channel, message)
 
@@ -72,24 +72,24 @@ async def _edit(client: BotClient, case: Case) -> bool:
 
 async def _post(client: BotClient, case: Case) -> bool:
     """Two reports at the same moment may make two cards: the first one stays."""
-    channel = await client.desk.moderation.channels.channel(case.guild)
+    channel = await client.services.moderation.channels.channel(case.guild)
     if channel is None or case.state is not State.OPEN:
         return False
     content, view = await _draft(client, case)
     nonce = f"case:{len(case.reports)}:{case.job}"
     card = await client.get_partial_messageable(channel).send(content, view=view, nonce=nonce)
-    reports = client.desk.moderation.reports
+    reports = client.services.moderation.reports
     if not await reports.place_card(case.job, channel, card.id, instead_of=case.card):
         await card.delete()
     return True
 
 
 async def _draft(client: BotClient, case: Case) -> tuple[str, discord.ui.View]:
-    job = await client.desk.ledger.job(case.job)
+    job = await client.services.jobs.job(case.job)
     if job is None:
         raise RuntimeError(f"Case {case.job} has no job.")
-    pictures = await client.desk.ledger.pictures(case.job)
-    standing = await client.desk.moderation.standing(case.guild, job.person)
+    pictures = await client.services.jobs.pictures(case.job)
+    standing = await client.services.moderation.standing(case.guild, job.person)
     if job.erased is not None:
         return moderation_cards.deleted(case, job.erased), components.deleted_case_view(
             case.job, is_open=case.state is State.OPEN
@@ -109,10 +109,10 @@ async def _draft(client: BotClient, case: Case) -> tuple[str, discord.ui.View]:
 async def remove(interaction: Interaction, job: Job) -> str:
     """Take the pictures of a job away, and all messages that show one; what is being painted from
     them is stopped, and what was painted from them is named."""
-    await desk(interaction).studio.cancel(job)
-    reports = desk(interaction).moderation.reports
+    await services(interaction).job_service.cancel(job)
+    reports = services(interaction).moderation.reports
     await reports.remove(job.id, _entry(interaction, Action.REMOVED, job))
-    await asyncio.to_thread(desk(interaction).archive.discard, job.id)
+    await asyncio.to_thread(services(interaction).storage.delete_pictures, job.id)
     messages = await reports.messages(job.id)
     left = [one for one in messages if not await _delete(interaction.client, *one)]
     stay = await _variations(interaction, job)
@@ -124,8 +124,8 @@ async def remove(interaction: Interaction, job: Job) -> str:
 async def _variations(interaction: Interaction, job: Job) -> str:
     """Stop those of a removed picture that are not finished; the others, in words."""
     stay = []
-    for each in await desk(interaction).moderation.reports.variations(job.id):
-        if not await desk(interaction).studio.cancel(each):
+    for each in await services(interaction).moderation.reports.variations(job.id):
+        if not await services(interaction).job_service.cancel(each):
             stay.append(each)
     return moderation_cards.variations(stay)
 
@@ -140,7 +140,7 @@ async def _delete(client: BotClient, channel: int, message: int) -> bool:
         log.warning("Message %d is not deleted: %r", message, error)
         return False
     try:
-        await client.desk.moderation.reports.forget(message)
+        await client.services.moderation.reports.forget(message)
     except RecordTrouble as error:
         log.warning("Message %d will be deleted again: %s", message, error)
     return True
@@ -148,7 +148,7 @@ async def _delete(client: BotClient, channel: int, message: int) -> bool:
 
 async def _dismiss(interaction: Interaction, job: Job) -> str:
     entry = _entry(interaction, Action.DISMISSED, job)
-    done = await desk(interaction).moderation.reports.close(job.id, State.DISMISSED, entry)
+    done = await services(interaction).moderation.reports.close(job.id, State.DISMISSED, entry)
     return "Dismissed." if done else "This is closed already."
 
 
@@ -204,8 +204,8 @@ class CaseButton(
     async def _act(self, interaction: Interaction) -> None:
         check_moderator(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
-        case = await desk(interaction).moderation.reports.case(self._job)
-        job = await desk(interaction).ledger.job(self._job)
+        case = await services(interaction).moderation.reports.case(self._job)
+        job = await services(interaction).jobs.job(self._job)
         if case is None or job is None or case.guild != interaction.guild_id:
             raise Refused(_UNKNOWN)
         if self._action != components.DISMISS:
@@ -233,14 +233,14 @@ async def remove_command(interaction: Interaction, message: discord.Message) -> 
 async def _remove_shown(interaction: Interaction, message: discord.Message) -> None:
     check_moderator(interaction)
     await interaction.response.defer(ephemeral=True, thinking=True)
-    gone = await message_parser.deleted(interaction.client.desk.ledger, message)
+    gone = await message_parser.deleted(interaction.client.services.jobs, message)
     if gone is not None:
         await message.delete()
         entry = msgspec.structs.replace(_entry(interaction, Action.REMOVED, gone), person=None)
-        await desk(interaction).moderation.audit.add(entry)
+        await services(interaction).moderation.audit.add(entry)
         await interaction.edit_original_response(content=_ONLY_MESSAGE)
         return
-    found = await desk(interaction).ledger.shown_on(message.id)
+    found = await services(interaction).jobs.shown_on(message.id)
     if found is None or found.job.address.guild != interaction.guild_id:
         raise Refused(_NO_RESULT)
     told = await remove(interaction, found.job)

@@ -9,7 +9,7 @@ import aiohttp
 import discord
 from discord import app_commands
 
-from bot.context import Interaction, desk
+from bot.context import Interaction, services
 from bot.db.database import insist
 from bot.domain.job import Address, Job, Origin
 from bot.errors import NETWORK_ERRORS, BotError
@@ -113,11 +113,13 @@ async def start(interaction: Interaction, accepted: Awaitable[Job | None]) -> No
     with about(job=job.id):
         message = await acknowledge(interaction)
         if message is None:
-            await desk(interaction).studio.take_up(job)  # Discord may have lost all that we asked
+            await services(interaction).job_service.resume_unacknowledged(
+                job
+            )  # Discord may have lost all that we asked
             return
         log.info("job answered", extra={"interaction": interaction.id})
-        await insist(lambda: desk(interaction).ledger.place(job.id, message))
-        desk(interaction).studio.begin(job)
+        await insist(lambda: services(interaction).jobs.place(job.id, message))
+        services(interaction).job_service.start(job)
 
 
 async def guarded(interaction: Interaction, wish: Awaitable[None]) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import discord
 
-from bot.context import Interaction, desk, is_moderator
+from bot.context import Interaction, is_moderator, services
 from bot.domain import rules
 from bot.domain.job import Job
 from bot.errors import Refused
@@ -18,19 +18,19 @@ from bot.messages import components
 async def vary(interaction: Interaction, job: Job, nth: int) -> None:
     """Paint four variations of this picture."""
     picture = await chosen(interaction, job, nth)
-    await start(interaction, desk(interaction).studio.vary([picture], origin(interaction)))
+    await start(interaction, services(interaction).job_service.vary([picture], origin(interaction)))
 
 
 async def reroll(interaction: Interaction, job: Job, _: int) -> None:
     """Paint it all again, with another seed."""
-    await start(interaction, desk(interaction).studio.reroll(job, origin(interaction)))
+    await start(interaction, services(interaction).job_service.reroll(job, origin(interaction)))
 
 
 async def cancel(interaction: Interaction, job: Job, _: int) -> None:
     """Stop a job: those who asked for it and moderators may."""
     if not rules.may_stop(job, person=interaction.user.id, moderator=is_moderator(interaction)):
         raise Refused("Only the person who asked for this and moderators can cancel it.")
-    if not await desk(interaction).studio.cancel(job):
+    if not await services(interaction).job_service.cancel(job):
         raise Refused("This is finished already.")
     await whisper(interaction, "Cancelled.")
 
@@ -66,7 +66,7 @@ class JobButton(
         await guarded(interaction, self._act(interaction))
 
     async def _act(self, interaction: Interaction) -> None:
-        job = await desk(interaction).ledger.job(self._job)
+        job = await services(interaction).jobs.job(self._job)
         if job is None:
             raise Refused(FORGOTTEN)
         rules.check_remembered(job)

@@ -5,7 +5,7 @@ from typing import Final
 
 from discord import app_commands
 
-from bot.context import Interaction, desk
+from bot.context import Interaction, services
 from bot.domain.job import Status
 from bot.features.responses import guarded
 from bot.monitoring.metrics import Facts
@@ -26,7 +26,7 @@ async def command(interaction: Interaction) -> None:
 
 async def _stats(interaction: Interaction) -> None:
     await interaction.response.defer(ephemeral=True, thinking=True)
-    report = await desk(interaction).monitor.report()
+    report = await services(interaction).status_reporter.report()
     await interaction.edit_original_response(content=told(report))
 
 

@@ -77,7 +77,7 @@ class Monitor:
         return Facts(
             queue=queue,
             oldest=0.0 if oldest is None else max(0.0, self._clock() - oldest),
-            engine=self._link.up,
+            engine=self._link.is_connected,
             restarts=self._link.restarts,
             pulse=self._link.pulse,
             gateway=self._gateway.online,

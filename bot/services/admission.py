@@ -24,11 +24,11 @@ class AdmissionPolicy:
         self._moderation = moderation
         self._clock = clock
 
-    async def admit(self, guild: int | None, person: int) -> None:
+    async def check_not_blocked(self, guild: int | None, person: int) -> None:
         """Raise PolicyViolation if moderators of the server have blocked this person."""
         _check_blocked((await self._moderation.standing(guild, person)).blocked)
 
-    async def check(self, wanted: Sequence[Recipe], origin: Origin) -> None:
+    async def check_prompts(self, wanted: Sequence[Recipe], origin: Origin) -> None:
         """Raise PolicyViolation if this person may not have these painted there."""
         standing = await self._moderation.standing(origin.address.guild, origin.person)
         _check_blocked(standing.blocked)

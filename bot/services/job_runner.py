@@ -127,11 +127,11 @@ class JobRunner:
             rules.check_model(job.recipes[0], self._link.model)
             if job.crashes >= self._limits.crashes:
                 raise Refused(_given_up(job.crashes))
-            return await self._link.paint(await self._order(job, had), self._watcher(job))
+            return await self._link.submit(await self._order(job, had), self._watcher(job))
         except EngineDied:
             await insist(lambda: self._ledger.requeue(job.id, job.attempt, crashed=True))
         except BotError as error:
-            await self.discard(job.id)
+            await self.delete_files(job.id)
             await self._outbox.end(job.id, Status.FAILED, str(error))
         except asyncio.CancelledError:
             await self._ledger.requeue(job.id, job.attempt, crashed=False)
@@ -174,14 +174,14 @@ class JobRunner:
 
     async def _drop_sketch(self, job: Job) -> None:
         for source in {recipe.source for recipe in job.recipes if recipe.source}:
-            await asyncio.to_thread(self._archive.drop_source, source)
+            await asyncio.to_thread(self._archive.delete_source, source)
 
     async def _keep(self, job: Job, painted: Painted) -> None:
         try:
             pictures = await asyncio.to_thread(self._saved, job, painted)
         except OSError as error:
             log.exception("The pictures could not be written.")
-            await self.discard(job.id)
+            await self.delete_files(job.id)
             reason = f"The pictures could not be kept on the bot's disk ({error.strerror})."
             await self._outbox.end(job.id, Status.FAILED, reason)
             return
@@ -191,7 +191,7 @@ class JobRunner:
         if current is not None and current.status is Status.DONE:
             await self._outbox.deliver(job.id)
             return
-        await self.discard(job.id)  # it has ended meanwhile, without pictures
+        await self.delete_files(job.id)  # it has ended meanwhile, without pictures
         if current is not None and current.status is Status.CANCELLED:
             await self._charge(price)
 
@@ -211,9 +211,9 @@ class JobRunner:
         """What was used is paid for, though there are no pictures."""
         await insist(lambda: self._charges.add(price))
 
-    async def discard(self, job: str) -> None:
+    async def delete_files(self, job: str) -> None:
         """Forget what was painted for a job that ends without pictures."""
-        await asyncio.to_thread(self._archive.discard, job)
+        await asyncio.to_thread(self._archive.delete_pictures, job)
 
     def _saved(self, job: Job, painted: Painted) -> list[Picture]:
         pairs = zip(job.recipes, painted.pictures, strict=True)

@@ -1,6 +1,6 @@
 """The story of a job: accept, record, dispatch, deliver. It knows neither Discord nor SQL.
 
-1. `imagine`, `reroll` or `vary` checks a request and records it as an accepted job.
+1. `submit`, `reroll` or `vary` checks a request and records it as an accepted job.
 2. Once the person is answered, `begin` has the sketch fetched and cleaned, and queues the job.
 3. `dispatch` claims the fairest next job, as a new attempt, and has it painted.
 4. The engine's progress goes to the courier; each job ends exactly once.
@@ -78,7 +78,7 @@ class JobService:
         """Jobs whose first answer is on its way; whoever stops one leaves its ending to it."""
         self._closing = False
         self._damage: FatalError | None = None
-        link.changed = self._wake.set
+        link.on_change = self._wake.set
 
     async def __aenter__(self) -> "JobService":
         return self
@@ -90,7 +90,7 @@ class JobService:
 
     # Requests: each records a job and returns it, or None if the same was asked before
 
-    async def imagine(self, ask: Ask, sketch_url: str | None, origin: Origin) -> Job | None:
+    async def submit(self, ask: Ask, sketch_url: str | None, origin: Origin) -> Job | None:
         """What a person typed. Raises Refused, in words for the person."""
         drafts = draft(ask, self._link.model, seed=_seed(), sketched=sketch_url is not None)
         sketch = None
@@ -142,7 +142,7 @@ class JobService:
             raise Refused("I am being restarted. Please ask again in a minute.")
         if await self._ledger.is_known(origin.request):
             return None
-        await self._gate.check(wanted, origin)
+        await self._gate.check_prompts(wanted, origin)
         rules.check_model(wanted[0], self._link.model)
         async with self._accepting:  # whoever asks for much at once is counted one by one
             limits = await self._allowance.check(origin)
@@ -170,30 +170,30 @@ class JobService:
 
     # After the first answer
 
-    def begin(self, job: Job) -> None:
+    def start(self, job: Job) -> None:
         """The person has been answered: get the job ready and queue it."""
         self._courier.show(job, Progress())
         self._spawn(job.id, self._prepare(job))
 
-    async def take_up(self, job: Job) -> None:
+    async def resume_unacknowledged(self, job: Job) -> None:
         """Nobody knows whether the person was answered: if not, nobody waits for the job."""
         if await self._courier.is_answered(job):
-            self.begin(job)
+            self.start(job)
         else:
             self._unanswered.discard(job.id)
             await self._outbox.close(job.id)
 
-    async def cancel(self, job: Job, *, quietly: bool = False) -> bool:
+    async def cancel(self, job: Job, *, notify: bool = True) -> bool:
         """Stop a job at any stage; False if it has ended. `quietly`, its person is not told before
         `tell` is called."""
         if not await self._ledger.end(job.id, Status.CANCELLED, self._clock()):
             return False
-        if not quietly:
-            self.tell(job.id)
+        if notify:
+            self.announce_cancelled(job.id)
         await self._release(job)
         return True
 
-    def tell(self, job: str) -> None:
+    def announce_cancelled(self, job: str) -> None:
         """Show the ending of a job that was stopped, unless its answer is still on its way."""
         if job not in self._unanswered:
             self._spawn(job, self._outbox.deliver(job))
@@ -202,9 +202,9 @@ class JobService:
         current = await self._ledger.job(job.id)
         await self._link.cancel(job.id, current.attempt if current else job.attempt)
         self._wake.set()  # those behind it move up
-        await self._workshop.discard(job.id)
+        await self._workshop.delete_files(job.id)
 
-    def is_busy_with(self, job: str) -> bool:
+    def has_running_task(self, job: str) -> bool:
         """May anything still be done or written for this job?"""
         return any(task.get_name() == job for task in self._tasks)
 
@@ -239,7 +239,7 @@ class JobService:
             self._spawn(job.id, self._outbox.deliver(job.id))
         for job in await self._ledger.accepted():
             self._unanswered.add(job.id)
-            self._spawn(job.id, self.take_up(job))
+            self._spawn(job.id, self.resume_unacknowledged(job))
 
     async def drain(self, seconds: float) -> None:
         """Accept and start no more jobs, and wait so long for those that are at work.
@@ -255,7 +255,7 @@ class JobService:
         if self._closing:
             return
         line = await self._turns.line()
-        if not self._link.up:
+        if not self._link.is_connected:
             for job in line:
                 self._courier.show(job, Progress(resting=True))
             return

@@ -35,8 +35,8 @@ async def replay(
     async with SocketEngineClient(launch or functools.partial(spawn_engine, environment)) as link:
         recipe = msgspec.structs.replace(picture.recipe, revision=link.model.revision)
         paint = Paint(job=name, attempt=1, recipes=(recipe,), source=source, previews=False)
-        async with background(link.watch()):
-            ending = await link.paint(paint, lambda _: None)
+        async with background(link.supervise()):
+            ending = await link.submit(paint, lambda _: None)
         model = link.model
     if not isinstance(ending, Painted):
         raise ReplayFailed(getattr(ending, "reason", "The engine stopped."))

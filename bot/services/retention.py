@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class Retention:
-    """`watch` must be running. Finished jobs are kept for so many `days`; None is for ever."""
+    """`run` must be running. Finished jobs are kept for so many `days`; None is for ever."""
 
     def __init__(
         self,
@@ -54,35 +54,35 @@ class Retention:
         """Until then, in seconds that have passed, the clock is not believed."""
         self._hurry = asyncio.Event()
 
-    async def forget(self, person: int) -> bool:
+    async def erase_user(self, person: int) -> bool:
         """Stop and delete all that this person has asked for so far.
 
-        True if it is all gone, False if some of it must be tried again, which `watch` does.
+        True if it is all gone, False if some of it must be tried again, which `run` does.
         """
         stopped = []
         try:
             for job in await self._ledger.unfinished(person):
-                if await self._studio.cancel(job, quietly=True):
+                if await self._studio.cancel(job, notify=False):
                     stopped.append(job.id)
             jobs = await self._privacy.erase_person(person, now=self._clock())
         finally:
             for name in stopped:
-                self._studio.tell(name)
+                self._studio.announce_cancelled(name)
         log.info("jobs deleted", extra={"jobs": jobs, "why": "wish"})
-        complete = await self._swept()
+        complete = await self._delete_files()
         if not complete:
             self._hurry.set()
         return complete
 
-    async def kept(self, person: int) -> Kept:
+    async def summary(self, person: int) -> Kept:
         """How much there is of this person."""
         return await self._privacy.kept(person, now=self._clock())
 
-    async def watch(self) -> None:
+    async def run(self) -> None:
         """Delete what is too old, and what could not be deleted before."""
         while True:
             try:
-                done = await self.tend()
+                done = await self.run_once()
             except RecordTrouble as error:
                 log.error("Nothing can be deleted: %s", error)  # noqa: TRY400 # no trace is wanted
                 done = True
@@ -91,15 +91,15 @@ class Retention:
                 async with asyncio.timeout(_PASS_SECONDS if done else _SOON_SECONDS):
                     await self._hurry.wait()
 
-    async def tend(self) -> bool:
+    async def run_once(self) -> bool:
         """Do it once; True if nothing is left to do."""
-        if self.is_believed(self._clock(), time.monotonic()):
-            await self._let_go()
+        if self.is_clock_sane(self._clock(), time.monotonic()):
+            await self._expire()
             await self._privacy.erase_wished(now=self._clock())
             await self._privacy.expire(now=self._clock())
-        return await self._swept()
+        return await self._delete_files()
 
-    def is_believed(self, now: float, passed: float) -> bool:
+    def is_clock_sane(self, now: float, passed: float) -> bool:
         """A clock that was set ahead may be wrong, and what is deleted is gone: wait a while."""
         ahead, before = now - passed, self._ahead
         self._ahead = ahead
@@ -108,7 +108,7 @@ class Retention:
             self._doubted = passed + _DOUBT_SECONDS
         return passed >= self._doubted
 
-    async def _let_go(self) -> None:
+    async def _expire(self) -> None:
         """Delete what is older than was promised, in small steps."""
         if self._days is None:
             return
@@ -118,7 +118,7 @@ class Retention:
             log.info("jobs deleted", extra={"jobs": jobs, "why": "age"})
             await asyncio.sleep(_PAUSE_SECONDS)
 
-    async def _swept(self) -> bool:
+    async def _delete_files(self) -> bool:
         """Remove files that nobody needs, and what the database's files still hold."""
         removals, left = await self._privacy.removals(), 0
         for start in range(0, len(removals), _BATCH):
@@ -129,16 +129,16 @@ class Retention:
     async def _remove(self, removals: Sequence[Removal]) -> list[Removal]:
         """Those that are gone for good; for a job at work, more may be written."""
         gone = await asyncio.to_thread(self._removed, removals)
-        return [each for each in gone if not self._studio.is_busy_with(each.name)]
+        return [each for each in gone if not self._studio.has_running_task(each.name)]
 
     def _removed(self, removals: Sequence[Removal]) -> list[Removal]:
         gone = []
         for each in removals:
             try:
                 if each.kind is Leaving.PICTURES:
-                    self._archive.clear(each.name)
+                    self._archive.delete_pictures_or_raise(each.name)
                 else:
-                    self._archive.drop_source(each.name)
+                    self._archive.delete_source(each.name)
             except OSError as error:
                 log.error("files not deleted", extra={"reason": str(error)})  # noqa: TRY400 # no trace is wanted
             else:

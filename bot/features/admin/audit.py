@@ -4,7 +4,7 @@ from typing import Final
 
 from discord import app_commands
 
-from bot.context import Interaction, desk
+from bot.context import Interaction, services
 from bot.features.admin import Page, group, managed_guild
 from bot.features.responses import guarded, whisper
 from bot.messages import moderation_cards
@@ -20,7 +20,7 @@ async def audit(interaction: Interaction, page: Page = 1) -> None:
 
 
 async def _audit(interaction: Interaction, page: int) -> None:
-    log = desk(interaction).moderation.audit
+    log = services(interaction).moderation.audit
     found = await log.page(managed_guild(interaction), page, _AUDIT_LINES)
     lines = (
         "\n".join(moderation_cards.audit(found)) or "There is nothing in the log, or no such page."

@@ -7,7 +7,7 @@ from discord import AppCommandOptionType as OptionType
 from discord import app_commands
 from discord.app_commands.transformers import RangeTransformer
 
-from bot.context import Interaction, desk
+from bot.context import Interaction, services
 from bot.domain.moderation import BLOCK_REASON_LIMIT
 from bot.errors import Refused
 from bot.features.admin import Page, group, managed_guild
@@ -55,7 +55,7 @@ async def blocked_command(interaction: Interaction, page: Page = 1) -> None:
 
 async def _blocked(interaction: Interaction, page: int) -> None:
     lines = moderation_cards.blocks(
-        await desk(interaction).moderation.blocks(managed_guild(interaction))
+        await services(interaction).moderation.blocks(managed_guild(interaction))
     )
     await whisper(
         interaction, moderation_cards.page(lines, page) if lines else "Nobody is blocked here."

@@ -9,7 +9,7 @@ from discord import AppCommandOptionType as OptionType
 from discord import app_commands
 from discord.app_commands.transformers import RangeTransformer
 
-from bot.context import Interaction, desk
+from bot.context import Interaction, services
 from bot.domain.limits import ROLE_RANGES, Limits, RoleLimit, capped, check_role
 from bot.domain.moderation import Action, Entry
 from bot.errors import Refused
@@ -62,7 +62,7 @@ async def limits(
         raise Refused("Say which role: @everyone is one too.")
     if reset and given:
         raise Refused("Either set limits or take them away with reset.")
-    kept, everybodys = desk(interaction).roles, desk(interaction).studio.limits
+    kept, everybodys = services(interaction).role_limits, services(interaction).limits
     if role is not None and reset:
         await kept.remove(guild, role.id)
         await _note(interaction, f"<@&{role.id}>: no limits of its own")
@@ -86,7 +86,7 @@ async def _note(interaction: Interaction, detail: str) -> None:
         action=Action.SET,
         detail=detail,
     )
-    await desk(interaction).moderation.audit.add(entry)
+    await services(interaction).moderation.audit.add(entry)
 
 
 def _line(whose: str, limit: RoleLimit | Limits) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 import discord
 from discord import app_commands
 
-from bot.context import Interaction, desk
+from bot.context import Interaction, services
 from bot.errors import NETWORK_ERRORS, Refused
 from bot.features.admin import group, managed_guild
 from bot.features.report_cards import catch_up
@@ -27,7 +27,7 @@ async def _moderators(interaction: Interaction, channel: discord.TextChannel | N
     await interaction.response.defer(ephemeral=True, thinking=True)
     if channel is not None:
         await _try_out(interaction, channel.id)
-    await desk(interaction).moderation.channels.set_channel(
+    await services(interaction).moderation.channels.set_channel(
         guild, channel.id if channel else None, actor=interaction.user.id, now=time.time()
     )
     where = f"to <#{channel.id}>" if channel else "nowhere, but are in /admin audit"

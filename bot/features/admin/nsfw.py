@@ -6,7 +6,7 @@ from typing import Any, Final
 import discord
 from discord import app_commands
 
-from bot.context import Interaction, desk
+from bot.context import Interaction, services
 from bot.db.guild_settings import Choice
 from bot.domain.nsfw import Choices, Level
 from bot.errors import Refused
@@ -72,7 +72,7 @@ async def nsfw(interaction: Interaction, level: str | None, channel: Channel | N
     guild, may = interaction.guild_id, interaction.permissions
     if guild is None or not (may.manage_guild or may.administrator):
         raise Refused("Only those who may manage this server can do this.")
-    levels = desk(interaction).levels
+    levels = services(interaction).guild_settings
     if level is None:
         await whisper(interaction, _state(await levels.of(guild)))
         return

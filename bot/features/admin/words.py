@@ -8,7 +8,7 @@ from discord import AppCommandOptionType as OptionType
 from discord import app_commands
 from discord.app_commands.transformers import RangeTransformer
 
-from bot.context import Interaction, desk
+from bot.context import Interaction, services
 from bot.errors import Refused
 from bot.features.admin import Page, group, managed_guild
 from bot.features.responses import guarded, whisper
@@ -32,7 +32,7 @@ async def add_word(interaction: Interaction, word: Word) -> None:
 async def _add_word(interaction: Interaction, word: str) -> None:
     guild = managed_guild(interaction)
     plain = prompt_filter.word(word)
-    added = await desk(interaction).moderation.ban_word(
+    added = await services(interaction).moderation.ban_word(
         guild, plain, actor=interaction.user.id, now=time.time()
     )
     state = "is banned now" if added else "was banned before"
@@ -49,7 +49,7 @@ async def remove_word(interaction: Interaction, word: Word) -> None:
 async def _remove_word(interaction: Interaction, word: str) -> None:
     guild = managed_guild(interaction)
     plain = prompt_filter.word(word)
-    if not await desk(interaction).moderation.allow_word(
+    if not await services(interaction).moderation.allow_word(
         guild, plain, actor=interaction.user.id, now=time.time()
     ):
         raise Refused(f"“{_quoted(plain)}” is not on the list; see /admin words list.")
@@ -63,7 +63,7 @@ async def list_words(interaction: Interaction, page: Page = 1) -> None:
 
 
 async def _list_words(interaction: Interaction, page: int) -> None:
-    found = await desk(interaction).moderation.words(managed_guild(interaction))
+    found = await services(interaction).moderation.words(managed_guild(interaction))
     lines = [_quoted(word) for word in found]
     await whisper(
         interaction, moderation_cards.page(lines, page) if lines else "No word is banned here."
