@@ -92,7 +92,7 @@ class FakeEngine:
         self.stillborn: str | None = None
         """The last words of an engine that never gets ready."""
         self.pulse = Pulse(
-            ticks=0, seconds=0.0, rows_given=0, rows_used=0, painting=0, waiting=0, memory=2**20
+            ticks=0, seconds=0.0, rows_total=0, rows_used=0, painting=0, waiting=0, memory=2**20
         )
         """What it says of itself when it is ready, and on `beat`."""
         self._connections: set[Connection[Command]] = set()
@@ -157,7 +157,7 @@ class FakeEngine:
                 if task and not self.deaf and task.cancel():
                     half = self.worked / 2
                     await connection.send(
-                        Cancelled(job=command.job, attempt=command.attempt, worked=half)
+                        Cancelled(job=command.job, attempt=command.attempt, engine_seconds=half)
                     )
 
     async def _paint(self, connection: Connection[Command], paint: Paint) -> None:
@@ -177,7 +177,7 @@ class FakeEngine:
         if self.bad_sketch and paint.source:
             sentence = "The sketch was withheld by the safety check."
             return Failed(
-                job=paint.job, attempt=paint.attempt, reason=sentence, sketch_flagged=True
+                job=paint.job, attempt=paint.attempt, reason=sentence, init_image_flagged=True
             )
         pictures = tuple(
             self._painting(paint, nth, self.model.classed_by_load([recipe], [recipe] * 7)[0])
@@ -186,7 +186,11 @@ class FakeEngine:
             for nth, recipe in enumerate(paint.recipes, start=1)
         )
         return Painted(
-            job=paint.job, attempt=paint.attempt, pictures=pictures, seconds=0.1, worked=self.worked
+            job=paint.job,
+            attempt=paint.attempt,
+            pictures=pictures,
+            seconds=0.1,
+            engine_seconds=self.worked,
         )
 
     def _painting(self, paint: Paint, nth: int, recipe: Recipe) -> Painting:
@@ -201,7 +205,7 @@ class FakeEngine:
         data = flat(recipe)
         unchecked, flagged = nth in self.unchecked, nth in self.blocked | self.unchecked
         score = None if unchecked else 0.9 if flagged else 0.1
-        withheld = flagged and (unchecked or not (paint.reveal or self.indiscreet))
+        withheld = flagged and (unchecked or not (paint.include_flagged or self.indiscreet))
         return Painting(
             png=b"" if withheld else data,
             sha256=hashlib.sha256(data).hexdigest(),

@@ -168,7 +168,7 @@ def test_a_model_without_a_checker_of_its_own_is_checked_by_others(
     assert isinstance(ended, Painted)
     [picture] = ended.pictures
     assert [said.checker for said in picture.verdicts] == [other]
-    assert picture.blocked == flagged
+    assert picture.withheld == flagged
     with pytest.raises(ModelUnchecked, match="or name classifiers in IMAGINE_CHECKERS"):
         registry.load(str(folder), CPU, ["model", other])
 

@@ -221,4 +221,4 @@ def test_a_picture_knows_what_the_checkers_said(
 ) -> None:
     """One that flags it is enough; without its bytes it was withheld."""
     painting = Painting(**(PICTURE | {"png": png, "verdicts": verdicts}))
-    assert (painting.flagged, painting.blocked) == (flagged, blocked)
+    assert (painting.flagged, painting.withheld) == (flagged, blocked)

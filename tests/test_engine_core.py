@@ -193,8 +193,8 @@ def test_a_flagged_picture_has_a_digest_but_no_bytes() -> None:
     flagging = painter(tiny_model.ALWAYS)
     [blocked] = paintings(job(recipe(flagging)), flagging)
     [shown] = paintings(job())
-    assert blocked.blocked and not blocked.png
-    assert not shown.blocked
+    assert blocked.withheld and not blocked.png
+    assert not shown.withheld
     assert blocked.sha256 == shown.sha256 == sha256(shown.png)
     [said] = blocked.verdicts
     assert said.checker == "model" and said.score is not None and said.score > 0.5
@@ -204,10 +204,10 @@ def test_a_flagged_picture_comes_with_its_bytes_to_who_asks_for_them() -> None:
     """They are the same, and so is the verdict; previews stay blank."""
     flagging = painter(tiny_model.ALWAYS)
     seen: list[Event] = []
-    ended = ending(job(recipe(flagging, steps=60), reveal=True), flagging, seen.append)
+    ended = ending(job(recipe(flagging, steps=60), include_flagged=True), flagging, seen.append)
     assert isinstance(ended, Painted)
     [revealed] = ended.pictures
-    assert revealed.flagged and not revealed.blocked
+    assert revealed.flagged and not revealed.withheld
     assert revealed.sha256 == sha256(revealed.png)
     previews = [event.preview for event in seen if isinstance(event, Stepped) and event.preview]
     assert previews and all(map(is_blank, previews))
@@ -216,8 +216,8 @@ def test_a_flagged_picture_comes_with_its_bytes_to_who_asks_for_them() -> None:
 def test_what_could_not_be_checked_never_comes_with_its_bytes() -> None:
     """Not even to who would take what is flagged."""
     blind = painter(tiny_model.NEVER, tiny_model.blind)
-    [picture] = paintings(job(recipe(blind), reveal=True), blind)
-    assert picture.blocked
+    [picture] = paintings(job(recipe(blind), include_flagged=True), blind)
+    assert picture.withheld
     assert [verdict.score for verdict in picture.verdicts] == [None]
 
 
@@ -241,17 +241,17 @@ def sketched(by: Painter, **changes: object) -> Paint:
     return job(over, source=source, **changes)
 
 
-@pytest.mark.parametrize("reveal", [False, True])
+@pytest.mark.parametrize("include_flagged", [False, True])
 @pytest.mark.parametrize("threshold", [tiny_model.ALWAYS, tiny_model.NEVER])
-def test_a_flagged_sketch_is_not_painted_over(threshold: float, reveal: bool) -> None:
+def test_a_flagged_sketch_is_not_painted_over(threshold: float, include_flagged: bool) -> None:
     """Whoever asks, and before anything is evaluated."""
     by, seen = painter(threshold), list[Event]()
-    ended = ending(sketched(by, reveal=reveal), by, seen.append)
+    ended = ending(sketched(by, include_flagged=include_flagged), by, seen.append)
     if threshold == tiny_model.NEVER:
         assert isinstance(ended, Painted)
         return
     reason = "The sketch was withheld by the safety check."
-    assert ended == Failed(job="a", attempt=1, reason=reason, sketch_flagged=True)
+    assert ended == Failed(job="a", attempt=1, reason=reason, init_image_flagged=True)
     assert seen == [ended]
     assert by.tickets == []
 
@@ -260,7 +260,7 @@ def test_a_sketch_that_cannot_be_checked_is_not_painted_over() -> None:
     """It might be anything."""
     blind = painter(tiny_model.NEVER, tiny_model.blind)
     ended = ending(sketched(blind), blind)
-    assert isinstance(ended, Failed) and ended.sketch_flagged
+    assert isinstance(ended, Failed) and ended.init_image_flagged
 
 
 def test_a_job_stops_between_two_evaluations() -> None:
@@ -404,7 +404,7 @@ def test_numbers_that_overflow_stay_with_their_picture() -> None:
     failed = siblings.pictures[1]
     assert "overflowed" in (failed.failed or "")
     assert not failed.png
-    assert not failed.blocked
+    assert not failed.withheld
 
 
 def hungry(by: Painter, rows: int) -> AbstractContextManager[None]:
@@ -711,9 +711,9 @@ def test_seconds_are_shared_out_to_the_jobs() -> None:
         job(recipe(steps=4, row_class=8, guidance=1.0), job="plain"),
     )
     assert isinstance(long, Painted) and isinstance(guided, Painted) and isinstance(plain, Painted)
-    assert long.worked + guided.worked + plain.worked == pytest.approx(by.meter.seconds)
-    assert guided.worked == pytest.approx(4 * plain.worked)
-    assert long.worked > guided.worked / 2
+    assert long.engine_seconds + guided.worked + plain.worked == pytest.approx(by.meter.seconds)
+    assert guided.engine_seconds == pytest.approx(4 * plain.worked)
+    assert long.engine_seconds > guided.worked / 2
 
 
 def test_what_comes_after_the_steps_counts_too() -> None:
@@ -722,7 +722,7 @@ def test_what_comes_after_the_steps_counts_too() -> None:
     by._hands = Hands(1)
     painted = ending(job(recipe(steps=1)), by)
     assert isinstance(painted, Painted)
-    assert painted.worked > by.meter.seconds > 0.0
+    assert painted.engine_seconds > by.meter.seconds > 0.0
 
 
 def test_a_job_that_is_stopped_says_what_it_used() -> None:
@@ -737,10 +737,10 @@ def test_a_job_that_is_stopped_says_what_it_used() -> None:
     by.tick()
     cancelled = seen[-1]
     assert isinstance(cancelled, Cancelled)
-    assert cancelled.worked == pytest.approx(by.meter.seconds) and by.meter.seconds > 0.0
+    assert cancelled.engine_seconds == pytest.approx(by.meter.seconds) and by.meter.seconds > 0.0
     unbegun = Ticket(job(), seen.append)
     unbegun.stop()
-    assert seen[-1] == Cancelled(job="a", attempt=1, worked=0.0)
+    assert seen[-1] == Cancelled(job="a", attempt=1, engine_seconds=0.0)
 
 
 class Slow(Hands[Any]):
@@ -774,7 +774,7 @@ def test_who_stops_in_the_middle_of_a_pass_pays_for_it() -> None:
     by.tick()
     cancelled = seen[-1]
     assert isinstance(cancelled, Cancelled)
-    assert cancelled.worked == before + by.meter.cost(lane(recipe())) > before
+    assert cancelled.engine_seconds == before + by.meter.cost(lane(recipe())) > before
     assert by.tickets == []
     hands.held = False
     by.tick()
@@ -792,7 +792,7 @@ def test_a_newcomer_has_most_of_the_engine() -> None:
                 *[recipe(steps=60, seed=seed, row_class=8) for seed in range(4)],
                 job=f"much{n}",
                 owner="much",
-                had=100.0,
+                prior_seconds=100.0,
             ),
             lambda _: None,
         )

@@ -17,7 +17,7 @@ def stepped(step: int, preview: bytes | None = None) -> Stepped:
 
 def pulse(ticks: int) -> Pulse:
     """The engine's own news."""
-    return Pulse(ticks=ticks, seconds=0, rows_given=0, rows_used=0, painting=0, waiting=0)
+    return Pulse(ticks=ticks, seconds=0, rows_total=0, rows_used=0, painting=0, waiting=0)
 
 
 async def sent(*events: Event) -> list[Event]:
@@ -54,7 +54,7 @@ async def _send_for(outbox: Outbox, connection: Connection[Command], *, seconds:
 
 async def test_only_the_newest_progress_is_sent() -> None:
     """Who reads slowly skips steps."""
-    waiting = Queued(job="a", attempt=1, ahead=3)
+    waiting = Queued(job="a", attempt=1, jobs_ahead=3)
     assert await sent(waiting, stepped(1), stepped(2)) == [stepped(2)]
 
 

@@ -150,7 +150,7 @@ async def test_those_who_wait_are_seen(watched: House, engine: FakeEngine) -> No
 
 async def test_the_engine_tells_its_figures(watched: House, engine: FakeEngine) -> None:
     """The newest that it sent; what is counted never falls, also when a new engine begins at 0."""
-    engine.pulse = msgspec.structs.replace(engine.pulse, ticks=9, rows_given=20, rows_used=15)
+    engine.pulse = msgspec.structs.replace(engine.pulse, ticks=9, rows_total=20, rows_used=15)
     await engine.beat()
     async with asyncio.timeout(10):
         while (seen := await figures(watched))["imagine_engine_ticks_total"] != 9:  # noqa: ASYNC110 # it is asked
@@ -158,7 +158,7 @@ async def test_the_engine_tells_its_figures(watched: House, engine: FakeEngine) 
     assert seen["imagine_engine_rows_total use=padding"] == 5
     assert seen["imagine_engine_padding_ratio"] == 0.25
     assert seen["imagine_engine_restarts_total"] == 0
-    engine.pulse = msgspec.structs.replace(engine.pulse, ticks=1, rows_given=4, rows_used=3)
+    engine.pulse = msgspec.structs.replace(engine.pulse, ticks=1, rows_total=4, rows_used=3)
     engine.die()
     await becomes(watched, 503)
     await becomes(watched, 200)

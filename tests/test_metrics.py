@@ -20,7 +20,7 @@ FACTS = Facts(
     pulse=Pulse(
         ticks=7,
         seconds=1.5,
-        rows_given=40,
+        rows_total=40,
         rows_used=30,
         painting=4,
         waiting=1,
@@ -129,7 +129,7 @@ def test_two_bots_in_one_process_share_nothing() -> None:
 
 def test_no_padding_is_no_division_by_nought() -> None:
     """Before the first batch."""
-    idle = Pulse(ticks=0, seconds=0.0, rows_given=0, rows_used=0, painting=0, waiting=0)
+    idle = Pulse(ticks=0, seconds=0.0, rows_total=0, rows_used=0, painting=0, waiting=0)
     assert msgspec.structs.replace(FACTS, pulse=idle).padding == 0.0
     assert msgspec.structs.replace(FACTS, pulse=None).padding == 0.0
 

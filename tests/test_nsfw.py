@@ -41,7 +41,7 @@ async def test_where_nobody_chose_flagged_pictures_are_withheld(
     engine.blocked = {2}
     grid = await asked_in(house, house.discord.restricted)
     assert "Picture 2 withheld by the safety check" in grid.content
-    assert [paint.reveal for paint in engine.paints] == [False]
+    assert [paint.include_flagged for paint in engine.paints] == [False]
     assert not colours(grid.attachments[0].data) & flagged(engine, {2})
     assert [row["blocked"] for row in house.record("SELECT * FROM pictures")] == [0, 1, 0, 0]
 
@@ -102,7 +102,7 @@ async def test_an_ordinary_channel_withholds_whatever_was_chosen(
     engine.blocked = {1, 3}
     grid = await house.imagine()
     assert "Pictures 1, 3 withheld" in grid.content
-    assert not engine.paints[0].reveal
+    assert not engine.paints[0].include_flagged
 
 
 async def test_direct_messages_withhold_whatever_was_chosen(
@@ -113,7 +113,7 @@ async def test_direct_messages_withhold_whatever_was_chosen(
     engine.blocked = {1}
     grid = await asked_in(house, house.ada.dm)
     assert "Picture 1 withheld" in grid.content
-    assert not engine.paints[0].reveal
+    assert not engine.paints[0].include_flagged
 
 
 @pytest.mark.parametrize("restricted", [False, True])
@@ -156,7 +156,7 @@ async def test_a_channel_that_is_restricted_no_more_withholds_what_was_kept(
     engine.gate.clear()
     asked = await house.ada.invoke("imagine", {"prompt": "a house"}, where=channel)
     await eventually(lambda: engine.paints)
-    assert engine.paints[0].reveal
+    assert engine.paints[0].include_flagged
     restrict(house, channel, nsfw=False)
     engine.gate.set()
     grid = await house.result(asked)
@@ -219,12 +219,12 @@ async def test_reactions_vary_what_may_be_seen(house: House, engine: FakeEngine)
     await house.ada.react(grid, "🔁")
     await eventually(lambda: len(engine.paints) == 2)
     assert [recipe.seed for recipe in engine.paints[1].recipes] == [7, 9, 10]
-    assert not engine.paints[1].reveal
+    assert not engine.paints[1].include_flagged
     restrict(house, channel, nsfw=True)
     await house.discord.person("Ben").react(grid, "🔁")
     await eventually(lambda: len(engine.paints) == 3)
     assert [recipe.seed for recipe in engine.paints[2].recipes] == [7, 8, 9, 10]
-    assert engine.paints[2].reveal
+    assert engine.paints[2].include_flagged
 
 
 async def test_a_flagged_sketch_is_a_matter_between_bot_and_person(

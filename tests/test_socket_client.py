@@ -60,7 +60,7 @@ async def test_a_job_can_be_cancelled(link: SocketEngineClient, engine: FakeEngi
     painting = asyncio.create_task(link.submit(order(), ignore))
     await eventually(lambda: engine.paints)
     await link.cancel("j1", 1)
-    assert await painting == Cancelled(job="j1", attempt=1, worked=0.05)
+    assert await painting == Cancelled(job="j1", attempt=1, engine_seconds=0.05)
 
 
 async def test_cancelling_what_is_not_there_is_no_error(

@@ -62,7 +62,7 @@ def test_company_changes_no_bit() -> None:
 def test_its_pictures_are_checked(tmp_path: Path) -> None:
     """By the checker that lies beside it."""
     by = loaded(str(tiny_model.save_xl(tmp_path / "tiny-xl", tiny_model.ALWAYS)))
-    assert paintings(job(recipe(by)), by)[0].blocked
+    assert paintings(job(recipe(by)), by)[0].withheld
 
 
 def test_without_a_checker_it_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

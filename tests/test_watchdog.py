@@ -8,7 +8,7 @@ from engine.contract import Pulse, Stepped
 
 def pulse(ticks: int) -> Pulse:
     """A Pulse of an engine that has made so many steps."""
-    return Pulse(ticks=ticks, seconds=1.0, rows_given=8, rows_used=8, painting=4, waiting=0)
+    return Pulse(ticks=ticks, seconds=1.0, rows_total=8, rows_used=8, painting=4, waiting=0)
 
 
 def stepping(every: float, steps: int) -> tuple[Watchdog, float]:

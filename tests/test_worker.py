@@ -73,9 +73,9 @@ def test_those_for_whom_there_is_no_room_hear_their_place() -> None:
         listener.next(Stepped)
         for name in "bc":
             worker.submit(job(job=name), listener.events.put)
-        assert listener.next(Queued, "c").ahead == 1
+        assert listener.next(Queued, "c").jobs_ahead == 1
         worker.cancel(first)
-        assert listener.next(Queued, "c").ahead == 0
+        assert listener.next(Queued, "c").jobs_ahead == 0
         listener.next(Painted, "c")
 
 
@@ -144,11 +144,11 @@ def test_a_pulse_tells_what_was_done() -> None:
     """One picture without guidance, alone in batches of two rows: half of them are padding."""
     with working(at_work(at_once=1)) as (worker, listener):
         before = worker.pulse()
-        assert (before.ticks, before.rows_given, before.rows_used) == (0, 0, 0)
+        assert (before.ticks, before.rows_total, before.rows_used) == (0, 0, 0)
         worker.submit(job(recipe(guidance=1.0, steps=5)), listener.events.put)
         listener.next(Painted)
         pulse = worker.pulse()
-    assert (pulse.ticks, pulse.rows_given, pulse.rows_used) == (5, 10, 5)
+    assert (pulse.ticks, pulse.rows_total, pulse.rows_used) == (5, 10, 5)
     assert (pulse.painting, pulse.waiting) == (0, 0)
     assert pulse.seconds > 0
     assert pulse.memory is None or pulse.memory > 2**20

@@ -228,7 +228,7 @@ class SocketEngineClient:
 
     def _pass_on(self, event: Event) -> None:
         if isinstance(event, Pulse):
-            self.pulse = event.after(self._previous_heartbeat)
+            self.pulse = event.plus(self._previous_heartbeat)
             return
         if isinstance(event, Ready | Rejected):
             return

@@ -38,9 +38,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def padding(self) -> float:
         """The share of the rows of all batches that held no picture, 0 to 1."""
-        if self.pulse is None or not self.pulse.rows_given:
+        if self.pulse is None or not self.pulse.rows_total:
             return 0.0
-        return 1 - self.pulse.rows_used / self.pulse.rows_given
+        return 1 - self.pulse.rows_used / self.pulse.rows_total
 
 
 class Metrics:
@@ -164,7 +164,7 @@ def _of_engine(facts: Facts) -> Iterator[Family]:
         "imagine_engine_rows", "Rows of all batches, by what was in them", labels=["use"]
     )
     rows.add_metric(["picture"], pulse.rows_used)
-    rows.add_metric(["padding"], pulse.rows_given - pulse.rows_used)
+    rows.add_metric(["padding"], pulse.rows_total - pulse.rows_used)
     yield rows
     yield _gauge("engine_padding_ratio", "Share of these rows that was padding", facts.padding)
     yield _gauge("engine_pictures", "Pictures that it is at", pulse.painting)

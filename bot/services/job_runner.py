@@ -147,9 +147,9 @@ class JobRunner:
             recipes=job.recipes,
             source=source,
             adaptive=self._limits.adaptive,
-            reveal=job.reveal,
+            include_flagged=job.reveal,
             owner=str(job.person),
-            had=had,
+            prior_seconds=had,
         )
 
     def _watcher(self, job: Job) -> ProgressCallback:
@@ -162,7 +162,7 @@ class JobRunner:
 
     async def settle(self, job: Job, ending: Ending) -> None:
         """Record what came of this attempt, unless a newer one counts, and deliver it."""
-        if isinstance(ending, Failed) and ending.sketch_flagged:
+        if isinstance(ending, Failed) and ending.init_image_flagged:
             await self._drop_sketch(job)
             await self._outbox.end(job.id, Status.REFUSED, ending.reason)
         elif isinstance(ending, Failed):
@@ -200,7 +200,7 @@ class JobRunner:
             job=job.id,
             attempt=job.attempt,
             person=job.person,
-            seconds=ending.worked,
+            seconds=ending.engine_seconds,
             at=self._clock(),
             revision=job.recipes[0].revision,
             pixels=cost_model.pixels(job.recipes),

@@ -273,7 +273,7 @@ class JobService:
         try:
             ending = await self._workshop.paint(job, had=self._turns.had(job.person))
         finally:
-            self._turns.end(job, 0.0 if ending is None else ending.worked)
+            self._turns.end(job, 0.0 if ending is None else ending.engine_seconds)
             self._wake.set()
         if ending is not None:
             await self._workshop.settle(job, ending)

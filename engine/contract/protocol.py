@@ -33,12 +33,12 @@ class Paint(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     previews: bool = True
     adaptive: bool = False
     """May the engine choose other row classes by load? The pictures say in which they came."""
-    reveal: bool = False
+    include_flagged: bool = msgspec.field(name="reveal", default=False)
     """May pictures that the safety check flagged come with their bytes? What could not be checked
     never does, and previews never show what is flagged."""
     owner: str = ""
     """Whose job it is; only whether two are the same matters."""
-    had: float = 0.0
+    prior_seconds: float = msgspec.field(name="had", default=0.0)
     """Seconds of the engine that the owner has had of late: who had least goes first."""
 
     def __post_init__(self) -> None:
@@ -74,11 +74,11 @@ class Rejected(msgspec.Struct, frozen=True, tag=True):
 
 
 class Queued(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The job waits; `ahead` jobs are painted before it."""
+    """The job waits; `jobs_ahead` jobs are painted before it."""
 
     job: str
     attempt: int
-    ahead: int
+    jobs_ahead: int = msgspec.field(name="ahead")
 
 
 class Stepped(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -102,7 +102,7 @@ class Pulse(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Forward passes."""
     seconds: float
     """In them, and what belongs to them; of passes at the same time, each counts."""
-    rows_given: int
+    rows_total: int = msgspec.field(name="rows_given")
     """Of all batches so far."""
     rows_used: int
     """Of these, by pictures; the others were padding."""
@@ -115,7 +115,7 @@ class Pulse(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     peak_memory: int | None = None
     """Bytes of the accelerator in use at most, so far; None without."""
 
-    def after(self, before: "Pulse | None") -> "Pulse":
+    def plus(self, before: "Pulse | None") -> "Pulse":
         """With what an engine before this one had done by then."""
         if before is None:
             return self
@@ -123,7 +123,7 @@ class Pulse(msgspec.Struct, frozen=True, kw_only=True, tag=True):
             self,
             ticks=before.ticks + self.ticks,
             seconds=before.seconds + self.seconds,
-            rows_given=before.rows_given + self.rows_given,
+            rows_total=before.rows_total + self.rows_total,
             rows_used=before.rows_used + self.rows_used,
         )
 
@@ -178,7 +178,7 @@ class Painting(msgspec.Struct, frozen=True, kw_only=True):
         return any(verdict.flagged for verdict in self.verdicts)
 
     @property
-    def blocked(self) -> bool:
+    def withheld(self) -> bool:
         """Was it withheld because of that?"""
         return self.flagged and not self.png
 
@@ -191,7 +191,7 @@ class Painted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     pictures: tuple[Painting, ...]
     seconds: float
     """From the first evaluation to the last encoded picture."""
-    worked: float
+    engine_seconds: float = msgspec.field(name="worked")
     """Its share of the seconds in forward passes, which are divided by rows, and those in which its
     pictures were decoded, checked and encoded."""
 
@@ -202,9 +202,9 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     job: str
     attempt: int
     reason: str
-    sketch_flagged: bool = False
+    init_image_flagged: bool = msgspec.field(name="sketch_flagged", default=False)
     """The safety check flagged the sketch: a matter between the bot and who sent it."""
-    worked: float = 0.0
+    engine_seconds: float = msgspec.field(name="worked", default=0.0)
     """As in Painted."""
 
 
@@ -213,7 +213,7 @@ class Cancelled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     job: str
     attempt: int
-    worked: float = 0.0
+    engine_seconds: float = msgspec.field(name="worked", default=0.0)
     """As in Painted, until it was stopped, with the passes that were under way then."""
 
 

@@ -218,7 +218,7 @@ class Painter:
         here: dict[str, float] = {}
         for ticket in self.tickets:
             owner = ticket.job.owner
-            before[owner] = max(before.get(owner, 0.0), ticket.job.had)
+            before[owner] = max(before.get(owner, 0.0), ticket.job.prior_seconds)
             here[owner] = here.get(owner, 0.0) + ticket.worked
         return {owner: before[owner] + seconds for owner, seconds in here.items()}
 

@@ -112,7 +112,7 @@ class Finisher:
                 ticket.stop()
                 return
             began = self._clock()
-            pictures.append(_painting(place.canvas, reveal=ticket.job.reveal))
+            pictures.append(_painting(place.canvas, reveal=ticket.job.include_flagged))
             ticket.finishing += self._clock() - began
             _log(nth, pictures[-1])
         reasons = [picture.failed for picture in pictures]

@@ -49,7 +49,7 @@ class Ticket:
 
     def wait(self, ahead: int) -> None:
         """Tell that it waits behind so many jobs."""
-        self._tell(Queued(job=self.job.job, attempt=self.job.attempt, ahead=ahead))
+        self._tell(Queued(job=self.job.job, attempt=self.job.attempt, jobs_ahead=ahead))
 
     def begin(self, places: "list[Place]") -> None:
         """Its pictures start here, or start again; none as long as they are made ready."""
@@ -91,7 +91,7 @@ class Ticket:
                 attempt=self.job.attempt,
                 pictures=pictures,
                 seconds=seconds,
-                worked=self._seconds,
+                engine_seconds=self._seconds,
             )
         )
 
@@ -102,15 +102,17 @@ class Ticket:
                 job=self.job.job,
                 attempt=self.job.attempt,
                 reason=reason,
-                sketch_flagged=sketch_flagged,
-                worked=self._seconds,
+                init_image_flagged=sketch_flagged,
+                engine_seconds=self._seconds,
             )
         )
 
     def stop(self) -> None:
         """It ends, because somebody asked for that."""
         self._cancelled = True
-        self._end(Cancelled(job=self.job.job, attempt=self.job.attempt, worked=self._seconds))
+        self._end(
+            Cancelled(job=self.job.job, attempt=self.job.attempt, engine_seconds=self._seconds)
+        )
 
     @property
     def _seconds(self) -> float:

@@ -43,7 +43,7 @@ class Worker:
         return Pulse(
             ticks=by.meter.ticks,
             seconds=by.meter.seconds,
-            rows_given=given,
+            rows_total=given,
             rows_used=used,
             painting=by.busy,
             waiting=self.waiting,
