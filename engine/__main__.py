@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from engine import log
 from engine.bench.cli import bench_command
-from engine.contract import PICTURES_LIMIT, Sampler
+from engine.contract import MAX_PICTURES, Sampler
 from engine.core.process import leave
 from engine.errors import BadUsage, EngineError, Exit
 from engine.log.redaction import hide
@@ -70,7 +70,7 @@ def _add_paint(parser: argparse.ArgumentParser) -> None:
     add("prompt", nargs="?", help="what to paint")
     add("--negative", help="what not to paint")
     add("--seed", type=int, help="the first picture's; each further one has the next")
-    add("--count", type=int, help=f"pictures, 1 to {PICTURES_LIMIT} (default {PICTURES_LIMIT})")
+    add("--count", type=int, help=f"pictures, 1 to {MAX_PICTURES} (default {MAX_PICTURES})")
     add("--steps", type=int)
     add("--guidance", type=float)
     add("--sampler", metavar="NAME", help=", ".join(Sampler))
@@ -107,7 +107,7 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
         default="A,B",
         help="A: all alike; B: mixed; C: A with SDXL (default A,B)",
     )
-    add("--pictures", type=_numbers(int, PICTURES_LIMIT), default="1,4", help="in each job (1,4)")
+    add("--pictures", type=_numbers(int, MAX_PICTURES), default="1,4", help="in each job (1,4)")
     add("--people", type=_numbers(int, 1000), default="1,2,4,8", help="at once (1,2,4,8)")
     add(
         "--rates",

@@ -20,7 +20,7 @@ from engine.contract import (
     Failed,
     Paint,
     Painted,
-    Painting,
+    PaintedImage,
     Recipe,
     Sampler,
 )
@@ -118,7 +118,7 @@ def ending(work: Paint, by: Painter | None = None, report: Report = lambda _: No
     return endings.get(timeout=60)
 
 
-def paintings(work: Paint, by: Painter | None = None) -> tuple[Painting, ...]:
+def paintings(work: Paint, by: Painter | None = None) -> tuple[PaintedImage, ...]:
     """The finished pictures of a job."""
     painted = ending(work, by)
     assert isinstance(painted, Painted), painted

@@ -11,40 +11,40 @@ from PIL import Image
 
 from bot.engine_client.process import Endpoint, EngineStartFailed
 from engine.contract import (
+    BatchSizes,
     Cancel,
     Cancelled,
     Command,
     Ending,
     Event,
     Failed,
+    Heartbeat,
     Hello,
-    Model,
+    ModelCard,
     Paint,
     Painted,
-    Painting,
-    Pulse,
+    PaintedImage,
     Ready,
     Recipe,
     Rejected,
     Sampler,
-    Shapes,
     Stepped,
     Verdict,
 )
-from engine.contract.wire import Connection, command_side
+from engine.contract.wire import Connection, engine_side
 
-MODEL = Model(
+MODEL = ModelCard(
     name="flat",
     revision="0" * 40,
-    native=64,
-    largest=256 * 256,
+    native_size=64,
+    max_pixels=256 * 256,
     steps=4,
     guidance=5.0,
     sampler=Sampler.EULER,
-    longest={Sampler.LCM: 50},
-    shapes=(
-        Shapes(pixels=256 * 256, classes=(2, 8), loaded=(2, 8, 16)),
-        Shapes(pixels=512 * 512, classes=(2,), loaded=(2,)),
+    max_steps={Sampler.LCM: 50},
+    batch_sizes=(
+        BatchSizes(pixels=256 * 256, default=(2, 8), under_load=(2, 8, 16)),
+        BatchSizes(pixels=512 * 512, default=(2,), under_load=(2,)),
     ),
     fingerprint="flat colours",
 )
@@ -67,7 +67,7 @@ def png(picture: Image.Image, format: str = "PNG") -> bytes:
 class FakeEngine:
     """Paints at once, or step by step while `gate` is closed; can refuse, block and die."""
 
-    def __init__(self, model: Model = MODEL) -> None:
+    def __init__(self, model: ModelCard = MODEL) -> None:
         self.model = model
         self.paints: list[Paint] = []
         self.cancels: list[Cancel] = []
@@ -91,7 +91,7 @@ class FakeEngine:
         """The seconds that a job takes, as it says; a job that is stopped says half of it."""
         self.stillborn: str | None = None
         """The last words of an engine that never gets ready."""
-        self.pulse = Pulse(
+        self.pulse = Heartbeat(
             ticks=0, seconds=0.0, rows_total=0, rows_used=0, painting=0, waiting=0, memory=2**20
         )
         """What it says of itself when it is ready, and on `beat`."""
@@ -130,7 +130,7 @@ class FakeEngine:
 
     async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.writers.add(writer)
-        async with command_side(reader, writer) as connection:
+        async with engine_side(reader, writer) as connection:
             try:
                 if await connection.receive() == Hello(TOKEN):
                     await connection.send(Ready(self.model))
@@ -180,7 +180,9 @@ class FakeEngine:
                 job=paint.job, attempt=paint.attempt, reason=sentence, init_image_flagged=True
             )
         pictures = tuple(
-            self._painting(paint, nth, self.model.classed_by_load([recipe], [recipe] * 7)[0])
+            self._painting(
+                paint, nth, self.model.with_row_class_for_load([recipe], [recipe] * 7)[0]
+            )
             if paint.adaptive
             else self._painting(paint, nth, recipe)
             for nth, recipe in enumerate(paint.recipes, start=1)
@@ -193,9 +195,9 @@ class FakeEngine:
             engine_seconds=self.worked,
         )
 
-    def _painting(self, paint: Paint, nth: int, recipe: Recipe) -> Painting:
+    def _painting(self, paint: Paint, nth: int, recipe: Recipe) -> PaintedImage:
         if nth in self.unpaintable:
-            return Painting(
+            return PaintedImage(
                 png=b"",
                 sha256="",
                 failed="The numbers overflowed: try another seed.",
@@ -206,7 +208,7 @@ class FakeEngine:
         unchecked, flagged = nth in self.unchecked, nth in self.blocked | self.unchecked
         score = None if unchecked else 0.9 if flagged else 0.1
         withheld = flagged and (unchecked or not (paint.include_flagged or self.indiscreet))
-        return Painting(
+        return PaintedImage(
             png=b"" if withheld else data,
             sha256=hashlib.sha256(data).hexdigest(),
             verdicts=(Verdict(checker="model", score=score, flagged=flagged),),

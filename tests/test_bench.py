@@ -91,7 +91,7 @@ def test_the_mixture_is_mixed() -> None:
     assert len({first.sampler for first in firsts}) == 6
     assert len({(first.width, first.height) for first in firsts}) == 3
     assert 0.15 < sum(job.source is not None for job in jobs) / 60 < 0.45
-    assert 0.08 < sum(not first.guided for first in firsts) / 60 < 0.35
+    assert 0.08 < sum(not first.uses_cfg for first in firsts) / 60 < 0.35
 
 
 @pytest.mark.parametrize(

@@ -8,17 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.contract import (
-    PROMPT_LIMIT,
-    SIZE_LARGEST,
-    SIZE_SMALLEST,
-    SIZE_STEP,
+    MAX_PROMPT_CHARS,
+    MAX_SIZE,
+    MIN_SIZE,
+    SIZE_MULTIPLE,
     Paint,
-    Painting,
+    PaintedImage,
     Recipe,
     Sampler,
     Verdict,
-    size_for,
-    size_for_sketch,
+    size_for_aspect,
+    size_for_init_image,
 )
 from tests.fake_engine import MODEL
 
@@ -120,29 +120,29 @@ def test_a_job_has_one_to_four_pictures(pictures: int) -> None:
 def test_a_request_has_a_row_class(pictures: int, guidance: float, side: int, rows: int) -> None:
     """The smallest of its size that its rows fit in, or the largest."""
     changes = {"guidance": guidance, "width": side, "height": side}
-    classed = MODEL.classed([Recipe(**(GOOD | changes))] * pictures)
+    classed = MODEL.with_row_class([Recipe(**(GOOD | changes))] * pictures)
     assert [recipe.row_class for recipe in classed] == [rows] * pictures
 
 
 def test_a_loaded_engine_has_larger_row_classes() -> None:
     """Others of the same size share the batches; others of another size do not."""
     one, other = Recipe(**GOOD), Recipe(**(GOOD | {"width": 72}))
-    assert MODEL.classed_by_load([one], [])[0].row_class == 2
-    assert MODEL.classed_by_load([one], [one] * 3)[0].row_class == 8
-    assert MODEL.classed_by_load([one], [one] * 4)[0].row_class == 16
-    assert MODEL.classed_by_load([one], [one] * 40)[0].row_class == 16
-    assert MODEL.classed_by_load([one], [other] * 4)[0].row_class == 2
-    several = msgspec.structs.replace(MODEL, hands=3)
-    assert several.classed_by_load([one], [one] * 2)[0].row_class == 2
-    assert several.classed_by_load([one], [one] * 11)[0].row_class == 8
+    assert MODEL.with_row_class_for_load([one], [])[0].row_class == 2
+    assert MODEL.with_row_class_for_load([one], [one] * 3)[0].row_class == 8
+    assert MODEL.with_row_class_for_load([one], [one] * 4)[0].row_class == 16
+    assert MODEL.with_row_class_for_load([one], [one] * 40)[0].row_class == 16
+    assert MODEL.with_row_class_for_load([one], [other] * 4)[0].row_class == 2
+    several = msgspec.structs.replace(MODEL, max_concurrent_batches=3)
+    assert several.with_row_class_for_load([one], [one] * 2)[0].row_class == 2
+    assert several.with_row_class_for_load([one], [one] * 11)[0].row_class == 8
 
 
 @given(ratio=st.floats(0.01, 100), native=st.sampled_from([64, 128, 512, 1024]))
 def test_a_size_for_a_shape_is_a_size(ratio: float, native: int) -> None:
     """Of about the native area, and of whole latent pixels."""
-    for side in size_for(ratio, native):
-        assert side % SIZE_STEP == 0
-        assert SIZE_SMALLEST <= side <= SIZE_LARGEST
+    for side in size_for_aspect(ratio, native):
+        assert side % SIZE_MULTIPLE == 0
+        assert MIN_SIZE <= side <= MAX_SIZE
 
 
 @pytest.mark.parametrize(
@@ -160,12 +160,12 @@ def test_a_sketch_is_painted_at_its_size_or_its_shape(
     width: int, height: int, size: tuple[int, int]
 ) -> None:
     """Its own size if the model is at home there, else its shape at the native area."""
-    assert size_for_sketch(width, height, 512) == size
+    assert size_for_init_image(width, height, 512) == size
 
 
 def test_a_long_prompt_may_have_just_so_many_characters() -> None:
     """The limit itself is allowed."""
-    assert Recipe(**GOOD | {"prompt": "x" * PROMPT_LIMIT})
+    assert Recipe(**GOOD | {"prompt": "x" * MAX_PROMPT_CHARS})
 
 
 PASSED = Verdict(checker="model", score=0.1, flagged=False)
@@ -201,10 +201,10 @@ def test_what_was_not_checked_has_not_passed() -> None:
 def test_no_picture_comes_without_a_verdict(picture: dict[str, Any], complaint: str) -> None:
     """Neither is one made, nor read from a frame of another program."""
     with pytest.raises(ValueError, match=complaint):
-        Painting(**(PICTURE | picture))
+        PaintedImage(**(PICTURE | picture))
     frame = msgspec.msgpack.encode(PICTURE | picture)
     with pytest.raises(msgspec.ValidationError, match=complaint):
-        msgspec.msgpack.decode(frame, type=Painting)
+        msgspec.msgpack.decode(frame, type=PaintedImage)
 
 
 @pytest.mark.parametrize(
@@ -220,5 +220,5 @@ def test_a_picture_knows_what_the_checkers_said(
     png: bytes, verdicts: tuple[Verdict, ...], flagged: bool, blocked: bool
 ) -> None:
     """One that flags it is enough; without its bytes it was withheld."""
-    painting = Painting(**(PICTURE | {"png": png, "verdicts": verdicts}))
+    painting = PaintedImage(**(PICTURE | {"png": png, "verdicts": verdicts}))
     assert (painting.flagged, painting.withheld) == (flagged, blocked)

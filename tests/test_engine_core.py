@@ -711,9 +711,11 @@ def test_seconds_are_shared_out_to_the_jobs() -> None:
         job(recipe(steps=4, row_class=8, guidance=1.0), job="plain"),
     )
     assert isinstance(long, Painted) and isinstance(guided, Painted) and isinstance(plain, Painted)
-    assert long.engine_seconds + guided.worked + plain.worked == pytest.approx(by.meter.seconds)
-    assert guided.engine_seconds == pytest.approx(4 * plain.worked)
-    assert long.engine_seconds > guided.worked / 2
+    assert long.engine_seconds + guided.engine_seconds + plain.engine_seconds == pytest.approx(
+        by.meter.seconds
+    )
+    assert guided.engine_seconds == pytest.approx(4 * plain.engine_seconds)
+    assert long.engine_seconds > guided.engine_seconds / 2
 
 
 def test_what_comes_after_the_steps_counts_too() -> None:

@@ -17,8 +17,8 @@ import torch
 from PIL import Image
 
 from engine.__main__ import main
-from engine.contract import Event, Hello, Model, Painted, Ready, Recipe, Stepped
-from engine.contract.wire import Connection, event_side
+from engine.contract import Event, Hello, ModelCard, Painted, Ready, Recipe, Stepped
+from engine.contract.wire import Connection, bot_side
 from engine.errors import EngineError, Exit, Unpaintable
 from engine.imaging.encode import sha256
 from engine.offline.job_file import Order
@@ -341,16 +341,16 @@ async def serving(
 
 
 @asynccontextmanager
-async def friend(port: int) -> AsyncIterator[tuple[Connection[Event], Model]]:
+async def friend(port: int) -> AsyncIterator[tuple[Connection[Event], ModelCard]]:
     """A connection that has been let in, and the engine's model."""
-    async with event_side(*await asyncio.open_connection("127.0.0.1", port)) as events:
+    async with bot_side(*await asyncio.open_connection("127.0.0.1", port)) as events:
         await events.send(Hello("between us"))
         ready = await events.receive()
         assert isinstance(ready, Ready)
         yield events, ready.model
 
 
-def of(card: Model, steps: int, seed: int = 4) -> Recipe:
+def of(card: ModelCard, steps: int, seed: int = 4) -> Recipe:
     """A recipe for this model."""
     return Recipe(
         model=card.name,
@@ -360,8 +360,8 @@ def of(card: Model, steps: int, seed: int = 4) -> Recipe:
         steps=steps,
         guidance=3.0,
         sampler=card.sampler,
-        width=card.native,
-        height=card.native,
+        width=card.native_size,
+        height=card.native_size,
         row_class=2,
     )
 

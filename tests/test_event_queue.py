@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from engine.contract import Cancelled, Command, Event, Pulse, Queued, Stepped
-from engine.contract.wire import Connection, command_side, event_side
+from engine.contract import Cancelled, Command, Event, Heartbeat, Queued, Stepped
+from engine.contract.wire import Connection, bot_side, engine_side
 from engine.server.event_queue import Outbox
 
 
@@ -15,9 +15,9 @@ def stepped(step: int, preview: bytes | None = None) -> Stepped:
     return Stepped(job="a", attempt=1, step=step, steps=9, preview=preview)
 
 
-def pulse(ticks: int) -> Pulse:
+def pulse(ticks: int) -> Heartbeat:
     """The engine's own news."""
-    return Pulse(ticks=ticks, seconds=0, rows_total=0, rows_used=0, painting=0, waiting=0)
+    return Heartbeat(ticks=ticks, seconds=0, rows_total=0, rows_used=0, painting=0, waiting=0)
 
 
 async def sent(*events: Event) -> list[Event]:
@@ -28,13 +28,13 @@ async def sent(*events: Event) -> list[Event]:
     done = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async with command_side(reader, writer) as connection:
+        async with engine_side(reader, writer) as connection:
             await _send_for(outbox, connection, seconds=0.2)
         done.set()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    async with event_side(*await asyncio.open_connection("127.0.0.1", port)) as events_in:
+    async with bot_side(*await asyncio.open_connection("127.0.0.1", port)) as events_in:
         arrived = [event async for event in all_of(events_in)]
     await done.wait()
     server.close()

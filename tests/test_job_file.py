@@ -6,22 +6,22 @@ from typing import Any
 
 import pytest
 
-from engine.contract import Model, Sampler, Shapes
+from engine.contract import BatchSizes, ModelCard, Sampler
 from engine.errors import BadUsage
 from engine.imaging.encode import sha256
 from engine.offline.job_file import Order, job, orders
 from tests.engine_parts import sketch
 
-CARD = Model(
+CARD = ModelCard(
     name="starter",
     revision="0" * 64,
-    native=128,
-    largest=512 * 512,
+    native_size=128,
+    max_pixels=512 * 512,
     steps=20,
     guidance=5.0,
     sampler=Sampler.DPMPP_2M,
-    longest={},
-    shapes=(Shapes(pixels=256 * 256, classes=(2, 8), loaded=(2, 8, 16)),),
+    max_steps={},
+    batch_sizes=(BatchSizes(pixels=256 * 256, default=(2, 8), under_load=(2, 8, 16)),),
     fingerprint="here",
 )
 

@@ -10,14 +10,14 @@ from bot.db.stats import Queue
 from bot.domain.job import Passage, Status
 from bot.monitoring.http_metrics import WORDS, template
 from bot.monitoring.metrics import Facts, Metrics
-from engine.contract import Pulse
+from engine.contract import Heartbeat
 
 FACTS = Facts(
     queue=Queue(waiting=3, running=2, undelivered=1, oldest=10.0),
     oldest=4.5,
     engine=True,
     restarts=2,
-    pulse=Pulse(
+    pulse=Heartbeat(
         ticks=7,
         seconds=1.5,
         rows_total=40,
@@ -129,7 +129,7 @@ def test_two_bots_in_one_process_share_nothing() -> None:
 
 def test_no_padding_is_no_division_by_nought() -> None:
     """Before the first batch."""
-    idle = Pulse(ticks=0, seconds=0.0, rows_total=0, rows_used=0, painting=0, waiting=0)
+    idle = Heartbeat(ticks=0, seconds=0.0, rows_total=0, rows_used=0, painting=0, waiting=0)
     assert msgspec.structs.replace(FACTS, pulse=idle).padding == 0.0
     assert msgspec.structs.replace(FACTS, pulse=None).padding == 0.0
 

@@ -273,8 +273,8 @@ def test_a_revision_is_what_the_files_hold(whole: Path, folder: Path) -> None:
 def test_a_card_says_what_a_model_is() -> None:
     """Enough for somebody who has never seen torch."""
     card = painter().model.card
-    assert (card.native, len(card.revision)) == (64, 64)
-    assert card.largest >= card.native**2
+    assert (card.native_size, len(card.revision)) == (64, 64)
+    assert card.max_pixels >= card.native_size**2
     for part in ("torch", "diffusers", "transformers", "pillow", "float32", "threads"):
         assert part in card.fingerprint
 

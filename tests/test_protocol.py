@@ -6,23 +6,23 @@ import msgspec
 import pytest
 
 from engine.contract import (
+    BatchSizes,
     Cancel,
     Cancelled,
     Command,
     Event,
     Failed,
+    Heartbeat,
     Hello,
-    Model,
+    ModelCard,
     Paint,
     Painted,
-    Painting,
-    Pulse,
+    PaintedImage,
     Queued,
     Ready,
     Recipe,
     Rejected,
     Sampler,
-    Shapes,
     Stepped,
     Verdict,
 )
@@ -45,22 +45,22 @@ RECIPE = Recipe(
     row_class=8,
 )
 VERDICT = Verdict(checker="model", score=0.5, flagged=True)
-CARD = Model(
+CARD = ModelCard(
     name="starter",
     revision="r1",
-    native=128,
-    largest=65536,
+    native_size=128,
+    max_pixels=65536,
     steps=25,
     guidance=5.0,
     sampler=Sampler.PNDM,
-    longest={Sampler.LCM: 50},
-    hands=3,
-    shapes=(Shapes(pixels=65536, classes=(2, 8), loaded=(2, 8, 16)),),
+    max_steps={Sampler.LCM: 50},
+    max_concurrent_batches=3,
+    batch_sizes=(BatchSizes(pixels=65536, default=(2, 8), under_load=(2, 8, 16)),),
     fingerprint="cpu",
 )
 PICTURES = (
-    Painting(png=b"PNG", sha256="cd", verdicts=(VERDICT,), row_class=8, fingerprint="cpu"),
-    Painting(png=b"", sha256="", failed="why", row_class=8, fingerprint="cpu"),
+    PaintedImage(png=b"PNG", sha256="cd", verdicts=(VERDICT,), row_class=8, fingerprint="cpu"),
+    PaintedImage(png=b"", sha256="", failed="why", row_class=8, fingerprint="cpu"),
 )
 MESSAGES: list[Command | Event] = [
     Hello("secret"),
@@ -80,7 +80,7 @@ MESSAGES: list[Command | Event] = [
     Rejected("why"),
     Queued(job="j", attempt=2, jobs_ahead=3),
     Stepped(job="j", attempt=2, step=1, steps=20, preview=b"JPG"),
-    Pulse(
+    Heartbeat(
         ticks=1,
         seconds=0.5,
         rows_total=8,
@@ -119,7 +119,7 @@ FRAMES: dict[type, bytes] = {
         b"\x86\xa4type\xa7Stepped\xa3job\xa1j\xa7attempt\x02\xa4step\x01\xa5steps\x14\xa7pr"
         b"eview\xc4\x03JPG"
     ),
-    Pulse: (
+    Heartbeat: (
         b"\x89\xa4type\xa5Pulse\xa5ticks\x01\xa7seconds\xcb?\xe0\x00\x00\x00\x00\x00\x00"
         b"\xaarows_given\x08\xa9rows_used\x06\xa8painting\x02\xa7waiting\x01\xa6memory\n"
         b"\xabpeak_memory\x14"

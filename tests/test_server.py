@@ -9,22 +9,22 @@ import msgspec
 import pytest
 
 from engine.contract import (
-    PULSE_SECONDS,
+    HEARTBEAT_SECONDS,
     Cancel,
     Cancelled,
     Command,
     Ending,
     Event,
     Failed,
+    Heartbeat,
     Hello,
     Painted,
-    Pulse,
     Queued,
     Ready,
     Rejected,
     Stepped,
 )
-from engine.contract.wire import CLOSING_SECONDS, FRAME_LIMIT, Connection, event_side
+from engine.contract.wire import CLOSING_SECONDS, MAX_FRAME_BYTES, Connection, bot_side
 from engine.core.worker import Worker
 from engine.errors import EngineError, PortTaken
 from engine.imaging.encode import sha256
@@ -46,7 +46,7 @@ class Engine:
     @contextlib.asynccontextmanager
     async def visitor(self) -> AsyncIterator[Connection[Event]]:
         """A connection that has not said Hello."""
-        async with event_side(*await asyncio.open_connection("127.0.0.1", self.port)) as events:
+        async with bot_side(*await asyncio.open_connection("127.0.0.1", self.port)) as events:
             yield events
 
     @contextlib.asynccontextmanager
@@ -79,7 +79,7 @@ async def events_of(events: Connection[Event], name: str) -> list[Event]:
     while True:
         event = await asyncio.wait_for(events.receive(), 60)
         assert event is not None and not isinstance(event, Ready | Rejected), event
-        if not isinstance(event, Pulse) and event.job == name:
+        if not isinstance(event, Heartbeat) and event.job == name:
             seen.append(event)
             if isinstance(event, Ending):
                 return seen
@@ -142,7 +142,7 @@ async def test_a_bad_frame_closes_its_connection_only(engine: Engine, frame: byt
     """Whatever comes in, the sender gets a reason and everybody else goes on."""
     async with engine.friend() as other:
         reader, writer = await asyncio.open_connection("127.0.0.1", engine.port)
-        async with event_side(reader, writer) as events:
+        async with bot_side(reader, writer) as events:
             writer.write(frame)
             writer.write_eof()
             assert isinstance(await events.receive(), Rejected)
@@ -155,23 +155,23 @@ async def test_a_bad_frame_closes_its_connection_only(engine: Engine, frame: byt
 async def test_a_frame_that_is_too_large_is_told_so_to_its_end(engine: Engine, known: bool) -> None:
     """Whoever is still sending it gets the reason, and not a connection that broke."""
     reader, writer = await asyncio.open_connection("127.0.0.1", engine.port)
-    async with event_side(reader, writer) as events:
+    async with bot_side(reader, writer) as events:
         if known:
             await events.send(Hello(TOKEN))
             assert isinstance(await events.receive(), Ready)
-        writer.write((FRAME_LIMIT + 1).to_bytes(4, "big"))
-        writer.write(bytes(FRAME_LIMIT + 1))
+        writer.write((MAX_FRAME_BYTES + 1).to_bytes(4, "big"))
+        writer.write(bytes(MAX_FRAME_BYTES + 1))
         await writer.drain()
         rejected = await events.receive()
         assert isinstance(rejected, Rejected)
-        assert f"A frame of {FRAME_LIMIT + 1} bytes" in rejected.reason
+        assert f"A frame of {MAX_FRAME_BYTES + 1} bytes" in rejected.reason
         assert await events.receive() is None
 
 
 async def test_nobody_unknown_has_much_kept(engine: Engine) -> None:
     """A large frame is for those with the token: others are turned away before it has come."""
     reader, writer = await asyncio.open_connection("127.0.0.1", engine.port)
-    async with event_side(reader, writer) as events:
+    async with bot_side(reader, writer) as events:
         writer.write((HELLO_LIMIT + 1).to_bytes(4, "big"))
         rejected = await events.receive()
         assert isinstance(rejected, Rejected)
@@ -181,12 +181,14 @@ async def test_nobody_unknown_has_much_kept(engine: Engine) -> None:
 async def test_a_reason_quotes_no_more_than_people_read(engine: Engine) -> None:
     """Else a frame of the largest size would be answered with one that is larger."""
     head = b"\x81\xa4type\xdb"
-    said = b"N" * (FRAME_LIMIT - len(head) - 4)
+    said = b"N" * (MAX_FRAME_BYTES - len(head) - 4)
     reader, writer = await asyncio.open_connection("127.0.0.1", engine.port)
-    async with event_side(reader, writer) as events:
+    async with bot_side(reader, writer) as events:
         await events.send(Hello(TOKEN))
         assert isinstance(await events.receive(), Ready)
-        writer.write(FRAME_LIMIT.to_bytes(4, "big") + head + len(said).to_bytes(4, "big") + said)
+        writer.write(
+            MAX_FRAME_BYTES.to_bytes(4, "big") + head + len(said).to_bytes(4, "big") + said
+        )
         await writer.drain()
         rejected = await events.receive()
         assert isinstance(rejected, Rejected)
@@ -199,7 +201,7 @@ async def test_a_recipe_that_cannot_be_is_a_bad_frame(engine: Engine) -> None:
     body = msgspec.msgpack.encode(job())
     body = body.replace(b"\xa5steps\x04", b"\xa5steps\x00")
     reader, writer = await asyncio.open_connection("127.0.0.1", engine.port)
-    async with event_side(reader, writer) as events:
+    async with bot_side(reader, writer) as events:
         await events.send(Hello(TOKEN))
         assert isinstance(await events.receive(), Ready)
         writer.write(len(body).to_bytes(4, "big") + body)
@@ -304,13 +306,13 @@ def test_a_port_that_is_taken_is_said_to_be() -> None:
 async def test_the_engine_has_a_pulse(engine: Engine) -> None:
     """For each who listens, while it works and while it does not."""
     async with engine.friend() as one, engine.friend() as other:
-        first = await asyncio.wait_for(one.receive(), 2 * PULSE_SECONDS)
-        assert isinstance(first, Pulse)
-        assert isinstance(await asyncio.wait_for(other.receive(), PULSE_SECONDS), Pulse)
+        first = await asyncio.wait_for(one.receive(), 2 * HEARTBEAT_SECONDS)
+        assert isinstance(first, Heartbeat)
+        assert isinstance(await asyncio.wait_for(other.receive(), HEARTBEAT_SECONDS), Heartbeat)
         await one.send(job(recipe(steps=3)))
         await events_of(one, "a")
-        second = await asyncio.wait_for(one.receive(), 2 * PULSE_SECONDS)
-        assert isinstance(second, Pulse)
+        second = await asyncio.wait_for(one.receive(), 2 * HEARTBEAT_SECONDS)
+        assert isinstance(second, Heartbeat)
         assert second.ticks == first.ticks + 3
 
 
@@ -320,9 +322,9 @@ async def test_the_pulse_goes_on_while_a_picture_is_painted(engine: Engine) -> N
     with predicting(painter(), lambda _: go_on.wait(20)):
         async with engine.friend() as events:
             await events.send(job(recipe(steps=1)))
-            event = await asyncio.wait_for(events.receive(), 2 * PULSE_SECONDS)
-            while not isinstance(event, Pulse):
-                event = await asyncio.wait_for(events.receive(), 2 * PULSE_SECONDS)
+            event = await asyncio.wait_for(events.receive(), 2 * HEARTBEAT_SECONDS)
+            while not isinstance(event, Heartbeat):
+                event = await asyncio.wait_for(events.receive(), 2 * HEARTBEAT_SECONDS)
             go_on.set()
             assert (event.painting, event.ticks) == (1, 0)
             assert isinstance((await events_of(events, "a"))[-1], Painted)
@@ -332,7 +334,7 @@ async def test_the_pulse_goes_on_while_a_picture_is_painted(engine: Engine) -> N
 async def deaf(engine: Engine, jobs: int) -> AsyncIterator[Connection[Event]]:
     """A connection that sends jobs, which are painted, and reads nothing of what comes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", engine.port, limit=1024)
-    connection = event_side(reader, writer)
+    connection = bot_side(reader, writer)
     await connection.send(Hello(TOKEN))
     large = [recipe(width=512, height=512, steps=1, guidance=1.0, seed=n) for n in range(4)]
     for nth in range(jobs):

@@ -3,12 +3,12 @@
 import pytest
 
 from bot.engine_client.watchdog import SHORTEST_SECONDS, SILENCE_SECONDS, UNKNOWN_SECONDS, Watchdog
-from engine.contract import Pulse, Stepped
+from engine.contract import Heartbeat, Stepped
 
 
-def pulse(ticks: int) -> Pulse:
-    """A Pulse of an engine that has made so many steps."""
-    return Pulse(ticks=ticks, seconds=1.0, rows_total=8, rows_used=8, painting=4, waiting=0)
+def pulse(ticks: int) -> Heartbeat:
+    """A Heartbeat of an engine that has made so many steps."""
+    return Heartbeat(ticks=ticks, seconds=1.0, rows_total=8, rows_used=8, painting=4, waiting=0)
 
 
 def stepping(every: float, steps: int) -> tuple[Watchdog, float]:
@@ -36,7 +36,7 @@ def test_who_gets_on_is_left_alone() -> None:
 
 
 def test_silence_is_the_end() -> None:
-    """A Pulse comes every two seconds, whatever the engine is doing."""
+    """A Heartbeat comes every two seconds, whatever the engine is doing."""
     watchdog, now = stepping(0.1, 10)
     assert watchdog.failure_reason(now + SILENCE_SECONDS - 1) is None
     assert "said nothing for 31 s" in (watchdog.failure_reason(now + SILENCE_SECONDS + 1) or "")

@@ -11,11 +11,11 @@ import pytest
 from engine.contract import Cancel, Command, Event, Failed, Hello
 from engine.contract.wire import (
     CLOSING_SECONDS,
-    FRAME_LIMIT,
+    MAX_FRAME_BYTES,
     Connection,
     WireError,
-    command_side,
-    event_side,
+    bot_side,
+    engine_side,
 )
 
 
@@ -28,13 +28,13 @@ async def ends() -> AsyncIterator[
     gone = asyncio.Event()
 
     async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async with command_side(reader, writer) as commands:
+        async with engine_side(reader, writer) as commands:
             met.put_nowait(commands)
             await gone.wait()
 
     server = await asyncio.start_server(meet, "127.0.0.1", 0)
     reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-    async with event_side(reader, writer) as events:
+    async with bot_side(reader, writer) as events:
         yield events, await met.get(), writer
     gone.set()
     server.close()
@@ -116,8 +116,8 @@ async def fill(connection: Connection[Command]) -> None:
 async def test_a_frame_has_a_largest_size() -> None:
     """Nobody makes us set aside more memory, and we do not ask it of others."""
     async with ends() as (events, commands, writer):
-        writer.write((FRAME_LIMIT + 1).to_bytes(4, "big"))
+        writer.write((MAX_FRAME_BYTES + 1).to_bytes(4, "big"))
         with pytest.raises(WireError, match="are allowed"):
             await commands.receive()
         with pytest.raises(WireError, match="are allowed"):
-            await events.send(Hello("x" * (FRAME_LIMIT + 1)))
+            await events.send(Hello("x" * (MAX_FRAME_BYTES + 1)))

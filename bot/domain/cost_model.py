@@ -37,7 +37,7 @@ def work(recipes: Sequence[Recipe]) -> float:
 def _work(recipe: Recipe) -> float:
     steps = recipe.steps * (1.0 if recipe.strength is None else recipe.strength)
     evaluations = steps * (2 if recipe.sampler in _TWICE else 1)
-    return recipe.width * recipe.height * (2 if recipe.guided else 1) * evaluations
+    return recipe.width * recipe.height * (2 if recipe.uses_cfg else 1) * evaluations
 
 
 def estimate(recipes: Sequence[Recipe], samples: Sequence[Sample]) -> float:

@@ -7,14 +7,14 @@ from typing import Final
 from bot.domain.job import Job
 from bot.domain.picture import Picture
 from bot.errors import Refused
-from engine.contract import Model, Recipe
+from engine.contract import ModelCard, Recipe
 
 _KEPT_CONTROLS: Final = frozenset("\n\t")
 _UNSEEN: Final = ("Cc", "Cf", "Cs")
 """Unicode's control and format characters, and halves of characters, which no file can hold."""
 
 
-def check_model(recipe: Recipe, model: Model) -> None:
+def check_model(recipe: Recipe, model: ModelCard) -> None:
     """Raise Refused if these weights cannot paint this recipe to the bit."""
     if recipe.revision != model.revision:
         raise Refused(

@@ -17,11 +17,11 @@ from engine.contract import (
     Ending,
     Event,
     Failed,
+    Heartbeat,
     Hello,
-    Model,
+    ModelCard,
     Paint,
     Painted,
-    Pulse,
     Queued,
     Ready,
     Rejected,
@@ -61,7 +61,7 @@ class SocketEngineClient:
         self._launch = launch
         self._stack = AsyncExitStack()
         self._connection: wire.Connection[Event] | None = None
-        self._model: Model | None = None
+        self._model: ModelCard | None = None
         self._up = asyncio.Event()
         self._finished_a_job = False
         """Has this engine brought a job to its end?"""
@@ -71,9 +71,9 @@ class SocketEngineClient:
         """Called when the engine has come, or has gone."""
         self.restarts = 0
         """How often the engine was gone."""
-        self.pulse: Pulse | None = None
+        self.pulse: Heartbeat | None = None
         """The last one of the engine that there is; what it counts is of all that there were."""
-        self._previous_heartbeat: Pulse | None = None
+        self._previous_heartbeat: Heartbeat | None = None
         self._pending: dict[tuple[str, int], _Pending] = {}
 
     async def __aenter__(self) -> "SocketEngineClient":
@@ -94,7 +94,7 @@ class SocketEngineClient:
         return self._up.is_set()
 
     @property
-    def model(self) -> Model:
+    def model(self) -> ModelCard:
         """What the engine has, or had last, loaded."""
         if self._model is None:
             raise RuntimeError("The engine link is used outside `async with`.")
@@ -160,7 +160,7 @@ class SocketEngineClient:
         async with AsyncExitStack() as stack:
             endpoint = await stack.enter_async_context(self._launch())
             reader, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
-            connection = await stack.enter_async_context(wire.event_side(reader, writer))
+            connection = await stack.enter_async_context(wire.bot_side(reader, writer))
             self._model = await _greet(connection, endpoint.token)
             self._connection = connection
             self._stack = stack.pop_all()
@@ -227,7 +227,7 @@ class SocketEngineClient:
         return "it hung up"
 
     def _pass_on(self, event: Event) -> None:
-        if isinstance(event, Pulse):
+        if isinstance(event, Heartbeat):
             self.pulse = event.plus(self._previous_heartbeat)
             return
         if isinstance(event, Ready | Rejected):
@@ -242,7 +242,7 @@ class SocketEngineClient:
             pending.watcher(event)
 
 
-async def _greet(connection: wire.Connection[Event], token: str) -> Model:
+async def _greet(connection: wire.Connection[Event], token: str) -> ModelCard:
     try:
         await connection.send(Hello(token))
         answer = await asyncio.wait_for(connection.receive(), _GREETING_SECONDS)

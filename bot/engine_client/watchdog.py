@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from engine.contract import Event, Pulse
+from engine.contract import Event, Heartbeat
 
 SILENCE_SECONDS: Final = 30.0
-"""Without a Pulse, which comes every two: then the engine's process stands still."""
+"""Without a Heartbeat, which comes every two: then the engine's process stands still."""
 PATIENCE: Final = 10.0
 """Times the longest step so far that one step may take."""
 SHORTEST_SECONDS: Final = 60.0
@@ -25,7 +25,7 @@ class Watchdog:
     def on_event(self, event: Event, now: float) -> None:
         """The engine said this."""
         self._heard = now
-        if isinstance(event, Pulse):
+        if isinstance(event, Heartbeat):
             if event.ticks == self._ticks:
                 return
             self._ticks = event.ticks

@@ -13,19 +13,19 @@ from bot.domain import rules
 from bot.domain.kinds.imagine import ASPECTS, Ask, changed, read
 from bot.features.responses import guarded, origin, start
 from engine.contract import (
-    GUIDANCE_LIMIT,
-    PICTURES_LIMIT,
-    PROMPT_LIMIT,
+    MAX_GUIDANCE,
+    MAX_PICTURES,
+    MAX_PROMPT_CHARS,
+    MAX_STEPS,
     SEED_LIMIT,
-    STEPS_LIMIT,
     Sampler,
 )
 
-Words = Annotated[str, RangeTransformer(OptionType.string, min=1, max=PROMPT_LIMIT)]
+Words = Annotated[str, RangeTransformer(OptionType.string, min=1, max=MAX_PROMPT_CHARS)]
 Seed = Annotated[int, RangeTransformer(OptionType.integer, min=0, max=SEED_LIMIT - 1)]
-Steps = Annotated[int, RangeTransformer(OptionType.integer, min=1, max=STEPS_LIMIT)]
-Guidance = Annotated[float, RangeTransformer(OptionType.number, min=0.0, max=GUIDANCE_LIMIT)]
-Count = Annotated[int, RangeTransformer(OptionType.integer, min=1, max=PICTURES_LIMIT)]
+Steps = Annotated[int, RangeTransformer(OptionType.integer, min=1, max=MAX_STEPS)]
+Guidance = Annotated[float, RangeTransformer(OptionType.number, min=0.0, max=MAX_GUIDANCE)]
+Count = Annotated[int, RangeTransformer(OptionType.integer, min=1, max=MAX_PICTURES)]
 Strength = Annotated[float, RangeTransformer(OptionType.number, min=0.0, max=1.0)]
 
 

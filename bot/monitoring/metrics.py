@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from bot.db.stats import Queue
 from bot.domain.job import ENDINGS, Passage
-from engine.contract import Pulse
+from engine.contract import Heartbeat
 
 PHASES: Final = ("waiting", "painting", "delivering")
 _SECONDS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60, 150, 300, 900, 3600)
@@ -29,7 +29,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     engine: bool
     """Is there one?"""
     restarts: int
-    pulse: Pulse | None
+    pulse: Heartbeat | None
     gateway: bool
     """Are we connected and ready?"""
     latency: float | None

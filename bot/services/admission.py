@@ -61,7 +61,7 @@ def _check_blocked(reason: str | None) -> None:
 
 def _prompts(recipe: Recipe) -> tuple[str, str]:
     """Without guidance, a negative prompt takes nothing away."""
-    return recipe.prompt, recipe.negative if recipe.guided else ""
+    return recipe.prompt, recipe.negative if recipe.uses_cfg else ""
 
 
 def _told(found: Breach, prompt: str, negative: str) -> str:

@@ -29,7 +29,7 @@ from engine.contract import (
     Failed,
     Paint,
     Painted,
-    Painting,
+    PaintedImage,
     Queued,
     Recipe,
     Stepped,
@@ -219,7 +219,7 @@ class JobRunner:
         pairs = zip(job.recipes, painted.pictures, strict=True)
         return [self._save(job, nth, *pair) for nth, pair in enumerate(pairs, start=1)]
 
-    def _save(self, job: Job, nth: int, recipe: Recipe, painting: Painting) -> Picture:
+    def _save(self, job: Job, nth: int, recipe: Recipe, painting: PaintedImage) -> Picture:
         wanted = painting.png and (job.reveal or not painting.flagged)
         kept = self._archive.save_picture(job.id, nth, painting.png) if wanted else None
         return Picture(

@@ -18,7 +18,7 @@ from bot.errors import BotError, ExitCode, FatalError
 from bot.prompt_filter import filter as prompt_filter
 from bot.settings import Settings
 from bot.storage import FileStorage
-from engine.contract import Model, Paint, Painted, Painting
+from engine.contract import ModelCard, Paint, Painted, PaintedImage
 
 
 class ReplayFailed(BotError):
@@ -79,7 +79,7 @@ def _check_allowed(picture: Picture) -> None:
             f"Moderators removed the picture {picture.id}, so it is not painted again.",
             ExitCode.UNKNOWN_PICTURE,
         )
-    negative = picture.recipe.negative if picture.recipe.guided else ""
+    negative = picture.recipe.negative if picture.recipe.uses_cfg else ""
     if prompt_filter.breach(picture.recipe.prompt, negative, words=()) is not None:
         raise FatalError(
             f"The words of the picture {picture.id} break the rule that nothing turns off: no "
@@ -92,7 +92,7 @@ def _source(data: Path, picture: Picture) -> bytes | None:
     return FileStorage(data).source(picture.recipe.source) if picture.recipe.source else None
 
 
-def _judged(picture: Picture, painting: Painting, model: Model) -> ExitCode:
+def _judged(picture: Picture, painting: PaintedImage, model: ModelCard) -> ExitCode:
     say = sys.stdout.write
     if picture.recipe.revision != model.revision:
         say(

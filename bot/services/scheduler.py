@@ -8,14 +8,14 @@ from bot.domain import cost_model, fair_queue, seats
 from bot.domain.fair_queue import Shares
 from bot.domain.job import Job
 from bot.domain.limits import Forecast, Limits
-from engine.contract import Model
+from engine.contract import ModelCard
 
 
 class JobScheduler:
     """What it remembers evens out differences of a few jobs, so a restart may forget it."""
 
     def __init__(
-        self, ledger: Ledger, charges: Charges, model: Callable[[], Model], limits: Limits
+        self, ledger: Ledger, charges: Charges, model: Callable[[], ModelCard], limits: Limits
     ) -> None:
         self._ledger = ledger
         self._charges = charges
@@ -73,7 +73,7 @@ class JobScheduler:
         line = await self.line()
         if not self._samples:
             return None
-        hands = self._model().hands
+        hands = self._model().max_concurrent_batches
         painting = self._at_engine.values()
         first = fair_queue.until_first(person, line, painting, self.cost)
         return Forecast(first / hands, sum(map(self.cost, [*painting, *line])) / hands)

@@ -47,8 +47,8 @@ def line(tick: Tick) -> str:
 @torch.inference_mode()
 def run(model: PaintModel) -> Iterator[Tick]:
     """Measure, class by class; larger ones than there is memory for are left out."""
-    sides = {max(_STEP, round(model.card.native * share / _STEP) * _STEP) for share in _SIDES}
-    for side in sorted(each for each in sides if each**2 <= model.card.largest):
+    sides = {max(_STEP, round(model.card.native_size * share / _STEP) * _STEP) for share in _SIDES}
+    for side in sorted(each for each in sides if each**2 <= model.card.max_pixels):
         below: float | None = None
         for rows in ROW_CLASSES:
             seconds = _seconds(model, side, rows)

@@ -67,7 +67,7 @@ def run(model: PaintModel, asked: Asked) -> Iterator[Result]:
         for pictures in asked.pictures:
             jobs = [WORKLOADS[name](model.card, pictures, nth) for nth in range(asked.jobs)]
             for size in {(job.recipes[0].width, job.recipes[0].height) for job in jobs}:
-                for rows in model.card.all_classes(*size):
+                for rows in model.card.row_classes(*size):
                     model.exact(*size, rows)  # found out now, not while it is measured
             for load in _loads(model, jobs, asked):
                 first: Result | None = None

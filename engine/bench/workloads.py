@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from PIL import Image
 
-from engine.contract import Model, Paint, Recipe, Sampler
+from engine.contract import ModelCard, Paint, Recipe, Sampler
 from engine.imaging.encode import png, sha256
 
 PROMPTS: Final = ("a red house on the grass", "a blue boat at night", "a cat in the snow")
@@ -24,15 +24,15 @@ SKETCHED: Final = 0.3
 UNGUIDED: Final = 0.2
 
 
-def like_each_other(model: Model, pictures: int, nth: int) -> Paint:
+def like_each_other(model: ModelCard, pictures: int, nth: int) -> Paint:
     """Workload A: 20 steps with guidance, in one sampler and size."""
     return _job(model, pictures, nth, steps=20, sampler=Sampler.EULER)
 
 
-def mixed(model: Model, pictures: int, nth: int) -> Paint:
+def mixed(model: ModelCard, pictures: int, nth: int) -> Paint:
     """Workload B: sizes, steps, samplers, sketches, with and without guidance."""
     rng = random.Random(nth)  # noqa: S311 # a seed, not a secret
-    side, long = model.native, model.native * 3 // 2
+    side, long = model.native_size, model.native_size * 3 // 2
     sketched = rng.random() < SKETCHED
     return _job(
         model,
@@ -42,16 +42,16 @@ def mixed(model: Model, pictures: int, nth: int) -> Paint:
         sampler=rng.choice(MIXED_SAMPLERS),
         size=rng.choice([(side, side), (side, long), (long, side)]),
         guidance=1.0 if rng.random() < UNGUIDED else model.guidance,
-        sketch=_sketch(model.native) if sketched else None,
+        sketch=_sketch(model.native_size) if sketched else None,
     )
 
 
-Workload = Callable[[Model, int, int], Paint]
+Workload = Callable[[ModelCard, int, int], Paint]
 """Of the model, the pictures in each job, and the job's number."""
 
 
 def _job(
-    model: Model,
+    model: ModelCard,
     pictures: int,
     nth: int,
     *,
@@ -61,7 +61,7 @@ def _job(
     guidance: float | None = None,
     sketch: bytes | None = None,
 ) -> Paint:
-    width, height = size or (model.native, model.native)
+    width, height = size or (model.native_size, model.native_size)
     first = Recipe(
         model=model.name,
         revision=model.revision,
@@ -78,7 +78,11 @@ def _job(
     )
     recipes = [msgspec.structs.replace(first, seed=first.seed + n) for n in range(pictures)]
     return Paint(
-        job=str(nth), attempt=1, recipes=model.classed(recipes), source=sketch, previews=False
+        job=str(nth),
+        attempt=1,
+        recipes=model.with_row_class(recipes),
+        source=sketch,
+        previews=False,
     )
 
 

@@ -1,93 +1,91 @@
-"""What the bot knows of a loaded model: its limits, its defaults, and its row classes."""
+"""What the bot knows about a loaded model: its limits, its defaults and its row classes."""
 
 from collections.abc import Sequence
 
 import msgspec
 
-from engine.contract.recipe import STEPS_LIMIT, Recipe
+from engine.contract.recipe import MAX_STEPS, Recipe
 from engine.contract.samplers import Sampler
 
 
-class Shapes(msgspec.Struct, frozen=True, kw_only=True):
-    """The row classes that pictures up to a size are painted in."""
+class BatchSizes(msgspec.Struct, frozen=True, kw_only=True):
+    """The row classes of pictures up to a size, in rising order."""
 
     pixels: int
-    """Most pixels (width x height) of such a picture."""
-    classes: tuple[int, ...]
-    """For a request by itself, in rising order."""
-    loaded: tuple[int, ...]
-    """For requests that come together, where the engine may choose by load."""
+    """The largest area (width x height) that they are for."""
+    default: tuple[int, ...] = msgspec.field(name="classes")
+    """For a job by itself."""
+    under_load: tuple[int, ...] = msgspec.field(name="loaded")
+    """For jobs that are painted together, where the engine may choose by load."""
 
 
-class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """What the engine has loaded, for those who have never seen torch."""
+class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
+    """A loaded model, described without torch."""
 
     name: str
     revision: str
-    native: int
-    """Pixels on a side of the square that this model was trained on."""
-    largest: int
-    """Most pixels (width x height) of one picture."""
+    native_size: int = msgspec.field(name="native")
+    """Side, in pixels, of the square pictures that the model was trained on."""
+    max_pixels: int = msgspec.field(name="largest")
+    """The largest area (width x height) of a picture."""
     steps: int
     guidance: float
     sampler: Sampler
-    """What a request gets that names none."""
-    longest: dict[Sampler, int]
-    """Most steps of those samplers that cannot take STEPS_LIMIT."""
-    hands: int = 1
-    """Batches that are painted at the same time."""
-    shapes: tuple[Shapes, ...]
-    """The row classes of pictures by their size: small ones first."""
+    """The sampler of requests that name none; `steps` and `guidance` likewise."""
+    max_steps: dict[Sampler, int] = msgspec.field(name="longest")
+    """Of the samplers that take fewer than MAX_STEPS."""
+    max_concurrent_batches: int = msgspec.field(name="hands", default=1)
+    batch_sizes: tuple[BatchSizes, ...] = msgspec.field(name="shapes")
+    """By picture size, smallest first."""
     fingerprint: str
     """Software and hardware, in one line: same recipe, same fingerprint, same bits."""
 
-    def classed(self, recipes: Sequence[Recipe]) -> tuple[Recipe, ...]:
-        """These recipes of one request with their row class: the smallest that all of their rows
-        fit in, or the largest of their size, in which they take turns."""
-        first = recipes[0]
-        chosen = _smallest(self._shapes(first.width, first.height).classes, recipes)
-        return tuple(msgspec.structs.replace(recipe, row_class=chosen) for recipe in recipes)
+    def with_row_class(self, recipes: Sequence[Recipe]) -> tuple[Recipe, ...]:
+        """The recipes of one job with their row class.
 
-    def classed_by_load(
-        self, recipes: Sequence[Recipe], others: Sequence[Recipe]
+        It is the smallest of their size that holds all of their rows, or the largest, in which
+        they take turns.
+        """
+        size = recipes[0].size
+        row_class = _smallest(self._sizes_for(*size).default, recipes)
+        return tuple(msgspec.structs.replace(recipe, row_class=row_class) for recipe in recipes)
+
+    def with_row_class_for_load(
+        self, recipes: Sequence[Recipe], running: Sequence[Recipe]
     ) -> tuple[Recipe, ...]:
-        """The same, with room for the others of their size as well, spread over all hands."""
-        first = recipes[0]
-        alike = [
-            each for each in others if (each.width, each.height) == (first.width, first.height)
-        ]
-        loaded = self._shapes(first.width, first.height).loaded
-        chosen = _smallest(loaded, [*recipes, *alike], self.hands)
-        return tuple(msgspec.structs.replace(recipe, row_class=chosen) for recipe in recipes)
+        """The recipes of one job with a row class that also holds the running recipes of the same
+        size, spread over all concurrent batches."""
+        size = recipes[0].size
+        together = [*recipes, *(recipe for recipe in running if recipe.size == size)]
+        sizes = self._sizes_for(*size).under_load
+        row_class = _smallest(sizes, together, self.max_concurrent_batches)
+        return tuple(msgspec.structs.replace(recipe, row_class=row_class) for recipe in recipes)
 
-    def all_classes(self, width: int, height: int) -> frozenset[int]:
-        """In which pictures of this size are painted."""
-        shapes = self._shapes(width, height)
-        return frozenset(shapes.classes + shapes.loaded)
+    def row_classes(self, width: int, height: int) -> frozenset[int]:
+        """All row classes that pictures of this size may have."""
+        sizes = self._sizes_for(width, height)
+        return frozenset(sizes.default + sizes.under_load)
 
-    def smaller(self, recipe: Recipe) -> Recipe | None:
-        """The same in the next smaller row class of its size; None if there is none."""
-        below = [
-            each
-            for each in self.all_classes(recipe.width, recipe.height)
-            if each < recipe.row_class
-        ]
-        return msgspec.structs.replace(recipe, row_class=max(below)) if below else None
-
-    def _shapes(self, width: int, height: int) -> Shapes:
-        fitting = (each for each in self.shapes if width * height <= each.pixels)
-        return next(fitting, self.shapes[-1])
+    def with_smaller_row_class(self, recipe: Recipe) -> Recipe | None:
+        """The recipe in the next smaller row class of its size; None if there is none."""
+        row_classes = self.row_classes(recipe.width, recipe.height)
+        smaller = [row_class for row_class in row_classes if row_class < recipe.row_class]
+        return msgspec.structs.replace(recipe, row_class=max(smaller)) if smaller else None
 
     def check_steps(self, recipe: Recipe) -> None:
-        """Raise ValueError, in words for the person, if the sampler cannot take so many."""
-        most = self.longest.get(recipe.sampler, STEPS_LIMIT)
-        if recipe.steps > most:
+        """Raise ValueError, with a sentence for the user, if the sampler cannot take so many."""
+        limit = self.max_steps.get(recipe.sampler, MAX_STEPS)
+        if recipe.steps > limit:
             raise ValueError(
-                f"The sampler {recipe.sampler} takes at most {most} steps; "
+                f"The sampler {recipe.sampler} takes at most {limit} steps; "
                 f"this asks for {recipe.steps}."
             )
 
+    def _sizes_for(self, width: int, height: int) -> BatchSizes:
+        large_enough = (sizes for sizes in self.batch_sizes if width * height <= sizes.pixels)
+        return next(large_enough, self.batch_sizes[-1])
 
-def _smallest(classes: tuple[int, ...], recipes: Sequence[Recipe], hands: int = 1) -> int:
-    rows = sum(recipe.rows for recipe in recipes) / hands
-    return next((size for size in classes if rows <= size), classes[-1])
+
+def _smallest(row_classes: tuple[int, ...], recipes: Sequence[Recipe], batches: int = 1) -> int:
+    rows = sum(recipe.rows for recipe in recipes) / batches
+    return next((size for size in row_classes if rows <= size), row_classes[-1])

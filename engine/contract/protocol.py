@@ -1,16 +1,20 @@
-"""Commands from the bot to the engine, and events from the engine to the bot."""
+"""Commands from the bot to the engine, and events from the engine to the bot.
+
+A struct's `tag` and a field's `name` are its spelling on the wire where Python has another.
+"""
 
 from typing import Final
 
 import msgspec
 
-from engine.contract.model_card import Model
+from engine.contract.model_card import ModelCard
 from engine.contract.recipe import Recipe
 
-PICTURES_LIMIT: Final = 4
-CONTRACT_VERSION: Final = 6
-PULSE_SECONDS: Final = 2.0
-"""Between two Pulses, whatever the engine is doing."""
+MAX_PICTURES: Final = 4
+"""Pictures of one job."""
+PROTOCOL_VERSION: Final = 6
+HEARTBEAT_SECONDS: Final = 2.0
+"""Between two Heartbeats, whatever the engine is doing."""
 
 # Commands: bot to engine
 
@@ -19,37 +23,40 @@ class Hello(msgspec.Struct, frozen=True, tag=True):
     """The first frame of a connection; the engine answers Ready, or closes with Rejected."""
 
     token: str
-    version: int = CONTRACT_VERSION
+    version: int = PROTOCOL_VERSION
 
 
 class Paint(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Paint these recipes together. `job` and `attempt` come back with each event."""
+    """Paint these recipes as one job. `job` and `attempt` are repeated in each of its events.
+
+    Raises ValueError unless there are 1 to MAX_PICTURES recipes.
+    """
 
     job: str
     attempt: int
     recipes: tuple[Recipe, ...]
     source: bytes | None = None
-    """The PNG that the recipes' `source` is the sha256 of."""
+    """The init image as a PNG; its sha256 is the `source` of the recipes."""
     previews: bool = True
     adaptive: bool = False
-    """May the engine choose other row classes by load? The pictures say in which they came."""
+    """Whether the engine may choose other row classes by load; each PaintedImage names its own."""
     include_flagged: bool = msgspec.field(name="reveal", default=False)
-    """May pictures that the safety check flagged come with their bytes? What could not be checked
-    never does, and previews never show what is flagged."""
+    """Whether pictures that the safety check flagged come with their bytes. A picture that could
+    not be checked never does, and previews never show flagged content."""
     owner: str = ""
-    """Whose job it is; only whether two are the same matters."""
+    """An opaque id of the user, for fair scheduling; only equality matters."""
     prior_seconds: float = msgspec.field(name="had", default=0.0)
-    """Seconds of the engine that the owner has had of late: who had least goes first."""
+    """Engine time that the owner used recently; the owner with the least goes first."""
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.recipes) <= PICTURES_LIMIT:
+        if not 1 <= len(self.recipes) <= MAX_PICTURES:
             raise ValueError(
-                f"A job has {len(self.recipes)} pictures; 1 to {PICTURES_LIMIT} are allowed."
+                f"A job has {len(self.recipes)} pictures; 1 to {MAX_PICTURES} are allowed."
             )
 
 
 class Cancel(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Stop this job at the next step; it ends with Cancelled. An unknown job is no error."""
+    """Stop this job at the next step; it ends with Cancelled. An unknown job is ignored."""
 
     job: str
     attempt: int
@@ -62,13 +69,13 @@ Command = Hello | Paint | Cancel
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
-    """The model is loaded and jobs are welcome."""
+    """The model is loaded and the engine accepts jobs."""
 
-    model: Model
+    model: ModelCard
 
 
 class Rejected(msgspec.Struct, frozen=True, tag=True):
-    """This connection closes now, because of what was sent on it."""
+    """The engine closes this connection because of what it received."""
 
     reason: str
 
@@ -82,7 +89,8 @@ class Queued(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Stepped(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """`step` of `steps` evaluations are done; `preview` is a small JPEG of the grid, at times."""
+    """`step` of `steps` model evaluations are done; some events carry `preview`, a small JPEG of
+    the grid."""
 
     job: str
     attempt: int
@@ -91,32 +99,31 @@ class Stepped(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     preview: bytes | None = None
 
 
-class Pulse(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The engine listens, and this is what it has done since it started.
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, tag="Pulse"):
+    """The engine's counters since it started, sent every HEARTBEAT_SECONDS.
 
-    It comes every PULSE_SECONDS. If `painting` stays above 0 and `ticks` where it is, the painter
-    hangs.
+    If `painting` stays above 0 while `ticks` does not change, the engine hangs.
     """
 
     ticks: int
     """Forward passes."""
     seconds: float
-    """In them, and what belongs to them; of passes at the same time, each counts."""
+    """Spent in forward passes and their overhead; concurrent passes count separately."""
     rows_total: int = msgspec.field(name="rows_given")
-    """Of all batches so far."""
+    """Rows of all batches, with padding."""
     rows_used: int
-    """Of these, by pictures; the others were padding."""
+    """Rows of pictures, without padding."""
     painting: int
-    """Pictures that are in progress."""
+    """Pictures in progress."""
     waiting: int
-    """Jobs for which there is no room yet."""
+    """Jobs that wait for a free slot."""
     memory: int | None = None
-    """Bytes of the process in the machine's memory; None where that is not known."""
+    """Resident memory of the process in bytes; None where it cannot be read."""
     peak_memory: int | None = None
-    """Bytes of the accelerator in use at most, so far; None without."""
+    """Peak memory of the accelerator in bytes; None without an accelerator."""
 
-    def plus(self, before: "Pulse | None") -> "Pulse":
-        """With what an engine before this one had done by then."""
+    def plus(self, before: "Heartbeat | None") -> "Heartbeat":
+        """This heartbeat with the counters of an earlier engine process added."""
         if before is None:
             return self
         return msgspec.structs.replace(
@@ -129,12 +136,13 @@ class Pulse(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What one checker says of one picture. Raises ValueError if it says nothing clear."""
+    """The result of one safety checker for one picture. Raises ValueError if it is ambiguous."""
 
     checker: str
-    """`model` for the painting model's own, else the classifier's hub id or folder."""
+    """`model` for the safety checker of the painting model, else the classifier's hub id or
+    folder."""
     score: float | None
-    """From 0 (harmless) to 1; None if the check could not be made, which flags the picture."""
+    """From 0 (harmless) to 1; None if the check failed, which flags the picture."""
     flagged: bool
 
     def __post_init__(self) -> None:
@@ -144,21 +152,21 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"The checker {self.checker} gave the score {self.score}.")
 
 
-class Painting(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one recipe. Raises ValueError for bytes without a verdict.
+class PaintedImage(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of one recipe. Raises ValueError for bytes without a verdict.
 
-    A blocked picture has verdicts and a digest, but no bytes; one that failed has none of these.
+    A withheld picture has verdicts and a digest but no bytes; a failed one has none of these.
     """
 
     png: bytes
     sha256: str
     """Of the PNG file, in hex, also when the file is withheld."""
     failed: str | None = None
-    """Why there is no picture, in words for the person, though its siblings may have come out."""
+    """Why there is no picture, as a sentence for the user; other pictures may have succeeded."""
     verdicts: tuple[Verdict, ...] = ()
     """One of each checker."""
     row_class: int
-    """That it was painted in: the recipe's, unless the engine chose another by load."""
+    """The row class used: the recipe's, unless the engine chose another by load."""
     fingerprint: str
 
     def __post_init__(self) -> None:
@@ -174,12 +182,12 @@ class Painting(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def flagged(self) -> bool:
-        """Did a checker flag this picture, or fail to check it?"""
+        """Whether a checker flagged this picture or failed to check it."""
         return any(verdict.flagged for verdict in self.verdicts)
 
     @property
     def withheld(self) -> bool:
-        """Was it withheld because of that?"""
+        """Whether the picture is flagged and its bytes were left out."""
         return self.flagged and not self.png
 
 
@@ -188,34 +196,34 @@ class Painted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     job: str
     attempt: int
-    pictures: tuple[Painting, ...]
+    pictures: tuple[PaintedImage, ...]
     seconds: float
     """From the first evaluation to the last encoded picture."""
     engine_seconds: float = msgspec.field(name="worked")
-    """Its share of the seconds in forward passes, which are divided by rows, and those in which its
-    pictures were decoded, checked and encoded."""
+    """Engine time charged to the job: its share, by rows, of each forward pass, and the time to
+    decode, check and encode its pictures."""
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """An ending: why, in words for the person."""
+    """An ending: the job failed; `reason` is a sentence for the user."""
 
     job: str
     attempt: int
     reason: str
     init_image_flagged: bool = msgspec.field(name="sketch_flagged", default=False)
-    """The safety check flagged the sketch: a matter between the bot and who sent it."""
+    """The safety check flagged the init image."""
     engine_seconds: float = msgspec.field(name="worked", default=0.0)
     """As in Painted."""
 
 
 class Cancelled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """An ending: somebody asked for it."""
+    """An ending: the job was cancelled on request."""
 
     job: str
     attempt: int
     engine_seconds: float = msgspec.field(name="worked", default=0.0)
-    """As in Painted, until it was stopped, with the passes that were under way then."""
+    """As in Painted, with the passes that were in flight when the job was cancelled."""
 
 
 Ending = Painted | Failed | Cancelled
-Event = Ready | Rejected | Pulse | Queued | Stepped | Painted | Failed | Cancelled
+Event = Ready | Rejected | Heartbeat | Queued | Stepped | Painted | Failed | Cancelled

@@ -7,73 +7,83 @@ import msgspec
 
 from engine.contract.samplers import Sampler
 
-PROMPT_LIMIT: Final = 1000
+MAX_PROMPT_CHARS: Final = 1000
 """Characters in a prompt or a negative prompt."""
-STEPS_LIMIT: Final = 150
-GUIDANCE_LIMIT: Final = 30.0
+MAX_STEPS: Final = 150
+MAX_GUIDANCE: Final = 30.0
 SEED_LIMIT: Final = 2**32
-"""Seeds run from 0 to SEED_LIMIT - 1, as in the interfaces that people know."""
-SIZE_STEP: Final = 8
+"""Seeds run from 0 to SEED_LIMIT - 1, as in AUTOMATIC1111's web UI."""
+SIZE_MULTIPLE: Final = 8
 """Widths and heights are multiples of it: one latent pixel stands for 8 x 8 pixels."""
-SIZE_SMALLEST: Final = 64
-SIZE_LARGEST: Final = 2048
+MIN_SIZE: Final = 64
+MAX_SIZE: Final = 2048
 ROW_CLASSES: Final = (2, 4, 8, 16, 32)
 """Rows in a denoising batch. The shape of a batch changes bits, so it belongs to the recipe."""
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything that fixes one picture.
+    """Everything that determines one picture.
 
-    Raises ValueError, with a sentence for the person, if a value is impossible.
+    Raises ValueError, with a sentence for the user, if a value is impossible. Where diffusers'
+    pipelines have another name for a field, its docstring gives it.
     """
 
     model: str
-    """What IMAGINE_MODEL said: `starter`, a folder or a hub id."""
+    """As in IMAGINE_MODEL: `starter`, a folder or a hub id."""
     revision: str
-    """Which weights: a digest of the model's files, or the hub's commit."""
+    """Of the weights: a digest of the model's files, or the hub's commit."""
     prompt: str
     negative: str = ""
+    """diffusers: `negative_prompt`."""
     seed: int
+    """diffusers: the seed of `generator`."""
     subseed: int = 0
     subseed_strength: float = 0.0
-    """0 paints the seed's noise, 1 the subseed's, in between a spherical mixture."""
+    """Position between the noise of the seed (0) and that of the subseed (1), interpolated
+    spherically."""
     steps: int
+    """diffusers: `num_inference_steps`."""
     guidance: float
-    """Classifier-free guidance; 1 or less switches it off, and halves the rows."""
+    """diffusers: `guidance_scale`. Classifier-free guidance is off at 1 and below, which halves
+    the rows."""
     sampler: Sampler
+    """diffusers: the class and options of `scheduler`."""
     width: int
     height: int
     source: str | None = None
-    """sha256 (hex) of the PNG that img2img starts from, or None for txt2img."""
+    """sha256 (hex) of the init image's PNG (diffusers: `image`), or None for txt2img."""
     strength: float | None = None
-    """How much of the source is painted over, above 0 to 1; None for txt2img."""
+    """diffusers: `strength`. Share of the steps that are run on the init image, above 0 to 1; None
+    for txt2img."""
     adapters: tuple[str, ...] = ()
     row_class: int
+    """Padded batch size that the picture is computed at, as vLLM's `cudagraph_capture_sizes` or
+    TensorFlow Serving's `allowed_batch_sizes`."""
 
     def __post_init__(self) -> None:
-        self._check_words()
+        self._check_texts()
         self._check_numbers()
         self._check_source()
 
-    def _check_words(self) -> None:
+    def _check_texts(self) -> None:
         if not self.prompt.strip():
             raise ValueError("The prompt is empty. Say in a few words what you want to see.")
-        for what, text in (("prompt", self.prompt), ("negative prompt", self.negative)):
-            if len(text) > PROMPT_LIMIT:
+        for name, text in (("prompt", self.prompt), ("negative prompt", self.negative)):
+            if len(text) > MAX_PROMPT_CHARS:
                 raise ValueError(
-                    f"The {what} has {len(text)} characters; {PROMPT_LIMIT} are allowed."
+                    f"The {name} has {len(text)} characters; {MAX_PROMPT_CHARS} are allowed."
                 )
 
     def _check_numbers(self) -> None:
-        for what, seed in (("seed", self.seed), ("subseed", self.subseed)):
+        for name, seed in (("seed", self.seed), ("subseed", self.subseed)):
             if not 0 <= seed < SEED_LIMIT:
-                raise ValueError(f"The {what} is {seed}; it must be 0 to {SEED_LIMIT - 1}.")
-        _within("subseed strength", self.subseed_strength, 0.0, 1.0)
-        if not 1 <= self.steps <= STEPS_LIMIT:
-            raise ValueError(f"Steps is {self.steps}; it must be 1 to {STEPS_LIMIT}.")
-        _within("guidance", self.guidance, 0.0, GUIDANCE_LIMIT)
-        for what, size in (("width", self.width), ("height", self.height)):
-            check_size(what, size)
+                raise ValueError(f"The {name} is {seed}; it must be 0 to {SEED_LIMIT - 1}.")
+        _check_range("subseed strength", self.subseed_strength, 0.0, 1.0)
+        if not 1 <= self.steps <= MAX_STEPS:
+            raise ValueError(f"Steps is {self.steps}; it must be 1 to {MAX_STEPS}.")
+        _check_range("guidance", self.guidance, 0.0, MAX_GUIDANCE)
+        for name, size in (("width", self.width), ("height", self.height)):
+            check_size(name, size)
         if self.row_class not in ROW_CLASSES:
             raise ValueError(f"The row class is {self.row_class}; it must be one of {ROW_CLASSES}.")
 
@@ -91,52 +101,65 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             )
 
     @property
-    def guided(self) -> bool:
-        """Does this picture need two rows, with and without its prompt?"""
+    def uses_cfg(self) -> bool:
+        """Whether classifier-free guidance is on, as diffusers' `do_classifier_free_guidance`."""
         return self.guidance > 1.0
 
     @property
     def rows(self) -> int:
-        """Rows of this picture in each forward pass: with its prompt, and without if guided."""
-        return 2 if self.guided else 1
+        """Rows of this picture in each forward pass: 2 with classifier-free guidance, else 1."""
+        return 2 if self.uses_cfg else 1
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.width, self.height
 
 
-def _within(what: str, value: float, low: float, high: float) -> None:
+def _check_range(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:  # NaN fails this too
-        raise ValueError(f"The {what} is {value:g}; it must be {low:g} to {high:g}.")
+        raise ValueError(f"The {name} is {value:g}; it must be {low:g} to {high:g}.")
 
 
-def check_size(what: str, size: int) -> None:
-    """Raise ValueError, in words for the person, unless a model can paint this many pixels."""
-    if size % SIZE_STEP or not SIZE_SMALLEST <= size <= SIZE_LARGEST:
+def check_size(name: str, size: int) -> None:
+    """Raise ValueError, with a sentence for the user, unless this is a possible side."""
+    if size % SIZE_MULTIPLE or not MIN_SIZE <= size <= MAX_SIZE:
         raise ValueError(
-            f"The {what} is {size}; it must be a multiple of {SIZE_STEP} "
-            f"from {SIZE_SMALLEST} to {SIZE_LARGEST}."
+            f"The {name} is {size}; it must be a multiple of {SIZE_MULTIPLE} "
+            f"from {MIN_SIZE} to {MAX_SIZE}."
         )
 
 
 def check_strength(strength: float) -> None:
-    """Raise ValueError, in words for the person, unless 0 < strength <= 1."""
+    """Raise ValueError, with a sentence for the user, unless 0 < strength <= 1."""
     if not 0.0 < strength <= 1.0:
         raise ValueError(f"The strength is {strength:g}; it must be above 0 and at most 1.")
 
 
-def size_for(ratio: float, native: int) -> tuple[int, int]:
-    """Width and height in pixels of about `native` x `native` area with this width / height.
+def size_for_aspect(aspect_ratio: float, native_size: int) -> tuple[int, int]:
+    """Width and height in pixels with this aspect ratio and an area of about native_size squared.
 
-    Both are multiples of SIZE_STEP; a ratio beyond 1:4 or 4:1 is drawn in to it.
+    Both are multiples of SIZE_MULTIPLE; the ratio is clamped to 1:4 and 4:1.
     """
-    ratio = min(max(ratio, 0.25), 4.0)
-    return _snap(native * math.sqrt(ratio)), _snap(native / math.sqrt(ratio))
+    aspect_ratio = min(max(aspect_ratio, 0.25), 4.0)
+    return _snap(native_size * math.sqrt(aspect_ratio)), _snap(
+        native_size / math.sqrt(aspect_ratio)
+    )
 
 
-def size_for_sketch(width: int, height: int, native: int) -> tuple[int, int]:
-    """The size to paint a sketch at: its own if the model is at home there, else its aspect."""
-    own = _snap(width), _snap(height)
-    at_home = native * native / 2 <= width * height <= native * native * 3 / 2
-    return own if at_home and max(own) <= 2 * native else size_for(width / height, native)
+def size_for_init_image(width: int, height: int, native_size: int) -> tuple[int, int]:
+    """The size to paint over an init image at.
+
+    It is the image's own size if that is near the native area, else its aspect at that area.
+    """
+    size = _snap(width), _snap(height)
+    native_area = native_size**2
+    is_near = native_area / 2 <= width * height <= native_area * 3 / 2
+    if is_near and max(size) <= 2 * native_size:
+        return size
+    return size_for_aspect(width / height, native_size)
 
 
 def _snap(pixels: float) -> int:
-    steps = round(pixels / SIZE_STEP) * SIZE_STEP
-    return min(max(steps, SIZE_SMALLEST), SIZE_LARGEST)
+    multiple = round(pixels / SIZE_MULTIPLE) * SIZE_MULTIPLE
+    return min(max(multiple, MIN_SIZE), MAX_SIZE)

@@ -7,23 +7,23 @@ import msgspec
 
 from engine.contract.protocol import Command, Event
 
-FRAME_LIMIT: Final = 64 * 1024 * 1024
-"""Bytes in one frame: four pictures of 2048 x 2048, uncompressed, with room to spare."""
-_WORDS_LIMIT: Final = 500
-"""Characters of a reason: it may quote what came, whatever its length."""
+MAX_FRAME_BYTES: Final = 64 * 1024 * 1024
+"""Four pictures of 2048 x 2048, uncompressed, fit with a margin."""
+_MAX_REASON_CHARS: Final = 500
+"""A decoding error may quote the message, however long it is."""
 CLOSING_SECONDS: Final = 2.0
-"""For the other end to take what it was sent last."""
+"""For the peer to read the last frame."""
 _CHUNK: Final = 64 * 1024
 
 M = TypeVar("M")
 
 
 class WireError(Exception):
-    """What came over the connection is no message of ours."""
+    """The peer sent something that is not a valid message."""
 
 
 class Connection(Generic[M]):
-    """One end of a stream: sends messages of any kind, receives those of one kind.
+    """One end of a stream: sends any message, receives messages of type M.
 
     Use as `async with`; leaving closes the stream.
     """
@@ -47,35 +47,37 @@ class Connection(Generic[M]):
         try:
             await asyncio.wait_for(self._writer.wait_closed(), CLOSING_SECONDS)
         except (OSError, TimeoutError):
-            return  # the other end went first, or does not read what it was sent
+            return  # the peer closed first, or does not read
         finally:
             self.abort()
 
     def abort(self) -> None:
-        """Close the stream at once, whatever the other end has not read yet."""
+        """Close the stream at once and drop unsent data."""
         self._writer.transport.abort()
 
     async def send(self, message: Command | Event) -> None:
-        """Send one frame; waits while the other end is slow. Raises OSError if it is gone."""
+        """Send one frame, once the buffer has room. Raises OSError if the peer is gone."""
         body = msgspec.msgpack.encode(message)
-        if len(body) > FRAME_LIMIT:
-            raise WireError(f"A message of {len(body)} bytes; {FRAME_LIMIT} are allowed.")
+        if len(body) > MAX_FRAME_BYTES:
+            raise WireError(f"A message of {len(body)} bytes; {MAX_FRAME_BYTES} are allowed.")
         async with self._sending:
             self._writer.write(len(body).to_bytes(4, "big") + body)
             await self._writer.drain()
 
-    async def dismiss(self, last: Event) -> None:
-        """Send a last frame, and let the other end finish what it is saying, unheard: the network
-        may drop an answer to somebody who is not listened to. Raises OSError if it is gone."""
-        await self.send(last)
+    async def close_with(self, last_event: Event) -> None:
+        """Send a last frame, then drain the input. Raises OSError if the peer is gone.
+
+        Closing with unread data could reset the connection before the frame arrives.
+        """
+        await self.send(last_event)
         self._writer.write_eof()
         while await self._reader.read(_CHUNK):
             pass
 
-    async def receive(self, limit: int = FRAME_LIMIT) -> M | None:
-        """The next message, or None when the other end has closed between two frames.
+    async def receive(self, limit: int = MAX_FRAME_BYTES) -> M | None:
+        """The next message, or None when the peer has closed the stream between two frames.
 
-        Raises WireError for a frame of more bytes than `limit`, cut short or no message of ours.
+        Raises WireError for a frame of more than `limit` bytes, a truncated or an invalid one.
         """
         try:
             size = int.from_bytes(await self._reader.readexactly(4), "big")
@@ -89,14 +91,14 @@ class Connection(Generic[M]):
         try:
             return self._decoder.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise WireError(f"Not a message of ours: {error}"[:_WORDS_LIMIT]) from error
+            raise WireError(f"Not a message of ours: {error}"[:_MAX_REASON_CHARS]) from error
 
 
-def command_side(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Connection[Command]:
+def engine_side(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Connection[Command]:
     """The engine's end: receives commands."""
     return Connection(reader, writer, msgspec.msgpack.Decoder(Command))
 
 
-def event_side(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Connection[Event]:
+def bot_side(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Connection[Event]:
     """The bot's end: receives events."""
     return Connection(reader, writer, msgspec.msgpack.Decoder(Event))

@@ -77,8 +77,8 @@ class Painter:
         """Record and prove the batches of each model's own size, the largest first: smaller ones
         find room in the memory of larger ones."""
         for model in self.models:
-            side = model.card.native
-            for rows in sorted(model.card.all_classes(side, side), reverse=True):
+            side = model.card.native_size
+            for rows in sorted(model.card.row_classes(side, side), reverse=True):
                 if not _tried(model, side, rows):
                     model.hardware.free_memory()
 
@@ -149,7 +149,7 @@ class Painter:
         if job.adaptive:
             card = self._model_for(recipes[0]).card
             others = [place.canvas.recipe for place in self._places] + self._entering()
-            recipes = card.classed_by_load(recipes, others)
+            recipes = card.with_row_class_for_load(recipes, others)
         wanted = [(each, desks[self._model_for(each)]) for each in recipes]
         self._entries.append(Entry(ticket, wanted))
 
@@ -269,7 +269,10 @@ class Painter:
     def _shrink(self, ticket: Ticket, wanted: list[Wanted], mishap: Mishap) -> None:
         """Paint it again from its start in smaller batches. One whose batches are the smallest
         already gets one more try, for others may have taken the memory meanwhile."""
-        smaller = [(desk.model.card.smaller(recipe) or recipe, desk) for recipe, desk in wanted]
+        smaller = [
+            (desk.model.card.with_smaller_row_class(recipe) or recipe, desk)
+            for recipe, desk in wanted
+        ]
         if ticket.shrunk and smaller == wanted:
             self._fail(ticket, mishap)
             return

@@ -10,7 +10,7 @@ from typing import Final
 import torch
 from PIL import Image
 
-from engine.contract import Painting
+from engine.contract import PaintedImage
 from engine.core.request import Ticket
 from engine.device.errors import explained, out_of_memory
 from engine.errors import DeviceBroken, EngineError, Unpaintable
@@ -106,7 +106,7 @@ class Finisher:
 
     def _finish(self, ticket: Ticket) -> None:
         self._unfinished.discard(ticket)
-        pictures: list[Painting] = []
+        pictures: list[PaintedImage] = []
         for nth, place in enumerate(ticket.places, start=1):
             if ticket.stopped:
                 ticket.stop()
@@ -133,16 +133,16 @@ class Finisher:
         self._looking = False
 
 
-def _log(nth: int, picture: Painting) -> None:
+def _log(nth: int, picture: PaintedImage) -> None:
     if picture.failed is None:
         log.info("picture checked", extra={"picture": nth, **for_log(picture.verdicts)})
     else:
         log.info("picture failed", extra={"picture": nth, "reason": picture.failed})
 
 
-def _painting(canvas: Canvas, *, reveal: bool) -> Painting:
+def _painting(canvas: Canvas, *, reveal: bool) -> PaintedImage:
     model, made_by = canvas.model, canvas.model.card.fingerprint + (_ALONE if canvas.alone else "")
-    made = partial(Painting, row_class=canvas.recipe.row_class, fingerprint=made_by)
+    made = partial(PaintedImage, row_class=canvas.recipe.row_class, fingerprint=made_by)
     try:
         picture = _decoded(canvas)
     except Unpaintable as error:  # its own numbers are at fault: its siblings may be well

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from engine.contract import Recipe
-from engine.contract.wire import FRAME_LIMIT
+from engine.contract.wire import MAX_FRAME_BYTES
 from engine.core.request import Ticket
 from engine.errors import Unpaintable
 from engine.imaging.encode import sha256
@@ -62,10 +62,10 @@ def check(recipe: Recipe, model: PaintModel, source: bytes | None) -> None:
     card = model.card
     if recipe.adapters:
         raise Unpaintable("This engine has no adapters: ask for a picture without them.")
-    if recipe.width * recipe.height > card.largest:
+    if recipe.width * recipe.height > card.max_pixels:
         raise Unpaintable(
             f"{recipe.width} x {recipe.height} is too large for this model: "
-            f"{card.largest} pixels are allowed."
+            f"{card.max_pixels} pixels are allowed."
         )
     if recipe.source is not None and (source is None or sha256(source) != recipe.source):
         raise Unpaintable("The sketch that came along is not the one that the recipe names.")
@@ -74,7 +74,7 @@ def check(recipe: Recipe, model: PaintModel, source: bytes | None) -> None:
 def _opened(source: bytes) -> Image.Image:
     """It is cleaned already: a small JPEG may have become a PNG larger than any sketch may be."""
     try:
-        return read(source, FRAME_LIMIT)
+        return read(source, MAX_FRAME_BYTES)
     except BadSketch as error:
         raise Unpaintable(str(error)) from error
 
@@ -82,7 +82,7 @@ def _opened(source: bytes) -> Image.Image:
 def _fitting(recipe: Recipe, model: PaintModel) -> Recipe:
     """This picture in the largest row class that there is memory for, up to its own."""
     while not model.fits(recipe.width, recipe.height, recipe.row_class):
-        smaller = model.card.smaller(recipe)
+        smaller = model.card.with_smaller_row_class(recipe)
         if smaller is None:
             break  # then it shall be tried: what was measured is not all that counts
         recipe = smaller

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from engine.contract import Cancelled, Event, Failed, Paint, Painted, Painting, Queued, Stepped
+from engine.contract import Cancelled, Event, Failed, Paint, Painted, PaintedImage, Queued, Stepped
 from engine.core.batching import Lane, lane
 from engine.pipeline.denoise import Canvas
 
@@ -83,7 +83,7 @@ class Ticket:
         """Is there nothing left to evaluate?"""
         return all(place.canvas.finished for place in self.places)
 
-    def paint(self, pictures: tuple[Painting, ...], seconds: float) -> None:
+    def paint(self, pictures: tuple[PaintedImage, ...], seconds: float) -> None:
         """It ends with these pictures."""
         self._end(
             Painted(

@@ -4,7 +4,7 @@ import logging
 import threading
 from collections import deque
 
-from engine.contract import Paint, Pulse
+from engine.contract import Heartbeat, Paint
 from engine.core.engine_core import Painter
 from engine.core.postprocess import Broken
 from engine.core.request import Report, Ticket
@@ -36,11 +36,11 @@ class Worker:
         """Jobs for which there is no room yet."""
         return len(self._waiting)
 
-    def pulse(self) -> Pulse:
+    def pulse(self) -> Heartbeat:
         """What was done so far, and what is at hand; never waits for the painter."""
         by = self._painter
         given, used = by.meter.rows
-        return Pulse(
+        return Heartbeat(
             ticks=by.meter.ticks,
             seconds=by.meter.seconds,
             rows_total=given,

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import torch
 from PIL import Image
 
-from engine.contract import Model, Recipe, Verdict
+from engine.contract import ModelCard, Recipe, Verdict
 from engine.device import Hardware
 
 Words = Mapping[str, torch.Tensor]
@@ -19,7 +19,7 @@ class PaintModel(Protocol):
     Latents have the shape (rows, channels, height / 8, width / 8).
     """
 
-    card: Model
+    card: ModelCard
     hardware: Hardware
     scheduler_config: Mapping[str, object]
     """Of the model's own scheduler: what every sampler is made from."""

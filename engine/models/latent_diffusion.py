@@ -13,7 +13,7 @@ from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionS
 from PIL import Image
 from transformers import CLIPImageProcessor
 
-from engine.contract import ROW_CLASSES, SIZE_LARGEST, Model, Recipe, Sampler, Shapes, Verdict
+from engine.contract import MAX_SIZE, ROW_CLASSES, BatchSizes, ModelCard, Recipe, Sampler, Verdict
 from engine.device import Hardware
 from engine.device.errors import out_of_memory, unloadable
 from engine.errors import ModelBroken, Unpaintable
@@ -75,7 +75,7 @@ class LatentDiffusion(ABC):
 
     @staticmethod
     @abstractmethod
-    def shapes(hardware: Hardware) -> tuple[Shapes, ...]:
+    def shapes(hardware: Hardware) -> tuple[BatchSizes, ...]:
         """The row classes of pictures by their size, where they may share batches."""
 
     @abstractmethod
@@ -255,23 +255,25 @@ def _card(
     revision: str,
     hardware: Hardware,
     guidance: float,
-    shapes: tuple[Shapes, ...],
-) -> Model:
+    shapes: tuple[BatchSizes, ...],
+) -> ModelCard:
     """What the bot is told about this model."""
     native = pipeline.unet.config.sample_size * pipeline.vae_scale_factor
     if not hardware.batches:  # each picture is alone, so larger batches are of no use
-        shapes = (Shapes(pixels=SIZE_LARGEST**2, classes=ROW_CLASSES[:1], loaded=ROW_CLASSES[:1]),)
-    return Model(
+        shapes = (
+            BatchSizes(pixels=MAX_SIZE**2, default=ROW_CLASSES[:1], under_load=ROW_CLASSES[:1]),
+        )
+    return ModelCard(
         name=name,
         revision=revision,
-        native=native,
-        largest=max(4 * native * native, LARGEST_AT_LEAST),
+        native_size=native,
+        max_pixels=max(4 * native * native, LARGEST_AT_LEAST),
         steps=20,
         guidance=guidance,
         sampler=Sampler.DPMPP_2M,
-        hands=hardware.hands,
-        longest=longest(pipeline.scheduler.config),
-        shapes=shapes,
+        max_concurrent_batches=hardware.hands,
+        max_steps=longest(pipeline.scheduler.config),
+        batch_sizes=shapes,
         fingerprint=hardware.fingerprint,
     )
 

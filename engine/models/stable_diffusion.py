@@ -8,7 +8,7 @@ from diffusers import StableDiffusionPipeline
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
 from transformers import CLIPTextModel
 
-from engine.contract import SIZE_LARGEST, Recipe, Shapes
+from engine.contract import MAX_SIZE, BatchSizes, Recipe
 from engine.device import Hardware
 from engine.models import latent_diffusion
 from engine.models.base import Words
@@ -28,7 +28,7 @@ class StableDiffusion(LatentDiffusion):
     guidance = 7.5
 
     @staticmethod
-    def shapes(hardware: Hardware) -> tuple[Shapes, ...]:
+    def shapes(hardware: Hardware) -> tuple[BatchSizes, ...]:
         """Batches pay while they are small beside the hardware: on an H100, up to 12 times as many
         pictures in batches at 256 x 256, 3 times at 512 x 512, 1.4 times at 768 x 768.
 
@@ -37,18 +37,18 @@ class StableDiffusion(LatentDiffusion):
         pictures are two batches, which two threads paint at the same time.
         """
         if hardware.device.type == "cpu":
-            return (Shapes(pixels=SIZE_LARGEST**2, classes=(2, 4), loaded=(2, 4, 8)),)
+            return (BatchSizes(pixels=MAX_SIZE**2, default=(2, 4), under_load=(2, 4, 8)),)
         return (
-            Shapes(pixels=256 * 256, classes=(8,), loaded=(2, 8, 16)),
-            Shapes(pixels=512 * 512, classes=(2, 8), loaded=(2, 8, 16)),
-            Shapes(pixels=768 * 768, classes=(2, 4), loaded=(2, 4)),
-            Shapes(pixels=SIZE_LARGEST**2, classes=(2,), loaded=(2,)),
+            BatchSizes(pixels=256 * 256, default=(8,), under_load=(2, 8, 16)),
+            BatchSizes(pixels=512 * 512, default=(2, 8), under_load=(2, 8, 16)),
+            BatchSizes(pixels=768 * 768, default=(2, 4), under_load=(2, 4)),
+            BatchSizes(pixels=MAX_SIZE**2, default=(2,), under_load=(2,)),
         )
 
     def words(self, recipe: Recipe) -> Words:
         """Their embeddings, (1 or 2, tokens, channels). Long prompts are cut off."""
         told = [self._read(recipe.prompt)]
-        if recipe.guided:
+        if recipe.uses_cfg:
             told.insert(0, self._read(recipe.negative))
         return {"encoder_hidden_states": torch.cat(told)}
 

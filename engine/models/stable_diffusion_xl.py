@@ -7,7 +7,7 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
-from engine.contract import SIZE_LARGEST, Recipe, Shapes
+from engine.contract import MAX_SIZE, BatchSizes, Recipe
 from engine.device import Hardware
 from engine.models import latent_diffusion
 from engine.models.base import Words
@@ -30,19 +30,19 @@ class StableDiffusionXL(LatentDiffusion):
         super().__init__(pipeline, *parts)
 
     @staticmethod
-    def shapes(hardware: Hardware) -> tuple[Shapes, ...]:
+    def shapes(hardware: Hardware) -> tuple[BatchSizes, ...]:
         """The larger the picture, the less a batch of several pays."""
         return (
-            Shapes(pixels=512 * 512, classes=(2, 8), loaded=(2, 8, 16)),
-            Shapes(pixels=768 * 768, classes=(2, 4), loaded=(2, 4, 8)),
-            Shapes(pixels=SIZE_LARGEST**2, classes=(2,), loaded=(2, 4, 8)),
+            BatchSizes(pixels=512 * 512, default=(2, 8), under_load=(2, 8, 16)),
+            BatchSizes(pixels=768 * 768, default=(2, 4), under_load=(2, 4, 8)),
+            BatchSizes(pixels=MAX_SIZE**2, default=(2,), under_load=(2, 4, 8)),
         )
 
     def words(self, recipe: Recipe) -> Words:
         """Embeddings (1 or 2, tokens, channels), pooled ones (1 or 2, channels), and sizes (1 or
         2, 6) in pixels."""
         told = [self._read(recipe.prompt)]
-        if recipe.guided:
+        if recipe.uses_cfg:
             told.insert(0, self._negative(recipe.negative, told[0]))
         size = recipe.height, recipe.width
         sizes = torch.tensor([[*size, 0, 0, *size]] * len(told), dtype=self.hardware.dtype)

@@ -9,14 +9,14 @@ import msgspec
 from PIL import Image
 
 from engine.contract import (
-    PICTURES_LIMIT,
+    MAX_PICTURES,
     ROW_CLASSES,
     SEED_LIMIT,
-    Model,
+    ModelCard,
     Paint,
     Recipe,
     Sampler,
-    size_for_sketch,
+    size_for_init_image,
 )
 from engine.errors import BadUsage
 from engine.imaging.encode import png, sha256
@@ -34,7 +34,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     prompt: str
     negative: str = ""
     seed: int | None = None
-    count: int = PICTURES_LIMIT
+    count: int = MAX_PICTURES
     steps: int | None = None
     guidance: float | None = None
     sampler: str | None = None
@@ -53,8 +53,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             )
         if self.sampler is not None and self.sampler not in list(Sampler):
             raise ValueError(f"The sampler is {self.sampler!r}; it must be {', '.join(Sampler)}.")
-        if not 1 <= self.count <= PICTURES_LIMIT:
-            raise ValueError(f"The count is {self.count}; it must be 1 to {PICTURES_LIMIT}.")
+        if not 1 <= self.count <= MAX_PICTURES:
+            raise ValueError(f"The count is {self.count}; it must be 1 to {MAX_PICTURES}.")
         if self.sketch is None and self.strength is not None:
             raise ValueError("A strength goes with a sketch: give both or neither.")
         if (self.subseed is None) != (self.subseed_strength is None):
@@ -79,7 +79,7 @@ def orders(lines: str) -> list[Order]:
     return list(found.values())
 
 
-def job(order: Order, card: Model) -> Paint:
+def job(order: Order, card: ModelCard) -> Paint:
     """The order as the painter wants it. Raises BadUsage, in words for the person."""
     try:
         sketch = _sketch(order.sketch)
@@ -106,19 +106,23 @@ def _sketch(name: str | None) -> Image.Image | None:
         raise BadSketch(f"The sketch {name} cannot be read: {error.strerror}.") from error
 
 
-def _size(order: Order, sketch: Image.Image | None, card: Model) -> tuple[int, int]:
-    fallback = size_for_sketch(*sketch.size, card.native) if sketch else (card.native, card.native)
+def _size(order: Order, sketch: Image.Image | None, card: ModelCard) -> tuple[int, int]:
+    fallback = (
+        size_for_init_image(*sketch.size, card.native_size)
+        if sketch
+        else (card.native_size, card.native_size)
+    )
     width = fallback[0] if order.width is None else order.width
     height = fallback[1] if order.height is None else order.height
-    if width * height > card.largest:
+    if width * height > card.max_pixels:
         raise ValueError(
-            f"{width} x {height} is too large for this model: {card.largest} pixels are allowed."
+            f"{width} x {height} is too large for this model: {card.max_pixels} pixels are allowed."
         )
     return width, height
 
 
 def _recipes(
-    order: Order, card: Model, size: tuple[int, int], source: bytes | None
+    order: Order, card: ModelCard, size: tuple[int, int], source: bytes | None
 ) -> tuple[Recipe, ...]:
     """Pictures differ in their seeds; variations of one seed in their subseeds."""
     guidance = card.guidance if order.guidance is None else order.guidance
@@ -142,7 +146,7 @@ def _recipes(
     )
     varied = "subseed" if first.subseed_strength > 0 else "seed"
     start = getattr(first, varied)
-    return card.classed(
+    return card.with_row_class(
         [
             msgspec.structs.replace(first, **{varied: (start + nth) % SEED_LIMIT})
             for nth in range(order.count)

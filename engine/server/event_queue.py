@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from engine.contract import Cancelled, Command, Event, Failed, Painted, Pulse, Queued, Stepped
+from engine.contract import Cancelled, Command, Event, Failed, Heartbeat, Painted, Queued, Stepped
 from engine.contract.wire import Connection
 
 JobKey = tuple[str, int]
@@ -20,7 +20,7 @@ class Outbox:
     def __init__(self) -> None:
         self._progress: dict[JobKey, Queued | Stepped] = {}
         self._endings: list[Painted | Failed | Cancelled] = []
-        self._pulse: Pulse | None = None
+        self._pulse: Heartbeat | None = None
         self.unread = 0
         """Bytes of the endings that the other end has not taken yet, about."""
         self._filled = asyncio.Event()
@@ -34,7 +34,7 @@ class Outbox:
         elif isinstance(event, Queued | Stepped):
             key = event.job, event.attempt
             self._progress[key] = _newest(self._progress.get(key), event)
-        elif isinstance(event, Pulse):
+        elif isinstance(event, Heartbeat):
             self._pulse = event
         self._filled.set()
 

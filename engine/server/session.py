@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from engine.contract import (
-    PULSE_SECONDS,
+    HEARTBEAT_SECONDS,
     Cancel,
     Cancelled,
     Command,
@@ -54,9 +54,9 @@ class Visit:
                 raise WireError("You have said Hello already.")
 
     async def beat(self) -> None:
-        """Send a Pulse now and then, for ever."""
+        """Send a Heartbeat now and then, for ever."""
         while True:
-            await asyncio.sleep(PULSE_SECONDS)
+            await asyncio.sleep(HEARTBEAT_SECONDS)
             self.outbox.put(self._worker.pulse())
 
     def end(self) -> None:

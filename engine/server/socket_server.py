@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from engine.contract import CONTRACT_VERSION, Command, Hello, Ready, Rejected
-from engine.contract.wire import CLOSING_SECONDS, Connection, WireError, command_side
+from engine.contract import PROTOCOL_VERSION, Command, Hello, Ready, Rejected
+from engine.contract.wire import CLOSING_SECONDS, Connection, WireError, engine_side
 from engine.core.engine_core import Painter
 from engine.core.worker import Worker
 from engine.errors import EngineError, PortTaken
@@ -93,7 +93,7 @@ class Reception:
             self._visits.add(visit)
             visit.add_done_callback(self._visits.discard)
         try:
-            async with command_side(reader, writer) as connection:
+            async with engine_side(reader, writer) as connection:
                 await self._serve(connection)
         except asyncio.CancelledError:  # by `close`; asyncio's streams would make a crash of it
             log.info("connection closed, for the engine stops")
@@ -105,7 +105,7 @@ class Reception:
         except WireError as error:
             log.warning("connection rejected: %s", error)
             with contextlib.suppress(OSError, TimeoutError):
-                parting = connection.dismiss(Rejected(str(error)))
+                parting = connection.close_with(Rejected(str(error)))
                 await asyncio.wait_for(parting, CLOSING_SECONDS)
         except OSError as error:
             log.info("connection lost: %s", error)
@@ -119,9 +119,9 @@ class Reception:
             raise WireError("Say Hello first, with the token.")
         if not hmac.compare_digest(hello.token.encode(), self._token.encode()):
             raise WireError("The token is wrong.")
-        if hello.version != CONTRACT_VERSION:
+        if hello.version != PROTOCOL_VERSION:
             raise WireError(
-                f"You speak version {hello.version}; this engine speaks {CONTRACT_VERSION}."
+                f"You speak version {hello.version}; this engine speaks {PROTOCOL_VERSION}."
             )
         await connection.send(self._ready)
 

@@ -8,14 +8,14 @@ import msgspec
 from bot.domain.kinds.seeds import seeded
 from bot.errors import Refused
 from engine.contract import (
-    PICTURES_LIMIT,
+    MAX_PICTURES,
     ROW_CLASSES,
-    Model,
+    ModelCard,
     Recipe,
     Sampler,
     check_strength,
-    size_for,
-    size_for_sketch,
+    size_for_aspect,
+    size_for_init_image,
 )
 
 ASPECTS: Final = {
@@ -59,14 +59,14 @@ def changed(ask: Ask, **changes: str) -> Ask:
     return msgspec.structs.replace(ask, **changes)
 
 
-def draft(ask: Ask, model: Model, *, seed: int, sketched: bool) -> tuple[Recipe, ...]:
+def draft(ask: Ask, model: ModelCard, *, seed: int, sketched: bool) -> tuple[Recipe, ...]:
     """The recipes of this request, with seeds seed, seed + 1, …; a sketch is still missing.
 
     Raises Refused, in words for the person.
     """
-    count = PICTURES_LIMIT if ask.count is None else ask.count
-    if not 1 <= count <= PICTURES_LIMIT:
-        raise Refused(f"The count is {count}; it must be 1 to {PICTURES_LIMIT}.")
+    count = MAX_PICTURES if ask.count is None else ask.count
+    if not 1 <= count <= MAX_PICTURES:
+        raise Refused(f"The count is {count}; it must be 1 to {MAX_PICTURES}.")
     try:
         strength = SKETCH_STRENGTH if ask.strength is None else ask.strength
         check_strength(strength)
@@ -78,12 +78,12 @@ def draft(ask: Ask, model: Model, *, seed: int, sketched: bool) -> tuple[Recipe,
             raise Refused("The strength says how much of a sketch to paint over; attach a sketch.")
     except ValueError as error:
         raise Refused(str(error)) from error
-    return model.classed([seeded(first, first.seed + n) for n in range(count)])
+    return model.with_row_class([seeded(first, first.seed + n) for n in range(count)])
 
 
-def _first(ask: Ask, model: Model, seed: int) -> Recipe:
+def _first(ask: Ask, model: ModelCard, seed: int) -> Recipe:
     guidance = model.guidance if ask.guidance is None else ask.guidance
-    width, height = size_for(_ratio(ask.aspect), model.native)
+    width, height = size_for_aspect(_ratio(ask.aspect), model.native_size)
     return Recipe(
         model=model.name,
         revision=model.revision,
@@ -117,7 +117,7 @@ def _ratio(aspect: str | None) -> float:
 
 def with_sketch(
     recipes: Sequence[Recipe],
-    model: Model,
+    model: ModelCard,
     *,
     source: str,
     strength: float,
@@ -125,10 +125,10 @@ def with_sketch(
     keep_size: bool,
 ) -> tuple[Recipe, ...]:
     """The same recipes painted over a sketch of this sha256 and size in pixels."""
-    width, height = size_for_sketch(*size, model.native)
+    width, height = size_for_init_image(*size, model.native_size)
     if keep_size:
         width, height = recipes[0].width, recipes[0].height
-    return model.classed(
+    return model.with_row_class(
         [
             msgspec.structs.replace(
                 recipe, source=source, strength=strength, width=width, height=height

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from bot.domain.kinds.seeds import seeded
-from engine.contract import Model, Recipe
+from engine.contract import ModelCard, Recipe
 
 
-def reroll(recipes: Sequence[Recipe], model: Model, *, seed: int) -> tuple[Recipe, ...]:
+def reroll(recipes: Sequence[Recipe], model: ModelCard, *, seed: int) -> tuple[Recipe, ...]:
     """Everything again but the seed: seed, seed + 1, …"""
-    return model.classed([seeded(recipe, seed + n) for n, recipe in enumerate(recipes)])
+    return model.with_row_class([seeded(recipe, seed + n) for n, recipe in enumerate(recipes)])

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from engine.contract import PICTURES_LIMIT, SEED_LIMIT, Model, Recipe
+from engine.contract import MAX_PICTURES, SEED_LIMIT, ModelCard, Recipe
 
 VARIATION_STRENGTH: Final = 0.15
 """The share of other noise in a variation: enough to see, little enough to know the parent."""
@@ -13,7 +13,7 @@ _DRIFTS: Final = (0.06, -0.06, 0.1, -0.1, 0.14, -0.14, 0.18, -0.18)
 _WANDER: Final = 0.02
 
 
-def vary(parents: Sequence[Recipe], model: Model, *, chance: int) -> tuple[Recipe, ...]:
+def vary(parents: Sequence[Recipe], model: ModelCard, *, chance: int) -> tuple[Recipe, ...]:
     """Four variations of one parent, or one of each of several; `chance` is a fresh seed.
 
     A first variation keeps the parent's seed and mixes in VARIATION_STRENGTH of the noise of
@@ -26,8 +26,10 @@ def vary(parents: Sequence[Recipe], model: Model, *, chance: int) -> tuple[Recip
     differ less boldly among themselves.
     """
     if len(parents) > 1:
-        return model.classed([_varied(parent, chance, n) for n, parent in enumerate(parents)])
-    return model.classed([_varied(parents[0], chance, n) for n in range(PICTURES_LIMIT)])
+        return model.with_row_class(
+            [_varied(parent, chance, n) for n, parent in enumerate(parents)]
+        )
+    return model.with_row_class([_varied(parents[0], chance, n) for n in range(MAX_PICTURES)])
 
 
 def _varied(parent: Recipe, chance: int, nth: int) -> Recipe:
