@@ -1,12 +1,17 @@
 # The bot and its engine in one image. With an NVIDIA GPU: docker run --gpus all ...
-FROM python:3.11-slim
-
-WORKDIR /app
-COPY pyproject.toml constraints.txt README.md ./
+FROM python:3.11-slim AS build
+WORKDIR /source
+COPY pyproject.toml README.md LICENSE ./
 COPY bot bot
 COPY engine engine
 COPY migrations migrations
-RUN pip install --no-cache-dir --constraint constraints.txt --editable '.[engine]' \
+RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
+
+FROM python:3.11-slim
+WORKDIR /app
+COPY constraints.txt ./
+COPY --from=build /wheels wheels
+RUN pip install --no-cache-dir --constraint constraints.txt "$(ls wheels/*.whl)[engine]" \
     && useradd --create-home imagine \
     && mkdir /data && chown imagine /data
 
@@ -15,4 +20,4 @@ ENV IMAGINE_DATA=/data IMAGINE_METRICS_PORT=9464
 VOLUME /data
 HEALTHCHECK --interval=30s --timeout=10s --start-period=10m \
     CMD ["python", "-c", "from os import environ; from urllib.request import urlopen; urlopen(f\"http://127.0.0.1:{environ['IMAGINE_METRICS_PORT']}/healthz\", timeout=8)"]
-CMD ["python", "-m", "bot"]
+CMD ["imagine-bot"]
