@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
-from bot.app import run
+from bot.app import run, start_engine
 from bot.errors import BotError, ExitCode, FatalError
 from bot.services.replay import replay
 from bot.settings import Settings, load
@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _chosen(options: argparse.Namespace, settings: Settings) -> Coroutine[Any, Any, ExitCode]:
     if options.command == "replay":
-        return replay(settings, options.picture, options.out)
+        return replay(settings, options.picture, options.out, start_engine)
     return _serve(settings)
 
 

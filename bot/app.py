@@ -1,11 +1,11 @@
-"""The composition root: settings -> ledger -> engine link -> studio -> Discord client."""
+"""The composition root: builds every part of the bot and runs them."""
 
 import asyncio
 import functools
 import logging
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
@@ -39,8 +39,10 @@ from bot.db.stats import Figures
 from bot.db.usage import Charges
 from bot.domain.limits import LIMITS, Limits
 from bot.domain.user_data import Promise
+from bot.engine_client.base import EngineClient
 from bot.engine_client.process import spawn_engine
-from bot.engine_client.socket_client import Launch, SocketEngineClient
+from bot.engine_client.socket_client import SocketEngineClient
+from bot.engine_client.supervisor import EngineSupervisor, Launch, supervised_engine
 from bot.errors import NETWORK_ERRORS, ExitCode, FatalError
 from bot.messages.channels import Whereabouts
 from bot.messages.delivery import Delivery
@@ -98,15 +100,13 @@ async def run(
             await _point_at(api)
             metrics = Metrics(version())
             ledger = await enter(Ledger(data / FILENAME, metrics.passed))
-            engine = SocketEngineClient(
-                launch or functools.partial(spawn_engine, settings.engine_environment())
-            )
+            engine = SocketEngineClient()
+            launch = launch or functools.partial(spawn_engine, settings.engine_environment())
             client = Client(counting(metrics, api))
             monitor = Monitor(metrics, Figures(ledger), engine, client)
             await enter(_lookout(settings, monitor))
-            link = await cancel_on(
-                stop, enter(engine)
-            )  # a model may take long to load, or to fetch
+            starting = enter(EngineSupervisor(engine, launch))
+            supervisor = await cancel_on(stop, starting)  # the model may have to be downloaded
             downloads = await enter(Downloads(local_hosts=_local_hosts(api)))
             limits = msgspec.structs.replace(
                 LIMITS,
@@ -119,7 +119,7 @@ async def run(
             )
             await enter(client)  # before the studio, whose jobs need it to their end
             studio = await enter(
-                _studio(client, ledger, link, downloads, data, limits, monitor, promise, clock)
+                _studio(client, ledger, engine, downloads, data, limits, monitor, promise, clock)
             )
             await _login(client, token)
             await studio.resume()  # which may have results to show
@@ -127,7 +127,12 @@ async def run(
                 _welcome(playground.url)
             left = _left(stop, studio, client, grace)
             tending = client.services.retention.run()
-            await run_until(left, link.supervise(), _connected(client), studio.dispatch(), tending)
+            await run_until(left, supervisor.run(), _connected(client), studio.dispatch(), tending)
+
+
+def start_engine(environment: Mapping[str, str]) -> AbstractAsyncContextManager[EngineClient]:
+    """A supervised engine process with this environment."""
+    return supervised_engine(functools.partial(spawn_engine, environment))
 
 
 async def _left(stop: asyncio.Event, studio: JobService, client: Client, grace: float) -> None:
@@ -163,7 +168,7 @@ def _local_hosts(api: str) -> frozenset[str]:
 def _studio(
     client: Client,
     ledger: Ledger,
-    link: SocketEngineClient,
+    engine: EngineClient,
     downloads: Downloads,
     data: Path,
     limits: Limits,
@@ -181,12 +186,12 @@ def _studio(
     moderation = Moderation(ledger)
     gate = AdmissionPolicy(moderation, clock)
     charges, roles, privacy = Charges(ledger), RoleLimits(ledger), Privacy(ledger)
-    turns = JobScheduler(ledger, charges, lambda: link.model, limits)
+    turns = JobScheduler(ledger, charges, lambda: engine.model, limits)
     workshop = JobRunner(
         ledger,
         charges,
         privacy,
-        link,
+        engine,
         archive,
         downloads,
         decoder(sandbox_environment()),
@@ -198,7 +203,7 @@ def _studio(
     studio = JobService(
         ledger,
         levels,
-        link,
+        engine,
         turns,
         QuotaService(ledger, charges, roles, turns, limits=limits, clock=clock),
         gate,

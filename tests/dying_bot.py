@@ -70,12 +70,12 @@ def arm() -> None:
     after(Ledger, "claim", "claimed")
     after(Ledger, "finish", "committed")
     after(Privacy, "erase_person", "deleted")
-    pass_on, save, put = SocketEngineClient._pass_on, FileStorage.save_picture, Mailbox.put
+    handle, save, put = SocketEngineClient._handle, FileStorage.save_picture, Mailbox.put
     clear = FileStorage.delete_pictures_or_raise
     start = aiohttp.ClientResponse.start
 
-    def passing_on(self: SocketEngineClient, event: Any) -> None:  # noqa: ANN401 - any event
-        pass_on(self, event)
+    def handling(self: SocketEngineClient, event: Any) -> None:  # noqa: ANN401 - any event
+        handle(self, event)
         if isinstance(event, Stepped) and event.step > 1:
             reached("painting")
 
@@ -105,7 +105,7 @@ def arm() -> None:
         return await start(self, *args)
 
     for owner, name, act in (
-        (SocketEngineClient, "_pass_on", passing_on),
+        (SocketEngineClient, "_handle", handling),
         (FileStorage, "save_picture", saving),
         (FileStorage, "delete_pictures_or_raise", clearing),
         (Mailbox, "put", putting),

@@ -9,7 +9,8 @@ from io import BytesIO
 import msgspec
 from PIL import Image
 
-from bot.engine_client.process import Endpoint, EngineStartFailed
+from bot.engine_client.process import EngineStartFailed
+from bot.engine_client.socket_client import Endpoint
 from engine.contract import (
     BatchSizes,
     Cancel,

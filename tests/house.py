@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from bot.app import run
 from bot.client import READY_SECONDS
 from bot.db.database import FILENAME
-from bot.engine_client.socket_client import Launch
+from bot.engine_client.supervisor import Launch
 from bot.playground import Interaction, Message, Person, Playground
 from bot.playground.client.options import Value
 from bot.playground.model.state import Event

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from bot.app import run
 from bot.db import migrations
-from bot.engine_client.process import Endpoint
+from bot.engine_client.socket_client import Endpoint
 from bot.errors import ExitCode, FatalError
 from bot.playground import Playground
 from bot.settings import Settings

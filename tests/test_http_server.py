@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from bot.app import run
-from bot.engine_client.process import Endpoint
+from bot.engine_client.socket_client import Endpoint
 from bot.errors import ExitCode, FatalError
 from bot.monitoring.http_server import CONNECTIONS
 from bot.playground import Fault, Playground

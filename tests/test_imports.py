@@ -25,7 +25,8 @@ HEAVY = {"torch", "diffusers", "transformers"}
 LAYERS = {
     "bot": [
         "errors playground",
-        "aio domain engine_client prompt_filter storage",
+        "aio",
+        "domain engine_client prompt_filter storage",
         "domain.kinds",
         "db settings",
         "attachments monitoring",

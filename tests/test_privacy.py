@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from bot.db.erasure import HOLD_SECONDS
+from bot.engine_client.supervisor import supervised_engine
 from bot.errors import ExitCode, FatalError
 from bot.messages import privacy_text
 from bot.messages.delivery import EDIT_SECONDS
@@ -207,7 +208,12 @@ async def test_a_replay_tells_the_truth(house: House, engine: FakeEngine) -> Non
     await delete(house)
     await house.stop()
     with pytest.raises(FatalError, match=WISH) as caught:
-        await replay(settings_for(house.discord, house.data), name, None, launch=engine.launch)
+        await replay(
+            settings_for(house.discord, house.data),
+            name,
+            None,
+            lambda _: supervised_engine(engine.launch),
+        )
     assert caught.value.exit is ExitCode.UNKNOWN_PICTURE
 
 

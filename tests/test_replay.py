@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from bot.db.database import FILENAME
+from bot.engine_client.supervisor import supervised_engine
 from bot.errors import ExitCode, FatalError
-from bot.services.replay import replay
+from bot.services.replay import StartEngine, replay
 from bot.settings import Settings
 from tests.fake_engine import FakeEngine, flat
 from tests.house import House, settings_for
@@ -22,6 +23,11 @@ async def painted(house: House) -> Settings:
     return settings_for(house.discord, house.data)
 
 
+def start(engine: FakeEngine) -> StartEngine:
+    """A function that starts the fake engine, whatever the environment."""
+    return lambda _: supervised_engine(engine.launch)
+
+
 def names(house: House) -> list[str]:
     """The ids of all pictures, in order."""
     return [row["id"] for row in house.record("SELECT id FROM pictures ORDER BY nth")]
@@ -31,7 +37,7 @@ async def test_the_same_bits_are_said_to_be_the_same(
     house: House, painted: Settings, engine: FakeEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The second picture's recipe alone, as it was recorded."""
-    verdict = await replay(painted, names(house)[1], None, launch=engine.launch)
+    verdict = await replay(painted, names(house)[1], None, start(engine))
     assert verdict is ExitCode.STOPPED
     assert "The same bits" in capsys.readouterr().out
     assert engine.paints[-1].recipes == (engine.paints[0].recipes[1],)
@@ -42,7 +48,7 @@ async def test_other_bits_are_said_to_be_others(
 ) -> None:
     """With the reason, if weights or machine are others."""
     engine.become("round")
-    verdict = await replay(painted, names(house)[0], None, launch=engine.launch)
+    verdict = await replay(painted, names(house)[0], None, start(engine))
     assert verdict is ExitCode.BITS_DIFFER
     said = capsys.readouterr().out
     assert "Other bits" in said
@@ -55,7 +61,7 @@ async def test_another_way_of_painting_is_no_other_machine(
     """A picture may have been alone in its batches for the sake of others of its job."""
     with contextlib.closing(sqlite3.connect(house.data / FILENAME)) as record, record:
         record.execute("UPDATE pictures SET fingerprint = fingerprint || ', alone in its batches'")
-    verdict = await replay(painted, names(house)[0], None, launch=engine.launch)
+    verdict = await replay(painted, names(house)[0], None, start(engine))
     assert verdict is ExitCode.STOPPED
     said = capsys.readouterr().out
     assert "made in another way" in said
@@ -68,10 +74,10 @@ async def test_nothing_is_written_unless_asked_for(
 ) -> None:
     """With --out, the picture."""
     before = sorted(house.data.rglob("*"))
-    await replay(painted, names(house)[0], None, launch=engine.launch)
+    await replay(painted, names(house)[0], None, start(engine))
     assert sorted(house.data.rglob("*")) == before
     out = tmp_path / "again.png"
-    await replay(painted, names(house)[0], out, launch=engine.launch)
+    await replay(painted, names(house)[0], out, start(engine))
     assert out.read_bytes() == flat(engine.paints[0].recipes[0])
 
 
@@ -79,7 +85,7 @@ async def test_it_works_beside_a_running_bot(house: House, engine: FakeEngine) -
     """For it only reads."""
     await house.imagine()
     settings = settings_for(house.discord, house.data)
-    assert await replay(settings, names(house)[0], None, launch=engine.launch) is ExitCode.STOPPED
+    assert await replay(settings, names(house)[0], None, start(engine)) is ExitCode.STOPPED
     assert (await house.imagine()).attachments
 
 
@@ -87,7 +93,7 @@ async def test_an_unknown_picture_is_one_sentence(painted: Settings, engine: Fak
     """No engine is started for it."""
     lives = engine.lives
     with pytest.raises(FatalError, match="no picture abc-1"):
-        await replay(painted, "abc-1", None, launch=engine.launch)
+        await replay(painted, "abc-1", None, start(engine))
     assert engine.lives == lives
 
 
@@ -105,5 +111,5 @@ async def test_what_may_not_be_asked_for_is_not_painted_again(
     house.change(change)
     lives = engine.lives
     with pytest.raises(FatalError, match=sentence):
-        await replay(painted, names(house)[0], None, launch=engine.launch)
+        await replay(painted, names(house)[0], None, start(engine))
     assert engine.lives == lives

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from bot.aio import background
-from bot.engine_client.process import Endpoint
-from bot.engine_client.socket_client import EngineDied, SocketEngineClient
+from bot.engine_client.base import EngineClient, EngineDied
+from bot.engine_client.socket_client import Endpoint
+from bot.engine_client.supervisor import supervised_engine
 from bot.errors import ExitCode, FatalError
 from engine.contract import Cancelled, Failed, Paint, Painted, Queued, Stepped
 from tests.fake_engine import MODEL, FakeEngine
@@ -17,10 +17,10 @@ from tests.samples import recipe
 
 
 @pytest.fixture
-async def link(engine: FakeEngine) -> AsyncIterator[SocketEngineClient]:
-    """A link that is being watched."""
-    async with SocketEngineClient(engine.launch) as link, background(link.supervise()):
-        yield link
+async def client(engine: FakeEngine) -> AsyncIterator[EngineClient]:
+    """A client that is being watched."""
+    async with supervised_engine(engine.launch) as client:
+        yield client
 
 
 def order(job: str = "j1", attempt: int = 1) -> Paint:
@@ -32,68 +32,68 @@ def ignore(_: Queued | Stepped) -> None:
     """Who does not care for progress."""
 
 
-async def test_a_job_comes_back_painted(link: SocketEngineClient) -> None:
+async def test_a_job_comes_back_painted(client: EngineClient) -> None:
     """With one event for each step before."""
     seen: list[Queued | Stepped] = []
-    ending = await link.submit(order(), seen.append)
+    ending = await client.submit(order(), seen.append)
     assert isinstance(ending, Painted) and len(ending.pictures) == 2
     assert [event.step for event in seen if isinstance(event, Stepped)] == [1, 2, 3, 4]
-    assert link.model == MODEL
+    assert client.model == MODEL
 
 
-async def test_a_failure_is_an_ending_too(link: SocketEngineClient, engine: FakeEngine) -> None:
+async def test_a_failure_is_an_ending_too(client: EngineClient, engine: FakeEngine) -> None:
     """With the engine's reason."""
     engine.failure = "Out of memory."
-    ending = await link.submit(order(), ignore)
+    ending = await client.submit(order(), ignore)
     assert ending == Failed(job="j1", attempt=1, reason="Out of memory.")
 
 
-async def test_jobs_do_not_mix(link: SocketEngineClient) -> None:
+async def test_jobs_do_not_mix(client: EngineClient) -> None:
     """Each of many gets its own ending."""
-    endings = await asyncio.gather(*(link.submit(order(f"j{n}"), ignore) for n in range(8)))
+    endings = await asyncio.gather(*(client.submit(order(f"j{n}"), ignore) for n in range(8)))
     assert [ending.job for ending in endings] == [f"j{n}" for n in range(8)]
 
 
-async def test_a_job_can_be_cancelled(link: SocketEngineClient, engine: FakeEngine) -> None:
+async def test_a_job_can_be_cancelled(client: EngineClient, engine: FakeEngine) -> None:
     """It ends, and the engine knows."""
     engine.gate.clear()
-    painting = asyncio.create_task(link.submit(order(), ignore))
+    painting = asyncio.create_task(client.submit(order(), ignore))
     await eventually(lambda: engine.paints)
-    await link.cancel("j1", 1)
+    await client.cancel("j1", 1)
     assert await painting == Cancelled(job="j1", attempt=1, engine_seconds=0.05)
 
 
 async def test_cancelling_what_is_not_there_is_no_error(
-    link: SocketEngineClient, engine: FakeEngine
+    client: EngineClient, engine: FakeEngine
 ) -> None:
     """And is not sent."""
-    await link.cancel("j9", 1)
+    await client.cancel("j9", 1)
     assert engine.cancels == []
 
 
 async def test_a_dying_engine_loses_the_job_and_comes_back(
-    link: SocketEngineClient, engine: FakeEngine
+    client: EngineClient, engine: FakeEngine
 ) -> None:
     """The job's caller hears of it; the next job is painted by a new engine."""
     engine.gate.clear()
-    painting = asyncio.create_task(link.submit(order(), ignore))
+    painting = asyncio.create_task(client.submit(order(), ignore))
     await eventually(lambda: engine.paints)
     engine.die()
     with pytest.raises(EngineDied):
         await painting
     engine.gate.set()
-    assert isinstance(await link.submit(order(attempt=2), ignore), Painted)
+    assert isinstance(await client.submit(order(attempt=2), ignore), Painted)
     assert engine.lives == 2
 
 
 async def test_an_engine_that_does_not_come_back_is_tried_again(
-    link: SocketEngineClient, engine: FakeEngine
+    client: EngineClient, engine: FakeEngine
 ) -> None:
     """Jobs wait meanwhile."""
     engine.stillborn = "no memory"
     engine.die()
     await asyncio.sleep(0.2)
-    painting = asyncio.create_task(link.submit(order(), ignore))
+    painting = asyncio.create_task(client.submit(order(), ignore))
     await asyncio.sleep(0.5)
     assert not painting.done()
     engine.stillborn = None
@@ -104,7 +104,7 @@ async def test_an_engine_that_never_starts_is_one_sentence(engine: FakeEngine) -
     """With the engine's own last words."""
     engine.stillborn = "There is no model here."
     with pytest.raises(FatalError, match="did not start: There is no model here") as caught:
-        async with SocketEngineClient(engine.launch):
+        async with supervised_engine(engine.launch):
             pass
     assert caught.value.exit is ExitCode.ENGINE_FAILED
 
@@ -118,30 +118,28 @@ async def test_an_engine_that_rejects_us_is_one_sentence(engine: FakeEngine) -> 
             yield Endpoint(endpoint.host, endpoint.port, "another secret")
 
     with pytest.raises(FatalError, match="Who are you"):
-        async with SocketEngineClient(stranger):
+        async with supervised_engine(stranger):
             pass
 
 
-async def test_junk_on_the_wire_ends_that_engine(
-    link: SocketEngineClient, engine: FakeEngine
-) -> None:
+async def test_junk_on_the_wire_ends_that_engine(client: EngineClient, engine: FakeEngine) -> None:
     """It is started again."""
     for writer in engine.writers:
         writer.write(b"\xff\xff\xff\xff")
     await eventually(lambda: engine.lives == 2)
-    assert isinstance(await link.submit(order(), ignore), Painted)
+    assert isinstance(await client.submit(order(), ignore), Painted)
 
 
 async def test_a_job_can_be_cancelled_while_there_is_no_engine(
-    link: SocketEngineClient, engine: FakeEngine
+    client: EngineClient, engine: FakeEngine
 ) -> None:
     """It ends when an engine is back, which never hears of it."""
     engine.stillborn = "no memory"
     engine.die()
     await asyncio.sleep(0.2)
-    painting = asyncio.create_task(link.submit(order(), ignore))
+    painting = asyncio.create_task(client.submit(order(), ignore))
     await asyncio.sleep(0.1)
-    await link.cancel("j1", 1)
+    await client.cancel("j1", 1)
     engine.stillborn = None
     assert await painting == Cancelled(job="j1", attempt=1)
     assert engine.paints == []
@@ -151,7 +149,7 @@ async def test_an_engine_that_never_gets_ready_is_given_up(
     engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It takes far longer than the one before, so the next one is tried."""
-    monkeypatch.setattr("bot.engine_client.socket_client.SHORTEST_SECONDS", 0.3)
+    monkeypatch.setattr("bot.engine_client.supervisor.SHORTEST_SECONDS", 0.3)
     begun = 0
 
     @asynccontextmanager
@@ -163,7 +161,7 @@ async def test_an_engine_that_never_gets_ready_is_given_up(
         async with engine.launch() as endpoint:
             yield endpoint
 
-    async with SocketEngineClient(second_hangs) as link, background(link.supervise()):
+    async with supervised_engine(second_hangs) as client:
         engine.die()
         await eventually(lambda: begun == 3)
-        assert isinstance(await link.submit(order(), ignore), Painted)
+        assert isinstance(await client.submit(order(), ignore), Painted)

@@ -39,7 +39,7 @@ def test_silence_is_the_end() -> None:
     """A Heartbeat comes every two seconds, whatever the engine is doing."""
     watchdog, now = stepping(0.1, 10)
     assert watchdog.failure_reason(now + SILENCE_SECONDS - 1) is None
-    assert "said nothing for 31 s" in (watchdog.failure_reason(now + SILENCE_SECONDS + 1) or "")
+    assert "sent nothing for 31 s" in (watchdog.failure_reason(now + SILENCE_SECONDS + 1) or "")
 
 
 def test_no_step_in_ten_times_the_longest_is_the_end() -> None:

@@ -1,4 +1,4 @@
-"""The engine as a child process that cannot outlive us."""
+"""Runs the engine as a child process that exits when the bot does."""
 
 import asyncio
 import logging
@@ -11,18 +11,18 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
-import msgspec
-
+from bot.engine_client.socket_client import Endpoint
 from bot.errors import BotError
 from engine import log as logs
-from engine.log import logfmt as lines
+from engine.log import logfmt
 from engine.log.redaction import hide
 
 _LISTENING: Final = re.compile(rb"listening on ([\d.]+):(\d+)\s*")
-_GRACE_SECONDS: Final = 5.0
-_LAST_WORDS_SECONDS: Final = 1.0
+_STOP_SECONDS: Final = 5.0
+_LOG_DRAIN_SECONDS: Final = 1.0
+"""How long the log is still read after the engine has ended."""
 MAX_LINE_BYTES: Final = 256 * 1024
-"""Bytes of a line; what is longer is passed on in pieces."""
+"""Longer lines of the log are forwarded in pieces."""
 log = logging.getLogger(__name__)
 
 
@@ -30,93 +30,82 @@ class EngineStartFailed(BotError):
     """The engine ended before it was ready."""
 
 
-class Endpoint(msgspec.Struct, frozen=True):
-    """Where an engine listens, and the secret that it wants to hear."""
-
-    host: str
-    port: int
-    token: str
-
-    def __repr__(self) -> str:
-        return f"Endpoint({self.host}:{self.port})"
-
-
 class LogForwarder:
-    """Passes the lines of the engine's log on to ours, and remembers its last words."""
+    """Forwards the lines of the engine's log to ours."""
 
     def __init__(self) -> None:
         self._last = ""
 
     async def copy(self, stream: asyncio.StreamReader) -> None:
-        """To the end, also of what does not end in a line, or is a line without end."""
-        begun = b""
+        """Forward until the end of the stream, including an unfinished last line."""
+        partial = b""
         while chunk := await stream.read(4096):
-            *whole, begun = (begun + chunk).split(b"\n")
-            if len(begun) > MAX_LINE_BYTES:
-                whole, begun = [*whole, begun], b""
-            self._pass_on(whole)
-        self._pass_on([begun])
+            *lines, partial = (partial + chunk).split(b"\n")
+            if len(partial) > MAX_LINE_BYTES:
+                lines, partial = [*lines, partial], b""
+            self._forward(lines)
+        self._forward([partial])
 
-    def _pass_on(self, found: Iterable[bytes]) -> None:
-        for line in found:
+    def _forward(self, lines: Iterable[bytes]) -> None:
+        for line in lines:
             text = line.decode(errors="replace").strip()
             if text:
                 self._last = text
                 logs.relay(text)
 
     def last_line(self) -> str:
-        fields = lines.read(self._last)
+        """The last line that was forwarded, without its log fields."""
+        fields = logfmt.read(self._last)
         return self._last if fields is None else str(fields["event"])
 
 
 @asynccontextmanager
 async def spawn_engine(environment: Mapping[str, str]) -> AsyncIterator[Endpoint]:
-    """Start an engine and wait until its model is loaded; leaving stops it.
+    """Start an engine, wait until its model is loaded, and stop it on exit.
 
-    Its standard input stays open as long as we live, for it ends when that is closed.
-    Raises EngineStartFailed with the engine's last words.
+    Its standard input stays open while the bot lives; the engine exits when it is closed.
+    Raises EngineStartFailed with the last line of the engine's log.
     """
     token = secrets.token_urlsafe(32)
     hide(token)
-    process = await _start({**environment, "IMAGINE_ENGINE_TOKEN": token})
-    relay = LogForwarder()
+    process = await _spawn({**environment, "IMAGINE_ENGINE_TOKEN": token})
+    forwarder = LogForwarder()
     if process.stderr is None or process.stdout is None:
         raise RuntimeError("The engine was started without pipes.")
-    copying = asyncio.create_task(relay.copy(process.stderr))
-    draining: asyncio.Task[None] | None = None
+    tasks = {asyncio.create_task(forwarder.copy(process.stderr))}
     try:
         address = await _address(process.stdout)
         if address is None:
             code = await process.wait()
-            await copying
-            raise EngineStartFailed(relay.last_line() or f"it ended with exit code {code}")
-        draining = asyncio.create_task(relay.copy(process.stdout))
+            await asyncio.wait(tasks)
+            raise EngineStartFailed(forwarder.last_line() or f"it ended with exit code {code}")
+        tasks.add(asyncio.create_task(forwarder.copy(process.stdout)))
         yield Endpoint(*address, token)
     finally:
         await _stop(process)
-        copies = {copying, draining} if draining else {copying}
-        await asyncio.wait(copies, timeout=_LAST_WORDS_SECONDS)
-        for copy in copies:
-            copy.cancel()
+        await asyncio.wait(tasks, timeout=_LOG_DRAIN_SECONDS)
+        for task in tasks:
+            task.cancel()
 
 
-async def _start(environment: Mapping[str, str]) -> Process:
+async def _spawn(environment: Mapping[str, str]) -> Process:
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "engine", "serve", "--port", "0", "--parent"),
         stdin=PIPE,
         stdout=PIPE,
         stderr=PIPE,
         env=dict(environment),
-        # Ctrl-C is for us; we stop the engine when its job is back in the queue.
+        # Ctrl-C must not reach the engine: the bot stops it after its jobs are queued again.
         start_new_session=True,
         creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
     )
 
 
 async def _address(stdout: asyncio.StreamReader) -> tuple[str, int] | None:
+    """Host and port that the engine listens on; None if its output ends first."""
     async for line in stdout:
-        if found := _LISTENING.fullmatch(line):
-            return found[1].decode(), int(found[2])
+        if match := _LISTENING.fullmatch(line):
+            return match[1].decode(), int(match[2])
     return None
 
 
@@ -126,7 +115,7 @@ async def _stop(process: Process) -> None:
     if process.stdin is not None:
         process.stdin.close()
     try:
-        await asyncio.wait_for(process.wait(), _GRACE_SECONDS)
+        await asyncio.wait_for(process.wait(), _STOP_SECONDS)
     except TimeoutError:
         log.warning("The engine did not stop by itself and is killed.")
         process.kill()

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 import msgspec
 
 from bot.db.stats import Figures, Queue, Spell
-from bot.engine_client.socket_client import SocketEngineClient
+from bot.engine_client.base import EngineClient
 from bot.errors import BotError
 from bot.monitoring.metrics import Facts, Metrics
 
@@ -58,14 +58,14 @@ class Monitor:
         self,
         metrics: Metrics,
         figures: Figures,
-        link: SocketEngineClient,
+        engine: EngineClient,
         gateway: Gateway,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._metrics = metrics
         self._figures = figures
-        self._link = link
+        self._engine = engine
         self._gateway = gateway
         self._clock = clock
         self._began = time.monotonic()
@@ -74,12 +74,13 @@ class Monitor:
         """How things are now."""
         queue = await self._queue()
         oldest = queue.oldest if queue is not None else None
+        engine = self._engine.status
         return Facts(
             queue=queue,
             oldest=0.0 if oldest is None else max(0.0, self._clock() - oldest),
-            engine=self._link.is_connected,
-            restarts=self._link.restarts,
-            pulse=self._link.pulse,
+            engine=engine.is_connected,
+            restarts=engine.restarts,
+            pulse=engine.heartbeat,
             gateway=self._gateway.online,
             latency=_measured(self._gateway.latency),
         )
@@ -103,7 +104,7 @@ class Monitor:
         """Raises BotError, in words for the person, if the record does not answer."""
         return Report(
             version=version(),
-            model=self._link.model.name,
+            model=self._engine.model.name,
             uptime=time.monotonic() - self._began,
             memory=self._metrics.memory,
             now=await self.facts(),

@@ -19,7 +19,7 @@ from bot.domain.job import Job, Progress, Sketch, Status
 from bot.domain.kinds.imagine import with_sketch
 from bot.domain.limits import Limits
 from bot.domain.picture import Picture, picture_id
-from bot.engine_client.socket_client import EngineDied, ProgressCallback, SocketEngineClient
+from bot.engine_client.base import EngineClient, EngineDied, ProgressCallback
 from bot.errors import BotError, FatalError, Refused
 from bot.services.outbox import Notifier, Outbox
 from bot.storage import FileStorage, source_name
@@ -53,7 +53,7 @@ class JobRunner:
         ledger: Ledger,
         charges: Charges,
         privacy: Privacy,
-        link: SocketEngineClient,
+        engine: EngineClient,
         archive: FileStorage,
         fetcher: AttachmentFetcher,
         sandbox: Sandbox,
@@ -66,7 +66,7 @@ class JobRunner:
         self._ledger = ledger
         self._charges = charges
         self._privacy = privacy
-        self._link = link
+        self._engine = engine
         self._archive = archive
         self._fetcher = fetcher
         self._sandbox = sandbox
@@ -103,7 +103,7 @@ class JobRunner:
         await insist(lambda: self._privacy.doubt(removal))  # the job may have ended meanwhile
         return with_sketch(
             job.recipes,
-            self._link.model,
+            self._engine.model,
             source=source,
             strength=sketch.strength,
             size=(cleaned.width, cleaned.height),
@@ -124,10 +124,10 @@ class JobRunner:
         `had` is the seconds of the engine that its person had of late.
         """
         try:
-            rules.check_model(job.recipes[0], self._link.model)
+            rules.check_model(job.recipes[0], self._engine.model)
             if job.crashes >= self._limits.crashes:
                 raise Refused(_given_up(job.crashes))
-            return await self._link.submit(await self._order(job, had), self._watcher(job))
+            return await self._engine.submit(await self._order(job, had), self._watcher(job))
         except EngineDied:
             await insist(lambda: self._ledger.requeue(job.id, job.attempt, crashed=True))
         except BotError as error:

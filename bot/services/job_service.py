@@ -26,7 +26,7 @@ from bot.domain.kinds.imagine import SKETCH_STRENGTH, Ask, draft
 from bot.domain.limits import LIMITS, Limits
 from bot.domain.picture import Picture, job_of
 from bot.domain.visibility import showing
-from bot.engine_client.socket_client import SocketEngineClient
+from bot.engine_client.base import EngineClient
 from bot.errors import FatalError, Refused
 from bot.services.admission import AdmissionPolicy
 from bot.services.job_runner import JobRunner
@@ -48,7 +48,7 @@ class JobService:
         self,
         ledger: Ledger,
         levels: NsfwLevels,
-        link: SocketEngineClient,
+        engine: EngineClient,
         turns: JobScheduler,
         allowance: QuotaService,
         gate: AdmissionPolicy,
@@ -60,7 +60,7 @@ class JobService:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._ledger = ledger
-        self._link = link
+        self._engine = engine
         self._levels = levels
         self._courier = courier
         self.limits = limits
@@ -78,7 +78,7 @@ class JobService:
         """Jobs whose first answer is on its way; whoever stops one leaves its ending to it."""
         self._closing = False
         self._damage: FatalError | None = None
-        link.on_change = self._wake.set
+        engine.subscribe(self._wake.set)
 
     async def __aenter__(self) -> "JobService":
         return self
@@ -92,7 +92,7 @@ class JobService:
 
     async def submit(self, ask: Ask, sketch_url: str | None, origin: Origin) -> Job | None:
         """What a person typed. Raises Refused, in words for the person."""
-        drafts = draft(ask, self._link.model, seed=_seed(), sketched=sketch_url is not None)
+        drafts = draft(ask, self._engine.model, seed=_seed(), sketched=sketch_url is not None)
         sketch = None
         if sketch_url is not None:
             strength = SKETCH_STRENGTH if ask.strength is None else ask.strength
@@ -105,7 +105,7 @@ class JobService:
             parents = [await self._parent(name) for name in job.parents]
             return await self.vary([parent for parent in parents if parent], origin)
         rules.check_kept(await self._ledger.pictures(job.id))
-        again = reroll.reroll(job.recipes, self._link.model, seed=_seed())
+        again = reroll.reroll(job.recipes, self._engine.model, seed=_seed())
         return await self._accept(Kind.REROLL, again, origin)
 
     async def _parent(self, name: str) -> Picture | None:
@@ -124,7 +124,7 @@ class JobService:
         if not shown:
             raise Refused("There are no pictures here to make variations of.")
         varied = variation.vary(
-            [parent.recipe for parent in shown], self._link.model, chance=_seed()
+            [parent.recipe for parent in shown], self._engine.model, chance=_seed()
         )
         names = tuple(parent.id for parent in shown)
         return await self._accept(Kind.VARIATION, varied, origin, parents=names)
@@ -143,7 +143,7 @@ class JobService:
         if await self._ledger.is_known(origin.request):
             return None
         await self._gate.check_prompts(wanted, origin)
-        rules.check_model(wanted[0], self._link.model)
+        rules.check_model(wanted[0], self._engine.model)
         async with self._accepting:  # whoever asks for much at once is counted one by one
             limits = await self._allowance.check(origin)
             job = Job(
@@ -200,7 +200,7 @@ class JobService:
 
     async def _release(self, job: Job) -> None:
         current = await self._ledger.job(job.id)
-        await self._link.cancel(job.id, current.attempt if current else job.attempt)
+        await self._engine.cancel(job.id, current.attempt if current else job.attempt)
         self._wake.set()  # those behind it move up
         await self._workshop.delete_files(job.id)
 
@@ -255,7 +255,7 @@ class JobService:
         if self._closing:
             return
         line = await self._turns.line()
-        if not self._link.is_connected:
+        if not self._engine.status.is_connected:
             for job in line:
                 self._courier.show(job, Progress(resting=True))
             return

@@ -1,49 +1,53 @@
-"""Paint a picture again from its row in the record, and say whether the bits are the same."""
+"""Generates a stored picture again from its recipe and compares the bits."""
 
 import asyncio
-import functools
 import sys
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import msgspec
 
-from bot.aio import background
 from bot.db import migrations
 from bot.db.database import FILENAME
 from bot.db.jobs import Ledger
 from bot.domain.picture import Picture, job_of
-from bot.engine_client.process import spawn_engine
-from bot.engine_client.socket_client import Launch, SocketEngineClient
+from bot.engine_client.base import EngineClient
 from bot.errors import BotError, ExitCode, FatalError
 from bot.prompt_filter import filter as prompt_filter
 from bot.settings import Settings
 from bot.storage import FileStorage
 from engine.contract import ModelCard, Paint, Painted, PaintedImage
 
+StartEngine = Callable[[Mapping[str, str]], AbstractAsyncContextManager[EngineClient]]
+"""Starts an engine with this environment on entry and stops it on exit."""
+
 
 class ReplayFailed(BotError):
-    """The picture could not be painted again."""
+    """The picture could not be generated again."""
 
 
 async def replay(
-    settings: Settings, name: str, out: Path | None, *, launch: Launch | None = None
+    settings: Settings, picture_id: str, out: Path | None, start_engine: StartEngine
 ) -> ExitCode:
-    """Write a verdict to stdout, and the picture to `out` if wanted."""
-    picture = await _recorded(settings.imagine_data, name)
+    """Print whether the bits are the same, and write the new picture to `out`, if given.
+
+    Raises FatalError if there is no such picture or it may not be replayed.
+    """
+    picture = await _load(settings.imagine_data, picture_id)
     source = _source(settings.imagine_data, picture)
     environment = settings.engine_environment() | {"IMAGINE_MODEL": picture.recipe.model}
-    async with SocketEngineClient(launch or functools.partial(spawn_engine, environment)) as link:
-        recipe = msgspec.structs.replace(picture.recipe, revision=link.model.revision)
-        paint = Paint(job=name, attempt=1, recipes=(recipe,), source=source, previews=False)
-        async with background(link.supervise()):
-            ending = await link.submit(paint, lambda _: None)
-        model = link.model
+    async with start_engine(environment) as engine:
+        model = engine.model
+        recipe = msgspec.structs.replace(picture.recipe, revision=model.revision)
+        paint = Paint(job=picture_id, attempt=1, recipes=(recipe,), source=source, previews=False)
+        ending = await engine.submit(paint, lambda _: None)
     if not isinstance(ending, Painted):
         raise ReplayFailed(getattr(ending, "reason", "The engine stopped."))
     painting = ending.pictures[0]
     if out is not None and painting.png:
         await asyncio.to_thread(_write, out, painting.png)
-    return _judged(picture, painting, model)
+    return _compare(picture, painting, model)
 
 
 def _write(out: Path, png: bytes) -> None:
@@ -53,18 +57,21 @@ def _write(out: Path, png: bytes) -> None:
         raise ReplayFailed(f"{out} cannot be written ({error.strerror}).") from error
 
 
-async def _recorded(data: Path, name: str) -> Picture:
+async def _load(data: Path, picture_id: str) -> Picture:
     database = data / FILENAME
-    unknown = FatalError(f"There is no picture {name} in {database}.", ExitCode.UNKNOWN_PICTURE)
+    unknown = FatalError(
+        f"There is no picture {picture_id} in {database}.", ExitCode.UNKNOWN_PICTURE
+    )
     if not database.is_file():
         raise unknown
     migrations.check_version(database)
-    async with Ledger(database) as ledger:
-        picture = await ledger.picture(name)
-        job = await ledger.job(job_of(name))
+    async with Ledger(database) as jobs:
+        picture = await jobs.picture(picture_id)
+        job = await jobs.job(job_of(picture_id))
     if job is not None and job.erased is not None:
         raise FatalError(
-            f"There is no picture {name} any more. {job.erased.words}", ExitCode.UNKNOWN_PICTURE
+            f"There is no picture {picture_id} any more. {job.erased.words}",
+            ExitCode.UNKNOWN_PICTURE,
         )
     if picture is None:
         raise unknown
@@ -73,7 +80,7 @@ async def _recorded(data: Path, name: str) -> Picture:
 
 
 def _check_allowed(picture: Picture) -> None:
-    """What may not be asked for any more is not painted again either."""
+    """Raise FatalError if moderators removed the picture or its prompt is forbidden by now."""
     if picture.removed:
         raise FatalError(
             f"Moderators removed the picture {picture.id}, so it is not painted again.",
@@ -82,8 +89,8 @@ def _check_allowed(picture: Picture) -> None:
     negative = picture.recipe.negative if picture.recipe.uses_cfg else ""
     if prompt_filter.breach(picture.recipe.prompt, negative, words=()) is not None:
         raise FatalError(
-            f"The words of the picture {picture.id} break the rule that nothing turns off: no "
-            "sexual content with minors.",
+            f"The prompt of the picture {picture.id} breaks the rule that cannot be turned off: "
+            "no sexual content with minors.",
             ExitCode.UNKNOWN_PICTURE,
         )
 
@@ -92,21 +99,21 @@ def _source(data: Path, picture: Picture) -> bytes | None:
     return FileStorage(data).source(picture.recipe.source) if picture.recipe.source else None
 
 
-def _judged(picture: Picture, painting: PaintedImage, model: ModelCard) -> ExitCode:
-    say = sys.stdout.write
+def _compare(picture: Picture, painting: PaintedImage, model: ModelCard) -> ExitCode:
+    write = sys.stdout.write
     if picture.recipe.revision != model.revision:
-        say(
+        write(
             f"The weights are others: {picture.recipe.model} was {picture.recipe.revision} "
             f"and is {model.revision}.\n"
         )
     if picture.fingerprint != painting.fingerprint:
-        say(
+        write(
             "It was made in another way then, so other bits are no surprise:\n"
             f"  then {picture.fingerprint}\n  now  {painting.fingerprint}\n"
         )
     if picture.sha256 == painting.sha256:
-        say(f"The same bits: {picture.id} has sha256 {picture.sha256}.\n")
+        write(f"The same bits: {picture.id} has sha256 {picture.sha256}.\n")
         return ExitCode.STOPPED
-    then = picture.sha256 or "none"
-    say(f"Other bits: {picture.id} had sha256 {then}, now it is {painting.sha256}.\n")
+    stored = picture.sha256 or "none"
+    write(f"Other bits: {picture.id} had sha256 {stored}, now it is {painting.sha256}.\n")
     return ExitCode.BITS_DIFFER

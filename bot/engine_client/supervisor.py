@@ -1,0 +1,128 @@
+"""Starts an engine, watches it, and starts it again when it dies or hangs."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Final, Self
+
+from bot.aio import background
+from bot.engine_client.base import EngineDied
+from bot.engine_client.process import EngineStartFailed
+from bot.engine_client.socket_client import Endpoint, SocketEngineClient
+from bot.engine_client.watchdog import PATIENCE, SHORTEST_SECONDS, Watchdog
+from bot.errors import ExitCode, FatalError
+
+_CHECK_SECONDS: Final = 1.0
+"""Between two checks of the watchdog."""
+_FIRST_DELAY: Final = 0.5
+_LONGEST_DELAY: Final = 60.0
+_STABLE_SECONDS: Final = 60.0
+"""An engine that ran for so long did not crash in a loop."""
+log = logging.getLogger(__name__)
+
+Launch = Callable[[], AbstractAsyncContextManager[Endpoint]]
+"""Starts an engine on entry and stops it on exit."""
+
+
+class EngineSupervisor:
+    """Use as `async with`; inside, `run` must be running.
+
+    Entering waits for the first engine and raises FatalError if it does not start.
+    """
+
+    def __init__(self, client: SocketEngineClient, launch: Launch) -> None:
+        self._client = client
+        self._launch = launch
+        self._stack = AsyncExitStack()
+        """Holds the engine's process and the connection to it."""
+        self._slowest_start = 0.0
+        """In seconds; the first start may have to download its model."""
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except (EngineStartFailed, EngineDied, OSError) as error:
+            raise FatalError(
+                f"The engine did not start: {error}", ExitCode.ENGINE_FAILED
+            ) from error
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def run(self) -> None:
+        """Watch the engine, and start it again, with exponential backoff, whenever it dies."""
+        clock = asyncio.get_running_loop().time
+        delay = _FIRST_DELAY
+        while True:
+            started_at, finished_jobs = clock(), self._client.finished_jobs
+            reason = await self._watch()
+            log.warning("The engine is gone (%s); starting it again.", reason)
+            await self._stack.aclose()
+            has_worked = self._client.finished_jobs > finished_jobs
+            if has_worked or clock() - started_at > _STABLE_SECONDS:
+                delay = _FIRST_DELAY
+            while not self._client.status.is_connected:
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, _LONGEST_DELAY)
+                await self._restart()
+
+    async def _restart(self) -> None:
+        timeout = max(SHORTEST_SECONDS, PATIENCE * self._slowest_start)
+        try:
+            async with asyncio.timeout(timeout):
+                await self._start()
+        except TimeoutError:
+            log.error("The engine was not ready after %.0f s and is given up.", timeout)  # noqa: TRY400 # the traceback says nothing
+        except (EngineStartFailed, EngineDied, OSError) as error:
+            log.error("The engine did not start: %s", error)  # noqa: TRY400 # the traceback says nothing
+
+    async def _start(self) -> None:
+        clock = asyncio.get_running_loop().time
+        started_at = clock()
+        async with AsyncExitStack() as stack:
+            endpoint = await stack.enter_async_context(self._launch())
+            await stack.enter_async_context(self._client.connect(endpoint))
+            self._stack = stack.pop_all()
+        self._slowest_start = max(self._slowest_start, clock() - started_at)
+
+    async def _watch(self) -> str:
+        """Return why the connection ended or why the watchdog gave up."""
+        clock = asyncio.get_running_loop().time
+        watchdog = Watchdog(clock())
+        tasks = [
+            asyncio.create_task(
+                self._client.listen(lambda event: watchdog.on_event(event, clock()))
+            ),
+            asyncio.create_task(self._check(watchdog)),
+        ]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            return next(task.result() for task in tasks if task.done())
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _check(self, watchdog: Watchdog) -> str:
+        """Return the watchdog's reason as soon as it has one."""
+        clock = asyncio.get_running_loop().time
+        while (reason := watchdog.failure_reason(before := clock())) is None:
+            await asyncio.sleep(_CHECK_SECONDS)
+            if clock() - before > 2 * _CHECK_SECONDS:
+                watchdog.reset(clock())
+            if not self._client.has_pending_jobs:
+                watchdog.on_idle(clock())
+        return reason
+
+
+@asynccontextmanager
+async def supervised_engine(launch: Launch) -> AsyncIterator[SocketEngineClient]:
+    """A client of an engine that is supervised while the body runs.
+
+    Raises FatalError if the engine does not start.
+    """
+    client = SocketEngineClient()
+    async with EngineSupervisor(client, launch) as supervisor, background(supervisor.run()):
+        yield client
