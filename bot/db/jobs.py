@@ -108,9 +108,11 @@ class Ledger(Record):
         pictures: Sequence[Picture],
         now: float,
         charge: Charge | None = None,
-    ) -> bool:
-        """Pictures, their price and the status, together; False if this attempt is no longer the
-        one that counts."""
+    ) -> Job | None:
+        """Store the pictures, the charge and the status in one transaction.
+
+        Returns the job; None if the attempt was superseded or the job has ended.
+        """
         async with self.transaction() as connection:
             ended = await connection.execute_fetchall(
                 "UPDATE jobs SET status = 'done', ended_at = ? "
@@ -118,17 +120,22 @@ class Ledger(Record):
                 (now, job, attempt),
             )
             if not ended:
-                return False
+                return None
             for picture in pictures:
                 columns = rows.from_picture(picture)
                 await connection.execute(insertion("pictures", columns), columns)
             if charge is not None:
                 await usage.add(connection, charge)
         self._tell("job ended", ended)
-        return True
+        return next(map(rows.to_job, ended))
 
-    async def end(self, job: str, status: Status, now: float, *, reason: str | None = None) -> bool:
-        """End a job without pictures, whose files go; False if it had ended before."""
+    async def end(
+        self, job: str, status: Status, now: float, *, reason: str | None = None
+    ) -> Job | None:
+        """Finish a job that has no pictures and schedule its files for deletion.
+
+        Returns the job; None if it had ended before.
+        """
         async with self.transaction() as connection:
             ended = await connection.execute_fetchall(
                 "UPDATE jobs SET status = :status, reason = :reason, ended_at = :now, "
@@ -141,7 +148,7 @@ class Ledger(Record):
                 [(row["id"],) for row in ended if row["attempt"]],  # it may have written some
             )
         self._tell("job ended", ended, reason)
-        return bool(ended)
+        return next(map(rows.to_job, ended), None)
 
     async def delivered(self, job: str, *, now: float) -> None:
         """The person has seen the ending; the interaction's token is forgotten, and of what was

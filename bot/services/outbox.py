@@ -46,7 +46,7 @@ class Outbox:
         ended = await insist(lambda: self._ledger.end(job, status, self._clock(), reason=reason))
         if ended:
             await self.deliver(job)
-        return ended
+        return ended is not None
 
     async def close(self, job: str) -> None:
         """End a job that nobody waits for: there is nobody to tell."""
