@@ -10,7 +10,7 @@ from bot.domain.fair_queue import Shares
 from bot.domain.job import Address, Job
 from bot.domain.limits import Limits, Load, is_full
 from engine.contract import Recipe
-from engine.core.batching import Lane, Round, lane, next_turn
+from engine.core.batching import BatchKey, DrrState, batch_key, select_batch
 from engine.core.engine_core import AT_ONCE, SENIOR_EVERY
 from tests.samples import job, recipe
 
@@ -38,17 +38,17 @@ class Picture:
 
     recipe: Recipe
     job: Job
-    order: int
+    sequence: int
     left: int
-    served: int = 0
+    last_tick: int = 0
 
     @property
     def owner(self) -> str:
         return str(self.job.person)
 
     @property
-    def lane(self) -> Lane:
-        return lane(self.recipe)
+    def batch_key(self) -> BatchKey:
+        return batch_key(self.recipe)
 
     @property
     def rows(self) -> int:
@@ -78,7 +78,7 @@ class House:
     _samples: list[cost_model.Sample] = field(default_factory=list)
     _had: dict[str, float] = field(default_factory=dict)
     _used: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    _round: Round = ()
+    _drr_state: DrrState = ()
     _ticks: int = 0
     _names: int = 0
 
@@ -157,15 +157,15 @@ class House:
     def _tick(self) -> None:
         self._ticks += 1
         had = self._standing() if self._ticks % SENIOR_EVERY else {}
-        turn = next_turn(self._pictures, self._round, _cost_of, had)
-        self._round = turn.after
-        self.now += _cost_of(turn.lane)
-        batch = [self._pictures[place] for place in turn.batch]
+        selection = select_batch(self._pictures, self._drr_state, _cost_of, had)
+        self._drr_state = selection.state
+        self.now += _cost_of(selection.key)
+        batch = [self._pictures[index] for index in selection.indices]
         used = sum(each.rows for each in batch)
         for each in batch:
-            each.served = self._ticks
+            each.last_tick = self._ticks
             each.left -= 1
-            self._used[each.job.id] += _cost_of(turn.lane) * each.rows / used
+            self._used[each.job.id] += _cost_of(selection.key) * each.rows / used
         for finished in {each.job.id: each.job for each in batch if not each.left}.values():
             if not any(each.left for each in self._pictures if each.job is finished):
                 self._end(finished)
@@ -202,5 +202,5 @@ class House:
         return {person: sum(waits) / len(waits) for person, waits in by.items()}
 
 
-def _cost_of(lane: Lane) -> float:
-    return SECONDS * lane.width * lane.height / 64**2
+def _cost_of(key: BatchKey) -> float:
+    return SECONDS * key.width * key.height / 64**2

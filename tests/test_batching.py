@@ -1,4 +1,4 @@
-"""Which pictures share the next forward pass: nobody starves, no batch is too large."""
+"""Selecting batches: no image starves, and no batch is too large."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,204 +7,210 @@ from dataclasses import dataclass, replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.core.batching import Credit, Lane, Round, next_turn
+from engine.core.batching import BatchKey, Deficit, DrrState, select_batch
 
-SMALL, LARGE = Lane("tiny", 64, 64, 8), Lane("tiny", 256, 256, 8)
+SMALL, LARGE = BatchKey("tiny", 64, 64, 8), BatchKey("tiny", 256, 256, 8)
 
 
 @dataclass
-class Picture:
-    """A picture in progress."""
+class Image:
+    """An image between two evaluations."""
 
-    lane: Lane
+    batch_key: BatchKey
     rows: int
-    order: int
-    served: int = 0
+    sequence: int
+    last_tick: int = 0
     owner: str = ""
 
 
-LANES = st.builds(
-    Lane,
+KEYS = st.builds(
+    BatchKey,
     st.sampled_from(["tiny", "other"]),
     st.sampled_from([64, 128]),
     st.sampled_from([64, 96]),
     st.sampled_from([2, 8]),
     st.sampled_from([0, 0, 0, 5]),
 )
-CROWDS = st.lists(st.tuples(LANES, st.sampled_from([1, 2])), min_size=1, max_size=20)
+KINDS = st.lists(st.tuples(KEYS, st.sampled_from([1, 2])), min_size=1, max_size=20)
 
 
-def crowd(kinds: Sequence[tuple[Lane, int]]) -> list[Picture]:
-    """Pictures of these lanes and rows."""
-    return [Picture(lane, rows, order) for order, (lane, rows) in enumerate(kinds)]
+def images_of(kinds: Sequence[tuple[BatchKey, int]]) -> list[Image]:
+    """Images of these batch keys and rows, in this order of arrival."""
+    return [Image(key, rows, sequence) for sequence, (key, rows) in enumerate(kinds)]
 
 
-def cost(lane: Lane) -> float:
-    """Seconds for one batch: by its pixels."""
-    return lane.width * lane.height * lane.capacity * 1e-7
+def cost(key: BatchKey) -> float:
+    """Seconds of one batch, in proportion to its pixels."""
+    return key.width * key.height * key.rows * 1e-7
 
 
-def walk(pictures: list[Picture], ticks: int, before: Round = ()) -> list[Lane]:
-    """Serve so many batches; whose they were."""
-    served = []
+def run(images: list[Image], ticks: int, state: DrrState = ()) -> list[BatchKey]:
+    """Evaluate this number of batches; returns their keys."""
+    keys = []
     for tick in range(1, ticks + 1):
-        turn = next_turn(pictures, before, cost)
-        before = turn.after
-        for place in turn.batch:
-            pictures[place] = replace(pictures[place], served=tick)
-        served.append(turn.lane)
-    return served
+        selection = select_batch(images, state, cost)
+        state = selection.state
+        for index in selection.indices:
+            images[index] = replace(images[index], last_tick=tick)
+        keys.append(selection.key)
+    return keys
 
 
-@given(CROWDS, st.integers(0, 30))
-def test_a_batch_is_of_one_lane_and_not_too_large(
-    kinds: Sequence[tuple[Lane, int]], ticks: int
+@given(KINDS, st.integers(0, 30))
+def test_a_batch_has_one_key_and_no_more_rows_than_that_allows(
+    kinds: Sequence[tuple[BatchKey, int]], ticks: int
 ) -> None:
-    """No picture is in it twice, all are of its lane, and its rows are no more than it has."""
-    pictures = crowd(kinds)
-    before: Round = ()
+    """No image is in it twice, and all its images have its key."""
+    images = images_of(kinds)
+    state: DrrState = ()
     for tick in range(1, ticks + 2):
-        turn = next_turn(pictures, before, cost)
-        before = turn.after
-        assert turn.batch
-        assert len(set(turn.batch)) == len(turn.batch)
-        assert {pictures[place].lane for place in turn.batch} == {turn.lane}
-        assert sum(pictures[place].rows for place in turn.batch) <= turn.lane.capacity
-        for place in turn.batch:
-            pictures[place] = replace(pictures[place], served=tick)
+        selection = select_batch(images, state, cost)
+        state = selection.state
+        assert selection.indices
+        assert len(set(selection.indices)) == len(selection.indices)
+        assert {images[index].batch_key for index in selection.indices} == {selection.key}
+        assert sum(images[index].rows for index in selection.indices) <= selection.key.rows
+        for index in selection.indices:
+            images[index] = replace(images[index], last_tick=tick)
 
 
-@given(CROWDS)
-def test_nobody_starves(kinds: Sequence[tuple[Lane, int]]) -> None:
-    """Everybody is served in a time that the others' number and the costs bound."""
-    pictures = crowd(kinds)
-    lanes = {picture.lane for picture in pictures}
-    dearest = max(map(cost, lanes))
-    bound = sum(len(pictures) * (dearest / cost(lane) + 2) for lane in lanes)
-    walk(pictures, int(2 * bound) + 1)
-    assert all(picture.served for picture in pictures)
+@given(KINDS)
+def test_no_image_starves(kinds: Sequence[tuple[BatchKey, int]]) -> None:
+    """Each image is evaluated in a time bounded by the number of images and their costs."""
+    images = images_of(kinds)
+    keys = {image.batch_key for image in images}
+    max_cost = max(map(cost, keys))
+    bound = sum(len(images) * (max_cost / cost(key) + 2) for key in keys)
+    run(images, int(2 * bound) + 1)
+    assert all(image.last_tick for image in images)
 
 
-@given(CROWDS)
-def test_the_longest_waiting_of_a_lane_goes_first(kinds: Sequence[tuple[Lane, int]]) -> None:
-    """Whoever is left out of a batch has not waited longer than who is in it, rows permitting."""
-    pictures = crowd(kinds)
-    turn = next_turn(pictures, (), cost)
-    eldest = min(p.order for p in pictures if p.lane == turn.lane)
-    assert eldest in [pictures[place].order for place in turn.batch]
+@given(KINDS)
+def test_the_longest_waiting_image_of_a_key_goes_first(
+    kinds: Sequence[tuple[BatchKey, int]],
+) -> None:
+    """The oldest image of the selected key is in the batch."""
+    images = images_of(kinds)
+    selection = select_batch(images, (), cost)
+    oldest = min(image.sequence for image in images if image.batch_key == selection.key)
+    assert oldest in [images[index].sequence for index in selection.indices]
 
 
 def test_time_is_shared_between_sizes() -> None:
-    """One large job and one small one get the same seconds, not the same ticks."""
+    """A large job and a small job get the same seconds, not the same number of ticks."""
     kinds = [(SMALL, 2)] * 4 + [(LARGE, 2)] * 4
-    served = Counter(walk(crowd(kinds), 17 * 20))
-    assert served[SMALL] == 16 * served[LARGE]
+    counts = Counter(run(images_of(kinds), 17 * 20))
+    assert counts[SMALL] == 16 * counts[LARGE]
 
 
-def test_time_is_shared_between_pictures() -> None:
-    """Three jobs of one size get three times the seconds of the one of another."""
-    twin = Lane("tiny", 64, 72, 8)
-    served = Counter(walk(crowd([(SMALL, 2)] * 12 + [(twin, 2)] * 4), 400))
-    seconds = {lane: count * cost(lane) for lane, count in served.items()}
+def test_time_is_shared_between_images() -> None:
+    """Three jobs of one size get three times the seconds of one job of another size."""
+    twin = BatchKey("tiny", 64, 72, 8)
+    counts = Counter(run(images_of([(SMALL, 2)] * 12 + [(twin, 2)] * 4), 400))
+    seconds = {key: count * cost(key) for key, count in counts.items()}
     assert 2.7 < seconds[SMALL] / seconds[twin] < 3.3
 
 
-def test_a_late_job_is_served_soon() -> None:
-    """It does not wait for the end of those that came before it."""
-    pictures = crowd([(SMALL, 2)] * 8)
-    walk(pictures, 50)
-    late = Picture(SMALL, 2, order=99)
-    pictures.append(late)
-    turn = next_turn(pictures, (), cost)
-    assert pictures.index(late) in turn.batch
+def test_a_late_job_is_in_the_next_batch() -> None:
+    """It does not wait for the end of the jobs that came before it."""
+    images = images_of([(SMALL, 2)] * 8)
+    run(images, 50)
+    late = Image(SMALL, 2, sequence=99)
+    images.append(late)
+    assert images.index(late) in select_batch(images, (), cost).indices
 
 
-def test_pictures_of_all_rows_share_a_batch() -> None:
-    """Guided ones and unguided ones."""
-    turn = next_turn(crowd([(SMALL, 2), (SMALL, 1), (SMALL, 2), (SMALL, 1)]), (), cost)
-    assert len(turn.batch) == 4
+def test_guided_and_unguided_images_share_a_batch() -> None:
+    """Images of two rows and of one row fill the same batch."""
+    images = images_of([(SMALL, 2), (SMALL, 1), (SMALL, 2), (SMALL, 1)])
+    assert len(select_batch(images, (), cost).indices) == 4
 
 
-def test_who_must_be_alone_is() -> None:
-    """A job that is set apart shares with nobody."""
-    alone = SMALL._replace(apart=3)
-    pictures = crowd([(SMALL, 2), (alone, 2)])
-    assert len(next_turn(pictures, (), cost).batch) == 1
+def test_an_exclusive_image_shares_no_batch() -> None:
+    """An exclusive id separates images of otherwise equal keys."""
+    images = images_of([(SMALL, 2), (SMALL._replace(exclusive_id=3), 2)])
+    assert len(select_batch(images, (), cost).indices) == 1
 
 
-def test_who_is_in_hand_keeps_the_turn() -> None:
-    """With several hands, a lane whose pictures are all in work is not forgotten: a small picture
-    among many large ones gets its share of the seconds."""
-    pictures = crowd([(SMALL, 2)] + [(LARGE._replace(capacity=2), 2)] * 8)
-    seconds, before, now = dict[Lane, float](), tuple[Credit, ...](), 0.0
-    hands: list[tuple[float, Lane, tuple[int, ...]]] = []
+def test_a_key_that_is_in_flight_keeps_its_turn() -> None:
+    """With concurrent batches, a key whose images are all in flight keeps its deficit: one small
+    image among many large ones gets its share of the seconds."""
+    large_key = LARGE._replace(rows=2)
+    images = images_of([(SMALL, 2)] + [(large_key, 2)] * 8)
+    seconds, state, now = dict[BatchKey, float](), tuple[Deficit, ...](), 0.0
+    in_flight: list[tuple[float, BatchKey, tuple[int, ...]]] = []
     for _ in range(4000):
-        busy = {place for _, _, batch in hands for place in batch}
-        waiting = [place for place in range(len(pictures)) if place not in busy]
-        if waiting and len(hands) < 3:
-            turn = next_turn(
-                [pictures[place] for place in waiting],
-                before,
+        busy = {index for _, _, batch in in_flight for index in batch}
+        waiting = [index for index in range(len(images)) if index not in busy]
+        if waiting and len(in_flight) < 3:
+            selection = select_batch(
+                [images[index] for index in waiting],
+                state,
                 cost,
-                in_hand={lane for _, lane, _ in hands},
+                in_flight={key for _, key, _ in in_flight},
             )
-            before = turn.after
-            hands.append((now + cost(turn.lane), turn.lane, tuple(waiting[n] for n in turn.batch)))
-            seconds[turn.lane] = seconds.get(turn.lane, 0.0) + cost(turn.lane)
+            state, key = selection.state, selection.key
+            batch = tuple(waiting[index] for index in selection.indices)
+            in_flight.append((now + cost(key), key, batch))
+            seconds[key] = seconds.get(key, 0.0) + cost(key)
         else:
-            hands.sort()
-            now, *_ = hands.pop(0)
-    small, large = seconds[SMALL], seconds[LARGE._replace(capacity=2)]
-    assert small > 0.8 * (small + large) / 9
+            in_flight.sort()
+            now, *_ = in_flight.pop(0)
+    assert seconds[SMALL] > 0.8 * (seconds[SMALL] + seconds[large_key]) / 9
 
 
-def owned(*owners: str) -> list[Picture]:
-    """Pictures of one lane that belong to these."""
-    return [Picture(SMALL, 2, order, owner=owner) for order, owner in enumerate(owners)]
+def images_of_owners(*owners: str) -> list[Image]:
+    """Images of one batch key, one for each of these owners."""
+    return [Image(SMALL, 2, sequence, owner=owner) for sequence, owner in enumerate(owners)]
 
 
-def test_who_had_least_goes_first() -> None:
-    """A newcomer's four pictures fill the batch, though the other's twelve came before."""
-    pictures = owned(*["much"] * 12, *["new"] * 4)
-    had = {"much": 60.0, "new": 0.0}
-    assert next_turn(pictures, (), cost, had).batch == (12, 13, 14, 15)
-    assert next_turn(pictures, (), cost).batch == (0, 1, 2, 3)
+def test_the_owner_with_the_least_engine_time_goes_first() -> None:
+    """A newcomer's four images fill the batch, though the other owner's twelve came before."""
+    images = images_of_owners(*["heavy"] * 12, *["new"] * 4)
+    seconds = {"heavy": 60.0, "new": 0.0}
+    assert select_batch(images, (), cost, seconds).indices == (12, 13, 14, 15)
+    assert select_batch(images, (), cost).indices == (0, 1, 2, 3)
 
 
-def test_room_in_a_batch_is_for_whoever_fits() -> None:
-    """One picture of a newcomer leaves three places to others."""
-    pictures = owned("much", "much", "some", "new", "much")
-    had = {"much": 60.0, "some": 3.0, "new": 0.0}
-    assert next_turn(pictures, (), cost, had).batch == (3, 2, 0, 1)
+def test_free_rows_of_a_batch_go_to_other_owners() -> None:
+    """One image of a newcomer leaves the rows of three images, filled by least engine time."""
+    images = images_of_owners("heavy", "heavy", "light", "new", "heavy")
+    seconds = {"heavy": 60.0, "light": 3.0, "new": 0.0}
+    assert select_batch(images, (), cost, seconds).indices == (3, 2, 0, 1)
 
 
-def test_the_sizes_of_one_owner_share_their_time_whoever_comes_between() -> None:
-    """The round is kept while others have their turns."""
-    mine = [Picture(SMALL, 2, 0, owner="me"), Picture(LARGE, 2, 1, owner="me")]
-    others = Picture(Lane("tiny", 64, 96, 8), 2, 2, owner="you")
-    before: Round = ()
-    served: Counter[Lane] = Counter()
-    for tick in range(2 * 17 * 10):
-        had = {"me": float(tick % 2), "you": float(1 - tick % 2)}
-        turn = next_turn([*mine, others], before, cost, had)
-        before = turn.after
-        served[turn.lane] += 1
-    assert served[SMALL] == 16 * served[LARGE]
-
-
-@given(CROWDS, st.lists(st.sampled_from("abc"), min_size=20, max_size=20))
-def test_nobody_starves_whoever_comes(kinds: Sequence[tuple[Lane, int]], owners: list[str]) -> None:
-    """When each fourth batch is for who waited longest, all are served, even if one owner has
-    always had least."""
-    pictures = [
-        replace(each, owner=owner) for each, owner in zip(crowd(kinds), owners, strict=False)
+def test_the_sizes_of_one_owner_share_time_while_others_have_turns() -> None:
+    """The deficits of an owner survive the batches of other owners."""
+    images = [
+        Image(SMALL, 2, 0, owner="a"),
+        Image(LARGE, 2, 1, owner="a"),
+        Image(BatchKey("tiny", 64, 96, 8), 2, 2, owner="b"),
     ]
-    dearest = max(cost(picture.lane) for picture in pictures)
-    cheapest = min(cost(picture.lane) for picture in pictures)
-    before: Round = ()
-    for tick in range(1, 4 * int(len(pictures) ** 2 * (dearest / cheapest + 2)) + 1):
-        turn = next_turn(pictures, before, cost, {"b": 1.0, "c": 1.0} if tick % 4 else {})
-        before = turn.after
-        for place in turn.batch:
-            pictures[place] = replace(pictures[place], served=tick)
-    assert all(picture.served for picture in pictures)
+    state: DrrState = ()
+    counts: Counter[BatchKey] = Counter()
+    for tick in range(2 * 17 * 10):
+        seconds = {"a": float(tick % 2), "b": float(1 - tick % 2)}
+        selection = select_batch(images, state, cost, seconds)
+        state = selection.state
+        counts[selection.key] += 1
+    assert counts[SMALL] == 16 * counts[LARGE]
+
+
+@given(KINDS, st.lists(st.sampled_from("abc"), min_size=20, max_size=20))
+def test_no_owner_starves_with_aging(
+    kinds: Sequence[tuple[BatchKey, int]], owners: list[str]
+) -> None:
+    """If each fourth batch ignores the owners' seconds, every image is evaluated, even if one owner
+    always has the least."""
+    images = [
+        replace(image, owner=owner) for image, owner in zip(images_of(kinds), owners, strict=False)
+    ]
+    max_cost = max(cost(image.batch_key) for image in images)
+    min_cost = min(cost(image.batch_key) for image in images)
+    state: DrrState = ()
+    for tick in range(1, 4 * int(len(images) ** 2 * (max_cost / min_cost + 2)) + 1):
+        selection = select_batch(images, state, cost, {"b": 1.0, "c": 1.0} if tick % 4 else {})
+        state = selection.state
+        for index in selection.indices:
+            images[index] = replace(images[index], last_tick=tick)
+    assert all(image.last_tick for image in images)

@@ -26,7 +26,7 @@ from engine.contract import (
     Stepped,
     Verdict,
 )
-from engine.core.batching import lane
+from engine.core.batching import batch_key
 from engine.core.engine_core import SENIOR_EVERY, Painter
 from engine.core.executor import Hands
 from engine.core.postprocess import Finisher
@@ -776,7 +776,7 @@ def test_who_stops_in_the_middle_of_a_pass_pays_for_it() -> None:
     by.tick()
     cancelled = seen[-1]
     assert isinstance(cancelled, Cancelled)
-    assert cancelled.engine_seconds == before + by.meter.cost(lane(recipe())) > before
+    assert cancelled.engine_seconds == before + by.meter.cost(batch_key(recipe())) > before
     assert by.tickets == []
     hands.held = False
     by.tick()

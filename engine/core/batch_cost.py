@@ -1,36 +1,37 @@
-"""What batches cost, learned while they are painted."""
+"""A running estimate of what a batch of each key costs, in seconds."""
 
 from typing import Final
 
-from engine.core.batching import Lane
+from engine.core.batching import BatchKey
 
-_GUESS: Final = 1e-6
-"""Seconds for each pixel of each row, while nothing is known."""
-_SHORTEST: Final = 1e-6
-_TRUST: Final = 0.2
-"""How far one measurement moves what is known."""
+_INITIAL_SECONDS_PER_PIXEL: Final = 1e-6
+"""For each pixel of each row, until something was measured."""
+_MIN_SECONDS: Final = 1e-6
+_EMA_ALPHA: Final = 0.2
+"""Weight of a new measurement in the exponential moving average."""
 
 
-class Costs:
-    """What a batch of each lane takes, in seconds, as measured."""
+class BatchCostModel:
+    """Exponential moving averages of measured batch times, by batch key."""
 
     def __init__(self) -> None:
-        self._seconds: dict[Lane, float] = {}
+        self._seconds: dict[BatchKey, float] = {}
 
-    def of(self, lane: Lane) -> float:
-        """Of one batch; of a lane that never had a turn, guessed from the others."""
-        kind = lane._replace(apart=0)
-        if kind in self._seconds:
-            return self._seconds[kind]
-        rates = [seconds / _size(known) for known, seconds in self._seconds.items()]
-        return _size(kind) * (sum(rates) / len(rates) if rates else _GUESS)
+    def estimate(self, key: BatchKey) -> float:
+        """Seconds of one batch, above 0; for an unmeasured key, in proportion to its pixels."""
+        key = key._replace(exclusive_id=0)
+        if key in self._seconds:
+            return self._seconds[key]
+        rates = [seconds / _pixels(measured) for measured, seconds in self._seconds.items()]
+        rate = sum(rates) / len(rates) if rates else _INITIAL_SECONDS_PER_PIXEL
+        return _pixels(key) * rate
 
-    def learn(self, lane: Lane, seconds: float) -> None:
-        """A batch of this lane took so long."""
-        kind = lane._replace(apart=0)
-        known = self._seconds.get(kind, seconds)
-        self._seconds[kind] = max(_SHORTEST, known + _TRUST * (seconds - known))
+    def learn(self, key: BatchKey, seconds: float) -> None:
+        """Add a measurement."""
+        key = key._replace(exclusive_id=0)
+        average = self._seconds.get(key, seconds)
+        self._seconds[key] = max(_MIN_SECONDS, average + _EMA_ALPHA * (seconds - average))
 
 
-def _size(lane: Lane) -> int:
-    return lane.width * lane.height * lane.capacity
+def _pixels(key: BatchKey) -> int:
+    return key.width * key.height * key.rows

@@ -1,4 +1,4 @@
-"""Which pictures share the next forward pass: pure, so facts come in as arguments."""
+"""Select which images share the next forward pass. Pure: all facts come in as arguments."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,135 +7,135 @@ from typing import Final, NamedTuple, Protocol
 from engine.contract import Recipe
 
 
-class Lane(NamedTuple):
-    """What pictures must have in common to share a batch."""
+class BatchKey(NamedTuple):
+    """What images must have in common to share a batch."""
 
     model: str
-    """Which weights: a recipe's model and revision."""
+    """The recipe's model and revision, with a space between them."""
     width: int
     height: int
-    capacity: int
-    """Rows of the batch, always: their row class."""
-    apart: int = 0
-    """Of a job that must be alone, its number; else 0."""
+    rows: int
+    """Rows of the padded batch: the images' row class."""
+    exclusive_id: int = 0
+    """Not 0 for images that share batches only with images of the same id."""
 
 
 class Waiting(Protocol):
-    """A picture that waits for its next evaluation."""
+    """An image that waits for its next evaluation."""
 
     @property
-    def lane(self) -> Lane: ...
+    def batch_key(self) -> BatchKey: ...
 
     @property
     def rows(self) -> int:
-        """In each batch: 2 if it is guided, else 1."""
+        """Rows that it takes in each batch: 2 with classifier-free guidance, else 1."""
 
     @property
-    def served(self) -> int:
-        """The tick that it was in last; of those that were in none, 0."""
+    def last_tick(self) -> int:
+        """The tick of its last evaluation; 0 if it had none."""
 
     @property
-    def order(self) -> int:
-        """Its number; pictures that came earlier have lower ones."""
+    def sequence(self) -> int:
+        """Its number in order of arrival."""
 
     @property
     def owner(self) -> str:
-        """Whose it is."""
+        """The user that it belongs to."""
 
 
-class Credit(NamedTuple):
-    """An owner's lane in the round, and the seconds that it may still use."""
+class Deficit(NamedTuple):
+    """The deficit counter of one owner's batch key."""
 
     owner: str
-    lane: Lane
+    key: BatchKey
     seconds: float
+    """Engine time that the key may still use in this round."""
 
 
-Round = tuple[Credit, ...]
-"""The lanes in the order of their turns. It starts empty and is handed from tick to tick."""
-NOBODY: Final[Mapping[str, float]] = {}
+DrrState = tuple[Deficit, ...]
+"""The deficit counters in the order of their turns; empty at first, passed from tick to tick."""
+NO_SECONDS: Final[Mapping[str, float]] = {}
 
 
 @dataclass(frozen=True)
-class Turn:
-    """The next forward pass, and the round after it."""
+class Selection:
+    """The next forward pass, and the round robin state after it."""
 
-    batch: tuple[int, ...]
-    """Which of the pictures, by their places in what was given."""
-    lane: Lane
-    after: Round
+    indices: tuple[int, ...]
+    """Of the images in the batch, in the sequence that they were selected from."""
+    key: BatchKey
+    state: DrrState
 
 
-def lane(recipe: Recipe, apart: int = 0) -> Lane:
-    """The lane of this picture."""
+def batch_key(recipe: Recipe, exclusive_id: int = 0) -> BatchKey:
+    """The batch key of an image of this recipe."""
     model = f"{recipe.model} {recipe.revision}"
-    return Lane(model, recipe.width, recipe.height, recipe.row_class, apart)
+    return BatchKey(model, recipe.width, recipe.height, recipe.row_class, exclusive_id)
 
 
-def next_turn(
+def select_batch(
     waiting: Sequence[Waiting],
-    before: Round,
-    cost: Callable[[Lane], float],
-    had: Mapping[str, float] = NOBODY,
+    state: DrrState,
+    cost: Callable[[BatchKey], float],
+    owner_seconds: Mapping[str, float] = NO_SECONDS,
     *,
-    in_hand: Collection[Lane] = (),
-) -> Turn:
-    """The next batch: of a lane of the owner who had least, and their pictures first.
+    in_flight: Collection[BatchKey] = (),
+) -> Selection:
+    """Select the next batch: a key of the owner with the least engine time, their images first.
 
-    `waiting` must not be empty. `cost` is the seconds that a batch of a lane takes, above 0. `had`
-    is the seconds that each owner has had; among equals, who waited longest goes first. An owner's
-    lanes take turns by deficit round-robin (Shreedhar and Varghese 1996,
-    https://doi.org/10.1109/90.502236). A lane gets credit for as many batches as its pictures need
-    for one step each; within it, the pictures that have waited longest go first. So every picture
-    of that owner is served again and again, and time is shared between the pictures and not
-    between the sizes. Lanes all of whose pictures are `in_hand` right now keep their credit and
-    their turn.
+    `waiting` must not be empty. `cost` is the seconds of a batch of a key, above 0.
+    `owner_seconds` is the engine time of each owner so far; among equals, the owner whose image
+    has waited longest goes first. The keys of one owner take turns by deficit round robin
+    (Shreedhar and Varghese 1996, https://doi.org/10.1109/90.502236): in each round a key is
+    credited with as many batches as its images need for one step each, and within a key the images
+    that have waited longest go first. So each image of that owner is evaluated again and again, and
+    time is shared between the images, not between the sizes. Keys whose images are all `in_flight`
+    keep their deficit and their turn.
     """
     line = sorted(
         range(len(waiting)),
-        key=lambda place: (had.get(waiting[place].owner, 0.0), *_seniority(waiting[place])),
+        key=lambda index: (owner_seconds.get(waiting[index].owner, 0.0), *_age(waiting[index])),
     )
-    lanes: dict[Lane, list[int]] = {}
-    for place in line:
-        lanes.setdefault(waiting[place].lane, []).append(place)
+    by_key: dict[BatchKey, list[int]] = {}
+    for index in line:
+        by_key.setdefault(waiting[index].batch_key, []).append(index)
     owner = waiting[line[0]].owner
-    demands = _demands(each for each in waiting if each.owner == owner)
-    turns, others = [], []
-    for credit in before:
-        if credit.owner == owner and credit.lane in demands:
-            turns.append(credit)
-        elif credit.lane in in_hand or (credit.owner != owner and credit.lane in lanes):
-            others.append(credit)
-    known = {credit.lane for credit in turns}
-    turns += [Credit(owner, lane, 0.0) for lane in lanes if lane in demands and lane not in known]
-    dearest = max(cost(lane) for lane in demands)
-    while turns[0].seconds < cost(turns[0].lane):
+    demands = _demands(image for image in waiting if image.owner == owner)
+    turns, rest = [], []
+    for deficit in state:
+        if deficit.owner == owner and deficit.key in demands:
+            turns.append(deficit)
+        elif deficit.key in in_flight or (deficit.owner != owner and deficit.key in by_key):
+            rest.append(deficit)
+    old_keys = {deficit.key for deficit in turns}
+    turns += [Deficit(owner, key, 0.0) for key in by_key if key in demands and key not in old_keys]
+    max_cost = max(cost(key) for key in demands)
+    while turns[0].seconds < cost(turns[0].key):
         first = turns.pop(0)
-        batches = -(-demands[first.lane] // first.lane.capacity)
-        turns.append(first._replace(seconds=first.seconds + dearest * batches))
+        batches = -(-demands[first.key] // first.key.rows)
+        turns.append(first._replace(seconds=first.seconds + max_cost * batches))
     first = turns.pop(0)
-    turns.insert(0, first._replace(seconds=first.seconds - cost(first.lane)))
-    batch = _filled(lanes[first.lane], waiting, first.lane.capacity)
-    return Turn(batch, first.lane, (*others, *turns))
+    turns.insert(0, first._replace(seconds=first.seconds - cost(first.key)))
+    return Selection(_fill(by_key[first.key], waiting, first.key.rows), first.key, (*rest, *turns))
 
 
-def _demands(waiting: Iterable[Waiting]) -> dict[Lane, int]:
-    """Rows for one step of each of these, by lane."""
-    demands: dict[Lane, int] = {}
-    for each in waiting:
-        demands[each.lane] = demands.get(each.lane, 0) + each.rows
+def _demands(images: Iterable[Waiting]) -> dict[BatchKey, int]:
+    """Rows for one step of each of these images, by batch key."""
+    demands: dict[BatchKey, int] = {}
+    for image in images:
+        demands[image.batch_key] = demands.get(image.batch_key, 0) + image.rows
     return demands
 
 
-def _seniority(picture: Waiting) -> tuple[int, int]:
-    return picture.served, picture.order
+def _age(image: Waiting) -> tuple[int, int]:
+    return image.last_tick, image.sequence
 
 
-def _filled(places: Iterable[int], waiting: Sequence[Waiting], capacity: int) -> tuple[int, ...]:
-    """As many of these as the batch has rows for, the first ones first."""
+def _fill(indices: Iterable[int], waiting: Sequence[Waiting], free_rows: int) -> tuple[int, ...]:
+    """As many of these images as the free rows hold, the first ones first."""
     batch = []
-    for place in places:
-        if waiting[place].rows <= capacity:
-            capacity -= waiting[place].rows
-            batch.append(place)
+    for index in indices:
+        if waiting[index].rows <= free_rows:
+            free_rows -= waiting[index].rows
+            batch.append(index)
     return tuple(batch)

@@ -9,7 +9,7 @@ from typing import Final
 import torch
 
 from engine.contract import Paint, Recipe
-from engine.core.batching import Round, next_turn
+from engine.core.batching import DrrState, select_batch
 from engine.core.executor import Hands
 from engine.core.failures import Mishap, mishap_of
 from engine.core.postprocess import Finisher
@@ -44,7 +44,7 @@ class Painter:
         self._places: list[Place] = []
         self._orders = itertools.count(1)
         self._turns = itertools.count(1)
-        self._round: Round = ()
+        self._round: DrrState = ()
         self._entries: list[Entry] = []
         self._hands: Hands[Entry | Batch] = Hands(
             min(model.hardware.hands for model in self.models)
@@ -195,21 +195,21 @@ class Painter:
         had = self._had()
         batches: list[Batch] = []
         while waiting and len(batches) < self._hands.free:
-            lanes = {batch.lane for batch in [*held, *batches]}
+            batch_keys = {batch.batch_key for batch in [*held, *batches]}
             number = next(self._turns)
-            turn = next_turn(
+            turn = select_batch(
                 waiting,
                 self._round,
                 self.meter.cost,
                 had if number % SENIOR_EVERY else {},
-                in_hand=lanes,
+                in_flight=batch_keys,
             )
-            self._round = turn.after
-            batch = Batch(turn.lane, [waiting[nth] for nth in turn.batch])
+            self._round = turn.state
+            batch = Batch(turn.key, [waiting[nth] for nth in turn.indices])
             batches.append(batch)
             waiting = [place for place in waiting if place not in batch.places]
             for place in batch.places:
-                place.served = number
+                place.last_tick = number
         return batches
 
     def _had(self) -> dict[str, float]:
@@ -236,7 +236,7 @@ class Painter:
                 self._shrink(ticket, wanted, mishap)
         elif len(concerned) > 1:  # whose fault it was shows when each is alone
             for ticket in here:
-                ticket.apart = ticket.places[0].order
+                ticket.apart = ticket.places[0].sequence
         else:
             for ticket in here:
                 self._fail(ticket, mishap)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from engine.contract import Cancelled, Event, Failed, Paint, Painted, PaintedImage, Queued, Stepped
-from engine.core.batching import Lane, lane
+from engine.core.batching import BatchKey, batch_key
 from engine.pipeline.denoise import Canvas
 
 Report = Callable[[Event], None]
@@ -136,15 +136,17 @@ class Place:
 
     canvas: Canvas
     ticket: Ticket
-    order: int
+    sequence: int
     """Pictures that came earlier have lower ones."""
-    served: int = 0
+    last_tick: int = 0
     """The tick that it was in last."""
 
     @property
-    def lane(self) -> Lane:
+    def batch_key(self) -> BatchKey:
         """What it may share a batch with."""
-        return lane(self.canvas.recipe, self.order if self.canvas.alone else self.ticket.apart)
+        return batch_key(
+            self.canvas.recipe, self.sequence if self.canvas.alone else self.ticket.apart
+        )
 
     @property
     def owner(self) -> str:

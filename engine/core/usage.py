@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
 
-from engine.core.batch_cost import Costs
-from engine.core.batching import Lane
+from engine.core.batch_cost import BatchCostModel
+from engine.core.batching import BatchKey
 from engine.core.request import Place, Ticket
 from engine.device import Hardware
 from engine.device.timing import Pace
@@ -16,7 +16,7 @@ from engine.pipeline.denoise import evaluate
 class Batch:
     """A forward pass that was begun."""
 
-    lane: Lane
+    batch_key: BatchKey
     places: list[Place]
     measured: "list[tuple[Batch, float]]" = field(default_factory=list)
     """The batches, this one or earlier ones, whose seconds are known since."""
@@ -37,13 +37,13 @@ class Meter:
         """In them and what belongs to them, so far."""
         self.rows = (0, 0)
         """Of all batches so far: given, and of these used; the difference was padding."""
-        self._costs = Costs()
+        self._costs = BatchCostModel()
         self._pace: Pace[Batch] = Pace(hardware)
         self._under_way: list[Batch] = []
 
-    def cost(self, lane: Lane) -> float:
+    def cost(self, batch_key: BatchKey) -> float:
         """Seconds of a pass of this lane, as far as they can be foretold."""
-        return self._costs.of(lane)
+        return self._costs.estimate(batch_key)
 
     def begin(self, batch: Batch) -> Callable[[], None]:
         """The pass itself, for whichever thread has a hand free."""
@@ -57,11 +57,11 @@ class Meter:
             known = [*known, batch]
         self._under_way = [each for each in self._under_way if each not in known]
         for measured, seconds in batch.measured:
-            self._costs.learn(measured.lane, seconds)
+            self._costs.learn(measured.batch_key, seconds)
             self.ticks += 1
             self.seconds += seconds
             given, used = self.rows
-            self.rows = given + measured.lane.capacity, used + measured.rows
+            self.rows = given + measured.batch_key.rows, used + measured.rows
             for place in measured.places:
                 place.ticket.worked += seconds * place.rows / measured.rows
 
@@ -69,7 +69,7 @@ class Meter:
         """Charge a ticket that stops for what is under way: who stops in each first pass would
         otherwise have the engine for nothing."""
         ticket.worked += sum(
-            self.cost(batch.lane) * place.rows / batch.rows
+            self.cost(batch.batch_key) * place.rows / batch.rows
             for batch in self._under_way
             for place in batch.places
             if place.ticket is ticket
