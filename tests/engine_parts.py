@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from PIL import Image, ImageDraw
 
-from engine import device
 from engine.contract import (
     Cancelled,
     Ending,
@@ -27,6 +26,7 @@ from engine.contract import (
 from engine.core.engine_core import AT_ONCE, Painter
 from engine.core.postprocess import Finisher
 from engine.core.request import Report, Ticket
+from engine.device import select_device
 from engine.models import registry
 from engine.models.base import PaintModel, Words
 from tests import tiny_model
@@ -44,7 +44,7 @@ def painter(
 
 def loaded(name: str) -> Painter:
     """A painter with the model of this name."""
-    model = registry.load(name, device.prepare())
+    model = registry.load(name, select_device())
     return at_work(model)
 
 

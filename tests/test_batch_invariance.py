@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from engine.contract import Painted
-from engine.device import Hardware
+from engine.device import Device
 from engine.models import batch_invariance
 from engine.models.base import Words
 from tests.engine_parts import at_work, ending, job, painter, paintings, recipe
@@ -16,7 +16,7 @@ SHAPE = (1, 4, 8, 8)
 class Formula:
     """Predicts whatever the test says."""
 
-    hardware = Hardware(torch.device("cpu"), torch.float32, 1)
+    device = Device(torch.device("cpu"), torch.float32, 1)
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -80,15 +80,15 @@ def test_large_models_paint_alone_on_a_cpu() -> None:
     """Nothing is tried there, which would take minutes; small ones get a thread for each pass."""
     before = torch.get_num_threads()
     try:
-        machine = Hardware(torch.device("cpu"), torch.float32, 4)
-        large = machine.suited(860e6 * 64 * 64)
-        assert (large.batches, large.threads, large.hands) == (False, 4, 1)
-        small = machine.suited(5.6e6 * 16 * 16)
-        assert (small.batches, small.threads, small.hands) == (True, 1, 3)
+        machine = Device(torch.device("cpu"), torch.float32, 4)
+        large = machine.for_model(860e6 * 64 * 64)
+        assert (large.can_batch, large.threads, large.max_concurrent_batches) == (False, 4, 1)
+        small = machine.for_model(5.6e6 * 16 * 16)
+        assert (small.can_batch, small.threads, small.max_concurrent_batches) == (True, 1, 3)
         assert torch.get_num_threads() == 1
-        two = Hardware(torch.device("cpu"), torch.float32, 2).suited(1.0)
-        assert two.hands == 2
-        one = Hardware(torch.device("cpu"), torch.float32, 1).suited(860e6 * 64 * 64)
-        assert not one.batches
+        two = Device(torch.device("cpu"), torch.float32, 2).for_model(1.0)
+        assert two.max_concurrent_batches == 2
+        one = Device(torch.device("cpu"), torch.float32, 1).for_model(860e6 * 64 * 64)
+        assert not one.can_batch
     finally:
         torch.set_num_threads(before)

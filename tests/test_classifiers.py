@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from engine.contract import Painted
-from engine.device import Hardware
+from engine.device import Device
 from engine.errors import EngineError, ModelBroken, ModelMissing, ModelUnchecked, PartsMissing
 from engine.models import registry
 from engine.safety import Panel
@@ -20,7 +20,7 @@ from engine.safety.classifiers import load
 from tests import tiny_classifier, tiny_model
 from tests.engine_parts import at_work, ending, job, recipe, sketch
 
-CPU = Hardware(torch.device("cpu"), torch.float32, 1)
+CPU = Device(torch.device("cpu"), torch.float32, 1)
 FREEPIK = ("neutral", "low", "medium", "high")
 
 

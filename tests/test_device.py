@@ -1,17 +1,17 @@
-"""What torch's errors mean: too little memory, a lost device, or neither. What memory was used."""
+"""The errors of torch are classified, and the memory of a device is measured."""
 
 import threading
 
 import pytest
 import torch
 
-from engine.device import Hardware
-from engine.device.errors import context_lost, explained, out_of_memory, unloadable
-from engine.device.memory import RECORDING
+from engine.device import Device
+from engine.device.errors import describe_failure, is_device_lost, is_out_of_memory, load_failure
+from engine.device.memory import CAPTURE_LOCK
 from engine.errors import DeviceBroken, ModelBroken
 
-GPU = Hardware(torch.device("cuda", 0), torch.float16, 1)
-"""As if there were one: its counters and its allocator are stood in for."""
+GPU = Device(torch.device("cuda", 0), torch.float16, 1)
+"""Without a real GPU: the tests replace torch's counters and allocator."""
 
 
 @pytest.mark.parametrize(
@@ -29,88 +29,88 @@ GPU = Hardware(torch.device("cuda", 0), torch.float16, 1)
     ],
     ids=str,
 )
-def test_too_little_memory(error: Exception) -> None:
-    """Something smaller may work, and the device is well."""
-    assert out_of_memory(error)
-    assert not context_lost(error)
-    assert "ran out of memory" in explained(error, "job a")
+def test_out_of_memory_is_no_lost_device(error: Exception) -> None:
+    """A smaller image may work, and the sentence for the user says so."""
+    assert is_out_of_memory(error)
+    assert not is_device_lost(error)
+    assert "ran out of memory" in describe_failure(error, "job a")
 
 
 @pytest.mark.parametrize(
-    "said",
+    "message",
     [
         "CUDA error: an illegal memory access was encountered",
         "CUDA error: device-side assert triggered",
         "CUDA error: unspecified launch failure",
     ],
 )
-def test_a_lost_device(said: str) -> None:
-    """Only another process can go on."""
-    error = RuntimeError(said)
-    assert context_lost(error)
-    assert not out_of_memory(error)
+def test_a_cuda_error_is_a_lost_device(message: str) -> None:
+    """It is raised as DeviceBroken, because only another process can go on."""
+    error = RuntimeError(message)
+    assert is_device_lost(error)
+    assert not is_out_of_memory(error)
     with pytest.raises(DeviceBroken, match="is lost"):
-        explained(error, "job a")
-    assert isinstance(unloadable(error, "the model", ModelBroken), DeviceBroken)
+        describe_failure(error, "job a")
+    assert isinstance(load_failure(error, "the model", ModelBroken), DeviceBroken)
 
 
 @pytest.mark.parametrize(
-    "said",
+    "message",
     [
         "CUDA error: operation not permitted when stream is capturing",
         "CUDA error: operation failed due to a previous error during capture",
         "expected scalar type Half but found Float",
     ],
 )
-def test_neither(said: str) -> None:
-    """A recording that fails, for one, harms nothing else."""
-    error = RuntimeError(said)
-    assert not context_lost(error)
-    assert not out_of_memory(error)
-    assert "made a mistake (RuntimeError)" in explained(error, "job a")
-    assert isinstance(unloadable(error, "the model", ModelBroken), ModelBroken)
+def test_other_errors_leave_the_device_usable(message: str) -> None:
+    """A failed capture is one of them: the device and its memory are intact."""
+    error = RuntimeError(message)
+    assert not is_device_lost(error)
+    assert not is_out_of_memory(error)
+    assert "made a mistake (RuntimeError)" in describe_failure(error, "job a")
+    assert isinstance(load_failure(error, "the model", ModelBroken), ModelBroken)
 
 
-def test_no_memory_is_given_back_during_a_recording(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Torch's allocator would not stand it, in whatever thread."""
+def test_the_cache_is_not_emptied_during_a_capture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Emptying it in any thread would make the capture fail, so it waits."""
     emptied = threading.Event()
     monkeypatch.setattr(torch.cuda, "empty_cache", emptied.set)
-    thread = threading.Thread(target=GPU.free_memory)
-    with RECORDING:
+    thread = threading.Thread(target=GPU.empty_cache)
+    with CAPTURE_LOCK:
         thread.start()
         assert not emptied.wait(0.3)
     assert emptied.wait(20)
     thread.join()
 
 
-def test_memory_that_cannot_be_given_back_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Unless it is the device that is lost."""
+def test_a_cache_that_cannot_be_emptied_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error is raised only if the device is lost."""
 
     def refuse() -> None:
         raise RuntimeError("captures_underway.empty() INTERNAL ASSERT FAILED")
 
-    def break_down() -> None:
+    def lose_device() -> None:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     monkeypatch.setattr(torch.cuda, "empty_cache", refuse)
-    GPU.free_memory()
-    monkeypatch.setattr(torch.cuda, "empty_cache", break_down)
+    GPU.empty_cache()
+    monkeypatch.setattr(torch.cuda, "empty_cache", lose_device)
     with pytest.raises(RuntimeError, match="illegal"):
-        GPU.free_memory()
+        GPU.empty_cache()
 
 
-def test_the_peak_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Though the counter begins anew whenever a batch is weighed."""
-    counted = [500]
+def test_the_peak_survives_a_reset_of_the_counter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measuring a block resets torch's counter; the overall peak stays."""
+    counter = [500]
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 100)
-    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda _: counted[0])
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda _: counter[0])
     monkeypatch.setattr(
-        torch.cuda, "reset_peak_memory_stats", lambda _: counted.__setitem__(0, 100)
+        torch.cuda, "reset_peak_memory_stats", lambda _: counter.__setitem__(0, 100)
     )
-    weights: list[int] = []
-    with GPU.weighed(weights.append):
-        counted[0] = 300
-    assert weights == [200]
+    peaks: list[int] = []
+    with GPU.measure_peak(peaks.append):
+        counter[0] = 300
+    assert peaks == [200]
     assert GPU.peak_memory() == 500
-    counted[0] = 600
+    counter[0] = 600
     assert GPU.peak_memory() == 600

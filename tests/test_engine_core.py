@@ -485,7 +485,9 @@ def test_a_job_that_is_gone_may_still_be_the_culprit() -> None:
 def test_a_new_size_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """While it is made ready, and that may take a while, others are painted."""
     model = painter().model
-    monkeypatch.setattr(model, "hardware", dataclasses.replace(model.hardware, hands=3))
+    monkeypatch.setattr(
+        model, "device", dataclasses.replace(model.device, max_concurrent_batches=3)
+    )
     by = at_work()
     exact, slow = by.model.exact, Ticket(job(recipe(steps=150)), lambda _: None)
     by.admit(slow)
@@ -523,7 +525,7 @@ def test_memory_is_foretold_from_what_was_measured(monkeypatch: pytest.MonkeyPat
     """In proportion to rows and pixels; where nobody counts, everything fits."""
     model: Any = painter(change=lambda _: None).model
     assert model.fits(2048, 2048, 32)
-    monkeypatch.setattr(type(model.hardware), "memory_left", lambda _: 1_000_000)
+    monkeypatch.setattr(type(model.device), "available_memory", lambda _: 1_000_000)
     model._learn_weight(64 * 64 * 2, 200_000)
     assert model.fits(64, 64, 8)
     assert not model.fits(64, 64, 16)
@@ -536,7 +538,7 @@ def test_a_trial_without_enough_memory_is_learned_from(monkeypatch: pytest.Monke
     """It took more than there was: as long as there is no more, it is not tried again."""
     by = unproven()
     left = [1_000_000]
-    monkeypatch.setattr(type(by.model.hardware), "memory_left", lambda _: left[0])
+    monkeypatch.setattr(type(by.model.device), "available_memory", lambda _: left[0])
     with hungry(by, 2), pytest.raises(torch.OutOfMemoryError):
         by.model.exact(64, 64, 8)
     assert not by.model.fits(64, 64, 8)

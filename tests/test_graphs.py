@@ -12,14 +12,14 @@ import pytest
 import torch
 
 from engine.core.process import quiet
-from engine.device import Hardware
+from engine.device import Device
 from engine.models import graphs
 from engine.models.base import Words
 from engine.models.graphs import Captured
 from tests.engine_parts import painter
 from tests.tiny_model import TOKENS, WIDTH
 
-HARDWARE = Hardware(torch.device("cpu"), torch.float32, 1)
+DEVICE = Device(torch.device("cpu"), torch.float32, 1)
 
 
 def batch(rows: int, side: int = 8, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, Words]:
@@ -42,7 +42,7 @@ def test_a_replay_makes_the_bits_of_the_model(
 ) -> None:
     """At the first time, and when TorchScript has optimised what it recorded."""
     model: Any = painter().model
-    replay = Captured(model.forward, HARDWARE)
+    replay = Captured(model.forward, DEVICE)
     quiet()  # as in the engine; here, other warnings are errors
     for seed in range(5):
         given = batch(rows, side, seed)
@@ -53,7 +53,7 @@ def test_a_replay_makes_the_bits_of_the_model(
 def test_all_threads_may_ask_at_once() -> None:
     """Also when nothing has been recorded yet."""
     model: Any = painter().model
-    replay = Captured(model.forward, HARDWARE)
+    replay = Captured(model.forward, DEVICE)
     wanted = [model.forward(*batch(4, seed=seed)) for seed in range(8)]
     found: dict[int, torch.Tensor] = {}
 
@@ -78,7 +78,7 @@ def test_old_recordings_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
         calls.append(latents.shape)
         return latents * timesteps[:, None, None, None] + words["encoder_hidden_states"].sum()
 
-    replay = Captured(forward, HARDWARE)
+    replay = Captured(forward, DEVICE)
     for rows in (1, 2, 1, 3, 1, 2):  # 2 was used longest ago when 3 came
         replay(*batch(rows))
     assert [shape[0] for shape in calls] == [1, 2, 3, 2]
@@ -93,7 +93,7 @@ def test_what_cannot_be_recorded_is_done_as_it_is() -> None:
         return latents + 1
 
     given = batch(2)
-    assert torch.equal(Captured(forward, HARDWARE)(*given), given[0] + 1)
+    assert torch.equal(Captured(forward, DEVICE)(*given), given[0] + 1)
 
 
 def test_memory_that_is_short_is_said() -> None:
@@ -103,14 +103,14 @@ def test_memory_that_is_short_is_said() -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
     with pytest.raises(torch.OutOfMemoryError):
-        Captured(forward, HARDWARE)(*batch(2))
+        Captured(forward, DEVICE)(*batch(2))
 
 
 def test_what_is_forgotten_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many sizes people ask for in the life of an engine."""
     monkeypatch.setattr(graphs, "KEPT", 2)
     model: Any = painter().model
-    replay = Captured(model.forward, HARDWARE)
+    replay = Captured(model.forward, DEVICE)
 
     def weight(rounds: int) -> float:
         """MiB after all sizes were recorded so often."""
@@ -128,7 +128,7 @@ def test_what_is_forgotten_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_recording_holds_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is recorded already is replayed while another shape is being recorded."""
     model: Any = painter().model
-    replay = Captured(model.forward, HARDWARE)
+    replay = Captured(model.forward, DEVICE)
     replay(*batch(2))
     recording, go_on = threading.Event(), threading.Event()
     trace = graphs._Trace
@@ -158,7 +158,7 @@ def test_another_torch_records_nothing(
     """If it lacks what is private to the one that we know; pictures are painted all the same."""
     monkeypatch.delattr(torch._C, "_create_graph_by_tracing")
     model: Any = painter().model
-    replay = Captured(model.forward, HARDWARE)
+    replay = Captured(model.forward, DEVICE)
     for _ in range(2):
         assert torch.equal(replay(*batch(2)), model.forward(*batch(2)))
     assert [record.levelname for record in caplog.records] == ["WARNING"]
@@ -173,7 +173,7 @@ def test_a_recording_leaves_warnings_as_they_are() -> None:
         found.append(warnings.filters)
         return latents + 1
 
-    Captured(forward, HARDWARE)(*batch(2))
+    Captured(forward, DEVICE)(*batch(2))
     assert found
     assert all(each is warnings.filters for each in found)
 
@@ -218,8 +218,8 @@ class Gpu:
 
     def recorder(self) -> Captured:
         """Records what does nothing."""
-        hardware = Hardware(torch.device("cuda", 0), torch.float32, 1)
-        return Captured(lambda latents, timesteps, words: latents, hardware)
+        device = Device(torch.device("cuda", 0), torch.float32, 1)
+        return Captured(lambda latents, timesteps, words: latents, device)
 
 
 def test_graphs_share_the_pool_of_those_that_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 
 from engine.__main__ import main
-from engine.device import prepare
+from engine.device import select_device
 from engine.errors import EngineError, Exit, ModelBroken, ModelGated, ModelMissing, ModelUnchecked
 from engine.models import registry
 from engine.weights import Files
@@ -41,7 +41,7 @@ def folder(whole: Path, tmp_path: Path) -> Path:
 def refusal(folder: Path) -> EngineError:
     """Why this model cannot be loaded."""
     with pytest.raises(EngineError) as raised:
-        registry.load(str(folder), prepare())
+        registry.load(str(folder), select_device())
     assert "\n" not in str(raised.value)
     return raised.value
 

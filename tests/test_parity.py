@@ -10,7 +10,7 @@ import torch
 
 from engine import samplers
 from engine.contract import Recipe, Sampler
-from engine.device import Hardware
+from engine.device import Device
 from engine.models.base import Words
 from engine.pipeline.denoise import Canvas, Desk, evaluate
 from tests.engine_parts import painter, recipe
@@ -32,7 +32,7 @@ class Formula:
 
     def __init__(self, config: Mapping[str, object], dtype: torch.dtype = torch.float32) -> None:
         self.scheduler_config = config
-        self.hardware = Hardware(torch.device("cpu"), dtype, 1)
+        self.device = Device(torch.device("cpu"), dtype, 1)
         self.card = SimpleNamespace(fingerprint="")
 
     def latent_shape(self, width: int, height: int) -> tuple[int, ...]:
@@ -78,7 +78,7 @@ def by_diffusers(wanted: Recipe, model: Any) -> torch.Tensor:  # noqa: ANN401 - 
     scheduler = samplers.make(wanted.sampler, model.scheduler_config)
     scheduler.set_timesteps(wanted.steps)
     generator = torch.Generator("cpu").manual_seed(wanted.seed)
-    dtype = model.hardware.dtype
+    dtype = model.device.dtype
     latents: torch.Tensor = torch.randn(SHAPE, generator=generator, dtype=dtype)
     latents = latents * scheduler.init_noise_sigma
     options = samplers._step_options(scheduler)

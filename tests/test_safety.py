@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from engine.contract import Verdict
-from engine.device import Hardware
+from engine.device import Device
 from engine.errors import BadUsage
 from engine.safety import Panel, flagged, for_log, names
 from engine.safety.concepts import ConceptChecker
 from tests import tiny_model
 from tests.engine_parts import painter, sketch
 
-CPU = Hardware(torch.device("cpu"), torch.float32, 1)
+CPU = Device(torch.device("cpu"), torch.float32, 1)
 
 
 class Says:

@@ -10,7 +10,7 @@ import pytest
 
 from engine.contract import Recipe, Sampler
 from engine.core.engine_core import Painter
-from engine.device import prepare
+from engine.device import select_device
 from engine.errors import ModelBroken, ModelUnchecked
 from engine.imaging.encode import png, sha256
 from engine.models import registry
@@ -71,7 +71,7 @@ def test_without_a_checker_it_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     folder = tiny_model.save_xl(tmp_path / "tiny-xl")
     shutil.rmtree(folder / "safety_checker")
     with pytest.raises(ModelUnchecked, match="no safety checker, and another cannot be had"):
-        registry.load(str(folder), prepare())
+        registry.load(str(folder), select_device())
 
 
 def test_a_damaged_checker_is_said(tmp_path: Path) -> None:
@@ -79,4 +79,4 @@ def test_a_damaged_checker_is_said(tmp_path: Path) -> None:
     folder = tiny_model.save_xl(tmp_path / "tiny-xl")
     (folder / "safety_checker" / "model.safetensors").write_bytes(b"")
     with pytest.raises(ModelBroken, match="damaged"):
-        registry.load(str(folder), prepare())
+        registry.load(str(folder), select_device())

@@ -7,9 +7,9 @@ import time
 import torch
 
 from engine.bench.stopwatch import Stopwatch
-from engine.device import Hardware
+from engine.device import Device
 
-HARDWARE = Hardware(torch.device("cpu"), torch.float32, 1)
+DEVICE = Device(torch.device("cpu"), torch.float32, 1)
 THREADS, TIMES = 8, 50
 
 
@@ -27,7 +27,7 @@ class Clock(threading.local):
 
 def test_no_second_is_lost_between_threads() -> None:
     """Each adds what it measured to what the others have added meanwhile."""
-    watch = Stopwatch(HARDWARE, Clock())
+    watch = Stopwatch(DEVICE, Clock())
 
     def repeat() -> None:
         for _ in range(TIMES):
@@ -43,6 +43,6 @@ def test_no_second_is_lost_between_threads() -> None:
 
 def test_what_is_timed_comes_back() -> None:
     """It is the model's prediction, after all."""
-    watch = Stopwatch(HARDWARE)
+    watch = Stopwatch(DEVICE)
     assert watch.time(lambda: "predicted") == "predicted"
     assert 0 <= watch.seconds < 5

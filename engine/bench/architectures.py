@@ -28,7 +28,7 @@ from transformers import (
     CLIPVisionConfig,
 )
 
-from engine.device import Hardware
+from engine.device import Device
 from engine.models.base import PaintModel
 from engine.models.stable_diffusion import StableDiffusion
 from engine.models.stable_diffusion_xl import StableDiffusionXL
@@ -41,9 +41,9 @@ TOKENS: Final = 77
 _SEED: Final = 0
 
 
-def sd15(hardware: Hardware) -> PaintModel:
+def sd15(device: Device) -> PaintModel:
     """Stable Diffusion 1.5 (https://huggingface.co/stable-diffusion-v1-5/stable-diffusion-v1-5)."""
-    with _weights(hardware):
+    with _weights(device):
         parts = {
             "vae": autoencoder(scaling_factor=0.18215),
             "text_encoder": CLIPTextModel(text_config(768, 12, 12)),
@@ -58,14 +58,12 @@ def sd15(hardware: Hardware) -> PaintModel:
         feature_extractor=None,
         requires_safety_checker=False,
     )
-    return StableDiffusion(
-        _quiet(pipeline, hardware), _checker(hardware), "random sd15", "0", hardware
-    )
+    return StableDiffusion(_quiet(pipeline, device), _checker(device), "random sd15", "0", device)
 
 
-def sdxl(hardware: Hardware) -> PaintModel:
+def sdxl(device: Device) -> PaintModel:
     """SDXL (https://huggingface.co/stabilityai/stable-diffusion-xl-base-1.0)."""
-    with _weights(hardware):
+    with _weights(device):
         parts = {
             "vae": autoencoder(scaling_factor=0.13025, force_upcast=True),
             "text_encoder": CLIPTextModel(text_config(768, 12, 12)),
@@ -81,12 +79,10 @@ def sdxl(hardware: Hardware) -> PaintModel:
         scheduler=EulerDiscreteScheduler(**BETAS, steps_offset=1),
         add_watermarker=False,
     )
-    return StableDiffusionXL(
-        _quiet(pipeline, hardware), _checker(hardware), "random sdxl", "0", hardware
-    )
+    return StableDiffusionXL(_quiet(pipeline, device), _checker(device), "random sdxl", "0", device)
 
 
-ARCHITECTURES: Final[dict[str, Callable[[Hardware], PaintModel]]] = {"sd15": sd15, "sdxl": sdxl}
+ARCHITECTURES: Final[dict[str, Callable[[Device], PaintModel]]] = {"sd15": sd15, "sdxl": sdxl}
 BETAS: Final[dict[str, Any]] = {
     "beta_start": 0.00085,
     "beta_end": 0.012,
@@ -175,7 +171,7 @@ def tokenizer(length: int) -> Any:  # noqa: ANN401 - transformers has no types h
         return CLIPTokenizer(str(words), str(merges), model_max_length=length)
 
 
-def _checker(hardware: Hardware) -> Panel:
+def _checker(device: Device) -> Panel:
     """Of the size of Stable Diffusion's; it lets everything pass."""
     vision = CLIPVisionConfig(
         hidden_size=1024,
@@ -185,19 +181,19 @@ def _checker(hardware: Hardware) -> Panel:
         patch_size=14,
         projection_dim=768,
     )
-    with _weights(hardware):
+    with _weights(device):
         network = checker(vision)
-    return Panel([ConceptChecker(network.eval(), CLIPImageProcessor(), hardware)])
+    return Panel([ConceptChecker(network.eval(), CLIPImageProcessor(), device)])
 
 
 @contextmanager
-def _weights(hardware: Hardware) -> Iterator[None]:
+def _weights(device: Device) -> Iterator[None]:
     """Random numbers, the same each time, made where and as precisely as they are needed."""
     before = torch.get_default_dtype()
     torch.manual_seed(_SEED)
-    torch.set_default_dtype(hardware.dtype)
+    torch.set_default_dtype(device.dtype)
     try:
-        with hardware.device:
+        with device.torch_device:
             yield
     finally:
         torch.set_default_dtype(before)
@@ -210,6 +206,6 @@ def _ready(parts: dict[str, Any]) -> dict[str, Any]:
     return parts
 
 
-def _quiet(pipeline: Any, hardware: Hardware) -> Any:  # noqa: ANN401 - diffusers has no types
+def _quiet(pipeline: Any, device: Device) -> Any:  # noqa: ANN401 - diffusers has no types
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline.to(hardware.device)
+    return pipeline.to(device.torch_device)

@@ -51,7 +51,7 @@ class Engine:
     def __init__(self, model: PaintModel, *, adaptive: bool) -> None:
         self.name = "engine, adaptive" if adaptive else "engine, exact"
         self._adaptive = adaptive
-        self._in_model = Stopwatch(model.hardware)
+        self._in_model = Stopwatch(model.device)
         self._predict = model.predict
         model.predict = self._timed  # type: ignore[method-assign]
         self.painter = Painter([model], Finisher(), AT_ONCE)

@@ -64,7 +64,7 @@ def _write(file: Path, data: bytes) -> None:
 
 
 def _random(architecture: str) -> "PaintModel":
-    hardware = machine()
+    device = machine()
     from engine.bench.architectures import ARCHITECTURES
 
-    return ARCHITECTURES[architecture](hardware)
+    return ARCHITECTURES[architecture](device)

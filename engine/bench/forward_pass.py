@@ -9,7 +9,7 @@ from typing import Final
 import torch
 
 from engine.contract import ROW_CLASSES
-from engine.device.errors import out_of_memory
+from engine.device.errors import is_out_of_memory
 from engine.models.base import PaintModel, Words
 
 MERGED: Final = 0.15
@@ -59,10 +59,10 @@ def run(model: PaintModel) -> Iterator[Tick]:
 
 
 def _seconds(model: PaintModel, side: int, rows: int) -> float | None:
-    hardware = model.hardware
+    device = model.device
     shape = model.latent_shape(side, side)
-    latents = torch.zeros(rows, *shape[1:], device=hardware.device, dtype=hardware.dtype)
-    timesteps = torch.full((rows,), 500.0, device=hardware.device)
+    latents = torch.zeros(rows, *shape[1:], device=device.torch_device, dtype=device.dtype)
+    timesteps = torch.full((rows,), 500.0, device=device.torch_device)
     words: Words = {
         name: told[:1].expand(rows, *told.shape[1:]).contiguous()
         for name, told in model.words(model.example(side, side)).items()
@@ -74,7 +74,7 @@ def _seconds(model: PaintModel, side: int, rows: int) -> float | None:
             model.predict(latents, timesteps, words).cpu()  # waits for the device
             took.append(time.monotonic() - began)
     except (MemoryError, RuntimeError) as error:
-        if not out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         return None
     return statistics.median(took[_WARM_UP:])

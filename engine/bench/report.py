@@ -83,7 +83,7 @@ def run(model: PaintModel, asked: Asked) -> Iterator[Result]:
 
 def _ways(model: PaintModel) -> Iterator[Way]:
     yield Diffusers(model.pipeline)
-    if model.hardware.device.type == "cuda":
+    if model.device.torch_device.type == "cuda":
         yield Diffusers(model.pipeline, compiled=True)
     yield Diffusers(model.pipeline, together=True)
     yield Engine(model, adaptive=False)
@@ -141,7 +141,7 @@ def _of_engine(engine: Engine, ended: list[Ended], check_all: bool) -> dict[str,
     told = {
         "padding": engine.padding(),
         "besides": engine.besides(),
-        "peak_memory": engine.painter.model.hardware.peak_memory(),
+        "peak_memory": engine.painter.model.device.peak_memory(),
     }
     same = _same_bits(engine, ended if check_all else ended[:: max(1, len(ended) // CHECKED)])
     return told | {"same_bits": sum(same) / len(same), "compared": len(same)}

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import torch
 
-from engine.device import Hardware
+from engine.device import Device
 
 T = TypeVar("T")
 
@@ -22,9 +22,9 @@ class Stopwatch:
     What the painter does between two ticks is not in it: the device works on the last one then.
     """
 
-    def __init__(self, hardware: Hardware, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, device: Device, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._on_gpu = hardware.device.type == "cuda"
+        self._on_gpu = device.torch_device.type == "cuda"
         self._seconds = 0.0
         self._events: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
         self._adding = threading.Lock()

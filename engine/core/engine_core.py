@@ -16,7 +16,7 @@ from engine.core.postprocess import Finisher
 from engine.core.preparation import SKETCH_WITHHELD, Entry, Wanted, check
 from engine.core.request import Place, Ticket
 from engine.core.usage import Batch, Meter
-from engine.device.errors import out_of_memory
+from engine.device.errors import is_out_of_memory
 from engine.errors import Unpaintable
 from engine.models.base import PaintModel
 from engine.pipeline.denoise import Canvas, Desk
@@ -47,9 +47,9 @@ class Painter:
         self._round: DrrState = ()
         self._entries: list[Entry] = []
         self._hands: Hands[Entry | Batch] = Hands(
-            min(model.hardware.hands for model in self.models)
+            min(model.device.max_concurrent_batches for model in self.models)
         )
-        self.meter = Meter(self.model.hardware)
+        self.meter = Meter(self.model.device)
 
     @property
     def model(self) -> PaintModel:
@@ -80,7 +80,7 @@ class Painter:
             side = model.card.native_size
             for rows in sorted(model.card.row_classes(side, side), reverse=True):
                 if not _tried(model, side, rows):
-                    model.hardware.free_memory()
+                    model.device.empty_cache()
 
     def check(self, job: Paint) -> None:
         """Raise Unpaintable, before any work, if this job cannot be painted here."""
@@ -283,7 +283,7 @@ class Painter:
 
     def _free_memory(self) -> None:
         for model in self.models:
-            model.hardware.free_memory()
+            model.device.empty_cache()
 
     def _fail(self, ticket: Ticket, mishap: Mishap) -> None:
         self._drop(ticket)
@@ -295,7 +295,7 @@ def _tried(model: PaintModel, side: int, rows: int) -> bool:
     try:
         model.exact(side, side, rows)
     except (MemoryError, RuntimeError) as error:
-        if not out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         log.warning("there is too little memory for batches of %d rows", rows)
         return False

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from engine.core.request import Ticket
-from engine.device.errors import explained, out_of_memory
+from engine.device.errors import describe_failure, is_out_of_memory
 from engine.log import about
 
 
@@ -27,6 +27,6 @@ def mishap_of(tickets: Sequence[Ticket], do: Callable[[], None]) -> Mishap | Non
     except Exception as error:  # noqa: BLE001 # explained, logged, and the job ends
         names = [ticket.job.job for ticket in tickets]
         with about(job=",".join(names)):
-            reason = explained(error, ", ".join(f"job {name}" for name in names))
-        return Mishap(reason, out_of_memory(error))
+            reason = describe_failure(error, ", ".join(f"job {name}" for name in names))
+        return Mishap(reason, is_out_of_memory(error))
     return None

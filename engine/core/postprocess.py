@@ -12,7 +12,7 @@ from PIL import Image
 
 from engine.contract import PaintedImage
 from engine.core.request import Ticket
-from engine.device.errors import explained, out_of_memory
+from engine.device.errors import describe_failure, is_out_of_memory
 from engine.errors import DeviceBroken, EngineError, Unpaintable
 from engine.imaging.encode import blank, grid, jpeg, png, sha256
 from engine.log import about
@@ -81,11 +81,11 @@ class Finisher:
     def _submit(
         self, ticket: Ticket, do: Callable[[Ticket], None], fail: Callable[[str], None]
     ) -> Future[None]:
-        hardware = ticket.places[0].canvas.model.hardware
-        mark = hardware.mark()
+        device = ticket.places[0].canvas.model.device
+        mark = device.record_event()
 
         def beside() -> None:
-            with hardware.beside(mark):
+            with device.side_stream(mark):
                 do(ticket)
 
         def guarded() -> None:
@@ -100,7 +100,7 @@ class Finisher:
             do()
         except Exception as error:  # noqa: BLE001 # explained, logged, and told
             try:
-                fail(explained(error, what))
+                fail(describe_failure(error, what))
             except DeviceBroken as broken:
                 self.broken(broken)
 
@@ -159,9 +159,9 @@ def _decoded(canvas: Canvas) -> Image.Image:
     try:
         return canvas.model.decode(canvas.latents)
     except (MemoryError, RuntimeError) as error:
-        if not out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
-    canvas.model.hardware.free_memory()  # out of the except block: it held what was computed
+    canvas.model.device.empty_cache()  # out of the except block: it held what was computed
     return canvas.model.decode(canvas.latents)
 
 

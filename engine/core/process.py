@@ -15,7 +15,7 @@ from engine.errors import PartsMissing
 
 if TYPE_CHECKING:
     from engine.core.engine_core import Painter
-    from engine.device import Hardware
+    from engine.device import Device
     from engine.models.base import PaintModel
 
 CUDA_MODEL: Final = "stable-diffusion-v1-5/stable-diffusion-v1-5"
@@ -48,24 +48,24 @@ def painter(name: str | None, checkers: str | None) -> "Painter":
 
 def load(name: str | None, checkers: str | None = None) -> "PaintModel":
     """The model of this name, or of IMAGINE_MODEL, or the default. Raises EngineError."""
-    hardware = machine()
+    device = machine()
     from engine import safety, weights
     from engine.models import registry
 
-    default = CUDA_MODEL if hardware.device.type == "cuda" else weights.STARTER
+    default = CUDA_MODEL if device.torch_device.type == "cuda" else weights.STARTER
     chosen = safety.names(checkers or os.environ.get("IMAGINE_CHECKERS") or safety.OWN)
-    return registry.load(name or os.environ.get("IMAGINE_MODEL") or default, hardware, chosen)
+    return registry.load(name or os.environ.get("IMAGINE_MODEL") or default, device, chosen)
 
 
-def machine() -> "Hardware":
+def machine() -> "Device":
     """The device, with the libraries quiet."""
     # Read when torch is loaded: a thread that waits for the others must not spin, or whatever
     # else wants the cores (the bot, a game) makes painting many times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from engine import device
+    from engine.device import select_device
 
     quiet()
-    return device.prepare()
+    return select_device()
 
 
 def with_parts(load: Callable[[], T]) -> T:

@@ -7,8 +7,8 @@ from functools import partial
 from engine.core.batch_cost import BatchCostModel
 from engine.core.batching import BatchKey
 from engine.core.request import Place, Ticket
-from engine.device import Hardware
-from engine.device.timing import Pace
+from engine.device import Device
+from engine.device.timing import OverlapTimer
 from engine.pipeline.denoise import evaluate
 
 
@@ -30,7 +30,7 @@ class Batch:
 class Meter:
     """Counts all passes from the first one. A pass's seconds are divided by rows."""
 
-    def __init__(self, hardware: Hardware) -> None:
+    def __init__(self, device: Device) -> None:
         self.ticks = 0
         """Forward passes so far."""
         self.seconds = 0.0
@@ -38,7 +38,7 @@ class Meter:
         self.rows = (0, 0)
         """Of all batches so far: given, and of these used; the difference was padding."""
         self._costs = BatchCostModel()
-        self._pace: Pace[Batch] = Pace(hardware)
+        self._pace: OverlapTimer[Batch] = OverlapTimer(device)
         self._under_way: list[Batch] = []
 
     def cost(self, batch_key: BatchKey) -> float:

@@ -8,7 +8,7 @@ from engine.contract import Heartbeat, Paint
 from engine.core.engine_core import Painter
 from engine.core.postprocess import Broken
 from engine.core.request import Report, Ticket
-from engine.device.errors import context_lost
+from engine.device.errors import is_device_lost
 from engine.device.sysinfo import resident_memory
 from engine.errors import DeviceBroken, EngineError
 
@@ -48,7 +48,7 @@ class Worker:
             painting=by.busy,
             waiting=self.waiting,
             memory=resident_memory(),
-            peak_memory=by.model.hardware.peak_memory(),
+            peak_memory=by.model.device.peak_memory(),
         )
 
     def submit(self, job: Paint, report: Report) -> Ticket:
@@ -97,7 +97,7 @@ class Worker:
         except Exception as error:
             log.exception("the painter made a mistake")
             lost = (
-                DeviceBroken(f"The accelerator is lost: {error}") if context_lost(error) else None
+                DeviceBroken(f"The accelerator is lost: {error}") if is_device_lost(error) else None
             )
             self._broken(lost or EngineError("The painter made a mistake; the log says more."))
 

@@ -1,4 +1,4 @@
-"""What the engine runs on, and settings that make it repeat itself to the bit."""
+"""The device that the engine computes on, and the settings that make its results repeatable."""
 
 import os
 import threading
@@ -10,124 +10,123 @@ from typing import Final
 import torch
 
 from engine.device import memory
-from engine.device.sysinfo import cores, processor
+from engine.device.sysinfo import available_cores, processor_name
 
-ARITHMETIC: Final = 2
-"""Raised by each change of the engine's own that changes bits."""
-LITTLE_WORK: Final = 1e10
-"""Up to which one thread is quicker than four: on four cores, the starter model (1.4e9) paints 2
-rows in a third of the time, and 8 in two thirds."""
-HANDS: Final = 8
-"""At most: beyond that, they would wait for Python's lock."""
-_own: Final = threading.local()
+NUMERICS_VERSION: Final = 2
+"""Incremented by each change of the engine that changes the bits of its results."""
+SINGLE_THREAD_MAX_WORK: Final = 1e10
+"""Parameters times latent pixels of a row below which one thread is faster than four. Measured on
+four cores: the starter model (1.4e9) needs a third of the time for 2 rows, two thirds for 8."""
+MAX_CONCURRENT: Final = 8
+"""Forward passes at the same time; more would wait for the GIL."""
+_thread_local: Final = threading.local()
 
 
 @dataclass(frozen=True)
-class Hardware:
-    """Where tensors live, how precise they are, and how many threads share the work."""
+class Device:
+    """A torch device, the dtype of the weights, and how threads share the work."""
 
-    device: torch.device
+    torch_device: torch.device
     dtype: torch.dtype
     threads: int
-    """That share one forward pass."""
-    hands: int = 1
+    """Threads of one forward pass."""
+    max_concurrent_batches: int = 1
     """Forward passes at the same time."""
-    batches: bool = True
-    """May pictures share a forward pass? Those of large models may not on a CPU: it would be no
-    quicker, and where threads share the work, the slot of a row in its batch changes bits."""
+    can_batch: bool = True
+    """False for large models on a CPU: batches would be no faster there, and as threads share the
+    work, the slot of a row in its batch would change its bits."""
 
     @property
     def fingerprint(self) -> str:
-        """Software and hardware in one line: same line, same recipe, same bits."""
+        """Software and hardware in one line: the same line and recipe give the same bits."""
         import diffusers
         import PIL
         import transformers
 
         parts = [
-            f"arithmetic {ARITHMETIC}",
+            f"arithmetic {NUMERICS_VERSION}",
             f"torch {torch.__version__}",
             f"diffusers {diffusers.__version__}",
             f"transformers {transformers.__version__}",
             f"pillow {PIL.__version__}",
-            self._device_name(),
+            self._name(),
             str(self.dtype).removeprefix("torch."),
             f"{self.threads} threads",
         ]
         return ", ".join(parts)
 
-    def suited(self, work: float) -> "Hardware":
-        """The same for a model of so much work: parameters times latent pixels of one row.
+    def for_model(self, work: float) -> "Device":
+        """This device with the threads that suit a model; sets torch's number of threads.
 
-        A little work is done sooner by one thread than shared between several, and other cores
-        can paint other batches meanwhile. Sets torch's threads.
+        `work` is the model's parameters times the latent pixels of one row. On a CPU, small models
+        run single-threaded, in several batches at the same time.
         """
-        if self.device.type != "cpu":
+        if self.torch_device.type != "cpu":
             return self
-        if work < LITTLE_WORK:
+        if work < SINGLE_THREAD_MAX_WORK:
             torch.set_num_threads(1)
-            spared = max(self.threads - 1, min(self.threads, 2))  # a core for the rest, if it can
-            return replace(self, threads=1, hands=min(HANDS, spared))
-        return replace(self, batches=False)
+            # One core is left for the rest of the system, except on two cores.
+            workers = max(self.threads - 1, min(self.threads, 2))
+            return replace(self, threads=1, max_concurrent_batches=min(MAX_CONCURRENT, workers))
+        return replace(self, can_batch=False)
 
-    def send(self, tensor: torch.Tensor) -> torch.Tensor:
-        """From the host to the device; on a GPU, without waiting for it."""
-        if self.device.type == "cuda":
-            return tensor.pin_memory().to(self.device, non_blocking=True)
+    def to_device(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Copy a tensor of the host to the device; on CUDA without waiting for the copy."""
+        if self.torch_device.type == "cuda":
+            return tensor.pin_memory().to(self.torch_device, non_blocking=True)
         return tensor
 
-    def mark(self) -> "torch.cuda.Event | None":
-        """The point that this thread's work on the device has come to."""
-        if self.device.type != "cuda":
+    def record_event(self) -> "torch.cuda.Event | None":
+        """An event in the current stream; None on a CPU."""
+        if self.torch_device.type != "cuda":
             return None
         event = torch.cuda.Event()
         event.record()
         return event
 
     @contextmanager
-    def beside(self, mark: "torch.cuda.Event | None") -> Iterator[None]:
-        """What is done here does not hold up other threads' work on the device, but begins after
-        that mark in theirs."""
-        if mark is None:
+    def side_stream(self, event: "torch.cuda.Event | None") -> Iterator[None]:
+        """Run the block in this thread's own stream, after the event; as usual if it is None."""
+        if event is None:
             yield
             return
-        if not hasattr(_own, "stream"):
-            _own.stream = torch.cuda.Stream()
-        _own.stream.wait_event(mark)
-        with torch.cuda.stream(_own.stream):
+        if not hasattr(_thread_local, "stream"):
+            _thread_local.stream = torch.cuda.Stream()
+        _thread_local.stream.wait_event(event)
+        with torch.cuda.stream(_thread_local.stream):
             yield
 
-    def weighed(self, learn: Callable[[int], None]) -> AbstractContextManager[None]:
-        """Tells how many bytes of the device were taken at most for what is done here, if anybody
-        counts them."""
-        return memory.weighed(self.device, learn)
+    def measure_peak(self, learn: Callable[[int], None]) -> AbstractContextManager[None]:
+        """Call `learn` with the bytes that the block allocated at most; not on a CPU."""
+        return memory.measure_peak(self.torch_device, learn)
 
-    def memory_left(self) -> int | None:
-        """Bytes of the device that can be had; None where nobody counts them."""
-        return memory.memory_left(self.device)
+    def available_memory(self) -> int | None:
+        """Free device memory in bytes, including the allocator's cache; None on a CPU."""
+        return memory.available_memory(self.torch_device)
 
     def peak_memory(self) -> int | None:
-        """Bytes of the device in use at most, so far; None where nobody counts them."""
-        return memory.peak_memory(self.device)
+        """The most bytes of device memory in use so far; None on a CPU."""
+        return memory.peak_memory(self.torch_device)
 
-    def free_memory(self) -> None:
-        """Give back what is kept for later use."""
-        memory.free_memory(self.device)
+    def empty_cache(self) -> None:
+        """Collect garbage and return the allocator's unused memory to the device."""
+        memory.empty_cache(self.torch_device)
 
-    def _device_name(self) -> str:
-        if self.device.type == "cuda":
-            return f"{torch.cuda.get_device_name(self.device)} CUDA {torch.version.cuda}"
-        return f"{processor()} {torch.backends.cpu.get_cpu_capability()}"
+    def _name(self) -> str:
+        if self.torch_device.type == "cuda":
+            return f"{torch.cuda.get_device_name(self.torch_device)} CUDA {torch.version.cuda}"
+        return f"{processor_name()} {torch.backends.cpu.get_cpu_capability()}"
 
 
-def prepare() -> Hardware:
-    """Pick the device and fix all that could change bits from one run to the next."""
+def select_device() -> Device:
+    """CUDA if there is any, else the CPU. Sets torch to deterministic kernels and no TF32."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic cuBLAS
-    threads = min(torch.get_num_threads(), cores())
+    threads = min(torch.get_num_threads(), available_cores())
     torch.set_num_threads(threads)
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
     if torch.cuda.is_available():
-        return Hardware(torch.device("cuda", 0), torch.float16, threads)
-    return Hardware(torch.device("cpu"), torch.float32, threads)
+        return Device(torch.device("cuda", 0), torch.float16, threads)
+    return Device(torch.device("cpu"), torch.float32, threads)

@@ -1,4 +1,4 @@
-"""What torch's errors mean: too little memory, a lost device, or neither."""
+"""Classify the errors of torch: out of memory, device lost, or anything else."""
 
 import logging
 from collections.abc import Callable
@@ -8,56 +8,61 @@ import torch
 
 from engine.errors import DeviceBroken, EngineError, Unpaintable
 
-_SHORT: Final = (
+_OOM_MESSAGES: Final = (
     "out of memory",
     "can't allocate memory",
     "not enough memory",
     "status_alloc_failed",
 )
-"""What torch, cuBLAS and cuDNN say."""
+"""Of torch, cuBLAS and cuDNN."""
 log = logging.getLogger(__name__)
 
 
-def out_of_memory(error: Exception) -> bool:
-    """Did this fail for want of memory, so that something smaller may work?"""
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether this failed for lack of memory, so that a smaller batch or image may work."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
-    said = str(error).lower()
-    return isinstance(error, RuntimeError) and any(words in said for words in _SHORT)
+    message = str(error).lower()
+    return isinstance(error, RuntimeError) and any(part in message for part in _OOM_MESSAGES)
 
 
-def context_lost(error: Exception) -> bool:
-    """Is the accelerator's context gone, so that only a fresh process can go on?"""
-    said = str(error)
-    if out_of_memory(error) or "captur" in said:  # a capture that failed harms nothing else
+def is_device_lost(error: Exception) -> bool:
+    """Whether the CUDA context is unusable, so that only a new process can go on."""
+    message = str(error)
+    if is_out_of_memory(error) or "captur" in message:  # a failed capture leaves the context intact
         return False
-    return type(error).__name__ == "AcceleratorError" or "CUDA error" in said
+    return type(error).__name__ == "AcceleratorError" or "CUDA error" in message
 
 
-def explained(error: Exception, what: str) -> str:
-    """Why `what` went wrong, in words for the person; the log gets the rest.
+def describe_failure(error: Exception, subject: str) -> str:
+    """The reason why `subject` failed, as a sentence for the user; logs the details.
 
-    Raises DeviceBroken if nothing can go right any more.
+    Raises DeviceBroken if the device is lost.
     """
     if isinstance(error, Unpaintable):
         return str(error)
-    if out_of_memory(error):
-        log.warning("%s ran out of memory", what)
+    if is_out_of_memory(error):
+        log.warning("%s ran out of memory", subject)
         return (
             "The engine ran out of memory for this picture: ask for a smaller size or fewer "
             "pictures at once."
         )
-    if context_lost(error):
+    if is_device_lost(error):
         raise DeviceBroken(f"The accelerator is lost: {error}") from error
-    log.error("%s failed", what, exc_info=error)
+    log.error("%s failed", subject, exc_info=error)
     return f"The engine made a mistake ({type(error).__name__}); its log says more."
 
 
-def unloadable(error: Exception, what: str, broken: Callable[[str], EngineError]) -> EngineError:
-    """Why `what` cannot be loaded; if it is to blame itself, `broken` says so with the cause."""
-    if out_of_memory(error):
-        return EngineError(f"There is too little memory for {what}.")
-    if context_lost(error):
+def load_failure(
+    error: Exception, subject: str, damaged: Callable[[str], EngineError]
+) -> EngineError:
+    """The error to raise when `subject` cannot be loaded.
+
+    `damaged` makes it, from the first line of the cause, if the files of the subject are at fault.
+    """
+    if is_out_of_memory(error):
+        return EngineError(f"There is too little memory for {subject}.")
+    if is_device_lost(error):
         return DeviceBroken(f"The accelerator is lost: {error}")
-    said = str(error).strip() or type(error).__name__
-    return broken(said.splitlines()[0][:200])
+    message = str(error).strip() or type(error).__name__
+    return damaged(message.splitlines()[0][:200])

@@ -1,4 +1,4 @@
-"""The memory of a device: what is used, what is left, and giving it back."""
+"""The memory of a device: its peak, what is free, and returning the allocator's cache."""
 
 import gc
 import logging
@@ -9,59 +9,58 @@ from typing import Final
 
 import torch
 
-from engine.device.errors import context_lost
+from engine.device.errors import is_device_lost
 
-RECORDING: Final = threading.Lock()
-"""Held while a CUDA graph is recorded: no thread may empty the allocator's cache meanwhile."""
-_peaks: Final[dict[torch.device, int]] = {}
-"""Of each device's memory, before a batch was last weighed: that begins to count anew."""
+CAPTURE_LOCK: Final = threading.Lock()
+"""Held while a CUDA graph is captured: no thread may empty the allocator's cache then."""
+_earlier_peaks: Final[dict[torch.device, int]] = {}
+"""Peak of each device before its counter was last reset, in bytes."""
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def weighed(device: torch.device, learn: Callable[[int], None]) -> Iterator[None]:
-    """Tells how many bytes of the device were taken at most for what is done here, if anybody
-    counts them."""
+def measure_peak(device: torch.device, learn: Callable[[int], None]) -> Iterator[None]:
+    """Call `learn` with the bytes that the block allocated at most; not on a CPU."""
     if device.type != "cuda":
         yield
         return
     before = torch.cuda.memory_allocated(device)
-    _peaks[device] = peak_memory(device) or 0
+    _earlier_peaks[device] = peak_memory(device) or 0
     torch.cuda.reset_peak_memory_stats(device)
     yield
     learn(torch.cuda.max_memory_allocated(device) - before)
 
 
-def memory_left(device: torch.device) -> int | None:
-    """Bytes of the device that can be had; None where nobody counts them."""
+def available_memory(device: torch.device) -> int | None:
+    """Free device memory in bytes, including the allocator's cache; None on a CPU."""
     if device.type != "cuda":
         return None
     free, _ = torch.cuda.mem_get_info(device)
-    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return free + kept
+    cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return free + cached
 
 
 def peak_memory(device: torch.device) -> int | None:
-    """Bytes of the device in use at most, so far; None where nobody counts them."""
+    """The most bytes of device memory in use so far; None on a CPU."""
     if device.type == "cuda":
-        since_weighed = torch.cuda.max_memory_allocated(device)
-        return max(since_weighed, _peaks.get(device, 0))
+        since_reset = torch.cuda.max_memory_allocated(device)
+        return max(since_reset, _earlier_peaks.get(device, 0))
     return None
 
 
-def free_memory(device: torch.device) -> None:
-    """Give back what is kept for later use."""
+def empty_cache(device: torch.device) -> None:
+    """Collect garbage and return the allocator's unused memory to the device."""
     gc.collect()
     if device.type == "cuda":
-        with RECORDING:
-            _empty_cache()
+        with CAPTURE_LOCK:
+            _empty_cuda_cache()
 
 
-def _empty_cache() -> None:
+def _empty_cuda_cache() -> None:
     try:
         torch.cuda.empty_cache()
     except RuntimeError as error:
-        if context_lost(error):
+        if is_device_lost(error):
             raise
-        # Torch may believe for ever that a recording that failed is still under way.
+        # After a failed capture, torch may permanently assume that it is still under way.
         log.warning("the device's memory cannot be given back: %s", error)

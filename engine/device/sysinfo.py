@@ -1,4 +1,4 @@
-"""What the operating system tells about this machine and this process."""
+"""What the operating system reports about the machine and this process."""
 
 import math
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def resident_memory() -> int | None:
-    """Bytes of this process in the machine's memory; None where that is not told so simply."""
+    """Resident set size of this process in bytes; None without /proc."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except (OSError, ValueError):
@@ -15,19 +15,19 @@ def resident_memory() -> int | None:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def cores() -> int:
-    """Cores that this process may use: its affinity and its container's share count."""
+def available_cores() -> int:
+    """Cores that this process may use, by its affinity and its container's CPU quota."""
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
         return min(cores, max(1, math.ceil(int(quota) / int(period))))
-    except (OSError, ValueError):  # not in a Linux container, or one without a share
+    except (OSError, ValueError):  # no cgroup v2, or no quota
         return cores
 
 
-def processor() -> str:
-    """The processor's name, as the system gives it."""
+def processor_name() -> str:
+    """The model name of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""How long forward passes take, with one of them always ahead on the device."""
+"""Time forward passes while one of them is always queued on the device."""
 
 import time
 from collections import deque
@@ -7,36 +7,40 @@ from typing import Generic, TypeVar
 
 import torch
 
-from engine.device import Hardware
+from engine.device import Device
 
 Pass = TypeVar("Pass")
 
 
-class Pace(Generic[Pass]):
-    """Keeps the host one forward pass ahead of the device: it never waits for work, and what is
-    cancelled is never far ahead. It also measures what each pass took, on the device itself."""
+class OverlapTimer(Generic[Pass]):
+    """Keeps the host one forward pass ahead of the device, and measures each pass there.
 
-    def __init__(self, hardware: Hardware) -> None:
-        self._hardware = hardware
-        self._ahead: deque[tuple[Pass, torch.cuda.Event, torch.cuda.Event]] = deque()
+    So the device never waits for the host, and a cancelled request has at most one pass queued.
+    """
 
-    def run(self, which: Pass, work: Callable[[], None]) -> list[tuple[Pass, float]]:
-        """Do the work of this pass, or have the device begin it. Returns the passes whose end is
-        known by now, with the seconds that each took."""
-        if self._hardware.device.type == "cuda":
-            return self._run_ahead(which, work)
-        since = time.monotonic()
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._queued: deque[tuple[Pass, torch.cuda.Event, torch.cuda.Event]] = deque()
+
+    def run(self, forward_pass: Pass, work: Callable[[], None]) -> list[tuple[Pass, float]]:
+        """Do the work of a pass, on CUDA asynchronously.
+
+        Returns the passes that have ended since the last call, each with its seconds.
+        """
+        if self._device.torch_device.type == "cuda":
+            return self._run_ahead(forward_pass, work)
+        start = time.monotonic()
         work()
-        return [(which, time.monotonic() - since)]
+        return [(forward_pass, time.monotonic() - start)]
 
-    def _run_ahead(self, which: Pass, work: Callable[[], None]) -> list[tuple[Pass, float]]:
-        began, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        began.record()
+    def _run_ahead(self, forward_pass: Pass, work: Callable[[], None]) -> list[tuple[Pass, float]]:
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
         work()
-        ended.record()
-        self._ahead.append((which, began, ended))
-        if len(self._ahead) == 1:
+        end.record()
+        self._queued.append((forward_pass, start, end))
+        if len(self._queued) == 1:
             return []
-        known, began, ended = self._ahead.popleft()
-        ended.synchronize()
-        return [(known, began.elapsed_time(ended) / 1000)]
+        completed, start, end = self._queued.popleft()
+        end.synchronize()
+        return [(completed, start.elapsed_time(end) / 1000)]

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from engine.contract import ModelCard, Recipe, Verdict
-from engine.device import Hardware
+from engine.device import Device
 
 Words = Mapping[str, torch.Tensor]
 """What a model is told beside latents and time: tensors whose first dimension is the row."""
@@ -20,7 +20,7 @@ class PaintModel(Protocol):
     """
 
     card: ModelCard
-    hardware: Hardware
+    device: Device
     scheduler_config: Mapping[str, object]
     """Of the model's own scheduler: what every sampler is made from."""
     pipeline: Any

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 import torch
 
-from engine.device import Hardware
+from engine.device import Device
 from engine.models.base import Words
 
 _SEED: Final = 20
@@ -17,7 +17,7 @@ _SEED: Final = 20
 class Predicts(Protocol):
     """What is to be tried."""
 
-    hardware: Hardware
+    device: Device
 
     def predict(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
         """One evaluation of all rows."""
@@ -31,7 +31,7 @@ def holds(model: Predicts, latents: tuple[int, ...], words: Words, rows: int) ->
     is told. Three batches: of the probe alone, and with others in all odd and in all even slots.
     """
     generator = torch.Generator("cpu").manual_seed(_SEED)
-    device, dtype = model.hardware.device, model.hardware.dtype
+    device, dtype = model.device.torch_device, model.device.dtype
 
     def drawn(shape: tuple[int, ...]) -> torch.Tensor:
         return torch.randn(shape, generator=generator).to(device, dtype)

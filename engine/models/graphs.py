@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import torch
 
-from engine.device import Hardware
-from engine.device.errors import context_lost, out_of_memory
-from engine.device.memory import RECORDING
+from engine.device import Device
+from engine.device.errors import is_device_lost, is_out_of_memory
+from engine.device.memory import CAPTURE_LOCK
 from engine.models.base import Words
 
 KEPT: Final = 32
@@ -35,9 +35,9 @@ _Key = tuple[tuple[str, torch.Size], ...]
 class Captured:
     """Replays `forward` for shapes that it has seen. On a GPU, an answer is good until the next."""
 
-    def __init__(self, forward: Forward, hardware: Hardware) -> None:
+    def __init__(self, forward: Forward, device: Device) -> None:
         self._forward = forward
-        self._hardware = hardware
+        self._device = device
         self._recordings: OrderedDict[_Key, Forward] = OrderedDict()
         self._looking = threading.Lock()
         self._recording = threading.Lock()
@@ -76,14 +76,14 @@ class Captured:
 
     def _record(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> Forward:
         try:
-            if self._hardware.device.type == "cuda":
+            if self._device.torch_device.type == "cuda":
                 if len(latents) * latents.shape[-1] * latents.shape[-2] <= GRAPH_LIMIT:
-                    with RECORDING:
+                    with CAPTURE_LOCK:
                         return self._graph(latents, timesteps, words)
-            elif self._hardware.batches:
+            elif self._device.can_batch:
                 return _Trace(self._forward, latents, timesteps, words)
         except Exception as error:
-            if out_of_memory(error) or context_lost(error):
+            if is_out_of_memory(error) or is_device_lost(error):
                 raise
             log.warning("batches of %s cannot be recorded", tuple(latents.shape), exc_info=error)
         return self._forward

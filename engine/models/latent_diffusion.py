@@ -14,8 +14,8 @@ from PIL import Image
 from transformers import CLIPImageProcessor
 
 from engine.contract import MAX_SIZE, ROW_CLASSES, BatchSizes, ModelCard, Recipe, Sampler, Verdict
-from engine.device import Hardware
-from engine.device.errors import out_of_memory, unloadable
+from engine.device import Device
+from engine.device.errors import is_out_of_memory, load_failure
 from engine.errors import ModelBroken, Unpaintable
 from engine.models import batch_invariance
 from engine.models.base import Words
@@ -47,25 +47,25 @@ class LatentDiffusion(ABC):
         panel: Panel,
         name: str,
         revision: str,
-        hardware: Hardware,
+        device: Device,
     ) -> None:
         unet = pipeline.unet
-        hardware = hardware.suited(unet.num_parameters() * unet.config.sample_size**2)
-        self.card = _card(pipeline, name, revision, hardware, self.guidance, self.shapes(hardware))
-        self.hardware = hardware
+        device = device.for_model(unet.num_parameters() * unet.config.sample_size**2)
+        self.card = _card(pipeline, name, revision, device, self.guidance, self.shapes(device))
+        self.device = device
         self.scheduler_config: Mapping[str, object] = pipeline.scheduler.config
         self.pipeline = pipeline
         self._unet = pipeline.unet
         self._vae = pipeline.vae
         self._pixels: Any = VaeImageProcessor(vae_scale_factor=pipeline.vae_scale_factor)
         self._panel = panel
-        if hardware.device.type == "cuda":  # its convolutions are quickest so
+        if device.torch_device.type == "cuda":  # its convolutions are quickest so
             for part in (self._unet, self._vae):
                 part.to(memory_format=torch.channels_last)
         self._convolutions = (
-            SlotInvariantConvolutions(self._unet) if hardware.device.type == "cuda" else None
+            SlotInvariantConvolutions(self._unet) if device.torch_device.type == "cuda" else None
         )
-        self._predict = Captured(self.forward, hardware)
+        self._predict = Captured(self.forward, device)
         self._proven = cache(self._prove)
         self._read = lru_cache(TEXTS)(self._encoded)
         self._held: set[tuple[int, int, int]] = set()
@@ -75,7 +75,7 @@ class LatentDiffusion(ABC):
 
     @staticmethod
     @abstractmethod
-    def shapes(hardware: Hardware) -> tuple[BatchSizes, ...]:
+    def shapes(device: Device) -> tuple[BatchSizes, ...]:
         """The row classes of pictures by their size, where they may share batches."""
 
     @abstractmethod
@@ -104,11 +104,11 @@ class LatentDiffusion(ABC):
 
         It is found out when it is asked for the first time.
         """
-        return self.hardware.batches and self._proven(width, height, rows)
+        return self.device.can_batch and self._proven(width, height, rows)
 
     def fits(self, width: int, height: int, rows: int) -> bool:
         """Is there memory for such a batch, by what others took?"""
-        left = self.hardware.memory_left()
+        left = self.device.available_memory()
         if left is None or (width, height, rows) in self._held:
             return True
         return width * height * rows * self._weight * (1 + SPARED) <= left
@@ -133,13 +133,13 @@ class LatentDiffusion(ABC):
 
     def _prove(self, width: int, height: int, rows: int) -> bool:
         words, pixels = self.words(self.example(width, height)), width * height * rows
-        left = self.hardware.memory_left()
+        left = self.device.available_memory()
         try:
-            with self.hardware.weighed(partial(self._learn_weight, pixels)):
+            with self.device.measure_peak(partial(self._learn_weight, pixels)):
                 self._measure_convolutions(self.latent_shape(width, height), words, rows)
                 held = batch_invariance.holds(self, self.latent_shape(width, height), words, rows)
         except (MemoryError, RuntimeError) as error:
-            if out_of_memory(error) and left is not None:
+            if is_out_of_memory(error) and left is not None:
                 self._learn_weight(pixels, left)
             raise
         self._held.add((width, height, rows))
@@ -156,9 +156,9 @@ class LatentDiffusion(ABC):
         """Find out which convolutions of such a batch must be computed row by row."""
         if self._convolutions is None:
             return
-        hardware = self.hardware
-        latents = torch.zeros(rows, *shape[1:], device=hardware.device, dtype=hardware.dtype)
-        timesteps = torch.zeros(rows, device=hardware.device)
+        device = self.device
+        latents = torch.zeros(rows, *shape[1:], device=device.torch_device, dtype=device.dtype)
+        timesteps = torch.zeros(rows, device=device.torch_device)
         with self._convolutions.measure():
             self.forward(
                 latents,
@@ -171,7 +171,7 @@ class LatentDiffusion(ABC):
 
     def encode(self, picture: Image.Image) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and standard deviation of a picture's latents, before `scale`."""
-        pixels = self._pixels.preprocess(picture).to(self.hardware.device, self._vae.dtype)
+        pixels = self._pixels.preprocess(picture).to(self.device.torch_device, self._vae.dtype)
         latents = self._vae.encode(pixels).latent_dist
         return latents.mean, latents.std
 
@@ -207,7 +207,7 @@ class LatentDiffusion(ABC):
         return like.new_tensor(centre).view(1, -1, 1, 1), like.new_tensor(spread).view(1, -1, 1, 1)
 
 
-def pipeline(kind: Any, files: Files, hardware: Hardware, **parts: Any) -> Any:  # noqa: ANN401
+def pipeline(kind: Any, files: Files, device: Device, **parts: Any) -> Any:  # noqa: ANN401
     """A pipeline of this kind from the model's files; `parts` are classes of transformers, or None
     for what is left out.
 
@@ -218,14 +218,14 @@ def pipeline(kind: Any, files: Files, hardware: Hardware, **parts: Any) -> Any: 
     try:
         made = kind.from_pretrained(
             files.folder,
-            **{name: part and _whole(part, files, name, hardware) for name, part in parts.items()},
-            dtype=hardware.dtype,
+            **{name: part and _whole(part, files, name, device) for name, part in parts.items()},
+            dtype=device.dtype,
             use_safetensors=True,
             local_files_only=True,
             low_cpu_mem_usage=True,
-        ).to(hardware.device)
+        ).to(device.torch_device)
     except DAMAGE as error:
-        raise unloadable(error, f"the model {files.name}", partial(_broken, files)) from error
+        raise load_failure(error, f"the model {files.name}", partial(_broken, files)) from error
     made.set_progress_bar_config(disable=True)
     for part in made.components.values():
         if isinstance(part, torch.nn.Module):
@@ -239,27 +239,27 @@ def pipeline(kind: Any, files: Files, hardware: Hardware, **parts: Any) -> Any: 
     return made
 
 
-def checker(files: Files, folder: Path, hardware: Hardware) -> ConceptChecker:
+def checker(files: Files, folder: Path, device: Device) -> ConceptChecker:
     """The safety checker of this folder. Raises ModelBroken if its files are damaged."""
     try:
-        network = _whole(StableDiffusionSafetyChecker, files, "safety_checker", hardware, folder)
+        network = _whole(StableDiffusionSafetyChecker, files, "safety_checker", device, folder)
         extractor = CLIPImageProcessor.from_pretrained(folder / "feature_extractor")
     except DAMAGE as error:
-        raise unloadable(error, f"the model {files.name}", partial(_broken, files)) from error
-    return ConceptChecker(network.to(hardware.device), extractor, hardware)
+        raise load_failure(error, f"the model {files.name}", partial(_broken, files)) from error
+    return ConceptChecker(network.to(device.torch_device), extractor, device)
 
 
 def _card(
     pipeline: Any,  # noqa: ANN401 - diffusers has no types
     name: str,
     revision: str,
-    hardware: Hardware,
+    device: Device,
     guidance: float,
     shapes: tuple[BatchSizes, ...],
 ) -> ModelCard:
     """What the bot is told about this model."""
     native = pipeline.unet.config.sample_size * pipeline.vae_scale_factor
-    if not hardware.batches:  # each picture is alone, so larger batches are of no use
+    if not device.can_batch:  # each picture is alone, so larger batches are of no use
         shapes = (
             BatchSizes(pixels=MAX_SIZE**2, default=ROW_CLASSES[:1], under_load=ROW_CLASSES[:1]),
         )
@@ -271,10 +271,10 @@ def _card(
         steps=20,
         guidance=guidance,
         sampler=Sampler.DPMPP_2M,
-        max_concurrent_batches=hardware.hands,
+        max_concurrent_batches=device.max_concurrent_batches,
         max_steps=longest(pipeline.scheduler.config),
         batch_sizes=shapes,
-        fingerprint=hardware.fingerprint,
+        fingerprint=device.fingerprint,
     )
 
 
@@ -282,7 +282,7 @@ def _whole(
     kind: Any,  # noqa: ANN401 - transformers has no types here
     files: Files,
     component: str,
-    hardware: Hardware,
+    device: Device,
     folder: Path | None = None,
 ) -> Any:  # noqa: ANN401
     """A component of transformers, which would fill gaps in its weights with random numbers."""
@@ -290,7 +290,7 @@ def _whole(
     files.require_safetensors(place)
     part, found = kind.from_pretrained(
         place,
-        dtype=hardware.dtype,
+        dtype=device.dtype,
         use_safetensors=True,
         local_files_only=True,
         output_loading_info=True,

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from types import ModuleType
 
-from engine.device import Hardware
+from engine.device import Device
 from engine.errors import ModelBroken
 from engine.models.base import PaintModel
 from engine.safety import OWN, Checker
 from engine.weights import Files
 
 
-def load(name: str, hardware: Hardware, checkers: Sequence[str] = (OWN,)) -> PaintModel:
+def load(name: str, device: Device, checkers: Sequence[str] = (OWN,)) -> PaintModel:
     """The model of this name, ready to paint; its files are downloaded if need be.
 
     Its pictures are checked by all of these checkers: `model` is its own, others are classifiers.
@@ -20,8 +20,8 @@ def load(name: str, hardware: Hardware, checkers: Sequence[str] = (OWN,)) -> Pai
     files = Files(name)
     for family in _families():
         if files.family in family.PIPELINES:
-            others = _classifiers(checkers, hardware)
-            loaded: PaintModel = family.load(files, hardware, others, own=OWN in checkers)
+            others = _classifiers(checkers, device)
+            loaded: PaintModel = family.load(files, device, others, own=OWN in checkers)
             return loaded
     raise ModelBroken(
         f"The model {name} is a {files.family}; the engine paints with Stable Diffusion 1 and 2, "
@@ -29,10 +29,10 @@ def load(name: str, hardware: Hardware, checkers: Sequence[str] = (OWN,)) -> Pai
     )
 
 
-def _classifiers(checkers: Sequence[str], hardware: Hardware) -> list[Checker]:
+def _classifiers(checkers: Sequence[str], device: Device) -> list[Checker]:
     from engine.safety import classifiers
 
-    return [classifiers.load(name, hardware) for name in checkers if name != OWN]
+    return [classifiers.load(name, device) for name in checkers if name != OWN]
 
 
 def _families() -> tuple[ModuleType, ...]:

@@ -9,7 +9,7 @@ from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionS
 from transformers import CLIPTextModel
 
 from engine.contract import MAX_SIZE, BatchSizes, Recipe
-from engine.device import Hardware
+from engine.device import Device
 from engine.models import latent_diffusion
 from engine.models.base import Words
 from engine.models.latent_diffusion import LatentDiffusion
@@ -28,7 +28,7 @@ class StableDiffusion(LatentDiffusion):
     guidance = 7.5
 
     @staticmethod
-    def shapes(hardware: Hardware) -> tuple[BatchSizes, ...]:
+    def shapes(device: Device) -> tuple[BatchSizes, ...]:
         """Batches pay while they are small beside the hardware: on an H100, up to 12 times as many
         pictures in batches at 256 x 256, 3 times at 512 x 512, 1.4 times at 768 x 768.
 
@@ -36,7 +36,7 @@ class StableDiffusion(LatentDiffusion):
         one class only, and all share all batches. On a CPU larger batches hardly pay: four
         pictures are two batches, which two threads paint at the same time.
         """
-        if hardware.device.type == "cpu":
+        if device.torch_device.type == "cpu":
             return (BatchSizes(pixels=MAX_SIZE**2, default=(2, 4), under_load=(2, 4, 8)),)
         return (
             BatchSizes(pixels=256 * 256, default=(8,), under_load=(2, 8, 16)),
@@ -59,7 +59,7 @@ class StableDiffusion(LatentDiffusion):
 
     def _encoded(self, prompt: str) -> torch.Tensor:
         text: torch.Tensor = self.pipeline.encode_prompt(
-            prompt, self.hardware.device, 1, do_classifier_free_guidance=False
+            prompt, self.device.torch_device, 1, do_classifier_free_guidance=False
         )[0]
         return text
 
@@ -71,7 +71,7 @@ class Starter(StableDiffusion):
 
 
 def load(
-    files: Files, hardware: Hardware, checkers: Sequence[Checker] = (), *, own: bool = True
+    files: Files, device: Device, checkers: Sequence[Checker] = (), *, own: bool = True
 ) -> StableDiffusion:
     """With these checkers, and perhaps its own. Raises ModelBroken or ModelUnchecked, in words for
     the model's operator."""
@@ -82,12 +82,12 @@ def load(
     pipeline = latent_diffusion.pipeline(
         StableDiffusionPipeline,
         files,
-        hardware,
+        device,
         text_encoder=CLIPTextModel,
         **({"safety_checker": StableDiffusionSafetyChecker} if own else _UNCHECKED),
     )
     if own:
-        its = ConceptChecker(pipeline.safety_checker, pipeline.feature_extractor, hardware)
+        its = ConceptChecker(pipeline.safety_checker, pipeline.feature_extractor, device)
         checkers = [its, *checkers]
     kind = Starter if files.name == STARTER else StableDiffusion
-    return kind(pipeline, Panel(checkers), files.name, files.revision, hardware)
+    return kind(pipeline, Panel(checkers), files.name, files.revision, device)

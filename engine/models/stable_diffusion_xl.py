@@ -8,7 +8,7 @@ from diffusers import StableDiffusionXLPipeline
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from engine.contract import MAX_SIZE, BatchSizes, Recipe
-from engine.device import Hardware
+from engine.device import Device
 from engine.models import latent_diffusion
 from engine.models.base import Words
 from engine.models.latent_diffusion import LatentDiffusion
@@ -30,7 +30,7 @@ class StableDiffusionXL(LatentDiffusion):
         super().__init__(pipeline, *parts)
 
     @staticmethod
-    def shapes(hardware: Hardware) -> tuple[BatchSizes, ...]:
+    def shapes(device: Device) -> tuple[BatchSizes, ...]:
         """The larger the picture, the less a batch of several pays."""
         return (
             BatchSizes(pixels=512 * 512, default=(2, 8), under_load=(2, 8, 16)),
@@ -45,11 +45,11 @@ class StableDiffusionXL(LatentDiffusion):
         if recipe.uses_cfg:
             told.insert(0, self._negative(recipe.negative, told[0]))
         size = recipe.height, recipe.width
-        sizes = torch.tensor([[*size, 0, 0, *size]] * len(told), dtype=self.hardware.dtype)
+        sizes = torch.tensor([[*size, 0, 0, *size]] * len(told), dtype=self.device.dtype)
         return {
             "encoder_hidden_states": torch.cat([sequence for sequence, _ in told]),
             "text_embeds": torch.cat([pooled for _, pooled in told]),
-            "time_ids": sizes.to(self.hardware.device),
+            "time_ids": sizes.to(self.device.torch_device),
         }
 
     def forward(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
@@ -73,13 +73,13 @@ class StableDiffusionXL(LatentDiffusion):
 
     def _encoded(self, prompt: str) -> tuple[torch.Tensor, torch.Tensor]:
         sequence, _, pooled, _ = self.pipeline.encode_prompt(
-            prompt, device=self.hardware.device, do_classifier_free_guidance=False
+            prompt, device=self.device.torch_device, do_classifier_free_guidance=False
         )
         return sequence, pooled
 
 
 def load(
-    files: Files, hardware: Hardware, checkers: Sequence[Checker] = (), *, own: bool = True
+    files: Files, device: Device, checkers: Sequence[Checker] = (), *, own: bool = True
 ) -> StableDiffusionXL:
     """With these checkers, and perhaps Stable Diffusion's. Raises ModelBroken or ModelUnchecked, in
     words for the model's operator."""
@@ -87,13 +87,13 @@ def load(
     files.require("tokenizer", "tokenizer_2")
     files.require_words("tokenizer", "tokenizer_2")
     if own:
-        its = latent_diffusion.checker(files, files.checked_by(), hardware)
+        its = latent_diffusion.checker(files, files.checked_by(), device)
         checkers = [its, *checkers]
     pipeline = latent_diffusion.pipeline(
         StableDiffusionXLPipeline,
         files,
-        hardware,
+        device,
         text_encoder=CLIPTextModel,
         text_encoder_2=CLIPTextModelWithProjection,
     )
-    return StableDiffusionXL(pipeline, Panel(checkers), files.name, files.revision, hardware)
+    return StableDiffusionXL(pipeline, Panel(checkers), files.name, files.revision, device)

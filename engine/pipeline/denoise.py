@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from engine.contract import ROW_CLASSES, Recipe
-from engine.device import Hardware
+from engine.device import Device
 from engine.imaging.init_image import fit
 from engine.models.base import PaintModel
 from engine.pipeline.noise import Noise
@@ -52,10 +52,10 @@ class Canvas:
         self._fresh: torch.Tensor | None = None
         self.words = desk.model.words(recipe)
         """For 2 rows, if the picture is guided, or 1."""
-        self._dtype = desk.model.hardware.dtype
+        self._dtype = desk.model.device.dtype
         self._noise = Noise(recipe)
         shape = desk.model.latent_shape(recipe.width, recipe.height)
-        self.registers = torch.zeros(REGISTERS, *shape[1:], device=desk.model.hardware.device)
+        self.registers = torch.zeros(REGISTERS, *shape[1:], device=desk.model.device.torch_device)
         """(REGISTERS, channels, height / 8, width / 8), float32; the first is the picture."""
         self.registers[0] = self._start(desk, shape)
         self.guess = self.latents
@@ -87,7 +87,7 @@ class Canvas:
         if self._fresh is None:
             dtype = noise_dtype(self.recipe.sampler, self._dtype)
             drawn = self._noise.own(self.latents.shape, dtype)[0]
-            self._fresh = self.model.hardware.send(drawn.float())
+            self._fresh = self.model.device.to_device(drawn.float())
         return self._fresh
 
     def advance(self, registers: torch.Tensor, guess: torch.Tensor) -> None:
@@ -96,7 +96,7 @@ class Canvas:
         self.done += 1
 
     def _start(self, desk: Desk, shape: Sequence[int]) -> torch.Tensor:
-        device, start = desk.model.hardware.device, self.course.start
+        device, start = desk.model.device.torch_device, self.course.start
         if self.recipe.strength is None:
             return self._noise.draw(shape, self._dtype).to(device) * start.other
         mean, deviation = desk.encode(self.recipe.width, self.recipe.height)
@@ -114,12 +114,12 @@ def evaluate(canvases: Sequence[Canvas]) -> None:
     number by itself, and a picture of no numbers (NaN) spoils no other.
     """
     model = canvases[0].model
-    numbers = _Numbers(canvases, model.hardware)
-    batch = _Rows(canvases, model.hardware)
+    numbers = _Numbers(canvases, model.device)
+    batch = _Rows(canvases, model.device)
     sources = torch.stack([_sources(canvas) for canvas in canvases])
     seen = sources[:, 0] * numbers.scale
     predicted = model.predict(
-        seen[batch.owners].to(model.hardware.dtype), numbers.timestep[batch.owners], batch.words
+        seen[batch.owners].to(model.device.dtype), numbers.timestep[batch.owners], batch.words
     )
     # Classifier-free guidance (Ho and Salimans 2022, https://arxiv.org/abs/2207.12598).
     without, told = predicted.float()[batch.without], predicted.float()[batch.told]
@@ -144,7 +144,7 @@ def _sources(canvas: Canvas) -> torch.Tensor:
 class _Numbers:
     """What is different for each picture: one small tensor on its way to the device."""
 
-    def __init__(self, canvases: Sequence[Canvas], hardware: Hardware) -> None:
+    def __init__(self, canvases: Sequence[Canvas], device: Device) -> None:
         lines = [
             [
                 canvas.step.timestep,
@@ -155,7 +155,7 @@ class _Numbers:
             ]
             for canvas in canvases
         ]
-        table = hardware.send(torch.tensor(lines, dtype=torch.float32))
+        table = device.to_device(torch.tensor(lines, dtype=torch.float32))
         wide = table[:, :, None, None, None]
         self.timestep = table[:, 0]
         self.scale, self.guidance, self.of_seen, self.of_predicted = wide[:, 1:5].unbind(1)
@@ -165,7 +165,7 @@ class _Numbers:
 class _Rows:
     """Which rows of the batch belong to which picture."""
 
-    def __init__(self, canvases: Sequence[Canvas], hardware: Hardware) -> None:
+    def __init__(self, canvases: Sequence[Canvas], device: Device) -> None:
         counts = [canvas.recipe.rows for canvas in canvases]
         spare = canvases[0].recipe.row_class - sum(counts)
         ends = list(accumulate(counts))
@@ -177,6 +177,6 @@ class _Rows:
         }
         without = [end - count for end, count in zip(ends, counts, strict=True)]
         told_at = [end - 1 for end in ends]
-        self.owners, self.told, self.without = hardware.send(
+        self.owners, self.told, self.without = device.to_device(
             torch.tensor([*owners, *[0] * spare, *told_at, *without])
         ).split([len(owners) + spare, len(ends), len(ends)])

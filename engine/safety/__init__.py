@@ -7,7 +7,7 @@ from typing import Final, Protocol
 from PIL import Image
 
 from engine.contract import Verdict
-from engine.device.errors import context_lost
+from engine.device.errors import is_device_lost
 from engine.errors import BadUsage
 
 OWN: Final = "model"
@@ -45,7 +45,7 @@ def _verdict(checker: Checker, picture: Image.Image) -> Verdict:
     try:
         return checker.look(picture)
     except Exception as error:
-        if context_lost(error):
+        if is_device_lost(error):
             raise
         withheld = "the safety check failed, so the picture is withheld"
         log.exception(withheld, extra={"checker": checker.name})

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from engine.contract import Verdict
-from engine.device import Hardware
-from engine.device.errors import unloadable
+from engine.device import Device
+from engine.device.errors import load_failure
 from engine.errors import ModelBroken, ModelMissing, PartsMissing
 from engine.safety.labels import Rule, rule
 from engine.weights import DAMAGE, fetch, require_safetensors
@@ -30,19 +30,19 @@ class Classifier:
         network: Any,  # noqa: ANN401 - transformers has no types here
         processor: Any,  # noqa: ANN401
         rule: Rule,
-        hardware: Hardware,
+        device: Device,
     ) -> None:
         self.name = name
         self._network = network
         self._processor = processor
         self._rule = rule
-        self._hardware = hardware
+        self._device = device
 
     @torch.inference_mode()
     def look(self, picture: Image.Image) -> Verdict:
         """The score is the share of the unsafe labels. Raises ValueError if there is none."""
         seen = self._processor(picture, return_tensors="pt")["pixel_values"]
-        seen = seen.to(self._hardware.device, torch.float32)
+        seen = seen.to(self._device.torch_device, torch.float32)
         shares = self._network(pixel_values=seen).logits[0].float().softmax(-1).tolist()
         labels = [label.casefold() for label in _labels(self._network.config.id2label)]
         parts = [
@@ -54,7 +54,7 @@ class Classifier:
         return Verdict(checker=self.name, score=score, flagged=score >= self._rule.threshold)
 
 
-def load(name: str, hardware: Hardware) -> Classifier:
+def load(name: str, device: Device) -> Classifier:
     """The classifier of this hub id, or in this folder; its files are downloaded if need be.
 
     Raises ModelMissing, ModelGated, ModelBroken, ModelUnchecked or PartsMissing, in words for its
@@ -75,11 +75,11 @@ def load(name: str, hardware: Hardware) -> Classifier:
             "timm and torchvision as well. Install them with `pip install imagine-bot[timm]`."
         ) from error
     except DAMAGE as error:
-        raise unloadable(error, f"the checker {name}", partial(_broken, name)) from error
+        raise load_failure(error, f"the checker {name}", partial(_broken, name)) from error
     if gaps := [*found["missing_keys"], *found["mismatched_keys"]]:
         raise _broken(name, f"there are {len(gaps)} gaps in its weights")
     wanted = rule(name, _labels(network.config.id2label))
-    return Classifier(name, network.eval().to(hardware.device), processor, wanted, hardware)
+    return Classifier(name, network.eval().to(device.torch_device), processor, wanted, device)
 
 
 def _labels(id2label: Mapping[int, str]) -> list[str]:

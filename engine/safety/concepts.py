@@ -7,7 +7,7 @@ from diffusers.pipelines.stable_diffusion.safety_checker import cosine_distance
 from PIL import Image
 
 from engine.contract import Verdict
-from engine.device import Hardware
+from engine.device import Device
 from engine.safety import OWN
 
 _CARE: Final = 0.01
@@ -19,10 +19,10 @@ class ConceptChecker:
 
     name = OWN
 
-    def __init__(self, network: Any, extractor: Any, hardware: Hardware) -> None:  # noqa: ANN401
+    def __init__(self, network: Any, extractor: Any, device: Device) -> None:  # noqa: ANN401
         self._network = network
         self._extractor = extractor
-        self._hardware = hardware
+        self._device = device
 
     def look(self, picture: Image.Image) -> Verdict:
         """A score above 0.5 is flagged: it is the margin of the nearest concept, from -1 to 1,
@@ -36,7 +36,7 @@ class ConceptChecker:
         """Of cosine over threshold, of the nearest concept, as StableDiffusionSafetyChecker counts
         it."""
         seen = self._extractor(picture, return_tensors="pt").pixel_values
-        seen = seen.to(self._hardware.device, self._hardware.dtype)
+        seen = seen.to(self._device.torch_device, self._device.dtype)
         embeds = self._network.visual_projection(self._network.vision_model(seen)[1])
         special = self._margins(embeds, "special_care_embeds")
         concepts = self._margins(embeds, "concept_embeds")

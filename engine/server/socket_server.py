@@ -59,7 +59,7 @@ async def serve(listening: socket.socket, painter: Painter, token: str) -> None:
         server.close()
         await desk.close()
         await asyncio.to_thread(worker.close)
-        peak = painter.model.hardware.peak_memory()
+        peak = painter.model.device.peak_memory()
         log.info("stopped%s", "" if peak is None else f"; peak memory {peak / 2**30:.1f} GiB")
 
 
