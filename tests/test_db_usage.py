@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from bot.db import migrations, rows
-from bot.db.database import insertion
 from bot.db.erasure import Privacy
 from bot.db.jobs import Ledger
+from bot.db.tables import insertion
 from bot.db.usage import Charge, Charges
 from bot.domain.cost_model import Sample
 from bot.domain.job import Status

@@ -12,6 +12,7 @@ from tests.layers import edges, module_cycles, package_cycles, violations
 ROOT = Path(__file__).parents[1]
 PURE = {
     "bot.db.rows",
+    "bot.db.tables",
     "bot.domain",
     "bot.messages.captions",
     "bot.messages.components",

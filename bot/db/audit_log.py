@@ -1,12 +1,28 @@
 """The audit log in SQLite: lines are added to it, and read."""
 
-import sqlite3
+from typing import Final
 
 import aiosqlite
-import msgspec
 
-from bot.db.database import Record, insertion
-from bot.domain.moderation import DETAIL_LIMIT, Action, Entry
+from bot.db.database import Record
+from bot.db.tables import Table
+from bot.domain.moderation import DETAIL_LIMIT, Entry
+
+AUDIT: Final = Table(
+    "audit",
+    Entry,
+    {
+        "at": "at",
+        "guild": "guild",
+        "actor": "actor",
+        "action": "action",
+        "detail": "detail",
+        "channel": "channel",
+        "person": "person",
+        "job": "job",
+        "request": "request",
+    },
+)
 
 
 class Audit:
@@ -28,19 +44,10 @@ class Audit:
             size,
             (number - 1) * size,
         )
-        return [_entry(row) for row in found]
+        return [AUDIT.from_row(row) for row in found]
 
 
 async def note(connection: aiosqlite.Connection, entry: Entry) -> None:
     """One more line, in the transaction of what it tells of."""
-    columns = msgspec.structs.asdict(entry)
-    columns["action"] = entry.action.value
-    columns["detail"] = entry.detail[:DETAIL_LIMIT]
-    await connection.execute(
-        insertion("audit", columns, "ON CONFLICT (request) DO NOTHING"), columns
-    )
-
-
-def _entry(row: sqlite3.Row) -> Entry:
-    values = {name: row[name] for name in Entry.__struct_fields__}
-    return Entry(**values | {"action": Action(row["action"])})
+    columns = AUDIT.to_row(entry) | {"detail": entry.detail[:DETAIL_LIMIT]}
+    await connection.execute(AUDIT.insert_sql("ON CONFLICT (request) DO NOTHING"), columns)

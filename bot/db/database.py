@@ -12,7 +12,6 @@ from typing import Final, Self, TypeVar
 import aiosqlite
 
 from bot.db.migrations import BUSY_SECONDS
-from bot.db.rows import Value
 from bot.errors import BotError, ExitCode, FatalError
 
 FILENAME: Final = "imagine.db"
@@ -116,13 +115,6 @@ class Record:
         if self._connection is None:
             raise RuntimeError("The record is used outside `async with`.")
         return self._connection
-
-
-def insertion(table: str, columns: Mapping[str, Value], conflict: str = "") -> str:
-    """The statement that adds a row of these columns; `conflict` is an ON CONFLICT clause."""
-    names = ", ".join(columns)
-    values = ", ".join(f":{name}" for name in columns)
-    return f"INSERT INTO {table} ({names}) VALUES ({values}) {conflict}"  # noqa: S608 # our names
 
 
 async def insist(act: Callable[[], Awaitable[T]]) -> T:

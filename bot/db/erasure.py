@@ -123,7 +123,14 @@ class Privacy:
             now,
             person,
         )
-        return Kept(**{name: found[name] for name in Kept.__struct_fields__})
+        return Kept(
+            jobs=found["jobs"],
+            pictures=found["pictures"],
+            sketches=found["sketches"],
+            held=found["held"],
+            lines=found["lines"],
+            since=found["since"],
+        )
 
     async def jobs(self, person: int) -> AsyncIterator[tuple[Job, list[Picture]]]:
         """All that this person asked for and what came of it, oldest first."""

@@ -6,13 +6,20 @@ from typing import Final
 import msgspec
 
 from bot.db.audit_log import note
-from bot.db.database import Record, insertion
+from bot.db.database import Record
+from bot.db.tables import Table, insertion
 from bot.domain.limits import RoleLimit
 from bot.domain.moderation import Action, Entry
 from bot.domain.nsfw import Choices, Level
 
 _WHOLE: Final = 0
 """In the place of a channel's id: the server as a whole."""
+ROLE_LIMITS: Final = Table(
+    "role_limits",
+    RoleLimit,
+    {"role": "role", "waiting": "waiting", "running": "running", "daily": "daily"},
+)
+"""Without the column `guild`."""
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,10 +75,9 @@ class RoleLimits:
     async def all(self, guild: int) -> list[RoleLimit]:
         """Every limit of this server."""
         found = await self._record.rows(
-            "SELECT role, waiting, running, daily FROM role_limits WHERE guild = ? ORDER BY role",
-            guild,
+            "SELECT * FROM role_limits WHERE guild = ? ORDER BY role", guild
         )
-        return [RoleLimit(**row) for row in found]
+        return [ROLE_LIMITS.from_row(row) for row in found]
 
     async def of(self, guild: int, roles: Collection[int]) -> list[RoleLimit]:
         """The limits of these roles."""
@@ -79,7 +85,7 @@ class RoleLimits:
 
     async def put(self, guild: int, limit: RoleLimit) -> None:
         """This is what the role allows from now on."""
-        columns = {"guild": guild, **msgspec.structs.asdict(limit)}
+        columns = {"guild": guild, **ROLE_LIMITS.to_row(limit)}
         await self._record.change(
             insertion(
                 "role_limits",

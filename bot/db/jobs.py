@@ -9,7 +9,8 @@ import aiosqlite
 import msgspec
 
 from bot.db import rows, usage
-from bot.db.database import Record, insertion
+from bot.db.database import Record
+from bot.db.tables import insertion
 from bot.db.usage import Charge
 from bot.domain.job import Job, Passage, Status
 from bot.domain.limits import Load

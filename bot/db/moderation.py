@@ -1,15 +1,29 @@
 """What moderators decided for their servers, in SQLite, each with its line in the audit log."""
 
+from typing import Final
+
 import aiosqlite
-import msgspec
 
 from bot.db.audit_log import Audit, note
-from bot.db.database import Record, insertion
+from bot.db.database import Record
 from bot.db.guild_settings import ModeratorsChannels
 from bot.db.reports import Reports
+from bot.db.tables import Table
 from bot.domain.moderation import Action, Block, Entry, Standing
 from bot.errors import Refused
 from bot.prompt_filter.filter import WORDS_LIMIT
+
+BLOCKS: Final = Table(
+    "blocks",
+    Block,
+    {
+        "guild": "guild",
+        "person": "person",
+        "reason": "reason",
+        "moderator": "moderator",
+        "at": "at",
+    },
+)
 
 
 class Moderation:
@@ -73,12 +87,11 @@ class Moderation:
     async def block(self, block: Block) -> bool:
         """Also with another reason than before; False if nothing is new."""
         async with self._record.transaction() as connection:
-            columns = msgspec.structs.asdict(block)
             clause = (
                 "ON CONFLICT (guild, person) DO UPDATE SET reason = :reason, "
                 "moderator = :moderator, at = :at WHERE reason != :reason"
             )
-            changed = await connection.execute(insertion("blocks", columns, clause), columns)
+            changed = await connection.execute(BLOCKS.insert_sql(clause), BLOCKS.to_row(block))
             entry = Entry(
                 at=block.at,
                 guild=block.guild,
@@ -103,7 +116,7 @@ class Moderation:
         found = await self._record.rows(
             "SELECT * FROM blocks WHERE guild = ? ORDER BY at DESC", guild
         )
-        return [Block(**{name: row[name] for name in Block.__struct_fields__}) for row in found]
+        return [BLOCKS.from_row(row) for row in found]
 
     async def unfinished(self, guild: int, person: int) -> list[str]:
         """The ids of this person's jobs there that have not ended."""

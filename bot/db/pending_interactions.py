@@ -1,8 +1,11 @@
 """Presses of U whose picture is on its way, so that no message stays empty when a bot is killed."""
 
+from typing import Final
+
 import msgspec
 
-from bot.db.database import Record, insertion
+from bot.db.database import Record
+from bot.db.tables import Table
 
 
 class Press(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +24,21 @@ class Press(msgspec.Struct, frozen=True, kw_only=True):
         return f"Press(interaction={self.interaction}, job={self.job}, nth={self.nth})"
 
 
+PRESSES: Final = Table(
+    "presses",
+    Press,
+    {
+        "interaction": "interaction",
+        "application": "application",
+        "token": "token",
+        "channel": "channel",
+        "job": "job",
+        "nth": "nth",
+        "at": "at",
+    },
+)
+
+
 class Presses:
     """A part of the record; each method is one transaction."""
 
@@ -29,8 +47,9 @@ class Presses:
 
     async def add(self, press: Press) -> None:
         """This is to be answered."""
-        columns = msgspec.structs.asdict(press)
-        await self._record.change(insertion("presses", columns, "ON CONFLICT DO NOTHING"), columns)
+        await self._record.change(
+            PRESSES.insert_sql("ON CONFLICT DO NOTHING"), PRESSES.to_row(press)
+        )
 
     async def settle(self, interaction: int) -> None:
         """It was answered; its token is forgotten."""
@@ -41,4 +60,4 @@ class Presses:
     async def unsettled(self) -> list[Press]:
         """Those that may not be answered, oldest first."""
         found = await self._record.rows("SELECT * FROM presses ORDER BY at")
-        return [msgspec.convert(dict(row), Press) for row in found]
+        return [PRESSES.from_row(row) for row in found]

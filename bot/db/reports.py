@@ -4,15 +4,29 @@ import sqlite3
 from typing import Final
 
 import aiosqlite
-import msgspec
 
 from bot.db import rows
 from bot.db.audit_log import note
-from bot.db.database import Record, insertion
+from bot.db.database import Record
+from bot.db.tables import Table
 from bot.domain.job import Job
 from bot.domain.moderation import Action, Case, Entry, Report, State
 
 _REMOVED: Final = "SELECT job FROM pictures WHERE removed_at IS NOT NULL"
+REPORTS: Final = Table(
+    "reports",
+    Report,
+    {
+        "job": "job",
+        "channel": "channel",
+        "message": "message",
+        "nth": "nth",
+        "reporter": "reporter",
+        "reason": "reason",
+        "at": "at",
+    },
+)
+"""The field `guild` is a column of the table `cases`."""
 
 
 class Reports:
@@ -42,10 +56,8 @@ class Reports:
                 "INSERT INTO cases (job, guild) VALUES (?, ?) ON CONFLICT DO NOTHING",
                 (report.job, report.guild),
             )
-            columns = msgspec.structs.asdict(report)
-            del columns["guild"]
             kept = await connection.execute(
-                insertion("reports", columns, "ON CONFLICT DO NOTHING"), columns
+                REPORTS.insert_sql("ON CONFLICT DO NOTHING"), REPORTS.to_row(report)
             )
             if kept.rowcount <= 0:
                 return False
@@ -184,10 +196,5 @@ def _case(row: sqlite3.Row, reports: list[sqlite3.Row]) -> Case:
         moderator=row["moderator"],
         card_channel=row["card_channel"],
         card=row["card"],
-        reports=tuple(_report(each, row["guild"]) for each in reports),
+        reports=tuple(REPORTS.from_row(report, guild=row["guild"]) for report in reports),
     )
-
-
-def _report(row: sqlite3.Row, guild: int) -> Report:
-    values = {name: row[name] for name in Report.__struct_fields__ if name != "guild"}
-    return Report(**values, guild=guild)

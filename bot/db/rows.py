@@ -2,14 +2,34 @@
 
 import hashlib
 import sqlite3
+from typing import Final
 
 import msgspec
 
+from bot.db.tables import Value
 from bot.domain.job import Address, Erasure, Job, Kind, Passage, Sketch, Status
 from bot.domain.picture import Picture
 from engine.contract import Recipe, Sampler, Verdict
 
-Value = str | int | float | None
+RECIPE_COLUMNS: Final = {
+    "model": "model",
+    "revision": "revision",
+    "prompt": "prompt",
+    "negative": "negative",
+    "seed": "seed",
+    "subseed": "subseed",
+    "subseed_strength": "subseed_strength",
+    "steps": "steps",
+    "guidance": "guidance",
+    "sampler": "sampler",
+    "width": "width",
+    "height": "height",
+    "source": "source",
+    "strength": "strength",
+    "adapters": "adapters",
+    "row_class": "row_class",
+}
+"""The column of `pictures` for each field of a recipe."""
 _RECIPES = msgspec.json.Decoder(tuple[Recipe, ...])
 _PARENTS = msgspec.json.Decoder(tuple[str, ...])
 _SKETCH = msgspec.json.Decoder(Sketch)
@@ -105,15 +125,15 @@ def from_picture(picture: Picture) -> dict[str, Value]:
         "failed": picture.failed,
         "fingerprint": picture.fingerprint,
     }
-    recipe = msgspec.structs.asdict(picture.recipe)
-    recipe["adapters"] = json(picture.recipe.adapters)
-    recipe["sampler"] = picture.recipe.sampler.value
+    recipe = {column: getattr(picture.recipe, name) for name, column in RECIPE_COLUMNS.items()}
+    recipe[RECIPE_COLUMNS["adapters"]] = json(picture.recipe.adapters)
+    recipe[RECIPE_COLUMNS["sampler"]] = picture.recipe.sampler.value
     return columns | recipe
 
 
 def to_picture(row: sqlite3.Row) -> Picture:
     """The picture in this row."""
-    recipe = {name: row[name] for name in Recipe.__struct_fields__}
+    recipe = {name: row[column] for name, column in RECIPE_COLUMNS.items()}
     recipe["adapters"] = msgspec.json.decode(row["adapters"], type=tuple[str, ...])
     recipe["sampler"] = Sampler(row["sampler"])
     return Picture(

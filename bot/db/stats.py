@@ -42,7 +42,12 @@ class Figures:
             "(SELECT count(*) FROM jobs WHERE ended_at IS NOT NULL AND delivered_at IS NULL) "
             "AS undelivered FROM jobs WHERE ended_at IS NULL"
         )
-        return Queue(**{name: row[name] for name in Queue.__struct_fields__})
+        return Queue(
+            waiting=row["waiting"],
+            running=row["running"],
+            undelivered=row["undelivered"],
+            oldest=row["oldest"],
+        )
 
     async def since(self, moment: float) -> Spell:
         """What ended at this moment (seconds since 1970) or later."""

@@ -5,7 +5,8 @@ from typing import Final
 import aiosqlite
 import msgspec
 
-from bot.db.database import Record, insertion
+from bot.db.database import Record
+from bot.db.tables import Table
 from bot.domain.cost_model import Sample
 from bot.domain.quota import DAY, Use
 
@@ -27,6 +28,22 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
     """Of one picture."""
     work: float | None
     """That took those seconds; None if it was stopped."""
+
+
+CHARGES: Final = Table(
+    "charges",
+    Charge,
+    {
+        "job": "job",
+        "attempt": "attempt",
+        "person": "person",
+        "seconds": "seconds",
+        "at": "at",
+        "revision": "revision",
+        "pixels": "pixels",
+        "work": "work",
+    },
+)
 
 
 class Charges:
@@ -63,8 +80,7 @@ class Charges:
 
 async def add(connection: aiosqlite.Connection, charge: Charge) -> None:
     """Count this, once."""
-    columns = msgspec.structs.asdict(charge)
-    await connection.execute(insertion("charges", columns, "ON CONFLICT DO NOTHING"), columns)
+    await connection.execute(CHARGES.insert_sql("ON CONFLICT DO NOTHING"), CHARGES.to_row(charge))
     await connection.execute(
         "UPDATE charges SET job = lower(hex(randomblob(12))) "  # it was deleted in the meantime
         "WHERE job IN (SELECT id FROM jobs WHERE id = ? AND erased IS NOT NULL)",

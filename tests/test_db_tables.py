@@ -1,0 +1,69 @@
+"""Each field of a stored struct has a column, which the table has."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from bot.db import rows
+from bot.db.audit_log import AUDIT
+from bot.db.guild_settings import ROLE_LIMITS
+from bot.db.migrations import migrate
+from bot.db.moderation import BLOCKS
+from bot.db.pending_interactions import PRESSES
+from bot.db.reports import REPORTS
+from bot.db.tables import Table
+from bot.db.usage import CHARGES
+from engine.contract import Recipe
+from tests.samples import picture
+
+TABLES = [AUDIT, ROLE_LIMITS, BLOCKS, PRESSES, REPORTS, CHARGES]
+FIELDS_WITHOUT_COLUMN = {"reports": {"guild"}}
+COLUMNS_WITHOUT_FIELD = {"audit": {"id"}, "reports": {"id"}, "role_limits": {"guild"}}
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    """An empty database of the newest schema."""
+    migrate(tmp_path / "imagine.db")
+    with closing(sqlite3.connect(tmp_path / "imagine.db")) as connection:
+        yield connection
+
+
+def columns_of(connection: sqlite3.Connection, table: str) -> set[str]:
+    """The names of the table's columns."""
+    return {
+        name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
+    }
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_fields_and_columns_match(table: Table[Any], connection: sqlite3.Connection) -> None:
+    """Except for a key that the query supplies, each field has a column and each column a field."""
+    unmapped = FIELDS_WITHOUT_COLUMN.get(table.name, set())
+    assert set(table.columns) == set(table.struct.__struct_fields__) - unmapped
+    other = COLUMNS_WITHOUT_FIELD.get(table.name, set())
+    assert set(table.columns.values()) == columns_of(connection, table.name) - other
+
+
+def test_a_recipe_has_a_column_for_each_field(connection: sqlite3.Connection) -> None:
+    """All of them in the table of pictures."""
+    assert set(rows.RECIPE_COLUMNS) == set(Recipe.__struct_fields__)
+    assert set(rows.RECIPE_COLUMNS.values()) <= columns_of(connection, "pictures")
+    assert set(rows.from_picture(picture())) | {"removed_at"} == columns_of(connection, "pictures")
+
+
+class Tags(msgspec.Struct):
+    """A struct with a field that no column can hold."""
+
+    names: list[str]
+
+
+def test_an_unsupported_value_is_refused() -> None:
+    """A column holds text, numbers or NULL."""
+    with pytest.raises(TypeError, match="cannot hold list"):
+        Table("tags", Tags, {"names": "names"}).to_row(Tags(["red"]))
