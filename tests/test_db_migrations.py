@@ -188,8 +188,8 @@ def test_a_folder_has_one_bot(tmp_path: Path) -> None:
 def test_a_dead_bot_holds_nothing(tmp_path: Path) -> None:
     """The lock of a killed process is gone with it."""
     script = (
-        "import os, pathlib; from bot import migrate\n"
-        f"with migrate.claimed(pathlib.Path({str(tmp_path)!r})): os._exit(9)"
+        "import os, pathlib; from bot.db import migrations\n"
+        f"with migrations.claimed(pathlib.Path({str(tmp_path)!r})): os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 9
     with migrations.claimed(tmp_path):
