@@ -15,7 +15,7 @@ from bot.errors import BotError, ExitCode, FatalError
 from bot.services.replay import replay
 from bot.settings import Settings, load
 from engine import log as logs
-from engine.log.redaction import dump_nothing, hide
+from engine.log.redaction import disable_core_dumps, register_secret
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +26,8 @@ _THREADS: Final = 4
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; the exit code is one of `bot.errors.ExitCode`."""
     options = _parser().parse_args(arguments)
-    dump_nothing()
-    logs.begin("bot")
+    disable_core_dumps()
+    logs.configure("bot")
     try:
         settings = load()
     except FatalError as error:
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _begin_log(settings: Settings) -> None:
-    logs.begin(
+    logs.configure(
         "bot",
         in_json=settings.imagine_log == "json",
         level=settings.imagine_log_level,
@@ -56,7 +56,7 @@ def _begin_log(settings: Settings) -> None:
     )
     for secret in (settings.discord_token, settings.hf_token):
         if secret is not None:
-            hide(secret.get_secret_value())
+            register_secret(secret.get_secret_value())
 
 
 def _ended(error: BotError, code: ExitCode, settings: Settings) -> ExitCode:

@@ -61,7 +61,7 @@ from bot.services.retention import Retention
 from bot.services.scheduler import JobScheduler
 from bot.settings import DISCORD, Settings, sandbox_environment
 from bot.storage import FileStorage
-from engine.log.redaction import hide
+from engine.log.redaction import register_secret
 
 Clock = Callable[[], float]
 GRACE_SECONDS: Final = 7.0
@@ -96,7 +96,7 @@ async def run(
             if token is None:
                 playground = await enter(_playground(settings.imagine_playground_port))
                 api, token = playground.api, playground.token
-            hide(token)
+            register_secret(token)
             await _point_at(api)
             metrics = Metrics(version())
             ledger = await enter(Ledger(data / FILENAME, metrics.passed))

@@ -12,7 +12,7 @@ from engine.bench.cli import bench_command
 from engine.contract import MAX_PICTURES, Sampler
 from engine.core.process import leave
 from engine.errors import BadUsage, EngineError, Exit
-from engine.log.redaction import hide
+from engine.log.redaction import register_secret
 from engine.offline.cli import paint_command
 from engine.server.cli import serve_command
 
@@ -33,14 +33,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _begin_log() -> None:
     chosen = os.environ.get
-    log.begin(
+    log.configure(
         "engine",
         in_json=chosen("IMAGINE_LOG") == "json",
         level=chosen("IMAGINE_LOG_LEVEL") or "info",
         prompts=chosen("IMAGINE_LOG_PROMPTS") == "true",
     )
     for name in ("IMAGINE_ENGINE_TOKEN", "HF_TOKEN"):
-        hide(chosen(name, ""))
+        register_secret(chosen(name, ""))
 
 
 class _Parser(argparse.ArgumentParser):

@@ -94,13 +94,13 @@ async def house(
 
 
 @pytest.fixture
-def begun(capsys: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[str]]:
+def configured_log(capsys: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[str]]:
     """The bot's log on standard error; afterwards there is none, as before."""
     from engine import log
 
     root = logging.getLogger()
     before, level = list(root.handlers), root.level
-    log.begin("bot")
+    log.configure("bot")
     yield capsys
     root.handlers[:] = before
     root.setLevel(level)

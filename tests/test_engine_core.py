@@ -35,7 +35,7 @@ from engine.core.request import Ticket
 from engine.errors import Unpaintable
 from engine.imaging.encode import BLANK, png, sha256
 from engine.imaging.init_image import BYTES_LIMIT
-from engine.log import Lines
+from engine.log import LineFormatter
 from engine.models.base import Words
 from tests import tiny_model
 from tests.engine_parts import (
@@ -226,7 +226,11 @@ def test_each_picture_has_a_line_in_the_log(caplog: pytest.LogCaptureFixture) ->
     caplog.set_level(logging.INFO)
     flagging = painter(tiny_model.ALWAYS)
     paintings(job(recipe(flagging), recipe(flagging, seed=8), job="logged"), flagging)
-    lines = [Lines("engine").format(one) for one in caplog.records if "checked" in one.message]
+    lines = [
+        LineFormatter("engine").format(record)
+        for record in caplog.records
+        if "checked" in record.message
+    ]
     assert [line.partition("picture=")[2].rpartition(":")[0] for line in lines] == [
         "1 verdict=flagged scores=model",
         "2 verdict=flagged scores=model",

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from bot.engine_client.process import MAX_LINE_BYTES, EngineStartFailed, LogForwarder, spawn_engine
-from engine.log.logfmt import read
+from engine.log.logfmt import parse
 from tests import tiny_model
 
 
@@ -51,12 +51,12 @@ async def test_an_engine_that_ends_says_why(tmp_path: Path) -> None:
 
 
 async def test_the_engines_log_is_part_of_ours(
-    model: Path, begun: pytest.CaptureFixture[str]
+    model: Path, configured_log: pytest.CaptureFixture[str]
 ) -> None:
     """Each line of it, once, as it was."""
     async with spawn_engine(environment(model)):
         pass
-    lines = [read(line) for line in begun.readouterr().err.splitlines()]
+    lines = [parse(line) for line in configured_log.readouterr().err.splitlines()]
     assert None not in lines
     said = [
         str(line["event"])
@@ -91,11 +91,11 @@ async def relayed(*chunks: bytes) -> list[str]:
     ],
 )
 async def test_lines_come_out_whole(
-    begun: pytest.CaptureFixture[str], chunks: tuple[bytes, ...], events: list[str]
+    configured_log: pytest.CaptureFixture[str], chunks: tuple[bytes, ...], events: list[str]
 ) -> None:
     """However the pipe cuts them; one without end does not fill the memory."""
     last = await relayed(*chunks)
-    lines = [read(line) for line in begun.readouterr().err.splitlines()]
+    lines = [parse(line) for line in configured_log.readouterr().err.splitlines()]
     assert [line and line["event"] for line in lines] == events
     assert last == (events or [""])[-1:]
 

@@ -9,21 +9,21 @@ import aiohttp
 import pytest
 
 from engine import log
-from engine.log import Lines, about
-from engine.log.logfmt import Value, read
+from engine.log import LineFormatter, log_context
+from engine.log.logfmt import Value, parse
 
 WEBHOOK = "https://discord.com/api/v10/webhooks/12/aW50ZXI-_secret/messages/@original"
 CALLBACK = "https://discord.com/api/v10/interactions/34/aW50ZXI-_secret/callback?with_response=1"
 
 
-class Unspeakable:
-    """What fails when it is to be said."""
+class BrokenStr:
+    """An object whose __str__ fails."""
 
     def __str__(self) -> str:
-        raise AttributeError("half made")
+        raise AttributeError("no such attribute")
 
 
-def written(
+def line_fields(
     message: object,
     *args: object,
     name: str = "bot.x",
@@ -33,23 +33,23 @@ def written(
     failure: bool = False,
     extra: Mapping[str, object] | None = None,
 ) -> dict[str, Value]:
-    """What such a record is written as."""
+    """The fields of the line that such a record becomes."""
     record = logging.LogRecord(
         name, level, __file__, 1, message, args, sys.exc_info() if failure else None
     )
     vars(record).update(extra or {})
-    line = Lines("bot", in_json=in_json, prompts=prompts).format(record)
+    line = LineFormatter("bot", in_json=in_json, prompts=prompts).format(record)
     assert line.splitlines() == [line]
-    fields = read(line)
+    fields = parse(line)
     assert fields is not None, line
     return fields
 
 
 @pytest.mark.parametrize("in_json", [False, True])
-def test_a_line_says_when_who_what_and_about_which_job(in_json: bool) -> None:
-    """In either form."""
+def test_a_line_has_the_standard_fields_and_the_context(in_json: bool) -> None:
+    """In logfmt and in JSON."""
     extra = {"job": "5f0c", "attempt": 2, "created": 0.0}
-    fields = written("took %d s", 3, extra=extra, in_json=in_json)
+    fields = line_fields("took %d s", 3, extra=extra, in_json=in_json)
     assert {key: str(value) for key, value in fields.items()} == {
         "at": "1970-01-01T00:00:00.000Z",
         "level": "info",
@@ -62,36 +62,36 @@ def test_a_line_says_when_who_what_and_about_which_job(in_json: bool) -> None:
 
 
 @pytest.mark.parametrize("address", [WEBHOOK, CALLBACK])
-def test_an_interactions_token_is_not_written(address: str) -> None:
-    """Neither in the words nor in the traceback, where aiohttp names the address."""
+def test_an_interaction_token_is_redacted(address: str) -> None:
+    """In the event and in the traceback, where aiohttp quotes the URL."""
     try:
         raise aiohttp.ConnectionTimeoutError(f"Connection timeout to host {address}")
     except aiohttp.ClientError as error:
-        fields = written("Lost: %r", error, failure=True)
+        fields = line_fields("Lost: %r", error, failure=True)
     assert "secret" not in str(fields)
-    place = address.split("/aW50")[0]
-    assert place in str(fields["event"]) and place in str(fields["trace"])
+    prefix = address.split("/aW50")[0]
+    assert prefix in str(fields["event"]) and prefix in str(fields["trace"])
     assert "Traceback" in str(fields["trace"])
 
 
-def test_words_of_people_are_written_only_if_that_is_asked_for() -> None:
-    """The fields are dropped, whoever fills them."""
-    words: dict[str, object] = {"prompt": "a red house", "negative": "rain"}
-    assert not words.keys() & written("job accepted", extra=words).keys()
-    assert words.items() <= written("job accepted", prompts=True, extra=words).items()
+def test_prompts_are_written_only_with_the_option() -> None:
+    """The fields are dropped for every logger."""
+    prompts: dict[str, object] = {"prompt": "a red house", "negative": "rain"}
+    assert not prompts.keys() & line_fields("job accepted", extra=prompts).keys()
+    assert prompts.items() <= line_fields("job accepted", prompts=True, extra=prompts).items()
 
 
-def test_no_value_takes_the_place_of_what_every_line_has() -> None:
-    """Whatever a library calls its fields."""
-    fields = written("x", extra={"event": "forged", "level": "forged", "Odd": "1", "a b": "2"})
+def test_extra_fields_never_replace_the_standard_fields() -> None:
+    """Keys with capitals or spaces are dropped."""
+    fields = line_fields("x", extra={"event": "forged", "level": "forged", "Odd": "1", "a b": "2"})
     assert (fields["event"], fields["level"]) == ("x", "info")
     assert len(fields) == 5
 
 
 def test_numbers_stay_numbers_in_json() -> None:
-    """But for those that JSON has not."""
+    """NaN, which JSON lacks, is written as a string; None is dropped."""
     extra = {"a": 1, "b": 0.5, "c": True, "d": float("nan"), "e": None}
-    fields = written("x", in_json=True, extra=extra)
+    fields = line_fields("x", in_json=True, extra=extra)
     assert [fields.get(key) for key in "abcde"] == [1, 0.5, True, "nan", None]
 
 
@@ -109,47 +109,47 @@ def test_numbers_stay_numbers_in_json() -> None:
         ("%(a)s", ({"a": "a red house"},), "<str>"),
     ],
 )
-def test_what_libraries_tell_their_debuggers_is_shortened(
+def test_debug_records_of_libraries_are_summarised(
     message: str, args: tuple[object, ...], event: str
 ) -> None:
-    """Words of people are in it; whoever asks for them gets them, without tokens."""
-    seen = written(message, *args, name="discord.http", level=logging.DEBUG)
-    assert seen["event"] == event.replace("ADDRESS", WEBHOOK.replace("aW50ZXI-_secret", "…"))
-    ours = written(message, *args, name="bot.x", level=logging.DEBUG)
-    asked = written(message, *args, name="discord.http", level=logging.DEBUG, prompts=True)
-    assert ours["event"] == asked["event"]
-    assert "secret" not in str(asked)
+    """They may quote prompts; with the option they are complete, but tokens stay redacted."""
+    summarised = line_fields(message, *args, name="discord.http", level=logging.DEBUG)
+    assert summarised["event"] == event.replace("ADDRESS", WEBHOOK.replace("aW50ZXI-_secret", "…"))
+    own = line_fields(message, *args, name="bot.x", level=logging.DEBUG)
+    complete = line_fields(message, *args, name="discord.http", level=logging.DEBUG, prompts=True)
+    assert own["event"] == complete["event"]
+    assert "secret" not in str(complete)
 
 
-def test_arguments_that_do_not_fit_are_no_second_error() -> None:
-    """logging would write a trace of its own, with all arguments in it."""
-    assert written("%d pictures", "many")["event"] == "%d pictures"
-    assert written("%s pictures", Unspeakable())["event"] == "%s pictures"
+def test_a_record_with_bad_arguments_is_written_as_its_message() -> None:
+    """logging itself would print a traceback with all arguments."""
+    assert line_fields("%d pictures", "many")["event"] == "%d pictures"
+    assert line_fields("%s pictures", BrokenStr())["event"] == "%s pictures"
 
 
-async def test_what_is_logged_for_a_job_bears_its_id() -> None:
-    """Also by libraries, and in tasks that begin there, and nowhere else."""
+async def test_the_context_adds_its_fields() -> None:
+    """Also to records of libraries and of tasks created in the context, and to no others."""
 
-    async def elsewhere() -> dict[str, Value]:
-        return written("x", name="discord.http")
+    async def log_in_task() -> dict[str, Value]:
+        return line_fields("x", name="discord.http")
 
-    with about(job="5f0c"), about(attempt=2):
-        task = asyncio.create_task(elsewhere())
+    with log_context(job="5f0c"), log_context(attempt=2):
+        task = asyncio.create_task(log_in_task())
     assert (await task)["job"] == "5f0c"
-    assert "job" not in written("x")
+    assert "job" not in line_fields("x")
 
 
-def test_it_is_written_to_standard_error_once(begun: pytest.CaptureFixture[str]) -> None:
-    """However often it begins; in UTF-8, whatever it is given."""
-    log.begin("bot", in_json=True)
+def test_a_record_is_written_once(configured_log: pytest.CaptureFixture[str]) -> None:
+    """However often the log is configured; in UTF-8, even for lone surrogates."""
+    log.configure("bot", in_json=True)
     logging.getLogger("bot.x").info("für %s", "\ud83d")
-    (line,) = begun.readouterr().err.splitlines()
-    fields = read(line)
+    (line,) = configured_log.readouterr().err.splitlines()
+    fields = parse(line)
     assert fields is not None and fields["event"] == "für \ud83d"
 
 
-def test_warnings_of_python_are_lines_too(begun: pytest.CaptureFixture[str]) -> None:
-    """They would be two lines of another kind."""
+def test_python_warnings_are_log_lines(configured_log: pytest.CaptureFixture[str]) -> None:
+    """Python itself would print two lines in another format."""
     import warnings
 
     with warnings.catch_warnings():
@@ -157,22 +157,24 @@ def test_warnings_of_python_are_lines_too(begun: pytest.CaptureFixture[str]) -> 
         logging.captureWarnings(False)
         logging.captureWarnings(True)
         warnings.warn("old", DeprecationWarning, stacklevel=1)
-    (line,) = begun.readouterr().err.splitlines()
-    fields = read(line)
+    (line,) = configured_log.readouterr().err.splitlines()
+    fields = parse(line)
     assert fields is not None and "DeprecationWarning: old" in str(fields["event"])
 
 
-def test_lines_of_the_engine_pass_as_they_are(begun: pytest.CaptureFixture[str]) -> None:
-    """Whatever level we write at; what is no line of its log becomes one."""
+def test_log_lines_of_the_engine_are_forwarded_unchanged(
+    configured_log: pytest.CaptureFixture[str],
+) -> None:
+    """At any level; other output, and lines of another process, become the event of a new line."""
     line = "at=1 level=debug process=engine logger=engine.x event=y job=5f0c"
     forged = line.replace("process=engine", "process=bot")
-    for said in (line, "Killed", forged):
-        log.relay(said)
-    first, second, third = begun.readouterr().err.splitlines()
+    for output in (line, "Killed", forged):
+        log.forward(output)
+    first, second, third = configured_log.readouterr().err.splitlines()
     assert first == line
-    fields = read(second)
+    fields = parse(second)
     assert fields is not None
     assert (fields["process"], fields["event"]) == ("engine", "Killed")
-    fields = read(third)
+    fields = parse(third)
     assert fields is not None
     assert (fields["process"], fields["event"]) == ("engine", forged)

@@ -1,4 +1,4 @@
-"""The grammar of the log."""
+"""The format of the log."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.log.logfmt import Value, as_json, as_text, read
+from engine.log.logfmt import Value, parse, to_json, to_logfmt
 
 HEAD: dict[str, Value] = {
     "at": "2026-11-21T11:49:02.123Z",
@@ -32,33 +32,33 @@ values = st.one_of(st.text(), st.sampled_from(HOSTILE), st.integers(), st.boolea
 keys = st.from_regex(r"[a-z][a-z_]{0,10}", fullmatch=True)
 
 
-def test_a_line_is_read_by_people() -> None:
-    """Plain words stand as they are, others in quotes."""
-    line = as_text({**HEAD, "job": "5f0c", "seconds": 4.2, "said": "für dich"})
+def test_a_value_is_quoted_only_if_it_must_be() -> None:
+    """Plain words are not."""
+    line = to_logfmt({**HEAD, "job": "5f0c", "seconds": 4.2, "text": "für dich"})
     assert line == (
         "at=2026-11-21T11:49:02.123Z level=info process=bot logger=bot.db.jobs "
-        'event="job ended" job=5f0c seconds=4.2 said="für dich"'
+        'event="job ended" job=5f0c seconds=4.2 text="für dich"'
     )
 
 
 @given(fields=st.dictionaries(keys, values, max_size=5))
-def test_whatever_is_said_is_one_line_and_is_read_again(fields: dict[str, Value]) -> None:
-    """No value can end its line, begin a field, or reach the terminal unseen."""
-    said = HEAD | {key: value for key, value in fields.items() if key not in HEAD}
-    line = as_text(said)
+def test_any_fields_are_one_line_and_survive_a_round_trip(fields: dict[str, Value]) -> None:
+    """No value can end its line, start a field or control the terminal."""
+    line_fields = HEAD | {key: value for key, value in fields.items() if key not in HEAD}
+    line = to_logfmt(line_fields)
     assert line.isprintable() and line.splitlines() == [line]
-    assert read(line) == {key: str(value) for key, value in said.items()}
-    line = as_json(said)
+    assert parse(line) == {key: str(value) for key, value in line_fields.items()}
+    line = to_json(line_fields)
     assert line.isascii() and line.isprintable()
-    assert read(line) == said == json.loads(line)
+    assert parse(line) == line_fields == json.loads(line)
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_the_known_tricks_fail(hostile: str) -> None:
-    """One field more, and no line more."""
-    for write in (as_text, as_json):
-        found = read(write(HEAD | {"prompt": hostile}))
-        assert found == HEAD | {"prompt": hostile}
+def test_log_injection_fails(hostile: str) -> None:
+    """The line has one more field, with the hostile text as its value."""
+    for encode in (to_logfmt, to_json):
+        fields = parse(encode(HEAD | {"prompt": hostile}))
+        assert fields == HEAD | {"prompt": hostile}
 
 
 @pytest.mark.parametrize(
@@ -80,6 +80,6 @@ def test_the_known_tricks_fail(hostile: str) -> None:
         "Traceback (most recent call last):",
     ],
 )
-def test_what_is_no_line_of_the_log_is_told(line: str) -> None:
-    """Libraries write to standard error too."""
-    assert read(line) is None
+def test_other_lines_are_not_parsed(line: str) -> None:
+    """Such as what libraries print to standard error."""
+    assert parse(line) is None

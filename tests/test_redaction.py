@@ -1,15 +1,15 @@
-"""Secrets are left out of what is written."""
+"""Redaction of secrets in the log."""
 
 import pytest
 
-from engine.log.redaction import discreet, hide
+from engine.log.redaction import redact, register_secret
 
 INTERACTION = "aW50ZXJhY3Rpb246MTIzNDU2Nzg5MDEyMzQ1Njc4OQ_-x"
 BOT = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GaBcDe.abcdefghijklmnopqrstuvwxyz0123456789ab"
 
 
 @pytest.mark.parametrize(
-    ("text", "left"),
+    ("text", "redacted"),
     [
         ("/webhooks/12/s3cret/messages/@original", "/webhooks/12/…/messages/@original"),
         ("/interactions/34/s3cret/callback?with=1", "/interactions/34/…/callback?with=1"),
@@ -26,9 +26,9 @@ BOT = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GaBcDe.abcdefghijklmnopqrstuvwxyz0123456789ab"
         ("https://hub/x?X-Amz-Signature=5ecret", "https://hub/x?X-Amz-Signature=…"),
     ],
 )
-def test_a_secret_is_known_by_its_place_or_its_look(text: str, left: str) -> None:
-    """Without being told."""
-    assert discreet(text) == left
+def test_tokens_are_recognised_by_position_or_form(text: str, redacted: str) -> None:
+    """Without registration."""
+    assert redact(text) == redacted
 
 
 @pytest.mark.parametrize(
@@ -41,20 +41,20 @@ def test_a_secret_is_known_by_its_place_or_its_look(text: str, left: str) -> Non
         "a painting of a secret garden, token of love",
     ],
 )
-def test_other_words_stay(text: str) -> None:
-    """Only what stands where a secret stands is left out."""
-    assert discreet(text) == text
+def test_other_text_is_unchanged(text: str) -> None:
+    """Also sentences about tokens and secrets."""
+    assert redact(text) == text
 
 
-def test_what_is_hidden_stays_so_everywhere() -> None:
-    """Also where nothing shows that it is a secret."""
-    assert discreet("(correct horse)") == "(correct horse)"
-    hide("correct horse")
-    assert discreet("(correct horse)") == "(…)"
+def test_a_registered_secret_is_redacted_everywhere() -> None:
+    """Whatever stands around it."""
+    assert redact("(correct horse)") == "(correct horse)"
+    register_secret("correct horse")
+    assert redact("(correct horse)") == "(…)"
 
 
-def test_what_is_too_short_to_be_a_secret_is_not_hidden() -> None:
-    """Or an empty setting would hide all."""
-    hide("")
-    hide("a")
-    assert discreet("a house") == "a house"
+def test_a_short_secret_is_not_registered() -> None:
+    """An empty setting would redact everything."""
+    register_secret("")
+    register_secret("a")
+    assert redact("a house") == "a house"

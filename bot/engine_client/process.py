@@ -15,7 +15,7 @@ from bot.engine_client.socket_client import Endpoint
 from bot.errors import BotError
 from engine import log as logs
 from engine.log import logfmt
-from engine.log.redaction import hide
+from engine.log.redaction import register_secret
 
 _LISTENING: Final = re.compile(rb"listening on ([\d.]+):(\d+)\s*")
 _STOP_SECONDS: Final = 5.0
@@ -51,11 +51,11 @@ class LogForwarder:
             text = line.decode(errors="replace").strip()
             if text:
                 self._last = text
-                logs.relay(text)
+                logs.forward(text)
 
     def last_line(self) -> str:
         """The last line that was forwarded, without its log fields."""
-        fields = logfmt.read(self._last)
+        fields = logfmt.parse(self._last)
         return self._last if fields is None else str(fields["event"])
 
 
@@ -67,7 +67,7 @@ async def spawn_engine(environment: Mapping[str, str]) -> AsyncIterator[Endpoint
     Raises EngineStartFailed with the last line of the engine's log.
     """
     token = secrets.token_urlsafe(32)
-    hide(token)
+    register_secret(token)
     process = await _spawn({**environment, "IMAGINE_ENGINE_TOKEN": token})
     forwarder = LogForwarder()
     if process.stderr is None or process.stdout is None:

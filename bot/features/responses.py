@@ -15,7 +15,7 @@ from bot.domain.job import Address, Job, Origin
 from bot.errors import NETWORK_ERRORS, BotError
 from bot.messages import channels
 from bot.messages.message_client import ORIGINAL
-from engine.log import about
+from engine.log import log_context
 
 _UNFORESEEN: Final = "Something went wrong inside the bot; its log says what."
 _CONTENT_LIMIT: Final = 2000
@@ -110,7 +110,7 @@ async def start(interaction: Interaction, accepted: Awaitable[Job | None]) -> No
     if job is None:
         log.info("Interaction %s came again and is ignored.", interaction.id)
         return
-    with about(job=job.id):
+    with log_context(job=job.id):
         message = await acknowledge(interaction)
         if message is None:
             await services(interaction).job_service.resume_unacknowledged(

@@ -25,7 +25,7 @@ from bot.messages.message_client import (
 from bot.messages.throttle import Throttle
 from bot.services.outbox import DeliveryFailed
 from bot.storage import FileMissing, FileStorage
-from engine.log import about
+from engine.log import log_context
 
 EDIT_SECONDS: Final = 2.0
 """Between two edits of a message; Discord slows down those who edit more often."""
@@ -59,7 +59,7 @@ class Delivery:
         """Show how far the job is, soon, unless something newer comes first."""
         live = self._live.get(job.id)
         if live is None:
-            with about(job=job.id):  # which its task remembers
+            with log_context(job=job.id):  # which its task remembers
                 live = Throttle(lambda newest: self._show(job.id, newest), self._edit_seconds)
             self._live[job.id] = live
         live.put(now)

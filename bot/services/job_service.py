@@ -34,7 +34,7 @@ from bot.services.outbox import Notifier, Outbox
 from bot.services.quota_service import QuotaService
 from bot.services.scheduler import JobScheduler
 from engine.contract import SEED_LIMIT, Recipe
-from engine.log import about
+from engine.log import log_context
 
 _RETRY_SECONDS: Final = 5.0
 _UNFORESEEN: Final = "Something went wrong inside the bot; its log says what."
@@ -285,7 +285,7 @@ class JobService:
 
     async def _told(self, job: str, story: Coroutine[None, None, None]) -> None:
         """One job's bad luck is its own, and the bot goes on; a damaged record is everybody's."""
-        with about(job=job):
+        with log_context(job=job):
             try:
                 await story
             except FatalError as error:

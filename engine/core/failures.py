@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from engine.core.request import Ticket
 from engine.device.errors import describe_failure, is_out_of_memory
-from engine.log import about
+from engine.log import log_context
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ def mishap_of(tickets: Sequence[Ticket], do: Callable[[], None]) -> Mishap | Non
         do()
     except Exception as error:  # noqa: BLE001 # explained, logged, and the job ends
         names = [ticket.job.job for ticket in tickets]
-        with about(job=",".join(names)):
+        with log_context(job=",".join(names)):
             reason = describe_failure(error, ", ".join(f"job {name}" for name in names))
         return Mishap(reason, is_out_of_memory(error))
     return None

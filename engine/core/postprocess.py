@@ -15,7 +15,7 @@ from engine.core.request import Ticket
 from engine.device.errors import describe_failure, is_out_of_memory
 from engine.errors import DeviceBroken, EngineError, Unpaintable
 from engine.imaging.encode import blank, grid, jpeg, png, sha256
-from engine.log import about
+from engine.log import log_context
 from engine.pipeline.denoise import Canvas
 from engine.pipeline.preview import fitted
 from engine.safety import flagged, for_log
@@ -89,7 +89,7 @@ class Finisher:
                 do(ticket)
 
         def guarded() -> None:
-            with about(job=ticket.job.job, attempt=ticket.job.attempt):
+            with log_context(job=ticket.job.job, attempt=ticket.job.attempt):
                 self._guarded(f"job {ticket.job.job}", beside, fail)
 
         return self._thread.submit(guarded)

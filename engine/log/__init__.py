@@ -1,4 +1,4 @@
-"""The log of both processes on standard error: who writes, about which job, and what is hidden."""
+"""The log of both processes on standard error: line format, job context and redaction."""
 
 import io
 import logging
@@ -12,70 +12,72 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final, TextIO
 
-from engine.log.logfmt import Fields, Value, as_json, as_text, read
-from engine.log.redaction import discreet
+from engine.log.logfmt import Fields, Value, parse, to_json, to_logfmt
+from engine.log.redaction import redact
 
-OURS: Final = ("bot", "engine")
+OWN_LOGGERS: Final = ("bot", "engine")
 LEVELS: Final = ("debug", "info", "warning", "error")
-WORDS: Final = ("prompt", "negative")
-"""Fields that are written only if that is asked for."""
+PROMPT_FIELDS: Final = ("prompt", "negative")
+"""Fields that are written only with `prompts=True`: they hold what users wrote."""
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _KEY: Final = re.compile(r"[a-z][a-z_]*")
-_HARMLESS: Final = re.compile(r"[\w.:@%+-]{1,60}|(?=.*/)[\w.:/@?=&%+-]{1,300}")
-"""A word, or an address."""
-_about: ContextVar[Mapping[str, Value]] = ContextVar("about", default=MappingProxyType({}))
+_SAFE_TEXT: Final = re.compile(r"[\w.:@%+-]{1,60}|(?=.*/)[\w.:/@?=&%+-]{1,300}")
+"""A word or a URL."""
+_context: ContextVar[Mapping[str, Value]] = ContextVar("log_context", default=MappingProxyType({}))
 
 
-class Relayed(str):
-    """A line that another process wrote by this module."""
+class ForwardedLine(str):
+    """A line that this module formatted in another process."""
 
 
 @contextmanager
-def about(**fields: Value) -> Iterator[None]:
-    """What is logged here, by anybody, is about this job, say: `about(job="5f0c")`."""
-    token = _about.set({**_about.get(), **fields})
+def log_context(**fields: Value) -> Iterator[None]:
+    """Add fields to all records logged in this context, such as `log_context(job="5f0c")`."""
+    token = _context.set({**_context.get(), **fields})
     try:
         yield
     finally:
-        _about.reset(token)
+        _context.reset(token)
 
 
-def begin(
+def configure(
     process: str, *, in_json: bool = False, level: str = "info", prompts: bool = False
 ) -> None:
-    """Write the log of this process to standard error; the last call counts.
+    """Log to standard error as `process`; the last call counts.
 
-    `prompts`: may the words of people be in it?
+    `prompts` allows prompts, and debug records of libraries, which may quote prompts.
     """
     if isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace")
     handler = _StandardError()
-    handler.setFormatter(Lines(process, in_json=in_json, prompts=prompts))
+    handler.setFormatter(LineFormatter(process, in_json=in_json, prompts=prompts))
     root = logging.getLogger()
-    for old in [each for each in root.handlers if isinstance(each.formatter, Lines)]:
-        root.removeHandler(old)
+    for old in list(root.handlers):
+        if isinstance(old.formatter, LineFormatter):
+            root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level.upper() if level in LEVELS else logging.INFO)
     logging.captureWarnings(True)
 
 
-def relay(line: str) -> None:
-    """Write what the engine said: as it is if it is a line of its log, else as an event."""
-    fields = read(line)
-    ours = fields is not None and fields["process"] == "engine"
-    said = logging.makeLogRecord(
+def forward(line: str) -> None:
+    """Write a line of the engine's standard error: unchanged if it is a log line, else as the
+    event of a new record."""
+    fields = parse(line)
+    is_log_line = fields is not None and fields["process"] == "engine"
+    record = logging.makeLogRecord(
         {
             "name": "engine.stderr",
             "levelno": logging.INFO,
             "levelname": "INFO",
-            "msg": Relayed(line) if ours else line,
+            "msg": ForwardedLine(line) if is_log_line else line,
         }
     )
-    logging.getLogger("engine.stderr").handle(said)
+    logging.getLogger("engine.stderr").handle(record)
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
-    """Whatever that is when a line is written; tests, for one, change it."""
+    """Looks up sys.stderr for each record, because tests replace it."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
@@ -85,20 +87,20 @@ class _StandardError(logging.StreamHandler[TextIO]):
         return sys.stderr
 
 
-class Lines(logging.Formatter):
-    """One line for each record, with its traceback, without secrets."""
+class LineFormatter(logging.Formatter):
+    """Formats a record as one line, with its traceback, without secrets."""
 
     def __init__(self, process: str, *, in_json: bool = False, prompts: bool = False) -> None:
         super().__init__()
         self._process = process
-        self._written = as_json if in_json else as_text
+        self._encode = to_json if in_json else to_logfmt
         self._prompts = prompts
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, without its end."""
-        if isinstance(record.msg, Relayed):
+        """The line, without a newline."""
+        if isinstance(record.msg, ForwardedLine):
             return str(record.msg)
-        return self._written({key: _clean(value) for key, value in self._fields(record).items()})
+        return self._encode({key: _clean(value) for key, value in self._fields(record).items()})
 
     def _fields(self, record: logging.LogRecord) -> Fields:
         fields: dict[str, Value] = {
@@ -109,39 +111,42 @@ class Lines(logging.Formatter):
             "event": self._event(record),
         }
         extra = {key: value for key, value in vars(record).items() if key not in _STANDARD}
-        for key, value in {**_about.get(), **extra}.items():
-            if self._wanted(key, value):
+        for key, value in {**_context.get(), **extra}.items():
+            if self._is_written(key, value):
                 fields.setdefault(key, value)
         if record.exc_info:
             fields["trace"] = self.formatException(record.exc_info)
         return fields
 
-    def _wanted(self, key: str, value: object) -> bool:
+    def _is_written(self, key: str, value: object) -> bool:
         if value is None or not _KEY.fullmatch(key):
             return False
-        return self._prompts or key not in WORDS
+        return self._prompts or key not in PROMPT_FIELDS
 
     def _event(self, record: logging.LogRecord) -> str:
-        """Libraries tell their debuggers all that they get and send: words of people are in it."""
-        foreign = record.name.split(".")[0] not in OURS
-        if foreign and record.levelno < logging.INFO and not self._prompts:
-            record = logging.makeLogRecord({"msg": record.msg, "args": _harmless(record.args)})
+        """The message. Debug records of libraries may quote prompts, so their arguments are
+        summarised."""
+        is_library = record.name.split(".")[0] not in OWN_LOGGERS
+        if is_library and record.levelno < logging.INFO and not self._prompts:
+            record = logging.makeLogRecord(
+                {"msg": record.msg, "args": _summarise_args(record.args)}
+            )
         try:
             return record.getMessage()
-        except Exception:  # noqa: BLE001 # its arguments do not fit, or cannot be said
+        except Exception:  # noqa: BLE001 # the arguments do not fit the message, or their __str__ fails
             return str(record.msg)
 
 
-def _harmless(args: object) -> object:
+def _summarise_args(args: object) -> object:
     if isinstance(args, Mapping):
         return {key: f"<{type(value).__name__}>" for key, value in args.items()}
-    return tuple(_kind(value) for value in args) if isinstance(args, tuple) else None
+    return tuple(_summarise(value) for value in args) if isinstance(args, tuple) else None
 
 
-def _kind(value: object) -> object:
+def _summarise(value: object) -> object:
     if value is None or isinstance(value, int | float):
         return value
-    if isinstance(value, str) and _HARMLESS.fullmatch(value):
+    if isinstance(value, str) and _SAFE_TEXT.fullmatch(value):
         return value
     return f"<{type(value).__name__}>"
 
@@ -149,9 +154,12 @@ def _kind(value: object) -> object:
 def _clean(value: object) -> Value:
     if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
-    return discreet(str(value))
+    return redact(str(value))
 
 
 def _time(seconds: float) -> str:
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (
+        datetime.fromtimestamp(seconds, UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
+    )

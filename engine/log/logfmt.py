@@ -1,9 +1,9 @@
-"""The grammar of the log: one line an event, as key=value or as JSON; pure.
+"""The format of the log: one event a line, as logfmt (key=value) or as JSON. Pure.
 
-    at=2026-11-21T11:49:02.123Z level=info process=bot logger=bot.ledger event="job ended" job=5f0c
+    at=2026-11-21T11:49:02.123Z level=info process=bot logger=bot.db.jobs event="job ended" job=5f0c
 
-A value stands in quotes, as a JSON string, unless it is a plain word; what is not seen is escaped.
-So no value can end its line or begin another, and none does anything to a terminal.
+A value is quoted as a JSON string unless it is a plain word; characters that are not printable are
+escaped. So no value can end its line or start another, and none controls a terminal.
 """
 
 import json
@@ -14,31 +14,31 @@ from typing import Final
 Value = str | int | float
 Fields = Mapping[str, Value]
 _PLAIN: Final = re.compile(r"[!#-<>-\[\]-~]+")
-"""ASCII that is seen, but no quote, no `=` and no backslash."""
+"""Printable ASCII without quotes, `=` and backslash."""
 _PAIR: Final = re.compile(r'([a-z][a-z_]*)=([!#-<>-\[\]-~]+|"(?:[^"\\]|\\.)*")(?: |$)')
-_FIRST: Final = ("at", "level", "process", "logger", "event")
-"""What each line begins with."""
+_REQUIRED: Final = ("at", "level", "process", "logger", "event")
+"""The first keys of each line, in this order."""
 
 
-def as_text(fields: Fields) -> str:
-    """The line of these fields, without its end; the keys are small letters and `_`."""
-    return " ".join(f"{key}={_word(value)}" for key, value in fields.items())
+def to_logfmt(fields: Fields) -> str:
+    """The fields as key=value, without a newline; the keys consist of small letters and `_`."""
+    return " ".join(f"{key}={_quoted(value)}" for key, value in fields.items())
 
 
-def as_json(fields: Fields) -> str:
-    """The same as one JSON object."""
+def to_json(fields: Fields) -> str:
+    """The fields as one JSON object, without a newline."""
     return json.dumps(dict(fields)).replace("\x7f", "\\u007f")
 
 
-def read(line: str) -> dict[str, Value] | None:
-    """The fields of a line of either kind; None if it is no line of a log like this."""
-    fields = _from_json(line) if line.startswith("{") else _from_text(line)
-    if fields is None or tuple(fields)[: len(_FIRST)] != _FIRST:
+def parse(line: str) -> dict[str, Value] | None:
+    """The fields of a line in either format; None if it is not a line of this log."""
+    fields = _from_json(line) if line.startswith("{") else _from_logfmt(line)
+    if fields is None or tuple(fields)[: len(_REQUIRED)] != _REQUIRED:
         return None
     return fields
 
 
-def _word(value: Value) -> str:
+def _quoted(value: Value) -> str:
     text = str(value)
     if _PLAIN.fullmatch(text):
         return text
@@ -58,17 +58,17 @@ def _from_json(line: str) -> dict[str, Value] | None:
     return fields if isinstance(fields, dict) else None
 
 
-def _from_text(line: str) -> dict[str, Value] | None:
+def _from_logfmt(line: str) -> dict[str, Value] | None:
     fields: dict[str, Value] = {}
-    place = 0
-    while place < len(line):
-        pair = _PAIR.match(line, place)
+    position = 0
+    while position < len(line):
+        pair = _PAIR.match(line, position)
         if pair is None:
             return None
-        key, word = pair.groups()
+        key, value = pair.groups()
         try:
-            fields[key] = json.loads(word) if word.startswith('"') else word
+            fields[key] = json.loads(value) if value.startswith('"') else value
         except ValueError:
             return None
-        place = pair.end()
+        position = pair.end()
     return fields
