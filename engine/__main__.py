@@ -11,14 +11,14 @@ from engine import log
 from engine.bench.cli import bench_command
 from engine.contract import MAX_PICTURES, Sampler
 from engine.core.process import leave
-from engine.errors import BadUsage, EngineError, Exit
+from engine.errors import EngineError, ExitCode, UsageError
 from engine.log.redaction import register_secret
 from engine.offline.cli import paint_command
 from engine.server.cli import serve_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line says; the exit code is one of `engine.errors.Exit`."""
+    """Do what the command line says; the exit code is one of `engine.errors.ExitCode`."""
     _begin_log()
     try:
         options = _parser().parse_args(arguments)
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit
     except KeyboardInterrupt:
         sys.stderr.write("Stopped.\n")
-    return Exit.DONE
+    return ExitCode.DONE
 
 
 def _begin_log() -> None:
@@ -45,7 +45,7 @@ def _begin_log() -> None:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise BadUsage(f"{message[:1].upper()}{message[1:]}; see `{self.prog} --help`.")
+        raise UsageError(f"{message[:1].upper()}{message[1:]}; see `{self.prog} --help`.")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,87 +1,88 @@
-"""The errors of the engine, and the exit codes that its parent reads from them."""
+"""The errors of the engine, and the exit codes of its process."""
 
 from enum import IntEnum
 from typing import ClassVar
 
 
-class Exit(IntEnum):
+class ExitCode(IntEnum):
     """The exit codes of `python -m engine`."""
 
     DONE = 0
-    """All that was asked for is done, or somebody asked the engine to stop."""
+    """The command completed, or was stopped on request."""
     FAILED = 1
-    """A job could not be painted; the sentence on stderr says why."""
+    """A job failed; standard error has the reason."""
     USAGE = 2
-    """An option, a job or a sketch is not what it must be."""
-    MODEL_MISSING = 3
-    """There is no such folder, or no such model on the hub, or no way to reach the hub."""
+    """An option, a job or a sketch is invalid."""
+    MODEL_NOT_FOUND = 3
+    """There is no such folder, no such model on the hub, or no connection to the hub."""
     MODEL_GATED = 4
-    """The hub wants to know who asks: a token is missing, or its owner has not been let in."""
-    MODEL_BROKEN = 5
-    """The model's files are half downloaded, damaged, or not of a kind that we can paint with."""
-    MODEL_UNCHECKED = 6
-    """There is no safety checker, or one whose labels say nothing, so no picture could be shown."""
-    PORT_TAKEN = 7
+    """The hub requires a token, or the token's account has no access."""
+    MODEL_CORRUPT = 5
+    """The model's files are incomplete, damaged or of an unsupported kind."""
+    NO_SAFETY_CHECKER = 6
+    """There is no safety checker, or a classifier without usable labels: no picture could be
+    shown."""
+    PORT_IN_USE = 7
     """Another program listens on the port."""
-    PARTS_MISSING = 8
-    """Torch, diffusers or another package that the engine needs is not installed."""
-    DEVICE_BROKEN = 9
-    """The accelerator lost its context; a fresh process can go on."""
+    MISSING_DEPENDENCY = 8
+    """Torch, diffusers or another package of the engine is not installed."""
+    DEVICE_LOST = 9
+    """The accelerator lost its context; a new process can use it again."""
 
 
 class EngineError(Exception):
-    """The engine cannot go on; its words are for the person who started it."""
+    """The engine cannot continue; its message is a sentence for the operator."""
 
-    exit: ClassVar[Exit] = Exit.FAILED
-
-
-class BadUsage(EngineError):
-    """An option, a job or a sketch is not what it must be."""
-
-    exit = Exit.USAGE
+    exit: ClassVar[ExitCode] = ExitCode.FAILED
 
 
-class ModelMissing(EngineError):
-    """There is no such model, here or on the hub."""
+class UsageError(EngineError):
+    """An option, a job or a sketch is invalid."""
 
-    exit = Exit.MODEL_MISSING
+    exit = ExitCode.USAGE
+
+
+class ModelNotFound(EngineError):
+    """There is no such model, locally or on the hub."""
+
+    exit = ExitCode.MODEL_NOT_FOUND
 
 
 class ModelGated(EngineError):
-    """The hub does not give this model to everybody."""
+    """The hub refuses access to the model."""
 
-    exit = Exit.MODEL_GATED
+    exit = ExitCode.MODEL_GATED
 
 
-class ModelBroken(EngineError):
+class ModelCorrupt(EngineError):
     """The model's files cannot be used."""
 
-    exit = Exit.MODEL_BROKEN
+    exit = ExitCode.MODEL_CORRUPT
 
 
-class ModelUnchecked(EngineError):
+class NoSafetyChecker(EngineError):
     """No picture could be checked."""
 
-    exit = Exit.MODEL_UNCHECKED
+    exit = ExitCode.NO_SAFETY_CHECKER
 
 
-class PortTaken(EngineError):
+class PortInUse(EngineError):
     """Another program listens on the port."""
 
-    exit = Exit.PORT_TAKEN
+    exit = ExitCode.PORT_IN_USE
 
 
-class PartsMissing(EngineError):
-    """A package that the engine needs is not installed."""
+class MissingDependency(EngineError):
+    """A package of the engine is not installed."""
 
-    exit = Exit.PARTS_MISSING
+    exit = ExitCode.MISSING_DEPENDENCY
 
 
-class DeviceBroken(EngineError):
+class DeviceLost(EngineError):
     """The accelerator lost its context."""
 
-    exit = Exit.DEVICE_BROKEN
+    exit = ExitCode.DEVICE_LOST
 
 
-class Unpaintable(Exception):
-    """This job cannot be painted; its words are for the person who asked."""
+class InvalidJob(Exception):
+    """The engine cannot paint this job; its message is a sentence for the user."""

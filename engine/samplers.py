@@ -18,7 +18,7 @@ import diffusers
 import torch
 
 from engine.contract import Recipe, Sampler
-from engine.errors import Unpaintable
+from engine.errors import InvalidJob
 
 REGISTERS: Final = 5
 """Tensors that a picture carries from step to step: itself, and what its scheduler remembers."""
@@ -118,7 +118,7 @@ def noise_dtype(sampler: Sampler, model_dtype: torch.dtype) -> torch.dtype:
 
 
 def course(recipe: Recipe, config: Mapping[str, object]) -> Course:
-    """The course of this recipe. Raises Unpaintable if its sampler cannot take so many steps."""
+    """The course of this recipe. Raises InvalidJob if its sampler cannot take so many steps."""
     return _course(recipe.sampler, recipe.steps, recipe.strength, json.dumps(dict(config)))
 
 
@@ -128,7 +128,7 @@ def _course(sampler: Sampler, steps: int, strength: float | None, config: str) -
     try:
         scheduler.set_timesteps(steps)
     except (ValueError, IndexError, ZeroDivisionError) as error:
-        raise Unpaintable(f"The sampler {sampler} cannot take {steps} steps: {error}") from error
+        raise InvalidJob(f"The sampler {sampler} cannot take {steps} steps: {error}") from error
     timesteps = _timesteps(scheduler, steps, strength)
     start = Weighed(0.0, float(scheduler.init_noise_sigma))
     if strength is not None:

@@ -1,4 +1,4 @@
-"""Where a model's files are, which ones they are, and what kind of model they make."""
+"""Locate and download the files of a model, and check that they are complete and safe to load."""
 
 import hashlib
 import json
@@ -8,18 +8,18 @@ from typing import Any, Final
 
 from safetensors import SafetensorError
 
-from engine.errors import EngineError, ModelBroken, ModelGated, ModelMissing, ModelUnchecked
+from engine.errors import EngineError, ModelCorrupt, ModelGated, ModelNotFound, NoSafetyChecker
 
 STARTER: Final = "starter"
 STARTER_FOLDER: Final = Path(__file__).parent / "starter" / "model"
 INDEX: Final = "model_index.json"
-_KINDS: Final = ("*/*.safetensors", "*/*.json", "*/*.txt", INDEX)
-"""All that a diffusers folder needs; pickles are never read, nor fetched."""
-CHECKED_BY: Final = "stable-diffusion-v1-5/stable-diffusion-v1-5"
-_CHECKING: Final = ("safety_checker", "feature_extractor")
+_FILE_PATTERNS: Final = ("*/*.safetensors", "*/*.json", "*/*.txt", INDEX)
+"""The files that a diffusers folder needs; pickles are neither loaded nor downloaded."""
+SAFETY_CHECKER_MODEL: Final = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+_SAFETY_PARTS: Final = ("safety_checker", "feature_extractor")
 _PICKLES: Final = (".bin", ".ckpt", ".pkl", ".pt", ".pth")
 _VARIANTS: Final = ("*.fp16.safetensors", "*non_ema*", "*.bf16.safetensors")
-DAMAGE: Final = (
+LOAD_ERRORS: Final = (
     OSError,
     ValueError,
     TypeError,
@@ -29,71 +29,75 @@ DAMAGE: Final = (
     RuntimeError,
     SafetensorError,
 )
-"""What diffusers and transformers raise for files that are not what they should be."""
+"""What diffusers and transformers raise for damaged or unsuitable files."""
 
 
-class Files:
-    """A model on this machine's disk.
+class ModelFiles:
+    """The folder of a model, downloaded from the hub if necessary.
 
-    Raises ModelMissing, ModelGated, ModelBroken or ModelUnchecked, in words for its operator.
+    Its methods raise ModelNotFound, ModelGated, ModelCorrupt or NoSafetyChecker, with a sentence
+    for the operator.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.folder, self._commit = _find(name)
+        self.folder, self._commit = _locate(name)
         self.index = _index(self.folder, name)
 
     @property
     def revision(self) -> str:
-        """The hub's commit, or a digest of all files that are read."""
+        """The hub's commit, or a digest of all files that are loaded."""
         return self._commit or _digest(self.folder)
 
     @property
     def family(self) -> str:
-        """The pipeline's class name, as diffusers wrote it."""
+        """The pipeline's class name in model_index.json."""
         return str(self.index.get("_class_name", "?"))
 
     def require(self, *components: str) -> None:
-        """Raise ModelBroken unless all of these parts are listed and their folders are there."""
+        """Raise ModelCorrupt unless these components are in the index and have folders."""
         for component in components:
             if not self._has(component):
-                raise ModelBroken(f"The model {self.name} has no {component}: it is not complete.")
+                raise ModelCorrupt(f"The model {self.name} has no {component}: it is not complete.")
 
     def require_safety_checker(self) -> None:
-        """Raise ModelUnchecked unless there is one."""
+        """Raise NoSafetyChecker if the model has none."""
         if not (self._has("safety_checker") and self._has("feature_extractor")):
-            raise ModelUnchecked(
+            raise NoSafetyChecker(
                 f"The model {self.name} has no safety checker, so none of its pictures could be "
                 "shown: choose a model folder with safety_checker and feature_extractor, or name "
                 "classifiers in IMAGINE_CHECKERS."
             )
 
-    def checked_by(self) -> Path:
-        """The folder whose `safety_checker` and `feature_extractor` to use: this model's, or, as
-        most families bring none, that of Stable Diffusion 1.5 from the hub."""
-        if all((self.folder / part).is_dir() for part in _CHECKING):
+    def safety_checker_folder(self) -> Path:
+        """A folder with `safety_checker` and `feature_extractor`.
+
+        It is this model's, or Stable Diffusion 1.5 from the hub, since most families have none.
+        """
+        if all((self.folder / part).is_dir() for part in _SAFETY_PARTS):
             return self.folder
         try:
-            return fetch(CHECKED_BY, [f"{part}/*" for part in _CHECKING])
+            return download_snapshot(SAFETY_CHECKER_MODEL, [f"{part}/*" for part in _SAFETY_PARTS])
         except EngineError as error:
-            raise ModelUnchecked(
-                f"The model {self.name} has no safety checker, and another cannot be had, so none "
-                f"of its pictures could be shown: {error}"
+            raise NoSafetyChecker(
+                f"The model {self.name} has no safety checker, and another could not be "
+                f"downloaded, so none of its pictures could be shown: {error}"
             ) from error
 
-    def require_words(self, *tokenizers: str) -> None:
-        """Raise ModelBroken unless their words are there; transformers would make do without."""
+    def require_tokenizer(self, *tokenizers: str) -> None:
+        """Raise ModelCorrupt if a vocabulary is missing, which transformers would ignore."""
         for tokenizer in tokenizers:
             folder = self.folder / tokenizer
-            words = [folder / "vocab.json", folder / "tokenizer.json"]
-            known = any(map(Path.is_file, words))
-            if not (known and (folder / "tokenizer_config.json").is_file()):
-                raise ModelBroken(
-                    f"The model {self.name} has no words in its {tokenizer}: fetch it again."
+            vocabularies = [folder / "vocab.json", folder / "tokenizer.json"]
+            has_vocabulary = any(map(Path.is_file, vocabularies))
+            if not (has_vocabulary and (folder / "tokenizer_config.json").is_file()):
+                raise ModelCorrupt(
+                    f"The model {self.name} has no vocabulary in its {tokenizer}: download it "
+                    "again."
                 )
 
     def require_safetensors(self, folder: Path) -> None:
-        """Raise ModelBroken if a part's folder has no weights, or some of them as pickles only."""
+        """Raise ModelCorrupt if a component has no weights, or some of them as pickles only."""
         require_safetensors(f"The model {self.name}", folder)
 
     def _has(self, component: str) -> bool:
@@ -101,46 +105,46 @@ class Files:
         return library is not None and (self.folder / component).is_dir()
 
 
-def _find(name: str) -> tuple[Path, str | None]:
+def _locate(name: str) -> tuple[Path, str | None]:
     if name == STARTER:
         if not STARTER_FOLDER.is_dir():
-            raise ModelMissing("The starter model is not in this copy of the project.")
+            raise ModelNotFound("The starter model is not in this copy of the project.")
         return STARTER_FOLDER, None
     folder = Path(name).expanduser()
     if folder.is_dir():
         return folder, None
     if folder.is_absolute() or name.startswith(".") or name.count("/") != 1:
-        raise ModelMissing(
+        raise ModelNotFound(
             f"There is no model {name}: give `{STARTER}`, a diffusers folder, or a hub id such as "
             "stable-diffusion-v1-5/stable-diffusion-v1-5."
         )
-    snapshot = fetch(name)
+    snapshot = download_snapshot(name)
     return snapshot, snapshot.name
 
 
-def fetch(name: str, kinds: Sequence[str] = _KINDS) -> Path:
-    """The hub's snapshot of these files, downloaded if it is not here yet.
+def download_snapshot(name: str, patterns: Sequence[str] = _FILE_PATTERNS) -> Path:
+    """The hub's snapshot of these files, downloaded if it is not in the cache.
 
-    Raises ModelMissing or ModelGated.
+    Raises ModelNotFound or ModelGated.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError
 
     try:
         return Path(
-            snapshot_download(name, allow_patterns=list(kinds), ignore_patterns=list(_VARIANTS))
+            snapshot_download(name, allow_patterns=list(patterns), ignore_patterns=list(_VARIANTS))
         )
     except HFValidationError as error:
-        raise ModelMissing(f"There is no folder {name}, and it is no id of the hub.") from error
+        raise ModelNotFound(f"There is no folder {name}, and it is no id of the hub.") from error
     except _network_errors() as error:
-        raise _why(name, error) from error
+        raise _hub_error(name, error) from error
 
 
 def _network_errors() -> tuple[type[Exception], ...]:
-    """Also of the HTTP library that the hub's own uses: which one it is changes with its versions.
+    """What a download can raise, with the errors of the HTTP library below huggingface_hub.
 
-    A proxy that refuses or a connection that breaks is raised as it comes; a proxy of a kind that
-    needs another package, as ImportError; trouble of hf_xet, as RuntimeError.
+    Which library that is depends on the version. A proxy that needs another package raises
+    ImportError, and hf_xet raises RuntimeError.
     """
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -148,30 +152,33 @@ def _network_errors() -> tuple[type[Exception], ...]:
     return (*bases, OSError, ImportError, RuntimeError)
 
 
-def _why(name: str, error: Exception) -> EngineError:
-    """What the hub's error means for whoever chose the model."""
+def _hub_error(name: str, error: Exception) -> EngineError:
+    """The hub's error as an EngineError with a sentence for the operator."""
     from huggingface_hub.errors import (
         GatedRepoError,
         LocalEntryNotFoundError,
         RepositoryNotFoundError,
     )
 
-    kinds = [type(cause) for cause in _causes(error)]
-    if GatedRepoError in kinds:
+    types = [type(cause) for cause in _causes(error)]
+    if GatedRepoError in types:
         return ModelGated(
             f"The model {name} is gated: accept its terms at https://huggingface.co/{name} and set "
             "HF_TOKEN to a token of that account."
         )
-    if RepositoryNotFoundError in kinds:
-        return ModelMissing(
-            f"The hub has no model {name} for us: check the name, or set HF_TOKEN if it is private."
+    if RepositoryNotFoundError in types:
+        return ModelNotFound(
+            f"The hub has no model {name} for this account: check the name, or set HF_TOKEN if it "
+            "is private."
         )
     status = next((code for code in map(_status, _causes(error)) if code), None)
     if status in (401, 403):
-        return ModelGated(f"The hub does not let us have the model {name}: check HF_TOKEN.")
-    if LocalEntryNotFoundError in kinds or status is None:
-        return ModelMissing(f"The model {name} is not on this machine and the hub is out of reach.")
-    return ModelMissing(f"The hub did not give the model {name}: it answered {status}.")
+        return ModelGated(f"The hub refuses access to the model {name}: check HF_TOKEN.")
+    if LocalEntryNotFoundError in types or status is None:
+        return ModelNotFound(
+            f"The model {name} is not on this machine and the hub cannot be reached."
+        )
+    return ModelNotFound(f"The hub did not serve the model {name}: its status was {status}.")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -189,33 +196,37 @@ def _index(folder: Path, name: str) -> dict[str, Any]:
     try:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ModelBroken(
-            f"The model {name} has no {INDEX}: it is no diffusers folder, or half downloaded."
+        raise ModelCorrupt(
+            f"The model {name} has no {INDEX}: it is not a diffusers folder, or not completely "
+            "downloaded."
         ) from error
     except (OSError, ValueError) as error:
-        raise ModelBroken(f"The model {name} has a damaged {INDEX}: fetch it again.") from error
+        raise ModelCorrupt(f"The model {name} has a damaged {INDEX}: download it again.") from error
     if not isinstance(index, dict):
-        raise ModelBroken(f"The model {name} has a damaged {INDEX}: fetch it again.")
+        raise ModelCorrupt(f"The model {name} has a damaged {INDEX}: download it again.")
     return index
 
 
-def require_safetensors(whose: str, folder: Path) -> None:
-    """Raise ModelBroken if this folder has no weights, or some of them as pickles only."""
-    part = f"{whose} has no safetensors in its {folder.name}"
-    if foreign := _foreign_weights(folder):
-        raise ModelBroken(
-            f"{part}, only {foreign[0][:80]}: opening such a file can run any program, so it is "
-            "never done. Convert it to safetensors."
+def require_safetensors(owner: str, folder: Path) -> None:
+    """Raise ModelCorrupt if this folder has no weights, or some of them as pickles only.
+
+    `owner` is the subject of the sentence, such as "The model x".
+    """
+    part = f"{owner} has no safetensors in its {folder.name}"
+    if pickles := _pickle_weights(folder):
+        raise ModelCorrupt(
+            f"{part}, only {pickles[0][:80]}: loading such a file can run any program, so it is "
+            "not supported. Convert it to safetensors."
         )
     if not any(folder.glob("*.safetensors")):
-        raise ModelBroken(
-            f"{part}: it is half downloaded, or its authors offer only pickles, which are never "
-            "opened."
+        raise ModelCorrupt(
+            f"{part}: it is not completely downloaded, or its authors publish only pickles, "
+            "which are never loaded."
         )
 
 
-def _foreign_weights(folder: Path) -> list[str]:
-    """Files that would be read for lack of safetensors, or because an index of shards says so."""
+def _pickle_weights(folder: Path) -> list[str]:
+    """Pickles that would be loaded: there are no safetensors, or an index of shards lists them."""
     if not any(folder.glob("*.safetensors")):
         return sorted(file.name for file in folder.glob("*") if file.suffix in _PICKLES)
     shards: list[str] = []
@@ -223,14 +234,14 @@ def _foreign_weights(folder: Path) -> list[str]:
         try:
             shards += map(str, json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
         except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
-            raise ModelBroken(f"The model's {folder.name}/{index.name} is damaged.") from error
+            raise ModelCorrupt(f"The model's {folder.name}/{index.name} is damaged.") from error
     return [name for name in shards if not name.endswith(".safetensors")]
 
 
 def _digest(folder: Path) -> str:
-    """sha256 over the names and contents of all files that a pipeline reads."""
+    """sha256 over the names and contents of all files that a pipeline loads."""
     total = hashlib.sha256()
-    files = {path for kind in _KINDS for path in folder.glob(kind)}
+    files = {path for pattern in _FILE_PATTERNS for path in folder.glob(pattern)}
     for path in sorted(files, key=lambda path: path.relative_to(folder).as_posix()):
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()

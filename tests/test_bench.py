@@ -10,7 +10,7 @@ from engine.__main__ import main
 from engine.bench import architectures
 from engine.bench.workloads import mixed
 from engine.contract import ROW_CLASSES, Paint
-from engine.errors import Exit
+from engine.errors import ExitCode
 from tests import tiny_model
 from tests.engine_parts import painter
 
@@ -79,7 +79,7 @@ def test_nonsense_is_refused(
     option: str, value: str, reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Before any model is loaded, in one sentence."""
-    assert main(["bench", f"{option}={value}"]) == Exit.USAGE
+    assert main(["bench", f"{option}={value}"]) == ExitCode.USAGE
     assert reason in capsys.readouterr().err
 
 

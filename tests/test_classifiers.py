@@ -13,7 +13,13 @@ from safetensors.torch import load_file, save_file
 
 from engine.contract import Painted
 from engine.device import Device
-from engine.errors import EngineError, ModelBroken, ModelMissing, ModelUnchecked, PartsMissing
+from engine.errors import (
+    EngineError,
+    MissingDependency,
+    ModelCorrupt,
+    ModelNotFound,
+    NoSafetyChecker,
+)
 from engine.models import registry
 from engine.safety import Panel
 from engine.safety.classifiers import load
@@ -120,14 +126,14 @@ def test_a_damaged_classifier_is_refused(tmp_path: Path, damage: Callable[[Path]
     """Nothing is checked by what is not whole, and no code of others is run."""
     folder = tiny_classifier.save(tmp_path / "a")
     damage(folder)
-    assert isinstance(refusal(folder), ModelBroken)
+    assert isinstance(refusal(folder), ModelCorrupt)
     assert not (folder / "ran").exists()
 
 
 def test_labels_that_are_not_understood_are_refused(tmp_path: Path) -> None:
     """The engine does not start, rather than to guess."""
     error = refusal(tiny_classifier.save(tmp_path / "a", ("cat", "dog")))
-    assert isinstance(error, ModelUnchecked)
+    assert isinstance(error, NoSafetyChecker)
     assert "has the labels cat, dog, which are not understood" in str(error)
 
 
@@ -135,7 +141,7 @@ def test_labels_that_are_not_understood_are_refused(tmp_path: Path) -> None:
 def test_a_name_that_is_none_is_refused(name: str) -> None:
     """It is neither a folder nor a hub id."""
     error = refusal(name)
-    assert isinstance(error, ModelMissing)
+    assert isinstance(error, ModelNotFound)
     assert "give `model`, a folder, or a hub id" in str(error)
 
 
@@ -151,7 +157,7 @@ def test_a_classifier_that_needs_timm_says_so(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config))
     save_file({"head.bias": torch.zeros(2)}, tmp_path / "model.safetensors")
     error = refusal(tmp_path)
-    assert isinstance(error, PartsMissing)
+    assert isinstance(error, MissingDependency)
     assert "with transformers alone: it needs the packages timm and torchvision" in str(error)
 
 
@@ -169,7 +175,7 @@ def test_a_model_without_a_checker_of_its_own_is_checked_by_others(
     [picture] = ended.pictures
     assert [said.checker for said in picture.verdicts] == [other]
     assert picture.withheld == flagged
-    with pytest.raises(ModelUnchecked, match="or name classifiers in IMAGINE_CHECKERS"):
+    with pytest.raises(NoSafetyChecker, match="or name classifiers in IMAGINE_CHECKERS"):
         registry.load(str(folder), CPU, ["model", other])
 
 

@@ -8,7 +8,7 @@ import torch
 from engine.device import Device
 from engine.device.errors import describe_failure, is_device_lost, is_out_of_memory, load_failure
 from engine.device.memory import CAPTURE_LOCK
-from engine.errors import DeviceBroken, ModelBroken
+from engine.errors import DeviceLost, ModelCorrupt
 
 GPU = Device(torch.device("cuda", 0), torch.float16, 1)
 """Without a real GPU: the tests replace torch's counters and allocator."""
@@ -45,13 +45,13 @@ def test_out_of_memory_is_no_lost_device(error: Exception) -> None:
     ],
 )
 def test_a_cuda_error_is_a_lost_device(message: str) -> None:
-    """It is raised as DeviceBroken, because only another process can go on."""
+    """It is raised as DeviceLost, because only another process can go on."""
     error = RuntimeError(message)
     assert is_device_lost(error)
     assert not is_out_of_memory(error)
-    with pytest.raises(DeviceBroken, match="is lost"):
+    with pytest.raises(DeviceLost, match="is lost"):
         describe_failure(error, "job a")
-    assert isinstance(load_failure(error, "the model", ModelBroken), DeviceBroken)
+    assert isinstance(load_failure(error, "the model", ModelCorrupt), DeviceLost)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_other_errors_leave_the_device_usable(message: str) -> None:
     assert not is_device_lost(error)
     assert not is_out_of_memory(error)
     assert "made a mistake (RuntimeError)" in describe_failure(error, "job a")
-    assert isinstance(load_failure(error, "the model", ModelBroken), ModelBroken)
+    assert isinstance(load_failure(error, "the model", ModelCorrupt), ModelCorrupt)
 
 
 def test_the_cache_is_not_emptied_during_a_capture(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ from engine.core.executor import Hands
 from engine.core.postprocess import Finisher
 from engine.core.preparation import Entry
 from engine.core.request import Ticket
-from engine.errors import Unpaintable
+from engine.errors import InvalidJob
 from engine.imaging.encode import BLANK, png, sha256
 from engine.imaging.init_image import BYTES_LIMIT
 from engine.log import LineFormatter
@@ -331,7 +331,7 @@ def test_a_job_that_comes_late_ends_early() -> None:
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (Unpaintable("There is no such paint."), "There is no such paint."),
+        (InvalidJob("There is no such paint."), "There is no such paint."),
         (MemoryError(), "out of memory"),
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"), "smaller size"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "out of memory"),

@@ -19,7 +19,7 @@ from PIL import Image
 from engine.__main__ import main
 from engine.contract import Event, Hello, ModelCard, Painted, Ready, Recipe, Stepped
 from engine.contract.wire import Connection, bot_side
-from engine.errors import EngineError, Exit, Unpaintable
+from engine.errors import EngineError, ExitCode, InvalidJob
 from engine.imaging.encode import sha256
 from engine.offline.job_file import Order
 from engine.offline.paint import paint
@@ -125,9 +125,9 @@ def test_other_checkers_may_be_chosen(
 @pytest.mark.parametrize(
     ("checkers", "exit", "said"),
     [
-        (",", Exit.USAGE, "names no checker"),
-        ("model,./nowhere", Exit.MODEL_MISSING, "There is no checker ./nowhere"),
-        ("{pets}", Exit.MODEL_UNCHECKED, "has the labels cat, dog"),
+        (",", ExitCode.USAGE, "names no checker"),
+        ("model,./nowhere", ExitCode.MODEL_NOT_FOUND, "There is no checker ./nowhere"),
+        ("{pets}", ExitCode.NO_SAFETY_CHECKER, "has the labels cat, dog"),
     ],
 )
 def test_a_checker_that_cannot_be_had_ends_the_engine(
@@ -135,7 +135,7 @@ def test_a_checker_that_cannot_be_had_ends_the_engine(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     checkers: str,
-    exit: Exit,
+    exit: ExitCode,
     said: str,
 ) -> None:
     """Before it paints anything."""
@@ -153,7 +153,7 @@ def test_a_flagged_sketch_is_not_painted_over(
     sketch().save(tmp_path / "sketch.png")
     options = ["--sketch", str(tmp_path / "sketch.png"), "--model", flagging]
     out = tmp_path / "out"
-    assert main(["paint", "a boat", *options, "--out", str(out)]) == Exit.FAILED
+    assert main(["paint", "a boat", *options, "--out", str(out)]) == ExitCode.FAILED
     assert "The sketch was withheld by the safety check." in capsys.readouterr().err
     assert list(out.iterdir()) == []
 
@@ -167,7 +167,7 @@ def test_a_picture_that_fails_takes_no_other_with_it(
 
     def spoil(latents: torch.Tensor) -> Image.Image:
         if next(asked) == 1:
-            raise Unpaintable("The numbers overflowed.")
+            raise InvalidJob("The numbers overflowed.")
         return decode(latents)
 
     by.model.decode = spoil  # type: ignore[method-assign]
@@ -198,7 +198,7 @@ def test_a_wrong_option_is_one_sentence(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """And its own exit code; nothing has been loaded yet."""
-    assert main(arguments) == Exit.USAGE
+    assert main(arguments) == ExitCode.USAGE
     error = capsys.readouterr().err
     assert said in error
     assert len(error.splitlines()) == 1
@@ -218,7 +218,7 @@ def test_a_wrong_value_is_one_sentence(
 ) -> None:
     """Also where the model has a say."""
     arguments = ["paint", "x", *options, "--model", tiny, "--out", str(tmp_path / "out")]
-    assert main(arguments) == Exit.USAGE
+    assert main(arguments) == ExitCode.USAGE
     assert said in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "out").exists()
 
@@ -228,7 +228,7 @@ def test_a_missing_model_is_one_sentence(
 ) -> None:
     """Whether it was named on the command line or in the environment."""
     monkeypatch.setenv("IMAGINE_MODEL", "/nowhere/at/all")
-    assert main(["paint", "x", "--out", str(tmp_path)]) == Exit.MODEL_MISSING
+    assert main(["paint", "x", "--out", str(tmp_path)]) == ExitCode.MODEL_NOT_FOUND
     assert main(["paint", "x", "--out", str(tmp_path), "--model", str(tmp_path)]) == 5
     assert len(capsys.readouterr().err.splitlines()) == 2
 
@@ -283,7 +283,7 @@ def test_a_job_that_cannot_be_painted_is_one_sentence(
 ) -> None:
     """What a sampler cannot do is found before the first step."""
     options = ["--sampler", "lcm", "--steps", "60", "--model", tiny, "--out", str(tmp_path)]
-    assert main(["paint", "x", *options]) == Exit.USAGE
+    assert main(["paint", "x", *options]) == ExitCode.USAGE
     assert "lcm cannot take 60 steps" in capsys.readouterr().err
 
 
@@ -291,7 +291,7 @@ def test_a_taken_port_is_one_sentence(tiny: str, capsys: pytest.CaptureFixture[s
     """It is found before the model is loaded."""
     with bind(0) as taken:
         port = str(taken.getsockname()[1])
-        assert main(["serve", "--port", port, "--model", tiny]) == Exit.PORT_TAKEN
+        assert main(["serve", "--port", port, "--model", tiny]) == ExitCode.PORT_IN_USE
     assert port in capsys.readouterr().err
 
 
@@ -308,7 +308,7 @@ def test_without_torch_the_engine_says_what_to_install(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", check + paint], check=False, capture_output=True, text=True
     )
-    assert done.returncode == Exit.PARTS_MISSING
+    assert done.returncode == ExitCode.MISSING_DEPENDENCY
     assert done.stderr.splitlines()[-1].startswith("The engine needs the package torch")
 
 
@@ -377,7 +377,7 @@ async def test_the_engine_serves_until_its_parent_is_gone(tiny: str) -> None:
         if process.stdin is None:
             raise RuntimeError("no pipe")
         process.stdin.close()
-        assert await asyncio.wait_for(process.wait(), 20) == Exit.DONE
+        assert await asyncio.wait_for(process.wait(), 20) == ExitCode.DONE
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows ends processes without asking them")
@@ -388,7 +388,7 @@ async def test_a_signal_ends_the_engine_cleanly(tiny: str) -> None:
         while not isinstance(await events.receive(), Stepped):
             pass
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 20) == Exit.DONE
+        assert await asyncio.wait_for(process.wait(), 20) == ExitCode.DONE
 
 
 BUSY = """
@@ -418,7 +418,7 @@ def test_the_process_ends_whatever_is_under_way(busy: bool) -> None:
         text=True,
         timeout=60,
     )
-    assert done.returncode == Exit.DEVICE_BROKEN
+    assert done.returncode == ExitCode.DEVICE_LOST
     assert ("left in the middle of work: painter" in done.stderr) is busy
     assert len(done.stderr.splitlines()) == int(busy)
 
@@ -429,5 +429,5 @@ def test_a_folder_that_cannot_be_is_one_sentence(
     """It is found before anything is painted."""
     (tmp_path / "file").write_text("in the way")
     arguments = ["paint", "x", "--model", tiny, "--out", str(tmp_path / "file" / "out")]
-    assert main(arguments) == Exit.USAGE
+    assert main(arguments) == ExitCode.USAGE
     assert "cannot be made" in capsys.readouterr().err.splitlines()[-1]

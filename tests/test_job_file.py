@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.contract import BatchSizes, ModelCard, Sampler
-from engine.errors import BadUsage
+from engine.errors import UsageError
 from engine.imaging.encode import sha256
 from engine.offline.job_file import Order, job, orders
 from tests.engine_parts import sketch
@@ -87,7 +87,7 @@ def test_a_sketch_decides_the_size(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_painted_is_said(fields: dict[str, Any], reason: str) -> None:
     """In the words of the recipe, or of the sketch."""
-    with pytest.raises(BadUsage, match=reason):
+    with pytest.raises(UsageError, match=reason):
         job(order(**fields), CARD)
 
 
@@ -129,7 +129,7 @@ def test_a_file_has_a_job_on_each_line() -> None:
 )
 def test_a_wrong_line_is_named(text: str, reason: str) -> None:
     """Its number, and what is wrong with it."""
-    with pytest.raises(BadUsage, match=reason):
+    with pytest.raises(UsageError, match=reason):
         orders(text)
 
 
@@ -138,11 +138,11 @@ def test_a_wrong_line_is_named(text: str, reason: str) -> None:
 )
 def test_an_id_is_a_safe_name(name: str) -> None:
     """Pictures stay in the folder that was asked for, on any system."""
-    with pytest.raises(BadUsage, match="no safe folder name"):
+    with pytest.raises(UsageError, match="no safe folder name"):
         orders(lines({"id": name, "prompt": "x"}))
 
 
 def test_a_job_of_a_file_needs_an_id() -> None:
     """Its pictures go into a folder of that name."""
-    with pytest.raises(BadUsage, match=r"Line 1.*id"):
+    with pytest.raises(UsageError, match=r"Line 1.*id"):
         orders(lines({"prompt": "x"}))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.errors import ModelUnchecked
+from engine.errors import NoSafetyChecker
 from engine.safety.labels import KNOWN, rule
 
 FREEPIK = "Freepik/nsfw_image_detector"
@@ -48,7 +48,7 @@ def test_unsafe_labels_are_known(name: str, labels: list[str], unsafe: set[str])
 )
 def test_labels_that_are_not_understood_are_refused(name: str, labels: list[str]) -> None:
     """Also of a classifier that is known and has become another."""
-    with pytest.raises(ModelUnchecked, match="not understood"):
+    with pytest.raises(NoSafetyChecker, match="not understood"):
         rule(name, labels)
 
 

@@ -17,9 +17,16 @@ from safetensors.torch import load_file, save_file
 
 from engine.__main__ import main
 from engine.device import select_device
-from engine.errors import EngineError, Exit, ModelBroken, ModelGated, ModelMissing, ModelUnchecked
+from engine.errors import (
+    EngineError,
+    ExitCode,
+    ModelCorrupt,
+    ModelGated,
+    ModelNotFound,
+    NoSafetyChecker,
+)
 from engine.models import registry
-from engine.weights import Files
+from engine.weights import ModelFiles
 from tests import tiny_model
 from tests.engine_parts import painter
 
@@ -89,7 +96,7 @@ def test_damaged_weights_are_refused(
 ) -> None:
     """No part is ever painted with, or checked with, that is not whole."""
     damage(folder / file)
-    assert isinstance(refusal(folder), ModelBroken)
+    assert isinstance(refusal(folder), ModelCorrupt)
 
 
 @pytest.mark.parametrize("damage", [cut, empty, Path.unlink])
@@ -109,7 +116,7 @@ def test_damaged_settings_are_refused(
 ) -> None:
     """A model that is half downloaded may lack any of its files."""
     damage(folder / file)
-    assert isinstance(refusal(folder), ModelBroken)
+    assert isinstance(refusal(folder), ModelCorrupt)
 
 
 @pytest.mark.parametrize("component", ["unet", "vae", "text_encoder", "tokenizer", "scheduler"])
@@ -151,7 +158,7 @@ def test_a_pickle_is_refused_and_never_opened(folder: Path, component: str) -> N
     """Whichever part it is of; the sentence says what to do."""
     opened = poison(folder, component, PICKLES[component])
     said = refusal(folder)
-    assert isinstance(said, ModelBroken)
+    assert isinstance(said, ModelCorrupt)
     assert f"no safetensors in its {component}, only {PICKLES[component]}" in str(said)
     assert "Convert it to safetensors" in str(said)
     assert not opened.exists()
@@ -163,9 +170,9 @@ def test_a_model_of_pickles_only_has_its_sentence_and_exit_code(
     """As the command line shows it."""
     opened = [poison(folder, component, name) for component, name in PICKLES.items()]
     code = main(["paint", "x", "--model", str(folder), "--out", str(folder / "out")])
-    assert code == Exit.MODEL_BROKEN
+    assert code == ExitCode.MODEL_CORRUPT
     said = capsys.readouterr().err.strip().splitlines()[-1]
-    assert "opening such a file can run any program" in said
+    assert "loading such a file can run any program" in said
     assert not any(file.exists() for file in opened)
 
 
@@ -193,7 +200,7 @@ def test_a_part_that_brings_its_own_code_is_refused(folder: Path) -> None:
     code = folder / "unet" / "own.py"
     code.write_text(f"open({str(folder / 'ran')!r}, 'w')\nclass Own: pass\n")
     change_index(folder, unet=["own", "Own"])
-    assert isinstance(refusal(folder), ModelBroken)
+    assert isinstance(refusal(folder), ModelCorrupt)
     assert not (folder / "ran").exists()
 
 
@@ -224,13 +231,13 @@ def test_all_that_reads_weights_reads_safetensors(path: Path) -> None:
 def test_a_model_without_a_safety_checker_is_refused(folder: Path) -> None:
     """What nobody can check, nobody may see."""
     change_index(folder, safety_checker=[None, None])
-    assert isinstance(refusal(folder), ModelUnchecked)
+    assert isinstance(refusal(folder), NoSafetyChecker)
 
 
 def test_a_safety_checker_that_is_not_there_is_refused(folder: Path) -> None:
     """To be listed is not enough."""
     shutil.rmtree(folder / "safety_checker")
-    assert isinstance(refusal(folder), ModelUnchecked)
+    assert isinstance(refusal(folder), NoSafetyChecker)
 
 
 def test_another_family_is_named(folder: Path) -> None:
@@ -242,7 +249,7 @@ def test_another_family_is_named(folder: Path) -> None:
 def test_an_index_that_is_no_object_is_refused(folder: Path) -> None:
     """JSON, but not of a model."""
     (folder / "model_index.json").write_text("[]")
-    assert isinstance(refusal(folder), ModelBroken)
+    assert isinstance(refusal(folder), ModelCorrupt)
 
 
 @pytest.mark.parametrize(
@@ -250,24 +257,24 @@ def test_an_index_that_is_no_object_is_refused(folder: Path) -> None:
 )
 def test_a_model_that_is_nowhere_is_missing(name: str) -> None:
     """The sentence says what may be given."""
-    with pytest.raises(ModelMissing):
-        Files(name)
+    with pytest.raises(ModelNotFound):
+        ModelFiles(name)
 
 
 def test_a_folder_without_a_model_is_broken(tmp_path: Path) -> None:
     """It may be half downloaded."""
-    with pytest.raises(ModelBroken, match="no model_index"):
-        Files(str(tmp_path))
+    with pytest.raises(ModelCorrupt, match="no model_index"):
+        ModelFiles(str(tmp_path))
 
 
 def test_a_revision_is_what_the_files_hold(whole: Path, folder: Path) -> None:
     """The same weights have the same revision in any folder; any change gives another."""
-    revision = Files(str(whole)).revision
-    assert Files(str(folder)).revision == revision
+    revision = ModelFiles(str(whole)).revision
+    assert ModelFiles(str(folder)).revision == revision
     (folder / "README.md").write_text("not read by anybody")
-    assert Files(str(folder)).revision == revision
+    assert ModelFiles(str(folder)).revision == revision
     point(folder / WEIGHTS[0])
-    assert Files(str(folder)).revision != revision
+    assert ModelFiles(str(folder)).revision != revision
 
 
 def test_a_card_says_what_a_model_is() -> None:
@@ -311,7 +318,7 @@ class Answer(BaseHTTPRequestHandler):
 
 @contextmanager
 def answering(hub: Hub, monkeypatch: pytest.MonkeyPatch, cache: Path) -> Iterator[None]:
-    """Make this hub the one that is asked, with nothing downloaded yet."""
+    """Serve this hub as huggingface_hub's endpoint, with an empty cache."""
     monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{hub.server_port}")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
     monkeypatch.setenv("HF_TOKEN", "hf_of_this_test")
@@ -324,50 +331,51 @@ def answering(hub: Hub, monkeypatch: pytest.MonkeyPatch, cache: Path) -> Iterato
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "kind", "said"),
+    ("status", "code", "error", "reason"),
     [
         (403, "GatedRepo", ModelGated, "set HF_TOKEN"),
         (401, "GatedRepo", ModelGated, "accept its terms"),
-        (401, "RepoNotFound", ModelMissing, "no model a/b"),
-        (404, "RepoNotFound", ModelMissing, "no model a/b"),
+        (401, "RepoNotFound", ModelNotFound, "no model a/b"),
+        (404, "RepoNotFound", ModelNotFound, "no model a/b"),
         (403, "", ModelGated, "check HF_TOKEN"),
-        (503, "", ModelMissing, "out of reach"),
+        (503, "", ModelNotFound, "cannot be reached"),
     ],
 )
-def test_the_hub_has_its_reasons(
+def test_an_error_of_the_hub_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     status: int,
     code: str,
-    kind: type[EngineError],
-    said: str,
+    error: type[EngineError],
+    reason: str,
 ) -> None:
-    """Gated, unknown or out of reach: each has its own words; the token goes along."""
+    """Gated, unknown or unreachable: each has its own sentence. Requests carry the token."""
     hub = Hub(status, code)
-    with answering(hub, monkeypatch, tmp_path), pytest.raises(kind, match=said):
-        Files("a/b")
+    with answering(hub, monkeypatch, tmp_path), pytest.raises(error, match=reason):
+        ModelFiles("a/b")
     assert "Bearer hf_of_this_test" in hub.tokens
 
 
-def test_a_connection_that_breaks_is_one_sentence(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """In the middle of an answer: what the HTTP library raises is no hub's error, and no trace."""
+def test_a_broken_download_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The HTTP library raises its own error for a truncated response."""
     hub = Hub(200, promised=100)
-    with answering(hub, monkeypatch, tmp_path), pytest.raises(ModelMissing, match="out of reach"):
-        Files("a/b")
+    with (
+        answering(hub, monkeypatch, tmp_path),
+        pytest.raises(ModelNotFound, match="be reached"),
+    ):
+        ModelFiles("a/b")
 
 
-def test_what_was_downloaded_needs_no_hub(
+def test_a_cached_snapshot_needs_no_hub(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, whole: Path
 ) -> None:
-    """With the hub away, the snapshot of last time is used, and its commit is the revision."""
+    """If the hub cannot be reached, the cached snapshot is used; its commit is the revision."""
     commit = "0123456789abcdef0123456789abcdef01234567"
     cached = tmp_path / "models--a--b"
     shutil.copytree(whole, cached / "snapshots" / commit)
     (cached / "refs").mkdir()
     (cached / "refs" / "main").write_text(commit)
     with answering(Hub(503), monkeypatch, tmp_path):
-        files = Files("a/b")
+        files = ModelFiles("a/b")
     assert files.revision == commit
     assert files.family == "StableDiffusionPipeline"

@@ -11,7 +11,7 @@ from PIL import Image
 
 from engine.contract import Verdict
 from engine.device import Device
-from engine.errors import BadUsage
+from engine.errors import UsageError
 from engine.safety import Panel, flagged, for_log, names
 from engine.safety.concepts import ConceptChecker
 from tests import tiny_model
@@ -126,5 +126,5 @@ def test_checkers_are_named_with_commas() -> None:
     """Each counts once."""
     assert names("model") == ("model",)
     assert names(" model , a/b,,./c,model") == ("model", "a/b", "./c")
-    with pytest.raises(BadUsage, match="names no checker"):
+    with pytest.raises(UsageError, match="names no checker"):
         names(" , ")

@@ -16,7 +16,7 @@ from PIL import Image
 
 from engine.contract import Recipe, Sampler
 from engine.core.engine_core import Painter
-from engine.errors import Unpaintable
+from engine.errors import InvalidJob
 from engine.imaging.encode import png, sha256
 from engine.samplers import course, longest
 from tests.engine_parts import job, painter, pictures, recipe, sketch
@@ -149,5 +149,5 @@ def test_any_number_of_steps_is_what_the_pipeline_paints(sampler: Sampler, steps
 def test_a_sampler_says_how_many_steps_it_takes(sampler: Sampler) -> None:
     """Those that walk a teacher's steps cannot take more of them than there are."""
     assert longest(painter().model.scheduler_config)[sampler] == 50
-    with pytest.raises(Unpaintable, match="cannot take 51 steps"):
+    with pytest.raises(InvalidJob, match="cannot take 51 steps"):
         course(recipe(sampler=sampler, steps=51), painter().model.scheduler_config)

@@ -26,7 +26,7 @@ from engine.contract import (
 )
 from engine.contract.wire import CLOSING_SECONDS, MAX_FRAME_BYTES, Connection, bot_side
 from engine.core.worker import Worker
-from engine.errors import EngineError, PortTaken
+from engine.errors import EngineError, PortInUse
 from engine.imaging.encode import sha256
 from engine.server import session
 from engine.server.session import WAITING_LIMIT
@@ -299,7 +299,7 @@ async def test_attempts_of_a_job_are_told_apart(engine: Engine) -> None:
 
 def test_a_port_that_is_taken_is_said_to_be() -> None:
     """Two engines cannot have one port."""
-    with bind(0) as first, pytest.raises(PortTaken, match="Port"):
+    with bind(0) as first, pytest.raises(PortInUse, match="Port"):
         bind(first.getsockname()[1])
 
 

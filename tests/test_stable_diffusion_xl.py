@@ -11,7 +11,7 @@ import pytest
 from engine.contract import Recipe, Sampler
 from engine.core.engine_core import Painter
 from engine.device import select_device
-from engine.errors import ModelBroken, ModelUnchecked
+from engine.errors import ModelCorrupt, NoSafetyChecker
 from engine.imaging.encode import png, sha256
 from engine.models import registry
 from tests import tiny_model
@@ -70,7 +70,7 @@ def test_without_a_checker_it_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     folder = tiny_model.save_xl(tmp_path / "tiny-xl")
     shutil.rmtree(folder / "safety_checker")
-    with pytest.raises(ModelUnchecked, match="no safety checker, and another cannot be had"):
+    with pytest.raises(NoSafetyChecker, match="another could not be downloaded"):
         registry.load(str(folder), select_device())
 
 
@@ -78,5 +78,5 @@ def test_a_damaged_checker_is_said(tmp_path: Path) -> None:
     """It is nothing to do without."""
     folder = tiny_model.save_xl(tmp_path / "tiny-xl")
     (folder / "safety_checker" / "model.safetensors").write_bytes(b"")
-    with pytest.raises(ModelBroken, match="damaged"):
+    with pytest.raises(ModelCorrupt, match="damaged"):
         registry.load(str(folder), select_device())

@@ -14,7 +14,7 @@ from PIL import Image
 from engine.contract import Cancelled, Ending, Event, Painted, Queued, Stepped, Verdict
 from engine.core.engine_core import Painter
 from engine.core.worker import Worker
-from engine.errors import DeviceBroken, EngineError
+from engine.errors import DeviceLost, EngineError
 from engine.imaging.encode import png, sha256
 from engine.safety import Panel
 from tests.engine_parts import at_work, job, predicting, recipe, sketch
@@ -136,7 +136,7 @@ def test_a_device_lost_by_the_safety_check_withholds_nothing(
     work = job(over, source=data if sketched else None, previews=False)
     with working(by) as (worker, listener):
         worker.submit(work, listener.events.put)
-        assert isinstance(listener.broken.get(timeout=20), DeviceBroken)
+        assert isinstance(listener.broken.get(timeout=20), DeviceLost)
     assert not any(isinstance(event, Ending) for event in listener.events.queue)
 
 
@@ -194,7 +194,7 @@ def test_a_device_lost_anywhere_is_said_to_be_lost(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(by, "tick", break_down)
     worker = Worker(by, told.put)
     worker.submit(job(), lambda _: None)
-    assert isinstance(told.get(timeout=20), DeviceBroken)
+    assert isinstance(told.get(timeout=20), DeviceLost)
     worker.close()
 
 

@@ -17,7 +17,7 @@ from engine.core.preparation import SKETCH_WITHHELD, Entry, Wanted, check
 from engine.core.request import Place, Ticket
 from engine.core.usage import Batch, Meter
 from engine.device.errors import is_out_of_memory
-from engine.errors import Unpaintable
+from engine.errors import InvalidJob
 from engine.models.base import PaintModel
 from engine.pipeline.denoise import Canvas, Desk
 from engine.samplers import course
@@ -83,7 +83,7 @@ class Painter:
                     model.device.empty_cache()
 
     def check(self, job: Paint) -> None:
-        """Raise Unpaintable, before any work, if this job cannot be painted here."""
+        """Raise InvalidJob, before any work, if this job cannot be painted here."""
         for recipe in job.recipes:
             model = self._model_for(recipe)
             check(recipe, model, job.source)
@@ -92,7 +92,7 @@ class Painter:
     def admit(self, ticket: Ticket) -> None:
         """Take on a job: its pictures are in the batches as soon as they are made ready.
 
-        Raises DeviceBroken if no job can be painted any more.
+        Raises DeviceLost if no job can be painted any more.
         """
         mishap = mishap_of([ticket], lambda: self._admit(ticket))
         if mishap is not None:
@@ -103,7 +103,7 @@ class Painter:
         """Let go of jobs that have stopped, make a new one ready and begin forward passes for those
         whose turn it is, as long as there are free hands, and wait for one of them.
 
-        Raises DeviceBroken if no job can be painted any more.
+        Raises DeviceLost if no job can be painted any more.
         """
         for ticket in self.tickets:
             if ticket.stopped:
@@ -135,7 +135,7 @@ class Painter:
         loaded = " and ".join(
             f"{each.card.name} ({each.card.revision[:12]})" for each in self.models
         )
-        raise Unpaintable(
+        raise InvalidJob(
             f"This picture needs the model {recipe.model} ({recipe.revision[:12]}), but "
             f"{loaded} is loaded."
         )

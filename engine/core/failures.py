@@ -18,7 +18,7 @@ class Mishap:
 
 
 def mishap_of(tickets: Sequence[Ticket], do: Callable[[], None]) -> Mishap | None:
-    """Do it, come what may. Raises DeviceBroken if all is lost.
+    """Do it, come what may. Raises DeviceLost if all is lost.
 
     What it raised is forgotten at the end: its traceback holds all that was computed.
     """

@@ -13,7 +13,7 @@ from PIL import Image
 from engine.contract import PaintedImage
 from engine.core.request import Ticket
 from engine.device.errors import describe_failure, is_out_of_memory
-from engine.errors import DeviceBroken, EngineError, Unpaintable
+from engine.errors import DeviceLost, EngineError, InvalidJob
 from engine.imaging.encode import blank, grid, jpeg, png, sha256
 from engine.log import log_context
 from engine.pipeline.denoise import Canvas
@@ -101,7 +101,7 @@ class Finisher:
         except Exception as error:  # noqa: BLE001 # explained, logged, and told
             try:
                 fail(describe_failure(error, what))
-            except DeviceBroken as broken:
+            except DeviceLost as broken:
                 self.broken(broken)
 
     def _finish(self, ticket: Ticket) -> None:
@@ -145,7 +145,7 @@ def _painting(canvas: Canvas, *, reveal: bool) -> PaintedImage:
     made = partial(PaintedImage, row_class=canvas.recipe.row_class, fingerprint=made_by)
     try:
         picture = _decoded(canvas)
-    except Unpaintable as error:  # its own numbers are at fault: its siblings may be well
+    except InvalidJob as error:  # its own numbers are at fault: its siblings may be well
         return made(png=b"", sha256="", failed=str(error))
     verdicts = model.verdicts(picture)
     unchecked = any(verdict.score is None for verdict in verdicts)

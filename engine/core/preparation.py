@@ -10,7 +10,7 @@ from PIL import Image
 from engine.contract import Recipe
 from engine.contract.wire import MAX_FRAME_BYTES
 from engine.core.request import Ticket
-from engine.errors import Unpaintable
+from engine.errors import InvalidJob
 from engine.imaging.encode import sha256
 from engine.imaging.init_image import BadSketch, read
 from engine.models.base import PaintModel
@@ -58,17 +58,17 @@ class Entry:
 
 
 def check(recipe: Recipe, model: PaintModel, source: bytes | None) -> None:
-    """Raise Unpaintable if this model cannot paint that."""
+    """Raise InvalidJob if this model cannot paint that."""
     card = model.card
     if recipe.adapters:
-        raise Unpaintable("This engine has no adapters: ask for a picture without them.")
+        raise InvalidJob("This engine has no adapters: ask for a picture without them.")
     if recipe.width * recipe.height > card.max_pixels:
-        raise Unpaintable(
+        raise InvalidJob(
             f"{recipe.width} x {recipe.height} is too large for this model: "
             f"{card.max_pixels} pixels are allowed."
         )
     if recipe.source is not None and (source is None or sha256(source) != recipe.source):
-        raise Unpaintable("The sketch that came along is not the one that the recipe names.")
+        raise InvalidJob("The sketch that came along is not the one that the recipe names.")
 
 
 def _opened(source: bytes) -> Image.Image:
@@ -76,7 +76,7 @@ def _opened(source: bytes) -> Image.Image:
     try:
         return read(source, MAX_FRAME_BYTES)
     except BadSketch as error:
-        raise Unpaintable(str(error)) from error
+        raise InvalidJob(str(error)) from error
 
 
 def _fitting(recipe: Recipe, model: PaintModel) -> Recipe:

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
-from engine.errors import PartsMissing
+from engine.errors import MissingDependency
 
 if TYPE_CHECKING:
     from engine.core.engine_core import Painter
@@ -69,11 +69,11 @@ def machine() -> "Device":
 
 
 def with_parts(load: Callable[[], T]) -> T:
-    """What this returns. Raises PartsMissing if a package is not installed."""
+    """What this returns. Raises MissingDependency if a package is not installed."""
     try:
         return load()
     except ModuleNotFoundError as error:
-        raise PartsMissing(
+        raise MissingDependency(
             f"The engine needs the package {error.name}: install it with "
             "`pip install imagine-bot[engine]`."
         ) from error

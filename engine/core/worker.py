@@ -10,7 +10,7 @@ from engine.core.postprocess import Broken
 from engine.core.request import Report, Ticket
 from engine.device.errors import is_device_lost
 from engine.device.sysinfo import resident_memory
-from engine.errors import DeviceBroken, EngineError
+from engine.errors import DeviceLost, EngineError
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class Worker:
         except Exception as error:
             log.exception("the painter made a mistake")
             lost = (
-                DeviceBroken(f"The accelerator is lost: {error}") if is_device_lost(error) else None
+                DeviceLost(f"The accelerator is lost: {error}") if is_device_lost(error) else None
             )
             self._broken(lost or EngineError("The painter made a mistake; the log says more."))
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import torch
 
-from engine.errors import DeviceBroken, EngineError, Unpaintable
+from engine.errors import DeviceLost, EngineError, InvalidJob
 
 _OOM_MESSAGES: Final = (
     "out of memory",
@@ -37,9 +37,9 @@ def is_device_lost(error: Exception) -> bool:
 def describe_failure(error: Exception, subject: str) -> str:
     """The reason why `subject` failed, as a sentence for the user; logs the details.
 
-    Raises DeviceBroken if the device is lost.
+    Raises DeviceLost if the device is lost.
     """
-    if isinstance(error, Unpaintable):
+    if isinstance(error, InvalidJob):
         return str(error)
     if is_out_of_memory(error):
         log.warning("%s ran out of memory", subject)
@@ -48,7 +48,7 @@ def describe_failure(error: Exception, subject: str) -> str:
             "pictures at once."
         )
     if is_device_lost(error):
-        raise DeviceBroken(f"The accelerator is lost: {error}") from error
+        raise DeviceLost(f"The accelerator is lost: {error}") from error
     log.error("%s failed", subject, exc_info=error)
     return f"The engine made a mistake ({type(error).__name__}); its log says more."
 
@@ -63,6 +63,6 @@ def load_failure(
     if is_out_of_memory(error):
         return EngineError(f"There is too little memory for {subject}.")
     if is_device_lost(error):
-        return DeviceBroken(f"The accelerator is lost: {error}")
+        return DeviceLost(f"The accelerator is lost: {error}")
     message = str(error).strip() or type(error).__name__
     return damaged(message.splitlines()[0][:200])

@@ -57,7 +57,7 @@ class PaintModel(Protocol):
         """Is there memory for such a batch, by what others took?"""
 
     def decode(self, latents: torch.Tensor) -> Image.Image:
-        """One picture. Raises Unpaintable if the numbers in it are no picture."""
+        """One picture. Raises InvalidJob if the numbers in it are no picture."""
 
     def verdicts(self, picture: Image.Image) -> tuple[Verdict, ...]:
         """What each safety checker says of it; one that fails has flagged it."""

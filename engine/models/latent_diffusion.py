@@ -16,7 +16,7 @@ from transformers import CLIPImageProcessor
 from engine.contract import MAX_SIZE, ROW_CLASSES, BatchSizes, ModelCard, Recipe, Sampler, Verdict
 from engine.device import Device
 from engine.device.errors import is_out_of_memory, load_failure
-from engine.errors import ModelBroken, Unpaintable
+from engine.errors import InvalidJob, ModelCorrupt
 from engine.models import batch_invariance
 from engine.models.base import Words
 from engine.models.convolutions import SlotInvariantConvolutions
@@ -24,7 +24,7 @@ from engine.models.graphs import Captured
 from engine.safety import Panel
 from engine.safety.concepts import ConceptChecker
 from engine.samplers import longest
-from engine.weights import DAMAGE, Files
+from engine.weights import LOAD_ERRORS, ModelFiles
 
 log = logging.getLogger(__name__)
 
@@ -182,16 +182,16 @@ class LatentDiffusion(ABC):
         return scaled
 
     def decode(self, latents: torch.Tensor) -> Image.Image:
-        """One picture. Raises Unpaintable if the numbers in it are no picture."""
+        """One picture. Raises InvalidJob if the numbers in it are no picture."""
         latents = latents.to(self._vae.dtype)
         centre, spread = self._range(latents)
         latents = latents / (self._vae.config.scaling_factor / spread) + centre
         decoded = self._vae.decode(latents, return_dict=False)[0]
         if not torch.isfinite(decoded).all():
-            raise Unpaintable("The model's numbers overflowed: try another seed, size or sampler.")
+            raise InvalidJob("The model's numbers overflowed: try another seed, size or sampler.")
         picture: Image.Image = self._pixels.postprocess(decoded, output_type="pil")[0]
         if picture.getbbox() is None:
-            raise Unpaintable("The picture came out all black: try another seed or prompt.")
+            raise InvalidJob("The picture came out all black: try another seed or prompt.")
         return picture
 
     def verdicts(self, picture: Image.Image) -> tuple[Verdict, ...]:
@@ -207,11 +207,11 @@ class LatentDiffusion(ABC):
         return like.new_tensor(centre).view(1, -1, 1, 1), like.new_tensor(spread).view(1, -1, 1, 1)
 
 
-def pipeline(kind: Any, files: Files, device: Device, **parts: Any) -> Any:  # noqa: ANN401
+def pipeline(kind: Any, files: ModelFiles, device: Device, **parts: Any) -> Any:  # noqa: ANN401
     """A pipeline of this kind from the model's files; `parts` are classes of transformers, or None
     for what is left out.
 
-    Raises ModelBroken, or EngineError where there is too little memory.
+    Raises ModelCorrupt, or EngineError where there is too little memory.
     """
     for part in ("unet", "vae"):
         files.require_safetensors(files.folder / part)
@@ -224,7 +224,7 @@ def pipeline(kind: Any, files: Files, device: Device, **parts: Any) -> Any:  # n
             local_files_only=True,
             low_cpu_mem_usage=True,
         ).to(device.torch_device)
-    except DAMAGE as error:
+    except LOAD_ERRORS as error:
         raise load_failure(error, f"the model {files.name}", partial(_broken, files)) from error
     made.set_progress_bar_config(disable=True)
     for part in made.components.values():
@@ -232,19 +232,19 @@ def pipeline(kind: Any, files: Files, device: Device, **parts: Any) -> Any:  # n
             part.requires_grad_(requires_grad=False)
     unet, vae = made.unet.config, made.vae.config
     if unet.in_channels != vae.latent_channels or unet.time_cond_proj_dim is not None:
-        raise ModelBroken(
+        raise ModelCorrupt(
             f"The model {files.name} is made for something else than painting from words "
             "(inpainting, or a distilled kind): the engine cannot use it."
         )
     return made
 
 
-def checker(files: Files, folder: Path, device: Device) -> ConceptChecker:
-    """The safety checker of this folder. Raises ModelBroken if its files are damaged."""
+def checker(files: ModelFiles, folder: Path, device: Device) -> ConceptChecker:
+    """The safety checker of this folder. Raises ModelCorrupt if its files are damaged."""
     try:
         network = _whole(StableDiffusionSafetyChecker, files, "safety_checker", device, folder)
         extractor = CLIPImageProcessor.from_pretrained(folder / "feature_extractor")
-    except DAMAGE as error:
+    except LOAD_ERRORS as error:
         raise load_failure(error, f"the model {files.name}", partial(_broken, files)) from error
     return ConceptChecker(network.to(device.torch_device), extractor, device)
 
@@ -280,7 +280,7 @@ def _card(
 
 def _whole(
     kind: Any,  # noqa: ANN401 - transformers has no types here
-    files: Files,
+    files: ModelFiles,
     component: str,
     device: Device,
     folder: Path | None = None,
@@ -301,7 +301,7 @@ def _whole(
     return part.eval()
 
 
-def _broken(files: Files, why: str) -> ModelBroken:
-    return ModelBroken(
+def _broken(files: ModelFiles, why: str) -> ModelCorrupt:
+    return ModelCorrupt(
         f"The model {files.name} cannot be loaded, its files are damaged or half downloaded: {why}"
     )

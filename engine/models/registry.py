@@ -4,26 +4,26 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from engine.device import Device
-from engine.errors import ModelBroken
+from engine.errors import ModelCorrupt
 from engine.models.base import PaintModel
 from engine.safety import OWN, Checker
-from engine.weights import Files
+from engine.weights import ModelFiles
 
 
 def load(name: str, device: Device, checkers: Sequence[str] = (OWN,)) -> PaintModel:
     """The model of this name, ready to paint; its files are downloaded if need be.
 
     Its pictures are checked by all of these checkers: `model` is its own, others are classifiers.
-    Raises ModelMissing, ModelGated, ModelBroken, ModelUnchecked or PartsMissing, in words for its
-    operator.
+    Raises ModelNotFound, ModelGated, ModelCorrupt, NoSafetyChecker or MissingDependency, with a
+    sentence for its operator.
     """
-    files = Files(name)
+    files = ModelFiles(name)
     for family in _families():
         if files.family in family.PIPELINES:
             others = _classifiers(checkers, device)
             loaded: PaintModel = family.load(files, device, others, own=OWN in checkers)
             return loaded
-    raise ModelBroken(
+    raise ModelCorrupt(
         f"The model {name} is a {files.family}; the engine paints with Stable Diffusion 1 and 2, "
         "and SDXL."
     )

@@ -15,7 +15,7 @@ from engine.models.base import Words
 from engine.models.latent_diffusion import LatentDiffusion
 from engine.safety import Checker, Panel
 from engine.safety.concepts import ConceptChecker
-from engine.weights import STARTER, Files
+from engine.weights import STARTER, ModelFiles
 
 PIPELINES: Final = ("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline")
 _UNCHECKED: Final = {"safety_checker": None, "feature_extractor": None}
@@ -71,14 +71,16 @@ class Starter(StableDiffusion):
 
 
 def load(
-    files: Files, device: Device, checkers: Sequence[Checker] = (), *, own: bool = True
+    files: ModelFiles, device: Device, checkers: Sequence[Checker] = (), *, own: bool = True
 ) -> StableDiffusion:
-    """With these checkers, and perhaps its own. Raises ModelBroken or ModelUnchecked, in words for
-    the model's operator."""
+    """The model with these checkers and, if `own`, its own safety checker.
+
+    Raises ModelCorrupt or NoSafetyChecker, with a sentence for the operator.
+    """
     files.require("unet", "vae", "text_encoder", "tokenizer", "scheduler")
     if own:
         files.require_safety_checker()
-    files.require_words("tokenizer")
+    files.require_tokenizer("tokenizer")
     pipeline = latent_diffusion.pipeline(
         StableDiffusionPipeline,
         files,

@@ -13,7 +13,7 @@ from engine.models import latent_diffusion
 from engine.models.base import Words
 from engine.models.latent_diffusion import LatentDiffusion
 from engine.safety import Checker, Panel
-from engine.weights import Files
+from engine.weights import ModelFiles
 
 PIPELINES: Final = ("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline")
 
@@ -79,15 +79,17 @@ class StableDiffusionXL(LatentDiffusion):
 
 
 def load(
-    files: Files, device: Device, checkers: Sequence[Checker] = (), *, own: bool = True
+    files: ModelFiles, device: Device, checkers: Sequence[Checker] = (), *, own: bool = True
 ) -> StableDiffusionXL:
-    """With these checkers, and perhaps Stable Diffusion's. Raises ModelBroken or ModelUnchecked, in
-    words for the model's operator."""
+    """The model with these checkers and, if `own`, Stable Diffusion's safety checker.
+
+    Raises ModelCorrupt or NoSafetyChecker, with a sentence for the operator.
+    """
     files.require("unet", "vae", "text_encoder", "text_encoder_2", "scheduler")
     files.require("tokenizer", "tokenizer_2")
-    files.require_words("tokenizer", "tokenizer_2")
+    files.require_tokenizer("tokenizer", "tokenizer_2")
     if own:
-        its = latent_diffusion.checker(files, files.checked_by(), device)
+        its = latent_diffusion.checker(files, files.safety_checker_folder(), device)
         checkers = [its, *checkers]
     pipeline = latent_diffusion.pipeline(
         StableDiffusionXLPipeline,

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from engine.core.process import painter
-from engine.errors import BadUsage
+from engine.errors import UsageError
 from engine.offline.job_file import Order, orders
 
 
@@ -25,19 +25,19 @@ def _orders(options: argparse.Namespace) -> list[Order]:
     if options.jobs is None:
         return [_order(given)]
     if given:
-        raise BadUsage(f"With --jobs, {sorted(given)[0]} belongs into the file's lines.")
+        raise UsageError(f"With --jobs, {sorted(given)[0]} belongs into the file's lines.")
     try:
         return orders(options.jobs.read_text(encoding="utf-8"))
     except OSError as error:
-        raise BadUsage(f"The jobs {options.jobs} cannot be read: {error.strerror}.") from error
+        raise UsageError(f"The jobs {options.jobs} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise BadUsage(f"The jobs {options.jobs} are no UTF-8 text.") from error
+        raise UsageError(f"The jobs {options.jobs} are no UTF-8 text.") from error
 
 
 def _order(given: dict[str, Any]) -> Order:
     if "prompt" not in given:
-        raise BadUsage("Say what to paint: a prompt, or --jobs FILE.")
+        raise UsageError("Say what to paint: a prompt, or --jobs FILE.")
     try:
         return msgspec.convert({"id": "one"} | given, Order)
     except (msgspec.ValidationError, ValueError) as error:
-        raise BadUsage(str(error)) from error
+        raise UsageError(str(error)) from error

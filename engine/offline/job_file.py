@@ -18,7 +18,7 @@ from engine.contract import (
     Sampler,
     size_for_init_image,
 )
-from engine.errors import BadUsage
+from engine.errors import UsageError
 from engine.imaging.encode import png, sha256
 from engine.imaging.init_image import BYTES_LIMIT, BadSketch, fit, read
 
@@ -62,7 +62,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 def orders(lines: str) -> list[Order]:
-    """One order for each line that is not blank. Raises BadUsage, which names the line."""
+    """One order for each line that is not blank. Raises UsageError, which names the line."""
     found: dict[str, Order] = {}
     for number, line in enumerate(lines.splitlines(), start=1):
         if not line.strip():
@@ -70,17 +70,17 @@ def orders(lines: str) -> list[Order]:
         try:
             order = msgspec.json.decode(line, type=Order)
         except (msgspec.MsgspecError, ValueError) as error:
-            raise BadUsage(f"Line {number} of the jobs is wrong: {error}") from error
+            raise UsageError(f"Line {number} of the jobs is wrong: {error}") from error
         if order.id in found:
-            raise BadUsage(f"Line {number} of the jobs has the id of another line: {order.id}.")
+            raise UsageError(f"Line {number} of the jobs has the id of another line: {order.id}.")
         found[order.id] = order
     if not found:
-        raise BadUsage("The file of jobs is empty: one JSON object a line is expected.")
+        raise UsageError("The file of jobs is empty: one JSON object a line is expected.")
     return list(found.values())
 
 
 def job(order: Order, card: ModelCard) -> Paint:
-    """The order as the painter wants it. Raises BadUsage, in words for the person."""
+    """The order as the painter wants it. Raises UsageError, in words for the person."""
     try:
         sketch = _sketch(order.sketch)
         width, height = _size(order, sketch, card)
@@ -93,7 +93,7 @@ def job(order: Order, card: ModelCard) -> Paint:
             previews=False,
         )
     except ValueError as error:
-        raise BadUsage(str(error)) from error
+        raise UsageError(str(error)) from error
 
 
 def _sketch(name: str | None) -> Image.Image | None:

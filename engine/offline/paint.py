@@ -13,7 +13,7 @@ from PIL import Image
 from engine.contract import Cancelled, Ending, Event, Failed, Paint, Painted, Recipe
 from engine.core.engine_core import Painter
 from engine.core.worker import Worker
-from engine.errors import BadUsage, EngineError, Unpaintable
+from engine.errors import EngineError, InvalidJob, UsageError
 from engine.imaging.encode import blank, grid
 from engine.offline.job_file import Order, job
 
@@ -64,8 +64,8 @@ def _job(order: Order, painter: Painter, apart: bool) -> Paint:
     try:
         made = job(order, painter.model.card)
         painter.check(made)
-    except (BadUsage, Unpaintable) as error:
-        raise BadUsage(f"Job {order.id}: {error}" if apart else str(error)) from error
+    except (UsageError, InvalidJob) as error:
+        raise UsageError(f"Job {order.id}: {error}" if apart else str(error)) from error
     return made
 
 
@@ -73,7 +73,7 @@ def _make(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BadUsage(f"The folder {folder} cannot be made: {error.strerror}.") from error
+        raise UsageError(f"The folder {folder} cannot be made: {error.strerror}.") from error
     return folder
 
 

@@ -36,7 +36,7 @@ class Desk:
 class Canvas:
     """The state of one picture between two evaluations.
 
-    Raises Unpaintable if the recipe asks for what its sampler cannot do.
+    Raises InvalidJob if the recipe asks for what its sampler cannot do.
     """
 
     def __init__(self, recipe: Recipe, desk: Desk) -> None:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from engine.contract import Verdict
 from engine.device.errors import is_device_lost
-from engine.errors import BadUsage
+from engine.errors import UsageError
 
 OWN: Final = "model"
 """Names the painting model's own checker."""
@@ -68,10 +68,10 @@ def _score(verdict: Verdict) -> str:
 
 
 def names(text: str) -> tuple[str, ...]:
-    """The checkers of a list with commas, each once. Raises BadUsage if it names none."""
+    """The checkers of a list with commas, each once. Raises UsageError if it names none."""
     found = tuple(dict.fromkeys(name for each in text.split(",") if (name := each.strip())))
     if not found:
-        raise BadUsage(
+        raise UsageError(
             f"IMAGINE_CHECKERS names no checker: give `{OWN}`, folders or hub ids of classifiers, "
             "with commas between them."
         )

@@ -12,9 +12,9 @@ from PIL import Image
 from engine.contract import Verdict
 from engine.device import Device
 from engine.device.errors import load_failure
-from engine.errors import ModelBroken, ModelMissing, PartsMissing
+from engine.errors import MissingDependency, ModelCorrupt, ModelNotFound
 from engine.safety.labels import Rule, rule
-from engine.weights import DAMAGE, fetch, require_safetensors
+from engine.weights import LOAD_ERRORS, download_snapshot, require_safetensors
 
 _CONFIG: Final = "config.json"
 _FILES: Final = (_CONFIG, "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json")
@@ -57,8 +57,8 @@ class Classifier:
 def load(name: str, device: Device) -> Classifier:
     """The classifier of this hub id, or in this folder; its files are downloaded if need be.
 
-    Raises ModelMissing, ModelGated, ModelBroken, ModelUnchecked or PartsMissing, in words for its
-    operator.
+    Raises ModelNotFound, ModelGated, ModelCorrupt, NoSafetyChecker or MissingDependency, with a
+    sentence for its operator.
     """
     from transformers import AutoImageProcessor, AutoModelForImageClassification
 
@@ -70,11 +70,11 @@ def load(name: str, device: Device) -> Classifier:
         )
         processor = AutoImageProcessor.from_pretrained(folder, **options)
     except ImportError as error:
-        raise PartsMissing(
+        raise MissingDependency(
             f"The checker {name} cannot be loaded with transformers alone: it needs the packages "
             "timm and torchvision as well. Install them with `pip install imagine-bot[timm]`."
         ) from error
-    except DAMAGE as error:
+    except LOAD_ERRORS as error:
         raise load_failure(error, f"the checker {name}", partial(_broken, name)) from error
     if gaps := [*found["missing_keys"], *found["mismatched_keys"]]:
         raise _broken(name, f"there are {len(gaps)} gaps in its weights")
@@ -91,19 +91,19 @@ def _folder(name: str) -> Path:
     folder = Path(name).expanduser()
     if not folder.is_dir():
         if folder.is_absolute() or name.startswith(".") or name.count("/") != 1:
-            raise ModelMissing(
+            raise ModelNotFound(
                 f"There is no checker {name}: give `model`, a folder, or a hub id such as "
                 "Falconsai/nsfw_image_detection."
             )
-        folder = fetch(name, _FILES)
+        folder = download_snapshot(name, _FILES)
     if not (folder / _CONFIG).is_file():
         raise _broken(name, f"it has no {_CONFIG}")
     require_safetensors(f"The checker {name}", folder)
     return folder
 
 
-def _broken(name: str, why: str) -> ModelBroken:
-    return ModelBroken(
+def _broken(name: str, why: str) -> ModelCorrupt:
+    return ModelCorrupt(
         f"The checker {name} cannot be loaded; it is damaged, half downloaded, or no image "
         f"classifier of transformers: {why}"
     )

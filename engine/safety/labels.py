@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from engine.errors import ModelUnchecked
+from engine.errors import NoSafetyChecker
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -34,7 +34,7 @@ _SAFE: Final = frozenset({"sfw", "safe", "normal", "neutral", "drawing", "drawin
 
 
 def rule(name: str, labels: Sequence[str]) -> Rule:
-    """The rule for this classifier. Raises ModelUnchecked if its labels are not understood.
+    """The rule for this classifier. Raises NoSafetyChecker if its labels are not understood.
 
     Of an unknown classifier, at least one label must be known as unsafe and one as safe; what is
     known as neither counts as unsafe.
@@ -47,7 +47,7 @@ def rule(name: str, labels: Sequence[str]) -> Rule:
     if known is None and found & _UNSAFE and found & _SAFE:
         known = Rule(found - _SAFE, found & _SAFE)
     if known is None or known.unsafe | known.safe != found or len(found) != len(labels):
-        raise ModelUnchecked(
+        raise NoSafetyChecker(
             f"The checker {name} has the labels {', '.join(labels) or '(none)'}, which are not "
             "understood, so it would pass or block pictures blindly: choose another one."
         )

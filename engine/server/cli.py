@@ -5,7 +5,7 @@ import importlib
 import os
 
 from engine.core.process import painter, with_parts
-from engine.errors import BadUsage
+from engine.errors import UsageError
 from engine.server.parent_watch import end_with_parent
 
 
@@ -17,7 +17,7 @@ def serve_command(options: argparse.Namespace) -> None:
         end_with_parent()
     server = with_parts(lambda: importlib.import_module("engine.server.socket_server"))
     if not 0 <= options.port < 2**16:
-        raise BadUsage(f"The port is {options.port}; it must be 0 to 65535.")
+        raise UsageError(f"The port is {options.port}; it must be 0 to 65535.")
     with server.bind(options.port) as listening:
         engine_core = painter(options.model, options.checkers)
         token = os.environ.get("IMAGINE_ENGINE_TOKEN", "")

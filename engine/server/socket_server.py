@@ -14,7 +14,7 @@ from engine.contract import PROTOCOL_VERSION, Command, Hello, Ready, Rejected
 from engine.contract.wire import CLOSING_SECONDS, Connection, WireError, engine_side
 from engine.core.engine_core import Painter
 from engine.core.worker import Worker
-from engine.errors import EngineError, PortTaken
+from engine.errors import EngineError, PortInUse
 from engine.server.session import Visit, soon
 
 HELLO_WITHIN: Final = 10.0
@@ -25,11 +25,11 @@ log = logging.getLogger(__name__)
 
 
 def bind(port: int) -> socket.socket:
-    """Take the port on the loopback interface, 0 for any that is free. Raises PortTaken."""
+    """Take the port on the loopback interface, 0 for any that is free. Raises PortInUse."""
     try:
         return socket.create_server(("127.0.0.1", port))
     except OSError as error:
-        raise PortTaken(f"Port {port} is not to be had: {error.strerror}.") from error
+        raise PortInUse(f"Port {port} is not to be had: {error.strerror}.") from error
 
 
 async def serve(listening: socket.socket, painter: Painter, token: str) -> None:
