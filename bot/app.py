@@ -13,7 +13,6 @@ from contextlib import (
     nullcontext,
     suppress,
 )
-from pathlib import Path
 from typing import Final
 
 import aiohttp
@@ -53,8 +52,11 @@ from bot.monitoring.metrics import Metrics
 from bot.monitoring.status import Monitor, version
 from bot.playground import Playground, PlaygroundError
 from bot.services.admission import AdmissionPolicy
+from bot.services.dispatcher import Dispatcher
+from bot.services.inputs import InputService
 from bot.services.job_runner import JobRunner
 from bot.services.job_service import JobService
+from bot.services.job_tasks import JobTasks
 from bot.services.outbox import Outbox
 from bot.services.quota_service import QuotaService
 from bot.services.retention import Retention
@@ -65,12 +67,12 @@ from engine.log.redaction import register_secret
 
 Clock = Callable[[], float]
 GRACE_SECONDS: Final = 7.0
-"""For jobs at work when the bot is asked to stop; Docker, for one, waits 10 before it kills."""
+"""For running jobs when the bot is asked to stop; Docker kills it after 10 seconds."""
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=20)
 _HEADERS: Final = {
     "User-Agent": f"DiscordBot (https://github.com/Rapptz/discord.py, {discord.__version__})"
 }
-"""Discord lets nobody in who does not say so: https://docs.discord.com/developers/reference."""
+"""Discord requires this user agent: https://docs.discord.com/developers/reference."""
 log = logging.getLogger(__name__)
 
 
@@ -82,52 +84,48 @@ async def run(
     grace: float = GRACE_SECONDS,
     clock: Clock = time.time,
 ) -> None:
-    """Be the bot until `stop` is set, and `grace` seconds longer if jobs are at work. `clock` tells
-    the seconds since 1970.
+    """Run the bot until `stop` is set, and up to `grace` seconds longer while jobs are running.
 
-    Raises FatalError, or what a part of it died of.
+    `clock` returns the seconds since 1970. Raises FatalError, or the error of the part that failed.
     """
     data = settings.imagine_data
+    launch = launch or functools.partial(spawn_engine, settings.engine_environment())
     with migrations.claimed(data), suppress(StartupCancelled):
         migrations.migrate(data / FILENAME)
         async with AsyncExitStack() as stack:
             enter = stack.enter_async_context
             api, token = settings.discord_api, _token(settings)
+            playground = None
             if token is None:
                 playground = await enter(_playground(settings.imagine_playground_port))
                 api, token = playground.api, playground.token
             register_secret(token)
-            await _point_at(api)
+            await _configure_api(api)
             metrics = Metrics(version())
-            ledger = await enter(Ledger(data / FILENAME, metrics.passed))
+            jobs = await enter(Ledger(data / FILENAME, metrics.passed))
             engine = SocketEngineClient()
-            launch = launch or functools.partial(spawn_engine, settings.engine_environment())
             client = Client(counting(metrics, api))
-            monitor = Monitor(metrics, Figures(ledger), engine, client)
-            await enter(_lookout(settings, monitor))
+            status_reporter = Monitor(metrics, Figures(jobs), engine, client, clock=clock)
+            await enter(_metrics_server(settings, status_reporter))
             starting = enter(EngineSupervisor(engine, launch))
             supervisor = await cancel_on(stop, starting)  # the model may have to be downloaded
-            downloads = await enter(Downloads(local_hosts=_local_hosts(api)))
-            limits = msgspec.structs.replace(
-                LIMITS,
-                adaptive=settings.imagine_adaptive,
-                daily=settings.imagine_daily_seconds,
-                role_factor=settings.imagine_role_factor,
-            )
-            promise = Promise(
-                days=settings.imagine_retention_days, words_in_log=settings.imagine_log_prompts
-            )
-            await enter(client)  # before the studio, whose jobs need it to their end
-            studio = await enter(
-                _studio(client, ledger, engine, downloads, data, limits, monitor, promise, clock)
-            )
+            downloader = await enter(Downloads(local_hosts=_local_hosts(api)))
+            await enter(client)  # the tasks of jobs need it until they end
+            parts = _build(settings, client, jobs, engine, downloader, status_reporter, clock)
+            await enter(parts.tasks)
             await _login(client, token)
-            await studio.resume()  # which may have results to show
-            if settings.discord_token is None:
+            await parts.dispatcher.resume()
+            await parts.services.job_service.resume()
+            if playground is not None:
                 _welcome(playground.url)
-            left = _left(stop, studio, client, grace)
-            tending = client.services.retention.run()
-            await run_until(left, supervisor.run(), _connected(client), studio.dispatch(), tending)
+            await run_until(
+                _shutdown(stop, parts.dispatcher, client, grace),
+                supervisor.run(),
+                _connected(client, parts.services),
+                parts.dispatcher.run(),
+                parts.tasks.watch(),
+                parts.services.retention.run(),
+            )
 
 
 def start_engine(environment: Mapping[str, str]) -> AbstractAsyncContextManager[EngineClient]:
@@ -135,9 +133,12 @@ def start_engine(environment: Mapping[str, str]) -> AbstractAsyncContextManager[
     return supervised_engine(functools.partial(spawn_engine, environment))
 
 
-async def _left(stop: asyncio.Event, studio: JobService, client: Client, grace: float) -> None:
+async def _shutdown(
+    stop: asyncio.Event, dispatcher: Dispatcher, client: Client, grace: float
+) -> None:
+    """Wait for `stop`, then for what is running."""
     await stop.wait()
-    await asyncio.gather(studio.drain(grace), client.drain(grace))
+    await asyncio.gather(dispatcher.drain(grace), client.drain(grace))
     await client.delete_temporary_messages()
 
 
@@ -154,88 +155,95 @@ async def _playground(port: int) -> AsyncIterator[Playground]:
         raise FatalError(f"{error} (IMAGINE_PLAYGROUND_PORT)", ExitCode.PORT_TAKEN) from error
 
 
-def _lookout(settings: Settings, monitor: Monitor) -> AbstractAsyncContextManager[object]:
+def _metrics_server(
+    settings: Settings, status_reporter: Monitor
+) -> AbstractAsyncContextManager[object]:
     port = settings.imagine_metrics_port
-    return nullcontext() if port is None else Lookout(monitor, settings.imagine_metrics_host, port)
+    if port is None:
+        return nullcontext()
+    return Lookout(status_reporter, settings.imagine_metrics_host, port)
 
 
 def _local_hosts(api: str) -> frozenset[str]:
-    """Where attachments may come from besides Discord's own CDN."""
+    """The hosts of attachments besides Discord's own CDN."""
     host = yarl.URL(api).host
     return frozenset() if api == DISCORD or host is None else frozenset({host})
 
 
-def _studio(
+class _Parts(msgspec.Struct, frozen=True):
+    services: Services
+    dispatcher: Dispatcher
+    tasks: JobTasks
+
+
+def _build(
+    settings: Settings,
     client: Client,
-    ledger: Ledger,
+    jobs: Ledger,
     engine: EngineClient,
-    downloads: Downloads,
-    data: Path,
-    limits: Limits,
-    monitor: Monitor,
-    promise: Promise,
+    downloader: Downloads,
+    status_reporter: Monitor,
     clock: Clock,
-) -> JobService:
-    archive = FileStorage(data)
-    archive.delete_temp_files()
-    levels = NsfwLevels(ledger)
-    whereabouts = Whereabouts(client, levels)
-    mailbox = Mailbox(client)
-    delivery = Delivery(mailbox, ledger, archive, whereabouts, clock=clock)
-    outbox = Outbox(ledger, delivery, clock)
-    moderation = Moderation(ledger)
-    gate = AdmissionPolicy(moderation, clock)
-    charges, roles, privacy = Charges(ledger), RoleLimits(ledger), Privacy(ledger)
-    turns = JobScheduler(ledger, charges, lambda: engine.model, limits)
-    workshop = JobRunner(
-        ledger,
-        charges,
-        privacy,
+) -> _Parts:
+    limits = _limits(settings)
+    storage = FileStorage(settings.imagine_data)
+    storage.delete_temp_files()
+    guild_settings, role_limits = NsfwLevels(jobs), RoleLimits(jobs)
+    moderation, usage, erasure = Moderation(jobs), Charges(jobs), Privacy(jobs)
+    channels, message_client = Whereabouts(client, guild_settings), Mailbox(client)
+    notifier = Delivery(message_client, jobs, storage, channels, clock=clock)
+    outbox = Outbox(jobs, notifier, clock)
+    tasks = JobTasks(outbox)
+    scheduler = JobScheduler(jobs, usage, engine, limits)
+    runner = JobRunner(jobs, usage, engine, storage, notifier, limits=limits, clock=clock)
+    dispatcher = Dispatcher(jobs, engine, scheduler, runner, tasks, outbox, notifier, clock)
+    admission = AdmissionPolicy(moderation, clock)
+    job_service = JobService(
+        jobs,
+        guild_settings,
         engine,
-        archive,
-        downloads,
-        decoder(sandbox_environment()),
+        admission,
+        QuotaService(jobs, usage, role_limits, scheduler, limits=limits, clock=clock),
+        InputService(erasure, engine, storage, downloader, decoder(sandbox_environment())),
+        dispatcher,
+        tasks,
         outbox,
-        delivery,
-        limits=limits,
+        notifier,
         clock=clock,
     )
-    studio = JobService(
-        ledger,
-        levels,
-        engine,
-        turns,
-        QuotaService(ledger, charges, roles, turns, limits=limits, clock=clock),
-        gate,
-        workshop,
-        outbox,
-        delivery,
-        limits=limits,
-        clock=clock,
-    )
-    client.services = Services(
-        job_service=studio,
-        jobs=ledger,
-        pending_interactions=Presses(ledger),
-        storage=archive,
+    days = settings.imagine_retention_days
+    services = Services(
+        job_service=job_service,
+        jobs=jobs,
+        pending_interactions=Presses(jobs),
+        storage=storage,
         moderation=moderation,
-        admission=gate,
-        status_reporter=monitor,
-        channels=whereabouts,
-        guild_settings=levels,
-        role_limits=roles,
-        message_client=mailbox,
-        erasure=privacy,
-        retention=Retention(ledger, privacy, archive, studio, days=promise.days, clock=clock),
-        retention_policy=promise,
+        admission=admission,
+        status_reporter=status_reporter,
+        channels=channels,
+        guild_settings=guild_settings,
+        role_limits=role_limits,
+        message_client=message_client,
+        erasure=erasure,
+        retention=Retention(jobs, erasure, storage, job_service, tasks, days=days, clock=clock),
+        retention_policy=Promise(days=days, words_in_log=settings.imagine_log_prompts),
         limits=limits,
     )
-    return studio
+    return _Parts(services, dispatcher, tasks)
 
 
-def _welcome(address: str) -> None:
+def _limits(settings: Settings) -> Limits:
+    return msgspec.structs.replace(
+        LIMITS,
+        adaptive=settings.imagine_adaptive,
+        daily=settings.imagine_daily_seconds,
+        role_factor=settings.imagine_role_factor,
+    )
+
+
+def _welcome(url: str) -> None:
     sys.stdout.write(
-        f"\nThe playground, a Discord of your own: {address}\n"
+        f"\nThe playground, a Discord of your own: {url}\n"
         "Open it and type /imagine a red house at night\n"
         "To join the real Discord: make an application with a bot on\n"
         "https://discord.com/developers/applications and put its token into .env as\n"
@@ -244,16 +252,16 @@ def _welcome(address: str) -> None:
     sys.stdout.flush()
 
 
-async def _point_at(api: str) -> None:
-    """Tell discord.py which Discord to talk to."""
+async def _configure_api(api: str) -> None:
+    """Make discord.py use this Discord."""
     Route.BASE = api
     try:
         async with (
             aiohttp.ClientSession(timeout=_TIMEOUT, headers=_HEADERS) as session,
-            session.get(f"{api}/gateway") as answer,
+            session.get(f"{api}/gateway") as response,
         ):
-            found = await answer.json(content_type=None)
-            DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(found["url"])
+            gateway = await response.json(content_type=None)
+            DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway["url"])
     except (*NETWORK_ERRORS, ValueError, KeyError, TypeError) as error:
         raise FatalError(
             f"Discord does not answer at {api} ({error!r}). Check the network and DISCORD_API.",
@@ -274,9 +282,9 @@ async def _login(client: Client, token: str) -> None:
         raise _unreachable(error) from error
 
 
-async def _connected(client: Client) -> None:
+async def _connected(client: Client, services: Services) -> None:
     try:
-        await client.connect()
+        await client.serve(services)
     except (discord.DiscordException, *NETWORK_ERRORS) as error:
         raise _unreachable(error) from error
 

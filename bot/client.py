@@ -8,7 +8,7 @@ import aiohttp
 import discord
 from discord import app_commands
 
-from bot.context import BotClient
+from bot.context import BotClient, Services
 from bot.features import (
     admin,
     full_size,
@@ -48,7 +48,7 @@ def _intents() -> discord.Intents:
 
 
 class Client(BotClient):
-    """discord.py's client with our features; `services` must be set before it starts."""
+    """discord.py's client with the bot's features."""
 
     def __init__(self, trace: aiohttp.TraceConfig) -> None:
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # nobody speaks here
@@ -78,6 +78,11 @@ class Client(BotClient):
     async def setup_hook(self) -> None:
         """Tell Discord our commands; the same ones again cost nothing of the daily allowance."""
         await self.tree.sync()
+
+    async def serve(self, services: Services) -> None:
+        """Connect, and answer events with these services until the connection is closed."""
+        self.services = services
+        await self.connect()
 
     async def drain(self, seconds: float) -> None:
         """Wait so long for what is being answered; what is not by then must be left."""

@@ -44,7 +44,7 @@ class Services(msgspec.Struct, frozen=True):
 
 
 class BotClient(discord.Client):
-    """What features see of our client; `services` must be set before it starts."""
+    """What features use of the client; `services` is set before the first event arrives."""
 
     services: Services
     said: set[tuple[int, int, str]]

@@ -56,6 +56,10 @@ class PolicyViolation(Refused):
     """That is against the rules; the sentence is for the person alone, and never for others."""
 
 
+class DeliveryFailed(BotError):
+    """A message could not be delivered; a later attempt may succeed."""
+
+
 class FatalError(BotError):
     """The bot cannot run; `exit` tells a supervisor why."""
 

@@ -49,7 +49,7 @@ async def test_a_job_that_kills_every_engine_is_given_up(house: House, engine: F
         engine.die()
     engine.gate.set()
     message = await house.result(asked)
-    assert "died 3 times" in message.content
+    assert "crashed the engine 3 times" in message.content
     assert len(engine.paints) == 3
     assert "U1" in (await house.imagine()).buttons
 

@@ -14,11 +14,10 @@ from bot.domain.job import Address, Job, Status
 from bot.domain.nsfw import Kind, Level
 from bot.domain.picture import Picture
 from bot.domain.visibility import Showing, showing
-from bot.errors import BotError, Refused
+from bot.errors import BotError, DeliveryFailed, Refused
 from bot.features.responses import acknowledge, whisper
 from bot.messages import captions, channels, picture_files
 from bot.messages.message_client import Draft, Gone, Indigestible, Stale, Upload
-from bot.services.outbox import DeliveryFailed
 
 FORGOTTEN: Final = "I do not know that picture any more."
 log = logging.getLogger(__name__)

@@ -11,6 +11,7 @@ from bot.db.database import RecordTrouble, insist
 from bot.db.jobs import Ledger
 from bot.domain.job import Erasure, Job, Progress, Status
 from bot.domain.picture import Picture
+from bot.errors import DeliveryFailed
 from bot.messages import captions, components, picture_files
 from bot.messages.channels import Whereabouts
 from bot.messages.message_client import (
@@ -23,7 +24,6 @@ from bot.messages.message_client import (
     Upload,
 )
 from bot.messages.throttle import Throttle
-from bot.services.outbox import DeliveryFailed
 from bot.storage import FileMissing, FileStorage
 from engine.log import log_context
 

@@ -10,8 +10,7 @@ import discord
 import msgspec
 
 from bot.domain.job import Address
-from bot.errors import NETWORK_ERRORS
-from bot.services.outbox import DeliveryFailed
+from bot.errors import NETWORK_ERRORS, DeliveryFailed
 
 TOKEN_SECONDS: Final = 14 * 60
 """An interaction's token works for 15 minutes; the last one is left to slow clocks."""

@@ -1,4 +1,4 @@
-"""May this person ask for one more job? Rules, held against the record."""
+"""Checks the limits on unfinished jobs and on daily engine time."""
 
 from collections.abc import Callable
 
@@ -12,46 +12,48 @@ from bot.services.scheduler import JobScheduler
 
 
 class QuotaService:
-    """What it says holds until the next job is recorded: one request at a time, please."""
+    """Not atomic: the caller must hold a lock until the new job is stored."""
 
     def __init__(
         self,
-        ledger: Ledger,
-        charges: Charges,
-        roles: RoleLimits,
-        turns: JobScheduler,
+        jobs: Ledger,
+        usage: Charges,
+        role_limits: RoleLimits,
+        scheduler: JobScheduler,
         *,
         limits: Limits,
         clock: Callable[[], float],
     ) -> None:
-        self._ledger = ledger
-        self._charges = charges
-        self._roles = roles
-        self._turns = turns
+        self._jobs = jobs
+        self._usage = usage
+        self._role_limits = role_limits
+        self._scheduler = scheduler
         self._limits = limits
         self._clock = clock
 
     async def check(self, origin: Origin) -> Limits:
-        """The limits of this person here. Raises Refused, in words for the person."""
+        """The limits of this user here.
+
+        Raises Refused, with a sentence for the user, if another job would exceed them.
+        """
         limits = await self._limits_of(origin)
-        guild = origin.address.guild
-        load = await self._ledger.load(origin.person, guild)
+        load = await self._jobs.load(origin.person, origin.address.guild)
         if is_full(load, limits):
-            check(load, limits, await self._turns.forecast(origin.person))
+            check(load, limits, await self._scheduler.forecast(origin.person))
         if limits.daily is not None:
-            await self._check_day(origin.person, limits.daily)
+            await self._check_daily(origin.person, limits.daily)
         return limits
 
     async def _limits_of(self, origin: Origin) -> Limits:
         if origin.address.guild is None:
             return self._limits
-        allowed = await self._roles.of(origin.address.guild, origin.roles)
-        return for_roles(self._limits, allowed)
+        role_limits = await self._role_limits.of(origin.address.guild, origin.roles)
+        return for_roles(self._limits, role_limits)
 
-    async def _check_day(self, person: int, daily: float) -> None:
+    async def _check_daily(self, user_id: int, daily: float) -> None:
         now = self._clock()
-        uses = await self._charges.of(person, now=now)
-        await self._turns.learn()
-        unfinished = await self._ledger.unfinished(person)
-        reserved = sum(self._turns.cost(job) for job in unfinished)
-        quota.check(uses, reserved, daily, now)
+        usage = await self._usage.of(user_id, now=now)
+        await self._scheduler.refresh_costs()
+        unfinished = await self._jobs.unfinished(user_id)
+        reserved = sum(self._scheduler.cost(job) for job in unfinished)
+        quota.check(usage, reserved, daily, now)

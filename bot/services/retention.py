@@ -1,7 +1,7 @@
-"""How long people's jobs are kept, and their deletion: from the record first, then from disk.
+"""Deletes jobs on request and by age: first in the database, then on disk.
 
-Deleting is recorded in one transaction, together with a list of the files that must go. Whatever
-stops the bot after that, the list is worked off by the next one.
+A deletion and the list of files to remove are stored in one transaction. If the bot stops after
+that, the next process removes the files.
 """
 
 import asyncio
@@ -14,133 +14,143 @@ from typing import Final
 from bot.db.database import RecordTrouble
 from bot.db.erasure import Leaving, Privacy, Removal
 from bot.db.jobs import Ledger
+from bot.domain.job import Job
 from bot.domain.user_data import Kept
 from bot.services.job_service import JobService
+from bot.services.job_tasks import JobTasks
 from bot.storage import FileStorage
 
 DAY: Final = 24 * 60 * 60.0
-_PASS_SECONDS: Final = 5.0
-_SOON_SECONDS: Final = 1.0
-_BATCH: Final = 100
-"""Jobs, or entries of the list, in one transaction: a few milliseconds."""
-_JUMP_SECONDS: Final = 60.0
-_DOUBT_SECONDS: Final = 3600.0
+_INTERVAL_SECONDS: Final = 5.0
+_RETRY_SECONDS: Final = 1.0
+_BATCH_SIZE: Final = 100
+"""Jobs or files in one transaction, which then takes a few milliseconds."""
 _PAUSE_SECONDS: Final = 0.05
+_JUMP_SECONDS: Final = 60.0
+_DISTRUST_SECONDS: Final = 3600.0
 log = logging.getLogger(__name__)
 
 
+class ClockCheck:
+    """Detects that the clock was set forward, by comparing it with the monotonic clock."""
+
+    def __init__(self) -> None:
+        self._offset = 0.0
+        """Clock minus monotonic clock at the last check."""
+        self._distrusted_until = 0.0
+        """On the monotonic clock."""
+
+    def is_sane(self, now: float, monotonic: float) -> bool:
+        """False for an hour after a jump: the new time may be wrong, and deletion is final."""
+        offset, previous = now - monotonic, self._offset
+        self._offset = offset
+        if previous and offset - previous > _JUMP_SECONDS:
+            log.warning("The clock was set ahead; for an hour nothing is deleted for its age.")
+            self._distrusted_until = monotonic + _DISTRUST_SECONDS
+        return monotonic >= self._distrusted_until
+
+
 class Retention:
-    """`run` must be running. Finished jobs are kept for so many `days`; None is for ever."""
+    """`run` must be running. Ended jobs are deleted after so many `days`; None is never."""
 
     def __init__(
         self,
-        ledger: Ledger,
-        privacy: Privacy,
-        archive: FileStorage,
-        studio: JobService,
+        jobs: Ledger,
+        erasure: Privacy,
+        storage: FileStorage,
+        job_service: JobService,
+        tasks: JobTasks,
         *,
         days: int | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float],
     ) -> None:
-        self._ledger = ledger
-        self._privacy = privacy
-        self._archive = archive
-        self._studio = studio
+        self._jobs = jobs
+        self._erasure = erasure
+        self._storage = storage
+        self._job_service = job_service
+        self._tasks = tasks
         self._days = days
         self._clock = clock
-        self._ahead = 0.0
-        """How far the clock was ahead of the seconds that have passed, when it was last read."""
-        self._doubted = 0.0
-        """Until then, in seconds that have passed, the clock is not believed."""
-        self._hurry = asyncio.Event()
+        self._clock_check = ClockCheck()
+        self._retry_soon = asyncio.Event()
 
-    async def erase_user(self, person: int) -> bool:
-        """Stop and delete all that this person has asked for so far.
+    async def erase_user(self, user_id: int) -> bool:
+        """Cancel and delete all jobs of this user.
 
-        True if it is all gone, False if some of it must be tried again, which `run` does.
+        False if not everything could be deleted; `run` then tries again.
         """
-        stopped = []
+        cancelled: list[Job] = []
         try:
-            for job in await self._ledger.unfinished(person):
-                if await self._studio.cancel(job, notify=False):
-                    stopped.append(job.id)
-            jobs = await self._privacy.erase_person(person, now=self._clock())
+            for job in await self._jobs.unfinished(user_id):
+                if await self._job_service.cancel(job, notify=False):
+                    cancelled.append(job)
+            count = await self._erasure.erase_person(user_id, now=self._clock())
         finally:
-            for name in stopped:
-                self._studio.announce_cancelled(name)
-        log.info("jobs deleted", extra={"jobs": jobs, "why": "wish"})
+            for job in cancelled:
+                self._job_service.announce_cancelled(job)
+        log.info("jobs deleted", extra={"jobs": count, "why": "wish"})
         complete = await self._delete_files()
         if not complete:
-            self._hurry.set()
+            self._retry_soon.set()
         return complete
 
-    async def summary(self, person: int) -> Kept:
-        """How much there is of this person."""
-        return await self._privacy.kept(person, now=self._clock())
+    async def summary(self, user_id: int) -> Kept:
+        """What is stored of this user."""
+        return await self._erasure.kept(user_id, now=self._clock())
 
     async def run(self) -> None:
-        """Delete what is too old, and what could not be deleted before."""
+        """Delete what has expired, and what could not be deleted before."""
         while True:
             try:
-                done = await self.run_once()
+                complete = await self.run_once()
             except RecordTrouble as error:
-                log.error("Nothing can be deleted: %s", error)  # noqa: TRY400 # no trace is wanted
-                done = True
-            self._hurry.clear()
+                log.error("Nothing can be deleted: %s", error)  # noqa: TRY400 # the traceback says nothing
+                complete = True
+            self._retry_soon.clear()
             with suppress(TimeoutError):
-                async with asyncio.timeout(_PASS_SECONDS if done else _SOON_SECONDS):
-                    await self._hurry.wait()
+                async with asyncio.timeout(_INTERVAL_SECONDS if complete else _RETRY_SECONDS):
+                    await self._retry_soon.wait()
 
     async def run_once(self) -> bool:
-        """Do it once; True if nothing is left to do."""
-        if self.is_clock_sane(self._clock(), time.monotonic()):
+        """One pass; False if something is left to delete."""
+        if self._clock_check.is_sane(self._clock(), time.monotonic()):
             await self._expire()
-            await self._privacy.erase_wished(now=self._clock())
-            await self._privacy.expire(now=self._clock())
+            await self._erasure.erase_wished(now=self._clock())
+            await self._erasure.expire(now=self._clock())
         return await self._delete_files()
 
-    def is_clock_sane(self, now: float, passed: float) -> bool:
-        """A clock that was set ahead may be wrong, and what is deleted is gone: wait a while."""
-        ahead, before = now - passed, self._ahead
-        self._ahead = ahead
-        if before and ahead - before > _JUMP_SECONDS:
-            log.warning("The clock was set ahead; for an hour nothing is deleted for its age.")
-            self._doubted = passed + _DOUBT_SECONDS
-        return passed >= self._doubted
-
     async def _expire(self) -> None:
-        """Delete what is older than was promised, in small steps."""
         if self._days is None:
             return
         now = self._clock()
         limit = now - self._days * DAY
-        while jobs := await self._privacy.erase_older(limit, limit=_BATCH, now=now):
-            log.info("jobs deleted", extra={"jobs": jobs, "why": "age"})
+        while count := await self._erasure.erase_older(limit, limit=_BATCH_SIZE, now=now):
+            log.info("jobs deleted", extra={"jobs": count, "why": "age"})
             await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _delete_files(self) -> bool:
-        """Remove files that nobody needs, and what the database's files still hold."""
-        removals, left = await self._privacy.removals(), 0
-        for start in range(0, len(removals), _BATCH):
-            left += await self._privacy.settle(removals[start : start + _BATCH], self._remove)
+        """Delete listed files, and old pages of the database; False if some are left."""
+        removals, left = await self._erasure.removals(), 0
+        for start in range(0, len(removals), _BATCH_SIZE):
+            left += await self._erasure.settle(removals[start : start + _BATCH_SIZE], self._remove)
             await asyncio.sleep(0)
-        return await self._privacy.checkpoint() and not left
+        return await self._erasure.checkpoint() and not left
 
     async def _remove(self, removals: Sequence[Removal]) -> list[Removal]:
-        """Those that are gone for good; for a job at work, more may be written."""
-        gone = await asyncio.to_thread(self._removed, removals)
-        return [each for each in gone if not self._studio.has_running_task(each.name)]
+        """Those that are done; not those of running jobs, which may write more files."""
+        removed = await asyncio.to_thread(self._removed, removals)
+        return [entry for entry in removed if not self._tasks.has_running_task(entry.name)]
 
     def _removed(self, removals: Sequence[Removal]) -> list[Removal]:
-        gone = []
-        for each in removals:
+        removed = []
+        for removal in removals:
             try:
-                if each.kind is Leaving.PICTURES:
-                    self._archive.delete_pictures_or_raise(each.name)
+                if removal.kind is Leaving.PICTURES:
+                    self._storage.delete_pictures_or_raise(removal.name)
                 else:
-                    self._archive.delete_source(each.name)
+                    self._storage.delete_source(removal.name)
             except OSError as error:
-                log.error("files not deleted", extra={"reason": str(error)})  # noqa: TRY400 # no trace is wanted
+                log.error("files not deleted", extra={"reason": str(error)})  # noqa: TRY400 # the reason says it
             else:
-                gone.append(each)
-        return gone
+                removed.append(removal)
+        return removed

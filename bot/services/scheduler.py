@@ -1,6 +1,6 @@
-"""Whose turn it is: remembers who is at the engine, and who had how much of it."""
+"""Orders the queue fairly and assigns the engine's seats."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from bot.db.jobs import Ledger
 from bot.db.usage import Charges
@@ -8,72 +8,76 @@ from bot.domain import cost_model, fair_queue, seats
 from bot.domain.fair_queue import Shares
 from bot.domain.job import Job
 from bot.domain.limits import Forecast, Limits
-from engine.contract import ModelCard
+from bot.engine_client.base import EngineClient
 
 
 class JobScheduler:
-    """What it remembers evens out differences of a few jobs, so a restart may forget it."""
+    """Knows the running jobs and the virtual times of the users.
 
-    def __init__(
-        self, ledger: Ledger, charges: Charges, model: Callable[[], ModelCard], limits: Limits
-    ) -> None:
-        self._ledger = ledger
-        self._charges = charges
-        self._model = model
+    Virtual times are kept in memory only: a restart forgets differences of a few jobs.
+    """
+
+    def __init__(self, jobs: Ledger, usage: Charges, engine: EngineClient, limits: Limits) -> None:
+        self._jobs = jobs
+        self._usage = usage
+        self._engine = engine
         self._limits = limits
-        self._at_engine: dict[str, Job] = {}
+        self._running: dict[str, Job] = {}
         self._shares = Shares()
-        self._people: frozenset[int] = frozenset()
+        self._active_users: frozenset[int] = frozenset()
         self._samples: Sequence[cost_model.Sample] = ()
 
     @property
-    def at_engine(self) -> int:
-        """How many jobs are there."""
-        return len(self._at_engine)
+    def running(self) -> int:
+        """The number of jobs at the engine."""
+        return len(self._running)
 
-    async def line(self) -> list[Job]:
-        """All who wait, in the order in which they will be served if nobody else comes."""
-        await self.learn()
-        waiting = await self._ledger.waiting()
-        served = await self._ledger.served()
-        painting = self._at_engine.values()
-        self._people = frozenset(job.person for job in [*waiting, *painting])
-        self._shares = fair_queue.present(self._shares, self._people)
-        return fair_queue.order(waiting, painting, self._shares, served, self.cost)
+    async def ordered_queue(self) -> list[Job]:
+        """All queued jobs in the order in which they will start if no more are queued."""
+        await self.refresh_costs()
+        queued = await self._jobs.waiting()
+        last_started = await self._jobs.served()
+        running = self._running.values()
+        self._active_users = frozenset(job.person for job in [*queued, *running])
+        self._shares = fair_queue.present(self._shares, self._active_users)
+        return fair_queue.order(queued, running, self._shares, last_started, self.cost)
 
-    async def learn(self) -> None:
-        """See what jobs have cost until now."""
-        self._samples = await self._charges.samples(self._model().revision)
+    async def refresh_costs(self) -> None:
+        """Read what recent jobs of this model have cost."""
+        self._samples = await self._usage.samples(self._engine.model.revision)
 
-    def next_of(self, line: Sequence[Job]) -> Job | None:
-        """Which of these goes to the engine now, if there is a place."""
-        return seats.next_start(line, list(self._at_engine.values()), self._limits)
+    def next_job(self, queue: Sequence[Job]) -> Job | None:
+        """The job of the queue to start now; None if there is no seat for any."""
+        return seats.next_start(queue, list(self._running.values()), self._limits)
 
     def start(self, job: Job) -> None:
-        """It is at the engine."""
-        self._at_engine[job.id] = job
+        """Count a job as running."""
+        self._running[job.id] = job
 
-    def end(self, job: Job, worked: float) -> None:
-        """It is there no more, and was worked on for so many seconds of the engine."""
-        del self._at_engine[job.id]
-        people = self._people | {job.person}
-        seconds = max(cost_model.LEAST, worked)
-        self._shares = fair_queue.charged(self._shares, job.person, seconds, people)
+    def end(self, job: Job, engine_seconds: float) -> None:
+        """Count a job as no longer running, and charge its user."""
+        del self._running[job.id]
+        users = self._active_users | {job.person}
+        seconds = max(cost_model.LEAST, engine_seconds)
+        self._shares = fair_queue.charged(self._shares, job.person, seconds, users)
 
-    def had(self, person: int) -> float:
-        """Seconds of the engine that this person had of late, to be compared with others'."""
-        return self._shares.had.get(person, self._shares.floor)
+    def virtual_time(self, user_id: int) -> float:
+        """Engine seconds of this user, comparable with those of other users only."""
+        return self._shares.had.get(user_id, self._shares.floor)
 
     def cost(self, job: Job) -> float:
-        """Seconds of the engine that the job will take, for all that was learned."""
+        """The engine seconds that the job is expected to take."""
         return cost_model.estimate(job.recipes, self._samples)
 
-    async def forecast(self, person: int) -> Forecast | None:
-        """When this person's jobs, and all, will be done; None while nothing is known."""
-        line = await self.line()
+    async def forecast(self, user_id: int) -> Forecast | None:
+        """When the first of this user's jobs, and all jobs, will have ended.
+
+        None before the first job of this model has been measured.
+        """
+        queue = await self.ordered_queue()
         if not self._samples:
             return None
-        hands = self._model().max_concurrent_batches
-        painting = self._at_engine.values()
-        first = fair_queue.until_first(person, line, painting, self.cost)
-        return Forecast(first / hands, sum(map(self.cost, [*painting, *line])) / hands)
+        batches = self._engine.model.max_concurrent_batches
+        running = self._running.values()
+        first = fair_queue.until_first(user_id, queue, running, self.cost)
+        return Forecast(first / batches, sum(map(self.cost, [*running, *queue])) / batches)

@@ -1,0 +1,108 @@
+"""Chooses the next job, starts it and delivers its result."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from bot.db.database import RecordTrouble
+from bot.db.jobs import Ledger
+from bot.domain.job import Job, Progress
+from bot.engine_client.base import EngineClient
+from bot.services.job_runner import JobRunner
+from bot.services.job_tasks import JobTasks
+from bot.services.notifier import Notifier
+from bot.services.outbox import Outbox
+from bot.services.scheduler import JobScheduler
+
+_RETRY_SECONDS: Final = 5.0
+log = logging.getLogger(__name__)
+
+
+class Dispatcher:
+    """After `resume`, `run` must be running."""
+
+    def __init__(
+        self,
+        jobs: Ledger,
+        engine: EngineClient,
+        scheduler: JobScheduler,
+        runner: JobRunner,
+        tasks: JobTasks,
+        outbox: Outbox,
+        notifier: Notifier,
+        clock: Callable[[], float],
+    ) -> None:
+        self._jobs = jobs
+        self._engine = engine
+        self._scheduler = scheduler
+        self._runner = runner
+        self._tasks = tasks
+        self._outbox = outbox
+        self._notifier = notifier
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self.is_draining = False
+        engine.subscribe(self.wake)
+
+    def wake(self) -> None:
+        """Look for jobs to start: one was queued or has ended, or the engine has changed."""
+        self._wake.set()
+
+    async def resume(self) -> None:
+        """Queue what the last process left running, and deliver what it left undelivered."""
+        await self._jobs.recover()
+        for job in await self._jobs.undelivered():
+            self._tasks.start(job.id, self._outbox.deliver(job))
+
+    async def run(self) -> None:
+        """Start jobs as seats become free. Raises FatalError if the database is damaged."""
+        while True:
+            self._wake.clear()
+            try:
+                await self._dispatch_ready()
+            except RecordTrouble as error:
+                log.error("No job can be started: %s", error)  # noqa: TRY400 # the traceback says nothing
+                asyncio.get_running_loop().call_later(_RETRY_SECONDS, self.wake)
+            await self._wake.wait()
+
+    async def drain(self, seconds: float) -> None:
+        """Start no more jobs, and wait up to `seconds` for those that are running.
+
+        What is unfinished then is run again after the next start.
+        """
+        self.is_draining = True
+        await self._tasks.wait(seconds)
+
+    async def stop(self, job: Job) -> None:
+        """Stop a cancelled job at the engine and delete its files."""
+        await self._runner.stop(job)
+        self.wake()
+
+    async def _dispatch_ready(self) -> None:
+        if self.is_draining:
+            return
+        queue = await self._scheduler.ordered_queue()
+        if not self._engine.status.is_connected:
+            for job in queue:
+                self._notifier.show(job, Progress(resting=True))
+            return
+        while job_to_start := self._scheduler.next_job(queue):
+            queue.remove(job_to_start)
+            claimed = await self._jobs.claim(job_to_start.id, now=self._clock())
+            if claimed is not None:
+                self._scheduler.start(claimed)
+                self._tasks.start(claimed.id, self._run_job(claimed))
+        for ahead, job in enumerate(queue, start=self._scheduler.running):
+            self._notifier.show(job, Progress(ahead=ahead))
+
+    async def _run_job(self, job: Job) -> None:
+        result = None
+        try:
+            prior_seconds = self._scheduler.virtual_time(job.person)
+            result = await self._runner.run(job, prior_seconds=prior_seconds)
+        finally:
+            self._scheduler.end(job, 0.0 if result is None else result.engine_seconds)
+            self.wake()
+        if result.ended is not None:
+            await self._outbox.deliver(result.ended)

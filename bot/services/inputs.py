@@ -1,0 +1,85 @@
+"""Fetches the attachments of jobs and makes init images of them."""
+
+import asyncio
+import logging
+from typing import Protocol
+from weakref import WeakValueDictionary
+
+from bot.attachments import sanitize
+from bot.attachments.sandbox import Sandbox
+from bot.db.database import insist
+from bot.db.erasure import Leaving, Privacy, Removal
+from bot.domain.job import Job, Sketch
+from bot.domain.kinds.imagine import with_sketch
+from bot.engine_client.base import EngineClient
+from bot.errors import BotError
+from bot.storage import FileStorage, source_name
+from engine.contract import Recipe
+
+log = logging.getLogger(__name__)
+
+
+class AttachmentFetcher(Protocol):
+    """Downloads attachments."""
+
+    async def fetch(self, url: str) -> bytes:
+        """The file at this address. Raises BotError, with a sentence for the user."""
+
+
+class InputService:
+    """Downloads, sanitizes and stores attachments, a few at a time."""
+
+    def __init__(
+        self,
+        erasure: Privacy,
+        engine: EngineClient,
+        storage: FileStorage,
+        fetcher: AttachmentFetcher,
+        sandbox: Sandbox,
+    ) -> None:
+        self._erasure = erasure
+        self._engine = engine
+        self._storage = storage
+        self._fetcher = fetcher
+        self._sandbox = sandbox
+        self._user_locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        """One attachment of each user at a time, so that slow ones delay nobody else."""
+        self._downloads = asyncio.Semaphore(4)
+        self._decoders = asyncio.Semaphore(2)  # each may use a gigabyte of memory
+
+    async def resolve(self, job: Job) -> tuple[Recipe, ...]:
+        """The recipes of a job, completed with its attachment if it has one.
+
+        Raises BotError, with a sentence for the user.
+        """
+        if job.sketch is None:
+            return job.recipes
+        return await self._with_init_image(job, job.sketch)
+
+    async def _with_init_image(self, job: Job, sketch: Sketch) -> tuple[Recipe, ...]:
+        user_lock = self._user_locks.setdefault(job.person, asyncio.Lock())
+        async with user_lock, self._downloads:
+            data = await self._fetcher.fetch(sketch.url)
+            async with self._decoders:
+                image = await sanitize.clean(data, self._sandbox)
+        name = await asyncio.to_thread(source_name, image.png)
+        removal = Removal(Leaving.SKETCH, name)
+        await insist(lambda: self._erasure.doubt(removal))  # in case the job is never queued
+        source = await asyncio.to_thread(self._store, image.png)
+        await insist(lambda: self._erasure.doubt(removal))  # in case the job has ended meanwhile
+        return with_sketch(
+            job.recipes,
+            self._engine.model,
+            source=source,
+            strength=sketch.strength,
+            size=(image.width, image.height),
+            keep_size=sketch.keep_size,
+        )
+
+    def _store(self, png: bytes) -> str:
+        try:
+            return self._storage.save_source(png)
+        except OSError as error:
+            log.exception("The sketch could not be written.")
+            reason = f"The sketch could not be kept on the bot's disk ({error.strerror})."
+            raise BotError(reason) from error
