@@ -1,21 +1,30 @@
 # make run    start the bot, or without a token the playground, on http://127.0.0.1:8765
-# make test   run every test
+# make test   run every test, on all cores
+# make quick  run the tests that start no process and no browser
+# make coverage  run every test and measure what it covers
 # make check  format, lint and types
-# make format mend what can be mended
-# make picture take the README's picture anew
-# make clean  forget the virtual environment
+# make format  apply the formatter and the linter's fixes
+# make picture  take the README's picture anew
+# make clean  delete the virtual environment
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
 
-.PHONY: run test check format picture clean
+.PHONY: run test quick coverage check format picture clean
 
 run: $(VENV)/.installed
 	$(BIN)/python -m bot
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+quick: $(VENV)/.installed-dev
+	$(PYTEST) -m "not process"
+
+coverage: $(VENV)/.installed-dev
+	$(PYTEST) --cov
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
 import pytest
@@ -21,9 +21,54 @@ if TYPE_CHECKING:
     from tests.playground_bot import PlaygroundBot
     from tests.playground_http import Http
 
+TESTS: Final = Path(__file__).parent
+PROCESS_FILES: Final = frozenset({
+    "test_crashes",
+    "test_engine_main",
+    "test_engine_process",
+    "test_hostile_files",
+    "test_log_story",
+    "test_main",
+    "test_page_story",
+    "test_playground_page",
+    "test_privacy_crashes",
+    "test_sandbox",
+    "test_sanitize",
+    "test_soak",
+    "test_stories",
+    "test_wheel",
+})  # fmt: skip
+"""Files whose tests start the bot, an engine, a decoder or a browser as a process."""
+MAX_WORKERS: Final = 4
+"""Each worker that computes with torch needs up to 1 GiB."""
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the engine does; before torch is loaded
 settings.register_profile("patient", deadline=None)  # a busy machine is no finding
 settings.load_profile("patient")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """The number of workers for `--numprocesses auto`: one for each core that may be used."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return min(len(affinity(0)) if affinity else os.cpu_count() or 1, MAX_WORKERS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that start processes, and choose which tests share a worker.
+
+    A file's tests run on one worker, in order. All tests that start processes share a worker too,
+    so that they do not compete with each other, and start first, because they take longest.
+    Raises UsageError if PROCESS_FILES names a file that does not exist.
+    """
+    missing = [name for name in PROCESS_FILES if not (TESTS / f"{name}.py").exists()]
+    if missing:
+        raise pytest.UsageError(f"PROCESS_FILES in conftest.py names {missing}: no such files.")
+    for item in items:
+        starts_processes = item.path.stem in PROCESS_FILES
+        if starts_processes:
+            item.add_marker(pytest.mark.process)
+        group = "process" if starts_processes else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: item.path.stem not in PROCESS_FILES)
 
 
 @pytest.fixture(scope="session")
