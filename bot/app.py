@@ -43,9 +43,9 @@ from bot.engine_client.process import spawn_engine
 from bot.engine_client.socket_client import SocketEngineClient
 from bot.engine_client.supervisor import EngineSupervisor, Launch, supervised_engine
 from bot.errors import NETWORK_ERRORS, ExitCode, FatalError
-from bot.messages.channels import Whereabouts
+from bot.messages.channels import ChannelResolver
 from bot.messages.delivery import Delivery
-from bot.messages.message_client import Mailbox
+from bot.messages.message_client import MessageClient
 from bot.monitoring.http_metrics import counting
 from bot.monitoring.http_server import Lookout
 from bot.monitoring.metrics import Metrics
@@ -190,7 +190,7 @@ def _build(
     storage.delete_temp_files()
     guild_settings, role_limits = NsfwLevels(jobs), RoleLimits(jobs)
     moderation, usage, erasure = Moderation(jobs), Charges(jobs), Privacy(jobs)
-    channels, message_client = Whereabouts(client, guild_settings), Mailbox(client)
+    channels, message_client = ChannelResolver(client, guild_settings), MessageClient(client)
     notifier = Delivery(message_client, jobs, storage, channels, clock=clock)
     outbox = Outbox(jobs, notifier, clock)
     tasks = JobTasks(outbox)

@@ -13,8 +13,8 @@ from bot.db.moderation import Moderation
 from bot.db.pending_interactions import Presses
 from bot.domain.limits import Limits
 from bot.domain.user_data import Promise
-from bot.messages.channels import Whereabouts
-from bot.messages.message_client import Mailbox
+from bot.messages.channels import ChannelResolver
+from bot.messages.message_client import MessageClient
 from bot.monitoring.status import Monitor
 from bot.services.admission import AdmissionPolicy
 from bot.services.job_service import JobService
@@ -32,10 +32,10 @@ class Services(msgspec.Struct, frozen=True):
     moderation: Moderation
     admission: AdmissionPolicy
     status_reporter: Monitor
-    channels: Whereabouts
+    channels: ChannelResolver
     guild_settings: NsfwLevels
     role_limits: RoleLimits
-    message_client: Mailbox
+    message_client: MessageClient
     erasure: Privacy
     retention: Retention
     retention_policy: Promise

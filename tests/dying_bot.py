@@ -19,7 +19,7 @@ from bot.db.erasure import Privacy
 from bot.db.jobs import Ledger
 from bot.engine_client.socket_client import SocketEngineClient
 from bot.features import full_size, responses
-from bot.messages.message_client import Draft, Mailbox
+from bot.messages.message_client import MessageClient, MessageContent
 from bot.storage import FileStorage
 from engine.contract import Stepped
 
@@ -70,7 +70,11 @@ def arm() -> None:
     after(Ledger, "claim", "claimed")
     after(Ledger, "finish", "committed")
     after(Privacy, "erase_person", "deleted")
-    handle, save, put = SocketEngineClient._handle, FileStorage.save_picture, Mailbox.put
+    handle, save, upsert = (
+        SocketEngineClient._handle,
+        FileStorage.save_picture,
+        MessageClient.upsert,
+    )
     clear = FileStorage.delete_pictures_or_raise
     start = aiohttp.ClientResponse.start
 
@@ -88,13 +92,11 @@ def arm() -> None:
         clear(self, job)
         reached("cleared")
 
-    async def putting(self: Mailbox, *args: Any, **options: Any) -> int:  # noqa: ANN401 - as it is
+    async def upserting(self: MessageClient, *args: Any, **options: Any) -> int:  # noqa: ANN401 - as it is
         global _sending
-        draft: Draft = args[1]
-        _sending = (
-            draft.view is not None and bool(draft.uploads) and "Painting" not in draft.content
-        )
-        message = await put(self, *args, **options)
+        draft: MessageContent = args[1]
+        _sending = draft.view is not None and bool(draft.files) and "Painting" not in draft.content
+        message = await upsert(self, *args, **options)
         if _sending:
             reached("answered")
         return message
@@ -108,7 +110,7 @@ def arm() -> None:
         (SocketEngineClient, "_handle", handling),
         (FileStorage, "save_picture", saving),
         (FileStorage, "delete_pictures_or_raise", clearing),
-        (Mailbox, "put", putting),
+        (MessageClient, "upsert", upserting),
         (aiohttp.ClientResponse, "start", starting),
     ):
         setattr(owner, name, act)

@@ -63,7 +63,7 @@ def test_progress_is_a_place_in_the_line_or_a_percentage() -> None:
 
 def test_a_prompt_is_shown_and_not_obeyed() -> None:
     """No ping, no markdown, no link and no preview of one."""
-    text = captions.shown("@everyone <@5> **b** [x](https://a.b) `c` ||d|| https://e.f", 400)
+    text = captions.escape("@everyone <@5> **b** [x](https://a.b) `c` ||d|| https://e.f", 400)
     assert "@everyone" not in text
     assert "https://" not in text
     for sign in ("<@", "**", "||", "`", "["):
@@ -77,14 +77,14 @@ def test_every_message_fits_into_discords_limit(prompt: str, negative: str) -> N
     pictures = [picture(nth=n, recipe=words) for n in range(1, 5)]
     of = job(status=Status.DONE, recipes=(words,) * 4, person=2**63)
     assert len(captions.ending(of, pictures)) <= 2000
-    assert len(captions.letter(pictures)) <= 2000
-    assert len(captions.upscaled(pictures[0])) <= 2000
+    assert len(captions.direct_message(pictures)) <= 2000
+    assert len(captions.full_size(pictures[0])) <= 2000
     assert len(captions.progress(of, Progress(percent=1))) <= 2000
     assert len(captions.alt_text(pictures)) <= 1024
 
 
 def test_a_letter_lists_each_picture_with_its_seed() -> None:
     """Also the withheld ones, marked."""
-    text = captions.letter([picture(), picture(nth=2, blocked=True, path=None)])
+    text = captions.direct_message([picture(), picture(nth=2, blocked=True, path=None)])
     assert "1: seed `7`\n" in text
     assert "2: seed `8` (withheld by the safety check)" in text

@@ -11,7 +11,7 @@ from bot.db import migrations
 from bot.db.guild_settings import Choice, NsfwLevels
 from bot.db.jobs import Ledger
 from bot.domain.nsfw import UNKNOWN, Kind, Level, Place, Room
-from bot.messages.channels import Whereabouts, of_channel
+from bot.messages.channels import ChannelResolver, from_channel
 from bot.playground import Playground
 from bot.playground.model.state import World
 from bot.playground.rest.serializers.guilds import guild_create_json
@@ -78,9 +78,9 @@ def test_a_channel_says_whether_it_is_age_restricted(
     channels = [channel_json(10, kind, nsfw=restricted)]
     home = guild(client, channels, [thread_json(20, 10), thread_json(21, 99)])
     place = Place(kind=Kind.SERVER, server=home.id, room=Room(10, restricted))
-    assert of_channel(home.get_channel(10)) == place
-    assert of_channel(home.get_thread(20)) == place
-    assert of_channel(home.get_thread(21)) == UNKNOWN, "its parent is not known"
+    assert from_channel(home.get_channel(10)) == place
+    assert from_channel(home.get_thread(20)) == place
+    assert from_channel(home.get_thread(21)) == UNKNOWN, "its parent is not known"
 
 
 @pytest.mark.parametrize("kind", ROOMS)
@@ -89,7 +89,7 @@ def test_what_a_channel_does_not_say_is_not_restricted(
 ) -> None:
     """Old events leave it out."""
     home = guild(client, [channel_json(10, kind)], [])
-    assert of_channel(home.get_channel(10)).room == Room(10, False)
+    assert from_channel(home.get_channel(10)).room == Room(10, False)
 
 
 def test_direct_messages_are_no_server(client: discord_py.Client) -> None:
@@ -98,10 +98,10 @@ def test_direct_messages_are_no_server(client: discord_py.Client) -> None:
     state = client._connection
     direct: Any = {"id": "30", "type": DIRECT, "recipients": []}
     group: Any = {"id": "31", "type": GROUP, "recipients": [], "owner_id": "1"}
-    assert of_channel(discord_py.DMChannel(me=me, state=state, data=direct)).kind is Kind.DIRECT
-    assert of_channel(discord_py.GroupChannel(me=me, state=state, data=group)).kind is Kind.GROUP
-    assert of_channel(client.get_partial_messageable(32)) == UNKNOWN
-    assert of_channel(None) == UNKNOWN
+    assert from_channel(discord_py.DMChannel(me=me, state=state, data=direct)).kind is Kind.DIRECT
+    assert from_channel(discord_py.GroupChannel(me=me, state=state, data=group)).kind is Kind.GROUP
+    assert from_channel(client.get_partial_messageable(32)) == UNKNOWN
+    assert from_channel(None) == UNKNOWN
 
 
 async def test_discord_is_asked_though_the_gateway_has_told_of_nothing(
@@ -118,12 +118,12 @@ async def test_discord_is_asked_though_the_gateway_has_told_of_nothing(
         await one.login(discord.token)
         levels = NsfwLevels(ledger)
         await levels.choose(choice)
-        where = Whereabouts(one, levels)
-        assert await where.level(discord.restricted.id) is Level.SPOILER
-        assert await where.level(threads[0].id) is Level.SPOILER
-        assert await where.level(discord.channel.id) is Level.BLOCK
-        assert await where.level(threads[1].id) is Level.BLOCK
-        assert await where.level(discord.person("Ada").dm.id) is Level.BLOCK
-        assert await where.level(1) is Level.BLOCK
+        where = ChannelResolver(one, levels)
+        assert await where.nsfw_policy(discord.restricted.id) is Level.SPOILER
+        assert await where.nsfw_policy(threads[0].id) is Level.SPOILER
+        assert await where.nsfw_policy(discord.channel.id) is Level.BLOCK
+        assert await where.nsfw_policy(threads[1].id) is Level.BLOCK
+        assert await where.nsfw_policy(discord.person("Ada").dm.id) is Level.BLOCK
+        assert await where.nsfw_policy(1) is Level.BLOCK
         discord.restricted.nsfw = False
-        assert await where.level(threads[0].id) is Level.BLOCK
+        assert await where.nsfw_policy(threads[0].id) is Level.BLOCK

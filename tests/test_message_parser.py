@@ -23,8 +23,8 @@ def test_nobody_can_write_themselves_into_a_caption(prompt: str) -> None:
     wanted = recipe(prompt=prompt, negative=prompt)
     shown = job(person=77, recipes=(wanted,), status=Status.DONE)
     caption = captions.ending(shown, [picture(recipe=wanted)])
-    assert message_parser.named(caption) == 77
-    assert message_parser.named(captions.upscaled(picture(recipe=wanted))) is None
+    assert message_parser.user_in_caption(caption) == 77
+    assert message_parser.user_in_caption(captions.full_size(picture(recipe=wanted))) is None
 
 
 @pytest.mark.parametrize(
@@ -41,4 +41,4 @@ def test_nobody_can_write_themselves_into_a_caption(prompt: str) -> None:
 )
 def test_a_file_tells_its_job(filename: str, found: str | None) -> None:
     """Whether there is such a job, the record knows."""
-    assert message_parser.of_file(filename) == found
+    assert message_parser.job_in_filename(filename) == found

@@ -9,7 +9,7 @@ from PIL import Image
 from bot.domain.nsfw import Level
 from bot.domain.visibility import showing
 from bot.messages import picture_files
-from bot.messages.message_client import Upload
+from bot.messages.message_client import OutgoingFile
 from bot.storage import FileMissing, FileStorage
 from tests.samples import encoded, picture
 
@@ -22,7 +22,7 @@ def noise(side: int) -> Image.Image:
 def test_a_small_picture_is_a_png_to_the_bit() -> None:
     """Nothing is lost if nothing must be."""
     picture = noise(64)
-    ending, data = picture_files.encoded(picture)
+    ending, data = picture_files.encode_within(picture)
     assert ending == "png"
     assert Image.open(BytesIO(data)).tobytes() == picture.tobytes()
 
@@ -30,10 +30,10 @@ def test_a_small_picture_is_a_png_to_the_bit() -> None:
 def test_a_large_picture_is_made_to_fit() -> None:
     """As a JPEG, and smaller if that does not do."""
     picture = noise(256)
-    ending, data = picture_files.encoded(picture, limit=60_000)
+    ending, data = picture_files.encode_within(picture, limit=60_000)
     assert ending == "jpg" and len(data) <= 60_000
     assert Image.open(BytesIO(data)).size == (256, 256)
-    _, tiny = picture_files.encoded(picture, limit=10_000)
+    _, tiny = picture_files.encode_within(picture, limit=10_000)
     assert len(tiny) <= 10_000
 
 
@@ -42,7 +42,7 @@ def test_a_job_is_one_grid(tmp_path: Path) -> None:
     archive = FileStorage(tmp_path)
     path = archive.save_picture("j1", 1, encoded(Image.new("RGB", (64, 64), "red")))
     pictures = [picture(path=path), picture(nth=2, path=None, blocked=True)]
-    ending, data = picture_files.of_job(archive, showing(pictures, Level.BLOCK))
+    ending, data = picture_files.grid_file(archive, showing(pictures, Level.BLOCK))
     grid = Image.open(BytesIO(data))
     assert (ending, grid.size, grid.getpixel((5, 5))) == ("png", (128, 64), (255, 0, 0))
 
@@ -52,13 +52,13 @@ def test_one_picture_is_the_stored_file(tmp_path: Path) -> None:
     archive = FileStorage(tmp_path)
     stored = encoded(noise(64))
     one = picture(path=archive.save_picture("j1", 1, stored))
-    assert picture_files.of_picture(archive, showing([one], Level.BLOCK)) == ("png", stored)
+    assert picture_files.picture_file(archive, showing([one], Level.BLOCK)) == ("png", stored)
 
 
 def test_a_lost_file_is_said_to_be_lost(tmp_path: Path) -> None:
     """The row alone is no picture."""
     with pytest.raises(FileMissing):
-        picture_files.of_picture(FileStorage(tmp_path), showing([picture()], Level.BLOCK))
+        picture_files.picture_file(FileStorage(tmp_path), showing([picture()], Level.BLOCK))
 
 
 @pytest.mark.parametrize("left", [0, 20, 60])
@@ -69,16 +69,16 @@ def test_a_damaged_file_is_said_to_be_damaged(tmp_path: Path, left: int) -> None
     broken = whole[:left] + bytes(len(whole) - left)
     one = picture(path=archive.save_picture("j1", 1, broken))
     with pytest.raises(FileMissing, match="is damaged"):
-        picture_files.of_job(archive, showing([one], Level.BLOCK))
+        picture_files.grid_file(archive, showing([one], Level.BLOCK))
 
 
-def test_parcels_stay_below_the_limit() -> None:
+def test_groups_stay_below_the_limit() -> None:
     """As few as possible, in order."""
-    uploads = [Upload(f"{n}.png", bytes(size)) for n, size in enumerate((60, 40, 50, 60))]
-    parcels = picture_files.parcels(uploads, limit=100)
-    assert [[upload.name for upload in parcel] for parcel in parcels] == [
+    uploads = [OutgoingFile(f"{n}.png", bytes(size)) for n, size in enumerate((60, 40, 50, 60))]
+    groups = picture_files.batch_by_size(uploads, limit=100)
+    assert [[upload.name for upload in group] for group in groups] == [
         ["0.png", "1.png"],
         ["2.png"],
         ["3.png"],
     ]
-    assert picture_files.parcels([]) == [[]]
+    assert picture_files.batch_by_size([]) == [[]]

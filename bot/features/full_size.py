@@ -17,7 +17,13 @@ from bot.domain.visibility import Showing, showing
 from bot.errors import BotError, DeliveryFailed, Refused
 from bot.features.responses import acknowledge, whisper
 from bot.messages import captions, channels, picture_files
-from bot.messages.message_client import Draft, Gone, Indigestible, Stale, Upload
+from bot.messages.message_client import (
+    ContentRejected,
+    MessageContent,
+    MessageGone,
+    OutgoingFile,
+    TokenExpired,
+)
 
 FORGOTTEN: Final = "I do not know that picture any more."
 log = logging.getLogger(__name__)
@@ -90,24 +96,26 @@ async def _answer(interaction: Interaction, picture: Picture, message: int) -> N
 async def _show(interaction: Interaction, picture: Picture) -> None:
     upload = await _full_size(interaction.client, await _seen(interaction, picture))
     await interaction.edit_original_response(
-        content=captions.upscaled(picture), attachments=[upload.as_file()]
+        content=captions.full_size(picture), attachments=[upload.as_file()]
     )
 
 
 async def _seen(interaction: Interaction, picture: Picture) -> Showing:
     """The picture as this place may see it: by what the press says, and by what Discord says."""
-    if channels.of_interaction(interaction).kind is not Kind.SERVER:
+    if channels.from_interaction(interaction).kind is not Kind.SERVER:
         return showing([picture], Level.BLOCK)
-    return await services(interaction).channels.showing([picture], interaction.channel_id or 0)
+    return await services(interaction).channels.visible_in([picture], interaction.channel_id or 0)
 
 
-async def _full_size(client: BotClient, seen: Showing) -> Upload:
+async def _full_size(client: BotClient, seen: Showing) -> OutgoingFile:
     """Raises Refused or FileMissing."""
     [picture] = seen.pictures
     rules.check_shown(picture)
-    suffix, data = await asyncio.to_thread(picture_files.of_picture, client.services.storage, seen)
+    suffix, data = await asyncio.to_thread(
+        picture_files.picture_file, client.services.storage, seen
+    )
     alt_text = captions.alt_text([picture])
-    return Upload(f"{picture.id}.{suffix}", data, alt_text, seen.spoiler)
+    return OutgoingFile(f"{picture.id}.{suffix}", data, alt_text, seen.spoiler)
 
 
 async def catch_up(client: BotClient) -> None:
@@ -123,34 +131,34 @@ async def catch_up(client: BotClient) -> None:
 
 
 async def _complete(client: BotClient, press: Press) -> None:
-    mailbox = client.services.message_client
+    messages = client.services.message_client
     address = Address(channel=press.channel, application=press.application, token=press.token)
     try:
-        message = await mailbox.original(address)
+        message = await messages.fetch_original(address)
         await client.services.jobs.post(message.id, press.job, press.nth)
         by_channel = Address(channel=press.channel, message=message.id)
         if not message.attachments:
             draft = await _draft(client, press)
             try:
-                await mailbox.put(address, draft, fresh=True, nonce="")
-            except Stale:
-                await mailbox.put(by_channel, draft, fresh=False, nonce="")
+                await messages.upsert(address, draft, token_valid=True, nonce="")
+            except TokenExpired:
+                await messages.upsert(by_channel, draft, token_valid=False, nonce="")
         if any(picture.removed for picture in await _found(client, press.job, press.nth)):
             try:
-                await mailbox.take_away(address)
-            except Stale:
-                await mailbox.take_away(by_channel)
-    except (Stale, Gone, Indigestible) as error:
+                await messages.delete_response(address)
+            except TokenExpired:
+                await messages.delete_response(by_channel)
+    except (TokenExpired, MessageGone, ContentRejected) as error:
         log.info("a press is out of reach", extra={"job": press.job, "reason": str(error)})
 
 
-async def _draft(client: BotClient, press: Press) -> Draft:
+async def _draft(client: BotClient, press: Press) -> MessageContent:
     pictures = await _found(client, press.job, press.nth)
     if not pictures:
-        return Draft(content=FORGOTTEN)
-    seen = await client.services.channels.showing(pictures, press.channel)
+        return MessageContent(content=FORGOTTEN)
+    seen = await client.services.channels.visible_in(pictures, press.channel)
     try:
         upload = await _full_size(client, seen)
     except BotError as error:
-        return Draft(content=str(error))
-    return Draft(content=captions.upscaled(pictures[0]), uploads=[upload])
+        return MessageContent(content=str(error))
+    return MessageContent(content=captions.full_size(pictures[0]), files=[upload])

@@ -11,7 +11,7 @@ from bot.context import Interaction, services
 from bot.domain import user_data
 from bot.features.responses import guarded
 from bot.messages import components, privacy_text
-from bot.messages.message_client import Upload
+from bot.messages.message_client import OutgoingFile
 from bot.messages.picture_files import BYTES_LIMIT
 
 group: Final = app_commands.Group(
@@ -38,7 +38,7 @@ async def _show(interaction: Interaction) -> None:
         jobs = services(interaction).erasure.jobs(interaction.user.id)
         entries = [user_data.entry(*each) async for each in jobs]
         name, data = await asyncio.to_thread(user_data.written, entries, BYTES_LIMIT)
-        files = [Upload(name, data).as_file()]
+        files = [OutgoingFile(name, data).as_file()]
     told = privacy_text.told(kept, services(interaction).retention_policy)
     await interaction.edit_original_response(content=told, attachments=files)
 

@@ -20,7 +20,7 @@ from bot.domain.visibility import showing
 from bot.errors import NETWORK_ERRORS, BotError, PolicyViolation, Refused
 from bot.features import report, responses
 from bot.messages import captions, channels, message_parser, picture_files
-from bot.messages.message_client import Upload
+from bot.messages.message_client import OutgoingFile
 
 Reaction = discord.RawReactionActionEvent
 
@@ -90,7 +90,7 @@ async def _vary(client: BotClient, reaction: Reaction, found: Found, nth: int | 
     origin = Origin(
         request=_request(reaction),
         person=reaction.user_id,
-        place=channels.of_channel(client.get_channel(reaction.channel_id)),
+        place=channels.from_channel(client.get_channel(reaction.channel_id)),
         address=Address(
             channel=reaction.channel_id, guild=reaction.guild_id, reply_to=reaction.message_id
         ),
@@ -115,11 +115,13 @@ async def _answer_for_deleted(client: BotClient, reaction: Reaction, name: str) 
     if client.user is None or reaction.message_author_id != client.user.id:
         return
     message = await _message(client, reaction).fetch()
-    if name == _REPORT or await message_parser.deleted(client.services.jobs, message) is None:
+    if name == _REPORT or await message_parser.deleted_job(client.services.jobs, message) is None:
         return
     if name != _DELETE:
-        await message_parser.check(client.services.jobs, message)
-    elif reaction.user_id == message_parser.owner(message) or await _is_moderator(client, reaction):
+        await message_parser.check_not_deleted(client.services.jobs, message)
+        return
+    is_owner = reaction.user_id == message_parser.owner_of(message)
+    if is_owner or await _is_moderator(client, reaction):
         await message.delete()
 
 
@@ -130,12 +132,13 @@ async def _send_letter(client: BotClient, reaction: Reaction, found: Found) -> N
     uploads = []
     for nth, picture in enumerate(seen.pictures):
         if picture.absence is None:
-            suffix, data = await asyncio.to_thread(picture_files.of_picture, archive, seen, nth)
-            uploads.append(Upload(f"{picture.id}.{suffix}", data, captions.alt_text([picture])))
+            suffix, data = await asyncio.to_thread(picture_files.picture_file, archive, seen, nth)
+            alt_text = captions.alt_text([picture])
+            uploads.append(OutgoingFile(f"{picture.id}.{suffix}", data, alt_text))
     try:
         letters = await client.create_dm(discord.Object(reaction.user_id))
-        words: str | None = captions.letter(seen.pictures)
-        for nth, parcel in enumerate(picture_files.parcels(uploads)):
+        words: str | None = captions.direct_message(seen.pictures)
+        for nth, parcel in enumerate(picture_files.batch_by_size(uploads)):
             # by its nonce it comes once, and its id is wanted for a removal
             send = partial(_send_parcel, letters, words, parcel, _nonce(reaction, nth))
             sent = await responses.twice(send)
@@ -151,7 +154,7 @@ async def _send_letter(client: BotClient, reaction: Reaction, found: Found) -> N
 
 
 async def _send_parcel(
-    letters: discord.DMChannel, words: str | None, parcel: list[Upload], nonce: str
+    letters: discord.DMChannel, words: str | None, parcel: list[OutgoingFile], nonce: str
 ) -> discord.Message:
     return await letters.send(words, files=[upload.as_file() for upload in parcel], nonce=nonce)
 

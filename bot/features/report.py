@@ -34,7 +34,7 @@ async def command(interaction: Interaction, message: discord.Message) -> None:
 
 
 async def _ask(interaction: Interaction, message: discord.Message) -> None:
-    await message_parser.check(interaction.client.services.jobs, message)
+    await message_parser.check_not_deleted(interaction.client.services.jobs, message)
     await _drafted(interaction.client, interaction.guild_id, message.id, interaction.user.id, "")
     await interaction.response.send_modal(_form(message.id))
 

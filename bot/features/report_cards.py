@@ -91,7 +91,7 @@ async def _draft(client: BotClient, case: Case) -> tuple[str, discord.ui.View]:
     pictures = await client.services.jobs.pictures(case.job)
     standing = await client.services.moderation.standing(case.guild, job.person)
     if job.erased is not None:
-        return moderation_cards.deleted(case, job.erased), components.deleted_case_view(
+        return moderation_cards.deleted_case(case, job.erased), components.deleted_case_view(
             case.job, is_open=case.state is State.OPEN
         )
     view = components.case_view(
@@ -233,7 +233,7 @@ async def remove_command(interaction: Interaction, message: discord.Message) -> 
 async def _remove_shown(interaction: Interaction, message: discord.Message) -> None:
     check_moderator(interaction)
     await interaction.response.defer(ephemeral=True, thinking=True)
-    gone = await message_parser.deleted(interaction.client.services.jobs, message)
+    gone = await message_parser.deleted_job(interaction.client.services.jobs, message)
     if gone is not None:
         await message.delete()
         entry = msgspec.structs.replace(_entry(interaction, Action.REMOVED, gone), person=None)

@@ -14,7 +14,7 @@ from bot.db.database import insist
 from bot.domain.job import Address, Job, Origin
 from bot.errors import NETWORK_ERRORS, BotError
 from bot.messages import channels
-from bot.messages.message_client import ORIGINAL
+from bot.messages.message_client import ORIGINAL_RESPONSE
 from engine.log import log_context
 
 _UNFORESEEN: Final = "Something went wrong inside the bot; its log says what."
@@ -36,7 +36,7 @@ def origin(interaction: Interaction) -> Origin:
     return Origin(
         request=f"interaction:{interaction.id}",
         person=interaction.user.id,
-        place=channels.of_interaction(interaction),
+        place=channels.from_interaction(interaction),
         address=Address(
             channel=interaction.channel_id or 0,
             guild=interaction.guild_id,
@@ -96,7 +96,7 @@ async def acknowledge(interaction: Interaction) -> int | None:
             log.warning("Interaction %s was perhaps not acknowledged: %r", interaction.id, error)
             arrived = not isinstance(error, NETWORK_ERRORS)
         try:
-            return (await interaction.followup.fetch_message(ORIGINAL)).id
+            return (await interaction.followup.fetch_message(ORIGINAL_RESPONSE)).id
         except (discord.HTTPException, *NETWORK_ERRORS) as error:
             log.warning("Interaction %s was not acknowledged: %r", interaction.id, error)
         if arrived:

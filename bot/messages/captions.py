@@ -14,12 +14,12 @@ _CONTENT_LIMIT: Final = 2000
 _PROMPT_SHOWN: Final = 400
 _NEGATIVE_SHOWN: Final = 200
 _ONE: Final = 1
-NOT_TAKEN: Final = (
+UPLOAD_REJECTED: Final = (
     "Discord did not take the pictures together. They are kept: press U1 to U4 to see each."
 )
 
 
-def shown(text: str, limit: int) -> str:
+def escape(text: str, limit: int) -> str:
     """Somebody's words as they are, cut to so many characters."""
     cut = text if len(text) <= limit else text[: limit - 1] + "…"
     plain = " ".join(cut.split())
@@ -56,14 +56,14 @@ def ending(job: Job, pictures: Sequence[Picture]) -> str:
 
 def _headline(job: Job) -> str:
     what = {Kind.IMAGINE: "", Kind.REROLL: "Again: ", Kind.VARIATION: "Variations: "}[job.kind]
-    return f"{what}**{shown(job.recipes[0].prompt, _PROMPT_SHOWN)}** · <@{job.person}>"
+    return f"{what}**{escape(job.recipes[0].prompt, _PROMPT_SHOWN)}** · <@{job.person}>"
 
 
 def _result(pictures: Sequence[Picture]) -> str:
     recipes = [picture.recipe for picture in pictures]
     lines = [_settings(recipes[0]), _seeds(recipes)]
     if recipes[0].negative:
-        lines.append(f"without {shown(recipes[0].negative, _NEGATIVE_SHOWN)}")
+        lines.append(f"without {escape(recipes[0].negative, _NEGATIVE_SHOWN)}")
     absent = sorted((each for each in pictures if each.absence), key=_absence)
     lines += [_absent(absence, list(alike)) for absence, alike in groupby(absent, _absence)]
     return "\n".join(lines)
@@ -83,10 +83,10 @@ def recipes(job: Job) -> str:
     """What a job was asked to paint, and by which numbers."""
     first = job.recipes[0]
     lines = [
-        f"**{shown(first.prompt, _PROMPT_SHOWN)}**",
+        f"**{escape(first.prompt, _PROMPT_SHOWN)}**",
         _settings(first),
         _seeds(job.recipes),
-        *([f"without {shown(first.negative, _NEGATIVE_SHOWN)}"] if first.negative else []),
+        *([f"without {escape(first.negative, _NEGATIVE_SHOWN)}"] if first.negative else []),
     ]
     return "\n".join(lines)
 
@@ -113,19 +113,19 @@ def _seed(recipe: Recipe) -> str:
     return f"{recipe.seed} + {recipe.subseed_strength:g} of {recipe.subseed}"
 
 
-def upscaled(picture: Picture) -> str:
+def full_size(picture: Picture) -> str:
     """The words beside one picture at full size."""
     recipe = picture.recipe
     return (
-        f"**{shown(recipe.prompt, _PROMPT_SHOWN)}** · picture {picture.nth}\n"
+        f"**{escape(recipe.prompt, _PROMPT_SHOWN)}** · picture {picture.nth}\n"
         f"seed `{_seed(recipe)}` · {_settings(recipe)}"
     )
 
 
-def letter(pictures: Sequence[Picture]) -> str:
+def direct_message(pictures: Sequence[Picture]) -> str:
     """The words of a direct message with the pictures and their seeds."""
     first = pictures[0].recipe
-    lines = [f"**{shown(first.prompt, _PROMPT_SHOWN)}**", _settings(first)]
+    lines = [f"**{escape(first.prompt, _PROMPT_SHOWN)}**", _settings(first)]
     for picture in pictures:
         held = f" ({picture.absence})" if picture.absence else ""
         lines.append(f"{picture.nth}: seed `{_seed(picture.recipe)}`{held}")

@@ -1,4 +1,4 @@
-"""What Discord says of the place where a message stands."""
+"""Classify Discord channels by whether they may show flagged pictures."""
 
 import logging
 from collections.abc import Sequence
@@ -14,61 +14,64 @@ from bot.errors import NETWORK_ERRORS
 log = logging.getLogger(__name__)
 
 
-def of_interaction(interaction: discord.Interaction[discord.Client]) -> Place:
-    """Where this was asked, by what is known at once."""
+def from_interaction(interaction: discord.Interaction[discord.Client]) -> Place:
+    """The channel of an interaction, from the event and the cache alone."""
     if interaction.guild_id is not None and not interaction.is_guild_integration():
         return Place(kind=Kind.GUEST)
-    return of_channel(interaction.channel)
+    return from_channel(interaction.channel)
 
 
-def of_channel(channel: object) -> Place:
-    """This channel of discord.py's as a place."""
+def from_channel(channel: object) -> Place:
+    """A discord.py channel as our type; a thread counts as its parent channel."""
     if isinstance(channel, discord.DMChannel):
         return Place(kind=Kind.DIRECT)
     if isinstance(channel, discord.GroupChannel):
         return Place(kind=Kind.GROUP)
     if isinstance(channel, discord.Thread):
-        return _server(channel.guild, channel.parent)
+        return _from_guild_channel(channel.guild, channel.parent)
     if isinstance(channel, discord.abc.GuildChannel):
-        return _server(channel.guild, channel)
+        return _from_guild_channel(channel.guild, channel)
     return UNKNOWN
 
 
-def _server(guild: discord.Guild, channel: discord.abc.GuildChannel | None) -> Place:
-    restricted = getattr(channel, "nsfw", None)
-    if channel is None or not isinstance(restricted, bool):
+def _from_guild_channel(guild: discord.Guild, channel: discord.abc.GuildChannel | None) -> Place:
+    is_age_restricted = getattr(channel, "nsfw", None)
+    if channel is None or not isinstance(is_age_restricted, bool):
         return UNKNOWN
-    return Place(kind=Kind.SERVER, server=guild.id, room=Room(channel.id, restricted))
+    return Place(kind=Kind.SERVER, server=guild.id, room=Room(channel.id, is_age_restricted))
 
 
-class Whereabouts:
-    """Asks Discord anew each time: what was true when a job was accepted may have changed."""
+class ChannelResolver:
+    """Fetches a channel from Discord each time, because it may have changed since a job began."""
 
     def __init__(self, client: discord.Client, levels: NsfwLevels) -> None:
         self._client = client
         self._levels = levels
 
-    async def level(self, channel: int) -> Level:
-        """What becomes of flagged pictures in this channel, as of now."""
-        place = await self._place(channel)
-        return level(place, await self._levels.of(place.server))
+    async def nsfw_policy(self, channel_id: int) -> Level:
+        """What the channel does with flagged pictures now."""
+        channel = await self._fetch(channel_id)
+        return level(channel, await self._levels.of(channel.server))
 
-    async def showing(self, pictures: Sequence[Picture], channel: int) -> Showing:
-        """What this channel may see of these pictures, as of now. Nobody is asked in vain."""
-        restricted = any(picture.restricted for picture in pictures)
-        return showing(pictures, await self.level(channel) if restricted else Level.BLOCK)
+    async def visible_in(self, pictures: Sequence[Picture], channel_id: int) -> Showing:
+        """The pictures as visible in this channel now.
 
-    async def _place(self, channel: int) -> Place:
+        Queries Discord only if one of them is flagged.
+        """
+        is_flagged = any(picture.restricted for picture in pictures)
+        return showing(pictures, await self.nsfw_policy(channel_id) if is_flagged else Level.BLOCK)
+
+    async def _fetch(self, channel_id: int) -> Place:
         try:
-            found = await self._client.fetch_channel(channel)
-            if isinstance(found, discord.Thread):
-                parent = await self._client.fetch_channel(found.parent_id)
-                return of_channel(parent) if _same_guild(found, parent) else UNKNOWN
-            return of_channel(found)
+            channel = await self._client.fetch_channel(channel_id)
+            if isinstance(channel, discord.Thread):
+                parent = await self._client.fetch_channel(channel.parent_id)
+                return from_channel(parent) if _is_same_guild(channel, parent) else UNKNOWN
+            return from_channel(channel)
         except (discord.DiscordException, *NETWORK_ERRORS) as error:
-            log.warning("What kind of channel %d is, is not known: %r", channel, error)
+            log.warning("Channel %d cannot be fetched: %r", channel_id, error)
             return UNKNOWN
 
 
-def _same_guild(thread: discord.Thread, parent: object) -> bool:
+def _is_same_guild(thread: discord.Thread, parent: object) -> bool:
     return isinstance(parent, discord.abc.GuildChannel) and parent.guild == thread.guild

@@ -42,12 +42,12 @@ def result_view(job: str, count: int) -> discord.ui.View:
     upscales = [_button(f"U{n}", custom_id(UPSCALE, job, n), row=0) for n in numbers]
     again = _button("🔄", custom_id(REROLL, job), row=0)
     variations = [_button(f"V{n}", custom_id(VARY, job, n), row=1) for n in numbers]
-    return _inert([*upscales, again, *variations])
+    return _stateless_view([*upscales, again, *variations])
 
 
 def cancel_view(job: str) -> discord.ui.View:
     """The one button of a job that is not finished."""
-    return _inert([_button("✖ Cancel", custom_id(CANCEL, job), row=0)])
+    return _stateless_view([_button("✖ Cancel", custom_id(CANCEL, job), row=0)])
 
 
 def case_id(action: str, job: str) -> str:
@@ -63,14 +63,14 @@ def case_view(job: str, *, is_open: bool, is_removed: bool, is_blocked: bool) ->
         (UNBLOCK, "Unblock person", is_blocked),
         (DISMISS, "Dismiss", is_open),
     ]
-    return _inert(
+    return _stateless_view(
         _button(label, case_id(action, job), row=0) for action, label, shown in wanted if shown
     )
 
 
 def deleted_case_view(job: str, *, is_open: bool) -> discord.ui.View:
     """What is left to do if what was reported was deleted."""
-    return _inert([_button("Dismiss", case_id(DISMISS, job), row=0)] if is_open else [])
+    return _stateless_view([_button("Dismiss", case_id(DISMISS, job), row=0)] if is_open else [])
 
 
 def form_id(message: int) -> str:
@@ -87,14 +87,14 @@ def privacy_view() -> discord.ui.View:
     """Delete or keep."""
     delete = _button("Delete all of it", privacy_id(DELETE), row=0)
     delete.style = discord.ButtonStyle.danger
-    return _inert([delete, _button("Keep it", privacy_id(KEEP), row=0)])
+    return _stateless_view([delete, _button("Keep it", privacy_id(KEEP), row=0)])
 
 
 def _button(label: str, identifier: str, *, row: int) -> discord.ui.Button[discord.ui.View]:
     return discord.ui.Button(label=label, custom_id=identifier, row=row)
 
 
-def _inert(items: Iterable[discord.ui.Button[discord.ui.View]]) -> discord.ui.View:
+def _stateless_view(items: Iterable[discord.ui.Button[discord.ui.View]]) -> discord.ui.View:
     """A view that discord.py sends but does not keep: presses are found by their custom id."""
     view = discord.ui.View(timeout=None)
     for item in items:

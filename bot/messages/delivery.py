@@ -1,4 +1,4 @@
-"""A job's state onto Discord: throttled edits while it runs, then exactly one ending."""
+"""Show jobs on Discord: throttled edits while a job runs, then exactly one final message."""
 
 import asyncio
 import logging
@@ -13,66 +13,68 @@ from bot.domain.job import Erasure, Job, Progress, Status
 from bot.domain.picture import Picture
 from bot.errors import DeliveryFailed
 from bot.messages import captions, components, picture_files
-from bot.messages.channels import Whereabouts
+from bot.messages.channels import ChannelResolver
 from bot.messages.message_client import (
     TOKEN_SECONDS,
-    Draft,
-    Gone,
-    Indigestible,
-    Mailbox,
-    Stale,
-    Upload,
+    ContentRejected,
+    MessageClient,
+    MessageContent,
+    MessageGone,
+    OutgoingFile,
+    TokenExpired,
 )
 from bot.messages.throttle import Throttle
 from bot.storage import FileMissing, FileStorage
 from engine.log import log_context
 
 EDIT_SECONDS: Final = 2.0
-"""Between two edits of a message; Discord slows down those who edit more often."""
+"""Between two edits of a message; Discord limits the rate of edits in a channel."""
 log = logging.getLogger(__name__)
 
 
 class Delivery:
-    """The courier of the studio."""
+    """Shows the progress and the final state of jobs."""
 
     def __init__(
         self,
-        mailbox: Mailbox,
+        messages: MessageClient,
         ledger: Ledger,
-        archive: FileStorage,
-        whereabouts: Whereabouts,
+        storage: FileStorage,
+        channels: ChannelResolver,
         *,
         clock: Callable[[], float],
         edit_seconds: float = EDIT_SECONDS,
     ) -> None:
-        self._mailbox = mailbox
+        self._messages = messages
         self._ledger = ledger
-        self._archive = archive
-        self._whereabouts = whereabouts
+        self._storage = storage
+        self._channels = channels
         self._clock = clock
         self._edit_seconds = edit_seconds
-        self._live: dict[str, Throttle[Progress]] = {}
-        self._told: set[str] = set()
-        """Jobs whose person was told in private, and whose public answer may still stand."""
+        self._progress_throttles: dict[str, Throttle[Progress]] = {}
+        self._told_privately: set[str] = set()
+        """Refused jobs whose user has the reason, but whose public response may still exist."""
 
-    def show(self, job: Job, now: Progress) -> None:
-        """Show how far the job is, soon, unless something newer comes first."""
-        live = self._live.get(job.id)
-        if live is None:
-            with log_context(job=job.id):  # which its task remembers
-                live = Throttle(lambda newest: self._show(job.id, newest), self._edit_seconds)
-            self._live[job.id] = live
-        live.put(now)
+    def show(self, job: Job, progress: Progress) -> None:
+        """Show the progress soon, unless a newer one replaces it."""
+        throttle = self._progress_throttles.get(job.id)
+        if throttle is None:
+            with log_context(job=job.id):  # the throttle's task inherits this log context
+                throttle = Throttle(lambda newest: self._show(job.id, newest), self._edit_seconds)
+            self._progress_throttles[job.id] = throttle
+        throttle.put(progress)
 
-    async def _show(self, name: str, now: Progress) -> bool:
-        """False when there will be no more to show."""
+    async def _show(self, job_id: str, progress: Progress) -> bool:
+        """False if no more progress can be shown."""
         try:
-            job = await self._ledger.job(name)
+            job = await self._ledger.job(job_id)
             if job is None or job.ended:
-                self._live.pop(name, None)
+                self._progress_throttles.pop(job_id, None)
                 return False
-            await self._tell(job, lambda job: self._put(job, _progress(job, now)))
-        except (Gone, Indigestible) as error:
+            await self._with_token_fallback(
+                job, lambda job: self._upsert(job, _progress_content(job, progress))
+            )
+        except (MessageGone, ContentRejected) as error:
             log.info("progress shown no more", extra={"reason": str(error)})
             return False
         except (DeliveryFailed, RecordTrouble) as error:
@@ -80,102 +82,112 @@ class Delivery:
         return True
 
     async def deliver(self, job: Job, pictures: Sequence[Picture]) -> None:
-        """Show the ending, and nothing after it. Raises DeliveryFailed if that may work later."""
-        live = self._live.pop(job.id, None)
-        if live is not None:
-            await live.close()
-        name = job.id
-        known = await insist(lambda: self._ledger.job(name))
-        job = known or job  # the record knows its message by now
+        """Show the final message, and nothing after it.
+
+        Raises DeliveryFailed if a later attempt may succeed.
+        """
+        throttle = self._progress_throttles.pop(job.id, None)
+        if throttle is not None:
+            await throttle.close()
+        job_id = job.id
+        current = await insist(lambda: self._ledger.job(job_id))
+        job = current or job  # the stored one has its message id by now
         try:
-            await self._tell(job, lambda job: self._end(job, pictures))
-        except (Gone, Indigestible) as error:
+            await self._with_token_fallback(job, lambda job: self._finish(job, pictures))
+        except (MessageGone, ContentRejected) as error:
             log.warning("nobody can see the ending", extra={"reason": str(error)})
 
-    async def _tell(self, job: Job, say: Callable[[Job], Awaitable[None]]) -> None:
-        """A token that Discord has refused is never used again: else two messages show the job."""
+    async def _with_token_fallback(self, job: Job, send: Callable[[Job], Awaitable[None]]) -> None:
+        """Send again without the token if Discord refuses it.
+
+        The token is never used again then: otherwise two messages could show the job.
+        """
         try:
-            await say(job)
-        except Stale as error:
+            await send(job)
+        except TokenExpired as error:
             log.info("token refused", extra={"reason": str(error)})
             await insist(lambda: self._ledger.forget_token(job.id))
-            address = msgspec.structs.replace(job.address, token=None)
-            await say(msgspec.structs.replace(job, address=address))
+            target = msgspec.structs.replace(job.address, token=None)
+            await send(msgspec.structs.replace(job, address=target))
 
-    async def _end(self, job: Job, pictures: Sequence[Picture]) -> None:
+    async def _finish(self, job: Job, pictures: Sequence[Picture]) -> None:
         if job.erased is not None:
-            await self._efface(job, job.erased)
-        elif job.status is Status.REFUSED and await self._whispered(job):
-            await self._mailbox.take_away(job.address)
-            self._told.discard(job.id)
+            await self._replace_with_deleted_note(job, job.erased)
+        elif job.status is Status.REFUSED and await self._tell_privately(job):
+            await self._messages.delete_response(job.address)
+            self._told_privately.discard(job.id)
         else:
-            await self._put_ending(job, await self._ending(job, pictures))
-            known = await insist(lambda: self._ledger.job(job.id))
-            if known is not None and known.erased is not None:  # while it was on its way
-                await self._efface(known, known.erased)
+            await self._upsert_result(job, await self._result_content(job, pictures))
+            current = await insist(lambda: self._ledger.job(job.id))
+            if current is not None and current.erased is not None:  # deleted in the meantime
+                await self._replace_with_deleted_note(current, current.erased)
 
-    async def _whispered(self, job: Job) -> bool:
-        """Does the person know the reason, who alone may? They are told once."""
-        if job.id not in self._told:
-            if not self._fresh(job):
+    async def _tell_privately(self, job: Job) -> bool:
+        """Send the reason to the user alone, once; False if the token is no longer valid."""
+        if job.id not in self._told_privately:
+            if not self._token_valid(job):
                 return False
-            starting = captions.progress(job, Progress())
-            await self._mailbox.whisper(job.address, job.reason or "", starting)
-            self._told.add(job.id)
+            placeholder = captions.progress(job, Progress())
+            await self._messages.respond_ephemeral(job.address, job.reason or "", placeholder)
+            self._told_privately.add(job.id)
         return True
 
-    async def _efface(self, job: Job, erasure: Erasure) -> None:
-        """Leave nothing of a deleted job on its message, if it has one."""
-        if job.address.message is not None or self._fresh(job):
-            await self._put(job, Draft(content=erasure.words))
+    async def _replace_with_deleted_note(self, job: Job, erasure: Erasure) -> None:
+        """Replace everything on a deleted job's message, if it has one."""
+        if job.address.message is not None or self._token_valid(job):
+            await self._upsert(job, MessageContent(content=erasure.words))
 
-    async def _ending(self, job: Job, pictures: Sequence[Picture]) -> Draft:
-        showing = await self._whereabouts.showing(pictures, job.address.channel)
-        content = captions.ending(job, showing.pictures)
+    async def _result_content(self, job: Job, pictures: Sequence[Picture]) -> MessageContent:
+        visible = await self._channels.visible_in(pictures, job.address.channel)
+        content = captions.ending(job, visible.pictures)
         if job.status is not Status.DONE:
-            return Draft(content=content)
+            return MessageContent(content=content)
         view = components.result_view(job.id, len(pictures))
         try:
-            suffix, data = await asyncio.to_thread(picture_files.of_job, self._archive, showing)
+            suffix, data = await asyncio.to_thread(picture_files.grid_file, self._storage, visible)
         except FileMissing as error:
-            return Draft(content=f"{content}\n{error}", view=view)
+            return MessageContent(content=f"{content}\n{error}", view=view)
         alt_text = captions.alt_text(pictures)
-        upload = Upload(f"{job.id}.{suffix}", data, alt_text, showing.spoiler)
-        return Draft(content=content, view=view, uploads=[upload])
+        file = OutgoingFile(f"{job.id}.{suffix}", data, alt_text, visible.spoiler)
+        return MessageContent(content=content, view=view, files=[file])
 
-    async def _put_ending(self, job: Job, draft: Draft) -> None:
-        """If Discord does not take the grid, say so: the pictures can be had one by one. Where the
-        bot may write but attach nothing, Discord's answer is as if it might not write."""
+    async def _upsert_result(self, job: Job, content: MessageContent) -> None:
+        """If Discord rejects the grid, say so: the pictures can still be shown one by one.
+
+        In a channel where the bot may write but not attach files, Discord's error is the same as
+        if it could not write.
+        """
         try:
-            await self._put(job, draft)
-        except (Gone, Indigestible) as error:
-            if not draft.uploads:
+            await self._upsert(job, content)
+        except (MessageGone, ContentRejected) as error:
+            if not content.files:
                 raise
             log.warning("Discord does not take the pictures", extra={"reason": str(error)})
-            content = f"{draft.content}\n{captions.NOT_TAKEN}"
-            await self._put(job, Draft(content=content, view=draft.view))
+            text = f"{content.content}\n{captions.UPLOAD_REJECTED}"
+            await self._upsert(job, MessageContent(content=text, view=content.view))
 
-    async def _put(self, job: Job, draft: Draft) -> None:
-        message = await self._mailbox.put(
-            job.address, draft, fresh=self._fresh(job), nonce=f"{job.id}:result"
+    async def _upsert(self, job: Job, content: MessageContent) -> None:
+        message_id = await self._messages.upsert(
+            job.address, content, token_valid=self._token_valid(job), nonce=f"{job.id}:result"
         )
-        if message != job.address.message:
-            await insist(lambda: self._ledger.place(job.id, message))
+        if message_id != job.address.message:
+            await insist(lambda: self._ledger.place(job.id, message_id))
 
-    def _fresh(self, job: Job) -> bool:
-        young = self._clock() < job.created_at + TOKEN_SECONDS
-        return young and job.address.token is not None
+    def _token_valid(self, job: Job) -> bool:
+        is_recent = self._clock() < job.created_at + TOKEN_SECONDS
+        return is_recent and job.address.token is not None
 
     async def is_answered(self, job: Job) -> bool:
-        """Did the person get a first answer, so that somebody waits for this job?"""
+        """Whether the user got a first response, and so may wait for this job."""
         if job.address.message is not None or job.address.token is None:
             return True
-        return await self._mailbox.is_answered(job.address)
+        return await self._messages.has_response(job.address)
 
 
-def _progress(job: Job, now: Progress) -> Draft:
-    return Draft(
-        content=captions.progress(job, now),
+def _progress_content(job: Job, progress: Progress) -> MessageContent:
+    preview = progress.preview
+    return MessageContent(
+        content=captions.progress(job, progress),
         view=components.cancel_view(job.id),
-        uploads=None if now.preview is None else [Upload("preview.jpg", now.preview)],
+        files=None if preview is None else [OutgoingFile("preview.jpg", preview)],
     )

@@ -1,4 +1,4 @@
-"""One message of ours on Discord: made, edited and deleted by whichever way still works."""
+"""Create, edit and delete one message of ours, by whichever route still works."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -13,175 +13,183 @@ from bot.domain.job import Address
 from bot.errors import NETWORK_ERRORS, DeliveryFailed
 
 TOKEN_SECONDS: Final = 14 * 60
-"""An interaction's token works for 15 minutes; the last one is left to slow clocks."""
-ORIGINAL: Final = cast("int", "@original")  # discord.py puts it into the address as it is
+"""An interaction token is valid for 15 minutes; one minute is left for clock differences."""
+ORIGINAL_RESPONSE: Final = cast("int", "@original")
+"""The message id of an original response in webhook routes; discord.py only formats it."""
 _UNKNOWN_MESSAGE: Final = 10008
-_SERVER_TROUBLE: Final = 500
-_TOO_MANY: Final = 429
-_CONTENT_TROUBLE: Final = (400, 413)
-_TOKEN_TROUBLE: Final = (401, 403, 404)
+_SERVER_ERROR: Final = 500
+_TOO_MANY_REQUESTS: Final = 429
+_CONTENT_STATUSES: Final = (400, 413)
+_TOKEN_STATUSES: Final = (401, 403, 404)
 log = logging.getLogger(__name__)
 
 
-class Gone(Exception):
-    """The message was deleted, or may not be touched: there is nothing left to show."""
+class MessageGone(Exception):
+    """The message was deleted, or the bot has no access to it."""
 
 
-class Stale(Exception):
-    """The interaction's token works no more; the message may be reached without it."""
+class TokenExpired(Exception):
+    """The interaction token is no longer valid; the message may be reachable without it."""
 
 
-class Indigestible(Exception):
-    """Discord does not take this content, though it would take other content."""
+class ContentRejected(Exception):
+    """Discord rejects this content, but may accept other content."""
 
 
-class Upload(msgspec.Struct, frozen=True):
-    """A file for a message."""
+class OutgoingFile(msgspec.Struct, frozen=True):
+    """A file to be uploaded with a message."""
 
     name: str
     data: bytes
     description: str | None = None
+    """The alt text."""
     spoiler: bool = False
-    """Discord blurs it until somebody clicks on it."""
 
     def as_file(self) -> discord.File:
-        """As discord.py wants it; it can be sent once only."""
+        """A new discord.py file; each can be sent only once."""
         return discord.File(
             BytesIO(self.data), self.name, spoiler=self.spoiler, description=self.description
         )
 
 
-class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """What a message is to say."""
+class MessageContent(msgspec.Struct, frozen=True, kw_only=True):
+    """Text, components and files of a message."""
 
     content: str
     view: discord.ui.View | None = None
-    uploads: Sequence[Upload] | None = ()
-    """None leaves the message's files as they are."""
+    files: Sequence[OutgoingFile] | None = ()
+    """None leaves the files of an existing message as they are."""
 
 
-class Mailbox:
-    """Writes to the messages of jobs. Pings nobody, ever: the client's default says so."""
+class MessageClient:
+    """Writes job messages. Never pings anybody: the client's default allowed mentions are none."""
 
     def __init__(self, client: discord.Client) -> None:
         self._client = client
 
-    async def put(self, address: Address, draft: Draft, *, fresh: bool, nonce: str) -> int:
-        """Make the message at this address say so; returns its id.
+    async def upsert(
+        self, target: Address, content: MessageContent, *, token_valid: bool, nonce: str
+    ) -> int:
+        """Edit the message at this target, or send a new one; return its id.
 
-        By the interaction's token while it is `fresh`, else as the channel's message, else as a
-        new message that the nonce makes one of a kind. Raises Stale, Gone, Indigestible or
-        DeliveryFailed.
+        Uses the interaction token if it is valid, else the channel. A new message carries the
+        nonce, so that a repeated call does not send a second one. Raises TokenExpired, MessageGone,
+        ContentRejected or DeliveryFailed.
         """
-        with _translated(by_token=fresh):
-            if fresh:
-                return await self._edit_answer(address, draft)
-            if address.message is not None:
-                return await self._edit(address.channel, address.message, draft)
-            return await self._send_once(address, draft, nonce)
+        with _translated_errors(by_token=token_valid):
+            if token_valid:
+                return await self._edit_original_response(target, content)
+            if target.message is not None:
+                return await self._edit(target.channel, target.message, content)
+            return await self._send_once(target, content, nonce)
 
-    async def whisper(self, address: Address, sentence: str, placeholder: str) -> None:
-        """Tell the person alone, by the interaction's token. Raises as `put` does.
+    async def respond_ephemeral(self, target: Address, sentence: str, placeholder: str) -> None:
+        """Send an ephemeral followup by the interaction token. Raises as `upsert` does.
 
-        The answer is edited first: while it still loads, a followup would take its place, and be
-        as public as it is.
+        The original response is edited first: while it is deferred, the first followup would
+        replace it and be as public as it is.
         """
-        with _translated(by_token=True):
-            await self._edit_answer(address, Draft(content=placeholder))
-            await self._webhook(address).send(sentence, ephemeral=True, wait=True)
+        with _translated_errors(by_token=True):
+            await self._edit_original_response(target, MessageContent(content=placeholder))
+            await self._webhook(target).send(sentence, ephemeral=True, wait=True)
 
-    async def take_away(self, address: Address) -> None:
-        """Delete the public answer: by the interaction's token, or without it as the channel's
-        message, if that is known. Raises as `put` does."""
-        with _translated(by_token=address.token is not None):
-            if address.token is not None:
-                await self._webhook(address).delete_message(ORIGINAL)
-            elif address.message is not None:
-                place = self._client.get_partial_messageable(address.channel)
-                await place.get_partial_message(address.message).delete()
+    async def delete_response(self, target: Address) -> None:
+        """Delete the public message by the interaction token, or else by its id in the channel.
 
-    async def original(self, address: Address) -> discord.Message:
-        """The interaction's public answer as it is now. Raises as `put` does."""
-        with _translated(by_token=True):
-            return await self._webhook(address).fetch_message(ORIGINAL)
+        Raises as `upsert` does.
+        """
+        with _translated_errors(by_token=target.token is not None):
+            if target.token is not None:
+                await self._webhook(target).delete_message(ORIGINAL_RESPONSE)
+            elif target.message is not None:
+                channel = self._client.get_partial_messageable(target.channel)
+                await channel.get_partial_message(target.message).delete()
 
-    async def is_answered(self, address: Address) -> bool:
-        """Has the interaction an answer? In doubt yes, for then somebody may wait for more."""
+    async def fetch_original(self, target: Address) -> discord.Message:
+        """The original response as it is now. Raises as `upsert` does."""
+        with _translated_errors(by_token=True):
+            return await self._webhook(target).fetch_message(ORIGINAL_RESPONSE)
+
+    async def has_response(self, target: Address) -> bool:
+        """Whether the interaction has an original response; True if Discord cannot tell."""
         try:
-            await self._webhook(address).fetch_message(ORIGINAL)
+            await self._webhook(target).fetch_message(ORIGINAL_RESPONSE)
         except discord.HTTPException as error:
-            log.info("An interaction has no answer: %s", error)
-            return isinstance(_judged(error), DeliveryFailed)
+            log.info("An interaction has no response: %s", error)
+            return isinstance(_classify(error), DeliveryFailed)
         except NETWORK_ERRORS as error:
-            log.info("An interaction's answer cannot be looked up: %r", error)
+            log.info("The response to an interaction cannot be fetched: %r", error)
         return True
 
-    def _webhook(self, address: Address) -> discord.Webhook:
-        application = address.application or self._client.application_id or 0
-        webhook = discord.Webhook.partial(application, address.token or "", client=self._client)
-        webhook.type = discord.WebhookType.application  # else it may not whisper
+    def _webhook(self, target: Address) -> discord.Webhook:
+        application_id = target.application or self._client.application_id or 0
+        webhook = discord.Webhook.partial(application_id, target.token or "", client=self._client)
+        webhook.type = discord.WebhookType.application  # required for ephemeral messages
         return webhook
 
-    async def _edit_answer(self, address: Address, draft: Draft) -> int:
-        message = await self._webhook(address).edit_message(
-            ORIGINAL, content=draft.content, view=draft.view, attachments=_files(draft)
+    async def _edit_original_response(self, target: Address, content: MessageContent) -> int:
+        message = await self._webhook(target).edit_message(
+            ORIGINAL_RESPONSE,
+            content=content.content,
+            view=content.view,
+            attachments=_attachments(content),
         )
         return message.id
 
-    async def _edit(self, channel: int, message: int, draft: Draft) -> int:
-        partial = self._client.get_partial_messageable(channel).get_partial_message(message)
-        edited = await partial.edit(
-            content=draft.content, view=draft.view, attachments=_files(draft)
+    async def _edit(self, channel_id: int, message_id: int, content: MessageContent) -> int:
+        channel = self._client.get_partial_messageable(channel_id)
+        message = await channel.get_partial_message(message_id).edit(
+            content=content.content, view=content.view, attachments=_attachments(content)
         )
-        return edited.id
+        return message.id
 
-    async def _send_once(self, address: Address, draft: Draft, nonce: str) -> int:
-        """If the nonce was used before, Discord gives us that older message, as it was."""
-        sent = await self._send(address, draft, nonce)
-        if sent.content == draft.content:
-            return sent.id
-        return await self._edit(address.channel, sent.id, draft)
+    async def _send_once(self, target: Address, content: MessageContent, nonce: str) -> int:
+        """If the nonce was used before, Discord returns the older message, unchanged."""
+        message = await self._send(target, content, nonce)
+        if message.content == content.content:
+            return message.id
+        return await self._edit(target.channel, message.id, content)
 
-    async def _send(self, address: Address, draft: Draft, nonce: str) -> discord.Message:
-        place = self._client.get_partial_messageable(address.channel)
-        options: dict[str, Any] = {}  # discord.py takes no None for them
-        if address.reply_to is not None:
+    async def _send(self, target: Address, content: MessageContent, nonce: str) -> discord.Message:
+        channel = self._client.get_partial_messageable(target.channel)
+        options: dict[str, Any] = {}  # discord.py does not accept None for a reference
+        if target.reply_to is not None:
             options["reference"] = discord.MessageReference(
-                message_id=address.reply_to,
-                channel_id=address.channel,
-                guild_id=address.guild,
+                message_id=target.reply_to,
+                channel_id=target.channel,
+                guild_id=target.guild,
                 fail_if_not_exists=False,
             )
-        return await place.send(
-            draft.content,
-            files=[upload.as_file() for upload in draft.uploads or ()],
-            view=draft.view or discord.utils.MISSING,
+        return await channel.send(
+            content.content,
+            files=[file.as_file() for file in content.files or ()],
+            view=content.view or discord.utils.MISSING,
             nonce=nonce,
             **options,
         )
 
 
-def _files(draft: Draft) -> list[discord.Attachment | discord.File]:
-    if draft.uploads is None:
-        return discord.utils.MISSING  # type: ignore[no-any-return]
-    return [upload.as_file() for upload in draft.uploads]
+def _attachments(content: MessageContent) -> list[discord.Attachment | discord.File]:
+    if content.files is None:
+        return discord.utils.MISSING  # type: ignore[no-any-return] # its own type is Any
+    return [file.as_file() for file in content.files]
 
 
 @contextmanager
-def _translated(*, by_token: bool) -> Iterator[None]:
+def _translated_errors(*, by_token: bool) -> Iterator[None]:
     try:
         yield
     except discord.HTTPException as error:
-        if by_token and error.code != _UNKNOWN_MESSAGE and error.status in _TOKEN_TROUBLE:
-            raise Stale(str(error)) from error
-        raise _judged(error) from error
+        if by_token and error.code != _UNKNOWN_MESSAGE and error.status in _TOKEN_STATUSES:
+            raise TokenExpired(str(error)) from error
+        raise _classify(error) from error
     except NETWORK_ERRORS as error:
         raise DeliveryFailed(f"Discord cannot be reached ({error!r}).") from error
 
 
-def _judged(error: discord.HTTPException) -> Gone | Indigestible | DeliveryFailed:
-    if error.status >= _SERVER_TROUBLE or error.status == _TOO_MANY:
-        return DeliveryFailed(f"Discord is in trouble ({error}).")
-    if error.status in _CONTENT_TROUBLE:
-        return Indigestible(str(error))
-    return Gone(str(error))
+def _classify(error: discord.HTTPException) -> MessageGone | ContentRejected | DeliveryFailed:
+    if error.status >= _SERVER_ERROR or error.status == _TOO_MANY_REQUESTS:
+        return DeliveryFailed(f"Discord has a problem ({error}).")
+    if error.status in _CONTENT_STATUSES:
+        return ContentRejected(str(error))
+    return MessageGone(str(error))

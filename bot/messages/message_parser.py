@@ -1,4 +1,7 @@
-"""Messages of jobs that were deleted: the record knows them no more, they tell it themselves."""
+"""Find the job and the user of one of our messages from the message itself.
+
+For messages of deleted jobs, which the database no longer links to a job.
+"""
 
 import re
 from collections.abc import Iterator
@@ -11,53 +14,53 @@ from bot.domain import rules
 from bot.domain.job import Job
 from bot.messages import components
 
-_FILE: Final = re.compile(r"(?:SPOILER_)?(?P<job>[0-9a-z]{1,24})(?:-[1-4])?\.(?:png|jpg)")
-"""As our pictures are named on Discord."""
-_OWNER: Final = re.compile(r"(?<!\\)<@(?P<person>\d{1,20})>")
-"""As captions name who asked; in people's words such signs are escaped."""
+_FILE_NAME: Final = re.compile(r"(?:SPOILER_)?(?P<job>[0-9a-z]{1,24})(?:-[1-4])?\.(?:png|jpg)")
+"""Of the pictures that the bot uploads."""
+_MENTION: Final = re.compile(r"(?<!\\)<@(?P<user>\d{1,20})>")
+"""The mention of the user in our captions; mentions inside of prompts are escaped."""
 
 
-def job(message: discord.Message) -> str | None:
-    """The job that this message of ours shows, by its buttons or its files."""
-    buttons = (re.fullmatch(components.PATTERN, each) for each in _custom_ids(message))
-    named = [match["job"] for match in buttons if match]
-    named += [name for file in message.attachments if (name := of_file(file.filename))]
-    return next(iter(named), None)
+def job_id_of(message: discord.Message) -> str | None:
+    """The job that this message of ours shows, from its buttons or its files."""
+    matches = (re.fullmatch(components.PATTERN, text) for text in _custom_ids(message))
+    job_ids = [match["job"] for match in matches if match]
+    job_ids += [job for file in message.attachments if (job := job_in_filename(file.filename))]
+    return next(iter(job_ids), None)
 
 
-def of_file(name: str) -> str | None:
-    """The job whose picture may be in a file of this name."""
-    match = _FILE.fullmatch(name)
+def job_in_filename(name: str) -> str | None:
+    """The job of an uploaded picture with this file name."""
+    match = _FILE_NAME.fullmatch(name)
     return match["job"] if match else None
 
 
 def _custom_ids(message: discord.Message) -> Iterator[str]:
     for row in message.components:
-        for part in getattr(row, "children", ()):
-            yield getattr(part, "custom_id", None) or ""
+        for component in getattr(row, "children", ()):
+            yield getattr(component, "custom_id", None) or ""
 
 
-def owner(message: discord.Message) -> int | None:
-    """Who asked for what it shows; of a picture at full size, who had it shown."""
-    person, asked = named(message.content), message.interaction_metadata
-    return person if person is not None or asked is None else asked.user.id
+def owner_of(message: discord.Message) -> int | None:
+    """The user who asked for the job, or for a picture at full size."""
+    user_id, metadata = user_in_caption(message.content), message.interaction_metadata
+    return user_id if user_id is not None or metadata is None else metadata.user.id
 
 
-def named(caption: str) -> int | None:
-    """Who asked for the job that this is the caption of."""
-    match = _OWNER.search(caption)
-    return int(match["person"]) if match else None
+def user_in_caption(caption: str) -> int | None:
+    """The user whom a caption of ours mentions."""
+    match = _MENTION.search(caption)
+    return int(match["user"]) if match else None
 
 
-async def check(ledger: Ledger, message: discord.Message) -> None:
-    """Raise Refused if the message shows something that was deleted."""
-    erased = await deleted(ledger, message)
-    if erased is not None:
-        rules.check_remembered(erased)
+async def check_not_deleted(ledger: Ledger, message: discord.Message) -> None:
+    """Raise Refused if the message shows a deleted job."""
+    job = await deleted_job(ledger, message)
+    if job is not None:
+        rules.check_remembered(job)
 
 
-async def deleted(ledger: Ledger, message: discord.Message) -> Job | None:
-    """The deleted job that this message of ours shows; None if it shows none."""
-    name = job(message)
-    named = None if name is None else await ledger.job(name)
-    return named if named is not None and named.erased is not None else None
+async def deleted_job(ledger: Ledger, message: discord.Message) -> Job | None:
+    """The deleted job that this message of ours shows; None if there is none."""
+    job_id = job_id_of(message)
+    job = None if job_id is None else await ledger.job(job_id)
+    return job if job is not None and job.erased is not None else None

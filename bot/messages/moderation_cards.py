@@ -23,20 +23,20 @@ def case(case: Case, job: Job, pictures: Sequence[Picture], block: str | None) -
         f"🚩 Reported: {_link(case.reports[0])} by <@{job.person}>",
         captions.recipes(job),
         _pictures(pictures),
-        *_course(case),
+        *_history(case),
     ]
     if block is not None:
-        lines.append(f"<@{job.person}> is blocked: {captions.shown(block, _REASON_SHOWN)}")
+        lines.append(f"<@{job.person}> is blocked: {captions.escape(block, _REASON_SHOWN)}")
     return "\n".join(lines)[:_LIMIT]
 
 
-def deleted(case: Case, erasure: Erasure) -> str:
+def deleted_case(case: Case, erasure: Erasure) -> str:
     """The card of a case whose job was deleted."""
-    lines = [f"🚩 Reported: {_link(case.reports[0])}", erasure.words, *_course(case)]
+    lines = [f"🚩 Reported: {_link(case.reports[0])}", erasure.words, *_history(case)]
     return "\n".join(lines)[:_LIMIT]
 
 
-def _course(case: Case) -> list[str]:
+def _history(case: Case) -> list[str]:
     lines = [_reported(report) for report in case.reports[-_REPORTS_SHOWN:]]
     if len(case.reports) > _REPORTS_SHOWN:
         lines.append(f"… and {len(case.reports) - _REPORTS_SHOWN} earlier reports")
@@ -75,7 +75,7 @@ def _pictures(pictures: Sequence[Picture]) -> str:
 
 def _reported(report: Report) -> str:
     which = "" if report.nth is None else f" picture {report.nth}"
-    why = captions.shown(report.reason, _REASON_SHOWN) or "no reason given"
+    why = captions.escape(report.reason, _REASON_SHOWN) or "no reason given"
     return f"<@{report.reporter}> reported{which} <t:{int(report.at)}:R>: {why}"
 
 
@@ -83,7 +83,7 @@ def blocks(blocked: Iterable[Block]) -> list[str]:
     """A line for each blocked person."""
     return [
         f"<@{block.person}> by <@{block.moderator}> <t:{int(block.at)}:R>: "
-        f"{captions.shown(block.reason, _REASON_SHOWN)}"
+        f"{captions.escape(block.reason, _REASON_SHOWN)}"
         for block in blocked
     ]
 
@@ -102,7 +102,7 @@ def _line(entry: Entry) -> str:
     if entry.channel is not None:
         parts.append(f"in <#{entry.channel}>")
     ours = entry.action is Action.SET  # with roles and channels, to be read as such
-    detail = entry.detail if ours else captions.shown(entry.detail, _DETAIL_SHOWN)
+    detail = entry.detail if ours else captions.escape(entry.detail, _DETAIL_SHOWN)
     return " ".join(parts) + (f": {detail}" if detail else "")
 
 

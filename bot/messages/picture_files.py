@@ -1,4 +1,4 @@
-"""Pictures as files for Discord: the grid of a job, or one picture, never above a size limit."""
+"""Pictures as files for Discord, within its size limits: the grid of a job, or one picture."""
 
 import struct
 import zlib
@@ -10,63 +10,64 @@ from PIL import Image
 
 from bot.domain.visibility import Showing
 from bot.messages import grid
-from bot.messages.message_client import Upload
+from bot.messages.message_client import OutgoingFile
 from bot.storage import FileMissing, FileStorage
 
 BYTES_LIMIT: Final = 10 * 1024 * 1024
-"""What Discord lets everybody upload in one file."""
+"""Discord's size limit of a file."""
 REQUEST_LIMIT: Final = 24 * 1024 * 1024
-"""What Discord takes in one request, less some room for words."""
+"""Discord's size limit of a request, less some room for the message's text."""
 _JPEG_QUALITY: Final = 92
-_SHRINK: Final = 0.8
-_DAMAGE: Final = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
-"""What Pillow raises when a PNG is not whole."""
+_SHRINK_FACTOR: Final = 0.8
+_DECODE_ERRORS: Final = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
+"""What Pillow raises for a damaged PNG."""
 
 
-def of_job(archive: FileStorage, showing: Showing) -> tuple[str, bytes]:
-    """The pictures of a job as one grid: a file ending and the file. Slow. Raises FileMissing."""
-    opened = [p.absence or _opened(archive.picture(p.path or "")) for p in showing.pictures]
-    recipe = showing.pictures[0].recipe
-    return encoded(grid.compose(opened, (recipe.width, recipe.height)))
+def grid_file(storage: FileStorage, visible: Showing) -> tuple[str, bytes]:
+    """The pictures of a job as one grid: file extension and data. Slow. Raises FileMissing."""
+    cells = [p.absence or _decode(storage.picture(p.path or "")) for p in visible.pictures]
+    recipe = visible.pictures[0].recipe
+    return encode_within(grid.compose(cells, (recipe.width, recipe.height)))
 
 
-def of_picture(archive: FileStorage, showing: Showing, nth: int = 0) -> tuple[str, bytes]:
-    """One of the pictures, counted from 0, as it was painted if it is small enough. Slow. Raises
-    FileMissing."""
-    data = archive.picture(showing.pictures[nth].path or "")
-    return ("png", data) if len(data) <= BYTES_LIMIT else encoded(_opened(data))
+def picture_file(storage: FileStorage, visible: Showing, index: int = 0) -> tuple[str, bytes]:
+    """One picture, as stored if it is small enough. Slow. Raises FileMissing."""
+    data = storage.picture(visible.pictures[index].path or "")
+    return ("png", data) if len(data) <= BYTES_LIMIT else encode_within(_decode(data))
 
 
-def encoded(picture: Image.Image, limit: int = BYTES_LIMIT) -> tuple[str, bytes]:
+def encode_within(image: Image.Image, limit: int = BYTES_LIMIT) -> tuple[str, bytes]:
     """PNG if it fits, else JPEG, else a smaller JPEG."""
-    data = _saved(picture, "PNG")
+    data = _encode(image, "PNG")
     if len(data) <= limit:
         return "png", data
-    while len(data := _saved(picture, "JPEG", quality=_JPEG_QUALITY)) > limit:
-        size = (int(picture.width * _SHRINK), int(picture.height * _SHRINK))
-        picture = picture.resize(size, Image.Resampling.LANCZOS)
+    while len(data := _encode(image, "JPEG", quality=_JPEG_QUALITY)) > limit:
+        size = (int(image.width * _SHRINK_FACTOR), int(image.height * _SHRINK_FACTOR))
+        image = image.resize(size, Image.Resampling.LANCZOS)
     return "jpg", data
 
 
-def parcels(uploads: Sequence[Upload], limit: int = REQUEST_LIMIT) -> list[list[Upload]]:
-    """The files in as few groups as fit into one request each; at least one group."""
-    groups: list[list[Upload]] = [[]]
-    for upload in uploads:
-        if sum(len(other.data) for other in groups[-1]) + len(upload.data) > limit:
+def batch_by_size(
+    files: Sequence[OutgoingFile], limit: int = REQUEST_LIMIT
+) -> list[list[OutgoingFile]]:
+    """The files in order, in as few groups as fit into one request each; at least one group."""
+    groups: list[list[OutgoingFile]] = [[]]
+    for file in files:
+        if sum(len(member.data) for member in groups[-1]) + len(file.data) > limit:
             groups.append([])
-        groups[-1].append(upload)
+        groups[-1].append(file)
     return groups
 
 
-def _opened(data: bytes) -> Image.Image:
+def _decode(data: bytes) -> Image.Image:
     try:
-        with Image.open(BytesIO(data), formats=("PNG",)) as picture:
-            return picture.convert("RGB")
-    except _DAMAGE as error:
+        with Image.open(BytesIO(data), formats=("PNG",)) as image:
+            return image.convert("RGB")
+    except _DECODE_ERRORS as error:
         raise FileMissing("The picture's file in the data folder is damaged.") from error
 
 
-def _saved(picture: Image.Image, format: str, **options: int) -> bytes:
+def _encode(image: Image.Image, format: str, **options: int) -> bytes:
     buffer = BytesIO()
-    picture.save(buffer, format, **options)
+    image.save(buffer, format, **options)
     return buffer.getvalue()

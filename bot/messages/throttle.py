@@ -1,4 +1,4 @@
-"""Show what changes often at a bounded pace: the newest wins, and nothing after the end."""
+"""Show a frequently changing value at a limited rate."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,37 +8,37 @@ T = TypeVar("T")
 
 
 class Throttle(Generic[T]):
-    """Hands the newest value to `show`, at most once every `seconds`, unless it is shown already.
+    """Passes the newest value to `show`, at most once every `seconds`, and skips repeated values.
 
-    Until closed, or until `show` returns False.
+    Ends when closed, or when `show` returns False.
     """
 
     def __init__(self, show: Callable[[T], Awaitable[bool]], seconds: float) -> None:
         self._show = show
         self._seconds = seconds
         self._newest: list[T] = []
-        self._fresh = asyncio.Event()
+        self._changed = asyncio.Event()
         self._showing = asyncio.Lock()
         self._task = asyncio.create_task(self._run())
 
     def put(self, value: T) -> None:
-        """Show this soon, instead of anything that still waits."""
+        """Show this value next, instead of any that still waits."""
         self._newest = [value]
-        self._fresh.set()
+        self._changed.set()
 
     async def close(self) -> None:
-        """Returns when nothing is being shown any more; what waits is dropped."""
+        """Stop; returns when no call of `show` is running. A waiting value is dropped."""
         async with self._showing:
             self._task.cancel()
 
     async def _run(self) -> None:
-        wanted, shown = True, list[T]()
-        while wanted:
-            await self._fresh.wait()
-            self._fresh.clear()
-            if self._newest == shown:
+        proceed, current = True, list[T]()
+        while proceed:
+            await self._changed.wait()
+            self._changed.clear()
+            if self._newest == current:
                 continue
             async with self._showing:
-                shown = self._newest
-                wanted = await self._show(shown[0])
+                current = self._newest
+                proceed = await self._show(current[0])
             await asyncio.sleep(self._seconds)
