@@ -1,1 +1,1 @@
-"""The engine on a socket, for the bot."""
+"""The engine as a server on a local socket."""

@@ -6,19 +6,19 @@ import os
 
 from engine.core.process import painter, with_parts
 from engine.errors import UsageError
-from engine.server.parent_watch import end_with_parent
+from engine.server.parent_watch import exit_with_parent
 
 
 def serve_command(options: argparse.Namespace) -> None:
-    """Serve until a signal, or the parent's end. Raises EngineError."""
+    """Serve until a signal or the end of the parent process. Raises EngineError."""
     import asyncio
 
     if options.parent:
-        end_with_parent()
+        exit_with_parent()
     server = with_parts(lambda: importlib.import_module("engine.server.socket_server"))
     if not 0 <= options.port < 2**16:
         raise UsageError(f"The port is {options.port}; it must be 0 to 65535.")
-    with server.bind(options.port) as listening:
+    with server.bind(options.port) as listener:
         engine_core = painter(options.model, options.checkers)
         token = os.environ.get("IMAGINE_ENGINE_TOKEN", "")
-        asyncio.run(server.serve(listening, engine_core, token))
+        asyncio.run(server.serve(listener, engine_core, token))

@@ -1,4 +1,4 @@
-"""Events on their way to one connection: progress and pulses may be skipped, endings never."""
+"""Events waiting to be sent on one connection: progress and heartbeats coalesce, endings do not."""
 
 import asyncio
 from collections.abc import Iterator
@@ -10,61 +10,61 @@ from engine.contract import Cancelled, Command, Event, Failed, Heartbeat, Painte
 from engine.contract.wire import Connection
 
 JobKey = tuple[str, int]
-_WORDS: Final = 1024
-"""Bytes of an ending beside its pictures, about."""
+_ENDING_BYTES: Final = 1024
+"""Approximate size of an ending without its pictures."""
 
 
-class Outbox:
-    """Keeps, for each job, only the newest progress while the other end is slow."""
+class EventQueue:
+    """While the peer is slow, keeps only the newest progress of each job."""
 
     def __init__(self) -> None:
         self._progress: dict[JobKey, Queued | Stepped] = {}
         self._endings: list[Painted | Failed | Cancelled] = []
-        self._pulse: Heartbeat | None = None
-        self.unread = 0
-        """Bytes of the endings that the other end has not taken yet, about."""
-        self._filled = asyncio.Event()
+        self._heartbeat: Heartbeat | None = None
+        self.unsent_bytes = 0
+        """Approximate size of the endings that are not sent yet."""
+        self._has_events = asyncio.Event()
 
     def put(self, event: Event) -> None:
-        """Take an event; never waits. Call it in the loop's thread."""
+        """Add an event without waiting. Call it in the event loop's thread."""
         if isinstance(event, Painted | Failed | Cancelled):
             self._progress.pop((event.job, event.attempt), None)
             self._endings.append(event)
-            self.unread += _size(event)
+            self.unsent_bytes += _size(event)
         elif isinstance(event, Queued | Stepped):
             key = event.job, event.attempt
             self._progress[key] = _newest(self._progress.get(key), event)
         elif isinstance(event, Heartbeat):
-            self._pulse = event
-        self._filled.set()
+            self._heartbeat = event
+        self._has_events.set()
 
     async def send_all(self, connection: Connection[Command]) -> None:
-        """Send what comes, for ever. Raises OSError when the other end is gone."""
+        """Send events as they are added, until cancelled. Raises OSError if the peer is gone."""
         while True:
-            await self._filled.wait()
-            self._filled.clear()
-            for event in self._take():
+            await self._has_events.wait()
+            self._has_events.clear()
+            for event in self._take_all():
                 await connection.send(event)
 
-    def _take(self) -> Iterator[Event]:
+    def _take_all(self) -> Iterator[Event]:
         while self._endings:
             ending = self._endings.pop(0)
-            self.unread -= _size(ending)
+            self.unsent_bytes -= _size(ending)
             yield ending
         while self._progress:
             yield self._progress.pop(next(iter(self._progress)))
-        if self._pulse is not None:
-            pulse, self._pulse = self._pulse, None
-            yield pulse
+        if self._heartbeat is not None:
+            heartbeat, self._heartbeat = self._heartbeat, None
+            yield heartbeat
 
 
 def _size(ending: Painted | Failed | Cancelled) -> int:
     pictures = ending.pictures if isinstance(ending, Painted) else ()
-    return _WORDS + sum(len(picture.png) for picture in pictures)
+    return _ENDING_BYTES + sum(len(picture.png) for picture in pictures)
 
 
 def _newest(old: Queued | Stepped | None, new: Queued | Stepped) -> Queued | Stepped:
-    """The newer one, with the older one's preview if it has none itself."""
+    """The new progress, with the old preview if it has none itself."""
     if isinstance(old, Stepped) and isinstance(new, Stepped) and new.preview is None:
         return msgspec.structs.replace(new, preview=old.preview)
     return new

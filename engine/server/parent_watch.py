@@ -1,4 +1,4 @@
-"""An engine that was started by a bot ends with it. Imports nothing slow: it comes first."""
+"""Exit with the parent process. Imports nothing slow, so that it can start first."""
 
 import contextlib
 import ctypes
@@ -12,11 +12,11 @@ _DEATH_SIGNAL: Final = 1
 """PR_SET_PDEATHSIG, see `man 2 prctl`."""
 
 
-def end_with_parent() -> None:
-    """End this process as soon as standard input does: its parent is gone.
+def exit_with_parent() -> None:
+    """Exit this process when standard input reaches its end, because the parent is gone.
 
-    The engine keeps nothing that must be saved, so it ends on the spot, whatever it is doing. Where
-    the system can (Linux), it ends it also while it is stopped, and reads nothing.
+    The engine has no state to save, so the exit is immediate. On Linux the kernel also kills the
+    process, which works while it is stopped or hangs.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)

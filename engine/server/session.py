@@ -1,4 +1,4 @@
-"""The jobs of one connection: its commands to the worker, the worker's events to it."""
+"""One connection's jobs: passes commands to the worker and events back."""
 
 import asyncio
 import contextlib
@@ -20,29 +20,29 @@ from engine.contract import (
 from engine.contract.wire import WireError
 from engine.core.request import Ticket
 from engine.core.worker import Worker
-from engine.server.event_queue import JobKey, Outbox
+from engine.server.event_queue import EventQueue, JobKey
 
-WAITING_LIMIT: Final = 256
-"""Jobs of all connections; the bot keeps its own queue and sends few."""
-UNREAD_LIMIT: Final = 256 * 2**20
-"""Bytes of endings that may wait for one connection to read them: fifty jobs of large pictures."""
+MAX_WAITING_JOBS: Final = 256
+"""Of all connections. The bot has its own queue and sends few."""
+MAX_UNSENT_BYTES: Final = 256 * 2**20
+"""Of endings for one connection: about fifty jobs of large pictures."""
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-class Visit:
-    """One connection's jobs. `give_up` closes it at once."""
+class Session:
+    """The jobs of one connection. `abort` closes the connection at once."""
 
-    def __init__(self, worker: Worker, give_up: Callable[[], None]) -> None:
-        self.outbox = Outbox()
+    def __init__(self, worker: Worker, abort: Callable[[], None]) -> None:
+        self.event_queue = EventQueue()
         self._worker = worker
-        self._give_up = give_up
-        self._given_up = False
+        self._abort = abort
+        self._aborted = False
         self._loop = asyncio.get_running_loop()
         self._tickets: dict[JobKey, Ticket] = {}
 
-    def obey(self, command: Command) -> None:
-        """Do what was asked. Raises WireError if it makes no sense."""
+    def handle_command(self, command: Command) -> None:
+        """Submit or cancel a job. Raises WireError for a repeated Hello or job."""
         match command:
             case Paint():
                 self._submit(command)
@@ -51,16 +51,16 @@ class Visit:
                 if ticket is not None:
                     self._worker.cancel(ticket)
             case Hello():
-                raise WireError("You have said Hello already.")
+                raise WireError("Hello was already received.")
 
-    async def beat(self) -> None:
-        """Send a Heartbeat now and then, for ever."""
+    async def send_heartbeats(self) -> None:
+        """Queue a Heartbeat every HEARTBEAT_SECONDS, until cancelled."""
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)
-            self.outbox.put(self._worker.pulse())
+            self.event_queue.put(self._worker.pulse())
 
-    def end(self) -> None:
-        """Nobody listens any more: stop painting for them."""
+    def close(self) -> None:
+        """Cancel the jobs of the connection."""
         for ticket in list(self._tickets.values()):
             self._worker.cancel(ticket)
 
@@ -68,44 +68,46 @@ class Visit:
         key = job.job, job.attempt
         if key in self._tickets:
             raise WireError(f"Job {job.job}, attempt {job.attempt}, was sent twice.")
-        if self._worker.waiting >= WAITING_LIMIT:
-            full = f"The engine has {WAITING_LIMIT} jobs waiting. Try again in a while."
-            self._put(Failed(job=job.job, attempt=job.attempt, reason=full))
+        if self._worker.waiting >= MAX_WAITING_JOBS:
+            reason = f"The engine has {MAX_WAITING_JOBS} jobs waiting. Try again in a while."
+            self._put(Failed(job=job.job, attempt=job.attempt, reason=reason))
             return
         log.info(
             "job taken",
             extra={"job": job.job, "attempt": job.attempt, "pictures": len(job.recipes)},
         )
-        self._tickets[key] = self._worker.submit(job, self._report_later)
+        self._tickets[key] = self._worker.submit(job, self._on_event_threadsafe)
 
-    def _report_later(self, event: Event) -> None:
-        soon(self._loop, self._hear, event)
+    def _on_event_threadsafe(self, event: Event) -> None:
+        call_threadsafe(self._loop, self._on_event, event)
 
-    def _hear(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         if isinstance(event, Painted | Failed | Cancelled):
             del self._tickets[event.job, event.attempt]
-            ending = {"job": event.job, "attempt": event.attempt, **_told(event)}
-            log.info("job ended", extra=ending)
+            extra = {"job": event.job, "attempt": event.attempt, **_log_fields(event)}
+            log.info("job ended", extra=extra)
         self._put(event)
 
     def _put(self, event: Event) -> None:
-        if self._given_up:
+        if self._aborted:
             return
-        self.outbox.put(event)
-        if self.outbox.unread > UNREAD_LIMIT:
-            self._given_up = True
-            size = self.outbox.unread // 2**20
-            log.warning("connection closed: it does not read, and %d MiB wait for it", size)
-            self._give_up()
+        self.event_queue.put(event)
+        if self.event_queue.unsent_bytes > MAX_UNSENT_BYTES:
+            self._aborted = True
+            size = self.event_queue.unsent_bytes // 2**20
+            log.warning("connection closed: the peer does not read, %d MiB are unsent", size)
+            self._abort()
 
 
-def soon(loop: asyncio.AbstractEventLoop, call: Callable[[T], object], what: T) -> None:
-    """Call it in the loop's thread, unless the loop has ended."""
+def call_threadsafe(
+    loop: asyncio.AbstractEventLoop, callback: Callable[[T], object], argument: T
+) -> None:
+    """Call it in the loop's thread; does nothing if the loop is closed."""
     with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(call, what)
+        loop.call_soon_threadsafe(callback, argument)
 
 
-def _told(ending: Painted | Failed | Cancelled) -> dict[str, str | float]:
+def _log_fields(ending: Painted | Failed | Cancelled) -> dict[str, str | float]:
     match ending:
         case Painted():
             return {"ending": "painted", "seconds": round(ending.seconds, 3)}

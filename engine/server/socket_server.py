@@ -1,4 +1,4 @@
-"""The engine on a socket: commands in, events out, for any number of connections."""
+"""The engine on a socket: receives commands and sends events on any number of connections."""
 
 import asyncio
 import contextlib
@@ -15,25 +15,25 @@ from engine.contract.wire import CLOSING_SECONDS, Connection, WireError, engine_
 from engine.core.engine_core import Painter
 from engine.core.worker import Worker
 from engine.errors import EngineError, PortInUse
-from engine.server.session import Visit, soon
+from engine.server.session import Session, call_threadsafe
 
-HELLO_WITHIN: Final = 10.0
-"""Seconds that a new connection has to say who it is."""
-HELLO_LIMIT: Final = 64 * 1024
-"""Bytes of what it says first, which anybody on this machine may send and have kept."""
+HANDSHAKE_TIMEOUT: Final = 10.0
+"""Seconds for a new connection to send Hello."""
+MAX_HELLO_BYTES: Final = 64 * 1024
+"""Of the first frame, which any local program can send without the token."""
 log = logging.getLogger(__name__)
 
 
 def bind(port: int) -> socket.socket:
-    """Take the port on the loopback interface, 0 for any that is free. Raises PortInUse."""
+    """Listen on a port of the loopback interface, 0 for any free one. Raises PortInUse."""
     try:
         return socket.create_server(("127.0.0.1", port))
     except OSError as error:
-        raise PortInUse(f"Port {port} is not to be had: {error.strerror}.") from error
+        raise PortInUse(f"Port {port} is not available: {error.strerror}.") from error
 
 
-async def serve(listening: socket.socket, painter: Painter, token: str) -> None:
-    """Serve until a signal says stop. Raises EngineError if nothing can be painted any more."""
+async def serve(listener: socket.socket, painter: Painter, token: str) -> None:
+    """Serve until SIGINT or SIGTERM. Raises EngineError if the engine can no longer paint."""
     loop = asyncio.get_running_loop()
     stop: asyncio.Future[None] = loop.create_future()
 
@@ -46,18 +46,18 @@ async def serve(listening: socket.socket, painter: Painter, token: str) -> None:
             stop.set_exception(error)
 
     _on_signals(loop, end)
-    worker = Worker(painter, lambda error: soon(loop, end, error))
-    desk = Reception(worker, Ready(painter.model.card), token)
-    server = await asyncio.start_server(desk.welcome, sock=listening)
-    port = listening.getsockname()[1]
+    worker = Worker(painter, lambda error: call_threadsafe(loop, end, error))
+    handler = ConnectionHandler(worker, Ready(painter.model.card), token)
+    server = await asyncio.start_server(handler.handle, sock=listener)
+    port = listener.getsockname()[1]
     log.info("ready: %s, %s", painter.model.card.name, painter.model.card.fingerprint)
-    sys.stdout.write(f"listening on 127.0.0.1:{port}\n")
+    sys.stdout.write(f"listener on 127.0.0.1:{port}\n")
     sys.stdout.flush()
     try:
         await stop
     finally:
         server.close()
-        await desk.close()
+        await handler.close()
         await asyncio.to_thread(worker.close)
         peak = painter.model.device.peak_memory()
         log.info("stopped%s", "" if peak is None else f"; peak memory {peak / 2**30:.1f} GiB")
@@ -71,70 +71,70 @@ def _on_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], object]) -> 
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
 
 
-class Reception:
-    """Welcomes connections; each has its own jobs, which end when it goes."""
+class ConnectionHandler:
+    """Serves connections; the jobs of a connection are cancelled when it closes."""
 
     def __init__(self, worker: Worker, ready: Ready, token: str) -> None:
         self._worker = worker
         self._ready = ready
         self._token = token
-        self._visits: set[asyncio.Task[None]] = set()
+        self._connections: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
-        """End all connections."""
-        for visit in self._visits:
-            visit.cancel()
-        await asyncio.gather(*self._visits, return_exceptions=True)
+        """Close all connections."""
+        for task in self._connections:
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
 
-    async def welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve one connection until it ends, or sends what is no message of ours."""
-        visit = asyncio.current_task()
-        if visit is not None:
-            self._visits.add(visit)
-            visit.add_done_callback(self._visits.discard)
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection until it closes or sends an invalid message."""
+        task = asyncio.current_task()
+        if task is not None:
+            self._connections.add(task)
+            task.add_done_callback(self._connections.discard)
         try:
             async with engine_side(reader, writer) as connection:
                 await self._serve(connection)
-        except asyncio.CancelledError:  # by `close`; asyncio's streams would make a crash of it
-            log.info("connection closed, for the engine stops")
+        except asyncio.CancelledError:  # by `close`; asyncio's streams would log it as an error
+            log.info("connection closed: the engine stops")
 
     async def _serve(self, connection: Connection[Command]) -> None:
         try:
-            await self._introduce(connection)
-            await self._converse(connection)
+            await self._handshake(connection)
+            await self._serve_session(connection)
         except WireError as error:
             log.warning("connection rejected: %s", error)
             with contextlib.suppress(OSError, TimeoutError):
-                parting = connection.close_with(Rejected(str(error)))
-                await asyncio.wait_for(parting, CLOSING_SECONDS)
+                closing = connection.close_with(Rejected(str(error)))
+                await asyncio.wait_for(closing, CLOSING_SECONDS)
         except OSError as error:
             log.info("connection lost: %s", error)
 
-    async def _introduce(self, connection: Connection[Command]) -> None:
+    async def _handshake(self, connection: Connection[Command]) -> None:
         try:
-            hello = await asyncio.wait_for(connection.receive(HELLO_LIMIT), HELLO_WITHIN)
+            hello = await asyncio.wait_for(connection.receive(MAX_HELLO_BYTES), HANDSHAKE_TIMEOUT)
         except TimeoutError as error:
-            raise WireError("Say Hello first, with the token.") from error
+            raise WireError("The first message must be Hello, with the token.") from error
         if not isinstance(hello, Hello):
-            raise WireError("Say Hello first, with the token.")
+            raise WireError("The first message must be Hello, with the token.")
         if not hmac.compare_digest(hello.token.encode(), self._token.encode()):
             raise WireError("The token is wrong.")
         if hello.version != PROTOCOL_VERSION:
             raise WireError(
-                f"You speak version {hello.version}; this engine speaks {PROTOCOL_VERSION}."
+                f"The protocol version is {hello.version}; this engine has {PROTOCOL_VERSION}."
             )
         await connection.send(self._ready)
 
-    async def _converse(self, connection: Connection[Command]) -> None:
-        visit = Visit(self._worker, connection.abort)
-        sending = asyncio.create_task(visit.outbox.send_all(connection))
-        beating = asyncio.create_task(visit.beat())
+    async def _serve_session(self, connection: Connection[Command]) -> None:
+        session = Session(self._worker, connection.abort)
+        sending = asyncio.create_task(session.event_queue.send_all(connection))
+        heartbeats = asyncio.create_task(session.send_heartbeats())
         try:
             while (command := await connection.receive()) is not None:
-                visit.obey(command)
+                session.handle_command(command)
         finally:
-            visit.end()
-            beating.cancel()
+            session.close()
+            heartbeats.cancel()
             sending.cancel()
             with contextlib.suppress(asyncio.CancelledError, OSError):
                 await sending
