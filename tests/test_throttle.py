@@ -4,71 +4,103 @@ import asyncio
 
 from bot.messages.throttle import Throttle
 
-PAUSE = 0.05
+SECONDS = 1.5
+
+
+class Pauses:
+    """Replaces asyncio.sleep: a pause lasts until `end` is called."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self._end = asyncio.Event()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for `end`."""
+        self.seconds.append(seconds)
+        await self._end.wait()
+        self._end.clear()
+
+    async def end(self) -> None:
+        """End the pause that lasts now; returns when all that follows from it has happened."""
+        self._end.set()
+        await idle()
 
 
 class Screen:
-    """Remembers what was shown, and when."""
+    """Remembers what was shown. While `ready` is clear, showing takes time."""
 
-    def __init__(self, *, slow: float = 0.0, wanted: bool = True) -> None:
+    def __init__(self, *, wanted: bool = True) -> None:
         self.shown: list[int] = []
-        self.times: list[float] = []
-        self._slow = slow
+        self.ready = asyncio.Event()
+        self.ready.set()
         self._wanted = wanted
 
     async def show(self, value: int) -> bool:
-        """Takes as long as it was told to."""
-        self.times.append(asyncio.get_running_loop().time())
-        await asyncio.sleep(self._slow)
+        """Returns whether more is wanted."""
+        await self.ready.wait()
         self.shown.append(value)
         return self._wanted
 
 
+async def idle() -> None:
+    """Let all tasks run until they wait for something."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
 async def test_the_first_comes_at_once_and_then_the_newest() -> None:
-    """What was overtaken is never shown."""
-    screen = Screen()
-    throttle = Throttle(screen.show, PAUSE)
+    """What was overtaken during the pause is never shown."""
+    screen, pauses = Screen(), Pauses()
+    throttle = Throttle(screen.show, SECONDS, pauses.sleep)
     throttle.put(0)
-    await asyncio.sleep(PAUSE / 5)
+    await idle()
     for value in range(1, 50):
         throttle.put(value)
-    await asyncio.sleep(PAUSE * 2)
-    await throttle.close()
+        await idle()
+    assert screen.shown == [0]
+    await pauses.end()
     assert screen.shown == [0, 49]
-    assert screen.times[1] - screen.times[0] >= PAUSE * 0.9
+    assert pauses.seconds == [SECONDS, SECONDS]
+    await throttle.close()
 
 
 async def test_nothing_is_shown_after_the_end() -> None:
     """What waits is dropped; what is being shown is finished first."""
-    screen = Screen(slow=PAUSE)
-    throttle = Throttle(screen.show, 0)
+    screen, pauses = Screen(), Pauses()
+    throttle = Throttle(screen.show, SECONDS, pauses.sleep)
+    screen.ready.clear()
     throttle.put(1)
-    await asyncio.sleep(PAUSE / 5)
+    await idle()
     throttle.put(2)
-    await throttle.close()
+    closing = asyncio.create_task(throttle.close())
+    await idle()
+    assert not closing.done()
+    screen.ready.set()
+    await closing
     assert screen.shown == [1]
-    await asyncio.sleep(PAUSE * 2)
+    await pauses.end()
     assert screen.shown == [1]
 
 
 async def test_it_ends_when_no_more_is_wanted() -> None:
     """So that nothing stays behind for a job that is gone."""
-    screen = Screen(wanted=False)
-    throttle = Throttle(screen.show, 0)
+    screen, pauses = Screen(wanted=False), Pauses()
+    throttle = Throttle(screen.show, SECONDS, pauses.sleep)
     throttle.put(1)
-    await asyncio.sleep(PAUSE / 5)
+    await idle()
     throttle.put(2)
-    await asyncio.sleep(PAUSE / 5)
+    await pauses.end()
     assert screen.shown == [1]
     await throttle.close()
 
 
 async def test_what_is_shown_already_is_not_shown_again() -> None:
     """But after something else it is."""
-    screen = Screen()
-    throttle = Throttle(screen.show, PAUSE / 10)
+    screen, pauses = Screen(), Pauses()
+    throttle = Throttle(screen.show, SECONDS, pauses.sleep)
     for value in (1, 1, 2, 1):
         throttle.put(value)
-        await asyncio.sleep(PAUSE)
+        await idle()
+        await pauses.end()
     await throttle.close()
     assert screen.shown == [1, 2, 1]

@@ -5,17 +5,21 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+Sleep = Callable[[float], Awaitable[object]]
 
 
 class Throttle(Generic[T]):
     """Passes the newest value to `show`, at most once every `seconds`, and skips repeated values.
 
-    Ends when closed, or when `show` returns False.
+    Ends when closed, or when `show` returns False. `sleep` waits between two calls.
     """
 
-    def __init__(self, show: Callable[[T], Awaitable[bool]], seconds: float) -> None:
+    def __init__(
+        self, show: Callable[[T], Awaitable[bool]], seconds: float, sleep: Sleep = asyncio.sleep
+    ) -> None:
         self._show = show
         self._seconds = seconds
+        self._sleep = sleep
         self._newest: list[T] = []
         self._changed = asyncio.Event()
         self._showing = asyncio.Lock()
@@ -41,4 +45,4 @@ class Throttle(Generic[T]):
             async with self._showing:
                 current = self._newest
                 proceed = await self._show(current[0])
-            await asyncio.sleep(self._seconds)
+            await self._sleep(self._seconds)
