@@ -1,6 +1,7 @@
 """Rate limits per route and major parameter, and the global one."""
 
 import hashlib
+import math
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -20,12 +21,17 @@ WEBHOOK_LIMIT = (5, 2.0)
 DEFAULT_LIMIT = (50, 1.0)
 
 
+def _round_up(seconds: float) -> float:
+    """Round up to milliseconds, so that a client that waits this long is not early."""
+    return math.ceil(seconds * 1000) / 1000
+
+
 class RateLimited(ApiError):
     """A 429 response; `wait` is in seconds."""
 
     def __init__(self, wait: float, *, scope: str) -> None:
         super().__init__(429, 0, "You are being rate limited.")
-        self.wait = round(wait, 3)
+        self.wait = _round_up(wait)
         self.scope = scope
         self.headers = {"Retry-After": str(self.wait), "X-RateLimit-Scope": scope}
         if scope == "global":
@@ -110,7 +116,7 @@ def _headers(bucket: Bucket, route: str, now: float) -> dict[str, str]:
     return {
         "X-RateLimit-Limit": str(bucket.limit),
         "X-RateLimit-Remaining": str(bucket.limit - bucket.count),
-        "X-RateLimit-Reset": f"{bucket.resets_at:.3f}",
-        "X-RateLimit-Reset-After": f"{bucket.resets_at - now:.3f}",
+        "X-RateLimit-Reset": f"{_round_up(bucket.resets_at):.3f}",
+        "X-RateLimit-Reset-After": f"{_round_up(bucket.resets_at - now):.3f}",
         "X-RateLimit-Bucket": route,
     }
