@@ -23,8 +23,8 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot.aio import StartupCancelled, cancel_on, run_until
-from bot.attachments.downloader import Downloads
-from bot.attachments.sandbox import decoder
+from bot.attachments.downloader import AttachmentDownloader
+from bot.attachments.sandbox import decoder_sandbox
 from bot.client import Client
 from bot.context import Services
 from bot.db import migrations
@@ -109,7 +109,7 @@ async def run(
             await enter(_metrics_server(settings, status_reporter))
             starting = enter(EngineSupervisor(engine, launch))
             supervisor = await cancel_on(stop, starting)  # the model may have to be downloaded
-            downloader = await enter(Downloads(local_hosts=_local_hosts(api)))
+            downloader = await enter(AttachmentDownloader(local_hosts=_local_hosts(api)))
             await enter(client)  # the tasks of jobs need it until they end
             parts = _build(settings, client, jobs, engine, downloader, status_reporter, clock)
             await enter(parts.tasks)
@@ -181,7 +181,7 @@ def _build(
     client: Client,
     jobs: Ledger,
     engine: EngineClient,
-    downloader: Downloads,
+    downloader: AttachmentDownloader,
     status_reporter: Monitor,
     clock: Clock,
 ) -> _Parts:
@@ -204,7 +204,7 @@ def _build(
         engine,
         admission,
         QuotaService(jobs, usage, role_limits, scheduler, limits=limits, clock=clock),
-        InputService(erasure, engine, storage, downloader, decoder(sandbox_environment())),
+        InputService(erasure, engine, storage, downloader, decoder_sandbox(sandbox_environment())),
         dispatcher,
         tasks,
         outbox,

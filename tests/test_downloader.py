@@ -1,4 +1,4 @@
-"""Attachments from Discord's CDN, and from nowhere else."""
+"""Attachments are downloaded from Discord's CDN, and from no other host."""
 
 import asyncio
 import gzip
@@ -14,9 +14,14 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.attachments.downloader import CDN_HOSTS, Downloads, Unavailable, trusted
-from bot.attachments.sanitize import BYTES_LIMIT
+from bot.attachments.downloader import CDN_HOSTS, AttachmentDownloader, DownloadFailed
+from bot.attachments.sanitize import MAX_FILE_BYTES
 from bot.errors import Refused
+
+
+def is_allowed(url: str, *local_hosts: str) -> bool:
+    """Whether a downloader with these local hosts accepts the URL."""
+    return AttachmentDownloader(local_hosts=local_hosts).is_allowed(url)
 
 
 @pytest.mark.parametrize(
@@ -27,9 +32,9 @@ from bot.errors import Refused
         "HTTPS://CDN.DiscordApp.com/attachments/1/2/a.png",
     ],
 )
-def test_the_cdn_is_trusted(url: str) -> None:
+def test_the_cdn_is_allowed(url: str) -> None:
     """Over https, on its own port."""
-    assert trusted(url)
+    assert is_allowed(url)
 
 
 @pytest.mark.parametrize(
@@ -78,15 +83,15 @@ def test_the_cdn_is_trusted(url: str) -> None:
         "",
     ],
 )
-def test_nothing_else_is_trusted(url: str) -> None:
-    """No other host, scheme or port, however similar."""
-    assert not trusted(url)
+def test_other_urls_are_not_allowed(url: str) -> None:
+    """Neither other hosts, however similar, nor other schemes or ports."""
+    assert not is_allowed(url)
 
 
 @pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "10.0.0.1"])
-def test_a_local_discord_is_not_found_by_riddles(host: str) -> None:
-    """Nor is any other machine near it."""
-    assert not trusted(f"http://{host}/a.png", {"127.0.0.1"})
+def test_other_spellings_of_loopback_are_not_allowed(host: str) -> None:
+    """Nor are hosts of the local network, though the Discord is local."""
+    assert not is_allowed(f"http://{host}/a.png", "127.0.0.1")
 
 
 PARTS = [
@@ -107,23 +112,23 @@ PARTS = [
 
 
 @given(st.lists(st.sampled_from(PARTS) | st.text(max_size=2), max_size=9).map("".join))
-def test_no_riddle_is_trusted(url: str) -> None:
-    """What is trusted is on the CDN in the eyes of another reader as well."""
-    if trusted(url):
+def test_no_ambiguous_url_is_allowed(url: str) -> None:
+    """The host of an allowed URL is a CDN host for urllib as well."""
+    if is_allowed(url):
         host = urlsplit(url).hostname or ""
         assert host.encode("idna").decode().lower() in CDN_HOSTS
 
 
-def test_a_local_discord_has_its_own_host() -> None:
-    """Only that host, and only when it is named."""
-    assert trusted("http://discord.example:9/a.png", {"discord.example"})
-    assert not trusted("http://other.example:9/a.png", {"discord.example"})
-    assert not trusted("http://other.example:9/a.png", {"127.0.0.1"})
+def test_local_hosts_are_allowed_by_name() -> None:
+    """Another host is not, also if the local Discord is this machine."""
+    assert is_allowed("http://discord.example:9/a.png", "discord.example")
+    assert not is_allowed("http://other.example:9/a.png", "discord.example")
+    assert not is_allowed("http://other.example:9/a.png", "127.0.0.1")
 
 
 @pytest.fixture
 async def cdn() -> AsyncIterator[str]:
-    """A server that misbehaves on request."""
+    """A server with a path for each kind of misbehaviour."""
 
     async def file(_: web.Request) -> web.Response:
         return web.Response(body=b"a picture")
@@ -132,21 +137,21 @@ async def cdn() -> AsyncIterator[str]:
         raise web.HTTPFound("/file")
 
     async def endless(request: web.Request) -> web.StreamResponse:
-        answer = web.StreamResponse()
-        await answer.prepare(request)
+        response = web.StreamResponse()
+        await response.prepare(request)
         with suppress(OSError):
             while True:
-                await answer.write(bytes(65536))
-        return answer
+                await response.write(bytes(65536))
+        return response
 
     async def dripping(request: web.Request) -> web.StreamResponse:
-        answer = web.StreamResponse()
-        await answer.prepare(request)
+        response = web.StreamResponse()
+        await response.prepare(request)
         with suppress(OSError):
             while True:
-                await answer.write(b"d")
+                await response.write(b"d")
                 await asyncio.sleep(0.05)
-        return answer
+        return response
 
     async def silent(_: web.Request) -> web.Response:
         await asyncio.sleep(10)
@@ -164,84 +169,84 @@ async def cdn() -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def saying(*answer: bytes) -> AsyncIterator[str]:
-    """A server that says this, whatever it is asked, the last part again and again."""
+async def raw_server(*parts: bytes) -> AsyncIterator[str]:
+    """A server that sends these bytes for each request, the last part in a loop."""
 
-    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             await reader.readuntil(b"\r\n\r\n")
-            for part in answer[:-1]:
+            for part in parts[:-1]:
                 writer.write(part)
                 await writer.drain()
-            while answer[-1]:
-                writer.write(answer[-1])
+            while parts[-1]:
+                writer.write(parts[-1])
                 await writer.drain()
         writer.close()
 
-    async with await asyncio.start_server(say, "127.0.0.1", 0) as server:
+    async with await asyncio.start_server(respond, "127.0.0.1", 0) as server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/a.png"
 
 
-async def fetched(url: str, seconds: float = 5.0) -> bytes:
-    """The file, from a local Discord."""
-    async with Downloads(local_hosts={"127.0.0.1"}, seconds=seconds) as downloads:
-        return await downloads.fetch(url)
+async def fetch(url: str, seconds: float = 5.0) -> bytes:
+    """Download a file from a local Discord."""
+    async with AttachmentDownloader(local_hosts={"127.0.0.1"}, seconds=seconds) as downloader:
+        return await downloader.fetch(url)
 
 
-def headed(*lines: str) -> bytes:
-    """The beginning of an answer."""
+def response_head(*lines: str) -> bytes:
+    """The head of a 200 response."""
     return "\r\n".join(["HTTP/1.1 200 OK", *lines, "", ""]).encode()
 
 
-async def test_a_file_is_fetched_wholly(cdn: str) -> None:
-    """As it is."""
-    assert await fetched(f"{cdn}/file") == b"a picture"
+async def test_a_file_is_downloaded(cdn: str) -> None:
+    """Its bytes are returned unchanged."""
+    assert await fetch(f"{cdn}/file") == b"a picture"
 
 
 async def test_a_redirect_is_not_followed(cdn: str) -> None:
-    """It could lead anywhere."""
-    with pytest.raises(Unavailable, match="did not hand out"):
-        await fetched(f"{cdn}/elsewhere")
+    """It could lead to another host."""
+    with pytest.raises(DownloadFailed, match="did not serve"):
+        await fetch(f"{cdn}/elsewhere")
 
 
 @pytest.mark.parametrize("status", [300, 301, 303, 307, 308, 206, 404, 500])
-async def test_only_a_plain_yes_is_one(status: int) -> None:
-    """Whatever comes with another answer."""
-    told = f"HTTP/1.1 {status} X\r\nLocation: http://127.0.0.1/\r\nContent-Length: 2\r\n\r\nno"
-    async with saying(told.encode(), b"") as url:
-        with pytest.raises(Unavailable, match="did not hand out"):
-            await fetched(url)
+async def test_only_status_200_is_a_success(status: int) -> None:
+    """The body of any other response is ignored."""
+    response = f"HTTP/1.1 {status} X\r\nLocation: http://127.0.0.1/\r\nContent-Length: 2\r\n\r\nno"
+    async with raw_server(response.encode(), b"") as url:
+        with pytest.raises(DownloadFailed, match="did not serve"):
+            await fetch(url)
 
 
 async def test_an_endless_file_is_cut_off(cdn: str) -> None:
-    """At the limit; its memory is that of the limit."""
+    """At the size limit, without more memory than that."""
     tracemalloc.start()
     with pytest.raises(Refused, match="10 MiB are allowed"):
-        await fetched(f"{cdn}/endless")
+        await fetch(f"{cdn}/endless")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 3 * BYTES_LIMIT
+    assert peak < 3 * MAX_FILE_BYTES
 
 
-@pytest.mark.parametrize("how", ["dripping", "silent"])
-async def test_a_slow_file_is_cut_off(cdn: str, how: str) -> None:
-    """Though there is always a little more of it."""
-    since = time.monotonic()
-    with pytest.raises(Unavailable, match="could not be fetched"):
-        await fetched(f"{cdn}/{how}", seconds=0.5)
-    assert time.monotonic() - since < 3
+@pytest.mark.parametrize("path", ["dripping", "silent"])
+async def test_a_slow_file_is_cut_off(cdn: str, path: str) -> None:
+    """At the time limit, also if data keep coming."""
+    start = time.monotonic()
+    with pytest.raises(DownloadFailed, match="could not be downloaded"):
+        await fetch(f"{cdn}/{path}", seconds=0.5)
+    assert time.monotonic() - start < 3
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "parts",
     [
-        [headed("Content-Length: 100"), b"half", b""],
-        [headed("Content-Length: -1"), b"half", b""],
-        [headed("Content-Length: many"), b"half", b""],
-        [headed("Content-Length: 4", "Content-Length: 5"), b"half", b""],
-        [headed("Transfer-Encoding: chunked"), b"ffffffffffffffffff\r\n", b""],
-        [headed("Transfer-Encoding: chunked"), b"-4\r\nhalf\r\n0\r\n\r\n", b""],
-        [headed("Transfer-Encoding: chunked"), b"4\r\nhalf\r\n", b""],
+        [response_head("Content-Length: 100"), b"half", b""],
+        [response_head("Content-Length: -1"), b"half", b""],
+        [response_head("Content-Length: many"), b"half", b""],
+        [response_head("Content-Length: 4", "Content-Length: 5"), b"half", b""],
+        [response_head("Transfer-Encoding: chunked"), b"ffffffffffffffffff\r\n", b""],
+        [response_head("Transfer-Encoding: chunked"), b"-4\r\nhalf\r\n0\r\n\r\n", b""],
+        [response_head("Transfer-Encoding: chunked"), b"4\r\nhalf\r\n", b""],
         [b"HTTP/1.1 200 OK\r\n", b"X-More: and more\r\n"],
         [b"HTTP/1.1 200 OK\r\nX-More: ", b"and more"],
         [b"HTTP/1.1 100 Continue\r\n\r\n"],
@@ -249,63 +254,65 @@ async def test_a_slow_file_is_cut_off(cdn: str, how: str) -> None:
         [b""],
     ],
 )
-async def test_what_is_no_whole_answer_is_no_file(answer: list[bytes]) -> None:
-    """A length that lies, an end that never comes, another protocol: each ends in a sentence."""
-    async with saying(*answer) as url:
-        with pytest.raises(Unavailable, match="could not be fetched"):
-            await fetched(url, seconds=1.0)
+async def test_a_malformed_response_is_an_error(parts: list[bytes]) -> None:
+    """A wrong length, a response without end, another protocol."""
+    async with raw_server(*parts) as url:
+        with pytest.raises(DownloadFailed, match="could not be downloaded"):
+            await fetch(url, seconds=1.0)
 
 
-async def test_a_length_above_the_limit_is_believed() -> None:
-    """Nothing more is read."""
-    async with saying(headed("Content-Length: 99999999999"), b"") as url:
+async def test_a_content_length_above_the_limit_is_refused() -> None:
+    """The body is not read."""
+    async with raw_server(response_head("Content-Length: 99999999999"), b"") as url:
         with pytest.raises(Refused, match="10 MiB are allowed"):
-            await fetched(url)
+            await fetch(url)
 
 
-async def test_no_more_is_read_than_was_announced() -> None:
-    """What follows is no part of the file."""
-    async with saying(headed("Content-Length: 4"), b"half and more", b"") as url:
-        with suppress(Unavailable):
-            assert await fetched(url) == b"half"
+async def test_no_more_than_content_length_is_read() -> None:
+    """Data after it are no part of the file."""
+    async with raw_server(response_head("Content-Length: 4"), b"half and more", b"") as url:
+        with suppress(DownloadFailed):
+            assert await fetch(url) == b"half"
 
 
 @pytest.mark.parametrize(
-    ("encoding", "pack"),
+    ("encoding", "compress"),
     [("gzip", gzip.compress), ("deflate", zlib.compress), ("br", bytes), ("zstd", bytes)],
 )
-async def test_nothing_is_unpacked(encoding: str, pack: Callable[[bytes], bytes]) -> None:
-    """A few kilobytes could be a gigabyte; Discord's CDN never packs a file."""
-    body = pack(bytes(20 << 20))[:100_000]
+async def test_compressed_responses_are_refused(
+    encoding: str, compress: Callable[[bytes], bytes]
+) -> None:
+    """A few kilobytes could be a gigabyte; Discord's CDN never compresses attachments."""
+    body = compress(bytes(20 << 20))[:100_000]
     lines = f"Content-Encoding: {encoding}", f"Content-Length: {len(body)}"
     tracemalloc.start()
-    async with saying(headed(*lines), body, b"") as url:
-        with pytest.raises(Unavailable, match="do not unpack"):
-            await fetched(url)
+    async with raw_server(response_head(*lines), body, b"") as url:
+        with pytest.raises(DownloadFailed, match="compressed"):
+            await fetch(url)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < BYTES_LIMIT
+    assert peak < MAX_FILE_BYTES
 
 
-async def test_another_host_is_not_even_asked(cdn: str) -> None:
-    """Without a local host, this one is as foreign as any; the sentence says where it is."""
-    async with Downloads() as downloads:
-        with pytest.raises(Refused, match=r"not lie where Discord .* at 127\.0\.0\.1\)"):
-            await downloads.fetch(f"{cdn}/file")
-        with pytest.raises(Refused, match="where Discord keeps its files, so"):
-            await downloads.fetch("https://[")
+async def test_other_hosts_get_no_request(cdn: str) -> None:
+    """The refusal names the host, if the URL has one."""
+    async with AttachmentDownloader() as downloader:
+        with pytest.raises(Refused, match=r"not on Discord's .* on 127\.0\.0\.1\)"):
+            await downloader.fetch(f"{cdn}/file")
+        with pytest.raises(Refused, match="not on Discord's file servers, so"):
+            await downloader.fetch("https://[")
 
 
 @pytest.mark.parametrize(
     "host", ["localhost", "127.0.0.1", "127.0.0.7", "[::1]", "localhost:9", "[::1]:9"]
 )
-def test_a_local_discord_may_use_all_names_of_this_machine(host: str) -> None:
-    """Its CDN may listen on another port, or be called by another name."""
-    assert trusted(f"http://{host}/a.png", {"127.0.0.1"})
-    assert not trusted(f"http://{host}/a.png", {"discord.example"})
+def test_a_local_discord_may_use_all_loopback_names(host: str) -> None:
+    """Its CDN may have another port or another name of this machine."""
+    assert is_allowed(f"http://{host}/a.png", "127.0.0.1")
+    assert not is_allowed(f"http://{host}/a.png", "discord.example")
 
 
 @pytest.mark.parametrize("name", ["a b.png", "größe.png", "a%20b.png?ex=1&is=2&hm=3&"])
-async def test_a_name_may_need_encoding(cdn: str, name: str) -> None:
-    """Discord's own never do, others' may."""
-    assert await fetched(f"{cdn}/named/{name}") == b"a picture"
+async def test_file_names_may_need_encoding(cdn: str, name: str) -> None:
+    """Discord's URLs are encoded already; those of a local Discord may not be."""
+    assert await fetch(f"{cdn}/named/{name}") == b"a picture"

@@ -1,4 +1,4 @@
-"""Untrusted bytes to plain pixels: what the corpus of hostile files does not ask."""
+"""The image decoder: what the corpus of hostile files does not cover."""
 
 import pytest
 from hypothesis import given
@@ -7,15 +7,15 @@ from PIL import Image
 
 from bot.attachments import image_decoder
 from bot.attachments.image_decoder import (
-    ANSWER_LIMIT,
-    SIDE_LIMIT,
-    Answer,
-    Verdict,
+    MAX_RESULT_BYTES,
+    MAX_SIDE,
+    DecodeResult,
+    DecodeStatus,
     decode,
-    unpacked,
+    unpack,
 )
 from tests import png_parts
-from tests.hostile_files import PNG
+from tests.hostile_parts import PNG
 from tests.samples import encoded
 
 FORMATS = ("PNG", "JPEG", "WEBP")
@@ -23,27 +23,27 @@ NOISE = {format: encoded(Image.effect_noise((32, 32), 50), format) for format in
 
 
 @given(st.sampled_from(FORMATS), st.binary(max_size=300), st.integers(0, 600))
-def test_damage_never_surprises(format: str, damage: bytes, at: int) -> None:
-    """Whatever a file holds, there is a verdict, and it can be told."""
+def test_damaged_files_have_a_result(format: str, damage: bytes, at: int) -> None:
+    """decode() returns a result that can be packed, whatever the file holds."""
     data = bytearray(NOISE[format])
     data[at : at + len(damage)] = damage
-    answer = decode(bytes(data))
-    assert unpacked(answer.packed()) == answer
+    result = decode(bytes(data))
+    assert unpack(result.pack()) == result
 
 
 @given(st.sampled_from(FORMATS), st.integers(0, 2000))
-def test_no_part_of_a_file_is_a_file(format: str, length: int) -> None:
-    """Cut anywhere."""
+def test_a_truncated_file_is_corrupt(format: str, length: int) -> None:
+    """Wherever it is cut."""
     data = NOISE[format]
-    answer = decode(data[: min(length, len(data) - 1)])
-    assert answer.verdict in {Verdict.BROKEN, Verdict.NO_PICTURE}
+    result = decode(data[: min(length, len(data) - 1)])
+    assert result.status in {DecodeStatus.CORRUPT, DecodeStatus.UNKNOWN_FORMAT}
 
 
 @given(st.binary(max_size=2000))
-def test_an_answer_that_makes_no_sense_is_none(data: bytes) -> None:
-    """Who decodes untrusted files is not to be trusted."""
+def test_a_malformed_result_is_an_error(data: bytes) -> None:
+    """The decoder may have been taken over by the file."""
     with pytest.raises(ValueError):
-        unpacked(b"\1" + data)
+        unpack(b"\1" + data)
 
 
 @pytest.mark.parametrize(
@@ -51,45 +51,45 @@ def test_an_answer_that_makes_no_sense_is_none(data: bytes) -> None:
     [
         b"",
         b"\1",
-        Answer(Verdict.PICTURE, 2, 2, bytes(11)).packed(),
-        Answer(Verdict.PICTURE, 2, 2, bytes(13)).packed(),
-        Answer(Verdict.PICTURE, 0, 0).packed(),
-        Answer(Verdict.PICTURE, SIDE_LIMIT + 1, 1, bytes(3 * SIDE_LIMIT + 3)).packed(),
-        Answer(Verdict.BROKEN, 1, 1, bytes(3)).packed(),
-        b"\0" + Answer(Verdict.BROKEN).packed()[1:],
-        b"\x07" + Answer(Verdict.BROKEN).packed()[1:],
+        DecodeResult(DecodeStatus.OK, 2, 2, bytes(11)).pack(),
+        DecodeResult(DecodeStatus.OK, 2, 2, bytes(13)).pack(),
+        DecodeResult(DecodeStatus.OK, 0, 0).pack(),
+        DecodeResult(DecodeStatus.OK, MAX_SIDE + 1, 1, bytes(3 * MAX_SIDE + 3)).pack(),
+        DecodeResult(DecodeStatus.CORRUPT, 1, 1, bytes(3)).pack(),
+        b"\0" + DecodeResult(DecodeStatus.CORRUPT).pack()[1:],
+        b"\x07" + DecodeResult(DecodeStatus.CORRUPT).pack()[1:],
     ],
 )
-def test_numbers_and_pixels_must_fit(data: bytes) -> None:
-    """Sizes, lengths and verdicts."""
+def test_the_header_must_match_the_pixels(data: bytes) -> None:
+    """Sizes, lengths and statuses are checked."""
     with pytest.raises(ValueError):
-        unpacked(data)
+        unpack(data)
 
 
-def test_the_longest_answer_is_known() -> None:
-    """The largest picture comes out as large as an answer may be."""
+def test_the_largest_result_has_the_maximum_size() -> None:
+    """An image larger than 2048 x 2048 is scaled down to exactly that."""
     large = decode(encoded(Image.new("RGB", (2200, 2200), "red")))
-    assert len(large.packed()) == ANSWER_LIMIT
+    assert len(large.pack()) == MAX_RESULT_BYTES
 
 
-def test_later_frames_are_not_even_unpacked() -> None:
-    """A film is as quick as its first frame: what a later one holds is nobody's business."""
+def test_later_frames_are_not_decompressed() -> None:
+    """A damaged later frame of an animation does no harm."""
     data = PNG[:-12] + png_parts.chunk(b"fdAT", b"no frame at all") + png_parts.END
     assert decode(data) == decode(PNG)
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_pillow_is_not_asked_what_a_file_is(format: str) -> None:
-    """Of its many readers, three can be reached, each by a signature."""
-    assert decode(NOISE[format]).verdict is Verdict.PICTURE
-    assert decode(b"\0" + NOISE[format]).verdict is Verdict.NO_PICTURE
+def test_the_format_is_told_by_the_signature(format: str) -> None:
+    """Only three of Pillow's readers can be reached."""
+    assert decode(NOISE[format]).status is DecodeStatus.OK
+    assert decode(b"\0" + NOISE[format]).status is DecodeStatus.UNKNOWN_FORMAT
 
 
-def test_what_needs_too_much_memory_is_said_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And not called broken."""
+def test_too_little_memory_has_a_status_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A MemoryError does not make the file corrupt."""
 
-    def greedy(_: bytes) -> Answer:
-        return Answer(Verdict.PICTURE, 1, 1, bytes(1 << 62))
+    def fail(_: bytes) -> DecodeResult:
+        return DecodeResult(DecodeStatus.OK, 1, 1, bytes(1 << 62))
 
-    monkeypatch.setattr(image_decoder, "_decoded", greedy)
-    assert decode(b"") == Answer(Verdict.TOO_MUCH_MEMORY)
+    monkeypatch.setattr(image_decoder, "_decode", fail)
+    assert decode(b"") == DecodeResult(DecodeStatus.OUT_OF_MEMORY)

@@ -132,7 +132,7 @@ async def test_bad_input_gets_one_private_sentence(
     ("data", "words"),
     [
         (b"hello", "PNG, JPEG or WebP"),
-        (SKETCH.data[:60], "broken or cut short"),
+        (SKETCH.data[:60], "damaged or truncated"),
         (encoded(Image.new("RGB", (20, 20)), "GIF"), "this file is none"),
     ],
 )

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bot.attachments import sanitize
 from bot.attachments.sandbox import Sandbox
-from bot.attachments.sanitize import Cleaned
+from bot.attachments.sanitize import SanitizedImage
 from bot.db.database import FILENAME
 from bot.db.erasure import Privacy, Removal
 from bot.errors import ExitCode, FatalError
@@ -226,10 +225,10 @@ async def test_no_sketch_is_blamed_for_a_mistake_of_ours(
 ) -> None:
     """The person hears that it was none of theirs, and the log has the rest."""
 
-    async def mistaken(_: bytes, __: Sandbox) -> Cleaned:
+    async def mistaken(_: bytes, __: Sandbox) -> SanitizedImage:
         raise ValueError("not enough values to unpack")
 
-    monkeypatch.setattr(sanitize, "clean", mistaken)
+    monkeypatch.setattr("bot.services.job_runner.sanitize", mistaken)
     asked = await house.ada.slash("imagine", prompt="a house", sketch=SKETCH)
     message = await house.result(asked)
     assert "Something went wrong inside the bot" in message.content

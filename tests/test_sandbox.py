@@ -1,4 +1,4 @@
-"""Programs that are not trusted, as real processes that misbehave in every way."""
+"""The sandbox, with real processes that misbehave."""
 
 import asyncio
 import os
@@ -15,23 +15,23 @@ import pytest
 from PIL import Image
 
 from bot import settings
-from bot.attachments import sandbox
-from bot.attachments.image_decoder import ANSWER_LIMIT, Verdict, unpacked
-from bot.attachments.sandbox import Failure, Sandbox, TooSlow
+from bot.attachments.image_decoder import MAX_RESULT_BYTES, DecodeStatus, unpack
+from bot.attachments.sandbox import Sandbox, SandboxError, SandboxTimeout, decoder_sandbox
 from bot.attachments.sandbox_main import LIFELINE
-from tests import hostile_files
+from tests.hostile_bombs import bombs
 from tests.house import eventually
 from tests.samples import encoded
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
 ROOT = Path(__file__).parents[1]
-SKETCH = encoded(Image.new("RGB", (64, 64), "red"))
-SLOW = next(file.data for file in hostile_files.bombs() if "scans" in file.name)
+IMAGE = encoded(Image.new("RGB", (64, 64), "red"))
+FRAMED = len(IMAGE).to_bytes(4) + IMAGE
+SLOW = next(file.data for file in bombs() if "scans" in file.name)
 
 
 @pytest.fixture(autouse=True)
-def nothing_left() -> Iterator[None]:
-    """No test leaves a process, not even a dead one, or an open pipe behind."""
+def no_leaks() -> Iterator[None]:
+    """No test leaves a process, not even a zombie, or an open file behind."""
     before = psutil.Process().num_fds()
     yield
     assert psutil.Process().children(recursive=True) == []
@@ -39,37 +39,40 @@ def nothing_left() -> Iterator[None]:
 
 
 def program(script: str, seconds: float = 10.0) -> Sandbox:
-    """A sandbox with another program in it."""
+    """A sandbox with a Python script instead of the decoder."""
     return Sandbox((sys.executable, "-I", "-S", "-c", script), seconds)
 
 
-async def test_an_answer_comes_back() -> None:
-    """To the byte; what is said beside it is not part of it."""
+async def test_the_output_is_returned() -> None:
+    """Standard output, byte for byte, without standard error."""
     echo = program(
         "import sys; size = int.from_bytes(sys.stdin.buffer.read(4)); sys.stderr.write('well')\n"
         "sys.stdout.buffer.write(sys.stdin.buffer.read(size))"
     )
     data = os.urandom(3_000_000)
-    assert await echo.answer(data, limit=len(data)) == data
+    assert await echo.run(data, max_output=len(data)) == data
 
 
 @pytest.mark.parametrize(
-    ("script", "why"),
+    ("script", "reason"),
     [
-        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "ended with -11"),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "ended with -9"),
-        ("raise SystemExit('oh no')", "ended with 1 and said 'oh no'"),
-        ("import os; os.write(1, b'half an answer'); os.abort()", "ended with -6"),
-        ("while True: print('x' * 9999)", "the answer did not end"),
-        ("import sys\nwhile sys.stderr.write('x' * 9999): sys.stdout.write('x' * 99)", "not end"),
-        ("import os; [os.close(n) for n in (0, 1, 2)]; os._exit(7)", "ended with 7"),
-        ("import sys; sys.stdin.close(); sys.exit(3)", "ended with 3"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "exit code -11"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "exit code -9"),
+        ("raise SystemExit('oh no')", "exit code 1, stderr 'oh no'"),
+        ("import os; os.write(1, b'half an answer'); os.abort()", "exit code -6"),
+        ("while True: print('x' * 9999)", "too much output"),
+        (
+            "import sys\nwhile sys.stderr.write('x' * 9999): sys.stdout.write('x' * 99)",
+            "too much output",
+        ),
+        ("import os; [os.close(n) for n in (0, 1, 2)]; os._exit(7)", "exit code 7"),
+        ("import sys; sys.stdin.close(); sys.exit(3)", "exit code 3"),
     ],
 )
-async def test_a_program_that_breaks_down_says_why(script: str, why: str) -> None:
-    """To the log; whatever it wrote is no answer."""
-    with pytest.raises(Failure, match=why):
-        await program(script).answer(bytes(3_000_000), limit=1000)
+async def test_a_failing_program_is_an_error(script: str, reason: str) -> None:
+    """The message has the exit code and the last line of standard error."""
+    with pytest.raises(SandboxError, match=reason):
+        await program(script).run(bytes(3_000_000), max_output=1000)
 
 
 @pytest.mark.parametrize(
@@ -83,31 +86,31 @@ async def test_a_program_that_breaks_down_says_why(script: str, why: str) -> Non
         "subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])",
     ],
 )
-async def test_a_program_that_hangs_is_ended(script: str) -> None:
-    """With all that it started."""
-    since = time.monotonic()
-    with pytest.raises(TooSlow, match=r"no answer in 0\.5 s"):
-        await program(script, 0.5).answer(b"", limit=1000)
-    assert time.monotonic() - since < 5
+async def test_a_program_that_hangs_is_killed(script: str) -> None:
+    """With its children."""
+    start = time.monotonic()
+    with pytest.raises(SandboxTimeout, match=r"no result within 0\.5 s"):
+        await program(script, 0.5).run(b"", max_output=1000)
+    assert time.monotonic() - start < 5
 
 
-async def test_a_cancelled_question_ends_its_program() -> None:
-    """As when the bot is stopped."""
-    asking = asyncio.create_task(program("import time; time.sleep(60)").answer(b"", limit=9))
+async def test_cancelling_a_run_kills_its_program() -> None:
+    """As when the bot stops."""
+    running = asyncio.create_task(program("import time; time.sleep(60)").run(b"", max_output=9))
     await eventually(lambda: psutil.Process().children())
-    asking.cancel()
+    running.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asking
+        await running
 
 
-async def test_a_program_that_is_not_there_is_an_error_of_the_system() -> None:
-    """It is nobody's sketch that is to blame."""
+async def test_a_missing_program_is_an_oserror() -> None:
+    """The file is not to blame, so it is no SandboxError."""
     with pytest.raises(OSError, match="nowhere"):
-        await Sandbox(("/nowhere",), 1.0).answer(b"", limit=9)
+        await Sandbox(("/nowhere",), 1.0).run(b"", max_output=9)
 
 
-async def test_a_program_learns_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It has no environment of ours, no file of ours, and no terminal of ours."""
+async def test_a_program_inherits_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither environment variables nor open files nor the session."""
     monkeypatch.setenv("DISCORD_TOKEN", "secret")
     monkeypatch.setenv("HF_TOKEN", "secret")
     assert not {"DISCORD_TOKEN", "HF_TOKEN"} & set(settings.sandbox_environment())
@@ -117,28 +120,28 @@ async def test_a_program_learns_no_secret(monkeypatch: pytest.MonkeyPatch) -> No
         "import os; print(*os.listdir('/proc/self/fd')); print(os.getsid(0) == os.getpid())\n"
         "print(os.environ['LIFELINE']); print(os.environ)"
     )
-    told = (await program(script).answer(b"", limit=1000)).decode()
+    output = (await program(script).run(b"", max_output=1000)).decode()
     os.close(inheritable)
-    open_files, own_session, lifeline, _ = told.splitlines()
+    open_files, own_session, lifeline, _ = output.splitlines()
     assert {"0", "1", "2", lifeline} < set(open_files.split())
     assert len(open_files.split()) == 5  # with the listing itself
     assert own_session == "True"
-    assert "secret" not in told
+    assert "secret" not in output
 
 
 def environment_of(process: psutil.Process) -> set[str]:
-    """The names of what it was started with; not yet, while it starts."""
+    """The names of its environment variables; none while it starts."""
     try:
         return set(process.environ())
     except psutil.Error:
         return set()
 
 
-async def test_a_decoder_holds_itself_to_its_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the system sees it, in the middle of its work."""
+async def test_a_decoder_limits_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All limits hold while it decodes."""
     monkeypatch.setenv("DISCORD_TOKEN", "secret")
-    slow = sandbox.decoder(settings.sandbox_environment(), processor=3)
-    asking = asyncio.create_task(slow.answer(SLOW, limit=ANSWER_LIMIT))
+    slow = decoder_sandbox(settings.sandbox_environment(), cpu_seconds=3)
+    running = asyncio.create_task(slow.run(SLOW, max_output=MAX_RESULT_BYTES))
     await eventually(lambda: psutil.Process().children())
     (child,) = psutil.Process().children()
     await eventually(lambda: child.rlimit(psutil.RLIMIT_NOFILE)[0] == 16)
@@ -149,41 +152,41 @@ async def test_a_decoder_holds_itself_to_its_limits(monkeypatch: pytest.MonkeyPa
     assert child.rlimit(psutil.RLIMIT_CPU) == (3, 4)
     assert environment_of(child) <= {"LD_LIBRARY_PATH", "LC_CTYPE", LIFELINE}
     assert child.num_fds() == 4
-    with pytest.raises(TooSlow, match="processor's time"):
-        await asking
+    with pytest.raises(SandboxTimeout, match="CPU limit"):
+        await running
 
 
 async def test_memory_has_a_limit() -> None:
-    """A picture that is fine elsewhere does not fit in 64 MB; one that is small does."""
-    tight = sandbox.decoder(settings.sandbox_environment(), memory=64 << 20)
+    """With 64 MB a small image can be decoded, but not one of 25 million pixels."""
+    tight = decoder_sandbox(settings.sandbox_environment(), memory_bytes=64 << 20)
     large = encoded(Image.new("RGB", (5000, 5000)))
-    answer = unpacked(await tight.answer(large, limit=ANSWER_LIMIT))
-    assert answer.verdict is Verdict.TOO_MUCH_MEMORY
-    answer = unpacked(await tight.answer(SKETCH, limit=ANSWER_LIMIT))
-    assert answer.verdict is Verdict.PICTURE
+    result = unpack(await tight.run(large, max_output=MAX_RESULT_BYTES))
+    assert result.status is DecodeStatus.OUT_OF_MEMORY
+    result = unpack(await tight.run(IMAGE, max_output=MAX_RESULT_BYTES))
+    assert result.status is DecodeStatus.OK
 
 
-async def test_not_even_enough_memory_to_read_the_file() -> None:
-    """Is a program that breaks down, and no hang."""
-    with pytest.raises(Failure, match="MemoryError"):
-        tiny = sandbox.decoder(settings.sandbox_environment(), memory=1 << 20)
-        await tiny.answer(bytes(5_000_000), limit=ANSWER_LIMIT)
+async def test_too_little_memory_to_read_the_file_is_an_error() -> None:
+    """It does not hang."""
+    with pytest.raises(SandboxError, match="MemoryError"):
+        tiny = decoder_sandbox(settings.sandbox_environment(), memory_bytes=1 << 20)
+        await tiny.run(bytes(5_000_000), max_output=MAX_RESULT_BYTES)
 
 
-async def test_a_decoder_that_nobody_ends_ends_itself() -> None:
-    """Seconds after its time, though it is in the middle of its work."""
+async def test_a_decoder_exits_after_its_time() -> None:
+    """A few seconds later, if the bot does not kill it."""
     environment = settings.sandbox_environment()
-    told = sandbox.decoder(environment, processor=60, seconds=0)
-    with pytest.raises(Failure, match=f"ended with {-signal.SIGALRM}"):
-        await Sandbox(told.command, 60, environment).answer(SLOW, limit=9)
+    limited = decoder_sandbox(environment, cpu_seconds=60, seconds=0)
+    with pytest.raises(SandboxError, match=f"exit code {-signal.SIGALRM}"):
+        await Sandbox(limited.command, 60, environment).run(SLOW, max_output=9)
 
 
-async def test_a_decoder_dies_with_its_bot() -> None:
-    """At once, though it is in the middle of its work, and nobody is left to end it."""
+async def test_a_decoder_exits_with_the_bot() -> None:
+    """At once, while it decodes, though the bot was killed and could not kill it."""
     script = (
-        "import asyncio, sys; from bot.attachments import sandbox\n"
-        "slow = sandbox.decoder({}, processor=60, seconds=60)\n"
-        "asyncio.run(slow.answer(sys.stdin.buffer.read(), limit=9))"
+        "import asyncio, sys; from bot.attachments.sandbox import decoder_sandbox\n"
+        "slow = decoder_sandbox({}, cpu_seconds=60, seconds=60)\n"
+        "asyncio.run(slow.run(sys.stdin.buffer.read(), max_output=9))"
     )
     bot = await asyncio.create_subprocess_exec(sys.executable, "-c", script, cwd=ROOT, stdin=PIPE)
     assert bot.stdin is not None
@@ -198,23 +201,27 @@ async def test_a_decoder_dies_with_its_bot() -> None:
     await eventually(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
 
 
-def test_a_decoder_without_a_bot_does_not_begin() -> None:
-    """Half a file is no file, and an answer that nobody waits for is not looked for."""
-    told = len(SKETCH).to_bytes(4) + SKETCH
-    for file, alive, why in [(told[:-1], True, b"come to its end"), (told, False, b"Nobody waits")]:
-        end, held = os.pipe()
-        if not alive:
-            os.close(held)
-        ended = subprocess.run(
-            sandbox.decoder({}).command,
-            input=file,
-            capture_output=True,
-            check=False,
-            env={LIFELINE: str(end)},
-            pass_fds=(end,),
-        )
-        os.close(end)
-        if alive:
-            os.close(held)
-        assert (ended.returncode, ended.stdout) == (1, b"")
-        assert why in ended.stderr
+@pytest.mark.parametrize(
+    ("data", "is_bot_alive", "reason"),
+    [(FRAMED[:-1], True, b"incomplete"), (FRAMED, False, b"The bot has ended")],
+)
+def test_a_decoder_without_a_bot_does_not_decode(
+    data: bytes, is_bot_alive: bool, reason: bytes
+) -> None:
+    """It exits if its input ends early or the lifeline is closed already."""
+    read_end, write_end = os.pipe()
+    if not is_bot_alive:
+        os.close(write_end)
+    process = subprocess.run(
+        decoder_sandbox({}).command,
+        input=data,
+        capture_output=True,
+        check=False,
+        env={LIFELINE: str(read_end)},
+        pass_fds=(read_end,),
+    )
+    os.close(read_end)
+    if is_bot_alive:
+        os.close(write_end)
+    assert (process.returncode, process.stdout) == (1, b"")
+    assert reason in process.stderr

@@ -1,1 +1,1 @@
-"""Files that people upload, from their address to a clean picture."""
+"""Uploaded files: download, decode in a sandbox, sanitize."""

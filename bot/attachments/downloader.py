@@ -1,4 +1,4 @@
-"""Attachments from Discord's CDN, and from nowhere else."""
+"""Download attachments from Discord's CDN, and from no other host."""
 
 import ipaddress
 import logging
@@ -8,7 +8,7 @@ from typing import Final
 import aiohttp
 import yarl
 
-from bot.attachments.sanitize import BYTES_LIMIT, check_size
+from bot.attachments.sanitize import MAX_FILE_BYTES, check_size
 from bot.errors import BotError, Refused
 
 CDN_HOSTS: Final = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
@@ -16,18 +16,18 @@ _SECONDS: Final = 30.0
 _CONNECT_SECONDS: Final = 10.0
 _CHUNK: Final = 64 * 1024
 _OK: Final = 200
-_PLAIN: Final = "identity"
+_IDENTITY: Final = "identity"
 log = logging.getLogger(__name__)
 
 
-class Unavailable(BotError):
-    """The attachment could not be fetched."""
+class DownloadFailed(BotError):
+    """The attachment could not be downloaded; trying again may help."""
 
 
-class Downloads:
-    """Fetches attachments: over https from the CDN, or from hosts of a local Discord.
+class AttachmentDownloader:
+    """Downloads over https from the CDN, or from the hosts of a local Discord.
 
-    Each within `seconds`, as they are: no redirect is followed, nothing is unpacked.
+    Each download takes at most `seconds`; redirects and compressed responses are errors.
     Use as `async with`.
     """
 
@@ -36,12 +36,12 @@ class Downloads:
         self._seconds = seconds
         self._session: aiohttp.ClientSession | None = None
 
-    async def __aenter__(self) -> "Downloads":
+    async def __aenter__(self) -> "AttachmentDownloader":
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=self._seconds, connect=_CONNECT_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"Accept-Encoding": _PLAIN},
-            auto_decompress=False,  # a small answer could unpack to a huge one
+            headers={"Accept-Encoding": _IDENTITY},
+            auto_decompress=False,  # a small response could decompress to a huge one
         )
         return self
 
@@ -50,54 +50,50 @@ class Downloads:
             await self._session.close()
 
     async def fetch(self, url: str) -> bytes:
-        """The file at this address. Raises Refused or Unavailable, in words for the person."""
+        """The file at this URL. Raises Refused for another host or a large file; DownloadFailed."""
         if self._session is None:
-            raise RuntimeError("Downloads is used outside `async with`.")
-        address = _address(url)
-        if address is None or not _is_trusted(address, self._local_hosts):
-            raise _foreign(address)
+            raise RuntimeError("AttachmentDownloader is used outside `async with`.")
+        address = _parse(url)
+        if address is None or not self.is_allowed(url):
+            raise _foreign_host(address)
         try:
-            async with self._session.get(address, allow_redirects=False) as answer:
-                if answer.status != _OK:
-                    raise Unavailable("Discord did not hand out the sketch. Please try again.")
-                if answer.headers.get("Content-Encoding", _PLAIN).lower() != _PLAIN:
-                    raise Unavailable("Discord sent the sketch packed, and I do not unpack it.")
-                return await _read(answer)
+            async with self._session.get(address, allow_redirects=False) as response:
+                if response.status != _OK:
+                    raise DownloadFailed("Discord did not serve the sketch. Please try again.")
+                if response.headers.get("Content-Encoding", _IDENTITY).lower() != _IDENTITY:
+                    raise DownloadFailed("The sketch came compressed, which is not supported.")
+                return await _read(response)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise Unavailable("The sketch could not be fetched. Please try again.") from error
+            raise DownloadFailed("The sketch could not be downloaded. Please try again.") from error
+
+    def is_allowed(self, url: str) -> bool:
+        """Whether attachments may be downloaded from this URL."""
+        address = _parse(url)
+        if address is None or address.user is not None or address.password is not None:
+            return False
+        if address.scheme == "https" and address.host in CDN_HOSTS:
+            return address.explicit_port is None
+        is_http = address.scheme in ("http", "https")
+        return is_http and _is_local(address.host or "", self._local_hosts)
 
 
-def trusted(url: str, local_hosts: Collection[str] = ()) -> bool:
-    """Is this an address that attachments come from?"""
-    address = _address(url)
-    return address is not None and _is_trusted(address, local_hosts)
-
-
-def _is_trusted(address: yarl.URL, local_hosts: Collection[str]) -> bool:
-    if address.user is not None or address.password is not None:
-        return False
-    if address.scheme == "https" and address.host in CDN_HOSTS:
-        return address.explicit_port is None
-    return address.scheme in ("http", "https") and _is_local(address.host or "", local_hosts)
-
-
-def _foreign(address: yarl.URL | None) -> Refused:
-    where = "" if address is None or not address.host else f" (but at {address.host[:100]})"
-    log.warning("A sketch was not fetched, for it does not lie on Discord's CDN%s.", where)
+def _foreign_host(address: yarl.URL | None) -> Refused:
+    host = "" if address is None or not address.host else f" (it is on {address.host[:100]})"
+    log.warning("A sketch was not downloaded: it is not on Discord's CDN%s.", host)
     return Refused(
-        f"The sketch does not lie where Discord keeps its files{where}, so I do not fetch it. "
+        f"The sketch is not on Discord's file servers{host}, so I did not download it. "
         "Attach the file itself to the command."
     )
 
 
 def _is_local(host: str, local_hosts: Collection[str]) -> bool:
-    """One of these hosts; and if any of them is this machine, all names of this machine."""
+    """One of these hosts; and if any of them is a loopback address, all loopback addresses."""
     if host in local_hosts:
         return True
-    return _is_this_machine(host) and any(_is_this_machine(local) for local in local_hosts)
+    return _is_loopback(host) and any(_is_loopback(local) for local in local_hosts)
 
 
-def _is_this_machine(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:
@@ -107,21 +103,21 @@ def _is_this_machine(host: str) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
-def _address(url: str) -> yarl.URL | None:
-    """To the letter, for it may be signed, unless there are letters that HTTP cannot send."""
+def _parse(url: str) -> yarl.URL | None:
+    """Unchanged if HTTP can send it as it is, because it may be signed; None if it is malformed."""
     try:
         address = yarl.URL(url, encoded=url.isascii() and url.isprintable() and " " not in url)
-        _ = address.explicit_port  # only now it is read, and may be none
+        _ = address.explicit_port  # parsed on access; may raise
     except ValueError:
         return None
     return address
 
 
-async def _read(answer: aiohttp.ClientResponse) -> bytes:
-    check_size(answer.content_length or 0)
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    check_size(response.content_length or 0)
     data = bytearray()
-    async for chunk in answer.content.iter_chunked(_CHUNK):
+    async for chunk in response.content.iter_chunked(_CHUNK):
         data += chunk
-        if len(data) > BYTES_LIMIT:
+        if len(data) > MAX_FILE_BYTES:
             check_size(len(data))
     return bytes(data)

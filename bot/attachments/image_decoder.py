@@ -1,7 +1,8 @@
-"""Untrusted bytes to plain pixels: the first frame, upright, on white, without metadata.
+"""Decode an untrusted image file: its first frame, upright, on white, without metadata.
 
-Runs inside the sandbox (sandbox_main.py), which starts anew for each file: it needs Pillow and
-little else. It never asks a name what a file is, and no reader but these three can be reached.
+Runs in the sandbox (sandbox_main.py), which starts a process for each file: it needs Pillow and
+little else. The format is told by the file's signature alone, and only Pillow's readers for PNG,
+JPEG and WebP can be reached.
 """
 
 import struct
@@ -22,18 +23,17 @@ from PIL import (
     WebPImagePlugin,
 )
 
-PIXELS_LIMIT: Final = 25_000_000
-SIDE_LIMIT: Final = 2048
-SIDE_SMALLEST: Final = 8
+MAX_PIXELS: Final = 25_000_000
+MAX_SIDE: Final = 2048
+MIN_SIDE: Final = 8
 _HEADER: Final = struct.Struct(">BII")
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _PNG_CHUNKS: Final = (b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"IDAT", b"IEND")
-_DEPTH: Final = 24
-"""Where a PNG tells the bits of a channel."""
+_BIT_DEPTH_OFFSET: Final = 24
 _JPEG: Final = b"\xff\xd8\xff"
 _END_OF_JPEG: Final = b"\xff\xd9"
 _ORIENTATION: Final = 0x0112
-_UPRIGHT: Final = {
+_TRANSPOSITIONS: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -42,107 +42,92 @@ _UPRIGHT: Final = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What to do to a picture of this EXIF orientation (EXIF 2.32, tag 274)."""
-_DAMAGE: Final = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    AssertionError,
-    struct.error,
-    zlib.error,
-)
-"""What Pillow raises for files that are not what they should be."""
+"""What turns an image with this EXIF orientation upright (EXIF 2.32, tag 274)."""
 
 
-class Verdict(IntEnum):
-    """What became of a file."""
+class DecodeStatus(IntEnum):
+    """The result of decoding a file."""
 
-    PICTURE = 1
-    """It is one; the pixels follow."""
-    NO_PICTURE = 2
-    """It is none of the three formats."""
+    OK = 1
+    """The pixels follow."""
+    UNKNOWN_FORMAT = 2
+    """The file is not a PNG, JPEG or WebP."""
     TOO_LARGE = 3
-    """It says that it has more than PIXELS_LIMIT pixels; it was not decoded."""
+    """Its header states more than MAX_PIXELS pixels; it was not decoded."""
     TOO_SMALL = 4
-    """It says that a side has fewer than SIDE_SMALLEST pixels; it was not decoded."""
-    BROKEN = 5
-    """It is damaged, or ends too early."""
-    TOO_MUCH_MEMORY = 6
-    """It needs more memory than the sandbox may have."""
+    """Its header states a side shorter than MIN_SIDE pixels; it was not decoded."""
+    CORRUPT = 5
+    """It is damaged or truncated."""
+    OUT_OF_MEMORY = 6
+    """It needs more memory than the sandbox allows."""
 
 
-class Answer(NamedTuple):
-    """All that comes out of the sandbox: numbers and pixels, and never a word of the file."""
+class DecodeResult(NamedTuple):
+    """All that leaves the sandbox: numbers and pixels, no other byte of the file."""
 
-    verdict: Verdict
+    status: DecodeStatus
     width: int = 0
     height: int = 0
     pixels: bytes = b""
-    """RGB, 3 bytes a pixel, row by row; of a picture only."""
+    """RGB, 3 bytes a pixel, row by row; empty unless the status is OK."""
 
-    def packed(self) -> bytes:
-        """As bytes."""
-        return _HEADER.pack(self.verdict, self.width, self.height) + self.pixels
-
-
-ANSWER_LIMIT: Final = _HEADER.size + 3 * SIDE_LIMIT * SIDE_LIMIT
-"""Bytes of the longest answer."""
+    def pack(self) -> bytes:
+        """Return the result as bytes, for `unpack`."""
+        return _HEADER.pack(self.status, self.width, self.height) + self.pixels
 
 
-def unpacked(data: bytes) -> Answer:
-    """An answer that makes sense, from bytes that may not. Raises ValueError."""
+MAX_RESULT_BYTES: Final = _HEADER.size + 3 * MAX_SIDE * MAX_SIDE
+
+
+def unpack(data: bytes) -> DecodeResult:
+    """Parse and check a packed result. Raises ValueError if it is malformed."""
     if len(data) < _HEADER.size:
-        raise ValueError(f"an answer of {len(data)} bytes")
+        raise ValueError(f"a result of {len(data)} bytes")
     number, width, height = _HEADER.unpack_from(data)
-    verdict, pixels = Verdict(number), data[_HEADER.size :]
-    if verdict is Verdict.PICTURE and not (0 < width <= SIDE_LIMIT and 0 < height <= SIDE_LIMIT):
-        raise ValueError(f"a picture of {width} x {height}")
-    if len(pixels) != (3 * width * height if verdict is Verdict.PICTURE else 0):
+    status, pixels = DecodeStatus(number), data[_HEADER.size :]
+    if status is DecodeStatus.OK and not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
+        raise ValueError(f"an image of {width} x {height}")
+    if len(pixels) != (3 * width * height if status is DecodeStatus.OK else 0):
         raise ValueError(f"{len(pixels)} bytes of pixels, {width} x {height}")
-    return Answer(verdict, width, height, pixels)
+    return DecodeResult(status, width, height, pixels)
 
 
-def decode(data: bytes) -> Answer:
-    """What this file is. Takes as long, and as much memory, as the file wants."""
+def decode(data: bytes) -> DecodeResult:
+    """Decode a file. Limits neither time nor memory: that is the sandbox's task."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about oddities in the file; the limits here are ours
+        warnings.simplefilter("ignore")  # about oddities in the file; we have limits of our own
         try:
-            return _decoded(data)
+            return _decode(data)
         except MemoryError:
-            return Answer(Verdict.TOO_MUCH_MEMORY)
-        except _DAMAGE:
-            return Answer(Verdict.BROKEN)
+            return DecodeResult(DecodeStatus.OUT_OF_MEMORY)
+        except Exception:  # noqa: BLE001 # Pillow raises nearly anything for a malformed file
+            return DecodeResult(DecodeStatus.CORRUPT)
 
 
-def _decoded(data: bytes) -> Answer:
+def _decode(data: bytes) -> DecodeResult:
     if data.startswith(_PNG):
-        return _png(data)
+        return _decode_png(data)
     if data.startswith(_JPEG):
-        return _jpeg(data)
+        return _decode_jpeg(data)
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return _webp(data)
-    return Answer(Verdict.NO_PICTURE)
+        return _decode_webp(data)
+    return DecodeResult(DecodeStatus.UNKNOWN_FORMAT)
 
 
-def _png(data: bytes) -> Answer:
-    plain = _plain_png(data)
-    if plain is None:
-        return Answer(Verdict.BROKEN)
-    return _picture(PngImagePlugin.PngImageFile(BytesIO(plain)), depth=plain[_DEPTH])
+def _decode_png(data: bytes) -> DecodeResult:
+    png = _essential_chunks(data)
+    if png is None:
+        return DecodeResult(DecodeStatus.CORRUPT)
+    return _decode_frame(PngImagePlugin.PngImageFile(BytesIO(png)), depth=png[_BIT_DEPTH_OFFSET])
 
 
-def _plain_png(data: bytes) -> bytes | None:
-    """The same without metadata and later frames, which nobody needs to unpack, nor what follows.
+def _essential_chunks(data: bytes) -> bytes | None:
+    """The PNG without metadata, later frames and trailing data, so that none is decompressed.
 
-    None unless all chunks are there, to the last, with their checksums.
+    None if a chunk is missing, truncated or has a wrong checksum.
     """
     view, start = memoryview(data), len(_PNG)
-    kept: list[bytes | memoryview] = [_PNG]
+    chunks: list[bytes | memoryview] = [_PNG]
     while start + 12 <= len(data):
         kind, body = start + 4, start + 8
         end = body + int.from_bytes(view[start:kind])
@@ -150,25 +135,27 @@ def _plain_png(data: bytes) -> bytes | None:
             return None
         name = bytes(view[kind:body])
         if name in _PNG_CHUNKS:
-            kept.append(view[start : end + 4])
+            chunks.append(view[start : end + 4])
         if name == b"IEND":
-            return b"".join(kept)
+            return b"".join(chunks)
         start = end + 4
     return None
 
 
-def _jpeg(data: bytes) -> Answer:
-    """A camera's may carry small copies of itself (MPO): they are not looked at."""
+def _decode_jpeg(data: bytes) -> DecodeResult:
+    """The further images that a camera may append (MPO) are ignored."""
     file = BytesIO(data)
-    opened = JpegImagePlugin.JpegImageFile(file)
+    image = JpegImagePlugin.JpegImageFile(file)
     if data.find(_END_OF_JPEG, file.tell()) < 0:
-        return Answer(Verdict.BROKEN)
-    return _picture(opened)
+        return DecodeResult(DecodeStatus.CORRUPT)
+    return _decode_frame(image)
 
 
-def _webp(data: bytes) -> Answer:
-    """Its reader takes memory for the whole size as soon as it is made."""
-    return _unfit(*_webp_size(data)) or _picture(WebPImagePlugin.WebPImageFile(BytesIO(data)))
+def _decode_webp(data: bytes) -> DecodeResult:
+    """Checks the size first: Pillow's reader allocates the whole canvas when it is created."""
+    return _check_size(*_webp_size(data)) or _decode_frame(
+        WebPImagePlugin.WebPImageFile(BytesIO(data))
+    )
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:
@@ -185,58 +172,60 @@ def _webp_size(data: bytes) -> tuple[int, int]:
     raise ValueError(f"a WebP that begins with {kind!r}")
 
 
-def _unfit(width: int, height: int) -> Answer | None:
-    """Why a picture of this size is not worth decoding, if so."""
-    if width * height > PIXELS_LIMIT:
-        return Answer(Verdict.TOO_LARGE, width, height)
-    if min(width, height) < SIDE_SMALLEST:
-        return Answer(Verdict.TOO_SMALL, width, height)
+def _check_size(width: int, height: int) -> DecodeResult | None:
+    """The result for an image of a size that is not decoded; None if it is allowed."""
+    if width * height > MAX_PIXELS:
+        return DecodeResult(DecodeStatus.TOO_LARGE, width, height)
+    if min(width, height) < MIN_SIDE:
+        return DecodeResult(DecodeStatus.TOO_SMALL, width, height)
     return None
 
 
-def _picture(opened: ImageFile.ImageFile, *, depth: int = 8) -> Answer:
-    """Its first frame; others are not decoded."""
-    if unfit := _unfit(*opened.size):
-        return unfit
-    opened.load()
-    orientation = _orientation(opened)
-    _scale_transparent_colour(opened, depth)
-    picture = _in_colour(opened)
-    picture.thumbnail((SIDE_LIMIT, SIDE_LIMIT), Image.Resampling.LANCZOS)
-    if orientation in _UPRIGHT:
-        picture = picture.transpose(_UPRIGHT[orientation])
-    plain = _on_white(picture)
-    return Answer(Verdict.PICTURE, *plain.size, plain.tobytes())
+def _decode_frame(file: ImageFile.ImageFile, *, depth: int = 8) -> DecodeResult:
+    """Decode the first frame only. `depth` is in bits a channel."""
+    if failure := _check_size(*file.size):
+        return failure
+    file.load()
+    orientation = _orientation(file)
+    _scale_transparent_colour(file, depth)
+    image = _to_rgb(file)
+    image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
+    if orientation in _TRANSPOSITIONS:
+        image = image.transpose(_TRANSPOSITIONS[orientation])
+    image = _on_white(image)
+    return DecodeResult(DecodeStatus.OK, *image.size, image.tobytes())
 
 
-def _orientation(opened: Image.Image) -> object:
-    """As the metadata say; where they are damaged, nothing."""
+def _orientation(image: Image.Image) -> object:
+    """The EXIF orientation; None if there is none or the metadata are damaged."""
     try:
-        return opened.getexif().get(_ORIENTATION)
-    except _DAMAGE:
+        return image.getexif().get(_ORIENTATION)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 # as in decode()
         return None
 
 
-def _scale_transparent_colour(picture: Image.Image, depth: int) -> None:
-    """From so many bits to 8, as the channels. A palette's is a number that stays."""
-    colour = picture.info.get("transparency")
+def _scale_transparent_colour(image: Image.Image, depth: int) -> None:
+    """Scale it to 8 bits, as Pillow does with the channels. A palette's is an index and stays."""
+    colour = image.info.get("transparency")
     if depth == 16 and isinstance(colour, tuple):
-        picture.info["transparency"] = tuple(level >> 8 for level in colour)
+        image.info["transparency"] = tuple(level >> 8 for level in colour)
     elif depth == 16 and isinstance(colour, int):
-        picture.info["transparency"] = colour >> 8
-    elif depth in (2, 4) and picture.mode == "L" and isinstance(colour, int):
-        picture.info["transparency"] = colour * 255 // (2**depth - 1)
+        image.info["transparency"] = colour >> 8
+    elif depth in (2, 4) and image.mode == "L" and isinstance(colour, int):
+        image.info["transparency"] = colour * 255 // (2**depth - 1)
 
 
-def _in_colour(picture: Image.Image) -> Image.Image:
-    """RGB, or RGBA if some of it is transparent."""
-    if picture.mode in ("I", "I;16"):  # 16 bits a pixel; convert() would clip, not scale
-        picture = picture.convert("I").point(lambda value: value / 256).convert("L")
-    return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Convert to RGB, or to RGBA if the image has transparency."""
+    if image.mode in ("I", "I;16"):  # 16 bits a pixel; convert() would clip, not scale
+        image = image.convert("I").point(lambda value: value / 256).convert("L")
+    return image.convert("RGBA" if image.has_transparency_data else "RGB")
 
 
-def _on_white(picture: Image.Image) -> Image.Image:
-    if picture.mode == "RGB":
-        return picture
-    paper = Image.new("RGBA", picture.size, "white")
-    return Image.alpha_composite(paper, picture).convert("RGB")
+def _on_white(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB":
+        return image
+    background = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(background, image).convert("RGB")

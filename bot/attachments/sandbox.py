@@ -1,4 +1,4 @@
-"""Programs that are not trusted: fed, listened to, held to their limits, and ended."""
+"""Run an untrusted program with resource limits and return its output."""
 
 import asyncio
 import contextlib
@@ -22,90 +22,94 @@ _START: Final = (
     "import sys; sys.path += sys.argv[1:3]\n"
     "from bot.attachments.sandbox_main import main; main(sys.argv[3:])"
 )
-_WORDS_LIMIT: Final = 2000
+_MAX_STDERR_BYTES: Final = 2000
 _STDIN, _STDOUT = 0, 1
-_OUT_OF_TIME: Final = None if sys.platform == "win32" else -signal.SIGXCPU
+_CPU_LIMIT_EXIT: Final = None if sys.platform == "win32" else -signal.SIGXCPU
 
 
-class Failure(Exception):
-    """The program gave no answer; the words are for the log."""
+class SandboxError(Exception):
+    """The program failed; the message is for the log."""
 
 
-class TooSlow(Failure):
-    """It was given up after its time, by the clock or the processor's."""
+class SandboxTimeout(SandboxError):
+    """The program exceeded its wall-clock or CPU time."""
 
 
 class Sandbox(msgspec.Struct, frozen=True):
-    """A program, and the seconds by the clock that it gets for one answer.
+    """A program and its wall-clock limit for one run, in seconds.
 
-    It has a process and a session of its own, no environment but what is given here (and LIFELINE),
-    and nothing open but three pipes, and a fourth on which nothing is ever said: it ends with us.
+    Each run is a process in a session of its own, with no environment variables but `environment`
+    and LIFELINE. Its only open files are three pipes and the lifeline, a pipe to which nothing is
+    written: that it closes tells the program that we have ended.
     """
 
     command: tuple[str, ...]
     seconds: float
     environment: Mapping[str, str] = msgspec.field(default_factory=dict)
 
-    async def answer(self, data: bytes, *, limit: int) -> bytes:
-        """What the program writes, at most `limit` bytes, when it is given these. The process is
-        gone afterwards, whatever happens. Raises Failure, or OSError if none could be started."""
-        async with self._started(limit) as (process, talk):
+    async def run(self, data: bytes, *, max_output: int) -> bytes:
+        """What the program writes to standard output when it reads `data`.
+
+        The process has ended when this returns or raises. Raises SandboxError, also for more than
+        `max_output` bytes of output, and OSError if the process could not be started.
+        """
+        async with self._process(max_output) as (process, protocol):
             stdin = cast(asyncio.WriteTransport, process.get_pipe_transport(_STDIN))
             stdin.write(len(data).to_bytes(FRAME))
             stdin.write(data)
             try:
                 async with asyncio.timeout(self.seconds):
-                    await talk.ended.wait()
+                    await protocol.ended.wait()
             except TimeoutError:
-                raise TooSlow(f"no answer in {self.seconds:g} s") from None
-            return _checked(talk, process.get_returncode())
+                raise SandboxTimeout(f"no result within {self.seconds:g} s") from None
+            return _output(protocol, process.get_returncode())
 
     @asynccontextmanager
-    async def _started(
-        self, limit: int
-    ) -> AsyncIterator[tuple[asyncio.SubprocessTransport, "_Talk"]]:
-        with _lifeline() as end:
-            process, talk = await asyncio.get_running_loop().subprocess_exec(
-                partial(_Talk, limit),
+    async def _process(
+        self, max_output: int
+    ) -> AsyncIterator[tuple[asyncio.SubprocessTransport, "_Protocol"]]:
+        with _lifeline() as read_end:
+            process, protocol = await asyncio.get_running_loop().subprocess_exec(
+                partial(_Protocol, max_output),
                 *self.command,
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=PIPE,
-                env={**self.environment, **({} if end is None else {LIFELINE: str(end)})},
-                pass_fds=() if end is None else (end,),
+                env={**self.environment, **({} if read_end is None else {LIFELINE: str(read_end)})},
+                pass_fds=() if read_end is None else (read_end,),
                 start_new_session=True,
             )
             try:
-                yield process, talk
+                yield process, protocol
             finally:
                 _kill(process)
                 process.close()
-                await talk.ended.wait()
+                await protocol.ended.wait()
 
 
 @contextmanager
 def _lifeline() -> Iterator[int | None]:
-    """The end of a pipe that a child is to watch; None on Windows, where none can be handed on."""
+    """The read end of a pipe for the child to watch; None on Windows, which cannot inherit one."""
     if sys.platform == "win32":
         yield None
         return
-    end, held = os.pipe()
+    read_end, write_end = os.pipe()
     try:
-        yield end
+        yield read_end
     finally:
-        os.close(end)
-        os.close(held)
+        os.close(read_end)
+        os.close(write_end)
 
 
-class _Talk(asyncio.SubprocessProtocol):
-    """Listens no longer than to the limit."""
+class _Protocol(asyncio.SubprocessProtocol):
+    """Collects the output; kills the process if there is too much."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, max_output: int) -> None:
         self.ended = asyncio.Event()
-        self.answer = bytearray()
-        self.words = bytearray()
-        self.too_long = False
-        self._limit = limit
+        self.stdout = bytearray()
+        self.stderr = bytearray()
+        self.is_too_long = False
+        self._max_output = max_output
         self._process: asyncio.SubprocessTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -113,21 +117,21 @@ class _Talk(asyncio.SubprocessProtocol):
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         if fd != _STDOUT:
-            self.words += data[: _WORDS_LIMIT - len(self.words)]
-        elif len(self.answer) + len(data) <= self._limit:
-            self.answer += data
+            self.stderr += data[: _MAX_STDERR_BYTES - len(self.stderr)]
+        elif len(self.stdout) + len(data) <= self._max_output:
+            self.stdout += data
         else:
-            self.too_long = True
+            self.is_too_long = True
             if self._process is not None:
                 _kill(self._process)
 
     def connection_lost(self, _: Exception | None) -> None:
-        """The process has ended, and all pipes are closed."""
+        """Called when the process has ended and all pipes are closed."""
         self.ended.set()
 
 
 def _kill(process: asyncio.SubprocessTransport) -> None:
-    """And whatever it started."""
+    """Kill the process and its children."""
     if process.get_returncode() is not None:
         return
     with contextlib.suppress(ProcessLookupError):
@@ -137,27 +141,28 @@ def _kill(process: asyncio.SubprocessTransport) -> None:
             os.killpg(process.get_pid(), signal.SIGKILL)
 
 
-def _checked(talk: _Talk, code: int | None) -> bytes:
-    if talk.too_long:
-        raise Failure("the answer did not end")
-    if code == _OUT_OF_TIME:
-        raise TooSlow("it took all the processor's time that it may take")
+def _output(protocol: _Protocol, code: int | None) -> bytes:
+    if protocol.is_too_long:
+        raise SandboxError("too much output")
+    if code == _CPU_LIMIT_EXIT:
+        raise SandboxTimeout("the CPU limit was reached")
     if code != 0:
-        words = talk.words.decode(errors="replace").strip().splitlines()
-        raise Failure(f"it ended with {code} and said {words[-1][:200] if words else ''!r}")
-    return bytes(talk.answer)
+        lines = protocol.stderr.decode(errors="replace").strip().splitlines()
+        raise SandboxError(f"exit code {code}, stderr {lines[-1][:200] if lines else ''!r}")
+    return bytes(protocol.stdout)
 
 
-def decoder(
+def decoder_sandbox(
     environment: Mapping[str, str],
     *,
-    memory: int = 1024 * 1024 * 1024,
-    processor: int = 10,
+    memory_bytes: int = 1024 * 1024 * 1024,
+    cpu_seconds: int = 10,
     seconds: int = 20,
 ) -> Sandbox:
-    """The decoder of pictures, with limits in bytes of address space, seconds of the processor's
-    time, and seconds by the clock. Where the system has no such limits (Windows), or not that of
-    memory (macOS), only the clock's holds."""
-    limits = (str(memory), str(processor), str(seconds))
-    flags = ("-I", "-S", "-B", "-c")  # no site-packages but ours, no user's settings, no .pyc
+    """A sandbox for the image decoder, with limits for address space, CPU time and wall-clock time.
+
+    Windows has none of the first two, and macOS none for address space.
+    """
+    limits = (str(memory_bytes), str(cpu_seconds), str(seconds))
+    flags = ("-I", "-S", "-B", "-c")  # isolated, no site-packages but ours, no .pyc files
     return Sandbox((sys.executable, *flags, _START, *_ROOTS, *limits), seconds, environment)

@@ -1,6 +1,6 @@
-"""The program in the sandbox: one untrusted file on standard input, one answer on standard output.
+"""The program in the sandbox: decodes the file on standard input to standard output.
 
-It takes its own limits upon itself before it reads the first byte of the file.
+It sets its own resource limits before it reads the first byte of the file.
 """
 
 import contextlib
@@ -14,34 +14,33 @@ from typing import Final
 from bot.attachments.image_decoder import decode
 
 FRAME: Final = 4
-"""Bytes of the file's length, which is said first: standard input stays open."""
+"""Bytes of the length that precedes the file, because standard input stays open."""
 LIFELINE: Final = "LIFELINE"
-"""The environment's name for the pipe that ends when the bot does."""
+"""The environment variable with the file descriptor of the pipe that closes with the bot."""
 _FILES: Final = 16
 _GRACE_SECONDS: Final = 5
-"""How long after its time by the clock the program ends itself, if nobody else has ended it."""
+"""The program ends itself so long after its wall-clock limit, if the bot has not killed it."""
 
 
 def main(arguments: list[str]) -> None:
-    """Decode a file with at most this much address space in bytes, and these seconds of the
-    processor's time and of the clock's."""
-    memory, processor, clock = map(int, arguments)
+    """Decode a file. The arguments are bytes of address space, CPU seconds and seconds."""
+    memory_bytes, cpu_seconds, seconds = map(int, arguments)
     if sys.platform == "win32":
-        faulthandler.dump_traceback_later(clock + _GRACE_SECONDS, exit=True)
+        faulthandler.dump_traceback_later(seconds + _GRACE_SECONDS, exit=True)
     else:
-        _limit(memory, processor)
-        _end_in(clock + _GRACE_SECONDS)
-        _end_with_the_bot(int(os.environ[LIFELINE]))
-    data = _received()
-    sys.stdout.buffer.write(decode(data).packed())
+        _set_limits(memory_bytes, cpu_seconds)
+        _exit_after(seconds + _GRACE_SECONDS)
+        _exit_with_bot(int(os.environ[LIFELINE]))
+    data = _read_file()
+    sys.stdout.buffer.write(decode(data).pack())
     sys.stdout.buffer.flush()
 
 
-def _received() -> bytes:
+def _read_file() -> bytes:
     size = int.from_bytes(sys.stdin.buffer.read(FRAME))
     data = sys.stdin.buffer.read(size)
     if len(data) < size:
-        sys.exit("The file did not come to its end.")
+        sys.exit("The file is incomplete.")
     return data
 
 
@@ -49,37 +48,36 @@ if sys.platform != "win32":
     import fcntl
     import resource
 
-    def _limit(memory: int, processor: int) -> None:
-        """No file is written, no core dumped, and no program started but by root."""
+    def _set_limits(memory_bytes: int, cpu_seconds: int) -> None:
+        """Also forbid writing files, core dumps and (except for root) new processes."""
         _lower(resource.RLIMIT_FSIZE, 0)
         _lower(resource.RLIMIT_CORE, 0)
         _lower(resource.RLIMIT_NOFILE, _FILES)
         _lower(resource.RLIMIT_NPROC, 0)
-        _lower(resource.RLIMIT_CPU, processor, processor + 1)  # so that SIGXCPU comes first
-        with contextlib.suppress(ValueError):  # macOS knows this limit, and takes none
-            _lower(resource.RLIMIT_AS, memory)
+        _lower(resource.RLIMIT_CPU, cpu_seconds, cpu_seconds + 1)  # so that SIGXCPU comes first
+        with contextlib.suppress(ValueError):  # macOS has this limit, but refuses any value
+            _lower(resource.RLIMIT_AS, memory_bytes)
 
     def _lower(limit: int, soft: int, hard: int | None = None) -> None:
-        """Limits that are lower already stay as they are."""
+        """Set a limit, unless it is lower already."""
         before = resource.getrlimit(limit)[1]
         hard = soft if hard is None else hard
         if before != resource.RLIM_INFINITY:
             soft, hard = min(soft, before), min(hard, before)
         resource.setrlimit(limit, (soft, hard))
 
-    def _end_in(seconds: int) -> None:
-        """By a signal (SIGALRM): a thread of its own would take address space, and not always."""
+    def _exit_after(seconds: int) -> None:
+        """By SIGALRM, because a timer thread would need address space and could fail to start."""
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(seconds)
 
-    def _end_with_the_bot(lifeline: int) -> None:
-        """Have the system end us (SIGIO) when the bot closes its end, as it does by dying.
+    def _exit_with_bot(lifeline: int) -> None:
+        """Exit by SIGIO when the bot closes the other end of the pipe, as it does when it dies.
 
-        Nothing is ever written to this pipe: of a pipe with data the signal may come after they
-        were read, and end us for nothing.
+        The bot never writes to the pipe: data would raise the signal too.
         """
         signal.signal(signal.SIGIO, signal.SIG_DFL)
         fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
-        if select.select([lifeline], [], [], 0)[0]:  # it was closed before
-            sys.exit("Nobody waits for the answer.")
+        if select.select([lifeline], [], [], 0)[0]:  # already closed
+            sys.exit("The bot has ended.")

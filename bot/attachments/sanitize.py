@@ -1,4 +1,4 @@
-"""Untrusted bytes to a clean picture, decoded in a sandbox and written anew by ourselves."""
+"""Decode an uploaded image in a sandbox, and encode its pixels as a new PNG."""
 
 import asyncio
 import logging
@@ -9,87 +9,89 @@ import msgspec
 from PIL import Image
 
 from bot.attachments.image_decoder import (
-    ANSWER_LIMIT,
-    PIXELS_LIMIT,
-    SIDE_SMALLEST,
-    Answer,
-    Verdict,
-    unpacked,
+    MAX_PIXELS,
+    MAX_RESULT_BYTES,
+    MIN_SIDE,
+    DecodeResult,
+    DecodeStatus,
+    unpack,
 )
-from bot.attachments.sandbox import Failure, Sandbox, TooSlow
+from bot.attachments.sandbox import Sandbox, SandboxError, SandboxTimeout
 from bot.errors import BotError, Refused
 
-BYTES_LIMIT: Final = 10 * 1024 * 1024
-_ALLOWED: Final = "A sketch must be a PNG, JPEG or WebP picture"
-_ADVICE: Final = "Save it anew as a plain PNG and try that one."
+MAX_FILE_BYTES: Final = 10 * 1024 * 1024
+_FORMATS: Final = "A sketch must be a PNG, JPEG or WebP image"
+_ADVICE: Final = "Save it again as a plain PNG and try that file."
 log = logging.getLogger(__name__)
 
 
-class Cleaned(msgspec.Struct, frozen=True):
-    """A sketch that is safe to keep: an RGB PNG and its size in pixels."""
+class SanitizedImage(msgspec.Struct, frozen=True):
+    """An init image that is safe to store: an RGB PNG and its size in pixels."""
 
     png: bytes
     width: int
     height: int
 
 
-class Unreadable(BotError):
-    """Nobody is there to read the sketch."""
+class DecoderUnavailable(BotError):
+    """The decoder could not be started; the file may be fine."""
 
 
 def check_size(size: int) -> None:
-    """Raise Refused, in words for the person, for a file that is too large."""
-    if size > BYTES_LIMIT:
+    """Raise Refused if a file of so many bytes is too large."""
+    if size > MAX_FILE_BYTES:
         raise Refused(
             f"The sketch has {size / 1024 / 1024:.1f} MiB; "
-            f"{BYTES_LIMIT // 1024 // 1024} MiB are allowed."
+            f"{MAX_FILE_BYTES // 1024 // 1024} MiB are allowed."
         )
 
 
-async def clean(data: bytes, sandbox: Sandbox) -> Cleaned:
-    """The picture in this file: its first frame, upright, on white, at most 2048 pixels a side.
+async def sanitize(data: bytes, sandbox: Sandbox) -> SanitizedImage:
+    """The image in this file: its first frame, upright, on white, at most 2048 pixels a side.
 
-    No byte of the file itself is kept, nor of what the sandbox writes but pixels.
-    Raises Refused or Unreadable, in words for the person.
+    Of the sandbox's output only pixels are used, and of the file itself nothing.
+    Raises Refused if the file cannot be used, DecoderUnavailable if the sandbox does not start.
     """
     check_size(len(data))
-    answer = await _answer(data, sandbox)
-    if answer.verdict is not Verdict.PICTURE:
-        raise Refused(_refusal(answer))
-    png = await asyncio.to_thread(_png, answer)
-    return Cleaned(png, answer.width, answer.height)
+    result = await _decode(data, sandbox)
+    if result.status is not DecodeStatus.OK:
+        raise Refused(_refusal(result))
+    png = await asyncio.to_thread(_encode_png, result)
+    return SanitizedImage(png, result.width, result.height)
 
 
-async def _answer(data: bytes, sandbox: Sandbox) -> Answer:
+async def _decode(data: bytes, sandbox: Sandbox) -> DecodeResult:
     try:
-        return unpacked(await sandbox.answer(data, limit=ANSWER_LIMIT))
-    except TooSlow as error:
-        log.warning("A sketch was given up: %s.", error)
-        raise Refused(f"The sketch took too long to read, so I gave it up. {_ADVICE}") from error
-    except (Failure, ValueError) as error:
-        log.warning("A sketch broke its decoder: %s.", error)
-        raise Refused(f"The program that reads sketches failed at this one. {_ADVICE}") from error
+        return unpack(await sandbox.run(data, max_output=MAX_RESULT_BYTES))
+    except SandboxTimeout as error:
+        log.warning("Decoding a sketch timed out: %s.", error)
+        raise Refused(f"Decoding the sketch took too long, so I stopped. {_ADVICE}") from error
+    except (SandboxError, ValueError) as error:
+        log.warning("The decoder of sketches failed: %s.", error)
+        raise Refused(f"The decoder failed on this sketch. {_ADVICE}") from error
     except OSError as error:
         log.exception("The decoder of sketches could not be started.")
-        raise Unreadable("The sketch could not be read just now. Please try again.") from error
+        raise DecoderUnavailable(
+            "The sketch could not be decoded just now. Please try again."
+        ) from error
 
 
-def _refusal(answer: Answer) -> str:
-    size = f"The sketch is {answer.width}x{answer.height} pixels"
-    match answer.verdict:
-        case Verdict.NO_PICTURE:
-            return f"{_ALLOWED}; this file is none."
-        case Verdict.TOO_LARGE:
-            return f"{size}; at most {PIXELS_LIMIT // 1_000_000} million pixels are allowed."
-        case Verdict.TOO_SMALL:
-            return f"{size}; each side must have at least {SIDE_SMALLEST}."
-        case Verdict.TOO_MUCH_MEMORY:
-            return f"The sketch takes too much memory to read. {_ADVICE}"
+def _refusal(result: DecodeResult) -> str:
+    size = f"The sketch is {result.width}x{result.height} pixels"
+    match result.status:
+        case DecodeStatus.UNKNOWN_FORMAT:
+            return f"{_FORMATS}; this file is none."
+        case DecodeStatus.TOO_LARGE:
+            return f"{size}; at most {MAX_PIXELS // 1_000_000} million pixels are allowed."
+        case DecodeStatus.TOO_SMALL:
+            return f"{size}; each side must have at least {MIN_SIDE}."
+        case DecodeStatus.OUT_OF_MEMORY:
+            return f"Decoding the sketch needs too much memory. {_ADVICE}"
         case _:
-            return f"The sketch is broken or cut short. {_ALLOWED}."
+            return f"The sketch is damaged or truncated. {_FORMATS}."
 
 
-def _png(answer: Answer) -> bytes:
+def _encode_png(result: DecodeResult) -> bytes:
     buffer = BytesIO()
-    Image.frombytes("RGB", (answer.width, answer.height), answer.pixels).save(buffer, "PNG")
+    Image.frombytes("RGB", (result.width, result.height), result.pixels).save(buffer, "PNG")
     return buffer.getvalue()
