@@ -46,10 +46,10 @@ from bot.errors import NETWORK_ERRORS, ExitCode, FatalError
 from bot.messages.channels import ChannelResolver
 from bot.messages.delivery import Delivery
 from bot.messages.message_client import MessageClient
-from bot.monitoring.http_metrics import counting
-from bot.monitoring.http_server import Lookout
+from bot.monitoring.http_metrics import trace_config
+from bot.monitoring.http_server import MetricsServer
 from bot.monitoring.metrics import Metrics
-from bot.monitoring.status import Monitor, version
+from bot.monitoring.status import StatusReporter, version
 from bot.playground import Playground, PlaygroundError
 from bot.services.admission import AdmissionPolicy
 from bot.services.dispatcher import Dispatcher
@@ -102,10 +102,10 @@ async def run(
             register_secret(token)
             await _configure_api(api)
             metrics = Metrics(version())
-            jobs = await enter(Ledger(data / FILENAME, metrics.passed))
+            jobs = await enter(Ledger(data / FILENAME, metrics.observe_job))
             engine = SocketEngineClient()
-            client = Client(counting(metrics, api))
-            status_reporter = Monitor(metrics, Figures(jobs), engine, client, clock=clock)
+            client = Client(trace_config(metrics, api))
+            status_reporter = StatusReporter(metrics, Figures(jobs), engine, client, clock=clock)
             await enter(_metrics_server(settings, status_reporter))
             starting = enter(EngineSupervisor(engine, launch))
             supervisor = await cancel_on(stop, starting)  # the model may have to be downloaded
@@ -156,12 +156,12 @@ async def _playground(port: int) -> AsyncIterator[Playground]:
 
 
 def _metrics_server(
-    settings: Settings, status_reporter: Monitor
+    settings: Settings, status_reporter: StatusReporter
 ) -> AbstractAsyncContextManager[object]:
     port = settings.imagine_metrics_port
     if port is None:
         return nullcontext()
-    return Lookout(status_reporter, settings.imagine_metrics_host, port)
+    return MetricsServer(status_reporter, settings.imagine_metrics_host, port)
 
 
 def _local_hosts(api: str) -> frozenset[str]:
@@ -182,7 +182,7 @@ def _build(
     jobs: Ledger,
     engine: EngineClient,
     downloader: AttachmentDownloader,
-    status_reporter: Monitor,
+    status_reporter: StatusReporter,
     clock: Clock,
 ) -> _Parts:
     limits = _limits(settings)

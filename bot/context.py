@@ -15,7 +15,7 @@ from bot.domain.limits import Limits
 from bot.domain.user_data import Promise
 from bot.messages.channels import ChannelResolver
 from bot.messages.message_client import MessageClient
-from bot.monitoring.status import Monitor
+from bot.monitoring.status import StatusReporter
 from bot.services.admission import AdmissionPolicy
 from bot.services.job_service import JobService
 from bot.services.retention import Retention
@@ -31,7 +31,7 @@ class Services(msgspec.Struct, frozen=True):
     storage: FileStorage
     moderation: Moderation
     admission: AdmissionPolicy
-    status_reporter: Monitor
+    status_reporter: StatusReporter
     channels: ChannelResolver
     guild_settings: NsfwLevels
     role_limits: RoleLimits

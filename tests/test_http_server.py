@@ -1,4 +1,4 @@
-"""What machines see of a bot: /metrics and /healthz, on a whole bot on the local Discord."""
+"""/metrics and /healthz of a bot on the local Discord."""
 
 import asyncio
 import socket
@@ -15,24 +15,26 @@ import pytest
 from bot.app import run
 from bot.engine_client.socket_client import Endpoint
 from bot.errors import ExitCode, FatalError
-from bot.monitoring.http_server import CONNECTIONS
+from bot.monitoring.http_server import MAX_CONNECTIONS
 from bot.playground import Fault, Playground
 from tests.fake_engine import FakeEngine
 from tests.house import House, eventually, settings_for
-from tests.test_metrics import parsed
+from tests.metrics_samples import parse_metrics
 
 
 def free_port() -> int:
-    """One that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
+    """A TCP port that is not in use."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
         return port
 
 
 @pytest.fixture
-async def watched(discord: Playground, engine: FakeEngine, tmp_path: Path) -> AsyncIterator[House]:
-    """A bot that shows how it is doing."""
+async def monitored(
+    discord: Playground, engine: FakeEngine, tmp_path: Path
+) -> AsyncIterator[House]:
+    """A bot with a metrics server."""
     house = House(discord, engine, tmp_path)
     house.metrics_port = free_port()
     async with house:
@@ -43,54 +45,54 @@ async def get(house: House, path: str) -> tuple[int, bytes]:
     """Status and body."""
     async with (
         aiohttp.ClientSession() as session,
-        session.get(f"http://127.0.0.1:{house.metrics_port}{path}") as answer,
+        session.get(f"http://127.0.0.1:{house.metrics_port}{path}") as response,
     ):
-        return answer.status, await answer.read()
+        return response.status, await response.read()
 
 
-async def figures(house: House) -> dict[str, float]:
-    """What Prometheus would read now."""
-    status, page = await get(house, "/metrics")
+async def metrics(house: House) -> dict[str, float]:
+    """The current samples."""
+    status, body = await get(house, "/metrics")
     assert status == 200
-    return parsed(page)
+    return parse_metrics(body)
 
 
 async def health(house: House) -> tuple[int, dict[str, Any]]:
-    """Status and words."""
+    """Status and JSON body of /healthz."""
     status, body = await get(house, "/healthz")
     return status, msgspec.json.decode(body)
 
 
-async def becomes(house: House, status: int) -> dict[str, Any]:
-    """Wait until the bot is as healthy as that."""
+async def until_health(house: House, status: int) -> dict[str, Any]:
+    """Wait until /healthz has this status; return its body."""
     async with asyncio.timeout(30):
         while True:
-            with suppress(aiohttp.ClientConnectorError):  # it does not listen yet
-                found = await health(house)
-                if found[0] == status:
-                    return found[1]
+            with suppress(aiohttp.ClientConnectorError):  # the server has not started
+                current, body = await health(house)
+                if current == status:
+                    return body
             await asyncio.sleep(0.02)
 
 
-async def test_stories_are_counted(watched: House, engine: FakeEngine) -> None:
-    """One is painted, one fails, one is cancelled; Discord says once that it is too much."""
-    watched.discord.faults.next("PATCH", "/webhooks/", Fault(status=429, retry_after=0.05))
-    await watched.imagine(count=2)
+async def test_jobs_are_counted(monitored: House, engine: FakeEngine) -> None:
+    """One is done, one fails, one is cancelled; one request is rate limited."""
+    monitored.discord.faults.next("PATCH", "/webhooks/", Fault(status=429, retry_after=0.05))
+    await monitored.imagine(count=2)
     engine.failure = "Out of memory."
-    await watched.imagine()
+    await monitored.imagine()
     engine.failure = None
     engine.gate.clear()
-    asked = await watched.ada.slash("imagine", prompt="a house", count=1)
-    await asked.acknowledged()
+    interaction = await monitored.ada.slash("imagine", prompt="a house", count=1)
+    await interaction.acknowledged()
     await eventually(lambda: len(engine.paints) == 3)
-    seen = await figures(watched)
-    assert (seen["imagine_jobs state=running"], seen["imagine_jobs state=waiting"]) == (1, 0)
-    assert asked.response is not None
-    await watched.ada.click(asked.response, "✖ Cancel")
-    await watched.result(asked)
-    await eventually(lambda: not watched.record("SELECT 1 FROM jobs WHERE delivered_at IS NULL"))
+    samples = await metrics(monitored)
+    assert (samples["imagine_jobs state=running"], samples["imagine_jobs state=waiting"]) == (1, 0)
+    assert interaction.response is not None
+    await monitored.ada.click(interaction.response, "✖ Cancel")
+    await monitored.result(interaction)
+    await eventually(lambda: not monitored.record("SELECT 1 FROM jobs WHERE delivered_at IS NULL"))
 
-    seen = await figures(watched)
+    samples = await metrics(monitored)
     expected = {
         "imagine_jobs_ended_total ending=done": 1,
         "imagine_jobs_ended_total ending=failed": 1,
@@ -105,101 +107,103 @@ async def test_stories_are_counted(watched: House, engine: FakeEngine) -> None:
         "imagine_engine_up": 1,
         "imagine_gateway_up": 1,
     }
-    assert expected.items() <= seen.items()
+    assert expected.items() <= samples.items()
 
 
-async def test_every_request_to_discord_is_counted(watched: House) -> None:
-    """As many as Discord has seen, by address and answer, and no name in any label."""
-    watched.discord.faults.next("PATCH", "/webhooks/", Fault(status=502))
-    watched.discord.faults.next("PATCH", "/webhooks/", Fault(drop=True))
-    message = await watched.imagine()
-    seen = await figures(watched)
+async def test_every_request_to_discord_is_counted(monitored: House) -> None:
+    """By route and status; no label has an id, a token or a prompt."""
+    monitored.discord.faults.next("PATCH", "/webhooks/", Fault(status=502))
+    monitored.discord.faults.next("PATCH", "/webhooks/", Fault(drop=True))
+    message = await monitored.imagine()
+    samples = await metrics(monitored)
     prefix = "imagine_discord_requests_total "
-    counted = {name.removeprefix(prefix): n for name, n in seen.items() if name.startswith(prefix)}
-    asked = [one for one in watched.discord.requests if one.path != "/gateway"]
-    assert sum(counted.values()) == len(asked)
+    counted = {
+        name.removeprefix(prefix): n for name, n in samples.items() if name.startswith(prefix)
+    }
+    requests = [request for request in monitored.discord.requests if request.path != "/gateway"]
+    assert sum(counted.values()) == len(requests)
     edits = "method=PATCH route=/webhooks/{id}/{token}/messages/@original status="
     assert counted[f"{edits}502"] == counted[f"{edits}error"] == 1
     assert counted[f"{edits}200"] >= 1
     callback = "method=POST route=/interactions/{id}/{token}/callback status=200"
     assert counted[callback] == 1
-    text = " ".join(seen)
-    tokens = [each["token"] for event in watched.events if (each := event.data).get("token")]
+    text = " ".join(samples)
+    tokens = [event.data["token"] for event in monitored.events if event.data.get("token")]
     assert tokens
-    for name in (*tokens, str(message.id), str(watched.discord.channel.id), "red house"):
+    for name in (*tokens, str(message.id), str(monitored.discord.channel.id), "red house"):
         assert name not in text
 
 
-async def test_those_who_wait_are_seen(watched: House, engine: FakeEngine) -> None:
-    """How many, and since when."""
+async def test_waiting_jobs_are_counted(monitored: House, engine: FakeEngine) -> None:
+    """With the age of the oldest."""
     engine.gate.clear()
-    people = [watched.discord.person(name) for name in ("Ben", "Cy", "Dee")]
-    for nth in range(12):
-        asked = await people[nth % 3].slash("imagine", prompt="a house", count=1)
-        await asked.acknowledged()
+    people = [monitored.discord.person(name) for name in ("Ben", "Cy", "Dee")]
+    for index in range(12):
+        interaction = await people[index % 3].slash("imagine", prompt="a house", count=1)
+        await interaction.acknowledged()
     await eventually(lambda: len(engine.paints) == 8)
     await asyncio.sleep(0.3)
-    seen = await figures(watched)
-    assert (seen["imagine_jobs state=running"], seen["imagine_jobs state=waiting"]) == (8, 4)
-    assert 0.3 <= seen["imagine_oldest_waiting_seconds"] < 30
-    assert (await health(watched))[1] == {"ok": True, "down": [], "queue": 4}
+    samples = await metrics(monitored)
+    assert (samples["imagine_jobs state=running"], samples["imagine_jobs state=waiting"]) == (8, 4)
+    assert 0.3 <= samples["imagine_oldest_waiting_seconds"] < 30
+    assert (await health(monitored))[1] == {"ok": True, "down": [], "queue": 4}
     engine.gate.set()
-    await eventually(lambda: not watched.record("SELECT 1 FROM jobs WHERE delivered_at IS NULL"))
-    assert (await figures(watched))["imagine_oldest_waiting_seconds"] == 0
+    await eventually(lambda: not monitored.record("SELECT 1 FROM jobs WHERE delivered_at IS NULL"))
+    assert (await metrics(monitored))["imagine_oldest_waiting_seconds"] == 0
 
 
-async def test_the_engine_tells_its_figures(watched: House, engine: FakeEngine) -> None:
-    """The newest that it sent; what is counted never falls, also when a new engine begins at 0."""
+async def test_counters_of_the_engine_are_rendered(monitored: House, engine: FakeEngine) -> None:
+    """From its latest heartbeat; counters do not fall when a new engine starts at 0."""
     engine.pulse = msgspec.structs.replace(engine.pulse, ticks=9, rows_total=20, rows_used=15)
     await engine.beat()
     async with asyncio.timeout(10):
-        while (seen := await figures(watched))["imagine_engine_ticks_total"] != 9:  # noqa: ASYNC110 # it is asked
+        while (samples := await metrics(monitored))["imagine_engine_ticks_total"] != 9:  # noqa: ASYNC110 # polls over HTTP
             await asyncio.sleep(0.02)
-    assert seen["imagine_engine_rows_total use=padding"] == 5
-    assert seen["imagine_engine_padding_ratio"] == 0.25
-    assert seen["imagine_engine_restarts_total"] == 0
+    assert samples["imagine_engine_rows_total use=padding"] == 5
+    assert samples["imagine_engine_padding_ratio"] == 0.25
+    assert samples["imagine_engine_restarts_total"] == 0
     engine.pulse = msgspec.structs.replace(engine.pulse, ticks=1, rows_total=4, rows_used=3)
     engine.die()
-    await becomes(watched, 503)
-    await becomes(watched, 200)
+    await until_health(monitored, 503)
+    await until_health(monitored, 200)
     async with asyncio.timeout(10):
-        while "imagine_engine_ticks_total" not in (seen := await figures(watched)):  # noqa: ASYNC110 # it is asked
+        while "imagine_engine_ticks_total" not in (samples := await metrics(monitored)):  # noqa: ASYNC110 # polls over HTTP
             await asyncio.sleep(0.02)
-    assert seen["imagine_engine_ticks_total"] == 10
-    assert seen["imagine_engine_rows_total use=picture"] == 18
-    assert seen["imagine_engine_rows_total use=padding"] == 6
-    assert seen["imagine_engine_restarts_total"] == 1
+    assert samples["imagine_engine_ticks_total"] == 10
+    assert samples["imagine_engine_rows_total use=picture"] == 18
+    assert samples["imagine_engine_rows_total use=padding"] == 6
+    assert samples["imagine_engine_restarts_total"] == 1
 
 
-async def test_without_an_engine_the_bot_is_not_well(watched: House, engine: FakeEngine) -> None:
-    """Until there is one again."""
-    assert await health(watched) == (200, {"ok": True, "down": [], "queue": 0})
+async def test_without_an_engine_the_bot_is_unhealthy(monitored: House, engine: FakeEngine) -> None:
+    """Until a new one is ready."""
+    assert await health(monitored) == (200, {"ok": True, "down": [], "queue": 0})
     engine.stillborn = "No memory."
     engine.die()
-    assert (await becomes(watched, 503))["down"] == ["engine"]
-    assert (await figures(watched))["imagine_engine_up"] == 0
+    assert (await until_health(monitored, 503))["down"] == ["engine"]
+    assert (await metrics(monitored))["imagine_engine_up"] == 0
     engine.stillborn = None
-    await becomes(watched, 200)
+    await until_health(monitored, 200)
 
 
 @pytest.mark.parametrize("resumable", [True, False])
-async def test_without_discord_the_bot_is_not_well(watched: House, resumable: bool) -> None:
-    """Until the gateway lets it in again, with the same session or with a new one."""
-    sockets = watched.discord.sockets
+async def test_without_discord_the_bot_is_unhealthy(monitored: House, resumable: bool) -> None:
+    """Until the gateway accepts it again, with the same session or a new one."""
+    sockets = monitored.discord.sockets
     sockets.unavailable = True
     sockets.drop()
-    assert (await becomes(watched, 503))["down"] == ["gateway"]
-    assert (await figures(watched))["imagine_gateway_up"] == 0
+    assert (await until_health(monitored, 503))["down"] == ["gateway"]
+    assert (await metrics(monitored))["imagine_gateway_up"] == 0
     if not resumable:
-        watched.discord.gateway.invalidate(resumable=False)
+        monitored.discord.gateway.invalidate(resumable=False)
     sockets.unavailable = False
-    await becomes(watched, 200)
+    await until_health(monitored, 200)
 
 
-async def test_before_it_is_ready_the_bot_is_not_well(
+async def test_before_it_is_ready_the_bot_is_unhealthy(
     discord: Playground, engine: FakeEngine, tmp_path: Path
 ) -> None:
-    """It says so while the model is being loaded."""
+    """The server responds while the model loads."""
     loaded = asyncio.Event()
 
     @asynccontextmanager
@@ -211,41 +215,45 @@ async def test_before_it_is_ready_the_bot_is_not_well(
     house = House(discord, engine, tmp_path, launch=slow)
     house.metrics_port = free_port()
     starting = asyncio.create_task(house.start())
-    assert (await becomes(house, 503))["down"] == ["gateway", "engine"]
-    assert (await figures(house))["imagine_engine_up"] == 0
+    assert (await until_health(house, 503))["down"] == ["gateway", "engine"]
+    assert (await metrics(house))["imagine_engine_up"] == 0
     loaded.set()
     await starting
-    await becomes(house, 200)
+    await until_health(house, 200)
     await house.stop()
 
 
-async def test_who_holds_connections_open_takes_them_from_nobody(watched: House) -> None:
-    """The oldest go, so that files are left for pictures, and a place for who asks something."""
-    port = watched.metrics_port
-    held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3 * CONNECTIONS)]
-    assert await held[0][0].read() == b""
-    await eventually(lambda: sum(not reader.at_eof() for reader, _ in held) <= CONNECTIONS)
-    assert (await health(watched))[0] == 200
-    assert not held[-1][0].at_eof()
-    for _, writer in held:
+async def test_idle_connections_block_nobody(monitored: House) -> None:
+    """The oldest are closed, so that new clients and the bot's own files have descriptors."""
+    port = monitored.metrics_port
+    connections = [
+        await asyncio.open_connection("127.0.0.1", port) for _ in range(3 * MAX_CONNECTIONS)
+    ]
+    assert await connections[0][0].read() == b""
+    await eventually(
+        lambda: sum(not reader.at_eof() for reader, _ in connections) <= MAX_CONNECTIONS
+    )
+    assert (await health(monitored))[0] == 200
+    assert not connections[-1][0].at_eof()
+    for _, writer in connections:
         writer.close()
 
 
-async def test_by_default_nobody_is_told(house: House) -> None:
-    """Only the local Discord and the engine listen, which live in this process here."""
-    ours = psutil.Process().net_connections("tcp")
-    assert len([one for one in ours if one.status == psutil.CONN_LISTEN]) == 2
+async def test_by_default_there_is_no_server(house: House) -> None:
+    """Only the local Discord and the engine listen; both run in the test's process."""
+    sockets = psutil.Process().net_connections("tcp")
+    assert len([socket for socket in sockets if socket.status == psutil.CONN_LISTEN]) == 2
 
 
-async def test_a_taken_port_is_one_sentence(
+async def test_a_port_in_use_is_a_fatal_error(
     discord: Playground, engine: FakeEngine, tmp_path: Path
 ) -> None:
-    """It names the settings."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
+    """The message names the settings."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
         settings = settings_for(discord, tmp_path)
-        settings.imagine_metrics_port = taken.getsockname()[1]
-        with pytest.raises(FatalError, match="IMAGINE_METRICS_PORT") as caught:
+        settings.imagine_metrics_port = listener.getsockname()[1]
+        with pytest.raises(FatalError, match="IMAGINE_METRICS_PORT") as error:
             await run(settings, asyncio.Event(), launch=engine.launch)
-    assert caught.value.exit is ExitCode.PORT_TAKEN
+    assert error.value.exit is ExitCode.PORT_TAKEN

@@ -228,7 +228,7 @@ async def test_no_sketch_is_blamed_for_a_mistake_of_ours(
     async def mistaken(_: bytes, __: Sandbox) -> SanitizedImage:
         raise ValueError("not enough values to unpack")
 
-    monkeypatch.setattr("bot.services.job_runner.sanitize", mistaken)
+    monkeypatch.setattr("bot.services.inputs.sanitize", mistaken)
     asked = await house.ada.slash("imagine", prompt="a house", sketch=SKETCH)
     message = await house.result(asked)
     assert "Something went wrong inside the bot" in message.content

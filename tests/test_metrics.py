@@ -1,61 +1,16 @@
-"""The figures of a bot, as Prometheus reads them."""
+"""The bot's metrics in Prometheus' text format."""
 
 import msgspec
-from hypothesis import given
-from hypothesis import strategies as st
-from prometheus_client import Metric
-from prometheus_client.parser import text_string_to_metric_families
 
-from bot.db.stats import Queue
-from bot.domain.job import Passage, Status
-from bot.monitoring.http_metrics import WORDS, template
-from bot.monitoring.metrics import Facts, Metrics
+from bot.domain.job import Status
+from bot.monitoring.metrics import Metrics
 from engine.contract import Heartbeat
-
-FACTS = Facts(
-    queue=Queue(waiting=3, running=2, undelivered=1, oldest=10.0),
-    oldest=4.5,
-    engine=True,
-    restarts=2,
-    pulse=Heartbeat(
-        ticks=7,
-        seconds=1.5,
-        rows_total=40,
-        rows_used=30,
-        painting=4,
-        waiting=1,
-        memory=2**29,
-        peak_memory=2**30,
-    ),
-    gateway=True,
-    latency=0.05,
-)
-PASSAGE = Passage(
-    job="j1",
-    status=Status.DONE,
-    pictures=4,
-    created_at=100.0,
-    started_at=102.0,
-    ended_at=107.0,
-    delivered_at=None,
-)
+from tests.metrics_samples import PASSAGE, SNAPSHOT, parse_metrics
 
 
-def parsed(page: bytes) -> dict[str, float]:
-    """Each sample's value by its name and labels, as Prometheus' own parser reads them."""
-    families: list[Metric] = list(text_string_to_metric_families(page.decode()))
-    return {
-        sample.name + "".join(f" {key}={value}" for key, value in sorted(sample.labels.items())): (
-            sample.value
-        )
-        for family in families
-        for sample in family.samples
-    }
-
-
-def test_what_is_looked_up_is_shown() -> None:
-    """Queue, engine, gateway and our own process."""
-    seen = parsed(Metrics("1.2").exposed(FACTS))
+def test_the_snapshot_is_rendered() -> None:
+    """Queue, engine, gateway and the bot's own process."""
+    samples = parse_metrics(Metrics("1.2").render(SNAPSHOT))
     expected = {
         "imagine_info version=1.2": 1,
         "imagine_record_up": 1,
@@ -77,26 +32,28 @@ def test_what_is_looked_up_is_shown() -> None:
         "imagine_gateway_up": 1,
         "imagine_gateway_latency_seconds": 0.05,
     }
-    assert expected.items() <= seen.items()
-    assert seen["process_resident_memory_bytes"] > 2**20
+    assert expected.items() <= samples.items()
+    assert samples["process_resident_memory_bytes"] > 2**20
 
 
-def test_what_is_not_known_is_left_out() -> None:
-    """A nought would be a lie."""
-    facts = msgspec.structs.replace(FACTS, queue=None, pulse=None, latency=None, gateway=False)
-    seen = parsed(Metrics("1").exposed(facts))
-    assert (seen["imagine_record_up"], seen["imagine_gateway_up"]) == (0, 0)
+def test_unknown_values_are_left_out() -> None:
+    """They are not rendered as 0."""
+    snapshot = msgspec.structs.replace(
+        SNAPSHOT, queue=None, heartbeat=None, gateway_latency=None, is_gateway_up=False
+    )
+    samples = parse_metrics(Metrics("1").render(snapshot))
+    assert (samples["imagine_record_up"], samples["imagine_gateway_up"]) == (0, 0)
     absent = ("imagine_jobs ", "imagine_oldest", "imagine_engine_ticks", "imagine_gateway_lat")
-    assert not [name for name in seen if name.startswith(absent)]
+    assert not [name for name in samples if name.startswith(absent)]
 
 
-def test_each_ending_counts_once_and_each_picture_in_each_phase() -> None:
-    """A job is told of when it ends, and again when that is seen."""
+def test_jobs_count_once_and_pictures_in_each_phase() -> None:
+    """A job is observed when it ends, and again when it is delivered."""
     metrics = Metrics("1")
-    metrics.passed(PASSAGE)
-    metrics.passed(msgspec.structs.replace(PASSAGE, delivered_at=107.5))
+    metrics.observe_job(PASSAGE)
+    metrics.observe_job(msgspec.structs.replace(PASSAGE, delivered_at=107.5))
     cancelled = {"status": Status.CANCELLED, "started_at": None, "pictures": 1}
-    metrics.passed(msgspec.structs.replace(PASSAGE, **cancelled))
+    metrics.observe_job(msgspec.structs.replace(PASSAGE, **cancelled))
     expected = {
         "imagine_jobs_ended_total ending=done": 1,
         "imagine_jobs_ended_total ending=cancelled": 1,
@@ -108,61 +65,37 @@ def test_each_ending_counts_once_and_each_picture_in_each_phase() -> None:
         "imagine_picture_seconds_count phase=delivering": 4,
         "imagine_picture_seconds_sum phase=delivering": 4 * 0.5,
     }
-    assert expected.items() <= parsed(metrics.exposed(FACTS)).items()
+    assert expected.items() <= parse_metrics(metrics.render(SNAPSHOT)).items()
 
 
-def test_no_label_was_ever_seen_before_the_first_job() -> None:
-    """All endings and phases begin at nought, so that their first rise is seen."""
-    seen = parsed(Metrics("1").exposed(FACTS))
+def test_all_series_exist_before_the_first_job() -> None:
+    """All endings and phases start at 0, so that Prometheus sees their first increase."""
+    samples = parse_metrics(Metrics("1").render(SNAPSHOT))
     for name in ("done", "failed", "cancelled", "refused"):
-        assert seen[f"imagine_jobs_ended_total ending={name}"] == 0
+        assert samples[f"imagine_jobs_ended_total ending={name}"] == 0
     for name in ("waiting", "painting", "delivering"):
-        assert seen[f"imagine_picture_seconds_count phase={name}"] == 0
+        assert samples[f"imagine_picture_seconds_count phase={name}"] == 0
 
 
-def test_two_bots_in_one_process_share_nothing() -> None:
-    """There is no registry of the whole process."""
-    one, other = Metrics("1"), Metrics("1")
-    one.passed(PASSAGE)
-    assert parsed(other.exposed(FACTS))["imagine_jobs_ended_total ending=done"] == 0
+def test_two_bots_in_one_process_share_no_metrics() -> None:
+    """Each has a registry of its own."""
+    first, second = Metrics("1"), Metrics("1")
+    first.observe_job(PASSAGE)
+    assert parse_metrics(second.render(SNAPSHOT))["imagine_jobs_ended_total ending=done"] == 0
 
 
-def test_no_padding_is_no_division_by_nought() -> None:
-    """Before the first batch."""
+def test_the_padding_of_no_rows_is_zero() -> None:
+    """Before the first batch, and without an engine."""
     idle = Heartbeat(ticks=0, seconds=0.0, rows_total=0, rows_used=0, painting=0, waiting=0)
-    assert msgspec.structs.replace(FACTS, pulse=idle).padding == 0.0
-    assert msgspec.structs.replace(FACTS, pulse=None).padding == 0.0
+    assert msgspec.structs.replace(SNAPSHOT, heartbeat=idle).padding == 0.0
+    assert msgspec.structs.replace(SNAPSHOT, heartbeat=None).padding == 0.0
 
 
-def test_addresses_become_templates() -> None:
-    """Names of channels, messages, people and interactions go, and tokens with them."""
-    wanted = {
-        "/channels/123/messages/456": "/channels/{id}/messages/{id}",
-        "/webhooks/12/s3cret/messages/@original": "/webhooks/{id}/{token}/messages/@original",
-        "/interactions/34/s3cret/callback?with_response=1": "/interactions/{id}/{token}/callback",
-        "/channels/1/messages/2/reactions/%F0%9F%94%81/@me": (
-            "/channels/{id}/messages/{id}/reactions/{emoji}/@me"
-        ),
-        "/applications/5/commands": "/applications/{id}/commands",
-        "/users/@me": "/users/@me",
-        "/something/new": "/{other}/{other}",
-    }
-    assert {path: template(path) for path in wanted} == wanted
-
-
-@given(path=st.text(max_size=200))
-def test_no_path_brings_a_word_of_its_own(path: str) -> None:
-    """So the figures stay few, whatever Discord's addresses look like."""
-    words = template(path).split("/")[1:]
-    assert len(words) <= 8
-    assert set(words) <= WORDS | {"{id}", "{token}", "{emoji}", "{other}"}
-
-
-def test_the_scope_of_a_limit_is_one_that_is_known() -> None:
-    """Whatever the network in front of Discord may say."""
+def test_unknown_scopes_of_rate_limits_are_other() -> None:
+    """The header may come from a proxy in front of Discord."""
     metrics = Metrics("1")
     for scope in ("user", "global", "shared", "made up", None):
-        metrics.limited(scope)
-    seen = parsed(metrics.exposed(FACTS))
-    assert seen["imagine_discord_rate_limited_total scope=user"] == 1
-    assert seen["imagine_discord_rate_limited_total scope=other"] == 2
+        metrics.observe_rate_limit(scope)
+    samples = parse_metrics(metrics.render(SNAPSHOT))
+    assert samples["imagine_discord_rate_limited_total scope=user"] == 1
+    assert samples["imagine_discord_rate_limited_total scope=other"] == 2

@@ -13,19 +13,19 @@ from bot.db.jobs import Ledger
 from bot.db.stats import Queue, Spell
 from bot.domain.job import Status
 from bot.features import stats
-from bot.monitoring.status import Report
+from bot.monitoring.status import StatusReport
 from bot.playground import Playground, UnknownCommand
 from tests.fake_engine import FakeEngine
 from tests.house import House
+from tests.metrics_samples import SNAPSHOT
 from tests.samples import job, picture
-from tests.test_metrics import FACTS
 
-REPORT = Report(
+REPORT = StatusReport(
     version="1.2",
     model="starter",
     uptime=90061.7,
     memory=64.0 * 2**20,
-    now=FACTS,
+    now=SNAPSHOT,
     day=Spell(endings={Status.DONE: 12, Status.FAILED: 1}, median=4.25),
 )
 
@@ -47,11 +47,11 @@ def test_all_figures_are_told() -> None:
 def test_what_is_not_known_is_not_told() -> None:
     """Nor is there a median of nothing."""
     now = msgspec.structs.replace(
-        FACTS,
-        engine=False,
-        pulse=None,
-        latency=None,
-        gateway=False,
+        SNAPSHOT,
+        is_engine_up=False,
+        heartbeat=None,
+        gateway_latency=None,
+        is_gateway_up=False,
         queue=Queue(waiting=0, running=0, undelivered=0, oldest=None),
     )
     empty = Spell(endings={}, median=None)

@@ -8,8 +8,8 @@ from discord import app_commands
 from bot.context import Interaction, services
 from bot.domain.job import Status
 from bot.features.responses import guarded
-from bot.monitoring.metrics import Facts
-from bot.monitoring.status import Report
+from bot.monitoring.metrics import StatusSnapshot
+from bot.monitoring.status import StatusReport
 
 _MIB: Final = 2**20
 _ORDER: Final = (Status.DONE, Status.FAILED, Status.CANCELLED, Status.REFUSED)
@@ -30,10 +30,10 @@ async def _stats(interaction: Interaction) -> None:
     await interaction.edit_original_response(content=told(report))
 
 
-def told(report: Report) -> str:
+def told(report: StatusReport) -> str:
     """The figures in words."""
     now = report.now
-    engine = now.pulse.memory if now.pulse is not None else None
+    engine = now.heartbeat.memory if now.heartbeat is not None else None
     lines = [
         f"**imagine-bot {report.version}**, up for {timedelta(seconds=int(report.uptime))}",
         f"Model: `{report.model}`",
@@ -46,30 +46,30 @@ def told(report: Report) -> str:
     return "\n".join(lines)
 
 
-def _endings(report: Report) -> str:
+def _endings(report: StatusReport) -> str:
     counts = ", ".join(f"{report.day.endings.get(each, 0)} {each}" for each in _ORDER)
     if report.day.median is None:
         return counts
     return f"{counts}; half of the pictures were there within {report.day.median:.1f} s"
 
 
-def _queue(now: Facts) -> str:
+def _queue(now: StatusSnapshot) -> str:
     if now.queue is None:
         return "the record does not answer"
     said = f"{now.queue.waiting} waiting, {now.queue.running} being painted"
-    return f"{said}; the oldest waits for {now.oldest:.0f} s" if now.queue.waiting else said
+    return f"{said}; the oldest waits for {now.oldest_wait:.0f} s" if now.queue.waiting else said
 
 
-def _engine(now: Facts) -> str:
-    said = f"{'up' if now.engine else 'down'}, {now.restarts} restarts"
-    if now.pulse is None:
+def _engine(now: StatusSnapshot) -> str:
+    said = f"{'up' if now.is_engine_up else 'down'}, {now.engine_restarts} restarts"
+    if now.heartbeat is None:
         return said
-    return f"{said}, {now.pulse.ticks} ticks, {100 * now.padding:.1f} % padding"
+    return f"{said}, {now.heartbeat.ticks} ticks, {100 * now.padding:.1f} % padding"
 
 
-def _gateway(now: Facts) -> str:
-    said = "up" if now.gateway else "down"
-    return said if now.latency is None else f"{said}, {1000 * now.latency:.0f} ms"
+def _gateway(now: StatusSnapshot) -> str:
+    said = "up" if now.is_gateway_up else "down"
+    return said if now.gateway_latency is None else f"{said}, {1000 * now.gateway_latency:.0f} ms"
 
 
 def _mib(size: int | float | None) -> str:

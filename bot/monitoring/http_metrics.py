@@ -1,4 +1,4 @@
-"""What Discord is asked, counted by address and answer as aiohttp tells of it."""
+"""Count the requests to Discord by route and status, with aiohttp's tracing."""
 
 from types import SimpleNamespace
 from typing import Final
@@ -7,10 +7,9 @@ import aiohttp
 
 from bot.monitoring.metrics import Metrics
 
-OTHER: Final = "other"
-_TOO_MANY: Final = 429
-_DEEPEST: Final = 8
-WORDS: Final = frozenset(
+_TOO_MANY_REQUESTS: Final = 429
+_MAX_SEGMENTS: Final = 8
+PATH_SEGMENTS: Final = frozenset(
     {
         *("@me", "@original", "applications", "bot", "callback", "channels", "commands"),
         *("crosspost", "emojis", "entitlements", "gateway", "guilds", "interactions", "invites"),
@@ -18,55 +17,55 @@ WORDS: Final = frozenset(
         *("thread-members", "threads", "typing", "users", "voice", "webhooks"),
     }
 )
-"""Of Discord's addresses: https://docs.discord.com/developers/reference."""
+"""The fixed segments of Discord's paths: https://docs.discord.com/developers/reference."""
 
 
-def counting(metrics: Metrics, api: str) -> aiohttp.TraceConfig:
-    """For the sessions that talk to the Discord of this base address; others are not counted."""
+def trace_config(metrics: Metrics, api: str) -> aiohttp.TraceConfig:
+    """For client sessions; counts the requests below the base URL `api`."""
 
-    async def ended(
-        _: aiohttp.ClientSession, __: SimpleNamespace, told: aiohttp.TraceRequestEndParams
+    async def on_request_end(
+        _: aiohttp.ClientSession, __: SimpleNamespace, params: aiohttp.TraceRequestEndParams
     ) -> None:
-        path = _below(api, str(told.url))
+        path = _path_below(api, str(params.url))
         if path is None:
             return
-        status = told.response.status
-        metrics.requested(told.method, template(path), str(status))
-        if status == _TOO_MANY:
-            metrics.limited(told.response.headers.get("X-RateLimit-Scope"))
+        status = params.response.status
+        metrics.observe_request(params.method, route_template(path), str(status))
+        if status == _TOO_MANY_REQUESTS:
+            metrics.observe_rate_limit(params.response.headers.get("X-RateLimit-Scope"))
 
-    async def failed(
-        _: aiohttp.ClientSession, __: SimpleNamespace, told: aiohttp.TraceRequestExceptionParams
+    async def on_request_exception(
+        _: aiohttp.ClientSession, __: SimpleNamespace, params: aiohttp.TraceRequestExceptionParams
     ) -> None:
-        path = _below(api, str(told.url))
+        path = _path_below(api, str(params.url))
         if path is not None:
-            metrics.requested(told.method, template(path), "error")
+            metrics.observe_request(params.method, route_template(path), "error")
 
     trace = aiohttp.TraceConfig()
-    trace.on_request_end.append(ended)
-    trace.on_request_exception.append(failed)
+    trace.on_request_end.append(on_request_end)
+    trace.on_request_exception.append(on_request_exception)
     return trace
 
 
-def template(path: str) -> str:
-    """The path without what is a name of something: `/channels/{id}/messages`.
+def route_template(path: str) -> str:
+    """The path with placeholders for ids, tokens and emoji: `/channels/{id}/messages`.
 
-    Of all paths that there are, few come out of it.
+    The number of different results is bounded, whatever the path.
     """
     parts = path.split("?")[0].strip("/").split("/")
-    named = [_named(part, parts[:place]) for place, part in enumerate(parts[:_DEEPEST])]
-    return "/" + "/".join(named)
+    segments = [_segment(part, parts[:index]) for index, part in enumerate(parts[:_MAX_SEGMENTS])]
+    return "/" + "/".join(segments)
 
 
-def _named(part: str, before: list[str]) -> str:
+def _segment(part: str, before: list[str]) -> str:
     if before[-2:-1] in (["webhooks"], ["interactions"]):
         return "{token}"
     if before[-1:] == ["reactions"]:
         return "{emoji}"
-    if part in WORDS:
+    if part in PATH_SEGMENTS:
         return part
     return "{id}" if part.isdigit() else "{other}"
 
 
-def _below(api: str, address: str) -> str | None:
-    return address.removeprefix(api) if address.startswith(f"{api}/") else None
+def _path_below(api: str, url: str) -> str | None:
+    return url.removeprefix(api) if url.startswith(f"{api}/") else None

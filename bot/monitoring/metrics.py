@@ -1,4 +1,4 @@
-"""The figures of a bot since it started, as Prometheus reads them: https://prometheus.io/docs."""
+"""The bot's Prometheus metrics since it started: https://prometheus.io/docs."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -19,75 +19,76 @@ _SCOPES: Final = ("user", "global", "shared")
 Family = CounterMetricFamily | GaugeMetricFamily
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """How things are at a moment."""
+class StatusSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of the queue, the engine and the gateway at one time."""
 
     queue: Queue | None
-    """None if the record does not answer."""
-    oldest: float
-    """Seconds that the oldest job has waited, or 0."""
-    engine: bool
-    """Is there one?"""
-    restarts: int
-    pulse: Heartbeat | None
-    gateway: bool
-    """Are we connected and ready?"""
-    latency: float | None
-    """Seconds between a heartbeat and its answer."""
+    """None if the database does not respond."""
+    oldest_wait: float
+    """Seconds since the oldest waiting job was accepted; 0 if none waits."""
+    is_engine_up: bool
+    engine_restarts: int
+    heartbeat: Heartbeat | None
+    """The latest counters of the engine; None before the first heartbeat."""
+    is_gateway_up: bool
+    """Whether the bot is connected to the gateway and ready."""
+    gateway_latency: float | None
+    """Seconds from a gateway heartbeat to its acknowledgement; None before the first."""
 
     @property
     def padding(self) -> float:
-        """The share of the rows of all batches that held no picture, 0 to 1."""
-        if self.pulse is None or not self.pulse.rows_total:
+        """The share of padding in the rows of all batches, 0 to 1."""
+        if self.heartbeat is None or not self.heartbeat.rows_total:
             return 0.0
-        return 1 - self.pulse.rows_used / self.pulse.rows_total
+        return 1 - self.heartbeat.rows_used / self.heartbeat.rows_total
 
 
 class Metrics:
-    """Counts what it is told. No label has more values than are written down in the code."""
+    """Counters and histograms. All possible label values are listed in the code."""
 
     def __init__(self, version: str) -> None:
         self._registry = CollectorRegistry()
         info = Info("imagine", "The bot", registry=self._registry)
         info.info({"version": version})
         self._ended = Counter(
-            "imagine_jobs_ended", "Jobs by how they ended", ["ending"], registry=self._registry
+            "imagine_jobs_ended", "Finished jobs by status", ["ending"], registry=self._registry
         )
         self._seconds = Histogram(
             "imagine_picture_seconds",
-            "Seconds of each picture that was asked for: until its last attempt, in it, and from "
-            "its end until that was seen",
+            "Seconds per requested picture: from the request to the last attempt, of that attempt, "
+            "and from its end to the delivery",
             ["phase"],
             buckets=_SECONDS,
             registry=self._registry,
         )
         self._requests = Counter(
             "imagine_discord_requests",
-            "Requests to Discord by address and status",
+            "Requests to Discord by method, route and status",
             ["method", "route", "status"],
             registry=self._registry,
         )
         self._limited = Counter(
             "imagine_discord_rate_limited",
-            "Requests that Discord answered with 429, by whose limit it was",
+            "Responses of Discord with status 429, by scope of the limit",
             ["scope"],
             registry=self._registry,
         )
-        self._moment = _Moment()
-        self._registry.register(self._moment)
+        self._snapshot = _SnapshotCollector()
+        self._registry.register(self._snapshot)
         ProcessCollector(registry=self._registry)
-        self._begin_at_zero()
+        self._create_series()
 
-    def _begin_at_zero(self) -> None:
-        for ending in ENDINGS:
-            self._ended.labels(ending.value)
+    def _create_series(self) -> None:
+        """Create all series with the value 0, so that Prometheus sees their first increase."""
+        for status in ENDINGS:
+            self._ended.labels(status.value)
         for phase in PHASES:
             self._seconds.labels(phase)
         for scope in (*_SCOPES, "other"):
             self._limited.labels(scope)
 
-    def passed(self, passage: Passage) -> None:
-        """A job has ended, or its ending has been seen."""
+    def observe_job(self, passage: Passage) -> None:
+        """Count a job that has ended or, if it has a delivery time, its delivery."""
         if passage.shown is not None:
             self._observe("delivering", passage.shown, passage.pictures)
             return
@@ -100,79 +101,85 @@ class Metrics:
         for _ in range(pictures):
             self._seconds.labels(phase).observe(seconds)
 
-    def requested(self, method: str, route: str, status: str) -> None:
-        """Discord was asked something; `route` is a template, `status` a number or `error`."""
+    def observe_request(self, method: str, route: str, status: str) -> None:
+        """Count a request to Discord; `route` is a template, `status` a number or `error`."""
         self._requests.labels(method, route, status).inc()
 
-    def limited(self, scope: str | None) -> None:
-        """Discord answered that this was too much."""
+    def observe_rate_limit(self, scope: str | None) -> None:
+        """Count a 429 response of Discord; `scope` is from its X-RateLimit-Scope header."""
         self._limited.labels(scope if scope in _SCOPES else "other").inc()
 
     @property
     def memory(self) -> float | None:
-        """Bytes of this process in the machine's memory; None where that is not known."""
+        """Resident memory of this process in bytes; None if the platform does not tell."""
         return self._registry.get_sample_value("process_resident_memory_bytes")
 
-    def exposed(self, facts: Facts) -> bytes:
-        """All figures, in Prometheus' text format."""
-        self._moment.facts = facts
+    def render(self, snapshot: StatusSnapshot) -> bytes:
+        """All metrics in Prometheus' text format."""
+        self._snapshot.snapshot = snapshot
         return generate_latest(self._registry)
 
 
-class _Moment(Collector):
-    """What is not counted but looked up."""
+class _SnapshotCollector(Collector):
+    """The metrics that are read from a snapshot."""
 
-    facts: Facts | None = None
+    snapshot: StatusSnapshot | None = None
 
     def collect(self) -> Iterator[Family]:
-        if self.facts is None:
+        if self.snapshot is None:
             return
-        yield from _of_queue(self.facts)
-        yield from _of_engine(self.facts)
-        yield _gauge("gateway_up", "Is the gateway connected and ready?", self.facts.gateway)
-        if self.facts.latency is not None:
+        yield from _queue_metrics(self.snapshot)
+        yield from _engine_metrics(self.snapshot)
+        is_up, latency = self.snapshot.is_gateway_up, self.snapshot.gateway_latency
+        yield _gauge("gateway_up", "Whether the gateway is connected and ready", is_up)
+        if latency is not None:
             yield _gauge(
                 "gateway_latency_seconds",
-                "Between a heartbeat and its answer",
-                self.facts.latency,
+                "From a gateway heartbeat to its acknowledgement",
+                latency,
             )
 
 
-def _of_queue(facts: Facts) -> Iterator[Family]:
-    queue = facts.queue
-    yield _gauge("record_up", "Does the record answer?", queue is not None)
+def _queue_metrics(snapshot: StatusSnapshot) -> Iterator[Family]:
+    queue = snapshot.queue
+    yield _gauge("record_up", "Whether the database responds", queue is not None)
     if queue is None:
         return
-    jobs = GaugeMetricFamily(
-        "imagine_jobs", "Jobs that are not done with, by what they wait for", labels=["state"]
-    )
-    for state in ("waiting", "running", "undelivered"):
-        jobs.add_metric([state], getattr(queue, state))
+    jobs = GaugeMetricFamily("imagine_jobs", "Jobs that are not delivered", labels=["state"])
+    jobs.add_metric(["waiting"], queue.waiting)
+    jobs.add_metric(["running"], queue.running)
+    jobs.add_metric(["undelivered"], queue.undelivered)
     yield jobs
-    yield _gauge("oldest_waiting_seconds", "Age of the oldest job that waits", facts.oldest)
+    yield _gauge("oldest_waiting_seconds", "Age of the oldest waiting job", snapshot.oldest_wait)
 
 
-def _of_engine(facts: Facts) -> Iterator[Family]:
-    yield _gauge("engine_up", "Is there an engine?", facts.engine)
-    yield _count("engine_restarts", "How often the engine was gone", facts.restarts)
-    pulse = facts.pulse
-    if pulse is None:
+def _engine_metrics(snapshot: StatusSnapshot) -> Iterator[Family]:
+    yield _gauge("engine_up", "Whether the engine is connected", snapshot.is_engine_up)
+    yield _count("engine_restarts", "Restarts of the engine", snapshot.engine_restarts)
+    heartbeat = snapshot.heartbeat
+    if heartbeat is None:
         return
-    yield _count("engine_ticks", "Forward passes", pulse.ticks)
-    yield _count("engine_tick_seconds", "Seconds in forward passes", pulse.seconds)
-    rows = CounterMetricFamily(
-        "imagine_engine_rows", "Rows of all batches, by what was in them", labels=["use"]
-    )
-    rows.add_metric(["picture"], pulse.rows_used)
-    rows.add_metric(["padding"], pulse.rows_total - pulse.rows_used)
+    yield _count("engine_ticks", "Forward passes", heartbeat.ticks)
+    yield _count("engine_tick_seconds", "Seconds in forward passes", heartbeat.seconds)
+    rows = CounterMetricFamily("imagine_engine_rows", "Rows of all batches, by use", labels=["use"])
+    rows.add_metric(["picture"], heartbeat.rows_used)
+    rows.add_metric(["padding"], heartbeat.rows_total - heartbeat.rows_used)
     yield rows
-    yield _gauge("engine_padding_ratio", "Share of these rows that was padding", facts.padding)
-    yield _gauge("engine_pictures", "Pictures that it is at", pulse.painting)
-    yield _gauge("engine_waiting_jobs", "Jobs for which it has no room", pulse.waiting)
-    if pulse.memory is not None:
-        yield _gauge("engine_resident_memory_bytes", "Of its process", pulse.memory)
-    if pulse.peak_memory is not None:
-        yield _gauge("engine_peak_memory_bytes", "Of its accelerator", pulse.peak_memory)
+    yield _gauge("engine_padding_ratio", "Share of padding in these rows", snapshot.padding)
+    yield _gauge("engine_pictures", "Pictures in progress", heartbeat.painting)
+    yield _gauge(
+        "engine_waiting_jobs", "Jobs that wait for a free slot of the engine", heartbeat.waiting
+    )
+    if heartbeat.memory is not None:
+        yield _gauge(
+            "engine_resident_memory_bytes",
+            "Resident memory of the engine process",
+            heartbeat.memory,
+        )
+    if heartbeat.peak_memory is not None:
+        yield _gauge(
+            "engine_peak_memory_bytes", "Peak memory of the accelerator", heartbeat.peak_memory
+        )
 
 
 def _gauge(name: str, meaning: str, value: float) -> GaugeMetricFamily:

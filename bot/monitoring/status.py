@@ -1,4 +1,4 @@
-"""How the bot is doing right now: what it tells Prometheus, Docker, and who asks with /stats."""
+"""The bot's current state, for Prometheus, health checks and /stats."""
 
 import time
 from collections.abc import Callable
@@ -10,56 +10,56 @@ import msgspec
 from bot.db.stats import Figures, Queue, Spell
 from bot.engine_client.base import EngineClient
 from bot.errors import BotError
-from bot.monitoring.metrics import Facts, Metrics
+from bot.monitoring.metrics import Metrics, StatusSnapshot
 
 DAY: Final = 24 * 3600.0
 
 
-class Gateway(Protocol):
-    """The connection to Discord."""
+class GatewayStatus(Protocol):
+    """The connection to Discord's gateway."""
 
     @property
     def online(self) -> bool:
-        """Is it connected and ready?"""
+        """Whether it is connected and ready."""
 
     @property
     def latency(self) -> float:
-        """Seconds between a heartbeat and its answer; NaN or infinite before the first."""
+        """Seconds from a heartbeat to its acknowledgement; NaN or infinite before the first."""
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """Can people get pictures?"""
+    """The body of /healthz."""
 
     ok: bool
     down: tuple[str, ...]
-    """Of `gateway`, `engine` and `record`, those that are."""
+    """Those of `gateway`, `engine` and `record` (the database) that are down."""
     queue: int | None
-    """Jobs that wait; None if the record is down."""
+    """Waiting jobs; None if the database is down."""
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person wants to know."""
+class StatusReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What /stats shows."""
 
     version: str
     model: str
     uptime: float
     """Seconds since the start."""
     memory: float | None
-    """Bytes of this process; None where that is not known."""
-    now: Facts
+    """Resident memory of this process in bytes; None if the platform does not tell."""
+    now: StatusSnapshot
     day: Spell
-    """What ended in the last 24 hours."""
+    """The jobs that ended in the last 24 hours."""
 
 
-class Monitor:
-    """Looks at the parts, and changes nothing."""
+class StatusReporter:
+    """Reads the state of database, engine and gateway."""
 
     def __init__(
         self,
         metrics: Metrics,
         figures: Figures,
         engine: EngineClient,
-        gateway: Gateway,
+        gateway: GatewayStatus,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -68,46 +68,46 @@ class Monitor:
         self._engine = engine
         self._gateway = gateway
         self._clock = clock
-        self._began = time.monotonic()
+        self._started = time.monotonic()
 
-    async def facts(self) -> Facts:
-        """How things are now."""
+    async def snapshot(self) -> StatusSnapshot:
+        """The state of queue, engine and gateway now."""
         queue = await self._queue()
         oldest = queue.oldest if queue is not None else None
         engine = self._engine.status
-        return Facts(
+        return StatusSnapshot(
             queue=queue,
-            oldest=0.0 if oldest is None else max(0.0, self._clock() - oldest),
-            engine=engine.is_connected,
-            restarts=engine.restarts,
-            pulse=engine.heartbeat,
-            gateway=self._gateway.online,
-            latency=_measured(self._gateway.latency),
+            oldest_wait=0.0 if oldest is None else max(0.0, self._clock() - oldest),
+            is_engine_up=engine.is_connected,
+            engine_restarts=engine.restarts,
+            heartbeat=engine.heartbeat,
+            is_gateway_up=self._gateway.online,
+            gateway_latency=_finite(self._gateway.latency),
         )
 
     async def health(self) -> Health:
-        """Which parts are down?"""
-        facts = await self.facts()
+        """The body of /healthz."""
+        now = await self.snapshot()
         parts = {
-            "gateway": facts.gateway,
-            "engine": facts.engine,
-            "record": facts.queue is not None,
+            "gateway": now.is_gateway_up,
+            "engine": now.is_engine_up,
+            "record": now.queue is not None,
         }
-        down = tuple(name for name, up in parts.items() if not up)
-        return Health(ok=not down, down=down, queue=facts.queue.waiting if facts.queue else None)
+        down = tuple(name for name, is_up in parts.items() if not is_up)
+        return Health(ok=not down, down=down, queue=now.queue.waiting if now.queue else None)
 
-    async def page(self) -> bytes:
-        """All figures, in Prometheus' text format."""
-        return self._metrics.exposed(await self.facts())
+    async def metrics(self) -> bytes:
+        """All metrics in Prometheus' text format."""
+        return self._metrics.render(await self.snapshot())
 
-    async def report(self) -> Report:
-        """Raises BotError, in words for the person, if the record does not answer."""
-        return Report(
+    async def report(self) -> StatusReport:
+        """What /stats shows. Raises BotError if the database does not respond."""
+        return StatusReport(
             version=version(),
             model=self._engine.model.name,
-            uptime=time.monotonic() - self._began,
+            uptime=time.monotonic() - self._started,
             memory=self._metrics.memory,
-            now=await self.facts(),
+            now=await self.snapshot(),
             day=await self._figures.since(self._clock() - DAY),
         )
 
@@ -119,12 +119,12 @@ class Monitor:
 
 
 def version() -> str:
-    """Of this bot."""
+    """The installed version of the bot; "unknown" if it is not installed."""
     try:
         return metadata.version("imagine-bot")
-    except metadata.PackageNotFoundError:  # it runs from a folder that was not installed
+    except metadata.PackageNotFoundError:
         return "unknown"
 
 
-def _measured(latency: float) -> float | None:
+def _finite(latency: float) -> float | None:
     return latency if 0 <= latency < DAY else None

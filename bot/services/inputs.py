@@ -5,8 +5,8 @@ import logging
 from typing import Protocol
 from weakref import WeakValueDictionary
 
-from bot.attachments import sanitize
 from bot.attachments.sandbox import Sandbox
+from bot.attachments.sanitize import sanitize
 from bot.db.database import insist
 from bot.db.erasure import Leaving, Privacy, Removal
 from bot.domain.job import Job, Sketch
@@ -61,7 +61,7 @@ class InputService:
         async with user_lock, self._downloads:
             data = await self._fetcher.fetch(sketch.url)
             async with self._decoders:
-                image = await sanitize.clean(data, self._sandbox)
+                image = await sanitize(data, self._sandbox)
         name = await asyncio.to_thread(source_name, image.png)
         removal = Removal(Leaving.SKETCH, name)
         await insist(lambda: self._erasure.doubt(removal))  # in case the job is never queued

@@ -1,0 +1,49 @@
+"""Sample values of the bot's metrics, and a parser for them."""
+
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from bot.db.stats import Queue
+from bot.domain.job import Passage, Status
+from bot.monitoring.metrics import StatusSnapshot
+from engine.contract import Heartbeat
+
+SNAPSHOT = StatusSnapshot(
+    queue=Queue(waiting=3, running=2, undelivered=1, oldest=10.0),
+    oldest_wait=4.5,
+    is_engine_up=True,
+    engine_restarts=2,
+    heartbeat=Heartbeat(
+        ticks=7,
+        seconds=1.5,
+        rows_total=40,
+        rows_used=30,
+        painting=4,
+        waiting=1,
+        memory=2**29,
+        peak_memory=2**30,
+    ),
+    is_gateway_up=True,
+    gateway_latency=0.05,
+)
+PASSAGE = Passage(
+    job="j1",
+    status=Status.DONE,
+    pictures=4,
+    created_at=100.0,
+    started_at=102.0,
+    ended_at=107.0,
+    delivered_at=None,
+)
+
+
+def parse_metrics(page: bytes) -> dict[str, float]:
+    """The value of each sample by its name and labels, read by the parser of Prometheus."""
+    families: list[Metric] = list(text_string_to_metric_families(page.decode()))
+    return {
+        sample.name + "".join(f" {key}={value}" for key, value in sorted(sample.labels.items())): (
+            sample.value
+        )
+        for family in families
+        for sample in family.samples
+    }
