@@ -74,7 +74,7 @@ async def test_a_long_prompt_is_cut_in_the_log(
 ) -> None:
     """A banned word needs no more than what stood around it."""
     await moderation.ban_word(3, "blood", actor=9, now=1.0)
-    with pytest.raises(PolicyViolation, match="banned words"):
+    with pytest.raises(PolicyViolation, match="banned on this server"):
         await gate.check_prompts([recipe(prompt="blood " + "x" * 900)], HERE)
     newest, _ = await moderation.audit.page(3, 1, 10)
     assert len(newest.detail) < 260

@@ -35,7 +35,7 @@ async def test_a_banned_word_is_refused_in_private(house: House, engine: FakeEng
     assert await told(house, eve, "words add", word="Blood") == "“blood” is banned now."
     asked = await house.ada.slash("imagine", prompt="a house of B1OOD")
     assert await house.refusal(asked) == (
-        "This server's list of banned words does not allow that. Nothing was queued."
+        "The prompt has a word that is banned on this server. Nothing was queued."
     )
     assert house.discord.messages() == []
     assert house.record("SELECT * FROM jobs") == []
@@ -79,7 +79,7 @@ async def test_what_is_banned_later_is_not_painted_again(
     """By no button; the old picture can still be seen."""
     grid = await house.imagine(prompt="a red house")
     await told(house, admin(house), "words add", word="red house")
-    assert "banned words" in await house.refusal(await house.ada.click(grid, label))
+    assert "banned on this server" in await house.refusal(await house.ada.click(grid, label))
     assert len(engine.paints) == 1
     assert (await house.result(await house.ada.click(grid, "U1"))).attachments
 
@@ -206,7 +206,7 @@ async def test_the_log_has_pages(house: House) -> None:
 
 async def test_a_full_list_takes_no_more(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is said how many it holds."""
-    monkeypatch.setattr("bot.db.moderation.WORDS_LIMIT", 1)
+    monkeypatch.setattr("bot.db.moderation.MAX_WORDS", 1)
     eve = admin(house)
     await told(house, eve, "words add", word="apple")
     assert "holds 1 words" in await told(house, eve, "words add", word="pear")

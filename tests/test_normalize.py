@@ -1,4 +1,4 @@
-"""Words as plain letters."""
+"""Normalizing and tokenizing text."""
 
 import random
 import string
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.prompt_filter import normalize
+from bot.prompt_filter.normalize import normalize, tokenize
 
 
 @pytest.mark.parametrize(
@@ -36,38 +36,41 @@ from bot.prompt_filter import normalize
         "h\ue0001ouse".replace("\ue0001", "\ue000"),
     ],
 )
-def test_it_does_not_matter_with_which_characters_a_word_is_written(written: str) -> None:
-    """All of them are a house."""
-    assert normalize.folded(written) == "house"
+def test_lookalike_characters_are_replaced(written: str) -> None:
+    """Of other scripts, styles and widths; marks and invisible characters are removed."""
+    assert normalize(written) == "house"
 
 
-def test_flags_may_spell_as_well() -> None:
-    """Their halves are letters."""
-    assert normalize.folded("🇭🇴🇺🇸🇪") == "house"
+def test_regional_indicators_are_letters() -> None:
+    """Two of them make a flag."""
+    assert normalize("🇭🇴🇺🇸🇪") == "house"
 
 
-def test_digits_of_all_scripts_are_ours() -> None:
-    """However they count, 12 is 12."""
+def test_digits_of_all_scripts_become_ascii() -> None:
+    """Also enclosed and mathematical ones."""
     for written in ("１２", "①②", "❶❷", "١٢", "१२", "𝟏𝟐"):
-        assert normalize.folded(written) == "12"
+        assert normalize(written) == "12"
 
 
-def test_only_the_tilde_of_an_n_stays() -> None:
-    """Whichever way it is written; accents go."""
-    assert normalize.folded("NIÑA, nin\u0303a, nina, José") == "niña, niña, nina, jose"
+def test_only_the_tilde_of_an_n_is_preserved() -> None:
+    """Composed or decomposed; other marks are removed."""
+    assert normalize("NIÑA, nin\u0303a, nina, José") == "niña, niña, nina, jose"
 
 
 @given(st.text())
-def test_folding_twice_is_folding_once(text: str) -> None:
-    """So lists and texts can be compared."""
-    once = normalize.folded(text)
-    assert normalize.folded(once) == once
+def test_normalizing_is_idempotent(text: str) -> None:
+    """Lists and texts can be compared after any number of times."""
+    once = normalize(text)
+    assert normalize(once) == once
 
 
 def words(text: str) -> set[str]:
-    """All words that are read in any way."""
+    """All readings of all words of the text."""
     return {
-        each for cut in normalize.read(normalize.folded(text)).cuts for word in cut for each in word
+        reading
+        for split in tokenize(normalize(text)).splits
+        for readings in split
+        for reading in readings
     }
 
 
@@ -76,35 +79,33 @@ def words(text: str) -> set[str]:
     ["h0use", "hou5e", "hous3", "h.o.u.s.e", "h-o-u-s-e", "h_o_u_s_e", "h o u s e", "ho-use",
      "hou$e!", "h*use", "h o u s 3", "(house)", "h/o/u/s/e"],
 )  # fmt: skip
-def test_signs_may_be_letters_or_stand_between_them(written: str) -> None:
-    """The word is among what is read."""
+def test_signs_may_be_letters_or_separators(written: str) -> None:
+    """Inside a word both are readings of it."""
     assert "house" in words(written)
 
 
-def test_what_stands_apart_is_not_joined() -> None:
-    """Two words stay two, and the end of a sentence is no letter."""
+def test_separate_words_are_not_joined() -> None:
+    """Nor is a sign at the end of a sentence a letter."""
     assert "house" not in words("ho use")
     assert words("red house!") >= {"red", "house"}
 
 
 def test_numbers_stay_numbers() -> None:
-    """They spell nothing."""
+    """Digits are letters only in words."""
     assert words("455 1080") == {"455", "1080"}
 
 
-def test_plain_writing_keeps_numbers_and_pauses() -> None:
-    """In which ages are looked for."""
-    assert (
-        normalize.read("a 12yo, 12-year-old. 12 y.o.").plain == "a 12 yo , 12 year old , 12 y o ,"
-    )
+def test_plain_has_numbers_and_clause_ends() -> None:
+    """The patterns for ages match it."""
+    assert tokenize("a 12yo, 12-year-old. 12 y.o.").plain == "a 12 yo , 12 year old , 12 y o ,"
 
 
-def test_reading_is_quick_whatever_is_typed() -> None:
-    """The longest prompts of the worst kind take no half second, on a busy machine."""
-    chance = random.Random(7)
+def test_tokenizing_is_fast() -> None:
+    """The longest prompts of the worst kind take less than half a second on a busy machine."""
+    rng = random.Random(7)
     for size in (1, 9, 20, 1000):
-        letters = chance.choices(string.ascii_lowercase[:9] + "01345678!|*", k=1000)
-        text = " ".join("".join(letters[at : at + size]) for at in range(0, 1000, size))
-        begun = time.perf_counter()
-        normalize.read(normalize.folded(text))
-        assert time.perf_counter() - begun < 0.5
+        letters = rng.choices(string.ascii_lowercase[:9] + "01345678!|*", k=1000)
+        text = " ".join("".join(letters[i : i + size]) for i in range(0, 1000, size))
+        start = time.perf_counter()
+        tokenize(normalize(text))
+        assert time.perf_counter() - start < 0.5

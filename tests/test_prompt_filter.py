@@ -1,4 +1,4 @@
-"""What may be asked for in words."""
+"""The prompt filter, by examples."""
 
 import random
 import time
@@ -8,12 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import Refused
-from bot.prompt_filter import filter as prompt_filter
-from bot.prompt_filter.filter import Rule
+from bot.prompt_filter.filter import (
+    MAX_WORDS,
+    SENTENCES,
+    Rule,
+    Violation,
+    find_violation,
+    normalize_banned_word,
+)
 
 
 def prompts(table: str) -> list[str]:
-    """The prompts between the bars of a table."""
+    """The prompts of a table, separated by bars."""
     return [prompt.strip() for prompt in table.split("|")]
 
 
@@ -134,78 +140,78 @@ HARMLESS = prompts("""
 """)
 
 
-def broken(prompt: str, negative: str = "", *words: str) -> Rule | None:
-    """The rule that is broken, if any."""
-    found = prompt_filter.breach(prompt, negative, words=words)
-    return found.rule if found else None
+def violated_rule(prompt: str, negative: str = "", *words: str) -> Rule | None:
+    """The rule that is violated, if any."""
+    violation = find_violation(prompt, negative, words=words)
+    return violation.rule if violation else None
 
 
 @pytest.mark.parametrize("prompt", FORBIDDEN)
 def test_no_sexual_content_with_minors(prompt: str) -> None:
-    """In no order, language or disguise."""
-    assert broken(prompt) is Rule.MINORS
+    """In any order, language or spelling."""
+    assert violated_rule(prompt) is Rule.MINORS
 
 
 @pytest.mark.parametrize("prompt", HARMLESS)
-def test_what_is_innocent_passes(prompt: str) -> None:
-    """Children in innocent pictures, adults in others, and words that only look alike."""
-    assert prompt_filter.breach(prompt, "", words=()) is None
+def test_harmless_prompts_are_allowed(prompt: str) -> None:
+    """Children in innocent pictures, adults in sexual ones, and words that look similar."""
+    assert find_violation(prompt, "", words=()) is None
 
 
 def test_there_are_enough_examples() -> None:
-    """Of either kind."""
+    """Of violations and of harmless prompts."""
     assert len(FORBIDDEN) >= 100
     assert len(HARMLESS) >= 90
 
 
 @pytest.mark.parametrize("prompt", FORBIDDEN[:20])
 def test_the_order_of_the_words_does_not_matter(prompt: str) -> None:
-    """Nor does what stands between them."""
+    """Nor do the words between them."""
     middle = ", in a garden, oil on canvas, "
-    assert broken(f"{middle.join(prompt.split(', '))}, by a lake") is Rule.MINORS
+    assert violated_rule(f"{middle.join(prompt.split(', '))}, by a lake") is Rule.MINORS
 
 
 @pytest.mark.parametrize("around", ["({})", "**{}**", "<{}>", "masterpiece, {}:1.3", "[{}|x]"])
 def test_weights_and_marks_around_words_hide_nothing(around: str) -> None:
-    """As people write them for other bots."""
-    assert broken(f"{around.format('nude')} {around.format('child')}") is Rule.MINORS
+    """As in the prompt syntax of other bots."""
+    assert violated_rule(f"{around.format('nude')} {around.format('child')}") is Rule.MINORS
 
 
-def test_a_negative_prompt_may_name_what_it_keeps_away() -> None:
-    """That is what careful people write."""
-    assert broken("children in a park", "nsfw, nude, naked") is None
-    assert broken("nude statue", "child, loli, underage") is None
-    assert broken("a red house", "nude child") is None
-    assert broken("a red house", "blood", "blood") is None
+def test_a_negative_prompt_may_have_any_words() -> None:
+    """It lists what shall not be in the picture."""
+    assert violated_rule("children in a park", "nsfw, nude, naked") is None
+    assert violated_rule("nude statue", "child, loli, underage") is None
+    assert violated_rule("a red house", "nude child") is None
+    assert violated_rule("a red house", "blood", "blood") is None
 
 
-def test_a_negative_prompt_may_not_ask_by_taking_away() -> None:
-    """Children without clothes, or what is sexual without adults."""
-    assert broken("a child at a lake", "clothes, blurry") is Rule.MINORS
-    assert broken("nude person", "adult, old") is Rule.MINORS
-    assert broken("a house", "clothes, adults") is None
-    assert broken("ein Kind am See", "Kleidung") is Rule.MINORS
-    assert broken("小孩", "衣服") is Rule.MINORS
-    assert broken("femme nue", "adulte") is Rule.MINORS
+def test_a_negative_prompt_may_not_exclude_clothes_or_adults() -> None:
+    """Clothes in prompts with children, adults in sexual prompts."""
+    assert violated_rule("a child at a lake", "clothes, blurry") is Rule.MINORS
+    assert violated_rule("nude person", "adult, old") is Rule.MINORS
+    assert violated_rule("a house", "clothes, adults") is None
+    assert violated_rule("ein Kind am See", "Kleidung") is Rule.MINORS
+    assert violated_rule("小孩", "衣服") is Rule.MINORS
+    assert violated_rule("femme nue", "adulte") is Rule.MINORS
 
 
 @pytest.mark.parametrize("sign", list("|+/.-_*~:·, "))
 def test_signs_between_all_letters_hide_nothing(sign: str) -> None:
-    """Also those that are sometimes read as a letter."""
-    assert broken(f"{sign.join('naked')} {sign.join('child')}") is Rule.MINORS
+    """Including those that may stand for a letter."""
+    assert violated_rule(f"{sign.join('naked')} {sign.join('child')}") is Rule.MINORS
 
 
-def test_capitals_part_words_for_the_one_rule_alone() -> None:
-    """On a server's list only whole words count."""
-    assert broken("NudeChild") is Rule.MINORS
-    assert broken("McDonald at home", "", "donald") is None
-    assert broken("McIntyre", "", "mcintyre") is Rule.WORDS
+def test_only_the_rule_about_minors_splits_at_capitals() -> None:
+    """Banned words of a guild match whole words only."""
+    assert violated_rule("NudeChild") is Rule.MINORS
+    assert violated_rule("McDonald at home", "", "donald") is None
+    assert violated_rule("McIntyre", "", "mcintyre") is Rule.WORDS
 
 
-def test_terms_are_told_for_the_record() -> None:
-    """Those of the list, not the prompt."""
-    found = prompt_filter.breach("k1d, ice, n.u.d.e", "", words=())
-    assert found == prompt_filter.Breach(Rule.MINORS, ("kid", "nude*"))
+def test_a_violation_has_the_matching_terms() -> None:
+    """As in the word list, not as in the prompt."""
+    violation = find_violation("k1d, ice, n.u.d.e", "", words=())
+    assert violation == Violation(Rule.MINORS, ("kid", "nude*"))
 
 
 @pytest.mark.parametrize(
@@ -252,10 +258,10 @@ def test_terms_are_told_for_the_record() -> None:
         ("नंगा", "नंगा"),
     ],
 )
-def test_a_listed_word_is_refused(prompt: str, word: str) -> None:
-    """However it is written."""
-    found = prompt_filter.breach(prompt, "", words=(word,))
-    assert found == prompt_filter.Breach(Rule.WORDS, (word,))
+def test_a_banned_word_is_a_violation(prompt: str, word: str) -> None:
+    """In any spelling."""
+    violation = find_violation(prompt, "", words=(word,))
+    assert violation == Violation(Rule.WORDS, (word,))
 
 
 @pytest.mark.parametrize(
@@ -287,59 +293,59 @@ def test_a_listed_word_is_refused(prompt: str, word: str) -> None:
         ("a 47 year old", "ak-47"),
     ],
 )
-def test_only_whole_words_count(prompt: str, word: str) -> None:
-    """What merely holds the letters is another word."""
-    assert prompt_filter.breach(prompt, "", words=(word,)) is None
+def test_banned_words_match_whole_words_only(prompt: str, word: str) -> None:
+    """Not words that contain them or look similar."""
+    assert find_violation(prompt, "", words=(word,)) is None
 
 
 @given(st.from_regex(r"[a-zé@$+_.'#&-]{0,9}[a-z]{2}[a-z .'-]{0,9}[a-z@$!.']{0,3}", fullmatch=True))
 def test_a_list_bans_its_own_words(listed: str) -> None:
-    """Whatever signs are in them."""
-    assert broken(listed, "", prompt_filter.word(listed)) is not None
+    """Whatever signs they have."""
+    assert violated_rule(listed, "", normalize_banned_word(listed)) is not None
 
 
-def test_the_one_rule_goes_before_the_list() -> None:
-    """What moderators learn is the graver of the two."""
-    assert broken("nude child", "", "nude") is Rule.MINORS
+def test_the_rule_about_minors_takes_precedence() -> None:
+    """Moderators see the more serious of two violations."""
+    assert violated_rule("nude child", "", "nude") is Rule.MINORS
 
 
-def test_words_come_onto_a_list_in_one_form() -> None:
-    """So that the same word is there once."""
-    assert prompt_filter.word("  Donald   DUCK ") == "donald duck"
-    assert prompt_filter.word("grape*") == "grape*"
+def test_banned_words_are_normalized() -> None:
+    """So that a list has each word once."""
+    assert normalize_banned_word("  Donald   DUCK ") == "donald duck"
+    assert normalize_banned_word("grape*") == "grape*"
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
         ("x" * 41, "41 characters; 40 are allowed"),
-        ("", "two letters or digits at least"),
-        ("a", "two letters or digits at least"),
-        ("...", "two letters or digits at least"),
-        ("*", "two letters or digits at least"),
-        ("a*b", r"a \* at its end"),
+        ("", "at least two letters or digits"),
+        ("a", "at least two letters or digits"),
+        ("...", "at least two letters or digits"),
+        ("*", "at least two letters or digits"),
+        ("a*b", r"A \* may stand at its end only"),
     ],
 )
-def test_what_is_no_word_does_not_come_onto_a_list(text: str, sentence: str) -> None:
-    """It would ban nothing, or everything."""
+def test_invalid_banned_words_are_refused(text: str, sentence: str) -> None:
+    """They would match nothing, or everything."""
     with pytest.raises(Refused, match=sentence):
-        prompt_filter.word(text)
+        normalize_banned_word(text)
 
 
-def test_no_sentence_says_how_it_was_found_out() -> None:
-    """Only which rule it is."""
-    for sentence in prompt_filter.SENTENCES.values():
+def test_no_sentence_names_the_matching_terms() -> None:
+    """Only the rule."""
+    for sentence in SENTENCES.values():
         assert sentence.count(".") == 2
         assert "letter" not in sentence
 
 
-def test_the_rules_are_quick() -> None:
-    """A long prompt and a long list: the first answer does not wait for them."""
-    chance = random.Random(7)
-    prompt = " ".join(chance.choices(HARMLESS, k=60))[:1000]
-    words = tuple(f"word{n}" for n in range(prompt_filter.WORDS_LIMIT))
+def test_checking_is_fast() -> None:
+    """A long prompt and a long list take less than a second."""
+    rng = random.Random(7)
+    prompt = " ".join(rng.choices(HARMLESS, k=60))[:1000]
+    words = tuple(f"word{n}" for n in range(MAX_WORDS))
     slow = "dlihC NudE sIy 1l1l1l1 " * 43
-    for each in (prompt, slow):
-        begun = time.perf_counter()
-        prompt_filter.breach(each, each, words=words)
-        assert time.perf_counter() - begun < 1.0
+    for text in (prompt, slow):
+        start = time.perf_counter()
+        find_violation(text, text, words=words)
+        assert time.perf_counter() - start < 1.0

@@ -11,7 +11,7 @@ from bot.db.reports import Reports
 from bot.db.tables import Table
 from bot.domain.moderation import Action, Block, Entry, Standing
 from bot.errors import Refused
-from bot.prompt_filter.filter import WORDS_LIMIT
+from bot.prompt_filter.filter import MAX_WORDS
 
 BLOCKS: Final = Table(
     "blocks",
@@ -64,8 +64,8 @@ class Moderation:
             [(count,)] = await connection.execute_fetchall(
                 "SELECT count(*) FROM banned_words WHERE guild = ? AND word != ?", (guild, word)
             )
-            if count >= WORDS_LIMIT:
-                raise Refused(f"The list holds {WORDS_LIMIT} words, and no more. Remove one first.")
+            if count >= MAX_WORDS:
+                raise Refused(f"The list holds {MAX_WORDS} words, and no more. Remove one first.")
             added = await connection.execute(
                 "INSERT INTO banned_words (guild, word) VALUES (?, ?) ON CONFLICT DO NOTHING",
                 (guild, word),

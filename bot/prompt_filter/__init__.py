@@ -1,1 +1,1 @@
-"""Which words may be painted."""
+"""Which prompts are allowed: banned words of a guild, and no sexual content with minors."""

@@ -1,17 +1,18 @@
-"""Ages below 18, in digits and words, as regular expressions of folded text; pure.
+"""Regular expressions for ages below 18, in digits and in words; pure.
 
-The text has words and numbers with single blanks between, and "," for a pause (`Text.plain`).
+They match `Text.plain`: normalized words and numbers, separated by single spaces, with "," where a
+clause ends.
 """
 
 import re
 from typing import Final
 
-from bot.prompt_filter.normalize import folded
+from bot.prompt_filter.normalize import normalize
 
 
 def _any_of(table: str) -> str:
-    """A regular expression for each of these, which commas part."""
-    return "|".join(" ".join(each.split()) for each in table.split(","))
+    """A regular expression that matches any term of a comma-separated table."""
+    return "|".join(" ".join(term.split()) for term in table.split(","))
 
 
 _ONES: Final = """
@@ -40,13 +41,13 @@ _AGE: Final = (
     rf"(?:{_DIGITS}|{_OLDER}(?:{_any_of(_ONES)})|{_any_of(_NUMBERS)}"
     rf"|{_OLDER}(?:dix|dez|dieci) (?:sept|sete))"
 )
-_CLEAR: Final = rf"(?:{_DIGITS}|nine|ten|\w+teen|eleven|twelve)(?<!eighteen)(?<!nineteen)"
-"""Without numbers that are also other words."""
+_UNAMBIGUOUS_AGE: Final = rf"(?:{_DIGITS}|nine|ten|\w+teen|eleven|twelve)(?<!eighteen)(?<!nineteen)"
+"""Only numbers that are not words of another meaning in some language."""
 _YEARS: Final = (
     r"(?:y|year|years|yr|yrs) ?(?:o|old\w*|young|of age|girls?|boys?|females?|males?)|yo|yos"
     r"|years?old\w*|yr|yrs|yrold\w*|ans|anni|anos|años|jahre(?: (?:alt|jung)\w*|(?= ,|$))"
     r"|jahrig\w*|jaar|jarig\w*|lat|latk\w+|letni\w*|yas\w*|ar gam\w+|arig\w*|vuotia\w*|eves"
-    rf"|{folded('лет')}|{folded('года')}|{folded('летн')}\w*"
+    rf"|{normalize('лет')}|{normalize('года')}|{normalize('летн')}\w*"
 )
 _NO_AGE: Final = "".join(
     f"(?<!{era} )" for era in ("stone", "ice", "iron", "bronze", "space", "golden", "dragon")
@@ -61,12 +62,12 @@ _BEING: Final = (
 )
 _BORN: Final = (
     r"(?:born|dob|date of birth|birth ?date|birth ?year|year of birth|birthday|geboren|geburtsjahr"
-    rf"|nee?|nacid[ao]|nascid[ao]|nat[ao] nel|{folded('родил')}\w+)"
+    rf"|nee?|nacid[ao]|nascid[ao]|nat[ao] nel|{normalize('родил')}\w+)"
 )
 _NTH: Final = "(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth)"
 _TEENTH: Final = r"(?:eleventh|twelfth|(?!eigh|nine)\w+teenth)"
 _YEAR: Final = r"20(?:0[89]|[1-9]\d)"
-"""Whoever was born then may be a minor yet."""
+"""Years of birth of people who may still be minors."""
 _HAN_YEARS: Final = "[岁歳才歲]"
 AGES: Final = tuple(
     re.compile(pattern)
@@ -74,12 +75,12 @@ AGES: Final = tuple(
         rf"\b{_AGE} (?:{_YEARS})\b",
         rf"\b{_NO_AGE}(?:age|aged|ages|edad|idade|eta) (?:of |is |de |di )?{_AGE}\b",
         rf"\b(?:she|he|they|girl|boy|who|i) (?:, )?{_BEING} "
-        rf"(?:like |about |to be |around )?{_CLEAR}(?: ,| and\b| today\b|$)",
-        rf"\bbarely {_CLEAR}(?: ,| and|$)",
-        rf"\b{_WHO} (?:of |, ){_CLEAR}(?: ,| summers\b|$)",
+        rf"(?:like |about |to be |around )?{_UNAMBIGUOUS_AGE}(?: ,| and\b| today\b|$)",
+        rf"\bbarely {_UNAMBIGUOUS_AGE}(?: ,| and|$)",
+        rf"\b{_WHO} (?:of |, ){_UNAMBIGUOUS_AGE}(?: ,| summers\b|$)",
         r"\b(?:girl|boy) (?:1[0-7]|[89])(?: ,|$)",
-        rf"\b{_WHO} (?:\w+ |, ){{0,3}}{_CLEAR} years?\b",
-        rf"\b{_WHO} (?:aged |ages )?between (?:the ages of )?{_CLEAR} ",
+        rf"\b{_WHO} (?:\w+ |, ){{0,3}}{_UNAMBIGUOUS_AGE} years?\b",
+        rf"\b{_WHO} (?:aged |ages )?between (?:the ages of )?{_UNAMBIGUOUS_AGE} ",
         rf"\b(?:meisje|jongen) van {_DIGITS}\b",
         rf"\b(?:{_AGE}|[1-9]\d) (?:months?|weeks?) old\b(?! (?:kitten|pupp|cat|dog|beard))",
         r"\b(?:1[0-7]|[1-9]) (?:st|nd|rd|th) (?:birthday|b day|bday)\b",
@@ -91,9 +92,9 @@ AGES: Final = tuple(
         rf"\byounger than {_AGE}\b",
         r"\bu 1[0-8]\b",
         r"(?<![a-z])j[ksc](?= ?[\u3040-\u30ff\u4e00-\u9fff])"
-        rf"(?! ?{folded('ローリング')})",
+        rf"(?! ?{normalize('ローリング')})",
         rf"\b{_BORN} (?:(?!1[89]\d\d )\w+ |, ){{0,3}}{_YEAR}\b",
-        rf"\b{_YEAR} (?:年(?:生|出生)|{folded('года рожд')})",
+        rf"\b{_YEAR} (?:年(?:生|出生)|{normalize('года рожд')})",
         r"\b(?:little|lil|tiny|wee|young|younger|youngest|small) "
         r"(?:(?!(?:wo)?m[ae]n|adults?|lad|and)\w+ ){0,2}(?:girls?|boys?|daughters?)\b",
         r"\b(?:daughter|son|sister|brother|niece|nephew)s? (?:, )?(?:so |very )?"

@@ -1,7 +1,8 @@
-"""What may be asked for in words: each server's own list, and one rule that nothing turns off.
+"""Check prompts: a guild's banned words, and no sexual content with minors in any place; pure.
 
-Pure. A negative prompt names what a person does not want to see, so banned words in it do no harm;
-the one rule heeds it only where it asks for the same by taking away: a child without "clothes".
+Banned words in a negative prompt are allowed, because it lists what shall not be in the picture.
+The rule about minors reads it only for what its absence would make sexual or a minor: a child
+without "clothes".
 """
 
 import re
@@ -13,125 +14,123 @@ from typing import Final
 import msgspec
 
 from bot.errors import Refused
-from bot.prompt_filter import ages, minors, normalize
-from bot.prompt_filter.normalize import Text
-from bot.prompt_filter.word_matcher import Lexicon, glued
+from bot.prompt_filter import ages, minors
+from bot.prompt_filter.normalize import Text, normalize, tokenize
+from bot.prompt_filter.word_matcher import WordMatcher, matches_joined
 
-WORD_LIMIT: Final = 40
-"""Characters of a word or phrase on a server's list."""
-WORDS_LIMIT: Final = 200
-"""Words and phrases on a server's list."""
-_LETTERS_LEAST: Final = 2
+MAX_WORD_CHARS: Final = 40
+"""Characters of a banned word or phrase."""
+MAX_WORDS: Final = 200
+"""Banned words and phrases of a guild."""
+_MIN_LETTERS: Final = 2
 _SHORT: Final = 3
-_HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[0-9])(?=[A-Z])")
-_TALL_I: Final = re.compile(r"(?<=[a-z])I(?=[a-z])")
+_CAMEL_CASE: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[0-9])(?=[A-Z])")
+_CAPITAL_I: Final = re.compile(r"(?<=[a-z])I(?=[a-z])")
 
 
 class Rule(StrEnum):
-    """What a request may break."""
+    """A rule for prompts."""
 
     MINORS = "minors"
-    """No sexual content with minors, wherever, whatever anybody set."""
+    """No sexual content with minors, in any guild; no setting disables it."""
     WORDS = "words"
-    """Those who manage the server do not want these words painted there."""
+    """The words that the managers of the guild have banned."""
 
 
 SENTENCES: Final = {
-    Rule.MINORS: "I paint no sexual content with minors, on no server. Nothing was queued.",
-    Rule.WORDS: "This server's list of banned words does not allow that. Nothing was queued.",
+    Rule.MINORS: "I create no sexual content with minors, on any server. Nothing was queued.",
+    Rule.WORDS: "The prompt has a word that is banned on this server. Nothing was queued.",
 }
 
 
-class Breach(msgspec.Struct, frozen=True):
-    """A rule that a request breaks, and the terms of the lists that say so."""
+class Violation(msgspec.Struct, frozen=True):
+    """A rule that a prompt violates, and the matching terms of the rule's list."""
 
     rule: Rule
     terms: tuple[str, ...]
 
 
-def breach(prompt: str, negative: str, *, words: tuple[str, ...]) -> Breach | None:
-    """The rule that these prompts break, if any; `words` is the server's own list."""
-    terms = _sexual_with_minors(_written(prompt), normalize.folded(negative))
+def find_violation(prompt: str, negative: str, *, words: tuple[str, ...]) -> Violation | None:
+    """The rule that these prompts violate, if any; `words` are the guild's banned words."""
+    terms = _sexual_with_minors(_spellings(prompt), normalize(negative))
     if terms:
-        return Breach(Rule.MINORS, tuple(sorted(terms)))
-    banned = _lexicon(words).found(normalize.read(normalize.folded(prompt))) if words else set()
-    return Breach(Rule.WORDS, tuple(sorted(banned))) if banned else None
+        return Violation(Rule.MINORS, tuple(sorted(terms)))
+    banned = _matcher(words).matches(tokenize(normalize(prompt))) if words else set()
+    return Violation(Rule.WORDS, tuple(sorted(banned))) if banned else None
 
 
-def word(text: str) -> str:
-    """A word or phrase as it stands on a server's list. Raises Refused if it can be none."""
-    plain = " ".join(text.casefold().split())
-    letters = [c for c in normalize.folded(plain) if c.isalnum()]
-    if len(plain) > WORD_LIMIT:
-        raise Refused(f"That has {len(plain)} characters; {WORD_LIMIT} are allowed.")
-    if len(letters) < _LETTERS_LEAST or "*" in plain[:-1]:
+def normalize_banned_word(text: str) -> str:
+    """A word or phrase in the form in which it is stored. Raises Refused if it is not valid."""
+    word = " ".join(text.casefold().split())
+    letters = [c for c in normalize(word) if c.isalnum()]
+    if len(word) > MAX_WORD_CHARS:
+        raise Refused(f"That has {len(word)} characters; {MAX_WORD_CHARS} are allowed.")
+    if len(letters) < _MIN_LETTERS or "*" in word[:-1]:
         raise Refused(
-            "A word has two letters or digits at least; a * at its end stands for any ending."
+            "A word must have at least two letters or digits. A * may stand at its end only, for "
+            "any ending."
         )
-    return plain
+    return word
 
 
-def _written(prompt: str) -> str:
-    """A prompt in all ways in which it may be written, folded: also with words that only capitals
-    part, with a capital I for an l, and backwards."""
-    ways = [prompt, _HUMP.sub(" ", prompt), _TALL_I.sub("l", prompt)]
-    folded = list(dict.fromkeys(map(normalize.folded, ways)))
-    words = re.findall(r"[^\W_]+", folded[0])
+def _spellings(prompt: str) -> str:
+    """The prompt normalized in several ways, separated by commas.
+
+    Also split at capitals, with a capital I as an l, and, if it has a word that is typical of it,
+    backwards.
+    """
+    variants = [prompt, _CAMEL_CASE.sub(" ", prompt), _CAPITAL_I.sub("l", prompt)]
+    spellings = list(dict.fromkeys(map(normalize, variants)))
+    words = re.findall(r"[^\W_]+", spellings[0])
     if not _BACKWARDS.isdisjoint(words):
-        folded += [folded[0][::-1], " ".join(word[::-1] for word in words)]
-    return " , ".join(folded)
+        spellings += [spellings[0][::-1], " ".join(word[::-1] for word in words)]
+    return " , ".join(spellings)
 
 
 def _sexual_with_minors(prompt: str, negative: str) -> set[str]:
-    text = normalize.read(_HARMLESS.sub(" , ", prompt))
-    if alone := _ALONE.found(text):
-        return alone
-    young = _MINORS.found(text) | _ages(text)
-    sexual = _SEXUAL.found(text) | _bared(text)
-    taken = normalize.read(negative)
+    """The terms that violate the rule about minors, of normalized prompts."""
+    text = tokenize(_HARMLESS.sub(" , ", prompt))
+    if terms := _ALONE.matches(text):
+        return terms
+    young = _MINORS.matches(text) | _search(ages.AGES, text)
+    sexual = _SEXUAL.matches(text) | _search(minors.UNDRESSING, text)
+    excluded = tokenize(negative)
     if young and not sexual:
-        sexual = _NO_CLOTHES.found(taken)
+        sexual = _NO_CLOTHES.matches(excluded)
     elif sexual and not young:
-        young = _NO_ADULTS.found(taken)
+        young = _NO_ADULTS.matches(excluded)
     if young and sexual:
         return young | sexual
-    return glued(_MINORS, _SEXUAL, text, beside=minors.BESIDE)
+    return matches_joined(_MINORS, _SEXUAL, text, affixes=minors.AFFIXES)
 
 
-def _ages(text: Text) -> set[str]:
-    return _matched(ages.AGES, text)
-
-
-def _bared(text: Text) -> set[str]:
-    return _matched(minors.UNDRESSING, text)
-
-
-def _matched(patterns: Sequence[re.Pattern[str]], text: Text) -> set[str]:
-    return {found[0].strip(" ,") for each in patterns if (found := each.search(text.plain))}
+def _search(patterns: Sequence[re.Pattern[str]], text: Text) -> set[str]:
+    matches = (pattern.search(text.plain) for pattern in patterns)
+    return {match[0].strip(" ,") for match in matches if match}
 
 
 def _backwards() -> frozenset[str]:
-    """Single words of the rule from their last letter on, where they are no other words."""
-    terms = (normalize.folded(term.rstrip("*")) for term in (*minors.MINORS, *minors.SEXUAL))
+    """Single words of the rule's lists, reversed, except those that are words themselves."""
+    terms = (normalize(term.rstrip("*")) for term in (*minors.MINORS, *minors.SEXUAL))
     words = {term[::-1] for term in terms if term.isascii() and term.isalpha()}
     long = {word for word in words - minors.NOT_BACKWARDS if len(word) > _SHORT}
     return minors.BACKWARDS | long
 
 
-def _harmless(term: str) -> str:
-    """A regular expression of a folded phrase, however its words are parted."""
+def _phrase_pattern(term: str) -> str:
+    """A regular expression for a normalized phrase, with any separators between its words."""
     parts = re.findall(r"[^\W_]+", term)
-    written = r"[\W_]+".join(parts) + (r"[^\W_]*" if term.endswith("*") else "")
-    return written if not term.isascii() else rf"(?<![^\W_]){written}(?![^\W_])"
+    pattern = r"[\W_]+".join(parts) + (r"[^\W_]*" if term.endswith("*") else "")
+    return pattern if not term.isascii() else rf"(?<![^\W_]){pattern}(?![^\W_])"
 
 
-_ALONE: Final = Lexicon(minors.ALONE)
-_MINORS: Final = Lexicon(minors.MINORS)
-_SEXUAL: Final = Lexicon(minors.SEXUAL)
-_NO_CLOTHES: Final = Lexicon(minors.NO_CLOTHES)
-_NO_ADULTS: Final = Lexicon(minors.NO_ADULTS)
+_ALONE: Final = WordMatcher(minors.ALONE)
+_MINORS: Final = WordMatcher(minors.MINORS)
+_SEXUAL: Final = WordMatcher(minors.SEXUAL)
+_NO_CLOTHES: Final = WordMatcher(minors.NO_CLOTHES)
+_NO_ADULTS: Final = WordMatcher(minors.NO_ADULTS)
 _BACKWARDS: Final = _backwards()
 _HARMLESS: Final = re.compile(
-    "|".join(_harmless(normalize.folded(term)) for term in minors.HARMLESS)
+    "|".join(_phrase_pattern(normalize(term)) for term in minors.HARMLESS)
 )
-_lexicon: Final = lru_cache(maxsize=64)(Lexicon)
+_matcher: Final = lru_cache(maxsize=64)(WordMatcher)

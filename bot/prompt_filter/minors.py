@@ -1,10 +1,10 @@
-"""The words of the one rule that nothing turns off: no sexual content with minors; pure.
+"""The word lists of the rule against sexual content with minors; pure.
 
-A term of MINORS together with one of SEXUAL breaks the rule, in any order and language, and so does
-a term of ALONE by itself. HARMLESS phrases count as neither. A star stands for any ending.
+A prompt violates the rule with a term of MINORS and one of SEXUAL, in any order and language, or
+with one of ALONE. HARMLESS phrases are removed first. A * at the end stands for any ending.
 
-"Girl" is no term by itself, for it says nothing of an age in how most people write; nor are words
-that mean something else in another of these languages ("kind", "nina", "bebe", "son", "junge").
+"girl" is not in MINORS, because most people write it for adults too; nor are words that mean
+something else in another of these languages ("kind", "nina", "bebe", "son", "junge").
 """
 
 import re
@@ -14,15 +14,15 @@ from typing import Final
 
 def _terms(table: str) -> tuple[str, ...]:
     return tuple(
-        term for line in table.split("\n") for each in line.split(",") if (term := each.strip())
+        term for line in table.split("\n") for part in line.split(",") if (term := part.strip())
     )
 
 
 def _mistyped(table: str) -> Iterator[str]:
-    """Each word with two letters after its first in the other's place."""
+    """Each word with two adjacent letters after the first one swapped."""
     for word in _terms(table):
-        for at in range(1, len(word) - 1):
-            yield word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+        for i in range(1, len(word) - 1):
+            yield word[:i] + word[i + 1] + word[i] + word[i + 2 :]
 
 
 ALONE: Final = _terms("""
@@ -237,24 +237,24 @@ UNDRESSING: Final = tuple(
         r"\bwith nothing (?:on )?but (?:\w+ ){0,2}(?:socks|hat|towel|apron|ribbons?|shoes)\b",
     )
 )
-"""What is sexual in plain writing."""
+"""Phrases for undressing, in `Text.plain`."""
 
 NOT_BACKWARDS: Final = frozenset({"soda", "neet", "lana", "suna", "sanin", "epar", "dekan"})
-"""Words that are others from their last letter on: they alone tell nothing."""
+"""Reversed terms that are words: they do not make a prompt read backwards."""
 BACKWARDS: Final = frozenset({"lrig", "slrig", "raey", "elttil"})
-"""More words that tell of writing from the last letter on."""
-BESIDE: Final = ("girls", "girl", "yearold", "yearsold", "little", "young", "the", "a")
-"""What may be written together with two terms, as one word."""
+"""Further reversed words for which a prompt is read backwards."""
+AFFIXES: Final = ("girls", "girl", "yearold", "yearsold", "little", "young", "the", "a")
+"""Words that may be joined with two terms: "nakedyounggirl" is three words without spaces."""
 
 NO_CLOTHES: Final = _terms("""
     clothes, clothing, clothed, dressed, fully clothed, fully dressed, garments, outfit, clothings,
     attire, apparel, kleidung, kleider, bekleidung, vetements, habits, ropa, vestimenta, roupa,
     roupas, vestiti, indumenti, kleren, kleding, одежда, одежды, 服, 洋服, 衣服, 着衣, 衣物, 옷
 """)
-"""What a negative prompt must not take away where there are minors."""
+"""Terms that a negative prompt must not exclude if the prompt has minors."""
 NO_ADULTS: Final = _terms("""
     adult, adults, grown up, grown ups, grownup, grownups, mature woman, mature female*, mature man,
     over 18, erwachsen*, adulte, adultes, adulta, adultas, adulto, adultos, adulti, volwassen*,
     взрослые, взрослый, взрослая, 大人, 成人, 成年, 성인, 어른
 """)
-"""What a negative prompt must not take away from what is sexual."""
+"""Terms that a negative prompt must not exclude if the prompt is sexual."""

@@ -1,7 +1,7 @@
-"""Somebody's words as plain lower-case letters, with whichever characters they are written; pure.
+"""Normalize text written with lookalike characters and split it into words; pure.
 
-Lists of words are folded in the same way, so it does not matter that a Russian word is half Latin
-afterwards: both sides of each comparison are.
+Like a skeleton of Unicode confusables (UTS #39), a normalized text is for comparison only: a
+Russian word is partly Latin afterwards, and so it is in the word lists, which are normalized too.
 """
 
 import re
@@ -13,24 +13,24 @@ from typing import Final
 
 import msgspec
 
-_UNSEEN: Final = frozenset({"Mn", "Me", "Cc", "Cf", "Cs", "Co", "Cn"})
-"""Unicode's marks that sit on letters, and what shows nothing."""
+_INVISIBLE_CATEGORIES: Final = frozenset({"Mn", "Me", "Cc", "Cf", "Cs", "Co", "Cn"})
+"""Unicode categories of combining marks and invisible characters."""
 _BLANK_LETTERS: Final = dict.fromkeys(map(ord, "\u115f\u1160\u3164\uffa0"))
-_LUNATE: Final = {0x3F2: "c", 0x3F9: "c"}
-"""Sigmas like a c, which would become others."""
-_READINGS_LIMIT: Final = 64
-_SPELLED: Final = 3
-"""So many single letters in a row may spell a word."""
-_RUN_READINGS_LIMIT: Final = 8
-_RUN_WORD: Final = 20
-"""The longest word that is looked for inside a run of single letters."""
+_LUNATE_SIGMAS: Final = {0x3F2: "c", 0x3F9: "c"}
+"""Lunate sigmas look like a c, but NFKC makes them other sigmas."""
+_MAX_READINGS: Final = 64
+_MIN_RUN: Final = 3
+"""So many single letters in a row are read as a word."""
+_MAX_RUN_READINGS: Final = 8
+_MAX_RUN_WORD: Final = 20
+"""Length of the longest word that is searched in a run of single letters."""
 
 
 def _pairs(table: str) -> dict[int, str]:
     return {ord(pair[0]): pair[1:] for pair in table.split()}
 
 
-_LOOKALIKES: Final = _pairs(
+_CONFUSABLES: Final = _pairs(
     "аa бb вb гr еe зe иn іi јj кk мm нh оo пn рp сc ԁd тt уy ѵv хx һh цu шw щw ьb яr ѕs ԛq ԝw ӏl "
     "ԃd ҽe ԋh ӄk ӿx ҳx єe αa βb γy δd εe ζz ηn ιi κk μm νv οo ρp ςc σo τt υu χx ωw ϳj ϝf ϙq "
     "աu հh յj ոn սu ցg օo քp ղn ռn զq ֆs ⴆb ცb ყy "
@@ -42,18 +42,18 @@ _LOOKALIKES: Final = _pairs(
     "Ꮎo Ꭾp Ꮲp Ꮢr Ꭱr Ꮥs Ꮪs Ꮦt Ꭲt Ꮼu Ꮙv Ꮩv Ꮗw Ꮃw Ꭹy Ꮓz "
     "ꓮa ꓐb ꓚc ꓓd ꓰe ꓝf ꓖg ꓧh ꓲi ꓙj ꓗk ꓡl ꓟm ꓠn ꓳo ꓑp ꓣr ꓢs ꓔt ꓴu ꓦv ꓪw ꓫx ꓬy ꓜz"
 )
-"""Letters by whom they are taken for: of Cyrillic, Greek, Armenian and other scripts."""
-_STROKED: Final = re.compile(r"LATIN (?:SMALL|CAPITAL) LETTER ([A-Z]) WITH ")
-_CAPITALS: Final = _pairs("Αa Βb Εe Ζz Ηh Ιi Κk Μm Νn Οo Ρp Τt Υy Χx")
-"""Greek capitals, which look like others than their small letters do."""
-_ENCLOSED: Final = {
+"""Letters of Cyrillic, Greek, Armenian and other scripts, by the Latin letter they look like."""
+_LETTER_WITH_STROKE: Final = re.compile(r"LATIN (?:SMALL|CAPITAL) LETTER ([A-Z]) WITH ")
+_GREEK_CAPITALS: Final = _pairs("Αa Βb Εe Ζz Ηh Ιi Κk Μm Νn Οo Ρp Τt Υy Χx")
+"""Greek capitals, which look like other Latin letters than their lower case does."""
+_ENCLOSED_LETTERS: Final = {
     first + n: chr(ord("a") + n)
     for first in (0x1F110, 0x1F150, 0x1F170, 0x1F1E6, 0x249C)
     for n in range(26)
 }
-"""Between brackets, white on black, and the halves of flags."""
+"""Letters in brackets, in circles and squares, and regional indicators (halves of flags)."""
 
-_MEANT: Final = {
+_SUBSTITUTIONS: Final = {
     "0": ("0", "o"),
     "1": ("1", "l", "i"),
     "2": ("2", "z"),
@@ -79,27 +79,29 @@ _MEANT: Final = {
     "%": ("", "a", "e", "i", "o", "u"),
     **dict.fromkeys("-_.'’·•~^`=", ("",)),
 }
-"""What a character may stand for inside a word, the likeliest last; "" where it may be none."""
+"""The readings of a character inside a word, the likeliest last; "" if it may be a separator."""
 _SIGN_LETTERS: Final = {
-    ord(sign): meant[-1] for sign, meant in _MEANT.items() if not sign.isalnum() and "" not in meant
+    ord(sign): letters[-1]
+    for sign, letters in _SUBSTITUTIONS.items()
+    if not sign.isalnum() and "" not in letters
 }
-_SIGNS: Final = "".join(sign for sign in _MEANT if not sign.isalnum())
+_SIGNS: Final = "".join(sign for sign in _SUBSTITUTIONS if not sign.isalnum())
 _WORD: Final = re.compile(r"[^\W_]+")
-_MARKS: Final = "!¡|"
-"""Signs that at the end of a word are no letters."""
+_FINAL_SIGNS: Final = "!¡|"
+"""Signs that are punctuation at the end of a word."""
 _CHUNK: Final = re.compile(rf"[{re.escape(_SIGNS)}]*[^\W_](?:[^\W_]|[{re.escape(_SIGNS)}])*")
 _ITEM: Final = re.compile(r"[^\W_]+|[@$!|+€£¢]")
-_WEIGHT: Final = re.compile(r"(?<=[^\d\s]):\d*\.?\d+(?=[\s\])},]|$)")
-"""What other bots read as "more of this"."""
-_INSIDE: Final = re.compile(
+_PROMPT_WEIGHT: Final = re.compile(r"(?<=[^\d\s]):\d*\.?\d+(?=[\s\])},]|$)")
+"""Weights in the prompt syntax of other bots: (word:1.3)."""
+_INNER_PUNCTUATION: Final = re.compile(
     rf"(?<=[^\W\d_])[^\w\s{re.escape(_SIGNS)}]+(?=[^\W_])"
     rf"|(?<=\d)[^\w\s{re.escape(_SIGNS)}]+(?=[^\W\d_])"
 )
-"""Brackets and the like between letters, or between a letter and a digit."""
-_CONTRACTED: Final = re.compile(r"\b(i|you|he|she|it|we|they)['’](?=(?:ll|d|re|ve|m|s)\b)")
-_DRAWN_OUT: Final = re.compile(r"([^\W\d_])\1{2,}")
-_LATE_DIGIT: Final = re.compile(r"(?<=[^\W\d_])[0-9@$!]+|\b0(?=[^\W\d_])")
-_AS_LETTERS: Final = str.maketrans("01345789@$!", "oieastbgasi")
+"""Punctuation between letters, or between a letter and a digit."""
+_CONTRACTION: Final = re.compile(r"\b(i|you|he|she|it|we|they)['’](?=(?:ll|d|re|ve|m|s)\b)")
+_REPEATED_LETTER: Final = re.compile(r"([^\W\d_])\1{2,}")
+_INNER_DIGITS: Final = re.compile(r"(?<=[^\W\d_])[0-9@$!]+|\b0(?=[^\W\d_])")
+_DIGIT_LETTERS: Final = str.maketrans("01345789@$!", "oieastbgasi")
 _NUMBER_OR_WORD: Final = re.compile(r"\d+|[^\W\d_]+|,")
 _CLAUSE_END: Final = re.compile(r"[,;!?()\[\]{}\"\n。、，]|\.(?=\s|$)")
 
@@ -108,121 +110,132 @@ Words = tuple[Readings, ...]
 
 
 class Text(msgspec.Struct, frozen=True):
-    """A text in all ways in which it may be meant to be read."""
+    """A text, split into words in several ways."""
 
-    cuts: tuple[Words, ...]
-    """The text cut into words in several ways; each word with all that it may stand for."""
-    runs: Words
-    """What is spelled letter by letter, from each of its letters on."""
+    splits: tuple[Words, ...]
+    """The words by several rules, each word with all its readings."""
+    spelled_out: Words
+    """The suffixes of each run of single letters ("n u d e"), with their readings."""
     plain: str
-    """Words and numbers with single blanks between, and "," where a clause ends: first as they
-    stand, then with digits inside words as letters, then what is spelled letter by letter."""
-    dense: str
-    """Letters and digits alone, for languages that write no blanks."""
+    """Words and numbers with single spaces between, and "," where a clause ends: first as written,
+    then with digits inside words as letters, then the runs of single letters."""
+    unspaced: str
+    """Letters and digits alone, for languages that are written without spaces."""
 
 
-def folded(text: str) -> str:
-    """Lower case, without marks and unseen characters, and lookalikes as the letters they ape.
+def normalize(text: str) -> str:
+    """Lower case, without marks and invisible characters, with lookalikes as Latin letters.
 
-    Only ñ keeps its mark: niña is a girl, and Nina is a name.
+    Only ñ keeps its mark, because niña and the name Nina differ by it alone. Idempotent.
     """
-    text = unicodedata.normalize("NFKC", text.translate(_BLANK_LETTERS | _ENCLOSED | _LUNATE))
-    parts = (_bare(part) for part in text.replace("Ñ", "ñ").split("ñ"))
-    text = "ñ".join(parts).translate(_CAPITALS).casefold().translate(_LOOKALIKES)
-    return unicodedata.normalize("NFC", "".join(map(_latin, text)))
+    text = unicodedata.normalize(
+        "NFKC", text.translate(_BLANK_LETTERS | _ENCLOSED_LETTERS | _LUNATE_SIGMAS)
+    )
+    parts = (_strip_marks(part) for part in text.replace("Ñ", "ñ").split("ñ"))
+    text = "ñ".join(parts).translate(_GREEK_CAPITALS).casefold().translate(_CONFUSABLES)
+    return unicodedata.normalize("NFC", "".join(map(_to_latin, text)))
 
 
-def _bare(text: str) -> str:
-    apart = unicodedata.normalize("NFD", text)
-    return "".join(c for c in apart if c.isspace() or unicodedata.category(c) not in _UNSEEN)
+def _strip_marks(text: str) -> str:
+    decomposed = unicodedata.normalize("NFD", text)
+    return "".join(
+        c for c in decomposed if c.isspace() or unicodedata.category(c) not in _INVISIBLE_CATEGORIES
+    )
 
 
-def _latin(c: str) -> str:
-    """A letter without its strokes and hooks, or a digit of any script as one of ours."""
+def _to_latin(c: str) -> str:
+    """A letter without its strokes and hooks, or a digit of any script as an ASCII digit."""
     if c.isascii() or c == "ñ":
         return c
     digit = unicodedata.digit(c, None)
     if digit is not None:
         return str(digit)
-    stroked = _STROKED.match(unicodedata.name(c, ""))
-    return stroked[1].lower() if stroked else c
+    match = _LETTER_WITH_STROKE.match(unicodedata.name(c, ""))
+    return match[1].lower() if match else c
 
 
-def read(text: str) -> Text:
-    """All that a text, which is folded already, may be meant to say."""
-    spelled = list(
-        dict.fromkeys(_spelled(_ITEM.findall(text)) + _spelled(_WORD.findall(text)))
-    )  # a sign between letters may be one of them
-    apart = _CONTRACTED.sub(r"\1 ", text)
-    joined = _INSIDE.sub("", _WEIGHT.sub("", apart))
+def tokenize(text: str) -> Text:
+    """Split a normalized text into words."""
+    # A sign between single letters may be a letter or a separator.
+    runs = list(
+        dict.fromkeys(_single_letters(_ITEM.findall(text)) + _single_letters(_WORD.findall(text)))
+    )
+    expanded = _CONTRACTION.sub(r"\1 ", text)
+    joined = _INNER_PUNCTUATION.sub("", _PROMPT_WEIGHT.sub("", expanded))
     return Text(
-        cuts=(
+        splits=(
             tuple(readings(word) for word in _WORD.findall(text)),
-            tuple(_trimmed(chunk) for chunk in _CHUNK.findall(apart)),
+            tuple(_trimmed_readings(chunk) for chunk in _CHUNK.findall(expanded)),
             tuple(readings(word) for word in _WORD.findall(joined) if joined != text),
-            tuple(readings(run) for run in spelled if len(run) <= _RUN_WORD),
+            tuple(readings(run) for run in runs if len(run) <= _MAX_RUN_WORD),
         ),
-        runs=tuple(
-            readings(run[at : at + _RUN_WORD], _RUN_READINGS_LIMIT)
-            for run in spelled
-            for at in range(len(run))
+        spelled_out=tuple(
+            readings(run[i : i + _MAX_RUN_WORD], _MAX_RUN_READINGS)
+            for run in runs
+            for i in range(len(run))
         ),
-        plain=" , ".join(dict.fromkeys(map(_plain, (text, _lettered(text), joined, *spelled)))),
-        dense=dense(text),
+        plain=" , ".join(
+            dict.fromkeys(map(_to_plain, (text, _digits_to_letters(text), joined, *runs)))
+        ),
+        unspaced=letters_and_digits(text),
     )
 
 
-def _plain(text: str) -> str:
+def _to_plain(text: str) -> str:
     return " ".join(_NUMBER_OR_WORD.findall(_CLAUSE_END.sub(" , ", text.replace("<", " under "))))
 
 
-def _lettered(text: str) -> str:
-    """With drawn out letters short, and digits as letters where they cannot be a number."""
-    text = _DRAWN_OUT.sub(r"\1", text)
-    return _LATE_DIGIT.sub(lambda found: found[0].translate(_AS_LETTERS), text)
+def _digits_to_letters(text: str) -> str:
+    """With repeated letters shortened, and digits as letters where they cannot be a number."""
+    text = _REPEATED_LETTER.sub(r"\1", text)
+    return _INNER_DIGITS.sub(lambda match: match[0].translate(_DIGIT_LETTERS), text)
 
 
-def dense(text: str) -> str:
-    """Its letters and digits alone."""
+def letters_and_digits(text: str) -> str:
+    """The text without spaces and signs."""
     return "".join(_WORD.findall(text))
 
 
-def words(term: str) -> list[str]:
-    """A folded term of a list as single words, with its star."""
-    chunks = [chunk.strip(_MARKS) for chunk in _CHUNK.findall(term)]
-    meant = [_with_sign_letters(chunk) for chunk in chunks]
-    found = _WORD.findall(term) if meant == chunks else [dense(chunk) for chunk in meant]
-    return [*found[:-1], found[-1] + "*"] if term.endswith("*") else found
+def term_words(term: str) -> list[str]:
+    """Split a normalized term of a word list; a * at its end stays at the last word."""
+    chunks = [chunk.strip(_FINAL_SIGNS) for chunk in _CHUNK.findall(term)]
+    replaced = [_replace_signs(chunk) for chunk in chunks]
+    has_signs = replaced != chunks
+    words = [letters_and_digits(chunk) for chunk in replaced] if has_signs else _WORD.findall(term)
+    return [*words[:-1], words[-1] + "*"] if term.endswith("*") else words
 
 
-def readings(word: str, limit: int = _READINGS_LIMIT) -> Readings:
-    """All that digits and signs in it may stand for; a number is a number."""
+def readings(word: str, limit: int = _MAX_READINGS) -> Readings:
+    """The word with its digits and signs replaced by letters in all ways; numbers stay as they are.
+
+    If there are more than `limit` ways, only the likeliest one.
+    """
     if not any(c.isalpha() for c in word):
         return frozenset({word})
-    options = [_MEANT.get(c, (c,)) for c in word]
+    options = [_SUBSTITUTIONS.get(c, (c,)) for c in word]
     if prod(map(len, options)) > limit:
-        options = [each[:1] if "" in each else each[-1:] for each in options]
-    return frozenset({dense(_with_sign_letters(word)), *map("".join, product(*options))})
+        options = [chars[:1] if "" in chars else chars[-1:] for chars in options]
+    return frozenset({letters_and_digits(_replace_signs(word)), *map("".join, product(*options))})
 
 
-def _with_sign_letters(word: str) -> str:
-    """With the likeliest letter for each sign that must be one, unless it is a number."""
+def _replace_signs(word: str) -> str:
+    """With the likeliest letter for each sign that stands for one, unless it is a number."""
     return word.translate(_SIGN_LETTERS) if any(c.isalpha() for c in word) else word
 
 
-def _trimmed(chunk: str) -> Readings:
-    """Signs at its ends may belong to the word, or to the sentence."""
+def _trimmed_readings(chunk: str) -> Readings:
+    """The readings with and without the signs at its ends, which may be punctuation."""
     left, right = chunk.lstrip(_SIGNS), chunk.rstrip(_SIGNS)
-    trimmed = {chunk, left, right, chunk.strip(_SIGNS), chunk.strip(_MARKS)}
-    return frozenset().union(*map(readings, trimmed))
+    variants = {chunk, left, right, chunk.strip(_SIGNS), chunk.strip(_FINAL_SIGNS)}
+    return frozenset().union(*map(readings, variants))
 
 
-def _spelled(items: Iterable[str]) -> list[str]:
-    """Single letters in a row, as one word each."""
+def _single_letters(items: Iterable[str]) -> list[str]:
+    """Each run of single letters, joined to one word."""
     runs = [""]
     for item in items:
         if len(item) == 1:
             runs[-1] += item
         elif runs[-1]:
             runs.append("")
-    return [run for run in runs if len(run) >= _SPELLED]
+    return [run for run in runs if len(run) >= _MIN_RUN]

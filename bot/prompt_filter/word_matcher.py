@@ -1,4 +1,4 @@
-"""A list of words and phrases, and which of them a text holds as whole words; pure."""
+"""Find the words and phrases of a list in a text, as whole words; pure."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -8,128 +8,151 @@ from typing import Final
 
 import msgspec
 
-from bot.prompt_filter import normalize
-from bot.prompt_filter.normalize import Text
+from bot.prompt_filter.normalize import (
+    Readings,
+    Text,
+    Words,
+    letters_and_digits,
+    normalize,
+    term_words,
+)
 
 _STEM: Final = "*"
 _SHORT: Final = 3
-"""Of words of so many letters, a doubled letter makes another word: god and good."""
-_DRAWN_OUT: Final = 3
-_HALF: Final = 3
-_GLUED: Final = range(2 * _HALF, 40)
+"""In words of at most so many letters, a doubled letter makes another word: god and good."""
+_REPEATED: Final = 3
+_MIN_PART: Final = 3
+_JOINED: Final = range(2 * _MIN_PART, 40)
 _UNSPACED: Final = re.compile(r"[\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff]")
-"""Kana and Han, which are written without blanks."""
+"""Kana and Han, which are written without spaces."""
 _KATAKANA: Final = re.compile(r"[\u30a1-\u30fa\u30fc-\u30ff]+")
 
 
 class Word(msgspec.Struct, frozen=True):
-    """A word without repetitions of letters, and how often each letter stood there."""
+    """A word, run-length encoded: its letters without repetitions, and the length of each run."""
 
     letters: str
     runs: tuple[int, ...]
-    stem: bool = False
-    """May it go on?"""
+    is_stem: bool = False
+    """Whether it matches words that go on after it."""
 
-    def fits(self, other: "Word", *, part: bool = False) -> bool:
-        """Is the other one this word, perhaps with letters drawn out; or does it begin with it?"""
-        size, short = len(self.letters), sum(self.runs) <= _SHORT
-        may_go_on = self.stem or (part and not short)
-        if other.letters[:size] != self.letters or (len(other.letters) > size and not may_go_on):
+    def matches(self, word: "Word", *, as_prefix: bool = False) -> bool:
+        """Whether `word` is this word, possibly with repeated letters, or begins with it."""
+        size, is_short = len(self.letters), sum(self.runs) <= _SHORT
+        may_go_on = self.is_stem or (as_prefix and not is_short)
+        if word.letters[:size] != self.letters or (len(word.letters) > size and not may_go_on):
             return False
         return all(
-            had == wanted or (letter.isalpha() and had >= (_DRAWN_OUT if short else wanted))
-            for letter, had, wanted in zip(self.letters, other.runs, self.runs, strict=False)
+            run == own_run or (letter.isalpha() and run >= (_REPEATED if is_short else own_run))
+            for letter, run, own_run in zip(self.letters, word.runs, self.runs, strict=False)
         )
 
 
 @lru_cache(maxsize=4096)
 def _word(text: str) -> Word:
-    """Of a folded word; a star at its end stands for any ending."""
-    groups = [(letter, len(list(same))) for letter, same in groupby(text.rstrip(_STEM))]
-    letters, runs = "".join(one for one, _ in groups), tuple(count for _, count in groups)
+    """Encode a normalized word; a * at its end stands for any ending."""
+    groups = [(letter, len(list(run))) for letter, run in groupby(text.rstrip(_STEM))]
+    letters, runs = "".join(letter for letter, _ in groups), tuple(size for _, size in groups)
     return Word(letters, runs, text.endswith(_STEM))
 
 
-class Lexicon:
-    """Made once, asked often."""
+class WordMatcher:
+    """Finds terms in texts; a * at the end of a term stands for any ending."""
 
     def __init__(self, terms: Iterable[str]) -> None:
         self._phrases: dict[str, list[tuple[list[Word], str]]] = {}
-        self._dense: list[tuple[str, str]] = []
+        self._unspaced: list[tuple[str, str]] = []
         self._katakana: list[tuple[re.Pattern[str], str]] = []
         for term in dict.fromkeys(terms):
-            folded = normalize.folded(term)
-            if _KATAKANA.fullmatch(folded):
-                self._katakana.append((_alone(folded), term))
-            elif _UNSPACED.search(folded):
-                self._dense.append((normalize.dense(folded), term))
+            normalized = normalize(term)
+            if _KATAKANA.fullmatch(normalized):
+                self._katakana.append((_katakana_word(normalized), term))
+            elif _UNSPACED.search(normalized):
+                self._unspaced.append((letters_and_digits(normalized), term))
             else:
-                words = normalize.words(folded)
-                self._keep(words, term)
-                self._keep(["".join(words)], term)
+                words = term_words(normalized)
+                self._add(words, term)
+                self._add(["".join(words)], term)
         self._sizes = sorted({len(letters) for letters in self._phrases})
 
-    def _keep(self, words: list[str], term: str) -> None:
+    def _add(self, words: list[str], term: str) -> None:
         phrase = [_word(word) for word in words]
         self._phrases.setdefault(phrase[0].letters, []).append((phrase, term))
 
-    def found(self, text: Text) -> set[str]:
-        """The terms that stand in the text."""
-        dense = {term for part, term in self._dense if part in text.dense}
-        alone = {term for pattern, term in self._katakana if pattern.search(text.plain)}
-        return dense.union(alone, self._spelled(text), *(self._found_in(cut) for cut in text.cuts))
+    def matches(self, text: Text) -> set[str]:
+        """The terms that are in the text."""
+        unspaced = {term for part, term in self._unspaced if part in text.unspaced}
+        katakana = {term for pattern, term in self._katakana if pattern.search(text.plain)}
+        words = (self._matches_in(words) for words in text.splits)
+        return unspaced.union(katakana, self._spelled_out(text), *words)
 
-    def _spelled(self, text: Text) -> Iterator[str]:
-        for readings in text.runs:
+    def _spelled_out(self, text: Text) -> Iterator[str]:
+        for readings in text.spelled_out:
             for reading in readings:
-                for phrase, term in self._beginning(reading, part=True):
+                for phrase, term in self._beginning(reading, as_prefix=True):
                     if len(phrase) == 1:
                         yield term
 
-    def _found_in(self, cut: normalize.Words) -> Iterator[str]:
-        for at, readings in enumerate(cut):
+    def _matches_in(self, words: Words) -> Iterator[str]:
+        for i, readings in enumerate(words):
             for reading in readings:
                 for (_, *rest), term in self._beginning(reading):
-                    following = cut[at + 1 : at + 1 + len(rest)]
-                    if len(following) == len(rest) and all(map(_is_among, rest, following)):
+                    following = words[i + 1 : i + 1 + len(rest)]
+                    if len(following) == len(rest) and all(map(_matches_any, rest, following)):
                         yield term
 
-    def named(self, reading: str) -> str | None:
-        """The one word of the list that this is."""
-        return next((term for words, term in self._beginning(reading) if len(words) == 1), None)
+    def term_for(self, word: str) -> str | None:
+        """The single-word term that matches this word, if any."""
+        return next((term for words, term in self._beginning(word) if len(words) == 1), None)
 
-    def _beginning(self, reading: str, *, part: bool = False) -> Iterator[tuple[list[Word], str]]:
-        """The phrases that may begin with this word, or with a part of it."""
+    def _beginning(
+        self, reading: str, *, as_prefix: bool = False
+    ) -> Iterator[tuple[list[Word], str]]:
+        """The phrases whose first word matches this one, or a prefix of it."""
         word = _word(reading)
         for size in self._sizes:
             if size > len(word.letters):
                 return
             for phrase, term in self._phrases.get(word.letters[:size], ()):
-                if phrase[0].fits(word, part=part):
+                if phrase[0].matches(word, as_prefix=as_prefix):
                     yield phrase, term
 
 
-def glued(first: Lexicon, second: Lexicon, text: Text, *, beside: tuple[str, ...] = ()) -> set[str]:
-    """Terms of both lists that are written as one word, in either order, perhaps with a word of
-    `beside` before or after them."""
-    found = {each for cut in text.cuts for word in cut for each in word if len(each) in _GLUED}
-    whole = found.union(
-        *((each.removeprefix(word), each.removesuffix(word)) for each in found for word in beside)
+def matches_joined(
+    first: WordMatcher, second: WordMatcher, text: Text, *, affixes: tuple[str, ...] = ()
+) -> set[str]:
+    """Pairs of terms, one of each matcher, that are joined to one word, in either order.
+
+    One of `affixes` may be joined before or after them.
+    """
+    words = {
+        reading
+        for split in text.splits
+        for readings in split
+        for reading in readings
+        if len(reading) in _JOINED
+    }
+    candidates = words.union(
+        *(
+            (word.removeprefix(affix), word.removesuffix(affix))
+            for word in words
+            for affix in affixes
+        )
     )
     return {
         term
-        for one, other in ((first, second), (second, first))
-        for reading in whole
-        for at in range(_HALF, len(reading) - _HALF + 1)
-        if (left := one.named(reading[:at])) and (right := other.named(reading[at:]))
-        for term in (left, right)
+        for left, right in ((first, second), (second, first))
+        for word in candidates
+        for i in range(_MIN_PART, len(word) - _MIN_PART + 1)
+        if (start := left.term_for(word[:i])) and (end := right.term_for(word[i:]))
+        for term in (start, end)
     }
 
 
-def _is_among(word: Word, readings: normalize.Readings) -> bool:
-    return any(word.fits(_word(reading)) for reading in readings)
+def _matches_any(word: Word, readings: Readings) -> bool:
+    return any(word.matches(_word(reading)) for reading in readings)
 
 
-def _alone(term: str) -> re.Pattern[str]:
-    """Katakana must stand alone: one word is often the end of another."""
+def _katakana_word(term: str) -> re.Pattern[str]:
+    """Matches the term only as a whole word, because many katakana words end with another one."""
     return re.compile(rf"(?<![\u30a1-\u30ff]){term}(?![\u30a1-\u30ff])")

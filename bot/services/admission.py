@@ -9,8 +9,7 @@ from bot.db.moderation import Moderation
 from bot.domain.job import Origin
 from bot.domain.moderation import Action, Entry
 from bot.errors import PolicyViolation
-from bot.prompt_filter import filter as prompt_filter
-from bot.prompt_filter.filter import Breach, Rule
+from bot.prompt_filter.filter import SENTENCES, Rule, Violation, find_violation
 from engine.contract import Recipe
 
 _EXCERPT_LENGTH: Final = 200
@@ -33,12 +32,12 @@ class AdmissionPolicy:
         rules = await self._moderation.standing(origin.address.guild, origin.person)
         _check_not_blocked(rules.blocked)
         for prompt, negative in dict.fromkeys(_prompts(recipe) for recipe in recipes):
-            violation = prompt_filter.breach(prompt, negative, words=rules.words)
+            violation = find_violation(prompt, negative, words=rules.words)
             if violation is not None:
                 await self._log(violation, prompt, negative, origin)
-                raise PolicyViolation(prompt_filter.SENTENCES[violation.rule])
+                raise PolicyViolation(SENTENCES[violation.rule])
 
-    async def _log(self, violation: Breach, prompt: str, negative: str, origin: Origin) -> None:
+    async def _log(self, violation: Violation, prompt: str, negative: str, origin: Origin) -> None:
         log.warning(
             "Request %s of %d broke rule %s.", origin.request, origin.person, violation.rule
         )
@@ -66,7 +65,7 @@ def _prompts(recipe: Recipe) -> tuple[str, str]:
     return recipe.prompt, recipe.negative if recipe.uses_cfg else ""
 
 
-def _audit_detail(violation: Breach, prompt: str, negative: str) -> str:
+def _audit_detail(violation: Violation, prompt: str, negative: str) -> str:
     """The violated rule, and an excerpt of the prompt if it contains a banned word.
 
     Prompts that violate the rule on minors are not stored; equal digests mean equal prompts.

@@ -14,7 +14,7 @@ from bot.db.jobs import Ledger
 from bot.domain.picture import Picture, job_of
 from bot.engine_client.base import EngineClient
 from bot.errors import BotError, ExitCode, FatalError
-from bot.prompt_filter import filter as prompt_filter
+from bot.prompt_filter.filter import find_violation
 from bot.settings import Settings
 from bot.storage import FileStorage
 from engine.contract import ModelCard, Paint, Painted, PaintedImage
@@ -87,7 +87,7 @@ def _check_allowed(picture: Picture) -> None:
             ExitCode.UNKNOWN_PICTURE,
         )
     negative = picture.recipe.negative if picture.recipe.uses_cfg else ""
-    if prompt_filter.breach(picture.recipe.prompt, negative, words=()) is not None:
+    if find_violation(picture.recipe.prompt, negative, words=()) is not None:
         raise FatalError(
             f"The prompt of the picture {picture.id} breaks the rule that cannot be turned off: "
             "no sexual content with minors.",

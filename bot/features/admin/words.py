@@ -13,10 +13,9 @@ from bot.errors import Refused
 from bot.features.admin import Page, group, managed_guild
 from bot.features.responses import guarded, whisper
 from bot.messages import moderation_cards
-from bot.prompt_filter import filter as prompt_filter
-from bot.prompt_filter.filter import WORD_LIMIT
+from bot.prompt_filter.filter import MAX_WORD_CHARS, normalize_banned_word
 
-Word = Annotated[str, RangeTransformer(OptionType.string, min=1, max=WORD_LIMIT)]
+Word = Annotated[str, RangeTransformer(OptionType.string, min=1, max=MAX_WORD_CHARS)]
 words: Final = app_commands.Group(
     name="words", description="Words that I paint nothing of in this server", parent=group
 )
@@ -31,7 +30,7 @@ async def add_word(interaction: Interaction, word: Word) -> None:
 
 async def _add_word(interaction: Interaction, word: str) -> None:
     guild = managed_guild(interaction)
-    plain = prompt_filter.word(word)
+    plain = normalize_banned_word(word)
     added = await services(interaction).moderation.ban_word(
         guild, plain, actor=interaction.user.id, now=time.time()
     )
@@ -48,7 +47,7 @@ async def remove_word(interaction: Interaction, word: Word) -> None:
 
 async def _remove_word(interaction: Interaction, word: str) -> None:
     guild = managed_guild(interaction)
-    plain = prompt_filter.word(word)
+    plain = normalize_banned_word(word)
     if not await services(interaction).moderation.allow_word(
         guild, plain, actor=interaction.user.id, now=time.time()
     ):
