@@ -29,15 +29,15 @@ from bot.client import Client
 from bot.context import Services
 from bot.db import migrations
 from bot.db.database import FILENAME
-from bot.db.erasure import Privacy
-from bot.db.guild_settings import NsfwLevels, RoleLimits
-from bot.db.jobs import Ledger
-from bot.db.moderation import Moderation
-from bot.db.pending_interactions import Presses
-from bot.db.stats import Figures
-from bot.db.usage import Charges
+from bot.db.erasure import ErasureStore
+from bot.db.guild_settings import NsfwSettingsStore, RoleLimitStore
+from bot.db.jobs import JobStore
+from bot.db.moderation import ModerationStore
+from bot.db.pending_interactions import PendingInteractionStore
+from bot.db.stats import StatsStore
+from bot.db.usage import UsageStore
 from bot.domain.limits import LIMITS, Limits
-from bot.domain.user_data import Promise
+from bot.domain.user_data import RetentionPolicy
 from bot.engine_client.base import EngineClient
 from bot.engine_client.process import spawn_engine
 from bot.engine_client.socket_client import SocketEngineClient
@@ -90,7 +90,7 @@ async def run(
     """
     data = settings.imagine_data
     launch = launch or functools.partial(spawn_engine, settings.engine_environment())
-    with migrations.claimed(data), suppress(StartupCancelled):
+    with migrations.data_folder_lock(data), suppress(StartupCancelled):
         migrations.migrate(data / FILENAME)
         async with AsyncExitStack() as stack:
             enter = stack.enter_async_context
@@ -102,10 +102,10 @@ async def run(
             register_secret(token)
             await _configure_api(api)
             metrics = Metrics(version())
-            jobs = await enter(Ledger(data / FILENAME, metrics.observe_job))
+            jobs = await enter(JobStore(data / FILENAME, metrics.observe_job))
             engine = SocketEngineClient()
             client = Client(trace_config(metrics, api))
-            status_reporter = StatusReporter(metrics, Figures(jobs), engine, client, clock=clock)
+            status_reporter = StatusReporter(metrics, StatsStore(jobs), engine, client, clock=clock)
             await enter(_metrics_server(settings, status_reporter))
             starting = enter(EngineSupervisor(engine, launch))
             supervisor = await cancel_on(stop, starting)  # the model may have to be downloaded
@@ -179,7 +179,7 @@ class _Parts(msgspec.Struct, frozen=True):
 def _build(
     settings: Settings,
     client: Client,
-    jobs: Ledger,
+    jobs: JobStore,
     engine: EngineClient,
     downloader: AttachmentDownloader,
     status_reporter: StatusReporter,
@@ -188,8 +188,8 @@ def _build(
     limits = _limits(settings)
     storage = FileStorage(settings.imagine_data)
     storage.delete_temp_files()
-    guild_settings, role_limits = NsfwLevels(jobs), RoleLimits(jobs)
-    moderation, usage, erasure = Moderation(jobs), Charges(jobs), Privacy(jobs)
+    guild_settings, role_limits = NsfwSettingsStore(jobs), RoleLimitStore(jobs)
+    moderation, usage, erasure = ModerationStore(jobs), UsageStore(jobs), ErasureStore(jobs)
     channels, message_client = ChannelResolver(client, guild_settings), MessageClient(client)
     notifier = Delivery(message_client, jobs, storage, channels, clock=clock)
     outbox = Outbox(jobs, notifier, clock)
@@ -215,7 +215,7 @@ def _build(
     services = Services(
         job_service=job_service,
         jobs=jobs,
-        pending_interactions=Presses(jobs),
+        pending_interactions=PendingInteractionStore(jobs),
         storage=storage,
         moderation=moderation,
         admission=admission,
@@ -226,7 +226,7 @@ def _build(
         message_client=message_client,
         erasure=erasure,
         retention=Retention(jobs, erasure, storage, job_service, tasks, days=days, clock=clock),
-        retention_policy=Promise(days=days, words_in_log=settings.imagine_log_prompts),
+        retention_policy=RetentionPolicy(days=days, logs_prompts=settings.imagine_log_prompts),
         limits=limits,
     )
     return _Parts(services, dispatcher, tasks)
@@ -236,7 +236,7 @@ def _limits(settings: Settings) -> Limits:
     return msgspec.structs.replace(
         LIMITS,
         adaptive=settings.imagine_adaptive,
-        daily=settings.imagine_daily_seconds,
+        daily_seconds=settings.imagine_daily_seconds,
         role_factor=settings.imagine_role_factor,
     )
 

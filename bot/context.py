@@ -6,13 +6,13 @@ from typing import Any, TypeAlias
 import discord
 import msgspec
 
-from bot.db.erasure import Privacy
-from bot.db.guild_settings import NsfwLevels, RoleLimits
-from bot.db.jobs import Ledger
-from bot.db.moderation import Moderation
-from bot.db.pending_interactions import Presses
+from bot.db.erasure import ErasureStore
+from bot.db.guild_settings import NsfwSettingsStore, RoleLimitStore
+from bot.db.jobs import JobStore
+from bot.db.moderation import ModerationStore
+from bot.db.pending_interactions import PendingInteractionStore
 from bot.domain.limits import Limits
-from bot.domain.user_data import Promise
+from bot.domain.user_data import RetentionPolicy
 from bot.messages.channels import ChannelResolver
 from bot.messages.message_client import MessageClient
 from bot.monitoring.status import StatusReporter
@@ -26,19 +26,19 @@ class Services(msgspec.Struct, frozen=True):
     """What features may use."""
 
     job_service: JobService
-    jobs: Ledger
-    pending_interactions: Presses
+    jobs: JobStore
+    pending_interactions: PendingInteractionStore
     storage: FileStorage
-    moderation: Moderation
+    moderation: ModerationStore
     admission: AdmissionPolicy
     status_reporter: StatusReporter
     channels: ChannelResolver
-    guild_settings: NsfwLevels
-    role_limits: RoleLimits
+    guild_settings: NsfwSettingsStore
+    role_limits: RoleLimitStore
     message_client: MessageClient
-    erasure: Privacy
+    erasure: ErasureStore
     retention: Retention
-    retention_policy: Promise
+    retention_policy: RetentionPolicy
     limits: Limits
     """Of a user without a role limit."""
 

@@ -15,8 +15,8 @@ import aiohttp
 import psutil
 
 from bot.__main__ import main
-from bot.db.erasure import Privacy
-from bot.db.jobs import Ledger
+from bot.db.erasure import ErasureStore
+from bot.db.jobs import JobStore
 from bot.engine_client.socket_client import SocketEngineClient
 from bot.features import full_size, responses
 from bot.messages.message_client import MessageClient, MessageContent
@@ -64,12 +64,12 @@ def after(owner: object, name: str, moment: str) -> None:
 
 def arm() -> None:
     """Put a fuse into each place."""
-    after(Ledger, "add", "accepted")
+    after(JobStore, "add", "accepted")
     after(responses, "acknowledge", "acknowledged")
     after(full_size, "acknowledge", "acknowledged")
-    after(Ledger, "claim", "claimed")
-    after(Ledger, "finish", "committed")
-    after(Privacy, "erase_person", "deleted")
+    after(JobStore, "claim", "claimed")
+    after(JobStore, "complete", "committed")
+    after(ErasureStore, "erase_user", "deleted")
     handle, save, upsert = (
         SocketEngineClient._handle,
         FileStorage.save_picture,

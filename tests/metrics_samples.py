@@ -3,13 +3,13 @@
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from bot.db.stats import Queue
-from bot.domain.job import Passage, Status
+from bot.db.stats import QueueStats
+from bot.domain.job import JobTimings, Status
 from bot.monitoring.metrics import StatusSnapshot
 from engine.contract import Heartbeat
 
 SNAPSHOT = StatusSnapshot(
-    queue=Queue(waiting=3, running=2, undelivered=1, oldest=10.0),
+    queue=QueueStats(waiting=3, running=2, undelivered=1, oldest_at=10.0),
     oldest_wait=4.5,
     is_engine_up=True,
     engine_restarts=2,
@@ -26,10 +26,10 @@ SNAPSHOT = StatusSnapshot(
     is_gateway_up=True,
     gateway_latency=0.05,
 )
-PASSAGE = Passage(
-    job="j1",
+PASSAGE = JobTimings(
+    job_id="j1",
     status=Status.DONE,
-    pictures=4,
+    picture_count=4,
     created_at=100.0,
     started_at=102.0,
     ended_at=107.0,

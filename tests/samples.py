@@ -5,7 +5,7 @@ from typing import Any
 
 from PIL import Image
 
-from bot.domain.job import Address, Job, Kind
+from bot.domain.job import Job, JobKind, ResponseTarget
 from bot.domain.picture import Picture, picture_id
 from engine.contract import Recipe, Sampler
 
@@ -31,10 +31,10 @@ def job(name: str = "j1", **changes: object) -> Job:
     """A job of four recipes, by person 1 in channel 10."""
     values: dict[str, Any] = {
         "id": name,
-        "request": f"interaction:{name}",
-        "kind": Kind.IMAGINE,
-        "person": 1,
-        "address": Address(channel=10),
+        "idempotency_key": f"interaction:{name}",
+        "kind": JobKind.IMAGINE,
+        "user_id": 1,
+        "target": ResponseTarget(channel_id=10),
         "recipes": tuple(recipe(seed=seed) for seed in range(7, 11)),
         "created_at": 100.0,
     }
@@ -45,12 +45,12 @@ def picture(of: str = "j1", nth: int = 1, **changes: object) -> Picture:
     """A finished picture of a job."""
     values: dict[str, Any] = {
         "id": picture_id(of, nth),
-        "job": of,
+        "job_id": of,
         "nth": nth,
         "recipe": recipe(seed=6 + nth),
         "sha256": "a" * 64,
         "path": f"pictures/{of}/{nth}.png",
-        "blocked": False,
+        "is_withheld": False,
         "fingerprint": "flat colours",
     }
     return Picture(**values | changes)

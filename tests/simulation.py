@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bot.domain import cost_model, fair_queue, seats
-from bot.domain.fair_queue import Shares
-from bot.domain.job import Address, Job
-from bot.domain.limits import Limits, Load, is_full
+from bot.domain.fair_queue import VirtualTimes
+from bot.domain.job import Job, ResponseTarget
+from bot.domain.limits import Limits, QueueDepth, is_full
 from engine.contract import Recipe
 from engine.core.batching import BatchKey, DrrState, batch_key, select_batch
 from engine.core.engine_core import AT_ONCE, SENIOR_EVERY
@@ -44,7 +44,7 @@ class Picture:
 
     @property
     def owner(self) -> str:
-        return str(self.job.person)
+        return str(self.job.user_id)
 
     @property
     def batch_key(self) -> BatchKey:
@@ -74,7 +74,7 @@ class House:
     _pictures: list[Picture] = field(default_factory=list)
     _wish_of: dict[str, Wish] = field(default_factory=dict)
     _served: dict[int, float] = field(default_factory=dict)
-    _shares: Shares = field(default_factory=Shares)
+    _shares: VirtualTimes = field(default_factory=VirtualTimes)
     _samples: list[cost_model.Sample] = field(default_factory=list)
     _had: dict[str, float] = field(default_factory=dict)
     _used: dict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -104,13 +104,13 @@ class House:
             else:
                 refused.add(wish.person)
 
-    def _load(self, wish: Wish) -> Load:
+    def _load(self, wish: Wish) -> QueueDepth:
         unfinished = [*self._line, *self._at_engine.values()]
-        own = sum(each.person == wish.person for each in unfinished)
+        own = sum(each.user_id == wish.person for each in unfinished)
         theirs = sum(
-            each.address.guild == wish.guild for each in unfinished if wish.guild is not None
+            each.target.guild_id == wish.guild for each in unfinished if wish.guild is not None
         )
-        return Load(own, theirs, len(unfinished))
+        return QueueDepth(own, theirs, len(unfinished))
 
     def _accept(self, wish: Wish) -> None:
         self._names += 1
@@ -120,26 +120,26 @@ class House:
         ]
         asked = job(
             f"j{self._names:05}",
-            person=wish.person,
+            user_id=wish.person,
             recipes=tuple(pictures),
             created_at=self.now,
-            address=Address(channel=1, guild=wish.guild),
-            seats=wish.seats,
+            target=ResponseTarget(channel_id=1, guild_id=wish.guild),
+            max_concurrent=wish.seats,
         )
         self._wish_of[asked.id] = wish
         self._line.append(asked)
 
     def _people(self) -> frozenset[int]:
-        return frozenset(each.person for each in [*self._line, *self._at_engine.values()])
+        return frozenset(each.user_id for each in [*self._line, *self._at_engine.values()])
 
     def _cost(self, job: Job) -> float:
         return cost_model.estimate(job.recipes, self._samples)
 
     def _fill(self) -> None:
-        self._shares = fair_queue.present(self._shares, self._people())
+        self._shares = fair_queue.sync_active(self._shares, self._people())
         painting = self._at_engine.values()
         self._line = fair_queue.order(self._line, painting, self._shares, self._served, self._cost)
-        while found := seats.next_start(self._line, list(painting), self.limits):
+        while found := seats.next_to_start(self._line, list(painting), self.limits):
             self._line.remove(found)
             self._start(found)
         told = enumerate((each.id for each in self._line), start=len(self.starts))
@@ -147,9 +147,9 @@ class House:
 
     def _start(self, job: Job) -> None:
         self.starts.append(job.id)
-        self._served[job.person] = self.now
+        self._served[job.user_id] = self.now
         self._at_engine[job.id] = job
-        self._had[job.id] = self._shares.had[job.person]
+        self._had[job.id] = self._shares.by_user[job.user_id]
         for nth, each in enumerate(job.recipes):
             self._pictures.append(Picture(each, job, self._names * 4 + nth, each.steps))
         assert len(self._pictures) <= AT_ONCE
@@ -176,7 +176,7 @@ class House:
         before: dict[str, float] = {}
         here: dict[str, float] = defaultdict(float)
         for each in self._at_engine.values():
-            owner = str(each.person)
+            owner = str(each.user_id)
             before[owner] = max(before.get(owner, 0.0), self._had[each.id])
             here[owner] += self._used[each.id]
         return {owner: had + here[owner] for owner, had in before.items()}
@@ -185,8 +185,8 @@ class House:
         people = self._people()
         del self._at_engine[job.id]
         seconds = self._used.pop(job.id)
-        self.worked[job.person] += seconds
-        self._shares = fair_queue.charged(self._shares, job.person, seconds, people)
+        self.worked[job.user_id] += seconds
+        self._shares = fair_queue.charge(self._shares, job.user_id, seconds, people)
         sample = cost_model.Sample(
             cost_model.pixels(job.recipes), cost_model.work(job.recipes), seconds
         )

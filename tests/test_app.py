@@ -167,6 +167,6 @@ async def test_without_a_token_there_is_a_playground(
 async def test_a_stopped_bot_leaves_the_folder_to_the_next(house: House) -> None:
     """Nothing is held."""
     await house.stop()
-    with migrations.claimed(house.data):
+    with migrations.data_folder_lock(house.data):
         pass
     await house.start()

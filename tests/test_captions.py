@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.job import Kind, Progress, Status
+from bot.domain.job import JobKind, Progress, Status
 from bot.messages import captions
 from tests.samples import job, picture, recipe
 
@@ -20,7 +20,7 @@ def test_a_result_names_all_that_reproduces_it() -> None:
 def test_a_variation_names_its_subseed() -> None:
     """Seed, share and subseed."""
     varied = picture(recipe=recipe(subseed=3, subseed_strength=0.15))
-    text = captions.ending(job(status=Status.DONE, kind=Kind.VARIATION), [varied])
+    text = captions.ending(job(status=Status.DONE, kind=JobKind.VARIATION), [varied])
     assert text.startswith("Variations: ")
     assert "`7 + 0.15 of 3`" in text
 
@@ -28,7 +28,7 @@ def test_a_variation_names_its_subseed() -> None:
 def test_negative_sketch_and_withheld_pictures_are_mentioned() -> None:
     """Each has its words."""
     one = picture(recipe=recipe(negative="rain", source="b" * 64, strength=0.5))
-    two = picture(nth=2, blocked=True, path=None)
+    two = picture(nth=2, is_withheld=True, path=None)
     text = captions.ending(job(status=Status.DONE), [one, two])
     assert "without rain" in text
     assert "strength 0.5" in text
@@ -37,8 +37,8 @@ def test_negative_sketch_and_withheld_pictures_are_mentioned() -> None:
 
 def test_what_is_missing_is_named_once_for_each_cause() -> None:
     """With its reason, if it could not be painted."""
-    held = [picture(nth=n, blocked=True, path=None) for n in (1, 3)]
-    failed = picture(nth=2, path=None, sha256=None, failed="Too bright: try another seed.")
+    held = [picture(nth=n, is_withheld=True, path=None) for n in (1, 3)]
+    failed = picture(nth=2, path=None, sha256=None, failure_reason="Too bright: try another seed.")
     text = captions.ending(job(status=Status.DONE), [held[0], failed, held[1], picture(nth=4)])
     assert text.endswith(
         "\nPicture 2 could not be painted. Too bright: try another seed."
@@ -48,7 +48,7 @@ def test_what_is_missing_is_named_once_for_each_cause() -> None:
 
 def test_other_endings_say_why() -> None:
     """A failure shows its reason; a cancelled job says so."""
-    failed = job(status=Status.FAILED, reason="Out of memory.")
+    failed = job(status=Status.FAILED, failure_reason="Out of memory.")
     assert "Out of memory." in captions.ending(failed, [])
     assert captions.ending(job(status=Status.CANCELLED), []).endswith("Cancelled.")
 
@@ -56,8 +56,8 @@ def test_other_endings_say_why() -> None:
 def test_progress_is_a_place_in_the_line_or_a_percentage() -> None:
     """Never both."""
     assert captions.progress(job(), Progress()).endswith("Starting…")
-    assert captions.progress(job(), Progress(ahead=0)).endswith("Next in line…")
-    assert captions.progress(job(), Progress(ahead=3)).endswith("Waiting: 3 ahead of you")
+    assert captions.progress(job(), Progress(jobs_ahead=0)).endswith("Next in line…")
+    assert captions.progress(job(), Progress(jobs_ahead=3)).endswith("Waiting: 3 ahead of you")
     assert captions.progress(job(), Progress(percent=40)).endswith("Painting… 40 %")
 
 
@@ -75,7 +75,7 @@ def test_every_message_fits_into_discords_limit(prompt: str, negative: str) -> N
     """2,000 characters, whatever people type."""
     words = recipe(prompt="x" + prompt[:999], negative=negative, strength=0.5, source="b" * 64)
     pictures = [picture(nth=n, recipe=words) for n in range(1, 5)]
-    of = job(status=Status.DONE, recipes=(words,) * 4, person=2**63)
+    of = job(status=Status.DONE, recipes=(words,) * 4, user_id=2**63)
     assert len(captions.ending(of, pictures)) <= 2000
     assert len(captions.direct_message(pictures)) <= 2000
     assert len(captions.full_size(pictures[0])) <= 2000
@@ -85,6 +85,6 @@ def test_every_message_fits_into_discords_limit(prompt: str, negative: str) -> N
 
 def test_a_letter_lists_each_picture_with_its_seed() -> None:
     """Also the withheld ones, marked."""
-    text = captions.direct_message([picture(), picture(nth=2, blocked=True, path=None)])
+    text = captions.direct_message([picture(), picture(nth=2, is_withheld=True, path=None)])
     assert "1: seed `7`\n" in text
     assert "2: seed `8` (withheld by the safety check)" in text

@@ -8,9 +8,9 @@ import pytest
 from discord.http import Route
 
 from bot.db import migrations
-from bot.db.guild_settings import Choice, NsfwLevels
-from bot.db.jobs import Ledger
-from bot.domain.nsfw import UNKNOWN, Kind, Level, Place, Room
+from bot.db.guild_settings import NsfwSetting, NsfwSettingsStore
+from bot.db.jobs import JobStore
+from bot.domain.nsfw import UNKNOWN_CHANNEL, ChannelContext, ChannelInfo, ChannelKind, NsfwPolicy
 from bot.messages.channels import ChannelResolver, from_channel
 from bot.playground import Playground
 from bot.playground.model.state import World
@@ -77,10 +77,12 @@ def test_a_channel_says_whether_it_is_age_restricted(
     """Each kind that people can write in, and a forum's posts as their forum."""
     channels = [channel_json(10, kind, nsfw=restricted)]
     home = guild(client, channels, [thread_json(20, 10), thread_json(21, 99)])
-    place = Place(kind=Kind.SERVER, server=home.id, room=Room(10, restricted))
+    place = ChannelContext(
+        kind=ChannelKind.GUILD, guild_id=home.id, channel=ChannelInfo(10, restricted)
+    )
     assert from_channel(home.get_channel(10)) == place
     assert from_channel(home.get_thread(20)) == place
-    assert from_channel(home.get_thread(21)) == UNKNOWN, "its parent is not known"
+    assert from_channel(home.get_thread(21)) == UNKNOWN_CHANNEL, "its parent is not known"
 
 
 @pytest.mark.parametrize("kind", ROOMS)
@@ -89,7 +91,7 @@ def test_what_a_channel_does_not_say_is_not_restricted(
 ) -> None:
     """Old events leave it out."""
     home = guild(client, [channel_json(10, kind)], [])
-    assert from_channel(home.get_channel(10)).room == Room(10, False)
+    assert from_channel(home.get_channel(10)).channel == ChannelInfo(10, False)
 
 
 def test_direct_messages_are_no_server(client: discord_py.Client) -> None:
@@ -98,10 +100,16 @@ def test_direct_messages_are_no_server(client: discord_py.Client) -> None:
     state = client._connection
     direct: Any = {"id": "30", "type": DIRECT, "recipients": []}
     group: Any = {"id": "31", "type": GROUP, "recipients": [], "owner_id": "1"}
-    assert from_channel(discord_py.DMChannel(me=me, state=state, data=direct)).kind is Kind.DIRECT
-    assert from_channel(discord_py.GroupChannel(me=me, state=state, data=group)).kind is Kind.GROUP
-    assert from_channel(client.get_partial_messageable(32)) == UNKNOWN
-    assert from_channel(None) == UNKNOWN
+    assert (
+        from_channel(discord_py.DMChannel(me=me, state=state, data=direct)).kind
+        is ChannelKind.BOT_DM
+    )
+    assert (
+        from_channel(discord_py.GroupChannel(me=me, state=state, data=group)).kind
+        is ChannelKind.PRIVATE_CHANNEL
+    )
+    assert from_channel(client.get_partial_messageable(32)) == UNKNOWN_CHANNEL
+    assert from_channel(None) == UNKNOWN_CHANNEL
 
 
 async def test_discord_is_asked_though_the_gateway_has_told_of_nothing(
@@ -111,19 +119,28 @@ async def test_discord_is_asked_though_the_gateway_has_told_of_nothing(
     monkeypatch.setattr(Route, "BASE", discord.api)
     migrations.migrate(tmp_path / "imagine.db")
     guild = discord.world.default_guild.id
-    choice = Choice(server=guild, room=discord.restricted.id, level=Level.SPOILER, actor=9, at=5.0)
+    choice = NsfwSetting(
+        guild_id=guild,
+        channel_id=discord.restricted.id,
+        policy=NsfwPolicy.SPOILER,
+        actor_id=9,
+        created_at=5.0,
+    )
     threads = [discord.add_thread(one, "t") for one in (discord.restricted, discord.channel)]
     intents = discord_py.Intents(guilds=True)
-    async with Ledger(tmp_path / "imagine.db") as ledger, discord_py.Client(intents=intents) as one:
+    async with (
+        JobStore(tmp_path / "imagine.db") as ledger,
+        discord_py.Client(intents=intents) as one,
+    ):
         await one.login(discord.token)
-        levels = NsfwLevels(ledger)
-        await levels.choose(choice)
+        levels = NsfwSettingsStore(ledger)
+        await levels.set(choice)
         where = ChannelResolver(one, levels)
-        assert await where.nsfw_policy(discord.restricted.id) is Level.SPOILER
-        assert await where.nsfw_policy(threads[0].id) is Level.SPOILER
-        assert await where.nsfw_policy(discord.channel.id) is Level.BLOCK
-        assert await where.nsfw_policy(threads[1].id) is Level.BLOCK
-        assert await where.nsfw_policy(discord.person("Ada").dm.id) is Level.BLOCK
-        assert await where.nsfw_policy(1) is Level.BLOCK
+        assert await where.nsfw_policy(discord.restricted.id) is NsfwPolicy.SPOILER
+        assert await where.nsfw_policy(threads[0].id) is NsfwPolicy.SPOILER
+        assert await where.nsfw_policy(discord.channel.id) is NsfwPolicy.BLOCK
+        assert await where.nsfw_policy(threads[1].id) is NsfwPolicy.BLOCK
+        assert await where.nsfw_policy(discord.person("Ada").dm.id) is NsfwPolicy.BLOCK
+        assert await where.nsfw_policy(1) is NsfwPolicy.BLOCK
         discord.restricted.nsfw = False
-        assert await where.nsfw_policy(threads[0].id) is Level.BLOCK
+        assert await where.nsfw_policy(threads[0].id) is NsfwPolicy.BLOCK

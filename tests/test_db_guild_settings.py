@@ -7,66 +7,71 @@ from pathlib import Path
 import pytest
 
 from bot.db import migrations
-from bot.db.audit_log import Audit
-from bot.db.guild_settings import Choice, NsfwLevels, RoleLimits
-from bot.db.jobs import Ledger
+from bot.db.audit_log import AuditLog
+from bot.db.guild_settings import NsfwSetting, NsfwSettingsStore, RoleLimitStore
+from bot.db.jobs import JobStore
 from bot.domain.limits import RoleLimit
-from bot.domain.moderation import Action
-from bot.domain.nsfw import Choices, Level
+from bot.domain.moderation import AuditAction
+from bot.domain.nsfw import NsfwPolicy, NsfwSettings
 
 
 @pytest.fixture
-async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
+async def ledger(tmp_path: Path) -> AsyncIterator[JobStore]:
     """An empty record."""
     migrations.migrate(tmp_path / "imagine.db")
-    async with Ledger(tmp_path / "imagine.db") as ledger:
+    async with JobStore(tmp_path / "imagine.db") as ledger:
         yield ledger
 
 
-def choice(server: int, room: int | None, level: Level) -> Choice:
+def choice(server: int, room: int | None, level: NsfwPolicy) -> NsfwSetting:
     """Somebody's, at some time."""
-    return Choice(server=server, room=room, level=level, actor=9, at=5.0)
+    return NsfwSetting(guild_id=server, channel_id=room, policy=level, actor_id=9, created_at=5.0)
 
 
-async def test_the_last_choice_counts(ledger: Ledger) -> None:
+async def test_the_last_choice_counts(ledger: JobStore) -> None:
     """For a server as a whole and for each of its channels; other servers know nothing of it."""
-    levels = NsfwLevels(ledger)
-    assert await levels.of(1) == Choices()
-    await levels.choose(choice(1, None, Level.ALLOW))
-    await levels.choose(choice(1, 10, Level.ALLOW))
-    await levels.choose(choice(1, 10, Level.SPOILER))
-    await levels.choose(choice(1, 11, Level.BLOCK))
-    await levels.choose(choice(2, None, Level.SPOILER))
-    assert await levels.of(1) == Choices(Level.ALLOW, {10: Level.SPOILER, 11: Level.BLOCK})
-    assert await levels.of(2) == Choices(Level.SPOILER)
-    assert await levels.of(3) == await levels.of(None) == Choices()
+    levels = NsfwSettingsStore(ledger)
+    assert await levels.get(1) == NsfwSettings()
+    await levels.set(choice(1, None, NsfwPolicy.ALLOW))
+    await levels.set(choice(1, 10, NsfwPolicy.ALLOW))
+    await levels.set(choice(1, 10, NsfwPolicy.SPOILER))
+    await levels.set(choice(1, 11, NsfwPolicy.BLOCK))
+    await levels.set(choice(2, None, NsfwPolicy.SPOILER))
+    assert await levels.get(1) == NsfwSettings(
+        NsfwPolicy.ALLOW, {10: NsfwPolicy.SPOILER, 11: NsfwPolicy.BLOCK}
+    )
+    assert await levels.get(2) == NsfwSettings(NsfwPolicy.SPOILER)
+    assert await levels.get(3) == await levels.get(None) == NsfwSettings()
 
 
-async def test_a_choice_has_its_line_in_the_audit_log(ledger: Ledger) -> None:
+async def test_a_choice_has_its_line_in_the_audit_log(ledger: JobStore) -> None:
     """Who chose what, and for which channel."""
-    await NsfwLevels(ledger).choose(choice(1, 10, Level.ALLOW))
-    [entry] = await Audit(ledger).page(1, 1, 10)
-    assert (entry.actor, entry.at, entry.channel) == (9, 5.0, 10)
-    assert (entry.action, entry.detail) == (Action.SET, "flagged pictures: allow")
+    await NsfwSettingsStore(ledger).set(choice(1, 10, NsfwPolicy.ALLOW))
+    [entry] = await AuditLog(ledger).page(1, 1, 10)
+    assert (entry.actor_id, entry.created_at, entry.channel_id) == (9, 5.0, 10)
+    assert (entry.action, entry.detail) == (AuditAction.SET, "flagged pictures: allow")
 
 
 @pytest.mark.parametrize(
     "row", ["(1, 10, 'perhaps')", "(1, -1, 'allow')", "(1, NULL, 'allow')", "(NULL, 1, 'allow')"]
 )
-async def test_the_record_takes_no_other_choice(ledger: Ledger, row: str) -> None:
+async def test_the_record_takes_no_other_choice(ledger: JobStore, row: str) -> None:
     """None that nobody could have meant."""
     with pytest.raises(sqlite3.IntegrityError):
-        await ledger.change(f"INSERT INTO nsfw_levels VALUES {row}", {})  # noqa: S608 # ours
+        await ledger.execute(f"INSERT INTO nsfw_levels VALUES {row}", {})  # noqa: S608 # ours
 
 
-async def test_a_role_allows_what_was_said_last(ledger: Ledger) -> None:
+async def test_a_role_allows_what_was_said_last(ledger: JobStore) -> None:
     """On its server, until it is taken away."""
-    limits = RoleLimits(ledger)
-    await limits.put(5, RoleLimit(role=7, waiting=9))
-    await limits.put(5, RoleLimit(role=7, waiting=10, daily=60))
-    await limits.put(5, RoleLimit(role=8, running=2))
-    await limits.put(6, RoleLimit(role=9, running=1))
-    ours = [RoleLimit(role=7, waiting=10, daily=60), RoleLimit(role=8, running=2)]
+    limits = RoleLimitStore(ledger)
+    await limits.put(5, RoleLimit(role_id=7, max_unfinished=9))
+    await limits.put(5, RoleLimit(role_id=7, max_unfinished=10, daily_seconds=60))
+    await limits.put(5, RoleLimit(role_id=8, max_running=2))
+    await limits.put(6, RoleLimit(role_id=9, max_running=1))
+    ours = [
+        RoleLimit(role_id=7, max_unfinished=10, daily_seconds=60),
+        RoleLimit(role_id=8, max_running=2),
+    ]
     assert await limits.all(5) == ours
     assert await limits.of(5, [7, 9]) == ours[:1]
     assert await limits.remove(5, 7)

@@ -87,7 +87,7 @@ def test_pictures_of_the_first_version_are_kept(tmp_path: Path) -> None:
     connection.row_factory = sqlite3.Row
     kept, withheld = map(rows.to_picture, connection.execute("SELECT * FROM pictures"))
     assert kept == picture()
-    assert withheld.blocked and not withheld.restricted and withheld.path is None
+    assert withheld.is_withheld and not withheld.is_flagged_but_kept and withheld.path is None
     assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
     connection.close()
 
@@ -170,18 +170,18 @@ def test_migrations_are_numbered_without_gaps(tmp_path: Path) -> None:
 
 def refusal(data: Path) -> FatalError:
     """Why this folder cannot be had."""
-    with pytest.raises(FatalError) as caught, migrations.claimed(data):
+    with pytest.raises(FatalError) as caught, migrations.data_folder_lock(data):
         pass
     return caught.value
 
 
 def test_a_folder_has_one_bot(tmp_path: Path) -> None:
     """The second is refused; after the first it is welcome."""
-    with migrations.claimed(tmp_path):
+    with migrations.data_folder_lock(tmp_path):
         error = refusal(tmp_path)
     assert "Another bot" in str(error)
     assert error.exit is ExitCode.DATA_IN_USE
-    with migrations.claimed(tmp_path):
+    with migrations.data_folder_lock(tmp_path):
         pass
 
 
@@ -189,10 +189,10 @@ def test_a_dead_bot_holds_nothing(tmp_path: Path) -> None:
     """The lock of a killed process is gone with it."""
     script = (
         "import os, pathlib; from bot.db import migrations\n"
-        f"with migrations.claimed(pathlib.Path({str(tmp_path)!r})): os._exit(9)"
+        f"with migrations.data_folder_lock(pathlib.Path({str(tmp_path)!r})): os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 9
-    with migrations.claimed(tmp_path):
+    with migrations.data_folder_lock(tmp_path):
         pass
 
 

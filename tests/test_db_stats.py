@@ -6,112 +6,120 @@ from pathlib import Path
 import pytest
 
 from bot.db import migrations
-from bot.db.jobs import Ledger
-from bot.db.stats import Figures, Queue, Spell
-from bot.domain.job import Passage, Status
+from bot.db.jobs import JobStore
+from bot.db.stats import PeriodStats, QueueStats, StatsStore
+from bot.domain.job import JobTimings, Status
 from tests.samples import job, picture
 
-heard: list[Passage] = []
+heard: list[JobTimings] = []
 
 
 @pytest.fixture
-async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
+async def ledger(tmp_path: Path) -> AsyncIterator[JobStore]:
     """An empty record, which tells what it records."""
     heard.clear()
     migrations.migrate(tmp_path / "imagine.db")
-    async with Ledger(tmp_path / "imagine.db", heard.append) as ledger:
+    async with JobStore(tmp_path / "imagine.db", heard.append) as ledger:
         yield ledger
 
 
-async def started(ledger: Ledger, name: str, created: float, at: float) -> None:
+async def started(ledger: JobStore, name: str, created: float, at: float) -> None:
     """A job that is being painted."""
     await ledger.add(job(name, created_at=created))
-    await ledger.queue(name, job().recipes)
+    await ledger.mark_queued(name, job().recipes)
     assert await ledger.claim(name, now=at)
 
 
-async def done(ledger: Ledger, name: str, created: float, ended: float, seen: float) -> None:
+async def done(ledger: JobStore, name: str, created: float, ended: float, seen: float) -> None:
     """A job whose picture somebody has."""
     await started(ledger, name, created, created + 1)
     attempt = await ledger.job(name)
-    assert attempt and await ledger.finish(name, attempt.attempt, [picture(name)], ended)
-    await ledger.delivered(name, now=seen)
+    assert attempt and await ledger.complete(name, attempt.attempt, [picture(name)], ended)
+    await ledger.mark_delivered(name, now=seen)
 
 
-async def test_an_empty_record_has_figures(ledger: Ledger) -> None:
+async def test_an_empty_record_has_figures(ledger: JobStore) -> None:
     """Noughts, and no median."""
-    figures = Figures(ledger)
-    assert await figures.queue() == Queue(waiting=0, running=0, undelivered=0, oldest=None)
-    assert await figures.since(0.0) == Spell(endings={}, median=None)
+    figures = StatsStore(ledger)
+    assert await figures.queue() == QueueStats(waiting=0, running=0, undelivered=0, oldest_at=None)
+    assert await figures.since(0.0) == PeriodStats(endings={}, median_seconds=None)
 
 
-async def test_the_queue_is_what_waits(ledger: Ledger) -> None:
+async def test_the_queue_is_what_waits(ledger: JobStore) -> None:
     """For a sketch or for a turn; the oldest is the one that was asked for first."""
     await started(ledger, "running", 10.0, 11.0)
     await ledger.add(job("accepted", created_at=30.0))
     await ledger.add(job("queued", created_at=20.0))
-    await ledger.queue("queued", job().recipes)
+    await ledger.mark_queued("queued", job().recipes)
     await ledger.add(job("ended", created_at=5.0))
-    await ledger.end("ended", Status.FAILED, 40.0, reason="x")
-    found = await Figures(ledger).queue()
-    assert found == Queue(waiting=2, running=1, undelivered=1, oldest=20.0)
+    await ledger.finish_without_pictures("ended", Status.FAILED, 40.0, reason="x")
+    found = await StatsStore(ledger).queue()
+    assert found == QueueStats(waiting=2, running=1, undelivered=1, oldest_at=20.0)
 
 
-async def test_a_job_that_waits_again_is_as_old_as_it_is(ledger: Ledger) -> None:
+async def test_a_job_that_waits_again_is_as_old_as_it_is(ledger: JobStore) -> None:
     """Its age counts from the request."""
     await started(ledger, "again", 10.0, 50.0)
     await ledger.requeue("again", 1, crashed=True)
-    assert (await Figures(ledger).queue()).oldest == 10.0
+    assert (await StatsStore(ledger).queue()).oldest_at == 10.0
 
 
 @pytest.mark.parametrize(("takes", "median"), [([3.0], 3.0), ([9, 1, 2], 2.0), ([1, 2, 4, 9], 3.0)])
 async def test_the_median_is_of_pictures_that_were_seen(
-    ledger: Ledger, takes: list[float], median: float
+    ledger: JobStore, takes: list[float], median: float
 ) -> None:
     """From the request to their being shown."""
     for nth, seconds in enumerate(takes):
         await done(ledger, f"j{nth}", 100.0, 100.5, 100.0 + seconds)
     await started(ledger, "unseen", 0.0, 1.0)
-    await ledger.finish("unseen", 1, [picture("unseen")], 101.0)
-    assert (await Figures(ledger).since(0.0)).median == median
+    await ledger.complete("unseen", 1, [picture("unseen")], 101.0)
+    assert (await StatsStore(ledger).since(0.0)).median_seconds == median
 
 
-async def test_a_spell_has_its_endings_only(ledger: Ledger) -> None:
+async def test_a_spell_has_its_endings_only(ledger: JobStore) -> None:
     """What ended before it counts no more."""
     await done(ledger, "old", 10.0, 12.0, 13.0)
     await done(ledger, "new", 100.0, 102.0, 104.0)
     for name, status in (("a", Status.FAILED), ("b", Status.CANCELLED), ("c", Status.CANCELLED)):
         await ledger.add(job(name, created_at=100.0))
         reason = "x" if status is Status.FAILED else None
-        await ledger.end(name, status, 101.0, reason=reason)
-    assert await Figures(ledger).since(100.0) == Spell(
-        endings={Status.DONE: 1, Status.FAILED: 1, Status.CANCELLED: 2}, median=4.0
+        await ledger.finish_without_pictures(name, status, 101.0, reason=reason)
+    assert await StatsStore(ledger).since(100.0) == PeriodStats(
+        endings={Status.DONE: 1, Status.FAILED: 1, Status.CANCELLED: 2}, median_seconds=4.0
     )
 
 
-async def test_a_spell_is_counted_by_an_index(ledger: Ledger) -> None:
+async def test_a_spell_is_counted_by_an_index(ledger: JobStore) -> None:
     """A record of years is not read for a day."""
-    plan = await ledger.rows(
+    plan = await ledger.fetch_all(
         "EXPLAIN QUERY PLAN SELECT status, count(*) FROM jobs WHERE ended_at >= 5 GROUP BY status"
     )
     assert "jobs_ended" in str([row["detail"] for row in plan])
 
 
-async def test_each_ending_is_told_once(ledger: Ledger) -> None:
+async def test_each_ending_is_told_once(ledger: JobStore) -> None:
     """And once more when it was seen; what changed nothing is not told."""
     await done(ledger, "j1", 100.0, 103.0, 107.0)
-    await ledger.delivered("j1", now=108.0)
-    assert not await ledger.end("j1", Status.FAILED, 109.0, reason="x")
-    assert not await ledger.finish("j1", 1, [], 109.0)
+    await ledger.mark_delivered("j1", now=108.0)
+    assert not await ledger.finish_without_pictures("j1", Status.FAILED, 109.0, reason="x")
+    assert not await ledger.complete("j1", 1, [], 109.0)
     ended, seen = heard
-    assert (ended.status, ended.pictures, ended.delivered_at) == (Status.DONE, 4, None)
-    assert (seen.waited, seen.painted, seen.shown) == (1.0, 2.0, 4.0)
+    assert (ended.status, ended.picture_count, ended.delivered_at) == (Status.DONE, 4, None)
+    assert (seen.queue_seconds, seen.run_seconds, seen.delivery_seconds) == (1.0, 2.0, 4.0)
     await ledger.add(job("j2", created_at=100.0))
-    await ledger.end("j2", Status.CANCELLED, 102.0)
-    assert (heard[-1].waited, heard[-1].painted, heard[-1].shown) == (2.0, None, None)
+    await ledger.finish_without_pictures("j2", Status.CANCELLED, 102.0)
+    assert (heard[-1].queue_seconds, heard[-1].run_seconds, heard[-1].delivery_seconds) == (
+        2.0,
+        None,
+        None,
+    )
 
 
-async def test_a_clock_that_goes_back_makes_no_time_negative(ledger: Ledger) -> None:
+async def test_a_clock_that_goes_back_makes_no_time_negative(ledger: JobStore) -> None:
     """Nothing takes less than nothing."""
     await done(ledger, "j1", 100.0, 50.0, 20.0)
-    assert (heard[-1].waited, heard[-1].painted, heard[-1].shown) == (1.0, 0.0, 0.0)
+    assert (heard[-1].queue_seconds, heard[-1].run_seconds, heard[-1].delivery_seconds) == (
+        1.0,
+        0.0,
+        0.0,
+    )

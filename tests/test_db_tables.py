@@ -14,15 +14,15 @@ from bot.db.audit_log import AUDIT
 from bot.db.guild_settings import ROLE_LIMITS
 from bot.db.migrations import migrate
 from bot.db.moderation import BLOCKS
-from bot.db.pending_interactions import PRESSES
+from bot.db.pending_interactions import PENDING_INTERACTIONS
 from bot.db.reports import REPORTS
 from bot.db.tables import Table
-from bot.db.usage import CHARGES
+from bot.db.usage import USAGE
 from engine.contract import Recipe
 from tests.samples import picture
 
-TABLES = [AUDIT, ROLE_LIMITS, BLOCKS, PRESSES, REPORTS, CHARGES]
-FIELDS_WITHOUT_COLUMN = {"reports": {"guild"}}
+TABLES = [AUDIT, ROLE_LIMITS, BLOCKS, PENDING_INTERACTIONS, REPORTS, USAGE]
+FIELDS_WITHOUT_COLUMN = {"reports": {"guild_id"}}
 COLUMNS_WITHOUT_FIELD = {"audit": {"id"}, "reports": {"id"}, "role_limits": {"guild"}}
 
 

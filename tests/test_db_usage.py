@@ -9,143 +9,143 @@ from typing import Any
 import pytest
 
 from bot.db import migrations, rows
-from bot.db.erasure import Privacy
-from bot.db.jobs import Ledger
-from bot.db.tables import insertion
-from bot.db.usage import Charge, Charges
+from bot.db.erasure import ErasureStore
+from bot.db.jobs import JobStore
+from bot.db.tables import insert_sql
+from bot.db.usage import UsageRecord, UsageStore
 from bot.domain.cost_model import Sample
 from bot.domain.job import Status
-from bot.domain.quota import DAY, Use
+from bot.domain.quota import DAY, Usage
 from tests.samples import job, picture
 
 
 @pytest.fixture
-async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
+async def ledger(tmp_path: Path) -> AsyncIterator[JobStore]:
     """An empty record."""
     migrations.migrate(tmp_path / "imagine.db")
-    async with Ledger(tmp_path / "imagine.db") as ledger:
+    async with JobStore(tmp_path / "imagine.db") as ledger:
         yield ledger
 
 
-def charge(of: str = "j1", **changes: object) -> Charge:
+def charge(of: str = "j1", **changes: object) -> UsageRecord:
     """What a job of person 1 took."""
     values: dict[str, Any] = {
-        "job": of,
+        "job_id": of,
         "attempt": 1,
-        "person": 1,
+        "user_id": 1,
         "seconds": 3.0,
-        "at": 1000.0,
+        "created_at": 1000.0,
         "revision": "r",
         "pixels": 4096,
         "work": 100.0,
     }
-    return Charge(**values | changes)
+    return UsageRecord(**values | changes)
 
 
-async def test_an_attempt_is_charged_once(ledger: Ledger) -> None:
+async def test_an_attempt_is_charged_once(ledger: JobStore) -> None:
     """However often it is told; another attempt is another matter."""
-    charges = Charges(ledger)
+    charges = UsageStore(ledger)
     await charges.add(charge())
     await charges.add(charge(seconds=9.0))
-    await charges.add(charge(attempt=2, at=1001.0))
-    await charges.add(charge("j2", person=2))
-    assert await charges.of(1, now=1002.0) == [Use(1000.0, 3.0), Use(1001.0, 3.0)]
+    await charges.add(charge(attempt=2, created_at=1001.0))
+    await charges.add(charge("j2", user_id=2))
+    assert await charges.for_user(1, now=1002.0) == [Usage(1000.0, 3.0), Usage(1001.0, 3.0)]
 
 
-async def test_what_is_older_than_a_day_is_forgotten(ledger: Ledger) -> None:
+async def test_what_is_older_than_a_day_is_forgotten(ledger: JobStore) -> None:
     """It does not count, and later it is gone; but not by a clock that was set ahead for once."""
-    charges = Charges(ledger)
+    charges = UsageStore(ledger)
     await charges.add(charge())
-    assert len(await charges.of(1, now=1000.0 + DAY - 1)) == 1
-    assert await charges.of(1, now=1000.0 + DAY) == []
-    await charges.add(charge("j2", at=1000.0 + DAY))
-    assert len(await ledger.rows("SELECT 1 FROM charges")) == 2
-    await Privacy(ledger).expire(now=1000.0 + DAY)
-    [left] = await ledger.rows("SELECT at FROM charges")
+    assert len(await charges.for_user(1, now=1000.0 + DAY - 1)) == 1
+    assert await charges.for_user(1, now=1000.0 + DAY) == []
+    await charges.add(charge("j2", created_at=1000.0 + DAY))
+    assert len(await ledger.fetch_all("SELECT 1 FROM charges")) == 2
+    await ErasureStore(ledger).expire(now=1000.0 + DAY)
+    [left] = await ledger.fetch_all("SELECT at FROM charges")
     assert left["at"] == 1000.0 + DAY
 
 
-async def test_what_was_used_while_the_clock_was_ahead_counts_for_a_day(ledger: Ledger) -> None:
+async def test_what_was_used_while_the_clock_was_ahead_counts_for_a_day(ledger: JobStore) -> None:
     """And not until the day comes that it showed."""
-    charges = Charges(ledger)
-    await charges.add(charge(at=1000.0 + 365 * DAY))
-    await Privacy(ledger).expire(now=1000.0)
-    assert await charges.of(1, now=1001.0) == [Use(1000.0, 3.0)]
-    assert await charges.of(1, now=1000.0 + DAY) == []
+    charges = UsageStore(ledger)
+    await charges.add(charge(created_at=1000.0 + 365 * DAY))
+    await ErasureStore(ledger).expire(now=1000.0)
+    assert await charges.for_user(1, now=1001.0) == [Usage(1000.0, 3.0)]
+    assert await charges.for_user(1, now=1000.0 + DAY) == []
 
 
-async def test_what_a_wrong_clock_charged_does_not_count(ledger: Ledger) -> None:
+async def test_what_a_wrong_clock_charged_does_not_count(ledger: JobStore) -> None:
     """It was a year ahead for a while; nobody has to wait for that year."""
-    charges = Charges(ledger)
-    await charges.add(charge(at=1000.0 + 365 * DAY))
+    charges = UsageStore(ledger)
+    await charges.add(charge(created_at=1000.0 + 365 * DAY))
     await charges.add(charge("j2"))
-    assert await charges.of(1, now=1001.0) == [Use(1000.0, 3.0)]
+    assert await charges.for_user(1, now=1001.0) == [Usage(1000.0, 3.0)]
 
 
-async def test_costs_are_learned_from_what_was_painted_by_this_model(ledger: Ledger) -> None:
+async def test_costs_are_learned_from_what_was_painted_by_this_model(ledger: JobStore) -> None:
     """The newest fifty; what was stopped teaches nothing."""
-    charges = Charges(ledger)
+    charges = UsageStore(ledger)
     for n in range(60):
-        await charges.add(charge(f"j{n}", at=1000.0 + n, seconds=float(n)))
-    await charges.add(charge("stopped", at=2000.0, work=None))
-    await charges.add(charge("other", at=2000.0, revision="s"))
-    samples = await charges.samples("r")
+        await charges.add(charge(f"j{n}", created_at=1000.0 + n, seconds=float(n)))
+    await charges.add(charge("stopped", created_at=2000.0, work=None))
+    await charges.add(charge("other", created_at=2000.0, revision="s"))
+    samples = await charges.cost_samples("r")
     assert samples == [Sample(4096, 100.0, float(n)) for n in range(59, 9, -1)]
 
 
-async def test_pictures_and_their_price_come_together(ledger: Ledger) -> None:
+async def test_pictures_and_their_price_come_together(ledger: JobStore) -> None:
     """An attempt that does not count any more costs nothing."""
     await ledger.add(job())
-    await ledger.queue("j1", job().recipes)
+    await ledger.mark_queued("j1", job().recipes)
     await ledger.claim("j1", now=1.0)
-    assert not await ledger.finish("j1", 2, [picture()], 2.0, charge(attempt=2))
-    assert await Charges(ledger).of(1, now=1000.0) == []
-    assert await ledger.finish("j1", 1, [picture()], 2.0, charge())
-    assert len(await Charges(ledger).of(1, now=1000.0)) == 1
+    assert not await ledger.complete("j1", 2, [picture()], 2.0, charge(attempt=2))
+    assert await UsageStore(ledger).for_user(1, now=1000.0) == []
+    assert await ledger.complete("j1", 1, [picture()], 2.0, charge())
+    assert len(await UsageStore(ledger).for_user(1, now=1000.0)) == 1
 
 
 def long_history(path: Path) -> None:
     """Ten thousand finished jobs of ten people, and thirty that wait."""
     connection = sqlite3.connect(path)
     for n in range(10_030):
-        columns = rows.from_job(job(f"j{n}", person=n % 10))
+        columns = rows.from_job(job(f"j{n}", user_id=n % 10))
         columns |= (
             {"status": "done", "started_at": float(n), "ended_at": float(n), "delivered_at": 1e6}
             if n < 10_000
             else {"status": "queued"}
         )
-        connection.execute(insertion("jobs", columns), columns)
+        connection.execute(insert_sql("jobs", columns), columns)
     connection.commit()
     connection.close()
 
 
-async def test_a_long_history_makes_nothing_slower(ledger: Ledger, tmp_path: Path) -> None:
+async def test_a_long_history_makes_nothing_slower(ledger: JobStore, tmp_path: Path) -> None:
     """What is asked for at each turn is found by indexes; no query walks through the jobs, nor
     takes more steps than those who wait need."""
     long_history(tmp_path / "imagine.db")
     asked: list[str] = []
-    connection = ledger._opened()
+    connection = ledger._open_connection()
     await connection.set_trace_callback(asked.append)
-    assert len(await ledger.waiting()) == 30
-    assert len(await ledger.served()) == 10
-    assert (await ledger.load(1)).all == 30
+    assert len(await ledger.queued()) == 30
+    assert len(await ledger.last_started()) == 10
+    assert (await ledger.queue_depth(1)).total == 30
     assert len(await ledger.unfinished(1)) == 3
     assert await ledger.accepted() == []
     await ledger.recover()
-    await Charges(ledger).of(1, now=1.0)
-    await Charges(ledger).samples("r")
-    await Charges(ledger).add(charge())
+    await UsageStore(ledger).for_user(1, now=1.0)
+    await UsageStore(ledger).cost_samples("r")
+    await UsageStore(ledger).add(charge())
     await connection.set_trace_callback(None)  # type: ignore[arg-type] # it may be None
     queries = [sql for sql in asked if re.match("SELECT|UPDATE|DELETE", sql)]
     assert len(queries) == 9
     for sql in queries:
-        plan = [row["detail"] for row in await ledger.rows(f"EXPLAIN QUERY PLAN {sql}")]
+        plan = [row["detail"] for row in await ledger.fetch_all(f"EXPLAIN QUERY PLAN {sql}")]
         walks = [step for step in plan if step.startswith("SCAN") and "jobs_unfinished" not in step]
         assert [step for step in walks if "waiting" not in step] == [], (sql, plan)
 
 
 async def test_a_turn_takes_no_longer_after_ten_thousand_jobs(
-    ledger: Ledger, tmp_path: Path
+    ledger: JobStore, tmp_path: Path
 ) -> None:
     """Counted in steps of SQLite's machine, which no other program makes more."""
 
@@ -157,19 +157,19 @@ async def test_a_turn_takes_no_longer_after_ten_thousand_jobs(
             count += 1
             return 0
 
-        connection = ledger._opened()
+        connection = ledger._open_connection()
         await connection.set_progress_handler(step, 1)
-        await ledger.served()
-        await ledger.load(1)
-        await ledger.waiting()
+        await ledger.last_started()
+        await ledger.queue_depth(1)
+        await ledger.queued()
         await connection.set_progress_handler(None, 0)  # type: ignore[arg-type]
         return count
 
     for n in range(30):
-        await ledger.add(job(f"w{n}", person=n % 10))
-        await ledger.queue(f"w{n}", job().recipes)
+        await ledger.add(job(f"w{n}", user_id=n % 10))
+        await ledger.mark_queued(f"w{n}", job().recipes)
     before = await steps()
     long_history(tmp_path / "imagine.db")
     for n in range(30):
-        await ledger.end(f"w{n}", Status.CANCELLED, 1.0)
+        await ledger.finish_without_pictures(f"w{n}", Status.CANCELLED, 1.0)
     assert await steps() < 1.5 * before

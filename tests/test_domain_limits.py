@@ -7,13 +7,13 @@ import pytest
 
 from bot.domain.limits import (
     LIMITS,
-    Forecast,
     Limits,
-    Load,
+    QueueDepth,
     RoleLimit,
-    capped,
+    WaitEstimate,
     check,
     check_role,
+    clamp_to_operator_limit,
     for_roles,
     is_full,
 )
@@ -22,19 +22,19 @@ from bot.errors import Refused
 
 def test_a_person_may_wait_for_so_many_jobs_only() -> None:
     """The sixth is refused, with the numbers in the sentence, and a time if one is known."""
-    assert refusal(Load(4, 4, 4)) is None
-    assert refusal(Load(5, 5, 5)) == (
+    assert refusal(QueueDepth(4, 4, 4)) is None
+    assert refusal(QueueDepth(5, 5, 5)) == (
         "You have 5 jobs waiting, and 5 may wait. Let one finish first."
     )
-    assert refusal(Load(5, 5, 5), Forecast(170.0, 900.0)) == (
+    assert refusal(QueueDepth(5, 5, 5), WaitEstimate(170.0, 900.0)) == (
         "You have 5 jobs waiting, and 5 may wait. Let one finish first, in about 3 minutes."
     )
 
 
 def test_the_backlog_of_all_is_bounded() -> None:
     """A newcomer is refused too when there is far too much to do."""
-    assert refusal(Load(0, 0, 199)) is None
-    assert refusal(Load(0, 0, 200), Forecast(1.0, 2400.0)) == (
+    assert refusal(QueueDepth(0, 0, 199)) is None
+    assert refusal(QueueDepth(0, 0, 200), WaitEstimate(1.0, 2400.0)) == (
         "There are 200 jobs waiting, and 200 may wait. "
         "All jobs together take about 40 minutes; please try again in a while."
     )
@@ -42,13 +42,13 @@ def test_the_backlog_of_all_is_bounded() -> None:
 
 def test_one_server_leaves_room_for_others() -> None:
     """Three quarters of the backlog are the most that it may fill."""
-    assert refusal(Load(0, 149, 150)) is None
-    assert refusal(Load(0, 150, 150)) == (
+    assert refusal(QueueDepth(0, 149, 150)) is None
+    assert refusal(QueueDepth(0, 150, 150)) == (
         "This server has 150 jobs waiting, and 150 may wait. Please try again in a while."
     )
 
 
-def refusal(load: Load, forecast: Forecast | None = None) -> str | None:
+def refusal(load: QueueDepth, forecast: WaitEstimate | None = None) -> str | None:
     """The sentence, if one more job is too much."""
     full = is_full(load, LIMITS)
     try:
@@ -62,41 +62,56 @@ def refusal(load: Load, forecast: Forecast | None = None) -> str | None:
 
 def test_the_most_generous_role_counts() -> None:
     """Of each limit; where none says anything, what everybody may."""
-    roles = [RoleLimit(role=1, waiting=2), RoleLimit(role=2, waiting=9, daily=60)]
+    roles = [
+        RoleLimit(role_id=1, max_unfinished=2),
+        RoleLimit(role_id=2, max_unfinished=9, daily_seconds=60),
+    ]
     limits = for_roles(LIMITS, roles)
-    assert (limits.waiting, limits.running, limits.daily) == (9, LIMITS.running, 60)
+    assert (limits.max_unfinished, limits.max_running, limits.daily_seconds) == (
+        9,
+        LIMITS.max_running,
+        60,
+    )
     assert for_roles(LIMITS, []) == LIMITS
 
 
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"waiting": 0}, "waiting is 0; it must be 1 to 50"),
-        ({"running": 9}, "running is 9; it must be 1 to 8"),
-        ({"daily": -1}, "daily is -1; it must be 0 to 604800"),
+        ({"max_unfinished": 0}, "waiting is 0; it must be 1 to 50"),
+        ({"max_running": 9}, "running is 9; it must be 1 to 8"),
+        ({"daily_seconds": -1}, "daily is -1; it must be 0 to 604800"),
     ],
 )
 def test_a_role_has_possible_limits(values: dict[str, int], words: str) -> None:
     """Or none at all."""
     with pytest.raises(Refused, match=re.escape(words)):
-        RoleLimit(role=1, **values)
+        RoleLimit(role_id=1, **values)
     with pytest.raises(Refused, match=re.escape(words)):
-        msgspec.structs.replace(RoleLimit(role=1), **values)
+        msgspec.structs.replace(RoleLimit(role_id=1), **values)
 
 
 def test_roles_raise_limits_as_far_as_who_runs_the_bot_allows() -> None:
     """Also what was given before that; what a role takes away, it may."""
-    limits = Limits(waiting=5, running=3, daily=60.0, role_factor=2)
-    much = RoleLimit(role=1, waiting=50, running=8, daily=604_800)
-    assert capped(much, limits) == RoleLimit(role=1, waiting=10, running=6, daily=120)
-    raised = for_roles(limits, [much, RoleLimit(role=2, waiting=1)])
-    assert (raised.waiting, raised.running, raised.daily) == (10, 6, 120)
-    for values, most in (({"waiting": 11}, 10), ({"running": 7}, 6), ({"daily": 121}, 120)):
+    limits = Limits(max_unfinished=5, max_running=3, daily_seconds=60.0, role_factor=2)
+    much = RoleLimit(role_id=1, max_unfinished=50, max_running=8, daily_seconds=604_800)
+    assert clamp_to_operator_limit(much, limits) == RoleLimit(
+        role_id=1, max_unfinished=10, max_running=6, daily_seconds=120
+    )
+    raised = for_roles(limits, [much, RoleLimit(role_id=2, max_unfinished=1)])
+    assert (raised.max_unfinished, raised.max_running, raised.daily_seconds) == (10, 6, 120)
+    for values, most in (
+        ({"max_unfinished": 11}, 10),
+        ({"max_running": 7}, 6),
+        ({"daily_seconds": 121}, 120),
+    ):
         with pytest.raises(Refused, match=f"lets roles have {most} at most"):
-            check_role(RoleLimit(role=1, **values), limits)
-    less = RoleLimit(role=1, waiting=1, running=1, daily=0)
+            check_role(RoleLimit(role_id=1, **values), limits)
+    less = RoleLimit(role_id=1, max_unfinished=1, max_running=1, daily_seconds=0)
     check_role(less, limits)
-    assert capped(less, limits) == less
-    frugal = Limits(daily=0.5, role_factor=1)
-    assert for_roles(frugal, [RoleLimit(role=1, daily=60)]).daily == 1  # and not 0: nothing
+    assert clamp_to_operator_limit(less, limits) == less
+    frugal = Limits(daily_seconds=0.5, role_factor=1)
+    assert (
+        for_roles(frugal, [RoleLimit(role_id=1, daily_seconds=60)]).daily_seconds == 1
+    )  # and not 0: nothing
     check_role(much, LIMITS)  # where nobody's seconds are counted, a role's may be

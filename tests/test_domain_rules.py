@@ -17,21 +17,21 @@ def test_other_weights_cannot_repeat_a_recipe() -> None:
 
 def test_a_withheld_picture_is_not_shown() -> None:
     """The sentence says which and why."""
-    rules.check_shown(picture())
+    rules.check_viewable(picture())
     with pytest.raises(Refused, match="Picture 2 was withheld by the safety check"):
-        rules.check_shown(picture(nth=2, blocked=True, path=None))
+        rules.check_viewable(picture(nth=2, is_withheld=True, path=None))
     with pytest.raises(Refused, match=r"Picture 3 could not be painted\. Too bright\."):
-        rules.check_shown(picture(nth=3, sha256=None, path=None, failed="Too bright."))
+        rules.check_viewable(picture(nth=3, sha256=None, path=None, failure_reason="Too bright."))
 
 
 def test_only_the_person_and_moderators_stop_a_job() -> None:
     """Nobody else may."""
-    assert rules.may_stop(job(person=1), person=1, moderator=False)
-    assert rules.may_stop(job(person=1), person=2, moderator=True)
-    assert not rules.may_stop(job(person=1), person=2, moderator=False)
+    assert rules.can_cancel(job(user_id=1), user_id=1, is_moderator=False)
+    assert rules.can_cancel(job(user_id=1), user_id=2, is_moderator=True)
+    assert not rules.can_cancel(job(user_id=1), user_id=2, is_moderator=False)
 
 
 def test_invisible_characters_are_dropped() -> None:
     """Zero-width, direction and control characters carry no meaning for a painter."""
-    assert rules.cleaned(" a\u200b red\u202e \x07house\n") == "a red house"
-    assert rules.cleaned("a red \ud83d house") == "a red  house"
+    assert rules.strip_invisible(" a\u200b red\u202e \x07house\n") == "a red house"
+    assert rules.strip_invisible("a red \ud83d house") == "a red  house"

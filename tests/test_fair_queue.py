@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain import fair_queue
-from bot.domain.fair_queue import MEMORY, Shares
+from bot.domain.fair_queue import MAX_LEAD, VirtualTimes
 from bot.domain.job import Job
 from tests.samples import job, recipe
 
-NOTHING = Shares()
+NOTHING = VirtualTimes()
 Asked = tuple[int, float, int]
 """A person, a time, and steps, which is what a job costs here."""
 ASKED = st.lists(st.tuples(st.integers(1, 5), st.floats(0, 1000), st.integers(1, 150)), max_size=20)
@@ -35,12 +35,12 @@ def order(
     at_engine: Sequence[Job] = (),
 ) -> list[Job]:
     """The order of these, by default among people who had nothing."""
-    return fair_queue.order(waiting, at_engine, Shares(0.0, had or {}), served or {}, cost)
+    return fair_queue.order(waiting, at_engine, VirtualTimes(0.0, had or {}), served or {}, cost)
 
 
 def asked(name: str, person: int, at: float, steps: int = 4) -> Job:
     """A job of so many seconds."""
-    return job(name, person=person, created_at=at, recipes=(recipe(steps=steps),))
+    return job(name, user_id=person, created_at=at, recipes=(recipe(steps=steps),))
 
 
 def jobs(crowd: Sequence[Asked]) -> list[Job]:
@@ -98,8 +98,8 @@ def test_everybody_is_in_the_order_once_and_in_their_own_order(
     waiting = jobs(crowd)
     ordered = order(waiting, had)
     assert sorted(names(ordered)) == sorted(names(waiting))
-    for person in {each.person for each in waiting}:
-        own = [(job.created_at, job.id) for job in ordered if job.person == person]
+    for person in {each.user_id for each in waiting}:
+        own = [(job.created_at, job.id) for job in ordered if job.user_id == person]
         assert own == sorted(own)
 
 
@@ -122,13 +122,13 @@ def test_one_more_person_delays_nobody_by_more_than_their_share(
     they had and get themselves, and not a second job beyond that."""
     waiting = jobs(crowd)
     with_them = order(waiting, had)
-    without = order([job for job in waiting if job.person != person], had)
+    without = order([job for job in waiting if job.user_id != person], had)
     assert [name for name in names(with_them) if name in names(without)] == names(without)
     for each in without:
         before = ahead(each, with_them)
-        theirs = [job for job in before if job.person == person]
-        own = sum(cost(job) for job in before if job.person == each.person)
-        share = own + had.get(each.person, 0.0) - had.get(person, 0.0)
+        theirs = [job for job in before if job.user_id == person]
+        own = sum(cost(job) for job in before if job.user_id == each.user_id)
+        share = own + had.get(each.user_id, 0.0) - had.get(person, 0.0)
         assert sum(map(cost, theirs[:-1])) <= max(0.0, share) + 1e-6
 
 
@@ -143,26 +143,26 @@ def test_nobody_is_ahead_of_a_newcomer_by_more_than_is_remembered(
     shares = NOTHING
     for seconds, person in history:
         people = {person, 1, 2}
-        shares = fair_queue.present(shares, people)
-        after = fair_queue.charged(shares, person, seconds, people)
-        assert after.floor > shares.floor
-        assert after.had[person] - shares.floor <= MEMORY + seconds + 1e-6
-        shares = fair_queue.present(after, people)
+        shares = fair_queue.sync_active(shares, people)
+        after = fair_queue.charge(shares, person, seconds, people)
+        assert after.system > shares.system
+        assert after.by_user[person] - shares.system <= MAX_LEAD + seconds + 1e-6
+        shares = fair_queue.sync_active(after, people)
 
 
 def rounds_until_served(had: float, others: int, seconds: int) -> int:
     """How many jobs of ever new people go before the one who waits and had so much."""
-    shares = Shares(0.0, {0: had})
+    shares = VirtualTimes(0.0, {0: had})
     waiting = [asked("wait", 0, 0.0)]
     for turn in range(1, 100_000):
         newest = [asked(f"n{turn}-{n}", turn * 100 + n, 1.0, seconds) for n in range(others)]
         crowd = [*waiting, *newest]
-        people = {job.person for job in crowd}
-        shares = fair_queue.present(shares, people)
+        people = {job.user_id for job in crowd}
+        shares = fair_queue.sync_active(shares, people)
         first = fair_queue.order(crowd, (), shares, {}, cost)[0]
-        if first.person == 0:
+        if first.user_id == 0:
             return turn
-        shares = fair_queue.charged(shares, first.person, cost(first), people)
+        shares = fair_queue.charge(shares, first.user_id, cost(first), people)
     raise AssertionError("starved")
 
 
@@ -180,19 +180,19 @@ def test_who_was_away_goes_before_who_was_not_and_all_is_forgotten_in_time() -> 
     """Somebody alone has had more than a newcomer, but never by more than MEMORY."""
     shares = NOTHING
     for _ in range(1000):
-        shares = fair_queue.charged(fair_queue.present(shares, {1}), 1, 5.0, {1})
-    assert shares.had[1] - shares.floor == MEMORY
-    both = fair_queue.present(shares, {1, 2})
-    assert both.had[2] == shares.floor
-    later = Shares(shares.had[1] + 1.0, shares.had)
-    assert fair_queue.present(later, {2}).had == {2: later.floor}
+        shares = fair_queue.charge(fair_queue.sync_active(shares, {1}), 1, 5.0, {1})
+    assert shares.by_user[1] - shares.system == MAX_LEAD
+    both = fair_queue.sync_active(shares, {1, 2})
+    assert both.by_user[2] == shares.system
+    later = VirtualTimes(shares.by_user[1] + 1.0, shares.by_user)
+    assert fair_queue.sync_active(later, {2}).by_user == {2: later.system}
 
 
 def test_a_debt_is_not_lost_by_going_away() -> None:
     """Who had much, cancels all and asks anew is where they were."""
-    shares = Shares(0.0, {1: 50.0, 2: 10.0})
-    gone = fair_queue.present(shares, {2})
-    assert fair_queue.present(gone, {1, 2}).had == {1: 50.0, 2: 10.0}
+    shares = VirtualTimes(0.0, {1: 50.0, 2: 10.0})
+    gone = fair_queue.sync_active(shares, {2})
+    assert fair_queue.sync_active(gone, {1, 2}).by_user == {1: 50.0, 2: 10.0}
 
 
 def test_how_long_it_takes_until_the_first_is_done() -> None:

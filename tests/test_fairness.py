@@ -7,7 +7,7 @@ from statistics import mean
 
 import pytest
 
-from bot.domain.fair_queue import MEMORY
+from bot.domain.fair_queue import MAX_LEAD
 from bot.domain.limits import Limits
 from tests.fake_engine import FakeEngine
 from tests.house import House as WholeHouse
@@ -17,7 +17,7 @@ from tests.simulation import House, Wish
 GREEDY = 0
 GREED = [Wish(1e-9 * nth, GREEDY) for nth in range(50)]
 """200 pictures at once."""
-RAISED = Limits(waiting=50)
+RAISED = Limits(max_unfinished=50)
 ALONE = 2.0
 """Seconds that four pictures take alone."""
 
@@ -76,7 +76,9 @@ def test_four_large_jobs_get_no_more_of_the_engine_than_four_small_ones() -> Non
     """While both wait for pictures, each has half, whatever they ask for."""
     large = [Wish(0.0, 1, steps=100, side=128) for _ in range(8)]
     small = [Wish(0.0, 2, pictures=1) for _ in range(400)]
-    house = House(Limits(waiting=500, backlog=1000, guild_share=1.0)).live([*large, *small])
+    house = House(Limits(max_unfinished=500, max_unfinished_total=1000, guild_share=1.0)).live(
+        [*large, *small]
+    )
     last_small = max(
         wait for wish, waits in house.waits.items() for wait in waits if wish.person == 2
     )
@@ -137,7 +139,7 @@ def test_the_place_that_people_are_told_is_true(seed: int) -> None:
 
 def test_what_is_remembered_is_more_than_a_job() -> None:
     """Or a newcomer could not go before somebody who is always there."""
-    assert MEMORY > 10 * ALONE
+    assert MAX_LEAD > 10 * ALONE
 
 
 async def test_the_whole_bot_takes_turns(house: WholeHouse, engine: FakeEngine) -> None:

@@ -185,22 +185,27 @@ async def test_a_person_cannot_flood_the_bot(house: House, engine: FakeEngine) -
 async def test_those_who_wait_see_their_place(house: House, engine: FakeEngine) -> None:
     """And two people take turns."""
     engine.gate.clear()
-    crowd = [house.discord.person(f"Person {nth}") for nth in range(LIMITS.at_once)]
+    crowd = [house.discord.person(f"Person {nth}") for nth in range(LIMITS.max_running_total)]
     first = [await person.slash("imagine", prompt="first") for person in crowd]
-    await house.discord.until(lambda: len(engine.paints) == LIMITS.at_once, why="all are at work")
+    await house.discord.until(
+        lambda: len(engine.paints) == LIMITS.max_running_total, why="all are at work"
+    )
     ben = house.discord.person("Ben")
     mine = [await house.ada.slash("imagine", prompt=f"ada {n}") for n in range(3)]
     for one in mine:
         await one.acknowledged()
     bens = await ben.slash("imagine", prompt="ben 0")
     await house.discord.until(
-        lambda: bens.response and f"Waiting: {LIMITS.at_once + 1} ahead" in bens.response.content,
+        lambda: (
+            bens.response
+            and f"Waiting: {LIMITS.max_running_total + 1} ahead" in bens.response.content
+        ),
         why="Ben's place",
     )
     engine.gate.set()
     for one in (*first, *mine, bens):
         await house.result(one)
-    assert [paint.recipes[0].prompt for paint in engine.paints[LIMITS.at_once :]] == [
+    assert [paint.recipes[0].prompt for paint in engine.paints[LIMITS.max_running_total :]] == [
         "ada 0",
         "ben 0",
         "ada 1",

@@ -11,7 +11,7 @@ from PIL import Image
 from bot.attachments.sandbox import Sandbox
 from bot.attachments.sanitize import SanitizedImage
 from bot.db.database import FILENAME
-from bot.db.erasure import Privacy, Removal
+from bot.db.erasure import ErasureStore, FileDeletion
 from bot.errors import ExitCode, FatalError
 from bot.playground import Fault, Playground, Upload
 from tests.fake_engine import FakeEngine
@@ -242,12 +242,12 @@ async def test_a_record_that_breaks_under_a_sketch_ends_the_bot(
 ) -> None:
     """The job is not refused: whoever mends the record finds it as it was."""
 
-    async def broken(_: Privacy, __: Removal) -> None:
+    async def broken(_: ErasureStore, __: FileDeletion) -> None:
         raise FatalError("The database is damaged.", ExitCode.DATABASE_BROKEN)
 
     house = House(discord, engine, tmp_path)
     await house.start()
-    monkeypatch.setattr(Privacy, "doubt", broken)
+    monkeypatch.setattr(ErasureStore, "mark_for_deletion", broken)
     asked = await house.ada.slash("imagine", prompt="a boat", sketch=SKETCH)
     with pytest.raises(FatalError, match="database is damaged"):
         await house.ended()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.kinds import imagine, reroll, variation
-from bot.domain.kinds.imagine import read, with_sketch
+from bot.domain.kinds.imagine import parse, with_init_image
 from bot.errors import Refused
 from engine.contract import SEED_LIMIT, Recipe, Sampler
 from tests.fake_engine import MODEL
@@ -16,8 +16,8 @@ from tests.samples import recipe
 
 def draft(*, sketched: bool = False, **options: object) -> tuple[Recipe, ...]:
     """The recipes of a request on the flat model, with 5 as the drawn seed."""
-    ask = read(**{"prompt": "a red house"} | options)
-    return imagine.draft(ask, MODEL, seed=5, sketched=sketched)
+    ask = parse(**{"prompt": "a red house"} | options)
+    return imagine.build_recipes(ask, MODEL, seed=5, has_init_image=sketched)
 
 
 def test_the_model_decides_what_nobody_said() -> None:
@@ -105,7 +105,7 @@ def test_a_sketch_chooses_the_shape_unless_the_person_does() -> None:
     """A wide sketch makes wide pictures; with an aspect it does not."""
     drafted = draft(sketched=True)
     for keep, wide in ((False, True), (True, False)):
-        made = with_sketch(
+        made = with_init_image(
             drafted, MODEL, source="b" * 64, strength=0.5, size=(640, 160), keep_size=keep
         )
         assert [one.source for one in made] == ["b" * 64] * 4
@@ -135,7 +135,7 @@ def recipe_without(one: Recipe, *names: str) -> dict[str, Any]:
 def test_a_variation_keeps_all_but_some_of_the_noise() -> None:
     """Same seed, four subseeds, 0.15 of their noise."""
     parent = recipe(source="b" * 64, strength=0.4, row_class=2)
-    varied = variation.vary([parent], MODEL, chance=SEED_LIMIT - 1)
+    varied = variation.vary([parent], MODEL, seed=SEED_LIMIT - 1)
     assert [one.subseed for one in varied] == [SEED_LIMIT - 1, 0, 1, 2]
     for one in varied:
         assert one.subseed_strength == 0.15
@@ -147,7 +147,7 @@ def test_a_variation_keeps_all_but_some_of_the_noise() -> None:
 def test_several_parents_get_one_variation_each() -> None:
     """Variation n is like picture n."""
     parents = [recipe(seed=1), recipe(seed=2)]
-    varied = variation.vary(parents, MODEL, chance=9)
+    varied = variation.vary(parents, MODEL, seed=9)
     assert [(one.seed, one.subseed) for one in varied] == [(1, 9), (2, 10)]
 
 
@@ -155,7 +155,7 @@ def test_several_parents_get_one_variation_each() -> None:
 def test_a_variation_of_a_variation_stays_near_it(share: float, chance: int) -> None:
     """Same seed and subseed; four different shares, none its own and none far off."""
     parent = recipe(subseed=3, subseed_strength=share)
-    varied = variation.vary([parent], MODEL, chance=chance)
+    varied = variation.vary([parent], MODEL, seed=chance)
     shares = [one.subseed_strength for one in varied]
     assert len(set(shares)) == 4
     assert all(0.0 <= one <= 1.0 for one in shares)

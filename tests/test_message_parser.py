@@ -21,7 +21,7 @@ HOSTILE = (
 def test_nobody_can_write_themselves_into_a_caption(prompt: str) -> None:
     """As its owner, who may have the message deleted: only the sign that we write counts."""
     wanted = recipe(prompt=prompt, negative=prompt)
-    shown = job(person=77, recipes=(wanted,), status=Status.DONE)
+    shown = job(user_id=77, recipes=(wanted,), status=Status.DONE)
     caption = captions.ending(shown, [picture(recipe=wanted)])
     assert message_parser.user_in_caption(caption) == 77
     assert message_parser.user_in_caption(captions.full_size(picture(recipe=wanted))) is None

@@ -52,7 +52,7 @@ def test_jobs_count_once_and_pictures_in_each_phase() -> None:
     metrics = Metrics("1")
     metrics.observe_job(PASSAGE)
     metrics.observe_job(msgspec.structs.replace(PASSAGE, delivered_at=107.5))
-    cancelled = {"status": Status.CANCELLED, "started_at": None, "pictures": 1}
+    cancelled = {"status": Status.CANCELLED, "started_at": None, "picture_count": 1}
     metrics.observe_job(msgspec.structs.replace(PASSAGE, **cancelled))
     expected = {
         "imagine_jobs_ended_total ending=done": 1,

@@ -1,6 +1,6 @@
 """Cases, blocks and the audit log in words."""
 
-from bot.domain.moderation import Action, Block, Case, Entry, Report, State
+from bot.domain.moderation import AuditAction, AuditEntry, Block, Case, CaseState, Report
 from bot.messages import moderation_cards
 from tests.samples import job, picture, recipe
 
@@ -8,34 +8,34 @@ from tests.samples import job, picture, recipe
 def report(**changes: object) -> Report:
     """By person 5, of the whole job."""
     values = {
-        "job": "j1",
-        "guild": 3,
-        "channel": 10,
-        "message": 20,
+        "job_id": "j1",
+        "guild_id": 3,
+        "channel_id": 10,
+        "message_id": 20,
         "nth": None,
-        "reporter": 5,
+        "reporter_id": 5,
         "reason": "ugly",
-        "at": 100.0,
+        "created_at": 100.0,
     }
     return Report(**values | changes)  # type: ignore[arg-type]
 
 
-def case(*reports: Report, state: State = State.OPEN, moderator: int | None = None) -> Case:
+def case(*reports: Report, state: CaseState = CaseState.OPEN, moderator: int | None = None) -> Case:
     """The case of job j1."""
     return Case(
-        job="j1",
-        guild=3,
+        job_id="j1",
+        guild_id=3,
         state=state,
-        moderator=moderator,
-        card_channel=None,
-        card=None,
+        moderator_id=moderator,
+        card_channel_id=None,
+        card_message_id=None,
         reports=reports or (report(),),
     )
 
 
 def test_a_card_holds_what_moderators_need() -> None:
     """Link, person, recipe, picture ids, who reported and why."""
-    text = moderation_cards.case(case(), job(), [picture(), picture(nth=2, removed=True)], None)
+    text = moderation_cards.case(case(), job(), [picture(), picture(nth=2, is_removed=True)], None)
     for part in (
         "https://discord.com/channels/3/10/20",
         "by <@1>",
@@ -50,7 +50,7 @@ def test_a_card_holds_what_moderators_need() -> None:
 
 def test_a_card_says_how_a_case_ended_and_who_is_blocked() -> None:
     """And by whom."""
-    text = moderation_cards.case(case(state=State.REMOVED, moderator=9), job(), [], "rude")
+    text = moderation_cards.case(case(state=CaseState.REMOVED, moderator=9), job(), [], "rude")
     assert "**Removed** by <@9>" in text
     assert "<@1> is blocked: rude" in text
     assert "not painted yet" in text
@@ -58,7 +58,7 @@ def test_a_card_says_how_a_case_ended_and_who_is_blocked() -> None:
 
 def test_many_reports_are_counted() -> None:
     """The newest are shown."""
-    crowd = [report(reporter=n, reason="" if n == 14 else "x" * 400) for n in range(5, 15)]
+    crowd = [report(reporter_id=n, reason="" if n == 14 else "x" * 400) for n in range(5, 15)]
     text = moderation_cards.case(
         case(*crowd), job(recipes=(recipe(prompt="*" * 900),)), [picture()], "y"
     )
@@ -75,17 +75,25 @@ def test_what_people_wrote_is_shown_and_not_obeyed() -> None:
 
 def test_the_log_tells_who_did_what_to_whom() -> None:
     """A line each."""
-    entry = Entry(
-        at=100.0, guild=3, channel=10, actor=9, action=Action.BLOCKED, person=1, detail="rude"
+    entry = AuditEntry(
+        created_at=100.0,
+        guild_id=3,
+        channel_id=10,
+        actor_id=9,
+        action=AuditAction.BLOCKED,
+        target_id=1,
+        detail="rude",
     )
     assert moderation_cards.audit([entry]) == ["<t:100:f> <@9> blocked <@1> in <#10>: rude"]
-    block = Block(guild=3, person=1, reason="rude", moderator=9, at=100.0)
+    block = Block(guild_id=3, user_id=1, reason="rude", moderator_id=9, created_at=100.0)
     assert moderation_cards.blocks([block]) == ["<@1> by <@9> <t:100:R>: rude"]
 
 
 def test_the_log_names_roles_and_channels_that_were_set() -> None:
     """As Discord shows them: these words are ours."""
-    entry = Entry(at=100.0, guild=3, actor=9, action=Action.SET, detail="<@&7>: 2 running")
+    entry = AuditEntry(
+        created_at=100.0, guild_id=3, actor_id=9, action=AuditAction.SET, detail="<@&7>: 2 running"
+    )
     assert moderation_cards.audit([entry]) == ["<t:100:f> <@9> set: <@&7>: 2 running"]
 
 

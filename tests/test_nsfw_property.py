@@ -14,9 +14,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.nsfw import Choices, Kind, Level, Place, Room, level
+from bot.domain.nsfw import (
+    ChannelContext,
+    ChannelInfo,
+    ChannelKind,
+    NsfwPolicy,
+    NsfwSettings,
+    nsfw_policy,
+)
 from bot.domain.picture import Picture
-from bot.domain.visibility import showing
+from bot.domain.visibility import visible_in
 from bot.playground import Attachment, Channel, Interaction, Message
 from bot.playground.gateway.interaction_create import interaction_json
 from bot.playground.model.interactions import InteractionType
@@ -226,41 +233,45 @@ VERDICTS = st.builds(
 
 @given(
     place=st.builds(
-        Place,
-        kind=st.sampled_from(Kind),
+        ChannelContext,
+        kind=st.sampled_from(ChannelKind),
         server=st.none() | st.integers(1, 3),
-        room=st.none() | st.builds(Room, st.integers(1, 3), st.booleans()),
+        room=st.none() | st.builds(ChannelInfo, st.integers(1, 3), st.booleans()),
     ),
     choices=st.builds(
-        Choices,
-        st.sampled_from(Level),
-        st.dictionaries(st.integers(1, 3), st.sampled_from(Level)),
+        NsfwSettings,
+        st.sampled_from(NsfwPolicy),
+        st.dictionaries(st.integers(1, 3), st.sampled_from(NsfwPolicy)),
     ),
     said=st.lists(st.lists(VERDICTS, min_size=1, max_size=3), min_size=1, max_size=4),
 )
 def test_no_file_of_a_flagged_picture_is_seen_where_the_policy_says_block(
-    place: Place, choices: Choices, said: list[list[Verdict]]
+    place: ChannelContext, choices: NsfwSettings, said: list[list[Verdict]]
 ) -> None:
     """Whatever the checkers say, wherever, and whatever was chosen."""
     pictures = [_picture(nth, verdicts) for nth, verdicts in enumerate(said, start=1)]
-    seen = showing(pictures, level(place, choices))
+    seen = visible_in(pictures, nsfw_policy(place, choices))
     allowed = (
-        place.kind is Kind.SERVER
-        and place.server is not None
-        and place.room is not None
-        and place.room.age_restricted
-        and choices.rooms.get(place.room.id, choices.server) is not Level.BLOCK
+        place.kind is ChannelKind.GUILD
+        and place.guild_id is not None
+        and place.channel is not None
+        and place.channel.is_age_restricted
+        and choices.channels.get(place.channel.id, choices.guild) is not NsfwPolicy.BLOCK
     )
     for verdicts, one in zip(said, seen.pictures, strict=True):
         flagged = any(verdict.flagged for verdict in verdicts)
         unchecked = any(verdict.score is None for verdict in verdicts)
         assert (one.path is not None) == (not flagged or (allowed and not unchecked))
-        assert not (one.path and flagged) or seen.spoiler or level(place, choices) is Level.ALLOW
+        assert (
+            not (one.path and flagged)
+            or seen.needs_spoiler
+            or nsfw_policy(place, choices) is NsfwPolicy.ALLOW
+        )
 
 
 def _picture(nth: int, verdicts: list[Verdict]) -> Picture:
     """As it is recorded where flagged pictures are kept."""
     flagged = any(verdict.flagged for verdict in verdicts)
     if any(verdict.score is None for verdict in verdicts):
-        return picture(nth=nth, blocked=True, path=None, verdicts=tuple(verdicts))
-    return picture(nth=nth, restricted=flagged, verdicts=tuple(verdicts))
+        return picture(nth=nth, is_withheld=True, path=None, verdicts=tuple(verdicts))
+    return picture(nth=nth, is_flagged_but_kept=flagged, verdicts=tuple(verdicts))

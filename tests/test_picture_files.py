@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bot.domain.nsfw import Level
-from bot.domain.visibility import showing
+from bot.domain.nsfw import NsfwPolicy
+from bot.domain.visibility import visible_in
 from bot.messages import picture_files
 from bot.messages.message_client import OutgoingFile
 from bot.storage import FileMissing, FileStorage
@@ -41,8 +41,8 @@ def test_a_job_is_one_grid(tmp_path: Path) -> None:
     """Of the stored files, with a blank for the withheld one."""
     archive = FileStorage(tmp_path)
     path = archive.save_picture("j1", 1, encoded(Image.new("RGB", (64, 64), "red")))
-    pictures = [picture(path=path), picture(nth=2, path=None, blocked=True)]
-    ending, data = picture_files.grid_file(archive, showing(pictures, Level.BLOCK))
+    pictures = [picture(path=path), picture(nth=2, path=None, is_withheld=True)]
+    ending, data = picture_files.grid_file(archive, visible_in(pictures, NsfwPolicy.BLOCK))
     grid = Image.open(BytesIO(data))
     assert (ending, grid.size, grid.getpixel((5, 5))) == ("png", (128, 64), (255, 0, 0))
 
@@ -52,13 +52,16 @@ def test_one_picture_is_the_stored_file(tmp_path: Path) -> None:
     archive = FileStorage(tmp_path)
     stored = encoded(noise(64))
     one = picture(path=archive.save_picture("j1", 1, stored))
-    assert picture_files.picture_file(archive, showing([one], Level.BLOCK)) == ("png", stored)
+    assert picture_files.picture_file(archive, visible_in([one], NsfwPolicy.BLOCK)) == (
+        "png",
+        stored,
+    )
 
 
 def test_a_lost_file_is_said_to_be_lost(tmp_path: Path) -> None:
     """The row alone is no picture."""
     with pytest.raises(FileMissing):
-        picture_files.picture_file(FileStorage(tmp_path), showing([picture()], Level.BLOCK))
+        picture_files.picture_file(FileStorage(tmp_path), visible_in([picture()], NsfwPolicy.BLOCK))
 
 
 @pytest.mark.parametrize("left", [0, 20, 60])
@@ -69,7 +72,7 @@ def test_a_damaged_file_is_said_to_be_damaged(tmp_path: Path, left: int) -> None
     broken = whole[:left] + bytes(len(whole) - left)
     one = picture(path=archive.save_picture("j1", 1, broken))
     with pytest.raises(FileMissing, match="is damaged"):
-        picture_files.grid_file(archive, showing([one], Level.BLOCK))
+        picture_files.grid_file(archive, visible_in([one], NsfwPolicy.BLOCK))
 
 
 def test_groups_stay_below_the_limit() -> None:

@@ -8,7 +8,7 @@ import time
 import pytest
 from PIL import Image
 
-from bot.db.erasure import HOLD_SECONDS
+from bot.db.erasure import REVIEW_SECONDS
 from bot.engine_client.supervisor import supervised_engine
 from bot.errors import ExitCode, FatalError
 from bot.messages import privacy_text
@@ -483,7 +483,7 @@ async def test_the_card_of_a_deleted_picture_says_so(house: House, mods: Channel
     await ben.react(grid, "🚩")
     await house.discord.until(lambda: cards(house, mods), why="a card")
     await eventually(lambda: not house.record("SELECT 1 FROM jobs WHERE delivered_at IS NULL"))
-    await asyncio.to_thread(house.change, "UPDATE reports SET at = at - ?", HOLD_SECONDS)
+    await asyncio.to_thread(house.change, "UPDATE reports SET at = at - ?", REVIEW_SECONDS)
     await delete(house)
     (card,) = cards(house, mods)
     assert WISH in await told(house, await mo.click(card, "Block person"))

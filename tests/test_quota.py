@@ -5,14 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain import quota
-from bot.domain.humanize import about
-from bot.domain.quota import DAY, Use
+from bot.domain.humanize import naturaldelta
+from bot.domain.quota import DAY, Usage
 from bot.errors import Refused
 
 HOUR = 3600.0
 
 
-def refusal(uses: list[Use], reserved: float = 0.0, daily: float = 60.0) -> str | None:
+def refusal(uses: list[Usage], reserved: float = 0.0, daily: float = 60.0) -> str | None:
     """The sentence, if one may not ask now, a day after the beginning of all time."""
     try:
         quota.check(uses, reserved, daily, now=DAY)
@@ -24,22 +24,22 @@ def refusal(uses: list[Use], reserved: float = 0.0, daily: float = 60.0) -> str 
 def test_who_has_seconds_left_may_ask() -> None:
     """Also if the job may take more than is left."""
     assert refusal([]) is None
-    assert refusal([Use(DAY, 59.0)]) is None
+    assert refusal([Usage(DAY, 59.0)]) is None
 
 
 def test_who_has_none_left_is_told_when_there_will_be_some() -> None:
     """When enough of what was used is 24 hours old."""
-    assert refusal([Use(3 * HOUR, 40.0), Use(9 * HOUR, 30.0)]) == (
+    assert refusal([Usage(3 * HOUR, 40.0), Usage(9 * HOUR, 30.0)]) == (
         "You have had 70 of your 60 seconds of painting in 24 hours. "
         "You can ask again in about 3 hours."
     )
-    assert "in about 9 hours" in (refusal([Use(3 * HOUR, 5.0), Use(9 * HOUR, 65.0)]) or "")
+    assert "in about 9 hours" in (refusal([Usage(3 * HOUR, 5.0), Usage(9 * HOUR, 65.0)]) or "")
 
 
 def test_what_is_under_way_counts() -> None:
     """So five jobs at once exceed the limit by no more than one."""
-    assert refusal([Use(HOUR, 30.0)], reserved=29.0) is None
-    assert refusal([Use(HOUR, 30.0)], reserved=30.0) == (
+    assert refusal([Usage(HOUR, 30.0)], reserved=29.0) is None
+    assert refusal([Usage(HOUR, 30.0)], reserved=30.0) == (
         "You have had 30 of your 60 seconds of painting in 24 hours, and your unfinished jobs will "
         "take up the rest. Let them finish first."
     )
@@ -55,12 +55,12 @@ def test_a_role_may_exclude() -> None:
 @given(st.lists(st.tuples(st.floats(1, DAY), st.floats(0.1, 50)), min_size=1, max_size=20))
 def test_when_it_is_free_it_is_free(used: list[tuple[float, float]]) -> None:
     """At the time that is said, and not before, less than the day's seconds are used."""
-    uses = [Use(*each) for each in used]
+    uses = [Usage(*each) for each in used]
     if sum(use.seconds for use in uses) < 40.0:
         return
     free = quota.free_at(uses, 40.0)
-    then = sum(use.seconds for use in uses if use.at + DAY > free)
-    just_before = sum(use.seconds for use in uses if use.at + DAY >= free)
+    then = sum(use.seconds for use in uses if use.charged_at + DAY > free)
+    just_before = sum(use.seconds for use in uses if use.charged_at + DAY >= free)
     assert then < 40.0 + 1e-9 <= just_before + 2e-9
 
 
@@ -77,4 +77,4 @@ def test_when_it_is_free_it_is_free(used: list[tuple[float, float]]) -> None:
 )
 def test_times_are_said_as_one_says_them(seconds: float, words: str) -> None:
     """Not to the second."""
-    assert about(seconds) == words
+    assert naturaldelta(seconds) == words

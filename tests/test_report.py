@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.moderation import REPORTS_AN_HOUR
+from bot.domain.moderation import MAX_REPORTS_PER_HOUR
 from bot.playground import Channel, Fault, Interaction, Message, Person
 from bot.playground.gateway.interaction_create import interaction_json
 from bot.playground.model.interactions import InteractionType
@@ -163,7 +163,7 @@ async def test_the_same_person_counts_once_and_others_come_onto_the_same_card(
 
 async def test_nobody_floods_the_moderators(house: House, mods: Channel, ben: Person) -> None:
     """So many reports an hour, and no more."""
-    grids = [await house.imagine() for _ in range(REPORTS_AN_HOUR + 1)]
+    grids = [await house.imagine() for _ in range(MAX_REPORTS_PER_HOUR + 1)]
     for grid in grids[:-1]:
         assert "Thank you" in await report(house, ben, grid)
     assert "Please try again later" in await report(house, ben, grids[-1])

@@ -101,9 +101,11 @@ async def test_a_waiting_job_can_be_cancelled_and_the_next_one_runs(
 ) -> None:
     """It is never painted."""
     engine.gate.clear()
-    crowd = [house.discord.person(f"Person {nth}") for nth in range(LIMITS.at_once)]
+    crowd = [house.discord.person(f"Person {nth}") for nth in range(LIMITS.max_running_total)]
     first = [await person.slash("imagine", prompt="first") for person in crowd]
-    await house.discord.until(lambda: len(engine.paints) == LIMITS.at_once, why="all are at work")
+    await house.discord.until(
+        lambda: len(engine.paints) == LIMITS.max_running_total, why="all are at work"
+    )
     second = await house.ada.slash("imagine", prompt="second")
     await house.discord.until(
         lambda: second.response and "Waiting" in second.response.content, why="it waits"

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.job import Address, Job
+from bot.domain.job import Job, ResponseTarget
 from bot.domain.limits import Limits
-from bot.domain.seats import next_start
+from bot.domain.seats import next_to_start
 from tests.samples import job
 
 LIMITS = Limits()
@@ -15,17 +15,17 @@ LIMITS = Limits()
 
 def of(person: int, guild: int | None = None, count: int = 1, **changes: object) -> list[Job]:
     """So many jobs of this person, on this server."""
-    address = Address(channel=1, guild=guild)
+    address = ResponseTarget(channel_id=1, guild_id=guild)
     return [
-        job(f"{person}-{guild}-{nth}", person=person, address=address, **changes)
+        job(f"{person}-{guild}-{nth}", user_id=person, target=address, **changes)
         for nth in range(count)
     ]
 
 
 def next_person(line: Sequence[Job], at_engine: Sequence[Job]) -> int | None:
     """Whose job is started."""
-    found = next_start(line, at_engine, LIMITS)
-    return None if found is None else found.person
+    found = next_to_start(line, at_engine, LIMITS)
+    return None if found is None else found.user_id
 
 
 def test_the_first_in_line_goes_as_long_as_there_is_a_place() -> None:
@@ -33,7 +33,7 @@ def test_the_first_in_line_goes_as_long_as_there_is_a_place() -> None:
     others = [each for person in range(10, 17) for each in of(person)]
     assert next_person(of(1), others) == 1
     assert next_person(of(1), [*others, *of(17)]) is None
-    assert next_start([], [], LIMITS) is None
+    assert next_to_start([], [], LIMITS) is None
 
 
 def test_while_others_wait_nobody_has_more_than_their_places() -> None:
@@ -66,9 +66,9 @@ def test_there_are_never_twice_as_many_jobs_as_places() -> None:
 
 def test_a_role_may_give_more_places() -> None:
     """The job knows how many its person has."""
-    line = [*of(1, count=1, seats=5), *of(2)]
-    assert next_person(line, of(1, count=4, seats=5)) == 1
-    assert next_person(line, of(1, count=5, seats=5)) == 2
+    line = [*of(1, count=1, max_concurrent=5), *of(2)]
+    assert next_person(line, of(1, count=4, max_concurrent=5)) == 1
+    assert next_person(line, of(1, count=5, max_concurrent=5)) == 2
 
 
 def test_while_other_servers_wait_none_has_more_than_its_share() -> None:
@@ -105,16 +105,21 @@ def test_the_engine_is_never_crowded_and_never_idle(
     """Lent places and all, there are fewer than twice the places; with less than eight at work,
     whoever waits is started, in the end everybody."""
     line = [
-        job(f"j{n}", person=person, address=Address(channel=1, guild=guild), seats=places)
+        job(
+            f"j{n}",
+            user_id=person,
+            target=ResponseTarget(channel_id=1, guild_id=guild),
+            max_concurrent=places,
+        )
         for n, (person, guild, places) in enumerate(asked)
     ]
     at_engine: list[Job] = []
     while line or at_engine:
-        found = next_start(line, at_engine, LIMITS)
-        assert found or not line or len(at_engine) >= LIMITS.at_once
+        found = next_to_start(line, at_engine, LIMITS)
+        assert found or not line or len(at_engine) >= LIMITS.max_running_total
         if found:
             line.remove(found)
             at_engine.append(found)
         else:
             at_engine.pop(0)
-        assert len(at_engine) <= 2 * LIMITS.at_once
+        assert len(at_engine) <= 2 * LIMITS.max_running_total

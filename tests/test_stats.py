@@ -9,8 +9,8 @@ import pytest
 
 from bot.db import migrations
 from bot.db.database import FILENAME
-from bot.db.jobs import Ledger
-from bot.db.stats import Queue, Spell
+from bot.db.jobs import JobStore
+from bot.db.stats import PeriodStats, QueueStats
 from bot.domain.job import Status
 from bot.features import stats
 from bot.monitoring.status import StatusReport
@@ -26,7 +26,7 @@ REPORT = StatusReport(
     uptime=90061.7,
     memory=64.0 * 2**20,
     now=SNAPSHOT,
-    day=Spell(endings={Status.DONE: 12, Status.FAILED: 1}, median=4.25),
+    day=PeriodStats(endings={Status.DONE: 12, Status.FAILED: 1}, median_seconds=4.25),
 )
 
 
@@ -52,9 +52,9 @@ def test_what_is_not_known_is_not_told() -> None:
         heartbeat=None,
         gateway_latency=None,
         is_gateway_up=False,
-        queue=Queue(waiting=0, running=0, undelivered=0, oldest=None),
+        queue=QueueStats(waiting=0, running=0, undelivered=0, oldest_at=None),
     )
-    empty = Spell(endings={}, median=None)
+    empty = PeriodStats(endings={}, median_seconds=None)
     said = stats.told(msgspec.structs.replace(REPORT, now=now, day=empty, memory=None))
     assert "0 done, 0 failed, 0 cancelled, 0 refused\n" in said
     assert "Queue: 0 waiting, 0 being painted\n" in said
@@ -66,17 +66,17 @@ async def seeded(discord: Playground, engine: FakeEngine, tmp_path: Path) -> Asy
     """A bot with a record of two days."""
     migrations.migrate(tmp_path / FILENAME)
     now = time.time()
-    async with Ledger(tmp_path / FILENAME) as ledger:
+    async with JobStore(tmp_path / FILENAME) as ledger:
         for nth, (asked, takes) in enumerate([(90000, 1), (3000, 2), (2000, 3), (1000, 10)]):
             name, created = f"j{nth}", now - asked
             await ledger.add(job(name, created_at=created))
-            await ledger.queue(name, job().recipes)
+            await ledger.mark_queued(name, job().recipes)
             assert await ledger.claim(name, now=created)
-            assert await ledger.finish(name, 1, [picture(name)], created + takes)
-            await ledger.delivered(name, now=created + takes)
+            assert await ledger.complete(name, 1, [picture(name)], created + takes)
+            await ledger.mark_delivered(name, now=created + takes)
         await ledger.add(job("bad", created_at=now - 50))
-        await ledger.end("bad", Status.FAILED, now - 40, reason="x")
-        await ledger.delivered("bad", now=now - 40)
+        await ledger.finish_without_pictures("bad", Status.FAILED, now - 40, reason="x")
+        await ledger.mark_delivered("bad", now=now - 40)
     async with House(discord, engine, tmp_path) as house:
         yield house
 

@@ -5,15 +5,17 @@ import gzip
 import msgspec
 
 from bot.domain import user_data
-from bot.domain.job import Address
+from bot.domain.job import ResponseTarget
 from tests.samples import job, picture
 
 
 def test_the_file_has_all_of_a_job() -> None:
     """Discord's ids as strings: many programs cannot count so far."""
-    asked = job(address=Address(channel=2**62, guild=2**61, message=2**60), parents=("j0-1",))
-    entry = user_data.entry(asked, [picture()])
-    name, data = user_data.written([entry], 10**6)
+    asked = job(
+        target=ResponseTarget(channel_id=2**62, guild_id=2**61, message_id=2**60), parents=("j0-1",)
+    )
+    entry = user_data.export_record(asked, [picture()])
+    name, data = user_data.export_file([entry], 10**6)
     (read,) = msgspec.json.decode(data)
     assert name == "imagine-bot.json"
     assert (read["channel"], read["server"], read["message"]) == tuple(
@@ -27,7 +29,7 @@ def test_the_file_has_all_of_a_job() -> None:
 
 def test_a_large_file_is_packed() -> None:
     """Discord takes no more than its limit."""
-    entries = [user_data.entry(job(), [])] * 50
-    name, data = user_data.written(entries, 10_000)
+    entries = [user_data.export_record(job(), [])] * 50
+    name, data = user_data.export_file(entries, 10_000)
     assert name.endswith(".gz") and len(data) < 10_000
     assert len(msgspec.json.decode(gzip.decompress(data))) == 50

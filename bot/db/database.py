@@ -18,7 +18,7 @@ FILENAME: Final = "imagine.db"
 """In the data folder."""
 LOCK_SECONDS: Final = 1.0
 """How long a change waits for another program's lock: whoever asks is to hear of it within 3 s."""
-_LOOK_SECONDS: Final = 0.05
+_POLL_SECONDS: Final = 0.05
 _BUSY_MILLISECONDS: Final = 20
 """How long SQLite itself waits, and all others of this process with it."""
 _RETRY_SECONDS: Final = (1, 2, 5, 15, 30)
@@ -26,11 +26,11 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-class RecordTrouble(BotError):
+class DatabaseUnavailable(BotError):
     """The database did not do what it was asked to: the disk is full, say. Later it may."""
 
 
-class Record:
+class SqliteConnection:
     """Use as `async with Record(path)`, on a database that is migrated.
 
     Everything raises RecordTrouble, in words for the person, when the disk or a lock gets in the
@@ -40,8 +40,8 @@ class Record:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: aiosqlite.Connection | None = None
-        self._turn = asyncio.Lock()
-        self._patience = LOCK_SECONDS
+        self._lock = asyncio.Lock()
+        self._lock_timeout = LOCK_SECONDS
         """Seconds that a change waits for a lock; none while nobody got past it of late."""
 
     async def __aenter__(self) -> Self:
@@ -62,18 +62,18 @@ class Record:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[aiosqlite.Connection]:
         """All changes inside are made, or none. Nobody else waits for what holds a lock."""
-        connection = self._opened()
-        until = asyncio.get_running_loop().time() + self._patience
-        with _translated():
+        connection = self._open_connection()
+        until = asyncio.get_running_loop().time() + self._lock_timeout
+        with _translate_errors():
             while True:
-                async with self._turn, _undone(connection):
-                    if await self._begun(connection, until):
+                async with self._lock, _rollback_on_error(connection):
+                    if await self._try_begin(connection, until):
                         yield connection
                         await connection.execute("COMMIT")
                         return
-                await asyncio.sleep(_LOOK_SECONDS)
+                await asyncio.sleep(_POLL_SECONDS)
 
-    async def _begun(self, connection: aiosqlite.Connection, until: float) -> bool:
+    async def _try_begin(self, connection: aiosqlite.Connection, until: float) -> bool:
         """False if another program has a lock. Who waited in vain has waited for all."""
         try:
             await connection.execute("BEGIN IMMEDIATE")
@@ -81,29 +81,29 @@ class Record:
             if not _is_locked(error):
                 raise
             if asyncio.get_running_loop().time() >= until:
-                self._patience = 0.0
+                self._lock_timeout = 0.0
                 raise
             return False
-        self._patience = LOCK_SECONDS
+        self._lock_timeout = LOCK_SECONDS
         return True
 
-    async def change(self, sql: str, values: Mapping[str, object]) -> bool:
+    async def execute(self, sql: str, values: Mapping[str, object]) -> bool:
         """Did the statement change a row?"""
         async with self.transaction() as connection:
             return (await connection.execute(sql, values)).rowcount > 0
 
-    async def rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
+    async def fetch_all(self, sql: str, *values: object) -> list[sqlite3.Row]:
         """What the query finds."""
-        connection = self._opened()
-        with _translated():
-            async with self._turn:
+        connection = self._open_connection()
+        with _translate_errors():
+            async with self._lock:
                 return list(await connection.execute_fetchall(sql, values))
 
     async def checkpoint(self) -> bool:
         """Leave nothing of older states in the files; False if a reader is in the way."""
-        connection = self._opened()
-        with _translated():
-            async with self._turn:
+        connection = self._open_connection()
+        with _translate_errors():
+            async with self._lock:
                 await connection.execute_fetchall("PRAGMA busy_timeout = 0")
                 try:
                     found = await connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -111,25 +111,25 @@ class Record:
                     await connection.execute_fetchall(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
         return not any(row["busy"] for row in found)
 
-    def _opened(self) -> aiosqlite.Connection:
+    def _open_connection(self) -> aiosqlite.Connection:
         if self._connection is None:
             raise RuntimeError("The record is used outside `async with`.")
         return self._connection
 
 
-async def insist(act: Callable[[], Awaitable[T]]) -> T:
+async def retry_until_written(act: Callable[[], Awaitable[T]]) -> T:
     """What comes of it, however often it must be tried: what it records must not get lost."""
     for seconds in chain(_RETRY_SECONDS, repeat(_RETRY_SECONDS[-1])):
         try:
             return await act()
-        except RecordTrouble as error:
+        except DatabaseUnavailable as error:
             log.error("%s Trying again in %d s.", error, seconds)  # noqa: TRY400 # no trace is wanted
             await asyncio.sleep(seconds)
     raise AssertionError("the retries never end")
 
 
 @asynccontextmanager
-async def _undone(connection: aiosqlite.Connection) -> AsyncIterator[None]:
+async def _rollback_on_error(connection: aiosqlite.Connection) -> AsyncIterator[None]:
     """Whatever stops the body, its changes are taken back."""
     try:
         yield
@@ -144,14 +144,14 @@ def _is_locked(error: sqlite3.OperationalError) -> bool:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
         reason = _reason(error)
         if reason is None:  # then the statement is wrong, and not the disk
             raise
-        raise RecordTrouble(reason) from error
+        raise DatabaseUnavailable(reason) from error
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorname.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
             raise FatalError(

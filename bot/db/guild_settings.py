@@ -5,89 +5,94 @@ from typing import Final
 
 import msgspec
 
-from bot.db.audit_log import note
-from bot.db.database import Record
-from bot.db.tables import Table, insertion
+from bot.db.audit_log import append
+from bot.db.database import SqliteConnection
+from bot.db.tables import Table, insert_sql
 from bot.domain.limits import RoleLimit
-from bot.domain.moderation import Action, Entry
-from bot.domain.nsfw import Choices, Level
+from bot.domain.moderation import AuditAction, AuditEntry
+from bot.domain.nsfw import NsfwPolicy, NsfwSettings
 
 _WHOLE: Final = 0
 """In the place of a channel's id: the server as a whole."""
 ROLE_LIMITS: Final = Table(
     "role_limits",
     RoleLimit,
-    {"role": "role", "waiting": "waiting", "running": "running", "daily": "daily"},
+    {
+        "role_id": "role",
+        "max_unfinished": "waiting",
+        "max_running": "running",
+        "daily_seconds": "daily",
+    },
 )
 """Without the column `guild`."""
 
 
-class Choice(msgspec.Struct, frozen=True, kw_only=True):
+class NsfwSetting(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody wants for a server's channel, or, without one, for the server as a whole."""
 
-    server: int
-    room: int | None
-    level: Level
-    actor: int
-    at: float
+    guild_id: int
+    channel_id: int | None
+    policy: NsfwPolicy
+    actor_id: int
+    created_at: float
     """Seconds since 1970."""
 
 
-class NsfwLevels:
+class NsfwSettingsStore:
     """Each method is one transaction."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: SqliteConnection) -> None:
         self._record = record
 
-    async def of(self, server: int | None) -> Choices:
+    async def get(self, guild_id: int | None) -> NsfwSettings:
         """All choices for this server."""
-        found = await self._record.rows(
-            "SELECT channel, level FROM nsfw_levels WHERE guild = ?", server
+        found = await self._record.fetch_all(
+            "SELECT channel, level FROM nsfw_levels WHERE guild = ?", guild_id
         )
-        levels = {row["channel"]: Level(row["level"]) for row in found}
-        return Choices(levels.pop(_WHOLE, Level.BLOCK), levels)
+        levels = {row["channel"]: NsfwPolicy(row["level"]) for row in found}
+        return NsfwSettings(levels.pop(_WHOLE, NsfwPolicy.BLOCK), levels)
 
-    async def choose(self, choice: Choice) -> None:
+    async def set(self, setting: NsfwSetting) -> None:
         """With its line in the audit log."""
-        entry = Entry(
-            at=choice.at,
-            guild=choice.server,
-            channel=choice.room,
-            actor=choice.actor,
-            action=Action.SET,
-            detail=f"flagged pictures: {choice.level}",
+        entry = AuditEntry(
+            created_at=setting.created_at,
+            guild_id=setting.guild_id,
+            channel_id=setting.channel_id,
+            actor_id=setting.actor_id,
+            action=AuditAction.SET,
+            detail=f"flagged pictures: {setting.policy}",
         )
         async with self._record.transaction() as connection:
             await connection.execute(
                 "INSERT INTO nsfw_levels (guild, channel, level) VALUES (?, ?, ?) "
                 "ON CONFLICT (guild, channel) DO UPDATE SET level = excluded.level",
-                (choice.server, choice.room or _WHOLE, choice.level.value),
+                (setting.guild_id, setting.channel_id or _WHOLE, setting.policy.value),
             )
-            await note(connection, entry)
+            await append(connection, entry)
 
 
-class RoleLimits:
+class RoleLimitStore:
     """A part of the record."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: SqliteConnection) -> None:
         self._record = record
 
-    async def all(self, guild: int) -> list[RoleLimit]:
+    async def all(self, guild_id: int) -> list[RoleLimit]:
         """Every limit of this server."""
-        found = await self._record.rows(
-            "SELECT * FROM role_limits WHERE guild = ? ORDER BY role", guild
+        found = await self._record.fetch_all(
+            "SELECT * FROM role_limits WHERE guild = ? ORDER BY role", guild_id
         )
         return [ROLE_LIMITS.from_row(row) for row in found]
 
-    async def of(self, guild: int, roles: Collection[int]) -> list[RoleLimit]:
+    async def of(self, guild_id: int, role_ids: Collection[int]) -> list[RoleLimit]:
         """The limits of these roles."""
-        return [limit for limit in await self.all(guild) if limit.role in roles]
+        return [limit for limit in await self.all(guild_id) if limit.role_id in role_ids]
 
-    async def put(self, guild: int, limit: RoleLimit) -> None:
+    async def put(self, guild_id: int, limit: RoleLimit) -> None:
         """This is what the role allows from now on."""
-        columns = {"guild": guild, **ROLE_LIMITS.to_row(limit)}
-        await self._record.change(
-            insertion(
+        columns = {"guild": guild_id, **ROLE_LIMITS.to_row(limit)}
+        await self._record.execute(
+            insert_sql(
                 "role_limits",
                 columns,
                 "ON CONFLICT DO UPDATE SET waiting = excluded.waiting, "
@@ -96,31 +101,45 @@ class RoleLimits:
             columns,
         )
 
-    async def remove(self, guild: int, role: int) -> bool:
+    async def remove(self, guild_id: int, role_id: int) -> bool:
         """The role allows what everybody may; False if it did so before."""
-        return await self._record.change(
+        return await self._record.execute(
             "DELETE FROM role_limits WHERE guild = :guild AND role = :role",
-            {"guild": guild, "role": role},
+            {"guild": guild_id, "role": role_id},
         )
 
 
-class ModeratorsChannels:
+class ModChannelStore:
     """Each server has one at most."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: SqliteConnection) -> None:
         self._record = record
 
-    async def channel(self, guild: int) -> int | None:
+    async def get(self, guild_id: int) -> int | None:
         """Where reports of a server are written to, if anywhere."""
-        found = await self._record.rows("SELECT channel FROM moderators WHERE guild = ?", guild)
+        found = await self._record.fetch_all(
+            "SELECT channel FROM moderators WHERE guild = ?", guild_id
+        )
         return found[0]["channel"] if found else None
 
-    async def set_channel(self, guild: int, channel: int | None, *, actor: int, now: float) -> None:
+    async def set(
+        self, guild_id: int, channel_id: int | None, *, actor_id: int, now: float
+    ) -> None:
         """None for nowhere."""
-        detail = "no channel for reports" if channel is None else f"reports go to <#{channel}>"
-        entry = Entry(at=now, guild=guild, actor=actor, action=Action.SET, detail=detail)
+        detail = (
+            "no channel for reports" if channel_id is None else f"reports go to <#{channel_id}>"
+        )
+        entry = AuditEntry(
+            created_at=now,
+            guild_id=guild_id,
+            actor_id=actor_id,
+            action=AuditAction.SET,
+            detail=detail,
+        )
         async with self._record.transaction() as connection:
-            await connection.execute("DELETE FROM moderators WHERE guild = ?", (guild,))
-            if channel is not None:
-                await connection.execute("INSERT INTO moderators VALUES (?, ?)", (guild, channel))
-            await note(connection, entry)
+            await connection.execute("DELETE FROM moderators WHERE guild = ?", (guild_id,))
+            if channel_id is not None:
+                await connection.execute(
+                    "INSERT INTO moderators VALUES (?, ?)", (guild_id, channel_id)
+                )
+            await append(connection, entry)

@@ -41,7 +41,7 @@ def migrations(folder: Path = FOLDER) -> list[Migration]:
 
 
 @contextmanager
-def claimed(data: Path) -> Iterator[None]:
+def data_folder_lock(data: Path) -> Iterator[None]:
     """Hold the data folder for this process; the system lets go of it when the process dies.
 
     Raises FatalError if another bot has it, or the folder cannot be written to.

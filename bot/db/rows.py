@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from bot.db.tables import Value
-from bot.domain.job import Address, Erasure, Job, Kind, Passage, Sketch, Status
+from bot.domain.job import DeletionReason, Job, JobKind, JobTimings, ResponseTarget, Sketch, Status
 from bot.domain.picture import Picture
 from engine.contract import Recipe, Sampler, Verdict
 
@@ -41,31 +41,31 @@ def json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def spent(request: str) -> str:
+def deleted_request_digest(idempotency_key: str) -> str:
     """What is kept for a day of a request whose job was deleted: enough to know it again."""
-    return f"erased:{hashlib.sha256(request.encode()).hexdigest()}"
+    return f"erased:{hashlib.sha256(idempotency_key.encode()).hexdigest()}"
 
 
 def from_job(job: Job) -> dict[str, Value]:
     """The columns of a new job."""
     return {
         "id": job.id,
-        "request": job.request,
+        "request": job.idempotency_key,
         "kind": job.kind.value,
         "status": job.status.value,
-        "person": job.person,
-        "channel": job.address.channel,
-        "guild": job.address.guild,
-        "message": job.address.message,
-        "application": job.address.application,
-        "token": job.address.token,
-        "reply_to": job.address.reply_to,
+        "person": job.user_id,
+        "channel": job.target.channel_id,
+        "guild": job.target.guild_id,
+        "message": job.target.message_id,
+        "application": job.target.application_id,
+        "token": job.target.token,
+        "reply_to": job.target.reply_to_id,
         "recipes": json(job.recipes),
         "parents": json(job.parents),
         "sketch": json(job.sketch) if job.sketch else None,
-        "reveal": int(job.reveal),
+        "reveal": int(job.include_flagged),
         "created_at": job.created_at,
-        "seats": job.seats,
+        "seats": job.max_concurrent,
     }
 
 
@@ -73,37 +73,37 @@ def to_job(row: sqlite3.Row) -> Job:
     """The job in this row."""
     return Job(
         id=row["id"],
-        request=row["request"],
-        kind=Kind(row["kind"]),
+        idempotency_key=row["request"],
+        kind=JobKind(row["kind"]),
         status=Status(row["status"]),
-        person=row["person"],
-        address=Address(
-            channel=row["channel"],
-            guild=row["guild"],
-            message=row["message"],
-            application=row["application"],
+        user_id=row["person"],
+        target=ResponseTarget(
+            channel_id=row["channel"],
+            guild_id=row["guild"],
+            message_id=row["message"],
+            application_id=row["application"],
             token=row["token"],
-            reply_to=row["reply_to"],
+            reply_to_id=row["reply_to"],
         ),
         recipes=_RECIPES.decode(row["recipes"]),
         parents=_PARENTS.decode(row["parents"]),
         sketch=_SKETCH.decode(row["sketch"]) if row["sketch"] else None,
-        reveal=bool(row["reveal"]),
+        include_flagged=bool(row["reveal"]),
         attempt=row["attempt"],
         crashes=row["crashes"],
-        reason=row["reason"],
+        failure_reason=row["reason"],
         created_at=row["created_at"],
-        erased=Erasure(row["erased"]) if row["erased"] else None,
-        seats=row["seats"],
+        deletion_reason=DeletionReason(row["erased"]) if row["erased"] else None,
+        max_concurrent=row["seats"],
     )
 
 
-def to_passage(row: sqlite3.Row) -> Passage:
+def to_timings(row: sqlite3.Row) -> JobTimings:
     """Of the job in this row, which has ended."""
-    return Passage(
-        job=row["id"],
+    return JobTimings(
+        job_id=row["id"],
         status=Status(row["status"]),
-        pictures=len(_RECIPES.decode(row["recipes"])),
+        picture_count=len(_RECIPES.decode(row["recipes"])),
         created_at=row["created_at"],
         started_at=row["started_at"],
         ended_at=row["ended_at"],
@@ -115,14 +115,14 @@ def from_picture(picture: Picture) -> dict[str, Value]:
     """The columns of a new picture: each value of its recipe has its own."""
     columns: dict[str, Value] = {
         "id": picture.id,
-        "job": picture.job,
+        "job": picture.job_id,
         "nth": picture.nth,
         "sha256": picture.sha256,
         "path": picture.path,
-        "blocked": int(picture.blocked),
-        "restricted": int(picture.restricted),
+        "blocked": int(picture.is_withheld),
+        "restricted": int(picture.is_flagged_but_kept),
         "verdicts": json(picture.verdicts),
-        "failed": picture.failed,
+        "failed": picture.failure_reason,
         "fingerprint": picture.fingerprint,
     }
     recipe = {column: getattr(picture.recipe, name) for name, column in RECIPE_COLUMNS.items()}
@@ -138,15 +138,15 @@ def to_picture(row: sqlite3.Row) -> Picture:
     recipe["sampler"] = Sampler(row["sampler"])
     return Picture(
         id=row["id"],
-        job=row["job"],
+        job_id=row["job"],
         nth=row["nth"],
         recipe=Recipe(**recipe),
         sha256=row["sha256"],
         path=row["path"],
-        blocked=bool(row["blocked"]),
-        restricted=bool(row["restricted"]),
+        is_withheld=bool(row["blocked"]),
+        is_flagged_but_kept=bool(row["restricted"]),
         verdicts=_VERDICTS.decode(row["verdicts"]),
-        failed=row["failed"],
-        removed=row["removed_at"] is not None,
+        failure_reason=row["failed"],
+        is_removed=row["removed_at"] is not None,
         fingerprint=row["fingerprint"],
     )

@@ -2,11 +2,11 @@
 
 import msgspec
 
-from bot.db.database import Record
+from bot.db.database import SqliteConnection
 from bot.domain.job import Status
 
 
-class Queue(msgspec.Struct, frozen=True, kw_only=True):
+class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
     """The jobs that are not done with, now."""
 
     waiting: int
@@ -14,56 +14,56 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True):
     running: int
     undelivered: int
     """Ended, but nobody has seen it."""
-    oldest: float | None
+    oldest_at: float | None
     """When the one that waits longest was asked for: seconds since 1970; None if none waits."""
 
 
-class Spell(msgspec.Struct, frozen=True, kw_only=True):
+class PeriodStats(msgspec.Struct, frozen=True, kw_only=True):
     """The jobs that ended since a moment."""
 
     endings: dict[Status, int]
-    median: float | None
+    median_seconds: float | None
     """Seconds from the request to the pictures' being shown, of those that have been; None if there
     are none."""
 
 
-class Figures:
+class StatsStore:
     """Counts what is in the record."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: SqliteConnection) -> None:
         self._record = record
 
-    async def queue(self) -> Queue:
+    async def queue(self) -> QueueStats:
         """What there is to do."""
-        (row,) = await self._record.rows(
+        (row,) = await self._record.fetch_all(
             "SELECT count(*) FILTER (WHERE status IN ('accepted', 'queued')) AS waiting, "
             "count(*) FILTER (WHERE status = 'running') AS running, "
             "min(created_at) FILTER (WHERE status IN ('accepted', 'queued')) AS oldest, "
             "(SELECT count(*) FROM jobs WHERE ended_at IS NOT NULL AND delivered_at IS NULL) "
             "AS undelivered FROM jobs WHERE ended_at IS NULL"
         )
-        return Queue(
+        return QueueStats(
             waiting=row["waiting"],
             running=row["running"],
             undelivered=row["undelivered"],
-            oldest=row["oldest"],
+            oldest_at=row["oldest"],
         )
 
-    async def since(self, moment: float) -> Spell:
+    async def since(self, start: float) -> PeriodStats:
         """What ended at this moment (seconds since 1970) or later."""
-        counted = await self._record.rows(
-            "SELECT status, count(*) AS jobs FROM jobs WHERE ended_at >= ? GROUP BY status", moment
+        counted = await self._record.fetch_all(
+            "SELECT status, count(*) AS jobs FROM jobs WHERE ended_at >= ? GROUP BY status", start
         )
-        middle = await self._record.rows(
+        middle = await self._record.fetch_all(
             "SELECT avg(seconds) AS median FROM ("
             "SELECT delivered_at - created_at AS seconds, "
             "row_number() OVER (ORDER BY delivered_at - created_at) AS place, "
             "count(*) OVER () AS jobs FROM jobs "
             "WHERE ended_at >= ? AND status = 'done' AND delivered_at IS NOT NULL"
             ") WHERE place IN ((jobs + 1) / 2, (jobs + 2) / 2)",
-            moment,
+            start,
         )
-        return Spell(
+        return PeriodStats(
             endings={Status(row["status"]): row["jobs"] for row in counted},
-            median=middle[0]["median"],
+            median_seconds=middle[0]["median"],
         )

@@ -30,10 +30,10 @@ class Table(msgspec.Struct, Generic[S], frozen=True):
 
     def insert_sql(self, conflict: str = "") -> str:
         """The statement that inserts `to_row`; `conflict` is an ON CONFLICT clause."""
-        return insertion(self.name, self.columns.values(), conflict)
+        return insert_sql(self.name, self.columns.values(), conflict)
 
 
-def insertion(table: str, columns: Iterable[str], conflict: str = "") -> str:
+def insert_sql(table: str, columns: Iterable[str], conflict: str = "") -> str:
     """The statement that adds a row of these columns; `conflict` is an ON CONFLICT clause."""
     names = list(columns)
     values = ", ".join(f":{name}" for name in names)

@@ -17,44 +17,48 @@ import msgspec
 
 from bot.domain.job import Job
 
-MEMORY: Final = 120.0
+MAX_LEAD: Final = 120.0
 """Seconds of the engine by which somebody may be ahead of a newcomer; more is forgotten."""
-_SLOWNESS: Final = 3
+_FLOOR_DIVISOR: Final = 3
 """The floor rises by a third of what each of those present would have if all had the same. The
 slower it rises, the longer somebody who wants much goes after those who want a little at times."""
 Cost = Callable[[Job], float]
 
 
-class Shares(msgspec.Struct, frozen=True):
+class VirtualTimes(msgspec.Struct, frozen=True):
     """What people had of the engine, in its seconds above an arbitrary point."""
 
-    floor: float = 0.0
-    had: Mapping[int, float] = msgspec.field(default_factory=dict)
+    system: float = 0.0
+    by_user: Mapping[int, float] = msgspec.field(default_factory=dict)
 
 
-def present(shares: Shares, people: Collection[int]) -> Shares:
+def sync_active(times: VirtualTimes, user_ids: Collection[int]) -> VirtualTimes:
     """The shares when just these people have jobs that are not finished."""
     known = {
-        person: had for person, had in shares.had.items() if person in people or had > shares.floor
+        person: had
+        for person, had in times.by_user.items()
+        if person in user_ids or had > times.system
     }
-    newcomers = {person: shares.floor for person in people if person not in known}
-    return Shares(shares.floor, known | newcomers)
+    newcomers = {person: times.system for person in user_ids if person not in known}
+    return VirtualTimes(times.system, known | newcomers)
 
 
-def charged(shares: Shares, person: int, seconds: float, people: Collection[int]) -> Shares:
+def charge(
+    times: VirtualTimes, user_id: int, seconds: float, user_ids: Collection[int]
+) -> VirtualTimes:
     """The shares after a job of this person, who is one of these people, took so long."""
-    before = min(shares.had.get(person, shares.floor), shares.floor + MEMORY)
-    had = {**shares.had, person: before + seconds}
-    least = min(had.get(each, shares.floor) for each in people)
-    risen = shares.floor + seconds / (_SLOWNESS * (len(people) + 1))
-    return Shares(max(risen, least - MEMORY), had)
+    before = min(times.by_user.get(user_id, times.system), times.system + MAX_LEAD)
+    had = {**times.by_user, user_id: before + seconds}
+    least = min(had.get(each, times.system) for each in user_ids)
+    risen = times.system + seconds / (_FLOOR_DIVISOR * (len(user_ids) + 1))
+    return VirtualTimes(max(risen, least - MAX_LEAD), had)
 
 
 def order(
-    waiting: Sequence[Job],
-    at_engine: Iterable[Job],
-    shares: Shares,
-    served: Mapping[int, float],
+    queued: Sequence[Job],
+    running: Iterable[Job],
+    times: VirtualTimes,
+    last_started: Mapping[int, float],
     cost: Cost,
 ) -> list[Job]:
     """All waiting jobs in the order in which they will be served if nobody else comes.
@@ -64,18 +68,18 @@ def order(
     one person's jobs, the older one goes first.
     """
     lines: dict[int, deque[Job]] = {}
-    for job in sorted(waiting, key=lambda job: (job.created_at, job.id)):
-        lines.setdefault(job.person, deque()).append(job)
-    had = {person: shares.had.get(person, shares.floor) for person in lines}
-    for job in at_engine:
-        if job.person in had:
-            had[job.person] += cost(job)
+    for job in sorted(queued, key=lambda job: (job.created_at, job.id)):
+        lines.setdefault(job.user_id, deque()).append(job)
+    had = {person: times.by_user.get(person, times.system) for person in lines}
+    for job in running:
+        if job.user_id in had:
+            had[job.user_id] += cost(job)
 
     def entry(person: int, started: float) -> tuple[float, float, float, str, int]:
         head = lines[person][0]
         return had[person], started, head.created_at, head.id, person
 
-    turns = [entry(person, served.get(person, 0.0)) for person in lines]
+    turns = [entry(person, last_started.get(person, 0.0)) for person in lines]
     heapq.heapify(turns)
     ordered: list[Job] = []
     while turns:
@@ -88,14 +92,14 @@ def order(
     return ordered
 
 
-def until_first(person: int, line: Sequence[Job], at_engine: Iterable[Job], cost: Cost) -> float:
+def until_first(user_id: int, queue: Sequence[Job], running: Iterable[Job], cost: Cost) -> float:
     """Seconds of the engine until one of this person's jobs has ended, at most about."""
-    painting = list(at_engine)
+    painting = list(running)
     seconds = sum(cost(job) for job in painting)
-    if any(job.person == person for job in painting):
+    if any(job.user_id == user_id for job in painting):
         return seconds
-    for job in line:
+    for job in queue:
         seconds += cost(job)
-        if job.person == person:
+        if job.user_id == user_id:
             break
     return seconds

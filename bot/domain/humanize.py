@@ -7,7 +7,7 @@ _HOUR: Final = 3600
 _PLURAL_FROM: Final = 1.5
 
 
-def about(seconds: float) -> str:
+def naturaldelta(seconds: float) -> str:
     """As one would say it: “about 3 minutes”."""
     if seconds < _MINUTE * _PLURAL_FROM:
         return f"about {max(5, 5 * round(seconds / 5))} seconds"

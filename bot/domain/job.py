@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from bot.domain.nsfw import UNKNOWN, Place
+from bot.domain.nsfw import UNKNOWN_CHANNEL, ChannelContext
 from engine.contract import Recipe
 
 
@@ -28,10 +28,10 @@ class Status(StrEnum):
     """Its sketch was no good; the reason is for the person alone."""
 
 
-ENDINGS: Final = frozenset({Status.DONE, Status.FAILED, Status.CANCELLED, Status.REFUSED})
+FINAL_STATUSES: Final = frozenset({Status.DONE, Status.FAILED, Status.CANCELLED, Status.REFUSED})
 
 
-class Kind(StrEnum):
+class JobKind(StrEnum):
     """How a job came to be."""
 
     IMAGINE = "imagine"
@@ -42,36 +42,36 @@ class Kind(StrEnum):
     """Like earlier pictures, but a little different."""
 
 
-class Erasure(StrEnum):
+class DeletionReason(StrEnum):
     """Why nothing is left of a job but statistics."""
 
-    WISH = "wish"
+    REQUESTED = "wish"
     """Who asked for it wished so."""
-    AGE = "age"
+    EXPIRED = "age"
     """It was older than anything is kept here."""
 
     @property
-    def words(self) -> str:
+    def message(self) -> str:
         """For whoever asks about it."""
-        if self is Erasure.WISH:
+        if self is DeletionReason.REQUESTED:
             return "That was deleted at the wish of who asked for it."
         return "That was deleted: I keep pictures for a limited time."
 
 
-class Address(msgspec.Struct, frozen=True, kw_only=True):
+class ResponseTarget(msgspec.Struct, frozen=True, kw_only=True):
     """Where a job is shown: a channel, and the message there once it is known."""
 
-    channel: int
-    guild: int | None = None
-    message: int | None = None
-    application: int | None = None
+    channel_id: int
+    guild_id: int | None = None
+    message_id: int | None = None
+    application_id: int | None = None
     token: str | None = None
     """Of the interaction: edits its answer for 15 minutes. A secret, so never in a log."""
-    reply_to: int | None = None
+    reply_to_id: int | None = None
     """The message that a job without an interaction answers."""
 
     def __repr__(self) -> str:
-        return f"Address(channel={self.channel}, message={self.message})"
+        return f"Address(channel={self.channel_id}, message={self.message_id})"
 
 
 class Sketch(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,43 +87,43 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One request by one person: 1 to 4 recipes that differ in their seeds."""
 
     id: str
-    request: str
+    idempotency_key: str
     """What asked for it, unique: the same interaction twice is one job."""
-    kind: Kind
-    person: int
-    address: Address
+    kind: JobKind
+    user_id: int
+    target: ResponseTarget
     recipes: tuple[Recipe, ...]
     parents: tuple[str, ...] = ()
     """The pictures that a variation is like, by id."""
     sketch: Sketch | None = None
-    reveal: bool = False
+    include_flagged: bool = False
     """Where it was asked for, flagged pictures may be shown, so they are kept."""
     status: Status = Status.ACCEPTED
     attempt: int = 0
     """How often it was sent to the engine; what an older attempt says is ignored."""
     crashes: int = 0
     """How often the engine or the bot died while it was painted."""
-    seats: int | None = None
+    max_concurrent: int | None = None
     """How many of this person's jobs may be at the engine while others wait; None: as many as of
     everybody."""
-    reason: str | None = None
+    failure_reason: str | None = None
     created_at: float
     """Seconds since 1970."""
-    erased: Erasure | None = None
+    deletion_reason: DeletionReason | None = None
     """If so, words, person and pictures are gone; the place, too, once the ending is shown."""
 
     @property
-    def ended(self) -> bool:
+    def has_ended(self) -> bool:
         """Will nothing more come of it?"""
-        return self.status in ENDINGS
+        return self.status in FINAL_STATUSES
 
 
-class Passage(msgspec.Struct, frozen=True, kw_only=True):
+class JobTimings(msgspec.Struct, frozen=True, kw_only=True):
     """A job that has ended, or whose ending has been seen, and when it was where."""
 
-    job: str
+    job_id: str
     status: Status
-    pictures: int
+    picture_count: int
     """That were asked for."""
     created_at: float
     started_at: float | None
@@ -132,17 +132,17 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
     delivered_at: float | None
 
     @property
-    def waited(self) -> float:
+    def queue_seconds(self) -> float:
         """Seconds from the request to its last attempt, or to its end if there was none."""
         return max(0.0, (self.started_at or self.ended_at) - self.created_at)
 
     @property
-    def painted(self) -> float | None:
+    def run_seconds(self) -> float | None:
         """Seconds from the beginning of its last attempt to its end."""
         return None if self.started_at is None else max(0.0, self.ended_at - self.started_at)
 
     @property
-    def shown(self) -> float | None:
+    def delivery_seconds(self) -> float | None:
         """Seconds from its end until that was seen."""
         return None if self.delivered_at is None else max(0.0, self.delivered_at - self.ended_at)
 
@@ -150,20 +150,20 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """How far a job is: `ahead` jobs before it, or `percent` of it painted, or neither yet."""
 
-    resting: bool = False
+    engine_down: bool = False
     """It waits because there is no engine."""
-    ahead: int | None = None
+    jobs_ahead: int | None = None
     percent: int | None = None
     preview: bytes | None = None
     """A small JPEG."""
 
 
-class Origin(msgspec.Struct, frozen=True, kw_only=True):
+class RequestContext(msgspec.Struct, frozen=True, kw_only=True):
     """Who asked for a job, by what, and where the answer goes."""
 
-    request: str
-    person: int
-    address: Address
-    place: Place = UNKNOWN
-    roles: tuple[int, ...] = ()
+    idempotency_key: str
+    user_id: int
+    target: ResponseTarget
+    channel: ChannelContext = UNKNOWN_CHANNEL
+    role_ids: tuple[int, ...] = ()
     """Of the person, on that server."""

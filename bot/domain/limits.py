@@ -1,27 +1,27 @@
 """How much the bot takes on, of everybody and of people with a role; pure."""
 
 import math
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
 
 import msgspec
 
-from bot.domain.humanize import about
+from bot.domain.humanize import naturaldelta
 from bot.errors import Refused
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """How much the bot takes on."""
 
-    waiting: int = 5
+    max_unfinished: int = 5
     """Unfinished jobs of one person."""
-    running: int = 3
+    max_running: int = 3
     """Of these at the engine, while others wait."""
-    daily: float | None = None
+    daily_seconds: float | None = None
     """Seconds of the engine for one person in 24 hours; None for any number."""
-    backlog: int = 200
+    max_unfinished_total: int = 200
     """Unfinished jobs of everybody."""
-    at_once: int = 8
+    max_running_total: int = 8
     """Jobs at the engine, which paints them together."""
     role_factor: int = 10
     """How many times as much as everybody a role may be given, at most."""
@@ -30,110 +30,122 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     adaptive: bool = False
     """May the engine choose larger batches while it has much to do? They change bits, but the
     record says in which a picture was painted."""
-    crashes: int = 3
+    max_crashes: int = 3
     """A job during which the engine died so often is given up."""
 
 
-ROLE_RANGES: Final = {"waiting": (1, 50), "running": (1, 8), "daily": (0, 604_800)}
-"""The least and the most that a role may be given; who runs the bot may allow less."""
+class RoleRange(NamedTuple):
+    """The values that a role may be given, and the option of /admin limits that sets one."""
+
+    option: str
+    least: int
+    most: int
+
+
+ROLE_RANGES: Final[Mapping[str, RoleRange]] = {
+    "max_unfinished": RoleRange("waiting", 1, 50),
+    "max_running": RoleRange("running", 1, 8),
+    "daily_seconds": RoleRange("daily", 0, 604_800),
+}
+"""By the field of RoleLimit and Limits; the operator's limits may allow less."""
 
 
 class RoleLimit(msgspec.Struct, frozen=True, kw_only=True):
     """What a role allows; None is what everybody may."""
 
-    role: int
-    waiting: int | None = None
-    running: int | None = None
-    daily: int | None = None
+    role_id: int
+    max_unfinished: int | None = None
+    max_running: int | None = None
+    daily_seconds: int | None = None
 
     def __post_init__(self) -> None:
-        for name, (least, most) in ROLE_RANGES.items():
-            value = getattr(self, name)
+        for field, (option, least, most) in ROLE_RANGES.items():
+            value = getattr(self, field)
             if value is not None and not least <= value <= most:
-                raise Refused(f"The option {name} is {value}; it must be {least} to {most}.")
+                raise Refused(f"The option {option} is {value}; it must be {least} to {most}.")
 
 
 LIMITS: Final = Limits()
 
 
-class Load(msgspec.Struct, frozen=True):
+class QueueDepth(msgspec.Struct, frozen=True):
     """How many unfinished jobs there are: of one person, of their server, and of everybody."""
 
-    person: int
+    user: int
     guild: int
-    all: int
+    total: int
 
 
-class Forecast(msgspec.Struct, frozen=True):
+class WaitEstimate(msgspec.Struct, frozen=True):
     """Seconds until a person's first job is done, and until all are."""
 
-    first: float
-    all: float
+    first_job: float
+    all_jobs: float
 
 
-def for_roles(limits: Limits, allowed: Sequence[RoleLimit]) -> Limits:
-    """The limits of somebody with these roles: the most that one of them allows, of each."""
+def for_roles(limits: Limits, role_limits: Sequence[RoleLimit]) -> Limits:
+    """The limits of a user with these roles: for each limit, the largest that a role grants."""
     changes = {}
-    for name in ROLE_RANGES:
-        values = [_given(each, name, limits) for each in allowed]
-        if known := [value for value in values if value is not None]:
-            changes[name] = max(known)
+    for field in ROLE_RANGES:
+        values = [_clamped(role_limit, field, limits) for role_limit in role_limits]
+        if granted := [value for value in values if value is not None]:
+            changes[field] = max(granted)
     return msgspec.structs.replace(limits, **changes)
 
 
-def capped(limit: RoleLimit, limits: Limits) -> RoleLimit:
-    """What the role gets of it: servers' admins give no more than who runs the bot allows."""
-    given = {name: _given(limit, name, limits) for name in ROLE_RANGES}
-    return msgspec.structs.replace(limit, **given)
+def clamp_to_operator_limit(limit: RoleLimit, limits: Limits) -> RoleLimit:
+    """The role's limits, each reduced to what the operator allows roles at most."""
+    values = {field: _clamped(limit, field, limits) for field in ROLE_RANGES}
+    return msgspec.structs.replace(limit, **values)
 
 
 def check_role(limit: RoleLimit, limits: Limits) -> None:
-    """Raise Refused if a role may not be given so much."""
-    for name in ROLE_RANGES:
-        if _given(limit, name, limits) != getattr(limit, name):
+    """Raise Refused if a limit of the role exceeds what the operator allows roles at most."""
+    for field, (option, _, _) in ROLE_RANGES.items():
+        if _clamped(limit, field, limits) != getattr(limit, field):
             raise Refused(
-                f"The option {name} is {getattr(limit, name)}; whoever runs this bot lets roles "
-                f"have {_most(name, limits)} at most."
+                f"The option {option} is {getattr(limit, field)}; whoever runs this bot lets roles "
+                f"have {_operator_limit(field, limits)} at most."
             )
 
 
-def _given(limit: RoleLimit, name: str, limits: Limits) -> int | None:
-    value: int | None = getattr(limit, name)
-    return None if value is None else min(value, _most(name, limits))
+def _clamped(limit: RoleLimit, field: str, limits: Limits) -> int | None:
+    value: int | None = getattr(limit, field)
+    return None if value is None else min(value, _operator_limit(field, limits))
 
 
-def _most(name: str, limits: Limits) -> int:
-    everybodys = getattr(limits, name)
-    most = ROLE_RANGES[name][1]
-    return most if everybodys is None else min(most, math.ceil(everybodys * limits.role_factor))
+def _operator_limit(field: str, limits: Limits) -> int:
+    default = getattr(limits, field)
+    most = ROLE_RANGES[field].most
+    return most if default is None else min(most, math.ceil(default * limits.role_factor))
 
 
-def is_full(load: Load, limits: Limits) -> bool:
+def is_full(depth: QueueDepth, limits: Limits) -> bool:
     """Is another job too much right now?"""
     return (
-        load.person >= limits.waiting
-        or load.guild >= share(limits.backlog, limits)
-        or load.all >= limits.backlog
+        depth.user >= limits.max_unfinished
+        or depth.guild >= guild_share(limits.max_unfinished_total, limits)
+        or depth.total >= limits.max_unfinished_total
     )
 
 
-def check(load: Load, limits: Limits, forecast: Forecast | None = None) -> None:
+def check(depth: QueueDepth, limits: Limits, estimate: WaitEstimate | None = None) -> None:
     """Raise Refused, in words for the person, if another job is too much right now."""
-    most = share(limits.backlog, limits)
-    if load.person >= limits.waiting:
-        soon = f", in {about(forecast.first)}" if forecast else ""
+    most = guild_share(limits.max_unfinished_total, limits)
+    if depth.user >= limits.max_unfinished:
+        soon = f", in {naturaldelta(estimate.first_job)}" if estimate else ""
         raise Refused(
-            f"You have {_jobs(load.person)} waiting, and {limits.waiting} may wait. "
+            f"You have {_jobs(depth.user)} waiting, and {limits.max_unfinished} may wait. "
             f"Let one finish first{soon}."
         )
-    if load.guild >= most:
+    if depth.guild >= most:
         raise Refused(
-            f"This server has {_jobs(load.guild)} waiting, and {most} may wait. {_later(forecast)}"
+            f"This server has {_jobs(depth.guild)} waiting, and {most} may wait. {_later(estimate)}"
         )
-    if load.all >= limits.backlog:
+    if depth.total >= limits.max_unfinished_total:
         raise Refused(
-            f"There are {_jobs(load.all)} waiting, and {limits.backlog} may wait. "
-            f"{_later(forecast)}"
+            f"There are {_jobs(depth.total)} waiting, and {limits.max_unfinished_total} may wait. "
+            f"{_later(estimate)}"
         )
 
 
@@ -141,12 +153,12 @@ def _jobs(count: int) -> str:
     return "1 job" if count == 1 else f"{count} jobs"
 
 
-def _later(forecast: Forecast | None) -> str:
-    if forecast is None:
+def _later(estimate: WaitEstimate | None) -> str:
+    if estimate is None:
         return "Please try again in a while."
-    return f"All jobs together take {about(forecast.all)}; please try again in a while."
+    return f"All jobs together take {naturaldelta(estimate.all_jobs)}; please try again in a while."
 
 
-def share(of: int, limits: Limits) -> int:
+def guild_share(of: int, limits: Limits) -> int:
     """How many of so many may be one server's."""
     return max(1, int(of * limits.guild_share))

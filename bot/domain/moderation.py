@@ -7,16 +7,16 @@ import msgspec
 
 from bot.errors import Refused
 
-REASON_LIMIT: Final = 400
+MAX_REASON_CHARS: Final = 400
 """Characters of a reporter's reason."""
-BLOCK_REASON_LIMIT: Final = 200
-DETAIL_LIMIT: Final = 1000
-REPORTS_AN_HOUR: Final = 5
+MAX_BLOCK_REASON_CHARS: Final = 200
+MAX_DETAIL_CHARS: Final = 1000
+MAX_REPORTS_PER_HOUR: Final = 5
 """Of one person."""
 HOUR: Final = 3600.0
 
 
-class Action(StrEnum):
+class AuditAction(StrEnum):
     """What a line of the audit log tells of."""
 
     REFUSED = "refused"
@@ -34,58 +34,58 @@ class Action(StrEnum):
     """A setting of the server."""
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A line of the audit log."""
 
-    at: float
+    created_at: float
     """Seconds since 1970."""
-    guild: int | None
-    actor: int
-    action: Action
+    guild_id: int | None
+    actor_id: int
+    action: AuditAction
     detail: str = ""
-    channel: int | None = None
-    person: int | None = None
+    channel_id: int | None = None
+    target_id: int | None = None
     """Whom it is about, if not the actor."""
-    job: str | None = None
-    request: str | None = None
+    job_id: str | None = None
+    idempotency_key: str | None = None
     """That was refused; noted once, though it may come again."""
 
 
-class Standing(msgspec.Struct, frozen=True):
+class GuildRules(msgspec.Struct, frozen=True):
     """What the rules of a server have to do with a person who asks for something."""
 
-    blocked: str | None = None
+    block_reason: str | None = None
     """Why they are blocked there, if they are."""
-    words: tuple[str, ...] = ()
+    banned_words: tuple[str, ...] = ()
     """The server's banned words."""
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True):
     """A person whom moderators let nothing be painted for in a server."""
 
-    guild: int
-    person: int
+    guild_id: int
+    user_id: int
     reason: str
-    moderator: int
-    at: float
+    moderator_id: int
+    created_at: float
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody points moderators at a message of ours."""
 
-    job: str
-    guild: int
-    channel: int
-    message: int
+    job_id: str
+    guild_id: int
+    channel_id: int
+    message_id: int
     nth: int | None
     """The picture that the message shows; None for the whole job."""
-    reporter: int
+    reporter_id: int
     reason: str
     """Empty for a reaction."""
-    at: float
+    created_at: float
 
 
-class State(StrEnum):
+class CaseState(StrEnum):
     """Where a case is."""
 
     OPEN = "open"
@@ -96,21 +96,21 @@ class State(StrEnum):
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """A job that was reported, with all its reports, oldest first."""
 
-    job: str
-    guild: int
-    state: State
-    moderator: int | None
-    card_channel: int | None
-    card: int | None
+    job_id: str
+    guild_id: int
+    state: CaseState
+    moderator_id: int | None
+    card_channel_id: int | None
+    card_message_id: int | None
     """The message in the moderators' channel."""
     reports: tuple[Report, ...]
 
 
-def check_report(*, before: bool, lately: int) -> None:
+def check_report(*, already_reported: bool, recent: int) -> None:
     """Raise Refused if this person reported the message before, or very much in the last hour."""
-    if before:
+    if already_reported:
         raise Refused("You have reported this already. It is recorded.")
-    if lately >= REPORTS_AN_HOUR:
+    if recent >= MAX_REPORTS_PER_HOUR:
         raise Refused(
-            f"You have reported {lately} messages within an hour. Please try again later."
+            f"You have reported {recent} messages within an hour. Please try again later."
         )

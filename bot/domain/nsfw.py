@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 
-class Level(StrEnum):
+class NsfwPolicy(StrEnum):
     """What becomes of pictures that the safety check flagged."""
 
     BLOCK = "block"
@@ -18,51 +18,51 @@ class Level(StrEnum):
     """They are shown."""
 
 
-class Kind(StrEnum):
+class ChannelKind(StrEnum):
     """What a place is."""
 
-    SERVER = "server"
+    GUILD = "server"
     """A channel, thread or post of a server that invited the bot."""
-    DIRECT = "direct"
+    BOT_DM = "direct"
     """Direct messages with one person."""
-    GROUP = "group"
+    PRIVATE_CHANNEL = "group"
     """Direct messages of several people."""
-    GUEST = "guest"
+    USER_INSTALL = "guest"
     """Anywhere at all, brought along by a person who installed the bot for themselves."""
     UNKNOWN = "unknown"
 
 
-class Room(msgspec.Struct, frozen=True):
+class ChannelInfo(msgspec.Struct, frozen=True):
     """A channel of a server."""
 
     id: int
-    age_restricted: bool
+    is_age_restricted: bool
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
+class ChannelContext(msgspec.Struct, frozen=True, kw_only=True):
     """Where a message stands, as far as that is known."""
 
-    kind: Kind = Kind.UNKNOWN
-    server: int | None = None
-    room: Room | None = None
+    kind: ChannelKind = ChannelKind.UNKNOWN
+    guild_id: int | None = None
+    channel: ChannelInfo | None = None
     """The channel; of a thread or a forum's post, the channel that it is in."""
 
 
-UNKNOWN: Final = Place()
+UNKNOWN_CHANNEL: Final = ChannelContext()
 
 
-class Choices(msgspec.Struct, frozen=True):
+class NsfwSettings(msgspec.Struct, frozen=True):
     """What those who manage a server chose for it as a whole, and for some of its channels."""
 
-    server: Level = Level.BLOCK
-    rooms: Mapping[int, Level] = {}
+    guild: NsfwPolicy = NsfwPolicy.BLOCK
+    channels: Mapping[int, NsfwPolicy] = {}
 
 
-def level(place: Place, choices: Choices) -> Level:
+def nsfw_policy(context: ChannelContext, settings: NsfwSettings) -> NsfwPolicy:
     """What a place makes of flagged pictures: what was chosen counts in the age-restricted channels
     of a server alone."""
-    if place.kind is not Kind.SERVER or place.server is None or place.room is None:
-        return Level.BLOCK
-    if place.room.age_restricted is not True:
-        return Level.BLOCK
-    return choices.rooms.get(place.room.id, choices.server)
+    if context.kind is not ChannelKind.GUILD or context.guild_id is None or context.channel is None:
+        return NsfwPolicy.BLOCK
+    if context.channel.is_age_restricted is not True:
+        return NsfwPolicy.BLOCK
+    return settings.channels.get(context.channel.id, settings.guild)

@@ -9,34 +9,34 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     """A finished recipe."""
 
     id: str
-    job: str
+    job_id: str
     nth: int
     """1 to 4, in reading order."""
     recipe: Recipe
     sha256: str | None
     path: str | None
     """Of the PNG, relative to the data folder; None if it was blocked, or could not be painted."""
-    blocked: bool
+    is_withheld: bool
     """The safety check flagged it, or could not be made, and there is no file."""
-    restricted: bool = False
+    is_flagged_but_kept: bool = False
     """The safety check flagged it, and there is a file, for places where it may be shown."""
     verdicts: tuple[Verdict, ...] = ()
     """Of each checker; none if it failed, or was painted before they were kept."""
-    failed: str | None = None
+    failure_reason: str | None = None
     """Why it could not be painted, though its siblings could."""
-    removed: bool = False
+    is_removed: bool = False
     """Did moderators remove it?"""
     fingerprint: str
     """The software and hardware that painted it."""
 
     @property
-    def absence(self) -> str | None:
+    def unavailable_reason(self) -> str | None:
         """Why there is nothing to show, in few words; None if there is."""
-        if self.removed:
+        if self.is_removed:
             return "removed by moderators"
-        if self.failed is not None:
+        if self.failure_reason is not None:
             return "could not be painted"
-        return "withheld by the safety check" if self.blocked else None
+        return "withheld by the safety check" if self.is_withheld else None
 
 
 def picture_id(job: str, nth: int) -> str:
@@ -44,6 +44,6 @@ def picture_id(job: str, nth: int) -> str:
     return f"{job}-{nth}"
 
 
-def job_of(picture: str) -> str:
+def job_id_of(picture: str) -> str:
     """The job of the picture of this name."""
     return picture.rpartition("-")[0]

@@ -23,35 +23,35 @@ def check_model(recipe: Recipe, model: ModelCard) -> None:
         )
 
 
-def check_remembered(job: Job) -> None:
+def check_not_deleted(job: Job) -> None:
     """Raise Refused if the job was deleted."""
-    if job.erased is not None:
-        raise Refused(job.erased.words)
+    if job.deletion_reason is not None:
+        raise Refused(job.deletion_reason.message)
 
 
-def check_shown(picture: Picture) -> None:
+def check_viewable(picture: Picture) -> None:
     """Raise Refused for a picture that nobody may see."""
-    check_kept([picture])
-    if picture.failed is not None:
-        raise Refused(f"Picture {picture.nth} could not be painted. {picture.failed}")
-    if picture.blocked:
+    check_not_removed([picture])
+    if picture.failure_reason is not None:
+        raise Refused(f"Picture {picture.nth} could not be painted. {picture.failure_reason}")
+    if picture.is_withheld:
         raise Refused(
             f"Picture {picture.nth} was withheld by the safety check, so there is nothing to show."
         )
 
 
-def check_kept(pictures: Sequence[Picture]) -> None:
+def check_not_removed(pictures: Sequence[Picture]) -> None:
     """Raise Refused if moderators removed one of them."""
-    if any(picture.removed for picture in pictures):
+    if any(picture.is_removed for picture in pictures):
         raise Refused("Moderators removed this, so there is nothing to show or to paint again.")
 
 
-def may_stop(job: Job, *, person: int, moderator: bool) -> bool:
+def can_cancel(job: Job, *, user_id: int, is_moderator: bool) -> bool:
     """May this person cancel the job or delete its pictures?"""
-    return moderator or job.person == person
+    return is_moderator or job.user_id == user_id
 
 
-def cleaned(text: str) -> str:
+def strip_invisible(text: str) -> str:
     """The text without control, zero-width and direction characters, and without outer blanks."""
     kept = (c for c in text if c in _KEPT_CONTROLS or unicodedata.category(c) not in _UNSEEN)
     return "".join(kept).strip()

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bot.domain.job import Job
-from bot.domain.limits import Limits, share
+from bot.domain.limits import Limits, guild_share
 
 
-def next_start(line: Sequence[Job], at_engine: Sequence[Job], limits: Limits) -> Job | None:
+def next_to_start(queue: Sequence[Job], running: Sequence[Job], limits: Limits) -> Job | None:
     """Which job of the line goes to the engine now; None if there is no place for any.
 
     The first whose person and server have places of their own left; if there is none, the first
@@ -18,23 +18,27 @@ def next_start(line: Sequence[Job], at_engine: Sequence[Job], limits: Limits) ->
     A job that was at an engine that died is painted alone: if it was the cause, it takes no other
     with it again.
     """
-    job = _first(line, at_engine, limits)
-    if job is None or not at_engine:
+    job = _first(queue, running, limits)
+    if job is None or not running:
         return job
-    suspected = any(each.crashes for each in [job, *at_engine])
-    if suspected or len(at_engine) < limits.at_once:
+    suspected = any(each.crashes for each in [job, *running])
+    if suspected or len(running) < limits.max_running_total:
         return None if suspected else job
-    people = {each.person for each in at_engine}
-    if len(people) >= limits.at_once or len(at_engine) >= 2 * limits.at_once:
+    people = {each.user_id for each in running}
+    if len(people) >= limits.max_running_total or len(running) >= 2 * limits.max_running_total:
         return None
-    newcomers = [job for job in line if job.person not in people and not job.crashes]
-    return _first(newcomers, at_engine, limits)
+    newcomers = [job for job in queue if job.user_id not in people and not job.crashes]
+    return _first(newcomers, running, limits)
 
 
 def _first(line: Sequence[Job], at_engine: Sequence[Job], limits: Limits) -> Job | None:
-    by_person = Counter(job.person for job in at_engine)
-    by_guild = Counter(job.address.guild for job in at_engine)
-    most = share(limits.at_once, limits)
-    within = [job for job in line if by_person[job.person] < (job.seats or limits.running)]
-    best = [job for job in within if not job.address.guild or by_guild[job.address.guild] < most]
+    by_person = Counter(job.user_id for job in at_engine)
+    by_guild = Counter(job.target.guild_id for job in at_engine)
+    most = guild_share(limits.max_running_total, limits)
+    within = [
+        job for job in line if by_person[job.user_id] < (job.max_concurrent or limits.max_running)
+    ]
+    best = [
+        job for job in within if not job.target.guild_id or by_guild[job.target.guild_id] < most
+    ]
     return next(iter(best or within or line), None)

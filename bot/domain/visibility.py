@@ -4,26 +4,26 @@ from collections.abc import Iterable
 
 import msgspec
 
-from bot.domain.nsfw import Level
+from bot.domain.nsfw import NsfwPolicy
 from bot.domain.picture import Picture
 
 
-class Showing(msgspec.Struct, frozen=True):
+class VisiblePictures(msgspec.Struct, frozen=True):
     """Some pictures: those that may not be seen have no file. `showing` makes it."""
 
     pictures: tuple[Picture, ...]
-    spoiler: bool
+    needs_spoiler: bool
     """Some of them may only be uploaded as a spoiler."""
 
 
-def showing(pictures: Iterable[Picture], level: Level) -> Showing:
+def visible_in(pictures: Iterable[Picture], policy: NsfwPolicy) -> VisiblePictures:
     """These pictures where what the safety check flagged is treated so."""
-    seen = tuple(_seen(picture, level) for picture in pictures)
-    restricted = any(picture.restricted for picture in seen)
-    return Showing(seen, restricted and level is not Level.ALLOW)
+    seen = tuple(_redact(picture, policy) for picture in pictures)
+    restricted = any(picture.is_flagged_but_kept for picture in seen)
+    return VisiblePictures(seen, restricted and policy is not NsfwPolicy.ALLOW)
 
 
-def _seen(picture: Picture, level: Level) -> Picture:
-    if not picture.restricted or level in (Level.SPOILER, Level.ALLOW):
+def _redact(picture: Picture, policy: NsfwPolicy) -> Picture:
+    if not picture.is_flagged_but_kept or policy in (NsfwPolicy.SPOILER, NsfwPolicy.ALLOW):
         return picture
-    return msgspec.structs.replace(picture, path=None, blocked=True, restricted=False)
+    return msgspec.structs.replace(picture, path=None, is_withheld=True, is_flagged_but_kept=False)

@@ -11,11 +11,11 @@ async def block(interaction: Interaction, person: int, reason: str) -> str:
     guild = interaction.guild_id or 0
     studio, moderation = services(interaction).job_service, services(interaction).moderation
     wanted = Block(
-        guild=guild,
-        person=person,
+        guild_id=guild,
+        user_id=person,
         reason=reason,
-        moderator=interaction.user.id,
-        at=time.time(),
+        moderator_id=interaction.user.id,
+        created_at=time.time(),
     )
     if not await moderation.block(wanted):
         return f"<@{person}> is blocked already."
@@ -30,6 +30,6 @@ async def block(interaction: Interaction, person: int, reason: str) -> str:
 async def unblock(interaction: Interaction, person: int) -> str:
     """Let them ask again."""
     done = await services(interaction).moderation.unblock(
-        interaction.guild_id or 0, person, actor=interaction.user.id, now=time.time()
+        interaction.guild_id or 0, person, actor_id=interaction.user.id, now=time.time()
     )
     return f"<@{person}> {'may use me here again' if done else 'is not blocked here'}."

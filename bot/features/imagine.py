@@ -10,7 +10,7 @@ from discord.app_commands.transformers import RangeTransformer
 from bot.attachments import sanitize
 from bot.context import Interaction, services
 from bot.domain import rules
-from bot.domain.kinds.imagine import ASPECTS, Ask, changed, read
+from bot.domain.kinds.imagine import ASPECTS, ImagineOptions, parse, with_changes
 from bot.features.responses import guarded, origin, start
 from engine.contract import (
     MAX_GUIDANCE,
@@ -84,14 +84,17 @@ async def imagine(
     """Start a job with these options."""
     if sketch is not None:
         sanitize.check_size(sketch.size)
-    ask = cleaned(read(**options))
+    ask = cleaned(parse(**options))
     url = sketch.url if sketch is not None else None
     await start(
         interaction, services(interaction).job_service.submit(ask, url, origin(interaction))
     )
 
 
-def cleaned(ask: Ask) -> Ask:
+def cleaned(ask: ImagineOptions) -> ImagineOptions:
     """Without characters that nobody sees."""
-    changes = {"prompt": rules.cleaned(ask.prompt), "negative": rules.cleaned(ask.negative or "")}
-    return changed(ask, **changes)
+    changes = {
+        "prompt": rules.strip_invisible(ask.prompt),
+        "negative": rules.strip_invisible(ask.negative or ""),
+    }
+    return with_changes(ask, **changes)

@@ -36,8 +36,8 @@ async def _show(interaction: Interaction) -> None:
     files = []
     if kept.jobs:
         jobs = services(interaction).erasure.jobs(interaction.user.id)
-        entries = [user_data.entry(*each) async for each in jobs]
-        name, data = await asyncio.to_thread(user_data.written, entries, BYTES_LIMIT)
+        entries = [user_data.export_record(*each) async for each in jobs]
+        name, data = await asyncio.to_thread(user_data.export_file, entries, BYTES_LIMIT)
         files = [OutgoingFile(name, data).as_file()]
     told = privacy_text.told(kept, services(interaction).retention_policy)
     await interaction.edit_original_response(content=told, attachments=files)

@@ -10,13 +10,13 @@ from typing import Final
 import discord
 
 from bot.context import BotClient
-from bot.db.database import insist
-from bot.db.jobs import Found
+from bot.db.database import retry_until_written
+from bot.db.jobs import ShownJob
 from bot.domain import rules
-from bot.domain.job import Address, Origin
-from bot.domain.nsfw import Level
+from bot.domain.job import RequestContext, ResponseTarget
+from bot.domain.nsfw import NsfwPolicy
 from bot.domain.picture import Picture
-from bot.domain.visibility import showing
+from bot.domain.visibility import visible_in
 from bot.errors import NETWORK_ERRORS, BotError, PolicyViolation, Refused
 from bot.features import report, responses
 from bot.messages import captions, channels, message_parser, picture_files
@@ -46,7 +46,7 @@ async def added(client: BotClient, reaction: Reaction) -> None:
     name = _name(reaction)
     if name not in _KNOWN:
         return
-    found = await client.services.jobs.shown_on(reaction.message_id)
+    found = await client.services.jobs.find_by_message(reaction.message_id)
     if reaction.member is not None and reaction.member.bot:
         return
     try:
@@ -66,10 +66,10 @@ async def added(client: BotClient, reaction: Reaction) -> None:
 async def removed(client: BotClient, reaction: Reaction) -> None:
     """A reaction that is taken back may be made again."""
     if _name(reaction) in _KNOWN:
-        await client.services.jobs.release(_request(reaction))
+        await client.services.jobs.free_key(_request(reaction))
 
 
-async def _act(client: BotClient, reaction: Reaction, name: str, found: Found) -> None:
+async def _act(client: BotClient, reaction: Reaction, name: str, found: ShownJob) -> None:
     if name == _DELETE:
         await _delete(client, reaction, found)
     elif name == _REPORT:
@@ -81,28 +81,30 @@ async def _act(client: BotClient, reaction: Reaction, name: str, found: Found) -
         await _vary(client, reaction, found, _NUMBERS.get(name))
 
 
-async def _vary(client: BotClient, reaction: Reaction, found: Found, nth: int | None) -> None:
+async def _vary(client: BotClient, reaction: Reaction, found: ShownJob, nth: int | None) -> None:
     pictures = await _pictures(client, found)
     if nth is not None and found.nth is None:
         pictures = [picture for picture in pictures if picture.nth == nth]
     if not pictures:
         raise Refused("There is no such picture here.")
-    origin = Origin(
-        request=_request(reaction),
-        person=reaction.user_id,
-        place=channels.from_channel(client.get_channel(reaction.channel_id)),
-        address=Address(
-            channel=reaction.channel_id, guild=reaction.guild_id, reply_to=reaction.message_id
+    origin = RequestContext(
+        idempotency_key=_request(reaction),
+        user_id=reaction.user_id,
+        channel=channels.from_channel(client.get_channel(reaction.channel_id)),
+        target=ResponseTarget(
+            channel_id=reaction.channel_id,
+            guild_id=reaction.guild_id,
+            reply_to_id=reaction.message_id,
         ),
-        roles=responses.roles(reaction.member),
+        role_ids=responses.roles(reaction.member),
     )
     job = await client.services.job_service.vary(pictures, origin)
     if job is not None:
         client.services.job_service.start(job)
 
 
-async def _delete(client: BotClient, reaction: Reaction, found: Found) -> None:
-    if not rules.may_stop(found.job, person=reaction.user_id, moderator=False) and not (
+async def _delete(client: BotClient, reaction: Reaction, found: ShownJob) -> None:
+    if not rules.can_cancel(found.job, user_id=reaction.user_id, is_moderator=False) and not (
         await _is_moderator(client, reaction)
     ):
         return  # others may dislike a picture, but it stays
@@ -125,13 +127,13 @@ async def _answer_for_deleted(client: BotClient, reaction: Reaction, name: str) 
         await message.delete()
 
 
-async def _send_letter(client: BotClient, reaction: Reaction, found: Found) -> None:
+async def _send_letter(client: BotClient, reaction: Reaction, found: ShownJob) -> None:
     archive, reports = client.services.storage, client.services.moderation.reports
     pictures = await _pictures(client, found)
-    seen = showing(pictures, Level.BLOCK)  # whatever the channel may see
+    seen = visible_in(pictures, NsfwPolicy.BLOCK)  # whatever the channel may see
     uploads = []
     for nth, picture in enumerate(seen.pictures):
-        if picture.absence is None:
+        if picture.unavailable_reason is None:
             suffix, data = await asyncio.to_thread(picture_files.picture_file, archive, seen, nth)
             alt_text = captions.alt_text([picture])
             uploads.append(OutgoingFile(f"{picture.id}.{suffix}", data, alt_text))
@@ -142,8 +144,8 @@ async def _send_letter(client: BotClient, reaction: Reaction, found: Found) -> N
             # by its nonce it comes once, and its id is wanted for a removal
             send = partial(_send_parcel, letters, words, parcel, _nonce(reaction, nth))
             sent = await responses.twice(send)
-            await insist(partial(reports.keep_letter, found.job.id, letters.id, sent.id))
-            if parcel and any(picture.removed for picture in await _pictures(client, found)):
+            await retry_until_written(partial(reports.record_dm, found.job.id, letters.id, sent.id))
+            if parcel and any(picture.is_removed for picture in await _pictures(client, found)):
                 await sent.delete()  # moderators were quicker than the letter
                 return
             words = None
@@ -165,7 +167,7 @@ def _message(client: BotClient, reaction: Reaction) -> discord.PartialMessage:
     )
 
 
-async def _pictures(client: BotClient, found: Found) -> list[Picture]:
+async def _pictures(client: BotClient, found: ShownJob) -> list[Picture]:
     """The finished pictures that the message shows."""
     pictures = await client.services.jobs.pictures(found.job.id)
     return [picture for picture in pictures if found.nth in (None, picture.nth)]

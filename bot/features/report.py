@@ -9,7 +9,7 @@ import discord
 from discord import app_commands
 
 from bot.context import BotClient, Interaction
-from bot.domain.moderation import HOUR, REASON_LIMIT, Report, check_report
+from bot.domain.moderation import HOUR, MAX_REASON_CHARS, Report, check_report
 from bot.errors import Refused
 from bot.features import report_cards
 from bot.features.responses import guarded
@@ -45,7 +45,7 @@ def _form(message: int) -> discord.ui.Modal:
     reason = discord.ui.TextInput[discord.ui.Modal](
         custom_id=_REASON,
         style=discord.TextStyle.paragraph,
-        max_length=REASON_LIMIT,
+        max_length=MAX_REASON_CHARS,
         placeholder="Only the moderators of this server read this.",
     )
     form.add_item(discord.ui.Label(text="What is wrong with it?", component=reason))
@@ -66,16 +66,16 @@ def _typed(data: dict[str, Any]) -> str:
     for part in data.get("components", ()):
         for field in [part.get("component"), *part.get("components", ())]:
             if field and field.get("custom_id") == _REASON:
-                return str(field.get("value") or "").strip()[:REASON_LIMIT]
+                return str(field.get("value") or "").strip()[:MAX_REASON_CHARS]
     return ""
 
 
 async def _file(interaction: Interaction, message: int, reason: str) -> None:
     reporter = interaction.user.id
     report = await _drafted(interaction.client, interaction.guild_id, message, reporter, reason)
-    await interaction.client.services.moderation.reports.file(report)
+    await interaction.client.services.moderation.reports.submit(report)
     await interaction.response.defer(ephemeral=True, thinking=True)
-    shown = await report_cards.show(interaction.client, report.job)
+    shown = await report_cards.show(interaction.client, report.job_id)
     await interaction.edit_original_response(content=_THANKS if shown else _RECORDED)
 
 
@@ -90,8 +90,8 @@ async def by_reaction(client: BotClient, reaction: discord.RawReactionActionEven
             "The flag of %d on %d counts not: %s", reaction.user_id, reaction.message_id, error
         )
         return
-    await client.services.moderation.reports.file(report)
-    await report_cards.show(client, report.job)
+    await client.services.moderation.reports.submit(report)
+    await report_cards.show(client, report.job_id)
 
 
 async def _drafted(
@@ -99,19 +99,19 @@ async def _drafted(
 ) -> Report:
     """The report, not kept yet. Raises Refused."""
     now = time.time()
-    found = await client.services.jobs.shown_on(message)
-    if found is None or guild is None or found.job.address.guild != guild:
+    found = await client.services.jobs.find_by_message(message)
+    if found is None or guild is None or found.job.target.guild_id != guild:
         raise Refused(_NO_RESULT)
     reports = client.services.moderation.reports
-    before, lately = await reports.before(reporter, message, since=now - HOUR)
-    check_report(before=before, lately=lately)
+    before, lately = await reports.previous_reports(reporter, message, since=now - HOUR)
+    check_report(already_reported=before, recent=lately)
     return Report(
-        job=found.job.id,
-        guild=guild,
-        channel=found.job.address.channel,
-        message=message,
+        job_id=found.job.id,
+        guild_id=guild,
+        channel_id=found.job.target.channel_id,
+        message_id=message,
         nth=found.nth,
-        reporter=reporter,
+        reporter_id=reporter,
         reason=reason,
-        at=now,
+        created_at=now,
     )

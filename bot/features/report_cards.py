@@ -11,10 +11,10 @@ import msgspec
 from discord import app_commands
 
 from bot.context import BotClient, Interaction, is_moderator, services
-from bot.db.database import RecordTrouble
+from bot.db.database import DatabaseUnavailable
 from bot.domain import rules
 from bot.domain.job import Job
-from bot.domain.moderation import Action, Case, Entry, State
+from bot.domain.moderation import AuditAction, AuditEntry, Case, CaseState
 from bot.errors import NETWORK_ERRORS, Refused
 from bot.features.blocking import block, unblock
 from bot.features.responses import guarded
@@ -41,7 +41,7 @@ async def show(client: BotClient, job: str) -> bool:
     try:
         return await _edit(client, case) or await _post(client, case)
     except (discord.HTTPException, *NETWORK_ERRORS) as error:
-        log.warning("The moderators of %d do not see case %s: %r", case.guild, job, error)
+        log.warning("The moderators of %d do not see case %s: %r", case.guild_id, job, error)
         return False
 
 
@@ -49,20 +49,22 @@ async def catch_up(client: BotClient) -> None:
     """Show what was reported while the moderators could not be reached, and take away what a bot
     that was killed had no time for."""
     reports = client.services.moderation.reports
-    for job in await reports.uncarded():
+    for job in await reports.without_card():
         await show(client, job)
-    for variation in await reports.orphans():
+    for variation in await reports.unfinished_variations_of_removed():
         await client.services.job_service.cancel(variation)
-    for channel, message in await reports.condemned():
+    for channel, message in await reports.messages_to_delete():
         await _delete(client, channel, message)
 
 
 async def _edit(client: BotClient, case: Case) -> bool:
     """False if there is no card (any more)."""
-    if case.card is None or case.card_channel is None:
+    if case.card_message_id is None or case.card_channel_id is None:
         return False
     content, view = await _draft(client, case)
-    card = client.get_partial_messageable(case.card_channel).get_partial_message(case.card)
+    card = client.get_partial_messageable(case.card_channel_id).get_partial_message(
+        case.card_message_id
+    )
     try:
         await card.edit(content=content, view=view)
     except discord.NotFound:
@@ -72,35 +74,35 @@ async def _edit(client: BotClient, case: Case) -> bool:
 
 async def _post(client: BotClient, case: Case) -> bool:
     """Two reports at the same moment may make two cards: the first one stays."""
-    channel = await client.services.moderation.channels.channel(case.guild)
-    if channel is None or case.state is not State.OPEN:
+    channel = await client.services.moderation.channels.get(case.guild_id)
+    if channel is None or case.state is not CaseState.OPEN:
         return False
     content, view = await _draft(client, case)
-    nonce = f"case:{len(case.reports)}:{case.job}"
+    nonce = f"case:{len(case.reports)}:{case.job_id}"
     card = await client.get_partial_messageable(channel).send(content, view=view, nonce=nonce)
     reports = client.services.moderation.reports
-    if not await reports.place_card(case.job, channel, card.id, instead_of=case.card):
+    if not await reports.set_card(case.job_id, channel, card.id, replacing=case.card_message_id):
         await card.delete()
     return True
 
 
 async def _draft(client: BotClient, case: Case) -> tuple[str, discord.ui.View]:
-    job = await client.services.jobs.job(case.job)
+    job = await client.services.jobs.job(case.job_id)
     if job is None:
-        raise RuntimeError(f"Case {case.job} has no job.")
-    pictures = await client.services.jobs.pictures(case.job)
-    standing = await client.services.moderation.standing(case.guild, job.person)
-    if job.erased is not None:
-        return moderation_cards.deleted_case(case, job.erased), components.deleted_case_view(
-            case.job, is_open=case.state is State.OPEN
-        )
+        raise RuntimeError(f"Case {case.job_id} has no job.")
+    pictures = await client.services.jobs.pictures(case.job_id)
+    standing = await client.services.moderation.rules_for(case.guild_id, job.user_id)
+    if job.deletion_reason is not None:
+        return moderation_cards.deleted_case(
+            case, job.deletion_reason
+        ), components.deleted_case_view(case.job_id, is_open=case.state is CaseState.OPEN)
     view = components.case_view(
-        case.job,
-        is_open=case.state is State.OPEN,
-        is_removed=case.state is State.REMOVED,
-        is_blocked=standing.blocked is not None,
+        case.job_id,
+        is_open=case.state is CaseState.OPEN,
+        is_removed=case.state is CaseState.REMOVED,
+        is_blocked=standing.block_reason is not None,
     )
-    return moderation_cards.case(case, job, pictures, standing.blocked), view
+    return moderation_cards.case(case, job, pictures, standing.block_reason), view
 
 
 # What moderators do; each returns what was done, in words
@@ -111,7 +113,7 @@ async def remove(interaction: Interaction, job: Job) -> str:
     them is stopped, and what was painted from them is named."""
     await services(interaction).job_service.cancel(job)
     reports = services(interaction).moderation.reports
-    await reports.remove(job.id, _entry(interaction, Action.REMOVED, job))
+    await reports.remove(job.id, _entry(interaction, AuditAction.REMOVED, job))
     await asyncio.to_thread(services(interaction).storage.delete_pictures, job.id)
     messages = await reports.messages(job.id)
     left = [one for one in messages if not await _delete(interaction.client, *one)]
@@ -140,24 +142,24 @@ async def _delete(client: BotClient, channel: int, message: int) -> bool:
         log.warning("Message %d is not deleted: %r", message, error)
         return False
     try:
-        await client.services.moderation.reports.forget(message)
-    except RecordTrouble as error:
+        await client.services.moderation.reports.forget_message(message)
+    except DatabaseUnavailable as error:
         log.warning("Message %d will be deleted again: %s", message, error)
     return True
 
 
 async def _dismiss(interaction: Interaction, job: Job) -> str:
-    entry = _entry(interaction, Action.DISMISSED, job)
-    done = await services(interaction).moderation.reports.close(job.id, State.DISMISSED, entry)
+    entry = _entry(interaction, AuditAction.DISMISSED, job)
+    done = await services(interaction).moderation.reports.close(job.id, CaseState.DISMISSED, entry)
     return "Dismissed." if done else "This is closed already."
 
 
 async def _block_owner(interaction: Interaction, job: Job) -> str:
-    return await block(interaction, job.person, _REASON)
+    return await block(interaction, job.user_id, _REASON)
 
 
 async def _unblock_owner(interaction: Interaction, job: Job) -> str:
-    return await unblock(interaction, job.person)
+    return await unblock(interaction, job.user_id)
 
 
 _ACTIONS: Final = {
@@ -168,15 +170,15 @@ _ACTIONS: Final = {
 }
 
 
-def _entry(interaction: Interaction, action: Action, job: Job) -> Entry:
-    return Entry(
-        at=time.time(),
-        guild=interaction.guild_id,
-        channel=interaction.channel_id,
-        actor=interaction.user.id,
+def _entry(interaction: Interaction, action: AuditAction, job: Job) -> AuditEntry:
+    return AuditEntry(
+        created_at=time.time(),
+        guild_id=interaction.guild_id,
+        channel_id=interaction.channel_id,
+        actor_id=interaction.user.id,
         action=action,
-        person=job.person,
-        job=job.id,
+        target_id=job.user_id,
+        job_id=job.id,
     )
 
 
@@ -206,10 +208,10 @@ class CaseButton(
         await interaction.response.defer(ephemeral=True, thinking=True)
         case = await services(interaction).moderation.reports.case(self._job)
         job = await services(interaction).jobs.job(self._job)
-        if case is None or job is None or case.guild != interaction.guild_id:
+        if case is None or job is None or case.guild_id != interaction.guild_id:
             raise Refused(_UNKNOWN)
         if self._action != components.DISMISS:
-            rules.check_remembered(job)
+            rules.check_not_deleted(job)
         told = await _ACTIONS[self._action](interaction, job)
         await show(interaction.client, self._job)
         await interaction.edit_original_response(content=told)
@@ -236,12 +238,14 @@ async def _remove_shown(interaction: Interaction, message: discord.Message) -> N
     gone = await message_parser.deleted_job(interaction.client.services.jobs, message)
     if gone is not None:
         await message.delete()
-        entry = msgspec.structs.replace(_entry(interaction, Action.REMOVED, gone), person=None)
-        await services(interaction).moderation.audit.add(entry)
+        entry = msgspec.structs.replace(
+            _entry(interaction, AuditAction.REMOVED, gone), target_id=None
+        )
+        await services(interaction).moderation.audit_log.add(entry)
         await interaction.edit_original_response(content=_ONLY_MESSAGE)
         return
-    found = await services(interaction).jobs.shown_on(message.id)
-    if found is None or found.job.address.guild != interaction.guild_id:
+    found = await services(interaction).jobs.find_by_message(message.id)
+    if found is None or found.job.target.guild_id != interaction.guild_id:
         raise Refused(_NO_RESULT)
     told = await remove(interaction, found.job)
     await show(interaction.client, found.job.id)

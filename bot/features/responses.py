@@ -10,8 +10,8 @@ import discord
 from discord import app_commands
 
 from bot.context import Interaction, services
-from bot.db.database import insist
-from bot.domain.job import Address, Job, Origin
+from bot.db.database import retry_until_written
+from bot.domain.job import Job, RequestContext, ResponseTarget
 from bot.errors import NETWORK_ERRORS, BotError
 from bot.messages import channels
 from bot.messages.message_client import ORIGINAL_RESPONSE
@@ -31,19 +31,19 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-def origin(interaction: Interaction) -> Origin:
+def origin(interaction: Interaction) -> RequestContext:
     """Who asks, by this interaction, and where."""
-    return Origin(
-        request=f"interaction:{interaction.id}",
-        person=interaction.user.id,
-        place=channels.from_interaction(interaction),
-        address=Address(
-            channel=interaction.channel_id or 0,
-            guild=interaction.guild_id,
-            application=interaction.application_id,
+    return RequestContext(
+        idempotency_key=f"interaction:{interaction.id}",
+        user_id=interaction.user.id,
+        channel=channels.from_interaction(interaction),
+        target=ResponseTarget(
+            channel_id=interaction.channel_id or 0,
+            guild_id=interaction.guild_id,
+            application_id=interaction.application_id,
             token=interaction.token,
         ),
-        roles=roles(interaction.user),
+        role_ids=roles(interaction.user),
     )
 
 
@@ -118,7 +118,7 @@ async def start(interaction: Interaction, accepted: Awaitable[Job | None]) -> No
             )  # Discord may have lost all that we asked
             return
         log.info("job answered", extra={"interaction": interaction.id})
-        await insist(lambda: services(interaction).jobs.place(job.id, message))
+        await retry_until_written(lambda: services(interaction).jobs.set_message(job.id, message))
         services(interaction).job_service.start(job)
 
 

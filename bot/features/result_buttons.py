@@ -28,7 +28,9 @@ async def reroll(interaction: Interaction, job: Job, _: int) -> None:
 
 async def cancel(interaction: Interaction, job: Job, _: int) -> None:
     """Stop a job: those who asked for it and moderators may."""
-    if not rules.may_stop(job, person=interaction.user.id, moderator=is_moderator(interaction)):
+    if not rules.can_cancel(
+        job, user_id=interaction.user.id, is_moderator=is_moderator(interaction)
+    ):
         raise Refused("Only the person who asked for this and moderators can cancel it.")
     if not await services(interaction).job_service.cancel(job):
         raise Refused("This is finished already.")
@@ -69,7 +71,7 @@ class JobButton(
         job = await services(interaction).jobs.job(self._job)
         if job is None:
             raise Refused(FORGOTTEN)
-        rules.check_remembered(job)
+        rules.check_not_deleted(job)
         await _ACTIONS[self._action](interaction, job, self._nth)
 
 

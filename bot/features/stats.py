@@ -48,9 +48,9 @@ def told(report: StatusReport) -> str:
 
 def _endings(report: StatusReport) -> str:
     counts = ", ".join(f"{report.day.endings.get(each, 0)} {each}" for each in _ORDER)
-    if report.day.median is None:
+    if report.day.median_seconds is None:
         return counts
-    return f"{counts}; half of the pictures were there within {report.day.median:.1f} s"
+    return f"{counts}; half of the pictures were there within {report.day.median_seconds:.1f} s"
 
 
 def _queue(now: StatusSnapshot) -> str:

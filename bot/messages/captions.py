@@ -6,7 +6,7 @@ from typing import Final
 
 import discord
 
-from bot.domain.job import Job, Kind, Progress, Status
+from bot.domain.job import Job, JobKind, Progress, Status
 from bot.domain.picture import Picture
 from engine.contract import Recipe
 
@@ -34,13 +34,13 @@ def progress(job: Job, now: Progress) -> str:
 
 
 def _stage(now: Progress) -> str:
-    if now.resting:
+    if now.engine_down:
         return "The engine is down and is being started again. Your place is kept."
     if now.percent is not None:
         return f"Painting… {now.percent} %"
-    if now.ahead:
-        return f"Waiting: {now.ahead} ahead of you"
-    if now.ahead == 0:
+    if now.jobs_ahead:
+        return f"Waiting: {now.jobs_ahead} ahead of you"
+    if now.jobs_ahead == 0:
         return "Next in line…"
     return "Starting…"
 
@@ -51,12 +51,14 @@ def ending(job: Job, pictures: Sequence[Picture]) -> str:
         return f"{_headline(job)}\n{_result(pictures)}"
     if job.status is Status.CANCELLED:
         return f"{_headline(job)}\nCancelled."
-    return f"{_headline(job)}\n{job.reason}"[:_CONTENT_LIMIT]
+    return f"{_headline(job)}\n{job.failure_reason}"[:_CONTENT_LIMIT]
 
 
 def _headline(job: Job) -> str:
-    what = {Kind.IMAGINE: "", Kind.REROLL: "Again: ", Kind.VARIATION: "Variations: "}[job.kind]
-    return f"{what}**{escape(job.recipes[0].prompt, _PROMPT_SHOWN)}** · <@{job.person}>"
+    what = {JobKind.IMAGINE: "", JobKind.REROLL: "Again: ", JobKind.VARIATION: "Variations: "}[
+        job.kind
+    ]
+    return f"{what}**{escape(job.recipes[0].prompt, _PROMPT_SHOWN)}** · <@{job.user_id}>"
 
 
 def _result(pictures: Sequence[Picture]) -> str:
@@ -64,19 +66,19 @@ def _result(pictures: Sequence[Picture]) -> str:
     lines = [_settings(recipes[0]), _seeds(recipes)]
     if recipes[0].negative:
         lines.append(f"without {escape(recipes[0].negative, _NEGATIVE_SHOWN)}")
-    absent = sorted((each for each in pictures if each.absence), key=_absence)
+    absent = sorted((each for each in pictures if each.unavailable_reason), key=_absence)
     lines += [_absent(absence, list(alike)) for absence, alike in groupby(absent, _absence)]
     return "\n".join(lines)
 
 
 def _absence(picture: Picture) -> str:
-    return picture.absence or ""
+    return picture.unavailable_reason or ""
 
 
 def _absent(absence: str, pictures: Sequence[Picture]) -> str:
     what = "Picture" if len(pictures) == _ONE else "Pictures"
     numbers = ", ".join(str(picture.nth) for picture in pictures)
-    return f"{what} {numbers} {absence}. {pictures[0].failed or ''}".rstrip()
+    return f"{what} {numbers} {absence}. {pictures[0].failure_reason or ''}".rstrip()
 
 
 def recipes(job: Job) -> str:
@@ -127,7 +129,7 @@ def direct_message(pictures: Sequence[Picture]) -> str:
     first = pictures[0].recipe
     lines = [f"**{escape(first.prompt, _PROMPT_SHOWN)}**", _settings(first)]
     for picture in pictures:
-        held = f" ({picture.absence})" if picture.absence else ""
+        held = f" ({picture.unavailable_reason})" if picture.unavailable_reason else ""
         lines.append(f"{picture.nth}: seed `{_seed(picture.recipe)}`{held}")
     return "\n".join(lines)
 

@@ -5,72 +5,87 @@ from collections.abc import Sequence
 
 import discord
 
-from bot.db.guild_settings import NsfwLevels
-from bot.domain.nsfw import UNKNOWN, Kind, Level, Place, Room, level
+from bot.db.guild_settings import NsfwSettingsStore
+from bot.domain.nsfw import (
+    UNKNOWN_CHANNEL,
+    ChannelContext,
+    ChannelInfo,
+    ChannelKind,
+    NsfwPolicy,
+    nsfw_policy,
+)
 from bot.domain.picture import Picture
-from bot.domain.visibility import Showing, showing
+from bot.domain.visibility import VisiblePictures, visible_in
 from bot.errors import NETWORK_ERRORS
 
 log = logging.getLogger(__name__)
 
 
-def from_interaction(interaction: discord.Interaction[discord.Client]) -> Place:
+def from_interaction(interaction: discord.Interaction[discord.Client]) -> ChannelContext:
     """The channel of an interaction, from the event and the cache alone."""
     if interaction.guild_id is not None and not interaction.is_guild_integration():
-        return Place(kind=Kind.GUEST)
+        return ChannelContext(kind=ChannelKind.USER_INSTALL)
     return from_channel(interaction.channel)
 
 
-def from_channel(channel: object) -> Place:
+def from_channel(channel: object) -> ChannelContext:
     """A discord.py channel as our type; a thread counts as its parent channel."""
     if isinstance(channel, discord.DMChannel):
-        return Place(kind=Kind.DIRECT)
+        return ChannelContext(kind=ChannelKind.BOT_DM)
     if isinstance(channel, discord.GroupChannel):
-        return Place(kind=Kind.GROUP)
+        return ChannelContext(kind=ChannelKind.PRIVATE_CHANNEL)
     if isinstance(channel, discord.Thread):
         return _from_guild_channel(channel.guild, channel.parent)
     if isinstance(channel, discord.abc.GuildChannel):
         return _from_guild_channel(channel.guild, channel)
-    return UNKNOWN
+    return UNKNOWN_CHANNEL
 
 
-def _from_guild_channel(guild: discord.Guild, channel: discord.abc.GuildChannel | None) -> Place:
+def _from_guild_channel(
+    guild: discord.Guild, channel: discord.abc.GuildChannel | None
+) -> ChannelContext:
     is_age_restricted = getattr(channel, "nsfw", None)
     if channel is None or not isinstance(is_age_restricted, bool):
-        return UNKNOWN
-    return Place(kind=Kind.SERVER, server=guild.id, room=Room(channel.id, is_age_restricted))
+        return UNKNOWN_CHANNEL
+    return ChannelContext(
+        kind=ChannelKind.GUILD,
+        guild_id=guild.id,
+        channel=ChannelInfo(channel.id, is_age_restricted),
+    )
 
 
 class ChannelResolver:
     """Fetches a channel from Discord each time, because it may have changed since a job began."""
 
-    def __init__(self, client: discord.Client, levels: NsfwLevels) -> None:
+    def __init__(self, client: discord.Client, levels: NsfwSettingsStore) -> None:
         self._client = client
         self._levels = levels
 
-    async def nsfw_policy(self, channel_id: int) -> Level:
+    async def nsfw_policy(self, channel_id: int) -> NsfwPolicy:
         """What the channel does with flagged pictures now."""
         channel = await self._fetch(channel_id)
-        return level(channel, await self._levels.of(channel.server))
+        return nsfw_policy(channel, await self._levels.get(channel.guild_id))
 
-    async def visible_in(self, pictures: Sequence[Picture], channel_id: int) -> Showing:
+    async def visible_in(self, pictures: Sequence[Picture], channel_id: int) -> VisiblePictures:
         """The pictures as visible in this channel now.
 
         Queries Discord only if one of them is flagged.
         """
-        is_flagged = any(picture.restricted for picture in pictures)
-        return showing(pictures, await self.nsfw_policy(channel_id) if is_flagged else Level.BLOCK)
+        is_flagged = any(picture.is_flagged_but_kept for picture in pictures)
+        return visible_in(
+            pictures, await self.nsfw_policy(channel_id) if is_flagged else NsfwPolicy.BLOCK
+        )
 
-    async def _fetch(self, channel_id: int) -> Place:
+    async def _fetch(self, channel_id: int) -> ChannelContext:
         try:
             channel = await self._client.fetch_channel(channel_id)
             if isinstance(channel, discord.Thread):
                 parent = await self._client.fetch_channel(channel.parent_id)
-                return from_channel(parent) if _is_same_guild(channel, parent) else UNKNOWN
+                return from_channel(parent) if _is_same_guild(channel, parent) else UNKNOWN_CHANNEL
             return from_channel(channel)
         except (discord.DiscordException, *NETWORK_ERRORS) as error:
             log.warning("Channel %d cannot be fetched: %r", channel_id, error)
-            return UNKNOWN
+            return UNKNOWN_CHANNEL
 
 
 def _is_same_guild(thread: discord.Thread, parent: object) -> bool:

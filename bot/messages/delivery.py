@@ -7,9 +7,9 @@ from typing import Final
 
 import msgspec
 
-from bot.db.database import RecordTrouble, insist
-from bot.db.jobs import Ledger
-from bot.domain.job import Erasure, Job, Progress, Status
+from bot.db.database import DatabaseUnavailable, retry_until_written
+from bot.db.jobs import JobStore
+from bot.domain.job import DeletionReason, Job, Progress, Status
 from bot.domain.picture import Picture
 from bot.errors import DeliveryFailed
 from bot.messages import captions, components, picture_files
@@ -38,7 +38,7 @@ class Delivery:
     def __init__(
         self,
         messages: MessageClient,
-        ledger: Ledger,
+        ledger: JobStore,
         storage: FileStorage,
         channels: ChannelResolver,
         *,
@@ -68,7 +68,7 @@ class Delivery:
         """False if no more progress can be shown."""
         try:
             job = await self._ledger.job(job_id)
-            if job is None or job.ended:
+            if job is None or job.has_ended:
                 self._progress_throttles.pop(job_id, None)
                 return False
             await self._with_token_fallback(
@@ -77,7 +77,7 @@ class Delivery:
         except (MessageGone, ContentRejected) as error:
             log.info("progress shown no more", extra={"reason": str(error)})
             return False
-        except (DeliveryFailed, RecordTrouble) as error:
+        except (DeliveryFailed, DatabaseUnavailable) as error:
             log.info("progress not shown", extra={"reason": str(error)})
         return True
 
@@ -90,7 +90,7 @@ class Delivery:
         if throttle is not None:
             await throttle.close()
         job_id = job.id
-        current = await insist(lambda: self._ledger.job(job_id))
+        current = await retry_until_written(lambda: self._ledger.job(job_id))
         job = current or job  # the stored one has its message id by now
         try:
             await self._with_token_fallback(job, lambda job: self._finish(job, pictures))
@@ -106,21 +106,23 @@ class Delivery:
             await send(job)
         except TokenExpired as error:
             log.info("token refused", extra={"reason": str(error)})
-            await insist(lambda: self._ledger.forget_token(job.id))
-            target = msgspec.structs.replace(job.address, token=None)
-            await send(msgspec.structs.replace(job, address=target))
+            await retry_until_written(lambda: self._ledger.clear_token(job.id))
+            target = msgspec.structs.replace(job.target, token=None)
+            await send(msgspec.structs.replace(job, target=target))
 
     async def _finish(self, job: Job, pictures: Sequence[Picture]) -> None:
-        if job.erased is not None:
-            await self._replace_with_deleted_note(job, job.erased)
+        if job.deletion_reason is not None:
+            await self._replace_with_deleted_note(job, job.deletion_reason)
         elif job.status is Status.REFUSED and await self._tell_privately(job):
-            await self._messages.delete_response(job.address)
+            await self._messages.delete_response(job.target)
             self._told_privately.discard(job.id)
         else:
             await self._upsert_result(job, await self._result_content(job, pictures))
-            current = await insist(lambda: self._ledger.job(job.id))
-            if current is not None and current.erased is not None:  # deleted in the meantime
-                await self._replace_with_deleted_note(current, current.erased)
+            current = await retry_until_written(lambda: self._ledger.job(job.id))
+            if (
+                current is not None and current.deletion_reason is not None
+            ):  # deleted in the meantime
+                await self._replace_with_deleted_note(current, current.deletion_reason)
 
     async def _tell_privately(self, job: Job) -> bool:
         """Send the reason to the user alone, once; False if the token is no longer valid."""
@@ -128,17 +130,19 @@ class Delivery:
             if not self._token_valid(job):
                 return False
             placeholder = captions.progress(job, Progress())
-            await self._messages.respond_ephemeral(job.address, job.reason or "", placeholder)
+            await self._messages.respond_ephemeral(
+                job.target, job.failure_reason or "", placeholder
+            )
             self._told_privately.add(job.id)
         return True
 
-    async def _replace_with_deleted_note(self, job: Job, erasure: Erasure) -> None:
+    async def _replace_with_deleted_note(self, job: Job, erasure: DeletionReason) -> None:
         """Replace everything on a deleted job's message, if it has one."""
-        if job.address.message is not None or self._token_valid(job):
-            await self._upsert(job, MessageContent(content=erasure.words))
+        if job.target.message_id is not None or self._token_valid(job):
+            await self._upsert(job, MessageContent(content=erasure.message))
 
     async def _result_content(self, job: Job, pictures: Sequence[Picture]) -> MessageContent:
-        visible = await self._channels.visible_in(pictures, job.address.channel)
+        visible = await self._channels.visible_in(pictures, job.target.channel_id)
         content = captions.ending(job, visible.pictures)
         if job.status is not Status.DONE:
             return MessageContent(content=content)
@@ -148,7 +152,7 @@ class Delivery:
         except FileMissing as error:
             return MessageContent(content=f"{content}\n{error}", view=view)
         alt_text = captions.alt_text(pictures)
-        file = OutgoingFile(f"{job.id}.{suffix}", data, alt_text, visible.spoiler)
+        file = OutgoingFile(f"{job.id}.{suffix}", data, alt_text, visible.needs_spoiler)
         return MessageContent(content=content, view=view, files=[file])
 
     async def _upsert_result(self, job: Job, content: MessageContent) -> None:
@@ -168,20 +172,20 @@ class Delivery:
 
     async def _upsert(self, job: Job, content: MessageContent) -> None:
         message_id = await self._messages.upsert(
-            job.address, content, token_valid=self._token_valid(job), nonce=f"{job.id}:result"
+            job.target, content, token_valid=self._token_valid(job), nonce=f"{job.id}:result"
         )
-        if message_id != job.address.message:
-            await insist(lambda: self._ledger.place(job.id, message_id))
+        if message_id != job.target.message_id:
+            await retry_until_written(lambda: self._ledger.set_message(job.id, message_id))
 
     def _token_valid(self, job: Job) -> bool:
         is_recent = self._clock() < job.created_at + TOKEN_SECONDS
-        return is_recent and job.address.token is not None
+        return is_recent and job.target.token is not None
 
     async def is_answered(self, job: Job) -> bool:
         """Whether the user got a first response, and so may wait for this job."""
-        if job.address.message is not None or job.address.token is None:
+        if job.target.message_id is not None or job.target.token is None:
             return True
-        return await self._messages.has_response(job.address)
+        return await self._messages.has_response(job.target)
 
 
 def _progress_content(job: Job, progress: Progress) -> MessageContent:

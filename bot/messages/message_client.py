@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 import discord
 import msgspec
 
-from bot.domain.job import Address
+from bot.domain.job import ResponseTarget
 from bot.errors import NETWORK_ERRORS, DeliveryFailed
 
 TOKEN_SECONDS: Final = 14 * 60
@@ -68,7 +68,7 @@ class MessageClient:
         self._client = client
 
     async def upsert(
-        self, target: Address, content: MessageContent, *, token_valid: bool, nonce: str
+        self, target: ResponseTarget, content: MessageContent, *, token_valid: bool, nonce: str
     ) -> int:
         """Edit the message at this target, or send a new one; return its id.
 
@@ -79,11 +79,13 @@ class MessageClient:
         with _translated_errors(by_token=token_valid):
             if token_valid:
                 return await self._edit_original_response(target, content)
-            if target.message is not None:
-                return await self._edit(target.channel, target.message, content)
+            if target.message_id is not None:
+                return await self._edit(target.channel_id, target.message_id, content)
             return await self._send_once(target, content, nonce)
 
-    async def respond_ephemeral(self, target: Address, sentence: str, placeholder: str) -> None:
+    async def respond_ephemeral(
+        self, target: ResponseTarget, sentence: str, placeholder: str
+    ) -> None:
         """Send an ephemeral followup by the interaction token. Raises as `upsert` does.
 
         The original response is edited first: while it is deferred, the first followup would
@@ -93,7 +95,7 @@ class MessageClient:
             await self._edit_original_response(target, MessageContent(content=placeholder))
             await self._webhook(target).send(sentence, ephemeral=True, wait=True)
 
-    async def delete_response(self, target: Address) -> None:
+    async def delete_response(self, target: ResponseTarget) -> None:
         """Delete the public message by the interaction token, or else by its id in the channel.
 
         Raises as `upsert` does.
@@ -101,16 +103,16 @@ class MessageClient:
         with _translated_errors(by_token=target.token is not None):
             if target.token is not None:
                 await self._webhook(target).delete_message(ORIGINAL_RESPONSE)
-            elif target.message is not None:
-                channel = self._client.get_partial_messageable(target.channel)
-                await channel.get_partial_message(target.message).delete()
+            elif target.message_id is not None:
+                channel = self._client.get_partial_messageable(target.channel_id)
+                await channel.get_partial_message(target.message_id).delete()
 
-    async def fetch_original(self, target: Address) -> discord.Message:
+    async def fetch_original(self, target: ResponseTarget) -> discord.Message:
         """The original response as it is now. Raises as `upsert` does."""
         with _translated_errors(by_token=True):
             return await self._webhook(target).fetch_message(ORIGINAL_RESPONSE)
 
-    async def has_response(self, target: Address) -> bool:
+    async def has_response(self, target: ResponseTarget) -> bool:
         """Whether the interaction has an original response; True if Discord cannot tell."""
         try:
             await self._webhook(target).fetch_message(ORIGINAL_RESPONSE)
@@ -121,13 +123,13 @@ class MessageClient:
             log.info("The response to an interaction cannot be fetched: %r", error)
         return True
 
-    def _webhook(self, target: Address) -> discord.Webhook:
-        application_id = target.application or self._client.application_id or 0
+    def _webhook(self, target: ResponseTarget) -> discord.Webhook:
+        application_id = target.application_id or self._client.application_id or 0
         webhook = discord.Webhook.partial(application_id, target.token or "", client=self._client)
         webhook.type = discord.WebhookType.application  # required for ephemeral messages
         return webhook
 
-    async def _edit_original_response(self, target: Address, content: MessageContent) -> int:
+    async def _edit_original_response(self, target: ResponseTarget, content: MessageContent) -> int:
         message = await self._webhook(target).edit_message(
             ORIGINAL_RESPONSE,
             content=content.content,
@@ -143,21 +145,23 @@ class MessageClient:
         )
         return message.id
 
-    async def _send_once(self, target: Address, content: MessageContent, nonce: str) -> int:
+    async def _send_once(self, target: ResponseTarget, content: MessageContent, nonce: str) -> int:
         """If the nonce was used before, Discord returns the older message, unchanged."""
         message = await self._send(target, content, nonce)
         if message.content == content.content:
             return message.id
-        return await self._edit(target.channel, message.id, content)
+        return await self._edit(target.channel_id, message.id, content)
 
-    async def _send(self, target: Address, content: MessageContent, nonce: str) -> discord.Message:
-        channel = self._client.get_partial_messageable(target.channel)
+    async def _send(
+        self, target: ResponseTarget, content: MessageContent, nonce: str
+    ) -> discord.Message:
+        channel = self._client.get_partial_messageable(target.channel_id)
         options: dict[str, Any] = {}  # discord.py does not accept None for a reference
-        if target.reply_to is not None:
+        if target.reply_to_id is not None:
             options["reference"] = discord.MessageReference(
-                message_id=target.reply_to,
-                channel_id=target.channel,
-                guild_id=target.guild,
+                message_id=target.reply_to_id,
+                channel_id=target.channel_id,
+                guild_id=target.guild_id,
                 fail_if_not_exists=False,
             )
         return await channel.send(

@@ -8,7 +8,7 @@ from typing import Final
 
 from PIL import Image
 
-from bot.domain.visibility import Showing
+from bot.domain.visibility import VisiblePictures
 from bot.messages import grid
 from bot.messages.message_client import OutgoingFile
 from bot.storage import FileMissing, FileStorage
@@ -23,14 +23,18 @@ _DECODE_ERRORS: Final = (OSError, SyntaxError, ValueError, EOFError, struct.erro
 """What Pillow raises for a damaged PNG."""
 
 
-def grid_file(storage: FileStorage, visible: Showing) -> tuple[str, bytes]:
+def grid_file(storage: FileStorage, visible: VisiblePictures) -> tuple[str, bytes]:
     """The pictures of a job as one grid: file extension and data. Slow. Raises FileMissing."""
-    cells = [p.absence or _decode(storage.picture(p.path or "")) for p in visible.pictures]
+    cells = [
+        p.unavailable_reason or _decode(storage.picture(p.path or "")) for p in visible.pictures
+    ]
     recipe = visible.pictures[0].recipe
     return encode_within(grid.compose(cells, (recipe.width, recipe.height)))
 
 
-def picture_file(storage: FileStorage, visible: Showing, index: int = 0) -> tuple[str, bytes]:
+def picture_file(
+    storage: FileStorage, visible: VisiblePictures, index: int = 0
+) -> tuple[str, bytes]:
     """One picture, as stored if it is small enough. Slow. Raises FileMissing."""
     data = storage.picture(visible.pictures[index].path or "")
     return ("png", data) if len(data) <= BYTES_LIMIT else encode_within(_decode(data))

@@ -9,8 +9,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from bot.db.stats import Queue
-from bot.domain.job import ENDINGS, Passage
+from bot.db.stats import QueueStats
+from bot.domain.job import FINAL_STATUSES, JobTimings
 from engine.contract import Heartbeat
 
 PHASES: Final = ("waiting", "painting", "delivering")
@@ -22,7 +22,7 @@ Family = CounterMetricFamily | GaugeMetricFamily
 class StatusSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The state of the queue, the engine and the gateway at one time."""
 
-    queue: Queue | None
+    queue: QueueStats | None
     """None if the database does not respond."""
     oldest_wait: float
     """Seconds since the oldest waiting job was accepted; 0 if none waits."""
@@ -80,22 +80,22 @@ class Metrics:
 
     def _create_series(self) -> None:
         """Create all series with the value 0, so that Prometheus sees their first increase."""
-        for status in ENDINGS:
+        for status in FINAL_STATUSES:
             self._ended.labels(status.value)
         for phase in PHASES:
             self._seconds.labels(phase)
         for scope in (*_SCOPES, "other"):
             self._limited.labels(scope)
 
-    def observe_job(self, passage: Passage) -> None:
+    def observe_job(self, passage: JobTimings) -> None:
         """Count a job that has ended or, if it has a delivery time, its delivery."""
-        if passage.shown is not None:
-            self._observe("delivering", passage.shown, passage.pictures)
+        if passage.delivery_seconds is not None:
+            self._observe("delivering", passage.delivery_seconds, passage.picture_count)
             return
         self._ended.labels(passage.status.value).inc()
-        self._observe("waiting", passage.waited, passage.pictures)
-        if passage.painted is not None:
-            self._observe("painting", passage.painted, passage.pictures)
+        self._observe("waiting", passage.queue_seconds, passage.picture_count)
+        if passage.run_seconds is not None:
+            self._observe("painting", passage.run_seconds, passage.picture_count)
 
     def _observe(self, phase: str, seconds: float, pictures: int) -> None:
         for _ in range(pictures):

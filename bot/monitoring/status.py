@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from bot.db.stats import Figures, Queue, Spell
+from bot.db.stats import PeriodStats, QueueStats, StatsStore
 from bot.engine_client.base import EngineClient
 from bot.errors import BotError
 from bot.monitoring.metrics import Metrics, StatusSnapshot
@@ -47,7 +47,7 @@ class StatusReport(msgspec.Struct, frozen=True, kw_only=True):
     memory: float | None
     """Resident memory of this process in bytes; None if the platform does not tell."""
     now: StatusSnapshot
-    day: Spell
+    day: PeriodStats
     """The jobs that ended in the last 24 hours."""
 
 
@@ -57,7 +57,7 @@ class StatusReporter:
     def __init__(
         self,
         metrics: Metrics,
-        figures: Figures,
+        figures: StatsStore,
         engine: EngineClient,
         gateway: GatewayStatus,
         *,
@@ -73,7 +73,7 @@ class StatusReporter:
     async def snapshot(self) -> StatusSnapshot:
         """The state of queue, engine and gateway now."""
         queue = await self._queue()
-        oldest = queue.oldest if queue is not None else None
+        oldest = queue.oldest_at if queue is not None else None
         engine = self._engine.status
         return StatusSnapshot(
             queue=queue,
@@ -111,7 +111,7 @@ class StatusReporter:
             day=await self._figures.since(self._clock() - DAY),
         )
 
-    async def _queue(self) -> Queue | None:
+    async def _queue(self) -> QueueStats | None:
         try:
             return await self._figures.queue()
         except BotError:

@@ -5,9 +5,9 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from bot.db.moderation import Moderation
-from bot.domain.job import Origin
-from bot.domain.moderation import Action, Entry
+from bot.db.moderation import ModerationStore
+from bot.domain.job import RequestContext
+from bot.domain.moderation import AuditAction, AuditEntry
 from bot.errors import PolicyViolation
 from bot.prompt_filter.filter import SENTENCES, Rule, Violation, find_violation
 from engine.contract import Recipe
@@ -19,38 +19,43 @@ log = logging.getLogger(__name__)
 class AdmissionPolicy:
     """Checks blocked users and forbidden prompts, and writes refusals to the audit log."""
 
-    def __init__(self, moderation: Moderation, clock: Callable[[], float]) -> None:
+    def __init__(self, moderation: ModerationStore, clock: Callable[[], float]) -> None:
         self._moderation = moderation
         self._clock = clock
 
     async def check_not_blocked(self, guild_id: int | None, user_id: int) -> None:
         """Raise PolicyViolation if moderators of the guild have blocked this user."""
-        _check_not_blocked((await self._moderation.standing(guild_id, user_id)).blocked)
+        _check_not_blocked((await self._moderation.rules_for(guild_id, user_id)).block_reason)
 
-    async def check_prompts(self, recipes: Sequence[Recipe], origin: Origin) -> None:
+    async def check_prompts(self, recipes: Sequence[Recipe], origin: RequestContext) -> None:
         """Raise PolicyViolation if the user is blocked or one of the prompts is forbidden."""
-        rules = await self._moderation.standing(origin.address.guild, origin.person)
-        _check_not_blocked(rules.blocked)
+        rules = await self._moderation.rules_for(origin.target.guild_id, origin.user_id)
+        _check_not_blocked(rules.block_reason)
         for prompt, negative in dict.fromkeys(_prompts(recipe) for recipe in recipes):
-            violation = find_violation(prompt, negative, words=rules.words)
+            violation = find_violation(prompt, negative, words=rules.banned_words)
             if violation is not None:
                 await self._log(violation, prompt, negative, origin)
                 raise PolicyViolation(SENTENCES[violation.rule])
 
-    async def _log(self, violation: Violation, prompt: str, negative: str, origin: Origin) -> None:
+    async def _log(
+        self, violation: Violation, prompt: str, negative: str, origin: RequestContext
+    ) -> None:
         log.warning(
-            "Request %s of %d broke rule %s.", origin.request, origin.person, violation.rule
+            "Request %s of %d broke rule %s.",
+            origin.idempotency_key,
+            origin.user_id,
+            violation.rule,
         )
-        entry = Entry(
-            at=self._clock(),
-            guild=origin.address.guild,
-            channel=origin.address.channel,
-            actor=origin.person,
-            action=Action.REFUSED,
+        entry = AuditEntry(
+            created_at=self._clock(),
+            guild_id=origin.target.guild_id,
+            channel_id=origin.target.channel_id,
+            actor_id=origin.user_id,
+            action=AuditAction.REFUSED,
             detail=_audit_detail(violation, prompt, negative),
-            request=origin.request,
+            idempotency_key=origin.idempotency_key,
         )
-        await self._moderation.audit.add(entry)
+        await self._moderation.audit_log.add(entry)
 
 
 def _check_not_blocked(reason: str | None) -> None:

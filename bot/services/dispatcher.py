@@ -5,8 +5,8 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from bot.db.database import RecordTrouble
-from bot.db.jobs import Ledger
+from bot.db.database import DatabaseUnavailable
+from bot.db.jobs import JobStore
 from bot.domain.job import Job, Progress
 from bot.engine_client.base import EngineClient
 from bot.services.job_runner import JobRunner
@@ -24,7 +24,7 @@ class Dispatcher:
 
     def __init__(
         self,
-        jobs: Ledger,
+        jobs: JobStore,
         engine: EngineClient,
         scheduler: JobScheduler,
         runner: JobRunner,
@@ -61,7 +61,7 @@ class Dispatcher:
             self._wake.clear()
             try:
                 await self._dispatch_ready()
-            except RecordTrouble as error:
+            except DatabaseUnavailable as error:
                 log.error("No job can be started: %s", error)  # noqa: TRY400 # the traceback says nothing
                 asyncio.get_running_loop().call_later(_RETRY_SECONDS, self.wake)
             await self._wake.wait()
@@ -85,7 +85,7 @@ class Dispatcher:
         queue = await self._scheduler.ordered_queue()
         if not self._engine.status.is_connected:
             for job in queue:
-                self._notifier.show(job, Progress(resting=True))
+                self._notifier.show(job, Progress(engine_down=True))
             return
         while job_to_start := self._scheduler.next_job(queue):
             queue.remove(job_to_start)
@@ -94,12 +94,12 @@ class Dispatcher:
                 self._scheduler.start(claimed)
                 self._tasks.start(claimed.id, self._run_job(claimed))
         for ahead, job in enumerate(queue, start=self._scheduler.running):
-            self._notifier.show(job, Progress(ahead=ahead))
+            self._notifier.show(job, Progress(jobs_ahead=ahead))
 
     async def _run_job(self, job: Job) -> None:
         result = None
         try:
-            prior_seconds = self._scheduler.virtual_time(job.person)
+            prior_seconds = self._scheduler.virtual_time(job.user_id)
             result = await self._runner.run(job, prior_seconds=prior_seconds)
         finally:
             self._scheduler.end(job, 0.0 if result is None else result.engine_seconds)

@@ -7,10 +7,10 @@ from weakref import WeakValueDictionary
 
 from bot.attachments.sandbox import Sandbox
 from bot.attachments.sanitize import sanitize
-from bot.db.database import insist
-from bot.db.erasure import Leaving, Privacy, Removal
+from bot.db.database import retry_until_written
+from bot.db.erasure import ErasureStore, FileDeletion, FileKind
 from bot.domain.job import Job, Sketch
-from bot.domain.kinds.imagine import with_sketch
+from bot.domain.kinds.imagine import with_init_image
 from bot.engine_client.base import EngineClient
 from bot.errors import BotError
 from bot.storage import FileStorage, source_name
@@ -31,7 +31,7 @@ class InputService:
 
     def __init__(
         self,
-        erasure: Privacy,
+        erasure: ErasureStore,
         engine: EngineClient,
         storage: FileStorage,
         fetcher: AttachmentFetcher,
@@ -57,17 +57,21 @@ class InputService:
         return await self._with_init_image(job, job.sketch)
 
     async def _with_init_image(self, job: Job, sketch: Sketch) -> tuple[Recipe, ...]:
-        user_lock = self._user_locks.setdefault(job.person, asyncio.Lock())
+        user_lock = self._user_locks.setdefault(job.user_id, asyncio.Lock())
         async with user_lock, self._downloads:
             data = await self._fetcher.fetch(sketch.url)
             async with self._decoders:
                 image = await sanitize(data, self._sandbox)
         name = await asyncio.to_thread(source_name, image.png)
-        removal = Removal(Leaving.SKETCH, name)
-        await insist(lambda: self._erasure.doubt(removal))  # in case the job is never queued
+        removal = FileDeletion(FileKind.SKETCH, name)
+        await retry_until_written(
+            lambda: self._erasure.mark_for_deletion(removal)
+        )  # in case the job is never queued
         source = await asyncio.to_thread(self._store, image.png)
-        await insist(lambda: self._erasure.doubt(removal))  # in case the job has ended meanwhile
-        return with_sketch(
+        await retry_until_written(
+            lambda: self._erasure.mark_for_deletion(removal)
+        )  # in case the job has ended meanwhile
+        return with_init_image(
             job.recipes,
             self._engine.model,
             source=source,

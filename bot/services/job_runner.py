@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from bot.db.database import insist
-from bot.db.jobs import Ledger
-from bot.db.usage import Charge, Charges
+from bot.db.database import retry_until_written
+from bot.db.jobs import JobStore
+from bot.db.usage import UsageRecord, UsageStore
 from bot.domain import cost_model, rules
 from bot.domain.job import Job, Progress, Status
 from bot.domain.limits import Limits
@@ -45,8 +45,8 @@ class JobRunner:
 
     def __init__(
         self,
-        jobs: Ledger,
-        usage: Charges,
+        jobs: JobStore,
+        usage: UsageStore,
         engine: EngineClient,
         storage: FileStorage,
         notifier: Notifier,
@@ -71,7 +71,7 @@ class JobRunner:
         try:
             ending = await self._submit(job, prior_seconds)
         except EngineDied:
-            await insist(lambda: self._jobs.requeue(job.id, job.attempt, crashed=True))
+            await retry_until_written(lambda: self._jobs.requeue(job.id, job.attempt, crashed=True))
             return JobResult(engine_seconds=0.0, ended=None)
         except BotError as error:
             await self._delete_pictures(job)
@@ -90,7 +90,7 @@ class JobRunner:
 
     async def _submit(self, job: Job, prior_seconds: float) -> Ending:
         rules.check_model(job.recipes[0], self._engine.model)
-        if job.crashes >= self._limits.crashes:
+        if job.crashes >= self._limits.max_crashes:
             raise Refused(f"This job crashed the engine {job.crashes} times, so I stopped trying.")
         source_name = job.recipes[0].source
         source = await asyncio.to_thread(self._storage.source, source_name) if source_name else None
@@ -100,8 +100,8 @@ class JobRunner:
             recipes=job.recipes,
             source=source,
             adaptive=self._limits.adaptive,
-            include_flagged=job.reveal,
-            owner=str(job.person),
+            include_flagged=job.include_flagged,
+            owner=str(job.user_id),
             prior_seconds=prior_seconds,
         )
         return await self._engine.submit(paint, self._progress_callback(job))
@@ -128,7 +128,9 @@ class JobRunner:
         return ended
 
     async def _finish(self, job: Job, status: Status, reason: str | None = None) -> Job | None:
-        return await insist(lambda: self._jobs.end(job.id, status, self._clock(), reason=reason))
+        return await retry_until_written(
+            lambda: self._jobs.finish_without_pictures(job.id, status, self._clock(), reason=reason)
+        )
 
     async def _complete(self, job: Job, painted: Painted) -> Job | None:
         try:
@@ -139,9 +141,9 @@ class JobRunner:
             reason = f"The pictures could not be kept on the bot's disk ({error.strerror})."
             return await self._finish(job, Status.FAILED, reason)
         charge, now = self._charge_for(job, painted), self._clock()
-        current = await insist(
-            lambda: self._jobs.finish(job.id, job.attempt, pictures, now, charge)
-        ) or await insist(lambda: self._jobs.job(job.id))
+        current = await retry_until_written(
+            lambda: self._jobs.complete(job.id, job.attempt, pictures, now, charge)
+        ) or await retry_until_written(lambda: self._jobs.job(job.id))
         if current is not None and current.status is Status.DONE:
             return current
         await self._delete_pictures(job)  # the job has ended without pictures meanwhile
@@ -152,15 +154,15 @@ class JobRunner:
     async def _charge(self, job: Job, ending: Painted | Cancelled) -> None:
         """Charge the user for a job without pictures."""
         charge = self._charge_for(job, ending)
-        await insist(lambda: self._usage.add(charge))
+        await retry_until_written(lambda: self._usage.add(charge))
 
-    def _charge_for(self, job: Job, ending: Painted | Cancelled) -> Charge:
-        return Charge(
-            job=job.id,
+    def _charge_for(self, job: Job, ending: Painted | Cancelled) -> UsageRecord:
+        return UsageRecord(
+            job_id=job.id,
             attempt=job.attempt,
-            person=job.person,
+            user_id=job.user_id,
             seconds=ending.engine_seconds,
-            at=self._clock(),
+            created_at=self._clock(),
             revision=job.recipes[0].revision,
             pixels=cost_model.pixels(job.recipes),
             work=cost_model.work(job.recipes) if isinstance(ending, Painted) else None,
@@ -178,18 +180,18 @@ class JobRunner:
         return [self._save(job, nth, *pair) for nth, pair in enumerate(pairs, start=1)]
 
     def _save(self, job: Job, nth: int, recipe: Recipe, image: PaintedImage) -> Picture:
-        is_stored = image.png and (job.reveal or not image.flagged)
+        is_stored = image.png and (job.include_flagged or not image.flagged)
         path = self._storage.save_picture(job.id, nth, image.png) if is_stored else None
         return Picture(
             id=picture_id(job.id, nth),
-            job=job.id,
+            job_id=job.id,
             nth=nth,
             recipe=msgspec.structs.replace(recipe, row_class=image.row_class),
             sha256=image.sha256 or None,
             path=path,
-            blocked=image.flagged and path is None,
-            restricted=image.flagged and path is not None,
+            is_withheld=image.flagged and path is None,
+            is_flagged_but_kept=image.flagged and path is not None,
             verdicts=image.verdicts,
-            failed=image.failed,
+            failure_reason=image.failed,
             fingerprint=image.fingerprint,
         )

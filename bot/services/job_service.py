@@ -11,15 +11,15 @@ import secrets
 import uuid
 from collections.abc import Callable, Sequence
 
-from bot.db.database import insist
-from bot.db.guild_settings import NsfwLevels
-from bot.db.jobs import Ledger
+from bot.db.database import retry_until_written
+from bot.db.guild_settings import NsfwSettingsStore
+from bot.db.jobs import JobStore
 from bot.domain import nsfw, rules
-from bot.domain.job import Job, Kind, Origin, Progress, Sketch, Status
+from bot.domain.job import Job, JobKind, Progress, RequestContext, Sketch, Status
 from bot.domain.kinds import reroll, variation
-from bot.domain.kinds.imagine import SKETCH_STRENGTH, Ask, draft
-from bot.domain.picture import Picture, job_of
-from bot.domain.visibility import showing
+from bot.domain.kinds.imagine import DEFAULT_STRENGTH, ImagineOptions, build_recipes
+from bot.domain.picture import Picture, job_id_of
+from bot.domain.visibility import visible_in
 from bot.engine_client.base import EngineClient
 from bot.errors import BotError, FatalError, Refused
 from bot.services.admission import AdmissionPolicy
@@ -40,8 +40,8 @@ class JobService:
 
     def __init__(
         self,
-        jobs: Ledger,
-        guild_settings: NsfwLevels,
+        jobs: JobStore,
+        guild_settings: NsfwSettingsStore,
         engine: EngineClient,
         admission: AdmissionPolicy,
         quota: QuotaService,
@@ -68,57 +68,63 @@ class JobService:
         self._unacknowledged: set[str] = set()
         """Jobs whose first response is being sent; their ending is delivered after it."""
 
-    async def submit(self, ask: Ask, sketch_url: str | None, origin: Origin) -> Job | None:
+    async def submit(
+        self, ask: ImagineOptions, sketch_url: str | None, origin: RequestContext
+    ) -> Job | None:
         """Accept an /imagine."""
-        recipes = draft(ask, self._engine.model, seed=_seed(), sketched=sketch_url is not None)
+        recipes = build_recipes(
+            ask, self._engine.model, seed=_seed(), has_init_image=sketch_url is not None
+        )
         sketch = None
         if sketch_url is not None:
-            strength = SKETCH_STRENGTH if ask.strength is None else ask.strength
+            strength = DEFAULT_STRENGTH if ask.strength is None else ask.strength
             sketch = Sketch(url=sketch_url, strength=strength, keep_size=ask.aspect is not None)
-        return await self._accept(Kind.IMAGINE, recipes, origin, sketch=sketch)
+        return await self._accept(JobKind.IMAGINE, recipes, origin, sketch=sketch)
 
-    async def reroll(self, job: Job, origin: Origin) -> Job | None:
+    async def reroll(self, job: Job, origin: RequestContext) -> Job | None:
         """Accept the same job with new seeds; of variations, new variations of the same parents."""
-        if job.kind is Kind.VARIATION:
+        if job.kind is JobKind.VARIATION:
             parents = [await self._parent(picture_id) for picture_id in job.parents]
             return await self.vary([parent for parent in parents if parent], origin)
-        rules.check_kept(await self._jobs.pictures(job.id))
+        rules.check_not_removed(await self._jobs.pictures(job.id))
         recipes = reroll.reroll(job.recipes, self._engine.model, seed=_seed())
-        return await self._accept(Kind.REROLL, recipes, origin)
+        return await self._accept(JobKind.REROLL, recipes, origin)
 
     async def _parent(self, picture_id: str) -> Picture | None:
-        parent = await self._jobs.job(job_of(picture_id))
-        if parent is not None and parent.erased is not None:
-            raise Refused(f"These are variations of another picture. {parent.erased.words}")
+        parent = await self._jobs.job(job_id_of(picture_id))
+        if parent is not None and parent.deletion_reason is not None:
+            raise Refused(
+                f"These are variations of another picture. {parent.deletion_reason.message}"
+            )
         return await self._jobs.picture(picture_id)
 
-    async def vary(self, parents: Sequence[Picture], origin: Origin) -> Job | None:
+    async def vary(self, parents: Sequence[Picture], origin: RequestContext) -> Job | None:
         """Accept four variations of one picture, or one of each of several."""
-        rules.check_kept(parents)
-        visible = showing(parents, await self._nsfw_policy(origin)).pictures
+        rules.check_not_removed(parents)
+        visible = visible_in(parents, await self._nsfw_policy(origin)).pictures
         if len(visible) == 1:
-            rules.check_shown(visible[0])
-        parents = [parent for parent in visible if parent.absence is None]
+            rules.check_viewable(visible[0])
+        parents = [parent for parent in visible if parent.unavailable_reason is None]
         if not parents:
             raise Refused("There are no pictures here to make variations of.")
         recipes = variation.vary(
-            [parent.recipe for parent in parents], self._engine.model, chance=_seed()
+            [parent.recipe for parent in parents], self._engine.model, seed=_seed()
         )
         parent_ids = tuple(parent.id for parent in parents)
-        return await self._accept(Kind.VARIATION, recipes, origin, parents=parent_ids)
+        return await self._accept(JobKind.VARIATION, recipes, origin, parents=parent_ids)
 
     async def _accept(
         self,
-        kind: Kind,
+        kind: JobKind,
         recipes: tuple[Recipe, ...],
-        origin: Origin,
+        origin: RequestContext,
         *,
         parents: tuple[str, ...] = (),
         sketch: Sketch | None = None,
     ) -> Job | None:
         if self._dispatcher.is_draining:
             raise Refused("I am being restarted. Please ask again in a minute.")
-        if await self._jobs.is_known(origin.request):
+        if await self._jobs.exists(origin.idempotency_key):
             return None
         await self._admission.check_prompts(recipes, origin)
         rules.check_model(recipes[0], self._engine.model)
@@ -126,25 +132,25 @@ class JobService:
             limits = await self._quota.check(origin)
             job = Job(
                 id=uuid.uuid4().hex[:16],
-                request=origin.request,
+                idempotency_key=origin.idempotency_key,
                 kind=kind,
-                person=origin.person,
-                address=origin.address,
+                user_id=origin.user_id,
+                target=origin.target,
                 recipes=recipes,
                 parents=parents,
                 sketch=sketch,
-                reveal=await self._nsfw_policy(origin) is not nsfw.Level.BLOCK,
+                include_flagged=await self._nsfw_policy(origin) is not nsfw.NsfwPolicy.BLOCK,
                 created_at=self._clock(),
-                seats=limits.running,
+                max_concurrent=limits.max_running,
             )
             if not await self._jobs.add(job):
                 return None
             self._unacknowledged.add(job.id)  # before another task can find it in the database
             return job
 
-    async def _nsfw_policy(self, origin: Origin) -> nsfw.Level:
-        settings = await self._guild_settings.of(origin.place.server)
-        return nsfw.level(origin.place, settings)
+    async def _nsfw_policy(self, origin: RequestContext) -> nsfw.NsfwPolicy:
+        settings = await self._guild_settings.get(origin.channel.guild_id)
+        return nsfw.nsfw_policy(origin.channel, settings)
 
     async def resume(self) -> None:
         """Continue with the jobs that the last process had accepted but not queued."""
@@ -166,11 +172,11 @@ class JobService:
             await self._outbox.abandon(job.id)
 
     async def _prepare(self, job: Job) -> None:
-        current = await insist(lambda: self._jobs.job(job.id))
+        current = await retry_until_written(lambda: self._jobs.job(job.id))
         self._unacknowledged.discard(job.id)
         if current is None:
             return
-        if current.ended:  # it was cancelled before the response
+        if current.has_ended:  # it was cancelled before the response
             await self._outbox.deliver(current)
             return
         try:
@@ -180,7 +186,7 @@ class JobService:
         except BotError as error:
             await self._outbox.finish(job.id, Status.REFUSED, str(error))
             return
-        await insist(lambda: self._jobs.queue(job.id, recipes))
+        await retry_until_written(lambda: self._jobs.mark_queued(job.id, recipes))
         self._dispatcher.wake()
 
     async def cancel(self, job: Job, *, notify: bool = True) -> bool:
@@ -188,7 +194,9 @@ class JobService:
 
         Without `notify`, the caller must call `announce_cancelled` later.
         """
-        cancelled = await self._jobs.end(job.id, Status.CANCELLED, self._clock())
+        cancelled = await self._jobs.finish_without_pictures(
+            job.id, Status.CANCELLED, self._clock()
+        )
         if cancelled is None:
             return False
         if notify:

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from bot.db.guild_settings import RoleLimits
-from bot.db.jobs import Ledger
-from bot.db.usage import Charges
+from bot.db.guild_settings import RoleLimitStore
+from bot.db.jobs import JobStore
+from bot.db.usage import UsageStore
 from bot.domain import quota
-from bot.domain.job import Origin
+from bot.domain.job import RequestContext
 from bot.domain.limits import Limits, check, for_roles, is_full
 from bot.services.scheduler import JobScheduler
 
@@ -16,9 +16,9 @@ class QuotaService:
 
     def __init__(
         self,
-        jobs: Ledger,
-        usage: Charges,
-        role_limits: RoleLimits,
+        jobs: JobStore,
+        usage: UsageStore,
+        role_limits: RoleLimitStore,
         scheduler: JobScheduler,
         *,
         limits: Limits,
@@ -31,28 +31,28 @@ class QuotaService:
         self._limits = limits
         self._clock = clock
 
-    async def check(self, origin: Origin) -> Limits:
+    async def check(self, origin: RequestContext) -> Limits:
         """The limits of this user here.
 
         Raises Refused, with a sentence for the user, if another job would exceed them.
         """
         limits = await self._limits_of(origin)
-        load = await self._jobs.load(origin.person, origin.address.guild)
+        load = await self._jobs.queue_depth(origin.user_id, origin.target.guild_id)
         if is_full(load, limits):
-            check(load, limits, await self._scheduler.forecast(origin.person))
-        if limits.daily is not None:
-            await self._check_daily(origin.person, limits.daily)
+            check(load, limits, await self._scheduler.forecast(origin.user_id))
+        if limits.daily_seconds is not None:
+            await self._check_daily(origin.user_id, limits.daily_seconds)
         return limits
 
-    async def _limits_of(self, origin: Origin) -> Limits:
-        if origin.address.guild is None:
+    async def _limits_of(self, origin: RequestContext) -> Limits:
+        if origin.target.guild_id is None:
             return self._limits
-        role_limits = await self._role_limits.of(origin.address.guild, origin.roles)
+        role_limits = await self._role_limits.of(origin.target.guild_id, origin.role_ids)
         return for_roles(self._limits, role_limits)
 
     async def _check_daily(self, user_id: int, daily: float) -> None:
         now = self._clock()
-        usage = await self._usage.of(user_id, now=now)
+        usage = await self._usage.for_user(user_id, now=now)
         await self._scheduler.refresh_costs()
         unfinished = await self._jobs.unfinished(user_id)
         reserved = sum(self._scheduler.cost(job) for job in unfinished)

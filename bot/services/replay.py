@@ -10,8 +10,8 @@ import msgspec
 
 from bot.db import migrations
 from bot.db.database import FILENAME
-from bot.db.jobs import Ledger
-from bot.domain.picture import Picture, job_of
+from bot.db.jobs import JobStore
+from bot.domain.picture import Picture, job_id_of
 from bot.engine_client.base import EngineClient
 from bot.errors import BotError, ExitCode, FatalError
 from bot.prompt_filter.filter import find_violation
@@ -65,12 +65,12 @@ async def _load(data: Path, picture_id: str) -> Picture:
     if not database.is_file():
         raise unknown
     migrations.check_version(database)
-    async with Ledger(database) as jobs:
+    async with JobStore(database) as jobs:
         picture = await jobs.picture(picture_id)
-        job = await jobs.job(job_of(picture_id))
-    if job is not None and job.erased is not None:
+        job = await jobs.job(job_id_of(picture_id))
+    if job is not None and job.deletion_reason is not None:
         raise FatalError(
-            f"There is no picture {picture_id} any more. {job.erased.words}",
+            f"There is no picture {picture_id} any more. {job.deletion_reason.message}",
             ExitCode.UNKNOWN_PICTURE,
         )
     if picture is None:
@@ -81,7 +81,7 @@ async def _load(data: Path, picture_id: str) -> Picture:
 
 def _check_allowed(picture: Picture) -> None:
     """Raise FatalError if moderators removed the picture or its prompt is forbidden by now."""
-    if picture.removed:
+    if picture.is_removed:
         raise FatalError(
             f"Moderators removed the picture {picture.id}, so it is not painted again.",
             ExitCode.UNKNOWN_PICTURE,

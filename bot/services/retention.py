@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
-from bot.db.database import RecordTrouble
-from bot.db.erasure import Leaving, Privacy, Removal
-from bot.db.jobs import Ledger
+from bot.db.database import DatabaseUnavailable
+from bot.db.erasure import ErasureStore, FileDeletion, FileKind
+from bot.db.jobs import JobStore
 from bot.domain.job import Job
-from bot.domain.user_data import Kept
+from bot.domain.user_data import UserDataSummary
 from bot.services.job_service import JobService
 from bot.services.job_tasks import JobTasks
 from bot.storage import FileStorage
@@ -55,8 +55,8 @@ class Retention:
 
     def __init__(
         self,
-        jobs: Ledger,
-        erasure: Privacy,
+        jobs: JobStore,
+        erasure: ErasureStore,
         storage: FileStorage,
         job_service: JobService,
         tasks: JobTasks,
@@ -84,7 +84,7 @@ class Retention:
             for job in await self._jobs.unfinished(user_id):
                 if await self._job_service.cancel(job, notify=False):
                     cancelled.append(job)
-            count = await self._erasure.erase_person(user_id, now=self._clock())
+            count = await self._erasure.erase_user(user_id, now=self._clock())
         finally:
             for job in cancelled:
                 self._job_service.announce_cancelled(job)
@@ -94,16 +94,16 @@ class Retention:
             self._retry_soon.set()
         return complete
 
-    async def summary(self, user_id: int) -> Kept:
+    async def summary(self, user_id: int) -> UserDataSummary:
         """What is stored of this user."""
-        return await self._erasure.kept(user_id, now=self._clock())
+        return await self._erasure.summary(user_id, now=self._clock())
 
     async def run(self) -> None:
         """Delete what has expired, and what could not be deleted before."""
         while True:
             try:
                 complete = await self.run_once()
-            except RecordTrouble as error:
+            except DatabaseUnavailable as error:
                 log.error("Nothing can be deleted: %s", error)  # noqa: TRY400 # the traceback says nothing
                 complete = True
             self._retry_soon.clear()
@@ -115,7 +115,7 @@ class Retention:
         """One pass; False if something is left to delete."""
         if self._clock_check.is_sane(self._clock(), time.monotonic()):
             await self._expire()
-            await self._erasure.erase_wished(now=self._clock())
+            await self._erasure.erase_deferred(now=self._clock())
             await self._erasure.expire(now=self._clock())
         return await self._delete_files()
 
@@ -124,28 +124,30 @@ class Retention:
             return
         now = self._clock()
         limit = now - self._days * DAY
-        while count := await self._erasure.erase_older(limit, limit=_BATCH_SIZE, now=now):
+        while count := await self._erasure.erase_older_than(limit, limit=_BATCH_SIZE, now=now):
             log.info("jobs deleted", extra={"jobs": count, "why": "age"})
             await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _delete_files(self) -> bool:
         """Delete listed files, and old pages of the database; False if some are left."""
-        removals, left = await self._erasure.removals(), 0
+        removals, left = await self._erasure.file_deletions(), 0
         for start in range(0, len(removals), _BATCH_SIZE):
-            left += await self._erasure.settle(removals[start : start + _BATCH_SIZE], self._remove)
+            left += await self._erasure.process_deletions(
+                removals[start : start + _BATCH_SIZE], self._remove
+            )
             await asyncio.sleep(0)
         return await self._erasure.checkpoint() and not left
 
-    async def _remove(self, removals: Sequence[Removal]) -> list[Removal]:
+    async def _remove(self, removals: Sequence[FileDeletion]) -> list[FileDeletion]:
         """Those that are done; not those of running jobs, which may write more files."""
         removed = await asyncio.to_thread(self._removed, removals)
         return [entry for entry in removed if not self._tasks.has_running_task(entry.name)]
 
-    def _removed(self, removals: Sequence[Removal]) -> list[Removal]:
+    def _removed(self, removals: Sequence[FileDeletion]) -> list[FileDeletion]:
         removed = []
         for removal in removals:
             try:
-                if removal.kind is Leaving.PICTURES:
+                if removal.kind is FileKind.PICTURES:
                     self._storage.delete_pictures_or_raise(removal.name)
                 else:
                     self._storage.delete_source(removal.name)

@@ -26,12 +26,12 @@ ASPECTS: Final = {
     "wide": 16 / 9,
 }
 """Width / height by the names that people choose."""
-SKETCH_STRENGTH: Final = 0.75
+DEFAULT_STRENGTH: Final = 0.75
 """How much of a sketch is painted over when nobody says."""
-_UNKNOWN_SOURCE: Final = "0" * 64
+_PLACEHOLDER_SOURCE: Final = "0" * 64
 
 
-class Ask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ImagineOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The options of /imagine as a person set them; None is up to the model."""
 
     prompt: str
@@ -45,54 +45,56 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     strength: float | None = None
 
 
-def read(**options: object) -> Ask:
+def parse(**options: object) -> ImagineOptions:
     """Options from outside as an Ask. Raises Refused for a value of the wrong kind."""
     given = {name: value for name, value in options.items() if value is not None}
     try:
-        return msgspec.convert(given, Ask)
+        return msgspec.convert(given, ImagineOptions)
     except msgspec.ValidationError as error:
         raise Refused(f"One of the options makes no sense: {error}.") from error
 
 
-def changed(ask: Ask, **changes: str) -> Ask:
+def with_changes(options: ImagineOptions, **changes: str) -> ImagineOptions:
     """The same request with other words."""
-    return msgspec.structs.replace(ask, **changes)
+    return msgspec.structs.replace(options, **changes)
 
 
-def draft(ask: Ask, model: ModelCard, *, seed: int, sketched: bool) -> tuple[Recipe, ...]:
+def build_recipes(
+    options: ImagineOptions, model: ModelCard, *, seed: int, has_init_image: bool
+) -> tuple[Recipe, ...]:
     """The recipes of this request, with seeds seed, seed + 1, …; a sketch is still missing.
 
     Raises Refused, in words for the person.
     """
-    count = MAX_PICTURES if ask.count is None else ask.count
+    count = MAX_PICTURES if options.count is None else options.count
     if not 1 <= count <= MAX_PICTURES:
         raise Refused(f"The count is {count}; it must be 1 to {MAX_PICTURES}.")
     try:
-        strength = SKETCH_STRENGTH if ask.strength is None else ask.strength
+        strength = DEFAULT_STRENGTH if options.strength is None else options.strength
         check_strength(strength)
-        first = _first(ask, model, seed)
+        first = _first_recipe(options, model, seed)
         model.check_steps(first)
-        if sketched:
-            msgspec.structs.replace(first, source=_UNKNOWN_SOURCE, strength=strength)
-        elif ask.strength is not None:
+        if has_init_image:
+            msgspec.structs.replace(first, source=_PLACEHOLDER_SOURCE, strength=strength)
+        elif options.strength is not None:
             raise Refused("The strength says how much of a sketch to paint over; attach a sketch.")
     except ValueError as error:
         raise Refused(str(error)) from error
     return model.with_row_class([seeded(first, first.seed + n) for n in range(count)])
 
 
-def _first(ask: Ask, model: ModelCard, seed: int) -> Recipe:
-    guidance = model.guidance if ask.guidance is None else ask.guidance
-    width, height = size_for_aspect(_ratio(ask.aspect), model.native_size)
+def _first_recipe(options: ImagineOptions, model: ModelCard, seed: int) -> Recipe:
+    guidance = model.guidance if options.guidance is None else options.guidance
+    width, height = size_for_aspect(_ratio(options.aspect), model.native_size)
     return Recipe(
         model=model.name,
         revision=model.revision,
-        prompt=ask.prompt,
-        negative=ask.negative or "",
-        seed=seed if ask.seed is None else ask.seed,
-        steps=model.steps if ask.steps is None else ask.steps,
+        prompt=options.prompt,
+        negative=options.negative or "",
+        seed=seed if options.seed is None else options.seed,
+        steps=model.steps if options.steps is None else options.steps,
         guidance=guidance,
-        sampler=model.sampler if ask.sampler is None else _sampler(ask.sampler),
+        sampler=model.sampler if options.sampler is None else _sampler(options.sampler),
         width=width,
         height=height,
         row_class=ROW_CLASSES[0],
@@ -115,7 +117,7 @@ def _ratio(aspect: str | None) -> float:
     return ASPECTS[aspect]
 
 
-def with_sketch(
+def with_init_image(
     recipes: Sequence[Recipe],
     model: ModelCard,
     *,

@@ -9,11 +9,11 @@ from engine.contract import MAX_PICTURES, SEED_LIMIT, ModelCard, Recipe
 
 VARIATION_STRENGTH: Final = 0.15
 """The share of other noise in a variation: enough to see, little enough to know the parent."""
-_DRIFTS: Final = (0.06, -0.06, 0.1, -0.1, 0.14, -0.14, 0.18, -0.18)
-_WANDER: Final = 0.02
+_OFFSETS: Final = (0.06, -0.06, 0.1, -0.1, 0.14, -0.14, 0.18, -0.18)
+_JITTER: Final = 0.02
 
 
-def vary(parents: Sequence[Recipe], model: ModelCard, *, chance: int) -> tuple[Recipe, ...]:
+def vary(parents: Sequence[Recipe], model: ModelCard, *, seed: int) -> tuple[Recipe, ...]:
     """Four variations of one parent, or one of each of several; `chance` is a fresh seed.
 
     A first variation keeps the parent's seed and mixes in VARIATION_STRENGTH of the noise of
@@ -27,22 +27,22 @@ def vary(parents: Sequence[Recipe], model: ModelCard, *, chance: int) -> tuple[R
     """
     if len(parents) > 1:
         return model.with_row_class(
-            [_varied(parent, chance, n) for n, parent in enumerate(parents)]
+            [_variation_of(parent, seed, n) for n, parent in enumerate(parents)]
         )
-    return model.with_row_class([_varied(parents[0], chance, n) for n in range(MAX_PICTURES)])
+    return model.with_row_class([_variation_of(parents[0], seed, n) for n in range(MAX_PICTURES)])
 
 
-def _varied(parent: Recipe, chance: int, nth: int) -> Recipe:
+def _variation_of(parent: Recipe, seed: int, nth: int) -> Recipe:
     if parent.subseed_strength == 0.0:
         return msgspec.structs.replace(
-            parent, subseed=(chance + nth) % SEED_LIMIT, subseed_strength=VARIATION_STRENGTH
+            parent, subseed=(seed + nth) % SEED_LIMIT, subseed_strength=VARIATION_STRENGTH
         )
-    share = _drifted(parent.subseed_strength, chance, nth)
+    share = _nudged_strength(parent.subseed_strength, seed, nth)
     return msgspec.structs.replace(parent, subseed_strength=share)
 
 
-def _drifted(share: float, chance: int, nth: int) -> float:
+def _nudged_strength(strength: float, seed: int, nth: int) -> float:
     """The share moved a little; different for each nth and, most likely, each chance."""
-    wander = (chance % 1009 / 1008 * 2 - 1) * _WANDER
-    moved = (share + drift + wander for drift in _DRIFTS)
+    wander = (seed % 1009 / 1008 * 2 - 1) * _JITTER
+    moved = (strength + drift + wander for drift in _OFFSETS)
     return round([option for option in moved if 0.0 < option <= 1.0][nth], 4)

@@ -8,14 +8,14 @@ from discord import app_commands
 from discord.app_commands.transformers import RangeTransformer
 
 from bot.context import Interaction, services
-from bot.domain.moderation import BLOCK_REASON_LIMIT
+from bot.domain.moderation import MAX_BLOCK_REASON_CHARS
 from bot.errors import Refused
 from bot.features.admin import Page, group, managed_guild
 from bot.features.blocking import block, unblock
 from bot.features.responses import guarded, whisper
 from bot.messages import moderation_cards
 
-Reason = Annotated[str, RangeTransformer(OptionType.string, min=1, max=BLOCK_REASON_LIMIT)]
+Reason = Annotated[str, RangeTransformer(OptionType.string, min=1, max=MAX_BLOCK_REASON_CHARS)]
 
 
 @group.command(name="block", description="Let me paint nothing for a person in this server")
@@ -27,7 +27,7 @@ async def block_command(interaction: Interaction, person: discord.User, reason: 
 
 async def _block(interaction: Interaction, person: int, reason: str) -> None:
     managed_guild(interaction)
-    plain = reason.strip()[:BLOCK_REASON_LIMIT]
+    plain = reason.strip()[:MAX_BLOCK_REASON_CHARS]
     if not plain:
         raise Refused("The reason is empty; the person is told it.")
     await interaction.response.defer(ephemeral=True, thinking=True)

@@ -10,8 +10,8 @@ from discord import app_commands
 from discord.app_commands.transformers import RangeTransformer
 
 from bot.context import Interaction, services
-from bot.domain.limits import ROLE_RANGES, Limits, RoleLimit, capped, check_role
-from bot.domain.moderation import Action, Entry
+from bot.domain.limits import ROLE_RANGES, Limits, RoleLimit, check_role, clamp_to_operator_limit
+from bot.domain.moderation import AuditAction, AuditEntry
 from bot.errors import Refused
 from bot.features.admin import group
 from bot.features.responses import guarded, whisper
@@ -20,13 +20,13 @@ _EVERYBODY: Final = "Where a role says nothing"
 
 
 def _ranged(name: str) -> RangeTransformer:
-    least, most = ROLE_RANGES[name]
-    return RangeTransformer(OptionType.integer, min=least, max=most)
+    allowed = ROLE_RANGES[name]
+    return RangeTransformer(OptionType.integer, min=allowed.least, max=allowed.most)
 
 
-Waiting = Annotated[int, _ranged("waiting")]
-Running = Annotated[int, _ranged("running")]
-Daily = Annotated[int, _ranged("daily")]
+Waiting = Annotated[int, _ranged("max_unfinished")]
+Running = Annotated[int, _ranged("max_running")]
+Daily = Annotated[int, _ranged("daily_seconds")]
 
 
 @group.command(name="limits", description="How much a role may ask for; shows it if nothing is set")
@@ -46,7 +46,7 @@ async def command(
     reset: bool = False,
 ) -> None:
     """Only those see the answer who asked."""
-    values = {"waiting": waiting, "running": running, "daily": daily}
+    values = {"max_unfinished": waiting, "max_running": running, "daily_seconds": daily}
     given = {name: value for name, value in values.items() if value is not None}
     await guarded(interaction, limits(interaction, role, given, reset=reset))
 
@@ -68,33 +68,33 @@ async def limits(
         await _note(interaction, f"<@&{role.id}>: no limits of its own")
     elif role is not None and given:
         before = await kept.of(guild, [role.id])
-        limit = before[0] if before else RoleLimit(role=role.id)
+        limit = before[0] if before else RoleLimit(role_id=role.id)
         limit = msgspec.structs.replace(limit, **given)
-        check_role(RoleLimit(role=role.id, **given), everybodys)
+        check_role(RoleLimit(role_id=role.id, **given), everybodys)
         await kept.put(guild, limit)
         await _note(interaction, _line(f"<@&{role.id}>", limit))
-    every = [capped(each, everybodys) for each in await kept.all(guild)]
-    lines = [_line(f"<@&{each.role}>", each) for each in every]
+    every = [clamp_to_operator_limit(each, everybodys) for each in await kept.all(guild)]
+    lines = [_line(f"<@&{each.role_id}>", each) for each in every]
     await whisper(interaction, "\n".join([_line(_EVERYBODY, everybodys), *lines]))
 
 
 async def _note(interaction: Interaction, detail: str) -> None:
-    entry = Entry(
-        at=time.time(),
-        guild=interaction.guild_id,
-        actor=interaction.user.id,
-        action=Action.SET,
+    entry = AuditEntry(
+        created_at=time.time(),
+        guild_id=interaction.guild_id,
+        actor_id=interaction.user.id,
+        action=AuditAction.SET,
         detail=detail,
     )
-    await services(interaction).moderation.audit.add(entry)
+    await services(interaction).moderation.audit_log.add(entry)
 
 
 def _line(whose: str, limit: RoleLimit | Limits) -> str:
     parts = []
-    if limit.waiting is not None:
-        parts.append(f"{limit.waiting} waiting")
-    if limit.running is not None:
-        parts.append(f"{limit.running} running")
-    if limit.daily is not None:
-        parts.append(f"{limit.daily:g} seconds in 24 hours")
+    if limit.max_unfinished is not None:
+        parts.append(f"{limit.max_unfinished} waiting")
+    if limit.max_running is not None:
+        parts.append(f"{limit.max_running} running")
+    if limit.daily_seconds is not None:
+        parts.append(f"{limit.daily_seconds:g} seconds in 24 hours")
     return f"{whose}: {', '.join(parts)}"

@@ -27,8 +27,8 @@ async def _moderators(interaction: Interaction, channel: discord.TextChannel | N
     await interaction.response.defer(ephemeral=True, thinking=True)
     if channel is not None:
         await _try_out(interaction, channel.id)
-    await services(interaction).moderation.channels.set_channel(
-        guild, channel.id if channel else None, actor=interaction.user.id, now=time.time()
+    await services(interaction).moderation.channels.set(
+        guild, channel.id if channel else None, actor_id=interaction.user.id, now=time.time()
     )
     where = f"to <#{channel.id}>" if channel else "nowhere, but are in /admin audit"
     await catch_up(interaction.client)

@@ -7,8 +7,8 @@ import discord
 from discord import app_commands
 
 from bot.context import Interaction, services
-from bot.db.guild_settings import Choice
-from bot.domain.nsfw import Choices, Level
+from bot.db.guild_settings import NsfwSetting
+from bot.domain.nsfw import NsfwPolicy, NsfwSettings
 from bot.errors import Refused
 from bot.features.admin import group
 from bot.features.responses import guarded, whisper
@@ -16,9 +16,9 @@ from bot.features.responses import guarded, whisper
 Channel = app_commands.AppCommandChannel
 
 _MEANING: Final = {
-    Level.BLOCK: "withheld",
-    Level.SPOILER: "shown as spoilers",
-    Level.ALLOW: "shown",
+    NsfwPolicy.BLOCK: "withheld",
+    NsfwPolicy.SPOILER: "shown as spoilers",
+    NsfwPolicy.ALLOW: "shown",
 }
 _SHOWN: Final = 40
 """Channels in one answer."""
@@ -55,9 +55,11 @@ Room = app_commands.Transform[Channel, RoomOption]
 )
 @app_commands.choices(
     level=[
-        app_commands.Choice(name="block: withhold them", value=Level.BLOCK.value),
-        app_commands.Choice(name="spoiler: show them after a click", value=Level.SPOILER.value),
-        app_commands.Choice(name="allow: show them", value=Level.ALLOW.value),
+        app_commands.Choice(name="block: withhold them", value=NsfwPolicy.BLOCK.value),
+        app_commands.Choice(
+            name="spoiler: show them after a click", value=NsfwPolicy.SPOILER.value
+        ),
+        app_commands.Choice(name="allow: show them", value=NsfwPolicy.ALLOW.value),
     ]
 )
 async def command(
@@ -74,16 +76,20 @@ async def nsfw(interaction: Interaction, level: str | None, channel: Channel | N
         raise Refused("Only those who may manage this server can do this.")
     levels = services(interaction).guild_settings
     if level is None:
-        await whisper(interaction, _state(await levels.of(guild)))
+        await whisper(interaction, _state(await levels.get(guild)))
         return
-    chosen = Level(level)
+    chosen = NsfwPolicy(level)
     room = None if channel is None else channel.id
     actor = interaction.user.id
-    await levels.choose(Choice(server=guild, room=room, level=chosen, actor=actor, at=time.time()))
+    await levels.set(
+        NsfwSetting(
+            guild_id=guild, channel_id=room, policy=chosen, actor_id=actor, created_at=time.time()
+        )
+    )
     await whisper(interaction, _chosen(chosen, channel))
 
 
-def _chosen(level: Level, channel: Channel | None) -> str:
+def _chosen(level: NsfwPolicy, channel: Channel | None) -> str:
     if channel is None:
         return (
             f"Flagged pictures are now {_MEANING[level]} in age-restricted channels, but for those "
@@ -97,12 +103,14 @@ def _chosen(level: Level, channel: Channel | None) -> str:
     )
 
 
-def _state(choices: Choices) -> str:
-    lines = [f"In age-restricted channels flagged pictures are {_MEANING[choices.server]}."]
-    shown = sorted(choices.rooms.items())[:_SHOWN]
+def _state(choices: NsfwSettings) -> str:
+    lines = [f"In age-restricted channels flagged pictures are {_MEANING[choices.guild]}."]
+    shown = sorted(choices.channels.items())[:_SHOWN]
     lines += [f"In <#{room}> they are {_MEANING[level]}." for room, level in shown]
-    if len(choices.rooms) > len(shown):
-        lines.append(f"And {len(choices.rooms) - len(shown)} channels more have their own choice.")
+    if len(choices.channels) > len(shown):
+        lines.append(
+            f"And {len(choices.channels) - len(shown)} channels more have their own choice."
+        )
     lines.append(
         "In channels that are not age-restricted, and in direct messages, they are withheld."
     )

@@ -32,7 +32,7 @@ async def _add_word(interaction: Interaction, word: str) -> None:
     guild = managed_guild(interaction)
     plain = normalize_banned_word(word)
     added = await services(interaction).moderation.ban_word(
-        guild, plain, actor=interaction.user.id, now=time.time()
+        guild, plain, actor_id=interaction.user.id, now=time.time()
     )
     state = "is banned now" if added else "was banned before"
     await whisper(interaction, f"“{_quoted(plain)}” {state}.")
@@ -48,8 +48,8 @@ async def remove_word(interaction: Interaction, word: Word) -> None:
 async def _remove_word(interaction: Interaction, word: str) -> None:
     guild = managed_guild(interaction)
     plain = normalize_banned_word(word)
-    if not await services(interaction).moderation.allow_word(
-        guild, plain, actor=interaction.user.id, now=time.time()
+    if not await services(interaction).moderation.unban_word(
+        guild, plain, actor_id=interaction.user.id, now=time.time()
     ):
         raise Refused(f"“{_quoted(plain)}” is not on the list; see /admin words list.")
     await whisper(interaction, f"“{_quoted(plain)}” is allowed again.")
@@ -62,7 +62,7 @@ async def list_words(interaction: Interaction, page: Page = 1) -> None:
 
 
 async def _list_words(interaction: Interaction, page: int) -> None:
-    found = await services(interaction).moderation.words(managed_guild(interaction))
+    found = await services(interaction).moderation.banned_words(managed_guild(interaction))
     lines = [_quoted(word) for word in found]
     await whisper(
         interaction, moderation_cards.page(lines, page) if lines else "No word is banned here."
