@@ -51,7 +51,7 @@ async def serve(listener: socket.socket, painter: Painter, token: str) -> None:
     server = await asyncio.start_server(handler.handle, sock=listener)
     port = listener.getsockname()[1]
     log.info("ready: %s, %s", painter.model.card.name, painter.model.card.fingerprint)
-    sys.stdout.write(f"listener on 127.0.0.1:{port}\n")
+    sys.stdout.write(f"listening on 127.0.0.1:{port}\n")
     sys.stdout.flush()
     try:
         await stop
