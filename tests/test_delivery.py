@@ -2,12 +2,16 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from bot.db.database import FILENAME
+from bot.domain.job import Job
+from bot.domain.picture import Picture
+from bot.messages import captions
 from bot.messages.delivery import EDIT_SECONDS
 from bot.playground import Fault, Interaction, Upload
 from bot.playground.client.options import Value
@@ -344,6 +348,21 @@ async def test_a_delivery_that_meets_something_unforeseen_is_tried_again(
     await is_delivered(house)
     if openapi is not None:
         openapi.problems.clear()  # such an answer is one
+
+
+async def test_a_bug_in_a_delivery_is_reported_once(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The message says so instead of waiting for ever, and the log has the traceback."""
+
+    def broken(_: Job, __: Sequence[Picture]) -> str:
+        raise KeyError("upscale")
+
+    monkeypatch.setattr(captions, "ending", broken)
+    message = await house.imagine()
+    assert "something went wrong inside the bot" in message.content
+    await is_delivered(house)
+    assert caplog.text.count("KeyError: 'upscale'") == 1
 
 
 async def test_where_nothing_may_be_attached_the_words_are_shown(

@@ -86,14 +86,20 @@ class Delivery:
 
         Raises DeliveryFailed if a later attempt may succeed.
         """
+        await self._deliver(job, lambda job: self._finish(job, pictures))
+
+    async def deliver_error(self, job: Job, sentence: str) -> None:
+        """Show this sentence instead of how the job ended. Raises as `deliver` does."""
+        await self._deliver(job, lambda job: self._upsert(job, MessageContent(content=sentence)))
+
+    async def _deliver(self, job: Job, send: Callable[[Job], Awaitable[None]]) -> None:
         throttle = self._progress_throttles.pop(job.id, None)
         if throttle is not None:
             await throttle.close()
-        job_id = job.id
-        current = await retry_until_written(lambda: self._ledger.job(job_id))
-        job = current or job  # the stored one has its message id by now
+        current = await retry_until_written(lambda: self._ledger.job(job.id))
+        current = current or job  # the stored one has its message id by now
         try:
-            await self._with_token_fallback(job, lambda job: self._finish(job, pictures))
+            await self._with_token_fallback(current, send)
         except (MessageGone, ContentRejected) as error:
             log.warning("nobody can see the ending", extra={"reason": str(error)})
 

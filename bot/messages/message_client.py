@@ -130,19 +130,23 @@ class MessageClient:
         return webhook
 
     async def _edit_original_response(self, target: ResponseTarget, content: MessageContent) -> int:
-        message = await self._webhook(target).edit_message(
-            ORIGINAL_RESPONSE,
-            content=content.content,
-            view=content.view,
-            attachments=_attachments(content),
-        )
+        attachments = _attachments(content)
+        with _empty_responses():
+            message = await self._webhook(target).edit_message(
+                ORIGINAL_RESPONSE,
+                content=content.content,
+                view=content.view,
+                attachments=attachments,
+            )
         return message.id
 
     async def _edit(self, channel_id: int, message_id: int, content: MessageContent) -> int:
         channel = self._client.get_partial_messageable(channel_id)
-        message = await channel.get_partial_message(message_id).edit(
-            content=content.content, view=content.view, attachments=_attachments(content)
-        )
+        attachments = _attachments(content)
+        with _empty_responses():
+            message = await channel.get_partial_message(message_id).edit(
+                content=content.content, view=content.view, attachments=attachments
+            )
         return message.id
 
     async def _send_once(self, target: ResponseTarget, content: MessageContent, nonce: str) -> int:
@@ -177,6 +181,14 @@ def _attachments(content: MessageContent) -> list[discord.Attachment | discord.F
     if content.files is None:
         return discord.utils.MISSING  # type: ignore[no-any-return] # its own type is Any
     return [file.as_file() for file in content.files]
+
+
+@contextmanager
+def _empty_responses() -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError) as error:  # discord.py parses a 204 without a body as a message
+        raise DeliveryFailed("Discord's response was empty.") from error
 
 
 @contextmanager

@@ -16,8 +16,12 @@ class Notifier(Protocol):
     async def deliver(self, job: Job, pictures: Sequence[Picture]) -> None:
         """Show how a job ended, and no progress after that.
 
-        Raises DeliveryFailed if a later attempt may succeed.
+        `job` may be older than its row in the database. Raises DeliveryFailed if a later attempt
+        may succeed.
         """
+
+    async def deliver_error(self, job: Job, sentence: str) -> None:
+        """Show this sentence instead of how the job ended. Raises DeliveryFailed as well."""
 
     async def is_answered(self, job: Job) -> bool:
         """Has the user received the first response, so that somebody waits for this job?"""

@@ -2,27 +2,36 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import chain, repeat
 from typing import Final
 
-from bot.db.database import retry_until_written
+from bot.db.database import DatabaseUnavailable, retry_until_written
 from bot.db.jobs import JobStore
 from bot.domain.job import Job, Status
-from bot.errors import BotError, FatalError
+from bot.errors import NETWORK_ERRORS, DeliveryFailed, FatalError
 from bot.services.notifier import Notifier
 
-_RETRY_SECONDS: Final = (1, 2, 5, 15, 60, 300, 900)
+RETRY_SECONDS: Final = (1, 2, 5, 15, 60, 300, 900)
+"""Between two attempts; the last one repeats."""
+_UNEXPECTED: Final = "This cannot be shown: something went wrong inside the bot. Its log says what."
 log = logging.getLogger(__name__)
 
 
 class Outbox:
     """A transactional outbox: undelivered endings are stored, so a restart loses none."""
 
-    def __init__(self, jobs: JobStore, notifier: Notifier, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        jobs: JobStore,
+        notifier: Notifier,
+        clock: Callable[[], float],
+        retry_seconds: Sequence[float] = RETRY_SECONDS,
+    ) -> None:
         self._jobs = jobs
         self._notifier = notifier
         self._clock = clock
+        self._retry_seconds = retry_seconds
 
     async def finish(self, job_id: str, status: Status, reason: str | None = None) -> bool:
         """End a job without pictures and deliver that; False if it had ended before."""
@@ -41,20 +50,26 @@ class Outbox:
         await retry_until_written(lambda: self._jobs.mark_delivered(job_id, now=self._clock()))
 
     async def deliver(self, job: Job) -> None:
-        """Deliver the ending of an ended job, with as many attempts as it takes."""
+        """Deliver the ending of an ended job, with as many attempts as it takes.
+
+        Only network errors and a locked database are retried. After any other error, which is a
+        bug, the user gets a plain sentence instead.
+        """
         pictures = await retry_until_written(lambda: self._jobs.pictures(job.id))
-        for seconds in chain(_RETRY_SECONDS, repeat(_RETRY_SECONDS[-1])):
+        try:
+            await self._retry(job, lambda: self._notifier.deliver(job, pictures))
+        except FatalError:
+            raise
+        except Exception:
+            log.exception("job not delivered", extra={"job": job.id})
+            await self._retry(job, lambda: self._notifier.deliver_error(job, _UNEXPECTED))
+        await retry_until_written(lambda: self._jobs.mark_delivered(job.id, now=self._clock()))
+
+    async def _retry(self, job: Job, deliver: Callable[[], Awaitable[None]]) -> None:
+        for seconds in chain(self._retry_seconds, repeat(self._retry_seconds[-1])):
             try:
-                await self._notifier.deliver(job, pictures)
-            except FatalError:
-                raise
-            except BotError as error:
+                return await deliver()
+            except (DeliveryFailed, DatabaseUnavailable, *NETWORK_ERRORS) as error:
                 log.warning("job not delivered", extra={"job": job.id, "reason": str(error)})
-            except Exception:
-                log.exception("job not delivered", extra={"job": job.id})
-            else:
-                await retry_until_written(
-                    lambda: self._jobs.mark_delivered(job.id, now=self._clock())
-                )
-                return
             await asyncio.sleep(seconds)
+        raise AssertionError("the retries never end")

@@ -1,0 +1,101 @@
+"""Deliveries that fail: which errors are retried, and what the user gets instead."""
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from bot.db import migrations
+from bot.db.database import DatabaseUnavailable
+from bot.db.jobs import JobStore
+from bot.domain.job import Job, Progress, Status
+from bot.domain.picture import Picture
+from bot.errors import DeliveryFailed, ExitCode, FatalError
+from bot.services.outbox import Outbox
+from tests.samples import job
+
+
+class FakeNotifier:
+    """Raises the given errors, one for each delivery, before it delivers."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+        self.delivered: list[str] = []
+
+    def show(self, job: Job, now: Progress) -> None:
+        """Progress is of no interest here."""
+
+    async def deliver(self, job: Job, pictures: Sequence[Picture]) -> None:
+        """Deliver the status."""
+        if self.errors:
+            raise self.errors.pop(0)
+        self.delivered.append(job.status.value)
+
+    async def deliver_error(self, job: Job, sentence: str) -> None:
+        """Deliver the sentence."""
+        if self.errors:
+            raise self.errors.pop(0)
+        self.delivered.append(sentence)
+
+    async def is_answered(self, job: Job) -> bool:
+        """Always."""
+        return True
+
+
+@pytest.fixture
+async def jobs(tmp_path: Path) -> AsyncIterator[JobStore]:
+    """A database with one accepted job."""
+    migrations.migrate(tmp_path / "imagine.db")
+    async with JobStore(tmp_path / "imagine.db") as jobs:
+        await jobs.add(job())
+        yield jobs
+
+
+async def finish(jobs: JobStore, notifier: FakeNotifier) -> None:
+    """End the job and deliver that, with retries at once."""
+    outbox = Outbox(jobs, notifier, lambda: 200.0, retry_seconds=(0.0,))
+    assert await outbox.finish("j1", Status.FAILED, "Out of memory.")
+
+
+async def is_delivered(jobs: JobStore) -> bool:
+    """Has the ending reached the user, as far as the database says?"""
+    return not await jobs.undelivered()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DeliveryFailed("no"),
+        aiohttp.ClientError(),
+        ConnectionResetError(),
+        DatabaseUnavailable("locked"),
+    ],
+)
+async def test_network_errors_are_retried(jobs: JobStore, error: Exception) -> None:
+    """Until the ending is delivered."""
+    notifier = FakeNotifier(error, error)
+    await finish(jobs, notifier)
+    assert notifier.delivered == ["failed"]
+    assert await is_delivered(jobs)
+
+
+async def test_a_bug_is_logged_once_and_not_retried(
+    jobs: JobStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The user gets a sentence that says so, and the job counts as delivered."""
+    notifier = FakeNotifier(KeyError("upscale"), DeliveryFailed("no"))
+    await finish(jobs, notifier)
+    assert len(notifier.delivered) == 1
+    assert "something went wrong inside the bot" in notifier.delivered[0]
+    assert await is_delivered(jobs)
+    assert [record.exc_info is not None for record in caplog.records].count(True) == 1
+    assert "KeyError: 'upscale'" in caplog.text
+
+
+async def test_a_damaged_database_is_not_retried(jobs: JobStore) -> None:
+    """The error ends the bot, and the ending stays undelivered."""
+    error = FatalError("The database is damaged.", ExitCode.DATABASE_BROKEN)
+    with pytest.raises(FatalError):
+        await finish(jobs, FakeNotifier(error))
+    assert not await is_delivered(jobs)
