@@ -79,7 +79,7 @@ def test_later_frames_are_not_decompressed() -> None:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_the_format_is_told_by_the_signature(format: str) -> None:
+def test_the_format_is_recognised_by_its_signature(format: str) -> None:
     """Only three of Pillow's readers can be reached."""
     assert decode(NOISE[format]).status is DecodeStatus.OK
     assert decode(b"\0" + NOISE[format]).status is DecodeStatus.UNKNOWN_FORMAT

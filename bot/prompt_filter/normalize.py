@@ -43,7 +43,7 @@ _CONFUSABLES: Final = _pairs(
     "ꓮa ꓐb ꓚc ꓓd ꓰe ꓝf ꓖg ꓧh ꓲi ꓙj ꓗk ꓡl ꓟm ꓠn ꓳo ꓑp ꓣr ꓢs ꓔt ꓴu ꓦv ꓪw ꓫx ꓬy ꓜz"
 )
 """Letters of Cyrillic, Greek, Armenian and other scripts, by the Latin letter they look like."""
-_LETTER_WITH_STROKE: Final = re.compile(r"LATIN (?:SMALL|CAPITAL) LETTER ([A-Z]) WITH ")
+_STROKE_NAME: Final = re.compile(r"LATIN (?:SMALL|CAPITAL) LETTER ([A-Z]) WITH ")
 _GREEK_CAPITALS: Final = _pairs("Αa Βb Εe Ζz Ηh Ιi Κk Μm Νn Οo Ρp Τt Υy Χx")
 """Greek capitals, which look like other Latin letters than their lower case does."""
 _ENCLOSED_LETTERS: Final = {
@@ -99,7 +99,7 @@ _INNER_PUNCTUATION: Final = re.compile(
 )
 """Punctuation between letters, or between a letter and a digit."""
 _CONTRACTION: Final = re.compile(r"\b(i|you|he|she|it|we|they)['’](?=(?:ll|d|re|ve|m|s)\b)")
-_REPEATED_LETTER: Final = re.compile(r"([^\W\d_])\1{2,}")
+_REPETITION: Final = re.compile(r"([^\W\d_])\1{2,}")
 _INNER_DIGITS: Final = re.compile(r"(?<=[^\W\d_])[0-9@$!]+|\b0(?=[^\W\d_])")
 _DIGIT_LETTERS: Final = str.maketrans("01345789@$!", "oieastbgasi")
 _NUMBER_OR_WORD: Final = re.compile(r"\d+|[^\W\d_]+|,")
@@ -150,7 +150,7 @@ def _to_latin(c: str) -> str:
     digit = unicodedata.digit(c, None)
     if digit is not None:
         return str(digit)
-    match = _LETTER_WITH_STROKE.match(unicodedata.name(c, ""))
+    match = _STROKE_NAME.match(unicodedata.name(c, ""))
     return match[1].lower() if match else c
 
 
@@ -187,7 +187,7 @@ def _to_plain(text: str) -> str:
 
 def _digits_to_letters(text: str) -> str:
     """With repeated letters shortened, and digits as letters where they cannot be a number."""
-    text = _REPEATED_LETTER.sub(r"\1", text)
+    text = _REPETITION.sub(r"\1", text)
     return _INNER_DIGITS.sub(lambda match: match[0].translate(_DIGIT_LETTERS), text)
 
 

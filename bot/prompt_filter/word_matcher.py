@@ -19,7 +19,7 @@ from bot.prompt_filter.normalize import (
 
 _STEM: Final = "*"
 _SHORT: Final = 3
-"""In words of at most so many letters, a doubled letter makes another word: god and good."""
+"""In words of at most so many letters, a doubled char makes another word: god and good."""
 _REPEATED: Final = 3
 _MIN_PART: Final = 3
 _JOINED: Final = range(2 * _MIN_PART, 40)
@@ -43,16 +43,16 @@ class Word(msgspec.Struct, frozen=True):
         if word.letters[:size] != self.letters or (len(word.letters) > size and not may_go_on):
             return False
         return all(
-            run == own_run or (letter.isalpha() and run >= (_REPEATED if is_short else own_run))
-            for letter, run, own_run in zip(self.letters, word.runs, self.runs, strict=False)
+            run == own_run or (char.isalpha() and run >= (_REPEATED if is_short else own_run))
+            for char, run, own_run in zip(self.letters, word.runs, self.runs, strict=False)
         )
 
 
 @lru_cache(maxsize=4096)
 def _word(text: str) -> Word:
     """Encode a normalized word; a * at its end stands for any ending."""
-    groups = [(letter, len(list(run))) for letter, run in groupby(text.rstrip(_STEM))]
-    letters, runs = "".join(letter for letter, _ in groups), tuple(size for _, size in groups)
+    groups = [(char, len(list(run))) for char, run in groupby(text.rstrip(_STEM))]
+    letters, runs = "".join(char for char, _ in groups), tuple(size for _, size in groups)
     return Word(letters, runs, text.endswith(_STEM))
 
 
