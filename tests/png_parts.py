@@ -1,4 +1,4 @@
-"""PNG files put together by hand, so that they can hold what no program would write."""
+"""Build PNG files by hand, including invalid ones."""
 
 import zlib
 from collections.abc import Iterable, Iterator
@@ -17,18 +17,18 @@ _PASSES: Final = (
     (1, 0, 2, 2),
     (0, 1, 1, 2),
 )
-"""Adam7: first column and row, and steps to the next ones."""
+"""The passes of Adam7: first column and row, steps to the next ones."""
 
 
 def chunk(kind: bytes, body: bytes = b"") -> bytes:
-    """A part of a PNG file."""
+    """A chunk with its length and checksum."""
     return len(body).to_bytes(4) + kind + body + zlib.crc32(kind + body).to_bytes(4)
 
 
 def header(
     width: int, height: int, depth: int = 8, colour: int = RGB, *, interlaced: bool = False
 ) -> bytes:
-    """IHDR, of any size."""
+    """The IHDR chunk."""
     return chunk(
         b"IHDR",
         width.to_bytes(4) + height.to_bytes(4) + bytes([depth, colour, 0, 0, interlaced]),
@@ -36,21 +36,21 @@ def header(
 
 
 def png(head: bytes, rows: Iterable[bytes], *, before: bytes = b"", after: bytes = b"") -> bytes:
-    """A file of these rows, without filters; other chunks may stand before and after them."""
-    packed = zlib.compress(b"".join(b"\0" + row for row in rows))
-    return SIGNATURE + head + before + chunk(b"IDAT", packed) + after + END
+    """A file of these rows, unfiltered, with other chunks before and after IDAT."""
+    data = zlib.compress(b"".join(b"\0" + row for row in rows))
+    return SIGNATURE + head + before + chunk(b"IDAT", data) + after + END
 
 
 def zeros(count: int, level: int = 9) -> bytes:
-    """So many zero bytes, compressed a thousandfold."""
-    packer = zlib.compressobj(level)
+    """The zlib stream of so many zero bytes."""
+    compressor = zlib.compressobj(level)
     block = bytes(1 << 20)
-    whole = [packer.compress(block) for _ in range(count >> 20)]
-    return b"".join([*whole, packer.compress(bytes(count % (1 << 20))), packer.flush()])
+    blocks = [compressor.compress(block) for _ in range(count >> 20)]
+    return b"".join([*blocks, compressor.compress(bytes(count % (1 << 20))), compressor.flush()])
 
 
 def interlaced(pixels: list[list[bytes]]) -> Iterator[bytes]:
-    """The rows of these pixels in the order of Adam7."""
+    """The rows of the Adam7 passes."""
     for x, y, right, down in _PASSES:
         for row in pixels[y::down]:
             if row[x::right]:
@@ -58,6 +58,6 @@ def interlaced(pixels: list[list[bytes]]) -> Iterator[bytes]:
 
 
 def bomb(side: int) -> bytes:
-    """A square of few bytes and very many black pixels."""
+    """A black square in 1 bit: few bytes, very many pixels."""
     head = header(side, side, 1, GREY)
     return SIGNATURE + head + chunk(b"IDAT", zeros(side * (1 + (side + 7) // 8))) + END

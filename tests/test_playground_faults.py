@@ -100,7 +100,7 @@ async def test_the_same_nonce_posts_once(playground: Playground, bot: Playground
     assert (await channel.send("done", nonce="job-1")).id != first.id
 
 
-async def test_a_lost_answer_posts_a_followup_twice(
+async def test_a_lost_response_posts_a_followup_twice(
     playground: Playground, bot: PlaygroundBot
 ) -> None:
     """After a 502 discord.py retries, and followups have no nonce."""

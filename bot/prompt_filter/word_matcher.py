@@ -19,7 +19,7 @@ from bot.prompt_filter.normalize import (
 
 _STEM: Final = "*"
 _SHORT: Final = 3
-"""In words of at most so many letters, a doubled char makes another word: god and good."""
+"""In words of at most so many letters, a doubled letter makes another word: god and good."""
 _REPEATED: Final = 3
 _MIN_PART: Final = 3
 _JOINED: Final = range(2 * _MIN_PART, 40)

@@ -208,8 +208,8 @@ async def test_roles_come_with_their_permissions(
 
 async def test_guilds_are_separate(playground: Playground, bot: PlaygroundBot) -> None:
     """Guilds have separate channels, members and roles; users must join."""
-    other = playground.add_guild("Other")
-    garden = playground.add_channel("garden", other)
+    other_guild = playground.add_guild("Other")
+    garden = playground.add_channel("garden", other_guild)
     ada = playground.person("Ada")
     await playground.until(lambda: bot.get_channel(garden.id), why="the bot knows the channel")
     assert {guild.name for guild in bot.guilds} == {"Playground", "Other"}
@@ -217,9 +217,9 @@ async def test_guilds_are_separate(playground: Playground, bot: PlaygroundBot) -
         await ada.slash("show", where=garden, who=ada)
     with pytest.raises(NotPermitted, match="cannot enter #garden"):
         await ada.say("hello", where=garden)
-    ada.join(other, other.admins)
+    ada.join(other_guild, other_guild.admins)
     await (await ada.slash("admin pick", where=garden, who=ada)).acknowledged()
-    assert bot.interactions[-1].guild_id == other.id
+    assert bot.interactions[-1].guild_id == other_guild.id
     assert bot.interactions[-1].permissions.manage_guild
     with pytest.raises(InvalidOption, match="channel of this server"):
         await ada.slash("admin pick", where=garden, channel=playground.channel)
@@ -232,10 +232,10 @@ async def test_guilds_are_separate(playground: Playground, bot: PlaygroundBot) -
 
 async def test_a_late_bot_receives_every_guild(playground: Playground) -> None:
     """A bot that connects later receives all guilds with roles and channels."""
-    other = playground.add_guild("Other")
-    role = playground.add_role("Painters", Permission.MANAGE_MESSAGES, other)
+    other_guild = playground.add_guild("Other")
+    role = playground.add_role("Painters", Permission.MANAGE_MESSAGES, other_guild)
     async with start_bot(playground) as bot:
-        guild = bot.get_guild(other.id)
+        guild = bot.get_guild(other_guild.id)
         assert guild is not None
         cached_role = guild.get_role(role.id)
         assert cached_role is not None
