@@ -1,4 +1,4 @@
-"""Options and lines of JSON to recipes."""
+"""Job specs and their commands."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from engine.contract import BatchSizes, ModelCard, Sampler
 from engine.errors import UsageError
 from engine.imaging.encode import sha256
-from engine.offline.job_file import Order, job, orders
+from engine.offline.job_file import JobSpec, parse_job_file, to_command
 from tests.engine_parts import sketch
 
 CARD = ModelCard(
@@ -26,51 +26,51 @@ CARD = ModelCard(
 )
 
 
-def order(**fields: Any) -> Order:  # noqa: ANN401 - any of an order's fields
-    """An order for a boat."""
-    return Order(**{"id": "a", "prompt": "a boat"} | fields)
+def spec(**fields: Any) -> JobSpec:  # noqa: ANN401 - any of its fields
+    """A job spec for a boat."""
+    return JobSpec(**{"id": "a", "prompt": "a boat"} | fields)
 
 
 def lines(*jobs: dict[str, Any]) -> str:
-    """A file of jobs."""
-    return "\n".join(json.dumps(each) for each in jobs)
+    """A job file."""
+    return "\n".join(map(json.dumps, jobs))
 
 
-def test_what_is_not_said_the_model_decides() -> None:
-    """Size, steps, guidance and sampler come from the model; the seed is drawn."""
-    made = job(order(), CARD)
-    assert len(made.recipes) == 4
-    first = made.recipes[0]
+def test_the_model_card_has_the_defaults() -> None:
+    """Of size, steps, guidance and sampler; the seed is random."""
+    command = to_command(spec(), CARD)
+    assert len(command.recipes) == 4
+    first = command.recipes[0]
     assert (first.width, first.height, first.steps, first.guidance) == (128, 128, 20, 5.0)
     assert (first.sampler, first.row_class, first.source) == (Sampler.DPMPP_2M, 8, None)
-    assert job(order(), CARD).recipes[0].seed != first.seed
+    assert to_command(spec(), CARD).recipes[0].seed != first.seed
 
 
-def test_pictures_have_seeds_one_after_another() -> None:
-    """The last seed there is, is followed by the first."""
-    made = job(order(seed=2**32 - 2, count=3), CARD)
-    assert [recipe.seed for recipe in made.recipes] == [2**32 - 2, 2**32 - 1, 0]
+def test_pictures_have_consecutive_seeds() -> None:
+    """They wrap around at 2**32."""
+    command = to_command(spec(seed=2**32 - 2, count=3), CARD)
+    assert [recipe.seed for recipe in command.recipes] == [2**32 - 2, 2**32 - 1, 0]
 
 
-def test_variations_of_a_seed_differ_in_their_subseeds() -> None:
-    """As A1111 has it: with a subseed all pictures share the seed."""
-    made = job(order(seed=5, subseed=8, subseed_strength=0.2, count=2), CARD)
-    assert [(recipe.seed, recipe.subseed) for recipe in made.recipes] == [(5, 8), (5, 9)]
+def test_variations_of_a_seed_have_consecutive_subseeds() -> None:
+    """As in AUTOMATIC1111: with a subseed all pictures share the seed."""
+    command = to_command(spec(seed=5, subseed=8, subseed_strength=0.2, count=2), CARD)
+    assert [(recipe.seed, recipe.subseed) for recipe in command.recipes] == [(5, 8), (5, 9)]
 
 
 def test_a_picture_without_guidance_needs_fewer_rows() -> None:
-    """Two of them fit where one fits with it."""
-    assert job(order(count=2, guidance=1.0), CARD).recipes[0].row_class == 2
+    """Its row class holds twice as many pictures."""
+    assert to_command(spec(count=2, guidance=1.0), CARD).recipes[0].row_class == 2
 
 
-def test_a_sketch_decides_the_size(tmp_path: Path) -> None:
-    """Its own aspect at the model's area, and a usual strength."""
+def test_a_sketch_determines_the_size(tmp_path: Path) -> None:
+    """Its aspect at the model's native area; the strength has a default."""
     sketch(400, 200).save(tmp_path / "sketch.png")
-    made = job(order(sketch=str(tmp_path / "sketch.png")), CARD)
-    first = made.recipes[0]
+    command = to_command(spec(sketch=str(tmp_path / "sketch.png")), CARD)
+    first = command.recipes[0]
     assert (first.width, first.height, first.strength) == (184, 88, 0.75)
-    assert made.source is not None
-    assert first.source == sha256(made.source)
+    assert command.source is not None
+    assert first.source == sha256(command.source)
 
 
 @pytest.mark.parametrize(
@@ -85,10 +85,10 @@ def test_a_sketch_decides_the_size(tmp_path: Path) -> None:
         ({"sketch": __file__}, "no picture"),
     ],
 )
-def test_what_cannot_be_painted_is_said(fields: dict[str, Any], reason: str) -> None:
-    """In the words of the recipe, or of the sketch."""
+def test_an_invalid_recipe_or_sketch_is_a_usage_error(fields: dict[str, Any], reason: str) -> None:
+    """With the sentence of the recipe or of the sketch."""
     with pytest.raises(UsageError, match=reason):
-        job(order(**fields), CARD)
+        to_command(spec(**fields), CARD)
 
 
 @pytest.mark.parametrize(
@@ -102,23 +102,25 @@ def test_what_cannot_be_painted_is_said(fields: dict[str, Any], reason: str) -> 
         ({"subseed_strength": 0.5}, "go together"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(fields: dict[str, Any], reason: str) -> None:
+def test_invalid_options_are_refused(fields: dict[str, Any], reason: str) -> None:
     """Before any model is loaded."""
     with pytest.raises(ValueError, match=reason):
-        order(**fields)
+        spec(**fields)
 
 
-def test_a_file_has_a_job_on_each_line() -> None:
-    """Blank lines are nothing."""
+def test_a_job_file_has_a_job_on_each_line() -> None:
+    """Blank lines are ignored."""
     text = lines({"id": "a", "prompt": "x", "subseed_strength": 0.1, "subseed": 1})
-    found = orders(f"{text}\n\n" + lines({"id": "b-2.x_", "prompt": "y", "sampler": "euler"}))
-    assert [each.id for each in found] == ["a", "b-2.x_"]
+    specs = parse_job_file(
+        f"{text}\n\n" + lines({"id": "b-2.x_", "prompt": "y", "sampler": "euler"})
+    )
+    assert [job.id for job in specs] == ["a", "b-2.x_"]
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (lines({"id": "a", "prompt": "x"}, {"id": "a", "prompt": "y"}), "Line 2.*another line"),
+        (lines({"id": "a", "prompt": "x"}, {"id": "a", "prompt": "y"}), "Line 2.*repeats the id a"),
         (lines({"id": "a", "prompt": "x"}, {"id": "b", "promt": "y"}), "Line 2.*promt"),
         (lines({"id": "a", "prompt": "x", "steps": "many"}), "Line 1.*steps"),
         (lines({"id": "a", "prompt": "x", "count": 9}), "Line 1.*count is 9"),
@@ -127,22 +129,22 @@ def test_a_file_has_a_job_on_each_line() -> None:
         ("\n \n", "empty"),
     ],
 )
-def test_a_wrong_line_is_named(text: str, reason: str) -> None:
-    """Its number, and what is wrong with it."""
+def test_an_invalid_line_is_reported(text: str, reason: str) -> None:
+    """With its number and the reason."""
     with pytest.raises(UsageError, match=reason):
-        orders(text)
+        parse_job_file(text)
 
 
 @pytest.mark.parametrize(
     "name", ["", ".", "..", "../x", "a/b", "a\\b", "con", "NUL.txt", "a b", "é"]
 )
-def test_an_id_is_a_safe_name(name: str) -> None:
-    """Pictures stay in the folder that was asked for, on any system."""
-    with pytest.raises(UsageError, match="no safe folder name"):
-        orders(lines({"id": name, "prompt": "x"}))
+def test_an_id_must_be_a_safe_folder_name(name: str) -> None:
+    """On any system, so that pictures are never written outside the output folder."""
+    with pytest.raises(UsageError, match="not a safe folder name"):
+        parse_job_file(lines({"id": name, "prompt": "x"}))
 
 
-def test_a_job_of_a_file_needs_an_id() -> None:
-    """Its pictures go into a folder of that name."""
+def test_a_job_in_a_file_needs_an_id() -> None:
+    """It is the name of its folder."""
     with pytest.raises(UsageError, match=r"Line 1.*id"):
-        orders(lines({"prompt": "x"}))
+        parse_job_file(lines({"prompt": "x"}))

@@ -1,1 +1,1 @@
-"""The engine without a bot: pictures into folders."""
+"""The engine without a server: paint jobs into folders."""

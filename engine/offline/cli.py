@@ -1,4 +1,4 @@
-"""The command `paint`: its options to orders."""
+"""The command `paint`: from options to job specs."""
 
 import argparse
 from typing import Any
@@ -7,37 +7,38 @@ import msgspec
 
 from engine.core.process import painter
 from engine.errors import UsageError
-from engine.offline.job_file import Order, orders
+from engine.offline.job_file import JobSpec, parse_job_file
 
 
 def paint_command(options: argparse.Namespace) -> None:
-    """Paint what the options or the file of jobs ask for. Raises EngineError."""
-    wanted = _orders(options)
+    """Paint the job of the options, or those of the job file. Raises EngineError."""
+    specs = _job_specs(options)
     engine_core = painter(options.model, options.checkers)
     from engine.offline.paint import paint
 
-    paint(wanted, options.out, engine_core, apart=options.jobs is not None)
+    paint(specs, options.out, engine_core, separate_folders=options.jobs is not None)
 
 
-def _orders(options: argparse.Namespace) -> list[Order]:
-    names = set(Order.__struct_fields__) - {"id"}
-    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+def _job_specs(options: argparse.Namespace) -> list[JobSpec]:
+    names = set(JobSpec.__struct_fields__) - {"id"}
+    values = {name: getattr(options, name) for name in names}
+    fields = {name: value for name, value in values.items() if value is not None}
     if options.jobs is None:
-        return [_order(given)]
-    if given:
-        raise UsageError(f"With --jobs, {sorted(given)[0]} belongs into the file's lines.")
+        return [_job_spec(fields)]
+    if fields:
+        raise UsageError(f"With --jobs, {sorted(fields)[0]} belongs in the lines of the file.")
     try:
-        return orders(options.jobs.read_text(encoding="utf-8"))
+        return parse_job_file(options.jobs.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"The jobs {options.jobs} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"The jobs {options.jobs} are no UTF-8 text.") from error
+        raise UsageError(f"The jobs {options.jobs} are not UTF-8 text.") from error
 
 
-def _order(given: dict[str, Any]) -> Order:
-    if "prompt" not in given:
-        raise UsageError("Say what to paint: a prompt, or --jobs FILE.")
+def _job_spec(fields: dict[str, Any]) -> JobSpec:
+    if "prompt" not in fields:
+        raise UsageError("Nothing to paint: give a prompt, or --jobs FILE.")
     try:
-        return msgspec.convert({"id": "one"} | given, Order)
+        return msgspec.convert({"id": "one"} | fields, JobSpec)
     except (msgspec.ValidationError, ValueError) as error:
         raise UsageError(str(error)) from error

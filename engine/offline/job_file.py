@@ -1,4 +1,4 @@
-"""What somebody wants painted, from a command line or a line of JSON, made into recipes."""
+"""Job specs from the command line or a file of JSON lines, and their commands to the engine."""
 
 import re
 import secrets
@@ -27,8 +27,11 @@ _SAFE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _WINDOWS_DEVICES: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The options of `paint`; what is None is chosen when the model is known."""
+class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The options of `paint`; the model card has the values of those that are None.
+
+    Raises ValueError, with a sentence for the user, if options are invalid or do not go together.
+    """
 
     id: str
     prompt: str
@@ -48,7 +51,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def __post_init__(self) -> None:
         if not _SAFE_ID.fullmatch(self.id) or _WINDOWS_DEVICES.fullmatch(self.id):
             raise ValueError(
-                f"The id {self.id!r} is no safe folder name: letters, digits, dots, underscores "
+                f"The id {self.id!r} is not a safe folder name: letters, digits, dots, underscores "
                 "and hyphens are allowed, at most 100."
             )
         if self.sampler is not None and self.sampler not in list(Sampler):
@@ -61,34 +64,34 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             raise ValueError("A subseed and its strength go together: give both or neither.")
 
 
-def orders(lines: str) -> list[Order]:
-    """One order for each line that is not blank. Raises UsageError, which names the line."""
-    found: dict[str, Order] = {}
-    for number, line in enumerate(lines.splitlines(), start=1):
+def parse_job_file(text: str) -> list[JobSpec]:
+    """A job spec for each line that is not blank. Raises UsageError with the line's number."""
+    specs: dict[str, JobSpec] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
         try:
-            order = msgspec.json.decode(line, type=Order)
+            spec = msgspec.json.decode(line, type=JobSpec)
         except (msgspec.MsgspecError, ValueError) as error:
-            raise UsageError(f"Line {number} of the jobs is wrong: {error}") from error
-        if order.id in found:
-            raise UsageError(f"Line {number} of the jobs has the id of another line: {order.id}.")
-        found[order.id] = order
-    if not found:
-        raise UsageError("The file of jobs is empty: one JSON object a line is expected.")
-    return list(found.values())
+            raise UsageError(f"Line {number} of the jobs is invalid: {error}") from error
+        if spec.id in specs:
+            raise UsageError(f"Line {number} of the jobs repeats the id {spec.id}.")
+        specs[spec.id] = spec
+    if not specs:
+        raise UsageError("The job file is empty: one JSON object on each line is expected.")
+    return list(specs.values())
 
 
-def job(order: Order, card: ModelCard) -> Paint:
-    """The order as the painter wants it. Raises UsageError, in words for the person."""
+def to_command(spec: JobSpec, card: ModelCard) -> Paint:
+    """The spec as a command. Raises UsageError, with a sentence for the user."""
     try:
-        sketch = _sketch(order.sketch)
-        width, height = _size(order, sketch, card)
+        sketch = _open_sketch(spec.sketch)
+        width, height = _size(spec, sketch, card)
         source = png(fit(sketch, width, height)) if sketch else None
         return Paint(
-            job=order.id,
+            job=spec.id,
             attempt=1,
-            recipes=_recipes(order, card, (width, height), source),
+            recipes=_recipes(spec, card, (width, height), source),
             source=source,
             previews=False,
         )
@@ -96,7 +99,7 @@ def job(order: Order, card: ModelCard) -> Paint:
         raise UsageError(str(error)) from error
 
 
-def _sketch(name: str | None) -> Image.Image | None:
+def _open_sketch(name: str | None) -> Image.Image | None:
     if name is None:
         return None
     try:
@@ -106,14 +109,14 @@ def _sketch(name: str | None) -> Image.Image | None:
         raise BadSketch(f"The sketch {name} cannot be read: {error.strerror}.") from error
 
 
-def _size(order: Order, sketch: Image.Image | None, card: ModelCard) -> tuple[int, int]:
-    fallback = (
+def _size(spec: JobSpec, sketch: Image.Image | None, card: ModelCard) -> tuple[int, int]:
+    default_size = (
         size_for_init_image(*sketch.size, card.native_size)
         if sketch
         else (card.native_size, card.native_size)
     )
-    width = fallback[0] if order.width is None else order.width
-    height = fallback[1] if order.height is None else order.height
+    width = default_size[0] if spec.width is None else spec.width
+    height = default_size[1] if spec.height is None else spec.height
     if width * height > card.max_pixels:
         raise ValueError(
             f"{width} x {height} is too large for this model: {card.max_pixels} pixels are allowed."
@@ -122,33 +125,33 @@ def _size(order: Order, sketch: Image.Image | None, card: ModelCard) -> tuple[in
 
 
 def _recipes(
-    order: Order, card: ModelCard, size: tuple[int, int], source: bytes | None
+    spec: JobSpec, card: ModelCard, size: tuple[int, int], source: bytes | None
 ) -> tuple[Recipe, ...]:
-    """Pictures differ in their seeds; variations of one seed in their subseeds."""
-    guidance = card.guidance if order.guidance is None else order.guidance
-    strength = DEFAULT_STRENGTH if order.strength is None else order.strength
+    """The recipes have consecutive seeds or, with a subseed, consecutive subseeds."""
+    guidance = card.guidance if spec.guidance is None else spec.guidance
+    strength = DEFAULT_STRENGTH if spec.strength is None else spec.strength
     first = Recipe(
         model=card.name,
         revision=card.revision,
-        prompt=order.prompt,
-        negative=order.negative,
-        seed=secrets.randbelow(SEED_LIMIT) if order.seed is None else order.seed,
-        subseed=order.subseed or 0,
-        subseed_strength=order.subseed_strength or 0.0,
-        steps=card.steps if order.steps is None else order.steps,
+        prompt=spec.prompt,
+        negative=spec.negative,
+        seed=secrets.randbelow(SEED_LIMIT) if spec.seed is None else spec.seed,
+        subseed=spec.subseed or 0,
+        subseed_strength=spec.subseed_strength or 0.0,
+        steps=card.steps if spec.steps is None else spec.steps,
         guidance=guidance,
-        sampler=Sampler(order.sampler or card.sampler),
+        sampler=Sampler(spec.sampler or card.sampler),
         width=size[0],
         height=size[1],
         source=sha256(source) if source else None,
         strength=strength if source else None,
         row_class=ROW_CLASSES[0],
     )
-    varied = "subseed" if first.subseed_strength > 0 else "seed"
-    start = getattr(first, varied)
+    varying = "subseed" if first.subseed_strength > 0 else "seed"
+    start = getattr(first, varying)
     return card.with_row_class(
         [
-            msgspec.structs.replace(first, **{varied: (start + nth) % SEED_LIMIT})
-            for nth in range(order.count)
+            msgspec.structs.replace(first, **{varying: (start + nth) % SEED_LIMIT})
+            for nth in range(spec.count)
         ]
     )

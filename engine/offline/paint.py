@@ -1,4 +1,4 @@
-"""The command `paint`: orders to folders of pictures."""
+"""The command `paint`: from job specs to folders of pictures."""
 
 import logging
 import sys
@@ -15,74 +15,75 @@ from engine.core.engine_core import Painter
 from engine.core.worker import Worker
 from engine.errors import EngineError, InvalidJob, UsageError
 from engine.imaging.encode import blank, grid
-from engine.offline.job_file import Order, job
+from engine.offline.job_file import JobSpec, to_command
 
 log = logging.getLogger(__name__)
 
 
-def paint(orders: list[Order], out: Path, painter: Painter, *, apart: bool) -> None:
-    """Paint all orders into `out`, or (apart) each into the folder of its id there.
+def paint(specs: list[JobSpec], out: Path, painter: Painter, *, separate_folders: bool) -> None:
+    """Paint all jobs into `out`, or each into a subfolder of `out` named by its id.
 
-    All orders are checked before the first is painted. Raises EngineError in the end, with a
-    sentence for each that failed; the others are there.
+    All specs are checked before the first job starts. Raises EngineError at the end, with a
+    sentence for each job that failed; the pictures of the others are written.
     """
-    jobs = [_job(order, painter, apart) for order in orders]
-    folders = [_make(out / each.job if apart else out) for each in jobs]
+    jobs = [_checked_job(spec, painter, separate_folders) for spec in specs]
+    folders = [_make_folder(out / job.job if separate_folders else out) for job in jobs]
     failures: list[str] = []
-    for each, folder, ending in zip(jobs, folders, _together(jobs, painter), strict=True):
-        why = _kept(each, ending, folder)
-        if why is not None:
-            failures.append(f"Job {each.job}: {why}" if apart else why)
+    for job, folder, ending in zip(jobs, folders, _run_all(jobs, painter), strict=True):
+        failure = _save(job, ending, folder)
+        if failure is not None:
+            failures.append(f"Job {job.job}: {failure}" if separate_folders else failure)
     if failures:
         raise EngineError("\n".join(failures))
 
 
-def _together(jobs: list[Paint], painter: Painter) -> Iterator[Ending]:
-    """How each job ends, in their order; they share the painter. Raises EngineError."""
+def _run_all(jobs: list[Paint], painter: Painter) -> Iterator[Ending]:
+    """The ending of each job, in their order; they run concurrently. Raises EngineError."""
     endings: list[Future[Ending]] = [Future() for _ in jobs]
 
-    def broken(error: EngineError) -> None:
+    def on_fatal(error: EngineError) -> None:
         for ending in endings:
             if not ending.done():
                 ending.set_exception(error)
 
-    def hear(event: Event, ending: Future[Ending]) -> None:
+    def on_event(event: Event, ending: Future[Ending]) -> None:
         if isinstance(event, Painted | Failed | Cancelled):
             ending.set_result(event)
 
-    worker = Worker(painter, broken)
+    worker = Worker(painter, on_fatal)
     try:
         for job, ending in zip(jobs, endings, strict=True):
-            worker.submit(job, partial(hear, ending=ending))
+            worker.submit(job, partial(on_event, ending=ending))
         for ending in endings:
             yield ending.result()
     finally:
         worker.close()
 
 
-def _job(order: Order, painter: Painter, apart: bool) -> Paint:
+def _checked_job(spec: JobSpec, painter: Painter, separate_folders: bool) -> Paint:
     try:
-        made = job(order, painter.model.card)
-        painter.check(made)
+        job = to_command(spec, painter.model.card)
+        painter.check(job)
     except (UsageError, InvalidJob) as error:
-        raise UsageError(f"Job {order.id}: {error}" if apart else str(error)) from error
-    return made
+        sentence = f"Job {spec.id}: {error}" if separate_folders else str(error)
+        raise UsageError(sentence) from error
+    return job
 
 
-def _make(folder: Path) -> Path:
+def _make_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"The folder {folder} cannot be made: {error.strerror}.") from error
+        raise UsageError(f"The folder {folder} cannot be created: {error.strerror}.") from error
     return folder
 
 
-def _kept(each: Paint, ending: Ending, folder: Path) -> str | None:
-    """Write what there is of a job. Returns, in words for the person, what there is not."""
+def _save(job: Paint, ending: Ending, folder: Path) -> str | None:
+    """Write the pictures of a job. Returns a sentence for the user about missing ones, or None."""
     if not isinstance(ending, Painted):
         return ending.reason if isinstance(ending, Failed) else "The job was cancelled."
     try:
-        failed = _write(each, ending, folder)
+        failed = _write(job, ending, folder)
     except OSError as error:
         return f"{folder} cannot be written to: {error.strerror}."
     if failed:
@@ -90,15 +91,15 @@ def _kept(each: Paint, ending: Ending, folder: Path) -> str | None:
     return None
 
 
-def _write(each: Paint, painted: Painted, folder: Path) -> int:
-    """How many of the pictures could not be painted."""
+def _write(job: Paint, painted: Painted, folder: Path) -> int:
+    """Write pictures, grid and recipes. Returns how many of the pictures failed."""
     cells = []
-    for nth, (recipe, picture) in enumerate(zip(each.recipes, painted.pictures, strict=True)):
+    for nth, (recipe, picture) in enumerate(zip(job.recipes, painted.pictures, strict=True)):
         file = folder / f"{nth}.png"
         if not picture.png:
-            file.unlink(missing_ok=True)  # of an earlier run into the same folder
-            why = picture.failed or "withheld by the safety check"
-            sys.stderr.write(f"{file} (seed {recipe.seed}): {why}\n")
+            file.unlink(missing_ok=True)  # from an earlier run
+            reason = picture.failed or "withheld by the safety check"
+            sys.stderr.write(f"{file} (seed {recipe.seed}): {reason}\n")
             label = "could not\nbe painted" if picture.failed else "withheld by\nthe safety check"
             cells.append(blank(recipe.width, recipe.height, label))
             continue
@@ -109,10 +110,10 @@ def _write(each: Paint, painted: Painted, folder: Path) -> int:
     grid(cells).save(folder / "grid.png")
     lines = b"".join(
         msgspec.json.encode(msgspec.structs.replace(recipe, row_class=picture.row_class)) + b"\n"
-        for recipe, picture in zip(each.recipes, painted.pictures, strict=True)
+        for recipe, picture in zip(job.recipes, painted.pictures, strict=True)
     )
     (folder / "recipes.jsonl").write_bytes(lines)
-    log.info("job painted", extra={"job": each.job, "seconds": round(painted.seconds, 3)})
+    log.info("job painted", extra={"job": job.job, "seconds": round(painted.seconds, 3)})
     return sum(picture.failed is not None for picture in painted.pictures)
 
 
