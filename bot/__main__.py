@@ -1,4 +1,4 @@
-"""The command line: `python -m bot` runs the bot, `python -m bot replay PICTURE_ID` proves one."""
+"""The command line: `python -m bot`, and `python -m bot replay PICTURE_ID`."""
 
 import argparse
 import asyncio
@@ -20,11 +20,11 @@ from engine.log.redaction import disable_core_dumps, register_secret
 log = logging.getLogger(__name__)
 
 _THREADS: Final = 4
-"""For files and grids; each that there is keeps some memory for itself."""
+"""For files and grids; more threads would need more memory."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line says; the exit code is one of `bot.errors.ExitCode`."""
+    """Run the command; returns one of `bot.errors.ExitCode`."""
     options = _parser().parse_args(arguments)
     disable_core_dumps()
     logs.configure("bot")
@@ -33,13 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FatalError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit
-    _begin_log(settings)
+    _configure_log(settings)
     try:
-        return asyncio.run(_chosen(options, settings))
+        return asyncio.run(_command(options, settings))
     except FatalError as error:
-        return _ended(error, error.exit, settings)
+        return _report(error, error.exit, settings)
     except BotError as error:
-        return _ended(error, ExitCode.CRASHED, settings)
+        return _report(error, ExitCode.CRASHED, settings)
     except KeyboardInterrupt:
         return ExitCode.STOPPED
     except Exception:
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.CRASHED
 
 
-def _begin_log(settings: Settings) -> None:
+def _configure_log(settings: Settings) -> None:
     logs.configure(
         "bot",
         in_json=settings.imagine_log == "json",
@@ -59,8 +59,8 @@ def _begin_log(settings: Settings) -> None:
             register_secret(secret.get_secret_value())
 
 
-def _ended(error: BotError, code: ExitCode, settings: Settings) -> ExitCode:
-    """Our last words: for the person at the terminal, unless machines read along."""
+def _report(error: BotError, code: ExitCode, settings: Settings) -> ExitCode:
+    """Write the error as plain text to stderr, or to the log if that is JSON."""
     if settings.imagine_log == "json":
         log.critical("%s", error, extra={"exit": code})
     else:
@@ -71,13 +71,17 @@ def _ended(error: BotError, code: ExitCode, settings: Settings) -> ExitCode:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bot", description=__doc__)
     commands = parser.add_subparsers(dest="command")
-    again = commands.add_parser("replay", help="paint a picture of the record again and compare")
-    again.add_argument("picture", metavar="PICTURE_ID")
-    again.add_argument("--out", metavar="FILE", type=Path, help="keep what was painted")
+    replay_parser = commands.add_parser(
+        "replay", help="paint a stored picture again and compare the bits"
+    )
+    replay_parser.add_argument("picture", metavar="PICTURE_ID")
+    replay_parser.add_argument(
+        "--out", metavar="FILE", type=Path, help="write the new picture to this file"
+    )
     return parser
 
 
-def _chosen(options: argparse.Namespace, settings: Settings) -> Coroutine[Any, Any, ExitCode]:
+def _command(options: argparse.Namespace, settings: Settings) -> Coroutine[Any, Any, ExitCode]:
     if options.command == "replay":
         return replay(settings, options.picture, options.out, start_engine)
     return _serve(settings)
@@ -85,23 +89,23 @@ def _chosen(options: argparse.Namespace, settings: Settings) -> Coroutine[Any, A
 
 async def _serve(settings: Settings) -> ExitCode:
     stop = asyncio.Event()
-    _listen_for_signals(stop)
+    _handle_signals(stop)
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
     await run(settings, stop)
     return ExitCode.STOPPED
 
 
-def _listen_for_signals(stop: asyncio.Event) -> None:
-    """The first signal asks the bot to stop in order; a second one ends it at once."""
+def _handle_signals(stop: asyncio.Event) -> None:
+    """The first signal sets `stop`; a second one kills the process."""
     loop = asyncio.get_running_loop()
 
-    def heed(*_: object) -> None:
+    def handle(*_: object) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
         loop.call_soon_threadsafe(stop.set)
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, heed)  # unlike loop.add_signal_handler, this works on Windows too
+        signal.signal(number, handle)  # unlike loop.add_signal_handler, this works on Windows too
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Work that goes on beside other work."""
+"""Helpers for tasks that run beside each other."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
@@ -11,31 +11,34 @@ T = TypeVar("T")
 
 
 class StartupCancelled(Exception):
-    """Somebody asked the bot to stop before it had started."""
+    """The bot was asked to stop before it had started."""
 
 
-async def cancel_on(stop: asyncio.Event, part: Coroutine[None, None, T]) -> T:
-    """What comes of this part. Raises StartupCancelled, and cancels it, if `stop` is set first."""
-    task, stopping = asyncio.create_task(part), asyncio.create_task(stop.wait())
+async def cancel_on(stop: asyncio.Event, work: Coroutine[None, None, T]) -> T:
+    """The result of `work`. If `stop` is set first, cancels it and raises StartupCancelled."""
+    task, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             return task.result()
     finally:
-        await _cancelled(stopping, task)
+        await _cancel(stopping, task)
     raise StartupCancelled
 
 
 async def run_until(
     until: Coroutine[None, None, object], *parts: Coroutine[None, None, None]
 ) -> None:
-    """All parts run until `until` returns; a part that ends by itself ends them all."""
+    """Run all parts until `until` returns, then cancel them.
+
+    Raises the error of a part that fails, and FatalError if a part returns.
+    """
     stopping = asyncio.create_task(until)
     tasks = [asyncio.create_task(part) for part in parts]
     try:
         done, _ = await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        await _cancelled(stopping, *tasks)
+        await _cancel(stopping, *tasks)
     for task in (stopping, *tasks):
         if task in done:
             task.result()
@@ -44,16 +47,16 @@ async def run_until(
 
 
 @asynccontextmanager
-async def background(part: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """This part runs while the body does."""
-    task = asyncio.create_task(part)
+async def background(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Run `work` while the body runs, then cancel it."""
+    task = asyncio.create_task(work)
     try:
         yield
     finally:
-        await _cancelled(task)
+        await _cancel(task)
 
 
-async def _cancelled(*tasks: asyncio.Task[Any]) -> None:
+async def _cancel(*tasks: asyncio.Task[Any]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -5,7 +5,7 @@ import functools
 import logging
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
@@ -36,6 +36,7 @@ from bot.db.moderation import ModerationStore
 from bot.db.pending_interactions import PendingInteractionStore
 from bot.db.stats import StatsStore
 from bot.db.usage import UsageStore
+from bot.domain.clock import Clock
 from bot.domain.limits import LIMITS, Limits
 from bot.domain.user_data import RetentionPolicy
 from bot.engine_client.base import EngineClient
@@ -65,7 +66,6 @@ from bot.settings import DISCORD, Settings, sandbox_environment
 from bot.storage import FileStorage
 from engine.log.redaction import register_secret
 
-Clock = Callable[[], float]
 GRACE_SECONDS: Final = 7.0
 """For running jobs when the bot is asked to stop; Docker kills it after 10 seconds."""
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=20)
@@ -228,6 +228,7 @@ def _build(
         retention=Retention(jobs, erasure, storage, job_service, tasks, days=days, clock=clock),
         retention_policy=RetentionPolicy(days=days, logs_prompts=settings.imagine_log_prompts),
         limits=limits,
+        clock=clock,
     )
     return _Parts(services, dispatcher, tasks)
 

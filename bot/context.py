@@ -11,6 +11,7 @@ from bot.db.guild_settings import NsfwSettingsStore, RoleLimitStore
 from bot.db.jobs import JobStore
 from bot.db.moderation import ModerationStore
 from bot.db.pending_interactions import PendingInteractionStore
+from bot.domain.clock import Clock
 from bot.domain.limits import Limits
 from bot.domain.user_data import RetentionPolicy
 from bot.messages.channels import ChannelResolver
@@ -41,6 +42,7 @@ class Services(msgspec.Struct, frozen=True):
     retention_policy: RetentionPolicy
     limits: Limits
     """Of a user without a role limit."""
+    clock: Clock
 
 
 class BotClient(discord.Client):

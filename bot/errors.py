@@ -1,4 +1,4 @@
-"""The errors that carry a sentence for a person, and the exit codes of `python -m bot`."""
+"""Errors whose message is shown to users, and the exit codes of `python -m bot`."""
 
 from enum import IntEnum
 from typing import Final
@@ -6,22 +6,22 @@ from typing import Final
 import aiohttp
 
 NETWORK_ERRORS: Final = (aiohttp.ClientError, OSError, TimeoutError)
-"""What is raised when Discord cannot be reached."""
+"""Raised when Discord cannot be reached."""
 
 
 class ExitCode(IntEnum):
-    """A promise to whoever supervises the process."""
+    """Stable: supervisors of the process may depend on these numbers."""
 
     STOPPED = 0
-    """Asked to stop, and stopped; or `replay` found the same bits."""
+    """Stopped on request, or `replay` produced the same bits."""
     CRASHED = 1
-    """A part of the bot ended for a reason that nobody foresaw; the log has it."""
+    """An unexpected error; the log has the traceback."""
     USAGE = 2
-    """The command line makes no sense."""
+    """Invalid command line."""
     SETTINGS = 3
-    """A setting in the environment or in .env has an impossible value."""
+    """A setting in the environment or in .env has an invalid value."""
     DATABASE_LOCKED = 4
-    """Another program holds a lock on the database."""
+    """Another process holds a lock on the database."""
     DATABASE_NEWER = 5
     """The database was made by a newer version of the bot."""
     DATABASE_BROKEN = 6
@@ -31,29 +31,29 @@ class ExitCode(IntEnum):
     PORT_TAKEN = 8
     """The port of the playground, or that of /metrics, is taken."""
     ENGINE_FAILED = 9
-    """The engine did not start; its own last words are in the log."""
+    """The engine did not start; the log has its last line."""
     TOKEN_REFUSED = 10
-    """Discord does not know DISCORD_TOKEN."""
+    """Discord rejects DISCORD_TOKEN."""
     DISCORD_UNREACHABLE = 11
-    """Nothing answers at DISCORD_API as Discord does."""
+    """No Discord API answers at DISCORD_API."""
     UNKNOWN_PICTURE = 12
-    """`replay` was asked for a picture that the record does not have."""
+    """The database has no picture with the id given to `replay`."""
     BITS_DIFFER = 13
-    """`replay` painted other bits than the record has."""
+    """`replay` produced other bits than the stored ones."""
     DATA_UNWRITABLE = 14
-    """The data folder cannot be made or written to."""
+    """The data folder cannot be created or written to."""
 
 
 class BotError(Exception):
-    """Something went wrong, and the message says what, in words for a person."""
+    """The message is a sentence for the user."""
 
 
 class Refused(BotError):
-    """That request is not allowed."""
+    """The request is not allowed."""
 
 
 class PolicyViolation(Refused):
-    """That is against the rules; the sentence is for the person alone, and never for others."""
+    """The request violates a rule; the message is for this user alone."""
 
 
 class DeliveryFailed(BotError):
@@ -61,7 +61,7 @@ class DeliveryFailed(BotError):
 
 
 class FatalError(BotError):
-    """The bot cannot run; `exit` tells a supervisor why."""
+    """The bot cannot start or go on; `exit` is its exit code."""
 
     def __init__(self, sentence: str, exit: ExitCode) -> None:
         super().__init__(sentence)

@@ -15,45 +15,45 @@ _LOADER_VARIABLES: Final = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"
 
 
 class Settings(BaseSettings):
-    """What the person who runs the bot can choose."""
+    """The settings of the operator."""
 
     model_config = SettingsConfigDict(
         env_file=".env",
-        env_file_encoding="utf-8-sig",  # Windows' editors like to begin with a mark
+        env_file_encoding="utf-8-sig",  # editors on Windows write a byte order mark
         env_ignore_empty=True,
         extra="ignore",
     )
 
     discord_token: SecretStr | None = None
-    """Without it the playground is served instead."""
+    """Without a token, the playground is served instead of Discord."""
     discord_api: str = Field(default=DISCORD, pattern=r"^https?://[^\s/]+")
-    """Base URL of the REST API; the gateway is asked of it."""
+    """Base URL of the REST API, which also returns the URL of the gateway."""
     imagine_data: Path = Path("data")
     """The folder of the database and the pictures."""
     imagine_model: str | None = None
-    """`starter`, a folder or a hub id; unset, the engine chooses by what the machine can do."""
+    """`starter`, a folder or a hub id; None lets the engine choose by the hardware."""
     imagine_checkers: str | None = None
-    """Who may withhold a picture: `model`, classifiers' folders and hub ids, with commas."""
+    """Safety checkers, separated by commas: `model`, or folders and hub ids of classifiers."""
     imagine_playground_port: int = Field(default=8765, ge=0, le=65535)
     imagine_adaptive: bool = False
-    """Larger batches while there is much to do: more pictures a second, in other bits than the
-    same request gets alone, and replays are still exact."""
+    """Use larger batches under load: more pictures per second, but the bits of a request then
+    depend on the load. Replays are exact all the same."""
     imagine_daily_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """Of the engine for one person in 24 hours; unset, nobody counts."""
+    """Engine seconds of one user in 24 hours; None for no limit."""
     imagine_role_factor: int = Field(default=LIMITS.role_factor, ge=1, le=1000)
-    """How many times as much as everybody the admins of a server may give to a role."""
+    """Roles may get up to so many times the default limits."""
     imagine_retention_days: int | None = Field(default=None, ge=1, le=36500)
-    """For how long finished jobs and their pictures are kept; unset, for ever."""
+    """Finished jobs and their pictures are deleted after so many days; None is never."""
     imagine_log: Literal["text", "json"] = "text"
-    """Each line of the log as key=value, or as a JSON object."""
+    """Log lines as key=value, or as JSON objects."""
     imagine_log_level: Literal["debug", "info", "warning", "error"] = "info"
     imagine_log_prompts: bool = False
-    """May people's words be in the log?"""
+    """Log prompts too."""
     imagine_metrics_port: int | None = Field(default=None, ge=1, le=65535)
-    """Of /metrics and /healthz; without it there are none."""
+    """Serves /metrics and /healthz; None disables them."""
     imagine_metrics_host: str = "127.0.0.1"
     hf_token: SecretStr | None = None
-    """For models on the hub that are not open to everybody."""
+    """For gated models on the Hugging Face hub."""
 
     @field_validator("discord_api")
     @classmethod
@@ -61,30 +61,30 @@ class Settings(BaseSettings):
         return value.rstrip("/")
 
     def engine_environment(self) -> dict[str, str]:
-        """The environment of the engine: ours without what is none of its business."""
-        secret = "DISCORD_TOKEN"  # noqa: S105 # its name, which is read in any case of letters
-        inherited = {name: value for name, value in os.environ.items() if name.upper() != secret}
-        inherited |= {
+        """The environment of the engine: ours without the Discord token, plus its settings."""
+        secret = "DISCORD_TOKEN"  # noqa: S105 # the name of the variable, in any case
+        environment = {name: value for name, value in os.environ.items() if name.upper() != secret}
+        environment |= {
             "IMAGINE_LOG": self.imagine_log,
             "IMAGINE_LOG_LEVEL": self.imagine_log_level,
             "IMAGINE_LOG_PROMPTS": str(self.imagine_log_prompts).lower(),
         }
         if self.imagine_model is not None:
-            inherited["IMAGINE_MODEL"] = self.imagine_model
+            environment["IMAGINE_MODEL"] = self.imagine_model
         if self.imagine_checkers is not None:
-            inherited["IMAGINE_CHECKERS"] = self.imagine_checkers
+            environment["IMAGINE_CHECKERS"] = self.imagine_checkers
         if self.hf_token is not None:
-            inherited["HF_TOKEN"] = self.hf_token.get_secret_value()
-        return inherited
+            environment["HF_TOKEN"] = self.hf_token.get_secret_value()
+        return environment
 
 
 def sandbox_environment() -> dict[str, str]:
-    """The environment of programs that are not trusted: what some systems need to start Python."""
+    """The environment of sandboxed programs: only what Python needs to start."""
     return {name: os.environ[name] for name in _LOADER_VARIABLES if name in os.environ}
 
 
 def load() -> Settings:
-    """Read the settings. Raises FatalError, naming what is wrong."""
+    """Read the settings. Raises FatalError, which names the invalid one."""
     try:
         return Settings()
     except UnicodeDecodeError:

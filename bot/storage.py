@@ -1,4 +1,4 @@
-"""The files of the record: finished pictures and cleaned sketches, in the data folder."""
+"""The files in the data folder: finished pictures and init images."""
 
 import hashlib
 import os
@@ -11,39 +11,39 @@ from bot.errors import BotError
 
 
 class FileMissing(BotError):
-    """A file of the record is gone, or cannot be read."""
+    """A stored file has been deleted or cannot be read."""
 
 
 class FileStorage:
-    """Writes so that a file is there wholly or not at all; slow, so not on the event loop."""
+    """Reads, writes and deletes files. Writes are atomic. All methods block."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def save_picture(self, job: str, nth: int, png: bytes) -> str:
-        """Keep a finished picture; returns its path relative to the data folder."""
-        path = f"pictures/{job}/{nth}.png"
+    def save_picture(self, job_id: str, nth: int, png: bytes) -> str:
+        """Write a finished picture; returns its path relative to the data folder."""
+        path = f"pictures/{job_id}/{nth}.png"
         self._write(path, png)
         return path
 
-    def delete_pictures(self, job: str) -> None:
-        """Forget the pictures of a job, if there are any."""
-        shutil.rmtree(self._folder / "pictures" / job, ignore_errors=True)
+    def delete_pictures(self, job_id: str) -> None:
+        """Delete the pictures of a job as far as possible."""
+        shutil.rmtree(self._folder / "pictures" / job_id, ignore_errors=True)
 
-    def delete_pictures_or_raise(self, job: str) -> None:
-        """Forget the pictures of a job, or raise OSError."""
-        folder = self._folder / "pictures" / job
+    def delete_pictures_or_raise(self, job_id: str) -> None:
+        """Delete the pictures of a job. Raises OSError if any are left."""
+        folder = self._folder / "pictures" / job_id
         while folder.exists():
-            with suppress(FileNotFoundError):  # of a file that somebody else was quicker to remove
+            with suppress(FileNotFoundError):  # another thread may delete the same files
                 shutil.rmtree(folder)
 
     def delete_temp_files(self) -> None:
-        """Remove what a process that was killed had not written to the end."""
-        for scratch in self._folder.glob("*/**/*.tmp"):
-            scratch.unlink(missing_ok=True)
+        """Delete what a killed process left half-written."""
+        for path in self._folder.glob("*/**/*.tmp"):
+            path.unlink(missing_ok=True)
 
     def save_source(self, png: bytes) -> str:
-        """Keep a cleaned sketch; returns its name."""
+        """Write an init image; returns its sha256 in hex."""
         name = source_name(png)
         path = _source_path(name)
         if not (self._folder / path).exists():
@@ -51,7 +51,7 @@ class FileStorage:
         return name
 
     def delete_source(self, sha256: str) -> None:
-        """Forget a sketch."""
+        """Delete an init image, if it exists."""
         (self._folder / _source_path(sha256)).unlink(missing_ok=True)
 
     def picture(self, path: str) -> bytes:
@@ -59,34 +59,34 @@ class FileStorage:
         return self._read(path, "The picture's file")
 
     def source(self, sha256: str) -> bytes:
-        """The PNG of a sketch. Raises FileMissing."""
+        """The PNG of an init image. Raises FileMissing."""
         return self._read(_source_path(sha256), "The sketch's file")
 
-    def _read(self, path: str, what: str) -> bytes:
+    def _read(self, path: str, subject: str) -> bytes:
         try:
             return (self._folder / path).read_bytes()
         except FileNotFoundError as error:
-            raise FileMissing(f"{what} is gone from the data folder.") from error
+            raise FileMissing(f"{subject} is gone from the data folder.") from error
         except OSError as error:
-            raise FileMissing(f"{what} cannot be read ({error.strerror}).") from error
+            raise FileMissing(f"{subject} cannot be read ({error.strerror}).") from error
 
     def _write(self, path: str, data: bytes) -> None:
         target = self._folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = target.with_suffix(f".{secrets.token_hex(4)}.tmp")  # others may write it too
+        temp = target.with_suffix(f".{secrets.token_hex(4)}.tmp")  # unique: threads may race
         try:
-            with scratch.open("wb") as file:
+            with temp.open("wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            scratch.replace(target)
+            temp.replace(target)
         except OSError:
-            scratch.unlink(missing_ok=True)
+            temp.unlink(missing_ok=True)
             raise
 
 
 def source_name(png: bytes) -> str:
-    """Of a cleaned sketch: its sha256 in hex."""
+    """The sha256 of an init image, in hex."""
     return hashlib.sha256(png).hexdigest()
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from bot.db.database import DatabaseUnavailable, retry_until_written
 from bot.db.jobs import JobStore
+from bot.domain.clock import Clock
 from bot.domain.job import DeletionReason, Job, Progress, Status
 from bot.domain.picture import Picture
 from bot.errors import DeliveryFailed
@@ -42,7 +43,7 @@ class Delivery:
         storage: FileStorage,
         channels: ChannelResolver,
         *,
-        clock: Callable[[], float],
+        clock: Clock,
         edit_seconds: float = EDIT_SECONDS,
     ) -> None:
         self._messages = messages

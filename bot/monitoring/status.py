@@ -1,13 +1,13 @@
 """The bot's current state, for Prometheus, health checks and /stats."""
 
 import time
-from collections.abc import Callable
 from importlib import metadata
 from typing import Final, Protocol
 
 import msgspec
 
 from bot.db.stats import PeriodStats, QueueStats, StatsStore
+from bot.domain.clock import Clock
 from bot.engine_client.base import EngineClient
 from bot.errors import BotError
 from bot.monitoring.metrics import Metrics, StatusSnapshot
@@ -61,7 +61,7 @@ class StatusReporter:
         engine: EngineClient,
         gateway: GatewayStatus,
         *,
-        clock: Callable[[], float] = time.time,
+        clock: Clock = time.time,
     ) -> None:
         self._metrics = metrics
         self._figures = figures

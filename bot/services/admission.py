@@ -2,10 +2,11 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from bot.db.moderation import ModerationStore
+from bot.domain.clock import Clock
 from bot.domain.job import RequestContext
 from bot.domain.moderation import AuditAction, AuditEntry
 from bot.errors import PolicyViolation
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 class AdmissionPolicy:
     """Checks blocked users and forbidden prompts, and writes refusals to the audit log."""
 
-    def __init__(self, moderation: ModerationStore, clock: Callable[[], float]) -> None:
+    def __init__(self, moderation: ModerationStore, clock: Clock) -> None:
         self._moderation = moderation
         self._clock = clock
 

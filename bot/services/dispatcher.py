@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from typing import Final
 
 from bot.db.database import DatabaseUnavailable
 from bot.db.jobs import JobStore
+from bot.domain.clock import Clock
 from bot.domain.job import Job, Progress
 from bot.engine_client.base import EngineClient
 from bot.services.job_runner import JobRunner
@@ -31,7 +31,7 @@ class Dispatcher:
         tasks: JobTasks,
         outbox: Outbox,
         notifier: Notifier,
-        clock: Callable[[], float],
+        clock: Clock,
     ) -> None:
         self._jobs = jobs
         self._engine = engine

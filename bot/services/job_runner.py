@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 
 import msgspec
 
@@ -10,6 +9,7 @@ from bot.db.database import retry_until_written
 from bot.db.jobs import JobStore
 from bot.db.usage import UsageRecord, UsageStore
 from bot.domain import cost_model, rules
+from bot.domain.clock import Clock
 from bot.domain.job import Job, Progress, Status
 from bot.domain.limits import Limits
 from bot.domain.picture import Picture, picture_id
@@ -52,7 +52,7 @@ class JobRunner:
         notifier: Notifier,
         *,
         limits: Limits,
-        clock: Callable[[], float],
+        clock: Clock,
     ) -> None:
         self._jobs = jobs
         self._usage = usage

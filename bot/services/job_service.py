@@ -9,12 +9,13 @@
 import asyncio
 import secrets
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from bot.db.database import retry_until_written
 from bot.db.guild_settings import NsfwSettingsStore
 from bot.db.jobs import JobStore
 from bot.domain import nsfw, rules
+from bot.domain.clock import Clock
 from bot.domain.job import Job, JobKind, Progress, RequestContext, Sketch, Status
 from bot.domain.kinds import reroll, variation
 from bot.domain.kinds.imagine import DEFAULT_STRENGTH, ImagineOptions, build_recipes
@@ -51,7 +52,7 @@ class JobService:
         outbox: Outbox,
         notifier: Notifier,
         *,
-        clock: Callable[[], float],
+        clock: Clock,
     ) -> None:
         self._jobs = jobs
         self._guild_settings = guild_settings

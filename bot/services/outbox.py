@@ -8,6 +8,7 @@ from typing import Final
 
 from bot.db.database import DatabaseUnavailable, retry_until_written
 from bot.db.jobs import JobStore
+from bot.domain.clock import Clock
 from bot.domain.job import Job, Status
 from bot.errors import NETWORK_ERRORS, DeliveryFailed, FatalError
 from bot.services.notifier import Notifier
@@ -25,7 +26,7 @@ class Outbox:
         self,
         jobs: JobStore,
         notifier: Notifier,
-        clock: Callable[[], float],
+        clock: Clock,
         retry_seconds: Sequence[float] = RETRY_SECONDS,
     ) -> None:
         self._jobs = jobs

@@ -1,11 +1,10 @@
 """Checks the limits on unfinished jobs and on daily engine time."""
 
-from collections.abc import Callable
-
 from bot.db.guild_settings import RoleLimitStore
 from bot.db.jobs import JobStore
 from bot.db.usage import UsageStore
 from bot.domain import quota
+from bot.domain.clock import Clock
 from bot.domain.job import RequestContext
 from bot.domain.limits import Limits, check, for_roles, is_full
 from bot.services.scheduler import JobScheduler
@@ -22,7 +21,7 @@ class QuotaService:
         scheduler: JobScheduler,
         *,
         limits: Limits,
-        clock: Callable[[], float],
+        clock: Clock,
     ) -> None:
         self._jobs = jobs
         self._usage = usage

@@ -7,13 +7,14 @@ that, the next process removes the files.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
 from bot.db.database import DatabaseUnavailable
 from bot.db.erasure import ErasureStore, FileDeletion, FileKind
 from bot.db.jobs import JobStore
+from bot.domain.clock import Clock
 from bot.domain.job import Job
 from bot.domain.user_data import UserDataSummary
 from bot.services.job_service import JobService
@@ -62,7 +63,7 @@ class Retention:
         tasks: JobTasks,
         *,
         days: int | None = None,
-        clock: Callable[[], float],
+        clock: Clock,
     ) -> None:
         self._jobs = jobs
         self._erasure = erasure
