@@ -52,9 +52,9 @@ def _raw(value: str | int) -> bytes:
 async def left_nothing(house: House) -> None:
     """Everything ended, was shown and is deleted, and no file is there."""
     await eventually(
-        lambda: not house.record("SELECT * FROM jobs WHERE delivered_at IS NULL OR channel != 0")
+        lambda: not house.query("SELECT * FROM jobs WHERE delivered_at IS NULL OR channel != 0")
     )
-    assert house.record(LEFT) == []
-    assert house.record("SELECT * FROM pictures") == house.record("SELECT * FROM posts") == []
-    await eventually(lambda: not files(house) and not house.record("SELECT * FROM removals"))
-    assert house.record("PRAGMA integrity_check")[0][0] == "ok"
+    assert house.query(LEFT) == []
+    assert house.query("SELECT * FROM pictures") == house.query("SELECT * FROM posts") == []
+    await eventually(lambda: not files(house) and not house.query("SELECT * FROM removals"))
+    assert house.query("PRAGMA integrity_check")[0][0] == "ok"

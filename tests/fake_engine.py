@@ -72,27 +72,27 @@ class FakeEngine:
         self.model = model
         self.paints: list[Paint] = []
         self.cancels: list[Cancel] = []
-        self.lives = 0
+        self.starts = 0
         self.gate = asyncio.Event()
         self.gate.set()
-        self.blocked: set[int] = set()
+        self.flagged: set[int] = set()
         """The pictures (from 1) that the safety check flags."""
         self.unchecked: set[int] = set()
         """The pictures (from 1) that it fails to check."""
-        self.indiscreet = False
+        self.sends_flagged = False
         """Does it send what is flagged to who did not ask for it?"""
-        self.bad_sketch = False
+        self.flags_init_image = False
         """Does the safety check flag what pictures are painted over?"""
-        self.unpaintable: set[int] = set()
+        self.overflowing: set[int] = set()
         """The pictures (from 1) whose numbers overflow."""
         self.failure: str | None = None
-        self.deaf = False
+        self.ignores_cancel = False
         """Does it ignore what it is told to stop?"""
-        self.worked = 0.1
+        self.engine_seconds = 0.1
         """The seconds that a job takes, as it says; a job that is stopped says half of it."""
-        self.stillborn: str | None = None
+        self.start_error: str | None = None
         """The last words of an engine that never gets ready."""
-        self.pulse = Heartbeat(
+        self.heartbeat = Heartbeat(
             ticks=0, seconds=0.0, rows_total=0, rows_used=0, painting=0, waiting=0, memory=2**20
         )
         """What it says of itself when it is ready, and on `beat`."""
@@ -103,9 +103,9 @@ class FakeEngine:
     @asynccontextmanager
     async def launch(self) -> AsyncIterator[Endpoint]:
         """A life of this engine."""
-        if self.stillborn:
-            raise EngineStartFailed(self.stillborn)
-        self.lives += 1
+        if self.start_error:
+            raise EngineStartFailed(self.start_error)
+        self.starts += 1
         server = await asyncio.start_server(self._welcome, "127.0.0.1", 0)
         try:
             yield Endpoint("127.0.0.1", server.sockets[0].getsockname()[1], TOKEN)
@@ -120,12 +120,12 @@ class FakeEngine:
         for writer in self.writers:
             writer.transport.abort()
 
-    async def beat(self) -> None:
+    async def send_heartbeat(self) -> None:
         """Send the pulse to all who listen."""
         for connection in self._connections:
-            await connection.send(self.pulse)
+            await connection.send(self.heartbeat)
 
-    def become(self, name: str) -> None:
+    def change_model(self, name: str) -> None:
         """Have other weights from the next life on."""
         self.model = msgspec.structs.replace(self.model, name=name, revision="1" * 40)
 
@@ -135,7 +135,7 @@ class FakeEngine:
             try:
                 if await connection.receive() == Hello(TOKEN):
                     await connection.send(Ready(self.model))
-                    await connection.send(self.pulse)
+                    await connection.send(self.heartbeat)
                     self._connections.add(connection)
                     await self._serve(connection)
                 else:
@@ -155,8 +155,8 @@ class FakeEngine:
             elif isinstance(command, Cancel):
                 self.cancels.append(command)
                 task = self._jobs.get((command.job, command.attempt))
-                if task and not self.deaf and task.cancel():
-                    half = self.worked / 2
+                if task and not self.ignores_cancel and task.cancel():
+                    half = self.engine_seconds / 2
                     await connection.send(
                         Cancelled(job=command.job, attempt=command.attempt, engine_seconds=half)
                     )
@@ -175,7 +175,7 @@ class FakeEngine:
     def _ending(self, paint: Paint) -> Ending:
         if self.failure:
             return Failed(job=paint.job, attempt=paint.attempt, reason=self.failure)
-        if self.bad_sketch and paint.source:
+        if self.flags_init_image and paint.source:
             sentence = "The sketch was withheld by the safety check."
             return Failed(
                 job=paint.job, attempt=paint.attempt, reason=sentence, init_image_flagged=True
@@ -193,11 +193,11 @@ class FakeEngine:
             attempt=paint.attempt,
             pictures=pictures,
             seconds=0.1,
-            engine_seconds=self.worked,
+            engine_seconds=self.engine_seconds,
         )
 
     def _painting(self, paint: Paint, nth: int, recipe: Recipe) -> PaintedImage:
-        if nth in self.unpaintable:
+        if nth in self.overflowing:
             return PaintedImage(
                 png=b"",
                 sha256="",
@@ -206,9 +206,9 @@ class FakeEngine:
                 fingerprint=self.model.fingerprint,
             )
         data = flat(recipe)
-        unchecked, flagged = nth in self.unchecked, nth in self.blocked | self.unchecked
+        unchecked, flagged = nth in self.unchecked, nth in self.flagged | self.unchecked
         score = None if unchecked else 0.9 if flagged else 0.1
-        withheld = flagged and (unchecked or not (paint.include_flagged or self.indiscreet))
+        withheld = flagged and (unchecked or not (paint.include_flagged or self.sends_flagged))
         return PaintedImage(
             png=b"" if withheld else data,
             sha256=hashlib.sha256(data).hexdigest(),

@@ -120,11 +120,11 @@ class House:
         (answer,) = interaction.ephemerals
         return answer.content
 
-    def record(self, sql: str) -> list[sqlite3.Row]:
+    def query(self, sql: str) -> list[sqlite3.Row]:
         """Rows of the record, read beside the running bot."""
-        return record(self.data, sql)
+        return query(self.data, sql)
 
-    def change(self, sql: str, *values: object) -> None:
+    def execute(self, sql: str, *values: object) -> None:
         """Change the record beside the bot; not on the bot's loop, which may have to go on."""
         connection = sqlite3.connect(self.data / FILENAME)
         with connection:
@@ -139,7 +139,7 @@ async def eventually(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.01)
 
 
-def record(data: Path, sql: str) -> list[sqlite3.Row]:
+def query(data: Path, sql: str) -> list[sqlite3.Row]:
     """Rows of the record in this data folder."""
     connection = sqlite3.connect(data / FILENAME)
     connection.row_factory = sqlite3.Row

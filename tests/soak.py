@@ -29,7 +29,7 @@ from bot.playground.client.options import Value
 from bot.playground.errors import NoSuchButton, NotAcknowledged, NotPermitted
 from tests import tiny_model
 from tests.bot_process import BotProcess
-from tests.house import is_finished, record
+from tests.house import is_finished, query
 from tests.samples import encoded
 
 MOODS: Final = (
@@ -221,7 +221,7 @@ class Soak:
     # What is left of it
 
     def _settled(self) -> bool:
-        rows = record(self._bot.data, "SELECT delivered_at FROM jobs")
+        rows = query(self._bot.data, "SELECT delivered_at FROM jobs")
         return all(row["delivered_at"] for row in rows) and all(map(self._ended, self.day.asked))
 
     def _ended(self, asked: Interaction) -> bool:
@@ -230,9 +230,9 @@ class Soak:
 
     def _judge(self) -> None:
         find = self.day.findings.append
-        if (said := record(self._bot.data, "PRAGMA integrity_check")[0][0]) != "ok":
+        if (said := query(self._bot.data, "PRAGMA integrity_check")[0][0]) != "ok":
             find(f"The database is damaged: {said}")
-        jobs = record(self._bot.data, "SELECT * FROM jobs")
+        jobs = query(self._bot.data, "SELECT * FROM jobs")
         for job in jobs:
             if not job["delivered_at"]:
                 find(f"Job {job['id']} is {job['status']} and was not delivered.")

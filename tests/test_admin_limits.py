@@ -37,7 +37,7 @@ async def test_limits_are_set_shown_and_taken_away(house: House, boss: Person) -
     await house.start()
     assert len(await said(house, boss)) == 2
     assert await said(house, boss, role=role, reset=True) == [everybody]
-    noted = [row["detail"] for row in house.record("SELECT detail FROM audit ORDER BY id")]
+    noted = [row["detail"] for row in house.query("SELECT detail FROM audit ORDER BY id")]
     assert noted == [
         f"<@&{role.id}>: 9 waiting",
         f"<@&{role.id}>: 9 waiting, 60 seconds in 24 hours",
@@ -87,7 +87,7 @@ async def test_a_role_raises_and_everyone_lowers(
 
 async def test_a_refusal_says_when(house: House, engine: FakeEngine) -> None:
     """As soon as it is known what jobs take."""
-    engine.worked = 30.0
+    engine.engine_seconds = 30.0
     await house.imagine()
     engine.gate.clear()
     asked = [await house.ada.slash("imagine", prompt=f"{nth}") for nth in range(5)]
@@ -109,7 +109,7 @@ async def test_many_requests_at_once_are_counted_one_by_one(
     asked = [await house.ada.slash("imagine", prompt=f"{nth}") for nth in range(12)]
     for one in asked:
         await one.acknowledged()
-    [[count]] = house.record("SELECT count(*) FROM jobs")
+    [[count]] = house.query("SELECT count(*) FROM jobs")
     assert count == 5
     engine.gate.set()
 
@@ -120,7 +120,7 @@ async def frugal(
 ) -> AsyncIterator[House]:
     """A bot that gives everybody 60 seconds a day; a job takes 40."""
     monkeypatch.setenv("IMAGINE_DAILY_SECONDS", "60")
-    engine.worked = 40.0
+    engine.engine_seconds = 40.0
     async with House(discord, engine, tmp_path) as house:
         yield house
 
@@ -151,7 +151,7 @@ async def test_servers_admins_give_no_more_than_who_runs_the_bot_allows(
     assert await said(frugal, boss, role=everyone, daily=601) == [
         "The option daily is 601; whoever runs this bot lets roles have 600 at most."
     ]
-    assert not frugal.record("SELECT 1 FROM role_limits")
+    assert not frugal.query("SELECT 1 FROM role_limits")
     await said(frugal, boss, role=everyone, daily=600)
     monkeypatch.setenv("IMAGINE_ROLE_FACTOR", "1")
     await frugal.stop()
@@ -178,7 +178,7 @@ async def test_at_once_one_exceeds_the_day_by_one_job_at_most(
     assert all("your unfinished jobs will take up the rest" in each for each in sentences)
     engine.gate.set()
     done = "SELECT 1 FROM jobs WHERE status = 'done'"
-    await eventually(lambda: len(frugal.record(done)) == 2)
+    await eventually(lambda: len(frugal.query(done)) == 2)
 
 
 async def test_what_fails_is_not_charged(frugal: House, engine: FakeEngine) -> None:
@@ -193,7 +193,7 @@ async def test_what_fails_is_not_charged(frugal: House, engine: FakeEngine) -> N
     engine.die()
     engine.gate.set()
     await frugal.result(asked)
-    assert [row["seconds"] for row in frugal.record("SELECT seconds FROM charges")] == [40.0]
+    assert [row["seconds"] for row in frugal.query("SELECT seconds FROM charges")] == [40.0]
 
 
 async def test_what_is_stopped_is_charged_for_what_was_used(
@@ -206,9 +206,9 @@ async def test_what_is_stopped_is_charged_for_what_was_used(
     await eventually(lambda: engine.paints)
     assert asked.response is not None
     await frugal.refusal(await frugal.ada.click(asked.response, "✖ Cancel"))
-    await eventually(lambda: frugal.record("SELECT 1 FROM charges"))
-    [row] = frugal.record("SELECT seconds, work FROM charges")
+    await eventually(lambda: frugal.query("SELECT 1 FROM charges"))
+    [row] = frugal.query("SELECT seconds, work FROM charges")
     assert (row["seconds"], row["work"]) == (20.0, None)
     engine.gate.set()
     await asyncio.sleep(0.1)
-    assert len(frugal.record("SELECT 1 FROM charges")) == 1
+    assert len(frugal.query("SELECT 1 FROM charges")) == 1

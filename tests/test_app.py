@@ -64,7 +64,7 @@ async def test_an_absent_discord_is_one_sentence(
     settings.discord_api = "http://127.0.0.1:9/api/v10"
     error = await cannot_start(settings, engine)
     assert error.exit is ExitCode.DISCORD_UNREACHABLE
-    assert engine.lives == 0
+    assert engine.starts == 0
 
 
 async def test_what_is_no_discord_is_one_sentence(
@@ -104,7 +104,7 @@ async def test_an_engine_that_does_not_start_is_one_sentence(
     discord: Playground, tmp_path: Path, engine: FakeEngine
 ) -> None:
     """The engine's own."""
-    engine.stillborn = "There is no model called moon."
+    engine.start_error = "There is no model called moon."
     error = await cannot_start(settings_for(discord, tmp_path), engine)
     assert error.exit is ExitCode.ENGINE_FAILED
     assert "There is no model called moon." in str(error)

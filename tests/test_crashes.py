@@ -15,7 +15,7 @@ from bot.playground import Message, Person, Playground
 from tests import tiny_model
 from tests.bot_process import BotProcess
 from tests.dying_bot import MOMENTS
-from tests.house import ALL_BUTTONS, eventually, finished, record
+from tests.house import ALL_BUTTONS, eventually, finished, query
 from tests.openapi import OpenApi
 
 pytestmark = [
@@ -72,7 +72,7 @@ async def ended(bot: Doomed) -> None:
     """All jobs of the record have ended, and that was shown."""
     await bot.discord.until(
         lambda: all(
-            row["delivered_at"] for row in record(bot.data, "SELECT delivered_at FROM jobs")
+            row["delivered_at"] for row in query(bot.data, "SELECT delivered_at FROM jobs")
         ),
         timeout=PATIENCE,
         why="all jobs are delivered",
@@ -82,13 +82,13 @@ async def ended(bot: Doomed) -> None:
 def is_sound(bot: Doomed) -> None:
     """The database is whole, each job done has its pictures, each picture its file, and no file is
     anybody's but a picture's."""
-    assert record(bot.data, "PRAGMA integrity_check")[0][0] == "ok"
-    rows = record(bot.data, "SELECT path FROM pictures WHERE path IS NOT NULL")
+    assert query(bot.data, "PRAGMA integrity_check")[0][0] == "ok"
+    rows = query(bot.data, "SELECT path FROM pictures WHERE path IS NOT NULL")
     files = {str(path.relative_to(bot.data)) for path in (bot.data / "pictures").rglob("*.*")}
     assert files == {row["path"] for row in rows}
     done = "SELECT count(*) FROM pictures JOIN jobs ON jobs.id = job WHERE status = 'done'"
-    count = record(bot.data, "SELECT count(*) FROM jobs WHERE status = 'done'")[0][0]
-    assert record(bot.data, done)[0][0] == 4 * count == len(rows)
+    count = query(bot.data, "SELECT count(*) FROM jobs WHERE status = 'done'")[0][0]
+    assert query(bot.data, done)[0][0] == 4 * count == len(rows)
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -102,7 +102,7 @@ async def test_a_bot_that_is_killed_leaves_one_ending(
     assert await bot.ended() == -signal.SIGKILL
     await bot.start()
     await ended(bot)
-    [job] = record(bot.data, "SELECT status, crashes FROM jobs ORDER BY rowid DESC LIMIT 1")
+    [job] = query(bot.data, "SELECT status, crashes FROM jobs ORDER BY rowid DESC LIMIT 1")
     if moment == "accepted":
         assert (job["status"], len(visible(bot))) == ("cancelled", before)
         assert asked.response is None
@@ -141,7 +141,7 @@ async def test_a_bot_that_is_killed_shows_the_picture_that_was_asked_for(
     await bot.start()
     assert (await finished(bot.discord, pressed)).attachments
     assert len(visible(bot)) == before + 1
-    await eventually(lambda: record(bot.data, "SELECT * FROM presses") == [])
+    await eventually(lambda: query(bot.data, "SELECT * FROM presses") == [])
 
 
 async def test_a_disk_without_room_loses_nothing(bot: Doomed, ada: Person) -> None:
@@ -173,7 +173,7 @@ async def test_an_engine_that_stands_still_is_replaced(bot: Doomed, ada: Person)
     message = await finished(bot.discord, asked, SILENCE_SECONDS + PATIENCE)
     assert message.buttons == ALL_BUTTONS
     assert not frozen.is_running() or frozen.status() == psutil.STATUS_ZOMBIE
-    [job] = record(bot.data, "SELECT attempt, crashes FROM jobs ORDER BY rowid DESC LIMIT 1")
+    [job] = query(bot.data, "SELECT attempt, crashes FROM jobs ORDER BY rowid DESC LIMIT 1")
     assert (job["attempt"], job["crashes"]) == (2, 1)
     is_sound(bot)
 
@@ -196,7 +196,7 @@ async def test_an_engine_that_stands_still_does_not_outlive_the_bot(bot: Doomed)
 async def test_a_second_signal_ends_the_bot_at_once(bot: Doomed, ada: Person) -> None:
     """The first one lets it finish; whoever cannot wait asks again, and loses nothing by it."""
     asked = await ada.slash("imagine", prompt="a long story", steps=150)
-    await eventually(lambda: record(bot.data, "SELECT 1 FROM jobs WHERE status = 'running'"))
+    await eventually(lambda: query(bot.data, "SELECT 1 FROM jobs WHERE status = 'running'"))
     bot.process().terminate()
     await asyncio.sleep(0.3)
     bot.process().terminate()

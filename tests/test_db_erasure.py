@@ -23,7 +23,7 @@ from bot.db.usage import UsageRecord, UsageStore
 from bot.domain.job import DeletionReason, Job, JobKind, ResponseTarget, Sketch, Status
 from bot.domain.moderation import AuditAction, AuditEntry, CaseState, Report
 from bot.domain.user_data import AUDIT_DAYS
-from tests.house import record
+from tests.house import query
 from tests.samples import job, picture, recipe
 
 A, B = "a" * 64, "b" * 64
@@ -75,7 +75,7 @@ async def test_statistics_stay(ledger: JobStore, privacy: ErasureStore, tmp_path
     assert erased.deletion_reason is DeletionReason.REQUESTED
     assert (erased.kind, erased.status, erased.parents) == (JobKind.VARIATION, Status.DONE, ())
     assert (erased.user_id, erased.target) == (0, ResponseTarget(channel_id=0))
-    [row] = record(tmp_path, "SELECT * FROM jobs")
+    [row] = query(tmp_path, "SELECT * FROM jobs")
     assert (row["created_at"], row["started_at"], row["ended_at"]) == (100.0, 200.0, 200.0)
 
 
@@ -117,7 +117,7 @@ async def test_old_databases_lose_such_addresses(tmp_path: Path) -> None:
     connection.commit()
     connection.close()
     migrations.migrate(path)
-    assert record(tmp_path, "SELECT sketch FROM jobs")[0]["sketch"] is None
+    assert query(tmp_path, "SELECT sketch FROM jobs")[0]["sketch"] is None
 
 
 async def test_unfinished_jobs_stay(ledger: JobStore, privacy: ErasureStore) -> None:
@@ -158,7 +158,7 @@ async def test_late_messages_leave_no_trace(
     await privacy.erase_user(1, now=300.0)
     await ledger.set_message("j1", 77)
     await ledger.link_message(78, "j1", 2)
-    assert record(tmp_path, "SELECT * FROM posts") == []
+    assert query(tmp_path, "SELECT * FROM posts") == []
     assert (await found(ledger, "j1")).target.message_id is None
 
 
@@ -172,7 +172,7 @@ async def test_what_is_known_of_letters_goes_with_the_job(
         await reports.record_dm(name, 50, person)
     await privacy.erase_user(1, now=300.0)
     await reports.record_dm("j1", 50, 3)
-    left = record(tmp_path, "SELECT job, channel, message FROM letters")
+    left = query(tmp_path, "SELECT job, channel, message FROM letters")
     assert [tuple(row) for row in left] == [("j2", 50, 2)]
 
 
@@ -194,9 +194,9 @@ async def test_files_of_removed_pictures_go(
 
     assert await privacy.process_deletions(listed, remove) == 0
     assert gone == [FileDeletion(FileKind.PICTURES, "j1")]
-    [row] = record(tmp_path, "SELECT removed_at FROM pictures")
+    [row] = query(tmp_path, "SELECT removed_at FROM pictures")
     assert row["removed_at"] == 300.0
-    [line] = record(tmp_path, "SELECT action, actor FROM audit")
+    [line] = query(tmp_path, "SELECT action, actor FROM audit")
     assert tuple(line) == ("removed", 3)
 
 
@@ -492,6 +492,6 @@ async def test_what_was_used_counts_for_a_day(
     )
     await charges.add(late)
     assert [use.seconds for use in await charges.for_user(1, now=302.0)] == [5.0, 1.0]
-    assert "j1" not in {row["job"] for row in record(tmp_path, "SELECT job FROM charges")}
+    assert "j1" not in {row["job"] for row in query(tmp_path, "SELECT job FROM charges")}
     await privacy.expire(now=301.0 + DAY_SECONDS)
-    assert record(tmp_path, "SELECT * FROM charges") == []
+    assert query(tmp_path, "SELECT * FROM charges") == []

@@ -40,14 +40,14 @@ async def painted_and_stopped(house: House, engine: FakeEngine) -> None:
     """What was held is painted, and the bot stops before anybody has seen it."""
     house.discord.faults.next("PATCH", "/webhooks/", Fault(drop=True), times=100)
     engine.gate.set()
-    await eventually(lambda: house.record("SELECT * FROM jobs WHERE status = 'done'"))
+    await eventually(lambda: house.query("SELECT * FROM jobs WHERE status = 'done'"))
     await house.stop()
     house.discord.faults.clear()
 
 
 async def is_delivered(house: House) -> None:
     """The record says that the person has seen the ending."""
-    await eventually(lambda: all(row["delivered_at"] for row in house.record("SELECT * FROM jobs")))
+    await eventually(lambda: all(row["delivered_at"] for row in house.query("SELECT * FROM jobs")))
 
 
 async def test_after_the_token_is_dead_the_channel_is_used(
@@ -77,10 +77,10 @@ async def test_without_token_and_message_the_channel_gets_a_new_one(
     engine.gate.clear()
     asked = await house.ada.slash("imagine", prompt="a house", steps=1)  # shows no progress
     await eventually(lambda: engine.paints)
-    await eventually(lambda: house.record("SELECT * FROM jobs WHERE message IS NOT NULL"))
+    await eventually(lambda: house.query("SELECT * FROM jobs WHERE message IS NOT NULL"))
     await asyncio.sleep(EDIT_SECONDS)
     await asyncio.to_thread(make_older, house.data / FILENAME)
-    await asyncio.to_thread(house.change, "UPDATE jobs SET message = NULL")
+    await asyncio.to_thread(house.execute, "UPDATE jobs SET message = NULL")
     engine.gate.set()
     await house.discord.until(lambda: len(house.discord.messages()) == 2, why="a new message")
     assert "U1" in house.discord.messages()[-1].buttons
@@ -159,7 +159,7 @@ async def test_what_was_never_acknowledged_is_not_painted(house: House, engine: 
     """The person saw that the application did not respond, and nobody waits."""
     house.discord.faults.next("POST", "/callback", Fault(status=404), times=5)
     await house.ada.slash("imagine", prompt="a house")
-    await eventually(lambda: house.record("SELECT * FROM jobs WHERE status = 'cancelled'"))
+    await eventually(lambda: house.query("SELECT * FROM jobs WHERE status = 'cancelled'"))
     assert engine.paints == []
 
 
@@ -197,7 +197,7 @@ async def test_a_job_whose_person_was_never_answered_is_closed_after_a_restart(
     await house.stop()
     await asyncio.to_thread(forget_answer, house.data / FILENAME)
     await house.start()
-    await eventually(lambda: house.record("SELECT * FROM jobs WHERE status = 'cancelled'"))
+    await eventually(lambda: house.query("SELECT * FROM jobs WHERE status = 'cancelled'"))
     assert len(engine.paints) == 1
 
 
@@ -250,7 +250,7 @@ async def test_a_token_that_was_refused_once_is_never_used_again(
 
 async def test_a_refusal_is_said_though_the_token_is_dead(house: House, engine: FakeEngine) -> None:
     """To everybody then, in place of the progress."""
-    engine.bad_sketch = True
+    engine.flags_init_image = True
     asked = await shown_and_held(house, engine, sketch=SKETCH)
     house.discord.clock.advance(16 * 60)
     engine.gate.set()
@@ -282,7 +282,7 @@ async def test_where_nobody_can_see_it_the_ending_is_recorded_and_no_more(
     await house.ada.react(grid, "🔁")
     await eventually(lambda: len(engine.paints) == 2)
     await is_delivered(house)
-    assert [row["status"] for row in house.record("SELECT status FROM jobs")] == ["done", "done"]
+    assert [row["status"] for row in house.query("SELECT status FROM jobs")] == ["done", "done"]
     assert len(house.discord.messages()) == before
     assert "U1" in (await house.imagine()).buttons
 
@@ -294,14 +294,14 @@ async def test_an_interaction_that_discord_has_forgotten_is_not_painted(
     house.discord.faults.next("POST", "/callback", Fault(status=404, code=10062))
     await house.ada.slash("imagine", prompt="a house")
     await is_delivered_eventually(house, 1)
-    assert [row["status"] for row in house.record("SELECT status FROM jobs")] == ["cancelled"]
+    assert [row["status"] for row in house.query("SELECT status FROM jobs")] == ["cancelled"]
     assert engine.paints == []
     assert "U1" in (await house.imagine()).buttons
 
 
 async def is_delivered_eventually(house: House, jobs: int) -> None:
     """So many jobs are in the record, and all of them are delivered."""
-    await eventually(lambda: len(house.record("SELECT * FROM jobs")) == jobs)
+    await eventually(lambda: len(house.query("SELECT * FROM jobs")) == jobs)
     await is_delivered(house)
 
 
@@ -319,7 +319,7 @@ async def test_tokens_are_forgotten_after_the_delivery(house: House) -> None:
     """And never written to the log."""
     await house.imagine()
     await is_delivered(house)
-    assert [row["token"] for row in house.record("SELECT token FROM jobs")] == [None]
+    assert [row["token"] for row in house.query("SELECT token FROM jobs")] == [None]
 
 
 async def test_a_damaged_file_does_not_keep_the_ending_back(

@@ -158,7 +158,7 @@ async def test_the_whole_bot_takes_turns(house: WholeHouse, engine: FakeEngine) 
     theirs = [await person.slash("imagine", prompt="theirs", count=1) for person in others]
     await house.discord.until(lambda: len(engine.paints) == 15, why="seven have found a place")
     queued = "SELECT 1 FROM jobs WHERE status = 'queued'"
-    await eventually(lambda: len(house.record(queued)) == 9)
+    await eventually(lambda: len(house.query(queued)) == 9)
     engine.gate.set()
     for one in [*hers, *theirs]:
         await house.result(one)

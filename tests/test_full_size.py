@@ -32,7 +32,7 @@ async def test_a_picture_whose_file_is_lost_is_said_to_be_lost(house: House) -> 
     asked = await house.ada.click(grid, "U1")
     assert "file is gone" in await house.refusal(asked)
     await house.discord.until(lambda: house.discord.messages() == [grid], why="it is tidy")
-    await eventually(lambda: house.record("SELECT * FROM presses") == [])
+    await eventually(lambda: house.query("SELECT * FROM presses") == [])
 
 
 async def test_a_refusal_that_a_dying_bot_began_is_said_by_the_next(house: House) -> None:
@@ -55,7 +55,7 @@ async def test_a_refusal_that_a_dying_bot_began_is_said_by_the_next(house: House
 async def test_a_damaged_picture_holds_up_no_other_press(house: House) -> None:
     """Of the presses that a dying bot left behind."""
     damaged = await left_empty(house, await house.imagine(), "acknowledged")
-    house.change("UPDATE pictures SET sampler = 'none'")
+    house.execute("UPDATE pictures SET sampler = 'none'")
     await house.start()
     pressed = await left_empty(house, await house.imagine(), "acknowledged")
     await house.start()
@@ -75,13 +75,13 @@ async def test_a_press_that_discord_cannot_be_told_of_says_so(house: House) -> N
 async def test_a_picture_stays_though_the_record_is_locked(house: House) -> None:
     """What it shows is recorded as soon as that can be done."""
     grid = await house.imagine()
-    await eventually(lambda: house.record("SELECT 1 FROM jobs WHERE delivered_at > 0"))
+    await eventually(lambda: house.query("SELECT 1 FROM jobs WHERE delivered_at > 0"))
     with closing(sqlite3.connect(house.data / FILENAME, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         shown = await house.result(await house.ada.click(grid, "U1"))
         await asyncio.sleep(2 * LOCK_SECONDS)
         other.execute("ROLLBACK")
-    await eventually(lambda: house.record("SELECT 1 FROM posts WHERE nth = 1"))
+    await eventually(lambda: house.query("SELECT 1 FROM posts WHERE nth = 1"))
     assert shown.attachments and not shown.deleted
 
 
@@ -95,8 +95,8 @@ async def test_a_picture_that_was_on_its_way_when_the_bot_died_is_shown(
     await house.start()
     shown = await house.result(pressed)
     assert shown.attachments[0].data == flat(engine.paints[0].recipes[1])
-    await eventually(lambda: house.record("SELECT * FROM presses") == [])
-    assert [row["message"] for row in house.record("SELECT message FROM posts WHERE nth = 2")] == [
+    await eventually(lambda: house.query("SELECT * FROM presses") == [])
+    assert [row["message"] for row in house.query("SELECT message FROM posts WHERE nth = 2")] == [
         shown.id
     ]
     assert len(house.discord.messages()) == 2
@@ -115,7 +115,7 @@ async def test_why_a_picture_cannot_be_shown_any_more_is_said(
 ) -> None:
     """In the place of the picture."""
     pressed = await left_empty(house, await house.imagine(), "acknowledged")
-    house.change(change)
+    house.execute(change)
     await house.start()
     shown = await house.result(pressed)
     assert why in shown.content and not shown.attachments
@@ -129,15 +129,15 @@ async def test_a_picture_that_moderators_removed_meanwhile_goes(
     grid = await house.imagine()
     pressed = await house.ada.click(grid, "U2")
     shown = await house.result(pressed)
-    await eventually(lambda: house.record("SELECT * FROM presses") == [])
+    await eventually(lambda: house.query("SELECT * FROM presses") == [])
     await house.stop()
-    house.change(
+    house.execute(
         "INSERT INTO presses SELECT ?, ?, ?, channel, id, 2, 1e10 FROM jobs",
         pressed.id,
         house.discord.world.bot.id,
         pressed.token,
     )
-    house.change("UPDATE pictures SET removed_at = 1.0, path = NULL, blocked = 1")
+    house.execute("UPDATE pictures SET removed_at = 1.0, path = NULL, blocked = 1")
     house.discord.channel.bot_permissions = may
     await house.start()
     await house.discord.until(lambda: shown.deleted, why="it is removed")
@@ -148,10 +148,10 @@ async def test_a_press_that_was_never_acknowledged_is_forgotten(house: House) ->
     grid = await house.imagine()
     house.discord.faults.next("POST", "/callback", Fault(drop=True), times=2)
     pressed = await house.ada.click(grid, "U2")
-    await eventually(lambda: house.record("SELECT * FROM presses"))
+    await eventually(lambda: house.query("SELECT * FROM presses"))
     await house.stop()
     await house.start()
-    await eventually(lambda: house.record("SELECT * FROM presses") == [])
+    await eventually(lambda: house.query("SELECT * FROM presses") == [])
     assert pressed.response is None and house.discord.messages() == [grid]
 
 
@@ -164,7 +164,7 @@ async def test_a_press_is_kept_until_discord_can_be_asked(
     await house.start()
     await eventually(lambda: "a message may stay empty" in caplog.messages)
     await house.stop()
-    assert house.record("SELECT * FROM presses")
+    assert house.query("SELECT * FROM presses")
     await house.start()
     assert (await house.result(pressed)).attachments
     assert "unforeseen" not in caplog.text
@@ -186,7 +186,7 @@ async def left_empty(house: House, grid: Message, when: str) -> Interaction:
     if when == "refused":
         await house.discord.until(lambda: says(pressed.original, "…"), why="it gives up")
     elif when == "sent":
-        await eventually(lambda: house.record("SELECT 1 FROM posts WHERE nth = 2"))
+        await eventually(lambda: house.query("SELECT 1 FROM posts WHERE nth = 2"))
     await house.stop()
     assert pressed.original is not None and not pressed.original.attachments
     return pressed

@@ -133,5 +133,5 @@ async def test_the_bot_survives_the_corpus(house: House) -> None:
     stored = [path for path in house.data.rglob("*") if path.is_file()]
     assert not any(PAYLOAD in path.read_bytes() for path in stored)
     assert {path.suffix for path in stored if "sources" in path.parts} == {".png"}
-    statuses = {row["status"] for row in house.record("SELECT DISTINCT status FROM jobs")}
+    statuses = {row["status"] for row in house.query("SELECT DISTINCT status FROM jobs")}
     assert statuses == {"done", "refused"}

@@ -90,7 +90,7 @@ async def test_jobs_are_counted(monitored: House, engine: FakeEngine) -> None:
     assert interaction.response is not None
     await monitored.ada.click(interaction.response, "✖ Cancel")
     await monitored.result(interaction)
-    await eventually(lambda: not monitored.record("SELECT 1 FROM jobs WHERE delivered_at IS NULL"))
+    await eventually(lambda: not monitored.query("SELECT 1 FROM jobs WHERE delivered_at IS NULL"))
 
     samples = await metrics(monitored)
     expected = {
@@ -148,21 +148,23 @@ async def test_waiting_jobs_are_counted(monitored: House, engine: FakeEngine) ->
     assert 0.3 <= samples["imagine_oldest_waiting_seconds"] < 30
     assert (await health(monitored))[1] == {"ok": True, "down": [], "queue": 4}
     engine.gate.set()
-    await eventually(lambda: not monitored.record("SELECT 1 FROM jobs WHERE delivered_at IS NULL"))
+    await eventually(lambda: not monitored.query("SELECT 1 FROM jobs WHERE delivered_at IS NULL"))
     assert (await metrics(monitored))["imagine_oldest_waiting_seconds"] == 0
 
 
 async def test_counters_of_the_engine_are_rendered(monitored: House, engine: FakeEngine) -> None:
     """From its latest heartbeat; counters do not fall when a new engine starts at 0."""
-    engine.pulse = msgspec.structs.replace(engine.pulse, ticks=9, rows_total=20, rows_used=15)
-    await engine.beat()
+    engine.heartbeat = msgspec.structs.replace(
+        engine.heartbeat, ticks=9, rows_total=20, rows_used=15
+    )
+    await engine.send_heartbeat()
     async with asyncio.timeout(10):
         while (samples := await metrics(monitored))["imagine_engine_ticks_total"] != 9:  # noqa: ASYNC110 # polls over HTTP
             await asyncio.sleep(0.02)
     assert samples["imagine_engine_rows_total use=padding"] == 5
     assert samples["imagine_engine_padding_ratio"] == 0.25
     assert samples["imagine_engine_restarts_total"] == 0
-    engine.pulse = msgspec.structs.replace(engine.pulse, ticks=1, rows_total=4, rows_used=3)
+    engine.heartbeat = msgspec.structs.replace(engine.heartbeat, ticks=1, rows_total=4, rows_used=3)
     engine.die()
     await until_health(monitored, 503)
     await until_health(monitored, 200)
@@ -178,11 +180,11 @@ async def test_counters_of_the_engine_are_rendered(monitored: House, engine: Fak
 async def test_without_an_engine_the_bot_is_unhealthy(monitored: House, engine: FakeEngine) -> None:
     """Until a new one is ready."""
     assert await health(monitored) == (200, {"ok": True, "down": [], "queue": 0})
-    engine.stillborn = "No memory."
+    engine.start_error = "No memory."
     engine.die()
     assert (await until_health(monitored, 503))["down"] == ["engine"]
     assert (await metrics(monitored))["imagine_engine_up"] == 0
-    engine.stillborn = None
+    engine.start_error = None
     await until_health(monitored, 200)
 
 

@@ -45,7 +45,7 @@ async def test_every_option_reaches_the_recipe_and_the_record(
     first, second = engine.paints[0].recipes
     assert (first.negative, first.seed, first.steps) == ("rain", 9, 3)
     assert (first.guidance, first.sampler, second.seed) == (2.5, "ddim", 10)
-    rows = house.record("SELECT * FROM pictures ORDER BY nth")
+    rows = house.query("SELECT * FROM pictures ORDER BY nth")
     assert [(row["seed"], row["steps"], row["sampler"]) for row in rows] == [
         (9, 3, "ddim"),
         (10, 3, "ddim"),
@@ -125,7 +125,7 @@ async def test_bad_input_gets_one_private_sentence(
     asked = await house.ada.slash("imagine", checked=False, **options)
     assert words in await house.refusal(asked)
     assert house.discord.messages() == []
-    assert house.record("SELECT * FROM jobs") == []
+    assert house.query("SELECT * FROM jobs") == []
 
 
 @pytest.mark.parametrize(
@@ -143,8 +143,8 @@ async def test_a_bad_sketch_is_told_privately(house: House, data: bytes, words: 
     )
     assert words in await house.refusal(asked)
     await house.discord.until(lambda: house.discord.messages() == [], why="nothing is left")
-    await eventually(lambda: house.record("SELECT * FROM jobs")[0]["delivered_at"])
-    (job,) = house.record("SELECT * FROM jobs")
+    await eventually(lambda: house.query("SELECT * FROM jobs")[0]["delivered_at"])
+    (job,) = house.query("SELECT * FROM jobs")
     assert (job["status"], job["token"]) == ("refused", None)
     assert house.engine.paints == []
 
@@ -154,7 +154,7 @@ async def test_a_sketch_of_11_mib_is_refused_at_once(house: House) -> None:
     large = Upload("large.png", bytes(11 * 1024 * 1024))
     asked = await house.ada.slash("imagine", checked=False, prompt="a house", sketch=large)
     assert "10 MiB are allowed" in await house.refusal(asked)
-    assert house.record("SELECT * FROM jobs") == []
+    assert house.query("SELECT * FROM jobs") == []
 
 
 async def test_hostile_words_ping_nobody(house: House) -> None:
@@ -240,7 +240,7 @@ async def test_withheld_pictures_are_blank_and_never_uploaded(
     house: House, engine: FakeEngine
 ) -> None:
     """The grid says so, and no file of it exists."""
-    engine.blocked = {2}
+    engine.flagged = {2}
     message = await house.imagine()
     assert "Picture 2 withheld by the safety check" in message.content
     names = sorted(path.name for path in (house.data / "pictures").rglob("*.png"))
@@ -255,14 +255,14 @@ async def test_a_picture_that_fails_takes_no_other_with_it(
     house: House, engine: FakeEngine
 ) -> None:
     """Its cell is a blank, the reason is said, and variations are made of the others."""
-    engine.unpaintable = {3}
+    engine.overflowing = {3}
     message = await house.imagine()
     assert "Picture 3 could not be painted. The numbers overflowed" in message.content
     names = sorted(path.name for path in (house.data / "pictures").rglob("*.png"))
     assert names == ["1.png", "2.png", "4.png"]
     asked = await house.ada.click(message, "U3")
     assert "The numbers overflowed: try another seed." in await house.refusal(asked)
-    engine.unpaintable = set()
+    engine.overflowing = set()
     asked = await house.ada.click(message, "V4")
     assert "V4" in (await house.result(asked)).buttons
 

@@ -63,7 +63,7 @@ async def test_what_waits_when_the_bot_stops_is_painted_afterwards(
         lambda: all(one.response and one.response.buttons for one in asked), why="both are shown"
     )
     await house.stop()
-    assert [row["crashes"] for row in house.record("SELECT crashes FROM jobs")] == [0, 0]
+    assert [row["crashes"] for row in house.query("SELECT crashes FROM jobs")] == [0, 0]
     engine.gate.set()
     await house.start()
     for one in asked:
@@ -92,7 +92,7 @@ async def test_a_late_answer_of_an_old_attempt_changes_nothing(
 ) -> None:
     """A job that was cancelled stays cancelled though the engine finished it."""
     engine.gate.clear()
-    engine.deaf = True
+    engine.ignores_cancel = True
     asked = await house.ada.slash("imagine", prompt="a house")
     await eventually(lambda: engine.paints)
     await house.discord.until(lambda: asked.response and asked.response.buttons, why="it is shown")
@@ -101,14 +101,14 @@ async def test_a_late_answer_of_an_old_attempt_changes_nothing(
     engine.gate.set()
     await asyncio.sleep(0.3)
     assert (await house.result(asked)).content.endswith("Cancelled.")
-    assert house.record("SELECT * FROM pictures") == []
+    assert house.query("SELECT * FROM pictures") == []
 
 
 async def test_another_model_does_not_pretend(house: House, engine: FakeEngine) -> None:
     """After a change of weights, old pictures can be shown but not varied."""
     grid = await house.imagine()
     await house.stop()
-    engine.become("round")
+    engine.change_model("round")
     await house.start()
     asked = await house.ada.click(grid, "V1")
     assert "I paint with round" in await house.refusal(asked)
@@ -119,14 +119,14 @@ async def test_while_there_is_no_engine_everybody_keeps_their_place(
     house: House, engine: FakeEngine
 ) -> None:
     """The message says so, no attempt is counted, and the next engine paints it."""
-    engine.stillborn = "It cannot start."
+    engine.start_error = "It cannot start."
     engine.die()
     asked = await house.ada.slash("imagine", prompt="a house")
     await house.discord.until(
         lambda: asked.response and "engine is down" in asked.response.content, why="it is said"
     )
-    assert [row["attempt"] for row in house.record("SELECT attempt FROM jobs")] == [0]
-    engine.stillborn = None
+    assert [row["attempt"] for row in house.query("SELECT attempt FROM jobs")] == [0]
+    engine.start_error = None
     assert "U1" in (await house.result(asked)).buttons
     assert [(paint.attempt) for paint in engine.paints] == [1]
 
@@ -148,7 +148,7 @@ async def test_a_bot_that_is_asked_to_stop_finishes_what_it_can(
     engine.gate.set()
     await stopping
     assert running.response is not None and "U1" in running.response.buttons
-    assert [row["status"] for row in house.record("SELECT status FROM jobs")] == ["done"]
+    assert [row["status"] for row in house.query("SELECT status FROM jobs")] == ["done"]
 
 
 @pytest.mark.parametrize("jump", [3 * 3600.0, -3 * 3600.0])
@@ -252,7 +252,7 @@ async def test_a_record_that_breaks_under_a_sketch_ends_the_bot(
     with pytest.raises(FatalError, match="database is damaged"):
         await house.ended()
     assert not asked.ephemerals
-    assert [row["status"] for row in house.record("SELECT status FROM jobs")] == ["accepted"]
+    assert [row["status"] for row in house.query("SELECT status FROM jobs")] == ["accepted"]
 
 
 async def test_a_record_that_breaks_ends_the_bot(

@@ -38,7 +38,7 @@ async def test_a_banned_word_is_refused_in_private(house: House, engine: FakeEng
         "The prompt has a word that is banned on this server. Nothing was queued."
     )
     assert house.discord.messages() == []
-    assert house.record("SELECT * FROM jobs") == []
+    assert house.query("SELECT * FROM jobs") == []
     assert engine.paints == []
     log = await log_of(house, eve)
     assert f"<@{house.ada.id}> refused" in log
@@ -51,13 +51,13 @@ async def test_the_one_rule_needs_no_list_and_keeps_no_prompt(house: House) -> N
     for where in (None, house.ada.dm):
         asked = await house.ada.slash("imagine", prompt="ice, nude child", where=where)
         assert "no sexual content with minors" in await house.refusal(asked)
-    rows = house.record("SELECT * FROM audit ORDER BY id")
+    rows = house.query("SELECT * FROM audit ORDER BY id")
     assert [row["guild"] is None for row in rows] == [False, True]
     for row in rows:
         assert row["detail"].startswith("rule minors: child, nude*; sha256 ")
         assert "ice" not in row["detail"]
         assert (row["actor"], row["action"]) == (house.ada.id, "refused")
-    assert house.record("SELECT * FROM jobs") == []
+    assert house.query("SELECT * FROM jobs") == []
 
 
 async def test_a_negative_prompt_counts_only_where_it_takes_away(
@@ -94,7 +94,7 @@ async def test_a_reaction_is_refused_without_saying_why_to_all(
     await house.discord.until(lambda: len(house.discord.messages()) == 2, why="an answer")
     assert house.discord.messages()[-1].content == "That is not allowed here."
     assert len(engine.paints) == 1
-    assert len(house.record("SELECT * FROM audit WHERE action = 'refused'")) == 1
+    assert len(house.query("SELECT * FROM audit WHERE action = 'refused'")) == 1
 
 
 async def test_lists_belong_to_their_server(house: House) -> None:

@@ -38,17 +38,17 @@ async def test_where_nobody_chose_flagged_pictures_are_withheld(
     house: House, engine: FakeEngine
 ) -> None:
     """Also in an age-restricted channel, and the engine is not even asked for them."""
-    engine.blocked = {2}
+    engine.flagged = {2}
     grid = await asked_in(house, house.discord.restricted)
     assert "Picture 2 withheld by the safety check" in grid.content
     assert [paint.include_flagged for paint in engine.paints] == [False]
     assert not colours(grid.attachments[0].data) & flagged(engine, {2})
-    assert [row["blocked"] for row in house.record("SELECT * FROM pictures")] == [0, 1, 0, 0]
+    assert [row["blocked"] for row in house.query("SELECT * FROM pictures")] == [0, 1, 0, 0]
 
 
 async def test_what_nobody_asked_for_is_not_kept(house: House, engine: FakeEngine) -> None:
     """An engine that sends flagged pictures to an ordinary channel's job has sent them in vain."""
-    engine.blocked, engine.indiscreet = {2}, True
+    engine.flagged, engine.sends_flagged = {2}, True
     grid = await house.imagine()
     assert "Picture 2 withheld" in grid.content
     names = sorted(path.name for path in (house.data / "pictures").rglob("*.png"))
@@ -59,7 +59,7 @@ async def test_allowed_pictures_are_shown_as_they_are(house: House, engine: Fake
     """In the grid, alone, and varied."""
     answer = await choose(house, "allow")
     assert answer.startswith("Flagged pictures are now shown in age-restricted channels")
-    engine.blocked = {2}
+    engine.flagged = {2}
     grid = await asked_in(house, house.discord.restricted)
     assert "withheld" not in grid.content
     assert cell(grid, 2) == painted(engine.paints[0], 2)
@@ -69,7 +69,7 @@ async def test_allowed_pictures_are_shown_as_they_are(house: House, engine: Fake
     assert not single.attachments[0].spoiler
     varied = await house.result(await house.ada.click(grid, "V2"))
     assert cell(varied, 2) == painted(engine.paints[1], 2)
-    rows = house.record("SELECT * FROM pictures ORDER BY rowid")
+    rows = house.query("SELECT * FROM pictures ORDER BY rowid")
     assert [(row["blocked"], row["restricted"]) for row in rows] == [
         (0, 0),
         (0, 1),
@@ -82,14 +82,14 @@ async def test_allowed_pictures_are_shown_as_they_are(house: House, engine: Fake
 async def test_spoilers_hide_what_is_flagged(house: House, engine: FakeEngine) -> None:
     """A grid with such a picture, and the picture alone; what passed needs no spoiler."""
     await choose(house, "spoiler", house.discord.restricted)
-    engine.blocked = {2}
+    engine.flagged = {2}
     grid = await asked_in(house, house.discord.restricted)
     assert grid.attachments[0].spoiler
     assert cell(grid, 2) == painted(engine.paints[0], 2)
     for nth in (1, 2):
         single = await house.result(await house.ada.click(grid, f"U{nth}"))
         assert single.attachments[0].spoiler == (nth == 2)
-    engine.blocked = set()
+    engine.flagged = set()
     assert not (await asked_in(house, house.discord.restricted)).attachments[0].spoiler
 
 
@@ -99,7 +99,7 @@ async def test_an_ordinary_channel_withholds_whatever_was_chosen(
     """And the admin is told that it will."""
     assert "will count once" in await choose(house, "allow", house.discord.channel)
     await choose(house, "allow")
-    engine.blocked = {1, 3}
+    engine.flagged = {1, 3}
     grid = await house.imagine()
     assert "Pictures 1, 3 withheld" in grid.content
     assert not engine.paints[0].include_flagged
@@ -110,7 +110,7 @@ async def test_direct_messages_withhold_whatever_was_chosen(
 ) -> None:
     """There is no admin there."""
     await choose(house, "allow")
-    engine.blocked = {1}
+    engine.flagged = {1}
     grid = await asked_in(house, house.ada.dm)
     assert "Picture 1 withheld" in grid.content
     assert not engine.paints[0].include_flagged
@@ -123,7 +123,7 @@ async def test_a_thread_is_as_its_channel_is(
     """A thread has no age restriction of its own, and the choice for its channel counts."""
     channel = house.discord.restricted if restricted else house.discord.channel
     await choose(house, "spoiler", channel)
-    engine.blocked = {4}
+    engine.flagged = {4}
     thread = house.discord.add_thread(channel, "night")
     grid = await asked_in(house, thread)
     assert ("Picture 4 withheld" in grid.content) != restricted
@@ -152,7 +152,7 @@ async def test_a_channel_that_is_restricted_no_more_withholds_what_was_kept(
     """Between acceptance and delivery, and from then on: alone, and as the parent of others."""
     channel = house.discord.restricted
     await choose(house, "allow")
-    engine.blocked = {2}
+    engine.flagged = {2}
     engine.gate.clear()
     asked = await house.ada.invoke("imagine", {"prompt": "a house"}, where=channel)
     await eventually(lambda: engine.paints)
@@ -175,7 +175,7 @@ async def test_an_admin_who_thinks_better_of_it_is_obeyed_at_once(
 ) -> None:
     """The next time that a picture would be shown."""
     await choose(house, "allow")
-    engine.blocked = {2}
+    engine.flagged = {2}
     grid = await asked_in(house, house.discord.restricted)
     await choose(house, "block", house.discord.restricted)
     assert "Picture 2 was withheld" in await house.refusal(await house.ada.click(grid, "U2"))
@@ -189,7 +189,7 @@ async def test_a_channel_that_cannot_be_asked_about_withholds(
 ) -> None:
     """Not to know is to say no."""
     await choose(house, "allow")
-    engine.blocked = {2}
+    engine.flagged = {2}
     house.discord.faults.next("GET", "/channels/", Fault(status=404), times=2)
     grid = await asked_in(house, house.discord.restricted)
     assert "Picture 2 withheld" in grid.content
@@ -199,7 +199,7 @@ async def test_a_channel_that_cannot_be_asked_about_withholds(
 async def test_a_letter_never_brings_flagged_pictures(house: House, engine: FakeEngine) -> None:
     """Direct messages are no age-restricted channel."""
     await choose(house, "allow")
-    engine.blocked = {2}
+    engine.flagged = {2}
     grid = await asked_in(house, house.discord.restricted)
     await house.ada.react(grid, "✉️")
     await house.discord.until(lambda: house.discord.dms(house.ada), why="a letter")
@@ -213,7 +213,7 @@ async def test_reactions_vary_what_may_be_seen(house: House, engine: FakeEngine)
     """All four where flagged pictures are shown, and the others where they are not."""
     channel = house.discord.restricted
     await choose(house, "allow")
-    engine.blocked = {2}
+    engine.flagged = {2}
     grid = await asked_in(house, channel)
     restrict(house, channel, nsfw=False)
     await house.ada.react(grid, "🔁")
@@ -232,7 +232,7 @@ async def test_a_flagged_sketch_is_a_matter_between_bot_and_person(
 ) -> None:
     """Everywhere; nothing stays in the channel, nor on disk."""
     await choose(house, "allow")
-    engine.bad_sketch = True
+    engine.flags_init_image = True
     sketch = Upload("a.png", encoded(Image.new("RGB", (64, 64), "red")))
     for channel in (house.discord.channel, house.discord.restricted):
         asked = await house.ada.invoke(
@@ -241,7 +241,7 @@ async def test_a_flagged_sketch_is_a_matter_between_bot_and_person(
         assert await house.refusal(asked) == "The sketch was withheld by the safety check."
         await house.discord.until(partial(is_empty, house, channel), why="it is tidy")
     assert list((house.data / "sources").iterdir()) == []
-    assert {row["status"] for row in house.record("SELECT * FROM jobs")} == {"refused"}
+    assert {row["status"] for row in house.query("SELECT * FROM jobs")} == {"refused"}
 
 
 async def test_a_press_by_an_installation_of_ones_own_shows_nothing_flagged(
@@ -249,7 +249,7 @@ async def test_a_press_by_an_installation_of_ones_own_shows_nothing_flagged(
 ) -> None:
     """Though the picture was kept for this very channel."""
     await choose(house, "allow")
-    engine.blocked = {2}
+    engine.flagged = {2}
     grid = await asked_in(house, house.discord.restricted)
     data = {"custom_id": grid.components[0]["components"][1]["custom_id"], "component_type": 2}
     asked = house.discord.interactions.open(
@@ -273,7 +273,7 @@ async def test_only_who_manages_the_server_may_choose(house: House, engine: Fake
     event = interaction_json(asked)
     house.discord.world.emit("INTERACTION_CREATE", event, house.discord.restricted)
     assert "Only those who may manage this server" in await house.refusal(asked)
-    assert house.record("SELECT * FROM nsfw_levels") == []
+    assert house.query("SELECT * FROM nsfw_levels") == []
 
 
 async def test_admins_can_ask_what_is_chosen(house: House) -> None:
@@ -295,14 +295,14 @@ async def test_what_is_delivered_after_a_restart_is_asked_about_anew(
 ) -> None:
     """Before the gateway has told of any channel, and for a thread's parent too."""
     await choose(house, "spoiler")
-    engine.blocked = {1}
+    engine.flagged = {1}
     engine.gate.clear()
     thread = house.discord.add_thread(house.discord.restricted, "night")
     asked = await house.ada.invoke("imagine", {"prompt": "a house"}, where=thread)
     await house.discord.until(lambda: asked.response and asked.response.buttons, why="it is shown")
     house.discord.faults.next("PATCH", "/webhooks/", Fault(drop=True), times=100)
     engine.gate.set()
-    await eventually(lambda: house.record("SELECT * FROM jobs WHERE status = 'done'"))
+    await eventually(lambda: house.query("SELECT * FROM jobs WHERE status = 'done'"))
     await house.stop()
     house.discord.faults.clear()
     await house.start()
@@ -314,7 +314,7 @@ async def test_what_is_delivered_after_a_restart_is_asked_about_anew(
 async def test_choices_outlive_a_restart(house: House, engine: FakeEngine) -> None:
     """And what was kept is delivered by what holds then."""
     await choose(house, "spoiler")
-    engine.blocked = {1}
+    engine.flagged = {1}
     grid = await asked_in(house, house.discord.restricted)
     await house.stop()
     await house.start()

@@ -95,9 +95,9 @@ class Story:
         self.files = 0
         self.seen: list[int] = []
         """The numbers of the flagged pictures that were uploaded."""
-        engine.blocked = case.numbers("flagged")
+        engine.flagged = case.numbers("flagged")
         engine.unchecked = case.numbers("unchecked")
-        engine.unpaintable = case.numbers("failed")
+        engine.overflowing = case.numbers("failed")
         self.parent = house.discord.add_channel("here", nsfw=case.restricted)
         self.channel = self._channel()
         Uploads(house, self._look)
@@ -217,7 +217,7 @@ async def test_nothing_is_uploaded_that_the_policy_withholds(
         lambda: [one for one in house.discord.dms(house.ada) if "seed" in one.content][-1:]
     )
     await story.press(grid, f"V{min(case.numbers('passed', 'flagged') or {1})}")
-    kept = {row["nth"] for row in house.record("SELECT nth FROM pictures WHERE path IS NOT NULL")}
+    kept = {row["nth"] for row in house.query("SELECT nth FROM pictures WHERE path IS NOT NULL")}
     assert kept <= case.numbers("passed", "flagged")
     assert story.files and not story.leaks
 

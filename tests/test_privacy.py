@@ -54,7 +54,7 @@ async def test_a_person_is_shown_what_is_kept(house: House) -> None:
     assert second["recipes"][0]["negative"] == "rain"
     assert first["person"] == second["person"] == str(house.ada.id)
     sums = [each["sha256"] for each in first["pictures"]]
-    assert sums == [row["sha256"] for row in house.record("SELECT sha256 FROM pictures LIMIT 2")]
+    assert sums == [row["sha256"] for row in house.query("SELECT sha256 FROM pictures LIMIT 2")]
     assert "blue" not in shown.attachments[0].data.decode()
 
 
@@ -70,8 +70,8 @@ async def test_all_of_a_person_goes(house: House) -> None:
     told = await delete(house)
     assert "Deleted: 2 jobs, 3 pictures and 1 sketch." in told
     assert files(house) == set()
-    assert house.record("SELECT * FROM pictures") == house.record("SELECT * FROM posts") == []
-    first, second = house.record("SELECT * FROM jobs ORDER BY rowid")
+    assert house.query("SELECT * FROM pictures") == house.query("SELECT * FROM posts") == []
+    first, second = house.query("SELECT * FROM jobs ORDER BY rowid")
     for job in (first, second):
         assert (job["person"], job["channel"], job["guild"], job["message"]) == (0, 0, None, None)
         assert (job["application"], job["token"], job["erased"]) == (None, None, "wish")
@@ -84,13 +84,13 @@ async def test_what_is_deleted_is_in_no_file_any_more(house: House) -> None:
     """Not in the database, nor in the log beside it: neither words nor ids."""
     words = [f"{MARKER}{nth}" for nth in range(20)]
     grids = [await house.imagine(prompt=word, negative=f"not{word}", count=1) for word in words]
-    asked = house.record("SELECT request FROM jobs")
+    asked = house.query("SELECT request FROM jobs")
     ids: list[str | int] = [row["request"].split(":")[1] for row in asked]
     ids += [str(house.ada.id), *(grid.id for grid in grids), grids[0].channel.id]
     assert set(marks(house.data, *words, *ids)) >= {*words, *(grid.id for grid in grids)}
     await delete(house)
     await eventually(lambda: not marks(house.data, MARKER, *ids))
-    await asyncio.to_thread(house.change, "UPDATE charges SET at = at - 86400")
+    await asyncio.to_thread(house.execute, "UPDATE charges SET at = at - 86400")
     await eventually(lambda: not marks(house.data, house.ada.id))  # its share of the day is over
     for grid in grids:  # Discord still has them
         assert MARKER in grid.content
@@ -104,7 +104,7 @@ async def test_one_can_think_better_of_it(house: House) -> None:
     await house.ada.click(asked, "Keep it")
     await house.discord.until(lambda: not asked.buttons, why="it is kept")
     assert asked.content == "Nothing was deleted."
-    assert len(house.record(LEFT)) == 1 and len(files(house)) == 4
+    assert len(house.query(LEFT)) == 1 and len(files(house)) == 4
 
 
 async def test_it_works_in_direct_messages_and_after_a_restart(house: House) -> None:
@@ -116,7 +116,7 @@ async def test_it_works_in_direct_messages_and_after_a_restart(house: House) -> 
     await house.ada.click(asked, "Delete all of it")
     await house.discord.until(lambda: not asked.buttons, why="it is deleted")
     assert "Deleted: 1 job and 4 pictures." in asked.content
-    assert house.record(LEFT) == []
+    assert house.query(LEFT) == []
 
 
 async def test_twice_is_as_good_as_once(house: House) -> None:
@@ -127,7 +127,7 @@ async def test_twice_is_as_good_as_once(house: House) -> None:
     for each in questions:
         await house.discord.until(lambda: not each.buttons, why="both are answered")  # noqa: B023
         assert "Deleted" in each.content or each.content == privacy_text.NOTHING
-    assert house.record(LEFT) == [] and files(house) == set()
+    assert house.query(LEFT) == [] and files(house) == set()
     assert (await question(house, house.ada)).content == privacy_text.NOTHING
     assert "Deleted" in await delete_again(house)
 
@@ -135,7 +135,7 @@ async def test_twice_is_as_good_as_once(house: House) -> None:
 async def delete_again(house: House) -> str:
     """What comes later is kept, and can be deleted as well."""
     await house.imagine()
-    assert len(house.record(LEFT)) == 1
+    assert len(house.query(LEFT)) == 1
     return await delete(house)
 
 
@@ -204,7 +204,7 @@ async def test_a_message_of_somebody_else_is_none_of_our_business(house: House) 
 async def test_a_replay_tells_the_truth(house: House, engine: FakeEngine) -> None:
     """With the code of a picture that is not known."""
     await house.imagine()
-    name = house.record("SELECT id FROM pictures")[0]["id"]
+    name = house.query("SELECT id FROM pictures")[0]["id"]
     await delete(house)
     await house.stop()
     with pytest.raises(FatalError, match=WISH) as caught:
@@ -229,7 +229,7 @@ async def test_others_keep_what_is_theirs(house: House) -> None:
     assert len(files(house)) == 4
     assert (await house.result(await house.ada.click(theirs, "U1"))).attachments
     assert "U4" in (await house.result(await ben.click(theirs, "V1"))).buttons
-    assert [row["person"] for row in house.record(LEFT)] == [ben.id, ben.id]
+    assert [row["person"] for row in house.query(LEFT)] == [ben.id, ben.id]
 
 
 async def test_a_variation_stays_with_who_asked_for_it(house: House, engine: FakeEngine) -> None:
@@ -322,7 +322,7 @@ async def test_a_result_on_its_way_is_taken_back(house: House, engine: FakeEngin
     path = f"{asked.token}/messages/@original"
     house.discord.faults.next("PATCH", path, Fault(delay=1.0))
     engine.gate.set()
-    await eventually(lambda: house.record("SELECT * FROM jobs WHERE status = 'done'"))
+    await eventually(lambda: house.query("SELECT * FROM jobs WHERE status = 'done'"))
     await delete(house)
     message = await house.result(asked)
     await house.discord.until(lambda: WISH in message.content, why="the grid is taken back")
@@ -335,7 +335,7 @@ async def test_a_result_that_discord_refused_is_not_tried_again(house: House) ->
     asked = await house.ada.slash("imagine", prompt=MARKER)
     path = f"{asked.token}/messages/@original"
     house.discord.faults.next("PATCH", path, Fault(drop=True), times=2)
-    await eventually(lambda: house.record("SELECT * FROM jobs WHERE status = 'done'"))
+    await eventually(lambda: house.query("SELECT * FROM jobs WHERE status = 'done'"))
     await delete(house)
     await house.discord.until(
         lambda: asked.response and WISH in asked.response.content, why="it is said", timeout=40
@@ -349,7 +349,7 @@ async def test_an_answer_on_its_way_is_no_second_message(house: House) -> None:
     private = await question(house, house.ada)
     house.discord.faults.next("POST", "/callback", Fault(delay=1.0))
     asked = await house.ada.slash("imagine", prompt=MARKER)
-    await eventually(lambda: len(house.record("SELECT * FROM jobs")) == 2)
+    await eventually(lambda: len(house.query("SELECT * FROM jobs")) == 2)
     await house.ada.click(private, "Delete all of it")
     message = await house.result(asked)
     assert WISH in message.content
@@ -364,9 +364,9 @@ async def test_a_sketch_that_comes_too_late_is_not_kept(house: House) -> None:
     house.discord.faults.next("GET", "/attachments/", Fault(delay=1.0))
     asked = await house.ada.invoke("imagine", {"prompt": MARKER, "sketch": held})
     await house.discord.until(lambda: asked.response and asked.response.buttons, why="it is shown")
-    assert house.record("SELECT sketch FROM jobs")[0]["sketch"] is not None
+    assert house.query("SELECT sketch FROM jobs")[0]["sketch"] is not None
     await delete(house)
-    assert house.record("SELECT sketch FROM jobs")[0]["sketch"] is None
+    assert house.query("SELECT sketch FROM jobs")[0]["sketch"] is None
     await eventually(lambda: files(house))
     await left_nothing(house)
 
@@ -383,9 +383,9 @@ async def test_a_sketch_that_is_just_being_saved_is_not_kept(
 
     monkeypatch.setattr(FileStorage, "save_source", slowly)
     await house.ada.invoke("imagine", {"prompt": MARKER, "sketch": sketch()})
-    await eventually(lambda: house.record("SELECT * FROM removals"))
+    await eventually(lambda: house.query("SELECT * FROM removals"))
     await delete(house)
-    await eventually(lambda: not house.record("SELECT * FROM removals"))
+    await eventually(lambda: not house.query("SELECT * FROM removals"))
     assert files(house) == set()
     await eventually(lambda: files(house))
     await left_nothing(house)
@@ -404,7 +404,7 @@ async def test_what_is_said_again_by_discord_is_not_asked_for_again(
         for event in house.events
         if event.name in ("INTERACTION_CREATE", "MESSAGE_REACTION_ADD")
     ]
-    await eventually(lambda: not house.record("SELECT * FROM jobs WHERE delivered_at IS NULL"))
+    await eventually(lambda: not house.query("SELECT * FROM jobs WHERE delivered_at IS NULL"))
     await delete(house)
     for event in wanted:
         house.discord.world.emit(event.name, event.data, event.channel)
@@ -456,7 +456,7 @@ async def test_what_was_reported_is_deleted_after_the_moderators_have_looked(
     (card,) = cards(house, mods)
     assert f"<@{house.ada.id}>" in card.content
     assert "Dismissed" in await told(house, await mo.click(card, "Dismiss"))
-    await eventually(lambda: not house.record(LEFT))
+    await eventually(lambda: not house.query(LEFT))
     assert WISH in await house.refusal(await ben.click(reported, "U1"))
     assert WISH in await told(house, await mo.click(card, "Remove"))
     await left_nothing(house)
@@ -482,12 +482,12 @@ async def test_the_card_of_a_deleted_picture_says_so(house: House, mods: Channel
     grid = await house.imagine()
     await ben.react(grid, "🚩")
     await house.discord.until(lambda: cards(house, mods), why="a card")
-    await eventually(lambda: not house.record("SELECT 1 FROM jobs WHERE delivered_at IS NULL"))
-    await asyncio.to_thread(house.change, "UPDATE reports SET at = at - ?", REVIEW_SECONDS)
+    await eventually(lambda: not house.query("SELECT 1 FROM jobs WHERE delivered_at IS NULL"))
+    await asyncio.to_thread(house.execute, "UPDATE reports SET at = at - ?", REVIEW_SECONDS)
     await delete(house)
     (card,) = cards(house, mods)
     assert WISH in await told(house, await mo.click(card, "Block person"))
-    assert house.record("SELECT * FROM blocks") == []
+    assert house.query("SELECT * FROM blocks") == []
     assert "Dismissed" in await told(house, await mo.click(card, "Dismiss"))
     await house.discord.until(lambda: WISH in card.content, why="the card is new")
     assert card.buttons == [] and f"<@{house.ada.id}>" not in card.content

@@ -13,7 +13,7 @@ from bot.playground import Message, Person, Playground, Upload
 from bot.playground.client.options import Value
 from tests import tiny_model
 from tests.deletion import WISH
-from tests.house import eventually, finished, record
+from tests.house import eventually, finished, query
 from tests.samples import encoded
 from tests.test_crashes import Doomed
 
@@ -79,20 +79,20 @@ async def test_the_next_bot_removes_what_is_left(bot: Doomed, ada: Person, momen
     grids = [await imagined(bot, ada, f"{MARKER} {moment} {nth}") for nth in range(3)]
     await dying(bot, ada, moment)
     assert files(bot) > others  # not all are gone yet
-    assert record(bot.data, "SELECT * FROM removals") != []
-    assert record(bot.data, "SELECT count(*) FROM jobs WHERE erased IS NULL")[0][0] == len(
+    assert query(bot.data, "SELECT * FROM removals") != []
+    assert query(bot.data, "SELECT count(*) FROM jobs WHERE erased IS NULL")[0][0] == len(
         {name.split("/")[1] for name in others if name.startswith("pictures/")}
     )
     await bot.start()
     await eventually(lambda: files(bot) == others)
     await eventually(lambda: not is_anywhere(bot, f"{MARKER} {moment}"))
-    await eventually(lambda: not record(bot.data, "SELECT * FROM removals"))
+    await eventually(lambda: not query(bot.data, "SELECT * FROM removals"))
     for grid in grids:
         pressed = await ada.click(grid, "U1")
         await bot.discord.until(lambda: pressed.ephemerals, why="an answer")  # noqa: B023
         assert WISH in pressed.ephemerals[0].content
     assert (await finished(bot.discord, await ada.click(theirs, "U1"))).attachments
-    assert record(bot.data, "PRAGMA integrity_check")[0][0] == "ok"
+    assert query(bot.data, "PRAGMA integrity_check")[0][0] == "ok"
 
 
 async def test_a_job_at_work_gets_its_one_ending(bot: Doomed, ada: Person) -> None:
@@ -109,7 +109,7 @@ async def test_a_job_at_work_gets_its_one_ending(bot: Doomed, ada: Person) -> No
     assert message.buttons == [] and message.attachments == []
     await eventually(lambda: not is_anywhere(bot, f"{MARKER} at work"))
     await eventually(
-        lambda: not record(bot.data, "SELECT 1 FROM jobs WHERE erased IS NOT NULL AND message > 0")
+        lambda: not query(bot.data, "SELECT 1 FROM jobs WHERE erased IS NOT NULL AND message > 0")
     )
     public = [each for each in bot.discord.messages() if not each.ephemeral]
     assert len(public) <= before

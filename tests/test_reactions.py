@@ -104,7 +104,7 @@ async def test_a_letter_brings_the_pictures_and_their_seeds(
     house: House, engine: FakeEngine, sign: str
 ) -> None:
     """By direct message, to whoever reacted; withheld ones are only mentioned."""
-    engine.blocked = {4}
+    engine.flagged = {4}
     grid = await house.imagine()
     ben = house.discord.person("Ben")
     await ben.react(grid, sign)
@@ -123,9 +123,9 @@ async def test_a_letter_whose_answer_got_lost_comes_once_and_is_known(house: Hou
     lost = Fault(drop=True, after_commit=True)
     house.discord.faults.next("POST", f"/{ben.dm.id}/messages", lost)
     await ben.react(grid, "✉️")
-    await eventually(lambda: house.record("SELECT * FROM letters"))
+    await eventually(lambda: house.query("SELECT * FROM letters"))
     (letter,) = house.discord.dms(ben)
-    assert [row["message"] for row in house.record("SELECT message FROM letters")] == [letter.id]
+    assert [row["message"] for row in house.query("SELECT message FROM letters")] == [letter.id]
 
 
 async def test_a_sentence_for_a_moment_goes_with_the_bot(house: House) -> None:

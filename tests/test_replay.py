@@ -30,7 +30,7 @@ def start(engine: FakeEngine) -> StartEngine:
 
 def names(house: House) -> list[str]:
     """The ids of all pictures, in order."""
-    return [row["id"] for row in house.record("SELECT id FROM pictures ORDER BY nth")]
+    return [row["id"] for row in house.query("SELECT id FROM pictures ORDER BY nth")]
 
 
 async def test_the_same_bits_are_said_to_be_the_same(
@@ -47,7 +47,7 @@ async def test_other_bits_are_said_to_be_others(
     house: House, painted: Settings, engine: FakeEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With the reason, if weights or machine are others."""
-    engine.become("round")
+    engine.change_model("round")
     verdict = await replay(painted, names(house)[0], None, start(engine))
     assert verdict is ExitCode.BITS_DIFFER
     said = capsys.readouterr().out
@@ -91,10 +91,10 @@ async def test_it_works_beside_a_running_bot(house: House, engine: FakeEngine) -
 
 async def test_an_unknown_picture_is_one_sentence(painted: Settings, engine: FakeEngine) -> None:
     """No engine is started for it."""
-    lives = engine.lives
+    lives = engine.starts
     with pytest.raises(FatalError, match="no picture abc-1"):
         await replay(painted, "abc-1", None, start(engine))
-    assert engine.lives == lives
+    assert engine.starts == lives
 
 
 @pytest.mark.parametrize(
@@ -108,8 +108,8 @@ async def test_what_may_not_be_asked_for_is_not_painted_again(
     house: House, painted: Settings, engine: FakeEngine, change: str, sentence: str
 ) -> None:
     """No engine is started for it."""
-    house.change(change)
-    lives = engine.lives
+    house.execute(change)
+    lives = engine.starts
     with pytest.raises(FatalError, match=sentence):
         await replay(painted, names(house)[0], None, start(engine))
-    assert engine.lives == lives
+    assert engine.starts == lives

@@ -67,14 +67,14 @@ def files(house: House) -> list[Path]:
 
 def actions(house: House) -> list[str]:
     """What the log tells of."""
-    return [row["action"] for row in house.record("SELECT action FROM audit ORDER BY id")]
+    return [row["action"] for row in house.query("SELECT action FROM audit ORDER BY id")]
 
 
 async def test_a_report_reaches_the_moderators(
     house: House, mods: Channel, ben: Person, engine: FakeEngine
 ) -> None:
     """A card with all they need, but never the picture; the reporter is thanked in private."""
-    engine.blocked = {4}
+    engine.flagged = {4}
     grid = await house.imagine()
     assert await report(house, ben, grid, "not **nice** @everyone") == (
         "Thank you. The moderators of this server have your report."
@@ -86,7 +86,7 @@ async def test_a_report_reaches_the_moderators(
     assert "4 steps" in card.content
     assert "`7`" in card.content
     assert "(withheld by the safety check)" in card.content
-    job = house.record("SELECT id FROM jobs")[0]["id"]
+    job = house.query("SELECT id FROM jobs")[0]["id"]
     assert f"`{job}-1`" in card.content
     assert f"<@{ben.id}> reported" in card.content
     assert "not \\*\\*nice\\*\\*" in card.content
@@ -108,7 +108,7 @@ async def test_without_a_channel_the_reporter_is_told_the_truth(house: House, be
     await answered(house, await eve.slash("admin moderators", channel=channel))
     assert f"<@{ben.id}> reported" in card_in(house, channel).content
     await answered(house, await eve.slash("admin moderators"))
-    assert house.record("SELECT * FROM moderators") == []
+    assert house.query("SELECT * FROM moderators") == []
 
 
 async def test_a_channel_that_i_may_not_write_to_is_not_taken(house: House) -> None:
@@ -118,7 +118,7 @@ async def test_a_channel_that_i_may_not_write_to_is_not_taken(house: House) -> N
     eve = house.discord.person("Eve", admin=True)
     answer = await answered(house, await eve.slash("admin moderators", channel=channel))
     assert "I cannot write to" in answer
-    assert house.record("SELECT * FROM moderators") == []
+    assert house.query("SELECT * FROM moderators") == []
 
 
 async def test_a_deleted_channel_is_no_silence(house: House, mods: Channel, ben: Person) -> None:
@@ -158,7 +158,7 @@ async def test_the_same_person_counts_once_and_others_come_onto_the_same_card(
     await house.discord.until(
         lambda: "no reason given" in card_in(house, mods).content, why="the second report"
     )
-    assert len(house.record("SELECT * FROM reports")) == 2
+    assert len(house.query("SELECT * FROM reports")) == 2
 
 
 async def test_nobody_floods_the_moderators(house: House, mods: Channel, ben: Person) -> None:
@@ -173,7 +173,7 @@ async def test_only_results_can_be_reported(house: House, mods: Channel, ben: Pe
     """Not what people say, and not the card."""
     said = await house.ada.say("hello")
     assert "shows no pictures of mine" in await report(house, ben, said)
-    assert house.record("SELECT * FROM reports") == []
+    assert house.query("SELECT * FROM reports") == []
 
 
 async def test_a_form_may_be_sent_in_after_a_restart(
@@ -204,7 +204,7 @@ async def test_remove_takes_messages_files_and_all_that_could_come_of_them(
     assert grid.deleted
     assert single.deleted
     assert files(house) == []
-    assert {row["removed_at"] is None for row in house.record("SELECT * FROM pictures")} == {False}
+    assert {row["removed_at"] is None for row in house.query("SELECT * FROM pictures")} == {False}
     card = card_in(house, mods)
     assert f"**Removed** by <@{mo.id}>" in card.content
     assert "(removed by moderators)" in card.content
@@ -230,7 +230,7 @@ async def test_remove_reaches_letters(house: House, ben: Person, mo: Person) -> 
     await ben.react(grid, "✉️")
     await house.ada.react(grid, "✉️")
     await ben.react(other, "✉️")
-    await eventually(lambda: len(house.record("SELECT * FROM letters")) == 3)
+    await eventually(lambda: len(house.query("SELECT * FROM letters")) == 3)
     await house.stop()
     await house.start()
     assert "every message" in await answered(house, await mo.use("Remove picture", grid))
@@ -243,7 +243,7 @@ async def test_a_letter_that_cannot_be_taken_back_is_counted(house: House, mo: P
     """Moderators are told the truth."""
     grid = await house.imagine()
     await house.ada.react(grid, "✉️")
-    await eventually(lambda: house.record("SELECT * FROM letters"))
+    await eventually(lambda: house.query("SELECT * FROM letters"))
     (letter,) = house.discord.dms(house.ada)
     house.discord.faults.next("DELETE", f"/messages/{letter.id}", Fault(status=403))
     answer = await answered(house, await mo.use("Remove picture", grid))
@@ -293,7 +293,7 @@ async def test_what_is_on_its_way_while_it_is_removed_is_taken_back(
         assert "Moderators removed this" in await answered(house, pressed)
         await eventually(lambda: pressed.response and pressed.response.deleted)
     else:
-        await eventually(lambda: house.record("SELECT * FROM letters"))
+        await eventually(lambda: house.query("SELECT * FROM letters"))
         await eventually(lambda: house.discord.dms(ben) == [])
 
 
@@ -304,13 +304,13 @@ async def test_a_removal_that_a_dying_bot_began_is_finished_by_the_next(
     grid = await house.imagine()
     single = await house.result(await house.ada.click(grid, "U2"))
     await house.ada.react(grid, "✉️")
-    await eventually(lambda: house.record("SELECT * FROM letters"))
+    await eventually(lambda: house.query("SELECT * FROM letters"))
     engine.gate.clear()
     waiting = await house.ada.click(grid, "V2")
     await eventually(lambda: len(engine.paints) == 2)
     house.discord.faults.next("DELETE", "/messages/", Fault(delay=60.0))
     await mo.use("Remove picture", grid)
-    await eventually(lambda: house.record("SELECT 1 FROM pictures WHERE removed_at > 0"))
+    await eventually(lambda: house.query("SELECT 1 FROM pictures WHERE removed_at > 0"))
     await house.stop()
     assert not single.deleted
     await house.start()
@@ -321,7 +321,7 @@ async def test_a_removal_that_a_dying_bot_began_is_finished_by_the_next(
     assert "Cancelled." in (await house.result(waiting)).content
     await eventually(lambda: files(house) == [])
     assert actions(house) == ["removed"]
-    assert house.record("SELECT * FROM letters") == []
+    assert house.query("SELECT * FROM letters") == []
 
 
 async def test_a_report_is_kept_before_it_is_answered(
@@ -333,7 +333,7 @@ async def test_a_report_is_kept_before_it_is_answered(
     await asked.acknowledged()
     house.discord.faults.next("POST", "/callback", Fault(delay=60.0))
     await ben.submit(asked, {"reason": "ugly"})
-    await eventually(lambda: house.record("SELECT * FROM reports"))
+    await eventually(lambda: house.query("SELECT * FROM reports"))
     await house.stop()
     await house.start()
     await house.discord.until(
@@ -386,7 +386,7 @@ async def test_what_is_being_painted_can_be_reported_and_removed(
     assert "not painted yet" in card_in(house, mods).content
     await answered(house, await mo.click(card_in(house, mods), "Remove"))
     assert asked.response.deleted
-    assert house.record("SELECT status FROM jobs")[0]["status"] == "cancelled"
+    assert house.query("SELECT status FROM jobs")[0]["status"] == "cancelled"
 
 
 async def test_moderators_block_and_unblock_from_the_card(
@@ -445,7 +445,7 @@ async def test_a_deleted_card_comes_back_with_the_next_report(
     await report(house, ben, grid)
     await mo.delete(card_in(house, mods))
     await report(house, house.discord.person("Cy"), grid)
-    assert len(house.record("SELECT * FROM reports")) == 2
+    assert len(house.query("SELECT * FROM reports")) == 2
     assert f"<@{ben.id}>" in card_in(house, mods).content
 
 
@@ -454,7 +454,7 @@ async def test_two_reports_at_once_make_one_card(house: House, mods: Channel, be
     grid = await house.imagine()
     crowd = [ben, house.discord.person("Cy"), house.discord.person("Di")]
     await asyncio.gather(*(report(house, one, grid) for one in crowd))
-    assert len(house.record("SELECT * FROM reports")) == 3
+    assert len(house.query("SELECT * FROM reports")) == 3
     assert card_in(house, mods)
 
 
@@ -482,7 +482,7 @@ async def test_a_result_in_a_channel_that_is_gone_is_removed(
     grid = await house.result(await house.ada.slash("imagine", prompt="a house", where=here))
     await report(house, ben, grid)
     await ben.react(grid, "✉️")
-    await eventually(lambda: house.record("SELECT * FROM letters"))
+    await eventually(lambda: house.query("SELECT * FROM letters"))
     del house.discord.world.channels[here.id]
     answer = await answered(house, await mo.click(card_in(house, mods), "Remove"))
     assert answer == "Removed: the pictures, and every message that showed them."
@@ -500,7 +500,7 @@ async def test_moderators_of_another_server_decide_nothing_here(
     other = house.discord.add_guild("Another")
     eve = house.discord.person("Eve", admin=True)
     eve.join(other, other.admins)
-    job = house.record("SELECT id FROM jobs")[0]["id"]
+    job = house.query("SELECT id FROM jobs")[0]["id"]
     data = {"custom_id": f"v1:case:{action}:{job}", "component_type": 2, "id": 1}
     words = await house.ada.say("hello")
     forged = house.discord.interactions.open(

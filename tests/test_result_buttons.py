@@ -26,7 +26,7 @@ async def test_v_paints_four_variations_of_that_picture(
     assert [one.seed for one in varied] == [6 + nth] * 4
     assert len({one.subseed for one in varied}) == 4
     assert {one.subseed_strength for one in varied} == {0.15}
-    rows = house.record("SELECT parents FROM jobs WHERE kind = 'variation'")
+    rows = house.query("SELECT parents FROM jobs WHERE kind = 'variation'")
     assert rows[0]["parents"].endswith(f'-{nth}"]')
 
 

@@ -36,7 +36,7 @@ async def age(house: House, seconds: float) -> None:
     """Let all jobs be so much older."""
     await eventually(lambda: is_delivered(house))
     await asyncio.to_thread(
-        house.change,
+        house.execute,
         "UPDATE jobs SET created_at = created_at - ?, ended_at = ended_at - ? WHERE erased IS NULL",
         seconds,
         seconds,
@@ -56,7 +56,7 @@ async def test_without_a_promise_all_is_kept(house: House) -> None:
 async def test_a_start_removes_what_was_not_removed(house: House) -> None:
     """The record says what; here the last process died between record and disk."""
     await house.imagine()
-    [row] = house.record("SELECT id FROM jobs")
+    [row] = house.query("SELECT id FROM jobs")
     await house.stop()
     before = {path: (house.data / path).read_bytes() for path in files(house)}
     await house.start()
@@ -65,7 +65,7 @@ async def test_a_start_removes_what_was_not_removed(house: House) -> None:
     for path, data in before.items():
         (house.data / path).parent.mkdir(parents=True, exist_ok=True)
         (house.data / path).write_bytes(data)
-    await asyncio.to_thread(house.change, "INSERT INTO removals VALUES ('pictures', ?)", row["id"])
+    await asyncio.to_thread(house.execute, "INSERT INTO removals VALUES ('pictures', ?)", row["id"])
     await house.start()
     await left_nothing(house)
 
@@ -75,7 +75,7 @@ async def test_a_folder_that_cannot_be_removed_is_tried_again(
 ) -> None:
     """The person is told, the log says why, and it goes once it can."""
     await house.imagine()
-    [row] = house.record("SELECT id FROM jobs")
+    [row] = house.query("SELECT id FROM jobs")
     folder = house.data / "pictures" / row["id"]
     aside = house.data / "aside"
     folder.rename(aside)
@@ -90,7 +90,7 @@ async def test_a_folder_that_cannot_be_removed_is_tried_again(
 
 def is_delivered(house: House) -> bool:
     """Has the record nothing more to take in?"""
-    return not house.record("SELECT 1 FROM jobs WHERE delivered_at IS NULL")
+    return not house.query("SELECT 1 FROM jobs WHERE delivered_at IS NULL")
 
 
 async def test_a_locked_record_deletes_nothing_and_says_so(house: House) -> None:

@@ -83,26 +83,26 @@ async def test_a_dying_engine_loses_the_job_and_comes_back(
         await painting
     engine.gate.set()
     assert isinstance(await client.submit(order(attempt=2), ignore), Painted)
-    assert engine.lives == 2
+    assert engine.starts == 2
 
 
 async def test_an_engine_that_does_not_come_back_is_tried_again(
     client: EngineClient, engine: FakeEngine
 ) -> None:
     """Jobs wait meanwhile."""
-    engine.stillborn = "no memory"
+    engine.start_error = "no memory"
     engine.die()
     await asyncio.sleep(0.2)
     painting = asyncio.create_task(client.submit(order(), ignore))
     await asyncio.sleep(0.5)
     assert not painting.done()
-    engine.stillborn = None
+    engine.start_error = None
     assert isinstance(await painting, Painted)
 
 
 async def test_an_engine_that_never_starts_is_one_sentence(engine: FakeEngine) -> None:
     """With the engine's own last words."""
-    engine.stillborn = "There is no model here."
+    engine.start_error = "There is no model here."
     with pytest.raises(FatalError, match="did not start: There is no model here") as caught:
         async with supervised_engine(engine.launch):
             pass
@@ -126,7 +126,7 @@ async def test_junk_on_the_wire_ends_that_engine(client: EngineClient, engine: F
     """It is started again."""
     for writer in engine.writers:
         writer.write(b"\xff\xff\xff\xff")
-    await eventually(lambda: engine.lives == 2)
+    await eventually(lambda: engine.starts == 2)
     assert isinstance(await client.submit(order(), ignore), Painted)
 
 
@@ -134,13 +134,13 @@ async def test_a_job_can_be_cancelled_while_there_is_no_engine(
     client: EngineClient, engine: FakeEngine
 ) -> None:
     """It ends when an engine is back, which never hears of it."""
-    engine.stillborn = "no memory"
+    engine.start_error = "no memory"
     engine.die()
     await asyncio.sleep(0.2)
     painting = asyncio.create_task(client.submit(order(), ignore))
     await asyncio.sleep(0.1)
     await client.cancel("j1", 1)
-    engine.stillborn = None
+    engine.start_error = None
     assert await painting == Cancelled(job="j1", attempt=1)
     assert engine.paints == []
 

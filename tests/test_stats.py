@@ -83,8 +83,10 @@ async def seeded(discord: Playground, engine: FakeEngine, tmp_path: Path) -> Asy
 
 async def test_who_manages_the_server_sees_it_alone(seeded: House, engine: FakeEngine) -> None:
     """What ended in the last day, by the record; what is now, by the parts."""
-    engine.pulse = msgspec.structs.replace(engine.pulse, ticks=8, rows_total=10, rows_used=9)
-    await engine.beat()
+    engine.heartbeat = msgspec.structs.replace(
+        engine.heartbeat, ticks=8, rows_total=10, rows_used=9
+    )
+    await engine.send_heartbeat()
     admin = seeded.discord.person("Grace", admin=True)
     asked = await admin.slash("stats")
     await seeded.discord.until(

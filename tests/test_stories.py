@@ -15,7 +15,7 @@ from bot.playground import Interaction, Message, Person, Playground, Upload
 from bot.playground.client.options import Value
 from tests import tiny_model
 from tests.bot_process import BotProcess
-from tests.house import ALL_BUTTONS, eventually, finished, is_finished, record
+from tests.house import ALL_BUTTONS, eventually, finished, is_finished, query
 from tests.openapi import OpenApi
 from tests.samples import encoded
 
@@ -98,7 +98,7 @@ async def test_imagine_ends_with_a_grid_that_the_record_can_repeat(
     """Four pictures, all buttons; rows, files and a replay agree to the bit."""
     message = await house(bot, ada, seed=7)
     assert message.buttons == ALL_BUTTONS
-    rows = record(bot.data, "SELECT * FROM pictures ORDER BY rowid DESC LIMIT 4")[::-1]
+    rows = query(bot.data, "SELECT * FROM pictures ORDER BY rowid DESC LIMIT 4")[::-1]
     assert [row["seed"] for row in rows] == [7, 8, 9, 10]
     for row, cell in zip(rows, cells(message), strict=True):
         data = (bot.data / row["path"]).read_bytes()
@@ -168,7 +168,7 @@ async def test_a_sketch_shows_through(bot: BotProcess, ada: Person) -> None:
     shown = cells(grid)[0]
     assert shown.width > shown.height
     again = await finished(bot.discord, await ada.click(grid, "🔄"))
-    rows = record(bot.data, "SELECT * FROM pictures ORDER BY rowid DESC LIMIT 8")
+    rows = query(bot.data, "SELECT * FROM pictures ORDER BY rowid DESC LIMIT 8")
     assert len({row["source"] for row in rows}) == 1
     assert {row["strength"] for row in rows} == {0.3}
     assert picture(again).size == picture(grid).size
@@ -186,7 +186,7 @@ async def test_two_people_at_once_both_get_theirs(bot: BotProcess, ada: Person) 
 
 async def test_bad_input_is_answered_and_forgotten(bot: BotProcess, ada: Person) -> None:
     """One private sentence; the next job is painted as ever."""
-    before = len(record(bot.data, "SELECT * FROM jobs"))
+    before = len(query(bot.data, "SELECT * FROM jobs"))
     wild: list[dict[str, Value]] = [
         {"prompt": ""},
         {"prompt": "a", "seed": 2**40},
@@ -194,7 +194,7 @@ async def test_bad_input_is_answered_and_forgotten(bot: BotProcess, ada: Person)
     ]
     for options in wild:
         await privately_answered(bot, await ada.invoke("imagine", options, checked=False))
-    assert len(record(bot.data, "SELECT * FROM jobs")) == before
+    assert len(query(bot.data, "SELECT * FROM jobs")) == before
     assert (await house(bot, ada)).buttons == ALL_BUTTONS
 
 
@@ -221,7 +221,7 @@ async def test_a_killed_engine_costs_nobody_a_picture(bot: BotProcess, ada: Pers
     bot.engine().kill()
     message = await finished(bot.discord, asked)
     assert message.buttons == ALL_BUTTONS
-    (row,) = record(bot.data, "SELECT * FROM jobs ORDER BY rowid DESC LIMIT 1")
+    (row,) = query(bot.data, "SELECT * FROM jobs ORDER BY rowid DESC LIMIT 1")
     assert (row["attempt"], row["crashes"]) == (2, 1)
 
 
@@ -255,6 +255,6 @@ def bomb_bytes() -> bytes:
 
 async def test_a_data_folder_holds_no_secrets(bot: BotProcess) -> None:
     """Neither the bot's token nor those of answered interactions."""
-    await eventually(lambda: not record(bot.data, "SELECT * FROM jobs WHERE token IS NOT NULL"))
+    await eventually(lambda: not query(bot.data, "SELECT * FROM jobs WHERE token IS NOT NULL"))
     data = await asyncio.to_thread((bot.data / FILENAME).read_bytes)
     assert bot.discord.token.encode() not in data

@@ -1,4 +1,4 @@
-"""Checks who may ask for what, before anything of a request is stored."""
+"""Checks who may options for what, before anything of a request is stored."""
 
 import hashlib
 import logging
@@ -28,33 +28,33 @@ class AdmissionPolicy:
         """Raise PolicyViolation if moderators of the guild have blocked this user."""
         _check_not_blocked((await self._moderation.rules_for(guild_id, user_id)).block_reason)
 
-    async def check_prompts(self, recipes: Sequence[Recipe], origin: RequestContext) -> None:
+    async def check_prompts(self, recipes: Sequence[Recipe], context: RequestContext) -> None:
         """Raise PolicyViolation if the user is blocked or one of the prompts is forbidden."""
-        rules = await self._moderation.rules_for(origin.target.guild_id, origin.user_id)
+        rules = await self._moderation.rules_for(context.target.guild_id, context.user_id)
         _check_not_blocked(rules.block_reason)
         for prompt, negative in dict.fromkeys(_prompts(recipe) for recipe in recipes):
             violation = find_violation(prompt, negative, words=rules.banned_words)
             if violation is not None:
-                await self._log(violation, prompt, negative, origin)
+                await self._log(violation, prompt, negative, context)
                 raise PolicyViolation(SENTENCES[violation.rule])
 
     async def _log(
-        self, violation: Violation, prompt: str, negative: str, origin: RequestContext
+        self, violation: Violation, prompt: str, negative: str, context: RequestContext
     ) -> None:
         log.warning(
             "Request %s of %d broke rule %s.",
-            origin.idempotency_key,
-            origin.user_id,
+            context.idempotency_key,
+            context.user_id,
             violation.rule,
         )
         entry = AuditEntry(
             created_at=self._clock(),
-            guild_id=origin.target.guild_id,
-            channel_id=origin.target.channel_id,
-            actor_id=origin.user_id,
+            guild_id=context.target.guild_id,
+            channel_id=context.target.channel_id,
+            actor_id=context.user_id,
             action=AuditAction.REFUSED,
             detail=_audit_detail(violation, prompt, negative),
-            idempotency_key=origin.idempotency_key,
+            idempotency_key=context.idempotency_key,
         )
         await self._moderation.audit_log.add(entry)
 

@@ -70,26 +70,26 @@ class JobService:
         """Jobs whose first response is being sent; their ending is delivered after it."""
 
     async def submit(
-        self, ask: ImagineOptions, sketch_url: str | None, origin: RequestContext
+        self, options: ImagineOptions, sketch_url: str | None, context: RequestContext
     ) -> Job | None:
         """Accept an /imagine."""
         recipes = build_recipes(
-            ask, self._engine.model, seed=_seed(), has_init_image=sketch_url is not None
+            options, self._engine.model, seed=_seed(), has_init_image=sketch_url is not None
         )
         sketch = None
         if sketch_url is not None:
-            strength = DEFAULT_STRENGTH if ask.strength is None else ask.strength
-            sketch = Sketch(url=sketch_url, strength=strength, keep_size=ask.aspect is not None)
-        return await self._accept(JobKind.IMAGINE, recipes, origin, sketch=sketch)
+            strength = DEFAULT_STRENGTH if options.strength is None else options.strength
+            sketch = Sketch(url=sketch_url, strength=strength, keep_size=options.aspect is not None)
+        return await self._accept(JobKind.IMAGINE, recipes, context, sketch=sketch)
 
-    async def reroll(self, job: Job, origin: RequestContext) -> Job | None:
+    async def reroll(self, job: Job, context: RequestContext) -> Job | None:
         """Accept the same job with new seeds; of variations, new variations of the same parents."""
         if job.kind is JobKind.VARIATION:
             parents = [await self._parent(picture_id) for picture_id in job.parents]
-            return await self.vary([parent for parent in parents if parent], origin)
+            return await self.vary([parent for parent in parents if parent], context)
         rules.check_not_removed(await self._jobs.pictures(job.id))
         recipes = reroll.reroll(job.recipes, self._engine.model, seed=_seed())
-        return await self._accept(JobKind.REROLL, recipes, origin)
+        return await self._accept(JobKind.REROLL, recipes, context)
 
     async def _parent(self, picture_id: str) -> Picture | None:
         parent = await self._jobs.job(job_id_of(picture_id))
@@ -99,10 +99,10 @@ class JobService:
             )
         return await self._jobs.picture(picture_id)
 
-    async def vary(self, parents: Sequence[Picture], origin: RequestContext) -> Job | None:
+    async def vary(self, parents: Sequence[Picture], context: RequestContext) -> Job | None:
         """Accept four variations of one picture, or one of each of several."""
         rules.check_not_removed(parents)
-        visible = visible_in(parents, await self._nsfw_policy(origin)).pictures
+        visible = visible_in(parents, await self._nsfw_policy(context)).pictures
         if len(visible) == 1:
             rules.check_viewable(visible[0])
         parents = [parent for parent in visible if parent.unavailable_reason is None]
@@ -112,35 +112,35 @@ class JobService:
             [parent.recipe for parent in parents], self._engine.model, seed=_seed()
         )
         parent_ids = tuple(parent.id for parent in parents)
-        return await self._accept(JobKind.VARIATION, recipes, origin, parents=parent_ids)
+        return await self._accept(JobKind.VARIATION, recipes, context, parents=parent_ids)
 
     async def _accept(
         self,
         kind: JobKind,
         recipes: tuple[Recipe, ...],
-        origin: RequestContext,
+        context: RequestContext,
         *,
         parents: tuple[str, ...] = (),
         sketch: Sketch | None = None,
     ) -> Job | None:
         if self._dispatcher.is_draining:
-            raise Refused("I am being restarted. Please ask again in a minute.")
-        if await self._jobs.exists(origin.idempotency_key):
+            raise Refused("I am being restarted. Please options again in a minute.")
+        if await self._jobs.exists(context.idempotency_key):
             return None
-        await self._admission.check_prompts(recipes, origin)
+        await self._admission.check_prompts(recipes, context)
         rules.check_model(recipes[0], self._engine.model)
         async with self._accepting:  # the quota counts the jobs that are stored
-            limits = await self._quota.check(origin)
+            limits = await self._quota.check(context)
             job = Job(
                 id=uuid.uuid4().hex[:16],
-                idempotency_key=origin.idempotency_key,
+                idempotency_key=context.idempotency_key,
                 kind=kind,
-                user_id=origin.user_id,
-                target=origin.target,
+                user_id=context.user_id,
+                target=context.target,
                 recipes=recipes,
                 parents=parents,
                 sketch=sketch,
-                include_flagged=await self._nsfw_policy(origin) is not nsfw.NsfwPolicy.BLOCK,
+                include_flagged=await self._nsfw_policy(context) is not nsfw.NsfwPolicy.BLOCK,
                 created_at=self._clock(),
                 max_concurrent=limits.max_running,
             )
@@ -149,9 +149,9 @@ class JobService:
             self._unacknowledged.add(job.id)  # before another task can find it in the database
             return job
 
-    async def _nsfw_policy(self, origin: RequestContext) -> nsfw.NsfwPolicy:
-        settings = await self._guild_settings.get(origin.channel.guild_id)
-        return nsfw.nsfw_policy(origin.channel, settings)
+    async def _nsfw_policy(self, context: RequestContext) -> nsfw.NsfwPolicy:
+        settings = await self._guild_settings.get(context.channel.guild_id)
+        return nsfw.nsfw_policy(context.channel, settings)
 
     async def resume(self) -> None:
         """Continue with the jobs that the last process had accepted but not queued."""

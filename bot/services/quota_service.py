@@ -30,23 +30,23 @@ class QuotaService:
         self._limits = limits
         self._clock = clock
 
-    async def check(self, origin: RequestContext) -> Limits:
+    async def check(self, context: RequestContext) -> Limits:
         """The limits of this user here.
 
         Raises Refused, with a sentence for the user, if another job would exceed them.
         """
-        limits = await self._limits_of(origin)
-        load = await self._jobs.queue_depth(origin.user_id, origin.target.guild_id)
+        limits = await self._limits_of(context)
+        load = await self._jobs.queue_depth(context.user_id, context.target.guild_id)
         if is_full(load, limits):
-            check(load, limits, await self._scheduler.forecast(origin.user_id))
+            check(load, limits, await self._scheduler.forecast(context.user_id))
         if limits.daily_seconds is not None:
-            await self._check_daily(origin.user_id, limits.daily_seconds)
+            await self._check_daily(context.user_id, limits.daily_seconds)
         return limits
 
-    async def _limits_of(self, origin: RequestContext) -> Limits:
-        if origin.target.guild_id is None:
+    async def _limits_of(self, context: RequestContext) -> Limits:
+        if context.target.guild_id is None:
             return self._limits
-        role_limits = await self._role_limits.of(origin.target.guild_id, origin.role_ids)
+        role_limits = await self._role_limits.of(context.target.guild_id, context.role_ids)
         return for_roles(self._limits, role_limits)
 
     async def _check_daily(self, user_id: int, daily: float) -> None:
