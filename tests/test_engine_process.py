@@ -14,7 +14,7 @@ from tests import tiny_model
 
 
 def environment(model: Path) -> dict[str, str]:
-    """Ours, with a model."""
+    """The environment of the tests, with this model."""
     return {**os.environ, "IMAGINE_MODEL": str(model)}
 
 
@@ -25,58 +25,62 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def children() -> list[psutil.Process]:
-    """The engines that we have started."""
+    """The running child processes."""
     return [
         child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE
     ]
 
 
-async def test_an_engine_lives_as_long_as_it_is_wanted(model: Path) -> None:
-    """It listens here only, tells nobody its secret, and is gone afterwards."""
+async def test_an_engine_runs_inside_the_context_only(model: Path) -> None:
+    """It listens on the loopback interface, and the token is not printed."""
     async with spawn_engine(environment(model)) as endpoint:
         assert endpoint.token not in repr(endpoint)
         (child,) = children()
         assert child.cmdline()[:4] == [sys.executable, "-m", "engine", "serve"]
-        (listening,) = [one for one in child.net_connections("inet") if one.status == "LISTEN"]
+        (listening,) = [
+            connection
+            for connection in child.net_connections("inet")
+            if connection.status == "LISTEN"
+        ]
         assert (listening.laddr.ip, listening.laddr.port) == (endpoint.host, endpoint.port)
     assert children() == []
 
 
-async def test_an_engine_that_ends_says_why(tmp_path: Path) -> None:
-    """Its last line is the reason."""
+async def test_the_last_line_of_the_log_is_the_reason_for_a_failed_start(tmp_path: Path) -> None:
+    """No process is left."""
     with pytest.raises(EngineStartFailed, match="nothing here"):
         async with spawn_engine(environment(tmp_path / "nothing here")):
             pass
     assert children() == []
 
 
-async def test_the_engines_log_is_part_of_ours(
+async def test_the_engines_log_is_forwarded(
     model: Path, configured_log: pytest.CaptureFixture[str]
 ) -> None:
-    """Each line of it, once, as it was."""
+    """Each line once and unchanged."""
     async with spawn_engine(environment(model)):
         pass
     lines = [parse(line) for line in configured_log.readouterr().err.splitlines()]
     assert None not in lines
-    said = [
+    events_logged = [
         str(line["event"])
         for line in lines
         if line and line["logger"] == "engine.server.socket_server"
     ]
-    assert [event.split(":")[0] for event in said] == ["ready"]
+    assert [event.split(":")[0] for event in events_logged] == ["ready"]
 
 
-async def relayed(*chunks: bytes) -> list[str]:
-    """What comes out of what comes in by pieces, and the last words of it."""
+async def forward(*chunks: bytes) -> list[str]:
+    """Forward these chunks; returns the last line."""
     stream = asyncio.StreamReader()
-    relay = LogForwarder()
-    copying = asyncio.create_task(relay.copy(stream))
+    forwarder = LogForwarder()
+    task = asyncio.create_task(forwarder.copy(stream))
     for chunk in chunks:
         stream.feed_data(chunk)
         await asyncio.sleep(0)
     stream.feed_eof()
-    await copying
-    return [relay.last_line()]
+    await task
+    return [forwarder.last_line()]
 
 
 @pytest.mark.parametrize(
@@ -90,17 +94,17 @@ async def relayed(*chunks: bytes) -> list[str]:
         ((), []),
     ],
 )
-async def test_lines_come_out_whole(
+async def test_lines_are_forwarded_whole(
     configured_log: pytest.CaptureFixture[str], chunks: tuple[bytes, ...], events: list[str]
 ) -> None:
-    """However the pipe cuts them; one without end does not fill the memory."""
-    last = await relayed(*chunks)
+    """Regardless of the chunks; a line without end does not fill the memory."""
+    last = await forward(*chunks)
     lines = [parse(line) for line in configured_log.readouterr().err.splitlines()]
     assert [line and line["event"] for line in lines] == events
     assert last == (events or [""])[-1:]
 
 
-async def test_the_last_words_are_those_of_the_last_line() -> None:
-    """Not its time and place."""
+async def test_the_last_line_is_returned_without_its_fields() -> None:
+    """Only the event is of use in a sentence for users."""
     line = b'at=1 level=critical process=engine logger=x event="No such model."\n'
-    assert await relayed(line) == ["No such model."]
+    assert await forward(line) == ["No such model."]

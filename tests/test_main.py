@@ -1,4 +1,4 @@
-"""The command line of the bot, in processes of its own."""
+"""The command line of the bot, run as a process."""
 
 import os
 import sqlite3
@@ -16,12 +16,12 @@ ROOT = Path(__file__).parents[1]
 
 
 def bot(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A bot that will not get far."""
-    known = {name: value for name, value in os.environ.items() if name != "DISCORD_TOKEN"}
+    """Run `python -m bot`, which fails at its start."""
+    inherited = {name: value for name, value in os.environ.items() if name != "DISCORD_TOKEN"}
     return subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "bot", *arguments],
         cwd=ROOT,
-        env={**known, "DISCORD_TOKEN": "", **environment},
+        env={**inherited, "DISCORD_TOKEN": "", **environment},
         capture_output=True,
         text=True,
         timeout=60,
@@ -29,44 +29,44 @@ def bot(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def one_sentence(run: subprocess.CompletedProcess[str]) -> str:
-    """What it said, if it was a sentence and no stack trace."""
-    said = run.stderr.strip()
-    assert "Traceback" not in said
-    assert said.count("\n") == 0
-    return said
+def error_sentence(run: subprocess.CompletedProcess[str]) -> str:
+    """What it wrote to stderr: one line, and no traceback."""
+    output = run.stderr.strip()
+    assert "Traceback" not in output
+    assert output.count("\n") == 0
+    return output
 
 
-def test_a_newer_database_is_refused(tmp_path: Path) -> None:
-    """With a code of its own, and unchanged."""
+def test_a_newer_database_has_its_own_exit_code(tmp_path: Path) -> None:
+    """The database is unchanged."""
     newer = sqlite3.connect(tmp_path / FILENAME)
     newer.execute("PRAGMA user_version = 99")
     newer.close()
     run = bot(IMAGINE_DATA=str(tmp_path))
     assert run.returncode == ExitCode.DATABASE_NEWER
-    assert "of version 99, made by a newer bot" in one_sentence(run)
+    assert "of version 99, made by a newer bot" in error_sentence(run)
 
 
-def test_a_locked_database_is_refused(tmp_path: Path) -> None:
-    """After five seconds of patience."""
+def test_a_locked_database_has_its_own_exit_code(tmp_path: Path) -> None:
+    """After five seconds."""
     migrations.migrate(tmp_path / FILENAME)
-    other = sqlite3.connect(tmp_path / FILENAME, isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")
+    locker = sqlite3.connect(tmp_path / FILENAME, isolation_level=None)
+    locker.execute("BEGIN EXCLUSIVE")
     run = bot(IMAGINE_DATA=str(tmp_path))
-    other.close()
+    locker.close()
     assert run.returncode == ExitCode.DATABASE_LOCKED
-    assert "locked by another program" in one_sentence(run)
+    assert "locked by another program" in error_sentence(run)
 
 
-def test_a_wrong_setting_is_refused() -> None:
-    """By its name."""
+def test_an_invalid_setting_is_named() -> None:
+    """In the error message."""
     run = bot(IMAGINE_PLAYGROUND_PORT="many")
     assert run.returncode == ExitCode.SETTINGS
-    assert "IMAGINE_PLAYGROUND_PORT" in one_sentence(run)
+    assert "IMAGINE_PLAYGROUND_PORT" in error_sentence(run)
 
 
-def test_a_model_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    """The engine's reason comes last."""
+def test_a_missing_model_is_an_engine_failure(tmp_path: Path) -> None:
+    """The last line has the engine's reason."""
     run = bot(
         IMAGINE_DATA=str(tmp_path),
         IMAGINE_MODEL=str(tmp_path / "moon"),
@@ -79,16 +79,16 @@ def test_a_model_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("database", [True, False])
-def test_an_unknown_picture_is_refused(tmp_path: Path, database: bool) -> None:
-    """And no record is made where there was none."""
+def test_an_unknown_picture_has_its_own_exit_code(tmp_path: Path, database: bool) -> None:
+    """No database is created where there was none."""
     if database:
         migrations.migrate(tmp_path / FILENAME)
     run = bot("replay", "abc-1", IMAGINE_DATA=str(tmp_path))
     assert run.returncode == ExitCode.UNKNOWN_PICTURE
-    assert "no picture abc-1" in one_sentence(run)
+    assert "no picture abc-1" in error_sentence(run)
     assert (tmp_path / FILENAME).exists() is database
 
 
-def test_nonsense_on_the_command_line_is_refused() -> None:
-    """With the usual code."""
+def test_an_unknown_command_is_a_usage_error() -> None:
+    """With argparse's exit code."""
     assert bot("paint").returncode == ExitCode.USAGE

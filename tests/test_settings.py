@@ -1,4 +1,4 @@
-"""What the person who runs the bot can choose."""
+"""The settings of the operator."""
 
 from pathlib import Path
 
@@ -28,15 +28,15 @@ NAMES = (
 
 
 @pytest.fixture(autouse=True)
-def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An empty folder and none of our variables."""
+def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An empty working directory, and none of the variables set."""
     monkeypatch.chdir(tmp_path)
     for name in NAMES:
         monkeypatch.delenv(name, raising=False)
 
 
 def test_everything_has_a_default() -> None:
-    """Without a token; Discord's own address; a folder beside us."""
+    """The playground, Discord's own API and a folder `data`."""
     loaded = settings.load()
     assert loaded.discord_token is None
     assert loaded.discord_api == "https://discord.com/api/v10"
@@ -54,27 +54,27 @@ def test_everything_has_a_default() -> None:
 
 
 @pytest.mark.parametrize("factor", ["0", "-1", "0.5", "many"])
-def test_roles_have_as_much_as_everybody_at_least(
-    monkeypatch: pytest.MonkeyPatch, factor: str
-) -> None:
-    """If that is too much, everybody has too much."""
+def test_the_role_factor_is_at_least_one(monkeypatch: pytest.MonkeyPatch, factor: str) -> None:
+    """A role cannot be given less than the default limits."""
     monkeypatch.setenv("IMAGINE_ROLE_FACTOR", factor)
     with pytest.raises(FatalError, match="IMAGINE_ROLE_FACTOR"):
         settings.load()
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "1.5", "never"])
-def test_a_retention_of_no_days_is_refused(monkeypatch: pytest.MonkeyPatch, days: str) -> None:
-    """Unset is for ever; there is no other way to say so."""
+def test_the_retention_is_a_positive_number_of_days(
+    monkeypatch: pytest.MonkeyPatch, days: str
+) -> None:
+    """Unset means that nothing expires."""
     monkeypatch.setenv("IMAGINE_RETENTION_DAYS", days)
     with pytest.raises(FatalError, match="IMAGINE_RETENTION_DAYS"):
         settings.load()
 
 
-def test_an_env_file_counts_and_the_environment_counts_more(
+def test_the_environment_overrides_the_env_file(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As everywhere."""
+    """Variables that are only in the file are used too."""
     Path(".env").write_text("DISCORD_TOKEN=from-file\nIMAGINE_MODEL=from-file\nOTHER=1\n")
     monkeypatch.setenv("IMAGINE_MODEL", "from-environment")
     loaded = settings.load()
@@ -83,14 +83,14 @@ def test_an_env_file_counts_and_the_environment_counts_more(
     assert loaded.imagine_model == "from-environment"
 
 
-def test_an_empty_value_is_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
-    """DISCORD_TOKEN= is how people switch it off."""
+def test_an_empty_value_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`DISCORD_TOKEN=` switches the token off."""
     monkeypatch.setenv("DISCORD_TOKEN", "")
     assert settings.load().discord_token is None
 
 
-def test_a_last_slash_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Paths are appended to the address."""
+def test_a_trailing_slash_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paths are appended to the URL."""
     monkeypatch.setenv("DISCORD_API", "http://localhost:5/api/v10/")
     assert settings.load().discord_api == "http://localhost:5/api/v10"
 
@@ -108,16 +108,16 @@ def test_a_last_slash_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
         ("IMAGINE_METRICS_PORT", "0"),
     ],
 )
-def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    """With a code of its own."""
+def test_an_invalid_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """With its own exit code."""
     monkeypatch.setenv(name, value)
     with pytest.raises(FatalError, match=name) as caught:
         settings.load()
     assert caught.value.exit is ExitCode.SETTINGS
 
 
-def test_the_token_is_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither in the settings as text nor to the engine."""
+def test_the_token_stays_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is neither in the repr of the settings nor in the engine's environment."""
     monkeypatch.setenv("DISCORD_TOKEN", "very-secret")
     loaded = settings.load()
     assert "very-secret" not in repr(loaded)
@@ -125,21 +125,21 @@ def test_the_token_is_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_engine_gets_model_and_hub_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also when they stand in .env only."""
+    """Also if they are set in .env only."""
     Path(".env").write_text("IMAGINE_MODEL=starter\nHF_TOKEN=hf\n")
     environment = settings.load().engine_environment()
     assert (environment["IMAGINE_MODEL"], environment["HF_TOKEN"]) == ("starter", "hf")
 
 
 def test_the_engine_gets_the_checkers() -> None:
-    """None, so that it takes the model's own, unless somebody names others."""
+    """Unset, the engine uses the checker of its model."""
     assert "IMAGINE_CHECKERS" not in settings.load().engine_environment()
     Path(".env").write_text("IMAGINE_CHECKERS=model,a/b\n")
     assert settings.load().engine_environment()["IMAGINE_CHECKERS"] == "model,a/b"
 
 
-def test_both_processes_write_one_log() -> None:
-    """The engine is told how."""
+def test_the_engine_gets_the_log_settings() -> None:
+    """Both processes write the same kind of log."""
     Path(".env").write_text("IMAGINE_LOG=json\nIMAGINE_LOG_LEVEL=debug\nIMAGINE_LOG_PROMPTS=1\n")
     environment = settings.load().engine_environment()
     assert environment["IMAGINE_LOG"] == "json"
@@ -147,13 +147,13 @@ def test_both_processes_write_one_log() -> None:
     assert environment["IMAGINE_LOG_PROMPTS"] == "true"
 
 
-def test_an_env_file_may_begin_with_a_mark() -> None:
-    """As Windows' editors like to begin files."""
+def test_an_env_file_may_have_a_byte_order_mark() -> None:
+    """Editors on Windows write one."""
     Path(".env").write_text("IMAGINE_MODEL=starter\n", encoding="utf-8-sig")
     assert settings.load().imagine_model == "starter"
 
 
-def test_an_env_file_of_another_encoding_is_one_sentence() -> None:
+def test_an_env_file_in_utf_16_is_an_error() -> None:
     """PowerShell's `>` writes UTF-16."""
     Path(".env").write_text("IMAGINE_MODEL=starter\n", encoding="utf-16")
     with pytest.raises(FatalError, match="no UTF-8 text") as caught:
@@ -161,10 +161,10 @@ def test_an_env_file_of_another_encoding_is_one_sentence() -> None:
     assert caught.value.exit is ExitCode.SETTINGS
 
 
-def test_the_engine_never_gets_the_token_however_it_is_written(
+def test_the_engine_never_gets_a_token_in_lower_case(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The settings read it in any case of letters."""
+    """The settings ignore case, so the filter does too."""
     monkeypatch.setenv("discord_token", "very-secret")
     loaded = settings.load()
     assert loaded.discord_token is not None

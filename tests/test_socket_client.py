@@ -1,4 +1,4 @@
-"""The bot's end of the wire, against real sockets."""
+"""The socket client and its supervisor, over real sockets."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,90 +18,86 @@ from tests.samples import recipe
 
 @pytest.fixture
 async def client(engine: FakeEngine) -> AsyncIterator[EngineClient]:
-    """A client that is being watched."""
+    """A client of a supervised fake engine."""
     async with supervised_engine(engine.launch) as client:
         yield client
 
 
-def order(job: str = "j1", attempt: int = 1) -> Paint:
+def paint(job: str = "j1", attempt: int = 1) -> Paint:
     """A job of two pictures."""
     return Paint(job=job, attempt=attempt, recipes=(recipe(seed=1), recipe(seed=2)))
 
 
 def ignore(_: Queued | Stepped) -> None:
-    """Who does not care for progress."""
+    """A progress callback that does nothing."""
 
 
-async def test_a_job_comes_back_painted(client: EngineClient) -> None:
-    """With one event for each step before."""
-    seen: list[Queued | Stepped] = []
-    ending = await client.submit(order(), seen.append)
+async def test_a_job_ends_with_its_pictures(client: EngineClient) -> None:
+    """There is one progress event for each step."""
+    events: list[Queued | Stepped] = []
+    ending = await client.submit(paint(), events.append)
     assert isinstance(ending, Painted) and len(ending.pictures) == 2
-    assert [event.step for event in seen if isinstance(event, Stepped)] == [1, 2, 3, 4]
+    assert [event.step for event in events if isinstance(event, Stepped)] == [1, 2, 3, 4]
     assert client.model == MODEL
 
 
-async def test_a_failure_is_an_ending_too(client: EngineClient, engine: FakeEngine) -> None:
+async def test_a_failure_is_returned(client: EngineClient, engine: FakeEngine) -> None:
     """With the engine's reason."""
     engine.failure = "Out of memory."
-    ending = await client.submit(order(), ignore)
+    ending = await client.submit(paint(), ignore)
     assert ending == Failed(job="j1", attempt=1, reason="Out of memory.")
 
 
-async def test_jobs_do_not_mix(client: EngineClient) -> None:
-    """Each of many gets its own ending."""
-    endings = await asyncio.gather(*(client.submit(order(f"j{n}"), ignore) for n in range(8)))
+async def test_concurrent_jobs_have_their_own_endings(client: EngineClient) -> None:
+    """Each caller receives the ending of its job."""
+    endings = await asyncio.gather(*(client.submit(paint(f"j{n}"), ignore) for n in range(8)))
     assert [ending.job for ending in endings] == [f"j{n}" for n in range(8)]
 
 
-async def test_a_job_can_be_cancelled(client: EngineClient, engine: FakeEngine) -> None:
-    """It ends, and the engine knows."""
+async def test_a_running_job_can_be_cancelled(client: EngineClient, engine: FakeEngine) -> None:
+    """The engine receives the command, and the job ends."""
     engine.gate.clear()
-    painting = asyncio.create_task(client.submit(order(), ignore))
+    task = asyncio.create_task(client.submit(paint(), ignore))
     await eventually(lambda: engine.paints)
     await client.cancel("j1", 1)
-    assert await painting == Cancelled(job="j1", attempt=1, engine_seconds=0.05)
+    assert await task == Cancelled(job="j1", attempt=1, engine_seconds=0.05)
 
 
-async def test_cancelling_what_is_not_there_is_no_error(
+async def test_cancelling_an_unknown_job_is_ignored(
     client: EngineClient, engine: FakeEngine
 ) -> None:
-    """And is not sent."""
+    """Nothing is sent."""
     await client.cancel("j9", 1)
     assert engine.cancels == []
 
 
-async def test_a_dying_engine_loses_the_job_and_comes_back(
-    client: EngineClient, engine: FakeEngine
-) -> None:
-    """The job's caller hears of it; the next job is painted by a new engine."""
+async def test_a_dead_engine_is_restarted(client: EngineClient, engine: FakeEngine) -> None:
+    """The job's caller gets EngineDied; the next job runs on the new engine."""
     engine.gate.clear()
-    painting = asyncio.create_task(client.submit(order(), ignore))
+    task = asyncio.create_task(client.submit(paint(), ignore))
     await eventually(lambda: engine.paints)
     engine.die()
     with pytest.raises(EngineDied):
-        await painting
+        await task
     engine.gate.set()
-    assert isinstance(await client.submit(order(attempt=2), ignore), Painted)
+    assert isinstance(await client.submit(paint(attempt=2), ignore), Painted)
     assert engine.starts == 2
 
 
-async def test_an_engine_that_does_not_come_back_is_tried_again(
-    client: EngineClient, engine: FakeEngine
-) -> None:
-    """Jobs wait meanwhile."""
+async def test_a_failed_restart_is_repeated(client: EngineClient, engine: FakeEngine) -> None:
+    """Jobs wait in the meantime."""
     engine.start_error = "no memory"
     engine.die()
     await asyncio.sleep(0.2)
-    painting = asyncio.create_task(client.submit(order(), ignore))
+    task = asyncio.create_task(client.submit(paint(), ignore))
     await asyncio.sleep(0.5)
-    assert not painting.done()
+    assert not task.done()
     engine.start_error = None
-    assert isinstance(await painting, Painted)
+    assert isinstance(await task, Painted)
 
 
-async def test_an_engine_that_never_starts_is_one_sentence(engine: FakeEngine) -> None:
-    """With the engine's own last words."""
+async def test_a_failed_first_start_is_fatal(engine: FakeEngine) -> None:
+    """The error has the last line of the engine's log."""
     engine.start_error = "There is no model here."
     with pytest.raises(FatalError, match="did not start: There is no model here") as caught:
         async with supervised_engine(engine.launch):
@@ -109,59 +105,61 @@ async def test_an_engine_that_never_starts_is_one_sentence(engine: FakeEngine) -
     assert caught.value.exit is ExitCode.ENGINE_FAILED
 
 
-async def test_an_engine_that_rejects_us_is_one_sentence(engine: FakeEngine) -> None:
-    """Its reason is in it."""
+async def test_a_rejected_handshake_is_fatal(engine: FakeEngine) -> None:
+    """The error has the engine's reason."""
 
     @asynccontextmanager
-    async def stranger() -> AsyncIterator[Endpoint]:
+    async def with_wrong_token() -> AsyncIterator[Endpoint]:
         async with engine.launch() as endpoint:
             yield Endpoint(endpoint.host, endpoint.port, "another secret")
 
     with pytest.raises(FatalError, match="Who are you"):
-        async with supervised_engine(stranger):
+        async with supervised_engine(with_wrong_token):
             pass
 
 
-async def test_junk_on_the_wire_ends_that_engine(client: EngineClient, engine: FakeEngine) -> None:
-    """It is started again."""
+async def test_an_invalid_frame_restarts_the_engine(
+    client: EngineClient, engine: FakeEngine
+) -> None:
+    """The next job runs on the new engine."""
     for writer in engine.writers:
         writer.write(b"\xff\xff\xff\xff")
     await eventually(lambda: engine.starts == 2)
-    assert isinstance(await client.submit(order(), ignore), Painted)
+    assert isinstance(await client.submit(paint(), ignore), Painted)
 
 
-async def test_a_job_can_be_cancelled_while_there_is_no_engine(
+async def test_a_waiting_job_can_be_cancelled_while_disconnected(
     client: EngineClient, engine: FakeEngine
 ) -> None:
-    """It ends when an engine is back, which never hears of it."""
+    """It ends at the next connection and is never sent."""
     engine.start_error = "no memory"
     engine.die()
     await asyncio.sleep(0.2)
-    painting = asyncio.create_task(client.submit(order(), ignore))
+    task = asyncio.create_task(client.submit(paint(), ignore))
     await asyncio.sleep(0.1)
     await client.cancel("j1", 1)
     engine.start_error = None
-    assert await painting == Cancelled(job="j1", attempt=1)
+    assert await task == Cancelled(job="j1", attempt=1)
     assert engine.paints == []
 
 
-async def test_an_engine_that_never_gets_ready_is_given_up(
+async def test_a_restart_that_hangs_is_aborted(
     engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It takes far longer than the one before, so the next one is tried."""
+    """After far longer than the previous start, another one is tried."""
     monkeypatch.setattr("bot.engine_client.supervisor.SHORTEST_SECONDS", 0.3)
-    begun = 0
+    starts = 0
 
     @asynccontextmanager
     async def second_hangs() -> AsyncIterator[Endpoint]:
-        nonlocal begun
-        begun += 1
-        if begun == 2:
+        nonlocal starts
+        starts += 1
+        if starts == 2:
             await asyncio.Event().wait()
         async with engine.launch() as endpoint:
             yield endpoint
 
     async with supervised_engine(second_hangs) as client:
         engine.die()
-        await eventually(lambda: begun == 3)
-        assert isinstance(await client.submit(order(), ignore), Painted)
+        await eventually(lambda: starts == 3)
+        assert isinstance(await client.submit(paint(), ignore), Painted)
