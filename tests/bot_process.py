@@ -1,4 +1,4 @@
-"""A bot as people run it: `python -m bot`, with a real engine and a real model."""
+"""A bot as a process, `python -m bot`, with a real engine and a real model."""
 
 import asyncio
 import os
@@ -16,10 +16,10 @@ START_SECONDS = 90.0
 
 
 class BotProcess:
-    """Starts, stops and kills; the data folder stays."""
+    """Starts, stops and kills the process; the data folder is kept."""
 
     def __init__(
-        self, discord: Playground, data: Path, model: str, *, module: str = "bot", **more: str
+        self, discord: Playground, data: Path, model: str, *, module: str = "bot", **variables: str
     ) -> None:
         self.discord = discord
         self.data = data
@@ -30,14 +30,14 @@ class BotProcess:
             "DISCORD_API": discord.api,
             "IMAGINE_DATA": str(data),
             "IMAGINE_MODEL": model,
-            **more,
+            **variables,
         }
         self.log: Path | None = None
-        """Where its standard error goes, if not to ours."""
+        """File for its standard error; None for that of this process."""
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Returns when the bot is on the local Discord."""
+        """Return when the bot is connected to the local Discord."""
         self._process = await self._run()
         await self.discord.ready(timeout=START_SECONDS)
 
@@ -52,20 +52,20 @@ class BotProcess:
             )
 
     async def stop(self) -> int | None:
-        """Ask it to stop; returns its exit code."""
+        """Send SIGTERM; return the exit code, or None if it was not running."""
         if self._process is None or self._process.returncode is not None:
             return None
         self._process.send_signal(signal.SIGTERM)
         return await self.ended()
 
     async def kill(self) -> None:
-        """End it as a power cut does."""
+        """Send SIGKILL."""
         if self._process is not None:
             self._process.kill()
         await self.ended()
 
     async def ended(self) -> int | None:
-        """Wait until it is gone; returns its exit code."""
+        """Wait until it has exited; return its exit code."""
         if self._process is None:
             return None
         async with asyncio.timeout(30):
@@ -74,22 +74,22 @@ class BotProcess:
         return self._process.returncode
 
     async def replay(self, picture: str) -> tuple[int | None, str]:
-        """Exit code and words of `python -m bot replay`, beside the running bot."""
+        """Run `python -m bot replay` beside the bot; return its exit code and output."""
         process = await self._run("replay", picture)
-        said, _ = await process.communicate()
-        return process.returncode, said.decode()
+        output, _ = await process.communicate()
+        return process.returncode, output.decode()
 
     def engine(self) -> psutil.Process:
-        """The engine that the bot started."""
+        """The process of the engine."""
         (engine,) = self.process().children()
         return engine
 
     def has_engine(self) -> bool:
-        """Is there one that runs?"""
+        """Whether an engine is running."""
         return any(child.is_running() for child in self.process().children())
 
     def process(self) -> psutil.Process:
-        """The bot itself."""
+        """The process of the bot."""
         if self._process is None:
             raise RuntimeError("The bot was not started.")
         return psutil.Process(self._process.pid)

@@ -1,4 +1,4 @@
-"""A whole bot in this process: the real one, on the local Discord, with an engine of choice."""
+"""A bot in this process, connected to the local Discord and to a chosen engine."""
 
 import asyncio
 import sqlite3
@@ -21,11 +21,11 @@ from bot.settings import Settings
 from tests.fake_engine import FakeEngine
 
 ALL_BUTTONS = ["U1", "U2", "U3", "U4", "🔄", "V1", "V2", "V3", "V4"]
-"""Of a job of four pictures."""
+"""The buttons of a job of four pictures."""
 
 
 def settings_for(discord: Playground, data: Path) -> Settings:
-    """Settings for a bot on this Discord, whatever the environment says."""
+    """Settings for a bot on this Discord, independent of the environment."""
     return Settings(
         _env_file=None,  # type: ignore[call-arg]
         discord_token=SecretStr(discord.token),
@@ -35,7 +35,7 @@ def settings_for(discord: Playground, data: Path) -> Settings:
 
 
 class House:
-    """Use as `async with`; `stop` and `start` restart the bot, with the same record."""
+    """Use as `async with`; `stop` and `start` restart the bot with the same database."""
 
     def __init__(
         self, discord: Playground, engine: FakeEngine, data: Path, launch: Launch | None = None
@@ -45,14 +45,14 @@ class House:
         self.data = data
         self.ada = discord.person("Ada")
         self.events: list[Event] = []
-        """All that the gateway sent."""
+        """All gateway events."""
         discord.world.event_listeners.append(self.events.append)
         self.metrics_port: int | None = None
         self.retention_days: int | None = None
         self.grace = 0.1
-        """Seconds for jobs at work when it is stopped."""
+        """Seconds that running jobs get to finish when the bot stops."""
         self.ahead = 0.0
-        """Seconds by which the machine's clock is wrong."""
+        """Seconds that the bot's clock is ahead."""
         self._launch = launch or engine.launch
         self._stop = asyncio.Event()
         self._bot: asyncio.Task[None] | None = None
@@ -70,7 +70,7 @@ class House:
         await self.stop()
 
     async def start(self) -> None:
-        """Returns when the bot is connected."""
+        """Return when the bot is connected."""
         self._stop = asyncio.Event()
         settings = settings_for(self.discord, self.data)
         settings.imagine_metrics_port = self.metrics_port
@@ -86,46 +86,46 @@ class House:
         await asyncio.sleep(2 * READY_SECONDS)  # discord.py must not be closed before it is ready
 
     def now(self) -> float:
-        """What the machine's clock says."""
+        """The time of the bot's clock, in seconds since 1970."""
         return time.time() + self.ahead
 
     async def stop(self) -> None:
-        """Ask the bot to stop, and wait for it."""
+        """Stop the bot and wait until it has disconnected."""
         self._stop.set()
         if self._bot is not None:
             await self._bot
         await self.discord.until(lambda: not self.discord.online, why="the bot is gone")
 
     async def ended(self) -> None:
-        """Wait, but not for ever, until the bot ends by itself; raises what it died of."""
+        """Wait until the bot ends by itself; raise the error that ended it."""
         if self._bot is not None:
             async with asyncio.timeout(20):
                 await self._bot
 
     async def result(self, interaction: Interaction, timeout: float = 30.0) -> Message:  # noqa: ASYNC109
-        """The message that this interaction ends with."""
+        """The original response, once the job has ended."""
         await interaction.acknowledged()
         return await finished(self.discord, interaction, timeout)
 
     async def imagine(self, person: Person | None = None, **options: Value) -> Message:
-        """A finished job, by default Ada's red house."""
-        wanted: dict[str, Value] = {"prompt": "a red house", "seed": 7, **options}
-        asked = await (person or self.ada).invoke("imagine", wanted)
-        return await self.result(asked)
+        """The result of a job, by default a red house for Ada."""
+        values: dict[str, Value] = {"prompt": "a red house", "seed": 7, **options}
+        interaction = await (person or self.ada).invoke("imagine", values)
+        return await self.result(interaction)
 
     async def refusal(self, interaction: Interaction) -> str:
-        """The one private sentence that this interaction is answered with."""
+        """The text of the only response, which is ephemeral."""
         await interaction.acknowledged()
-        await self.discord.until(lambda: interaction.ephemerals, why="a private answer")
-        (answer,) = interaction.ephemerals
-        return answer.content
+        await self.discord.until(lambda: interaction.ephemerals, why="an ephemeral response")
+        (message,) = interaction.ephemerals
+        return message.content
 
     def query(self, sql: str) -> list[sqlite3.Row]:
-        """Rows of the record, read beside the running bot."""
+        """Rows of the database, read while the bot may run."""
         return query(self.data, sql)
 
     def execute(self, sql: str, *values: object) -> None:
-        """Change the record beside the bot; not on the bot's loop, which may have to go on."""
+        """Change the database; call it in a thread if the bot may hold a lock."""
         connection = sqlite3.connect(self.data / FILENAME)
         with connection:
             connection.execute(sql, values)
@@ -133,14 +133,14 @@ class House:
 
 
 async def eventually(condition: Callable[[], object]) -> None:
-    """Wait, but not for ever, for what nobody announces."""
+    """Wait up to 10 seconds for a condition by polling."""
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 # nobody sets an event for it
+        while not condition():  # noqa: ASYNC110 # there is no event for it
             await asyncio.sleep(0.01)
 
 
 def query(data: Path, sql: str) -> list[sqlite3.Row]:
-    """Rows of the record in this data folder."""
+    """Rows of the database in this data folder."""
     connection = sqlite3.connect(data / FILENAME)
     connection.row_factory = sqlite3.Row
     try:
@@ -151,18 +151,20 @@ def query(data: Path, sql: str) -> list[sqlite3.Row]:
 
 async def finished(
     discord: Playground,
-    asked: Interaction,
+    interaction: Interaction,
     timeout: float = 60.0,  # noqa: ASYNC109
 ) -> Message:
-    """The message that this ends with."""
+    """The original response, once the job has ended."""
     await discord.until(
-        lambda: asked.response and is_finished(asked.response), timeout=timeout, why="an ending"
+        lambda: interaction.response and is_finished(interaction.response),
+        timeout=timeout,
+        why="an ending",
     )
-    assert asked.response is not None
-    return asked.response
+    assert interaction.response is not None
+    return interaction.response
 
 
 def is_finished(message: Message) -> bool:
-    """Does this message of ours say how its job ended?"""
-    waiting = message.loading or "✖ Cancel" in message.buttons
-    return not waiting and not message.deleted
+    """Whether the message of a job shows its ending."""
+    is_waiting = message.loading or "✖ Cancel" in message.buttons
+    return not is_waiting and not message.deleted

@@ -1,4 +1,4 @@
-"""Watches what a bot uploads, and knows flat colours that it may not upload."""
+"""Observe a bot's uploads and recognise pictures of the fake engine by their colour."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -15,45 +15,45 @@ Colour = tuple[int, ...]
 
 
 class Uploads:
-    """Tells of each file of each message of this house's Discord once, as it comes."""
+    """Calls `on_upload` once for each file of each message, when it is sent."""
 
-    def __init__(self, house: House, tell: Callable[[Message, Attachment], None]) -> None:
-        self._tell = tell
-        self._known: set[int] = set()
-        house.discord.world.watchers.append(self._look)
+    def __init__(self, house: House, on_upload: Callable[[Message, Attachment], None]) -> None:
+        self._on_upload = on_upload
+        self._reported_ids: set[int] = set()
+        house.discord.world.watchers.append(self._on_message)
 
-    def _look(self, message: Message) -> None:
+    def _on_message(self, message: Message) -> None:
         for file in message.attachments:
-            if file.id not in self._known:
-                self._known.add(file.id)
-                self._tell(message, file)
+            if file.id not in self._reported_ids:
+                self._reported_ids.add(file.id)
+                self._on_upload(message, file)
 
 
 def colours(file: bytes) -> set[Colour]:
-    """All that are in this picture."""
+    """All colours of an image."""
     picture = Image.open(BytesIO(file)).convert("RGB")
     return {colour for _, colour in picture.getcolors(2**24) or [] if isinstance(colour, tuple)}
 
 
 def painted(paint: Paint, nth: int) -> Colour:
-    """The one colour of the nth picture (from 1) of a job."""
+    """The colour of the nth picture (from 1) of a job."""
     [colour] = colours(flat(paint.recipes[nth - 1]))
     return colour
 
 
 def flagged(engine: FakeEngine, of: set[int]) -> set[Colour]:
-    """The colours of these pictures (from 1) of all jobs."""
+    """The colours of the pictures with these numbers (from 1) of all jobs."""
     return {painted(paint, nth) for paint in engine.paints for nth in of}
 
 
 async def choose(house: House, level: str, channel: Channel | None = None) -> str:
-    """An admin chooses what becomes of flagged pictures; the answer."""
-    where = {"channel": channel} if channel else {}
+    """Set the NSFW policy of the guild or a channel as an admin; return the response."""
+    options = {"channel": channel} if channel else {}
     admin = house.discord.person("Root", admin=True)
-    return await house.refusal(await admin.invoke("admin nsfw", {"level": level, **where}))
+    return await house.refusal(await admin.invoke("admin nsfw", {"level": level, **options}))
 
 
 def restrict(house: House, channel: Channel, *, nsfw: bool) -> None:
-    """The channel is age-restricted from now on, or is so no more."""
+    """Set or remove the age restriction of a channel."""
     channel.nsfw = nsfw
     house.discord.world.emit("CHANNEL_UPDATE", channel_json(channel), channel)

@@ -1,7 +1,7 @@
-"""How long a person waits, and what it costs: `python -m tests.story_times`.
+"""Measure response times and memory: `python -m tests.story_times`.
 
-Starts the real bot with the starter model on the local Discord, on two cores where the system
-lets us choose, asks for four pictures of 20 steps a few times, and prints seconds and memory.
+Starts the bot with the starter model on the local Discord, on two cores if the system has CPU
+affinity, requests four pictures of 20 steps several times, and prints seconds and memory.
 """
 
 import asyncio
@@ -23,39 +23,41 @@ CORES = [0, 1]
 
 
 async def measure(data: Path) -> None:
-    """One warm-up, then RUNS requests, one after another."""
+    """Measure one warm-up request and RUNS further ones, one after another."""
     async with Playground(port=0) as discord:
         bot = BotProcess(discord, data, "starter")
         await bot.start()
         ada = discord.person("Ada")
-        seconds, answers = [], []
+        seconds, ack_seconds = [], []
         for run in range(RUNS + 1):
-            began = time.monotonic()
-            asked = await ada.slash("imagine", prompt="a red house at night", seed=run, steps=20)
-            await asked.acknowledged()
-            answered = time.monotonic()
-            await discord.until(partial(_painted, asked), timeout=120, why="a grid")
-            seconds.append(time.monotonic() - began)
-            answers.append(answered - began)
+            start = time.monotonic()
+            interaction = await ada.slash(
+                "imagine", prompt="a red house at night", seed=run, steps=20
+            )
+            await interaction.acknowledged()
+            acknowledged_at = time.monotonic()
+            await discord.until(partial(_is_finished, interaction), timeout=120, why="a grid")
+            seconds.append(time.monotonic() - start)
+            ack_seconds.append(acknowledged_at - start)
         engine = bot.engine()
         bot_memory, engine_memory = (
             psutil.Process(pid).memory_info().rss / 2**20 for pid in (engine.ppid(), engine.pid)
         )
         await bot.stop()
-    say(f"from /imagine to the answer:  median {statistics.median(answers[1:]) * 1000:.0f} ms")
-    say(
-        f"from /imagine to the grid:    median {statistics.median(seconds[1:]):.2f} s "
-        f"({min(seconds[1:]):.2f} to {max(seconds[1:]):.2f}); the first {seconds[0]:.2f} s"
+    write(f"/imagine to response:  median {statistics.median(ack_seconds[1:]) * 1000:.0f} ms")
+    write(
+        f"/imagine to grid:      median {statistics.median(seconds[1:]):.2f} s "
+        f"({min(seconds[1:]):.2f} to {max(seconds[1:]):.2f}); first {seconds[0]:.2f} s"
     )
-    say(f"memory: bot {bot_memory:.0f} MiB, engine {engine_memory:.0f} MiB (resident)")
+    write(f"memory: bot {bot_memory:.0f} MiB, engine {engine_memory:.0f} MiB (resident)")
 
 
-def _painted(asked: Interaction) -> bool:
-    return asked.response is not None and is_finished(asked.response)
+def _is_finished(interaction: Interaction) -> bool:
+    return interaction.response is not None and is_finished(interaction.response)
 
 
-def say(line: str) -> None:
-    """A line of the answer."""
+def write(line: str) -> None:
+    """Write a line to standard output."""
     sys.stdout.write(line + "\n")
 
 
