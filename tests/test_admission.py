@@ -1,4 +1,4 @@
-"""Who may ask for what."""
+"""Which users and prompts are admitted."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -21,34 +21,34 @@ HERE = RequestContext(
 
 @pytest.fixture
 async def moderation(tmp_path: Path) -> AsyncIterator[ModerationStore]:
-    """An empty record."""
+    """The store of an empty database."""
     migrations.migrate(tmp_path / "imagine.db")
-    async with JobStore(tmp_path / "imagine.db") as ledger:
-        yield ModerationStore(ledger)
+    async with JobStore(tmp_path / "imagine.db") as jobs:
+        yield ModerationStore(jobs)
 
 
 @pytest.fixture
-def gate(moderation: ModerationStore) -> AdmissionPolicy:
-    """At noon."""
+def admission(moderation: ModerationStore) -> AdmissionPolicy:
+    """A policy whose clock stands at 12 seconds."""
     return AdmissionPolicy(moderation, lambda: 12.0)
 
 
-async def test_what_breaks_no_rule_passes_and_leaves_no_trace(
-    gate: AdmissionPolicy, moderation: ModerationStore
+async def test_allowed_prompts_are_not_logged(
+    admission: AdmissionPolicy, moderation: ModerationStore
 ) -> None:
-    """Nearly everything."""
-    await gate.check_prompts([recipe(), recipe(seed=8)], HERE)
-    await gate.check_not_blocked(3, 1)
+    """The audit log stays empty."""
+    await admission.check_prompts([recipe(), recipe(seed=8)], HERE)
+    await admission.check_not_blocked(3, 1)
     assert await moderation.audit_log.page(3, 1, 10) == []
 
 
-async def test_a_request_that_comes_again_is_refused_again_and_noted_once(
-    gate: AdmissionPolicy, moderation: ModerationStore
+async def test_a_repeated_violation_is_logged_once(
+    admission: AdmissionPolicy, moderation: ModerationStore
 ) -> None:
-    """As when the gateway replays it."""
+    """The gateway may deliver the same interaction twice."""
     for _ in range(2):
         with pytest.raises(PolicyViolation, match="no sexual content with minors"):
-            await gate.check_prompts([recipe(prompt="nude child")], HERE)
+            await admission.check_prompts([recipe(prompt="nude child")], HERE)
     [entry] = await moderation.audit_log.page(3, 1, 10)
     assert (entry.created_at, entry.actor_id, entry.channel_id, entry.idempotency_key) == (
         12.0,
@@ -58,57 +58,57 @@ async def test_a_request_that_comes_again_is_refused_again_and_noted_once(
     )
 
 
-async def test_each_picture_of_a_request_is_looked_at(gate: AdmissionPolicy) -> None:
+async def test_each_recipe_is_checked(admission: AdmissionPolicy) -> None:
     """Variations of several pictures may have several prompts."""
     with pytest.raises(PolicyViolation):
-        await gate.check_prompts([recipe(), recipe(prompt="nude child")], HERE)
+        await admission.check_prompts([recipe(), recipe(prompt="nude child")], HERE)
 
 
-async def test_the_same_words_have_the_same_digest(
-    gate: AdmissionPolicy, moderation: ModerationStore
+async def test_equal_prompts_have_equal_digests(
+    admission: AdmissionPolicy, moderation: ModerationStore
 ) -> None:
-    """So repeated attempts are known, though the prompt is not kept."""
+    """So repeated attempts are recognisable although the prompt is not stored."""
     for name, prompt in (("a", "nude child"), ("b", "nude child"), ("c", "nude children")):
-        origin = RequestContext(idempotency_key=name, user_id=1, target=HERE.target)
+        context = RequestContext(idempotency_key=name, user_id=1, target=HERE.target)
         with pytest.raises(PolicyViolation):
-            await gate.check_prompts([recipe(prompt=prompt)], origin)
+            await admission.check_prompts([recipe(prompt=prompt)], context)
     third, second, first = await moderation.audit_log.page(3, 1, 10)
     assert first.detail == second.detail != third.detail
 
 
-async def test_a_long_prompt_is_cut_in_the_log(
-    gate: AdmissionPolicy, moderation: ModerationStore
+async def test_a_long_prompt_is_truncated_in_the_audit_log(
+    admission: AdmissionPolicy, moderation: ModerationStore
 ) -> None:
-    """A banned word needs no more than what stood around it."""
+    """An excerpt is enough to judge a banned word."""
     await moderation.ban_word(3, "blood", actor_id=9, now=1.0)
     with pytest.raises(PolicyViolation, match="banned on this server"):
-        await gate.check_prompts([recipe(prompt="blood " + "x" * 900)], HERE)
+        await admission.check_prompts([recipe(prompt="blood " + "x" * 900)], HERE)
     newest, _ = await moderation.audit_log.page(3, 1, 10)
     assert len(newest.detail) < 260
 
 
-async def test_a_block_counts_in_its_server_alone(
-    gate: AdmissionPolicy, moderation: ModerationStore
+async def test_a_block_applies_to_one_user_in_one_guild(
+    admission: AdmissionPolicy, moderation: ModerationStore
 ) -> None:
-    """Not elsewhere, not in direct messages, not for others."""
+    """Not in other guilds, not in DMs, not to other users."""
     await moderation.block(
         Block(guild_id=3, user_id=1, reason="rude", moderator_id=9, created_at=2.0)
     )
     with pytest.raises(PolicyViolation, match="blocked you from using me here: rude"):
-        await gate.check_prompts([recipe()], HERE)
+        await admission.check_prompts([recipe()], HERE)
     with pytest.raises(PolicyViolation):
-        await gate.check_not_blocked(3, 1)
-    for guild, person in ((4, 1), (None, 1), (3, 2)):
-        await gate.check_not_blocked(guild, person)
+        await admission.check_not_blocked(3, 1)
+    for guild_id, user_id in ((4, 1), (None, 1), (3, 2)):
+        await admission.check_not_blocked(guild_id, user_id)
 
 
-async def test_a_new_reason_is_noted_and_the_same_one_is_not(moderation: ModerationStore) -> None:
-    """The log tells what changed."""
-    for at, reason in ((1.0, "rude"), (2.0, "rude"), (3.0, "very rude")):
-        block = Block(guild_id=3, user_id=1, reason=reason, moderator_id=9, created_at=at)
-        assert await moderation.block(block) is (at != 2.0)
-    assert [one.reason for one in await moderation.blocks(3)] == ["very rude"]
-    assert [one.detail for one in await moderation.audit_log.page(3, 1, 10)] == [
+async def test_a_changed_reason_is_logged(moderation: ModerationStore) -> None:
+    """Blocking again with the same reason is not."""
+    for now, reason in ((1.0, "rude"), (2.0, "rude"), (3.0, "very rude")):
+        block = Block(guild_id=3, user_id=1, reason=reason, moderator_id=9, created_at=now)
+        assert await moderation.block(block) is (now != 2.0)
+    assert [entry.reason for entry in await moderation.blocks(3)] == ["very rude"]
+    assert [entry.detail for entry in await moderation.audit_log.page(3, 1, 10)] == [
         "very rude",
         "rude",
     ]

@@ -1,4 +1,4 @@
-"""The composition root: what keeps the bot from starting, and what ends it."""
+"""The composition root: what prevents a start, and how the bot ends."""
 
 import asyncio
 import socket
@@ -20,15 +20,15 @@ from tests.fake_engine import FakeEngine
 from tests.house import House, settings_for
 
 
-async def cannot_start(settings: Settings, engine: FakeEngine) -> FatalError:
-    """Why a bot with these settings does not start."""
+async def start_error(settings: Settings, engine: FakeEngine) -> FatalError:
+    """The error of a bot that does not start with these settings."""
     with pytest.raises(FatalError) as caught:
         async with asyncio.timeout(30):
             await run(settings, asyncio.Event(), launch=engine.launch)
     return caught.value
 
 
-async def test_a_taken_port_is_one_sentence(tmp_path: Path, engine: FakeEngine) -> None:
+async def test_a_used_playground_port_is_an_error(tmp_path: Path, engine: FakeEngine) -> None:
     """It names the port and the setting."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -40,44 +40,44 @@ async def test_a_taken_port_is_one_sentence(tmp_path: Path, engine: FakeEngine) 
             imagine_data=tmp_path,
             imagine_playground_port=port,
         )
-        error = await cannot_start(settings, engine)
+        error = await start_error(settings, engine)
     assert error.exit is ExitCode.PORT_TAKEN
     assert str(port) in str(error) and "IMAGINE_PLAYGROUND_PORT" in str(error)
 
 
-async def test_a_wrong_token_is_one_sentence(
+async def test_a_rejected_token_is_an_error(
     discord: Playground, tmp_path: Path, engine: FakeEngine
 ) -> None:
-    """And says where the right one is."""
+    """It says where to get a token, and does not contain the rejected one."""
     settings = settings_for(discord, tmp_path)
     settings.discord_token = SecretStr("MTEw.x.y")
-    error = await cannot_start(settings, engine)
+    error = await start_error(settings, engine)
     assert error.exit is ExitCode.TOKEN_REFUSED
     assert "DISCORD_TOKEN" in str(error) and "MTEw.x.y" not in str(error)
 
 
-async def test_an_absent_discord_is_one_sentence(
+async def test_an_unreachable_discord_is_an_error(
     discord: Playground, tmp_path: Path, engine: FakeEngine
 ) -> None:
-    """The engine is not even started for it."""
+    """The engine is not started."""
     settings = settings_for(discord, tmp_path)
     settings.discord_api = "http://127.0.0.1:9/api/v10"
-    error = await cannot_start(settings, engine)
+    error = await start_error(settings, engine)
     assert error.exit is ExitCode.DISCORD_UNREACHABLE
     assert engine.starts == 0
 
 
-async def test_what_is_no_discord_is_one_sentence(
+async def test_a_server_that_is_not_discord_is_an_error(
     discord: Playground, tmp_path: Path, engine: FakeEngine
 ) -> None:
-    """A web server of another kind."""
+    """A web server that does not know the path, for example."""
     settings = settings_for(discord, tmp_path)
     settings.discord_api = f"{discord.url}/nothing/here"
-    assert (await cannot_start(settings, engine)).exit is ExitCode.DISCORD_UNREACHABLE
+    assert (await start_error(settings, engine)).exit is ExitCode.DISCORD_UNREACHABLE
 
 
-async def test_the_first_request_says_that_a_bot_asks(tmp_path: Path, engine: FakeEngine) -> None:
-    """Discord lets nobody in who does not."""
+async def test_the_first_request_has_a_bots_user_agent(tmp_path: Path, engine: FakeEngine) -> None:
+    """Discord blocks others."""
     agents: list[str] = []
 
     async def gateway(request: web.Request) -> web.Response:
@@ -95,17 +95,17 @@ async def test_the_first_request_says_that_a_bot_asks(tmp_path: Path, engine: Fa
         discord_api=f"http://127.0.0.1:{runner.addresses[0][1]}",
         imagine_data=tmp_path,
     )
-    assert (await cannot_start(settings, engine)).exit is ExitCode.DISCORD_UNREACHABLE
+    assert (await start_error(settings, engine)).exit is ExitCode.DISCORD_UNREACHABLE
     await runner.cleanup()
     assert len(agents) == 1 and agents[0].startswith("DiscordBot (https://")
 
 
-async def test_an_engine_that_does_not_start_is_one_sentence(
+async def test_a_failed_engine_start_is_an_error(
     discord: Playground, tmp_path: Path, engine: FakeEngine
 ) -> None:
-    """The engine's own."""
+    """With the engine's reason."""
     engine.start_error = "There is no model called moon."
-    error = await cannot_start(settings_for(discord, tmp_path), engine)
+    error = await start_error(settings_for(discord, tmp_path), engine)
     assert error.exit is ExitCode.ENGINE_FAILED
     assert "There is no model called moon." in str(error)
 
@@ -113,29 +113,29 @@ async def test_an_engine_that_does_not_start_is_one_sentence(
 async def test_a_bot_can_be_stopped_while_its_engine_starts(
     discord: Playground, tmp_path: Path
 ) -> None:
-    """It does not wait for a model that takes its time, and leaves nothing behind."""
-    asked, gone, stop = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    """It does not wait for a slow model, and leaves no process behind."""
+    starting, stopped, stop = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     @asynccontextmanager
     async def slow() -> AsyncIterator[Endpoint]:
         try:
-            asked.set()
+            starting.set()
             await asyncio.sleep(60)
             yield Endpoint("127.0.0.1", 9, "never")
         finally:
-            gone.set()
+            stopped.set()
 
     bot = asyncio.create_task(run(settings_for(discord, tmp_path), stop, launch=slow))
     async with asyncio.timeout(10):
-        await asked.wait()
+        await starting.wait()
         stop.set()
         await bot
-    assert gone.is_set()
+    assert stopped.is_set()
 
 
 async def test_a_second_bot_on_the_same_folder_is_refused(house: House) -> None:
-    """The first goes on."""
-    error = await cannot_start(settings_for(house.discord, house.data), house.engine)
+    """The first one goes on."""
+    error = await start_error(settings_for(house.discord, house.data), house.engine)
     assert error.exit is ExitCode.DATA_IN_USE
     assert (await house.imagine()).attachments
 
@@ -143,7 +143,7 @@ async def test_a_second_bot_on_the_same_folder_is_refused(house: House) -> None:
 async def test_without_a_token_there_is_a_playground(
     tmp_path: Path, engine: FakeEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its address is printed, and how to get a token."""
+    """The bot prints its URL and how to get a token."""
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg]
         discord_token=None,
@@ -152,20 +152,20 @@ async def test_without_a_token_there_is_a_playground(
     )
     stop = asyncio.Event()
     bot = asyncio.create_task(run(settings, stop, launch=engine.launch))
-    said = ""
+    output = ""
     async with asyncio.timeout(20):
-        while "DISCORD_TOKEN" not in said and not bot.done():
+        while "DISCORD_TOKEN" not in output and not bot.done():
             await asyncio.sleep(0.05)
-            said += capsys.readouterr().out
+            output += capsys.readouterr().out
     await asyncio.sleep(0.5)
     stop.set()
     await bot
-    assert "http://127.0.0.1:" in said
-    assert "discord.com/developers/applications" in said
+    assert "http://127.0.0.1:" in output
+    assert "discord.com/developers/applications" in output
 
 
-async def test_a_stopped_bot_leaves_the_folder_to_the_next(house: House) -> None:
-    """Nothing is held."""
+async def test_a_stopped_bot_releases_the_data_folder(house: House) -> None:
+    """The lock is free."""
     await house.stop()
     with migrations.data_folder_lock(house.data):
         pass

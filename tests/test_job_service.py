@@ -1,4 +1,4 @@
-"""The story of a job, when bot and engine die in it."""
+"""The life of a job, including crashes of bot and engine."""
 
 import asyncio
 import sqlite3
@@ -21,60 +21,61 @@ from tests.samples import encoded
 SKETCH = Upload("sketch.png", encoded(Image.new("RGB", (128, 64), "red")))
 
 
-async def test_an_engine_that_dies_in_mid_job_is_replaced(house: House, engine: FakeEngine) -> None:
-    """The person gets the picture, painted by the second engine."""
+async def test_a_job_survives_the_death_of_the_engine(house: House, engine: FakeEngine) -> None:
+    """The second engine paints the same recipes."""
     engine.gate.clear()
-    asked = await house.ada.slash("imagine", prompt="a house")
+    interaction = await house.ada.slash("imagine", prompt="a house")
     await eventually(lambda: engine.paints)
     engine.gate.set()
     engine.die()
-    message = await house.result(asked)
+    message = await house.result(interaction)
     assert "U1" in message.buttons
     assert [paint.attempt for paint in engine.paints] == [1, 2]
     assert engine.paints[0].recipes == engine.paints[1].recipes
 
 
-async def attempted(engine: FakeEngine, times: int) -> None:
-    """Wait until the engine was sent so many jobs."""
+async def wait_for_attempts(engine: FakeEngine, times: int) -> None:
+    """Wait until the engine has received so many jobs."""
     await eventually(lambda: len(engine.paints) == times)
 
 
-async def test_a_job_that_kills_every_engine_is_given_up(house: House, engine: FakeEngine) -> None:
-    """After three deaths, in words."""
+async def test_a_job_that_crashes_the_engine_fails(house: House, engine: FakeEngine) -> None:
+    """After three crashes, with a sentence."""
     engine.gate.clear()
-    asked = await house.ada.slash("imagine", prompt="a house")
+    interaction = await house.ada.slash("imagine", prompt="a house")
     for attempt in range(1, 4):
-        await attempted(engine, attempt)
+        await wait_for_attempts(engine, attempt)
         engine.die()
     engine.gate.set()
-    message = await house.result(asked)
+    message = await house.result(interaction)
     assert "crashed the engine 3 times" in message.content
     assert len(engine.paints) == 3
     assert "U1" in (await house.imagine()).buttons
 
 
-async def test_what_waits_when_the_bot_stops_is_painted_afterwards(
-    house: House, engine: FakeEngine
-) -> None:
-    """Running and waiting jobs alike, in their old messages."""
+async def test_unfinished_jobs_continue_after_a_restart(house: House, engine: FakeEngine) -> None:
+    """Running and queued ones, in their old messages."""
     engine.gate.clear()
-    asked = [await house.ada.slash("imagine", prompt=f"house {n}") for n in range(2)]
+    interactions = [await house.ada.slash("imagine", prompt=f"house {n}") for n in range(2)]
     await house.discord.until(
-        lambda: all(one.response and one.response.buttons for one in asked), why="both are shown"
+        lambda: all(
+            interaction.response and interaction.response.buttons for interaction in interactions
+        ),
+        why="both are shown",
     )
     await house.stop()
     assert [row["crashes"] for row in house.query("SELECT crashes FROM jobs")] == [0, 0]
     engine.gate.set()
     await house.start()
-    for one in asked:
-        assert "U1" in (await house.result(one)).buttons
+    for interaction in interactions:
+        assert "U1" in (await house.result(interaction)).buttons
     assert len(house.discord.messages()) == 2
 
 
 async def test_the_same_interaction_twice_is_one_job(house: House, engine: FakeEngine) -> None:
-    """As when the gateway replays it."""
-    asked = await house.ada.slash("imagine", prompt="a house")
-    await house.result(asked)
+    """The gateway may deliver it twice."""
+    interaction = await house.ada.slash("imagine", prompt="a house")
+    await house.result(interaction)
     replay_events(house)
     await house.imagine()
     assert len(engine.paints) == 2
@@ -87,54 +88,51 @@ def replay_events(house: House) -> None:
     house.discord.world.emit(events[-1].name, events[-1].data, events[-1].channel)
 
 
-async def test_a_late_answer_of_an_old_attempt_changes_nothing(
-    house: House, engine: FakeEngine
-) -> None:
-    """A job that was cancelled stays cancelled though the engine finished it."""
+async def test_a_cancelled_job_stays_cancelled(house: House, engine: FakeEngine) -> None:
+    """Although the engine finishes it."""
     engine.gate.clear()
     engine.ignores_cancel = True
-    asked = await house.ada.slash("imagine", prompt="a house")
+    interaction = await house.ada.slash("imagine", prompt="a house")
     await eventually(lambda: engine.paints)
-    await house.discord.until(lambda: asked.response and asked.response.buttons, why="it is shown")
-    assert asked.response is not None
-    await house.refusal(await house.ada.click(asked.response, "✖ Cancel"))
+    await house.discord.until(
+        lambda: interaction.response and interaction.response.buttons, why="it is shown"
+    )
+    assert interaction.response is not None
+    await house.refusal(await house.ada.click(interaction.response, "✖ Cancel"))
     engine.gate.set()
     await asyncio.sleep(0.3)
-    assert (await house.result(asked)).content.endswith("Cancelled.")
+    assert (await house.result(interaction)).content.endswith("Cancelled.")
     assert house.query("SELECT * FROM pictures") == []
 
 
-async def test_another_model_does_not_pretend(house: House, engine: FakeEngine) -> None:
-    """After a change of weights, old pictures can be shown but not varied."""
+async def test_pictures_of_another_model_cannot_be_varied(house: House, engine: FakeEngine) -> None:
+    """They can still be shown."""
     grid = await house.imagine()
     await house.stop()
     engine.change_model("round")
     await house.start()
-    asked = await house.ada.click(grid, "V1")
-    assert "I paint with round" in await house.refusal(asked)
+    interaction = await house.ada.click(grid, "V1")
+    assert "I paint with round" in await house.refusal(interaction)
     assert (await house.result(await house.ada.click(grid, "U1"))).attachments
 
 
-async def test_while_there_is_no_engine_everybody_keeps_their_place(
-    house: House, engine: FakeEngine
-) -> None:
-    """The message says so, no attempt is counted, and the next engine paints it."""
+async def test_jobs_wait_while_the_engine_is_down(house: House, engine: FakeEngine) -> None:
+    """The message says so, no attempt is counted, and the next engine paints them."""
     engine.start_error = "It cannot start."
     engine.die()
-    asked = await house.ada.slash("imagine", prompt="a house")
+    interaction = await house.ada.slash("imagine", prompt="a house")
     await house.discord.until(
-        lambda: asked.response and "engine is down" in asked.response.content, why="it is said"
+        lambda: interaction.response and "engine is down" in interaction.response.content,
+        why="it is said",
     )
     assert [row["attempt"] for row in house.query("SELECT attempt FROM jobs")] == [0]
     engine.start_error = None
-    assert "U1" in (await house.result(asked)).buttons
+    assert "U1" in (await house.result(interaction)).buttons
     assert [(paint.attempt) for paint in engine.paints] == [1]
 
 
-async def test_a_bot_that_is_asked_to_stop_finishes_what_it_can(
-    house: House, engine: FakeEngine
-) -> None:
-    """The job at work ends and is shown; a new wish is refused with a sentence."""
+async def test_a_stopping_bot_finishes_running_jobs(house: House, engine: FakeEngine) -> None:
+    """It refuses new ones with a sentence."""
     house.grace = 10.0
     await house.stop()
     await house.start()
@@ -152,63 +150,63 @@ async def test_a_bot_that_is_asked_to_stop_finishes_what_it_can(
 
 
 @pytest.mark.parametrize("jump", [3 * 3600.0, -3 * 3600.0])
-async def test_a_clock_that_jumps_loses_nothing(
+async def test_no_job_is_lost_after_a_clock_jump(
     house: House, engine: FakeEngine, jump: float
 ) -> None:
-    """What is being painted, what waits and what comes later all end in pictures, once each."""
+    """Running, queued and later jobs all end with pictures, once each."""
     engine.gate.clear()
-    people = [house.discord.person(name) for name in ("Ada", "Ben", "Cleo")]
-    asked = [await person.slash("imagine", prompt="a house") for person in people]
+    users = [house.discord.person(name) for name in ("Ada", "Ben", "Cleo")]
+    interactions = [await user.slash("imagine", prompt="a house") for user in users]
     await eventually(lambda: engine.paints)
     house.ahead = jump
-    asked += [await person.slash("imagine", prompt="a boat") for person in people]
+    interactions += [await user.slash("imagine", prompt="a boat") for user in users]
     engine.gate.set()
-    messages = [await house.result(each) for each in asked]
+    messages = [await house.result(interaction) for interaction in interactions]
     assert all("U1" in message.buttons for message in messages)
-    assert len(house.discord.messages()) == len(asked)
+    assert len(house.discord.messages()) == len(interactions)
     await house.stop()
     house.ahead = 0.0
     await house.start()
     assert "U1" in (await house.imagine()).buttons
 
 
-async def test_a_sketch_that_cannot_be_kept_is_said(house: House) -> None:
-    """With the disk's own reason."""
+async def test_an_init_image_that_cannot_be_written_is_refused(house: House) -> None:
+    """With the reason of the operating system."""
     (house.data / "sources").write_bytes(b"in the way")
-    asked = await house.ada.slash("imagine", prompt="a house", sketch=SKETCH)
-    assert "could not be kept on the bot's disk (File exists)" in await house.refusal(asked)
+    interaction = await house.ada.slash("imagine", prompt="a house", sketch=SKETCH)
+    assert "could not be kept on the bot's disk (File exists)" in await house.refusal(interaction)
 
 
-async def test_what_an_attempt_wrote_goes_when_the_job_fails(
+async def test_files_of_an_old_attempt_are_deleted_when_the_job_fails(
     house: House, engine: FakeEngine
 ) -> None:
-    """As when the bot died between file and record, and the next engine cannot paint it."""
+    """The bot may have died between writing the files and storing the result."""
     engine.gate.clear()
-    asked = await house.ada.slash("imagine", prompt="a house")
+    interaction = await house.ada.slash("imagine", prompt="a house")
     await eventually(lambda: engine.paints)
     folder = house.data / "pictures" / engine.paints[0].job
     folder.mkdir(parents=True)
     (folder / "1.png").write_bytes(b"of an older attempt")
     engine.failure = "The numbers overflowed."
     engine.gate.set()
-    assert "overflowed" in (await house.result(asked)).content
+    assert "overflowed" in (await house.result(interaction)).content
     await eventually(lambda: not folder.exists())
 
 
-async def test_whoever_asks_while_the_record_is_locked_hears_of_it(house: House) -> None:
-    """Before Discord says that the application did not respond, however many ask."""
-    people = [house.discord.person(f"Person {n}") for n in range(5)]
-    with closing(sqlite3.connect(house.data / FILENAME, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        asked = [await person.slash("imagine", prompt="a house") for person in people]
-        for each in asked:
-            assert "record is locked by another program" in await house.refusal(each)
-        other.execute("ROLLBACK")
+async def test_requests_are_refused_while_the_database_is_locked(house: House) -> None:
+    """Within Discord's three seconds, however many there are."""
+    users = [house.discord.person(f"Person {n}") for n in range(5)]
+    with closing(sqlite3.connect(house.data / FILENAME, isolation_level=None)) as locker:
+        locker.execute("BEGIN IMMEDIATE")
+        interactions = [await user.slash("imagine", prompt="a house") for user in users]
+        for interaction in interactions:
+            assert "record is locked by another program" in await house.refusal(interaction)
+        locker.execute("ROLLBACK")
     assert "U1" in (await house.imagine()).buttons
 
 
-async def test_a_bot_that_is_asked_to_stop_finishes_what_was_pressed(house: House) -> None:
-    """A picture at full size is on its way, slowly; its message does not stay empty."""
+async def test_a_stopping_bot_finishes_button_presses(house: House) -> None:
+    """A picture at full size is still being sent; its message does not stay empty."""
     house.grace = 10.0
     await house.stop()
     await house.start()
@@ -220,27 +218,27 @@ async def test_a_bot_that_is_asked_to_stop_finishes_what_was_pressed(house: Hous
     assert pressed.response is not None and pressed.response.attachments
 
 
-async def test_no_sketch_is_blamed_for_a_mistake_of_ours(
+async def test_an_unexpected_error_does_not_blame_the_sketch(
     house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The person hears that it was none of theirs, and the log has the rest."""
+    """The message says that the bot failed, and the log has the traceback."""
 
-    async def mistaken(_: bytes, __: Sandbox) -> SanitizedImage:
+    async def failing(_: bytes, __: Sandbox) -> SanitizedImage:
         raise ValueError("not enough values to unpack")
 
-    monkeypatch.setattr("bot.services.inputs.sanitize", mistaken)
-    asked = await house.ada.slash("imagine", prompt="a house", sketch=SKETCH)
-    message = await house.result(asked)
+    monkeypatch.setattr("bot.services.inputs.sanitize", failing)
+    interaction = await house.ada.slash("imagine", prompt="a house", sketch=SKETCH)
+    message = await house.result(interaction)
     assert "Something went wrong inside the bot" in message.content
     assert "not enough values" not in message.content
-    assert not asked.ephemerals
+    assert not interaction.ephemerals
     assert "not enough values" in caplog.text
 
 
-async def test_a_record_that_breaks_under_a_sketch_ends_the_bot(
+async def test_a_damaged_database_ends_the_bot_and_keeps_the_job(
     discord: Playground, engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The job is not refused: whoever mends the record finds it as it was."""
+    """The job is not refused: it continues after the database is repaired."""
 
     async def broken(_: ErasureStore, __: FileDeletion) -> None:
         raise FatalError("The database is damaged.", ExitCode.DATABASE_BROKEN)
@@ -248,17 +246,17 @@ async def test_a_record_that_breaks_under_a_sketch_ends_the_bot(
     house = House(discord, engine, tmp_path)
     await house.start()
     monkeypatch.setattr(ErasureStore, "mark_for_deletion", broken)
-    asked = await house.ada.slash("imagine", prompt="a boat", sketch=SKETCH)
+    interaction = await house.ada.slash("imagine", prompt="a boat", sketch=SKETCH)
     with pytest.raises(FatalError, match="database is damaged"):
         await house.ended()
-    assert not asked.ephemerals
+    assert not interaction.ephemerals
     assert [row["status"] for row in house.query("SELECT status FROM jobs")] == ["accepted"]
 
 
-async def test_a_record_that_breaks_ends_the_bot(
+async def test_a_damaged_database_ends_the_bot(
     discord: Playground, engine: FakeEngine, tmp_path: Path
 ) -> None:
-    """Whoever finds it out, so that its supervisor hears of it, and nobody waits in vain."""
+    """Whichever query finds it, so that the supervisor of the process notices."""
     house = House(discord, engine, tmp_path)
     await house.start()
     await house.imagine()

@@ -1,4 +1,4 @@
-"""How long people's jobs are kept."""
+"""Deletion of jobs by age and on request."""
 
 import asyncio
 import sqlite3
@@ -12,8 +12,8 @@ from tests.deletion import delete, files, left_nothing, marks, question
 from tests.house import House, eventually
 
 
-async def test_what_is_older_than_promised_goes_by_itself(house: House) -> None:
-    """At the next start, and while the bot runs; buttons say why, and what is younger stays."""
+async def test_expired_jobs_are_deleted(house: House) -> None:
+    """At the next start and while the bot runs. Buttons say why; newer jobs stay."""
     grid = await house.imagine(prompt="quokkafruit")
     await age(house, 8 * DAY)
     fresh = await house.imagine()
@@ -22,18 +22,18 @@ async def test_what_is_older_than_promised_goes_by_itself(house: House) -> None:
     await house.start()
     await eventually(lambda: not marks(house.data, "quokkafruit"))
     assert len(files(house)) == 4
-    said = await house.refusal(await house.ada.click(grid, "🔄"))
-    assert said == "That was deleted: I keep pictures for a limited time."
+    refusal = await house.refusal(await house.ada.click(grid, "🔄"))
+    assert refusal == "That was deleted: I keep pictures for a limited time."
     assert (await house.result(await house.ada.click(fresh, "U1"))).attachments
-    shown = await house.ada.slash("privacy show")
-    message = await shown.finished()
+    interaction = await house.ada.slash("privacy show")
+    message = await interaction.finished()
     assert message is not None and "deleted 7 days after a job has ended" in message.content
     await age(house, 8 * DAY)
     await eventually(lambda: not files(house))
 
 
 async def age(house: House, seconds: float) -> None:
-    """Let all jobs be so much older."""
+    """Make all jobs so much older."""
     await eventually(lambda: is_delivered(house))
     await asyncio.to_thread(
         house.execute,
@@ -43,8 +43,8 @@ async def age(house: House, seconds: float) -> None:
     )
 
 
-async def test_without_a_promise_all_is_kept(house: House) -> None:
-    """Of a hundred years ago."""
+async def test_without_a_retention_setting_nothing_expires(house: House) -> None:
+    """Not even after a hundred years."""
     await house.imagine()
     await age(house, 36500 * DAY)
     await house.stop()
@@ -53,8 +53,8 @@ async def test_without_a_promise_all_is_kept(house: House) -> None:
     assert len(files(house)) == 4
 
 
-async def test_a_start_removes_what_was_not_removed(house: House) -> None:
-    """The record says what; here the last process died between record and disk."""
+async def test_a_start_deletes_leftover_files(house: House) -> None:
+    """The database lists them; here the last process died before it deleted them."""
     await house.imagine()
     [row] = house.query("SELECT id FROM jobs")
     await house.stop()
@@ -70,18 +70,18 @@ async def test_a_start_removes_what_was_not_removed(house: House) -> None:
     await left_nothing(house)
 
 
-async def test_a_folder_that_cannot_be_removed_is_tried_again(
+async def test_a_failed_deletion_is_repeated(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The person is told, the log says why, and it goes once it can."""
+    """The user is informed, the log has the reason, and the next attempt succeeds."""
     await house.imagine()
     [row] = house.query("SELECT id FROM jobs")
     folder = house.data / "pictures" / row["id"]
     aside = house.data / "aside"
     folder.rename(aside)
     folder.write_text("no folder")  # which rmtree cannot remove
-    told = await delete(house)
-    assert "goes as soon as it is free" in told
+    summary = await delete(house)
+    assert "goes as soon as it is free" in summary
     assert "files not deleted" in caplog.text
     folder.unlink()
     aside.rename(folder)
@@ -89,18 +89,18 @@ async def test_a_folder_that_cannot_be_removed_is_tried_again(
 
 
 def is_delivered(house: House) -> bool:
-    """Has the record nothing more to take in?"""
+    """Have all endings been delivered?"""
     return not house.query("SELECT 1 FROM jobs WHERE delivered_at IS NULL")
 
 
-async def test_a_locked_record_deletes_nothing_and_says_so(house: House) -> None:
-    """Neither record nor files; then it works."""
+async def test_a_locked_database_deletes_nothing(house: House) -> None:
+    """Neither rows nor files. The user is informed, and can try again."""
     await house.imagine()
     private = await question(house, house.ada)
-    with closing(sqlite3.connect(house.data / FILENAME, isolation_level=None)) as other:
+    with closing(sqlite3.connect(house.data / FILENAME, isolation_level=None)) as locker:
         await eventually(lambda: is_delivered(house))
         await asyncio.sleep(0.1)
-        other.execute("BEGIN IMMEDIATE")
+        locker.execute("BEGIN IMMEDIATE")
         pressed = await house.ada.click(private, "Delete all of it")
         await house.discord.until(lambda: pressed.ephemerals, why="an answer")
         await house.discord.until(lambda: private.deleted, why="the question is gone")
@@ -110,8 +110,8 @@ async def test_a_locked_record_deletes_nothing_and_says_so(house: House) -> None
     await left_nothing(house)
 
 
-async def test_a_reader_in_the_way_is_waited_for(house: House) -> None:
-    """Who looks at the database keeps older states alive; they go when it is closed."""
+async def test_old_pages_go_after_the_last_reader(house: House) -> None:
+    """A reader of the database keeps deleted text in its files until it closes."""
     await house.imagine(prompt="quokkafruit")
     with closing(sqlite3.connect(house.data / FILENAME, isolation_level=None)) as reader:
         reader.execute("BEGIN")
@@ -122,17 +122,17 @@ async def test_a_reader_in_the_way_is_waited_for(house: House) -> None:
     await eventually(lambda: not marks(house.data, "quokkafruit"))
 
 
-async def test_a_clock_that_jumps_deletes_nothing(
+async def test_nothing_expires_after_a_clock_jump(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It may be wrong, and what is deleted is gone; wishes are fulfilled all the same."""
+    """The new time may be wrong. Deletion on request works all the same."""
     await house.stop()
     house.retention_days = 7
     await house.start()
     await house.imagine()
     house.ahead = 300 * DAY
     async with asyncio.timeout(15):
-        while "The clock was set ahead" not in caplog.text:  # noqa: ASYNC110 # nobody tells
+        while "The clock was set ahead" not in caplog.text:  # noqa: ASYNC110 # there is no event for it
             await asyncio.sleep(0.1)
     assert len(files(house)) == 4
     await delete(house)
@@ -149,9 +149,9 @@ async def test_a_clock_that_jumps_deletes_nothing(
          [True, False, False, True]),
     ],
 )  # fmt: skip
-def test_a_clock_is_sane_unless_it_was_set_ahead(
+def test_a_clock_that_was_set_ahead_is_distrusted(
     steps: list[tuple[float, float]], sane: list[bool]
 ) -> None:
-    """After a jump it is distrusted for an hour. Steps are (clock, monotonic clock)."""
+    """For an hour. Steps are (clock, monotonic clock)."""
     check = ClockCheck()
     assert [check.is_sane(*step) for step in steps] == sane
