@@ -1,4 +1,4 @@
-"""The command line: `python -m engine serve` for the bot, `python -m engine paint` for people."""
+"""The command line of the engine: `python -m engine {serve,paint,bench}`."""
 
 import argparse
 import os
@@ -18,8 +18,8 @@ from engine.server.cli import serve_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line says; the exit code is one of `engine.errors.ExitCode`."""
-    _begin_log()
+    """Run a command; the exit code is one of `engine.errors.ExitCode`."""
+    _configure_log()
     try:
         options = _parser().parse_args(arguments)
         options.command(options)
@@ -31,16 +31,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return ExitCode.DONE
 
 
-def _begin_log() -> None:
-    chosen = os.environ.get
+def _configure_log() -> None:
+    setting = os.environ.get
     log.configure(
         "engine",
-        in_json=chosen("IMAGINE_LOG") == "json",
-        level=chosen("IMAGINE_LOG_LEVEL") or "info",
-        prompts=chosen("IMAGINE_LOG_PROMPTS") == "true",
+        in_json=setting("IMAGINE_LOG") == "json",
+        level=setting("IMAGINE_LOG_LEVEL") or "info",
+        prompts=setting("IMAGINE_LOG_PROMPTS") == "true",
     )
     for name in ("IMAGINE_ENGINE_TOKEN", "HF_TOKEN"):
-        register_secret(chosen(name, ""))
+        register_secret(setting(name, ""))
 
 
 class _Parser(argparse.ArgumentParser):
@@ -51,9 +51,9 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m engine", description=__doc__)
     commands = parser.add_subparsers(required=True)
-    _add_serve(commands.add_parser("serve", help="paint for the bot, over a local socket"))
-    _add_paint(commands.add_parser("paint", help="paint into a folder"))
-    _add_bench(commands.add_parser("bench", help="measure the engine beside diffusers"))
+    _add_serve(commands.add_parser("serve", help="paint jobs that arrive on a local socket"))
+    _add_paint(commands.add_parser("paint", help="paint jobs into a folder"))
+    _add_bench(commands.add_parser("bench", help="measure the engine against diffusers"))
     return parser
 
 
@@ -61,7 +61,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1 (default: any free)")
     parser.add_argument("--model", help="`starter`, a diffusers folder, or a hub id")
     _add_checkers(parser)
-    parser.add_argument("--parent", action="store_true", help="end when standard input does")
+    parser.add_argument("--parent", action="store_true", help="exit at the end of standard input")
     parser.set_defaults(command=serve_command)
 
 
@@ -69,18 +69,23 @@ def _add_paint(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("prompt", nargs="?", help="what to paint")
     add("--negative", help="what not to paint")
-    add("--seed", type=int, help="the first picture's; each further one has the next")
+    add("--seed", type=int, help="of the first picture; the others have the following seeds")
     add("--count", type=int, help=f"pictures, 1 to {MAX_PICTURES} (default {MAX_PICTURES})")
     add("--steps", type=int)
     add("--guidance", type=float)
     add("--sampler", metavar="NAME", help=", ".join(Sampler))
     add("--width", type=int)
     add("--height", type=int)
-    add("--sketch", metavar="FILE", help="a picture to start from")
-    add("--strength", type=float, help="how much of the sketch is painted over, to 1")
+    add("--sketch", metavar="FILE", help="an init image for img2img")
+    add("--strength", type=float, help="share of the steps run on the sketch, above 0 to 1")
     add("--subseed", type=int)
-    add("--subseed-strength", type=float, help="share of the subseed's noise, 0 to 1")
-    add("--jobs", metavar="FILE", type=Path, help="one JSON object a line, instead of a prompt")
+    add("--subseed-strength", type=float, help="from the seed's noise (0) to the subseed's (1)")
+    add(
+        "--jobs",
+        metavar="FILE",
+        type=Path,
+        help="one job a line, as JSON objects, instead of a prompt",
+    )
     add("--model", help="`starter`, a diffusers folder, or a hub id")
     _add_checkers(parser)
     add("--out", metavar="DIR", type=Path, required=True)
@@ -91,34 +96,34 @@ def _add_checkers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkers",
         metavar="NAMES",
-        help="who may withhold a picture: `model` (the default), or classifiers' folders and hub "
-        "ids, with commas between them",
+        help="safety checkers, separated by commas: `model` for the model's own (the default), "
+        "and folders and hub ids of classifiers",
     )
 
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--model", help="`starter`, a diffusers folder, or a hub id")
-    add("--weights", choices=["random"], help="with --arch, instead of a model: no download")
-    add("--arch", choices=["sd15", "sdxl"], default="sd15", help="of random weights")
+    add("--weights", choices=["random"], help="measure --arch with random weights: no download")
+    add("--arch", choices=["sd15", "sdxl"], default="sd15", help="with --weights random")
     add(
         "--workloads",
         type=_workloads,
         default="A,B",
-        help="A: all alike; B: mixed; C: A with SDXL (default A,B)",
+        help="A: uniform; B: mixed; C: A with SDXL (default A,B)",
     )
     add("--pictures", type=_numbers(int, MAX_PICTURES), default="1,4", help="in each job (1,4)")
-    add("--people", type=_numbers(int, 1000), default="1,2,4,8", help="at once (1,2,4,8)")
+    add("--people", type=_numbers(int, 1000), default="1,2,4,8", help="concurrent jobs (1,2,4,8)")
     add(
         "--rates",
         type=_numbers(float, 10),
         default=[],
-        help="of Poisson arrivals, as shares of diffusers' own rate",
+        help="of Poisson arrivals, as shares of diffusers' throughput",
     )
     add("--jobs", type=_numbers(int, 10_000), default="24", help="in each load (24)")
-    add("--check-all", action="store_true", help="compare all jobs' bits, not those of about 8")
-    add("--ticks", action="store_true", help="measure the forward passes alone, by row class")
-    add("--json", metavar="FILE", type=Path, help="write the results here too")
+    add("--check-all", action="store_true", help="compare the bits of all jobs, not of about 8")
+    add("--ticks", action="store_true", help="measure only forward passes, by row class")
+    add("--json", metavar="FILE", type=Path, help="also write the results here")
     parser.set_defaults(command=bench_command)
 
 
@@ -129,19 +134,19 @@ def _workloads(text: str) -> list[str]:
     return names
 
 
-def _numbers(kind: Callable[[str], float], most: int) -> Callable[[str], list[float]]:
-    def read(text: str) -> list[float]:
+def _numbers(parse: Callable[[str], float], largest: int) -> Callable[[str], list[float]]:
+    def parse_list(text: str) -> list[float]:
         try:
-            numbers = [kind(each) for each in text.split(",") if each]
+            numbers = [parse(number) for number in text.split(",") if number]
         except ValueError:
             numbers = [0]
-        if not numbers or not all(0 < number <= most for number in numbers):
+        if not numbers or not all(0 < number <= largest for number in numbers):
             raise argparse.ArgumentTypeError(
-                f"{text!r} is no list of numbers above 0 and up to {most}, such as 1,4"
+                f"{text!r} is no list of numbers above 0 and up to {largest}, such as 1,4"
             )
         return numbers
 
-    return read
+    return parse_list
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The benchmark: the jobs are painted, all ways are measured, and the sizes are the real ones."""
+"""The benchmark: its backends, its options and its random models."""
 
 import json
 from pathlib import Path
@@ -15,10 +15,10 @@ from tests import tiny_model
 from tests.engine_parts import painter
 
 
-def test_all_ways_paint_the_same_jobs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """In each load; what the engine painted, it paints again to the bit."""
+def test_all_backends_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Under each load. The engine's pictures are bitwise equal when they are painted again."""
     folder, out = tiny_model.save(tmp_path / "tiny"), tmp_path / "bench.json"
-    asked = [
+    options = [
         "--workloads",
         "A,B",
         "--pictures",
@@ -31,26 +31,26 @@ def test_all_ways_paint_the_same_jobs(tmp_path: Path, capsys: pytest.CaptureFixt
         "5",
         "--check-all",
     ]
-    assert main(["bench", "--model", str(folder), *asked, "--json", str(out)]) == 0
+    assert main(["bench", "--model", str(folder), *options, "--json", str(out)]) == 0
     results = json.loads(out.read_text())["results"]
-    ways = {"diffusers, one by one", "diffusers, equal jobs together"}
-    ours = {"engine, exact", "engine, adaptive"}
-    assert {result["who"] for result in results} == ways | ours
+    rivals = {"diffusers, one by one", "diffusers, equal jobs together"}
+    engines = {"engine, exact", "engine, adaptive"}
+    assert {result["backend"] for result in results} == rivals | engines
     assert {(result["workload"], result["load"]) for result in results} == {
         *(("A", "3 people"), ("B", "3 people"), ("A", "Poisson 2"), ("B", "Poisson 2"))
     }
     for result in results:
         assert result["pictures_a_second"] > 0
         assert 0 < result["p50"] <= result["p95"]
-        assert result["same_bits"] == (1.0 if result["who"] in ours else None)
-        assert result["compared"] == (5 * 2 if result["who"] in ours else None)
+        assert result["bitwise_equal"] == (1.0 if result["backend"] in engines else None)
+        assert result["compared"] == (5 * 2 if result["backend"] in engines else None)
     assert "engine, adaptive" in capsys.readouterr().out
 
 
 def test_forward_passes_are_measured_by_row_class(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each size in each class; the smallest class has none below it."""
+    """Each size in each class, with the increase over the next smaller class."""
     folder, out = tiny_model.save(tmp_path / "tiny"), tmp_path / "ticks.json"
     assert main(["bench", "--ticks", "--model", str(folder), "--json", str(out)]) == 0
     results = json.loads(out.read_text())["results"]
@@ -59,7 +59,7 @@ def test_forward_passes_are_measured_by_row_class(
     }
     for result in results:
         assert result["seconds"] > 0
-        assert (result["more"] is None) == (result["rows"] == 2)
+        assert (result["relative_increase"] is None) == (result["rows"] == 2)
     assert len(capsys.readouterr().out.splitlines()) == 2 + len(results)
 
 
@@ -75,16 +75,16 @@ def test_forward_passes_are_measured_by_row_class(
         ("--weights", "gaussian", "invalid choice"),
     ],
 )
-def test_nonsense_is_refused(
+def test_invalid_options_are_refused(
     option: str, value: str, reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Before any model is loaded, in one sentence."""
+    """Before any model is loaded."""
     assert main(["bench", f"{option}={value}"]) == ExitCode.USAGE
     assert reason in capsys.readouterr().err
 
 
-def test_the_mixture_is_mixed() -> None:
-    """Sizes, steps, samplers, with and without sketch and guidance."""
+def test_the_mixed_workload_is_mixed() -> None:
+    """In size, steps, sampler, init image and guidance."""
     jobs: list[Paint] = [mixed(painter().model.card, 1, nth) for nth in range(60)]
     firsts = [job.recipes[0] for job in jobs]
     assert {first.steps for first in firsts} == {4, 20, 30, 50}
@@ -99,7 +99,7 @@ def test_the_mixture_is_mixed() -> None:
     [(architectures.sd15_unet, 860), (architectures.sdxl_unet, 2567)],
 )
 def test_random_models_have_the_real_size(unet: type, millions: int) -> None:
-    """As published; no memory is needed to see that."""
+    """As published; on the meta device they need no memory."""
     with torch.device("meta"):
         assert round(unet().num_parameters() / 1e6) == millions
         assert round(architectures.autoencoder().num_parameters() / 1e6) == 84

@@ -396,7 +396,7 @@ async def test_a_signal_stops_the_engine_cleanly(tiny: str) -> None:
 
 BUSY = """
 import threading, torch
-from engine.__main__ import _begin_log
+from engine.__main__ import _configure_log
 from engine.core.process import leave
 
 def work():
@@ -404,7 +404,7 @@ def work():
     while True:
         numbers = (numbers @ numbers).clamp(0, 1)
 
-_begin_log()
+_configure_log()
 if {busy}:
     threading.Thread(target=work, name="painter", daemon=True).start()
 leave(9)

@@ -1,5 +1,4 @@
-"""Models of their real size with random weights: as quick and as large as the real ones, and
-nothing has to be downloaded."""
+"""Models of the real architectures with random weights: same speed and size, no download."""
 
 import json
 import tempfile
@@ -36,14 +35,14 @@ from engine.safety import Panel
 from engine.safety.concepts import ConceptChecker
 
 NEVER: Final = 2.0
-"""A cosine that no picture reaches: random weights shall withhold none."""
+"""A cosine that no picture reaches, so that random weights withhold none."""
 TOKENS: Final = 77
 _SEED: Final = 0
 
 
 def sd15(device: Device) -> PaintModel:
     """Stable Diffusion 1.5 (https://huggingface.co/stable-diffusion-v1-5/stable-diffusion-v1-5)."""
-    with _weights(device):
+    with _seeded_weights(device):
         parts = {
             "vae": autoencoder(scaling_factor=0.18215),
             "text_encoder": CLIPTextModel(text_config(768, 12, 12)),
@@ -52,18 +51,20 @@ def sd15(device: Device) -> PaintModel:
         }
     scheduler = PNDMScheduler(**BETAS, skip_prk_steps=True, steps_offset=1)
     pipeline: Any = StableDiffusionPipeline(
-        **_ready(parts),
+        **_frozen(parts),
         tokenizer=tokenizer(TOKENS),
         scheduler=scheduler,
         feature_extractor=None,
         requires_safety_checker=False,
     )
-    return StableDiffusion(_quiet(pipeline, device), _checker(device), "random sd15", "0", device)
+    return StableDiffusion(
+        _on_device(pipeline, device), _checker(device), "random sd15", "0", device
+    )
 
 
 def sdxl(device: Device) -> PaintModel:
     """SDXL (https://huggingface.co/stabilityai/stable-diffusion-xl-base-1.0)."""
-    with _weights(device):
+    with _seeded_weights(device):
         parts = {
             "vae": autoencoder(scaling_factor=0.13025, force_upcast=True),
             "text_encoder": CLIPTextModel(text_config(768, 12, 12)),
@@ -73,13 +74,15 @@ def sdxl(device: Device) -> PaintModel:
             "unet": sdxl_unet(),
         }
     pipeline: Any = StableDiffusionXLPipeline(
-        **_ready(parts),
+        **_frozen(parts),
         tokenizer=tokenizer(TOKENS),
         tokenizer_2=tokenizer(TOKENS),
         scheduler=EulerDiscreteScheduler(**BETAS, steps_offset=1),
         add_watermarker=False,
     )
-    return StableDiffusionXL(_quiet(pipeline, device), _checker(device), "random sdxl", "0", device)
+    return StableDiffusionXL(
+        _on_device(pipeline, device), _checker(device), "random sdxl", "0", device
+    )
 
 
 ARCHITECTURES: Final[dict[str, Callable[[Device], PaintModel]]] = {"sd15": sd15, "sdxl": sdxl}
@@ -125,7 +128,7 @@ def autoencoder(**changes: Any) -> Any:  # noqa: ANN401 - diffusers has no types
 
 
 def text_config(width: int, layers: int, heads: int, **changes: Any) -> CLIPTextConfig:  # noqa: ANN401
-    """Of a text encoder that understands `tokenizer`."""
+    """The config of a text encoder for `tokenizer`."""
     options: dict[str, Any] = {
         "vocab_size": 49408,
         "intermediate_size": 4 * width,
@@ -144,7 +147,7 @@ def text_config(width: int, layers: int, heads: int, **changes: Any) -> CLIPText
 
 
 def checker(vision: CLIPVisionConfig, threshold: float = NEVER) -> StableDiffusionSafetyChecker:
-    """A safety checker that flags pictures above this cosine to one of its random concepts."""
+    """A safety checker that flags pictures above this cosine similarity to a random concept."""
     network = StableDiffusionSafetyChecker(
         CLIPConfig(vision_config=vision.to_dict(), projection_dim=vision.projection_dim)
     )
@@ -157,22 +160,22 @@ def checker(vision: CLIPVisionConfig, threshold: float = NEVER) -> StableDiffusi
 
 
 def vocabulary() -> list[str]:
-    """Every letter is a word."""
+    """Special tokens, and each printable ASCII character as a token."""
     letters = [chr(code) for code in range(ord("!"), ord("~") + 1)]
-    return ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{one}</w>" for one in letters)]
+    return ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters)]
 
 
 def tokenizer(length: int) -> Any:  # noqa: ANN401 - transformers has no types here
-    """Of the vocabulary, for texts of so many tokens."""
-    with tempfile.TemporaryDirectory() as place:
-        words, merges = Path(place) / "vocab.json", Path(place) / "merges.txt"
-        words.write_text(json.dumps({word: nth for nth, word in enumerate(vocabulary())}))
+    """A tokenizer of `vocabulary` that truncates texts to this length."""
+    with tempfile.TemporaryDirectory() as folder:
+        vocab, merges = Path(folder) / "vocab.json", Path(folder) / "merges.txt"
+        vocab.write_text(json.dumps({token: nth for nth, token in enumerate(vocabulary())}))
         merges.write_text("#version: 0.2\n")
-        return CLIPTokenizer(str(words), str(merges), model_max_length=length)
+        return CLIPTokenizer(str(vocab), str(merges), model_max_length=length)
 
 
 def _checker(device: Device) -> Panel:
-    """Of the size of Stable Diffusion's; it lets everything pass."""
+    """As large as Stable Diffusion's; it flags nothing."""
     vision = CLIPVisionConfig(
         hidden_size=1024,
         intermediate_size=4096,
@@ -181,14 +184,14 @@ def _checker(device: Device) -> Panel:
         patch_size=14,
         projection_dim=768,
     )
-    with _weights(device):
+    with _seeded_weights(device):
         network = checker(vision)
     return Panel([ConceptChecker(network.eval(), CLIPImageProcessor(), device)])
 
 
 @contextmanager
-def _weights(device: Device) -> Iterator[None]:
-    """Random numbers, the same each time, made where and as precisely as they are needed."""
+def _seeded_weights(device: Device) -> Iterator[None]:
+    """Modules created here have seeded random weights on the device, in its dtype."""
     before = torch.get_default_dtype()
     torch.manual_seed(_SEED)
     torch.set_default_dtype(device.dtype)
@@ -199,13 +202,13 @@ def _weights(device: Device) -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
-def _ready(parts: dict[str, Any]) -> dict[str, Any]:
+def _frozen(parts: dict[str, Any]) -> dict[str, Any]:
     for part in parts.values():
         if part is not None:
             part.eval().requires_grad_(requires_grad=False)
     return parts
 
 
-def _quiet(pipeline: Any, device: Device) -> Any:  # noqa: ANN401 - diffusers has no types
+def _on_device(pipeline: Any, device: Device) -> Any:  # noqa: ANN401 - diffusers has no types
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device.torch_device)

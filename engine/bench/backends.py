@@ -1,4 +1,4 @@
-"""The engine and its rivals, each a way of having jobs painted."""
+"""The backends that the benchmark compares: diffusers' pipelines and the engine."""
 
 import io
 import logging
@@ -20,95 +20,99 @@ from engine.core.engine_core import Painter
 from engine.core.postprocess import Finisher
 from engine.core.request import Report, Ticket
 from engine.core.worker import Worker
+from engine.device import Device
 from engine.imaging.encode import png, sha256
 from engine.imaging.init_image import fit
 from engine.models.base import PaintModel, Words
 
-AT_ONCE: Final = 1024
-BATCH_LIMIT: Final = 8
+MAX_RUNNING: Final = 1024
+MAX_BATCH: Final = 8
 """Pictures in one call of a pipeline that paints equal jobs together."""
 log = logging.getLogger(__name__)
 
-Done = Callable[[list[Recipe], list[str]], None]
-"""Called, in any thread, with the recipes as they were painted and the pictures' digests."""
+OnDone = Callable[[list[Recipe], list[str]], None]
+"""Called in any thread with the recipes, with the row class that was used, and the digests of the
+pictures."""
 
 
-class Way(Protocol):
-    """Takes jobs, and says when each has ended."""
+class Backend(Protocol):
+    """Paints jobs and reports the end of each."""
 
     name: str
 
-    def submit(self, job: Paint, done: Done) -> None:
-        """Take it; `done` hears of its end."""
+    def submit(self, job: Paint, on_done: OnDone) -> None:
+        """Queue a job; `on_done` is called when it is painted."""
 
     def close(self) -> None:
-        """Take no more."""
+        """Stop its threads. No job may be queued or running."""
 
 
 class Engine:
-    """Ours."""
+    """This engine, with exact or adaptive row classes."""
 
     def __init__(self, model: PaintModel, *, adaptive: bool) -> None:
         self.name = "engine, adaptive" if adaptive else "engine, exact"
         self._adaptive = adaptive
-        self._in_model = Stopwatch(model.device)
+        self._model_time = Stopwatch(model.device)
         self._predict = model.predict
-        model.predict = self._timed  # type: ignore[method-assign]
-        self.painter = Painter([model], Finisher(), AT_ONCE)
-        self._worker = Worker(self.painter, _give_up)
+        model.predict = self._timed_predict  # type: ignore[method-assign]
+        self.painter = Painter([model], Finisher(), MAX_RUNNING)
+        self._worker = Worker(self.painter, _exit)
 
-    def submit(self, job: Paint, done: Done) -> None:
-        """Hand it to the worker."""
+    def submit(self, job: Paint, on_done: OnDone) -> None:
+        """Queue a job at the worker."""
         job = msgspec.structs.replace(job, adaptive=self._adaptive)
-        self._worker.submit(job, _hearing(done, job))
+        self._worker.submit(job, _event_sink(on_done, job))
 
     def close(self) -> None:
-        """End its threads."""
+        """Stop its threads."""
         self._worker.close()
         self.painter.model.predict = self._predict  # type: ignore[method-assign]
 
-    def _timed(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
-        return self._in_model.time(lambda: self._predict(latents, timesteps, words))
+    def _timed_predict(
+        self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words
+    ) -> torch.Tensor:
+        return self._model_time.time(lambda: self._predict(latents, timesteps, words))
 
-    def alone(self, recipe: Recipe, source: bytes | None) -> str:
-        """The digest of this picture when nothing else is painted."""
-        ended: queue.Queue[str] = queue.Queue()
+    def digest_alone(self, recipe: Recipe, source: bytes | None) -> str:
+        """The digest of this picture if nothing else is painted."""
+        digest: queue.Queue[str] = queue.Queue()
         job = Paint(job="alone", attempt=1, recipes=(recipe,), source=source, previews=False)
         painter = Painter(self.painter.models, self.painter.finisher)
-        painter.admit(Ticket(job, _hearing(lambda _, digests: ended.put(digests[0]), job)))
+        painter.admit(Ticket(job, _event_sink(lambda _, digests: digest.put(digests[0]), job)))
         while painter.tickets:
             painter.tick()
         painter.close()
-        return ended.get()
+        return digest.get()
 
     def padding(self) -> float:
-        """Share of all rows so far that were nobody's."""
-        given, used = self.painter.meter.rows
-        return 1 - used / given
+        """Share of all rows so far that were padding."""
+        total, used = self.painter.meter.rows
+        return 1 - used / total
 
-    def besides(self) -> float:
-        """Share of the ticks' time so far that was not the model's; see Stopwatch."""
-        return 1 - self._in_model.seconds / self.painter.meter.seconds
+    def overhead(self) -> float:
+        """Share of the ticks' time so far outside the model; see Stopwatch."""
+        return 1 - self._model_time.seconds / self.painter.meter.seconds
 
 
-def _hearing(done: Done, job: Paint) -> Report:
-    """Calls `done` at the end of this job."""
+def _event_sink(on_done: OnDone, job: Paint) -> Report:
+    """Calls `on_done` when the job is painted; a failure ends the benchmark."""
 
-    def hear(event: Event) -> None:
+    def on_event(event: Event) -> None:
         if isinstance(event, Painted):
             recipes = [
                 msgspec.structs.replace(recipe, row_class=picture.row_class)
                 for recipe, picture in zip(job.recipes, event.pictures, strict=True)
             ]
-            done(recipes, [picture.sha256 for picture in event.pictures])
+            on_done(recipes, [picture.sha256 for picture in event.pictures])
         elif isinstance(event, Failed):
-            _give_up(event.reason)
+            _exit(event.reason)
 
-    return hear
+    return on_event
 
 
 class Diffusers:
-    """diffusers' own pipelines, one call after another, in a thread of their own."""
+    """diffusers' own pipelines, called one after another in a thread."""
 
     def __init__(
         self,
@@ -117,28 +121,28 @@ class Diffusers:
         together: bool = False,
         compiled: bool = False,
     ) -> None:
-        how = "equal jobs together" if together else "compiled" if compiled else "one by one"
-        self.name = f"diffusers, {how}"
+        mode = "equal jobs together" if together else "compiled" if compiled else "one by one"
+        self.name = f"diffusers, {mode}"
         self._pipeline = pipeline
         self._unet = pipeline.unet
         if compiled:
             pipeline.unet = torch.compile(self._unet, mode="reduce-overhead")
-        self._sketching = AutoPipelineForImage2Image.from_pipe(pipeline)
+        self._img2img = AutoPipelineForImage2Image.from_pipe(pipeline)
         self._together = together
-        self._waiting: list[tuple[Paint, Done]] = []
+        self._waiting: list[tuple[Paint, OnDone]] = []
         self._changed = threading.Condition()
         self._closing = False
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
-    def submit(self, job: Paint, done: Done) -> None:
-        """First come, first served."""
+    def submit(self, job: Paint, on_done: OnDone) -> None:
+        """Queue a job, first in, first out."""
         with self._changed:
-            self._waiting.append((job, done))
+            self._waiting.append((job, on_done))
             self._changed.notify()
 
     def close(self) -> None:
-        """End its thread."""
+        """Stop its thread and restore the pipeline."""
         with self._changed:
             self._closing = True
             self._changed.notify()
@@ -146,21 +150,21 @@ class Diffusers:
         self._pipeline.unet = self._unet
 
     def _work(self) -> None:
-        while batch := self._next():
+        while batch := self._next_batch():
             recipes = [recipe for job, _ in batch for recipe in job.recipes]
             digests = self._paint(recipes, batch[0][0].source)
-            for job, done in batch:
-                done(list(job.recipes), [digests.pop(0) for _ in job.recipes])
+            for job, on_done in batch:
+                on_done(list(job.recipes), [digests.pop(0) for _ in job.recipes])
 
-    def _next(self) -> list[tuple[Paint, Done]]:
+    def _next_batch(self) -> list[tuple[Paint, OnDone]]:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closing)
             if not self._waiting:
                 return []
             first = self._waiting[0][0]
-            alike = [entry for entry in self._waiting if _alike(entry[0], first)]
-            room = max(1, BATCH_LIMIT // len(first.recipes))
-            batch = alike[: room if self._together else 1]
+            equal = [entry for entry in self._waiting if _is_batchable(entry[0], first)]
+            limit = max(1, MAX_BATCH // len(first.recipes))
+            batch = equal[: limit if self._together else 1]
             self._waiting = [entry for entry in self._waiting if entry not in batch]
             return batch
 
@@ -178,19 +182,34 @@ class Diffusers:
             self._pipeline.scheduler = samplers.make(first.sampler, config)
             images = self._pipeline(**options, width=first.width, height=first.height).images
         else:
-            self._sketching.scheduler = samplers.make(first.sampler, config)
+            self._img2img.scheduler = samplers.make(first.sampler, config)
             with Image.open(io.BytesIO(source)) as image:
                 fitted = fit(image.convert("RGB"), first.width, first.height)
-            images = self._sketching(**options, image=fitted, strength=first.strength).images
+            images = self._img2img(**options, image=fitted, strength=first.strength).images
         return [sha256(png(image)) for image in images]
 
 
-def _alike(one: Paint, other: Paint) -> bool:
-    """May one call of a pipeline paint both?"""
-    plain = [msgspec.structs.replace(job.recipes[0], prompt="x", seed=0) for job in (one, other)]
-    return plain[0] == plain[1] and len(one.recipes) == len(other.recipes)
+def _is_batchable(a: Paint, b: Paint) -> bool:
+    """Whether one call of a pipeline can paint both jobs."""
+    plain = [msgspec.structs.replace(job.recipes[0], prompt="x", seed=0) for job in (a, b)]
+    return plain[0] == plain[1] and len(a.recipes) == len(b.recipes)
 
 
-def _give_up(reason: object) -> None:
-    log.critical("The benchmark cannot go on: %s", reason)
+def _exit(reason: object) -> None:
+    log.critical("The benchmark cannot continue: %s", reason)
     os._exit(1)
+
+
+BACKENDS: Final[dict[str, Callable[[PaintModel], Backend]]] = {
+    "serial": lambda model: Diffusers(model.pipeline),
+    "compiled": lambda model: Diffusers(model.pipeline, compiled=True),
+    "together": lambda model: Diffusers(model.pipeline, together=True),
+    "exact": lambda model: Engine(model, adaptive=False),
+    "adaptive": lambda model: Engine(model, adaptive=True),
+}
+"""In the order in which they are measured; the names are those of `--backends`."""
+
+
+def available_backends(device: Device) -> list[str]:
+    """The names of all backends that are worth measuring on a device."""
+    return [name for name in BACKENDS if name != "compiled" or device.torch_device.type == "cuda"]

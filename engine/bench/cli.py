@@ -1,4 +1,4 @@
-"""The command `bench`: its table on standard output, and in a file."""
+"""The command `bench`: prints a table and writes JSON."""
 
 import argparse
 import sys
@@ -18,16 +18,16 @@ T = TypeVar("T")
 
 
 def bench_command(options: argparse.Namespace) -> None:
-    """Measure, and print as it goes. Raises EngineError."""
+    """Measure, and print each result at once. Raises EngineError."""
     model = with_parts(lambda: _random(options.arch) if options.weights else load(options.model))
     if options.ticks:
         from engine.bench import forward_pass
 
-        _tell(options, model, forward_pass.HEAD, forward_pass.run(model), forward_pass.line)
+        _print(options, model, forward_pass.HEAD, forward_pass.run(model), forward_pass.line)
         return
-    from engine.bench.report import HEAD, Asked, line, run
+    from engine.bench.report import HEAD, BenchConfig, line, run
 
-    asked = Asked(
+    config = BenchConfig(
         workloads=options.workloads,
         pictures=options.pictures,
         people=options.people,
@@ -35,24 +35,24 @@ def bench_command(options: argparse.Namespace) -> None:
         jobs=options.jobs[0],
         check_all=options.check_all,
     )
-    _tell(options, model, HEAD, run(model, asked), line)
+    _print(options, model, HEAD, run(model, config), line)
 
 
-def _tell(
+def _print(
     options: argparse.Namespace,
     model: "PaintModel",
     head: str,
     results: Iterable[T],
     line: Callable[[T], str],
 ) -> None:
-    """Print the table, line by line as it comes, and write the JSON if wanted."""
+    """Print the results as a table, and write them to the JSON file of the options."""
     report: dict[str, Any] = {"fingerprint": model.card.fingerprint, "results": []}
     sys.stdout.write(f"{report['fingerprint']}\n{head}")
     for result in results:
         sys.stdout.write(line(result))
         sys.stdout.flush()
         report["results"].append(result)
-        if options.json:  # at once, so that a stop loses nothing
+        if options.json:  # after each result, so that an interrupt loses none
             _write(options.json, msgspec.json.format(msgspec.json.encode(report)))
 
 

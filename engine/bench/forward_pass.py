@@ -1,4 +1,4 @@
-"""What a forward pass takes in each row class, and so which classes are worth having."""
+"""The time of a forward pass in each row class, to choose which classes a model has."""
 
 import statistics
 import time
@@ -12,50 +12,55 @@ from engine.contract import ROW_CLASSES
 from engine.device.errors import is_out_of_memory
 from engine.models.base import PaintModel, Words
 
-MERGED: Final = 0.15
-"""A class that takes less than so much more than the one below it makes that one needless."""
+MIN_INCREASE: Final = 0.15
+"""If a class takes less than this share longer than the next smaller one, that one is useless."""
 _SIDES: Final = (0.5, 1.0, 1.5, 2.0)
-"""Of the pictures, beside the model's own."""
-_STEP: Final = 64
-_WARM_UP: Final = 3
-_REPEATED: Final = 15
+"""Of the pictures, relative to the native size."""
+_SIDE_MULTIPLE: Final = 64
+_WARMUP_PASSES: Final = 3
+_MEASURED_PASSES: Final = 15
 
 
 @dataclass(frozen=True)
 class Tick:
-    """A batch of so many rows of one size."""
+    """A measured batch."""
 
     side: int
-    """Pixels of the square picture."""
+    """Of the square pictures, in pixels."""
     rows: int
     seconds: float
-    """Median of several."""
-    more: float | None
-    """Than the next smaller class, as a share of it."""
+    """Median."""
+    relative_increase: float | None
+    """Over the next smaller class; None for the smallest."""
 
 
-HEAD: Final = "side  rows  ms        more than the class below\n"
+HEAD: Final = "side  rows  ms        increase over the next smaller class\n"
 
 
 def line(tick: Tick) -> str:
     """One line of the table."""
-    more = "" if tick.more is None else f"{tick.more:+.0%}"
-    needless = ", which is needless" if tick.more is not None and tick.more < MERGED else ""
-    return f"{tick.side:<6}{tick.rows:<6}{tick.seconds * 1000:<10.1f}{more}{needless}\n"
+    increase = tick.relative_increase
+    text = "" if increase is None else f"{increase:+.0%}"
+    if increase is not None and increase < MIN_INCREASE:
+        text += ", so the smaller class is useless"
+    return f"{tick.side:<6}{tick.rows:<6}{tick.seconds * 1000:<10.1f}{text}\n"
 
 
 @torch.inference_mode()
 def run(model: PaintModel) -> Iterator[Tick]:
-    """Measure, class by class; larger ones than there is memory for are left out."""
-    sides = {max(_STEP, round(model.card.native_size * share / _STEP) * _STEP) for share in _SIDES}
-    for side in sorted(each for each in sides if each**2 <= model.card.max_pixels):
-        below: float | None = None
+    """Measure each size in each row class that fits in memory."""
+    sides = {
+        max(_SIDE_MULTIPLE, round(model.card.native_size * share / _SIDE_MULTIPLE) * _SIDE_MULTIPLE)
+        for share in _SIDES
+    }
+    for side in sorted(side for side in sides if side**2 <= model.card.max_pixels):
+        smaller: float | None = None
         for rows in ROW_CLASSES:
             seconds = _seconds(model, side, rows)
             if seconds is None:
                 break
-            yield Tick(side, rows, seconds, None if below is None else seconds / below - 1)
-            below = seconds
+            yield Tick(side, rows, seconds, None if smaller is None else seconds / smaller - 1)
+            smaller = seconds
 
 
 def _seconds(model: PaintModel, side: int, rows: int) -> float | None:
@@ -64,17 +69,17 @@ def _seconds(model: PaintModel, side: int, rows: int) -> float | None:
     latents = torch.zeros(rows, *shape[1:], device=device.torch_device, dtype=device.dtype)
     timesteps = torch.full((rows,), 500.0, device=device.torch_device)
     words: Words = {
-        name: told[:1].expand(rows, *told.shape[1:]).contiguous()
-        for name, told in model.words(model.example(side, side)).items()
+        name: tensor[:1].expand(rows, *tensor.shape[1:]).contiguous()
+        for name, tensor in model.words(model.example(side, side)).items()
     }
-    took = []
+    times = []
     try:
-        for _ in range(_WARM_UP + _REPEATED):
-            began = time.monotonic()
+        for _ in range(_WARMUP_PASSES + _MEASURED_PASSES):
+            start = time.monotonic()
             model.predict(latents, timesteps, words).cpu()  # waits for the device
-            took.append(time.monotonic() - began)
+            times.append(time.monotonic() - start)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
         return None
-    return statistics.median(took[_WARM_UP:])
+    return statistics.median(times[_WARMUP_PASSES:])

@@ -1,4 +1,4 @@
-"""Jobs as people send them, and how long each took."""
+"""Submit jobs to a backend in a closed or open loop, and record when each was done."""
 
 import itertools
 import queue
@@ -9,62 +9,62 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
-from engine.bench.backends import Way
+from engine.bench.backends import Backend
 from engine.contract import Paint, Recipe
 
 
 @dataclass(frozen=True)
-class Ended:
-    """A job that has been painted."""
+class Completed:
+    """A painted job."""
 
     job: Paint
     recipes: list[Recipe]
-    """As they were painted."""
+    """With the row class that was used."""
     digests: list[str]
-    came: float
-    went: float
+    submitted_at: float
+    finished_at: float
 
     @property
     def seconds(self) -> float:
-        """From its coming to its end."""
-        return self.went - self.came
+        """Latency."""
+        return self.finished_at - self.submitted_at
 
 
-class Crowd:
-    """Hands jobs to a way of painting, and writes down when each has ended."""
+class LoadGenerator:
+    """Submits jobs to a backend."""
 
-    def __init__(self, way: Way, jobs: Sequence[Paint]) -> None:
-        self._way = way
+    def __init__(self, backend: Backend, jobs: Sequence[Paint]) -> None:
+        self._backend = backend
         self._jobs = list(jobs)
-        self._ended: queue.Queue[Ended] = queue.Queue()
+        self._completed: queue.Queue[Completed] = queue.Queue()
 
-    def closed_loop(self, people: int) -> list[Ended]:
-        """So many people, each of whom asks again as soon as they have their pictures."""
-        coming = iter(self._jobs)
-        for job in itertools.islice(coming, people):
+    def closed_loop(self, people: int) -> list[Completed]:
+        """Keep `people` jobs in flight: a new one is submitted when one completes."""
+        remaining = iter(self._jobs)
+        for job in itertools.islice(remaining, people):
             self._submit(job)
-        ended = []
+        completed = []
         for _ in self._progress(f"{people} people"):
-            ended.append(self._ended.get())
-            for job in itertools.islice(coming, 1):
+            completed.append(self._completed.get())
+            for job in itertools.islice(remaining, 1):
                 self._submit(job)
-        return ended
+        return completed
 
-    def arriving(self, rate: float) -> list[Ended]:
-        """Jobs a second on average, at random times (Poisson)."""
+    def open_loop(self, rate: float) -> list[Completed]:
+        """Submit `rate` jobs a second on average, at random times (a Poisson process)."""
         rng = random.Random(0)  # noqa: S311 # a seed, not a secret
         for job in self._jobs:
             time.sleep(rng.expovariate(rate))
             self._submit(job)
-        return [self._ended.get() for _ in self._progress(f"{rate:.2g} a second")]
+        return [self._completed.get() for _ in self._progress(f"{rate:.2g} a second")]
 
     def _progress(self, load: str) -> "tqdm[Paint]":
-        return tqdm(self._jobs, f"{self._way.name}, {load}", leave=False, disable=None)
+        return tqdm(self._jobs, f"{self._backend.name}, {load}", leave=False, disable=None)
 
     def _submit(self, job: Paint) -> None:
-        came = time.monotonic()
+        submitted_at = time.monotonic()
 
-        def done(recipes: list[Recipe], digests: list[str]) -> None:
-            self._ended.put(Ended(job, recipes, digests, came, time.monotonic()))
+        def on_done(recipes: list[Recipe], digests: list[str]) -> None:
+            self._completed.put(Completed(job, recipes, digests, submitted_at, time.monotonic()))
 
-        self._way.submit(job, done)
+        self._backend.submit(job, on_done)

@@ -1,4 +1,4 @@
-"""Seconds that the model's forward passes take, whoever asks for them."""
+"""Time spent in the model's forward passes."""
 
 import threading
 import time
@@ -13,13 +13,12 @@ T = TypeVar("T")
 
 
 class Stopwatch:
-    """Adds up what is done within it, in any number of threads.
+    """Adds up the time of calls, in any number of threads.
 
-    A GPU works through its orders long after they were given, so there two events in its own
-    queue, one before and one after them, say what it took. `Painter.seconds` is measured likewise,
-    so the one may be divided by the other: what is left is the device's time for all else that a
-    tick asks of it, and the time for which it had to wait, within the tick, for its next order.
-    What the painter does between two ticks is not in it: the device works on the last one then.
+    A GPU runs kernels asynchronously, so its time is measured with two CUDA events around the call.
+    The engine measures the time of ticks likewise, so the difference of the two is the device's
+    time for the rest of a tick and its idle time within the tick. The time between two ticks is not
+    included: the device still works on the last one.
     """
 
     def __init__(self, device: Device, clock: Callable[[], float] = time.monotonic) -> None:
@@ -27,35 +26,35 @@ class Stopwatch:
         self._on_gpu = device.torch_device.type == "cuda"
         self._seconds = 0.0
         self._events: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
-        self._adding = threading.Lock()
+        self._lock = threading.Lock()
 
     @property
     def seconds(self) -> float:
-        """So far; waits for the device to come so far."""
-        with self._adding:
+        """The sum so far; waits for the device to finish the calls."""
+        with self._lock:
             events, self._events = self._events, []
-            for began, ended in events:
-                ended.synchronize()
-                self._seconds += began.elapsed_time(ended) / 1000
+            for start, end in events:
+                end.synchronize()
+                self._seconds += start.elapsed_time(end) / 1000
             return self._seconds
 
-    def time(self, work: Callable[[], T]) -> T:
-        """Do it, and add what it took."""
-        return self._time_on_gpu(work) if self._on_gpu else self._time_here(work)
+    def time(self, function: Callable[[], T]) -> T:
+        """Call the function, add the time that it took, and return its result."""
+        return self._time_on_gpu(function) if self._on_gpu else self._time_on_cpu(function)
 
-    def _time_here(self, work: Callable[[], T]) -> T:
-        since = self._clock()
-        done = work()
-        took = self._clock() - since
-        with self._adding:
-            self._seconds += took
-        return done
+    def _time_on_cpu(self, function: Callable[[], T]) -> T:
+        start = self._clock()
+        result = function()
+        seconds = self._clock() - start
+        with self._lock:
+            self._seconds += seconds
+        return result
 
-    def _time_on_gpu(self, work: Callable[[], T]) -> T:
-        began, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        began.record()
-        done = work()
-        ended.record()
-        with self._adding:
-            self._events.append((began, ended))
-        return done
+    def _time_on_gpu(self, function: Callable[[], T]) -> T:
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        result = function()
+        end.record()
+        with self._lock:
+            self._events.append((start, end))
+        return result

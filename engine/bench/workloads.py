@@ -1,4 +1,4 @@
-"""What the benchmark has painted."""
+"""The jobs that the benchmark paints."""
 
 import random
 from collections.abc import Callable
@@ -20,11 +20,11 @@ MIXED_SAMPLERS: Final = (
     Sampler.UNIPC,
     Sampler.PNDM,
 )
-SKETCHED: Final = 0.3
-UNGUIDED: Final = 0.2
+SKETCH_SHARE: Final = 0.3
+UNGUIDED_SHARE: Final = 0.2
 
 
-def like_each_other(model: ModelCard, pictures: int, nth: int) -> Paint:
+def uniform(model: ModelCard, pictures: int, nth: int) -> Paint:
     """Workload A: 20 steps with guidance, in one sampler and size."""
     return _job(model, pictures, nth, steps=20, sampler=Sampler.EULER)
 
@@ -33,7 +33,7 @@ def mixed(model: ModelCard, pictures: int, nth: int) -> Paint:
     """Workload B: sizes, steps, samplers, sketches, with and without guidance."""
     rng = random.Random(nth)  # noqa: S311 # a seed, not a secret
     side, long = model.native_size, model.native_size * 3 // 2
-    sketched = rng.random() < SKETCHED
+    has_sketch = rng.random() < SKETCH_SHARE
     return _job(
         model,
         pictures,
@@ -41,13 +41,13 @@ def mixed(model: ModelCard, pictures: int, nth: int) -> Paint:
         steps=MIXED_STEPS[nth % len(MIXED_STEPS)],
         sampler=rng.choice(MIXED_SAMPLERS),
         size=rng.choice([(side, side), (side, long), (long, side)]),
-        guidance=1.0 if rng.random() < UNGUIDED else model.guidance,
-        sketch=_sketch(model.native_size) if sketched else None,
+        guidance=1.0 if rng.random() < UNGUIDED_SHARE else model.guidance,
+        sketch=_sketch(model.native_size) if has_sketch else None,
     )
 
 
 Workload = Callable[[ModelCard, int, int], Paint]
-"""Of the model, the pictures in each job, and the job's number."""
+"""Called with the model card, the pictures in each job, and the job's index."""
 
 
 def _job(
@@ -90,5 +90,5 @@ def _sketch(side: int) -> bytes:
     return png(Image.linear_gradient("L").resize((side, side)).convert("RGB"))
 
 
-WORKLOADS: Final[dict[str, Workload]] = {"A": like_each_other, "B": mixed, "C": like_each_other}
-"""C is for SDXL, whose own size is 1024 x 1024."""
+WORKLOADS: Final[dict[str, Workload]] = {"A": uniform, "B": mixed, "C": uniform}
+"""C is for SDXL, whose native size is 1024 x 1024."""
