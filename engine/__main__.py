@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from engine import log
-from engine.bench.cli import bench_command
+from engine.bench.cli import BACKENDS, bench_command
 from engine.contract import MAX_PICTURES, Sampler
 from engine.core.process import leave
 from engine.errors import EngineError, ExitCode, UsageError
@@ -112,6 +112,11 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
         default="A,B",
         help="A: uniform; B: mixed; C: A with SDXL (default A,B)",
     )
+    add(
+        "--backends",
+        type=_backends,
+        help=f"{','.join(BACKENDS)} (default: all; compiled only on a GPU)",
+    )
     add("--pictures", type=_numbers(int, MAX_PICTURES), default="1,4", help="in each job (1,4)")
     add("--people", type=_numbers(int, 1000), default="1,2,4,8", help="concurrent jobs (1,2,4,8)")
     add(
@@ -131,6 +136,13 @@ def _workloads(text: str) -> list[str]:
     names = text.split(",")
     if not set(names) <= set("ABC"):
         raise argparse.ArgumentTypeError(f"{text!r} is no list of A, B and C")
+    return names
+
+
+def _backends(text: str) -> list[str]:
+    names = text.split(",")
+    if not set(names) <= set(BACKENDS):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of {', '.join(BACKENDS)}")
     return names
 
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from engine.__main__ import main
-from engine.bench import architectures
+from engine.bench import architectures, cli
+from engine.bench.backends import BACKENDS
 from engine.bench.workloads import mixed
 from engine.contract import ROW_CLASSES, Paint
 from engine.errors import ExitCode
@@ -47,6 +48,22 @@ def test_all_backends_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "engine, adaptive" in capsys.readouterr().out
 
 
+def test_backends_can_be_chosen(tmp_path: Path) -> None:
+    """Only these are measured, in this order; the first one is the base of the speedup."""
+    folder, out = tiny_model.save(tmp_path / "tiny"), tmp_path / "bench.json"
+    options = ["--workloads", "A", "--pictures", "1", "--people", "1", "--jobs", "2"]
+    options += ["--backends", "exact,serial", "--model", str(folder), "--json", str(out)]
+    assert main(["bench", *options]) == 0
+    results = json.loads(out.read_text())["results"]
+    assert [result["backend"] for result in results] == ["engine, exact", "diffusers, one by one"]
+    assert results[0]["speedup"] == 1.0
+
+
+def test_the_command_line_knows_all_backends() -> None:
+    """Its list is a copy, because it must not import torch."""
+    assert tuple(BACKENDS) == cli.BACKENDS
+
+
 def test_forward_passes_are_measured_by_row_class(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -73,6 +90,7 @@ def test_forward_passes_are_measured_by_row_class(
         ("--jobs", "", "above 0"),
         ("--rates", "-1", "above 0"),
         ("--weights", "gaussian", "invalid choice"),
+        ("--backends", "exact,onnx", "is no list of serial, compiled"),
     ],
 )
 def test_invalid_options_are_refused(

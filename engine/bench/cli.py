@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
@@ -14,6 +14,8 @@ from engine.errors import EngineError
 if TYPE_CHECKING:
     from engine.models.base import PaintModel
 
+BACKENDS: Final = ("serial", "compiled", "together", "exact", "adaptive")
+"""The keys of backends.BACKENDS, which imports torch."""
 T = TypeVar("T")
 
 
@@ -33,6 +35,7 @@ def bench_command(options: argparse.Namespace) -> None:
         people=options.people,
         rates=options.rates,
         jobs=options.jobs[0],
+        backends=options.backends,
         check_all=options.check_all,
     )
     _print(options, model, HEAD, run(model, config), line)
