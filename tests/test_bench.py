@@ -1,6 +1,7 @@
 """The benchmark: its backends, its options and its random models."""
 
 import json
+import queue
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,12 @@ import torch
 
 from engine.__main__ import main
 from engine.bench import architectures, cli
-from engine.bench.backends import BACKENDS
+from engine.bench.backends import BACKENDS, Diffusers
 from engine.bench.workloads import mixed
 from engine.contract import ROW_CLASSES, Paint
 from engine.errors import ExitCode
 from tests import tiny_model
-from tests.engine_parts import painter
+from tests.engine_parts import job, painter, recipe
 
 
 def test_all_backends_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,6 +63,27 @@ def test_backends_can_be_chosen(tmp_path: Path) -> None:
 def test_the_command_line_knows_all_backends() -> None:
     """Its list is a copy, because it must not import torch."""
     assert tuple(BACKENDS) == cli.BACKENDS
+
+
+def test_diffusers_gets_a_vae_in_the_dtype_of_its_unet() -> None:
+    """Else it could not decode: it casts the latents only if it upcasts the VAE itself.
+
+    float64 stands for the float32 that SDXL's VAE has beside a UNet in float16.
+    """
+    pipeline = painter().model.pipeline
+    vae = pipeline.vae
+    vae.to(torch.float64)
+    painted: queue.Queue[list[str]] = queue.Queue()
+    try:
+        backend = Diffusers(pipeline)
+        backend.submit(job(recipe()), lambda _, digests: painted.put(digests))
+        assert len(painted.get(timeout=60)) == 1
+        assert pipeline.vae.dtype == pipeline.unet.dtype == torch.float32
+        assert vae.dtype == torch.float64
+        backend.close()
+        assert pipeline.vae is vae
+    finally:
+        pipeline.vae = vae.to(torch.float32)
 
 
 def test_forward_passes_are_measured_by_row_class(

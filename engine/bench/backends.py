@@ -1,5 +1,6 @@
 """The backends that the benchmark compares: diffusers' pipelines and the engine."""
 
+import copy
 import io
 import logging
 import os
@@ -112,7 +113,11 @@ def _event_sink(on_done: OnDone, job: Paint) -> Report:
 
 
 class Diffusers:
-    """diffusers' own pipelines, called one after another in a thread."""
+    """diffusers' own pipelines, called one after another in a thread.
+
+    They get a VAE in the dtype of the UNet, as diffusers loads them: they cast the latents only if
+    they upcast the VAE themselves, and SDXL's may be in float32 for the engine.
+    """
 
     def __init__(
         self,
@@ -124,7 +129,9 @@ class Diffusers:
         mode = "equal jobs together" if together else "compiled" if compiled else "one by one"
         self.name = f"diffusers, {mode}"
         self._pipeline = pipeline
-        self._unet = pipeline.unet
+        self._unet, self._vae = pipeline.unet, pipeline.vae
+        if self._vae.dtype != self._unet.dtype:
+            pipeline.vae = copy.deepcopy(self._vae).to(self._unet.dtype)
         if compiled:
             pipeline.unet = torch.compile(self._unet, mode="reduce-overhead")
         self._img2img = AutoPipelineForImage2Image.from_pipe(pipeline)
@@ -147,7 +154,7 @@ class Diffusers:
             self._closing = True
             self._changed.notify()
         self._thread.join()
-        self._pipeline.unet = self._unet
+        self._pipeline.unet, self._pipeline.vae = self._unet, self._vae
 
     def _work(self) -> None:
         while batch := self._next_batch():
