@@ -1,7 +1,7 @@
-"""A bot that dies, or whose engine dies, at a chosen moment: `python -m tests.dying_bot`.
+"""A bot that is killed, or whose engine is killed, at a chosen moment: `python -m tests.dying_bot`.
 
-It is the whole bot. The file that IMAGINE_FUSE names says "MOMENT VICTIM" for the next death, which
-burns it. The victim is the bot, the engine, or the engine "frozen": it stands still, but lives.
+It is the whole bot. The file that IMAGINE_FUSE names contains "MOMENT VICTIM" for the next death,
+which deletes it. The victim is the bot, the engine, or "frozen": the engine, which is suspended.
 """
 
 import os
@@ -20,8 +20,10 @@ from bot.db.jobs import JobStore
 from bot.engine_client.socket_client import SocketEngineClient
 from bot.features import full_size, responses
 from bot.messages.message_client import MessageClient, MessageContent
+from bot.playground import Playground
 from bot.storage import FileStorage
 from engine.contract import Stepped
+from tests.bot_process import BotProcess
 
 FUSE: Final = Path(os.environ.get("IMAGINE_FUSE", "fuse"))
 MOMENTS: Final = (
@@ -37,8 +39,22 @@ MOMENTS: Final = (
 _sending = False
 
 
+class DyingBot(BotProcess):
+    """A bot process that can be told when to die."""
+
+    def __init__(self, discord: Playground, data: Path, model: str) -> None:
+        self.fuse = data / "fuse"
+        super().__init__(
+            discord, data, model, module="tests.dying_bot", IMAGINE_FUSE=str(self.fuse)
+        )
+
+    def set_fuse(self, moment: str, victim: str) -> None:
+        """Kill this victim at this moment."""
+        self.fuse.write_text(f"{moment} {victim}")
+
+
 def reached(moment: str) -> None:
-    """Die here, if this is the moment."""
+    """Kill the chosen victim if this is the chosen moment."""
     if not FUSE.exists() or FUSE.read_text().split()[0] != moment:
         return
     _, victim = FUSE.read_text().split()
@@ -50,20 +66,20 @@ def reached(moment: str) -> None:
 
 
 def after(owner: object, name: str, moment: str) -> None:
-    """The moment is when this coroutine function has come back with something."""
-    act: Callable[..., Any] = getattr(owner, name)
+    """Make the moment when this coroutine function has returned something truthy."""
+    function: Callable[..., Any] = getattr(owner, name)
 
-    async def acting(*args: object, **options: object) -> object:
-        came = await act(*args, **options)
-        if came:
+    async def wrapper(*args: object, **options: object) -> object:
+        result = await function(*args, **options)
+        if result:
             reached(moment)
-        return came
+        return result
 
-    setattr(owner, name, acting)
+    setattr(owner, name, wrapper)
 
 
 def arm() -> None:
-    """Put a fuse into each place."""
+    """Patch the functions that mark the moments."""
     after(JobStore, "add", "accepted")
     after(responses, "acknowledge", "acknowledged")
     after(full_size, "acknowledge", "acknowledged")
@@ -106,14 +122,14 @@ def arm() -> None:
             reached("sent")
         return await start(self, *args)
 
-    for owner, name, act in (
+    for owner, name, function in (
         (SocketEngineClient, "_handle", handling),
         (FileStorage, "save_picture", saving),
         (FileStorage, "delete_pictures_or_raise", clearing),
         (MessageClient, "upsert", upserting),
         (aiohttp.ClientResponse, "start", starting),
     ):
-        setattr(owner, name, act)
+        setattr(owner, name, function)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A small engine for fast tests: real sockets and frames, but it paints flat colours."""
+"""A fake engine for fast tests: real sockets and frames, flat colours."""
 
 import asyncio
 import hashlib
@@ -53,7 +53,7 @@ TOKEN = "a secret of two processes"  # noqa: S105 # of these tests alone
 
 
 def flat(recipe: Recipe) -> bytes:
-    """What this engine paints: one colour that depends on the whole recipe."""
+    """The picture of a recipe: one colour that depends on all its fields."""
     colour = hashlib.sha256(repr(recipe).encode()).digest()[:3]
     return png(Image.new("RGB", (recipe.width, recipe.height), tuple(colour)))
 
@@ -66,7 +66,7 @@ def png(picture: Image.Image, format: str = "PNG") -> bytes:
 
 
 class FakeEngine:
-    """Paints at once, or step by step while `gate` is closed; can refuse, block and die."""
+    """Answers at once, or step by step while `gate` is closed; can fail, flag and die."""
 
     def __init__(self, model: ModelCard = MODEL) -> None:
         self.model = model
@@ -78,31 +78,31 @@ class FakeEngine:
         self.flagged: set[int] = set()
         """The pictures (from 1) that the safety check flags."""
         self.unchecked: set[int] = set()
-        """The pictures (from 1) that it fails to check."""
+        """The pictures (from 1) that the safety check fails on."""
         self.sends_flagged = False
-        """Does it send what is flagged to who did not ask for it?"""
+        """Does it send flagged pictures although the job excludes them?"""
         self.flags_init_image = False
-        """Does the safety check flag what pictures are painted over?"""
+        """Does the safety check flag init images?"""
         self.overflowing: set[int] = set()
         """The pictures (from 1) whose numbers overflow."""
         self.failure: str | None = None
         self.ignores_cancel = False
-        """Does it ignore what it is told to stop?"""
+        """Does it ignore Cancel?"""
         self.engine_seconds = 0.1
-        """The seconds that a job takes, as it says; a job that is stopped says half of it."""
+        """Reported for each job; half of it for a cancelled one."""
         self.start_error: str | None = None
-        """The last words of an engine that never gets ready."""
+        """The reason why it does not start, if set."""
         self.heartbeat = Heartbeat(
             ticks=0, seconds=0.0, rows_total=0, rows_used=0, painting=0, waiting=0, memory=2**20
         )
-        """What it says of itself when it is ready, and on `beat`."""
+        """Sent after Ready, and by `send_heartbeat`."""
         self._connections: set[Connection[Command]] = set()
         self._jobs: dict[tuple[str, int], asyncio.Task[None]] = {}
         self.writers: set[asyncio.StreamWriter] = set()
 
     @asynccontextmanager
     async def launch(self) -> AsyncIterator[Endpoint]:
-        """A life of this engine."""
+        """Run the engine while the body runs."""
         if self.start_error:
             raise EngineStartFailed(self.start_error)
         self.starts += 1
@@ -114,19 +114,19 @@ class FakeEngine:
             self.die()
 
     def die(self) -> None:
-        """Hang up in mid-job, as a killed process does."""
+        """Close all connections in the middle of jobs, as a killed process does."""
         for task in self._jobs.values():
             task.cancel()
         for writer in self.writers:
             writer.transport.abort()
 
     async def send_heartbeat(self) -> None:
-        """Send the pulse to all who listen."""
+        """Send `heartbeat` on all connections."""
         for connection in self._connections:
             await connection.send(self.heartbeat)
 
     def change_model(self, name: str) -> None:
-        """Have other weights from the next life on."""
+        """Load other weights at the next start."""
         self.model = msgspec.structs.replace(self.model, name=name, revision="1" * 40)
 
     async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -139,7 +139,7 @@ class FakeEngine:
                     self._connections.add(connection)
                     await self._serve(connection)
                 else:
-                    await connection.send(Rejected("Who are you?"))
+                    await connection.send(Rejected("The token is wrong."))
             except OSError:
                 pass
             finally:

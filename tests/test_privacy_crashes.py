@@ -13,9 +13,9 @@ from bot.playground import Message, Person, Playground, Upload
 from bot.playground.client.options import Value
 from tests import tiny_model
 from tests.deletion import WISH
+from tests.dying_bot import DyingBot
 from tests.house import eventually, finished, query
 from tests.samples import encoded
-from tests.test_crashes import Doomed
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -26,23 +26,23 @@ MARKER = "quokkafruit"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def bot(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Doomed]:
+async def bot(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DyingBot]:
     """One bot for all deaths."""
     model = tiny_model.save(tmp_path_factory.mktemp("tiny") / "model", side=32)
     async with Playground(port=0) as discord:
-        bot = Doomed(discord, tmp_path_factory.mktemp("data"), str(model))
+        bot = DyingBot(discord, tmp_path_factory.mktemp("data"), str(model))
         await bot.start()
         yield bot
         assert await bot.stop() == 0
 
 
 @pytest.fixture
-def ada(bot: Doomed) -> Person:
+def ada(bot: DyingBot) -> Person:
     """Who wishes."""
     return bot.discord.person("Ada")
 
 
-async def imagined(bot: Doomed, person: Person, prompt: str) -> Message:
+async def imagined(bot: DyingBot, person: Person, prompt: str) -> Message:
     """A finished job over a sketch."""
     colour = f"#{abs(hash(prompt)) % 2**24:06x}"
     sketch = Upload("a.png", encoded(Image.new("RGB", (64, 64), colour)))
@@ -50,29 +50,29 @@ async def imagined(bot: Doomed, person: Person, prompt: str) -> Message:
     return await finished(bot.discord, await person.invoke("imagine", values))
 
 
-async def dying(bot: Doomed, person: Person, moment: str) -> None:
+async def dying(bot: DyingBot, person: Person, moment: str) -> None:
     """Have all of a person deleted by a bot that is killed in it, and start the next one."""
     asked = await (await person.slash("privacy delete")).finished()
     assert asked is not None
-    bot.dies(moment, "bot")
+    bot.set_fuse(moment, "bot")
     await person.click(asked, "Delete all of it")
     assert await bot.ended() == -signal.SIGKILL
 
 
-def files(bot: Doomed) -> set[str]:
+def files(bot: DyingBot) -> set[str]:
     """All pictures and sketches in the data folder."""
     folders = (bot.data / "pictures", bot.data / "sources")
     found = (path for folder in folders for path in folder.rglob("*.*"))
     return {str(path.relative_to(bot.data)) for path in found}
 
 
-def is_anywhere(bot: Doomed, word: str) -> bool:
+def is_anywhere(bot: DyingBot, word: str) -> bool:
     """Is this word in any file of the database?"""
     return any(word.encode() in path.read_bytes() for path in bot.data.glob(f"{FILENAME}*"))
 
 
 @pytest.mark.parametrize("moment", ["deleted", "cleared"])
-async def test_the_next_bot_removes_what_is_left(bot: Doomed, ada: Person, moment: str) -> None:
+async def test_the_next_bot_removes_what_is_left(bot: DyingBot, ada: Person, moment: str) -> None:
     """All files but those of others; and the old buttons tell the truth."""
     theirs = await imagined(bot, bot.discord.person("Ben"), "a house")
     others = files(bot)
@@ -95,7 +95,7 @@ async def test_the_next_bot_removes_what_is_left(bot: Doomed, ada: Person, momen
     assert query(bot.data, "PRAGMA integrity_check")[0][0] == "ok"
 
 
-async def test_a_job_at_work_gets_its_one_ending(bot: Doomed, ada: Person) -> None:
+async def test_a_job_at_work_gets_its_one_ending(bot: DyingBot, ada: Person) -> None:
     """It was stopped for the deletion, and the bot was killed before it could say so."""
     running = await ada.slash("imagine", prompt=f"{MARKER} at work", steps=150)
     await bot.discord.until(

@@ -113,7 +113,7 @@ async def test_a_rejected_handshake_is_fatal(engine: FakeEngine) -> None:
         async with engine.launch() as endpoint:
             yield Endpoint(endpoint.host, endpoint.port, "another secret")
 
-    with pytest.raises(FatalError, match="Who are you"):
+    with pytest.raises(FatalError, match="The token is wrong"):
         async with supervised_engine(with_wrong_token):
             pass
 
