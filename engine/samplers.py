@@ -34,29 +34,6 @@ _EXACT: Final = 1e-6
 _NOTHING: Final = 1e-7
 """Weights below it are what rounding left over."""
 
-_MADE_OF: Final[dict[Sampler, tuple[str, dict[str, object]]]] = {
-    Sampler.PNDM: ("PNDMScheduler", {"skip_prk_steps": True}),
-    Sampler.LMS: ("LMSDiscreteScheduler", {}),
-    Sampler.DDIM: ("DDIMScheduler", {"clip_sample": False, "set_alpha_to_one": False}),
-    Sampler.DDPM: ("DDPMScheduler", {"clip_sample": False}),
-    Sampler.EULER: ("EulerDiscreteScheduler", {}),
-    Sampler.EULER_A: ("EulerAncestralDiscreteScheduler", {}),
-    Sampler.HEUN: ("HeunDiscreteScheduler", {}),
-    Sampler.DPM2: ("KDPM2DiscreteScheduler", {}),
-    Sampler.DPM2_A: ("KDPM2AncestralDiscreteScheduler", {}),
-    Sampler.DPMPP_2M: ("DPMSolverMultistepScheduler", {}),
-    Sampler.DPMPP_2M_KARRAS: ("DPMSolverMultistepScheduler", {"use_karras_sigmas": True}),
-    Sampler.DPMPP_2M_SDE: ("DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}),
-    Sampler.UNIPC: ("UniPCMultistepScheduler", {}),
-    Sampler.DEIS: ("DEISMultistepScheduler", {}),
-    Sampler.LCM: ("LCMScheduler", {}),
-    Sampler.TCD: ("TCDScheduler", {}),
-}
-
-
-_FLOAT32_NOISE: Final = frozenset({Sampler.DPMPP_2M_SDE})
-"""Samplers whose diffusers scheduler draws its noise in float32 even if the model is float16."""
-
 
 class Weighed(NamedTuple):
     """A sum of two things: how much of each."""
@@ -98,8 +75,8 @@ def make(sampler: Sampler, config: Mapping[str, object]) -> Any:  # noqa: ANN401
 @lru_cache(maxsize=64)
 def _template(sampler: Sampler, config: str) -> Any:  # noqa: ANN401 - schedulers have no type
     """Kept, because some take long to make."""
-    name, named = _MADE_OF[sampler]
-    return getattr(diffusers, name).from_config(json.loads(config), **named)
+    spec = sampler.scheduler
+    return getattr(diffusers, spec.class_name).from_config(json.loads(config), **spec.options)
 
 
 def longest(config: Mapping[str, object]) -> dict[Sampler, int]:
@@ -114,7 +91,7 @@ def longest(config: Mapping[str, object]) -> dict[Sampler, int]:
 
 def noise_dtype(sampler: Sampler, model_dtype: torch.dtype) -> torch.dtype:
     """The dtype in which the sampler's diffusers scheduler draws the noise of a step."""
-    return torch.float32 if sampler in _FLOAT32_NOISE else model_dtype
+    return torch.float32 if sampler.scheduler.float32_noise else model_dtype
 
 
 def course(recipe: Recipe, config: Mapping[str, object]) -> Course:

@@ -1,5 +1,8 @@
 """Every sampler paints what diffusers' own pipelines paint."""
 
+import re
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import diffusers
@@ -15,34 +18,16 @@ from diffusers import (
 from PIL import Image
 
 from engine.contract import Recipe, Sampler
+from engine.contract.samplers import SchedulerSpec
 from engine.core.engine_core import Painter
 from engine.errors import InvalidJob
 from engine.imaging.encode import png, sha256
 from engine.samplers import course, longest
 from tests.engine_parts import job, painter, pictures, recipe, sketch
 
+README: Final = Path(__file__).parents[1] / "engine" / "README.md"
 LEVELS: Final = 2
 """Of 255: how far apart two pictures may be anywhere."""
-MADE_OF: Final[dict[Sampler, tuple[str, dict[str, Any]]]] = {
-    Sampler.PNDM: ("PNDMScheduler", {"skip_prk_steps": True}),
-    Sampler.LMS: ("LMSDiscreteScheduler", {}),
-    Sampler.DDIM: ("DDIMScheduler", {"clip_sample": False, "set_alpha_to_one": False}),
-    Sampler.DDPM: ("DDPMScheduler", {"clip_sample": False}),
-    Sampler.EULER: ("EulerDiscreteScheduler", {}),
-    Sampler.EULER_A: ("EulerAncestralDiscreteScheduler", {}),
-    Sampler.HEUN: ("HeunDiscreteScheduler", {}),
-    Sampler.DPM2: ("KDPM2DiscreteScheduler", {}),
-    Sampler.DPM2_A: ("KDPM2AncestralDiscreteScheduler", {}),
-    Sampler.DPMPP_2M: ("DPMSolverMultistepScheduler", {}),
-    Sampler.DPMPP_2M_KARRAS: ("DPMSolverMultistepScheduler", {"use_karras_sigmas": True}),
-    Sampler.DPMPP_2M_SDE: ("DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}),
-    Sampler.UNIPC: ("UniPCMultistepScheduler", {}),
-    Sampler.DEIS: ("DEISMultistepScheduler", {}),
-    Sampler.LCM: ("LCMScheduler", {}),
-    Sampler.TCD: ("TCDScheduler", {}),
-}
-
-
 PIPELINES: Final[tuple[tuple[Any, Any], ...]] = (
     (StableDiffusionPipeline, StableDiffusionImg2ImgPipeline),
     (StableDiffusionXLPipeline, StableDiffusionXLImg2ImgPipeline),
@@ -55,8 +40,8 @@ def of_diffusers(
 ) -> Image.Image:
     """What diffusers' own pipeline paints for this recipe with that painter's model."""
     parts = pipeline_parts(by or painter())
-    name, named = MADE_OF[wanted.sampler]
-    parts["scheduler"] = getattr(diffusers, name).from_config(parts["scheduler"].config, **named)
+    spec = wanted.sampler.scheduler
+    parts["scheduler"] = make_scheduler(spec, parts["scheduler"].config)
     options: dict[str, Any] = {
         "prompt": wanted.prompt,
         "negative_prompt": wanted.negative or None,
@@ -74,6 +59,11 @@ def of_diffusers(
     picture = pipeline(**options).images[0]
     assert isinstance(picture, Image.Image)
     return picture
+
+
+def make_scheduler(spec: SchedulerSpec, config: Mapping[str, object]) -> Any:  # noqa: ANN401 - has no type
+    """The scheduler that diffusers makes."""
+    return getattr(diffusers, spec.class_name).from_config(config, **spec.options)
 
 
 def pipeline_parts(by: Painter) -> dict[str, Any]:
@@ -151,3 +141,25 @@ def test_a_sampler_says_how_many_steps_it_takes(sampler: Sampler) -> None:
     assert longest(painter().model.scheduler_config)[sampler] == 50
     with pytest.raises(InvalidJob, match="cannot take 51 steps"):
         course(recipe(sampler=sampler, steps=51), painter().model.scheduler_config)
+
+
+def test_the_samplers_are_the_documented_schedulers() -> None:
+    """The table in engine/README.md has each sampler with its scheduler and options."""
+    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \| (.*?) ?\|$", README.read_text(), re.MULTILINE)
+    assert rows == [
+        (
+            sampler.value,
+            sampler.scheduler.class_name,
+            ", ".join(f"`{name}={value!r}`" for name, value in sampler.scheduler.options.items()),
+        )
+        for sampler in Sampler
+    ]
+
+
+@pytest.mark.parametrize("sampler", Sampler)
+def test_a_sampler_has_the_order_and_options_of_its_scheduler(sampler: Sampler) -> None:
+    """The order is diffusers' own; from_config would ignore an option that it does not know."""
+    scheduler = make_scheduler(sampler.scheduler, painter().model.scheduler_config)
+    assert scheduler.order == sampler.scheduler.order
+    for name, value in sampler.scheduler.options.items():
+        assert scheduler.config[name] == value

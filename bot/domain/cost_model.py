@@ -5,14 +5,12 @@ from typing import Final
 
 import msgspec
 
-from engine.contract import Recipe, Sampler
+from engine.contract import Recipe
 
 LEAST: Final = 0.01
 """Seconds of the cheapest job, so that each turn counts for something."""
 _GUESS: Final = 1e-6
 """Seconds for a pixel of a row and step, while nothing is known."""
-_TWICE: Final = frozenset({Sampler.HEUN, Sampler.DPM2, Sampler.DPM2_A})
-"""They evaluate the model twice in a step."""
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -36,8 +34,8 @@ def work(recipes: Sequence[Recipe]) -> float:
 
 def _work(recipe: Recipe) -> float:
     steps = recipe.steps * (1.0 if recipe.strength is None else recipe.strength)
-    evaluations = steps * (2 if recipe.sampler in _TWICE else 1)
-    return recipe.width * recipe.height * (2 if recipe.uses_cfg else 1) * evaluations
+    evaluations = steps * recipe.sampler.scheduler.order
+    return recipe.width * recipe.height * recipe.rows * evaluations
 
 
 def estimate(recipes: Sequence[Recipe], samples: Sequence[Sample]) -> float:

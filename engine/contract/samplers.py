@@ -1,24 +1,61 @@
-"""The samplers that a recipe can name."""
+"""The samplers that a recipe can name, each a scheduler of diffusers with options."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
+
+
+class SchedulerSpec(NamedTuple):
+    """How diffusers makes a scheduler: `class_name.from_config(config, **options)`."""
+
+    class_name: str
+    options: Mapping[str, object] = MappingProxyType({})
+    order: int = 1
+    """Model evaluations in each step; diffusers' `scheduler.order`."""
+    float32_noise: bool = False
+    """Whether the scheduler draws the noise of a step in float32 even if the model is float16."""
+
+
+_NO_SCHEDULER = SchedulerSpec("")
 
 
 class Sampler(StrEnum):
-    """The samplers on offer, by the names that people type."""
+    """The samplers on offer: the name in recipes and options, and the scheduler."""
 
-    PNDM = "pndm"
-    LMS = "lms"
-    DDIM = "ddim"
-    DDPM = "ddpm"
-    EULER = "euler"
-    EULER_A = "euler_a"
-    HEUN = "heun"
-    DPM2 = "dpm2"
-    DPM2_A = "dpm2_a"
-    DPMPP_2M = "dpmpp_2m"
-    DPMPP_2M_KARRAS = "dpmpp_2m_karras"
-    DPMPP_2M_SDE = "dpmpp_2m_sde"
-    UNIPC = "unipc"
-    DEIS = "deis"
-    LCM = "lcm"
-    TCD = "tcd"
+    scheduler: SchedulerSpec
+
+    def __new__(cls, name: str, scheduler: SchedulerSpec = _NO_SCHEDULER) -> "Sampler":
+        """A member. The default is for type checkers, for which `Sampler("euler")` calls this."""
+        sampler = str.__new__(cls, name)
+        sampler._value_ = name
+        sampler.scheduler = scheduler
+        return sampler
+
+    PNDM = "pndm", SchedulerSpec("PNDMScheduler", {"skip_prk_steps": True})
+    LMS = "lms", SchedulerSpec("LMSDiscreteScheduler")
+    DDIM = (
+        "ddim",
+        SchedulerSpec("DDIMScheduler", {"clip_sample": False, "set_alpha_to_one": False}),
+    )
+    DDPM = "ddpm", SchedulerSpec("DDPMScheduler", {"clip_sample": False})
+    EULER = "euler", SchedulerSpec("EulerDiscreteScheduler")
+    EULER_A = "euler_a", SchedulerSpec("EulerAncestralDiscreteScheduler")
+    HEUN = "heun", SchedulerSpec("HeunDiscreteScheduler", order=2)
+    DPM2 = "dpm2", SchedulerSpec("KDPM2DiscreteScheduler", order=2)
+    DPM2_A = "dpm2_a", SchedulerSpec("KDPM2AncestralDiscreteScheduler", order=2)
+    DPMPP_2M = "dpmpp_2m", SchedulerSpec("DPMSolverMultistepScheduler")
+    DPMPP_2M_KARRAS = (
+        "dpmpp_2m_karras",
+        SchedulerSpec("DPMSolverMultistepScheduler", {"use_karras_sigmas": True}),
+    )
+    DPMPP_2M_SDE = (
+        "dpmpp_2m_sde",
+        SchedulerSpec(
+            "DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}, float32_noise=True
+        ),
+    )
+    UNIPC = "unipc", SchedulerSpec("UniPCMultistepScheduler")
+    DEIS = "deis", SchedulerSpec("DEISMultistepScheduler")
+    LCM = "lcm", SchedulerSpec("LCMScheduler")
+    TCD = "tcd", SchedulerSpec("TCDScheduler")
