@@ -28,14 +28,7 @@ from bot.attachments.sandbox import decoder_sandbox
 from bot.client import Client
 from bot.context import Services
 from bot.db import migrations
-from bot.db.database import FILENAME
-from bot.db.erasure import ErasureStore
-from bot.db.guild_settings import NsfwSettingsStore, RoleLimitStore
-from bot.db.jobs import JobStore
-from bot.db.moderation import ModerationStore
-from bot.db.pending_interactions import PendingInteractionStore
-from bot.db.stats import StatsStore
-from bot.db.usage import UsageStore
+from bot.db.database import FILENAME, Database
 from bot.domain.clock import Clock
 from bot.domain.limits import LIMITS, Limits
 from bot.domain.user_data import RetentionPolicy
@@ -102,16 +95,16 @@ async def run(
             register_secret(token)
             await _configure_api(api)
             metrics = Metrics(version())
-            jobs = await enter(JobStore(data / FILENAME, metrics.observe_job))
+            db = await enter(Database(data / FILENAME, metrics.observe_job))
             engine = SocketEngineClient()
             client = Client(trace_config(metrics, api))
-            status_reporter = StatusReporter(metrics, StatsStore(jobs), engine, client, clock=clock)
+            status_reporter = StatusReporter(metrics, db.stats, engine, client, clock=clock)
             await enter(_metrics_server(settings, status_reporter))
             starting = enter(EngineSupervisor(engine, launch))
             supervisor = await cancel_on(stop, starting)  # the model may have to be downloaded
             downloader = await enter(AttachmentDownloader(local_hosts=_local_hosts(api)))
             await enter(client)  # the tasks of jobs need it until they end
-            parts = _build(settings, client, jobs, engine, downloader, status_reporter, clock)
+            parts = _build(settings, client, db, engine, downloader, status_reporter, clock)
             await enter(parts.tasks)
             await _login(client, token)
             await parts.dispatcher.resume()
@@ -179,32 +172,30 @@ class _Parts(msgspec.Struct, frozen=True):
 def _build(
     settings: Settings,
     client: Client,
-    jobs: JobStore,
+    db: Database,
     engine: EngineClient,
     downloader: AttachmentDownloader,
     status_reporter: StatusReporter,
     clock: Clock,
 ) -> _Parts:
     limits = _limits(settings)
-    storage = FileStorage(settings.imagine_data)
-    storage.delete_temp_files()
-    guild_settings, role_limits = NsfwSettingsStore(jobs), RoleLimitStore(jobs)
-    moderation, usage, erasure = ModerationStore(jobs), UsageStore(jobs), ErasureStore(jobs)
-    channels, message_client = ChannelResolver(client, guild_settings), MessageClient(client)
-    notifier = Delivery(message_client, jobs, storage, channels, clock=clock)
-    outbox = Outbox(jobs, notifier, clock)
+    storage = _storage(settings)
+    channels, message_client = ChannelResolver(client, db.nsfw_settings), MessageClient(client)
+    notifier = Delivery(message_client, db.jobs, storage, channels, clock=clock)
+    outbox = Outbox(db.jobs, notifier, clock)
     tasks = JobTasks(outbox)
-    scheduler = JobScheduler(jobs, usage, engine, limits)
-    runner = JobRunner(jobs, usage, engine, storage, notifier, limits=limits, clock=clock)
-    dispatcher = Dispatcher(jobs, engine, scheduler, runner, tasks, outbox, notifier, clock)
-    admission = AdmissionPolicy(moderation, clock)
+    scheduler = JobScheduler(db.jobs, db.usage, engine, limits)
+    runner = JobRunner(db.jobs, db.usage, engine, storage, notifier, limits=limits, clock=clock)
+    dispatcher = Dispatcher(db.jobs, engine, scheduler, runner, tasks, outbox, notifier, clock)
+    admission = AdmissionPolicy(db.moderation, db.audit_log, clock)
+    sandbox = decoder_sandbox(sandbox_environment())
     job_service = JobService(
-        jobs,
-        guild_settings,
+        db.jobs,
+        db.nsfw_settings,
         engine,
         admission,
-        QuotaService(jobs, usage, role_limits, scheduler, limits=limits, clock=clock),
-        InputService(erasure, engine, storage, downloader, decoder_sandbox(sandbox_environment())),
+        QuotaService(db.jobs, db.usage, db.role_limits, scheduler, limits=limits, clock=clock),
+        InputService(db.file_deletions, engine, storage, downloader, sandbox),
         dispatcher,
         tasks,
         outbox,
@@ -212,25 +203,38 @@ def _build(
         clock=clock,
     )
     days = settings.imagine_retention_days
+    retention = Retention(
+        db.jobs, db.erasure, db.file_deletions, storage, job_service, tasks, days=days, clock=clock
+    )
     services = Services(
         job_service=job_service,
-        jobs=jobs,
-        pending_interactions=PendingInteractionStore(jobs),
+        jobs=db.jobs,
+        job_messages=db.job_messages,
+        pending_interactions=db.pending_interactions,
         storage=storage,
-        moderation=moderation,
+        moderation=db.moderation,
+        reports=db.reports,
+        audit_log=db.audit_log,
+        mod_channels=db.mod_channels,
         admission=admission,
         status_reporter=status_reporter,
         channels=channels,
-        guild_settings=guild_settings,
-        role_limits=role_limits,
+        guild_settings=db.nsfw_settings,
+        role_limits=db.role_limits,
         message_client=message_client,
-        erasure=erasure,
-        retention=Retention(jobs, erasure, storage, job_service, tasks, days=days, clock=clock),
+        erasure=db.erasure,
+        retention=retention,
         retention_policy=RetentionPolicy(days=days, logs_prompts=settings.imagine_log_prompts),
         limits=limits,
         clock=clock,
     )
     return _Parts(services, dispatcher, tasks)
+
+
+def _storage(settings: Settings) -> FileStorage:
+    storage = FileStorage(settings.imagine_data)
+    storage.delete_temp_files()
+    return storage
 
 
 def _limits(settings: Settings) -> Limits:

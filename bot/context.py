@@ -6,11 +6,14 @@ from typing import Any, TypeAlias
 import discord
 import msgspec
 
+from bot.db.audit_log import AuditLog
 from bot.db.erasure import ErasureStore
-from bot.db.guild_settings import NsfwSettingsStore, RoleLimitStore
+from bot.db.guild_settings import ModChannelStore, NsfwSettingsStore, RoleLimitStore
+from bot.db.job_messages import JobMessageStore
 from bot.db.jobs import JobStore
 from bot.db.moderation import ModerationStore
 from bot.db.pending_interactions import PendingInteractionStore
+from bot.db.reports import ReportStore
 from bot.domain.clock import Clock
 from bot.domain.limits import Limits
 from bot.domain.user_data import RetentionPolicy
@@ -28,9 +31,13 @@ class Services(msgspec.Struct, frozen=True):
 
     job_service: JobService
     jobs: JobStore
+    job_messages: JobMessageStore
     pending_interactions: PendingInteractionStore
     storage: FileStorage
     moderation: ModerationStore
+    reports: ReportStore
+    audit_log: AuditLog
+    mod_channels: ModChannelStore
     admission: AdmissionPolicy
     status_reporter: StatusReporter
     channels: ChannelResolver

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.db import migrations
-from bot.db.jobs import JobStore
-from bot.db.moderation import ModerationStore
+from bot.db.database import Database
 from bot.domain.job import RequestContext, ResponseTarget
 from bot.domain.moderation import Block
 from bot.errors import PolicyViolation
@@ -20,36 +19,34 @@ HERE = RequestContext(
 
 
 @pytest.fixture
-async def moderation(tmp_path: Path) -> AsyncIterator[ModerationStore]:
-    """The store of an empty database."""
+async def db(tmp_path: Path) -> AsyncIterator[Database]:
+    """An empty database."""
     migrations.migrate(tmp_path / "imagine.db")
-    async with JobStore(tmp_path / "imagine.db") as jobs:
-        yield ModerationStore(jobs)
+    async with Database(tmp_path / "imagine.db") as db:
+        yield db
 
 
 @pytest.fixture
-def admission(moderation: ModerationStore) -> AdmissionPolicy:
+def admission(db: Database) -> AdmissionPolicy:
     """A policy whose clock stands at 12 seconds."""
-    return AdmissionPolicy(moderation, lambda: 12.0)
+    return AdmissionPolicy(db.moderation, db.audit_log, lambda: 12.0)
 
 
-async def test_allowed_prompts_are_not_logged(
-    admission: AdmissionPolicy, moderation: ModerationStore
-) -> None:
+async def test_allowed_prompts_are_not_logged(admission: AdmissionPolicy, db: Database) -> None:
     """The audit log stays empty."""
     await admission.check_prompts([recipe(), recipe(seed=8)], HERE)
     await admission.check_not_blocked(3, 1)
-    assert await moderation.audit_log.page(3, 1, 10) == []
+    assert await db.audit_log.page(3, 1, 10) == []
 
 
 async def test_a_repeated_violation_is_logged_once(
-    admission: AdmissionPolicy, moderation: ModerationStore
+    admission: AdmissionPolicy, db: Database
 ) -> None:
     """The gateway may deliver the same interaction twice."""
     for _ in range(2):
         with pytest.raises(PolicyViolation, match="no sexual content with minors"):
             await admission.check_prompts([recipe(prompt="nude child")], HERE)
-    [entry] = await moderation.audit_log.page(3, 1, 10)
+    [entry] = await db.audit_log.page(3, 1, 10)
     assert (entry.created_at, entry.actor_id, entry.channel_id, entry.idempotency_key) == (
         12.0,
         1,
@@ -64,34 +61,32 @@ async def test_each_recipe_is_checked(admission: AdmissionPolicy) -> None:
         await admission.check_prompts([recipe(), recipe(prompt="nude child")], HERE)
 
 
-async def test_equal_prompts_have_equal_digests(
-    admission: AdmissionPolicy, moderation: ModerationStore
-) -> None:
+async def test_equal_prompts_have_equal_digests(admission: AdmissionPolicy, db: Database) -> None:
     """So repeated attempts are recognisable although the prompt is not stored."""
     for name, prompt in (("a", "nude child"), ("b", "nude child"), ("c", "nude children")):
         context = RequestContext(idempotency_key=name, user_id=1, target=HERE.target)
         with pytest.raises(PolicyViolation):
             await admission.check_prompts([recipe(prompt=prompt)], context)
-    third, second, first = await moderation.audit_log.page(3, 1, 10)
+    third, second, first = await db.audit_log.page(3, 1, 10)
     assert first.detail == second.detail != third.detail
 
 
 async def test_a_long_prompt_is_truncated_in_the_audit_log(
-    admission: AdmissionPolicy, moderation: ModerationStore
+    admission: AdmissionPolicy, db: Database
 ) -> None:
     """An excerpt is enough to judge a banned word."""
-    await moderation.ban_word(3, "blood", actor_id=9, now=1.0)
+    await db.moderation.ban_word(3, "blood", actor_id=9, now=1.0)
     with pytest.raises(PolicyViolation, match="banned on this server"):
         await admission.check_prompts([recipe(prompt="blood " + "x" * 900)], HERE)
-    newest, _ = await moderation.audit_log.page(3, 1, 10)
+    newest, _ = await db.audit_log.page(3, 1, 10)
     assert len(newest.detail) < 260
 
 
 async def test_a_block_applies_to_one_user_in_one_guild(
-    admission: AdmissionPolicy, moderation: ModerationStore
+    admission: AdmissionPolicy, db: Database
 ) -> None:
     """Not in other guilds, not in DMs, not to other users."""
-    await moderation.block(
+    await db.moderation.block(
         Block(guild_id=3, user_id=1, reason="rude", moderator_id=9, created_at=2.0)
     )
     with pytest.raises(PolicyViolation, match="blocked you from using me here: rude"):
@@ -102,13 +97,13 @@ async def test_a_block_applies_to_one_user_in_one_guild(
         await admission.check_not_blocked(guild_id, user_id)
 
 
-async def test_a_changed_reason_is_logged(moderation: ModerationStore) -> None:
+async def test_a_changed_reason_is_logged(db: Database) -> None:
     """Blocking again with the same reason is not."""
     for now, reason in ((1.0, "rude"), (2.0, "rude"), (3.0, "very rude")):
         block = Block(guild_id=3, user_id=1, reason=reason, moderator_id=9, created_at=now)
-        assert await moderation.block(block) is (now != 2.0)
-    assert [entry.reason for entry in await moderation.blocks(3)] == ["very rude"]
-    assert [entry.detail for entry in await moderation.audit_log.page(3, 1, 10)] == [
+        assert await db.moderation.block(block) is (now != 2.0)
+    assert [entry.reason for entry in await db.moderation.blocks(3)] == ["very rude"]
+    assert [entry.detail for entry in await db.audit_log.page(3, 1, 10)] == [
         "very rude",
         "rude",
     ]

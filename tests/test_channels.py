@@ -8,8 +8,8 @@ import pytest
 from discord.http import Route
 
 from bot.db import migrations
-from bot.db.guild_settings import NsfwSetting, NsfwSettingsStore
-from bot.db.jobs import JobStore
+from bot.db.database import Database
+from bot.db.guild_settings import NsfwSetting
 from bot.domain.nsfw import UNKNOWN_CHANNEL, ChannelContext, ChannelInfo, ChannelKind, NsfwPolicy
 from bot.messages.channels import ChannelResolver, from_channel
 from bot.playground import Playground
@@ -129,11 +129,11 @@ async def test_discord_is_asked_though_the_gateway_has_told_of_nothing(
     threads = [discord.add_thread(one, "t") for one in (discord.restricted, discord.channel)]
     intents = discord_py.Intents(guilds=True)
     async with (
-        JobStore(tmp_path / "imagine.db") as ledger,
+        Database(tmp_path / "imagine.db") as db,
         discord_py.Client(intents=intents) as one,
     ):
         await one.login(discord.token)
-        levels = NsfwSettingsStore(ledger)
+        levels = db.nsfw_settings
         await levels.set(choice)
         where = ChannelResolver(one, levels)
         assert await where.nsfw_policy(discord.restricted.id) is NsfwPolicy.SPOILER

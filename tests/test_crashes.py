@@ -136,7 +136,7 @@ async def test_a_full_disk_loses_nothing(bot: DyingBot, ada: Person) -> None:
     process.rlimit(psutil.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))  # any write to a file fails
     refused = await ada.slash("imagine", prompt="no room")
     await bot.discord.until(lambda: refused.ephemerals, why="it is refused")
-    assert "cannot write to its record" in refused.ephemerals[0].content
+    assert "cannot write to its database" in refused.ephemerals[0].content
     await asyncio.sleep(3)
     process.rlimit(psutil.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     message = await finished(bot.discord, interaction)

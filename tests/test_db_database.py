@@ -8,59 +8,59 @@ from pathlib import Path
 
 import pytest
 
-from bot.db.database import LOCK_SECONDS, DatabaseUnavailable
-from bot.db.jobs import JobStore
+from bot.db.connection import LOCK_SECONDS, DatabaseUnavailable
+from bot.db.database import Database
 from bot.db.migrations import migrate
 from tests.samples import job, recipe
 
 
 @pytest.fixture
-async def ledger(tmp_path: Path) -> AsyncIterator[JobStore]:
+async def db(tmp_path: Path) -> AsyncIterator[Database]:
     """An empty record."""
     migrate(tmp_path / "imagine.db")
-    async with JobStore(tmp_path / "imagine.db") as opened:
-        yield opened
+    async with Database(tmp_path / "imagine.db") as db:
+        yield db
 
 
-async def test_a_full_disk_is_said_and_nothing_is_changed(ledger: JobStore) -> None:
+async def test_a_full_disk_is_said_and_nothing_is_changed(db: Database) -> None:
     """SQLite's own error for a full disk, by a limit on the file; with room again, it works."""
-    ((pages,),) = await ledger.fetch_all("PRAGMA page_count")
-    await ledger.fetch_all(f"PRAGMA max_page_count = {pages}")
+    ((pages,),) = await db._connection.fetch_all("PRAGMA page_count")
+    await db._connection.fetch_all(f"PRAGMA max_page_count = {pages}")
     large = (recipe(prompt="x" * 1000, negative="y" * 1000),) * 4
     kept = 0
     with pytest.raises(DatabaseUnavailable, match="disk is full"):
-        while await ledger.add(job(f"j{kept}", recipes=large)):
+        while await db.jobs.add(job(f"j{kept}", recipes=large)):
             kept += 1
-    assert await ledger.job(f"j{kept}") is None
-    assert (await ledger.queue_depth(1)).total == kept
-    await ledger.fetch_all("PRAGMA max_page_count = 100000")
-    assert await ledger.add(job(f"j{kept}", recipes=large))
+    assert await db.jobs.job(f"j{kept}") is None
+    assert (await db.jobs.queue_depth(1)).total == kept
+    await db._connection.fetch_all("PRAGMA max_page_count = 100000")
+    assert await db.jobs.add(job(f"j{kept}", recipes=large))
 
 
-async def test_a_lock_of_another_program_is_said(ledger: JobStore, tmp_path: Path) -> None:
+async def test_a_lock_of_another_program_is_said(db: Database, tmp_path: Path) -> None:
     """Reading goes on meanwhile."""
     other = sqlite3.connect(tmp_path / "imagine.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(DatabaseUnavailable, match="locked by another program"):
-        await ledger.add(job())
-    assert await ledger.job("j1") is None
+        await db.jobs.add(job())
+    assert await db.jobs.job("j1") is None
     other.execute("ROLLBACK")
     other.close()
-    assert await ledger.add(job())
+    assert await db.jobs.add(job())
 
 
-async def test_a_statement_that_is_wrong_is_no_trouble_of_the_disk(ledger: JobStore) -> None:
+async def test_a_statement_that_is_wrong_is_no_trouble_of_the_disk(db: Database) -> None:
     """It is a mistake in the program, and is raised as what it is."""
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
-        await ledger.fetch_all("SELECT * FROM nonsense")
+        await db._connection.fetch_all("SELECT * FROM nonsense")
 
 
-async def test_who_waits_for_a_lock_holds_up_nobody(ledger: JobStore, tmp_path: Path) -> None:
+async def test_who_waits_for_a_lock_holds_up_nobody(db: Database, tmp_path: Path) -> None:
     """Many changes wait beside each other, and are made when the lock goes."""
     with closing(sqlite3.connect(tmp_path / "imagine.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        adding = [asyncio.create_task(ledger.add(job(f"j{n}"))) for n in range(20)]
+        adding = [asyncio.create_task(db.jobs.add(job(f"j{n}"))) for n in range(20)]
         await asyncio.sleep(LOCK_SECONDS / 4)
-        assert await ledger.job("j1") is None
+        assert await db.jobs.job("j1") is None
         other.execute("ROLLBACK")
     assert await asyncio.gather(*adding) == [True] * 20

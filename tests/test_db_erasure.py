@@ -8,18 +8,11 @@ from pathlib import Path
 import pytest
 
 from bot.db import migrations
-from bot.db.erasure import (
-    DAY_SECONDS,
-    REPLAY_SECONDS,
-    REVIEW_SECONDS,
-    ErasureStore,
-    FileDeletion,
-    FileKind,
-)
-from bot.db.jobs import JobStore
-from bot.db.moderation import ModerationStore
-from bot.db.reports import ReportStore
-from bot.db.usage import UsageRecord, UsageStore
+from bot.db.database import Database
+from bot.db.erasure import DAY_SECONDS, REVIEW_SECONDS
+from bot.db.file_deletions import FileDeletion, FileKind
+from bot.db.jobs import REPLAY_SECONDS
+from bot.db.usage import UsageRecord
 from bot.domain.job import DeletionReason, Job, JobKind, ResponseTarget, Sketch, Status
 from bot.domain.moderation import AuditAction, AuditEntry, CaseState, Report
 from bot.domain.user_data import AUDIT_DAYS
@@ -30,46 +23,40 @@ A, B = "a" * 64, "b" * 64
 
 
 @pytest.fixture
-async def ledger(tmp_path: Path) -> AsyncIterator[JobStore]:
+async def db(tmp_path: Path) -> AsyncIterator[Database]:
     """An empty record."""
     migrations.migrate(tmp_path / "imagine.db")
-    async with JobStore(tmp_path / "imagine.db") as ledger:
-        yield ledger
+    async with Database(tmp_path / "imagine.db") as db:
+        yield db
 
 
-@pytest.fixture
-def privacy(ledger: JobStore) -> ErasureStore:
-    """What deletes from it."""
-    return ErasureStore(ledger)
-
-
-async def done(ledger: JobStore, name: str, *, at: float = 200.0, **changes: object) -> Job:
+async def done(db: Database, name: str, *, at: float = 200.0, **changes: object) -> Job:
     """A job that was painted at this time, and shown."""
     new = job(name, **changes)
-    await ledger.add(new)
-    await ledger.mark_queued(name, new.recipes)
-    await ledger.claim(name, now=at)
-    await ledger.complete(name, 1, [picture(name, recipe=new.recipes[0])], at)
-    await ledger.set_message(name, hash(name) % 2**40)
-    await ledger.mark_delivered(name, now=at)
+    await db.jobs.add(new)
+    await db.jobs.mark_queued(name, new.recipes)
+    await db.jobs.claim(name, now=at)
+    await db.jobs.complete(name, 1, [picture(name, recipe=new.recipes[0])], at)
+    await db.jobs.set_message(name, hash(name) % 2**40)
+    await db.jobs.mark_delivered(name, now=at)
     return new
 
 
-async def found(ledger: JobStore, name: str) -> Job:
+async def found(db: Database, name: str) -> Job:
     """The job as the record has it."""
-    there = await ledger.job(name)
+    there = await db.jobs.job(name)
     assert there is not None
     return there
 
 
-async def test_statistics_stay(ledger: JobStore, privacy: ErasureStore, tmp_path: Path) -> None:
+async def test_statistics_stay(db: Database, tmp_path: Path) -> None:
     """Of each recipe: all but words, seeds and the sketch; and the times."""
     wanted = recipe(
         seed=5, subseed=6, subseed_strength=0.15, source=A, strength=0.5, negative="rain"
     )
-    await done(ledger, "j1", recipes=(wanted,) * 3, kind=JobKind.VARIATION, parents=("j0-1",))
-    assert await privacy.erase_user(1, now=300.0) == 1
-    erased = await found(ledger, "j1")
+    await done(db, "j1", recipes=(wanted,) * 3, kind=JobKind.VARIATION, parents=("j0-1",))
+    assert await db.erasure.erase_user(1, now=300.0) == 1
+    erased = await found(db, "j1")
     left = recipe(prompt="(deleted)", seed=0, subseed_strength=0.15)
     assert erased.recipes == (left,) * 3
     assert erased.deletion_reason is DeletionReason.REQUESTED
@@ -80,28 +67,26 @@ async def test_statistics_stay(ledger: JobStore, privacy: ErasureStore, tmp_path
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.REFUSED, Status.CANCELLED])
-async def test_all_endings_can_be_deleted(
-    ledger: JobStore, privacy: ErasureStore, status: Status
-) -> None:
+async def test_all_endings_can_be_deleted(db: Database, status: Status) -> None:
     """With the reason, which may hold words of theirs."""
     sketch = Sketch(url="https://cdn.example/secret", strength=0.5, keep_size=False)
-    await ledger.add(job(sketch=sketch))
-    await ledger.finish_without_pictures(
+    await db.jobs.add(job(sketch=sketch))
+    await db.jobs.finish_without_pictures(
         "j1", status, 2.0, reason=None if status is Status.CANCELLED else "No such quokka."
     )
-    assert await privacy.erase_user(1, now=300.0) == 1
-    reason = (await found(ledger, "j1")).failure_reason
+    assert await db.erasure.erase_user(1, now=300.0) == 1
+    reason = (await found(db, "j1")).failure_reason
     assert reason == (None if status is Status.CANCELLED else "(deleted)")
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.REFUSED, Status.CANCELLED])
-async def test_the_address_of_a_sketch_goes_with_the_end(ledger: JobStore, status: Status) -> None:
+async def test_the_address_of_a_sketch_goes_with_the_end(db: Database, status: Status) -> None:
     """It is signed, and nobody needs it any more."""
-    await ledger.add(job(sketch=Sketch(url="https://a/b", strength=0.5, keep_size=False)))
-    await ledger.finish_without_pictures(
+    await db.jobs.add(job(sketch=Sketch(url="https://a/b", strength=0.5, keep_size=False)))
+    await db.jobs.finish_without_pictures(
         "j1", status, 2.0, reason=None if status is Status.CANCELLED else "No."
     )
-    assert (await found(ledger, "j1")).sketch is None
+    assert (await found(db, "j1")).sketch is None
 
 
 async def test_old_databases_lose_such_addresses(tmp_path: Path) -> None:
@@ -120,17 +105,15 @@ async def test_old_databases_lose_such_addresses(tmp_path: Path) -> None:
     assert query(tmp_path, "SELECT sketch FROM jobs")[0]["sketch"] is None
 
 
-async def test_unfinished_jobs_stay(ledger: JobStore, privacy: ErasureStore) -> None:
+async def test_unfinished_jobs_stay(db: Database) -> None:
     """They must be stopped first."""
-    await ledger.add(job())
-    assert await privacy.erase_user(1, now=300.0) == 0
-    assert [each.id for each in await ledger.unfinished(1)] == ["j1"]
-    assert (await found(ledger, "j1")).deletion_reason is None
+    await db.jobs.add(job())
+    assert await db.erasure.erase_user(1, now=300.0) == 0
+    assert [each.id for each in await db.jobs.unfinished(1)] == ["j1"]
+    assert (await found(db, "j1")).deletion_reason is None
 
 
-async def test_the_place_stays_until_the_ending_is_shown_there(
-    ledger: JobStore, privacy: ErasureStore
-) -> None:
+async def test_the_place_stays_until_the_ending_is_shown_there(db: Database) -> None:
     """Else nobody could say on the message that it was deleted."""
     address = ResponseTarget(
         channel_id=2,
@@ -140,59 +123,52 @@ async def test_the_place_stays_until_the_ending_is_shown_there(
         token="t",  # noqa: S106
         reply_to_id=6,
     )
-    await ledger.add(job(target=address))
-    await ledger.finish_without_pictures("j1", Status.CANCELLED, 2.0)
-    await privacy.erase_user(1, now=300.0)
-    waiting = await found(ledger, "j1")
+    await db.jobs.add(job(target=address))
+    await db.jobs.finish_without_pictures("j1", Status.CANCELLED, 2.0)
+    await db.erasure.erase_user(1, now=300.0)
+    waiting = await found(db, "j1")
     assert (waiting.target, waiting.user_id) == (address, 0)
-    assert [each.id for each in await ledger.undelivered()] == ["j1"]
-    await ledger.mark_delivered("j1", now=301.0)
-    assert (await found(ledger, "j1")).target == ResponseTarget(channel_id=0)
+    assert [each.id for each in await db.jobs.undelivered()] == ["j1"]
+    await db.jobs.mark_delivered("j1", now=301.0)
+    assert (await found(db, "j1")).target == ResponseTarget(channel_id=0)
 
 
-async def test_late_messages_leave_no_trace(
-    ledger: JobStore, privacy: ErasureStore, tmp_path: Path
-) -> None:
+async def test_late_messages_leave_no_trace(db: Database, tmp_path: Path) -> None:
     """Of a grid, or of one picture, that Discord took after all was deleted."""
-    await done(ledger, "j1")
-    await privacy.erase_user(1, now=300.0)
-    await ledger.set_message("j1", 77)
-    await ledger.link_message(78, "j1", 2)
+    await done(db, "j1")
+    await db.erasure.erase_user(1, now=300.0)
+    await db.jobs.set_message("j1", 77)
+    await db.job_messages.link(78, "j1", 2)
     assert query(tmp_path, "SELECT * FROM posts") == []
-    assert (await found(ledger, "j1")).target.message_id is None
+    assert (await found(db, "j1")).target.message_id is None
 
 
-async def test_what_is_known_of_letters_goes_with_the_job(
-    ledger: JobStore, privacy: ErasureStore, tmp_path: Path
-) -> None:
+async def test_what_is_known_of_letters_goes_with_the_job(db: Database, tmp_path: Path) -> None:
     """Also of one that Discord took after all was deleted; of other jobs it stays."""
-    reports = ReportStore(ledger)
     for person, name in ((1, "j1"), (2, "j2")):
-        await done(ledger, name, user_id=person)
-        await reports.record_dm(name, 50, person)
-    await privacy.erase_user(1, now=300.0)
-    await reports.record_dm("j1", 50, 3)
+        await done(db, name, user_id=person)
+        await db.job_messages.record_dm(name, 50, person)
+    await db.erasure.erase_user(1, now=300.0)
+    await db.job_messages.record_dm("j1", 50, 3)
     left = query(tmp_path, "SELECT job, channel, message FROM letters")
     assert [tuple(row) for row in left] == [("j2", 50, 2)]
 
 
-async def test_files_of_removed_pictures_go(
-    ledger: JobStore, privacy: ErasureStore, tmp_path: Path
-) -> None:
+async def test_files_of_removed_pictures_go(db: Database, tmp_path: Path) -> None:
     """Whoever is killed after a removal was recorded; the rows stay, and say what was removed."""
-    await done(ledger, "j1")
+    await done(db, "j1")
     removed = AuditEntry(
         created_at=300.0, guild_id=2, actor_id=3, action=AuditAction.REMOVED, job_id="j1"
     )
-    await ReportStore(ledger).remove("j1", removed)
-    listed = await privacy.file_deletions()
+    await db.reports.remove("j1", removed)
+    listed = await db.file_deletions.all()
     gone: list[FileDeletion] = []
 
     async def remove(removals: Sequence[FileDeletion]) -> Sequence[FileDeletion]:
         gone.extend(removals)
         return removals
 
-    assert await privacy.process_deletions(listed, remove) == 0
+    assert await db.file_deletions.process(listed, remove) == 0
     assert gone == [FileDeletion(FileKind.PICTURES, "j1")]
     [row] = query(tmp_path, "SELECT removed_at FROM pictures")
     assert row["removed_at"] == 300.0
@@ -200,12 +176,10 @@ async def test_files_of_removed_pictures_go(
     assert tuple(line) == ("removed", 3)
 
 
-async def test_the_schema_forbids_half_a_deletion(
-    ledger: JobStore, privacy: ErasureStore, tmp_path: Path
-) -> None:
+async def test_the_schema_forbids_half_a_deletion(db: Database, tmp_path: Path) -> None:
     """Whatever a later version of the bot may write."""
-    await done(ledger, "j1")
-    await privacy.erase_user(1, now=300.0)
+    await done(db, "j1")
+    await db.erasure.erase_user(1, now=300.0)
     connection = sqlite3.connect(tmp_path / "imagine.db", isolation_level=None)
     for change in (
         "person = 1",
@@ -225,70 +199,66 @@ async def test_the_schema_forbids_half_a_deletion(
     connection.close()
 
 
-async def test_a_request_is_known_for_a_day(ledger: JobStore, privacy: ErasureStore) -> None:
+async def test_a_request_is_known_for_a_day(db: Database) -> None:
     """By its digest; after that Discord cannot say it again, and nothing is left of it."""
     asked = job(idempotency_key="reaction:5:1:x", created_at=1000.0)
-    await ledger.add(asked)
-    await ledger.finish_without_pictures("j1", Status.CANCELLED, 1001.0)
-    await privacy.erase_user(1, now=1002.0)
-    assert (await found(ledger, "j1")).idempotency_key.startswith("erased:")
-    await privacy.expire(now=1000.0 + REPLAY_SECONDS - 1)
-    assert await ledger.exists("reaction:5:1:x")
-    await privacy.expire(now=1000.0 + REPLAY_SECONDS)
-    assert not await ledger.exists("reaction:5:1:x")
-    assert (await found(ledger, "j1")).idempotency_key == "erased:j1"
+    await db.jobs.add(asked)
+    await db.jobs.finish_without_pictures("j1", Status.CANCELLED, 1001.0)
+    await db.erasure.erase_user(1, now=1002.0)
+    assert (await found(db, "j1")).idempotency_key.startswith("erased:")
+    await db.erasure.expire_all(now=1000.0 + REPLAY_SECONDS - 1)
+    assert await db.jobs.exists("reaction:5:1:x")
+    await db.erasure.expire_all(now=1000.0 + REPLAY_SECONDS)
+    assert not await db.jobs.exists("reaction:5:1:x")
+    assert (await found(db, "j1")).idempotency_key == "erased:j1"
 
 
-async def test_a_reaction_that_is_taken_back_may_come_again(
-    ledger: JobStore, privacy: ErasureStore
-) -> None:
+async def test_a_reaction_that_is_taken_back_may_come_again(db: Database) -> None:
     """Also if what came of it was deleted."""
-    await ledger.add(job(idempotency_key="reaction:5:1:x"))
-    await ledger.finish_without_pictures("j1", Status.CANCELLED, 101.0)
-    await privacy.erase_user(1, now=102.0)
-    await ledger.free_key("reaction:5:1:x")
-    assert not await ledger.exists("reaction:5:1:x")
-    await privacy.expire(now=10 * REPLAY_SECONDS)
+    await db.jobs.add(job(idempotency_key="reaction:5:1:x"))
+    await db.jobs.finish_without_pictures("j1", Status.CANCELLED, 101.0)
+    await db.erasure.erase_user(1, now=102.0)
+    await db.jobs.free_key("reaction:5:1:x")
+    assert not await db.jobs.exists("reaction:5:1:x")
+    await db.erasure.expire_all(now=10 * REPLAY_SECONDS)
 
 
-async def test_what_is_old_goes_in_small_steps(ledger: JobStore, privacy: ErasureStore) -> None:
+async def test_what_is_old_goes_in_small_steps(db: Database) -> None:
     """The oldest first; what is younger stays."""
     for nth in range(5):
-        await done(ledger, f"j{nth}", at=200.0 + nth)
-    counts = [await privacy.erase_older_than(203.0, limit=2, now=9e9) for _ in range(3)]
+        await done(db, f"j{nth}", at=200.0 + nth)
+    counts = [await db.erasure.erase_older_than(203.0, limit=2, now=9e9) for _ in range(3)]
     assert counts == [2, 1, 0]
-    erased = [(await found(ledger, f"j{nth}")).deletion_reason for nth in range(5)]
+    erased = [(await found(db, f"j{nth}")).deletion_reason for nth in range(5)]
     assert erased == [DeletionReason.EXPIRED] * 3 + [None] * 2
-    assert len(await ledger.pictures("j3")) == 1 and not await ledger.pictures("j1")
+    assert len(await db.jobs.pictures("j3")) == 1 and not await db.jobs.pictures("j1")
 
 
-async def test_what_nobody_has_seen_is_not_too_old(ledger: JobStore, privacy: ErasureStore) -> None:
+async def test_what_nobody_has_seen_is_not_too_old(db: Database) -> None:
     """However long it takes to finish or to be shown."""
-    await ledger.add(job("j1"))
-    await ledger.add(job("j2"))
-    await ledger.finish_without_pictures("j2", Status.CANCELLED, 2.0)
-    assert await privacy.erase_older_than(9e9, limit=9, now=9e9) == 0
-    await ledger.mark_delivered("j2", now=3.0)
-    assert await privacy.erase_older_than(9e9, limit=9, now=9e9) == 1
+    await db.jobs.add(job("j1"))
+    await db.jobs.add(job("j2"))
+    await db.jobs.finish_without_pictures("j2", Status.CANCELLED, 2.0)
+    assert await db.erasure.erase_older_than(9e9, limit=9, now=9e9) == 0
+    await db.jobs.mark_delivered("j2", now=3.0)
+    assert await db.erasure.erase_older_than(9e9, limit=9, now=9e9) == 1
 
 
-async def test_all_of_a_person_comes_out_as_it_went_in(
-    ledger: JobStore, privacy: ErasureStore
-) -> None:
+async def test_all_of_a_person_comes_out_as_it_went_in(db: Database) -> None:
     """In order, page by page."""
     for nth in range(450):
-        await ledger.add(job(f"j{nth}", user_id=1 + nth % 2))
-    await done(ledger, "last")
-    everything = [each async for each in privacy.jobs(1)]
+        await db.jobs.add(job(f"j{nth}", user_id=1 + nth % 2))
+    await done(db, "last")
+    everything = [each async for each in db.erasure.jobs(1)]
     assert [each.id for each, _ in everything] == [f"j{n}" for n in range(0, 450, 2)] + ["last"]
-    assert everything[-1][1] == await ledger.pictures("last")
-    kept = await privacy.summary(1, now=300.0)
+    assert everything[-1][1] == await db.jobs.pictures("last")
+    kept = await db.erasure.summary(1, now=300.0)
     assert (kept.jobs, kept.pictures, kept.sketches, kept.oldest_at) == (226, 1, 0, 100.0)
 
 
-async def test_many_jobs_are_deleted_at_once(ledger: JobStore, privacy: ErasureStore) -> None:
+async def test_many_jobs_are_deleted_at_once(db: Database) -> None:
     """In one transaction, and the loop goes on meanwhile."""
-    async with ledger.transaction() as connection:
+    async with db._connection.transaction() as connection:
         await connection.execute(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) "
             "INSERT INTO jobs (id, request, kind, person, channel, recipes, created_at, "
@@ -305,16 +275,16 @@ async def test_many_jobs_are_deleted_at_once(ledger: JobStore, privacy: ErasureS
             ticks += 1
 
     ticking = asyncio.create_task(tick())
-    assert await privacy.erase_user(1, now=1e9) == 5000
+    assert await db.erasure.erase_user(1, now=1e9) == 5000
     ticking.cancel()
     assert ticks > 1
-    assert len(await privacy.file_deletions()) == 5000
+    assert len(await db.file_deletions.all()) == 5000
 
 
 # Files
 
 
-async def settled(privacy: ErasureStore, *, stuck: Collection[str] = ()) -> tuple[list[str], int]:
+async def settled(db: Database, *, stuck: Collection[str] = ()) -> tuple[list[str], int]:
     """What would be removed from disk, by name, and how many removals are left to do."""
     gone: list[str] = []
 
@@ -322,78 +292,69 @@ async def settled(privacy: ErasureStore, *, stuck: Collection[str] = ()) -> tupl
         gone.extend(each.name for each in removals)
         return [each for each in removals if each.name not in stuck]
 
-    left = await privacy.process_deletions(await privacy.file_deletions(), remove)
+    left = await db.file_deletions.process(await db.file_deletions.all(), remove)
     return gone, left
 
 
-async def test_a_sketch_goes_when_the_last_job_with_it_goes(
-    ledger: JobStore, privacy: ErasureStore
-) -> None:
+async def test_a_sketch_goes_when_the_last_job_with_it_goes(db: Database) -> None:
     """Of two people; another sketch stays."""
     over_a = (recipe(source=A, strength=0.5),)
-    await done(ledger, "j1", recipes=over_a)
-    await done(ledger, "j2", recipes=over_a, user_id=2)
-    await done(ledger, "j3", recipes=(recipe(source=B, strength=0.5),), user_id=2)
-    await privacy.erase_user(1, now=300.0)
-    assert await settled(privacy) == (["j1"], 0)
-    await privacy.erase_older_than(9e9, limit=1, now=9e9)
-    assert await settled(privacy) == (["j2", A], 0)
+    await done(db, "j1", recipes=over_a)
+    await done(db, "j2", recipes=over_a, user_id=2)
+    await done(db, "j3", recipes=(recipe(source=B, strength=0.5),), user_id=2)
+    await db.erasure.erase_user(1, now=300.0)
+    assert await settled(db) == (["j1"], 0)
+    await db.erasure.erase_older_than(9e9, limit=1, now=9e9)
+    assert await settled(db) == (["j2", A], 0)
 
 
-async def test_a_sketch_waits_for_those_that_are_being_fetched(
-    ledger: JobStore, privacy: ErasureStore
-) -> None:
+async def test_a_sketch_waits_for_those_that_are_being_fetched(db: Database) -> None:
     """One of them may be the same; when it is not, it goes."""
-    await done(ledger, "j1", recipes=(recipe(source=A, strength=0.5),))
-    await ledger.add(job("j2", user_id=2, sketch=Sketch(url="x", strength=0.5, keep_size=False)))
-    await privacy.erase_user(1, now=300.0)
-    assert await settled(privacy) == (["j1"], 1)
-    await ledger.mark_queued("j2", (recipe(source=B, strength=0.5),))
-    assert await settled(privacy) == ([A], 0)
+    await done(db, "j1", recipes=(recipe(source=A, strength=0.5),))
+    await db.jobs.add(job("j2", user_id=2, sketch=Sketch(url="x", strength=0.5, keep_size=False)))
+    await db.erasure.erase_user(1, now=300.0)
+    assert await settled(db) == (["j1"], 1)
+    await db.jobs.mark_queued("j2", (recipe(source=B, strength=0.5),))
+    assert await settled(db) == ([A], 0)
 
 
-async def test_a_sketch_in_doubt_stays_with_the_job_that_has_it(
-    ledger: JobStore, privacy: ErasureStore
-) -> None:
+async def test_a_sketch_in_doubt_stays_with_the_job_that_has_it(db: Database) -> None:
     """It is noted before it is saved, and struck once the job is queued with it."""
-    await privacy.mark_for_deletion(FileDeletion(FileKind.SKETCH, A))
-    await privacy.mark_for_deletion(FileDeletion(FileKind.SKETCH, A))
-    await ledger.add(job())
-    await ledger.mark_queued("j1", (recipe(source=A, strength=0.5),))
-    assert await settled(privacy) == ([], 0)
-    assert await privacy.file_deletions() == []
+    await db.file_deletions.mark(FileDeletion(FileKind.SKETCH, A))
+    await db.file_deletions.mark(FileDeletion(FileKind.SKETCH, A))
+    await db.jobs.add(job())
+    await db.jobs.mark_queued("j1", (recipe(source=A, strength=0.5),))
+    assert await settled(db) == ([], 0)
+    assert await db.file_deletions.all() == []
 
 
-async def test_what_cannot_be_removed_stays_on_the_list(
-    ledger: JobStore, privacy: ErasureStore
-) -> None:
+async def test_what_cannot_be_removed_stays_on_the_list(db: Database) -> None:
     """And is tried again."""
-    await done(ledger, "j1")
-    await done(ledger, "j2")
-    await privacy.erase_user(1, now=300.0)
-    assert await settled(privacy, stuck={"j2"}) == (["j1", "j2"], 1)
-    assert await settled(privacy) == (["j2"], 0)
+    await done(db, "j1")
+    await done(db, "j2")
+    await db.erasure.erase_user(1, now=300.0)
+    assert await settled(db, stuck={"j2"}) == (["j1", "j2"], 1)
+    assert await settled(db) == (["j2"], 0)
 
 
-async def test_an_erased_row_reads_as_a_job(ledger: JobStore, privacy: ErasureStore) -> None:
+async def test_an_erased_row_reads_as_a_job(db: Database) -> None:
     """Wherever rows are read, a deleted one is no surprise."""
-    await done(ledger, "j1")
-    await ledger.add(job("j2"))
-    await ledger.finish_without_pictures("j2", Status.CANCELLED, 2.0)
-    await privacy.erase_user(1, now=300.0)
-    assert [each.id for each in await ledger.undelivered()] == ["j2"]
-    assert await ledger.pictures("j1") == [] and await ledger.picture("j1-1") is None
-    assert await ledger.find_by_message(hash("j1") % 2**40) is None
-    assert (await found(ledger, "j1")).recipes[0].prompt == "(deleted)"
+    await done(db, "j1")
+    await db.jobs.add(job("j2"))
+    await db.jobs.finish_without_pictures("j2", Status.CANCELLED, 2.0)
+    await db.erasure.erase_user(1, now=300.0)
+    assert [each.id for each in await db.jobs.undelivered()] == ["j2"]
+    assert await db.jobs.pictures("j1") == [] and await db.jobs.picture("j1-1") is None
+    assert await db.job_messages.find(hash("j1") % 2**40) is None
+    assert (await found(db, "j1")).recipes[0].prompt == "(deleted)"
 
 
 # What others need
 
 
-async def reported(ledger: JobStore, name: str, *, at: float) -> ModerationStore:
+async def reported(db: Database, name: str, *, at: float) -> None:
     """Somebody reports the job at this time."""
-    moderation = ModerationStore(ledger)
-    await moderation.reports.submit(
+    await db.reports.submit(
         Report(
             job_id=name,
             guild_id=3,
@@ -405,7 +366,6 @@ async def reported(ledger: JobStore, name: str, *, at: float) -> ModerationStore
             created_at=at,
         )
     )
-    return moderation
 
 
 def dismissal(*, at: float = 400.0) -> AuditEntry:
@@ -416,55 +376,47 @@ def dismissal(*, at: float = 400.0) -> AuditEntry:
 
 
 @pytest.mark.parametrize("ending", [CaseState.DISMISSED, CaseState.REMOVED])
-async def test_what_was_reported_waits_for_the_moderators(
-    ledger: JobStore, privacy: ErasureStore, ending: CaseState
-) -> None:
+async def test_what_was_reported_waits_for_the_moderators(db: Database, ending: CaseState) -> None:
     """Nobody can delete the evidence against them; when they have looked at it, it goes."""
-    await done(ledger, "j1")
-    await done(ledger, "j2")
-    moderation = await reported(ledger, "j1", at=250.0)
-    assert (await privacy.summary(1, now=300.0)).under_review == 1
-    assert await privacy.erase_user(1, now=300.0) == 1
-    assert await privacy.erase_deferred(now=300.0) == 0
-    assert await privacy.erase_older_than(9e9, limit=9, now=300.0) == 0
-    assert (await found(ledger, "j1")).user_id == 1
-    await moderation.reports.close("j1", ending, dismissal())
-    assert await privacy.erase_deferred(now=401.0) == 1
-    assert (await found(ledger, "j1")).deletion_reason is DeletionReason.REQUESTED
-    assert await privacy.erase_deferred(now=402.0) == 0
+    await done(db, "j1")
+    await done(db, "j2")
+    await reported(db, "j1", at=250.0)
+    assert (await db.erasure.summary(1, now=300.0)).under_review == 1
+    assert await db.erasure.erase_user(1, now=300.0) == 1
+    assert await db.erasure.erase_deferred(now=300.0) == 0
+    assert await db.erasure.erase_older_than(9e9, limit=9, now=300.0) == 0
+    assert (await found(db, "j1")).user_id == 1
+    await db.reports.close("j1", ending, dismissal())
+    assert await db.erasure.erase_deferred(now=401.0) == 1
+    assert (await found(db, "j1")).deletion_reason is DeletionReason.REQUESTED
+    assert await db.erasure.erase_deferred(now=402.0) == 0
 
 
-async def test_moderators_who_never_look_hold_nothing_up_for_ever(
-    ledger: JobStore, privacy: ErasureStore
-) -> None:
+async def test_moderators_who_never_look_hold_nothing_up_for_ever(db: Database) -> None:
     """It goes, and their case says that it has."""
-    await done(ledger, "j1")
-    moderation = await reported(ledger, "j1", at=250.0)
-    await privacy.erase_user(1, now=300.0)
-    assert await privacy.erase_deferred(now=249.0 + REVIEW_SECONDS) == 0
-    assert await privacy.erase_deferred(now=250.0 + REVIEW_SECONDS) == 1
-    case = await moderation.reports.case("j1")
+    await done(db, "j1")
+    await reported(db, "j1", at=250.0)
+    await db.erasure.erase_user(1, now=300.0)
+    assert await db.erasure.erase_deferred(now=249.0 + REVIEW_SECONDS) == 0
+    assert await db.erasure.erase_deferred(now=250.0 + REVIEW_SECONDS) == 1
+    case = await db.reports.case("j1")
     assert case is not None and case.state is CaseState.OPEN
 
 
-async def test_moderators_log_is_forgotten_in_the_end(
-    ledger: JobStore, privacy: ErasureStore, tmp_path: Path
-) -> None:
+async def test_moderators_log_is_forgotten_in_the_end(db: Database, tmp_path: Path) -> None:
     """Reports and cases, too; what is younger stays, and so do blocks."""
-    await done(ledger, "j1")
-    await done(ledger, "j2")
-    moderation = await reported(ledger, "j1", at=0.0)
-    await reported(ledger, "j2", at=50.0)
-    await moderation.reports.close("j1", CaseState.DISMISSED, dismissal(at=10.0))
-    await privacy.expire(now=AUDIT_DAYS * DAY_SECONDS + 20.0)
-    assert [entry.created_at for entry in await moderation.audit_log.page(3, 1, 10)] == [50.0]
-    assert await moderation.reports.case("j1") is None
-    assert await moderation.reports.case("j2") is not None
+    await done(db, "j1")
+    await done(db, "j2")
+    await reported(db, "j1", at=0.0)
+    await reported(db, "j2", at=50.0)
+    await db.reports.close("j1", CaseState.DISMISSED, dismissal(at=10.0))
+    await db.erasure.expire_all(now=AUDIT_DAYS * DAY_SECONDS + 20.0)
+    assert [entry.created_at for entry in await db.audit_log.page(3, 1, 10)] == [50.0]
+    assert await db.reports.case("j1") is None
+    assert await db.reports.case("j2") is not None
 
 
-async def test_what_was_used_counts_for_a_day(
-    ledger: JobStore, privacy: ErasureStore, tmp_path: Path
-) -> None:
+async def test_what_was_used_counts_for_a_day(db: Database, tmp_path: Path) -> None:
     """Nobody gets another day's share by deleting; but of which job it was is forgotten."""
     charge = UsageRecord(
         job_id="j1",
@@ -476,10 +428,10 @@ async def test_what_was_used_counts_for_a_day(
         pixels=64,
         work=1.0,
     )
-    charges = UsageStore(ledger)
-    await done(ledger, "j1")
+    charges = db.usage
+    await done(db, "j1")
     await charges.add(charge)
-    await privacy.erase_user(1, now=300.0)
+    await db.erasure.erase_user(1, now=300.0)
     late = UsageRecord(
         job_id="j1",
         attempt=2,
@@ -493,5 +445,5 @@ async def test_what_was_used_counts_for_a_day(
     await charges.add(late)
     assert [use.seconds for use in await charges.for_user(1, now=302.0)] == [5.0, 1.0]
     assert "j1" not in {row["job"] for row in query(tmp_path, "SELECT job FROM charges")}
-    await privacy.expire(now=301.0 + DAY_SECONDS)
+    await db.erasure.expire_all(now=301.0 + DAY_SECONDS)
     assert query(tmp_path, "SELECT * FROM charges") == []

@@ -7,20 +7,19 @@ from pathlib import Path
 import pytest
 
 from bot.db import migrations
-from bot.db.audit_log import AuditLog
-from bot.db.guild_settings import NsfwSetting, NsfwSettingsStore, RoleLimitStore
-from bot.db.jobs import JobStore
+from bot.db.database import Database
+from bot.db.guild_settings import NsfwSetting
 from bot.domain.limits import RoleLimit
 from bot.domain.moderation import AuditAction
 from bot.domain.nsfw import NsfwPolicy, NsfwSettings
 
 
 @pytest.fixture
-async def ledger(tmp_path: Path) -> AsyncIterator[JobStore]:
+async def db(tmp_path: Path) -> AsyncIterator[Database]:
     """An empty record."""
     migrations.migrate(tmp_path / "imagine.db")
-    async with JobStore(tmp_path / "imagine.db") as ledger:
-        yield ledger
+    async with Database(tmp_path / "imagine.db") as db:
+        yield db
 
 
 def choice(server: int, room: int | None, level: NsfwPolicy) -> NsfwSetting:
@@ -28,9 +27,9 @@ def choice(server: int, room: int | None, level: NsfwPolicy) -> NsfwSetting:
     return NsfwSetting(guild_id=server, channel_id=room, policy=level, actor_id=9, created_at=5.0)
 
 
-async def test_the_last_choice_counts(ledger: JobStore) -> None:
+async def test_the_last_choice_counts(db: Database) -> None:
     """For a server as a whole and for each of its channels; other servers know nothing of it."""
-    levels = NsfwSettingsStore(ledger)
+    levels = db.nsfw_settings
     assert await levels.get(1) == NsfwSettings()
     await levels.set(choice(1, None, NsfwPolicy.ALLOW))
     await levels.set(choice(1, 10, NsfwPolicy.ALLOW))
@@ -44,10 +43,10 @@ async def test_the_last_choice_counts(ledger: JobStore) -> None:
     assert await levels.get(3) == await levels.get(None) == NsfwSettings()
 
 
-async def test_a_choice_has_its_line_in_the_audit_log(ledger: JobStore) -> None:
+async def test_a_choice_has_its_line_in_the_audit_log(db: Database) -> None:
     """Who chose what, and for which channel."""
-    await NsfwSettingsStore(ledger).set(choice(1, 10, NsfwPolicy.ALLOW))
-    [entry] = await AuditLog(ledger).page(1, 1, 10)
+    await db.nsfw_settings.set(choice(1, 10, NsfwPolicy.ALLOW))
+    [entry] = await db.audit_log.page(1, 1, 10)
     assert (entry.actor_id, entry.created_at, entry.channel_id) == (9, 5.0, 10)
     assert (entry.action, entry.detail) == (AuditAction.SET, "flagged pictures: allow")
 
@@ -55,15 +54,15 @@ async def test_a_choice_has_its_line_in_the_audit_log(ledger: JobStore) -> None:
 @pytest.mark.parametrize(
     "row", ["(1, 10, 'perhaps')", "(1, -1, 'allow')", "(1, NULL, 'allow')", "(NULL, 1, 'allow')"]
 )
-async def test_the_record_takes_no_other_choice(ledger: JobStore, row: str) -> None:
+async def test_the_record_takes_no_other_choice(db: Database, row: str) -> None:
     """None that nobody could have meant."""
     with pytest.raises(sqlite3.IntegrityError):
-        await ledger.execute(f"INSERT INTO nsfw_levels VALUES {row}", {})  # noqa: S608 # ours
+        await db._connection.execute(f"INSERT INTO nsfw_levels VALUES {row}", {})  # noqa: S608 # ours
 
 
-async def test_a_role_allows_what_was_said_last(ledger: JobStore) -> None:
+async def test_a_role_allows_what_was_said_last(db: Database) -> None:
     """On its server, until it is taken away."""
-    limits = RoleLimitStore(ledger)
+    limits = db.role_limits
     await limits.put(5, RoleLimit(role_id=7, max_unfinished=9))
     await limits.put(5, RoleLimit(role_id=7, max_unfinished=10, daily_seconds=60))
     await limits.put(5, RoleLimit(role_id=8, max_running=2))

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from bot.db import migrations
-from bot.db.erasure import INTERACTION_SECONDS, ErasureStore
-from bot.db.jobs import JobStore
-from bot.db.pending_interactions import PendingInteraction, PendingInteractionStore
+from bot.db.database import Database
+from bot.db.pending_interactions import INTERACTION_SECONDS, PendingInteraction
 from tests.samples import job
 
 
@@ -28,9 +27,9 @@ def press(interaction: int = 1, *, job: str = "j1", at: float = 1000.0) -> Pendi
 async def test_a_press_is_kept_until_it_is_settled(tmp_path: Path) -> None:
     """Once, however often Discord tells of it; its token stands in no log."""
     migrations.migrate(tmp_path / "imagine.db")
-    async with JobStore(tmp_path / "imagine.db") as ledger:
-        await ledger.add(job("j1"))
-        presses = PendingInteractionStore(ledger)
+    async with Database(tmp_path / "imagine.db") as db:
+        await db.jobs.add(job("j1"))
+        presses = db.pending_interactions
         for each in (press(1), press(1), press(2, at=999.0)):
             await presses.add(each)
         assert await presses.pending() == [press(2, at=999.0), press(1)]
@@ -44,11 +43,11 @@ async def test_a_press_is_kept_until_it_is_settled(tmp_path: Path) -> None:
 async def test_a_press_goes_with_its_token(tmp_path: Path) -> None:
     """After that nobody can answer it."""
     migrations.migrate(tmp_path / "imagine.db")
-    async with JobStore(tmp_path / "imagine.db") as ledger:
-        await ledger.add(job("j1"))
-        presses = PendingInteractionStore(ledger)
+    async with Database(tmp_path / "imagine.db") as db:
+        await db.jobs.add(job("j1"))
+        presses = db.pending_interactions
         await presses.add(press())
-        await ErasureStore(ledger).expire(now=1000.0 + INTERACTION_SECONDS - 1)
+        await db.erasure.expire_all(now=1000.0 + INTERACTION_SECONDS - 1)
         assert await presses.pending()
-        await ErasureStore(ledger).expire(now=1000.0 + INTERACTION_SECONDS)
+        await db.erasure.expire_all(now=1000.0 + INTERACTION_SECONDS)
         assert not await presses.pending()

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from bot.db import migrations, rows
-from bot.db.erasure import ErasureStore
-from bot.db.jobs import JobStore
+from bot.db.database import Database
 from bot.db.tables import insert_sql
-from bot.db.usage import UsageRecord, UsageStore
+from bot.db.usage import UsageRecord
 from bot.domain.cost_model import Sample
 from bot.domain.job import Status
 from bot.domain.quota import DAY, Usage
@@ -20,11 +19,11 @@ from tests.samples import job, picture
 
 
 @pytest.fixture
-async def ledger(tmp_path: Path) -> AsyncIterator[JobStore]:
+async def db(tmp_path: Path) -> AsyncIterator[Database]:
     """An empty record."""
     migrations.migrate(tmp_path / "imagine.db")
-    async with JobStore(tmp_path / "imagine.db") as ledger:
-        yield ledger
+    async with Database(tmp_path / "imagine.db") as db:
+        yield db
 
 
 def charge(of: str = "j1", **changes: object) -> UsageRecord:
@@ -42,9 +41,9 @@ def charge(of: str = "j1", **changes: object) -> UsageRecord:
     return UsageRecord(**values | changes)
 
 
-async def test_an_attempt_is_charged_once(ledger: JobStore) -> None:
+async def test_an_attempt_is_charged_once(db: Database) -> None:
     """However often it is told; another attempt is another matter."""
-    charges = UsageStore(ledger)
+    charges = db.usage
     await charges.add(charge())
     await charges.add(charge(seconds=9.0))
     await charges.add(charge(attempt=2, created_at=1001.0))
@@ -52,39 +51,39 @@ async def test_an_attempt_is_charged_once(ledger: JobStore) -> None:
     assert await charges.for_user(1, now=1002.0) == [Usage(1000.0, 3.0), Usage(1001.0, 3.0)]
 
 
-async def test_what_is_older_than_a_day_is_forgotten(ledger: JobStore) -> None:
+async def test_what_is_older_than_a_day_is_forgotten(db: Database) -> None:
     """It does not count, and later it is gone; but not by a clock that was set ahead for once."""
-    charges = UsageStore(ledger)
+    charges = db.usage
     await charges.add(charge())
     assert len(await charges.for_user(1, now=1000.0 + DAY - 1)) == 1
     assert await charges.for_user(1, now=1000.0 + DAY) == []
     await charges.add(charge("j2", created_at=1000.0 + DAY))
-    assert len(await ledger.fetch_all("SELECT 1 FROM charges")) == 2
-    await ErasureStore(ledger).expire(now=1000.0 + DAY)
-    [left] = await ledger.fetch_all("SELECT at FROM charges")
+    assert len(await db._connection.fetch_all("SELECT 1 FROM charges")) == 2
+    await db.erasure.expire_all(now=1000.0 + DAY)
+    [left] = await db._connection.fetch_all("SELECT at FROM charges")
     assert left["at"] == 1000.0 + DAY
 
 
-async def test_what_was_used_while_the_clock_was_ahead_counts_for_a_day(ledger: JobStore) -> None:
+async def test_what_was_used_while_the_clock_was_ahead_counts_for_a_day(db: Database) -> None:
     """And not until the day comes that it showed."""
-    charges = UsageStore(ledger)
+    charges = db.usage
     await charges.add(charge(created_at=1000.0 + 365 * DAY))
-    await ErasureStore(ledger).expire(now=1000.0)
+    await db.erasure.expire_all(now=1000.0)
     assert await charges.for_user(1, now=1001.0) == [Usage(1000.0, 3.0)]
     assert await charges.for_user(1, now=1000.0 + DAY) == []
 
 
-async def test_what_a_wrong_clock_charged_does_not_count(ledger: JobStore) -> None:
+async def test_what_a_wrong_clock_charged_does_not_count(db: Database) -> None:
     """It was a year ahead for a while; nobody has to wait for that year."""
-    charges = UsageStore(ledger)
+    charges = db.usage
     await charges.add(charge(created_at=1000.0 + 365 * DAY))
     await charges.add(charge("j2"))
     assert await charges.for_user(1, now=1001.0) == [Usage(1000.0, 3.0)]
 
 
-async def test_costs_are_learned_from_what_was_painted_by_this_model(ledger: JobStore) -> None:
+async def test_costs_are_learned_from_what_was_painted_by_this_model(db: Database) -> None:
     """The newest fifty; what was stopped teaches nothing."""
-    charges = UsageStore(ledger)
+    charges = db.usage
     for n in range(60):
         await charges.add(charge(f"j{n}", created_at=1000.0 + n, seconds=float(n)))
     await charges.add(charge("stopped", created_at=2000.0, work=None))
@@ -93,15 +92,15 @@ async def test_costs_are_learned_from_what_was_painted_by_this_model(ledger: Job
     assert samples == [Sample(4096, 100.0, float(n)) for n in range(59, 9, -1)]
 
 
-async def test_pictures_and_their_price_come_together(ledger: JobStore) -> None:
+async def test_pictures_and_their_price_come_together(db: Database) -> None:
     """An attempt that does not count any more costs nothing."""
-    await ledger.add(job())
-    await ledger.mark_queued("j1", job().recipes)
-    await ledger.claim("j1", now=1.0)
-    assert not await ledger.complete("j1", 2, [picture()], 2.0, charge(attempt=2))
-    assert await UsageStore(ledger).for_user(1, now=1000.0) == []
-    assert await ledger.complete("j1", 1, [picture()], 2.0, charge())
-    assert len(await UsageStore(ledger).for_user(1, now=1000.0)) == 1
+    await db.jobs.add(job())
+    await db.jobs.mark_queued("j1", job().recipes)
+    await db.jobs.claim("j1", now=1.0)
+    assert not await db.jobs.complete("j1", 2, [picture()], 2.0, charge(attempt=2))
+    assert await db.usage.for_user(1, now=1000.0) == []
+    assert await db.jobs.complete("j1", 1, [picture()], 2.0, charge())
+    assert len(await db.usage.for_user(1, now=1000.0)) == 1
 
 
 def long_history(path: Path) -> None:
@@ -119,34 +118,34 @@ def long_history(path: Path) -> None:
     connection.close()
 
 
-async def test_a_long_history_makes_nothing_slower(ledger: JobStore, tmp_path: Path) -> None:
+async def test_a_long_history_makes_nothing_slower(db: Database, tmp_path: Path) -> None:
     """What is asked for at each turn is found by indexes; no query walks through the jobs, nor
     takes more steps than those who wait need."""
     long_history(tmp_path / "imagine.db")
     asked: list[str] = []
-    connection = ledger._open_connection()
+    connection = db._connection.raw
     await connection.set_trace_callback(asked.append)
-    assert len(await ledger.queued()) == 30
-    assert len(await ledger.last_started()) == 10
-    assert (await ledger.queue_depth(1)).total == 30
-    assert len(await ledger.unfinished(1)) == 3
-    assert await ledger.accepted() == []
-    await ledger.recover()
-    await UsageStore(ledger).for_user(1, now=1.0)
-    await UsageStore(ledger).cost_samples("r")
-    await UsageStore(ledger).add(charge())
+    assert len(await db.jobs.queued()) == 30
+    assert len(await db.jobs.last_started()) == 10
+    assert (await db.jobs.queue_depth(1)).total == 30
+    assert len(await db.jobs.unfinished(1)) == 3
+    assert await db.jobs.accepted() == []
+    await db.jobs.recover()
+    await db.usage.for_user(1, now=1.0)
+    await db.usage.cost_samples("r")
+    await db.usage.add(charge())
     await connection.set_trace_callback(None)  # type: ignore[arg-type] # it may be None
     queries = [sql for sql in asked if re.match("SELECT|UPDATE|DELETE", sql)]
     assert len(queries) == 9
     for sql in queries:
-        plan = [row["detail"] for row in await ledger.fetch_all(f"EXPLAIN QUERY PLAN {sql}")]
+        plan = [
+            row["detail"] for row in await db._connection.fetch_all(f"EXPLAIN QUERY PLAN {sql}")
+        ]
         walks = [step for step in plan if step.startswith("SCAN") and "jobs_unfinished" not in step]
         assert [step for step in walks if "waiting" not in step] == [], (sql, plan)
 
 
-async def test_a_turn_takes_no_longer_after_ten_thousand_jobs(
-    ledger: JobStore, tmp_path: Path
-) -> None:
+async def test_a_turn_takes_no_longer_after_ten_thousand_jobs(db: Database, tmp_path: Path) -> None:
     """Counted in steps of SQLite's machine, which no other program makes more."""
 
     async def steps() -> int:
@@ -157,19 +156,19 @@ async def test_a_turn_takes_no_longer_after_ten_thousand_jobs(
             count += 1
             return 0
 
-        connection = ledger._open_connection()
+        connection = db._connection.raw
         await connection.set_progress_handler(step, 1)
-        await ledger.last_started()
-        await ledger.queue_depth(1)
-        await ledger.queued()
+        await db.jobs.last_started()
+        await db.jobs.queue_depth(1)
+        await db.jobs.queued()
         await connection.set_progress_handler(None, 0)  # type: ignore[arg-type]
         return count
 
     for n in range(30):
-        await ledger.add(job(f"w{n}", user_id=n % 10))
-        await ledger.mark_queued(f"w{n}", job().recipes)
+        await db.jobs.add(job(f"w{n}", user_id=n % 10))
+        await db.jobs.mark_queued(f"w{n}", job().recipes)
     before = await steps()
     long_history(tmp_path / "imagine.db")
     for n in range(30):
-        await ledger.finish_without_pictures(f"w{n}", Status.CANCELLED, 1.0)
+        await db.jobs.finish_without_pictures(f"w{n}", Status.CANCELLED, 1.0)
     assert await steps() < 1.5 * before

@@ -6,7 +6,8 @@ from contextlib import closing
 
 import pytest
 
-from bot.db.database import FILENAME, LOCK_SECONDS
+from bot.db.connection import LOCK_SECONDS
+from bot.db.database import FILENAME
 from bot.playground import Fault, Interaction, Message, Permission
 from bot.playground.model.permissions import EVERYONE, NOTHING
 from tests.fake_engine import FakeEngine, flat

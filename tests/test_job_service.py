@@ -11,7 +11,7 @@ from PIL import Image
 from bot.attachments.sandbox import Sandbox
 from bot.attachments.sanitize import SanitizedImage
 from bot.db.database import FILENAME
-from bot.db.erasure import ErasureStore, FileDeletion
+from bot.db.file_deletions import FileDeletion, FileDeletionStore
 from bot.errors import ExitCode, FatalError
 from bot.playground import Fault, Playground, Upload
 from tests.fake_engine import FakeEngine
@@ -200,7 +200,7 @@ async def test_requests_are_refused_while_the_database_is_locked(house: House) -
         locker.execute("BEGIN IMMEDIATE")
         interactions = [await user.slash("imagine", prompt="a house") for user in users]
         for interaction in interactions:
-            assert "record is locked by another program" in await house.refusal(interaction)
+            assert "database is locked by another program" in await house.refusal(interaction)
         locker.execute("ROLLBACK")
     assert "U1" in (await house.imagine()).buttons
 
@@ -240,12 +240,12 @@ async def test_a_damaged_database_ends_the_bot_and_keeps_the_job(
 ) -> None:
     """The job is not refused: it continues after the database is repaired."""
 
-    async def broken(_: ErasureStore, __: FileDeletion) -> None:
+    async def broken(_: FileDeletionStore, __: FileDeletion) -> None:
         raise FatalError("The database is damaged.", ExitCode.DATABASE_BROKEN)
 
     house = House(discord, engine, tmp_path)
     await house.start()
-    monkeypatch.setattr(ErasureStore, "mark_for_deletion", broken)
+    monkeypatch.setattr(FileDeletionStore, "mark", broken)
     interaction = await house.ada.slash("imagine", prompt="a boat", sketch=SKETCH)
     with pytest.raises(FatalError, match="database is damaged"):
         await house.ended()

@@ -7,7 +7,8 @@ import aiohttp
 import pytest
 
 from bot.db import migrations
-from bot.db.database import DatabaseUnavailable
+from bot.db.connection import DatabaseUnavailable
+from bot.db.database import Database
 from bot.db.jobs import JobStore
 from bot.domain.job import Job, Progress, Status
 from bot.domain.picture import Picture
@@ -47,9 +48,9 @@ class FakeNotifier:
 async def jobs(tmp_path: Path) -> AsyncIterator[JobStore]:
     """A database with one accepted job."""
     migrations.migrate(tmp_path / "imagine.db")
-    async with JobStore(tmp_path / "imagine.db") as jobs:
-        await jobs.add(job())
-        yield jobs
+    async with Database(tmp_path / "imagine.db") as db:
+        await db.jobs.add(job())
+        yield db.jobs
 
 
 async def finish(jobs: JobStore, notifier: FakeNotifier) -> None:

@@ -8,8 +8,7 @@ import msgspec
 import pytest
 
 from bot.db import migrations
-from bot.db.database import FILENAME
-from bot.db.jobs import JobStore
+from bot.db.database import FILENAME, Database
 from bot.db.stats import PeriodStats, QueueStats
 from bot.domain.job import Status
 from bot.features import stats
@@ -66,17 +65,17 @@ async def seeded(discord: Playground, engine: FakeEngine, tmp_path: Path) -> Asy
     """A bot with a record of two days."""
     migrations.migrate(tmp_path / FILENAME)
     now = time.time()
-    async with JobStore(tmp_path / FILENAME) as ledger:
+    async with Database(tmp_path / FILENAME) as db:
         for nth, (asked, takes) in enumerate([(90000, 1), (3000, 2), (2000, 3), (1000, 10)]):
             name, created = f"j{nth}", now - asked
-            await ledger.add(job(name, created_at=created))
-            await ledger.mark_queued(name, job().recipes)
-            assert await ledger.claim(name, now=created)
-            assert await ledger.complete(name, 1, [picture(name)], created + takes)
-            await ledger.mark_delivered(name, now=created + takes)
-        await ledger.add(job("bad", created_at=now - 50))
-        await ledger.finish_without_pictures("bad", Status.FAILED, now - 40, reason="x")
-        await ledger.mark_delivered("bad", now=now - 40)
+            await db.jobs.add(job(name, created_at=created))
+            await db.jobs.mark_queued(name, job().recipes)
+            assert await db.jobs.claim(name, now=created)
+            assert await db.jobs.complete(name, 1, [picture(name)], created + takes)
+            await db.jobs.mark_delivered(name, now=created + takes)
+        await db.jobs.add(job("bad", created_at=now - 50))
+        await db.jobs.finish_without_pictures("bad", Status.FAILED, now - 40, reason="x")
+        await db.jobs.mark_delivered("bad", now=now - 40)
     async with House(discord, engine, tmp_path) as house:
         yield house
 

@@ -1,1 +1,1 @@
-"""The record in SQLite: the only code with SQL."""
+"""The SQLite database: the only package with SQL. Each table is written by one store."""

@@ -1,13 +1,17 @@
-"""The audit log in SQLite: lines are added to it, and read."""
+"""The audit log: append-only."""
 
-from typing import Final
+from typing import ClassVar, Final
 
 import aiosqlite
 
-from bot.db.database import SqliteConnection
+from bot.db.store import Store
 from bot.db.tables import Table
 from bot.domain.moderation import MAX_DETAIL_CHARS, AuditEntry
+from bot.domain.user_data import AUDIT_DAYS
 
+SWEEP_ROWS: Final = 500
+"""How many old rows one call of `expire` deletes."""
+AUDIT_SECONDS: Final = AUDIT_DAYS * 24 * 60 * 60.0
 AUDIT: Final = Table(
     "audit",
     AuditEntry,
@@ -25,29 +29,35 @@ AUDIT: Final = Table(
 )
 
 
-class AuditLog:
-    """Changes and takes back nothing."""
+class AuditLog(Store):
+    """Writes the table `audit`."""
 
-    def __init__(self, record: SqliteConnection) -> None:
-        self._record = record
+    retained_tables: ClassVar = {"audit": "moderators need it against abuse; it expires"}
 
     async def add(self, entry: AuditEntry) -> None:
-        """One more line; none for a request that is noted already."""
-        async with self._record.transaction() as connection:
-            await append(connection, entry)
+        """Append an entry; does nothing if there is one of the same idempotency key."""
+        async with self._connection.transaction() as db:
+            await append(db, entry)
 
     async def page(self, guild_id: int, number: int, size: int) -> list[AuditEntry]:
-        """So many lines of a server, newest first; pages are counted from 1."""
-        found = await self._record.fetch_all(
+        """A page of a guild's entries, newest first; pages are counted from 1."""
+        rows = await self._connection.fetch_all(
             "SELECT * FROM audit WHERE guild = ? ORDER BY id DESC LIMIT ? OFFSET ?",
             guild_id,
             size,
             (number - 1) * size,
         )
-        return [AUDIT.from_row(row) for row in found]
+        return [AUDIT.from_row(row) for row in rows]
+
+    async def expire(self, db: aiosqlite.Connection, now: float) -> None:
+        """Delete some of the entries that are too old."""
+        await db.execute(
+            "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at <= ? LIMIT ?)",
+            (now - AUDIT_SECONDS, SWEEP_ROWS),
+        )
 
 
-async def append(connection: aiosqlite.Connection, entry: AuditEntry) -> None:
-    """One more line, in the transaction of what it tells of."""
+async def append(db: aiosqlite.Connection, entry: AuditEntry) -> None:
+    """Append an entry, in the transaction of the change that it describes."""
     columns = AUDIT.to_row(entry) | {"detail": entry.detail[:MAX_DETAIL_CHARS]}
-    await connection.execute(AUDIT.insert_sql("ON CONFLICT (request) DO NOTHING"), columns)
+    await db.execute(AUDIT.insert_sql("ON CONFLICT (request) DO NOTHING"), columns)

@@ -1,19 +1,20 @@
-"""What those who manage servers chose: for flagged pictures, for roles, and for reports."""
+"""Settings of guilds: flagged pictures, limits of roles, and the moderators' channel."""
 
 from collections.abc import Collection
-from typing import Final
+from typing import ClassVar, Final
 
 import msgspec
 
 from bot.db.audit_log import append
-from bot.db.database import SqliteConnection
+from bot.db.store import Store
 from bot.db.tables import Table, insert_sql
 from bot.domain.limits import RoleLimit
 from bot.domain.moderation import AuditAction, AuditEntry
 from bot.domain.nsfw import NsfwPolicy, NsfwSettings
 
-_WHOLE: Final = 0
-"""In the place of a channel's id: the server as a whole."""
+_WHOLE_GUILD: Final = 0
+"""In the column `channel`: all channels without a policy of their own."""
+_REASON: Final = "a setting of the guild, not data of a user"
 ROLE_LIMITS: Final = Table(
     "role_limits",
     RoleLimit,
@@ -28,7 +29,7 @@ ROLE_LIMITS: Final = Table(
 
 
 class NsfwSetting(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody wants for a server's channel, or, without one, for the server as a whole."""
+    """A policy for a channel of a guild, or, without a channel, for the guild."""
 
     guild_id: int
     channel_id: int | None
@@ -38,22 +39,21 @@ class NsfwSetting(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds since 1970."""
 
 
-class NsfwSettingsStore:
-    """Each method is one transaction."""
+class NsfwSettingsStore(Store):
+    """Writes the table `nsfw_levels`."""
 
-    def __init__(self, record: SqliteConnection) -> None:
-        self._record = record
+    retained_tables: ClassVar = {"nsfw_levels": _REASON}
 
     async def get(self, guild_id: int | None) -> NsfwSettings:
-        """All choices for this server."""
-        found = await self._record.fetch_all(
+        """All settings of this guild."""
+        rows = await self._connection.fetch_all(
             "SELECT channel, level FROM nsfw_levels WHERE guild = ?", guild_id
         )
-        levels = {row["channel"]: NsfwPolicy(row["level"]) for row in found}
-        return NsfwSettings(levels.pop(_WHOLE, NsfwPolicy.BLOCK), levels)
+        policies = {row["channel"]: NsfwPolicy(row["level"]) for row in rows}
+        return NsfwSettings(policies.pop(_WHOLE_GUILD, NsfwPolicy.BLOCK), policies)
 
     async def set(self, setting: NsfwSetting) -> None:
-        """With its line in the audit log."""
+        """Store a setting and its audit entry."""
         entry = AuditEntry(
             created_at=setting.created_at,
             guild_id=setting.guild_id,
@@ -62,73 +62,67 @@ class NsfwSettingsStore:
             action=AuditAction.SET,
             detail=f"flagged pictures: {setting.policy}",
         )
-        async with self._record.transaction() as connection:
-            await connection.execute(
+        async with self._connection.transaction() as db:
+            await db.execute(
                 "INSERT INTO nsfw_levels (guild, channel, level) VALUES (?, ?, ?) "
                 "ON CONFLICT (guild, channel) DO UPDATE SET level = excluded.level",
-                (setting.guild_id, setting.channel_id or _WHOLE, setting.policy.value),
+                (setting.guild_id, setting.channel_id or _WHOLE_GUILD, setting.policy.value),
             )
-            await append(connection, entry)
+            await append(db, entry)
 
 
-class RoleLimitStore:
-    """A part of the record."""
+class RoleLimitStore(Store):
+    """Writes the table `role_limits`."""
 
-    def __init__(self, record: SqliteConnection) -> None:
-        self._record = record
+    retained_tables: ClassVar = {"role_limits": _REASON}
 
     async def all(self, guild_id: int) -> list[RoleLimit]:
-        """Every limit of this server."""
-        found = await self._record.fetch_all(
+        """The limits of all roles of this guild."""
+        rows = await self._connection.fetch_all(
             "SELECT * FROM role_limits WHERE guild = ? ORDER BY role", guild_id
         )
-        return [ROLE_LIMITS.from_row(row) for row in found]
+        return [ROLE_LIMITS.from_row(row) for row in rows]
 
     async def of(self, guild_id: int, role_ids: Collection[int]) -> list[RoleLimit]:
         """The limits of these roles."""
         return [limit for limit in await self.all(guild_id) if limit.role_id in role_ids]
 
     async def put(self, guild_id: int, limit: RoleLimit) -> None:
-        """This is what the role allows from now on."""
+        """Replace the limits of a role."""
         columns = {"guild": guild_id, **ROLE_LIMITS.to_row(limit)}
-        await self._record.execute(
-            insert_sql(
-                "role_limits",
-                columns,
-                "ON CONFLICT DO UPDATE SET waiting = excluded.waiting, "
-                "running = excluded.running, daily = excluded.daily",
-            ),
-            columns,
+        clause = (
+            "ON CONFLICT DO UPDATE SET waiting = excluded.waiting, "
+            "running = excluded.running, daily = excluded.daily"
         )
+        await self._connection.execute(insert_sql("role_limits", columns, clause), columns)
 
     async def remove(self, guild_id: int, role_id: int) -> bool:
-        """The role allows what everybody may; False if it did so before."""
-        return await self._record.execute(
+        """Delete the limits of a role; False if it has none."""
+        return await self._connection.execute(
             "DELETE FROM role_limits WHERE guild = :guild AND role = :role",
             {"guild": guild_id, "role": role_id},
         )
 
 
-class ModChannelStore:
-    """Each server has one at most."""
+class ModChannelStore(Store):
+    """Writes the table `moderators`: at most one channel of each guild."""
 
-    def __init__(self, record: SqliteConnection) -> None:
-        self._record = record
+    retained_tables: ClassVar = {"moderators": _REASON}
 
     async def get(self, guild_id: int) -> int | None:
-        """Where reports of a server are written to, if anywhere."""
-        found = await self._record.fetch_all(
+        """The channel that reports of a guild are sent to."""
+        rows = await self._connection.fetch_all(
             "SELECT channel FROM moderators WHERE guild = ?", guild_id
         )
-        return found[0]["channel"] if found else None
+        return rows[0]["channel"] if rows else None
 
     async def set(
         self, guild_id: int, channel_id: int | None, *, actor_id: int, now: float
     ) -> None:
-        """None for nowhere."""
-        detail = (
-            "no channel for reports" if channel_id is None else f"reports go to <#{channel_id}>"
-        )
+        """Store the channel and its audit entry; None for no channel."""
+        detail = "no channel for reports"
+        if channel_id is not None:
+            detail = f"reports go to <#{channel_id}>"
         entry = AuditEntry(
             created_at=now,
             guild_id=guild_id,
@@ -136,10 +130,8 @@ class ModChannelStore:
             action=AuditAction.SET,
             detail=detail,
         )
-        async with self._record.transaction() as connection:
-            await connection.execute("DELETE FROM moderators WHERE guild = ?", (guild_id,))
+        async with self._connection.transaction() as db:
+            await db.execute("DELETE FROM moderators WHERE guild = ?", (guild_id,))
             if channel_id is not None:
-                await connection.execute(
-                    "INSERT INTO moderators VALUES (?, ?)", (guild_id, channel_id)
-                )
-            await append(connection, entry)
+                await db.execute("INSERT INTO moderators VALUES (?, ?)", (guild_id, channel_id))
+            await append(db, entry)

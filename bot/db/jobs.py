@@ -1,15 +1,16 @@
-"""The record of jobs and pictures in SQLite: each method is one transaction."""
+"""Jobs and their pictures."""
 
 import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from typing import Final
 
 import aiosqlite
-import msgspec
 
-from bot.db import rows, usage
-from bot.db.database import SqliteConnection
+from bot.db import file_deletions, job_messages, rows, usage
+from bot.db.connection import SqliteConnection
+from bot.db.file_deletions import FileDeletion, FileKind
+from bot.db.store import JOB_IDS, Erasure, Store
 from bot.db.tables import insert_sql
 from bot.db.usage import UsageRecord
 from bot.domain.job import Job, JobTimings, Status
@@ -17,43 +18,53 @@ from bot.domain.limits import QueueDepth
 from bot.domain.picture import Picture
 from engine.contract import Recipe
 
+REPLAY_SECONDS: Final = 24 * 60 * 60.0
+"""How long a repeated interaction must still be recognised; far longer than Discord repeats one."""
+_SWEEP_ROWS: Final = 500
+_ERASE: Final = (
+    "UPDATE jobs SET erased = :reason, person = 0, request = 'erased:' || id, parents = '[]', "  # noqa: S608 # ours
+    "reveal = 0, seats = NULL, "
+    "recipes = (SELECT json_group_array(json_set(value, '$.prompt', '(deleted)', '$.negative', '', "
+    "'$.seed', 0, '$.subseed', 0, '$.source', NULL, '$.strength', NULL)) FROM json_each(recipes)), "
+    "reason = iif(reason IS NULL, NULL, '(deleted)'), "
+    "channel = iif(delivered_at IS NULL, channel, 0), "
+    "guild = iif(delivered_at IS NULL, guild, NULL), "
+    "message = iif(delivered_at IS NULL, message, NULL), "
+    "application = iif(delivered_at IS NULL, application, NULL), "
+    "reply_to = iif(delivered_at IS NULL, reply_to, NULL) "
+    f"WHERE id IN {JOB_IDS}"
+)
 OnTransition = Callable[[JobTimings], None]
 log = logging.getLogger(__name__)
 
 
-class ShownJob(msgspec.Struct, frozen=True):
-    """What a message shows: a job, or only its nth picture."""
+class JobStore(Store):
+    """Writes the tables `jobs` and `pictures`, and logs each transition of a job.
 
-    job: Job
-    nth: int | None
-
-
-class JobStore(SqliteConnection):
-    """Use as `async with Ledger(path)`, on a database that is migrated.
-
-    What becomes of a job is logged here, once it is so. `heard` is told of each job that has ended,
-    and again when its ending has been seen.
+    `on_transition` is called with each job that has ended or was delivered.
     """
 
-    def __init__(self, path: Path, on_transition: OnTransition = lambda _: None) -> None:
-        super().__init__(path)
+    erased_tables = ("jobs", "pictures")
+
+    def __init__(self, connection: SqliteConnection, on_transition: OnTransition) -> None:
+        super().__init__(connection)
         self._on_transition = on_transition
 
-    # A job's way, in order
+    # Transitions, in the order of a job's life
 
     async def add(self, job: Job) -> bool:
-        """Record a new job; False if this request was recorded before."""
+        """Store a new job; False if there is one of the same idempotency key."""
         columns = rows.from_job(job)
-        new = await self.execute(
+        added = await self._connection.execute(
             insert_sql("jobs", columns, "ON CONFLICT (request) DO NOTHING"), columns
         )
-        if new:
+        if added:
             log.info("job accepted", extra=_job_fields(job))
-        return new
+        return added
 
     async def mark_queued(self, job_id: str, recipes: Sequence[Recipe]) -> bool:
-        """An accepted job is complete and waits for its turn."""
-        queued = await self.execute(
+        """Queue an accepted job with its complete recipes; False if it is not accepted."""
+        queued = await self._connection.execute(
             "UPDATE jobs SET status = 'queued', recipes = :recipes, sketch = NULL "
             "WHERE id = :job AND status = 'accepted'",
             {"job": job_id, "recipes": rows.json(recipes)},
@@ -63,44 +74,44 @@ class JobStore(SqliteConnection):
         return queued
 
     async def set_message(self, job_id: str, message_id: int) -> None:
-        """The job is shown on this message."""
-        async with self.transaction() as connection:
-            await connection.execute(
+        """Record the message that shows the job."""
+        async with self._connection.transaction() as db:
+            await db.execute(
                 "UPDATE jobs SET message = ? WHERE id = ? "
                 "AND (erased IS NULL OR delivered_at IS NULL)",
                 (message_id, job_id),
             )
-            await _link_message(connection, message_id, job_id, None)
+            await job_messages.link(db, message_id, job_id, None)
 
     async def clear_token(self, job_id: str) -> None:
-        """The interaction's token works no more."""
-        await self.execute("UPDATE jobs SET token = NULL WHERE id = :job", {"job": job_id})
+        """Delete the interaction's token, which is no longer valid."""
+        await self._connection.execute(
+            "UPDATE jobs SET token = NULL WHERE id = :job", {"job": job_id}
+        )
 
     async def claim(self, job_id: str, *, now: float) -> Job | None:
-        """Take a queued job to the engine, as a new attempt; None if it is queued no more."""
-        async with self.transaction() as connection:
-            cursor = await connection.execute(
+        """Mark a queued job as running, as a new attempt; None if it is not queued."""
+        async with self._connection.transaction() as db:
+            claimed = await db.execute_fetchall(
                 "UPDATE jobs SET status = 'running', attempt = attempt + 1, started_at = ? "
                 "WHERE id = ? AND status = 'queued' RETURNING *",
                 (now, job_id),
             )
-            claimed = list(await cursor.fetchall())  # to the end, or the commit waits for the rest
-        if not claimed:
-            return None
-        found = rows.to_job(claimed[0])
-        log.info("job started", extra={"job": job_id, "attempt": found.attempt})
-        return found
+        job = next(map(rows.to_job, claimed), None)
+        if job is not None:
+            log.info("job started", extra={"job": job_id, "attempt": job.attempt})
+        return job
 
     async def requeue(self, job_id: str, attempt: int, *, crashed: bool) -> bool:
-        """A running job was not finished, and waits again."""
-        again = await self.execute(
+        """Queue a running job again; False if the attempt was superseded or the job has ended."""
+        requeued = await self._connection.execute(
             "UPDATE jobs SET status = 'queued', crashes = crashes + :crashed "
             "WHERE id = :job AND attempt = :attempt AND status = 'running'",
             {"job": job_id, "attempt": attempt, "crashed": int(crashed)},
         )
-        if again:
+        if requeued:
             log.info("job queued again", extra={"job": job_id, "crashed": crashed})
-        return again
+        return requeued
 
     async def complete(
         self,
@@ -110,12 +121,12 @@ class JobStore(SqliteConnection):
         now: float,
         usage_record: UsageRecord | None = None,
     ) -> Job | None:
-        """Store the pictures, the charge and the status in one transaction.
+        """Store the pictures, the usage and the status in one transaction.
 
         Returns the job; None if the attempt was superseded or the job has ended.
         """
-        async with self.transaction() as connection:
-            ended = await connection.execute_fetchall(
+        async with self._connection.transaction() as db:
+            ended = await db.execute_fetchall(
                 "UPDATE jobs SET status = 'done', ended_at = ? "
                 "WHERE id = ? AND attempt = ? AND status = 'running' RETURNING *",
                 (now, job_id, attempt),
@@ -124,9 +135,9 @@ class JobStore(SqliteConnection):
                 return None
             for picture in pictures:
                 columns = rows.from_picture(picture)
-                await connection.execute(insert_sql("pictures", columns), columns)
+                await db.execute(insert_sql("pictures", columns), columns)
             if usage_record is not None:
-                await usage.add(connection, usage_record)
+                await usage.add(db, usage_record)
         self._report("job ended", ended)
         return next(map(rows.to_job, ended))
 
@@ -137,158 +148,164 @@ class JobStore(SqliteConnection):
 
         Returns the job; None if it had ended before.
         """
-        async with self.transaction() as connection:
-            ended = await connection.execute_fetchall(
+        async with self._connection.transaction() as db:
+            ended = await db.execute_fetchall(
                 "UPDATE jobs SET status = :status, reason = :reason, ended_at = :now, "
                 "sketch = NULL "
                 "WHERE id = :job AND ended_at IS NULL RETURNING *",
                 {"job": job_id, "status": status.value, "reason": reason, "now": now},
             )
-            await connection.executemany(
-                "INSERT OR IGNORE INTO removals VALUES ('pictures', ?)",
-                [(row["id"],) for row in ended if row["attempt"]],  # it may have written some
-            )
+            for row in ended:
+                if row["attempt"]:  # the attempt may have written files
+                    await file_deletions.mark(db, FileDeletion(FileKind.PICTURES, row["id"]))
         self._report("job ended", ended, reason)
         return next(map(rows.to_job, ended), None)
 
     async def mark_delivered(self, job_id: str, *, now: float) -> None:
-        """The person has seen the ending; the interaction's token is forgotten, and of what was
-        deleted meanwhile also the place."""
-        async with self.transaction() as connection:
-            await connection.execute(
+        """Record that the user has received the ending, and delete the interaction's token.
+
+        Of a job that was erased meanwhile, the target is deleted too.
+        """
+        async with self._connection.transaction() as db:
+            await db.execute(
                 "UPDATE jobs SET channel = 0, guild = NULL, message = NULL, application = NULL, "
                 "reply_to = NULL WHERE id = ? AND erased IS NOT NULL",
                 (job_id,),
             )
-            seen = await connection.execute_fetchall(
+            delivered = await db.execute_fetchall(
                 "UPDATE jobs SET delivered_at = :now, token = NULL "
                 "WHERE id = :job AND ended_at IS NOT NULL AND delivered_at IS NULL "
                 "RETURNING *",
                 {"job": job_id, "now": now},
             )
-        self._report("job delivered", seen)
+        self._report("job delivered", delivered)
 
     async def recover(self) -> None:
-        """After a start: what was running when the last process died waits again."""
-        async with self.transaction() as connection:
-            again = await connection.execute_fetchall(
+        """Queue all running jobs again, after the process that ran them has died."""
+        async with self._connection.transaction() as db:
+            requeued = await db.execute_fetchall(
                 "UPDATE jobs SET status = 'queued', crashes = crashes + 1 "
                 "WHERE status = 'running' AND ended_at IS NULL RETURNING id"
             )
-        for row in again:
+        for row in requeued:
             log.info("job queued again", extra={"job": row["id"], "crashed": True})
 
-    def _report(self, event: str, found: Iterable[sqlite3.Row], reason: str | None = None) -> None:
-        for passage in map(rows.to_timings, found):
-            log.info(event, extra=_timing_fields(passage) | {"reason": reason})
-            self._on_transition(passage)
+    async def free_key(self, idempotency_key: str) -> None:
+        """Let the same request be made again, for example after a reaction was removed."""
+        digest = rows.deleted_request_digest(idempotency_key)
+        await self._connection.execute(
+            "UPDATE jobs SET request = request || ':' || id WHERE request IN (:request, :digest)",
+            {"request": idempotency_key, "digest": digest},
+        )
 
-    # Looking things up
+    def _report(self, event: str, ended: Iterable[sqlite3.Row], reason: str | None = None) -> None:
+        for timings in map(rows.to_timings, ended):
+            log.info(event, extra=_timing_fields(timings) | {"reason": reason})
+            self._on_transition(timings)
+
+    # Queries
 
     async def exists(self, idempotency_key: str) -> bool:
-        """Was this asked before?"""
-        found = await self.fetch_all(
+        """Whether there is a job of this idempotency key, possibly erased within the last day."""
+        jobs = await self._connection.fetch_all(
             "SELECT 1 FROM jobs WHERE request IN (?, ?)",
             idempotency_key,
             rows.deleted_request_digest(idempotency_key),
         )
-        return bool(found)
+        return bool(jobs)
 
     async def job(self, job_id: str) -> Job | None:
         """The job of this id."""
-        found = await self.fetch_all("SELECT * FROM jobs WHERE id = ?", job_id)
-        return rows.to_job(found[0]) if found else None
+        return next(iter(await self._jobs("SELECT * FROM jobs WHERE id = ?", job_id)), None)
 
     async def pictures(self, job_id: str) -> list[Picture]:
         """A job's pictures in reading order."""
-        found = await self.fetch_all("SELECT * FROM pictures WHERE job = ? ORDER BY nth", job_id)
-        return [rows.to_picture(row) for row in found]
+        return await self._pictures("SELECT * FROM pictures WHERE job = ? ORDER BY nth", job_id)
 
     async def picture(self, picture_id: str) -> Picture | None:
         """The picture of this id."""
-        found = await self.fetch_all("SELECT * FROM pictures WHERE id = ?", picture_id)
-        return rows.to_picture(found[0]) if found else None
+        pictures = await self._pictures("SELECT * FROM pictures WHERE id = ?", picture_id)
+        return next(iter(pictures), None)
 
     async def queued(self) -> list[Job]:
         """All queued jobs."""
-        found = await self.fetch_all(
-            "SELECT * FROM jobs WHERE status = 'queued' AND ended_at IS NULL"  # as the index says
+        return await self._jobs(
+            "SELECT * FROM jobs WHERE status = 'queued' AND ended_at IS NULL"  # uses the index
         )
-        return [rows.to_job(row) for row in found]
 
     async def last_started(self) -> dict[int, float]:
-        """When each person who waits was last served."""
-        found = await self.fetch_all(
+        """When the last job of each user with queued jobs was started."""
+        users = await self._connection.fetch_all(
             "SELECT person, (SELECT max(started_at) FROM jobs WHERE person = waiting.person) AS at "
             "FROM (SELECT DISTINCT person FROM jobs WHERE status = 'queued' AND ended_at IS NULL) "
             "AS waiting"
         )
-        return {row["person"]: row["at"] for row in found if row["at"] is not None}
+        return {row["person"]: row["at"] for row in users if row["at"] is not None}
 
     async def queue_depth(self, user_id: int, guild_id: int | None = None) -> QueueDepth:
         """How many jobs are unfinished."""
-        [found] = await self.fetch_all(
-            "SELECT count(*) AS everybody, count(*) FILTER (WHERE person = ?) AS own, "
-            "count(*) FILTER (WHERE guild = ?) AS theirs FROM jobs WHERE ended_at IS NULL",
+        [row] = await self._connection.fetch_all(
+            "SELECT count(*) AS total, count(*) FILTER (WHERE person = ?) AS of_user, "
+            "count(*) FILTER (WHERE guild = ?) AS of_guild FROM jobs WHERE ended_at IS NULL",
             user_id,
             guild_id,
         )
-        return QueueDepth(found["own"], found["theirs"], found["everybody"])
+        return QueueDepth(row["of_user"], row["of_guild"], row["total"])
 
     async def unfinished(self, user_id: int) -> list[Job]:
-        """This person's jobs that have not ended."""
-        found = await self.fetch_all(
-            "SELECT * FROM jobs WHERE person = ? AND ended_at IS NULL", user_id
-        )
-        return [rows.to_job(row) for row in found]
+        """This user's jobs that have not ended."""
+        return await self._jobs("SELECT * FROM jobs WHERE person = ? AND ended_at IS NULL", user_id)
 
     async def accepted(self) -> list[Job]:
-        """Jobs that are recorded but not complete."""
-        found = await self.fetch_all(
-            "SELECT * FROM jobs WHERE status = 'accepted' AND ended_at IS NULL"
-        )
-        return [rows.to_job(row) for row in found]
+        """Jobs that are stored but whose recipes are not complete."""
+        return await self._jobs("SELECT * FROM jobs WHERE status = 'accepted' AND ended_at IS NULL")
 
     async def undelivered(self) -> list[Job]:
-        """Ended jobs whose ending nobody has seen, oldest first."""
-        found = await self.fetch_all(
+        """Ended jobs whose ending was not delivered, oldest ending first."""
+        return await self._jobs(
             "SELECT * FROM jobs WHERE ended_at IS NOT NULL AND delivered_at IS NULL "
             "ORDER BY ended_at"
         )
-        return [rows.to_job(row) for row in found]
 
-    # Messages
+    async def _jobs(self, sql: str, *values: object) -> list[Job]:
+        return [rows.to_job(row) for row in await self._connection.fetch_all(sql, *values)]
 
-    async def link_message(self, message_id: int, job_id: str, nth: int | None) -> None:
-        """This message shows the job, or its nth picture."""
-        async with self.transaction() as connection:
-            await _link_message(connection, message_id, job_id, nth)
+    async def _pictures(self, sql: str, *values: object) -> list[Picture]:
+        return [rows.to_picture(row) for row in await self._connection.fetch_all(sql, *values)]
 
-    async def find_by_message(self, message_id: int) -> ShownJob | None:
-        """What this message of ours shows."""
-        found = await self.fetch_all(
-            "SELECT jobs.*, posts.nth FROM posts JOIN jobs ON jobs.id = posts.job "
-            "WHERE posts.message = ?",
-            message_id,
+    # Erasure
+
+    async def erase_jobs(self, db: aiosqlite.Connection, erasure: Erasure) -> None:
+        """Delete the pictures and all user data of the jobs; statistics stay.
+
+        For a day, a digest of the idempotency key stays too.
+        """
+        values = {"job_ids": erasure.job_ids, "reason": erasure.reason.value}
+        await file_deletions.mark_files_of_jobs(db, erasure)
+        recent = await db.execute_fetchall(
+            f"SELECT id, request FROM jobs WHERE id IN {JOB_IDS} AND created_at > :oldest",  # noqa: S608 # ours
+            values | {"oldest": erasure.now - REPLAY_SECONDS},
         )
-        return ShownJob(rows.to_job(found[0]), found[0]["nth"]) if found else None
+        await db.execute(f"DELETE FROM pictures WHERE job IN {JOB_IDS}", values)  # noqa: S608 # ours
+        await db.execute(_ERASE, values)
+        await db.executemany(
+            "UPDATE jobs SET request = ? WHERE id = ?",
+            [(rows.deleted_request_digest(row["request"]), row["id"]) for row in recent],
+        )
 
-    async def free_key(self, idempotency_key: str) -> None:
-        """The same request may be made again, for what asked for it was taken back."""
-        await self.execute(
-            "UPDATE jobs SET request = request || ':' || id WHERE request IN (:request, :spent)",
-            {"request": idempotency_key, "spent": rows.deleted_request_digest(idempotency_key)},
+    async def expire(self, db: aiosqlite.Connection, now: float) -> None:
+        """Delete digests of idempotency keys that are too old."""
+        await db.execute(
+            "UPDATE jobs SET request = 'erased:' || id WHERE id IN (SELECT id FROM jobs "
+            "WHERE erased IS NOT NULL AND request != 'erased:' || id AND created_at <= ? LIMIT ?)",
+            (now - REPLAY_SECONDS, _SWEEP_ROWS),
         )
 
 
-async def _link_message(
-    connection: aiosqlite.Connection, message_id: int, job_id: str, nth: int | None
-) -> None:
-    await connection.execute(
-        "INSERT INTO posts (message, job, nth) "
-        "SELECT :message, id, :nth FROM jobs WHERE id = :job AND erased IS NULL "
-        "ON CONFLICT DO NOTHING",
-        {"message": message_id, "job": job_id, "nth": nth},
+async def mark_removed(db: aiosqlite.Connection, job_id: str, now: float) -> None:
+    """Mark all pictures of a job as removed by moderators, in a transaction of the caller."""
+    await db.execute(
+        "UPDATE pictures SET removed_at = ? WHERE job = ? AND removed_at IS NULL", (now, job_id)
     )
 
 
@@ -309,5 +326,5 @@ def _timing_fields(timings: JobTimings) -> dict[str, object]:
         "painted": timings.run_seconds,
         "shown": timings.delivery_seconds,
     }
-    told = {name: round(value, 3) for name, value in seconds.items() if value is not None}
-    return {"job": timings.job_id, "ending": timings.status.value, **told}
+    rounded = {name: round(value, 3) for name, value in seconds.items() if value is not None}
+    return {"job": timings.job_id, "ending": timings.status.value, **rounded}

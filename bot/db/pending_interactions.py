@@ -1,15 +1,19 @@
-"""Presses of U whose picture is on its way, so that no message stays empty when a bot is killed."""
+"""Interactions that were deferred but not answered yet, so that a restart can answer them."""
 
-from typing import Final
+from typing import ClassVar, Final
 
+import aiosqlite
 import msgspec
 
-from bot.db.database import SqliteConnection
+from bot.db.store import Store
 from bot.db.tables import Table
+
+INTERACTION_SECONDS: Final = 15 * 60.0
+"""How long an interaction's token is valid."""
 
 
 class PendingInteraction(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody wants to see the nth picture of a job, in this channel."""
+    """A click on a U button: a user wants to see the nth picture of a job in this channel."""
 
     interaction_id: int
     application_id: int
@@ -21,7 +25,8 @@ class PendingInteraction(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds since 1970, by Discord's clock."""
 
     def __repr__(self) -> str:
-        return f"Press(interaction={self.interaction_id}, job={self.job_id}, nth={self.nth})"
+        name = type(self).__name__
+        return f"{name}(interaction_id={self.interaction_id}, job_id={self.job_id}, nth={self.nth})"
 
 
 PENDING_INTERACTIONS: Final = Table(
@@ -39,26 +44,29 @@ PENDING_INTERACTIONS: Final = Table(
 )
 
 
-class PendingInteractionStore:
-    """A part of the record; each method is one transaction."""
+class PendingInteractionStore(Store):
+    """Writes the table `presses`."""
 
-    def __init__(self, record: SqliteConnection) -> None:
-        self._record = record
+    retained_tables: ClassVar = {"presses": "its rows expire after 15 minutes"}
 
     async def add(self, pending: PendingInteraction) -> None:
-        """This is to be answered."""
-        await self._record.execute(
+        """Store an interaction that must be answered."""
+        await self._connection.execute(
             PENDING_INTERACTIONS.insert_sql("ON CONFLICT DO NOTHING"),
             PENDING_INTERACTIONS.to_row(pending),
         )
 
     async def complete(self, interaction_id: int) -> None:
-        """It was answered; its token is forgotten."""
-        await self._record.execute(
+        """Delete an interaction that was answered, and its token."""
+        await self._connection.execute(
             "DELETE FROM presses WHERE interaction = :interaction", {"interaction": interaction_id}
         )
 
     async def pending(self) -> list[PendingInteraction]:
-        """Those that may not be answered, oldest first."""
-        found = await self._record.fetch_all("SELECT * FROM presses ORDER BY at")
-        return [PENDING_INTERACTIONS.from_row(row) for row in found]
+        """Those that may not have been answered, oldest first."""
+        rows = await self._connection.fetch_all("SELECT * FROM presses ORDER BY at")
+        return [PENDING_INTERACTIONS.from_row(row) for row in rows]
+
+    async def expire(self, db: aiosqlite.Connection, now: float) -> None:
+        """Delete those whose token is no longer valid."""
+        await db.execute("DELETE FROM presses WHERE at <= ?", (now - INTERACTION_SECONDS,))

@@ -1,18 +1,18 @@
-"""Reports and the cases that they make, and the removal of pictures, in SQLite."""
+"""Reports of jobs by users, and the moderators' cases about them."""
 
 import sqlite3
-from typing import Final
+from typing import ClassVar, Final
 
 import aiosqlite
 
-from bot.db import rows
-from bot.db.audit_log import append
-from bot.db.database import SqliteConnection
+from bot.db import file_deletions, jobs, rows
+from bot.db.audit_log import AUDIT_SECONDS, SWEEP_ROWS, append
+from bot.db.file_deletions import FileDeletion, FileKind
+from bot.db.store import Store
 from bot.db.tables import Table
 from bot.domain.job import Job
 from bot.domain.moderation import AuditAction, AuditEntry, Case, CaseState, Report
 
-_REMOVED: Final = "SELECT job FROM pictures WHERE removed_at IS NOT NULL"
 REPORTS: Final = Table(
     "reports",
     Report,
@@ -26,148 +26,117 @@ REPORTS: Final = Table(
         "created_at": "at",
     },
 )
-"""The field `guild` is a column of the table `cases`."""
+"""The field `guild_id` is a column of the table `cases`."""
 
 
-class ReportStore:
-    """A case belongs to the job that was reported."""
+class ReportStore(Store):
+    """Writes the tables `reports` and `cases`. A case belongs to the reported job."""
 
-    def __init__(self, record: SqliteConnection) -> None:
-        self._record = record
+    retained_tables: ClassVar = {
+        "reports": "moderators need them against abuse; they expire",
+        "cases": "they expire with their reports",
+    }
 
     async def previous_reports(
         self, reporter_id: int, message_id: int, *, since: float
     ) -> tuple[bool, int]:
-        """Did they report this message, and how many did they report since then?"""
-        [found] = await self._record.fetch_all(
-            "SELECT count(*) FILTER (WHERE message = ?) AS this, "
-            "count(*) FILTER (WHERE at >= ?) AS lately FROM reports WHERE reporter = ?",
+        """Whether this user reported the message, and how many they reported since then."""
+        [row] = await self._connection.fetch_all(
+            "SELECT count(*) FILTER (WHERE message = ?) AS same, "
+            "count(*) FILTER (WHERE at >= ?) AS recent FROM reports WHERE reporter = ?",
             message_id,
             since,
             reporter_id,
         )
-        return found["this"] > 0, found["lately"]
+        return row["same"] > 0, row["recent"]
 
     async def submit(self, report: Report) -> bool:
-        """Keep a report, and open its case (again); False if it was kept before.
+        """Store a report and open its case, or open it again; False if it was stored before.
 
         A case that is opened again gets a new card.
         """
-        async with self._record.transaction() as connection:
-            await connection.execute(
+        entry = AuditEntry(
+            created_at=report.created_at,
+            guild_id=report.guild_id,
+            channel_id=report.channel_id,
+            actor_id=report.reporter_id,
+            action=AuditAction.REPORTED,
+            job_id=report.job_id,
+            detail=report.reason,
+        )
+        async with self._connection.transaction() as db:
+            await db.execute(
                 "INSERT INTO cases (job, guild) VALUES (?, ?) ON CONFLICT DO NOTHING",
                 (report.job_id, report.guild_id),
             )
-            kept = await connection.execute(
+            inserted = await db.execute(
                 REPORTS.insert_sql("ON CONFLICT DO NOTHING"), REPORTS.to_row(report)
             )
-            if kept.rowcount <= 0:
+            if inserted.rowcount <= 0:
                 return False
-            await connection.execute(
+            await db.execute(
                 "UPDATE cases SET state = 'open', moderator = NULL, closed_at = NULL, "
                 "card = NULL, card_channel = NULL WHERE job = ? AND state = 'dismissed'",
                 (report.job_id,),
             )
-            entry = AuditEntry(
-                created_at=report.created_at,
-                guild_id=report.guild_id,
-                channel_id=report.channel_id,
-                actor_id=report.reporter_id,
-                action=AuditAction.REPORTED,
-                job_id=report.job_id,
-                detail=report.reason,
-            )
-            await append(connection, entry)
+            await append(db, entry)
             return True
 
     async def case(self, job_id: str) -> Case | None:
         """The case of this job, if it was reported."""
-        found = await self._record.fetch_all("SELECT * FROM cases WHERE job = ?", job_id)
-        if not found:
+        cases = await self._connection.fetch_all("SELECT * FROM cases WHERE job = ?", job_id)
+        if not cases:
             return None
-        reports = await self._record.fetch_all(
+        reports = await self._connection.fetch_all(
             "SELECT * FROM reports WHERE job = ? ORDER BY id", job_id
         )
-        return _case(found[0], reports)
+        return _case(cases[0], reports)
 
     async def without_card(self) -> list[str]:
-        """The jobs of open cases that moderators have not been shown."""
-        found = await self._record.fetch_all(
+        """The job ids of open cases that have no card in the moderators' channel."""
+        cases = await self._connection.fetch_all(
             "SELECT job FROM cases WHERE state = 'open' AND card IS NULL"
         )
-        return [row["job"] for row in found]
+        return [row["job"] for row in cases]
 
     async def set_card(
         self, job_id: str, channel_id: int, message_id: int, *, replacing: int | None
     ) -> bool:
-        """The case is shown on this message; False if it has another one than that by now."""
-        return await self._record.execute(
+        """Record the message of the case's card; False if another one than `replacing` is."""
+        return await self._connection.execute(
             "UPDATE cases SET card_channel = :channel, card = :message "
             "WHERE job = :job AND (card IS :before OR card = :message)",
             {"job": job_id, "channel": channel_id, "message": message_id, "before": replacing},
         )
 
     async def close(self, job_id: str, state: CaseState, entry: AuditEntry) -> bool:
-        """End a case, and note it; False if it was ended so before. There may be no case."""
-        async with self._record.transaction() as connection:
-            return await _close(connection, job_id, state, entry)
+        """Close the case, if there is one, and append the audit entry.
+
+        False if the case was closed in this way before.
+        """
+        async with self._connection.transaction() as db:
+            return await _close(db, job_id, state, entry)
 
     async def remove(self, job_id: str, entry: AuditEntry) -> None:
-        """No picture of this job is shown any more, or painted again; its files go. The messages
-        that show one are deleted next, and then `forget` is called."""
-        async with self._record.transaction() as connection:
-            await connection.execute(
-                "UPDATE pictures SET removed_at = ? WHERE job = ? AND removed_at IS NULL",
-                (entry.created_at, job_id),
-            )
-            await connection.execute(
-                "INSERT OR IGNORE INTO removals VALUES ('pictures', ?)", (job_id,)
-            )
-            await _close(connection, job_id, CaseState.REMOVED, entry)
-
-    async def forget_message(self, message_id: int) -> None:
-        """This message is deleted."""
-        async with self._record.transaction() as connection:
-            await connection.execute("DELETE FROM posts WHERE message = ?", (message_id,))
-            await connection.execute("DELETE FROM letters WHERE message = ?", (message_id,))
-
-    async def messages_to_delete(self) -> list[tuple[int, int]]:
-        """Channel and message of all that may still show a picture that was removed."""
-        return await self._showing(_REMOVED)
+        """Mark all pictures of a job as removed, schedule their files for deletion, and close the
+        case. The caller then deletes the messages that show them."""
+        async with self._connection.transaction() as db:
+            await jobs.mark_removed(db, job_id, entry.created_at)
+            await file_deletions.mark(db, FileDeletion(FileKind.PICTURES, job_id))
+            await _close(db, job_id, CaseState.REMOVED, entry)
 
     async def unfinished_variations_of_removed(self) -> list[Job]:
-        """Variations of removed pictures that are not finished."""
-        found = await self._record.fetch_all(
+        """Unfinished variations of removed pictures."""
+        found = await self._connection.fetch_all(
             "SELECT * FROM jobs WHERE kind = 'variation' AND ended_at IS NULL AND EXISTS ("
             "SELECT 1 FROM json_each(parents) JOIN pictures ON pictures.id = value "
             "WHERE removed_at IS NOT NULL)"
         )
         return [rows.to_job(row) for row in found]
 
-    async def messages(self, job_id: str) -> list[tuple[int, int]]:
-        """Channel and message of all that show the job or one of its pictures, letters too."""
-        return await self._showing("SELECT ?1", job_id)
-
-    async def _showing(self, jobs: str, *values: object) -> list[tuple[int, int]]:
-        found = await self._record.fetch_all(
-            "SELECT channel, posts.message FROM posts JOIN jobs ON jobs.id = job "  # noqa: S608 # ours
-            f"WHERE job IN ({jobs}) "
-            f"UNION ALL SELECT channel, message FROM letters WHERE job IN ({jobs})",
-            *values,
-        )
-        return [(row["channel"], row["message"]) for row in found]
-
-    async def record_dm(self, job_id: str, channel_id: int, message_id: int) -> None:
-        """This direct message shows pictures of the job."""
-        await self._record.execute(
-            "INSERT OR IGNORE INTO letters (message, channel, job) "
-            "SELECT :message, :channel, id FROM jobs WHERE id = :job AND erased IS NULL",
-            {"message": message_id, "channel": channel_id, "job": job_id},
-        )
-
     async def variations(self, job_id: str) -> list[Job]:
-        """Those of its pictures that are shown, or will be, oldest first."""
-        found = await self._record.fetch_all(
+        """The variations of the job's pictures that are or will be shown, oldest first."""
+        found = await self._connection.fetch_all(
             "SELECT * FROM jobs WHERE kind = 'variation' AND erased IS NULL "
             "AND EXISTS (SELECT 1 FROM json_each(parents) WHERE value GLOB ?1 || '-[1-4]') "
             "AND (ended_at IS NULL OR id IN (SELECT job FROM pictures WHERE removed_at IS NULL)) "
@@ -176,22 +145,31 @@ class ReportStore:
         )
         return [rows.to_job(row) for row in found]
 
+    async def expire(self, db: aiosqlite.Connection, now: float) -> None:
+        """Delete some of the reports that are too old, and cases without reports."""
+        await db.execute(
+            "DELETE FROM reports WHERE id IN (SELECT id FROM reports WHERE at <= ? LIMIT ?)",
+            (now - AUDIT_SECONDS, SWEEP_ROWS),
+        )
+        await db.execute(
+            "DELETE FROM cases "
+            "WHERE NOT EXISTS (SELECT 1 FROM reports WHERE reports.job = cases.job)"
+        )
+
 
 async def _close(
-    connection: aiosqlite.Connection, job: str, state: CaseState, entry: AuditEntry
+    db: aiosqlite.Connection, job_id: str, state: CaseState, entry: AuditEntry
 ) -> bool:
-    changed = await connection.execute(
+    changed = await db.execute(
         "UPDATE cases SET state = ?, moderator = ?, closed_at = ? "
         "WHERE job = ? AND state NOT IN (?, 'removed')",
-        (state.value, entry.actor_id, entry.created_at, job, state.value),
+        (state.value, entry.actor_id, entry.created_at, job_id, state.value),
     )
-    [(other,)] = await connection.execute_fetchall(
-        "SELECT count(*) FROM cases WHERE job = ?", (job,)
-    )
-    new = changed.rowcount > 0 or not other
-    if new:
-        await append(connection, entry)
-    return new
+    [(count,)] = await db.execute_fetchall("SELECT count(*) FROM cases WHERE job = ?", (job_id,))
+    is_new = changed.rowcount > 0 or not count
+    if is_new:
+        await append(db, entry)
+    return is_new
 
 
 def _case(row: sqlite3.Row, reports: list[sqlite3.Row]) -> Case:

@@ -1,44 +1,41 @@
-"""How the jobs are doing, in numbers."""
+"""Numbers of jobs and how long they take."""
 
 import msgspec
 
-from bot.db.database import SqliteConnection
+from bot.db.store import Store
 from bot.domain.job import Status
 
 
 class QueueStats(msgspec.Struct, frozen=True, kw_only=True):
-    """The jobs that are not done with, now."""
+    """The jobs that are not delivered, now."""
 
     waiting: int
-    """For their sketch or their turn."""
+    """Accepted or queued."""
     running: int
     undelivered: int
-    """Ended, but nobody has seen it."""
+    """Ended."""
     oldest_at: float | None
-    """When the one that waits longest was asked for: seconds since 1970; None if none waits."""
+    """When the oldest waiting job was created: seconds since 1970; None if none waits."""
 
 
 class PeriodStats(msgspec.Struct, frozen=True, kw_only=True):
-    """The jobs that ended since a moment."""
+    """The jobs that ended since some time."""
 
     endings: dict[Status, int]
     median_seconds: float | None
-    """Seconds from the request to the pictures' being shown, of those that have been; None if there
-    are none."""
+    """From the request to the delivery, of the done jobs that are delivered; None if there are
+    none."""
 
 
-class StatsStore:
-    """Counts what is in the record."""
-
-    def __init__(self, record: SqliteConnection) -> None:
-        self._record = record
+class StatsStore(Store):
+    """Reads `jobs`, and writes nothing."""
 
     async def queue(self) -> QueueStats:
-        """What there is to do."""
-        (row,) = await self._record.fetch_all(
+        """The unfinished and undelivered jobs."""
+        (row,) = await self._connection.fetch_all(
             "SELECT count(*) FILTER (WHERE status IN ('accepted', 'queued')) AS waiting, "
             "count(*) FILTER (WHERE status = 'running') AS running, "
-            "min(created_at) FILTER (WHERE status IN ('accepted', 'queued')) AS oldest, "
+            "min(created_at) FILTER (WHERE status IN ('accepted', 'queued')) AS oldest_at, "
             "(SELECT count(*) FROM jobs WHERE ended_at IS NOT NULL AND delivered_at IS NULL) "
             "AS undelivered FROM jobs WHERE ended_at IS NULL"
         )
@@ -46,24 +43,24 @@ class StatsStore:
             waiting=row["waiting"],
             running=row["running"],
             undelivered=row["undelivered"],
-            oldest_at=row["oldest"],
+            oldest_at=row["oldest_at"],
         )
 
     async def since(self, start: float) -> PeriodStats:
-        """What ended at this moment (seconds since 1970) or later."""
-        counted = await self._record.fetch_all(
+        """The jobs that ended at `start` (seconds since 1970) or later."""
+        endings = await self._connection.fetch_all(
             "SELECT status, count(*) AS jobs FROM jobs WHERE ended_at >= ? GROUP BY status", start
         )
-        middle = await self._record.fetch_all(
-            "SELECT avg(seconds) AS median FROM ("
+        [median] = await self._connection.fetch_all(
+            "SELECT avg(seconds) AS seconds FROM ("
             "SELECT delivered_at - created_at AS seconds, "
-            "row_number() OVER (ORDER BY delivered_at - created_at) AS place, "
+            "row_number() OVER (ORDER BY delivered_at - created_at) AS position, "
             "count(*) OVER () AS jobs FROM jobs "
             "WHERE ended_at >= ? AND status = 'done' AND delivered_at IS NOT NULL"
-            ") WHERE place IN ((jobs + 1) / 2, (jobs + 2) / 2)",
+            ") WHERE position IN ((jobs + 1) / 2, (jobs + 2) / 2)",
             start,
         )
         return PeriodStats(
-            endings={Status(row["status"]): row["jobs"] for row in counted},
-            median_seconds=middle[0]["median"],
+            endings={Status(row["status"]): row["jobs"] for row in endings},
+            median_seconds=median["seconds"],
         )

@@ -1,33 +1,35 @@
-"""What people had of the engine: counted against their day, and learned from."""
+"""How many engine seconds each job used: for quotas and for the cost model."""
 
 from typing import Final
 
 import aiosqlite
 import msgspec
 
-from bot.db.database import SqliteConnection
+from bot.db.store import JOB_IDS, Erasure, Store
 from bot.db.tables import Table
 from bot.domain.cost_model import Sample
 from bot.domain.quota import DAY, Usage
 
 _MAX_SAMPLES: Final = 50
-"""The newest charges of a model tell what its jobs cost."""
+"""The newest records of a model are samples of what its jobs cost."""
 
 
 class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What one attempt of a job took."""
+    """What one attempt of a job used."""
 
     job_id: str
     attempt: int
     user_id: int
     seconds: float
+    """Of the engine."""
     created_at: float
+    """Seconds since 1970."""
     revision: str
     """Of the model."""
     pixels: int
     """Of one picture."""
     work: float | None
-    """That took those seconds; None if it was stopped."""
+    """As in `cost_model.work`; None if the job was cancelled."""
 
 
 USAGE: Final = Table(
@@ -46,43 +48,55 @@ USAGE: Final = Table(
 )
 
 
-class UsageStore:
-    """A part of the record."""
+class UsageStore(Store):
+    """Writes the table `charges`."""
 
-    def __init__(self, record: SqliteConnection) -> None:
-        self._record = record
+    erased_tables = ("charges",)
 
     async def add(self, record: UsageRecord) -> None:
-        """Count this, once."""
-        async with self._record.transaction() as connection:
-            await add(connection, record)
+        """Store a record; does nothing if there is one of the same attempt."""
+        async with self._connection.transaction() as db:
+            await add(db, record)
 
     async def for_user(self, user_id: int, *, now: float) -> list[Usage]:
-        """What this person had in the last 24 hours."""
-        found = await self._record.fetch_all(
+        """What this user used in the last 24 hours."""
+        rows = await self._connection.fetch_all(
             "SELECT at, seconds FROM charges WHERE person = ? AND at > ? AND at <= ? ORDER BY at",
             user_id,
             now - DAY,
-            now,  # what is of later was charged by a clock that was wrong
+            now,  # later records are from a clock that was wrong
         )
-        return [Usage(row["at"], row["seconds"]) for row in found]
+        return [Usage(row["at"], row["seconds"]) for row in rows]
 
     async def cost_samples(self, revision: str) -> list[Sample]:
-        """What the newest jobs of this model took."""
-        found = await self._record.fetch_all(
+        """What the newest jobs of this model used."""
+        rows = await self._connection.fetch_all(
             "SELECT pixels, work, seconds FROM charges WHERE revision = ? AND work IS NOT NULL "
             "ORDER BY at DESC LIMIT ?",
             revision,
             _MAX_SAMPLES,
         )
-        return [Sample(row["pixels"], row["work"], row["seconds"]) for row in found]
+        return [Sample(row["pixels"], row["work"], row["seconds"]) for row in rows]
+
+    async def erase_jobs(self, db: aiosqlite.Connection, erasure: Erasure) -> None:
+        """Make the records anonymous: they count against the quota, but of no known job."""
+        await db.execute(
+            "UPDATE charges SET job = lower(hex(randomblob(12))) "  # noqa: S608 # ours
+            f"WHERE job IN {JOB_IDS}",
+            {"job_ids": erasure.job_ids},
+        )
+
+    async def expire(self, db: aiosqlite.Connection, now: float) -> None:
+        """Delete records older than a day; those of the future, by a wrong clock, become new."""
+        await db.execute("DELETE FROM charges WHERE at <= ?", (now - DAY,))
+        await db.execute("UPDATE charges SET at = :now WHERE at > :now", {"now": now})
 
 
-async def add(connection: aiosqlite.Connection, record: UsageRecord) -> None:
-    """Count this, once."""
-    await connection.execute(USAGE.insert_sql("ON CONFLICT DO NOTHING"), USAGE.to_row(record))
-    await connection.execute(
-        "UPDATE charges SET job = lower(hex(randomblob(12))) "  # it was deleted in the meantime
+async def add(db: aiosqlite.Connection, record: UsageRecord) -> None:
+    """Store a record, in a transaction of the caller."""
+    await db.execute(USAGE.insert_sql("ON CONFLICT DO NOTHING"), USAGE.to_row(record))
+    await db.execute(
+        "UPDATE charges SET job = lower(hex(randomblob(12))) "  # it was erased meanwhile
         "WHERE job IN (SELECT id FROM jobs WHERE id = ? AND erased IS NOT NULL)",
         (record.job_id,),
     )

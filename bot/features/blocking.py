@@ -20,9 +20,9 @@ async def block(interaction: Interaction, person: int, reason: str) -> str:
     if not await moderation.block(wanted):
         return f"<@{person}> is blocked already."
     stopped = 0
-    for name in await moderation.unfinished(guild, person):
-        job = await services(interaction).jobs.job(name)
-        stopped += job is not None and await studio.cancel(job)
+    for job in await services(interaction).jobs.unfinished(person):
+        if job.target.guild_id == guild:
+            stopped += await studio.cancel(job)
     also = f" Their unfinished jobs are cancelled ({stopped})." if stopped else ""
     return f"<@{person}> is blocked in this server.{also}"
 

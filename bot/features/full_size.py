@@ -7,7 +7,7 @@ from typing import Final
 import discord
 
 from bot.context import BotClient, Interaction, services
-from bot.db.database import DatabaseUnavailable, retry_until_written
+from bot.db.connection import DatabaseUnavailable, retry_until_written
 from bot.db.pending_interactions import PendingInteraction
 from bot.domain import rules
 from bot.domain.job import Job, ResponseTarget, Status
@@ -83,10 +83,10 @@ async def _note(interaction: Interaction, picture: Picture) -> None:
 
 
 async def _answer(interaction: Interaction, picture: Picture, message: int) -> None:
-    ledger = services(interaction).jobs
+    ledger, job_messages = services(interaction).jobs, services(interaction).job_messages
     try:
         await asyncio.gather(
-            retry_until_written(lambda: ledger.link_message(message, picture.job_id, picture.nth)),
+            retry_until_written(lambda: job_messages.link(message, picture.job_id, picture.nth)),
             _show(interaction, picture),
         )
     except discord.NotFound:  # moderators may have been quicker, with the message as well
@@ -141,7 +141,7 @@ async def _complete(client: BotClient, press: PendingInteraction) -> None:
     )
     try:
         message = await messages.fetch_original(address)
-        await client.services.jobs.link_message(message.id, press.job_id, press.nth)
+        await client.services.job_messages.link(message.id, press.job_id, press.nth)
         by_channel = ResponseTarget(channel_id=press.channel_id, message_id=message.id)
         if not message.attachments:
             draft = await _draft(client, press)

@@ -10,8 +10,8 @@ from typing import Final
 import discord
 
 from bot.context import BotClient
-from bot.db.database import retry_until_written
-from bot.db.jobs import ShownJob
+from bot.db.connection import retry_until_written
+from bot.db.job_messages import ShownJob
 from bot.domain import rules
 from bot.domain.job import RequestContext, ResponseTarget
 from bot.domain.nsfw import NsfwPolicy
@@ -46,7 +46,7 @@ async def added(client: BotClient, reaction: Reaction) -> None:
     name = _name(reaction)
     if name not in _KNOWN:
         return
-    found = await client.services.jobs.find_by_message(reaction.message_id)
+    found = await client.services.job_messages.find(reaction.message_id)
     if reaction.member is not None and reaction.member.bot:
         return
     try:
@@ -128,7 +128,7 @@ async def _answer_for_deleted(client: BotClient, reaction: Reaction, name: str) 
 
 
 async def _send_letter(client: BotClient, reaction: Reaction, found: ShownJob) -> None:
-    archive, reports = client.services.storage, client.services.moderation.reports
+    archive, job_messages = client.services.storage, client.services.job_messages
     pictures = await _pictures(client, found)
     seen = visible_in(pictures, NsfwPolicy.BLOCK)  # whatever the channel may see
     uploads = []
@@ -144,7 +144,9 @@ async def _send_letter(client: BotClient, reaction: Reaction, found: ShownJob) -
             # by its nonce it comes once, and its id is wanted for a removal
             send = partial(_send_parcel, letters, words, parcel, _nonce(reaction, nth))
             sent = await responses.twice(send)
-            await retry_until_written(partial(reports.record_dm, found.job.id, letters.id, sent.id))
+            await retry_until_written(
+                partial(job_messages.record_dm, found.job.id, letters.id, sent.id)
+            )
             if parcel and any(picture.is_removed for picture in await _pictures(client, found)):
                 await sent.delete()  # moderators were quicker than the letter
                 return

@@ -73,7 +73,7 @@ def _typed(data: dict[str, Any]) -> str:
 async def _file(interaction: Interaction, message: int, reason: str) -> None:
     reporter = interaction.user.id
     report = await _drafted(interaction.client, interaction.guild_id, message, reporter, reason)
-    await interaction.client.services.moderation.reports.submit(report)
+    await interaction.client.services.reports.submit(report)
     await interaction.response.defer(ephemeral=True, thinking=True)
     shown = await report_cards.show(interaction.client, report.job_id)
     await interaction.edit_original_response(content=_THANKS if shown else _RECORDED)
@@ -90,7 +90,7 @@ async def by_reaction(client: BotClient, reaction: discord.RawReactionActionEven
             "The flag of %d on %d counts not: %s", reaction.user_id, reaction.message_id, error
         )
         return
-    await client.services.moderation.reports.submit(report)
+    await client.services.reports.submit(report)
     await report_cards.show(client, report.job_id)
 
 
@@ -99,10 +99,10 @@ async def _drafted(
 ) -> Report:
     """The report, not kept yet. Raises Refused."""
     now = time.time()
-    found = await client.services.jobs.find_by_message(message)
+    found = await client.services.job_messages.find(message)
     if found is None or guild is None or found.job.target.guild_id != guild:
         raise Refused(_NO_RESULT)
-    reports = client.services.moderation.reports
+    reports = client.services.reports
     before, lately = await reports.previous_reports(reporter, message, since=now - HOUR)
     check_report(already_reported=before, recent=lately)
     return Report(

@@ -11,7 +11,7 @@ import msgspec
 from discord import app_commands
 
 from bot.context import BotClient, Interaction, is_moderator, services
-from bot.db.database import DatabaseUnavailable
+from bot.db.connection import DatabaseUnavailable
 from bot.domain import rules
 from bot.domain.job import Job
 from bot.domain.moderation import AuditAction, AuditEntry, Case, CaseState
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 async def show(client: BotClient, job: str) -> bool:
     """Show the newest state of a case to the moderators; False if they cannot be reached."""
-    case = await client.services.moderation.reports.case(job)
+    case = await client.services.reports.case(job)
     if case is None:
         return False
     try:
@@ -48,12 +48,12 @@ async def show(client: BotClient, job: str) -> bool:
 async def catch_up(client: BotClient) -> None:
     """Show what was reported while the moderators could not be reached, and take away what a bot
     that was killed had no time for."""
-    reports = client.services.moderation.reports
+    reports = client.services.reports
     for job in await reports.without_card():
         await show(client, job)
     for variation in await reports.unfinished_variations_of_removed():
         await client.services.job_service.cancel(variation)
-    for channel, message in await reports.messages_to_delete():
+    for channel, message in await client.services.job_messages.of_removed_pictures():
         await _delete(client, channel, message)
 
 
@@ -74,13 +74,13 @@ async def _edit(client: BotClient, case: Case) -> bool:
 
 async def _post(client: BotClient, case: Case) -> bool:
     """Two reports at the same moment may make two cards: the first one stays."""
-    channel = await client.services.moderation.channels.get(case.guild_id)
+    channel = await client.services.mod_channels.get(case.guild_id)
     if channel is None or case.state is not CaseState.OPEN:
         return False
     content, view = await _draft(client, case)
     nonce = f"case:{len(case.reports)}:{case.job_id}"
     card = await client.get_partial_messageable(channel).send(content, view=view, nonce=nonce)
-    reports = client.services.moderation.reports
+    reports = client.services.reports
     if not await reports.set_card(case.job_id, channel, card.id, replacing=case.card_message_id):
         await card.delete()
     return True
@@ -112,10 +112,10 @@ async def remove(interaction: Interaction, job: Job) -> str:
     """Take the pictures of a job away, and all messages that show one; what is being painted from
     them is stopped, and what was painted from them is named."""
     await services(interaction).job_service.cancel(job)
-    reports = services(interaction).moderation.reports
+    reports = services(interaction).reports
     await reports.remove(job.id, _entry(interaction, AuditAction.REMOVED, job))
     await asyncio.to_thread(services(interaction).storage.delete_pictures, job.id)
-    messages = await reports.messages(job.id)
+    messages = await services(interaction).job_messages.of_job(job.id)
     left = [one for one in messages if not await _delete(interaction.client, *one)]
     stay = await _variations(interaction, job)
     if left:
@@ -126,7 +126,7 @@ async def remove(interaction: Interaction, job: Job) -> str:
 async def _variations(interaction: Interaction, job: Job) -> str:
     """Stop those of a removed picture that are not finished; the others, in words."""
     stay = []
-    for each in await services(interaction).moderation.reports.variations(job.id):
+    for each in await services(interaction).reports.variations(job.id):
         if not await services(interaction).job_service.cancel(each):
             stay.append(each)
     return moderation_cards.variations(stay)
@@ -142,7 +142,7 @@ async def _delete(client: BotClient, channel: int, message: int) -> bool:
         log.warning("Message %d is not deleted: %r", message, error)
         return False
     try:
-        await client.services.moderation.reports.forget_message(message)
+        await client.services.job_messages.forget(message)
     except DatabaseUnavailable as error:
         log.warning("Message %d will be deleted again: %s", message, error)
     return True
@@ -150,7 +150,7 @@ async def _delete(client: BotClient, channel: int, message: int) -> bool:
 
 async def _dismiss(interaction: Interaction, job: Job) -> str:
     entry = _entry(interaction, AuditAction.DISMISSED, job)
-    done = await services(interaction).moderation.reports.close(job.id, CaseState.DISMISSED, entry)
+    done = await services(interaction).reports.close(job.id, CaseState.DISMISSED, entry)
     return "Dismissed." if done else "This is closed already."
 
 
@@ -206,7 +206,7 @@ class CaseButton(
     async def _act(self, interaction: Interaction) -> None:
         check_moderator(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
-        case = await services(interaction).moderation.reports.case(self._job)
+        case = await services(interaction).reports.case(self._job)
         job = await services(interaction).jobs.job(self._job)
         if case is None or job is None or case.guild_id != interaction.guild_id:
             raise Refused(_UNKNOWN)
@@ -241,10 +241,10 @@ async def _remove_shown(interaction: Interaction, message: discord.Message) -> N
         entry = msgspec.structs.replace(
             _entry(interaction, AuditAction.REMOVED, gone), target_id=None
         )
-        await services(interaction).moderation.audit_log.add(entry)
+        await services(interaction).audit_log.add(entry)
         await interaction.edit_original_response(content=_ONLY_MESSAGE)
         return
-    found = await services(interaction).jobs.find_by_message(message.id)
+    found = await services(interaction).job_messages.find(message.id)
     if found is None or found.job.target.guild_id != interaction.guild_id:
         raise Refused(_NO_RESULT)
     told = await remove(interaction, found.job)

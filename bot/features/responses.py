@@ -10,7 +10,7 @@ import discord
 from discord import app_commands
 
 from bot.context import Interaction, services
-from bot.db.database import retry_until_written
+from bot.db.connection import retry_until_written
 from bot.domain.job import Job, RequestContext, ResponseTarget
 from bot.errors import NETWORK_ERRORS, BotError
 from bot.messages import channels

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from bot.db.database import DatabaseUnavailable, retry_until_written
+from bot.db.connection import DatabaseUnavailable, retry_until_written
 from bot.db.jobs import JobStore
 from bot.domain.clock import Clock
 from bot.domain.job import DeletionReason, Job, Progress, Status

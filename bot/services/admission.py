@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
+from bot.db.audit_log import AuditLog
 from bot.db.moderation import ModerationStore
 from bot.domain.clock import Clock
 from bot.domain.job import RequestContext
@@ -20,8 +21,9 @@ log = logging.getLogger(__name__)
 class AdmissionPolicy:
     """Checks blocked users and forbidden prompts, and writes refusals to the audit log."""
 
-    def __init__(self, moderation: ModerationStore, clock: Clock) -> None:
+    def __init__(self, moderation: ModerationStore, audit_log: AuditLog, clock: Clock) -> None:
         self._moderation = moderation
+        self._audit_log = audit_log
         self._clock = clock
 
     async def check_not_blocked(self, guild_id: int | None, user_id: int) -> None:
@@ -56,7 +58,7 @@ class AdmissionPolicy:
             detail=_audit_detail(violation, prompt, negative),
             idempotency_key=context.idempotency_key,
         )
-        await self._moderation.audit_log.add(entry)
+        await self._audit_log.add(entry)
 
 
 def _check_not_blocked(reason: str | None) -> None:

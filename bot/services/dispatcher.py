@@ -4,7 +4,7 @@ import asyncio
 import logging
 from typing import Final
 
-from bot.db.database import DatabaseUnavailable
+from bot.db.connection import DatabaseUnavailable
 from bot.db.jobs import JobStore
 from bot.domain.clock import Clock
 from bot.domain.job import Job, Progress

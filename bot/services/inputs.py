@@ -7,8 +7,8 @@ from weakref import WeakValueDictionary
 
 from bot.attachments.sandbox import Sandbox
 from bot.attachments.sanitize import sanitize
-from bot.db.database import retry_until_written
-from bot.db.erasure import ErasureStore, FileDeletion, FileKind
+from bot.db.connection import retry_until_written
+from bot.db.file_deletions import FileDeletion, FileDeletionStore, FileKind
 from bot.domain.job import Job, Sketch
 from bot.domain.kinds.imagine import with_init_image
 from bot.engine_client.base import EngineClient
@@ -31,13 +31,13 @@ class InputService:
 
     def __init__(
         self,
-        erasure: ErasureStore,
+        file_deletions: FileDeletionStore,
         engine: EngineClient,
         storage: FileStorage,
         fetcher: AttachmentFetcher,
         sandbox: Sandbox,
     ) -> None:
-        self._erasure = erasure
+        self._file_deletions = file_deletions
         self._engine = engine
         self._storage = storage
         self._fetcher = fetcher
@@ -65,11 +65,11 @@ class InputService:
         name = await asyncio.to_thread(source_name, image.png)
         removal = FileDeletion(FileKind.SKETCH, name)
         await retry_until_written(
-            lambda: self._erasure.mark_for_deletion(removal)
+            lambda: self._file_deletions.mark(removal)
         )  # in case the job is never queued
         source = await asyncio.to_thread(self._store, image.png)
         await retry_until_written(
-            lambda: self._erasure.mark_for_deletion(removal)
+            lambda: self._file_deletions.mark(removal)
         )  # in case the job has ended meanwhile
         return with_init_image(
             job.recipes,

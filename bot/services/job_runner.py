@@ -5,7 +5,7 @@ import logging
 
 import msgspec
 
-from bot.db.database import retry_until_written
+from bot.db.connection import retry_until_written
 from bot.db.jobs import JobStore
 from bot.db.usage import UsageRecord, UsageStore
 from bot.domain import cost_model, rules

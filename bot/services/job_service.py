@@ -11,7 +11,7 @@ import secrets
 import uuid
 from collections.abc import Sequence
 
-from bot.db.database import retry_until_written
+from bot.db.connection import retry_until_written
 from bot.db.guild_settings import NsfwSettingsStore
 from bot.db.jobs import JobStore
 from bot.domain import nsfw, rules

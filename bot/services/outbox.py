@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import chain, repeat
 from typing import Final
 
-from bot.db.database import DatabaseUnavailable, retry_until_written
+from bot.db.connection import DatabaseUnavailable, retry_until_written
 from bot.db.jobs import JobStore
 from bot.domain.clock import Clock
 from bot.domain.job import Job, Status

@@ -9,8 +9,7 @@ from pathlib import Path
 import msgspec
 
 from bot.db import migrations
-from bot.db.database import FILENAME
-from bot.db.jobs import JobStore
+from bot.db.database import FILENAME, Database
 from bot.domain.picture import Picture, job_id_of
 from bot.engine_client.base import EngineClient
 from bot.errors import BotError, ExitCode, FatalError
@@ -65,9 +64,9 @@ async def _load(data: Path, picture_id: str) -> Picture:
     if not database.is_file():
         raise unknown
     migrations.check_version(database)
-    async with JobStore(database) as jobs:
-        picture = await jobs.picture(picture_id)
-        job = await jobs.job(job_id_of(picture_id))
+    async with Database(database) as db:
+        picture = await db.jobs.picture(picture_id)
+        job = await db.jobs.job(job_id_of(picture_id))
     if job is not None and job.deletion_reason is not None:
         raise FatalError(
             f"There is no picture {picture_id} any more. {job.deletion_reason.message}",

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from bot.db.database import DatabaseUnavailable
-from bot.db.erasure import ErasureStore, FileDeletion, FileKind
+from bot.db.connection import DatabaseUnavailable
+from bot.db.erasure import ErasureStore
+from bot.db.file_deletions import FileDeletion, FileDeletionStore, FileKind
 from bot.db.jobs import JobStore
 from bot.domain.clock import Clock
 from bot.domain.job import Job
@@ -58,6 +59,7 @@ class Retention:
         self,
         jobs: JobStore,
         erasure: ErasureStore,
+        file_deletions: FileDeletionStore,
         storage: FileStorage,
         job_service: JobService,
         tasks: JobTasks,
@@ -67,6 +69,7 @@ class Retention:
     ) -> None:
         self._jobs = jobs
         self._erasure = erasure
+        self._file_deletions = file_deletions
         self._storage = storage
         self._job_service = job_service
         self._tasks = tasks
@@ -117,7 +120,7 @@ class Retention:
         if self._clock_check.is_sane(self._clock(), time.monotonic()):
             await self._expire()
             await self._erasure.erase_deferred(now=self._clock())
-            await self._erasure.expire(now=self._clock())
+            await self._erasure.expire_all(now=self._clock())
         return await self._delete_files()
 
     async def _expire(self) -> None:
@@ -131,9 +134,9 @@ class Retention:
 
     async def _delete_files(self) -> bool:
         """Delete listed files, and old pages of the database; False if some are left."""
-        removals, left = await self._erasure.file_deletions(), 0
+        removals, left = await self._file_deletions.all(), 0
         for start in range(0, len(removals), _BATCH_SIZE):
-            left += await self._erasure.process_deletions(
+            left += await self._file_deletions.process(
                 removals[start : start + _BATCH_SIZE], self._remove
             )
             await asyncio.sleep(0)

@@ -20,7 +20,7 @@ async def audit(interaction: Interaction, page: Page = 1) -> None:
 
 
 async def _audit(interaction: Interaction, page: int) -> None:
-    log = services(interaction).moderation.audit_log
+    log = services(interaction).audit_log
     found = await log.page(managed_guild(interaction), page, _AUDIT_LINES)
     lines = (
         "\n".join(moderation_cards.audit(found)) or "There is nothing in the log, or no such page."

@@ -86,7 +86,7 @@ async def _note(interaction: Interaction, detail: str) -> None:
         action=AuditAction.SET,
         detail=detail,
     )
-    await services(interaction).moderation.audit_log.add(entry)
+    await services(interaction).audit_log.add(entry)
 
 
 def _line(whose: str, limit: RoleLimit | Limits) -> str:

@@ -27,7 +27,7 @@ async def _moderators(interaction: Interaction, channel: discord.TextChannel | N
     await interaction.response.defer(ephemeral=True, thinking=True)
     if channel is not None:
         await _try_out(interaction, channel.id)
-    await services(interaction).moderation.channels.set(
+    await services(interaction).mod_channels.set(
         guild, channel.id if channel else None, actor_id=interaction.user.id, now=time.time()
     )
     where = f"to <#{channel.id}>" if channel else "nowhere, but are in /admin audit"

@@ -1,0 +1,82 @@
+"""Which of the bot's messages show which jobs."""
+
+import aiosqlite
+import msgspec
+
+from bot.db import rows
+from bot.db.store import JOB_IDS, Erasure, Store
+from bot.domain.job import Job
+
+
+class ShownJob(msgspec.Struct, frozen=True):
+    """What a message shows: a job, or only its nth picture."""
+
+    job: Job
+    nth: int | None
+
+
+class JobMessageStore(Store):
+    """Writes the tables `posts` (messages in channels) and `letters` (direct messages)."""
+
+    erased_tables = ("posts", "letters")
+
+    async def link(self, message_id: int, job_id: str, nth: int | None) -> None:
+        """Record that the message shows the job, or its nth picture; not if it was deleted."""
+        async with self._connection.transaction() as db:
+            await link(db, message_id, job_id, nth)
+
+    async def find(self, message_id: int) -> ShownJob | None:
+        """What this message shows."""
+        found = await self._connection.fetch_all(
+            "SELECT jobs.*, posts.nth FROM posts JOIN jobs ON jobs.id = posts.job "
+            "WHERE posts.message = ?",
+            message_id,
+        )
+        return ShownJob(rows.to_job(found[0]), found[0]["nth"]) if found else None
+
+    async def record_dm(self, job_id: str, channel_id: int, message_id: int) -> None:
+        """Record that a direct message shows pictures of the job; not if it was deleted."""
+        await self._connection.execute(
+            "INSERT OR IGNORE INTO letters (message, channel, job) "
+            "SELECT :message, :channel, id FROM jobs WHERE id = :job AND erased IS NULL",
+            {"message": message_id, "channel": channel_id, "job": job_id},
+        )
+
+    async def forget(self, message_id: int) -> None:
+        """Forget a message that was deleted."""
+        async with self._connection.transaction() as db:
+            await db.execute("DELETE FROM posts WHERE message = ?", (message_id,))
+            await db.execute("DELETE FROM letters WHERE message = ?", (message_id,))
+
+    async def of_job(self, job_id: str) -> list[tuple[int, int]]:
+        """Channel and message ids of all that show the job or one of its pictures."""
+        return await self._of_jobs("SELECT ?1", job_id)
+
+    async def of_removed_pictures(self) -> list[tuple[int, int]]:
+        """Channel and message ids of all that may still show a picture that was removed."""
+        return await self._of_jobs("SELECT job FROM pictures WHERE removed_at IS NOT NULL")
+
+    async def _of_jobs(self, job_ids: str, *values: object) -> list[tuple[int, int]]:
+        found = await self._connection.fetch_all(
+            "SELECT channel, posts.message FROM posts JOIN jobs ON jobs.id = job "  # noqa: S608 # ours
+            f"WHERE job IN ({job_ids}) "
+            f"UNION ALL SELECT channel, message FROM letters WHERE job IN ({job_ids})",
+            *values,
+        )
+        return [(row["channel"], row["message"]) for row in found]
+
+    async def erase_jobs(self, db: aiosqlite.Connection, erasure: Erasure) -> None:
+        """Forget all messages of these jobs."""
+        values = {"job_ids": erasure.job_ids}
+        await db.execute(f"DELETE FROM posts WHERE job IN {JOB_IDS}", values)  # noqa: S608 # ours
+        await db.execute(f"DELETE FROM letters WHERE job IN {JOB_IDS}", values)  # noqa: S608 # ours
+
+
+async def link(db: aiosqlite.Connection, message_id: int, job_id: str, nth: int | None) -> None:
+    """Record that a message shows a job, in a transaction of the caller."""
+    await db.execute(
+        "INSERT INTO posts (message, job, nth) "
+        "SELECT :message, id, :nth FROM jobs WHERE id = :job AND erased IS NULL "
+        "ON CONFLICT DO NOTHING",
+        {"message": message_id, "job": job_id, "nth": nth},
+    )
