@@ -92,6 +92,9 @@ class FakeEngine:
         """Reported for each job; half of it for a cancelled one."""
         self.start_error: str | None = None
         """The reason why it does not start, if set."""
+        self.failed_starts = 0
+        self.endings: list[Ending] = []
+        """All that were sent, except Cancelled."""
         self.heartbeat = Heartbeat(
             ticks=0, seconds=0.0, rows_total=0, rows_used=0, painting=0, waiting=0, memory=2**20
         )
@@ -104,6 +107,7 @@ class FakeEngine:
     async def launch(self) -> AsyncIterator[Endpoint]:
         """Run the engine while the body runs."""
         if self.start_error:
+            self.failed_starts += 1
             raise EngineStartFailed(self.start_error)
         self.starts += 1
         server = await asyncio.start_server(self._welcome, "127.0.0.1", 0)
@@ -170,7 +174,9 @@ class FakeEngine:
             )
             await connection.send(event)
             await self.gate.wait()
-        await connection.send(self._ending(paint))
+        ending = self._ending(paint)
+        await connection.send(ending)
+        self.endings.append(ending)
 
     def _ending(self, paint: Paint) -> Ending:
         if self.failure:

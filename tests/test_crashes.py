@@ -4,6 +4,7 @@ import asyncio
 import resource
 import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -22,6 +23,13 @@ pytestmark = [
     pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs Linux"),
 ]
 PATIENCE = 60.0
+
+
+def catches_sigterm(process: psutil.Process) -> bool:
+    """Whether it has a handler for SIGTERM; the bot removes its handler at the first signal."""
+    status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+    (mask,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(mask, 16) >> (signal.SIGTERM - 1) & 1)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -179,7 +187,7 @@ async def test_a_second_signal_kills_the_bot(bot: DyingBot, ada: Person) -> None
     interaction = await ada.slash("imagine", prompt="a long story", steps=150)
     await eventually(lambda: query(bot.data, "SELECT 1 FROM jobs WHERE status = 'running'"))
     bot.process().terminate()
-    await asyncio.sleep(0.3)
+    await eventually(lambda: not catches_sigterm(bot.process()))
     bot.process().terminate()
     started_at = asyncio.get_running_loop().time()
     assert await bot.ended() == -signal.SIGTERM

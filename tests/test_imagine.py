@@ -286,12 +286,14 @@ async def test_an_answer_that_is_taken_without_a_word_counts(house: House) -> No
 
 async def test_a_sketch_that_comes_slowly_holds_up_nobody_else(house: House) -> None:
     """Ben's sketch is painted over while Ada's is still on its way."""
-    house.discord.faults.next("GET", "/ephemeral-attachments/", Fault(delay=3.0))
-    slow = await house.ada.slash("imagine", prompt="slow", sketch=SKETCH)
+    fetched = asyncio.Event()
+    house.discord.faults.next("GET", "slow.png", Fault(until=fetched))
+    sketch = Upload("slow.png", SKETCH.data)
+    slow = await house.ada.slash("imagine", prompt="slow", sketch=sketch)
     await slow.acknowledged()
-    await asyncio.sleep(0.2)
     await house.imagine(house.discord.person("Ben"), sketch=SKETCH)
     assert slow.response is not None and not slow.response.attachments
+    fetched.set()
     await house.result(slow)
 
 
@@ -300,9 +302,13 @@ async def test_slow_sketches_of_one_person_hold_up_nobody_else(
 ) -> None:
     """However many they are, they come one after the other."""
     slow = Upload("slow.png", SKETCH.data)
-    house.discord.faults.next("GET", "slow.png", Fault(delay=2.0), times=5)
+    fetched = asyncio.Event()
+    house.discord.faults.next("GET", "slow.png", Fault(until=fetched), times=5)
     hers = [await house.ada.slash("imagine", prompt="hers", sketch=slow) for _ in range(5)]
     for one in hers:
         await one.acknowledged()
     await house.imagine(house.discord.person("Ben"), prompt="his", sketch=SKETCH)
-    assert [paint.recipes[0].prompt for paint in engine.paints].index("his") <= 1
+    assert [paint.recipes[0].prompt for paint in engine.paints] == ["his"]
+    fetched.set()
+    for one in hers:
+        await house.result(one)

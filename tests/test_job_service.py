@@ -100,9 +100,11 @@ async def test_a_cancelled_job_stays_cancelled(house: House, engine: FakeEngine)
     assert interaction.response is not None
     await house.refusal(await house.ada.click(interaction.response, "✖ Cancel"))
     engine.gate.set()
-    await asyncio.sleep(0.3)
+    await eventually(lambda: engine.endings)
+    await house.imagine(house.discord.person("Ben"))  # its events arrive after that ending
     assert (await house.result(interaction)).content.endswith("Cancelled.")
-    assert house.query("SELECT * FROM pictures") == []
+    rows = house.query("SELECT status FROM pictures JOIN jobs ON jobs.id = pictures.job")
+    assert {row["status"] for row in rows} == {"done"}
 
 
 async def test_pictures_of_another_model_cannot_be_varied(house: House, engine: FakeEngine) -> None:

@@ -347,10 +347,12 @@ async def test_an_answer_on_its_way_is_no_second_message(house: House) -> None:
     """A job is deleted before its first answer has reached Discord."""
     await house.imagine()
     private = await question(house, house.ada)
-    house.discord.faults.next("POST", "/callback", Fault(delay=1.0))
+    answered = asyncio.Event()
+    house.discord.faults.next("POST", "/callback", Fault(until=answered))
     asked = await house.ada.slash("imagine", prompt=MARKER)
     await eventually(lambda: len(house.query("SELECT * FROM jobs")) == 2)
     await house.ada.click(private, "Delete all of it")
+    answered.set()
     message = await house.result(asked)
     assert WISH in message.content
     assert len([m for m in house.discord.messages() if not m.ephemeral]) == 2
@@ -360,13 +362,15 @@ async def test_an_answer_on_its_way_is_no_second_message(house: House) -> None:
 async def test_a_sketch_that_comes_too_late_is_not_kept(house: House) -> None:
     """Its job was deleted while it was fetched."""
     held = sketch()
-    house.discord.faults.next("GET", "/ephemeral-attachments/", Fault(delay=1.0))
-    house.discord.faults.next("GET", "/attachments/", Fault(delay=1.0))
+    fetched = asyncio.Event()
+    house.discord.faults.next("GET", "/ephemeral-attachments/", Fault(until=fetched))
+    house.discord.faults.next("GET", "/attachments/", Fault(until=fetched))
     asked = await house.ada.invoke("imagine", {"prompt": MARKER, "sketch": held})
     await house.discord.until(lambda: asked.response and asked.response.buttons, why="it is shown")
     assert house.query("SELECT sketch FROM jobs")[0]["sketch"] is not None
     await delete(house)
     assert house.query("SELECT sketch FROM jobs")[0]["sketch"] is None
+    fetched.set()
     await eventually(lambda: files(house))
     await left_nothing(house)
 

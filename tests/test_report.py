@@ -279,7 +279,8 @@ async def test_what_is_on_its_way_while_it_is_removed_is_taken_back(
     """Moderators are quicker than Discord."""
     grid = await house.imagine()
     method, path = ("PATCH", "/@original") if wish == "U1" else ("POST", f"/{ben.dm.id}/messages")
-    house.discord.faults.next(method, path, Fault(delay=1.0))
+    arrived = asyncio.Event()
+    house.discord.faults.next(method, path, Fault(until=arrived))
     if wish == "U1":
         pressed = await ben.click(grid, wish)
     else:
@@ -289,6 +290,7 @@ async def test_what_is_on_its_way_while_it_is_removed_is_taken_back(
         why="it is on its way",
     )
     assert "Removed" in await answered(house, await mo.use("Remove picture", grid))
+    arrived.set()
     if wish == "U1":
         assert "Moderators removed this" in await answered(house, pressed)
         await eventually(lambda: pressed.response and pressed.response.deleted)

@@ -88,9 +88,9 @@ async def test_a_failed_restart_is_repeated(client: EngineClient, engine: FakeEn
     """Jobs wait in the meantime."""
     engine.start_error = "no memory"
     engine.die()
-    await asyncio.sleep(0.2)
+    await eventually(lambda: engine.failed_starts == 1)
     task = asyncio.create_task(client.submit(paint(), ignore))
-    await asyncio.sleep(0.5)
+    await eventually(lambda: engine.failed_starts == 2)
     assert not task.done()
     engine.start_error = None
     assert isinstance(await task, Painted)
@@ -134,9 +134,9 @@ async def test_a_waiting_job_can_be_cancelled_while_disconnected(
     """It ends at the next connection and is never sent."""
     engine.start_error = "no memory"
     engine.die()
-    await asyncio.sleep(0.2)
+    await eventually(lambda: engine.failed_starts)
     task = asyncio.create_task(client.submit(paint(), ignore))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0)  # let it begin to wait
     await client.cancel("j1", 1)
     engine.start_error = None
     assert await task == Cancelled(job="j1", attempt=1)

@@ -1,5 +1,6 @@
 """Injected faults: requests that fail, are delayed, or lose their response."""
 
+import asyncio
 from dataclasses import dataclass
 
 
@@ -8,9 +9,10 @@ class Fault:
     """How one request fails.
 
     With `after_commit`, the request is executed and only its response is replaced. `drop` closes
-    the connection instead of responding (the CDN first sends half of the file). `delay` (seconds)
-    is applied first. `code` is Discord's JSON error code. A 429 without `via` looks like a ban by
-    Cloudflare. `scope` is that of a 429: user, shared or global.
+    the connection instead of responding (the CDN first sends half of the file). The request first
+    waits for `delay` (seconds) and for the event `until`. `code` is Discord's JSON error code. A
+    429 without `via` looks like a ban by Cloudflare. `scope` is that of a 429: user, shared or
+    global.
     """
 
     status: int = 0
@@ -18,9 +20,17 @@ class Fault:
     after_commit: bool = False
     drop: bool = False
     delay: float = 0.0
+    until: asyncio.Event | None = None
     retry_after: float = 0.1
     via: bool = True
     scope: str = "shared"
+
+    async def wait(self) -> None:
+        """Wait for `delay` and `until`."""
+        if self.delay:
+            await asyncio.sleep(self.delay)
+        if self.until is not None:
+            await self.until.wait()
 
     @property
     def replaces_request(self) -> bool:

@@ -1,6 +1,5 @@
 """The CDN: attachments served at signed URLs that expire."""
 
-import asyncio
 import hashlib
 import hmac
 import mimetypes
@@ -109,7 +108,7 @@ async def _respond_with_fault(
     request: web.Request, attachment: Attachment, fault: Fault
 ) -> web.Response:
     """Respond late, with an error, or with half of the file before closing the connection."""
-    await asyncio.sleep(fault.delay)
+    await fault.wait()
     if fault.status:
         return web.Response(status=fault.status, text="Injected fault")
     if not fault.drop:

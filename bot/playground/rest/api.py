@@ -1,6 +1,5 @@
 """The REST server: routing, authorization, rate limits, injected faults and the request log."""
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -59,8 +58,8 @@ class Api:
     async def _handle(self, route: Route, http_request: web.Request) -> web.Response:
         request = self._log(route, http_request)
         fault = self.faults.take(request.method, request.path)
-        if fault and fault.delay:
-            await asyncio.sleep(fault.delay)
+        if fault:
+            await fault.wait()
         headers = {"Via": "1.1 google"}
         response = await self._respond(route, http_request, request, fault, headers)
         request.response = response
