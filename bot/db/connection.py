@@ -94,12 +94,12 @@ class SqliteConnection:
         async with self.transaction() as db:
             return (await db.execute(sql, values)).rowcount > 0
 
-    async def fetch_all(self, sql: str, *values: object) -> list[sqlite3.Row]:
-        """The rows of a query."""
+    async def fetch_all(self, sql: str, *values: object, **named: object) -> list[sqlite3.Row]:
+        """The rows of a query with either positional (`?`) or named (`:name`) values."""
         db = self.raw
         with _translate_errors():
             async with self._lock:
-                return list(await db.execute_fetchall(sql, values))
+                return list(await db.execute_fetchall(sql, named or values))
 
     async def checkpoint(self) -> bool:
         """Truncate the write-ahead log, so that deleted data is gone from all files.

@@ -23,9 +23,9 @@ _PICTURES: Final = (
 )
 _UNDER_REVIEW: Final = (
     "EXISTS (SELECT 1 FROM cases JOIN reports ON reports.job = cases.job "  # noqa: S608 # ours
-    f"WHERE cases.job = jobs.id AND state = 'open' AND at > ?1 - {REVIEW_SECONDS})"
+    f"WHERE cases.job = jobs.id AND state = 'open' AND at > :now - {REVIEW_SECONDS})"
 )
-"""In SQL: moderators have not decided on a report of the job yet; ?1 is the time."""
+"""In SQL: moderators have not decided on a report of the job yet."""
 
 
 class ErasureStore(Store):
@@ -48,11 +48,11 @@ class ErasureStore(Store):
             f"count(*) FILTER (WHERE {_UNDER_REVIEW}) AS under_review, "
             f"count(DISTINCT {SOURCE}) AS sketches, "
             "(SELECT count(*) FROM pictures JOIN jobs ON jobs.id = job "
-            "WHERE jobs.person = ?2 AND path IS NOT NULL) AS pictures, "
-            "(SELECT count(*) FROM audit WHERE actor = ?2 OR person = ?2) AS audit_entries "
-            "FROM jobs WHERE person = ?2",
-            now,
-            user_id,
+            "WHERE jobs.person = :person AND path IS NOT NULL) AS pictures, "
+            "(SELECT count(*) FROM audit WHERE actor = :person OR person = :person) "
+            "AS audit_entries FROM jobs WHERE person = :person",
+            now=now,
+            person=user_id,
         )
         return UserDataSummary(
             jobs=row["jobs"],
@@ -84,8 +84,8 @@ class ErasureStore(Store):
         async with self._connection.transaction() as db:
             await db.execute(
                 "INSERT OR IGNORE INTO wishes SELECT id FROM jobs "  # noqa: S608 # ours
-                f"WHERE person = ?2 AND ended_at IS NOT NULL AND {_UNDER_REVIEW}",
-                (now, user_id),
+                f"WHERE person = :person AND ended_at IS NOT NULL AND {_UNDER_REVIEW}",
+                {"now": now, "person": user_id},
             )
             jobs = await db.execute_fetchall(
                 "SELECT id FROM jobs WHERE person = ? "
@@ -100,7 +100,7 @@ class ErasureStore(Store):
             jobs = await db.execute_fetchall(
                 "SELECT id FROM jobs "  # noqa: S608 # ours
                 f"WHERE id IN (SELECT job FROM wishes) AND NOT {_UNDER_REVIEW}",
-                (now,),
+                {"now": now},
             )
             return await self._erase(db, list(jobs), DeletionReason.REQUESTED, now)
 
@@ -109,9 +109,9 @@ class ErasureStore(Store):
         async with self._connection.transaction() as db:
             jobs = await db.execute_fetchall(
                 "SELECT id FROM jobs "  # noqa: S608 # ours
-                "WHERE erased IS NULL AND delivered_at IS NOT NULL AND ended_at < ?2 "
-                f"AND NOT {_UNDER_REVIEW} ORDER BY ended_at LIMIT ?3",
-                (now, time, limit),
+                "WHERE erased IS NULL AND delivered_at IS NOT NULL AND ended_at < :time "
+                f"AND NOT {_UNDER_REVIEW} ORDER BY ended_at LIMIT :limit",
+                {"now": now, "time": time, "limit": limit},
             )
             return await self._erase(db, list(jobs), DeletionReason.EXPIRED, now)
 

@@ -50,18 +50,18 @@ class JobMessageStore(Store):
 
     async def of_job(self, job_id: str) -> list[tuple[int, int]]:
         """Channel and message ids of all that show the job or one of its pictures."""
-        return await self._of_jobs("SELECT ?1", job_id)
+        return await self._of_jobs("SELECT :job", job=job_id)
 
     async def of_removed_pictures(self) -> list[tuple[int, int]]:
         """Channel and message ids of all that may still show a picture that was removed."""
         return await self._of_jobs("SELECT job FROM pictures WHERE removed_at IS NOT NULL")
 
-    async def _of_jobs(self, job_ids: str, *values: object) -> list[tuple[int, int]]:
+    async def _of_jobs(self, job_ids: str, **values: object) -> list[tuple[int, int]]:
         found = await self._connection.fetch_all(
             "SELECT channel, posts.message FROM posts JOIN jobs ON jobs.id = job "  # noqa: S608 # ours
             f"WHERE job IN ({job_ids}) "
             f"UNION ALL SELECT channel, message FROM letters WHERE job IN ({job_ids})",
-            *values,
+            **values,
         )
         return [(row["channel"], row["message"]) for row in found]
 

@@ -138,7 +138,7 @@ class ReportStore(Store):
         """The variations of the job's pictures that are or will be shown, oldest first."""
         found = await self._connection.fetch_all(
             "SELECT * FROM jobs WHERE kind = 'variation' AND erased IS NULL "
-            "AND EXISTS (SELECT 1 FROM json_each(parents) WHERE value GLOB ?1 || '-[1-4]') "
+            "AND EXISTS (SELECT 1 FROM json_each(parents) WHERE value GLOB ? || '-[1-4]') "
             "AND (ended_at IS NULL OR id IN (SELECT job FROM pictures WHERE removed_at IS NULL)) "
             "ORDER BY rowid",
             job_id,
