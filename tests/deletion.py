@@ -7,7 +7,7 @@ from bot.db.database import FILENAME
 from bot.playground import Channel, Interaction, Message, Person
 from tests.house import House, eventually
 
-WISH: Final = "deleted at the wish of who asked for it"
+WISH: Final = "deleted at its author's request"
 LEFT: Final = "SELECT * FROM jobs WHERE person != 0"
 
 

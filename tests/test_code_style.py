@@ -29,8 +29,6 @@ KNOWN_LONG_FILES = {
     "tests/test_report.py",
 }
 KNOWN_BANNED_WORDS = {
-    "bot/db/jobs.py",
-    "bot/db/reports.py",
     "bot/features/admin/audit.py",
     "bot/features/admin/blocks.py",
     "bot/features/admin/limits.py",

@@ -103,7 +103,7 @@ async def test_it_works_in_direct_messages(house: House) -> None:
         ({"prompt": "\u200b \u200b"}, "prompt is empty"),
         ({"prompt": "\ud83d"}, "prompt is empty"),
         ({"prompt": "x" * 5000}, "5000 characters; 1000 are allowed"),
-        ({"prompt": 7}, "makes no sense"),
+        ({"prompt": 7}, "is not valid"),
         ({"prompt": "a", "seed": -1}, "seed is -1; it must be 0 to"),
         ({"prompt": "a", "seed": 2**32}, "it must be 0 to 4294967295"),
         ({"prompt": "a", "seed": 10**3000}, "The seed is 1000"),

@@ -68,7 +68,7 @@ def test_seeds_wrap_around() -> None:
         ({"negative": "x" * 5000}, "negative prompt has 5000 characters"),
         ({"seed": -1}, "seed is -1; it must be 0 to"),
         ({"seed": SEED_LIMIT}, "it must be 0 to 4294967295"),
-        ({"seed": "seven"}, "makes no sense"),
+        ({"seed": "seven"}, "is not valid"),
         ({"steps": 0}, "Steps is 0; it must be 1 to 150"),
         ({"steps": 10**9}, "it must be 1 to 150"),
         ({"guidance": 31}, "guidance is 31; it must be 0 to 30"),

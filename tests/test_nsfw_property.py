@@ -235,8 +235,8 @@ VERDICTS = st.builds(
     place=st.builds(
         ChannelContext,
         kind=st.sampled_from(ChannelKind),
-        server=st.none() | st.integers(1, 3),
-        room=st.none() | st.builds(ChannelInfo, st.integers(1, 3), st.booleans()),
+        guild_id=st.none() | st.integers(1, 3),
+        channel=st.none() | st.builds(ChannelInfo, st.integers(1, 3), st.booleans()),
     ),
     choices=st.builds(
         NsfwSettings,

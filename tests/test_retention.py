@@ -23,7 +23,7 @@ async def test_expired_jobs_are_deleted(house: House) -> None:
     await eventually(lambda: not marks(house.data, "quokkafruit"))
     assert len(files(house)) == 4
     refusal = await house.refusal(await house.ada.click(grid, "🔄"))
-    assert refusal == "That was deleted: I keep pictures for a limited time."
+    assert refusal == "This was deleted: pictures are kept for a limited time only."
     assert (await house.result(await house.ada.click(fresh, "U1"))).attachments
     interaction = await house.ada.slash("privacy show")
     message = await interaction.finished()

@@ -14,9 +14,9 @@ from tests.samples import picture
 FLAGGED = (Verdict(checker="model", score=0.9, flagged=True),)
 STATES: dict[str, dict[str, Any]] = {
     "passed": {},
-    "is_flagged_but_kept": {"is_flagged_but_kept": True, "verdicts": FLAGGED},
-    "is_withheld": {"is_withheld": True, "path": None, "verdicts": FLAGGED},
-    "failure_reason": {"path": None, "sha256": None, "failure_reason": "Too bright."},
+    "restricted": {"is_flagged_but_kept": True, "verdicts": FLAGGED},
+    "blocked": {"is_withheld": True, "path": None, "verdicts": FLAGGED},
+    "failed": {"path": None, "sha256": None, "failure_reason": "Too bright."},
 }
 
 

@@ -1,4 +1,4 @@
-"""What jobs cost the engine, in its seconds: learned from what others took; pure."""
+"""The estimated cost of jobs in engine seconds, learned from finished jobs; pure."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -8,27 +8,28 @@ import msgspec
 from engine.contract import Recipe
 
 LEAST: Final = 0.01
-"""Seconds of the cheapest job, so that each turn counts for something."""
-_GUESS: Final = 1e-6
-"""Seconds for a pixel of a row and step, while nothing is known."""
+"""Seconds of the cheapest job, so that each job counts."""
+_INITIAL_SECONDS_PER_WORK: Final = 1e-6
+"""Seconds for each unit of work before there are samples."""
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """What a job took."""
+    """What a finished job cost."""
 
     pixels: int
     """Of one picture."""
     work: float
+    """As in the function `work`."""
     seconds: float
 
 
 def pixels(recipes: Sequence[Recipe]) -> int:
-    """Of one picture."""
+    """The pixels of one picture."""
     return recipes[0].width * recipes[0].height
 
 
 def work(recipes: Sequence[Recipe]) -> float:
-    """Pixels x rows x evaluations: jobs of one size cost in proportion to it."""
+    """Pixels x rows x model evaluations: the cost of jobs of one size is proportional to it."""
     return sum(_work(recipe) for recipe in recipes)
 
 
@@ -39,8 +40,10 @@ def _work(recipe: Recipe) -> float:
 
 
 def estimate(recipes: Sequence[Recipe], samples: Sequence[Sample]) -> float:
-    """Seconds that a job will take: at the rate of others of its size, or else of any size."""
-    alike = [sample for sample in samples if sample.pixels == pixels(recipes)] or samples
-    done = sum(sample.work for sample in alike)
-    rate = sum(sample.seconds for sample in alike) / done if done else _GUESS
+    """Seconds of a job, at the rate of the samples of its size, or else of all samples."""
+    same_size = [sample for sample in samples if sample.pixels == pixels(recipes)] or samples
+    total = sum(sample.work for sample in same_size)
+    rate = (
+        sum(sample.seconds for sample in same_size) / total if total else _INITIAL_SECONDS_PER_WORK
+    )
     return max(LEAST, work(recipes) * rate)

@@ -1,11 +1,12 @@
-"""Whose job is next: the person's who had least of the engine of late; pure.
+"""The order of queued jobs by fair queueing: the user with the least recent engine time goes first.
 
-What somebody had is counted in seconds of the engine. A floor rises below all who are present:
-whoever comes starts from it, or from what they had if that is more. So those who have not been
-here for a while go first, and what was had long ago is forgotten. Nobody starves: each job that
-ends lifts the floor, until even the newest newcomers start above those who wait. (Virtual time, as
-in start-time fair queueing, Goyal, Vin and Cheng 1997, https://doi.org/10.1109/90.649569, with the
-credit for sleepers of borrowed virtual time, Duda and Cheriton 1999.)
+Each user has a virtual time, the engine seconds that their jobs took. The system's virtual time is
+a floor that rises with each job: a newcomer starts at the floor, or at their own virtual time if
+that is greater. So users who were away for a while go first, and old usage is forgotten. No user
+starves: each job that ends lifts the floor, until newcomers start above those who wait.
+
+This is start-time fair queueing (Goyal, Vin and Cheng 1997, https://doi.org/10.1109/90.649569) with
+the credit for sleepers of borrowed virtual time (Duda and Cheriton 1999). Pure.
 """
 
 import heapq
@@ -18,40 +19,41 @@ import msgspec
 from bot.domain.job import Job
 
 MAX_LEAD: Final = 120.0
-"""Seconds of the engine by which somebody may be ahead of a newcomer; more is forgotten."""
+"""By how many engine seconds a virtual time may exceed the floor; more is forgotten."""
 _FLOOR_DIVISOR: Final = 3
-"""The floor rises by a third of what each of those present would have if all had the same. The
-slower it rises, the longer somebody who wants much goes after those who want a little at times."""
+"""The floor rises by a third of an equal share. The slower it rises, the longer a user of many jobs
+goes after users of few."""
 Cost = Callable[[Job], float]
 
 
 class VirtualTimes(msgspec.Struct, frozen=True):
-    """What people had of the engine, in its seconds above an arbitrary point."""
+    """Virtual times in engine seconds above an arbitrary point."""
 
     system: float = 0.0
+    """The floor."""
     by_user: Mapping[int, float] = msgspec.field(default_factory=dict)
 
 
 def sync_active(times: VirtualTimes, user_ids: Collection[int]) -> VirtualTimes:
-    """The shares when just these people have jobs that are not finished."""
-    known = {
-        person: had
-        for person, had in times.by_user.items()
-        if person in user_ids or had > times.system
+    """The virtual times when exactly these users have unfinished jobs."""
+    remaining = {
+        user_id: time
+        for user_id, time in times.by_user.items()
+        if user_id in user_ids or time > times.system
     }
-    newcomers = {person: times.system for person in user_ids if person not in known}
-    return VirtualTimes(times.system, known | newcomers)
+    newcomers = {user_id: times.system for user_id in user_ids if user_id not in remaining}
+    return VirtualTimes(times.system, remaining | newcomers)
 
 
 def charge(
     times: VirtualTimes, user_id: int, seconds: float, user_ids: Collection[int]
 ) -> VirtualTimes:
-    """The shares after a job of this person, who is one of these people, took so long."""
+    """The virtual times after a job of this user took so long; `user_ids` have unfinished jobs."""
     before = min(times.by_user.get(user_id, times.system), times.system + MAX_LEAD)
-    had = {**times.by_user, user_id: before + seconds}
-    least = min(had.get(each, times.system) for each in user_ids)
-    risen = times.system + seconds / (_FLOOR_DIVISOR * (len(user_ids) + 1))
-    return VirtualTimes(max(risen, least - MAX_LEAD), had)
+    by_user = {**times.by_user, user_id: before + seconds}
+    least = min(by_user.get(active, times.system) for active in user_ids)
+    raised = times.system + seconds / (_FLOOR_DIVISOR * (len(user_ids) + 1))
+    return VirtualTimes(max(raised, least - MAX_LEAD), by_user)
 
 
 def order(
@@ -61,42 +63,41 @@ def order(
     last_started: Mapping[int, float],
     cost: Cost,
 ) -> list[Job]:
-    """All waiting jobs in the order in which they will be served if nobody else comes.
+    """All queued jobs in the order in which they start if no other jobs arrive.
 
-    Jobs at the engine count as had. `served` says when each person's last job was started; of
-    people who had the same, who was served longest ago goes first, and then the older job. Within
-    one person's jobs, the older one goes first.
+    Running jobs count as used. Of users with equal virtual times, the one whose last job started
+    earliest goes first, and then the older job. The jobs of one user start in order of age.
     """
-    lines: dict[int, deque[Job]] = {}
+    queues: dict[int, deque[Job]] = {}
     for job in sorted(queued, key=lambda job: (job.created_at, job.id)):
-        lines.setdefault(job.user_id, deque()).append(job)
-    had = {person: times.by_user.get(person, times.system) for person in lines}
+        queues.setdefault(job.user_id, deque()).append(job)
+    by_user = {user_id: times.by_user.get(user_id, times.system) for user_id in queues}
     for job in running:
-        if job.user_id in had:
-            had[job.user_id] += cost(job)
+        if job.user_id in by_user:
+            by_user[job.user_id] += cost(job)
 
-    def entry(person: int, started: float) -> tuple[float, float, float, str, int]:
-        head = lines[person][0]
-        return had[person], started, head.created_at, head.id, person
+    def entry(user_id: int, started: float) -> tuple[float, float, float, str, int]:
+        head = queues[user_id][0]
+        return by_user[user_id], started, head.created_at, head.id, user_id
 
-    turns = [entry(person, last_started.get(person, 0.0)) for person in lines]
-    heapq.heapify(turns)
+    heap = [entry(user_id, last_started.get(user_id, 0.0)) for user_id in queues]
+    heapq.heapify(heap)
     ordered: list[Job] = []
-    while turns:
-        person = heapq.heappop(turns)[-1]
-        job = lines[person].popleft()
+    while heap:
+        user_id = heapq.heappop(heap)[-1]
+        job = queues[user_id].popleft()
         ordered.append(job)
-        had[person] += cost(job)
-        if lines[person]:
-            heapq.heappush(turns, entry(person, float("inf")))
+        by_user[user_id] += cost(job)
+        if queues[user_id]:
+            heapq.heappush(heap, entry(user_id, float("inf")))
     return ordered
 
 
 def until_first(user_id: int, queue: Sequence[Job], running: Iterable[Job], cost: Cost) -> float:
-    """Seconds of the engine until one of this person's jobs has ended, at most about."""
-    painting = list(running)
-    seconds = sum(cost(job) for job in painting)
-    if any(job.user_id == user_id for job in painting):
+    """An upper estimate of the engine seconds until the first of this user's jobs has ended."""
+    jobs = list(running)
+    seconds = sum(cost(job) for job in jobs)
+    if any(job.user_id == user_id for job in jobs):
         return seconds
     for job in queue:
         seconds += cost(job)

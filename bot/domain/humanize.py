@@ -1,4 +1,4 @@
-"""Times in words; pure."""
+"""Durations in words; pure."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ _PLURAL_FROM: Final = 1.5
 
 
 def naturaldelta(seconds: float) -> str:
-    """As one would say it: “about 3 minutes”."""
+    """An approximate duration such as “about 3 minutes”."""
     if seconds < _MINUTE * _PLURAL_FROM:
         return f"about {max(5, 5 * round(seconds / 5))} seconds"
     if seconds < _HOUR * _PLURAL_FROM:

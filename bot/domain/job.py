@@ -1,4 +1,4 @@
-"""What the bot knows of a request: a job, where it is shown, and who asked for it."""
+"""Jobs: what a user requested, its status, and where it is shown."""
 
 from enum import StrEnum
 from typing import Final
@@ -10,148 +10,147 @@ from engine.contract import Recipe
 
 
 class Status(StrEnum):
-    """Where a job is on its way."""
+    """The state of a job."""
 
     ACCEPTED = "accepted"
-    """Recorded; the person is being answered and the sketch, if any, is being fetched."""
+    """Stored; the user is being answered, and the sketch, if any, is being downloaded."""
     QUEUED = "queued"
-    """Its recipes are complete and it waits for its turn."""
+    """Its recipes are complete, and it waits for the engine."""
     RUNNING = "running"
-    """The engine has it."""
+    """An engine runs it."""
     DONE = "done"
-    """Its pictures are on disk and in the record."""
+    """Its pictures are on disk and in the database."""
     FAILED = "failed"
-    """It could not be painted; the reason is for all who see the message."""
+    """It could not be painted; everybody who sees the message may read the reason."""
     CANCELLED = "cancelled"
-    """Somebody stopped it."""
+    """A user or a moderator cancelled it."""
     REFUSED = "refused"
-    """Its sketch was no good; the reason is for the person alone."""
+    """Its sketch was rejected; only its user may read the reason."""
 
 
 FINAL_STATUSES: Final = frozenset({Status.DONE, Status.FAILED, Status.CANCELLED, Status.REFUSED})
 
 
 class JobKind(StrEnum):
-    """How a job came to be."""
+    """What kind of request made the job."""
 
     IMAGINE = "imagine"
-    """Typed with /imagine."""
+    """The command /imagine."""
     REROLL = "reroll"
-    """An earlier job again, with another seed."""
+    """An earlier job with other seeds."""
     VARIATION = "variation"
-    """Like earlier pictures, but a little different."""
+    """Earlier pictures with small differences."""
 
 
 class DeletionReason(StrEnum):
-    """Why nothing is left of a job but statistics."""
+    """Why the user data of a job was deleted."""
 
     REQUESTED = "wish"
-    """Who asked for it wished so."""
+    """Its user requested it."""
     EXPIRED = "age"
-    """It was older than anything is kept here."""
+    """It was older than the retention period."""
 
     @property
     def message(self) -> str:
-        """For whoever asks about it."""
+        """For users who act on the job."""
         if self is DeletionReason.REQUESTED:
-            return "That was deleted at the wish of who asked for it."
-        return "That was deleted: I keep pictures for a limited time."
+            return "This was deleted at its author's request."
+        return "This was deleted: pictures are kept for a limited time only."
 
 
 class ResponseTarget(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a job is shown: a channel, and the message there once it is known."""
+    """Where a job is shown: the interaction or channel, and the message once it exists."""
 
     channel_id: int
     guild_id: int | None = None
     message_id: int | None = None
     application_id: int | None = None
     token: str | None = None
-    """Of the interaction: edits its answer for 15 minutes. A secret, so never in a log."""
+    """The interaction's token: valid for 15 minutes, and a secret, so never logged."""
     reply_to_id: int | None = None
-    """The message that a job without an interaction answers."""
+    """The message that a job without an interaction replies to."""
 
     def __repr__(self) -> str:
-        return f"Address(channel={self.channel_id}, message={self.message_id})"
+        return f"ResponseTarget(channel_id={self.channel_id}, message_id={self.message_id})"
 
 
 class Sketch(msgspec.Struct, frozen=True, kw_only=True):
-    """A person's attachment, not fetched yet."""
+    """A user's attachment that was not downloaded yet."""
 
     url: str
     strength: float
     keep_size: bool
-    """The person asked for an aspect, so the sketch does not choose the size."""
+    """The user chose an aspect ratio, so the sketch does not determine the size."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """One request by one person: 1 to 4 recipes that differ in their seeds."""
+    """One request by one user: 1 to 4 recipes that differ in their seeds."""
 
     id: str
     idempotency_key: str
-    """What asked for it, unique: the same interaction twice is one job."""
+    """Names the interaction or reaction: the same one twice is one job."""
     kind: JobKind
     user_id: int
     target: ResponseTarget
     recipes: tuple[Recipe, ...]
     parents: tuple[str, ...] = ()
-    """The pictures that a variation is like, by id."""
+    """The ids of the pictures that a variation starts from."""
     sketch: Sketch | None = None
     include_flagged: bool = False
-    """Where it was asked for, flagged pictures may be shown, so they are kept."""
+    """Store flagged pictures, because the channel may show them."""
     status: Status = Status.ACCEPTED
     attempt: int = 0
-    """How often it was sent to the engine; what an older attempt says is ignored."""
+    """How often it was started; results of older attempts are ignored."""
     crashes: int = 0
-    """How often the engine or the bot died while it was painted."""
+    """How often the engine or the bot died while it was running."""
     max_concurrent: int | None = None
-    """How many of this person's jobs may be at the engine while others wait; None: as many as of
-    everybody."""
+    """How many of this user's jobs may run while other users wait; None for the default."""
     failure_reason: str | None = None
     created_at: float
     """Seconds since 1970."""
     deletion_reason: DeletionReason | None = None
-    """If so, words, person and pictures are gone; the place, too, once the ending is shown."""
+    """If set, prompts, user and pictures are gone, and after the delivery the target too."""
 
     @property
     def has_ended(self) -> bool:
-        """Will nothing more come of it?"""
+        """Whether the status is final."""
         return self.status in FINAL_STATUSES
 
 
 class JobTimings(msgspec.Struct, frozen=True, kw_only=True):
-    """A job that has ended, or whose ending has been seen, and when it was where."""
+    """When an ended job passed through its states; times are seconds since 1970."""
 
     job_id: str
     status: Status
     picture_count: int
-    """That were asked for."""
+    """How many were requested."""
     created_at: float
     started_at: float | None
-    """Its last attempt; None if there was none."""
+    """Start of the last attempt; None if there was none."""
     ended_at: float
     delivered_at: float | None
 
     @property
     def queue_seconds(self) -> float:
-        """Seconds from the request to its last attempt, or to its end if there was none."""
+        """From the request to the last attempt, or to the end if there was none."""
         return max(0.0, (self.started_at or self.ended_at) - self.created_at)
 
     @property
     def run_seconds(self) -> float | None:
-        """Seconds from the beginning of its last attempt to its end."""
+        """From the start of the last attempt to the end."""
         return None if self.started_at is None else max(0.0, self.ended_at - self.started_at)
 
     @property
     def delivery_seconds(self) -> float | None:
-        """Seconds from its end until that was seen."""
+        """From the end to the delivery."""
         return None if self.delivered_at is None else max(0.0, self.delivered_at - self.ended_at)
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a job is: `ahead` jobs before it, or `percent` of it painted, or neither yet."""
+    """How far a job is: its position in the queue, or how much of it is painted."""
 
     engine_down: bool = False
-    """It waits because there is no engine."""
+    """It waits because no engine is connected."""
     jobs_ahead: int | None = None
     percent: int | None = None
     preview: bytes | None = None
@@ -159,11 +158,11 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RequestContext(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asked for a job, by what, and where the answer goes."""
+    """The user, interaction and channel of a request."""
 
     idempotency_key: str
     user_id: int
     target: ResponseTarget
     channel: ChannelContext = UNKNOWN_CHANNEL
     role_ids: tuple[int, ...] = ()
-    """Of the person, on that server."""
+    """The user's roles in the guild."""

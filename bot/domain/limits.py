@@ -1,4 +1,4 @@
-"""How much the bot takes on, of everybody and of people with a role; pure."""
+"""Limits on jobs: of a user, a guild and all, and of users with a role; pure."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,27 +11,27 @@ from bot.errors import Refused
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much the bot takes on."""
+    """The operator's limits."""
 
     max_unfinished: int = 5
-    """Unfinished jobs of one person."""
+    """Unfinished jobs of one user."""
     max_running: int = 3
-    """Of these at the engine, while others wait."""
+    """Running jobs of one user while other users wait."""
     daily_seconds: float | None = None
-    """Seconds of the engine for one person in 24 hours; None for any number."""
+    """Engine seconds of one user in 24 hours; None for no limit."""
     max_unfinished_total: int = 200
-    """Unfinished jobs of everybody."""
+    """Unfinished jobs of all users."""
     max_running_total: int = 8
-    """Jobs at the engine, which paints them together."""
+    """Running jobs of all users."""
     role_factor: int = 10
-    """How many times as much as everybody a role may be given, at most."""
+    """A role may be given at most so many times the default."""
     guild_share: float = 0.75
-    """Of the backlog for one server; and of the places at the engine, while others wait."""
+    """The share of unfinished jobs, and of running ones while others wait, for one guild."""
     adaptive: bool = False
-    """May the engine choose larger batches while it has much to do? They change bits, but the
-    record says in which a picture was painted."""
+    """Whether the engine may choose larger batches under load. They change bits; the row class is
+    stored with each picture."""
     max_crashes: int = 3
-    """A job during which the engine died so often is given up."""
+    """A job fails after the engine has died so often while it ran."""
 
 
 class RoleRange(NamedTuple):
@@ -51,7 +51,7 @@ ROLE_RANGES: Final[Mapping[str, RoleRange]] = {
 
 
 class RoleLimit(msgspec.Struct, frozen=True, kw_only=True):
-    """What a role allows; None is what everybody may."""
+    """The limits of users with a role; None for the default."""
 
     role_id: int
     max_unfinished: int | None = None
@@ -69,7 +69,7 @@ LIMITS: Final = Limits()
 
 
 class QueueDepth(msgspec.Struct, frozen=True):
-    """How many unfinished jobs there are: of one person, of their server, and of everybody."""
+    """Numbers of unfinished jobs: of one user, of a guild, and of all."""
 
     user: int
     guild: int
@@ -77,7 +77,7 @@ class QueueDepth(msgspec.Struct, frozen=True):
 
 
 class WaitEstimate(msgspec.Struct, frozen=True):
-    """Seconds until a person's first job is done, and until all are."""
+    """Seconds until the user's first job is done, and until all jobs of all users are."""
 
     first_job: float
     all_jobs: float
@@ -121,7 +121,7 @@ def _operator_limit(field: str, limits: Limits) -> int:
 
 
 def is_full(depth: QueueDepth, limits: Limits) -> bool:
-    """Is another job too much right now?"""
+    """Whether another job would exceed a limit."""
     return (
         depth.user >= limits.max_unfinished
         or depth.guild >= guild_share(limits.max_unfinished_total, limits)
@@ -130,7 +130,7 @@ def is_full(depth: QueueDepth, limits: Limits) -> bool:
 
 
 def check(depth: QueueDepth, limits: Limits, estimate: WaitEstimate | None = None) -> None:
-    """Raise Refused, in words for the person, if another job is too much right now."""
+    """Raise Refused, with a sentence for the user, if another job would exceed a limit."""
     most = guild_share(limits.max_unfinished_total, limits)
     if depth.user >= limits.max_unfinished:
         soon = f", in {naturaldelta(estimate.first_job)}" if estimate else ""
@@ -160,5 +160,5 @@ def _later(estimate: WaitEstimate | None) -> str:
 
 
 def guild_share(of: int, limits: Limits) -> int:
-    """How many of so many may be one server's."""
+    """How many of `of` jobs may belong to one guild."""
     return max(1, int(of * limits.guild_share))

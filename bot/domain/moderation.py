@@ -1,4 +1,4 @@
-"""What moderators deal with: reports and their cases, blocks, and lines of the audit log; pure."""
+"""Reports and their cases, blocks, and the audit log; pure."""
 
 from enum import StrEnum
 from typing import Final
@@ -8,34 +8,34 @@ import msgspec
 from bot.errors import Refused
 
 MAX_REASON_CHARS: Final = 400
-"""Characters of a reporter's reason."""
+"""Of a report."""
 MAX_BLOCK_REASON_CHARS: Final = 200
 MAX_DETAIL_CHARS: Final = 1000
 MAX_REPORTS_PER_HOUR: Final = 5
-"""Of one person."""
+"""By one user."""
 HOUR: Final = 3600.0
 
 
 class AuditAction(StrEnum):
-    """What a line of the audit log tells of."""
+    """What an audit entry records."""
 
     REFUSED = "refused"
-    """A request broke a rule of words."""
+    """A request with a forbidden prompt."""
     REPORTED = "reported"
     REMOVED = "removed"
     """Pictures, and the messages that showed them."""
     DISMISSED = "dismissed"
-    """A case, by a moderator who saw no harm."""
+    """A case that a moderator closed without removing anything."""
     BLOCKED = "blocked"
     UNBLOCKED = "unblocked"
     WORD_ADDED = "word added"
     WORD_REMOVED = "word removed"
     SET = "set"
-    """A setting of the server."""
+    """A setting of the guild."""
 
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of the audit log."""
+    """An entry of the audit log."""
 
     created_at: float
     """Seconds since 1970."""
@@ -45,23 +45,22 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
     channel_id: int | None = None
     target_id: int | None = None
-    """Whom it is about, if not the actor."""
+    """The user whom it is about, if not the actor."""
     job_id: str | None = None
     idempotency_key: str | None = None
-    """That was refused; noted once, though it may come again."""
+    """Of a refused request, which is logged once even if it is repeated."""
 
 
 class GuildRules(msgspec.Struct, frozen=True):
-    """What the rules of a server have to do with a person who asks for something."""
+    """The rules of a guild for the requests of one user."""
 
     block_reason: str | None = None
-    """Why they are blocked there, if they are."""
+    """Why the user is blocked there; None if they are not."""
     banned_words: tuple[str, ...] = ()
-    """The server's banned words."""
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True):
-    """A person whom moderators let nothing be painted for in a server."""
+    """A user who may not use the bot in a guild."""
 
     guild_id: int
     user_id: int
@@ -71,22 +70,22 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody points moderators at a message of ours."""
+    """A user's report of a message of the bot."""
 
     job_id: str
     guild_id: int
     channel_id: int
     message_id: int
     nth: int | None
-    """The picture that the message shows; None for the whole job."""
+    """The index of the picture that the message shows; None for the whole job."""
     reporter_id: int
     reason: str
-    """Empty for a reaction."""
+    """Empty if it was reported by a reaction."""
     created_at: float
 
 
 class CaseState(StrEnum):
-    """Where a case is."""
+    """The state of a case."""
 
     OPEN = "open"
     REMOVED = "removed"
@@ -94,7 +93,7 @@ class CaseState(StrEnum):
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """A job that was reported, with all its reports, oldest first."""
+    """A reported job with all its reports, oldest first."""
 
     job_id: str
     guild_id: int
@@ -102,12 +101,12 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     moderator_id: int | None
     card_channel_id: int | None
     card_message_id: int | None
-    """The message in the moderators' channel."""
+    """Of the message in the moderators' channel."""
     reports: tuple[Report, ...]
 
 
 def check_report(*, already_reported: bool, recent: int) -> None:
-    """Raise Refused if this person reported the message before, or very much in the last hour."""
+    """Raise Refused if the user reported the message before or too many in the last hour."""
     if already_reported:
         raise Refused("You have reported this already. It is recorded.")
     if recent >= MAX_REPORTS_PER_HOUR:

@@ -1,4 +1,4 @@
-"""Where flagged pictures may be shown; pure. In doubt, nowhere."""
+"""Which channels may show flagged pictures; pure. In doubt, none."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -8,59 +8,61 @@ import msgspec
 
 
 class NsfwPolicy(StrEnum):
-    """What becomes of pictures that the safety check flagged."""
+    """How pictures are shown that the safety check flagged."""
 
     BLOCK = "block"
-    """They are withheld."""
+    """Not at all."""
     SPOILER = "spoiler"
-    """They are blurred until somebody clicks on them."""
+    """Blurred until a user clicks on them."""
     ALLOW = "allow"
-    """They are shown."""
+    """Like other pictures."""
 
 
 class ChannelKind(StrEnum):
-    """What a place is."""
+    """The kinds of channels, as in Discord's interaction contexts."""
 
     GUILD = "server"
-    """A channel, thread or post of a server that invited the bot."""
+    """A channel, thread or forum post of a guild that the bot is a member of."""
     BOT_DM = "direct"
-    """Direct messages with one person."""
+    """The direct messages of one user with the bot."""
     PRIVATE_CHANNEL = "group"
-    """Direct messages of several people."""
+    """Direct messages or a group between other users."""
     USER_INSTALL = "guest"
-    """Anywhere at all, brought along by a person who installed the bot for themselves."""
+    """Any channel where a user uses the bot that they installed for themselves."""
     UNKNOWN = "unknown"
 
 
 class ChannelInfo(msgspec.Struct, frozen=True):
-    """A channel of a server."""
+    """A channel of a guild."""
 
     id: int
     is_age_restricted: bool
 
 
 class ChannelContext(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a message stands, as far as that is known."""
+    """The channel of a message, as far as it is known."""
 
     kind: ChannelKind = ChannelKind.UNKNOWN
     guild_id: int | None = None
     channel: ChannelInfo | None = None
-    """The channel; of a thread or a forum's post, the channel that it is in."""
+    """Of a thread or forum post, the parent channel."""
 
 
 UNKNOWN_CHANNEL: Final = ChannelContext()
 
 
 class NsfwSettings(msgspec.Struct, frozen=True):
-    """What those who manage a server chose for it as a whole, and for some of its channels."""
+    """The policy of a guild, and of those of its channels that have their own."""
 
     guild: NsfwPolicy = NsfwPolicy.BLOCK
     channels: Mapping[int, NsfwPolicy] = {}
 
 
 def nsfw_policy(context: ChannelContext, settings: NsfwSettings) -> NsfwPolicy:
-    """What a place makes of flagged pictures: what was chosen counts in the age-restricted channels
-    of a server alone."""
+    """The policy for a channel.
+
+    A guild's settings apply only to its age-restricted channels; the policy is BLOCK elsewhere.
+    """
     if context.kind is not ChannelKind.GUILD or context.guild_id is None or context.channel is None:
         return NsfwPolicy.BLOCK
     if context.channel.is_age_restricted is not True:

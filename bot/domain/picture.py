@@ -1,4 +1,4 @@
-"""A finished recipe, and its name."""
+"""Pictures: the results of recipes."""
 
 import msgspec
 
@@ -6,32 +6,32 @@ from engine.contract import Recipe, Verdict
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished recipe."""
+    """The result of one recipe."""
 
     id: str
     job_id: str
     nth: int
-    """1 to 4, in reading order."""
+    """1-based index, in reading order."""
     recipe: Recipe
     sha256: str | None
     path: str | None
-    """Of the PNG, relative to the data folder; None if it was blocked, or could not be painted."""
+    """Of the PNG, relative to the data folder; None if it is withheld or could not be painted."""
     is_withheld: bool
-    """The safety check flagged it, or could not be made, and there is no file."""
+    """The safety check flagged it or failed, and there is no file."""
     is_flagged_but_kept: bool = False
-    """The safety check flagged it, and there is a file, for places where it may be shown."""
+    """The safety check flagged it, and there is a file for channels that may show it."""
     verdicts: tuple[Verdict, ...] = ()
-    """Of each checker; none if it failed, or was painted before they were kept."""
+    """Of each safety checker; empty if it failed, or was painted before verdicts were stored."""
     failure_reason: str | None = None
-    """Why it could not be painted, though its siblings could."""
+    """Why this picture of the job could not be painted."""
     is_removed: bool = False
-    """Did moderators remove it?"""
+    """Whether moderators removed it."""
     fingerprint: str
     """The software and hardware that painted it."""
 
     @property
     def unavailable_reason(self) -> str | None:
-        """Why there is nothing to show, in few words; None if there is."""
+        """Why there is no file to show; None if there is one."""
         if self.is_removed:
             return "removed by moderators"
         if self.failure_reason is not None:
@@ -40,10 +40,10 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def picture_id(job: str, nth: int) -> str:
-    """The name of the nth picture (from 1) of a job."""
+    """The id of the nth picture (from 1) of a job."""
     return f"{job}-{nth}"
 
 
 def job_id_of(picture: str) -> str:
-    """The job of the picture of this name."""
+    """The id of the picture's job."""
     return picture.rpartition("-")[0]

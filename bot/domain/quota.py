@@ -1,4 +1,4 @@
-"""The engine's seconds that a person may have in any 24 hours; pure."""
+"""The engine seconds that a user may use in any 24 hours; pure."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -12,7 +12,7 @@ DAY: Final = 24 * 60 * 60.0
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """What somebody had of the engine at a time."""
+    """Engine seconds that a user was charged for."""
 
     charged_at: float
     """Seconds since 1970."""
@@ -20,26 +20,28 @@ class Usage(msgspec.Struct, frozen=True):
 
 
 def check(usages: Sequence[Usage], reserved: float, daily_seconds: float, now: float) -> None:
-    """Raise Refused, in words for the person, if the day's seconds are used up.
+    """Raise Refused, with a sentence for the user, if the quota is used up.
 
-    `reserved` is what their unfinished jobs will take. The last job may take more than is left.
+    `reserved` is the estimate for the user's unfinished jobs. One job may exceed what is left.
     """
     if daily_seconds <= 0:
         raise Refused("Nobody with your roles may have pictures painted on this server.")
     used = sum(use.seconds for use in usages)
     if used + reserved < daily_seconds:
         return
-    had = f"You have had {used:.0f} of your {daily_seconds:.0f} seconds of painting in 24 hours"
+    usage_text = (
+        f"You have had {used:.0f} of your {daily_seconds:.0f} seconds of painting in 24 hours"
+    )
     if used < daily_seconds:
         raise Refused(
-            f"{had}, and your unfinished jobs will take up the rest. Let them finish first."
+            f"{usage_text}, and your unfinished jobs will take up the rest. Let them finish first."
         )
     wait = free_at(usages, daily_seconds) - now
-    raise Refused(f"{had}. You can ask again in {naturaldelta(max(0.0, wait))}.")
+    raise Refused(f"{usage_text}. You can ask again in {naturaldelta(max(0.0, wait))}.")
 
 
 def free_at(usages: Sequence[Usage], daily_seconds: float) -> float:
-    """When enough of these are 24 hours old for less than `daily` to be left."""
+    """When enough of the usages are 24 hours old for the sum to be below `daily_seconds`."""
     left = sum(use.seconds for use in usages)
     for use in sorted(usages, key=lambda use: use.charged_at):
         left -= use.seconds

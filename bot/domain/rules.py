@@ -1,4 +1,4 @@
-"""What is allowed: pure rules over facts that come in as arguments."""
+"""Rules about jobs, pictures and prompts; pure."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -9,13 +9,13 @@ from bot.domain.picture import Picture
 from bot.errors import Refused
 from engine.contract import ModelCard, Recipe
 
-_KEPT_CONTROLS: Final = frozenset("\n\t")
-_UNSEEN: Final = ("Cc", "Cf", "Cs")
-"""Unicode's control and format characters, and halves of characters, which no file can hold."""
+_ALLOWED_CONTROLS: Final = frozenset("\n\t")
+_INVISIBLE: Final = ("Cc", "Cf", "Cs")
+"""Unicode categories: control and format characters, and surrogates."""
 
 
 def check_model(recipe: Recipe, model: ModelCard) -> None:
-    """Raise Refused if these weights cannot paint this recipe to the bit."""
+    """Raise Refused unless the recipe was painted with this model and revision."""
     if recipe.revision != model.revision:
         raise Refused(
             f"That was painted with the model {recipe.model} ({recipe.revision[:12]}); "
@@ -30,7 +30,7 @@ def check_not_deleted(job: Job) -> None:
 
 
 def check_viewable(picture: Picture) -> None:
-    """Raise Refused for a picture that nobody may see."""
+    """Raise Refused if there is no picture that anybody may see."""
     check_not_removed([picture])
     if picture.failure_reason is not None:
         raise Refused(f"Picture {picture.nth} could not be painted. {picture.failure_reason}")
@@ -41,17 +41,19 @@ def check_viewable(picture: Picture) -> None:
 
 
 def check_not_removed(pictures: Sequence[Picture]) -> None:
-    """Raise Refused if moderators removed one of them."""
+    """Raise Refused if moderators removed one of the pictures."""
     if any(picture.is_removed for picture in pictures):
         raise Refused("Moderators removed this, so there is nothing to show or to paint again.")
 
 
 def can_cancel(job: Job, *, user_id: int, is_moderator: bool) -> bool:
-    """May this person cancel the job or delete its pictures?"""
+    """Whether this user may cancel the job or delete its pictures."""
     return is_moderator or job.user_id == user_id
 
 
 def strip_invisible(text: str) -> str:
-    """The text without control, zero-width and direction characters, and without outer blanks."""
-    kept = (c for c in text if c in _KEPT_CONTROLS or unicodedata.category(c) not in _UNSEEN)
-    return "".join(kept).strip()
+    """The text without control, zero-width and direction characters, and stripped."""
+    visible = (
+        c for c in text if c in _ALLOWED_CONTROLS or unicodedata.category(c) not in _INVISIBLE
+    )
+    return "".join(visible).strip()

@@ -1,4 +1,8 @@
-"""Seats at the engine: which job gets one; pure."""
+"""Which queued job gets a seat at the engine; pure.
+
+As in Kubernetes API Priority and Fairness, each flow has seats of its own and idle seats are lent:
+https://kubernetes.io/docs/concepts/cluster-administration/flow-control/.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,37 +12,42 @@ from bot.domain.limits import Limits, guild_share
 
 
 def next_to_start(queue: Sequence[Job], running: Sequence[Job], limits: Limits) -> Job | None:
-    """Which job of the line goes to the engine now; None if there is no place for any.
+    """The job of the queue to start now; None if no seat is free for any.
 
-    The first whose person and server have places of their own left; if there is none, the first
-    whose person has; if there is none, the first: places that nobody else wants are lent. When all
-    are taken, there is still one for people who have none, until there are as many people at the
-    engine as it has places. It shares its time between people, and not between jobs.
+    It is the first job whose user and guild both have a seat of their own left; failing that, the
+    first whose user has one; failing that, the first job, which borrows an idle seat.
 
-    A job that was at an engine that died is painted alone: if it was the cause, it takes no other
-    with it again.
+    If all seats are taken, a user without a running job still gets one, until as many users as
+    there are seats have running jobs: the engine shares its time between users, not between jobs.
+
+    A job that was running when an engine died runs alone, so that it cannot bring down others.
     """
-    job = _first(queue, running, limits)
+    job = _preferred(queue, running, limits)
     if job is None or not running:
         return job
-    suspected = any(each.crashes for each in [job, *running])
-    if suspected or len(running) < limits.max_running_total:
-        return None if suspected else job
-    people = {each.user_id for each in running}
-    if len(people) >= limits.max_running_total or len(running) >= 2 * limits.max_running_total:
+    is_suspect = any(other.crashes for other in [job, *running])
+    if is_suspect or len(running) < limits.max_running_total:
+        return None if is_suspect else job
+    users = {other.user_id for other in running}
+    seats = limits.max_running_total
+    if len(users) >= seats or len(running) >= 2 * seats:
         return None
-    newcomers = [job for job in queue if job.user_id not in people and not job.crashes]
-    return _first(newcomers, running, limits)
+    newcomers = [job for job in queue if job.user_id not in users and not job.crashes]
+    return _preferred(newcomers, running, limits)
 
 
-def _first(line: Sequence[Job], at_engine: Sequence[Job], limits: Limits) -> Job | None:
-    by_person = Counter(job.user_id for job in at_engine)
-    by_guild = Counter(job.target.guild_id for job in at_engine)
-    most = guild_share(limits.max_running_total, limits)
-    within = [
-        job for job in line if by_person[job.user_id] < (job.max_concurrent or limits.max_running)
+def _preferred(queue: Sequence[Job], running: Sequence[Job], limits: Limits) -> Job | None:
+    by_user = Counter(job.user_id for job in running)
+    by_guild = Counter(job.target.guild_id for job in running)
+    guild_seats = guild_share(limits.max_running_total, limits)
+    of_user = [job for job in queue if by_user[job.user_id] < _user_seats(job, limits)]
+    of_guild = [
+        job
+        for job in of_user
+        if not job.target.guild_id or by_guild[job.target.guild_id] < guild_seats
     ]
-    best = [
-        job for job in within if not job.target.guild_id or by_guild[job.target.guild_id] < most
-    ]
-    return next(iter(best or within or line), None)
+    return next(iter(of_guild or of_user or queue), None)
+
+
+def _user_seats(job: Job, limits: Limits) -> int:
+    return job.max_concurrent or limits.max_running

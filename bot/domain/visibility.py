@@ -1,4 +1,4 @@
-"""Pictures as the place where they are shown may see them; pure."""
+"""Pictures as a channel may see them; pure."""
 
 from collections.abc import Iterable
 
@@ -9,18 +9,18 @@ from bot.domain.picture import Picture
 
 
 class VisiblePictures(msgspec.Struct, frozen=True):
-    """Some pictures: those that may not be seen have no file. `showing` makes it."""
+    """Pictures of which those that the channel may not see have no file."""
 
     pictures: tuple[Picture, ...]
     needs_spoiler: bool
-    """Some of them may only be uploaded as a spoiler."""
+    """Whether one of them must be uploaded as a spoiler."""
 
 
 def visible_in(pictures: Iterable[Picture], policy: NsfwPolicy) -> VisiblePictures:
-    """These pictures where what the safety check flagged is treated so."""
-    seen = tuple(_redact(picture, policy) for picture in pictures)
-    restricted = any(picture.is_flagged_but_kept for picture in seen)
-    return VisiblePictures(seen, restricted and policy is not NsfwPolicy.ALLOW)
+    """The pictures as visible under this policy."""
+    visible = tuple(_redact(picture, policy) for picture in pictures)
+    is_flagged = any(picture.is_flagged_but_kept for picture in visible)
+    return VisiblePictures(visible, is_flagged and policy is not NsfwPolicy.ALLOW)
 
 
 def _redact(picture: Picture, policy: NsfwPolicy) -> Picture:

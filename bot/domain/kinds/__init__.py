@@ -1,1 +1,1 @@
-"""How the recipes of each kind of job are made."""
+"""The kinds of jobs: each makes recipes from a request."""

@@ -1,4 +1,4 @@
-"""/imagine: from the options that a person sets to recipes; pure."""
+"""/imagine: recipes from the options of the command; pure."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -25,14 +25,14 @@ ASPECTS: Final = {
     "tall": 9 / 16,
     "wide": 16 / 9,
 }
-"""Width / height by the names that people choose."""
+"""Width / height by the choices of the option."""
 DEFAULT_STRENGTH: Final = 0.75
-"""How much of a sketch is painted over when nobody says."""
+"""The strength over a sketch if the option is not set."""
 _PLACEHOLDER_SOURCE: Final = "0" * 64
 
 
 class ImagineOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The options of /imagine as a person set them; None is up to the model."""
+    """The options of /imagine; None for the model's default."""
 
     prompt: str
     negative: str | None = None
@@ -46,25 +46,25 @@ class ImagineOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 def parse(**options: object) -> ImagineOptions:
-    """Options from outside as an Ask. Raises Refused for a value of the wrong kind."""
-    given = {name: value for name, value in options.items() if value is not None}
+    """Options from outside. Raises Refused for a value of the wrong type."""
+    values = {name: value for name, value in options.items() if value is not None}
     try:
-        return msgspec.convert(given, ImagineOptions)
+        return msgspec.convert(values, ImagineOptions)
     except msgspec.ValidationError as error:
-        raise Refused(f"One of the options makes no sense: {error}.") from error
+        raise Refused(f"One of the options is not valid: {error}.") from error
 
 
 def with_changes(options: ImagineOptions, **changes: str) -> ImagineOptions:
-    """The same request with other words."""
+    """The options with some values replaced."""
     return msgspec.structs.replace(options, **changes)
 
 
 def build_recipes(
     options: ImagineOptions, model: ModelCard, *, seed: int, has_init_image: bool
 ) -> tuple[Recipe, ...]:
-    """The recipes of this request, with seeds seed, seed + 1, …; a sketch is still missing.
+    """The recipes of a request with seeds seed, seed + 1, …, still without their init image.
 
-    Raises Refused, in words for the person.
+    Raises Refused, with a sentence for the user.
     """
     count = MAX_PICTURES if options.count is None else options.count
     if not 1 <= count <= MAX_PICTURES:
@@ -105,8 +105,8 @@ def _sampler(name: str) -> Sampler:
     try:
         return Sampler(name)
     except ValueError:
-        known = ", ".join(Sampler)
-        raise Refused(f"There is no sampler “{name[:50]}”. These are: {known}.") from None
+        names = ", ".join(Sampler)
+        raise Refused(f"There is no sampler “{name[:50]}”. These are: {names}.") from None
 
 
 def _ratio(aspect: str | None) -> float:
@@ -126,7 +126,7 @@ def with_init_image(
     size: tuple[int, int],
     keep_size: bool,
 ) -> tuple[Recipe, ...]:
-    """The same recipes painted over a sketch of this sha256 and size in pixels."""
+    """The recipes with an init image of this sha256 and size in pixels."""
     width, height = size_for_init_image(*size, model.native_size)
     if keep_size:
         width, height = recipes[0].width, recipes[0].height

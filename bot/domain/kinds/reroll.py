@@ -1,4 +1,4 @@
-"""Everything again but the seed; pure."""
+"""Reroll: the same recipes with other seeds; pure."""
 
 from collections.abc import Sequence
 
@@ -7,5 +7,5 @@ from engine.contract import ModelCard, Recipe
 
 
 def reroll(recipes: Sequence[Recipe], model: ModelCard, *, seed: int) -> tuple[Recipe, ...]:
-    """Everything again but the seed: seed, seed + 1, …"""
+    """The same recipes with the seeds seed, seed + 1, …"""
     return model.with_row_class([seeded(recipe, seed + n) for n, recipe in enumerate(recipes)])

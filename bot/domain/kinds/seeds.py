@@ -6,5 +6,5 @@ from engine.contract import SEED_LIMIT, Recipe
 
 
 def seeded(recipe: Recipe, seed: int) -> Recipe:
-    """The same recipe with this seed, or, if that is too large, its remainder."""
+    """The recipe with this seed modulo SEED_LIMIT."""
     return msgspec.structs.replace(recipe, seed=seed % SEED_LIMIT)

@@ -1,0 +1,97 @@
+"""Each table has one store, which alone writes it and erases its user data."""
+
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+from sys import modules
+
+import pytest
+
+from bot.db import migrations
+from bot.db.database import Database
+from bot.db.file_deletions import FileDeletion, FileKind
+from bot.db.store import Store
+from bot.db.usage import UsageRecord
+from tests.house import query
+from tests.samples import job, picture
+
+WRITES = re.compile(r"\b(?:INSERT (?:OR \w+ )?INTO|DELETE FROM|UPDATE) (\w+)|Table\(\s*\"(\w+)\"")
+INSERTS = re.compile(r"insert_sql\(\s*\"(\w+)\"")
+
+
+@pytest.fixture
+async def db(tmp_path: Path) -> AsyncIterator[Database]:
+    """An empty database."""
+    migrations.migrate(tmp_path / "imagine.db")
+    async with Database(tmp_path / "imagine.db") as db:
+        yield db
+
+
+def tables_of(store: Store) -> set[str]:
+    """The tables that the store declares."""
+    return {*store.erased_tables, *store.retained_tables}
+
+
+def all_tables(data: Path) -> set[str]:
+    """All tables of the database."""
+    with closing(sqlite3.connect(data / "imagine.db")) as connection:
+        rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        return {name for (name,) in rows}
+
+
+def written_by(store: Store) -> set[str]:
+    """The tables that the SQL of the store's module inserts into, updates or deletes from."""
+    source = Path(modules[type(store).__module__].__file__ or "").read_text(encoding="utf-8")
+    names = {name for match in WRITES.findall(source) for name in match if name}
+    return (names | set(INSERTS.findall(source))) - {"SET"}
+
+
+def refers_to_j1(data: Path, table: str) -> bool:
+    """Whether the table has a row of job j1."""
+    return bool(query(data, f"SELECT 1 FROM {table} WHERE job = 'j1'"))  # noqa: S608 # our names
+
+
+async def test_each_table_has_one_store(db: Database, tmp_path: Path) -> None:
+    """So each table is either erased with a job or retained for a stated reason."""
+    counts = Counter(table for store in db.stores for table in tables_of(store))
+    assert set(counts) == all_tables(tmp_path)
+    assert set(counts.values()) == {1}
+
+
+async def test_only_its_store_writes_a_table(db: Database) -> None:
+    """A module writes the tables of the stores that are defined in it."""
+    declared: dict[str, set[str]] = {}
+    for store in db.stores:
+        declared.setdefault(type(store).__module__, set()).update(tables_of(store))
+    for store in db.stores:
+        assert written_by(store) == declared[type(store).__module__]
+
+
+async def test_an_erased_job_leaves_no_rows(db: Database, tmp_path: Path) -> None:
+    """Except for the anonymous row of the job itself."""
+    await db.jobs.add(job())
+    await db.jobs.mark_queued("j1", job().recipes)
+    await db.jobs.claim("j1", now=1.0)
+    usage = UsageRecord(
+        job_id="j1",
+        attempt=1,
+        user_id=1,
+        seconds=1.0,
+        created_at=2.0,
+        revision="0",
+        pixels=64,
+        work=1.0,
+    )
+    await db.jobs.complete("j1", 1, [picture()], 2.0, usage)
+    await db.jobs.set_message("j1", 50)
+    await db.job_messages.record_dm("j1", 10, 51)
+    await db.jobs.mark_delivered("j1", now=3.0)
+    erased = {table for store in db.stores for table in store.erased_tables} - {"jobs"}
+    referring = {table for table in erased if refers_to_j1(tmp_path, table)}
+    assert referring == erased - {"wishes"}
+    assert await db.erasure.erase_user(1, now=4.0) == 1
+    assert not any(refers_to_j1(tmp_path, table) for table in erased)
+    assert await db.file_deletions.all() == [FileDeletion(FileKind.PICTURES, "j1")]
