@@ -1,4 +1,4 @@
-"""The seconds that a person may have in 24 hours."""
+"""The quota of engine seconds in 24 hours."""
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,7 @@ HOUR = 3600.0
 
 
 def refusal(uses: list[Usage], reserved: float = 0.0, daily: float = 60.0) -> str | None:
-    """The sentence, if one may not ask now, a day after the beginning of all time."""
+    """The refusal of a job submitted at the time DAY; None if it is accepted."""
     try:
         quota.check(uses, reserved, daily, now=DAY)
     except Refused as error:
@@ -21,14 +21,14 @@ def refusal(uses: list[Usage], reserved: float = 0.0, daily: float = 60.0) -> st
     return None
 
 
-def test_who_has_seconds_left_may_ask() -> None:
-    """Also if the job may take more than is left."""
+def test_a_user_with_seconds_left_may_submit() -> None:
+    """Also if the job may need more than is left."""
     assert refusal([]) is None
     assert refusal([Usage(DAY, 59.0)]) is None
 
 
-def test_who_has_none_left_is_told_when_there_will_be_some() -> None:
-    """When enough of what was used is 24 hours old."""
+def test_a_refusal_says_when_the_quota_is_free_again() -> None:
+    """When enough of the usage is 24 hours old."""
     assert refusal([Usage(3 * HOUR, 40.0), Usage(9 * HOUR, 30.0)]) == (
         "You have had 70 of your 60 seconds of painting in 24 hours. "
         "You can ask again in about 3 hours."
@@ -36,8 +36,8 @@ def test_who_has_none_left_is_told_when_there_will_be_some() -> None:
     assert "in about 9 hours" in (refusal([Usage(3 * HOUR, 5.0), Usage(9 * HOUR, 65.0)]) or "")
 
 
-def test_what_is_under_way_counts() -> None:
-    """So five jobs at once exceed the limit by no more than one."""
+def test_unfinished_jobs_count() -> None:
+    """So several jobs together exceed the quota by no more than one of them."""
     assert refusal([Usage(HOUR, 30.0)], reserved=29.0) is None
     assert refusal([Usage(HOUR, 30.0)], reserved=30.0) == (
         "You have had 30 of your 60 seconds of painting in 24 hours, and your unfinished jobs will "
@@ -45,17 +45,17 @@ def test_what_is_under_way_counts() -> None:
     )
 
 
-def test_a_role_may_exclude() -> None:
-    """With none at all."""
+def test_a_quota_of_zero_excludes() -> None:
+    """As a role limit may have."""
     assert refusal([], daily=0.0) == (
         "Nobody with your roles may have pictures painted on this server."
     )
 
 
 @given(st.lists(st.tuples(st.floats(1, DAY), st.floats(0.1, 50)), min_size=1, max_size=20))
-def test_when_it_is_free_it_is_free(used: list[tuple[float, float]]) -> None:
-    """At the time that is said, and not before, less than the day's seconds are used."""
-    uses = [Usage(*each) for each in used]
+def test_free_at_is_the_earliest_time(used: list[tuple[float, float]]) -> None:
+    """At that time, and not before, the usage is below the quota."""
+    uses = [Usage(*use) for use in used]
     if sum(use.seconds for use in uses) < 40.0:
         return
     free = quota.free_at(uses, 40.0)
@@ -75,6 +75,6 @@ def test_when_it_is_free_it_is_free(used: list[tuple[float, float]]) -> None:
         (80000, "about 22 hours"),
     ],
 )
-def test_times_are_said_as_one_says_them(seconds: float, words: str) -> None:
-    """Not to the second."""
+def test_durations_are_rounded(seconds: float, words: str) -> None:
+    """To a round number of one unit."""
     assert naturaldelta(seconds) == words

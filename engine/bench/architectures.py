@@ -162,7 +162,7 @@ def checker(vision: CLIPVisionConfig, threshold: float = NEVER) -> StableDiffusi
 def vocabulary() -> list[str]:
     """Special tokens, and each printable ASCII character as a token."""
     letters = [chr(code) for code in range(ord("!"), ord("~") + 1)]
-    return ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters)]
+    return ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{char}</w>" for char in letters)]
 
 
 def tokenizer(length: int) -> Any:  # noqa: ANN401 - transformers has no types here

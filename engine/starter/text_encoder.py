@@ -36,7 +36,7 @@ def new_tokenizer() -> CLIPTokenizer:
 
 def _byte_pairs() -> tuple[dict[str, int], list[tuple[str, str]]]:
     letters = sorted(ByteLevel.alphabet())
-    last_letters = [letter + SUFFIX for letter in letters]
+    last_letters = [char + SUFFIX for char in letters]
     learner = Tokenizer(BPE(end_of_word_suffix=SUFFIX))
     learner.pre_tokenizer = ByteLevel(add_prefix_space=False)
     trainer = BpeTrainer(
