@@ -1,0 +1,224 @@
+"""The command `paint`: folders of pictures, grids and recipes."""
+
+import itertools
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+import torch
+from PIL import Image
+
+from engine.__main__ import main
+from engine.contract import Recipe
+from engine.errors import EngineError, ExitCode, InvalidJob
+from engine.imaging.encode import sha256
+from engine.offline.job_file import JobSpec
+from engine.offline.paint import paint
+from tests import tiny_classifier, tiny_model
+from tests.engine_parts import at_work, job, loaded, paintings, predicting, recipe, sketch
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of a tiny model."""
+    return str(tiny_model.save(tmp_path_factory.mktemp("models") / "tiny"))
+
+
+@pytest.fixture(scope="module")
+def flagging(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of a model whose safety checker flags everything."""
+    folder = tmp_path_factory.mktemp("models") / "flagging"
+    return str(tiny_model.save(folder, tiny_model.ALWAYS))
+
+
+def recipes(folder: Path) -> list[Recipe]:
+    """The recipes of the pictures in this folder."""
+    lines = (folder / "recipes.jsonl").read_text().splitlines()
+    return [msgspec.json.decode(line, type=Recipe) for line in lines]
+
+
+def test_paint_writes_a_folder(tiny: str, tmp_path: Path) -> None:
+    """Pictures, their grid and their recipes."""
+    options = ["--seed", "9", "--steps", "3", "--count", "3", "--sampler", "euler_a"]
+    assert main(["paint", "a boat", *options, "--model", tiny, "--out", str(tmp_path)]) == 0
+    names = {"0.png", "1.png", "2.png", "grid.png", "recipes.jsonl"}
+    assert {file.name for file in tmp_path.iterdir()} == names
+    with Image.open(tmp_path / "grid.png") as grid:
+        assert grid.size == (128, 128)
+    written = recipes(tmp_path)
+    assert [recipe.seed for recipe in written] == [9, 10, 11]
+    assert {recipe.prompt for recipe in written} == {"a boat"}
+
+
+def test_each_job_of_a_file_has_its_own_folder(tiny: str, tmp_path: Path) -> None:
+    """Named by its id. The other jobs do not change its bits."""
+    sketch().save(tmp_path / "sketch.png")
+    lines = [
+        {"id": "plain", "prompt": "a boat", "seed": 1, "steps": 2, "count": 1},
+        {
+            "id": "sketched",
+            "prompt": "a cat",
+            "seed": 2,
+            "steps": 4,
+            "count": 2,
+            "sketch": str(tmp_path / "sketch.png"),
+            "strength": 0.5,
+            "subseed": 3,
+            "subseed_strength": 0.1,
+        },
+    ]
+    jobs = tmp_path / "jobs.jsonl"
+    jobs.write_text("\n".join(map(json.dumps, lines)))
+    out = tmp_path / "out"
+    assert main(["paint", "--jobs", str(jobs), "--model", tiny, "--out", str(out)]) == 0
+    assert {file.name for file in (out / "sketched").iterdir()} == {
+        "0.png",
+        "1.png",
+        "grid.png",
+        "recipes.jsonl",
+    }
+    [plain] = recipes(out / "plain")
+    [alone] = paintings(job(plain), loaded(tiny))
+    assert sha256((out / "plain" / "0.png").read_bytes()) == alone.sha256
+    assert [recipe.subseed for recipe in recipes(out / "sketched")] == [3, 4]
+
+
+def test_a_withheld_picture_is_not_written(
+    flagging: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its cell in the grid is blank, and standard error has the reason."""
+    (tmp_path / "0.png").write_text("from an earlier run")
+    options = ["--steps", "1", "--count", "2", "--model", flagging, "--out", str(tmp_path)]
+    assert main(["paint", "a boat", *options]) == 0
+    assert {file.name for file in tmp_path.iterdir()} == {"grid.png", "recipes.jsonl"}
+    assert capsys.readouterr().err.count("withheld by the safety check") == 2
+
+
+@pytest.mark.parametrize("where", ["option", "environment"])
+def test_checkers_can_be_configured(
+    flagging: str, tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They replace the model's own checker, which would withhold the picture."""
+    checker = str(tiny_classifier.save(tmp_path / "checker"))
+    options = ["--steps", "1", "--count", "1", "--model", flagging, "--out", str(tmp_path)]
+    if where == "option":
+        options += ["--checkers", checker]
+    else:
+        monkeypatch.setenv("IMAGINE_CHECKERS", checker)
+    assert main(["paint", "a boat", *options]) == 0
+    assert (tmp_path / "0.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("checkers", "exit_code", "reason"),
+    [
+        (",", ExitCode.USAGE, "names no checker"),
+        ("model,./nowhere", ExitCode.MODEL_NOT_FOUND, "There is no checker ./nowhere"),
+        ("{pets}", ExitCode.NO_SAFETY_CHECKER, "has the labels cat, dog"),
+    ],
+)
+def test_an_unusable_checker_is_an_error(
+    tiny: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    checkers: str,
+    exit_code: ExitCode,
+    reason: str,
+) -> None:
+    """Nothing is painted."""
+    pets = tiny_classifier.save(tmp_path / "pets", ("cat", "dog"))
+    checkers = checkers.format(pets=pets)
+    options = ["--model", tiny, "--checkers", checkers, "--out", str(tmp_path / "out")]
+    assert main(["paint", "a boat", *options]) == exit_code
+    assert reason in capsys.readouterr().err
+
+
+def test_a_flagged_sketch_is_not_painted_over(
+    flagging: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The job fails, as on Discord."""
+    sketch().save(tmp_path / "sketch.png")
+    options = ["--sketch", str(tmp_path / "sketch.png"), "--model", flagging]
+    out = tmp_path / "out"
+    assert main(["paint", "a boat", *options, "--out", str(out)]) == ExitCode.FAILED
+    assert "The sketch was withheld by the safety check." in capsys.readouterr().err
+    assert list(out.iterdir()) == []
+
+
+def test_a_failed_picture_does_not_affect_the_others(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The others are written, and the exit code reports the failure."""
+    by = loaded(tiny)
+    decode, calls = by.model.decode, itertools.count()
+
+    def spoil(latents: torch.Tensor) -> Image.Image:
+        if next(calls) == 1:
+            raise InvalidJob("The numbers overflowed.")
+        return decode(latents)
+
+    by.model.decode = spoil  # type: ignore[method-assign]
+    spec = JobSpec(id="one", prompt="a boat", steps=1, count=3)
+    with pytest.raises(EngineError, match="could not be painted: 1; the others are there"):
+        paint([spec], tmp_path, by, separate_folders=False)
+    names = {file.name for file in tmp_path.iterdir()}
+    assert names == {"0.png", "2.png", "grid.png", "recipes.jsonl"}
+    assert "1.png (seed" in capsys.readouterr().err
+
+
+def test_a_failed_job_does_not_affect_the_others(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nor does a folder that cannot be written to; both failures are reported."""
+    by = loaded(tiny)
+    bad = by.model.words(recipe(by, prompt="bad"))["encoder_hidden_states"][-1]
+
+    def fail_if_bad(texts: torch.Tensor) -> None:
+        if any(torch.equal(text, bad) for text in texts):
+            raise RuntimeError("bad text")
+
+    (tmp_path / "full" / "0.png").mkdir(parents=True)
+    specs = [
+        JobSpec(id=name, prompt=prompt, steps=steps, count=1)
+        for name, prompt, steps in (
+            ("first", "bad", 1),
+            ("full", "a boat", 1),
+            ("good", "a boat", 2),
+            ("last", "a house", 9),
+        )
+    ]
+    with predicting(by, fail_if_bad), pytest.raises(EngineError) as failed:
+        paint(specs, tmp_path, by, separate_folders=True)
+    reported = str(failed.value).splitlines()
+    assert [line.split(":")[0] for line in reported] == ["Job first", "Job full"]
+    assert "made a mistake (RuntimeError)" in reported[0]
+    assert "cannot be written to" in reported[1]
+    assert sorted(file.parent.name for file in tmp_path.rglob("grid.png")) == ["good", "last"]
+
+
+def test_written_recipes_have_the_row_class_that_was_used(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the requested one they would not reproduce the same bits."""
+    by = loaded(tiny)
+    monkeypatch.setattr(by.model, "exact", lambda width, height, rows: rows == 2)
+    paint(
+        [JobSpec(id="one", prompt="a boat", steps=3, count=4)], tmp_path, by, separate_folders=False
+    )
+    monkeypatch.undo()
+    written = recipes(tmp_path)
+    assert {recipe.row_class for recipe in written} == {2}
+    repeated = paintings(job(*written), at_work(by.model))
+    files = [sha256((tmp_path / f"{nth}.png").read_bytes()) for nth in range(4)]
+    assert [picture.sha256 for picture in repeated] == files
+
+
+def test_an_impossible_folder_is_a_usage_error(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is detected before anything is painted."""
+    (tmp_path / "file").write_text("in the way")
+    arguments = ["paint", "x", "--model", tiny, "--out", str(tmp_path / "file" / "out")]
+    assert main(arguments) == ExitCode.USAGE
+    assert "cannot be created" in capsys.readouterr().err.splitlines()[-1]
