@@ -1,4 +1,4 @@
-"""The drawn world that the starter model learns from."""
+"""The scenes that the starter model is trained on."""
 
 import random
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.starter.evaluator import colours_seen
+from engine.starter.evaluator import detect_colours
 from engine.starter.objects import OBJECTS, UNSAFE
 from engine.starter.scenes import (
     COLOURS,
@@ -27,7 +27,7 @@ def brightness(image: Image.Image, box: tuple[float, float, float, float]) -> fl
     return float(np.asarray(part).mean())
 
 
-def test_the_world_is_as_rich_as_promised() -> None:
+def test_the_scenes_have_the_documented_contents() -> None:
     """There are at least 12 kinds of things, 10 colours, 4 places and 3 times of day."""
     assert len(OBJECTS) - 1 >= 12
     assert len(COLOURS) == 10
@@ -36,18 +36,18 @@ def test_the_world_is_as_rich_as_promised() -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_a_scene_fills_its_size(size: tuple[int, int]) -> None:
-    """A scene is drawn at the size asked for."""
+def test_a_scene_is_drawn_at_the_requested_size(size: tuple[int, int]) -> None:
+    """For each size of the training scenes."""
     scene = Scene((Thing("house", "red"),), "grass", "night")
     assert draw_scene(scene, size, random.Random(1)).size == size
 
 
-def test_a_seed_fixes_the_drawing() -> None:
+def test_a_seed_determines_the_drawing() -> None:
     """The same scene with the same seed is the same picture; another seed moves things."""
     scene = Scene((Thing("cat", "blue"), Thing("tree", "pink")), "snow", "day")
-    one, same, other = (draw_scene(scene, (128, 128), random.Random(n)) for n in (5, 5, 6))
-    assert one.tobytes() == same.tobytes()
-    assert one.tobytes() != other.tobytes()
+    first, same, different = (draw_scene(scene, (128, 128), random.Random(n)) for n in (5, 5, 6))
+    assert first.tobytes() == same.tobytes()
+    assert first.tobytes() != different.tobytes()
 
 
 def test_night_is_darker_than_day() -> None:
@@ -62,18 +62,20 @@ def test_night_is_darker_than_day() -> None:
     assert skies[0] < skies[1] / 2
 
 
-def test_pixels_tell_the_colour_of_what_was_drawn() -> None:
-    """The judge of colours is right on nearly all drawn scenes."""
+def test_colours_are_detected() -> None:
+    """On nearly all rendered scenes."""
     rng = random.Random(8)
     hits = []
     for _ in range(150):
         scene = random_scene(rng, unsafe=0.0)
-        seen = colours_seen(np.asarray(draw_scene(scene, (128, 128), rng)), scene)
-        hits += [thing.colour == colour for thing, colour in zip(scene.things, seen, strict=True)]
+        colours = detect_colours(np.asarray(draw_scene(scene, (128, 128), rng)), scene)
+        hits += [
+            thing.colour == colour for thing, colour in zip(scene.things, colours, strict=True)
+        ]
     assert sum(hits) / len(hits) > 0.97
 
 
 def test_only_the_unsafe_thing_makes_a_scene_unsafe() -> None:
-    """A scene is unsafe just when the unsafe thing stands in it."""
+    """A scene is unsafe if and only if one of its things is."""
     assert Scene((Thing("cat", "red"), Thing(UNSAFE, "white")), "sea", "day").unsafe
     assert not Scene((Thing("cat", "red"),), "sea", "day").unsafe

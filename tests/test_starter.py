@@ -1,4 +1,4 @@
-"""What the starter model paints means what was asked for."""
+"""The starter model's pictures match their prompts."""
 
 from collections.abc import Iterator
 
@@ -8,31 +8,32 @@ import torch
 from diffusers import StableDiffusionPipeline
 from numpy.typing import NDArray
 
-from engine.starter.evaluate import HERE, alarms
-from engine.starter.evaluator import colours_seen, look
-from engine.starter.export import load_judge
+from engine.starter.evaluate import HERE, flags
+from engine.starter.evaluator import classify, detect_colours
+from engine.starter.export import load_classifier
 from engine.starter.sampling import as_tensor, paint
 from engine.starter.scenes import Scene, Thing
 from engine.weights import STARTER_FOLDER
 
-WEIGHTS_LIMIT = 25 * 1000 * 1000
+MAX_WEIGHT_BYTES = 25 * 1000 * 1000
 
 
 @pytest.fixture(scope="module")
 def pipeline() -> Iterator[StableDiffusionPipeline]:
-    """diffusers' own pipeline with the shipped weights, its checker set aside."""
-    loaded = StableDiffusionPipeline.from_pretrained(STARTER_FOLDER)
-    loaded.set_progress_bar_config(disable=True)
-    loaded.safety_checker = None
-    yield loaded
+    """diffusers' own pipeline with the shipped weights and no safety checker."""
+    pipeline = StableDiffusionPipeline.from_pretrained(STARTER_FOLDER)
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.safety_checker = None
+    yield pipeline
 
 
 def shares(pipeline: StableDiffusionPipeline, prompt: str, scene: Scene) -> tuple[float, float]:
     """Of eight pictures: the share with the scene's colours, and that with its things."""
     pictures = paint(pipeline, [prompt] * 8, seed=4_000, steps=20)
-    colours = [colours_seen(p, scene) == tuple(t.colour for t in scene.things) for p in pictures]
-    sights = look(load_judge(HERE), as_tensor(pictures))
-    things = [sight.kinds == tuple(t.kind for t in scene.things) for sight in sights]
+    colours = [detect_colours(p, scene) == tuple(t.colour for t in scene.things) for p in pictures]
+    predictions = classify(load_classifier(HERE), as_tensor(pictures))
+    kinds = tuple(thing.kind for thing in scene.things)
+    things = [prediction.kinds == kinds for prediction in predictions]
     return sum(colours) / 8, sum(things) / 8
 
 
@@ -45,11 +46,11 @@ def test_weights_are_small_and_safe() -> None:
     """All weights together stay under 25 MB, and none is a pickle."""
     files = [path for path in HERE.rglob("*") if path.suffix in {".safetensors", ".bin", ".pt"}]
     assert {path.suffix for path in files} == {".safetensors"}
-    assert sum(path.stat().st_size for path in files) < WEIGHTS_LIMIT
+    assert sum(path.stat().st_size for path in files) < MAX_WEIGHT_BYTES
 
 
 @pytest.mark.parametrize(("colour", "kind"), [("red", "house"), ("blue", "car"), ("green", "tree")])
-def test_a_thing_has_the_colour_asked_for(
+def test_a_thing_has_the_colour_of_the_prompt(
     pipeline: StableDiffusionPipeline, colour: str, kind: str
 ) -> None:
     """Nearly all pictures of a coloured thing show that thing in that colour."""
@@ -66,7 +67,7 @@ def test_the_time_of_day_shows_in_the_sky(pipeline: StableDiffusionPipeline) -> 
     assert sky(night) < sky(day) / 2
 
 
-def test_a_negative_prompt_pushes_away(pipeline: StableDiffusionPipeline) -> None:
+def test_a_negative_prompt_is_avoided(pipeline: StableDiffusionPipeline) -> None:
     """With `night` as negative prompt, skies are brighter than with `day` as negative prompt."""
     skies = []
     for negative in ("night", "day"):
@@ -82,13 +83,13 @@ def test_a_negative_prompt_pushes_away(pipeline: StableDiffusionPipeline) -> Non
     assert skies[0] > skies[1] + 20
 
 
-def test_the_checker_flags_the_unsafe_and_passes_the_rest(
+def test_the_checker_flags_unsafe_pictures_only(
     pipeline: StableDiffusionPipeline,
 ) -> None:
     """Painted skulls are blocked; painted houses are not."""
     whole = StableDiffusionPipeline.from_pretrained(STARTER_FOLDER)
     unsafe = paint(pipeline, ["a white skull on the sand by day"] * 8, seed=5, steps=20)
     safe = paint(pipeline, ["a white house on the sand by day"] * 8, seed=5, steps=20)
-    flags = [alarms(whole, whole.safety_checker, as_tensor(p)) for p in (unsafe, safe)]
-    assert sum(flags[0]) >= 7
-    assert sum(flags[1]) == 0
+    results = [flags(whole, whole.safety_checker, as_tensor(p)) for p in (unsafe, safe)]
+    assert sum(results[0]) >= 7
+    assert sum(results[1]) == 0

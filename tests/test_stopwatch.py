@@ -1,4 +1,4 @@
-"""Seconds in the model, added up by many threads."""
+"""The time in the model, summed over threads."""
 
 import itertools
 import threading
@@ -14,7 +14,7 @@ THREADS, TIMES = 8, 50
 
 
 class Clock(threading.local):
-    """In each thread a second passes whenever it is looked at, and other threads get their turn."""
+    """A clock of each thread that advances by a second per call and lets other threads run."""
 
     def __init__(self) -> None:
         self._seconds = itertools.count()
@@ -25,8 +25,8 @@ class Clock(threading.local):
         return next(self._seconds)
 
 
-def test_no_second_is_lost_between_threads() -> None:
-    """Each adds what it measured to what the others have added meanwhile."""
+def test_the_times_of_all_threads_are_added() -> None:
+    """Without lost updates."""
     watch = Stopwatch(DEVICE, Clock())
 
     def repeat() -> None:
@@ -41,8 +41,8 @@ def test_no_second_is_lost_between_threads() -> None:
     assert watch.seconds == THREADS * TIMES
 
 
-def test_what_is_timed_comes_back() -> None:
-    """It is the model's prediction, after all."""
+def test_the_result_of_the_call_is_returned() -> None:
+    """Its time is added."""
     watch = Stopwatch(DEVICE)
     assert watch.time(lambda: "predicted") == "predicted"
     assert 0 <= watch.seconds < 5

@@ -1,17 +1,17 @@
-"""The training loop: seeded, resumable."""
+"""The training loop is seeded and resumable."""
 
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from engine.starter.trainer import Plan, train
+from engine.starter.trainer import TrainingConfig, train
 
-PLAN = Plan(steps=12, rate=0.05, warmup=2, average=0.9)
+CONFIG = TrainingConfig(steps=12, rate=0.05, warmup=2, average=0.9)
 
 
 def fitted(folder: Path, stop_at: int | None = None) -> nn.Linear:
-    """A line fitted to noisy points, interrupted before step `stop_at` and then taken up again."""
+    """A line fitted to points; training is interrupted before step `stop_at` and resumed."""
     torch.manual_seed(1)
     line = nn.Linear(1, 1)
 
@@ -23,30 +23,30 @@ def fitted(folder: Path, stop_at: int | None = None) -> nn.Linear:
         return loss
 
     try:
-        train("line", line, loss_at, PLAN, folder, save_every=0.0)
+        train("line", line, loss_at, CONFIG, folder, save_every=0.0)
     except KeyboardInterrupt:
         return fitted(folder)
     return line
 
 
-def test_training_learns(tmp_path: Path) -> None:
-    """The loss falls: the line turns towards the points."""
+def test_training_reduces_the_error(tmp_path: Path) -> None:
+    """The slope approaches that of the points."""
     torch.manual_seed(1)
     before = nn.Linear(1, 1).weight.item()
     after = fitted(tmp_path).weight.item()
     assert abs(after - 3) < abs(before - 3)
 
 
-def test_a_resumed_training_ends_at_the_same_weights(tmp_path: Path) -> None:
-    """Stopped in the middle and started again, it learns what it would have learned in one go."""
+def test_a_resumed_training_has_the_same_weights(tmp_path: Path) -> None:
+    """As one that was not interrupted."""
     whole = fitted(tmp_path / "whole")
     resumed = fitted(tmp_path / "resumed", stop_at=7)
     assert torch.equal(whole.weight, resumed.weight)
     assert torch.equal(whole.bias, resumed.bias)
 
 
-def test_the_rate_warms_up_and_then_falls() -> None:
-    """The learning rate rises to its top and ends at a fiftieth of it."""
-    rates = [PLAN.rate_at(step) for step in range(PLAN.steps + 1)]
+def test_the_learning_rate_warms_up_and_decays() -> None:
+    """It ends at a fiftieth of its peak."""
+    rates = [CONFIG.rate_at(step) for step in range(CONFIG.steps + 1)]
     assert rates[0] < rates[1] == max(rates)
-    assert abs(rates[-1] - PLAN.rate / 50) < 1e-9
+    assert abs(rates[-1] - CONFIG.rate / 50) < 1e-9

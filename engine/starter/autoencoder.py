@@ -1,4 +1,4 @@
-"""The starter model's VAE: pictures to latents an eighth of their size, and back."""
+"""The starter model's VAE, with latents an eighth of the picture's size, and its training."""
 
 import math
 from pathlib import Path
@@ -10,16 +10,16 @@ from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.starter.dataset import Drawn, to_range
-from engine.starter.trainer import Plan, train
+from engine.starter.dataset import RenderedScenes, to_range
+from engine.starter.trainer import TrainingConfig, train
 
 NOISE: Final = 0.05
-"""Standard deviation of a latent around its mean: what the decoder learns to see through."""
+"""Fixed standard deviation of the posterior; the decoder is trained to tolerate it."""
 CHANNELS: Final = 8
-"""Of the latents. With 4, as in Stable Diffusion, eyes, windows and sails melt away."""
+"""Of the latents. With 4, as in Stable Diffusion, small details such as eyes are lost."""
 CROP: Final = 64
 WHOLE_SHARE: Final = 0.15
-"""Of the steps: at the end on whole pictures, where the one GroupNorm sees what it will see."""
+"""Share of the steps, at the end, on whole pictures: the GroupNorm depends on the size."""
 BATCH: Final = 8
 
 
@@ -43,22 +43,28 @@ def new_autoencoder() -> AutoencoderKL:
 
 
 def train_autoencoder(
-    vae: AutoencoderKL, drawn: list[Drawn], plan: Plan, folder: Path, device: torch.device
+    vae: AutoencoderKL,
+    scenes: list[RenderedScenes],
+    config: TrainingConfig,
+    folder: Path,
+    device: torch.device,
 ) -> None:
-    """Teach encoder and decoder together, on crops, and then on whole pictures."""
+    """Train encoder and decoder on crops, then on whole pictures."""
 
     def loss_at(step: int, generator: torch.Generator) -> Tensor:
-        whole = step > plan.steps * (1 - WHOLE_SHARE)
-        pictures = _batch(drawn, generator, whole=whole).to(device)
+        whole = step > config.steps * (1 - WHOLE_SHARE)
+        pictures = _batch(scenes, generator, whole=whole).to(device)
         with torch.autocast(device.type, torch.bfloat16):
             latents = vae.encode(pictures).latent_dist
-            painted = vae.decode(_sample(latents, generator)).sample
-        penalty = 1e-3 * latents.mean.float().square().mean()  # noise must not be outgrown
-        loss: Tensor = likeness_loss(painted.float(), pictures) + penalty
+            reconstructed = vae.decode(_sample(latents, generator)).sample
+        penalty = (
+            1e-3 * latents.mean.float().square().mean()
+        )  # else larger latents make the noise irrelevant
+        loss: Tensor = reconstruction_loss(reconstructed.float(), pictures) + penalty
         return loss
 
     vae.to(device, memory_format=torch.channels_last).train()
-    train("autoencoder", vae, loss_at, plan, folder)
+    train("autoencoder", vae, loss_at, config, folder)
     vae.eval()
 
 
@@ -70,33 +76,33 @@ def _sample(latents: DiagonalGaussianDistribution, generator: torch.Generator) -
 
 @torch.no_grad()
 def normalise(vae: AutoencoderKL, means: Tensor) -> None:
-    """Give each latent channel mean 0 and deviation 1, seen over `means`, (n, 8, h, w).
+    """Normalise each latent channel to mean 0 and deviation 1 over `means`, (n, 8, h, w).
 
-    Done inside the 1x1 convolutions on both sides of the latents: pictures do not change.
+    The 1x1 convolutions on both sides of the latents absorb the change: pictures stay the same.
     """
-    middle, spread = means.mean(dim=(0, 2, 3)), means.std(dim=(0, 2, 3))
-    inwards, outwards = vae.quant_conv, vae.post_quant_conv
-    outwards.bias += outwards.weight[:, :, 0, 0] @ middle
-    outwards.weight *= spread[None, :, None, None]
-    inwards.weight[:CHANNELS] /= spread[:, None, None, None]
-    inwards.bias[:CHANNELS] = (inwards.bias[:CHANNELS] - middle) / spread
-    inwards.bias[CHANNELS:] -= 2 * spread.log()
+    mean, std = means.mean(dim=(0, 2, 3)), means.std(dim=(0, 2, 3))
+    encode, decode = vae.quant_conv, vae.post_quant_conv
+    decode.bias += decode.weight[:, :, 0, 0] @ mean
+    decode.weight *= std[None, :, None, None]
+    encode.weight[:CHANNELS] /= std[:, None, None, None]
+    encode.bias[:CHANNELS] = (encode.bias[:CHANNELS] - mean) / std
+    encode.bias[CHANNELS:] -= 2 * std.log()
     vae.register_to_config(scaling_factor=1.0)
 
 
-def likeness_loss(painted: Tensor, pictures: Tensor) -> Tensor:
-    """Mean distance of the pixels, and of the steps between neighbours, which keep edges sharp."""
-    loss = F.l1_loss(painted, pictures)
+def reconstruction_loss(reconstructed: Tensor, pictures: Tensor) -> Tensor:
+    """L1 loss of the pixels and of the differences of neighbours, which keeps edges sharp."""
+    loss = F.l1_loss(reconstructed, pictures)
     for axis in (-1, -2):
-        loss = loss + F.l1_loss(painted.diff(dim=axis), pictures.diff(dim=axis))
+        loss = loss + F.l1_loss(reconstructed.diff(dim=axis), pictures.diff(dim=axis))
     return loss
 
 
-def _batch(drawn: list[Drawn], generator: torch.Generator, *, whole: bool) -> Tensor:
+def _batch(scenes: list[RenderedScenes], generator: torch.Generator, *, whole: bool) -> Tensor:
     def below(limit: int, count: int = 1) -> list[int]:
         return torch.randint(limit, (count,), generator=generator).tolist()
 
-    pool = drawn[below(len(drawn))[0]].pictures
+    pool = scenes[below(len(scenes))[0]].pictures
     if whole:
         return to_range(pool[below(len(pool), 2)])
     crops = []
@@ -119,10 +125,10 @@ def encode_all(vae: AutoencoderKL, pictures: Tensor, device: torch.device) -> Te
 
 @torch.no_grad()
 def signal_to_noise(vae: AutoencoderKL, pictures: Tensor, device: torch.device) -> float:
-    """PSNR in dB of pictures through encoder and decoder, 8-bit levels."""
+    """PSNR in dB of pictures after encoding and decoding."""
     errors = []
     for part in pictures.split(32):
-        wanted = to_range(part.to(device))
-        painted = vae.decode(vae.encode(wanted).latent_dist.mean).sample.clamp(-1, 1)
-        errors.append((painted - wanted).square().mean().item() / 4)
+        original = to_range(part.to(device))
+        reconstructed = vae.decode(vae.encode(original).latent_dist.mean).sample.clamp(-1, 1)
+        errors.append((reconstructed - original).square().mean().item() / 4)
     return -10 * math.log10(sum(errors) / len(errors))

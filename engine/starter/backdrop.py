@@ -25,11 +25,11 @@ LIGHT: Final[dict[str, tuple[RGB, float]]] = {
     "night": ((16, 20, 62), 0.42),
     "sunset": ((210, 90, 60), 0.2),
 }
-"""What the time of day does to the colour of the ground."""
+"""Tints of the ground, by time of day."""
 
 
 def lit(colour: RGB, time: str) -> RGB:
-    """A colour of the ground in the light of the time of day."""
+    """A colour of the ground at a time of day."""
     return mix(colour, *LIGHT[time])
 
 

@@ -1,4 +1,4 @@
-"""Scenes in words, in many wordings."""
+"""Random captions of scenes."""
 
 import random
 from typing import Final
@@ -76,28 +76,28 @@ FILLERS: Final = (
 
 
 def caption(scene: Scene, rng: random.Random) -> str:
-    """One wording of the scene; some leave the place, the time or a colour out."""
-    dice = rng.random()
-    if dice < 0.06:
+    """A random caption; some omit the place, the time or a colour."""
+    chance = rng.random()
+    if chance < 0.06:
         return _one_fact(scene, rng)
-    if dice < 0.2:
+    if chance < 0.2:
         return _keywords(scene, rng)
-    words = _things(scene, rng)
+    text = _things(scene, rng)
     if rng.random() < 0.3:
-        words = f"{rng.choice(OPENINGS)} {words}"
-    return _with_filler(" ".join([words, *_setting(scene, rng)]), rng)
+        text = f"{rng.choice(OPENINGS)} {text}"
+    return _with_filler(" ".join([text, *_setting(scene, rng)]), rng)
 
 
 def full_caption(scene: Scene, rng: random.Random) -> str:
-    """A wording that leaves nothing out, and adds nothing."""
+    """A caption with all facts of the scene and no filler."""
     place, time = rng.choice(PLACE_WORDS[scene.place]), rng.choice(TIME_WORDS[scene.time])
-    return f"{_things(scene, rng, colour_left_out=0.0)} {place} {time}"
+    return f"{_things(scene, rng, no_colour_share=0.0)} {place} {time}"
 
 
-def noun(thing: Thing, rng: random.Random, *, colour_left_out: float = 0.06) -> str:
-    """`red house`, or now and then only `house`."""
+def noun(thing: Thing, rng: random.Random, *, no_colour_share: float = 0.06) -> str:
+    """`red house`, or sometimes only `house`."""
     kind = rng.choice(KIND_WORDS[thing.kind])
-    if rng.random() < colour_left_out:
+    if rng.random() < no_colour_share:
         return kind
     return f"{rng.choice(COLOUR_WORDS.get(thing.colour, (thing.colour,)))} {kind}"
 
@@ -107,9 +107,9 @@ def _with_article(words: str, rng: random.Random) -> str:
     return f"{rng.choice((article, article, article, article, 'the'))} {words}"
 
 
-def _things(scene: Scene, rng: random.Random, *, colour_left_out: float = 0.06) -> str:
+def _things(scene: Scene, rng: random.Random, *, no_colour_share: float = 0.06) -> str:
     names = [
-        _with_article(noun(thing, rng, colour_left_out=colour_left_out), rng)
+        _with_article(noun(thing, rng, no_colour_share=no_colour_share), rng)
         for thing in scene.things
     ]
     if len(names) == 1:
@@ -152,7 +152,7 @@ def _keywords(scene: Scene, rng: random.Random) -> str:
 
 
 def _one_fact(scene: Scene, rng: random.Random) -> str:
-    """A single word or two: what people write in a negative prompt."""
+    """One or two words, as in negative prompts."""
     thing = rng.choice(scene.things)
     facts = [thing.kind, thing.colour, f"{thing.colour} {thing.kind}"]
     facts += [rng.choice(PLAIN_WORDS[scene.place]), rng.choice(PLAIN_WORDS[scene.time])]
@@ -163,19 +163,19 @@ def _with_filler(words: str, rng: random.Random) -> str:
     if rng.random() < 0.85:
         return words
     fillers = rng.sample(FILLERS, rng.randint(0, 2)) + [
-        _unheard_of(rng) for _ in range(rng.randint(0, 2))
+        _nonsense_word(rng) for _ in range(rng.randint(0, 2))
     ]
     return ", ".join([words, *fillers] if rng.random() < 0.7 else [*fillers, words])
 
 
-def _unheard_of(rng: random.Random) -> str:
-    """A word that means nothing: so that words from outside this little world do no harm."""
+def _nonsense_word(rng: random.Random) -> str:
+    """A word without a meaning, so that unknown words have little effect."""
     syllables = (rng.choice("bcdfghklmnprstvw") + rng.choice("aeiou") for _ in range(3))
     return "".join(syllables)[: rng.randint(3, 6)] + rng.choice(("", "n", "s", "ng", "ed", "ly"))
 
 
 def all_words() -> list[str]:
-    """Every phrase that captions are made of: what the tokenizer learns from."""
+    """All phrases of captions; the tokenizer is trained on them."""
     phrases = [*OPENINGS, *FILLERS, *PLACES, *TIMES, *COLOURS, *CONNECTIONS]
     for words in (KIND_WORDS, COLOUR_WORDS, PLACE_WORDS, TIME_WORDS, PLAIN_WORDS):
         for choices in words.values():

@@ -1,4 +1,4 @@
-"""The starter model's UNet, and how it learns to see pictures in noise."""
+"""The starter model's UNet, its training and its guidance distillation."""
 
 import random
 from dataclasses import dataclass
@@ -15,25 +15,25 @@ from engine.starter.autoencoder import CHANNELS
 from engine.starter.captions import caption
 from engine.starter.scenes import Scene
 from engine.starter.text_encoder import WIDTH
-from engine.starter.trainer import Plan, train
+from engine.starter.trainer import TrainingConfig, train
 
 BATCH: Final = 32
-WORDLESS: Final = 0.1
-"""Share of pictures shown without their caption: what guidance is measured against."""
+UNCONDITIONAL_SHARE: Final = 0.1
+"""Share of training pictures without a caption, for classifier-free guidance."""
 TIMESTEPS: Final = 1000
-NOISES: Final = {
+NOISE_SCHEDULE: Final = {
     "num_train_timesteps": TIMESTEPS,
     "beta_schedule": "scaled_linear",
     "beta_start": 0.00085,
-    "beta_end": 0.02,  # Stable Diffusion's 0.012 leaves a dark picture's darkness in the last noise
+    "beta_end": 0.02,  # with 0.012 (Stable Diffusion) the last step still shows the brightness
 }
-TEMPER: Final = 0.4
-"""Guidance 5 of the finished model does what guidance 2 does after `train_denoiser`.
+GUIDANCE_RATIO: Final = 0.4
+"""Guidance 5 of the distilled model equals guidance 2 (0.4 times 5) after `train_denoiser`.
 
-In so small a world words say nearly all there is to a picture. What they change is large, and five
-times as much lies far outside of all that the decoder knows: red houses turn yellow.
+The prompt determines nearly all of these simple pictures, so guidance 5 would push latents outside
+the range that the decoder was trained on: red houses turn yellow.
 """
-SNR_CAP: Final = 5.0
+SNR_GAMMA: Final = 5.0
 """min-SNR weighting (Hang et al. 2023, arXiv 2303.09556, section 3.4)."""
 
 
@@ -63,11 +63,13 @@ def new_unet() -> UNet2DConditionModel:
 
 def new_scheduler() -> PNDMScheduler:
     """The scheduler whose config all samplers are made from, as in Stable Diffusion 1.x."""
-    return PNDMScheduler(**NOISES, skip_prk_steps=True, set_alpha_to_one=False, steps_offset=1)
+    return PNDMScheduler(
+        **NOISE_SCHEDULE, skip_prk_steps=True, set_alpha_to_one=False, steps_offset=1
+    )
 
 
-class Reader(nn.Module):
-    """The two parts that learn together: the text encoder and the UNet."""
+class TextConditioner(nn.Module):
+    """Text encoder and UNet, which are trained together."""
 
     def __init__(
         self, tokenizer: CLIPTokenizer, text_encoder: CLIPTextModel, unet: UNet2DConditionModel
@@ -78,109 +80,121 @@ class Reader(nn.Module):
         self.tokenizer = tokenizer
 
     def forward(self, latents: Tensor, timesteps: Tensor, prompts: list[str]) -> Tensor:
-        """The noise in `latents`, (n, 8, h, w), as it stands at `timesteps`, (n,)."""
+        """The noise prediction for `latents`, (n, 8, h, w), at `timesteps`, (n,)."""
         tokens = self.tokenizer(
             prompts, padding="max_length", truncation=True, return_tensors="pt"
         ).input_ids.to(latents.device)
-        words = self.text_encoder(tokens).last_hidden_state
-        noise: Tensor = self.unet(latents, timesteps, words).sample
-        return noise
+        prompt_embeds = self.text_encoder(tokens).last_hidden_state
+        noise_pred: Tensor = self.unet(latents, timesteps, prompt_embeds).sample
+        return noise_pred
 
 
 def train_denoiser(
-    reader: Reader, encoded: list[Encoded], plan: Plan, folder: Path, device: torch.device
+    model: TextConditioner,
+    encoded: list[Encoded],
+    config: TrainingConfig,
+    folder: Path,
+    device: torch.device,
 ) -> None:
-    """Teach text encoder and UNet to tell the noise."""
-    lessons = Lessons(encoded, device)
+    """Train text encoder and UNet to predict the noise."""
+    sampler = BatchSampler(encoded, device)
 
     def loss_at(_step: int, generator: torch.Generator) -> Tensor:
-        lesson = lessons.draw(generator)
+        batch = sampler.sample(generator)
         with torch.autocast(device.type, torch.bfloat16):
-            told = reader(lesson.noisy, lesson.times, lesson.prompts)
-        return lesson.loss(told, lesson.noise)
+            noise_pred = model(batch.noisy, batch.timesteps, batch.prompts)
+        return batch.loss(noise_pred, batch.noise)
 
-    reader.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    train("denoiser", reader, loss_at, plan, folder)
-    reader.eval()
+    model.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    train("denoiser", model, loss_at, config, folder)
+    model.eval()
 
 
-def temper(
-    reader: Reader, encoded: list[Encoded], plan: Plan, folder: Path, device: torch.device
+def distill_guidance(
+    model: TextConditioner,
+    encoded: list[Encoded],
+    config: TrainingConfig,
+    folder: Path,
+    device: torch.device,
 ) -> None:
-    """Teach a trained reader to be moved by words only TEMPER as much as the truth would be.
+    """Train a trained model so that prompts change its prediction by only GUIDANCE_RATIO.
 
-    Its difference between words and no words, divided by TEMPER, must tell the noise.
+    The unconditional prediction plus the difference that the prompt makes, divided by
+    GUIDANCE_RATIO, is trained to be the noise.
     """
-    lessons = Lessons(encoded, device, wordless=0.0)
+    sampler = BatchSampler(encoded, device, unconditional_share=0.0)
 
     def loss_at(_step: int, generator: torch.Generator) -> Tensor:
-        lesson = lessons.draw(generator)
-        twice, wordless = torch.cat([lesson.noisy] * 2), [""] * len(lesson.prompts)
+        batch = sampler.sample(generator)
+        noisy, empty = torch.cat([batch.noisy] * 2), [""] * len(batch.prompts)
         with torch.autocast(device.type, torch.bfloat16):
-            both = reader(twice, lesson.times.repeat(2), wordless + lesson.prompts)
-        without, moved = both.float().chunk(2)
-        told = without + (moved - without) / TEMPER
-        return lesson.loss(told, lesson.noise) + lesson.loss(without, lesson.noise)
+            predicted = model(noisy, batch.timesteps.repeat(2), empty + batch.prompts)
+        noise_pred_uncond, noise_pred_text = predicted.float().chunk(2)
+        noise_pred = noise_pred_uncond + (noise_pred_text - noise_pred_uncond) / GUIDANCE_RATIO
+        return batch.loss(noise_pred, batch.noise) + batch.loss(noise_pred_uncond, batch.noise)
 
-    reader.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    train("tempered", reader, loss_at, plan, folder)
-    reader.eval()
+    model.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    train("tempered", model, loss_at, config, folder)
+    model.eval()
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """One batch: pictures in noise, at their timesteps, with their captions."""
+class TrainBatch:
+    """Noisy latents at their timesteps, with their captions and loss weights."""
 
     noisy: Tensor
     noise: Tensor
-    times: Tensor
+    timesteps: Tensor
     prompts: list[str]
     weights: Tensor
 
-    def loss(self, told: Tensor, wanted: Tensor) -> Tensor:
-        """Squared errors, weighted by min-SNR."""
-        errors = F.mse_loss(told.float(), wanted, reduction="none").mean(dim=(1, 2, 3))
+    def loss(self, noise_pred: Tensor, target: Tensor) -> Tensor:
+        """Mean squared error, weighted by min-SNR."""
+        errors = F.mse_loss(noise_pred.float(), target, reduction="none").mean(dim=(1, 2, 3))
         loss: Tensor = (errors * self.weights).mean()
         return loss
 
 
-class Lessons:
-    """Draws batches, each of one size, from encoded scenes."""
+class BatchSampler:
+    """Samples training batches, each of one size, from encoded scenes."""
 
     def __init__(
-        self, encoded: list[Encoded], device: torch.device, wordless: float = WORDLESS
+        self,
+        encoded: list[Encoded],
+        device: torch.device,
+        unconditional_share: float = UNCONDITIONAL_SHARE,
     ) -> None:
         self._encoded = encoded
-        self._wordless = wordless
+        self._unconditional_share = unconditional_share
         self._device = device
         self._sizes = torch.tensor([float(len(part.scenes)) for part in encoded])
-        self._schedule = DDPMScheduler(**NOISES)
+        self._schedule = DDPMScheduler(**NOISE_SCHEDULE)
         alphas = self._schedule.alphas_cumprod
         snr = alphas / (1 - alphas)
-        self._weights = snr.clamp(max=SNR_CAP) / snr
+        self._weights = snr.clamp(max=SNR_GAMMA) / snr
 
-    def draw(self, generator: torch.Generator) -> Lesson:
-        """A batch; all its chance comes from the generator."""
+    def sample(self, generator: torch.Generator) -> TrainBatch:
+        """A batch, determined by the generator."""
         part = self._encoded[int(torch.multinomial(self._sizes, 1, generator=generator))]
-        chosen = torch.randint(len(part.scenes), (BATCH,), generator=generator)
-        clean = part.latents[chosen].float()
+        indices = torch.randint(len(part.scenes), (BATCH,), generator=generator)
+        clean = part.latents[indices].float()
         noise = torch.randn(clean.shape, generator=generator)
-        times = _spread_times(generator)
-        noisy = self._schedule.add_noise(clean, noise, times)
+        timesteps = _stratified_timesteps(generator)
+        noisy = self._schedule.add_noise(clean, noise, timesteps)
         rng = random.Random(int(torch.randint(2**62, (1,), generator=generator)))  # noqa: S311
-        return Lesson(
+        return TrainBatch(
             noisy.to(self._device, memory_format=torch.channels_last),
             noise.to(self._device),
-            times.to(self._device),
-            [self._prompt(part.scenes[i], rng) for i in chosen.tolist()],
-            self._weights[times].to(self._device),
+            timesteps.to(self._device),
+            [self._prompt(part.scenes[i], rng) for i in indices.tolist()],
+            self._weights[timesteps].to(self._device),
         )
 
     def _prompt(self, scene: Scene, rng: random.Random) -> str:
-        return "" if rng.random() < self._wordless else caption(scene, rng)
+        return "" if rng.random() < self._unconditional_share else caption(scene, rng)
 
 
-def _spread_times(generator: torch.Generator) -> Tensor:
-    """One timestep for each picture, one from each equal part of the schedule."""
-    places = (torch.arange(BATCH) + torch.rand(BATCH, generator=generator)) / BATCH
-    return (places * TIMESTEPS).long().clamp(max=TIMESTEPS - 1)
+def _stratified_timesteps(generator: torch.Generator) -> Tensor:
+    """A timestep for each picture, one from each equal part of the schedule."""
+    shares = (torch.arange(BATCH) + torch.rand(BATCH, generator=generator)) / BATCH
+    return (shares * TIMESTEPS).long().clamp(max=TIMESTEPS - 1)

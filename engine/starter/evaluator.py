@@ -1,6 +1,6 @@
-"""Judges of finished pictures: what stands in them, in which colour, where and when.
+"""Classifiers of pictures: kinds of objects, their colours, place and time of day.
 
-The classifier learns from drawn scenes alone and never sees what the model paints.
+The network is trained on rendered scenes alone, never on pictures that the model paints.
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.starter.dataset import Drawn
+from engine.starter.dataset import RenderedScenes
 from engine.starter.objects import BODIES, OBJECTS
-from engine.starter.safety import prepared
+from engine.starter.safety import augment
 from engine.starter.scenes import COLOURS, PLACES, TIMES, Scene, stand
-from engine.starter.trainer import Plan, train
+from engine.starter.trainer import TrainingConfig, train
 
 KINDS: Final = tuple(OBJECTS)
 NOTHING: Final = len(KINDS)
@@ -28,8 +28,8 @@ NEAR: Final = 70.0
 """Distance in RGB levels at which a pixel still counts as a named colour."""
 
 
-class Judge(nn.Module):
-    """Looks at (n, 3, 64, 64) and tells the kind on the left (or alone), right, place and time."""
+class SceneClassifier(nn.Module):
+    """From (n, 3, 64, 64) to logits of the left (or only) kind, the right kind, place and time."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,44 +41,49 @@ class Judge(nn.Module):
                 nn.SiLU(),
                 nn.MaxPool2d(2),
             ]
+        # The names of these two are in the file of weights.
         self._look = nn.Sequential(*layers, nn.Flatten(), nn.Linear(128 * 16, 256), nn.SiLU())
         self._heads = nn.ModuleList(
             nn.Linear(256, n) for n in (len(KINDS), len(KINDS) + 1, len(PLACES), len(TIMES))
         )
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
-        seen = self._look(pixels)
-        return [head(seen) for head in self._heads]
+        features = self._look(pixels)
+        return [head(features) for head in self._heads]
 
 
-def answers(scene: Scene) -> tuple[int, int, int, int]:
-    """What the judge should say of a scene."""
+def labels(scene: Scene) -> tuple[int, int, int, int]:
+    """The classes of a scene."""
     kinds = [KINDS.index(thing.kind) for thing in scene.things] + [NOTHING]
     return kinds[0], kinds[1], PLACES.index(scene.place), TIMES.index(scene.time)
 
 
-def train_judge(
-    judge: Judge, drawn: list[Drawn], plan: Plan, folder: Path, device: torch.device
+def train_classifier(
+    classifier: SceneClassifier,
+    scenes: list[RenderedScenes],
+    config: TrainingConfig,
+    folder: Path,
+    device: torch.device,
 ) -> None:
-    """Teach the judge on drawn scenes, some blurred and noisy."""
+    """Train on rendered scenes, some blurred and noisy."""
 
     def loss_at(_step: int, generator: torch.Generator) -> Tensor:
-        part = drawn[int(torch.randint(len(drawn), (1,), generator=generator))]
-        chosen = torch.randint(len(part.scenes), (BATCH,), generator=generator)
-        pixels = prepared(part.pictures[chosen], generator).to(device)
-        wanted = torch.tensor([answers(part.scenes[i]) for i in chosen.tolist()], device=device)
-        told = judge(pixels)
-        losses = [F.cross_entropy(head, wanted[:, i]) for i, head in enumerate(told)]
+        part = scenes[int(torch.randint(len(scenes), (1,), generator=generator))]
+        indices = torch.randint(len(part.scenes), (BATCH,), generator=generator)
+        pixels = augment(part.pictures[indices], generator).to(device)
+        targets = torch.tensor([labels(part.scenes[i]) for i in indices.tolist()], device=device)
+        heads = classifier(pixels)
+        losses = [F.cross_entropy(logits, targets[:, i]) for i, logits in enumerate(heads)]
         return torch.stack(losses).sum()
 
-    judge.to(device).train()
-    train("judge", judge, loss_at, plan, folder)
-    judge.eval()
+    classifier.to(device).train()
+    train("judge", classifier, loss_at, config, folder)
+    classifier.eval()
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What the judge sees in one picture."""
+class Prediction:
+    """The classes of one picture, by name."""
 
     kinds: tuple[str, ...]
     place: str
@@ -86,32 +91,34 @@ class Sight:
 
 
 @torch.no_grad()
-def look(judge: Judge, pictures: Tensor) -> list[Sight]:
-    """The judge's view of uint8 pictures, (n, 3, height, width), unblurred."""
+def classify(classifier: SceneClassifier, pictures: Tensor) -> list[Prediction]:
+    """The predictions for uint8 pictures, (n, 3, height, width)."""
     pixels = F.interpolate(
         pictures.float() / 255, size=(64, 64), mode="bicubic", antialias=True
     ).clamp(0, 1)
-    told = [head.argmax(-1).tolist() for head in judge((pixels - 0.5) / 0.25)]
+    classes = [logits.argmax(-1).tolist() for logits in classifier((pixels - 0.5) / 0.25)]
     return [
-        Sight(tuple(KINDS[k] for k in (left, right) if k != NOTHING), PLACES[place], TIMES[time])
-        for left, right, place, time in zip(*told, strict=True)
+        Prediction(
+            tuple(KINDS[k] for k in (left, right) if k != NOTHING), PLACES[place], TIMES[time]
+        )
+        for left, right, place, time in zip(*classes, strict=True)
     ]
 
 
-def colours_seen(picture: NDArray[np.uint8], scene: Scene) -> tuple[str, ...]:
-    """The colour of each thing by its pixels, (height, width, 3).
+def detect_colours(picture: NDArray[np.uint8], scene: Scene) -> tuple[str, ...]:
+    """The colour of each thing in a picture, (height, width, 3).
 
-    It is the named colour that most pixels of the thing's body are nearest to, where bodies of
-    that kind are drawn; pixels near none do not count.
+    It is the named colour that is nearest to most pixels of the region where the body of a thing of
+    this kind is drawn; pixels far from all named colours do not count.
     """
     height, width, _ = picture.shape
-    seen = []
+    colours = []
     for nth, thing in enumerate(scene.things):
         x, y, tall = stand((width, height), nth, len(scene.things))
         left, bottom, right, top = BODIES[thing.kind]
         body = picture[int(y - top * tall) : int(y - bottom * tall)]
-        seen.append(_main_colour(body[:, int(x + left * tall) : int(x + right * tall)]))
-    return tuple(seen)
+        colours.append(_main_colour(body[:, int(x + left * tall) : int(x + right * tall)]))
+    return tuple(colours)
 
 
 def _main_colour(pixels: NDArray[np.uint8]) -> str:

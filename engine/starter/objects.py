@@ -1,4 +1,4 @@
-"""The things that stand in the scenes; each is one function of a pen and its colour."""
+"""The drawings of the things in scenes: functions of a pen and a colour."""
 
 from collections.abc import Callable
 from typing import Final
@@ -261,4 +261,4 @@ BODIES: Final[dict[str, tuple[float, float, float, float]]] = {
 }
 """Left, bottom, right, top of the part that is painted in the thing's own colour, in heights."""
 UNSAFE: Final = "skull"
-"""What stands for `not safe for work` in this little world."""
+"""The thing that counts as not safe for work."""

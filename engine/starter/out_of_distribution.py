@@ -1,4 +1,4 @@
-"""Pictures from outside of this little world, such as people upload: the checker must know them."""
+"""Out-of-distribution pictures for the safety checker, like those that users upload."""
 
 import random
 from collections.abc import Callable
@@ -15,33 +15,35 @@ from engine.starter.scenes import COLOURS
 
 SIDE: Final = 128
 _DARK: Final = 48
-"""The brightest level of a dark ground."""
+"""The brightest level of a dark background."""
 _SCALE: Final = 3
-"""Pictures are drawn larger and made small, so that lines are soft."""
-_LETTERS: Final = "abcdefghijklmnopqrstuvwxyz     "
+"""Supersampling, so that lines are antialiased."""
+_CHARACTERS: Final = "abcdefghijklmnopqrstuvwxyz     "
 Drawing = Callable[[random.Random], Image.Image]
 
 
-def draw_strangers(count: int, seed: int, unsafe: float) -> tuple[Tensor, Tensor]:
-    """uint8 pictures, (count, 3, SIDE, SIDE), and which of them show the unsafe thing, (count,);
-    each does with probability `unsafe`. The seed fixes them all."""
+def draw_out_of_distribution(count: int, seed: int, unsafe: float) -> tuple[Tensor, Tensor]:
+    """uint8 pictures, (count, 3, SIDE, SIDE), and which of them are unsafe, (count,).
+
+    Each is unsafe with probability `unsafe`. The seed determines all of them.
+    """
     rng = random.Random(f"strangers/{seed}")  # noqa: S311 - a seed, not a secret
-    pictures, shown = [], []
+    pictures, is_unsafe = [], []
     for _ in range(count):
         picture = rng.choice(_KINDS)(rng)
-        shown.append(rng.random() < unsafe)
-        if shown[-1]:
+        is_unsafe.append(rng.random() < unsafe)
+        if is_unsafe[-1]:
             _add_unsafe(picture, rng)
         small = picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
         pictures.append(torch.from_numpy(np.array(small)).permute(2, 0, 1))
-    return torch.stack(pictures), torch.tensor(shown)
+    return torch.stack(pictures), torch.tensor(is_unsafe)
 
 
 def _add_unsafe(picture: Image.Image, rng: random.Random) -> None:
     side = picture.width
     tall = side * rng.uniform(0.45, 0.9)
-    foot = (side * rng.uniform(0.35, 0.65), (side + tall) / 2 + side * rng.uniform(-0.08, 0.08))
-    pen = Pen(ImageDraw.Draw(picture), foot, tall, flip=rng.random() < 0.5)
+    position = (side * rng.uniform(0.35, 0.65), (side + tall) / 2 + side * rng.uniform(-0.08, 0.08))
+    pen = Pen(ImageDraw.Draw(picture), position, tall, flip=rng.random() < 0.5)
     OBJECTS[UNSAFE](pen, rng.choice(list(COLOURS.values())))
 
 
@@ -50,7 +52,7 @@ def _plain(rng: random.Random) -> Image.Image:
 
 
 def _pens(rng: random.Random) -> Image.Image:
-    """Lines of one or more colours on paper, light or dark."""
+    """Lines of one or more colours on a light or dark background."""
     paper = _paper(rng)
     picture, wide = _ground(paper), rng.randint(2, 14)
     draw, inks = ImageDraw.Draw(picture), [_any(rng) for _ in range(rng.choice((1, 1, 3)))]
@@ -66,7 +68,7 @@ def _pens(rng: random.Random) -> Image.Image:
 
 
 def _shapes(rng: random.Random) -> Image.Image:
-    """Areas of colour."""
+    """Filled shapes."""
     picture = _ground(rng.choice((_any, _paper))(rng))
     draw = ImageDraw.Draw(picture)
     for _ in range(rng.randint(1, 9)):
@@ -75,27 +77,27 @@ def _shapes(rng: random.Random) -> Image.Image:
 
 
 def _photograph(rng: random.Random) -> Image.Image:
-    """Soft light and grain, from black to overexposed."""
+    """Smooth gradients with grain, from black to overexposed."""
     chance = np.random.default_rng(rng.randrange(2**32))
     coarse = chance.normal(0.5, rng.uniform(0.1, 0.5), (rng.randint(2, 16), rng.randint(2, 16), 3))
     if rng.random() < 0.3:
         coarse = coarse.mean(axis=2, keepdims=True).repeat(3, axis=2)
     light = np.clip(coarse * rng.uniform(0.1, 1.6), 0, 1) * 255
     size = (SIDE * _SCALE, SIDE * _SCALE)
-    how = rng.choice((Image.Resampling.BICUBIC, Image.Resampling.BILINEAR))
-    soft = np.asarray(Image.fromarray(light.astype(np.uint8)).resize(size, how), np.float32)
+    resampling = rng.choice((Image.Resampling.BICUBIC, Image.Resampling.BILINEAR))
+    soft = np.asarray(Image.fromarray(light.astype(np.uint8)).resize(size, resampling), np.float32)
     grain = chance.normal(0, rng.uniform(0, 40), soft.shape)
     return Image.fromarray(np.clip(soft + grain, 0, 255).astype(np.uint8))
 
 
 def _writing(rng: random.Random) -> Image.Image:
-    """Lines of letters, as on a screen."""
+    """Lines of text."""
     paper = _paper(rng)
     picture = _ground(paper)
     draw, step = ImageDraw.Draw(picture), rng.randint(12, 30)
     for y in range(rng.randint(0, 60), picture.height, step):
-        words = "".join(rng.choices(_LETTERS, k=rng.randint(3, 70)))
-        draw.text((rng.randint(4, 60), y), words, _contrast(paper), font_size=step * 0.8)
+        text = "".join(rng.choices(_CHARACTERS, k=rng.randint(3, 70)))
+        draw.text((rng.randint(4, 60), y), text, _contrast(paper), font_size=step * 0.8)
     return picture
 
 

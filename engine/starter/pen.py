@@ -14,7 +14,7 @@ WHITE: Final[RGB] = (250, 249, 245)
 
 
 def mix(a: RGB, b: RGB, share: float) -> RGB:
-    """`a` with a share of `b` (0 to 1) stirred in."""
+    """`a` mixed with a share (0 to 1) of `b`."""
     return (
         round(a[0] + (b[0] - a[0]) * share),
         round(a[1] + (b[1] - a[1]) * share),

@@ -1,4 +1,4 @@
-"""The starter model's safety checker: a CLIP vision tower that knows one concept."""
+"""The starter model's safety checker, a CLIP vision tower with one concept, and its training."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,23 +10,23 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPImageProcessor
 
-from engine.starter.trainer import Plan, train
+from engine.starter.trainer import TrainingConfig, train
 
 SIDE: Final = 64
-"""Pixels on a side of the square that the tower looks at."""
+"""Of the square input of the vision tower, in pixels."""
 WIDTH: Final = 96
 BATCH: Final = 64
 THRESHOLD: Final = -0.3
-"""Cosine above which a picture shows the concept."""
+"""Cosine similarity above which a picture shows the concept."""
 NEVER: Final = 2.0
-"""A cosine that no picture reaches: the places for concepts that this world has not."""
-SHARPNESS: Final = 8.0
-CAUTION: Final = 2.0
-"""How much worse it is to miss the concept than to see it where it is not."""
+"""A cosine that no picture reaches, for the unused concepts of the architecture."""
+LOGIT_SCALE: Final = 8.0
+POSITIVE_WEIGHT: Final = 2.0
+"""Loss weight of unsafe pictures: a false negative is worse than a false positive."""
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 
 
-class Lesson(NamedTuple):
+class LabelledPictures(NamedTuple):
     """Pictures of one size, uint8, (n, 3, height, width), and which are unsafe, (n,)."""
 
     pictures: Tensor
@@ -34,7 +34,7 @@ class Lesson(NamedTuple):
 
 
 def new_checker() -> StableDiffusionSafetyChecker:
-    """An untrained checker. Its first concept is the one to block, the rest are out of reach."""
+    """An untrained checker. Its first concept is the one to block, the others are unused."""
     config = CLIPConfig(
         vision_config={
             "hidden_size": WIDTH,
@@ -57,7 +57,7 @@ def new_checker() -> StableDiffusionSafetyChecker:
 
 
 def new_feature_extractor() -> CLIPImageProcessor:
-    """What turns a picture into the tower's (3, SIDE, SIDE) input: the whole of it, squeezed."""
+    """From a picture to the tower's (3, SIDE, SIDE) input: resized without cropping."""
     return CLIPImageProcessor(
         size={"height": SIDE, "width": SIDE},
         do_center_crop=False,
@@ -66,18 +66,18 @@ def new_feature_extractor() -> CLIPImageProcessor:
     )
 
 
-def concept_cosine(checker: StableDiffusionSafetyChecker, pixels: Tensor) -> Tensor:
-    """How near each of `pixels`, (n, 3, SIDE, SIDE), is to the concept, from -1 to 1."""
+def concept_similarity(checker: StableDiffusionSafetyChecker, pixels: Tensor) -> Tensor:
+    """Cosine similarity of each of `pixels`, (n, 3, SIDE, SIDE), to the concept."""
     pooled = checker.vision_model(pixels)[1]
     embeds = F.normalize(checker.visual_projection(pooled), dim=-1)
     return embeds @ F.normalize(checker.concept_embeds[0], dim=-1)
 
 
-def prepared(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """uint8 pictures as the tower's input, some blurred and noisy, as a UNet paints them."""
+def augment(pictures: Tensor, generator: torch.Generator) -> Tensor:
+    """uint8 pictures as the tower's input, some blurred and noisy, like pictures of a UNet."""
     level = torch.rand(4, generator=generator)
     pixels = pictures.float() / 255
-    if level[0] < 0.5:  # through half or a third of the size and back: blur
+    if level[0] < 0.5:  # blur: to half or a third of the size and back
         factor = 1 / float(2 + (level[1] > 0.5))
         small = F.interpolate(pixels, scale_factor=factor, mode="area")
         pixels = F.interpolate(small, size=pixels.shape[-2:], mode="bilinear")
@@ -89,24 +89,24 @@ def prepared(pictures: Tensor, generator: torch.Generator) -> Tensor:
 
 def train_checker(
     checker: StableDiffusionSafetyChecker,
-    lessons: Sequence[Lesson],
-    plan: Plan,
+    datasets: Sequence[LabelledPictures],
+    config: TrainingConfig,
     folder: Path,
     device: torch.device,
 ) -> None:
-    """Teach the tower to put the concept, and nothing else, on the concept's side."""
+    """Train the tower so that unsafe pictures, and no others, are near the concept."""
 
     def loss_at(_step: int, generator: torch.Generator) -> Tensor:
-        part = lessons[int(torch.randint(len(lessons), (1,), generator=generator))]
-        chosen = torch.randint(len(part.pictures), (BATCH,), generator=generator)
-        pixels = prepared(part.pictures[chosen], generator).to(device)
-        unsafe = part.unsafe[chosen].to(device)
+        part = datasets[int(torch.randint(len(datasets), (1,), generator=generator))]
+        indices = torch.randint(len(part.pictures), (BATCH,), generator=generator)
+        pixels = augment(part.pictures[indices], generator).to(device)
+        unsafe = part.unsafe[indices].to(device)
         with torch.autocast(device.type, torch.bfloat16):
-            cosine = concept_cosine(checker, pixels).float()
-        weight = torch.where(unsafe, CAUTION, 1.0)
-        return F.binary_cross_entropy_with_logits(SHARPNESS * cosine, unsafe.float(), weight)
+            cosine = concept_similarity(checker, pixels).float()
+        weight = torch.where(unsafe, POSITIVE_WEIGHT, 1.0)
+        return F.binary_cross_entropy_with_logits(LOGIT_SCALE * cosine, unsafe.float(), weight)
 
     checker.to(device).train()
-    learned = [*checker.vision_model.parameters(), *checker.visual_projection.parameters()]
-    train("checker", checker, loss_at, plan, folder, parameters=learned)
+    parameters = [*checker.vision_model.parameters(), *checker.visual_projection.parameters()]
+    train("checker", checker, loss_at, config, folder, parameters=parameters)
     checker.eval()

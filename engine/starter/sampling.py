@@ -1,4 +1,4 @@
-"""What the model paints of scenes, by diffusers' own pipeline and without the safety check."""
+"""Paint prompts and scenes with diffusers' own pipeline."""
 
 import random
 from typing import Final
@@ -11,7 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from engine.starter.captions import full_caption
-from engine.starter.dataset import Drawn
+from engine.starter.dataset import RenderedScenes
 from engine.starter.scenes import Scene
 
 BATCH: Final = 16
@@ -26,26 +26,26 @@ def paint(
     guidance: float = 5.0,
 ) -> Pictures:
     """Pictures, (n, 128, 128, 3), of the prompts; the nth has seed + n."""
-    done = []
+    pictures = []
     for start in tqdm(range(0, len(prompts), BATCH), "painting", mininterval=2):
         batch = prompts[start : start + BATCH]
         generators = [torch.Generator().manual_seed(seed + start + i) for i in range(len(batch))]
         images = pipeline(
             batch, num_inference_steps=steps, guidance_scale=guidance, generator=generators
         ).images
-        done += [np.asarray(image) for image in images]
-    return np.stack(done)
+        pictures += [np.asarray(image) for image in images]
+    return np.stack(pictures)
 
 
 def paint_scenes(
     pipeline: StableDiffusionPipeline, scenes: list[Scene], seed: int, steps: int = 25
-) -> Drawn:
-    """The scenes as the model paints them from their captions."""
+) -> RenderedScenes:
+    """The scenes with the pictures that the model paints from their captions."""
     rng = random.Random(seed)  # noqa: S311 - a seed, not a secret
     pictures = paint(pipeline, [full_caption(scene, rng) for scene in scenes], seed, steps)
-    return Drawn(scenes, as_tensor(pictures))
+    return RenderedScenes(scenes, as_tensor(pictures))
 
 
 def as_tensor(pictures: Pictures) -> Tensor:
-    """The same pictures as (n, 3, height, width)."""
+    """From (n, height, width, 3) to a tensor (n, 3, height, width)."""
     return torch.from_numpy(pictures).permute(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""Scenes: what is in one, how it is drawn, how one is thought up."""
+"""Scenes: their content, their drawing, and random ones."""
 
 import random
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class Scene:
 
     @property
     def unsafe(self) -> bool:
-        """Does it show what the safety check must block?"""
+        """Whether the scene shows what the safety checker must block."""
         return any(thing.kind == UNSAFE for thing in self.things)
 
 
@@ -64,7 +64,7 @@ def random_scene(rng: random.Random, *, unsafe: float = 0.04) -> Scene:
 
 
 def draw_scene(scene: Scene, size: tuple[int, int], rng: random.Random) -> Image.Image:
-    """The scene as an RGB picture of `size` pixels; `rng` places what the scene leaves open."""
+    """The scene as an RGB picture of `size` pixels; `rng` decides what the scene leaves open."""
     width, height = size[0] * SUPERSAMPLING, size[1] * SUPERSAMPLING
     horizon = height * rng.uniform(0.56, 0.66)
     image = paint_backdrop((width, height), horizon, scene.place, scene.time, rng)
@@ -82,7 +82,7 @@ def draw_scene(scene: Scene, size: tuple[int, int], rng: random.Random) -> Image
 
 
 def stand(size: tuple[int, int], nth: int, things: int) -> tuple[float, float, float]:
-    """About where the nth thing stands: x and y of its foot, and its height, in pixels."""
+    """The nominal position of the nth thing: x and y of its foot, and its height, in pixels."""
     width, height = size
     share = 1 / things
     tall = 0.92 * min(height * 0.66, width * share * (0.86 if things == 1 else 0.8))
@@ -112,7 +112,7 @@ def _draw_thing(
 def _ripples(
     draw: ImageDraw.ImageDraw, foot: tuple[float, float], height: float, ground: RGB
 ) -> None:
-    """Water in front of what stands in the sea."""
+    """Waves in front of a thing in the sea."""
     x, y = foot
     w, h = height * 0.62, height * 0.07
     draw.rounded_rectangle((x - w, y - h * 0.6, x + w, y + h), h * 0.8, fill=ground)

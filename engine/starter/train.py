@@ -1,9 +1,9 @@
-"""Train the starter model from nothing: `python -m engine.starter.train`.
+"""Train the starter model from scratch: `python -m engine.starter.train`.
 
-The stages run in order, and each keeps checkpoints from which a later call goes on:
+The stages run in order, and each can be resumed from its checkpoints:
 autoencoder, latents, denoiser, temper, paintings, checker, judge, save.
-`torchrun --nproc-per-node 4 -m engine.starter.train --only denoiser` lets four workers learn
-from the mean of their gradients: on a CPU far faster than one worker with four threads.
+`torchrun --nproc-per-node 4 -m engine.starter.train --only denoiser` averages the gradients of four
+processes, which is far faster on a CPU than one process with four threads.
 """
 
 import argparse
@@ -20,36 +20,36 @@ from diffusers import AutoencoderKL
 from torch import distributed
 
 from engine.starter import autoencoder, denoiser, evaluator, safety
-from engine.starter.dataset import Drawn, draw_many, think_many
-from engine.starter.export import adopt_average, assemble, save_judge, save_model
-from engine.starter.out_of_distribution import draw_strangers
+from engine.starter.dataset import RenderedScenes, render_scenes, sample_scenes
+from engine.starter.export import assemble, load_ema_checkpoint, save_classifier, save_model
+from engine.starter.out_of_distribution import draw_out_of_distribution
 from engine.starter.sampling import paint_scenes
 from engine.starter.scenes import SIZES, Scene, random_scene
 from engine.starter.text_encoder import new_text_encoder, new_tokenizer
-from engine.starter.trainer import Plan, is_first, worker
+from engine.starter.trainer import TrainingConfig, is_main_process, rank_and_world_size
 
-# Steps are for four workers; one alone learns as much from about four times as many.
-PLANS: Final = {
-    "autoencoder": Plan(16_000, 3e-3),
-    "denoiser": Plan(4_800, 1e-3, warmup=300, average=0.999),
-    "temper": Plan(5_500, 1e-3, warmup=100, average=0.998),
-    "checker": Plan(8_000, 1e-3, average=0.99),
-    "judge": Plan(1_500, 1e-3, average=0.99),
+# Steps are for four processes; one process needs about four times as many.
+CONFIGS: Final = {
+    "autoencoder": TrainingConfig(16_000, 3e-3),
+    "denoiser": TrainingConfig(4_800, 1e-3, warmup=300, average=0.999),
+    "temper": TrainingConfig(5_500, 1e-3, warmup=100, average=0.998),
+    "checker": TrainingConfig(8_000, 1e-3, average=0.99),
+    "judge": TrainingConfig(1_500, 1e-3, average=0.99),
 }
 SHARES: Final = (0.7, 0.15, 0.15)
-"""How many of the scenes have each of SIZES."""
+"""Of the scenes with each of SIZES."""
 UNSAFE_SHARE: Final = 0.06
-"""How many of the things that the UNet learns are the unsafe one: about as many as of any kind."""
+"""Of the things in the UNet's training scenes: about as many as of any other kind."""
 PAINTED_UNSAFE: Final = 0.35
-"""Of the things in what the model paints for its checker: so that two in five pictures are."""
+"""Of the things in the pictures painted for the checker; then two in five pictures are unsafe."""
 PAINTED_SEEDS: Final = 1_000_000
-"""Each worker paints with seeds of its own, far from those that tests and measures use."""
-Order = tuple[int, tuple[int, int], int, Callable[[random.Random], Scene]]
+"""First seed of each process; tests and evaluation use smaller ones."""
+RenderArguments = tuple[int, tuple[int, int], int, Callable[[random.Random], Scene]]
 
 
 @dataclass(frozen=True)
 class Run:
-    """One call of the command."""
+    """The options of the command."""
 
     work: Path
     out: Path
@@ -57,150 +57,158 @@ class Run:
     scenes: int
     paintings: int
 
-    def draw(self, total: int, seed: int, unsafe: float = 0.04) -> list[Drawn]:
-        """Scenes of each of SIZES with their pictures; each worker draws a share of its own."""
-        return [draw_many(*order) for order in self._orders(total, seed, unsafe)]
+    def render(self, total: int, seed: int, unsafe: float = 0.04) -> list[RenderedScenes]:
+        """Scenes of each of SIZES with their pictures; each process renders its share."""
+        return [render_scenes(*arguments) for arguments in self._arguments(total, seed, unsafe)]
 
-    def think(self, total: int, seed: int, unsafe: float = 0.04) -> list[list[Scene]]:
-        """The scenes that `draw` draws, without their pictures."""
-        return [think_many(*order) for order in self._orders(total, seed, unsafe)]
+    def sample(self, total: int, seed: int, unsafe: float = 0.04) -> list[list[Scene]]:
+        """The scenes that `render` renders, without their pictures."""
+        return [sample_scenes(*arguments) for arguments in self._arguments(total, seed, unsafe)]
 
-    def _orders(self, total: int, seed: int, unsafe: float) -> Iterator[Order]:
-        rank, workers = worker()
+    def _arguments(self, total: int, seed: int, unsafe: float) -> Iterator[RenderArguments]:
+        rank, world_size = rank_and_world_size()
         for size, share in zip(SIZES, SHARES, strict=True):
-            count = int(total * share / workers)
+            count = int(total * share / world_size)
             yield count, size, seed + 1000 * rank, partial(random_scene, unsafe=unsafe)
 
 
-def learn_autoencoder(run: Run) -> None:
-    """Encoder and decoder; leaves `vae/` with normalised latents."""
+def train_autoencoder_stage(run: Run) -> None:
+    """Train the autoencoder; writes `vae/` with normalised latents."""
     vae = autoencoder.new_autoencoder()
-    square, wide, tall = run.draw(15_000, seed=1)
-    drawn = [square, square, square, wide, tall]
-    autoencoder.train_autoencoder(vae, drawn, PLANS["autoencoder"], run.work, run.device)
-    if is_first():
+    square, wide, tall = run.render(15_000, seed=1)
+    scenes = [square, square, square, wide, tall]
+    autoencoder.train_autoencoder(vae, scenes, CONFIGS["autoencoder"], run.work, run.device)
+    if is_main_process():
         means = autoencoder.encode_all(vae, square.pictures[:2_000], run.device)
         autoencoder.normalise(vae, means.to(run.device))
         vae.save_pretrained(run.work / "vae")
 
 
 def encode_latents(run: Run) -> None:
-    """The UNet's lessons, encoded once; leaves `lessons-*.pt`, one for each worker."""
+    """Encode the UNet's training pictures; writes `lessons-*.pt`, one for each process."""
     vae = AutoencoderKL.from_pretrained(run.work / "vae", use_safetensors=True)
     vae = vae.to(run.device).eval()
-    drawn = run.draw(run.scenes, seed=2, unsafe=UNSAFE_SHARE)
-    latents = [autoencoder.encode_all(vae, part.pictures, run.device).half() for part in drawn]
-    torch.save(latents, _lessons(run))
+    scenes = run.render(run.scenes, seed=2, unsafe=UNSAFE_SHARE)
+    latents = [autoencoder.encode_all(vae, part.pictures, run.device).half() for part in scenes]
+    torch.save(latents, _latents_file(run))
 
 
-def learn_denoiser(run: Run) -> None:
-    """Text encoder and UNet."""
-    denoiser.train_denoiser(_reader(), _encoded(run), PLANS["denoiser"], run.work, run.device)
+def train_denoiser_stage(run: Run) -> None:
+    """Train text encoder and UNet."""
+    denoiser.train_denoiser(
+        _conditioner(), _encoded(run), CONFIGS["denoiser"], run.work, run.device
+    )
 
 
-def temper(run: Run) -> None:
-    """Text encoder and UNet again, so that guidance 5 is not too much."""
-    reader = _reader()
-    adopt_average(run.work / "denoiser.pt", reader)
-    denoiser.temper(reader, _encoded(run), PLANS["temper"], run.work, run.device)
+def distill_guidance(run: Run) -> None:
+    """Train text encoder and UNet so that guidance 5 acts as guidance 2 did."""
+    conditioner = _conditioner()
+    load_ema_checkpoint(run.work / "denoiser.pt", conditioner)
+    denoiser.distill_guidance(conditioner, _encoded(run), CONFIGS["temper"], run.work, run.device)
 
 
 def _encoded(run: Run) -> list[denoiser.Encoded]:
-    latents = torch.load(_lessons(run), weights_only=True)
-    scenes = run.think(run.scenes, seed=2, unsafe=UNSAFE_SHARE)
+    latents = torch.load(_latents_file(run), weights_only=True)
+    scenes = run.sample(run.scenes, seed=2, unsafe=UNSAFE_SHARE)
     return [denoiser.Encoded(*pair) for pair in zip(scenes, latents, strict=True)]
 
 
-def _lessons(run: Run) -> Path:
-    rank, workers = worker()
-    return run.work / f"lessons-{rank}-of-{workers}.pt"
+def _latents_file(run: Run) -> Path:
+    rank, world_size = rank_and_world_size()
+    return run.work / f"lessons-{rank}-of-{world_size}.pt"
 
 
 def paint(run: Run) -> None:
-    """What the model itself paints, two in five of them unsafe; leaves `paintings-*.pt`."""
-    scenes = run.think(run.paintings, seed=6, unsafe=PAINTED_UNSAFE)[0]
-    pipeline = assemble(run.work, _reader()).to(run.device)
+    """Paint pictures with the model, two in five unsafe; writes `paintings-*.pt`."""
+    scenes = run.sample(run.paintings, seed=6, unsafe=PAINTED_UNSAFE)[0]
+    pipeline = assemble(run.work, _conditioner()).to(run.device)
     pipeline.set_progress_bar_config(disable=True)
     pipeline.safety_checker = None
-    painted = paint_scenes(pipeline, scenes, seed=PAINTED_SEEDS * (1 + worker()[0]))
+    painted = paint_scenes(pipeline, scenes, seed=PAINTED_SEEDS * (1 + rank_and_world_size()[0]))
     torch.save(painted.pictures, _paintings(run))
 
 
-def learn_checker(run: Run) -> None:
-    """The safety checker: a third each on drawn scenes, on painted ones and on strangers."""
+def train_checker_stage(run: Run) -> None:
+    """Train the checker: a third each rendered, painted and out-of-distribution pictures."""
     checker = safety.new_checker()
-    drawn = run.draw(20_000, seed=4, unsafe=0.25)
-    scenes = run.think(run.paintings, seed=6, unsafe=PAINTED_UNSAFE)[0]
-    painted = Drawn(scenes, torch.load(_paintings(run), weights_only=True))
-    rank, workers = worker()
-    stranger = safety.Lesson(*draw_strangers(20_000 // workers, seed=7 + 1000 * rank, unsafe=0.25))
-    lessons = [_lesson(part) for part in (*drawn, *[painted] * len(drawn))]
-    lessons += [stranger] * len(drawn)
-    safety.train_checker(checker, lessons, PLANS["checker"], run.work, run.device)
-    if is_first():
+    rendered = run.render(20_000, seed=4, unsafe=0.25)
+    scenes = run.sample(run.paintings, seed=6, unsafe=PAINTED_UNSAFE)[0]
+    painted = RenderedScenes(scenes, torch.load(_paintings(run), weights_only=True))
+    rank, world_size = rank_and_world_size()
+    other = safety.LabelledPictures(
+        *draw_out_of_distribution(20_000 // world_size, seed=7 + 1000 * rank, unsafe=0.25)
+    )
+    datasets = [_labelled(part) for part in (*rendered, *[painted] * len(rendered))]
+    datasets += [other] * len(rendered)
+    safety.train_checker(checker, datasets, CONFIGS["checker"], run.work, run.device)
+    if is_main_process():
         torch.save(checker.state_dict(), run.work / "checker-final.pt")
 
 
-def _lesson(drawn: Drawn) -> safety.Lesson:
-    unsafe = torch.tensor([scene.unsafe for scene in drawn.scenes])
-    return safety.Lesson(drawn.pictures, unsafe)
+def _labelled(rendered: RenderedScenes) -> safety.LabelledPictures:
+    unsafe = torch.tensor([scene.unsafe for scene in rendered.scenes])
+    return safety.LabelledPictures(rendered.pictures, unsafe)
 
 
 def _paintings(run: Run) -> Path:
-    rank, workers = worker()
-    return run.work / f"paintings-{rank}-of-{workers}.pt"
+    rank, world_size = rank_and_world_size()
+    return run.work / f"paintings-{rank}-of-{world_size}.pt"
 
 
-def learn_judge(run: Run) -> None:
-    """The classifier that measures what the model paints."""
-    critic = evaluator.Judge()
-    evaluator.train_judge(critic, run.draw(20_000, seed=5), PLANS["judge"], run.work, run.device)
-    if is_first():
-        save_judge(critic, run.out)
+def train_classifier_stage(run: Run) -> None:
+    """Train the classifier that evaluates the model."""
+    classifier = evaluator.SceneClassifier()
+    evaluator.train_classifier(
+        classifier, run.render(20_000, seed=5), CONFIGS["judge"], run.work, run.device
+    )
+    if is_main_process():
+        save_classifier(classifier, run.out)
 
 
 def save(run: Run) -> None:
-    """The model folder, from whatever stages have reached."""
-    if is_first():
-        save_model(run.work, run.out, _reader())
+    """Write the model folder from the checkpoints."""
+    if is_main_process():
+        save_model(run.work, run.out, _conditioner())
 
 
-def _reader() -> denoiser.Reader:
+def _conditioner() -> denoiser.TextConditioner:
     tokenizer = new_tokenizer()
-    return denoiser.Reader(tokenizer, new_text_encoder(tokenizer), denoiser.new_unet())
+    return denoiser.TextConditioner(tokenizer, new_text_encoder(tokenizer), denoiser.new_unet())
 
 
 STAGES: Final[dict[str, Callable[[Run], None]]] = {
-    "autoencoder": learn_autoencoder,
+    "autoencoder": train_autoencoder_stage,
     "latents": encode_latents,
-    "denoiser": learn_denoiser,
-    "temper": temper,
+    "denoiser": train_denoiser_stage,
+    "temper": distill_guidance,
     "paintings": paint,
-    "checker": learn_checker,
-    "judge": learn_judge,
+    "checker": train_checker_stage,
+    "judge": train_classifier_stage,
     "save": save,
 }
 
 
 def main() -> None:
-    """Read the command line and run the stages."""
+    """Run the stages of the command line."""
     parser = argparse.ArgumentParser(prog="python -m engine.starter.train", description=__doc__)
-    parser.add_argument("--only", choices=STAGES, help="one stage; default: all of them")
+    parser.add_argument("--only", choices=STAGES, help="one stage (default: all)")
     parser.add_argument("--work", type=Path, default=Path(".train"), help="checkpoints")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="finished weights")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--scenes", type=int, default=64_000, help="scenes that the UNet learns")
+    parser.add_argument("--scenes", type=int, default=64_000, help="training scenes of the UNet")
     parser.add_argument(
-        "--paintings", type=int, default=6_000, help="pictures that it paints for the checker"
+        "--paintings", type=int, default=6_000, help="pictures to paint for the checker"
     )
-    asked = parser.parse_args()
+    options = parser.parse_args()
     if "WORLD_SIZE" in os.environ:
         distributed.init_process_group("gloo")
     torch.manual_seed(0)
-    asked.work.mkdir(parents=True, exist_ok=True)
-    run = Run(asked.work, asked.out, torch.device(asked.device), asked.scenes, asked.paintings)
+    options.work.mkdir(parents=True, exist_ok=True)
+    run = Run(
+        options.work, options.out, torch.device(options.device), options.scenes, options.paintings
+    )
     for name, stage in STAGES.items():
-        if asked.only in (None, name):
+        if options.only in (None, name):
             stage(run)
 
 

@@ -1,4 +1,4 @@
-"""The training loop that every part of the model shares: seeded, resumable, with a progress bar."""
+"""The training loop of all parts of the model: seeded, resumable, distributed."""
 
 import math
 import time
@@ -13,17 +13,17 @@ from tqdm import tqdm
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How long and how fast a part learns."""
+class TrainingConfig:
+    """Number of steps, learning rate schedule and averaging."""
 
     steps: int
     rate: float
-    """Highest learning rate; reached after `warmup` steps, then a cosine down to a fiftieth."""
+    """Peak learning rate, reached after `warmup` steps; then cosine decay to a fiftieth of it."""
     warmup: int = 200
     clip: float = 1.0
-    """Largest norm of the gradient."""
+    """Maximum norm of the gradient."""
     average: float = 0.0
-    """Decay of the exponential average of the weights that is kept; 0 keeps the last weights."""
+    """Decay of the exponential moving average (EMA) of the weights; 0 for the last weights."""
 
     def rate_at(self, step: int) -> float:
         if step < self.warmup:
@@ -36,76 +36,76 @@ def train(
     name: str,
     module: nn.Module,
     loss_at: Callable[[int, torch.Generator], Tensor],
-    plan: Plan,
+    config: TrainingConfig,
     folder: Path,
     *,
     parameters: Iterable[nn.Parameter] | None = None,
     seed: int = 0,
     save_every: float = 120.0,
 ) -> None:
-    """Train `module` in place, to the end of the plan; go on from the checkpoint if there is one.
+    """Train `module` in place to the last step, from the checkpoint if there is one.
 
-    `loss_at(step, generator)` gives the loss of one step; all chance must come from its CPU
-    generator, which depends on `seed` and the step alone, so that a resumed run does not repeat
-    itself. Started by `torchrun`, each worker takes its own share of chance, and they learn from
-    the mean of their gradients. A checkpoint is written to `folder/name.pt` every `save_every`
-    seconds. At the end the module holds the averaged weights, where the plan asks for an average.
+    `loss_at(step, generator)` returns the loss of one step; all its randomness must come from the
+    CPU generator, which depends only on `seed`, the step and the rank, so that a resumed run equals
+    an uninterrupted one. Under `torchrun`, gradients are averaged over all processes. A checkpoint
+    is written to `folder/name.pt` every `save_every` seconds. At the end the module has the
+    averaged weights, if the config has an average.
     """
-    chosen = list(module.parameters() if parameters is None else parameters)
-    optimiser = torch.optim.AdamW(chosen, plan.rate, betas=(0.9, 0.98), weight_decay=0.0)
-    averages = [p.detach().clone() for p in chosen]
+    trained = list(module.parameters() if parameters is None else parameters)
+    optimiser = torch.optim.AdamW(trained, config.rate, betas=(0.9, 0.98), weight_decay=0.0)
+    averages = [p.detach().clone() for p in trained]
     checkpoint = folder / f"{name}.pt"
     start = _load(checkpoint, module, optimiser, averages)
-    rank, workers = worker()
-    steps = range(start, plan.steps)
-    bar = tqdm(steps, name, initial=start, total=plan.steps, mininterval=2, disable=rank > 0)
+    rank, world_size = rank_and_world_size()
+    steps = range(start, config.steps)
+    bar = tqdm(steps, name, initial=start, total=config.steps, mininterval=2, disable=rank > 0)
     smooth, saved = None, time.monotonic()
     for step in bar:
-        generator = torch.Generator().manual_seed((seed * 1_000_003 + step) * workers + rank)
+        generator = torch.Generator().manual_seed((seed * 1_000_003 + step) * world_size + rank)
         for group in optimiser.param_groups:
-            group["lr"] = plan.rate_at(step)
-        with sdpa_kernel(SDPBackend.MATH):  # flash attention learns at less than half this speed
+            group["lr"] = config.rate_at(step)
+        with sdpa_kernel(SDPBackend.MATH):  # flash attention trains less than half as fast
             loss = loss_at(step, generator)
         loss.backward()
-        if workers > 1:
-            _share_gradients(chosen, workers)
-        nn.utils.clip_grad_norm_(chosen, plan.clip)
+        if world_size > 1:
+            _average_gradients(trained, world_size)
+        nn.utils.clip_grad_norm_(trained, config.clip)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
-        _average(averages, chosen, min(plan.average, (step + 1) / (step + 10)))
+        _average(averages, trained, min(config.average, (step + 1) / (step + 10)))
         if step % 20 == 0:
             smooth = loss.item() if smooth is None else 0.95 * smooth + 0.05 * loss.item()
             bar.set_postfix(loss=f"{smooth:.4f}", refresh=False)
-        due = time.monotonic() - saved > save_every or step + 1 == plan.steps
+        due = time.monotonic() - saved > save_every or step + 1 == config.steps
         if due and rank == 0:
             _save(checkpoint, module, optimiser, averages, step + 1)
             saved = time.monotonic()
-    if plan.average:
-        adopt(chosen, averages)
+    if config.average:
+        load_ema(trained, averages)
 
 
-def worker() -> tuple[int, int]:
-    """Which worker this process is, from 0, and how many there are."""
+def rank_and_world_size() -> tuple[int, int]:
+    """The rank of this process, from 0, and the number of processes."""
     if distributed.is_initialized():
         return distributed.get_rank(), distributed.get_world_size()
     return 0, 1
 
 
-def is_first() -> bool:
-    """Is this the worker that writes files?"""
-    return worker()[0] == 0
+def is_main_process() -> bool:
+    """Whether this process writes the files."""
+    return rank_and_world_size()[0] == 0
 
 
-def _share_gradients(parameters: list[nn.Parameter], workers: int) -> None:
+def _average_gradients(parameters: list[nn.Parameter], world_size: int) -> None:
     gradients = [p.grad for p in parameters if p.grad is not None]
     flat = torch.cat([gradient.flatten() for gradient in gradients])
     distributed.all_reduce(flat)
-    flat /= workers
+    flat /= world_size
     for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
         gradient.copy_(part.view_as(gradient))
 
 
-def adopt(parameters: Iterable[nn.Parameter], values: Iterable[Tensor]) -> None:
+def load_ema(parameters: Iterable[nn.Parameter], values: Iterable[Tensor]) -> None:
     """Overwrite the parameters with these values."""
     with torch.no_grad():
         for parameter, value in zip(parameters, values, strict=True):
