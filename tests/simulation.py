@@ -1,27 +1,28 @@
-"""Simulate bot and engine with their own scheduling functions and a simulated clock."""
+"""Simulates hours of submissions in no time, with the real scheduling of bot and engine."""
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Final
 
-from bot.domain import cost_model, fair_queue, seats
-from bot.domain.fair_queue import VirtualTimes
+import msgspec
+
+from bot.domain import cost_model
 from bot.domain.job import Job, ResponseTarget
 from bot.domain.limits import Limits, QueueDepth, is_full
+from bot.services.scheduler import Schedule
 from engine.contract import Recipe
 from engine.core.batching import BatchKey, DrrState, batch_key, select_batch
 from engine.core.engine_core import AT_ONCE, SENIOR_EVERY
-from tests.samples import job, recipe
+from tests import samples
 
 SECONDS: Final = 0.1
-"""Duration of a forward pass of 64 x 64 pixels."""
+"""The duration of a forward pass of 64 x 64 pixels."""
 STEPS: Final = 20
+_SAMPLES: Final = 50
 
 
-@dataclass(frozen=True, order=True)
-class Submission:
-    """A request for pictures at a time; repeated while it is refused."""
+class Submission(msgspec.Struct, frozen=True, order=True):
+    """A request for pictures from this time on, repeated while it is refused."""
 
     at: float
     user: int
@@ -32,9 +33,8 @@ class Submission:
     seats: int | None = None
 
 
-@dataclass(eq=False)
-class Picture:
-    """A picture in progress."""
+class Picture(msgspec.Struct, eq=False):
+    """A picture that the engine is painting."""
 
     recipe: Recipe
     job: Job
@@ -55,77 +55,85 @@ class Picture:
         return self.recipe.rows
 
 
-@dataclass
 class Simulation:
-    """Bot and engine; `waits` are the seconds from each submission to its pictures, in order."""
+    """A bot and an engine; call `run` once."""
 
-    limits: Limits = field(default_factory=Limits)
-    now: float = 0.0
-    waits: dict[Submission, list[float]] = field(default_factory=dict)
-    engine_seconds: dict[int, float] = field(default_factory=lambda: defaultdict(float))
-    """Engine seconds by user."""
-    starts: list[str] = field(default_factory=list)
-    """The ids of the jobs in the order of their starts."""
-    reported_positions: list[tuple[str, int]] = field(default_factory=list)
-    """Each queue position that was reported: a job, and the index of its start."""
-    _submissions: list[Submission] = field(default_factory=list)
-    _queue: list[Job] = field(default_factory=list)
-    _at_engine: dict[str, Job] = field(default_factory=dict)
-    _pictures: list[Picture] = field(default_factory=list)
-    _submission_of: dict[str, Submission] = field(default_factory=dict)
-    _served: dict[int, float] = field(default_factory=dict)
-    _shares: VirtualTimes = field(default_factory=VirtualTimes)
-    _samples: list[cost_model.Sample] = field(default_factory=list)
-    _prior_seconds: dict[str, float] = field(default_factory=dict)
-    _used: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    _drr_state: DrrState = ()
-    _ticks: int = 0
-    _names: int = 0
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.now = 0.0
+        self.waits: dict[Submission, list[float]] = {}
+        """Seconds from each submission to its pictures."""
+        self.engine_seconds: dict[int, float] = defaultdict(float)
+        """By user."""
+        self.starts: list[str] = []
+        """The ids of the jobs in the order of their starts."""
+        self.reported_positions: list[tuple[str, int]] = []
+        """Each position that was shown: the id of a job, and the expected index of its start."""
+        self._limits = limits or Limits()
+        self._schedule = Schedule(self._limits)
+        self._submissions: list[Submission] = []
+        self._queue: list[Job] = []
+        self._running: dict[str, Job] = {}
+        self._pictures: list[Picture] = []
+        self._submission_of: dict[str, Submission] = {}
+        self._last_started: dict[int, float] = {}
+        self._prior_seconds: dict[str, float] = {}
+        self._used_seconds: dict[str, float] = defaultdict(float)
+        self._drr_state: DrrState = ()
+        self._ticks = 0
+        self._job_count = 0
 
     def run(self, submissions: Iterable[Submission]) -> "Simulation":
-        """Run until all submissions have their pictures."""
+        """Run until all submissions are fulfilled."""
         self._submissions = sorted(submissions)
-        while self._submissions or self._queue or self._at_engine:
+        while self._submissions or self._queue or self._running:
             self._submit_due()
-            self._fill()
+            self._dispatch()
             if self._pictures:
                 self._tick()
             else:
                 self.now = max(self.now, self._submissions[0].at)
         return self
 
+    def mean_waits(self) -> dict[int, float]:
+        """Mean seconds from submission to pictures, by user."""
+        by_user: dict[int, list[float]] = {}
+        for submission, waits in self.waits.items():
+            by_user.setdefault(submission.user, []).extend(waits)
+        return {user_id: sum(waits) / len(waits) for user_id, waits in by_user.items()}
+
     def _submit_due(self) -> None:
-        """Accept the due submissions; those that are refused stay for the next time."""
         refused: set[int] = set()
         for submission in [
             submission for submission in self._submissions if submission.at <= self.now
         ]:
-            if submission.user not in refused and not is_full(self._load(submission), self.limits):
+            if submission.user in refused or is_full(self._depth(submission), self._limits):
+                refused.add(submission.user)
+            else:
                 self._submissions.remove(submission)
                 self._accept(submission)
-            else:
-                refused.add(submission.user)
 
-    def _load(self, submission: Submission) -> QueueDepth:
-        unfinished = [*self._queue, *self._at_engine.values()]
-        own = sum(job.user_id == submission.user for job in unfinished)
-        in_guild = sum(
+    def _depth(self, submission: Submission) -> QueueDepth:
+        unfinished = [*self._queue, *self._running.values()]
+        of_user = sum(job.user_id == submission.user for job in unfinished)
+        of_guild = sum(
             job.target.guild_id == submission.guild
             for job in unfinished
             if submission.guild is not None
         )
-        return QueueDepth(own, in_guild, len(unfinished))
+        return QueueDepth(of_user, of_guild, len(unfinished))
 
     def _accept(self, submission: Submission) -> None:
-        self._names += 1
-        pictures = [
-            recipe(steps=submission.steps, width=submission.side, height=submission.side, seed=seed)
-            for seed in range(submission.pictures)
-        ]
-        accepted = job(
-            f"j{self._names:05}",
+        self._job_count += 1
+        recipes = tuple(
+            samples.recipe(
+                steps=submission.steps, width=submission.side, height=submission.side, seed=nth
+            )
+            for nth in range(submission.pictures)
+        )
+        accepted = samples.job(
+            f"j{self._job_count:05}",
             user_id=submission.user,
-            recipes=tuple(pictures),
+            recipes=recipes,
             created_at=self.now,
             target=ResponseTarget(channel_id=1, guild_id=submission.guild),
             max_concurrent=submission.seats,
@@ -133,82 +141,68 @@ class Simulation:
         self._submission_of[accepted.id] = submission
         self._queue.append(accepted)
 
-    def _users(self) -> frozenset[int]:
-        return frozenset(job.user_id for job in [*self._queue, *self._at_engine.values()])
-
-    def _cost(self, job: Job) -> float:
-        return cost_model.estimate(job.recipes, self._samples)
-
-    def _fill(self) -> None:
-        self._shares = fair_queue.sync_active(self._shares, self._users())
-        painting = self._at_engine.values()
-        self._queue = fair_queue.order(
-            self._queue, painting, self._shares, self._served, self._cost
-        )
-        while startable := seats.next_to_start(self._queue, list(painting), self.limits):
-            self._queue.remove(startable)
-            self._start(startable)
-        positions = enumerate(self._queue, start=len(self.starts))
-        self.reported_positions += [(job.id, position) for position, job in positions]
+    def _dispatch(self) -> None:
+        self._queue = self._schedule.order(self._queue, self._last_started)
+        while job_to_start := self._schedule.next_job(self._queue):
+            self._queue.remove(job_to_start)
+            self._start(job_to_start)
+        started = len(self.starts)
+        self.reported_positions += [
+            (job.id, started + ahead) for ahead, job in enumerate(self._queue)
+        ]
 
     def _start(self, job: Job) -> None:
+        self._schedule.start(job)
         self.starts.append(job.id)
-        self._served[job.user_id] = self.now
-        self._at_engine[job.id] = job
-        self._prior_seconds[job.id] = self._shares.by_user[job.user_id]
-        for index, image in enumerate(job.recipes):
-            sequence = self._names * 4 + index
-            self._pictures.append(Picture(image, job, sequence, image.steps))
+        self._last_started[job.user_id] = self.now
+        self._running[job.id] = job
+        self._prior_seconds[job.id] = self._schedule.virtual_time(job.user_id)
+        for nth, recipe in enumerate(job.recipes):
+            sequence = self._job_count * 4 + nth
+            self._pictures.append(Picture(recipe, job, sequence, recipe.steps))
         assert len(self._pictures) <= AT_ONCE
 
     def _tick(self) -> None:
         self._ticks += 1
         owner_seconds = self._owner_seconds() if self._ticks % SENIOR_EVERY else {}
-        selection = select_batch(self._pictures, self._drr_state, _cost_of, owner_seconds)
+        selection = select_batch(self._pictures, self._drr_state, _pass_seconds, owner_seconds)
         self._drr_state = selection.state
-        self.now += _cost_of(selection.key)
+        seconds = _pass_seconds(selection.key)
+        self.now += seconds
         batch = [self._pictures[index] for index in selection.indices]
         rows = sum(picture.rows for picture in batch)
         for picture in batch:
             picture.last_tick = self._ticks
             picture.steps_left -= 1
-            self._used[picture.job.id] += _cost_of(selection.key) * picture.rows / rows
-        jobs = {picture.job.id: picture.job for picture in batch if not picture.steps_left}
-        for finished in jobs.values():
-            if not any(pic.steps_left for pic in self._pictures if pic.job is finished):
-                self._end(finished)
+            self._used_seconds[picture.job.id] += seconds * picture.rows / rows
+        unfinished = {picture.job.id for picture in self._pictures if picture.steps_left}
+        for job in {picture.job.id: picture.job for picture in batch}.values():
+            if job.id not in unfinished:
+                self._end(job)
         self._pictures = [picture for picture in self._pictures if picture.steps_left]
 
     def _owner_seconds(self) -> dict[str, float]:
-        """Prior and current engine seconds by owner, as in the engine core."""
+        """The engine seconds of each owner, as EngineCore counts them."""
         prior: dict[str, float] = {}
-        current: dict[str, float] = defaultdict(float)
-        for name, running in self._at_engine.items():
-            owner = str(running.user_id)
-            prior[owner] = max(prior.get(owner, 0.0), self._prior_seconds[name])
-            current[owner] += self._used[name]
-        return {owner: seconds + current[owner] for owner, seconds in prior.items()}
+        used: dict[str, float] = defaultdict(float)
+        for job in self._running.values():
+            owner = str(job.user_id)
+            prior[owner] = max(prior.get(owner, 0.0), self._prior_seconds[job.id])
+            used[owner] += self._used_seconds[job.id]
+        return {owner: seconds + used[owner] for owner, seconds in prior.items()}
 
     def _end(self, job: Job) -> None:
-        people = self._users()
-        del self._at_engine[job.id]
-        seconds = self._used.pop(job.id)
+        del self._running[job.id]
+        seconds = self._used_seconds.pop(job.id)
         self.engine_seconds[job.user_id] += seconds
-        self._shares = fair_queue.charge(self._shares, job.user_id, seconds, people)
+        self._schedule.end(job, seconds)
         sample = cost_model.Sample(
             cost_model.pixels(job.recipes), cost_model.work(job.recipes), seconds
         )
-        self._samples = [*self._samples[-49:], sample]
+        self._schedule.samples = [*self._schedule.samples, sample][-_SAMPLES:]
         submission = self._submission_of.pop(job.id)
         self.waits.setdefault(submission, []).append(self.now - submission.at)
 
-    def mean_waits(self) -> dict[int, float]:
-        """Mean seconds from submission to pictures, by user."""
-        by_user: dict[int, list[float]] = {}
-        for submission, waits in self.waits.items():
-            by_user.setdefault(submission.user, []).extend(waits)
-        return {user: sum(waits) / len(waits) for user, waits in by_user.items()}
 
-
-def _cost_of(key: BatchKey) -> float:
+def _pass_seconds(key: BatchKey) -> float:
     return SECONDS * key.width * key.height / 64**2
