@@ -9,10 +9,11 @@ import pytest
 
 from bot.db import migrations
 from bot.db.database import Database
-from bot.db.erasure import DAY_SECONDS, REVIEW_SECONDS
+from bot.db.erasure import REVIEW_SECONDS
 from bot.db.file_deletions import FileDeletion, FileKind
 from bot.db.jobs import REPLAY_SECONDS
 from bot.db.usage import UsageRecord
+from bot.domain.clock import DAY
 from bot.domain.job import DeletionReason, Job, JobKind, ResponseTarget, Sketch, Status
 from bot.domain.moderation import AuditAction, AuditEntry, CaseState, Report
 from bot.domain.user_data import AUDIT_DAYS
@@ -410,7 +411,7 @@ async def test_moderators_log_is_forgotten_in_the_end(db: Database, tmp_path: Pa
     await reported(db, "j1", at=0.0)
     await reported(db, "j2", at=50.0)
     await db.reports.close("j1", CaseState.DISMISSED, dismissal(at=10.0))
-    await db.erasure.expire_all(now=AUDIT_DAYS * DAY_SECONDS + 20.0)
+    await db.erasure.expire_all(now=AUDIT_DAYS * DAY + 20.0)
     assert [entry.created_at for entry in await db.audit_log.page(3, 1, 10)] == [50.0]
     assert await db.reports.case("j1") is None
     assert await db.reports.case("j2") is not None
@@ -445,5 +446,5 @@ async def test_what_was_used_counts_for_a_day(db: Database, tmp_path: Path) -> N
     await charges.add(late)
     assert [use.seconds for use in await charges.for_user(1, now=302.0)] == [5.0, 1.0]
     assert "j1" not in {row["job"] for row in query(tmp_path, "SELECT job FROM charges")}
-    await db.erasure.expire_all(now=301.0 + DAY_SECONDS)
+    await db.erasure.expire_all(now=301.0 + DAY)
     assert query(tmp_path, "SELECT * FROM charges") == []

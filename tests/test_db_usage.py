@@ -12,9 +12,10 @@ from bot.db import migrations, rows
 from bot.db.database import Database
 from bot.db.tables import insert_sql
 from bot.db.usage import UsageRecord
+from bot.domain.clock import DAY
 from bot.domain.cost_model import Sample
 from bot.domain.job import Status
-from bot.domain.quota import DAY, Usage
+from bot.domain.quota import Usage
 from tests.samples import job, picture
 
 

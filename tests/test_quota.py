@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain import quota
+from bot.domain.clock import DAY
 from bot.domain.humanize import naturaldelta
-from bot.domain.quota import DAY, Usage
+from bot.domain.quota import Usage
 from bot.errors import Refused
 
 HOUR = 3600.0

@@ -7,7 +7,8 @@ from contextlib import closing
 import pytest
 
 from bot.db.database import FILENAME
-from bot.services.retention import DAY, ClockCheck
+from bot.domain.clock import DAY
+from bot.services.retention import ClockCheck
 from tests.deletion import delete, files, left_nothing, marks, question
 from tests.house import House, eventually
 

@@ -6,12 +6,13 @@ import aiosqlite
 
 from bot.db.store import Store
 from bot.db.tables import Table
+from bot.domain.clock import DAY
 from bot.domain.moderation import MAX_DETAIL_CHARS, AuditEntry
 from bot.domain.user_data import AUDIT_DAYS
 
 SWEEP_ROWS: Final = 500
 """How many old rows one call of `expire` deletes."""
-AUDIT_SECONDS: Final = AUDIT_DAYS * 24 * 60 * 60.0
+AUDIT_SECONDS: Final = AUDIT_DAYS * DAY
 AUDIT: Final = Table(
     "audit",
     AuditEntry,

@@ -10,12 +10,12 @@ from bot.db import rows
 from bot.db.connection import SqliteConnection
 from bot.db.file_deletions import SOURCE
 from bot.db.store import JOB_IDS, Erasure, Store
+from bot.domain.clock import DAY
 from bot.domain.job import DeletionReason, Job
 from bot.domain.picture import Picture
 from bot.domain.user_data import REVIEW_DAYS, UserDataSummary
 
-DAY_SECONDS: Final = 24 * 60 * 60.0
-REVIEW_SECONDS: Final = REVIEW_DAYS * DAY_SECONDS
+REVIEW_SECONDS: Final = REVIEW_DAYS * DAY
 _PAGE_SIZE: Final = 200
 _JOBS: Final = "SELECT * FROM jobs WHERE id IN (SELECT value FROM json_each(?)) ORDER BY rowid"
 _PICTURES: Final = (

@@ -13,12 +13,13 @@ from bot.db.file_deletions import FileDeletion, FileKind
 from bot.db.store import JOB_IDS, Erasure, Store
 from bot.db.tables import insert_sql
 from bot.db.usage import UsageRecord
+from bot.domain.clock import DAY
 from bot.domain.job import Job, JobTimings, Status
 from bot.domain.limits import QueueDepth
 from bot.domain.picture import Picture
 from engine.contract import Recipe
 
-REPLAY_SECONDS: Final = 24 * 60 * 60.0
+REPLAY_SECONDS: Final = DAY
 """How long a repeated interaction must still be recognised; far longer than Discord repeats one."""
 _SWEEP_ROWS: Final = 500
 _ERASE: Final = (

@@ -7,8 +7,9 @@ import msgspec
 
 from bot.db.store import JOB_IDS, Erasure, Store
 from bot.db.tables import Table
+from bot.domain.clock import DAY
 from bot.domain.cost_model import Sample
-from bot.domain.quota import DAY, Usage
+from bot.domain.quota import Usage
 
 _MAX_SAMPLES: Final = 50
 """The newest records of a model are samples of what its jobs cost."""

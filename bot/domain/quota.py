@@ -1,14 +1,12 @@
 """The engine seconds that a user may use in any 24 hours; pure."""
 
 from collections.abc import Sequence
-from typing import Final
 
 import msgspec
 
+from bot.domain.clock import DAY
 from bot.domain.humanize import naturaldelta
 from bot.errors import Refused
-
-DAY: Final = 24 * 60 * 60.0
 
 
 class Usage(msgspec.Struct, frozen=True):

@@ -2,17 +2,15 @@
 
 import time
 from importlib import metadata
-from typing import Final, Protocol
+from typing import Protocol
 
 import msgspec
 
 from bot.db.stats import PeriodStats, QueueStats, StatsStore
-from bot.domain.clock import Clock
+from bot.domain.clock import DAY, Clock
 from bot.engine_client.base import EngineClient
 from bot.errors import BotError
 from bot.monitoring.metrics import Metrics, StatusSnapshot
-
-DAY: Final = 24 * 3600.0
 
 
 class GatewayStatus(Protocol):

@@ -63,14 +63,12 @@ class InputService:
             async with self._decoders:
                 image = await sanitize(data, self._sandbox)
         name = await asyncio.to_thread(source_name, image.png)
-        removal = FileDeletion(FileKind.SKETCH, name)
-        await retry_until_written(
-            lambda: self._file_deletions.mark(removal)
-        )  # in case the job is never queued
+        deletion = FileDeletion(FileKind.SKETCH, name)
+        # The first mark is for the case that the job is never queued, the second for the case
+        # that it has ended in the meantime.
+        await retry_until_written(lambda: self._file_deletions.mark(deletion))
         source = await asyncio.to_thread(self._store, image.png)
-        await retry_until_written(
-            lambda: self._file_deletions.mark(removal)
-        )  # in case the job has ended meanwhile
+        await retry_until_written(lambda: self._file_deletions.mark(deletion))
         return with_init_image(
             job.recipes,
             self._engine.model,

@@ -15,14 +15,13 @@ from bot.db.connection import DatabaseUnavailable
 from bot.db.erasure import ErasureStore
 from bot.db.file_deletions import FileDeletion, FileDeletionStore, FileKind
 from bot.db.jobs import JobStore
-from bot.domain.clock import Clock
+from bot.domain.clock import DAY, Clock
 from bot.domain.job import Job
 from bot.domain.user_data import UserDataSummary
 from bot.services.job_service import JobService
 from bot.services.job_tasks import JobTasks
 from bot.storage import FileStorage
 
-DAY: Final = 24 * 60 * 60.0
 _INTERVAL_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 1.0
 _BATCH_SIZE: Final = 100
@@ -134,29 +133,29 @@ class Retention:
 
     async def _delete_files(self) -> bool:
         """Delete listed files, and old pages of the database; False if some are left."""
-        removals, left = await self._file_deletions.all(), 0
-        for start in range(0, len(removals), _BATCH_SIZE):
+        deletions, left = await self._file_deletions.all(), 0
+        for start in range(0, len(deletions), _BATCH_SIZE):
             left += await self._file_deletions.process(
-                removals[start : start + _BATCH_SIZE], self._remove
+                deletions[start : start + _BATCH_SIZE], self._delete
             )
             await asyncio.sleep(0)
         return await self._erasure.checkpoint() and not left
 
-    async def _remove(self, removals: Sequence[FileDeletion]) -> list[FileDeletion]:
-        """Those that are done; not those of running jobs, which may write more files."""
-        removed = await asyncio.to_thread(self._removed, removals)
-        return [entry for entry in removed if not self._tasks.has_running_task(entry.name)]
+    async def _delete(self, deletions: Sequence[FileDeletion]) -> list[FileDeletion]:
+        """Returns those that are complete; not those of running jobs, which may write more."""
+        done = await asyncio.to_thread(self._delete_blocking, deletions)
+        return [deletion for deletion in done if not self._tasks.has_running_task(deletion.name)]
 
-    def _removed(self, removals: Sequence[FileDeletion]) -> list[FileDeletion]:
-        removed = []
-        for removal in removals:
+    def _delete_blocking(self, deletions: Sequence[FileDeletion]) -> list[FileDeletion]:
+        done = []
+        for deletion in deletions:
             try:
-                if removal.kind is FileKind.PICTURES:
-                    self._storage.delete_pictures_or_raise(removal.name)
+                if deletion.kind is FileKind.PICTURES:
+                    self._storage.delete_pictures_or_raise(deletion.name)
                 else:
-                    self._storage.delete_source(removal.name)
+                    self._storage.delete_source(deletion.name)
             except OSError as error:
                 log.error("files not deleted", extra={"reason": str(error)})  # noqa: TRY400 # the reason says it
             else:
-                removed.append(removal)
-        return removed
+                done.append(deletion)
+        return done
