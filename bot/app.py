@@ -40,6 +40,7 @@ from bot.errors import NETWORK_ERRORS, ExitCode, FatalError
 from bot.messages.channels import ChannelResolver
 from bot.messages.delivery import Delivery
 from bot.messages.message_client import MessageClient
+from bot.messages.temporary_replies import TemporaryReplies
 from bot.monitoring.http_metrics import trace_config
 from bot.monitoring.http_server import MetricsServer
 from bot.monitoring.metrics import Metrics
@@ -106,6 +107,7 @@ async def run(
             await enter(client)  # the tasks of jobs need it until they end
             parts = _build(settings, client, db, engine, downloader, status_reporter, clock)
             await enter(parts.tasks)
+            await enter(parts.services.temporary_replies)
             await _login(client, token)
             await parts.dispatcher.resume()
             await parts.services.job_service.resume()
@@ -132,7 +134,6 @@ async def _shutdown(
     """Wait for `stop`, then for what is running."""
     await stop.wait()
     await asyncio.gather(dispatcher.drain(grace), client.drain(grace))
-    await client.delete_temporary_messages()
 
 
 def _token(settings: Settings) -> str | None:
@@ -222,6 +223,7 @@ def _build(
         guild_settings=db.nsfw_settings,
         role_limits=db.role_limits,
         message_client=message_client,
+        temporary_replies=TemporaryReplies(client, message_client),
         erasure=db.erasure,
         retention=retention,
         retention_policy=RetentionPolicy(days=days, logs_prompts=settings.imagine_log_prompts),

@@ -1,41 +1,22 @@
-"""The Discord client: few intents, no pings, an explicit list of features, no silence."""
+"""The Discord client: minimal intents, no pings, and the features that it registers."""
 
 import asyncio
 import logging
-from typing import Final
+import re
+from typing import Any, Final
 
 import aiohttp
 import discord
-from discord import app_commands
 
-from bot.context import BotClient, Services
-from bot.features import (
-    admin,
-    full_size,
-    imagine,
-    privacy,
-    reactions,
-    report,
-    report_cards,
-    responses,
-    result_buttons,
-    stats,
-)
-from bot.features.admin import (  # noqa: F401 # each adds to /admin
-    audit,
-    blocks,
-    limits,
-    mod_channel,
-    nsfw,
-    words,
-)
+from bot.context import BotClient, Interaction, Services
+from bot.features import FEATURES
+from bot.features.responses import CommandTree, handle_errors, respond_ephemeral
 
 READY_SECONDS: Final = 0.05
-"""How long to wait for one more guild before saying that all are known; nothing depends on it."""
-ITEMS: Final = (*result_buttons.items, *report_cards.items, *privacy.items)
-"""All kinds of buttons that work for ever."""
-_TIDY_SECONDS: Final = 1.0
-"""For that at the end; the time before a supervisor kills us is short."""
+"""How long to wait for one more guild before the client is ready; nothing depends on it."""
+BUTTONS: Final = tuple(button for feature in FEATURES for button in feature.buttons)
+"""The persistent buttons of all features."""
+_MODALS: Final = tuple(modal for feature in FEATURES for modal in feature.modals)
 log = logging.getLogger(__name__)
 
 
@@ -51,7 +32,7 @@ class Client(BotClient):
     """discord.py's client with the bot's features."""
 
     def __init__(self, trace: aiohttp.TraceConfig) -> None:
-        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # nobody speaks here
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # voice is unused
         super().__init__(
             intents=_intents(),
             allowed_mentions=discord.AllowedMentions.none(),
@@ -61,22 +42,16 @@ class Client(BotClient):
             http_trace=trace,
         )
         self.online = False
-        """Is the gateway connected and ready?"""
-        self.said = set()
-        self.passing = set()
-        self.answering = set()
-        self.tree = app_commands.CommandTree(self)
-        self.tree.error(responses.explain)
-        self.tree.add_command(imagine.command)
-        self.tree.add_command(report.command)
-        self.tree.add_command(report_cards.remove_command)
-        self.tree.add_command(admin.group)
-        self.tree.add_command(stats.command)
-        self.tree.add_command(privacy.group)
-        self.add_dynamic_items(*ITEMS)
+        """Whether the gateway is connected and ready."""
+        self.handlers = set()
+        self.tree = CommandTree(self)
+        for feature in FEATURES:
+            for command in feature.commands:
+                self.tree.add_command(command)
+        self.add_dynamic_items(*BUTTONS)
 
     async def setup_hook(self) -> None:
-        """Tell Discord our commands; the same ones again cost nothing of the daily allowance."""
+        """Register the commands; unchanged ones do not count against Discord's daily limit."""
         await self.tree.sync()
 
     async def serve(self, services: Services) -> None:
@@ -85,46 +60,71 @@ class Client(BotClient):
         await self.connect()
 
     async def drain(self, seconds: float) -> None:
-        """Wait so long for what is being answered; what is not by then must be left."""
-        if self.answering:
-            _, late = await asyncio.wait(self.answering, timeout=seconds)
-            for task in late:
-                task.cancel()
-
-    async def delete_temporary_messages(self) -> None:
-        """Take away what stands for a moment only: after us nobody does."""
-        for task in self.passing:
+        """Wait up to `seconds` for running handlers, then cancel the rest."""
+        if not self.handlers:
+            return
+        _, late = await asyncio.wait(self.handlers, timeout=seconds)
+        for task in late:
             task.cancel()
-        if self.passing:
-            await asyncio.wait(self.passing, timeout=_TIDY_SECONDS)
 
     async def on_ready(self) -> None:
-        """Say so in the log; happens again after each lost session."""
+        """Do the start-up work of the features, after each new session."""
         self.online = True
         log.info("Connected to Discord as %s.", self.user)
-        await report_cards.catch_up(self)
-        await full_size.catch_up(self)
+        for feature in FEATURES:
+            for work in feature.on_ready:
+                await work(self)
 
     async def on_resumed(self) -> None:
-        """A session goes on that was interrupted."""
+        """The session goes on after an interruption."""
         self.online = True
 
     async def on_disconnect(self) -> None:
-        """Discord hung up, or cannot be reached; may be called again and again."""
+        """The gateway connection is lost; may be called repeatedly."""
         self.online = False
 
-    async def on_interaction(self, interaction: discord.Interaction) -> None:
-        """Answer forms, and presses of buttons that no feature knows."""
-        self.answers()
-        await report.sent_in(interaction)
-        await result_buttons.catch_unknown(interaction, ITEMS)
+    async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
+        """Handle what discord.py does not: modals after a restart, and unknown buttons."""
+        if interaction.type is discord.InteractionType.modal_submit:
+            await _handle_modal(interaction)
+        elif interaction.type is discord.InteractionType.component:
+            await _handle_unknown_button(interaction)
 
     async def on_raw_reaction_add(self, reaction: discord.RawReactionActionEvent) -> None:
-        """Somebody reacted to a message."""
-        self.answers()
-        if self.user is None or reaction.user_id != self.user.id:
-            await reactions.added(self, reaction)
+        """A user reacted to a message."""
+        self.track_current_task()
+        for feature in FEATURES:
+            for handle in feature.on_reaction_add:
+                await handle(self, reaction)
 
     async def on_raw_reaction_remove(self, reaction: discord.RawReactionActionEvent) -> None:
-        """Somebody took a reaction back."""
-        await reactions.removed(self, reaction)
+        """A user took a reaction back."""
+        for feature in FEATURES:
+            for handle in feature.on_reaction_remove:
+                await handle(self, reaction)
+
+
+async def _handle_modal(interaction: Interaction) -> None:
+    data: dict[str, Any] = dict(interaction.data or {})
+    custom_id = str(data.get("custom_id"))
+    for modal in _MODALS:
+        match = re.fullmatch(modal.pattern, custom_id)
+        if match is not None:
+            async with handle_errors(interaction):
+                await modal.on_submit(interaction, match)
+
+
+async def _handle_unknown_button(interaction: Interaction) -> None:
+    """Respond to a click on a button that no feature has.
+
+    Also handles a click whose event lacks the message's components: discord.py ignores it.
+    """
+    interaction.client.track_current_task()
+    for button in BUTTONS:
+        match = button.__discord_ui_compiled_template__.fullmatch(interaction.custom_id or "")
+        if match is not None:
+            if interaction.message is None or not interaction.message.components:
+                item = await button.from_custom_id(interaction, discord.ui.Button(), match)
+                await item.callback(interaction)
+            return
+    await respond_ephemeral(interaction, "That button no longer works. Try /imagine.")

@@ -19,6 +19,7 @@ from bot.domain.limits import Limits
 from bot.domain.user_data import RetentionPolicy
 from bot.messages.channels import ChannelResolver
 from bot.messages.message_client import MessageClient
+from bot.messages.temporary_replies import TemporaryReplies
 from bot.monitoring.status import StatusReporter
 from bot.services.admission import AdmissionPolicy
 from bot.services.job_service import JobService
@@ -44,6 +45,7 @@ class Services(msgspec.Struct, frozen=True):
     guild_settings: NsfwSettingsStore
     role_limits: RoleLimitStore
     message_client: MessageClient
+    temporary_replies: TemporaryReplies
     erasure: ErasureStore
     retention: Retention
     retention_policy: RetentionPolicy
@@ -56,19 +58,15 @@ class BotClient(discord.Client):
     """What features use of the client; `services` is set before the first event arrives."""
 
     services: Services
-    said: set[tuple[int, int, str]]
-    """Sentences that stand below a message for a moment, each for a person."""
-    passing: set[asyncio.Task[None]]
-    """Each takes one of those sentences away when its time is over, or when it is cancelled."""
-    answering: set[asyncio.Task[Any]]
-    """What is being done for people who pressed, typed or reacted."""
+    handlers: set[asyncio.Task[Any]]
+    """The tasks that handle an event of a user."""
 
-    def answers(self) -> None:
-        """The task that calls this answers somebody, until it ends."""
+    def track_current_task(self) -> None:
+        """Make `drain` wait for the current task."""
         task = asyncio.current_task()
         if task is not None:
-            self.answering.add(task)
-            task.add_done_callback(self.answering.discard)
+            self.handlers.add(task)
+            task.add_done_callback(self.handlers.discard)
 
 
 Interaction: TypeAlias = discord.Interaction[BotClient]
@@ -77,9 +75,3 @@ Interaction: TypeAlias = discord.Interaction[BotClient]
 def services(interaction: Interaction) -> Services:
     """The services of the client that received this interaction."""
     return interaction.client.services
-
-
-def is_moderator(interaction: Interaction) -> bool:
-    """May this user delete other users' messages in this guild?"""
-    may = interaction.permissions
-    return interaction.guild_id is not None and (may.manage_messages or may.administrator)

@@ -81,8 +81,8 @@ def after(owner: object, name: str, moment: str) -> None:
 def arm() -> None:
     """Patch the functions that mark the moments."""
     after(JobStore, "add", "accepted")
-    after(responses, "acknowledge", "acknowledged")
-    after(full_size, "acknowledge", "acknowledged")
+    after(responses, "defer", "acknowledged")
+    after(full_size, "defer", "acknowledged")
     after(JobStore, "claim", "claimed")
     after(JobStore, "complete", "committed")
     after(ErasureStore, "erase_user", "deleted")

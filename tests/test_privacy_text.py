@@ -28,10 +28,12 @@ NONE = kept(jobs=0, pictures=0, sketches=0, oldest_at=None)
 
 def test_one_is_not_said_to_be_many() -> None:
     """Nor many one; sketches are named if there are any."""
-    assert "2 jobs, 5 pictures and 1 sketch of you" in privacy_text.told(kept(), RetentionPolicy())
+    assert "2 jobs, 5 pictures and 1 sketch of you" in privacy_text.summary(
+        kept(), RetentionPolicy()
+    )
     one = kept(jobs=1, pictures=1, sketches=0)
-    assert "1 job and 1 picture of you" in privacy_text.told(one, RetentionPolicy())
-    assert "3 sketches" in privacy_text.question(kept(sketches=3))
+    assert "1 job and 1 picture of you" in privacy_text.summary(one, RetentionPolicy())
+    assert "3 sketches" in privacy_text.confirmation(kept(sketches=3))
 
 
 @pytest.mark.parametrize(
@@ -46,25 +48,25 @@ def test_one_is_not_said_to_be_many() -> None:
 )
 def test_what_was_promised_is_said(promise: RetentionPolicy, said: str) -> None:
     """By who runs the bot."""
-    assert said in privacy_text.told(kept(), promise)
+    assert said in privacy_text.summary(kept(), promise)
 
 
 def test_what_moderators_keep_is_said_with_reason_and_time() -> None:
     """Also to somebody of whom there is nothing else."""
-    said = privacy_text.told(kept(audit_entries=3), RetentionPolicy())
+    said = privacy_text.summary(kept(audit_entries=3), RetentionPolicy())
     assert "act against abuse, 3 lines of their log about you are kept for 180 days" in said
-    assert "180 days" in privacy_text.told(NONE, RetentionPolicy())
+    assert "180 days" in privacy_text.summary(NONE, RetentionPolicy())
 
 
 def test_what_goes_later_is_said() -> None:
     """It is not counted as deleted."""
     held = kept(jobs=1, pictures=4, sketches=0, under_review=1)
-    said = privacy_text.deleted(kept(), held, complete=False)
+    said = privacy_text.result(kept(), held, complete=False)
     assert "Deleted: 1 job, 1 picture and 1 sketch." in said
     assert "1 job of yours was reported" in said and "after 30 days" in said
     assert "goes as soon as it is free" in said
-    assert privacy_text.deleted(NONE, NONE, complete=True) == privacy_text.NOTHING
-    assert privacy_text.deleted(held, held, complete=True) != privacy_text.NOTHING
+    assert privacy_text.result(NONE, NONE, complete=True) == privacy_text.NOTHING
+    assert privacy_text.result(held, held, complete=True) != privacy_text.NOTHING
 
 
 def test_all_of_it_fits_into_a_message() -> None:
@@ -78,8 +80,8 @@ def test_all_of_it_fits_into_a_message() -> None:
         oldest_at=1e10,
     )
     for said in (
-        privacy_text.told(most, RetentionPolicy(days=36500, logs_prompts=True)),
-        privacy_text.question(most),
-        privacy_text.deleted(most, kept(under_review=10**6), complete=False),
+        privacy_text.summary(most, RetentionPolicy(days=36500, logs_prompts=True)),
+        privacy_text.confirmation(most),
+        privacy_text.result(most, kept(under_review=10**6), complete=False),
     ):
         assert len(said) < LIMIT

@@ -31,7 +31,7 @@ REPORT = StatusReport(
 
 def test_all_figures_are_told() -> None:
     """Each where a person looks for it."""
-    assert stats.told(REPORT).splitlines() == [
+    assert stats.format_report(REPORT).splitlines() == [
         "**imagine-bot 1.2**, up for 1 day, 1:01:01",
         "Model: `starter`",
         "Last 24 hours: 12 done, 1 failed, 0 cancelled, 0 refused; "
@@ -54,7 +54,7 @@ def test_what_is_not_known_is_not_told() -> None:
         queue=QueueStats(waiting=0, running=0, undelivered=0, oldest_at=None),
     )
     empty = PeriodStats(endings={}, median_seconds=None)
-    said = stats.told(msgspec.structs.replace(REPORT, now=now, day=empty, memory=None))
+    said = stats.format_report(msgspec.structs.replace(REPORT, now=now, day=empty, memory=None))
     assert "0 done, 0 failed, 0 cancelled, 0 refused\n" in said
     assert "Queue: 0 waiting, 0 being painted\n" in said
     assert "Engine: down, 2 restarts\nGateway: down\nMemory: bot unknown, engine unknown" in said

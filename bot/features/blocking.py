@@ -1,35 +1,35 @@
 """Block and unblock a user in a guild, with the reply to the moderator."""
 
-import time
-
 from bot.context import Interaction, services
 from bot.domain.moderation import Block
 
 
-async def block(interaction: Interaction, person: int, reason: str) -> str:
-    """Let nothing be painted for a person in this server, and stop what they have asked for."""
-    guild = interaction.guild_id or 0
-    studio, moderation = services(interaction).job_service, services(interaction).moderation
-    wanted = Block(
-        guild_id=guild,
-        user_id=person,
+async def block(interaction: Interaction, user_id: int, reason: str) -> str:
+    """Refuse a user's requests in this guild, and cancel their unfinished jobs there."""
+    guild_id = interaction.guild_id or 0
+    new_block = Block(
+        guild_id=guild_id,
+        user_id=user_id,
         reason=reason,
         moderator_id=interaction.user.id,
-        created_at=time.time(),
+        created_at=services(interaction).clock(),
     )
-    if not await moderation.block(wanted):
-        return f"<@{person}> is blocked already."
-    stopped = 0
-    for job in await services(interaction).jobs.unfinished(person):
-        if job.target.guild_id == guild:
-            stopped += await studio.cancel(job)
-    also = f" Their unfinished jobs are cancelled ({stopped})." if stopped else ""
-    return f"<@{person}> is blocked in this server.{also}"
+    if not await services(interaction).moderation.block(new_block):
+        return f"<@{user_id}> is already blocked."
+    cancelled = 0
+    for job in await services(interaction).jobs.unfinished(user_id):
+        if job.target.guild_id == guild_id:
+            cancelled += await services(interaction).job_service.cancel(job)
+    note = f" Cancelled their unfinished jobs ({cancelled})." if cancelled else ""
+    return f"<@{user_id}> is blocked in this server.{note}"
 
 
-async def unblock(interaction: Interaction, person: int) -> str:
-    """Let them ask again."""
-    done = await services(interaction).moderation.unblock(
-        interaction.guild_id or 0, person, actor_id=interaction.user.id, now=time.time()
+async def unblock(interaction: Interaction, user_id: int) -> str:
+    """Accept a user's requests in this guild again."""
+    was_blocked = await services(interaction).moderation.unblock(
+        interaction.guild_id or 0,
+        user_id,
+        actor_id=interaction.user.id,
+        now=services(interaction).clock(),
     )
-    return f"<@{person}> {'may use me here again' if done else 'is not blocked here'}."
+    return f"<@{user_id}> {'is no longer blocked here' if was_blocked else 'is not blocked here'}."

@@ -1,4 +1,4 @@
-"""The U buttons: one stored picture at full size; nothing is painted."""
+"""The U buttons: show one stored picture at full size. Nothing is generated or scaled."""
 
 import asyncio
 import logging
@@ -15,7 +15,8 @@ from bot.domain.nsfw import ChannelKind, NsfwPolicy
 from bot.domain.picture import Picture
 from bot.domain.visibility import VisiblePictures, visible_in
 from bot.errors import BotError, DeliveryFailed, Refused
-from bot.features.responses import acknowledge, whisper
+from bot.features.exports import Exports
+from bot.features.responses import defer, respond_ephemeral
 from bot.messages import captions, channels, picture_files
 from bot.messages.message_client import (
     ContentRejected,
@@ -25,49 +26,49 @@ from bot.messages.message_client import (
     TokenExpired,
 )
 
-FORGOTTEN: Final = "I do not know that picture any more."
+UNKNOWN_PICTURE: Final = "That picture no longer exists."
 log = logging.getLogger(__name__)
 
 
-async def chosen(interaction: Interaction, job: Job, nth: int) -> Picture:
-    """The picture that a button is about. Raises Refused."""
-    found = await _found(interaction.client, job.id, nth)
-    if not found:
-        unfinished = job.status is not Status.DONE
-        raise Refused("This is not painted yet." if unfinished else FORGOTTEN)
-    return found[0]
+async def picture_for(interaction: Interaction, job: Job, nth: int) -> Picture:
+    """The picture of a U or V button. Raises Refused if there is none."""
+    pictures = await _pictures(interaction.client, job.id, nth)
+    if not pictures:
+        is_unfinished = job.status is not Status.DONE
+        raise Refused("This picture is not finished yet." if is_unfinished else UNKNOWN_PICTURE)
+    return pictures[0]
 
 
-async def _found(client: BotClient, job: str, nth: int) -> list[Picture]:
-    """The nth picture of the job, or none."""
-    pictures = await client.services.jobs.pictures(job)
+async def _pictures(client: BotClient, job_id: str, nth: int) -> list[Picture]:
+    """The nth picture of the job, if it exists."""
+    pictures = await client.services.jobs.pictures(job_id)
     return [picture for picture in pictures if picture.nth == nth]
 
 
-async def upscale(interaction: Interaction, job: Job, nth: int) -> None:
-    """Post the stored picture at full size."""
-    picture = await chosen(interaction, job, nth)
+async def show_full_size(interaction: Interaction, job: Job, nth: int) -> None:
+    """Respond with the stored picture at full size."""
+    picture = await picture_for(interaction, job, nth)
     rules.check_viewable(picture)
     await services(interaction).admission.check_not_blocked(
         interaction.guild_id, interaction.user.id
     )
-    await _note(interaction, picture)
-    message = await acknowledge(interaction)
-    if message is None:
+    await _store(interaction, picture)
+    message_id = await defer(interaction)
+    if message_id is None:
         return
     try:
-        await _answer(interaction, picture, message)
-    except BotError as error:  # said before the press is forgotten
-        if not await whisper(interaction, str(error)):
+        await _respond(interaction, picture, message_id)
+    except BotError as error:  # told before the interaction counts as complete
+        if not await respond_ephemeral(interaction, str(error)):
             return
     await retry_until_written(
         lambda: services(interaction).pending_interactions.complete(interaction.id)
     )
 
 
-async def _note(interaction: Interaction, picture: Picture) -> None:
-    """For the next bot, should this one be killed; without it the picture is shown as well."""
-    press = PendingInteraction(
+async def _store(interaction: Interaction, picture: Picture) -> None:
+    """Store the interaction, so that it is completed after a crash. Without it, go on as well."""
+    pending = PendingInteraction(
         interaction_id=interaction.id,
         application_id=interaction.application_id,
         token=interaction.token,
@@ -77,94 +78,101 @@ async def _note(interaction: Interaction, picture: Picture) -> None:
         created_at=interaction.created_at.timestamp(),
     )
     try:
-        await services(interaction).pending_interactions.add(press)
+        await services(interaction).pending_interactions.add(pending)
     except DatabaseUnavailable as error:
         log.warning("a press is not recorded", extra={"job": picture.job_id, "reason": str(error)})
 
 
-async def _answer(interaction: Interaction, picture: Picture, message: int) -> None:
-    ledger, job_messages = services(interaction).jobs, services(interaction).job_messages
+async def _respond(interaction: Interaction, picture: Picture, message_id: int) -> None:
+    jobs, job_messages = services(interaction).jobs, services(interaction).job_messages
     try:
         await asyncio.gather(
-            retry_until_written(lambda: job_messages.link(message, picture.job_id, picture.nth)),
-            _show(interaction, picture),
+            retry_until_written(lambda: job_messages.link(message_id, picture.job_id, picture.nth)),
+            _upload(interaction, picture),
         )
-    except discord.NotFound:  # moderators may have been quicker, with the message as well
-        rules.check_not_removed(await ledger.pictures(picture.job_id))
+    except discord.NotFound:  # moderators may have removed the picture and this message
+        rules.check_not_removed(await jobs.pictures(picture.job_id))
         raise
-    rules.check_not_removed(await ledger.pictures(picture.job_id))
+    rules.check_not_removed(await jobs.pictures(picture.job_id))
 
 
-async def _show(interaction: Interaction, picture: Picture) -> None:
-    upload = await _full_size(interaction.client, await _seen(interaction, picture))
+async def _upload(interaction: Interaction, picture: Picture) -> None:
+    visible = await _visible(interaction, picture)
+    file = await _full_size_file(interaction.client, visible)
     await interaction.edit_original_response(
-        content=captions.full_size(picture), attachments=[upload.as_file()]
+        content=captions.full_size(picture), attachments=[file.as_file()]
     )
 
 
-async def _seen(interaction: Interaction, picture: Picture) -> VisiblePictures:
-    """The picture as this place may see it: by what the press says, and by what Discord says."""
+async def _visible(interaction: Interaction, picture: Picture) -> VisiblePictures:
+    """The picture as visible in this channel, by the interaction and by what Discord says now."""
     if channels.from_interaction(interaction).kind is not ChannelKind.GUILD:
         return visible_in([picture], NsfwPolicy.BLOCK)
-    return await services(interaction).channels.visible_in([picture], interaction.channel_id or 0)
+    channel_id = interaction.channel_id or 0
+    return await services(interaction).channels.visible_in([picture], channel_id)
 
 
-async def _full_size(client: BotClient, seen: VisiblePictures) -> OutgoingFile:
+async def _full_size_file(client: BotClient, visible: VisiblePictures) -> OutgoingFile:
     """Raises Refused or FileMissing."""
-    [picture] = seen.pictures
+    [picture] = visible.pictures
     rules.check_viewable(picture)
-    suffix, data = await asyncio.to_thread(
-        picture_files.picture_file, client.services.storage, seen
-    )
+    storage = client.services.storage
+    suffix, data = await asyncio.to_thread(picture_files.picture_file, storage, visible)
     alt_text = captions.alt_text([picture])
-    return OutgoingFile(f"{picture.id}.{suffix}", data, alt_text, seen.needs_spoiler)
+    return OutgoingFile(f"{picture.id}.{suffix}", data, alt_text, visible.needs_spoiler)
 
 
-async def catch_up(client: BotClient) -> None:
-    """Answer the presses that a bot could not, for it was killed or Discord was out of reach."""
-    for press in await retry_until_written(client.services.pending_interactions.pending):
+# After a crash, or when Discord could not be reached
+
+
+async def complete_pending(client: BotClient) -> None:
+    """Complete the interactions whose responses are still empty."""
+    for pending in await retry_until_written(client.services.pending_interactions.pending):
         try:
-            await _complete(client, press)
-            await client.services.pending_interactions.complete(press.interaction_id)
+            await _complete(client, pending)
+            await client.services.pending_interactions.complete(pending.interaction_id)
         except (DeliveryFailed, DatabaseUnavailable) as error:
-            log.warning(
-                "a message may stay empty", extra={"job": press.job_id, "reason": str(error)}
-            )
-        except Exception:  # one press's bad luck is its own
-            log.exception("a message may stay empty", extra={"job": press.job_id})
+            reason = str(error)
+            log.warning("a message may stay empty", extra={"job": pending.job_id, "reason": reason})
+        except Exception:  # an unexpected error affects this interaction alone
+            log.exception("a message may stay empty", extra={"job": pending.job_id})
 
 
-async def _complete(client: BotClient, press: PendingInteraction) -> None:
+async def _complete(client: BotClient, pending: PendingInteraction) -> None:
     messages = client.services.message_client
-    address = ResponseTarget(
-        channel_id=press.channel_id, application_id=press.application_id, token=press.token
+    target = ResponseTarget(
+        channel_id=pending.channel_id, application_id=pending.application_id, token=pending.token
     )
     try:
-        message = await messages.fetch_original(address)
-        await client.services.job_messages.link(message.id, press.job_id, press.nth)
-        by_channel = ResponseTarget(channel_id=press.channel_id, message_id=message.id)
+        message = await messages.fetch_original(target)
+        await client.services.job_messages.link(message.id, pending.job_id, pending.nth)
+        by_channel = ResponseTarget(channel_id=pending.channel_id, message_id=message.id)
         if not message.attachments:
-            draft = await _draft(client, press)
+            content = await _content(client, pending)
             try:
-                await messages.upsert(address, draft, token_valid=True, nonce="")
+                await messages.upsert(target, content, token_valid=True, nonce="")
             except TokenExpired:
-                await messages.upsert(by_channel, draft, token_valid=False, nonce="")
-        if any(picture.is_removed for picture in await _found(client, press.job_id, press.nth)):
+                await messages.upsert(by_channel, content, token_valid=False, nonce="")
+        pictures = await _pictures(client, pending.job_id, pending.nth)
+        if any(picture.is_removed for picture in pictures):
             try:
-                await messages.delete_response(address)
+                await messages.delete_response(target)
             except TokenExpired:
                 await messages.delete_response(by_channel)
     except (TokenExpired, MessageGone, ContentRejected) as error:
-        log.info("a press is out of reach", extra={"job": press.job_id, "reason": str(error)})
+        log.info("a press is out of reach", extra={"job": pending.job_id, "reason": str(error)})
 
 
-async def _draft(client: BotClient, press: PendingInteraction) -> MessageContent:
-    pictures = await _found(client, press.job_id, press.nth)
+async def _content(client: BotClient, pending: PendingInteraction) -> MessageContent:
+    pictures = await _pictures(client, pending.job_id, pending.nth)
     if not pictures:
-        return MessageContent(content=FORGOTTEN)
-    seen = await client.services.channels.visible_in(pictures, press.channel_id)
+        return MessageContent(content=UNKNOWN_PICTURE)
+    visible = await client.services.channels.visible_in(pictures, pending.channel_id)
     try:
-        upload = await _full_size(client, seen)
+        file = await _full_size_file(client, visible)
     except BotError as error:
         return MessageContent(content=str(error))
-    return MessageContent(content=captions.full_size(pictures[0]), files=[upload])
+    return MessageContent(content=captions.full_size(pictures[0]), files=[file])
+
+
+exports: Final = Exports(on_ready=(complete_pending,))

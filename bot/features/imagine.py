@@ -1,6 +1,6 @@
-"""/imagine: words, and perhaps a sketch, become pictures."""
+"""/imagine: make pictures from a prompt and, optionally, a sketch."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import discord
 from discord import AppCommandOptionType as OptionType
@@ -11,7 +11,8 @@ from bot.attachments import sanitize
 from bot.context import Interaction, services
 from bot.domain import rules
 from bot.domain.kinds.imagine import ASPECTS, ImagineOptions, parse, with_changes
-from bot.features.responses import guarded, origin, start
+from bot.features.exports import Exports
+from bot.features.responses import defer_and_start, request_context
 from engine.contract import (
     MAX_GUIDANCE,
     MAX_PICTURES,
@@ -21,7 +22,7 @@ from engine.contract import (
     Sampler,
 )
 
-Words = Annotated[str, RangeTransformer(OptionType.string, min=1, max=MAX_PROMPT_CHARS)]
+PromptText = Annotated[str, RangeTransformer(OptionType.string, min=1, max=MAX_PROMPT_CHARS)]
 Seed = Annotated[int, RangeTransformer(OptionType.integer, min=0, max=SEED_LIMIT - 1)]
 Steps = Annotated[int, RangeTransformer(OptionType.integer, min=1, max=MAX_STEPS)]
 Guidance = Annotated[float, RangeTransformer(OptionType.number, min=0.0, max=MAX_GUIDANCE)]
@@ -29,18 +30,18 @@ Count = Annotated[int, RangeTransformer(OptionType.integer, min=1, max=MAX_PICTU
 Strength = Annotated[float, RangeTransformer(OptionType.number, min=0.0, max=1.0)]
 
 
-@app_commands.command(name="imagine", description="Paint what you describe")
+@app_commands.command(name="imagine", description="Make pictures from a description")
 @app_commands.describe(
-    prompt="What you want to see",
-    negative="What you do not want to see",
-    aspect="The shape of the pictures",
-    seed="The same seed and options paint the same pictures again",
-    steps="More steps: finer and slower",
+    prompt="What the pictures should show",
+    negative="What the pictures should not show",
+    aspect="The aspect ratio of the pictures",
+    seed="The same seed and options make the same pictures again",
+    steps="More steps give finer pictures and take longer",
     guidance="How closely to follow the prompt",
-    sampler="The way from noise to picture",
-    count="How many pictures",
-    sketch="A picture to paint over: PNG, JPEG or WebP, up to 10 MiB",
-    strength="How much of the sketch to paint over, above 0 to 1",
+    sampler="The sampling method",
+    count="How many pictures to make",
+    sketch="A picture to start from: PNG, JPEG or WebP, up to 10 MiB",
+    strength="How much to change the sketch: from just above 0 to 1",
 )
 @app_commands.choices(
     aspect=[app_commands.Choice(name=name, value=name) for name in ASPECTS],
@@ -50,8 +51,8 @@ Strength = Annotated[float, RangeTransformer(OptionType.number, min=0.0, max=1.0
 @app_commands.allowed_installs(guilds=True, users=False)
 async def command(
     interaction: Interaction,
-    prompt: Words,
-    negative: Words | None = None,
+    prompt: PromptText,
+    negative: PromptText | None = None,
     aspect: str | None = None,
     seed: Seed | None = None,
     steps: Steps | None = None,
@@ -61,10 +62,10 @@ async def command(
     sketch: discord.Attachment | None = None,
     strength: Strength | None = None,
 ) -> None:
-    """Discord's client checks the ranges, others may not: the recipe decides."""
-    ask_for = imagine(
-        interaction,
-        sketch,
+    """Ranges are checked again, because only Discord's own clients check them."""
+    if sketch is not None:
+        sanitize.check_size(sketch.size)
+    options = parse(
         prompt=prompt,
         negative=negative,
         aspect=aspect,
@@ -75,26 +76,21 @@ async def command(
         count=count,
         strength=strength,
     )
-    await guarded(interaction, ask_for)
+    job = await services(interaction).job_service.submit(
+        _without_invisible_characters(options),
+        sketch.url if sketch is not None else None,
+        request_context(interaction),
+    )
+    await defer_and_start(interaction, job)
 
 
-async def imagine(
-    interaction: Interaction, sketch: discord.Attachment | None, **options: object
-) -> None:
-    """Start a job with these options."""
-    if sketch is not None:
-        sanitize.check_size(sketch.size)
-    ask = cleaned(parse(**options))
-    url = sketch.url if sketch is not None else None
-    await start(
-        interaction, services(interaction).job_service.submit(ask, url, origin(interaction))
+def _without_invisible_characters(options: ImagineOptions) -> ImagineOptions:
+    prompt, negative = options.prompt, options.negative or ""
+    return with_changes(
+        options,
+        prompt=rules.strip_invisible(prompt),
+        negative=rules.strip_invisible(negative),
     )
 
 
-def cleaned(ask: ImagineOptions) -> ImagineOptions:
-    """Without characters that nobody sees."""
-    changes = {
-        "prompt": rules.strip_invisible(ask.prompt),
-        "negative": rules.strip_invisible(ask.negative or ""),
-    }
-    return with_changes(ask, **changes)
+exports: Final = Exports(commands=(command,))

@@ -1,4 +1,4 @@
-"""/privacy: what is kept of a person, handed out or deleted."""
+"""/privacy: show, export and delete the data that the bot stores about a user."""
 
 import asyncio
 import re
@@ -9,93 +9,105 @@ from discord import app_commands
 
 from bot.context import Interaction, services
 from bot.domain import user_data
-from bot.features.responses import guarded
+from bot.features.exports import Exports
+from bot.features.responses import handle_errors
 from bot.messages import components, privacy_text
 from bot.messages.message_client import OutgoingFile
 from bot.messages.picture_files import BYTES_LIMIT
 
-group: Final = app_commands.Group(
-    name="privacy",
-    description="What I keep of you",
-    allowed_contexts=app_commands.AppCommandContext(
-        guild=True, dm_channel=True, private_channel=False
-    ),
-    allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
-)
+DELETE: Final = "delete"
+KEEP: Final = "keep"
+_PATTERN: Final = rf"{components.VERSION}:privacy:(?P<action>{DELETE}|{KEEP})"
 
 
-@group.command(name="show", description="See what I keep of you, and get it as a file")
+@app_commands.command(name="show", description="Show what I store about you, and get it as a file")
 async def show_command(interaction: Interaction) -> None:
-    """Nobody else sees the answer."""
-    await guarded(interaction, _show(interaction))
-
-
-async def _show(interaction: Interaction) -> None:
+    """The response is ephemeral."""
     await interaction.response.defer(ephemeral=True, thinking=True)
-    kept = await services(interaction).retention.summary(interaction.user.id)
+    summary = await services(interaction).retention.summary(interaction.user.id)
     files = []
-    if kept.jobs:
+    if summary.jobs:
         jobs = services(interaction).erasure.jobs(interaction.user.id)
-        entries = [user_data.export_record(*each) async for each in jobs]
-        name, data = await asyncio.to_thread(user_data.export_file, entries, BYTES_LIMIT)
+        records = [user_data.export_record(*job) async for job in jobs]
+        name, data = await asyncio.to_thread(user_data.export_file, records, BYTES_LIMIT)
         files = [OutgoingFile(name, data).as_file()]
-    told = privacy_text.told(kept, services(interaction).retention_policy)
-    await interaction.edit_original_response(content=told, attachments=files)
+    content = privacy_text.summary(summary, services(interaction).retention_policy)
+    await interaction.edit_original_response(content=content, attachments=files)
 
 
-@group.command(name="delete", description="Delete all that I keep of you")
+@app_commands.command(name="delete", description="Delete everything that I store about you")
 async def delete_command(interaction: Interaction) -> None:
-    """Asks first."""
-    await guarded(interaction, _ask(interaction))
-
-
-async def _ask(interaction: Interaction) -> None:
+    """Asks for confirmation."""
     await interaction.response.defer(ephemeral=True, thinking=True)
-    kept = await services(interaction).retention.summary(interaction.user.id)
-    if not kept.jobs:
+    summary = await services(interaction).retention.summary(interaction.user.id)
+    if not summary.jobs:
         await interaction.edit_original_response(content=privacy_text.NOTHING)
         return
     await interaction.edit_original_response(
-        content=privacy_text.question(kept), view=components.privacy_view()
+        content=privacy_text.confirmation(summary), view=confirmation_view()
     )
 
 
 async def _delete(interaction: Interaction) -> None:
     await interaction.response.defer()
-    retention, person = services(interaction).retention, interaction.user.id
-    before = await retention.summary(person)
-    complete = await retention.erase_user(person)
-    told = privacy_text.deleted(before, await retention.summary(person), complete)
-    await interaction.edit_original_response(content=told, view=None)
+    retention, user_id = services(interaction).retention, interaction.user.id
+    before = await retention.summary(user_id)
+    is_complete = await retention.erase_user(user_id)
+    content = privacy_text.result(before, await retention.summary(user_id), is_complete)
+    await interaction.edit_original_response(content=content, view=None)
 
 
 async def _keep(interaction: Interaction) -> None:
     await interaction.response.edit_message(content="Nothing was deleted.", view=None)
 
 
-_ACTIONS: Final = {components.DELETE: _delete, components.KEEP: _keep}
+_ACTIONS: Final = {DELETE: _delete, KEEP: _keep}
 
 
-class PrivacyButton(
-    discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
-    template=components.PRIVACY_PATTERN,
-):
-    """An answer to the question: it is about whoever presses it."""
+def custom_id(action: str) -> str:
+    """The custom id of a button of the confirmation."""
+    return f"{components.VERSION}:privacy:{action}"
+
+
+def confirmation_view() -> discord.ui.View:
+    """Delete or keep."""
+    delete = components.button("Delete everything", custom_id(DELETE))
+    delete.style = discord.ButtonStyle.danger
+    return components.stateless_view([delete, components.button("Keep it", custom_id(KEEP))])
+
+
+class PrivacyButton(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=_PATTERN):
+    """A button of the confirmation; it applies to the user who clicks it."""
 
     def __init__(self, action: str) -> None:
-        super().__init__(discord.ui.Button(custom_id=components.privacy_id(action)))
+        super().__init__(discord.ui.Button(custom_id=custom_id(action)))
         self._action = action
 
     @classmethod
     async def from_custom_id(
         cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str]
     ) -> "PrivacyButton":
-        """All state is in the id and in the record."""
+        """The button with this custom id, which has all of its state."""
         return cls(match["action"])
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Somebody pressed it."""
-        await guarded(interaction, _ACTIONS[self._action](interaction))
+        """Handle a click."""
+        async with handle_errors(interaction):
+            await _ACTIONS[self._action](interaction)
 
 
-items: Final = (PrivacyButton,)
+def _group() -> app_commands.Group:
+    group = app_commands.Group(
+        name="privacy",
+        description="What I store about you",
+        allowed_contexts=app_commands.AppCommandContext(
+            guild=True, dm_channel=True, private_channel=False
+        ),
+        allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+    )
+    group.add_command(show_command)
+    group.add_command(delete_command)
+    return group
+
+
+exports: Final = Exports(commands=(_group(),), buttons=(PrivacyButton,))

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import logging
-from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -16,9 +15,12 @@ from bot.domain import rules
 from bot.domain.job import RequestContext, ResponseTarget
 from bot.domain.nsfw import NsfwPolicy
 from bot.domain.picture import Picture
-from bot.domain.visibility import visible_in
+from bot.domain.visibility import VisiblePictures, visible_in
 from bot.errors import NETWORK_ERRORS, BotError, PolicyViolation, Refused
-from bot.features import report, responses
+from bot.features import report
+from bot.features.exports import Exports
+from bot.features.permissions import is_moderator_by_reaction
+from bot.features.responses import retry_once, role_ids
 from bot.messages import captions, channels, message_parser, picture_files
 from bot.messages.message_client import OutgoingFile
 
@@ -26,69 +28,68 @@ Reaction = discord.RawReactionActionEvent
 
 _VARY: Final = "🔁"
 _DELETE: Final = "❌"
-_LETTER: Final = "✉"
+_DM: Final = "✉"
 _REPORT: Final = "🚩"
 _NUMBERS: Final = {f"{n}\u20e3": n for n in range(1, 5)}
-_KNOWN: Final = frozenset({_VARY, _DELETE, _LETTER, _REPORT, *_NUMBERS})
-_PRESENTATION: Final = "\ufe0f"
-"""Asks for the colourful form of a sign; some clients send it and some do not."""
-_FORBIDDEN: Final = "That is not allowed here."
-"""All that others may read of it."""
-_READ_SECONDS: Final = 15.0
-"""How long a sentence stays that cannot be said privately."""
-_DM_REFUSED: Final = 50007
-_NONCE_LIMIT: Final = 25
+_EMOJI: Final = frozenset({_VARY, _DELETE, _DM, _REPORT, *_NUMBERS})
+_VARIATION_SELECTOR: Final = "\ufe0f"
+"""Selects the colour form of an emoji; some clients send it and some do not."""
+_POLICY_VIOLATION: Final = "This is not allowed here."
+"""The public form of a PolicyViolation, whose own sentence is for its user alone."""
+_CANNOT_SEND_TO_USER: Final = 50007
+_MAX_NONCE: Final = 25
 log = logging.getLogger(__name__)
 
 
-async def added(client: BotClient, reaction: Reaction) -> None:
-    """Do what a reaction to a result of ours asks for."""
-    name = _name(reaction)
-    if name not in _KNOWN:
+async def on_add(client: BotClient, reaction: Reaction) -> None:
+    """Handle a reaction to a result."""
+    emoji = _emoji(reaction)
+    is_own = client.user is not None and reaction.user_id == client.user.id
+    if is_own or emoji not in _EMOJI:
         return
-    found = await client.services.job_messages.find(reaction.message_id)
+    result = await client.services.job_messages.find(reaction.message_id)
     if reaction.member is not None and reaction.member.bot:
         return
     try:
-        if found is None:
-            await _answer_for_deleted(client, reaction, name)
+        if result is None:
+            await _handle_on_deleted(client, reaction, emoji)
         else:
-            await _act(client, reaction, name, found)
+            await _handle(client, reaction, emoji, result)
     except PolicyViolation as error:
-        log.info("The reaction %s of %d is refused: %s", name, reaction.user_id, error)
-        await _say_briefly(client, reaction, _FORBIDDEN)
+        log.info("The reaction %s of %d is refused: %s", emoji, reaction.user_id, error)
+        await _reply_temporarily(client, reaction, _POLICY_VIOLATION)
     except BotError as error:
-        await _say_briefly(client, reaction, str(error))
+        await _reply_temporarily(client, reaction, str(error))
     except (discord.HTTPException, *NETWORK_ERRORS) as error:
-        log.warning("The reaction %s cannot be obeyed: %r", name, error)
+        log.warning("The reaction %s failed: %r", emoji, error)
 
 
-async def removed(client: BotClient, reaction: Reaction) -> None:
-    """A reaction that is taken back may be made again."""
-    if _name(reaction) in _KNOWN:
-        await client.services.jobs.free_key(_request(reaction))
+async def on_remove(client: BotClient, reaction: Reaction) -> None:
+    """Allow a reaction that was taken back to be repeated."""
+    if _emoji(reaction) in _EMOJI:
+        await client.services.jobs.free_key(_idempotency_key(reaction))
 
 
-async def _act(client: BotClient, reaction: Reaction, name: str, found: ShownJob) -> None:
-    if name == _DELETE:
-        await _delete(client, reaction, found)
-    elif name == _REPORT:
-        await report.by_reaction(client, reaction)
-    elif name == _LETTER:
+async def _handle(client: BotClient, reaction: Reaction, emoji: str, result: ShownJob) -> None:
+    if emoji == _DELETE:
+        await _delete(client, reaction, result)
+    elif emoji == _REPORT:
+        await report.on_reaction(client, reaction)
+    elif emoji == _DM:
         await client.services.admission.check_not_blocked(reaction.guild_id, reaction.user_id)
-        await _send_letter(client, reaction, found)
+        await _send_dm(client, reaction, result)
     else:
-        await _vary(client, reaction, found, _NUMBERS.get(name))
+        await _vary(client, reaction, result, _NUMBERS.get(emoji))
 
 
-async def _vary(client: BotClient, reaction: Reaction, found: ShownJob, nth: int | None) -> None:
-    pictures = await _pictures(client, found)
-    if nth is not None and found.nth is None:
+async def _vary(client: BotClient, reaction: Reaction, result: ShownJob, nth: int | None) -> None:
+    pictures = await _pictures(client, result)
+    if nth is not None and result.nth is None:
         pictures = [picture for picture in pictures if picture.nth == nth]
     if not pictures:
         raise Refused("There is no such picture here.")
-    origin = RequestContext(
-        idempotency_key=_request(reaction),
+    context = RequestContext(
+        idempotency_key=_idempotency_key(reaction),
         user_id=reaction.user_id,
         channel=channels.from_channel(client.get_channel(reaction.channel_id)),
         target=ResponseTarget(
@@ -96,135 +97,112 @@ async def _vary(client: BotClient, reaction: Reaction, found: ShownJob, nth: int
             guild_id=reaction.guild_id,
             reply_to_id=reaction.message_id,
         ),
-        role_ids=responses.roles(reaction.member),
+        role_ids=role_ids(reaction.member),
     )
-    job = await client.services.job_service.vary(pictures, origin)
+    job = await client.services.job_service.vary(pictures, context)
     if job is not None:
         client.services.job_service.start(job)
 
 
-async def _delete(client: BotClient, reaction: Reaction, found: ShownJob) -> None:
-    if not rules.can_cancel(found.job, user_id=reaction.user_id, is_moderator=False) and not (
-        await _is_moderator(client, reaction)
+async def _delete(client: BotClient, reaction: Reaction, result: ShownJob) -> None:
+    if not rules.can_cancel(result.job, user_id=reaction.user_id, is_moderator=False) and not (
+        await is_moderator_by_reaction(client, reaction)
     ):
-        return  # others may dislike a picture, but it stays
-    await client.services.job_service.cancel(found.job)
-    await _message(client, reaction).delete()
+        return  # the reaction of another user deletes nothing
+    await client.services.job_service.cancel(result.job)
+    await client.services.message_client.delete(reaction.channel_id, reaction.message_id)
 
 
-async def _answer_for_deleted(client: BotClient, reaction: Reaction, name: str) -> None:
-    """The record does not know this message; if its job was deleted, the message itself tells."""
+async def _handle_on_deleted(client: BotClient, reaction: Reaction, emoji: str) -> None:
+    """Handle a reaction to a message of a deleted job, which only the message itself identifies."""
     if client.user is None or reaction.message_author_id != client.user.id:
         return
-    message = await _message(client, reaction).fetch()
-    if name == _REPORT or await message_parser.deleted_job(client.services.jobs, message) is None:
+    channel = client.get_partial_messageable(reaction.channel_id)
+    message = await channel.get_partial_message(reaction.message_id).fetch()
+    jobs = client.services.jobs
+    if emoji == _REPORT or await message_parser.deleted_job(jobs, message) is None:
         return
-    if name != _DELETE:
-        await message_parser.check_not_deleted(client.services.jobs, message)
+    if emoji != _DELETE:
+        await message_parser.check_not_deleted(jobs, message)
         return
     is_owner = reaction.user_id == message_parser.owner_of(message)
-    if is_owner or await _is_moderator(client, reaction):
-        await message.delete()
+    if is_owner or await is_moderator_by_reaction(client, reaction):
+        await client.services.message_client.delete(reaction.channel_id, reaction.message_id)
 
 
-async def _send_letter(client: BotClient, reaction: Reaction, found: ShownJob) -> None:
-    archive, job_messages = client.services.storage, client.services.job_messages
-    pictures = await _pictures(client, found)
-    seen = visible_in(pictures, NsfwPolicy.BLOCK)  # whatever the channel may see
-    uploads = []
-    for nth, picture in enumerate(seen.pictures):
-        if picture.unavailable_reason is None:
-            suffix, data = await asyncio.to_thread(picture_files.picture_file, archive, seen, nth)
-            alt_text = captions.alt_text([picture])
-            uploads.append(OutgoingFile(f"{picture.id}.{suffix}", data, alt_text))
+# Direct messages
+
+
+async def _send_dm(client: BotClient, reaction: Reaction, result: ShownJob) -> None:
+    job_messages = client.services.job_messages
+    visible = visible_in(
+        await _pictures(client, result), NsfwPolicy.BLOCK
+    )  # whatever the channel allows
+    files = await _files(client, visible)
     try:
-        letters = await client.create_dm(discord.Object(reaction.user_id))
-        words: str | None = captions.direct_message(seen.pictures)
-        for nth, parcel in enumerate(picture_files.batch_by_size(uploads)):
-            # by its nonce it comes once, and its id is wanted for a removal
-            send = partial(_send_parcel, letters, words, parcel, _nonce(reaction, nth))
-            sent = await responses.twice(send)
+        dm = await client.create_dm(discord.Object(reaction.user_id))
+        content: str | None = captions.direct_message(visible.pictures)
+        for index, batch in enumerate(picture_files.batch_by_size(files)):
+            nonce = _nonce(reaction, index)  # a repeated request sends no second message
+            message = await retry_once(partial(_send_files, dm, content, batch, nonce))
             await retry_until_written(
-                partial(job_messages.record_dm, found.job.id, letters.id, sent.id)
+                partial(job_messages.record_dm, result.job.id, dm.id, message.id)
             )
-            if parcel and any(picture.is_removed for picture in await _pictures(client, found)):
-                await sent.delete()  # moderators were quicker than the letter
+            if batch and any(picture.is_removed for picture in await _pictures(client, result)):
+                await message.delete()  # moderators removed the pictures in the meantime
                 return
-            words = None
+            content = None
     except discord.Forbidden as error:
-        if error.code != _DM_REFUSED:
+        if error.code != _CANNOT_SEND_TO_USER:
             raise
-        raise Refused(f"<@{reaction.user_id}>, you do not take direct messages from me.") from error
+        raise Refused(
+            f"<@{reaction.user_id}>, your DMs are closed, so I could not send the pictures."
+        ) from error
 
 
-async def _send_parcel(
-    letters: discord.DMChannel, words: str | None, parcel: list[OutgoingFile], nonce: str
+async def _files(client: BotClient, visible: VisiblePictures) -> list[OutgoingFile]:
+    storage = client.services.storage
+    files = []
+    for index, picture in enumerate(visible.pictures):
+        if picture.unavailable_reason is None:
+            suffix, data = await asyncio.to_thread(
+                picture_files.picture_file, storage, visible, index
+            )
+            alt_text = captions.alt_text([picture])
+            files.append(OutgoingFile(f"{picture.id}.{suffix}", data, alt_text))
+    return files
+
+
+async def _send_files(
+    dm: discord.DMChannel, content: str | None, files: list[OutgoingFile], nonce: str
 ) -> discord.Message:
-    return await letters.send(words, files=[upload.as_file() for upload in parcel], nonce=nonce)
+    return await dm.send(content, files=[file.as_file() for file in files], nonce=nonce)
 
 
-def _message(client: BotClient, reaction: Reaction) -> discord.PartialMessage:
-    return client.get_partial_messageable(reaction.channel_id).get_partial_message(
-        reaction.message_id
-    )
-
-
-async def _pictures(client: BotClient, found: ShownJob) -> list[Picture]:
+async def _pictures(client: BotClient, result: ShownJob) -> list[Picture]:
     """The finished pictures that the message shows."""
-    pictures = await client.services.jobs.pictures(found.job.id)
-    return [picture for picture in pictures if found.nth in (None, picture.nth)]
+    pictures = await client.services.jobs.pictures(result.job.id)
+    return [picture for picture in pictures if result.nth in (None, picture.nth)]
 
 
-async def _say_briefly(client: BotClient, reaction: Reaction, sentence: str) -> None:
-    """A reaction has no private answer, so the public one goes away by itself; until then, the same
-    is not said to this person of this message again."""
-    said = (reaction.message_id, reaction.user_id, sentence)
-    if said in client.said:
-        return
-    client.said.add(said)
-    asyncio.get_running_loop().call_later(_READ_SECONDS, client.said.discard, said)
-    place = client.get_partial_messageable(reaction.channel_id)
-    reference = place.get_partial_message(reaction.message_id).to_reference(
-        fail_if_not_exists=False
+async def _reply_temporarily(client: BotClient, reaction: Reaction, text: str) -> None:
+    await client.services.temporary_replies.send(
+        reaction.channel_id, reaction.message_id, reaction.user_id, text
     )
-    try:
-        sent = await place.send(sentence, reference=reference)
-    except (discord.HTTPException, *NETWORK_ERRORS) as error:
-        log.warning("A sentence could not be said: %r", error)
-        return
-    passing = asyncio.create_task(_pass(sent))
-    client.passing.add(passing)
-    passing.add_done_callback(client.passing.discard)
 
 
-async def _pass(sentence: discord.Message) -> None:
-    with suppress(asyncio.CancelledError):
-        await asyncio.sleep(_READ_SECONDS)
-    try:
-        await sentence.delete()
-    except (discord.HTTPException, *NETWORK_ERRORS) as error:
-        log.info("A sentence stays: %r", error)
+def _emoji(reaction: Reaction) -> str:
+    return reaction.emoji.name.replace(_VARIATION_SELECTOR, "")
 
 
-async def _is_moderator(client: BotClient, reaction: Reaction) -> bool:
-    """May they delete messages there? Of a channel that is not known, their roles decide."""
-    guild = client.get_guild(reaction.guild_id or 0)
-    if guild is None:
-        return False
-    member = reaction.member or await guild.fetch_member(reaction.user_id)
-    channel = guild.get_channel_or_thread(reaction.channel_id)
-    allowed = member.guild_permissions if channel is None else channel.permissions_for(member)
-    return allowed.manage_messages
+def _nonce(reaction: Reaction, index: int) -> str:
+    """The same for a repeated event, so that Discord drops the second message."""
+    key = f"{_idempotency_key(reaction)}:{index}"
+    return hashlib.sha256(key.encode()).hexdigest()[:_MAX_NONCE]
 
 
-def _name(reaction: Reaction) -> str:
-    return reaction.emoji.name.replace(_PRESENTATION, "")
+def _idempotency_key(reaction: Reaction) -> str:
+    return f"reaction:{reaction.message_id}:{reaction.user_id}:{_emoji(reaction)}"
 
 
-def _nonce(reaction: Reaction, nth: int) -> str:
-    """Discord may tell of a reaction twice; the same letter comes once."""
-    return hashlib.sha256(f"{_request(reaction)}:{nth}".encode()).hexdigest()[:_NONCE_LIMIT]
-
-
-def _request(reaction: Reaction) -> str:
-    return f"reaction:{reaction.message_id}:{reaction.user_id}:{_name(reaction)}"
+exports: Final = Exports(on_reaction_add=(on_add,), on_reaction_remove=(on_remove,))

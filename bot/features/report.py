@@ -1,8 +1,7 @@
-"""🚩 Report: anybody in a server may point its moderators at a picture."""
+"""🚩 Report: report a picture to the moderators of the server."""
 
 import logging
 import re
-import time
 from typing import Any, Final
 
 import discord
@@ -12,15 +11,16 @@ from bot.context import BotClient, Interaction
 from bot.domain.moderation import HOUR, MAX_REASON_CHARS, Report, check_report
 from bot.errors import Refused
 from bot.features import report_cards
-from bot.features.responses import guarded
+from bot.features.exports import Exports, Modal
 from bot.messages import components, message_parser
 
+_MODAL_PATTERN: Final = rf"{components.VERSION}:report:(?P<message>[0-9]{{1,20}})"
 _REASON: Final = "reason"
-_NO_RESULT: Final = "That message shows no pictures of mine, so there is nothing to report to me."
-_THANKS: Final = "Thank you. The moderators of this server have your report."
-_RECORDED: Final = (
-    "Thank you. Your report is recorded. I could not show it to moderators: this server has no "
-    "channel for reports, or I cannot write there. Its admins find the report in /admin audit."
+_NO_RESULT: Final = "That message shows no picture of mine, so there is nothing to report."
+_SHOWN: Final = "Thank you. The moderators of this server have received your report."
+_STORED: Final = (
+    "Thank you. Your report is saved, but I could not show it to the moderators: this server has "
+    "no channel for reports, or I cannot write to it. Its admins can see it in /admin audit."
 )
 log = logging.getLogger(__name__)
 
@@ -29,89 +29,90 @@ log = logging.getLogger(__name__)
 @app_commands.allowed_contexts(guilds=True, dms=False, private_channels=False)
 @app_commands.allowed_installs(guilds=True, users=False)
 async def command(interaction: Interaction, message: discord.Message) -> None:
-    """Of a message's Apps menu."""
-    await guarded(interaction, _ask(interaction, message))
+    """In the Apps menu of a message."""
+    client = interaction.client
+    await message_parser.check_not_deleted(client.services.jobs, message)
+    await _build_report(client, interaction.guild_id, message.id, interaction.user.id, "")
+    await interaction.response.send_modal(modal(message.id))
 
 
-async def _ask(interaction: Interaction, message: discord.Message) -> None:
-    await message_parser.check_not_deleted(interaction.client.services.jobs, message)
-    await _drafted(interaction.client, interaction.guild_id, message.id, interaction.user.id, "")
-    await interaction.response.send_modal(_form(message.id))
+def custom_id(message_id: int) -> str:
+    """The custom id of the modal about this message."""
+    return f"{components.VERSION}:report:{message_id}"
 
 
-def _form(message: int) -> discord.ui.Modal:
-    """All it has to remember is in its id, so it may also be sent in after a restart."""
-    form = discord.ui.Modal(title="Report to the moderators", custom_id=components.form_id(message))
+def modal(message_id: int) -> discord.ui.Modal:
+    """Asks for the reason. Its custom id is its only state, so it also works after a restart."""
+    form = discord.ui.Modal(title="Report to the moderators", custom_id=custom_id(message_id))
     reason = discord.ui.TextInput[discord.ui.Modal](
         custom_id=_REASON,
         style=discord.TextStyle.paragraph,
         max_length=MAX_REASON_CHARS,
-        placeholder="Only the moderators of this server read this.",
+        placeholder="Only the moderators of this server can read this.",
     )
     form.add_item(discord.ui.Label(text="What is wrong with it?", component=reason))
     form.stop()
     return form
 
 
-async def sent_in(interaction: discord.Interaction[Any]) -> None:
-    """Somebody filled in a form, perhaps ours."""
-    data: dict[str, Any] = dict(interaction.data or {})
-    match = re.fullmatch(components.FORM_PATTERN, str(data.get("custom_id")))
-    if interaction.type is discord.InteractionType.modal_submit and match is not None:
-        await guarded(interaction, _file(interaction, int(match["message"]), _typed(data)))
+async def on_modal_submit(interaction: Interaction, match: re.Match[str]) -> None:
+    """Store the report and show it to the moderators."""
+    client = interaction.client
+    reason = _submitted_reason(dict(interaction.data or {}))
+    report = await _build_report(
+        client, interaction.guild_id, int(match["message"]), interaction.user.id, reason
+    )
+    await client.services.reports.submit(report)
+    await interaction.response.defer(ephemeral=True, thinking=True)
+    is_shown = await report_cards.show(client, report.job_id)
+    await interaction.edit_original_response(content=_SHOWN if is_shown else _STORED)
 
 
-def _typed(data: dict[str, Any]) -> str:
-    """What stands in the form's one field, whatever it is wrapped in."""
-    for part in data.get("components", ()):
-        for field in [part.get("component"), *part.get("components", ())]:
+def _submitted_reason(data: dict[str, Any]) -> str:
+    """The text of the modal's only field, inside a label or an action row."""
+    for component in data.get("components", ()):
+        for field in [component.get("component"), *component.get("components", ())]:
             if field and field.get("custom_id") == _REASON:
                 return str(field.get("value") or "").strip()[:MAX_REASON_CHARS]
     return ""
 
 
-async def _file(interaction: Interaction, message: int, reason: str) -> None:
-    reporter = interaction.user.id
-    report = await _drafted(interaction.client, interaction.guild_id, message, reporter, reason)
-    await interaction.client.services.reports.submit(report)
-    await interaction.response.defer(ephemeral=True, thinking=True)
-    shown = await report_cards.show(interaction.client, report.job_id)
-    await interaction.edit_original_response(content=_THANKS if shown else _RECORDED)
-
-
-async def by_reaction(client: BotClient, reaction: discord.RawReactionActionEvent) -> None:
-    """Without a reason. It is answered in no way, for all could read that."""
+async def on_reaction(client: BotClient, reaction: discord.RawReactionActionEvent) -> None:
+    """Report without a reason. There is no reply, because everybody could read it."""
     try:
-        report = await _drafted(
+        report = await _build_report(
             client, reaction.guild_id, reaction.message_id, reaction.user_id, ""
         )
     except Refused as error:
         log.info(
-            "The flag of %d on %d counts not: %s", reaction.user_id, reaction.message_id, error
+            "The report of %d on %d is refused: %s", reaction.user_id, reaction.message_id, error
         )
         return
     await client.services.reports.submit(report)
     await report_cards.show(client, report.job_id)
 
 
-async def _drafted(
-    client: BotClient, guild: int | None, message: int, reporter: int, reason: str
+async def _build_report(
+    client: BotClient, guild_id: int | None, message_id: int, user_id: int, reason: str
 ) -> Report:
-    """The report, not kept yet. Raises Refused."""
-    now = time.time()
-    found = await client.services.job_messages.find(message)
-    if found is None or guild is None or found.job.target.guild_id != guild:
+    """The report, not stored yet. Raises Refused."""
+    now = client.services.clock()
+    result = await client.services.job_messages.find(message_id)
+    if result is None or guild_id is None or result.job.target.guild_id != guild_id:
         raise Refused(_NO_RESULT)
     reports = client.services.reports
-    before, lately = await reports.previous_reports(reporter, message, since=now - HOUR)
-    check_report(already_reported=before, recent=lately)
+    already_reported, recent = await reports.previous_reports(user_id, message_id, since=now - HOUR)
+    check_report(already_reported=already_reported, recent=recent)
     return Report(
-        job_id=found.job.id,
-        guild_id=guild,
-        channel_id=found.job.target.channel_id,
-        message_id=message,
-        nth=found.nth,
-        reporter_id=reporter,
+        job_id=result.job.id,
+        guild_id=guild_id,
+        channel_id=result.job.target.channel_id,
+        message_id=message_id,
+        nth=result.nth,
+        reporter_id=user_id,
         reason=reason,
         created_at=now,
     )
+
+
+exports: Final = Exports(commands=(command,), modals=(Modal(_MODAL_PATTERN, on_modal_submit),))

@@ -1,15 +1,15 @@
-"""First answers to interactions: within three seconds, and never silence."""
+"""First responses to interactions, within Discord's three seconds, and the handling of errors."""
 
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Final, TypeVar
 
 import aiohttp
 import discord
 from discord import app_commands
 
-from bot.context import Interaction, services
+from bot.context import BotClient, Interaction, services
 from bot.db.connection import retry_until_written
 from bot.domain.job import Job, RequestContext, ResponseTarget
 from bot.errors import NETWORK_ERRORS, BotError
@@ -17,22 +17,22 @@ from bot.messages import channels
 from bot.messages.message_client import ORIGINAL_RESPONSE
 from engine.log import log_context
 
-_UNFORESEEN: Final = "Something went wrong inside the bot; its log says what."
-_CONTENT_LIMIT: Final = 2000
-BRIEFLY: Final = "…"
-"""What a public answer says until it is deleted."""
-_TRIES: Final = 2
-_BARE: Final = (KeyError, TypeError)
-"""What discord.py raises when an answer was taken, but with a 204 that tells nothing of it."""
-_LOST: Final = (aiohttp.ClientError, ConnectionError, TimeoutError)
-"""NETWORK_ERRORS, but without what may also come of a file."""
+PLACEHOLDER: Final = "…"
+"""The content of a public response that is about to be deleted."""
+_MAX_CONTENT: Final = 2000
+_ATTEMPTS: Final = 2
+_EMPTY_RESPONSE_ERRORS: Final = (KeyError, TypeError)
+"""Raised by discord.py when Discord answers with a 204, without the callback's body."""
+_NETWORK_ERRORS: Final = (aiohttp.ClientError, ConnectionError, TimeoutError)
+"""NETWORK_ERRORS without the OSErrors that files raise too."""
+_INTERNAL_ERROR: Final = "Something went wrong. The error is in the bot's log."
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 
-def origin(interaction: Interaction) -> RequestContext:
-    """Who asks, by this interaction, and where."""
+def request_context(interaction: Interaction) -> RequestContext:
+    """The user, the channel and the response target of an interaction."""
     return RequestContext(
         idempotency_key=f"interaction:{interaction.id}",
         user_id=interaction.user.id,
@@ -43,108 +43,146 @@ def origin(interaction: Interaction) -> RequestContext:
             application_id=interaction.application_id,
             token=interaction.token,
         ),
-        role_ids=roles(interaction.user),
+        role_ids=role_ids(interaction.user),
     )
 
 
-def roles(person: discord.User | discord.Member | None) -> tuple[int, ...]:
-    """Of a member, with @everyone; none of somebody who is not on a server."""
-    return tuple(role.id for role in person.roles) if isinstance(person, discord.Member) else ()
+def role_ids(user: discord.User | discord.Member | None) -> tuple[int, ...]:
+    """The roles of a guild member, including @everyone; none of other users."""
+    return tuple(role.id for role in user.roles) if isinstance(user, discord.Member) else ()
 
 
-async def whisper(interaction: Interaction, sentence: str) -> bool:
-    """Tell only this person; False if Discord did not take it."""
-    sentence = sentence[:_CONTENT_LIMIT]
+# Responses
+
+
+async def respond_ephemeral(interaction: Interaction, content: str) -> bool:
+    """Send a message that only this user sees; False if Discord did not accept it."""
+    content = content[:_MAX_CONTENT]
     try:
         if not interaction.response.is_done():
-            with suppress(*_BARE):
-                await twice(lambda: interaction.response.send_message(sentence, ephemeral=True))
+            await retry_once(lambda: _send_response(interaction, content))
             return True
-        # While the public answer still loads, a followup would take its place.
-        with suppress(discord.NotFound):  # somebody took it away
-            await twice(lambda: interaction.edit_original_response(content=BRIEFLY))
-        await twice(lambda: interaction.followup.send(sentence, ephemeral=True))
+        # A followup would replace the public response while that is deferred.
+        with suppress(discord.NotFound):  # the response was deleted
+            await retry_once(lambda: interaction.edit_original_response(content=PLACEHOLDER))
+        await retry_once(lambda: interaction.followup.send(content, ephemeral=True))
         with suppress(discord.NotFound):
-            await twice(interaction.delete_original_response)
+            await retry_once(interaction.delete_original_response)
     except (discord.HTTPException, *NETWORK_ERRORS) as error:
-        log.warning("Could not answer interaction %s: %r", interaction.id, error)
+        log.warning("Could not respond to interaction %s: %r", interaction.id, error)
         return False
     return True
 
 
-async def twice(say: Callable[[], Awaitable[T]]) -> T:
-    """What may not have reached Discord is said again, once."""
+async def _send_response(interaction: Interaction, content: str) -> None:
+    with suppress(*_EMPTY_RESPONSE_ERRORS):
+        await interaction.response.send_message(content, ephemeral=True)
+
+
+async def retry_once(send: Callable[[], Awaitable[T]]) -> T:
+    """Repeat a request once after a network error, because it may not have reached Discord."""
     try:
-        return await say()
+        return await send()
     except NETWORK_ERRORS:
-        return await say()
+        return await send()
 
 
-async def acknowledge(interaction: Interaction) -> int | None:
-    """Say publicly that an answer will come; its message's id, or None if Discord took no answer.
+async def defer(interaction: Interaction) -> int | None:
+    """Defer a public response; return its message id, or None if Discord has no response.
 
-    The answer to an answer can get lost, so a failure is no proof: Discord is asked. What was lost
-    on the way there is said again.
+    A failed defer may still have reached Discord, so this looks for the original response before
+    it retries.
     """
-    for _ in range(_TRIES):
-        arrived = True
+    for _ in range(_ATTEMPTS):
+        reached_discord = True
         try:
-            taken = await interaction.response.defer(thinking=True)
-            if taken is not None and taken.message_id is not None:
-                return taken.message_id
-        except (discord.HTTPException, *_BARE, *NETWORK_ERRORS) as error:
-            log.warning("Interaction %s was perhaps not acknowledged: %r", interaction.id, error)
-            arrived = not isinstance(error, NETWORK_ERRORS)
+            message_id = await _defer(interaction)
+            if message_id is not None:
+                return message_id
+        except (discord.HTTPException, *NETWORK_ERRORS) as error:
+            log.warning("Interaction %s may not be deferred: %r", interaction.id, error)
+            reached_discord = not isinstance(error, NETWORK_ERRORS)
         try:
             return (await interaction.followup.fetch_message(ORIGINAL_RESPONSE)).id
         except (discord.HTTPException, *NETWORK_ERRORS) as error:
-            log.warning("Interaction %s was not acknowledged: %r", interaction.id, error)
-        if arrived:
+            log.warning("Interaction %s has no response: %r", interaction.id, error)
+        if reached_discord:
             break
     return None
 
 
-async def start(interaction: Interaction, accepted: Awaitable[Job | None]) -> None:
-    """Record a job, answer, and let it begin; a job that was asked for before is no new one."""
-    job = await accepted
+async def _defer(interaction: Interaction) -> int | None:
+    """The message id, if Discord's reply contains it."""
+    try:
+        callback = await interaction.response.defer(thinking=True)
+    except _EMPTY_RESPONSE_ERRORS as error:
+        log.warning("The callback of interaction %s has no body: %r", interaction.id, error)
+        return None
+    return None if callback is None else callback.message_id
+
+
+async def defer_and_start(interaction: Interaction, job: Job | None) -> None:
+    """Respond to the request of an accepted job and start the job; None is a duplicate request."""
     if job is None:
-        log.info("Interaction %s came again and is ignored.", interaction.id)
+        log.info("Interaction %s is a duplicate and is ignored.", interaction.id)
         return
     with log_context(job=job.id):
-        message = await acknowledge(interaction)
-        if message is None:
-            await services(interaction).job_service.resume_unacknowledged(
-                job
-            )  # Discord may have lost all that we asked
+        message_id = await defer(interaction)
+        if message_id is None:
+            await services(interaction).job_service.resume_unacknowledged(job)
             return
         log.info("job answered", extra={"interaction": interaction.id})
-        await retry_until_written(lambda: services(interaction).jobs.set_message(job.id, message))
+        await retry_until_written(
+            lambda: services(interaction).jobs.set_message(job.id, message_id)
+        )
         services(interaction).job_service.start(job)
 
 
-async def guarded(interaction: Interaction, wish: Awaitable[None]) -> None:
-    """Do what a person wishes, or tell them in words why not."""
-    interaction.client.answers()
+# Errors
+
+
+class CommandTree(app_commands.CommandTree[BotClient]):
+    """The commands, whose errors are answered by `respond_to_error`."""
+
+    async def interaction_check(self, interaction: Interaction) -> bool:
+        """Allow everything, and let the client wait for the command at shutdown."""
+        interaction.client.track_current_task()
+        return True
+
+    async def on_error(self, interaction: Interaction, error: app_commands.AppCommandError) -> None:
+        """Respond to a command that failed or could not be invoked."""
+        if isinstance(error, app_commands.CommandInvokeError):
+            await respond_to_error(interaction, error.original)
+        elif isinstance(error, app_commands.CommandNotFound):
+            await respond_ephemeral(interaction, "This command no longer exists. Try /imagine.")
+        elif isinstance(error, app_commands.CommandSignatureMismatch):
+            await respond_ephemeral(
+                interaction, "This command has changed. Reload Discord (Ctrl+R) and try again."
+            )
+        elif isinstance(error, app_commands.TransformerError):
+            value = str(error.value)[:100]
+            await respond_ephemeral(interaction, f"“{value}” is not a valid value here.")
+        else:
+            await respond_to_error(interaction, error)
+
+
+@asynccontextmanager
+async def handle_errors(interaction: Interaction) -> AsyncIterator[None]:
+    """Like the CommandTree, for a component or a modal."""
+    interaction.client.track_current_task()
     try:
-        await wish
-    except BotError as error:
-        await whisper(interaction, str(error))
-    except (discord.HTTPException, *_LOST) as error:
-        log.warning("Discord did not take the answer to interaction %s: %r", interaction.id, error)
-        await whisper(interaction, "Discord did not take my answer. Please try again.")
-    except Exception:
-        log.exception("Interaction %s met something unforeseen.", interaction.id)
-        await whisper(interaction, _UNFORESEEN)
+        yield
+    except Exception as error:  # noqa: BLE001 # the rim: each kind of error is answered and logged
+        await respond_to_error(interaction, error)
 
 
-async def explain(interaction: Interaction, error: app_commands.AppCommandError) -> None:
-    """A command did not even start: say why."""
-    if isinstance(error, app_commands.CommandNotFound):
-        await whisper(interaction, "I have no such command (any more). Try /imagine.")
-    elif isinstance(error, app_commands.CommandSignatureMismatch):
-        await whisper(interaction, "Those options do not fit the command. Reload Discord (Ctrl+R).")
-    elif isinstance(error, app_commands.TransformerError):
-        await whisper(interaction, f"The value “{str(error.value)[:100]}” makes no sense here.")
+async def respond_to_error(interaction: Interaction, error: Exception) -> None:
+    """Tell the user why the interaction failed; log what is not meant for the user."""
+    if isinstance(error, BotError):
+        await respond_ephemeral(interaction, str(error))
+    elif isinstance(error, (discord.HTTPException, *_NETWORK_ERRORS)):
+        log.warning("Discord rejected the response to %s: %r", interaction.id, error)
+        await respond_ephemeral(interaction, "Discord rejected my response. Please try again.")
     else:
         log.error("Interaction %s failed.", interaction.id, exc_info=error)
-        await whisper(interaction, _UNFORESEEN)
+        await respond_ephemeral(interaction, _INTERNAL_ERROR)

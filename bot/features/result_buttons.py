@@ -1,44 +1,53 @@
-"""The buttons below a job: U shows one picture, V varies it, 🔄 paints anew, ✖ stops."""
+"""The buttons of a job: U shows a picture, V varies it, 🔄 runs the job again, ✖ cancels it."""
 
 import re
-from collections.abc import Iterable
 from typing import Any, Final
 
 import discord
 
-from bot.context import Interaction, is_moderator, services
+from bot.context import Interaction, services
 from bot.domain import rules
 from bot.domain.job import Job
 from bot.errors import Refused
-from bot.features.full_size import FORGOTTEN, chosen, upscale
-from bot.features.responses import guarded, origin, start, whisper
+from bot.features.exports import Exports
+from bot.features.full_size import UNKNOWN_PICTURE, picture_for, show_full_size
+from bot.features.permissions import is_moderator
+from bot.features.responses import (
+    defer_and_start,
+    handle_errors,
+    request_context,
+    respond_ephemeral,
+)
 from bot.messages import components
 
 
 async def vary(interaction: Interaction, job: Job, nth: int) -> None:
-    """Paint four variations of this picture."""
-    picture = await chosen(interaction, job, nth)
-    await start(interaction, services(interaction).job_service.vary([picture], origin(interaction)))
+    """Start a job of variations of this picture."""
+    picture = await picture_for(interaction, job, nth)
+    context = request_context(interaction)
+    await defer_and_start(
+        interaction, await services(interaction).job_service.vary([picture], context)
+    )
 
 
 async def reroll(interaction: Interaction, job: Job, _: int) -> None:
-    """Paint it all again, with another seed."""
-    await start(interaction, services(interaction).job_service.reroll(job, origin(interaction)))
+    """Start the same job with another seed."""
+    context = request_context(interaction)
+    await defer_and_start(interaction, await services(interaction).job_service.reroll(job, context))
 
 
 async def cancel(interaction: Interaction, job: Job, _: int) -> None:
-    """Stop a job: those who asked for it and moderators may."""
-    if not rules.can_cancel(
-        job, user_id=interaction.user.id, is_moderator=is_moderator(interaction)
-    ):
+    """Cancel a job, for its user or for a moderator."""
+    user_id = interaction.user.id
+    if not rules.can_cancel(job, user_id=user_id, is_moderator=is_moderator(interaction)):
         raise Refused("Only the person who asked for this and moderators can cancel it.")
     if not await services(interaction).job_service.cancel(job):
-        raise Refused("This is finished already.")
-    await whisper(interaction, "Cancelled.")
+        raise Refused("This job is already finished.")
+    await respond_ephemeral(interaction, "Cancelled.")
 
 
 _ACTIONS: Final = {
-    components.UPSCALE: upscale,
+    components.UPSCALE: show_full_size,
     components.VARY: vary,
     components.REROLL: reroll,
     components.CANCEL: cancel,
@@ -48,48 +57,29 @@ _ACTIONS: Final = {
 class JobButton(
     discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=components.PATTERN
 ):
-    """Any button of ours, found by its custom id, so also on messages from before a restart."""
+    """Any button of a job; also works on messages from before a restart."""
 
-    def __init__(self, action: str, job: str, nth: int) -> None:
-        super().__init__(discord.ui.Button(custom_id=components.custom_id(action, job, nth)))
+    def __init__(self, action: str, job_id: str, nth: int) -> None:
+        super().__init__(discord.ui.Button(custom_id=components.custom_id(action, job_id, nth)))
         self._action = action
-        self._job = job
+        self._job_id = job_id
         self._nth = nth
 
     @classmethod
     async def from_custom_id(
         cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str]
     ) -> "JobButton":
-        """All state is in the id and in the record."""
+        """The button with this custom id, which has all of its state."""
         return cls(match["action"], match["job"], int(match["nth"]))
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Somebody pressed it."""
-        await guarded(interaction, self._act(interaction))
-
-    async def _act(self, interaction: Interaction) -> None:
-        job = await services(interaction).jobs.job(self._job)
-        if job is None:
-            raise Refused(FORGOTTEN)
-        rules.check_not_deleted(job)
-        await _ACTIONS[self._action](interaction, job, self._nth)
+        """Handle a click."""
+        async with handle_errors(interaction):
+            job = await services(interaction).jobs.job(self._job_id)
+            if job is None:
+                raise Refused(UNKNOWN_PICTURE)
+            rules.check_not_deleted(job)
+            await _ACTIONS[self._action](interaction, job, self._nth)
 
 
-async def catch_unknown(
-    interaction: discord.Interaction[Any], known: Iterable[type[discord.ui.DynamicItem[Any]]]
-) -> None:
-    """Answer presses that discord.py leaves alone: of buttons that were never ours, or are no more,
-    and of ours when the event does not show the message that they are on."""
-    if interaction.type is not discord.InteractionType.component:
-        return
-    for kind in known:
-        match = kind.__discord_ui_compiled_template__.fullmatch(interaction.custom_id or "")
-        if match is not None:
-            if interaction.message is None or not interaction.message.components:
-                item = await kind.from_custom_id(interaction, discord.ui.Button(), match)
-                await item.callback(interaction)
-            return
-    await whisper(interaction, "I do not know that button any more. Try /imagine.")
-
-
-items: Final = (JobButton,)
+exports: Final = Exports(buttons=(JobButton,))

@@ -1,4 +1,4 @@
-"""A job in words; pure. Prompts are shown, never obeyed: no pings, markdown, links or previews."""
+"""The text of job messages; pure. Prompts are escaped: no pings, markdown, links or embeds."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -10,17 +10,24 @@ from bot.domain.job import Job, JobKind, Progress, Status
 from bot.domain.picture import Picture
 from engine.contract import Recipe
 
-_CONTENT_LIMIT: Final = 2000
-_PROMPT_SHOWN: Final = 400
-_NEGATIVE_SHOWN: Final = 200
-_ONE: Final = 1
+_MAX_CONTENT: Final = 2000
+_MAX_PROMPT: Final = 400
+_MAX_NEGATIVE: Final = 200
+_MAX_ALT_TEXT: Final = 1000
 UPLOAD_REJECTED: Final = (
-    "Discord did not take the pictures together. They are kept: press U1 to U4 to see each."
+    "Discord did not accept the grid. Use U1 to U4 to see the pictures one by one."
 )
 
 
+_PREFIXES: Final = {
+    JobKind.IMAGINE: "",
+    JobKind.REROLL: "Again: ",
+    JobKind.VARIATION: "Variations: ",
+}
+
+
 def escape(text: str, limit: int) -> str:
-    """Somebody's words as they are, cut to so many characters."""
+    """A user's text in one line, escaped, and cut to `limit` characters before that."""
     cut = text if len(text) <= limit else text[: limit - 1] + "…"
     plain = " ".join(cut.split())
     plain = discord.utils.escape_markdown(plain, ignore_links=False)
@@ -28,67 +35,66 @@ def escape(text: str, limit: int) -> str:
     return plain.replace("://", ":\u200b//")
 
 
-def progress(job: Job, now: Progress) -> str:
-    """The message while the job waits or is painted."""
-    return f"{_headline(job)}\n{_stage(now)}"
+def progress(job: Job, progress: Progress) -> str:
+    """The message of an unfinished job."""
+    return f"{_headline(job)}\n{_stage(progress)}"
 
 
-def _stage(now: Progress) -> str:
-    if now.engine_down:
-        return "The engine is down and is being started again. Your place is kept."
-    if now.percent is not None:
-        return f"Painting… {now.percent} %"
-    if now.jobs_ahead:
-        return f"Waiting: {now.jobs_ahead} ahead of you"
-    if now.jobs_ahead == 0:
+def _stage(progress: Progress) -> str:
+    if progress.engine_down:
+        return "The engine is restarting. Your job keeps its place in the queue."
+    if progress.percent is not None:
+        return f"Painting… {progress.percent} %"
+    if progress.jobs_ahead:
+        return f"Waiting: {progress.jobs_ahead} ahead of you"
+    if progress.jobs_ahead == 0:
         return "Next in line…"
     return "Starting…"
 
 
 def ending(job: Job, pictures: Sequence[Picture]) -> str:
-    """The message that stays."""
+    """The final message of a job."""
     if job.status is Status.DONE:
         return f"{_headline(job)}\n{_result(pictures)}"
     if job.status is Status.CANCELLED:
         return f"{_headline(job)}\nCancelled."
-    return f"{_headline(job)}\n{job.failure_reason}"[:_CONTENT_LIMIT]
+    return f"{_headline(job)}\n{job.failure_reason}"[:_MAX_CONTENT]
 
 
 def _headline(job: Job) -> str:
-    what = {JobKind.IMAGINE: "", JobKind.REROLL: "Again: ", JobKind.VARIATION: "Variations: "}[
-        job.kind
-    ]
-    return f"{what}**{escape(job.recipes[0].prompt, _PROMPT_SHOWN)}** · <@{job.user_id}>"
+    return (
+        f"{_PREFIXES[job.kind]}**{escape(job.recipes[0].prompt, _MAX_PROMPT)}** · <@{job.user_id}>"
+    )
 
 
 def _result(pictures: Sequence[Picture]) -> str:
     recipes = [picture.recipe for picture in pictures]
     lines = [_settings(recipes[0]), _seeds(recipes)]
     if recipes[0].negative:
-        lines.append(f"without {escape(recipes[0].negative, _NEGATIVE_SHOWN)}")
-    absent = sorted((each for each in pictures if each.unavailable_reason), key=_absence)
-    lines += [_absent(absence, list(alike)) for absence, alike in groupby(absent, _absence)]
+        lines.append(f"without {escape(recipes[0].negative, _MAX_NEGATIVE)}")
+    unavailable = sorted((p for p in pictures if p.unavailable_reason), key=_reason)
+    lines += [_unavailable(reason, list(group)) for reason, group in groupby(unavailable, _reason)]
     return "\n".join(lines)
 
 
-def _absence(picture: Picture) -> str:
+def _reason(picture: Picture) -> str:
     return picture.unavailable_reason or ""
 
 
-def _absent(absence: str, pictures: Sequence[Picture]) -> str:
-    what = "Picture" if len(pictures) == _ONE else "Pictures"
+def _unavailable(reason: str, pictures: Sequence[Picture]) -> str:
+    noun = "Picture" if len(pictures) == 1 else "Pictures"
     numbers = ", ".join(str(picture.nth) for picture in pictures)
-    return f"{what} {numbers} {absence}. {pictures[0].failure_reason or ''}".rstrip()
+    return f"{noun} {numbers} {reason}. {pictures[0].failure_reason or ''}".rstrip()
 
 
 def recipes(job: Job) -> str:
-    """What a job was asked to paint, and by which numbers."""
+    """The prompts, settings and seeds of a job."""
     first = job.recipes[0]
     lines = [
-        f"**{escape(first.prompt, _PROMPT_SHOWN)}**",
+        f"**{escape(first.prompt, _MAX_PROMPT)}**",
         _settings(first),
         _seeds(job.recipes),
-        *([f"without {escape(first.negative, _NEGATIVE_SHOWN)}"] if first.negative else []),
+        *([f"without {escape(first.negative, _MAX_NEGATIVE)}"] if first.negative else []),
     ]
     return "\n".join(lines)
 
@@ -101,7 +107,7 @@ def _settings(recipe: Recipe) -> str:
         f"{recipe.width}x{recipe.height}",
     ]
     if recipe.strength is not None:
-        parts.append(f"over a sketch, strength {recipe.strength:g}")
+        parts.append(f"from a sketch, strength {recipe.strength:g}")
     return " · ".join(parts)
 
 
@@ -116,26 +122,26 @@ def _seed(recipe: Recipe) -> str:
 
 
 def full_size(picture: Picture) -> str:
-    """The words beside one picture at full size."""
+    """The message of one picture at full size."""
     recipe = picture.recipe
     return (
-        f"**{escape(recipe.prompt, _PROMPT_SHOWN)}** · picture {picture.nth}\n"
+        f"**{escape(recipe.prompt, _MAX_PROMPT)}** · picture {picture.nth}\n"
         f"seed `{_seed(recipe)}` · {_settings(recipe)}"
     )
 
 
 def direct_message(pictures: Sequence[Picture]) -> str:
-    """The words of a direct message with the pictures and their seeds."""
+    """The text of a DM with the pictures and their seeds."""
     first = pictures[0].recipe
-    lines = [f"**{escape(first.prompt, _PROMPT_SHOWN)}**", _settings(first)]
+    lines = [f"**{escape(first.prompt, _MAX_PROMPT)}**", _settings(first)]
     for picture in pictures:
-        held = f" ({picture.unavailable_reason})" if picture.unavailable_reason else ""
-        lines.append(f"{picture.nth}: seed `{_seed(picture.recipe)}`{held}")
+        note = f" ({picture.unavailable_reason})" if picture.unavailable_reason else ""
+        lines.append(f"{picture.nth}: seed `{_seed(picture.recipe)}`{note}")
     return "\n".join(lines)
 
 
 def alt_text(pictures: Sequence[Picture]) -> str:
-    """What a picture shows, for those who do not see it."""
+    """The alt text of a picture or of a grid."""
     prompt = pictures[0].recipe.prompt
-    many = f"{len(pictures)} pictures of: " if len(pictures) > _ONE else ""
-    return (many + prompt)[:1000]
+    prefix = f"{len(pictures)} pictures of: " if len(pictures) > 1 else ""
+    return (prefix + prompt)[:_MAX_ALT_TEXT]

@@ -107,6 +107,21 @@ class MessageClient:
                 channel = self._client.get_partial_messageable(target.channel_id)
                 await channel.get_partial_message(target.message_id).delete()
 
+    async def delete(self, channel_id: int, message_id: int) -> bool:
+        """Delete a message of ours; True if there is no such message now, also if there was none.
+
+        Logs Discord's reason if it is False.
+        """
+        channel = self._client.get_partial_messageable(channel_id)
+        try:
+            await channel.get_partial_message(message_id).delete()
+        except discord.NotFound:
+            pass
+        except (discord.HTTPException, *NETWORK_ERRORS) as error:
+            log.warning("Message %d is not deleted: %r", message_id, error)
+            return False
+        return True
+
     async def fetch_original(self, target: ResponseTarget) -> discord.Message:
         """The original response as it is now. Raises as `upsert` does."""
         with _translated_errors(by_token=True):

@@ -1,4 +1,4 @@
-"""Cases, blocks and the audit log in words, for moderators; pure. No picture is shown again."""
+"""The text of cases, blocks and the audit log, for moderators; pure. No picture is repeated."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -8,17 +8,17 @@ from bot.domain.moderation import AuditAction, AuditEntry, Block, Case, CaseStat
 from bot.domain.picture import Picture
 from bot.messages import captions
 
-_LIMIT: Final = 2000
-_REPORTS_SHOWN: Final = 3
-_REASON_SHOWN: Final = 150
-_VARIATIONS_SHOWN: Final = 10
-_DETAIL_SHOWN: Final = 160
-_PAGE: Final = 1800
-"""Characters of a page, with some room for what stands around it."""
+_MAX_CONTENT: Final = 2000
+_MAX_REPORTS: Final = 3
+_MAX_REASON: Final = 150
+_MAX_VARIATIONS: Final = 10
+_MAX_DETAIL: Final = 160
+_MAX_PAGE: Final = 1800
+"""Characters of a page, less than a message to leave room for a footer."""
 
 
 def case(case: Case, job: Job, pictures: Sequence[Picture], block: str | None) -> str:
-    """A case on its card; `block` says why the person is blocked, if they are."""
+    """The card of a case; `block` is the reason if the user is blocked."""
     lines = [
         f"🚩 Reported: {_link(case.reports[0])} by <@{job.user_id}>",
         captions.recipes(job),
@@ -26,47 +26,49 @@ def case(case: Case, job: Job, pictures: Sequence[Picture], block: str | None) -
         *_history(case),
     ]
     if block is not None:
-        lines.append(f"<@{job.user_id}> is blocked: {captions.escape(block, _REASON_SHOWN)}")
-    return "\n".join(lines)[:_LIMIT]
+        lines.append(f"<@{job.user_id}> is blocked: {captions.escape(block, _MAX_REASON)}")
+    return "\n".join(lines)[:_MAX_CONTENT]
 
 
-def deleted_case(case: Case, erasure: DeletionReason) -> str:
+def deleted_case(case: Case, reason: DeletionReason) -> str:
     """The card of a case whose job was deleted."""
-    lines = [f"🚩 Reported: {_link(case.reports[0])}", erasure.message, *_history(case)]
-    return "\n".join(lines)[:_LIMIT]
+    lines = [f"🚩 Reported: {_link(case.reports[0])}", reason.message, *_history(case)]
+    return "\n".join(lines)[:_MAX_CONTENT]
 
 
 def _history(case: Case) -> list[str]:
-    lines = [_reported(report) for report in case.reports[-_REPORTS_SHOWN:]]
-    if len(case.reports) > _REPORTS_SHOWN:
-        lines.append(f"… and {len(case.reports) - _REPORTS_SHOWN} earlier reports")
+    lines = [_reported(report) for report in case.reports[-_MAX_REPORTS:]]
+    if len(case.reports) > _MAX_REPORTS:
+        lines.append(f"… and {len(case.reports) - _MAX_REPORTS} earlier reports")
     if case.state is not CaseState.OPEN:
         lines.append(f"**{case.state.capitalize()}** by <@{case.moderator_id}>")
     return lines
 
 
 def _link(report: Report) -> str:
-    return _address(report.guild_id, report.channel_id, report.message_id)
+    return _message_url(report.guild_id, report.channel_id, report.message_id)
 
 
-def _address(guild: int | None, channel: int, message: int | None) -> str:
-    return f"https://discord.com/channels/{guild or '@me'}/{channel}/{message}"
+def _message_url(guild_id: int | None, channel_id: int, message_id: int | None) -> str:
+    return f"https://discord.com/channels/{guild_id or '@me'}/{channel_id}/{message_id}"
 
 
 def variations(jobs: Sequence[Job]) -> str:
-    """Those of removed pictures, which stay; nothing if there are none."""
+    """A sentence with links to the variations of removed pictures; empty if there are none."""
     if not jobs:
         return ""
-    where = (job.target for job in jobs[:_VARIATIONS_SHOWN])
-    links = " ".join(_address(each.guild_id, each.channel_id, each.message_id) for each in where)
-    more = len(jobs) - _VARIATIONS_SHOWN
-    others = f" and {more} more" if more > 0 else ""
-    return f" Variations of them are results of their own, and stay: {links}{others}"
+    targets = (job.target for job in jobs[:_MAX_VARIATIONS])
+    links = " ".join(
+        _message_url(target.guild_id, target.channel_id, target.message_id) for target in targets
+    )
+    more = len(jobs) - _MAX_VARIATIONS
+    rest = f" and {more} more" if more > 0 else ""
+    return f" Their variations are not removed: {links}{rest}"
 
 
 def _pictures(pictures: Sequence[Picture]) -> str:
     if not pictures:
-        return "not painted yet"
+        return "no pictures yet"
     return "pictures " + " · ".join(
         f"`{picture.id}`"
         + (f" ({picture.unavailable_reason})" if picture.unavailable_reason else "")
@@ -75,22 +77,22 @@ def _pictures(pictures: Sequence[Picture]) -> str:
 
 
 def _reported(report: Report) -> str:
-    which = "" if report.nth is None else f" picture {report.nth}"
-    why = captions.escape(report.reason, _REASON_SHOWN) or "no reason given"
-    return f"<@{report.reporter_id}> reported{which} <t:{int(report.created_at)}:R>: {why}"
+    picture = "" if report.nth is None else f" picture {report.nth}"
+    reason = captions.escape(report.reason, _MAX_REASON) or "no reason given"
+    return f"<@{report.reporter_id}> reported{picture} <t:{int(report.created_at)}:R>: {reason}"
 
 
-def blocks(blocked: Iterable[Block]) -> list[str]:
-    """A line for each blocked person."""
+def blocks(blocks: Iterable[Block]) -> list[str]:
+    """A line for each block."""
     return [
         f"<@{block.user_id}> by <@{block.moderator_id}> <t:{int(block.created_at)}:R>: "
-        f"{captions.escape(block.reason, _REASON_SHOWN)}"
-        for block in blocked
+        f"{captions.escape(block.reason, _MAX_REASON)}"
+        for block in blocks
     ]
 
 
 def audit(entries: Iterable[AuditEntry]) -> list[str]:
-    """A line for each line of the log."""
+    """A line for each entry of the audit log."""
     return [_line(entry) for entry in entries]
 
 
@@ -102,18 +104,18 @@ def _line(entry: AuditEntry) -> str:
         parts.append(f"job `{entry.job_id}`")
     if entry.channel_id is not None:
         parts.append(f"in <#{entry.channel_id}>")
-    ours = entry.action is AuditAction.SET  # with roles and channels, to be read as such
-    detail = entry.detail if ours else captions.escape(entry.detail, _DETAIL_SHOWN)
+    is_own_text = entry.action is AuditAction.SET  # has mentions of roles and channels
+    detail = entry.detail if is_own_text else captions.escape(entry.detail, _MAX_DETAIL)
     return " ".join(parts) + (f": {detail}" if detail else "")
 
 
 def page(lines: Sequence[str], number: int) -> str:
-    """So many whole lines as fit; pages are counted from 1, and one too high is the last."""
+    """The page of this number, from 1, in whole lines; the last one if the number is too high."""
     pages: list[list[str]] = [[]]
     for line in lines:
-        if sum(len(other) + 1 for other in pages[-1]) + len(line) > _PAGE:
+        if sum(len(previous) + 1 for previous in pages[-1]) + len(line) > _MAX_PAGE:
             pages.append([])
         pages[-1].append(line)
     number = min(number, len(pages))
-    foot = f"\npage {number} of {len(pages)}" if len(pages) > 1 else ""
-    return "\n".join(pages[number - 1]) + foot
+    footer = f"\npage {number} of {len(pages)}" if len(pages) > 1 else ""
+    return "\n".join(pages[number - 1]) + footer

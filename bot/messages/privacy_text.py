@@ -1,4 +1,4 @@
-"""What is kept of a person, in words; pure."""
+"""The texts of /privacy; pure."""
 
 from typing import Final
 
@@ -6,98 +6,98 @@ import msgspec
 
 from bot.domain.user_data import AUDIT_DAYS, REVIEW_DAYS, RetentionPolicy, UserDataSummary
 
-NOTHING: Final = "I keep no job and no picture of you: there is nothing to delete."
-_STAYS: Final = (
-    "What I wrote on Discord stays there: react ❌ to a message of mine that shows your pictures, "
-    "and I delete it, also later. Variations that others made of your pictures are theirs, and "
-    "stay with them."
+NOTHING: Final = "I store no jobs and no pictures of yours, so there is nothing to delete."
+_MESSAGES: Final = (
+    "My messages on Discord stay. To delete one that shows your pictures, react to it with ❌; "
+    "that also works later. Variations that others made of your pictures belong to them and stay."
 )
-_USE: Final = (
-    "How many seconds of the engine you had is kept for 24 hours, for everybody to get a share."
+_USAGE: Final = (
+    "To share the engine fairly, I store how many engine seconds you used, for 24 hours."
 )
 _STATISTICS: Final = (
-    "Of a deleted job only statistics stay: when it was painted, how it ended, the model, and the "
-    "number, size and steps of its pictures."
+    "Of a deleted job, only statistics remain: its time and result, the model, and the number, "
+    "size and steps of its pictures."
 )
 
 
-def told(kept: UserDataSummary, promise: RetentionPolicy) -> str:
-    """What there is of a person, for how long, and where else."""
-    parts = [_counted(kept), _how_long(promise), _STATISTICS, _moderators(kept), _USE]
-    return "\n".join([*parts, _log(promise)])
+def summary(data: UserDataSummary, policy: RetentionPolicy) -> str:
+    """What is stored about a user, and for how long."""
+    parts = [_stored(data), _retention(policy), _STATISTICS, _moderation(data), _USAGE]
+    return "\n".join([*parts, _log(policy)])
 
 
-def _moderators(kept: UserDataSummary) -> str:
+def _moderation(data: UserDataSummary) -> str:
+    entries = _count(data.audit_entries, "entry", "entries")
     return (
-        f"So that moderators can act against abuse, {_number(kept.audit_entries, 'line')} of their "
-        f"log about you are kept for {AUDIT_DAYS} days: what broke a rule, what was reported or "
-        "removed, and what you did as a moderator. That you are blocked somewhere is kept until "
-        "you are not. Deleting changes none of it."
+        f"The audit log has {entries} about you, for moderators: refused prompts, reports, "
+        f"removed pictures, and what you did as a moderator. It is deleted after {AUDIT_DAYS} "
+        "days. A block is stored until you are unblocked. `/privacy delete` changes none of this."
     )
 
 
-def _held(kept: UserDataSummary) -> str:
-    if not kept.under_review:
+def _under_review(data: UserDataSummary) -> str:
+    if not data.under_review:
         return ""
+    verb = "was" if data.under_review == 1 else "were"
     return (
-        f" {_number(kept.under_review, 'job')} of yours was reported, and goes when the moderators "
-        f"have looked at it, or after {REVIEW_DAYS} days."
+        f" {_count(data.under_review, 'job')} of yours {verb} reported; what was reported is "
+        f"deleted after the moderators have reviewed it, or after {REVIEW_DAYS} days."
     )
 
 
-def _counted(kept: UserDataSummary) -> str:
-    if kept.oldest_at is None:
-        return "I keep no job and no picture of you."
+def _stored(data: UserDataSummary) -> str:
+    if data.oldest_at is None:
+        return "I store no jobs and no pictures of yours."
     return (
-        f"I keep {_amount(kept)} of you, since <t:{int(kept.oldest_at)}:D>: of each job your "
-        "words, its settings, your id, and where you asked for it. The file has all of it but the "
+        f"I store {_amount(data)} of yours, since <t:{int(data.oldest_at)}:D>. A job has your "
+        "prompt, its settings, your user ID and the channel. The file has all of this except the "
         "pictures. `/privacy delete` deletes it."
     )
 
 
-def _amount(kept: UserDataSummary) -> str:
-    parts = [_number(kept.jobs, "job"), _number(kept.pictures, "picture")]
-    if kept.sketches:
-        parts.append(_number(kept.sketches, "sketch", "es"))
+def _amount(data: UserDataSummary) -> str:
+    parts = [_count(data.jobs, "job"), _count(data.pictures, "picture")]
+    if data.sketches:
+        parts.append(_count(data.sketches, "sketch", "sketches"))
     return f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
-def _number(count: int, what: str, plural: str = "s") -> str:
-    return f"{count} {what}{'' if count == 1 else plural}"
+def _count(number: int, noun: str, plural: str | None = None) -> str:
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
-def _how_long(promise: RetentionPolicy) -> str:
-    if promise.days is None:
-        return "It is kept until you delete it."
-    return f"It is deleted {_number(promise.days, 'day')} after a job has ended."
+def _retention(policy: RetentionPolicy) -> str:
+    if policy.days is None:
+        return "It is stored until you delete it."
+    return f"It is deleted {_count(policy.days, 'day')} after a job has finished."
 
 
-def _log(promise: RetentionPolicy) -> str:
-    words = "your prompts, and " if promise.logs_prompts else "none of your words, but "
+def _log(policy: RetentionPolicy) -> str:
+    prompts = "your prompts and" if policy.logs_prompts else "no prompts, but"
     return (
-        f"The bot's log has {words}ids of jobs, interactions and people; for how long it is kept "
-        "is up to who runs this bot."
+        f"The bot's log has {prompts} the IDs of jobs, interactions and users. The operator of "
+        "this bot decides how long the log is stored."
     )
 
 
-def question(kept: UserDataSummary) -> str:
-    """What a person should know before they decide."""
+def confirmation(data: UserDataSummary) -> str:
+    """The question before the deletion."""
     return (
-        f"This deletes, for ever, all that I keep of you: {_amount(kept)}. What you have waiting "
-        f"or being painted is stopped. Buttons on your old results will not work any more."
-        f"{_held(kept)}\n{_STAYS} {_STATISTICS}"
+        f"This permanently deletes everything that I store about you: {_amount(data)}. Your "
+        "unfinished jobs are cancelled, and the buttons on your old results stop working."
+        f"{_under_review(data)}\n{_MESSAGES} {_STATISTICS}"
     )
 
 
-def deleted(before: UserDataSummary, after: UserDataSummary, complete: bool) -> str:
-    """What was done; `complete`: with all traces of it."""
-    gone = msgspec.structs.replace(
+def result(before: UserDataSummary, after: UserDataSummary, is_complete: bool) -> str:
+    """What was deleted; `is_complete` is False if some files are deleted later."""
+    deleted = msgspec.structs.replace(
         before,
         jobs=max(0, before.jobs - after.jobs),
         pictures=max(0, before.pictures - after.pictures),
         sketches=max(0, before.sketches - after.sketches),
     )
-    if not gone.jobs and not after.under_review and complete:
+    if not deleted.jobs and not after.under_review and is_complete:
         return NOTHING
-    rest = "" if complete else " What is at work right now, or locked, goes as soon as it is free."
-    return f"Deleted: {_amount(gone)}.{_held(after)}{rest}\n{_STAYS}"
+    rest = "" if is_complete else " Files that are in use are deleted as soon as possible."
+    return f"Deleted: {_amount(deleted)}.{_under_review(after)}{rest}\n{_MESSAGES}"

@@ -1,36 +1,29 @@
-"""/admin: what those who manage a server can set there; each module adds commands of its own."""
+"""/admin: settings and moderation of a guild; each module has commands of this group."""
 
-from typing import Annotated, Final
+from typing import Final
 
 import discord
-from discord import AppCommandOptionType as OptionType
 from discord import app_commands
-from discord.app_commands.transformers import RangeTransformer
 
-from bot.context import Interaction
-from bot.errors import Refused
-
-Page = Annotated[int, RangeTransformer(OptionType.integer, min=1, max=10_000)]
-
-group: Final = app_commands.Group(
-    name="admin",
-    description="For those who manage this server",
-    default_permissions=discord.Permissions(manage_guild=True),
-    allowed_contexts=app_commands.AppCommandContext(
-        guild=True, dm_channel=False, private_channel=False
-    ),
-    allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
-)
-"""Shown to members who may manage the server, unless its own settings name others."""
+from bot.features.admin import audit, blocks, limits, mod_channel, nsfw, words
+from bot.features.exports import Exports
 
 
-def managed_guild(interaction: Interaction) -> int:
-    """The server that this is about. Raises Refused for those who may not decide there.
+def _group() -> app_commands.Group:
+    """Visible to members who manage the server, unless its integration settings say otherwise."""
+    group = app_commands.Group(
+        name="admin",
+        description="For the people who manage this server",
+        default_permissions=discord.Permissions(manage_guild=True),
+        allowed_contexts=app_commands.AppCommandContext(
+            guild=True, dm_channel=False, private_channel=False
+        ),
+        allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+    )
+    for module in (limits, words, blocks, audit, mod_channel, nsfw):
+        for command in module.commands:
+            group.add_command(command)
+    return group
 
-    Who is shown /admin is up to the server; those who may not even delete messages there never may.
-    """
-    may = interaction.permissions
-    allowed = may.manage_guild or may.manage_messages or may.administrator
-    if interaction.guild_id is None or not allowed:
-        raise Refused("Only those who manage this server, and its moderators, can do this.")
-    return interaction.guild_id
+
+exports: Final = Exports(commands=(_group(),))

@@ -1,6 +1,5 @@
-"""/admin limits: how much people with a role may ask for."""
+"""/admin limits: the limits of members with a role."""
 
-import time
 from typing import Annotated, Final
 
 import discord
@@ -13,29 +12,29 @@ from bot.context import Interaction, services
 from bot.domain.limits import ROLE_RANGES, Limits, RoleLimit, check_role, clamp_to_operator_limit
 from bot.domain.moderation import AuditAction, AuditEntry
 from bot.errors import Refused
-from bot.features.admin import group
-from bot.features.responses import guarded, whisper
+from bot.features.exports import GroupCommand
+from bot.features.responses import respond_ephemeral
 
-_EVERYBODY: Final = "Where a role says nothing"
+_DEFAULT_LABEL: Final = "Default"
 
 
-def _ranged(name: str) -> RangeTransformer:
+def _option(name: str) -> RangeTransformer:
     allowed = ROLE_RANGES[name]
     return RangeTransformer(OptionType.integer, min=allowed.least, max=allowed.most)
 
 
-Waiting = Annotated[int, _ranged("max_unfinished")]
-Running = Annotated[int, _ranged("max_running")]
-Daily = Annotated[int, _ranged("daily_seconds")]
+Waiting = Annotated[int, _option("max_unfinished")]
+Running = Annotated[int, _option("max_running")]
+Daily = Annotated[int, _option("daily_seconds")]
 
 
-@group.command(name="limits", description="How much a role may ask for; shows it if nothing is set")
+@app_commands.command(name="limits", description="Show or change the limits of a role")
 @app_commands.describe(
-    role="Whose limits; of several roles of one person, the most generous counts",
-    waiting="Jobs that a person may have unfinished",
-    running="Jobs that a person may have painted at once while others wait",
-    daily="Seconds of painting in 24 hours",
-    reset="The role has no limits of its own any more",
+    role="The role; a member with several roles gets the most generous limits",
+    waiting="Unfinished jobs of a member",
+    running="Jobs of a member that run at once while others wait",
+    daily="Engine seconds of a member in 24 hours",
+    reset="Remove the limits of this role",
 )
 async def command(
     interaction: Interaction,
@@ -45,42 +44,52 @@ async def command(
     daily: Daily | None = None,
     reset: bool = False,
 ) -> None:
-    """Only those see the answer who asked."""
-    values = {"max_unfinished": waiting, "max_running": running, "daily_seconds": daily}
-    given = {name: value for name, value in values.items() if value is not None}
-    await guarded(interaction, limits(interaction, role, given, reset=reset))
-
-
-async def limits(
-    interaction: Interaction, role: discord.Role | None, given: dict[str, int], *, reset: bool
-) -> None:
-    """Change what a role may, if anything is given, and show what is so then."""
-    guild = interaction.guild_id
-    if guild is None:
-        raise Refused("There are roles on servers only.")
-    if role is None and (given or reset):
-        raise Refused("Say which role: @everyone is one too.")
-    if reset and given:
-        raise Refused("Either set limits or take them away with reset.")
-    kept, everybodys = services(interaction).role_limits, services(interaction).limits
+    """Change what is given, then show all limits."""
+    options = {"max_unfinished": waiting, "max_running": running, "daily_seconds": daily}
+    values = {name: value for name, value in options.items() if value is not None}
+    if interaction.guild_id is None:
+        raise Refused("Only servers have roles.")
+    if role is None and (values or reset):
+        raise Refused("Choose a role (it can be @everyone).")
+    if reset and values:
+        raise Refused("Either set limits, or remove them with reset, but not both.")
     if role is not None and reset:
-        await kept.remove(guild, role.id)
-        await _note(interaction, f"<@&{role.id}>: no limits of its own")
-    elif role is not None and given:
-        before = await kept.of(guild, [role.id])
-        limit = before[0] if before else RoleLimit(role_id=role.id)
-        limit = msgspec.structs.replace(limit, **given)
-        check_role(RoleLimit(role_id=role.id, **given), everybodys)
-        await kept.put(guild, limit)
-        await _note(interaction, _line(f"<@&{role.id}>", limit))
-    every = [clamp_to_operator_limit(each, everybodys) for each in await kept.all(guild)]
-    lines = [_line(f"<@&{each.role_id}>", each) for each in every]
-    await whisper(interaction, "\n".join([_line(_EVERYBODY, everybodys), *lines]))
+        await _reset(interaction, interaction.guild_id, role.id)
+    elif role is not None and values:
+        await _set(interaction, interaction.guild_id, role.id, values)
+    await respond_ephemeral(interaction, await _format_limits(interaction, interaction.guild_id))
 
 
-async def _note(interaction: Interaction, detail: str) -> None:
+async def _reset(interaction: Interaction, guild_id: int, role_id: int) -> None:
+    await services(interaction).role_limits.remove(guild_id, role_id)
+    await _audit(interaction, f"<@&{role_id}>: no limits of its own")
+
+
+async def _set(
+    interaction: Interaction, guild_id: int, role_id: int, values: dict[str, int]
+) -> None:
+    role_limits, default = services(interaction).role_limits, services(interaction).limits
+    current = await role_limits.of(guild_id, [role_id])
+    limit = current[0] if current else RoleLimit(role_id=role_id)
+    limit = msgspec.structs.replace(limit, **values)
+    check_role(RoleLimit(role_id=role_id, **values), default)
+    await role_limits.put(guild_id, limit)
+    await _audit(interaction, _line(f"<@&{role_id}>", limit))
+
+
+async def _format_limits(interaction: Interaction, guild_id: int) -> str:
+    default = services(interaction).limits
+    limits = [
+        clamp_to_operator_limit(limit, default)
+        for limit in await services(interaction).role_limits.all(guild_id)
+    ]
+    lines = [_line(f"<@&{limit.role_id}>", limit) for limit in limits]
+    return "\n".join([_line(_DEFAULT_LABEL, default), *lines])
+
+
+async def _audit(interaction: Interaction, detail: str) -> None:
     entry = AuditEntry(
-        created_at=time.time(),
+        created_at=services(interaction).clock(),
         guild_id=interaction.guild_id,
         actor_id=interaction.user.id,
         action=AuditAction.SET,
@@ -89,12 +98,15 @@ async def _note(interaction: Interaction, detail: str) -> None:
     await services(interaction).audit_log.add(entry)
 
 
-def _line(whose: str, limit: RoleLimit | Limits) -> str:
+def _line(label: str, limit: RoleLimit | Limits) -> str:
     parts = []
     if limit.max_unfinished is not None:
-        parts.append(f"{limit.max_unfinished} waiting")
+        parts.append(f"{limit.max_unfinished} unfinished")
     if limit.max_running is not None:
         parts.append(f"{limit.max_running} running")
     if limit.daily_seconds is not None:
         parts.append(f"{limit.daily_seconds:g} seconds in 24 hours")
-    return f"{whose}: {', '.join(parts)}"
+    return f"{label}: {', '.join(parts)}"
+
+
+commands: Final[tuple[GroupCommand, ...]] = (command,)

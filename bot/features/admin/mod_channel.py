@@ -1,6 +1,5 @@
-"""/admin moderators: where reports of pictures go."""
+"""/admin moderators: the channel that reports are posted to."""
 
-import time
 from typing import Final
 
 import discord
@@ -8,38 +7,43 @@ from discord import app_commands
 
 from bot.context import Interaction, services
 from bot.errors import NETWORK_ERRORS, Refused
-from bot.features.admin import group, managed_guild
+from bot.features.exports import GroupCommand
+from bot.features.permissions import moderated_guild
 from bot.features.report_cards import catch_up
-from bot.features.responses import guarded
 
-_HERE: Final = "Reports of pictures come to this channel from now on."
-
-
-@group.command(name="moderators", description="Where I write reports of pictures to")
-@app_commands.describe(channel="Left out: nowhere, and reports are only in the audit log")
-async def moderators(interaction: Interaction, channel: discord.TextChannel | None = None) -> None:
-    """A channel that only moderators can read, say."""
-    await guarded(interaction, _moderators(interaction, channel))
+_TEST_MESSAGE: Final = "Reports of pictures will be posted in this channel."
 
 
-async def _moderators(interaction: Interaction, channel: discord.TextChannel | None) -> None:
-    guild = managed_guild(interaction)
+@app_commands.command(name="moderators", description="Choose the channel for reports of pictures")
+@app_commands.describe(channel="Without it, reports are shown only in /admin audit")
+async def command(interaction: Interaction, channel: discord.TextChannel | None = None) -> None:
+    """Posts a test message first."""
+    guild_id = moderated_guild(interaction)
     await interaction.response.defer(ephemeral=True, thinking=True)
     if channel is not None:
-        await _try_out(interaction, channel.id)
+        await _send_test_message(interaction, channel.id)
     await services(interaction).mod_channels.set(
-        guild, channel.id if channel else None, actor_id=interaction.user.id, now=time.time()
+        guild_id,
+        channel.id if channel else None,
+        actor_id=interaction.user.id,
+        now=services(interaction).clock(),
     )
-    where = f"to <#{channel.id}>" if channel else "nowhere, but are in /admin audit"
     await catch_up(interaction.client)
-    await interaction.edit_original_response(content=f"Reports go {where}.")
+    if channel is None:
+        response = "Reports are no longer posted; they are in /admin audit."
+    else:
+        response = f"Reports are now posted to <#{channel.id}>."
+    await interaction.edit_original_response(content=response)
 
 
-async def _try_out(interaction: Interaction, channel: int) -> None:
+async def _send_test_message(interaction: Interaction, channel_id: int) -> None:
     try:
-        await interaction.client.get_partial_messageable(channel).send(_HERE)
+        await interaction.client.get_partial_messageable(channel_id).send(_TEST_MESSAGE)
     except (discord.HTTPException, *NETWORK_ERRORS) as error:
         raise Refused(
-            f"I cannot write to <#{channel}>, so nothing is changed. Let me view that channel and "
-            f"send messages there. ({error})"
+            f"I cannot write to <#{channel_id}>, so I changed nothing. Give me the permissions "
+            f"View Channel and Send Messages there. ({error})"
         ) from error
+
+
+commands: Final[tuple[GroupCommand, ...]] = (command,)

@@ -1,6 +1,5 @@
-"""/admin nsfw: what becomes of flagged pictures in age-restricted channels."""
+"""/admin nsfw: how flagged pictures are shown in age-restricted channels."""
 
-import time
 from typing import Any, Final
 
 import discord
@@ -9,49 +8,49 @@ from discord import app_commands
 from bot.context import Interaction, services
 from bot.db.guild_settings import NsfwSetting
 from bot.domain.nsfw import NsfwPolicy, NsfwSettings
-from bot.errors import Refused
-from bot.features.admin import group
-from bot.features.responses import guarded, whisper
+from bot.features.exports import GroupCommand
+from bot.features.permissions import managed_guild
+from bot.features.responses import respond_ephemeral
 
 Channel = app_commands.AppCommandChannel
 
-_MEANING: Final = {
+_DESCRIPTIONS: Final = {
     NsfwPolicy.BLOCK: "withheld",
     NsfwPolicy.SPOILER: "shown as spoilers",
     NsfwPolicy.ALLOW: "shown",
 }
-_SHOWN: Final = 40
-"""Channels in one answer."""
+_MAX_CHANNELS: Final = 40
+"""In one response."""
 
 
-class RoomOption(app_commands.Transformer):
+class ChannelTransformer(app_commands.Transformer):
     """A channel that can be age-restricted."""
 
     @property
     def type(self) -> discord.AppCommandOptionType:
-        """As Discord calls it."""
+        """The option's type."""
         return discord.AppCommandOptionType.channel
 
     @property
     def channel_types(self) -> list[discord.ChannelType]:
-        """As Discord calls them."""
-        kinds = discord.ChannelType
-        return [kinds.text, kinds.news, kinds.voice, kinds.stage_voice, kinds.forum]
+        """The types of channels that have the setting."""
+        types = discord.ChannelType
+        return [types.text, types.news, types.voice, types.stage_voice, types.forum]
 
     async def transform(self, _: discord.Interaction[Any], value: Channel) -> Channel:
-        """As it came."""
+        """The value itself."""
         return value
 
 
-Room = app_commands.Transform[Channel, RoomOption]
+ChannelOption = app_commands.Transform[Channel, ChannelTransformer]
 
 
-@group.command(
-    name="nsfw", description="What becomes of flagged pictures in age-restricted channels"
+@app_commands.command(
+    name="nsfw", description="Choose how flagged pictures are shown in age-restricted channels"
 )
 @app_commands.describe(
-    level="Without it, you are told what is chosen now",
-    channel="An age-restricted channel, with its threads; without it, all that are not named",
+    level="Leave it out to see the current settings",
+    channel="An age-restricted channel and its threads; leave it out for the server's default",
 )
 @app_commands.choices(
     level=[
@@ -63,55 +62,52 @@ Room = app_commands.Transform[Channel, RoomOption]
     ]
 )
 async def command(
-    interaction: Interaction, level: str | None = None, channel: Room | None = None
+    interaction: Interaction, level: str | None = None, channel: ChannelOption | None = None
 ) -> None:
-    """Choose, or ask what is chosen."""
-    await guarded(interaction, nsfw(interaction, level, channel))
-
-
-async def nsfw(interaction: Interaction, level: str | None, channel: Channel | None) -> None:
-    """The answer is for the admin alone."""
-    guild, may = interaction.guild_id, interaction.permissions
-    if guild is None or not (may.manage_guild or may.administrator):
-        raise Refused("Only those who may manage this server can do this.")
-    levels = services(interaction).guild_settings
+    """Change or show the settings."""
+    guild_id = managed_guild(interaction)
+    settings = services(interaction).guild_settings
     if level is None:
-        await whisper(interaction, _state(await levels.get(guild)))
+        await respond_ephemeral(interaction, _format_settings(await settings.get(guild_id)))
         return
-    chosen = NsfwPolicy(level)
-    room = None if channel is None else channel.id
-    actor = interaction.user.id
-    await levels.set(
-        NsfwSetting(
-            guild_id=guild, channel_id=room, policy=chosen, actor_id=actor, created_at=time.time()
-        )
+    choice = NsfwSetting(
+        guild_id=guild_id,
+        channel_id=None if channel is None else channel.id,
+        policy=NsfwPolicy(level),
+        actor_id=interaction.user.id,
+        created_at=services(interaction).clock(),
     )
-    await whisper(interaction, _chosen(chosen, channel))
+    await settings.set(choice)
+    await respond_ephemeral(interaction, _confirmation(choice.policy, channel))
 
 
-def _chosen(level: NsfwPolicy, channel: Channel | None) -> str:
+def _confirmation(level: NsfwPolicy, channel: Channel | None) -> str:
     if channel is None:
         return (
-            f"Flagged pictures are now {_MEANING[level]} in age-restricted channels, but for those "
-            "with a choice of their own. In all other places they are always withheld."
+            f"Flagged pictures are now {_DESCRIPTIONS[level]} in age-restricted channels that have "
+            "no setting of their own. They are always withheld in all other channels."
         )
     if channel.nsfw:
-        return f"Flagged pictures are now {_MEANING[level]} in {channel.mention} and its threads."
+        place = f"{channel.mention} and its threads"
+        return f"Flagged pictures are now {_DESCRIPTIONS[level]} in {place}."
     return (
-        f"This will count once {channel.mention} is age-restricted. Until then flagged pictures "
+        f"This will apply once {channel.mention} is age-restricted. Until then, flagged pictures "
         "are withheld there."
     )
 
 
-def _state(choices: NsfwSettings) -> str:
-    lines = [f"In age-restricted channels flagged pictures are {_MEANING[choices.guild]}."]
-    shown = sorted(choices.channels.items())[:_SHOWN]
-    lines += [f"In <#{room}> they are {_MEANING[level]}." for room, level in shown]
-    if len(choices.channels) > len(shown):
-        lines.append(
-            f"And {len(choices.channels) - len(shown)} channels more have their own choice."
-        )
-    lines.append(
-        "In channels that are not age-restricted, and in direct messages, they are withheld."
-    )
+def _format_settings(settings: NsfwSettings) -> str:
+    default = _DESCRIPTIONS[settings.guild]
+    lines = [f"In age-restricted channels, flagged pictures are {default}."]
+    channels = sorted(settings.channels.items())
+    lines += [
+        f"In <#{channel_id}> they are {_DESCRIPTIONS[level]}."
+        for channel_id, level in channels[:_MAX_CHANNELS]
+    ]
+    if len(channels) > _MAX_CHANNELS:
+        lines.append(f"{len(channels) - _MAX_CHANNELS} more channels have their own setting.")
+    lines.append("In channels that are not age-restricted and in DMs, they are withheld.")
     return "\n".join(lines)
+
+
+commands: Final[tuple[GroupCommand, ...]] = (command,)

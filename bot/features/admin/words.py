@@ -1,6 +1,5 @@
-"""/admin words: what is not painted in a server."""
+"""/admin words: the banned words of a guild."""
 
-import time
 from typing import Annotated, Final
 
 import discord
@@ -10,64 +9,62 @@ from discord.app_commands.transformers import RangeTransformer
 
 from bot.context import Interaction, services
 from bot.errors import Refused
-from bot.features.admin import Page, group, managed_guild
-from bot.features.responses import guarded, whisper
+from bot.features.admin.options import Page
+from bot.features.exports import GroupCommand
+from bot.features.permissions import moderated_guild
+from bot.features.responses import respond_ephemeral
 from bot.messages import moderation_cards
 from bot.prompt_filter.filter import MAX_WORD_CHARS, normalize_banned_word
 
 Word = Annotated[str, RangeTransformer(OptionType.string, min=1, max=MAX_WORD_CHARS)]
-words: Final = app_commands.Group(
-    name="words", description="Words that I paint nothing of in this server", parent=group
-)
 
 
-@words.command(name="add", description="Ban a word or phrase")
-@app_commands.describe(word="A whole word, however it is written; * at its end: any ending")
-async def add_word(interaction: Interaction, word: Word) -> None:
-    """From now on, also for re-rolls and variations of what was painted before."""
-    await guarded(interaction, _add_word(interaction, word))
-
-
-async def _add_word(interaction: Interaction, word: str) -> None:
-    guild = managed_guild(interaction)
-    plain = normalize_banned_word(word)
-    added = await services(interaction).moderation.ban_word(
-        guild, plain, actor_id=interaction.user.id, now=time.time()
+@app_commands.command(name="add", description="Ban a word or phrase")
+@app_commands.describe(word="A whole word in any spelling; end it with * for any ending")
+async def add_command(interaction: Interaction, word: Word) -> None:
+    """Applies to re-rolls and variations of older jobs too."""
+    guild_id = moderated_guild(interaction)
+    word = normalize_banned_word(word)
+    is_new = await services(interaction).moderation.ban_word(
+        guild_id, word, actor_id=interaction.user.id, now=services(interaction).clock()
     )
-    state = "is banned now" if added else "was banned before"
-    await whisper(interaction, f"“{_quoted(plain)}” {state}.")
+    state = "is now banned" if is_new else "is already banned"
+    await respond_ephemeral(interaction, f"“{_escape(word)}” {state}.")
 
 
-@words.command(name="remove", description="Allow a banned word again")
-@app_commands.describe(word="As it stands on the list")
-async def remove_word(interaction: Interaction, word: Word) -> None:
-    """As if it had never been on the list."""
-    await guarded(interaction, _remove_word(interaction, word))
-
-
-async def _remove_word(interaction: Interaction, word: str) -> None:
-    guild = managed_guild(interaction)
-    plain = normalize_banned_word(word)
-    if not await services(interaction).moderation.unban_word(
-        guild, plain, actor_id=interaction.user.id, now=time.time()
-    ):
-        raise Refused(f"“{_quoted(plain)}” is not on the list; see /admin words list.")
-    await whisper(interaction, f"“{_quoted(plain)}” is allowed again.")
-
-
-@words.command(name="list", description="The banned words of this server")
-async def list_words(interaction: Interaction, page: Page = 1) -> None:
-    """In the order of the alphabet."""
-    await guarded(interaction, _list_words(interaction, page))
-
-
-async def _list_words(interaction: Interaction, page: int) -> None:
-    found = await services(interaction).moderation.banned_words(managed_guild(interaction))
-    lines = [_quoted(word) for word in found]
-    await whisper(
-        interaction, moderation_cards.page(lines, page) if lines else "No word is banned here."
+@app_commands.command(name="remove", description="Allow a banned word again")
+@app_commands.describe(word="The word as it is in /admin words list")
+async def remove_command(interaction: Interaction, word: Word) -> None:
+    """Raises Refused if the word is not banned."""
+    guild_id = moderated_guild(interaction)
+    word = normalize_banned_word(word)
+    was_banned = await services(interaction).moderation.unban_word(
+        guild_id, word, actor_id=interaction.user.id, now=services(interaction).clock()
     )
+    if not was_banned:
+        raise Refused(f"“{_escape(word)}” is not banned; see /admin words list.")
+    await respond_ephemeral(interaction, f"“{_escape(word)}” is allowed again.")
 
 
-def _quoted(word: str) -> str:
+@app_commands.command(name="list", description="List the banned words of this server")
+async def list_command(interaction: Interaction, page: Page = 1) -> None:
+    """In alphabetical order."""
+    words = await services(interaction).moderation.banned_words(moderated_guild(interaction))
+    lines = [_escape(word) for word in words]
+    text = moderation_cards.page(lines, page) if lines else "No word is banned here."
+    await respond_ephemeral(interaction, text)
+
+
+def _escape(word: str) -> str:
     return discord.utils.escape_markdown(discord.utils.escape_mentions(word))
+
+
+def _group() -> app_commands.Group:
+    group = app_commands.Group(name="words", description="Words that are banned in this server")
+    group.add_command(add_command)
+    group.add_command(remove_command)
+    group.add_command(list_command)
+    return group
+
+
+commands: Final[tuple[GroupCommand, ...]] = (_group(),)

@@ -1,0 +1,37 @@
+"""What a feature registers with the client."""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple, TypeAlias
+
+import discord
+import msgspec
+from discord import app_commands
+
+from bot.context import BotClient, Interaction
+
+GroupCommand: TypeAlias = app_commands.Command[Any, ..., Any] | app_commands.Group
+AnyCommand: TypeAlias = GroupCommand | app_commands.ContextMenu
+Button: TypeAlias = type[discord.ui.DynamicItem[Any]]
+ReactionHandler: TypeAlias = Callable[[BotClient, discord.RawReactionActionEvent], Awaitable[None]]
+StartupWork: TypeAlias = Callable[[BotClient], Awaitable[None]]
+
+
+class Modal(NamedTuple):
+    """A modal's custom ids, and the handler of its submission."""
+
+    pattern: str
+    on_submit: Callable[[Interaction, "re.Match[str]"], Awaitable[None]]
+
+
+class Exports(msgspec.Struct, frozen=True, kw_only=True):
+    """What the client registers for a feature."""
+
+    commands: tuple[AnyCommand, ...] = ()
+    buttons: tuple[Button, ...] = ()
+    """Persistent buttons: dynamic items, found by their custom id also after a restart."""
+    modals: tuple[Modal, ...] = ()
+    on_reaction_add: tuple[ReactionHandler, ...] = ()
+    on_reaction_remove: tuple[ReactionHandler, ...] = ()
+    on_ready: tuple[StartupWork, ...] = ()
+    """Run after each connection to Discord."""
