@@ -1,10 +1,20 @@
-"""Buttons and their ids."""
+"""The buttons of jobs, and the custom ids of all features."""
 
 import re
 
+import discord
 import pytest
 
+from bot.client import BUTTONS
+from bot.features import FEATURES, privacy, report, report_cards
 from bot.messages import components
+
+LONGEST_JOB_ID = "z" * 24
+LARGEST_SNOWFLAKE = 2**64 - 1
+PATTERNS = [
+    *(button.__discord_ui_compiled_template__.pattern for button in BUTTONS),
+    *(modal.pattern for feature in FEATURES for modal in feature.modals),
+]
 
 
 async def rows(count: int) -> list[list[str]]:
@@ -13,32 +23,70 @@ async def rows(count: int) -> list[list[str]]:
     return [[button["label"] for button in row["components"]] for row in view.to_components()]
 
 
-async def test_a_result_has_the_buttons_that_people_know() -> None:
+def custom_ids(view: discord.ui.View) -> list[str]:
+    """Of the buttons of a view."""
+    return [item.custom_id or "" for item in view.children if isinstance(item, discord.ui.Button)]
+
+
+def all_custom_ids() -> list[str]:
+    """Of all views and modals, with the longest ids of jobs and messages."""
+    views = [
+        components.result_view(LONGEST_JOB_ID, 4),
+        components.cancel_view(LONGEST_JOB_ID),
+        report_cards.case_view(LONGEST_JOB_ID, is_open=True, is_removed=False, is_blocked=False),
+        report_cards.case_view(LONGEST_JOB_ID, is_open=True, is_removed=False, is_blocked=True),
+        report_cards.deleted_case_view(LONGEST_JOB_ID, is_open=True),
+        privacy.confirmation_view(),
+    ]
+    ids = [custom_id for view in views for custom_id in custom_ids(view)]
+    return [*ids, report.modal(LARGEST_SNOWFLAKE).custom_id]
+
+
+async def test_a_result_has_upscale_reroll_and_variation_buttons() -> None:
     """U1 to U4 and re-roll above V1 to V4."""
     assert await rows(4) == [["U1", "U2", "U3", "U4", "🔄"], ["V1", "V2", "V3", "V4"]]
 
 
-async def test_fewer_pictures_have_fewer_buttons() -> None:
-    """No button for a picture that is not there."""
+async def test_a_result_has_one_button_of_each_kind_for_each_picture() -> None:
+    """One picture has U1 and V1."""
     assert await rows(1) == [["U1", "🔄"], ["V1"]]
 
 
-async def test_views_are_not_kept_by_the_library() -> None:
-    """Else a press would be handled twice, and memory would grow."""
+async def test_discord_py_keeps_no_view_in_memory() -> None:
+    """Otherwise a click would be handled twice, and memory would grow."""
     assert components.result_view("j1", 4).is_finished()
     assert components.cancel_view("j1").is_finished()
 
 
-def test_an_id_can_be_read_back() -> None:
-    """Action, job and picture."""
-    found = re.fullmatch(components.PATTERN, components.custom_id("vary", "0123456789abcdef", 3))
-    assert found is not None
-    assert found.groupdict() == {"action": "vary", "job": "0123456789abcdef", "nth": "3"}
+async def test_every_custom_id_matches_one_registered_pattern() -> None:
+    """So each click reaches one feature, and the patterns are disjoint on these ids."""
+    for custom_id in all_custom_ids():
+        matches = [pattern for pattern in PATTERNS if re.fullmatch(pattern, custom_id)]
+        assert len(matches) == 1, custom_id
+
+
+async def test_every_custom_id_fits_into_discords_limit() -> None:
+    """100 characters: https://docs.discord.com/developers/components/reference."""
+    assert all(1 <= len(custom_id) <= 100 for custom_id in all_custom_ids())
+
+
+async def test_every_pattern_has_a_custom_id() -> None:
+    """A pattern that no view uses would be left over from an old feature."""
+    for pattern in PATTERNS:
+        assert any(re.fullmatch(pattern, custom_id) for custom_id in all_custom_ids()), pattern
+
+
+def test_a_custom_id_has_action_job_and_picture() -> None:
+    """The button has no other state."""
+    custom_id = components.custom_id("vary", "0123456789abcdef", 3)
+    match = re.fullmatch(components.PATTERN, custom_id)
+    assert match is not None
+    assert match.groupdict() == {"action": "vary", "job": "0123456789abcdef", "nth": "3"}
 
 
 @pytest.mark.parametrize(
-    "junk", ["", "v0:vary:a:1", "v1:steal:a:1", "v1:vary:A';--:1", "v1:vary:a:9"]
+    "custom_id", ["", "v0:vary:a:1", "v1:steal:a:1", "v1:vary:A';--:1", "v1:vary:a:9"]
 )
-def test_other_ids_are_none_of_ours(junk: str) -> None:
-    """Junk and other versions do not match."""
-    assert not re.fullmatch(components.PATTERN, junk)
+def test_other_custom_ids_do_not_match(custom_id: str) -> None:
+    """Neither junk nor other versions."""
+    assert not re.fullmatch(components.PATTERN, custom_id)

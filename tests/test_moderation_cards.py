@@ -53,7 +53,7 @@ def test_a_card_says_how_a_case_ended_and_who_is_blocked() -> None:
     text = moderation_cards.case(case(state=CaseState.REMOVED, moderator=9), job(), [], "rude")
     assert "**Removed** by <@9>" in text
     assert "<@1> is blocked: rude" in text
-    assert "not painted yet" in text
+    assert "no pictures yet" in text
 
 
 def test_many_reports_are_counted() -> None:
@@ -67,7 +67,7 @@ def test_many_reports_are_counted() -> None:
     assert "… and 7 earlier reports" in text
 
 
-def test_what_people_wrote_is_shown_and_not_obeyed() -> None:
+def test_what_people_wrote_is_escaped() -> None:
     """No marks, no pings, no links."""
     text = moderation_cards.case(case(report(reason="**@everyone** https://x.y")), job(), [], None)
     assert "\\*\\*@\u200beveryone\\*\\* https:\u200b//x.y" in text

@@ -1,4 +1,4 @@
-"""What is kept of a person, in words."""
+"""The texts of /privacy."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ import pytest
 from bot.domain.user_data import RetentionPolicy, UserDataSummary
 from bot.messages import privacy_text
 
-LIMIT = 2000
+MAX_CONTENT = 2000
 
 
-def kept(**changes: object) -> UserDataSummary:
-    """A person of two jobs."""
+def user_data(**changes: object) -> UserDataSummary:
+    """The data of a user with two jobs."""
     values: dict[str, Any] = {
         "jobs": 2,
         "pictures": 5,
@@ -23,55 +23,57 @@ def kept(**changes: object) -> UserDataSummary:
     return UserDataSummary(**values | changes)
 
 
-NONE = kept(jobs=0, pictures=0, sketches=0, oldest_at=None)
+NOTHING_STORED = user_data(jobs=0, pictures=0, sketches=0, oldest_at=None)
 
 
-def test_one_is_not_said_to_be_many() -> None:
-    """Nor many one; sketches are named if there are any."""
-    assert "2 jobs, 5 pictures and 1 sketch of you" in privacy_text.summary(
-        kept(), RetentionPolicy()
-    )
-    one = kept(jobs=1, pictures=1, sketches=0)
-    assert "1 job and 1 picture of you" in privacy_text.summary(one, RetentionPolicy())
-    assert "3 sketches" in privacy_text.confirmation(kept(sketches=3))
+def test_nouns_agree_with_their_numbers() -> None:
+    """Sketches are named only if there are any."""
+    policy = RetentionPolicy()
+    text = privacy_text.summary(user_data(), policy)
+    assert "2 jobs, 5 pictures and 1 sketch of yours" in text
+    smallest = user_data(jobs=1, pictures=1, sketches=0)
+    assert "1 job and 1 picture of yours" in privacy_text.summary(smallest, policy)
+    assert "3 sketches" in privacy_text.confirmation(user_data(sketches=3))
 
 
 @pytest.mark.parametrize(
-    ("promise", "said"),
+    ("policy", "sentence"),
     [
-        (RetentionPolicy(), "kept until you delete it"),
-        (RetentionPolicy(days=1), "deleted 1 day after a job has ended"),
-        (RetentionPolicy(days=30), "deleted 30 days after a job has ended"),
-        (RetentionPolicy(), "log has none of your words, but ids"),
-        (RetentionPolicy(logs_prompts=True), "log has your prompts, and ids"),
+        (RetentionPolicy(), "It is stored until you delete it."),
+        (RetentionPolicy(days=1), "It is deleted 1 day after a job has finished."),
+        (RetentionPolicy(days=30), "It is deleted 30 days after a job has finished."),
+        (RetentionPolicy(), "log has no prompts, but the IDs"),
+        (RetentionPolicy(logs_prompts=True), "log has your prompts and the IDs"),
     ],
 )
-def test_what_was_promised_is_said(promise: RetentionPolicy, said: str) -> None:
-    """By who runs the bot."""
-    assert said in privacy_text.summary(kept(), promise)
+def test_the_summary_states_the_retention_policy(policy: RetentionPolicy, sentence: str) -> None:
+    """The operator's settings decide."""
+    assert sentence in privacy_text.summary(user_data(), policy)
 
 
-def test_what_moderators_keep_is_said_with_reason_and_time() -> None:
-    """Also to somebody of whom there is nothing else."""
-    said = privacy_text.summary(kept(audit_entries=3), RetentionPolicy())
-    assert "act against abuse, 3 lines of their log about you are kept for 180 days" in said
-    assert "180 days" in privacy_text.summary(NONE, RetentionPolicy())
+def test_the_summary_states_what_the_audit_log_has() -> None:
+    """Also for a user about whom nothing else is stored."""
+    text = privacy_text.summary(user_data(audit_entries=3), RetentionPolicy())
+    assert "The audit log has 3 entries about you, for moderators" in text
+    assert "180 days" in privacy_text.summary(NOTHING_STORED, RetentionPolicy())
 
 
-def test_what_goes_later_is_said() -> None:
-    """It is not counted as deleted."""
-    held = kept(jobs=1, pictures=4, sketches=0, under_review=1)
-    said = privacy_text.result(kept(), held, complete=False)
-    assert "Deleted: 1 job, 1 picture and 1 sketch." in said
-    assert "1 job of yours was reported" in said and "after 30 days" in said
-    assert "goes as soon as it is free" in said
-    assert privacy_text.result(NONE, NONE, complete=True) == privacy_text.NOTHING
-    assert privacy_text.result(held, held, complete=True) != privacy_text.NOTHING
+def test_the_result_states_what_is_deleted_later() -> None:
+    """Jobs under review do not count as deleted."""
+    under_review = user_data(jobs=1, pictures=4, sketches=0, under_review=1)
+    text = privacy_text.result(user_data(), under_review, is_complete=False)
+    assert "Deleted: 1 job, 1 picture and 1 sketch." in text
+    assert "1 job of yours was reported" in text and "after 30 days" in text
+    assert "deleted as soon as possible" in text
+    nothing = privacy_text.result(NOTHING_STORED, NOTHING_STORED, is_complete=True)
+    assert nothing == privacy_text.NOTHING
+    unchanged = privacy_text.result(under_review, under_review, is_complete=True)
+    assert unchanged != privacy_text.NOTHING
 
 
-def test_all_of_it_fits_into_a_message() -> None:
-    """With the largest numbers."""
-    most = kept(
+def test_every_text_fits_into_a_message() -> None:
+    """Even with very large numbers."""
+    data = user_data(
         jobs=10**7,
         pictures=10**7,
         sketches=10**7,
@@ -79,9 +81,9 @@ def test_all_of_it_fits_into_a_message() -> None:
         audit_entries=10**7,
         oldest_at=1e10,
     )
-    for said in (
-        privacy_text.summary(most, RetentionPolicy(days=36500, logs_prompts=True)),
-        privacy_text.confirmation(most),
-        privacy_text.result(most, kept(under_review=10**6), complete=False),
+    for text in (
+        privacy_text.summary(data, RetentionPolicy(days=36500, logs_prompts=True)),
+        privacy_text.confirmation(data),
+        privacy_text.result(data, user_data(under_review=10**6), is_complete=False),
     ):
-        assert len(said) < LIMIT
+        assert len(text) < MAX_CONTENT
