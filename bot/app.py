@@ -106,6 +106,7 @@ async def run(
             downloader = await enter(AttachmentDownloader(local_hosts=_local_hosts(api)))
             await enter(client)  # the tasks of jobs need it until they end
             parts = _build(settings, client, db, engine, downloader, status_reporter, clock)
+            await enter(parts.notifier)
             await enter(parts.tasks)
             await enter(parts.services.temporary_replies)
             await _login(client, token)
@@ -166,6 +167,7 @@ def _local_hosts(api: str) -> frozenset[str]:
 
 class _Parts(msgspec.Struct, frozen=True):
     services: Services
+    notifier: Delivery
     dispatcher: Dispatcher
     tasks: JobTasks
 
@@ -230,7 +232,7 @@ def _build(
         limits=limits,
         clock=clock,
     )
-    return _Parts(services, dispatcher, tasks)
+    return _Parts(services, notifier, dispatcher, tasks)
 
 
 def _storage(settings: Settings) -> FileStorage:

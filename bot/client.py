@@ -16,6 +16,8 @@ READY_SECONDS: Final = 0.05
 """How long to wait for one more guild before the client is ready; nothing depends on it."""
 BUTTONS: Final = tuple(button for feature in FEATURES for button in feature.buttons)
 """The persistent buttons of all features."""
+_CANCEL_SECONDS: Final = 1.0
+"""For cancelled handlers to clean up, while the connection to Discord is still open."""
 _MODALS: Final = tuple(modal for feature in FEATURES for modal in feature.modals)
 log = logging.getLogger(__name__)
 
@@ -63,9 +65,11 @@ class Client(BotClient):
         """Wait up to `seconds` for running handlers, then cancel the rest."""
         if not self.handlers:
             return
-        _, late = await asyncio.wait(self.handlers, timeout=seconds)
+        late = (await asyncio.wait(self.handlers, timeout=seconds))[1]
         for task in late:
             task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=_CANCEL_SECONDS)
 
     async def on_ready(self) -> None:
         """Do the start-up work of the features, after each new session."""
@@ -73,7 +77,10 @@ class Client(BotClient):
         log.info("Connected to Discord as %s.", self.user)
         for feature in FEATURES:
             for work in feature.on_ready:
-                await work(self)
+                try:
+                    await work(self)
+                except Exception:  # the start-up work of other features goes on
+                    log.exception("Start-up work failed until the next connection.")
 
     async def on_resumed(self) -> None:
         """The session goes on after an interruption."""

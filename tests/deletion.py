@@ -27,7 +27,7 @@ async def delete(house: House, person: Person | None = None) -> str:
     """Delete all data of a user, by default Ada's; return the text of the result."""
     person = person or house.ada
     confirmation = await question(house, person)
-    await person.click(confirmation, "Delete all of it")
+    await person.click(confirmation, "Delete everything")
     await house.discord.until(
         lambda: not confirmation.buttons, why="the data is deleted", timeout=30
     )

@@ -25,12 +25,12 @@ async def said(house: House, boss: Person, **options: object) -> list[str]:
 async def test_limits_are_set_shown_and_taken_away(house: House, boss: Person) -> None:
     """For each role; what is not given stays as it was."""
     role = house.discord.add_role("Painters")
-    everybody = "Where a role says nothing: 5 waiting, 3 running"
+    everybody = "Default: 5 unfinished, 3 running"
     assert await said(house, boss) == [everybody]
     await said(house, boss, role=role, waiting=9)
     assert await said(house, boss, role=role, daily=60) == [
         everybody,
-        f"<@&{role.id}>: 9 waiting, 60 seconds in 24 hours",
+        f"<@&{role.id}>: 9 unfinished, 60 seconds in 24 hours",
     ]
     await house.stop()
     await house.start()
@@ -38,8 +38,8 @@ async def test_limits_are_set_shown_and_taken_away(house: House, boss: Person) -
     assert await said(house, boss, role=role, reset=True) == [everybody]
     noted = [row["detail"] for row in house.query("SELECT detail FROM audit ORDER BY id")]
     assert noted == [
-        f"<@&{role.id}>: 9 waiting",
-        f"<@&{role.id}>: 9 waiting, 60 seconds in 24 hours",
+        f"<@&{role.id}>: 9 unfinished",
+        f"<@&{role.id}>: 9 unfinished, 60 seconds in 24 hours",
         f"<@&{role.id}>: no limits of its own",
     ]
 
@@ -47,7 +47,7 @@ async def test_limits_are_set_shown_and_taken_away(house: House, boss: Person) -
 async def test_what_makes_no_sense_is_said(house: House, boss: Person) -> None:
     """Limits of no role, or set and taken away at once, or beyond all measure."""
     role = house.discord.add_role("Painters")
-    assert "Say which role" in (await said(house, boss, waiting=9))[0]
+    assert "Choose a role" in (await said(house, boss, waiting=9))[0]
     assert "Either set" in (await said(house, boss, role=role, waiting=9, reset=True))[0]
     with pytest.raises(InvalidOption):
         await said(house, boss, role=role, waiting=1000)

@@ -138,7 +138,7 @@ async def test_a_result_that_discord_does_not_take_is_said(
     house.discord.faults.next("PATCH", "/webhooks/", Fault(status=413))
     engine.gate.set()
     message = await house.result(asked)
-    assert "did not take the pictures" in message.content
+    assert "did not accept the grid" in message.content
     assert "U1" in message.buttons
     single = await house.ada.click(message, "U1")
     await house.discord.until(lambda: single.response and single.response.attachments)
@@ -375,7 +375,7 @@ async def test_where_nothing_may_be_attached_the_words_are_shown(
     house.discord.faults.next("PATCH", "/channels/", Fault(status=403, code=50013))
     engine.gate.set()
     message = await house.result(asked)
-    assert "did not take the pictures" in message.content
+    assert "did not accept the grid" in message.content
     assert "U1" in message.buttons
     await is_delivered(house)
 

@@ -69,7 +69,7 @@ async def test_a_press_that_discord_cannot_be_told_of_says_so(house: House) -> N
     grid = await house.imagine()
     house.discord.faults.next("PATCH", "/webhooks/", Fault(drop=True))
     asked = await house.ada.click(grid, "U1")
-    assert "Discord did not take my answer" in await house.refusal(asked)
+    assert "Discord rejected my response" in await house.refusal(asked)
     await house.discord.until(lambda: house.discord.messages() == [grid], why="it is tidy")
 
 
@@ -107,7 +107,7 @@ async def test_a_picture_that_was_on_its_way_when_the_bot_died_is_shown(
     ("change", "why"),
     [
         ("UPDATE pictures SET path = 'pictures/none.png'", "file is gone"),
-        ("DELETE FROM pictures", "do not know that picture"),
+        ("DELETE FROM pictures", "That picture no longer exists"),
         ("UPDATE pictures SET blocked = 1, path = NULL", "withheld by the safety check"),
     ],
 )

@@ -271,7 +271,7 @@ async def test_an_unknown_command_is_answered(house: House) -> None:
     """In words, and not by silence."""
     house.discord.commands.all()[0]["name"] = "paint"
     asked = await house.ada.slash("paint", prompt="a house")
-    assert "no such command" in await house.refusal(asked)
+    assert "This command no longer exists" in await house.refusal(asked)
 
 
 async def test_an_answer_that_is_taken_without_a_word_counts(house: House) -> None:

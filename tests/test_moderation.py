@@ -32,7 +32,7 @@ async def log_of(house: House, person: Person) -> str:
 async def test_a_banned_word_is_refused_in_private(house: House, engine: FakeEngine) -> None:
     """Nothing is queued or shown to others, and the log has a line with what stood around it."""
     eve = admin(house)
-    assert await told(house, eve, "words add", word="Blood") == "“blood” is banned now."
+    assert await told(house, eve, "words add", word="Blood") == "“blood” is now banned."
     asked = await house.ada.slash("imagine", prompt="a house of B1OOD")
     assert await house.refusal(asked) == (
         "The prompt has a word that is banned on this server. Nothing was queued."
@@ -92,7 +92,7 @@ async def test_a_reaction_is_refused_without_saying_why_to_all(
     await told(house, admin(house), "words add", word="red")
     await house.ada.react(grid, "🔁")
     await house.discord.until(lambda: len(house.discord.messages()) == 2, why="an answer")
-    assert house.discord.messages()[-1].content == "That is not allowed here."
+    assert house.discord.messages()[-1].content == "This is not allowed here."
     assert len(engine.paints) == 1
     assert len(house.query("SELECT * FROM audit WHERE action = 'refused'")) == 1
 
@@ -116,10 +116,10 @@ async def test_words_are_listed_and_allowed_again(house: House) -> None:
     assert await told(house, eve, "words list") == "No word is banned here."
     await told(house, eve, "words add", word="pear")
     await told(house, eve, "words add", word="apple*")
-    assert await told(house, eve, "words add", word="PEAR") == "“pear” was banned before."
+    assert await told(house, eve, "words add", word="PEAR") == "“pear” is already banned."
     assert await told(house, eve, "words list") == "apple\\*\npear"
     assert await told(house, eve, "words remove", word="Pear") == "“pear” is allowed again."
-    assert "is not on the list" in await told(house, eve, "words remove", word="pear")
+    assert "is not banned" in await told(house, eve, "words remove", word="pear")
     assert "two letters" in await told(house, eve, "words add", word="!!")
     assert (await house.imagine(prompt="a pear")).attachments
 
@@ -138,15 +138,15 @@ async def test_a_blocked_person_is_told_so_and_others_are_not(
     assert await house.refusal(await house.ada.slash("imagine", prompt="a house")) == sentence
     await house.ada.react(grid, "✉️")
     await house.discord.until(lambda: len(house.discord.messages()) == 2, why="an answer")
-    assert house.discord.messages()[-1].content == "That is not allowed here."
+    assert house.discord.messages()[-1].content == "This is not allowed here."
     assert house.discord.dms(house.ada) == []
     direct = await house.ada.slash("imagine", prompt="a house", where=house.ada.dm)
     assert (await house.result(direct)).attachments
     assert "rude pictures" in await told(house, eve, "blocked")
-    assert "is blocked already" in await told(
+    assert "is already blocked" in await told(
         house, eve, "block", person=house.ada, reason="rude pictures"
     )
-    assert "may use me here again" in await told(house, eve, "unblock", person=house.ada)
+    assert "is no longer blocked here" in await told(house, eve, "unblock", person=house.ada)
     assert "is not blocked" in await told(house, eve, "unblock", person=house.ada)
     assert await told(house, eve, "blocked") == "Nobody is blocked here."
     assert (await house.imagine()).attachments
@@ -186,7 +186,7 @@ async def test_only_those_who_manage_the_server_or_moderate_it_decide(
         InteractionType.APPLICATION_COMMAND, house.ada.user, house.discord.channel, sent.data
     )
     house.discord.world.emit("INTERACTION_CREATE", interaction_json(forged), forged.channel)
-    assert "Only those who manage this server" in await house.refusal(forged)
+    assert "Only people who manage or moderate this server" in await house.refusal(forged)
     await sent.finished()
 
 
@@ -201,7 +201,7 @@ async def test_the_log_has_pages(house: House) -> None:
     second = await told(house, eve, "audit", page=2)
     assert "word0" in second
     assert "older" not in second
-    assert "no such page" in await told(house, eve, "audit", page=3)
+    assert "no entries here" in await told(house, eve, "audit", page=3)
 
 
 async def test_a_full_list_takes_no_more(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,4 +210,4 @@ async def test_a_full_list_takes_no_more(house: House, monkeypatch: pytest.Monke
     eve = admin(house)
     await told(house, eve, "words add", word="apple")
     assert "holds 1 words" in await told(house, eve, "words add", word="pear")
-    assert "was banned before" in await told(house, eve, "words add", word="apple")
+    assert "is already banned" in await told(house, eve, "words add", word="apple")

@@ -272,7 +272,7 @@ async def test_only_who_manages_the_server_may_choose(house: House, engine: Fake
     )
     event = interaction_json(asked)
     house.discord.world.emit("INTERACTION_CREATE", event, house.discord.restricted)
-    assert "Only those who may manage this server" in await house.refusal(asked)
+    assert "Only people with the permission Manage Server" in await house.refusal(asked)
     assert house.query("SELECT * FROM nsfw_levels") == []
 
 

@@ -96,4 +96,4 @@ async def test_a_newcomer_paints(page: Page, tmp_path: Path) -> None:
     Image.new("RGB", (128, 128), "royalblue").save(sketch)
     await page.locator("#picker").set_input_files(sketch)
     sketch_grid = await imagine(page, "a boat on the sea strength:0.6")
-    await expect(sketch_grid).to_contain_text("over a sketch")
+    await expect(sketch_grid).to_contain_text("from a sketch")

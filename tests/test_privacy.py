@@ -113,7 +113,7 @@ async def test_it_works_in_direct_messages_and_after_a_restart(house: House) -> 
     asked = await question(house, house.ada, where=house.ada.dm)
     await house.stop()
     await house.start()
-    await house.ada.click(asked, "Delete all of it")
+    await house.ada.click(asked, "Delete everything")
     await house.discord.until(lambda: not asked.buttons, why="it is deleted")
     assert "Deleted: 1 job and 4 pictures." in asked.content
     assert house.query(LEFT) == []
@@ -123,7 +123,7 @@ async def test_twice_is_as_good_as_once(house: House) -> None:
     """Also at the same moment."""
     await house.imagine()
     questions = [await question(house, house.ada) for _ in range(2)]
-    await asyncio.gather(*(house.ada.click(each, "Delete all of it") for each in questions))
+    await asyncio.gather(*(house.ada.click(each, "Delete everything") for each in questions))
     for each in questions:
         await house.discord.until(lambda: not each.buttons, why="both are answered")  # noqa: B023
         assert "Deleted" in each.content or each.content == privacy_text.NOTHING
@@ -301,7 +301,7 @@ async def test_a_job_that_finishes_in_that_moment_leaves_nothing(
     ]
     await eventually(lambda: len(engine.paints) == 2)
     private = await question(house, house.ada)
-    await house.ada.click(private, "Delete all of it")
+    await house.ada.click(private, "Delete everything")
     await asyncio.sleep(moment.uniform(0, 0.06))
     engine.gate.set()
     await house.discord.until(lambda: not private.buttons, why="it is deleted")
@@ -351,7 +351,7 @@ async def test_an_answer_on_its_way_is_no_second_message(house: House) -> None:
     house.discord.faults.next("POST", "/callback", Fault(until=answered))
     asked = await house.ada.slash("imagine", prompt=MARKER)
     await eventually(lambda: len(house.query("SELECT * FROM jobs")) == 2)
-    await house.ada.click(private, "Delete all of it")
+    await house.ada.click(private, "Delete everything")
     answered.set()
     message = await house.result(asked)
     assert WISH in message.content
@@ -475,7 +475,7 @@ async def test_a_deleted_picture_cannot_be_reported_but_its_message_removed(
     await delete(house)
     assert WISH in await told(house, await ben.use("🚩 Report", grid))
     await ben.react(grid, "🚩")
-    assert "Removed: this message." in await told(house, await mo.use("Remove picture", grid))
+    assert "Removed this message." in await told(house, await mo.use("Remove picture", grid))
     assert grid.deleted
     assert [m for m in house.discord.messages() if not m.ephemeral] == []
 
@@ -490,7 +490,7 @@ async def test_the_card_of_a_deleted_picture_says_so(house: House, mods: Channel
     await asyncio.to_thread(house.execute, "UPDATE reports SET at = at - ?", REVIEW_SECONDS)
     await delete(house)
     (card,) = cards(house, mods)
-    assert WISH in await told(house, await mo.click(card, "Block person"))
+    assert WISH in await told(house, await mo.click(card, "Block user"))
     assert house.query("SELECT * FROM blocks") == []
     assert "Dismissed" in await told(house, await mo.click(card, "Dismiss"))
     await house.discord.until(lambda: WISH in card.content, why="the card is new")

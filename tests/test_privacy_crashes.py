@@ -57,7 +57,7 @@ async def dying(bot: DyingBot, person: Person, moment: str) -> None:
     asked = await (await person.slash("privacy delete")).finished()
     assert asked is not None
     bot.set_fuse(moment, "bot")
-    await person.click(asked, "Delete all of it")
+    await person.click(asked, "Delete everything")
     assert await bot.ended() == -signal.SIGKILL
 
 

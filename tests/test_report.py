@@ -12,7 +12,7 @@ from bot.playground.model.interactions import InteractionType
 from tests.fake_engine import FakeEngine
 from tests.house import House, eventually
 
-RECORDED = "Your report is recorded"
+STORED = "Your report is saved"
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ async def mods(house: House) -> Channel:
     """The moderators' channel, which an admin has named."""
     channel = house.discord.add_channel("mods")
     asked = await house.discord.person("Eve", admin=True).slash("admin moderators", channel=channel)
-    assert "Reports go to" in await answered(house, asked)
+    assert "Reports are now posted to" in await answered(house, asked)
     return channel
 
 
@@ -77,7 +77,7 @@ async def test_a_report_reaches_the_moderators(
     engine.flagged = {4}
     grid = await house.imagine()
     assert await report(house, ben, grid, "not **nice** @everyone") == (
-        "Thank you. The moderators of this server have your report."
+        "Thank you. The moderators of this server have received your report."
     )
     card = card_in(house, mods)
     assert f"{grid.channel.id}/{grid.id}" in card.content
@@ -93,7 +93,7 @@ async def test_a_report_reaches_the_moderators(
     assert card.pings == frozenset()
     assert card.attachments == []
     assert card.embeds == []
-    assert card.buttons == ["Remove", "Block person", "Dismiss"]
+    assert card.buttons == ["Remove", "Block user", "Dismiss"]
     assert house.discord.messages() == [grid]
     assert actions(house) == ["set", "reported"]
 
@@ -101,7 +101,7 @@ async def test_a_report_reaches_the_moderators(
 async def test_without_a_channel_the_reporter_is_told_the_truth(house: House, ben: Person) -> None:
     """It is recorded, and shown as soon as there is a channel."""
     grid = await house.imagine()
-    assert RECORDED in await report(house, ben, grid)
+    assert STORED in await report(house, ben, grid)
     assert actions(house) == ["reported"]
     channel = house.discord.add_channel("mods")
     eve = house.discord.person("Eve", admin=True)
@@ -125,7 +125,7 @@ async def test_a_deleted_channel_is_no_silence(house: House, mods: Channel, ben:
     """The report is recorded and the reporter told so; a new channel gets the card."""
     grid = await house.imagine()
     del house.discord.world.channels[mods.id]
-    assert RECORDED in await report(house, ben, grid)
+    assert STORED in await report(house, ben, grid)
     fresh = house.discord.add_channel("more-mods")
     eve = house.discord.person("Fay", admin=True)
     await answered(house, await eve.slash("admin moderators", channel=fresh))
@@ -138,7 +138,7 @@ async def test_what_was_reported_while_discord_was_ill_is_shown_after_a_restart(
     """The record remembers that no moderator has seen it."""
     grid = await house.imagine()
     house.discord.faults.next("POST", f"/channels/{mods.id}/messages", Fault(status=403))
-    assert RECORDED in await report(house, ben, grid)
+    assert STORED in await report(house, ben, grid)
     await house.stop()
     await house.start()
     await house.discord.until(
@@ -172,7 +172,7 @@ async def test_nobody_floods_the_moderators(house: House, mods: Channel, ben: Pe
 async def test_only_results_can_be_reported(house: House, mods: Channel, ben: Person) -> None:
     """Not what people say, and not the card."""
     said = await house.ada.say("hello")
-    assert "shows no pictures of mine" in await report(house, ben, said)
+    assert "shows no picture of mine" in await report(house, ben, said)
     assert house.query("SELECT * FROM reports") == []
 
 
@@ -199,7 +199,7 @@ async def test_remove_takes_messages_files_and_all_that_could_come_of_them(
     assert "reported picture 2" in card_in(house, mods).content
     pressed = await mo.click(card_in(house, mods), "Remove")
     assert await answered(house, pressed) == (
-        "Removed: the pictures, and every message that showed them."
+        "Removed the pictures and all messages that showed them."
     )
     assert grid.deleted
     assert single.deleted
@@ -208,7 +208,7 @@ async def test_remove_takes_messages_files_and_all_that_could_come_of_them(
     card = card_in(house, mods)
     assert f"**Removed** by <@{mo.id}>" in card.content
     assert "(removed by moderators)" in card.content
-    assert card.buttons == ["Block person"]
+    assert card.buttons == ["Block user"]
     assert len(engine.paints) == 1
     assert actions(house) == ["set", "reported", "removed"]
 
@@ -263,7 +263,7 @@ async def test_variations_of_a_removed_picture_are_named(
     await eventually(lambda: len(engine.paints) == 5)
     answer = await answered(house, await mo.use("Remove picture", grid))
     assert answer.endswith(
-        "Variations of them are results of their own, and stay: "
+        "Their variations are not removed: "
         f"https://discord.com/channels/{house.discord.guild_id}/{shown.channel.id}/{shown.id}"
     )
     assert "Cancelled." in (await house.result(waiting)).content
@@ -385,7 +385,7 @@ async def test_what_is_being_painted_can_be_reported_and_removed(
     await house.discord.until(lambda: asked.response and asked.response.buttons, why="progress")
     assert asked.response is not None
     await report(house, ben, asked.response)
-    assert "not painted yet" in card_in(house, mods).content
+    assert "no pictures yet" in card_in(house, mods).content
     await answered(house, await mo.click(card_in(house, mods), "Remove"))
     assert asked.response.deleted
     assert house.query("SELECT status FROM jobs")[0]["status"] == "cancelled"
@@ -398,14 +398,14 @@ async def test_moderators_block_and_unblock_from_the_card(
     grid = await house.imagine()
     await report(house, ben, grid)
     house.discord.world.users.pop(house.ada.id)
-    pressed = await mo.click(card_in(house, mods), "Block person")
+    pressed = await mo.click(card_in(house, mods), "Block user")
     assert f"<@{house.ada.id}> is blocked" in await answered(house, pressed)
     assert "is blocked: a picture was reported" in card_in(house, mods).content
     house.discord.world.users[house.ada.id] = house.ada.user
     asked = await house.ada.slash("imagine", prompt="a house")
     assert "blocked you" in await house.refusal(asked)
-    assert card_in(house, mods).buttons == ["Remove", "Unblock person", "Dismiss"]
-    await answered(house, await mo.click(card_in(house, mods), "Unblock person"))
+    assert card_in(house, mods).buttons == ["Remove", "Unblock user", "Dismiss"]
+    await answered(house, await mo.click(card_in(house, mods), "Unblock user"))
     assert (await house.imagine()).attachments
     assert actions(house) == ["set", "reported", "blocked", "unblocked"]
 
@@ -419,16 +419,16 @@ async def test_a_dismissed_case_is_opened_again_by_a_new_report(
     first = card_in(house, mods)
     assert await answered(house, await mo.click(first, "Dismiss")) == "Dismissed."
     assert f"**Dismissed** by <@{mo.id}>" in first.content
-    assert first.buttons == ["Remove", "Block person"]
+    assert first.buttons == ["Remove", "Block user"]
     assert not grid.deleted
     await report(house, house.discord.person("Cy"), grid, "really")
     second = house.discord.messages(mods)[-1]
     assert second is not first
     assert "really" in second.content
-    assert second.buttons == ["Remove", "Block person", "Dismiss"]
+    assert second.buttons == ["Remove", "Block user", "Dismiss"]
 
 
-@pytest.mark.parametrize("label", ["Remove", "Block person", "Dismiss"])
+@pytest.mark.parametrize("label", ["Remove", "Block user", "Dismiss"])
 async def test_others_press_in_vain(house: House, mods: Channel, ben: Person, label: str) -> None:
     """Nothing happens, and they are told why."""
     grid = await house.imagine()
@@ -465,7 +465,7 @@ async def test_remove_picture_is_for_moderators(house: House, mo: Person, ben: P
     grid = await house.imagine()
     said = await house.ada.say("hello")
     sent = await mo.use("Remove picture", said)
-    assert "shows no pictures of mine" in await answered(house, sent)
+    assert "shows no picture of mine" in await answered(house, sent)
     forged = house.discord.interactions.open(
         InteractionType.APPLICATION_COMMAND, ben.user, grid.channel, sent.data
     )
@@ -487,7 +487,7 @@ async def test_a_result_in_a_channel_that_is_gone_is_removed(
     await eventually(lambda: house.query("SELECT * FROM letters"))
     del house.discord.world.channels[here.id]
     answer = await answered(house, await mo.click(card_in(house, mods), "Remove"))
-    assert answer == "Removed: the pictures, and every message that showed them."
+    assert answer == "Removed the pictures and all messages that showed them."
     assert files(house) == []
     assert house.discord.dms(ben) == []
 
@@ -509,6 +509,6 @@ async def test_moderators_of_another_server_decide_nothing_here(
         InteractionType.MESSAGE_COMPONENT, eve.user, other.channel, data, words
     )
     house.discord.world.emit("INTERACTION_CREATE", interaction_json(forged), other.channel)
-    assert "know nothing of this report" in await answered(house, forged)
+    assert "This report no longer exists" in await answered(house, forged)
     assert not grid.deleted
     assert actions(house) == ["set", "reported"]

@@ -137,7 +137,7 @@ async def test_a_forgotten_job_is_said_to_be_forgotten(house: House) -> None:
     grid = await house.imagine()
     grid.components[0]["components"][0]["custom_id"] = "v1:upscale:gone:1"
     asked = await house.ada.click(grid, custom_id="v1:upscale:gone:1")
-    assert "do not know that picture any more" in await house.refusal(asked)
+    assert "That picture no longer exists" in await house.refusal(asked)
 
 
 async def test_an_unknown_button_is_answered(house: House) -> None:
@@ -145,7 +145,7 @@ async def test_an_unknown_button_is_answered(house: House) -> None:
     grid = await house.imagine()
     grid.components[0]["components"][0]["custom_id"] = "v0:what"
     asked = await house.ada.click(grid, custom_id="v0:what")
-    assert "do not know that button" in await house.refusal(asked)
+    assert "That button no longer works" in await house.refusal(asked)
 
 
 async def test_one_picture_has_its_own_buttons(house: House, engine: FakeEngine) -> None:

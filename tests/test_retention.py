@@ -103,7 +103,7 @@ async def test_a_locked_database_deletes_nothing(house: House) -> None:
         await eventually(lambda: is_delivered(house))
         await asyncio.sleep(0.1)
         locker.execute("BEGIN IMMEDIATE")
-        pressed = await house.ada.click(private, "Delete all of it")
+        pressed = await house.ada.click(private, "Delete everything")
         await house.discord.until(lambda: pressed.ephemerals, why="an answer")
         await house.discord.until(lambda: private.deleted, why="the question is gone")
     assert "locked by another program" in pressed.ephemerals[-1].content

@@ -34,9 +34,8 @@ def test_all_figures_are_told() -> None:
     assert stats.format_report(REPORT).splitlines() == [
         "**imagine-bot 1.2**, up for 1 day, 1:01:01",
         "Model: `starter`",
-        "Last 24 hours: 12 done, 1 failed, 0 cancelled, 0 refused; "
-        "half of the pictures were there within 4.2 s",
-        "Queue: 3 waiting, 2 being painted; the oldest waits for 4 s",
+        "Last 24 hours: 12 done, 1 failed, 0 cancelled, 0 refused; median 4.2 s",
+        "Queue: 3 waiting, 2 running; longest wait 4 s",
         "Engine: up, 2 restarts, 7 ticks, 25.0 % padding",
         "Gateway: up, 50 ms",
         "Memory: bot 64 MiB, engine 512 MiB",
@@ -56,7 +55,7 @@ def test_what_is_not_known_is_not_told() -> None:
     empty = PeriodStats(endings={}, median_seconds=None)
     said = stats.format_report(msgspec.structs.replace(REPORT, now=now, day=empty, memory=None))
     assert "0 done, 0 failed, 0 cancelled, 0 refused\n" in said
-    assert "Queue: 0 waiting, 0 being painted\n" in said
+    assert "Queue: 0 waiting, 0 running\n" in said
     assert "Engine: down, 2 restarts\nGateway: down\nMemory: bot unknown, engine unknown" in said
 
 
@@ -95,7 +94,7 @@ async def test_who_manages_the_server_sees_it_alone(seeded: House, engine: FakeE
     assert "Model: `flat`" in answer.content
     assert "3 done, 1 failed, 0 cancelled, 0 refused; half" in answer.content
     assert "within 3.0 s" in answer.content
-    assert "Queue: 0 waiting, 0 being painted" in answer.content
+    assert "Queue: 0 waiting, 0 running" in answer.content
     assert "Engine: up, 0 restarts, 8 ticks, 10.0 % padding" in answer.content
     assert "Gateway: up" in answer.content
     assert seeded.discord.messages() == []

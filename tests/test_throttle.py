@@ -1,6 +1,10 @@
-"""Showing what changes often."""
+"""Showing a frequently changing value at a limited rate."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
 
 from bot.messages.throttle import Throttle
 
@@ -21,25 +25,25 @@ class Pauses:
         self._end.clear()
 
     async def end(self) -> None:
-        """End the pause that lasts now; returns when all that follows from it has happened."""
+        """End the current pause, and let all tasks run until they wait again."""
         self._end.set()
         await idle()
 
 
 class Screen:
-    """Remembers what was shown. While `ready` is clear, showing takes time."""
+    """Records the values that it shows. While `ready` is clear, showing takes time."""
 
-    def __init__(self, *, wanted: bool = True) -> None:
-        self.shown: list[int] = []
+    def __init__(self, *, proceed: bool = True) -> None:
+        self.values: list[int] = []
         self.ready = asyncio.Event()
         self.ready.set()
-        self._wanted = wanted
+        self._proceed = proceed
 
     async def show(self, value: int) -> bool:
-        """Returns whether more is wanted."""
+        """Returns whether more values may follow."""
         await self.ready.wait()
-        self.shown.append(value)
-        return self._wanted
+        self.values.append(value)
+        return self._proceed
 
 
 async def idle() -> None:
@@ -48,59 +52,80 @@ async def idle() -> None:
         await asyncio.sleep(0)
 
 
-async def test_the_first_comes_at_once_and_then_the_newest() -> None:
-    """What was overtaken during the pause is never shown."""
-    screen, pauses = Screen(), Pauses()
+@asynccontextmanager
+async def running(screen: Screen, pauses: Pauses) -> AsyncIterator[Throttle[int]]:
+    """A throttle whose task ends with the block."""
     throttle = Throttle(screen.show, SECONDS, pauses.sleep)
-    throttle.put(0)
-    await idle()
-    for value in range(1, 50):
-        throttle.put(value)
+    task = asyncio.create_task(throttle.run())
+    try:
+        yield throttle
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_the_first_value_is_shown_at_once_and_then_the_newest() -> None:
+    """Values that were replaced during the pause are never shown."""
+    screen, pauses = Screen(), Pauses()
+    async with running(screen, pauses) as throttle:
+        throttle.put(0)
         await idle()
-    assert screen.shown == [0]
-    await pauses.end()
-    assert screen.shown == [0, 49]
-    assert pauses.seconds == [SECONDS, SECONDS]
-    await throttle.close()
-
-
-async def test_nothing_is_shown_after_the_end() -> None:
-    """What waits is dropped; what is being shown is finished first."""
-    screen, pauses = Screen(), Pauses()
-    throttle = Throttle(screen.show, SECONDS, pauses.sleep)
-    screen.ready.clear()
-    throttle.put(1)
-    await idle()
-    throttle.put(2)
-    closing = asyncio.create_task(throttle.close())
-    await idle()
-    assert not closing.done()
-    screen.ready.set()
-    await closing
-    assert screen.shown == [1]
-    await pauses.end()
-    assert screen.shown == [1]
-
-
-async def test_it_ends_when_no_more_is_wanted() -> None:
-    """So that nothing stays behind for a job that is gone."""
-    screen, pauses = Screen(wanted=False), Pauses()
-    throttle = Throttle(screen.show, SECONDS, pauses.sleep)
-    throttle.put(1)
-    await idle()
-    throttle.put(2)
-    await pauses.end()
-    assert screen.shown == [1]
-    await throttle.close()
-
-
-async def test_what_is_shown_already_is_not_shown_again() -> None:
-    """But after something else it is."""
-    screen, pauses = Screen(), Pauses()
-    throttle = Throttle(screen.show, SECONDS, pauses.sleep)
-    for value in (1, 1, 2, 1):
-        throttle.put(value)
-        await idle()
+        for value in range(1, 50):
+            throttle.put(value)
+            await idle()
+        assert screen.values == [0]
         await pauses.end()
-    await throttle.close()
-    assert screen.shown == [1, 2, 1]
+        assert screen.values == [0, 49]
+        assert pauses.seconds == [SECONDS, SECONDS]
+
+
+async def test_close_waits_for_the_current_call_and_drops_the_next_value() -> None:
+    """Nothing is shown after it returns."""
+    screen, pauses = Screen(), Pauses()
+    async with running(screen, pauses) as throttle:
+        screen.ready.clear()
+        throttle.put(1)
+        await idle()
+        throttle.put(2)
+        closing = asyncio.create_task(throttle.close())
+        await idle()
+        assert not closing.done()
+        screen.ready.set()
+        await closing
+        assert screen.values == [1]
+        await pauses.end()
+        assert screen.values == [1]
+
+
+async def test_run_ends_when_show_returns_false() -> None:
+    """So that no task remains for a job that is gone."""
+    screen, pauses = Screen(proceed=False), Pauses()
+    async with running(screen, pauses) as throttle:
+        throttle.put(1)
+        await idle()
+        throttle.put(2)
+        await pauses.end()
+        assert screen.values == [1]
+
+
+async def test_a_repeated_value_is_not_shown_again() -> None:
+    """After another value it is."""
+    screen, pauses = Screen(), Pauses()
+    async with running(screen, pauses) as throttle:
+        for value in (1, 1, 2, 1):
+            throttle.put(value)
+            await idle()
+            await pauses.end()
+        assert screen.values == [1, 2, 1]
+
+
+async def test_an_error_of_show_ends_run() -> None:
+    """Its owner receives it."""
+
+    async def show(_: int) -> bool:
+        raise ValueError("broken")
+
+    throttle = Throttle(show, SECONDS)
+    throttle.put(1)
+    with pytest.raises(ValueError, match="broken"):
+        await throttle.run()

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
@@ -34,7 +34,10 @@ log = logging.getLogger(__name__)
 
 
 class Delivery:
-    """Shows the progress and the final state of jobs."""
+    """Shows the progress and the final state of jobs.
+
+    Use as `async with`, which ends the tasks that show progress.
+    """
 
     def __init__(
         self,
@@ -53,17 +56,35 @@ class Delivery:
         self._clock = clock
         self._edit_seconds = edit_seconds
         self._progress_throttles: dict[str, Throttle[Progress]] = {}
-        self._told_privately: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._privately_informed: set[str] = set()
         """Refused jobs whose user has the reason, but whose public response may still exist."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def show(self, job: Job, progress: Progress) -> None:
         """Show the progress soon, unless a newer one replaces it."""
         throttle = self._progress_throttles.get(job.id)
         if throttle is None:
-            with log_context(job=job.id):  # the throttle's task inherits this log context
-                throttle = Throttle(lambda newest: self._show(job.id, newest), self._edit_seconds)
+            throttle = Throttle(lambda newest: self._show(job.id, newest), self._edit_seconds)
             self._progress_throttles[job.id] = throttle
+            task = asyncio.create_task(self._run(job.id, throttle))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         throttle.put(progress)
+
+    async def _run(self, job_id: str, throttle: Throttle[Progress]) -> None:
+        with log_context(job=job_id):
+            try:
+                await throttle.run()
+            except Exception:  # the result is delivered anyway
+                log.exception("progress shown no more")
 
     async def _show(self, job_id: str, progress: Progress) -> bool:
         """False if no more progress can be shown."""
@@ -122,7 +143,7 @@ class Delivery:
             await self._replace_with_deleted_note(job, job.deletion_reason)
         elif job.status is Status.REFUSED and await self._tell_privately(job):
             await self._messages.delete_response(job.target)
-            self._told_privately.discard(job.id)
+            self._privately_informed.discard(job.id)
         else:
             await self._upsert_result(job, await self._result_content(job, pictures))
             current = await retry_until_written(lambda: self._ledger.job(job.id))
@@ -133,14 +154,14 @@ class Delivery:
 
     async def _tell_privately(self, job: Job) -> bool:
         """Send the reason to the user alone, once; False if the token is no longer valid."""
-        if job.id not in self._told_privately:
+        if job.id not in self._privately_informed:
             if not self._token_valid(job):
                 return False
             placeholder = captions.progress(job, Progress())
             await self._messages.respond_ephemeral(
                 job.target, job.failure_reason or "", placeholder
             )
-            self._told_privately.add(job.id)
+            self._privately_informed.add(job.id)
         return True
 
     async def _replace_with_deleted_note(self, job: Job, erasure: DeletionReason) -> None:

@@ -11,7 +11,7 @@ Sleep = Callable[[float], Awaitable[object]]
 class Throttle(Generic[T]):
     """Passes the newest value to `show`, at most once every `seconds`, and skips repeated values.
 
-    Ends when closed, or when `show` returns False. `sleep` waits between two calls.
+    The owner runs `run` in a task. `sleep` waits between two calls of `show`.
     """
 
     def __init__(
@@ -23,7 +23,7 @@ class Throttle(Generic[T]):
         self._newest: list[T] = []
         self._changed = asyncio.Event()
         self._showing = asyncio.Lock()
-        self._task = asyncio.create_task(self._run())
+        self._is_closed = False
 
     def put(self, value: T) -> None:
         """Show this value next, instead of any that still waits."""
@@ -31,18 +31,23 @@ class Throttle(Generic[T]):
         self._changed.set()
 
     async def close(self) -> None:
-        """Stop; returns when no call of `show` is running. A waiting value is dropped."""
+        """Drop the waiting value, and return when no call of `show` is running."""
+        self._is_closed = True
+        self._changed.set()
         async with self._showing:
-            self._task.cancel()
+            pass
 
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Run until closed, or until `show` returns False. Raises what `show` raises."""
         proceed, current = True, list[T]()
-        while proceed:
+        while proceed and not self._is_closed:
             await self._changed.wait()
             self._changed.clear()
             if self._newest == current:
                 continue
             async with self._showing:
+                if self._is_closed:
+                    return
                 current = self._newest
                 proceed = await self._show(current[0])
             await self._sleep(self._seconds)
