@@ -74,6 +74,7 @@ class Client(BotClient):
     async def on_ready(self) -> None:
         """Do the start-up work of the features, after each new session."""
         self.online = True
+        self.track_current_task()
         log.info("Connected to Discord as %s.", self.user)
         for feature in FEATURES:
             for work in feature.on_ready:

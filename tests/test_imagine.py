@@ -115,7 +115,7 @@ async def test_it_works_in_direct_messages(house: House) -> None:
         ({"prompt": "a", "strength": 0.5}, "attach a sketch"),
         ({"prompt": "a", "strength": 1.5, "sketch": SKETCH}, "strength is 1.5"),
         ({"prompt": "a", "strength": -0.1, "sketch": SKETCH}, "strength is -0.1"),
-        ({}, "do not fit the command"),
+        ({}, "This command has changed"),
     ],
 )
 async def test_bad_input_gets_one_private_sentence(

@@ -161,7 +161,7 @@ async def test_blocking_cancels_what_is_not_finished(house: House, engine: FakeE
     direct = await house.ada.slash("imagine", prompt="alone", where=house.ada.dm)
     await eventually(lambda: len(engine.paints) == 3)
     answer = await told(house, admin(house), "block", person=house.ada, reason="x")
-    assert "Their unfinished jobs are cancelled (1)" in answer
+    assert "Cancelled their unfinished jobs (1)" in answer
     assert (await house.result(here)).content.endswith("Cancelled.")
     engine.gate.set()
     assert (await house.result(bens)).attachments

@@ -35,7 +35,7 @@ def sketch(colour: str = "red") -> Upload:
 async def test_nothing_is_said_to_be_nothing(house: House) -> None:
     """To somebody who never asked for anything; there is nothing to delete either."""
     shown = await answer(await house.ada.slash("privacy show"))
-    assert "no job and no picture" in shown.content
+    assert "no jobs and no pictures" in shown.content
     assert shown.attachments == []
     assert (await question(house, house.ada)).content == privacy_text.NOTHING
 
@@ -46,7 +46,7 @@ async def test_a_person_is_shown_what_is_kept(house: House) -> None:
     await house.imagine(count=1, negative="rain")
     await house.imagine(house.discord.person("Ben"), prompt="a blue house")
     shown = await answer(await house.ada.slash("privacy show"))
-    assert "2 jobs, 3 pictures and 1 sketch of you, since <t:" in shown.content
+    assert "2 jobs, 3 pictures and 1 sketch of yours, since <t:" in shown.content
     assert "kept until you delete it" in shown.content
     assert "none of your words" in shown.content
     first, second = json.loads(shown.attachments[0].data)
@@ -100,7 +100,7 @@ async def test_one_can_think_better_of_it(house: House) -> None:
     """Nothing is deleted unless the red button is pressed."""
     await house.imagine()
     asked = await question(house, house.ada)
-    assert "for ever" in asked.content and "1 job and 4 pictures" in asked.content
+    assert "permanently" in asked.content and "1 job and 4 pictures" in asked.content
     await house.ada.click(asked, "Keep it")
     await house.discord.until(lambda: not asked.buttons, why="it is kept")
     assert asked.content == "Nothing was deleted."

@@ -144,7 +144,7 @@ async def test_closed_direct_messages_are_said_to_be_closed(house: House) -> Non
     house.ada.user.closed_dms = True
     await house.ada.react(grid, "✉️")
     said = await answer_to(house, grid)
-    assert "do not take direct messages" in said.content
+    assert "your DMs are closed" in said.content
     assert said.pings == frozenset()
 
 

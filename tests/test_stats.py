@@ -92,7 +92,7 @@ async def test_who_manages_the_server_sees_it_alone(seeded: House, engine: FakeE
     )
     (answer,) = asked.ephemerals
     assert "Model: `flat`" in answer.content
-    assert "3 done, 1 failed, 0 cancelled, 0 refused; half" in answer.content
+    assert "3 done, 1 failed, 0 cancelled, 0 refused; median" in answer.content
     assert "within 3.0 s" in answer.content
     assert "Queue: 0 waiting, 0 running" in answer.content
     assert "Engine: up, 0 restarts, 8 ticks, 10.0 % padding" in answer.content
