@@ -8,10 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from bot.db.connection import LOCK_SECONDS, DatabaseUnavailable
+from bot.db import connection
+from bot.db.connection import DatabaseUnavailable
 from bot.db.database import Database
 from bot.db.migrations import migrate
 from tests.samples import job, recipe
+
+
+@pytest.fixture
+def long_lock_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that is opened afterwards waits long for a lock, even on a busy machine."""
+    monkeypatch.setattr(connection, "LOCK_SECONDS", 60.0)
 
 
 @pytest.fixture
@@ -55,12 +62,13 @@ async def test_a_statement_that_is_wrong_is_no_trouble_of_the_disk(db: Database)
         await db._connection.fetch_all("SELECT * FROM nonsense")
 
 
+@pytest.mark.usefixtures("long_lock_timeout")
 async def test_who_waits_for_a_lock_holds_up_nobody(db: Database, tmp_path: Path) -> None:
     """Many changes wait beside each other, and are made when the lock goes."""
     with closing(sqlite3.connect(tmp_path / "imagine.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         adding = [asyncio.create_task(db.jobs.add(job(f"j{n}"))) for n in range(20)]
-        await asyncio.sleep(LOCK_SECONDS / 4)
+        await asyncio.sleep(0.2)
         assert await db.jobs.job("j1") is None
         other.execute("ROLLBACK")
     assert await asyncio.gather(*adding) == [True] * 20
