@@ -1,4 +1,4 @@
-"""Recipes check themselves, and say in words what is wrong."""
+"""Recipes, model cards and picture results validate themselves."""
 
 from typing import Any
 
@@ -64,30 +64,30 @@ GOOD: dict[str, Any] = {
         ({"row_class": 3}, "row class is 3"),
     ],
 )
-def test_an_impossible_recipe_cannot_exist(changes: dict[str, Any], reason: str) -> None:
-    """Each limit has its sentence, which says what is allowed."""
+def test_an_invalid_recipe_cannot_be_constructed(changes: dict[str, Any], reason: str) -> None:
+    """The sentence of each limit states what is allowed."""
     with pytest.raises(ValueError, match=reason):
         Recipe(**GOOD | changes)
 
 
-def test_a_recipe_is_checked_when_it_is_read() -> None:
-    """What comes over the wire, or out of a database, is not trusted either."""
-    wrong = msgspec.json.encode(GOOD | {"steps": 0})
+def test_a_recipe_is_validated_when_it_is_decoded() -> None:
+    """From the wire and from the database."""
+    invalid = msgspec.json.encode(GOOD | {"steps": 0})
     with pytest.raises(msgspec.ValidationError, match="Steps is 0"):
-        msgspec.json.decode(wrong, type=Recipe)
+        msgspec.json.decode(invalid, type=Recipe)
     with pytest.raises(msgspec.ValidationError, match="unknown field"):
         msgspec.json.decode(msgspec.json.encode(GOOD | {"stepz": 1}), type=Recipe)
 
 
-def test_a_recipe_survives_the_wire() -> None:
-    """Written and read again, it is the same."""
+def test_a_recipe_survives_a_round_trip() -> None:
+    """Encoded and decoded, it is equal."""
     recipe = Recipe(**GOOD | {"source": "ab", "strength": 0.3, "adapters": ("x",)})
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(recipe), type=Recipe) == recipe
 
 
 @given(steps=st.integers(1, 150))
-def test_the_smallest_strength_that_is_named_works(steps: int) -> None:
-    """Whoever follows the sentence gets a picture."""
+def test_the_suggested_smallest_strength_is_valid(steps: int) -> None:
+    """The error for a smaller one names it."""
     smallest = None
     try:
         Recipe(**GOOD | {"steps": steps, "source": "0", "strength": 1e-6})
@@ -99,7 +99,7 @@ def test_the_smallest_strength_that_is_named_works(steps: int) -> None:
 
 @pytest.mark.parametrize("pictures", [0, 5])
 def test_a_job_has_one_to_four_pictures(pictures: int) -> None:
-    """More would be another job."""
+    """Zero and five are invalid."""
     with pytest.raises(ValueError, match="1 to 4"):
         Paint(job="a", attempt=1, recipes=(Recipe(**GOOD),) * pictures)
 
@@ -117,29 +117,29 @@ def test_a_job_has_one_to_four_pictures(pictures: int) -> None:
         (4, 5.0, 512, 2),
     ],
 )
-def test_a_request_has_a_row_class(pictures: int, guidance: float, side: int, rows: int) -> None:
-    """The smallest of its size that its rows fit in, or the largest."""
+def test_a_job_has_a_row_class(pictures: int, guidance: float, side: int, rows: int) -> None:
+    """The smallest of its picture size that holds its rows, or the largest."""
     changes = {"guidance": guidance, "width": side, "height": side}
-    classed = MODEL.with_row_class([Recipe(**(GOOD | changes))] * pictures)
-    assert [recipe.row_class for recipe in classed] == [rows] * pictures
+    recipes = MODEL.with_row_class([Recipe(**(GOOD | changes))] * pictures)
+    assert [recipe.row_class for recipe in recipes] == [rows] * pictures
 
 
-def test_a_loaded_engine_has_larger_row_classes() -> None:
-    """Others of the same size share the batches; others of another size do not."""
-    one, other = Recipe(**GOOD), Recipe(**(GOOD | {"width": 72}))
-    assert MODEL.with_row_class_for_load([one], [])[0].row_class == 2
-    assert MODEL.with_row_class_for_load([one], [one] * 3)[0].row_class == 8
-    assert MODEL.with_row_class_for_load([one], [one] * 4)[0].row_class == 16
-    assert MODEL.with_row_class_for_load([one], [one] * 40)[0].row_class == 16
-    assert MODEL.with_row_class_for_load([one], [other] * 4)[0].row_class == 2
+def test_row_classes_under_load_are_larger() -> None:
+    """Running recipes of the same size share the batches; those of another size do not."""
+    small, wide = Recipe(**GOOD), Recipe(**(GOOD | {"width": 72}))
+    assert MODEL.with_row_class_for_load([small], [])[0].row_class == 2
+    assert MODEL.with_row_class_for_load([small], [small] * 3)[0].row_class == 8
+    assert MODEL.with_row_class_for_load([small], [small] * 4)[0].row_class == 16
+    assert MODEL.with_row_class_for_load([small], [small] * 40)[0].row_class == 16
+    assert MODEL.with_row_class_for_load([small], [wide] * 4)[0].row_class == 2
     several = msgspec.structs.replace(MODEL, max_concurrent_batches=3)
-    assert several.with_row_class_for_load([one], [one] * 2)[0].row_class == 2
-    assert several.with_row_class_for_load([one], [one] * 11)[0].row_class == 8
+    assert several.with_row_class_for_load([small], [small] * 2)[0].row_class == 2
+    assert several.with_row_class_for_load([small], [small] * 11)[0].row_class == 8
 
 
 @given(ratio=st.floats(0.01, 100), native=st.sampled_from([64, 128, 512, 1024]))
-def test_a_size_for_a_shape_is_a_size(ratio: float, native: int) -> None:
-    """Of about the native area, and of whole latent pixels."""
+def test_a_size_for_an_aspect_ratio_is_valid(ratio: float, native: int) -> None:
+    """Its sides are multiples of 8 within the limits."""
     for side in size_for_aspect(ratio, native):
         assert side % SIZE_MULTIPLE == 0
         assert MIN_SIZE <= side <= MAX_SIZE
@@ -156,15 +156,15 @@ def test_a_size_for_a_shape_is_a_size(ratio: float, native: int) -> None:
         (30000, 10, (1024, 256)),
     ],
 )
-def test_a_sketch_is_painted_at_its_size_or_its_shape(
+def test_an_init_image_has_its_size_or_its_aspect_ratio(
     width: int, height: int, size: tuple[int, int]
 ) -> None:
-    """Its own size if the model is at home there, else its shape at the native area."""
+    """Its own size if that is near the native area, else its aspect ratio at that area."""
     assert size_for_init_image(width, height, 512) == size
 
 
-def test_a_long_prompt_may_have_just_so_many_characters() -> None:
-    """The limit itself is allowed."""
+def test_the_prompt_limit_is_inclusive() -> None:
+    """A prompt of exactly 1000 characters is valid."""
     assert Recipe(**GOOD | {"prompt": "x" * MAX_PROMPT_CHARS})
 
 
@@ -175,20 +175,20 @@ PICTURE: dict[str, Any] = {"row_class": 2, "fingerprint": "here", "sha256": "0" 
 
 
 @pytest.mark.parametrize("score", [-0.1, 1.1, float("nan"), float("inf")])
-def test_a_score_is_a_share(score: float) -> None:
-    """Anything else is no verdict."""
+def test_a_score_is_from_0_to_1(score: float) -> None:
+    """Other numbers are invalid."""
     with pytest.raises(ValueError, match="gave the score"):
         Verdict(checker="model", score=score, flagged=True)
 
 
-def test_what_was_not_checked_has_not_passed() -> None:
-    """There is no such verdict."""
+def test_an_unchecked_picture_is_flagged() -> None:
+    """A verdict without a score that passes the picture is invalid."""
     with pytest.raises(ValueError, match="that it did not check"):
         Verdict(checker="model", score=None, flagged=False)
 
 
 @pytest.mark.parametrize(
-    ("picture", "complaint"),
+    ("picture", "reason"),
     [
         ({"png": b"x"}, "without a verdict"),
         ({"png": b""}, "without a verdict"),
@@ -198,17 +198,17 @@ def test_what_was_not_checked_has_not_passed() -> None:
         ({"png": b"x", "failed": "why"}, "that failed"),
     ],
 )
-def test_no_picture_comes_without_a_verdict(picture: dict[str, Any], complaint: str) -> None:
-    """Neither is one made, nor read from a frame of another program."""
-    with pytest.raises(ValueError, match=complaint):
+def test_a_picture_needs_a_verdict(picture: dict[str, Any], reason: str) -> None:
+    """When it is constructed and when it is decoded."""
+    with pytest.raises(ValueError, match=reason):
         PaintedImage(**(PICTURE | picture))
     frame = msgspec.msgpack.encode(PICTURE | picture)
-    with pytest.raises(msgspec.ValidationError, match=complaint):
+    with pytest.raises(msgspec.ValidationError, match=reason):
         msgspec.msgpack.decode(frame, type=PaintedImage)
 
 
 @pytest.mark.parametrize(
-    ("png", "verdicts", "flagged", "blocked"),
+    ("png", "verdicts", "flagged", "withheld"),
     [
         (b"x", (PASSED,), False, False),
         (b"x", (PASSED, FLAGGED), True, False),
@@ -216,9 +216,9 @@ def test_no_picture_comes_without_a_verdict(picture: dict[str, Any], complaint: 
         (b"", (UNCHECKED,), True, True),
     ],
 )
-def test_a_picture_knows_what_the_checkers_said(
-    png: bytes, verdicts: tuple[Verdict, ...], flagged: bool, blocked: bool
+def test_a_picture_is_flagged_by_any_checker(
+    png: bytes, verdicts: tuple[Verdict, ...], flagged: bool, withheld: bool
 ) -> None:
-    """One that flags it is enough; without its bytes it was withheld."""
-    painting = PaintedImage(**(PICTURE | {"png": png, "verdicts": verdicts}))
-    assert (painting.flagged, painting.withheld) == (flagged, blocked)
+    """Without its bytes it is withheld."""
+    image = PaintedImage(**(PICTURE | {"png": png, "verdicts": verdicts}))
+    assert (image.flagged, image.withheld) == (flagged, withheld)

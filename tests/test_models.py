@@ -157,10 +157,10 @@ def poison(folder: Path, component: str, name: str) -> Path:
 def test_a_pickle_is_refused_and_never_opened(folder: Path, component: str) -> None:
     """Whichever part it is of; the sentence says what to do."""
     opened = poison(folder, component, PICKLES[component])
-    said = refusal(folder)
-    assert isinstance(said, ModelCorrupt)
-    assert f"no safetensors in its {component}, only {PICKLES[component]}" in str(said)
-    assert "Convert it to safetensors" in str(said)
+    sentence = refusal(folder)
+    assert isinstance(sentence, ModelCorrupt)
+    assert f"no safetensors in its {component}, only {PICKLES[component]}" in str(sentence)
+    assert "Convert it to safetensors" in str(sentence)
     assert not opened.exists()
 
 
@@ -171,8 +171,8 @@ def test_a_model_of_pickles_only_has_its_sentence_and_exit_code(
     opened = [poison(folder, component, name) for component, name in PICKLES.items()]
     code = main(["paint", "x", "--model", str(folder), "--out", str(folder / "out")])
     assert code == ExitCode.MODEL_CORRUPT
-    said = capsys.readouterr().err.strip().splitlines()[-1]
-    assert "loading such a file can run any program" in said
+    sentence = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "loading such a file can run any program" in sentence
     assert not any(file.exists() for file in opened)
 
 

@@ -1,4 +1,4 @@
-"""Every sampler paints what diffusers' own pipelines paint."""
+"""Every sampler gives the pictures of diffusers' own pipelines."""
 
 import re
 from collections.abc import Mapping
@@ -27,34 +27,34 @@ from tests.engine_parts import job, painter, pictures, recipe, sketch
 
 README: Final = Path(__file__).parents[1] / "engine" / "README.md"
 LEVELS: Final = 2
-"""Of 255: how far apart two pictures may be anywhere."""
+"""Maximum difference of two pictures, of 255."""
 PIPELINES: Final[tuple[tuple[Any, Any], ...]] = (
     (StableDiffusionPipeline, StableDiffusionImg2ImgPipeline),
     (StableDiffusionXLPipeline, StableDiffusionXLImg2ImgPipeline),
 )
-"""From noise, and from a sketch; of Stable Diffusion, and of SDXL."""
+"""txt2img and img2img of Stable Diffusion, and of SDXL."""
 
 
 def of_diffusers(
-    wanted: Recipe, source: Image.Image | None = None, by: Painter | None = None
+    recipe: Recipe, source: Image.Image | None = None, by: Painter | None = None
 ) -> Image.Image:
-    """What diffusers' own pipeline paints for this recipe with that painter's model."""
+    """The picture of diffusers' own pipeline for a recipe, with the engine's model."""
     parts = pipeline_parts(by or painter())
-    spec = wanted.sampler.scheduler
+    spec = recipe.sampler.scheduler
     parts["scheduler"] = make_scheduler(spec, parts["scheduler"].config)
     options: dict[str, Any] = {
-        "prompt": wanted.prompt,
-        "negative_prompt": wanted.negative or None,
-        "num_inference_steps": wanted.steps,
-        "guidance_scale": wanted.guidance,
-        "generator": torch.Generator("cpu").manual_seed(wanted.seed),
+        "prompt": recipe.prompt,
+        "negative_prompt": recipe.negative or None,
+        "num_inference_steps": recipe.steps,
+        "guidance_scale": recipe.guidance,
+        "generator": torch.Generator("cpu").manual_seed(recipe.seed),
     }
     if source is None:
-        options |= {"width": wanted.width, "height": wanted.height}
+        options |= {"width": recipe.width, "height": recipe.height}
     else:
-        options |= {"image": source, "strength": wanted.strength}
-    kinds = PIPELINES["text_encoder_2" in parts]
-    pipeline = kinds[source is not None](**parts)
+        options |= {"image": source, "strength": recipe.strength}
+    classes = PIPELINES["text_encoder_2" in parts]
+    pipeline = classes[source is not None](**parts)
     pipeline.set_progress_bar_config(disable=True)
     picture = pipeline(**options).images[0]
     assert isinstance(picture, Image.Image)
@@ -75,69 +75,69 @@ def pipeline_parts(by: Painter) -> dict[str, Any]:
 
 
 def assert_alike(ours: Image.Image, theirs: Image.Image) -> None:
-    """No channel of any pixel is more than LEVELS apart, and there is something to compare."""
-    one, two = (numpy.asarray(picture).astype(int) for picture in (ours, theirs))
-    assert one.shape == two.shape
-    assert abs(one - two).max() <= LEVELS
-    assert two.std() > 4, "a flat picture proves nothing"
+    """No channel of any pixel differs by more than LEVELS, and the pictures are not flat."""
+    a, b = (numpy.asarray(picture).astype(int) for picture in (ours, theirs))
+    assert a.shape == b.shape
+    assert abs(a - b).max() <= LEVELS
+    assert b.std() > 4, "a flat picture proves nothing"
 
 
 @pytest.mark.parametrize("sampler", Sampler)
-def test_a_picture_is_what_the_pipeline_paints(sampler: Sampler) -> None:
+def test_a_picture_equals_that_of_the_pipeline(sampler: Sampler) -> None:
     """From noise, with guidance and a negative prompt, in each sampler."""
-    wanted = recipe(sampler=sampler, steps=6, negative="blue", guidance=6.0)
-    assert_alike(pictures(job(wanted))[0], of_diffusers(wanted))
+    expected = recipe(sampler=sampler, steps=6, negative="blue", guidance=6.0)
+    assert_alike(pictures(job(expected))[0], of_diffusers(expected))
 
 
 @pytest.mark.parametrize("strength", [0.35, 0.8, 1.0])
 @pytest.mark.parametrize("sampler", Sampler)
-def test_a_painted_sketch_is_what_the_pipeline_paints(sampler: Sampler, strength: float) -> None:
-    """From a sketch, in each sampler."""
+def test_an_img2img_picture_equals_that_of_the_pipeline(sampler: Sampler, strength: float) -> None:
+    """For several strengths, in each sampler."""
     source = sketch()
     data = png(source)
-    wanted = recipe(sampler=sampler, steps=6, source=sha256(data), strength=strength)
-    assert_alike(pictures(job(wanted, source=data))[0], of_diffusers(wanted, source))
+    expected = recipe(sampler=sampler, steps=6, source=sha256(data), strength=strength)
+    assert_alike(pictures(job(expected, source=data))[0], of_diffusers(expected, source))
 
 
 @pytest.mark.parametrize("sampler", Sampler)
-def test_a_grid_is_what_the_pipeline_paints(sampler: Sampler) -> None:
-    """Four pictures that share their batches are those that the pipeline paints one by one."""
-    wanted = [recipe(sampler=sampler, steps=3, seed=seed, row_class=8) for seed in range(90, 94)]
-    for ours, each in zip(pictures(job(*wanted)), wanted, strict=True):
-        assert_alike(ours, of_diffusers(each))
+def test_batched_pictures_equal_those_of_the_pipeline(sampler: Sampler) -> None:
+    """The pipeline paints them one by one."""
+    recipes = [recipe(sampler=sampler, steps=3, seed=seed, row_class=8) for seed in range(90, 94)]
+    for ours, unbatched in zip(pictures(job(*recipes)), recipes, strict=True):
+        assert_alike(ours, of_diffusers(unbatched))
 
 
 @pytest.mark.parametrize("guidance", [0.0, 1.0, 1.5, 30.0])
-def test_any_guidance_is_what_the_pipeline_does(guidance: float) -> None:
-    """Guidance of 1 or less is none at all; 30 is a lot."""
-    wanted = recipe(guidance=guidance, negative="green, dull", steps=6)
-    assert_alike(pictures(job(wanted))[0], of_diffusers(wanted))
+def test_any_guidance_has_the_effect_of_the_pipeline(guidance: float) -> None:
+    """1 and less is no guidance; 30 is the maximum."""
+    expected = recipe(guidance=guidance, negative="green, dull", steps=6)
+    assert_alike(pictures(job(expected))[0], of_diffusers(expected))
 
 
 @pytest.mark.parametrize(("width", "height"), [(64, 128), (120, 72), (200, 64)])
-def test_any_size_is_what_the_pipeline_paints(width: int, height: int) -> None:
-    """Pictures need not be square, nor of whole blocks of 64 pixels."""
-    wanted = recipe(width=width, height=height, steps=3)
-    assert_alike(pictures(job(wanted))[0], of_diffusers(wanted))
+def test_any_size_equals_that_of_the_pipeline(width: int, height: int) -> None:
+    """Also if it is not square or not a multiple of 64."""
+    expected = recipe(width=width, height=height, steps=3)
+    assert_alike(pictures(job(expected))[0], of_diffusers(expected))
 
 
-def test_a_long_prompt_is_cut_where_the_pipeline_cuts_it() -> None:
-    """What the text encoder cannot read is not read."""
-    wanted = recipe(prompt="a very long story of a house " * 20, negative="no end " * 60)
-    assert_alike(pictures(job(wanted))[0], of_diffusers(wanted))
+def test_a_long_prompt_is_truncated_like_the_pipeline_does() -> None:
+    """At the token limit of the text encoder."""
+    expected = recipe(prompt="a very long story of a house " * 20, negative="no end " * 60)
+    assert_alike(pictures(job(expected))[0], of_diffusers(expected))
 
 
 @pytest.mark.parametrize("steps", [1, 2, 25])
 @pytest.mark.parametrize("sampler", Sampler)
-def test_any_number_of_steps_is_what_the_pipeline_paints(sampler: Sampler, steps: int) -> None:
-    """One step is enough for every sampler, and many are not too many."""
-    wanted = recipe(sampler=sampler, steps=steps)
-    assert_alike(pictures(job(wanted))[0], of_diffusers(wanted))
+def test_any_number_of_steps_equals_the_pipeline(sampler: Sampler, steps: int) -> None:
+    """From a single step to many."""
+    expected = recipe(sampler=sampler, steps=steps)
+    assert_alike(pictures(job(expected))[0], of_diffusers(expected))
 
 
 @pytest.mark.parametrize("sampler", [Sampler.LCM, Sampler.TCD])
-def test_a_sampler_says_how_many_steps_it_takes(sampler: Sampler) -> None:
-    """Those that walk a teacher's steps cannot take more of them than there are."""
+def test_distilled_samplers_limit_the_steps(sampler: Sampler) -> None:
+    """To those of the teacher model."""
     assert longest(painter().model.scheduler_config)[sampler] == 50
     with pytest.raises(InvalidJob, match="cannot take 51 steps"):
         course(recipe(sampler=sampler, steps=51), painter().model.scheduler_config)

@@ -1,4 +1,4 @@
-"""Frames on a real stream."""
+"""Frames on a real socket."""
 
 import asyncio
 import contextlib
@@ -24,24 +24,24 @@ async def ends() -> AsyncIterator[
     tuple[Connection[Event], Connection[Command], asyncio.StreamWriter]
 ]:
     """Both ends of one stream, and the raw writer towards the engine's end."""
-    met: asyncio.Queue[Connection[Command]] = asyncio.Queue()
-    gone = asyncio.Event()
+    accepted: asyncio.Queue[Connection[Command]] = asyncio.Queue()
+    closing = asyncio.Event()
 
-    async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async with engine_side(reader, writer) as commands:
-            met.put_nowait(commands)
-            await gone.wait()
+            accepted.put_nowait(commands)
+            await closing.wait()
 
-    server = await asyncio.start_server(meet, "127.0.0.1", 0)
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
     reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
     async with bot_side(reader, writer) as events:
-        yield events, await met.get(), writer
-    gone.set()
+        yield events, await accepted.get(), writer
+    closing.set()
     server.close()
 
 
-async def test_messages_arrive_as_they_were_sent() -> None:
-    """Both ways, one after another."""
+async def test_messages_arrive_unchanged_and_in_order() -> None:
+    """In both directions."""
     async with ends() as (events, commands, _):
         sent: list[Command] = [Hello("x"), Cancel(job="a", attempt=2)]
         for command in sent:
@@ -52,8 +52,8 @@ async def test_messages_arrive_as_they_were_sent() -> None:
         assert await events.receive() == failed
 
 
-async def test_the_end_between_two_frames_is_no_error() -> None:
-    """The other end is done."""
+async def test_closing_between_two_frames_is_not_an_error() -> None:
+    """`receive` returns None."""
     async with ends() as (events, commands, writer):
         await events.send(Hello("x"))
         writer.write_eof()
@@ -62,8 +62,8 @@ async def test_the_end_between_two_frames_is_no_error() -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 3, 4, 8])
-async def test_the_end_within_a_frame_is_an_error(cut: int) -> None:
-    """Something was meant to be said."""
+async def test_closing_within_a_frame_is_an_error(cut: int) -> None:
+    """The frame is truncated."""
     async with ends() as (_, commands, writer):
         writer.write((9).to_bytes(4, "big")[:cut] + b"\x00" * (cut - 4))
         writer.write_eof()
@@ -72,8 +72,8 @@ async def test_the_end_within_a_frame_is_an_error(cut: int) -> None:
 
 
 @pytest.mark.parametrize("body", [b"\xc1", b"\x80", b"\x81\xa4type\xa5Paint", b"\x01"])
-async def test_what_is_no_message_is_an_error(body: bytes) -> None:
-    """Also MessagePack that says nothing we know."""
+async def test_an_invalid_message_is_an_error(body: bytes) -> None:
+    """Invalid MessagePack, and MessagePack of another schema."""
     async with ends() as (_, commands, writer):
         writer.write(len(body).to_bytes(4, "big") + body)
         with pytest.raises(WireError, match="Not a message"):
@@ -86,35 +86,35 @@ async def test_what_is_no_message_is_an_error(body: bytes) -> None:
         msgspec.msgpack.encode(Hello("abcd")).replace(b"abcd", b"\xff\xfe\xff\xff"),
         b"\x82\xa4type\xa5Hello\xa1x" + b"\x91" * 100_000 + b"\x00",
     ],
-    ids=["no UTF-8", "nested without end"],
+    ids=["invalid UTF-8", "nested too deeply"],
 )
-async def test_what_the_decoder_stumbles_over_is_an_error_too(body: bytes) -> None:
-    """Of the same kind, so that the connection ends with a reason."""
+async def test_every_error_of_the_decoder_is_a_wire_error(body: bytes) -> None:
+    """Also those that are not msgspec's own."""
     async with ends() as (_, commands, writer):
         writer.write(len(body).to_bytes(4, "big") + body)
         with pytest.raises(WireError, match="Not a message"):
             await commands.receive()
 
 
-async def test_leaving_does_not_wait_for_who_does_not_read() -> None:
-    """What it was sent last is dropped after a while."""
+async def test_closing_does_not_wait_for_a_peer_that_does_not_read() -> None:
+    """Unsent data is dropped after CLOSING_SECONDS."""
     async with asyncio.timeout(CLOSING_SECONDS + 5):
         async with ends() as (_, commands, _):
             await fill(commands)
-            began = asyncio.get_running_loop().time()
+            start = asyncio.get_running_loop().time()
             await commands.__aexit__()
-            assert asyncio.get_running_loop().time() - began < CLOSING_SECONDS + 2
+            assert asyncio.get_running_loop().time() - start < CLOSING_SECONDS + 2
 
 
 async def fill(connection: Connection[Command]) -> None:
-    """Send more than the network holds; nobody reads it."""
+    """Send more than the socket buffers hold."""
     large = Hello("x" * 30_000_000)
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(connection.send(large), 0.5)
 
 
-async def test_a_frame_has_a_largest_size() -> None:
-    """Nobody makes us set aside more memory, and we do not ask it of others."""
+async def test_the_size_of_a_frame_is_limited() -> None:
+    """For both sending and receiving."""
     async with ends() as (events, commands, writer):
         writer.write((MAX_FRAME_BYTES + 1).to_bytes(4, "big"))
         with pytest.raises(WireError, match="are allowed"):

@@ -135,11 +135,11 @@ def train_checker_stage(run: Run) -> None:
     scenes = run.sample(run.paintings, seed=6, unsafe=PAINTED_UNSAFE)[0]
     painted = RenderedScenes(scenes, torch.load(_paintings(run), weights_only=True))
     rank, world_size = rank_and_world_size()
-    other = safety.LabelledPictures(
+    foreign = safety.LabelledPictures(
         *draw_out_of_distribution(20_000 // world_size, seed=7 + 1000 * rank, unsafe=0.25)
     )
     datasets = [_labelled(part) for part in (*rendered, *[painted] * len(rendered))]
-    datasets += [other] * len(rendered)
+    datasets += [foreign] * len(rendered)
     safety.train_checker(checker, datasets, CONFIGS["checker"], run.work, run.device)
     if is_main_process():
         torch.save(checker.state_dict(), run.work / "checker-final.pt")
