@@ -2,9 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
-
-import msgspec
 
 from bot.domain import cost_model
 from bot.domain.job import Job, ResponseTarget
@@ -21,7 +20,8 @@ STEPS: Final = 20
 _SAMPLES: Final = 50
 
 
-class Submission(msgspec.Struct, frozen=True, order=True):
+@dataclass(frozen=True, order=True)
+class Submission:
     """A request for pictures from this time on, repeated while it is refused."""
 
     at: float
@@ -33,7 +33,8 @@ class Submission(msgspec.Struct, frozen=True, order=True):
     seats: int | None = None
 
 
-class Picture(msgspec.Struct, eq=False):
+@dataclass(eq=False)
+class Picture:
     """A picture that the engine is painting."""
 
     recipe: Recipe
