@@ -252,10 +252,10 @@ def _limits(settings: Settings) -> Limits:
 
 def _welcome(url: str) -> None:
     sys.stdout.write(
-        f"\nThe playground, a Discord of your own: {url}\n"
+        f"\nThe playground, a local Discord: {url}\n"
         "Open it and type /imagine a red house at night\n"
-        "To join the real Discord: make an application with a bot on\n"
-        "https://discord.com/developers/applications and put its token into .env as\n"
+        "To use the real Discord, create an application with a bot on\n"
+        "https://discord.com/developers/applications and put its token into .env:\n"
         "DISCORD_TOKEN=...\n\n"
     )
     sys.stdout.flush()
@@ -283,7 +283,7 @@ async def _login(client: Client, token: str) -> None:
         await client.login(token)
     except discord.LoginFailure as error:
         raise FatalError(
-            "Discord does not know this DISCORD_TOKEN. Copy it again from "
+            "Discord rejects this DISCORD_TOKEN. Copy it again from "
             "https://discord.com/developers/applications.",
             ExitCode.TOKEN_REFUSED,
         ) from error

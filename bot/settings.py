@@ -89,11 +89,11 @@ def load() -> Settings:
         return Settings()
     except UnicodeDecodeError:
         raise FatalError(
-            "The file .env is no UTF-8 text: save it as such.", ExitCode.SETTINGS
+            "The file .env is not UTF-8 text; save it as UTF-8.", ExitCode.SETTINGS
         ) from None
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"]).upper()
         raise FatalError(
-            f"The setting {name} is wrong: {first['msg']}.", ExitCode.SETTINGS
+            f"The setting {name} is invalid: {first['msg']}.", ExitCode.SETTINGS
         ) from None

@@ -148,7 +148,7 @@ async def test_a_full_disk_loses_nothing(bot: DyingBot, ada: Person) -> None:
     await asyncio.sleep(3)
     process.rlimit(psutil.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     message = await finished(bot.discord, interaction)
-    assert message.buttons == ALL_BUTTONS or "could not be kept" in message.content
+    assert message.buttons == ALL_BUTTONS or "could not be written" in message.content
     await wait_until_delivered(bot)
     assert len(public_messages(bot)) == before + 1
     check_consistency(bot)

@@ -176,7 +176,9 @@ async def test_an_init_image_that_cannot_be_written_is_refused(house: House) -> 
     """With the reason of the operating system."""
     (house.data / "sources").write_bytes(b"in the way")
     interaction = await house.ada.slash("imagine", prompt="a house", sketch=SKETCH)
-    assert "could not be kept on the bot's disk (File exists)" in await house.refusal(interaction)
+    assert "could not be written to the bot's disk (File exists)" in await house.refusal(
+        interaction
+    )
 
 
 async def test_files_of_an_old_attempt_are_deleted_when_the_job_fails(

@@ -35,7 +35,7 @@ def test_tokens_are_recognised_by_position_or_form(text: str, redacted: str) -> 
     "text",
     [
         "Job 5f0c is done.",
-        "Discord does not know this DISCORD_TOKEN. Copy it again from https://discord.com.",
+        "Discord rejects this DISCORD_TOKEN. Copy it again from https://discord.com.",
         "The token is wrong.",
         "PATCH /channels/123456789012345678/messages/1",
         "a painting of a secret garden, token of love",

@@ -156,7 +156,7 @@ def test_an_env_file_may_have_a_byte_order_mark() -> None:
 def test_an_env_file_in_utf_16_is_an_error() -> None:
     """PowerShell's `>` writes UTF-16."""
     Path(".env").write_text("IMAGINE_MODEL=starter\n", encoding="utf-16")
-    with pytest.raises(FatalError, match="no UTF-8 text") as caught:
+    with pytest.raises(FatalError, match="not UTF-8 text") as caught:
         settings.load()
     assert caught.value.exit is ExitCode.SETTINGS
 

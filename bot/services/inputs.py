@@ -83,5 +83,5 @@ class InputService:
             return self._storage.save_source(png)
         except OSError as error:
             log.exception("The sketch could not be written.")
-            reason = f"The sketch could not be kept on the bot's disk ({error.strerror})."
+            reason = f"The sketch could not be written to the bot's disk ({error.strerror})."
             raise BotError(reason) from error

@@ -138,7 +138,7 @@ class JobRunner:
         except OSError as error:
             log.exception("The pictures could not be written.")
             await self._delete_pictures(job)
-            reason = f"The pictures could not be kept on the bot's disk ({error.strerror})."
+            reason = f"The pictures could not be written to the bot's disk ({error.strerror})."
             return await self._finish(job, Status.FAILED, reason)
         charge, now = self._charge_for(job, painted), self._clock()
         current = await retry_until_written(

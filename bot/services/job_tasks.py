@@ -66,5 +66,5 @@ class JobTasks:
         except FatalError:
             raise
         except Exception:
-            log.exception("The job met something unforeseen.")
+            log.exception("A job failed unexpectedly.")
             await self._outbox.finish(job_id, Status.FAILED, _UNEXPECTED)

@@ -102,12 +102,12 @@ def _compare(picture: Picture, painting: PaintedImage, model: ModelCard) -> Exit
     write = sys.stdout.write
     if picture.recipe.revision != model.revision:
         write(
-            f"The weights are others: {picture.recipe.model} was {picture.recipe.revision} "
+            f"The weights have changed: {picture.recipe.model} was {picture.recipe.revision} "
             f"and is {model.revision}.\n"
         )
     if picture.fingerprint != painting.fingerprint:
         write(
-            "It was made in another way then, so other bits are no surprise:\n"
+            "The fingerprints differ, so different bits are to be expected:\n"
             f"  then {picture.fingerprint}\n  now  {painting.fingerprint}\n"
         )
     if picture.sha256 == painting.sha256:
