@@ -135,14 +135,14 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
 def _workloads(text: str) -> list[str]:
     names = text.split(",")
     if not set(names) <= set("ABC"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of A, B and C")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of A, B and C")
     return names
 
 
 def _backends(text: str) -> list[str]:
     names = text.split(",")
     if not set(names) <= set(BACKENDS):
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of {', '.join(BACKENDS)}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of {', '.join(BACKENDS)}")
     return names
 
 
@@ -154,7 +154,7 @@ def _numbers(parse: Callable[[str], float], largest: int) -> Callable[[str], lis
             numbers = [0]
         if not numbers or not all(0 < number <= largest for number in numbers):
             raise argparse.ArgumentTypeError(
-                f"{text!r} is no list of numbers above 0 and up to {largest}, such as 1,4"
+                f"{text!r} is not a list of numbers above 0 and up to {largest}, such as 1,4"
             )
         return numbers
 

@@ -135,7 +135,7 @@ def download_snapshot(name: str, patterns: Sequence[str] = _FILE_PATTERNS) -> Pa
             snapshot_download(name, allow_patterns=list(patterns), ignore_patterns=list(_VARIANTS))
         )
     except HFValidationError as error:
-        raise ModelNotFound(f"There is no folder {name}, and it is no id of the hub.") from error
+        raise ModelNotFound(f"There is no folder {name}, and it is not a hub id.") from error
     except _network_errors() as error:
         raise _hub_error(name, error) from error
 

@@ -105,14 +105,14 @@ def test_forward_passes_are_measured_by_row_class(
 @pytest.mark.parametrize(
     ("option", "value", "reason"),
     [
-        ("--workloads", "A,Z", "is no list of A, B and C"),
-        ("--people", "1,many", "is no list of numbers above 0"),
+        ("--workloads", "A,Z", "is not a list of A, B and C"),
+        ("--people", "1,many", "is not a list of numbers above 0"),
         ("--pictures", "5", "up to 4"),
         ("--jobs", "0", "above 0"),
         ("--jobs", "", "above 0"),
         ("--rates", "-1", "above 0"),
         ("--weights", "gaussian", "invalid choice"),
-        ("--backends", "exact,onnx", "is no list of serial, compiled"),
+        ("--backends", "exact,onnx", "is not a list of serial, compiled"),
     ],
 )
 def test_invalid_options_are_refused(

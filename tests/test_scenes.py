@@ -77,5 +77,5 @@ def test_colours_are_detected() -> None:
 
 def test_only_the_unsafe_thing_makes_a_scene_unsafe() -> None:
     """A scene is unsafe if and only if one of its things is."""
-    assert Scene((Thing("cat", "red"), Thing(UNSAFE, "white")), "sea", "day").unsafe
-    assert not Scene((Thing("cat", "red"),), "sea", "day").unsafe
+    assert Scene((Thing("cat", "red"), Thing(UNSAFE, "white")), "sea", "day").is_unsafe
+    assert not Scene((Thing("cat", "red"),), "sea", "day").is_unsafe

@@ -46,7 +46,7 @@ class Scene:
     time: str
 
     @property
-    def unsafe(self) -> bool:
+    def is_unsafe(self) -> bool:
         """Whether the scene shows what the safety checker must block."""
         return any(thing.kind == UNSAFE for thing in self.things)
 

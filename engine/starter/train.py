@@ -146,7 +146,7 @@ def train_checker_stage(run: Run) -> None:
 
 
 def _labelled(rendered: RenderedScenes) -> safety.LabelledPictures:
-    unsafe = torch.tensor([scene.unsafe for scene in rendered.scenes])
+    unsafe = torch.tensor([scene.is_unsafe for scene in rendered.scenes])
     return safety.LabelledPictures(rendered.pictures, unsafe)
 
 
