@@ -181,8 +181,7 @@ def _build(
     status_reporter: StatusReporter,
     clock: Clock,
 ) -> _Parts:
-    limits = _limits(settings)
-    storage = _storage(settings)
+    limits, storage = _limits(settings), _storage(settings)
     channels, message_client = ChannelResolver(client, db.nsfw_settings), MessageClient(client)
     notifier = Delivery(message_client, db.jobs, storage, channels, clock=clock)
     outbox = Outbox(db.jobs, notifier, clock)
