@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from bot.playground import Playground
+    from bot.playground import Channel, Person, Playground
     from tests.fake_engine import FakeEngine
     from tests.house import House
     from tests.openapi import OpenApi
@@ -136,6 +136,30 @@ async def house(
 
     async with House(discord, engine, tmp_path) as house:
         yield house
+
+
+@pytest.fixture
+async def mods(house: "House") -> "Channel":
+    """The channel for reports, which an admin has chosen."""
+    from tests.reporting import response_text
+
+    channel = house.discord.add_channel("mods")
+    admin = house.discord.person("Eve", admin=True)
+    interaction = await admin.slash("admin moderators", channel=channel)
+    assert "Reports are now posted to" in await response_text(house, interaction)
+    return channel
+
+
+@pytest.fixture
+def ben(house: "House") -> "Person":
+    """A second user."""
+    return house.discord.person("Ben")
+
+
+@pytest.fixture
+def mo(house: "House") -> "Person":
+    """A moderator."""
+    return house.discord.person("Mo", moderator=True)
 
 
 @pytest.fixture

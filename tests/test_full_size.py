@@ -16,89 +16,94 @@ from tests.house import House, eventually
 
 @pytest.mark.parametrize("nth", [1, 2, 3, 4])
 async def test_u_posts_the_stored_picture(house: House, engine: FakeEngine, nth: int) -> None:
-    """At full size, to the bit, as a new message, and nothing is painted."""
+    """At full size, bit for bit, as a new message; the engine is not used."""
     grid = await house.imagine()
-    shown = await house.result(await house.ada.click(grid, f"U{nth}"))
-    assert shown is not grid
-    assert shown.attachments[0].data == flat(engine.paints[0].recipes[nth - 1])
-    assert f"seed `{6 + nth}`" in shown.content
+    message = await house.result(await house.ada.click(grid, f"U{nth}"))
+    assert message is not grid
+    assert message.attachments[0].data == flat(engine.paints[0].recipes[nth - 1])
+    assert f"seed `{6 + nth}`" in message.content
     assert len(engine.paints) == 1
 
 
-async def test_a_picture_whose_file_is_lost_is_said_to_be_lost(house: House) -> None:
-    """The placeholder does not stay behind."""
+async def test_a_missing_file_is_reported(house: House) -> None:
+    """The placeholder is deleted."""
     grid = await house.imagine()
     for path in (house.data / "pictures").rglob("*.png"):
         path.unlink()
-    asked = await house.ada.click(grid, "U1")
-    assert "file is gone" in await house.refusal(asked)
-    await house.discord.until(lambda: house.discord.messages() == [grid], why="it is tidy")
+    interaction = await house.ada.click(grid, "U1")
+    assert "file is gone" in await house.refusal(interaction)
+    await house.discord.until(
+        lambda: house.discord.messages() == [grid], why="the placeholder is deleted"
+    )
     await eventually(lambda: house.query("SELECT * FROM presses") == [])
 
 
-async def test_a_refusal_that_a_dying_bot_began_is_said_by_the_next(house: House) -> None:
-    """The placeholder of a private answer stays with nobody."""
+async def test_an_interrupted_refusal_is_shown_after_a_restart(house: House) -> None:
+    """The placeholder does not stay."""
     grid = await house.imagine()
     for path in (house.data / "pictures").rglob("*.png"):
         path.unlink()
     house.discord.faults.next("POST", "/webhooks/", Fault(delay=60.0))
-    pressed = await house.ada.click(grid, "U1")
+    interaction = await house.ada.click(grid, "U1")
     await house.discord.until(
-        lambda: pressed.response and pressed.response.content == "…", why="it is being told"
+        lambda: interaction.response and interaction.response.content == "…", why="the placeholder"
     )
     await house.stop()
     await house.start()
     await house.discord.until(
-        lambda: pressed.response and "file is gone" in pressed.response.content, why="the reason"
+        lambda: interaction.response and "file is gone" in interaction.response.content,
+        why="the reason",
     )
 
 
-async def test_a_damaged_picture_holds_up_no_other_press(house: House) -> None:
-    """Of the presses that a dying bot left behind."""
-    damaged = await left_empty(house, await house.imagine(), "acknowledged")
+async def test_an_error_does_not_stop_other_pending_interactions(house: House) -> None:
+    """After a crash."""
+    damaged = await interrupted_click(house, await house.imagine(), "acknowledged")
     house.execute("UPDATE pictures SET sampler = 'none'")
     await house.start()
-    pressed = await left_empty(house, await house.imagine(), "acknowledged")
+    interaction = await interrupted_click(house, await house.imagine(), "acknowledged")
     await house.start()
-    assert (await house.result(pressed)).attachments
+    assert (await house.result(interaction)).attachments
     assert damaged.response is not None and damaged.response.loading
 
 
-async def test_a_press_that_discord_cannot_be_told_of_says_so(house: House) -> None:
-    """The connection breaks; nothing is wrong inside the bot, and nothing is left behind."""
+async def test_a_network_error_is_reported(house: House) -> None:
+    """As Discord's error, and the placeholder is deleted."""
     grid = await house.imagine()
     house.discord.faults.next("PATCH", "/webhooks/", Fault(drop=True))
-    asked = await house.ada.click(grid, "U1")
-    assert "Discord rejected my response" in await house.refusal(asked)
-    await house.discord.until(lambda: house.discord.messages() == [grid], why="it is tidy")
+    interaction = await house.ada.click(grid, "U1")
+    assert "Discord rejected my response" in await house.refusal(interaction)
+    await house.discord.until(
+        lambda: house.discord.messages() == [grid], why="the placeholder is deleted"
+    )
 
 
-async def test_a_picture_stays_though_the_record_is_locked(house: House) -> None:
-    """What it shows is recorded as soon as that can be done."""
+async def test_a_picture_is_shown_while_the_database_is_locked(house: House) -> None:
+    """Its message is stored after the lock is released."""
     grid = await house.imagine()
     await eventually(lambda: house.query("SELECT 1 FROM jobs WHERE delivered_at > 0"))
-    with closing(sqlite3.connect(house.data / FILENAME, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        shown = await house.result(await house.ada.click(grid, "U1"))
+    with closing(sqlite3.connect(house.data / FILENAME, isolation_level=None)) as locker:
+        locker.execute("BEGIN IMMEDIATE")
+        message = await house.result(await house.ada.click(grid, "U1"))
         await asyncio.sleep(2 * LOCK_SECONDS)
-        other.execute("ROLLBACK")
+        locker.execute("ROLLBACK")
     await eventually(lambda: house.query("SELECT 1 FROM posts WHERE nth = 1"))
-    assert shown.attachments and not shown.deleted
+    assert message.attachments and not message.deleted
 
 
 @pytest.mark.parametrize("when", ["acknowledged", "sent", "refused"])
-async def test_a_picture_that_was_on_its_way_when_the_bot_died_is_shown(
+async def test_an_interrupted_response_is_completed_after_a_restart(
     house: House, engine: FakeEngine, when: str
 ) -> None:
-    """On the message that was left empty, even if the bot never learned which that is."""
+    """On the same message, even if its id was not stored."""
     grid = await house.imagine()
-    pressed = await left_empty(house, grid, when)
+    interaction = await interrupted_click(house, grid, when)
     await house.start()
-    shown = await house.result(pressed)
-    assert shown.attachments[0].data == flat(engine.paints[0].recipes[1])
+    message = await house.result(interaction)
+    assert message.attachments[0].data == flat(engine.paints[0].recipes[1])
     await eventually(lambda: house.query("SELECT * FROM presses") == [])
     assert [row["message"] for row in house.query("SELECT message FROM posts WHERE nth = 2")] == [
-        shown.id
+        message.id
     ]
     assert len(house.discord.messages()) == 2
 
@@ -111,69 +116,69 @@ async def test_a_picture_that_was_on_its_way_when_the_bot_died_is_shown(
         ("UPDATE pictures SET blocked = 1, path = NULL", "withheld by the safety check"),
     ],
 )
-async def test_why_a_picture_cannot_be_shown_any_more_is_said(
+async def test_a_completed_response_says_why_there_is_no_picture(
     house: House, change: str, why: str
 ) -> None:
-    """In the place of the picture."""
-    pressed = await left_empty(house, await house.imagine(), "acknowledged")
+    """In place of the picture."""
+    interaction = await interrupted_click(house, await house.imagine(), "acknowledged")
     house.execute(change)
     await house.start()
-    shown = await house.result(pressed)
-    assert why in shown.content and not shown.attachments
+    message = await house.result(interaction)
+    assert why in message.content and not message.attachments
 
 
 @pytest.mark.parametrize("may", [EVERYONE, NOTHING])
-async def test_a_picture_that_moderators_removed_meanwhile_goes(
+async def test_a_picture_removed_before_the_restart_is_deleted(
     house: House, may: Permission
 ) -> None:
-    """With its message, also if it was just shown, and where the bot may not look."""
+    """With its message, also where the bot has no permissions."""
     grid = await house.imagine()
-    pressed = await house.ada.click(grid, "U2")
-    shown = await house.result(pressed)
+    interaction = await house.ada.click(grid, "U2")
+    message = await house.result(interaction)
     await eventually(lambda: house.query("SELECT * FROM presses") == [])
     await house.stop()
     house.execute(
         "INSERT INTO presses SELECT ?, ?, ?, channel, id, 2, 1e10 FROM jobs",
-        pressed.id,
+        interaction.id,
         house.discord.world.bot.id,
-        pressed.token,
+        interaction.token,
     )
     house.execute("UPDATE pictures SET removed_at = 1.0, path = NULL, blocked = 1")
     house.discord.channel.bot_permissions = may
     await house.start()
-    await house.discord.until(lambda: shown.deleted, why="it is removed")
+    await house.discord.until(lambda: message.deleted, why="it is removed")
 
 
-async def test_a_press_that_was_never_acknowledged_is_forgotten(house: House) -> None:
-    """Its person was told by Discord; nothing is shown to nobody."""
+async def test_an_interaction_without_a_response_is_dropped(house: House) -> None:
+    """Discord has told the user that it failed."""
     grid = await house.imagine()
     house.discord.faults.next("POST", "/callback", Fault(drop=True), times=2)
-    pressed = await house.ada.click(grid, "U2")
+    interaction = await house.ada.click(grid, "U2")
     await eventually(lambda: house.query("SELECT * FROM presses"))
     await house.stop()
     await house.start()
     await eventually(lambda: house.query("SELECT * FROM presses") == [])
-    assert pressed.response is None and house.discord.messages() == [grid]
+    assert interaction.response is None and house.discord.messages() == [grid]
 
 
-async def test_a_press_is_kept_until_discord_can_be_asked(
+async def test_a_pending_interaction_stays_until_discord_answers(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Discord is in trouble at the next start, and not at the one after."""
-    pressed = await left_empty(house, await house.imagine(), "acknowledged")
+    """It is completed at the next start."""
+    interaction = await interrupted_click(house, await house.imagine(), "acknowledged")
     house.discord.faults.next("GET", "/messages/@original", Fault(drop=True), times=2)
     await house.start()
     await eventually(lambda: "a message may stay empty" in caplog.messages)
     await house.stop()
     assert house.query("SELECT * FROM presses")
     await house.start()
-    assert (await house.result(pressed)).attachments
+    assert (await house.result(interaction)).attachments
     assert "unforeseen" not in caplog.text
 
 
-async def left_empty(house: House, grid: Message, when: str) -> Interaction:
-    """U2 was pressed and acknowledged, and then the bot ended; `sent` is when it was sending, and
-    `refused` when Discord had not taken it, and its person was about to be told."""
+async def interrupted_click(house: House, grid: Message, when: str) -> Interaction:
+    """A click on U2 before the bot crashed: after the deferral, while it sent the picture (`sent`),
+    or while it sent a refusal (`refused`)."""
     if when == "acknowledged":
         house.discord.faults.next("POST", "/callback", Fault(after_commit=True, drop=True))
         house.discord.faults.next("GET", "/messages/@original", Fault(delay=60.0))
@@ -182,17 +187,17 @@ async def left_empty(house: House, grid: Message, when: str) -> Interaction:
         house.discord.faults.next("POST", "/webhooks/", Fault(delay=60.0))
     else:
         house.discord.faults.next("PATCH", "/webhooks/", Fault(delay=60.0))
-    pressed = await house.ada.click(grid, "U2")
-    await house.discord.until(lambda: pressed.original, why="it is acknowledged")
+    interaction = await house.ada.click(grid, "U2")
+    await house.discord.until(lambda: interaction.original, why="it is acknowledged")
     if when == "refused":
-        await house.discord.until(lambda: says(pressed.original, "…"), why="it gives up")
+        await house.discord.until(lambda: has_content(interaction.original, "…"), why="it gives up")
     elif when == "sent":
         await eventually(lambda: house.query("SELECT 1 FROM posts WHERE nth = 2"))
     await house.stop()
-    assert pressed.original is not None and not pressed.original.attachments
-    return pressed
+    assert interaction.original is not None and not interaction.original.attachments
+    return interaction
 
 
-def says(message: Message | None, words: str) -> bool:
-    """Is that what the message says?"""
-    return message is not None and message.content == words
+def has_content(message: Message | None, content: str) -> bool:
+    """Whether the message exists and has this content."""
+    return message is not None and message.content == content

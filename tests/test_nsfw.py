@@ -97,7 +97,7 @@ async def test_an_ordinary_channel_withholds_whatever_was_chosen(
     house: House, engine: FakeEngine
 ) -> None:
     """And the admin is told that it will."""
-    assert "will count once" in await choose(house, "allow", house.discord.channel)
+    assert "will apply once" in await choose(house, "allow", house.discord.channel)
     await choose(house, "allow")
     engine.flagged = {1, 3}
     grid = await house.imagine()
@@ -280,12 +280,12 @@ async def test_admins_can_ask_what_is_chosen(house: House) -> None:
     """For the server, and for its channels."""
     admin = house.discord.person("Root", admin=True)
     state = await house.refusal(await admin.slash("admin nsfw"))
-    assert state.startswith("In age-restricted channels flagged pictures are withheld.")
+    assert state.startswith("In age-restricted channels, flagged pictures are withheld.")
     await choose(house, "spoiler")
     await choose(house, "allow", house.discord.restricted)
     state = await house.refusal(await admin.slash("admin nsfw"))
     assert state.splitlines()[:2] == [
-        "In age-restricted channels flagged pictures are shown as spoilers.",
+        "In age-restricted channels, flagged pictures are shown as spoilers.",
         f"In <#{house.discord.restricted.id}> they are shown.",
     ]
 

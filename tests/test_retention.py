@@ -28,7 +28,7 @@ async def test_expired_jobs_are_deleted(house: House) -> None:
     assert (await house.result(await house.ada.click(fresh, "U1"))).attachments
     interaction = await house.ada.slash("privacy show")
     message = await interaction.finished()
-    assert message is not None and "deleted 7 days after a job has ended" in message.content
+    assert message is not None and "deleted 7 days after a job has finished" in message.content
     await age(house, 8 * DAY)
     await eventually(lambda: not files(house))
 
@@ -83,7 +83,7 @@ async def test_a_failed_deletion_is_repeated(
     folder.rename(aside)
     folder.write_text("no folder")  # which rmtree cannot remove
     summary = await delete(house)
-    assert "goes as soon as it is free" in summary
+    assert "deleted as soon as possible" in summary
     assert "files not deleted" in caplog.text
     folder.unlink()
     aside.rename(folder)
@@ -118,7 +118,7 @@ async def test_old_pages_go_after_the_last_reader(house: House) -> None:
     with closing(sqlite3.connect(house.data / FILENAME, isolation_level=None)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM jobs").fetchall()
-        assert "goes as soon as it is free" in await delete(house)
+        assert "deleted as soon as possible" in await delete(house)
         assert marks(house.data, "quokkafruit")
         assert "U1" in (await house.imagine(prompt="a house")).buttons
     await eventually(lambda: not marks(house.data, "quokkafruit"))

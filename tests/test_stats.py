@@ -29,8 +29,8 @@ REPORT = StatusReport(
 )
 
 
-def test_all_figures_are_told() -> None:
-    """Each where a person looks for it."""
+def test_the_report_has_all_figures() -> None:
+    """One line for each subject."""
     assert stats.format_report(REPORT).splitlines() == [
         "**imagine-bot 1.2**, up for 1 day, 1:01:01",
         "Model: `starter`",
@@ -42,8 +42,8 @@ def test_all_figures_are_told() -> None:
     ]
 
 
-def test_what_is_not_known_is_not_told() -> None:
-    """Nor is there a median of nothing."""
+def test_unknown_figures_are_left_out() -> None:
+    """There is no median without results."""
     now = msgspec.structs.replace(
         SNAPSHOT,
         is_engine_up=False,
@@ -53,20 +53,20 @@ def test_what_is_not_known_is_not_told() -> None:
         queue=QueueStats(waiting=0, running=0, undelivered=0, oldest_at=None),
     )
     empty = PeriodStats(endings={}, median_seconds=None)
-    said = stats.format_report(msgspec.structs.replace(REPORT, now=now, day=empty, memory=None))
-    assert "0 done, 0 failed, 0 cancelled, 0 refused\n" in said
-    assert "Queue: 0 waiting, 0 running\n" in said
-    assert "Engine: down, 2 restarts\nGateway: down\nMemory: bot unknown, engine unknown" in said
+    text = stats.format_report(msgspec.structs.replace(REPORT, now=now, day=empty, memory=None))
+    assert "0 done, 0 failed, 0 cancelled, 0 refused\n" in text
+    assert "Queue: 0 waiting, 0 running\n" in text
+    assert "Engine: down, 2 restarts\nGateway: down\nMemory: bot unknown, engine unknown" in text
 
 
 @pytest.fixture
 async def seeded(discord: Playground, engine: FakeEngine, tmp_path: Path) -> AsyncIterator[House]:
-    """A bot with a record of two days."""
+    """A bot whose database has two days of jobs."""
     migrations.migrate(tmp_path / FILENAME)
     now = time.time()
     async with Database(tmp_path / FILENAME) as db:
-        for nth, (asked, takes) in enumerate([(90000, 1), (3000, 2), (2000, 3), (1000, 10)]):
-            name, created = f"j{nth}", now - asked
+        for nth, (age, takes) in enumerate([(90000, 1), (3000, 2), (2000, 3), (1000, 10)]):
+            name, created = f"j{nth}", now - age
             await db.jobs.add(job(name, created_at=created))
             await db.jobs.mark_queued(name, job().recipes)
             assert await db.jobs.claim(name, now=created)
@@ -79,28 +79,28 @@ async def seeded(discord: Playground, engine: FakeEngine, tmp_path: Path) -> Asy
         yield house
 
 
-async def test_who_manages_the_server_sees_it_alone(seeded: House, engine: FakeEngine) -> None:
-    """What ended in the last day, by the record; what is now, by the parts."""
+async def test_stats_are_ephemeral(seeded: House, engine: FakeEngine) -> None:
+    """Results of the last day, and the present state of the parts."""
     engine.heartbeat = msgspec.structs.replace(
         engine.heartbeat, ticks=8, rows_total=10, rows_used=9
     )
     await engine.send_heartbeat()
     admin = seeded.discord.person("Grace", admin=True)
-    asked = await admin.slash("stats")
+    interaction = await admin.slash("stats")
     await seeded.discord.until(
-        lambda: asked.ephemerals and asked.ephemerals[0].content, why="the figures"
+        lambda: interaction.ephemerals and interaction.ephemerals[0].content, why="the figures"
     )
-    (answer,) = asked.ephemerals
+    (answer,) = interaction.ephemerals
     assert "Model: `flat`" in answer.content
     assert "3 done, 1 failed, 0 cancelled, 0 refused; median" in answer.content
-    assert "within 3.0 s" in answer.content
+    assert "median 3.0 s" in answer.content
     assert "Queue: 0 waiting, 0 running" in answer.content
     assert "Engine: up, 0 restarts, 8 ticks, 10.0 % padding" in answer.content
     assert "Gateway: up" in answer.content
     assert seeded.discord.messages() == []
 
 
-async def test_nobody_else_is_offered_it(house: House) -> None:
-    """Discord's own client hides it."""
+async def test_only_managers_see_the_command(house: House) -> None:
+    """Discord's clients hide it from others."""
     with pytest.raises(UnknownCommand):
         await house.ada.slash("stats")

@@ -1,0 +1,55 @@
+"""The Discord client's events and its shutdown."""
+
+import asyncio
+
+import aiohttp
+import pytest
+
+from bot.client import Client
+from bot.context import BotClient
+from bot.features.exports import Exports
+
+
+async def test_failed_start_up_work_does_not_stop_the_rest(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The error is logged, and the work of other features is done."""
+    completed: list[str] = []
+
+    async def broken(_: BotClient) -> None:
+        raise KeyError("lock")
+
+    async def working(_: BotClient) -> None:
+        completed.append("working")
+
+    monkeypatch.setattr("bot.client.FEATURES", (Exports(on_ready=(broken, working)),))
+    await Client(aiohttp.TraceConfig()).on_ready()
+    assert completed == ["working"]
+    assert "KeyError: 'lock'" in caplog.text
+
+
+async def test_drain_waits_for_cancelled_handlers_to_end() -> None:
+    """They may still respond to their user while the connection is open."""
+    client = Client(aiohttp.TraceConfig())
+    steps: list[str] = []
+
+    async def handler() -> None:
+        client.track_current_task()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0)
+            steps.append("responded")
+
+    task = asyncio.create_task(handler())
+    await asyncio.sleep(0)
+    await client.drain(0.01)
+    assert task.cancelled()
+    assert steps == ["responded"]
+    assert client.handlers == set()
+
+
+async def test_drain_returns_at_once_without_handlers() -> None:
+    """The shutdown does not wait for nothing."""
+    async with asyncio.timeout(1):
+        await Client(aiohttp.TraceConfig()).drain(60)

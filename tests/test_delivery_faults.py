@@ -1,0 +1,193 @@
+"""Showing jobs while Discord fails."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from bot.db.database import FILENAME
+from bot.domain.job import Job
+from bot.domain.picture import Picture
+from bot.messages import captions
+from bot.playground import Fault
+from tests.delivering import (
+    finish_undelivered,
+    make_older,
+    running_job,
+    wait_for_delivered_jobs,
+    wait_until_delivered,
+)
+from tests.fake_engine import FakeEngine
+from tests.house import House, eventually
+from tests.openapi import OpenApi
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(status=502),
+        Fault(status=502, after_commit=True),
+        Fault(drop=True),
+        Fault(drop=True, after_commit=True),
+        Fault(status=429),
+        Fault(status=429, scope="global"),
+        Fault(status=429, via=False),
+        Fault(status=404, code=10015),
+        Fault(status=401, code=50027),
+        Fault(status=500),
+    ],
+)
+async def test_a_result_is_shown_once_whatever_fails(
+    house: House, engine: FakeEngine, fault: Fault
+) -> None:
+    """An edit may be repeated, a message may not."""
+    interaction = await running_job(house, engine)
+    house.discord.faults.next("PATCH", "/webhooks/", fault)
+    engine.gate.set()
+    message = await house.result(interaction)
+    assert "U1" in message.buttons
+    await wait_until_delivered(house)
+    assert house.discord.messages() == [message]
+
+
+async def test_a_rejected_grid_is_replaced_by_text(house: House, engine: FakeEngine) -> None:
+    """The message says so, and the pictures are available one by one."""
+    interaction = await running_job(house, engine)
+    house.discord.faults.next("PATCH", "/webhooks/", Fault(status=413))
+    engine.gate.set()
+    message = await house.result(interaction)
+    assert "did not accept the grid" in message.content
+    assert "U1" in message.buttons
+    single = await house.ada.click(message, "U1")
+    await house.discord.until(lambda: single.response and single.response.attachments)
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault(status=502, after_commit=True), Fault(drop=True, after_commit=True)]
+)
+async def test_a_response_counts_if_only_its_reply_is_lost(house: House, fault: Fault) -> None:
+    """Discord has it, so the job goes on."""
+    house.discord.faults.next("POST", "/callback", fault)
+    message = await house.imagine()
+    assert "U1" in message.buttons
+    house.discord.violations.clear()  # the library's retry is one, and beyond our reach
+
+
+async def test_a_job_without_a_response_does_not_run(house: House, engine: FakeEngine) -> None:
+    """The user saw that the application did not respond."""
+    house.discord.faults.next("POST", "/callback", Fault(status=404), times=5)
+    await house.ada.slash("imagine", prompt="a house")
+    await eventually(lambda: house.query("SELECT * FROM jobs WHERE status = 'cancelled'"))
+    assert engine.paints == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(status=403, code=50013),
+        Fault(status=403, code=50001),
+        Fault(status=404, code=10003),
+        Fault(status=404, code=10008),
+    ],
+)
+async def test_an_unreachable_channel_ends_the_delivery(
+    house: House, engine: FakeEngine, fault: Fault
+) -> None:
+    """The channel is gone, or the bot has no access: it is tried once, and other jobs go on."""
+    grid = await house.imagine()
+    await wait_until_delivered(house)
+    for method in ("POST", "PATCH"):
+        house.discord.faults.next(method, "/channels/", fault, times=10)
+    before = len(house.discord.messages())
+    await house.ada.react(grid, "🔁")
+    await eventually(lambda: len(engine.paints) == 2)
+    await wait_until_delivered(house)
+    assert [row["status"] for row in house.query("SELECT status FROM jobs")] == ["done", "done"]
+    assert len(house.discord.messages()) == before
+    assert "U1" in (await house.imagine()).buttons
+
+
+async def test_a_job_of_an_unknown_interaction_does_not_run(
+    house: House, engine: FakeEngine
+) -> None:
+    """10062: the response was too late; the next command works."""
+    house.discord.faults.next("POST", "/callback", Fault(status=404, code=10062))
+    await house.ada.slash("imagine", prompt="a house")
+    await wait_for_delivered_jobs(house, 1)
+    assert [row["status"] for row in house.query("SELECT status FROM jobs")] == ["cancelled"]
+    assert engine.paints == []
+    assert "U1" in (await house.imagine()).buttons
+
+
+async def test_a_damaged_file_does_not_stop_the_delivery(house: House, engine: FakeEngine) -> None:
+    """The text and the buttons are shown, with the reason."""
+    interaction = await running_job(house, engine)
+    await finish_undelivered(house, engine)
+    for path in (house.data / "pictures").rglob("*.png"):
+        path.write_bytes(b"not a picture")
+    await house.start()
+    message = await house.result(interaction)
+    assert "file in the data folder is damaged" in message.content
+    assert "U1" in message.buttons
+    await wait_until_delivered(house)
+
+
+async def test_an_empty_reply_of_discord_is_retried(
+    house: House, engine: FakeEngine, openapi: OpenApi | None
+) -> None:
+    """discord.py does not expect it."""
+    interaction = await running_job(house, engine)
+    house.discord.faults.next("PATCH", "/webhooks/", Fault(status=204), times=2)
+    engine.gate.set()
+    assert "U1" in (await house.result(interaction)).buttons
+    await wait_until_delivered(house)
+    if openapi is not None:
+        openapi.problems.clear()  # such an answer is one
+
+
+async def test_a_bug_in_a_delivery_is_reported_once(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The message says so instead of waiting for ever, and the log has the traceback."""
+
+    def broken(_: Job, __: Sequence[Picture]) -> str:
+        raise KeyError("upscale")
+
+    monkeypatch.setattr(captions, "ending", broken)
+    message = await house.imagine()
+    assert "something went wrong inside the bot" in message.content
+    await wait_until_delivered(house)
+    assert caplog.text.count("KeyError: 'upscale'") == 1
+
+
+async def test_without_the_permission_to_attach_files_the_text_is_shown(
+    house: House, engine: FakeEngine
+) -> None:
+    """The pictures are available one by one."""
+    interaction = await running_job(house, engine)
+    await eventually(lambda: engine.paints)
+    await asyncio.to_thread(make_older, house.data / FILENAME)
+    house.discord.faults.next("PATCH", "/channels/", Fault(status=403, code=50013))
+    engine.gate.set()
+    message = await house.result(interaction)
+    assert "did not accept the grid" in message.content
+    assert "U1" in message.buttons
+    await wait_until_delivered(house)
+
+
+async def test_a_lost_response_is_sent_again(house: House) -> None:
+    """The connection broke before Discord received it."""
+    house.discord.faults.next("POST", "/callback", Fault(drop=True))
+    assert "U1" in (await house.imagine()).buttons
+    house.discord.faults.next("POST", "/callback", Fault(drop=True))
+    refused = await house.ada.slash("imagine", prompt="a", seed=-1, checked=False)
+    assert "seed is -1" in await house.refusal(refused)
+
+
+async def test_an_unknown_response_counts_as_sent(house: House) -> None:
+    """Neither the response nor its state could be fetched: the message does not stay empty."""
+    house.discord.faults.next("POST", "/callback", Fault(drop=True, after_commit=True))
+    house.discord.faults.next("GET", "/webhooks/", Fault(drop=True), times=3)
+    assert "U1" in (await house.imagine()).buttons
+    assert len(house.discord.messages()) == 1
+    house.discord.violations.clear()  # that it was said again

@@ -1,0 +1,181 @@
+"""Deletion of jobs that are still in progress."""
+
+import asyncio
+import random
+import time
+
+import pytest
+from PIL import Image
+
+from bot.messages.delivery import EDIT_SECONDS
+from bot.playground import Fault, Upload
+from bot.storage import FileStorage
+from tests.deletion import WISH, delete, files, left_nothing, marks, question
+from tests.fake_engine import FakeEngine
+from tests.house import House, eventually
+from tests.samples import encoded
+
+MARKER = "quokkafruit"
+"""A prompt that occurs nowhere else."""
+
+
+def sketch(colour: str = "red") -> Upload:
+    """A small init image."""
+    return Upload("a.png", encoded(Image.new("RGB", (64, 64), colour)))
+
+
+async def test_unfinished_jobs_are_cancelled(house: House, engine: FakeEngine) -> None:
+    """Their messages say so and show nothing of the jobs."""
+    engine.gate.clear()
+    interactions = [await house.ada.slash("imagine", prompt=f"{MARKER} {nth}") for nth in range(3)]
+    await house.discord.until(
+        lambda: all(
+            interaction.response and interaction.response.buttons for interaction in interactions
+        ),
+        why="all are shown",
+    )
+    await delete(house)
+    engine.gate.set()
+    for interaction in interactions:
+        message = await house.result(interaction)
+        assert message.buttons == [] and message.attachments == []
+        assert WISH in message.content and MARKER not in message.content
+    await left_nothing(house)
+    assert len(engine.cancels) == len(engine.paints)
+    assert len([m for m in house.discord.messages() if not m.ephemeral]) == 3
+
+
+@pytest.mark.parametrize("chance", range(8))
+async def test_a_job_that_finishes_during_the_deletion_leaves_nothing(
+    house: House, engine: FakeEngine, chance: int
+) -> None:
+    """In any order of the two: one final message, and no data."""
+    moment = random.Random(chance)
+    engine.gate.clear()
+    interactions = [
+        await house.ada.invoke("imagine", {"prompt": MARKER, "sketch": sketch(colour)})
+        for colour in ("red", "blue")
+    ]
+    await eventually(lambda: len(engine.paints) == 2)
+    confirmation = await question(house, house.ada)
+    await house.ada.click(confirmation, "Delete everything")
+    await asyncio.sleep(moment.uniform(0, 0.06))
+    engine.gate.set()
+    await house.discord.until(lambda: not confirmation.buttons, why="it is deleted")
+    for interaction in interactions:
+        message = await house.result(interaction)
+        assert WISH in message.content or "U1" in message.buttons
+    await left_nothing(house)
+    assert not marks(house.data, MARKER)
+    assert len([m for m in house.discord.messages() if not m.ephemeral]) == 2
+
+
+async def test_a_result_sent_during_the_deletion_is_replaced(
+    house: House, engine: FakeEngine
+) -> None:
+    """Discord is slow to accept the grid."""
+    engine.gate.clear()
+    interaction = await house.ada.slash("imagine", prompt=MARKER, steps=1)  # shows no progress
+    await house.discord.until(
+        lambda: interaction.response and interaction.response.buttons, why="it is shown"
+    )
+    await asyncio.sleep(EDIT_SECONDS)  # so that the next edit is the result
+    path = f"{interaction.token}/messages/@original"
+    house.discord.faults.next("PATCH", path, Fault(delay=1.0))
+    engine.gate.set()
+    await eventually(lambda: house.query("SELECT * FROM jobs WHERE status = 'done'"))
+    await delete(house)
+    message = await house.result(interaction)
+    await house.discord.until(lambda: WISH in message.content, why="the grid is taken back")
+    assert message.attachments == [] and message.buttons == []
+    await left_nothing(house)
+
+
+async def test_a_retried_result_is_replaced_by_the_note(house: House) -> None:
+    """The job is deleted between two attempts."""
+    interaction = await house.ada.slash("imagine", prompt=MARKER)
+    path = f"{interaction.token}/messages/@original"
+    house.discord.faults.next("PATCH", path, Fault(drop=True), times=2)
+    await eventually(lambda: house.query("SELECT * FROM jobs WHERE status = 'done'"))
+    await delete(house)
+    await house.discord.until(
+        lambda: interaction.response and WISH in interaction.response.content,
+        why="it is said",
+        timeout=40,
+    )
+    await left_nothing(house)
+
+
+async def test_a_job_deleted_before_its_first_response_has_one_message(house: House) -> None:
+    """Discord receives the response later."""
+    await house.imagine()
+    confirmation = await question(house, house.ada)
+    arrived = asyncio.Event()
+    house.discord.faults.next("POST", "/callback", Fault(until=arrived))
+    interaction = await house.ada.slash("imagine", prompt=MARKER)
+    await eventually(lambda: len(house.query("SELECT * FROM jobs")) == 2)
+    await house.ada.click(confirmation, "Delete everything")
+    arrived.set()
+    message = await house.result(interaction)
+    assert WISH in message.content
+    assert len([m for m in house.discord.messages() if not m.ephemeral]) == 2
+    await left_nothing(house)
+
+
+async def test_a_sketch_downloaded_after_the_deletion_is_deleted(house: House) -> None:
+    """Its job was deleted during the download."""
+    file = sketch()
+    fetched = asyncio.Event()
+    house.discord.faults.next("GET", "/ephemeral-attachments/", Fault(until=fetched))
+    house.discord.faults.next("GET", "/attachments/", Fault(until=fetched))
+    interaction = await house.ada.invoke("imagine", {"prompt": MARKER, "sketch": file})
+    await house.discord.until(
+        lambda: interaction.response and interaction.response.buttons, why="it is shown"
+    )
+    assert house.query("SELECT sketch FROM jobs")[0]["sketch"] is not None
+    await delete(house)
+    assert house.query("SELECT sketch FROM jobs")[0]["sketch"] is None
+    fetched.set()
+    await eventually(lambda: files(house))
+    await left_nothing(house)
+
+
+async def test_a_sketch_saved_during_the_deletion_is_deleted(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a slow disk, the file appears after the first sweep."""
+    save = FileStorage.save_source
+
+    def slowly(self: FileStorage, png: bytes) -> str:
+        time.sleep(1.5)
+        return save(self, png)
+
+    monkeypatch.setattr(FileStorage, "save_source", slowly)
+    await house.ada.invoke("imagine", {"prompt": MARKER, "sketch": sketch()})
+    await eventually(lambda: house.query("SELECT * FROM removals"))
+    await delete(house)
+    await eventually(lambda: not house.query("SELECT * FROM removals"))
+    assert files(house) == set()
+    await eventually(lambda: files(house))
+    await left_nothing(house)
+
+
+async def test_a_repeated_event_of_a_deleted_job_starts_nothing(
+    house: House, engine: FakeEngine
+) -> None:
+    """The gateway repeats an interaction and a reaction."""
+    grid = await house.imagine(house.discord.person("Ben"))
+    await house.ada.react(grid, "1️⃣")
+    await eventually(lambda: len(engine.paints) == 2)
+    await house.imagine()
+    events = [
+        event
+        for event in house.events
+        if event.name in ("INTERACTION_CREATE", "MESSAGE_REACTION_ADD")
+    ]
+    await eventually(lambda: not house.query("SELECT * FROM jobs WHERE delivered_at IS NULL"))
+    await delete(house)
+    for event in events:
+        house.discord.world.emit(event.name, event.data, event.channel)
+    await house.imagine(house.discord.person("Cy"))
+    assert len(engine.paints) == 4
