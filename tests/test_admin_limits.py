@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from bot.playground import InvalidOption, Person, Playground, UnknownCommand
+from bot.playground.gateway.interaction_create import interaction_json
+from bot.playground.model.interactions import InteractionType
+from bot.playground.rest.serializers.guilds import role_json
 from tests.fake_engine import FakeEngine
 from tests.house import House, eventually
 
@@ -59,6 +62,31 @@ async def test_only_managers_see_the_command(house: House) -> None:
     """Discord's clients hide it from others."""
     with pytest.raises(UnknownCommand):
         await house.ada.slash("admin limits")
+
+
+async def test_moderators_cannot_set_limits(house: House) -> None:
+    """Nor read them, although a guild may show them /admin for its other commands."""
+    role = house.discord.add_role("Painters")
+    options = [
+        {"name": "role", "type": 8, "value": str(role.id)},
+        {"name": "waiting", "type": 4, "value": 50},
+    ]
+    data = {
+        "id": "1",
+        "name": "admin",
+        "type": 1,
+        "options": [{"name": "limits", "type": 1, "options": options}],
+        "resolved": {"roles": {str(role.id): role_json(role, house.discord.world.default_guild)}},
+    }
+    moderator = house.discord.person("Mo", moderator=True)
+    interaction = house.discord.interactions.open(
+        InteractionType.APPLICATION_COMMAND, moderator.user, house.discord.channel, data
+    )
+    event = interaction_json(interaction)
+    house.discord.world.emit("INTERACTION_CREATE", event, house.discord.channel)
+    assert "Only people with the permission Manage Server" in await house.refusal(interaction)
+    assert not house.query("SELECT 1 FROM role_limits")
+    assert not house.query("SELECT 1 FROM audit")
 
 
 async def test_the_most_generous_role_applies(

@@ -13,6 +13,7 @@ from bot.domain.limits import ROLE_RANGES, Limits, RoleLimit, check_role, clamp_
 from bot.domain.moderation import AuditAction, AuditEntry
 from bot.errors import Refused
 from bot.features.exports import GroupCommand
+from bot.features.permissions import managed_guild
 from bot.features.responses import respond_ephemeral
 
 _DEFAULT_LABEL: Final = "Default"
@@ -47,17 +48,16 @@ async def command(
     """Change what is given, then show all limits."""
     options = {"max_unfinished": waiting, "max_running": running, "daily_seconds": daily}
     values = {name: value for name, value in options.items() if value is not None}
-    if interaction.guild_id is None:
-        raise Refused("Only servers have roles.")
+    guild_id = managed_guild(interaction)
     if role is None and (values or reset):
         raise Refused("Choose a role (it can be @everyone).")
     if reset and values:
         raise Refused("Either set limits, or remove them with reset, but not both.")
     if role is not None and reset:
-        await _reset(interaction, interaction.guild_id, role.id)
+        await _reset(interaction, guild_id, role.id)
     elif role is not None and values:
-        await _set(interaction, interaction.guild_id, role.id, values)
-    await respond_ephemeral(interaction, await _format_limits(interaction, interaction.guild_id))
+        await _set(interaction, guild_id, role.id, values)
+    await respond_ephemeral(interaction, await _format_limits(interaction, guild_id))
 
 
 async def _reset(interaction: Interaction, guild_id: int, role_id: int) -> None:
