@@ -21,7 +21,6 @@ BANNED_WORDS = {
 }
 """Names of an earlier vocabulary, for which the code has plain terms."""
 KNOWN_LONG_FILES = {
-    "tests/test_db_erasure.py",
     "tests/test_engine_core.py",
 }
 KNOWN_BANNED_WORDS = {
@@ -34,8 +33,6 @@ KNOWN_BANNED_WORDS = {
     "engine/models/stable_diffusion.py",
     "engine/models/stable_diffusion_xl.py",
     "engine/pipeline/denoise.py",
-    "tests/test_db_erasure.py",
-    "tests/test_db_stats.py",
     "tests/test_engine_core.py",
     "tests/test_imagine.py",
     "tests/test_nsfw.py",

@@ -1,4 +1,4 @@
-"""What jobs cost."""
+"""The estimated cost of jobs."""
 
 import pytest
 from hypothesis import given
@@ -11,8 +11,8 @@ from tests.samples import recipe
 
 
 def test_work_is_pixels_times_rows_times_evaluations() -> None:
-    """Unguided pictures have half the rows, some samplers twice the evaluations, and over a sketch
-    only a share of the steps is painted."""
+    """Without guidance half the rows, second-order samplers twice the evaluations, and with an init
+    image a share of the steps."""
     plain = cost_model.work([recipe()])
     assert plain == 64 * 64 * 2 * 4
     assert cost_model.work([recipe()] * 3) == 3 * plain
@@ -22,8 +22,8 @@ def test_work_is_pixels_times_rows_times_evaluations() -> None:
     assert cost_model.work([recipe(width=128, steps=8)]) == 4 * plain
 
 
-def test_a_job_is_thought_to_cost_what_others_of_its_size_did() -> None:
-    """In proportion to its work; without any of its size, what others did."""
+def test_estimates_use_samples_of_the_same_size() -> None:
+    """In proportion to the work; without samples of its size, all samples."""
     work = cost_model.work([recipe()])
     samples = [Sample(64 * 64, work, 3.0), Sample(64 * 64, work, 5.0), Sample(999, work, 100.0)]
     assert cost_model.estimate([recipe()], samples) == pytest.approx(4.0)
@@ -32,7 +32,7 @@ def test_a_job_is_thought_to_cost_what_others_of_its_size_did() -> None:
 
 
 @given(st.floats(0, 100), st.integers(1, 150))
-def test_every_job_costs_something(seconds: float, steps: int) -> None:
-    """Known or not, so that each turn counts."""
+def test_estimates_are_positive(seconds: float, steps: int) -> None:
+    """With and without samples."""
     for samples in ([], [Sample(64 * 64, 1000.0, seconds)]):
         assert cost_model.estimate([recipe(steps=steps)], samples) >= cost_model.LEAST

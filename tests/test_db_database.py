@@ -1,4 +1,4 @@
-"""The connection to the record, when the disk or a lock gets in the way."""
+"""Errors of the disk and of locks."""
 
 import asyncio
 import sqlite3
@@ -23,52 +23,52 @@ def long_lock_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    """An empty record."""
+    """An empty database."""
     migrate(tmp_path / "imagine.db")
     async with Database(tmp_path / "imagine.db") as db:
         yield db
 
 
-async def test_a_full_disk_is_said_and_nothing_is_changed(db: Database) -> None:
-    """SQLite's own error for a full disk, by a limit on the file; with room again, it works."""
+async def test_a_full_disk_changes_nothing(db: Database) -> None:
+    """Writes raise DatabaseUnavailable until there is room again."""
     ((pages,),) = await db._connection.fetch_all("PRAGMA page_count")
     await db._connection.fetch_all(f"PRAGMA max_page_count = {pages}")
     large = (recipe(prompt="x" * 1000, negative="y" * 1000),) * 4
-    kept = 0
+    count = 0
     with pytest.raises(DatabaseUnavailable, match="disk is full"):
-        while await db.jobs.add(job(f"j{kept}", recipes=large)):
-            kept += 1
-    assert await db.jobs.job(f"j{kept}") is None
-    assert (await db.jobs.queue_depth(1)).total == kept
+        while await db.jobs.add(job(f"j{count}", recipes=large)):
+            count += 1
+    assert await db.jobs.job(f"j{count}") is None
+    assert (await db.jobs.queue_depth(1)).total == count
     await db._connection.fetch_all("PRAGMA max_page_count = 100000")
-    assert await db.jobs.add(job(f"j{kept}", recipes=large))
+    assert await db.jobs.add(job(f"j{count}", recipes=large))
 
 
-async def test_a_lock_of_another_program_is_said(db: Database, tmp_path: Path) -> None:
-    """Reading goes on meanwhile."""
-    other = sqlite3.connect(tmp_path / "imagine.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
+async def test_a_lock_prevents_writes_only(db: Database, tmp_path: Path) -> None:
+    """Reads succeed meanwhile."""
+    locker = sqlite3.connect(tmp_path / "imagine.db", isolation_level=None)
+    locker.execute("BEGIN IMMEDIATE")
     with pytest.raises(DatabaseUnavailable, match="locked by another program"):
         await db.jobs.add(job())
     assert await db.jobs.job("j1") is None
-    other.execute("ROLLBACK")
-    other.close()
+    locker.execute("ROLLBACK")
+    locker.close()
     assert await db.jobs.add(job())
 
 
-async def test_a_statement_that_is_wrong_is_no_trouble_of_the_disk(db: Database) -> None:
-    """It is a mistake in the program, and is raised as what it is."""
+async def test_a_wrong_statement_raises_the_error_of_sqlite(db: Database) -> None:
+    """It is a mistake in the program."""
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
         await db._connection.fetch_all("SELECT * FROM nonsense")
 
 
 @pytest.mark.usefixtures("long_lock_timeout")
-async def test_who_waits_for_a_lock_holds_up_nobody(db: Database, tmp_path: Path) -> None:
-    """Many changes wait beside each other, and are made when the lock goes."""
-    with closing(sqlite3.connect(tmp_path / "imagine.db", isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+async def test_waiting_writes_block_no_reads(db: Database, tmp_path: Path) -> None:
+    """Many writes wait side by side and succeed when the lock is released."""
+    with closing(sqlite3.connect(tmp_path / "imagine.db", isolation_level=None)) as locker:
+        locker.execute("BEGIN IMMEDIATE")
         adding = [asyncio.create_task(db.jobs.add(job(f"j{n}"))) for n in range(20)]
         await asyncio.sleep(0.2)
         assert await db.jobs.job("j1") is None
-        other.execute("ROLLBACK")
+        locker.execute("ROLLBACK")
     assert await asyncio.gather(*adding) == [True] * 20

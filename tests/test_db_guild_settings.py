@@ -1,4 +1,4 @@
-"""What those who manage servers chose, in the record."""
+"""Settings of guilds."""
 
 import sqlite3
 from collections.abc import AsyncIterator
@@ -16,26 +16,26 @@ from bot.domain.nsfw import NsfwPolicy, NsfwSettings
 
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    """An empty record."""
+    """An empty database."""
     migrations.migrate(tmp_path / "imagine.db")
     async with Database(tmp_path / "imagine.db") as db:
         yield db
 
 
-def choice(server: int, room: int | None, level: NsfwPolicy) -> NsfwSetting:
-    """Somebody's, at some time."""
+def setting(server: int, room: int | None, level: NsfwPolicy) -> NsfwSetting:
+    """A setting by some admin."""
     return NsfwSetting(guild_id=server, channel_id=room, policy=level, actor_id=9, created_at=5.0)
 
 
-async def test_the_last_choice_counts(db: Database) -> None:
-    """For a server as a whole and for each of its channels; other servers know nothing of it."""
+async def test_the_last_setting_counts(db: Database) -> None:
+    """For the guild and for each of its channels, not for other guilds."""
     levels = db.nsfw_settings
     assert await levels.get(1) == NsfwSettings()
-    await levels.set(choice(1, None, NsfwPolicy.ALLOW))
-    await levels.set(choice(1, 10, NsfwPolicy.ALLOW))
-    await levels.set(choice(1, 10, NsfwPolicy.SPOILER))
-    await levels.set(choice(1, 11, NsfwPolicy.BLOCK))
-    await levels.set(choice(2, None, NsfwPolicy.SPOILER))
+    await levels.set(setting(1, None, NsfwPolicy.ALLOW))
+    await levels.set(setting(1, 10, NsfwPolicy.ALLOW))
+    await levels.set(setting(1, 10, NsfwPolicy.SPOILER))
+    await levels.set(setting(1, 11, NsfwPolicy.BLOCK))
+    await levels.set(setting(2, None, NsfwPolicy.SPOILER))
     assert await levels.get(1) == NsfwSettings(
         NsfwPolicy.ALLOW, {10: NsfwPolicy.SPOILER, 11: NsfwPolicy.BLOCK}
     )
@@ -43,9 +43,9 @@ async def test_the_last_choice_counts(db: Database) -> None:
     assert await levels.get(3) == await levels.get(None) == NsfwSettings()
 
 
-async def test_a_choice_has_its_line_in_the_audit_log(db: Database) -> None:
-    """Who chose what, and for which channel."""
-    await db.nsfw_settings.set(choice(1, 10, NsfwPolicy.ALLOW))
+async def test_a_setting_has_an_audit_entry(db: Database) -> None:
+    """With the admin, the policy and the channel."""
+    await db.nsfw_settings.set(setting(1, 10, NsfwPolicy.ALLOW))
     [entry] = await db.audit_log.page(1, 1, 10)
     assert (entry.actor_id, entry.created_at, entry.channel_id) == (9, 5.0, 10)
     assert (entry.action, entry.detail) == (AuditAction.SET, "flagged pictures: allow")
@@ -54,14 +54,14 @@ async def test_a_choice_has_its_line_in_the_audit_log(db: Database) -> None:
 @pytest.mark.parametrize(
     "row", ["(1, 10, 'perhaps')", "(1, -1, 'allow')", "(1, NULL, 'allow')", "(NULL, 1, 'allow')"]
 )
-async def test_the_record_takes_no_other_choice(db: Database, row: str) -> None:
-    """None that nobody could have meant."""
+async def test_the_schema_rejects_unknown_policies(db: Database, row: str) -> None:
+    """And negative channel ids."""
     with pytest.raises(sqlite3.IntegrityError):
         await db._connection.execute(f"INSERT INTO nsfw_levels VALUES {row}", {})  # noqa: S608 # ours
 
 
-async def test_a_role_allows_what_was_said_last(db: Database) -> None:
-    """On its server, until it is taken away."""
+async def test_the_last_role_limit_counts(db: Database) -> None:
+    """In its guild, until it is removed."""
     limits = db.role_limits
     await limits.put(5, RoleLimit(role_id=7, max_unfinished=9))
     await limits.put(5, RoleLimit(role_id=7, max_unfinished=10, daily_seconds=60))

@@ -1,4 +1,4 @@
-"""The record."""
+"""Jobs, pictures and their transitions."""
 
 import asyncio
 import sqlite3
@@ -20,21 +20,21 @@ FLAGGED = (Verdict(checker="model", score=0.9, flagged=True),)
 
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    """An empty record."""
+    """An empty database."""
     migrations.migrate(tmp_path / "imagine.db")
     async with Database(tmp_path / "imagine.db") as db:
         yield db
 
 
-async def running(db: Database, name: str = "j1") -> None:
-    """A job that is at the engine for the first time."""
+async def run_job(db: Database, name: str = "j1") -> None:
+    """Add, queue and claim a job."""
     await db.jobs.add(job(name))
     await db.jobs.mark_queued(name, job().recipes)
     assert await db.jobs.claim(name, now=1.0)
 
 
-async def test_a_job_comes_back_as_it_went_in(db: Database) -> None:
-    """Every value, also the rare ones."""
+async def test_jobs_round_trip(db: Database) -> None:
+    """With each field set."""
     full = job(
         kind=JobKind.VARIATION,
         target=ResponseTarget(
@@ -54,46 +54,46 @@ async def test_a_job_comes_back_as_it_went_in(db: Database) -> None:
     assert await db.jobs.job(full.id) == full
 
 
-async def test_the_same_request_is_one_job(db: Database) -> None:
+async def test_an_idempotency_key_makes_one_job(db: Database) -> None:
     """A replayed interaction adds nothing."""
     assert await db.jobs.add(job("j1", idempotency_key="interaction:5"))
     assert not await db.jobs.add(job("j2", idempotency_key="interaction:5"))
     assert await db.jobs.job("j2") is None
 
 
-async def test_a_request_that_is_taken_back_may_come_again(db: Database) -> None:
-    """As a reaction that is removed and added."""
+async def test_a_freed_key_can_be_used_again(db: Database) -> None:
+    """For a reaction that is removed and added again."""
     await db.jobs.add(job("j1", idempotency_key="reaction:5"))
     await db.jobs.free_key("reaction:5")
     assert await db.jobs.add(job("j2", idempotency_key="reaction:5"))
 
 
-async def test_only_one_claims_a_job(db: Database) -> None:
-    """Of two at the same time, one gets it."""
+async def test_one_of_two_concurrent_claims_succeeds(db: Database) -> None:
+    """The other returns None."""
     await db.jobs.add(job())
     await db.jobs.mark_queued("j1", job().recipes)
     claims = await asyncio.gather(*(db.jobs.claim("j1", now=1.0) for _ in range(5)))
     assert [claim.attempt for claim in claims if claim] == [1]
 
 
-async def test_a_claim_leaves_the_database_to_others(db: Database, tmp_path: Path) -> None:
-    """No lock is held when it returns."""
-    await running(db)
-    other = sqlite3.connect(tmp_path / "imagine.db", timeout=0)
-    other.execute("UPDATE jobs SET crashes = 0")
-    other.rollback()
-    other.close()
+async def test_a_claim_releases_its_lock(db: Database, tmp_path: Path) -> None:
+    """Another connection can write when it returns."""
+    await run_job(db)
+    connection = sqlite3.connect(tmp_path / "imagine.db", timeout=0)
+    connection.execute("UPDATE jobs SET crashes = 0")
+    connection.rollback()
+    connection.close()
 
 
-async def test_only_a_queued_job_is_claimed(db: Database) -> None:
-    """One without its sketch is not complete."""
+async def test_only_queued_jobs_can_be_claimed(db: Database) -> None:
+    """An accepted job is incomplete."""
     await db.jobs.add(job())
     assert await db.jobs.claim("j1", now=1.0) is None
 
 
-async def test_an_old_attempt_changes_nothing(db: Database) -> None:
-    """What comes late from the first attempt is ignored during the second."""
-    await running(db)
+async def test_superseded_attempts_change_nothing(db: Database) -> None:
+    """Late results of the first attempt are ignored during the second."""
+    await run_job(db)
     await db.jobs.requeue("j1", 1, crashed=True)
     second = await db.jobs.claim("j1", now=2.0)
     assert second is not None
@@ -104,9 +104,9 @@ async def test_an_old_attempt_changes_nothing(db: Database) -> None:
     assert await db.jobs.complete("j1", 2, [picture()], 3.0)
 
 
-async def test_pictures_and_status_come_together(db: Database) -> None:
-    """A picture that cannot be recorded leaves the job unfinished."""
-    await running(db)
+async def test_pictures_and_status_are_stored_together(db: Database) -> None:
+    """If a picture cannot be stored, the job stays running."""
+    await run_job(db)
     with pytest.raises(sqlite3.IntegrityError):
         await db.jobs.complete("j1", 1, [picture(), picture()], 3.0)
     unfinished = await db.jobs.job("j1")
@@ -114,9 +114,9 @@ async def test_pictures_and_status_come_together(db: Database) -> None:
     assert await db.jobs.pictures("j1") == []
 
 
-async def test_a_picture_comes_back_as_it_went_in(db: Database) -> None:
-    """With a whole recipe."""
-    await running(db)
+async def test_pictures_round_trip(db: Database) -> None:
+    """With each field of the recipe set."""
+    await run_job(db)
     rare = recipe(
         seed=2**32 - 1,
         subseed=5,
@@ -157,27 +157,26 @@ async def test_a_picture_comes_back_as_it_went_in(db: Database) -> None:
         {"path": None, "verdicts": FLAGGED},
     ],
 )
-async def test_a_picture_is_blocked_or_restricted_or_neither(
+async def test_the_schema_checks_withheld_and_flagged_pictures(
     db: Database, changes: dict[str, Any]
 ) -> None:
-    """What is blocked has no file, what is restricted has one and a verdict; the record takes
-    nothing in between."""
-    await running(db)
+    """A withheld picture has no file; a flagged one with a file has verdicts."""
+    await run_job(db)
     with pytest.raises(sqlite3.IntegrityError):
         await db.jobs.complete("j1", 1, [picture(**changes)], 3.0)
 
 
-async def test_what_may_be_revealed_is_remembered(db: Database) -> None:
+async def test_include_flagged_is_stored(db: Database) -> None:
     """It was decided when the job was accepted."""
     await db.jobs.add(job("j1", include_flagged=True))
     await db.jobs.add(job("j2"))
-    found = [await db.jobs.job(name) for name in ("j1", "j2")]
-    assert [one.include_flagged for one in found if one] == [True, False]
+    jobs = [await db.jobs.job(name) for name in ("j1", "j2")]
+    assert [item.include_flagged for item in jobs if item] == [True, False]
 
 
 async def test_a_job_ends_once(db: Database) -> None:
     """The first ending counts."""
-    await running(db)
+    await run_job(db)
     assert await db.jobs.finish_without_pictures("j1", Status.CANCELLED, 2.0)
     assert not await db.jobs.finish_without_pictures("j1", Status.FAILED, 3.0, reason="Too late.")
     assert not await db.jobs.complete("j1", 1, [picture()], 3.0)
@@ -185,43 +184,43 @@ async def test_a_job_ends_once(db: Database) -> None:
     assert ended is not None and ended.status is Status.CANCELLED
 
 
-async def test_a_token_is_kept_until_the_delivery_only(db: Database) -> None:
-    """Then it is gone from the record."""
+async def test_the_token_is_deleted_with_the_delivery(db: Database) -> None:
+    """No file of the database contains it afterwards."""
     await db.jobs.add(job(target=ResponseTarget(channel_id=1, token="secret")))  # noqa: S106
     await db.jobs.mark_delivered("j1", now=1.0)
     before = await db.jobs.job("j1")
     assert before is not None and before.target.token == "secret"  # noqa: S105
     await db.jobs.finish_without_pictures("j1", Status.CANCELLED, 2.0)
-    assert [one.id for one in await db.jobs.undelivered()] == ["j1"]
+    assert [item.id for item in await db.jobs.undelivered()] == ["j1"]
     await db.jobs.mark_delivered("j1", now=3.0)
     after = await db.jobs.job("j1")
     assert after is not None and after.target.token is None
     assert await db.jobs.undelivered() == []
 
 
-async def test_a_dead_bots_work_waits_again(db: Database) -> None:
-    """What was running is queued, and counted as a crash."""
-    await running(db)
+async def test_recovery_queues_running_jobs(db: Database) -> None:
+    """And counts a crash."""
+    await run_job(db)
     await db.jobs.recover()
     (waiting,) = await db.jobs.queued()
     assert (waiting.id, waiting.attempt, waiting.crashes) == ("j1", 1, 1)
 
 
-async def test_a_message_leads_to_its_job(db: Database) -> None:
-    """The job's own message to the whole of it, others to one picture."""
+async def test_messages_are_linked_to_jobs_and_pictures(db: Database) -> None:
+    """The job's own message to the whole job, others to one picture."""
     await db.jobs.add(job())
     await db.jobs.set_message("j1", 77)
     await db.job_messages.link(78, "j1", 2)
-    whole, one = await db.job_messages.find(77), await db.job_messages.find(78)
+    whole, item = await db.job_messages.find(77), await db.job_messages.find(78)
     assert whole is not None and (whole.job.id, whole.nth) == ("j1", None)
     assert whole.job.target.message_id == 77
-    assert one is not None and (one.job.id, one.nth) == ("j1", 2)
+    assert item is not None and (item.job.id, item.nth) == ("j1", 2)
     assert await db.job_messages.find(79) is None
 
 
-async def test_load_and_last_service_are_counted_by_person(db: Database) -> None:
-    """Ended jobs are no load; who does not wait does not matter."""
-    await running(db, "a")
+async def test_queue_depth_and_last_start_count_by_user(db: Database) -> None:
+    """Ended jobs do not count, nor users without queued jobs."""
+    await run_job(db, "a")
     await db.jobs.add(job("b", user_id=2, target=ResponseTarget(channel_id=1, guild_id=8)))
     await db.jobs.add(job("c", user_id=1, target=ResponseTarget(channel_id=1, guild_id=9)))
     await db.jobs.mark_queued("c", job().recipes)
@@ -233,8 +232,8 @@ async def test_load_and_last_service_are_counted_by_person(db: Database) -> None
     assert (await db.jobs.queue_depth(1)).user == 1
 
 
-async def test_a_cancelled_caller_leaves_no_open_transaction(db: Database) -> None:
-    """Whoever comes next can write."""
+async def test_cancellation_rolls_back(db: Database) -> None:
+    """The next caller can write."""
     for _ in range(20):
         task = asyncio.create_task(db.jobs.add(job()))
         await asyncio.sleep(0)
@@ -243,8 +242,8 @@ async def test_a_cancelled_caller_leaves_no_open_transaction(db: Database) -> No
     assert await db.jobs.add(job("j2"))
 
 
-async def test_a_commit_that_fails_harms_nobody_else(db: Database) -> None:
-    """What could not be kept is taken back, and the next to write can."""
+async def test_a_failed_commit_rolls_back(db: Database) -> None:
+    """The next caller can write."""
     with pytest.raises(sqlite3.IntegrityError):
         async with db._connection.transaction() as connection:
             await connection.execute("PRAGMA defer_foreign_keys = ON")
@@ -265,8 +264,8 @@ async def test_a_commit_that_fails_harms_nobody_else(db: Database) -> None:
         "person = 'Ada'",
     ],
 )
-async def test_the_schema_refuses_nonsense(db: Database, tmp_path: Path, change: str) -> None:
-    """No program can leave a job in a state that has no meaning."""
+async def test_the_schema_rejects_invalid_states(db: Database, tmp_path: Path, change: str) -> None:
+    """For example a final status without an end time."""
     await db.jobs.add(job())
     connection = sqlite3.connect(tmp_path / "imagine.db")
     with pytest.raises(sqlite3.IntegrityError):

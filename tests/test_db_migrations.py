@@ -1,4 +1,4 @@
-"""Opening the database."""
+"""Opening and migrating the database."""
 
 import sqlite3
 import subprocess
@@ -17,13 +17,13 @@ STEPS = [
 ]
 
 
-def test_the_schema_is_what_the_migrations_build() -> None:
-    """migrations/schema.sql is up to date; `python -m bot.db.migrations` writes it."""
+def test_the_schema_file_is_up_to_date() -> None:
+    """`python -m bot.db.migrations` writes it."""
     assert migrations.SCHEMA.read_text(encoding="utf-8") == migrations.schema()
 
 
 def test_all_tables_are_strict() -> None:
-    """SQLite checks types in none of the others."""
+    """SQLite checks types in strict tables only."""
     made = sqlite3.connect(":memory:")
     made.executescript(migrations.schema())
     tables = made.execute("SELECT name, strict FROM pragma_table_list WHERE schema = 'main'")
@@ -33,8 +33,8 @@ def test_all_tables_are_strict() -> None:
     assert all(strict.values())
 
 
-def test_a_new_database_gets_all_steps(tmp_path: Path) -> None:
-    """And its version says so; a second time nothing happens."""
+def test_a_new_database_gets_all_migrations(tmp_path: Path) -> None:
+    """A second call changes nothing."""
     path = tmp_path / "a.db"
     for _ in range(2):
         migrations.migrate(path)
@@ -42,15 +42,15 @@ def test_a_new_database_gets_all_steps(tmp_path: Path) -> None:
 
 
 def version(path: Path) -> int:
-    """What the database says of itself."""
+    """The `user_version` of the database."""
     connection = sqlite3.connect(path)
-    found: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    number: int = connection.execute("PRAGMA user_version").fetchone()[0]
     connection.close()
-    return found
+    return number
 
 
 def test_an_old_database_keeps_its_rows(tmp_path: Path) -> None:
-    """Only the steps that it lacks are taken."""
+    """Only missing migrations are applied."""
     path = tmp_path / "a.db"
     migrations.migrate(path, STEPS[:1])
     connection = sqlite3.connect(path)
@@ -62,8 +62,8 @@ def test_an_old_database_keeps_its_rows(tmp_path: Path) -> None:
     assert version(path) == 2
 
 
-def test_pictures_of_the_first_version_are_kept(tmp_path: Path) -> None:
-    """All of their values, and their job is still theirs."""
+def test_pictures_of_the_first_version_keep_their_values(tmp_path: Path) -> None:
+    """And their references to jobs."""
     path = tmp_path / "a.db"
     migrations.migrate(path, migrations.migrations()[:1])
     columns = rows.from_job(job()) | {"status": "done", "ended_at": 5.0}
@@ -85,15 +85,15 @@ def test_pictures_of_the_first_version_are_kept(tmp_path: Path) -> None:
     migrations.migrate(path)
     connection = sqlite3.connect(path)
     connection.row_factory = sqlite3.Row
-    kept, withheld = map(rows.to_picture, connection.execute("SELECT * FROM pictures"))
-    assert kept == picture()
+    visible, withheld = map(rows.to_picture, connection.execute("SELECT * FROM pictures"))
+    assert visible == picture()
     assert withheld.is_withheld and not withheld.is_flagged_but_kept and withheld.path is None
     assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
     connection.close()
 
 
-def test_a_step_is_taken_wholly_or_not_at_all(tmp_path: Path) -> None:
-    """A step that fails in its middle leaves the version before it."""
+def test_a_failed_migration_is_rolled_back(tmp_path: Path) -> None:
+    """The version stays the one before it."""
     path = tmp_path / "a.db"
     broken = migrations.Migration(2, "ALTER TABLE a ADD COLUMN y TEXT; SELECT nonsense;")
     with pytest.raises(FatalError, match="cannot be used"):
@@ -103,8 +103,8 @@ def test_a_step_is_taken_wholly_or_not_at_all(tmp_path: Path) -> None:
     assert version(path) == 2
 
 
-def test_a_newer_database_is_left_alone(tmp_path: Path) -> None:
-    """With a sentence and a code of its own."""
+def test_a_newer_database_is_refused(tmp_path: Path) -> None:
+    """With its own exit code."""
     path = tmp_path / "a.db"
     migrations.migrate(path, STEPS)
     with pytest.raises(FatalError, match="of version 2, made by a newer bot") as caught:
@@ -113,23 +113,21 @@ def test_a_newer_database_is_left_alone(tmp_path: Path) -> None:
     assert version(path) == 2
 
 
-def test_a_locked_database_is_said_to_be_locked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """After a short patience."""
+def test_a_locked_database_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a short timeout."""
     monkeypatch.setattr(migrations, "BUSY_SECONDS", 0.05)
     path = tmp_path / "a.db"
     migrations.migrate(path)
-    other = sqlite3.connect(path, isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")
+    lock = sqlite3.connect(path, isolation_level=None)
+    lock.execute("BEGIN EXCLUSIVE")
     with pytest.raises(FatalError, match="locked by another program") as caught:
         migrations.migrate(path)
-    other.close()
+    lock.close()
     assert caught.value.exit is ExitCode.DATABASE_LOCKED
 
 
-def test_what_is_no_database_is_said_to_be_none(tmp_path: Path) -> None:
-    """A file of other content is not touched."""
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    """Its content is not changed."""
     path = tmp_path / "a.db"
     path.write_text("These are my holiday photos." * 100)
     with pytest.raises(FatalError, match="not a database") as caught:
@@ -138,8 +136,8 @@ def test_what_is_no_database_is_said_to_be_none(tmp_path: Path) -> None:
     assert path.read_text().startswith("These are my holiday photos.")
 
 
-def test_a_damaged_database_is_found_out_at_the_start(tmp_path: Path) -> None:
-    """Not by the job that happens to touch the bad page; the file stays as it is."""
+def test_a_damaged_database_is_refused_at_startup(tmp_path: Path) -> None:
+    """The file is not changed."""
     path = tmp_path / "a.db"
     migrations.migrate(path)
     connection = sqlite3.connect(path)
@@ -162,21 +160,21 @@ def test_a_damaged_database_is_found_out_at_the_start(tmp_path: Path) -> None:
 
 
 def test_migrations_are_numbered_without_gaps(tmp_path: Path) -> None:
-    """A missing number is an error, not a guess."""
+    """A missing number is an error."""
     (tmp_path / "0002_later.sql").write_text("SELECT 1;")
     with pytest.raises(FatalError, match="not numbered"):
         migrations.migrations(tmp_path)
 
 
 def refusal(data: Path) -> FatalError:
-    """Why this folder cannot be had."""
+    """The error of locking this folder."""
     with pytest.raises(FatalError) as caught, migrations.data_folder_lock(data):
         pass
     return caught.value
 
 
-def test_a_folder_has_one_bot(tmp_path: Path) -> None:
-    """The second is refused; after the first it is welcome."""
+def test_a_data_folder_has_one_bot(tmp_path: Path) -> None:
+    """A second is refused until the first has ended."""
     with migrations.data_folder_lock(tmp_path):
         error = refusal(tmp_path)
     assert "Another bot" in str(error)
@@ -185,8 +183,8 @@ def test_a_folder_has_one_bot(tmp_path: Path) -> None:
         pass
 
 
-def test_a_dead_bot_holds_nothing(tmp_path: Path) -> None:
-    """The lock of a killed process is gone with it."""
+def test_a_killed_process_releases_its_lock(tmp_path: Path) -> None:
+    """The operating system does it."""
     script = (
         "import os, pathlib; from bot.db import migrations\n"
         f"with migrations.data_folder_lock(pathlib.Path({str(tmp_path)!r})): os._exit(9)"
@@ -196,16 +194,16 @@ def test_a_dead_bot_holds_nothing(tmp_path: Path) -> None:
         pass
 
 
-def test_an_unusable_folder_is_said_to_be_unusable(tmp_path: Path) -> None:
-    """A file stands where the folder should be."""
+def test_an_unusable_data_folder_is_refused(tmp_path: Path) -> None:
+    """For example because it is a file."""
     (tmp_path / "data").write_text("")
     error = refusal(tmp_path / "data")
     assert "cannot be written" in str(error)
     assert error.exit is ExitCode.DATA_UNWRITABLE
 
 
-def test_a_check_of_the_version_changes_nothing(tmp_path: Path) -> None:
-    """An older database is refused as it is."""
+def test_checking_the_version_changes_nothing(tmp_path: Path) -> None:
+    """An older database is refused and not migrated."""
     path = tmp_path / "a.db"
     sqlite3.connect(path).close()
     with pytest.raises(FatalError, match="older bot"):

@@ -1,4 +1,4 @@
-"""Presses of U in the record."""
+"""Pending interactions."""
 
 import sqlite3
 from pathlib import Path
@@ -11,8 +11,10 @@ from bot.db.pending_interactions import INTERACTION_SECONDS, PendingInteraction
 from tests.samples import job
 
 
-def press(interaction: int = 1, *, job: str = "j1", at: float = 1000.0) -> PendingInteraction:
-    """Somebody wants the second picture."""
+def pending_interaction(
+    interaction: int = 1, *, job: str = "j1", at: float = 1000.0
+) -> PendingInteraction:
+    """A click on U2."""
     return PendingInteraction(
         interaction_id=interaction,
         application_id=2,
@@ -24,30 +26,37 @@ def press(interaction: int = 1, *, job: str = "j1", at: float = 1000.0) -> Pendi
     )
 
 
-async def test_a_press_is_kept_until_it_is_settled(tmp_path: Path) -> None:
-    """Once, however often Discord tells of it; its token stands in no log."""
+async def test_interactions_are_pending_until_completed(tmp_path: Path) -> None:
+    """Each is stored once, and its repr hides the token."""
     migrations.migrate(tmp_path / "imagine.db")
     async with Database(tmp_path / "imagine.db") as db:
         await db.jobs.add(job("j1"))
-        presses = db.pending_interactions
-        for each in (press(1), press(1), press(2, at=999.0)):
-            await presses.add(each)
-        assert await presses.pending() == [press(2, at=999.0), press(1)]
-        await presses.complete(2)
-        assert await presses.pending() == [press(1)]
-        assert "secret" not in repr(press())
+        interactions = db.pending_interactions
+        for interaction in (
+            pending_interaction(1),
+            pending_interaction(1),
+            pending_interaction(2, at=999.0),
+        ):
+            await interactions.add(interaction)
+        assert await interactions.pending() == [
+            pending_interaction(2, at=999.0),
+            pending_interaction(1),
+        ]
+        await interactions.complete(2)
+        assert await interactions.pending() == [pending_interaction(1)]
+        assert "secret" not in repr(pending_interaction())
         with pytest.raises(sqlite3.IntegrityError):
-            await presses.add(press(3, job="nobody's"))
+            await interactions.add(pending_interaction(3, job="nobody's"))
 
 
-async def test_a_press_goes_with_its_token(tmp_path: Path) -> None:
-    """After that nobody can answer it."""
+async def test_interactions_expire_with_their_token(tmp_path: Path) -> None:
+    """After that they cannot be answered."""
     migrations.migrate(tmp_path / "imagine.db")
     async with Database(tmp_path / "imagine.db") as db:
         await db.jobs.add(job("j1"))
-        presses = db.pending_interactions
-        await presses.add(press())
+        interactions = db.pending_interactions
+        await interactions.add(pending_interaction())
         await db.erasure.expire_all(now=1000.0 + INTERACTION_SECONDS - 1)
-        assert await presses.pending()
+        assert await interactions.pending()
         await db.erasure.expire_all(now=1000.0 + INTERACTION_SECONDS)
-        assert not await presses.pending()
+        assert not await interactions.pending()

@@ -46,8 +46,8 @@ def test_fields_and_columns_match(table: Table[Any], connection: sqlite3.Connect
     """Except for a key that the query supplies, each field has a column and each column a field."""
     unmapped = FIELDS_WITHOUT_COLUMN.get(table.name, set())
     assert set(table.columns) == set(table.struct.__struct_fields__) - unmapped
-    other = COLUMNS_WITHOUT_FIELD.get(table.name, set())
-    assert set(table.columns.values()) == columns_of(connection, table.name) - other
+    unmapped_columns = COLUMNS_WITHOUT_FIELD.get(table.name, set())
+    assert set(table.columns.values()) == columns_of(connection, table.name) - unmapped_columns
 
 
 def test_a_recipe_has_a_column_for_each_field(connection: sqlite3.Connection) -> None:

@@ -1,4 +1,4 @@
-"""What people had of the engine, in the record."""
+"""Usage records, and what queries cost in a large database."""
 
 import re
 import sqlite3
@@ -21,14 +21,14 @@ from tests.samples import job, picture
 
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    """An empty record."""
+    """An empty database."""
     migrations.migrate(tmp_path / "imagine.db")
     async with Database(tmp_path / "imagine.db") as db:
         yield db
 
 
 def charge(of: str = "j1", **changes: object) -> UsageRecord:
-    """What a job of person 1 took."""
+    """A usage record of user 1."""
     values: dict[str, Any] = {
         "job_id": of,
         "attempt": 1,
@@ -42,8 +42,8 @@ def charge(of: str = "j1", **changes: object) -> UsageRecord:
     return UsageRecord(**values | changes)
 
 
-async def test_an_attempt_is_charged_once(db: Database) -> None:
-    """However often it is told; another attempt is another matter."""
+async def test_an_attempt_is_recorded_once(db: Database) -> None:
+    """Each attempt of a job has its own record."""
     charges = db.usage
     await charges.add(charge())
     await charges.add(charge(seconds=9.0))
@@ -52,8 +52,8 @@ async def test_an_attempt_is_charged_once(db: Database) -> None:
     assert await charges.for_user(1, now=1002.0) == [Usage(1000.0, 3.0), Usage(1001.0, 3.0)]
 
 
-async def test_what_is_older_than_a_day_is_forgotten(db: Database) -> None:
-    """It does not count, and later it is gone; but not by a clock that was set ahead for once."""
+async def test_records_older_than_a_day_expire(db: Database) -> None:
+    """They stop counting at once and are deleted by `expire_all`."""
     charges = db.usage
     await charges.add(charge())
     assert len(await charges.for_user(1, now=1000.0 + DAY - 1)) == 1
@@ -65,8 +65,8 @@ async def test_what_is_older_than_a_day_is_forgotten(db: Database) -> None:
     assert left["at"] == 1000.0 + DAY
 
 
-async def test_what_was_used_while_the_clock_was_ahead_counts_for_a_day(db: Database) -> None:
-    """And not until the day comes that it showed."""
+async def test_records_of_the_future_become_new(db: Database) -> None:
+    """They were written while the clock was ahead, and count for a day from now."""
     charges = db.usage
     await charges.add(charge(created_at=1000.0 + 365 * DAY))
     await db.erasure.expire_all(now=1000.0)
@@ -74,16 +74,16 @@ async def test_what_was_used_while_the_clock_was_ahead_counts_for_a_day(db: Data
     assert await charges.for_user(1, now=1000.0 + DAY) == []
 
 
-async def test_what_a_wrong_clock_charged_does_not_count(db: Database) -> None:
-    """It was a year ahead for a while; nobody has to wait for that year."""
+async def test_records_of_the_future_do_not_count(db: Database) -> None:
+    """A clock that was a year ahead blocks nobody for a year."""
     charges = db.usage
     await charges.add(charge(created_at=1000.0 + 365 * DAY))
     await charges.add(charge("j2"))
     assert await charges.for_user(1, now=1001.0) == [Usage(1000.0, 3.0)]
 
 
-async def test_costs_are_learned_from_what_was_painted_by_this_model(db: Database) -> None:
-    """The newest fifty; what was stopped teaches nothing."""
+async def test_cost_samples_are_of_one_model(db: Database) -> None:
+    """The newest fifty records of completed jobs."""
     charges = db.usage
     for n in range(60):
         await charges.add(charge(f"j{n}", created_at=1000.0 + n, seconds=float(n)))
@@ -93,8 +93,8 @@ async def test_costs_are_learned_from_what_was_painted_by_this_model(db: Databas
     assert samples == [Sample(4096, 100.0, float(n)) for n in range(59, 9, -1)]
 
 
-async def test_pictures_and_their_price_come_together(db: Database) -> None:
-    """An attempt that does not count any more costs nothing."""
+async def test_pictures_and_usage_are_stored_together(db: Database) -> None:
+    """A superseded attempt is not charged."""
     await db.jobs.add(job())
     await db.jobs.mark_queued("j1", job().recipes)
     await db.jobs.claim("j1", now=1.0)
@@ -104,8 +104,8 @@ async def test_pictures_and_their_price_come_together(db: Database) -> None:
     assert len(await db.usage.for_user(1, now=1000.0)) == 1
 
 
-def long_history(path: Path) -> None:
-    """Ten thousand finished jobs of ten people, and thirty that wait."""
+def add_long_history(path: Path) -> None:
+    """Add ten thousand delivered jobs of ten users, and thirty queued ones."""
     connection = sqlite3.connect(path)
     for n in range(10_030):
         columns = rows.from_job(job(f"j{n}", user_id=n % 10))
@@ -119,13 +119,12 @@ def long_history(path: Path) -> None:
     connection.close()
 
 
-async def test_a_long_history_makes_nothing_slower(db: Database, tmp_path: Path) -> None:
-    """What is asked for at each turn is found by indexes; no query walks through the jobs, nor
-    takes more steps than those who wait need."""
-    long_history(tmp_path / "imagine.db")
-    asked: list[str] = []
+async def test_scheduling_queries_use_indexes(db: Database, tmp_path: Path) -> None:
+    """None scans all jobs."""
+    add_long_history(tmp_path / "imagine.db")
+    statements: list[str] = []
     connection = db._connection.raw
-    await connection.set_trace_callback(asked.append)
+    await connection.set_trace_callback(statements.append)
     assert len(await db.jobs.queued()) == 30
     assert len(await db.jobs.last_started()) == 10
     assert (await db.jobs.queue_depth(1)).total == 30
@@ -136,7 +135,7 @@ async def test_a_long_history_makes_nothing_slower(db: Database, tmp_path: Path)
     await db.usage.cost_samples("r")
     await db.usage.add(charge())
     await connection.set_trace_callback(None)  # type: ignore[arg-type] # it may be None
-    queries = [sql for sql in asked if re.match("SELECT|UPDATE|DELETE", sql)]
+    queries = [sql for sql in statements if re.match("SELECT|UPDATE|DELETE", sql)]
     assert len(queries) == 9
     for sql in queries:
         plan = [
@@ -146,8 +145,8 @@ async def test_a_long_history_makes_nothing_slower(db: Database, tmp_path: Path)
         assert [step for step in walks if "waiting" not in step] == [], (sql, plan)
 
 
-async def test_a_turn_takes_no_longer_after_ten_thousand_jobs(db: Database, tmp_path: Path) -> None:
-    """Counted in steps of SQLite's machine, which no other program makes more."""
+async def test_scheduling_queries_take_constant_time(db: Database, tmp_path: Path) -> None:
+    """Counted in steps of SQLite's virtual machine."""
 
     async def steps() -> int:
         count = 0
@@ -169,7 +168,7 @@ async def test_a_turn_takes_no_longer_after_ten_thousand_jobs(db: Database, tmp_
         await db.jobs.add(job(f"w{n}", user_id=n % 10))
         await db.jobs.mark_queued(f"w{n}", job().recipes)
     before = await steps()
-    long_history(tmp_path / "imagine.db")
+    add_long_history(tmp_path / "imagine.db")
     for n in range(30):
         await db.jobs.finish_without_pictures(f"w{n}", Status.CANCELLED, 1.0)
     assert await steps() < 1.5 * before

@@ -1,4 +1,4 @@
-"""How much the bot takes on, of everybody and of people with a role."""
+"""Limits of users, guilds and roles."""
 
 import re
 
@@ -20,8 +20,8 @@ from bot.domain.limits import (
 from bot.errors import Refused
 
 
-def test_a_person_may_wait_for_so_many_jobs_only() -> None:
-    """The sixth is refused, with the numbers in the sentence, and a time if one is known."""
+def test_unfinished_jobs_of_a_user_are_limited() -> None:
+    """The sixth is refused, with the numbers, and with an estimate if there is one."""
     assert refusal(QueueDepth(4, 4, 4)) is None
     assert refusal(QueueDepth(5, 5, 5)) == (
         "You have 5 jobs waiting, and 5 may wait. Let one finish first."
@@ -31,8 +31,8 @@ def test_a_person_may_wait_for_so_many_jobs_only() -> None:
     )
 
 
-def test_the_backlog_of_all_is_bounded() -> None:
-    """A newcomer is refused too when there is far too much to do."""
+def test_unfinished_jobs_of_all_users_are_limited() -> None:
+    """A user without jobs is refused too."""
     assert refusal(QueueDepth(0, 0, 199)) is None
     assert refusal(QueueDepth(0, 0, 200), WaitEstimate(1.0, 2400.0)) == (
         "There are 200 jobs waiting, and 200 may wait. "
@@ -40,8 +40,8 @@ def test_the_backlog_of_all_is_bounded() -> None:
     )
 
 
-def test_one_server_leaves_room_for_others() -> None:
-    """Three quarters of the backlog are the most that it may fill."""
+def test_a_guild_may_fill_three_quarters_of_the_queue() -> None:
+    """The rest is left to other guilds."""
     assert refusal(QueueDepth(0, 149, 150)) is None
     assert refusal(QueueDepth(0, 150, 150)) == (
         "This server has 150 jobs waiting, and 150 may wait. Please try again in a while."
@@ -49,7 +49,7 @@ def test_one_server_leaves_room_for_others() -> None:
 
 
 def refusal(load: QueueDepth, forecast: WaitEstimate | None = None) -> str | None:
-    """The sentence, if one more job is too much."""
+    """The sentence of the refusal; None if another job is allowed."""
     full = is_full(load, LIMITS)
     try:
         check(load, LIMITS, forecast)
@@ -61,7 +61,7 @@ def refusal(load: QueueDepth, forecast: WaitEstimate | None = None) -> str | Non
 
 
 def test_the_most_generous_role_counts() -> None:
-    """Of each limit; where none says anything, what everybody may."""
+    """For each limit; without any, the default."""
     roles = [
         RoleLimit(role_id=1, max_unfinished=2),
         RoleLimit(role_id=2, max_unfinished=9, daily_seconds=60),
@@ -83,16 +83,16 @@ def test_the_most_generous_role_counts() -> None:
         ({"daily_seconds": -1}, "daily is -1; it must be 0 to 604800"),
     ],
 )
-def test_a_role_has_possible_limits(values: dict[str, int], words: str) -> None:
-    """Or none at all."""
+def test_role_limits_are_checked(values: dict[str, int], words: str) -> None:
+    """Against the range of each option."""
     with pytest.raises(Refused, match=re.escape(words)):
         RoleLimit(role_id=1, **values)
     with pytest.raises(Refused, match=re.escape(words)):
         msgspec.structs.replace(RoleLimit(role_id=1), **values)
 
 
-def test_roles_raise_limits_as_far_as_who_runs_the_bot_allows() -> None:
-    """Also what was given before that; what a role takes away, it may."""
+def test_role_limits_are_clamped_to_the_operators_limit() -> None:
+    """Including limits that were stored earlier; a role may always reduce the default."""
     limits = Limits(max_unfinished=5, max_running=3, daily_seconds=60.0, role_factor=2)
     much = RoleLimit(role_id=1, max_unfinished=50, max_running=8, daily_seconds=604_800)
     assert clamp_to_operator_limit(much, limits) == RoleLimit(

@@ -1,4 +1,4 @@
-"""Where flagged pictures may be shown."""
+"""Which channels may show flagged pictures."""
 
 from itertools import product
 
@@ -16,38 +16,42 @@ from bot.domain.nsfw import (
 
 ROOMS = [None, ChannelInfo(10, False), ChannelInfo(10, True)]
 SERVERS = [None, 1]
-CHOSEN = [{}, *({10: each} for each in NsfwPolicy), *({11: each} for each in NsfwPolicy)]
-EVERYTHING = list(product(ChannelKind, SERVERS, ROOMS, NsfwPolicy, CHOSEN))
+CHANNEL_SETTINGS = [
+    {},
+    *({10: policy} for policy in NsfwPolicy),
+    *({11: policy} for policy in NsfwPolicy),
+]
+COMBINATIONS = list(product(ChannelKind, SERVERS, ROOMS, NsfwPolicy, CHANNEL_SETTINGS))
 
 
-@pytest.mark.parametrize(("kind", "server", "room", "whole", "rooms"), EVERYTHING)
-def test_flagged_pictures_are_shown_where_an_admin_chose_so_and_nowhere_else(
+@pytest.mark.parametrize(("kind", "guild_id", "channel", "guild_policy", "channels"), COMBINATIONS)
+def test_settings_apply_to_age_restricted_guild_channels_only(
     kind: ChannelKind,
-    server: int | None,
-    room: ChannelInfo | None,
-    whole: NsfwPolicy,
-    rooms: dict[int, NsfwPolicy],
+    guild_id: int | None,
+    channel: ChannelInfo | None,
+    guild_policy: NsfwPolicy,
+    channels: dict[int, NsfwPolicy],
 ) -> None:
-    """In an age-restricted channel of a known server; its own choice counts before the server's."""
-    place = ChannelContext(kind=kind, guild_id=server, channel=room)
-    found = nsfw_policy(place, NsfwSettings(whole, rooms))
+    """The setting of the channel has precedence over that of the guild."""
+    context = ChannelContext(kind=kind, guild_id=guild_id, channel=channel)
+    policy = nsfw_policy(context, NsfwSettings(guild_policy, channels))
     if (
         kind is ChannelKind.GUILD
-        and server is not None
-        and room is not None
-        and room.is_age_restricted
+        and guild_id is not None
+        and channel is not None
+        and channel.is_age_restricted
     ):
-        assert found is rooms.get(10, whole)
+        assert policy is channels.get(10, guild_policy)
     else:
-        assert found is NsfwPolicy.BLOCK
+        assert policy is NsfwPolicy.BLOCK
 
 
-def test_without_a_choice_they_are_withheld() -> None:
-    """Also where the channel is age-restricted."""
-    place = ChannelContext(kind=ChannelKind.GUILD, guild_id=1, channel=ChannelInfo(10, True))
-    assert nsfw_policy(place, NsfwSettings()) is NsfwPolicy.BLOCK
+def test_the_default_is_to_block() -> None:
+    """Even in age-restricted channels."""
+    context = ChannelContext(kind=ChannelKind.GUILD, guild_id=1, channel=ChannelInfo(10, True))
+    assert nsfw_policy(context, NsfwSettings()) is NsfwPolicy.BLOCK
 
 
-def test_what_is_not_known_is_withheld() -> None:
-    """Whatever was chosen."""
+def test_unknown_channels_block() -> None:
+    """Whatever the settings are."""
     assert nsfw_policy(UNKNOWN_CHANNEL, NsfwSettings(NsfwPolicy.ALLOW)) is NsfwPolicy.BLOCK

@@ -1,7 +1,8 @@
-"""Whose job is next."""
+"""The order of queued jobs."""
 
 import math
 from collections.abc import Mapping, Sequence
+from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,14 +13,16 @@ from bot.domain.job import Job
 from tests.samples import job, recipe
 
 NOTHING = VirtualTimes()
-Asked = tuple[int, float, int]
+Request = tuple[int, float, int]
 """A person, a time, and steps, which is what a job costs here."""
-ASKED = st.lists(st.tuples(st.integers(1, 5), st.floats(0, 1000), st.integers(1, 150)), max_size=20)
-HAD = st.dictionaries(st.integers(1, 5), st.floats(0, 200))
+REQUESTS = st.lists(
+    st.tuples(st.integers(1, 5), st.floats(0, 1000), st.integers(1, 150)), max_size=20
+)
+VIRTUAL_TIMES = st.dictionaries(st.integers(1, 5), st.floats(0, 200))
 
 
 def names(jobs: Sequence[Job]) -> list[str]:
-    """Their ids, in order."""
+    """The ids of the jobs, in order."""
     return [job.id for job in jobs]
 
 
@@ -29,46 +32,48 @@ def cost(job: Job) -> float:
 
 
 def order(
-    waiting: Sequence[Job],
-    had: Mapping[int, float] | None = None,
-    served: Mapping[int, float] | None = None,
-    at_engine: Sequence[Job] = (),
+    queued: Sequence[Job],
+    virtual_times: Mapping[int, float] | None = None,
+    last_started: Mapping[int, float] | None = None,
+    running: Sequence[Job] = (),
 ) -> list[Job]:
     """The order of these, by default among people who had nothing."""
-    return fair_queue.order(waiting, at_engine, VirtualTimes(0.0, had or {}), served or {}, cost)
+    return fair_queue.order(
+        queued, running, VirtualTimes(0.0, virtual_times or {}), last_started or {}, cost
+    )
 
 
-def asked(name: str, person: int, at: float, steps: int = 4) -> Job:
-    """A job of so many seconds."""
-    return job(name, user_id=person, created_at=at, recipes=(recipe(steps=steps),))
+def queued_job(name: str, user_id: int, at: float, steps: int = 4) -> Job:
+    """A job that costs so many seconds."""
+    return job(name, user_id=user_id, created_at=at, recipes=(recipe(steps=steps),))
 
 
-def jobs(crowd: Sequence[Asked]) -> list[Job]:
-    """What they asked for."""
-    return [asked(f"j{n:02}", *each) for n, each in enumerate(crowd)]
+def jobs_of(requests: Sequence[Request]) -> list[Job]:
+    """The jobs of these requests."""
+    return [queued_job(f"j{n:02}", *request) for n, request in enumerate(requests)]
 
 
-def ahead(job: Job, ordered: Sequence[Job]) -> list[Job]:
-    """Those before it."""
+def jobs_before(job: Job, ordered: Sequence[Job]) -> list[Job]:
+    """The jobs before this one."""
     return list(ordered[: names(ordered).index(job.id)])
 
 
-def test_one_persons_jobs_keep_their_order() -> None:
-    """Nobody overtakes themselves."""
-    waiting = [asked("b", 1, 2.0), asked("a", 1, 1.0), asked("c", 1, 3.0)]
-    assert names(order(waiting)) == ["a", "b", "c"]
+def test_jobs_of_one_user_keep_their_order() -> None:
+    """The oldest goes first."""
+    queued = [queued_job("b", 1, 2.0), queued_job("a", 1, 1.0), queued_job("c", 1, 3.0)]
+    assert names(order(queued)) == ["a", "b", "c"]
 
 
-def test_a_burst_of_one_person_does_not_block_another() -> None:
-    """Ada asks three times, then Ben once: Ben is second."""
-    waiting = [asked(f"ada{n}", 1, n) for n in range(3)]
-    assert names(order([*waiting, asked("ben", 2, 9.0)])) == ["ada0", "ben", "ada1", "ada2"]
+def test_a_burst_does_not_block_another_user() -> None:
+    """Ada submits three jobs, then Ben one: Ben's is second."""
+    queued = [queued_job(f"ada{n}", 1, n) for n in range(3)]
+    assert names(order([*queued, queued_job("ben", 2, 9.0)])) == ["ada0", "ben", "ada1", "ada2"]
 
 
-def test_four_large_jobs_are_no_equal_of_four_small_ones() -> None:
-    """Turns are counted in seconds: Ben has ten for each of Ada's."""
-    large = [asked(f"ada{n}", 1, 0.0, steps=100) for n in range(2)]
-    small = [asked(f"ben{n:02}", 2, 1.0, steps=10) for n in range(12)]
+def test_users_are_compared_by_engine_seconds() -> None:
+    """Ben runs ten small jobs for each large one of Ada's."""
+    large = [queued_job(f"ada{n}", 1, 0.0, steps=100) for n in range(2)]
+    small = [queued_job(f"ben{n:02}", 2, 1.0, steps=10) for n in range(12)]
     assert names(order([*large, *small])) == [
         "ada0",
         *(f"ben{n:02}" for n in range(10)),
@@ -78,127 +83,123 @@ def test_four_large_jobs_are_no_equal_of_four_small_ones() -> None:
     ]
 
 
-def test_what_is_at_the_engine_counts_as_had() -> None:
-    """Who has a job there is behind who has none."""
-    waiting = [asked("ada", 1, 1.0), asked("ben", 2, 2.0)]
-    assert names(order(waiting, at_engine=[asked("x", 1, 0.0)])) == ["ben", "ada"]
+def test_running_jobs_count_as_used() -> None:
+    """A user with a running job is behind one without."""
+    queued = [queued_job("ada", 1, 1.0), queued_job("ben", 2, 2.0)]
+    assert names(order(queued, running=[queued_job("x", 1, 0.0)])) == ["ben", "ada"]
 
 
-def test_of_equals_the_least_recently_served_person_goes_first() -> None:
-    """And of those, the one whose job is older."""
-    waiting = [asked("ada", 1, 1.0), asked("ben", 2, 2.0), asked("cy", 3, 3.0)]
-    assert names(order(waiting, served={1: 50.0, 2: 40.0, 3: 40.0})) == ["ben", "cy", "ada"]
+def test_ties_go_to_the_user_who_waits_longest() -> None:
+    """Then to the older job."""
+    queued = [queued_job("ada", 1, 1.0), queued_job("ben", 2, 2.0), queued_job("cy", 3, 3.0)]
+    assert names(order(queued, last_started={1: 50.0, 2: 40.0, 3: 40.0})) == ["ben", "cy", "ada"]
 
 
-@given(ASKED, HAD)
-def test_everybody_is_in_the_order_once_and_in_their_own_order(
-    crowd: list[Asked], had: dict[int, float]
+@given(REQUESTS, VIRTUAL_TIMES)
+def test_the_order_contains_each_job_once(
+    requests: list[Request], virtual_times: dict[int, float]
 ) -> None:
-    """Whoever had however much."""
-    waiting = jobs(crowd)
-    ordered = order(waiting, had)
-    assert sorted(names(ordered)) == sorted(names(waiting))
-    for person in {each.user_id for each in waiting}:
-        own = [(job.created_at, job.id) for job in ordered if job.user_id == person]
+    """The jobs of each user in order of age, whatever the virtual times are."""
+    queued = jobs_of(requests)
+    ordered = order(queued, virtual_times)
+    assert sorted(names(ordered)) == sorted(names(queued))
+    for user_id in {queued_one.user_id for queued_one in queued}:
+        own = [(job.created_at, job.id) for job in ordered if job.user_id == user_id]
         assert own == sorted(own)
 
 
-@given(ASKED, HAD, st.randoms(use_true_random=False))
-def test_the_order_depends_on_nothing_else(
-    crowd: list[Asked], had: dict[int, float], chance: st.DataObject
+@given(REQUESTS, VIRTUAL_TIMES, st.randoms(use_true_random=False))
+def test_the_order_does_not_depend_on_the_order_of_the_input(
+    requests: list[Request], virtual_times: dict[int, float], shuffler: Random
 ) -> None:
-    """In whatever order the record tells of the jobs."""
-    waiting = jobs(crowd)
-    shuffled = list(waiting)
-    chance.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert names(order(shuffled, had)) == names(order(waiting, had))
+    """It is a function of the jobs and the virtual times."""
+    queued = jobs_of(requests)
+    shuffled = list(queued)
+    shuffler.shuffle(shuffled)
+    assert names(order(shuffled, virtual_times)) == names(order(queued, virtual_times))
 
 
-@given(ASKED, HAD, st.integers(1, 5))
-def test_one_more_person_delays_nobody_by_more_than_their_share(
-    crowd: list[Asked], had: dict[int, float], person: int
+@given(REQUESTS, VIRTUAL_TIMES, st.integers(1, 5))
+def test_a_newcomer_delays_others_by_a_fair_share_only(
+    requests: list[Request], virtual_times: dict[int, float], user_id: int
 ) -> None:
-    """The others keep their order; before a job of theirs go as many seconds of the newcomer as
-    they had and get themselves, and not a second job beyond that."""
-    waiting = jobs(crowd)
-    with_them = order(waiting, had)
-    without = order([job for job in waiting if job.user_id != person], had)
+    """The others keep their order, and no job waits for more seconds of the newcomer than its own
+    user has before it, plus one job."""
+    queued = jobs_of(requests)
+    with_them = order(queued, virtual_times)
+    without = order([job for job in queued if job.user_id != user_id], virtual_times)
     assert [name for name in names(with_them) if name in names(without)] == names(without)
-    for each in without:
-        before = ahead(each, with_them)
-        theirs = [job for job in before if job.user_id == person]
-        own = sum(cost(job) for job in before if job.user_id == each.user_id)
-        share = own + had.get(each.user_id, 0.0) - had.get(person, 0.0)
+    for queued_one in without:
+        before = jobs_before(queued_one, with_them)
+        theirs = [job for job in before if job.user_id == user_id]
+        own = sum(cost(job) for job in before if job.user_id == queued_one.user_id)
+        share = own + virtual_times.get(queued_one.user_id, 0.0) - virtual_times.get(user_id, 0.0)
         assert sum(map(cost, theirs[:-1])) <= max(0.0, share) + 1e-6
 
 
 @given(
     st.lists(st.tuples(st.floats(0.01, 100), st.integers(1, 5)), min_size=1, max_size=60),
 )
-def test_nobody_is_ahead_of_a_newcomer_by_more_than_is_remembered(
+def test_virtual_times_stay_near_the_floor(
     history: list[tuple[float, int]],
 ) -> None:
-    """What somebody had is at most MEMORY and their last job above the floor, and never below it
-    while they are here; the floor only rises."""
-    shares = NOTHING
-    for seconds, person in history:
-        people = {person, 1, 2}
-        shares = fair_queue.sync_active(shares, people)
-        after = fair_queue.charge(shares, person, seconds, people)
-        assert after.system > shares.system
-        assert after.by_user[person] - shares.system <= MAX_LEAD + seconds + 1e-6
-        shares = fair_queue.sync_active(after, people)
+    """Between the floor and MAX_LEAD plus one job above it."""
+    times = NOTHING
+    for seconds, user_id in history:
+        active = {user_id, 1, 2}
+        times = fair_queue.sync_active(times, active)
+        after = fair_queue.charge(times, user_id, seconds, active)
+        assert after.system > times.system
+        assert after.by_user[user_id] - times.system <= MAX_LEAD + seconds + 1e-6
+        times = fair_queue.sync_active(after, active)
 
 
-def rounds_until_served(had: float, others: int, seconds: int) -> int:
-    """How many jobs of ever new people go before the one who waits and had so much."""
-    shares = VirtualTimes(0.0, {0: had})
-    waiting = [asked("wait", 0, 0.0)]
+def rounds_until_served(virtual_times: float, others: int, seconds: int) -> int:
+    """How many jobs of newcomers go before the job of a user with this virtual time."""
+    times = VirtualTimes(0.0, {0: virtual_times})
+    queued = [queued_job("wait", 0, 0.0)]
     for turn in range(1, 100_000):
-        newest = [asked(f"n{turn}-{n}", turn * 100 + n, 1.0, seconds) for n in range(others)]
-        crowd = [*waiting, *newest]
-        people = {job.user_id for job in crowd}
-        shares = fair_queue.sync_active(shares, people)
-        first = fair_queue.order(crowd, (), shares, {}, cost)[0]
+        newest = [queued_job(f"n{turn}-{n}", turn * 100 + n, 1.0, seconds) for n in range(others)]
+        requests = [*queued, *newest]
+        active = {job.user_id for job in requests}
+        times = fair_queue.sync_active(times, active)
+        first = fair_queue.order(requests, (), times, {}, cost)[0]
         if first.user_id == 0:
             return turn
-        shares = fair_queue.charge(shares, first.user_id, cost(first), people)
+        times = fair_queue.charge(times, first.user_id, cost(first), active)
     raise AssertionError("starved")
 
 
 @given(st.floats(0, 240), st.integers(1, 20), st.integers(1, 150))
-def test_an_endless_stream_of_newcomers_starves_nobody(
-    had: float, others: int, seconds: int
-) -> None:
-    """However much somebody had: each job of another lifts the floor from which newcomers start,
-    by a third of its seconds among all who are there and one."""
-    bound = 3 * had * (others + 2) / seconds + 2
-    assert rounds_until_served(had, others, seconds) <= math.ceil(bound)  # rounds are whole
+def test_newcomers_starve_no_user(virtual_times: float, others: int, seconds: int) -> None:
+    """Each of their jobs lifts the floor at which newcomers start."""
+    bound = 3 * virtual_times * (others + 2) / seconds + 2
+    assert rounds_until_served(virtual_times, others, seconds) <= math.ceil(bound)
 
 
-def test_who_was_away_goes_before_who_was_not_and_all_is_forgotten_in_time() -> None:
-    """Somebody alone has had more than a newcomer, but never by more than MEMORY."""
-    shares = NOTHING
+def test_the_lead_over_newcomers_is_bounded() -> None:
+    """A user who was alone for long is behind a newcomer, but never by more than MAX_LEAD."""
+    times = NOTHING
     for _ in range(1000):
-        shares = fair_queue.charge(fair_queue.sync_active(shares, {1}), 1, 5.0, {1})
-    assert shares.by_user[1] - shares.system == MAX_LEAD
-    both = fair_queue.sync_active(shares, {1, 2})
-    assert both.by_user[2] == shares.system
-    later = VirtualTimes(shares.by_user[1] + 1.0, shares.by_user)
+        times = fair_queue.charge(fair_queue.sync_active(times, {1}), 1, 5.0, {1})
+    assert times.by_user[1] - times.system == MAX_LEAD
+    both = fair_queue.sync_active(times, {1, 2})
+    assert both.by_user[2] == times.system
+    later = VirtualTimes(times.by_user[1] + 1.0, times.by_user)
     assert fair_queue.sync_active(later, {2}).by_user == {2: later.system}
 
 
-def test_a_debt_is_not_lost_by_going_away() -> None:
-    """Who had much, cancels all and asks anew is where they were."""
-    shares = VirtualTimes(0.0, {1: 50.0, 2: 10.0})
-    gone = fair_queue.sync_active(shares, {2})
+def test_leaving_does_not_reset_the_virtual_time() -> None:
+    """A user who cancels all jobs and comes back has the same virtual time."""
+    times = VirtualTimes(0.0, {1: 50.0, 2: 10.0})
+    gone = fair_queue.sync_active(times, {2})
     assert fair_queue.sync_active(gone, {1, 2}).by_user == {1: 50.0, 2: 10.0}
 
 
-def test_how_long_it_takes_until_the_first_is_done() -> None:
-    """All that is painted now, and what is before it in the line."""
-    painting = [asked("a", 1, 0.0, 10), asked("b", 2, 0.0, 20)]
-    line = [asked("c", 3, 1.0, 30), asked("d", 4, 1.0, 40), asked("e", 3, 1.0, 50)]
-    assert fair_queue.until_first(1, line, painting, cost) == 30
-    assert fair_queue.until_first(4, line, painting, cost) == 100
-    assert fair_queue.until_first(9, line, painting, cost) == 150
+def test_until_first_adds_running_and_earlier_jobs() -> None:
+    """All running jobs, and those of the queue up to the user's first."""
+    running = [queued_job("a", 1, 0.0, 10), queued_job("b", 2, 0.0, 20)]
+    queue = [queued_job("c", 3, 1.0, 30), queued_job("d", 4, 1.0, 40), queued_job("e", 3, 1.0, 50)]
+    assert fair_queue.until_first(1, queue, running, cost) == 30
+    assert fair_queue.until_first(4, queue, running, cost) == 100
+    assert fair_queue.until_first(9, queue, running, cost) == 150

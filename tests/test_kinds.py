@@ -1,4 +1,4 @@
-"""From what a person asks to recipes."""
+"""From requests to recipes."""
 
 from typing import Any
 
@@ -14,17 +14,17 @@ from tests.fake_engine import MODEL
 from tests.samples import recipe
 
 
-def draft(*, sketched: bool = False, **options: object) -> tuple[Recipe, ...]:
-    """The recipes of a request on the flat model, with 5 as the drawn seed."""
-    ask = parse(**{"prompt": "a red house"} | options)
-    return imagine.build_recipes(ask, MODEL, seed=5, has_init_image=sketched)
+def build(*, has_init_image: bool = False, **options: object) -> tuple[Recipe, ...]:
+    """The recipes of a request to the flat model, with 5 as the random seed."""
+    parsed = parse(**{"prompt": "a red house"} | options)
+    return imagine.build_recipes(parsed, MODEL, seed=5, has_init_image=has_init_image)
 
 
-def test_the_model_decides_what_nobody_said() -> None:
-    """Only a prompt: four square pictures with the model's own steps, guidance and sampler."""
-    drafted = draft()
-    assert [one.seed for one in drafted] == [5, 6, 7, 8]
-    assert drafted[0] == Recipe(
+def test_unset_options_are_the_models_defaults() -> None:
+    """Four square pictures with its steps, guidance and sampler."""
+    recipes = build()
+    assert [item.seed for item in recipes] == [5, 6, 7, 8]
+    assert recipes[0] == Recipe(
         model="flat",
         revision="0" * 40,
         prompt="a red house",
@@ -38,20 +38,20 @@ def test_the_model_decides_what_nobody_said() -> None:
     )
 
 
-def test_what_was_said_is_done() -> None:
-    """Each option is in the recipes."""
-    one, two = draft(
+def test_each_option_is_in_the_recipes() -> None:
+    """Prompt, aspect, seed, steps, guidance, sampler and count."""
+    first, second = build(
         negative="rain", aspect="wide", seed=9, steps=3, guidance=1, sampler="ddim", count=2
     )
-    assert (one.negative, one.seed, one.steps, one.guidance) == ("rain", 9, 3, 1.0)
-    assert (one.sampler, one.row_class) == (Sampler.DDIM, 2)
-    assert one.width > one.height
-    assert two.seed == 10
+    assert (first.negative, first.seed, first.steps, first.guidance) == ("rain", 9, 3, 1.0)
+    assert (first.sampler, first.row_class) == (Sampler.DDIM, 2)
+    assert first.width > first.height
+    assert second.seed == 10
 
 
 def test_seeds_wrap_around() -> None:
     """After the largest seed comes 0."""
-    assert [one.seed for one in draft(seed=SEED_LIMIT - 2)] == [
+    assert [item.seed for item in build(seed=SEED_LIMIT - 2)] == [
         SEED_LIMIT - 2,
         SEED_LIMIT - 1,
         0,
@@ -82,82 +82,82 @@ def test_seeds_wrap_around() -> None:
         ({"strength": 2.0}, "strength is 2; it must be above 0 and at most 1"),
     ],
 )
-def test_a_bad_value_gets_a_sentence(options: dict[str, Any], words: str) -> None:
-    """The refusal says what was wrong and what is allowed."""
+def test_invalid_values_are_refused(options: dict[str, Any], words: str) -> None:
+    """The sentence says what is wrong and what is allowed."""
     with pytest.raises(Refused, match=words):
-        draft(**options)
+        build(**options)
 
 
 @pytest.mark.parametrize("strength", [-0.1, 0.0, 1.01, float("nan"), float("inf")])
-def test_a_sketchs_strength_is_above_0_and_at_most_1(strength: float) -> None:
-    """It is refused before the sketch is fetched."""
+def test_the_strength_is_above_0_and_at_most_1(strength: float) -> None:
+    """It is checked before the sketch is downloaded."""
     with pytest.raises(Refused, match="strength"):
-        draft(strength=strength, sketched=True)
+        build(strength=strength, has_init_image=True)
 
 
-def test_a_strength_that_leaves_nothing_to_paint_is_refused() -> None:
-    """Before the sketch is fetched."""
+def test_a_strength_without_steps_is_refused() -> None:
+    """It is checked before the sketch is downloaded."""
     with pytest.raises(Refused, match="leaves nothing to paint in 4 steps"):
-        draft(strength=0.1, sketched=True)
+        build(strength=0.1, has_init_image=True)
 
 
-def test_a_sketch_chooses_the_shape_unless_the_person_does() -> None:
-    """A wide sketch makes wide pictures; with an aspect it does not."""
-    drafted = draft(sketched=True)
+def test_a_sketch_determines_the_size_unless_an_aspect_is_set() -> None:
+    """A wide sketch makes wide pictures."""
+    recipes = build(has_init_image=True)
     for keep, wide in ((False, True), (True, False)):
-        made = with_init_image(
-            drafted, MODEL, source="b" * 64, strength=0.5, size=(640, 160), keep_size=keep
+        completed = with_init_image(
+            recipes, MODEL, source="b" * 64, strength=0.5, size=(640, 160), keep_size=keep
         )
-        assert [one.source for one in made] == ["b" * 64] * 4
-        assert (made[0].width > made[0].height) is wide
+        assert [item.source for item in completed] == ["b" * 64] * 4
+        assert (completed[0].width > completed[0].height) is wide
 
 
-def test_a_reroll_repeats_everything_but_the_seed() -> None:
-    """Also the sketch and its strength."""
+def test_a_reroll_changes_the_seed_only() -> None:
+    """Init image and strength stay."""
     before = [recipe(seed=n, source="b" * 64, strength=0.4, negative="rain") for n in (1, 2)]
     after = reroll.reroll(before, MODEL, seed=50)
-    assert [one.seed for one in after] == [50, 51]
+    assert [item.seed for item in after] == [50, 51]
     for old, new in zip(before, after, strict=True):
         assert recipe_without(old, "seed") == recipe_without(new, "seed")
 
 
-def test_a_reroll_is_a_request_like_any_other() -> None:
-    """In which batches the pictures were painted before, by load, does not count."""
+def test_a_reroll_has_the_default_row_class() -> None:
+    """Not the one that the load led to before."""
     before = [recipe(seed=n, row_class=16) for n in (1, 2)]
-    assert {one.row_class for one in reroll.reroll(before, MODEL, seed=50)} == {8}
+    assert {item.row_class for item in reroll.reroll(before, MODEL, seed=50)} == {8}
 
 
-def recipe_without(one: Recipe, *names: str) -> dict[str, Any]:
-    """All values but these."""
-    return {name: getattr(one, name) for name in one.__struct_fields__ if name not in names}
+def recipe_without(item: Recipe, *names: str) -> dict[str, Any]:
+    """All fields but these."""
+    return {name: getattr(item, name) for name in item.__struct_fields__ if name not in names}
 
 
-def test_a_variation_keeps_all_but_some_of_the_noise() -> None:
-    """Same seed, four subseeds, 0.15 of their noise."""
+def test_a_variation_mixes_in_other_noise() -> None:
+    """The same seed, four subseeds, a strength of 0.15."""
     parent = recipe(source="b" * 64, strength=0.4, row_class=2)
-    varied = variation.vary([parent], MODEL, seed=SEED_LIMIT - 1)
-    assert [one.subseed for one in varied] == [SEED_LIMIT - 1, 0, 1, 2]
-    for one in varied:
-        assert one.subseed_strength == 0.15
-        assert one.row_class == 8
+    variations = variation.vary([parent], MODEL, seed=SEED_LIMIT - 1)
+    assert [item.subseed for item in variations] == [SEED_LIMIT - 1, 0, 1, 2]
+    for item in variations:
+        assert item.subseed_strength == 0.15
+        assert item.row_class == 8
         changed = ("subseed", "subseed_strength", "row_class")
-        assert recipe_without(one, *changed) == recipe_without(parent, *changed)
+        assert recipe_without(item, *changed) == recipe_without(parent, *changed)
 
 
 def test_several_parents_get_one_variation_each() -> None:
-    """Variation n is like picture n."""
+    """In the same order."""
     parents = [recipe(seed=1), recipe(seed=2)]
-    varied = variation.vary(parents, MODEL, seed=9)
-    assert [(one.seed, one.subseed) for one in varied] == [(1, 9), (2, 10)]
+    variations = variation.vary(parents, MODEL, seed=9)
+    assert [(item.seed, item.subseed) for item in variations] == [(1, 9), (2, 10)]
 
 
 @given(st.floats(0.0001, 1.0), st.integers(0, SEED_LIMIT - 1))
-def test_a_variation_of_a_variation_stays_near_it(share: float, chance: int) -> None:
-    """Same seed and subseed; four different shares, none its own and none far off."""
-    parent = recipe(subseed=3, subseed_strength=share)
-    varied = variation.vary([parent], MODEL, seed=chance)
-    shares = [one.subseed_strength for one in varied]
-    assert len(set(shares)) == 4
-    assert all(0.0 <= one <= 1.0 for one in shares)
-    assert all(0.03 < abs(one - share) < 0.21 for one in shares)
-    assert {(one.seed, one.subseed) for one in varied} == {(7, 3)}
+def test_a_variation_of_a_variation_changes_the_strength(strength: float, seed: int) -> None:
+    """The same seeds; four different strengths close to the parent's."""
+    parent = recipe(subseed=3, subseed_strength=strength)
+    variations = variation.vary([parent], MODEL, seed=seed)
+    strengths = [item.subseed_strength for item in variations]
+    assert len(set(strengths)) == 4
+    assert all(0.0 <= item <= 1.0 for item in strengths)
+    assert all(0.03 < abs(item - strength) < 0.21 for item in strengths)
+    assert {(item.seed, item.subseed) for item in variations} == {(7, 3)}

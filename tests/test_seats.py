@@ -1,4 +1,4 @@
-"""Which job goes to the engine."""
+"""Which job starts next."""
 
 from collections.abc import Sequence
 
@@ -13,113 +13,123 @@ from tests.samples import job
 LIMITS = Limits()
 
 
-def of(person: int, guild: int | None = None, count: int = 1, **changes: object) -> list[Job]:
-    """So many jobs of this person, on this server."""
-    address = ResponseTarget(channel_id=1, guild_id=guild)
+def jobs_of(
+    user_id: int, guild_id: int | None = None, count: int = 1, **changes: object
+) -> list[Job]:
+    """So many jobs of this user in this guild."""
+    target = ResponseTarget(channel_id=1, guild_id=guild_id)
     return [
-        job(f"{person}-{guild}-{nth}", user_id=person, target=address, **changes)
+        job(f"{user_id}-{guild_id}-{nth}", user_id=user_id, target=target, **changes)
         for nth in range(count)
     ]
 
 
-def next_person(line: Sequence[Job], at_engine: Sequence[Job]) -> int | None:
-    """Whose job is started."""
-    found = next_to_start(line, at_engine, LIMITS)
-    return None if found is None else found.user_id
+def next_user(queue: Sequence[Job], running: Sequence[Job]) -> int | None:
+    """The user whose job starts."""
+    job_to_start = next_to_start(queue, running, LIMITS)
+    return None if job_to_start is None else job_to_start.user_id
 
 
-def test_the_first_in_line_goes_as_long_as_there_is_a_place() -> None:
-    """Eight are at the engine together; an empty line sends nobody."""
-    others = [each for person in range(10, 17) for each in of(person)]
-    assert next_person(of(1), others) == 1
-    assert next_person(of(1), [*others, *of(17)]) is None
+def test_the_first_job_starts_while_seats_are_free() -> None:
+    """There are eight seats; an empty queue starts nothing."""
+    others = [queued for user_id in range(10, 17) for queued in jobs_of(user_id)]
+    assert next_user(jobs_of(1), others) == 1
+    assert next_user(jobs_of(1), [*others, *jobs_of(17)]) is None
     assert next_to_start([], [], LIMITS) is None
 
 
-def test_while_others_wait_nobody_has_more_than_their_places() -> None:
-    """Who has three at the engine lets the next in line go first."""
-    assert next_person([*of(1), *of(2)], of(1, count=2)) == 1
-    assert next_person([*of(1), *of(2)], of(1, count=3)) == 2
+def test_users_yield_to_others_beyond_their_own_seats() -> None:
+    """A user with three running jobs lets the next in the queue go first."""
+    assert next_user([*jobs_of(1), *jobs_of(2)], jobs_of(1, count=2)) == 1
+    assert next_user([*jobs_of(1), *jobs_of(2)], jobs_of(1, count=3)) == 2
 
 
-def test_places_that_nobody_else_wants_are_lent() -> None:
-    """Somebody alone has all eight, and not a ninth."""
-    assert next_person(of(1), of(1, count=7)) == 1
-    assert next_person(of(1), of(1, count=8)) is None
+def test_idle_seats_are_lent() -> None:
+    """A single user may have all eight, but no ninth."""
+    assert next_user(jobs_of(1), jobs_of(1, count=7)) == 1
+    assert next_user(jobs_of(1), jobs_of(1, count=8)) is None
 
 
-def test_who_has_nothing_at_the_engine_finds_a_place() -> None:
-    """Beside somebody who has eight, until there are eight people; nobody gets a second there."""
-    painting = of(1, count=8)
-    for person in range(2, 9):
-        assert next_person([*of(1), *of(2, count=person - 2), *of(person)], painting) == person
-        painting += of(person)
-    assert next_person(of(9), painting) is None
+def test_a_user_without_running_jobs_gets_a_seat() -> None:
+    """Beside a user who has all eight, until eight users have running jobs."""
+    running = jobs_of(1, count=8)
+    for user_id in range(2, 9):
+        assert (
+            next_user([*jobs_of(1), *jobs_of(2, count=user_id - 2), *jobs_of(user_id)], running)
+            == user_id
+        )
+        running += jobs_of(user_id)
+    assert next_user(jobs_of(9), running) is None
 
 
-def test_there_are_never_twice_as_many_jobs_as_places() -> None:
-    """Even if a few people got so far."""
-    painting = [each for person in (1, 2) for each in of(person, count=8)]
-    assert next_person(of(3), painting) is None
-    assert next_person(of(3), painting[1:]) == 3
+def test_running_jobs_are_less_than_twice_the_seats() -> None:
+    """Even if two users hold them all."""
+    running = [queued for user_id in (1, 2) for queued in jobs_of(user_id, count=8)]
+    assert next_user(jobs_of(3), running) is None
+    assert next_user(jobs_of(3), running[1:]) == 3
 
 
-def test_a_role_may_give_more_places() -> None:
-    """The job knows how many its person has."""
-    line = [*of(1, count=1, max_concurrent=5), *of(2)]
-    assert next_person(line, of(1, count=4, max_concurrent=5)) == 1
-    assert next_person(line, of(1, count=5, max_concurrent=5)) == 2
+def test_a_role_may_grant_more_seats() -> None:
+    """The job stores how many its user has."""
+    queue = [*jobs_of(1, count=1, max_concurrent=5), *jobs_of(2)]
+    assert next_user(queue, jobs_of(1, count=4, max_concurrent=5)) == 1
+    assert next_user(queue, jobs_of(1, count=5, max_concurrent=5)) == 2
 
 
-def test_while_other_servers_wait_none_has_more_than_its_share() -> None:
-    """Six of eight places; who wants none leaves the others' to it, and who comes need not wait."""
-    large = [each for person in range(10, 16) for each in of(person, guild=5)]
-    assert next_person([*of(1, guild=5), *of(2, guild=6)], large[:5]) == 1
-    assert next_person([*of(1, guild=5), *of(2, guild=6)], large) == 2
-    assert next_person([*of(1, guild=5), *of(2)], large) == 2
-    assert next_person(of(1, guild=5), large) == 1
-    full = [*large[:5], *of(16, guild=5), *of(16, guild=5), *of(16, guild=5)]
-    assert next_person([*of(1, guild=5), *of(2, guild=6)], full) == 2
-    assert next_person([*of(1, guild=5)], full) == 1
+def test_guilds_yield_to_others_beyond_their_share() -> None:
+    """Six of eight seats; idle ones are lent, and a newcomer need not wait."""
+    large = [queued for user_id in range(10, 16) for queued in jobs_of(user_id, guild_id=5)]
+    assert next_user([*jobs_of(1, guild_id=5), *jobs_of(2, guild_id=6)], large[:5]) == 1
+    assert next_user([*jobs_of(1, guild_id=5), *jobs_of(2, guild_id=6)], large) == 2
+    assert next_user([*jobs_of(1, guild_id=5), *jobs_of(2)], large) == 2
+    assert next_user(jobs_of(1, guild_id=5), large) == 1
+    full = [
+        *large[:5],
+        *jobs_of(16, guild_id=5),
+        *jobs_of(16, guild_id=5),
+        *jobs_of(16, guild_id=5),
+    ]
+    assert next_user([*jobs_of(1, guild_id=5), *jobs_of(2, guild_id=6)], full) == 2
+    assert next_user([*jobs_of(1, guild_id=5)], full) == 1
 
 
-def test_a_job_that_was_at_an_engine_that_died_is_painted_alone() -> None:
-    """It waits until the engine is empty, nobody passes it, and nobody joins it."""
-    suspect = of(1, crashes=1)
-    assert next_person([*suspect, *of(2)], []) == 1
-    assert next_person([*suspect, *of(2)], of(3)) is None
-    assert next_person([*suspect, *of(2)], of(3, count=8)) is None
-    assert next_person(of(2), suspect) is None
-    full = [*of(3, count=7), *of(4)]
-    assert next_person([*of(4), *suspect], full) is None
-    assert next_person([*of(4), *suspect, *of(2)], full) == 2
+def test_a_job_of_a_dead_engine_runs_alone() -> None:
+    """It waits until nothing runs, no job overtakes it, and none joins it."""
+    suspect = jobs_of(1, crashes=1)
+    assert next_user([*suspect, *jobs_of(2)], []) == 1
+    assert next_user([*suspect, *jobs_of(2)], jobs_of(3)) is None
+    assert next_user([*suspect, *jobs_of(2)], jobs_of(3, count=8)) is None
+    assert next_user(jobs_of(2), suspect) is None
+    full = [*jobs_of(3, count=7), *jobs_of(4)]
+    assert next_user([*jobs_of(4), *suspect], full) is None
+    assert next_user([*jobs_of(4), *suspect, *jobs_of(2)], full) == 2
 
 
 PEOPLE = st.tuples(st.integers(1, 4), st.sampled_from([None, 5, 6]), st.sampled_from([None, 1, 8]))
 
 
 @given(st.lists(PEOPLE, max_size=60))
-def test_the_engine_is_never_crowded_and_never_idle(
-    asked: list[tuple[int, int | None, int]],
+def test_seats_are_bounded_and_never_idle(
+    requests: list[tuple[int, int | None, int]],
 ) -> None:
-    """Lent places and all, there are fewer than twice the places; with less than eight at work,
-    whoever waits is started, in the end everybody."""
-    line = [
+    """Fewer than twice the seats are taken; while seats are free, queued jobs start, and in the end
+    all."""
+    queue = [
         job(
             f"j{n}",
-            user_id=person,
-            target=ResponseTarget(channel_id=1, guild_id=guild),
-            max_concurrent=places,
+            user_id=user_id,
+            target=ResponseTarget(channel_id=1, guild_id=guild_id),
+            max_concurrent=seats,
         )
-        for n, (person, guild, places) in enumerate(asked)
+        for n, (user_id, guild_id, seats) in enumerate(requests)
     ]
-    at_engine: list[Job] = []
-    while line or at_engine:
-        found = next_to_start(line, at_engine, LIMITS)
-        assert found or not line or len(at_engine) >= LIMITS.max_running_total
-        if found:
-            line.remove(found)
-            at_engine.append(found)
+    running: list[Job] = []
+    while queue or running:
+        job_to_start = next_to_start(queue, running, LIMITS)
+        assert job_to_start or not queue or len(running) >= LIMITS.max_running_total
+        if job_to_start:
+            queue.remove(job_to_start)
+            running.append(job_to_start)
         else:
-            at_engine.pop(0)
-        assert len(at_engine) <= 2 * LIMITS.max_running_total
+            running.pop(0)
+        assert len(running) <= 2 * LIMITS.max_running_total

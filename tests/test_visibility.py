@@ -1,4 +1,4 @@
-"""Pictures as the place where they are shown may see them."""
+"""Pictures as a channel may see them."""
 
 from itertools import product
 from typing import Any
@@ -21,27 +21,29 @@ STATES: dict[str, dict[str, Any]] = {
 
 
 def pictures(states: tuple[str, ...]) -> list[Picture]:
-    """One of each of these states, in order."""
+    """One picture of each of these states, in order."""
     return [picture(nth=nth, **STATES[state]) for nth, state in enumerate(states, start=1)]
 
 
-@pytest.mark.parametrize("level", NsfwPolicy)
+@pytest.mark.parametrize("policy", NsfwPolicy)
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
-def test_only_what_may_be_seen_keeps_its_file(level: NsfwPolicy, count: int) -> None:
-    """For pictures of all states together; the others stand there as withheld."""
+def test_only_visible_pictures_keep_their_files(policy: NsfwPolicy, count: int) -> None:
+    """For all combinations of states; the others become withheld."""
     for states in product(STATES, repeat=count):
-        seen = visible_in(pictures(states), level)
-        for state, one in zip(states, seen.pictures, strict=True):
-            shown = state == "passed" or (state == "restricted" and level is not NsfwPolicy.BLOCK)
-            assert (one.path is not None) == shown
-            assert (one.unavailable_reason is None) == shown
-            assert not (one.is_flagged_but_kept and level is NsfwPolicy.BLOCK)
-        spoiled = "restricted" in states and level is NsfwPolicy.SPOILER
-        assert seen.needs_spoiler == spoiled
+        visible = visible_in(pictures(states), policy)
+        for state, shown_picture in zip(states, visible.pictures, strict=True):
+            is_visible = state == "passed" or (
+                state == "restricted" and policy is not NsfwPolicy.BLOCK
+            )
+            assert (shown_picture.path is not None) == is_visible
+            assert (shown_picture.unavailable_reason is None) == is_visible
+            assert not (shown_picture.is_flagged_but_kept and policy is NsfwPolicy.BLOCK)
+        needs_spoiler = "restricted" in states and policy is NsfwPolicy.SPOILER
+        assert visible.needs_spoiler == needs_spoiler
 
 
-@pytest.mark.parametrize("level", NsfwPolicy)
-def test_what_passed_is_shown_as_it_is(level: NsfwPolicy) -> None:
-    """Everywhere."""
-    one = picture()
-    assert visible_in([one], level).pictures == (one,)
+@pytest.mark.parametrize("policy", NsfwPolicy)
+def test_unflagged_pictures_are_unchanged(policy: NsfwPolicy) -> None:
+    """Under every policy."""
+    shown_picture = picture()
+    assert visible_in([shown_picture], policy).pictures == (shown_picture,)

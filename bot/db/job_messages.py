@@ -27,12 +27,12 @@ class JobMessageStore(Store):
 
     async def find(self, message_id: int) -> ShownJob | None:
         """What this message shows."""
-        found = await self._connection.fetch_all(
+        jobs = await self._connection.fetch_all(
             "SELECT jobs.*, posts.nth FROM posts JOIN jobs ON jobs.id = posts.job "
             "WHERE posts.message = ?",
             message_id,
         )
-        return ShownJob(rows.to_job(found[0]), found[0]["nth"]) if found else None
+        return ShownJob(rows.to_job(jobs[0]), jobs[0]["nth"]) if jobs else None
 
     async def record_dm(self, job_id: str, channel_id: int, message_id: int) -> None:
         """Record that a direct message shows pictures of the job; not if it was deleted."""
@@ -57,13 +57,13 @@ class JobMessageStore(Store):
         return await self._of_jobs("SELECT job FROM pictures WHERE removed_at IS NOT NULL")
 
     async def _of_jobs(self, job_ids: str, **values: object) -> list[tuple[int, int]]:
-        found = await self._connection.fetch_all(
+        messages = await self._connection.fetch_all(
             "SELECT channel, posts.message FROM posts JOIN jobs ON jobs.id = job "  # noqa: S608 # ours
             f"WHERE job IN ({job_ids}) "
             f"UNION ALL SELECT channel, message FROM letters WHERE job IN ({job_ids})",
             **values,
         )
-        return [(row["channel"], row["message"]) for row in found]
+        return [(row["channel"], row["message"]) for row in messages]
 
     async def erase_jobs(self, db: aiosqlite.Connection, erasure: Erasure) -> None:
         """Forget all messages of these jobs."""

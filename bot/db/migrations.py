@@ -1,6 +1,6 @@
-"""Open the database: one bot a folder, migrations applied in order, version in user_version.
+"""Migrations, whose number is in `user_version`, and the lock of the data folder.
 
-`python -m bot.db.migrations` writes migrations/schema.sql anew from the migrations.
+`python -m bot.db.migrations` generates migrations/schema.sql.
 """
 
 import re
@@ -21,14 +21,14 @@ _NAME: Final = re.compile(r"(\d{4})_\w+\.sql")
 
 
 class Migration(msgspec.Struct, frozen=True):
-    """One step from version - 1 to version."""
+    """A step from version - 1 to version."""
 
     version: int
     sql: str
 
 
 def migrations(folder: Path = FOLDER) -> list[Migration]:
-    """All steps, in order. Raises FatalError if a number is missing or doubled."""
+    """All migrations in order. Raises FatalError if a number is missing or duplicated."""
     steps = []
     for path in sorted(folder.glob("*.sql")):
         if name := _NAME.fullmatch(path.name):
@@ -42,9 +42,9 @@ def migrations(folder: Path = FOLDER) -> list[Migration]:
 
 @contextmanager
 def data_folder_lock(data: Path) -> Iterator[None]:
-    """Hold the data folder for this process; the system lets go of it when the process dies.
+    """Lock the data folder for this process; the system releases the lock when the process dies.
 
-    Raises FatalError if another bot has it, or the folder cannot be written to.
+    Raises FatalError if another process has the lock, or the folder cannot be written to.
     """
     try:
         data.mkdir(parents=True, exist_ok=True)
@@ -74,9 +74,9 @@ def _unwritable(data: Path, error: Exception) -> FatalError:
 
 
 def migrate(path: Path, steps: Sequence[Migration] | None = None) -> None:
-    """Bring the database at this path, new or old, to the newest version.
+    """Create the database at this path, or migrate it to the newest version.
 
-    Raises FatalError if it is locked, from a newer version of the bot, or broken.
+    Raises FatalError if it is locked, from a newer version of the bot, or damaged.
     """
     steps = migrations() if steps is None else steps
     try:
@@ -84,7 +84,7 @@ def migrate(path: Path, steps: Sequence[Migration] | None = None) -> None:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA secure_delete = ON")
-            connection.execute("BEGIN IMMEDIATE")  # a lock is found out about now, not in mid-job
+            connection.execute("BEGIN IMMEDIATE")  # fails if another program holds a lock
             connection.execute("ROLLBACK")
             _check(connection, path)
             _apply(connection, path, steps)
@@ -102,17 +102,17 @@ def migrate(path: Path, steps: Sequence[Migration] | None = None) -> None:
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
-    """Damage is found out about now, and not by somebody's job."""
-    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    if found != "ok":
+    """Raise FatalError if the file is damaged."""
+    (result,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if result != "ok":
         raise FatalError(
-            f"The database {path} is damaged ({found}). Put a copy of it back, or move it away.",
+            f"The database {path} is damaged ({result}). Restore a backup, or move it away.",
             ExitCode.DATABASE_BROKEN,
         )
 
 
 def check_version(path: Path) -> None:
-    """Raise FatalError unless this database is as new as the migrations; changes nothing."""
+    """Raise FatalError unless the database has the newest version; does not migrate it."""
     try:
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
         try:
@@ -125,7 +125,7 @@ def check_version(path: Path) -> None:
         ) from error
     if version < len(migrations()):
         raise FatalError(
-            f"The database {path} is of an older bot; start this one once.",
+            f"The database {path} was made by an older bot. Start this bot once to migrate it.",
             ExitCode.DATABASE_BROKEN,
         )
 
@@ -135,7 +135,7 @@ def _version(connection: sqlite3.Connection, path: Path, newest: int) -> int:
     if version > newest:
         raise FatalError(
             f"The database {path} is of version {version}, made by a newer bot; "
-            f"this one knows {newest}. Install a newer bot, or set IMAGINE_DATA.",
+            f"this one supports {newest}. Install a newer bot, or set IMAGINE_DATA.",
             ExitCode.DATABASE_NEWER,
         )
     return version
@@ -156,7 +156,7 @@ def _is_locked(error: sqlite3.Error) -> bool:
 
 
 def schema(steps: Sequence[Migration] | None = None) -> str:
-    """What the migrations build from nothing, as SQL."""
+    """The SQL of the schema that the migrations create."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
     try:
         _apply(connection, Path(":memory:"), migrations() if steps is None else steps)

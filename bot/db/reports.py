@@ -127,23 +127,23 @@ class ReportStore(Store):
 
     async def unfinished_variations_of_removed(self) -> list[Job]:
         """Unfinished variations of removed pictures."""
-        found = await self._connection.fetch_all(
+        variations = await self._connection.fetch_all(
             "SELECT * FROM jobs WHERE kind = 'variation' AND ended_at IS NULL AND EXISTS ("
             "SELECT 1 FROM json_each(parents) JOIN pictures ON pictures.id = value "
             "WHERE removed_at IS NOT NULL)"
         )
-        return [rows.to_job(row) for row in found]
+        return [rows.to_job(row) for row in variations]
 
     async def variations(self, job_id: str) -> list[Job]:
         """The variations of the job's pictures that are or will be shown, oldest first."""
-        found = await self._connection.fetch_all(
+        variations = await self._connection.fetch_all(
             "SELECT * FROM jobs WHERE kind = 'variation' AND erased IS NULL "
             "AND EXISTS (SELECT 1 FROM json_each(parents) WHERE value GLOB ? || '-[1-4]') "
             "AND (ended_at IS NULL OR id IN (SELECT job FROM pictures WHERE removed_at IS NULL)) "
             "ORDER BY rowid",
             job_id,
         )
-        return [rows.to_job(row) for row in found]
+        return [rows.to_job(row) for row in variations]
 
     async def expire(self, db: aiosqlite.Connection, now: float) -> None:
         """Delete some of the reports that are too old, and cases without reports."""

@@ -1,4 +1,4 @@
-"""Rows of the record as jobs and pictures, and back; pure."""
+"""Rows as jobs and pictures, and back; pure."""
 
 import hashlib
 import sqlite3
@@ -37,12 +37,12 @@ _VERDICTS = msgspec.json.Decoder(tuple[Verdict, ...])
 
 
 def json(value: object) -> str:
-    """The value as it stands in a column."""
+    """The value as JSON, as columns store it."""
     return msgspec.json.encode(value).decode()
 
 
 def deleted_request_digest(idempotency_key: str) -> str:
-    """What is kept for a day of a request whose job was deleted: enough to know it again."""
+    """What replaces the idempotency key of an erased job for a day, to recognise a repetition."""
     return f"erased:{hashlib.sha256(idempotency_key.encode()).hexdigest()}"
 
 
@@ -99,7 +99,7 @@ def to_job(row: sqlite3.Row) -> Job:
 
 
 def to_timings(row: sqlite3.Row) -> JobTimings:
-    """Of the job in this row, which has ended."""
+    """The timings of the ended job in this row."""
     return JobTimings(
         job_id=row["id"],
         status=Status(row["status"]),
@@ -112,7 +112,7 @@ def to_timings(row: sqlite3.Row) -> JobTimings:
 
 
 def from_picture(picture: Picture) -> dict[str, Value]:
-    """The columns of a new picture: each value of its recipe has its own."""
+    """The columns of a new picture, one for each field of its recipe."""
     columns: dict[str, Value] = {
         "id": picture.id,
         "job": picture.job_id,

@@ -25,10 +25,10 @@ def next_to_start(queue: Sequence[Job], running: Sequence[Job], limits: Limits) 
     job = _preferred(queue, running, limits)
     if job is None or not running:
         return job
-    is_suspect = any(other.crashes for other in [job, *running])
+    is_suspect = any(candidate.crashes for candidate in [job, *running])
     if is_suspect or len(running) < limits.max_running_total:
         return None if is_suspect else job
-    users = {other.user_id for other in running}
+    users = {running_job.user_id for running_job in running}
     seats = limits.max_running_total
     if len(users) >= seats or len(running) >= 2 * seats:
         return None

@@ -1,0 +1,24 @@
+"""Jobs in the database, for tests of its stores."""
+
+from bot.db.database import Database
+from bot.domain.job import Job
+from tests.samples import job, picture
+
+
+async def delivered_job(db: Database, name: str, *, at: float = 200.0, **changes: object) -> Job:
+    """A job that was completed and delivered at this time."""
+    new = job(name, **changes)
+    await db.jobs.add(new)
+    await db.jobs.mark_queued(name, new.recipes)
+    await db.jobs.claim(name, now=at)
+    await db.jobs.complete(name, 1, [picture(name, recipe=new.recipes[0])], at)
+    await db.jobs.set_message(name, hash(name) % 2**40)
+    await db.jobs.mark_delivered(name, now=at)
+    return new
+
+
+async def stored_job(db: Database, name: str) -> Job:
+    """The job as stored in the database."""
+    there = await db.jobs.job(name)
+    assert there is not None
+    return there

@@ -1,0 +1,76 @@
+"""Deleting files that no job needs."""
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from pathlib import Path
+
+import pytest
+
+from bot.db import migrations
+from bot.db.database import Database
+from bot.db.file_deletions import FileDeletion, FileKind
+from bot.domain.job import Sketch
+from tests.samples import job, recipe
+from tests.stored_jobs import delivered_job
+
+A, B = "a" * 64, "b" * 64
+
+
+@pytest.fixture
+async def db(tmp_path: Path) -> AsyncIterator[Database]:
+    """An empty database."""
+    migrations.migrate(tmp_path / "imagine.db")
+    async with Database(tmp_path / "imagine.db") as db:
+        yield db
+
+
+async def process_files(db: Database, *, stuck: Collection[str] = ()) -> tuple[list[str], int]:
+    """The names of the files that are deleted, and how many deletions are left on the list."""
+    gone: list[str] = []
+
+    async def remove(removals: Sequence[FileDeletion]) -> list[FileDeletion]:
+        gone.extend(item.name for item in removals)
+        return [item for item in removals if item.name not in stuck]
+
+    left = await db.file_deletions.process(await db.file_deletions.all(), remove)
+    return gone, left
+
+
+async def test_a_sketch_is_deleted_with_the_last_job_that_uses_it(db: Database) -> None:
+    """Also if the jobs belong to two users; another sketch stays."""
+    over_a = (recipe(source=A, strength=0.5),)
+    await delivered_job(db, "j1", recipes=over_a)
+    await delivered_job(db, "j2", recipes=over_a, user_id=2)
+    await delivered_job(db, "j3", recipes=(recipe(source=B, strength=0.5),), user_id=2)
+    await db.erasure.erase_user(1, now=300.0)
+    assert await process_files(db) == (["j1"], 0)
+    await db.erasure.erase_older_than(9e9, limit=1, now=9e9)
+    assert await process_files(db) == (["j2", A], 0)
+
+
+async def test_a_sketch_stays_while_sketches_are_downloaded(db: Database) -> None:
+    """One of them may be the same file."""
+    await delivered_job(db, "j1", recipes=(recipe(source=A, strength=0.5),))
+    await db.jobs.add(job("j2", user_id=2, sketch=Sketch(url="x", strength=0.5, keep_size=False)))
+    await db.erasure.erase_user(1, now=300.0)
+    assert await process_files(db) == (["j1"], 1)
+    await db.jobs.mark_queued("j2", (recipe(source=B, strength=0.5),))
+    assert await process_files(db) == ([A], 0)
+
+
+async def test_a_listed_sketch_stays_if_a_job_uses_it(db: Database) -> None:
+    """It is listed before it is stored, and taken off the list once a job uses it."""
+    await db.file_deletions.mark(FileDeletion(FileKind.SKETCH, A))
+    await db.file_deletions.mark(FileDeletion(FileKind.SKETCH, A))
+    await db.jobs.add(job())
+    await db.jobs.mark_queued("j1", (recipe(source=A, strength=0.5),))
+    assert await process_files(db) == ([], 0)
+    assert await db.file_deletions.all() == []
+
+
+async def test_files_that_cannot_be_deleted_stay_listed(db: Database) -> None:
+    """The next call tries again."""
+    await delivered_job(db, "j1")
+    await delivered_job(db, "j2")
+    await db.erasure.erase_user(1, now=300.0)
+    assert await process_files(db, stuck={"j2"}) == (["j1", "j2"], 1)
+    assert await process_files(db) == (["j2"], 0)
