@@ -10,7 +10,7 @@ from typing import NoReturn
 from engine import log
 from engine.bench.cli import BACKENDS, bench_command
 from engine.contract import MAX_PICTURES, Sampler
-from engine.core.process import leave
+from engine.core.process import exit_process
 from engine.errors import EngineError, ExitCode, UsageError
 from engine.log.redaction import register_secret
 from engine.offline.cli import paint_command
@@ -162,4 +162,4 @@ def _numbers(parse: Callable[[str], float], largest: int) -> Callable[[str], lis
 
 
 if __name__ == "__main__":
-    leave(main())
+    exit_process(main())

@@ -1,9 +1,9 @@
-"""The samplers on offer, each one of diffusers' own schedulers, read off as a table of numbers.
+"""The samplers, each of them a scheduler of diffusers that is probed into a table of numbers.
 
-Every scheduler here is affine: what it makes of a picture at a step is a weighted sum of the
-picture, the model's prediction, noise, and what the scheduler remembers of earlier steps. So one
-walk of the scheduler over unit impulses, in float64, gives all weights of all steps, and one
-multiplication and addition of tensors serves pictures of all samplers together.
+Every scheduler here is affine: the sample after a step is a weighted sum of the sample before it,
+the model output, noise, and tensors that the scheduler stores from earlier steps. So one run of the
+scheduler over unit impulses, in float64, gives the weights of all steps, and one multiplication and
+addition of tensors serves images of all samplers together.
 """
 
 import copy
@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import diffusers
 import torch
@@ -21,67 +21,99 @@ from engine.contract import Recipe, Sampler
 from engine.errors import InvalidJob
 
 REGISTERS: Final = 5
-"""Tensors that a picture carries from step to step: itself, and what its scheduler remembers."""
-PREDICTION, NOISE = REGISTERS, REGISTERS + 1
-"""Where the weights of the prediction and of fresh noise stand, behind those of the registers."""
-SOURCES: Final = REGISTERS + 2
-_NAMES: Final = 12
-"""Places for what a scheduler remembers, before what is never used again is forgotten."""
-_IMPULSES: Final = 1 + _NAMES + 1
+"""Tensors that an image carries from step to step: the sample, and what its scheduler stores."""
+MODEL_OUTPUT, NOISE = REGISTERS, REGISTERS + 1
+"""Terms of the weighted sum after the registers."""
+TERMS: Final = REGISTERS + 2
+_STATE_TENSORS: Final = 12
+"""Tensors that a scheduler may store, before those that are never read again are left out."""
+_IMPULSES: Final = 1 + _STATE_TENSORS + 1
 _SHAPE: Final = (1, 1, 1, _IMPULSES + 2)
-"""A picture of impulses: each pixel is 1 in one source and 0 in all others; two are always 0."""
-_EXACT: Final = 1e-6
-_NOTHING: Final = 1e-7
-"""Weights below it are what rounding left over."""
+"""A tensor of impulses: each element is 1 in one term and 0 in all others; two are always 0."""
+_TOLERANCE: Final = 1e-6
+"""Largest deviation from a weighted sum."""
+_MIN_WEIGHT: Final = 1e-7
+"""Smaller weights are rounding errors."""
 
 
-class Weighed(NamedTuple):
-    """A sum of two things: how much of each."""
+class Scheduler(Protocol):
+    """What is used of diffusers' schedulers, which have no types."""
 
-    one: float
-    other: float
+    config: Any
+    timesteps: torch.Tensor
+    order: int
+    init_noise_sigma: float
+    alphas_cumprod: torch.Tensor
+
+    def set_timesteps(self, num_inference_steps: int) -> None: ...
+
+    def scale_model_input(self, sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor: ...
+
+    def add_noise(
+        self, original_samples: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor
+    ) -> torch.Tensor: ...
+
+    @property
+    def step(self) -> Any:  # noqa: ANN401 - its options differ between the schedulers
+        """`step(model_output, timestep, sample, **options)`."""
+
+
+class InitWeights(NamedTuple):
+    """The initial latents as a weighted sum."""
+
+    image_latents: float
+    noise: float
+
+
+class X0Weights(NamedTuple):
+    """The predicted original sample as a weighted sum."""
+
+    sample: float
+    """Of the scaled model input."""
+    model_output: float
 
 
 @dataclass(frozen=True)
 class Step:
-    """One evaluation of the model, and what becomes of the picture by it."""
+    """One evaluation of the model and the update that follows it."""
 
     timestep: float
-    scale: float
-    """Of the latents, as the model wants to see them."""
+    input_scale: float
+    """Factor of the latents, as diffusers' `scale_model_input`."""
     weights: tuple[float, ...]
-    """REGISTERS lines of SOURCES: each register's next value, out of all registers, the prediction
-    and noise. Register 0 is the picture."""
-    draws: bool
-    """Is fresh noise drawn from the picture's generator?"""
-    guess: Weighed
-    """Of what the model saw and what it predicted: the finished picture, as far as it can tell."""
+    """REGISTERS rows of TERMS columns: the new value of each register as a weighted sum of all
+    registers, the model output and noise. Register 0 is the sample."""
+    needs_noise: bool
+    """Whether the step adds noise from the image's generator."""
+    x0: X0Weights
 
 
 @dataclass(frozen=True)
-class Course:
-    """The way from noise to latents; pictures of one sampler, steps and strength share it."""
+class Schedule:
+    """All steps of a recipe; images of one sampler, number of steps and strength share it."""
 
     steps: tuple[Step, ...]
-    start: Weighed
-    """Of the source's latents, and of noise: the first latents."""
+    init: InitWeights
 
 
-def make(sampler: Sampler, config: Mapping[str, object]) -> Any:  # noqa: ANN401 - has no type
-    """A fresh scheduler of diffusers, from the model's own scheduler config."""
-    return copy.deepcopy(_template(sampler, json.dumps(dict(config))))
+def make_scheduler(sampler: Sampler, config: Mapping[str, object]) -> Scheduler:
+    """A new diffusers scheduler with the noise schedule of the model's scheduler config."""
+    return copy.deepcopy(_cached_scheduler(sampler, json.dumps(dict(config))))
 
 
 @lru_cache(maxsize=64)
-def _template(sampler: Sampler, config: str) -> Any:  # noqa: ANN401 - schedulers have no type
-    """Kept, because some take long to make."""
+def _cached_scheduler(sampler: Sampler, config: str) -> Scheduler:
+    """Cached because some are slow to construct."""
     spec = sampler.scheduler
-    return getattr(diffusers, spec.class_name).from_config(json.loads(config), **spec.options)
+    scheduler_class = getattr(diffusers, spec.class_name)
+    scheduler: Scheduler = scheduler_class.from_config(json.loads(config), **spec.options)
+    return scheduler
 
 
-def longest(config: Mapping[str, object]) -> dict[Sampler, int]:
-    """Most steps of the samplers that walk a teacher's steps: no more than the teacher took."""
-    schedulers = {sampler: make(sampler, config) for sampler in Sampler}
+def max_steps(config: Mapping[str, object]) -> dict[Sampler, int]:
+    """The most steps of the samplers that have a limit: those of distilled models, which can take
+    no more steps than the model was distilled from."""
+    schedulers = {sampler: make_scheduler(sampler, config) for sampler in Sampler}
     return {
         sampler: int(scheduler.config.original_inference_steps)
         for sampler, scheduler in schedulers.items()
@@ -94,176 +126,184 @@ def noise_dtype(sampler: Sampler, model_dtype: torch.dtype) -> torch.dtype:
     return torch.float32 if sampler.scheduler.float32_noise else model_dtype
 
 
-def course(recipe: Recipe, config: Mapping[str, object]) -> Course:
-    """The course of this recipe. Raises InvalidJob if its sampler cannot take so many steps."""
-    return _course(recipe.sampler, recipe.steps, recipe.strength, json.dumps(dict(config)))
+def schedule_for(recipe: Recipe, config: Mapping[str, object]) -> Schedule:
+    """The schedule of a recipe with this scheduler config.
+
+    Raises InvalidJob if the sampler cannot take the recipe's number of steps.
+    """
+    return _schedule(recipe.sampler, recipe.steps, recipe.strength, json.dumps(dict(config)))
 
 
 @lru_cache(maxsize=256)
-def _course(sampler: Sampler, steps: int, strength: float | None, config: str) -> Course:
-    scheduler = make(sampler, json.loads(config))
+def _schedule(sampler: Sampler, steps: int, strength: float | None, config: str) -> Schedule:
+    scheduler = make_scheduler(sampler, json.loads(config))
     try:
         scheduler.set_timesteps(steps)
     except (ValueError, IndexError, ZeroDivisionError) as error:
         raise InvalidJob(f"The sampler {sampler} cannot take {steps} steps: {error}") from error
-    timesteps = _timesteps(scheduler, steps, strength)
-    start = Weighed(0.0, float(scheduler.init_noise_sigma))
+    timesteps = _get_timesteps(scheduler, steps, strength)
+    init = InitWeights(0.0, float(scheduler.init_noise_sigma))
     if strength is not None:
-        start = _start_over_source(scheduler, timesteps)
-    walk = list(_Probe(scheduler).walk(timesteps))
-    return Course(tuple(_without_the_dead(walk)), start)
+        init = _img2img_weights(scheduler, timesteps)
+    traced = list(_Probe(scheduler).trace(timesteps))
+    return Schedule(tuple(_allocate_registers(traced)), init)
 
 
-def _timesteps(scheduler: Any, steps: int, strength: float | None) -> torch.Tensor:  # noqa: ANN401
-    """As StableDiffusionImg2ImgPipeline.get_timesteps does it."""
-    timesteps: torch.Tensor = scheduler.timesteps
+def _get_timesteps(scheduler: Scheduler, steps: int, strength: float | None) -> torch.Tensor:
+    """As StableDiffusionImg2ImgPipeline.get_timesteps."""
+    timesteps = scheduler.timesteps
     if strength is None:
         return timesteps
-    painted = min(int(steps * strength), steps)
-    skipped = (steps - painted) * scheduler.order
+    init_timestep = min(int(steps * strength), steps)
+    begin = (steps - init_timestep) * scheduler.order
     if hasattr(scheduler, "set_begin_index"):
-        scheduler.set_begin_index(skipped)
-    return timesteps[skipped:]
+        scheduler.set_begin_index(begin)
+    return timesteps[begin:]
 
 
-def _start_over_source(scheduler: Any, timesteps: torch.Tensor) -> Weighed:  # noqa: ANN401
+def _img2img_weights(scheduler: Scheduler, timesteps: torch.Tensor) -> InitWeights:
     pair = torch.eye(2, dtype=torch.float64).reshape(2, 1, 1, 2)
     mixed = scheduler.add_noise(pair[:1], pair[1:], timesteps[:1]).flatten()
-    return Weighed(float(mixed[0]), float(mixed[1]))
+    return InitWeights(float(mixed[0]), float(mixed[1]))
 
 
 @dataclass(frozen=True)
-class _Walked:
-    """A step with weights, (1 + _NAMES, _IMPULSES + 1), for all that was ever remembered."""
+class _TracedStep:
+    """A step with weights, (1 + _STATE_TENSORS, _IMPULSES + 1), for all tensors ever stored."""
 
     timestep: float
-    scale: float
+    input_scale: float
     weights: torch.Tensor
-    draws: bool
-    guess: Weighed
+    needs_noise: bool
+    x0: X0Weights
+
+
+_Slot = tuple[str, int]
+"""A tensor of a scheduler: the attribute, and the index in it if that is a list, else -1."""
 
 
 class _Probe:
-    """Walks a scheduler with impulses in place of the picture and of all that it remembers."""
+    """Runs a scheduler with impulses in place of the sample and of all tensors that it stores."""
 
-    def __init__(self, scheduler: Any) -> None:  # noqa: ANN401 - schedulers have no type
+    def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         self._options = _step_options(scheduler)
-        self._places: dict[tuple[str, int], int] = {}
+        self._columns: dict[_Slot, int] = {}
 
-    def walk(self, timesteps: torch.Tensor) -> Iterator[_Walked]:
-        for nth, timestep in enumerate(timesteps):
-            for place, column in self._remembered():
-                self._put(place, _impulse(column))
+    def trace(self, timesteps: torch.Tensor) -> Iterator[_TracedStep]:
+        for seed, timestep in enumerate(timesteps):
+            for slot, column in self._state_tensors():
+                self._set(slot, _impulse(column))
             ones = torch.ones(_SHAPE, dtype=torch.float64)
-            scale = self._scheduler.scale_model_input(ones, timestep).flatten()[0]
-            generator = torch.Generator().manual_seed(nth)
-            untouched = generator.get_state()
+            input_scale = self._scheduler.scale_model_input(ones, timestep).flatten()[0]
+            generator = torch.Generator().manual_seed(seed)
+            initial_state = generator.get_state()
             options = self._options | (
                 {"generator": generator} if "generator" in self._options else {}
             )
-            stepped = self._scheduler.step(
+            prev_sample = self._scheduler.step(
                 _impulse(_IMPULSES - 1), timestep, _impulse(0), **options, return_dict=False
             )[0]
-            draws = not torch.equal(untouched, generator.get_state())
-            drawn = _drawn(nth) if draws else []
-            weights = torch.zeros(_NAMES + 1, _IMPULSES + 1, dtype=torch.float64)
-            weights[0] = _weights(stepped.double(), drawn)
-            for place, column in self._remembered():
-                weights[column] = _weights(self._get(place).double(), drawn)
-            guess = _guess(self._scheduler, float(timestep))
-            yield _Walked(float(timestep), float(scale), weights, draws, guess)
+            needs_noise = not torch.equal(initial_state, generator.get_state())
+            noises = _possible_noises(seed) if needs_noise else []
+            weights = torch.zeros(_STATE_TENSORS + 1, _IMPULSES + 1, dtype=torch.float64)
+            weights[0] = _weights(prev_sample.double(), noises)
+            for slot, column in self._state_tensors():
+                weights[column] = _weights(self._get(slot).double(), noises)
+            x0 = _x0_weights(self._scheduler, float(timestep))
+            yield _TracedStep(float(timestep), float(input_scale), weights, needs_noise, x0)
 
-    def _remembered(self) -> Iterator[tuple[tuple[str, int], int]]:
-        """Where the scheduler keeps pictures, and which column each has."""
+    def _state_tensors(self) -> Iterator[tuple[_Slot, int]]:
+        """Where the scheduler stores tensors of the sample's shape, and the column of each."""
         for name, value in vars(self._scheduler).items():
-            kept = value if isinstance(value, list) else [value]
-            for nth, one in enumerate(kept):
-                if isinstance(one, torch.Tensor) and one.shape == _SHAPE:
-                    place = name, nth if isinstance(value, list) else -1
-                    yield place, self._places.setdefault(place, len(self._places) + 1)
+            values = value if isinstance(value, list) else [value]
+            for index, tensor in enumerate(values):
+                if isinstance(tensor, torch.Tensor) and tensor.shape == _SHAPE:
+                    slot = name, index if isinstance(value, list) else -1
+                    yield slot, self._columns.setdefault(slot, len(self._columns) + 1)
 
-    def _get(self, place: tuple[str, int]) -> torch.Tensor:
-        name, nth = place
+    def _get(self, slot: _Slot) -> torch.Tensor:
+        name, index = slot
         value = getattr(self._scheduler, name)
-        picture: torch.Tensor = value if nth < 0 else value[nth]
-        return picture
+        tensor: torch.Tensor = value if index < 0 else value[index]
+        return tensor
 
-    def _put(self, place: tuple[str, int], picture: torch.Tensor) -> None:
-        name, nth = place
-        if nth < 0:
-            setattr(self._scheduler, name, picture)
+    def _set(self, slot: _Slot, tensor: torch.Tensor) -> None:
+        name, index = slot
+        if index < 0:
+            setattr(self._scheduler, name, tensor)
         else:
-            getattr(self._scheduler, name)[nth] = picture
+            getattr(self._scheduler, name)[index] = tensor
 
 
 def _impulse(column: int) -> torch.Tensor:
-    picture = torch.zeros(_SHAPE, dtype=torch.float64)
-    picture[..., column] = 1.0
-    return picture
+    tensor = torch.zeros(_SHAPE, dtype=torch.float64)
+    tensor[..., column] = 1.0
+    return tensor
 
 
-def _drawn(seed: int) -> list[torch.Tensor]:
-    """What a scheduler may have drawn with this seed: some draw in float32 whatever they get."""
+def _possible_noises(seed: int) -> list[torch.Tensor]:
+    """What a scheduler may have drawn with this seed: some draw float32 for a float64 sample."""
     return [
         torch.randn(_SHAPE, generator=torch.Generator().manual_seed(seed), dtype=dtype).double()
         for dtype in (torch.float64, torch.float32)
     ]
 
 
-def _weights(picture: torch.Tensor, drawn: list[torch.Tensor]) -> torch.Tensor:
-    """How much of each impulse is in this picture, and how much noise, if any was drawn.
+def _weights(tensor: torch.Tensor, noises: list[torch.Tensor]) -> torch.Tensor:
+    """The weight of each impulse in a tensor, (_IMPULSES + 1,), and last that of the noise.
 
-    Raises ValueError if it is no weighted sum: then the scheduler cannot be read off.
+    Raises ValueError if the tensor is no weighted sum of impulses and noise.
     """
-    for noise in drawn or [torch.zeros(_SHAPE, dtype=torch.float64)]:
-        of_noise = (picture[..., -1] / noise[..., -1]).nan_to_num(0.0)
-        silent = picture - of_noise * noise
-        if silent[..., -2:].abs().max() < _EXACT:
-            weights = torch.cat([silent.flatten()[:_IMPULSES], of_noise.flatten()])
-            return torch.where(weights.abs() < _NOTHING, 0.0, weights)
-    raise ValueError("This scheduler does more than to weigh and to add.")
+    for noise in noises or [torch.zeros(_SHAPE, dtype=torch.float64)]:
+        noise_weight = (tensor[..., -1] / noise[..., -1]).nan_to_num(0.0)
+        without_noise = tensor - noise_weight * noise
+        if without_noise[..., -2:].abs().max() < _TOLERANCE:
+            weights = torch.cat([without_noise.flatten()[:_IMPULSES], noise_weight.flatten()])
+            return torch.where(weights.abs() < _MIN_WEIGHT, 0.0, weights)
+    raise ValueError("This scheduler is not affine: its step is no weighted sum.")
 
 
-def _without_the_dead(walk: list[_Walked]) -> Iterator[Step]:
-    """The steps with registers for what is used again, and for nothing else.
+def _allocate_registers(traced: list[_TracedStep]) -> Iterator[Step]:
+    """The steps with registers for the tensors that a later step reads.
 
-    From the last step backwards: what is alive is the picture, and what a later step takes.
+    Liveness analysis, from the last step backwards: the sample is live, and what a later step
+    reads.
     """
-    alive = [{0}]
-    for step in reversed(walk):
-        needed = step.weights[sorted(alive[0])][:, : _NAMES + 1].abs().sum(dim=0)
-        alive.insert(0, {0} | {int(column) for column in needed.nonzero()})
+    live = [{0}]
+    for step in reversed(traced):
+        read = step.weights[sorted(live[0])][:, : _STATE_TENSORS + 1].abs().sum(dim=0)
+        live.insert(0, {0} | {int(column) for column in read.nonzero()})
     registers = {0: 0}
-    for step, before, after in zip(walk, alive, alive[1:], strict=False):
-        kept = {column: place for column, place in registers.items() if column in before}
-        free = iter(sorted(set(range(REGISTERS)) - {kept[c] for c in after if c in kept}))
+    for step, live_before, live_after in zip(traced, live, live[1:], strict=False):
+        old = {column: index for column, index in registers.items() if column in live_before}
+        free = iter(sorted(set(range(REGISTERS)) - {old[c] for c in live_after if c in old}))
         registers = {
-            column: kept[column] if column in kept else next(free) for column in sorted(after)
+            column: old[column] if column in old else next(free) for column in sorted(live_after)
         }
-        weights = torch.zeros(REGISTERS, SOURCES, dtype=torch.float64)
-        for column, place in registers.items():
-            for old, old_place in kept.items():
-                weights[place, old_place] = step.weights[column, old]
-            weights[place, PREDICTION:] = step.weights[column, -2:]
-        yield Step(
-            step.timestep, step.scale, tuple(weights.flatten().tolist()), step.draws, step.guess
-        )
+        weights = torch.zeros(REGISTERS, TERMS, dtype=torch.float64)
+        for column, index in registers.items():
+            for old_column, old_index in old.items():
+                weights[index, old_index] = step.weights[column, old_column]
+            weights[index, MODEL_OUTPUT:] = step.weights[column, -2:]
+        flat = tuple(weights.flatten().tolist())
+        yield Step(step.timestep, step.input_scale, flat, step.needs_noise, step.x0)
 
 
-def _guess(scheduler: Any, timestep: float) -> Weighed:  # noqa: ANN401 - schedulers have no type
-    """What a model sees is variance-preserving with every sampler (Salimans and Ho 2022,
+def _x0_weights(scheduler: Scheduler, timestep: float) -> X0Weights:
+    """The scaled model input is variance preserving with every sampler (Salimans and Ho 2022,
     https://arxiv.org/abs/2202.00512, appendix D)."""
-    kept = float(scheduler.alphas_cumprod[round(timestep)])
-    kind = scheduler.config.prediction_type
-    if kind == "v_prediction":
-        return Weighed(kept**0.5, -((1 - kept) ** 0.5))
-    if kind == "sample":
-        return Weighed(0.0, 1.0)
-    return Weighed(kept**-0.5, -((1 - kept) ** 0.5) / kept**0.5)
+    alpha_prod = float(scheduler.alphas_cumprod[round(timestep)])
+    prediction_type = scheduler.config.prediction_type
+    if prediction_type == "v_prediction":
+        return X0Weights(alpha_prod**0.5, -((1 - alpha_prod) ** 0.5))
+    if prediction_type == "sample":
+        return X0Weights(0.0, 1.0)
+    return X0Weights(alpha_prod**-0.5, -((1 - alpha_prod) ** 0.5) / alpha_prod**0.5)
 
 
-def _step_options(scheduler: Any) -> dict[str, Any]:  # noqa: ANN401 - schedulers have no type
+def _step_options(scheduler: Scheduler) -> dict[str, Any]:
     """What the pipelines pass to `step` beside the tensors: eta 0, and a generator."""
-    takes = inspect.signature(scheduler.step).parameters
-    return {name: value for name, value in (("eta", 0.0), ("generator", None)) if name in takes}
+    parameters = inspect.signature(scheduler.step).parameters
+    options = (("eta", 0.0), ("generator", None))
+    return {name: value for name, value in options if name in parameters}

@@ -1,4 +1,4 @@
-"""The engine's parts with a tiny model, loaded once for all tests of a process."""
+"""Parts of the engine with a tiny model, which is loaded once in a test process."""
 
 import io
 import queue
@@ -23,55 +23,69 @@ from engine.contract import (
     Recipe,
     Sampler,
 )
-from engine.core.engine_core import AT_ONCE, Painter
-from engine.core.postprocess import Finisher
-from engine.core.request import Report, Ticket
+from engine.core.engine_core import MAX_RUNNING, EngineCore
+from engine.core.postprocess import FatalErrorHandler, Postprocessor
+from engine.core.request import EventSink, Request
 from engine.device import select_device
 from engine.models import registry
-from engine.models.base import PaintModel, Words
+from engine.models.base import Conditioning, DiffusionModel
 from tests import tiny_model
 
 
 @cache
-def painter(
+def engine_core(
     threshold: float = tiny_model.NEVER, change: Callable[[Any], object] | None = None
-) -> Painter:
-    """A painter whose safety checker flags pictures above this cosine."""
-    with tempfile.TemporaryDirectory() as place:
-        folder = tiny_model.save(Path(place) / "tiny", threshold, change)
-        return loaded(str(folder))
+) -> EngineCore:
+    """An engine core whose safety checker flags images above this cosine.
+
+    `change` may modify the pipeline before it is saved.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = tiny_model.save(Path(folder) / "tiny", threshold, change)
+        return load_engine_core(str(path))
 
 
-def loaded(name: str) -> Painter:
-    """A painter with the model of this name."""
-    model = registry.load(name, select_device())
-    return at_work(model)
+def load_engine_core(name: str) -> EngineCore:
+    """An engine core with the model of this name."""
+    return new_engine_core(registry.load(name, select_device()))
 
 
-def at_work(*models: PaintModel, at_once: int = AT_ONCE, previews_share: float = 1.0) -> Painter:
-    """A painter of its own for models that are loaded already."""
-    return Painter(models or [painter().model], Finisher(previews_share), at_once)
+def _ignore(_: object) -> None:
+    pass
+
+
+def new_engine_core(
+    *models: DiffusionModel,
+    max_running: int = MAX_RUNNING,
+    preview_time_share: float = 1.0,
+    on_device_lost: FatalErrorHandler = _ignore,
+) -> EngineCore:
+    """A new engine core of models that are loaded already, by default the tiny one."""
+    postprocessor = Postprocessor(preview_time_share, on_device_lost=on_device_lost)
+    return EngineCore(models or [engine_core().model], postprocessor, max_running)
 
 
 @contextmanager
-def predicting(by: Painter, act: Callable[[torch.Tensor], object]) -> Iterator[None]:
-    """Before each forward pass, its texts (rows, tokens, channels) go through `act`."""
-    predict = by.model.predict
+def before_each_pass(core: EngineCore, hook: Callable[[torch.Tensor], object]) -> Iterator[None]:
+    """Call `hook` with the prompt embeddings (rows, tokens, channels) of each forward pass."""
+    predict = core.model.predict
 
-    def acting(latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
-        act(words["encoder_hidden_states"])
-        return predict(latents, timesteps, words)
+    def hooked(
+        latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
+    ) -> torch.Tensor:
+        hook(conditioning["encoder_hidden_states"])
+        return predict(latents, timesteps, conditioning)
 
-    by.model.predict = acting  # type: ignore[method-assign]
+    core.model.predict = hooked  # type: ignore[method-assign] # the tests share the model
     try:
         yield
     finally:
-        del by.model.predict
+        del core.model.predict
 
 
-def recipe(by: Painter | None = None, **changes: Any) -> Recipe:  # noqa: ANN401 - any field
+def recipe(core: EngineCore | None = None, **changes: Any) -> Recipe:  # noqa: ANN401 - any field
     """A quick recipe for the tiny model."""
-    card = (by or painter()).model.card
+    card = (core or engine_core()).model.card
     fields: dict[str, Any] = {
         "model": card.name,
         "revision": card.revision,
@@ -95,37 +109,60 @@ def job(*recipes: Recipe, **changes: Any) -> Paint:  # noqa: ANN401 - any of a j
 
 def sketch(width: int = 64, height: int = 64) -> Image.Image:
     """A yellow disc over a blue ground, with soft and hard edges."""
-    picture = Image.linear_gradient("L").resize((width, height)).convert("RGB")
-    draw = ImageDraw.Draw(picture)
+    image = Image.linear_gradient("L").resize((width, height)).convert("RGB")
+    draw = ImageDraw.Draw(image)
     draw.rectangle((0, height // 2, width, height), fill=(30, 60, 200))
     draw.ellipse((width // 4, height // 4, width // 2, height // 2), fill=(240, 200, 20))
-    return picture
+    return image
 
 
-def ending(work: Paint, by: Painter | None = None, report: Report = lambda _: None) -> Ending:
-    """Paint this job and hear how it ended."""
+def run_job(paint: Paint, core: EngineCore | None = None, emit: EventSink = _ignore) -> Ending:
+    """Run a job to its end, in this thread; returns its ending."""
     endings: queue.Queue[Ending] = queue.Queue()
 
-    def hear(event: Event) -> None:
-        report(event)
+    def on_event(event: Event) -> None:
+        emit(event)
         if isinstance(event, Painted | Failed | Cancelled):
             endings.put(event)
 
-    ticket, by = Ticket(work, hear), by or painter()
-    by.admit(ticket)
-    while ticket in by.tickets:
-        by.tick()
+    request, core = Request(paint, on_event), core or engine_core()
+    core.add_request(request)
+    while request in core.requests:
+        core.tick()
     return endings.get(timeout=60)
 
 
-def paintings(work: Paint, by: Painter | None = None) -> tuple[PaintedImage, ...]:
-    """The finished pictures of a job."""
-    painted = ending(work, by)
+def painted_images(paint: Paint, core: EngineCore | None = None) -> tuple[PaintedImage, ...]:
+    """The images of a job that must succeed."""
+    painted = run_job(paint, core)
     assert isinstance(painted, Painted), painted
     return painted.pictures
 
 
-def pictures(work: Paint, by: Painter | None = None) -> list[Image.Image]:
-    """Paint this job and look at what came."""
-    found = paintings(work, by)
-    return [Image.open(io.BytesIO(picture.png)).convert("RGB") for picture in found]
+def rendered_images(paint: Paint, core: EngineCore | None = None) -> list[Image.Image]:
+    """The decoded images of a job that must succeed."""
+    images = painted_images(paint, core)
+    return [Image.open(io.BytesIO(image.png)).convert("RGB") for image in images]
+
+
+def run_together(core: EngineCore, *jobs: Paint) -> list[Event]:
+    """Run jobs at the same time; returns the ending of each."""
+    all_events: list[list[Event]] = [[] for _ in jobs]
+    for paint, events in zip(jobs, all_events, strict=True):
+        core.add_request(Request(paint, events.append))
+    while core.requests:
+        core.tick()
+    core.postprocessor.flush()
+    return [events[-1] for events in all_events]
+
+
+def digests(*recipes: Recipe) -> list[str]:
+    """The digests of images that are painted as one job."""
+    return [image.sha256 for image in painted_images(job(*recipes))]
+
+
+def failure_reason(paint: Paint, core: EngineCore | None = None) -> str:
+    """The reason of a job that must fail."""
+    failed = run_job(paint, core)
+    assert isinstance(failed, Failed), failed
+    return failed.reason

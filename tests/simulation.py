@@ -11,7 +11,7 @@ from bot.domain.limits import Limits, QueueDepth, is_full
 from bot.services.scheduler import Schedule
 from engine.contract import Recipe
 from engine.core.batching import BatchKey, DrrState, batch_key, select_batch
-from engine.core.engine_core import AT_ONCE, SENIOR_EVERY
+from engine.core.engine_core import AGING_PERIOD, MAX_RUNNING
 from tests import samples
 
 SECONDS: Final = 0.1
@@ -161,11 +161,11 @@ class Simulation:
         for nth, recipe in enumerate(job.recipes):
             sequence = self._job_count * 4 + nth
             self._pictures.append(Picture(recipe, job, sequence, recipe.steps))
-        assert len(self._pictures) <= AT_ONCE
+        assert len(self._pictures) <= MAX_RUNNING
 
     def _tick(self) -> None:
         self._ticks += 1
-        owner_seconds = self._owner_seconds() if self._ticks % SENIOR_EVERY else {}
+        owner_seconds = self._owner_seconds() if self._ticks % AGING_PERIOD else {}
         selection = select_batch(self._pictures, self._drr_state, _pass_seconds, owner_seconds)
         self._drr_state = selection.state
         seconds = _pass_seconds(selection.key)

@@ -1,94 +1,107 @@
-"""Whether slots and company change bits: found out before it matters."""
+"""Whether slots and neighbours change the bits of a row is measured before it matters."""
 
 import pytest
 import torch
 
 from engine.contract import Painted
 from engine.device import Device
-from engine.models import batch_invariance
-from engine.models.base import Words
-from tests.engine_parts import at_work, ending, job, painter, paintings, recipe
+from engine.models.base import Conditioning
+from engine.models.batch_invariance import is_batch_invariant
+from tests.engine_parts import (
+    engine_core,
+    job,
+    new_engine_core,
+    painted_images,
+    recipe,
+    run_job,
+)
 from tests.tiny_model import TOKENS, WIDTH
 
 SHAPE = (1, 4, 8, 8)
 
 
-class Formula:
-    """Predicts whatever the test says."""
+class FormulaModel:
+    """A model that breaks batch invariance in one way, or not at all."""
 
     device = Device(torch.device("cpu"), torch.float32, 1)
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
 
-    def predict(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
-        """Each row by itself, or not."""
+    def predict(
+        self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
+    ) -> torch.Tensor:
+        """The model output for all rows."""
+        embeds = conditioning["encoder_hidden_states"]
         latents = latents * timesteps[:, None, None, None]
         if self.kind == "mixes rows":
             return latents + 1e-3 * latents.mean(dim=0)
-        if self.kind == "knows slots":
+        if self.kind == "depends on the slot":
             slots = torch.arange(len(latents))[:, None, None, None]
             return torch.where(slots == 5, latents * (1 + 2**-20), latents)
-        if self.kind == "knows neighbours":
-            return latents + 1e-3 * words["encoder_hidden_states"].roll(1, 0).mean()
-        return latents + words["encoder_hidden_states"].sum(dim=(1, 2))[:, None, None, None]
+        if self.kind == "mixes conditioning":
+            return latents + 1e-3 * embeds.roll(1, 0).mean()
+        return latents + embeds.sum(dim=(1, 2))[:, None, None, None]
 
 
 @pytest.mark.parametrize("rows", [2, 8, 16])
 @pytest.mark.parametrize(
-    ("kind", "held"),
-    [("honest", True), ("mixes rows", False), ("knows neighbours", False)],
+    ("kind", "expected"),
+    [("invariant", True), ("mixes rows", False), ("mixes conditioning", False)],
 )
-def test_whoever_looks_at_others_is_found_out(kind: str, held: bool, rows: int) -> None:
-    """By the smallest difference."""
-    words = {"encoder_hidden_states": torch.ones(1, TOKENS, WIDTH)}
-    assert batch_invariance.holds(Formula(kind), SHAPE, words, rows) is held
+def test_a_model_that_mixes_rows_is_not_invariant(kind: str, expected: bool, rows: int) -> None:
+    """The smallest difference counts."""
+    conditioning = {"encoder_hidden_states": torch.ones(1, TOKENS, WIDTH)}
+    assert is_batch_invariant(FormulaModel(kind), SHAPE, conditioning, rows) is expected
 
 
-def test_one_slot_of_many_is_found_out() -> None:
-    """Where the last bit of a row depends on its place."""
-    words = {"encoder_hidden_states": torch.ones(1, TOKENS, WIDTH)}
-    assert batch_invariance.holds(Formula("knows slots"), SHAPE, words, 4)
-    assert not batch_invariance.holds(Formula("knows slots"), SHAPE, words, 8)
+def test_one_slot_is_enough_to_break_invariance() -> None:
+    """A batch without the slot that rounds differently is invariant."""
+    conditioning = {"encoder_hidden_states": torch.ones(1, TOKENS, WIDTH)}
+    model = FormulaModel("depends on the slot")
+    assert is_batch_invariant(model, SHAPE, conditioning, 4)
+    assert not is_batch_invariant(model, SHAPE, conditioning, 8)
 
 
-def test_what_is_not_exact_is_painted_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the smallest batches, and the record and the fingerprint say so."""
-    by = painter()
-    monkeypatch.setattr(by.model, "exact", lambda width, height, rows: rows == 2)
-    asked = [recipe(row_class=8, seed=seed, guidance=1.0) for seed in range(3)]
-    found = paintings(job(*asked), by)
-    assert {each.row_class for each in found} == {2}
-    assert all(each.fingerprint.endswith("alone in its batches") for each in found)
+def test_images_of_a_shape_that_is_not_invariant_share_no_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They use the smallest row class, and their row class and fingerprint say so."""
+    core = engine_core()
+    monkeypatch.setattr(core.model, "is_batch_invariant", lambda width, height, rows: rows == 2)
+    recipes = [recipe(row_class=8, seed=seed, guidance=1.0) for seed in range(3)]
+    images = painted_images(job(*recipes), core)
+    assert {image.row_class for image in images} == {2}
+    assert all(image.fingerprint.endswith("alone in its batches") for image in images)
     monkeypatch.undo()
-    one = recipe(row_class=2, seed=1, guidance=1.0)
-    [alone] = paintings(job(one), by)
-    assert alone.sha256 == found[1].sha256
-    assert alone.fingerprint == by.model.card.fingerprint
+    [single] = painted_images(job(recipe(row_class=2, seed=1, guidance=1.0)), core)
+    assert single.sha256 == images[1].sha256
+    assert single.fingerprint == core.model.card.fingerprint
 
 
-def test_alone_means_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two pictures of one row each do not share a batch of two."""
-    by = at_work()
-    monkeypatch.setattr(by.model, "exact", lambda width, height, rows: False)
-    assert isinstance(ending(job(*(recipe(guidance=1.0, seed=n) for n in range(2))), by), Painted)
-    given, used = by.meter.rows
-    assert given == 2 * used
+def test_unbatchable_images_are_padded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two images of one row each do not share a batch of two rows."""
+    core = new_engine_core()
+    monkeypatch.setattr(core.model, "is_batch_invariant", lambda width, height, rows: False)
+    recipes = [recipe(guidance=1.0, seed=seed) for seed in range(2)]
+    assert isinstance(run_job(job(*recipes), core), Painted)
+    assert core.meter.rows.total == 2 * core.meter.rows.used
 
 
-def test_large_models_paint_alone_on_a_cpu() -> None:
-    """Nothing is tried there, which would take minutes; small ones get a thread for each pass."""
-    before = torch.get_num_threads()
+def test_large_models_do_not_batch_on_a_cpu() -> None:
+    """Nothing is measured for them, which would take minutes; small models get a thread for each
+    pass."""
+    threads_before = torch.get_num_threads()
     try:
-        machine = Device(torch.device("cpu"), torch.float32, 4)
-        large = machine.for_model(860e6 * 64 * 64)
+        four_cores = Device(torch.device("cpu"), torch.float32, 4)
+        large = four_cores.for_model(860e6 * 64 * 64)
         assert (large.can_batch, large.threads, large.max_concurrent_batches) == (False, 4, 1)
-        small = machine.for_model(5.6e6 * 16 * 16)
+        small = four_cores.for_model(5.6e6 * 16 * 16)
         assert (small.can_batch, small.threads, small.max_concurrent_batches) == (True, 1, 3)
         assert torch.get_num_threads() == 1
-        two = Device(torch.device("cpu"), torch.float32, 2).for_model(1.0)
-        assert two.max_concurrent_batches == 2
-        one = Device(torch.device("cpu"), torch.float32, 1).for_model(860e6 * 64 * 64)
-        assert not one.can_batch
+        two_cores = Device(torch.device("cpu"), torch.float32, 2)
+        assert two_cores.for_model(1.0).max_concurrent_batches == 2
+        one_core = Device(torch.device("cpu"), torch.float32, 1)
+        assert not one_core.for_model(860e6 * 64 * 64).can_batch
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(threads_before)

@@ -14,7 +14,7 @@ from engine.bench.workloads import mixed
 from engine.contract import ROW_CLASSES, Paint
 from engine.errors import ExitCode
 from tests import tiny_model
-from tests.engine_parts import job, painter, recipe
+from tests.engine_parts import engine_core, job, recipe
 
 
 def test_all_backends_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,7 +70,7 @@ def test_diffusers_gets_a_vae_in_the_dtype_of_its_unet() -> None:
 
     float64 stands for the float32 that SDXL's VAE has beside a UNet in float16.
     """
-    pipeline = painter().model.pipeline
+    pipeline = engine_core().model.pipeline
     vae = pipeline.vae
     vae.to(torch.float64)
     painted: queue.Queue[list[str]] = queue.Queue()
@@ -125,7 +125,7 @@ def test_invalid_options_are_refused(
 
 def test_the_mixed_workload_is_mixed() -> None:
     """In size, steps, sampler, init image and guidance."""
-    jobs: list[Paint] = [mixed(painter().model.card, 1, nth) for nth in range(60)]
+    jobs: list[Paint] = [mixed(engine_core().model.card, 1, nth) for nth in range(60)]
     firsts = [job.recipes[0] for job in jobs]
     assert {first.steps for first in firsts} == {4, 20, 30, 50}
     assert len({first.sampler for first in firsts}) == 6

@@ -1,50 +1,57 @@
-"""Pictures as files, and grids of them."""
+"""Images as files, and grids of them."""
 
 import io
 
 import pytest
 from PIL import Image
 
-from engine.imaging.encode import BLANK, blank, grid, jpeg, png, sha256
+from engine.imaging.encode import (
+    BLANK,
+    blank_cell,
+    encode_jpeg,
+    encode_png,
+    image_grid,
+    sha256,
+)
 from tests.engine_parts import sketch
 
 
-def test_the_same_picture_is_the_same_file() -> None:
-    """Digests of files can stand for pictures."""
-    assert png(sketch()) == png(sketch())
-    assert sha256(png(sketch())) != sha256(png(sketch(65)))
+def test_the_same_image_gives_the_same_png() -> None:
+    """So the digest of the file identifies the image."""
+    assert encode_png(sketch()) == encode_png(sketch())
+    assert sha256(encode_png(sketch())) != sha256(encode_png(sketch(65)))
 
 
-def test_a_png_keeps_every_pixel() -> None:
-    """What is read is what was written."""
-    with Image.open(io.BytesIO(png(sketch()))) as picture:
-        assert picture.tobytes() == sketch().tobytes()
+def test_a_png_is_lossless() -> None:
+    """Decoding gives the same pixels."""
+    with Image.open(io.BytesIO(encode_png(sketch()))) as image:
+        assert image.tobytes() == sketch().tobytes()
 
 
-def test_a_jpeg_is_small() -> None:
-    """It is for looking at once."""
-    with Image.open(io.BytesIO(jpeg(sketch()))) as picture:
-        assert (picture.format, picture.size) == ("JPEG", (64, 64))
+def test_a_jpeg_has_the_size_of_the_image() -> None:
+    """Only its quality is reduced."""
+    with Image.open(io.BytesIO(encode_jpeg(sketch()))) as image:
+        assert (image.format, image.size) == ("JPEG", (64, 64))
 
 
 @pytest.mark.parametrize(
     ("count", "size"), [(1, (10, 20)), (2, (20, 20)), (3, (20, 40)), (4, (20, 40))]
 )
-def test_a_grid_is_as_square_as_can_be(count: int, size: tuple[int, int]) -> None:
-    """In cells of the pictures' size."""
-    assert grid([Image.new("RGB", (10, 20))] * count).size == size
+def test_a_grid_is_as_square_as_possible(count: int, size: tuple[int, int]) -> None:
+    """Counted in cells of the size of the images."""
+    assert image_grid([Image.new("RGB", (10, 20))] * count).size == size
 
 
 def test_a_grid_is_in_reading_order() -> None:
-    """Left to right, then down; a place without a picture is blank."""
+    """Left to right, then down; a cell without an image is blank."""
     colours = [(250, 0, 0), (0, 250, 0), (0, 0, 250)]
-    sheet = grid([Image.new("RGB", (10, 10), colour) for colour in colours])
-    places = [(5, 5), (15, 5), (5, 15), (15, 15)]
-    assert [sheet.getpixel(place) for place in places] == [*colours, BLANK]
+    grid = image_grid([Image.new("RGB", (10, 10), colour) for colour in colours])
+    centres = [(5, 5), (15, 5), (5, 15), (15, 15)]
+    assert [grid.getpixel(centre) for centre in centres] == [*colours, BLANK]
 
 
-def test_a_blank_may_say_why() -> None:
-    """With a label it is no longer one colour."""
-    assert blank(90, 40).getcolors() == [(3600, BLANK)]
-    colours = blank(90, 40, "withheld").getcolors()
+def test_a_blank_cell_may_have_a_label() -> None:
+    """With a label it has more than one colour."""
+    assert blank_cell(90, 40).getcolors() == [(3600, BLANK)]
+    colours = blank_cell(90, 40, "withheld").getcolors()
     assert colours is None or len(colours) > 1

@@ -1,80 +1,66 @@
-"""Tasks beside each other: each is heard of once, with its error if it had one."""
+"""Tasks run at the same time, and each is returned once with its result."""
 
 import threading
 
 import pytest
 
-from engine.core.executor import Hands
+from engine.core.executor import BatchExecutor
 
 
-def test_a_single_hand_is_the_callers() -> None:
-    """No other thread is needed, and one task is all that it holds."""
-    hands: Hands[str] = Hands(1)
-    where: list[int] = []
-    hands.begin("one", lambda: where.append(threading.get_ident()))
-    assert hands.free == 0
-    [(task, result)] = hands.ended()
-    assert task == "one"
-    result()
-    assert where == [threading.get_ident()]
-    assert hands.free == 1
+def test_a_single_task_runs_in_the_callers_thread() -> None:
+    """No other thread is started, and the executor is busy until the task is returned."""
+    executor: BatchExecutor[str, int] = BatchExecutor(1)
+    executor.submit("one", threading.get_ident)
+    assert (executor.idle, executor.in_flight) == (0, ["one"])
+    assert executor.wait() == [("one", threading.get_ident())]
+    assert (executor.idle, executor.in_flight) == (1, [])
 
 
-def test_several_hands_work_at_the_same_time() -> None:
-    """Each waits for the other here: one after another, they would never end."""
-    hands: Hands[str] = Hands(2)
-    meeting = threading.Barrier(2, timeout=20)
-
-    def wait() -> None:
-        meeting.wait()
-
+def test_several_tasks_run_at_the_same_time() -> None:
+    """Each task waits for the other one, so they can only end if both run."""
+    executor: BatchExecutor[str, int] = BatchExecutor(2)
+    barrier = threading.Barrier(2, timeout=20)
     for name in ("one", "two"):
-        hands.begin(name, wait)
-    assert hands.free == 0
-    ended: list[str] = []
-    while len(ended) < 2:
-        for task, result in hands.ended():
-            result()
-            ended.append(task)
-    assert sorted(ended) == ["one", "two"]
-    hands.close()
+        executor.submit(name, barrier.wait)
+    assert executor.idle == 0
+    completed: list[str] = []
+    while len(completed) < 2:
+        completed += [task for task, _ in executor.wait()]
+    assert sorted(completed) == ["one", "two"]
+    executor.close()
 
 
-@pytest.mark.parametrize("count", [1, 3])
-def test_an_error_comes_with_its_batch(count: int) -> None:
-    """And the hand is free again."""
-    hands: Hands[str] = Hands(count)
+@pytest.mark.parametrize("max_concurrent", [1, 3])
+def test_an_error_is_raised_in_the_callers_thread(max_concurrent: int) -> None:
+    """By `submit` if the task runs there, else by `wait`; the executor is idle afterwards."""
+    executor: BatchExecutor[str, None] = BatchExecutor(max_concurrent)
 
     def fail() -> None:
         raise KeyError("no such thing")
 
-    hands.begin("bad", fail)
-    [(task, result)] = hands.ended()
-    assert task == "bad"
     with pytest.raises(KeyError, match="no such thing"):
-        result()
-    assert hands.free == count
-    hands.close()
+        executor.submit("bad", fail)
+        executor.wait()
+    assert executor.idle == max_concurrent
+    executor.close()
 
 
-def test_nothing_in_hand_is_not_waited_for() -> None:
-    """There is nothing to hear of."""
-    assert Hands(2).ended() == []
+def test_waiting_without_tasks_returns_at_once() -> None:
+    """There is nothing to wait for."""
+    assert BatchExecutor[str, None](2).wait() == []
 
 
-def test_a_nudge_ends_the_waiting() -> None:
-    """Though the task that is in hand goes on; the next wait is for it again."""
-    hands: Hands[str] = Hands(2)
+def test_wake_ends_the_waiting() -> None:
+    """The task in flight goes on, and the next `wait` waits for it."""
+    executor: BatchExecutor[str, None] = BatchExecutor(2)
     go_on = threading.Event()
 
     def work() -> None:
         assert go_on.wait(20)
 
-    hands.begin("long", work)
-    threading.Timer(0.05, hands.nudge).start()
-    assert hands.ended() == []
+    executor.submit("long", work)
+    threading.Timer(0.05, executor.wake).start()
+    assert executor.wait() == []
     threading.Timer(0.05, go_on.set).start()
-    [(task, result)] = hands.ended()
-    result()
-    assert task == "long"
-    hands.close()
+    assert executor.wait() == [("long", None)]
+    executor.close()

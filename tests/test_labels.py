@@ -3,7 +3,7 @@
 import pytest
 
 from engine.errors import NoSafetyChecker
-from engine.safety.labels import KNOWN, rule
+from engine.safety.labels import RULES, rule_for
 
 FREEPIK = "Freepik/nsfw_image_detector"
 
@@ -24,11 +24,11 @@ FREEPIK = "Freepik/nsfw_image_detector"
         ("with/gore", ["safe", "nsfw", "gore"], {"nsfw", "gore"}),
     ],
 )
-def test_unsafe_labels_are_known(name: str, labels: list[str], unsafe: set[str]) -> None:
-    """By name, by the labels of one that is known, or by words; what nobody knows is unsafe."""
-    found = rule(name, labels)
-    assert found.unsafe == unsafe
-    assert found.safe == {label.casefold() for label in labels} - unsafe
+def test_labels_are_classified(name: str, labels: list[str], unsafe: set[str]) -> None:
+    """By hub id, by equal labels of another classifier, or by common words; the rest is unsafe."""
+    rule = rule_for(name, labels)
+    assert rule.unsafe == unsafe
+    assert rule.safe == {label.casefold() for label in labels} - unsafe
 
 
 @pytest.mark.parametrize(
@@ -47,12 +47,12 @@ def test_unsafe_labels_are_known(name: str, labels: list[str], unsafe: set[str])
     ],
 )
 def test_labels_that_are_not_understood_are_refused(name: str, labels: list[str]) -> None:
-    """Also of a classifier that is known and has become another."""
+    """Also those of a classifier with a rule whose labels have changed."""
     with pytest.raises(NoSafetyChecker, match="not understood"):
-        rule(name, labels)
+        rule_for(name, labels)
 
 
-def test_every_known_classifier_has_both_kinds() -> None:
-    """And no label that is of both."""
-    for known in KNOWN.values():
-        assert known.safe and known.unsafe and not known.safe & known.unsafe
+def test_every_rule_has_safe_and_unsafe_labels() -> None:
+    """And no label that is both."""
+    for rule in RULES.values():
+        assert rule.safe and rule.unsafe and not rule.safe & rule.unsafe

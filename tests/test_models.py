@@ -28,7 +28,7 @@ from engine.errors import (
 from engine.models import registry
 from engine.weights import ModelFiles
 from tests import tiny_model
-from tests.engine_parts import painter
+from tests.engine_parts import engine_core
 
 ROOT = Path(__file__).parents[1]
 
@@ -279,7 +279,7 @@ def test_a_revision_is_what_the_files_hold(whole: Path, folder: Path) -> None:
 
 def test_a_card_says_what_a_model_is() -> None:
     """Enough for somebody who has never seen torch."""
-    card = painter().model.card
+    card = engine_core().model.card
     assert (card.native_size, len(card.revision)) == (64, 64)
     assert card.max_pixels >= card.native_size**2
     for part in ("torch", "diffusers", "transformers", "pillow", "float32", "threads"):

@@ -16,7 +16,15 @@ from engine.imaging.encode import sha256
 from engine.offline.job_file import JobSpec
 from engine.offline.paint import paint
 from tests import tiny_classifier, tiny_model
-from tests.engine_parts import at_work, job, loaded, paintings, predicting, recipe, sketch
+from tests.engine_parts import (
+    before_each_pass,
+    job,
+    load_engine_core,
+    new_engine_core,
+    painted_images,
+    recipe,
+    sketch,
+)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +87,7 @@ def test_each_job_of_a_file_has_its_own_folder(tiny: str, tmp_path: Path) -> Non
         "recipes.jsonl",
     }
     [plain] = recipes(out / "plain")
-    [alone] = paintings(job(plain), loaded(tiny))
+    [alone] = painted_images(job(plain), load_engine_core(tiny))
     assert sha256((out / "plain" / "0.png").read_bytes()) == alone.sha256
     assert [recipe.subseed for recipe in recipes(out / "sketched")] == [3, 4]
 
@@ -150,18 +158,18 @@ def test_a_failed_picture_does_not_affect_the_others(
     tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The others are written, and the exit code reports the failure."""
-    by = loaded(tiny)
-    decode, calls = by.model.decode, itertools.count()
+    by = load_engine_core(tiny)
+    decode, calls = by.model.decode_latents, itertools.count()
 
     def spoil(latents: torch.Tensor) -> Image.Image:
         if next(calls) == 1:
             raise InvalidJob("The numbers overflowed.")
         return decode(latents)
 
-    by.model.decode = spoil  # type: ignore[method-assign]
+    by.model.decode_latents = spoil  # type: ignore[method-assign]
     spec = JobSpec(id="one", prompt="a boat", steps=1, count=3)
     with pytest.raises(EngineError, match="could not be painted: 1; the others are there"):
-        paint([spec], tmp_path, by, separate_folders=False)
+        paint([spec], tmp_path, by.model, separate_folders=False)
     names = {file.name for file in tmp_path.iterdir()}
     assert names == {"0.png", "2.png", "grid.png", "recipes.jsonl"}
     assert "1.png (seed" in capsys.readouterr().err
@@ -171,8 +179,8 @@ def test_a_failed_job_does_not_affect_the_others(
     tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nor does a folder that cannot be written to; both failures are reported."""
-    by = loaded(tiny)
-    bad = by.model.words(recipe(by, prompt="bad"))["encoder_hidden_states"][-1]
+    by = load_engine_core(tiny)
+    bad = by.model.encode_prompt(recipe(by, prompt="bad"))["encoder_hidden_states"][-1]
 
     def fail_if_bad(texts: torch.Tensor) -> None:
         if any(torch.equal(text, bad) for text in texts):
@@ -188,8 +196,8 @@ def test_a_failed_job_does_not_affect_the_others(
             ("last", "a house", 9),
         )
     ]
-    with predicting(by, fail_if_bad), pytest.raises(EngineError) as failed:
-        paint(specs, tmp_path, by, separate_folders=True)
+    with before_each_pass(by, fail_if_bad), pytest.raises(EngineError) as failed:
+        paint(specs, tmp_path, by.model, separate_folders=True)
     reported = str(failed.value).splitlines()
     assert [line.split(":")[0] for line in reported] == ["Job first", "Job full"]
     assert "made a mistake (RuntimeError)" in reported[0]
@@ -201,15 +209,18 @@ def test_written_recipes_have_the_row_class_that_was_used(
     tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the requested one they would not reproduce the same bits."""
-    by = loaded(tiny)
-    monkeypatch.setattr(by.model, "exact", lambda width, height, rows: rows == 2)
+    by = load_engine_core(tiny)
+    monkeypatch.setattr(by.model, "is_batch_invariant", lambda width, height, rows: rows == 2)
     paint(
-        [JobSpec(id="one", prompt="a boat", steps=3, count=4)], tmp_path, by, separate_folders=False
+        [JobSpec(id="one", prompt="a boat", steps=3, count=4)],
+        tmp_path,
+        by.model,
+        separate_folders=False,
     )
     monkeypatch.undo()
     written = recipes(tmp_path)
     assert {recipe.row_class for recipe in written} == {2}
-    repeated = paintings(job(*written), at_work(by.model))
+    repeated = painted_images(job(*written), new_engine_core(by.model))
     files = [sha256((tmp_path / f"{nth}.png").read_bytes()) for nth in range(4)]
     assert [picture.sha256 for picture in repeated] == files
 

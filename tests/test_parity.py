@@ -1,4 +1,4 @@
-"""The sampler table does what diffusers' own step functions do, over whole runs."""
+"""The sampler tables do what diffusers' own step functions do, over whole runs."""
 
 import sys
 from collections.abc import Mapping
@@ -11,24 +11,24 @@ import torch
 from engine import samplers
 from engine.contract import Recipe, Sampler
 from engine.device import Device
-from engine.models.base import Words
-from engine.pipeline.denoise import Canvas, Desk, evaluate
-from tests.engine_parts import painter, recipe
+from engine.models.base import Conditioning
+from engine.pipeline.denoise import DenoisingState, InitImage, forward_batch
+from tests.engine_parts import engine_core, recipe
 
-CLOSE: Final = 1e-5
-"""How far apart two runs may end, beside their length."""
-CLOSE_IN_FLOAT16: Final = 0.03
-"""The same where diffusers rounds each step to float16; other noise is 0.3 away and more."""
+MAX_ERROR: Final = 1e-5
+"""Relative distance between the final latents."""
+MAX_ERROR_FLOAT16: Final = 0.03
+"""The same where diffusers rounds each step to float16; other noise gives 0.3 and more."""
 KARRAS: Final = (
     *(Sampler.LMS, Sampler.EULER, Sampler.HEUN, Sampler.DPM2, Sampler.DPM2_A),
     *(Sampler.DPMPP_2M, Sampler.DPMPP_2M_SDE, Sampler.UNIPC, Sampler.DEIS),
 )
-"""The schedulers that take `use_karras_sigmas`."""
+"""The samplers whose schedulers have `use_karras_sigmas`."""
 SHAPE: Final = (1, 4, 8, 8)
 
 
-class Formula:
-    """A model that is a formula: as smooth in its input and its time as a real one."""
+class FormulaModel:
+    """A model whose output is a smooth function of latents and timestep."""
 
     def __init__(self, config: Mapping[str, object], dtype: torch.dtype = torch.float32) -> None:
         self.scheduler_config = config
@@ -36,48 +36,42 @@ class Formula:
         self.card = SimpleNamespace(fingerprint="")
 
     def latent_shape(self, width: int, height: int) -> tuple[int, ...]:
-        """Small."""
         return SHAPE
 
-    def words(self, recipe: Recipe) -> Words:
-        """It knows none."""
+    def encode_prompt(self, recipe: Recipe) -> Conditioning:
         return {}
 
-    def exact(self, width: int, height: int, rows: int) -> bool:
-        """It treats each number by itself."""
+    def is_batch_invariant(self, width: int, height: int, rows: int) -> bool:
         return True
 
-    def fits(self, width: int, height: int, rows: int) -> bool:
-        """It takes none to speak of."""
-        return True
-
-    def predict(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
-        """Most of what it sees, bent a little; what is left at late times differs."""
+    def predict(
+        self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
+    ) -> torch.Tensor:
         times = timesteps.reshape(-1, 1, 1, 1) / 1000
         return 0.9 * times * latents + 0.3 * torch.sin(2 * latents + 5 * times)
 
 
-def config(prediction: str, *, karras: bool) -> dict[str, object]:
-    """The tiny model's scheduler config, with this kind of prediction."""
-    own = dict(painter().model.scheduler_config)
-    return own | {"prediction_type": prediction, "use_karras_sigmas": karras}
+def scheduler_config(prediction_type: str, *, karras: bool) -> dict[str, object]:
+    """The tiny model's scheduler config with another prediction type."""
+    config = dict(engine_core().model.scheduler_config)
+    return config | {"prediction_type": prediction_type, "use_karras_sigmas": karras}
 
 
-def by_table(wanted: list[Recipe], model: Any) -> list[torch.Tensor]:  # noqa: ANN401 - a Formula
-    """Where these recipes end, all of them painted together."""
-    desk = Desk(model)
-    canvases = [Canvas(each, desk) for each in wanted]
-    while running := [canvas for canvas in canvases if not canvas.finished]:
-        for first in range(0, len(running), 32):
-            evaluate(running[first : first + 32])
-    return [canvas.latents for canvas in canvases]
+def final_latents(recipes: list[Recipe], model: Any) -> list[torch.Tensor]:  # noqa: ANN401 - a FormulaModel
+    """The final latents of these recipes, which share their batches."""
+    init_image = InitImage(model)
+    states = [DenoisingState(recipe, init_image) for recipe in recipes]
+    while running := [state for state in states if not state.is_finished]:
+        for start in range(0, len(running), 32):
+            forward_batch(running[start : start + 32])
+    return [state.latents for state in states]
 
 
-def by_diffusers(wanted: Recipe, model: Any) -> torch.Tensor:  # noqa: ANN401 - a Formula
-    """Where diffusers' scheduler ends, stepped as the pipelines do."""
-    scheduler = samplers.make(wanted.sampler, model.scheduler_config)
-    scheduler.set_timesteps(wanted.steps)
-    generator = torch.Generator("cpu").manual_seed(wanted.seed)
+def diffusers_latents(recipe: Recipe, model: Any) -> torch.Tensor:  # noqa: ANN401 - a FormulaModel
+    """The final latents of diffusers' scheduler, stepped as in its pipelines."""
+    scheduler = samplers.make_scheduler(recipe.sampler, model.scheduler_config)
+    scheduler.set_timesteps(recipe.steps)
+    generator = torch.Generator("cpu").manual_seed(recipe.seed)
     dtype = model.device.dtype
     latents: torch.Tensor = torch.randn(SHAPE, generator=generator, dtype=dtype)
     latents = latents * scheduler.init_noise_sigma
@@ -85,30 +79,30 @@ def by_diffusers(wanted: Recipe, model: Any) -> torch.Tensor:  # noqa: ANN401 - 
     if "generator" in options:
         options["generator"] = generator
     for timestep in scheduler.timesteps:
-        seen = scheduler.scale_model_input(latents, timestep)
-        predicted = model.predict(seen, timestep.reshape(1).float(), {}).to(dtype)
-        latents = scheduler.step(predicted, timestep, latents, **options, return_dict=False)[0]
+        latent_model_input = scheduler.scale_model_input(latents, timestep)
+        output = model.predict(latent_model_input, timestep.reshape(1).float(), {}).to(dtype)
+        latents = scheduler.step(output, timestep, latents, **options, return_dict=False)[0]
     return latents
 
 
-@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
 @pytest.mark.parametrize(
     ("sampler", "karras"),
-    [*((each, False) for each in Sampler), *((each, True) for each in KARRAS)],
+    [*((sampler, False) for sampler in Sampler), *((sampler, True) for sampler in KARRAS)],
 )
 def test_a_whole_run_ends_where_diffusers_does(
-    sampler: Sampler, prediction: str, karras: bool
+    sampler: Sampler, prediction_type: str, karras: bool
 ) -> None:
-    """In 1 to 50 steps, all of which share their batches."""
-    model = Formula(config(prediction, karras=karras))
-    wanted = [
+    """For 1 to 50 steps, all of which share their batches."""
+    model = FormulaModel(scheduler_config(prediction_type, karras=karras))
+    recipes = [
         recipe(sampler=sampler, steps=steps, guidance=1.0, row_class=32, seed=steps)
         for steps in range(1, 51)
     ]
-    for each, ours in zip(wanted, by_table(wanted, model), strict=True):
-        theirs = by_diffusers(each, model)
+    for run, ours in zip(recipes, final_latents(recipes, model), strict=True):
+        theirs = diffusers_latents(run, model)
         error = (ours - theirs).norm() / theirs.norm()
-        assert error <= CLOSE, f"{each.steps} steps: {error:.1e}"
+        assert error <= MAX_ERROR, f"{run.steps} steps: {error:.1e}"
 
 
 @pytest.mark.parametrize("sampler", list(Sampler))
@@ -116,31 +110,33 @@ def test_step_noise_has_the_dtype_that_diffusers_draws(
     sampler: Sampler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The dtype is part of the random stream, so a float16 model must draw as diffusers does."""
-    model: Any = Formula(config("epsilon", karras=False), torch.float16)
-    wanted = recipe(sampler=sampler, steps=8, guidance=1.0, row_class=2, seed=3)
-    module = sys.modules[type(samplers.make(sampler, model.scheduler_config)).__module__]
+    model: Any = FormulaModel(scheduler_config("epsilon", karras=False), torch.float16)
+    run = recipe(sampler=sampler, steps=8, guidance=1.0, row_class=2, seed=3)
+    scheduler = samplers.make_scheduler(sampler, model.scheduler_config)
+    module = sys.modules[type(scheduler).__module__]
     if not hasattr(module, "randn_tensor"):
-        assert not any(step.draws for step in Canvas(wanted, Desk(model)).course.steps)
+        steps = DenoisingState(run, InitImage(model)).schedule.steps
+        assert not any(step.needs_noise for step in steps)
         return
     dtypes: set[torch.dtype] = set()
-    draw = module.randn_tensor
+    randn_tensor = module.randn_tensor
 
-    def recorded(*args: Any, dtype: torch.dtype, **options: Any) -> torch.Tensor:  # noqa: ANN401
+    def record_dtype(*args: Any, dtype: torch.dtype, **options: Any) -> torch.Tensor:  # noqa: ANN401
         dtypes.add(dtype)
-        noise: torch.Tensor = draw(*args, dtype=dtype, **options)
+        noise: torch.Tensor = randn_tensor(*args, dtype=dtype, **options)
         return noise
 
-    monkeypatch.setattr(module, "randn_tensor", recorded)
-    by_diffusers(wanted, model)
+    monkeypatch.setattr(module, "randn_tensor", record_dtype)
+    diffusers_latents(run, model)
     if dtypes:
         assert dtypes == {samplers.noise_dtype(sampler, torch.float16)}
 
 
 @pytest.mark.parametrize("sampler", list(Sampler))
 def test_a_float16_run_ends_where_diffusers_does(sampler: Sampler) -> None:
-    """Apart from what diffusers loses by rounding each step to float16."""
-    model: Any = Formula(config("epsilon", karras=False), torch.float16)
-    wanted = recipe(sampler=sampler, steps=8, guidance=1.0, row_class=2, seed=3)
-    ours, theirs = by_table([wanted], model)[0], by_diffusers(wanted, model).float()
+    """Except for what diffusers loses by rounding each step to float16."""
+    model: Any = FormulaModel(scheduler_config("epsilon", karras=False), torch.float16)
+    run = recipe(sampler=sampler, steps=8, guidance=1.0, row_class=2, seed=3)
+    ours, theirs = final_latents([run], model)[0], diffusers_latents(run, model).float()
     error = (ours - theirs).norm() / theirs.norm()
-    assert error <= CLOSE_IN_FLOAT16, f"{error:.1e}"
+    assert error <= MAX_ERROR_FLOAT16, f"{error:.1e}"

@@ -1,4 +1,4 @@
-"""The verdict on a picture, and what happens when there is none."""
+"""Safety checkers: any of them can flag an image, and a failed check flags it too."""
 
 import math
 from typing import Any
@@ -12,96 +12,99 @@ from PIL import Image
 from engine.contract import Verdict
 from engine.device import Device
 from engine.errors import UsageError
-from engine.safety import Panel, flagged, for_log, names
+from engine.safety import CheckerSet, flagged, log_fields, parse_checkers
 from engine.safety.concepts import ConceptChecker
 from tests import tiny_model
-from tests.engine_parts import painter, sketch
+from tests.engine_parts import engine_core, sketch
 
 CPU = Device(torch.device("cpu"), torch.float32, 1)
 
 
-class Says:
-    """A checker that gives every picture this score."""
+class ConstantChecker:
+    """A checker that gives every image the same score, or fails if that is None."""
 
     def __init__(self, score: float | None, name: str = "one") -> None:
         self.name = name
         self._score = score
 
-    def look(self, _: Image.Image) -> Verdict:
-        """Above 0.5 is flagged."""
+    def check(self, _: Image.Image) -> Verdict:
+        """Flags scores above 0.5."""
         if self._score is None:
             raise RuntimeError("no answer")
         return Verdict(checker=self.name, score=self._score, flagged=self._score > 0.5)
 
 
-def of_tiny_model(threshold: float) -> tuple[Any, Any]:
-    """A real checker's network and what prepares pictures for it."""
-    pipeline = painter(threshold).model.pipeline
+def tiny_checker(threshold: float) -> tuple[Any, Any]:
+    """The network of the tiny model's safety checker, and its image processor."""
+    pipeline = engine_core(threshold).model.pipeline
     return pipeline.safety_checker, pipeline.feature_extractor
 
 
-def verdict(checker: ConceptChecker) -> Verdict:
-    """Of a panel of this one."""
-    [said] = Panel([checker]).verdicts(sketch())
-    return said
+def check(checker: ConceptChecker) -> Verdict:
+    """Its verdict in a set of one."""
+    [verdict] = CheckerSet([checker]).check(sketch())
+    return verdict
 
 
 @given(st.lists(st.sampled_from([None, math.nan, -0.1, 0.0, 0.5, 0.6, 1.0, 1.1]), min_size=1))
-def test_one_checker_is_enough_to_withhold_a_picture(scores: list[float | None]) -> None:
-    """Any that flags it, fails, or gives a score that is none."""
-    verdicts = Panel([Says(score, str(nth)) for nth, score in enumerate(scores)]).verdicts(sketch())
-    assert [said.checker for said in verdicts] == [str(nth) for nth in range(len(scores))]
+def test_one_checker_is_enough_to_flag_an_image(scores: list[float | None]) -> None:
+    """Whether it flags the image, fails, or gives an invalid score."""
+    checkers = [ConstantChecker(score, str(index)) for index, score in enumerate(scores)]
+    verdicts = CheckerSet(checkers).check(sketch())
+    assert [verdict.checker for verdict in verdicts] == [checker.name for checker in checkers]
     assert flagged(verdicts) == any(score not in (0.0, 0.5) for score in scores)
 
 
-def test_nothing_said_is_no_verdict() -> None:
-    """Neither for a picture nor for a panel."""
+def test_an_image_without_verdicts_is_flagged() -> None:
+    """And a set without checkers cannot be made."""
     assert flagged([])
-    with pytest.raises(ValueError, match="would pass everything"):
-        Panel([])
+    with pytest.raises(ValueError, match="would pass every image"):
+        CheckerSet([])
 
 
-def test_a_check_that_fails_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    """Whoever runs the bot learns why everything is withheld."""
-    verdicts = Panel([Says(None, "mine")]).verdicts(sketch())
+def test_a_failed_check_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """With the name of the checker and the exception."""
+    verdicts = CheckerSet([ConstantChecker(None, "mine")]).check(sketch())
     assert verdicts == (Verdict(checker="mine", score=None, flagged=True),)
     assert "the safety check failed, so the picture is withheld" in caplog.text
     assert [vars(record)["checker"] for record in caplog.records] == ["mine"]
     assert "no answer" in caplog.text
 
 
-def test_verdicts_are_said_in_a_line() -> None:
-    """For the log."""
-    said = for_log(Panel([Says(0.25), Says(None, "b")]).verdicts(sketch()))
-    assert said == {"verdict": "flagged", "scores": "one:0.250,b:failed"}
-    said = for_log(Panel([Says(0.25)]).verdicts(sketch()))
-    assert said == {"verdict": "passed", "scores": "one:0.250"}
+def test_log_fields_contain_all_scores() -> None:
+    """In one field, with the overall verdict in another."""
+    failing = CheckerSet([ConstantChecker(0.25), ConstantChecker(None, "b")])
+    expected = {"verdict": "flagged", "scores": "one:0.250,b:failed"}
+    assert log_fields(failing.check(sketch())) == expected
+    passing = CheckerSet([ConstantChecker(0.25)])
+    expected = {"verdict": "passed", "scores": "one:0.250"}
+    assert log_fields(passing.check(sketch())) == expected
 
 
-def test_the_real_checker_follows_its_thresholds() -> None:
-    """The same picture, with thresholds that nothing reaches and that everything does."""
-    assert not flagged(painter(tiny_model.NEVER).model.verdicts(sketch()))
-    assert flagged(painter(tiny_model.ALWAYS).model.verdicts(sketch()))
+def test_the_concept_checker_applies_its_thresholds() -> None:
+    """The same image passes an unreachable threshold and fails the lowest one."""
+    assert not flagged(engine_core(tiny_model.NEVER).model.check_safety(sketch()))
+    assert flagged(engine_core(tiny_model.ALWAYS).model.check_safety(sketch()))
 
 
 @pytest.mark.parametrize("special", [tiny_model.NEVER, tiny_model.ALWAYS])
-def test_its_verdicts_are_diffusers_own(special: float) -> None:
-    """At thresholds around the picture's own nearness to a concept, also with special care."""
-    network, extractor = of_tiny_model(tiny_model.NEVER)
-    seen = extractor(sketch(), return_tensors="pt").pixel_values
+def test_the_concept_checker_flags_what_diffusers_flags(special: float) -> None:
+    """At thresholds around the image's similarity to a concept, with and without special care."""
+    network, extractor = tiny_checker(tiny_model.NEVER)
+    clip_input = extractor(sketch(), return_tensors="pt").pixel_values
     flags = set()
     try:
         network.concept_embeds_weights.zero_()
-        at_zero = ConceptChecker(network, extractor, CPU).look(sketch())
+        at_zero = ConceptChecker(network, extractor, CPU).check(sketch())
         assert at_zero.score is not None
-        nearness = 2 * at_zero.score - 1
+        similarity = 2 * at_zero.score - 1
         network.special_care_embeds_weights.fill_(special)
         for step in range(-20, 20):
-            network.concept_embeds_weights.fill_(nearness + step / 1000)
-            _, [expected] = network(clip_input=seen, images=torch.zeros(1, 1, 1, 3))
-            said = ConceptChecker(network, extractor, CPU).look(sketch())
-            assert said.score is not None
-            assert said.flagged == expected == (said.score > 0.5)
+            network.concept_embeds_weights.fill_(similarity + step / 1000)
+            _, [expected] = network(clip_input=clip_input, images=torch.zeros(1, 1, 1, 3))
+            verdict = ConceptChecker(network, extractor, CPU).check(sketch())
+            assert verdict.score is not None
+            assert verdict.flagged == expected == (verdict.score > 0.5)
             flags.add(expected)
     finally:
         network.special_care_embeds_weights.fill_(tiny_model.NEVER)
@@ -109,22 +112,22 @@ def test_its_verdicts_are_diffusers_own(special: float) -> None:
     assert flags == {True, False}
 
 
-def test_an_extractor_that_fails_means_no_picture() -> None:
-    """The check begins with looking."""
-    network, _ = of_tiny_model(tiny_model.NEVER)
-    assert verdict(ConceptChecker(network, None, CPU)).score is None
+def test_a_failing_image_processor_flags_the_image() -> None:
+    """Its exception is that of the check."""
+    network, _ = tiny_checker(tiny_model.NEVER)
+    assert check(ConceptChecker(network, None, CPU)).score is None
 
 
-def test_numbers_that_are_none_mean_no_picture() -> None:
-    """Comparing with them is always false, which would pass everything."""
-    pipeline = painter(tiny_model.NEVER, tiny_model.blind).model.pipeline
+def test_embeddings_that_are_not_finite_flag_the_image() -> None:
+    """Comparisons with NaN are false, which would pass every image."""
+    pipeline = engine_core(tiny_model.NEVER, tiny_model.break_checker).model.pipeline
     checker = ConceptChecker(pipeline.safety_checker, pipeline.feature_extractor, CPU)
-    assert verdict(checker) == Verdict(checker="model", score=None, flagged=True)
+    assert check(checker) == Verdict(checker="model", score=None, flagged=True)
 
 
-def test_checkers_are_named_with_commas() -> None:
+def test_checkers_are_separated_by_commas() -> None:
     """Each counts once."""
-    assert names("model") == ("model",)
-    assert names(" model , a/b,,./c,model") == ("model", "a/b", "./c")
+    assert parse_checkers("model") == ("model",)
+    assert parse_checkers(" model , a/b,,./c,model") == ("model", "a/b", "./c")
     with pytest.raises(UsageError, match="names no checker"):
-        names(" , ")
+        parse_checkers(" , ")

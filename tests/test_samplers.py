@@ -1,4 +1,4 @@
-"""Every sampler gives the pictures of diffusers' own pipelines."""
+"""Every sampler paints what diffusers' own pipelines paint."""
 
 import re
 from collections.abc import Mapping
@@ -19,29 +19,29 @@ from PIL import Image
 
 from engine.contract import Recipe, Sampler
 from engine.contract.samplers import SchedulerSpec
-from engine.core.engine_core import Painter
+from engine.core.engine_core import EngineCore
 from engine.errors import InvalidJob
-from engine.imaging.encode import png, sha256
-from engine.samplers import course, longest
-from tests.engine_parts import job, painter, pictures, recipe, sketch
+from engine.imaging.encode import encode_png, sha256
+from engine.samplers import max_steps, schedule_for
+from tests.engine_parts import engine_core, job, recipe, rendered_images, sketch
 
 README: Final = Path(__file__).parents[1] / "engine" / "README.md"
-LEVELS: Final = 2
-"""Maximum difference of two pictures, of 255."""
+MAX_DIFFERENCE: Final = 2
+"""Of 255, in any channel of any pixel."""
 PIPELINES: Final[tuple[tuple[Any, Any], ...]] = (
     (StableDiffusionPipeline, StableDiffusionImg2ImgPipeline),
     (StableDiffusionXLPipeline, StableDiffusionXLImg2ImgPipeline),
 )
-"""txt2img and img2img of Stable Diffusion, and of SDXL."""
+"""txt2img and img2img, of Stable Diffusion and of SDXL."""
 
 
-def of_diffusers(
-    recipe: Recipe, source: Image.Image | None = None, by: Painter | None = None
+def diffusers_image(
+    recipe: Recipe, source: Image.Image | None = None, core: EngineCore | None = None
 ) -> Image.Image:
-    """The picture of diffusers' own pipeline for a recipe, with the engine's model."""
-    parts = pipeline_parts(by or painter())
+    """The image of diffusers' own pipeline for this recipe, with the core's model."""
+    components = pipeline_components(core or engine_core())
     spec = recipe.sampler.scheduler
-    parts["scheduler"] = make_scheduler(spec, parts["scheduler"].config)
+    components["scheduler"] = make_scheduler(spec, components["scheduler"].config)
     options: dict[str, Any] = {
         "prompt": recipe.prompt,
         "negative_prompt": recipe.negative or None,
@@ -53,12 +53,12 @@ def of_diffusers(
         options |= {"width": recipe.width, "height": recipe.height}
     else:
         options |= {"image": source, "strength": recipe.strength}
-    classes = PIPELINES["text_encoder_2" in parts]
-    pipeline = classes[source is not None](**parts)
+    classes = PIPELINES["text_encoder_2" in components]
+    pipeline = classes[source is not None](**components)
     pipeline.set_progress_bar_config(disable=True)
-    picture = pipeline(**options).images[0]
-    assert isinstance(picture, Image.Image)
-    return picture
+    image = pipeline(**options).images[0]
+    assert isinstance(image, Image.Image)
+    return image
 
 
 def make_scheduler(spec: SchedulerSpec, config: Mapping[str, object]) -> Any:  # noqa: ANN401 - has no type
@@ -66,81 +66,81 @@ def make_scheduler(spec: SchedulerSpec, config: Mapping[str, object]) -> Any:  #
     return getattr(diffusers, spec.class_name).from_config(config, **spec.options)
 
 
-def pipeline_parts(by: Painter) -> dict[str, Any]:
-    """The components of a painter's model, without a safety checker."""
-    parts = dict(by.model.pipeline.components)
-    if "safety_checker" in parts:
-        parts |= {"safety_checker": None, "requires_safety_checker": False}
-    return parts
+def pipeline_components(core: EngineCore) -> dict[str, Any]:
+    """The components of the core's model, without a safety checker."""
+    components = dict(core.model.pipeline.components)
+    if "safety_checker" in components:
+        components |= {"safety_checker": None, "requires_safety_checker": False}
+    return components
 
 
 def assert_alike(ours: Image.Image, theirs: Image.Image) -> None:
-    """No channel of any pixel differs by more than LEVELS, and the pictures are not flat."""
-    a, b = (numpy.asarray(picture).astype(int) for picture in (ours, theirs))
-    assert a.shape == b.shape
-    assert abs(a - b).max() <= LEVELS
-    assert b.std() > 4, "a flat picture proves nothing"
+    """No channel of any pixel differs by more than MAX_DIFFERENCE, and the image is not flat."""
+    our_pixels, their_pixels = (numpy.asarray(image).astype(int) for image in (ours, theirs))
+    assert our_pixels.shape == their_pixels.shape
+    assert abs(our_pixels - their_pixels).max() <= MAX_DIFFERENCE
+    assert their_pixels.std() > 4, "a flat image proves nothing"
 
 
 @pytest.mark.parametrize("sampler", Sampler)
-def test_a_picture_equals_that_of_the_pipeline(sampler: Sampler) -> None:
-    """From noise, with guidance and a negative prompt, in each sampler."""
-    expected = recipe(sampler=sampler, steps=6, negative="blue", guidance=6.0)
-    assert_alike(pictures(job(expected))[0], of_diffusers(expected))
+def test_txt2img_equals_the_pipeline(sampler: Sampler) -> None:
+    """With guidance and a negative prompt, for each sampler."""
+    run = recipe(sampler=sampler, steps=6, negative="blue", guidance=6.0)
+    assert_alike(rendered_images(job(run))[0], diffusers_image(run))
 
 
 @pytest.mark.parametrize("strength", [0.35, 0.8, 1.0])
 @pytest.mark.parametrize("sampler", Sampler)
-def test_an_img2img_picture_equals_that_of_the_pipeline(sampler: Sampler, strength: float) -> None:
-    """For several strengths, in each sampler."""
+def test_img2img_equals_the_pipeline(sampler: Sampler, strength: float) -> None:
+    """For each sampler, at several strengths."""
     source = sketch()
-    data = png(source)
-    expected = recipe(sampler=sampler, steps=6, source=sha256(data), strength=strength)
-    assert_alike(pictures(job(expected, source=data))[0], of_diffusers(expected, source))
+    data = encode_png(source)
+    run = recipe(sampler=sampler, steps=6, source=sha256(data), strength=strength)
+    assert_alike(rendered_images(job(run, source=data))[0], diffusers_image(run, source))
 
 
 @pytest.mark.parametrize("sampler", Sampler)
-def test_batched_pictures_equal_those_of_the_pipeline(sampler: Sampler) -> None:
-    """The pipeline paints them one by one."""
-    recipes = [recipe(sampler=sampler, steps=3, seed=seed, row_class=8) for seed in range(90, 94)]
-    for ours, unbatched in zip(pictures(job(*recipes)), recipes, strict=True):
-        assert_alike(ours, of_diffusers(unbatched))
+def test_a_grid_equals_the_pipeline(sampler: Sampler) -> None:
+    """Four images that share their batches are those that the pipeline paints one by one."""
+    grid = [recipe(sampler=sampler, steps=3, seed=seed, row_class=8) for seed in range(90, 94)]
+    for ours, single in zip(rendered_images(job(*grid)), grid, strict=True):
+        assert_alike(ours, diffusers_image(single))
 
 
 @pytest.mark.parametrize("guidance", [0.0, 1.0, 1.5, 30.0])
-def test_any_guidance_has_the_effect_of_the_pipeline(guidance: float) -> None:
-    """1 and less is no guidance; 30 is the maximum."""
-    expected = recipe(guidance=guidance, negative="green, dull", steps=6)
-    assert_alike(pictures(job(expected))[0], of_diffusers(expected))
+def test_any_guidance_equals_the_pipeline(guidance: float) -> None:
+    """At 1 and below there is no classifier-free guidance; 30 is the largest."""
+    run = recipe(guidance=guidance, negative="green, dull", steps=6)
+    assert_alike(rendered_images(job(run))[0], diffusers_image(run))
 
 
 @pytest.mark.parametrize(("width", "height"), [(64, 128), (120, 72), (200, 64)])
-def test_any_size_equals_that_of_the_pipeline(width: int, height: int) -> None:
-    """Also if it is not square or not a multiple of 64."""
-    expected = recipe(width=width, height=height, steps=3)
-    assert_alike(pictures(job(expected))[0], of_diffusers(expected))
+def test_any_size_equals_the_pipeline(width: int, height: int) -> None:
+    """Images need not be square, nor multiples of 64 pixels."""
+    run = recipe(width=width, height=height, steps=3)
+    assert_alike(rendered_images(job(run))[0], diffusers_image(run))
 
 
-def test_a_long_prompt_is_truncated_like_the_pipeline_does() -> None:
-    """At the token limit of the text encoder."""
-    expected = recipe(prompt="a very long story of a house " * 20, negative="no end " * 60)
-    assert_alike(pictures(job(expected))[0], of_diffusers(expected))
+def test_a_long_prompt_is_truncated_as_in_the_pipeline() -> None:
+    """At the number of tokens that the text encoder takes."""
+    run = recipe(prompt="a very long story of a house " * 20, negative="no end " * 60)
+    assert_alike(rendered_images(job(run))[0], diffusers_image(run))
 
 
 @pytest.mark.parametrize("steps", [1, 2, 25])
 @pytest.mark.parametrize("sampler", Sampler)
 def test_any_number_of_steps_equals_the_pipeline(sampler: Sampler, steps: int) -> None:
-    """From a single step to many."""
-    expected = recipe(sampler=sampler, steps=steps)
-    assert_alike(pictures(job(expected))[0], of_diffusers(expected))
+    """From a single step on, for each sampler."""
+    run = recipe(sampler=sampler, steps=steps)
+    assert_alike(rendered_images(job(run))[0], diffusers_image(run))
 
 
 @pytest.mark.parametrize("sampler", [Sampler.LCM, Sampler.TCD])
-def test_distilled_samplers_limit_the_steps(sampler: Sampler) -> None:
-    """To those of the teacher model."""
-    assert longest(painter().model.scheduler_config)[sampler] == 50
+def test_the_steps_of_distillation_samplers_are_limited(sampler: Sampler) -> None:
+    """They take no more steps than the model was distilled from."""
+    assert max_steps(engine_core().model.scheduler_config)[sampler] == 50
     with pytest.raises(InvalidJob, match="cannot take 51 steps"):
-        course(recipe(sampler=sampler, steps=51), painter().model.scheduler_config)
+        schedule_for(recipe(sampler=sampler, steps=51), engine_core().model.scheduler_config)
 
 
 def test_the_samplers_are_the_documented_schedulers() -> None:
@@ -159,7 +159,7 @@ def test_the_samplers_are_the_documented_schedulers() -> None:
 @pytest.mark.parametrize("sampler", Sampler)
 def test_a_sampler_has_the_order_and_options_of_its_scheduler(sampler: Sampler) -> None:
     """The order is diffusers' own; from_config would ignore an option that it does not know."""
-    scheduler = make_scheduler(sampler.scheduler, painter().model.scheduler_config)
+    scheduler = make_scheduler(sampler.scheduler, engine_core().model.scheduler_config)
     assert scheduler.order == sampler.scheduler.order
     for name, value in sampler.scheduler.options.items():
         assert scheduler.config[name] == value

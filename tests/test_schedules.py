@@ -1,4 +1,4 @@
-"""A picture's bits depend on its recipe alone: over a thousand random schedules."""
+"""The bits of an image depend on its recipe alone: over a thousand random schedules of jobs."""
 
 import random
 from collections.abc import Sequence
@@ -9,42 +9,42 @@ import pytest
 import torch
 
 from engine.contract import Paint, Recipe, Sampler
-from engine.core.engine_core import Painter
-from engine.core.postprocess import Finisher
-from engine.core.request import Ticket
-from engine.imaging.encode import png, sha256
-from tests.engine_parts import painter, recipe, sketch
+from engine.core.engine_core import EngineCore
+from engine.core.postprocess import Postprocessor
+from engine.core.request import Request
+from engine.imaging.encode import encode_png, sha256
+from tests.engine_parts import engine_core, recipe, sketch
 
 SCHEDULES = 1000
 PARTS = 10
-"""In so many tests."""
-SKETCH = png(sketch())
+"""Number of tests that share the schedules."""
+SKETCH = encode_png(sketch())
 
 
-class Keeper(Finisher):
-    """Keeps the latents of finished jobs, and makes nothing of them: that is quicker."""
+class LatentsRecorder(Postprocessor):
+    """Stores the final latents of requests, and decodes nothing, which is faster."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.finished: dict[Ticket, list[torch.Tensor]] = {}
+        self.latents: dict[Request, list[torch.Tensor]] = {}
 
-    def finish(self, ticket: Ticket) -> None:
-        """Remember it."""
-        self.finished[ticket] = [place.canvas.latents for place in ticket.places]
+    def postprocess(self, request: Request) -> None:
+        """Store the latents of all its images."""
+        self.latents[request] = [image.state.latents for image in request.images]
 
-    def look(self, ticket: Ticket) -> None:
-        """Nobody looks."""
-
-
-def keeping() -> tuple[Painter, Keeper]:
-    """A painter whose finished jobs are kept."""
-    keeper = Keeper()
-    return Painter([painter().model], keeper), keeper
+    def render_preview(self, request: Request) -> None:
+        """There are no previews."""
 
 
-def some_recipe(rng: random.Random) -> Recipe:
-    """Any sampler, size, row class, steps, guidance; one in three over a sketch."""
-    over: dict[str, Any] = {"source": sha256(SKETCH), "strength": rng.choice([0.5, 1.0])}
+def recording_core() -> tuple[EngineCore, LatentsRecorder]:
+    """An engine core, and the recorder of its latents."""
+    recorder = LatentsRecorder()
+    return EngineCore([engine_core().model], recorder), recorder
+
+
+def random_recipe(rng: random.Random) -> Recipe:
+    """Any sampler, size, row class, steps, guidance; one in three with an init image."""
+    img2img: dict[str, Any] = {"source": sha256(SKETCH), "strength": rng.choice([0.5, 1.0])}
     variation: dict[str, Any] = {"subseed": 3, "subseed_strength": 0.2}
     return recipe(
         sampler=rng.choice(list(Sampler)),
@@ -55,56 +55,55 @@ def some_recipe(rng: random.Random) -> Recipe:
         prompt=rng.choice(["a boat", "a red house", "night"]),
         negative=rng.choice(["", "grey"]),
         seed=rng.randrange(100),
-        **(over if rng.random() < 0.3 else {}),
+        **(img2img if rng.random() < 0.3 else {}),
         **(variation if rng.random() < 0.3 else {}),
     )
 
 
 @cache
 def recipes() -> tuple[Recipe, ...]:
-    """What is asked for, in all schedules: enough of each kind to meet all others."""
+    """The recipes of all schedules: few enough that each meets all others."""
     rng = random.Random(12)
-    return tuple(some_recipe(rng) for _ in range(48))
+    return tuple(random_recipe(rng) for _ in range(48))
 
 
 @cache
-def alone(wanted: Recipe) -> torch.Tensor:
-    """The latents of this picture when it is painted alone."""
-    by, keeper = keeping()
-    ticket = admitted(by, [wanted])
-    while by.tickets:
-        by.tick()
-    by.close()
-    return keeper.finished[ticket][0]
+def latents_alone(recipe: Recipe) -> torch.Tensor:
+    """The latents of an image that is painted alone."""
+    core, recorder = recording_core()
+    request = add_request(core, [recipe])
+    while core.requests:
+        core.tick()
+    core.close()
+    return recorder.latents[request][0]
 
 
-def admitted(by: Painter, wanted: Sequence[Recipe]) -> Ticket:
-    """A job of these pictures that is at work."""
-    ticket = Ticket(
-        Paint(job="a", attempt=1, recipes=tuple(wanted), source=SKETCH), lambda event: None
-    )
-    by.admit(ticket)
-    return ticket
+def add_request(core: EngineCore, recipes: Sequence[Recipe]) -> Request:
+    """Add a job of these recipes."""
+    paint = Paint(job="a", attempt=1, recipes=tuple(recipes), source=SKETCH)
+    request = Request(paint, lambda _: None)
+    core.add_request(request)
+    return request
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_company_changes_no_bit(part: int) -> None:
-    """Jobs join, leave and are cancelled between any two ticks; no picture shows it."""
+def test_other_jobs_change_no_bit(part: int) -> None:
+    """Jobs are added and cancelled between any two ticks, and no image shows it."""
     finished = 0
-    for nth in range(SCHEDULES // PARTS):
-        rng = random.Random(f"{part}/{nth}")
-        by, keeper = keeping()
+    for schedule in range(SCHEDULES // PARTS):
+        rng = random.Random(f"{part}/{schedule}")
+        core, recorder = recording_core()
         left = rng.randint(2, 3)
-        while left or by.tickets:
+        while left or core.requests:
             if left and rng.random() < 0.5:
-                admitted(by, rng.choices(recipes(), k=rng.choice([1, 1, 2, 3])))
+                add_request(core, rng.choices(recipes(), k=rng.choice([1, 1, 2, 3])))
                 left -= 1
-            if by.tickets and rng.random() < 0.05:
-                rng.choice(by.tickets).cancel()
-            by.tick()
-        by.close()
-        for ticket, found in keeper.finished.items():
-            for wanted, one in zip(ticket.job.recipes, found, strict=True):
-                assert torch.equal(one, alone(wanted)), wanted
+            if core.requests and rng.random() < 0.05:
+                rng.choice(core.requests).request_cancel()
+            core.tick()
+        core.close()
+        for request, all_latents in recorder.latents.items():
+            for image_recipe, latents in zip(request.job.recipes, all_latents, strict=True):
+                assert torch.equal(latents, latents_alone(image_recipe)), image_recipe
                 finished += 1
     assert finished > SCHEDULES // PARTS

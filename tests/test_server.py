@@ -31,7 +31,7 @@ from engine.imaging.encode import sha256
 from engine.server import session
 from engine.server.session import MAX_WAITING_JOBS
 from engine.server.socket_server import MAX_HELLO_BYTES, ConnectionHandler, bind
-from tests.engine_parts import at_work, job, painter, predicting, recipe
+from tests.engine_parts import before_each_pass, engine_core, job, new_engine_core, recipe
 
 TOKEN = "a secret of two processes"  # noqa: S105 - of this test alone
 
@@ -62,8 +62,8 @@ class Engine:
 async def engine() -> AsyncIterator[Engine]:
     """A running engine with the tiny model, which paints one job at a time."""
     fatal: list[EngineError] = []
-    worker = Worker(at_work(at_once=1), fatal.append)
-    handler = ConnectionHandler(worker, Ready(painter().model.card), TOKEN)
+    worker = Worker(new_engine_core(max_running=1), fatal.append)
+    handler = ConnectionHandler(worker, Ready(engine_core().model.card), TOKEN)
     listener = bind(0)
     server = await asyncio.start_server(handler.handle, sock=listener)
     yield Engine(listener.getsockname()[1], handler)
@@ -322,7 +322,7 @@ async def test_heartbeats_are_sent_on_each_connection(engine: Engine) -> None:
 async def test_heartbeats_continue_during_a_forward_pass(engine: Engine) -> None:
     """The event loop sends them, not the thread that paints."""
     may_continue = threading.Event()
-    with predicting(painter(), lambda _: may_continue.wait(20)):
+    with before_each_pass(engine_core(), lambda _: may_continue.wait(20)):
         async with engine.connect_authenticated() as events:
             await events.send(job(recipe(steps=1)))
             event = await asyncio.wait_for(events.receive(), 2 * HEARTBEAT_SECONDS)

@@ -1,4 +1,4 @@
-"""An image classifier of random weights that says of every picture what it is told to."""
+"""An image classifier of random weights with constant outputs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +10,11 @@ SIDE = 32
 
 
 def save(
-    folder: Path, labels: Sequence[str] = ("normal", "nsfw"), says: Sequence[float] = (0.8, 0.2)
+    folder: Path,
+    labels: Sequence[str] = ("normal", "nsfw"),
+    probabilities: Sequence[float] = (0.8, 0.2),
 ) -> Path:
-    """Write it as a folder of transformers; `says` are the shares of the labels."""
+    """Write it as a folder of transformers; it gives every image these probabilities."""
     torch.manual_seed(22)
     config = ViTConfig(
         hidden_size=16,
@@ -22,12 +24,12 @@ def save(
         image_size=SIDE,
         patch_size=16,
         id2label=dict(enumerate(labels)),
-        label2id={label: nth for nth, label in enumerate(labels)},
+        label2id={label: index for index, label in enumerate(labels)},
     )
     network = ViTForImageClassification(config)
     with torch.no_grad():
         network.classifier.weight.zero_()
-        network.classifier.bias.copy_(torch.tensor(says).log())
+        network.classifier.bias.copy_(torch.tensor(probabilities).log())
     network.save_pretrained(folder)
     ViTImageProcessor(size={"height": SIDE, "width": SIDE}).save_pretrained(folder)
     return folder

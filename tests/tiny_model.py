@@ -60,8 +60,8 @@ def save(
     return folder
 
 
-def blind(pipeline: Any) -> None:  # noqa: ANN401 - diffusers has no types
-    """Let its safety checker come to numbers that are none."""
+def break_checker(pipeline: Any) -> None:  # noqa: ANN401 - diffusers has no types
+    """Make its safety checker compute NaN."""
     pipeline.safety_checker.visual_projection.weight.fill_(float("nan"))
 
 

@@ -28,10 +28,10 @@ from transformers import (
 )
 
 from engine.device import Device
-from engine.models.base import PaintModel
+from engine.models.base import DiffusionModel
 from engine.models.stable_diffusion import StableDiffusion
 from engine.models.stable_diffusion_xl import StableDiffusionXL
-from engine.safety import Panel
+from engine.safety import CheckerSet
 from engine.safety.concepts import ConceptChecker
 
 NEVER: Final = 2.0
@@ -40,7 +40,7 @@ TOKENS: Final = 77
 _SEED: Final = 0
 
 
-def sd15(device: Device) -> PaintModel:
+def sd15(device: Device) -> DiffusionModel:
     """Stable Diffusion 1.5 (https://huggingface.co/stable-diffusion-v1-5/stable-diffusion-v1-5)."""
     with _seeded_weights(device):
         parts = {
@@ -62,7 +62,7 @@ def sd15(device: Device) -> PaintModel:
     )
 
 
-def sdxl(device: Device) -> PaintModel:
+def sdxl(device: Device) -> DiffusionModel:
     """SDXL (https://huggingface.co/stabilityai/stable-diffusion-xl-base-1.0)."""
     with _seeded_weights(device):
         parts = {
@@ -85,7 +85,7 @@ def sdxl(device: Device) -> PaintModel:
     )
 
 
-ARCHITECTURES: Final[dict[str, Callable[[Device], PaintModel]]] = {"sd15": sd15, "sdxl": sdxl}
+ARCHITECTURES: Final[dict[str, Callable[[Device], DiffusionModel]]] = {"sd15": sd15, "sdxl": sdxl}
 BETAS: Final[dict[str, Any]] = {
     "beta_start": 0.00085,
     "beta_end": 0.012,
@@ -174,7 +174,7 @@ def tokenizer(length: int) -> Any:  # noqa: ANN401 - transformers has no types h
         return CLIPTokenizer(str(vocab), str(merges), model_max_length=length)
 
 
-def _checker(device: Device) -> Panel:
+def _checker(device: Device) -> CheckerSet:
     """As large as Stable Diffusion's; it flags nothing."""
     vision = CLIPVisionConfig(
         hidden_size=1024,
@@ -186,7 +186,7 @@ def _checker(device: Device) -> Panel:
     )
     with _seeded_weights(device):
         network = checker(vision)
-    return Panel([ConceptChecker(network.eval(), CLIPImageProcessor(), device)])
+    return CheckerSet([ConceptChecker(network.eval(), CLIPImageProcessor(), device)])
 
 
 @contextmanager

@@ -17,14 +17,14 @@ from PIL import Image
 from engine import samplers
 from engine.bench.stopwatch import Stopwatch
 from engine.contract import Event, Failed, Paint, Painted, Recipe
-from engine.core.engine_core import Painter
-from engine.core.postprocess import Finisher
-from engine.core.request import Report, Ticket
+from engine.core.engine_core import EngineCore
+from engine.core.postprocess import Postprocessor
+from engine.core.request import EventSink, Request
 from engine.core.worker import Worker
 from engine.device import Device
-from engine.imaging.encode import png, sha256
-from engine.imaging.init_image import fit
-from engine.models.base import PaintModel, Words
+from engine.imaging.encode import encode_png, sha256
+from engine.imaging.init_image import resize_and_crop
+from engine.models.base import Conditioning, DiffusionModel
 
 MAX_RUNNING: Final = 1024
 MAX_BATCH: Final = 8
@@ -51,14 +51,15 @@ class Backend(Protocol):
 class Engine:
     """This engine, with exact or adaptive row classes."""
 
-    def __init__(self, model: PaintModel, *, adaptive: bool) -> None:
+    def __init__(self, model: DiffusionModel, *, adaptive: bool) -> None:
         self.name = "engine, adaptive" if adaptive else "engine, exact"
         self._adaptive = adaptive
         self._model_time = Stopwatch(model.device)
         self._predict = model.predict
         model.predict = self._timed_predict  # type: ignore[method-assign]
-        self.painter = Painter([model], Finisher(), MAX_RUNNING)
-        self._worker = Worker(self.painter, _exit)
+        postprocessor = Postprocessor(on_device_lost=_exit)
+        self.engine_core = EngineCore([model], postprocessor, MAX_RUNNING)
+        self._worker = Worker(self.engine_core, _exit)
 
     def submit(self, job: Paint, on_done: OnDone) -> None:
         """Queue a job at the worker."""
@@ -68,35 +69,37 @@ class Engine:
     def close(self) -> None:
         """Stop its threads."""
         self._worker.close()
-        self.painter.model.predict = self._predict  # type: ignore[method-assign]
+        self.engine_core.model.predict = self._predict  # type: ignore[method-assign]
 
     def _timed_predict(
-        self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words
+        self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
     ) -> torch.Tensor:
-        return self._model_time.time(lambda: self._predict(latents, timesteps, words))
+        return self._model_time.time(lambda: self._predict(latents, timesteps, conditioning))
 
     def digest_alone(self, recipe: Recipe, source: bytes | None) -> str:
         """The digest of this picture if nothing else is painted."""
         digest: queue.Queue[str] = queue.Queue()
         job = Paint(job="alone", attempt=1, recipes=(recipe,), source=source, previews=False)
-        painter = Painter(self.painter.models, self.painter.finisher)
-        painter.admit(Ticket(job, _event_sink(lambda _, digests: digest.put(digests[0]), job)))
-        while painter.tickets:
-            painter.tick()
-        painter.close()
+        engine_core = EngineCore(self.engine_core.models, self.engine_core.postprocessor)
+        engine_core.add_request(
+            Request(job, _event_sink(lambda _, digests: digest.put(digests[0]), job))
+        )
+        while engine_core.requests:
+            engine_core.tick()
+        engine_core.close()
         return digest.get()
 
     def padding(self) -> float:
         """Share of all rows so far that were padding."""
-        total, used = self.painter.meter.rows
+        total, used = self.engine_core.meter.rows
         return 1 - used / total
 
     def overhead(self) -> float:
         """Share of the ticks' time so far outside the model; see Stopwatch."""
-        return 1 - self._model_time.seconds / self.painter.meter.seconds
+        return 1 - self._model_time.seconds / self.engine_core.meter.seconds
 
 
-def _event_sink(on_done: OnDone, job: Paint) -> Report:
+def _event_sink(on_done: OnDone, job: Paint) -> EventSink:
     """Calls `on_done` when the job is painted; a failure ends the benchmark."""
 
     def on_event(event: Event) -> None:
@@ -186,14 +189,14 @@ class Diffusers:
         }
         config = self._pipeline.scheduler.config
         if source is None:
-            self._pipeline.scheduler = samplers.make(first.sampler, config)
+            self._pipeline.scheduler = samplers.make_scheduler(first.sampler, config)
             images = self._pipeline(**options, width=first.width, height=first.height).images
         else:
-            self._img2img.scheduler = samplers.make(first.sampler, config)
+            self._img2img.scheduler = samplers.make_scheduler(first.sampler, config)
             with Image.open(io.BytesIO(source)) as image:
-                fitted = fit(image.convert("RGB"), first.width, first.height)
+                fitted = resize_and_crop(image.convert("RGB"), first.width, first.height)
             images = self._img2img(**options, image=fitted, strength=first.strength).images
-        return [sha256(png(image)) for image in images]
+        return [sha256(encode_png(image)) for image in images]
 
 
 def _is_batchable(a: Paint, b: Paint) -> bool:
@@ -207,7 +210,7 @@ def _exit(reason: object) -> None:
     os._exit(1)
 
 
-BACKENDS: Final[dict[str, Callable[[PaintModel], Backend]]] = {
+BACKENDS: Final[dict[str, Callable[[DiffusionModel], Backend]]] = {
     "serial": lambda model: Diffusers(model.pipeline),
     "compiled": lambda model: Diffusers(model.pipeline, compiled=True),
     "together": lambda model: Diffusers(model.pipeline, together=True),

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
-from engine.core.process import load, machine, with_parts
+from engine.core.process import load, require_packages, select_quiet_device
 from engine.errors import EngineError
 
 if TYPE_CHECKING:
-    from engine.models.base import PaintModel
+    from engine.models.base import DiffusionModel
 
 BACKENDS: Final = ("serial", "compiled", "together", "exact", "adaptive")
 """The keys of backends.BACKENDS, which imports torch."""
@@ -21,7 +21,9 @@ T = TypeVar("T")
 
 def bench_command(options: argparse.Namespace) -> None:
     """Measure, and print each result at once. Raises EngineError."""
-    model = with_parts(lambda: _random(options.arch) if options.weights else load(options.model))
+    model = require_packages(
+        lambda: _random(options.arch) if options.weights else load(options.model)
+    )
     if options.ticks:
         from engine.bench import forward_pass
 
@@ -43,7 +45,7 @@ def bench_command(options: argparse.Namespace) -> None:
 
 def _print(
     options: argparse.Namespace,
-    model: "PaintModel",
+    model: "DiffusionModel",
     head: str,
     results: Iterable[T],
     line: Callable[[T], str],
@@ -66,8 +68,8 @@ def _write(file: Path, data: bytes) -> None:
         raise EngineError(f"{file} cannot be written: {error.strerror}.") from error
 
 
-def _random(architecture: str) -> "PaintModel":
-    device = machine()
+def _random(architecture: str) -> "DiffusionModel":
+    device = select_quiet_device()
     from engine.bench.architectures import ARCHITECTURES
 
     return ARCHITECTURES[architecture](device)

@@ -10,7 +10,7 @@ import torch
 
 from engine.contract import ROW_CLASSES
 from engine.device.errors import is_out_of_memory
-from engine.models.base import PaintModel, Words
+from engine.models.base import Conditioning, DiffusionModel
 
 MIN_INCREASE: Final = 0.15
 """If a class takes less than this share longer than the next smaller one, that one is useless."""
@@ -47,7 +47,7 @@ def line(tick: Tick) -> str:
 
 
 @torch.inference_mode()
-def run(model: PaintModel) -> Iterator[Tick]:
+def run(model: DiffusionModel) -> Iterator[Tick]:
     """Measure each size in each row class that fits in memory."""
     sides = {
         max(_SIDE_MULTIPLE, round(model.card.native_size * share / _SIDE_MULTIPLE) * _SIDE_MULTIPLE)
@@ -63,20 +63,20 @@ def run(model: PaintModel) -> Iterator[Tick]:
             smaller = seconds
 
 
-def _seconds(model: PaintModel, side: int, rows: int) -> float | None:
+def _seconds(model: DiffusionModel, side: int, rows: int) -> float | None:
     device = model.device
     shape = model.latent_shape(side, side)
     latents = torch.zeros(rows, *shape[1:], device=device.torch_device, dtype=device.dtype)
     timesteps = torch.full((rows,), 500.0, device=device.torch_device)
-    words: Words = {
+    conditioning: Conditioning = {
         name: tensor[:1].expand(rows, *tensor.shape[1:]).contiguous()
-        for name, tensor in model.words(model.example(side, side)).items()
+        for name, tensor in model.encode_prompt(model.dummy_recipe(side, side)).items()
     }
     times = []
     try:
         for _ in range(_WARMUP_PASSES + _MEASURED_PASSES):
             start = time.monotonic()
-            model.predict(latents, timesteps, words).cpu()  # waits for the device
+            model.predict(latents, timesteps, conditioning).cpu()  # waits for the device
             times.append(time.monotonic() - start)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):

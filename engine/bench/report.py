@@ -9,7 +9,7 @@ from engine.bench.backends import BACKENDS, Backend, Diffusers, Engine, availabl
 from engine.bench.load_generator import Completed, LoadGenerator
 from engine.bench.workloads import WORKLOADS
 from engine.contract import Paint
-from engine.models.base import PaintModel
+from engine.models.base import DiffusionModel
 
 SHORT_STEPS: Final = 4
 """Jobs of so few steps have a latency column of their own."""
@@ -63,7 +63,7 @@ class Result:
     """Share of the ticks' time outside the model."""
 
 
-def run(model: PaintModel, config: BenchConfig) -> Iterator[Result]:
+def run(model: DiffusionModel, config: BenchConfig) -> Iterator[Result]:
     """Measure all backends under each load."""
     backends = config.backends or available_backends(model.device)
     for name in config.workloads:
@@ -71,7 +71,7 @@ def run(model: PaintModel, config: BenchConfig) -> Iterator[Result]:
             jobs = [WORKLOADS[name](model.card, pictures, nth) for nth in range(config.jobs)]
             for size in {(job.recipes[0].width, job.recipes[0].height) for job in jobs}:
                 for rows in model.card.row_classes(*size):
-                    model.exact(*size, rows)  # checked before the measurements
+                    model.is_batch_invariant(*size, rows)  # checked before the measurements
             for load in _loads(model, jobs, config):
                 first: Result | None = None
                 for backend in backends:
@@ -96,7 +96,7 @@ class LoadPattern:
         return generator.open_loop(self.rate)
 
 
-def _loads(model: PaintModel, jobs: list[Paint], config: BenchConfig) -> Iterator[LoadPattern]:
+def _loads(model: DiffusionModel, jobs: list[Paint], config: BenchConfig) -> Iterator[LoadPattern]:
     for people in config.people:
         yield LoadPattern(f"{people} people", people=people)
     if not config.rates:
@@ -151,7 +151,7 @@ def _engine_only(engine: Engine, completed: list[Completed], check_all: bool) ->
     measured = {
         "padding": engine.padding(),
         "overhead": engine.overhead(),
-        "peak_memory": engine.painter.model.device.peak_memory(),
+        "peak_memory": engine.engine_core.model.device.peak_memory(),
     }
     stride = 1 if check_all else max(1, len(completed) // CHECKED_JOBS)
     equal = _bitwise_equal(engine, completed[::stride])

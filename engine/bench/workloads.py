@@ -8,7 +8,7 @@ import msgspec
 from PIL import Image
 
 from engine.contract import ModelCard, Paint, Recipe, Sampler
-from engine.imaging.encode import png, sha256
+from engine.imaging.encode import encode_png, sha256
 
 PROMPTS: Final = ("a red house on the grass", "a blue boat at night", "a cat in the snow")
 MIXED_STEPS: Final = (4, 20, 30, 50)
@@ -87,7 +87,7 @@ def _job(
 
 
 def _sketch(side: int) -> bytes:
-    return png(Image.linear_gradient("L").resize((side, side)).convert("RGB"))
+    return encode_png(Image.linear_gradient("L").resize((side, side)).convert("RGB"))
 
 
 WORKLOADS: Final[dict[str, Workload]] = {"A": uniform, "B": mixed, "C": uniform}

@@ -1,302 +1,291 @@
-"""The loop: each forward pass is shared by the pictures of whatever jobs are at hand."""
+"""The engine core: one loop in which images of different requests share forward passes."""
 
 import itertools
-import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 import torch
 
 from engine.contract import Paint, Recipe
 from engine.core.batching import DrrState, select_batch
-from engine.core.executor import Hands
-from engine.core.failures import Mishap, mishap_of
-from engine.core.postprocess import Finisher
-from engine.core.preparation import SKETCH_WITHHELD, Entry, Wanted, check
-from engine.core.request import Place, Ticket
-from engine.core.usage import Batch, Meter
-from engine.device.errors import is_out_of_memory
-from engine.errors import InvalidJob
-from engine.models.base import PaintModel
-from engine.pipeline.denoise import Canvas, Desk
-from engine.samplers import course
+from engine.core.executor import BatchExecutor
+from engine.core.failures import Failure, catch_failure
+from engine.core.postprocess import Postprocessor
+from engine.core.preparation import check_job, model_for, prepare
+from engine.core.request import ImageInput, Request, RequestStatus, RunningImage
+from engine.core.usage import Batch, UsageMeter
+from engine.models.base import DiffusionModel
+from engine.pipeline.denoise import InitImage
 
 PREVIEW_EVERY: Final = 4
-"""Evaluations between two previews of a job, at least."""
-AT_ONCE: Final = 64
-"""Pictures in progress: more would only make each of them slower."""
-SENIOR_EVERY: Final = 32
-"""Every so many forward passes, who waited longest goes first, and not who had least: so a newcomer
-has most of the engine at once, and the jobs of those who had much still move."""
-log = logging.getLogger(__name__)
+"""Evaluations between two previews of a request, at least."""
+MAX_RUNNING: Final = 64
+"""Images in progress: more would only slow each of them down."""
+AGING_PERIOD: Final = 32
+"""Every 32nd pass serves the longest-waiting image instead of the least-served owner, so heavy
+users are slowed but never starved."""
 
 
-class Painter:
-    """Paints with these models, in whatever thread calls it; a finisher goes on where it ends."""
+class EngineCore:
+    """Runs the requests of these models in the caller's thread, tick by tick.
+
+    Images whose evaluations are done are handed to the postprocessor.
+    """
 
     def __init__(
-        self, models: Sequence[PaintModel], finisher: Finisher, at_once: int = AT_ONCE
+        self,
+        models: Sequence[DiffusionModel],
+        postprocessor: Postprocessor,
+        max_running: int = MAX_RUNNING,
     ) -> None:
         self.models = tuple(models)
-        self.finisher = finisher
-        self._at_once = at_once
-        self._places: list[Place] = []
-        self._orders = itertools.count(1)
-        self._turns = itertools.count(1)
-        self._round: DrrState = ()
-        self._entries: list[Entry] = []
-        self._hands: Hands[Entry | Batch] = Hands(
+        self.postprocessor = postprocessor
+        self._max_running = max_running
+        self._running: list[RunningImage] = []
+        self._preparing: list[Request] = []
+        """In order of arrival; the preparation of the first one may be in flight."""
+        self._image_numbers = itertools.count(1)
+        self._tick_numbers = itertools.count(1)
+        self._drr_state: DrrState = ()
+        self._executor: BatchExecutor[Request | Batch, Failure | None] = BatchExecutor(
             min(model.device.max_concurrent_batches for model in self.models)
         )
-        self.meter = Meter(self.model.device)
+        self.meter = UsageMeter(self.model.device)
 
     @property
-    def model(self) -> PaintModel:
-        """What a request gets that names none."""
+    def model(self) -> DiffusionModel:
+        """The default model."""
         return self.models[0]
 
     @property
-    def room(self) -> int:
-        """How many more pictures it takes on."""
-        return self._at_once - len(self._places) - len(self._entering())
+    def free_slots(self) -> int:
+        """How many more images can be added."""
+        return self._max_running - self.running
 
     @property
-    def busy(self) -> int:
-        """How many pictures it is at."""
-        return self._at_once - self.room
+    def running(self) -> int:
+        """Images in progress, with those of requests in preparation."""
+        return len(self._running) + sum(len(request.inputs) for request in self._preparing)
 
     @property
-    def tickets(self) -> list[Ticket]:
-        """The jobs that it is at."""
-        entering = [entry.ticket for entry in self._entries]
-        return list(dict.fromkeys([place.ticket for place in self._places] + entering))
-
-    @torch.inference_mode()
-    def warm(self) -> None:
-        """Record and prove the batches of each model's own size, the largest first: smaller ones
-        find room in the memory of larger ones."""
-        for model in self.models:
-            side = model.card.native_size
-            for rows in sorted(model.card.row_classes(side, side), reverse=True):
-                if not _tried(model, side, rows):
-                    model.device.empty_cache()
+    def requests(self) -> list[Request]:
+        """The requests that are running or in preparation, each once."""
+        running = [image.request for image in self._running]
+        return list(dict.fromkeys(running + self._preparing))
 
     def check(self, job: Paint) -> None:
-        """Raise InvalidJob, before any work, if this job cannot be painted here."""
-        for recipe in job.recipes:
-            model = self._model_for(recipe)
-            check(recipe, model, job.source)
-            course(recipe, model.scheduler_config)
+        """Raise InvalidJob if the loaded models cannot paint this job."""
+        check_job(job, self.models)
 
-    def admit(self, ticket: Ticket) -> None:
-        """Take on a job: its pictures are in the batches as soon as they are made ready.
+    def add_request(self, request: Request) -> None:
+        """Accept a request, or end it at once if its job is invalid.
 
-        Raises DeviceLost if no job can be painted any more.
+        Raises DeviceLost if the device is lost.
         """
-        mishap = mishap_of([ticket], lambda: self._admit(ticket))
-        if mishap is not None:
-            self._fail(ticket, mishap)
+        failure = catch_failure([request], lambda: self._accept(request))
+        if failure is not None:
+            self._fail(request, failure)
 
     @torch.inference_mode()
     def tick(self) -> None:
-        """Let go of jobs that have stopped, make a new one ready and begin forward passes for those
-        whose turn it is, as long as there are free hands, and wait for one of them.
+        """Remove cancelled requests, start preparations and forward passes, and wait for one.
 
-        Raises DeviceLost if no job can be painted any more.
+        Raises DeviceLost if the device is lost.
         """
-        for ticket in self.tickets:
-            if ticket.stopped:
-                self._drop(ticket)
-                self.meter.charge_stopped(ticket)
-                ticket.stop()
-        self._begin_entry()
-        for batch in self._next_batches():
-            self._hands.begin(batch, self.meter.begin(batch))
-        for task, result in self._hands.ended():
+        for request in self.requests:
+            if request.is_stopped:
+                self._remove(request)
+                self.meter.charge_in_flight(request)
+                request.finish_cancelled()
+        self._start_preparation()
+        for batch in self._select_batches():
+            self._submit(batch, _requests_of(batch), self.meter.start(batch))
+        for task, failure in self._executor.wait():
             if isinstance(task, Batch):
-                self._settle(task, result)
+                self._complete_batch(task, failure)
             else:
-                self._enter(task, result)
-        self._look()
+                self._finish_preparation(task, failure)
+        self._maybe_preview()
 
-    def nudge(self) -> None:
-        """There is something new to do, so `tick` is to wait no longer. Any thread may call it."""
-        self._hands.nudge()
+    def wake(self) -> None:
+        """Let `tick` return without waiting for a forward pass. Any thread may call it."""
+        self._executor.wake()
 
-    def close(self, patience: float | None = None) -> None:
-        """Wait (seconds, or as long as it takes) for the forward passes that were begun."""
-        self._hands.close(patience)
+    def close(self, timeout: float | None = None) -> None:
+        """Wait for the forward passes in flight, up to `timeout` seconds (None: without limit)."""
+        self._executor.close(timeout)
 
-    def _model_for(self, recipe: Recipe) -> PaintModel:
-        for model in self.models:
-            if (recipe.model, recipe.revision) == (model.card.name, model.card.revision):
-                return model
-        loaded = " and ".join(
-            f"{each.card.name} ({each.card.revision[:12]})" for each in self.models
-        )
-        raise InvalidJob(
-            f"This picture needs the model {recipe.model} ({recipe.revision[:12]}), but "
-            f"{loaded} is loaded."
-        )
-
-    def _admit(self, ticket: Ticket) -> None:
-        job = ticket.job
+    def _accept(self, request: Request) -> None:
+        job = request.job
         self.check(job)
-        ticket.began = time.monotonic()
-        desks = {model: Desk(model) for model in self.models}
+        request.added_at = time.monotonic()
+        init_images = {model: InitImage(model) for model in self.models}
         recipes = job.recipes
         if job.adaptive:
-            card = self._model_for(recipes[0]).card
-            others = [place.canvas.recipe for place in self._places] + self._entering()
-            recipes = card.with_row_class_for_load(recipes, others)
-        wanted = [(each, desks[self._model_for(each)]) for each in recipes]
-        self._entries.append(Entry(ticket, wanted))
-
-    def _entering(self) -> list[Recipe]:
-        return [recipe for entry in self._entries for recipe, _ in entry.wanted]
-
-    def _begin_entry(self) -> None:
-        """Make the next job ready, in a hand of its own: where its size and row class are new, that
-        takes a while, and others go on meanwhile. One at a time."""
-        if self._entries and not self._entries[0].begun and self._hands.free:
-            entry = self._entries[0]
-            entry.begun = True
-            self._hands.begin(entry, entry.make_ready)
-
-    def _enter(self, entry: Entry, result: Callable[[], None]) -> None:
-        """Its pictures are in the batches from now on."""
-        self._entries.remove(entry)
-        mishap = mishap_of([entry.ticket], result)
-        if entry.ticket.stopped:
-            entry.ticket.stop()
-        elif entry.withheld:
-            entry.ticket.fail(SKETCH_WITHHELD, sketch_flagged=True)
-        elif mishap is None:
-            self._begin(entry.ticket, entry.canvases)
-        elif mishap.short:
-            self._free_memory()
-            self._shrink(entry.ticket, entry.wanted, mishap)
-        else:
-            self._fail(entry.ticket, mishap)
-
-    def _begin(self, ticket: Ticket, canvases: Sequence[Canvas]) -> None:
-        self._drop(ticket)
-        ticket.begin([Place(canvas, ticket, next(self._orders)) for canvas in canvases])
-        self._places += ticket.places
-
-    def _next_batches(self) -> list[Batch]:
-        """One for each free hand, as long as there are pictures that are in no hand."""
-        held = [task for task in self._hands.tasks if isinstance(task, Batch)]
-        busy = {place for batch in held for place in batch.places}
-        waiting = [
-            place for place in self._places if not place.canvas.finished and place not in busy
+            card = model_for(recipes[0], self.models).card
+            recipes = card.with_row_class_for_load(recipes, self._recipes_in_progress())
+        request.inputs = [
+            ImageInput(recipe, init_images[model_for(recipe, self.models)]) for recipe in recipes
         ]
-        had = self._had()
+        self._preparing.append(request)
+
+    def _recipes_in_progress(self) -> list[Recipe]:
+        running = [image.state.recipe for image in self._running]
+        return running + [recipe for request in self._preparing for recipe, _ in request.inputs]
+
+    def _submit(
+        self, task: Request | Batch, requests: Sequence[Request], work: Callable[[], None]
+    ) -> None:
+        self._executor.submit(task, partial(catch_failure, requests, work))
+
+    def _start_preparation(self) -> None:
+        """Prepare the next request in the executor: a new size or row class takes long. Only one at
+        a time."""
+        if not self._preparing or not self._executor.idle:
+            return
+        request = self._preparing[0]
+        if request not in self._executor.in_flight:
+            request.set_status(RequestStatus.PREPARING)
+            self._submit(request, [request], partial(prepare, request))
+
+    def _finish_preparation(self, request: Request, failure: Failure | None) -> None:
+        self._preparing.remove(request)
+        if request.is_stopped:
+            request.finish_cancelled()
+        elif failure is None:
+            self._start(request)
+        elif failure.out_of_memory:
+            self._empty_caches()
+            self._retry_smaller(request, request.inputs, failure)
+        else:
+            self._fail(request, failure)
+
+    def _start(self, request: Request) -> None:
+        states, request.states = request.states, []
+        request.start([RunningImage(state, request, next(self._image_numbers)) for state in states])
+        request.set_status(RequestStatus.RUNNING)
+        self._running += request.images
+
+    def _select_batches(self) -> list[Batch]:
+        """One batch for each idle worker, as long as there are images that are not in flight."""
+        in_flight = [task for task in self._executor.in_flight if isinstance(task, Batch)]
+        busy = {image for batch in in_flight for image in batch.images}
+        waiting = [
+            image for image in self._running if not image.state.is_finished and image not in busy
+        ]
+        owner_seconds = self._owner_seconds()
         batches: list[Batch] = []
-        while waiting and len(batches) < self._hands.free:
-            batch_keys = {batch.batch_key for batch in [*held, *batches]}
-            number = next(self._turns)
-            turn = select_batch(
+        while waiting and len(batches) < self._executor.idle:
+            tick = next(self._tick_numbers)
+            selection = select_batch(
                 waiting,
-                self._round,
+                self._drr_state,
                 self.meter.cost,
-                had if number % SENIOR_EVERY else {},
-                in_flight=batch_keys,
+                owner_seconds if tick % AGING_PERIOD else {},
+                in_flight={batch.key for batch in [*in_flight, *batches]},
             )
-            self._round = turn.state
-            batch = Batch(turn.key, [waiting[nth] for nth in turn.indices])
+            self._drr_state = selection.state
+            batch = Batch(selection.key, [waiting[index] for index in selection.indices])
             batches.append(batch)
-            waiting = [place for place in waiting if place not in batch.places]
-            for place in batch.places:
-                place.last_tick = number
+            waiting = [image for image in waiting if image not in batch.images]
+            for image in batch.images:
+                image.last_tick = tick
         return batches
 
-    def _had(self) -> dict[str, float]:
-        """Seconds of the engine by owner: what their newest job says, and what they got here."""
-        before: dict[str, float] = {}
+    def _owner_seconds(self) -> dict[str, float]:
+        """Engine time by owner: what their jobs report as used before, and what they used here."""
+        prior: dict[str, float] = {}
         here: dict[str, float] = {}
-        for ticket in self.tickets:
-            owner = ticket.job.owner
-            before[owner] = max(before.get(owner, 0.0), ticket.job.prior_seconds)
-            here[owner] = here.get(owner, 0.0) + ticket.worked
-        return {owner: before[owner] + seconds for owner, seconds in here.items()}
+        for request in self.requests:
+            owner = request.job.owner
+            prior[owner] = max(prior.get(owner, 0.0), request.job.prior_seconds)
+            here[owner] = here.get(owner, 0.0) + request.forward_seconds
+        return {owner: prior[owner] + seconds for owner, seconds in here.items()}
 
-    def _settle(self, batch: Batch, result: Callable[[], None]) -> None:
-        concerned = list({place.ticket: None for place in batch.places})
-        here = [ticket for ticket in concerned if ticket.has(batch.places) and not ticket.stopped]
-        mishap = mishap_of(concerned, result)
-        self.meter.end(batch, failed=mishap is not None)
-        if mishap is None:
-            self._go_on(here)
-        elif mishap.short:
-            self._free_memory()
-            for ticket in here:
-                wanted = [(place.canvas.recipe, place.canvas.desk) for place in ticket.places]
-                self._shrink(ticket, wanted, mishap)
-        elif len(concerned) > 1:  # whose fault it was shows when each is alone
-            for ticket in here:
-                ticket.apart = ticket.places[0].sequence
+    def _complete_batch(self, batch: Batch, failure: Failure | None) -> None:
+        requests = _requests_of(batch)
+        active = [
+            request
+            for request in requests
+            if request.has_any(batch.images) and not request.is_stopped
+        ]
+        self.meter.end(batch, failed=failure is not None)
+        if failure is None:
+            self._advance(active)
+        elif failure.out_of_memory:
+            self._empty_caches()
+            for request in active:
+                inputs = [
+                    ImageInput(image.state.recipe, image.state.init_image)
+                    for image in request.images
+                ]
+                self._retry_smaller(request, inputs, failure)
+        elif len(requests) > 1:  # each runs on its own from now on, which shows the faulty one
+            for request in active:
+                request.exclusive_id = request.images[0].sequence
         else:
-            for ticket in here:
-                self._fail(ticket, mishap)
+            for request in active:
+                self._fail(request, failure)
 
-    def _go_on(self, tickets: Sequence[Ticket]) -> None:
-        for ticket in tickets:
-            if ticket.advance() and ticket.finished:
-                self._drop(ticket)
-                self.finisher.finish(ticket)
+    def _advance(self, requests: Sequence[Request]) -> None:
+        for request in requests:
+            if request.advance() and request.is_denoised:
+                self._remove(request)
+                request.set_status(RequestStatus.POSTPROCESSING)
+                self.postprocessor.postprocess(request)
 
-    def _look(self) -> None:
-        """Have a preview made, if there is time, of the job that has waited longest for one."""
-        if not self.finisher.idle:
+    def _maybe_preview(self) -> None:
+        """Request a preview, if there is time for one, of the request whose last one is oldest."""
+        if not self.postprocessor.can_preview:
             return
-        curious = [
-            ticket
-            for ticket in self.tickets
-            if ticket.job.previews and ticket.step - ticket.looked >= PREVIEW_EVERY
+        due = [
+            request
+            for request in self.requests
+            if request.job.previews and request.step - request.preview_step >= PREVIEW_EVERY
         ]
-        if curious:
-            ticket = max(curious, key=lambda ticket: ticket.step - ticket.looked)
-            ticket.looked = ticket.step
-            self.finisher.look(ticket)
+        if due:
+            request = max(due, key=lambda request: request.step - request.preview_step)
+            request.preview_step = request.step
+            self.postprocessor.render_preview(request)
 
-    def _drop(self, ticket: Ticket) -> None:
-        """Its pictures are in no batch any more, and are made ready for none."""
-        self._places = [place for place in self._places if place.ticket is not ticket]
-        self._entries = [each for each in self._entries if each.begun or each.ticket is not ticket]
+    def _remove(self, request: Request) -> None:
+        """Take its images out of the batches, and it out of the queue for preparation."""
+        in_flight = self._executor.in_flight
+        self._running = [image for image in self._running if image.request is not request]
+        self._preparing = [
+            other for other in self._preparing if other is not request or other in in_flight
+        ]
 
-    def _shrink(self, ticket: Ticket, wanted: list[Wanted], mishap: Mishap) -> None:
-        """Paint it again from its start in smaller batches. One whose batches are the smallest
-        already gets one more try, for others may have taken the memory meanwhile."""
+    def _retry_smaller(
+        self, request: Request, inputs: Sequence[ImageInput], failure: Failure
+    ) -> None:
+        """Restart a request in smaller batches. One that has the smallest row classes already is
+        retried once, because the memory may have been taken by others."""
         smaller = [
-            (desk.model.card.with_smaller_row_class(recipe) or recipe, desk)
-            for recipe, desk in wanted
+            ImageInput(init_image.model.card.with_smaller_row_class(recipe) or recipe, init_image)
+            for recipe, init_image in inputs
         ]
-        if ticket.shrunk and smaller == wanted:
-            self._fail(ticket, mishap)
+        if request.retried_smaller and smaller == list(inputs):
+            self._fail(request, failure)
             return
-        ticket.shrunk = True
-        self._drop(ticket)
-        ticket.begin([])
-        self._entries.append(Entry(ticket, smaller))
+        request.retried_smaller = True
+        self._remove(request)
+        request.start([])
+        request.set_status(RequestStatus.WAITING)
+        request.inputs = smaller
+        self._preparing.append(request)
 
-    def _free_memory(self) -> None:
+    def _empty_caches(self) -> None:
         for model in self.models:
             model.device.empty_cache()
 
-    def _fail(self, ticket: Ticket, mishap: Mishap) -> None:
-        self._drop(ticket)
-        ticket.fail(mishap.reason)
+    def _fail(self, request: Request, failure: Failure) -> None:
+        self._remove(request)
+        request.fail(failure.reason, init_image_flagged=failure.init_image_flagged)
 
 
-def _tried(model: PaintModel, side: int, rows: int) -> bool:
-    """Record and prove batches of this shape, if there is memory for them."""
-    try:
-        model.exact(side, side, rows)
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        log.warning("there is too little memory for batches of %d rows", rows)
-        return False
-    return True
+def _requests_of(batch: Batch) -> list[Request]:
+    """Each once."""
+    return list(dict.fromkeys(image.request for image in batch.images))

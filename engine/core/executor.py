@@ -1,65 +1,68 @@
-"""Threads that work beside each other, and say when each is done."""
+"""Run forward passes and preparations at the same time, and wait for them."""
 
 import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 
-class Hands(Generic[Task]):
-    """So many tasks are in hand at once; a single hand is the caller's own thread."""
+class BatchExecutor(Generic[Task, Result]):
+    """Runs up to `max_concurrent` tasks at the same time; if that is 1, in the caller's thread."""
 
-    def __init__(self, count: int) -> None:
-        self._count = count
-        self._threads = ThreadPoolExecutor(count, "painting") if count > 1 else None
-        self._busy: dict[Future[None], Task] = {}
-        self._nudged: Future[None] = Future()
-        self._nudging = threading.Lock()
-
-    @property
-    def free(self) -> int:
-        """How many more tasks can be begun."""
-        return self._count - len(self._busy)
+    def __init__(self, max_concurrent: int) -> None:
+        self._max_concurrent = max_concurrent
+        self._threads = (
+            ThreadPoolExecutor(max_concurrent, "painting") if max_concurrent > 1 else None
+        )
+        self._tasks: dict[Future[Result], Task] = {}
+        self._wakeup: Future[None] = Future()
+        self._wakeup_lock = threading.Lock()
 
     @property
-    def tasks(self) -> list[Task]:
-        """What is in hand."""
-        return list(self._busy.values())
+    def idle(self) -> int:
+        """How many more tasks can start now."""
+        return self._max_concurrent - len(self._tasks)
 
-    def begin(self, task: Task, work: Callable[[], None]) -> None:
-        """Do this work for this task."""
+    @property
+    def in_flight(self) -> list[Task]:
+        """The tasks that were submitted and not yet returned by `wait`."""
+        return list(self._tasks.values())
+
+    def submit(self, task: Task, work: Callable[[], Result]) -> None:
+        """Start the work of a task. In the caller's thread, it is done on return."""
         if self._threads is not None:
-            self._busy[self._threads.submit(work)] = task
+            self._tasks[self._threads.submit(work)] = task
             return
-        done: Future[None] = Future()
-        try:
-            work()
-            done.set_result(None)
-        except Exception as error:  # noqa: BLE001 # raised again by whoever asks for the result
-            done.set_exception(error)
-        self._busy[done] = task
+        future: Future[Result] = Future()
+        future.set_result(work())
+        self._tasks[future] = task
 
-    def ended(self) -> list[tuple[Task, Callable[[], None]]]:
-        """Wait for at least one task, if any is in hand, or for a nudge. With each comes a function
-        that raises what its work raised."""
-        if not self._busy:
+    def wait(self) -> list[tuple[Task, Result]]:
+        """Wait for at least one task, or for `wake`; returns the completed tasks and their results.
+
+        Returns at once if no task is in flight. Raises what the work of a task raised.
+        """
+        if not self._tasks:
             return []
-        wait({*self._busy, self._nudged}, return_when=FIRST_COMPLETED)
-        with self._nudging:
-            if self._nudged.done():
-                self._nudged = Future()
-        return [(self._busy.pop(each), each.result) for each in list(self._busy) if each.done()]
+        futures: set[Future[Any]] = {*self._tasks, self._wakeup}
+        wait(futures, return_when=FIRST_COMPLETED)
+        with self._wakeup_lock:
+            if self._wakeup.done():
+                self._wakeup = Future()
+        completed = [future for future in self._tasks if future.done()]
+        return [(self._tasks.pop(future), future.result()) for future in completed]
 
-    def nudge(self) -> None:
-        """Whoever waits for a task waits no longer: there is something else to do. Any thread."""
-        with self._nudging:
-            if not self._nudged.done():
-                self._nudged.set_result(None)
+    def wake(self) -> None:
+        """Let the current or next `wait` return at once. Any thread may call it."""
+        with self._wakeup_lock:
+            if not self._wakeup.done():
+                self._wakeup.set_result(None)
 
-    def close(self, patience: float | None = None) -> None:
-        """Wait (seconds, or as long as it takes) for what is in hand."""
+    def close(self, timeout: float | None = None) -> None:
+        """Wait for the tasks in flight, up to `timeout` seconds (None: without limit)."""
         if self._threads is not None:
-            wait(self._busy, patience)
+            wait(self._tasks, timeout)
             self._threads.shutdown(wait=False)

@@ -1,32 +1,41 @@
-"""What may go wrong with jobs in the painter's hands."""
+"""The one place where the errors of a request's work are caught."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from engine.core.request import Ticket
+from engine.core.request import Request
 from engine.device.errors import describe_failure, is_out_of_memory
+from engine.errors import InvalidJob
 from engine.log import log_context
+
+T = TypeVar("T")
+
+
+class InitImageFlagged(InvalidJob):
+    """The safety check flagged the init image."""
 
 
 @dataclass(frozen=True)
-class Mishap:
-    """Why something cannot be painted, in words for the person."""
+class Failure:
+    """Why work for a request failed."""
 
     reason: str
-    short: bool
-    """Of memory."""
+    """A sentence for the user."""
+    out_of_memory: bool = False
+    init_image_flagged: bool = False
 
 
-def mishap_of(tickets: Sequence[Ticket], do: Callable[[], None]) -> Mishap | None:
-    """Do it, come what may. Raises DeviceLost if all is lost.
+def catch_failure(requests: Sequence[Request], work: Callable[[], T]) -> T | Failure:
+    """What the work returns, or the Failure that it ended with, which is logged.
 
-    What it raised is forgotten at the end: its traceback holds all that was computed.
+    Raises DeviceLost if the device is lost. The exception is not stored: its traceback would keep
+    tensors alive.
     """
     try:
-        do()
-    except Exception as error:  # noqa: BLE001 # explained, logged, and the job ends
-        names = [ticket.job.job for ticket in tickets]
+        return work()
+    except Exception as error:  # noqa: BLE001 # a bug in one request's work must not end the others
+        names = [request.job.job for request in requests]
         with log_context(job=",".join(names)):
             reason = describe_failure(error, ", ".join(f"job {name}" for name in names))
-        return Mishap(reason, is_out_of_memory(error))
-    return None
+        return Failure(reason, is_out_of_memory(error), isinstance(error, InitImageFlagged))

@@ -1,4 +1,4 @@
-"""From latents to pictures: decoded, checked and encoded, beside the loop and not in it."""
+"""Turn latents into images: decode, check and encode them, in a thread beside the engine core."""
 
 import logging
 import time
@@ -11,161 +11,166 @@ import torch
 from PIL import Image
 
 from engine.contract import PaintedImage
-from engine.core.request import Ticket
-from engine.device.errors import describe_failure, is_out_of_memory
+from engine.core.failures import Failure, catch_failure
+from engine.core.request import Request
+from engine.device.errors import is_out_of_memory
 from engine.errors import DeviceLost, EngineError, InvalidJob
-from engine.imaging.encode import blank, grid, jpeg, png, sha256
+from engine.imaging.encode import blank_cell, encode_jpeg, encode_png, image_grid, sha256
 from engine.log import log_context
-from engine.pipeline.denoise import Canvas
-from engine.pipeline.preview import fitted
-from engine.safety import flagged, for_log
+from engine.pipeline.denoise import DenoisingState
+from engine.pipeline.preview import previewer_for
+from engine.safety import flagged, log_fields
 
 log = logging.getLogger(__name__)
 
-PREVIEWS_SHARE: Final = 0.02
-"""Of the time, at most, goes into previews."""
-_ALONE: Final = ", alone in its batches"
-Broken = Callable[[EngineError], None]
-Guess = tuple[Canvas, torch.Tensor]
+PREVIEW_TIME_SHARE: Final = 0.02
+"""Share of the time that may be spent on previews."""
+_UNBATCHED: Final = ", alone in its batches"
+FatalErrorHandler = Callable[[EngineError], None]
+PreviewInput = tuple[DenoisingState, torch.Tensor]
+"""A state, and its `pred_original_sample` when the preview was requested."""
 
 
-def _say(error: EngineError) -> None:
+def _log_fatal(error: EngineError) -> None:
     log.critical("%s", error)
 
 
-class Finisher:
-    """Makes what people see, in a thread of its own, in the order in which it is asked to."""
+class Postprocessor:
+    """Decodes, checks and encodes images in a thread of its own, in the order of the calls."""
 
     def __init__(
         self,
-        previews_share: float = PREVIEWS_SHARE,
+        preview_time_share: float = PREVIEW_TIME_SHARE,
         clock: Callable[[], float] = time.monotonic,
+        on_device_lost: FatalErrorHandler = _log_fatal,
     ) -> None:
-        self.broken: Broken = _say
-        """Called in that thread when the device is lost."""
-        self._share = previews_share
+        """`on_device_lost` is called in that thread; the requests concerned get no ending."""
+        self._on_device_lost = on_device_lost
+        self._preview_time_share = preview_time_share
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, "finisher")
-        self._looking = False
-        self._look_after = 0.0
-        self._unfinished: set[Ticket] = set()
+        self._is_previewing = False
+        self._next_preview_at = 0.0
+        self._pending: set[Request] = set()
 
     @property
-    def idle(self) -> bool:
-        """Is there time for another preview?"""
-        return not self._looking and self._clock() >= self._look_after
+    def can_preview(self) -> bool:
+        """Whether no preview is being made and their share of the time is not used up."""
+        return not self._is_previewing and self._clock() >= self._next_preview_at
 
-    def finish(self, ticket: Ticket) -> None:
-        """Make its pictures, and end it with them."""
-        self._unfinished.add(ticket)
-        self._submit(ticket, self._finish, ticket.fail)
+    def postprocess(self, request: Request) -> None:
+        """Make the images of a request, and end it with them."""
+        self._pending.add(request)
+        self._submit(request, partial(self._postprocess, request), request.fail)
 
-    def look(self, ticket: Ticket) -> None:
-        """Make a preview of it; if there can be none, it goes on without."""
-        self._looking = True
-        guesses = [(place.canvas, place.canvas.guess) for place in ticket.places]
-        looked = self._submit(ticket, lambda ticket: self._look(ticket, guesses), lambda _: None)
-        looked.add_done_callback(self._looked)
+    def render_preview(self, request: Request) -> None:
+        """Make a preview for the request's next Stepped event; if that fails, there is none."""
+        self._is_previewing = True
+        inputs = [(image.state, image.state.pred_original_sample) for image in request.images]
+        future = self._submit(request, partial(self._preview, request, inputs), lambda _: None)
+        future.add_done_callback(self._end_preview)
 
     def flush(self) -> None:
-        """Wait until all that was asked for is made."""
+        """Wait for everything that was requested so far."""
         self._thread.submit(lambda: None).result()
 
-    def close(self, patience: float | None = None) -> None:
-        """Finish no more; waits (seconds, or as long as it takes) for what is being made."""
-        for ticket in list(self._unfinished):
-            ticket.cancel()
-        wait([self._thread.submit(lambda: None)], patience)
+    def close(self, timeout: float | None = None) -> None:
+        """Cancel what has not started, and wait up to `timeout` seconds for the rest (None: without
+        limit)."""
+        for request in list(self._pending):
+            request.request_cancel()
+        wait([self._thread.submit(lambda: None)], timeout)
         self._thread.shutdown(wait=False)
 
     def _submit(
-        self, ticket: Ticket, do: Callable[[Ticket], None], fail: Callable[[str], None]
+        self, request: Request, work: Callable[[], None], on_failure: Callable[[str], None]
     ) -> Future[None]:
-        device = ticket.places[0].canvas.model.device
-        mark = device.record_event()
+        device = request.images[0].state.model.device
+        event = device.record_event()
 
-        def beside() -> None:
-            with device.side_stream(mark):
-                do(ticket)
+        @torch.inference_mode()
+        def run_on_side_stream() -> None:
+            with device.side_stream(event):
+                work()
 
-        def guarded() -> None:
-            with log_context(job=ticket.job.job, attempt=ticket.job.attempt):
-                self._guarded(f"job {ticket.job.job}", beside, fail)
+        def run() -> None:
+            with log_context(job=request.job.job, attempt=request.job.attempt):
+                try:
+                    outcome = catch_failure([request], run_on_side_stream)
+                except DeviceLost as error:
+                    self._on_device_lost(error)
+                else:
+                    if isinstance(outcome, Failure):
+                        on_failure(outcome.reason)
 
-        return self._thread.submit(guarded)
+        return self._thread.submit(run)
 
-    @torch.inference_mode()
-    def _guarded(self, what: str, do: Callable[[], None], fail: Callable[[str], None]) -> None:
-        try:
-            do()
-        except Exception as error:  # noqa: BLE001 # explained, logged, and told
-            try:
-                fail(describe_failure(error, what))
-            except DeviceLost as broken:
-                self.broken(broken)
-
-    def _finish(self, ticket: Ticket) -> None:
-        self._unfinished.discard(ticket)
-        pictures: list[PaintedImage] = []
-        for nth, place in enumerate(ticket.places, start=1):
-            if ticket.stopped:
-                ticket.stop()
+    def _postprocess(self, request: Request) -> None:
+        self._pending.discard(request)
+        images: list[PaintedImage] = []
+        for number, image in enumerate(request.images, start=1):
+            if request.is_stopped:
+                request.finish_cancelled()
                 return
-            began = self._clock()
-            pictures.append(_painting(place.canvas, reveal=ticket.job.include_flagged))
-            ticket.finishing += self._clock() - began
-            _log(nth, pictures[-1])
-        reasons = [picture.failed for picture in pictures]
-        if reasons[0] is not None and all(reasons):
-            ticket.fail(reasons[0])
+            start = self._clock()
+            images.append(_paint(image.state, include_flagged=request.job.include_flagged))
+            request.postprocess_seconds += self._clock() - start
+            _log_image(number, images[-1])
+        failures = [image.failed for image in images]
+        if failures[0] is not None and all(failures):
+            request.fail(failures[0])
         else:
-            ticket.paint(tuple(pictures), time.monotonic() - ticket.began)
+            request.complete(tuple(images), time.monotonic() - request.added_at)
 
-    def _look(self, ticket: Ticket, guesses: Sequence[Guess]) -> None:
-        began = self._clock()
+    def _preview(self, request: Request, inputs: Sequence[PreviewInput]) -> None:
+        start = self._clock()
         try:
-            ticket.preview = jpeg(grid([_glimpse(*guess) for guess in guesses]))
+            cells = [_preview_image(state, sample) for state, sample in inputs]
+            request.preview = encode_jpeg(image_grid(cells))
         finally:
-            now = self._clock()
-            self._look_after = now + (now - began) * (1 / self._share - 1)
+            end = self._clock()
+            self._next_preview_at = end + (end - start) * (1 / self._preview_time_share - 1)
 
-    def _looked(self, _: Future[None]) -> None:
-        self._looking = False
+    def _end_preview(self, _: Future[None]) -> None:
+        self._is_previewing = False
 
 
-def _log(nth: int, picture: PaintedImage) -> None:
-    if picture.failed is None:
-        log.info("picture checked", extra={"picture": nth, **for_log(picture.verdicts)})
+def _log_image(number: int, image: PaintedImage) -> None:
+    if image.failed is None:
+        log.info("picture checked", extra={"picture": number, **log_fields(image.verdicts)})
     else:
-        log.info("picture failed", extra={"picture": nth, "reason": picture.failed})
+        log.info("picture failed", extra={"picture": number, "reason": image.failed})
 
 
-def _painting(canvas: Canvas, *, reveal: bool) -> PaintedImage:
-    model, made_by = canvas.model, canvas.model.card.fingerprint + (_ALONE if canvas.alone else "")
-    made = partial(PaintedImage, row_class=canvas.recipe.row_class, fingerprint=made_by)
+def _paint(state: DenoisingState, *, include_flagged: bool) -> PaintedImage:
+    model = state.model
+    fingerprint = model.card.fingerprint + (_UNBATCHED if state.is_unbatchable else "")
+    result = partial(PaintedImage, row_class=state.recipe.row_class, fingerprint=fingerprint)
     try:
-        picture = _decoded(canvas)
-    except InvalidJob as error:  # its own numbers are at fault: its siblings may be well
-        return made(png=b"", sha256="", failed=str(error))
-    verdicts = model.verdicts(picture)
-    unchecked = any(verdict.score is None for verdict in verdicts)
-    withheld = flagged(verdicts) and (unchecked or not reveal)
-    data = png(picture)
-    return made(png=b"" if withheld else data, sha256=sha256(data), verdicts=verdicts)
+        image = _decode(state)
+    except InvalidJob as error:  # only these latents are unusable; other images may be fine
+        return result(png=b"", sha256="", failed=str(error))
+    verdicts = model.check_safety(image)
+    is_unchecked = any(verdict.score is None for verdict in verdicts)
+    is_withheld = flagged(verdicts) and (is_unchecked or not include_flagged)
+    png = encode_png(image)
+    return result(png=b"" if is_withheld else png, sha256=sha256(png), verdicts=verdicts)
 
 
-def _decoded(canvas: Canvas) -> Image.Image:
-    """Once more with all the memory that can be freed, if it is too little at first."""
+def _decode(state: DenoisingState) -> Image.Image:
+    """The image; if memory is too little at first, once more after emptying the cache."""
     try:
-        return canvas.model.decode(canvas.latents)
+        return state.model.decode_latents(state.latents)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-    canvas.model.device.empty_cache()  # out of the except block: it held what was computed
-    return canvas.model.decode(canvas.latents)
+    state.model.device.empty_cache()  # outside the except block, whose traceback holds tensors
+    return state.model.decode_latents(state.latents)
 
 
-def _glimpse(canvas: Canvas, guess: torch.Tensor) -> Image.Image:
-    recipe = canvas.recipe
-    picture = fitted(canvas.model).picture(guess[0], recipe.width, recipe.height)
-    return blank(*picture.size) if flagged(canvas.model.verdicts(picture)) else picture
+def _preview_image(state: DenoisingState, pred_original_sample: torch.Tensor) -> Image.Image:
+    """A preview, or a blank cell if a safety checker flags the preview."""
+    recipe = state.recipe
+    previewer = previewer_for(state.model)
+    image = previewer.image(pred_original_sample[0], recipe.width, recipe.height)
+    return blank_cell(*image.size) if flagged(state.model.check_safety(image)) else image

@@ -1,64 +1,71 @@
-"""Jobs on their way into the batches: what is checked of them, and what is made ready."""
+"""Prepare a request: check its recipes and init image, and compute its initial states."""
 
 import logging
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Final
 
 import torch
 from PIL import Image
 
-from engine.contract import Recipe
+from engine.contract import Paint, Recipe
 from engine.contract.wire import MAX_FRAME_BYTES
-from engine.core.request import Ticket
+from engine.core.failures import InitImageFlagged
+from engine.core.request import ImageInput, Request
 from engine.errors import InvalidJob
 from engine.imaging.encode import sha256
-from engine.imaging.init_image import BadSketch, read
-from engine.models.base import PaintModel
-from engine.pipeline.denoise import Canvas, Desk
-from engine.safety import flagged, for_log
+from engine.imaging.init_image import InvalidImage, decode
+from engine.models.base import DiffusionModel
+from engine.pipeline.denoise import DenoisingState, InitImage
+from engine.safety import flagged, log_fields
+from engine.samplers import schedule_for
 
-SKETCH_WITHHELD: Final = "The sketch was withheld by the safety check."
-Wanted = tuple[Recipe, Desk]
+INIT_IMAGE_FLAGGED: Final = "The sketch was withheld by the safety check."
 log = logging.getLogger(__name__)
 
 
-@dataclass
-class Entry:
-    """A job whose pictures are made ready."""
-
-    ticket: Ticket
-    wanted: list[Wanted]
-    begun: bool = False
-    canvases: list[Canvas] = field(default_factory=list)
-    withheld: bool = False
-    """Did the sketch not pass the safety check?"""
-
-    @torch.inference_mode()
-    def make_ready(self) -> None:
-        """Each picture in the largest row class that there is memory for; none if the sketch is
-        withheld."""
-        desks = dict.fromkeys(desk for _, desk in self.wanted)
-        bare = [desk for desk in desks if desk.source is None]  # the others begin anew
-        if self.ticket.job.source is not None and bare:
-            source = _opened(self.ticket.job.source)
-            self.withheld = not self._may_use(source, bare)
-            if self.withheld:
-                return
-            for desk in bare:
-                desk.source = source
-        self.wanted = [(_fitting(recipe, desk.model), desk) for recipe, desk in self.wanted]
-        self.canvases = [Canvas(recipe, desk) for recipe, desk in self.wanted]
-
-    def _may_use(self, source: Image.Image, desks: list[Desk]) -> bool:
-        """Does it pass the safety check of each model that is to paint over it?"""
-        verdicts = [verdict for desk in desks for verdict in desk.model.verdicts(source)]
-        named = {"job": self.ticket.job.job, "attempt": self.ticket.job.attempt}
-        log.info("sketch checked", extra=named | for_log(verdicts))
-        return not flagged(verdicts)
+def check_job(job: Paint, models: Sequence[DiffusionModel]) -> None:
+    """Raise InvalidJob if these models cannot paint this job."""
+    for recipe in job.recipes:
+        model = model_for(recipe, models)
+        _check_recipe(recipe, model, job.source)
+        schedule_for(recipe, model.scheduler_config)
 
 
-def check(recipe: Recipe, model: PaintModel, source: bytes | None) -> None:
-    """Raise InvalidJob if this model cannot paint that."""
+def model_for(recipe: Recipe, models: Sequence[DiffusionModel]) -> DiffusionModel:
+    """The model and revision that the recipe names. Raises InvalidJob if it is not loaded."""
+    for model in models:
+        if (recipe.model, recipe.revision) == (model.card.name, model.card.revision):
+            return model
+    loaded = " and ".join(f"{model.card.name} ({model.card.revision[:12]})" for model in models)
+    raise InvalidJob(
+        f"This picture needs the model {recipe.model} ({recipe.revision[:12]}), but "
+        f"{loaded} is loaded."
+    )
+
+
+@torch.inference_mode()
+def prepare(request: Request) -> None:
+    """Set the request's `states`: one for each image, in the largest row class up to its own that
+    fits in memory.
+
+    Raises InitImageFlagged if the safety check flags the init image, InvalidJob if it is no image.
+    """
+    init_images = dict.fromkeys(init_image for _, init_image in request.inputs)
+    # After a restart for lack of memory, they are decoded and checked already.
+    new = [init_image for init_image in init_images if init_image.image is None]
+    if request.job.source is not None and new:
+        image = _decode(request.job.source)
+        _check_safety(image, request.job, new)
+        for init_image in new:
+            init_image.image = image
+    request.inputs = [
+        ImageInput(_largest_fitting_batch(recipe, init_image.model), init_image)
+        for recipe, init_image in request.inputs
+    ]
+    request.states = [DenoisingState(recipe, init_image) for recipe, init_image in request.inputs]
+
+
+def _check_recipe(recipe: Recipe, model: DiffusionModel, source: bytes | None) -> None:
     card = model.card
     if recipe.adapters:
         raise InvalidJob("This engine has no adapters: ask for a picture without them.")
@@ -71,19 +78,30 @@ def check(recipe: Recipe, model: PaintModel, source: bytes | None) -> None:
         raise InvalidJob("The sketch that came along is not the one that the recipe names.")
 
 
-def _opened(source: bytes) -> Image.Image:
-    """It is cleaned already: a small JPEG may have become a PNG larger than any sketch may be."""
+def _decode(source: bytes) -> Image.Image:
+    """The limit is that of a frame: a small JPEG can become a larger PNG than uploads may be."""
     try:
-        return read(source, MAX_FRAME_BYTES)
-    except BadSketch as error:
+        return decode(source, MAX_FRAME_BYTES)
+    except InvalidImage as error:
         raise InvalidJob(str(error)) from error
 
 
-def _fitting(recipe: Recipe, model: PaintModel) -> Recipe:
-    """This picture in the largest row class that there is memory for, up to its own."""
-    while not model.fits(recipe.width, recipe.height, recipe.row_class):
+def _check_safety(image: Image.Image, job: Paint, init_images: Sequence[InitImage]) -> None:
+    """Raise InitImageFlagged if a checker of a model that is to paint over the image flags it."""
+    verdicts = [
+        verdict for init_image in init_images for verdict in init_image.model.check_safety(image)
+    ]
+    job_fields = {"job": job.job, "attempt": job.attempt}
+    log.info("sketch checked", extra=job_fields | log_fields(verdicts))
+    if flagged(verdicts):
+        raise InitImageFlagged(INIT_IMAGE_FLAGGED)
+
+
+def _largest_fitting_batch(recipe: Recipe, model: DiffusionModel) -> Recipe:
+    """The recipe with the largest row class that fits in memory, up to its own."""
+    while not model.fits_in_memory(recipe.width, recipe.height, recipe.row_class):
         smaller = model.card.with_smaller_row_class(recipe)
         if smaller is None:
-            break  # then it shall be tried: what was measured is not all that counts
+            break  # it is tried all the same: the estimate may be too high
         recipe = smaller
     return recipe

@@ -1,6 +1,6 @@
-"""What the commands share: the model and its painter, and the end of the process.
+"""What the commands share: loading the model, quieting libraries, and ending the process.
 
-Torch and diffusers are imported when they are needed, so that an option can be refused before.
+Torch and diffusers are imported late, so that invalid options are refused at once.
 """
 
 import logging
@@ -14,61 +14,63 @@ from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 from engine.errors import MissingDependency
 
 if TYPE_CHECKING:
-    from engine.core.engine_core import Painter
     from engine.device import Device
-    from engine.models.base import PaintModel
+    from engine.models.base import DiffusionModel
 
 CUDA_MODEL: Final = "stable-diffusion-v1-5/stable-diffusion-v1-5"
-"""What is painted with when nobody chose a model and there is a GPU."""
-_AT_WORK: Final = ("painter", "painting", "finisher")
-"""Threads that may be in the middle of something long."""
-_LAST_SECONDS: Final = 0.2
-"""For each of them to end, if it only has to be told so."""
+"""The default model on a GPU."""
+_WORKER_THREADS: Final = ("painter", "painting", "finisher")
+"""Name prefixes of the threads that may be in a forward pass or a decoder."""
+_JOIN_SECONDS: Final = 0.2
+"""For each of these threads to end."""
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-def painter(name: str | None, checkers: str | None) -> "Painter":
-    """The painter of this model, warmed up. Everything heavy happens here: torch, diffusers, the
-    weights. Raises EngineError."""
+def load_warm_model(name: str | None, checkers: str | None) -> "DiffusionModel":
+    """The model as from `load`, with its previewer fitted and its batches captured.
 
-    def ready() -> "Painter":
+    Raises EngineError.
+    """
+
+    def load_and_warm_up() -> "DiffusionModel":
         model = load(name, checkers)
-        from engine.core.engine_core import Painter
-        from engine.core.postprocess import Finisher
-        from engine.pipeline import preview
+        from engine.core.warmup import warmup
+        from engine.pipeline.preview import previewer_for
 
-        preview.fitted(model)  # now, not when the first job waits for it
-        engine_core = Painter([model], Finisher())
-        engine_core.warm()
-        return engine_core
+        previewer_for(model)
+        warmup([model])
+        return model
 
-    return with_parts(ready)
+    return require_packages(load_and_warm_up)
 
 
-def load(name: str | None, checkers: str | None = None) -> "PaintModel":
-    """The model of this name, or of IMAGINE_MODEL, or the default. Raises EngineError."""
-    device = machine()
+def load(name: str | None, checkers: str | None = None) -> "DiffusionModel":
+    """The model of this name, else of IMAGINE_MODEL, else the default; `checkers` likewise.
+
+    Raises EngineError.
+    """
+    device = select_quiet_device()
     from engine import safety, weights
     from engine.models import registry
 
     default = CUDA_MODEL if device.torch_device.type == "cuda" else weights.STARTER
-    chosen = safety.names(checkers or os.environ.get("IMAGINE_CHECKERS") or safety.OWN)
-    return registry.load(name or os.environ.get("IMAGINE_MODEL") or default, device, chosen)
+    names = safety.parse_checkers(checkers or os.environ.get("IMAGINE_CHECKERS") or safety.BUILTIN)
+    return registry.load(name or os.environ.get("IMAGINE_MODEL") or default, device, names)
 
 
-def machine() -> "Device":
-    """The device, with the libraries quiet."""
-    # Read when torch is loaded: a thread that waits for the others must not spin, or whatever
-    # else wants the cores (the bot, a game) makes painting many times slower.
+def select_quiet_device() -> "Device":
+    """The device, with quiet libraries and OpenMP threads that sleep while they wait."""
+    # Read when torch is imported: spinning threads would take the cores from the bot and from all
+    # else that runs on the machine, and make painting many times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from engine.device import select_device
 
-    quiet()
+    quiet_libraries()
     return select_device()
 
 
-def with_parts(load: Callable[[], T]) -> T:
+def require_packages(load: Callable[[], T]) -> T:
     """What this returns. Raises MissingDependency if a package is not installed."""
     try:
         return load()
@@ -79,25 +81,31 @@ def with_parts(load: Callable[[], T]) -> T:
         ) from error
 
 
-def quiet() -> None:
-    """Keep the libraries' chatter and progress bars out of the log."""
-    from diffusers.utils import logging as of_diffusers
-    from transformers.utils import logging as of_transformers
+def quiet_libraries() -> None:
+    """Keep messages and progress bars of diffusers, transformers, torch and Pillow out of the log.
 
-    # For good: what `warnings.catch_warnings` does in one thread, it does to all of them.
-    warnings.filterwarnings("ignore", "Converting a tensor to a Python")  # torch, of recordings
-    warnings.filterwarnings("ignore", module="PIL")  # damaged EXIF; sizes that we refuse
-    for library in (of_diffusers, of_transformers):
+    For the whole process: `warnings.catch_warnings` in one thread would affect all threads.
+    """
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    warnings.filterwarnings("ignore", "Converting a tensor to a Python")  # torch, when tracing
+    warnings.filterwarnings("ignore", module="PIL")  # damaged EXIF; sizes that are refused anyway
+    for library in (diffusers_logging, transformers_logging):
         library.set_verbosity(logging.CRITICAL)
         library.disable_progress_bar()
 
 
-def leave(code: int) -> NoReturn:
-    """End the process, at once if a forward pass is still under way: nothing else could end it, and
-    Python must not be taken away below it."""
-    threads = [each for each in threading.enumerate() if each.name.startswith(_AT_WORK)]
+def exit_process(code: int) -> NoReturn:
+    """End the process with this exit code, at once if a forward pass is still running.
+
+    Nothing can interrupt a forward pass, and finalising Python below it could crash.
+    """
+    threads = [
+        thread for thread in threading.enumerate() if thread.name.startswith(_WORKER_THREADS)
+    ]
     for thread in threads:
-        thread.join(_LAST_SECONDS)
+        thread.join(_JOIN_SECONDS)
     busy = [thread.name for thread in threads if thread.is_alive()]
     if not busy:
         sys.exit(code)

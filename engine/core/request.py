@@ -1,69 +1,129 @@
-"""Jobs on their way through the painter, and the pictures of each."""
+"""A request: one job in the engine core, its images, its status, and the events that it emits."""
 
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
 
-from engine.contract import Cancelled, Event, Failed, Paint, Painted, PaintedImage, Queued, Stepped
+from engine.contract import (
+    Cancelled,
+    Event,
+    Failed,
+    Paint,
+    Painted,
+    PaintedImage,
+    Queued,
+    Recipe,
+    Stepped,
+)
 from engine.core.batching import BatchKey, batch_key
-from engine.pipeline.denoise import Canvas
+from engine.pipeline.denoise import DenoisingState, InitImage
 
-Report = Callable[[Event], None]
+EventSink = Callable[[Event], None]
 
 
-class Ticket:
-    """One job. `report`, called in the painter's threads, hears its progress and one ending."""
+class RequestStatus(Enum):
+    """Where a request is between its submission and its ending."""
 
-    def __init__(self, job: Paint, report: Report) -> None:
+    WAITING = "waiting"
+    """It waits for free slots, or its images wait to be prepared."""
+    PREPARING = "preparing"
+    """Its init image is being checked and its prompts and first latents are being computed."""
+    RUNNING = "running"
+    """Its images take part in batches."""
+    POSTPROCESSING = "postprocessing"
+    """All evaluations are done; its images are being decoded, checked and encoded."""
+    CANCELLING = "cancelling"
+    """The client cancelled it; the engine core ends it before the next forward pass."""
+    COMPLETED = "completed"
+    """It ended with Painted."""
+    FAILED = "failed"
+    """It ended with Failed."""
+    CANCELLED = "cancelled"
+    """It ended with Cancelled."""
+
+
+_ENDED = frozenset({RequestStatus.COMPLETED, RequestStatus.FAILED, RequestStatus.CANCELLED})
+
+
+class ImageInput(NamedTuple):
+    """What one image is made from."""
+
+    recipe: Recipe
+    init_image: InitImage
+
+
+class Request:
+    """One job. `emit` receives its progress and one ending, in threads of the engine."""
+
+    def __init__(self, job: Paint, emit: EventSink) -> None:
         self.job = job
-        self.places: list[Place] = []
-        self.began = 0.0
-        """When it was admitted: seconds of the monotonic clock."""
-        self.apart = 0
-        """Not 0: it shares no batch any more, because one that it was in failed."""
-        self.shrunk = False
-        """Was it begun anew because memory was short?"""
+        self.inputs: list[ImageInput] = []
+        """One for each image; with smaller row classes after a lack of memory."""
+        self.states: list[DenoisingState] = []
+        """The initial states of its images, between their preparation and their start."""
+        self.images: list[RunningImage] = []
+        """Empty until they start."""
+        self.added_at = 0.0
+        """When the engine core accepted it: seconds of the monotonic clock."""
+        self.exclusive_id = 0
+        """Not 0 if it shares no batch any more, because a shared batch failed."""
+        self.retried_smaller = False
+        """Whether it was restarted for lack of memory."""
         self.step = 0
-        """Evaluations that all of its pictures have done."""
-        self.looked = 0
+        """Evaluations that all of its images have completed."""
+        self.preview_step = 0
         """The step of its last preview."""
-        self.worked = 0.0
+        self.forward_seconds = 0.0
         """Its share of the seconds in forward passes so far."""
-        self.finishing = 0.0
-        """Seconds that went into its pictures after those, so far."""
+        self.postprocess_seconds = 0.0
         self.preview: bytes | None = None
-        """The newest one, until it is told."""
-        self._report = report
-        self._cancelled = False
-        self._ended = False
-        self._telling = threading.Lock()
+        """A JPEG for the next Stepped event."""
+        self._emit = emit
+        self._status = RequestStatus.WAITING
+        self._status_lock = threading.Lock()
+        self._emit_lock = threading.Lock()
+        """Held while an event is emitted, so that none follows the ending."""
 
     @property
-    def stopped(self) -> bool:
-        """Is nothing more to be done for it?"""
-        return self._cancelled or self._ended
+    def status(self) -> RequestStatus:
+        """Changed by the engine's threads and by `request_cancel`."""
+        return self._status
 
-    def cancel(self) -> None:
-        """It is to stop before the next forward pass."""
-        self._cancelled = True
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it has ended or was cancelled, so that no more work is to be done for it."""
+        return self._status is RequestStatus.CANCELLING or self._status in _ENDED
 
-    def wait(self, ahead: int) -> None:
-        """Tell that it waits behind so many jobs."""
-        self._tell(Queued(job=self.job.job, attempt=self.job.attempt, jobs_ahead=ahead))
+    def set_status(self, status: RequestStatus) -> None:
+        """Enter the next stage of its work; without effect on a request that was stopped."""
+        with self._status_lock:
+            if not self.is_stopped:
+                self._status = status
 
-    def begin(self, places: "list[Place]") -> None:
-        """Its pictures start here, or start again; none as long as they are made ready."""
-        self.places, self.step, self.looked = places, 0, 0
+    def request_cancel(self) -> None:
+        """Have it stopped before the next forward pass. Any thread may call it."""
+        self.set_status(RequestStatus.CANCELLING)
+
+    def report_position(self, jobs_ahead: int) -> None:
+        """Emit its position in the queue."""
+        job = self.job
+        self._report(Queued(job=job.job, attempt=job.attempt, jobs_ahead=jobs_ahead))
+
+    def start(self, images: "list[RunningImage]") -> None:
+        """Start, or restart, with these images at step 0."""
+        self.images, self.step, self.preview_step = images, 0, 0
 
     def advance(self) -> bool:
-        """Tell how far it has come; False if that is no further than before."""
-        steps = max(place.canvas.evaluations for place in self.places)
-        left = max(place.canvas.evaluations - place.canvas.done for place in self.places)
+        """Emit its progress; False, without an event, if there was none."""
+        steps = max(image.state.evaluations for image in self.images)
+        left = max(image.state.evaluations - image.state.step_index for image in self.images)
         if steps - left == self.step:
             return False
         self.step = steps - left
         preview, self.preview = self.preview, None
-        self._tell(
+        self._report(
             Stepped(
                 job=self.job.job,
                 attempt=self.job.attempt,
@@ -74,86 +134,89 @@ class Ticket:
         )
         return True
 
-    def has(self, places: "Sequence[Place]") -> bool:
-        """Is any of these places among its own, as they are now?"""
-        return any(place in self.places for place in places)
+    def has_any(self, images: "Sequence[RunningImage]") -> bool:
+        """Whether any of these images belongs to its current start."""
+        return any(image in self.images for image in images)
 
     @property
-    def finished(self) -> bool:
-        """Is there nothing left to evaluate?"""
-        return all(place.canvas.finished for place in self.places)
+    def is_denoised(self) -> bool:
+        """Whether all evaluations of all its images are done."""
+        return all(image.state.is_finished for image in self.images)
 
-    def paint(self, pictures: tuple[PaintedImage, ...], seconds: float) -> None:
-        """It ends with these pictures."""
+    def complete(self, images: tuple[PaintedImage, ...], seconds: float) -> None:
+        """End it with its images. `seconds` is the time since it was added."""
         self._end(
+            RequestStatus.COMPLETED,
             Painted(
                 job=self.job.job,
                 attempt=self.job.attempt,
-                pictures=pictures,
+                pictures=images,
                 seconds=seconds,
-                engine_seconds=self._seconds,
-            )
+                engine_seconds=self._engine_seconds,
+            ),
         )
 
-    def fail(self, reason: str, *, sketch_flagged: bool = False) -> None:
-        """It ends with this reason, in words for the person."""
+    def fail(self, reason: str, *, init_image_flagged: bool = False) -> None:
+        """End it with a reason, a sentence for the user."""
         self._end(
+            RequestStatus.FAILED,
             Failed(
                 job=self.job.job,
                 attempt=self.job.attempt,
                 reason=reason,
-                init_image_flagged=sketch_flagged,
-                engine_seconds=self._seconds,
-            )
+                init_image_flagged=init_image_flagged,
+                engine_seconds=self._engine_seconds,
+            ),
         )
 
-    def stop(self) -> None:
-        """It ends, because somebody asked for that."""
-        self._cancelled = True
-        self._end(
-            Cancelled(job=self.job.job, attempt=self.job.attempt, engine_seconds=self._seconds)
-        )
+    def finish_cancelled(self) -> None:
+        """End it as cancelled, unless it has ended."""
+        job, seconds = self.job, self._engine_seconds
+        cancelled = Cancelled(job=job.job, attempt=job.attempt, engine_seconds=seconds)
+        self._end(RequestStatus.CANCELLED, cancelled)
 
     @property
-    def _seconds(self) -> float:
-        return self.worked + self.finishing
+    def _engine_seconds(self) -> float:
+        return self.forward_seconds + self.postprocess_seconds
 
-    def _tell(self, event: Queued | Stepped) -> None:
-        with self._telling:
-            if not self._ended:
-                self._report(event)
+    def _report(self, event: Queued | Stepped) -> None:
+        with self._emit_lock:
+            if self._status not in _ENDED:
+                self._emit(event)
 
-    def _end(self, ending: Painted | Failed | Cancelled) -> None:
-        with self._telling:
-            if not self._ended:
-                self._ended = True
-                self._report(ending)
+    def _end(self, status: RequestStatus, ending: Painted | Failed | Cancelled) -> None:
+        with self._emit_lock:
+            with self._status_lock:
+                if self._status in _ENDED:
+                    return
+                self._status = status
+            self._emit(ending)
 
 
 @dataclass(eq=False)
-class Place:
-    """A picture in progress, as the batches see it."""
+class RunningImage:
+    """An image of a running request, as batching sees it."""
 
-    canvas: Canvas
-    ticket: Ticket
+    state: DenoisingState
+    request: Request
     sequence: int
-    """Pictures that came earlier have lower ones."""
+    """Its number in order of arrival."""
     last_tick: int = 0
-    """The tick that it was in last."""
+    """The tick of its last evaluation; 0 if it had none."""
 
     @property
     def batch_key(self) -> BatchKey:
         """What it may share a batch with."""
-        return batch_key(
-            self.canvas.recipe, self.sequence if self.canvas.alone else self.ticket.apart
-        )
+        unbatchable = self.state.is_unbatchable
+        exclusive_id = self.sequence if unbatchable else self.request.exclusive_id
+        return batch_key(self.state.recipe, exclusive_id)
 
     @property
     def owner(self) -> str:
-        """Whose it is."""
-        return self.ticket.job.owner
+        """The user of its job."""
+        return self.request.job.owner
 
     @property
     def rows(self) -> int:
-        """In each batch."""
-        return self.canvas.recipe.rows
+        """Rows that it takes in each batch."""
+        return self.state.recipe.rows

@@ -1,80 +1,91 @@
-"""What forward passes take, and whose their seconds are."""
+"""Measure forward passes, and charge their seconds to requests."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 from engine.core.batch_cost import BatchCostModel
 from engine.core.batching import BatchKey
-from engine.core.request import Place, Ticket
+from engine.core.request import Request, RunningImage
 from engine.device import Device
 from engine.device.timing import OverlapTimer
-from engine.pipeline.denoise import evaluate
+from engine.pipeline.denoise import forward_batch
 
 
 @dataclass(eq=False)
 class Batch:
-    """A forward pass that was begun."""
+    """A forward pass that was started."""
 
-    batch_key: BatchKey
-    places: list[Place]
-    measured: "list[tuple[Batch, float]]" = field(default_factory=list)
-    """The batches, this one or earlier ones, whose seconds are known since."""
+    key: BatchKey
+    images: list[RunningImage]
+    completed: "list[tuple[Batch, float]]" = field(default_factory=list)
+    """Batches, this one or earlier ones, that are known to have ended, with their seconds."""
 
     @property
     def rows(self) -> int:
-        """That hold a picture."""
-        return sum(place.rows for place in self.places)
+        """Rows of images, without padding."""
+        return sum(image.rows for image in self.images)
 
 
-class Meter:
-    """Counts all passes from the first one. A pass's seconds are divided by rows."""
+class RowCounts(NamedTuple):
+    """Rows of all batches so far."""
+
+    total: int = 0
+    """With padding."""
+    used: int = 0
+    """Without padding."""
+
+
+class UsageMeter:
+    """Accumulates forward-pass time and charges it to requests in proportion to their rows."""
 
     def __init__(self, device: Device) -> None:
         self.ticks = 0
-        """Forward passes so far."""
+        """Completed forward passes."""
         self.seconds = 0.0
-        """In them and what belongs to them, so far."""
-        self.rows = (0, 0)
-        """Of all batches so far: given, and of these used; the difference was padding."""
+        """Spent in forward passes."""
+        self.rows = RowCounts()
         self._costs = BatchCostModel()
-        self._pace: OverlapTimer[Batch] = OverlapTimer(device)
-        self._under_way: list[Batch] = []
+        self._timer: OverlapTimer[Batch] = OverlapTimer(device)
+        self._in_flight: list[Batch] = []
 
-    def cost(self, batch_key: BatchKey) -> float:
-        """Seconds of a pass of this lane, as far as they can be foretold."""
-        return self._costs.estimate(batch_key)
+    def cost(self, key: BatchKey) -> float:
+        """Estimated seconds of a batch of this key, above 0."""
+        return self._costs.estimate(key)
 
-    def begin(self, batch: Batch) -> Callable[[], None]:
-        """The pass itself, for whichever thread has a hand free."""
-        self._under_way.append(batch)
+    def start(self, batch: Batch) -> Callable[[], None]:
+        """Register a batch; returns its forward pass, for any thread to run."""
+        self._in_flight.append(batch)
         return partial(self._run, batch)
 
     def end(self, batch: Batch, *, failed: bool) -> None:
-        """Charge who was in it, or in earlier ones whose end is known only now."""
-        known: Collection[Batch] = [measured for measured, _ in batch.measured]
+        """Charge the requests of the batches that this one's pass reported as completed."""
+        ended = [completed for completed, _ in batch.completed]
         if failed:
-            known = [*known, batch]
-        self._under_way = [each for each in self._under_way if each not in known]
-        for measured, seconds in batch.measured:
-            self._costs.learn(measured.batch_key, seconds)
+            ended.append(batch)
+        self._in_flight = [running for running in self._in_flight if running not in ended]
+        for completed, seconds in batch.completed:
+            self._costs.learn(completed.key, seconds)
             self.ticks += 1
             self.seconds += seconds
-            given, used = self.rows
-            self.rows = given + measured.batch_key.rows, used + measured.rows
-            for place in measured.places:
-                place.ticket.worked += seconds * place.rows / measured.rows
+            total, used = self.rows
+            self.rows = RowCounts(total + completed.key.rows, used + completed.rows)
+            for image in completed.images:
+                image.request.forward_seconds += seconds * image.rows / completed.rows
 
-    def charge_stopped(self, ticket: Ticket) -> None:
-        """Charge a ticket that stops for what is under way: who stops in each first pass would
-        otherwise have the engine for nothing."""
-        ticket.worked += sum(
-            self.cost(batch.batch_key) * place.rows / batch.rows
-            for batch in self._under_way
-            for place in batch.places
-            if place.ticket is ticket
+    def charge_in_flight(self, request: Request) -> None:
+        """Charge a cancelled request its estimated share of the batches in flight.
+
+        Otherwise a client that cancels each request in its first pass would pay nothing.
+        """
+        request.forward_seconds += sum(
+            self.cost(batch.key) * image.rows / batch.rows
+            for batch in self._in_flight
+            for image in batch.images
+            if image.request is request
         )
 
     def _run(self, batch: Batch) -> None:
-        canvases = [place.canvas for place in batch.places]
-        batch.measured = self._pace.run(batch, lambda: evaluate(canvases))
+        states = [image.state for image in batch.images]
+        batch.completed = self._timer.run(batch, lambda: forward_batch(states))

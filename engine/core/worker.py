@@ -1,121 +1,143 @@
-"""The painter in a thread of its own: jobs come in from others, and wait while there is no room."""
+"""The engine core in a thread of its own: jobs come from other threads and may have to wait."""
 
 import logging
 import threading
 from collections import deque
+from collections.abc import Sequence
 
 from engine.contract import Heartbeat, Paint
-from engine.core.engine_core import Painter
-from engine.core.postprocess import Broken
-from engine.core.request import Report, Ticket
+from engine.core.engine_core import EngineCore
+from engine.core.postprocess import FatalErrorHandler, Postprocessor
+from engine.core.request import EventSink, Request
 from engine.device.errors import is_device_lost
 from engine.device.sysinfo import resident_memory
 from engine.errors import DeviceLost, EngineError
+from engine.models.base import DiffusionModel
 
 log = logging.getLogger(__name__)
 
 
 class Worker:
-    """Takes jobs in any thread, and paints them in its own.
+    """Accepts jobs in any thread, and runs an engine core in its own.
 
-    `broken` is called in that thread, or the finisher's, when nothing can be painted any more:
-    then no job ends.
+    `on_fatal` is called in that thread if the core cannot go on: then no job gets an ending. The
+    postprocessor of the core has a handler of its own.
     """
 
-    def __init__(self, painter: Painter, broken: Broken) -> None:
-        self._painter = painter
-        self._broken = painter.finisher.broken = broken
-        self._waiting: deque[Ticket] = deque()
+    def __init__(self, engine_core: EngineCore, on_fatal: FatalErrorHandler) -> None:
+        self._engine_core = engine_core
+        self._on_fatal = on_fatal
+        self._waiting: deque[Request] = deque()
         self._changed = threading.Condition()
-        self._closing = False
-        self._thread = threading.Thread(target=self._work, name="painter", daemon=True)
+        self._is_closing = False
+        self._thread = threading.Thread(target=self._run, name="painter", daemon=True)
         self._thread.start()
 
     @property
     def waiting(self) -> int:
-        """Jobs for which there is no room yet."""
+        """Jobs for which there is no free slot yet."""
         return len(self._waiting)
 
-    def pulse(self) -> Heartbeat:
-        """What was done so far, and what is at hand; never waits for the painter."""
-        by = self._painter
-        given, used = by.meter.rows
+    def heartbeat(self) -> Heartbeat:
+        """The counters so far; never waits for the core.
+
+        The core's thread may change them meanwhile: each is read once, and none is used to decide.
+        """
+        core = self._engine_core
+        rows = core.meter.rows
         return Heartbeat(
-            ticks=by.meter.ticks,
-            seconds=by.meter.seconds,
-            rows_total=given,
-            rows_used=used,
-            painting=by.busy,
+            ticks=core.meter.ticks,
+            seconds=core.meter.seconds,
+            rows_total=rows.total,
+            rows_used=rows.used,
+            painting=core.running,
             waiting=self.waiting,
             memory=resident_memory(),
-            peak_memory=by.model.device.peak_memory(),
+            peak_memory=core.model.device.peak_memory(),
         )
 
-    def submit(self, job: Paint, report: Report) -> Ticket:
-        """Take a job; it hears Queued, Stepped and one ending through `report`."""
-        ticket = Ticket(job, report)
-        with self._changed:
-            self._waiting.append(ticket)
-            self._say_places()
-            self._changed.notify()
-        self._painter.nudge()
-        return ticket
+    def submit(self, job: Paint, emit: EventSink) -> Request:
+        """Accept a job; `emit` receives Queued, Stepped and one ending, in threads of the engine.
 
-    def cancel(self, ticket: Ticket) -> None:
+        The first Queued is emitted before this returns.
+        """
+        request = Request(job, emit)
+        with self._changed:
+            self._waiting.append(request)
+            self._report_positions()
+            self._changed.notify()
+        self._engine_core.wake()
+        return request
+
+    def cancel(self, request: Request) -> None:
         """End a job with Cancelled: at once if it waits, else before the next forward pass."""
-        ticket.cancel()
+        request.request_cancel()
         with self._changed:
-            if ticket in self._waiting:
-                self._waiting.remove(ticket)
-                ticket.stop()
-                self._say_places()
-        self._painter.nudge()
+            if request in self._waiting:
+                self._waiting.remove(request)
+                request.finish_cancelled()
+                self._report_positions()
+        self._engine_core.wake()
 
-    def close(self, patience: float = 10.0) -> None:
-        """Cancel all jobs and wait (seconds) for the threads to end."""
+    def close(self, timeout: float = 10.0) -> None:
+        """Cancel all jobs, and wait up to `timeout` seconds for each thread to end."""
         with self._changed:
-            self._closing = True
+            self._is_closing = True
             self._changed.notify()
-        self._painter.nudge()
-        self._thread.join(patience)
-        if self._thread.is_alive():  # in a forward pass that nothing can end
-            log.warning("the painter is still at work %g s after it was told to stop", patience)
+        self._engine_core.wake()
+        self._thread.join(timeout)
+        if self._thread.is_alive():  # in a forward pass, which cannot be interrupted
+            log.warning("the painter is still at work %g s after it was told to stop", timeout)
             return
-        self._painter.close(patience)
-        self._painter.finisher.close(patience)
+        self._engine_core.close(timeout)
+        self._engine_core.postprocessor.close(timeout)
 
-    def _say_places(self) -> None:
-        for ahead, ticket in enumerate(self._waiting):
-            ticket.wait(ahead)
+    def _report_positions(self) -> None:
+        for jobs_ahead, request in enumerate(self._waiting):
+            request.report_position(jobs_ahead)
 
-    def _work(self) -> None:
+    def _run(self) -> None:
         try:
-            while self._gather():
-                self._painter.tick()
+            while self._admit_waiting():
+                self._engine_core.tick()
         except EngineError as error:
-            self._broken(error)
+            self._on_fatal(error)
         except Exception as error:
             log.exception("the painter made a mistake")
-            lost = (
-                DeviceLost(f"The accelerator is lost: {error}") if is_device_lost(error) else None
+            lost = f"The accelerator is lost: {error}"
+            self._on_fatal(
+                DeviceLost(lost)
+                if is_device_lost(error)
+                else EngineError("The painter made a mistake; the log says more.")
             )
-            self._broken(lost or EngineError("The painter made a mistake; the log says more."))
 
-    def _gather(self) -> bool:
-        """Wait for something to paint, and take in who waits; False when there will be no more."""
+    def _admit_waiting(self) -> bool:
+        """Wait for work, and add the waiting requests that fit; False when closing."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._painter.tickets or self._closing)
-            if self._closing:
-                for ticket in [*self._waiting, *self._painter.tickets]:
-                    ticket.stop()
+            self._changed.wait_for(
+                lambda: self._waiting or self._engine_core.requests or self._is_closing
+            )
+            if self._is_closing:
+                for request in [*self._waiting, *self._engine_core.requests]:
+                    request.finish_cancelled()
                 return False
-            admitted, room = [], self._painter.room
-            while self._waiting and room > 0:
-                ticket = self._waiting.popleft()
-                admitted.append(ticket)
-                room -= len(ticket.job.recipes)
+            admitted, free_slots = [], self._engine_core.free_slots
+            while self._waiting and free_slots > 0:
+                request = self._waiting.popleft()
+                admitted.append(request)
+                free_slots -= len(request.job.recipes)
             if admitted:
-                self._say_places()
-        for ticket in admitted:
-            self._painter.admit(ticket)
+                self._report_positions()
+        for request in admitted:
+            self._engine_core.add_request(request)
         return True
+
+
+def start_worker(models: Sequence[DiffusionModel], on_fatal: FatalErrorHandler) -> Worker:
+    """A worker with an engine core of these models.
+
+    `on_fatal` is called, in a thread of the engine, when it cannot go on: then no job gets an
+    ending.
+    """
+    engine_core = EngineCore(models, Postprocessor(on_device_lost=on_fatal))
+    return Worker(engine_core, on_fatal)

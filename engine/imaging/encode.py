@@ -1,4 +1,4 @@
-"""Pictures as files: PNG, preview JPEG, and the grid that shows a whole job."""
+"""Images as files: PNG, preview JPEG, and the grid of a job."""
 
 import hashlib
 import io
@@ -9,31 +9,31 @@ from typing import Final
 from PIL import Image, ImageDraw
 
 BLANK: Final = (47, 49, 54)
-"""Colour of a cell without a picture."""
+"""Colour of a cell without an image."""
 _LABEL: Final = (185, 187, 190)
 
 
-def png(picture: Image.Image) -> bytes:
-    """The same picture always gives the same bytes (with the same Pillow)."""
+def encode_png(image: Image.Image) -> bytes:
+    """A PNG file; with the same Pillow, the same image gives the same bytes."""
     file = io.BytesIO()
-    picture.save(file, "PNG", compress_level=6)
+    image.save(file, "PNG", compress_level=6)
     return file.getvalue()
 
 
-def jpeg(picture: Image.Image, quality: int = 75) -> bytes:
-    """Small, for looking at once."""
+def encode_jpeg(image: Image.Image, quality: int = 75) -> bytes:
+    """A JPEG file, for previews."""
     file = io.BytesIO()
-    picture.save(file, "JPEG", quality=quality)
+    image.save(file, "JPEG", quality=quality)
     return file.getvalue()
 
 
 def sha256(data: bytes) -> str:
-    """In hex."""
+    """The digest in hex."""
     return hashlib.sha256(data).hexdigest()
 
 
-def blank(width: int, height: int, label: str = "") -> Image.Image:
-    """What stands in a grid where no picture may be shown."""
+def blank_cell(width: int, height: int, label: str = "") -> Image.Image:
+    """A cell of a grid in place of an image that may not be shown."""
     cell = Image.new("RGB", (width, height), BLANK)
     if label:
         middle = (width / 2, height / 2)
@@ -41,12 +41,12 @@ def blank(width: int, height: int, label: str = "") -> Image.Image:
     return cell
 
 
-def grid(cells: Sequence[Image.Image]) -> Image.Image:
-    """The cells in reading order, in as square a grid as their number allows."""
+def image_grid(cells: Sequence[Image.Image]) -> Image.Image:
+    """The cells in reading order, in a grid as square as their number allows."""
     columns = math.ceil(math.sqrt(len(cells)))
     rows = math.ceil(len(cells) / columns)
     width, height = max(cell.width for cell in cells), max(cell.height for cell in cells)
-    sheet = Image.new("RGB", (columns * width, rows * height), BLANK)
-    for place, cell in enumerate(cells):
-        sheet.paste(cell, (place % columns * width, place // columns * height))
-    return sheet
+    grid = Image.new("RGB", (columns * width, rows * height), BLANK)
+    for index, cell in enumerate(cells):
+        grid.paste(cell, (index % columns * width, index // columns * height))
+    return grid

@@ -1,4 +1,4 @@
-"""Sketch bytes to a clean RGB picture of exactly the size that is painted."""
+"""Decode an init image, and resize and crop it to the size of a recipe."""
 
 import io
 import math
@@ -6,44 +6,45 @@ from typing import Final
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-PIXELS_LIMIT: Final = 25_000_000
-"""Pixels of a sketch, checked before it is decoded: a small file can hold a huge picture."""
-BYTES_LIMIT: Final = 10 * 1024 * 1024
+MAX_PIXELS: Final = 25_000_000
+"""Checked before the pixels are decoded: a small file can hold a huge image."""
+MAX_BYTES: Final = 10 * 1024 * 1024
 FORMATS: Final = ("PNG", "JPEG", "WEBP")
-_SPARE_LIMIT: Final = 8
-"""A picture that is so many times the wanted size before it is cut off is cut off first: a thin
-strip would take gigabytes."""
+_MAX_COVERING_RATIO: Final = 8
+"""If the resized image would have more than this many times the pixels of the result, it is cropped
+before it is resized: otherwise a thin strip would take gigabytes."""
 
 
-class BadSketch(ValueError):
-    """That file is no sketch; the words are for the person who gave it."""
+class InvalidImage(ValueError):
+    """The file cannot be used as an init image; the message is a sentence for the user."""
 
 
-def read(data: bytes, limit: int = BYTES_LIMIT) -> Image.Image:
-    """The picture in these bytes, at most `limit`: upright, RGB, on white. Raises BadSketch."""
-    if len(data) > limit:
-        raise BadSketch(
-            f"The sketch has {len(data) / 2**20:.1f} MiB; {limit // 2**20} MiB are allowed."
+def decode(data: bytes, max_bytes: int = MAX_BYTES) -> Image.Image:
+    """The image as upright RGB, transparency replaced by white. Raises InvalidImage."""
+    if len(data) > max_bytes:
+        raise InvalidImage(
+            f"The sketch has {len(data) / 2**20:.1f} MiB; {max_bytes // 2**20} MiB are allowed."
         )
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check(image)
             return _on_white(ImageOps.exif_transpose(image))
-    except BadSketch:
+    except InvalidImage:
         raise
     except UnidentifiedImageError as error:
-        raise BadSketch("The sketch is no picture: PNG, JPEG and WebP are allowed.") from error
+        raise InvalidImage("The sketch is no picture: PNG, JPEG and WebP are allowed.") from error
     except Image.DecompressionBombError as error:
-        raise BadSketch(_too_large("far more than 25 million")) from error
+        raise InvalidImage(_too_large("far more than 25 million")) from error
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError) as error:
-        raise BadSketch("The sketch is damaged or cut short: save it again as PNG.") from error
+        raise InvalidImage("The sketch is damaged or cut short: save it again as PNG.") from error
 
 
 def _check(image: Image.Image) -> None:
-    if image.width * image.height > PIXELS_LIMIT:
-        raise BadSketch(_too_large(f"{image.width} x {image.height}"))
-    if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:  # a camera's JPEG with copies
-        raise BadSketch("The sketch is animated: give a picture that stands still.")
+    if image.width * image.height > MAX_PIXELS:
+        raise InvalidImage(_too_large(f"{image.width} x {image.height}"))
+    # MPO: the JPEG of a camera with a preview as its second frame.
+    if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
+        raise InvalidImage("The sketch is animated: give a picture that stands still.")
 
 
 def _too_large(pixels: str) -> str:
@@ -51,7 +52,7 @@ def _too_large(pixels: str) -> str:
 
 
 def _on_white(image: Image.Image) -> Image.Image:
-    if image.mode in ("I;16", "I;16B", "I"):  # 16-bit grey: keep the high byte
+    if image.mode in ("I;16", "I;16B", "I"):  # 16-bit greyscale: the high byte
         image = image.point(lambda level: level / 257).convert("L")
     if not (image.has_transparency_data or image.mode in ("LA", "RGBA", "PA")):
         return image.convert("RGB")
@@ -60,10 +61,10 @@ def _on_white(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(white, layer).convert("RGB")
 
 
-def fit(image: Image.Image, width: int, height: int) -> Image.Image:
-    """The picture at exactly this size: its aspect kept, the spare pixels cut off evenly.
+def resize_and_crop(image: Image.Image, width: int, height: int) -> Image.Image:
+    """The image at exactly this size: resized to cover it, the excess cropped evenly.
 
-    A picture that has the size already keeps every pixel.
+    An image of this size is returned as it is.
     """
     if image.size == (width, height):
         return image
@@ -72,18 +73,17 @@ def fit(image: Image.Image, width: int, height: int) -> Image.Image:
         max(width, math.floor(image.width * scale + 0.5)),
         max(height, math.floor(image.height * scale + 0.5)),
     )
-    if covering[0] * covering[1] > _SPARE_LIMIT * width * height:
-        return image.resize(
-            (width, height), Image.Resampling.LANCZOS, _middle(image, width, height)
-        )
+    if covering[0] * covering[1] > _MAX_COVERING_RATIO * width * height:
+        box = _centre_box(image, width, height)
+        return image.resize((width, height), Image.Resampling.LANCZOS, box)
     large = image.resize(covering, Image.Resampling.LANCZOS)
     left, top = (large.width - width) // 2, (large.height - height) // 2
     return large.crop((left, top, left + width, top + height))
 
 
-def _middle(image: Image.Image, width: int, height: int) -> tuple[float, float, float, float]:
-    """The largest part of this aspect, from the middle."""
+def _centre_box(image: Image.Image, width: int, height: int) -> tuple[float, float, float, float]:
+    """The largest box of this aspect ratio in the centre of the image: left, top, right, bottom."""
     scale = max(width / image.width, height / image.height)
-    wide, high = width / scale, height / scale
-    left, top = (image.width - wide) / 2, (image.height - high) / 2
-    return left, top, left + wide, top + high
+    box_width, box_height = width / scale, height / scale
+    left, top = (image.width - box_width) / 2, (image.height - box_height) / 2
+    return left, top, left + box_width, top + box_height

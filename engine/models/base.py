@@ -1,4 +1,4 @@
-"""What every model can do, whatever its family."""
+"""What every model provides, whatever its family."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -9,55 +9,61 @@ from PIL import Image
 from engine.contract import ModelCard, Recipe, Verdict
 from engine.device import Device
 
-Words = Mapping[str, torch.Tensor]
-"""What a model is told beside latents and time: tensors whose first dimension is the row."""
+Conditioning = Mapping[str, torch.Tensor]
+"""The inputs of the network besides latents and timesteps; the first dimension is the row."""
 
 
-class PaintModel(Protocol):
-    """A loaded model: words and latents in, predictions and pictures out.
+class DiffusionModel(Protocol):
+    """A loaded model.
 
-    Latents have the shape (rows, channels, height / 8, width / 8).
+    Latents have the shape (rows, channels, height / 8, width / 8); sizes are in pixels.
     """
 
     card: ModelCard
     device: Device
     scheduler_config: Mapping[str, object]
-    """Of the model's own scheduler: what every sampler is made from."""
+    """The config of the model's own scheduler, from which all samplers are made."""
     pipeline: Any
-    """diffusers' own, of the same parts: to compare with."""
+    """diffusers' pipeline of the same components, for tests and benchmarks."""
 
     def __hash__(self) -> int:
-        """Each is one of its kind."""
+        """By identity."""
 
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int, int]:
-        """The latents of one picture of this many pixels."""
+        """The shape of the latents of one image."""
 
-    def words(self, recipe: Recipe) -> Words:
-        """What a picture's rows are told: without its prompt, if it is guided, and with it."""
+    def encode_prompt(self, recipe: Recipe) -> Conditioning:
+        """The conditioning of one image: with classifier-free guidance 2 rows, unconditional and
+        conditional, else 1."""
 
-    def encode(self, picture: Image.Image) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and standard deviation of a picture's latents, before `scale`."""
+    def encode_image(self, image: Image.Image) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and standard deviation of an image's latents, before `scale_latents`."""
 
-    def scale(self, latents: torch.Tensor) -> torch.Tensor:
-        """Encoded latents in the range that the model paints in."""
+    def scale_latents(self, latents: torch.Tensor) -> torch.Tensor:
+        """Encoded latents in the range that the network works in."""
 
-    def predict(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
-        """One evaluation of all rows; each row has its own timestep and words."""
+    def predict(
+        self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
+    ) -> torch.Tensor:
+        """The model output for all rows; each row has its own timestep and conditioning."""
 
-    def example(self, width: int, height: int) -> Recipe:
-        """Some picture of one row, to try things with."""
+    def dummy_recipe(self, width: int, height: int) -> Recipe:
+        """A recipe of one row, for warm-up and measurements."""
 
-    def exact(self, width: int, height: int, rows: int) -> bool:
-        """Is a picture of this size the same to the bit whatever shares its batch of so many rows?
+    def is_batch_invariant(self, width: int, height: int, rows: int) -> bool:
+        """Whether an image comes out the same to the bit whatever shares its batch of `rows` rows.
 
-        It is found out when it is asked for the first time.
+        Measured when it is first asked for a shape, which can take seconds.
         """
 
-    def fits(self, width: int, height: int, rows: int) -> bool:
-        """Is there memory for such a batch, by what others took?"""
+    def fits_in_memory(self, width: int, height: int, rows: int) -> bool:
+        """Whether the free memory suffices for such a batch, by earlier measurements."""
 
-    def decode(self, latents: torch.Tensor) -> Image.Image:
-        """One picture. Raises InvalidJob if the numbers in it are no picture."""
+    def decode_latents(self, latents: torch.Tensor) -> Image.Image:
+        """One image from latents (1, channels, height / 8, width / 8).
 
-    def verdicts(self, picture: Image.Image) -> tuple[Verdict, ...]:
-        """What each safety checker says of it; one that fails has flagged it."""
+        Raises InvalidJob if they overflow or the image is black.
+        """
+
+    def check_safety(self, image: Image.Image) -> tuple[Verdict, ...]:
+        """The verdict of each safety checker; a checker that fails flags the image."""

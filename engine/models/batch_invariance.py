@@ -1,7 +1,7 @@
-"""Is a picture the same to the bit whatever shares its batch, and in whatever slots? Found out.
+"""Measure whether batches are invariant: a row has the same bits in any slot, beside any others.
 
-The shape of a batch may change bits, and so may, with some shapes on some hardware, the slot of a
-row: a kernel that splits a batch between its threads treats the last numbers of a share otherwise.
+The shape of a batch may change the bits of its rows. With some shapes and devices the slot of a row
+does too: a kernel that splits a batch between threads may round the end of each part differently.
 """
 
 from typing import Final, Protocol
@@ -9,51 +9,60 @@ from typing import Final, Protocol
 import torch
 
 from engine.device import Device
-from engine.models.base import Words
+from engine.models.base import Conditioning
 
 _SEED: Final = 20
 
 
 class Predicts(Protocol):
-    """What is to be tried."""
+    """The part of a DiffusionModel that is measured."""
 
     device: Device
 
-    def predict(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
-        """One evaluation of all rows."""
+    def predict(
+        self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
+    ) -> torch.Tensor:
+        """The model output for all rows."""
 
 
 @torch.inference_mode()
-def holds(model: Predicts, latents: tuple[int, ...], words: Words, rows: int) -> bool:
-    """Does a row come out the same in every slot of a batch, beside itself and beside others?
+def is_batch_invariant(
+    model: Predicts, shape: tuple[int, ...], conditioning: Conditioning, rows: int
+) -> bool:
+    """Whether a row has the same bits in every slot of a batch of `rows` rows.
 
-    `latents` is the shape (1, channels, height / 8, width / 8) of a picture, `words` what its row
-    is told. Three batches: of the probe alone, and with others in all odd and in all even slots.
+    `shape` is that of an image's latents, (1, channels, height / 8, width / 8); `conditioning` has
+    one row. Three batches are compared: of copies of a probe row, and with other rows in all odd
+    and in all even slots.
     """
     generator = torch.Generator("cpu").manual_seed(_SEED)
     device, dtype = model.device.torch_device, model.device.dtype
 
-    def drawn(shape: tuple[int, ...]) -> torch.Tensor:
+    def random(shape: tuple[int, ...]) -> torch.Tensor:
         return torch.randn(shape, generator=generator).to(device, dtype)
 
-    probe, others = drawn((1, *latents[1:])), drawn((rows, *latents[1:]))
-    times = torch.rand(rows, generator=generator).to(device) * 999
-    strange = {name: drawn((rows, *told.shape[1:])).to(told.dtype) for name, told in words.items()}
-    known: torch.Tensor | None = None
+    probe, distractors = random((1, *shape[1:])), random((rows, *shape[1:]))
+    timesteps = torch.rand(rows, generator=generator).to(device) * 999
+    other_conditioning = {
+        name: random((rows, *tensor.shape[1:])).to(tensor.dtype)
+        for name, tensor in conditioning.items()
+    }
+    expected: torch.Tensor | None = None
     slots = torch.arange(rows, device=device) % 2
-    for mixed in (slots < 2, slots == 0, slots == 1):
-        seen = torch.where(_wide(mixed, probe), probe, others)
-        told = {
-            name: torch.where(_wide(mixed, each), each[:1], strange[name])
-            for name, each in words.items()
+    for is_probe in (slots < 2, slots == 0, slots == 1):
+        inputs = torch.where(_expand(is_probe, probe), probe, distractors)
+        batch_conditioning = {
+            name: torch.where(_expand(is_probe, tensor), tensor[:1], other_conditioning[name])
+            for name, tensor in conditioning.items()
         }
-        predicted = model.predict(seen, torch.where(mixed, times[0], times), told)
-        for row in predicted[mixed]:
-            known = row.clone() if known is None else known
-            if not torch.equal(row, known):
+        batch_timesteps = torch.where(is_probe, timesteps[0], timesteps)
+        outputs = model.predict(inputs, batch_timesteps, batch_conditioning)
+        for output in outputs[is_probe]:
+            expected = output.clone() if expected is None else expected
+            if not torch.equal(output, expected):
                 return False
     return True
 
 
-def _wide(mask: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+def _expand(mask: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     return mask.reshape(-1, *[1] * (like.dim() - 1))

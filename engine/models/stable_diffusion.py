@@ -1,4 +1,4 @@
-"""Stable Diffusion 1 and 2, loaded and run by diffusers' own parts."""
+"""Stable Diffusion 1 and 2, from the components of diffusers."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,31 +10,31 @@ from transformers import CLIPTextModel
 
 from engine.contract import MAX_SIZE, BatchSizes, Recipe
 from engine.device import Device
-from engine.models import latent_diffusion
-from engine.models.base import Words
+from engine.models.base import Conditioning
 from engine.models.latent_diffusion import LatentDiffusion
-from engine.safety import Checker, Panel
+from engine.models.loading import load_pipeline
+from engine.safety import Checker, CheckerSet
 from engine.safety.concepts import ConceptChecker
 from engine.weights import STARTER, ModelFiles
 
 PIPELINES: Final = ("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline")
-_UNCHECKED: Final = {"safety_checker": None, "feature_extractor": None}
-"""The pipeline has no checker then, but its pictures have others."""
+_NO_CHECKER: Final = {"safety_checker": None, "feature_extractor": None}
+"""Components of a pipeline whose images are checked by other checkers alone."""
 
 
 class StableDiffusion(LatentDiffusion):
-    """A prompt is one sequence of vectors."""
+    """The conditioning is one sequence of embeddings."""
 
     guidance = 7.5
 
     @staticmethod
-    def shapes(device: Device) -> tuple[BatchSizes, ...]:
-        """Batches pay while they are small beside the hardware: on an H100, up to 12 times as many
-        pictures in batches at 256 x 256, 3 times at 512 x 512, 1.4 times at 768 x 768.
+    def batch_sizes(device: Device) -> tuple[BatchSizes, ...]:
+        """Batches are worth it while they are small for the device: on an H100, they paint up to 12
+        times as many images at 256 x 256, 3 times at 512 x 512, 1.4 times at 768 x 768.
 
-        On a GPU a batch of 8 small rows takes hardly longer than one of 2, so small pictures have
-        one class only, and all share all batches. On a CPU larger batches hardly pay: four
-        pictures are two batches, which two threads paint at the same time.
+        On a GPU a batch of 8 small rows takes hardly longer than one of 2, so small images have one
+        row class and all share batches. On a CPU larger batches gain little: four images are two
+        batches, which run in two threads.
         """
         if device.torch_device.type == "cpu":
             return (BatchSizes(pixels=MAX_SIZE**2, default=(2, 4), under_load=(2, 4, 8)),)
@@ -45,51 +45,58 @@ class StableDiffusion(LatentDiffusion):
             BatchSizes(pixels=MAX_SIZE**2, default=(2,), under_load=(2,)),
         )
 
-    def words(self, recipe: Recipe) -> Words:
-        """Their embeddings, (1 or 2, tokens, channels). Long prompts are cut off."""
-        told = [self._read(recipe.prompt)]
+    def encode_prompt(self, recipe: Recipe) -> Conditioning:
+        """Embeddings of 1 or 2 prompts, (1 or 2, tokens, channels). Long prompts are truncated."""
+        prompt_embeds = [self._prompt_cache(recipe.prompt)]
         if recipe.uses_cfg:
-            told.insert(0, self._read(recipe.negative))
-        return {"encoder_hidden_states": torch.cat(told)}
+            prompt_embeds.insert(0, self._prompt_cache(recipe.negative))
+        return {"encoder_hidden_states": torch.cat(prompt_embeds)}
 
-    def forward(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
-        """The UNet's forward pass."""
-        predicted: torch.Tensor = self._unet(latents, timesteps, **words, return_dict=False)[0]
-        return predicted
+    def forward(
+        self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
+    ) -> torch.Tensor:
+        """The UNet's forward pass, without a captured graph."""
+        output: torch.Tensor = self._unet(latents, timesteps, **conditioning, return_dict=False)[0]
+        return output
 
-    def _encoded(self, prompt: str) -> torch.Tensor:
-        text: torch.Tensor = self.pipeline.encode_prompt(
+    def _encode_text(self, prompt: str) -> torch.Tensor:
+        prompt_embeds: torch.Tensor = self.pipeline.encode_prompt(
             prompt, self.device.torch_device, 1, do_classifier_free_guidance=False
         )[0]
-        return text
+        return prompt_embeds
 
 
-class Starter(StableDiffusion):
-    """The model that ships with the project was made for less guidance."""
+class StarterModel(StableDiffusion):
+    """The model that ships with the project, which was trained for a lower guidance scale."""
 
     guidance = 5.0
 
 
 def load(
-    files: ModelFiles, device: Device, checkers: Sequence[Checker] = (), *, own: bool = True
+    files: ModelFiles,
+    device: Device,
+    checkers: Sequence[Checker] = (),
+    *,
+    use_builtin_checker: bool = True,
 ) -> StableDiffusion:
-    """The model with these checkers and, if `own`, its own safety checker.
+    """The model, with these safety checkers and optionally its own.
 
-    Raises ModelCorrupt or NoSafetyChecker, with a sentence for the operator.
+    Raises ModelCorrupt or NoSafetyChecker, whose messages are for the operator.
     """
     files.require("unet", "vae", "text_encoder", "tokenizer", "scheduler")
-    if own:
+    if use_builtin_checker:
         files.require_safety_checker()
     files.require_tokenizer("tokenizer")
-    pipeline = latent_diffusion.pipeline(
+    builtin = {"safety_checker": StableDiffusionSafetyChecker}
+    pipeline = load_pipeline(
         StableDiffusionPipeline,
         files,
         device,
         text_encoder=CLIPTextModel,
-        **({"safety_checker": StableDiffusionSafetyChecker} if own else _UNCHECKED),
+        **(builtin if use_builtin_checker else _NO_CHECKER),
     )
-    if own:
-        its = ConceptChecker(pipeline.safety_checker, pipeline.feature_extractor, device)
-        checkers = [its, *checkers]
-    kind = Starter if files.name == STARTER else StableDiffusion
-    return kind(pipeline, Panel(checkers), files.name, files.revision, device)
+    if use_builtin_checker:
+        checker = ConceptChecker(pipeline.safety_checker, pipeline.feature_extractor, device)
+        checkers = [checker, *checkers]
+    model_class = StarterModel if files.name == STARTER else StableDiffusion
+    return model_class(pipeline, CheckerSet(checkers), files.name, files.revision, device)

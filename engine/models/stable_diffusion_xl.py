@@ -1,4 +1,4 @@
-"""SDXL (Podell et al. 2023, https://arxiv.org/abs/2307.01952), by diffusers' own parts."""
+"""SDXL (Podell et al. 2023, https://arxiv.org/abs/2307.01952), from the components of diffusers."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -9,93 +9,99 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from engine.contract import MAX_SIZE, BatchSizes, Recipe
 from engine.device import Device
-from engine.models import latent_diffusion
-from engine.models.base import Words
+from engine.models.base import Conditioning
 from engine.models.latent_diffusion import LatentDiffusion
-from engine.safety import Checker, Panel
+from engine.models.loading import load_concept_checker, load_pipeline
+from engine.safety import Checker, CheckerSet
 from engine.weights import ModelFiles
 
 PIPELINES: Final = ("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline")
+_PromptEmbeds = tuple[torch.Tensor, torch.Tensor]
+"""diffusers' `prompt_embeds` and `pooled_prompt_embeds`."""
 
 
 class StableDiffusionXL(LatentDiffusion):
-    """Two text encoders tell of the prompt, in a sequence and in one vector; and the size is told
-    as well: that of a training picture, what was cut off of it, and what is to be painted."""
+    """The conditioning is a sequence of embeddings of two text encoders, a pooled embedding, and
+    `time_ids`: original size, crop and target size."""
 
     guidance = 5.0
 
-    def __init__(self, pipeline: Any, *parts: Any) -> None:  # noqa: ANN401 - LatentDiffusion's
-        if pipeline.vae.config.force_upcast:  # its numbers overflow in float16
+    def __init__(self, pipeline: Any, *arguments: Any) -> None:  # noqa: ANN401 - LatentDiffusion's
+        if pipeline.vae.config.force_upcast:  # it overflows in float16
             pipeline.vae.to(torch.float32)
-        super().__init__(pipeline, *parts)
+        super().__init__(pipeline, *arguments)
 
     @staticmethod
-    def shapes(device: Device) -> tuple[BatchSizes, ...]:
-        """The larger the picture, the less a batch of several pays."""
+    def batch_sizes(device: Device) -> tuple[BatchSizes, ...]:
+        """The larger the image, the less a larger batch gains."""
         return (
             BatchSizes(pixels=512 * 512, default=(2, 8), under_load=(2, 8, 16)),
             BatchSizes(pixels=768 * 768, default=(2, 4), under_load=(2, 4, 8)),
             BatchSizes(pixels=MAX_SIZE**2, default=(2,), under_load=(2, 4, 8)),
         )
 
-    def words(self, recipe: Recipe) -> Words:
-        """Embeddings (1 or 2, tokens, channels), pooled ones (1 or 2, channels), and sizes (1 or
-        2, 6) in pixels."""
-        told = [self._read(recipe.prompt)]
+    def encode_prompt(self, recipe: Recipe) -> Conditioning:
+        """Embeddings (1 or 2, tokens, channels), pooled ones (1 or 2, channels), and sizes in
+        pixels (1 or 2, 6)."""
+        embeds: list[_PromptEmbeds] = [self._prompt_cache(recipe.prompt)]
         if recipe.uses_cfg:
-            told.insert(0, self._negative(recipe.negative, told[0]))
+            embeds.insert(0, self._negative_prompt_embeds(recipe.negative, embeds[0]))
         size = recipe.height, recipe.width
-        sizes = torch.tensor([[*size, 0, 0, *size]] * len(told), dtype=self.device.dtype)
+        time_ids = torch.tensor([[*size, 0, 0, *size]] * len(embeds), dtype=self.device.dtype)
         return {
-            "encoder_hidden_states": torch.cat([sequence for sequence, _ in told]),
-            "text_embeds": torch.cat([pooled for _, pooled in told]),
-            "time_ids": sizes.to(self.device.torch_device),
+            "encoder_hidden_states": torch.cat([prompt_embeds for prompt_embeds, _ in embeds]),
+            "text_embeds": torch.cat([pooled_prompt_embeds for _, pooled_prompt_embeds in embeds]),
+            "time_ids": time_ids.to(self.device.torch_device),
         }
 
-    def forward(self, latents: torch.Tensor, timesteps: torch.Tensor, words: Words) -> torch.Tensor:
-        """The UNet's forward pass."""
-        predicted: torch.Tensor = self._unet(
+    def forward(
+        self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
+    ) -> torch.Tensor:
+        """The UNet's forward pass, without a captured graph."""
+        output: torch.Tensor = self._unet(
             latents,
             timesteps,
-            encoder_hidden_states=words["encoder_hidden_states"],
-            added_cond_kwargs={name: words[name] for name in ("text_embeds", "time_ids")},
+            encoder_hidden_states=conditioning["encoder_hidden_states"],
+            added_cond_kwargs={name: conditioning[name] for name in ("text_embeds", "time_ids")},
             return_dict=False,
         )[0]
-        return predicted
+        return output
 
-    def _negative(
-        self, negative: str, told: tuple[torch.Tensor, torch.Tensor]
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def _negative_prompt_embeds(self, negative: str, embeds: _PromptEmbeds) -> _PromptEmbeds:
         if not negative and self.pipeline.config.force_zeros_for_empty_prompt:
-            return torch.zeros_like(told[0]), torch.zeros_like(told[1])
-        known: tuple[torch.Tensor, torch.Tensor] = self._read(negative)
-        return known
+            return torch.zeros_like(embeds[0]), torch.zeros_like(embeds[1])
+        negative_embeds: _PromptEmbeds = self._prompt_cache(negative)
+        return negative_embeds
 
-    def _encoded(self, prompt: str) -> tuple[torch.Tensor, torch.Tensor]:
-        sequence, _, pooled, _ = self.pipeline.encode_prompt(
+    def _encode_text(self, prompt: str) -> _PromptEmbeds:
+        prompt_embeds, _, pooled_prompt_embeds, _ = self.pipeline.encode_prompt(
             prompt, device=self.device.torch_device, do_classifier_free_guidance=False
         )
-        return sequence, pooled
+        return prompt_embeds, pooled_prompt_embeds
 
 
 def load(
-    files: ModelFiles, device: Device, checkers: Sequence[Checker] = (), *, own: bool = True
+    files: ModelFiles,
+    device: Device,
+    checkers: Sequence[Checker] = (),
+    *,
+    use_builtin_checker: bool = True,
 ) -> StableDiffusionXL:
-    """The model with these checkers and, if `own`, Stable Diffusion's safety checker.
+    """The model, with these safety checkers and optionally Stable Diffusion's.
 
-    Raises ModelCorrupt or NoSafetyChecker, with a sentence for the operator.
+    Raises ModelCorrupt or NoSafetyChecker, whose messages are for the operator.
     """
     files.require("unet", "vae", "text_encoder", "text_encoder_2", "scheduler")
     files.require("tokenizer", "tokenizer_2")
     files.require_tokenizer("tokenizer", "tokenizer_2")
-    if own:
-        its = latent_diffusion.checker(files, files.safety_checker_folder(), device)
-        checkers = [its, *checkers]
-    pipeline = latent_diffusion.pipeline(
+    if use_builtin_checker:
+        checker = load_concept_checker(files, files.safety_checker_folder(), device)
+        checkers = [checker, *checkers]
+    pipeline = load_pipeline(
         StableDiffusionXLPipeline,
         files,
         device,
         text_encoder=CLIPTextModel,
         text_encoder_2=CLIPTextModelWithProjection,
     )
-    return StableDiffusionXL(pipeline, Panel(checkers), files.name, files.revision, device)
+    return StableDiffusionXL(pipeline, CheckerSet(checkers), files.name, files.revision, device)

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from engine.core.process import painter
+from engine.core.process import load_warm_model
 from engine.errors import UsageError
 from engine.offline.job_file import JobSpec, parse_job_file
 
@@ -13,10 +13,10 @@ from engine.offline.job_file import JobSpec, parse_job_file
 def paint_command(options: argparse.Namespace) -> None:
     """Paint the job of the options, or those of the job file. Raises EngineError."""
     specs = _job_specs(options)
-    engine_core = painter(options.model, options.checkers)
+    model = load_warm_model(options.model, options.checkers)
     from engine.offline.paint import paint
 
-    paint(specs, options.out, engine_core, separate_folders=options.jobs is not None)
+    paint(specs, options.out, model, separate_folders=options.jobs is not None)
 
 
 def _job_specs(options: argparse.Namespace) -> list[JobSpec]:

@@ -19,8 +19,8 @@ from engine.contract import (
     size_for_init_image,
 )
 from engine.errors import UsageError
-from engine.imaging.encode import png, sha256
-from engine.imaging.init_image import BYTES_LIMIT, BadSketch, fit, read
+from engine.imaging.encode import encode_png, sha256
+from engine.imaging.init_image import MAX_BYTES, InvalidImage, decode, resize_and_crop
 
 DEFAULT_STRENGTH: Final = 0.75
 _SAFE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -87,7 +87,7 @@ def to_command(spec: JobSpec, card: ModelCard) -> Paint:
     try:
         sketch = _open_sketch(spec.sketch)
         width, height = _size(spec, sketch, card)
-        source = png(fit(sketch, width, height)) if sketch else None
+        source = encode_png(resize_and_crop(sketch, width, height)) if sketch else None
         return Paint(
             job=spec.id,
             attempt=1,
@@ -104,9 +104,9 @@ def _open_sketch(name: str | None) -> Image.Image | None:
         return None
     try:
         with Path(name).open("rb") as file:
-            return read(file.read(BYTES_LIMIT + 1))
+            return decode(file.read(MAX_BYTES + 1))
     except OSError as error:
-        raise BadSketch(f"The sketch {name} cannot be read: {error.strerror}.") from error
+        raise InvalidImage(f"The sketch {name} cannot be read: {error.strerror}.") from error
 
 
 def _size(spec: JobSpec, sketch: Image.Image | None, card: ModelCard) -> tuple[int, int]:

@@ -11,25 +11,28 @@ import msgspec
 from PIL import Image
 
 from engine.contract import Cancelled, Ending, Event, Failed, Paint, Painted, Recipe
-from engine.core.engine_core import Painter
-from engine.core.worker import Worker
+from engine.core.preparation import check_job
+from engine.core.worker import start_worker
 from engine.errors import EngineError, InvalidJob, UsageError
-from engine.imaging.encode import blank, grid
+from engine.imaging.encode import blank_cell, image_grid
+from engine.models.base import DiffusionModel
 from engine.offline.job_file import JobSpec, to_command
 
 log = logging.getLogger(__name__)
 
 
-def paint(specs: list[JobSpec], out: Path, painter: Painter, *, separate_folders: bool) -> None:
+def paint(
+    specs: list[JobSpec], out: Path, model: DiffusionModel, *, separate_folders: bool
+) -> None:
     """Paint all jobs into `out`, or each into a subfolder of `out` named by its id.
 
     All specs are checked before the first job starts. Raises EngineError at the end, with a
     sentence for each job that failed; the pictures of the others are written.
     """
-    jobs = [_checked_job(spec, painter, separate_folders) for spec in specs]
+    jobs = [_checked_job(spec, model, separate_folders) for spec in specs]
     folders = [_make_folder(out / job.job if separate_folders else out) for job in jobs]
     failures: list[str] = []
-    for job, folder, ending in zip(jobs, folders, _run_all(jobs, painter), strict=True):
+    for job, folder, ending in zip(jobs, folders, _run_all(jobs, model), strict=True):
         failure = _save(job, ending, folder)
         if failure is not None:
             failures.append(f"Job {job.job}: {failure}" if separate_folders else failure)
@@ -37,7 +40,7 @@ def paint(specs: list[JobSpec], out: Path, painter: Painter, *, separate_folders
         raise EngineError("\n".join(failures))
 
 
-def _run_all(jobs: list[Paint], painter: Painter) -> Iterator[Ending]:
+def _run_all(jobs: list[Paint], model: DiffusionModel) -> Iterator[Ending]:
     """The ending of each job, in their order; they run concurrently. Raises EngineError."""
     endings: list[Future[Ending]] = [Future() for _ in jobs]
 
@@ -50,7 +53,7 @@ def _run_all(jobs: list[Paint], painter: Painter) -> Iterator[Ending]:
         if isinstance(event, Painted | Failed | Cancelled):
             ending.set_result(event)
 
-    worker = Worker(painter, on_fatal)
+    worker = start_worker([model], on_fatal)
     try:
         for job, ending in zip(jobs, endings, strict=True):
             worker.submit(job, partial(on_event, ending=ending))
@@ -60,10 +63,10 @@ def _run_all(jobs: list[Paint], painter: Painter) -> Iterator[Ending]:
         worker.close()
 
 
-def _checked_job(spec: JobSpec, painter: Painter, separate_folders: bool) -> Paint:
+def _checked_job(spec: JobSpec, model: DiffusionModel, separate_folders: bool) -> Paint:
     try:
-        job = to_command(spec, painter.model.card)
-        painter.check(job)
+        job = to_command(spec, model.card)
+        check_job(job, [model])
     except (UsageError, InvalidJob) as error:
         sentence = f"Job {spec.id}: {error}" if separate_folders else str(error)
         raise UsageError(sentence) from error
@@ -101,13 +104,13 @@ def _write(job: Paint, painted: Painted, folder: Path) -> int:
             reason = picture.failed or "withheld by the safety check"
             sys.stderr.write(f"{file} (seed {recipe.seed}): {reason}\n")
             label = "could not\nbe painted" if picture.failed else "withheld by\nthe safety check"
-            cells.append(blank(recipe.width, recipe.height, label))
+            cells.append(blank_cell(recipe.width, recipe.height, label))
             continue
         file.write_bytes(picture.png)
         sys.stdout.write(f"{file}: {_seed(recipe)}\n")
         with Image.open(file) as image:
             cells.append(image.convert("RGB"))
-    grid(cells).save(folder / "grid.png")
+    image_grid(cells).save(folder / "grid.png")
     lines = b"".join(
         msgspec.json.encode(msgspec.structs.replace(recipe, row_class=picture.row_class)) + b"\n"
         for recipe, picture in zip(job.recipes, painted.pictures, strict=True)

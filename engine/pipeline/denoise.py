@@ -1,4 +1,4 @@
-"""One picture in progress: from its noise to its latents, one evaluation at a time."""
+"""The denoising loop: the state of an image between two evaluations, and one forward pass."""
 
 from collections.abc import Sequence
 from itertools import accumulate
@@ -9,174 +9,203 @@ from PIL import Image
 
 from engine.contract import ROW_CLASSES, Recipe
 from engine.device import Device
-from engine.imaging.init_image import fit
-from engine.models.base import PaintModel
+from engine.imaging.init_image import resize_and_crop
+from engine.models.base import DiffusionModel
 from engine.pipeline.noise import Noise
-from engine.samplers import NOISE, PREDICTION, REGISTERS, SOURCES, Step, course, noise_dtype
+from engine.samplers import (
+    MODEL_OUTPUT,
+    NOISE,
+    REGISTERS,
+    TERMS,
+    Step,
+    noise_dtype,
+    schedule_for,
+)
 
 
-class Desk:
-    """What the pictures of one job share: its source, encoded once for each size."""
+class InitImage:
+    """The init image of a job for one model, encoded once for each size."""
 
-    def __init__(self, model: PaintModel) -> None:
+    def __init__(self, model: DiffusionModel) -> None:
         self.model = model
-        self.source: Image.Image | None = None
-        self._encoded: dict[tuple[int, int], tuple[torch.Tensor, torch.Tensor]] = {}
+        self.image: Image.Image | None = None
+        """None for txt2img, and until it is decoded."""
+        self._latent_dists: dict[tuple[int, int], tuple[torch.Tensor, torch.Tensor]] = {}
 
-    def encode(self, width: int, height: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and deviation of the source's latents at this size."""
-        if self.source is None:
+    def latent_dist(self, width: int, height: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and standard deviation of its latents, (1, channels, height / 8, width / 8) each.
+
+        The image is resized and cropped to this size in pixels. Raises ValueError without an image.
+        """
+        if self.image is None:
             raise ValueError("This recipe needs its source picture, which did not come along.")
-        if (width, height) not in self._encoded:
-            fitted = fit(self.source, width, height)
-            self._encoded[width, height] = self.model.encode(fitted)
-        return self._encoded[width, height]
+        if (width, height) not in self._latent_dists:
+            image = resize_and_crop(self.image, width, height)
+            self._latent_dists[width, height] = self.model.encode_image(image)
+        return self._latent_dists[width, height]
 
 
-class Canvas:
-    """The state of one picture between two evaluations.
+class DenoisingState:
+    """The state of one image between two evaluations.
 
-    Raises InvalidJob if the recipe asks for what its sampler cannot do.
+    Raises InvalidJob if the sampler cannot take the recipe's number of steps.
     """
 
-    def __init__(self, recipe: Recipe, desk: Desk) -> None:
-        self.alone = not desk.model.exact(recipe.width, recipe.height, recipe.row_class)
-        """Does it share no batch, because its slot there would change its bits?"""
-        if self.alone:
+    def __init__(self, recipe: Recipe, init_image: InitImage) -> None:
+        model = init_image.model
+        self.is_unbatchable = not model.is_batch_invariant(
+            recipe.width, recipe.height, recipe.row_class
+        )
+        """Whether it shares no batch, because its slot in the batch would change its bits."""
+        if self.is_unbatchable:
             recipe = msgspec.structs.replace(recipe, row_class=ROW_CLASSES[0])
         self.recipe = recipe
-        self.model = desk.model
-        self.desk = desk
-        self.course = course(recipe, desk.model.scheduler_config)
-        self.done = 0
-        self._fresh: torch.Tensor | None = None
-        self.words = desk.model.words(recipe)
-        """For 2 rows, if the picture is guided, or 1."""
-        self._dtype = desk.model.device.dtype
+        self.model = model
+        self.init_image = init_image
+        self.schedule = schedule_for(recipe, model.scheduler_config)
+        self.step_index = 0
+        """Evaluations done."""
+        self.conditioning = model.encode_prompt(recipe)
+        """Of 2 rows, unconditional and conditional, with classifier-free guidance; else of 1."""
+        self._dtype = model.device.dtype
         self._noise = Noise(recipe)
-        shape = desk.model.latent_shape(recipe.width, recipe.height)
-        self.registers = torch.zeros(REGISTERS, *shape[1:], device=desk.model.device.torch_device)
-        """(REGISTERS, channels, height / 8, width / 8), float32; the first is the picture."""
-        self.registers[0] = self._start(desk, shape)
-        self.guess = self.latents
-        """(1, channels, height / 8, width / 8): the end, as far as the last evaluation knew."""
+        self._step_noise: torch.Tensor | None = None
+        shape = model.latent_shape(recipe.width, recipe.height)
+        self.registers = torch.zeros(REGISTERS, *shape[1:], device=model.device.torch_device)
+        """(REGISTERS, channels, height / 8, width / 8), float32; register 0 is the latents."""
+        self.registers[0] = self._initial_latents(shape)
+        self.pred_original_sample = self.latents
+        """(1, channels, height / 8, width / 8): the final latents (x0) as last predicted."""
 
     @property
     def latents(self) -> torch.Tensor:
-        """(1, channels, height / 8, width / 8)."""
+        """(1, channels, height / 8, width / 8), float32."""
         return self.registers[:1]
 
     @property
     def evaluations(self) -> int:
-        """All of them; second-order samplers have about two for each step."""
-        return len(self.course.steps)
+        """Number of function evaluations (NFE); second-order samplers need about two a step."""
+        return len(self.schedule.steps)
 
     @property
-    def finished(self) -> bool:
-        """Is there nothing left to evaluate?"""
-        return self.done == self.evaluations
+    def is_finished(self) -> bool:
+        """Whether all evaluations are done."""
+        return self.step_index == self.evaluations
 
     @property
     def step(self) -> Step:
-        """What comes next."""
-        return self.course.steps[self.done]
+        """The next step of the schedule."""
+        return self.schedule.steps[self.step_index]
 
-    def fresh_noise(self) -> torch.Tensor:
-        """(channels, height / 8, width / 8), from the picture's own generator: for the next step,
-        and the same again until that is done."""
-        if self._fresh is None:
+    def step_noise(self) -> torch.Tensor:
+        """The noise of the next step, (channels, height / 8, width / 8), float32.
+
+        It comes from the image's own generator; repeated calls before `advance` return the same.
+        """
+        if self._step_noise is None:
             dtype = noise_dtype(self.recipe.sampler, self._dtype)
-            drawn = self._noise.own(self.latents.shape, dtype)[0]
-            self._fresh = self.model.device.to_device(drawn.float())
-        return self._fresh
+            noise = self._noise.seed_noise(self.latents.shape, dtype)[0]
+            self._step_noise = self.model.device.to_device(noise.float())
+        return self._step_noise
 
-    def advance(self, registers: torch.Tensor, guess: torch.Tensor) -> None:
-        """The next step is done."""
-        self.registers, self.guess, self._fresh = registers, guess, None
-        self.done += 1
+    def advance(self, registers: torch.Tensor, pred_original_sample: torch.Tensor) -> None:
+        """Store the result of an evaluation."""
+        self.registers, self.pred_original_sample = registers, pred_original_sample
+        self._step_noise = None
+        self.step_index += 1
 
-    def _start(self, desk: Desk, shape: Sequence[int]) -> torch.Tensor:
-        device, start = desk.model.device.torch_device, self.course.start
+    def _initial_latents(self, shape: Sequence[int]) -> torch.Tensor:
+        """As diffusers' `prepare_latents`."""
+        device, init = self.model.device.torch_device, self.schedule.init
         if self.recipe.strength is None:
-            return self._noise.draw(shape, self._dtype).to(device) * start.other
-        mean, deviation = desk.encode(self.recipe.width, self.recipe.height)
-        drawn = self._noise.draw(shape, mean.dtype).to(device)
-        source = desk.model.scale(mean + deviation * drawn)
-        return source * start.one + self._noise.draw(shape, self._dtype).to(device) * start.other
+            return self._noise.mixed_noise(shape, self._dtype).to(device) * init.noise
+        mean, std = self.init_image.latent_dist(self.recipe.width, self.recipe.height)
+        sample_noise = self._noise.mixed_noise(shape, mean.dtype).to(device)
+        image_latents = self.model.scale_latents(mean + std * sample_noise)
+        noise = self._noise.mixed_noise(shape, self._dtype).to(device)
+        return image_latents * init.image_latents + noise * init.noise
 
 
 @torch.inference_mode()
-def evaluate(canvases: Sequence[Canvas]) -> None:
-    """One forward pass for these pictures, all of one model, size and row class, and one update.
+def forward_batch(states: Sequence[DenoisingState]) -> None:
+    """Advance these images, all of one model, size and row class, by one forward pass.
 
-    The shape of a batch changes the bits of its rows, but not what else is in it or in what place:
-    so it is always padded to its row class, by repeating rows. All other arithmetic treats each
-    number by itself, and a picture of no numbers (NaN) spoils no other.
+    The shape of a batch changes the bits of its rows; what else is in it and in which slots does
+    not. So a batch is always padded to its row class, by repeating rows. All other arithmetic is
+    elementwise, and NaN in one image does not reach the others.
     """
-    model = canvases[0].model
-    numbers = _Numbers(canvases, model.device)
-    batch = _Rows(canvases, model.device)
-    sources = torch.stack([_sources(canvas) for canvas in canvases])
-    seen = sources[:, 0] * numbers.scale
-    predicted = model.predict(
-        seen[batch.owners].to(model.device.dtype), numbers.timestep[batch.owners], batch.words
-    )
+    model = states[0].model
+    coefficients = _Coefficients(states, model.device)
+    batch = _PaddedBatch(states, model.device)
+    terms = torch.stack([_terms(state) for state in states])
+    latent_model_input = terms[:, 0] * coefficients.input_scale
+    noise_pred = model.predict(
+        latent_model_input[batch.row_to_image].to(model.device.dtype),
+        coefficients.timestep[batch.row_to_image],
+        batch.conditioning,
+    ).float()
     # Classifier-free guidance (Ho and Salimans 2022, https://arxiv.org/abs/2207.12598).
-    without, told = predicted.float()[batch.without], predicted.float()[batch.told]
-    sources[:, PREDICTION] = without + numbers.guidance * (told - without)
-    registers = torch.zeros_like(sources[:, :REGISTERS])
-    for column in range(SOURCES):
-        registers += numbers.weights[:, :, column] * sources[:, column, None]
-    guess = numbers.of_seen * seen + numbers.of_predicted * sources[:, PREDICTION]
-    for place, canvas in enumerate(canvases):
-        canvas.advance(registers[place], guess[place : place + 1])
+    noise_pred_uncond, noise_pred_text = noise_pred[batch.uncond_rows], noise_pred[batch.cond_rows]
+    model_output = noise_pred_uncond + coefficients.guidance * (noise_pred_text - noise_pred_uncond)
+    terms[:, MODEL_OUTPUT] = model_output
+    registers = torch.zeros_like(terms[:, :REGISTERS])
+    for column in range(TERMS):
+        registers += coefficients.weights[:, :, column] * terms[:, column, None]
+    pred_original_sample = (
+        coefficients.x0_from_sample * latent_model_input
+        + coefficients.x0_from_output * terms[:, MODEL_OUTPUT]
+    )
+    for index, state in enumerate(states):
+        state.advance(registers[index], pred_original_sample[index : index + 1])
 
 
-def _sources(canvas: Canvas) -> torch.Tensor:
-    """(SOURCES, channels, height / 8, width / 8): the prediction is still missing."""
-    sources = canvas.registers.new_zeros(SOURCES, *canvas.registers.shape[1:])
-    sources[:REGISTERS] = canvas.registers
-    if canvas.step.draws:
-        sources[NOISE] = canvas.fresh_noise()
-    return sources
+def _terms(state: DenoisingState) -> torch.Tensor:
+    """(TERMS, channels, height / 8, width / 8): the terms of a step; the model output is zero."""
+    terms = state.registers.new_zeros(TERMS, *state.registers.shape[1:])
+    terms[:REGISTERS] = state.registers
+    if state.step.needs_noise:
+        terms[NOISE] = state.step_noise()
+    return terms
 
 
-class _Numbers:
-    """What is different for each picture: one small tensor on its way to the device."""
+class _Coefficients:
+    """The numbers that differ between images, sent to the device as one small tensor."""
 
-    def __init__(self, canvases: Sequence[Canvas], device: Device) -> None:
-        lines = [
+    def __init__(self, states: Sequence[DenoisingState], device: Device) -> None:
+        rows = [
             [
-                canvas.step.timestep,
-                canvas.step.scale,
-                canvas.recipe.guidance,
-                *canvas.step.guess,
-                *canvas.step.weights,
+                state.step.timestep,
+                state.step.input_scale,
+                state.recipe.guidance,
+                *state.step.x0,
+                *state.step.weights,
             ]
-            for canvas in canvases
+            for state in states
         ]
-        table = device.to_device(torch.tensor(lines, dtype=torch.float32))
-        wide = table[:, :, None, None, None]
+        table = device.to_device(torch.tensor(rows, dtype=torch.float32))
+        columns = table[:, :, None, None, None]
         self.timestep = table[:, 0]
-        self.scale, self.guidance, self.of_seen, self.of_predicted = wide[:, 1:5].unbind(1)
-        self.weights = wide[:, 5:].unflatten(1, (REGISTERS, SOURCES))
+        self.input_scale, self.guidance, self.x0_from_sample, self.x0_from_output = columns[
+            :, 1:5
+        ].unbind(1)
+        self.weights = columns[:, 5:].unflatten(1, (REGISTERS, TERMS))
 
 
-class _Rows:
-    """Which rows of the batch belong to which picture."""
+class _PaddedBatch:
+    """The rows of a batch: their conditioning, and the image that each belongs to."""
 
-    def __init__(self, canvases: Sequence[Canvas], device: Device) -> None:
-        counts = [canvas.recipe.rows for canvas in canvases]
-        spare = canvases[0].recipe.row_class - sum(counts)
+    def __init__(self, states: Sequence[DenoisingState], device: Device) -> None:
+        counts = [state.recipe.rows for state in states]
+        padding = states[0].recipe.row_class - sum(counts)
         ends = list(accumulate(counts))
-        owners = [place for place, count in enumerate(counts) for _ in range(count)]
-        told = [canvas.words for canvas in canvases]
-        self.words = {
-            name: torch.cat([*(words[name] for words in told), *[told[0][name][:1]] * spare])
-            for name in told[0]
+        images = [index for index, count in enumerate(counts) for _ in range(count)]
+        inputs = [state.conditioning for state in states]
+        self.conditioning = {
+            name: torch.cat([*(rows[name] for rows in inputs), *[inputs[0][name][:1]] * padding])
+            for name in inputs[0]
         }
-        without = [end - count for end, count in zip(ends, counts, strict=True)]
-        told_at = [end - 1 for end in ends]
-        self.owners, self.told, self.without = device.to_device(
-            torch.tensor([*owners, *[0] * spare, *told_at, *without])
-        ).split([len(owners) + spare, len(ends), len(ends)])
+        uncond_rows = [end - count for end, count in zip(ends, counts, strict=True)]
+        cond_rows = [end - 1 for end in ends]
+        self.row_to_image, self.cond_rows, self.uncond_rows = device.to_device(
+            torch.tensor([*images, *[0] * padding, *cond_rows, *uncond_rows])
+        ).split([len(images) + padding, len(ends), len(ends)])

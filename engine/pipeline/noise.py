@@ -1,4 +1,4 @@
-"""Seeded noise: one CPU generator for each picture, drawn in the order of diffusers' pipelines."""
+"""Seeded noise: one CPU generator for each image, used in the order of diffusers' pipelines."""
 
 import math
 from collections.abc import Sequence
@@ -9,46 +9,47 @@ import torch
 from engine.contract import Recipe
 
 NEARLY_PARALLEL: Final = 0.9995
-"""Cosine beyond which a spherical mixture loses its digits and a straight one is as good."""
+"""Cosine above which linear interpolation replaces the spherical one, which loses its digits."""
 
 
 class Noise:
-    """The random numbers of one picture.
+    """The random numbers of one image.
 
-    What comes before the first step (a source's latents, the first noise) is mixed from the seed's
-    and the subseed's draws; what a sampler adds later comes from the seed alone.
+    What precedes the first step (the sample of the init image's latents, the initial noise) is
+    interpolated between the noise of the seed and that of the subseed. Step noise comes from the
+    seed alone.
     """
 
     def __init__(self, recipe: Recipe) -> None:
-        self._seeded = torch.Generator("cpu").manual_seed(recipe.seed)
-        self._subseeded = torch.Generator("cpu").manual_seed(recipe.subseed)
+        self._seed_generator = torch.Generator("cpu").manual_seed(recipe.seed)
+        self._subseed_generator = torch.Generator("cpu").manual_seed(recipe.subseed)
         self._strength = recipe.subseed_strength
 
-    def own(self, shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
-        """The seed's next numbers, normally distributed, on the CPU."""
-        return torch.randn(*shape, generator=self._seeded, dtype=dtype)
+    def seed_noise(self, shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
+        """The next normally distributed numbers of the seed, on the CPU."""
+        return torch.randn(*shape, generator=self._seed_generator, dtype=dtype)
 
-    def draw(self, shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
-        """The next mixture of both seeds' numbers, on the CPU."""
-        own = self.own(shape, dtype)
+    def mixed_noise(self, shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
+        """The next interpolation between the numbers of seed and subseed, on the CPU."""
+        seed_noise = self.seed_noise(shape, dtype)
         if self._strength == 0.0:
-            return own
-        other = torch.randn(*shape, generator=self._subseeded, dtype=dtype)
-        return slerp(own, other, self._strength)
+            return seed_noise
+        subseed_noise = torch.randn(*shape, generator=self._subseed_generator, dtype=dtype)
+        return slerp(seed_noise, subseed_noise, self._strength)
 
 
-def slerp(low: torch.Tensor, high: torch.Tensor, share: float) -> torch.Tensor:
-    """The mixture on the arc from `low` (share 0) to `high` (share 1): as long as they are.
+def slerp(a: torch.Tensor, b: torch.Tensor, t: float) -> torch.Tensor:
+    """Spherical linear interpolation from `a` (t = 0) to `b` (t = 1), computed in float64.
 
-    Two tensors that point nearly the same way, or opposite ways, have no one arc between them;
-    they are mixed straight. (Shoemake 1985, https://doi.org/10.1145/325165.325242)
+    Nearly parallel or opposite tensors, and NaN, are interpolated linearly. (Shoemake 1985,
+    https://doi.org/10.1145/325165.325242)
     """
-    if share in (0.0, 1.0):
-        return high if share else low
-    one, two = low.double(), high.double()
-    cosine = float((one * two).sum() / (one.norm() * two.norm()))
+    if t in (0.0, 1.0):
+        return b if t else a
+    x, y = a.double(), b.double()
+    cosine = float((x * y).sum() / (x.norm() * y.norm()))
     if not abs(cosine) < NEARLY_PARALLEL:
-        return (one * (1.0 - share) + two * share).to(low.dtype)
+        return (x * (1.0 - t) + y * t).to(a.dtype)
     angle = math.acos(cosine)
-    ways = math.sin((1.0 - share) * angle), math.sin(share * angle)
-    return ((one * ways[0] + two * ways[1]) / math.sin(angle)).to(low.dtype)
+    weights = math.sin((1.0 - t) * angle), math.sin(t * angle)
+    return ((x * weights[0] + y * weights[1]) / math.sin(angle)).to(a.dtype)

@@ -1,4 +1,4 @@
-"""The verdict on each picture: may it be shown? When in doubt, no."""
+"""Whether an image may be shown: all checkers must pass it, and a failed check flags it."""
 
 import logging
 from collections.abc import Sequence
@@ -10,69 +10,72 @@ from engine.contract import Verdict
 from engine.device.errors import is_device_lost
 from engine.errors import UsageError
 
-OWN: Final = "model"
-"""Names the painting model's own checker."""
+BUILTIN: Final = "model"
+"""The name of the safety checker that comes with the painting model."""
 log = logging.getLogger(__name__)
 
 
 class Checker(Protocol):
-    """Looks at pictures."""
+    """A safety checker."""
 
     @property
     def name(self) -> str:
-        """What its verdicts are signed with."""
+        """The `checker` of its verdicts."""
 
-    def look(self, picture: Image.Image) -> Verdict:
-        """Its verdict; raises whatever it likes if it comes to none."""
+    def check(self, image: Image.Image) -> Verdict:
+        """Its verdict; may raise any exception, which flags the image."""
 
 
-class Panel:
-    """Several checkers: what any of them flags is withheld, and so is what any fails to check."""
+class CheckerSet:
+    """Several checkers, each of which can flag an image."""
 
     def __init__(self, checkers: Sequence[Checker]) -> None:
         """Raises ValueError if there are none."""
         if not checkers:
-            raise ValueError("A panel without checkers would pass everything.")
+            raise ValueError("A set without checkers would pass every image.")
         self._checkers = tuple(checkers)
 
-    def verdicts(self, picture: Image.Image) -> tuple[Verdict, ...]:
-        """One of each checker, whatever happens; but a device that is lost raises what it raised:
-        the picture is not to blame, and is painted again elsewhere."""
-        return tuple(_verdict(checker, picture) for checker in self._checkers)
+    def check(self, image: Image.Image) -> tuple[Verdict, ...]:
+        """One verdict of each checker; a checker that raises an exception flags the image.
+
+        If the device is lost, the exception is raised: the image is to be painted again.
+        """
+        return tuple(_check(checker, image) for checker in self._checkers)
 
 
-def _verdict(checker: Checker, picture: Image.Image) -> Verdict:
+def _check(checker: Checker, image: Image.Image) -> Verdict:
     try:
-        return checker.look(picture)
+        return checker.check(image)
     except Exception as error:
         if is_device_lost(error):
             raise
-        withheld = "the safety check failed, so the picture is withheld"
-        log.exception(withheld, extra={"checker": checker.name})
+        log.exception(
+            "the safety check failed, so the picture is withheld", extra={"checker": checker.name}
+        )
         return Verdict(checker=checker.name, score=None, flagged=True)
 
 
 def flagged(verdicts: Sequence[Verdict]) -> bool:
-    """Does any of them say so, or is there none?"""
+    """Whether any verdict is flagged, or there is none."""
     return not verdicts or any(verdict.flagged for verdict in verdicts)
 
 
-def for_log(verdicts: Sequence[Verdict]) -> dict[str, str]:
-    """What they come to, and what each checker said: fields for a line of the log."""
-    scores = ",".join(f"{each.checker}:{_score(each)}" for each in verdicts)
+def log_fields(verdicts: Sequence[Verdict]) -> dict[str, str]:
+    """The overall verdict and each checker's score, as fields of a log record."""
+    scores = ",".join(f"{verdict.checker}:{_format_score(verdict)}" for verdict in verdicts)
     return {"verdict": "flagged" if flagged(verdicts) else "passed", "scores": scores}
 
 
-def _score(verdict: Verdict) -> str:
+def _format_score(verdict: Verdict) -> str:
     return "failed" if verdict.score is None else f"{verdict.score:.3f}"
 
 
-def names(text: str) -> tuple[str, ...]:
-    """The checkers of a list with commas, each once. Raises UsageError if it names none."""
-    found = tuple(dict.fromkeys(name for each in text.split(",") if (name := each.strip())))
-    if not found:
+def parse_checkers(text: str) -> tuple[str, ...]:
+    """The names in a comma-separated list, each once. Raises UsageError if there are none."""
+    names = tuple(dict.fromkeys(name for part in text.split(",") if (name := part.strip())))
+    if not names:
         raise UsageError(
-            f"IMAGINE_CHECKERS names no checker: give `{OWN}`, folders or hub ids of classifiers, "
-            "with commas between them."
+            f"IMAGINE_CHECKERS names no checker: give `{BUILTIN}`, folders or hub ids of "
+            "classifiers, with commas between them."
         )
-    return found
+    return names

@@ -13,23 +13,23 @@ from engine.contract import Verdict
 from engine.device import Device
 from engine.device.errors import load_failure
 from engine.errors import MissingDependency, ModelCorrupt, ModelNotFound
-from engine.safety.labels import Rule, rule
+from engine.safety.labels import LabelRule, rule_for
 from engine.weights import LOAD_ERRORS, download_snapshot, require_safetensors
 
 _CONFIG: Final = "config.json"
 _FILES: Final = (_CONFIG, "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json")
-"""All that a classifier needs; pickles and code are never read, nor fetched."""
+"""All that a classifier needs; pickles and code are neither read nor downloaded."""
 
 
 class Classifier:
-    """A network that gives each label a share of one."""
+    """An image classifier whose unsafe labels flag an image together."""
 
     def __init__(
         self,
         name: str,
         network: Any,  # noqa: ANN401 - transformers has no types here
         processor: Any,  # noqa: ANN401
-        rule: Rule,
+        rule: LabelRule,
         device: Device,
     ) -> None:
         self.name = name
@@ -39,33 +39,38 @@ class Classifier:
         self._device = device
 
     @torch.inference_mode()
-    def look(self, picture: Image.Image) -> Verdict:
-        """The score is the share of the unsafe labels. Raises ValueError if there is none."""
-        seen = self._processor(picture, return_tensors="pt")["pixel_values"]
-        seen = seen.to(self._device.torch_device, torch.float32)
-        shares = self._network(pixel_values=seen).logits[0].float().softmax(-1).tolist()
+    def check(self, image: Image.Image) -> Verdict:
+        """The score is the sum of the unsafe labels' probabilities.
+
+        Raises ValueError if a probability is not finite or there are more of them than labels.
+        """
+        pixel_values = self._processor(image, return_tensors="pt")["pixel_values"]
+        pixel_values = pixel_values.to(self._device.torch_device, torch.float32)
+        logits = self._network(pixel_values=pixel_values).logits[0]
+        probabilities = logits.float().softmax(-1).tolist()
         labels = [label.casefold() for label in _labels(self._network.config.id2label)]
-        parts = [
-            share
-            for share, label in zip(shares, labels, strict=True)
+        unsafe = [
+            probability
+            for probability, label in zip(probabilities, labels, strict=True)
             if label not in self._rule.safe
         ]
-        score = min(1.0, math.fsum(parts)) if all(map(math.isfinite, shares)) else math.nan
+        is_finite = all(map(math.isfinite, probabilities))
+        score = min(1.0, math.fsum(unsafe)) if is_finite else math.nan
         return Verdict(checker=self.name, score=score, flagged=score >= self._rule.threshold)
 
 
 def load(name: str, device: Device) -> Classifier:
-    """The classifier of this hub id, or in this folder; its files are downloaded if need be.
+    """The classifier of this hub id or folder; its files are downloaded if they are not there.
 
     Raises ModelNotFound, ModelGated, ModelCorrupt, NoSafetyChecker or MissingDependency, with a
-    sentence for its operator.
+    sentence for the operator.
     """
     from transformers import AutoImageProcessor, AutoModelForImageClassification
 
     folder = _folder(name)
     options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
-        network, found = AutoModelForImageClassification.from_pretrained(
+        network, info = AutoModelForImageClassification.from_pretrained(
             folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **options
         )
         processor = AutoImageProcessor.from_pretrained(folder, **options)
@@ -75,16 +80,16 @@ def load(name: str, device: Device) -> Classifier:
             "timm and torchvision as well. Install them with `pip install imagine-bot[timm]`."
         ) from error
     except LOAD_ERRORS as error:
-        raise load_failure(error, f"the checker {name}", partial(_broken, name)) from error
-    if gaps := [*found["missing_keys"], *found["mismatched_keys"]]:
-        raise _broken(name, f"there are {len(gaps)} gaps in its weights")
-    wanted = rule(name, _labels(network.config.id2label))
-    return Classifier(name, network.eval().to(device.torch_device), processor, wanted, device)
+        raise load_failure(error, f"the checker {name}", partial(_damaged, name)) from error
+    if gaps := [*info["missing_keys"], *info["mismatched_keys"]]:
+        raise _damaged(name, f"there are {len(gaps)} gaps in its weights")
+    rule = rule_for(name, _labels(network.config.id2label))
+    return Classifier(name, network.eval().to(device.torch_device), processor, rule, device)
 
 
 def _labels(id2label: Mapping[int, str]) -> list[str]:
-    """In the order of the network's numbers."""
-    return [id2label[nth] for nth in sorted(id2label)]
+    """The labels in the order of the network's outputs."""
+    return [id2label[index] for index in sorted(id2label)]
 
 
 def _folder(name: str) -> Path:
@@ -97,13 +102,13 @@ def _folder(name: str) -> Path:
             )
         folder = download_snapshot(name, _FILES)
     if not (folder / _CONFIG).is_file():
-        raise _broken(name, f"it has no {_CONFIG}")
+        raise _damaged(name, f"it has no {_CONFIG}")
     require_safetensors(f"The checker {name}", folder)
     return folder
 
 
-def _broken(name: str, why: str) -> ModelCorrupt:
+def _damaged(name: str, cause: str) -> ModelCorrupt:
     return ModelCorrupt(
         f"The checker {name} cannot be loaded; it is damaged, half downloaded, or no image "
-        f"classifier of transformers: {why}"
+        f"classifier of transformers: {cause}"
     )

@@ -1,4 +1,4 @@
-"""The safety checker that Stable Diffusion brings: how near is a picture to forbidden concepts?"""
+"""The safety checker of Stable Diffusion: how close an image is to forbidden concepts of CLIP."""
 
 from typing import Any, Final
 
@@ -8,45 +8,46 @@ from PIL import Image
 
 from engine.contract import Verdict
 from engine.device import Device
-from engine.safety import OWN
+from engine.safety import BUILTIN
 
-_CARE: Final = 0.01
-"""How much nearer a picture counts that shows what needs special care."""
+_ADJUSTMENT: Final = 0.01
+"""Added to all margins of an image that matches a special-care concept, as diffusers does."""
 
 
 class ConceptChecker:
-    """diffusers' StableDiffusionSafetyChecker, with a score: its verdicts are diffusers' own."""
+    """diffusers' StableDiffusionSafetyChecker with a score; it flags the same images."""
 
-    name = OWN
+    name = BUILTIN
 
     def __init__(self, network: Any, extractor: Any, device: Device) -> None:  # noqa: ANN401
         self._network = network
         self._extractor = extractor
         self._device = device
 
-    def look(self, picture: Image.Image) -> Verdict:
-        """A score above 0.5 is flagged: it is the margin of the nearest concept, from -1 to 1,
-        moved to 0 to 1. Raises ValueError if the numbers are none."""
-        margin = self._margin(picture)
+    def check(self, image: Image.Image) -> Verdict:
+        """Flagged above a score of 0.5: the margin of the closest concept, mapped from -1..1 to
+        0..1. Raises ValueError if the embeddings are not finite."""
+        margin = self._margin(image)
         score = min(1.0, max(0.0, (1.0 + margin) / 2))
         return Verdict(checker=self.name, score=score, flagged=margin > 0)
 
     @torch.inference_mode()
-    def _margin(self, picture: Image.Image) -> float:
-        """Of cosine over threshold, of the nearest concept, as StableDiffusionSafetyChecker counts
-        it."""
-        seen = self._extractor(picture, return_tensors="pt").pixel_values
-        seen = seen.to(self._device.torch_device, self._device.dtype)
-        embeds = self._network.visual_projection(self._network.vision_model(seen)[1])
-        special = self._margins(embeds, "special_care_embeds")
-        concepts = self._margins(embeds, "concept_embeds")
+    def _margin(self, image: Image.Image) -> float:
+        """Cosine similarity minus threshold, of the concept where that is highest."""
+        clip_input = self._extractor(image, return_tensors="pt").pixel_values
+        clip_input = clip_input.to(self._device.torch_device, self._device.dtype)
+        pooled_output = self._network.vision_model(clip_input)[1]
+        image_embeds = self._network.visual_projection(pooled_output)
+        special = self._margins(image_embeds, "special_care_embeds")
+        concepts = self._margins(image_embeds, "concept_embeds")
         if not torch.isfinite(torch.cat([special, concepts])).all():
             raise ValueError("the checker cannot see this picture")
-        care = _CARE if bool((special.round(decimals=3) > 0).any()) else 0.0
-        return float((concepts + care).round(decimals=3).max())
+        adjustment = _ADJUSTMENT if bool((special.round(decimals=3) > 0).any()) else 0.0
+        return float((concepts + adjustment).round(decimals=3).max())
 
-    def _margins(self, embeds: torch.Tensor, which: str) -> torch.Tensor:
-        cosines = cosine_distance(embeds, getattr(self._network, which))[0].cpu().float()
-        thresholds = getattr(self._network, f"{which}_weights").cpu().float()
+    def _margins(self, image_embeds: torch.Tensor, embeds_name: str) -> torch.Tensor:
+        embeds = getattr(self._network, embeds_name)
+        cosines = cosine_distance(image_embeds, embeds)[0].cpu().float()
+        thresholds = getattr(self._network, f"{embeds_name}_weights").cpu().float()
         margins: torch.Tensor = cosines - thresholds
         return margins

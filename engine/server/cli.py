@@ -4,7 +4,7 @@ import argparse
 import importlib
 import os
 
-from engine.core.process import painter, with_parts
+from engine.core.process import load_warm_model, require_packages
 from engine.errors import UsageError
 from engine.server.parent_watch import exit_with_parent
 
@@ -15,10 +15,10 @@ def serve_command(options: argparse.Namespace) -> None:
 
     if options.parent:
         exit_with_parent()
-    server = with_parts(lambda: importlib.import_module("engine.server.socket_server"))
+    server = require_packages(lambda: importlib.import_module("engine.server.socket_server"))
     if not 0 <= options.port < 2**16:
         raise UsageError(f"The port is {options.port}; it must be 0 to 65535.")
     with server.bind(options.port) as listener:
-        engine_core = painter(options.model, options.checkers)
+        model = load_warm_model(options.model, options.checkers)
         token = os.environ.get("IMAGINE_ENGINE_TOKEN", "")
-        asyncio.run(server.serve(listener, engine_core, token))
+        asyncio.run(server.serve(listener, model, token))

@@ -18,7 +18,7 @@ from engine.contract import (
     Painted,
 )
 from engine.contract.wire import WireError
-from engine.core.request import Ticket
+from engine.core.request import Request
 from engine.core.worker import Worker
 from engine.server.event_queue import EventQueue, JobKey
 
@@ -39,7 +39,7 @@ class Session:
         self._abort = abort
         self._aborted = False
         self._loop = asyncio.get_running_loop()
-        self._tickets: dict[JobKey, Ticket] = {}
+        self._requests: dict[JobKey, Request] = {}
 
     def handle_command(self, command: Command) -> None:
         """Submit or cancel a job. Raises WireError for a repeated Hello or job."""
@@ -47,9 +47,9 @@ class Session:
             case Paint():
                 self._submit(command)
             case Cancel():
-                ticket = self._tickets.get((command.job, command.attempt))
-                if ticket is not None:
-                    self._worker.cancel(ticket)
+                request = self._requests.get((command.job, command.attempt))
+                if request is not None:
+                    self._worker.cancel(request)
             case Hello():
                 raise WireError("Hello was already received.")
 
@@ -57,16 +57,16 @@ class Session:
         """Queue a Heartbeat every HEARTBEAT_SECONDS, until cancelled."""
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)
-            self.event_queue.put(self._worker.pulse())
+            self.event_queue.put(self._worker.heartbeat())
 
     def close(self) -> None:
         """Cancel the jobs of the connection."""
-        for ticket in list(self._tickets.values()):
-            self._worker.cancel(ticket)
+        for request in list(self._requests.values()):
+            self._worker.cancel(request)
 
     def _submit(self, job: Paint) -> None:
         key = job.job, job.attempt
-        if key in self._tickets:
+        if key in self._requests:
             raise WireError(f"Job {job.job}, attempt {job.attempt}, was sent twice.")
         if self._worker.waiting >= MAX_WAITING_JOBS:
             reason = f"The engine has {MAX_WAITING_JOBS} jobs waiting. Try again in a while."
@@ -76,14 +76,14 @@ class Session:
             "job taken",
             extra={"job": job.job, "attempt": job.attempt, "pictures": len(job.recipes)},
         )
-        self._tickets[key] = self._worker.submit(job, self._on_event_threadsafe)
+        self._requests[key] = self._worker.submit(job, self._on_event_threadsafe)
 
     def _on_event_threadsafe(self, event: Event) -> None:
         call_threadsafe(self._loop, self._on_event, event)
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, Painted | Failed | Cancelled):
-            del self._tickets[event.job, event.attempt]
+            del self._requests[event.job, event.attempt]
             extra = {"job": event.job, "attempt": event.attempt, **_log_fields(event)}
             log.info("job ended", extra=extra)
         self._put(event)

@@ -12,9 +12,9 @@ from typing import Final
 
 from engine.contract import PROTOCOL_VERSION, Command, Hello, Ready, Rejected
 from engine.contract.wire import CLOSING_SECONDS, Connection, WireError, engine_side
-from engine.core.engine_core import Painter
-from engine.core.worker import Worker
+from engine.core.worker import Worker, start_worker
 from engine.errors import EngineError, PortInUse
+from engine.models.base import DiffusionModel
 from engine.server.session import Session, call_threadsafe
 
 HANDSHAKE_TIMEOUT: Final = 10.0
@@ -32,7 +32,7 @@ def bind(port: int) -> socket.socket:
         raise PortInUse(f"Port {port} is not available: {error.strerror}.") from error
 
 
-async def serve(listener: socket.socket, painter: Painter, token: str) -> None:
+async def serve(listener: socket.socket, model: DiffusionModel, token: str) -> None:
     """Serve until SIGINT or SIGTERM. Raises EngineError if the engine can no longer paint."""
     loop = asyncio.get_running_loop()
     stop: asyncio.Future[None] = loop.create_future()
@@ -46,11 +46,11 @@ async def serve(listener: socket.socket, painter: Painter, token: str) -> None:
             stop.set_exception(error)
 
     _on_signals(loop, end)
-    worker = Worker(painter, lambda error: call_threadsafe(loop, end, error))
-    handler = ConnectionHandler(worker, Ready(painter.model.card), token)
+    worker = start_worker([model], lambda error: call_threadsafe(loop, end, error))
+    handler = ConnectionHandler(worker, Ready(model.card), token)
     server = await asyncio.start_server(handler.handle, sock=listener)
     port = listener.getsockname()[1]
-    log.info("ready: %s, %s", painter.model.card.name, painter.model.card.fingerprint)
+    log.info("ready: %s, %s", model.card.name, model.card.fingerprint)
     sys.stdout.write(f"listening on 127.0.0.1:{port}\n")
     sys.stdout.flush()
     try:
@@ -59,7 +59,7 @@ async def serve(listener: socket.socket, painter: Painter, token: str) -> None:
         server.close()
         await handler.close()
         await asyncio.to_thread(worker.close)
-        peak = painter.model.device.peak_memory()
+        peak = model.device.peak_memory()
         log.info("stopped%s", "" if peak is None else f"; peak memory {peak / 2**30:.1f} GiB")
 
 

@@ -1,0 +1,238 @@
+"""Failures in the engine core: each has its true reason, and none reaches another job."""
+
+import random
+from contextlib import AbstractContextManager
+from typing import Any
+
+import msgspec
+import pytest
+import torch
+from PIL import Image
+
+from engine.contract import Event, Failed, Painted, Sampler
+from engine.core.engine_core import EngineCore
+from engine.core.request import Request
+from engine.core.warmup import warmup
+from engine.errors import InvalidJob
+from engine.imaging.encode import encode_png, sha256
+from engine.imaging.init_image import MAX_BYTES
+from tests.engine_parts import (
+    before_each_pass,
+    digests,
+    engine_core,
+    failure_reason,
+    job,
+    new_engine_core,
+    painted_images,
+    recipe,
+    rendered_images,
+    run_together,
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (InvalidJob("There is no such paint."), "There is no such paint."),
+        (MemoryError(), "out of memory"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"), "smaller size"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "out of memory"),
+        (KeyError("a bug"), "a mistake (KeyError)"),
+        (RuntimeError("shapes do not match"), "a mistake (RuntimeError)"),
+    ],
+)
+def test_a_job_fails_with_its_reason_and_the_next_succeeds(error: Exception, reason: str) -> None:
+    """No error of a forward pass ends the engine core."""
+
+    def fail(_: torch.Tensor) -> None:
+        raise error
+
+    with before_each_pass(engine_core(), fail):
+        assert reason in failure_reason(job())
+    assert painted_images(job())
+
+
+def test_a_failing_job_affects_no_other() -> None:
+    """The jobs of a failed batch run on their own, which shows the faulty one; the others have the
+    same bits."""
+    core = engine_core()
+    poison = core.model.encode_prompt(recipe(prompt="poison"))["encoder_hidden_states"]
+    recipes = [
+        recipe(row_class=8, sampler=Sampler.EULER_A),
+        recipe(row_class=8, prompt="poison"),
+        recipe(row_class=8, seed=8, guidance=1.0),
+    ]
+
+    def fail_for_poison(embeds: torch.Tensor) -> None:
+        if any(torch.equal(row, poison[1]) for row in embeds):
+            raise RuntimeError("This one is not to be painted.")
+
+    with before_each_pass(core, fail_for_poison):
+        first, poisoned, last = run_together(core, *map(job, recipes))
+    assert isinstance(poisoned, Failed)
+    for ending, single in ((first, recipes[0]), (last, recipes[2])):
+        assert isinstance(ending, Painted)
+        assert ending.pictures[0].sha256 == digests(single)[0]
+
+
+def test_a_cancelled_job_may_be_the_faulty_one() -> None:
+    """A job that shared a batch with it is tried on its own, and does not fail."""
+    core = new_engine_core()
+    poison = core.model.encode_prompt(recipe(prompt="poison"))["encoder_hidden_states"][1]
+    bad = Request(job(recipe(prompt="poison", row_class=8)), lambda _: None)
+    events = list[Event]()
+
+    def cancel_and_fail(embeds: torch.Tensor) -> None:
+        if any(torch.equal(row, poison) for row in embeds):
+            bad.request_cancel()
+            raise RuntimeError("This one is not to be painted.")
+
+    good = Request(job(recipe(row_class=8, seed=3), job="good"), events.append)
+    core.add_request(bad)
+    core.add_request(good)
+    with before_each_pass(core, cancel_and_fail):
+        while core.requests:
+            core.tick()
+    core.postprocessor.flush()
+    assert isinstance(events[-1], Painted), events[-1]
+
+
+def memory_for(core: EngineCore, max_rows: int) -> AbstractContextManager[None]:
+    """There is no memory for batches of more rows."""
+
+    def run_out(embeds: torch.Tensor) -> None:
+        if len(embeds) > max_rows:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    return before_each_pass(core, run_out)
+
+
+def core_without_measurements() -> EngineCore:
+    """An engine core with a model of its own, no shape of which was measured."""
+    return engine_core(change=lambda _: None)
+
+
+def test_a_job_without_enough_memory_is_restarted_in_smaller_batches() -> None:
+    """Its images name the row class that was used, and can be painted again with it."""
+    core = engine_core()
+    grid = [recipe(row_class=8, seed=seed, sampler=Sampler.EULER_A) for seed in range(4)]
+    with memory_for(core, 4):
+        images = painted_images(job(*grid))
+    assert {image.row_class for image in images} == {4}
+    smaller = [msgspec.structs.replace(single, row_class=4) for single in grid]
+    assert [image.sha256 for image in images] == digests(*smaller)
+
+
+def test_a_new_size_without_enough_memory_is_painted_in_smaller_batches() -> None:
+    """The measurement of a new shape may run out of memory too."""
+    core = core_without_measurements()
+    with memory_for(core, 2):
+        [image] = painted_images(job(recipe(core, row_class=8)), core)
+    assert image.row_class == 2
+    [again] = painted_images(job(recipe(core, row_class=2)), core)
+    assert image.sha256 == again.sha256
+
+
+def test_warmup_leaves_out_batches_that_do_not_fit() -> None:
+    """The model paints in smaller ones."""
+    core = core_without_measurements()
+    with memory_for(core, 2):
+        warmup([core.model])
+        assert painted_images(job(recipe(core)), core)[0].png
+
+
+def test_all_images_of_a_job_without_enough_memory_are_restarted() -> None:
+    """Also those whose batches fitted: no image may be evaluated twice at the same time."""
+    core = engine_core()
+    both = [recipe(row_class=2, seed=1, steps=6), recipe(row_class=8, seed=2, steps=6)]
+    with memory_for(core, 4):
+        images = painted_images(job(*both))
+    assert [image.row_class for image in images] == [2, 4]
+    smaller = msgspec.structs.replace(both[1], row_class=4)
+    assert [image.sha256 for image in images] == digests(both[0]) + digests(smaller)
+
+
+def test_a_batch_that_cannot_fit_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the measurements, smaller batches are chosen from the start."""
+    core = engine_core()
+    monkeypatch.setattr(core.model, "fits_in_memory", lambda width, height, rows: rows <= 2)
+    with memory_for(core, 2):
+        [image] = painted_images(job(recipe(row_class=8)))
+    assert image.row_class == 2
+    assert image.sha256 == digests(recipe(row_class=2))[0]
+
+
+def test_memory_is_estimated_from_measurements(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In proportion to rows and pixels; on a CPU, everything fits."""
+    model: Any = engine_core(change=lambda _: None).model
+    assert model.fits_in_memory(2048, 2048, 32)
+    monkeypatch.setattr(type(model.device), "available_memory", lambda _: 1_000_000)
+    model._learn_memory(64 * 64 * 2, 200_000)
+    assert model.fits_in_memory(64, 64, 8)
+    assert not model.fits_in_memory(64, 64, 16)
+    assert not model.fits_in_memory(256, 64, 8)
+    assert model.is_batch_invariant(256, 64, 8)
+    assert model.fits_in_memory(256, 64, 8), "its memory is reserved"
+
+
+def test_running_out_of_memory_is_a_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The batch took more than there was, so it is not tried again until there is more."""
+    core = core_without_measurements()
+    available = [1_000_000]
+    monkeypatch.setattr(type(core.model.device), "available_memory", lambda _: available[0])
+    with memory_for(core, 2), pytest.raises(torch.OutOfMemoryError):
+        core.model.is_batch_invariant(64, 64, 8)
+    assert not core.model.fits_in_memory(64, 64, 8)
+    available[0] = 10_000_000
+    assert core.model.fits_in_memory(64, 64, 8)
+
+
+def test_a_job_that_fits_in_no_batch_fails() -> None:
+    """Its reason says what to ask for."""
+    with memory_for(engine_core(), 1):
+        assert "ask for a smaller size" in failure_reason(job(recipe(row_class=8)))
+    assert digests(recipe(row_class=8))
+
+
+def test_the_smallest_batch_is_retried_once() -> None:
+    """The memory may have been taken by others."""
+    calls: list[int] = []
+
+    def run_out_once(embeds: torch.Tensor) -> None:
+        calls.append(len(embeds))
+        if len(calls) == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    with before_each_pass(engine_core(), run_out_once):
+        images = painted_images(job(recipe(sampler=Sampler.EULER_A)))
+    assert [image.sha256 for image in images] == digests(recipe(sampler=Sampler.EULER_A))
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"model": "other"}, "needs the model other"),
+        ({"revision": "0" * 64}, "needs the model"),
+        ({"adapters": ("a",)}, "adapters"),
+        ({"width": 2048, "height": 2048}, "too large"),
+        ({"source": "0" * 64, "strength": 0.5}, "sketch"),
+    ],
+)
+def test_a_recipe_for_another_engine_is_refused(changes: dict[str, Any], reason: str) -> None:
+    """With a reason, and before the first evaluation."""
+    assert reason in failure_reason(job(recipe(**changes)))
+
+
+def test_an_init_image_that_is_no_image_is_refused() -> None:
+    """Even if its digest is right."""
+    img2img = recipe(source=sha256(b"nonsense"), strength=0.5)
+    assert "no picture" in failure_reason(job(img2img, source=b"nonsense"))
+
+
+def test_an_init_image_may_be_larger_than_an_upload() -> None:
+    """A small JPEG of many details becomes a large PNG."""
+    noise = random.Random(0).randbytes(1900 * 1900 * 3)
+    data = encode_png(Image.frombytes("RGB", (1900, 1900), noise))
+    assert len(data) > MAX_BYTES
+    img2img = recipe(source=sha256(data), strength=0.5)
+    assert rendered_images(job(img2img, source=data))[0].size == (64, 64)

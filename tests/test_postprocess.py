@@ -1,0 +1,218 @@
+"""Decoding, safety checks and previews: what is shown of a job, and what is not."""
+
+import io
+import logging
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image, ImageChops
+
+from engine.contract import Event, Failed, Paint, Painted, Stepped, Verdict
+from engine.core.engine_core import EngineCore
+from engine.imaging.encode import BLANK, encode_png, sha256
+from engine.log import LineFormatter
+from tests import tiny_model
+from tests.engine_parts import (
+    engine_core,
+    failure_reason,
+    job,
+    new_engine_core,
+    painted_images,
+    recipe,
+    run_job,
+    sketch,
+)
+
+
+def previews_in(events: list[Event]) -> list[bytes]:
+    """The previews of these events."""
+    return [event.preview for event in events if isinstance(event, Stepped) and event.preview]
+
+
+def previews_of(core: EngineCore) -> list[bytes]:
+    """The previews of a job of three images; at least one."""
+    events: list[Event] = []
+    recipes = [recipe(core, steps=90, seed=seed, row_class=8) for seed in range(3)]
+    run_job(job(*recipes), core, events.append)
+    assert previews_in(events)
+    return previews_in(events)
+
+
+def is_blank(preview: bytes) -> bool:
+    """Whether this JPEG shows blank cells alone."""
+    with Image.open(io.BytesIO(preview)) as image:
+        blank = Image.new("RGB", image.size, BLANK)
+        difference = ImageChops.difference(image.convert("RGB"), blank).convert("L")
+        return max(difference.tobytes()) <= 3
+
+
+def test_a_preview_is_a_small_grid() -> None:
+    """One cell for each image."""
+    preview = previews_of(engine_core())[0]
+    with Image.open(io.BytesIO(preview)) as image:
+        assert image.format == "JPEG"
+        assert image.size == (128, 128)
+
+
+def test_a_job_without_previews_gets_none() -> None:
+    """Previews take time, so a job can go without."""
+    events: list[Event] = []
+    run_job(job(recipe(steps=90), previews=False), emit=events.append)
+    assert not previews_in(events)
+
+
+def test_a_flagged_preview_is_blank() -> None:
+    """Previews are checked like results."""
+    assert all(map(is_blank, previews_of(engine_core(tiny_model.ALWAYS))))
+    assert not any(map(is_blank, previews_of(engine_core(tiny_model.NEVER))))
+
+
+def test_a_preview_that_cannot_be_checked_is_blank() -> None:
+    """A failed check flags it."""
+    core = engine_core(tiny_model.NEVER, tiny_model.break_checker)
+    assert all(map(is_blank, previews_of(core)))
+
+
+def test_a_preview_that_fails_affects_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    """The job goes on, and so do the previews of other jobs."""
+    core = new_engine_core()
+    check_safety, events = core.model.check_safety, list[Event]()
+
+    def fail_for_squares(image: Image.Image) -> tuple[Verdict, ...]:
+        if image.size == (64, 64):
+            raise RuntimeError("No preview today.")
+        return check_safety(image)
+
+    core.model.check_safety = fail_for_squares  # type: ignore[method-assign] # a shared model
+    try:
+        small = run_job(job(recipe(steps=150), job="small"), core, events.append)
+        assert isinstance(small, Failed), "the check of the result fails as well"
+        assert len([event for event in events if isinstance(event, Stepped)]) == 150
+        assert "No preview today." in caplog.text
+        large = job(recipe(steps=50, width=72))
+        assert isinstance(run_job(large, core, events.append), Painted)
+    finally:
+        del core.model.check_safety
+    assert previews_in(events)
+
+
+def test_previews_are_limited_to_their_share_of_the_time() -> None:
+    """With a tiny share, the first preview uses it up."""
+    events: list[Event] = []
+    run_job(job(recipe(steps=150)), new_engine_core(preview_time_share=1e-9), events.append)
+    assert len(previews_in(events)) == 1
+
+
+def test_a_flagged_image_has_a_digest_but_no_bytes() -> None:
+    """The bot can record what was painted, and can never show it."""
+    flagging = engine_core(tiny_model.ALWAYS)
+    [withheld] = painted_images(job(recipe(flagging)), flagging)
+    [shown] = painted_images(job())
+    assert withheld.withheld and not withheld.png
+    assert not shown.withheld
+    assert withheld.sha256 == shown.sha256 == sha256(shown.png)
+    [verdict] = withheld.verdicts
+    assert verdict.checker == "model" and verdict.score is not None and verdict.score > 0.5
+
+
+def test_a_job_may_include_flagged_images() -> None:
+    """They have the same bytes and the same verdict; previews stay blank."""
+    flagging = engine_core(tiny_model.ALWAYS)
+    events: list[Event] = []
+    ending = run_job(job(recipe(flagging, steps=60), include_flagged=True), flagging, events.append)
+    assert isinstance(ending, Painted)
+    [image] = ending.pictures
+    assert image.flagged and not image.withheld
+    assert image.sha256 == sha256(image.png)
+    assert previews_in(events) and all(map(is_blank, previews_in(events)))
+
+
+def test_an_unchecked_image_never_has_its_bytes() -> None:
+    """Not even in a job that includes flagged images."""
+    core = engine_core(tiny_model.NEVER, tiny_model.break_checker)
+    [image] = painted_images(job(recipe(core), include_flagged=True), core)
+    assert image.withheld
+    assert [verdict.score for verdict in image.verdicts] == [None]
+
+
+def test_each_image_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """With its job, its number and its scores, and without its prompt."""
+    caplog.set_level(logging.INFO)
+    flagging = engine_core(tiny_model.ALWAYS)
+    painted_images(job(recipe(flagging), recipe(flagging, seed=8), job="logged"), flagging)
+    formatter = LineFormatter("engine")
+    records = [record for record in caplog.records if "checked" in record.message]
+    lines = [formatter.format(record) for record in records]
+    assert [line.partition("picture=")[2].rpartition(":")[0] for line in lines] == [
+        "1 verdict=flagged scores=model",
+        "2 verdict=flagged scores=model",
+    ]
+    assert "red house" not in "".join(lines)
+
+
+def img2img_job(core: EngineCore, **changes: object) -> Paint:
+    """A job with an init image."""
+    source = encode_png(sketch())
+    return job(recipe(core, source=sha256(source), strength=0.5), source=source, **changes)
+
+
+@pytest.mark.parametrize("include_flagged", [False, True])
+@pytest.mark.parametrize("threshold", [tiny_model.ALWAYS, tiny_model.NEVER])
+def test_a_flagged_init_image_is_not_used(threshold: float, include_flagged: bool) -> None:
+    """The job fails before any evaluation."""
+    core, events = engine_core(threshold), list[Event]()
+    ending = run_job(img2img_job(core, include_flagged=include_flagged), core, events.append)
+    if threshold == tiny_model.NEVER:
+        assert isinstance(ending, Painted)
+        return
+    reason = "The sketch was withheld by the safety check."
+    assert ending == Failed(job="a", attempt=1, reason=reason, init_image_flagged=True)
+    assert events == [ending]
+    assert core.requests == []
+
+
+def test_an_init_image_that_cannot_be_checked_is_not_used() -> None:
+    """A failed check flags it."""
+    core = engine_core(tiny_model.NEVER, tiny_model.break_checker)
+    ending = run_job(img2img_job(core), core)
+    assert isinstance(ending, Failed) and ending.init_image_flagged
+
+
+def test_latents_that_overflow_fail_the_image() -> None:
+    """They are no verdict of the safety check."""
+
+    def overflow(pipeline: Any) -> None:  # noqa: ANN401 - diffusers has no types
+        pipeline.unet.conv_out.bias.fill_(float("nan"))
+
+    core = engine_core(change=overflow)
+    assert "overflowed" in failure_reason(job(recipe(core)), core)
+
+
+def test_a_black_image_is_a_failure() -> None:
+    """It is the usual sign of a VAE that overflowed."""
+
+    def blacken(pipeline: Any) -> None:  # noqa: ANN401 - diffusers has no types
+        pipeline.vae.decoder.conv_out.bias.fill_(-1000.0)
+
+    core = engine_core(change=blacken)
+    assert "all black" in failure_reason(job(recipe(core)), core)
+
+
+def test_decoding_is_retried_once_for_lack_of_memory() -> None:
+    """After the cache was emptied."""
+    core, failures = engine_core(), [1, 2, 3]
+    decode_latents = core.model.decode_latents
+
+    def fail(latents: torch.Tensor) -> Image.Image:
+        if failures:
+            raise torch.OutOfMemoryError(f"CUDA out of memory, {failures.pop()}")
+        return decode_latents(latents)
+
+    core.model.decode_latents = fail  # type: ignore[method-assign] # a shared model
+    try:
+        assert "out of memory" in failure_reason(job())
+        assert len(failures) == 1
+        assert painted_images(job())
+    finally:
+        del core.model.decode_latents

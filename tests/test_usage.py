@@ -1,0 +1,99 @@
+"""The seconds of forward passes and of postprocessing are charged to the jobs."""
+
+from typing import Any
+
+import pytest
+
+from engine.contract import Cancelled, Event, Painted
+from engine.core.batching import batch_key
+from engine.core.engine_core import EngineCore
+from engine.core.executor import BatchExecutor
+from engine.core.postprocess import Postprocessor
+from engine.core.request import Request
+from tests.engine_parts import engine_core, job, new_engine_core, recipe, run_job, run_together
+
+
+def test_forward_seconds_are_shared_by_rows() -> None:
+    """The jobs are charged all seconds of the engine core, an unguided one half of a guided one."""
+    core = EngineCore([engine_core().model], Postprocessor(clock=lambda: 0.0))
+    core._executor = BatchExecutor(1)
+    long, guided, unguided = run_together(
+        core,
+        job(recipe(steps=9, row_class=8), job="long"),
+        job(*[recipe(steps=4, seed=seed, row_class=8) for seed in range(2)], job="guided"),
+        job(recipe(steps=4, row_class=8, guidance=1.0), job="unguided"),
+    )
+    assert isinstance(long, Painted)
+    assert isinstance(guided, Painted)
+    assert isinstance(unguided, Painted)
+    charged = long.engine_seconds + guided.engine_seconds + unguided.engine_seconds
+    assert charged == pytest.approx(core.meter.seconds)
+    assert guided.engine_seconds == pytest.approx(4 * unguided.engine_seconds)
+    assert long.engine_seconds > guided.engine_seconds / 2
+
+
+def test_postprocessing_is_charged_too() -> None:
+    """Otherwise jobs of one step would be too cheap."""
+    core = new_engine_core()
+    core._executor = BatchExecutor(1)
+    painted = run_job(job(recipe(steps=1)), core)
+    assert isinstance(painted, Painted)
+    assert painted.engine_seconds > core.meter.seconds > 0.0
+
+
+def test_a_cancelled_job_is_charged_what_it_used() -> None:
+    """Also the pass that it was in; a job that never started used nothing."""
+    events: list[Event] = []
+    core = new_engine_core()
+    request = Request(job(recipe(steps=150)), events.append)
+    core.add_request(request)
+    while not events:
+        core.tick()
+    request.request_cancel()
+    core.tick()
+    cancelled = events[-1]
+    assert isinstance(cancelled, Cancelled)
+    assert cancelled.engine_seconds == pytest.approx(core.meter.seconds)
+    assert core.meter.seconds > 0.0
+    not_started = Request(job(), events.append)
+    not_started.finish_cancelled()
+    assert events[-1] == Cancelled(job="a", attempt=1, engine_seconds=0.0)
+
+
+class PausableExecutor(BatchExecutor[Any, Any]):
+    """An executor whose tasks stay in flight while it is paused."""
+
+    is_paused = False
+
+    def wait(self) -> list[tuple[Any, Any]]:
+        """No tasks while it is paused."""
+        return [] if self.is_paused else super().wait()
+
+
+def test_a_job_cancelled_during_a_pass_is_charged_for_it() -> None:
+    """Otherwise a client that cancels each job in its first pass would pay nothing."""
+    events: list[Event] = []
+    core = new_engine_core()
+    core._executor = executor = PausableExecutor(1)
+    first = Request(job(recipe(steps=150), job="first"), lambda _: None)
+    core.add_request(first)
+    while core.meter.ticks < 2:
+        core.tick()
+    first.request_cancel()
+    core.tick()
+    second = Request(job(recipe(steps=150)), events.append)
+    core.add_request(second)
+    while second not in [image.request for image in core._running]:
+        core.tick()
+    executor.is_paused, before = True, second.forward_seconds
+    core.tick()
+    second.request_cancel()
+    core.tick()
+    cancelled = events[-1]
+    assert isinstance(cancelled, Cancelled)
+    assert cancelled.engine_seconds == before + core.meter.cost(batch_key(recipe())) > before
+    assert core.requests == []
+    executor.is_paused = False
+    core.tick()
+    core.tick()
+    assert core.meter._in_flight == []
