@@ -190,14 +190,13 @@ def _build(
     runner = JobRunner(db.jobs, db.usage, engine, storage, notifier, limits=limits, clock=clock)
     dispatcher = Dispatcher(db.jobs, engine, scheduler, runner, tasks, outbox, notifier, clock)
     admission = AdmissionPolicy(db.moderation, db.audit_log, clock)
-    sandbox = decoder_sandbox(sandbox_environment())
     job_service = JobService(
         db.jobs,
         db.nsfw_settings,
         engine,
         admission,
         QuotaService(db.jobs, db.usage, db.role_limits, scheduler, limits=limits, clock=clock),
-        InputService(db.file_deletions, engine, storage, downloader, sandbox),
+        _input_service(db, engine, storage, downloader),
         dispatcher,
         tasks,
         outbox,
@@ -232,6 +231,13 @@ def _build(
         clock=clock,
     )
     return _Parts(services, notifier, dispatcher, tasks)
+
+
+def _input_service(
+    db: Database, engine: EngineClient, storage: FileStorage, downloader: AttachmentDownloader
+) -> InputService:
+    sandbox = decoder_sandbox(sandbox_environment())
+    return InputService(db.file_deletions, engine, storage, downloader, sandbox)
 
 
 def _storage(settings: Settings) -> FileStorage:
