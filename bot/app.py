@@ -220,7 +220,7 @@ def _build(
         admission=admission,
         status_reporter=status_reporter,
         channels=channels,
-        guild_settings=db.nsfw_settings,
+        nsfw_settings=db.nsfw_settings,
         role_limits=db.role_limits,
         message_client=message_client,
         temporary_replies=TemporaryReplies(client, message_client),

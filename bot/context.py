@@ -42,7 +42,7 @@ class Services(msgspec.Struct, frozen=True):
     admission: AdmissionPolicy
     status_reporter: StatusReporter
     channels: ChannelResolver
-    guild_settings: NsfwSettingsStore
+    nsfw_settings: NsfwSettingsStore
     role_limits: RoleLimitStore
     message_client: MessageClient
     temporary_replies: TemporaryReplies

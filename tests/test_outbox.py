@@ -1,6 +1,6 @@
 """Deliveries that fail: which errors are retried, and what the user gets instead."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -10,38 +10,11 @@ from bot.db import migrations
 from bot.db.connection import DatabaseUnavailable
 from bot.db.database import Database
 from bot.db.jobs import JobStore
-from bot.domain.job import Job, Progress, Status
-from bot.domain.picture import Picture
+from bot.domain.job import Status
 from bot.errors import DeliveryFailed, ExitCode, FatalError
 from bot.services.outbox import Outbox
+from tests.fake_notifier import FakeNotifier
 from tests.samples import job
-
-
-class FakeNotifier:
-    """Raises the given errors, one for each delivery, before it delivers."""
-
-    def __init__(self, *errors: Exception) -> None:
-        self.errors = list(errors)
-        self.delivered: list[str] = []
-
-    def show(self, job: Job, now: Progress) -> None:
-        """Progress is of no interest here."""
-
-    async def deliver(self, job: Job, pictures: Sequence[Picture]) -> None:
-        """Deliver the status."""
-        if self.errors:
-            raise self.errors.pop(0)
-        self.delivered.append(job.status.value)
-
-    async def deliver_error(self, job: Job, sentence: str) -> None:
-        """Deliver the sentence."""
-        if self.errors:
-            raise self.errors.pop(0)
-        self.delivered.append(sentence)
-
-    async def is_answered(self, job: Job) -> bool:
-        """Always."""
-        return True
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ class JobService:
     def __init__(
         self,
         jobs: JobStore,
-        guild_settings: NsfwSettingsStore,
+        nsfw_settings: NsfwSettingsStore,
         engine: EngineClient,
         admission: AdmissionPolicy,
         quota: QuotaService,
@@ -55,7 +55,7 @@ class JobService:
         clock: Clock,
     ) -> None:
         self._jobs = jobs
-        self._guild_settings = guild_settings
+        self._nsfw_settings = nsfw_settings
         self._engine = engine
         self._admission = admission
         self._quota = quota
@@ -150,7 +150,7 @@ class JobService:
             return job
 
     async def _nsfw_policy(self, context: RequestContext) -> nsfw.NsfwPolicy:
-        settings = await self._guild_settings.get(context.channel.guild_id)
+        settings = await self._nsfw_settings.get(context.channel.guild_id)
         return nsfw.nsfw_policy(context.channel, settings)
 
     async def resume(self) -> None:

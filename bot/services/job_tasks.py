@@ -38,6 +38,7 @@ class JobTasks:
         task = asyncio.create_task(self._guarded(job_id, work), name=job_id)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # if it was cancelled before its start
 
     def has_running_task(self, job_id: str) -> bool:
         """May anything still be done or written for this job?"""
@@ -56,11 +57,11 @@ class JobTasks:
     async def _guarded(self, job_id: str, work: Coroutine[None, None, None]) -> None:
         with log_context(job=job_id):
             try:
-                await self._failing_job(job_id, work)
+                await self._run_or_fail(job_id, work)
             except FatalError as error:
                 self._fatal.put_nowait(error)
 
-    async def _failing_job(self, job_id: str, work: Coroutine[None, None, None]) -> None:
+    async def _run_or_fail(self, job_id: str, work: Coroutine[None, None, None]) -> None:
         try:
             await work
         except FatalError:

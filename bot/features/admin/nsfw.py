@@ -66,7 +66,7 @@ async def command(
 ) -> None:
     """Change or show the settings."""
     guild_id = managed_guild(interaction)
-    settings = services(interaction).guild_settings
+    settings = services(interaction).nsfw_settings
     if level is None:
         await respond_ephemeral(interaction, _format_settings(await settings.get(guild_id)))
         return

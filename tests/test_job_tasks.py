@@ -1,0 +1,75 @@
+"""What happens when the task of a job fails."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.db import migrations
+from bot.db.database import FILENAME, Database
+from bot.domain.job import Status
+from bot.errors import ExitCode, FatalError
+from bot.services.job_tasks import JobTasks
+from bot.services.outbox import Outbox
+from tests.fake_notifier import FakeNotifier
+from tests.samples import job
+
+DAMAGED = FatalError("The database is damaged.", ExitCode.DATABASE_BROKEN)
+
+
+@pytest.fixture
+async def db(tmp_path: Path) -> AsyncIterator[Database]:
+    """A database with one accepted job."""
+    migrations.migrate(tmp_path / FILENAME)
+    async with Database(tmp_path / FILENAME) as db:
+        await db.jobs.add(job())
+        yield db
+
+
+async def failing(error: Exception) -> None:
+    """The work of a job that raises this."""
+    raise error
+
+
+async def test_an_unexpected_error_fails_the_job_only(
+    db: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The user gets a sentence, and the log the traceback."""
+    notifier = FakeNotifier()
+    async with JobTasks(Outbox(db.jobs, notifier, lambda: 200.0)) as tasks:
+        tasks.start("j1", failing(KeyError("upscale")))
+        assert tasks.has_running_task("j1")
+        await tasks.wait(5.0)
+        assert not tasks.has_running_task("j1")
+    stored = await db.jobs.job("j1")
+    assert stored is not None and stored.status is Status.FAILED
+    assert "went wrong inside the bot" in (stored.failure_reason or "")
+    assert notifier.delivered == ["failed"]
+    assert "KeyError: 'upscale'" in caplog.text
+
+
+async def test_a_fatal_error_ends_watch(db: Database) -> None:
+    """The job is left as it is."""
+    async with JobTasks(Outbox(db.jobs, FakeNotifier(), lambda: 200.0)) as tasks:
+        tasks.start("j1", failing(DAMAGED))
+        with pytest.raises(FatalError, match="damaged"):
+            await asyncio.wait_for(tasks.watch(), 5.0)
+    stored = await db.jobs.job("j1")
+    assert stored is not None and stored.status is Status.ACCEPTED
+
+
+async def test_a_fatal_error_while_a_job_fails_ends_watch(db: Database) -> None:
+    """It is not lost in the handler of the first error."""
+    notifier = FakeNotifier(DAMAGED)
+    async with JobTasks(Outbox(db.jobs, notifier, lambda: 200.0)) as tasks:
+        tasks.start("j1", failing(KeyError("upscale")))
+        with pytest.raises(FatalError, match="damaged"):
+            await asyncio.wait_for(tasks.watch(), 5.0)
+
+
+async def test_leaving_cancels_the_tasks(db: Database) -> None:
+    """None outlives the context."""
+    async with JobTasks(Outbox(db.jobs, FakeNotifier(), lambda: 200.0)) as tasks:
+        tasks.start("j1", asyncio.sleep(60))
+    assert not tasks.has_running_task("j1")
