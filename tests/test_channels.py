@@ -112,10 +112,10 @@ def test_direct_messages_are_no_server(client: discord_py.Client) -> None:
     assert from_channel(None) == UNKNOWN_CHANNEL
 
 
-async def test_discord_is_asked_though_the_gateway_has_told_of_nothing(
+async def test_unknown_channels_are_fetched_without_a_gateway(
     discord: Playground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A thread is as its parent is now; what is not there, and what is no server, withholds."""
+    """A thread has its parent's policy; DMs and channels that do not exist have BLOCK."""
     monkeypatch.setattr(Route, "BASE", discord.api)
     migrations.migrate(tmp_path / "imagine.db")
     guild = discord.world.default_guild.id
@@ -126,21 +126,21 @@ async def test_discord_is_asked_though_the_gateway_has_told_of_nothing(
         actor_id=9,
         created_at=5.0,
     )
-    threads = [discord.add_thread(one, "t") for one in (discord.restricted, discord.channel)]
+    threads = [discord.add_thread(parent, "t") for parent in (discord.restricted, discord.channel)]
     intents = discord_py.Intents(guilds=True)
     async with (
         Database(tmp_path / "imagine.db") as db,
-        discord_py.Client(intents=intents) as one,
+        discord_py.Client(intents=intents) as client,
     ):
-        await one.login(discord.token)
+        await client.login(discord.token)
         levels = db.nsfw_settings
         await levels.set(choice)
-        where = ChannelResolver(one, levels)
-        assert await where.nsfw_policy(discord.restricted.id) is NsfwPolicy.SPOILER
-        assert await where.nsfw_policy(threads[0].id) is NsfwPolicy.SPOILER
-        assert await where.nsfw_policy(discord.channel.id) is NsfwPolicy.BLOCK
-        assert await where.nsfw_policy(threads[1].id) is NsfwPolicy.BLOCK
-        assert await where.nsfw_policy(discord.person("Ada").dm.id) is NsfwPolicy.BLOCK
-        assert await where.nsfw_policy(1) is NsfwPolicy.BLOCK
+        resolver = ChannelResolver(client, levels)
+        assert await resolver.nsfw_policy(discord.restricted.id) is NsfwPolicy.SPOILER
+        assert await resolver.nsfw_policy(threads[0].id) is NsfwPolicy.SPOILER
+        assert await resolver.nsfw_policy(discord.channel.id) is NsfwPolicy.BLOCK
+        assert await resolver.nsfw_policy(threads[1].id) is NsfwPolicy.BLOCK
+        assert await resolver.nsfw_policy(discord.person("Ada").dm.id) is NsfwPolicy.BLOCK
+        assert await resolver.nsfw_policy(1) is NsfwPolicy.BLOCK
         discord.restricted.nsfw = False
-        assert await where.nsfw_policy(threads[0].id) is NsfwPolicy.BLOCK
+        assert await resolver.nsfw_policy(threads[0].id) is NsfwPolicy.BLOCK

@@ -136,8 +136,10 @@ async def test_bad_input_gets_one_private_sentence(
         (encoded(Image.new("RGB", (20, 20)), "GIF"), "this file is none"),
     ],
 )
-async def test_a_bad_sketch_is_told_privately(house: House, data: bytes, words: str) -> None:
-    """Whatever its name says; the public placeholder goes away and nothing is painted."""
+async def test_a_bad_sketch_is_refused_in_an_ephemeral_message(
+    house: House, data: bytes, words: str
+) -> None:
+    """Whatever its file name; the public placeholder is deleted and nothing is painted."""
     asked = await house.ada.slash(
         "imagine", prompt="a house", sketch=Upload("fine.png", data, "image/png")
     )

@@ -196,17 +196,17 @@ async def test_a_channel_that_cannot_be_asked_about_withholds(
     assert "Picture 2 was withheld" in await house.refusal(await house.ada.click(grid, "U2"))
 
 
-async def test_a_letter_never_brings_flagged_pictures(house: House, engine: FakeEngine) -> None:
+async def test_a_dm_never_contains_flagged_pictures(house: House, engine: FakeEngine) -> None:
     """Direct messages are no age-restricted channel."""
     await choose(house, "allow")
     engine.flagged = {2}
     grid = await asked_in(house, house.discord.restricted)
     await house.ada.react(grid, "✉️")
-    await house.discord.until(lambda: house.discord.dms(house.ada), why="a letter")
-    (letter,) = house.discord.dms(house.ada)
+    await house.discord.until(lambda: house.discord.dms(house.ada), why="a DM")
+    (message,) = house.discord.dms(house.ada)
     sent = [flat(engine.paints[0].recipes[nth]) for nth in (0, 2, 3)]
-    assert [file.data for file in letter.attachments] == sent
-    assert "2: seed `8` (withheld by the safety check)" in letter.content
+    assert [file.data for file in message.attachments] == sent
+    assert "2: seed `8` (withheld by the safety check)" in message.content
 
 
 async def test_reactions_vary_what_may_be_seen(house: House, engine: FakeEngine) -> None:
