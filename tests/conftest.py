@@ -7,13 +7,18 @@ import logging
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
 from hypothesis import settings
 
+from tests.markers import PROCESS_FILES
+
 if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import Scheduling
+
     from bot.playground import Channel, Person, Playground
     from tests.fake_engine import FakeEngine
     from tests.house import House
@@ -21,54 +26,39 @@ if TYPE_CHECKING:
     from tests.playground_bot import PlaygroundBot
     from tests.playground_http import Http
 
-TESTS: Final = Path(__file__).parent
-PROCESS_FILES: Final = frozenset({
-    "test_crashes",
-    "test_engine_main",
-    "test_engine_process",
-    "test_hostile_files",
-    "test_log_story",
-    "test_main",
-    "test_page_story",
-    "test_playground_page",
-    "test_privacy_crashes",
-    "test_sandbox",
-    "test_sanitize",
-    "test_soak",
-    "test_stories",
-    "test_wheel",
-})  # fmt: skip
-"""Files whose tests start the bot, an engine, a decoder or a browser as a process."""
-MAX_WORKERS: Final = 4
-"""Each worker that computes with torch needs up to 1 GiB."""
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the engine does; before torch is loaded
 settings.register_profile("patient", deadline=None)  # a busy machine is no finding
 settings.load_profile("patient")
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """The number of workers for `--numprocesses auto`: one for each core that may be used."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return min(len(affinity(0)) if affinity else os.cpu_count() or 1, MAX_WORKERS)
+    """The number of workers for `--numprocesses auto`."""
+    from tests import workers
+
+    return workers.count()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Scheduling | None":
+    """For `--dist loadfile`, a scheduler that also keeps all tests with processes together."""
+    from tests import workers
+
+    return workers.FileScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that start processes, and choose which tests share a worker.
+    """Mark the tests that start processes; they come first, because they take longest.
 
-    A file's tests run on one worker, in order. All tests that start processes share a worker too,
-    so that they do not compete with each other, and start first, because they take longest.
     Raises UsageError if PROCESS_FILES names a file that does not exist.
     """
-    missing = [name for name in PROCESS_FILES if not (TESTS / f"{name}.py").exists()]
+    missing = [name for name in PROCESS_FILES if not Path(__file__).with_name(name).exists()]
     if missing:
-        raise pytest.UsageError(f"PROCESS_FILES in conftest.py names {missing}: no such files.")
+        raise pytest.UsageError(f"PROCESS_FILES in tests/markers.py: there is no {missing}.")
     for item in items:
-        starts_processes = item.path.stem in PROCESS_FILES
-        if starts_processes:
+        if item.path.name in PROCESS_FILES:
             item.add_marker(pytest.mark.process)
-        group = "process" if starts_processes else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: item.path.stem not in PROCESS_FILES)
+    items.sort(key=lambda item: item.path.name not in PROCESS_FILES)
 
 
 @pytest.fixture(scope="session")
