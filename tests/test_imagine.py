@@ -20,10 +20,10 @@ from tests.samples import encoded
 SKETCH = Upload("sketch.png", encoded(Image.new("RGB", (128, 64), "red")))
 
 
-async def test_a_prompt_becomes_four_pictures(house: House, engine: FakeEngine) -> None:
-    """One message, first with a way to cancel, then with the grid and all buttons."""
-    asked = await house.ada.slash("imagine", prompt="a red house", seed=7)
-    message = await house.result(asked)
+async def test_a_prompt_makes_four_pictures(house: House, engine: FakeEngine) -> None:
+    """One message, first with a cancel button, then with the grid and all buttons."""
+    interaction = await house.ada.slash("imagine", prompt="a red house", seed=7)
+    message = await house.result(interaction)
     assert message.buttons == ["U1", "U2", "U3", "U4", "🔄", "V1", "V2", "V3", "V4"]
     assert "a red house" in message.content
     assert len(house.discord.messages()) == 1
@@ -35,10 +35,10 @@ async def test_a_prompt_becomes_four_pictures(house: House, engine: FakeEngine) 
         assert f"`{7 + n}`" in message.content
 
 
-async def test_every_option_reaches_the_recipe_and_the_record(
+async def test_every_option_reaches_the_recipe_and_the_database(
     house: House, engine: FakeEngine
 ) -> None:
-    """As it was typed."""
+    """As the user entered it."""
     await house.imagine(
         negative="rain", aspect="wide", seed=9, steps=3, guidance=2.5, sampler="ddim", count=2
     )
@@ -54,50 +54,50 @@ async def test_every_option_reaches_the_recipe_and_the_record(
 
 
 async def test_without_a_seed_two_jobs_differ(house: House, engine: FakeEngine) -> None:
-    """The bot draws one, and records it."""
+    """The bot chooses a random seed and stores it."""
     for _ in range(2):
         await house.result(await house.ada.slash("imagine", prompt="a house"))
     assert engine.paints[0].recipes[0].seed != engine.paints[1].recipes[0].seed
 
 
-async def test_a_person_watches_it_come(house: House, engine: FakeEngine) -> None:
-    """A percentage and a preview; the cancel button; at most one edit in two seconds."""
+async def test_progress_is_shown_while_a_job_runs(house: House, engine: FakeEngine) -> None:
+    """A percentage, a preview and the cancel button; at most one edit in two seconds."""
     engine.gate.clear()
-    asked = await house.ada.slash("imagine", prompt="a house", steps=4)
+    interaction = await house.ada.slash("imagine", prompt="a house", steps=4)
     await house.discord.until(
-        lambda: asked.response and "25 %" in asked.response.content, why="a percentage"
+        lambda: interaction.response and "25 %" in interaction.response.content, why="a percentage"
     )
-    assert asked.response is not None
-    assert [file.filename for file in asked.response.attachments] == ["preview.jpg"]
-    assert asked.response.buttons == ["✖ Cancel"]
+    assert interaction.response is not None
+    assert [file.filename for file in interaction.response.attachments] == ["preview.jpg"]
+    assert interaction.response.buttons == ["✖ Cancel"]
     engine.gate.set()
-    message = await house.result(asked)
+    message = await house.result(interaction)
     times = [edit.at for edit in message.edits[1:-1]]
     assert all(after - before > 1.9 for before, after in itertools.pairwise(times))
 
 
-async def test_a_sketch_is_painted_over(house: House, engine: FakeEngine) -> None:
-    """The engine gets the cleaned sketch; the pictures have its shape."""
+async def test_a_sketch_is_the_init_image(house: House, engine: FakeEngine) -> None:
+    """The engine gets the sanitized sketch; the pictures have its aspect ratio."""
     await house.imagine(sketch=SKETCH, strength=0.5)
     paint = engine.paints[0]
     assert paint.source is not None
     assert Image.open(BytesIO(paint.source)).size == (128, 64)
-    assert all(one.strength == 0.5 and one.width > one.height for one in paint.recipes)
+    assert all(recipe.strength == 0.5 and recipe.width > recipe.height for recipe in paint.recipes)
     (stored,) = (house.data / "sources").iterdir()
     assert stored.name == f"{paint.recipes[0].source}.png"
     assert stored.read_bytes() == paint.source
 
 
-async def test_it_works_in_direct_messages(house: House) -> None:
-    """Where there is no guild."""
-    asked = await house.ada.slash("imagine", prompt="a house", where=house.ada.dm)
-    message = await house.result(asked)
+async def test_the_command_works_in_dms(house: House) -> None:
+    """There is no guild."""
+    interaction = await house.ada.slash("imagine", prompt="a house", where=house.ada.dm)
+    message = await house.result(interaction)
     assert "U1" in message.buttons
     assert house.discord.dms(house.ada) == [message]
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "sentence"),
     [
         ({"prompt": ""}, "prompt is empty"),
         ({"prompt": "\u200b \u200b"}, "prompt is empty"),
@@ -118,18 +118,18 @@ async def test_it_works_in_direct_messages(house: House) -> None:
         ({}, "This command has changed"),
     ],
 )
-async def test_bad_input_gets_one_private_sentence(
-    house: House, options: dict[str, Any], words: str
+async def test_invalid_input_gets_one_ephemeral_response(
+    house: House, options: dict[str, Any], sentence: str
 ) -> None:
-    """Also what Discord's own client would never send; nothing is queued or shown to others."""
-    asked = await house.ada.slash("imagine", checked=False, **options)
-    assert words in await house.refusal(asked)
+    """Also input that Discord's clients would not send; nothing is queued or public."""
+    interaction = await house.ada.slash("imagine", checked=False, **options)
+    assert sentence in await house.refusal(interaction)
     assert house.discord.messages() == []
     assert house.query("SELECT * FROM jobs") == []
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    ("data", "sentence"),
     [
         (b"hello", "PNG, JPEG or WebP"),
         (SKETCH.data[:60], "damaged or truncated"),
@@ -137,13 +137,13 @@ async def test_bad_input_gets_one_private_sentence(
     ],
 )
 async def test_a_bad_sketch_is_refused_in_an_ephemeral_message(
-    house: House, data: bytes, words: str
+    house: House, data: bytes, sentence: str
 ) -> None:
-    """Whatever its file name; the public placeholder is deleted and nothing is painted."""
-    asked = await house.ada.slash(
+    """Whatever its file name; the public placeholder is deleted and nothing is generated."""
+    interaction = await house.ada.slash(
         "imagine", prompt="a house", sketch=Upload("fine.png", data, "image/png")
     )
-    assert words in await house.refusal(asked)
+    assert sentence in await house.refusal(interaction)
     await house.discord.until(lambda: house.discord.messages() == [], why="nothing is left")
     await eventually(lambda: house.query("SELECT * FROM jobs")[0]["delivered_at"])
     (job,) = house.query("SELECT * FROM jobs")
@@ -152,15 +152,15 @@ async def test_a_bad_sketch_is_refused_in_an_ephemeral_message(
 
 
 async def test_a_sketch_of_11_mib_is_refused_at_once(house: House) -> None:
-    """Before anything is fetched."""
+    """Before it is downloaded."""
     large = Upload("large.png", bytes(11 * 1024 * 1024))
-    asked = await house.ada.slash("imagine", checked=False, prompt="a house", sketch=large)
-    assert "10 MiB are allowed" in await house.refusal(asked)
+    interaction = await house.ada.slash("imagine", checked=False, prompt="a house", sketch=large)
+    assert "10 MiB are allowed" in await house.refusal(interaction)
     assert house.query("SELECT * FROM jobs") == []
 
 
-async def test_hostile_words_ping_nobody(house: House) -> None:
-    """In no message, at no time."""
+async def test_a_prompt_pings_nobody(house: House) -> None:
+    """Not in any message or edit."""
     message = await house.imagine(prompt=f"@everyone @here <@{house.ada.id}> <@&1>")
     assert message.pings == frozenset()
     bodies = [request.json for request in house.discord.requests if "content" in str(request.json)]
@@ -171,21 +171,21 @@ async def test_hostile_words_ping_nobody(house: House) -> None:
         assert mentions["parse"] == []
 
 
-async def test_a_person_cannot_flood_the_bot(house: House, engine: FakeEngine) -> None:
-    """The sixth unfinished job is refused privately; the others are painted."""
+async def test_the_number_of_unfinished_jobs_is_limited(house: House, engine: FakeEngine) -> None:
+    """The sixth is refused; the others run."""
     engine.gate.clear()
-    asked = [await house.ada.slash("imagine", prompt=f"house {n}") for n in range(5)]
-    for one in asked:
-        await one.acknowledged()
+    interactions = [await house.ada.slash("imagine", prompt=f"house {n}") for n in range(5)]
+    for interaction in interactions:
+        await interaction.acknowledged()
     sixth = await house.ada.slash("imagine", prompt="house 6")
     assert "You have 5 jobs waiting" in await house.refusal(sixth)
     engine.gate.set()
-    for one in asked:
-        await house.result(one)
+    for interaction in interactions:
+        await house.result(interaction)
 
 
-async def test_those_who_wait_see_their_place(house: House, engine: FakeEngine) -> None:
-    """And two people take turns."""
+async def test_waiting_users_see_their_position(house: House, engine: FakeEngine) -> None:
+    """And two users take turns."""
     engine.gate.clear()
     crowd = [house.discord.person(f"Person {nth}") for nth in range(LIMITS.max_running_total)]
     first = [await person.slash("imagine", prompt="first") for person in crowd]
@@ -194,8 +194,8 @@ async def test_those_who_wait_see_their_place(house: House, engine: FakeEngine) 
     )
     ben = house.discord.person("Ben")
     mine = [await house.ada.slash("imagine", prompt=f"ada {n}") for n in range(3)]
-    for one in mine:
-        await one.acknowledged()
+    for interaction in mine:
+        await interaction.acknowledged()
     bens = await ben.slash("imagine", prompt="ben 0")
     await house.discord.until(
         lambda: (
@@ -205,8 +205,8 @@ async def test_those_who_wait_see_their_place(house: House, engine: FakeEngine) 
         why="Ben's place",
     )
     engine.gate.set()
-    for one in (*first, *mine, bens):
-        await house.result(one)
+    for interaction in (*first, *mine, bens):
+        await house.result(interaction)
     assert [paint.recipes[0].prompt for paint in engine.paints[LIMITS.max_running_total :]] == [
         "ada 0",
         "ben 0",
@@ -215,10 +215,10 @@ async def test_those_who_wait_see_their_place(house: House, engine: FakeEngine) 
     ]
 
 
-async def test_the_row_class_that_was_chosen_by_load_is_recorded(
+async def test_the_row_class_chosen_by_load_is_stored(
     discord: Playground, engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the setting allows the engine to choose; a replay needs it."""
+    """If the setting allows it; a replay needs it."""
     for adaptive, recorded in ((False, 8), (True, 16)):
         monkeypatch.setenv("IMAGINE_ADAPTIVE", str(adaptive))
         data = tmp_path / str(adaptive)
@@ -230,8 +230,8 @@ async def test_the_row_class_that_was_chosen_by_load_is_recorded(
             ]
 
 
-async def test_a_failure_is_said_in_the_message(house: House, engine: FakeEngine) -> None:
-    """With the engine's reason, and no picture."""
+async def test_a_failed_job_shows_the_reason(house: House, engine: FakeEngine) -> None:
+    """The engine's reason, without a picture."""
     engine.failure = "The engine ran out of memory; ask for a smaller picture."
     message = await house.imagine()
     assert "ran out of memory" in message.content
@@ -241,53 +241,53 @@ async def test_a_failure_is_said_in_the_message(house: House, engine: FakeEngine
 async def test_withheld_pictures_are_blank_and_never_uploaded(
     house: House, engine: FakeEngine
 ) -> None:
-    """The grid says so, and no file of it exists."""
+    """The grid says so, and there is no file."""
     engine.flagged = {2}
     message = await house.imagine()
     assert "Picture 2 withheld by the safety check" in message.content
     names = sorted(path.name for path in (house.data / "pictures").rglob("*.png"))
     assert names == ["1.png", "3.png", "4.png"]
-    asked = await house.ada.click(message, "U2")
-    assert "Picture 2 was withheld" in await house.refusal(asked)
-    asked = await house.ada.click(message, "V2")
-    assert "Picture 2 was withheld" in await house.refusal(asked)
+    interaction = await house.ada.click(message, "U2")
+    assert "Picture 2 was withheld" in await house.refusal(interaction)
+    interaction = await house.ada.click(message, "V2")
+    assert "Picture 2 was withheld" in await house.refusal(interaction)
 
 
-async def test_a_picture_that_fails_takes_no_other_with_it(
+async def test_a_failed_picture_does_not_affect_the_others(
     house: House, engine: FakeEngine
 ) -> None:
-    """Its cell is a blank, the reason is said, and variations are made of the others."""
+    """Its cell is blank, the reason is shown, and the others can be varied."""
     engine.overflowing = {3}
     message = await house.imagine()
     assert "Picture 3 could not be painted. The numbers overflowed" in message.content
     names = sorted(path.name for path in (house.data / "pictures").rglob("*.png"))
     assert names == ["1.png", "2.png", "4.png"]
-    asked = await house.ada.click(message, "U3")
-    assert "The numbers overflowed: try another seed." in await house.refusal(asked)
+    interaction = await house.ada.click(message, "U3")
+    assert "The numbers overflowed: try another seed." in await house.refusal(interaction)
     engine.overflowing = set()
-    asked = await house.ada.click(message, "V4")
-    assert "V4" in (await house.result(asked)).buttons
+    interaction = await house.ada.click(message, "V4")
+    assert "V4" in (await house.result(interaction)).buttons
 
 
 async def test_an_unknown_command_is_answered(house: House) -> None:
-    """In words, and not by silence."""
+    """In an ephemeral response."""
     house.discord.commands.all()[0]["name"] = "paint"
-    asked = await house.ada.slash("paint", prompt="a house")
-    assert "This command no longer exists" in await house.refusal(asked)
+    interaction = await house.ada.slash("paint", prompt="a house")
+    assert "This command no longer exists" in await house.refusal(interaction)
 
 
-async def test_an_answer_that_is_taken_without_a_word_counts(house: House) -> None:
-    """A Discord need not say what became of an answer: 204 is enough."""
+async def test_a_response_without_a_body_counts(house: House) -> None:
+    """Discord may answer a callback with 204."""
     bare = Fault(status=204, after_commit=True)
     house.discord.faults.next("POST", "/callback", bare, times=2)
-    asked = await house.ada.slash("imagine", prompt="a house")
-    assert "U1" in (await house.result(asked)).buttons
+    interaction = await house.ada.slash("imagine", prompt="a house")
+    assert "U1" in (await house.result(interaction)).buttons
     refused = await house.ada.slash("imagine", prompt="a", seed=-1, checked=False)
     assert "seed is -1" in await house.refusal(refused)
 
 
-async def test_a_sketch_that_comes_slowly_holds_up_nobody_else(house: House) -> None:
-    """Ben's sketch is painted over while Ada's is still on its way."""
+async def test_a_slow_sketch_does_not_delay_other_users(house: House) -> None:
+    """Ben's job runs while Ada's sketch is downloaded."""
     fetched = asyncio.Event()
     house.discord.faults.next("GET", "slow.png", Fault(until=fetched))
     sketch = Upload("slow.png", SKETCH.data)
@@ -299,18 +299,18 @@ async def test_a_sketch_that_comes_slowly_holds_up_nobody_else(house: House) -> 
     await house.result(slow)
 
 
-async def test_slow_sketches_of_one_person_hold_up_nobody_else(
+async def test_many_slow_sketches_do_not_delay_other_users(
     house: House, engine: FakeEngine
 ) -> None:
-    """However many they are, they come one after the other."""
+    """Sketches of one user are downloaded one after the other."""
     slow = Upload("slow.png", SKETCH.data)
     fetched = asyncio.Event()
     house.discord.faults.next("GET", "slow.png", Fault(until=fetched), times=5)
     hers = [await house.ada.slash("imagine", prompt="hers", sketch=slow) for _ in range(5)]
-    for one in hers:
-        await one.acknowledged()
+    for interaction in hers:
+        await interaction.acknowledged()
     await house.imagine(house.discord.person("Ben"), prompt="his", sketch=SKETCH)
     assert [paint.recipes[0].prompt for paint in engine.paints] == ["his"]
     fetched.set()
-    for one in hers:
-        await house.result(one)
+    for interaction in hers:
+        await house.result(interaction)

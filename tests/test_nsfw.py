@@ -1,4 +1,4 @@
-"""Flagged pictures, where they may be shown and where not."""
+"""Where flagged pictures are shown, hidden or withheld."""
 
 from functools import partial
 from io import BytesIO
@@ -15,14 +15,14 @@ from tests.nsfw_watch import choose, colours, flagged, painted, restrict
 from tests.samples import encoded
 
 
-async def asked_in(house: House, channel: Channel, **options: object) -> Message:
+async def result_in(house: House, channel: Channel, **options: object) -> Message:
     """A finished job in this channel."""
-    wanted = {"prompt": "a red house", "seed": 7, **options}
-    return await house.result(await house.ada.invoke("imagine", wanted, where=channel))  # type: ignore[arg-type]
+    values = {"prompt": "a red house", "seed": 7, **options}
+    return await house.result(await house.ada.invoke("imagine", values, where=channel))  # type: ignore[arg-type]
 
 
 def is_empty(house: House, channel: Channel) -> bool:
-    """Has everybody's view of this channel no message?"""
+    """Whether everybody sees no message in this channel."""
     return not house.discord.messages(channel)
 
 
@@ -34,20 +34,20 @@ def cell(message: Message, nth: int) -> tuple[int, ...]:
     return spot
 
 
-async def test_where_nobody_chose_flagged_pictures_are_withheld(
-    house: House, engine: FakeEngine
-) -> None:
-    """Also in an age-restricted channel, and the engine is not even asked for them."""
+async def test_flagged_pictures_are_withheld_by_default(house: House, engine: FakeEngine) -> None:
+    """Also in an age-restricted channel, and the engine does not send them."""
     engine.flagged = {2}
-    grid = await asked_in(house, house.discord.restricted)
+    grid = await result_in(house, house.discord.restricted)
     assert "Picture 2 withheld by the safety check" in grid.content
     assert [paint.include_flagged for paint in engine.paints] == [False]
     assert not colours(grid.attachments[0].data) & flagged(engine, {2})
     assert [row["blocked"] for row in house.query("SELECT * FROM pictures")] == [0, 1, 0, 0]
 
 
-async def test_what_nobody_asked_for_is_not_kept(house: House, engine: FakeEngine) -> None:
-    """An engine that sends flagged pictures to an ordinary channel's job has sent them in vain."""
+async def test_unrequested_flagged_pictures_are_not_stored(
+    house: House, engine: FakeEngine
+) -> None:
+    """The engine may send them although the channel does not allow them."""
     engine.flagged, engine.sends_flagged = {2}, True
     grid = await house.imagine()
     assert "Picture 2 withheld" in grid.content
@@ -55,12 +55,12 @@ async def test_what_nobody_asked_for_is_not_kept(house: House, engine: FakeEngin
     assert names == ["1.png", "3.png", "4.png"]
 
 
-async def test_allowed_pictures_are_shown_as_they_are(house: House, engine: FakeEngine) -> None:
-    """In the grid, alone, and varied."""
+async def test_allowed_pictures_are_shown_unchanged(house: House, engine: FakeEngine) -> None:
+    """In the grid, at full size and varied."""
     answer = await choose(house, "allow")
     assert answer.startswith("Flagged pictures are now shown in age-restricted channels")
     engine.flagged = {2}
-    grid = await asked_in(house, house.discord.restricted)
+    grid = await result_in(house, house.discord.restricted)
     assert "withheld" not in grid.content
     assert cell(grid, 2) == painted(engine.paints[0], 2)
     assert not grid.attachments[0].spoiler
@@ -79,24 +79,24 @@ async def test_allowed_pictures_are_shown_as_they_are(house: House, engine: Fake
     assert '"score":0.9' in rows[1]["verdicts"]
 
 
-async def test_spoilers_hide_what_is_flagged(house: House, engine: FakeEngine) -> None:
-    """A grid with such a picture, and the picture alone; what passed needs no spoiler."""
+async def test_flagged_pictures_can_be_spoilers(house: House, engine: FakeEngine) -> None:
+    """The grid and the full-size picture; unflagged pictures are no spoilers."""
     await choose(house, "spoiler", house.discord.restricted)
     engine.flagged = {2}
-    grid = await asked_in(house, house.discord.restricted)
+    grid = await result_in(house, house.discord.restricted)
     assert grid.attachments[0].spoiler
     assert cell(grid, 2) == painted(engine.paints[0], 2)
     for nth in (1, 2):
         single = await house.result(await house.ada.click(grid, f"U{nth}"))
         assert single.attachments[0].spoiler == (nth == 2)
     engine.flagged = set()
-    assert not (await asked_in(house, house.discord.restricted)).attachments[0].spoiler
+    assert not (await result_in(house, house.discord.restricted)).attachments[0].spoiler
 
 
-async def test_an_ordinary_channel_withholds_whatever_was_chosen(
+async def test_an_unrestricted_channel_withholds_whatever_its_setting(
     house: House, engine: FakeEngine
 ) -> None:
-    """And the admin is told that it will."""
+    """The response to the admin says so."""
     assert "will apply once" in await choose(house, "allow", house.discord.channel)
     await choose(house, "allow")
     engine.flagged = {1, 3}
@@ -105,27 +105,25 @@ async def test_an_ordinary_channel_withholds_whatever_was_chosen(
     assert not engine.paints[0].include_flagged
 
 
-async def test_direct_messages_withhold_whatever_was_chosen(
-    house: House, engine: FakeEngine
-) -> None:
-    """There is no admin there."""
+async def test_dms_withhold_whatever_the_setting(house: House, engine: FakeEngine) -> None:
+    """A DM has no settings."""
     await choose(house, "allow")
     engine.flagged = {1}
-    grid = await asked_in(house, house.ada.dm)
+    grid = await result_in(house, house.ada.dm)
     assert "Picture 1 withheld" in grid.content
     assert not engine.paints[0].include_flagged
 
 
 @pytest.mark.parametrize("restricted", [False, True])
-async def test_a_thread_is_as_its_channel_is(
+async def test_a_thread_has_the_policy_of_its_channel(
     house: House, engine: FakeEngine, restricted: bool
 ) -> None:
-    """A thread has no age restriction of its own, and the choice for its channel counts."""
+    """A thread has no age restriction of its own."""
     channel = house.discord.restricted if restricted else house.discord.channel
     await choose(house, "spoiler", channel)
     engine.flagged = {4}
     thread = house.discord.add_thread(channel, "night")
-    grid = await asked_in(house, thread)
+    grid = await result_in(house, thread)
     assert ("Picture 4 withheld" in grid.content) != restricted
     assert grid.attachments[0].spoiler == restricted
     single = await house.ada.click(grid, "U4")
@@ -135,31 +133,29 @@ async def test_a_thread_is_as_its_channel_is(
         assert "Picture 4 was withheld" in await house.refusal(single)
 
 
-async def test_what_could_not_be_checked_is_withheld_everywhere(
-    house: House, engine: FakeEngine
-) -> None:
-    """Nobody allowed that."""
+async def test_a_failed_check_withholds_everywhere(house: House, engine: FakeEngine) -> None:
+    """No setting allows unchecked pictures."""
     await choose(house, "allow")
     engine.unchecked = {3}
-    grid = await asked_in(house, house.discord.restricted)
+    grid = await result_in(house, house.discord.restricted)
     assert "Picture 3 withheld" in grid.content
     assert "Picture 3 was withheld" in await house.refusal(await house.ada.click(grid, "U3"))
 
 
-async def test_a_channel_that_is_restricted_no_more_withholds_what_was_kept(
+async def test_a_channel_that_is_no_longer_restricted_withholds(
     house: House, engine: FakeEngine
 ) -> None:
-    """Between acceptance and delivery, and from then on: alone, and as the parent of others."""
+    """Between acceptance and delivery, and later: at full size and as the parent of variations."""
     channel = house.discord.restricted
     await choose(house, "allow")
     engine.flagged = {2}
     engine.gate.clear()
-    asked = await house.ada.invoke("imagine", {"prompt": "a house"}, where=channel)
+    interaction = await house.ada.invoke("imagine", {"prompt": "a house"}, where=channel)
     await eventually(lambda: engine.paints)
     assert engine.paints[0].include_flagged
     restrict(house, channel, nsfw=False)
     engine.gate.set()
-    grid = await house.result(asked)
+    grid = await house.result(interaction)
     assert "Picture 2 withheld" in grid.content
     assert not colours(grid.attachments[0].data) & flagged(engine, {2})
     for label in ("U2", "V2"):
@@ -170,13 +166,11 @@ async def test_a_channel_that_is_restricted_no_more_withholds_what_was_kept(
     assert single.attachments[0].data == flat(engine.paints[0].recipes[1])
 
 
-async def test_an_admin_who_thinks_better_of_it_is_obeyed_at_once(
-    house: House, engine: FakeEngine
-) -> None:
-    """The next time that a picture would be shown."""
+async def test_a_changed_setting_applies_at_once(house: House, engine: FakeEngine) -> None:
+    """The next time that a picture is shown."""
     await choose(house, "allow")
     engine.flagged = {2}
-    grid = await asked_in(house, house.discord.restricted)
+    grid = await result_in(house, house.discord.restricted)
     await choose(house, "block", house.discord.restricted)
     assert "Picture 2 was withheld" in await house.refusal(await house.ada.click(grid, "U2"))
     await choose(house, "spoiler", house.discord.restricted)
@@ -184,37 +178,35 @@ async def test_an_admin_who_thinks_better_of_it_is_obeyed_at_once(
     assert single.attachments[0].spoiler
 
 
-async def test_a_channel_that_cannot_be_asked_about_withholds(
-    house: House, engine: FakeEngine
-) -> None:
-    """Not to know is to say no."""
+async def test_a_channel_that_cannot_be_fetched_withholds(house: House, engine: FakeEngine) -> None:
+    """The policy of an unknown channel is to block."""
     await choose(house, "allow")
     engine.flagged = {2}
     house.discord.faults.next("GET", "/channels/", Fault(status=404), times=2)
-    grid = await asked_in(house, house.discord.restricted)
+    grid = await result_in(house, house.discord.restricted)
     assert "Picture 2 withheld" in grid.content
     assert "Picture 2 was withheld" in await house.refusal(await house.ada.click(grid, "U2"))
 
 
 async def test_a_dm_never_contains_flagged_pictures(house: House, engine: FakeEngine) -> None:
-    """Direct messages are no age-restricted channel."""
+    """DMs are not age-restricted channels."""
     await choose(house, "allow")
     engine.flagged = {2}
-    grid = await asked_in(house, house.discord.restricted)
+    grid = await result_in(house, house.discord.restricted)
     await house.ada.react(grid, "✉️")
     await house.discord.until(lambda: house.discord.dms(house.ada), why="a DM")
-    (message,) = house.discord.dms(house.ada)
+    (dm,) = house.discord.dms(house.ada)
     sent = [flat(engine.paints[0].recipes[nth]) for nth in (0, 2, 3)]
-    assert [file.data for file in message.attachments] == sent
-    assert "2: seed `8` (withheld by the safety check)" in message.content
+    assert [file.data for file in dm.attachments] == sent
+    assert "2: seed `8` (withheld by the safety check)" in dm.content
 
 
-async def test_reactions_vary_what_may_be_seen(house: House, engine: FakeEngine) -> None:
-    """All four where flagged pictures are shown, and the others where they are not."""
+async def test_reactions_vary_visible_pictures_only(house: House, engine: FakeEngine) -> None:
+    """All four if flagged pictures are shown, else the others."""
     channel = house.discord.restricted
     await choose(house, "allow")
     engine.flagged = {2}
-    grid = await asked_in(house, channel)
+    grid = await result_in(house, channel)
     restrict(house, channel, nsfw=False)
     await house.ada.react(grid, "🔁")
     await eventually(lambda: len(engine.paints) == 2)
@@ -227,57 +219,55 @@ async def test_reactions_vary_what_may_be_seen(house: House, engine: FakeEngine)
     assert engine.paints[2].include_flagged
 
 
-async def test_a_flagged_sketch_is_a_matter_between_bot_and_person(
+async def test_a_flagged_sketch_is_refused_in_an_ephemeral_response(
     house: House, engine: FakeEngine
 ) -> None:
-    """Everywhere; nothing stays in the channel, nor on disk."""
+    """Everywhere; nothing stays in the channel or on disk."""
     await choose(house, "allow")
     engine.flags_init_image = True
     sketch = Upload("a.png", encoded(Image.new("RGB", (64, 64), "red")))
     for channel in (house.discord.channel, house.discord.restricted):
-        asked = await house.ada.invoke(
+        interaction = await house.ada.invoke(
             "imagine", {"prompt": "a house", "sketch": sketch}, where=channel
         )
-        assert await house.refusal(asked) == "The sketch was withheld by the safety check."
+        assert await house.refusal(interaction) == "The sketch was withheld by the safety check."
         await house.discord.until(partial(is_empty, house, channel), why="it is tidy")
     assert list((house.data / "sources").iterdir()) == []
     assert {row["status"] for row in house.query("SELECT * FROM jobs")} == {"refused"}
 
 
-async def test_a_press_by_an_installation_of_ones_own_shows_nothing_flagged(
-    house: House, engine: FakeEngine
-) -> None:
-    """Though the picture was kept for this very channel."""
+async def test_a_user_install_sees_no_flagged_pictures(house: House, engine: FakeEngine) -> None:
+    """Even of pictures that are shown in this channel."""
     await choose(house, "allow")
     engine.flagged = {2}
-    grid = await asked_in(house, house.discord.restricted)
+    grid = await result_in(house, house.discord.restricted)
     data = {"custom_id": grid.components[0]["components"][1]["custom_id"], "component_type": 2}
-    asked = house.discord.interactions.open(
+    interaction = house.discord.interactions.open(
         InteractionType.MESSAGE_COMPONENT, house.ada.user, grid.channel, data | {"id": 2}, grid
     )
-    event = interaction_json(asked)
+    event = interaction_json(interaction)
     event["authorizing_integration_owners"] = {"1": str(house.ada.id)}
     house.discord.world.emit("INTERACTION_CREATE", event, grid.channel)
-    assert "Picture 2 was withheld" in await house.refusal(asked)
+    assert "Picture 2 was withheld" in await house.refusal(interaction)
 
 
-async def test_only_who_manages_the_server_may_choose(house: House, engine: FakeEngine) -> None:
-    """Also where a server shows the command to everybody."""
+async def test_only_managers_can_change_the_setting(house: House, engine: FakeEngine) -> None:
+    """Also in a server that shows the command to everybody."""
     options = [{"name": "level", "type": 3, "value": "allow"}]
     data = {"id": "1", "name": "admin", "type": 1}
     data |= {"options": [{"name": "nsfw", "type": 1, "options": options}]}
     moderator = house.discord.person("Mo", moderator=True)
-    asked = house.discord.interactions.open(
+    interaction = house.discord.interactions.open(
         InteractionType.APPLICATION_COMMAND, moderator.user, house.discord.restricted, data
     )
-    event = interaction_json(asked)
+    event = interaction_json(interaction)
     house.discord.world.emit("INTERACTION_CREATE", event, house.discord.restricted)
-    assert "Only people with the permission Manage Server" in await house.refusal(asked)
+    assert "Only people with the permission Manage Server" in await house.refusal(interaction)
     assert house.query("SELECT * FROM nsfw_levels") == []
 
 
-async def test_admins_can_ask_what_is_chosen(house: House) -> None:
-    """For the server, and for its channels."""
+async def test_the_settings_can_be_shown(house: House) -> None:
+    """For the server and for its channels."""
     admin = house.discord.person("Root", admin=True)
     state = await house.refusal(await admin.slash("admin nsfw"))
     assert state.startswith("In age-restricted channels, flagged pictures are withheld.")
@@ -290,32 +280,34 @@ async def test_admins_can_ask_what_is_chosen(house: House) -> None:
     ]
 
 
-async def test_what_is_delivered_after_a_restart_is_asked_about_anew(
+async def test_a_result_after_a_restart_uses_the_current_channel(
     house: House, engine: FakeEngine
 ) -> None:
-    """Before the gateway has told of any channel, and for a thread's parent too."""
+    """Before the gateway has sent any channel, and also for a thread's parent."""
     await choose(house, "spoiler")
     engine.flagged = {1}
     engine.gate.clear()
     thread = house.discord.add_thread(house.discord.restricted, "night")
-    asked = await house.ada.invoke("imagine", {"prompt": "a house"}, where=thread)
-    await house.discord.until(lambda: asked.response and asked.response.buttons, why="it is shown")
+    interaction = await house.ada.invoke("imagine", {"prompt": "a house"}, where=thread)
+    await house.discord.until(
+        lambda: interaction.response and interaction.response.buttons, why="it is shown"
+    )
     house.discord.faults.next("PATCH", "/webhooks/", Fault(drop=True), times=100)
     engine.gate.set()
     await eventually(lambda: house.query("SELECT * FROM jobs WHERE status = 'done'"))
     await house.stop()
     house.discord.faults.clear()
     await house.start()
-    grid = await house.result(asked)
+    grid = await house.result(interaction)
     assert grid.attachments[0].spoiler
     assert "withheld" not in grid.content
 
 
-async def test_choices_outlive_a_restart(house: House, engine: FakeEngine) -> None:
-    """And what was kept is delivered by what holds then."""
+async def test_settings_are_stored(house: House, engine: FakeEngine) -> None:
+    """A flagged picture is delivered by the current setting."""
     await choose(house, "spoiler")
     engine.flagged = {1}
-    grid = await asked_in(house, house.discord.restricted)
+    grid = await result_in(house, house.discord.restricted)
     await house.stop()
     await house.start()
     single = await house.result(await house.ada.click(grid, "U1"))
