@@ -144,7 +144,7 @@ async def test_a_stopping_bot_finishes_running_jobs(house: House, engine: FakeEn
     stopping = asyncio.create_task(house.stop())
     await asyncio.sleep(0.1)
     late = await house.discord.person("Ben").slash("imagine", prompt="a boat")
-    assert "being restarted" in await house.refusal(late)
+    assert "The bot is restarting" in await house.refusal(late)
     engine.gate.set()
     await stopping
     assert running.response is not None and "U1" in running.response.buttons
@@ -233,7 +233,7 @@ async def test_an_unexpected_error_does_not_blame_the_sketch(
     monkeypatch.setattr("bot.services.inputs.sanitize", failing)
     interaction = await house.ada.slash("imagine", prompt="a house", sketch=SKETCH)
     message = await house.result(interaction)
-    assert "Something went wrong inside the bot" in message.content
+    assert "Something went wrong. The error is" in message.content
     assert "not enough values" not in message.content
     assert not interaction.ephemerals
     assert "not enough values" in caplog.text

@@ -1,1 +1,1 @@
-"""What people can have done: the use cases. They know neither Discord nor SQL."""
+"""The use cases: accept, run, deliver and delete jobs. They depend on neither Discord nor SQL."""

@@ -1,4 +1,4 @@
-"""Checks who may options for what, before anything of a request is stored."""
+"""Checks the user and the prompts of a request before anything of it is stored."""
 
 import hashlib
 import logging

@@ -50,7 +50,7 @@ class Dispatcher:
         self._wake.set()
 
     async def resume(self) -> None:
-        """Queue what the last process left running, and deliver what it left undelivered."""
+        """Queue the jobs that the last process left running, and deliver undelivered endings."""
         await self._jobs.recover()
         for job in await self._jobs.undelivered():
             self._tasks.start(job.id, self._outbox.deliver(job))
@@ -69,7 +69,7 @@ class Dispatcher:
     async def drain(self, seconds: float) -> None:
         """Start no more jobs, and wait up to `seconds` for those that are running.
 
-        What is unfinished then is run again after the next start.
+        Jobs that are unfinished then run again after the next start.
         """
         self.is_draining = True
         await self._tasks.wait(seconds)

@@ -33,11 +33,11 @@ log = logging.getLogger(__name__)
 
 
 class JobResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one attempt."""
+    """The result of one attempt."""
 
     engine_seconds: float
     ended: Job | None
-    """The job, if this attempt ended it; None if it waits again or had ended before."""
+    """The job if this attempt ended it; None if it was queued again or had already ended."""
 
 
 class JobRunner:
@@ -65,8 +65,8 @@ class JobRunner:
     async def run(self, job: Job, *, prior_seconds: float) -> JobResult:
         """Run a claimed job on the engine and store the result.
 
-        `prior_seconds` is the engine time that its user has had recently. If the engine dies, or
-        this call is cancelled before the engine has finished, the job is queued again.
+        `prior_seconds` is the recent engine time of its user. If the engine dies, or this call is
+        cancelled before the engine has finished, the job is queued again.
         """
         try:
             ending = await self._submit(job, prior_seconds)
@@ -84,7 +84,7 @@ class JobRunner:
         return JobResult(engine_seconds=ending.engine_seconds, ended=ended)
 
     async def stop(self, job: Job) -> None:
-        """Stop a cancelled job at the engine and delete what was written for it."""
+        """Stop a cancelled job at the engine and delete its pictures."""
         await self._engine.cancel(job.id, job.attempt)
         await self._delete_pictures(job)
 
@@ -146,7 +146,7 @@ class JobRunner:
         ) or await retry_until_written(lambda: self._jobs.job(job.id))
         if current is not None and current.status is Status.DONE:
             return current
-        await self._delete_pictures(job)  # the job has ended without pictures meanwhile
+        await self._delete_pictures(job)  # meanwhile the job ended without pictures
         if current is not None and current.status is Status.CANCELLED:
             await self._charge(job, painted)
         return None

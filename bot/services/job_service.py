@@ -72,7 +72,7 @@ class JobService:
     async def submit(
         self, options: ImagineOptions, sketch_url: str | None, context: RequestContext
     ) -> Job | None:
-        """Accept an /imagine."""
+        """Accept a request of /imagine."""
         recipes = build_recipes(
             options, self._engine.model, seed=_seed(), has_init_image=sketch_url is not None
         )
@@ -124,7 +124,7 @@ class JobService:
         sketch: Sketch | None = None,
     ) -> Job | None:
         if self._dispatcher.is_draining:
-            raise Refused("I am being restarted. Please options again in a minute.")
+            raise Refused("The bot is restarting. Please try again in a minute.")
         if await self._jobs.exists(context.idempotency_key):
             return None
         await self._admission.check_prompts(recipes, context)
@@ -160,7 +160,7 @@ class JobService:
             self._tasks.start(job.id, self.resume_unacknowledged(job))
 
     def start(self, job: Job) -> None:
-        """The user has received a response: fetch the inputs of the job and queue it."""
+        """Fetch the inputs of the job and queue it; call this after the first response to the user."""
         self._notifier.show(job, Progress())
         self._tasks.start(job.id, self._prepare(job))
 
@@ -206,7 +206,7 @@ class JobService:
         return True
 
     def announce_cancelled(self, job: Job) -> None:
-        """Deliver the ending of a cancelled job; `start` does it if it has yet to be called."""
+        """Deliver the ending of a cancelled job; if `start` is still to come, it does so instead."""
         if job.id not in self._unacknowledged:
             self._tasks.start(job.id, self._outbox.deliver(job))
 

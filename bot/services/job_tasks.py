@@ -10,7 +10,7 @@ from bot.errors import FatalError
 from bot.services.outbox import Outbox
 from engine.log import log_context
 
-_UNEXPECTED: Final = "Something went wrong inside the bot; its log says what."
+_UNEXPECTED: Final = "Something went wrong. The error is in the bot's log."
 log = logging.getLogger(__name__)
 
 
@@ -41,7 +41,7 @@ class JobTasks:
         task.add_done_callback(lambda _: work.close())  # if it was cancelled before its start
 
     def has_running_task(self, job_id: str) -> bool:
-        """May anything still be done or written for this job?"""
+        """Whether a task of this job is running, which may still write files."""
         return any(task.get_name() == job_id for task in self._tasks)
 
     async def watch(self) -> None:

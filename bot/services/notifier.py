@@ -1,4 +1,4 @@
-"""What the services need of the code that shows jobs to users."""
+"""The interface by which the services show jobs to users."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -10,8 +10,8 @@ from bot.domain.picture import Picture
 class Notifier(Protocol):
     """Shows the progress and the results of jobs."""
 
-    def show(self, job: Job, now: Progress) -> None:
-        """Show the progress of a job soon, unless newer progress replaces it before."""
+    def show(self, job: Job, progress: Progress) -> None:
+        """Show the progress of a job soon, unless newer progress replaces it first."""
 
     async def deliver(self, job: Job, pictures: Sequence[Picture]) -> None:
         """Show how a job ended, and no progress after that.
@@ -24,4 +24,4 @@ class Notifier(Protocol):
         """Show this sentence instead of how the job ended. Raises DeliveryFailed as well."""
 
     async def is_answered(self, job: Job) -> bool:
-        """Has the user received the first response, so that somebody waits for this job?"""
+        """Whether the user has received the first response, and so may wait for this job."""

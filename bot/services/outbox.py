@@ -15,7 +15,7 @@ from bot.services.notifier import Notifier
 
 RETRY_SECONDS: Final = (1, 2, 5, 15, 60, 300, 900)
 """Between two attempts; the last one repeats."""
-_UNEXPECTED: Final = "This cannot be shown: something went wrong inside the bot. Its log says what."
+_UNEXPECTED: Final = "This cannot be shown: something went wrong. The error is in the bot's log."
 log = logging.getLogger(__name__)
 
 
@@ -35,7 +35,7 @@ class Outbox:
         self._retry_seconds = retry_seconds
 
     async def finish(self, job_id: str, status: Status, reason: str | None = None) -> bool:
-        """End a job without pictures and deliver that; False if it had ended before."""
+        """End a job without pictures and deliver the ending; False if it had already ended."""
         ended = await retry_until_written(
             lambda: self._jobs.finish_without_pictures(job_id, status, self._clock(), reason=reason)
         )

@@ -31,7 +31,7 @@ class QuotaService:
         self._clock = clock
 
     async def check(self, context: RequestContext) -> Limits:
-        """The limits of this user here.
+        """The limits of the user in the guild of the request.
 
         Raises Refused, with a sentence for the user, if another job would exceed them.
         """

@@ -29,7 +29,7 @@ class ReplayFailed(BotError):
 async def replay(
     settings: Settings, picture_id: str, out: Path | None, start_engine: StartEngine
 ) -> ExitCode:
-    """Print whether the bits are the same, and write the new picture to `out`, if given.
+    """Print whether the bits are the same, and write the new picture to `out` unless it is None.
 
     Raises FatalError if there is no such picture or it may not be replayed.
     """

@@ -98,7 +98,7 @@ class Retention:
         return complete
 
     async def summary(self, user_id: int) -> UserDataSummary:
-        """What is stored of this user."""
+        """How much is stored of this user."""
         return await self._erasure.summary(user_id, now=self._clock())
 
     async def run(self) -> None:

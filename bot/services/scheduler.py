@@ -14,7 +14,7 @@ from bot.engine_client.base import EngineClient
 class Schedule:
     """The running jobs, the virtual times of the users, and the costs of recent jobs.
 
-    Kept in memory only: a restart forgets differences of a few jobs.
+    In memory only: after a restart all users start with equal virtual times.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -23,7 +23,7 @@ class Schedule:
         self._virtual_times = VirtualTimes()
         self._active_users: frozenset[int] = frozenset()
         self.samples: Sequence[cost_model.Sample] = ()
-        """What recent jobs have cost."""
+        """The costs of recent jobs."""
 
     @property
     def running(self) -> int:
