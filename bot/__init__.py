@@ -1,1 +1,1 @@
-"""The Discord bot: takes requests, keeps the record, and shows what the engine paints."""
+"""The Discord bot: accepts requests, stores jobs, and shows the engine's pictures."""

@@ -1,4 +1,4 @@
-"""Helpers for tasks that run beside each other."""
+"""Helpers for concurrent tasks."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
@@ -43,7 +43,7 @@ async def run_until(
         if task in done:
             task.result()
     if stopping not in done:
-        raise FatalError("A part of the bot ended by itself.", ExitCode.CRASHED)
+        raise FatalError("A part of the bot stopped unexpectedly.", ExitCode.CRASHED)
 
 
 @asynccontextmanager

@@ -132,7 +132,7 @@ def start_engine(environment: Mapping[str, str]) -> AbstractAsyncContextManager[
 async def _shutdown(
     stop: asyncio.Event, dispatcher: Dispatcher, client: Client, grace: float
 ) -> None:
-    """Wait for `stop`, then for what is running."""
+    """Wait for `stop`, then up to `grace` seconds for running jobs and handlers."""
     await stop.wait()
     await asyncio.gather(dispatcher.drain(grace), client.drain(grace))
 
@@ -267,7 +267,7 @@ def _welcome(url: str) -> None:
 
 
 async def _configure_api(api: str) -> None:
-    """Make discord.py use this Discord."""
+    """Make discord.py use this REST API and its gateway. Raises FatalError if it is unreachable."""
     Route.BASE = api
     try:
         async with (

@@ -59,7 +59,7 @@ class BotClient(discord.Client):
 
     services: Services
     handlers: set[asyncio.Task[Any]]
-    """The tasks that handle an event of a user."""
+    """The tasks that handle events."""
 
     def track_current_task(self) -> None:
         """Make `drain` wait for the current task."""

@@ -62,7 +62,7 @@ class Settings(BaseSettings):
 
     def engine_environment(self) -> dict[str, str]:
         """The environment of the engine: ours without the Discord token, plus its settings."""
-        secret = "DISCORD_TOKEN"  # noqa: S105 # the name of the variable, in any case
+        secret = "DISCORD_TOKEN"  # noqa: S105 # not a secret: the name of the variable
         environment = {name: value for name, value in os.environ.items() if name.upper() != secret}
         environment |= {
             "IMAGINE_LOG": self.imagine_log,

@@ -38,7 +38,7 @@ class FileStorage:
                 shutil.rmtree(folder)
 
     def delete_temp_files(self) -> None:
-        """Delete what a killed process left half-written."""
+        """Delete incomplete files of a process that was killed."""
         for path in self._folder.glob("*/**/*.tmp"):
             path.unlink(missing_ok=True)
 

@@ -105,11 +105,11 @@ async def test_the_most_generous_role_applies(
     ]
     await eventually(lambda: len(engine.paints) == 2)
     refused = await house.ada.slash("imagine", prompt="a")
-    assert "You have 1 job waiting, and 1 may wait." in await house.refusal(refused)
+    assert "You have 1 job waiting; the limit is 1." in await house.refusal(refused)
     interactions.append(await ben.slash("imagine", prompt="b"))
     await eventually(lambda: len(engine.paints) == 3)
     refused = await ben.slash("imagine", prompt="b")
-    assert "You have 2 jobs waiting, and 2 may wait." in await house.refusal(refused)
+    assert "You have 2 jobs waiting; the limit is 2." in await house.refusal(refused)
     engine.gate.set()
     for interaction in interactions:
         await house.result(interaction)
@@ -124,7 +124,7 @@ async def test_a_refusal_estimates_the_wait(house: House, engine: FakeEngine) ->
     await eventually(lambda: len(engine.paints) == 6)
     refused = await house.ada.slash("imagine", prompt="one more")
     assert await house.refusal(refused) == (
-        "You have 5 jobs waiting, and 5 may wait. Let one finish first, in about 2 minutes."
+        "You have 5 jobs waiting; the limit is 5. Let one finish first, in about 2 minutes."
     )
     engine.gate.set()
     for interaction in interactions:
@@ -163,8 +163,8 @@ async def test_the_daily_seconds_are_limited(frugal: House) -> None:
     await frugal.start()
     refused = await frugal.ada.slash("imagine", prompt="a house")
     assert await frugal.refusal(refused) == (
-        "You have had 80 of your 60 seconds of painting in 24 hours. "
-        "You can ask again in about 24 hours."
+        "You have used 80 of your 60 engine seconds in 24 hours. "
+        "Please try again in about 24 hours."
     )
     await frugal.imagine(frugal.discord.person("Ben"))
     boss = frugal.discord.person("Boss", admin=True)
@@ -179,7 +179,7 @@ async def test_the_operator_limits_what_roles_can_get(
     everyone = frugal.discord.world.default_guild.everyone
     boss = frugal.discord.person("Boss", admin=True)
     assert await limits_lines(frugal, boss, role=everyone, daily=601) == [
-        "The option daily is 601; whoever runs this bot lets roles have 600 at most."
+        "The option daily is 601; the operator of this bot allows roles at most 600."
     ]
     assert not frugal.query("SELECT 1 FROM role_limits")
     await limits_lines(frugal, boss, role=everyone, daily=600)
@@ -205,7 +205,7 @@ async def test_unfinished_jobs_count_for_the_daily_limit(frugal: House, engine: 
         await frugal.refusal(interaction) for interaction in interactions if interaction.ephemerals
     ]
     assert len(sentences) == 3
-    assert all("your unfinished jobs will take up the rest" in sentence for sentence in sentences)
+    assert all("your unfinished jobs will use the rest" in sentence for sentence in sentences)
     engine.gate.set()
     done = "SELECT 1 FROM jobs WHERE status = 'done'"
     await eventually(lambda: len(frugal.query(done)) == 2)

@@ -24,10 +24,10 @@ def test_unfinished_jobs_of_a_user_are_limited() -> None:
     """The sixth is refused, with the numbers, and with an estimate if there is one."""
     assert refusal(QueueDepth(4, 4, 4)) is None
     assert refusal(QueueDepth(5, 5, 5)) == (
-        "You have 5 jobs waiting, and 5 may wait. Let one finish first."
+        "You have 5 jobs waiting; the limit is 5. Let one finish first."
     )
     assert refusal(QueueDepth(5, 5, 5), WaitEstimate(170.0, 900.0)) == (
-        "You have 5 jobs waiting, and 5 may wait. Let one finish first, in about 3 minutes."
+        "You have 5 jobs waiting; the limit is 5. Let one finish first, in about 3 minutes."
     )
 
 
@@ -35,7 +35,7 @@ def test_unfinished_jobs_of_all_users_are_limited() -> None:
     """A user without jobs is refused too."""
     assert refusal(QueueDepth(0, 0, 199)) is None
     assert refusal(QueueDepth(0, 0, 200), WaitEstimate(1.0, 2400.0)) == (
-        "There are 200 jobs waiting, and 200 may wait. "
+        "There are 200 jobs waiting; the limit is 200. "
         "All jobs together take about 40 minutes; please try again in a while."
     )
 
@@ -44,7 +44,7 @@ def test_a_guild_may_fill_three_quarters_of_the_queue() -> None:
     """The rest is left to other guilds."""
     assert refusal(QueueDepth(0, 149, 150)) is None
     assert refusal(QueueDepth(0, 150, 150)) == (
-        "This server has 150 jobs waiting, and 150 may wait. Please try again in a while."
+        "This server has 150 jobs waiting; the limit is 150. Please try again in a while."
     )
 
 
@@ -105,7 +105,7 @@ def test_role_limits_are_clamped_to_the_operators_limit() -> None:
         ({"max_running": 7}, 6),
         ({"daily_seconds": 121}, 120),
     ):
-        with pytest.raises(Refused, match=f"lets roles have {most} at most"):
+        with pytest.raises(Refused, match=f"allows roles at most {most}"):
             check_role(RoleLimit(role_id=1, **values), limits)
     less = RoleLimit(role_id=1, max_unfinished=1, max_running=1, daily_seconds=0)
     check_role(less, limits)

@@ -31,8 +31,7 @@ def test_a_user_with_seconds_left_may_submit() -> None:
 def test_a_refusal_says_when_the_quota_is_free_again() -> None:
     """When enough of the usage is 24 hours old."""
     assert refusal([Usage(3 * HOUR, 40.0), Usage(9 * HOUR, 30.0)]) == (
-        "You have had 70 of your 60 seconds of painting in 24 hours. "
-        "You can ask again in about 3 hours."
+        "You have used 70 of your 60 engine seconds in 24 hours. Please try again in about 3 hours."
     )
     assert "in about 9 hours" in (refusal([Usage(3 * HOUR, 5.0), Usage(9 * HOUR, 65.0)]) or "")
 
@@ -41,15 +40,15 @@ def test_unfinished_jobs_count() -> None:
     """So several jobs together exceed the quota by no more than one of them."""
     assert refusal([Usage(HOUR, 30.0)], reserved=29.0) is None
     assert refusal([Usage(HOUR, 30.0)], reserved=30.0) == (
-        "You have had 30 of your 60 seconds of painting in 24 hours, and your unfinished jobs will "
-        "take up the rest. Let them finish first."
+        "You have used 30 of your 60 engine seconds in 24 hours, and your unfinished jobs will "
+        "use the rest. Let them finish first."
     )
 
 
 def test_a_quota_of_zero_excludes() -> None:
     """As a role limit may have."""
     assert refusal([], daily=0.0) == (
-        "Nobody with your roles may have pictures painted on this server."
+        "Your roles do not allow you to make pictures on this server."
     )
 
 

@@ -1,1 +1,1 @@
-"""What the bot's words mean, and its rules: no I/O, no clock, no chance."""
+"""The bot's types and rules. They do no I/O, read no clock and draw no random numbers."""

@@ -13,7 +13,7 @@ class Status(StrEnum):
     """The state of a job."""
 
     ACCEPTED = "accepted"
-    """Stored; the user is being answered, and the sketch, if any, is being downloaded."""
+    """Stored; the first response is sent, and the sketch, if any, is downloaded."""
     QUEUED = "queued"
     """Its recipes are complete, and it waits for the engine."""
     RUNNING = "running"
@@ -88,7 +88,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     idempotency_key: str
-    """Names the interaction or reaction: the same one twice is one job."""
+    """Identifies the interaction or reaction; a second request with the same key makes no job."""
     kind: JobKind
     user_id: int
     target: ResponseTarget

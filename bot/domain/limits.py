@@ -1,4 +1,4 @@
-"""Limits on jobs: of a user, a guild and all, and of users with a role; pure."""
+"""Limits on jobs: for a user, a guild and in total, and for users with a role; pure."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -104,8 +104,8 @@ def check_role(limit: RoleLimit, limits: Limits) -> None:
     for field, (option, _, _) in ROLE_RANGES.items():
         if _clamped(limit, field, limits) != getattr(limit, field):
             raise Refused(
-                f"The option {option} is {getattr(limit, field)}; whoever runs this bot lets roles "
-                f"have {_operator_limit(field, limits)} at most."
+                f"The option {option} is {getattr(limit, field)}; the operator of this "
+                f"bot allows roles at most {_operator_limit(field, limits)}."
             )
 
 
@@ -135,16 +135,16 @@ def check(depth: QueueDepth, limits: Limits, estimate: WaitEstimate | None = Non
     if depth.user >= limits.max_unfinished:
         soon = f", in {naturaldelta(estimate.first_job)}" if estimate else ""
         raise Refused(
-            f"You have {_jobs(depth.user)} waiting, and {limits.max_unfinished} may wait. "
+            f"You have {_jobs(depth.user)} waiting; the limit is {limits.max_unfinished}. "
             f"Let one finish first{soon}."
         )
     if depth.guild >= most:
         raise Refused(
-            f"This server has {_jobs(depth.guild)} waiting, and {most} may wait. {_later(estimate)}"
+            f"This server has {_jobs(depth.guild)} waiting; the limit is {most}. {_later(estimate)}"
         )
     if depth.total >= limits.max_unfinished_total:
         raise Refused(
-            f"There are {_jobs(depth.total)} waiting, and {limits.max_unfinished_total} may wait. "
+            f"There are {_jobs(depth.total)} waiting; the limit is {limits.max_unfinished_total}. "
             f"{_later(estimate)}"
         )
 

@@ -48,7 +48,7 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     """The user whom it is about, if not the actor."""
     job_id: str | None = None
     idempotency_key: str | None = None
-    """Of a refused request, which is logged once even if it is repeated."""
+    """The key of a refused request, so that a repetition of it has no second entry."""
 
 
 class GuildRules(msgspec.Struct, frozen=True):

@@ -21,7 +21,7 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     is_flagged_but_kept: bool = False
     """The safety check flagged it, and there is a file for channels that may show it."""
     verdicts: tuple[Verdict, ...] = ()
-    """Of each safety checker; empty if it failed, or was painted before verdicts were stored."""
+    """Of each safety checker; empty if the check failed or the picture predates stored verdicts."""
     failure_reason: str | None = None
     """Why this picture of the job could not be painted."""
     is_removed: bool = False

@@ -23,19 +23,17 @@ def check(usages: Sequence[Usage], reserved: float, daily_seconds: float, now: f
     `reserved` is the estimate for the user's unfinished jobs. One job may exceed what is left.
     """
     if daily_seconds <= 0:
-        raise Refused("Nobody with your roles may have pictures painted on this server.")
+        raise Refused("Your roles do not allow you to make pictures on this server.")
     used = sum(use.seconds for use in usages)
     if used + reserved < daily_seconds:
         return
-    usage_text = (
-        f"You have had {used:.0f} of your {daily_seconds:.0f} seconds of painting in 24 hours"
-    )
+    usage_text = f"You have used {used:.0f} of your {daily_seconds:.0f} engine seconds in 24 hours"
     if used < daily_seconds:
         raise Refused(
-            f"{usage_text}, and your unfinished jobs will take up the rest. Let them finish first."
+            f"{usage_text}, and your unfinished jobs will use the rest. Let them finish first."
         )
     wait = free_at(usages, daily_seconds) - now
-    raise Refused(f"{usage_text}. You can ask again in {naturaldelta(max(0.0, wait))}.")
+    raise Refused(f"{usage_text}. Please try again in {naturaldelta(max(0.0, wait))}.")
 
 
 def free_at(usages: Sequence[Usage], daily_seconds: float) -> float:

@@ -1,4 +1,4 @@
-"""What is stored of a user, as numbers and as a file; pure."""
+"""The data that is stored about a user: a summary and the exported file; pure."""
 
 import gzip
 from collections.abc import Sequence

@@ -160,7 +160,7 @@ class JobService:
             self._tasks.start(job.id, self.resume_unacknowledged(job))
 
     def start(self, job: Job) -> None:
-        """Fetch the inputs of the job and queue it; call this after the first response to the user."""
+        """Fetch the inputs of the job and queue it. Call this after the first response."""
         self._notifier.show(job, Progress())
         self._tasks.start(job.id, self._prepare(job))
 
@@ -206,7 +206,7 @@ class JobService:
         return True
 
     def announce_cancelled(self, job: Job) -> None:
-        """Deliver the ending of a cancelled job; if `start` is still to come, it does so instead."""
+        """Deliver the ending of a cancelled job. Before `start`, leave that to `start`."""
         if job.id not in self._unacknowledged:
             self._tasks.start(job.id, self._outbox.deliver(job))
 

@@ -1,1 +1,1 @@
-"""The kinds of jobs: each makes recipes from a request."""
+"""The kinds of jobs: each module makes recipes from a request."""

@@ -27,7 +27,7 @@ ASPECTS: Final = {
 }
 """Width / height by the choices of the option."""
 DEFAULT_STRENGTH: Final = 0.75
-"""The strength over a sketch if the option is not set."""
+"""The strength for a sketch if the option is not set."""
 _PLACEHOLDER_SOURCE: Final = "0" * 64
 
 
@@ -106,14 +106,14 @@ def _sampler(name: str) -> Sampler:
         return Sampler(name)
     except ValueError:
         names = ", ".join(Sampler)
-        raise Refused(f"There is no sampler “{name[:50]}”. These are: {names}.") from None
+        raise Refused(f"There is no sampler “{name[:50]}”. Choose one of: {names}.") from None
 
 
 def _ratio(aspect: str | None) -> float:
     if aspect is None:
         return 1.0
     if aspect not in ASPECTS:
-        raise Refused(f"There is no aspect “{aspect[:50]}”. These are: {', '.join(ASPECTS)}.")
+        raise Refused(f"There is no aspect “{aspect[:50]}”. Choose one of: {', '.join(ASPECTS)}.")
     return ASPECTS[aspect]
 
 
