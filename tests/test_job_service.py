@@ -124,7 +124,7 @@ async def test_jobs_wait_while_the_engine_is_down(house: House, engine: FakeEngi
     engine.die()
     interaction = await house.ada.slash("imagine", prompt="a house")
     await house.discord.until(
-        lambda: interaction.response and "engine is down" in interaction.response.content,
+        lambda: interaction.response and "engine is restarting" in interaction.response.content,
         why="it is said",
     )
     assert [row["attempt"] for row in house.query("SELECT attempt FROM jobs")] == [0]
