@@ -1,4 +1,4 @@
-"""What discord.py knows of a channel, as a place."""
+"""Classifying Discord channels."""
 
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,12 @@ ROOMS = [TEXT, VOICE, STAGE, FORUM]
 
 @pytest.fixture
 def client() -> discord_py.Client:
-    """discord.py's own, that has never connected."""
+    """A discord.py client that has never connected."""
     return discord_py.Client(intents=discord_py.Intents(guilds=True))
 
 
 def channel_json(id: int, kind: int, **more: object) -> dict[str, object]:
-    """A channel of any type, as Discord tells of it."""
+    """A channel of any type, as Discord sends it."""
     return {
         "id": str(id),
         "type": kind,
@@ -43,7 +43,7 @@ def channel_json(id: int, kind: int, **more: object) -> dict[str, object]:
 
 
 def thread_json(id: int, parent: int) -> dict[str, object]:
-    """A thread, or a forum's post; it carries an age restriction of its own that means nothing."""
+    """A thread or a forum post; its own `nsfw` has no meaning."""
     return channel_json(
         id,
         THREAD,
@@ -62,7 +62,7 @@ def thread_json(id: int, parent: int) -> dict[str, object]:
 
 
 def guild(client: discord_py.Client, channels: list[Any], threads: list[Any]) -> discord_py.Guild:
-    """A server with these."""
+    """A guild with these channels and threads."""
     world = World()
     data: Any = guild_create_json(world, world.default_guild)
     data |= {"channels": channels, "threads": threads}
@@ -71,10 +71,10 @@ def guild(client: discord_py.Client, channels: list[Any], threads: list[Any]) ->
 
 @pytest.mark.parametrize("restricted", [False, True])
 @pytest.mark.parametrize("kind", ROOMS)
-def test_a_channel_says_whether_it_is_age_restricted(
+def test_a_guild_channel_has_its_age_restriction(
     client: discord_py.Client, kind: int, restricted: bool
 ) -> None:
-    """Each kind that people can write in, and a forum's posts as their forum."""
+    """Each type of channel with messages; threads and forum posts as their parent."""
     channels = [channel_json(10, kind, nsfw=restricted)]
     home = guild(client, channels, [thread_json(20, 10), thread_json(21, 99)])
     place = ChannelContext(
@@ -86,16 +86,14 @@ def test_a_channel_says_whether_it_is_age_restricted(
 
 
 @pytest.mark.parametrize("kind", ROOMS)
-def test_what_a_channel_does_not_say_is_not_restricted(
-    client: discord_py.Client, kind: int
-) -> None:
-    """Old events leave it out."""
+def test_a_channel_without_the_field_is_unrestricted(client: discord_py.Client, kind: int) -> None:
+    """Old events lack it."""
     home = guild(client, [channel_json(10, kind)], [])
     assert from_channel(home.get_channel(10)).channel == ChannelInfo(10, False)
 
 
-def test_direct_messages_are_no_server(client: discord_py.Client) -> None:
-    """Neither with one person nor with several, nor where nothing at all is known."""
+def test_dms_are_no_guild_channels(client: discord_py.Client) -> None:
+    """Nor are group DMs or unknown channels."""
     me: Any = discord_py.Object(1)
     state = client._connection
     direct: Any = {"id": "30", "type": DIRECT, "recipients": []}

@@ -18,17 +18,19 @@ HOSTILE = (
 
 
 @pytest.mark.parametrize("prompt", HOSTILE)
-def test_nobody_can_write_themselves_into_a_caption(prompt: str) -> None:
-    """As its owner, who may have the message deleted: only the sign that we write counts."""
-    wanted = recipe(prompt=prompt, negative=prompt)
-    shown = job(user_id=77, recipes=(wanted,), status=Status.DONE)
-    caption = captions.ending(shown, [picture(recipe=wanted)])
+def test_a_prompt_cannot_contain_the_owner_mention(prompt: str) -> None:
+    """The owner may delete the message, so only the mention that the bot writes counts."""
+    hostile_recipe = recipe(prompt=prompt, negative=prompt)
+    finished_job = job(user_id=77, recipes=(hostile_recipe,), status=Status.DONE)
+    caption = captions.ending(finished_job, [picture(recipe=hostile_recipe)])
     assert message_parser.user_in_caption(caption) == 77
-    assert message_parser.user_in_caption(captions.full_size(picture(recipe=wanted))) is None
+    assert (
+        message_parser.user_in_caption(captions.full_size(picture(recipe=hostile_recipe))) is None
+    )
 
 
 @pytest.mark.parametrize(
-    ("filename", "found"),
+    ("filename", "job_id"),
     [
         ("5f0c.png", "5f0c"),
         ("5f0c-3.jpg", "5f0c"),
@@ -39,6 +41,6 @@ def test_nobody_can_write_themselves_into_a_caption(prompt: str) -> None:
         ("5f0c.png.exe", None),
     ],
 )
-def test_a_file_tells_its_job(filename: str, found: str | None) -> None:
-    """Whether there is such a job, the record knows."""
-    assert message_parser.job_in_filename(filename) == found
+def test_a_file_name_has_the_job_id(filename: str, job_id: str | None) -> None:
+    """Whether the job exists is not checked here."""
+    assert message_parser.job_in_filename(filename) == job_id

@@ -6,7 +6,7 @@ from tests.samples import job, picture, recipe
 
 
 def report(**changes: object) -> Report:
-    """By person 5, of the whole job."""
+    """By user 5, of the whole job."""
     values = {
         "job_id": "j1",
         "guild_id": 3,
@@ -33,8 +33,8 @@ def case(*reports: Report, state: CaseState = CaseState.OPEN, moderator: int | N
     )
 
 
-def test_a_card_holds_what_moderators_need() -> None:
-    """Link, person, recipe, picture ids, who reported and why."""
+def test_a_card_has_the_details_of_the_report() -> None:
+    """Link, user, recipe, picture ids, reporter and reason."""
     text = moderation_cards.case(case(), job(), [picture(), picture(nth=2, is_removed=True)], None)
     for part in (
         "https://discord.com/channels/3/10/20",
@@ -48,15 +48,15 @@ def test_a_card_holds_what_moderators_need() -> None:
         assert part in text
 
 
-def test_a_card_says_how_a_case_ended_and_who_is_blocked() -> None:
-    """And by whom."""
+def test_a_card_has_the_decision_and_the_block() -> None:
+    """And who decided."""
     text = moderation_cards.case(case(state=CaseState.REMOVED, moderator=9), job(), [], "rude")
     assert "**Removed** by <@9>" in text
     assert "<@1> is blocked: rude" in text
     assert "no pictures yet" in text
 
 
-def test_many_reports_are_counted() -> None:
+def test_older_reports_are_counted() -> None:
     """The newest are shown."""
     crowd = [report(reporter_id=n, reason="" if n == 14 else "x" * 400) for n in range(5, 15)]
     text = moderation_cards.case(
@@ -67,14 +67,14 @@ def test_many_reports_are_counted() -> None:
     assert "… and 7 earlier reports" in text
 
 
-def test_what_people_wrote_is_escaped() -> None:
-    """No marks, no pings, no links."""
+def test_reasons_are_escaped() -> None:
+    """No markdown, no mentions, no links."""
     text = moderation_cards.case(case(report(reason="**@everyone** https://x.y")), job(), [], None)
     assert "\\*\\*@\u200beveryone\\*\\* https:\u200b//x.y" in text
 
 
-def test_the_log_tells_who_did_what_to_whom() -> None:
-    """A line each."""
+def test_an_audit_entry_has_actor_action_and_target() -> None:
+    """On one line."""
     entry = AuditEntry(
         created_at=100.0,
         guild_id=3,
@@ -89,8 +89,8 @@ def test_the_log_tells_who_did_what_to_whom() -> None:
     assert moderation_cards.blocks([block]) == ["<@1> by <@9> <t:100:R>: rude"]
 
 
-def test_the_log_names_roles_and_channels_that_were_set() -> None:
-    """As Discord shows them: these words are ours."""
+def test_the_mentions_of_settings_are_not_escaped() -> None:
+    """The bot wrote them."""
     entry = AuditEntry(
         created_at=100.0, guild_id=3, actor_id=9, action=AuditAction.SET, detail="<@&7>: 2 running"
     )

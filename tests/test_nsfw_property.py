@@ -68,11 +68,11 @@ class Case(msgspec.Struct, frozen=True):
 
     def numbers(self, *says: str) -> set[int]:
         """Of which pictures (from 1) the checkers say so."""
-        return {nth for nth, said in enumerate(self.says, start=1) if said in says}
+        return {nth for nth, result in enumerate(self.says, start=1) if result in says}
 
 
 def sample() -> list[Case]:
-    """Some of all cases, always the same, half of them where flagged pictures may be shown."""
+    """A fixed sample of all cases; half of them may show flagged pictures."""
     verdicts = [says for says in product(SAYS, repeat=4) if set(says) != {"failed"}]
     rng = random.Random(SEED)
     axes = (PLACES, RESTRICTED, CHOICES, CHOICES, INSTALLS, CHANGES)
@@ -93,7 +93,7 @@ class Story:
         self.leaks: list[str] = []
         """Uploads against the policy."""
         self.files = 0
-        self.seen: list[int] = []
+        self.flagged_uploads: list[int] = []
         """The numbers of the flagged pictures that were uploaded."""
         engine.flagged = case.numbers("flagged")
         engine.unchecked = case.numbers("unchecked")
@@ -110,20 +110,20 @@ class Story:
         return self.parent
 
     def _look(self, message: Message, file: Attachment) -> None:
-        shown = colours(file.data)
+        file_colours = colours(file.data)
         self.files += 1
-        flagged = self._colours("flagged") & shown
-        if self._colours("unchecked") & shown:
+        flagged = self._colours("flagged") & file_colours
+        if self._colours("unchecked") & file_colours:
             self.leaks.append(f"{file.filename} was not checked")
         private = message.channel is self.house.ada.dm
         if flagged and (private or self.level == "block"):
             self.leaks.append(f"{file.filename} in {message.channel.name}")
         if flagged and self.level == "spoiler" and not file.spoiler:
             self.leaks.append(f"{file.filename} is no spoiler")
-        self.seen += [self._number(colour) for colour in flagged]
+        self.flagged_uploads += [self._number(colour) for colour in flagged]
 
-    def _colours(self, said: str) -> set[Any]:
-        numbers = self.case.numbers(said)
+    def _colours(self, result: str) -> set[Any]:
+        numbers = self.case.numbers(result)
         jobs = [paint.recipes for paint in self.engine.paints]
         return {
             colour
@@ -138,7 +138,7 @@ class Story:
             for nth, recipe in enumerate(paint.recipes, start=1):
                 if colour in colours(flat(recipe)):
                     return nth
-        raise AssertionError("nobody painted that")
+        raise AssertionError("no picture has this colour")
 
     async def choose(self) -> None:
         """The admin's choices."""
@@ -163,14 +163,14 @@ class Story:
     ) -> Interaction:
         """Do something by an installation of this case's."""
         discord = self.house.discord
-        asked = discord.interactions.open(
+        interaction = discord.interactions.open(
             kind, self.house.ada.user, self.channel, dict(data), message
         )
-        event = interaction_json(asked)
+        event = interaction_json(interaction)
         if self.case.install == "person":
             event["authorizing_integration_owners"] = {"1": str(self.house.ada.id)}
         discord.world.emit("INTERACTION_CREATE", event, self.channel)
-        return asked
+        return interaction
 
     def imagine(self) -> Interaction:
         """/imagine."""
@@ -181,44 +181,47 @@ class Story:
     async def press(self, message: Message, label: str) -> None:
         """A button, and wait for what comes of it."""
         buttons = [part for row in message.components for part in row["components"]]
-        [custom_id] = [one["custom_id"] for one in buttons if one.get("label") == label]
+        [custom_id] = [button["custom_id"] for button in buttons if button.get("label") == label]
         data = {"custom_id": custom_id, "component_type": 2, "id": 1}
-        asked = self.ask(InteractionType.MESSAGE_COMPONENT, data, message)
-        await asked.acknowledged()
+        interaction = self.ask(InteractionType.MESSAGE_COMPONENT, data, message)
+        await interaction.acknowledged()
         await self.house.discord.until(
-            lambda: asked.ephemerals or (asked.response and not asked.response.loading),
+            lambda: (
+                interaction.ephemerals
+                or (interaction.response and not interaction.response.loading)
+            ),
             why="an answer",
         )
 
 
 @pytest.mark.parametrize("case", sample(), ids=str)
-async def test_nothing_is_uploaded_that_the_policy_withholds(
-    house: House, engine: FakeEngine, case: Case
-) -> None:
-    """In the grid, alone, varied, by letter; and what may be shown, is."""
+async def test_no_upload_violates_the_policy(house: House, engine: FakeEngine, case: Case) -> None:
+    """In the grid, at full size, in variations and in a DM; and what may be shown, is shown."""
     story = Story(house, engine, case)
     await story.choose()
     engine.gate.clear()
-    asked = story.imagine()
+    interaction = story.imagine()
     await eventually(lambda: engine.paints)
     await story.change("early")
     engine.gate.set()
-    grid = await house.result(asked)
-    shown = story.level != "block"
-    assert sorted(story.seen) == (sorted(case.numbers("flagged")) if shown else [])
-    story.seen.clear()
+    grid = await house.result(interaction)
+    is_visible = story.level != "block"
+    assert sorted(story.flagged_uploads) == (sorted(case.numbers("flagged")) if is_visible else [])
+    story.flagged_uploads.clear()
     await story.change("late")
     for nth in range(1, 5):
         await story.press(grid, f"U{nth}")
-    shown = story.level != "block"
-    assert sorted(story.seen) == (sorted(case.numbers("flagged")) if shown else [])
+    is_visible = story.level != "block"
+    assert sorted(story.flagged_uploads) == (sorted(case.numbers("flagged")) if is_visible else [])
     await house.ada.react(grid, "✉️")
     await house.discord.until(
-        lambda: [one for one in house.discord.dms(house.ada) if "seed" in one.content][-1:]
+        lambda: [message for message in house.discord.dms(house.ada) if "seed" in message.content][
+            -1:
+        ]
     )
     await story.press(grid, f"V{min(case.numbers('passed', 'flagged') or {1})}")
-    kept = {row["nth"] for row in house.query("SELECT nth FROM pictures WHERE path IS NOT NULL")}
-    assert kept <= case.numbers("passed", "flagged")
+    stored = {row["nth"] for row in house.query("SELECT nth FROM pictures WHERE path IS NOT NULL")}
+    assert stored <= case.numbers("passed", "flagged")
     assert story.files and not story.leaks
 
 
@@ -243,14 +246,14 @@ VERDICTS = st.builds(
         st.sampled_from(NsfwPolicy),
         st.dictionaries(st.integers(1, 3), st.sampled_from(NsfwPolicy)),
     ),
-    said=st.lists(st.lists(VERDICTS, min_size=1, max_size=3), min_size=1, max_size=4),
+    results=st.lists(st.lists(VERDICTS, min_size=1, max_size=3), min_size=1, max_size=4),
 )
-def test_no_file_of_a_flagged_picture_is_seen_where_the_policy_says_block(
-    place: ChannelContext, choices: NsfwSettings, said: list[list[Verdict]]
+def test_flagged_pictures_have_no_file_where_the_policy_is_block(
+    place: ChannelContext, choices: NsfwSettings, results: list[list[Verdict]]
 ) -> None:
-    """Whatever the checkers say, wherever, and whatever was chosen."""
-    pictures = [_picture(nth, verdicts) for nth, verdicts in enumerate(said, start=1)]
-    seen = visible_in(pictures, nsfw_policy(place, choices))
+    """For all results of the checkers, channels and settings."""
+    pictures = [_picture(nth, verdicts) for nth, verdicts in enumerate(results, start=1)]
+    visible = visible_in(pictures, nsfw_policy(place, choices))
     allowed = (
         place.kind is ChannelKind.GUILD
         and place.guild_id is not None
@@ -258,19 +261,19 @@ def test_no_file_of_a_flagged_picture_is_seen_where_the_policy_says_block(
         and place.channel.is_age_restricted
         and choices.channels.get(place.channel.id, choices.guild) is not NsfwPolicy.BLOCK
     )
-    for verdicts, one in zip(said, seen.pictures, strict=True):
+    for verdicts, visible_picture in zip(results, visible.pictures, strict=True):
         flagged = any(verdict.flagged for verdict in verdicts)
         unchecked = any(verdict.score is None for verdict in verdicts)
-        assert (one.path is not None) == (not flagged or (allowed and not unchecked))
+        assert (visible_picture.path is not None) == (not flagged or (allowed and not unchecked))
         assert (
-            not (one.path and flagged)
-            or seen.needs_spoiler
+            not (visible_picture.path and flagged)
+            or visible.needs_spoiler
             or nsfw_policy(place, choices) is NsfwPolicy.ALLOW
         )
 
 
 def _picture(nth: int, verdicts: list[Verdict]) -> Picture:
-    """As it is recorded where flagged pictures are kept."""
+    """As stored in a channel where flagged pictures are kept."""
     flagged = any(verdict.flagged for verdict in verdicts)
     if any(verdict.score is None for verdict in verdicts):
         return picture(nth=nth, is_withheld=True, path=None, verdicts=tuple(verdicts))

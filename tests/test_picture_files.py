@@ -15,12 +15,12 @@ from tests.samples import encoded, picture
 
 
 def noise(side: int) -> Image.Image:
-    """What compresses badly."""
+    """An image that compresses badly."""
     return Image.effect_noise((side, side), 90).convert("RGB")
 
 
-def test_a_small_picture_is_a_png_to_the_bit() -> None:
-    """Nothing is lost if nothing must be."""
+def test_a_small_picture_is_a_lossless_png() -> None:
+    """It fits without compression losses."""
     picture = noise(64)
     ending, data = picture_files.encode_within(picture)
     assert ending == "png"
@@ -28,7 +28,7 @@ def test_a_small_picture_is_a_png_to_the_bit() -> None:
 
 
 def test_a_large_picture_is_made_to_fit() -> None:
-    """As a JPEG, and smaller if that does not do."""
+    """As a JPEG, and as a smaller one if necessary."""
     picture = noise(256)
     ending, data = picture_files.encode_within(picture, limit=60_000)
     assert ending == "jpg" and len(data) <= 60_000
@@ -38,7 +38,7 @@ def test_a_large_picture_is_made_to_fit() -> None:
 
 
 def test_a_job_is_one_grid(tmp_path: Path) -> None:
-    """Of the stored files, with a blank for the withheld one."""
+    """Of the stored files, with a blank cell for a withheld picture."""
     archive = FileStorage(tmp_path)
     path = archive.save_picture("j1", 1, encoded(Image.new("RGB", (64, 64), "red")))
     pictures = [picture(path=path), picture(nth=2, path=None, is_withheld=True)]
@@ -58,15 +58,15 @@ def test_one_picture_is_the_stored_file(tmp_path: Path) -> None:
     )
 
 
-def test_a_lost_file_is_said_to_be_lost(tmp_path: Path) -> None:
-    """The row alone is no picture."""
+def test_a_missing_file_raises_an_error(tmp_path: Path) -> None:
+    """The database row alone is not enough."""
     with pytest.raises(FileMissing):
         picture_files.picture_file(FileStorage(tmp_path), visible_in([picture()], NsfwPolicy.BLOCK))
 
 
 @pytest.mark.parametrize("left", [0, 20, 60])
-def test_a_damaged_file_is_said_to_be_damaged(tmp_path: Path, left: int) -> None:
-    """Only so many of its bytes are there, and zeros after them."""
+def test_a_damaged_file_raises_an_error(tmp_path: Path, left: int) -> None:
+    """Only this many of its bytes are there, followed by zeros."""
     archive = FileStorage(tmp_path)
     whole = encoded(noise(64))
     broken = whole[:left] + bytes(len(whole) - left)

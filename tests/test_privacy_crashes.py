@@ -29,7 +29,7 @@ MARKER = "quokkafruit"
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def bot(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DyingBot]:
-    """One bot for all deaths."""
+    """One bot for all crashes."""
     model = tiny_model.save(tmp_path_factory.mktemp("tiny") / "model", side=32)
     async with Playground(port=0) as discord:
         bot = DyingBot(discord, tmp_path_factory.mktemp("data"), str(model))
@@ -40,24 +40,24 @@ async def bot(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DyingBo
 
 @pytest.fixture
 def ada(bot: DyingBot) -> Person:
-    """Who wishes."""
+    """The user whose data is deleted."""
     return bot.discord.person("Ada")
 
 
-async def imagined(bot: DyingBot, person: Person, prompt: str) -> Message:
-    """A finished job over a sketch."""
+async def imagine_with_sketch(bot: DyingBot, person: Person, prompt: str) -> Message:
+    """A finished job with a sketch."""
     colour = f"#{abs(hash(prompt)) % 2**24:06x}"
     sketch = Upload("a.png", encoded(Image.new("RGB", (64, 64), colour)))
     values: dict[str, Value] = {"prompt": prompt, "sketch": sketch, "count": 2, "steps": 4}
     return await finished(bot.discord, await person.invoke("imagine", values))
 
 
-async def dying(bot: DyingBot, person: Person, moment: str) -> None:
-    """Have all of a person deleted by a bot that is killed in it, and start the next one."""
-    asked = await (await person.slash("privacy delete")).finished()
-    assert asked is not None
+async def delete_and_crash(bot: DyingBot, person: Person, moment: str) -> None:
+    """Delete a user's data; the bot is killed at this moment."""
+    interaction = await (await person.slash("privacy delete")).finished()
+    assert interaction is not None
     bot.set_fuse(moment, "bot")
-    await person.click(asked, "Delete everything")
+    await person.click(interaction, "Delete everything")
     assert await bot.ended() == -signal.SIGKILL
 
 
@@ -72,18 +72,20 @@ def files(bot: DyingBot) -> set[str]:
     }
 
 
-def is_anywhere(bot: DyingBot, word: str) -> bool:
-    """Is this word in any file of the database?"""
+def is_in_database_files(bot: DyingBot, word: str) -> bool:
+    """Whether this word is in any file of the database."""
     return any(word.encode() in path.read_bytes() for path in bot.data.glob(f"{FILENAME}*"))
 
 
 @pytest.mark.parametrize("moment", ["deleted", "cleared"])
-async def test_the_next_bot_removes_what_is_left(bot: DyingBot, ada: Person, moment: str) -> None:
-    """All files but those of others; and the old buttons tell the truth."""
-    theirs = await imagined(bot, bot.discord.person("Ben"), "a house")
+async def test_the_next_start_finishes_the_deletion(
+    bot: DyingBot, ada: Person, moment: str
+) -> None:
+    """All files except those of others; the old buttons say that the job was deleted."""
+    theirs = await imagine_with_sketch(bot, bot.discord.person("Ben"), "a house")
     others = files(bot)
-    grids = [await imagined(bot, ada, f"{MARKER} {moment} {nth}") for nth in range(3)]
-    await dying(bot, ada, moment)
+    grids = [await imagine_with_sketch(bot, ada, f"{MARKER} {moment} {nth}") for nth in range(3)]
+    await delete_and_crash(bot, ada, moment)
     assert files(bot) > others  # not all are gone yet
     assert query(bot.data, "SELECT * FROM removals") != []
     assert query(bot.data, "SELECT count(*) FROM jobs WHERE erased IS NULL")[0][0] == len(
@@ -91,31 +93,33 @@ async def test_the_next_bot_removes_what_is_left(bot: DyingBot, ada: Person, mom
     )
     await bot.start()
     await eventually(lambda: files(bot) == others)
-    await eventually(lambda: not is_anywhere(bot, f"{MARKER} {moment}"))
+    await eventually(lambda: not is_in_database_files(bot, f"{MARKER} {moment}"))
     await eventually(lambda: not query(bot.data, "SELECT * FROM removals"))
     for grid in grids:
-        pressed = await ada.click(grid, "U1")
-        await bot.discord.until(lambda: pressed.ephemerals, why="an answer")  # noqa: B023
-        assert WISH in pressed.ephemerals[0].content
+        click = await ada.click(grid, "U1")
+        await bot.discord.until(lambda: click.ephemerals, why="an answer")  # noqa: B023
+        assert WISH in click.ephemerals[0].content
     assert (await finished(bot.discord, await ada.click(theirs, "U1"))).attachments
     assert query(bot.data, "PRAGMA integrity_check")[0][0] == "ok"
 
 
-async def test_a_job_at_work_gets_its_one_ending(bot: DyingBot, ada: Person) -> None:
-    """It was stopped for the deletion, and the bot was killed before it could say so."""
+async def test_a_job_cancelled_by_the_deletion_has_one_final_message(
+    bot: DyingBot, ada: Person
+) -> None:
+    """The bot was killed before it could show it."""
     running = await ada.slash("imagine", prompt=f"{MARKER} at work", steps=150)
     await bot.discord.until(
-        lambda: running.response and "%" in running.response.content, why="it is painted"
+        lambda: running.response and "%" in running.response.content, why="progress"
     )
     before = len(bot.discord.messages())
-    await dying(bot, ada, "deleted")
+    await delete_and_crash(bot, ada, "deleted")
     await bot.start()
     message = await finished(bot.discord, running)
     assert WISH in message.content and MARKER not in message.content
     assert message.buttons == [] and message.attachments == []
-    await eventually(lambda: not is_anywhere(bot, f"{MARKER} at work"))
+    await eventually(lambda: not is_in_database_files(bot, f"{MARKER} at work"))
     await eventually(
         lambda: not query(bot.data, "SELECT 1 FROM jobs WHERE erased IS NOT NULL AND message > 0")
     )
-    public = [each for each in bot.discord.messages() if not each.ephemeral]
+    public = [message for message in bot.discord.messages() if not message.ephemeral]
     assert len(public) <= before
