@@ -1,1 +1,1 @@
-"""The painter: Stable Diffusion in a process of its own, that knows nothing of Discord."""
+"""The engine: Stable Diffusion in a process of its own, without any knowledge of Discord."""

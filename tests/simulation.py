@@ -11,7 +11,8 @@ from bot.domain.limits import Limits, QueueDepth, is_full
 from bot.services.scheduler import Schedule
 from engine.contract import Recipe
 from engine.core.batching import BatchKey, DrrState, batch_key, select_batch
-from engine.core.engine_core import AGING_PERIOD, MAX_RUNNING
+from engine.core.engine_core import MAX_RUNNING
+from engine.core.scheduler import AGING_PERIOD
 from tests import samples
 
 SECONDS: Final = 0.1

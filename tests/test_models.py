@@ -1,4 +1,4 @@
-"""Finding and loading models: what cannot be used is said in one sentence, with its own code."""
+"""Finding and loading models: each error has one sentence and its own exit code."""
 
 import ast
 import json
@@ -35,18 +35,18 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model folder with all that it needs."""
+    """A complete model folder."""
     return tiny_model.save(tmp_path_factory.mktemp("models") / "tiny")
 
 
 @pytest.fixture
 def folder(whole: Path, tmp_path: Path) -> Path:
-    """A copy of it that may be damaged."""
+    """A copy of it, for a test to damage."""
     return Path(shutil.copytree(whole, tmp_path / "tiny"))
 
 
-def refusal(folder: Path) -> EngineError:
-    """Why this model cannot be loaded."""
+def load_error(folder: Path) -> EngineError:
+    """The error that loading this model raises, whose message is one line."""
     with pytest.raises(EngineError) as raised:
         registry.load(str(folder), select_device())
     assert "\n" not in str(raised.value)
@@ -59,23 +59,23 @@ def change_index(folder: Path, **changes: Any) -> None:  # noqa: ANN401 - any JS
     index.write_text(json.dumps(json.loads(index.read_text()) | changes))
 
 
-def cut(file: Path) -> None:
-    """As a download leaves it that was stopped."""
+def truncate(file: Path) -> None:
+    """Truncate it, as an interrupted download does."""
     file.write_bytes(file.read_bytes()[:-200])
 
 
 def empty(file: Path) -> None:
-    """As a full disk leaves it."""
+    """Empty it, as a full disk does."""
     file.write_bytes(b"")
 
 
-def point(file: Path) -> None:
-    """As a clone without Git LFS leaves it."""
+def replace_by_pointer(file: Path) -> None:
+    """Replace it by a Git LFS pointer, as a clone without LFS has it."""
     file.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n")
 
 
-def punch(file: Path) -> None:
-    """Weights with a hole: libraries would fill it with random numbers."""
+def remove_tensor(file: Path) -> None:
+    """Remove a tensor, which the libraries would initialise randomly."""
     tensors = load_file(file)
     del tensors[sorted(tensors)[3]]
     save_file(tensors, file)
@@ -89,17 +89,19 @@ WEIGHTS = [
 ]
 
 
-@pytest.mark.parametrize("damage", [cut, empty, point, punch, Path.unlink])
+@pytest.mark.parametrize(
+    "damage", [truncate, empty, replace_by_pointer, remove_tensor, Path.unlink]
+)
 @pytest.mark.parametrize("file", WEIGHTS)
 def test_damaged_weights_are_refused(
     folder: Path, file: str, damage: Callable[[Path], None]
 ) -> None:
-    """No part is ever painted with, or checked with, that is not whole."""
+    """Of all components, with the safety checker."""
     damage(folder / file)
-    assert isinstance(refusal(folder), ModelCorrupt)
+    assert isinstance(load_error(folder), ModelCorrupt)
 
 
-@pytest.mark.parametrize("damage", [cut, empty, Path.unlink])
+@pytest.mark.parametrize("damage", [truncate, empty, Path.unlink])
 @pytest.mark.parametrize(
     "file",
     [
@@ -111,29 +113,29 @@ def test_damaged_weights_are_refused(
         "feature_extractor/preprocessor_config.json",
     ],
 )
-def test_damaged_settings_are_refused(
+def test_damaged_configs_are_refused(
     folder: Path, file: str, damage: Callable[[Path], None]
 ) -> None:
-    """A model that is half downloaded may lack any of its files."""
+    """An interrupted download may lack any of the files."""
     damage(folder / file)
-    assert isinstance(refusal(folder), ModelCorrupt)
+    assert isinstance(load_error(folder), ModelCorrupt)
 
 
 @pytest.mark.parametrize("component", ["unet", "vae", "text_encoder", "tokenizer", "scheduler"])
-def test_a_missing_part_is_named(folder: Path, component: str) -> None:
-    """Whoever copied the model knows what to copy."""
+def test_a_missing_component_is_named(folder: Path, component: str) -> None:
+    """In the message of the error."""
     shutil.rmtree(folder / component)
-    assert f"no {component}" in str(refusal(folder))
+    assert f"no {component}" in str(load_error(folder))
 
 
 class Poison:
-    """What a pickle may do: here it only writes a file."""
+    """An object whose unpickling creates a file."""
 
     def __init__(self, proof: Path) -> None:
         self.proof = proof
 
     def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
-        """Opening a file is as easy as anything else."""
+        """Unpickling calls this."""
         return open, (str(self.proof), "w")
 
 
@@ -146,7 +148,7 @@ PICKLES = {
 
 
 def poison(folder: Path, component: str, name: str) -> Path:
-    """Put a pickle where the weights were; returns the file that it writes if it is opened."""
+    """Replace the weights by a pickle; returns the file that it creates if it is loaded."""
     for file in (folder / component).glob("*.safetensors"):
         file.unlink()
     (folder / component / name).write_bytes(pickle.dumps(Poison(folder / "opened")))
@@ -154,10 +156,10 @@ def poison(folder: Path, component: str, name: str) -> Path:
 
 
 @pytest.mark.parametrize("component", PICKLES)
-def test_a_pickle_is_refused_and_never_opened(folder: Path, component: str) -> None:
-    """Whichever part it is of; the sentence says what to do."""
+def test_a_pickle_is_refused_and_never_loaded(folder: Path, component: str) -> None:
+    """The message says how to convert it."""
     opened = poison(folder, component, PICKLES[component])
-    sentence = refusal(folder)
+    sentence = load_error(folder)
     assert isinstance(sentence, ModelCorrupt)
     assert f"no safetensors in its {component}, only {PICKLES[component]}" in str(sentence)
     assert "Convert it to safetensors" in str(sentence)
@@ -167,7 +169,7 @@ def test_a_pickle_is_refused_and_never_opened(folder: Path, component: str) -> N
 def test_a_model_of_pickles_only_has_its_sentence_and_exit_code(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As the command line shows it."""
+    """On standard error."""
     opened = [poison(folder, component, name) for component, name in PICKLES.items()]
     code = main(["paint", "x", "--model", str(folder), "--out", str(folder / "out")])
     assert code == ExitCode.MODEL_CORRUPT
@@ -176,36 +178,36 @@ def test_a_model_of_pickles_only_has_its_sentence_and_exit_code(
     assert not any(file.exists() for file in opened)
 
 
-def test_an_index_that_names_a_pickle_does_not_have_it_opened(folder: Path) -> None:
-    """Not even beside weights that are fine."""
+def test_a_pickle_in_a_shard_index_is_not_loaded(folder: Path) -> None:
+    """Even if there are safetensors beside it."""
     place = folder / "text_encoder"
     tensors = load_file(place / "model.safetensors")
     opened = poison(folder, "text_encoder", "shard.bin")
     save_file({"other": next(iter(tensors.values()))}, place / "other.safetensors")
     index = {"metadata": {}, "weight_map": dict.fromkeys(tensors, "shard.bin")}
     (place / "model.safetensors.index.json").write_text(json.dumps(index))
-    assert "only shard.bin" in str(refusal(folder))
+    assert "only shard.bin" in str(load_error(folder))
     assert not opened.exists()
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"weight_map": 7}'])
-def test_an_index_that_is_damaged_is_refused(folder: Path, text: str) -> None:
-    """It may have been to name anything."""
+def test_a_damaged_shard_index_is_refused(folder: Path, text: str) -> None:
+    """It could have named a pickle."""
     (folder / "unet" / "x.safetensors.index.json").write_text(text)
-    assert "x.safetensors.index.json is damaged" in str(refusal(folder))
+    assert "x.safetensors.index.json is damaged" in str(load_error(folder))
 
 
-def test_a_part_that_brings_its_own_code_is_refused(folder: Path) -> None:
-    """An index may name classes, but none of its own."""
+def test_a_component_with_its_own_code_is_refused(folder: Path) -> None:
+    """The index may only name classes of diffusers and transformers."""
     code = folder / "unet" / "own.py"
     code.write_text(f"open({str(folder / 'ran')!r}, 'w')\nclass Own: pass\n")
     change_index(folder, unet=["own", "Own"])
-    assert isinstance(refusal(folder), ModelCorrupt)
+    assert isinstance(load_error(folder), ModelCorrupt)
     assert not (folder / "ran").exists()
 
 
 def loaders(path: Path) -> Iterator[ast.Call]:
-    """All calls in a file that read weights."""
+    """All calls in a file that load weights."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             owner = ast.unparse(node.func.value)
@@ -217,8 +219,8 @@ def loaders(path: Path) -> Iterator[ast.Call]:
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "engine").rglob("*.py")), ids=str)
-def test_all_that_reads_weights_reads_safetensors(path: Path) -> None:
-    """Or, in training, checkpoints of our own from which nothing but tensors is taken."""
+def test_all_loaders_of_weights_use_safetensors(path: Path) -> None:
+    """Or, in training, `weights_only` for the checkpoints of the training itself."""
     source = path.read_text(encoding="utf-8")
     assert not any(word in source for word in ("import pickle", "from_single_file", "joblib"))
     for call in loaders(path):
@@ -229,56 +231,56 @@ def test_all_that_reads_weights_reads_safetensors(path: Path) -> None:
 
 
 def test_a_model_without_a_safety_checker_is_refused(folder: Path) -> None:
-    """What nobody can check, nobody may see."""
+    """Its images could not be checked."""
     change_index(folder, safety_checker=[None, None])
-    assert isinstance(refusal(folder), NoSafetyChecker)
+    assert isinstance(load_error(folder), NoSafetyChecker)
 
 
-def test_a_safety_checker_that_is_not_there_is_refused(folder: Path) -> None:
-    """To be listed is not enough."""
+def test_a_missing_safety_checker_is_refused(folder: Path) -> None:
+    """Even if the index lists it."""
     shutil.rmtree(folder / "safety_checker")
-    assert isinstance(refusal(folder), NoSafetyChecker)
+    assert isinstance(load_error(folder), NoSafetyChecker)
 
 
 def test_another_family_is_named(folder: Path) -> None:
-    """A model that we cannot paint with yet says what it is."""
+    """The message has the class name of its pipeline."""
     change_index(folder, _class_name="FluxPipeline")
-    assert "FluxPipeline" in str(refusal(folder))
+    assert "FluxPipeline" in str(load_error(folder))
 
 
 def test_an_index_that_is_no_object_is_refused(folder: Path) -> None:
-    """JSON, but not of a model."""
+    """It is JSON, but not of a model."""
     (folder / "model_index.json").write_text("[]")
-    assert isinstance(refusal(folder), ModelCorrupt)
+    assert isinstance(load_error(folder), ModelCorrupt)
 
 
 @pytest.mark.parametrize(
     "name", ["/nowhere", "./nowhere", "../nowhere", "nowhere", "a/b/c", "a b/c"]
 )
-def test_a_model_that_is_nowhere_is_missing(name: str) -> None:
-    """The sentence says what may be given."""
+def test_an_unknown_model_is_not_found(name: str) -> None:
+    """It is neither a folder nor a hub id."""
     with pytest.raises(ModelNotFound):
         ModelFiles(name)
 
 
-def test_a_folder_without_a_model_is_broken(tmp_path: Path) -> None:
-    """It may be half downloaded."""
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+    """It may be an interrupted download."""
     with pytest.raises(ModelCorrupt, match="no model_index"):
         ModelFiles(str(tmp_path))
 
 
-def test_a_revision_is_what_the_files_hold(whole: Path, folder: Path) -> None:
+def test_a_revision_is_a_digest_of_the_files(whole: Path, folder: Path) -> None:
     """The same weights have the same revision in any folder; any change gives another."""
     revision = ModelFiles(str(whole)).revision
     assert ModelFiles(str(folder)).revision == revision
     (folder / "README.md").write_text("not read by anybody")
     assert ModelFiles(str(folder)).revision == revision
-    point(folder / WEIGHTS[0])
+    replace_by_pointer(folder / WEIGHTS[0])
     assert ModelFiles(str(folder)).revision != revision
 
 
-def test_a_card_says_what_a_model_is() -> None:
-    """Enough for somebody who has never seen torch."""
+def test_a_card_describes_the_model() -> None:
+    """The fingerprint has all software that can change bits."""
     card = engine_core().model.card
     assert (card.native_size, len(card.revision)) == (64, 64)
     assert card.max_pixels >= card.native_size**2
@@ -287,7 +289,7 @@ def test_a_card_says_what_a_model_is() -> None:
 
 
 class Hub(ThreadingHTTPServer):
-    """A hub that answers every question with this."""
+    """A hub that gives every request the same response."""
 
     def __init__(self, status: int, code: str = "", promised: int = 0) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
@@ -298,12 +300,12 @@ class Hub(ThreadingHTTPServer):
 
 
 class Answer(BaseHTTPRequestHandler):
-    """The hub's one answer."""
+    """The response of the hub."""
 
     server: Hub
 
     def do_GET(self) -> None:
-        """Give it, and remember who asked."""
+        """Send it, and record the token of the request."""
         self.server.tokens.append(self.headers.get("authorization"))
         self.send_response(self.server.status)
         self.send_header("X-Error-Code", self.server.code)
@@ -313,7 +315,7 @@ class Answer(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def log_message(self, format: str, *arguments: object) -> None:
-        """Be quiet."""
+        """Log nothing."""
 
 
 @contextmanager

@@ -83,7 +83,7 @@ def test_a_job_cancelled_during_a_pass_is_charged_for_it() -> None:
     core.tick()
     second = Request(job(recipe(steps=150)), events.append)
     core.add_request(second)
-    while second not in [image.request for image in core._running]:
+    while second not in [image.request for image in core._scheduler.images]:
         core.tick()
     executor.is_paused, before = True, second.forward_seconds
     core.tick()

@@ -1,6 +1,5 @@
 """The engine core: one loop in which images of different requests share forward passes."""
 
-import itertools
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -8,13 +7,13 @@ from typing import Final
 
 import torch
 
-from engine.contract import Paint, Recipe
-from engine.core.batching import DrrState, select_batch
+from engine.contract import Paint
 from engine.core.executor import BatchExecutor
 from engine.core.failures import Failure, catch_failure
 from engine.core.postprocess import Postprocessor
 from engine.core.preparation import check_job, model_for, prepare
-from engine.core.request import ImageInput, Request, RequestStatus, RunningImage
+from engine.core.request import ImageInput, Request, RequestStatus
+from engine.core.scheduler import BatchScheduler, seconds_by_owner
 from engine.core.usage import Batch, UsageMeter
 from engine.models.base import DiffusionModel
 from engine.pipeline.denoise import InitImage
@@ -23,9 +22,6 @@ PREVIEW_EVERY: Final = 4
 """Evaluations between two previews of a request, at least."""
 MAX_RUNNING: Final = 64
 """Images in progress: more would only slow each of them down."""
-AGING_PERIOD: Final = 32
-"""Every 32nd pass serves the longest-waiting image instead of the least-served owner, so heavy
-users are slowed but never starved."""
 
 
 class EngineCore:
@@ -43,16 +39,13 @@ class EngineCore:
         self.models = tuple(models)
         self.postprocessor = postprocessor
         self._max_running = max_running
-        self._running: list[RunningImage] = []
         self._preparing: list[Request] = []
         """In order of arrival; the preparation of the first one may be in flight."""
-        self._image_numbers = itertools.count(1)
-        self._tick_numbers = itertools.count(1)
-        self._drr_state: DrrState = ()
         self._executor: BatchExecutor[Request | Batch, Failure | None] = BatchExecutor(
             min(model.device.max_concurrent_batches for model in self.models)
         )
         self.meter = UsageMeter(self.model.device)
+        self._scheduler = BatchScheduler(self.meter.cost)
 
     @property
     def model(self) -> DiffusionModel:
@@ -67,12 +60,12 @@ class EngineCore:
     @property
     def running(self) -> int:
         """Images in progress, with those of requests in preparation."""
-        return len(self._running) + sum(len(request.inputs) for request in self._preparing)
+        return len(self._scheduler.images) + sum(len(request.inputs) for request in self._preparing)
 
     @property
     def requests(self) -> list[Request]:
         """The requests that are running or in preparation, each once."""
-        running = [image.request for image in self._running]
+        running = [image.request for image in self._scheduler.images]
         return list(dict.fromkeys(running + self._preparing))
 
     def check(self, job: Paint) -> None:
@@ -125,15 +118,12 @@ class EngineCore:
         recipes = job.recipes
         if job.adaptive:
             card = model_for(recipes[0], self.models).card
-            recipes = card.with_row_class_for_load(recipes, self._recipes_in_progress())
+            preparing = [recipe for other in self._preparing for recipe, _ in other.inputs]
+            recipes = card.with_row_class_for_load(recipes, self._scheduler.recipes + preparing)
         request.inputs = [
             ImageInput(recipe, init_images[model_for(recipe, self.models)]) for recipe in recipes
         ]
         self._preparing.append(request)
-
-    def _recipes_in_progress(self) -> list[Recipe]:
-        running = [image.state.recipe for image in self._running]
-        return running + [recipe for request in self._preparing for recipe, _ in request.inputs]
 
     def _submit(
         self, task: Request | Batch, requests: Sequence[Request], work: Callable[[], None]
@@ -164,45 +154,14 @@ class EngineCore:
 
     def _start(self, request: Request) -> None:
         states, request.states = request.states, []
-        request.start([RunningImage(state, request, next(self._image_numbers)) for state in states])
+        request.start(self._scheduler.add(request, states))
         request.set_status(RequestStatus.RUNNING)
-        self._running += request.images
 
     def _select_batches(self) -> list[Batch]:
         """One batch for each idle worker, as long as there are images that are not in flight."""
         in_flight = [task for task in self._executor.in_flight if isinstance(task, Batch)]
-        busy = {image for batch in in_flight for image in batch.images}
-        waiting = [
-            image for image in self._running if not image.state.is_finished and image not in busy
-        ]
-        owner_seconds = self._owner_seconds()
-        batches: list[Batch] = []
-        while waiting and len(batches) < self._executor.idle:
-            tick = next(self._tick_numbers)
-            selection = select_batch(
-                waiting,
-                self._drr_state,
-                self.meter.cost,
-                owner_seconds if tick % AGING_PERIOD else {},
-                in_flight={batch.key for batch in [*in_flight, *batches]},
-            )
-            self._drr_state = selection.state
-            batch = Batch(selection.key, [waiting[index] for index in selection.indices])
-            batches.append(batch)
-            waiting = [image for image in waiting if image not in batch.images]
-            for image in batch.images:
-                image.last_tick = tick
-        return batches
-
-    def _owner_seconds(self) -> dict[str, float]:
-        """Engine time by owner: what their jobs report as used before, and what they used here."""
-        prior: dict[str, float] = {}
-        here: dict[str, float] = {}
-        for request in self.requests:
-            owner = request.job.owner
-            prior[owner] = max(prior.get(owner, 0.0), request.job.prior_seconds)
-            here[owner] = here.get(owner, 0.0) + request.forward_seconds
-        return {owner: prior[owner] + seconds for owner, seconds in here.items()}
+        owner_seconds = seconds_by_owner(self.requests)
+        return self._scheduler.select(self._executor.idle, in_flight, owner_seconds)
 
     def _complete_batch(self, batch: Batch, failure: Failure | None) -> None:
         requests = _requests_of(batch)
@@ -253,10 +212,9 @@ class EngineCore:
     def _remove(self, request: Request) -> None:
         """Take its images out of the batches, and it out of the queue for preparation."""
         in_flight = self._executor.in_flight
-        self._running = [image for image in self._running if image.request is not request]
-        self._preparing = [
-            other for other in self._preparing if other is not request or other in in_flight
-        ]
+        self._scheduler.remove(request)
+        if request in self._preparing and request not in in_flight:
+            self._preparing.remove(request)
 
     def _retry_smaller(
         self, request: Request, inputs: Sequence[ImageInput], failure: Failure

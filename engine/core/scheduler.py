@@ -1,0 +1,82 @@
+"""The running images of all requests, and which of them share the next forward passes."""
+
+import itertools
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Final
+
+from engine.contract import Recipe
+from engine.core.batching import BatchKey, DrrState, select_batch
+from engine.core.request import Request, RunningImage
+from engine.core.usage import Batch
+from engine.pipeline.denoise import DenoisingState
+
+AGING_PERIOD: Final = 32
+"""Every 32nd pass serves the longest-waiting image instead of the least-served owner, so heavy
+users are slowed but never starved."""
+
+
+class BatchScheduler:
+    """Holds the running images, and selects batches of them by deficit round robin."""
+
+    def __init__(self, cost: Callable[[BatchKey], float]) -> None:
+        """`cost` estimates the seconds of a batch, above 0."""
+        self.images: list[RunningImage] = []
+        self._cost = cost
+        self._image_numbers = itertools.count(1)
+        self._tick_numbers = itertools.count(1)
+        self._drr_state: DrrState = ()
+
+    @property
+    def recipes(self) -> list[Recipe]:
+        """The recipes of the running images."""
+        return [image.state.recipe for image in self.images]
+
+    def add(self, request: Request, states: Sequence[DenoisingState]) -> list[RunningImage]:
+        """Add the images of a request; returns them."""
+        images = [RunningImage(state, request, next(self._image_numbers)) for state in states]
+        self.images += images
+        return images
+
+    def remove(self, request: Request) -> None:
+        """Take the images of a request out of all further batches."""
+        self.images = [image for image in self.images if image.request is not request]
+
+    def select(
+        self, count: int, in_flight: Collection[Batch], owner_seconds: Mapping[str, float]
+    ) -> list[Batch]:
+        """Up to `count` batches of the images that are not in flight.
+
+        `owner_seconds` is the engine time of each owner so far.
+        """
+        busy = {image for batch in in_flight for image in batch.images}
+        waiting = [
+            image for image in self.images if not image.state.is_finished and image not in busy
+        ]
+        batches: list[Batch] = []
+        while waiting and len(batches) < count:
+            tick = next(self._tick_numbers)
+            selection = select_batch(
+                waiting,
+                self._drr_state,
+                self._cost,
+                owner_seconds if tick % AGING_PERIOD else {},
+                in_flight={batch.key for batch in [*in_flight, *batches]},
+            )
+            self._drr_state = selection.state
+            batch = Batch(selection.key, [waiting[index] for index in selection.indices])
+            batches.append(batch)
+            waiting = [image for image in waiting if image not in batch.images]
+            for image in batch.images:
+                image.last_tick = tick
+        return batches
+
+
+def seconds_by_owner(requests: Iterable[Request]) -> dict[str, float]:
+    """Engine time by owner: what their jobs report as used before, and what they used here."""
+    prior: dict[str, float] = {}
+    here: dict[str, float] = {}
+    for request in requests:
+        owner = request.job.owner
+        prior[owner] = max(prior.get(owner, 0.0), request.job.prior_seconds)
+        here[owner] = here.get(owner, 0.0) + request.forward_seconds
+    return {owner: prior[owner] + seconds for owner, seconds in here.items()}
