@@ -22,25 +22,27 @@ async def db(tmp_path: Path) -> AsyncIterator[Database]:
         yield db
 
 
-def setting(server: int, room: int | None, level: NsfwPolicy) -> NsfwSetting:
+def setting(guild_id: int, channel_id: int | None, policy: NsfwPolicy) -> NsfwSetting:
     """A setting by some admin."""
-    return NsfwSetting(guild_id=server, channel_id=room, policy=level, actor_id=9, created_at=5.0)
+    return NsfwSetting(
+        guild_id=guild_id, channel_id=channel_id, policy=policy, actor_id=9, created_at=5.0
+    )
 
 
 async def test_the_last_setting_counts(db: Database) -> None:
     """For the guild and for each of its channels, not for other guilds."""
-    levels = db.nsfw_settings
-    assert await levels.get(1) == NsfwSettings()
-    await levels.set(setting(1, None, NsfwPolicy.ALLOW))
-    await levels.set(setting(1, 10, NsfwPolicy.ALLOW))
-    await levels.set(setting(1, 10, NsfwPolicy.SPOILER))
-    await levels.set(setting(1, 11, NsfwPolicy.BLOCK))
-    await levels.set(setting(2, None, NsfwPolicy.SPOILER))
-    assert await levels.get(1) == NsfwSettings(
+    settings = db.nsfw_settings
+    assert await settings.get(1) == NsfwSettings()
+    await settings.set(setting(1, None, NsfwPolicy.ALLOW))
+    await settings.set(setting(1, 10, NsfwPolicy.ALLOW))
+    await settings.set(setting(1, 10, NsfwPolicy.SPOILER))
+    await settings.set(setting(1, 11, NsfwPolicy.BLOCK))
+    await settings.set(setting(2, None, NsfwPolicy.SPOILER))
+    assert await settings.get(1) == NsfwSettings(
         NsfwPolicy.ALLOW, {10: NsfwPolicy.SPOILER, 11: NsfwPolicy.BLOCK}
     )
-    assert await levels.get(2) == NsfwSettings(NsfwPolicy.SPOILER)
-    assert await levels.get(3) == await levels.get(None) == NsfwSettings()
+    assert await settings.get(2) == NsfwSettings(NsfwPolicy.SPOILER)
+    assert await settings.get(3) == await settings.get(None) == NsfwSettings()
 
 
 async def test_a_setting_has_an_audit_entry(db: Database) -> None:

@@ -103,7 +103,7 @@ def test_the_order_contains_each_job_once(
     queued = jobs_of(requests)
     ordered = order(queued, virtual_times)
     assert sorted(names(ordered)) == sorted(names(queued))
-    for user_id in {queued_one.user_id for queued_one in queued}:
+    for user_id in {queued_entry.user_id for queued_entry in queued}:
         own = [(job.created_at, job.id) for job in ordered if job.user_id == user_id]
         assert own == sorted(own)
 
@@ -129,11 +129,11 @@ def test_a_newcomer_delays_others_by_a_fair_share_only(
     with_them = order(queued, virtual_times)
     without = order([job for job in queued if job.user_id != user_id], virtual_times)
     assert [name for name in names(with_them) if name in names(without)] == names(without)
-    for queued_one in without:
-        before = jobs_before(queued_one, with_them)
+    for queued_entry in without:
+        before = jobs_before(queued_entry, with_them)
         theirs = [job for job in before if job.user_id == user_id]
-        own = sum(cost(job) for job in before if job.user_id == queued_one.user_id)
-        share = own + virtual_times.get(queued_one.user_id, 0.0) - virtual_times.get(user_id, 0.0)
+        own = sum(cost(job) for job in before if job.user_id == queued_entry.user_id)
+        share = own + virtual_times.get(queued_entry.user_id, 0.0) - virtual_times.get(user_id, 0.0)
         assert sum(map(cost, theirs[:-1])) <= max(0.0, share) + 1e-6
 
 

@@ -105,10 +105,10 @@ def test_a_job_of_a_dead_engine_runs_alone() -> None:
     assert next_user([*jobs_of(4), *suspect, *jobs_of(2)], full) == 2
 
 
-PEOPLE = st.tuples(st.integers(1, 4), st.sampled_from([None, 5, 6]), st.sampled_from([None, 1, 8]))
+USERS = st.tuples(st.integers(1, 4), st.sampled_from([None, 5, 6]), st.sampled_from([None, 1, 8]))
 
 
-@given(st.lists(PEOPLE, max_size=60))
+@given(st.lists(USERS, max_size=60))
 def test_seats_are_bounded_and_never_idle(
     requests: list[tuple[int, int | None, int]],
 ) -> None:

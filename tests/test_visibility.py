@@ -31,13 +31,13 @@ def test_only_visible_pictures_keep_their_files(policy: NsfwPolicy, count: int) 
     """For all combinations of states; the others become withheld."""
     for states in product(STATES, repeat=count):
         visible = visible_in(pictures(states), policy)
-        for state, shown_picture in zip(states, visible.pictures, strict=True):
+        for state, result in zip(states, visible.pictures, strict=True):
             is_visible = state == "passed" or (
                 state == "restricted" and policy is not NsfwPolicy.BLOCK
             )
-            assert (shown_picture.path is not None) == is_visible
-            assert (shown_picture.unavailable_reason is None) == is_visible
-            assert not (shown_picture.is_flagged_but_kept and policy is NsfwPolicy.BLOCK)
+            assert (result.path is not None) == is_visible
+            assert (result.unavailable_reason is None) == is_visible
+            assert not (result.is_flagged_but_kept and policy is NsfwPolicy.BLOCK)
         needs_spoiler = "restricted" in states and policy is NsfwPolicy.SPOILER
         assert visible.needs_spoiler == needs_spoiler
 
@@ -45,5 +45,5 @@ def test_only_visible_pictures_keep_their_files(policy: NsfwPolicy, count: int) 
 @pytest.mark.parametrize("policy", NsfwPolicy)
 def test_unflagged_pictures_are_unchanged(policy: NsfwPolicy) -> None:
     """Under every policy."""
-    shown_picture = picture()
-    assert visible_in([shown_picture], policy).pictures == (shown_picture,)
+    result = picture()
+    assert visible_in([result], policy).pictures == (result,)
