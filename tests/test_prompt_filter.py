@@ -318,7 +318,7 @@ def test_banned_words_are_normalized() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("x" * 41, "41 characters; 40 are allowed"),
+        ("x" * 41, "41 characters; at most 40 are allowed"),
         ("", "at least two letters or digits"),
         ("a", "at least two letters or digits"),
         ("...", "at least two letters or digits"),

@@ -61,7 +61,9 @@ class AttachmentDownloader:
                 if response.status != _OK:
                     raise DownloadFailed("Discord did not serve the sketch. Please try again.")
                 if response.headers.get("Content-Encoding", _IDENTITY).lower() != _IDENTITY:
-                    raise DownloadFailed("The sketch came compressed, which is not supported.")
+                    raise DownloadFailed(
+                        "Discord sent the sketch compressed, which is not supported."
+                    )
                 return await _read(response)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise DownloadFailed("The sketch could not be downloaded. Please try again.") from error
@@ -87,7 +89,7 @@ def _foreign_host(address: yarl.URL | None) -> Refused:
 
 
 def _is_local(host: str, local_hosts: Collection[str]) -> bool:
-    """One of these hosts; and if any of them is a loopback address, all loopback addresses."""
+    """Whether it is one of these hosts, or a loopback address if one of them is."""
     if host in local_hosts:
         return True
     return _is_loopback(host) and any(_is_loopback(local) for local in local_hosts)
@@ -104,7 +106,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _parse(url: str) -> yarl.URL | None:
-    """Unchanged if HTTP can send it as it is, because it may be signed; None if it is malformed."""
+    """The URL, re-encoded only if it must be, as it may be signed; None if it is malformed."""
     try:
         address = yarl.URL(url, encoded=url.isascii() and url.isprintable() and " " not in url)
         _ = address.explicit_port  # parsed on access; may raise

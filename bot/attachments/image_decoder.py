@@ -1,7 +1,7 @@
 """Decode an untrusted image file: its first frame, upright, on white, without metadata.
 
 Runs in the sandbox (sandbox_main.py), which starts a process for each file: it needs Pillow and
-little else. The format is told by the file's signature alone, and only Pillow's readers for PNG,
+little else. The file's signature alone determines the format, and only Pillow's readers for PNG,
 JPEG and WebP can be reached.
 """
 
@@ -12,7 +12,7 @@ from enum import IntEnum
 from io import BytesIO
 from typing import Final, NamedTuple
 
-# Besides its readers, what Pillow would import while it decodes.
+# Besides the readers, the modules that Pillow would otherwise import while it decodes.
 from PIL import (
     Image,
     ImageFile,
@@ -42,7 +42,7 @@ _TRANSPOSITIONS: Final = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What turns an image with this EXIF orientation upright (EXIF 2.32, tag 274)."""
+"""The transposition that turns an image of this EXIF orientation upright (EXIF 2.32, tag 274)."""
 
 
 class DecodeStatus(IntEnum):
@@ -93,7 +93,7 @@ def unpack(data: bytes) -> DecodeResult:
 
 
 def decode(data: bytes) -> DecodeResult:
-    """Decode a file. Limits neither time nor memory: that is the sandbox's task."""
+    """Decode a file. The sandbox must limit time and memory."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about oddities in the file; we have limits of our own
         try:
@@ -207,7 +207,7 @@ def _orientation(image: Image.Image) -> object:
 
 
 def _scale_transparent_colour(image: Image.Image, depth: int) -> None:
-    """Scale it to 8 bits, as Pillow does with the channels. A palette's is an index and stays."""
+    """Scale the transparent colour to 8 bits, like the channels. A palette index stays as it is."""
     colour = image.info.get("transparency")
     if depth == 16 and isinstance(colour, tuple):
         image.info["transparency"] = tuple(level >> 8 for level in colour)

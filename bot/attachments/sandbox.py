@@ -40,7 +40,7 @@ class Sandbox(msgspec.Struct, frozen=True):
 
     Each run is a process in a session of its own, with no environment variables but `environment`
     and LIFELINE. Its only open files are three pipes and the lifeline, a pipe to which nothing is
-    written: that it closes tells the program that we have ended.
+    written: it closes when the bot ends.
     """
 
     command: tuple[str, ...]

@@ -19,7 +19,7 @@ LIFELINE: Final = "LIFELINE"
 """The environment variable with the file descriptor of the pipe that closes with the bot."""
 _FILES: Final = 16
 _GRACE_SECONDS: Final = 5
-"""The program ends itself so long after its wall-clock limit, if the bot has not killed it."""
+"""How long after its wall-clock limit the program exits, if the bot has not killed it."""
 
 
 def main(arguments: list[str]) -> None:
@@ -60,14 +60,14 @@ if sys.platform != "win32":
 
     def _lower(limit: int, soft: int, hard: int | None = None) -> None:
         """Set a limit, unless it is lower already."""
-        before = resource.getrlimit(limit)[1]
+        hard_limit = resource.getrlimit(limit)[1]
         hard = soft if hard is None else hard
-        if before != resource.RLIM_INFINITY:
-            soft, hard = min(soft, before), min(hard, before)
+        if hard_limit != resource.RLIM_INFINITY:
+            soft, hard = min(soft, hard_limit), min(hard, hard_limit)
         resource.setrlimit(limit, (soft, hard))
 
     def _exit_after(seconds: int) -> None:
-        """By SIGALRM, because a timer thread would need address space and could fail to start."""
+        """Exit by SIGALRM, because a timer thread needs address space and could fail to start."""
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(seconds)
 

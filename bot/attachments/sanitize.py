@@ -41,7 +41,7 @@ def check_size(size: int) -> None:
     """Raise Refused if a file of so many bytes is too large."""
     if size > MAX_FILE_BYTES:
         raise Refused(
-            f"The sketch has {size / 1024 / 1024:.1f} MiB; "
+            f"The sketch is {size / 1024 / 1024:.1f} MiB large; at most "
             f"{MAX_FILE_BYTES // 1024 // 1024} MiB are allowed."
         )
 

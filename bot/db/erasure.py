@@ -1,4 +1,4 @@
-"""User data: counted, exported, erased on request or by age, and expired."""
+"""Count, export and erase user data, on request or by age."""
 
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
@@ -130,14 +130,14 @@ class ErasureStore(Store):
         return len(jobs)
 
     async def erase_jobs(self, db: aiosqlite.Connection, erasure: Erasure) -> None:
-        """The requests to erase these jobs are fulfilled."""
+        """Delete the requests to erase these jobs."""
         await db.execute(
             f"DELETE FROM wishes WHERE job IN {JOB_IDS}",  # noqa: S608 # ours
             {"job_ids": erasure.job_ids},
         )
 
     async def expire_all(self, *, now: float) -> None:
-        """Delete what has served its purpose: for fairness, moderation or idempotency."""
+        """Call `expire` of all stores in one transaction."""
         async with self._connection.transaction() as db:
             for store in self._stores:
                 await store.expire(db, now)

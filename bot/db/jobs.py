@@ -182,7 +182,7 @@ class JobStore(Store):
         self._report("job delivered", delivered)
 
     async def recover(self) -> None:
-        """Queue all running jobs again, after the process that ran them has died."""
+        """Queue all running jobs again: the process that ran them has died."""
         async with self._connection.transaction() as db:
             requeued = await db.execute_fetchall(
                 "UPDATE jobs SET status = 'queued', crashes = crashes + 1 "

@@ -67,7 +67,7 @@ class ModerationStore(Store):
                 "SELECT count(*) FROM banned_words WHERE guild = ? AND word != ?", (guild_id, word)
             )
             if count >= MAX_WORDS:
-                raise Refused(f"The list holds {MAX_WORDS} words, and no more. Remove one first.")
+                raise Refused(f"The list can hold at most {MAX_WORDS} words. Remove one first.")
             cursor = await db.execute(
                 "INSERT INTO banned_words (guild, word) VALUES (?, ?) ON CONFLICT DO NOTHING",
                 (guild_id, word),

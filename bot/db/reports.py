@@ -40,7 +40,7 @@ class ReportStore(Store):
     async def previous_reports(
         self, reporter_id: int, message_id: int, *, since: float
     ) -> tuple[bool, int]:
-        """Whether this user reported the message, and how many they reported since then."""
+        """Whether this user reported the message, and their number of reports from `since` on."""
         [row] = await self._connection.fetch_all(
             "SELECT count(*) FILTER (WHERE message = ?) AS same, "
             "count(*) FILTER (WHERE at >= ?) AS recent FROM reports WHERE reporter = ?",

@@ -1,4 +1,4 @@
-"""Rows as jobs and pictures, and back; pure."""
+"""Convert rows to jobs and pictures, and back; pure."""
 
 import hashlib
 import sqlite3

@@ -1,4 +1,4 @@
-"""Numbers of jobs and how long they take."""
+"""Statistics of jobs: how many there are and how long they take."""
 
 import msgspec
 

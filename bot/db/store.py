@@ -1,4 +1,4 @@
-"""What all stores have in common: their tables, and how the data of a job leaves them."""
+"""The base class of the stores: their tables, and the erasure of jobs from them."""
 
 from collections.abc import Mapping
 from typing import ClassVar, Final

@@ -1,1 +1,1 @@
-"""The bot's end of the engine: its process, the connection to it, and whether it gets on."""
+"""The client of the engine: its process, the connection to it, and its supervision."""

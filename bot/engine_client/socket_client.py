@@ -61,7 +61,7 @@ class SocketEngineClient:
         self._restarts = 0
         self._heartbeat: Heartbeat | None = None
         self._previous_heartbeat: Heartbeat | None = None
-        """The last one of the engines before the connected one, with their counters added up."""
+        """The sum of the counters of all engines before the connected one."""
         self.finished_jobs = 0
 
     @property
@@ -82,7 +82,7 @@ class SocketEngineClient:
 
     @property
     def has_pending_jobs(self) -> bool:
-        """Is a submitted job unfinished?"""
+        """Whether a submitted job is unfinished."""
         return bool(self._pending)
 
     def subscribe(self, listener: Callable[[], None]) -> None:

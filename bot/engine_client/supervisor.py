@@ -14,11 +14,11 @@ from bot.engine_client.watchdog import PATIENCE, SHORTEST_SECONDS, Watchdog
 from bot.errors import ExitCode, FatalError
 
 _CHECK_SECONDS: Final = 1.0
-"""Between two checks of the watchdog."""
+"""Between two checks by the watchdog."""
 _FIRST_DELAY: Final = 0.5
 _LONGEST_DELAY: Final = 60.0
 _STABLE_SECONDS: Final = 60.0
-"""An engine that ran for so long did not crash in a loop."""
+"""After this time the delay before a restart begins at its first value again."""
 log = logging.getLogger(__name__)
 
 Launch = Callable[[], AbstractAsyncContextManager[Endpoint]]
@@ -108,9 +108,9 @@ class EngineSupervisor:
     async def _check(self, watchdog: Watchdog) -> str:
         """Return the watchdog's reason as soon as it has one."""
         clock = asyncio.get_running_loop().time
-        while (reason := watchdog.failure_reason(before := clock())) is None:
+        while (reason := watchdog.failure_reason(checked_at := clock())) is None:
             await asyncio.sleep(_CHECK_SECONDS)
-            if clock() - before > 2 * _CHECK_SECONDS:
+            if clock() - checked_at > 2 * _CHECK_SECONDS:
                 watchdog.reset(clock())
             if not self._client.has_pending_jobs:
                 watchdog.on_idle(clock())

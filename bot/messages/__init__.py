@@ -1,1 +1,1 @@
-"""What jobs look like on Discord, and how that gets there."""
+"""The Discord messages of jobs: their content, and creating, editing and deleting them."""

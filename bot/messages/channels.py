@@ -57,14 +57,14 @@ def _from_guild_channel(
 class ChannelResolver:
     """Fetches a channel from Discord each time, because it may have changed since a job began."""
 
-    def __init__(self, client: discord.Client, levels: NsfwSettingsStore) -> None:
+    def __init__(self, client: discord.Client, guild_settings: NsfwSettingsStore) -> None:
         self._client = client
-        self._levels = levels
+        self._guild_settings = guild_settings
 
     async def nsfw_policy(self, channel_id: int) -> NsfwPolicy:
         """What the channel does with flagged pictures now."""
         channel = await self._fetch(channel_id)
-        return nsfw_policy(channel, await self._levels.get(channel.guild_id))
+        return nsfw_policy(channel, await self._guild_settings.get(channel.guild_id))
 
     async def visible_in(self, pictures: Sequence[Picture], channel_id: int) -> VisiblePictures:
         """The pictures as visible in this channel now.

@@ -17,7 +17,7 @@ PATTERN: Final = (
     rf"{VERSION}:(?P<action>{UPSCALE}|{VARY}|{REROLL}|{CANCEL})"
     r":(?P<job>[0-9a-z]{1,24}):(?P<nth>[0-4])"
 )
-"""Of the custom ids of a job's buttons."""
+"""Matches the custom ids of a job's buttons."""
 
 
 def custom_id(action: str, job_id: str, nth: int = 0) -> str:
@@ -45,7 +45,7 @@ def button(label: str, custom_id: str, *, row: int = 0) -> discord.ui.Button[dis
 
 
 def stateless_view(buttons: Iterable[discord.ui.Button[discord.ui.View]]) -> discord.ui.View:
-    """A view that discord.py does not keep in memory: clicks are found by their custom id."""
+    """A view that discord.py does not keep in memory; dynamic items handle its clicks."""
     view = discord.ui.View(timeout=None)
     for item in buttons:
         view.add_item(item)

@@ -42,7 +42,7 @@ class Delivery:
     def __init__(
         self,
         messages: MessageClient,
-        ledger: JobStore,
+        jobs: JobStore,
         storage: FileStorage,
         channels: ChannelResolver,
         *,
@@ -50,7 +50,7 @@ class Delivery:
         edit_seconds: float = EDIT_SECONDS,
     ) -> None:
         self._messages = messages
-        self._ledger = ledger
+        self._jobs = jobs
         self._storage = storage
         self._channels = channels
         self._clock = clock
@@ -89,7 +89,7 @@ class Delivery:
     async def _show(self, job_id: str, progress: Progress) -> bool:
         """False if no more progress can be shown."""
         try:
-            job = await self._ledger.job(job_id)
+            job = await self._jobs.job(job_id)
             if job is None or job.has_ended:
                 self._progress_throttles.pop(job_id, None)
                 return False
@@ -118,7 +118,7 @@ class Delivery:
         throttle = self._progress_throttles.pop(job.id, None)
         if throttle is not None:
             await throttle.close()
-        current = await retry_until_written(lambda: self._ledger.job(job.id))
+        current = await retry_until_written(lambda: self._jobs.job(job.id))
         current = current or job  # the stored one has its message id by now
         try:
             await self._with_token_fallback(current, send)
@@ -134,25 +134,23 @@ class Delivery:
             await send(job)
         except TokenExpired as error:
             log.info("token refused", extra={"reason": str(error)})
-            await retry_until_written(lambda: self._ledger.clear_token(job.id))
+            await retry_until_written(lambda: self._jobs.clear_token(job.id))
             target = msgspec.structs.replace(job.target, token=None)
             await send(msgspec.structs.replace(job, target=target))
 
     async def _finish(self, job: Job, pictures: Sequence[Picture]) -> None:
         if job.deletion_reason is not None:
             await self._replace_with_deleted_note(job, job.deletion_reason)
-        elif job.status is Status.REFUSED and await self._tell_privately(job):
+        elif job.status is Status.REFUSED and await self._respond_privately(job):
             await self._messages.delete_response(job.target)
             self._privately_informed.discard(job.id)
         else:
             await self._upsert_result(job, await self._result_content(job, pictures))
-            current = await retry_until_written(lambda: self._ledger.job(job.id))
-            if (
-                current is not None and current.deletion_reason is not None
-            ):  # deleted in the meantime
+            current = await retry_until_written(lambda: self._jobs.job(job.id))
+            if current is not None and current.deletion_reason is not None:  # since then
                 await self._replace_with_deleted_note(current, current.deletion_reason)
 
-    async def _tell_privately(self, job: Job) -> bool:
+    async def _respond_privately(self, job: Job) -> bool:
         """Send the reason to the user alone, once; False if the token is no longer valid."""
         if job.id not in self._privately_informed:
             if not self._token_valid(job):
@@ -164,10 +162,10 @@ class Delivery:
             self._privately_informed.add(job.id)
         return True
 
-    async def _replace_with_deleted_note(self, job: Job, erasure: DeletionReason) -> None:
+    async def _replace_with_deleted_note(self, job: Job, reason: DeletionReason) -> None:
         """Replace everything on a deleted job's message, if it has one."""
         if job.target.message_id is not None or self._token_valid(job):
-            await self._upsert(job, MessageContent(content=erasure.message))
+            await self._upsert(job, MessageContent(content=reason.message))
 
     async def _result_content(self, job: Job, pictures: Sequence[Picture]) -> MessageContent:
         visible = await self._channels.visible_in(pictures, job.target.channel_id)
@@ -203,14 +201,14 @@ class Delivery:
             job.target, content, token_valid=self._token_valid(job), nonce=f"{job.id}:result"
         )
         if message_id != job.target.message_id:
-            await retry_until_written(lambda: self._ledger.set_message(job.id, message_id))
+            await retry_until_written(lambda: self._jobs.set_message(job.id, message_id))
 
     def _token_valid(self, job: Job) -> bool:
         is_recent = self._clock() < job.created_at + TOKEN_SECONDS
         return is_recent and job.target.token is not None
 
     async def is_answered(self, job: Job) -> bool:
-        """Whether the user got a first response, and so may wait for this job."""
+        """Whether the user has received the first response, and so may wait for this job."""
         if job.target.message_id is not None or job.target.token is None:
             return True
         return await self._messages.has_response(job.target)

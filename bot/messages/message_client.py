@@ -1,4 +1,4 @@
-"""Create, edit and delete one message of ours, by whichever route still works."""
+"""Create, edit and delete messages of ours: by interaction token, or else in the channel."""
 
 import logging
 from collections.abc import Iterator, Sequence

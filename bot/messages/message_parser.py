@@ -52,15 +52,15 @@ def user_in_caption(caption: str) -> int | None:
     return int(match["user"]) if match else None
 
 
-async def check_not_deleted(ledger: JobStore, message: discord.Message) -> None:
+async def check_not_deleted(jobs: JobStore, message: discord.Message) -> None:
     """Raise Refused if the message shows a deleted job."""
-    job = await deleted_job(ledger, message)
+    job = await deleted_job(jobs, message)
     if job is not None:
         rules.check_not_deleted(job)
 
 
-async def deleted_job(ledger: JobStore, message: discord.Message) -> Job | None:
+async def deleted_job(jobs: JobStore, message: discord.Message) -> Job | None:
     """The deleted job that this message of ours shows; None if there is none."""
     job_id = job_id_of(message)
-    job = None if job_id is None else await ledger.job(job_id)
+    job = None if job_id is None else await jobs.job(job_id)
     return job if job is not None and job.deletion_reason is not None else None

@@ -1,4 +1,4 @@
-"""The text of cases, blocks and the audit log, for moderators; pure. No picture is repeated."""
+"""The text of cases, blocks and the audit log, for moderators, without pictures; pure."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final

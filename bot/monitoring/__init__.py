@@ -1,1 +1,1 @@
-"""What an operator can see of the bot."""
+"""Metrics, health checks and statistics for the operator."""

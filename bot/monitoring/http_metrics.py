@@ -57,10 +57,10 @@ def route_template(path: str) -> str:
     return "/" + "/".join(segments)
 
 
-def _segment(part: str, before: list[str]) -> str:
-    if before[-2:-1] in (["webhooks"], ["interactions"]):
+def _segment(part: str, preceding: list[str]) -> str:
+    if preceding[-2:-1] in (["webhooks"], ["interactions"]):
         return "{token}"
-    if before[-1:] == ["reactions"]:
+    if preceding[-1:] == ["reactions"]:
         return "{emoji}"
     if part in PATH_SEGMENTS:
         return part

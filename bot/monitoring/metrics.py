@@ -87,15 +87,15 @@ class Metrics:
         for scope in (*_SCOPES, "other"):
             self._limited.labels(scope)
 
-    def observe_job(self, passage: JobTimings) -> None:
+    def observe_job(self, timings: JobTimings) -> None:
         """Count a job that has ended or, if it has a delivery time, its delivery."""
-        if passage.delivery_seconds is not None:
-            self._observe("delivering", passage.delivery_seconds, passage.picture_count)
+        if timings.delivery_seconds is not None:
+            self._observe("delivering", timings.delivery_seconds, timings.picture_count)
             return
-        self._ended.labels(passage.status.value).inc()
-        self._observe("waiting", passage.queue_seconds, passage.picture_count)
-        if passage.run_seconds is not None:
-            self._observe("painting", passage.run_seconds, passage.picture_count)
+        self._ended.labels(timings.status.value).inc()
+        self._observe("waiting", timings.queue_seconds, timings.picture_count)
+        if timings.run_seconds is not None:
+            self._observe("painting", timings.run_seconds, timings.picture_count)
 
     def _observe(self, phase: str, seconds: float, pictures: int) -> None:
         for _ in range(pictures):
@@ -111,7 +111,7 @@ class Metrics:
 
     @property
     def memory(self) -> float | None:
-        """Resident memory of this process in bytes; None if the platform does not tell."""
+        """Resident memory of this process in bytes; None if the platform does not report it."""
         return self._registry.get_sample_value("process_resident_memory_bytes")
 
     def render(self, snapshot: StatusSnapshot) -> bytes:

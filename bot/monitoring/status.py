@@ -43,7 +43,7 @@ class StatusReport(msgspec.Struct, frozen=True, kw_only=True):
     uptime: float
     """Seconds since the start."""
     memory: float | None
-    """Resident memory of this process in bytes; None if the platform does not tell."""
+    """Resident memory of this process in bytes; None if the platform does not report it."""
     now: StatusSnapshot
     day: PeriodStats
     """The jobs that ended in the last 24 hours."""

@@ -1,4 +1,4 @@
-"""Check prompts: a guild's banned words, and no sexual content with minors in any place; pure.
+"""Check prompts: a guild's banned words, and no sexual content with minors in any guild; pure.
 
 Banned words in a negative prompt are allowed, because it lists what shall not be in the picture.
 The rule about minors reads it only for what its absence would make sexual or a minor: a child
@@ -64,7 +64,7 @@ def normalize_banned_word(text: str) -> str:
     word = " ".join(text.casefold().split())
     letters = [c for c in normalize(word) if c.isalnum()]
     if len(word) > MAX_WORD_CHARS:
-        raise Refused(f"That has {len(word)} characters; {MAX_WORD_CHARS} are allowed.")
+        raise Refused(f"That has {len(word)} characters; at most {MAX_WORD_CHARS} are allowed.")
     if len(letters) < _MIN_LETTERS or "*" in word[:-1]:
         raise Refused(
             "A word must have at least two letters or digits. A * may stand at its end only, for "

@@ -206,7 +206,7 @@ class JobService:
         return True
 
     def announce_cancelled(self, job: Job) -> None:
-        """Deliver the ending of a cancelled job. Before `start`, leave that to `start`."""
+        """Deliver the ending of a cancelled job; `start` does it if it is called later."""
         if job.id not in self._unacknowledged:
             self._tasks.start(job.id, self._outbox.deliver(job))
 
