@@ -183,7 +183,7 @@ async def test_only_managers_and_moderators_can_use_admin_commands(
         InteractionType.APPLICATION_COMMAND, house.ada.user, house.discord.channel, sent.data
     )
     house.discord.world.emit("INTERACTION_CREATE", interaction_json(forged), forged.channel)
-    assert "Only people who manage or moderate this server" in await house.refusal(forged)
+    assert "Only members who manage or moderate this server" in await house.refusal(forged)
     await sent.finished()
 
 

@@ -58,7 +58,7 @@ async def show_full_size(interaction: Interaction, job: Job, nth: int) -> None:
         return
     try:
         await _respond(interaction, picture, message_id)
-    except BotError as error:  # told before the interaction counts as complete
+    except BotError as error:  # respond before the interaction is marked as complete
         if not await respond_ephemeral(interaction, str(error)):
             return
     await retry_until_written(
@@ -67,7 +67,7 @@ async def show_full_size(interaction: Interaction, job: Job, nth: int) -> None:
 
 
 async def _store(interaction: Interaction, picture: Picture) -> None:
-    """Store the interaction, so that it is completed after a crash. Without it, go on as well."""
+    """Store the interaction, so that it is completed after a crash. A failure is only logged."""
     pending = PendingInteraction(
         interaction_id=interaction.id,
         application_id=interaction.application_id,
@@ -105,7 +105,7 @@ async def _upload(interaction: Interaction, picture: Picture) -> None:
 
 
 async def _visible(interaction: Interaction, picture: Picture) -> VisiblePictures:
-    """The picture as visible in this channel, by the interaction and by what Discord says now."""
+    """The picture as visible in the interaction's channel, whose settings are fetched again."""
     if channels.from_interaction(interaction).kind is not ChannelKind.GUILD:
         return visible_in([picture], NsfwPolicy.BLOCK)
     channel_id = interaction.channel_id or 0

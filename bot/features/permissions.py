@@ -1,4 +1,4 @@
-"""Who may do what in a guild."""
+"""Permissions of users in a guild."""
 
 import discord
 
@@ -25,11 +25,11 @@ def check_moderator(interaction: Interaction) -> None:
 def moderated_guild(interaction: Interaction) -> int:
     """The guild of an /admin command. Raises Refused for users who neither manage nor moderate it.
 
-    The guild decides who sees /admin; this check applies to everybody whom it shows it to.
+    The guild's integration settings decide who sees /admin; this check applies regardless.
     """
     permissions = interaction.permissions
     if interaction.guild_id is None or not (permissions.manage_guild or can_moderate(permissions)):
-        raise Refused("Only people who manage or moderate this server can do this.")
+        raise Refused("Only members who manage or moderate this server can do this.")
     return interaction.guild_id
 
 
@@ -38,7 +38,7 @@ def managed_guild(interaction: Interaction) -> int:
     permissions = interaction.permissions
     may_manage = permissions.manage_guild or permissions.administrator
     if interaction.guild_id is None or not may_manage:
-        raise Refused("Only people with the permission Manage Server can do this.")
+        raise Refused("Only members with the permission Manage Server can do this.")
     return interaction.guild_id
 
 

@@ -35,7 +35,7 @@ _EMOJI: Final = frozenset({_VARY, _DELETE, _DM, _REPORT, *_NUMBERS})
 _VARIATION_SELECTOR: Final = "\ufe0f"
 """Selects the colour form of an emoji; some clients send it and some do not."""
 _POLICY_VIOLATION: Final = "This is not allowed here."
-"""The public form of a PolicyViolation, whose own sentence is for its user alone."""
+"""Shown in public instead of the message of a PolicyViolation, which is for its user alone."""
 _CANNOT_SEND_TO_USER: Final = 50007
 _MAX_NONCE: Final = 25
 log = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ async def _delete(client: BotClient, reaction: Reaction, result: ShownJob) -> No
     if not rules.can_cancel(result.job, user_id=reaction.user_id, is_moderator=False) and not (
         await is_moderator_by_reaction(client, reaction)
     ):
-        return  # the reaction of another user deletes nothing
+        return  # only the job's user and moderators can delete it
     await client.services.job_service.cancel(result.job)
     await client.services.message_client.delete(reaction.channel_id, reaction.message_id)
 

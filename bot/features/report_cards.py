@@ -46,7 +46,7 @@ def custom_id(action: str, job_id: str) -> str:
 
 
 def case_view(job_id: str, *, is_open: bool, is_removed: bool, is_blocked: bool) -> discord.ui.View:
-    """The buttons for what moderators can still do."""
+    """The buttons of the actions that are still possible."""
     buttons = [
         (REMOVE, "Remove", not is_removed),
         (BLOCK, "Block user", not is_blocked),

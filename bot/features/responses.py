@@ -122,7 +122,7 @@ async def _defer(interaction: Interaction) -> int | None:
 
 
 async def defer_and_start(interaction: Interaction, job: Job | None) -> None:
-    """Respond to the request of an accepted job and start the job; None is a duplicate request."""
+    """Respond to the request and start its job; None if the request is a duplicate."""
     if job is None:
         log.info("Interaction %s is a duplicate and is ignored.", interaction.id)
         return
@@ -142,10 +142,10 @@ async def defer_and_start(interaction: Interaction, job: Job | None) -> None:
 
 
 class CommandTree(app_commands.CommandTree[BotClient]):
-    """The commands, whose errors are answered by `respond_to_error`."""
+    """The commands; `respond_to_error` handles their errors."""
 
     async def interaction_check(self, interaction: Interaction) -> bool:
-        """Allow everything, and let the client wait for the command at shutdown."""
+        """Allow all commands, and make the client wait for this one at shutdown."""
         interaction.client.track_current_task()
         return True
 
@@ -172,7 +172,7 @@ async def handle_errors(interaction: Interaction) -> AsyncIterator[None]:
     interaction.client.track_current_task()
     try:
         yield
-    except Exception as error:  # noqa: BLE001 # the rim: each kind of error is answered and logged
+    except Exception as error:  # noqa: BLE001 # top level: each error gets a response
         await respond_to_error(interaction, error)
 
 

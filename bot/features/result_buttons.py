@@ -40,7 +40,7 @@ async def cancel(interaction: Interaction, job: Job, _: int) -> None:
     """Cancel a job, for its user or for a moderator."""
     user_id = interaction.user.id
     if not rules.can_cancel(job, user_id=user_id, is_moderator=is_moderator(interaction)):
-        raise Refused("Only the person who asked for this and moderators can cancel it.")
+        raise Refused("Only the user who requested this and moderators can cancel it.")
     if not await services(interaction).job_service.cancel(job):
         raise Refused("This job is already finished.")
     await respond_ephemeral(interaction, "Cancelled.")

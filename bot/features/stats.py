@@ -15,7 +15,7 @@ _MIB: Final = 2**20
 _STATUSES: Final = (Status.DONE, Status.FAILED, Status.CANCELLED, Status.REFUSED)
 
 
-@app_commands.command(name="stats", description="Show how the bot is doing")
+@app_commands.command(name="stats", description="Show the state of the bot")
 @app_commands.default_permissions(manage_guild=True)
 @app_commands.allowed_contexts(guilds=True, dms=False, private_channels=False)
 @app_commands.allowed_installs(guilds=True, users=False)

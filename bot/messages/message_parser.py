@@ -41,7 +41,7 @@ def _custom_ids(message: discord.Message) -> Iterator[str]:
 
 
 def owner_of(message: discord.Message) -> int | None:
-    """The user who asked for the job, or for a picture at full size."""
+    """The user who requested the job, or a picture at full size."""
     user_id, metadata = user_in_caption(message.content), message.interaction_metadata
     return user_id if user_id is not None or metadata is None else metadata.user.id
 

@@ -43,7 +43,7 @@ class InputService:
         self._fetcher = fetcher
         self._sandbox = sandbox
         self._user_locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
-        """One attachment of each user at a time, so that slow ones delay nobody else."""
+        """One attachment of each user at a time, so that a slow one does not delay other users."""
         self._downloads = asyncio.Semaphore(4)
         self._decoders = asyncio.Semaphore(2)  # each may use a gigabyte of memory
 

@@ -44,7 +44,7 @@ class Outbox:
         return ended is not None
 
     async def abandon(self, job_id: str) -> None:
-        """Cancel a job that nobody waits for, without a message."""
+        """Cancel a job without a message: its user has received no response and does not wait."""
         await retry_until_written(
             lambda: self._jobs.finish_without_pictures(job_id, Status.CANCELLED, self._clock())
         )

@@ -13,7 +13,7 @@ def _group() -> app_commands.Group:
     """Visible to members who manage the server, unless its integration settings say otherwise."""
     group = app_commands.Group(
         name="admin",
-        description="For the people who manage this server",
+        description="Settings and moderation of this server",
         default_permissions=discord.Permissions(manage_guild=True),
         allowed_contexts=app_commands.AppCommandContext(
             guild=True, dm_channel=False, private_channel=False

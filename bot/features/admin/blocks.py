@@ -21,24 +21,26 @@ Reason = Annotated[str, RangeTransformer(OptionType.string, min=1, max=MAX_BLOCK
 
 
 @app_commands.command(name="block", description="Block a user in this server")
-@app_commands.describe(person="The user to block", reason="The user is told this reason")
-async def block_command(interaction: Interaction, person: discord.User, reason: Reason) -> None:
+@app_commands.rename(user="person")
+@app_commands.describe(user="The user to block", reason="Shown to the user")
+async def block_command(interaction: Interaction, user: discord.User, reason: Reason) -> None:
     """Also cancels the user's unfinished jobs in this guild."""
     moderated_guild(interaction)
     reason = reason.strip()[:MAX_BLOCK_REASON_CHARS]
     if not reason:
-        raise Refused("Give a reason; the user is told it.")
+        raise Refused("Give a reason. The user sees it when a request is refused.")
     await interaction.response.defer(ephemeral=True, thinking=True)
-    response = await block(interaction, person.id, reason)
+    response = await block(interaction, user.id, reason)
     await interaction.edit_original_response(content=response)
 
 
 @app_commands.command(name="unblock", description="Unblock a user in this server")
-@app_commands.describe(person="The user to unblock")
-async def unblock_command(interaction: Interaction, person: discord.User) -> None:
+@app_commands.rename(user="person")
+@app_commands.describe(user="The user to unblock")
+async def unblock_command(interaction: Interaction, user: discord.User) -> None:
     """Also works for a user who has left the guild."""
     moderated_guild(interaction)
-    await respond_ephemeral(interaction, await unblock(interaction, person.id))
+    await respond_ephemeral(interaction, await unblock(interaction, user.id))
 
 
 @app_commands.command(name="blocked", description="List the users who are blocked in this server")
