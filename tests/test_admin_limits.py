@@ -84,7 +84,7 @@ async def test_moderators_cannot_set_limits(house: House) -> None:
     )
     event = interaction_json(interaction)
     house.discord.world.emit("INTERACTION_CREATE", event, house.discord.channel)
-    assert "Only people with the permission Manage Server" in await house.refusal(interaction)
+    assert "Only members with the permission Manage Server" in await house.refusal(interaction)
     assert not house.query("SELECT 1 FROM role_limits")
     assert not house.query("SELECT 1 FROM audit")
 
