@@ -190,7 +190,7 @@ async def test_the_operator_limits_what_roles_can_get(
     await frugal.imagine()
     await frugal.imagine()
     refused = await frugal.ada.slash("imagine", prompt="a house")
-    assert "You have had 80 of your 60 seconds" in await frugal.refusal(refused)
+    assert "You have used 80 of your 60 engine seconds" in await frugal.refusal(refused)
 
 
 async def test_unfinished_jobs_count_for_the_daily_limit(frugal: House, engine: FakeEngine) -> None:

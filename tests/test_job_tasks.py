@@ -44,7 +44,7 @@ async def test_an_unexpected_error_fails_the_job_only(
         assert not tasks.has_running_task("j1")
     stored = await db.jobs.job("j1")
     assert stored is not None and stored.status is Status.FAILED
-    assert "went wrong inside the bot" in (stored.failure_reason or "")
+    assert "went wrong. The error is" in (stored.failure_reason or "")
     assert notifier.delivered == ["failed"]
     assert "KeyError: 'upscale'" in caplog.text
 

@@ -208,5 +208,5 @@ async def test_the_number_of_banned_words_is_limited(
     monkeypatch.setattr("bot.db.moderation.MAX_WORDS", 1)
     eve = admin(house)
     await run_admin(house, eve, "words add", word="apple")
-    assert "holds 1 words" in await run_admin(house, eve, "words add", word="pear")
+    assert "at most 1 words" in await run_admin(house, eve, "words add", word="pear")
     assert "is already banned" in await run_admin(house, eve, "words add", word="apple")

@@ -262,7 +262,7 @@ async def test_only_managers_can_change_the_setting(house: House, engine: FakeEn
     )
     event = interaction_json(interaction)
     house.discord.world.emit("INTERACTION_CREATE", event, house.discord.restricted)
-    assert "Only people with the permission Manage Server" in await house.refusal(interaction)
+    assert "Only members with the permission Manage Server" in await house.refusal(interaction)
     assert house.query("SELECT * FROM nsfw_levels") == []
 
 

@@ -134,7 +134,7 @@ async def test_only_the_owner_and_moderators_can_cancel(house: House, engine: Fa
     )
     assert interaction.response is not None
     click = await house.discord.person("Ben").click(interaction.response, "✖ Cancel")
-    assert "Only the person who asked" in await house.refusal(click)
+    assert "Only the user who requested" in await house.refusal(click)
     moderator = house.discord.person("Mo", moderator=True)
     await house.refusal(await moderator.click(interaction.response, "✖ Cancel"))
     assert (await house.result(interaction)).content.endswith("Cancelled.")
