@@ -201,7 +201,7 @@ async def test_a_signal_stops_the_engine_cleanly(tiny: str) -> None:
 BUSY = """
 import threading, torch
 from engine.__main__ import _configure_log
-from engine.core.process import leave
+from engine.core.process import exit_process
 
 def work():
     numbers = torch.ones(2000, 2000)
@@ -211,7 +211,7 @@ def work():
 _configure_log()
 if {busy}:
     threading.Thread(target=work, name="painter", daemon=True).start()
-leave(9)
+exit_process(9)
 """
 
 
