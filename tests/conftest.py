@@ -5,7 +5,7 @@ What a fixture needs is imported by it, so that tests of the engine alone do not
 
 import logging
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -164,3 +164,14 @@ def configured_log(capsys: pytest.CaptureFixture[str]) -> Iterator[pytest.Captur
     root.handlers[:] = before
     root.setLevel(level)
     logging.captureWarnings(False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Replace lone surrogates in captured output: xdist sends the report as UTF-8."""
+    report = yield
+    report.sections = [
+        (name, content.encode("utf-8", "backslashreplace").decode())
+        for name, content in report.sections
+    ]
+    return report
