@@ -67,7 +67,7 @@ def test_other_errors_leave_the_device_usable(message: str) -> None:
     error = RuntimeError(message)
     assert not is_device_lost(error)
     assert not is_out_of_memory(error)
-    assert "made a mistake (RuntimeError)" in describe_failure(error, "job a")
+    assert "The engine failed (RuntimeError)" in describe_failure(error, "job a")
     assert isinstance(load_failure(error, "the model", ModelCorrupt), ModelCorrupt)
 
 

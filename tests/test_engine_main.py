@@ -210,7 +210,7 @@ def work():
 
 _configure_log()
 if {busy}:
-    threading.Thread(target=work, name="painter", daemon=True).start()
+    threading.Thread(target=work, name="engine-core", daemon=True).start()
 exit_process(9)
 """
 

@@ -200,7 +200,7 @@ def test_a_failed_job_does_not_affect_the_others(
         paint(specs, tmp_path, by.model, separate_folders=True)
     reported = str(failed.value).splitlines()
     assert [line.split(":")[0] for line in reported] == ["Job first", "Job full"]
-    assert "made a mistake (RuntimeError)" in reported[0]
+    assert "The engine failed (RuntimeError)" in reported[0]
     assert "cannot be written to" in reported[1]
     assert sorted(file.parent.name for file in tmp_path.rglob("grid.png")) == ["good", "last"]
 

@@ -118,7 +118,7 @@ class EngineCore:
         recipes = job.recipes
         if job.adaptive:
             card = model_for(recipes[0], self.models).card
-            preparing = [recipe for other in self._preparing for recipe, _ in other.inputs]
+            preparing = [recipe for waiting in self._preparing for recipe, _ in waiting.inputs]
             recipes = card.with_row_class_for_load(recipes, self._scheduler.recipes + preparing)
         request.inputs = [
             ImageInput(recipe, init_images[model_for(recipe, self.models)]) for recipe in recipes

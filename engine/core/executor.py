@@ -15,7 +15,7 @@ class BatchExecutor(Generic[Task, Result]):
     def __init__(self, max_concurrent: int) -> None:
         self._max_concurrent = max_concurrent
         self._threads = (
-            ThreadPoolExecutor(max_concurrent, "painting") if max_concurrent > 1 else None
+            ThreadPoolExecutor(max_concurrent, "executor") if max_concurrent > 1 else None
         )
         self._tasks: dict[Future[Result], Task] = {}
         self._wakeup: Future[None] = Future()

@@ -48,7 +48,7 @@ class Postprocessor:
         self._on_device_lost = on_device_lost
         self._preview_time_share = preview_time_share
         self._clock = clock
-        self._thread = ThreadPoolExecutor(1, "finisher")
+        self._thread = ThreadPoolExecutor(1, "postprocessor")
         self._is_previewing = False
         self._next_preview_at = 0.0
         self._pending: set[Request] = set()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CUDA_MODEL: Final = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 """The default model on a GPU."""
-_WORKER_THREADS: Final = ("painter", "painting", "finisher")
+_WORKER_THREADS: Final = ("engine-core", "executor", "postprocessor")
 """Name prefixes of the threads that may be in a forward pass or a decoder."""
 _JOIN_SECONDS: Final = 0.2
 """For each of these threads to end."""

@@ -30,7 +30,7 @@ class Worker:
         self._waiting: deque[Request] = deque()
         self._changed = threading.Condition()
         self._is_closing = False
-        self._thread = threading.Thread(target=self._run, name="painter", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="engine-core", daemon=True)
         self._thread.start()
 
     @property
@@ -87,7 +87,7 @@ class Worker:
         self._engine_core.wake()
         self._thread.join(timeout)
         if self._thread.is_alive():  # in a forward pass, which cannot be interrupted
-            log.warning("the painter is still at work %g s after it was told to stop", timeout)
+            log.warning("the engine core is still busy %g s after it was stopped", timeout)
             return
         self._engine_core.close(timeout)
         self._engine_core.postprocessor.close(timeout)
@@ -103,12 +103,12 @@ class Worker:
         except EngineError as error:
             self._on_fatal(error)
         except Exception as error:
-            log.exception("the painter made a mistake")
+            log.exception("the engine core failed")
             lost = f"The accelerator is lost: {error}"
             self._on_fatal(
                 DeviceLost(lost)
                 if is_device_lost(error)
-                else EngineError("The painter made a mistake; the log says more.")
+                else EngineError("The engine core failed; the log has the details.")
             )
 
     def _admit_waiting(self) -> bool:

@@ -50,7 +50,7 @@ def describe_failure(error: Exception, subject: str) -> str:
     if is_device_lost(error):
         raise DeviceLost(f"The accelerator is lost: {error}") from error
     log.error("%s failed", subject, exc_info=error)
-    return f"The engine made a mistake ({type(error).__name__}); its log says more."
+    return f"The engine failed ({type(error).__name__}); its log has the details."
 
 
 def load_failure(
