@@ -25,6 +25,8 @@ GRAPH_LIMIT: Final = 16 * 64 * 64
 """Rows times latent pixels: in larger batches the GPU is slower than Python, and a graph would only
 take memory."""
 _WARMUP_PASSES: Final = 3
+_CAPTURE_ERRORS: Final = (RuntimeError, AttributeError, ImportError)
+"""Of a capture that CUDA or TorchScript refuses, or of a torch without the private functions."""
 log = logging.getLogger(__name__)
 
 Forward = Callable[[torch.Tensor, torch.Tensor, Conditioning], torch.Tensor]
@@ -93,7 +95,7 @@ class GraphCache:
                         return self._capture_cuda(latents, timesteps, conditioning)
             elif self._device.can_batch:
                 return _Trace(self._forward, latents, timesteps, conditioning)
-        except Exception as error:
+        except _CAPTURE_ERRORS as error:
             if is_out_of_memory(error) or is_device_lost(error):
                 raise
             log.warning("batches of %s cannot be recorded", tuple(latents.shape), exc_info=error)

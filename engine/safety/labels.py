@@ -44,7 +44,9 @@ def rule_for(name: str, labels: Sequence[str]) -> LabelRule:
     folded = frozenset(label.casefold() for label in labels)
     rule = RULES.get(name)
     if rule is None:
-        same_labels = (rule for rule in RULES.values() if rule.unsafe | rule.safe == folded)
+        same_labels = (
+            candidate for candidate in RULES.values() if candidate.unsafe | candidate.safe == folded
+        )
         rule = next(same_labels, None)
     if rule is None and folded & _UNSAFE and folded & _SAFE:
         rule = LabelRule(folded - _SAFE, folded & _SAFE)
