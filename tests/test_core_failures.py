@@ -37,8 +37,8 @@ from tests.engine_parts import (
         (MemoryError(), "out of memory"),
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"), "smaller size"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "out of memory"),
-        (KeyError("a bug"), "a mistake (KeyError)"),
-        (RuntimeError("shapes do not match"), "a mistake (RuntimeError)"),
+        (KeyError("a bug"), "The engine failed (KeyError)"),
+        (RuntimeError("shapes do not match"), "The engine failed (RuntimeError)"),
     ],
 )
 def test_a_job_fails_with_its_reason_and_the_next_succeeds(error: Exception, reason: str) -> None:
