@@ -63,7 +63,7 @@ async def test_an_old_token_is_not_tried(house: House, engine: FakeEngine) -> No
 
 
 async def test_a_refused_token_is_never_used_again(house: House, engine: FakeEngine) -> None:
-    """Otherwise two messages would show the job."""
+    """Otherwise two messages would show the job, whose first one is unknown here."""
     interaction = await house.ada.slash("imagine", prompt="a house")
     first = await house.result(interaction)
     await wait_until_delivered(house)
@@ -71,6 +71,7 @@ async def test_a_refused_token_is_never_used_again(house: House, engine: FakeEng
     await asyncio.to_thread(undo_response, house.data / FILENAME, interaction.token)
     engine.gate.clear()
     house.discord.faults.next("PATCH", "/webhooks/", Fault(status=401, code=50027))
+    house.discord.faults.next("GET", "/webhooks/", Fault(status=429, via=False))
     await house.start()
     await house.discord.until(lambda: len(house.discord.messages()) == 2, why="a new message")
     engine.gate.set()
@@ -135,6 +136,25 @@ async def test_a_job_is_not_cancelled_while_discord_fails(house: House, engine: 
     await eventually(lambda: len(engine.paints) == 2)
     await wait_until_delivered(house)
     assert len(house.discord.messages()) == 1
+
+
+async def test_a_response_is_found_again_before_its_token_is_refused(
+    house: House, engine: FakeEngine
+) -> None:
+    """The last process died before it stored the id of the response."""
+    interaction = await house.ada.slash("imagine", prompt="a house")
+    await house.result(interaction)
+    await wait_until_delivered(house)
+    await house.stop()
+    await asyncio.to_thread(undo_response, house.data / FILENAME, interaction.token)
+    house.discord.faults.next("PATCH", "/webhooks/", Fault(status=401, code=50027), times=9)
+    await house.start()
+    await eventually(lambda: len(engine.paints) == 2)
+    await wait_until_delivered(house)
+    [message] = house.discord.messages()
+    assert message is interaction.response
+    [job] = house.query("SELECT message, token FROM jobs")
+    assert (job["message"], job["token"]) == (message.id, None)
 
 
 async def test_a_refusal_is_public_after_the_token_expires(

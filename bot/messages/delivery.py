@@ -208,10 +208,23 @@ class Delivery:
         return is_recent and job.target.token is not None
 
     async def is_answered(self, job: Job) -> bool:
-        """Whether the user has received the first response, and so may wait for this job."""
+        """Whether the user has received the first response, and so may wait for this job.
+
+        Stores the id of a response that the job does not know yet: without it, a response whose
+        token Discord refuses later could not be edited.
+        """
         if job.target.message_id is not None or job.target.token is None:
             return True
-        return await self._messages.has_response(job.target)
+        try:
+            response = await self._messages.fetch_original(job.target)
+        except DeliveryFailed as error:
+            log.info("first response unknown", extra={"job": job.id, "reason": str(error)})
+            return True
+        except (TokenExpired, MessageGone, ContentRejected) as error:
+            log.info("no first response", extra={"job": job.id, "reason": str(error)})
+            return False
+        await retry_until_written(lambda: self._jobs.set_message(job.id, response.id))
+        return True
 
 
 def _progress_content(job: Job, progress: Progress) -> MessageContent:

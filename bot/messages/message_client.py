@@ -127,17 +127,6 @@ class MessageClient:
         with _translated_errors(by_token=True):
             return await self._webhook(target).fetch_message(ORIGINAL_RESPONSE)
 
-    async def has_response(self, target: ResponseTarget) -> bool:
-        """Whether the interaction has an original response; True if Discord cannot tell."""
-        try:
-            await self._webhook(target).fetch_message(ORIGINAL_RESPONSE)
-        except discord.HTTPException as error:
-            log.info("An interaction has no response: %s", error)
-            return isinstance(_classify(error), DeliveryFailed)
-        except NETWORK_ERRORS as error:
-            log.info("The response to an interaction cannot be fetched: %r", error)
-        return True
-
     def _webhook(self, target: ResponseTarget) -> discord.Webhook:
         application_id = target.application_id or self._client.application_id or 0
         webhook = discord.Webhook.partial(application_id, target.token or "", client=self._client)
