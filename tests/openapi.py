@@ -28,6 +28,8 @@ ATTACHMENT_FIELDS = {
 }
 # Fields of commands that the documentation has and the document lacks.
 COMMAND_FIELDS = {"nsfw"}
+# Fields of embeds that discord.py sends and Discord ignores.
+EMBED_FIELDS = {"flags"}
 NO_BODY_STATUSES = {204}
 UPDATE_MESSAGE = 7  # callback type
 
@@ -186,10 +188,14 @@ def _normalize(value: Any) -> Any:  # noqa: ANN401 - any JSON
     result = {key: _snowflake(key, _normalize(item)) for key, item in value.items()}
     if isinstance(result.get("attachments"), list):
         result["attachments"] = [_attachment(item) for item in result["attachments"]]
+    if isinstance(result.get("embeds"), list):
+        result["embeds"] = [_without(item, EMBED_FIELDS) for item in result["embeds"]]
+    if isinstance(result.get("default_values"), list):
+        result["default_values"] = [v | {"id": str(v["id"])} for v in result["default_values"]]
     if str(result.get("default_member_permissions", "")).isdecimal():
         result["default_member_permissions"] = int(result["default_member_permissions"])
     if "name" in result:
-        result = {key: item for key, item in result.items() if key not in COMMAND_FIELDS}
+        result = _without(result, COMMAND_FIELDS)
     return result
 
 
@@ -199,8 +205,11 @@ def _snowflake(key: str, value: Any) -> Any:  # noqa: ANN401 - any JSON
 
 
 def _attachment(item: Json) -> Json:
-    fields = {key: value for key, value in item.items() if key not in ATTACHMENT_FIELDS}
-    return fields | {"id": str(item.get("id"))}
+    return _without(item, ATTACHMENT_FIELDS) | {"id": str(item.get("id"))}
+
+
+def _without(item: Json, fields: set[str]) -> Json:
+    return {key: value for key, value in item.items() if key not in fields}
 
 
 def _reason(error: ValidationError) -> str:

@@ -116,7 +116,7 @@ def _apply(world: World, message: Message, body: RequestBody) -> None:
     message.pings |= mentions.names
     message.mentions = mentions.users
     message.content = draft.content
-    message.embeds = [{"type": "rich"} | embed for embed in draft.embeds]
+    message.embeds = [embed | {"type": "rich"} for embed in draft.embeds]
     message.components = with_component_ids(draft.components)
     message.flags = draft.flags
     world.delete_files([a for a in message.attachments if a not in draft.attachments])

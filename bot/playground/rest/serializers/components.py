@@ -25,6 +25,8 @@ def with_component_ids(components: list[Json]) -> list[Json]:
         result: Json = DEFAULTS.get(component.get("type", 0), {}) | {"id": count} | component
         if result.get("type") in SELECT_TYPES:
             result.pop("required", None)  # only meaningful in modals
+        if "default_values" in result:
+            result["default_values"] = [v | {"id": str(v["id"])} for v in result["default_values"]]
         if "components" in result:
             result["components"] = [with_id(child) for child in result["components"]]
         if isinstance(result.get("accessory"), dict):

@@ -2,6 +2,7 @@
 
 from bot.playground.errors import Json, invalid
 from bot.playground.model.enums import SELECT_TYPES, ComponentType
+from bot.playground.rest.validation.entity_selects import check_default_values
 
 ROWS_LIMIT = 5
 ROW_WIDTH = 5
@@ -47,6 +48,7 @@ def _check_component(component: Json, path: Path, custom_ids: set[str]) -> int:
         _check_button(component, path)
     if component_type in SELECT_TYPES or component_type == ComponentType.BUTTON:
         _check_custom_id(component, path, custom_ids)
+        check_default_values(component, path)
     if (
         component_type == ComponentType.MEDIA_GALLERY
         and not 1 <= len(component.get("items") or []) <= 10

@@ -2,7 +2,16 @@
 
 from bot.playground.errors import Json, invalid
 
-OBJECT_LISTS = {"embeds", "components", "fields", "items", "options", "choices", "attachments"}
+OBJECT_LISTS = {
+    "attachments",
+    "choices",
+    "components",
+    "default_values",
+    "embeds",
+    "fields",
+    "items",
+    "options",
+}
 OBJECTS = {
     "allowed_mentions",
     "accessory",
@@ -17,7 +26,9 @@ OBJECTS = {
     "thumbnail",
 }
 STRINGS = {"content", "custom_id", "description", "filename", "label", "name", "title", "url"}
-INTEGERS = {"flags", "style", "type"}
+INTEGERS = {"flags", "max_values", "min_values", "style", "type"}
+STRING_TYPE_LISTS = {"default_values", "embeds"}
+"""Lists of objects whose `type` is a string; elsewhere it is an integer."""
 SNOWFLAKES = {"id", "message_id", "channel_id", "guild_id", "recipient_id"}
 SNOWFLAKE_LISTS = {"users", "roles"}
 BOOLEANS = {"is_spoiler"}
@@ -33,7 +44,8 @@ def check_json_types(payload: Json, path: tuple[str | int, ...] = ()) -> None:
         value_path = (*path, key)
         if value is None:
             continue
-        if not _has_type(key, value):
+        has_string_type = key == "type" and bool(STRING_TYPE_LISTS.intersection(path[-2:-1]))
+        if not (isinstance(value, str) if has_string_type else _has_type(key, value)):
             raise invalid(value_path, "MODEL_TYPE_CONVERT", "The value has the wrong type")
         if isinstance(value, dict):
             check_json_types(value, value_path)
