@@ -1,4 +1,4 @@
-"""/admin limits, and what a day allows."""
+"""/admin limits, and the daily quota of engine seconds."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -26,7 +26,7 @@ async def limits_lines(house: House, boss: Person, **options: object) -> list[st
 
 
 async def test_limits_can_be_set_shown_and_reset(house: House, boss: Person) -> None:
-    """For each role; options that are left out do not change."""
+    """Each role has its own limits; an option that is left out keeps its value."""
     role = house.discord.add_role("Painters")
     default = "Default: 5 unfinished, 3 running"
     assert await limits_lines(house, boss) == [default]
@@ -48,7 +48,7 @@ async def test_limits_can_be_set_shown_and_reset(house: House, boss: Person) -> 
 
 
 async def test_invalid_options_are_refused(house: House, boss: Person) -> None:
-    """Without a role, set and reset at once, or out of range."""
+    """A missing role, set together with reset, and values out of range are refused."""
     role = house.discord.add_role("Painters")
     assert "Choose a role" in (await limits_lines(house, boss, waiting=9))[0]
     assert "Either set" in (await limits_lines(house, boss, role=role, waiting=9, reset=True))[0]
@@ -65,7 +65,7 @@ async def test_only_managers_see_the_command(house: House) -> None:
 
 
 async def test_moderators_cannot_set_limits(house: House) -> None:
-    """Nor read them, although a guild may show them /admin for its other commands."""
+    """They cannot read them either, even if a guild shows them /admin for its other commands."""
     role = house.discord.add_role("Painters")
     options = [
         {"name": "role", "type": 8, "value": str(role.id)},
@@ -92,7 +92,7 @@ async def test_moderators_cannot_set_limits(house: House) -> None:
 async def test_the_most_generous_role_applies(
     house: House, engine: FakeEngine, boss: Person
 ) -> None:
-    """@everyone is one of the roles."""
+    """A user has the highest limit of any of their roles, @everyone included."""
     role = house.discord.add_role("Painters")
     await limits_lines(house, boss, role=house.discord.world.default_guild.everyone, waiting=1)
     await limits_lines(house, boss, role=role, waiting=2)
@@ -116,7 +116,7 @@ async def test_the_most_generous_role_applies(
 
 
 async def test_a_refusal_estimates_the_wait(house: House, engine: FakeEngine) -> None:
-    """Once the duration of jobs is known."""
+    """The refusal has an estimate once the duration of jobs is known."""
     engine.engine_seconds = 30.0
     await house.imagine()
     engine.gate.clear()
@@ -134,7 +134,7 @@ async def test_a_refusal_estimates_the_wait(house: House, engine: FakeEngine) ->
 async def test_simultaneous_requests_cannot_exceed_the_limit(
     house: House, engine: FakeEngine
 ) -> None:
-    """Of twelve, five are accepted."""
+    """Of twelve simultaneous requests, five are accepted."""
     engine.gate.clear()
     interactions = [await house.ada.slash("imagine", prompt=f"{nth}") for nth in range(12)]
     for interaction in interactions:
@@ -156,7 +156,7 @@ async def frugal(
 
 
 async def test_the_daily_seconds_are_limited(frugal: House) -> None:
-    """Also after a restart; for each user, and a role can have more."""
+    """The quota is counted for each user and survives a restart; a role can raise it."""
     await frugal.imagine()
     await frugal.imagine()
     await frugal.stop()
@@ -194,7 +194,7 @@ async def test_the_operator_limits_what_roles_can_get(
 
 
 async def test_unfinished_jobs_count_for_the_daily_limit(frugal: House, engine: FakeEngine) -> None:
-    """So a user exceeds it by one job at most."""
+    """A user can exceed the quota by one job at most."""
     await frugal.imagine()
     engine.gate.clear()
     interactions = [await frugal.ada.slash("imagine", prompt=f"{nth}") for nth in range(4)]
@@ -212,7 +212,7 @@ async def test_unfinished_jobs_count_for_the_daily_limit(frugal: House, engine: 
 
 
 async def test_failed_jobs_are_not_charged(frugal: House, engine: FakeEngine) -> None:
-    """Nor attempts during which the engine died."""
+    """Attempts during which the engine died are not charged either."""
     engine.failure = "The numbers overflowed."
     for _ in range(3):
         await frugal.imagine()
@@ -229,7 +229,7 @@ async def test_failed_jobs_are_not_charged(frugal: House, engine: FakeEngine) ->
 async def test_cancelled_jobs_are_charged_for_their_usage(
     frugal: House, engine: FakeEngine
 ) -> None:
-    """A waiting job costs nothing."""
+    """A job that was cancelled while it waited costs nothing."""
     engine.gate.clear()
     interaction = await frugal.ada.slash("imagine", prompt="a house")
     await frugal.discord.until(

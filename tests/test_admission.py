@@ -42,7 +42,7 @@ async def test_allowed_prompts_are_not_logged(admission: AdmissionPolicy, db: Da
 async def test_a_repeated_violation_is_logged_once(
     admission: AdmissionPolicy, db: Database
 ) -> None:
-    """The gateway may deliver the same interaction twice."""
+    """The gateway may deliver the same interaction twice; the audit log has one entry."""
     for _ in range(2):
         with pytest.raises(PolicyViolation, match="no sexual content with minors"):
             await admission.check_prompts([recipe(prompt="nude child")], HERE)
@@ -56,13 +56,13 @@ async def test_a_repeated_violation_is_logged_once(
 
 
 async def test_each_recipe_is_checked(admission: AdmissionPolicy) -> None:
-    """Variations of several pictures may have several prompts."""
+    """The variations of several pictures may have several prompts; each is checked."""
     with pytest.raises(PolicyViolation):
         await admission.check_prompts([recipe(), recipe(prompt="nude child")], HERE)
 
 
 async def test_equal_prompts_have_equal_digests(admission: AdmissionPolicy, db: Database) -> None:
-    """So repeated attempts are recognisable although the prompt is not stored."""
+    """The audit log shows repeated attempts, although it does not contain the prompt."""
     for name, prompt in (("a", "nude child"), ("b", "nude child"), ("c", "nude children")):
         context = RequestContext(idempotency_key=name, user_id=1, target=HERE.target)
         with pytest.raises(PolicyViolation):
@@ -74,7 +74,7 @@ async def test_equal_prompts_have_equal_digests(admission: AdmissionPolicy, db: 
 async def test_a_long_prompt_is_truncated_in_the_audit_log(
     admission: AdmissionPolicy, db: Database
 ) -> None:
-    """An excerpt is enough to judge a banned word."""
+    """An excerpt is enough for a moderator to judge a banned word."""
     await db.moderation.ban_word(3, "blood", actor_id=9, now=1.0)
     with pytest.raises(PolicyViolation, match="banned on this server"):
         await admission.check_prompts([recipe(prompt="blood " + "x" * 900)], HERE)
@@ -85,7 +85,7 @@ async def test_a_long_prompt_is_truncated_in_the_audit_log(
 async def test_a_block_applies_to_one_user_in_one_guild(
     admission: AdmissionPolicy, db: Database
 ) -> None:
-    """Not in other guilds, not in DMs, not to other users."""
+    """The user can use the bot in other guilds and in DMs, and other users are not blocked."""
     await db.moderation.block(
         Block(guild_id=3, user_id=1, reason="rude", moderator_id=9, created_at=2.0)
     )
@@ -98,7 +98,7 @@ async def test_a_block_applies_to_one_user_in_one_guild(
 
 
 async def test_a_changed_reason_is_logged(db: Database) -> None:
-    """Blocking again with the same reason is not."""
+    """Blocking a user again has an audit entry only if the reason is a new one."""
     for now, reason in ((1.0, "rude"), (2.0, "rude"), (3.0, "very rude")):
         block = Block(guild_id=3, user_id=1, reason=reason, moderator_id=9, created_at=now)
         assert await db.moderation.block(block) is (now != 2.0)

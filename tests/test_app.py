@@ -1,4 +1,4 @@
-"""The composition root: what prevents a start, and how the bot ends."""
+"""Starting and stopping the whole bot: errors that prevent a start, and a clean shutdown."""
 
 import asyncio
 import socket
@@ -29,7 +29,7 @@ async def start_error(settings: Settings, engine: FakeEngine) -> FatalError:
 
 
 async def test_a_used_playground_port_is_an_error(tmp_path: Path, engine: FakeEngine) -> None:
-    """It names the port and the setting."""
+    """The error names the port and the setting."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -48,7 +48,7 @@ async def test_a_used_playground_port_is_an_error(tmp_path: Path, engine: FakeEn
 async def test_a_rejected_token_is_an_error(
     discord: Playground, tmp_path: Path, engine: FakeEngine
 ) -> None:
-    """It says where to get a token, and does not contain the rejected one."""
+    """The error says where to get a token, and does not contain the rejected one."""
     settings = settings_for(discord, tmp_path)
     settings.discord_token = SecretStr("MTEw.x.y")
     error = await start_error(settings, engine)
@@ -70,14 +70,14 @@ async def test_an_unreachable_discord_is_an_error(
 async def test_a_server_that_is_not_discord_is_an_error(
     discord: Playground, tmp_path: Path, engine: FakeEngine
 ) -> None:
-    """A web server that does not know the path, for example."""
+    """An example is a web server that does not know the path."""
     settings = settings_for(discord, tmp_path)
     settings.discord_api = f"{discord.url}/nothing/here"
     assert (await start_error(settings, engine)).exit is ExitCode.DISCORD_UNREACHABLE
 
 
 async def test_the_first_request_has_a_bots_user_agent(tmp_path: Path, engine: FakeEngine) -> None:
-    """Discord blocks others."""
+    """Discord blocks requests with any other user agent."""
     agents: list[str] = []
 
     async def gateway(request: web.Request) -> web.Response:
@@ -103,7 +103,7 @@ async def test_the_first_request_has_a_bots_user_agent(tmp_path: Path, engine: F
 async def test_a_failed_engine_start_is_an_error(
     discord: Playground, tmp_path: Path, engine: FakeEngine
 ) -> None:
-    """With the engine's reason."""
+    """The error has the engine's reason."""
     engine.start_error = "There is no model called moon."
     error = await start_error(settings_for(discord, tmp_path), engine)
     assert error.exit is ExitCode.ENGINE_FAILED
@@ -113,7 +113,7 @@ async def test_a_failed_engine_start_is_an_error(
 async def test_a_bot_can_be_stopped_while_its_engine_starts(
     discord: Playground, tmp_path: Path
 ) -> None:
-    """It does not wait for a slow model, and leaves no process behind."""
+    """The bot does not wait for a slow model, and leaves no process behind."""
     starting, stopped, stop = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     @asynccontextmanager
@@ -134,7 +134,7 @@ async def test_a_bot_can_be_stopped_while_its_engine_starts(
 
 
 async def test_a_second_bot_on_the_same_folder_is_refused(house: House) -> None:
-    """The first one goes on."""
+    """The first bot keeps running."""
     error = await start_error(settings_for(house.discord, house.data), house.engine)
     assert error.exit is ExitCode.DATA_IN_USE
     assert (await house.imagine()).attachments

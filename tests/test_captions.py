@@ -9,7 +9,7 @@ from tests.samples import job, picture, recipe
 
 
 def test_a_result_has_everything_that_reproduces_it() -> None:
-    """Prompt, person, steps, guidance, sampler, size and each seed."""
+    """The text has the prompt, user, steps, guidance, sampler, size and each seed."""
     text = captions.ending(job(status=Status.DONE), [picture(nth=n) for n in (1, 2)])
     assert "**a red house**" in text
     assert "<@1>" in text
@@ -18,7 +18,7 @@ def test_a_result_has_everything_that_reproduces_it() -> None:
 
 
 def test_a_variation_names_its_subseed() -> None:
-    """Seed, share and subseed."""
+    """The text has the seed, the subseed and its strength."""
     varied = picture(recipe=recipe(subseed=3, subseed_strength=0.15))
     text = captions.ending(job(status=Status.DONE, kind=JobKind.VARIATION), [varied])
     assert text.startswith("Variations: ")
@@ -26,7 +26,7 @@ def test_a_variation_names_its_subseed() -> None:
 
 
 def test_negative_sketch_and_withheld_pictures_are_mentioned() -> None:
-    """In the final message."""
+    """The final message mentions each of them."""
     one = picture(recipe=recipe(negative="rain", source="b" * 64, strength=0.5))
     two = picture(nth=2, is_withheld=True, path=None)
     text = captions.ending(job(status=Status.DONE), [one, two])
@@ -36,7 +36,7 @@ def test_negative_sketch_and_withheld_pictures_are_mentioned() -> None:
 
 
 def test_unavailable_pictures_are_grouped_by_their_reason() -> None:
-    """With the details, if a picture failed."""
+    """One line lists all pictures with the same reason; a failed picture has its details."""
     withheld = [picture(nth=n, is_withheld=True, path=None) for n in (1, 3)]
     failed = picture(nth=2, path=None, sha256=None, failure_reason="Too bright: try another seed.")
     text = captions.ending(
@@ -49,14 +49,14 @@ def test_unavailable_pictures_are_grouped_by_their_reason() -> None:
 
 
 def test_an_unsuccessful_job_states_its_reason() -> None:
-    """A failure shows its reason; a cancelled job says so."""
+    """A failed job shows its reason; a cancelled job says that it was cancelled."""
     failed = job(status=Status.FAILED, failure_reason="Out of memory.")
     assert "Out of memory." in captions.ending(failed, [])
     assert captions.ending(job(status=Status.CANCELLED), []).endswith("Cancelled.")
 
 
 def test_progress_is_a_queue_position_or_a_percentage() -> None:
-    """Never both."""
+    """The text never has both."""
     assert captions.progress(job(), Progress()).endswith("Starting…")
     assert captions.progress(job(), Progress(jobs_ahead=0)).endswith("Next in line…")
     assert captions.progress(job(), Progress(jobs_ahead=3)).endswith("Waiting: 3 ahead of you")
@@ -64,7 +64,7 @@ def test_progress_is_a_queue_position_or_a_percentage() -> None:
 
 
 def test_a_prompt_is_escaped() -> None:
-    """It has no mention, no markdown, no link and no embed, also without spaces around them."""
+    """The text has no mention, Markdown, link or embed, even without spaces around them."""
     text = captions.escape("@everyone x<@5> **b** [x](https://a.b) `c` ||d|| https://e.f", 400)
     assert text == (
         "@\u200beveryone x\\<@5> \\*\\*b\\*\\* \\[x](https:\u200b//a.b) "
@@ -74,7 +74,7 @@ def test_a_prompt_is_escaped() -> None:
 
 @given(st.text(max_size=1000), st.text(max_size=1000))
 def test_every_message_fits_into_discords_limit(prompt: str, negative: str) -> None:
-    """2,000 characters, whatever people type."""
+    """The text has at most 2,000 characters, for any prompt."""
     long_recipe = recipe(
         prompt="x" + prompt[:999], negative=negative, strength=0.5, source="b" * 64
     )
@@ -88,7 +88,7 @@ def test_every_message_fits_into_discords_limit(prompt: str, negative: str) -> N
 
 
 def test_a_direct_message_lists_each_picture_with_its_seed() -> None:
-    """Also the withheld ones, marked."""
+    """Withheld pictures are listed too, and marked as such."""
     text = captions.direct_message([picture(), picture(nth=2, is_withheld=True, path=None)])
     assert "1: seed `7`\n" in text
     assert "2: seed `8` (withheld by the safety check)" in text

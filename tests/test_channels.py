@@ -1,4 +1,4 @@
-"""Classifying Discord channels."""
+"""Classification of Discord channels: kind, guild and age restriction."""
 
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ def guild(client: discord_py.Client, channels: list[Any], threads: list[Any]) ->
 def test_a_guild_channel_has_its_age_restriction(
     client: discord_py.Client, kind: int, restricted: bool
 ) -> None:
-    """Each type of channel with messages; threads and forum posts as their parent."""
+    """Each type with messages has its own; threads and forum posts have their parent's."""
     channels = [channel_json(10, kind, nsfw=restricted)]
     home = guild(client, channels, [thread_json(20, 10), thread_json(21, 99)])
     place = ChannelContext(
@@ -93,7 +93,7 @@ def test_a_channel_without_the_field_is_unrestricted(client: discord_py.Client, 
 
 
 def test_dms_are_no_guild_channels(client: discord_py.Client) -> None:
-    """Nor are group DMs or unknown channels."""
+    """Group DMs and unknown channels are no guild channels either."""
     me: Any = discord_py.Object(1)
     state = client._connection
     direct: Any = {"id": "30", "type": DIRECT, "recipients": []}

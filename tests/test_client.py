@@ -29,7 +29,7 @@ async def test_failed_start_up_work_does_not_stop_the_rest(
 
 
 async def test_drain_waits_for_cancelled_handlers_to_end() -> None:
-    """They may still respond to their user while the connection is open."""
+    """Their code may still respond to the user while the connection is open."""
     client = Client(aiohttp.TraceConfig())
     steps: list[str] = []
 
@@ -50,6 +50,6 @@ async def test_drain_waits_for_cancelled_handlers_to_end() -> None:
 
 
 async def test_drain_returns_at_once_without_handlers() -> None:
-    """The shutdown does not wait for nothing."""
+    """The shutdown is not delayed."""
     async with asyncio.timeout(1):
         await Client(aiohttp.TraceConfig()).drain(60)

@@ -18,18 +18,18 @@ PATTERNS = [
 
 
 async def rows(count: int) -> list[list[str]]:
-    """The labels of a result's buttons."""
+    """The labels of a result's buttons, row by row."""
     view = components.result_view("j1", count)
     return [[button["label"] for button in row["components"]] for row in view.to_components()]
 
 
 def custom_ids(view: discord.ui.View) -> list[str]:
-    """Of the buttons of a view."""
+    """The custom ids of the view's buttons."""
     return [item.custom_id or "" for item in view.children if isinstance(item, discord.ui.Button)]
 
 
 def all_custom_ids() -> list[str]:
-    """Of all views and modals, with the longest ids of jobs and messages."""
+    """The custom ids of all views and modals, with the longest possible job and message ids."""
     views = [
         components.result_view(LONGEST_JOB_ID, 4),
         components.cancel_view(LONGEST_JOB_ID),
@@ -48,7 +48,7 @@ async def test_a_result_has_upscale_reroll_and_variation_buttons() -> None:
 
 
 async def test_a_result_has_one_button_of_each_kind_for_each_picture() -> None:
-    """One picture has U1 and V1."""
+    """A single picture has U1 and V1."""
     assert await rows(1) == [["U1", "🔄"], ["V1"]]
 
 
@@ -59,25 +59,25 @@ async def test_discord_py_keeps_no_view_in_memory() -> None:
 
 
 async def test_every_custom_id_matches_one_registered_pattern() -> None:
-    """So each click reaches one feature, and the patterns are disjoint on these ids."""
+    """Each click reaches one feature: the patterns are disjoint on these ids."""
     for custom_id in all_custom_ids():
         matches = [pattern for pattern in PATTERNS if re.fullmatch(pattern, custom_id)]
         assert len(matches) == 1, custom_id
 
 
 async def test_every_custom_id_fits_into_discords_limit() -> None:
-    """100 characters: https://docs.discord.com/developers/components/reference."""
+    """The limit is 100 characters: https://docs.discord.com/developers/components/reference."""
     assert all(1 <= len(custom_id) <= 100 for custom_id in all_custom_ids())
 
 
 async def test_every_pattern_has_a_custom_id() -> None:
-    """A pattern that no view uses would be left over from an old feature."""
+    """A pattern that no view uses would be a leftover of a removed feature."""
     for pattern in PATTERNS:
         assert any(re.fullmatch(pattern, custom_id) for custom_id in all_custom_ids()), pattern
 
 
 def test_a_custom_id_has_action_job_and_picture() -> None:
-    """The button has no other state."""
+    """These are the only state that a button has."""
     custom_id = components.custom_id("vary", "0123456789abcdef", 3)
     match = re.fullmatch(components.PATTERN, custom_id)
     assert match is not None
@@ -88,5 +88,5 @@ def test_a_custom_id_has_action_job_and_picture() -> None:
     "custom_id", ["", "v0:vary:a:1", "v1:steal:a:1", "v1:vary:A';--:1", "v1:vary:a:9"]
 )
 def test_other_custom_ids_do_not_match(custom_id: str) -> None:
-    """Neither junk nor other versions."""
+    """Malformed ids and ids of other versions are ignored."""
     assert not re.fullmatch(components.PATTERN, custom_id)

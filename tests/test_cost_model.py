@@ -23,7 +23,7 @@ def test_work_is_pixels_times_rows_times_evaluations() -> None:
 
 
 def test_estimates_use_samples_of_the_same_size() -> None:
-    """In proportion to the work; without samples of its size, all samples."""
+    """They grow with the work; without samples of that size, all samples are used."""
     work = cost_model.work([recipe()])
     samples = [Sample(64 * 64, work, 3.0), Sample(64 * 64, work, 5.0), Sample(999, work, 100.0)]
     assert cost_model.estimate([recipe()], samples) == pytest.approx(4.0)
@@ -33,6 +33,6 @@ def test_estimates_use_samples_of_the_same_size() -> None:
 
 @given(st.floats(0, 100), st.integers(1, 150))
 def test_estimates_are_positive(seconds: float, steps: int) -> None:
-    """With and without samples."""
+    """This holds with samples and without."""
     for samples in ([], [Sample(64 * 64, 1000.0, seconds)]):
         assert cost_model.estimate([recipe(steps=steps)], samples) >= cost_model.LEAST

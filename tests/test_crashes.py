@@ -26,7 +26,7 @@ PATIENCE = 60.0
 
 
 def catches_sigterm(process: psutil.Process) -> bool:
-    """Whether it has a handler for SIGTERM; the bot removes its handler at the first signal."""
+    """Whether the process handles SIGTERM; the bot removes its handler at the first signal."""
     status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
     (mask,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
     return bool(int(mask, 16) >> (signal.SIGTERM - 1) & 1)
@@ -88,7 +88,7 @@ def check_consistency(bot: DyingBot) -> None:
 
 @pytest.mark.parametrize("moment", MOMENTS)
 async def test_a_killed_bot_delivers_once(bot: DyingBot, ada: Person, moment: str) -> None:
-    """The next start shows the pictures. A job that was never acknowledged is cancelled."""
+    """The next start delivers the pictures. A job that was never acknowledged is cancelled."""
     before = len(public_messages(bot))
     bot.set_fuse(moment, "bot")
     interaction = await ada.slash("imagine", prompt=f"a red house, {moment}", steps=12)
@@ -107,7 +107,7 @@ async def test_a_killed_bot_delivers_once(bot: DyingBot, ada: Person, moment: st
 
 @pytest.mark.parametrize("moment", MOMENTS)
 async def test_a_killed_engine_costs_no_result(bot: DyingBot, ada: Person, moment: str) -> None:
-    """The next engine paints what is missing."""
+    """The next engine paints the missing pictures."""
     before = len(public_messages(bot))
     bot.set_fuse(moment, "engine")
     interaction = await ada.slash("imagine", prompt=f"a red house, {moment}", steps=12)
@@ -120,7 +120,7 @@ async def test_a_killed_engine_costs_no_result(bot: DyingBot, ada: Person, momen
 
 
 async def test_a_killed_bot_completes_a_button_press(bot: DyingBot, ada: Person) -> None:
-    """Although it died before it knew the message of the response."""
+    """The bot died before it stored the id of its response message."""
     grid = await finished(bot.discord, await ada.slash("imagine", prompt="a red house"))
     await wait_until_delivered(bot)
     before = len(public_messages(bot))
@@ -134,7 +134,7 @@ async def test_a_killed_bot_completes_a_button_press(bot: DyingBot, ada: Person)
 
 
 async def test_a_full_disk_loses_nothing(bot: DyingBot, ada: Person) -> None:
-    """New requests are refused with the reason; the running job ends when there is room again."""
+    """New requests are refused with the reason; the running job ends once there is space again."""
     before = len(public_messages(bot))
     interaction = await ada.slash("imagine", prompt="a long story", steps=150)
     await bot.discord.until(
@@ -155,7 +155,7 @@ async def test_a_full_disk_loses_nothing(bot: DyingBot, ada: Person) -> None:
 
 
 async def test_a_frozen_engine_is_replaced(bot: DyingBot, ada: Person) -> None:
-    """It neither dies nor sends anything, so it is killed, and the next one paints the job."""
+    """An engine that neither exits nor sends anything is killed; the next one paints the job."""
     frozen = bot.engine()
     bot.set_fuse("painting", "frozen")
     interaction = await ada.slash("imagine", prompt="a red house", steps=12)
@@ -168,7 +168,7 @@ async def test_a_frozen_engine_is_replaced(bot: DyingBot, ada: Person) -> None:
 
 
 async def test_a_frozen_engine_does_not_outlive_the_bot(bot: DyingBot) -> None:
-    """It cannot notice that its parent is gone, so the system kills it."""
+    """A suspended engine cannot notice that its parent is gone, so the kernel kills it."""
     frozen = bot.engine()
     frozen.suspend()
     await bot.kill()
@@ -183,7 +183,7 @@ async def test_a_frozen_engine_does_not_outlive_the_bot(bot: DyingBot) -> None:
 
 
 async def test_a_second_signal_kills_the_bot(bot: DyingBot, ada: Person) -> None:
-    """The first one lets it finish its jobs. Nothing is lost by the second."""
+    """After the first signal the bot finishes its jobs. The second signal loses no job."""
     interaction = await ada.slash("imagine", prompt="a long story", steps=150)
     await eventually(lambda: query(bot.data, "SELECT 1 FROM jobs WHERE status = 'running'"))
     bot.process().terminate()

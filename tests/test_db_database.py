@@ -1,4 +1,4 @@
-"""Errors of the disk and of locks."""
+"""A full disk, locks of other processes, and SQL errors."""
 
 import asyncio
 import sqlite3
@@ -45,7 +45,7 @@ async def test_a_full_disk_changes_nothing(db: Database) -> None:
 
 
 async def test_a_lock_prevents_writes_only(db: Database, tmp_path: Path) -> None:
-    """Reads succeed meanwhile."""
+    """Reads still succeed."""
     locker = sqlite3.connect(tmp_path / "imagine.db", isolation_level=None)
     locker.execute("BEGIN IMMEDIATE")
     with pytest.raises(DatabaseUnavailable, match="locked by another program"):
@@ -57,14 +57,14 @@ async def test_a_lock_prevents_writes_only(db: Database, tmp_path: Path) -> None
 
 
 async def test_a_wrong_statement_raises_the_error_of_sqlite(db: Database) -> None:
-    """It is a mistake in the program."""
+    """It is a bug, not a failure of the disk, so it is not translated."""
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
         await db._connection.fetch_all("SELECT * FROM nonsense")
 
 
 @pytest.mark.usefixtures("long_lock_timeout")
 async def test_waiting_writes_block_no_reads(db: Database, tmp_path: Path) -> None:
-    """Many writes wait side by side and succeed when the lock is released."""
+    """Many writes wait at the same time and succeed once the lock is released."""
     with closing(sqlite3.connect(tmp_path / "imagine.db", isolation_level=None)) as locker:
         locker.execute("BEGIN IMMEDIATE")
         adding = [asyncio.create_task(db.jobs.add(job(f"j{n}"))) for n in range(20)]

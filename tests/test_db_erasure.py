@@ -33,7 +33,7 @@ async def db(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 async def test_erasure_keeps_statistics(db: Database, tmp_path: Path) -> None:
-    """The times, and of each recipe everything but prompts, seeds and init image."""
+    """Times stay, and each recipe loses only its prompts, seeds and init image."""
     sketched = recipe(
         seed=5, subseed=6, subseed_strength=0.15, source=A, strength=0.5, negative="rain"
     )
@@ -53,7 +53,7 @@ async def test_erasure_keeps_statistics(db: Database, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.REFUSED, Status.CANCELLED])
 async def test_jobs_of_each_ending_are_erased(db: Database, status: Status) -> None:
-    """Including the failure reason, which may quote the user."""
+    """The failure reason is erased too: it may quote the user."""
     sketch = Sketch(url="https://cdn.example/secret", strength=0.5, keep_size=False)
     await db.jobs.add(job(sketch=sketch))
     await db.jobs.finish_without_pictures(
@@ -68,7 +68,7 @@ async def test_jobs_of_each_ending_are_erased(db: Database, status: Status) -> N
 async def test_the_url_of_a_sketch_is_deleted_when_the_job_ends(
     db: Database, status: Status
 ) -> None:
-    """It is a signed URL, and nothing needs it any more."""
+    """The URL is signed, and the bot does not need it any more."""
     await db.jobs.add(job(sketch=Sketch(url="https://a/b", strength=0.5, keep_size=False)))
     await db.jobs.finish_without_pictures(
         "j1", status, 2.0, reason=None if status is Status.CANCELLED else "No."
@@ -77,7 +77,7 @@ async def test_the_url_of_a_sketch_is_deleted_when_the_job_ends(
 
 
 async def test_a_migration_deletes_urls_of_ended_jobs(tmp_path: Path) -> None:
-    """In databases of earlier versions."""
+    """Databases of earlier versions still have them."""
     path = tmp_path / "imagine.db"
     steps = migrations.migrations()
     migrations.migrate(path, steps[:2])
@@ -93,7 +93,7 @@ async def test_a_migration_deletes_urls_of_ended_jobs(tmp_path: Path) -> None:
 
 
 async def test_unfinished_jobs_are_not_erased(db: Database) -> None:
-    """The caller must cancel them first."""
+    """The caller has to cancel them first."""
     await db.jobs.add(job())
     assert await db.erasure.erase_user(1, now=300.0) == 0
     assert [item.id for item in await db.jobs.unfinished(1)] == ["j1"]
@@ -101,7 +101,7 @@ async def test_unfinished_jobs_are_not_erased(db: Database) -> None:
 
 
 async def test_the_target_is_erased_after_the_delivery(db: Database) -> None:
-    """Until then it is needed to edit the message."""
+    """Until the delivery it is needed to edit the message."""
     address = ResponseTarget(
         channel_id=2,
         guild_id=3,
@@ -121,7 +121,7 @@ async def test_the_target_is_erased_after_the_delivery(db: Database) -> None:
 
 
 async def test_messages_of_erased_jobs_are_not_recorded(db: Database, tmp_path: Path) -> None:
-    """Neither of the job nor of one picture, if Discord accepts them late."""
+    """Discord may accept a message of the job or of one picture only after the erasure."""
     await delivered_job(db, "j1")
     await db.erasure.erase_user(1, now=300.0)
     await db.jobs.set_message("j1", 77)
@@ -131,7 +131,7 @@ async def test_messages_of_erased_jobs_are_not_recorded(db: Database, tmp_path: 
 
 
 async def test_direct_messages_are_erased_with_the_job(db: Database, tmp_path: Path) -> None:
-    """Those of other jobs stay, and later ones are not recorded."""
+    """Those of other jobs stay, and later ones of this job are not recorded."""
     for person, name in ((1, "j1"), (2, "j2")):
         await delivered_job(db, name, user_id=person)
         await db.job_messages.record_dm(name, 50, person)
@@ -142,7 +142,7 @@ async def test_direct_messages_are_erased_with_the_job(db: Database, tmp_path: P
 
 
 async def test_files_of_removed_pictures_are_deleted(db: Database, tmp_path: Path) -> None:
-    """The rows stay and record the removal."""
+    """The rows of the pictures stay and record the removal."""
     await delivered_job(db, "j1")
     removed = AuditEntry(
         created_at=300.0, guild_id=2, actor_id=3, action=AuditAction.REMOVED, job_id="j1"
@@ -164,7 +164,7 @@ async def test_files_of_removed_pictures_are_deleted(db: Database, tmp_path: Pat
 
 
 async def test_the_schema_forbids_a_partial_erasure(db: Database, tmp_path: Path) -> None:
-    """No statement can put user data back into an erased job."""
+    """No SQL statement can put user data back into an erased job."""
     await delivered_job(db, "j1")
     await db.erasure.erase_user(1, now=300.0)
     connection = sqlite3.connect(tmp_path / "imagine.db", isolation_level=None)
@@ -187,7 +187,7 @@ async def test_the_schema_forbids_a_partial_erasure(db: Database, tmp_path: Path
 
 
 async def test_an_erased_idempotency_key_is_recognised_for_a_day(db: Database) -> None:
-    """By its digest, which is deleted afterwards."""
+    """Its digest is stored for a day and then deleted."""
     reaction_job = job(idempotency_key="reaction:5:1:x", created_at=1000.0)
     await db.jobs.add(reaction_job)
     await db.jobs.finish_without_pictures("j1", Status.CANCELLED, 1001.0)
@@ -201,7 +201,7 @@ async def test_an_erased_idempotency_key_is_recognised_for_a_day(db: Database) -
 
 
 async def test_a_removed_reaction_can_be_repeated_after_an_erasure(db: Database) -> None:
-    """The key of the erased job is freed."""
+    """The erasure releases the key of the job."""
     await db.jobs.add(job(idempotency_key="reaction:5:1:x"))
     await db.jobs.finish_without_pictures("j1", Status.CANCELLED, 101.0)
     await db.erasure.erase_user(1, now=102.0)
@@ -211,7 +211,7 @@ async def test_a_removed_reaction_can_be_repeated_after_an_erasure(db: Database)
 
 
 async def test_old_jobs_are_erased_in_batches(db: Database) -> None:
-    """The oldest first; newer jobs stay."""
+    """The oldest jobs come first; newer jobs stay."""
     for nth in range(5):
         await delivered_job(db, f"j{nth}", at=200.0 + nth)
     counts = [await db.erasure.erase_older_than(203.0, limit=2, now=9e9) for _ in range(3)]
@@ -222,7 +222,7 @@ async def test_old_jobs_are_erased_in_batches(db: Database) -> None:
 
 
 async def test_undelivered_jobs_do_not_expire(db: Database) -> None:
-    """However old they are."""
+    """Their age does not matter."""
     await db.jobs.add(job("j1"))
     await db.jobs.add(job("j2"))
     await db.jobs.finish_without_pictures("j2", Status.CANCELLED, 2.0)
@@ -232,7 +232,7 @@ async def test_undelivered_jobs_do_not_expire(db: Database) -> None:
 
 
 async def test_the_export_contains_all_jobs_of_a_user(db: Database) -> None:
-    """In order, over several pages."""
+    """The jobs come in order, also if the export reads several pages."""
     for nth in range(450):
         await db.jobs.add(job(f"j{nth}", user_id=1 + nth % 2))
     await delivered_job(db, "last")
@@ -249,7 +249,7 @@ async def test_the_export_contains_all_jobs_of_a_user(db: Database) -> None:
 
 
 async def test_many_jobs_are_erased_in_one_transaction(db: Database) -> None:
-    """The event loop is not blocked meanwhile."""
+    """The event loop is not blocked during the transaction."""
     async with db._connection.transaction() as connection:
         await connection.execute(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) "
@@ -274,7 +274,7 @@ async def test_many_jobs_are_erased_in_one_transaction(db: Database) -> None:
 
 
 async def test_erased_jobs_can_be_read(db: Database) -> None:
-    """All queries accept their rows."""
+    """All queries accept the rows of erased jobs."""
     await delivered_job(db, "j1")
     await db.jobs.add(job("j2"))
     await db.jobs.finish_without_pictures("j2", Status.CANCELLED, 2.0)
@@ -310,7 +310,7 @@ def dismissal(*, at: float = 400.0) -> AuditEntry:
 
 @pytest.mark.parametrize("ending", [CaseState.DISMISSED, CaseState.REMOVED])
 async def test_reported_jobs_are_erased_after_the_decision(db: Database, ending: CaseState) -> None:
-    """Users cannot delete evidence against themselves."""
+    """A user cannot delete the evidence while moderators review it."""
     await delivered_job(db, "j1")
     await delivered_job(db, "j2")
     await report(db, "j1", at=250.0)
@@ -326,7 +326,7 @@ async def test_reported_jobs_are_erased_after_the_decision(db: Database, ending:
 
 
 async def test_reported_jobs_are_erased_after_the_review_period(db: Database) -> None:
-    """Even if no moderator decides."""
+    """This happens even if no moderator decides."""
     await delivered_job(db, "j1")
     await report(db, "j1", at=250.0)
     await db.erasure.erase_user(1, now=300.0)
@@ -337,7 +337,7 @@ async def test_reported_jobs_are_erased_after_the_review_period(db: Database) ->
 
 
 async def test_reports_and_audit_entries_expire(db: Database, tmp_path: Path) -> None:
-    """Newer ones stay."""
+    """Newer reports and entries stay."""
     await delivered_job(db, "j1")
     await delivered_job(db, "j2")
     await report(db, "j1", at=0.0)
@@ -350,7 +350,7 @@ async def test_reports_and_audit_entries_expire(db: Database, tmp_path: Path) ->
 
 
 async def test_erasure_keeps_anonymous_usage(db: Database, tmp_path: Path) -> None:
-    """It still counts against the quota, but its job is no longer recorded."""
+    """The usage still counts against the quota, but the row no longer names the job."""
     charge = UsageRecord(
         job_id="j1",
         attempt=1,

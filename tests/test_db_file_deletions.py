@@ -24,7 +24,7 @@ async def db(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 async def process_files(db: Database, *, stuck: Collection[str] = ()) -> tuple[list[str], int]:
-    """The names of the files that are deleted, and how many deletions are left on the list."""
+    """The names of the files that were deleted, and the number of deletions still listed."""
     gone: list[str] = []
 
     async def remove(removals: Sequence[FileDeletion]) -> list[FileDeletion]:
@@ -36,7 +36,7 @@ async def process_files(db: Database, *, stuck: Collection[str] = ()) -> tuple[l
 
 
 async def test_a_sketch_is_deleted_with_the_last_job_that_uses_it(db: Database) -> None:
-    """Also if the jobs belong to two users; another sketch stays."""
+    """The two jobs may belong to different users; another sketch stays."""
     over_a = (recipe(source=A, strength=0.5),)
     await delivered_job(db, "j1", recipes=over_a)
     await delivered_job(db, "j2", recipes=over_a, user_id=2)
@@ -48,7 +48,7 @@ async def test_a_sketch_is_deleted_with_the_last_job_that_uses_it(db: Database) 
 
 
 async def test_a_sketch_stays_while_sketches_are_downloaded(db: Database) -> None:
-    """One of them may be the same file."""
+    """A download may produce the same file."""
     await delivered_job(db, "j1", recipes=(recipe(source=A, strength=0.5),))
     await db.jobs.add(job("j2", user_id=2, sketch=Sketch(url="x", strength=0.5, keep_size=False)))
     await db.erasure.erase_user(1, now=300.0)
@@ -58,7 +58,7 @@ async def test_a_sketch_stays_while_sketches_are_downloaded(db: Database) -> Non
 
 
 async def test_a_listed_sketch_stays_if_a_job_uses_it(db: Database) -> None:
-    """It is listed before it is stored, and taken off the list once a job uses it."""
+    """The entry is made before the file is stored, and removed once a job uses the file."""
     await db.file_deletions.mark(FileDeletion(FileKind.SKETCH, A))
     await db.file_deletions.mark(FileDeletion(FileKind.SKETCH, A))
     await db.jobs.add(job())
@@ -68,7 +68,7 @@ async def test_a_listed_sketch_stays_if_a_job_uses_it(db: Database) -> None:
 
 
 async def test_files_that_cannot_be_deleted_stay_listed(db: Database) -> None:
-    """The next call tries again."""
+    """The next call tries them again."""
     await delivered_job(db, "j1")
     await delivered_job(db, "j2")
     await db.erasure.erase_user(1, now=300.0)

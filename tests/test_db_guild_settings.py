@@ -23,14 +23,14 @@ async def db(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 def setting(guild_id: int, channel_id: int | None, policy: NsfwPolicy) -> NsfwSetting:
-    """A setting by some admin."""
+    """A setting that an admin made."""
     return NsfwSetting(
         guild_id=guild_id, channel_id=channel_id, policy=policy, actor_id=9, created_at=5.0
     )
 
 
 async def test_the_last_setting_counts(db: Database) -> None:
-    """For the guild and for each of its channels, not for other guilds."""
+    """This holds for the guild and each of its channels; other guilds are not affected."""
     settings = db.nsfw_settings
     assert await settings.get(1) == NsfwSettings()
     await settings.set(setting(1, None, NsfwPolicy.ALLOW))
@@ -46,7 +46,7 @@ async def test_the_last_setting_counts(db: Database) -> None:
 
 
 async def test_a_setting_has_an_audit_entry(db: Database) -> None:
-    """With the admin, the policy and the channel."""
+    """The entry has the admin, the policy and the channel."""
     await db.nsfw_settings.set(setting(1, 10, NsfwPolicy.ALLOW))
     [entry] = await db.audit_log.page(1, 1, 10)
     assert (entry.actor_id, entry.created_at, entry.channel_id) == (9, 5.0, 10)
@@ -57,13 +57,13 @@ async def test_a_setting_has_an_audit_entry(db: Database) -> None:
     "row", ["(1, 10, 'perhaps')", "(1, -1, 'allow')", "(1, NULL, 'allow')", "(NULL, 1, 'allow')"]
 )
 async def test_the_schema_rejects_unknown_policies(db: Database, row: str) -> None:
-    """And negative channel ids."""
+    """It also rejects negative channel ids."""
     with pytest.raises(sqlite3.IntegrityError):
         await db._connection.execute(f"INSERT INTO nsfw_levels VALUES {row}", {})  # noqa: S608 # ours
 
 
 async def test_the_last_role_limit_counts(db: Database) -> None:
-    """In its guild, until it is removed."""
+    """It applies to its guild only, until it is removed."""
     limits = db.role_limits
     await limits.put(5, RoleLimit(role_id=7, max_unfinished=9))
     await limits.put(5, RoleLimit(role_id=7, max_unfinished=10, daily_seconds=60))
