@@ -27,14 +27,14 @@ async def db(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 async def run_job(db: Database, name: str = "j1") -> None:
-    """Add, queue and claim a job."""
+    """Add and queue a job, and claim an attempt."""
     await db.jobs.add(job(name))
     await db.jobs.mark_queued(name, job().recipes)
     assert await db.jobs.claim(name, now=1.0)
 
 
 async def test_jobs_round_trip(db: Database) -> None:
-    """With each field set."""
+    """Each field is set."""
     full = job(
         kind=JobKind.VARIATION,
         target=ResponseTarget(
@@ -55,21 +55,21 @@ async def test_jobs_round_trip(db: Database) -> None:
 
 
 async def test_an_idempotency_key_makes_one_job(db: Database) -> None:
-    """A replayed interaction adds nothing."""
+    """A repeated interaction adds nothing."""
     assert await db.jobs.add(job("j1", idempotency_key="interaction:5"))
     assert not await db.jobs.add(job("j2", idempotency_key="interaction:5"))
     assert await db.jobs.job("j2") is None
 
 
 async def test_a_freed_key_can_be_used_again(db: Database) -> None:
-    """For a reaction that is removed and added again."""
+    """A reaction may be removed and added again."""
     await db.jobs.add(job("j1", idempotency_key="reaction:5"))
     await db.jobs.free_key("reaction:5")
     assert await db.jobs.add(job("j2", idempotency_key="reaction:5"))
 
 
 async def test_one_of_two_concurrent_claims_succeeds(db: Database) -> None:
-    """The other returns None."""
+    """The other claim returns None."""
     await db.jobs.add(job())
     await db.jobs.mark_queued("j1", job().recipes)
     claims = await asyncio.gather(*(db.jobs.claim("j1", now=1.0) for _ in range(5)))
@@ -77,7 +77,7 @@ async def test_one_of_two_concurrent_claims_succeeds(db: Database) -> None:
 
 
 async def test_a_claim_releases_its_lock(db: Database, tmp_path: Path) -> None:
-    """Another connection can write when it returns."""
+    """Another connection can write once `claim` has returned."""
     await run_job(db)
     connection = sqlite3.connect(tmp_path / "imagine.db", timeout=0)
     connection.execute("UPDATE jobs SET crashes = 0")
@@ -86,13 +86,13 @@ async def test_a_claim_releases_its_lock(db: Database, tmp_path: Path) -> None:
 
 
 async def test_only_queued_jobs_can_be_claimed(db: Database) -> None:
-    """An accepted job is incomplete."""
+    """A job that is only accepted is still incomplete."""
     await db.jobs.add(job())
     assert await db.jobs.claim("j1", now=1.0) is None
 
 
 async def test_superseded_attempts_change_nothing(db: Database) -> None:
-    """Late results of the first attempt are ignored during the second."""
+    """During the second attempt, late results of the first one are ignored."""
     await run_job(db)
     await db.jobs.requeue("j1", 1, crashed=True)
     second = await db.jobs.claim("j1", now=2.0)
@@ -105,7 +105,7 @@ async def test_superseded_attempts_change_nothing(db: Database) -> None:
 
 
 async def test_pictures_and_status_are_stored_together(db: Database) -> None:
-    """If a picture cannot be stored, the job stays running."""
+    """The job stays running if one of its pictures cannot be stored."""
     await run_job(db)
     with pytest.raises(sqlite3.IntegrityError):
         await db.jobs.complete("j1", 1, [picture(), picture()], 3.0)
@@ -115,7 +115,7 @@ async def test_pictures_and_status_are_stored_together(db: Database) -> None:
 
 
 async def test_pictures_round_trip(db: Database) -> None:
-    """With each field of the recipe set."""
+    """Each field of the recipe is set."""
     await run_job(db)
     rare = recipe(
         seed=2**32 - 1,
@@ -167,7 +167,7 @@ async def test_the_schema_checks_withheld_and_flagged_pictures(
 
 
 async def test_include_flagged_is_stored(db: Database) -> None:
-    """It was decided when the job was accepted."""
+    """The value is decided when the job is accepted."""
     await db.jobs.add(job("j1", include_flagged=True))
     await db.jobs.add(job("j2"))
     jobs = [await db.jobs.job(name) for name in ("j1", "j2")]
@@ -175,7 +175,7 @@ async def test_include_flagged_is_stored(db: Database) -> None:
 
 
 async def test_a_job_ends_once(db: Database) -> None:
-    """The first ending counts."""
+    """Only the first ending is stored."""
     await run_job(db)
     assert await db.jobs.finish_without_pictures("j1", Status.CANCELLED, 2.0)
     assert not await db.jobs.finish_without_pictures("j1", Status.FAILED, 3.0, reason="Too late.")
@@ -185,7 +185,7 @@ async def test_a_job_ends_once(db: Database) -> None:
 
 
 async def test_the_token_is_deleted_with_the_delivery(db: Database) -> None:
-    """No file of the database contains it afterwards."""
+    """After that, no file of the database contains it."""
     await db.jobs.add(job(target=ResponseTarget(channel_id=1, token="secret")))  # noqa: S106
     await db.jobs.mark_delivered("j1", now=1.0)
     before = await db.jobs.job("j1")
@@ -199,7 +199,7 @@ async def test_the_token_is_deleted_with_the_delivery(db: Database) -> None:
 
 
 async def test_recovery_queues_running_jobs(db: Database) -> None:
-    """And counts a crash."""
+    """Each recovery also counts a crash."""
     await run_job(db)
     await db.jobs.recover()
     (waiting,) = await db.jobs.queued()
@@ -207,7 +207,7 @@ async def test_recovery_queues_running_jobs(db: Database) -> None:
 
 
 async def test_messages_are_linked_to_jobs_and_pictures(db: Database) -> None:
-    """The job's own message to the whole job, others to one picture."""
+    """The job's own message belongs to the whole job, other messages to one picture."""
     await db.jobs.add(job())
     await db.jobs.set_message("j1", 77)
     await db.job_messages.link(78, "j1", 2)
@@ -219,7 +219,7 @@ async def test_messages_are_linked_to_jobs_and_pictures(db: Database) -> None:
 
 
 async def test_queue_depth_and_last_start_count_by_user(db: Database) -> None:
-    """Ended jobs do not count, nor users without queued jobs."""
+    """Neither ended jobs nor users without queued jobs count."""
     await run_job(db, "a")
     await db.jobs.add(job("b", user_id=2, target=ResponseTarget(channel_id=1, guild_id=8)))
     await db.jobs.add(job("c", user_id=1, target=ResponseTarget(channel_id=1, guild_id=9)))
@@ -265,7 +265,7 @@ async def test_a_failed_commit_rolls_back(db: Database) -> None:
     ],
 )
 async def test_the_schema_rejects_invalid_states(db: Database, tmp_path: Path, change: str) -> None:
-    """For example a final status without an end time."""
+    """An example is a final status without an end time."""
     await db.jobs.add(job())
     connection = sqlite3.connect(tmp_path / "imagine.db")
     with pytest.raises(sqlite3.IntegrityError):

@@ -50,7 +50,7 @@ def version(path: Path) -> int:
 
 
 def test_an_old_database_keeps_its_rows(tmp_path: Path) -> None:
-    """Only missing migrations are applied."""
+    """The missing migrations alone are applied."""
     path = tmp_path / "a.db"
     migrations.migrate(path, STEPS[:1])
     connection = sqlite3.connect(path)
@@ -63,7 +63,7 @@ def test_an_old_database_keeps_its_rows(tmp_path: Path) -> None:
 
 
 def test_pictures_of_the_first_version_keep_their_values(tmp_path: Path) -> None:
-    """And their references to jobs."""
+    """Their references to jobs are kept too."""
     path = tmp_path / "a.db"
     migrations.migrate(path, migrations.migrations()[:1])
     columns = rows.from_job(job()) | {"status": "done", "ended_at": 5.0}
@@ -93,7 +93,7 @@ def test_pictures_of_the_first_version_keep_their_values(tmp_path: Path) -> None
 
 
 def test_a_failed_migration_is_rolled_back(tmp_path: Path) -> None:
-    """The version stays the one before it."""
+    """The database keeps the version that it had before the migration."""
     path = tmp_path / "a.db"
     broken = migrations.Migration(2, "ALTER TABLE a ADD COLUMN y TEXT; SELECT nonsense;")
     with pytest.raises(FatalError, match="cannot be used"):
@@ -104,7 +104,7 @@ def test_a_failed_migration_is_rolled_back(tmp_path: Path) -> None:
 
 
 def test_a_newer_database_is_refused(tmp_path: Path) -> None:
-    """With its own exit code."""
+    """The error has its own exit code."""
     path = tmp_path / "a.db"
     migrations.migrate(path, STEPS)
     with pytest.raises(FatalError, match="of version 2, made by a newer bot") as caught:
@@ -114,7 +114,7 @@ def test_a_newer_database_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_locked_database_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a short timeout."""
+    """The error is raised after a short timeout."""
     monkeypatch.setattr(migrations, "BUSY_SECONDS", 0.05)
     path = tmp_path / "a.db"
     migrations.migrate(path)
@@ -160,21 +160,21 @@ def test_a_damaged_database_is_refused_at_startup(tmp_path: Path) -> None:
 
 
 def test_migrations_are_numbered_without_gaps(tmp_path: Path) -> None:
-    """A missing number is an error."""
+    """A gap in the numbers is an error."""
     (tmp_path / "0002_later.sql").write_text("SELECT 1;")
     with pytest.raises(FatalError, match="not numbered"):
         migrations.migrations(tmp_path)
 
 
 def refusal(data: Path) -> FatalError:
-    """The error of locking this folder."""
+    """The error that locking this folder raises."""
     with pytest.raises(FatalError) as caught, migrations.data_folder_lock(data):
         pass
     return caught.value
 
 
 def test_a_data_folder_has_one_bot(tmp_path: Path) -> None:
-    """A second is refused until the first has ended."""
+    """A second bot is refused until the first one has ended."""
     with migrations.data_folder_lock(tmp_path):
         error = refusal(tmp_path)
     assert "Another bot" in str(error)
@@ -184,7 +184,7 @@ def test_a_data_folder_has_one_bot(tmp_path: Path) -> None:
 
 
 def test_a_killed_process_releases_its_lock(tmp_path: Path) -> None:
-    """The operating system does it."""
+    """The operating system releases it."""
     script = (
         "import os, pathlib; from bot.db import migrations\n"
         f"with migrations.data_folder_lock(pathlib.Path({str(tmp_path)!r})): os._exit(9)"
@@ -195,7 +195,7 @@ def test_a_killed_process_releases_its_lock(tmp_path: Path) -> None:
 
 
 def test_an_unusable_data_folder_is_refused(tmp_path: Path) -> None:
-    """For example because it is a file."""
+    """An example is a file in place of the folder."""
     (tmp_path / "data").write_text("")
     error = refusal(tmp_path / "data")
     assert "cannot be written" in str(error)

@@ -1,4 +1,4 @@
-"""Pending interactions."""
+"""Storing interactions until their response is complete."""
 
 import sqlite3
 from pathlib import Path
@@ -50,7 +50,7 @@ async def test_interactions_are_pending_until_completed(tmp_path: Path) -> None:
 
 
 async def test_interactions_expire_with_their_token(tmp_path: Path) -> None:
-    """After that they cannot be answered."""
+    """An interaction cannot be responded to without its token."""
     migrations.migrate(tmp_path / "imagine.db")
     async with Database(tmp_path / "imagine.db") as db:
         await db.jobs.add(job("j1"))

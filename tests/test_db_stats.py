@@ -1,4 +1,4 @@
-"""Numbers of jobs and how long they take."""
+"""Statistics of jobs: queue, durations and endings."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -39,14 +39,14 @@ async def deliver(db: Database, name: str, created: float, ended: float, deliver
 
 
 async def test_an_empty_database_has_stats(db: Database) -> None:
-    """Zeros, and no median."""
+    """All counts are zero, and there is no median."""
     stats = db.stats
     assert await stats.queue() == QueueStats(waiting=0, running=0, undelivered=0, oldest_at=None)
     assert await stats.since(0.0) == PeriodStats(endings={}, median_seconds=None)
 
 
 async def test_waiting_jobs_are_accepted_or_queued(db: Database) -> None:
-    """The oldest is the one that was created first."""
+    """The age is that of the job that was created first."""
     await start(db, "running", 10.0, 11.0)
     await db.jobs.add(job("accepted", created_at=30.0))
     await db.jobs.add(job("queued", created_at=20.0))
@@ -58,7 +58,7 @@ async def test_waiting_jobs_are_accepted_or_queued(db: Database) -> None:
 
 
 async def test_the_age_of_a_requeued_job_counts_from_the_request(db: Database) -> None:
-    """Not from its last attempt."""
+    """The start of its last attempt does not matter."""
     await start(db, "again", 10.0, 50.0)
     await db.jobs.requeue("again", 1, crashed=True)
     assert (await db.stats.queue()).oldest_at == 10.0
@@ -68,7 +68,7 @@ async def test_the_age_of_a_requeued_job_counts_from_the_request(db: Database) -
 async def test_the_median_is_of_delivered_jobs(
     db: Database, takes: list[float], median: float
 ) -> None:
-    """From the request to the delivery."""
+    """A duration is the time from the request to the delivery."""
     for nth, seconds in enumerate(takes):
         await deliver(db, f"j{nth}", 100.0, 100.5, 100.0 + seconds)
     await start(db, "unseen", 0.0, 1.0)
@@ -90,7 +90,7 @@ async def test_a_period_contains_its_endings_only(db: Database) -> None:
 
 
 async def test_a_period_is_counted_by_an_index(db: Database) -> None:
-    """Years of jobs are not read for one day."""
+    """The query of one day does not read years of jobs."""
     plan = await db._connection.fetch_all(
         "EXPLAIN QUERY PLAN SELECT status, count(*) FROM jobs WHERE ended_at >= 5 GROUP BY status"
     )
@@ -98,7 +98,7 @@ async def test_a_period_is_counted_by_an_index(db: Database) -> None:
 
 
 async def test_each_transition_is_reported_once(db: Database) -> None:
-    """One for the ending and one for the delivery; calls without effect report nothing."""
+    """The ending and the delivery are two transitions; calls without effect report nothing."""
     await deliver(db, "j1", 100.0, 103.0, 107.0)
     await db.jobs.mark_delivered("j1", now=108.0)
     assert not await db.jobs.finish_without_pictures("j1", Status.FAILED, 109.0, reason="x")
@@ -124,7 +124,7 @@ async def test_each_transition_is_reported_once(db: Database) -> None:
 
 
 async def test_durations_are_never_negative(db: Database) -> None:
-    """Even if the clock was set back."""
+    """They are zero if the clock was set back."""
     await deliver(db, "j1", 100.0, 50.0, 20.0)
     assert (
         transitions[-1].queue_seconds,

@@ -1,4 +1,4 @@
-"""Each table has one store, which alone writes it and erases its user data."""
+"""Each table has one store, which is the only writer of the table and erases its user data."""
 
 import re
 import sqlite3
@@ -55,7 +55,7 @@ def refers_to_j1(data: Path, table: str) -> bool:
 
 
 async def test_each_table_has_one_store(db: Database, tmp_path: Path) -> None:
-    """So each table is either erased with a job or retained for a stated reason."""
+    """Each table is thus either erased with its job or retained for a stated reason."""
     counts = Counter(table for store in db.stores for table in tables_of(store))
     assert set(counts) == all_tables(tmp_path)
     assert set(counts.values()) == {1}
@@ -71,7 +71,7 @@ async def test_only_its_store_writes_a_table(db: Database) -> None:
 
 
 async def test_an_erased_job_leaves_no_rows(db: Database, tmp_path: Path) -> None:
-    """Except for the anonymous row of the job itself."""
+    """Only the anonymous row of the job itself stays."""
     await db.jobs.add(job())
     await db.jobs.mark_queued("j1", job().recipes)
     await db.jobs.claim("j1", now=1.0)

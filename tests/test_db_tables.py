@@ -1,4 +1,4 @@
-"""Each field of a stored struct has a column, which the table has."""
+"""Each field of a stored struct has a column, and each column has a field."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ def columns_of(connection: sqlite3.Connection, table: str) -> set[str]:
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_fields_and_columns_match(table: Table[Any], connection: sqlite3.Connection) -> None:
-    """Except for a key that the query supplies, each field has a column and each column a field."""
+    """The exceptions are keys that the query supplies."""
     unmapped = FIELDS_WITHOUT_COLUMN.get(table.name, set())
     assert set(table.columns) == set(table.struct.__struct_fields__) - unmapped
     unmapped_columns = COLUMNS_WITHOUT_FIELD.get(table.name, set())
@@ -51,7 +51,7 @@ def test_fields_and_columns_match(table: Table[Any], connection: sqlite3.Connect
 
 
 def test_a_recipe_has_a_column_for_each_field(connection: sqlite3.Connection) -> None:
-    """All of them in the table of pictures."""
+    """All of them are in the table of pictures."""
     assert set(rows.RECIPE_COLUMNS) == set(Recipe.__struct_fields__)
     assert set(rows.RECIPE_COLUMNS.values()) <= columns_of(connection, "pictures")
     assert set(rows.from_picture(picture())) | {"removed_at"} == columns_of(connection, "pictures")

@@ -1,4 +1,4 @@
-"""Usage records, and what queries cost in a large database."""
+"""Usage records, and the cost of queries in a large database."""
 
 import re
 import sqlite3
@@ -43,7 +43,7 @@ def charge(of: str = "j1", **changes: object) -> UsageRecord:
 
 
 async def test_an_attempt_is_recorded_once(db: Database) -> None:
-    """Each attempt of a job has its own record."""
+    """Each attempt of a job has a record of its own."""
     charges = db.usage
     await charges.add(charge())
     await charges.add(charge(seconds=9.0))
@@ -66,7 +66,7 @@ async def test_records_older_than_a_day_expire(db: Database) -> None:
 
 
 async def test_records_of_the_future_become_new(db: Database) -> None:
-    """They were written while the clock was ahead, and count for a day from now."""
+    """They were written while the clock was ahead, and count for one day from now on."""
     charges = db.usage
     await charges.add(charge(created_at=1000.0 + 365 * DAY))
     await db.erasure.expire_all(now=1000.0)
@@ -75,7 +75,7 @@ async def test_records_of_the_future_become_new(db: Database) -> None:
 
 
 async def test_records_of_the_future_do_not_count(db: Database) -> None:
-    """A clock that was a year ahead blocks nobody for a year."""
+    """A clock that was a year ahead does not block users for a year."""
     charges = db.usage
     await charges.add(charge(created_at=1000.0 + 365 * DAY))
     await charges.add(charge("j2"))
@@ -83,7 +83,7 @@ async def test_records_of_the_future_do_not_count(db: Database) -> None:
 
 
 async def test_cost_samples_are_of_one_model(db: Database) -> None:
-    """The newest fifty records of completed jobs."""
+    """They are the newest fifty records of completed jobs."""
     charges = db.usage
     for n in range(60):
         await charges.add(charge(f"j{n}", created_at=1000.0 + n, seconds=float(n)))
@@ -94,7 +94,7 @@ async def test_cost_samples_are_of_one_model(db: Database) -> None:
 
 
 async def test_pictures_and_usage_are_stored_together(db: Database) -> None:
-    """A superseded attempt is not charged."""
+    """The usage of a superseded attempt is not charged."""
     await db.jobs.add(job())
     await db.jobs.mark_queued("j1", job().recipes)
     await db.jobs.claim("j1", now=1.0)
@@ -120,7 +120,7 @@ def add_long_history(path: Path) -> None:
 
 
 async def test_scheduling_queries_use_indexes(db: Database, tmp_path: Path) -> None:
-    """None scans all jobs."""
+    """No query scans all jobs."""
     add_long_history(tmp_path / "imagine.db")
     statements: list[str] = []
     connection = db._connection.raw
@@ -146,7 +146,7 @@ async def test_scheduling_queries_use_indexes(db: Database, tmp_path: Path) -> N
 
 
 async def test_scheduling_queries_take_constant_time(db: Database, tmp_path: Path) -> None:
-    """Counted in steps of SQLite's virtual machine."""
+    """The time is measured in steps of SQLite's virtual machine."""
 
     async def steps() -> int:
         count = 0

@@ -1,4 +1,4 @@
-"""Which message shows a job: by its token or by its channel, and after a restart."""
+"""Delivery of a job's message: by interaction token or channel, and after a restart."""
 
 import asyncio
 
@@ -35,7 +35,7 @@ async def test_after_the_token_expires_the_channel_is_used(
 async def test_without_token_and_message_id_a_new_message_is_sent(
     house: House, engine: FakeEngine
 ) -> None:
-    """After a crash between the response and storing its id, and a late restart."""
+    """The bot crashed after sending the response, before storing its id, and was restarted late."""
     engine.gate.clear()
     interaction = await house.ada.slash("imagine", prompt="a house", steps=1)  # shows no progress
     await eventually(lambda: engine.paints)
@@ -51,7 +51,7 @@ async def test_without_token_and_message_id_a_new_message_is_sent(
 
 
 async def test_an_old_token_is_not_tried(house: House, engine: FakeEngine) -> None:
-    """After 14 minutes, all requests use the channel."""
+    """From 14 minutes on, all requests use the channel."""
     interaction = await running_job(house, engine)
     await eventually(lambda: engine.paints)
     await asyncio.to_thread(make_older, house.data / FILENAME)
@@ -63,7 +63,7 @@ async def test_an_old_token_is_not_tried(house: House, engine: FakeEngine) -> No
 
 
 async def test_a_refused_token_is_never_used_again(house: House, engine: FakeEngine) -> None:
-    """Otherwise two messages would show the job, whose first one is unknown here."""
+    """Otherwise a second message could show the job: the id of the first one is unknown here."""
     interaction = await house.ada.slash("imagine", prompt="a house")
     first = await house.result(interaction)
     await wait_until_delivered(house)
@@ -80,7 +80,7 @@ async def test_a_refused_token_is_never_used_again(house: House, engine: FakeEng
 
 
 async def test_tokens_are_deleted_after_the_delivery(house: House) -> None:
-    """The database has none."""
+    """The database contains no token afterwards."""
     await house.imagine()
     await wait_until_delivered(house)
     assert [row["token"] for row in house.query("SELECT token FROM jobs")] == [None]
@@ -102,7 +102,7 @@ async def test_a_new_message_is_sent_once(house: House, engine: FakeEngine) -> N
 async def test_an_undelivered_result_is_delivered_after_a_restart(
     house: House, engine: FakeEngine
 ) -> None:
-    """Without running the job again."""
+    """The job does not run again."""
     interaction = await running_job(house, engine)
     await finish_undelivered(house, engine)
     await house.start()
@@ -113,7 +113,7 @@ async def test_an_undelivered_result_is_delivered_after_a_restart(
 async def test_a_job_without_a_response_is_cancelled_after_a_restart(
     house: House, engine: FakeEngine
 ) -> None:
-    """Nobody waits for it."""
+    """No message shows it, so nobody waits for it."""
     interaction = await house.ada.slash("imagine", prompt="a house")
     await house.result(interaction)
     await wait_until_delivered(house)
@@ -125,7 +125,7 @@ async def test_a_job_without_a_response_is_cancelled_after_a_restart(
 
 
 async def test_a_job_is_not_cancelled_while_discord_fails(house: House, engine: FakeEngine) -> None:
-    """Whether it has a response is unknown, so somebody may wait."""
+    """The bot cannot know whether the job has a response that somebody waits for."""
     interaction = await house.ada.slash("imagine", prompt="a house")
     await house.result(interaction)
     await wait_until_delivered(house)
@@ -160,7 +160,7 @@ async def test_a_response_is_found_again_before_its_token_is_refused(
 async def test_a_refusal_is_public_after_the_token_expires(
     house: House, engine: FakeEngine
 ) -> None:
-    """It replaces the progress."""
+    """The refusal replaces the progress message."""
     engine.flags_init_image = True
     interaction = await running_job(house, engine, sketch=SKETCH)
     house.discord.clock.advance(16 * 60)
@@ -173,7 +173,7 @@ async def test_a_refusal_is_public_after_the_token_expires(
 
 
 async def test_a_refusal_is_public_if_discord_refuses_the_token(house: House) -> None:
-    """An ephemeral response is impossible then."""
+    """An ephemeral response needs the token."""
     for method in ("PATCH", "POST", "DELETE"):
         dead = Fault(status=401, code=50027)
         house.discord.faults.next(method, "/webhooks/", dead, times=20)
@@ -187,7 +187,7 @@ async def test_a_refusal_is_public_if_discord_refuses_the_token(house: House) ->
 
 @pytest.mark.parametrize("fault", [Fault(drop=True), Fault(status=401, code=50027)])
 async def test_an_ephemeral_refusal_is_sent_once(house: House, fault: Fault) -> None:
-    """Also if the public response cannot be deleted at once."""
+    """This also holds if the public response cannot be deleted at once."""
     house.discord.faults.next("DELETE", "/webhooks/", fault, times=2)
     interaction = await house.ada.slash(
         "imagine", prompt="a house", sketch=Upload("a.png", b"junk")
@@ -198,7 +198,7 @@ async def test_an_ephemeral_refusal_is_sent_once(house: House, fault: Fault) -> 
 
 
 async def test_a_deleted_message_is_not_replaced(house: House, engine: FakeEngine) -> None:
-    """Whoever deletes the message of a running job does not want the result."""
+    """Somebody who deletes the message of a running job does not want its result."""
     interaction = await running_job(house, engine)
     assert interaction.response is not None
     await house.discord.person("Mo", moderator=True).delete(interaction.response)

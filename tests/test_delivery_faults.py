@@ -1,4 +1,4 @@
-"""Showing jobs while Discord fails."""
+"""Delivery of jobs while requests to Discord fail."""
 
 import asyncio
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ from tests.openapi import OpenApi
 async def test_a_result_is_shown_once_whatever_fails(
     house: House, engine: FakeEngine, fault: Fault
 ) -> None:
-    """An edit may be repeated, a message may not."""
+    """Edits may be repeated, new messages may not."""
     interaction = await running_job(house, engine)
     house.discord.faults.next("PATCH", "/webhooks/", fault)
     engine.gate.set()
@@ -66,7 +66,7 @@ async def test_a_rejected_grid_is_replaced_by_text(house: House, engine: FakeEng
     "fault", [Fault(status=502, after_commit=True), Fault(drop=True, after_commit=True)]
 )
 async def test_a_response_counts_if_only_its_reply_is_lost(house: House, fault: Fault) -> None:
-    """Discord has it, so the job goes on."""
+    """Discord has received the response, so the job continues."""
     house.discord.faults.next("POST", "/callback", fault)
     message = await house.imagine()
     assert "U1" in message.buttons
@@ -74,7 +74,7 @@ async def test_a_response_counts_if_only_its_reply_is_lost(house: House, fault: 
 
 
 async def test_a_job_without_a_response_does_not_run(house: House, engine: FakeEngine) -> None:
-    """The user saw that the application did not respond."""
+    """The user saw "The application did not respond"."""
     house.discord.faults.next("POST", "/callback", Fault(status=404), times=5)
     await house.ada.slash("imagine", prompt="a house")
     await eventually(lambda: house.query("SELECT * FROM jobs WHERE status = 'cancelled'"))
@@ -93,7 +93,7 @@ async def test_a_job_without_a_response_does_not_run(house: House, engine: FakeE
 async def test_an_unreachable_channel_ends_the_delivery(
     house: House, engine: FakeEngine, fault: Fault
 ) -> None:
-    """The channel is gone, or the bot has no access: it is tried once, and other jobs go on."""
+    """After one attempt the delivery is given up, and other jobs continue."""
     grid = await house.imagine()
     await wait_until_delivered(house)
     for method in ("POST", "PATCH"):
@@ -110,7 +110,7 @@ async def test_an_unreachable_channel_ends_the_delivery(
 async def test_a_job_of_an_unknown_interaction_does_not_run(
     house: House, engine: FakeEngine
 ) -> None:
-    """10062: the response was too late; the next command works."""
+    """The response was too late (10062); the next command works."""
     house.discord.faults.next("POST", "/callback", Fault(status=404, code=10062))
     await house.ada.slash("imagine", prompt="a house")
     await wait_for_delivered_jobs(house, 1)
@@ -120,7 +120,7 @@ async def test_a_job_of_an_unknown_interaction_does_not_run(
 
 
 async def test_a_damaged_file_does_not_stop_the_delivery(house: House, engine: FakeEngine) -> None:
-    """The text and the buttons are shown, with the reason."""
+    """The text with the reason and the buttons are still shown."""
     interaction = await running_job(house, engine)
     await finish_undelivered(house, engine)
     for path in (house.data / "pictures").rglob("*.png"):
@@ -135,7 +135,7 @@ async def test_a_damaged_file_does_not_stop_the_delivery(house: House, engine: F
 async def test_an_empty_reply_of_discord_is_retried(
     house: House, engine: FakeEngine, openapi: OpenApi | None
 ) -> None:
-    """discord.py does not expect it."""
+    """discord.py does not handle an empty reply."""
     interaction = await running_job(house, engine)
     house.discord.faults.next("PATCH", "/webhooks/", Fault(status=204), times=2)
     engine.gate.set()
@@ -148,7 +148,7 @@ async def test_an_empty_reply_of_discord_is_retried(
 async def test_a_bug_in_a_delivery_is_reported_once(
     house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The message says so instead of waiting for ever, and the log has the traceback."""
+    """The message shows an error instead of staying unfinished, and the log has the traceback."""
 
     def broken(_: Job, __: Sequence[Picture]) -> str:
         raise KeyError("upscale")
@@ -176,7 +176,7 @@ async def test_without_the_permission_to_attach_files_the_text_is_shown(
 
 
 async def test_a_lost_response_is_sent_again(house: House) -> None:
-    """The connection broke before Discord received it."""
+    """The connection broke before Discord received the response."""
     house.discord.faults.next("POST", "/callback", Fault(drop=True))
     assert "U1" in (await house.imagine()).buttons
     house.discord.faults.next("POST", "/callback", Fault(drop=True))
@@ -185,7 +185,7 @@ async def test_a_lost_response_is_sent_again(house: House) -> None:
 
 
 async def test_an_unknown_response_counts_as_sent(house: House) -> None:
-    """Neither the response nor its state could be fetched: the message does not stay empty."""
+    """If neither the response nor its state can be fetched, the message must not stay empty."""
     house.discord.faults.next("POST", "/callback", Fault(drop=True, after_commit=True))
     house.discord.faults.next("GET", "/webhooks/", Fault(drop=True), times=3)
     assert "U1" in (await house.imagine()).buttons

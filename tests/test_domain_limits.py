@@ -21,7 +21,7 @@ from bot.errors import Refused
 
 
 def test_unfinished_jobs_of_a_user_are_limited() -> None:
-    """The sixth is refused, with the numbers, and with an estimate if there is one."""
+    """The sixth is refused; the refusal has the numbers, and an estimate if there is one."""
     assert refusal(QueueDepth(4, 4, 4)) is None
     assert refusal(QueueDepth(5, 5, 5)) == (
         "You have 5 jobs waiting; the limit is 5. Let one finish first."
@@ -61,7 +61,7 @@ def refusal(load: QueueDepth, forecast: WaitEstimate | None = None) -> str | Non
 
 
 def test_the_most_generous_role_counts() -> None:
-    """For each limit; without any, the default."""
+    """It is determined for each limit separately; users without such a role have the defaults."""
     roles = [
         RoleLimit(role_id=1, max_unfinished=2),
         RoleLimit(role_id=2, max_unfinished=9, daily_seconds=60),
@@ -84,7 +84,7 @@ def test_the_most_generous_role_counts() -> None:
     ],
 )
 def test_role_limits_are_checked(values: dict[str, int], words: str) -> None:
-    """Against the range of each option."""
+    """Each value must be in the range of its option."""
     with pytest.raises(Refused, match=re.escape(words)):
         RoleLimit(role_id=1, **values)
     with pytest.raises(Refused, match=re.escape(words)):
@@ -92,7 +92,7 @@ def test_role_limits_are_checked(values: dict[str, int], words: str) -> None:
 
 
 def test_role_limits_are_clamped_to_the_operators_limit() -> None:
-    """Including limits that were stored earlier; a role may always reduce the default."""
+    """This includes limits that were stored earlier; a role may always be below the default."""
     limits = Limits(max_unfinished=5, max_running=3, daily_seconds=60.0, role_factor=2)
     much = RoleLimit(role_id=1, max_unfinished=50, max_running=8, daily_seconds=604_800)
     assert clamp_to_operator_limit(much, limits) == RoleLimit(

@@ -47,11 +47,11 @@ def test_settings_apply_to_age_restricted_guild_channels_only(
 
 
 def test_the_default_is_to_block() -> None:
-    """Even in age-restricted channels."""
+    """This holds even in age-restricted channels."""
     context = ChannelContext(kind=ChannelKind.GUILD, guild_id=1, channel=ChannelInfo(10, True))
     assert nsfw_policy(context, NsfwSettings()) is NsfwPolicy.BLOCK
 
 
 def test_unknown_channels_block() -> None:
-    """Whatever the settings are."""
+    """No setting applies to them."""
     assert nsfw_policy(UNKNOWN_CHANNEL, NsfwSettings(NsfwPolicy.ALLOW)) is NsfwPolicy.BLOCK

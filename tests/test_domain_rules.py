@@ -32,6 +32,6 @@ def test_only_the_user_and_moderators_can_cancel() -> None:
 
 
 def test_invisible_characters_are_dropped() -> None:
-    """Zero-width, direction and control characters, and surrogates."""
+    """Zero-width, direction and control characters and surrogates are removed."""
     assert rules.strip_invisible(" a\u200b red\u202e \x07house\n") == "a red house"
     assert rules.strip_invisible("a red \ud83d house") == "a red  house"

@@ -33,7 +33,7 @@ def is_allowed(url: str, *local_hosts: str) -> bool:
     ],
 )
 def test_the_cdn_is_allowed(url: str) -> None:
-    """Over https, on its own port."""
+    """The scheme must be https, and the port its default."""
     assert is_allowed(url)
 
 
@@ -84,13 +84,13 @@ def test_the_cdn_is_allowed(url: str) -> None:
     ],
 )
 def test_other_urls_are_not_allowed(url: str) -> None:
-    """Neither other hosts, however similar, nor other schemes or ports."""
+    """Other hosts, however similar, other schemes and other ports are refused."""
     assert not is_allowed(url)
 
 
 @pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "10.0.0.1"])
 def test_other_spellings_of_loopback_are_not_allowed(host: str) -> None:
-    """Nor are hosts of the local network, though the Discord is local."""
+    """Hosts of the local network are not allowed either, even for a local Discord."""
     assert not is_allowed(f"http://{host}/a.png", "127.0.0.1")
 
 
@@ -113,14 +113,14 @@ PARTS = [
 
 @given(st.lists(st.sampled_from(PARTS) | st.text(max_size=2), max_size=9).map("".join))
 def test_no_ambiguous_url_is_allowed(url: str) -> None:
-    """The host of an allowed URL is a CDN host for urllib as well."""
+    """If a URL is allowed, urllib also finds a CDN host in it."""
     if is_allowed(url):
         host = urlsplit(url).hostname or ""
         assert host.encode("idna").decode().lower() in CDN_HOSTS
 
 
 def test_local_hosts_are_allowed_by_name() -> None:
-    """Another host is not, also if the local Discord is this machine."""
+    """No other host is allowed, even if the local Discord runs on this machine."""
     assert is_allowed("http://discord.example:9/a.png", "discord.example")
     assert not is_allowed("http://other.example:9/a.png", "discord.example")
     assert not is_allowed("http://other.example:9/a.png", "127.0.0.1")
@@ -170,7 +170,7 @@ async def cdn() -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def raw_server(*parts: bytes) -> AsyncIterator[str]:
-    """A server that sends these bytes for each request, the last part in a loop."""
+    """A server that sends these bytes for each request, and repeats the last part for ever."""
 
     async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
@@ -204,7 +204,7 @@ async def test_a_file_is_downloaded(cdn: str) -> None:
 
 
 async def test_a_redirect_is_not_followed(cdn: str) -> None:
-    """It could lead to another host."""
+    """A redirect could lead to another host."""
     with pytest.raises(DownloadFailed, match="did not serve"):
         await fetch(f"{cdn}/elsewhere")
 
@@ -219,7 +219,7 @@ async def test_only_status_200_is_a_success(status: int) -> None:
 
 
 async def test_an_endless_file_is_cut_off(cdn: str) -> None:
-    """At the size limit, without more memory than that."""
+    """The download stops at the size limit, and memory grows by no more than that."""
     tracemalloc.start()
     with pytest.raises(Refused, match="10 MiB are allowed"):
         await fetch(f"{cdn}/endless")
@@ -230,7 +230,7 @@ async def test_an_endless_file_is_cut_off(cdn: str) -> None:
 
 @pytest.mark.parametrize("path", ["dripping", "silent"])
 async def test_a_slow_file_is_cut_off(cdn: str, path: str) -> None:
-    """At the time limit, also if data keep coming."""
+    """The download stops at the time limit, even if data keep arriving."""
     start = time.monotonic()
     with pytest.raises(DownloadFailed, match="could not be downloaded"):
         await fetch(f"{cdn}/{path}", seconds=0.5)
@@ -255,7 +255,7 @@ async def test_a_slow_file_is_cut_off(cdn: str, path: str) -> None:
     ],
 )
 async def test_a_malformed_response_is_an_error(parts: list[bytes]) -> None:
-    """A wrong length, a response without end, another protocol."""
+    """A wrong length, a response without an end and another protocol are errors."""
     async with raw_server(*parts) as url:
         with pytest.raises(DownloadFailed, match="could not be downloaded"):
             await fetch(url, seconds=1.0)
@@ -269,7 +269,7 @@ async def test_a_content_length_above_the_limit_is_refused() -> None:
 
 
 async def test_no_more_than_content_length_is_read() -> None:
-    """Data after it are no part of the file."""
+    """Data behind the body are ignored."""
     async with raw_server(response_head("Content-Length: 4"), b"half and more", b"") as url:
         with suppress(DownloadFailed):
             assert await fetch(url) == b"half"
@@ -282,7 +282,7 @@ async def test_no_more_than_content_length_is_read() -> None:
 async def test_compressed_responses_are_refused(
     encoding: str, compress: Callable[[bytes], bytes]
 ) -> None:
-    """A few kilobytes could be a gigabyte; Discord's CDN never compresses attachments."""
+    """A few kilobytes could expand to a gigabyte; Discord's CDN never compresses attachments."""
     body = compress(bytes(20 << 20))[:100_000]
     lines = f"Content-Encoding: {encoding}", f"Content-Length: {len(body)}"
     tracemalloc.start()
@@ -307,7 +307,7 @@ async def test_other_hosts_get_no_request(cdn: str) -> None:
     "host", ["localhost", "127.0.0.1", "127.0.0.7", "[::1]", "localhost:9", "[::1]:9"]
 )
 def test_a_local_discord_may_use_all_loopback_names(host: str) -> None:
-    """Its CDN may have another port or another name of this machine."""
+    """Its CDN may have another port or another name of the loopback interface."""
     assert is_allowed(f"http://{host}/a.png", "127.0.0.1")
     assert not is_allowed(f"http://{host}/a.png", "discord.example")
 

@@ -1,4 +1,4 @@
-"""What the bot relies on: the fake engine and the real one pass the same tests."""
+"""The engine's protocol as the bot uses it: fake and real engine pass the same tests."""
 
 import asyncio
 import hashlib
@@ -72,7 +72,7 @@ async def pictures(subject: Subject, job_id: str, *seeds: int) -> list[str]:
 
 
 async def test_a_job_ends_with_its_pictures(subject: Subject) -> None:
-    """One for each recipe, after steps that increase; the digest is that of the PNG file."""
+    """Each recipe has a picture; step numbers increase; the digest is that of the PNG file."""
     events: list[Queued | Stepped] = []
     ending = await subject.client.submit(paint(subject, "a", 1, 2), events.append)
     assert isinstance(ending, Painted)
@@ -88,7 +88,7 @@ async def test_a_job_ends_with_its_pictures(subject: Subject) -> None:
 
 
 async def test_the_seed_determines_the_picture(subject: Subject) -> None:
-    """Equal recipes give equal bits, alone or beside others."""
+    """Equal recipes give equal bits, alone or in one job with other recipes."""
     alone = await pictures(subject, "b1", 1)
     beside, different = await pictures(subject, "b2", 1, 2)
     assert alone == [beside] != [different]
@@ -127,7 +127,7 @@ async def test_cancelling_an_unknown_job_is_ignored(subject: Subject) -> None:
 
 
 async def test_a_wrong_token_is_rejected(subject: Subject) -> None:
-    """Connecting fails with the engine's reason; other connections go on."""
+    """Connecting fails with the engine's reason; other connections continue."""
     endpoint = msgspec.structs.replace(subject.endpoint, token="wrong")  # noqa: S106 # that is the test
     with pytest.raises(EngineDied):
         async with SocketEngineClient().connect(endpoint):

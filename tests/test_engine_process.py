@@ -47,7 +47,7 @@ async def test_an_engine_runs_inside_the_context_only(model: Path) -> None:
 
 
 async def test_the_last_line_of_the_log_is_the_reason_for_a_failed_start(tmp_path: Path) -> None:
-    """No process is left."""
+    """No process is left behind."""
     with pytest.raises(EngineStartFailed, match="nothing here"):
         async with spawn_engine(environment(tmp_path / "nothing here")):
             pass
@@ -57,7 +57,7 @@ async def test_the_last_line_of_the_log_is_the_reason_for_a_failed_start(tmp_pat
 async def test_the_engines_log_is_forwarded(
     model: Path, configured_log: pytest.CaptureFixture[str]
 ) -> None:
-    """Each line once and unchanged."""
+    """Each line appears once and unchanged."""
     async with spawn_engine(environment(model)):
         pass
     lines = [parse(line) for line in configured_log.readouterr().err.splitlines()]
@@ -97,7 +97,7 @@ async def forward(*chunks: bytes) -> list[str]:
 async def test_lines_are_forwarded_whole(
     configured_log: pytest.CaptureFixture[str], chunks: tuple[bytes, ...], events: list[str]
 ) -> None:
-    """Regardless of the chunks; a line without end does not fill the memory."""
+    """Chunk boundaries do not matter; a line without an end does not fill the memory."""
     last = await forward(*chunks)
     lines = [parse(line) for line in configured_log.readouterr().err.splitlines()]
     assert [line and line["event"] for line in lines] == events
@@ -105,6 +105,6 @@ async def test_lines_are_forwarded_whole(
 
 
 async def test_the_last_line_is_returned_without_its_fields() -> None:
-    """Only the event is of use in a sentence for users."""
+    """A sentence for users contains the event, but no log fields."""
     line = b'at=1 level=critical process=engine logger=x event="No such model."\n'
     assert await forward(line) == ["No such model."]
