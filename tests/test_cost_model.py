@@ -11,8 +11,7 @@ from tests.samples import recipe
 
 
 def test_work_is_pixels_times_rows_times_evaluations() -> None:
-    """Without guidance half the rows, second-order samplers twice the evaluations, and with an init
-    image a share of the steps."""
+    """Guidance doubles the rows, second-order samplers the evaluations; a sketch saves steps."""
     plain = cost_model.work([recipe()])
     assert plain == 64 * 64 * 2 * 4
     assert cost_model.work([recipe()] * 3) == 3 * plain

@@ -37,7 +37,7 @@ def order(
     last_started: Mapping[int, float] | None = None,
     running: Sequence[Job] = (),
 ) -> list[Job]:
-    """The order of these, by default among people who had nothing."""
+    """The order of these jobs; by default no user has used the engine."""
     return fair_queue.order(
         queued, running, VirtualTimes(0.0, virtual_times or {}), last_started or {}, cost
     )
@@ -59,13 +59,13 @@ def jobs_before(job: Job, ordered: Sequence[Job]) -> list[Job]:
 
 
 def test_jobs_of_one_user_keep_their_order() -> None:
-    """The oldest goes first."""
+    """The oldest job comes first."""
     queued = [queued_job("b", 1, 2.0), queued_job("a", 1, 1.0), queued_job("c", 1, 3.0)]
     assert names(order(queued)) == ["a", "b", "c"]
 
 
 def test_a_burst_does_not_block_another_user() -> None:
-    """Ada submits three jobs, then Ben one: Ben's is second."""
+    """Ada submits three jobs, then Ben one; Ben's job is second."""
     queued = [queued_job(f"ada{n}", 1, n) for n in range(3)]
     assert names(order([*queued, queued_job("ben", 2, 9.0)])) == ["ada0", "ben", "ada1", "ada2"]
 
@@ -84,13 +84,13 @@ def test_users_are_compared_by_engine_seconds() -> None:
 
 
 def test_running_jobs_count_as_used() -> None:
-    """A user with a running job is behind one without."""
+    """A user with a running job comes after a user without one."""
     queued = [queued_job("ada", 1, 1.0), queued_job("ben", 2, 2.0)]
     assert names(order(queued, running=[queued_job("x", 1, 0.0)])) == ["ben", "ada"]
 
 
 def test_ties_go_to_the_user_who_waits_longest() -> None:
-    """Then to the older job."""
+    """Among jobs of one user, the oldest comes first."""
     queued = [queued_job("ada", 1, 1.0), queued_job("ben", 2, 2.0), queued_job("cy", 3, 3.0)]
     assert names(order(queued, last_started={1: 50.0, 2: 40.0, 3: 40.0})) == ["ben", "cy", "ada"]
 
@@ -99,7 +99,7 @@ def test_ties_go_to_the_user_who_waits_longest() -> None:
 def test_the_order_contains_each_job_once(
     requests: list[Request], virtual_times: dict[int, float]
 ) -> None:
-    """The jobs of each user in order of age, whatever the virtual times are."""
+    """The jobs of each user are in order of age, whatever the virtual times are."""
     queued = jobs_of(requests)
     ordered = order(queued, virtual_times)
     assert sorted(names(ordered)) == sorted(names(queued))
@@ -112,7 +112,7 @@ def test_the_order_contains_each_job_once(
 def test_the_order_does_not_depend_on_the_order_of_the_input(
     requests: list[Request], virtual_times: dict[int, float], shuffler: Random
 ) -> None:
-    """It is a function of the jobs and the virtual times."""
+    """It depends on the jobs and the virtual times only."""
     queued = jobs_of(requests)
     shuffled = list(queued)
     shuffler.shuffle(shuffled)
@@ -143,7 +143,7 @@ def test_a_newcomer_delays_others_by_a_fair_share_only(
 def test_virtual_times_stay_near_the_floor(
     history: list[tuple[float, int]],
 ) -> None:
-    """Between the floor and MAX_LEAD plus one job above it."""
+    """They lie between the floor and MAX_LEAD plus the cost of one job above it."""
     times = NOTHING
     for seconds, user_id in history:
         active = {user_id, 1, 2}
@@ -172,13 +172,13 @@ def rounds_until_served(virtual_times: float, others: int, seconds: int) -> int:
 
 @given(st.floats(0, 240), st.integers(1, 20), st.integers(1, 150))
 def test_newcomers_starve_no_user(virtual_times: float, others: int, seconds: int) -> None:
-    """Each of their jobs lifts the floor at which newcomers start."""
+    """Each job of a newcomer raises the floor at which newcomers start."""
     bound = 3 * virtual_times * (others + 2) / seconds + 2
     assert rounds_until_served(virtual_times, others, seconds) <= math.ceil(bound)
 
 
 def test_the_lead_over_newcomers_is_bounded() -> None:
-    """A user who was alone for long is behind a newcomer, but never by more than MAX_LEAD."""
+    """A user who was alone for a long time comes after newcomers, at most MAX_LEAD behind them."""
     times = NOTHING
     for _ in range(1000):
         times = fair_queue.charge(fair_queue.sync_active(times, {1}), 1, 5.0, {1})
@@ -197,7 +197,7 @@ def test_leaving_does_not_reset_the_virtual_time() -> None:
 
 
 def test_until_first_adds_running_and_earlier_jobs() -> None:
-    """All running jobs, and those of the queue up to the user's first."""
+    """It adds all running jobs and those of the queue up to the user's first one."""
     running = [queued_job("a", 1, 0.0, 10), queued_job("b", 2, 0.0, 20)]
     queue = [queued_job("c", 3, 1.0, 30), queued_job("d", 4, 1.0, 40), queued_job("e", 3, 1.0, 50)]
     assert fair_queue.until_first(1, queue, running, cost) == 30

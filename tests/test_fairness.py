@@ -47,12 +47,12 @@ def growth(
 def test_200_pictures_of_one_user_do_not_double_any_wait(
     seed: int, gap: float, limits: Limits
 ) -> None:
-    """Of nineteen users who keep the engine busy for 10 to 80 % of the time."""
+    """Nineteen other users keep the engine busy for 10 to 80 % of the time."""
     assert max(growth(crowd(seed, gap), GREED, limits)) < 2.0
 
 
 def test_simultaneous_submissions_do_not_double_any_wait() -> None:
-    """Of twenty users in the same second."""
+    """Twenty users submit in the same second."""
     rush = [Submission(0.0, person) for person in range(1, 20)]
     assert max(growth(rush, GREED, RAISED)) < 2.0
 
@@ -66,7 +66,7 @@ def test_under_overload_waits_grow_by_less_than_half_on_average(
 
 
 def test_the_greedy_user_is_served_too() -> None:
-    """With the time that the others leave, soon after them."""
+    """The pictures are painted in the time that others leave, and are ready soon after theirs."""
     simulation = Simulation(RAISED).run([*crowd(0, 45.0), *GREED])
     assert simulation.engine_seconds[GREEDY] == pytest.approx(50 * ALONE, rel=0.2)
     assert simulation.mean_waits()[GREEDY] < 300.0
@@ -90,7 +90,7 @@ def test_large_jobs_get_no_larger_share_than_small_ones() -> None:
 
 
 def test_a_small_job_does_not_wait_for_huge_ones() -> None:
-    """Of four users with 100 steps at four times the size."""
+    """Four users request 100 steps at four times the size."""
     huge = [
         Submission(0.0, person, steps=100, side=128) for person in (1, 2, 3, 4) for _ in range(3)
     ]
@@ -101,7 +101,7 @@ def test_a_small_job_does_not_wait_for_huge_ones() -> None:
 
 
 def test_a_newcomer_waits_no_longer_than_an_early_user() -> None:
-    """Not behind all jobs that the others have submitted before."""
+    """The newcomer does not wait for all jobs that others submitted earlier."""
     others = [Submission(0.0, person) for person in range(1, 11) for _ in range(5)]
     simulation = Simulation().run([*others, Submission(40.0, 99)])
     [[wait]] = [waits for submission, waits in simulation.waits.items() if submission.user == 99]
@@ -109,8 +109,7 @@ def test_a_newcomer_waits_no_longer_than_an_early_user() -> None:
 
 
 def test_a_small_guild_is_served_beside_a_large_one() -> None:
-    """Forty users of one guild fill no more than three quarters of the queue, so the two of another
-    guild wait no longer than they do."""
+    """They wait no longer, because one guild fills at most three quarters of the queue."""
     large = [Submission(0.0, person, guild=1) for person in range(40) for _ in range(5)]
     small = [Submission(5.0, person, guild=2) for person in (90, 91)]
     waits = Simulation().run([*large, *small]).mean_waits()
@@ -118,7 +117,7 @@ def test_a_small_guild_is_served_beside_a_large_one() -> None:
 
 
 def test_a_role_limit_changes_nothing_for_others() -> None:
-    """More concurrent and more waiting jobs are no larger share of the engine."""
+    """More concurrent and more waiting jobs do not give a larger share of the engine."""
     others = crowd(1, 65.0)
     raised = [Submission(1e-9 * n, GREEDY, seats=8) for n in range(50)]
     assert max(growth(others, raised, RAISED)) < 2.0
@@ -126,8 +125,10 @@ def test_a_role_limit_changes_nothing_for_others() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_reported_queue_positions_are_mostly_exact(seed: int) -> None:
-    """In 70 % of the cases, if no job is added. Costs are known only when jobs have ended, so some
-    positions change by a few."""
+    """At least 70 % of the reported positions are exact, if no job is added.
+
+    Others change by a few, because the cost of a job is known only when the job has ended.
+    """
     rng = random.Random(seed)
     submissions = [
         Submission(0.0, person, pictures=rng.choice([1, 4]), steps=rng.choice([10, 20, 50]))
@@ -143,13 +144,15 @@ def test_reported_queue_positions_are_mostly_exact(seed: int) -> None:
 
 
 def test_the_lead_of_a_user_is_larger_than_a_job() -> None:
-    """Otherwise a newcomer could not start before a constant user."""
+    """With a smaller lead, a newcomer could not start before a user who always has jobs."""
     assert MAX_LEAD > 10 * ALONE
 
 
 async def test_a_whole_bot_serves_users_in_turn(house: House, engine: FakeEngine) -> None:
     """A role limit allows Ada twelve jobs; eight are running when twelve users submit one each.
-    Seven of those start at once, and all before her ninth."""
+
+    Seven of those start at once, and all of them before Ada's ninth.
+    """
     boss = house.discord.person("Boss", admin=True)
     role = house.discord.add_role("Painters")
     house.ada.give(role)

@@ -1,4 +1,4 @@
-"""The U buttons: one picture at full size, also when a bot dies on the way to it."""
+"""The U buttons post one picture at full size; an interrupted response is completed later."""
 
 import asyncio
 import sqlite3
@@ -16,7 +16,7 @@ from tests.house import House, eventually
 
 @pytest.mark.parametrize("nth", [1, 2, 3, 4])
 async def test_u_posts_the_stored_picture(house: House, engine: FakeEngine, nth: int) -> None:
-    """At full size, bit for bit, as a new message; the engine is not used."""
+    """The message has the stored file, byte for byte; the engine is not used."""
     grid = await house.imagine()
     message = await house.result(await house.ada.click(grid, f"U{nth}"))
     assert message is not grid
@@ -39,7 +39,7 @@ async def test_a_missing_file_is_reported(house: House) -> None:
 
 
 async def test_an_interrupted_refusal_is_shown_after_a_restart(house: House) -> None:
-    """The placeholder does not stay."""
+    """It replaces the placeholder."""
     grid = await house.imagine()
     for path in (house.data / "pictures").rglob("*.png"):
         path.unlink()
@@ -57,7 +57,7 @@ async def test_an_interrupted_refusal_is_shown_after_a_restart(house: House) -> 
 
 
 async def test_an_error_does_not_stop_other_pending_interactions(house: House) -> None:
-    """After a crash."""
+    """One of them is damaged when the bot starts after a crash."""
     damaged = await interrupted_click(house, await house.imagine(), "acknowledged")
     house.execute("UPDATE pictures SET sampler = 'none'")
     await house.start()
@@ -68,7 +68,7 @@ async def test_an_error_does_not_stop_other_pending_interactions(house: House) -
 
 
 async def test_a_network_error_is_reported(house: House) -> None:
-    """As Discord's error, and the placeholder is deleted."""
+    """The refusal names the error of Discord, and the placeholder is deleted."""
     grid = await house.imagine()
     house.discord.faults.next("PATCH", "/webhooks/", Fault(drop=True))
     interaction = await house.ada.click(grid, "U1")
@@ -95,7 +95,7 @@ async def test_a_picture_is_shown_while_the_database_is_locked(house: House) -> 
 async def test_an_interrupted_response_is_completed_after_a_restart(
     house: House, engine: FakeEngine, when: str
 ) -> None:
-    """On the same message, even if its id was not stored."""
+    """The picture appears in the same message, even if the id of the message was not stored."""
     grid = await house.imagine()
     interaction = await interrupted_click(house, grid, when)
     await house.start()
@@ -119,7 +119,7 @@ async def test_an_interrupted_response_is_completed_after_a_restart(
 async def test_a_completed_response_says_why_there_is_no_picture(
     house: House, change: str, why: str
 ) -> None:
-    """In place of the picture."""
+    """The reason replaces the picture."""
     interaction = await interrupted_click(house, await house.imagine(), "acknowledged")
     house.execute(change)
     await house.start()
@@ -131,7 +131,7 @@ async def test_a_completed_response_says_why_there_is_no_picture(
 async def test_a_picture_removed_before_the_restart_is_deleted(
     house: House, may: Permission
 ) -> None:
-    """With its message, also where the bot has no permissions."""
+    """Its message is deleted too, even where the bot has no permissions."""
     grid = await house.imagine()
     interaction = await house.ada.click(grid, "U2")
     message = await house.result(interaction)
@@ -150,7 +150,7 @@ async def test_a_picture_removed_before_the_restart_is_deleted(
 
 
 async def test_an_interaction_without_a_response_is_dropped(house: House) -> None:
-    """Discord has told the user that it failed."""
+    """Discord has shown the user that the interaction failed."""
     grid = await house.imagine()
     house.discord.faults.next("POST", "/callback", Fault(drop=True), times=2)
     interaction = await house.ada.click(grid, "U2")
@@ -164,7 +164,7 @@ async def test_an_interaction_without_a_response_is_dropped(house: House) -> Non
 async def test_a_pending_interaction_stays_until_discord_answers(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is completed at the next start."""
+    """The next start completes it."""
     interaction = await interrupted_click(house, await house.imagine(), "acknowledged")
     house.discord.faults.next("GET", "/messages/@original", Fault(drop=True), times=2)
     await house.start()

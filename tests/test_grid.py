@@ -23,12 +23,12 @@ def blank(text: str) -> Image.Image:
     ("count", "size"), [(1, (80, 64)), (2, (160, 64)), (3, (160, 128)), (4, (160, 128))]
 )
 def test_a_grid_is_exactly_as_large_as_its_cells(count: int, size: tuple[int, int]) -> None:
-    """Two in a row, edge to edge."""
+    """The cells are in two columns, without gaps."""
     assert grid.compose(pictures(count), SIZE).size == size
 
 
 def test_pictures_are_in_reading_order() -> None:
-    """Left to right, then top to bottom, each unchanged."""
+    """They are placed from left to right, then from top to bottom, each unchanged."""
     image = grid.compose(pictures(4), SIZE)
     for index, picture in enumerate(pictures(4)):
         left, top = index % 2 * 80, index // 2 * 64

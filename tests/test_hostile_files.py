@@ -25,7 +25,7 @@ MEGABYTE = 1024 * 1024
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The results of a process of its own, so that its memory can be measured."""
+    """The results of a separate process, whose memory can be measured."""
     folder = tmp_path_factory.mktemp("hostile")
     for number, file in enumerate(CORPUS):
         (folder / f"{number:03}.file").write_bytes(file.data)
@@ -36,12 +36,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def outcomes(folder: Path) -> list[Outcome]:
-    """In the order of the corpus."""
+    """The outcomes in the order of the corpus."""
     return msgspec.json.decode((folder / "outcomes.json").read_bytes(), type=list[Outcome])
 
 
 def test_all_files_of_the_corpus_differ() -> None:
-    """By name and by content."""
+    """Both names and contents are unique."""
     assert len(CORPUS) >= 60
     assert len({file.name for file in CORPUS}) == len({file.data for file in CORPUS}) == len(CORPUS)
 
@@ -51,7 +51,7 @@ def test_all_files_of_the_corpus_differ() -> None:
 def test_each_file_is_sanitized_or_refused(
     folder: Path, outcomes: list[Outcome], number: int
 ) -> None:
-    """In bounded time; what is unusual but valid is decoded correctly."""
+    """It takes a bounded time; unusual but valid files are decoded correctly."""
     file, outcome = CORPUS[number], outcomes[number]
     assert outcome.seconds < SECONDS
     if outcome.refusal is not None:
@@ -65,7 +65,7 @@ def test_each_file_is_sanitized_or_refused(
 
 
 def check(file: HostileFile, png: bytes) -> None:
-    """An RGB PNG of nothing but the expected pixels."""
+    """Assert that this is an RGB PNG with exactly the expected pixels."""
     assert PAYLOAD not in png
     assert set(chunk_types(png)) == {b"IHDR", b"IDAT", b"IEND"}
     with Image.open(BytesIO(png)) as picture:
@@ -89,7 +89,7 @@ def chunk_types(png: bytes) -> list[bytes]:
 
 @pytest.mark.timeout(240)
 def test_memory_stays_bounded(folder: Path, outcomes: list[Outcome]) -> None:
-    """The bot's grows by no more than encoding the largest image takes."""
+    """The bot's memory grows by no more than encoding the largest image takes."""
     assert len(outcomes) == len(CORPUS)
     peaks = msgspec.json.decode((folder / "peaks.json").read_bytes(), type=PeakMemory)
     assert peaks.bot < 64 * MEGABYTE

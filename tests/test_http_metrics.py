@@ -24,7 +24,7 @@ def test_paths_become_templates() -> None:
 
 @given(path=st.text(max_size=200))
 def test_no_path_adds_a_segment_of_its_own(path: str) -> None:
-    """The number of series is bounded, whatever Discord's paths look like."""
+    """The number of metric series is bounded, whatever paths Discord has."""
     segments = route_template(path).split("/")[1:]
     assert len(segments) <= 8
     assert set(segments) <= PATH_SEGMENTS | {"{id}", "{token}", "{emoji}", "{other}"}

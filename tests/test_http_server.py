@@ -42,7 +42,7 @@ async def monitored(
 
 
 async def get(house: House, path: str) -> tuple[int, bytes]:
-    """Status and body."""
+    """The status and the body of a response."""
     async with (
         aiohttp.ClientSession() as session,
         session.get(f"http://127.0.0.1:{house.metrics_port}{path}") as response,
@@ -75,7 +75,7 @@ async def until_health(house: House, status: int) -> dict[str, Any]:
 
 
 async def test_jobs_are_counted(monitored: House, engine: FakeEngine) -> None:
-    """One is done, one fails, one is cancelled; one request is rate limited."""
+    """One job is done, one fails, one is cancelled; one request is rate limited."""
     monitored.discord.faults.next("PATCH", "/webhooks/", Fault(status=429, retry_after=0.05))
     await monitored.imagine(count=2)
     engine.failure = "Out of memory."
@@ -111,7 +111,7 @@ async def test_jobs_are_counted(monitored: House, engine: FakeEngine) -> None:
 
 
 async def test_every_request_to_discord_is_counted(monitored: House) -> None:
-    """By route and status; no label has an id, a token or a prompt."""
+    """They are counted by route and status; no label has an id, a token or a prompt."""
     monitored.discord.faults.next("PATCH", "/webhooks/", Fault(status=502))
     monitored.discord.faults.next("PATCH", "/webhooks/", Fault(drop=True))
     message = await monitored.imagine()
@@ -135,7 +135,7 @@ async def test_every_request_to_discord_is_counted(monitored: House) -> None:
 
 
 async def test_waiting_jobs_are_counted(monitored: House, engine: FakeEngine) -> None:
-    """With the age of the oldest."""
+    """The age of the oldest is reported too."""
     engine.gate.clear()
     people = [monitored.discord.person(name) for name in ("Ben", "Cy", "Dee")]
     for index in range(12):
@@ -153,7 +153,7 @@ async def test_waiting_jobs_are_counted(monitored: House, engine: FakeEngine) ->
 
 
 async def test_counters_of_the_engine_are_rendered(monitored: House, engine: FakeEngine) -> None:
-    """From its latest heartbeat; counters do not fall when a new engine starts at 0."""
+    """They come from the latest heartbeat, and do not fall when a new engine starts at 0."""
     engine.heartbeat = msgspec.structs.replace(
         engine.heartbeat, ticks=9, rows_total=20, rows_used=15
     )
@@ -178,7 +178,7 @@ async def test_counters_of_the_engine_are_rendered(monitored: House, engine: Fak
 
 
 async def test_without_an_engine_the_bot_is_unhealthy(monitored: House, engine: FakeEngine) -> None:
-    """Until a new one is ready."""
+    """It is healthy again once a new engine is ready."""
     assert await health(monitored) == (200, {"ok": True, "down": [], "queue": 0})
     engine.start_error = "No memory."
     engine.die()
@@ -190,7 +190,7 @@ async def test_without_an_engine_the_bot_is_unhealthy(monitored: House, engine: 
 
 @pytest.mark.parametrize("resumable", [True, False])
 async def test_without_discord_the_bot_is_unhealthy(monitored: House, resumable: bool) -> None:
-    """Until the gateway accepts it again, with the same session or a new one."""
+    """It is healthy again once the gateway accepts it, with the same session or a new one."""
     sockets = monitored.discord.sockets
     sockets.unavailable = True
     sockets.drop()
@@ -205,7 +205,7 @@ async def test_without_discord_the_bot_is_unhealthy(monitored: House, resumable:
 async def test_before_it_is_ready_the_bot_is_unhealthy(
     discord: Playground, engine: FakeEngine, tmp_path: Path
 ) -> None:
-    """The server responds while the model loads."""
+    """The HTTP server responds while the model loads."""
     loaded = asyncio.Event()
 
     @asynccontextmanager
@@ -226,7 +226,7 @@ async def test_before_it_is_ready_the_bot_is_unhealthy(
 
 
 async def test_idle_connections_block_nobody(monitored: House) -> None:
-    """The oldest are closed, so that new clients and the bot's own files have descriptors."""
+    """The oldest are closed, so that file descriptors are left for new clients and for the bot."""
     port = monitored.metrics_port
     connections = [
         await asyncio.open_connection("127.0.0.1", port) for _ in range(3 * MAX_CONNECTIONS)
@@ -250,7 +250,7 @@ async def test_by_default_there_is_no_server(house: House) -> None:
 async def test_a_port_in_use_is_a_fatal_error(
     discord: Playground, engine: FakeEngine, tmp_path: Path
 ) -> None:
-    """The message names the settings."""
+    """The message names the setting of the port."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()

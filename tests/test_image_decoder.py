@@ -1,4 +1,4 @@
-"""The image decoder: what the corpus of hostile files does not cover."""
+"""The image decoder, as far as the corpus of hostile files does not test it."""
 
 import pytest
 from hypothesis import given
@@ -24,7 +24,7 @@ NOISE = {format: encoded(Image.effect_noise((32, 32), 50), format) for format in
 
 @given(st.sampled_from(FORMATS), st.binary(max_size=300), st.integers(0, 600))
 def test_damaged_files_have_a_result(format: str, damage: bytes, at: int) -> None:
-    """decode() returns a result that can be packed, whatever the file holds."""
+    """decode() returns a result that can be packed, whatever the file contains."""
     data = bytearray(NOISE[format])
     data[at : at + len(damage)] = damage
     result = decode(bytes(data))
@@ -33,7 +33,7 @@ def test_damaged_files_have_a_result(format: str, damage: bytes, at: int) -> Non
 
 @given(st.sampled_from(FORMATS), st.integers(0, 2000))
 def test_a_truncated_file_is_corrupt(format: str, length: int) -> None:
-    """Wherever it is cut."""
+    """This holds for each length."""
     data = NOISE[format]
     result = decode(data[: min(length, len(data) - 1)])
     assert result.status in {DecodeStatus.CORRUPT, DecodeStatus.UNKNOWN_FORMAT}
@@ -41,7 +41,7 @@ def test_a_truncated_file_is_corrupt(format: str, length: int) -> None:
 
 @given(st.binary(max_size=2000))
 def test_a_malformed_result_is_an_error(data: bytes) -> None:
-    """The decoder may have been taken over by the file."""
+    """A hostile file may have taken over the decoder process."""
     with pytest.raises(ValueError):
         unpack(b"\1" + data)
 
@@ -73,20 +73,20 @@ def test_the_largest_result_has_the_maximum_size() -> None:
 
 
 def test_later_frames_are_not_decompressed() -> None:
-    """A damaged later frame of an animation does no harm."""
+    """A damaged later frame of an animation is not noticed."""
     data = PNG[:-12] + png_parts.chunk(b"fdAT", b"no frame at all") + png_parts.END
     assert decode(data) == decode(PNG)
 
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_the_format_is_recognised_by_its_signature(format: str) -> None:
-    """Only three of Pillow's readers can be reached."""
+    """A file can reach only three of Pillow's readers."""
     assert decode(NOISE[format]).status is DecodeStatus.OK
     assert decode(b"\0" + NOISE[format]).status is DecodeStatus.UNKNOWN_FORMAT
 
 
 def test_too_little_memory_has_a_status_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A MemoryError does not make the file corrupt."""
+    """A MemoryError does not count as a corrupt file."""
 
     def fail(_: bytes) -> DecodeResult:
         return DecodeResult(DecodeStatus.OK, 1, 1, bytes(1 << 62))

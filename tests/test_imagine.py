@@ -21,7 +21,7 @@ SKETCH = Upload("sketch.png", encoded(Image.new("RGB", (128, 64), "red")))
 
 
 async def test_a_prompt_makes_four_pictures(house: House, engine: FakeEngine) -> None:
-    """One message, first with a cancel button, then with the grid and all buttons."""
+    """One message shows a cancel button first, then the grid and all buttons."""
     interaction = await house.ada.slash("imagine", prompt="a red house", seed=7)
     message = await house.result(interaction)
     assert message.buttons == ["U1", "U2", "U3", "U4", "🔄", "V1", "V2", "V3", "V4"]
@@ -38,7 +38,7 @@ async def test_a_prompt_makes_four_pictures(house: House, engine: FakeEngine) ->
 async def test_every_option_reaches_the_recipe_and_the_database(
     house: House, engine: FakeEngine
 ) -> None:
-    """As the user entered it."""
+    """The values are those that the user entered."""
     await house.imagine(
         negative="rain", aspect="wide", seed=9, steps=3, guidance=2.5, sampler="ddim", count=2
     )
@@ -61,7 +61,7 @@ async def test_without_a_seed_two_jobs_differ(house: House, engine: FakeEngine) 
 
 
 async def test_progress_is_shown_while_a_job_runs(house: House, engine: FakeEngine) -> None:
-    """A percentage, a preview and the cancel button; at most one edit in two seconds."""
+    """It shows a percentage, a preview and a cancel button, edited every two seconds at most."""
     engine.gate.clear()
     interaction = await house.ada.slash("imagine", prompt="a house", steps=4)
     await house.discord.until(
@@ -89,7 +89,7 @@ async def test_a_sketch_is_the_init_image(house: House, engine: FakeEngine) -> N
 
 
 async def test_the_command_works_in_dms(house: House) -> None:
-    """There is no guild."""
+    """A direct message has no guild."""
     interaction = await house.ada.slash("imagine", prompt="a house", where=house.ada.dm)
     message = await house.result(interaction)
     assert "U1" in message.buttons
@@ -121,7 +121,7 @@ async def test_the_command_works_in_dms(house: House) -> None:
 async def test_invalid_input_gets_one_ephemeral_response(
     house: House, options: dict[str, Any], sentence: str
 ) -> None:
-    """Also input that Discord's clients would not send; nothing is queued or public."""
+    """This includes input that Discord's clients would not send; nothing is queued or public."""
     interaction = await house.ada.slash("imagine", checked=False, **options)
     assert sentence in await house.refusal(interaction)
     assert house.discord.messages() == []
@@ -139,7 +139,7 @@ async def test_invalid_input_gets_one_ephemeral_response(
 async def test_a_bad_sketch_is_refused_in_an_ephemeral_message(
     house: House, data: bytes, sentence: str
 ) -> None:
-    """Whatever its file name; the public placeholder is deleted and nothing is generated."""
+    """The file name does not matter; the public placeholder is deleted and nothing is painted."""
     interaction = await house.ada.slash(
         "imagine", prompt="a house", sketch=Upload("fine.png", data, "image/png")
     )
@@ -152,7 +152,7 @@ async def test_a_bad_sketch_is_refused_in_an_ephemeral_message(
 
 
 async def test_a_sketch_of_11_mib_is_refused_at_once(house: House) -> None:
-    """Before it is downloaded."""
+    """It is refused before it is downloaded."""
     large = Upload("large.png", bytes(11 * 1024 * 1024))
     interaction = await house.ada.slash("imagine", checked=False, prompt="a house", sketch=large)
     assert "10 MiB are allowed" in await house.refusal(interaction)
@@ -160,7 +160,7 @@ async def test_a_sketch_of_11_mib_is_refused_at_once(house: House) -> None:
 
 
 async def test_a_prompt_pings_nobody(house: House) -> None:
-    """Not in any message or edit."""
+    """Neither a message nor an edit mentions anyone."""
     message = await house.imagine(prompt=f"@everyone @here <@{house.ada.id}> <@&1>")
     assert message.pings == frozenset()
     bodies = [request.json for request in house.discord.requests if "content" in str(request.json)]
@@ -185,7 +185,7 @@ async def test_the_number_of_unfinished_jobs_is_limited(house: House, engine: Fa
 
 
 async def test_waiting_users_see_their_position(house: House, engine: FakeEngine) -> None:
-    """And two users take turns."""
+    """Two users take turns."""
     engine.gate.clear()
     crowd = [house.discord.person(f"Person {nth}") for nth in range(LIMITS.max_running_total)]
     first = [await person.slash("imagine", prompt="first") for person in crowd]
@@ -218,7 +218,7 @@ async def test_waiting_users_see_their_position(house: House, engine: FakeEngine
 async def test_the_row_class_chosen_by_load_is_stored(
     discord: Playground, engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the setting allows it; a replay needs it."""
+    """It is chosen if the setting allows it, and a replay needs it."""
     for adaptive, recorded in ((False, 8), (True, 16)):
         monkeypatch.setenv("IMAGINE_ADAPTIVE", str(adaptive))
         data = tmp_path / str(adaptive)
@@ -231,7 +231,7 @@ async def test_the_row_class_chosen_by_load_is_stored(
 
 
 async def test_a_failed_job_shows_the_reason(house: House, engine: FakeEngine) -> None:
-    """The engine's reason, without a picture."""
+    """The reason is that of the engine; there is no picture."""
     engine.failure = "The engine ran out of memory; ask for a smaller picture."
     message = await house.imagine()
     assert "ran out of memory" in message.content
@@ -241,7 +241,7 @@ async def test_a_failed_job_shows_the_reason(house: House, engine: FakeEngine) -
 async def test_withheld_pictures_are_blank_and_never_uploaded(
     house: House, engine: FakeEngine
 ) -> None:
-    """The grid says so, and there is no file."""
+    """The grid shows the reason in their cells, and no file of them exists."""
     engine.flagged = {2}
     message = await house.imagine()
     assert "Picture 2 withheld by the safety check" in message.content
@@ -270,14 +270,14 @@ async def test_a_failed_picture_does_not_affect_the_others(
 
 
 async def test_an_unknown_command_is_answered(house: House) -> None:
-    """In an ephemeral response."""
+    """The response is ephemeral."""
     house.discord.commands.all()[0]["name"] = "paint"
     interaction = await house.ada.slash("paint", prompt="a house")
     assert "This command no longer exists" in await house.refusal(interaction)
 
 
 async def test_a_response_without_a_body_counts(house: House) -> None:
-    """Discord may answer a callback with 204."""
+    """Discord may reply to a callback with 204 and no body."""
     bare = Fault(status=204, after_commit=True)
     house.discord.faults.next("POST", "/callback", bare, times=2)
     interaction = await house.ada.slash("imagine", prompt="a house")
@@ -302,7 +302,7 @@ async def test_a_slow_sketch_does_not_delay_other_users(house: House) -> None:
 async def test_many_slow_sketches_do_not_delay_other_users(
     house: House, engine: FakeEngine
 ) -> None:
-    """Sketches of one user are downloaded one after the other."""
+    """The sketches of one user are downloaded one after another."""
     slow = Upload("slow.png", SKETCH.data)
     fetched = asyncio.Event()
     house.discord.faults.next("GET", "slow.png", Fault(until=fetched), times=5)

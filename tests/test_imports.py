@@ -1,4 +1,4 @@
-"""Who may import whom."""
+"""Which modules may import which."""
 
 import ast
 import subprocess
@@ -63,7 +63,7 @@ LAYERS = {
         "__main__",
     ],
 }
-"""Who may import whom: see `tests.layers.Layers`."""
+"""The layers of each package, the lowest first: see `tests.layers.Layers`."""
 LIBRARIES = {
     "aiosqlite sqlite3": "bot.db",
     "diffusers torch transformers": (
@@ -77,15 +77,15 @@ LIBRARIES = {
     ),
     "prometheus_client": "bot.monitoring.http_server bot.monitoring.metrics",
 }
-"""Which modules and packages alone may import a library."""
+"""The only modules and packages that may import each library."""
 
 
 def modules(package: str) -> list[Path]:
-    """All its files."""
+    """All modules of the package."""
     return sorted((ROOT / package).rglob("*.py"))
 
 
-def imported(path: Path) -> set[str]:
+def imported_names(path: Path) -> set[str]:
     """The full names of what a file imports, anywhere in it."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -96,13 +96,13 @@ def imported(path: Path) -> set[str]:
     return names
 
 
-def tops(path: Path) -> set[str]:
-    """The packages that a file imports from."""
-    return {name.split(".")[0] for name in imported(path)}
+def top_level_packages(path: Path) -> set[str]:
+    """The top-level packages that a file imports from."""
+    return {name.split(".")[0] for name in imported_names(path)}
 
 
 def is_among(path: Path, names: set[str]) -> bool:
-    """Is this one of these modules, or in one of these packages?"""
+    """Whether `path` is one of these modules, or in one of these packages."""
     parts = path.relative_to(ROOT).with_suffix("").parts
     return any(".".join(parts[:length]) in names for length in range(1, len(parts) + 1))
 
@@ -112,7 +112,7 @@ BOT = [path for path in modules("bot") if not is_among(path, {"bot.playground"})
 
 @pytest.mark.parametrize("package", LAYERS)
 def test_layers(package: str) -> None:
-    """Imports go one way: down the table, and in no circle of modules or packages."""
+    """Imports go down the table only, and there is no cycle of modules or packages."""
     imports = edges(ROOT, package)
     assert violations(imports, package, LAYERS[package]) == []
     assert module_cycles(imports) == []
@@ -120,66 +120,68 @@ def test_layers(package: str) -> None:
 
 
 @pytest.mark.parametrize("path", BOT, ids=str)
-def test_the_bot_sees_of_the_engine_what_both_say(path: Path) -> None:
-    """To each other, and into one log; and no more."""
-    of_engine = {name for name in imported(path) if name.split(".")[0] == "engine"}
+def test_the_bot_imports_only_contract_and_log_of_the_engine(path: Path) -> None:
+    """It may import the engine's contract and log, and nothing else of the engine."""
+    engine_modules = {name for name in imported_names(path) if name.split(".")[0] == "engine"}
     shared = ("engine.contract", "engine.log")
-    assert all(name == "engine" or name.startswith(shared) for name in of_engine)
+    assert all(name == "engine" or name.startswith(shared) for name in engine_modules)
 
 
 @pytest.mark.parametrize("path", modules("engine"), ids=str)
-def test_the_engine_never_sees_the_bot(path: Path) -> None:
-    """It can be used without it."""
-    assert "bot" not in tops(path)
+def test_the_engine_does_not_import_the_bot(path: Path) -> None:
+    """The engine can be used without the bot."""
+    assert "bot" not in top_level_packages(path)
 
 
 @pytest.mark.parametrize("path", modules("bot/playground"), ids=str)
-def test_the_playground_never_sees_the_engine(path: Path) -> None:
-    """That it sees nothing of the bot either is in the table of layers."""
-    assert "engine" not in tops(path)
+def test_the_playground_does_not_import_the_engine(path: Path) -> None:
+    """The table of layers forbids that it imports the bot."""
+    assert "engine" not in top_level_packages(path)
 
 
 @pytest.mark.parametrize("path", [*modules("bot"), *modules("engine")], ids=str)
-def test_libraries_stay_where_they_belong(path: Path) -> None:
-    """Discord, SQL, Prometheus and torch are each known to a few modules."""
-    for libraries, places in LIBRARIES.items():
-        assert not tops(path) & set(libraries.split()) or is_among(path, set(places.split()))
+def test_only_the_listed_modules_import_a_library(path: Path) -> None:
+    """Only a few modules each import discord, sqlite3, prometheus_client and torch."""
+    for libraries, allowed in LIBRARIES.items():
+        assert not top_level_packages(path) & set(libraries.split()) or is_among(
+            path, set(allowed.split())
+        )
 
 
 @pytest.mark.parametrize("path", [p for p in BOT if is_among(p, PURE)], ids=str)
-def test_pure_modules_have_no_clock_no_chance_and_no_files(path: Path) -> None:
-    """Facts come in as arguments."""
+def test_pure_modules_use_no_clock_no_randomness_and_no_files(path: Path) -> None:
+    """They get all facts as arguments."""
     banned = {"asyncio", "time", "datetime", "random", "secrets", "os", "pathlib", "aiohttp"}
-    assert not tops(path) & banned
+    assert not top_level_packages(path) & banned
 
 
-def test_the_sandbox_holds_little() -> None:
-    """Pillow and the standard library: it starts for each sketch, and nothing in it is ours."""
+def test_the_sandbox_imports_little() -> None:
+    """It imports Pillow and the standard library, so that it starts fast for each sketch."""
     for name in ("image_decoder", "sandbox_main"):
         path = ROOT / "bot" / "attachments" / f"{name}.py"
-        assert tops(path) - sys.stdlib_module_names <= {"PIL", "bot"}
-        of_bot = {source for source in imported(path) if source.startswith("bot.")}
-        assert all(source.startswith("bot.attachments.image_decoder") for source in of_bot)
+        assert top_level_packages(path) - sys.stdlib_module_names <= {"PIL", "bot"}
+        bot_modules = {source for source in imported_names(path) if source.startswith("bot.")}
+        assert all(source.startswith("bot.attachments.image_decoder") for source in bot_modules)
 
 
 @pytest.mark.parametrize("path", modules("engine/contract"), ids=str)
-def test_the_contract_imports_nothing_of_ours(path: Path) -> None:
-    """It is what everybody else rests on."""
-    ours = {name for name in imported(path) if name.split(".")[0] in {"bot", "engine"}}
-    assert all(name.startswith("engine.contract.") for name in ours)
+def test_the_contract_imports_no_other_module(path: Path) -> None:
+    """All other modules depend on it."""
+    own_modules = {name for name in imported_names(path) if name.split(".")[0] in {"bot", "engine"}}
+    assert all(name.startswith("engine.contract.") for name in own_modules)
 
 
 @pytest.mark.parametrize("path", modules("engine/log"), ids=str)
-def test_the_log_of_both_rests_on_nothing_but_python(path: Path) -> None:
-    """It is there before all else, in either process."""
-    names = imported(path)
-    ours = {name for name in names if name.split(".")[0] in {"bot", "engine"}}
-    assert all(name.startswith("engine.log") for name in ours)
-    assert {name.split(".")[0] for name in names - ours} <= set(sys.stdlib_module_names)
+def test_the_log_imports_only_the_standard_library(path: Path) -> None:
+    """It is imported before anything else, in either process."""
+    names = imported_names(path)
+    own_modules = {name for name in names if name.split(".")[0] in {"bot", "engine"}}
+    assert all(name.startswith("engine.log") for name in own_modules)
+    assert {name.split(".")[0] for name in names - own_modules} <= set(sys.stdlib_module_names)
 
 
 def test_the_bot_imports_without_torch() -> None:
-    """On a machine that has no engine."""
+    """A machine without an engine needs no torch."""
     script = (
         "import sys, warnings; warnings.simplefilter('ignore')\n"
         "import bot.__main__\n"

@@ -1,4 +1,4 @@
-"""The life of a job, including crashes of bot and engine."""
+"""Jobs from acceptance to their ending, including crashes of bot and engine."""
 
 import asyncio
 import sqlite3
@@ -22,7 +22,7 @@ SKETCH = Upload("sketch.png", encoded(Image.new("RGB", (128, 64), "red")))
 
 
 async def test_a_job_survives_the_death_of_the_engine(house: House, engine: FakeEngine) -> None:
-    """The second engine paints the same recipes."""
+    """The next engine paints the same recipes."""
     engine.gate.clear()
     interaction = await house.ada.slash("imagine", prompt="a house")
     await eventually(lambda: engine.paints)
@@ -35,12 +35,12 @@ async def test_a_job_survives_the_death_of_the_engine(house: House, engine: Fake
 
 
 async def wait_for_attempts(engine: FakeEngine, times: int) -> None:
-    """Wait until the engine has received so many jobs."""
+    """Wait until the engine has received this many jobs."""
     await eventually(lambda: len(engine.paints) == times)
 
 
 async def test_a_job_that_crashes_the_engine_fails(house: House, engine: FakeEngine) -> None:
-    """After three crashes, with a sentence."""
+    """After three crashes its message has the reason."""
     engine.gate.clear()
     interaction = await house.ada.slash("imagine", prompt="a house")
     for attempt in range(1, 4):
@@ -54,7 +54,7 @@ async def test_a_job_that_crashes_the_engine_fails(house: House, engine: FakeEng
 
 
 async def test_unfinished_jobs_continue_after_a_restart(house: House, engine: FakeEngine) -> None:
-    """Running and queued ones, in their old messages."""
+    """Running and queued jobs are finished in their old messages."""
     engine.gate.clear()
     interactions = [await house.ada.slash("imagine", prompt=f"house {n}") for n in range(2)]
     await house.discord.until(
@@ -73,7 +73,7 @@ async def test_unfinished_jobs_continue_after_a_restart(house: House, engine: Fa
 
 
 async def test_the_same_interaction_twice_is_one_job(house: House, engine: FakeEngine) -> None:
-    """The gateway may deliver it twice."""
+    """The gateway may deliver an interaction twice."""
     interaction = await house.ada.slash("imagine", prompt="a house")
     await house.result(interaction)
     replay_events(house)
@@ -89,7 +89,7 @@ def replay_events(house: House) -> None:
 
 
 async def test_a_cancelled_job_stays_cancelled(house: House, engine: FakeEngine) -> None:
-    """Although the engine finishes it."""
+    """The engine may still finish it."""
     engine.gate.clear()
     engine.ignores_cancel = True
     interaction = await house.ada.slash("imagine", prompt="a house")
@@ -119,7 +119,7 @@ async def test_pictures_of_another_model_cannot_be_varied(house: House, engine: 
 
 
 async def test_jobs_wait_while_the_engine_is_down(house: House, engine: FakeEngine) -> None:
-    """The message says so, no attempt is counted, and the next engine paints them."""
+    """The message says so; no attempt is counted, and the next engine paints the pictures."""
     engine.start_error = "It cannot start."
     engine.die()
     interaction = await house.ada.slash("imagine", prompt="a house")
@@ -134,7 +134,7 @@ async def test_jobs_wait_while_the_engine_is_down(house: House, engine: FakeEngi
 
 
 async def test_a_stopping_bot_finishes_running_jobs(house: House, engine: FakeEngine) -> None:
-    """It refuses new ones with a sentence."""
+    """It refuses new jobs with a reason."""
     house.grace = 10.0
     await house.stop()
     await house.start()
@@ -155,7 +155,7 @@ async def test_a_stopping_bot_finishes_running_jobs(house: House, engine: FakeEn
 async def test_no_job_is_lost_after_a_clock_jump(
     house: House, engine: FakeEngine, jump: float
 ) -> None:
-    """Running, queued and later jobs all end with pictures, once each."""
+    """Running, queued and later jobs all end with pictures, each once."""
     engine.gate.clear()
     users = [house.discord.person(name) for name in ("Ada", "Ben", "Cleo")]
     interactions = [await user.slash("imagine", prompt="a house") for user in users]
@@ -173,7 +173,7 @@ async def test_no_job_is_lost_after_a_clock_jump(
 
 
 async def test_an_init_image_that_cannot_be_written_is_refused(house: House) -> None:
-    """With the reason of the operating system."""
+    """The refusal has the reason of the operating system."""
     (house.data / "sources").write_bytes(b"in the way")
     interaction = await house.ada.slash("imagine", prompt="a house", sketch=SKETCH)
     assert "could not be written to the bot's disk (File exists)" in await house.refusal(
@@ -198,7 +198,7 @@ async def test_files_of_an_old_attempt_are_deleted_when_the_job_fails(
 
 
 async def test_requests_are_refused_while_the_database_is_locked(house: House) -> None:
-    """Within Discord's three seconds, however many there are."""
+    """Each refusal comes within Discord's three seconds, however many requests there are."""
     users = [house.discord.person(f"Person {n}") for n in range(5)]
     with closing(sqlite3.connect(house.data / FILENAME, isolation_level=None)) as locker:
         locker.execute("BEGIN IMMEDIATE")
@@ -242,7 +242,7 @@ async def test_an_unexpected_error_does_not_blame_the_sketch(
 async def test_a_damaged_database_ends_the_bot_and_keeps_the_job(
     discord: Playground, engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The job is not refused: it continues after the database is repaired."""
+    """The job is not refused: it continues once the database is repaired."""
 
     async def broken(_: FileDeletionStore, __: FileDeletion) -> None:
         raise FatalError("The database is damaged.", ExitCode.DATABASE_BROKEN)
@@ -260,7 +260,7 @@ async def test_a_damaged_database_ends_the_bot_and_keeps_the_job(
 async def test_a_damaged_database_ends_the_bot(
     discord: Playground, engine: FakeEngine, tmp_path: Path
 ) -> None:
-    """Whichever query finds it, so that the supervisor of the process notices."""
+    """Any query may detect the damage; the process exits, so that its supervisor notices."""
     house = House(discord, engine, tmp_path)
     await house.start()
     await house.imagine()

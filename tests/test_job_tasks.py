@@ -1,4 +1,4 @@
-"""What happens when the task of a job fails."""
+"""Errors in the task of a job."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,14 +28,14 @@ async def db(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 async def failing(error: Exception) -> None:
-    """The work of a job that raises this."""
+    """The work of a job; it raises this error."""
     raise error
 
 
 async def test_an_unexpected_error_fails_the_job_only(
     db: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The user gets a sentence, and the log the traceback."""
+    """The user gets an explanation, and the log has the traceback."""
     notifier = FakeNotifier()
     async with JobTasks(Outbox(db.jobs, notifier, lambda: 200.0)) as tasks:
         tasks.start("j1", failing(KeyError("upscale")))
@@ -50,7 +50,7 @@ async def test_an_unexpected_error_fails_the_job_only(
 
 
 async def test_a_fatal_error_ends_watch(db: Database) -> None:
-    """The job is left as it is."""
+    """The job is not changed."""
     async with JobTasks(Outbox(db.jobs, FakeNotifier(), lambda: 200.0)) as tasks:
         tasks.start("j1", failing(DAMAGED))
         with pytest.raises(FatalError, match="damaged"):
@@ -60,7 +60,7 @@ async def test_a_fatal_error_ends_watch(db: Database) -> None:
 
 
 async def test_a_fatal_error_while_a_job_fails_ends_watch(db: Database) -> None:
-    """It is not lost in the handler of the first error."""
+    """The handler of the first error does not swallow it."""
     notifier = FakeNotifier(DAMAGED)
     async with JobTasks(Outbox(db.jobs, notifier, lambda: 200.0)) as tasks:
         tasks.start("j1", failing(KeyError("upscale")))
@@ -69,7 +69,7 @@ async def test_a_fatal_error_while_a_job_fails_ends_watch(db: Database) -> None:
 
 
 async def test_leaving_cancels_the_tasks(db: Database) -> None:
-    """None outlives the context."""
+    """No task outlives the context."""
     async with JobTasks(Outbox(db.jobs, FakeNotifier(), lambda: 200.0)) as tasks:
         tasks.start("j1", asyncio.sleep(60))
     assert not tasks.has_running_task("j1")

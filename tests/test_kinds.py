@@ -1,4 +1,4 @@
-"""From requests to recipes."""
+"""How a job kind turns a request into recipes."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def build(*, has_init_image: bool = False, **options: object) -> tuple[Recipe, .
 
 
 def test_unset_options_are_the_models_defaults() -> None:
-    """Four square pictures with its steps, guidance and sampler."""
+    """There are four square pictures with the model's steps, guidance and sampler."""
     recipes = build()
     assert [item.seed for item in recipes] == [5, 6, 7, 8]
     assert recipes[0] == Recipe(
@@ -39,7 +39,7 @@ def test_unset_options_are_the_models_defaults() -> None:
 
 
 def test_each_option_is_in_the_recipes() -> None:
-    """Prompt, aspect, seed, steps, guidance, sampler and count."""
+    """These are prompt, aspect, seed, steps, guidance, sampler and count."""
     first, second = build(
         negative="rain", aspect="wide", seed=9, steps=3, guidance=1, sampler="ddim", count=2
     )
@@ -50,7 +50,7 @@ def test_each_option_is_in_the_recipes() -> None:
 
 
 def test_seeds_wrap_around() -> None:
-    """After the largest seed comes 0."""
+    """The seed after the largest one is 0."""
     assert [item.seed for item in build(seed=SEED_LIMIT - 2)] == [
         SEED_LIMIT - 2,
         SEED_LIMIT - 1,
@@ -83,20 +83,20 @@ def test_seeds_wrap_around() -> None:
     ],
 )
 def test_invalid_values_are_refused(options: dict[str, Any], words: str) -> None:
-    """The sentence says what is wrong and what is allowed."""
+    """The sentence has the invalid value and the allowed ones."""
     with pytest.raises(Refused, match=words):
         build(**options)
 
 
 @pytest.mark.parametrize("strength", [-0.1, 0.0, 1.01, float("nan"), float("inf")])
 def test_the_strength_is_above_0_and_at_most_1(strength: float) -> None:
-    """It is checked before the sketch is downloaded."""
+    """The check comes before the download of the sketch."""
     with pytest.raises(Refused, match="strength"):
         build(strength=strength, has_init_image=True)
 
 
 def test_a_strength_without_steps_is_refused() -> None:
-    """It is checked before the sketch is downloaded."""
+    """The check comes before the download of the sketch."""
     with pytest.raises(Refused, match="leaves nothing to paint in 4 steps"):
         build(strength=0.1, has_init_image=True)
 
@@ -113,7 +113,7 @@ def test_a_sketch_determines_the_size_unless_an_aspect_is_set() -> None:
 
 
 def test_a_reroll_changes_the_seed_only() -> None:
-    """Init image and strength stay."""
+    """The init image and the strength are kept."""
     before = [recipe(seed=n, source="b" * 64, strength=0.4, negative="rain") for n in (1, 2)]
     after = reroll.reroll(before, MODEL, seed=50)
     assert [item.seed for item in after] == [50, 51]
@@ -122,18 +122,18 @@ def test_a_reroll_changes_the_seed_only() -> None:
 
 
 def test_a_reroll_has_the_default_row_class() -> None:
-    """Not the one that the load led to before."""
+    """The row class that the load determined for the original is not kept."""
     before = [recipe(seed=n, row_class=16) for n in (1, 2)]
     assert {item.row_class for item in reroll.reroll(before, MODEL, seed=50)} == {8}
 
 
 def recipe_without(item: Recipe, *names: str) -> dict[str, Any]:
-    """All fields but these."""
+    """All fields of the recipe except these."""
     return {name: getattr(item, name) for name in item.__struct_fields__ if name not in names}
 
 
 def test_a_variation_mixes_in_other_noise() -> None:
-    """The same seed, four subseeds, a strength of 0.15."""
+    """The seed is the same; four subseeds are mixed in with a strength of 0.15."""
     parent = recipe(source="b" * 64, strength=0.4, row_class=2)
     variations = variation.vary([parent], MODEL, seed=SEED_LIMIT - 1)
     assert [item.subseed for item in variations] == [SEED_LIMIT - 1, 0, 1, 2]
@@ -145,7 +145,7 @@ def test_a_variation_mixes_in_other_noise() -> None:
 
 
 def test_several_parents_get_one_variation_each() -> None:
-    """In the same order."""
+    """They are in the order of the parents."""
     parents = [recipe(seed=1), recipe(seed=2)]
     variations = variation.vary(parents, MODEL, seed=9)
     assert [(item.seed, item.subseed) for item in variations] == [(1, 9), (2, 10)]
@@ -153,7 +153,7 @@ def test_several_parents_get_one_variation_each() -> None:
 
 @given(st.floats(0.0001, 1.0), st.integers(0, SEED_LIMIT - 1))
 def test_a_variation_of_a_variation_changes_the_strength(strength: float, seed: int) -> None:
-    """The same seeds; four different strengths close to the parent's."""
+    """The seeds are the same; four different strengths are close to that of the parent."""
     parent = recipe(subseed=3, subseed_strength=strength)
     variations = variation.vary([parent], MODEL, seed=seed)
     strengths = [item.subseed_strength for item in variations]

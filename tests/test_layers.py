@@ -1,4 +1,4 @@
-"""The checks of the import graph, on small packages with known faults."""
+"""The checks of the import graph, on small packages with violations."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from tests.layers import Edge, edges, module_cycles, package_cycles, violations
 
 
 def package(root: Path, **files: str) -> Path:
-    """A package `p` of these modules; `__` in a name stands for a folder."""
+    """A package `p` with these modules; `__` in a name stands for a folder."""
     for name, text in files.items():
         path = root / "p" / f"{name.replace('__', '/')}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,7 +35,7 @@ def package(root: Path, **files: str) -> Path:
     ],
 )
 def test_each_kind_of_import_is_an_edge(tmp_path: Path, text: str, imported: str) -> None:
-    """Also in a function, for the type checker alone, and relative ones."""
+    """This includes imports in functions and under TYPE_CHECKING, and relative imports."""
     root = package(tmp_path, high__top=text, high__sibling="", low__leaf="import os")
     assert edges(root, "p") == {Edge("p.high.top", imported)}
 
@@ -48,13 +48,13 @@ def test_a_relative_import_in_a_package_starts_at_the_package(tmp_path: Path) ->
 
 
 def test_module_cycles_are_found(tmp_path: Path) -> None:
-    """However long they are; who imports a cycle without being in it is not named."""
+    """Cycles of any length are found; a module that imports a cycle is not part of it."""
     root = package(tmp_path, a="import p.b", b="import p.c", c="import p.a", d="import p.a", e="")
     assert module_cycles(edges(root, "p")) == [["p.a", "p.b", "p.c"]]
 
 
 def test_package_cycles_are_found_without_module_cycles(tmp_path: Path) -> None:
-    """Two packages that import each other through different modules, at any depth."""
+    """Two packages may import each other through different modules, at any depth."""
     texts = {"a__x": "import p.b.y", "b__z": "import p.a.w", "a__w": "", "b__y": ""}
     root = package(tmp_path, **texts, **{f"deep__{name}": "" for name in texts})
     for name, text in texts.items():
@@ -67,7 +67,7 @@ def test_package_cycles_are_found_without_module_cycles(tmp_path: Path) -> None:
 
 
 def test_layers_forbid_imports_upwards_and_sideways(tmp_path: Path) -> None:
-    """Downwards, and within one name of the table, all is allowed."""
+    """Imports downwards and within one name of the table are allowed."""
     root = package(
         tmp_path,
         low="import p.high.top",
@@ -84,13 +84,13 @@ def test_layers_forbid_imports_upwards_and_sideways(tmp_path: Path) -> None:
 
 
 def test_a_part_of_a_package_may_have_a_layer_of_its_own(tmp_path: Path) -> None:
-    """The longest name that fits a module decides."""
+    """A module belongs to the longest matching name of the table."""
     root = package(tmp_path, a__low="", a__high="import p.b", b="import p.a.low")
     assert violations(edges(root, "p"), "p", ["a.low", "b", "a"]) == []
 
 
 def test_a_package_below_the_root_may_have_a_table_of_its_own(tmp_path: Path) -> None:
-    """Its `__init__.py` has a row too, and modules of no row do not count as that file."""
+    """Its `__init__.py` has a row as well; modules without a row do not count as that file."""
     root = package(tmp_path, a__low="import p.a.stray", a__stray="", b="import p.a")
     (root / "p" / "a" / "__init__.py").write_text("from p.a import low")
     imports = edges(root, "p.a")
