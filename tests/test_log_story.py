@@ -1,4 +1,4 @@
-"""The log of a real bot and engine, with hostile prompts and a Discord that fails at times."""
+"""The log of a real bot and engine, with hostile prompts and injected faults of Discord."""
 
 import resource
 import sqlite3
@@ -52,7 +52,7 @@ class LoggedRun:
         self.secrets = [bot.discord.token, HUB]
 
     async def run(self) -> None:
-        """Paint two jobs and cancel a third, while some requests to Discord fail."""
+        """Paint two jobs and cancel a third one, while some requests to Discord fail."""
         discord = self.bot.discord
         ada = discord.person("Ada")
         with core_dumps_enabled():
@@ -89,7 +89,7 @@ class LoggedRun:
         return self.bot.log.read_text("utf-8")
 
     def lines(self) -> list[dict[str, Value]]:
-        """The fields of each line; every line must be a log line."""
+        """The fields of each line; asserts that every line is a log line."""
         lines = []
         for line in self.text.splitlines():
             fields = parse(line)
@@ -104,7 +104,7 @@ class LoggedRun:
 
 
 async def logged_run(discord: Playground, folder: Path, model: Path, **settings: str) -> LoggedRun:
-    """A run with these settings."""
+    """A finished run with these settings."""
     bot = BotProcess(discord, folder / "data", str(model), HF_TOKEN=HUB, **settings)
     bot.log = folder / "log"
     logged = LoggedRun(bot)
@@ -116,7 +116,7 @@ async def logged_run(discord: Playground, folder: Path, model: Path, **settings:
 
 
 def job_events(lines: Sequence[dict[str, Value]], process: str, job: str) -> list[Value]:
-    """The log events of a job in one process, in order."""
+    """The log events of a job that one process wrote, in order."""
     own = [line for line in lines if (line["process"], line.get("job")) == (process, job)]
     return [line["event"] for line in own if str(line["event"]).startswith("job ")]
 
@@ -125,7 +125,7 @@ def job_events(lines: Sequence[dict[str, Value]], process: str, job: str) -> lis
 async def test_the_log_follows_each_job_and_redacts_secrets(
     discord: Playground, tmp_path: Path, model: Path, form: str, level: str
 ) -> None:
-    """At level debug too, where libraries log requests."""
+    """Level debug is tested too, because libraries then log their requests."""
     logged = await logged_run(discord, tmp_path, model, IMAGINE_LOG=form, IMAGINE_LOG_LEVEL=level)
     lines = logged.lines()
     assert {line["process"] for line in lines} == {"bot", "engine"}
@@ -151,7 +151,7 @@ async def test_the_log_follows_each_job_and_redacts_secrets(
 async def test_prompts_are_logged_with_the_option(
     discord: Playground, tmp_path: Path, model: Path
 ) -> None:
-    """As a field of their job's line, which they cannot end; tokens stay redacted."""
+    """They are a field of the job's line and cannot end the line; tokens stay redacted."""
     settings = {"IMAGINE_LOG_PROMPTS": "true", "IMAGINE_LOG_LEVEL": "debug"}
     logged = await logged_run(discord, tmp_path, model, **settings)
     lines = logged.lines()

@@ -30,7 +30,7 @@ def bot(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 def error_sentence(run: subprocess.CompletedProcess[str]) -> str:
-    """What it wrote to stderr: one line, and no traceback."""
+    """The only line that the process wrote to stderr; asserts that there is no traceback."""
     output = run.stderr.strip()
     assert "Traceback" not in output
     assert output.count("\n") == 0
@@ -38,7 +38,7 @@ def error_sentence(run: subprocess.CompletedProcess[str]) -> str:
 
 
 def test_a_newer_database_has_its_own_exit_code(tmp_path: Path) -> None:
-    """The database is unchanged."""
+    """The database is not changed."""
     newer = sqlite3.connect(tmp_path / FILENAME)
     newer.execute("PRAGMA user_version = 99")
     newer.close()
@@ -48,7 +48,7 @@ def test_a_newer_database_has_its_own_exit_code(tmp_path: Path) -> None:
 
 
 def test_a_locked_database_has_its_own_exit_code(tmp_path: Path) -> None:
-    """After five seconds."""
+    """The bot waits five seconds for the lock."""
     migrations.migrate(tmp_path / FILENAME)
     locker = sqlite3.connect(tmp_path / FILENAME, isolation_level=None)
     locker.execute("BEGIN EXCLUSIVE")
@@ -59,14 +59,14 @@ def test_a_locked_database_has_its_own_exit_code(tmp_path: Path) -> None:
 
 
 def test_an_invalid_setting_is_named() -> None:
-    """In the error message."""
+    """The error message has its name."""
     run = bot(IMAGINE_PLAYGROUND_PORT="many")
     assert run.returncode == ExitCode.SETTINGS
     assert "IMAGINE_PLAYGROUND_PORT" in error_sentence(run)
 
 
 def test_a_missing_model_is_an_engine_failure(tmp_path: Path) -> None:
-    """The last line has the engine's reason."""
+    """The last line of the output has the engine's reason."""
     run = bot(
         IMAGINE_DATA=str(tmp_path),
         IMAGINE_MODEL=str(tmp_path / "moon"),
@@ -80,7 +80,7 @@ def test_a_missing_model_is_an_engine_failure(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("database", [True, False])
 def test_an_unknown_picture_has_its_own_exit_code(tmp_path: Path, database: bool) -> None:
-    """No database is created where there was none."""
+    """If there is no database, none is created."""
     if database:
         migrations.migrate(tmp_path / FILENAME)
     run = bot("replay", "abc-1", IMAGINE_DATA=str(tmp_path))
@@ -90,5 +90,5 @@ def test_an_unknown_picture_has_its_own_exit_code(tmp_path: Path, database: bool
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:
-    """With argparse's exit code."""
+    """It has argparse's exit code."""
     assert bot("paint").returncode == ExitCode.USAGE

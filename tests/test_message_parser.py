@@ -1,4 +1,4 @@
-"""What a message of ours tells of a job that was deleted."""
+"""Reading job ids and owners from the bot's own messages after the job was deleted."""
 
 import pytest
 
@@ -19,7 +19,7 @@ HOSTILE = (
 
 @pytest.mark.parametrize("prompt", HOSTILE)
 def test_a_prompt_cannot_contain_the_owner_mention(prompt: str) -> None:
-    """The owner may delete the message, so only the mention that the bot writes counts."""
+    """The owner may delete the message, so only the mention that the bot wrote may count."""
     hostile_recipe = recipe(prompt=prompt, negative=prompt)
     finished_job = job(user_id=77, recipes=(hostile_recipe,), status=Status.DONE)
     caption = captions.ending(finished_job, [picture(recipe=hostile_recipe)])
@@ -42,5 +42,5 @@ def test_a_prompt_cannot_contain_the_owner_mention(prompt: str) -> None:
     ],
 )
 def test_a_file_name_has_the_job_id(filename: str, job_id: str | None) -> None:
-    """Whether the job exists is not checked here."""
+    """The parser does not check whether the job exists."""
     assert message_parser.job_in_filename(filename) == job_id

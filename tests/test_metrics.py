@@ -9,7 +9,7 @@ from tests.metrics_samples import PASSAGE, SNAPSHOT, parse_metrics
 
 
 def test_the_snapshot_is_rendered() -> None:
-    """Queue, engine, gateway and the bot's own process."""
+    """The samples describe queue, engine, gateway and the bot's process."""
     samples = parse_metrics(Metrics("1.2").render(SNAPSHOT))
     expected = {
         "imagine_info version=1.2": 1,
@@ -37,7 +37,7 @@ def test_the_snapshot_is_rendered() -> None:
 
 
 def test_unknown_values_are_left_out() -> None:
-    """They are not rendered as 0."""
+    """They must not appear as 0."""
     snapshot = msgspec.structs.replace(
         SNAPSHOT, queue=None, heartbeat=None, gateway_latency=None, is_gateway_up=False
     )
@@ -69,7 +69,7 @@ def test_jobs_count_once_and_pictures_in_each_phase() -> None:
 
 
 def test_all_series_exist_before_the_first_job() -> None:
-    """All endings and phases start at 0, so that Prometheus sees their first increase."""
+    """Prometheus sees an increase only if the series was 0 before."""
     samples = parse_metrics(Metrics("1").render(SNAPSHOT))
     for name in ("done", "failed", "cancelled", "refused"):
         assert samples[f"imagine_jobs_ended_total ending={name}"] == 0
@@ -78,14 +78,14 @@ def test_all_series_exist_before_the_first_job() -> None:
 
 
 def test_two_bots_in_one_process_share_no_metrics() -> None:
-    """Each has a registry of its own."""
+    """Each bot has its own registry."""
     first, second = Metrics("1"), Metrics("1")
     first.observe_job(PASSAGE)
     assert parse_metrics(second.render(SNAPSHOT))["imagine_jobs_ended_total ending=done"] == 0
 
 
 def test_the_padding_of_no_rows_is_zero() -> None:
-    """Before the first batch, and without an engine."""
+    """This is the case before the first batch and without an engine."""
     idle = Heartbeat(ticks=0, seconds=0.0, rows_total=0, rows_used=0, painting=0, waiting=0)
     assert msgspec.structs.replace(SNAPSHOT, heartbeat=idle).padding == 0.0
     assert msgspec.structs.replace(SNAPSHOT, heartbeat=None).padding == 0.0

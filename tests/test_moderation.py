@@ -31,7 +31,7 @@ async def audit_log(house: House, person: Person) -> str:
 
 
 async def test_a_banned_word_is_refused(house: House, engine: FakeEngine) -> None:
-    """The response is ephemeral, nothing is queued, and the audit log has the context."""
+    """The response is ephemeral, nothing is queued, and the audit log has the details."""
     eve = admin(house)
     assert await run_admin(house, eve, "words add", word="Blood") == "“blood” is now banned."
     interaction = await house.ada.slash("imagine", prompt="a house of B1OOD")
@@ -48,7 +48,7 @@ async def test_a_banned_word_is_refused(house: House, engine: FakeEngine) -> Non
 
 
 async def test_the_built_in_rule_applies_everywhere(house: House) -> None:
-    """Also in DMs; the audit log has the terms and a digest, but no prompt."""
+    """It applies in DMs too; the audit log has the terms and a digest, but no prompt."""
     for where in (None, house.ada.dm):
         interaction = await house.ada.slash("imagine", prompt="ice, nude child", where=where)
         assert "no sexual content with minors" in await house.refusal(interaction)
@@ -64,7 +64,7 @@ async def test_the_built_in_rule_applies_everywhere(house: House) -> None:
 async def test_a_negative_prompt_is_checked_for_what_it_removes(
     house: House, engine: FakeEngine
 ) -> None:
-    """Not without guidance, when it has no effect."""
+    """Without guidance it has no effect and is not checked."""
     await run_admin(house, admin(house), "words add", word="blood")
     await house.imagine(prompt="a house", negative="blood, nude, child")
     await house.imagine(prompt="a child at a lake", negative="clothes", guidance=1.0)
@@ -97,7 +97,7 @@ async def test_a_public_refusal_does_not_state_the_rule(house: House, engine: Fa
 
 
 async def test_banned_words_apply_to_their_server_only(house: House) -> None:
-    """Not to another server or to DMs."""
+    """Other servers and DMs are not affected."""
     await run_admin(house, admin(house), "words add", word="red")
     another = house.discord.add_guild("Another")
     house.ada.join(another)
@@ -110,7 +110,7 @@ async def test_banned_words_apply_to_their_server_only(house: House) -> None:
 
 
 async def test_words_can_be_listed_and_allowed_again(house: House) -> None:
-    """In alphabetical order."""
+    """The list is in alphabetical order."""
     eve = admin(house)
     assert await run_admin(house, eve, "words list") == "No word is banned here."
     await run_admin(house, eve, "words add", word="pear")
@@ -124,7 +124,7 @@ async def test_words_can_be_listed_and_allowed_again(house: House) -> None:
 
 
 async def test_a_blocked_user_is_refused_with_the_reason(house: House, engine: FakeEngine) -> None:
-    """Only in that server, until they are unblocked; public replies do not state the reason."""
+    """The block applies in that server until it is removed; public replies hide its reason."""
     eve = admin(house)
     grid = await house.imagine()
     answer = await run_admin(house, eve, "block", person=house.ada, reason="rude pictures")
@@ -150,7 +150,7 @@ async def test_a_blocked_user_is_refused_with_the_reason(house: House, engine: F
 
 
 async def test_a_block_cancels_unfinished_jobs(house: House, engine: FakeEngine) -> None:
-    """In that server alone, and of that person alone."""
+    """Jobs in other servers and of other users continue."""
     engine.gate.clear()
     ben = house.discord.person("Ben")
     here = await house.ada.slash("imagine", prompt="mine")
@@ -166,7 +166,7 @@ async def test_a_block_cancels_unfinished_jobs(house: House, engine: FakeEngine)
 
 
 async def test_blocks_are_stored(house: House) -> None:
-    """They apply after a restart."""
+    """They still apply after a restart."""
     await run_admin(house, admin(house), "block", person=house.ada, reason="x")
     await house.stop()
     await house.start()
@@ -177,7 +177,7 @@ async def test_blocks_are_stored(house: House) -> None:
 async def test_only_managers_and_moderators_can_use_admin_commands(
     house: House, command: str
 ) -> None:
-    """Whomever the server shows /admin to."""
+    """This holds even if the server shows /admin to others."""
     sent = await admin(house).slash(f"admin {command}")
     forged = house.discord.interactions.open(
         InteractionType.APPLICATION_COMMAND, house.ada.user, house.discord.channel, sent.data
@@ -188,7 +188,7 @@ async def test_only_managers_and_moderators_can_use_admin_commands(
 
 
 async def test_the_audit_log_has_pages(house: House) -> None:
-    """The newest entries first."""
+    """The newest entries come first."""
     eve = admin(house)
     for n in range(10):
         await run_admin(house, eve, "words add", word=f"word{n}")

@@ -1,4 +1,4 @@
-"""Cases, blocks and the audit log in words."""
+"""The texts of moderation cards and of the audit log."""
 
 from bot.domain.moderation import AuditAction, AuditEntry, Block, Case, CaseState, Report
 from bot.messages import moderation_cards
@@ -6,7 +6,7 @@ from tests.samples import job, picture, recipe
 
 
 def report(**changes: object) -> Report:
-    """By user 5, of the whole job."""
+    """A report by user 5 about a whole job."""
     values = {
         "job_id": "j1",
         "guild_id": 3,
@@ -34,7 +34,7 @@ def case(*reports: Report, state: CaseState = CaseState.OPEN, moderator: int | N
 
 
 def test_a_card_has_the_details_of_the_report() -> None:
-    """Link, user, recipe, picture ids, reporter and reason."""
+    """These are link, user, recipe, picture ids, reporter and reason."""
     text = moderation_cards.case(case(), job(), [picture(), picture(nth=2, is_removed=True)], None)
     for part in (
         "https://discord.com/channels/3/10/20",
@@ -49,7 +49,7 @@ def test_a_card_has_the_details_of_the_report() -> None:
 
 
 def test_a_card_has_the_decision_and_the_block() -> None:
-    """And who decided."""
+    """The card names the moderator who decided."""
     text = moderation_cards.case(case(state=CaseState.REMOVED, moderator=9), job(), [], "rude")
     assert "**Removed** by <@9>" in text
     assert "<@1> is blocked: rude" in text
@@ -57,7 +57,7 @@ def test_a_card_has_the_decision_and_the_block() -> None:
 
 
 def test_older_reports_are_counted() -> None:
-    """The newest are shown."""
+    """Only the newest are shown in full."""
     crowd = [report(reporter_id=n, reason="" if n == 14 else "x" * 400) for n in range(5, 15)]
     text = moderation_cards.case(
         case(*crowd), job(recipes=(recipe(prompt="*" * 900),)), [picture()], "y"
@@ -68,13 +68,13 @@ def test_older_reports_are_counted() -> None:
 
 
 def test_reasons_are_escaped() -> None:
-    """No markdown, no mentions, no links."""
+    """They contain no Markdown, mentions or links."""
     text = moderation_cards.case(case(report(reason="**@everyone** https://x.y")), job(), [], None)
     assert "\\*\\*@\u200beveryone\\*\\* https:\u200b//x.y" in text
 
 
 def test_an_audit_entry_has_actor_action_and_target() -> None:
-    """On one line."""
+    """They are on one line."""
     entry = AuditEntry(
         created_at=100.0,
         guild_id=3,
@@ -90,7 +90,7 @@ def test_an_audit_entry_has_actor_action_and_target() -> None:
 
 
 def test_the_mentions_of_settings_are_not_escaped() -> None:
-    """The bot wrote them."""
+    """They are written by the bot, not by a user."""
     entry = AuditEntry(
         created_at=100.0, guild_id=3, actor_id=9, action=AuditAction.SET, detail="<@&7>: 2 running"
     )
@@ -98,7 +98,7 @@ def test_the_mentions_of_settings_are_not_escaped() -> None:
 
 
 def test_pages_hold_whole_lines() -> None:
-    """All lines, on as few pages as fit; one too high is the last."""
+    """Lines are not split; a page number that is too high means the last page."""
     lines = [f"{n} " + "x" * 500 for n in range(10)]
     pages = [moderation_cards.page(lines, number) for number in range(1, 5)]
     assert [page.count("\n") for page in pages] == [3, 3, 3, 1]

@@ -1,4 +1,4 @@
-"""Normalizing and tokenizing text."""
+"""Normalization and tokenization of text."""
 
 import random
 import string
@@ -37,29 +37,29 @@ from bot.prompt_filter.normalize import normalize, tokenize
     ],
 )
 def test_lookalike_characters_are_replaced(written: str) -> None:
-    """Of other scripts, styles and widths; marks and invisible characters are removed."""
+    """They come from other scripts, styles and widths; marks and invisible characters vanish."""
     assert normalize(written) == "house"
 
 
 def test_regional_indicators_are_letters() -> None:
-    """Two of them make a flag."""
+    """Two of them together are shown as a flag."""
     assert normalize("🇭🇴🇺🇸🇪") == "house"
 
 
 def test_digits_of_all_scripts_become_ascii() -> None:
-    """Also enclosed and mathematical ones."""
+    """This includes enclosed and mathematical digits."""
     for written in ("１２", "①②", "❶❷", "١٢", "१२", "𝟏𝟐"):
         assert normalize(written) == "12"
 
 
 def test_only_the_tilde_of_an_n_is_preserved() -> None:
-    """Composed or decomposed; other marks are removed."""
+    """It may be composed or decomposed; other marks are removed."""
     assert normalize("NIÑA, nin\u0303a, nina, José") == "niña, niña, nina, jose"
 
 
 @given(st.text())
 def test_normalizing_is_idempotent(text: str) -> None:
-    """Lists and texts can be compared after any number of times."""
+    """Texts can thus be compared after any number of normalizations."""
     once = normalize(text)
     assert normalize(once) == once
 
@@ -80,28 +80,28 @@ def words(text: str) -> set[str]:
      "hou$e!", "h*use", "h o u s 3", "(house)", "h/o/u/s/e"],
 )  # fmt: skip
 def test_signs_may_be_letters_or_separators(written: str) -> None:
-    """Inside a word both are readings of it."""
+    """Inside a word, each sign is read both ways."""
     assert "house" in words(written)
 
 
 def test_separate_words_are_not_joined() -> None:
-    """Nor is a sign at the end of a sentence a letter."""
+    """A sign at the end of a sentence is not read as a letter."""
     assert "house" not in words("ho use")
     assert words("red house!") >= {"red", "house"}
 
 
 def test_numbers_stay_numbers() -> None:
-    """Digits are letters only in words."""
+    """Digits are read as letters only in words."""
     assert words("455 1080") == {"455", "1080"}
 
 
 def test_plain_has_numbers_and_clause_ends() -> None:
-    """The patterns for ages match it."""
+    """The patterns for ages are matched against it."""
     assert tokenize("a 12yo, 12-year-old. 12 y.o.").plain == "a 12 yo , 12 year old , 12 y o ,"
 
 
 def test_tokenizing_is_fast() -> None:
-    """The longest prompts of the worst kind take less than half a second on a busy machine."""
+    """The slowest prompts of the maximum length take less than half a second on a busy machine."""
     rng = random.Random(7)
     for size in (1, 9, 20, 1000):
         letters = rng.choices(string.ascii_lowercase[:9] + "01345678!|*", k=1000)

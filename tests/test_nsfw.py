@@ -22,7 +22,7 @@ async def result_in(house: House, channel: Channel, **options: object) -> Messag
 
 
 def is_empty(house: House, channel: Channel) -> bool:
-    """Whether everybody sees no message in this channel."""
+    """Whether no public message is in this channel."""
     return not house.discord.messages(channel)
 
 
@@ -35,7 +35,7 @@ def cell(message: Message, nth: int) -> tuple[int, ...]:
 
 
 async def test_flagged_pictures_are_withheld_by_default(house: House, engine: FakeEngine) -> None:
-    """Also in an age-restricted channel, and the engine does not send them."""
+    """Age-restricted channels are no exception, and the engine does not send them."""
     engine.flagged = {2}
     grid = await result_in(house, house.discord.restricted)
     assert "Picture 2 withheld by the safety check" in grid.content
@@ -47,7 +47,7 @@ async def test_flagged_pictures_are_withheld_by_default(house: House, engine: Fa
 async def test_unrequested_flagged_pictures_are_not_stored(
     house: House, engine: FakeEngine
 ) -> None:
-    """The engine may send them although the channel does not allow them."""
+    """The engine may send them even if the channel does not allow them."""
     engine.flagged, engine.sends_flagged = {2}, True
     grid = await house.imagine()
     assert "Picture 2 withheld" in grid.content
@@ -56,7 +56,7 @@ async def test_unrequested_flagged_pictures_are_not_stored(
 
 
 async def test_allowed_pictures_are_shown_unchanged(house: House, engine: FakeEngine) -> None:
-    """In the grid, at full size and varied."""
+    """This holds for the grid, the full-size picture and a variation."""
     answer = await choose(house, "allow")
     assert answer.startswith("Flagged pictures are now shown in age-restricted channels")
     engine.flagged = {2}
@@ -80,7 +80,7 @@ async def test_allowed_pictures_are_shown_unchanged(house: House, engine: FakeEn
 
 
 async def test_flagged_pictures_can_be_spoilers(house: House, engine: FakeEngine) -> None:
-    """The grid and the full-size picture; unflagged pictures are no spoilers."""
+    """Both the grid and the full-size picture are spoilers; unflagged pictures are not."""
     await choose(house, "spoiler", house.discord.restricted)
     engine.flagged = {2}
     grid = await result_in(house, house.discord.restricted)
@@ -134,7 +134,7 @@ async def test_a_thread_has_the_policy_of_its_channel(
 
 
 async def test_a_failed_check_withholds_everywhere(house: House, engine: FakeEngine) -> None:
-    """No setting allows unchecked pictures."""
+    """No setting allows pictures that could not be checked."""
     await choose(house, "allow")
     engine.unchecked = {3}
     grid = await result_in(house, house.discord.restricted)
@@ -145,7 +145,7 @@ async def test_a_failed_check_withholds_everywhere(house: House, engine: FakeEng
 async def test_a_channel_that_is_no_longer_restricted_withholds(
     house: House, engine: FakeEngine
 ) -> None:
-    """Between acceptance and delivery, and later: at full size and as the parent of variations."""
+    """The restriction may end before the delivery, or before a later button press."""
     channel = house.discord.restricted
     await choose(house, "allow")
     engine.flagged = {2}
@@ -167,7 +167,7 @@ async def test_a_channel_that_is_no_longer_restricted_withholds(
 
 
 async def test_a_changed_setting_applies_at_once(house: House, engine: FakeEngine) -> None:
-    """The next time that a picture is shown."""
+    """It applies the next time that a picture is shown."""
     await choose(house, "allow")
     engine.flagged = {2}
     grid = await result_in(house, house.discord.restricted)
@@ -202,7 +202,7 @@ async def test_a_dm_never_contains_flagged_pictures(house: House, engine: FakeEn
 
 
 async def test_reactions_vary_visible_pictures_only(house: House, engine: FakeEngine) -> None:
-    """All four if flagged pictures are shown, else the others."""
+    """All four are varied if flagged pictures are shown, otherwise the unflagged ones."""
     channel = house.discord.restricted
     await choose(house, "allow")
     engine.flagged = {2}
@@ -222,7 +222,7 @@ async def test_reactions_vary_visible_pictures_only(house: House, engine: FakeEn
 async def test_a_flagged_sketch_is_refused_in_an_ephemeral_response(
     house: House, engine: FakeEngine
 ) -> None:
-    """Everywhere; nothing stays in the channel or on disk."""
+    """This holds in every channel; nothing stays in the channel or on disk."""
     await choose(house, "allow")
     engine.flags_init_image = True
     sketch = Upload("a.png", encoded(Image.new("RGB", (64, 64), "red")))
@@ -237,7 +237,7 @@ async def test_a_flagged_sketch_is_refused_in_an_ephemeral_response(
 
 
 async def test_a_user_install_sees_no_flagged_pictures(house: House, engine: FakeEngine) -> None:
-    """Even of pictures that are shown in this channel."""
+    """This holds even for pictures that are shown in the channel."""
     await choose(house, "allow")
     engine.flagged = {2}
     grid = await result_in(house, house.discord.restricted)
@@ -252,7 +252,7 @@ async def test_a_user_install_sees_no_flagged_pictures(house: House, engine: Fak
 
 
 async def test_only_managers_can_change_the_setting(house: House, engine: FakeEngine) -> None:
-    """Also in a server that shows the command to everybody."""
+    """This holds even in a server that shows the command to everybody."""
     options = [{"name": "level", "type": 3, "value": "allow"}]
     data = {"id": "1", "name": "admin", "type": 1}
     data |= {"options": [{"name": "nsfw", "type": 1, "options": options}]}
@@ -267,7 +267,7 @@ async def test_only_managers_can_change_the_setting(house: House, engine: FakeEn
 
 
 async def test_the_settings_can_be_shown(house: House) -> None:
-    """For the server and for its channels."""
+    """The response lists the settings of the server and of its channels."""
     admin = house.discord.person("Root", admin=True)
     state = await house.refusal(await admin.slash("admin nsfw"))
     assert state.startswith("In age-restricted channels, flagged pictures are withheld.")
@@ -283,7 +283,7 @@ async def test_the_settings_can_be_shown(house: House) -> None:
 async def test_a_result_after_a_restart_uses_the_current_channel(
     house: House, engine: FakeEngine
 ) -> None:
-    """Before the gateway has sent any channel, and also for a thread's parent."""
+    """This holds before the gateway has sent any channel, and for a thread's parent."""
     await choose(house, "spoiler")
     engine.flagged = {1}
     engine.gate.clear()
@@ -304,7 +304,7 @@ async def test_a_result_after_a_restart_uses_the_current_channel(
 
 
 async def test_settings_are_stored(house: House, engine: FakeEngine) -> None:
-    """A flagged picture is delivered by the current setting."""
+    """After a restart, a flagged picture is delivered according to the stored setting."""
     await choose(house, "spoiler")
     engine.flagged = {1}
     grid = await result_in(house, house.discord.restricted)

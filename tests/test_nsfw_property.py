@@ -1,7 +1,7 @@
-"""Nothing that is flagged, or was not checked, is uploaded where the policy says block.
+"""No flagged or unchecked picture is uploaded where the NSFW policy is to block.
 
-The rule itself is tried with every combination in test_domain_nsfw.py and test_visibility.py; here
-the whole bot runs through a sample of them, and every file that it uploads is looked at.
+test_domain_nsfw.py and test_visibility.py test the policy with all combinations; here a whole bot
+runs a sample of them, and every file that it uploads is checked.
 """
 
 import random
@@ -36,54 +36,54 @@ from tests.samples import picture
 SEED: Final = 20_261_121
 SAMPLES: Final = 32
 
-PLACES = ("text", "thread", "direct")
+CHANNEL_KINDS = ("text", "thread", "direct")
 RESTRICTED = (False, True)
-CHOICES = (None, "block", "spoiler", "allow")
-SAYS = ("passed", "flagged", "unchecked", "failed")
-INSTALLS = ("server", "person")
+POLICIES = (None, "block", "spoiler", "allow")
+RESULTS = ("passed", "flagged", "unchecked", "failed")
+INSTALLATIONS = ("server", "person")
 CHANGES = ("none", "unrestricted early", "unrestricted late", "blocked early", "blocked late")
 
 
 class Case(msgspec.Struct, frozen=True):
-    """One world in which somebody asks for four pictures."""
+    """Channel, settings, installation and safety results of a job of four pictures."""
 
-    place: str
+    channel_kind: str
     restricted: bool
-    server: str | None
-    """What was chosen for the server as a whole."""
-    room: str | None
-    """What was chosen for the channel."""
-    install: str
+    guild_policy: str | None
+    """The setting of the guild."""
+    channel_policy: str | None
+    """The setting of the channel."""
+    installation: str
     change: str
-    """What changes: early, while the job is painted; late, when its grid is there."""
-    says: tuple[str, ...]
+    """What changes; "early": while the job is running, "late": after its delivery."""
+    results: tuple[str, ...]
 
     def level(self, *, changed: bool) -> str:
-        """What the policy makes of flagged pictures, in words of its own."""
-        if self.place == "direct" or self.install == "person" or not self.restricted:
+        """The policy for flagged pictures that the test expects."""
+        if self.channel_kind == "direct" or self.installation == "person" or not self.restricted:
             return "block"
         if changed and self.change != "none":
             return "block"
-        return self.room or self.server or "block"
+        return self.channel_policy or self.guild_policy or "block"
 
-    def numbers(self, *says: str) -> set[int]:
-        """Of which pictures (from 1) the checkers say so."""
-        return {nth for nth, result in enumerate(self.says, start=1) if result in says}
+    def numbers(self, *results: str) -> set[int]:
+        """The numbers (from 1) of the pictures with one of these results."""
+        return {nth for nth, result in enumerate(self.results, start=1) if result in results}
 
 
 def sample() -> list[Case]:
-    """A fixed sample of all cases; half of them may show flagged pictures."""
-    verdicts = [says for says in product(SAYS, repeat=4) if set(says) != {"failed"}]
+    """A fixed sample of all cases; in half of them flagged pictures may be shown."""
+    verdicts = [results for results in product(RESULTS, repeat=4) if set(results) != {"failed"}]
     rng = random.Random(SEED)
-    axes = (PLACES, RESTRICTED, CHOICES, CHOICES, INSTALLS, CHANGES)
-    worlds = [Case(*world, ()) for world in product(*axes)]
-    open_ones = [world for world in worlds if world.level(changed=False) != "block"]
-    chosen = rng.sample(worlds, SAMPLES // 2) + rng.sample(open_ones, SAMPLES // 2)
-    return [msgspec.structs.replace(world, says=rng.choice(verdicts)) for world in chosen]
+    axes = (CHANNEL_KINDS, RESTRICTED, POLICIES, POLICIES, INSTALLATIONS, CHANGES)
+    cases = [Case(*case, ()) for case in product(*axes)]
+    permissive = [case for case in cases if case.level(changed=False) != "block"]
+    selection = rng.sample(cases, SAMPLES // 2) + rng.sample(permissive, SAMPLES // 2)
+    return [msgspec.structs.replace(case, results=rng.choice(verdicts)) for case in selection]
 
 
-class Story:
-    """Lives through one case, and holds every upload against the policy of that moment."""
+class CaseRun:
+    """Runs one case, and checks every upload against the policy that applies when it is sent."""
 
     def __init__(self, house: House, engine: FakeEngine, case: Case) -> None:
         self.house = house
@@ -100,16 +100,16 @@ class Story:
         engine.overflowing = case.numbers("failed")
         self.parent = house.discord.add_channel("here", nsfw=case.restricted)
         self.channel = self._channel()
-        Uploads(house, self._look)
+        Uploads(house, self._check_upload)
 
     def _channel(self) -> Channel:
-        if self.case.place == "direct":
+        if self.case.channel_kind == "direct":
             return self.house.ada.dm
-        if self.case.place == "thread":
+        if self.case.channel_kind == "thread":
             return self.house.discord.add_thread(self.parent, "there")
         return self.parent
 
-    def _look(self, message: Message, file: Attachment) -> None:
+    def _check_upload(self, message: Message, file: Attachment) -> None:
         file_colours = colours(file.data)
         self.files += 1
         flagged = self._colours("flagged") & file_colours
@@ -141,14 +141,14 @@ class Story:
         raise AssertionError("no picture has this colour")
 
     async def choose(self) -> None:
-        """The admin's choices."""
-        if self.case.server:
-            await choose(self.house, self.case.server)
-        if self.case.room:
-            await choose(self.house, self.case.room, self.parent)
+        """Choose the settings as an admin."""
+        if self.case.guild_policy:
+            await choose(self.house, self.case.guild_policy)
+        if self.case.channel_policy:
+            await choose(self.house, self.case.channel_policy, self.parent)
 
     async def change(self, when: str) -> None:
-        """The channel or the admin's mind is another from now on, if it is time."""
+        """Change the channel or the setting, if the case has a change at this time."""
         if not self.case.change.endswith(when):
             return
         self.level = self.case.level(changed=True)
@@ -158,32 +158,32 @@ class Story:
             await choose(self.house, "block")
             await choose(self.house, "block", self.parent)
 
-    def ask(
+    def send_interaction(
         self, kind: InteractionType, data: Mapping[str, Any], message: Message | None
     ) -> Interaction:
-        """Do something by an installation of this case's."""
+        """Send an interaction with the installation type of the case."""
         discord = self.house.discord
         interaction = discord.interactions.open(
             kind, self.house.ada.user, self.channel, dict(data), message
         )
         event = interaction_json(interaction)
-        if self.case.install == "person":
+        if self.case.installation == "person":
             event["authorizing_integration_owners"] = {"1": str(self.house.ada.id)}
         discord.world.emit("INTERACTION_CREATE", event, self.channel)
         return interaction
 
     def imagine(self) -> Interaction:
-        """/imagine."""
+        """Send /imagine."""
         options = [{"name": "prompt", "type": 3, "value": "a red house"}]
         data = {"id": "1", "name": "imagine", "type": 1, "options": options}
-        return self.ask(InteractionType.APPLICATION_COMMAND, data, None)
+        return self.send_interaction(InteractionType.APPLICATION_COMMAND, data, None)
 
-    async def press(self, message: Message, label: str) -> None:
-        """A button, and wait for what comes of it."""
+    async def click(self, message: Message, label: str) -> None:
+        """Click a button, and wait for the response."""
         buttons = [part for row in message.components for part in row["components"]]
         [custom_id] = [button["custom_id"] for button in buttons if button.get("label") == label]
         data = {"custom_id": custom_id, "component_type": 2, "id": 1}
-        interaction = self.ask(InteractionType.MESSAGE_COMPONENT, data, message)
+        interaction = self.send_interaction(InteractionType.MESSAGE_COMPONENT, data, message)
         await interaction.acknowledged()
         await self.house.discord.until(
             lambda: (
@@ -196,33 +196,33 @@ class Story:
 
 @pytest.mark.parametrize("case", sample(), ids=str)
 async def test_no_upload_violates_the_policy(house: House, engine: FakeEngine, case: Case) -> None:
-    """In the grid, at full size, in variations and in a DM; and what may be shown, is shown."""
-    story = Story(house, engine, case)
-    await story.choose()
+    """Grid, full-size picture, variations and DM are checked; allowed pictures must be shown."""
+    run = CaseRun(house, engine, case)
+    await run.choose()
     engine.gate.clear()
-    interaction = story.imagine()
+    interaction = run.imagine()
     await eventually(lambda: engine.paints)
-    await story.change("early")
+    await run.change("early")
     engine.gate.set()
     grid = await house.result(interaction)
-    is_visible = story.level != "block"
-    assert sorted(story.flagged_uploads) == (sorted(case.numbers("flagged")) if is_visible else [])
-    story.flagged_uploads.clear()
-    await story.change("late")
+    is_shown = run.level != "block"
+    assert sorted(run.flagged_uploads) == (sorted(case.numbers("flagged")) if is_shown else [])
+    run.flagged_uploads.clear()
+    await run.change("late")
     for nth in range(1, 5):
-        await story.press(grid, f"U{nth}")
-    is_visible = story.level != "block"
-    assert sorted(story.flagged_uploads) == (sorted(case.numbers("flagged")) if is_visible else [])
+        await run.click(grid, f"U{nth}")
+    is_shown = run.level != "block"
+    assert sorted(run.flagged_uploads) == (sorted(case.numbers("flagged")) if is_shown else [])
     await house.ada.react(grid, "✉️")
     await house.discord.until(
         lambda: [message for message in house.discord.dms(house.ada) if "seed" in message.content][
             -1:
         ]
     )
-    await story.press(grid, f"V{min(case.numbers('passed', 'flagged') or {1})}")
+    await run.click(grid, f"V{min(case.numbers('passed', 'flagged') or {1})}")
     stored = {row["nth"] for row in house.query("SELECT nth FROM pictures WHERE path IS NOT NULL")}
     assert stored <= case.numbers("passed", "flagged")
-    assert story.files and not story.leaks
+    assert run.files and not run.leaks
 
 
 VERDICTS = st.builds(
@@ -235,13 +235,13 @@ VERDICTS = st.builds(
 
 
 @given(
-    place=st.builds(
+    context=st.builds(
         ChannelContext,
         kind=st.sampled_from(ChannelKind),
         guild_id=st.none() | st.integers(1, 3),
         channel=st.none() | st.builds(ChannelInfo, st.integers(1, 3), st.booleans()),
     ),
-    choices=st.builds(
+    settings=st.builds(
         NsfwSettings,
         st.sampled_from(NsfwPolicy),
         st.dictionaries(st.integers(1, 3), st.sampled_from(NsfwPolicy)),
@@ -249,17 +249,17 @@ VERDICTS = st.builds(
     results=st.lists(st.lists(VERDICTS, min_size=1, max_size=3), min_size=1, max_size=4),
 )
 def test_flagged_pictures_have_no_file_where_the_policy_is_block(
-    place: ChannelContext, choices: NsfwSettings, results: list[list[Verdict]]
+    context: ChannelContext, settings: NsfwSettings, results: list[list[Verdict]]
 ) -> None:
-    """For all results of the checkers, channels and settings."""
+    """Safety results, channels and settings are combined at random."""
     pictures = [_picture(nth, verdicts) for nth, verdicts in enumerate(results, start=1)]
-    visible = visible_in(pictures, nsfw_policy(place, choices))
+    visible = visible_in(pictures, nsfw_policy(context, settings))
     allowed = (
-        place.kind is ChannelKind.GUILD
-        and place.guild_id is not None
-        and place.channel is not None
-        and place.channel.is_age_restricted
-        and choices.channels.get(place.channel.id, choices.guild) is not NsfwPolicy.BLOCK
+        context.kind is ChannelKind.GUILD
+        and context.guild_id is not None
+        and context.channel is not None
+        and context.channel.is_age_restricted
+        and settings.channels.get(context.channel.id, settings.guild) is not NsfwPolicy.BLOCK
     )
     for verdicts, visible_picture in zip(results, visible.pictures, strict=True):
         flagged = any(verdict.flagged for verdict in verdicts)
@@ -268,12 +268,12 @@ def test_flagged_pictures_have_no_file_where_the_policy_is_block(
         assert (
             not (visible_picture.path and flagged)
             or visible.needs_spoiler
-            or nsfw_policy(place, choices) is NsfwPolicy.ALLOW
+            or nsfw_policy(context, settings) is NsfwPolicy.ALLOW
         )
 
 
 def _picture(nth: int, verdicts: list[Verdict]) -> Picture:
-    """As stored in a channel where flagged pictures are kept."""
+    """The picture as stored for a channel where flagged pictures may be shown."""
     flagged = any(verdict.flagged for verdict in verdicts)
     if any(verdict.score is None for verdict in verdicts):
         return picture(nth=nth, is_withheld=True, path=None, verdicts=tuple(verdicts))

@@ -1,4 +1,4 @@
-"""Deliveries that fail: which errors are retried, and what the user gets instead."""
+"""Failed deliveries: which errors are retried, and what the user gets otherwise."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -27,13 +27,13 @@ async def jobs(tmp_path: Path) -> AsyncIterator[JobStore]:
 
 
 async def finish(jobs: JobStore, notifier: FakeNotifier) -> None:
-    """End the job and deliver that, with retries at once."""
+    """End the job and deliver its ending; retries come at once."""
     outbox = Outbox(jobs, notifier, lambda: 200.0, retry_seconds=(0.0,))
     assert await outbox.finish("j1", Status.FAILED, "Out of memory.")
 
 
 async def is_delivered(jobs: JobStore) -> bool:
-    """Has the ending reached the user, as far as the database says?"""
+    """Whether the database records the ending as delivered."""
     return not await jobs.undelivered()
 
 
@@ -47,7 +47,7 @@ async def is_delivered(jobs: JobStore) -> bool:
     ],
 )
 async def test_network_errors_are_retried(jobs: JobStore, error: Exception) -> None:
-    """Until the ending is delivered."""
+    """Attempts continue until the ending is delivered."""
     notifier = FakeNotifier(error, error)
     await finish(jobs, notifier)
     assert notifier.delivered == ["failed"]
@@ -57,7 +57,7 @@ async def test_network_errors_are_retried(jobs: JobStore, error: Exception) -> N
 async def test_a_bug_is_logged_once_and_not_retried(
     jobs: JobStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The user gets a sentence that says so, and the job counts as delivered."""
+    """The user gets an explanation, and the job counts as delivered."""
     notifier = FakeNotifier(KeyError("upscale"), DeliveryFailed("no"))
     await finish(jobs, notifier)
     assert len(notifier.delivered) == 1

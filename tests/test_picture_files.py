@@ -15,12 +15,12 @@ from tests.samples import encoded, picture
 
 
 def noise(side: int) -> Image.Image:
-    """An image that compresses badly."""
+    """An image that compresses poorly."""
     return Image.effect_noise((side, side), 90).convert("RGB")
 
 
 def test_a_small_picture_is_a_lossless_png() -> None:
-    """It fits without compression losses."""
+    """No lossy format is needed."""
     picture = noise(64)
     ending, data = picture_files.encode_within(picture)
     assert ending == "png"
@@ -28,7 +28,7 @@ def test_a_small_picture_is_a_lossless_png() -> None:
 
 
 def test_a_large_picture_is_made_to_fit() -> None:
-    """As a JPEG, and as a smaller one if necessary."""
+    """It is converted to JPEG, and scaled down if it is still too large."""
     picture = noise(256)
     ending, data = picture_files.encode_within(picture, limit=60_000)
     assert ending == "jpg" and len(data) <= 60_000
@@ -38,7 +38,7 @@ def test_a_large_picture_is_made_to_fit() -> None:
 
 
 def test_a_job_is_one_grid(tmp_path: Path) -> None:
-    """Of the stored files, with a blank cell for a withheld picture."""
+    """It consists of the stored files, with a blank cell for each withheld picture."""
     archive = FileStorage(tmp_path)
     path = archive.save_picture("j1", 1, encoded(Image.new("RGB", (64, 64), "red")))
     pictures = [picture(path=path), picture(nth=2, path=None, is_withheld=True)]
@@ -48,7 +48,7 @@ def test_a_job_is_one_grid(tmp_path: Path) -> None:
 
 
 def test_one_picture_is_the_stored_file(tmp_path: Path) -> None:
-    """Byte for byte."""
+    """Its bytes are not changed."""
     archive = FileStorage(tmp_path)
     stored = encoded(noise(64))
     one = picture(path=archive.save_picture("j1", 1, stored))
@@ -59,14 +59,14 @@ def test_one_picture_is_the_stored_file(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_raises_an_error(tmp_path: Path) -> None:
-    """The database row alone is not enough."""
+    """The row in the database is not enough."""
     with pytest.raises(FileMissing):
         picture_files.picture_file(FileStorage(tmp_path), visible_in([picture()], NsfwPolicy.BLOCK))
 
 
 @pytest.mark.parametrize("left", [0, 20, 60])
 def test_a_damaged_file_raises_an_error(tmp_path: Path, left: int) -> None:
-    """Only this many of its bytes are there, followed by zeros."""
+    """Only the first bytes of the file are present, followed by zeros."""
     archive = FileStorage(tmp_path)
     whole = encoded(noise(64))
     broken = whole[:left] + bytes(len(whole) - left)
@@ -76,7 +76,7 @@ def test_a_damaged_file_raises_an_error(tmp_path: Path, left: int) -> None:
 
 
 def test_groups_stay_below_the_limit() -> None:
-    """As few as possible, in order."""
+    """There are as few groups as possible, and the order is kept."""
     uploads = [OutgoingFile(f"{n}.png", bytes(size)) for n, size in enumerate((60, 40, 50, 60))]
     groups = picture_files.batch_by_size(uploads, limit=100)
     assert [[upload.name for upload in group] for group in groups] == [

@@ -1,4 +1,4 @@
-"""/privacy: show and delete the data of a user."""
+"""/privacy shows and deletes the data of a user."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ async def test_a_new_user_has_no_data(house: House) -> None:
 
 
 async def test_show_counts_and_exports_the_data(house: House) -> None:
-    """The file has everything except the pictures."""
+    """The exported file has everything except the pictures."""
     await house.imagine(prompt=MARKER, count=2, sketch=sketch())
     await house.imagine(count=1, negative="rain")
     await house.imagine(house.discord.person("Ben"), prompt="a blue house")
@@ -48,7 +48,7 @@ async def test_show_counts_and_exports_the_data(house: House) -> None:
 
 
 async def test_delete_removes_everything_but_statistics(house: House) -> None:
-    """Prompts, ids, pictures and sketches, in the database and on disk."""
+    """Prompts, ids, pictures and sketches are deleted from the database and from disk."""
     await house.imagine(prompt=MARKER, negative="rain", count=2, sketch=sketch(), seed=4711)
     grid = await house.imagine(count=1)
     await house.result(await house.ada.click(grid, "U1"))
@@ -67,7 +67,7 @@ async def test_delete_removes_everything_but_statistics(house: House) -> None:
 
 
 async def test_deleted_data_is_in_no_file(house: House) -> None:
-    """Neither in the database nor in its write-ahead log."""
+    """The values are neither in the database nor in its write-ahead log."""
     words = [f"{MARKER}{nth}" for nth in range(20)]
     grids = [await house.imagine(prompt=word, negative=f"not{word}", count=1) for word in words]
     requests = house.query("SELECT request FROM jobs")
@@ -83,7 +83,7 @@ async def test_deleted_data_is_in_no_file(house: House) -> None:
 
 
 async def test_nothing_is_deleted_without_confirmation(house: House) -> None:
-    """The other button keeps everything."""
+    """The second button keeps everything."""
     await house.imagine()
     confirmation = await question(house, house.ada)
     assert "permanently" in confirmation.content and "1 job and 4 pictures" in confirmation.content
@@ -94,7 +94,7 @@ async def test_nothing_is_deleted_without_confirmation(house: House) -> None:
 
 
 async def test_the_confirmation_works_in_dms_and_after_a_restart(house: House) -> None:
-    """It has no timeout."""
+    """The buttons have no timeout."""
     await house.imagine()
     confirmation = await question(house, house.ada, where=house.ada.dm)
     await house.stop()
@@ -106,7 +106,7 @@ async def test_the_confirmation_works_in_dms_and_after_a_restart(house: House) -
 
 
 async def test_a_repeated_deletion_changes_nothing(house: House) -> None:
-    """Also at the same time; later jobs can be deleted as well."""
+    """Simultaneous confirmations are handled as well; later jobs can be deleted too."""
     await house.imagine()
     confirmations = [await question(house, house.ada) for _ in range(2)]
     await asyncio.gather(
@@ -128,7 +128,7 @@ async def delete_again(house: House) -> str:
 
 
 async def test_jobs_of_others_are_not_deleted(house: House) -> None:
-    """Their files and buttons stay."""
+    """Their files are kept and their buttons still work."""
     ben = house.discord.person("Ben")
     await house.imagine()
     theirs = await house.imagine(ben, prompt="a blue house")
@@ -140,7 +140,7 @@ async def test_jobs_of_others_are_not_deleted(house: House) -> None:
 
 
 async def test_a_variation_by_another_user_is_not_deleted(house: House, engine: FakeEngine) -> None:
-    """It works as before, but cannot be re-rolled without its parent."""
+    """It still works, but cannot be re-rolled without its parent."""
     ben = house.discord.person("Ben")
     grid = await house.imagine()
     varied = await house.result(await ben.click(grid, "V1"))
@@ -153,7 +153,7 @@ async def test_a_variation_by_another_user_is_not_deleted(house: House, engine: 
 
 
 async def test_a_shared_sketch_is_deleted_with_its_last_job(house: House) -> None:
-    """The other user's job works until then."""
+    """Until then, the job of the other user works."""
     ben = house.discord.person("Ben")
     await house.imagine(sketch=sketch())
     theirs = await house.imagine(ben, sketch=sketch())
@@ -166,7 +166,7 @@ async def test_a_shared_sketch_is_deleted_with_its_last_job(house: House) -> Non
 
 
 async def test_a_variation_by_another_user_keeps_the_sketch(house: House) -> None:
-    """It can be varied again."""
+    """The variation can itself be varied."""
     ben = house.discord.person("Ben")
     grid = await house.imagine(sketch=sketch())
     varied = await house.result(await ben.click(grid, "V1"))

@@ -1,4 +1,4 @@
-"""A bot that is killed while it deletes what is kept of a person: the next one goes on."""
+"""A bot that is killed while it deletes a user's data; the next start finishes the deletion."""
 
 import os
 import resource
@@ -53,7 +53,7 @@ async def imagine_with_sketch(bot: DyingBot, person: Person, prompt: str) -> Mes
 
 
 async def delete_and_crash(bot: DyingBot, person: Person, moment: str) -> None:
-    """Delete a user's data; the bot is killed at this moment."""
+    """Delete a user's data; the bot is killed at this moment of the deletion."""
     interaction = await (await person.slash("privacy delete")).finished()
     assert interaction is not None
     bot.set_fuse(moment, "bot")
@@ -81,7 +81,7 @@ def is_in_database_files(bot: DyingBot, word: str) -> bool:
 async def test_the_next_start_finishes_the_deletion(
     bot: DyingBot, ada: Person, moment: str
 ) -> None:
-    """All files except those of others; the old buttons say that the job was deleted."""
+    """Only files of other users are left; the old buttons say that the job was deleted."""
     theirs = await imagine_with_sketch(bot, bot.discord.person("Ben"), "a house")
     others = files(bot)
     grids = [await imagine_with_sketch(bot, ada, f"{MARKER} {moment} {nth}") for nth in range(3)]
@@ -106,7 +106,7 @@ async def test_the_next_start_finishes_the_deletion(
 async def test_a_job_cancelled_by_the_deletion_has_one_final_message(
     bot: DyingBot, ada: Person
 ) -> None:
-    """The bot was killed before it could show it."""
+    """The bot was killed before it could show the message."""
     running = await ada.slash("imagine", prompt=f"{MARKER} at work", steps=150)
     await bot.discord.until(
         lambda: running.response and "%" in running.response.content, why="progress"

@@ -17,7 +17,7 @@ from tests.reporting import cards, response_text
 
 @pytest.mark.parametrize("label", ["U1", "V2", "🔄"])
 async def test_a_button_of_a_deleted_job_says_so(house: House, label: str) -> None:
-    """To anyone who clicks it."""
+    """This holds for every user who clicks it."""
     grid = await house.imagine()
     await delete(house)
     interaction = await house.discord.person("Ben").click(grid, label)
@@ -26,7 +26,7 @@ async def test_a_button_of_a_deleted_job_says_so(house: House, label: str) -> No
 
 @pytest.mark.parametrize("emoji", ["🔁", "1️⃣", "✉️"])
 async def test_a_reaction_to_a_deleted_job_says_so(house: House, emoji: str) -> None:
-    """To its grid or to a full-size picture: the message itself has the job id."""
+    """Both the grid and a full-size picture contain the job id."""
     grid = await house.imagine()
     single = await house.result(await house.ada.click(grid, "U2"))
     await delete(house)
@@ -42,7 +42,7 @@ async def test_a_reaction_to_a_deleted_job_says_so(house: House, emoji: str) -> 
 
 
 async def test_messages_of_a_deleted_job_can_be_deleted(house: House) -> None:
-    """By their user and by moderators, but not by others."""
+    """Their owner and moderators can delete them, other users cannot."""
     first, second = await house.imagine(), await house.imagine()
     reacted = await house.imagine()
     single = await house.result(await house.ada.click(reacted, "U1"))
@@ -63,7 +63,7 @@ async def test_messages_of_a_deleted_job_can_be_deleted(house: House) -> None:
 
 
 async def test_a_reaction_to_a_message_of_another_user_is_ignored(house: House) -> None:
-    """The bot does not fetch it."""
+    """The bot does not even fetch the message."""
     message = await house.ada.say("hello")
     before = len(house.discord.requests)
     await house.ada.react(message, "🔁")
@@ -75,7 +75,7 @@ async def test_a_reaction_to_a_message_of_another_user_is_ignored(house: House) 
 
 
 async def test_a_replay_of_a_deleted_picture_says_so(house: House, engine: FakeEngine) -> None:
-    """With the exit code of an unknown picture."""
+    """The exit code is that of an unknown picture."""
     await house.imagine()
     name = house.query("SELECT id FROM pictures")[0]["id"]
     await delete(house)
@@ -91,7 +91,7 @@ async def test_a_replay_of_a_deleted_picture_says_so(house: House, engine: FakeE
 
 
 async def test_a_reported_job_is_deleted_after_its_review(house: House, mods: Channel) -> None:
-    """Until then it works as before; everything else is deleted at once."""
+    """It still works until then; everything else is deleted at once."""
     ben, mo = house.discord.person("Ben"), house.discord.person("Mo", moderator=True)
     reported, second = await house.imagine(), await house.imagine(count=1)
     interaction = await ben.use("🚩 Report", reported)
@@ -115,7 +115,7 @@ async def test_a_reported_job_is_deleted_after_its_review(house: House, mods: Ch
 
 
 async def test_a_deleted_picture_cannot_be_reported(house: House, mods: Channel) -> None:
-    """Its message can be removed; a reaction with the flag has no reply."""
+    """Its message can be removed; a report by reaction gets no reply."""
     ben, mo = house.discord.person("Ben"), house.discord.person("Mo", moderator=True)
     grid = await house.imagine()
     await delete(house)

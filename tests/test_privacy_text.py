@@ -27,7 +27,7 @@ NOTHING_STORED = user_data(jobs=0, pictures=0, sketches=0, oldest_at=None)
 
 
 def test_nouns_agree_with_their_numbers() -> None:
-    """Sketches are named only if there are any."""
+    """Sketches are mentioned only if there are any."""
     policy = RetentionPolicy()
     text = privacy_text.summary(user_data(), policy)
     assert "2 jobs, 5 pictures and 1 sketch of yours" in text
@@ -47,19 +47,19 @@ def test_nouns_agree_with_their_numbers() -> None:
     ],
 )
 def test_the_summary_states_the_retention_policy(policy: RetentionPolicy, sentence: str) -> None:
-    """The operator's settings decide."""
+    """It depends on the operator's settings."""
     assert sentence in privacy_text.summary(user_data(), policy)
 
 
 def test_the_summary_states_what_the_audit_log_has() -> None:
-    """Also for a user about whom nothing else is stored."""
+    """This also holds for a user about whom nothing else is stored."""
     text = privacy_text.summary(user_data(audit_entries=3), RetentionPolicy())
     assert "The audit log has 3 entries about you, for moderators" in text
     assert "180 days" in privacy_text.summary(NOTHING_STORED, RetentionPolicy())
 
 
 def test_the_result_states_what_is_deleted_later() -> None:
-    """Jobs under review do not count as deleted."""
+    """Jobs under review are not counted as deleted."""
     under_review = user_data(jobs=1, pictures=4, sketches=0, under_review=1)
     text = privacy_text.result(user_data(), under_review, is_complete=False)
     assert "Deleted: 1 job, 1 picture and 1 sketch." in text
@@ -72,7 +72,7 @@ def test_the_result_states_what_is_deleted_later() -> None:
 
 
 def test_every_text_fits_into_a_message() -> None:
-    """Even with very large numbers."""
+    """This holds even for very large numbers."""
     data = user_data(
         jobs=10**7,
         pictures=10**7,

@@ -1,4 +1,4 @@
-"""Deletion of jobs that are still in progress."""
+"""Deletion of a user's data while jobs are in progress."""
 
 import asyncio
 import random
@@ -25,7 +25,7 @@ def sketch(colour: str = "red") -> Upload:
 
 
 async def test_unfinished_jobs_are_cancelled(house: House, engine: FakeEngine) -> None:
-    """Their messages say so and show nothing of the jobs."""
+    """Their messages say so and show nothing else of the jobs."""
     engine.gate.clear()
     interactions = [await house.ada.slash("imagine", prompt=f"{MARKER} {nth}") for nth in range(3)]
     await house.discord.until(
@@ -49,7 +49,7 @@ async def test_unfinished_jobs_are_cancelled(house: House, engine: FakeEngine) -
 async def test_a_job_that_finishes_during_the_deletion_leaves_nothing(
     house: House, engine: FakeEngine, chance: int
 ) -> None:
-    """In any order of the two: one final message, and no data."""
+    """For any timing there is one final message, and no data is left."""
     moment = random.Random(chance)
     engine.gate.clear()
     interactions = [
@@ -73,7 +73,7 @@ async def test_a_job_that_finishes_during_the_deletion_leaves_nothing(
 async def test_a_result_sent_during_the_deletion_is_replaced(
     house: House, engine: FakeEngine
 ) -> None:
-    """Discord is slow to accept the grid."""
+    """Discord accepts the grid only after the deletion."""
     engine.gate.clear()
     interaction = await house.ada.slash("imagine", prompt=MARKER, steps=1)  # shows no progress
     await house.discord.until(
@@ -92,7 +92,7 @@ async def test_a_result_sent_during_the_deletion_is_replaced(
 
 
 async def test_a_retried_result_is_replaced_by_the_note(house: House) -> None:
-    """The job is deleted between two attempts."""
+    """The job is deleted between two attempts to deliver it."""
     interaction = await house.ada.slash("imagine", prompt=MARKER)
     path = f"{interaction.token}/messages/@original"
     house.discord.faults.next("PATCH", path, Fault(drop=True), times=2)
@@ -107,7 +107,7 @@ async def test_a_retried_result_is_replaced_by_the_note(house: House) -> None:
 
 
 async def test_a_job_deleted_before_its_first_response_has_one_message(house: House) -> None:
-    """Discord receives the response later."""
+    """Discord receives the response only after the deletion."""
     await house.imagine()
     confirmation = await question(house, house.ada)
     arrived = asyncio.Event()
@@ -143,7 +143,7 @@ async def test_a_sketch_downloaded_after_the_deletion_is_deleted(house: House) -
 async def test_a_sketch_saved_during_the_deletion_is_deleted(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a slow disk, the file appears after the first sweep."""
+    """On a slow disk, the file is complete only after the first sweep for leftover files."""
     save = FileStorage.save_source
 
     def slowly(self: FileStorage, png: bytes) -> str:
@@ -163,7 +163,7 @@ async def test_a_sketch_saved_during_the_deletion_is_deleted(
 async def test_a_repeated_event_of_a_deleted_job_starts_nothing(
     house: House, engine: FakeEngine
 ) -> None:
-    """The gateway repeats an interaction and a reaction."""
+    """The gateway repeats the event of an interaction and of a reaction."""
     grid = await house.imagine(house.discord.person("Ben"))
     await house.ada.react(grid, "1️⃣")
     await eventually(lambda: len(engine.paints) == 2)
