@@ -148,37 +148,37 @@ def violated_rule(prompt: str, negative: str = "", *words: str) -> Rule | None:
 
 @pytest.mark.parametrize("prompt", FORBIDDEN)
 def test_no_sexual_content_with_minors(prompt: str) -> None:
-    """In any order, language or spelling."""
+    """Such prompts are refused in any word order, language and spelling."""
     assert violated_rule(prompt) is Rule.MINORS
 
 
 @pytest.mark.parametrize("prompt", HARMLESS)
 def test_harmless_prompts_are_allowed(prompt: str) -> None:
-    """Children in innocent pictures, adults in sexual ones, and words that look similar."""
+    """They have innocent pictures of children, sexual ones of adults, and similar-looking words."""
     assert find_violation(prompt, "", words=()) is None
 
 
 def test_there_are_enough_examples() -> None:
-    """Of violations and of harmless prompts."""
+    """There are examples of violations and of harmless prompts."""
     assert len(FORBIDDEN) >= 100
     assert len(HARMLESS) >= 90
 
 
 @pytest.mark.parametrize("prompt", FORBIDDEN[:20])
 def test_the_order_of_the_words_does_not_matter(prompt: str) -> None:
-    """Nor do the words between them."""
+    """The words between them do not matter either."""
     middle = ", in a garden, oil on canvas, "
     assert violated_rule(f"{middle.join(prompt.split(', '))}, by a lake") is Rule.MINORS
 
 
 @pytest.mark.parametrize("around", ["({})", "**{}**", "<{}>", "masterpiece, {}:1.3", "[{}|x]"])
 def test_weights_and_marks_around_words_hide_nothing(around: str) -> None:
-    """As in the prompt syntax of other bots."""
+    """The prompt syntax of other bots uses such weights and marks."""
     assert violated_rule(f"{around.format('nude')} {around.format('child')}") is Rule.MINORS
 
 
 def test_a_negative_prompt_may_have_any_words() -> None:
-    """It lists what shall not be in the picture."""
+    """A negative prompt lists what must not be in the picture."""
     assert violated_rule("children in a park", "nsfw, nude, naked") is None
     assert violated_rule("nude statue", "child, loli, underage") is None
     assert violated_rule("a red house", "nude child") is None
@@ -186,7 +186,7 @@ def test_a_negative_prompt_may_have_any_words() -> None:
 
 
 def test_a_negative_prompt_may_not_exclude_clothes_or_adults() -> None:
-    """Clothes in prompts with children, adults in sexual prompts."""
+    """This applies to clothes in prompts with children, and to adults in sexual prompts."""
     assert violated_rule("a child at a lake", "clothes, blurry") is Rule.MINORS
     assert violated_rule("nude person", "adult, old") is Rule.MINORS
     assert violated_rule("a house", "clothes, adults") is None
@@ -197,7 +197,7 @@ def test_a_negative_prompt_may_not_exclude_clothes_or_adults() -> None:
 
 @pytest.mark.parametrize("sign", list("|+/.-_*~:·, "))
 def test_signs_between_all_letters_hide_nothing(sign: str) -> None:
-    """Including those that may stand for a letter."""
+    """This includes signs that may stand for a letter."""
     assert violated_rule(f"{sign.join('naked')} {sign.join('child')}") is Rule.MINORS
 
 
@@ -209,7 +209,7 @@ def test_only_the_rule_about_minors_splits_at_capitals() -> None:
 
 
 def test_a_violation_has_the_matching_terms() -> None:
-    """As in the word list, not as in the prompt."""
+    """They are spelled as in the word list, not as in the prompt."""
     violation = find_violation("k1d, ice, n.u.d.e", "", words=())
     assert violation == Violation(Rule.MINORS, ("kid", "nude*"))
 
@@ -259,7 +259,7 @@ def test_a_violation_has_the_matching_terms() -> None:
     ],
 )
 def test_a_banned_word_is_a_violation(prompt: str, word: str) -> None:
-    """In any spelling."""
+    """Any spelling of the word is found."""
     violation = find_violation(prompt, "", words=(word,))
     assert violation == Violation(Rule.WORDS, (word,))
 
@@ -294,13 +294,13 @@ def test_a_banned_word_is_a_violation(prompt: str, word: str) -> None:
     ],
 )
 def test_banned_words_match_whole_words_only(prompt: str, word: str) -> None:
-    """Not words that contain them or look similar."""
+    """Words that contain a banned word or look similar are allowed."""
     assert find_violation(prompt, "", words=(word,)) is None
 
 
 @given(st.from_regex(r"[a-zé@$+_.'#&-]{0,9}[a-z]{2}[a-z .'-]{0,9}[a-z@$!.']{0,3}", fullmatch=True))
 def test_a_list_bans_its_own_words(listed: str) -> None:
-    """Whatever signs they have."""
+    """The words may contain signs."""
     assert violated_rule(listed, "", normalize_banned_word(listed)) is not None
 
 
@@ -310,7 +310,7 @@ def test_the_rule_about_minors_takes_precedence() -> None:
 
 
 def test_banned_words_are_normalized() -> None:
-    """So that a list has each word once."""
+    """A list thus has each word only once."""
     assert normalize_banned_word("  Donald   DUCK ") == "donald duck"
     assert normalize_banned_word("grape*") == "grape*"
 
@@ -327,20 +327,20 @@ def test_banned_words_are_normalized() -> None:
     ],
 )
 def test_invalid_banned_words_are_refused(text: str, sentence: str) -> None:
-    """They would match nothing, or everything."""
+    """They would match nothing or everything."""
     with pytest.raises(Refused, match=sentence):
         normalize_banned_word(text)
 
 
 def test_no_sentence_names_the_matching_terms() -> None:
-    """Only the rule."""
+    """They name the rule only."""
     for sentence in SENTENCES.values():
         assert sentence.count(".") == 2
         assert "letter" not in sentence
 
 
 def test_checking_is_fast() -> None:
-    """A long prompt and a long list take less than a second."""
+    """A prompt and a list of the maximum length take less than a second."""
     rng = random.Random(7)
     prompt = " ".join(rng.choices(HARMLESS, k=60))[:1000]
     words = tuple(f"word{n}" for n in range(MAX_WORDS))

@@ -23,13 +23,13 @@ def refusal(uses: list[Usage], reserved: float = 0.0, daily: float = 60.0) -> st
 
 
 def test_a_user_with_seconds_left_may_submit() -> None:
-    """Also if the job may need more than is left."""
+    """The job may need more seconds than are left."""
     assert refusal([]) is None
     assert refusal([Usage(DAY, 59.0)]) is None
 
 
 def test_a_refusal_says_when_the_quota_is_free_again() -> None:
-    """When enough of the usage is 24 hours old."""
+    """That is when enough of the usage is 24 hours old."""
     assert refusal([Usage(3 * HOUR, 40.0), Usage(9 * HOUR, 30.0)]) == (
         "You have used 70 of your 60 engine seconds in 24 hours. Please try again in about 3 hours."
     )
@@ -37,7 +37,7 @@ def test_a_refusal_says_when_the_quota_is_free_again() -> None:
 
 
 def test_unfinished_jobs_count() -> None:
-    """So several jobs together exceed the quota by no more than one of them."""
+    """Several jobs together thus exceed the quota by one of them at most."""
     assert refusal([Usage(HOUR, 30.0)], reserved=29.0) is None
     assert refusal([Usage(HOUR, 30.0)], reserved=30.0) == (
         "You have used 30 of your 60 engine seconds in 24 hours, and your unfinished jobs will "
@@ -46,7 +46,7 @@ def test_unfinished_jobs_count() -> None:
 
 
 def test_a_quota_of_zero_excludes() -> None:
-    """As a role limit may have."""
+    """A role limit may be 0."""
     assert refusal([], daily=0.0) == (
         "Your roles do not allow you to make pictures on this server."
     )
@@ -54,7 +54,7 @@ def test_a_quota_of_zero_excludes() -> None:
 
 @given(st.lists(st.tuples(st.floats(1, DAY), st.floats(0.1, 50)), min_size=1, max_size=20))
 def test_free_at_is_the_earliest_time(used: list[tuple[float, float]]) -> None:
-    """At that time, and not before, the usage is below the quota."""
+    """The usage is below the quota at that time, and not before."""
     uses = [Usage(*use) for use in used]
     if sum(use.seconds for use in uses) < 40.0:
         return
@@ -76,5 +76,5 @@ def test_free_at_is_the_earliest_time(used: list[tuple[float, float]]) -> None:
     ],
 )
 def test_durations_are_rounded(seconds: float, words: str) -> None:
-    """To a round number of one unit."""
+    """The result is a round number of one unit."""
     assert naturaldelta(seconds) == words

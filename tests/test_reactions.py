@@ -32,7 +32,7 @@ async def test_a_number_starts_variations_of_that_picture(house: House, engine: 
 
 
 async def test_the_repeat_emoji_varies_each_picture(house: House, engine: FakeEngine) -> None:
-    """Four pictures, four variations."""
+    """There are four pictures and four variations."""
     grid = await house.imagine()
     await house.ada.react(grid, "🔁")
     await reply_to(house, grid)
@@ -42,7 +42,7 @@ async def test_the_repeat_emoji_varies_each_picture(house: House, engine: FakeEn
 async def test_a_reaction_to_a_full_size_picture_varies_that_picture(
     house: House, engine: FakeEngine
 ) -> None:
-    """After U2, 🔁 means picture 2."""
+    """After U2, 🔁 varies picture 2."""
     grid = await house.imagine()
     single = await house.result(await house.ada.click(grid, "U2"))
     await house.ada.react(single, "🔁")
@@ -56,7 +56,7 @@ async def wait_for_jobs(engine: FakeEngine, jobs: int) -> None:
 
 
 async def test_a_repeated_reaction_starts_another_job(house: House, engine: FakeEngine) -> None:
-    """After it was taken back."""
+    """The user has removed the first reaction."""
     grid = await house.imagine()
     for count in (2, 3):
         await house.ada.react(grid, "1️⃣")
@@ -65,7 +65,7 @@ async def test_a_repeated_reaction_starts_another_job(house: House, engine: Fake
 
 
 async def test_the_cross_of_the_owner_or_a_moderator_deletes(house: House) -> None:
-    """Not that of other users."""
+    """Other users cannot delete it."""
     first, second = await house.imagine(), await house.imagine()
     await house.discord.person("Ben").react(first, "❌")
     await house.ada.react(first, "❌")
@@ -76,7 +76,7 @@ async def test_the_cross_of_the_owner_or_a_moderator_deletes(house: House) -> No
 
 
 async def test_the_cross_of_another_user_is_ignored(house: House) -> None:
-    """A later reaction is handled, and the message is still there."""
+    """The bot has handled a later reaction when the message is still there."""
     grid = await house.imagine()
     ben = house.discord.person("Ben")
     await ben.react(grid, "❌")
@@ -86,7 +86,7 @@ async def test_the_cross_of_another_user_is_ignored(house: House) -> None:
 
 
 async def test_the_cross_cancels_a_running_job(house: House, engine: FakeEngine) -> None:
-    """Its message is deleted."""
+    """The message of the job is deleted."""
     engine.gate.clear()
     interaction = await house.ada.slash("imagine", prompt="a house")
     await house.discord.until(
@@ -105,7 +105,7 @@ async def test_the_cross_cancels_a_running_job(house: House, engine: FakeEngine)
 async def test_a_dm_has_the_pictures_and_their_seeds(
     house: House, engine: FakeEngine, sign: str
 ) -> None:
-    """For the user who reacted; withheld pictures are only mentioned."""
+    """The user who reacted gets it; withheld pictures are only mentioned."""
     engine.flagged = {4}
     grid = await house.imagine()
     ben = house.discord.person("Ben")
@@ -119,7 +119,7 @@ async def test_a_dm_has_the_pictures_and_their_seeds(
 
 
 async def test_a_dm_is_recorded_once_if_the_reply_is_lost(house: House) -> None:
-    """Otherwise a removal could not delete it."""
+    """Without a record of it, a removal could not delete it."""
     grid = await house.imagine()
     ben = house.discord.person("Ben")
     lost = Fault(drop=True, after_commit=True)
@@ -131,7 +131,7 @@ async def test_a_dm_is_recorded_once_if_the_reply_is_lost(house: House) -> None:
 
 
 async def test_a_temporary_reply_is_deleted_at_shutdown(house: House) -> None:
-    """Nobody would delete it later."""
+    """After the shutdown nothing would delete it."""
     grid = await house.imagine()
     house.ada.user.closed_dms = True
     await house.ada.react(grid, "✉️")
@@ -141,7 +141,7 @@ async def test_a_temporary_reply_is_deleted_at_shutdown(house: House) -> None:
 
 
 async def test_closed_dms_are_reported_in_the_channel(house: House) -> None:
-    """Without a ping."""
+    """The message has no ping."""
     grid = await house.imagine()
     house.ada.user.closed_dms = True
     await house.ada.react(grid, "✉️")
@@ -151,7 +151,7 @@ async def test_closed_dms_are_reported_in_the_channel(house: House) -> None:
 
 
 async def test_reactions_work_after_a_restart(house: House, engine: FakeEngine) -> None:
-    """The database has the message."""
+    """The id of the message is in the database."""
     grid = await house.imagine()
     await house.stop()
     await house.start()
@@ -161,7 +161,7 @@ async def test_reactions_work_after_a_restart(house: House, engine: FakeEngine) 
 
 
 async def test_other_reactions_and_messages_are_ignored(house: House, engine: FakeEngine) -> None:
-    """Other emoji on a result, and any on a message of a user."""
+    """The bot ignores other emoji on a result, and every emoji on a message of a user."""
     grid = await house.imagine()
     message = await house.ada.say("hello")
     await house.ada.react(grid, "❤️")
@@ -201,7 +201,7 @@ async def test_a_visible_temporary_reply_is_not_repeated(house: House) -> None:
 async def test_a_user_missing_from_the_event_is_fetched(
     house: House, name: str, moderator: bool
 ) -> None:
-    """To find out whether they moderate."""
+    """The bot needs the member's permissions to decide whether it is a moderator."""
     grid = await house.imagine()
     person = house.discord.person(name, moderator=moderator)
     event = {

@@ -1,4 +1,4 @@
-"""Painting stored pictures again."""
+"""Reproducing stored pictures with `python -m bot replay`."""
 
 import contextlib
 import sqlite3
@@ -36,7 +36,7 @@ def picture_ids(house: House) -> list[str]:
 async def test_equal_bits_are_reported(
     house: House, painted: Settings, engine: FakeEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The stored recipe of one picture is painted, alone."""
+    """The stored recipe of the picture is painted alone."""
     code = await replay(painted, picture_ids(house)[1], None, start(engine))
     assert code is ExitCode.STOPPED
     assert "The same bits" in capsys.readouterr().out
@@ -46,7 +46,7 @@ async def test_equal_bits_are_reported(
 async def test_different_bits_are_reported(
     house: House, painted: Settings, engine: FakeEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With the reason, if the weights have changed."""
+    """The report has the reason, if the weights have changed."""
     engine.change_model("round")
     code = await replay(painted, picture_ids(house)[0], None, start(engine))
     assert code is ExitCode.BITS_DIFFER
@@ -58,7 +58,7 @@ async def test_different_bits_are_reported(
 async def test_a_different_fingerprint_is_reported(
     house: House, painted: Settings, engine: FakeEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It may differ on the same machine, if a picture was alone in its batches."""
+    """Even on the same machine it may differ, if a picture was alone in its batches."""
     with contextlib.closing(sqlite3.connect(house.data / FILENAME)) as record, record:
         record.execute("UPDATE pictures SET fingerprint = fingerprint || ', alone in its batches'")
     code = await replay(painted, picture_ids(house)[0], None, start(engine))
@@ -72,7 +72,7 @@ async def test_a_different_fingerprint_is_reported(
 async def test_files_are_written_on_request_only(
     house: House, painted: Settings, engine: FakeEngine, tmp_path: Path
 ) -> None:
-    """--out writes the picture."""
+    """The option is `--out`."""
     before = sorted(house.data.rglob("*"))
     await replay(painted, picture_ids(house)[0], None, start(engine))
     assert sorted(house.data.rglob("*")) == before
@@ -82,7 +82,7 @@ async def test_files_are_written_on_request_only(
 
 
 async def test_replay_works_beside_a_running_bot(house: House, engine: FakeEngine) -> None:
-    """It only reads."""
+    """A replay only reads the database."""
     await house.imagine()
     settings = settings_for(house.discord, house.data)
     assert await replay(settings, picture_ids(house)[0], None, start(engine)) is ExitCode.STOPPED

@@ -65,7 +65,7 @@ async def test_a_channel_without_write_access_is_not_accepted(house: House) -> N
 async def test_after_the_mod_channel_is_deleted_a_report_is_stored(
     house: House, mods: Channel, ben: Person
 ) -> None:
-    """A new channel gets the card."""
+    """The next channel gets the card."""
     grid = await house.imagine()
     del house.discord.world.channels[mods.id]
     assert STORED in await report(house, ben, grid)
@@ -78,7 +78,7 @@ async def test_after_the_mod_channel_is_deleted_a_report_is_stored(
 async def test_a_card_that_discord_rejected_is_posted_after_a_restart(
     house: House, mods: Channel, ben: Person
 ) -> None:
-    """The database has the cases without a card."""
+    """The database lists the cases without a card."""
     grid = await house.imagine()
     house.discord.faults.next("POST", f"/channels/{mods.id}/messages", Fault(status=403))
     assert STORED in await report(house, ben, grid)
@@ -106,7 +106,7 @@ async def test_a_user_can_report_a_message_once(house: House, mods: Channel, ben
 async def test_the_number_of_reports_per_hour_is_limited(
     house: House, mods: Channel, ben: Person
 ) -> None:
-    """For each user."""
+    """Each user has a limit."""
     grids = [await house.imagine() for _ in range(MAX_REPORTS_PER_HOUR + 1)]
     for grid in grids[:-1]:
         assert "Thank you" in await report(house, ben, grid)
@@ -114,7 +114,7 @@ async def test_the_number_of_reports_per_hour_is_limited(
 
 
 async def test_only_results_can_be_reported(house: House, mods: Channel, ben: Person) -> None:
-    """Not messages of users."""
+    """Messages of users cannot be reported."""
     message = await house.ada.say("hello")
     assert "shows no picture of mine" in await report(house, ben, message)
     assert house.query("SELECT * FROM reports") == []
@@ -123,7 +123,7 @@ async def test_only_results_can_be_reported(house: House, mods: Channel, ben: Pe
 async def test_a_modal_can_be_submitted_after_a_restart(
     house: House, mods: Channel, ben: Person
 ) -> None:
-    """Its custom id has all of its state."""
+    """The custom id of the modal has all state."""
     grid = await house.imagine()
     interaction = await ben.use("🚩 Report", grid)
     await interaction.acknowledged()
@@ -138,7 +138,7 @@ async def test_a_modal_can_be_submitted_after_a_restart(
 async def test_a_report_is_stored_before_the_response(
     house: House, mods: Channel, ben: Person
 ) -> None:
-    """A crash during the response loses nothing."""
+    """A crash during the response does not lose the report."""
     grid = await house.imagine()
     interaction = await ben.use("🚩 Report", grid)
     await interaction.acknowledged()
@@ -154,7 +154,7 @@ async def test_a_report_is_stored_before_the_response(
 
 
 async def test_simultaneous_reports_have_one_card(house: House, mods: Channel, ben: Person) -> None:
-    """It shows all of them."""
+    """The card shows all of them."""
     grid = await house.imagine()
     reporters = [ben, house.discord.person("Cy"), house.discord.person("Di")]
     await asyncio.gather(*(report(house, person, grid) for person in reporters))

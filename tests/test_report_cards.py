@@ -12,7 +12,7 @@ from tests.reporting import actions, card_in, report, response_text
 async def test_moderators_block_and_unblock_from_the_card(
     house: House, mods: Channel, ben: Person, mo: Person
 ) -> None:
-    """Also a user who has left the server."""
+    """The user may have left the server."""
     grid = await house.imagine()
     await report(house, ben, grid)
     house.discord.world.users.pop(house.ada.id)
@@ -31,7 +31,7 @@ async def test_moderators_block_and_unblock_from_the_card(
 async def test_a_new_report_reopens_a_dismissed_case(
     house: House, mods: Channel, ben: Person, mo: Person
 ) -> None:
-    """With a new card, so that moderators notice."""
+    """A new card is posted, so that moderators notice it."""
     grid = await house.imagine()
     await report(house, ben, grid)
     first = card_in(house, mods)
@@ -50,7 +50,7 @@ async def test_a_new_report_reopens_a_dismissed_case(
 async def test_only_moderators_can_use_the_buttons_of_a_card(
     house: House, mods: Channel, ben: Person, label: str
 ) -> None:
-    """Others get an ephemeral refusal."""
+    """Other users get an ephemeral refusal."""
     grid = await house.imagine()
     await report(house, ben, grid)
     interaction = await ben.click(card_in(house, mods), label)
@@ -62,7 +62,7 @@ async def test_only_moderators_can_use_the_buttons_of_a_card(
 async def test_the_next_report_replaces_a_deleted_card(
     house: House, mods: Channel, ben: Person, mo: Person
 ) -> None:
-    """While the case is open."""
+    """This happens while the case is open."""
     grid = await house.imagine()
     await report(house, ben, grid)
     await mo.delete(card_in(house, mods))
@@ -74,7 +74,7 @@ async def test_the_next_report_replaces_a_deleted_card(
 async def test_only_moderators_can_use_remove_picture(
     house: House, mo: Person, ben: Person
 ) -> None:
-    """It needs no report, and refuses messages without a picture."""
+    """The command needs no report, and refuses messages without a picture."""
     grid = await house.imagine()
     message = await house.ada.say("hello")
     interaction = await mo.use("Remove picture", message)
@@ -93,7 +93,7 @@ async def test_only_moderators_can_use_remove_picture(
 async def test_moderators_of_another_server_cannot_use_a_card(
     house: House, mods: Channel, ben: Person, action: str
 ) -> None:
-    """Even with a forged interaction."""
+    """This holds even for a forged interaction."""
     grid = await house.imagine()
     await report(house, ben, grid)
     another = house.discord.add_guild("Another")

@@ -1,4 +1,4 @@
-"""Removing reported pictures: files, messages, DMs and variations."""
+"""Removing reported pictures: files, messages, DMs and jobs that vary them."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from tests.reporting import actions, card_in, picture_files, report, response_te
 async def test_remove_deletes_messages_and_files(
     house: House, mods: Channel, ben: Person, mo: Person, engine: FakeEngine
 ) -> None:
-    """The response and the card say so."""
+    """The response and the card show the result."""
     grid = await house.imagine()
     single = await house.result(await house.ada.click(grid, "U2"))
     await report(house, ben, single)
@@ -46,7 +46,7 @@ async def test_a_variation_of_a_removed_picture_cannot_be_rerolled(
 
 
 async def test_remove_deletes_dms_with_the_picture(house: House, ben: Person, mo: Person) -> None:
-    """Of all users, also after a restart; DMs with other pictures stay."""
+    """The DMs of all users are deleted, even after a restart; DMs with other pictures stay."""
     grid, second = await house.imagine(), await house.imagine()
     await ben.react(grid, "✉️")
     await house.ada.react(grid, "✉️")
@@ -61,7 +61,7 @@ async def test_remove_deletes_dms_with_the_picture(house: House, ben: Person, mo
 
 
 async def test_remove_counts_a_dm_that_it_cannot_delete(house: House, mo: Person) -> None:
-    """In the response to the moderator."""
+    """The response to the moderator has the count."""
     grid = await house.imagine()
     await house.ada.react(grid, "✉️")
     await eventually(lambda: house.query("SELECT * FROM letters"))
@@ -96,7 +96,7 @@ async def test_remove_lists_finished_variations(
 async def test_a_message_sent_during_the_removal_is_deleted(
     house: House, mo: Person, ben: Person, trigger: str
 ) -> None:
-    """A full-size picture or a DM that Discord accepts after the removal."""
+    """Discord accepts a full-size picture or a DM only after the removal."""
     grid = await house.imagine()
     method, path = (
         ("PATCH", "/@original") if trigger == "U1" else ("POST", f"/{ben.dm.id}/messages")
@@ -126,7 +126,7 @@ async def test_a_message_sent_during_the_removal_is_deleted(
 async def test_an_interrupted_removal_is_finished_after_a_restart(
     house: House, mo: Person, engine: FakeEngine
 ) -> None:
-    """Messages, DMs and unfinished variations."""
+    """The restarted bot deletes the messages and DMs and cancels unfinished variations."""
     grid = await house.imagine()
     single = await house.result(await house.ada.click(grid, "U2"))
     await house.ada.react(grid, "✉️")
@@ -185,7 +185,7 @@ async def test_remove_accepts_that_a_message_is_already_deleted(
 async def test_a_running_job_can_be_reported_and_removed(
     house: House, mods: Channel, ben: Person, mo: Person, engine: FakeEngine
 ) -> None:
-    """Its preview may be a reason; the job is cancelled."""
+    """The preview may be the reason for the report; the job is cancelled."""
     engine.gate.clear()
     interaction = await house.ada.slash("imagine", prompt="a house")
     await eventually(lambda: engine.paints)
@@ -203,7 +203,7 @@ async def test_a_running_job_can_be_reported_and_removed(
 async def test_remove_works_after_the_channel_is_deleted(
     house: House, mods: Channel, ben: Person, mo: Person
 ) -> None:
-    """It deletes the files and the DMs."""
+    """The files and the DMs are deleted."""
     here = house.discord.add_channel("here")
     grid = await house.result(await house.ada.slash("imagine", prompt="a house", where=here))
     await report(house, ben, grid)

@@ -1,4 +1,4 @@
-"""The buttons below a job."""
+"""The buttons of a result and of a running job."""
 
 from io import BytesIO
 
@@ -18,7 +18,7 @@ from tests.samples import encoded
 async def test_v_makes_four_variations_of_that_picture(
     house: House, engine: FakeEngine, nth: int
 ) -> None:
-    """Its seed, mixed with four subseeds."""
+    """The variations have its seed and four subseeds."""
     grid = await house.imagine()
     message = await house.result(await house.ada.click(grid, f"V{nth}"))
     assert "U4" in message.buttons
@@ -31,7 +31,7 @@ async def test_v_makes_four_variations_of_that_picture(
 
 
 async def test_a_reroll_repeats_everything_but_the_seed(house: House, engine: FakeEngine) -> None:
-    """Also the sketch."""
+    """The sketch is the same as well."""
     sketch = Upload("a.png", encoded(Image.new("RGB", (64, 64), "red")))
     grid = await house.imagine(sketch=sketch, strength=0.5, negative="rain", count=2)
     await house.result(await house.ada.click(grid, "🔄"))
@@ -53,7 +53,7 @@ async def test_a_variation_keeps_the_sketch(house: House, engine: FakeEngine) ->
 async def test_a_reroll_of_variations_varies_the_same_picture(
     house: House, engine: FakeEngine
 ) -> None:
-    """With other subseeds."""
+    """The subseeds are new ones."""
     grid = await house.imagine()
     varied = await house.result(await house.ada.click(grid, "V3"))
     await house.result(await house.ada.click(varied, "🔄"))
@@ -89,7 +89,7 @@ async def test_buttons_work_after_a_restart(house: House, engine: FakeEngine) ->
 
 
 async def test_a_running_job_can_be_cancelled(house: House, engine: FakeEngine) -> None:
-    """By its user; the engine stops and the message says so."""
+    """The user who started it can cancel it; the engine stops and the message says so."""
     engine.gate.clear()
     interaction = await house.ada.slash("imagine", prompt="a house")
     await eventually(lambda: engine.paints)
@@ -105,7 +105,7 @@ async def test_a_running_job_can_be_cancelled(house: House, engine: FakeEngine) 
 
 
 async def test_a_waiting_job_can_be_cancelled(house: House, engine: FakeEngine) -> None:
-    """The engine never gets it."""
+    """The engine never receives it."""
     engine.gate.clear()
     people = [house.discord.person(f"Person {nth}") for nth in range(LIMITS.max_running_total)]
     first = [await person.slash("imagine", prompt="first") for person in people]
@@ -126,7 +126,7 @@ async def test_a_waiting_job_can_be_cancelled(house: House, engine: FakeEngine) 
 
 
 async def test_only_the_owner_and_moderators_can_cancel(house: House, engine: FakeEngine) -> None:
-    """Others get an ephemeral refusal."""
+    """Other users get an ephemeral refusal."""
     engine.gate.clear()
     interaction = await house.ada.slash("imagine", prompt="a house")
     await house.discord.until(
@@ -141,7 +141,7 @@ async def test_only_the_owner_and_moderators_can_cancel(house: House, engine: Fa
 
 
 async def test_a_button_of_an_unknown_job_is_answered(house: House) -> None:
-    """The message is older than the database."""
+    """Its message is older than the database."""
     grid = await house.imagine()
     grid.components[0]["components"][0]["custom_id"] = "v1:upscale:gone:1"
     interaction = await house.ada.click(grid, custom_id="v1:upscale:gone:1")
@@ -149,7 +149,7 @@ async def test_a_button_of_an_unknown_job_is_answered(house: House) -> None:
 
 
 async def test_an_unknown_button_is_answered(house: House) -> None:
-    """Of an older version, for example."""
+    """An older version may have sent it."""
     grid = await house.imagine()
     grid.components[0]["components"][0]["custom_id"] = "v0:unknown"
     interaction = await house.ada.click(grid, custom_id="v0:unknown")
@@ -157,7 +157,7 @@ async def test_an_unknown_button_is_answered(house: House) -> None:
 
 
 async def test_a_single_picture_is_shown_without_a_grid(house: House, engine: FakeEngine) -> None:
-    """It has one button of each kind."""
+    """Its message has one button of each kind."""
     message = await house.imagine(count=1)
     assert message.buttons == ["U1", "🔄", "V1"]
     picture = Image.open(BytesIO(message.attachments[0].data))
@@ -166,7 +166,7 @@ async def test_a_single_picture_is_shown_without_a_grid(house: House, engine: Fa
 
 @pytest.mark.parametrize("missing", [["message"], ["message", "channel", "app_permissions"]])
 async def test_a_click_works_with_an_incomplete_event(house: House, missing: list[str]) -> None:
-    """The custom id is enough."""
+    """The custom id alone is enough."""
     grid = await house.imagine()
     custom_id = grid.components[0]["components"][0]["custom_id"]
     data = {"custom_id": custom_id, "component_type": 2, "id": 2}

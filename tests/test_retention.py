@@ -1,4 +1,4 @@
-"""Deletion of jobs by age and on request."""
+"""Deletion of jobs after the retention period, and of leftover files."""
 
 import asyncio
 import sqlite3
@@ -14,7 +14,7 @@ from tests.house import House, eventually
 
 
 async def test_expired_jobs_are_deleted(house: House) -> None:
-    """At the next start and while the bot runs. Buttons say why; newer jobs stay."""
+    """They expire at the start and while the bot runs. Buttons say why; newer jobs stay."""
     grid = await house.imagine(prompt="quokkafruit")
     await age(house, 8 * DAY)
     fresh = await house.imagine()
@@ -34,7 +34,7 @@ async def test_expired_jobs_are_deleted(house: House) -> None:
 
 
 async def age(house: House, seconds: float) -> None:
-    """Make all jobs so much older."""
+    """Move all jobs this far into the past."""
     await eventually(lambda: is_delivered(house))
     await asyncio.to_thread(
         house.execute,
@@ -45,7 +45,7 @@ async def age(house: House, seconds: float) -> None:
 
 
 async def test_without_a_retention_setting_nothing_expires(house: House) -> None:
-    """Not even after a hundred years."""
+    """Even jobs that are a hundred years old stay."""
     await house.imagine()
     await age(house, 36500 * DAY)
     await house.stop()
@@ -56,7 +56,7 @@ async def test_without_a_retention_setting_nothing_expires(house: House) -> None
 
 
 async def test_a_start_deletes_leftover_files(house: House) -> None:
-    """The database lists them; here the last process died before it deleted them."""
+    """The database lists them; the last process ended before it deleted them."""
     await house.imagine()
     [row] = house.query("SELECT id FROM jobs")
     await house.stop()
@@ -91,12 +91,12 @@ async def test_a_failed_deletion_is_repeated(
 
 
 def is_delivered(house: House) -> bool:
-    """Have all endings been delivered?"""
+    """Whether all endings have been delivered."""
     return not house.query("SELECT 1 FROM jobs WHERE delivered_at IS NULL")
 
 
 async def test_a_locked_database_deletes_nothing(house: House) -> None:
-    """Neither rows nor files. The user is informed, and can try again."""
+    """Rows and files stay. The user is informed, and can try again."""
     await house.imagine()
     private = await question(house, house.ada)
     with closing(sqlite3.connect(house.data / FILENAME, isolation_level=None)) as locker:
@@ -113,7 +113,7 @@ async def test_a_locked_database_deletes_nothing(house: House) -> None:
 
 
 async def test_old_pages_go_after_the_last_reader(house: House) -> None:
-    """A reader of the database keeps deleted text in its files until it closes."""
+    """Until a reader of the database closes it, deleted text stays in its files."""
     await house.imagine(prompt="quokkafruit")
     with closing(sqlite3.connect(house.data / FILENAME, isolation_level=None)) as reader:
         reader.execute("BEGIN")
@@ -127,7 +127,7 @@ async def test_old_pages_go_after_the_last_reader(house: House) -> None:
 async def test_nothing_expires_after_a_clock_jump(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The new time may be wrong. Deletion on request works all the same."""
+    """The new time may be wrong. A deletion on request still works."""
     await house.stop()
     house.retention_days = 7
     await house.start()
@@ -154,6 +154,6 @@ async def test_nothing_expires_after_a_clock_jump(
 def test_a_clock_that_was_set_ahead_is_distrusted(
     steps: list[tuple[float, float]], sane: list[bool]
 ) -> None:
-    """For an hour. Steps are (clock, monotonic clock)."""
+    """The distrust lasts an hour. Steps are (clock, monotonic clock)."""
     check = ClockCheck()
     assert [check.is_sane(*step) for step in steps] == sane

@@ -1,4 +1,4 @@
-"""The sandbox, with real processes that misbehave."""
+"""The sandbox, with real processes that misbehave in it."""
 
 import asyncio
 import os
@@ -44,7 +44,7 @@ def program(script: str, seconds: float = 10.0) -> Sandbox:
 
 
 async def test_the_output_is_returned() -> None:
-    """Standard output, byte for byte, without standard error."""
+    """Standard output is returned byte for byte, without standard error."""
     echo = program(
         "import sys; size = int.from_bytes(sys.stdin.buffer.read(4)); sys.stderr.write('well')\n"
         "sys.stdout.buffer.write(sys.stdin.buffer.read(size))"
@@ -87,7 +87,7 @@ async def test_a_failing_program_is_an_error(script: str, reason: str) -> None:
     ],
 )
 async def test_a_program_that_hangs_is_killed(script: str) -> None:
-    """With its children."""
+    """Its child processes are killed too."""
     start = time.monotonic()
     with pytest.raises(SandboxTimeout, match=r"no result within 0\.5 s"):
         await program(script, 0.5).run(b"", max_output=1000)
@@ -95,7 +95,7 @@ async def test_a_program_that_hangs_is_killed(script: str) -> None:
 
 
 async def test_cancelling_a_run_kills_its_program() -> None:
-    """As when the bot stops."""
+    """This happens when the bot stops."""
     running = asyncio.create_task(program("import time; time.sleep(60)").run(b"", max_output=9))
     await eventually(lambda: psutil.Process().children())
     running.cancel()
@@ -104,13 +104,13 @@ async def test_cancelling_a_run_kills_its_program() -> None:
 
 
 async def test_a_missing_program_is_an_oserror() -> None:
-    """The file is not to blame, so it is no SandboxError."""
+    """It is no SandboxError, because the file is not the cause."""
     with pytest.raises(OSError, match="nowhere"):
         await Sandbox(("/nowhere",), 1.0).run(b"", max_output=9)
 
 
 async def test_a_program_inherits_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither environment variables nor open files nor the session."""
+    """It gets no environment variables, open files or session of the bot."""
     monkeypatch.setenv("DISCORD_TOKEN", "secret")
     monkeypatch.setenv("HF_TOKEN", "secret")
     assert not {"DISCORD_TOKEN", "HF_TOKEN"} & set(settings.sandbox_environment())
@@ -138,7 +138,7 @@ def environment_of(process: psutil.Process) -> set[str]:
 
 
 async def test_a_decoder_limits_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All limits hold while it decodes."""
+    """All limits are in force while it decodes."""
     monkeypatch.setenv("DISCORD_TOKEN", "secret")
     slow = decoder_sandbox(settings.sandbox_environment(), cpu_seconds=3)
     running = asyncio.create_task(slow.run(SLOW, max_output=MAX_RESULT_BYTES))
@@ -167,14 +167,14 @@ async def test_memory_has_a_limit() -> None:
 
 
 async def test_too_little_memory_to_read_the_file_is_an_error() -> None:
-    """It does not hang."""
+    """The sandbox does not wait for it."""
     with pytest.raises(SandboxError, match="MemoryError"):
         tiny = decoder_sandbox(settings.sandbox_environment(), memory_bytes=1 << 20)
         await tiny.run(bytes(5_000_000), max_output=MAX_RESULT_BYTES)
 
 
 async def test_a_decoder_exits_after_its_time() -> None:
-    """A few seconds later, if the bot does not kill it."""
+    """It exits a few seconds after the limit if the bot does not kill it."""
     environment = settings.sandbox_environment()
     limited = decoder_sandbox(environment, cpu_seconds=60, seconds=0)
     with pytest.raises(SandboxError, match=f"exit code {-signal.SIGALRM}"):
@@ -182,7 +182,7 @@ async def test_a_decoder_exits_after_its_time() -> None:
 
 
 async def test_a_decoder_exits_with_the_bot() -> None:
-    """At once, while it decodes, though the bot was killed and could not kill it."""
+    """It exits while it decodes, when the bot was killed and could not kill it."""
     script = (
         "import asyncio, sys; from bot.attachments.sandbox import decoder_sandbox\n"
         "slow = decoder_sandbox({}, cpu_seconds=60, seconds=60)\n"
@@ -208,7 +208,7 @@ async def test_a_decoder_exits_with_the_bot() -> None:
 def test_a_decoder_without_a_bot_does_not_decode(
     data: bytes, is_bot_alive: bool, reason: bytes
 ) -> None:
-    """It exits if its input ends early or the lifeline is closed already."""
+    """It exits if its input ends early or the lifeline is already closed."""
     read_end, write_end = os.pipe()
     if not is_bot_alive:
         os.close(write_end)

@@ -30,14 +30,14 @@ async def sanitized(data: bytes) -> Image.Image:
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
 async def test_three_formats_are_accepted(format: str) -> None:
-    """PNG, JPEG and WebP are told by their content; there is no file name."""
+    """PNG, JPEG and WebP are recognised by their content; there is no file name."""
     data = encoded(Image.new("RGB", (40, 30), "red"), format)
     assert (await sanitized(data)).size == (40, 30)
 
 
 @pytest.mark.parametrize("format", ["GIF", "BMP", "TIFF", "PPM", "ICO"])
 async def test_other_formats_are_refused(format: str) -> None:
-    """Though Pillow could decode them."""
+    """Pillow's readers for them are not used."""
     with pytest.raises(Refused, match="PNG, JPEG or WebP image; this file is none"):
         await sanitize(encoded(Image.new("RGB", (32, 32), "red"), format), SANDBOX)
 
@@ -51,19 +51,19 @@ async def test_a_truncated_image_is_refused(format: str) -> None:
 
 
 async def test_too_many_pixels_are_refused_before_they_are_decoded() -> None:
-    """A small file whose header says 13000 x 13000."""
+    """The header of a small file says 13000 x 13000."""
     with pytest.raises(Refused, match="13000x13000 pixels; at most 25 million"):
         await sanitize(bomb(13000), SANDBOX)
 
 
 async def test_a_huge_file_is_refused() -> None:
-    """11 MiB, with the limit in the sentence."""
+    """It has 11 MiB; the refusal states the limit."""
     with pytest.raises(Refused, match=r"11\.0 MiB large; at most 10 MiB are allowed"):
         await sanitize(bytes(11 * 1024 * 1024), SANDBOX)
 
 
 async def test_a_narrow_image_is_refused() -> None:
-    """A side of less than 8 pixels is too short for the model."""
+    """The model needs at least 8 pixels on each side."""
     with pytest.raises(Refused, match="400x1 pixels; each side must have at least 8"):
         await sanitize(encoded(Image.new("RGB", (400, 1))), SANDBOX)
 
@@ -77,7 +77,7 @@ async def test_the_first_frame_of_an_animation_is_used(format: str) -> None:
 
 
 async def test_a_photo_is_turned_upright_and_loses_its_metadata() -> None:
-    """EXIF data, for example the place, are not stored."""
+    """EXIF data, which may contain the location, are not stored."""
     exif = Image.Exif()
     exif[0x0112] = 6  # a quarter turn
     exif[0x010E] = "taken at home"
@@ -89,12 +89,12 @@ async def test_a_photo_is_turned_upright_and_loses_its_metadata() -> None:
 
 
 async def test_a_large_image_is_scaled_down() -> None:
-    """To 2048 pixels on its longer side, with the same aspect ratio."""
+    """Its longer side becomes 2048 pixels, and its aspect ratio stays."""
     assert (await sanitized(encoded(Image.new("RGB", (4096, 1024), "red")))).size == (2048, 512)
 
 
 async def test_the_same_file_gives_the_same_bytes() -> None:
-    """They are stored by their sha256."""
+    """Files are stored under their sha256."""
     data = encoded(Image.effect_noise((100, 100), 80), "JPEG")
     assert await sanitize(data, SANDBOX) == await sanitize(data, SANDBOX)
 
@@ -131,7 +131,7 @@ def program(script: str, seconds: float = 10.0) -> Sandbox:
     ],
 )
 async def test_any_failure_of_the_decoder_is_a_refusal(script: str, reason: str) -> None:
-    """With the reason; and no process is left."""
+    """The refusal has the reason, and no process is left behind."""
     with pytest.raises(Refused, match=reason):
         await sanitize(b"", program(script, 2.0))
     assert psutil.Process().children() == []
@@ -147,13 +147,13 @@ async def test_only_pixels_of_the_decoder_are_stored() -> None:
 
 
 async def test_a_decoder_that_cannot_start_is_no_refusal() -> None:
-    """The file may be fine, so the user may try again."""
+    """The file may be valid, so the user may try again."""
     with pytest.raises(DecoderUnavailable, match="try again"):
         await sanitize(b"", Sandbox(("/nowhere",), 1.0))
 
 
 async def test_too_little_memory_is_a_refusal() -> None:
-    """With its own reason, because the file is not damaged."""
+    """It has its own reason, because the file is not damaged."""
     tight = decoder_sandbox(settings.sandbox_environment(), memory_bytes=64 << 20)
     with pytest.raises(Refused, match="needs too much memory"):
         await sanitize(encoded(Image.new("RGB", (5000, 5000))), tight)

@@ -1,4 +1,4 @@
-"""Which job starts next."""
+"""Which queued job starts next."""
 
 from collections.abc import Sequence
 
@@ -31,7 +31,7 @@ def next_user(queue: Sequence[Job], running: Sequence[Job]) -> int | None:
 
 
 def test_the_first_job_starts_while_seats_are_free() -> None:
-    """There are eight seats; an empty queue starts nothing."""
+    """There are eight seats. If the queue is empty, nothing starts."""
     others = [queued for user_id in range(10, 17) for queued in jobs_of(user_id)]
     assert next_user(jobs_of(1), others) == 1
     assert next_user(jobs_of(1), [*others, *jobs_of(17)]) is None
@@ -45,13 +45,13 @@ def test_users_yield_to_others_beyond_their_own_seats() -> None:
 
 
 def test_idle_seats_are_lent() -> None:
-    """A single user may have all eight, but no ninth."""
+    """A single user may use all eight, but not a ninth."""
     assert next_user(jobs_of(1), jobs_of(1, count=7)) == 1
     assert next_user(jobs_of(1), jobs_of(1, count=8)) is None
 
 
 def test_a_user_without_running_jobs_gets_a_seat() -> None:
-    """Beside a user who has all eight, until eight users have running jobs."""
+    """This holds beside a user who has all eight, until eight users have running jobs."""
     running = jobs_of(1, count=8)
     for user_id in range(2, 9):
         assert (
@@ -63,7 +63,7 @@ def test_a_user_without_running_jobs_gets_a_seat() -> None:
 
 
 def test_running_jobs_are_less_than_twice_the_seats() -> None:
-    """Even if two users hold them all."""
+    """This holds even if two users have all of them."""
     running = [queued for user_id in (1, 2) for queued in jobs_of(user_id, count=8)]
     assert next_user(jobs_of(3), running) is None
     assert next_user(jobs_of(3), running[1:]) == 3
@@ -77,7 +77,7 @@ def test_a_role_may_grant_more_seats() -> None:
 
 
 def test_guilds_yield_to_others_beyond_their_share() -> None:
-    """Six of eight seats; idle ones are lent, and a newcomer need not wait."""
+    """A guild has six of eight seats; idle ones are lent, and a newcomer need not wait."""
     large = [queued for user_id in range(10, 16) for queued in jobs_of(user_id, guild_id=5)]
     assert next_user([*jobs_of(1, guild_id=5), *jobs_of(2, guild_id=6)], large[:5]) == 1
     assert next_user([*jobs_of(1, guild_id=5), *jobs_of(2, guild_id=6)], large) == 2
@@ -94,7 +94,7 @@ def test_guilds_yield_to_others_beyond_their_share() -> None:
 
 
 def test_a_job_of_a_dead_engine_runs_alone() -> None:
-    """It waits until nothing runs, no job overtakes it, and none joins it."""
+    """It waits until nothing runs; no job overtakes it, and none starts beside it."""
     suspect = jobs_of(1, crashes=1)
     assert next_user([*suspect, *jobs_of(2)], []) == 1
     assert next_user([*suspect, *jobs_of(2)], jobs_of(3)) is None
@@ -112,8 +112,7 @@ USERS = st.tuples(st.integers(1, 4), st.sampled_from([None, 5, 6]), st.sampled_f
 def test_seats_are_bounded_and_never_idle(
     requests: list[tuple[int, int | None, int]],
 ) -> None:
-    """Fewer than twice the seats are taken; while seats are free, queued jobs start, and in the end
-    all."""
+    """Fewer than twice the seats are taken; while seats are free, queued jobs start."""
     queue = [
         job(
             f"j{n}",

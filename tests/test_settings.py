@@ -29,14 +29,14 @@ NAMES = (
 
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An empty working directory, and none of the variables set."""
+    """The working directory is empty, and no setting is in the environment."""
     monkeypatch.chdir(tmp_path)
     for name in NAMES:
         monkeypatch.delenv(name, raising=False)
 
 
 def test_everything_has_a_default() -> None:
-    """The playground, Discord's own API and a folder `data`."""
+    """The defaults are the playground, Discord's own API and a folder `data`."""
     loaded = settings.load()
     assert loaded.discord_token is None
     assert loaded.discord_api == "https://discord.com/api/v10"
@@ -74,7 +74,7 @@ def test_the_retention_is_a_positive_number_of_days(
 def test_the_environment_overrides_the_env_file(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Variables that are only in the file are used too."""
+    """Variables that only the file has are used as well."""
     Path(".env").write_text("DISCORD_TOKEN=from-file\nIMAGINE_MODEL=from-file\nOTHER=1\n")
     monkeypatch.setenv("IMAGINE_MODEL", "from-environment")
     loaded = settings.load()
@@ -109,7 +109,7 @@ def test_a_trailing_slash_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_an_invalid_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    """With its own exit code."""
+    """The error has its own exit code."""
     monkeypatch.setenv(name, value)
     with pytest.raises(FatalError, match=name) as caught:
         settings.load()
@@ -125,14 +125,14 @@ def test_the_token_stays_secret(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_engine_gets_model_and_hub_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also if they are set in .env only."""
+    """They may also be set in .env only."""
     Path(".env").write_text("IMAGINE_MODEL=starter\nHF_TOKEN=hf\n")
     environment = settings.load().engine_environment()
     assert (environment["IMAGINE_MODEL"], environment["HF_TOKEN"]) == ("starter", "hf")
 
 
 def test_the_engine_gets_the_checkers() -> None:
-    """Unset, the engine uses the checker of its model."""
+    """If none is set, the engine uses the checker of its model."""
     assert "IMAGINE_CHECKERS" not in settings.load().engine_environment()
     Path(".env").write_text("IMAGINE_CHECKERS=model,a/b\n")
     assert settings.load().engine_environment()["IMAGINE_CHECKERS"] == "model,a/b"
@@ -164,7 +164,7 @@ def test_an_env_file_in_utf_16_is_an_error() -> None:
 def test_the_engine_never_gets_a_token_in_lower_case(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The settings ignore case, so the filter does too."""
+    """Settings ignore case, and so does the filter of the environment."""
     monkeypatch.setenv("discord_token", "very-secret")
     loaded = settings.load()
     assert loaded.discord_token is not None

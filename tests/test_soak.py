@@ -9,7 +9,7 @@ from tests.soak import Plan, soak
 
 @pytest.mark.timeout(300)
 async def test_nothing_is_lost_or_duplicated(tmp_path: Path) -> None:
-    """With injected faults, and with bot and engine killed."""
+    """Faults are injected, and bot and engine are killed."""
     result, _ = await soak(Plan(people=10, jobs=60, kills=2), tmp_path)
     assert result.findings == []
     assert result.counts["bot killed"] == result.counts["engine killed"] == 1

@@ -42,7 +42,7 @@ async def test_a_job_ends_with_its_pictures(client: EngineClient) -> None:
 
 
 async def test_a_failure_is_returned(client: EngineClient, engine: FakeEngine) -> None:
-    """With the engine's reason."""
+    """The result has the engine's reason."""
     engine.failure = "Out of memory."
     ending = await client.submit(paint(), ignore)
     assert ending == Failed(job="j1", attempt=1, reason="Out of memory.")
@@ -66,7 +66,7 @@ async def test_a_running_job_can_be_cancelled(client: EngineClient, engine: Fake
 async def test_cancelling_an_unknown_job_is_ignored(
     client: EngineClient, engine: FakeEngine
 ) -> None:
-    """Nothing is sent."""
+    """Nothing is sent to the engine."""
     await client.cancel("j9", 1)
     assert engine.cancels == []
 
@@ -85,7 +85,7 @@ async def test_a_dead_engine_is_restarted(client: EngineClient, engine: FakeEngi
 
 
 async def test_a_failed_restart_is_repeated(client: EngineClient, engine: FakeEngine) -> None:
-    """Jobs wait in the meantime."""
+    """Jobs wait until it succeeds."""
     engine.start_error = "no memory"
     engine.die()
     await eventually(lambda: engine.failed_starts == 1)
@@ -146,7 +146,7 @@ async def test_a_waiting_job_can_be_cancelled_while_disconnected(
 async def test_a_restart_that_hangs_is_aborted(
     engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After far longer than the previous start, another one is tried."""
+    """It may take longer than the previous start, but not far longer."""
     monkeypatch.setattr("bot.engine_client.supervisor.SHORTEST_SECONDS", 0.3)
     starts = 0
 

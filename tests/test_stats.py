@@ -1,4 +1,4 @@
-"""/stats: how the bot is doing, for those who manage a server."""
+"""/stats shows the state of the bot to those who manage a server."""
 
 import time
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ REPORT = StatusReport(
 
 
 def test_the_report_has_all_figures() -> None:
-    """One line for each subject."""
+    """Each subject has one line."""
     assert stats.format_report(REPORT).splitlines() == [
         "**imagine-bot 1.2**, up for 1 day, 1:01:01",
         "Model: `starter`",
@@ -43,7 +43,7 @@ def test_the_report_has_all_figures() -> None:
 
 
 def test_unknown_figures_are_left_out() -> None:
-    """There is no median without results."""
+    """Without results there is no median."""
     now = msgspec.structs.replace(
         SNAPSHOT,
         is_engine_up=False,
@@ -80,7 +80,7 @@ async def seeded(discord: Playground, engine: FakeEngine, tmp_path: Path) -> Asy
 
 
 async def test_stats_are_ephemeral(seeded: House, engine: FakeEngine) -> None:
-    """Results of the last day, and the present state of the parts."""
+    """They have the results of the last day and the current state of each part."""
     engine.heartbeat = msgspec.structs.replace(
         engine.heartbeat, ticks=8, rows_total=10, rows_used=9
     )

@@ -10,7 +10,7 @@ from bot.storage import FileMissing, FileStorage
 
 
 def test_a_picture_can_be_read_back(tmp_path: Path) -> None:
-    """By the path that `save_picture` returned."""
+    """`save_picture` returns its path."""
     storage = FileStorage(tmp_path)
     path = storage.save_picture("j1", 2, b"bits")
     assert path == "pictures/j1/2.png"
@@ -18,7 +18,7 @@ def test_a_picture_can_be_read_back(tmp_path: Path) -> None:
 
 
 def test_an_init_image_is_named_by_its_digest(tmp_path: Path) -> None:
-    """The same image twice is one file."""
+    """Saving the same image twice makes one file."""
     storage = FileStorage(tmp_path)
     name = storage.save_source(b"bits")
     assert name == storage.save_source(b"bits") == hashlib.sha256(b"bits").hexdigest()
@@ -32,7 +32,7 @@ def test_no_temporary_files_are_left(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_raises_an_error(tmp_path: Path) -> None:
-    """With a sentence for the user."""
+    """The error has a sentence for the user."""
     with pytest.raises(FileMissing, match="picture's file is gone"):
         FileStorage(tmp_path).picture("pictures/j1/1.png")
     with pytest.raises(FileMissing, match="sketch's file is gone"):
@@ -40,7 +40,7 @@ def test_a_missing_file_raises_an_error(tmp_path: Path) -> None:
 
 
 def test_an_unreadable_file_raises_an_error(tmp_path: Path) -> None:
-    """With the reason of the operating system."""
+    """The error has the reason of the operating system."""
     (tmp_path / "pictures/j1/1.png").mkdir(parents=True)
     with pytest.raises(FileMissing, match=r"picture's file cannot be read \(Is a"):
         FileStorage(tmp_path).picture("pictures/j1/1.png")
@@ -70,7 +70,7 @@ def test_leftover_temporary_files_are_deleted(tmp_path: Path) -> None:
 
 
 def test_the_pictures_of_a_job_can_be_deleted(tmp_path: Path) -> None:
-    """Those of other jobs stay; a job without pictures is no error."""
+    """Those of other jobs stay; it is no error if there are none."""
     storage = FileStorage(tmp_path)
     for job in ("j1", "j2"):
         storage.save_picture(job, 1, b"bits")

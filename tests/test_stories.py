@@ -93,7 +93,7 @@ def distance(first: Image.Image, second: Image.Image) -> float:
 
 
 async def test_imagine_produces_a_grid_that_can_be_replayed(bot: BotProcess, ada: Person) -> None:
-    """Four pictures and all buttons; rows, files and a replay agree to the bit."""
+    """There are four pictures and all buttons; rows, files and a replay have equal bits."""
     message = await house(bot, ada, seed=7)
     assert message.buttons == ALL_BUTTONS
     rows = query(bot.data, "SELECT * FROM pictures ORDER BY rowid DESC LIMIT 4")[::-1]
@@ -184,7 +184,7 @@ async def test_concurrent_users_get_their_own_results(bot: BotProcess, ada: Pers
 
 
 async def test_invalid_input_is_refused(bot: BotProcess, ada: Person) -> None:
-    """With one ephemeral message each; the next job succeeds."""
+    """Each gets one ephemeral message; the next job succeeds."""
     before = len(query(bot.data, "SELECT * FROM jobs"))
     wild: list[dict[str, Value]] = [
         {"prompt": ""},
@@ -211,7 +211,7 @@ async def test_a_restart_loses_nothing(bot: BotProcess, ada: Person) -> None:
 
 
 def shows_percent(interaction: Interaction) -> bool:
-    """Does the public message show that the job is running?"""
+    """Whether the public message shows that the job is running."""
     return interaction.response is not None and "%" in interaction.response.content
 
 
@@ -259,7 +259,7 @@ def bomb_bytes() -> bytes:
 
 
 async def test_the_database_contains_no_tokens(bot: BotProcess) -> None:
-    """Neither the bot's token nor those of acknowledged interactions."""
+    """It has neither the bot's token nor those of acknowledged interactions."""
     await eventually(lambda: not query(bot.data, "SELECT * FROM jobs WHERE token IS NOT NULL"))
     data = await asyncio.to_thread((bot.data / FILENAME).read_bytes)
     assert bot.discord.token.encode() not in data

@@ -1,4 +1,4 @@
-"""Showing a frequently changing value at a limited rate."""
+"""A throttle shows a frequently changing value at a limited rate."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -40,7 +40,7 @@ class Screen:
         self._proceed = proceed
 
     async def show(self, value: int) -> bool:
-        """Returns whether more values may follow."""
+        """Record the value; return whether more values may follow."""
         await self.ready.wait()
         self.values.append(value)
         return self._proceed
@@ -80,7 +80,7 @@ async def test_the_first_value_is_shown_at_once_and_then_the_newest() -> None:
 
 
 async def test_close_waits_for_the_current_call_and_drops_the_next_value() -> None:
-    """Nothing is shown after it returns."""
+    """Nothing is shown after `close` has returned."""
     screen, pauses = Screen(), Pauses()
     async with running(screen, pauses) as throttle:
         screen.ready.clear()
@@ -98,7 +98,7 @@ async def test_close_waits_for_the_current_call_and_drops_the_next_value() -> No
 
 
 async def test_run_ends_when_show_returns_false() -> None:
-    """So that no task remains for a job that is gone."""
+    """No task is left for a job that was deleted."""
     screen, pauses = Screen(proceed=False), Pauses()
     async with running(screen, pauses) as throttle:
         throttle.put(1)
@@ -109,7 +109,7 @@ async def test_run_ends_when_show_returns_false() -> None:
 
 
 async def test_a_repeated_value_is_not_shown_again() -> None:
-    """After another value it is."""
+    """It is shown again after another value."""
     screen, pauses = Screen(), Pauses()
     async with running(screen, pauses) as throttle:
         for value in (1, 1, 2, 1):
@@ -120,7 +120,7 @@ async def test_a_repeated_value_is_not_shown_again() -> None:
 
 
 async def test_an_error_of_show_ends_run() -> None:
-    """Its owner receives it."""
+    """The owner of the task receives it."""
 
     async def show(_: int) -> bool:
         raise ValueError("broken")

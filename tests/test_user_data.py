@@ -1,4 +1,4 @@
-"""The file of a user's data."""
+"""The file with a user's data."""
 
 import gzip
 
@@ -28,7 +28,7 @@ def test_the_file_contains_all_of_a_job() -> None:
 
 
 def test_a_large_file_is_compressed() -> None:
-    """If it is larger than the limit."""
+    """This happens if it exceeds the size limit."""
     entries = [user_data.export_record(job(), [])] * 50
     name, data = user_data.export_file(entries, 10_000)
     assert name.endswith(".gz") and len(data) < 10_000

@@ -1,4 +1,4 @@
-"""Pictures as a channel may see them."""
+"""Which pictures are visible in a channel."""
 
 from itertools import product
 from typing import Any
@@ -28,7 +28,7 @@ def pictures(states: tuple[str, ...]) -> list[Picture]:
 @pytest.mark.parametrize("policy", NsfwPolicy)
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
 def test_only_visible_pictures_keep_their_files(policy: NsfwPolicy, count: int) -> None:
-    """For all combinations of states; the others become withheld."""
+    """This holds for all combinations of states; the others become withheld."""
     for states in product(STATES, repeat=count):
         visible = visible_in(pictures(states), policy)
         for state, result in zip(states, visible.pictures, strict=True):
@@ -44,6 +44,6 @@ def test_only_visible_pictures_keep_their_files(policy: NsfwPolicy, count: int) 
 
 @pytest.mark.parametrize("policy", NsfwPolicy)
 def test_unflagged_pictures_are_unchanged(policy: NsfwPolicy) -> None:
-    """Under every policy."""
+    """This holds for every policy."""
     result = picture()
     assert visible_in([result], policy).pictures == (result,)

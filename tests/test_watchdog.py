@@ -1,4 +1,4 @@
-"""When an engine is restarted: it is silent, or makes no step although it has work."""
+"""When the watchdog restarts an engine: without heartbeats, or without steps despite work."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from engine.contract import Heartbeat, Stepped
 
 
 def heartbeat(ticks: int) -> Heartbeat:
-    """A heartbeat of an engine that has made so many steps."""
+    """A heartbeat of an engine after this many steps."""
     return Heartbeat(ticks=ticks, seconds=1.0, rows_total=8, rows_used=8, painting=4, waiting=0)
 
 
@@ -31,7 +31,7 @@ def reason_without_steps(
 
 
 def test_a_working_engine_is_healthy() -> None:
-    """Whether its steps are fast or slow."""
+    """Its steps may be fast or slow."""
     for every in (0.1, 20.0):
         watchdog, now = stepping(every, 10)
         assert watchdog.failure_reason(now + every) is None
@@ -45,7 +45,7 @@ def test_an_engine_without_heartbeats_fails() -> None:
 
 
 def test_an_engine_fails_after_ten_times_its_longest_step() -> None:
-    """Although it still sends heartbeats."""
+    """It still sends heartbeats."""
     watchdog, now = stepping(20.0, 5)
     assert reason_without_steps(watchdog, now, 190.0, 5) is None
     assert "no step for" in (reason_without_steps(watchdog, now + 190.0, 20.0, 5) or "")
@@ -75,7 +75,7 @@ def test_progress_of_a_job_counts_as_a_step() -> None:
 
 @pytest.mark.parametrize("seconds", [100.0, 10_000.0])
 def test_an_idle_engine_is_healthy(seconds: float) -> None:
-    """For any length of time."""
+    """This holds for any length of time."""
     watchdog, now = stepping(0.1, 10)
     watchdog.on_event(heartbeat(10), now + seconds)
     watchdog.on_idle(now + seconds)
@@ -83,7 +83,7 @@ def test_an_idle_engine_is_healthy(seconds: float) -> None:
 
 
 def test_a_suspended_bot_does_not_fail_its_engine() -> None:
-    """The events of that time are still in the socket."""
+    """The events of the time of suspension are still in the socket."""
     watchdog, now = stepping(0.1, 10)
     watchdog.reset(now + 500)
     assert watchdog.failure_reason(now + 501) is None

@@ -1,4 +1,4 @@
-"""The wheel, built from the project's files and installed outside the checkout."""
+"""The wheel is built from the project's files and installed outside the checkout."""
 
 import asyncio
 import os
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.timeout(300)
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
-    """Standard output of this command; the test fails, showing standard error, if it fails."""
+    """The command's standard output; the test fails with its standard error if it fails."""
     done = subprocess.run(
         command, cwd=cwd, env=environment(), capture_output=True, text=True, check=False
     )
@@ -100,7 +100,7 @@ async def url(scripts: Path, tmp_path: Path) -> AsyncIterator[str]:
 
 
 def test_the_wheel_has_all_files_that_are_read_at_run_time(wheel: Path) -> None:
-    """Migrations, the page and the starter model; neither tests nor the training's classifier."""
+    """These are migrations, page and starter model, without tests and the training's classifier."""
     with zipfile.ZipFile(wheel) as archive:
         packed = set(archive.namelist())
     needed = [
@@ -118,14 +118,14 @@ def test_the_wheel_has_all_files_that_are_read_at_run_time(wheel: Path) -> None:
 
 
 def test_the_checkout_is_not_imported(scripts: Path, tmp_path: Path) -> None:
-    """The packages come from the new environment, from any folder."""
+    """Both packages are imported from the new environment."""
     code = "import bot, engine; print(bot.__file__); print(engine.__file__)"
     for path in run(scripts / "python", "-c", code, cwd=tmp_path).split():
         assert Path(path).is_relative_to(scripts.parent)
 
 
 async def test_imagine_bot_paints_in_the_playground(url: str, tmp_path: Path) -> None:
-    """The page is served, the database made in ./data, and /imagine answered with pictures."""
+    """The page is served, the database created in ./data, and /imagine shows pictures."""
     async with aiohttp.ClientSession(url, headers=ACTION) as page:
         async with page.get("/") as response:
             assert "/static/page.js" in await response.text()
@@ -156,7 +156,7 @@ def job_status(data: Path) -> str:
 
 
 def test_the_engine_paints_alone(scripts: Path, tmp_path: Path) -> None:
-    """`python -m engine paint` finds the starter model from any folder."""
+    """It is started in another folder and finds the starter model."""
     options = ("--model", "starter", "--steps", "2", "--out", "pictures")
     run(scripts / "python", "-m", "engine", "paint", "a red house", *options, cwd=tmp_path)
     assert (tmp_path / "pictures" / "0.png").exists()
