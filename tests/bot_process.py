@@ -33,7 +33,7 @@ class BotProcess:
             **variables,
         }
         self.log: Path | None = None
-        """File for its standard error; None for that of this process."""
+        """File for its standard error; if None, it inherits that of this process."""
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:

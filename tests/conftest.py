@@ -1,6 +1,6 @@
-"""Fixtures for all tests: a local Discord, an engine of flat colours, a bot between them.
+"""Fixtures for all tests: a local Discord, a fake engine, and a bot that uses both.
 
-What a fixture needs is imported by it, so that tests of the engine alone do not load Discord.
+Fixtures import what they need, so that tests of the engine alone do not load discord.py.
 """
 
 import logging
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.playground_http import Http
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the engine does; before torch is loaded
-settings.register_profile("patient", deadline=None)  # a busy machine is no finding
+settings.register_profile("patient", deadline=None)  # examples may be slow on a busy machine
 settings.load_profile("patient")
 
 
@@ -41,14 +41,14 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Scheduling | None":
-    """For `--dist loadfile`, a scheduler that also keeps all tests with processes together."""
+    """For `--dist loadfile`, a scheduler that runs all tests with processes on one worker."""
     from tests import workers
 
     return workers.FileScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that start processes; they come first, because they take longest.
+    """Mark the tests that start processes, and run them first because they take longest.
 
     Raises UsageError if PROCESS_FILES names a file that does not exist.
     """
@@ -111,7 +111,7 @@ async def http(playground: "Playground", openapi: "OpenApi | None") -> AsyncIter
 
 @pytest.fixture
 def engine() -> "FakeEngine":
-    """An engine that paints flat colours at once."""
+    """A fake engine that paints flat colours at once."""
     from tests.fake_engine import FakeEngine
 
     return FakeEngine()
@@ -121,7 +121,7 @@ def engine() -> "FakeEngine":
 async def house(
     discord: "Playground", engine: "FakeEngine", tmp_path: Path
 ) -> AsyncIterator["House"]:
-    """A whole bot on the local Discord with that engine."""
+    """A bot that is connected to the local Discord and to the fake engine."""
     from tests.house import House
 
     async with House(discord, engine, tmp_path) as house:
@@ -130,7 +130,7 @@ async def house(
 
 @pytest.fixture
 async def mods(house: "House") -> "Channel":
-    """The channel for reports, which an admin has chosen."""
+    """The channel for reports, set by an admin."""
     from tests.reporting import response_text
 
     channel = house.discord.add_channel("mods")
@@ -154,7 +154,7 @@ def mo(house: "House") -> "Person":
 
 @pytest.fixture
 def configured_log(capsys: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[str]]:
-    """The bot's log on standard error; afterwards there is none, as before."""
+    """The bot's log handlers, which write to standard error; the previous ones are restored."""
     from engine import log
 
     root = logging.getLogger()

@@ -1,4 +1,4 @@
-"""Delete a user's data, and check what is left of them."""
+"""Delete a user's data, and check that nothing of it is left."""
 
 from pathlib import Path
 from typing import Final
@@ -19,7 +19,7 @@ async def answer(interaction: Interaction) -> Message:
 
 
 async def question(house: House, person: Person, where: Channel | None = None) -> Message:
-    """The confirmation of /privacy delete."""
+    """The message of /privacy delete that asks for confirmation."""
     return await answer(await person.slash("privacy delete", where=where))
 
 
@@ -41,7 +41,7 @@ def files(house: House) -> set[str]:
 
 
 def marks(data: Path, *values: str | int) -> list[str | int]:
-    """Those of the values that occur anywhere in the files of the database."""
+    """The values that occur in any file of the database."""
     raw = b"".join(path.read_bytes() for path in data.glob(f"{FILENAME}*"))
     return [value for value in values if _raw(value) in raw]
 

@@ -17,7 +17,7 @@ SKETCH = Upload("sketch.png", encoded(Image.new("RGB", (128, 64), "red")))
 async def running_job(
     house: House, engine: FakeEngine, sketch: Upload | None = None
 ) -> Interaction:
-    """A job whose progress is shown, and which finishes when the engine's gate opens."""
+    """A job that shows its progress, and that finishes when the engine's gate opens."""
     engine.gate.clear()
     options: dict[str, Value] = {"prompt": "a house"}
     if sketch is not None:
@@ -50,7 +50,7 @@ async def wait_for_delivered_jobs(house: House, jobs: int) -> None:
 
 
 def make_older(database: Path) -> None:
-    """Move all jobs 14 minutes into the past; run it in a thread."""
+    """Move all jobs 14 minutes into the past. Blocks: call it in a thread."""
     connection = sqlite3.connect(database)
     connection.execute("UPDATE jobs SET created_at = created_at - 14 * 60")
     connection.commit()
@@ -58,7 +58,7 @@ def make_older(database: Path) -> None:
 
 
 def undo_response(database: Path, token: str = "never answered") -> None:  # noqa: S107
-    """As if the bot had crashed between storing the job and responding."""
+    """Make the database look as if the bot had crashed after storing the job, before responding."""
     connection = sqlite3.connect(database)
     connection.executescript("DELETE FROM pictures; DELETE FROM posts;")
     connection.execute(

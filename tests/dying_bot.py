@@ -1,7 +1,7 @@
-"""A bot that is killed, or whose engine is killed, at a chosen moment: `python -m tests.dying_bot`.
+"""`python -m tests.dying_bot`: a bot that kills itself or its engine at a chosen moment.
 
-It is the whole bot. The file that IMAGINE_FUSE names contains "MOMENT VICTIM" for the next death,
-which deletes it. The victim is the bot, the engine, or "frozen": the engine, which is suspended.
+The file named by IMAGINE_FUSE contains "MOMENT VICTIM"; it is deleted when the moment is reached.
+The victim is "bot", "engine", or "frozen", which suspends the engine.
 """
 
 import os
@@ -40,7 +40,7 @@ _sending = False
 
 
 class DyingBot(BotProcess):
-    """A bot process that can be told when to die."""
+    """A bot process that can be killed at a chosen moment."""
 
     def __init__(self, discord: Playground, data: Path, model: str) -> None:
         self.fuse = data / "fuse"
@@ -49,12 +49,12 @@ class DyingBot(BotProcess):
         )
 
     def set_fuse(self, moment: str, victim: str) -> None:
-        """Kill this victim at this moment."""
+        """At this moment, kill the victim."""
         self.fuse.write_text(f"{moment} {victim}")
 
 
 def reached(moment: str) -> None:
-    """Kill the chosen victim if this is the chosen moment."""
+    """Kill the victim of the fuse file if it names this moment."""
     if not FUSE.exists() or FUSE.read_text().split()[0] != moment:
         return
     _, victim = FUSE.read_text().split()
@@ -66,7 +66,7 @@ def reached(moment: str) -> None:
 
 
 def after(owner: object, name: str, moment: str) -> None:
-    """Make the moment when this coroutine function has returned something truthy."""
+    """Patch a coroutine function: the moment is reached when it has returned a true value."""
     function: Callable[..., Any] = getattr(owner, name)
 
     async def wrapper(*args: object, **options: object) -> object:
@@ -79,7 +79,7 @@ def after(owner: object, name: str, moment: str) -> None:
 
 
 def arm() -> None:
-    """Patch the functions that mark the moments."""
+    """Patch the functions that reach the moments."""
     after(JobStore, "add", "accepted")
     after(responses, "defer", "acknowledged")
     after(full_size, "defer", "acknowledged")

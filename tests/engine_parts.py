@@ -1,4 +1,4 @@
-"""Parts of the engine with a tiny model, which is loaded once in a test process."""
+"""Parts of the engine with a tiny model, which is loaded once for each test process."""
 
 import io
 import queue

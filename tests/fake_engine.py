@@ -1,4 +1,4 @@
-"""A fake engine for fast tests: real sockets and frames, flat colours."""
+"""A fake engine for fast tests: it speaks the engine's protocol and paints flat colours."""
 
 import asyncio
 import hashlib
@@ -49,24 +49,24 @@ MODEL = ModelCard(
     ),
     fingerprint="flat colours",
 )
-TOKEN = "a secret of two processes"  # noqa: S105 # of these tests alone
+TOKEN = "a secret of two processes"  # noqa: S105 # a constant of the tests
 
 
 def flat(recipe: Recipe) -> bytes:
-    """The picture of a recipe: one colour that depends on all its fields."""
+    """The PNG of a recipe: a single colour that depends on all fields of the recipe."""
     colour = hashlib.sha256(repr(recipe).encode()).digest()[:3]
     return png(Image.new("RGB", (recipe.width, recipe.height), tuple(colour)))
 
 
 def png(picture: Image.Image, format: str = "PNG") -> bytes:
-    """The picture as a file."""
+    """The picture as an image file."""
     buffer = BytesIO()
     picture.save(buffer, format)
     return buffer.getvalue()
 
 
 class FakeEngine:
-    """Answers at once, or step by step while `gate` is closed; can fail, flag and die."""
+    """Answers at once, or after each step while `gate` is closed; it can fail, flag and die."""
 
     def __init__(self, model: ModelCard = MODEL) -> None:
         self.model = model
@@ -76,25 +76,25 @@ class FakeEngine:
         self.gate = asyncio.Event()
         self.gate.set()
         self.flagged: set[int] = set()
-        """The pictures (from 1) that the safety check flags."""
+        """The numbers (from 1) of the pictures that the safety check flags."""
         self.unchecked: set[int] = set()
-        """The pictures (from 1) that the safety check fails on."""
+        """The numbers (from 1) of the pictures that cannot be checked."""
         self.sends_flagged = False
-        """Does it send flagged pictures although the job excludes them?"""
+        """Whether it sends flagged pictures even if the job excludes them."""
         self.flags_init_image = False
-        """Does the safety check flag init images?"""
+        """Whether the safety check flags init images."""
         self.overflowing: set[int] = set()
-        """The pictures (from 1) whose numbers overflow."""
+        """The numbers (from 1) of the pictures that fail because of an overflow."""
         self.failure: str | None = None
         self.ignores_cancel = False
-        """Does it ignore Cancel?"""
+        """Whether it ignores Cancel."""
         self.engine_seconds = 0.1
-        """Reported for each job; half of it for a cancelled one."""
+        """Reported for each job; a cancelled job reports half of it."""
         self.start_error: str | None = None
-        """The reason why it does not start, if set."""
+        """If set, it does not start, for this reason."""
         self.failed_starts = 0
         self.endings: list[Ending] = []
-        """All that were sent, except Cancelled."""
+        """All endings that were sent, except Cancelled."""
         self.heartbeat = Heartbeat(
             ticks=0, seconds=0.0, rows_total=0, rows_used=0, painting=0, waiting=0, memory=2**20
         )
@@ -118,7 +118,7 @@ class FakeEngine:
             self.die()
 
     def die(self) -> None:
-        """Close all connections in the middle of jobs, as a killed process does."""
+        """Close all connections in the middle of their jobs, as if the process was killed."""
         for task in self._jobs.values():
             task.cancel()
         for writer in self.writers:
@@ -130,7 +130,7 @@ class FakeEngine:
             await connection.send(self.heartbeat)
 
     def change_model(self, name: str) -> None:
-        """Load other weights at the next start."""
+        """Have another model at the next start."""
         self.model = msgspec.structs.replace(self.model, name=name, revision="1" * 40)
 
     async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

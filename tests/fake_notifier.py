@@ -1,4 +1,4 @@
-"""A notifier that records what it delivers."""
+"""A notifier that records its deliveries."""
 
 from collections.abc import Sequence
 
@@ -7,27 +7,27 @@ from bot.domain.picture import Picture
 
 
 class FakeNotifier:
-    """Raises the given errors, one for each delivery, before it delivers."""
+    """Records each delivery; raises the given errors first, one for each call."""
 
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
         self.delivered: list[str] = []
 
     def show(self, job: Job, now: Progress) -> None:
-        """Progress is of no interest here."""
+        """Ignore the progress."""
 
     async def deliver(self, job: Job, pictures: Sequence[Picture]) -> None:
-        """Deliver the status."""
+        """Record the status."""
         if self.errors:
             raise self.errors.pop(0)
         self.delivered.append(job.status.value)
 
     async def deliver_error(self, job: Job, sentence: str) -> None:
-        """Deliver the sentence."""
+        """Record the sentence."""
         if self.errors:
             raise self.errors.pop(0)
         self.delivered.append(sentence)
 
     async def is_answered(self, job: Job) -> bool:
-        """Always."""
+        """Always true."""
         return True

@@ -22,7 +22,7 @@ from tests.samples import encoded
 
 
 def bombs() -> Iterator[HostileFile]:
-    """Files with very many pixels, texts, frames or scans."""
+    """Files with a large number of pixels, texts, frames or scans."""
     large = "at most 25 million pixels"
     yield HostileFile("13000 x 13000 in 1 bit", png_parts.bomb(13000), "refused", large)
     yield HostileFile("one row too many", png(header(5000, 5001), []), "refused", large)
@@ -81,7 +81,7 @@ def _webp_bomb(frames: int) -> bytes:
 
 
 def _jpeg_with_scans(scans: int) -> bytes:
-    """A few bytes a scan leave 390625 blocks of 8 x 8 unchanged."""
+    """Each scan leaves 390625 blocks of 8 x 8 pixels unchanged, and takes a few bytes."""
     tables = jpeg_segment(0xDB, b"\0" + b"\1" * 64) + jpeg_segment(
         0xC4, b"\x10\1" + bytes(15) + b"\xe0"
     )

@@ -32,14 +32,14 @@ class Outcome(msgspec.Struct):
 
 
 class PeakMemory(msgspec.Struct):
-    """Peak resident memory in bytes: of this process, or its growth, and of a sandbox."""
+    """Peak resident memory in bytes: growth in this process, and the total of a sandbox."""
 
     bot: int
     sandbox: int
 
 
 def corpus() -> list[HostileFile]:
-    """All files; their names differ."""
+    """All files; each has a unique name."""
     parts = (
         bombs,
         false_headers,

@@ -1,4 +1,4 @@
-"""Images with payload payloads, polyglots, and files of other formats."""
+"""Images with hidden payloads, polyglots, and files of other formats."""
 
 import gzip
 import zipfile
@@ -82,7 +82,7 @@ def polyglots() -> Iterator[HostileFile]:
 
 
 def other_formats() -> Iterator[HostileFile]:
-    """Other image formats, files that are no images, and mere signatures."""
+    """Other image formats, files that are not images, and bare signatures."""
     for format in (
         "GIF",
         "BMP",

@@ -23,7 +23,7 @@ from tests.samples import encoded
 
 
 def oddities() -> Iterator[HostileFile]:
-    """Images as cameras, printers and old programs write them."""
+    """Images as written by cameras, printers and old programs."""
     yield from _rotated()
     yield from _colour_modes()
     yield from _transparency()

@@ -1,4 +1,4 @@
-"""Parts of image files, valid ones and hostile ones."""
+"""Parts of valid and invalid image files."""
 
 from typing import Final, Literal, NamedTuple
 
@@ -8,7 +8,7 @@ from tests.png_parts import header
 from tests.samples import encoded
 
 PAYLOAD: Final = b"PAYLOAD-7c1d"
-"""Hidden in files; must not appear in what is stored."""
+"""Hidden in the files; it must not appear in stored files."""
 Expected = Literal["image", "refused", "either"]
 
 
@@ -19,9 +19,9 @@ class HostileFile(NamedTuple):
     data: bytes
     expected: Expected
     reason: str = ""
-    """Part of the refusal."""
+    """A part of the expected refusal."""
     image: Image.Image | None = None
-    """What the sanitized image must look like; None if that is not checked."""
+    """The expected pixels; None if they are not checked."""
 
 
 def four_colours(width: int = 64, height: int = 48) -> Image.Image:
@@ -51,7 +51,7 @@ NOISE: Final = Image.effect_noise((200, 200), 80).convert("RGB")
 
 
 def indexed_rows() -> list[bytes]:
-    """Rows of the indices 0 to 3, of 64 x 48 pixels."""
+    """The rows of an image of 64 x 48 pixels with the palette indices 0 to 3."""
     return [bytes(n % 4 for n in range(64))] * 48
 
 

@@ -35,7 +35,7 @@ def settings_for(discord: Playground, data: Path) -> Settings:
 
 
 class House:
-    """Use as `async with`; `stop` and `start` restart the bot with the same database."""
+    """Runs the bot as a context manager; `stop` and `start` restart it with the same database."""
 
     def __init__(
         self, discord: Playground, engine: FakeEngine, data: Path, launch: Launch | None = None
@@ -50,7 +50,7 @@ class House:
         self.metrics_port: int | None = None
         self.retention_days: int | None = None
         self.grace = 0.1
-        """Seconds that running jobs get to finish when the bot stops."""
+        """Seconds that running jobs may take to finish when the bot stops."""
         self.ahead = 0.0
         """Seconds that the bot's clock is ahead."""
         self._launch = launch or engine.launch

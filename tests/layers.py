@@ -1,4 +1,4 @@
-"""The import graph of a package: its edges, its cycles, and what breaks a table of layers."""
+"""The import graph of a package: edges, cycles, and violations of a table of layers."""
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 Layers = Sequence[str]
-"""The lowest layer first, each as names with spaces between: modules or packages, relative to the
-package of the table; `__init__` is that package's own file. A name imports from itself and from
-lower layers, not from others of its layer."""
+"""The layers of a package, the lowest first. A layer is a string of names separated by spaces.
+
+A name is a module or a package, relative to the package of the table; `__init__` is the file of
+that package itself. Modules of a name may import from the same name and from lower layers, but not
+from other names of their layer.
+"""
 
 
 class Edge(NamedTuple):
@@ -19,11 +22,11 @@ class Edge(NamedTuple):
 
 
 def edges(root: Path, package: str) -> frozenset[Edge]:
-    """All imports between modules of the package, whose full name is relative to `root`.
+    """All imports between modules of the package, whose path is relative to `root`.
 
-    Imports inside of functions and below TYPE_CHECKING count too. `from package import name` is an
-    import of the module `package.name` if there is one, else of `package`. That an import of a
-    module imports the packages around it is left out.
+    Imports in functions and under TYPE_CHECKING count too. `from package import name` is an import
+    of the module `package.name` if it exists, otherwise of `package`. The implicit imports of the
+    packages that contain a module are left out.
     """
     modules = {
         _module(root, path): path for path in root.joinpath(*package.split(".")).rglob("*.py")
@@ -53,7 +56,7 @@ def _imports(importer: str, path: Path, modules: Mapping[str, Path]) -> Iterator
 
 
 def _source(importer: str, path: Path, node: ast.ImportFrom) -> str:
-    """The module after `from`, in full: one dot is the package that the importer is in."""
+    """The full name of the module after `from`; one dot is the package of the importer."""
     if node.level == 0:
         return node.module or ""
     up = node.level - 1 if path.name == "__init__.py" else node.level
@@ -68,7 +71,7 @@ def module_cycles(imports: frozenset[Edge]) -> list[list[str]]:
 
 
 def package_cycles(imports: frozenset[Edge]) -> list[list[str]]:
-    """The same for packages: within each package, its parts are compared as wholes."""
+    """Groups of packages that import each other; packages are compared with those beside them."""
     depth = max((name.count(".") for edge in imports for name in edge), default=0)
     return [
         cycle
@@ -113,7 +116,7 @@ def _reachable(imports: frozenset[Edge]) -> dict[str, set[str]]:
 
 
 def violations(imports: frozenset[Edge], package: str, layers: Layers) -> list[str]:
-    """What the table forbids, a sentence each: imports upwards or sideways, modules of no layer."""
+    """A sentence for each violation: imports upwards or sideways, and modules without a layer."""
     levels = {
         f"{package}.{name}".removesuffix(".__init__"): level
         for level, row in enumerate(layers)
@@ -136,7 +139,7 @@ def _violation(edge: Edge, package: str, levels: Mapping[str, int]) -> str | Non
 
 
 def _part(module: str, package: str, levels: Mapping[str, int]) -> str | None:
-    """The longest name of the table that the module is, or is in."""
+    """The longest name of the table that is the module or contains it."""
     if module == package:
         return package if package in levels else None
     parts = module.split(".")

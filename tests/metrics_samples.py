@@ -1,4 +1,4 @@
-"""Sample values of the bot's metrics, and a parser for them."""
+"""Sample values for the bot's metrics, and a parser for the metrics page."""
 
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
@@ -38,7 +38,7 @@ PASSAGE = JobTimings(
 
 
 def parse_metrics(page: bytes) -> dict[str, float]:
-    """The value of each sample by its name and labels, read by the parser of Prometheus."""
+    """The values of all samples, by name and labels."""
     families: list[Metric] = list(text_string_to_metric_families(page.decode()))
     return {
         sample.name + "".join(f" {key}={value}" for key, value in sorted(sample.labels.items())): (

@@ -1,4 +1,4 @@
-"""Observe a bot's uploads and recognise pictures of the fake engine by their colour."""
+"""Observe a bot's uploads, and recognise pictures of the fake engine by their colour."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -15,7 +15,7 @@ Colour = tuple[int, ...]
 
 
 class Uploads:
-    """Calls `on_upload` once for each file of each message, when it is sent."""
+    """Calls `on_upload` once for each uploaded file."""
 
     def __init__(self, house: House, on_upload: Callable[[Message, Attachment], None]) -> None:
         self._on_upload = on_upload
@@ -30,7 +30,7 @@ class Uploads:
 
 
 def colours(file: bytes) -> set[Colour]:
-    """All colours of an image."""
+    """All colours of the pixels."""
     picture = Image.open(BytesIO(file)).convert("RGB")
     return {colour for _, colour in picture.getcolors(2**24) or [] if isinstance(colour, tuple)}
 

@@ -40,7 +40,7 @@ def document_path() -> Path:
 
 
 class OpenApi:
-    """A validator that collects violations of the document in `problems`."""
+    """A validator that collects deviations from the document in `problems`."""
 
     def __init__(self, document: Json) -> None:
         self.problems: list[str] = []

@@ -42,7 +42,7 @@ def png(head: bytes, rows: Iterable[bytes], *, before: bytes = b"", after: bytes
 
 
 def zeros(count: int, level: int = 9) -> bytes:
-    """The zlib stream of so many zero bytes."""
+    """The zlib stream of this many zero bytes."""
     compressor = zlib.compressobj(level)
     block = bytes(1 << 20)
     blocks = [compressor.compress(block) for _ in range(count >> 20)]
@@ -58,6 +58,6 @@ def interlaced(pixels: list[list[bytes]]) -> Iterator[bytes]:
 
 
 def bomb(side: int) -> bytes:
-    """A black square in 1 bit: few bytes, very many pixels."""
+    """A black square with 1 bit per pixel: a small file with very many pixels."""
     head = header(side, side, 1, GREY)
     return SIGNATURE + head + chunk(b"IDAT", zeros(side * (1 + (side + 7) // 8))) + END

@@ -1,4 +1,4 @@
-"""Jobs, recipes and pictures for tests of the bot's parts."""
+"""Sample jobs, recipes and pictures for tests of the bot."""
 
 from io import BytesIO
 from typing import Any
@@ -11,7 +11,7 @@ from engine.contract import Recipe, Sampler
 
 
 def recipe(**changes: object) -> Recipe:
-    """A plain recipe, with some values changed."""
+    """A plain recipe, with these fields changed."""
     values: dict[str, Any] = {
         "model": "flat",
         "revision": "0" * 40,
@@ -28,7 +28,7 @@ def recipe(**changes: object) -> Recipe:
 
 
 def job(name: str = "j1", **changes: object) -> Job:
-    """A job of four recipes, by person 1 in channel 10."""
+    """A job of four recipes, by user 1 in channel 10, with these fields changed."""
     values: dict[str, Any] = {
         "id": name,
         "idempotency_key": f"interaction:{name}",
@@ -42,7 +42,7 @@ def job(name: str = "j1", **changes: object) -> Job:
 
 
 def picture(of: str = "j1", nth: int = 1, **changes: object) -> Picture:
-    """A finished picture of a job."""
+    """A finished picture of a job, with these fields changed."""
     values: dict[str, Any] = {
         "id": picture_id(of, nth),
         "job_id": of,
@@ -57,7 +57,7 @@ def picture(of: str = "j1", nth: int = 1, **changes: object) -> Picture:
 
 
 def encoded(picture: Image.Image, format: str = "PNG", **options: object) -> bytes:
-    """The picture as a file."""
+    """The picture as an image file."""
     buffer = BytesIO()
     picture.save(buffer, format, **options)
     return buffer.getvalue()

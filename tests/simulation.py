@@ -1,4 +1,4 @@
-"""Simulates hours of submissions in no time, with the real scheduling of bot and engine."""
+"""Simulate hours of submissions with the real schedulers of bot and engine, without waiting."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ _SAMPLES: Final = 50
 
 @dataclass(frozen=True, order=True)
 class Submission:
-    """A request for pictures from this time on, repeated while it is refused."""
+    """A request for pictures at a time; it is repeated while it is refused."""
 
     at: float
     user: int
@@ -58,14 +58,14 @@ class Picture:
 
 
 class Simulation:
-    """A bot and an engine; call `run` once."""
+    """A bot and an engine. Call `run` only once."""
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.now = 0.0
         self.waits: dict[Submission, list[float]] = {}
         """Seconds from each submission to its pictures."""
         self.engine_seconds: dict[int, float] = defaultdict(float)
-        """By user."""
+        """Engine seconds by user."""
         self.starts: list[str] = []
         """The ids of the jobs in the order of their starts."""
         self.reported_positions: list[tuple[str, int]] = []
@@ -85,7 +85,7 @@ class Simulation:
         self._job_count = 0
 
     def run(self, submissions: Iterable[Submission]) -> "Simulation":
-        """Run until all submissions are fulfilled."""
+        """Run until all submissions have their pictures."""
         self._submissions = sorted(submissions)
         while self._submissions or self._queue or self._running:
             self._submit_due()

@@ -2,7 +2,8 @@
 
 Users send commands, click buttons, react and cancel, at random but seeded. Responses of Discord
 fail, are late or get lost; bot and engine are killed. At the end the database, the messages and the
-memory of both processes are checked; the exit code is 1 if something is lost, duplicated or grows.
+memory of both processes are checked. The exit code is 1 if a result is lost or duplicated, or if
+memory grows.
 """
 
 import argparse
@@ -48,11 +49,11 @@ FAULTS: Final = (
     ("PATCH", "/messages/", Fault(status=500)),
 )
 MAX_GROWTH: Final = 0.05
-"""Of the memory of a process in the second half."""
+"""Allowed growth of a process in the second half of its memory samples, as a share."""
 MIN_SAMPLES: Final = 120
-"""Of memory; a process with fewer is young and still grows."""
+"""A process with fewer memory samples is not checked: its memory still grows after the start."""
 MAX_ACK_SECONDS: Final = 1.0
-"""For 99 % of the interactions."""
+"""The limit for 99 % of the interactions."""
 TIMEOUT: Final = 120.0
 SKETCH: Final = Upload("sketch.png", encoded(Image.new("RGB", (128, 64), "red")))
 PROMPTS: Final = ("a red house", "a blue boat at night", "a cat", "two suns", "snow")
@@ -66,14 +67,14 @@ class Plan:
     jobs: int = 1000
     seed: int = 1
     kills: int = 6
-    """Of bot and engine, in turn, all in the first third: memory is measured in the second half."""
+    """Bot and engine are killed in turn, all in the first third: memory is measured later."""
     fault_seconds: float = 0.3
     """Mean time between two faults."""
 
 
 @dataclass
 class Result:
-    """What happened in a run."""
+    """The events and the findings of a run."""
 
     plan: Plan
     interactions: list[Interaction] = field(default_factory=list)
@@ -87,7 +88,7 @@ class Result:
 
 
 class Soak:
-    """One run with one bot."""
+    """One run with one bot process."""
 
     def __init__(self, plan: Plan, discord: Playground, bot: BotProcess) -> None:
         self.result = Result(plan)
@@ -264,7 +265,7 @@ class Soak:
         ]
 
     def _check_messages(self, jobs: dict[int, object]) -> None:
-        """Each message of the bot is a job's or a response, and shows an ending."""
+        """Check that each message of the bot shows an ending and belongs to a job or a response."""
         originals = [interaction.original for interaction in self.result.interactions]
         responses = {message.id for message in originals if message is not None}
         for message in self._discord.messages():
@@ -312,7 +313,7 @@ def _is_result(message: Message) -> bool:
 
 
 def _is_temporary(message: Message) -> bool:
-    """A reply to a reaction, which the bot deletes after a while."""
+    """Whether the message is a reply to a reaction, which the bot deletes after a while."""
     return not message.buttons and not message.attachments and message.reference is not None
 
 
@@ -342,7 +343,7 @@ def main() -> int:
         result, seconds = asyncio.run(soak(plan, Path(folder)))
     write = sys.stdout.write
     slow = _percentile_99(seconds)
-    if slow > MAX_ACK_SECONDS:  # not in soak(): a test on a busy machine may be slower
+    if slow > MAX_ACK_SECONDS:  # not in soak(): test_soak.py may run on a busy machine
         result.findings.append(f"1 % of the responses took {slow:.2f} s or more.")
     elapsed = time.monotonic() - start
     write(f"{len(result.interactions)} interactions in {elapsed:.0f} s: {dict(result.counts)}\n")

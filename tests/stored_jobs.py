@@ -1,4 +1,4 @@
-"""Jobs in the database, for tests of its stores."""
+"""Jobs in the database, for tests of the stores."""
 
 from bot.db.database import Database
 from bot.domain.job import Job

@@ -14,7 +14,7 @@ def save(
     labels: Sequence[str] = ("normal", "nsfw"),
     probabilities: Sequence[float] = (0.8, 0.2),
 ) -> Path:
-    """Write it as a folder of transformers; it gives every image these probabilities."""
+    """Write the classifier as a folder of transformers; every image gets these probabilities."""
     torch.manual_seed(22)
     config = ViTConfig(
         hidden_size=16,

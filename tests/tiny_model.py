@@ -37,9 +37,10 @@ def save(
     *,
     side: int = 8,
 ) -> Path:
-    """Write the model as a diffusers folder; its checker flags what is above the threshold.
+    """Write the model as a diffusers folder; its checker flags images above the threshold.
 
-    `change` may do something to the pipeline first. `side` is that of its latents.
+    `change` may modify the pipeline before it is saved. `side` is the height and width of its
+    latents.
     """
     torch.manual_seed(20)
     pipeline = StableDiffusionPipeline(
@@ -66,7 +67,7 @@ def break_checker(pipeline: Any) -> None:  # noqa: ANN401 - diffusers has no typ
 
 
 def save_xl(folder: Path, threshold: float = NEVER) -> Path:
-    """Write an SDXL as a diffusers folder, with a checker beside it."""
+    """Write an SDXL model as a diffusers folder, with a safety checker beside it."""
     torch.manual_seed(21)
     pipeline = StableDiffusionXLPipeline(
         vae=_autoencoder(),

@@ -21,7 +21,7 @@ def count() -> int:
 class FileScheduling(LoadFileScheduling):  # type: ignore[misc] # xdist has no types
     """Runs each file on one worker, and all files of PROCESS_FILES on the same worker.
 
-    So tests that start processes do not compete with each other.
+    Tests that start processes thus do not compete with each other.
     """
 
     def _split_scope(self, nodeid: str) -> str:
