@@ -53,10 +53,10 @@ CREATE TABLE charges (
     work REAL CHECK (work > 0), -- that took those seconds; NULL if it was stopped
     PRIMARY KEY (job, attempt)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE jobs (
+CREATE TABLE "jobs" (
     id TEXT PRIMARY KEY CHECK (length(id) BETWEEN 1 AND 24),
     request TEXT NOT NULL UNIQUE, -- the interaction or reaction that asked: a replay is no new job
-    kind TEXT NOT NULL CHECK (kind IN ('imagine', 'reroll', 'variation')),
+    kind TEXT NOT NULL,
     status TEXT NOT NULL DEFAULT 'accepted' CHECK (
         status IN ('accepted', 'queued', 'running', 'done', 'failed', 'cancelled', 'refused')
     ),
@@ -76,28 +76,31 @@ CREATE TABLE jobs (
     created_at REAL NOT NULL,
     started_at REAL,
     ended_at REAL,
-    delivered_at REAL, reveal INTEGER NOT NULL DEFAULT 0 CHECK (reveal IN (0, 1)), seats INTEGER CHECK (seats > 0), erased TEXT CHECK (
-    erased IS NULL OR (
-        erased IN ('wish', 'age')
-        AND ended_at IS NOT NULL
-        AND person = 0
-        AND request GLOB 'erased:*'
-        AND sketch IS NULL
-        AND parents = '[]'
-        AND reveal = 0
-        AND seats IS NULL
-        AND json_extract(recipes, '$[0].prompt') = '(deleted)'
-        AND json_extract(recipes, '$[0].negative') = ''
-        AND json_extract(recipes, '$[0].source') IS NULL
-        AND (reason IS NULL OR reason = '(deleted)')
-        AND ( -- the place is kept until the ending is shown there
-            delivered_at IS NULL OR (
-                channel = 0 AND guild IS NULL AND message IS NULL
-                AND application IS NULL AND reply_to IS NULL
+    delivered_at REAL,
+    reveal INTEGER NOT NULL DEFAULT 0 CHECK (reveal IN (0, 1)), -- flagged pictures are stored
+    seats INTEGER CHECK (seats > 0), -- jobs of the person at the engine; NULL for the default
+    erased TEXT CHECK (
+        erased IS NULL OR (
+            erased IN ('wish', 'age')
+            AND ended_at IS NOT NULL
+            AND person = 0
+            AND request GLOB 'erased:*'
+            AND sketch IS NULL
+            AND parents = '[]'
+            AND reveal = 0
+            AND seats IS NULL
+            AND json_extract(recipes, '$[0].prompt') = '(deleted)'
+            AND json_extract(recipes, '$[0].negative') = ''
+            AND json_extract(recipes, '$[0].source') IS NULL
+            AND (reason IS NULL OR reason = '(deleted)')
+            AND ( -- the channel stays until the ending is shown there
+                delivered_at IS NULL OR (
+                    channel = 0 AND guild IS NULL AND message IS NULL
+                    AND application IS NULL AND reply_to IS NULL
+                )
             )
         )
-    )
-),
+    ),
     CHECK ((status IN ('done', 'failed', 'cancelled', 'refused')) = (ended_at IS NOT NULL)),
     CHECK ((status IN ('failed', 'refused')) = (reason IS NOT NULL)),
     CHECK (delivered_at IS NULL OR ended_at IS NOT NULL),

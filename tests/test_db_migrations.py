@@ -3,11 +3,13 @@
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from bot.db import migrations, rows
+from bot.db.tables import Value, insert_sql
 from bot.errors import ExitCode, FatalError
 from tests.samples import job, picture
 
@@ -90,6 +92,39 @@ def test_pictures_of_the_first_version_keep_their_values(tmp_path: Path) -> None
     assert withheld.is_withheld and not withheld.is_flagged_but_kept and withheld.path is None
     assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
     connection.close()
+
+
+def test_jobs_before_the_free_kinds_keep_order_and_references(tmp_path: Path) -> None:
+    """The table is copied, because it had a list of kinds."""
+    path = tmp_path / "a.db"
+    migrations.migrate(path, migrations.migrations()[:9])
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA foreign_keys = ON")
+    first, second = job("z"), job("a")
+    for stored in (first, second):
+        insert(connection, "jobs", rows.from_job(stored))
+    insert(connection, "pictures", rows.from_picture(picture("z")))
+    with pytest.raises(sqlite3.IntegrityError):
+        insert(connection, "jobs", rows.from_job(job("b")) | {"kind": "mirror"})
+    connection.close()
+    migrations.migrate(path)
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.row_factory = sqlite3.Row
+    jobs = connection.execute("SELECT * FROM jobs ORDER BY rowid").fetchall()
+    assert [rows.to_job(row) for row in jobs] == [first, second]
+    assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+        insert(connection, "pictures", rows.from_picture(picture("gone")))
+    with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+        connection.execute("DELETE FROM jobs WHERE id = 'z'")
+    insert(connection, "jobs", rows.from_job(job("b")) | {"kind": "mirror"})
+    connection.close()
+
+
+def insert(connection: sqlite3.Connection, table: str, columns: Mapping[str, Value]) -> None:
+    """Insert a row."""
+    connection.execute(insert_sql(table, columns), columns)
 
 
 def test_a_failed_migration_is_rolled_back(tmp_path: Path) -> None:
