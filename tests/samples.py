@@ -5,7 +5,8 @@ from typing import Any
 
 from PIL import Image
 
-from bot.domain.job import Job, JobKind, ResponseTarget
+from bot.domain.job import Job, ResponseTarget
+from bot.domain.kinds import imagine
 from bot.domain.picture import Picture, picture_id
 from engine.contract import Recipe, Sampler
 
@@ -32,7 +33,7 @@ def job(name: str = "j1", **changes: object) -> Job:
     values: dict[str, Any] = {
         "id": name,
         "idempotency_key": f"interaction:{name}",
-        "kind": JobKind.IMAGINE,
+        "kind": imagine.KIND,
         "user_id": 1,
         "target": ResponseTarget(channel_id=10),
         "recipes": tuple(recipe(seed=seed) for seed in range(7, 11)),

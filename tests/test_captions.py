@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.job import JobKind, Progress, Status
+from bot.domain.job import Progress, Status
+from bot.domain.kinds import variation
 from bot.messages import captions
 from tests.samples import job, picture, recipe
 
@@ -20,7 +21,7 @@ def test_a_result_has_everything_that_reproduces_it() -> None:
 def test_a_variation_names_its_subseed() -> None:
     """The text has the seed, the subseed and its strength."""
     varied = picture(recipe=recipe(subseed=3, subseed_strength=0.15))
-    text = captions.ending(job(status=Status.DONE, kind=JobKind.VARIATION), [varied])
+    text = captions.ending(job(status=Status.DONE, kind=variation.KIND), [varied])
     assert text.startswith("Variations: ")
     assert "`7 + 0.15 of 3`" in text
 

@@ -14,7 +14,8 @@ from bot.db.file_deletions import FileDeletion, FileKind
 from bot.db.jobs import REPLAY_SECONDS
 from bot.db.usage import UsageRecord
 from bot.domain.clock import DAY
-from bot.domain.job import DeletionReason, JobKind, ResponseTarget, Sketch, Status
+from bot.domain.job import DeletionReason, ResponseTarget, Sketch, Status
+from bot.domain.kinds import variation
 from bot.domain.moderation import AuditAction, AuditEntry, CaseState, Report
 from bot.domain.user_data import AUDIT_DAYS
 from tests.house import query
@@ -37,15 +38,13 @@ async def test_erasure_keeps_statistics(db: Database, tmp_path: Path) -> None:
     sketched = recipe(
         seed=5, subseed=6, subseed_strength=0.15, source=A, strength=0.5, negative="rain"
     )
-    await delivered_job(
-        db, "j1", recipes=(sketched,) * 3, kind=JobKind.VARIATION, parents=("j0-1",)
-    )
+    await delivered_job(db, "j1", recipes=(sketched,) * 3, kind=variation.KIND, parents=("j0-1",))
     assert await db.erasure.erase_user(1, now=300.0) == 1
     erased = await stored_job(db, "j1")
     left = recipe(prompt="(deleted)", seed=0, subseed_strength=0.15)
     assert erased.recipes == (left,) * 3
     assert erased.deletion_reason is DeletionReason.REQUESTED
-    assert (erased.kind, erased.status, erased.parents) == (JobKind.VARIATION, Status.DONE, ())
+    assert (erased.kind, erased.status, erased.parents) == (variation.KIND, Status.DONE, ())
     assert (erased.user_id, erased.target) == (0, ResponseTarget(channel_id=0))
     [row] = query(tmp_path, "SELECT * FROM jobs")
     assert (row["created_at"], row["started_at"], row["ended_at"]) == (100.0, 200.0, 200.0)

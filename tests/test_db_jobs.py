@@ -11,6 +11,7 @@ import pytest
 from bot.db import migrations
 from bot.db.database import Database
 from bot.domain.job import JobKind, ResponseTarget, Sketch, Status
+from bot.domain.kinds import variation
 from bot.domain.limits import QueueDepth
 from engine.contract import Verdict
 from tests.samples import job, picture, recipe
@@ -36,7 +37,7 @@ async def run_job(db: Database, name: str = "j1") -> None:
 async def test_jobs_round_trip(db: Database) -> None:
     """Each field is set."""
     full = job(
-        kind=JobKind.VARIATION,
+        kind=variation.KIND,
         target=ResponseTarget(
             channel_id=2**62,
             guild_id=3,
@@ -52,6 +53,14 @@ async def test_jobs_round_trip(db: Database) -> None:
     )
     assert await db.jobs.add(full)
     assert await db.jobs.job(full.id) == full
+
+
+async def test_a_job_of_an_unknown_kind_can_be_read(db: Database) -> None:
+    """A newer version of the bot stored it. The kind stays, and its messages have no title."""
+    await db.jobs.add(job(kind=JobKind(name="mirror", title="Mirrored: ")))
+    stored = await db.jobs.job("j1")
+    assert stored is not None
+    assert (stored.kind.name, stored.kind.title) == ("mirror", "")
 
 
 async def test_an_idempotency_key_makes_one_job(db: Database) -> None:

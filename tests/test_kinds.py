@@ -6,12 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.kinds import imagine, reroll, variation
+from bot.domain.kinds import KINDS, imagine, kind_named, reroll, variation
 from bot.domain.kinds.imagine import parse, with_init_image
 from bot.errors import Refused
 from engine.contract import SEED_LIMIT, Recipe, Sampler
 from tests.fake_engine import MODEL
 from tests.samples import recipe
+
+
+def test_the_names_of_kinds_are_unique_and_stay() -> None:
+    """They are stored in the database and exported to users."""
+    names = [kind.name for kind in KINDS]
+    assert len(set(names)) == len(names)
+    assert set(names) >= {"imagine", "reroll", "variation"}
+    assert [kind_named(kind.name) for kind in KINDS] == list(KINDS)
 
 
 def build(*, has_init_image: bool = False, **options: object) -> tuple[Recipe, ...]:

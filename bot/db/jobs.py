@@ -314,7 +314,7 @@ def _job_fields(job: Job) -> dict[str, object]:
     first = job.recipes[0]
     return {
         "job": job.id,
-        "kind": job.kind.value,
+        "kind": job.kind.name,
         "pictures": len(job.recipes),
         "prompt": first.prompt,
         "negative": first.negative,

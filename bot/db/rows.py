@@ -7,7 +7,8 @@ from typing import Final
 import msgspec
 
 from bot.db.tables import Value
-from bot.domain.job import DeletionReason, Job, JobKind, JobTimings, ResponseTarget, Sketch, Status
+from bot.domain.job import DeletionReason, Job, JobTimings, ResponseTarget, Sketch, Status
+from bot.domain.kinds import kind_named
 from bot.domain.picture import Picture
 from engine.contract import Recipe, Sampler, Verdict
 
@@ -51,7 +52,7 @@ def from_job(job: Job) -> dict[str, Value]:
     return {
         "id": job.id,
         "request": job.idempotency_key,
-        "kind": job.kind.value,
+        "kind": job.kind.name,
         "status": job.status.value,
         "person": job.user_id,
         "channel": job.target.channel_id,
@@ -74,7 +75,7 @@ def to_job(row: sqlite3.Row) -> Job:
     return Job(
         id=row["id"],
         idempotency_key=row["request"],
-        kind=JobKind(row["kind"]),
+        kind=kind_named(row["kind"]),
         status=Status(row["status"]),
         user_id=row["person"],
         target=ResponseTarget(

@@ -1,12 +1,13 @@
 """Jobs: what a user requested, its status, and where it is shown."""
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
 from bot.domain.nsfw import UNKNOWN_CHANNEL, ChannelContext
-from engine.contract import Recipe
+from engine.contract import ModelCard, Recipe
 
 
 class Status(StrEnum):
@@ -31,15 +32,32 @@ class Status(StrEnum):
 FINAL_STATUSES: Final = frozenset({Status.DONE, Status.FAILED, Status.CANCELLED, Status.REFUSED})
 
 
-class JobKind(StrEnum):
-    """What kind of request made the job."""
+class RecipesBuilder(Protocol):
+    """Makes the recipes of a job."""
 
-    IMAGINE = "imagine"
-    """The command /imagine."""
-    REROLL = "reroll"
-    """An earlier job with other seeds."""
-    VARIATION = "variation"
-    """Earlier pictures with small differences."""
+    def __call__(self, model: ModelCard, *, seed: int) -> tuple[Recipe, ...]:
+        """The recipes; `seed` is random. Raises Refused, with a sentence for the user."""
+
+
+class ParentRecipesBuilder(Protocol):
+    """Makes the recipes of a job from those of the pictures that it starts from."""
+
+    def __call__(
+        self, parents: Sequence[Recipe], model: ModelCard, *, seed: int
+    ) -> tuple[Recipe, ...]:
+        """The recipes; `seed` is random. Raises Refused, with a sentence for the user."""
+
+
+class JobKind(msgspec.Struct, frozen=True, kw_only=True):
+    """What kind of request makes a job; all kinds are in `bot.domain.kinds.KINDS`."""
+
+    name: str
+    """Stored with each job."""
+    title: str = ""
+    """Precedes the prompt in the messages of its jobs."""
+    rebuild: ParentRecipesBuilder | None = None
+    """Makes new recipes from the same parents when such a job is rerolled; None if a reroll is the
+    recipes of the job with other seeds."""
 
 
 class DeletionReason(StrEnum):
@@ -94,7 +112,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     target: ResponseTarget
     recipes: tuple[Recipe, ...]
     parents: tuple[str, ...] = ()
-    """The ids of the pictures that a variation starts from."""
+    """The ids of the pictures that its recipes were made from."""
     sketch: Sketch | None = None
     include_flagged: bool = False
     """Store flagged pictures, because the channel may show them."""

@@ -43,7 +43,7 @@ def export_record(job: Job, pictures: Sequence[Picture]) -> dict[str, Any]:
     target = job.target
     return {
         "job": job.id,
-        "kind": job.kind,
+        "kind": job.kind.name,
         "status": job.status,
         "asked_at": job.created_at,
         "person": str(job.user_id),

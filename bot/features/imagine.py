@@ -1,5 +1,6 @@
 """/imagine: make pictures from a prompt and, optionally, a sketch."""
 
+from functools import partial
 from typing import Annotated, Final
 
 import discord
@@ -10,7 +11,15 @@ from discord.app_commands.transformers import RangeTransformer
 from bot.attachments import sanitize
 from bot.context import Interaction, services
 from bot.domain import rules
-from bot.domain.kinds.imagine import ASPECTS, ImagineOptions, parse, with_changes
+from bot.domain.kinds.imagine import (
+    ASPECTS,
+    KIND,
+    ImagineOptions,
+    build_recipes,
+    parse,
+    sketch_at,
+    with_changes,
+)
 from bot.features.exports import Exports
 from bot.features.responses import defer_and_start, request_context
 from engine.contract import (
@@ -76,10 +85,12 @@ async def command(
         count=count,
         strength=strength,
     )
+    options = _without_invisible_characters(options)
     job = await services(interaction).job_service.submit(
-        _without_invisible_characters(options),
-        sketch.url if sketch is not None else None,
+        KIND,
+        partial(build_recipes, options, has_init_image=sketch is not None),
         request_context(interaction),
+        sketch=sketch_at(sketch.url, options) if sketch is not None else None,
     )
     await defer_and_start(interaction, job)
 

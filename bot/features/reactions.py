@@ -13,6 +13,7 @@ from bot.db.connection import retry_until_written
 from bot.db.job_messages import ShownJob
 from bot.domain import rules
 from bot.domain.job import RequestContext, ResponseTarget
+from bot.domain.kinds import variation
 from bot.domain.nsfw import NsfwPolicy
 from bot.domain.picture import Picture
 from bot.domain.visibility import VisiblePictures, visible_in
@@ -99,9 +100,10 @@ async def _vary(client: BotClient, reaction: Reaction, result: ShownJob, nth: in
         ),
         role_ids=role_ids(reaction.member),
     )
-    job = await client.services.job_service.vary(pictures, context)
+    service = client.services.job_service
+    job = await service.submit_from(pictures, variation.KIND, variation.vary, context)
     if job is not None:
-        client.services.job_service.start(job)
+        service.start(job)
 
 
 async def _delete(client: BotClient, reaction: Reaction, result: ShownJob) -> None:

@@ -8,6 +8,7 @@ import discord
 from bot.context import Interaction, services
 from bot.domain import rules
 from bot.domain.job import Job
+from bot.domain.kinds import variation
 from bot.errors import Refused
 from bot.features.exports import Exports
 from bot.features.full_size import UNKNOWN_PICTURE, picture_for, show_full_size
@@ -24,10 +25,9 @@ from bot.messages import components
 async def vary(interaction: Interaction, job: Job, nth: int) -> None:
     """Start a job of variations of this picture."""
     picture = await picture_for(interaction, job, nth)
-    context = request_context(interaction)
-    await defer_and_start(
-        interaction, await services(interaction).job_service.vary([picture], context)
-    )
+    service, context = services(interaction).job_service, request_context(interaction)
+    varied = await service.submit_from([picture], variation.KIND, variation.vary, context)
+    await defer_and_start(interaction, varied)
 
 
 async def reroll(interaction: Interaction, job: Job, _: int) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 import discord
 
-from bot.domain.job import Job, JobKind, Progress, Status
+from bot.domain.job import Job, Progress, Status
 from bot.domain.picture import Picture
 from engine.contract import Recipe
 
@@ -17,13 +17,6 @@ _MAX_ALT_TEXT: Final = 1000
 UPLOAD_REJECTED: Final = (
     "Discord did not accept the grid. Use U1 to U4 to see the pictures one by one."
 )
-
-
-_PREFIXES: Final = {
-    JobKind.IMAGINE: "",
-    JobKind.REROLL: "Again: ",
-    JobKind.VARIATION: "Variations: ",
-}
 
 
 def escape(text: str, limit: int) -> str:
@@ -62,9 +55,7 @@ def ending(job: Job, pictures: Sequence[Picture]) -> str:
 
 
 def _headline(job: Job) -> str:
-    return (
-        f"{_PREFIXES[job.kind]}**{escape(job.recipes[0].prompt, _MAX_PROMPT)}** · <@{job.user_id}>"
-    )
+    return f"{job.kind.title}**{escape(job.recipes[0].prompt, _MAX_PROMPT)}** · <@{job.user_id}>"
 
 
 def _result(pictures: Sequence[Picture]) -> str:

@@ -1,6 +1,6 @@
 """Accepts requests for jobs, and cancels jobs.
 
-1. `submit`, `reroll` or `vary` checks a request and stores it as an accepted job.
+1. `submit`, `submit_from` or `reroll` checks a request and stores it as an accepted job.
 2. After the first response to the user, `start` fetches the job's inputs and queues it.
 3. The dispatcher claims the job as a new attempt; the job runner has the engine run it.
 4. The outbox delivers the ending until the user has received it.
@@ -16,9 +16,17 @@ from bot.db.guild_settings import NsfwSettingsStore
 from bot.db.jobs import JobStore
 from bot.domain import nsfw, rules
 from bot.domain.clock import Clock
-from bot.domain.job import Job, JobKind, Progress, RequestContext, Sketch, Status
-from bot.domain.kinds import reroll, variation
-from bot.domain.kinds.imagine import DEFAULT_STRENGTH, ImagineOptions, build_recipes
+from bot.domain.job import (
+    Job,
+    JobKind,
+    ParentRecipesBuilder,
+    Progress,
+    RecipesBuilder,
+    RequestContext,
+    Sketch,
+    Status,
+)
+from bot.domain.kinds import reroll
 from bot.domain.picture import Picture, job_id_of
 from bot.domain.visibility import visible_in
 from bot.engine_client.base import EngineClient
@@ -34,7 +42,8 @@ from engine.contract import SEED_LIMIT, Recipe
 
 
 class JobService:
-    """`submit`, `reroll` and `vary` return the new job, or None if the request is a duplicate.
+    """`submit`, `submit_from` and `reroll` return the new job, or None if the request is a
+    duplicate.
 
     They raise Refused, with a sentence for the user.
     """
@@ -70,26 +79,26 @@ class JobService:
         """Jobs whose first response is being sent; their ending is delivered after it."""
 
     async def submit(
-        self, options: ImagineOptions, sketch_url: str | None, context: RequestContext
+        self,
+        kind: JobKind,
+        build_recipes: RecipesBuilder,
+        context: RequestContext,
+        *,
+        sketch: Sketch | None = None,
     ) -> Job | None:
-        """Accept a request of /imagine."""
-        recipes = build_recipes(
-            options, self._engine.model, seed=_seed(), has_init_image=sketch_url is not None
-        )
-        sketch = None
-        if sketch_url is not None:
-            strength = DEFAULT_STRENGTH if options.strength is None else options.strength
-            sketch = Sketch(url=sketch_url, strength=strength, keep_size=options.aspect is not None)
-        return await self._accept(JobKind.IMAGINE, recipes, context, sketch=sketch)
+        """Accept a request that needs no earlier picture."""
+        recipes = build_recipes(self._engine.model, seed=_seed())
+        return await self._accept(kind, recipes, context, sketch=sketch)
 
     async def reroll(self, job: Job, context: RequestContext) -> Job | None:
-        """Accept the same job with new seeds; of variations, new variations of the same parents."""
-        if job.kind is JobKind.VARIATION:
+        """Accept the same job with new seeds, or what its kind makes anew of its parents."""
+        if job.kind.rebuild is not None:
             parents = [await self._parent(picture_id) for picture_id in job.parents]
-            return await self.vary([parent for parent in parents if parent], context)
+            pictures = [parent for parent in parents if parent]
+            return await self.submit_from(pictures, job.kind, job.kind.rebuild, context)
         rules.check_not_removed(await self._jobs.pictures(job.id))
         recipes = reroll.reroll(job.recipes, self._engine.model, seed=_seed())
-        return await self._accept(JobKind.REROLL, recipes, context)
+        return await self._accept(reroll.KIND, recipes, context, parents=job.parents)
 
     async def _parent(self, picture_id: str) -> Picture | None:
         parent = await self._jobs.job(job_id_of(picture_id))
@@ -99,8 +108,15 @@ class JobService:
             )
         return await self._jobs.picture(picture_id)
 
-    async def vary(self, parents: Sequence[Picture], context: RequestContext) -> Job | None:
-        """Accept four variations of one picture, or one of each of several."""
+    async def submit_from(
+        self,
+        parents: Sequence[Picture],
+        kind: JobKind,
+        build_recipes: ParentRecipesBuilder,
+        context: RequestContext,
+    ) -> Job | None:
+        """Accept a request for something made of earlier pictures; those that the user cannot see
+        are left out."""
         rules.check_not_removed(parents)
         visible = visible_in(parents, await self._nsfw_policy(context)).pictures
         if len(visible) == 1:
@@ -108,11 +124,11 @@ class JobService:
         parents = [parent for parent in visible if parent.unavailable_reason is None]
         if not parents:
             raise Refused("There are no pictures here to make variations of.")
-        recipes = variation.vary(
+        recipes = build_recipes(
             [parent.recipe for parent in parents], self._engine.model, seed=_seed()
         )
         parent_ids = tuple(parent.id for parent in parents)
-        return await self._accept(JobKind.VARIATION, recipes, context, parents=parent_ids)
+        return await self._accept(kind, recipes, context, parents=parent_ids)
 
     async def _accept(
         self,

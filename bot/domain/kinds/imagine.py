@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from bot.domain.job import JobKind, Sketch
 from bot.domain.kinds.seeds import seeded
 from bot.errors import Refused
 from engine.contract import (
@@ -18,6 +19,7 @@ from engine.contract import (
     size_for_init_image,
 )
 
+KIND: Final = JobKind(name="imagine")
 ASPECTS: Final = {
     "square": 1.0,
     "portrait": 2 / 3,
@@ -81,6 +83,15 @@ def build_recipes(
     except ValueError as error:
         raise Refused(str(error)) from error
     return model.with_row_class([seeded(first, first.seed + n) for n in range(count)])
+
+
+def sketch_at(url: str, options: ImagineOptions) -> Sketch:
+    """The sketch of a request, which is still at this address."""
+    return Sketch(
+        url=url,
+        strength=DEFAULT_STRENGTH if options.strength is None else options.strength,
+        keep_size=options.aspect is not None,
+    )
 
 
 def _first_recipe(options: ImagineOptions, model: ModelCard, seed: int) -> Recipe:

@@ -1,9 +1,13 @@
 """Reroll: the same recipes with other seeds; pure."""
 
 from collections.abc import Sequence
+from typing import Final
 
+from bot.domain.job import JobKind
 from bot.domain.kinds.seeds import seeded
 from engine.contract import ModelCard, Recipe
+
+KIND: Final = JobKind(name="reroll", title="Again: ")
 
 
 def reroll(recipes: Sequence[Recipe], model: ModelCard, *, seed: int) -> tuple[Recipe, ...]:

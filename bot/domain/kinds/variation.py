@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from bot.domain.job import JobKind
 from engine.contract import MAX_PICTURES, SEED_LIMIT, ModelCard, Recipe
 
 VARIATION_STRENGTH: Final = 0.15
@@ -46,3 +47,6 @@ def _nudged_strength(strength: float, seed: int, nth: int) -> float:
     jitter = (seed % 1009 / 1008 * 2 - 1) * _JITTER
     candidates = (strength + offset + jitter for offset in _OFFSETS)
     return round([candidate for candidate in candidates if 0.0 < candidate <= 1.0][nth], 4)
+
+
+KIND: Final = JobKind(name="variation", title="Variations: ", rebuild=vary)
