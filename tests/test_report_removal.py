@@ -92,6 +92,22 @@ async def test_remove_lists_finished_variations(
     assert finished.deleted
 
 
+async def test_remove_lists_jobs_of_any_kind_that_started_from_the_picture(
+    house: House, mo: Person, ben: Person
+) -> None:
+    """And the rerolls of these jobs."""
+    grid = await house.imagine()
+    derived = await house.result(await ben.click(grid, "V1"))
+    await asyncio.to_thread(
+        house.execute, "UPDATE jobs SET kind = 'mirror' WHERE kind = 'variation'"
+    )
+    rerolled = await house.result(await ben.click(derived, "🔄"))
+    assert rerolled.content.startswith("Again: ")
+    answer = await response_text(house, await mo.use("Remove picture", grid))
+    assert str(derived.id) in answer
+    assert str(rerolled.id) in answer
+
+
 @pytest.mark.parametrize("trigger", ["U1", "✉️"])
 async def test_a_message_sent_during_the_removal_is_deleted(
     house: House, mo: Person, ben: Person, trigger: str

@@ -128,7 +128,7 @@ class ReportStore(Store):
     async def unfinished_variations_of_removed(self) -> list[Job]:
         """Unfinished variations of removed pictures."""
         variations = await self._connection.fetch_all(
-            "SELECT * FROM jobs WHERE kind = 'variation' AND ended_at IS NULL AND EXISTS ("
+            "SELECT * FROM jobs WHERE ended_at IS NULL AND EXISTS ("
             "SELECT 1 FROM json_each(parents) JOIN pictures ON pictures.id = value "
             "WHERE removed_at IS NOT NULL)"
         )
@@ -137,7 +137,7 @@ class ReportStore(Store):
     async def variations(self, job_id: str) -> list[Job]:
         """The variations of the job's pictures that are or will be shown, oldest first."""
         variations = await self._connection.fetch_all(
-            "SELECT * FROM jobs WHERE kind = 'variation' AND erased IS NULL "
+            "SELECT * FROM jobs WHERE parents != '[]' AND erased IS NULL "
             "AND EXISTS (SELECT 1 FROM json_each(parents) WHERE value GLOB ? || '-[1-4]') "
             "AND (ended_at IS NULL OR id IN (SELECT job FROM pictures WHERE removed_at IS NULL)) "
             "ORDER BY rowid",
