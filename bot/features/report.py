@@ -2,7 +2,7 @@
 
 import logging
 import re
-from typing import Any, Final
+from typing import Final
 
 import discord
 from discord import app_commands
@@ -58,7 +58,7 @@ def modal(message_id: int) -> discord.ui.Modal:
 async def on_modal_submit(interaction: Interaction, match: re.Match[str]) -> None:
     """Store the report and show it to the moderators."""
     client = interaction.client
-    reason = _submitted_reason(dict(interaction.data or {}))
+    reason = components.submitted_text(interaction, _REASON)[:MAX_REASON_CHARS]
     report = await _build_report(
         client, interaction.guild_id, int(match["message"]), interaction.user.id, reason
     )
@@ -66,15 +66,6 @@ async def on_modal_submit(interaction: Interaction, match: re.Match[str]) -> Non
     await interaction.response.defer(ephemeral=True, thinking=True)
     is_shown = await report_cards.show(client, report.job_id)
     await interaction.edit_original_response(content=_SHOWN if is_shown else _STORED)
-
-
-def _submitted_reason(data: dict[str, Any]) -> str:
-    """The text of the modal's only field, inside a label or an action row."""
-    for component in data.get("components", ()):
-        for field in [component.get("component"), *component.get("components", ())]:
-            if field and field.get("custom_id") == _REASON:
-                return str(field.get("value") or "").strip()[:MAX_REASON_CHARS]
-    return ""
 
 
 async def on_reaction(client: BotClient, reaction: discord.RawReactionActionEvent) -> None:

@@ -1,10 +1,10 @@
-"""The buttons of jobs, and helpers for the views of all features; pure.
+"""The buttons of jobs, and helpers for the views and modals of all features; pure.
 
 A custom id starts with its version and has all the state of its button.
 """
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 import discord
 
@@ -42,6 +42,16 @@ def cancel_view(job_id: str) -> discord.ui.View:
 def button(label: str, custom_id: str, *, row: int = 0) -> discord.ui.Button[discord.ui.View]:
     """A grey button."""
     return discord.ui.Button(label=label, custom_id=custom_id, row=row)
+
+
+def submitted_text(interaction: discord.Interaction[Any], field_id: str) -> str:
+    """The text of this field of a submitted modal, inside a label or an action row, stripped."""
+    data: dict[str, Any] = dict(interaction.data or {})
+    for component in data.get("components", ()):
+        for field in [component.get("component"), *component.get("components", ())]:
+            if field and field.get("custom_id") == field_id:
+                return str(field.get("value") or "").strip()
+    return ""
 
 
 def stateless_view(buttons: Iterable[discord.ui.Button[discord.ui.View]]) -> discord.ui.View:
