@@ -32,10 +32,22 @@ class Http:
     async def post(self, payload: Json, files: list[bytes] | None = None) -> tuple[int, Any]:
         """Create a message in the default channel."""
         path = f"/channels/{self.playground.channel.id}/messages"
+        return await self._send("POST", path, payload, files)
+
+    async def patch(
+        self, message_id: str, payload: Json, files: list[bytes] | None = None
+    ) -> tuple[int, Any]:
+        """Edit a message in the default channel."""
+        path = f"/channels/{self.playground.channel.id}/messages/{message_id}"
+        return await self._send("PATCH", path, payload, files)
+
+    async def _send(
+        self, method: str, path: str, payload: Json, files: list[bytes] | None
+    ) -> tuple[int, Any]:
         if files is None:
-            return await self.call("POST", path, json=payload)
+            return await self.call(method, path, json=payload)
         form = aiohttp.FormData()
         form.add_field("payload_json", json.dumps(payload))
         for index, data in enumerate(files):
             form.add_field(f"files[{index}]", io.BytesIO(data), filename=f"{index}.png")
-        return await self.call("POST", path, data=form)
+        return await self.call(method, path, data=form)

@@ -47,7 +47,7 @@ def user_select(**fields: object) -> Json:
     "payload",
     [
         {"embeds": [{"title": "x", "type": 1}]},
-        {"embeds": [{"title": "x", "fields": [{"name": "x", "value": "y", "type": "z"}]}]},
+        {"embeds": [{"title": "x", "fields": [{"name": "x", "value": 5}]}]},
         {"components": [user_select() | {"type": "1"}]},
         {"components": [user_select(type="5")]},
         {"components": [user_select(default_values=["1"])]},

@@ -30,7 +30,7 @@ INVALID_MESSAGES: dict[str, Json] = {
     "an embed title of 257": {"embeds": [{"title": "x" * 257}]},
     "26 fields": {"embeds": [{"fields": [{"name": "x", "value": "y"}] * 26}]},
     "6001 characters in embeds": {"embeds": [{"description": "x" * 2001}] * 3},
-    "an empty field name": {"embeds": [{"fields": [{"name": "", "value": "y"}]}]},
+    "a field without a name": {"embeds": [{"fields": [{"value": "y"}]}]},
     "6 rows": {"content": "x", "components": [row(button(custom_id=f"{n}")) for n in range(6)]},
     "6 buttons": {
         "content": "x",
@@ -54,7 +54,10 @@ INVALID_MESSAGES: dict[str, Json] = {
     },
     "V2 parts without the flag": {"content": "x", "components": [{"type": 10, "content": "y"}]},
     "41 V2 parts": {"flags": 1 << 15, "components": [{"type": 10, "content": "y"}] * 41},
-    "a picture that is not there": {"embeds": [{"image": {"url": "attachment://no.png"}}]},
+    "a picture that is not there": {
+        "flags": 1 << 15,
+        "components": [{"type": 12, "items": [{"media": {"url": "attachment://no.png"}}]}],
+    },
     "a file that is not there": {"content": "x", "attachments": [{"id": 0}]},
     "a nonce of 26": {"content": "x", "nonce": "x" * 26},
     "an unknown mention kind": {"content": "x", "allowed_mentions": {"parse": ["all"]}},

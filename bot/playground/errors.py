@@ -100,3 +100,8 @@ def missing_access() -> ApiError:
 def too_large() -> ApiError:
     """Return error 40005: a file or the request exceeds the size limit."""
     return ApiError(413, 40005, "Request entity too large", violation=True)
+
+
+def cannot_use_sticker() -> ApiError:
+    """Return error 50081: the bot cannot send the sticker."""
+    return ApiError(403, 50081, "Cannot use this sticker", violation=True)

@@ -37,6 +37,22 @@ class ComponentType(IntEnum):
     FILE = 13
     SEPARATOR = 14
     CONTAINER = 17
+    LABEL = 18
+    FILE_UPLOAD = 19
+    RADIO_GROUP = 21
+    CHECKBOX_GROUP = 22
+    CHECKBOX = 23
+
+
+class ButtonStyle(IntEnum):
+    """https://docs.discord.com/developers/components/reference"""
+
+    PRIMARY = 1
+    SECONDARY = 2
+    SUCCESS = 3
+    DANGER = 4
+    LINK = 5
+    PREMIUM = 6
 
 
 SELECT_TYPES = frozenset(

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from bot.playground.errors import Json, invalid
+from bot.playground.errors import Json
 from bot.playground.model.guild import User
 
 USER_MENTION = re.compile(r"<@!?(\d+)>")
@@ -35,7 +35,7 @@ def resolve_mentions(
     reply_to: User | None,
 ) -> Mentions:
     """Return who is notified. `default` replaces `allowed_mentions.parse` if `allowed` is None."""
-    parse = default if allowed is None else _parse_types(allowed)
+    parse = default if allowed is None else set(allowed.get("parse") or [])
     user_ids = {int(id) for id in USER_MENTION.findall(text)}
     if "users" not in parse:
         user_ids &= {int(user_id) for user_id in (allowed or {}).get("users") or []}
@@ -44,13 +44,3 @@ def resolve_mentions(
     if reply_to and mentions_author and reply_to not in mentioned_users:
         mentioned_users.append(reply_to)
     return Mentions(mentioned_users, "everyone" in parse and bool(EVERYONE_MENTION.search(text)))
-
-
-def _parse_types(allowed: Json) -> set[str]:
-    types = set(allowed.get("parse") or [])
-    if not types <= MENTION_TYPES:
-        raise invalid(("allowed_mentions", "parse"), "BASE_TYPE_CHOICES", "Unknown mention type")
-    if "users" in types and allowed.get("users"):
-        sentence = 'parse:["users"] and users: [ids...] are mutually exclusive.'
-        raise invalid(("allowed_mentions",), "MESSAGE_ALLOWED_MENTIONS_PARSE_EXCLUSIVE", sentence)
-    return types

@@ -1,13 +1,13 @@
 """Routes for application commands, global and per guild."""
 
-from bot.playground.errors import ApiError, Json, unknown
+from bot.playground.errors import ApiError, Json, invalid, unknown
 from bot.playground.model.enums import ApplicationCommandOptionType
 from bot.playground.model.guild import Channel, Guild
 from bot.playground.model.permissions import Permission, can_use_command
 from bot.playground.model.state import APPLICATION_ID, World
 from bot.playground.rest.api import Handler, Route
 from bot.playground.rest.http import Request, Result
-from bot.playground.rest.validation.commands import check_command, check_commands
+from bot.playground.rest.validation.commands import read_command, read_commands
 
 CREATES_PER_DAY = 200
 GLOBAL_COMMANDS = "/applications/{application_id}/commands"
@@ -59,10 +59,12 @@ class Commands:
 
     def overwrite(self, world: World, request: Request) -> Result:
         """Replace the commands of a scope. A command with an existing name keeps its id."""
-        check_commands(request.body.items)
+        if request.body.payload:
+            raise invalid((), "LIST_TYPE_CONVERT", "Only iterables may be used in a ListType.")
+        items = read_commands(request.body.items)
         scope = self._scope(world, request)
         existing = {(c["type"], c["name"]): c for c in scope.values()}
-        commands = [self._build(world, request, item, existing) for item in request.body.items]
+        commands = [self._build(world, request, item, existing) for item in items]
         scope.clear()
         scope.update({int(command["id"]): command for command in commands})
         world.changes.notify()
@@ -70,10 +72,10 @@ class Commands:
 
     def create(self, world: World, request: Request) -> Result:
         """Create a command, or replace the one with the same name."""
-        check_command(request.body.payload)
+        payload = read_command(request.body.payload)
         scope = self._scope(world, request)
         existing = {(c["type"], c["name"]): c for c in scope.values()}
-        command = self._build(world, request, request.body.payload, existing)
+        command = self._build(world, request, payload, existing)
         is_new = int(command["id"]) not in scope
         scope[int(command["id"])] = command
         world.changes.notify()
@@ -86,8 +88,9 @@ class Commands:
     def edit(self, world: World, request: Request) -> Result:
         """Edit a command."""
         command = self._find(world, request)
-        new_command = command | request.body.payload
-        check_command(new_command)
+        payload = read_command(command | request.body.payload)
+        new_command = command_json(payload, command["type"])
+        command.pop("options", None)
         command.update(new_command, version=str(world.snowflakes.new()))
         world.changes.notify()
         return 200, command

@@ -1,6 +1,6 @@
 """Routes for the application, users, guilds, channels and the gateway URL."""
 
-from bot.playground.errors import ApiError, Json, invalid, unknown
+from bot.playground.errors import ApiError, Json, unknown
 from bot.playground.model.guild import Guild, User
 from bot.playground.model.state import APPLICATION_ID, OWNER_ID, World
 from bot.playground.rest.api import Route
@@ -8,6 +8,9 @@ from bot.playground.rest.http import Request, Result
 from bot.playground.rest.lookup import find_channel
 from bot.playground.rest.serializers.guilds import guild_json, member_json, role_json
 from bot.playground.rest.serializers.messages import channel_json, user_json
+from bot.playground.rest.validation.fields import Model, Required, Snowflake, read_form
+
+RECIPIENT = Model({"recipient_id": Required(Snowflake())})
 
 
 def get_current_user(world: World, request: Request) -> Result:
@@ -72,11 +75,8 @@ def get_user(world: World, request: Request) -> Result:
 
 def create_dm(world: World, request: Request) -> Result:
     """Create the DM channel with a user."""
-    try:
-        user_id = int(request.body.payload.get("recipient_id", 0))
-    except ValueError:
-        raise invalid(("recipient_id",), "NUMBER_TYPE_COERCE", "Value is not snowflake.") from None
-    user = world.users.get(user_id)
+    payload = read_form(RECIPIENT, request.body.payload)
+    user = world.users.get(int(payload["recipient_id"]))
     if user is None:
         raise unknown("User", 10013)
     if user.bot:

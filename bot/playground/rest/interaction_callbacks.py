@@ -15,9 +15,14 @@ from bot.playground.rest.http import Request, Result
 from bot.playground.rest.message_writer import MessageTarget
 from bot.playground.rest.request_body import RequestBody
 from bot.playground.rest.serializers.messages import message_json
+from bot.playground.rest.validation.autocomplete import read_choices
+from bot.playground.rest.validation.fields import Choice, Integer, Model, Required, read_form
+from bot.playground.rest.validation.form import Path
+from bot.playground.rest.validation.modals import read_modal
 
-CHOICES_LIMIT = 25
-MODAL_COMPONENTS_LIMIT = 5
+CALLBACK = Model({"type": Required(Choice(tuple(InteractionCallbackType)))})
+DEFERRED = Model({"flags": Integer(0)})
+DATA: Path = ("data",)
 WEBHOOK = "/webhooks/{webhook_id}/{webhook_token}"
 ORIGINAL = WEBHOOK + "/messages/@original"
 FOLLOWUP = WEBHOOK + "/messages/{message_id}"
@@ -60,9 +65,9 @@ class InteractionCallbacks:
         interaction = self._interactions.find_for_callback(
             request.snowflake("interaction_id"), request.params["interaction_token"]
         )
-        callback_type = _callback_type(interaction, request.body.payload)
-        data = request.body.payload.get("data") or {}
-        body = RequestBody(data, files=request.body.files)
+        payload = read_form(CALLBACK, request.body.payload)
+        callback_type = _callback_type(interaction, payload["type"])
+        body = RequestBody(request.body.payload.get("data") or {}, files=request.body.files)
         _execute(world, interaction, callback_type, body)
         interaction.callback_type = callback_type
         interaction.responded_at = world.clock.now()
@@ -74,12 +79,13 @@ class InteractionCallbacks:
     def follow_up(self, world: World, request: Request) -> Result:
         """Create a followup. The first one after a deferral replaces the loading response."""
         interaction = self._find(request)
+        body = message_writer.read(request.body)
         original = interaction.original
         if original and original.loading and not original.deleted:
-            message_writer.edit(world, original, request.body)
+            message_writer.edit(world, original, body)
             return 200, message_json(original, world.bot)
         reference = original if original and not original.deleted else None
-        message = _create(world, interaction, request.body, MessageType.REPLY, reference)
+        message = _create(world, interaction, body, MessageType.REPLY, reference)
         return 200, message_json(message, world.bot)
 
     def get(self, world: World, request: Request) -> Result:
@@ -89,7 +95,7 @@ class InteractionCallbacks:
     def edit(self, world: World, request: Request) -> Result:
         """Edit a response."""
         message = self._message(request)
-        message_writer.edit(world, message, request.body)
+        message_writer.edit(world, message, message_writer.read(request.body))
         return 200, message_json(message, world.bot)
 
     def delete(self, world: World, request: Request) -> Result:
@@ -113,11 +119,8 @@ class InteractionCallbacks:
         return message
 
 
-def _callback_type(interaction: Interaction, payload: Json) -> InteractionCallbackType:
-    try:
-        callback_type = InteractionCallbackType(int(payload.get("type", 0)))
-    except ValueError:
-        raise invalid(("type",), "BASE_TYPE_CHOICES", "Unknown callback type") from None
+def _callback_type(interaction: Interaction, value: int) -> InteractionCallbackType:
+    callback_type = InteractionCallbackType(value)
     if callback_type not in ALLOWED_CALLBACKS[interaction.type]:
         sentence = (
             f"Callback type {callback_type} cannot answer interaction type {interaction.type}"
@@ -134,6 +137,7 @@ def _execute(
 ) -> None:
     match callback_type:
         case InteractionCallbackType.CHANNEL_MESSAGE_WITH_SOURCE:
+            body = message_writer.read(body, DATA)
             interaction.original = _create(
                 world, interaction, body, *_type_and_reference(interaction)
             )
@@ -144,9 +148,9 @@ def _execute(
         ):
             _update(world, interaction, callback_type, body)
         case InteractionCallbackType.APPLICATION_COMMAND_AUTOCOMPLETE_RESULT:
-            interaction.choices = _choices(body.payload)
+            interaction.choices = read_choices(body.payload, interaction.data, DATA)
         case InteractionCallbackType.MODAL:
-            interaction.modal = _modal(body.payload)
+            interaction.modal = read_modal(body.payload, DATA)
 
 
 def _type_and_reference(interaction: Interaction) -> tuple[MessageType, Message | None]:
@@ -188,10 +192,10 @@ def _create(
 
 
 def _defer(world: World, interaction: Interaction, body: RequestBody) -> Message:
-    flags = int(body.payload.get("flags") or 0)
-    if flags & ~MessageFlags.EPHEMERAL:
-        raise invalid(("data", "flags"), "MESSAGE_FLAGS", "Only EPHEMERAL can be set here")
-    target = _target(world, interaction, body.payload, *_type_and_reference(interaction))
+    payload = read_form(DEFERRED, body.payload, DATA)
+    if payload.get("flags", 0) & ~MessageFlags.EPHEMERAL:
+        raise invalid((*DATA, "flags"), "MESSAGE_FLAGS", "Only EPHEMERAL can be set here")
+    target = _target(world, interaction, payload, *_type_and_reference(interaction))
     message = message_writer.new_message(world, target)
     message.flags |= MessageFlags.LOADING
     message_writer.publish(world, message)
@@ -209,28 +213,9 @@ def _update(
     if message is None or message.deleted:
         raise unknown_message()
     if callback_type is InteractionCallbackType.UPDATE_MESSAGE:
-        message_writer.edit(world, message, body)
+        message_writer.edit(world, message, message_writer.read(body, DATA))
     interaction.original = message
     interaction.responses.append(message)
-
-
-def _choices(data: Json) -> list[Json]:
-    choices = data.get("choices")
-    if not isinstance(choices, list) or len(choices) > CHOICES_LIMIT:
-        raise invalid(("data", "choices"), "BASE_TYPE_MAX_LENGTH", "Must be 25 or fewer in length.")
-    return choices
-
-
-def _modal(data: Json) -> Json:
-    components = data.get("components") or []
-    if not 1 <= len(components) <= MODAL_COMPONENTS_LIMIT:
-        sentence = "Must be between 1 and 5 in length."
-        raise invalid(("data", "components"), "BASE_TYPE_BAD_LENGTH", sentence)
-    for key, limit in (("title", 45), ("custom_id", 100)):
-        if not 1 <= len(data.get(key) or "") <= limit:
-            sentence = f"Must be between 1 and {limit} in length."
-            raise invalid(("data", key), "BASE_TYPE_BAD_LENGTH", sentence)
-    return data
 
 
 def _callback_json(

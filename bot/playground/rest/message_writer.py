@@ -1,6 +1,6 @@
 """Create, edit and delete messages from request bodies."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.playground.errors import Json, invalid
 from bot.playground.model.attachments import Attachment, Upload
@@ -19,8 +19,8 @@ from bot.playground.model.state import (
 from bot.playground.rest.request_body import RequestBody
 from bot.playground.rest.serializers.components import with_component_ids
 from bot.playground.rest.serializers.messages import message_event_json
-from bot.playground.rest.validation.json_types import without_nulls
-from bot.playground.rest.validation.messages import Draft, check_draft
+from bot.playground.rest.validation.form import Path
+from bot.playground.rest.validation.messages import Draft, check_draft, read_message
 
 SETTABLE_FLAGS = (
     MessageFlags.SUPPRESS_EMBEDS | MessageFlags.SUPPRESS_NOTIFICATIONS | MessageFlags.COMPONENTS_V2
@@ -37,6 +37,14 @@ class MessageTarget:
     interaction_metadata: InteractionMetadata | None = None
     visible_to: User | None = None
     reference: Message | None = None
+
+
+def read(body: RequestBody, path: Path = ()) -> RequestBody:
+    """Return a request body whose payload is a message; raise ApiError if a field is invalid.
+
+    `path` is where the payload is in the body that the client sent.
+    """
+    return replace(body, payload=read_message(body.payload, path), path=path)
 
 
 def new_message(world: World, target: MessageTarget) -> Message:
@@ -136,36 +144,16 @@ def _store(world: World, message: Message, upload: Upload) -> Attachment:
 def _draft(message: Message, body: RequestBody) -> Draft:
     payload = body.payload
     attachments, uploads = _files(message, body)
-    flags = message.flags | (MessageFlags(_integer(payload, "flags")) & SETTABLE_FLAGS)
     return Draft(
-        content=_string(payload, "content", message.content) or "",
-        embeds=_objects(payload, "embeds", message.embeds),
-        components=_objects(payload, "components", message.components),
-        flags=flags,
+        content=payload.get("content", message.content) or "",
+        embeds=payload.get("embeds", message.embeds) or [],
+        components=payload.get("components", message.components) or [],
+        flags=message.flags | (MessageFlags(payload.get("flags") or 0) & SETTABLE_FLAGS),
         attachments=attachments,
         uploads=uploads,
+        poll=payload.get("poll"),
+        path=body.path,
     )
-
-
-def _string(payload: Json, key: str, default: str) -> str:
-    value = payload.get(key, default)
-    if value is not None and not isinstance(value, str):
-        raise invalid((key,), "BASE_TYPE_BAD_STRING", "Must be a string.")
-    return value or ""
-
-
-def _objects(payload: Json, key: str, default: list[Json]) -> list[Json]:
-    value = payload.get(key, default) or []
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise invalid((key,), "BASE_TYPE_BAD_LIST", "Only lists of objects may be used here.")
-    return [without_nulls(item) for item in value]
-
-
-def _integer(payload: Json, key: str) -> int:
-    value = payload.get(key) or 0
-    if not isinstance(value, int):
-        raise invalid((key,), "NUMBER_TYPE_COERCE", f'Value "{value}" is not int.')
-    return value
 
 
 def _files(message: Message, body: RequestBody) -> tuple[list[Attachment], list[Upload]]:
@@ -180,18 +168,18 @@ def _files(message: Message, body: RequestBody) -> tuple[list[Attachment], list[
     remaining_files = dict(body.files)
     attachments: list[Attachment] = []
     uploads: list[Upload] = []
-    for index, entry in enumerate(_objects(body.payload, "attachments", [])):
-        file_id = -1 if entry.get("id") is None else int(entry["id"])
+    for index, entry in enumerate(body.payload["attachments"]):
+        file_id = int(entry["id"])
         if file_id in old_attachments:
             attachments.append(old_attachments[file_id])
         elif file_id in remaining_files:
             uploads.append(_with_metadata(remaining_files.pop(file_id), entry))
         else:
-            sentence = f"No uploaded file or attachment has the id {file_id}"
-            raise invalid(("attachments", index, "id"), "ATTACHMENT_NOT_FOUND", sentence)
+            path = (*body.path, "attachments", index)
+            raise invalid(path, "ATTACHMENT_NOT_FOUND", "Attachment data not found")
     if remaining_files:
         sentence = f"files[{min(remaining_files)}] is not listed in attachments"
-        raise invalid(("attachments",), "ATTACHMENT_NOT_LISTED", sentence)
+        raise invalid((*body.path, "attachments"), "ATTACHMENT_NOT_LISTED", sentence)
     return attachments, uploads
 
 

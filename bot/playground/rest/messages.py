@@ -1,6 +1,6 @@
 """Routes for messages and reactions."""
 
-from bot.playground.errors import ApiError, Json, invalid, unknown
+from bot.playground.errors import ApiError, Json, cannot_use_sticker, invalid, unknown
 from bot.playground.model.guild import Channel
 from bot.playground.model.permissions import Permission
 from bot.playground.model.state import Message, MessageType, World
@@ -16,10 +16,10 @@ from bot.playground.rest.lookup import (
 )
 from bot.playground.rest.message_writer import MessageTarget
 from bot.playground.rest.reactions import add_reaction, remove_reaction
+from bot.playground.rest.request_body import RequestBody
 from bot.playground.rest.serializers.messages import message_json, user_json
 
 NONCE_SECONDS = 5 * 60  # how long enforce_nonce finds an earlier message
-NONCE_LIMIT = 25
 MAX_SNOWFLAKE = (1 << 63) - 1
 MESSAGES = "/channels/{channel_id}/messages"
 MESSAGE = MESSAGES + "/{message_id}"
@@ -30,24 +30,32 @@ def create_message(world: World, request: Request) -> Result:
     """Create a message. A repeated nonce with `enforce_nonce` returns the earlier message."""
     channel = find_channel(world, request)
     require_send_permission(channel)
-    if request.body.files:
-        require_permission(channel, Permission.ATTACH_FILES)
     if channel.recipient and channel.recipient.closed_dms:
         raise ApiError(403, 50007, "Cannot send messages to this user")
-    if earlier := _find_by_nonce(world, channel, request.body.payload):
+    body = message_writer.read(request.body)
+    _check_permissions(channel, body)
+    if body.payload.get("sticker_ids"):
+        raise cannot_use_sticker()
+    if earlier := _find_by_nonce(world, channel, body.payload):
         return 200, message_json(earlier, world.bot)
-    reference = _reference(world, channel, request.body.payload)
+    reference = _reference(world, channel, body.payload)
     message_type = MessageType.REPLY if reference else MessageType.DEFAULT
     message = message_writer.create(
-        world, request.body, MessageTarget(channel, world.bot, message_type, reference=reference)
+        world, body, MessageTarget(channel, world.bot, message_type, reference=reference)
     )
     return 200, message_json(message, world.bot)
 
 
+def _check_permissions(channel: Channel, body: RequestBody) -> None:
+    """Raise ApiError if the bot may not send files or embeds. Interaction responses always may."""
+    if body.files:
+        require_permission(channel, Permission.ATTACH_FILES)
+    if body.payload.get("embeds"):
+        require_permission(channel, Permission.EMBED_LINKS)
+
+
 def _find_by_nonce(world: World, channel: Channel, payload: Json) -> Message | None:
     nonce = payload.get("nonce")
-    if isinstance(nonce, str) and len(nonce) > NONCE_LIMIT:
-        raise invalid(("nonce",), "NONCE_TYPE_TOO_LONG", "Must be 25 or fewer in length.")
     if nonce is None or not payload.get("enforce_nonce"):
         return None
     cutoff = world.clock.now() - NONCE_SECONDS
@@ -63,7 +71,11 @@ def _reference(world: World, channel: Channel, payload: Json) -> Message | None:
     if not reference:
         return None
     require_permission(channel, Permission.READ_MESSAGE_HISTORY)
-    message = world.messages.get(int(reference.get("message_id", 0)))
+    if reference.get("channel_id", str(channel.id)) != str(channel.id):
+        code = "REPLIES_CANNOT_REFERENCE_OTHER_CHANNEL"
+        sentence = "Cannot reply to a message in a different channel"
+        raise invalid(("message_reference",), code, sentence)
+    message = world.messages.get(int(reference["message_id"]))
     if message and message.channel is channel:
         return message
     if reference.get("fail_if_not_exists", True):
@@ -97,7 +109,11 @@ def edit_message(world: World, request: Request) -> Result:
     """Edit a message of the bot."""
     message = find_message(world, request)
     require_own_message(world, message)
-    message_writer.edit(world, message, request.body)
+    body = message_writer.read(request.body)
+    _check_permissions(message.channel, body)
+    if body.payload.get("sticker_ids"):
+        raise ApiError(400, 50080, "Cannot edit stickers within a message", violation=True)
+    message_writer.edit(world, message, body)
     return 200, message_json(message, world.bot)
 
 

@@ -1,6 +1,7 @@
 """Add and remove reactions of users and of the bot."""
 
 from bot.playground.errors import ApiError, Json, unknown
+from bot.playground.model.emoji import is_emoji
 from bot.playground.model.guild import User
 from bot.playground.model.state import Message, World
 from bot.playground.rest.serializers.guilds import member_json
@@ -52,5 +53,5 @@ def _event(message: Message, emoji: str, user: User) -> Json:
 
 
 def _check_emoji(emoji: str) -> None:
-    if not emoji or len(emoji) > 16 or emoji.isascii():
+    if not is_emoji(emoji):
         raise unknown("Emoji", 10014)

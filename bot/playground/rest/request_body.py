@@ -8,7 +8,6 @@ from aiohttp import BodyPartReader, MultipartReader, web
 
 from bot.playground.errors import ApiError, Json, invalid, too_large
 from bot.playground.model.attachments import Upload
-from bot.playground.rest.validation.json_types import check_json_types
 
 FILE_LIMIT = 10 * 1024 * 1024  # bytes per file in a guild without boosts
 REQUEST_LIMIT = 25 * 1024 * 1024
@@ -22,6 +21,8 @@ class RequestBody:
     payload: Json = field(default_factory=dict)
     items: list[Json] = field(default_factory=list)
     files: dict[int, Upload] = field(default_factory=dict)
+    path: tuple[str | int, ...] = ()
+    """Where `payload` is in the body that the client sent."""
 
 
 async def read_body(request: web.Request) -> RequestBody:
@@ -46,15 +47,16 @@ async def _read_limited(request: web.Request) -> bytes:
 def _from_json(raw: bytes, files: dict[int, Upload]) -> RequestBody:
     try:
         body = json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ApiError(400, 50109, "The request body contains invalid JSON.", violation=True) from (
             error
         )
     items = body if isinstance(body, list) else [body]
-    for item in items:
+    for index, item in enumerate(items):
         if not isinstance(item, dict):
-            raise invalid((), "MODEL_TYPE_CONVERT", "Only dictionaries may be used in a ModelType")
-        check_json_types(item)
+            path = (index,) if isinstance(body, list) else ()
+            sentence = "Only dictionaries may be used in a ModelType"
+            raise invalid(path, "MODEL_TYPE_CONVERT", sentence)
     if isinstance(body, list):
         return RequestBody(items=body, files=files)
     return RequestBody(payload=body, files=files)

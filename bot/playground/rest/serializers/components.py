@@ -1,8 +1,11 @@
 """Components and embeds as Discord returns them: with ids, defaults and attachment URLs."""
 
+from itertools import count
+
 from bot.playground.errors import Json
-from bot.playground.model.attachments import Attachment, dimensions
+from bot.playground.model.attachments import Attachment, dimensions, sanitize_filename
 from bot.playground.model.enums import SELECT_TYPES, ComponentType
+from bot.playground.model.state import walk_components
 
 SCHEME = "attachment://"
 SELECT_DEFAULTS: Json = {"min_values": 1, "max_values": 1, "disabled": False}
@@ -16,13 +19,17 @@ DEFAULTS: dict[int, Json] = {
 
 
 def with_component_ids(components: list[Json]) -> list[Json]:
-    """Return a copy in which each component without an id has a sequential one."""
-    count = 0
+    """Return a copy in which each component without an id has a sequential one.
+
+    Ids that other components have are left out; 0 is the same as no id.
+    """
+    used_ids = {component.get("id") for component in walk_components(components)}
+    free_ids = (number for number in count(1) if number not in used_ids)
 
     def with_id(component: Json) -> Json:
-        nonlocal count
-        count += 1
-        result: Json = DEFAULTS.get(component.get("type", 0), {}) | {"id": count} | component
+        component_id = component.get("id") or next(free_ids)
+        defaults = DEFAULTS.get(component.get("type", 0), {})
+        result: Json = defaults | component | {"id": component_id}
         if result.get("type") in SELECT_TYPES:
             result.pop("required", None)  # only meaningful in modals
         if "default_values" in result:
@@ -66,6 +73,8 @@ def embed_json(embed: Json, files: list[Attachment]) -> Json:
         media = result.get(key)
         if isinstance(media, dict) and (attachment := find_attachment(media.get("url", ""), files)):
             result[key] = {"url": attachment.url, "proxy_url": attachment.url} | _size(attachment)
+    if "fields" in result:
+        result["fields"] = [{"inline": False} | field for field in result["fields"]]
     return result
 
 
@@ -81,7 +90,7 @@ def media_json(media: Json, files: list[Attachment]) -> Json:
 
 def find_attachment(url: str, files: list[Attachment]) -> Attachment | None:
     """Return the attachment that an attachment:// URL refers to."""
-    name = url.removeprefix(SCHEME)
+    name = sanitize_filename(url.removeprefix(SCHEME))
     return next((f for f in files if url.startswith(SCHEME) and f.filename == name), None)
 
 

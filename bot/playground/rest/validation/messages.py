@@ -1,21 +1,82 @@
-"""Validation of messages: limits, and rules that Discord's OpenAPI document does not state."""
+"""Validation of messages: fields, limits, and rules between the parts of a message."""
 
-import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from bot.playground.errors import ApiError, Json, invalid
-from bot.playground.model.attachments import Attachment, Upload
+from bot.playground.errors import ApiError, Json
+from bot.playground.model.attachments import Attachment, Upload, sanitize_filename
 from bot.playground.model.state import NO_FLAGS, MessageFlags
+from bot.playground.rest.validation.component_models import MESSAGE_COMPONENTS
 from bot.playground.rest.validation.components import check_components
+from bot.playground.rest.validation.embeds import EMBEDS, check_embeds
+from bot.playground.rest.validation.fields import (
+    Boolean,
+    Choice,
+    Field,
+    Float,
+    Integer,
+    ListOf,
+    Model,
+    Nonce,
+    Required,
+    Snowflake,
+    Text,
+    read_form,
+)
+from bot.playground.rest.validation.form import FormErrors, Path
+from bot.playground.rest.validation.polls import POLL
 
 CONTENT_LIMIT = 2000
 FILES_LIMIT = 10
-EMBEDS_LIMIT = 10
-EMBED_TEXT_LIMIT = 6000  # characters in all embeds of a message
-FIELDS_LIMIT = 25
-LIMITS = {"title": 256, "description": 4096}
-FIELD_LIMITS = {"name": 256, "value": 1024}
-ATTACHMENT_URL = re.compile(r"attachment://([^\s]+)")
+SCHEME = "attachment://"
+
+ATTACHMENT = Model(
+    {
+        "id": Required(Snowflake()),
+        "filename": Text(1024, 1),
+        "description": Text(1024),
+        "title": Text(1024),
+        "duration_secs": Float(),
+        "waveform": Text(400),
+        "is_spoiler": Boolean(),
+        "is_remix": Boolean(),
+    }
+)
+IDS: Field = ListOf(Snowflake(), 100, unique=True)
+ALLOWED_MENTIONS = Model(
+    {
+        "parse": ListOf(Choice(("users", "roles", "everyone")), unique=True),
+        "users": IDS,
+        "roles": IDS,
+        "replied_user": Boolean(),
+    }
+)
+REFERENCE = Model(
+    {
+        "type": Choice((0, 1)),
+        "message_id": Required(Snowflake()),
+        "channel_id": Snowflake(),
+        "guild_id": Snowflake(),
+        "fail_if_not_exists": Boolean(),
+    }
+)
+MESSAGE = Model(
+    {
+        "content": Text(CONTENT_LIMIT),
+        "embeds": EMBEDS,
+        "components": MESSAGE_COMPONENTS,
+        "attachments": ListOf(ATTACHMENT, FILES_LIMIT),
+        "allowed_mentions": ALLOWED_MENTIONS,
+        "message_reference": REFERENCE,
+        "sticker_ids": ListOf(Snowflake(), 3),
+        "poll": POLL,
+        "flags": Integer(0),
+        "nonce": Nonce(),
+        "enforce_nonce": Boolean(),
+        "tts": Boolean(),
+    },
+    nulls=True,
+)
 
 
 @dataclass
@@ -28,92 +89,79 @@ class Draft:
     flags: MessageFlags = NO_FLAGS
     attachments: list[Attachment] = field(default_factory=list)
     uploads: list[Upload] = field(default_factory=list)
+    poll: Json | None = None
+    path: Path = ()
+    """The path of the message in the request body."""
 
     @property
-    def filenames(self) -> list[str]:
-        """The names of attachments and uploads."""
+    def filenames(self) -> set[str]:
+        """The names of attachments and uploads, as they are stored."""
         files: list[Attachment | Upload] = [*self.attachments, *self.uploads]
-        return [file.filename for file in files]
+        return {sanitize_filename(file.filename) for file in files}
+
+
+def read_message(payload: Json, path: Path) -> Json:
+    """Return the fields of a message to create or edit; raise ApiError if one is invalid."""
+    message = read_form(MESSAGE, payload, path)
+    errors = FormErrors()
+    _check_exclusive_mentions(message.get("allowed_mentions") or {}, path, errors)
+    errors.raise_any()
+    return message
 
 
 def check_draft(draft: Draft) -> None:
     """Raise ApiError if Discord would reject the message."""
-    check_text(draft.content, ("content",), CONTENT_LIMIT)
-    if len(draft.filenames) > FILES_LIMIT:
-        raise invalid(("attachments",), "BASE_TYPE_MAX_LENGTH", "Must be 10 or fewer in length.")
-    check_embeds(draft.embeds)
+    errors = FormErrors()
+    Text(CONTENT_LIMIT).read(draft.content, (*draft.path, "content"), errors)
+    files = [*draft.attachments, *draft.uploads]
+    if len(files) > FILES_LIMIT:
+        message = f"Must be {FILES_LIMIT} or fewer in length."
+        errors.add((*draft.path, "attachments"), "BASE_TYPE_MAX_LENGTH", message)
+    check_embeds(draft.embeds, (*draft.path, "embeds"), errors)
     v2 = bool(draft.flags & MessageFlags.COMPONENTS_V2)
-    check_components(draft.components, v2=v2)
-    check_references(draft)
-    if v2 and (draft.content or draft.embeds):
-        raise invalid(
-            ("content",),
-            "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2",
-            "The 'content' and 'embeds' fields cannot be used with Components V2",
-        )
-    is_empty = not (draft.content.strip() or draft.embeds or draft.filenames)
+    check_components(draft.components, (*draft.path, "components"), errors, v2=v2)
+    _check_references(draft, errors)
+    if v2:
+        _check_legacy_fields(draft, errors)
+    errors.raise_any()
+    is_empty = not (draft.content.strip() or draft.embeds or files or draft.poll)
     if is_empty and not (v2 and draft.components):
         raise ApiError(400, 50006, "Cannot send an empty message", violation=True)
 
 
-def check_text(text: object, path: tuple[str | int, ...], limit: int, minimum: int = 0) -> int:
-    """Return the length; raise ApiError unless it is a string within the limits."""
-    if not isinstance(text, str):
-        raise invalid(path, "BASE_TYPE_BAD_STRING", "Must be a string.")
-    if len(text) > limit:
-        sentence = f"Must be {limit} or fewer in length."
-        raise invalid(path, "BASE_TYPE_MAX_LENGTH", sentence)
-    if len(text) < minimum:
-        raise invalid(path, "BASE_TYPE_REQUIRED", "This field is required")
-    return len(text)
+def _check_exclusive_mentions(allowed: Json, path: Path, errors: FormErrors) -> None:
+    for key in ("users", "roles"):
+        if key in (allowed.get("parse") or []) and allowed.get(key):
+            message = f'parse:["{key}"] and {key}: [ids...] are mutually exclusive.'
+            code = "MESSAGE_ALLOWED_MENTIONS_PARSE_EXCLUSIVE"
+            errors.add((*path, "allowed_mentions"), code, message)
 
 
-def check_embeds(embeds: list[Json]) -> None:
-    """Raise ApiError if an embed, or all embeds together, exceed a limit."""
-    if len(embeds) > EMBEDS_LIMIT:
-        raise invalid(("embeds",), "BASE_TYPE_MAX_LENGTH", "Must be 10 or fewer in length.")
-    total = sum(_embed_length(embed, index) for index, embed in enumerate(embeds))
-    if total > EMBED_TEXT_LIMIT:
-        sentence = f"Embed size exceeds maximum size of {EMBED_TEXT_LIMIT}"
-        raise invalid(("embeds",), "MAX_EMBED_SIZE_EXCEEDED", sentence)
+def _check_legacy_fields(draft: Draft, errors: FormErrors) -> None:
+    for key in ("content", "embeds", "poll"):
+        if getattr(draft, key):
+            message = f"The '{key}' field cannot be used when using MessageFlags.IS_COMPONENTS_V2"
+            code = "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2"
+            errors.add((*draft.path, key), code, message)
 
 
-def _embed_length(embed: Json, index: int) -> int:
-    path: tuple[str | int, ...] = ("embeds", index)
-    total = sum(
-        check_text(embed[key], (*path, key), limit)
-        for key, limit in LIMITS.items()
-        if embed.get(key) is not None
-    )
-    if footer := embed.get("footer"):
-        total += check_text(footer.get("text"), (*path, "footer", "text"), 2048, 1)
-    if author := embed.get("author"):
-        total += check_text(author.get("name"), (*path, "author", "name"), 256, 1)
-    fields = embed.get("fields") or []
-    if len(fields) > FIELDS_LIMIT:
-        raise invalid((*path, "fields"), "BASE_TYPE_MAX_LENGTH", "Must be 25 or fewer in length.")
-    for field_index, item in enumerate(fields):
-        for key, limit in FIELD_LIMITS.items():
-            total += check_text(item.get(key), (*path, "fields", field_index, key), limit, 1)
-    return total
+def _check_references(draft: Draft, errors: FormErrors) -> None:
+    """Components refer to files of the message. An embed without its file has no picture."""
+    for url, path in _urls(draft.components, (*draft.path, "components")):
+        name = url.removeprefix(SCHEME)
+        if url.startswith(SCHEME) and sanitize_filename(name) not in draft.filenames:
+            message = f'The referenced attachment ("{url}") was not found'
+            errors.add(path, "UNFURLED_MEDIA_ITEM_REFERENCED_ATTACHMENT_NOT_FOUND", message)
 
 
-def check_references(draft: Draft) -> None:
-    """Raise ApiError if an attachment:// URL names a file that the message does not have."""
-    for key, value in (("embeds", draft.embeds), ("components", draft.components)):
-        for name in ATTACHMENT_URL.findall(" ".join(_urls(value))):
-            if name not in draft.filenames:
-                sentence = f"The referenced attachment {name} was not found"
-                raise invalid((key,), "UNFURLED_MEDIA_ITEM_REFERENCED_ATTACHMENT", sentence)
-
-
-def _urls(value: object) -> list[str]:
+def _urls(value: object, path: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the strings with the key `url` at any depth, with their paths."""
     if isinstance(value, dict):
-        return [
-            text
-            for key, item in value.items()
-            for text in ([item] if key == "url" and isinstance(item, str) else _urls(item))
-        ]
-    if isinstance(value, list):
-        return [text for item in value for text in _urls(item)]
-    return []
+        for key, item in value.items():
+            if key == "url" and isinstance(item, str):
+                yield item, (*path, key)
+            else:
+                yield from _urls(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _urls(item, (*path, index))
