@@ -21,7 +21,7 @@ class Rule:
 def codes(body: Json, path: str) -> list[str]:
     """The codes of the errors at a path like `embeds.0.title` in a 50035 response."""
     node = body["errors"]
-    for key in path.split("."):
+    for key in path.split(".") if path else []:
         node = node[key]
     return [error["code"] for error in node["_errors"]]
 

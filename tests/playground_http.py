@@ -32,18 +32,19 @@ class Http:
     async def post(self, payload: Json, files: list[bytes] | None = None) -> tuple[int, Any]:
         """Create a message in the default channel."""
         path = f"/channels/{self.playground.channel.id}/messages"
-        return await self._send("POST", path, payload, files)
+        return await self.send("POST", path, payload, files)
 
     async def patch(
         self, message_id: str, payload: Json, files: list[bytes] | None = None
     ) -> tuple[int, Any]:
         """Edit a message in the default channel."""
         path = f"/channels/{self.playground.channel.id}/messages/{message_id}"
-        return await self._send("PATCH", path, payload, files)
+        return await self.send("PATCH", path, payload, files)
 
-    async def _send(
+    async def send(
         self, method: str, path: str, payload: Json, files: list[bytes] | None
     ) -> tuple[int, Any]:
+        """Send a JSON body, as multipart if there are files."""
         if files is None:
             return await self.call(method, path, json=payload)
         form = aiohttp.FormData()
