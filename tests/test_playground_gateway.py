@@ -1,4 +1,4 @@
-"""The gateway: identify, zlib-stream, heartbeats, resume and close codes."""
+"""The gateway: identify, compression, heartbeats, resume and close codes."""
 
 import json
 import zlib
@@ -10,6 +10,7 @@ import discord
 import pytest
 
 from bot.playground import Playground
+from bot.playground.gateway.compression import ZstdStream
 from tests.playground_bot import INTENTS, PlaygroundBot, point_at, start_bot
 
 Json = dict[str, Any]
@@ -62,6 +63,40 @@ async def client(playground: Playground) -> AsyncIterator[GatewayClient]:
         client = GatewayClient(socket)
         assert (await client.receive())["op"] == 10
         yield client
+
+
+def blocks(stream: bytes) -> bytes:
+    """The contents of the raw blocks of a Zstandard frame that has not ended."""
+    result = b""
+    while stream:
+        header = int.from_bytes(stream[:3], "little")
+        is_last, block_type, size = header & 1, header >> 1 & 3, header >> 3
+        assert (is_last, block_type) == (0, 0)
+        result += stream[3 : 3 + size]
+        stream = stream[3 + size :]
+    return result
+
+
+async def test_frames_come_as_one_zstd_stream(playground: Playground) -> None:
+    """The first frame begins with the header of the stream: magic number and window."""
+    address = f"{playground.url}/gateway?v=10&encoding=json&compress=zstd-stream"
+    async with aiohttp.ClientSession() as session, session.ws_connect(address) as socket:
+        hello = await socket.receive_bytes(timeout=5)
+        assert hello[:6] == b"\x28\xb5\x2f\xfd\x00\x38"
+        assert json.loads(blocks(hello[6:]))["op"] == 10
+        await GatewayClient(socket).send(
+            2, {"token": playground.token, "intents": 1, "properties": {}}
+        )
+        ready = await socket.receive_bytes(timeout=5)
+        assert json.loads(blocks(ready))["t"] == "READY"
+
+
+def test_long_frames_are_several_zstd_blocks() -> None:
+    """A block has at most 128 KiB, whatever the frame has."""
+    stream = ZstdStream()
+    assert blocks(stream.pack("x")[6:]) == b"x"
+    text = "é" * 150_000
+    assert blocks(stream.pack(text)) == text.encode()
 
 
 async def test_frames_come_as_one_zlib_stream(playground: Playground) -> None:

@@ -1,15 +1,15 @@
-"""WebSocket connections to the gateway: frames, zlib-stream, heartbeats and close codes."""
+"""WebSocket connections to the gateway: frames, heartbeats and close codes."""
 
 import asyncio
 import json
 import time
-import zlib
 from collections import deque
 from contextlib import suppress
 
 from aiohttp import WSMsgType, web
 
 from bot.playground.errors import Json
+from bot.playground.gateway.compression import STREAMS, CompressedStream
 from bot.playground.gateway.sessions import CloseCode, Gateway, Opcode, Session
 
 HEARTBEAT_SECONDS = 41.25
@@ -19,25 +19,19 @@ FRAMES_PER_MINUTE = 120
 NORMAL_CLOSE_CODES = (1000, 1001)
 
 
-class ZlibStream:
-    """The zlib stream of a connection, flushed after each frame."""
-
-    def __init__(self) -> None:
-        self._stream = zlib.compressobj()
-
-    def pack(self, text: str) -> bytes:
-        """Return the compressed frame."""
-        return self._stream.compress(text.encode()) + self._stream.flush(zlib.Z_SYNC_FLUSH)
-
-
 class Connection:
     """A WebSocket connection of a bot."""
 
-    def __init__(self, gateway: Gateway, socket: web.WebSocketResponse, *, compress: bool) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        socket: web.WebSocketResponse,
+        compression: CompressedStream | None = None,
+    ) -> None:
         self.acknowledges_heartbeats = True
         self._gateway = gateway
         self._socket = socket
-        self._zlib_stream = ZlibStream() if compress else None
+        self._compression = compression
         self._send_queue: asyncio.Queue[Json | int] = asyncio.Queue()
         self._session: Session | None = None
         self._heartbeat = asyncio.Event()
@@ -78,8 +72,8 @@ class Connection:
         with suppress(ConnectionError):
             while not isinstance(item := await self._send_queue.get(), int):
                 text = json.dumps(item)
-                if self._zlib_stream:
-                    await self._socket.send_bytes(self._zlib_stream.pack(text))
+                if self._compression:
+                    await self._socket.send_bytes(self._compression.pack(text))
                 else:
                     await self._socket.send_str(text)
             self._closed_by_server = True
@@ -162,8 +156,8 @@ class WebSocketServer:
             raise web.HTTPServiceUnavailable
         socket = web.WebSocketResponse(max_msg_size=64 * 1024)
         await socket.prepare(request)
-        compress = request.query.get("compress") == "zlib-stream"
-        connection = Connection(self._gateway, socket, compress=compress)
+        stream = STREAMS.get(request.query.get("compress", ""))
+        connection = Connection(self._gateway, socket, stream() if stream else None)
         if request.query.get("v", "10") != "10":
             connection.close(CloseCode.INVALID_VERSION)
         self._open[connection] = request
