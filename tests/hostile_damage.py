@@ -109,12 +109,12 @@ def corrupted() -> Iterator[HostileFile]:
         yield HostileFile(f"PNG with a wrong bit in its {name}", bytes(data), "refused", damaged)
     noisy = encoded(NOISE, "WEBP", lossless=True)
     middle = len(noisy) // 2
-    torn = noisy[:middle] + bytes(200) + noisy[middle + 200 :]
-    yield HostileFile("WebP with a hole", torn, "either")
+    damaged_file = noisy[:middle] + bytes(200) + noisy[middle + 200 :]
+    yield HostileFile("WebP with a hole", damaged_file, "either")
     photo = encoded(NOISE, "JPEG")
     middle = len(photo) // 2
-    torn = photo[:middle] + bytes(200) + photo[middle + 200 :]
-    yield HostileFile("JPEG with a hole", torn, "either")
+    damaged_file = photo[:middle] + bytes(200) + photo[middle + 200 :]
+    yield HostileFile("JPEG with a hole", damaged_file, "either")
     yield HostileFile("JPEG in two halves", JPEG[:-400] + b"\xff\xd9" + JPEG[-400:], "either")
     yield HostileFile("PNG with two headers", png(HEAD + header(9, 9), ROWS), "either")
     yield HostileFile(

@@ -29,8 +29,8 @@ def oddities() -> Iterator[HostileFile]:
     yield from _transparency()
     yield from _animated()
     pixels = [[row[n : n + 3] for n in range(0, len(row), 3)] for row in ROWS]
-    laced = png(header(64, 48, interlaced=True), png_parts.interlaced(pixels))
-    yield HostileFile("interlaced PNG", laced, "image", image=IMAGE)
+    interlaced_png = png(header(64, 48, interlaced=True), png_parts.interlaced(pixels))
+    yield HostileFile("interlaced PNG", interlaced_png, "image", image=IMAGE)
     progressive = encoded(IMAGE, "JPEG", progressive=True, quality=95, subsampling=0)
     yield HostileFile("progressive JPEG", progressive, "image", image=IMAGE)
     copies = encoded(IMAGE, "MPO", save_all=True, append_images=[NOISE], quality=95)

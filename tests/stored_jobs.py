@@ -19,6 +19,6 @@ async def delivered_job(db: Database, name: str, *, at: float = 200.0, **changes
 
 async def stored_job(db: Database, name: str) -> Job:
     """The job as stored in the database."""
-    there = await db.jobs.job(name)
-    assert there is not None
-    return there
+    stored = await db.jobs.job(name)
+    assert stored is not None
+    return stored

@@ -207,8 +207,8 @@ async def test_unfinished_jobs_count_for_the_daily_limit(frugal: House, engine: 
     assert len(sentences) == 3
     assert all("your unfinished jobs will use the rest" in sentence for sentence in sentences)
     engine.gate.set()
-    done = "SELECT 1 FROM jobs WHERE status = 'done'"
-    await eventually(lambda: len(frugal.query(done)) == 2)
+    done_jobs = "SELECT 1 FROM jobs WHERE status = 'done'"
+    await eventually(lambda: len(frugal.query(done_jobs)) == 2)
 
 
 async def test_failed_jobs_are_not_charged(frugal: House, engine: FakeEngine) -> None:

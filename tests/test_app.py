@@ -22,10 +22,10 @@ from tests.house import House, settings_for
 
 async def start_error(settings: Settings, engine: FakeEngine) -> FatalError:
     """The error of a bot that does not start with these settings."""
-    with pytest.raises(FatalError) as caught:
+    with pytest.raises(FatalError) as exc_info:
         async with asyncio.timeout(30):
             await run(settings, asyncio.Event(), launch=engine.launch)
-    return caught.value
+    return exc_info.value
 
 
 async def test_a_used_playground_port_is_an_error(tmp_path: Path, engine: FakeEngine) -> None:

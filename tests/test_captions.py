@@ -20,17 +20,17 @@ def test_a_result_has_everything_that_reproduces_it() -> None:
 
 def test_a_variation_names_its_subseed() -> None:
     """The text has the seed, the subseed and its strength."""
-    varied = picture(recipe=recipe(subseed=3, subseed_strength=0.15))
-    text = captions.ending(job(status=Status.DONE, kind=variation.KIND), [varied])
+    varied_picture = picture(recipe=recipe(subseed=3, subseed_strength=0.15))
+    text = captions.ending(job(status=Status.DONE, kind=variation.KIND), [varied_picture])
     assert text.startswith("Variations: ")
     assert "`7 + 0.15 of 3`" in text
 
 
 def test_negative_sketch_and_withheld_pictures_are_mentioned() -> None:
     """The final message mentions each of them."""
-    one = picture(recipe=recipe(negative="rain", source="b" * 64, strength=0.5))
+    changed_picture = picture(recipe=recipe(negative="rain", source="b" * 64, strength=0.5))
     two = picture(nth=2, is_withheld=True, path=None)
-    text = captions.ending(job(status=Status.DONE), [one, two])
+    text = captions.ending(job(status=Status.DONE), [changed_picture, two])
     assert "without rain" in text
     assert "strength 0.5" in text
     assert "Picture 2 withheld by the safety check." in text

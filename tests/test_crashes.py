@@ -81,9 +81,9 @@ def check_consistency(bot: DyingBot) -> None:
     rows = query(bot.data, "SELECT path FROM pictures WHERE path IS NOT NULL")
     files = {str(path.relative_to(bot.data)) for path in (bot.data / "pictures").rglob("*.*")}
     assert files == {row["path"] for row in rows}
-    done = "SELECT count(*) FROM pictures JOIN jobs ON jobs.id = job WHERE status = 'done'"
+    sql = "SELECT count(*) FROM pictures JOIN jobs ON jobs.id = job WHERE status = 'done'"
     count = query(bot.data, "SELECT count(*) FROM jobs WHERE status = 'done'")[0][0]
-    assert query(bot.data, done)[0][0] == 4 * count == len(rows)
+    assert query(bot.data, sql)[0][0] == 4 * count == len(rows)
 
 
 @pytest.mark.parametrize("moment", MOMENTS)

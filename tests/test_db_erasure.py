@@ -35,14 +35,14 @@ async def db(tmp_path: Path) -> AsyncIterator[Database]:
 
 async def test_erasure_keeps_statistics(db: Database, tmp_path: Path) -> None:
     """Times stay, and each recipe loses only its prompts, seeds and init image."""
-    sketched = recipe(
+    original = recipe(
         seed=5, subseed=6, subseed_strength=0.15, source=A, strength=0.5, negative="rain"
     )
-    await delivered_job(db, "j1", recipes=(sketched,) * 3, kind=variation.KIND, parents=("j0-1",))
+    await delivered_job(db, "j1", recipes=(original,) * 3, kind=variation.KIND, parents=("j0-1",))
     assert await db.erasure.erase_user(1, now=300.0) == 1
     erased = await stored_job(db, "j1")
-    left = recipe(prompt="(deleted)", seed=0, subseed_strength=0.15)
-    assert erased.recipes == (left,) * 3
+    remaining = recipe(prompt="(deleted)", seed=0, subseed_strength=0.15)
+    assert erased.recipes == (remaining,) * 3
     assert erased.deletion_reason is DeletionReason.REQUESTED
     assert (erased.kind, erased.status, erased.parents) == (variation.KIND, Status.DONE, ())
     assert (erased.user_id, erased.target) == (0, ResponseTarget(channel_id=0))
@@ -136,8 +136,8 @@ async def test_direct_messages_are_erased_with_the_job(db: Database, tmp_path: P
         await db.job_messages.record_dm(name, 50, person)
     await db.erasure.erase_user(1, now=300.0)
     await db.job_messages.record_dm("j1", 50, 3)
-    left = query(tmp_path, "SELECT job, channel, message FROM letters")
-    assert [tuple(row) for row in left] == [("j2", 50, 2)]
+    remaining = query(tmp_path, "SELECT job, channel, message FROM letters")
+    assert [tuple(row) for row in remaining] == [("j2", 50, 2)]
 
 
 async def test_files_of_removed_pictures_are_deleted(db: Database, tmp_path: Path) -> None:
@@ -147,15 +147,15 @@ async def test_files_of_removed_pictures_are_deleted(db: Database, tmp_path: Pat
         created_at=300.0, guild_id=2, actor_id=3, action=AuditAction.REMOVED, job_id="j1"
     )
     await db.reports.remove("j1", removed)
-    listed = await db.file_deletions.all()
-    gone: list[FileDeletion] = []
+    entries = await db.file_deletions.all()
+    deleted: list[FileDeletion] = []
 
     async def remove(removals: Sequence[FileDeletion]) -> Sequence[FileDeletion]:
-        gone.extend(removals)
+        deleted.extend(removals)
         return removals
 
-    assert await db.file_deletions.process(listed, remove) == 0
-    assert gone == [FileDeletion(FileKind.PICTURES, "j1")]
+    assert await db.file_deletions.process(entries, remove) == 0
+    assert deleted == [FileDeletion(FileKind.PICTURES, "j1")]
     [row] = query(tmp_path, "SELECT removed_at FROM pictures")
     assert row["removed_at"] == 300.0
     [line] = query(tmp_path, "SELECT action, actor FROM audit")
@@ -364,7 +364,7 @@ async def test_erasure_keeps_anonymous_usage(db: Database, tmp_path: Path) -> No
     await delivered_job(db, "j1")
     await charges.add(charge)
     await db.erasure.erase_user(1, now=300.0)
-    late = UsageRecord(
+    late_record = UsageRecord(
         job_id="j1",
         attempt=2,
         user_id=1,
@@ -374,7 +374,7 @@ async def test_erasure_keeps_anonymous_usage(db: Database, tmp_path: Path) -> No
         pixels=64,
         work=None,
     )
-    await charges.add(late)
+    await charges.add(late_record)
     assert [use.seconds for use in await charges.for_user(1, now=302.0)] == [5.0, 1.0]
     assert "j1" not in {row["job"] for row in query(tmp_path, "SELECT job FROM charges")}
     await db.erasure.expire_all(now=301.0 + DAY)

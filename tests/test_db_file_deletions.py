@@ -25,14 +25,14 @@ async def db(tmp_path: Path) -> AsyncIterator[Database]:
 
 async def process_files(db: Database, *, stuck: Collection[str] = ()) -> tuple[list[str], int]:
     """The names of the files that were deleted, and the number of deletions still listed."""
-    gone: list[str] = []
+    deleted: list[str] = []
 
     async def remove(removals: Sequence[FileDeletion]) -> list[FileDeletion]:
-        gone.extend(item.name for item in removals)
+        deleted.extend(item.name for item in removals)
         return [item for item in removals if item.name not in stuck]
 
-    left = await db.file_deletions.process(await db.file_deletions.all(), remove)
-    return gone, left
+    remaining = await db.file_deletions.process(await db.file_deletions.all(), remove)
+    return deleted, remaining
 
 
 async def test_a_sketch_is_deleted_with_the_last_job_that_uses_it(db: Database) -> None:

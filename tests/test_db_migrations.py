@@ -26,11 +26,11 @@ def test_the_schema_file_is_up_to_date() -> None:
 
 def test_all_tables_are_strict() -> None:
     """SQLite checks types in strict tables only."""
-    made = sqlite3.connect(":memory:")
-    made.executescript(migrations.schema())
-    tables = made.execute("SELECT name, strict FROM pragma_table_list WHERE schema = 'main'")
+    schema_db = sqlite3.connect(":memory:")
+    schema_db.executescript(migrations.schema())
+    tables = schema_db.execute("SELECT name, strict FROM pragma_table_list WHERE schema = 'main'")
     strict = {name: strict for name, strict in tables if not name.startswith("sqlite_")}
-    made.close()
+    schema_db.close()
     assert set(strict) >= {"jobs", "pictures", "posts"}
     assert all(strict.values())
 
@@ -142,9 +142,9 @@ def test_a_newer_database_is_refused(tmp_path: Path) -> None:
     """The error has its own exit code."""
     path = tmp_path / "a.db"
     migrations.migrate(path, STEPS)
-    with pytest.raises(FatalError, match="of version 2, made by a newer bot") as caught:
+    with pytest.raises(FatalError, match="of version 2, made by a newer bot") as exc_info:
         migrations.migrate(path, STEPS[:1])
-    assert caught.value.exit is ExitCode.DATABASE_NEWER
+    assert exc_info.value.exit is ExitCode.DATABASE_NEWER
     assert version(path) == 2
 
 
@@ -155,19 +155,19 @@ def test_a_locked_database_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     migrations.migrate(path)
     lock = sqlite3.connect(path, isolation_level=None)
     lock.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(FatalError, match="locked by another program") as caught:
+    with pytest.raises(FatalError, match="locked by another program") as exc_info:
         migrations.migrate(path)
     lock.close()
-    assert caught.value.exit is ExitCode.DATABASE_LOCKED
+    assert exc_info.value.exit is ExitCode.DATABASE_LOCKED
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     """Its content is not changed."""
     path = tmp_path / "a.db"
     path.write_text("These are my holiday photos." * 100)
-    with pytest.raises(FatalError, match="not a database") as caught:
+    with pytest.raises(FatalError, match="not a database") as exc_info:
         migrations.migrate(path)
-    assert caught.value.exit is ExitCode.DATABASE_BROKEN
+    assert exc_info.value.exit is ExitCode.DATABASE_BROKEN
     assert path.read_text().startswith("These are my holiday photos.")
 
 
@@ -188,9 +188,9 @@ def test_a_damaged_database_is_refused_at_startup(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[-3 * 4096 : -2 * 4096] = b"\xff" * 4096
     path.write_bytes(data)
-    with pytest.raises(FatalError, match="is damaged") as caught:
+    with pytest.raises(FatalError, match="is damaged") as exc_info:
         migrations.migrate(path)
-    assert caught.value.exit is ExitCode.DATABASE_BROKEN
+    assert exc_info.value.exit is ExitCode.DATABASE_BROKEN
     assert path.read_bytes()[-3 * 4096 : -2 * 4096] == b"\xff" * 4096
 
 
@@ -203,9 +203,9 @@ def test_migrations_are_numbered_without_gaps(tmp_path: Path) -> None:
 
 def refusal(data: Path) -> FatalError:
     """The error that locking this folder raises."""
-    with pytest.raises(FatalError) as caught, migrations.data_folder_lock(data):
+    with pytest.raises(FatalError) as exc_info, migrations.data_folder_lock(data):
         pass
-    return caught.value
+    return exc_info.value
 
 
 def test_a_data_folder_has_one_bot(tmp_path: Path) -> None:

@@ -61,8 +61,8 @@ async def test_records_older_than_a_day_expire(db: Database) -> None:
     await charges.add(charge("j2", created_at=1000.0 + DAY))
     assert len(await db._connection.fetch_all("SELECT 1 FROM charges")) == 2
     await db.erasure.expire_all(now=1000.0 + DAY)
-    [left] = await db._connection.fetch_all("SELECT at FROM charges")
-    assert left["at"] == 1000.0 + DAY
+    [record_row] = await db._connection.fetch_all("SELECT at FROM charges")
+    assert record_row["at"] == 1000.0 + DAY
 
 
 async def test_records_of_the_future_become_new(db: Database) -> None:

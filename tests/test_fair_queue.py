@@ -123,18 +123,20 @@ def test_the_order_does_not_depend_on_the_order_of_the_input(
 def test_a_newcomer_delays_others_by_a_fair_share_only(
     requests: list[Request], virtual_times: dict[int, float], user_id: int
 ) -> None:
-    """The others keep their order, and no job waits for more seconds of the newcomer than its own
-    user has before it, plus one job."""
+    """The others keep their order, and the newcomer's jobs delay them by a bounded time.
+
+    No job waits for more seconds of the newcomer than its own user has before it, plus one job.
+    """
     queued = jobs_of(requests)
     with_them = order(queued, virtual_times)
     without = order([job for job in queued if job.user_id != user_id], virtual_times)
     assert [name for name in names(with_them) if name in names(without)] == names(without)
     for queued_entry in without:
         before = jobs_before(queued_entry, with_them)
-        theirs = [job for job in before if job.user_id == user_id]
+        newcomer_jobs = [job for job in before if job.user_id == user_id]
         own = sum(cost(job) for job in before if job.user_id == queued_entry.user_id)
         share = own + virtual_times.get(queued_entry.user_id, 0.0) - virtual_times.get(user_id, 0.0)
-        assert sum(map(cost, theirs[:-1])) <= max(0.0, share) + 1e-6
+        assert sum(map(cost, newcomer_jobs[:-1])) <= max(0.0, share) + 1e-6
 
 
 @given(
@@ -192,8 +194,8 @@ def test_the_lead_over_newcomers_is_bounded() -> None:
 def test_leaving_does_not_reset_the_virtual_time() -> None:
     """A user who cancels all jobs and comes back has the same virtual time."""
     times = VirtualTimes(0.0, {1: 50.0, 2: 10.0})
-    gone = fair_queue.sync_active(times, {2})
-    assert fair_queue.sync_active(gone, {1, 2}).by_user == {1: 50.0, 2: 10.0}
+    after_leaving = fair_queue.sync_active(times, {2})
+    assert fair_queue.sync_active(after_leaving, {1, 2}).by_user == {1: 50.0, 2: 10.0}
 
 
 def test_until_first_adds_running_and_earlier_jobs() -> None:

@@ -130,8 +130,8 @@ async def test_the_bot_survives_the_corpus(house: House) -> None:
     assert expected.count("image") <= painted <= len(files) - expected.count("refused")
     assert "U1" in (await house.imagine(sketch=Upload("fine.png", PNG))).buttons
     assert psutil.Process().children() == []
-    stored = [path for path in house.data.rglob("*") if path.is_file()]
-    assert not any(PAYLOAD in path.read_bytes() for path in stored)
-    assert {path.suffix for path in stored if "sources" in path.parts} == {".png"}
+    paths = [path for path in house.data.rglob("*") if path.is_file()]
+    assert not any(PAYLOAD in path.read_bytes() for path in paths)
+    assert {path.suffix for path in paths if "sources" in path.parts} == {".png"}
     statuses = {row["status"] for row in house.query("SELECT DISTINCT status FROM jobs")}
     assert statuses == {"done", "refused"}

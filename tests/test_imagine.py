@@ -83,9 +83,9 @@ async def test_a_sketch_is_the_init_image(house: House, engine: FakeEngine) -> N
     assert paint.source is not None
     assert Image.open(BytesIO(paint.source)).size == (128, 64)
     assert all(recipe.strength == 0.5 and recipe.width > recipe.height for recipe in paint.recipes)
-    (stored,) = (house.data / "sources").iterdir()
-    assert stored.name == f"{paint.recipes[0].source}.png"
-    assert stored.read_bytes() == paint.source
+    (source_file,) = (house.data / "sources").iterdir()
+    assert source_file.name == f"{paint.recipes[0].source}.png"
+    assert source_file.read_bytes() == paint.source
 
 
 async def test_the_command_works_in_dms(house: House) -> None:
@@ -193,19 +193,19 @@ async def test_waiting_users_see_their_position(house: House, engine: FakeEngine
         lambda: len(engine.paints) == LIMITS.max_running_total, why="all are at work"
     )
     ben = house.discord.person("Ben")
-    mine = [await house.ada.slash("imagine", prompt=f"ada {n}") for n in range(3)]
-    for interaction in mine:
+    ada_jobs = [await house.ada.slash("imagine", prompt=f"ada {n}") for n in range(3)]
+    for interaction in ada_jobs:
         await interaction.acknowledged()
-    bens = await ben.slash("imagine", prompt="ben 0")
+    ben_job = await ben.slash("imagine", prompt="ben 0")
     await house.discord.until(
         lambda: (
-            bens.response
-            and f"Waiting: {LIMITS.max_running_total + 1} ahead" in bens.response.content
+            ben_job.response
+            and f"Waiting: {LIMITS.max_running_total + 1} ahead" in ben_job.response.content
         ),
         why="Ben's place",
     )
     engine.gate.set()
-    for interaction in (*first, *mine, bens):
+    for interaction in (*first, *ada_jobs, ben_job):
         await house.result(interaction)
     assert [paint.recipes[0].prompt for paint in engine.paints[LIMITS.max_running_total :]] == [
         "ada 0",
@@ -278,8 +278,8 @@ async def test_an_unknown_command_is_answered(house: House) -> None:
 
 async def test_a_response_without_a_body_counts(house: House) -> None:
     """Discord may reply to a callback with 204 and no body."""
-    bare = Fault(status=204, after_commit=True)
-    house.discord.faults.next("POST", "/callback", bare, times=2)
+    empty_response = Fault(status=204, after_commit=True)
+    house.discord.faults.next("POST", "/callback", empty_response, times=2)
     interaction = await house.ada.slash("imagine", prompt="a house")
     assert "U1" in (await house.result(interaction)).buttons
     refused = await house.ada.slash("imagine", prompt="a", seed=-1, checked=False)
@@ -306,11 +306,11 @@ async def test_many_slow_sketches_do_not_delay_other_users(
     slow = Upload("slow.png", SKETCH.data)
     fetched = asyncio.Event()
     house.discord.faults.next("GET", "slow.png", Fault(until=fetched), times=5)
-    hers = [await house.ada.slash("imagine", prompt="hers", sketch=slow) for _ in range(5)]
-    for interaction in hers:
+    ada_jobs = [await house.ada.slash("imagine", prompt="hers", sketch=slow) for _ in range(5)]
+    for interaction in ada_jobs:
         await interaction.acknowledged()
     await house.imagine(house.discord.person("Ben"), prompt="his", sketch=SKETCH)
     assert [paint.recipes[0].prompt for paint in engine.paints] == ["his"]
     fetched.set()
-    for interaction in hers:
+    for interaction in ada_jobs:
         await house.result(interaction)

@@ -143,8 +143,8 @@ async def test_a_stopping_bot_finishes_running_jobs(house: House, engine: FakeEn
     await eventually(lambda: engine.paints)
     stopping = asyncio.create_task(house.stop())
     await asyncio.sleep(0.1)
-    late = await house.discord.person("Ben").slash("imagine", prompt="a boat")
-    assert "The bot is restarting" in await house.refusal(late)
+    late_job = await house.discord.person("Ben").slash("imagine", prompt="a boat")
+    assert "The bot is restarting" in await house.refusal(late_job)
     engine.gate.set()
     await stopping
     assert running.response is not None and "U1" in running.response.buttons
@@ -216,10 +216,10 @@ async def test_a_stopping_bot_finishes_button_presses(house: House) -> None:
     await house.start()
     grid = await house.imagine()
     house.discord.faults.next("PATCH", "/webhooks/", Fault(delay=1.0))
-    pressed = await house.ada.click(grid, "U1")
-    await pressed.acknowledged()
+    click = await house.ada.click(grid, "U1")
+    await click.acknowledged()
     await house.stop()
-    assert pressed.response is not None and pressed.response.attachments
+    assert click.response is not None and click.response.attachments
 
 
 async def test_an_unexpected_error_does_not_blame_the_sketch(
@@ -269,6 +269,6 @@ async def test_a_damaged_database_ends_the_bot(
         with path.open("r+b") as file:
             file.write(whole[:100] + b"\xff" * (len(whole) - 100))
     await house.ada.slash("imagine", prompt="a boat")
-    with pytest.raises(FatalError, match="database is damaged") as caught:
+    with pytest.raises(FatalError, match="database is damaged") as exc_info:
         await house.ended()
-    assert caught.value.exit is ExitCode.DATABASE_BROKEN
+    assert exc_info.value.exit is ExitCode.DATABASE_BROKEN

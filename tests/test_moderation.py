@@ -153,15 +153,15 @@ async def test_a_block_cancels_unfinished_jobs(house: House, engine: FakeEngine)
     """Jobs in other servers and of other users continue."""
     engine.gate.clear()
     ben = house.discord.person("Ben")
-    here = await house.ada.slash("imagine", prompt="mine")
-    bens = await ben.slash("imagine", prompt="theirs")
+    ada_job = await house.ada.slash("imagine", prompt="mine")
+    ben_job = await ben.slash("imagine", prompt="theirs")
     direct = await house.ada.slash("imagine", prompt="alone", where=house.ada.dm)
     await eventually(lambda: len(engine.paints) == 3)
     answer = await run_admin(house, admin(house), "block", person=house.ada, reason="x")
     assert "Cancelled their unfinished jobs (1)" in answer
-    assert (await house.result(here)).content.endswith("Cancelled.")
+    assert (await house.result(ada_job)).content.endswith("Cancelled.")
     engine.gate.set()
-    assert (await house.result(bens)).attachments
+    assert (await house.result(ben_job)).attachments
     assert (await house.result(direct)).attachments
 
 
@@ -178,13 +178,13 @@ async def test_only_managers_and_moderators_can_use_admin_commands(
     house: House, command: str
 ) -> None:
     """This holds even if the server shows /admin to others."""
-    sent = await admin(house).slash(f"admin {command}")
+    response = await admin(house).slash(f"admin {command}")
     forged = house.discord.interactions.open(
-        InteractionType.APPLICATION_COMMAND, house.ada.user, house.discord.channel, sent.data
+        InteractionType.APPLICATION_COMMAND, house.ada.user, house.discord.channel, response.data
     )
     house.discord.world.emit("INTERACTION_CREATE", interaction_json(forged), forged.channel)
     assert "Only members who manage or moderate this server" in await house.refusal(forged)
-    await sent.finished()
+    await response.finished()
 
 
 async def test_the_audit_log_has_pages(house: House) -> None:

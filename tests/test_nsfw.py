@@ -67,8 +67,8 @@ async def test_allowed_pictures_are_shown_unchanged(house: House, engine: FakeEn
     single = await house.result(await house.ada.click(grid, "U2"))
     assert single.attachments[0].data == flat(engine.paints[0].recipes[1])
     assert not single.attachments[0].spoiler
-    varied = await house.result(await house.ada.click(grid, "V2"))
-    assert cell(varied, 2) == painted(engine.paints[1], 2)
+    varied_picture = await house.result(await house.ada.click(grid, "V2"))
+    assert cell(varied_picture, 2) == painted(engine.paints[1], 2)
     rows = house.query("SELECT * FROM pictures ORDER BY rowid")
     assert [(row["blocked"], row["restricted"]) for row in rows] == [
         (0, 0),
@@ -196,8 +196,8 @@ async def test_a_dm_never_contains_flagged_pictures(house: House, engine: FakeEn
     await house.ada.react(grid, "✉️")
     await house.discord.until(lambda: house.discord.dms(house.ada), why="a DM")
     (dm,) = house.discord.dms(house.ada)
-    sent = [flat(engine.paints[0].recipes[nth]) for nth in (0, 2, 3)]
-    assert [file.data for file in dm.attachments] == sent
+    expected = [flat(engine.paints[0].recipes[nth]) for nth in (0, 2, 3)]
+    assert [file.data for file in dm.attachments] == expected
     assert "2: seed `8` (withheld by the safety check)" in dm.content
 
 

@@ -50,11 +50,11 @@ def test_a_job_is_one_grid(tmp_path: Path) -> None:
 def test_one_picture_is_the_stored_file(tmp_path: Path) -> None:
     """Its bytes are not changed."""
     archive = FileStorage(tmp_path)
-    stored = encoded(noise(64))
-    one = picture(path=archive.save_picture("j1", 1, stored))
-    assert picture_files.picture_file(archive, visible_in([one], NsfwPolicy.BLOCK)) == (
+    data = encoded(noise(64))
+    stored_picture = picture(path=archive.save_picture("j1", 1, data))
+    assert picture_files.picture_file(archive, visible_in([stored_picture], NsfwPolicy.BLOCK)) == (
         "png",
-        stored,
+        data,
     )
 
 
@@ -64,15 +64,15 @@ def test_a_missing_file_raises_an_error(tmp_path: Path) -> None:
         picture_files.picture_file(FileStorage(tmp_path), visible_in([picture()], NsfwPolicy.BLOCK))
 
 
-@pytest.mark.parametrize("left", [0, 20, 60])
-def test_a_damaged_file_raises_an_error(tmp_path: Path, left: int) -> None:
+@pytest.mark.parametrize("length", [0, 20, 60])
+def test_a_damaged_file_raises_an_error(tmp_path: Path, length: int) -> None:
     """Only the first bytes of the file are present, followed by zeros."""
     archive = FileStorage(tmp_path)
     whole = encoded(noise(64))
-    broken = whole[:left] + bytes(len(whole) - left)
-    one = picture(path=archive.save_picture("j1", 1, broken))
+    broken = whole[:length] + bytes(len(whole) - length)
+    stored_picture = picture(path=archive.save_picture("j1", 1, broken))
     with pytest.raises(FileMissing, match="is damaged"):
-        picture_files.grid_file(archive, visible_in([one], NsfwPolicy.BLOCK))
+        picture_files.grid_file(archive, visible_in([stored_picture], NsfwPolicy.BLOCK))
 
 
 def test_groups_stay_below_the_limit() -> None:

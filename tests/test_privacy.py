@@ -131,11 +131,11 @@ async def test_jobs_of_others_are_not_deleted(house: House) -> None:
     """Their files are kept and their buttons still work."""
     ben = house.discord.person("Ben")
     await house.imagine()
-    theirs = await house.imagine(ben, prompt="a blue house")
+    ben_grid = await house.imagine(ben, prompt="a blue house")
     await delete(house)
     assert len(files(house)) == 4
-    assert (await house.result(await house.ada.click(theirs, "U1"))).attachments
-    assert "U4" in (await house.result(await ben.click(theirs, "V1"))).buttons
+    assert (await house.result(await house.ada.click(ben_grid, "U1"))).attachments
+    assert "U4" in (await house.result(await ben.click(ben_grid, "V1"))).buttons
     assert [row["person"] for row in house.query(LEFT)] == [ben.id, ben.id]
 
 
@@ -143,12 +143,12 @@ async def test_a_variation_by_another_user_is_not_deleted(house: House, engine: 
     """It still works, but cannot be re-rolled without its parent."""
     ben = house.discord.person("Ben")
     grid = await house.imagine()
-    varied = await house.result(await ben.click(grid, "V1"))
+    varied_picture = await house.result(await ben.click(grid, "V1"))
     await delete(house)
-    single = await house.result(await ben.click(varied, "U2"))
+    single = await house.result(await ben.click(varied_picture, "U2"))
     assert single.attachments[0].data == flat(engine.paints[1].recipes[1])
-    assert "U4" in (await house.result(await ben.click(varied, "V3"))).buttons
-    refusal = await house.refusal(await ben.click(varied, "🔄"))
+    assert "U4" in (await house.result(await ben.click(varied_picture, "V3"))).buttons
+    refusal = await house.refusal(await ben.click(varied_picture, "🔄"))
     assert refusal.startswith("These are variations of another picture.") and WISH in refusal
 
 
@@ -156,11 +156,11 @@ async def test_a_shared_sketch_is_deleted_with_its_last_job(house: House) -> Non
     """Until then, the job of the other user works."""
     ben = house.discord.person("Ben")
     await house.imagine(sketch=sketch())
-    theirs = await house.imagine(ben, sketch=sketch())
+    ben_grid = await house.imagine(ben, sketch=sketch())
     (name,) = (file for file in files(house) if file.startswith("sources/"))
     await delete(house)
     assert name in files(house)
-    assert "U1" in (await house.result(await ben.click(theirs, "🔄"))).buttons
+    assert "U1" in (await house.result(await ben.click(ben_grid, "🔄"))).buttons
     await delete(house, ben)
     assert files(house) == set()
 
@@ -169,6 +169,6 @@ async def test_a_variation_by_another_user_keeps_the_sketch(house: House) -> Non
     """The variation can itself be varied."""
     ben = house.discord.person("Ben")
     grid = await house.imagine(sketch=sketch())
-    varied = await house.result(await ben.click(grid, "V1"))
+    varied_picture = await house.result(await ben.click(grid, "V1"))
     await delete(house)
-    assert "U1" in (await house.result(await ben.click(varied, "V2"))).buttons
+    assert "U1" in (await house.result(await ben.click(varied_picture, "V2"))).buttons

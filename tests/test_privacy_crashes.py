@@ -82,7 +82,7 @@ async def test_the_next_start_finishes_the_deletion(
     bot: DyingBot, ada: Person, moment: str
 ) -> None:
     """Only files of other users are left; the old buttons say that the job was deleted."""
-    theirs = await imagine_with_sketch(bot, bot.discord.person("Ben"), "a house")
+    ben_grid = await imagine_with_sketch(bot, bot.discord.person("Ben"), "a house")
     others = files(bot)
     grids = [await imagine_with_sketch(bot, ada, f"{MARKER} {moment} {nth}") for nth in range(3)]
     await delete_and_crash(bot, ada, moment)
@@ -99,7 +99,7 @@ async def test_the_next_start_finishes_the_deletion(
         click = await ada.click(grid, "U1")
         await bot.discord.until(lambda: click.ephemerals, why="an answer")  # noqa: B023
         assert WISH in click.ephemerals[0].content
-    assert (await finished(bot.discord, await ada.click(theirs, "U1"))).attachments
+    assert (await finished(bot.discord, await ada.click(ben_grid, "U1"))).attachments
     assert query(bot.data, "PRAGMA integrity_check")[0][0] == "ok"
 
 

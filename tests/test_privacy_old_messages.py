@@ -44,9 +44,9 @@ async def test_a_reaction_to_a_deleted_job_says_so(house: House, emoji: str) -> 
 async def test_messages_of_a_deleted_job_can_be_deleted(house: House) -> None:
     """Their owner and moderators can delete them, other users cannot."""
     first, second = await house.imagine(), await house.imagine()
-    reacted = await house.imagine()
-    single = await house.result(await house.ada.click(reacted, "U1"))
-    await house.ada.react(reacted, "1️⃣")
+    third = await house.imagine()
+    single = await house.result(await house.ada.click(third, "U1"))
+    await house.ada.react(third, "1️⃣")
     await house.discord.until(lambda: len(house.discord.messages()) == 5, why="variations")
     variations = house.discord.messages()[-1]
     await house.discord.until(lambda: is_finished(variations), why="they are painted")
@@ -58,7 +58,7 @@ async def test_messages_of_a_deleted_job_can_be_deleted(house: House) -> None:
         await house.ada.react(message, "❌")
     await mo.react(second, "❌")
     await house.discord.until(
-        lambda: house.discord.messages() == [reacted], why="all but one are gone"
+        lambda: house.discord.messages() == [third], why="all but one are gone"
     )
 
 
@@ -80,14 +80,14 @@ async def test_a_replay_of_a_deleted_picture_says_so(house: House, engine: FakeE
     name = house.query("SELECT id FROM pictures")[0]["id"]
     await delete(house)
     await house.stop()
-    with pytest.raises(FatalError, match=WISH) as caught:
+    with pytest.raises(FatalError, match=WISH) as exc_info:
         await replay(
             settings_for(house.discord, house.data),
             name,
             None,
             lambda _: supervised_engine(engine.launch),
         )
-    assert caught.value.exit is ExitCode.UNKNOWN_PICTURE
+    assert exc_info.value.exit is ExitCode.UNKNOWN_PICTURE
 
 
 async def test_a_reported_job_is_deleted_after_its_review(house: House, mods: Channel) -> None:

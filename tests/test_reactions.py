@@ -112,8 +112,8 @@ async def test_a_dm_has_the_pictures_and_their_seeds(
     await ben.react(grid, sign)
     await house.discord.until(lambda: house.discord.dms(ben), why="a DM")
     (dm,) = house.discord.dms(ben)
-    sent = [flat(recipe) for recipe in engine.paints[0].recipes[:3]]
-    assert [file.data for file in dm.attachments] == sent
+    expected = [flat(recipe) for recipe in engine.paints[0].recipes[:3]]
+    assert [file.data for file in dm.attachments] == expected
     assert "1: seed `7`" in dm.content
     assert "4: seed `10` (withheld by the safety check)" in dm.content
 

@@ -69,10 +69,10 @@ async def test_after_the_mod_channel_is_deleted_a_report_is_stored(
     grid = await house.imagine()
     del house.discord.world.channels[mods.id]
     assert STORED in await report(house, ben, grid)
-    fresh = house.discord.add_channel("more-mods")
+    new_channel = house.discord.add_channel("more-mods")
     eve = house.discord.person("Fay", admin=True)
-    await response_text(house, await eve.slash("admin moderators", channel=fresh))
-    assert card_in(house, fresh)
+    await response_text(house, await eve.slash("admin moderators", channel=new_channel))
+    assert card_in(house, new_channel)
 
 
 async def test_a_card_that_discord_rejected_is_posted_after_a_restart(

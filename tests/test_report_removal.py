@@ -39,9 +39,11 @@ async def test_a_variation_of_a_removed_picture_cannot_be_rerolled(
 ) -> None:
     """It would vary the same picture again."""
     grid = await house.imagine()
-    varied = await house.result(await house.ada.click(grid, "V1"))
+    varied_picture = await house.result(await house.ada.click(grid, "V1"))
     await response_text(house, await mo.use("Remove picture", grid))
-    assert "Moderators removed this" in await house.refusal(await house.ada.click(varied, "🔄"))
+    assert "Moderators removed this" in await house.refusal(
+        await house.ada.click(varied_picture, "🔄")
+    )
     assert len(engine.paints) == 2
 
 
@@ -220,12 +222,12 @@ async def test_remove_works_after_the_channel_is_deleted(
     house: House, mods: Channel, ben: Person, mo: Person
 ) -> None:
     """The files and the DMs are deleted."""
-    here = house.discord.add_channel("here")
-    grid = await house.result(await house.ada.slash("imagine", prompt="a house", where=here))
+    channel = house.discord.add_channel("here")
+    grid = await house.result(await house.ada.slash("imagine", prompt="a house", where=channel))
     await report(house, ben, grid)
     await ben.react(grid, "✉️")
     await eventually(lambda: house.query("SELECT * FROM letters"))
-    del house.discord.world.channels[here.id]
+    del house.discord.world.channels[channel.id]
     answer = await response_text(house, await mo.click(card_in(house, mods), "Remove"))
     assert answer == "Removed the pictures and all messages that showed them."
     assert picture_files(house) == []

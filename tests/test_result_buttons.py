@@ -22,10 +22,10 @@ async def test_v_makes_four_variations_of_that_picture(
     grid = await house.imagine()
     message = await house.result(await house.ada.click(grid, f"V{nth}"))
     assert "U4" in message.buttons
-    varied = engine.paints[1].recipes
-    assert [recipe.seed for recipe in varied] == [6 + nth] * 4
-    assert len({recipe.subseed for recipe in varied}) == 4
-    assert {recipe.subseed_strength for recipe in varied} == {0.15}
+    varied_picture = engine.paints[1].recipes
+    assert [recipe.seed for recipe in varied_picture] == [6 + nth] * 4
+    assert len({recipe.subseed for recipe in varied_picture}) == 4
+    assert {recipe.subseed_strength for recipe in varied_picture} == {0.15}
     rows = house.query("SELECT parents FROM jobs WHERE kind = 'variation'")
     assert rows[0]["parents"].endswith(f'-{nth}"]')
 
@@ -55,8 +55,8 @@ async def test_a_reroll_of_variations_varies_the_same_picture(
 ) -> None:
     """The subseeds are new ones."""
     grid = await house.imagine()
-    varied = await house.result(await house.ada.click(grid, "V3"))
-    await house.result(await house.ada.click(varied, "🔄"))
+    varied_picture = await house.result(await house.ada.click(grid, "V3"))
+    await house.result(await house.ada.click(varied_picture, "🔄"))
     _, first, second = engine.paints
     assert (
         [recipe.seed for recipe in first.recipes]

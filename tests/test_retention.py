@@ -17,7 +17,7 @@ async def test_expired_jobs_are_deleted(house: House) -> None:
     """They expire at the start and while the bot runs. Buttons say why; newer jobs stay."""
     grid = await house.imagine(prompt="quokkafruit")
     await age(house, 8 * DAY)
-    fresh = await house.imagine()
+    new_grid = await house.imagine()
     await house.stop()
     house.retention_days = 7
     await house.start()
@@ -25,7 +25,7 @@ async def test_expired_jobs_are_deleted(house: House) -> None:
     assert len(files(house)) == 4
     refusal = await house.refusal(await house.ada.click(grid, "🔄"))
     assert refusal == "This was deleted: pictures are kept for a limited time only."
-    assert (await house.result(await house.ada.click(fresh, "U1"))).attachments
+    assert (await house.result(await house.ada.click(new_grid, "U1"))).attachments
     interaction = await house.ada.slash("privacy show")
     message = await interaction.finished()
     assert message is not None and "deleted 7 days after a job has finished" in message.content
@@ -103,10 +103,10 @@ async def test_a_locked_database_deletes_nothing(house: House) -> None:
         await eventually(lambda: is_delivered(house))
         await asyncio.sleep(0.1)
         locker.execute("BEGIN IMMEDIATE")
-        pressed = await house.ada.click(private, "Delete everything")
-        await house.discord.until(lambda: pressed.ephemerals, why="an answer")
+        click = await house.ada.click(private, "Delete everything")
+        await house.discord.until(lambda: click.ephemerals, why="an answer")
         await house.discord.until(lambda: private.deleted, why="the question is gone")
-    assert "locked by another program" in pressed.ephemerals[-1].content
+    assert "locked by another program" in click.ephemerals[-1].content
     assert len(files(house)) == 4
     await delete(house)
     await left_nothing(house)
@@ -142,7 +142,7 @@ async def test_nothing_expires_after_a_clock_jump(
 
 
 @pytest.mark.parametrize(
-    ("steps", "sane"),
+    ("steps", "is_trusted"),
     [
         ([(100.0, 1.0), (105.0, 6.0), (110.0, 11.0)], [True, True, True]),
         ([(100.0, 1.0), (50.0, 6.0), (55.0, 11.0)], [True, True, True]),
@@ -152,8 +152,8 @@ async def test_nothing_expires_after_a_clock_jump(
     ],
 )  # fmt: skip
 def test_a_clock_that_was_set_ahead_is_distrusted(
-    steps: list[tuple[float, float]], sane: list[bool]
+    steps: list[tuple[float, float]], is_trusted: list[bool]
 ) -> None:
     """The distrust lasts an hour. Steps are (clock, monotonic clock)."""
     check = ClockCheck()
-    assert [check.is_sane(*step) for step in steps] == sane
+    assert [check.is_sane(*step) for step in steps] == is_trusted

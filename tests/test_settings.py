@@ -111,9 +111,9 @@ def test_a_trailing_slash_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_invalid_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     """The error has its own exit code."""
     monkeypatch.setenv(name, value)
-    with pytest.raises(FatalError, match=name) as caught:
+    with pytest.raises(FatalError, match=name) as exc_info:
         settings.load()
-    assert caught.value.exit is ExitCode.SETTINGS
+    assert exc_info.value.exit is ExitCode.SETTINGS
 
 
 def test_the_token_stays_secret(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,9 +156,9 @@ def test_an_env_file_may_have_a_byte_order_mark() -> None:
 def test_an_env_file_in_utf_16_is_an_error() -> None:
     """PowerShell's `>` writes UTF-16."""
     Path(".env").write_text("IMAGINE_MODEL=starter\n", encoding="utf-16")
-    with pytest.raises(FatalError, match="not UTF-8 text") as caught:
+    with pytest.raises(FatalError, match="not UTF-8 text") as exc_info:
         settings.load()
-    assert caught.value.exit is ExitCode.SETTINGS
+    assert exc_info.value.exit is ExitCode.SETTINGS
 
 
 def test_the_engine_never_gets_a_token_in_lower_case(

@@ -99,10 +99,10 @@ async def test_a_failed_restart_is_repeated(client: EngineClient, engine: FakeEn
 async def test_a_failed_first_start_is_fatal(engine: FakeEngine) -> None:
     """The error has the last line of the engine's log."""
     engine.start_error = "There is no model here."
-    with pytest.raises(FatalError, match="did not start: There is no model here") as caught:
+    with pytest.raises(FatalError, match="did not start: There is no model here") as exc_info:
         async with supervised_engine(engine.launch):
             pass
-    assert caught.value.exit is ExitCode.ENGINE_FAILED
+    assert exc_info.value.exit is ExitCode.ENGINE_FAILED
 
 
 async def test_a_rejected_handshake_is_fatal(engine: FakeEngine) -> None:

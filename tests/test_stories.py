@@ -121,9 +121,9 @@ async def test_each_button_works(bot: BotProcess, ada: Person) -> None:
         single = await finished(bot.discord, await ada.click(grid, f"U{n}"))
         assert picture(single).tobytes() == originals[n - 1].tobytes()
     for n in range(1, 5):
-        varied = await finished(bot.discord, await ada.click(grid, f"V{n}"))
-        assert varied.buttons == ALL_BUTTONS
-        for cell in cells(varied):
+        varied_picture = await finished(bot.discord, await ada.click(grid, f"V{n}"))
+        assert varied_picture.buttons == ALL_BUTTONS
+        for cell in cells(varied_picture):
             distances = [distance(cell, original) for original in originals]
             assert 0 < min(distances) == distances[n - 1]
     again = await finished(bot.discord, await ada.click(grid, "🔄"))
@@ -133,9 +133,9 @@ async def test_each_button_works(bot: BotProcess, ada: Person) -> None:
 async def test_a_variation_of_a_variation_is_nearest_to_it(bot: BotProcess, ada: Person) -> None:
     """It is farther from the siblings of the picture."""
     grid = await house(bot, ada, seed=50)
-    varied = await finished(bot.discord, await ada.click(grid, "V2"))
-    siblings = cells(varied)
-    twice = await finished(bot.discord, await ada.click(varied, "V3"))
+    varied_picture = await finished(bot.discord, await ada.click(grid, "V2"))
+    siblings = cells(varied_picture)
+    twice = await finished(bot.discord, await ada.click(varied_picture, "V3"))
     for cell in cells(twice):
         distances = [distance(cell, sibling) for sibling in siblings]
         assert 0 < min(distances) == distances[2]
@@ -145,8 +145,8 @@ async def test_reactions_vary_send_and_delete(bot: BotProcess, ada: Person) -> N
     """2️⃣ varies picture 2, ✉️ sends four files with their seeds, ❌ deletes the message."""
     grid = await house(bot, ada, seed=60)
     await ada.react(grid, "2️⃣")
-    varied = await reply_to(bot, grid)
-    assert varied.buttons == ALL_BUTTONS
+    varied_picture = await reply_to(bot, grid)
+    assert varied_picture.buttons == ALL_BUTTONS
     dm_count = len(bot.discord.dms(ada))
     await ada.react(grid, "✉️")
     await bot.discord.until(lambda: len(bot.discord.dms(ada)) > dm_count, why="a DM")

@@ -29,11 +29,11 @@ pytestmark = pytest.mark.timeout(300)
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
     """The command's standard output; the test fails with its standard error if it fails."""
-    done = subprocess.run(
+    result = subprocess.run(
         command, cwd=cwd, env=environment(), capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert result.returncode == 0, result.stderr
+    return result.stdout
 
 
 def environment() -> Mapping[str, str]:
@@ -46,10 +46,10 @@ def environment() -> Mapping[str, str]:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel, built without a network from a copy of the sources."""
     source = tmp_path_factory.mktemp("source")
-    ignored = shutil.ignore_patterns("__pycache__")
+    ignore = shutil.ignore_patterns("__pycache__")
     for name in SOURCES:
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, source / name, ignore=ignored)
+            shutil.copytree(ROOT / name, source / name, ignore=ignore)
         else:
             shutil.copy(ROOT / name, source / name)
     out = tmp_path_factory.mktemp("wheel")
