@@ -40,6 +40,7 @@ from bot.errors import NETWORK_ERRORS, ExitCode, FatalError
 from bot.messages.channels import ChannelResolver
 from bot.messages.delivery import Delivery
 from bot.messages.message_client import MessageClient
+from bot.messages.picture_delivery import PictureDelivery
 from bot.messages.temporary_replies import TemporaryReplies
 from bot.monitoring.http_metrics import trace_config
 from bot.monitoring.http_server import MetricsServer
@@ -211,7 +212,6 @@ def _build(
         job_service=job_service,
         jobs=db.jobs,
         job_messages=db.job_messages,
-        pending_interactions=db.pending_interactions,
         storage=storage,
         moderation=db.moderation,
         reports=db.reports,
@@ -219,10 +219,12 @@ def _build(
         mod_channels=db.mod_channels,
         admission=admission,
         status_reporter=status_reporter,
-        channels=channels,
         nsfw_settings=db.nsfw_settings,
         role_limits=db.role_limits,
         message_client=message_client,
+        picture_delivery=PictureDelivery(
+            message_client, db.jobs, db.job_messages, db.pending_interactions, storage, channels
+        ),
         temporary_replies=TemporaryReplies(client, message_client),
         erasure=db.erasure,
         retention=retention,

@@ -12,13 +12,12 @@ from bot.db.guild_settings import ModChannelStore, NsfwSettingsStore, RoleLimitS
 from bot.db.job_messages import JobMessageStore
 from bot.db.jobs import JobStore
 from bot.db.moderation import ModerationStore
-from bot.db.pending_interactions import PendingInteractionStore
 from bot.db.reports import ReportStore
 from bot.domain.clock import Clock
 from bot.domain.limits import Limits
 from bot.domain.user_data import RetentionPolicy
-from bot.messages.channels import ChannelResolver
 from bot.messages.message_client import MessageClient
+from bot.messages.picture_delivery import PictureDelivery
 from bot.messages.temporary_replies import TemporaryReplies
 from bot.monitoring.status import StatusReporter
 from bot.services.admission import AdmissionPolicy
@@ -33,7 +32,6 @@ class Services(msgspec.Struct, frozen=True):
     job_service: JobService
     jobs: JobStore
     job_messages: JobMessageStore
-    pending_interactions: PendingInteractionStore
     storage: FileStorage
     moderation: ModerationStore
     reports: ReportStore
@@ -41,10 +39,10 @@ class Services(msgspec.Struct, frozen=True):
     mod_channels: ModChannelStore
     admission: AdmissionPolicy
     status_reporter: StatusReporter
-    channels: ChannelResolver
     nsfw_settings: NsfwSettingsStore
     role_limits: RoleLimitStore
     message_client: MessageClient
+    picture_delivery: PictureDelivery
     temporary_replies: TemporaryReplies
     erasure: ErasureStore
     retention: Retention

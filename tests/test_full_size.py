@@ -78,6 +78,36 @@ async def test_a_network_error_is_reported(house: House) -> None:
     )
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_the_channel_is_used_if_discord_refuses_the_token(
+    house: House, restarts: bool
+) -> None:
+    """For the same message, at the first attempt and after a restart."""
+    grid = await house.imagine()
+    if restarts:
+        interaction = await interrupted_click(house, grid, "acknowledged")
+    house.discord.faults.next("PATCH", "/webhooks/", Fault(status=401, code=50027))
+    if restarts:
+        await house.start()
+    else:
+        interaction = await house.ada.click(grid, "U2")
+    message = await house.result(interaction)
+    assert message.attachments and message is interaction.response
+    assert house.discord.messages() == [grid, message]
+    await eventually(lambda: house.query("SELECT * FROM presses") == [])
+
+
+async def test_a_removed_message_is_reported(house: House) -> None:
+    """A moderator removes the picture while it is uploaded."""
+    grid = await house.imagine()
+    house.discord.faults.next("PATCH", "/webhooks/", Fault(status=404, code=10008, delay=0.5))
+    interaction = await house.ada.click(grid, "U2")
+    await eventually(lambda: house.query("SELECT 1 FROM posts WHERE nth = 2"))
+    house.execute("UPDATE pictures SET removed_at = 1.0, path = NULL, blocked = 1")
+    assert "Moderators removed this" in await house.refusal(interaction)
+    await eventually(lambda: house.query("SELECT * FROM presses") == [])
+
+
 async def test_a_picture_is_shown_while_the_database_is_locked(house: House) -> None:
     """Its message is stored after the lock is released."""
     grid = await house.imagine()

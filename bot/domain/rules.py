@@ -4,11 +4,12 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
-from bot.domain.job import Job
+from bot.domain.job import Job, Status
 from bot.domain.picture import Picture
 from bot.errors import Refused
 from engine.contract import ModelCard, Recipe
 
+UNKNOWN_PICTURE: Final = "That picture no longer exists."
 _ALLOWED_CONTROLS: Final = frozenset("\n\t")
 _INVISIBLE: Final = ("Cc", "Cf", "Cs")
 """Unicode categories: control and format characters, and surrogates."""
@@ -27,6 +28,15 @@ def check_not_deleted(job: Job) -> None:
     """Raise Refused if the job was deleted."""
     if job.deletion_reason is not None:
         raise Refused(job.deletion_reason.message)
+
+
+def nth_picture(job: Job, pictures: Sequence[Picture], nth: int) -> Picture:
+    """The picture of this number, of all pictures of the job. Raises Refused if there is none."""
+    for picture in pictures:
+        if picture.nth == nth:
+            return picture
+    is_unfinished = job.status is not Status.DONE
+    raise Refused("This picture is not finished yet." if is_unfinished else UNKNOWN_PICTURE)
 
 
 def check_viewable(picture: Picture) -> None:

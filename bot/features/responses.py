@@ -12,9 +12,9 @@ from discord import app_commands
 from bot.context import BotClient, Interaction, services
 from bot.db.connection import retry_until_written
 from bot.domain.job import Job, RequestContext, ResponseTarget
-from bot.errors import NETWORK_ERRORS, BotError
+from bot.errors import NETWORK_ERRORS, BotError, DeliveryFailed
 from bot.messages import channels
-from bot.messages.message_client import ORIGINAL_RESPONSE
+from bot.messages.message_client import ORIGINAL_RESPONSE, ContentRejected, MessageGone
 from engine.log import log_context
 
 PLACEHOLDER: Final = "…"
@@ -25,6 +25,10 @@ _EMPTY_RESPONSE_ERRORS: Final = (KeyError, TypeError)
 """Raised by discord.py when Discord answers with a 204, without the callback's body."""
 _NETWORK_ERRORS: Final = (aiohttp.ClientError, ConnectionError, TimeoutError)
 """NETWORK_ERRORS without the OSErrors that files raise too."""
+_DISCORD_ERRORS: Final = (
+    *(discord.HTTPException, *_NETWORK_ERRORS),
+    *(MessageGone, ContentRejected, DeliveryFailed),
+)
 _INTERNAL_ERROR: Final = "Something went wrong. The error is in the bot's log."
 log = logging.getLogger(__name__)
 
@@ -178,11 +182,11 @@ async def handle_errors(interaction: Interaction) -> AsyncIterator[None]:
 
 async def respond_to_error(interaction: Interaction, error: Exception) -> None:
     """Tell the user why the interaction failed; log what is not meant for the user."""
-    if isinstance(error, BotError):
-        await respond_ephemeral(interaction, str(error))
-    elif isinstance(error, (discord.HTTPException, *_NETWORK_ERRORS)):
+    if isinstance(error, _DISCORD_ERRORS):
         log.warning("Discord rejected the response to %s: %r", interaction.id, error)
         await respond_ephemeral(interaction, "Discord rejected my response. Please try again.")
+    elif isinstance(error, BotError):
+        await respond_ephemeral(interaction, str(error))
     else:
         log.error("Interaction %s failed.", interaction.id, exc_info=error)
         await respond_ephemeral(interaction, _INTERNAL_ERROR)

@@ -11,7 +11,7 @@ from bot.domain.job import Job
 from bot.domain.kinds import variation
 from bot.errors import Refused
 from bot.features.exports import Exports
-from bot.features.full_size import UNKNOWN_PICTURE, picture_for, show_full_size
+from bot.features.full_size import picture_for, show_full_size
 from bot.features.permissions import is_moderator
 from bot.features.responses import (
     defer_and_start,
@@ -77,7 +77,7 @@ class JobButton(
         async with handle_errors(interaction):
             job = await services(interaction).jobs.job(self._job_id)
             if job is None:
-                raise Refused(UNKNOWN_PICTURE)
+                raise Refused(rules.UNKNOWN_PICTURE)
             rules.check_not_deleted(job)
             await _ACTIONS[self._action](interaction, job, self._nth)
 

@@ -25,6 +25,7 @@ from bot.messages.message_client import (
     TokenExpired,
 )
 from bot.messages.throttle import Throttle
+from bot.messages.token_fallback import with_token_fallback, without_token
 from bot.storage import FileMissing, FileStorage
 from engine.log import log_context
 
@@ -126,17 +127,12 @@ class Delivery:
             log.warning("nobody can see the ending", extra={"reason": str(error)})
 
     async def _with_token_fallback(self, job: Job, send: Callable[[Job], Awaitable[None]]) -> None:
-        """Send again without the token if Discord refuses it.
-
-        The token is never used again then: otherwise two messages could show the job.
-        """
-        try:
-            await send(job)
-        except TokenExpired as error:
-            log.info("token refused", extra={"reason": str(error)})
-            await retry_until_written(lambda: self._jobs.clear_token(job.id))
-            target = msgspec.structs.replace(job.target, token=None)
-            await send(msgspec.structs.replace(job, target=target))
+        """A refused token is never used again: otherwise two messages could show the job."""
+        await with_token_fallback(
+            job.target,
+            lambda target: send(msgspec.structs.replace(job, target=target)),
+            on_refused=lambda: retry_until_written(lambda: self._jobs.clear_token(job.id)),
+        )
 
     async def _finish(self, job: Job, pictures: Sequence[Picture]) -> None:
         if job.deletion_reason is not None:
@@ -197,9 +193,8 @@ class Delivery:
             await self._upsert(job, MessageContent(content=text, view=content.view))
 
     async def _upsert(self, job: Job, content: MessageContent) -> None:
-        message_id = await self._messages.upsert(
-            job.target, content, token_valid=self._token_valid(job), nonce=f"{job.id}:result"
-        )
+        target = job.target if self._token_valid(job) else without_token(job.target)
+        message_id = await self._messages.upsert(target, content, nonce=f"{job.id}:result")
         if message_id != job.target.message_id:
             await retry_until_written(lambda: self._jobs.set_message(job.id, message_id))
 

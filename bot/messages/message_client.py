@@ -67,17 +67,15 @@ class MessageClient:
     def __init__(self, client: discord.Client) -> None:
         self._client = client
 
-    async def upsert(
-        self, target: ResponseTarget, content: MessageContent, *, token_valid: bool, nonce: str
-    ) -> int:
+    async def upsert(self, target: ResponseTarget, content: MessageContent, *, nonce: str) -> int:
         """Edit the message at this target, or send a new one; return its id.
 
-        Uses the interaction token if it is valid, else the channel. A new message carries the
-        nonce, so that a repeated call does not send a second one. Raises TokenExpired, MessageGone,
-        ContentRejected or DeliveryFailed.
+        Uses the interaction token if the target has one, else the channel. A new message carries
+        the nonce, so that a repeated call does not send a second one. Raises TokenExpired,
+        MessageGone, ContentRejected or DeliveryFailed.
         """
-        with _translated_errors(by_token=token_valid):
-            if token_valid:
+        with _translated_errors(by_token=target.token is not None):
+            if target.token is not None:
                 return await self._edit_original_response(target, content)
             if target.message_id is not None:
                 return await self._edit(target.channel_id, target.message_id, content)

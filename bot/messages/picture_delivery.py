@@ -1,0 +1,170 @@
+"""Show single pictures at full size, as the responses to interactions."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from bot.db.connection import DatabaseUnavailable, retry_until_written
+from bot.db.job_messages import JobMessageStore
+from bot.db.jobs import JobStore
+from bot.db.pending_interactions import PendingInteraction, PendingInteractionStore
+from bot.domain import rules
+from bot.domain.job import ResponseTarget
+from bot.domain.picture import Picture
+from bot.errors import DeliveryFailed, Refused
+from bot.messages import captions, picture_files
+from bot.messages.channels import ChannelResolver
+from bot.messages.message_client import (
+    ContentRejected,
+    MessageClient,
+    MessageContent,
+    MessageGone,
+    OutgoingFile,
+    TokenExpired,
+)
+from bot.messages.token_fallback import with_token_fallback
+from bot.storage import FileMissing, FileStorage
+
+Refuse = Callable[[str], Awaitable[bool]]
+"""Shows a reason to the user; False if Discord did not accept it."""
+log = logging.getLogger(__name__)
+
+
+class PictureDelivery:
+    """Completes deferred interactions with pictures; a restart loses none that was added."""
+
+    def __init__(
+        self,
+        messages: MessageClient,
+        jobs: JobStore,
+        job_messages: JobMessageStore,
+        pending_interactions: PendingInteractionStore,
+        storage: FileStorage,
+        channels: ChannelResolver,
+    ) -> None:
+        self._messages = messages
+        self._jobs = jobs
+        self._job_messages = job_messages
+        self._pending_interactions = pending_interactions
+        self._storage = storage
+        self._channels = channels
+
+    async def add(self, pending: PendingInteraction) -> None:
+        """Store an interaction before it is deferred. A failure is only logged."""
+        try:
+            await self._pending_interactions.add(pending)
+        except DatabaseUnavailable as error:
+            reason = str(error)
+            log.warning("a press is not recorded", extra={"job": pending.job_id, "reason": reason})
+
+    async def deliver(
+        self,
+        pending: PendingInteraction,
+        message_id: int,
+        refuse: Refuse,
+        *,
+        has_picture: bool = False,
+    ) -> None:
+        """Show the picture on the response, and delete the stored interaction.
+
+        If there is nothing to show, `refuse` is called with the reason; if that fails, the
+        interaction stays stored. `has_picture` is True if the response shows the picture already.
+        Raises MessageGone, ContentRejected or DeliveryFailed.
+        """
+        try:
+            await self._show(pending, message_id, has_picture=has_picture)
+        except (Refused, FileMissing) as error:
+            if not await refuse(str(error)):
+                return
+        await retry_until_written(
+            lambda: self._pending_interactions.complete(pending.interaction_id)
+        )
+
+    async def deliver_pending(self) -> None:
+        """Complete the stored interactions, whose responses may still be empty."""
+        for pending in await retry_until_written(self._pending_interactions.pending):
+            try:
+                await self._deliver_again(pending)
+            except (DeliveryFailed, DatabaseUnavailable) as error:
+                extra = {"job": pending.job_id, "reason": str(error)}
+                log.warning("a message may stay empty", extra=extra)
+            except Exception:  # an unexpected error affects this interaction alone
+                log.exception("a message may stay empty", extra={"job": pending.job_id})
+
+    async def _deliver_again(self, pending: PendingInteraction) -> None:
+        """Deliver to the response as it is now, if it exists."""
+        try:
+            message = await self._messages.fetch_original(_target(pending))
+            refuse = partial(self._show_reason, pending, message.id)
+            has_picture = bool(message.attachments)
+            await self.deliver(pending, message.id, refuse, has_picture=has_picture)
+        except (TokenExpired, MessageGone, ContentRejected) as error:
+            extra = {"job": pending.job_id, "reason": str(error)}
+            log.info("a press is out of reach", extra=extra)
+            await self._pending_interactions.complete(pending.interaction_id)
+
+    async def _show(
+        self, pending: PendingInteraction, message_id: int, *, has_picture: bool
+    ) -> None:
+        """Raises Refused or FileMissing if there is nothing to show."""
+        try:
+            await asyncio.gather(
+                retry_until_written(
+                    lambda: self._job_messages.link(message_id, pending.job_id, pending.nth)
+                ),
+                *([] if has_picture else [self._upload(pending, message_id)]),
+            )
+        except MessageGone:  # moderators may have removed the picture and this message
+            rules.check_not_removed(await self._pictures(pending))
+            raise
+        rules.check_not_removed(await self._pictures(pending))
+
+    async def _upload(self, pending: PendingInteraction, message_id: int) -> None:
+        pictures = await self._pictures(pending)
+        if not pictures:
+            raise Refused(rules.UNKNOWN_PICTURE)
+        [picture] = pictures
+        file = await self._file(picture, pending.channel_id)
+        content = MessageContent(content=captions.full_size(picture), files=[file])
+        await self._edit(pending, message_id, content)
+
+    async def _file(self, picture: Picture, channel_id: int) -> OutgoingFile:
+        """The picture as visible in the channel, whose settings are fetched again."""
+        visible = await self._channels.visible_in([picture], channel_id)
+        rules.check_viewable(visible.pictures[0])
+        suffix, data = await asyncio.to_thread(picture_files.picture_file, self._storage, visible)
+        alt_text = captions.alt_text([picture])
+        return OutgoingFile(f"{picture.id}.{suffix}", data, alt_text, visible.needs_spoiler)
+
+    async def _show_reason(self, pending: PendingInteraction, message_id: int, reason: str) -> bool:
+        """In public, for a response from before a restart; that of a removed picture is deleted."""
+        if any(picture.is_removed for picture in await self._pictures(pending)):
+            target = _target(pending, message_id)
+            await with_token_fallback(target, self._messages.delete_response)
+        else:
+            await self._edit(pending, message_id, MessageContent(content=reason))
+        return True
+
+    async def _edit(
+        self, pending: PendingInteraction, message_id: int, content: MessageContent
+    ) -> None:
+        nonce = f"{pending.interaction_id}"
+        await with_token_fallback(
+            _target(pending, message_id),
+            lambda target: self._messages.upsert(target, content, nonce=nonce),
+        )
+
+    async def _pictures(self, pending: PendingInteraction) -> list[Picture]:
+        """The requested picture, if it exists."""
+        pictures = await self._jobs.pictures(pending.job_id)
+        return [picture for picture in pictures if picture.nth == pending.nth]
+
+
+def _target(pending: PendingInteraction, message_id: int | None = None) -> ResponseTarget:
+    return ResponseTarget(
+        channel_id=pending.channel_id,
+        application_id=pending.application_id,
+        token=pending.token,
+        message_id=message_id,
+    )
