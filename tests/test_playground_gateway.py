@@ -153,6 +153,15 @@ async def test_malformed_frames_close_the_connection(
         assert await GatewayClient(socket).close_code() == 4002
 
 
+async def test_frames_may_be_binary(playground: Playground, client: GatewayClient) -> None:
+    """JSON in a binary frame is read like text; what is no JSON closes the connection (4002)."""
+    identify = {"op": 2, "d": {"token": playground.token, "intents": 0, "properties": {}}}
+    await client.socket.send_bytes(json.dumps(identify).encode())
+    assert (await client.receive())["t"] == "READY"
+    await client.socket.send_bytes(b"\xff\xfe\x00")
+    assert await client.close_code() == 4002
+
+
 async def test_a_second_identify_is_closed(playground: Playground, client: GatewayClient) -> None:
     """A connection can identify only once (4005)."""
     await client.identify(playground.token)

@@ -55,10 +55,8 @@ class Connection:
         ]
         try:
             async for message in self._socket:
-                if message.type is WSMsgType.TEXT:
+                if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                     self._receive(message.data)
-                elif message.type is WSMsgType.BINARY:
-                    self.close(CloseCode.DECODE_ERROR)
         finally:
             for task in tasks:
                 task.cancel()
@@ -88,18 +86,19 @@ class Connection:
         except TimeoutError:
             self.close(CloseCode.SESSION_TIMED_OUT)
 
-    def _receive(self, text: str) -> None:
+    def _receive(self, data: str | bytes) -> None:
         now = time.monotonic()
         self._receive_times.append(now)
         while self._receive_times[0] < now - 60:
             self._receive_times.popleft()
         if len(self._receive_times) > FRAMES_PER_MINUTE:
             return self.close(CloseCode.RATE_LIMITED)
+        raw = data.encode() if isinstance(data, str) else data
         try:
-            frame = json.loads(text)
+            frame = json.loads(raw)
         except ValueError:
             return self.close(CloseCode.DECODE_ERROR)
-        if len(text.encode()) > FRAME_LIMIT or not isinstance(frame, dict):
+        if len(raw) > FRAME_LIMIT or not isinstance(frame, dict):
             return self.close(CloseCode.DECODE_ERROR)
         return self._handle(frame.get("op"), frame.get("d"))
 
