@@ -85,7 +85,7 @@ async def test_the_same_interaction_twice_is_one_job(house: House, engine: FakeE
 def replay_events(house: House) -> None:
     """Send the last interaction again."""
     events = [event for event in house.events if event.name == "INTERACTION_CREATE"]
-    house.discord.world.emit(events[-1].name, events[-1].data, events[-1].channel)
+    house.discord.world.emit(events[-1].name, events[-1].data, events[-1].place)
 
 
 async def test_a_cancelled_job_stays_cancelled(house: House, engine: FakeEngine) -> None:

@@ -176,6 +176,6 @@ async def test_a_repeated_event_of_a_deleted_job_starts_nothing(
     await eventually(lambda: not house.query("SELECT * FROM jobs WHERE delivered_at IS NULL"))
     await delete(house)
     for event in events:
-        house.discord.world.emit(event.name, event.data, event.channel)
+        house.discord.world.emit(event.name, event.data, event.place)
     await house.imagine(house.discord.person("Cy"))
     assert len(engine.paints) == 4

@@ -229,7 +229,7 @@ async def test_a_repeated_event_sends_no_second_dm(house: House) -> None:
     await ben.react(grid, "✉️")
     await house.discord.until(lambda: house.discord.dms(ben), why="a DM")
     [reaction] = [event for event in house.events if event.name == "MESSAGE_REACTION_ADD"]
-    house.discord.world.emit(reaction.name, reaction.data, reaction.channel)
+    house.discord.world.emit(reaction.name, reaction.data, reaction.place)
     await ben.react(grid, "1️⃣")
     await reply_to(house, grid)
     assert len(house.discord.dms(ben)) == 1

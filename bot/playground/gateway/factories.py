@@ -11,7 +11,7 @@ from bot.playground.rest.serializers.messages import channel_json
 def add_guild(world: World, name: str) -> Guild:
     """Create a guild that the bot is a member of."""
     guild = world.add_guild(name)
-    world.emit("GUILD_CREATE", guild_create_json(world, guild))
+    world.emit("GUILD_CREATE", guild_create_json(world, guild), guild)
     return guild
 
 
@@ -35,5 +35,5 @@ def add_role(world: World, name: str, permissions: Permission, guild: Guild) -> 
     """Create a role."""
     role = world.add_role(name, permissions, guild)
     event = {"guild_id": str(guild.id), "role": role_json(role, guild)}
-    world.emit("GUILD_ROLE_CREATE", event)
+    world.emit("GUILD_ROLE_CREATE", event, guild)
     return role

@@ -8,6 +8,8 @@ from enum import IntEnum, IntFlag
 from typing import Protocol
 
 from bot.playground.errors import Json
+from bot.playground.gateway.shards import Shard, parse_shard
+from bot.playground.model.guild import Guild
 from bot.playground.model.state import APPLICATION_ID, Event, World
 from bot.playground.rest.guilds import gateway_url
 from bot.playground.rest.serializers.guilds import guild_create_json
@@ -44,6 +46,7 @@ class CloseCode(IntEnum):
     RATE_LIMITED = 4008
     SESSION_TIMED_OUT = 4009
     INVALID_SHARD = 4010
+    SHARDING_REQUIRED = 4011
     INVALID_VERSION = 4012
     INVALID_INTENTS = 4013
     DISALLOWED_INTENTS = 4014
@@ -53,6 +56,8 @@ class Intent(IntFlag):
     """The intents for events that the playground emits."""
 
     GUILDS = 1 << 0
+    GUILD_MEMBERS = 1 << 1
+    GUILD_PRESENCES = 1 << 8
     GUILD_MESSAGES = 1 << 9
     GUILD_REACTIONS = 1 << 10
     DIRECT_MESSAGES = 1 << 12
@@ -60,7 +65,7 @@ class Intent(IntFlag):
     MESSAGE_CONTENT = 1 << 15
 
 
-PRIVILEGED = 1 << 1 | 1 << 8 | Intent.MESSAGE_CONTENT
+PRIVILEGED = Intent.GUILD_MEMBERS | Intent.GUILD_PRESENCES | Intent.MESSAGE_CONTENT
 ALL_INTENTS = (1 << 26) - 1
 
 
@@ -80,6 +85,7 @@ class Session:
 
     id: str
     intents: int
+    shard: Shard
     transport: Transport | None = None
     seq: int = 0
     log: deque[Json] = field(default_factory=lambda: deque(maxlen=REPLAY_LIMIT))
@@ -101,12 +107,14 @@ class Session:
                     self.transport.send(frame)
 
     def is_subscribed_to(self, event: Event) -> bool:
-        """Return whether the session's intents include the event."""
+        """Return whether the session's shard and intents include the event."""
+        if not self.shard.includes(event.guild):
+            return False
         if event.name == "INTERACTION_CREATE":
             return True
         if event.channel is None:
             return bool(self.intents & Intent.GUILDS)
-        guild = event.channel.guild
+        guild = event.guild
         if event.name.startswith("MESSAGE_REACTION"):
             intent = Intent.GUILD_REACTIONS if guild else Intent.DIRECT_REACTIONS
         elif event.name.startswith("MESSAGE"):
@@ -120,7 +128,7 @@ class Gateway:
     """Creates and resumes sessions, and dispatches events to them."""
 
     def __init__(self, world: World, token: str) -> None:
-        self.allowed_intents = ALL_INTENTS & ~PRIVILEGED
+        self.allowed_intents: int = ALL_INTENTS & ~PRIVILEGED
         self._world = world
         self._token = token
         self._sessions: dict[str, Session] = {}
@@ -140,14 +148,18 @@ class Gateway:
             return CloseCode.INVALID_INTENTS
         if intents & ~self.allowed_intents:
             return CloseCode.DISALLOWED_INTENTS
-        shard = data.get("shard") or [0, 1]
-        if len(shard) != 2 or not 0 <= shard[0] < shard[1]:
+        shard = parse_shard(data.get("shard"))
+        if shard is None:
             return CloseCode.INVALID_SHARD
-        session = Session(secrets.token_hex(16), intents, transport)
+        if shard.is_too_large(self._world.guilds.values()):
+            return CloseCode.SHARDING_REQUIRED
+        session = Session(secrets.token_hex(16), intents, shard, transport)
         self._sessions[session.id] = session
-        session.dispatch("READY", self._ready_json(session, shard))
+        guilds = [guild for guild in self._world.guilds.values() if shard.includes(guild)]
+        ready = self._ready_json(session, guilds)
+        session.dispatch("READY", ready | ({"shard": data["shard"]} if data.get("shard") else {}))
         if session.intents & Intent.GUILDS:
-            for guild in self._world.guilds.values():
+            for guild in guilds:
                 session.dispatch("GUILD_CREATE", guild_create_json(self._world, guild))
         self._world.changes.notify()
         return session
@@ -187,14 +199,13 @@ class Gateway:
                 session.transport = None
                 del self._sessions[session.id]
 
-    def _ready_json(self, session: Session, shard: list[int]) -> Json:
+    def _ready_json(self, session: Session, guilds: list[Guild]) -> Json:
         return {
             "v": 10,
             "user": user_json(self._world.bot) | {"mfa_enabled": False, "verified": True},
-            "guilds": [{"id": str(guild), "unavailable": True} for guild in self._world.guilds],
+            "guilds": [{"id": str(guild.id), "unavailable": True} for guild in guilds],
             "session_id": session.id,
             "resume_gateway_url": gateway_url(self._world),
-            "shard": shard,
             "application": {"id": str(APPLICATION_ID), "flags": 0},
             "session_type": "normal",
             "private_channels": [],

@@ -124,11 +124,21 @@ class Message:
 
 @dataclass(frozen=True)
 class Event:
-    """A gateway event and the channel it belongs to."""
+    """A gateway event, and the channel or guild it belongs to."""
 
     name: str
     data: Json
-    channel: Channel | None = None
+    place: Channel | Guild
+
+    @property
+    def channel(self) -> Channel | None:
+        """The channel, if it is an event of one."""
+        return self.place if isinstance(self.place, Channel) else None
+
+    @property
+    def guild(self) -> Guild | None:
+        """The guild; None for events of DM channels."""
+        return self.place if isinstance(self.place, Guild) else self.place.guild
 
 
 class World:
@@ -146,6 +156,7 @@ class World:
         self.guilds: dict[int, Guild] = {self.default_guild.id: self.default_guild}
         self.channels: dict[int, Channel] = {}
         self.messages: dict[int, Message] = {}
+        self.violations: list[str] = []
         self.event_listeners: list[Callable[[Event], None]] = []
         self.watchers: list[Callable[[Message], None]] = []
         self._command_attachments: deque[Attachment] = deque()
@@ -196,10 +207,10 @@ class World:
         self.channels[channel.id] = channel
         return channel
 
-    def emit(self, name: str, data: Json, channel: Channel | None = None) -> None:
-        """Pass a gateway event to all listeners."""
+    def emit(self, name: str, data: Json, place: Channel | Guild) -> None:
+        """Pass a gateway event of a channel or guild to all listeners."""
         for listener in self.event_listeners:
-            listener(Event(name, data, channel))
+            listener(Event(name, data, place))
 
     def notify_changed(self, message: Message) -> None:
         """Report a created, edited or deleted message to watchers and waiters."""

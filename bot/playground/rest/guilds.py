@@ -1,5 +1,7 @@
 """Routes for the application, users, guilds, channels and the gateway URL."""
 
+import math
+
 from bot.playground.errors import ApiError, Json, unknown
 from bot.playground.model.guild import Guild, User
 from bot.playground.model.state import APPLICATION_ID, OWNER_ID, World
@@ -11,6 +13,8 @@ from bot.playground.rest.serializers.messages import channel_json, user_json
 from bot.playground.rest.validation.fields import Model, Required, Snowflake, read_form
 
 RECIPIENT = Model({"recipient_id": Required(Snowflake())})
+
+GUILDS_PER_SHARD = 1_000  # as recommended
 
 
 def get_current_user(world: World, request: Request) -> Result:
@@ -60,7 +64,11 @@ def get_gateway_bot(world: World, request: Request) -> Result:
         "reset_after": 0,
         "max_concurrency": 1,
     }
-    return 200, {"url": gateway_url(world), "shards": 1, "session_start_limit": session_start_limit}
+    return 200, {
+        "url": gateway_url(world),
+        "shards": math.ceil(len(world.guilds) / GUILDS_PER_SHARD),
+        "session_start_limit": session_start_limit,
+    }
 
 
 def gateway_url(world: World) -> str:
