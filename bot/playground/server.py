@@ -14,6 +14,7 @@ from bot.playground.clock import Clock
 from bot.playground.errors import PlaygroundError, TimedOut
 from bot.playground.faults import Faults
 from bot.playground.gateway import factories
+from bot.playground.gateway.guild_members import MemberRequests
 from bot.playground.gateway.sessions import Gateway
 from bot.playground.gateway.websocket import WebSocketServer
 from bot.playground.model.guild import Channel, Guild, Role
@@ -46,7 +47,7 @@ class Playground:
         self.commands = Commands()
         self.interactions = Interactions(self.world)
         self.gateway = Gateway(self.world, self.token)
-        self.sockets = WebSocketServer(self.gateway)
+        self.sockets = WebSocketServer(self.gateway, MemberRequests(self.world))
         routes = [*GUILD_ROUTES, *MESSAGE_ROUTES, *self.commands.routes()]
         routes += InteractionCallbacks(self.interactions).routes()
         self._api = Api(self.world, self.token, routes)
@@ -109,7 +110,7 @@ class Playground:
     @property
     def violations(self) -> list[str]:
         """Requests that broke a rule of Discord's API, one line each."""
-        return self._api.violations
+        return self.world.violations
 
     @property
     def observers(self) -> list[Observer]:

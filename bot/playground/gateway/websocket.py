@@ -10,6 +10,7 @@ from aiohttp import WSMsgType, web
 
 from bot.playground.errors import Json
 from bot.playground.gateway.compression import STREAMS, CompressedStream
+from bot.playground.gateway.guild_members import MemberRequests
 from bot.playground.gateway.sessions import CloseCode, Gateway, Opcode, Session
 
 HEARTBEAT_SECONDS = 41.25
@@ -25,11 +26,13 @@ class Connection:
     def __init__(
         self,
         gateway: Gateway,
+        member_requests: MemberRequests,
         socket: web.WebSocketResponse,
         compression: CompressedStream | None = None,
     ) -> None:
         self.acknowledges_heartbeats = True
         self._gateway = gateway
+        self._member_requests = member_requests
         self._socket = socket
         self._compression = compression
         self._send_queue: asyncio.Queue[Json | int] = asyncio.Queue()
@@ -119,10 +122,17 @@ class Connection:
             case Opcode.RESUME:
                 self._set_session(self._gateway.resume(_object(data), self))
             case Opcode.PRESENCE_UPDATE | Opcode.VOICE_STATE_UPDATE | Opcode.REQUEST_GUILD_MEMBERS:
-                if not self._session:
-                    self.close(CloseCode.NOT_AUTHENTICATED)
+                self._handle_request(op, data)
             case _:
                 self.close(CloseCode.UNKNOWN_OPCODE)
+
+    def _handle_request(self, op: object, data: object) -> None:
+        if not self._session:
+            self.close(CloseCode.NOT_AUTHENTICATED)
+        elif not isinstance(data, dict):
+            self.close(CloseCode.DECODE_ERROR)
+        elif op == Opcode.REQUEST_GUILD_MEMBERS:
+            self._member_requests.respond(self._session, data)
 
     def _set_session(self, result: Session | CloseCode | None) -> None:
         if result is None:
@@ -140,11 +150,12 @@ def _object(data: object) -> Json:
 class WebSocketServer:
     """Accepts WebSocket connections to the gateway and injects faults into them."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, member_requests: MemberRequests) -> None:
         self.heartbeat = HEARTBEAT_SECONDS
         self.unavailable = False
         """Whether new connections are refused with a 503."""
         self._gateway = gateway
+        self._member_requests = member_requests
         self._open: dict[Connection, web.Request] = {}
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
@@ -156,7 +167,8 @@ class WebSocketServer:
         socket = web.WebSocketResponse(max_msg_size=64 * 1024)
         await socket.prepare(request)
         stream = STREAMS.get(request.query.get("compress", ""))
-        connection = Connection(self._gateway, socket, stream() if stream else None)
+        compression = stream() if stream else None
+        connection = Connection(self._gateway, self._member_requests, socket, compression)
         if request.query.get("v", "10") != "10":
             connection.close(CloseCode.INVALID_VERSION)
         self._open[connection] = request

@@ -35,7 +35,6 @@ class Api:
 
     def __init__(self, world: World, token: str, routes: list[Route]) -> None:
         self.requests: list[Request] = []
-        self.violations: list[str] = []
         self.observers: list[Observer] = []
         self.limits = RateLimits(world.clock)
         self.faults = world.cdn.faults
@@ -118,7 +117,7 @@ class Api:
         if error.violation:
             details = json.dumps(error.errors) if error.errors else ""
             line = f"{request.method} {request.path}: {error.code} {error.message} {details}"
-            self.violations.append(line.strip())
+            self._world.violations.append(line.strip())
 
     def _authorize(self, http_request: web.Request) -> None:
         if http_request.headers.get("Authorization") != f"Bot {self._token}":
