@@ -44,7 +44,6 @@ BAD_COMMANDS: dict[str, list[Json]] = {
             ]
         )
     ],
-    "101 commands": [command(name=f"c{n}") for n in range(101)],
 }
 
 
@@ -54,6 +53,20 @@ async def test_a_bad_command_is_refused(http: Http, commands: list[Json]) -> Non
     status, body = await http.call("PUT", f"/applications/{APPLICATION_ID}/commands", json=commands)
     assert (status, body["code"]) == (400, 50035)
     assert http.playground.commands.all() == []
+
+
+@pytest.mark.parametrize(("type", "limit"), [(1, 100), (2, 15), (3, 15)])
+async def test_commands_of_a_type_are_limited(http: Http, type: int, limit: int) -> None:
+    """One more than the limit is refused (30032), at once and one by one."""
+    path = f"/applications/{APPLICATION_ID}/commands"
+    shared = command(type=type, description="Paint" if type == 1 else "")
+    commands = [shared | {"name": f"c{n}"} for n in range(limit + 1)]
+    status, body = await http.call("PUT", path, json=commands)
+    assert (status, body["code"]) == (400, 30032)
+    assert (await http.call("PUT", path, json=commands[:limit]))[0] == 200
+    status, body = await http.call("POST", path, json=commands[limit])
+    assert (status, body["code"]) == (400, 30032)
+    assert (await http.call("POST", path, json=commands[0]))[0] == 200
 
 
 async def test_commands_can_be_made_changed_and_removed(playground: Playground, http: Http) -> None:

@@ -211,6 +211,10 @@ CHOICE_RULES: dict[str, tuple[int, Rule]] = {
         STRING,
         Rule(choice("a", name="x" * 101), "choices.0.name", LENGTH, choice("a", name="x" * 100)),
     ),
+    "a name of spaces": (
+        STRING,
+        Rule(choice("a", name=" "), "choices.0.name", LENGTH, choice("a")),
+    ),
     "no name": (STRING, Rule(choice("a", name=""), "choices.0.name", LENGTH, choice("a"))),
     "a value": (STRING, Rule(choice("x" * 101), FIRST, MAX, choice("x" * 100))),
     "no value": (STRING, Rule(choice(None), FIRST, REQUIRED, {"choices": None})),

@@ -78,11 +78,14 @@ async def test_a_bad_message_is_refused(playground: Playground, http: Http, payl
     assert playground.messages() == []
 
 
-@pytest.mark.parametrize("payload", [{}, {"content": "  "}, {"components": [row(button())]}])
+@pytest.mark.parametrize(
+    "payload", [{}, {"content": "  "}, {"embeds": [], "components": []}, {"flags": 1 << 15}]
+)
 async def test_an_empty_message_is_refused(http: Http, payload: Json) -> None:
-    """A message needs content, an embed or a file (50006)."""
+    """A message needs content, an embed, a component, a poll or a file (50006)."""
     status, body = await http.post(payload)
     assert (status, body["code"]) == (400, 50006)
+    assert (await http.post({"components": [row(button())]}))[0] == 200
 
 
 async def test_files_have_limits(http: Http) -> None:

@@ -7,7 +7,11 @@ from bot.playground.model.permissions import Permission, can_use_command
 from bot.playground.model.state import APPLICATION_ID, World
 from bot.playground.rest.api import Handler, Route
 from bot.playground.rest.http import Request, Result
-from bot.playground.rest.validation.commands import read_command, read_commands
+from bot.playground.rest.validation.commands import (
+    check_counts,
+    read_command,
+    read_commands,
+)
 
 CREATES_PER_DAY = 200
 GLOBAL_COMMANDS = "/applications/{application_id}/commands"
@@ -77,6 +81,8 @@ class Commands:
         existing = {(c["type"], c["name"]): c for c in scope.values()}
         command = self._build(world, request, payload, existing)
         is_new = int(command["id"]) not in scope
+        if is_new:
+            check_counts([*scope.values(), command])
         scope[int(command["id"])] = command
         world.changes.notify()
         return (201 if is_new else 200), command

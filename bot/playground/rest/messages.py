@@ -15,7 +15,7 @@ from bot.playground.rest.lookup import (
     require_send_permission,
 )
 from bot.playground.rest.message_writer import MessageTarget
-from bot.playground.rest.reactions import add_reaction, remove_reaction
+from bot.playground.rest.reactions import add_reaction, check_emoji, remove_reaction
 from bot.playground.rest.request_body import RequestBody
 from bot.playground.rest.serializers.messages import message_json, user_json
 
@@ -159,6 +159,7 @@ def list_reactions(world: World, request: Request) -> Result:
     message = find_message(world, request)
     limit = request.integer("limit", 25, 1, 100)
     after = request.integer("after", 0, 0, MAX_SNOWFLAKE)
+    check_emoji(request.params["emoji_name"])
     users = message.reactions.get(request.params["emoji_name"], [])
     page = sorted((user for user in users if user.id > after), key=lambda user: user.id)
     return 200, [user_json(user) for user in page[:limit]]

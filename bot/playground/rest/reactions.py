@@ -12,7 +12,7 @@ EMOJI_LIMIT = 20  # different emoji on a message
 
 def add_reaction(world: World, message: Message, emoji: str, user: User) -> None:
     """Add a reaction; raise ApiError if the emoji is unknown or there are too many."""
-    _check_emoji(emoji)
+    check_emoji(emoji)
     users = message.reactions.get(emoji, [])
     if user in users:
         return
@@ -52,6 +52,7 @@ def _event(message: Message, emoji: str, user: User) -> Json:
     return event
 
 
-def _check_emoji(emoji: str) -> None:
-    if not is_emoji(emoji):
+def check_emoji(text: str) -> None:
+    """Raise ApiError if the text is no emoji that Discord knows."""
+    if not is_emoji(text):
         raise unknown("Emoji", 10014)

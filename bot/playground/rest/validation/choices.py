@@ -28,7 +28,7 @@ def choices(option_type: int) -> ListOf:
     """Return the field of the choices of an option."""
     choice = Model(
         {
-            "name": Required(Text(100, 1)),
+            "name": Required(Text(100, 1, strip=True)),
             "name_localizations": localizations(100),
             "value": Required(VALUES[option_type]),
         }

@@ -2,7 +2,7 @@
 
 import re
 
-from bot.playground.errors import Json, invalid
+from bot.playground.errors import ApiError, Json, invalid
 from bot.playground.model.subcommands import SUBCOMMAND_TYPES
 from bot.playground.rest.validation.command_models import COMMAND
 from bot.playground.rest.validation.fields import read_form
@@ -25,11 +25,17 @@ def read_commands(items: list[Json]) -> list[Json]:
             code = "APPLICATION_COMMANDS_DUPLICATE_NAME"
             raise invalid((index, "name"), code, "Application command names must be unique")
         keys.add(key)
-    for command_type, limit in TYPE_LIMITS.items():
-        if sum(1 for key_type, _ in keys if key_type == command_type) > limit:
-            sentence = f"At most {limit} commands of type {command_type}"
-            raise invalid((), "BASE_TYPE_MAX_LENGTH", sentence)
+    check_counts(commands)
     return commands
+
+
+def check_counts(commands: list[Json]) -> None:
+    """Raise ApiError (30032) if a scope cannot have so many commands of a type."""
+    types = [command.get("type") or CHAT_INPUT for command in commands]
+    for command_type, limit in TYPE_LIMITS.items():
+        if types.count(command_type) > limit:
+            sentence = f"Maximum number of application commands reached ({limit})"
+            raise ApiError(400, 30032, sentence, violation=True)
 
 
 def read_command(payload: Json, path: Path = ()) -> Json:

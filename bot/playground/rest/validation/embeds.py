@@ -56,16 +56,8 @@ EMBED = Model(
 EMBEDS: Field = ListOf(EMBED, EMBEDS_LIMIT)
 
 CONTENT = (
-    ("title",),
-    ("description",),
-    ("fields",),
-    ("url",),
-    ("footer", "text"),
-    ("image", "url"),
-    ("thumbnail", "url"),
-    ("video", "url"),
-    ("provider", "name"),
-    ("author", "name"),
+    *("title", "description", "url", "fields", "footer", "image", "thumbnail", "video"),
+    *("provider", "author"),
 )
 """Fields of which an embed has at least one. A color and a timestamp are no content."""
 COUNTED = (("title",), ("description",), ("footer", "text"), ("author", "name"))
@@ -74,7 +66,7 @@ COUNTED = (("title",), ("description",), ("footer", "text"), ("author", "name"))
 def check_embeds(embeds: list[Json], path: Path, errors: FormErrors) -> None:
     """Add the errors of embeds without content, and of embeds that are too long together."""
     for index, embed in enumerate(embeds):
-        if not any(_find(embed, keys) for keys in CONTENT):
+        if not any(embed.get(key) for key in CONTENT):
             errors.require((*path, index, "description"))
     if sum(_length(embed) for embed in embeds) > TEXT_LIMIT:
         message = f"Embed size exceeds maximum size of {TEXT_LIMIT}"

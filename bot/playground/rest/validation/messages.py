@@ -124,8 +124,7 @@ def check_draft(draft: Draft) -> None:
     if v2:
         _check_legacy_fields(draft, errors)
     errors.raise_any()
-    is_empty = not (draft.content.strip() or draft.embeds or files or draft.poll)
-    if is_empty and not (v2 and draft.components):
+    if not (draft.content.strip() or draft.embeds or draft.components or files or draft.poll):
         raise ApiError(400, 50006, "Cannot send an empty message", violation=True)
 
 
