@@ -1,6 +1,6 @@
 -- Made from the migrations by `python -m bot.db.migrations`; not to be edited.
 
-CREATE TABLE audit (
+CREATE TABLE "audit_log" (
     id INTEGER PRIMARY KEY,
     at REAL NOT NULL,
     guild INTEGER, -- NULL in direct messages
@@ -42,17 +42,26 @@ CREATE TABLE cases (
     CHECK ((closed_at IS NULL) = (moderator IS NULL)),
     CHECK ((card IS NULL) = (card_channel IS NULL))
 ) STRICT;
-CREATE TABLE charges (
-    job TEXT NOT NULL,
-    attempt INTEGER NOT NULL CHECK (attempt > 0),
-    person INTEGER NOT NULL,
-    seconds REAL NOT NULL CHECK (seconds >= 0),
-    at REAL NOT NULL,
-    revision TEXT NOT NULL, -- of the model
-    pixels INTEGER NOT NULL CHECK (pixels > 0), -- of one picture
-    work REAL CHECK (work > 0), -- that took those seconds; NULL if it was stopped
-    PRIMARY KEY (job, attempt)
+CREATE TABLE "direct_messages" (
+    message INTEGER PRIMARY KEY,
+    channel INTEGER NOT NULL,
+    job TEXT NOT NULL REFERENCES jobs (id)
+) STRICT;
+CREATE TABLE "erasure_requests" (
+    job TEXT PRIMARY KEY REFERENCES jobs (id)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE "file_deletions" (
+    kind TEXT NOT NULL CHECK (kind IN ('pictures', 'sketch')),
+    name TEXT NOT NULL CHECK ( -- a job's id, or a sketch's sha256
+        name NOT GLOB '*[^0-9a-z]*' AND length(name) BETWEEN 1 AND 64
+    ),
+    PRIMARY KEY (kind, name)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE "job_messages" (
+    message INTEGER PRIMARY KEY,
+    job TEXT NOT NULL REFERENCES jobs (id),
+    nth INTEGER CHECK (nth BETWEEN 1 AND 4) -- NULL for the whole job
+) STRICT;
 CREATE TABLE "jobs" (
     id TEXT PRIMARY KEY CHECK (length(id) BETWEEN 1 AND 24),
     request TEXT NOT NULL UNIQUE, -- the interaction or reaction that asked: a replay is no new job
@@ -107,12 +116,7 @@ CREATE TABLE "jobs" (
     CHECK (delivered_at IS NULL OR token IS NULL),
     CHECK (status IN ('accepted', 'cancelled', 'failed', 'refused') OR sketch IS NULL)
 ) STRICT;
-CREATE TABLE letters (
-    message INTEGER PRIMARY KEY,
-    channel INTEGER NOT NULL,
-    job TEXT NOT NULL REFERENCES jobs (id)
-) STRICT;
-CREATE TABLE moderators (
+CREATE TABLE "mod_channels" (
     guild INTEGER PRIMARY KEY,
     channel INTEGER NOT NULL -- that reports are written to
 ) STRICT;
@@ -122,6 +126,15 @@ CREATE TABLE nsfw_levels (
     level TEXT NOT NULL CHECK (level IN ('block', 'spoiler', 'allow')),
     PRIMARY KEY (guild, channel)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE "pending_interactions" (
+    interaction INTEGER PRIMARY KEY,
+    application INTEGER NOT NULL,
+    token TEXT NOT NULL, -- the interaction's; the row goes as soon as the picture is shown
+    channel INTEGER NOT NULL,
+    job TEXT NOT NULL REFERENCES jobs (id),
+    nth INTEGER NOT NULL CHECK (nth BETWEEN 1 AND 4),
+    at REAL NOT NULL
+) STRICT;
 CREATE TABLE "pictures" (
     id TEXT PRIMARY KEY,
     job TEXT NOT NULL REFERENCES jobs (id),
@@ -156,27 +169,6 @@ CREATE TABLE "pictures" (
     CHECK ((sha256 IS NULL) = (failed IS NOT NULL)),
     CHECK ((path IS NULL) = (blocked = 1 OR failed IS NOT NULL))
 ) STRICT;
-CREATE TABLE posts (
-    message INTEGER PRIMARY KEY,
-    job TEXT NOT NULL REFERENCES jobs (id),
-    nth INTEGER CHECK (nth BETWEEN 1 AND 4) -- NULL for the whole job
-) STRICT;
-CREATE TABLE presses (
-    interaction INTEGER PRIMARY KEY,
-    application INTEGER NOT NULL,
-    token TEXT NOT NULL, -- the interaction's; the row goes as soon as the picture is shown
-    channel INTEGER NOT NULL,
-    job TEXT NOT NULL REFERENCES jobs (id),
-    nth INTEGER NOT NULL CHECK (nth BETWEEN 1 AND 4),
-    at REAL NOT NULL
-) STRICT;
-CREATE TABLE removals (
-    kind TEXT NOT NULL CHECK (kind IN ('pictures', 'sketch')),
-    name TEXT NOT NULL CHECK ( -- a job's id, or a sketch's sha256
-        name NOT GLOB '*[^0-9a-z]*' AND length(name) BETWEEN 1 AND 64
-    ),
-    PRIMARY KEY (kind, name)
-) STRICT, WITHOUT ROWID;
 CREATE TABLE reports (
     id INTEGER PRIMARY KEY,
     job TEXT NOT NULL REFERENCES cases (job),
@@ -197,15 +189,22 @@ CREATE TABLE role_limits (
     PRIMARY KEY (guild, role),
     CHECK (waiting IS NOT NULL OR running IS NOT NULL OR daily IS NOT NULL)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE wishes (
-    job TEXT PRIMARY KEY REFERENCES jobs (id)
+CREATE TABLE "usage" (
+    job TEXT NOT NULL,
+    attempt INTEGER NOT NULL CHECK (attempt > 0),
+    person INTEGER NOT NULL,
+    seconds REAL NOT NULL CHECK (seconds >= 0),
+    at REAL NOT NULL,
+    revision TEXT NOT NULL, -- of the model
+    pixels INTEGER NOT NULL CHECK (pixels > 0), -- of one picture
+    work REAL CHECK (work > 0), -- that took those seconds; NULL if it was stopped
+    PRIMARY KEY (job, attempt)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX audit_by_time ON audit (at);
-CREATE INDEX audit_of_guild ON audit (guild, id);
+CREATE INDEX audit_log_by_time ON audit_log (at);
+CREATE INDEX audit_log_of_guild ON audit_log (guild, id);
 CREATE INDEX cases_unseen ON cases (guild) WHERE state = 'open' AND card IS NULL;
-CREATE INDEX charges_by_time ON charges (at);
-CREATE INDEX charges_of_model ON charges (revision, at, pixels, work, seconds) WHERE work IS NOT NULL;
-CREATE INDEX charges_of_person ON charges (person, at, seconds);
+CREATE INDEX direct_messages_of_job ON direct_messages (job);
+CREATE INDEX job_messages_of_job ON job_messages (job);
 CREATE INDEX jobs_aging ON jobs (ended_at) WHERE erased IS NULL AND delivered_at IS NOT NULL;
 CREATE INDEX jobs_ended ON jobs (ended_at, status) WHERE ended_at IS NOT NULL;
 CREATE INDEX jobs_newly_erased ON jobs (created_at)
@@ -215,9 +214,10 @@ WHERE json_extract(recipes, '$[0].source') IS NOT NULL;
 CREATE INDEX jobs_served ON jobs (person, started_at);
 CREATE INDEX jobs_undelivered ON jobs (ended_at) WHERE ended_at IS NOT NULL AND delivered_at IS NULL;
 CREATE INDEX jobs_unfinished ON jobs (status, person) WHERE ended_at IS NULL;
-CREATE INDEX letters_of_job ON letters (job);
-CREATE INDEX posts_of_job ON posts (job);
-CREATE INDEX presses_by_time ON presses (at);
+CREATE INDEX pending_interactions_by_time ON pending_interactions (at);
 CREATE INDEX reports_by_time ON reports (at);
 CREATE INDEX reports_of_job ON reports (job);
 CREATE INDEX reports_of_person ON reports (reporter, at);
+CREATE INDEX usage_by_time ON usage (at);
+CREATE INDEX usage_of_model ON usage (revision, at, pixels, work, seconds) WHERE work IS NOT NULL;
+CREATE INDEX usage_of_person ON usage (person, at, seconds);

@@ -57,6 +57,6 @@ async def left_nothing(house: House) -> None:
         lambda: not house.query("SELECT * FROM jobs WHERE delivered_at IS NULL OR channel != 0")
     )
     assert house.query(LEFT) == []
-    assert house.query("SELECT * FROM pictures") == house.query("SELECT * FROM posts") == []
-    await eventually(lambda: not files(house) and not house.query("SELECT * FROM removals"))
+    assert house.query("SELECT * FROM pictures") == house.query("SELECT * FROM job_messages") == []
+    await eventually(lambda: not files(house) and not house.query("SELECT * FROM file_deletions"))
     assert house.query("PRAGMA integrity_check")[0][0] == "ok"

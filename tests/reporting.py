@@ -42,4 +42,4 @@ def picture_files(house: House) -> list[Path]:
 
 def actions(house: House) -> list[str]:
     """The actions in the audit log, the oldest first."""
-    return [row["action"] for row in house.query("SELECT action FROM audit ORDER BY id")]
+    return [row["action"] for row in house.query("SELECT action FROM audit_log ORDER BY id")]

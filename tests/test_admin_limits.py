@@ -39,7 +39,7 @@ async def test_limits_can_be_set_shown_and_reset(house: House, boss: Person) -> 
     await house.start()
     assert len(await limits_lines(house, boss)) == 2
     assert await limits_lines(house, boss, role=role, reset=True) == [default]
-    details = [row["detail"] for row in house.query("SELECT detail FROM audit ORDER BY id")]
+    details = [row["detail"] for row in house.query("SELECT detail FROM audit_log ORDER BY id")]
     assert details == [
         f"<@&{role.id}>: 9 unfinished",
         f"<@&{role.id}>: 9 unfinished, 60 seconds in 24 hours",
@@ -86,7 +86,7 @@ async def test_moderators_cannot_set_limits(house: House) -> None:
     house.discord.world.emit("INTERACTION_CREATE", event, house.discord.channel)
     assert "Only members with the permission Manage Server" in await house.refusal(interaction)
     assert not house.query("SELECT 1 FROM role_limits")
-    assert not house.query("SELECT 1 FROM audit")
+    assert not house.query("SELECT 1 FROM audit_log")
 
 
 async def test_the_most_generous_role_applies(
@@ -223,7 +223,7 @@ async def test_failed_jobs_are_not_charged(frugal: House, engine: FakeEngine) ->
     engine.die()
     engine.gate.set()
     await frugal.result(interaction)
-    assert [row["seconds"] for row in frugal.query("SELECT seconds FROM charges")] == [40.0]
+    assert [row["seconds"] for row in frugal.query("SELECT seconds FROM usage")] == [40.0]
 
 
 async def test_cancelled_jobs_are_charged_for_their_usage(
@@ -238,10 +238,10 @@ async def test_cancelled_jobs_are_charged_for_their_usage(
     await eventually(lambda: engine.paints)
     assert interaction.response is not None
     await frugal.refusal(await frugal.ada.click(interaction.response, "✖ Cancel"))
-    await eventually(lambda: frugal.query("SELECT 1 FROM charges"))
-    [row] = frugal.query("SELECT seconds, work FROM charges")
+    await eventually(lambda: frugal.query("SELECT 1 FROM usage"))
+    [row] = frugal.query("SELECT seconds, work FROM usage")
     assert (row["seconds"], row["work"]) == (20.0, None)
     engine.gate.set()
     await frugal.imagine()
-    rows = frugal.query("SELECT seconds FROM charges")
+    rows = frugal.query("SELECT seconds FROM usage")
     assert [row["seconds"] for row in rows] == [20.0, 40.0]

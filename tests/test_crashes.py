@@ -130,7 +130,7 @@ async def test_a_killed_bot_completes_a_button_press(bot: DyingBot, ada: Person)
     await bot.start()
     assert (await finished(bot.discord, press)).attachments
     assert len(public_messages(bot)) == before + 1
-    await eventually(lambda: query(bot.data, "SELECT * FROM presses") == [])
+    await eventually(lambda: query(bot.data, "SELECT * FROM pending_interactions") == [])
 
 
 async def test_a_full_disk_loses_nothing(bot: DyingBot, ada: Person) -> None:

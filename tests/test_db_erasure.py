@@ -125,7 +125,7 @@ async def test_messages_of_erased_jobs_are_not_recorded(db: Database, tmp_path: 
     await db.erasure.erase_user(1, now=300.0)
     await db.jobs.set_message("j1", 77)
     await db.job_messages.link(78, "j1", 2)
-    assert query(tmp_path, "SELECT * FROM posts") == []
+    assert query(tmp_path, "SELECT * FROM job_messages") == []
     assert (await stored_job(db, "j1")).target.message_id is None
 
 
@@ -136,7 +136,7 @@ async def test_direct_messages_are_erased_with_the_job(db: Database, tmp_path: P
         await db.job_messages.record_dm(name, 50, person)
     await db.erasure.erase_user(1, now=300.0)
     await db.job_messages.record_dm("j1", 50, 3)
-    remaining = query(tmp_path, "SELECT job, channel, message FROM letters")
+    remaining = query(tmp_path, "SELECT job, channel, message FROM direct_messages")
     assert [tuple(row) for row in remaining] == [("j2", 50, 2)]
 
 
@@ -158,7 +158,7 @@ async def test_files_of_removed_pictures_are_deleted(db: Database, tmp_path: Pat
     assert deleted == [FileDeletion(FileKind.PICTURES, "j1")]
     [row] = query(tmp_path, "SELECT removed_at FROM pictures")
     assert row["removed_at"] == 300.0
-    [line] = query(tmp_path, "SELECT action, actor FROM audit")
+    [line] = query(tmp_path, "SELECT action, actor FROM audit_log")
     assert tuple(line) == ("removed", 3)
 
 
@@ -376,6 +376,6 @@ async def test_erasure_keeps_anonymous_usage(db: Database, tmp_path: Path) -> No
     )
     await charges.add(late_record)
     assert [use.seconds for use in await charges.for_user(1, now=302.0)] == [5.0, 1.0]
-    assert "j1" not in {row["job"] for row in query(tmp_path, "SELECT job FROM charges")}
+    assert "j1" not in {row["job"] for row in query(tmp_path, "SELECT job FROM usage")}
     await db.erasure.expire_all(now=301.0 + DAY)
-    assert query(tmp_path, "SELECT * FROM charges") == []
+    assert query(tmp_path, "SELECT * FROM usage") == []

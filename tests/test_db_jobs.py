@@ -256,7 +256,7 @@ async def test_a_failed_commit_rolls_back(db: Database) -> None:
     with pytest.raises(sqlite3.IntegrityError):
         async with db._connection.transaction() as connection:
             await connection.execute("PRAGMA defer_foreign_keys = ON")
-            await connection.execute("INSERT INTO posts (message, job) VALUES (1, 'nobody')")
+            await connection.execute("INSERT INTO job_messages (message, job) VALUES (1, 'nobody')")
     assert await db.jobs.add(job("j2"))
 
 

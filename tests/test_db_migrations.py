@@ -31,7 +31,7 @@ def test_all_tables_are_strict() -> None:
     tables = schema_db.execute("SELECT name, strict FROM pragma_table_list WHERE schema = 'main'")
     strict = {name: strict for name, strict in tables if not name.startswith("sqlite_")}
     schema_db.close()
-    assert set(strict) >= {"jobs", "pictures", "posts"}
+    assert set(strict) >= {"jobs", "pictures", "job_messages"}
     assert all(strict.values())
 
 

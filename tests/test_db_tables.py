@@ -23,7 +23,7 @@ from tests.samples import picture
 
 TABLES = [AUDIT, ROLE_LIMITS, BLOCKS, PENDING_INTERACTIONS, REPORTS, USAGE]
 FIELDS_WITHOUT_COLUMN = {"reports": {"guild_id"}}
-COLUMNS_WITHOUT_FIELD = {"audit": {"id"}, "reports": {"id"}, "role_limits": {"guild"}}
+COLUMNS_WITHOUT_FIELD = {"audit_log": {"id"}, "reports": {"id"}, "role_limits": {"guild"}}
 
 
 @pytest.fixture

@@ -59,9 +59,9 @@ async def test_records_older_than_a_day_expire(db: Database) -> None:
     assert len(await charges.for_user(1, now=1000.0 + DAY - 1)) == 1
     assert await charges.for_user(1, now=1000.0 + DAY) == []
     await charges.add(charge("j2", created_at=1000.0 + DAY))
-    assert len(await db._connection.fetch_all("SELECT 1 FROM charges")) == 2
+    assert len(await db._connection.fetch_all("SELECT 1 FROM usage")) == 2
     await db.erasure.expire_all(now=1000.0 + DAY)
-    [record_row] = await db._connection.fetch_all("SELECT at FROM charges")
+    [record_row] = await db._connection.fetch_all("SELECT at FROM usage")
     assert record_row["at"] == 1000.0 + DAY
 
 

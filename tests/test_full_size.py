@@ -35,7 +35,7 @@ async def test_a_missing_file_is_reported(house: House) -> None:
     await house.discord.until(
         lambda: house.discord.messages() == [grid], why="the placeholder is deleted"
     )
-    await eventually(lambda: house.query("SELECT * FROM presses") == [])
+    await eventually(lambda: house.query("SELECT * FROM pending_interactions") == [])
 
 
 async def test_an_interrupted_refusal_is_shown_after_a_restart(house: House) -> None:
@@ -94,7 +94,7 @@ async def test_the_channel_is_used_if_discord_refuses_the_token(
     message = await house.result(interaction)
     assert message.attachments and message is interaction.response
     assert house.discord.messages() == [grid, message]
-    await eventually(lambda: house.query("SELECT * FROM presses") == [])
+    await eventually(lambda: house.query("SELECT * FROM pending_interactions") == [])
 
 
 async def test_a_removed_message_is_reported(house: House) -> None:
@@ -102,10 +102,10 @@ async def test_a_removed_message_is_reported(house: House) -> None:
     grid = await house.imagine()
     house.discord.faults.next("PATCH", "/webhooks/", Fault(status=404, code=10008, delay=0.5))
     interaction = await house.ada.click(grid, "U2")
-    await eventually(lambda: house.query("SELECT 1 FROM posts WHERE nth = 2"))
+    await eventually(lambda: house.query("SELECT 1 FROM job_messages WHERE nth = 2"))
     house.execute("UPDATE pictures SET removed_at = 1.0, path = NULL, blocked = 1")
     assert "Moderators removed this" in await house.refusal(interaction)
-    await eventually(lambda: house.query("SELECT * FROM presses") == [])
+    await eventually(lambda: house.query("SELECT * FROM pending_interactions") == [])
 
 
 async def test_a_picture_is_shown_while_the_database_is_locked(house: House) -> None:
@@ -117,7 +117,7 @@ async def test_a_picture_is_shown_while_the_database_is_locked(house: House) -> 
         message = await house.result(await house.ada.click(grid, "U1"))
         await asyncio.sleep(2 * LOCK_SECONDS)
         locker.execute("ROLLBACK")
-    await eventually(lambda: house.query("SELECT 1 FROM posts WHERE nth = 1"))
+    await eventually(lambda: house.query("SELECT 1 FROM job_messages WHERE nth = 1"))
     assert message.attachments and not message.deleted
 
 
@@ -131,10 +131,10 @@ async def test_an_interrupted_response_is_completed_after_a_restart(
     await house.start()
     message = await house.result(interaction)
     assert message.attachments[0].data == flat(engine.paints[0].recipes[1])
-    await eventually(lambda: house.query("SELECT * FROM presses") == [])
-    assert [row["message"] for row in house.query("SELECT message FROM posts WHERE nth = 2")] == [
-        message.id
-    ]
+    await eventually(lambda: house.query("SELECT * FROM pending_interactions") == [])
+    assert [
+        row["message"] for row in house.query("SELECT message FROM job_messages WHERE nth = 2")
+    ] == [message.id]
     assert len(house.discord.messages()) == 2
 
 
@@ -165,10 +165,10 @@ async def test_a_picture_removed_before_the_restart_is_deleted(
     grid = await house.imagine()
     interaction = await house.ada.click(grid, "U2")
     message = await house.result(interaction)
-    await eventually(lambda: house.query("SELECT * FROM presses") == [])
+    await eventually(lambda: house.query("SELECT * FROM pending_interactions") == [])
     await house.stop()
     house.execute(
-        "INSERT INTO presses SELECT ?, ?, ?, channel, id, 2, 1e10 FROM jobs",
+        "INSERT INTO pending_interactions SELECT ?, ?, ?, channel, id, 2, 1e10 FROM jobs",
         interaction.id,
         house.discord.world.bot.id,
         interaction.token,
@@ -184,10 +184,10 @@ async def test_an_interaction_without_a_response_is_dropped(house: House) -> Non
     grid = await house.imagine()
     house.discord.faults.next("POST", "/callback", Fault(drop=True), times=2)
     interaction = await house.ada.click(grid, "U2")
-    await eventually(lambda: house.query("SELECT * FROM presses"))
+    await eventually(lambda: house.query("SELECT * FROM pending_interactions"))
     await house.stop()
     await house.start()
-    await eventually(lambda: house.query("SELECT * FROM presses") == [])
+    await eventually(lambda: house.query("SELECT * FROM pending_interactions") == [])
     assert interaction.response is None and house.discord.messages() == [grid]
 
 
@@ -200,7 +200,7 @@ async def test_a_pending_interaction_stays_until_discord_answers(
     await house.start()
     await eventually(lambda: "a message may stay empty" in caplog.messages)
     await house.stop()
-    assert house.query("SELECT * FROM presses")
+    assert house.query("SELECT * FROM pending_interactions")
     await house.start()
     assert (await house.result(interaction)).attachments
     assert "Traceback" not in caplog.text
@@ -222,7 +222,7 @@ async def interrupted_click(house: House, grid: Message, when: str) -> Interacti
     if when == "refused":
         await house.discord.until(lambda: has_content(interaction.original, "…"), why="it gives up")
     elif when == "sent":
-        await eventually(lambda: house.query("SELECT 1 FROM posts WHERE nth = 2"))
+        await eventually(lambda: house.query("SELECT 1 FROM job_messages WHERE nth = 2"))
     await house.stop()
     assert interaction.original is not None and not interaction.original.attachments
     return interaction

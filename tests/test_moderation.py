@@ -52,7 +52,7 @@ async def test_the_built_in_rule_applies_everywhere(house: House) -> None:
     for where in (None, house.ada.dm):
         interaction = await house.ada.slash("imagine", prompt="ice, nude child", where=where)
         assert "no sexual content with minors" in await house.refusal(interaction)
-    rows = house.query("SELECT * FROM audit ORDER BY id")
+    rows = house.query("SELECT * FROM audit_log ORDER BY id")
     assert [row["guild"] is None for row in rows] == [False, True]
     for row in rows:
         assert row["detail"].startswith("rule minors: child, nude*; sha256 ")
@@ -93,7 +93,7 @@ async def test_a_public_refusal_does_not_state_the_rule(house: House, engine: Fa
     await house.discord.until(lambda: len(house.discord.messages()) == 2, why="an answer")
     assert house.discord.messages()[-1].content == "This is not allowed here."
     assert len(engine.paints) == 1
-    assert len(house.query("SELECT * FROM audit WHERE action = 'refused'")) == 1
+    assert len(house.query("SELECT * FROM audit_log WHERE action = 'refused'")) == 1
 
 
 async def test_banned_words_apply_to_their_server_only(house: House) -> None:

@@ -56,7 +56,7 @@ async def test_delete_removes_everything_but_statistics(house: House) -> None:
     text = await delete(house)
     assert "Deleted: 2 jobs, 3 pictures and 1 sketch." in text
     assert files(house) == set()
-    assert house.query("SELECT * FROM pictures") == house.query("SELECT * FROM posts") == []
+    assert house.query("SELECT * FROM pictures") == house.query("SELECT * FROM job_messages") == []
     first, second = house.query("SELECT * FROM jobs ORDER BY rowid")
     for job in (first, second):
         assert (job["person"], job["channel"], job["guild"], job["message"]) == (0, 0, None, None)
@@ -76,7 +76,7 @@ async def test_deleted_data_is_in_no_file(house: House) -> None:
     assert set(marks(house.data, *words, *ids)) >= {*words, *(grid.id for grid in grids)}
     await delete(house)
     await eventually(lambda: not marks(house.data, MARKER, *ids))
-    await asyncio.to_thread(house.execute, "UPDATE charges SET at = at - 86400")
+    await asyncio.to_thread(house.execute, "UPDATE usage SET at = at - 86400")
     await eventually(lambda: not marks(house.data, house.ada.id))  # its share of the day is over
     for grid in grids:  # Discord still has them
         assert MARKER in grid.content

@@ -87,14 +87,14 @@ async def test_the_next_start_finishes_the_deletion(
     grids = [await imagine_with_sketch(bot, ada, f"{MARKER} {moment} {nth}") for nth in range(3)]
     await delete_and_crash(bot, ada, moment)
     assert files(bot) > others  # not all are gone yet
-    assert query(bot.data, "SELECT * FROM removals") != []
+    assert query(bot.data, "SELECT * FROM file_deletions") != []
     assert query(bot.data, "SELECT count(*) FROM jobs WHERE erased IS NULL")[0][0] == len(
         {name.split("/")[1] for name in others if name.startswith("pictures/")}
     )
     await bot.start()
     await eventually(lambda: files(bot) == others)
     await eventually(lambda: not is_in_database_files(bot, f"{MARKER} {moment}"))
-    await eventually(lambda: not query(bot.data, "SELECT * FROM removals"))
+    await eventually(lambda: not query(bot.data, "SELECT * FROM file_deletions"))
     for grid in grids:
         click = await ada.click(grid, "U1")
         await bot.discord.until(lambda: click.ephemerals, why="an answer")  # noqa: B023

@@ -152,9 +152,9 @@ async def test_a_sketch_saved_during_the_deletion_is_deleted(
 
     monkeypatch.setattr(FileStorage, "save_source", slowly)
     await house.ada.invoke("imagine", {"prompt": MARKER, "sketch": sketch()})
-    await eventually(lambda: house.query("SELECT * FROM removals"))
+    await eventually(lambda: house.query("SELECT * FROM file_deletions"))
     await delete(house)
-    await eventually(lambda: not house.query("SELECT * FROM removals"))
+    await eventually(lambda: not house.query("SELECT * FROM file_deletions"))
     assert files(house) == set()
     await eventually(lambda: files(house))
     await left_nothing(house)

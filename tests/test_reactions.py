@@ -125,9 +125,9 @@ async def test_a_dm_is_recorded_once_if_the_reply_is_lost(house: House) -> None:
     lost = Fault(drop=True, after_commit=True)
     house.discord.faults.next("POST", f"/{ben.dm.id}/messages", lost)
     await ben.react(grid, "✉️")
-    await eventually(lambda: house.query("SELECT * FROM letters"))
+    await eventually(lambda: house.query("SELECT * FROM direct_messages"))
     (dm,) = house.discord.dms(ben)
-    assert [row["message"] for row in house.query("SELECT message FROM letters")] == [dm.id]
+    assert [row["message"] for row in house.query("SELECT message FROM direct_messages")] == [dm.id]
 
 
 async def test_a_temporary_reply_is_deleted_at_shutdown(house: House) -> None:

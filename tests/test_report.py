@@ -49,7 +49,7 @@ async def test_without_a_mod_channel_a_report_is_stored(house: House, ben: Perso
     await response_text(house, await eve.slash("admin moderators", channel=channel))
     assert f"<@{ben.id}> reported" in card_in(house, channel).content
     await response_text(house, await eve.slash("admin moderators"))
-    assert house.query("SELECT * FROM moderators") == []
+    assert house.query("SELECT * FROM mod_channels") == []
 
 
 async def test_a_channel_without_write_access_is_not_accepted(house: House) -> None:
@@ -59,7 +59,7 @@ async def test_a_channel_without_write_access_is_not_accepted(house: House) -> N
     eve = house.discord.person("Eve", admin=True)
     answer = await response_text(house, await eve.slash("admin moderators", channel=channel))
     assert "I cannot write to" in answer
-    assert house.query("SELECT * FROM moderators") == []
+    assert house.query("SELECT * FROM mod_channels") == []
 
 
 async def test_after_the_mod_channel_is_deleted_a_report_is_stored(

@@ -53,7 +53,7 @@ async def test_remove_deletes_dms_with_the_picture(house: House, ben: Person, mo
     await ben.react(grid, "✉️")
     await house.ada.react(grid, "✉️")
     await ben.react(second, "✉️")
-    await eventually(lambda: len(house.query("SELECT * FROM letters")) == 3)
+    await eventually(lambda: len(house.query("SELECT * FROM direct_messages")) == 3)
     await house.stop()
     await house.start()
     assert "all messages" in await response_text(house, await mo.use("Remove picture", grid))
@@ -66,7 +66,7 @@ async def test_remove_counts_a_dm_that_it_cannot_delete(house: House, mo: Person
     """The response to the moderator has the count."""
     grid = await house.imagine()
     await house.ada.react(grid, "✉️")
-    await eventually(lambda: house.query("SELECT * FROM letters"))
+    await eventually(lambda: house.query("SELECT * FROM direct_messages"))
     (dm,) = house.discord.dms(house.ada)
     house.discord.faults.next("DELETE", f"/messages/{dm.id}", Fault(status=403))
     answer = await response_text(house, await mo.use("Remove picture", grid))
@@ -137,7 +137,7 @@ async def test_a_message_sent_during_the_removal_is_deleted(
         assert "Moderators removed this" in await response_text(house, interaction)
         await eventually(lambda: interaction.response and interaction.response.deleted)
     else:
-        await eventually(lambda: house.query("SELECT * FROM letters"))
+        await eventually(lambda: house.query("SELECT * FROM direct_messages"))
         await eventually(lambda: house.discord.dms(ben) == [])
 
 
@@ -148,7 +148,7 @@ async def test_an_interrupted_removal_is_finished_after_a_restart(
     grid = await house.imagine()
     single = await house.result(await house.ada.click(grid, "U2"))
     await house.ada.react(grid, "✉️")
-    await eventually(lambda: house.query("SELECT * FROM letters"))
+    await eventually(lambda: house.query("SELECT * FROM direct_messages"))
     engine.gate.clear()
     variation = await house.ada.click(grid, "V2")
     await eventually(lambda: len(engine.paints) == 2)
@@ -165,7 +165,7 @@ async def test_an_interrupted_removal_is_finished_after_a_restart(
     assert "Cancelled." in (await house.result(variation)).content
     await eventually(lambda: picture_files(house) == [])
     assert actions(house) == ["removed"]
-    await eventually(lambda: house.query("SELECT * FROM letters") == [])
+    await eventually(lambda: house.query("SELECT * FROM direct_messages") == [])
 
 
 async def test_remove_counts_messages_that_it_cannot_delete(
@@ -226,7 +226,7 @@ async def test_remove_works_after_the_channel_is_deleted(
     grid = await house.result(await house.ada.slash("imagine", prompt="a house", where=channel))
     await report(house, ben, grid)
     await ben.react(grid, "✉️")
-    await eventually(lambda: house.query("SELECT * FROM letters"))
+    await eventually(lambda: house.query("SELECT * FROM direct_messages"))
     del house.discord.world.channels[channel.id]
     answer = await response_text(house, await mo.click(card_in(house, mods), "Remove"))
     assert answer == "Removed the pictures and all messages that showed them."

@@ -49,9 +49,10 @@ async def test_without_a_retention_setting_nothing_expires(house: House) -> None
     await house.imagine()
     await age(house, 36500 * DAY)
     await house.stop()
-    house.execute("INSERT INTO removals VALUES ('pictures', 'nothing')")
+    house.execute("INSERT INTO file_deletions VALUES ('pictures', 'nothing')")
     await house.start()
-    await eventually(lambda: not house.query("SELECT 1 FROM removals"))  # all jobs were checked
+    # The files are deleted after all jobs were checked.
+    await eventually(lambda: not house.query("SELECT 1 FROM file_deletions"))
     assert len(files(house)) == 4
 
 
@@ -67,7 +68,9 @@ async def test_a_start_deletes_leftover_files(house: House) -> None:
     for path, data in before.items():
         (house.data / path).parent.mkdir(parents=True, exist_ok=True)
         (house.data / path).write_bytes(data)
-    await asyncio.to_thread(house.execute, "INSERT INTO removals VALUES ('pictures', ?)", row["id"])
+    await asyncio.to_thread(
+        house.execute, "INSERT INTO file_deletions VALUES ('pictures', ?)", row["id"]
+    )
     await house.start()
     await left_nothing(house)
 

@@ -14,7 +14,7 @@ SWEEP_ROWS: Final = 500
 """How many old rows one call of `expire` deletes."""
 AUDIT_SECONDS: Final = AUDIT_DAYS * DAY
 AUDIT: Final = Table(
-    "audit",
+    "audit_log",
     AuditEntry,
     {
         "created_at": "at",
@@ -31,9 +31,9 @@ AUDIT: Final = Table(
 
 
 class AuditLog(Store):
-    """Writes the table `audit`."""
+    """Writes the table `audit_log`."""
 
-    retained_tables: ClassVar = {"audit": "moderators need it against abuse; it expires"}
+    retained_tables: ClassVar = {"audit_log": "moderators need it against abuse; it expires"}
 
     async def add(self, entry: AuditEntry) -> None:
         """Append an entry; does nothing if there is one of the same idempotency key."""
@@ -43,7 +43,7 @@ class AuditLog(Store):
     async def page(self, guild_id: int, number: int, size: int) -> list[AuditEntry]:
         """A page of a guild's entries, newest first; pages are counted from 1."""
         rows = await self._connection.fetch_all(
-            "SELECT * FROM audit WHERE guild = ? ORDER BY id DESC LIMIT ? OFFSET ?",
+            "SELECT * FROM audit_log WHERE guild = ? ORDER BY id DESC LIMIT ? OFFSET ?",
             guild_id,
             size,
             (number - 1) * size,
@@ -53,7 +53,7 @@ class AuditLog(Store):
     async def expire(self, db: aiosqlite.Connection, now: float) -> None:
         """Delete some of the entries that are too old."""
         await db.execute(
-            "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at <= ? LIMIT ?)",
+            "DELETE FROM audit_log WHERE id IN (SELECT id FROM audit_log WHERE at <= ? LIMIT ?)",
             (now - AUDIT_SECONDS, SWEEP_ROWS),
         )
 

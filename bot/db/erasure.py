@@ -29,13 +29,13 @@ _UNDER_REVIEW: Final = (
 
 
 class ErasureStore(Store):
-    """Writes the table `wishes`, requests to erase jobs that are still under review.
+    """Writes the table `erasure_requests`: of jobs that are still under review.
 
     Each of the other stores erases its own rows. Erased data is gone from the database's files
     after the next checkpoint.
     """
 
-    erased_tables = ("wishes",)
+    erased_tables = ("erasure_requests",)
 
     def __init__(self, connection: SqliteConnection, stores: Sequence[Store]) -> None:
         super().__init__(connection)
@@ -49,7 +49,7 @@ class ErasureStore(Store):
             f"count(DISTINCT {SOURCE}) AS sketches, "
             "(SELECT count(*) FROM pictures JOIN jobs ON jobs.id = job "
             "WHERE jobs.person = :person AND path IS NOT NULL) AS pictures, "
-            "(SELECT count(*) FROM audit WHERE actor = :person OR person = :person) "
+            "(SELECT count(*) FROM audit_log WHERE actor = :person OR person = :person) "
             "AS audit_entries FROM jobs WHERE person = :person",
             now=now,
             person=user_id,
@@ -83,13 +83,13 @@ class ErasureStore(Store):
         """
         async with self._connection.transaction() as db:
             await db.execute(
-                "INSERT OR IGNORE INTO wishes SELECT id FROM jobs "  # noqa: S608 # ours
+                "INSERT OR IGNORE INTO erasure_requests SELECT id FROM jobs "  # noqa: S608 # ours
                 f"WHERE person = :person AND ended_at IS NOT NULL AND {_UNDER_REVIEW}",
                 {"now": now, "person": user_id},
             )
             jobs = await db.execute_fetchall(
                 "SELECT id FROM jobs WHERE person = ? "
-                "AND ended_at IS NOT NULL AND id NOT IN (SELECT job FROM wishes)",
+                "AND ended_at IS NOT NULL AND id NOT IN (SELECT job FROM erasure_requests)",
                 (user_id,),
             )
             return await self._erase(db, list(jobs), DeletionReason.REQUESTED, now)
@@ -99,7 +99,7 @@ class ErasureStore(Store):
         async with self._connection.transaction() as db:
             jobs = await db.execute_fetchall(
                 "SELECT id FROM jobs "  # noqa: S608 # ours
-                f"WHERE id IN (SELECT job FROM wishes) AND NOT {_UNDER_REVIEW}",
+                f"WHERE id IN (SELECT job FROM erasure_requests) AND NOT {_UNDER_REVIEW}",
                 {"now": now},
             )
             return await self._erase(db, list(jobs), DeletionReason.REQUESTED, now)
@@ -132,7 +132,7 @@ class ErasureStore(Store):
     async def erase_jobs(self, db: aiosqlite.Connection, erasure: Erasure) -> None:
         """Delete the requests to erase these jobs."""
         await db.execute(
-            f"DELETE FROM wishes WHERE job IN {JOB_IDS}",  # noqa: S608 # ours
+            f"DELETE FROM erasure_requests WHERE job IN {JOB_IDS}",  # noqa: S608 # ours
             {"job_ids": erasure.job_ids},
         )
 

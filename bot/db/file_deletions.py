@@ -34,9 +34,9 @@ DeleteFiles = Callable[[Sequence[FileDeletion]], Awaitable[Collection[FileDeleti
 
 
 class FileDeletionStore(Store):
-    """Writes the table `removals`."""
+    """Writes the table `file_deletions`."""
 
-    retained_tables: ClassVar = {"removals": "its rows are deleted with the files"}
+    retained_tables: ClassVar = {"file_deletions": "its rows are deleted with the files"}
 
     async def mark(self, deletion: FileDeletion) -> None:
         """List files for deletion."""
@@ -45,7 +45,7 @@ class FileDeletionStore(Store):
 
     async def all(self) -> list[FileDeletion]:
         """All listed files."""
-        rows = await self._connection.fetch_all("SELECT kind, name FROM removals")
+        rows = await self._connection.fetch_all("SELECT kind, name FROM file_deletions")
         return [FileDeletion(FileKind(row["kind"]), row["name"]) for row in rows]
 
     async def process(self, deletions: Sequence[FileDeletion], delete_files: DeleteFiles) -> int:
@@ -64,7 +64,7 @@ class FileDeletionStore(Store):
             ]
             done = [*needed, *await delete_files(obsolete)]
             await db.executemany(
-                "DELETE FROM removals WHERE kind = ? AND name = ?",
+                "DELETE FROM file_deletions WHERE kind = ? AND name = ?",
                 [(deletion.kind.value, deletion.name) for deletion in done],
             )
         return len(deletions) - len(done)
@@ -73,7 +73,7 @@ class FileDeletionStore(Store):
 async def mark(db: aiosqlite.Connection, deletion: FileDeletion) -> None:
     """List files for deletion, in a transaction of the caller."""
     await db.execute(
-        "INSERT OR IGNORE INTO removals VALUES (?, ?)", (deletion.kind.value, deletion.name)
+        "INSERT OR IGNORE INTO file_deletions VALUES (?, ?)", (deletion.kind.value, deletion.name)
     )
 
 
@@ -81,12 +81,12 @@ async def mark_files_of_jobs(db: aiosqlite.Connection, erasure: Erasure) -> None
     """List all files of jobs that are about to be erased."""
     values = {"job_ids": erasure.job_ids}
     await db.execute(
-        f"INSERT OR IGNORE INTO removals SELECT 'sketch', {SOURCE} FROM jobs "  # noqa: S608 # ours
+        f"INSERT OR IGNORE INTO file_deletions SELECT 'sketch', {SOURCE} FROM jobs "  # noqa: S608 # ours
         f"WHERE id IN {JOB_IDS} AND {SOURCE} IS NOT NULL",
         values,
     )
     await db.execute(
-        "INSERT OR IGNORE INTO removals SELECT 'pictures', id FROM jobs "  # noqa: S608 # ours
+        "INSERT OR IGNORE INTO file_deletions SELECT 'pictures', id FROM jobs "  # noqa: S608 # ours
         f"WHERE id IN {JOB_IDS} AND attempt > 0",
         values,
     )

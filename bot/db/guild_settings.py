@@ -105,14 +105,14 @@ class RoleLimitStore(Store):
 
 
 class ModChannelStore(Store):
-    """Writes the table `moderators`: at most one channel of each guild."""
+    """Writes the table `mod_channels`: at most one channel of each guild."""
 
-    retained_tables: ClassVar = {"moderators": _REASON}
+    retained_tables: ClassVar = {"mod_channels": _REASON}
 
     async def get(self, guild_id: int) -> int | None:
         """The channel that reports of a guild are sent to."""
         rows = await self._connection.fetch_all(
-            "SELECT channel FROM moderators WHERE guild = ?", guild_id
+            "SELECT channel FROM mod_channels WHERE guild = ?", guild_id
         )
         return rows[0]["channel"] if rows else None
 
@@ -131,7 +131,7 @@ class ModChannelStore(Store):
             detail=detail,
         )
         async with self._connection.transaction() as db:
-            await db.execute("DELETE FROM moderators WHERE guild = ?", (guild_id,))
+            await db.execute("DELETE FROM mod_channels WHERE guild = ?", (guild_id,))
             if channel_id is not None:
-                await db.execute("INSERT INTO moderators VALUES (?, ?)", (guild_id, channel_id))
+                await db.execute("INSERT INTO mod_channels VALUES (?, ?)", (guild_id, channel_id))
             await append(db, entry)

@@ -30,7 +30,7 @@ class PendingInteraction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 PENDING_INTERACTIONS: Final = Table(
-    "presses",
+    "pending_interactions",
     PendingInteraction,
     {
         "interaction_id": "interaction",
@@ -45,9 +45,9 @@ PENDING_INTERACTIONS: Final = Table(
 
 
 class PendingInteractionStore(Store):
-    """Writes the table `presses`."""
+    """Writes the table `pending_interactions`."""
 
-    retained_tables: ClassVar = {"presses": "its rows expire after 15 minutes"}
+    retained_tables: ClassVar = {"pending_interactions": "its rows expire after 15 minutes"}
 
     async def add(self, pending: PendingInteraction) -> None:
         """Store an interaction that must be answered."""
@@ -59,14 +59,17 @@ class PendingInteractionStore(Store):
     async def complete(self, interaction_id: int) -> None:
         """Delete an interaction that was answered, and its token."""
         await self._connection.execute(
-            "DELETE FROM presses WHERE interaction = :interaction", {"interaction": interaction_id}
+            "DELETE FROM pending_interactions WHERE interaction = :interaction",
+            {"interaction": interaction_id},
         )
 
     async def pending(self) -> list[PendingInteraction]:
         """Those that may not have been answered, oldest first."""
-        rows = await self._connection.fetch_all("SELECT * FROM presses ORDER BY at")
+        rows = await self._connection.fetch_all("SELECT * FROM pending_interactions ORDER BY at")
         return [PENDING_INTERACTIONS.from_row(row) for row in rows]
 
     async def expire(self, db: aiosqlite.Connection, now: float) -> None:
         """Delete those whose token is no longer valid."""
-        await db.execute("DELETE FROM presses WHERE at <= ?", (now - INTERACTION_SECONDS,))
+        await db.execute(
+            "DELETE FROM pending_interactions WHERE at <= ?", (now - INTERACTION_SECONDS,)
+        )

@@ -34,7 +34,7 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 USAGE: Final = Table(
-    "charges",
+    "usage",
     UsageRecord,
     {
         "job_id": "job",
@@ -50,9 +50,9 @@ USAGE: Final = Table(
 
 
 class UsageStore(Store):
-    """Writes the table `charges`."""
+    """Writes the table `usage`."""
 
-    erased_tables = ("charges",)
+    erased_tables = ("usage",)
 
     async def add(self, record: UsageRecord) -> None:
         """Store a record; does nothing if there is one of the same attempt."""
@@ -62,7 +62,7 @@ class UsageStore(Store):
     async def for_user(self, user_id: int, *, now: float) -> list[Usage]:
         """What this user used in the last 24 hours."""
         rows = await self._connection.fetch_all(
-            "SELECT at, seconds FROM charges WHERE person = ? AND at > ? AND at <= ? ORDER BY at",
+            "SELECT at, seconds FROM usage WHERE person = ? AND at > ? AND at <= ? ORDER BY at",
             user_id,
             now - DAY,
             now,  # later records are from a clock that was wrong
@@ -72,7 +72,7 @@ class UsageStore(Store):
     async def cost_samples(self, revision: str) -> list[Sample]:
         """What the newest jobs of this model used."""
         rows = await self._connection.fetch_all(
-            "SELECT pixels, work, seconds FROM charges WHERE revision = ? AND work IS NOT NULL "
+            "SELECT pixels, work, seconds FROM usage WHERE revision = ? AND work IS NOT NULL "
             "ORDER BY at DESC LIMIT ?",
             revision,
             _MAX_SAMPLES,
@@ -82,22 +82,22 @@ class UsageStore(Store):
     async def erase_jobs(self, db: aiosqlite.Connection, erasure: Erasure) -> None:
         """Make the records anonymous: they count against the quota, but of no known job."""
         await db.execute(
-            "UPDATE charges SET job = lower(hex(randomblob(12))) "  # noqa: S608 # ours
+            "UPDATE usage SET job = lower(hex(randomblob(12))) "  # noqa: S608 # ours
             f"WHERE job IN {JOB_IDS}",
             {"job_ids": erasure.job_ids},
         )
 
     async def expire(self, db: aiosqlite.Connection, now: float) -> None:
         """Delete records older than a day; those of the future, by a wrong clock, become new."""
-        await db.execute("DELETE FROM charges WHERE at <= ?", (now - DAY,))
-        await db.execute("UPDATE charges SET at = :now WHERE at > :now", {"now": now})
+        await db.execute("DELETE FROM usage WHERE at <= ?", (now - DAY,))
+        await db.execute("UPDATE usage SET at = :now WHERE at > :now", {"now": now})
 
 
 async def add(db: aiosqlite.Connection, record: UsageRecord) -> None:
     """Store a record, in a transaction of the caller."""
     await db.execute(USAGE.insert_sql("ON CONFLICT DO NOTHING"), USAGE.to_row(record))
     await db.execute(
-        "UPDATE charges SET job = lower(hex(randomblob(12))) "  # it was erased meanwhile
+        "UPDATE usage SET job = lower(hex(randomblob(12))) "  # it was erased meanwhile
         "WHERE job IN (SELECT id FROM jobs WHERE id = ? AND erased IS NOT NULL)",
         (record.job_id,),
     )
