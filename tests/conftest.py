@@ -1,4 +1,4 @@
-"""Fixtures for all tests: a local Discord, a fake engine, and a bot that uses both.
+"""Fixtures for all tests: a local Discord, a fake engine, a bot that uses both, a database.
 
 Fixtures import what they need, so that tests of the engine alone do not load discord.py.
 """
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from xdist.remote import Producer
     from xdist.scheduler import Scheduling
 
+    from bot.db.database import Database
     from bot.playground import Channel, Person, Playground
     from tests.fake_engine import FakeEngine
     from tests.house import House
@@ -107,6 +108,17 @@ async def http(playground: "Playground", openapi: "OpenApi | None") -> AsyncIter
         yield Http(session, playground)
     if openapi is not None:
         openapi.problems[:] = [p for p in openapi.problems if " unknown: " not in p]
+
+
+@pytest.fixture
+async def db(tmp_path: Path) -> AsyncIterator["Database"]:
+    """An empty database."""
+    from bot.db.database import FILENAME, Database
+    from bot.db.migrations import migrate
+
+    migrate(tmp_path / FILENAME)
+    async with Database(tmp_path / FILENAME) as db:
+        yield db
 
 
 @pytest.fixture

@@ -1,11 +1,7 @@
 """Which users and prompts are admitted."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
-from bot.db import migrations
 from bot.db.database import Database
 from bot.domain.job import RequestContext, ResponseTarget
 from bot.domain.moderation import Block
@@ -16,14 +12,6 @@ from tests.samples import recipe
 HERE = RequestContext(
     idempotency_key="interaction:5", user_id=1, target=ResponseTarget(channel_id=10, guild_id=3)
 )
-
-
-@pytest.fixture
-async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    """An empty database."""
-    migrations.migrate(tmp_path / "imagine.db")
-    async with Database(tmp_path / "imagine.db") as db:
-        yield db
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import pytest
 from bot.db import connection
 from bot.db.connection import DatabaseUnavailable
 from bot.db.database import Database
-from bot.db.migrations import migrate
 from tests.samples import job, recipe
 
 
@@ -19,14 +17,6 @@ from tests.samples import job, recipe
 def long_lock_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that is opened afterwards waits long for a lock, even on a busy machine."""
     monkeypatch.setattr(connection, "LOCK_SECONDS", 60.0)
-
-
-@pytest.fixture
-async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    """An empty database."""
-    migrate(tmp_path / "imagine.db")
-    async with Database(tmp_path / "imagine.db") as db:
-        yield db
 
 
 async def test_a_full_disk_changes_nothing(db: Database) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -23,14 +23,6 @@ from tests.samples import job, recipe
 from tests.stored_jobs import delivered_job, stored_job
 
 A = "a" * 64
-
-
-@pytest.fixture
-async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    """An empty database."""
-    migrations.migrate(tmp_path / "imagine.db")
-    async with Database(tmp_path / "imagine.db") as db:
-        yield db
 
 
 async def test_erasure_keeps_statistics(db: Database, tmp_path: Path) -> None:

@@ -1,11 +1,7 @@
 """Deleting files that no job needs."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
-from pathlib import Path
+from collections.abc import Collection, Sequence
 
-import pytest
-
-from bot.db import migrations
 from bot.db.database import Database
 from bot.db.file_deletions import FileDeletion, FileKind
 from bot.domain.job import Sketch
@@ -13,14 +9,6 @@ from tests.samples import job, recipe
 from tests.stored_jobs import delivered_job
 
 A, B = "a" * 64, "b" * 64
-
-
-@pytest.fixture
-async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    """An empty database."""
-    migrations.migrate(tmp_path / "imagine.db")
-    async with Database(tmp_path / "imagine.db") as db:
-        yield db
 
 
 async def process_files(db: Database, *, stuck: Collection[str] = ()) -> tuple[list[str], int]:

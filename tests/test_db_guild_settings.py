@@ -1,25 +1,14 @@
 """Settings of guilds."""
 
 import sqlite3
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
-from bot.db import migrations
 from bot.db.database import Database
 from bot.db.guild_settings import NsfwSetting
 from bot.domain.limits import RoleLimit
 from bot.domain.moderation import AuditAction
 from bot.domain.nsfw import NsfwPolicy, NsfwSettings
-
-
-@pytest.fixture
-async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    """An empty database."""
-    migrations.migrate(tmp_path / "imagine.db")
-    async with Database(tmp_path / "imagine.db") as db:
-        yield db
 
 
 def setting(guild_id: int, channel_id: int | None, policy: NsfwPolicy) -> NsfwSetting:

@@ -2,13 +2,11 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bot.db import migrations
 from bot.db.database import Database
 from bot.domain.job import JobKind, ResponseTarget, Sketch, Status
 from bot.domain.kinds import variation
@@ -17,14 +15,6 @@ from engine.contract import Verdict
 from tests.samples import job, picture, recipe
 
 FLAGGED = (Verdict(checker="model", score=0.9, flagged=True),)
-
-
-@pytest.fixture
-async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    """An empty database."""
-    migrations.migrate(tmp_path / "imagine.db")
-    async with Database(tmp_path / "imagine.db") as db:
-        yield db
 
 
 async def run_job(db: Database, name: str = "j1") -> None:

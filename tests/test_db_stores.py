@@ -3,14 +3,10 @@
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 from sys import modules
 
-import pytest
-
-from bot.db import migrations
 from bot.db.database import Database
 from bot.db.file_deletions import FileDeletion, FileKind
 from bot.db.store import Store
@@ -20,14 +16,6 @@ from tests.samples import job, picture
 
 WRITES = re.compile(r"\b(?:INSERT (?:OR \w+ )?INTO|DELETE FROM|UPDATE) (\w+)|Table\(\s*\"(\w+)\"")
 INSERTS = re.compile(r"insert_sql\(\s*\"(\w+)\"")
-
-
-@pytest.fixture
-async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    """An empty database."""
-    migrations.migrate(tmp_path / "imagine.db")
-    async with Database(tmp_path / "imagine.db") as db:
-        yield db
 
 
 def tables_of(store: Store) -> set[str]:

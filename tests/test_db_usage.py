@@ -2,13 +2,10 @@
 
 import re
 import sqlite3
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from bot.db import migrations, rows
+from bot.db import rows
 from bot.db.database import Database
 from bot.db.tables import insert_sql
 from bot.db.usage import UsageRecord
@@ -17,14 +14,6 @@ from bot.domain.cost_model import Sample
 from bot.domain.job import Status
 from bot.domain.quota import Usage
 from tests.samples import job, picture
-
-
-@pytest.fixture
-async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    """An empty database."""
-    migrations.migrate(tmp_path / "imagine.db")
-    async with Database(tmp_path / "imagine.db") as db:
-        yield db
 
 
 def charge(of: str = "j1", **changes: object) -> UsageRecord:

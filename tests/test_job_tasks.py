@@ -1,13 +1,10 @@
 """Errors in the task of a job."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
-from bot.db import migrations
-from bot.db.database import FILENAME, Database
+from bot.db.database import Database
 from bot.domain.job import Status
 from bot.errors import ExitCode, FatalError
 from bot.services.job_tasks import JobTasks
@@ -19,12 +16,10 @@ DAMAGED = FatalError("The database is damaged.", ExitCode.DATABASE_BROKEN)
 
 
 @pytest.fixture
-async def db(tmp_path: Path) -> AsyncIterator[Database]:
+async def db(db: Database) -> Database:
     """A database with one accepted job."""
-    migrations.migrate(tmp_path / FILENAME)
-    async with Database(tmp_path / FILENAME) as db:
-        await db.jobs.add(job())
-        yield db
+    await db.jobs.add(job())
+    return db
 
 
 async def failing(error: Exception) -> None:
