@@ -59,7 +59,7 @@ async def page(url: str) -> AsyncIterator[Page]:
         page = await browser.new_page(viewport={"width": 1120, "height": 840})
         page.set_default_timeout(TIMEOUT_MS)
         await page.goto(url)
-        await expect(page.locator("#status")).to_contain_text("is here", timeout=TIMEOUT_MS)
+        await expect(page.locator("#status")).to_contain_text("is online", timeout=TIMEOUT_MS)
         yield page
 
 
@@ -85,8 +85,10 @@ async def test_a_newcomer_paints(page: Page, tmp_path: Path) -> None:
     await grid.get_by_role("button", name="U2").click()
     full_size = page.locator(".message").nth(1)
     await expect(full_size.locator(".picture img")).to_be_visible(timeout=TIMEOUT_MS)
-    await expect(full_size.locator(".used")).to_contain_text("a red house at night · @Ada 20 steps")
-    await expect(full_size.locator(".used")).to_contain_text("dpmpp_2m")
+    await expect(full_size.locator(".context")).to_contain_text(
+        "a red house at night · @Ada 20 steps"
+    )
+    await expect(full_size.locator(".context")).to_contain_text("dpmpp_2m")
     for index, button in enumerate(("V3", "🔄"), start=2):
         await grid.get_by_role("button", name=button).click()
         answer = page.locator(".message").nth(index)

@@ -115,13 +115,13 @@ async def test_a_picture_is_asked_for_and_arrives(
     playground: Playground, bot: PlaygroundBot, page: Page
 ) -> None:
     """Sending an example command shows the response with its picture and buttons."""
-    await expect(page.locator("#status")).to_have_text("Imagine is here")
+    await expect(page.locator("#status")).to_have_text("Imagine is online")
     await page.get_by_role("button", name="/imagine a red house at night").click()
     await page.keyboard.press("Enter")
     message = page.locator(".message")
     await expect(message.locator(".picture img")).to_have_attribute("alt", "grid.png")
     await expect(message).to_contain_text("a red house at night – @Ada")
-    await expect(message.locator(".used")).to_have_text("Ada used /imagine")
+    await expect(message.locator(".context")).to_have_text("Ada used /imagine")
     await expect(message.locator(".button")).to_have_text(["U1", "🔄", "V1"])
     await expect(message.locator(".button").nth(2)).to_be_disabled()
     await expect(page.locator("#empty")).to_be_hidden()
@@ -134,7 +134,7 @@ async def test_options_are_offered_and_sent(
     playground: Playground, bot: PlaygroundBot, page: Page
 ) -> None:
     """Typing suggests commands, then their options, then choices."""
-    await expect(page.locator("#status")).to_have_text("Imagine is here")
+    await expect(page.locator("#status")).to_have_text("Imagine is online")
     await page.locator("#text").press_sequentially("/im")
     await page.keyboard.press("Tab")
     await page.locator("#text").press_sequentially("a boat")
@@ -151,7 +151,7 @@ async def test_enter_inserts_the_suggested_command(
     playground: Playground, bot: PlaygroundBot, page: Page, text: str
 ) -> None:
     """Enter completes a command that lacks a required option instead of sending it."""
-    await expect(page.locator("#status")).to_have_text("Imagine is here")
+    await expect(page.locator("#status")).to_have_text("Imagine is online")
     await page.locator("#text").press_sequentially(text)
     await page.keyboard.press("Enter")
     await expect(page.locator("#text")).to_have_value("/imagine ")
@@ -165,7 +165,7 @@ async def test_a_subcommand_is_offered_and_sent(
     playground: Playground, bot: PlaygroundBot, page: Page
 ) -> None:
     """Subcommands are suggested by their full name."""
-    await expect(page.locator("#status")).to_have_text("Imagine is here")
+    await expect(page.locator("#status")).to_have_text("Imagine is online")
     await page.locator("#text").press_sequentially("/adm")
     await expect(page.locator("#hints .command b")).to_have_text(
         ["/admin rules add", "/admin size"]
@@ -176,7 +176,7 @@ async def test_a_subcommand_is_offered_and_sent(
     await page.locator("#text").press_sequentially("level:large")
     await page.keyboard.press("Enter")
     await expect(page.locator(".message .content")).to_have_text("large, loud: True")
-    await expect(page.locator(".message .used")).to_have_text("Ada used /admin size")
+    await expect(page.locator(".message .context")).to_have_text("Ada used /admin size")
 
 
 @needs_browser
@@ -184,7 +184,7 @@ async def test_a_rejected_option_shows_an_error(
     playground: Playground, bot: PlaygroundBot, page: Page
 ) -> None:
     """A rejected option shows an error, and the text stays in the box."""
-    await expect(page.locator("#status")).to_have_text("Imagine is here")
+    await expect(page.locator("#status")).to_have_text("Imagine is online")
     await page.locator("#text").fill("/imagine a boat seed:-5")
     await page.keyboard.press("Enter")
     await expect(page.locator("#notice")).to_contain_text("seed takes a number from 0")
@@ -197,7 +197,7 @@ async def test_a_sketch_is_attached(
     playground: Playground, bot: PlaygroundBot, page: Page, tmp_path: Path
 ) -> None:
     """A selected file is sent as the attachment option."""
-    await expect(page.locator("#status")).to_have_text("Imagine is here")
+    await expect(page.locator("#status")).to_have_text("Imagine is online")
     sketch = tmp_path / "sketch.png"
     sketch.write_bytes(png("gold"))
     await page.locator("#picker").set_input_files(sketch)
@@ -220,8 +220,8 @@ async def test_buttons_and_reactions_work(
     await expect(ephemeral).to_contain_text("Only you can see this")
     await ephemeral.get_by_role("button", name="Dismiss message").click()
     await expect(ephemeral).to_have_count(0)
-    await page.locator(".more summary").click()
-    await page.locator(".more").get_by_role("button", name="🔁").click()
+    await page.locator(".reaction-menu summary").click()
+    await page.locator(".reaction-menu").get_by_role("button", name="🔁").click()
     await expect(page.locator(".reaction.mine")).to_have_text("🔁1")
     assert interaction.response is not None
     assert list(interaction.response.reactions) == ["🔁"]
@@ -229,7 +229,7 @@ async def test_buttons_and_reactions_work(
     await expect(page.locator(".reaction")).to_have_count(0)
     bot.silent = True
     await page.get_by_role("button", name="🔄").click()
-    await expect(page.locator(".failed")).to_have_text("This interaction failed")
+    await expect(page.locator(".error")).to_have_text("This interaction failed")
 
 
 @needs_browser
@@ -237,7 +237,7 @@ async def test_users_and_channels_have_separate_views(
     playground: Playground, bot: PlaygroundBot, page: Page
 ) -> None:
     """Users and the DM channel have separate views."""
-    await expect(page.locator("#status")).to_have_text("Imagine is here")
+    await expect(page.locator("#status")).to_have_text("Imagine is online")
     await page.get_by_role("radio", name="Ben").click()
     await page.locator("#text").fill("hello from Ben")
     await page.keyboard.press("Enter")
@@ -255,7 +255,7 @@ async def test_threads_are_listed_below_their_channel(
     playground: Playground, bot: PlaygroundBot, page: Page
 ) -> None:
     """New threads are listed at once; with several guilds the list has headings."""
-    await expect(page.locator("#status")).to_have_text("Imagine is here")
+    await expect(page.locator("#status")).to_have_text("Imagine is online")
     thread = playground.add_thread(playground.channel, "sketches")
     await expect(page.locator("#channels button")).to_have_text(
         ["# general", "⤷ sketches", "# after-dark", "✉ Direct messages"]
@@ -274,7 +274,7 @@ async def test_commands_are_suggested_by_permission(
     playground: Playground, bot: PlaygroundBot, page: Page
 ) -> None:
     """Commands are suggested by permission, and channels by type."""
-    await expect(page.locator("#status")).to_have_text("Imagine is here")
+    await expect(page.locator("#status")).to_have_text("Imagine is online")
     playground.add_thread(playground.channel, "sketches")
     await page.locator("#text").fill("/gu")
     await expect(page.locator("#hints button")).to_have_count(0)
@@ -293,7 +293,7 @@ async def test_options_are_autocompleted(
     playground: Playground, bot: PlaygroundBot, page: Page
 ) -> None:
     """Autocomplete choices are suggested, and inserted by a click."""
-    await expect(page.locator("#status")).to_have_text("Imagine is here")
+    await expect(page.locator("#status")).to_have_text("Imagine is online")
     await page.locator("#text").press_sequentially("/describe st")
     await expect(page.locator("#hints .choice")).to_have_text(["Starter", "Stable"])
     await page.get_by_role("button", name="Stable").click()
@@ -319,7 +319,7 @@ async def test_the_apps_menu_and_its_form(
     form = page.locator("#form")
     await expect(form.locator("h2")).to_have_text("Report")
     await form.get_by_role("button", name="Submit").click()
-    await expect(form.locator(".failed")).to_contain_text("Why takes 5 to 300 characters")
+    await expect(form.locator(".error")).to_contain_text("Why takes 5 to 300 characters")
     await form.get_by_label("Why").fill("it is red")
     await form.get_by_label("How bad").select_option("Very")
     await form.get_by_role("button", name="Submit").click()
@@ -334,7 +334,7 @@ async def test_spoilers_are_blurred_until_clicked(
     """The first click reveals a spoiler, the second opens it."""
     await channel_of(bot, playground).send(file=discord.File(io.BytesIO(png()), "SPOILER_a.png"))
     picture = page.locator(".picture")
-    await expect(picture).to_have_class("picture veiled")
+    await expect(picture).to_have_class("picture blurred")
     await picture.click()
     await expect(picture).to_have_class("picture")
     await expect(page.locator("#viewer")).to_be_hidden()

@@ -33,7 +33,7 @@ class PageStream:
 
     async def run(self, response: web.StreamResponse) -> None:
         """Send events until the page disconnects or `closed` is set."""
-        await self._send(response, "begin", {"messages": self._messages()})
+        await self._send(response, "reset", {"messages": self._messages()})
         watchers = self._playground.world.watchers
         watchers.append(self._on_change)
         try:
@@ -55,13 +55,13 @@ class PageStream:
         messages, self._pending_messages = self._pending_messages, {}
         for message in messages.values():
             if message.deleted:
-                await self._send(response, "gone", {"id": str(message.id)})
+                await self._send(response, "delete", {"id": str(message.id)})
             else:
                 await self._send(response, "message", self._message_json(message))
         overview = self._overview()
         if overview != self._sent_overview:
             self._sent_overview = overview
-            await self._send(response, "about", overview)
+            await self._send(response, "overview", overview)
 
     async def _send(self, response: web.StreamResponse, name: str, data: Json) -> None:
         await response.write(f"event: {name}\ndata: {json.dumps(data)}\n\n".encode())
@@ -83,8 +83,8 @@ class PageStream:
             "bot": world.bot.name,
             "commands": self._slash_commands(),
             "channels": channel_list(world, self._person),
-            "menu": [command["name"] for command in message_commands],
-            "picks": self._candidates(),
+            "message_commands": [command["name"] for command in message_commands],
+            "candidates": self._candidates(),
             "names": mention_names(world),
         }
 
@@ -108,10 +108,9 @@ class PageStream:
         result["reactions"] = reactions_json(message, self._person.user)
         result["loading"] = message.loading
         result["ephemeral"] = message.ephemeral
-        result["mine"] = message.author is self._person.user
         metadata = message.interaction_metadata
         if metadata and metadata.command:
-            result["used"] = {"name": metadata.user.name, "command": metadata.command}
+            result["invocation"] = {"name": metadata.user.name, "command": metadata.command}
         if message.reference:
             content = message.reference.content[:120]
             result["reply"] = {"name": message.reference.author.name, "content": content}

@@ -55,7 +55,7 @@ export class Composer {
     }
   }
 
-  // True if the text names no command or one with required options. As on Discord, Enter then
+  // Returns whether the text names no command or one with required options. As on Discord, Enter then
   // inserts the suggested command instead of sending.
   isIncomplete() {
     const name = this.text.value.trim().slice(1);
@@ -160,7 +160,7 @@ export class Composer {
     return candidates?.filter(({ kind }) => !types || types.includes(kind)) ?? option.choices ?? [];
   }
 
-  // The bot's autocomplete choices, requested after a pause in typing.
+  // Returns the bot's autocomplete choices, which are requested after a pause in typing.
   completions(option, text) {
     clearTimeout(this.completionTimer);
     if (text.trimEnd() === this.completedText) return [];
@@ -196,7 +196,7 @@ export class Composer {
   }
 }
 
-// The option that is being typed, the text up to its value, and its value. Text before any
+// Returns the option that is being typed, the text up to its value, and its value. Text before any
 // "option:" is the value of the first string option, which has choices only with autocomplete.
 function currentOption(command, first, text) {
   const names = (command.options ?? []).map((option) => option.name).join("|");

@@ -1,4 +1,4 @@
-// Render the subset of Discord's Markdown that bots use as DOM nodes, never as HTML text.
+// Renders the subset of Discord's Markdown that bots use. Returns DOM nodes, never HTML text.
 
 const TOKENS = [
   ["code", /```(?:[a-z]+\n)?([\s\S]+?)```|``(.+?)``|`([^`\n]+)`/y],

@@ -5,7 +5,7 @@ import { element, relative, render } from "./markdown.js";
 const REACTIONS = ["🔁", "1️⃣", "2️⃣", "3️⃣", "4️⃣", "❌", "✉️"];
 const STYLES = { 1: "primary", 2: "secondary", 3: "success", 4: "danger", 5: "link" };
 const IS_SPOILER = 1 << 3; // attachment flag
-const NEAR_END = 160; // distance from the end, in pixels, up to which the list scrolls along
+const NEAR_END = 160; // pixels from the end within which the list scrolls to new messages
 
 export class Messages {
   constructor(list, scroll, act) {
@@ -13,7 +13,7 @@ export class Messages {
     this.scroll = scroll;
     this.act = act;
     this.names = {};
-    this.menu = [];
+    this.messageCommands = [];
     new ResizeObserver(() => this.follow && this.scrollToEnd()).observe(list);
     scroll.addEventListener("scroll", () => {
       this.follow = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < NEAR_END;
@@ -48,9 +48,9 @@ export class Messages {
     this.scroll.scrollTop = this.scroll.scrollHeight;
   }
 
-  setContext(names, menu) {
+  setContext(names, messageCommands) {
     this.names = names;
-    this.menu = menu;
+    this.messageCommands = messageCommands;
     for (const row of this.list.children) renderMessage(row, row.data, this);
   }
 
@@ -67,7 +67,7 @@ export class Messages {
     avatar.style.setProperty("--hue", hue(message.name));
     if (message.author.bot) avatar.replaceChildren(imageNode("/static/icon.svg", ""));
     const body = element("div", "body");
-    for (const part of ["used", "head", "content", "embeds", "pictures", "components", "feet"]) {
+    for (const part of ["context", "head", "content", "embeds", "pictures", "components", "footer"]) {
       body.append(element("div", part));
     }
     row.append(avatar, body);
@@ -78,7 +78,7 @@ export class Messages {
 function renderMessage(row, message, list) {
   const part = (name) => row.querySelector(`:scope > .body > .${name}`);
   row.classList.toggle("ephemeral", message.ephemeral);
-  part("used").replaceChildren(...contextLine(message, list));
+  part("context").replaceChildren(...contextLine(message, list));
   part("head").replaceChildren(...headLine(message));
   part("content").replaceChildren(message.loading ? loadingNode(message) : contentNode(message, list));
   part("embeds").replaceChildren(...message.embeds.map((embed) => embedNode(embed, list.names)));
@@ -86,9 +86,8 @@ function renderMessage(row, message, list) {
   renderIfChanged(part("components"), message.components, () =>
     message.components.map((component) => componentNode(component, message, list)),
   );
-  renderIfChanged(part("feet"), [message.reactions, message.ephemeral, message.loading, list.menu], () =>
-    footer(message, list),
-  );
+  const footerData = [message.reactions, message.ephemeral, message.loading, list.messageCommands];
+  renderIfChanged(part("footer"), footerData, () => footer(message, list));
 }
 
 // Renders only if the data has changed, so that a button stays the same node while it is clicked.
@@ -100,9 +99,9 @@ function renderIfChanged(container, data, render) {
 }
 
 function contextLine(message, list) {
-  if (message.used) {
-    const line = [element("b", "", message.used.name), " used "];
-    return [...line, element("span", "command", `/${message.used.command}`)];
+  if (message.invocation) {
+    const line = [element("b", "", message.invocation.name), " used "];
+    return [...line, element("span", "command", `/${message.invocation.command}`)];
   }
   if (message.reply) {
     const quote = render(message.reply.content, list.names).textContent;
@@ -167,11 +166,11 @@ function attachmentNode(attachment) {
 
 // Blurs the node until it is clicked. That click has no other effect.
 function withSpoiler(node) {
-  node.classList.add("veiled");
+  node.classList.add("blurred");
   const reveal = (event) => {
     event.preventDefault();
     event.stopImmediatePropagation();
-    node.classList.remove("veiled");
+    node.classList.remove("blurred");
     node.removeEventListener("click", reveal, true);
   };
   node.addEventListener("click", reveal, true);
@@ -256,7 +255,8 @@ function footer(message, list) {
   }
   const chips = message.reactions.map((reaction) => reactionChip(reaction, message, list));
   if (message.loading) return chips;
-  return [...chips, reactionMenu(message, list), ...(list.menu.length ? [appsMenu(message, list)] : [])];
+  const apps = list.messageCommands.length ? [appsMenu(message, list)] : [];
+  return [...chips, reactionMenu(message, list), ...apps];
 }
 
 function appsMenu(message, list) {
@@ -265,7 +265,7 @@ function appsMenu(message, list) {
   summary.title = "Apps";
   summary.setAttribute("aria-label", "Apps");
   const choices = element("div");
-  for (const command of list.menu) {
+  for (const command of list.messageCommands) {
     const choice = element("button", "", command);
     choice.type = "button";
     choice.addEventListener("click", async () => {
@@ -281,8 +281,8 @@ function appsMenu(message, list) {
 // Shows an error below the message, or removes it if there is none.
 function showError(node, error) {
   const row = node.closest("li");
-  row?.querySelector(".failed")?.remove();
-  if (error) row?.querySelector(".components").after(element("p", "failed", error));
+  row?.querySelector(".error")?.remove();
+  if (error) row?.querySelector(".components").after(element("p", "error", error));
 }
 
 function reactionChip(reaction, message, list) {
@@ -294,7 +294,7 @@ function reactionChip(reaction, message, list) {
 }
 
 function reactionMenu(message, list) {
-  const node = element("details", "more");
+  const node = element("details", "reaction-menu");
   const summary = element("summary", "", "☺ +");
   summary.title = "Add a reaction";
   summary.setAttribute("aria-label", "Add a reaction");
@@ -316,7 +316,7 @@ function toggle(emoji, on, message, list) {
   list.act("react", { message: message.id, emoji, on });
 }
 
-// The path of a URL, to be fetched from the host name by which the page was opened.
+// Returns the path of a URL: files are fetched from the host name by which the page was opened.
 function localUrl(address) {
   const url = new URL(address, location.origin);
   return url.pathname + url.search;

@@ -1,4 +1,4 @@
-// Show a modal, and collect the values of its fields.
+// Shows a modal, and collects the values of its fields.
 
 import { element, render } from "./markdown.js";
 
@@ -8,7 +8,7 @@ const PARAGRAPH = 2;
 export function openModal(dialog, modal, submit) {
   const body = element("form", "form");
   body.noValidate = true;
-  const notice = element("p", "failed");
+  const notice = element("p", "error");
   notice.setAttribute("role", "alert");
   body.append(element("h2", "", modal.title), ...modal.components.flatMap(rowNodes), notice, buttonRow(dialog));
   body.addEventListener("submit", async (event) => {
@@ -21,7 +21,7 @@ export function openModal(dialog, modal, submit) {
   dialog.showModal();
 }
 
-// A label component, an action row with fields, or text.
+// Returns the nodes of a label component, an action row with fields, or a text.
 function rowNodes(component) {
   if (component.type === TEXT) {
     const text = element("p");

@@ -46,7 +46,7 @@ function showModal(modal, interaction) {
   );
 }
 
-// Resolves to the bot's autocomplete choices; none if it does not respond.
+// Resolves to the bot's autocomplete choices, or to an empty list if it does not respond.
 async function complete(text, option) {
   const headers = { "X-Playground": "1" };
   const body = JSON.stringify({ as: state.person, channel: state.channel, text, option });
@@ -68,18 +68,18 @@ function openStream() {
       handle(JSON.parse(event.data));
       byId("empty").hidden = byId("messages").children.length > 0;
     });
-  on("begin", (data) => messages.reset(data.messages));
+  on("reset", (data) => messages.reset(data.messages));
   on("message", (data) => messages.show(data));
-  on("gone", (data) => messages.remove(data.id));
-  on("about", showOverview);
+  on("delete", (data) => messages.remove(data.id));
+  on("overview", showOverview);
   stream.addEventListener("error", () => showStatus(false, UNREACHABLE));
 }
 
 function showOverview(data) {
   renderChannels(data.channels);
-  composer.setCommands(data.commands, data.picks);
-  messages.setContext(data.names, data.menu);
-  showStatus(data.online, data.online ? `${data.bot} is here` : "Waiting for the bot…");
+  composer.setCommands(data.commands, data.candidates);
+  messages.setContext(data.names, data.message_commands);
+  showStatus(data.online, data.online ? `${data.bot} is online` : "Waiting for the bot…");
 }
 
 function showStatus(online, text) {
@@ -140,7 +140,7 @@ function renderPeople(people) {
   byId("people").replaceChildren(...items);
 }
 
-// The selected channel, or the first one if the next user may not be in its guild.
+// Returns the selected channel, or the first one if the newly selected user may not be in its guild.
 function sharedChannelId() {
   const channel = state.channels.find(({ id }) => id === state.channel);
   const [first] = state.channels;
