@@ -18,7 +18,7 @@ from bot.playground.model.subcommands import InvokableCommand, find_command, inv
 from bot.playground.rest import message_writer
 from bot.playground.rest.commands import Commands, is_available
 from bot.playground.rest.message_writer import MessageTarget
-from bot.playground.rest.reactions import add_reaction, remove_reaction
+from bot.playground.rest.reactions import add_reaction, clear_reactions, remove_reaction
 from bot.playground.rest.request_body import RequestBody
 from bot.playground.rest.serializers.messages import attachment_json, message_event_json
 
@@ -198,6 +198,13 @@ class Person:
     async def unreact(self, message: Message, emoji: str) -> None:
         """Remove a reaction."""
         remove_reaction(self._world, message, emoji, self.user)
+
+    async def clear_reactions(self, message: Message, emoji: str | None = None) -> None:
+        """Remove all reactions, or all with one emoji, as a moderator."""
+        self._check_can_see(message)
+        if Permission.MANAGE_MESSAGES not in self.permissions(message.channel):
+            raise NotPermitted("Only moderators may remove the reactions of others.")
+        clear_reactions(self._world, message, emoji)
 
     async def say(self, text: str, *uploads: Upload, where: Channel | None = None) -> Message:
         """Send a message, by default to the default channel."""

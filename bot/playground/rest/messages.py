@@ -15,7 +15,12 @@ from bot.playground.rest.lookup import (
     require_send_permission,
 )
 from bot.playground.rest.message_writer import MessageTarget
-from bot.playground.rest.reactions import add_reaction, check_emoji, remove_reaction
+from bot.playground.rest.reactions import (
+    add_reaction,
+    check_emoji,
+    clear_reactions,
+    remove_reaction,
+)
 from bot.playground.rest.request_body import RequestBody
 from bot.playground.rest.serializers.messages import message_json, user_json
 
@@ -168,12 +173,10 @@ def list_reactions(world: World, request: Request) -> Result:
 def delete_reactions(world: World, request: Request) -> Result:
     """Remove all reactions, or those with one emoji."""
     message = find_message(world, request)
+    if message.channel.guild is None:
+        raise ApiError(403, 50003, "Cannot execute action on a DM channel")
     require_permission(message.channel, Permission.MANAGE_MESSAGES)
-    emoji_name = request.params.get("emoji_name")
-    for emoji, users in list(message.reactions.items()):
-        if emoji_name in (None, emoji):
-            for user in list(users):
-                remove_reaction(world, message, emoji, user)
+    clear_reactions(world, message, request.params.get("emoji_name"))
     return 204, None
 
 

@@ -1,4 +1,4 @@
-"""Add and remove reactions of users and of the bot."""
+"""Add, remove and clear reactions."""
 
 from bot.playground.errors import ApiError, Json, unknown
 from bot.playground.model.emoji import is_emoji
@@ -38,18 +38,31 @@ def remove_reaction(world: World, message: Message, emoji: str, user: User) -> N
     world.notify_changed(message)
 
 
+def clear_reactions(world: World, message: Message, emoji: str | None = None) -> None:
+    """Remove all reactions, or all with one emoji."""
+    cleared = list(message.reactions) if emoji is None else [emoji]
+    if not message.reactions.keys() & cleared:
+        return
+    for key in cleared:
+        del message.reactions[key]
+    if emoji is None:
+        world.emit("MESSAGE_REACTION_REMOVE_ALL", _place(message), message.channel)
+    else:
+        event = _place(message) | {"emoji": emoji_json(emoji)}
+        world.emit("MESSAGE_REACTION_REMOVE_EMOJI", event, message.channel)
+    world.notify_changed(message)
+
+
 def _event(message: Message, emoji: str, user: User) -> Json:
-    event: Json = {
-        "user_id": str(user.id),
-        "channel_id": str(message.channel.id),
-        "message_id": str(message.id),
-        "emoji": emoji_json(emoji),
-        "burst": False,
-        "type": 0,
-    }
+    event: Json = {"user_id": str(user.id), "emoji": emoji_json(emoji), "burst": False, "type": 0}
+    return _place(message) | event
+
+
+def _place(message: Message) -> Json:
+    place: Json = {"channel_id": str(message.channel.id), "message_id": str(message.id)}
     if message.channel.guild:
-        event["guild_id"] = str(message.channel.guild.id)
-    return event
+        place["guild_id"] = str(message.channel.guild.id)
+    return place
 
 
 def check_emoji(text: str) -> None:
