@@ -10,6 +10,7 @@ import discord
 
 from bot.context import BotClient, Interaction, Services
 from bot.features import FEATURES
+from bot.features.exports import ReactionClear
 from bot.features.responses import CommandTree, handle_errors, respond_ephemeral
 
 READY_SECONDS: Final = 0.05
@@ -110,6 +111,14 @@ class Client(BotClient):
         for feature in FEATURES:
             for handle in feature.on_reaction_remove:
                 await handle(self, reaction)
+
+    async def on_raw_reaction_clear(self, event: ReactionClear) -> None:
+        """All reactions to a message were removed at once, or all with one emoji."""
+        for feature in FEATURES:
+            for handle in feature.on_reaction_clear:
+                await handle(self, event)
+
+    on_raw_reaction_clear_emoji = on_raw_reaction_clear
 
 
 async def _handle_modal(interaction: Interaction) -> None:

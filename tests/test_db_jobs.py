@@ -67,6 +67,22 @@ async def test_a_freed_key_can_be_used_again(db: Database) -> None:
     assert await db.jobs.add(job("j2", idempotency_key="reaction:5"))
 
 
+async def test_keys_are_freed_together(db: Database) -> None:
+    """Those that start and end like this; freeing them again changes nothing."""
+    keys = ("reaction:5:1:a", "reaction:5:2:a", "reaction:5:1:b", "reaction:50:1:a")
+    for nth, key in enumerate(keys):
+        await db.jobs.add(job(f"j{nth}", idempotency_key=key))
+    for _ in range(2):
+        await db.jobs.free_keys("reaction:5:", ":a")
+        assert [await db.jobs.exists(key) for key in keys] == [False, False, True, True]
+    for _ in range(2):
+        await db.jobs.free_keys("reaction:5:")
+        assert [await db.jobs.exists(key) for key in keys] == [False, False, False, True]
+    stored = await db.jobs.job("j0")
+    assert stored is not None
+    assert stored.idempotency_key == "reaction:5:1:a:j0"
+
+
 async def test_one_of_two_concurrent_claims_succeeds(db: Database) -> None:
     """The other claim returns None."""
     await db.jobs.add(job())

@@ -64,6 +64,19 @@ async def test_a_repeated_reaction_starts_another_job(house: House, engine: Fake
         await house.ada.unreact(grid, "1️⃣")
 
 
+@pytest.mark.parametrize("emoji", [None, "1️⃣"])
+async def test_a_reaction_that_a_moderator_cleared_may_be_repeated(
+    house: House, engine: FakeEngine, emoji: str | None
+) -> None:
+    """Whether all reactions are removed, or all with its emoji."""
+    grid = await house.imagine()
+    mo = house.discord.person("Mo", moderator=True)
+    for count in (2, 3):
+        await house.ada.react(grid, "1️⃣")
+        await wait_for_jobs(engine, count)
+        await mo.clear_reactions(grid, emoji)
+
+
 async def test_the_cross_of_the_owner_or_a_moderator_deletes(house: House) -> None:
     """Other users cannot delete it."""
     first, second = await house.imagine(), await house.imagine()

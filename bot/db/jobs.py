@@ -199,6 +199,18 @@ class JobStore(Store):
             {"request": idempotency_key, "digest": digest},
         )
 
+    async def free_keys(self, prefix: str, suffix: str = "") -> None:
+        """Let all requests be made again whose idempotency keys start and end like this.
+
+        Keys of erased jobs are hashed, so they stay until they expire.
+        """
+        await self._connection.execute(
+            "UPDATE jobs SET request = request || ':' || id "
+            "WHERE request >= :prefix AND request < :end AND substr(request, -length(id)) != id "
+            "AND (:suffix = '' OR substr(request, -length(:suffix)) = :suffix)",
+            {"prefix": prefix, "end": f"{prefix}\U0010ffff", "suffix": suffix},
+        )
+
     def _report(self, event: str, ended: Iterable[sqlite3.Row], reason: str | None = None) -> None:
         for timings in map(rows.to_timings, ended):
             log.info(event, extra=_timing_fields(timings) | {"reason": reason})

@@ -14,6 +14,9 @@ GroupCommand: TypeAlias = app_commands.Command[Any, ..., Any] | app_commands.Gro
 AnyCommand: TypeAlias = GroupCommand | app_commands.ContextMenu
 Button: TypeAlias = type[discord.ui.DynamicItem[Any]]
 ReactionHandler: TypeAlias = Callable[[BotClient, discord.RawReactionActionEvent], Awaitable[None]]
+ReactionClear: TypeAlias = discord.RawReactionClearEvent | discord.RawReactionClearEmojiEvent
+"""A moderator or a bot removed all reactions to a message, or all with one emoji."""
+ClearHandler: TypeAlias = Callable[[BotClient, ReactionClear], Awaitable[None]]
 StartupWork: TypeAlias = Callable[[BotClient], Awaitable[None]]
 
 
@@ -33,5 +36,6 @@ class Exports(msgspec.Struct, frozen=True, kw_only=True):
     modals: tuple[Modal, ...] = ()
     on_reaction_add: tuple[ReactionHandler, ...] = ()
     on_reaction_remove: tuple[ReactionHandler, ...] = ()
+    on_reaction_clear: tuple[ClearHandler, ...] = ()
     on_ready: tuple[StartupWork, ...] = ()
     """Run after each connection to Discord."""

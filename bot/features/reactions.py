@@ -19,7 +19,7 @@ from bot.domain.picture import Picture
 from bot.domain.visibility import VisiblePictures, visible_in
 from bot.errors import NETWORK_ERRORS, BotError, PolicyViolation, Refused
 from bot.features import report
-from bot.features.exports import Exports
+from bot.features.exports import Exports, ReactionClear
 from bot.features.permissions import is_moderator_by_reaction
 from bot.features.responses import retry_once, role_ids
 from bot.messages import captions, channels, message_parser, picture_files
@@ -69,6 +69,15 @@ async def on_remove(client: BotClient, reaction: Reaction) -> None:
     """Allow a reaction that was taken back to be repeated."""
     if _emoji(reaction) in _EMOJI:
         await client.services.jobs.free_key(_idempotency_key(reaction))
+
+
+async def on_clear(client: BotClient, event: ReactionClear) -> None:
+    """Allow reactions that were removed together to be repeated."""
+    prefix = f"reaction:{event.message_id}:"
+    if isinstance(event, discord.RawReactionClearEvent):
+        await client.services.jobs.free_keys(prefix)
+    elif _emoji(event) in _EMOJI:
+        await client.services.jobs.free_keys(prefix, f":{_emoji(event)}")
 
 
 async def _handle(client: BotClient, reaction: Reaction, emoji: str, result: ShownJob) -> None:
@@ -193,7 +202,7 @@ async def _reply_temporarily(client: BotClient, reaction: Reaction, text: str) -
     )
 
 
-def _emoji(reaction: Reaction) -> str:
+def _emoji(reaction: Reaction | discord.RawReactionClearEmojiEvent) -> str:
     return reaction.emoji.name.replace(_VARIATION_SELECTOR, "")
 
 
@@ -207,4 +216,6 @@ def _idempotency_key(reaction: Reaction) -> str:
     return f"reaction:{reaction.message_id}:{reaction.user_id}:{_emoji(reaction)}"
 
 
-exports: Final = Exports(on_reaction_add=(on_add,), on_reaction_remove=(on_remove,))
+exports: Final = Exports(
+    on_reaction_add=(on_add,), on_reaction_remove=(on_remove,), on_reaction_clear=(on_clear,)
+)
