@@ -3,12 +3,13 @@
 from collections.abc import Collection
 from typing import ClassVar, Final
 
+import aiosqlite
 import msgspec
 
 from bot.db.audit_log import append
 from bot.db.store import Store
 from bot.db.tables import Table, insert_sql
-from bot.domain.limits import RoleLimit
+from bot.domain.limits import RoleLimit, merge, summary
 from bot.domain.moderation import AuditAction, AuditEntry
 from bot.domain.nsfw import NsfwPolicy, NsfwSettings
 
@@ -87,21 +88,54 @@ class RoleLimitStore(Store):
         """The limits of these roles."""
         return [limit for limit in await self.all(guild_id) if limit.role_id in role_ids]
 
-    async def put(self, guild_id: int, limit: RoleLimit) -> None:
-        """Replace the limits of a role."""
-        columns = {"guild": guild_id, **ROLE_LIMITS.to_row(limit)}
-        clause = (
-            "ON CONFLICT DO UPDATE SET waiting = excluded.waiting, "
-            "running = excluded.running, daily = excluded.daily"
-        )
-        await self._connection.execute(insert_sql("role_limits", columns, clause), columns)
+    async def change(
+        self, guild_id: int, changes: RoleLimit, *, actor_id: int, now: float
+    ) -> RoleLimit:
+        """Change those limits of a role that are not None; all its limits after that.
 
-    async def remove(self, guild_id: int, role_id: int) -> bool:
-        """Delete the limits of a role; False if it has none."""
-        return await self._connection.execute(
-            "DELETE FROM role_limits WHERE guild = :guild AND role = :role",
-            {"guild": guild_id, "role": role_id},
-        )
+        If they differ from before, they are stored with an audit entry.
+        """
+        async with self._connection.transaction() as db:
+            current = await _role_limit(db, guild_id, changes.role_id)
+            limit = merge(current, changes)
+            if limit != current:
+                columns = {"guild": guild_id, **ROLE_LIMITS.to_row(limit)}
+                clause = (
+                    "ON CONFLICT DO UPDATE SET waiting = excluded.waiting, "
+                    "running = excluded.running, daily = excluded.daily"
+                )
+                await db.execute(insert_sql("role_limits", columns, clause), columns)
+                detail = f"<@&{limit.role_id}>: {summary(limit)}"
+                await append(db, _audit_entry(guild_id, actor_id, now, detail))
+        return limit
+
+    async def remove(self, guild_id: int, role_id: int, *, actor_id: int, now: float) -> bool:
+        """Delete the limits of a role, and append an audit entry; False if it has none."""
+        async with self._connection.transaction() as db:
+            deleted = await db.execute(
+                "DELETE FROM role_limits WHERE guild = ? AND role = ?", (guild_id, role_id)
+            )
+            if deleted.rowcount > 0:
+                detail = f"<@&{role_id}>: no limits of its own"
+                await append(db, _audit_entry(guild_id, actor_id, now, detail))
+            return deleted.rowcount > 0
+
+
+async def _role_limit(db: aiosqlite.Connection, guild_id: int, role_id: int) -> RoleLimit:
+    rows = await db.execute_fetchall(
+        "SELECT * FROM role_limits WHERE guild = ? AND role = ?", (guild_id, role_id)
+    )
+    return next(map(ROLE_LIMITS.from_row, rows), RoleLimit(role_id=role_id))
+
+
+def _audit_entry(guild_id: int, actor_id: int, now: float, detail: str) -> AuditEntry:
+    return AuditEntry(
+        created_at=now,
+        guild_id=guild_id,
+        actor_id=actor_id,
+        action=AuditAction.SET,
+        detail=detail,
+    )
 
 
 class ModChannelStore(Store):
@@ -123,13 +157,7 @@ class ModChannelStore(Store):
         detail = "no channel for reports"
         if channel_id is not None:
             detail = f"reports go to <#{channel_id}>"
-        entry = AuditEntry(
-            created_at=now,
-            guild_id=guild_id,
-            actor_id=actor_id,
-            action=AuditAction.SET,
-            detail=detail,
-        )
+        entry = _audit_entry(guild_id, actor_id, now, detail)
         async with self._connection.transaction() as db:
             await db.execute("DELETE FROM mod_channels WHERE guild = ?", (guild_id,))
             if channel_id is not None:

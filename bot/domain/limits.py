@@ -93,6 +93,25 @@ def for_roles(limits: Limits, role_limits: Sequence[RoleLimit]) -> Limits:
     return msgspec.structs.replace(limits, **changes)
 
 
+def merge(current: RoleLimit, changes: RoleLimit) -> RoleLimit:
+    """The current limits, with those replaced that `changes` has."""
+    values = {field: getattr(changes, field) for field in ROLE_RANGES}
+    replaced = {field: value for field, value in values.items() if value is not None}
+    return msgspec.structs.replace(current, **replaced)
+
+
+def summary(limit: RoleLimit | Limits) -> str:
+    """The limits in one line."""
+    parts = []
+    if limit.max_unfinished is not None:
+        parts.append(f"{limit.max_unfinished} unfinished")
+    if limit.max_running is not None:
+        parts.append(f"{limit.max_running} running")
+    if limit.daily_seconds is not None:
+        parts.append(f"{limit.daily_seconds:g} seconds in 24 hours")
+    return ", ".join(parts)
+
+
 def clamp_to_operator_limit(limit: RoleLimit, limits: Limits) -> RoleLimit:
     """The role's limits, each reduced to what the operator allows roles at most."""
     values = {field: _clamped(limit, field, limits) for field in ROLE_RANGES}

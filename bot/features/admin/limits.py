@@ -3,20 +3,22 @@
 from typing import Annotated, Final
 
 import discord
-import msgspec
 from discord import AppCommandOptionType as OptionType
 from discord import app_commands
 from discord.app_commands.transformers import RangeTransformer
 
 from bot.context import Interaction, services
-from bot.domain.limits import ROLE_RANGES, Limits, RoleLimit, check_role, clamp_to_operator_limit
-from bot.domain.moderation import AuditAction, AuditEntry
+from bot.domain.limits import (
+    ROLE_RANGES,
+    RoleLimit,
+    check_role,
+    clamp_to_operator_limit,
+    summary,
+)
 from bot.errors import Refused
 from bot.features.exports import GroupCommand
 from bot.features.permissions import managed_guild
 from bot.features.responses import respond_ephemeral
-
-_DEFAULT_LABEL: Final = "Default"
 
 
 def _option(name: str) -> RangeTransformer:
@@ -56,25 +58,21 @@ async def command(
     if role is not None and reset:
         await _reset(interaction, guild_id, role.id)
     elif role is not None and values:
-        await _set(interaction, guild_id, role.id, values)
+        await _set(interaction, guild_id, RoleLimit(role_id=role.id, **values))
     await respond_ephemeral(interaction, await _format_limits(interaction, guild_id))
 
 
 async def _reset(interaction: Interaction, guild_id: int, role_id: int) -> None:
-    await services(interaction).role_limits.remove(guild_id, role_id)
-    await _audit(interaction, f"<@&{role_id}>: no limits of its own")
+    await services(interaction).role_limits.remove(
+        guild_id, role_id, actor_id=interaction.user.id, now=services(interaction).clock()
+    )
 
 
-async def _set(
-    interaction: Interaction, guild_id: int, role_id: int, values: dict[str, int]
-) -> None:
-    role_limits, default = services(interaction).role_limits, services(interaction).limits
-    current = await role_limits.of(guild_id, [role_id])
-    limit = current[0] if current else RoleLimit(role_id=role_id)
-    limit = msgspec.structs.replace(limit, **values)
-    check_role(RoleLimit(role_id=role_id, **values), default)
-    await role_limits.put(guild_id, limit)
-    await _audit(interaction, _line(f"<@&{role_id}>", limit))
+async def _set(interaction: Interaction, guild_id: int, changes: RoleLimit) -> None:
+    check_role(changes, services(interaction).limits)
+    await services(interaction).role_limits.change(
+        guild_id, changes, actor_id=interaction.user.id, now=services(interaction).clock()
+    )
 
 
 async def _format_limits(interaction: Interaction, guild_id: int) -> str:
@@ -83,30 +81,8 @@ async def _format_limits(interaction: Interaction, guild_id: int) -> str:
         clamp_to_operator_limit(limit, default)
         for limit in await services(interaction).role_limits.all(guild_id)
     ]
-    lines = [_line(f"<@&{limit.role_id}>", limit) for limit in limits]
-    return "\n".join([_line(_DEFAULT_LABEL, default), *lines])
-
-
-async def _audit(interaction: Interaction, detail: str) -> None:
-    entry = AuditEntry(
-        created_at=services(interaction).clock(),
-        guild_id=interaction.guild_id,
-        actor_id=interaction.user.id,
-        action=AuditAction.SET,
-        detail=detail,
-    )
-    await services(interaction).audit_log.add(entry)
-
-
-def _line(label: str, limit: RoleLimit | Limits) -> str:
-    parts = []
-    if limit.max_unfinished is not None:
-        parts.append(f"{limit.max_unfinished} unfinished")
-    if limit.max_running is not None:
-        parts.append(f"{limit.max_running} running")
-    if limit.daily_seconds is not None:
-        parts.append(f"{limit.daily_seconds:g} seconds in 24 hours")
-    return f"{label}: {', '.join(parts)}"
+    lines = [f"<@&{limit.role_id}>: {summary(limit)}" for limit in limits]
+    return "\n".join([f"Default: {summary(default)}", *lines])
 
 
 commands: Final[tuple[GroupCommand, ...]] = (command,)
