@@ -37,7 +37,7 @@ class ClientState:
 
 
 class Person:
-    """A user, who acts as through Discord's client.
+    """A user who acts through Discord's client.
 
     Actions raise NotPermitted if the user cannot view the channel or message.
     """
@@ -49,12 +49,10 @@ class Person:
 
     @property
     def id(self) -> int:
-        """The user id."""
         return self.user.id
 
     @property
     def name(self) -> str:
-        """The user name."""
         return self.user.name
 
     @property
@@ -71,7 +69,7 @@ class Person:
         self._guild_of(role).take(self.user, role)
 
     def join(self, guild: Guild, *roles: Role) -> None:
-        """Join a guild, with roles of it."""
+        """Join a guild, and get roles of this guild."""
         guild.join(self.user, *roles)
 
     async def slash(
@@ -110,7 +108,6 @@ class Person:
         return self._interact(InteractionType.APPLICATION_COMMAND, channel, data)
 
     async def use(self, command: str, message: Message) -> Interaction:
-        """Invoke a message command."""
         self._check_can_see(message)
         commands = {c["name"]: c for c in self.available_commands(message.channel, MESSAGE)}
         if command not in commands:
@@ -130,9 +127,9 @@ class Person:
         others: Mapping[str, Value] | None = None,
         **values: Value,
     ) -> Interaction:
-        """Type into an option with autocompletion; the interaction gets the `choices`.
+        """Type into an option with autocompletion; `choices` of the interaction has the result.
 
-        Other option values are keywords, or in `others`.
+        Values of other options are keywords, or are in `others`.
         """
         channel = where or self._state.default_channel
         self._check_can_enter(channel)
@@ -189,14 +186,12 @@ class Person:
         return self._interact(InteractionType.MODAL_SUBMIT, interaction.channel, data, interaction)
 
     async def react(self, message: Message, emoji: str) -> None:
-        """Add a reaction."""
         self._check_can_see(message)
         if message.ephemeral:
             raise NotPermitted("Ephemeral messages cannot have reactions.")
         add_reaction(self._world, message, emoji, self.user)
 
     async def unreact(self, message: Message, emoji: str) -> None:
-        """Remove a reaction."""
         remove_reaction(self._world, message, emoji, self.user)
 
     async def clear_reactions(self, message: Message, emoji: str | None = None) -> None:

@@ -30,14 +30,14 @@ class ZlibStream:
 class ZstdStream:
     """`zstd-stream`, one Zstandard frame of raw blocks without an end (RFC 8878).
 
-    Raw blocks are as long as the text. Any decoder reads them, and Python 3.11 has no encoder.
+    Raw blocks are not compressed: Python 3.11 has no encoder. Every decoder can read them.
     """
 
     def __init__(self) -> None:
         self._header = ZSTD_MAGIC.to_bytes(4, "little") + bytes([0, WINDOW_DESCRIPTOR])
 
     def pack(self, text: str) -> bytes:
-        """Return the frame as raw blocks, the first time after the header of the stream."""
+        """Return the frame as raw blocks; the first frame follows the header of the stream."""
         data = text.encode()
         result, self._header = self._header, b""
         for start in range(0, len(data), BLOCK_BYTES):

@@ -1,4 +1,4 @@
-"""Which texts are Unicode emoji. The local Discord has no custom emoji."""
+"""Recognise Unicode emoji. The local Discord has no custom emoji."""
 
 import re
 
@@ -28,7 +28,7 @@ def _characters() -> str:
 
 
 MODIFIED = f"[{_characters()}](?:\ufe0f|[\U0001f3fb-\U0001f3ff])?"
-TAGS = "[\U000e0020-\U000e007e]+\U000e007f"  # of the flags of England, Scotland and Wales
+TAGS = "[\U000e0020-\U000e007e]+\U000e007f"  # flags of England, Scotland and Wales
 EMOJI = re.compile(
     "[0-9#*]\ufe0f?\u20e3"  # keycaps
     "|[\U0001f1e6-\U0001f1ff]{2}"  # flags

@@ -158,7 +158,6 @@ class Interactions:
         return interaction
 
     def find(self, interaction_id: int) -> Interaction | None:
-        """Return the interaction with this id."""
         interactions = self._by_token.values()
         return next((i for i in interactions if i.id == interaction_id), None)
 

@@ -232,7 +232,6 @@ class World:
             self.delete_files([self._command_attachments.popleft()])
 
     def delete_files(self, attachments: list[Attachment]) -> None:
-        """Delete files from the CDN."""
         for attachment in attachments:
             self.cdn.delete(attachment)
 

@@ -88,11 +88,9 @@ class Commands:
         return (201 if is_new else 200), command
 
     def get(self, world: World, request: Request) -> Result:
-        """Fetch a command."""
         return 200, self._find(world, request)
 
     def edit(self, world: World, request: Request) -> Result:
-        """Edit a command."""
         command = self._find(world, request)
         payload = read_command(command | request.body.payload)
         new_command = command_json(payload, command["type"])
@@ -102,7 +100,6 @@ class Commands:
         return 200, command
 
     def delete(self, world: World, request: Request) -> Result:
-        """Delete a command."""
         del self._scope(world, request)[int(self._find(world, request)["id"])]
         world.changes.notify()
         return 204, None

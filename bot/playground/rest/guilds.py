@@ -18,13 +18,11 @@ GUILDS_PER_SHARD = 1_000  # as recommended
 
 
 def get_current_user(world: World, request: Request) -> Result:
-    """Fetch the bot user."""
     private_fields = {"mfa_enabled": False, "locale": "en-US", "verified": True, "email": None}
     return 200, user_json(world.bot) | private_fields
 
 
 def get_application(world: World, request: Request) -> Result:
-    """Fetch the application."""
     owner = User(OWNER_ID, "Owner")
     return 200, {
         "id": str(APPLICATION_ID),
@@ -52,7 +50,6 @@ def get_application(world: World, request: Request) -> Result:
 
 
 def get_gateway(world: World, request: Request) -> Result:
-    """Fetch the gateway URL."""
     return 200, {"url": gateway_url(world)}
 
 
@@ -77,7 +74,6 @@ def gateway_url(world: World) -> str:
 
 
 def get_user(world: World, request: Request) -> Result:
-    """Fetch a user."""
     return 200, user_json(_user(world, request))
 
 
@@ -93,7 +89,6 @@ def create_dm(world: World, request: Request) -> Result:
 
 
 def get_guild(world: World, request: Request) -> Result:
-    """Fetch a guild."""
     return 200, guild_json(_guild(world, request))
 
 
@@ -103,13 +98,11 @@ def get_channels(world: World, request: Request) -> Result:
 
 
 def get_roles(world: World, request: Request) -> Result:
-    """List the roles of a guild."""
     guild = _guild(world, request)
     return 200, [role_json(role, guild) for role in guild.roles]
 
 
 def get_member(world: World, request: Request) -> Result:
-    """Fetch a guild member."""
     guild, user = _guild(world, request), _user(world, request)
     if user not in guild.members:
         raise unknown("Member", 10007)

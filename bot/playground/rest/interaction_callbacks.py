@@ -89,17 +89,14 @@ class InteractionCallbacks:
         return 200, message_json(message, world.bot)
 
     def get(self, world: World, request: Request) -> Result:
-        """Fetch a response."""
         return 200, message_json(self._message(request), world.bot)
 
     def edit(self, world: World, request: Request) -> Result:
-        """Edit a response."""
         message = self._message(request)
         message_writer.edit(world, message, message_writer.read(request.body))
         return 200, message_json(message, world.bot)
 
     def delete(self, world: World, request: Request) -> Result:
-        """Delete a response."""
         message_writer.delete(world, self._message(request))
         return 204, None
 

@@ -9,7 +9,6 @@ from bot.playground.rest.serializers.messages import channel_json, user_json
 
 
 def member_json(user: User, guild: Guild) -> Json:
-    """Return a guild member object."""
     return {
         "user": user_json(user),
         "nick": None,
@@ -27,7 +26,6 @@ def member_json(user: User, guild: Guild) -> Json:
 
 
 def role_json(role: Role, guild: Guild) -> Json:
-    """Return a role object."""
     return {
         "id": str(role.id),
         "name": role.name,
@@ -45,7 +43,6 @@ def role_json(role: Role, guild: Guild) -> Json:
 
 
 def guild_json(guild: Guild) -> Json:
-    """Return a guild object."""
     return {
         "id": str(guild.id),
         "name": guild.name,

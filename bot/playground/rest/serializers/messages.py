@@ -14,7 +14,6 @@ GUILD_INSTALL = "0"  # key of a guild installation in `authorizing_integration_o
 
 
 def user_json(user: User) -> Json:
-    """Return a user object."""
     return {
         "id": str(user.id),
         "username": user.name.lower().replace(" ", "_"),
@@ -57,7 +56,7 @@ def emoji_json(emoji: str) -> Json:
 
 
 def reactions_json(message: Message, reader: User) -> list[Json]:
-    """Return the reactions of a message as `reader` sees them."""
+    """Return the reactions of a message; `me` marks those of `reader`."""
     return [
         {
             "emoji": emoji_json(emoji),
@@ -141,7 +140,6 @@ def reference_json(message: Message) -> Json:
 
 
 def channel_json(channel: Channel) -> Json:
-    """Return a channel object."""
     if channel.guild is None:
         recipients = [user_json(channel.recipient)] if channel.recipient else []
         return {

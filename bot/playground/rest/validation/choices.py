@@ -25,7 +25,7 @@ VALUES: dict[int, Field] = {
 
 
 def choices(option_type: int) -> ListOf:
-    """Return the field of the choices of an option."""
+    """Return a field for the choices of an option of this type."""
     choice = Model(
         {
             "name": Required(Text(100, 1, strip=True)),

@@ -59,7 +59,7 @@ def read_command(payload: Json, path: Path = ()) -> Json:
 
 
 def _check_name(item: Json, path: Path, errors: FormErrors) -> None:
-    """Add the errors of the names. Only those of options say the locale."""
+    """Add the errors of the name and its localizations. Only options report the locale."""
     if not _is_name(item["name"]):
         _add_invalid_name((*path, "name"), errors)
     for locale, name in (item.get("name_localizations") or {}).items():

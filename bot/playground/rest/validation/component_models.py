@@ -43,18 +43,17 @@ def _component(**fields: Field) -> Model:
 
 
 def _input(**fields: Field) -> Model:
-    """Return a component with a custom id that people fill in, in modals with `required`."""
+    """Return a component with a custom id and a value of the user; modals use `required`."""
     return _component(custom_id=CUSTOM_ID, required=Boolean(), **fields)
 
 
-def _choosable(limit: int, **fields: Field) -> Model:
-    """Return a component with up to `limit` values."""
+def _multiple_choice(limit: int, **fields: Field) -> Model:
+    """Return a component from which the user chooses up to `limit` values."""
     return _input(min_values=Integer(0, limit), max_values=Integer(1, limit), **fields)
 
 
 def _select(**fields: Field) -> Model:
-    """Return a select menu."""
-    return _choosable(25, placeholder=Text(150), disabled=Boolean(), **fields)
+    return _multiple_choice(25, placeholder=Text(150), disabled=Boolean(), **fields)
 
 
 def _entity_select(*types: str, **fields: Field) -> Model:
@@ -101,7 +100,7 @@ CONTENT: dict[int, Model] = {
     ComponentType.FILE: _component(file=UPLOADED, spoiler=Boolean()),
     ComponentType.SEPARATOR: _component(spacing=Choice((1, 2)), divider=Boolean()),
 }
-"""What may stand at the top level of a message with Components V2, and in a container."""
+"""The components at the top level of a message with Components V2, and in a container."""
 CONTAINER = _component(
     components=Required(ListOf(Union(CONTENT), COMPONENTS_LIMIT, 1)),
     accent_color=Integer(0, 0xFFFFFF),
@@ -121,9 +120,11 @@ TEXT_INPUT = _input(
 )
 INPUTS: dict[int, Model] = {
     ComponentType.TEXT_INPUT: TEXT_INPUT,
-    ComponentType.FILE_UPLOAD: _choosable(10, file_types=ListOf(Text(100), 10)),
+    ComponentType.FILE_UPLOAD: _multiple_choice(10, file_types=ListOf(Text(100), 10)),
     ComponentType.RADIO_GROUP: _input(options=Required(ListOf(Model(OPTION), 10, 2))),
-    ComponentType.CHECKBOX_GROUP: _choosable(10, options=Required(ListOf(Model(OPTION), 10, 1))),
+    ComponentType.CHECKBOX_GROUP: _multiple_choice(
+        10, options=Required(ListOf(Model(OPTION), 10, 1))
+    ),
     ComponentType.CHECKBOX: _input(default=Boolean()),
     **SELECTS,
 }

@@ -42,7 +42,7 @@ class Required:
 
 @dataclass(frozen=True)
 class Text:
-    """A string with `minimum` to `maximum` characters; `strip` does not count outer spaces."""
+    """A string with `minimum` to `maximum` characters; with `strip`, outer spaces do not count."""
 
     maximum: int
     minimum: int = 0
@@ -92,7 +92,7 @@ class Float:
 
 @dataclass(frozen=True)
 class Boolean:
-    """A boolean, or its name."""
+    """A boolean, or a string such as "true"."""
 
     def read(self, value: object, path: Path, errors: FormErrors) -> object:
         if isinstance(value, bool):
@@ -182,7 +182,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class ListOf:
-    """A list of fields; `unique` forbids a value twice, and allows null."""
+    """A list; `unique` forbids repeated values and allows null."""
 
     field: Field
     maximum: int = 1 << 16

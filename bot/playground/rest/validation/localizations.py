@@ -1,4 +1,4 @@
-"""Names and descriptions in other languages."""
+"""Fields for names and descriptions in other languages."""
 
 from bot.playground.rest.validation.fields import Dictionary, Text
 
@@ -10,5 +10,5 @@ LOCALES = (
 
 
 def localizations(limit: int) -> Dictionary:
-    """Return the field of texts of 1 to `limit` characters by locale."""
+    """Return a field for texts of 1 to `limit` characters by locale."""
     return Dictionary(LOCALES, Text(limit, 1))

@@ -1,4 +1,4 @@
-"""Validation of polls. The local Discord shows no polls; it refuses what Discord refuses."""
+"""Validation of polls. The local Discord does not show polls, but it refuses invalid ones."""
 
 from bot.playground.rest.validation.fields import (
     Boolean,
