@@ -122,8 +122,8 @@ async def imagine(
     )
 
 
-def point_at(playground: Playground) -> None:
-    """Make discord.py connect to a local Discord."""
+def use_local_discord(playground: Playground) -> None:
+    """Make discord.py connect to the local Discord."""
     discord.http.Route.BASE = playground.api
     gateway = URL(playground.url).with_scheme("ws").with_path("/gateway")
     discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = gateway
@@ -174,7 +174,7 @@ async def start_bot(
     playground: Playground, *commands: Command, heartbeat_timeout: float = 60.0
 ) -> AsyncIterator[PlaygroundBot]:
     """Run the bot, with additional commands, connected to a local Discord."""
-    point_at(playground)
+    use_local_discord(playground)
     bot = PlaygroundBot(heartbeat_timeout=heartbeat_timeout)
     for command in commands:
         bot.tree.add_command(command)

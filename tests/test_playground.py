@@ -121,7 +121,7 @@ async def test_followups_are_sent_and_deleted(playground: Playground, bot: Playg
     assert [m.content for m in interaction.ephemerals] == ["That is no picture."]
 
 
-async def test_the_first_followup_replaces_thinking(
+async def test_the_first_followup_replaces_the_loading_response(
     playground: Playground, bot: PlaygroundBot
 ) -> None:
     """The first followup after a deferral edits the loading response and keeps its visibility."""
@@ -166,7 +166,9 @@ async def test_reactions_reach_the_bot_with_the_author(
     assert second.member.guild_permissions.manage_messages
 
 
-async def test_the_bot_reacts_and_takes_it_back(playground: Playground, bot: PlaygroundBot) -> None:
+async def test_the_bot_adds_and_removes_a_reaction(
+    playground: Playground, bot: PlaygroundBot
+) -> None:
     """The bot removes its own reactions; removing others needs MANAGE_MESSAGES."""
     bot_message = await channel_of(bot, playground).send("look")
     message = playground.messages()[0]
@@ -242,7 +244,7 @@ async def test_options_are_autocompleted(playground: Playground, bot: Playground
     assert [choice["value"] for choice in interaction.choices] == ["starter", "stable"]
 
 
-async def test_a_menu_is_chosen_from(playground: Playground, bot: PlaygroundBot) -> None:
+async def test_a_select_menu_is_used(playground: Playground, bot: PlaygroundBot) -> None:
     """Choosing from a select menu sends a component interaction."""
     ada = playground.person("Ada")
     interaction = await ada.slash("describe", model="starter")
@@ -255,7 +257,7 @@ async def test_a_menu_is_chosen_from(playground: Playground, bot: PlaygroundBot)
         await ada.choose(message, "colour", "red")
 
 
-async def test_a_form_is_filled_in(playground: Playground, bot: PlaygroundBot) -> None:
+async def test_a_modal_is_submitted(playground: Playground, bot: PlaygroundBot) -> None:
     """A modal is a response; submitting it is another interaction."""
     ada = playground.person("Ada")
     interaction = await ada.slash("form")

@@ -10,7 +10,7 @@ from tests.playground_bot import PlaygroundBot, channel_of
 
 
 async def test_a_moderator_clears_reactions(playground: Playground, bot: PlaygroundBot) -> None:
-    """One event tells of all reactions, or of all with one emoji; single removals are not sent."""
+    """One event covers all reactions, or all with one emoji; single removals have no event."""
     ada, ben = playground.person("Ada"), playground.person("Ben")
     mod = playground.person("Mod", moderator=True)
     events: list[str] = []
@@ -65,7 +65,7 @@ async def test_a_bot_clears_reactions(
 async def test_reactions_in_dms_cannot_be_cleared(
     playground: Playground, bot: PlaygroundBot
 ) -> None:
-    """Nobody moderates a DM channel (50003)."""
+    """A DM channel has no moderators (50003)."""
     ada = playground.person("Ada")
     message = await ada.say("look", where=ada.dm)
     await ada.react(message, "🔁")

@@ -69,7 +69,9 @@ async def test_commands_of_a_type_are_limited(http: Http, type: int, limit: int)
     assert (await http.call("POST", path, json=commands[0]))[0] == 200
 
 
-async def test_commands_can_be_made_changed_and_removed(playground: Playground, http: Http) -> None:
+async def test_commands_can_be_created_edited_and_deleted(
+    playground: Playground, http: Http
+) -> None:
     """Commands are created, edited and deleted; overwriting keeps the ids of existing names."""
     base = f"/applications/{APPLICATION_ID}/guilds/{GUILD_ID}/commands"
     status, created = await http.call("POST", base, json=command(options=[option()]))

@@ -111,7 +111,7 @@ async def test_a_lost_response_posts_a_followup_twice(
     assert [m.content for m in playground.messages()[1:]] == ["once?", "once?"]
 
 
-async def test_a_cut_connection_is_an_error_of_aiohttp(
+async def test_a_dropped_connection_is_an_error_of_aiohttp(
     playground: Playground, bot: PlaygroundBot
 ) -> None:
     """A dropped connection raises aiohttp.ClientError, and discord.py does not retry."""
@@ -121,7 +121,7 @@ async def test_a_cut_connection_is_an_error_of_aiohttp(
     assert [m.content for m in playground.messages()] == ["lost"]
 
 
-async def test_a_429_is_waited_out_but_a_ban_is_not(
+async def test_discord_py_retries_a_429_but_not_a_ban(
     playground: Playground, bot: PlaygroundBot
 ) -> None:
     """discord.py waits for Retry-After; a 429 without Via looks like a ban and raises."""

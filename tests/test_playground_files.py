@@ -27,7 +27,9 @@ async def test_spoilers_are_marked(playground: Playground, bot: PlaygroundBot) -
     assert [a.spoiler for a in playground.messages()[0].attachments] == [True]
 
 
-async def test_the_flag_of_a_request_hides_a_file(playground: Playground, http: Http) -> None:
+async def test_the_spoiler_flag_of_a_request_marks_a_file(
+    playground: Playground, http: Http
+) -> None:
     """`is_spoiler` marks a spoiler regardless of the name; it must be a boolean."""
     entry: dict[str, object] = {"id": "0", "is_spoiler": True}
     _, message = await http.post({"attachments": [entry]}, [png()])
@@ -70,7 +72,7 @@ def test_other_files_have_no_size(data: bytes) -> None:
     assert image_size(data) is None
 
 
-async def test_a_file_can_fail_come_late_or_break_off(playground: Playground) -> None:
+async def test_downloads_can_have_faults(playground: Playground) -> None:
     """Faults of the CDN: an error status, half of the file, a delay."""
     data = png("gold", 256)
     message = await playground.person("Ada").say("look", Upload("a.png", data))

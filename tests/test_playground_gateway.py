@@ -10,7 +10,7 @@ import pytest
 
 from bot.playground import Playground
 from bot.playground.gateway.compression import ZstdStream
-from tests.playground_bot import INTENTS, PlaygroundBot, point_at, start_bot
+from tests.playground_bot import INTENTS, PlaygroundBot, start_bot, use_local_discord
 from tests.playground_gateway import GatewayClient
 
 Json = dict[str, Any]
@@ -162,7 +162,7 @@ async def test_content_needs_the_message_content_intent(
     assert (await client.receive())["d"]["content"] == "for you"
 
 
-async def test_a_dropped_bot_resumes_and_misses_nothing(
+async def test_a_dropped_bot_resumes_and_receives_all_events(
     playground: Playground, bot: PlaygroundBot
 ) -> None:
     """Events during a disconnection are replayed after a Resume."""
@@ -175,7 +175,7 @@ async def test_a_dropped_bot_resumes_and_misses_nothing(
 
 
 @pytest.mark.parametrize("code", [1000, 4000])
-async def test_a_closed_bot_comes_back(
+async def test_a_bot_reconnects_after_a_close_code(
     playground: Playground, bot: PlaygroundBot, code: int
 ) -> None:
     """discord.py reconnects after these close codes."""
@@ -222,7 +222,7 @@ async def test_unacknowledged_heartbeats_make_the_bot_reconnect() -> None:
 
 async def test_intents_that_are_not_granted_end_the_bot(playground: Playground) -> None:
     """Privileged intents are refused, and discord.py raises."""
-    point_at(playground)
+    use_local_discord(playground)
     bot = PlaygroundBot(discord.Intents(INTENTS.value | 1 << 15))
     with pytest.raises(discord.PrivilegedIntentsRequired):
         async with bot:

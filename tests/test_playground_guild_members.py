@@ -11,7 +11,7 @@ from bot.playground import Playground
 from bot.playground.errors import Json
 from bot.playground.gateway.guild_members import ALL_MEMBERS_SECONDS
 from bot.playground.gateway.sessions import ALL_INTENTS
-from tests.playground_bot import INTENTS, PlaygroundBot, point_at
+from tests.playground_bot import INTENTS, PlaygroundBot, use_local_discord
 from tests.playground_gateway import GatewayClient
 
 GUILD_MEMBERS = 1 << 1
@@ -40,7 +40,7 @@ async def test_all_members_come_in_chunks(playground: Playground) -> None:
     for index in range(1_100):
         playground.person(f"Person {index}")
     playground.gateway.allowed_intents = ALL_INTENTS
-    point_at(playground)
+    use_local_discord(playground)
     client = discord.Client(
         intents=discord.Intents(INTENTS.value | GUILD_MEMBERS), chunk_guilds_at_startup=False
     )
@@ -110,7 +110,7 @@ async def test_a_query_is_limited(playground: Playground, client: GatewayClient)
 async def test_an_invalid_request_is_a_violation(
     playground: Playground, client: GatewayClient, fields: Json, rule: str
 ) -> None:
-    """It gets no answer, and is recorded."""
+    """It gets no response, and is recorded as a violation."""
     await client.send(8, {"guild_id": str(playground.guild_id)} | fields)
     await client.send(1, None)
     assert await client.receive() == {"op": 11}

@@ -45,7 +45,7 @@ def test_every_field_has_its_label() -> None:
     ]
 
 
-def test_answers_have_the_shape_of_the_form() -> None:
+def test_a_submission_has_the_structure_of_the_modal() -> None:
     """The submission has the modal's structure, with defaults and empty text."""
     assert submit_components(MODAL, {"old": "abc"}) == [
         {

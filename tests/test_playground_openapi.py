@@ -28,12 +28,12 @@ GONE = Response(404, {"message": "Unknown Message", "code": 10008})
 
 
 def test_documented_responses_are_valid() -> None:
-    """A documented error response is valid."""
+    """This includes responses with an error."""
     assert problems(OpenApi.load(), request({"content": "x"}), GONE) == ""
 
 
-def test_unknown_fields_are_named() -> None:
-    """Unknown fields of requests and responses are reported."""
+def test_unknown_fields_are_problems() -> None:
+    """This holds for requests and responses."""
     api = OpenApi.load()
     unknown_field = request({"content": "x", "colour": "red"})
     assert "'colour' was unexpected" in problems(api, unknown_field, Response(200, {}))
@@ -41,8 +41,8 @@ def test_unknown_fields_are_named() -> None:
     assert "'why' was unexpected" in problems(api, request({}), extra)
 
 
-def test_unknown_addresses_and_queries_are_named() -> None:
-    """Unknown routes and query parameters are reported."""
+def test_unknown_routes_and_query_parameters_are_problems() -> None:
+    """The document lists all routes and their parameters."""
     api = OpenApi.load()
     assert "not in the document" in problems(api, request({}, "/nonsense"), GONE)
     unknown_query = replace(request({}, method="GET"), query={"colour": "red"})
@@ -50,14 +50,14 @@ def test_unknown_addresses_and_queries_are_named() -> None:
 
 
 def test_the_error_is_about_the_component_type() -> None:
-    """The error is about the component type that was sent."""
+    """It does not list the errors of other component types."""
     row = {"type": 1, "components": [{"type": 2, "style": 2, "custom_id": "x" * 101}]}
     text = problems(OpenApi.load(), request({"components": [row]}), Response(200, {}))
     assert "components/0/components/0/custom_id" in text
     assert "is too long" in text
 
 
-def test_answers_must_have_documented_shapes() -> None:
+def test_responses_must_have_documented_shapes() -> None:
     """A missing field, an unknown status and an unexpected body are reported."""
     api = OpenApi.load()
     assert "is a required property" in problems(api, request({}), Response(200, {}))

@@ -28,7 +28,7 @@ IMAGINE = InvokableCommand(COMMAND)
 FILE = Upload("a.png", b"x")
 
 
-def test_a_typed_line_is_cut_into_options() -> None:
+def test_a_typed_line_is_split_into_options() -> None:
     """Text before the first option is the first string option; unknown names stay text."""
     line = "/imagine a house: red seed:7 negative: fog, rain"
     assert parse_command([COMMAND], line).texts == {
@@ -41,7 +41,7 @@ def test_a_typed_line_is_cut_into_options() -> None:
 
 
 def test_an_unknown_command_lists_the_available_ones() -> None:
-    """The error lists the available commands."""
+    """The error says so if there are none."""
     with pytest.raises(UnknownCommand, match=r"no command /paint\. There is: /imagine"):
         parse_command([COMMAND], "/paint x")
     with pytest.raises(UnknownCommand, match="There is: none yet"):
@@ -76,7 +76,7 @@ def test_typed_text_becomes_typed_values() -> None:
         ({"prompt": FILE}, "prompt takes no file"),
     ],
 )
-def test_a_wrong_value_is_refused_in_words(values: dict[str, str], sentence: str) -> None:
+def test_an_invalid_value_is_refused_with_a_sentence(values: dict[str, str], sentence: str) -> None:
     """The error names the option and the accepted values."""
     with pytest.raises(InvalidOption, match=sentence):
         fill_options(IMAGINE, values)

@@ -111,7 +111,7 @@ async def page(playground: Playground, browser: Browser) -> AsyncIterator[Page]:
 
 
 @needs_browser
-async def test_a_picture_is_asked_for_and_arrives(
+async def test_an_example_command_shows_a_picture(
     playground: Playground, bot: PlaygroundBot, page: Page
 ) -> None:
     """Sending an example command shows the response with its picture and buttons."""
@@ -236,7 +236,7 @@ async def test_buttons_and_reactions_work(
 async def test_users_and_channels_have_separate_views(
     playground: Playground, bot: PlaygroundBot, page: Page
 ) -> None:
-    """Users and the DM channel have separate views."""
+    """A DM is visible to its recipient only."""
     await expect(page.locator("#status")).to_have_text("Imagine is online")
     await page.get_by_role("radio", name="Ben").click()
     await page.locator("#text").fill("hello from Ben")
@@ -304,7 +304,7 @@ async def test_options_are_autocompleted(
 
 
 @needs_browser
-async def test_the_apps_menu_and_its_form(
+async def test_the_apps_menu_and_its_modal(
     playground: Playground, bot: PlaygroundBot, page: Page
 ) -> None:
     """The Apps menu lists message commands; a modal shows errors and is submitted."""

@@ -101,7 +101,7 @@ async def test_users_channels_and_roles_are_resolved(
 async def test_names_ids_and_mentions_are_resolved(
     playground: Playground, bot: PlaygroundBot
 ) -> None:
-    """Names, ids and mentions are resolved."""
+    """A user may type any of them instead of choosing from the list."""
     ada, painters = playground.person("Ada"), playground.add_role("Painters")
     for who in (ada.id, str(ada.id), "Ada", "@ada", f"<@{ada.id}>"):
         assert await invoke_pick(playground, who=who) == f"Member {ada.id}"
@@ -125,7 +125,7 @@ async def test_names_ids_and_mentions_are_resolved(
 async def test_unknown_values_are_refused(
     playground: Playground, bot: PlaygroundBot, values: dict[str, Value], sentence: str
 ) -> None:
-    """An unknown value raises InvalidOption, and nothing is sent."""
+    """Each raises InvalidOption, and nothing is sent."""
     playground.person("Ada")
     with pytest.raises(InvalidOption, match=sentence):
         await playground.person("Admin", admin=True).invoke("admin pick", values)

@@ -71,7 +71,7 @@ async def test_an_update_of_a_deleted_message_is_unknown(
     assert error.value.code == 10008
 
 
-async def test_answers_are_fetched_edited_and_deleted_by_the_webhook(
+async def test_followups_are_fetched_edited_and_deleted_by_the_webhook(
     playground: Playground, bot: PlaygroundBot
 ) -> None:
     """Followups can be fetched, edited and deleted by the webhook."""
@@ -87,7 +87,7 @@ async def test_answers_are_fetched_edited_and_deleted_by_the_webhook(
         await bot_interaction.followup.fetch_message(followup.id)
 
 
-async def test_a_private_answer_is_not_found_by_its_channel(
+async def test_an_ephemeral_message_is_not_found_in_its_channel(
     playground: Playground, bot: PlaygroundBot
 ) -> None:
     """Ephemeral messages cannot be edited by channel and have no reactions."""
@@ -116,7 +116,7 @@ async def test_a_private_answer_is_not_found_by_its_channel(
         {"type": 4, "data": {"content": "x" * 2001}},
     ],
 )
-async def test_a_wrong_answer_leaves_the_interaction_open(
+async def test_an_invalid_callback_leaves_the_interaction_unacknowledged(
     playground: Playground, bot: PlaygroundBot, callback: dict[str, object]
 ) -> None:
     """An invalid callback (50035) does not acknowledge; a valid one still can."""
@@ -134,7 +134,7 @@ async def test_a_wrong_answer_leaves_the_interaction_open(
     assert await bot.http.request(route, json={"type": 6}) == ""
 
 
-async def test_a_reply_points_at_its_message(playground: Playground, bot: PlaygroundBot) -> None:
+async def test_a_reply_references_its_message(playground: Playground, bot: PlaygroundBot) -> None:
     """A reply has a reference, and pings its author only if allowed."""
     user_message = await playground.person("Ada").say("paint this")
     channel = bot.get_channel(playground.channel.id)
@@ -178,7 +178,9 @@ async def _with_reaction(playground: Playground, message: Message) -> Message:
     return message
 
 
-async def test_a_bot_edits_only_its_own(playground: Playground, bot: PlaygroundBot) -> None:
+async def test_a_bot_edits_only_its_own_messages(
+    playground: Playground, bot: PlaygroundBot
+) -> None:
     """Messages of others cannot be edited (50005), or deleted without MANAGE_MESSAGES."""
     user_message = await playground.person("Ada").say("mine")
     channel = bot.get_channel(playground.channel.id)

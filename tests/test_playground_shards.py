@@ -9,7 +9,7 @@ import discord
 import pytest
 
 from bot.playground import Guild, Playground
-from tests.playground_bot import INTENTS, point_at
+from tests.playground_bot import INTENTS, use_local_discord
 from tests.playground_gateway import GatewayClient
 
 
@@ -33,7 +33,7 @@ class ShardClient(discord.Client):
 @asynccontextmanager
 async def start_shards(playground: Playground) -> AsyncIterator[list[ShardClient]]:
     """Two clients, one for each shard, that are ready."""
-    point_at(playground)
+    use_local_discord(playground)
     shards = [ShardClient(0), ShardClient(1)]
     for shard in shards:
         shard._connection.guild_ready_timeout = 0.1

@@ -179,7 +179,7 @@ def test_a_typed_line_names_a_subcommand() -> None:
     ],
 )
 def test_an_incomplete_name_lists_the_subcommands(line: str, sentence: str) -> None:
-    """The error lists the subcommands."""
+    """The error has their full names."""
     with pytest.raises(UnknownCommand, match=sentence):
         parse_command([IMAGINE, ADMIN], line)
 

@@ -103,7 +103,9 @@ async def test_a_thread_takes_messages_edits_and_files(
     assert playground.violations == []
 
 
-async def test_threads_are_picked_like_channels(playground: Playground, bot: PlaygroundBot) -> None:
+async def test_threads_can_be_values_of_channel_options(
+    playground: Playground, bot: PlaygroundBot
+) -> None:
     """A thread option resolves to a thread with its parent."""
     thread = playground.add_thread(playground.channel, "sketches")
     interaction = await playground.person("Ada").slash("where", channel=thread)

@@ -129,7 +129,7 @@ async def test_v2_parts_and_embeds_show_their_files(playground: Playground, http
     assert message["embeds"][0]["image"]["url"].startswith(playground.url)
 
 
-async def test_addresses_are_signed_and_expire(playground: Playground, http: Http) -> None:
+async def test_cdn_urls_are_signed_and_expire(playground: Playground, http: Http) -> None:
     """A CDN URL expires after a day; fetching the message returns a new one."""
     _, message = await http.post({"content": "x"}, [png()])
     url = message["attachments"][0]["url"]
@@ -157,7 +157,7 @@ async def test_only_the_bot_with_its_token_may_call(playground: Playground, http
     assert (status, body["url"]) == (200, playground.url.replace("http", "ws") + "/gateway")
 
 
-async def test_an_unknown_address_is_a_violation(playground: Playground, http: Http) -> None:
+async def test_an_unknown_route_is_a_violation(playground: Playground, http: Http) -> None:
     """An unknown route is a 404 and a violation."""
     assert (await http.call("GET", "/guilds/1/nonsense"))[0] == 404
     assert len(playground.violations) == 1
@@ -196,7 +196,7 @@ async def test_more_than_fifty_requests_in_a_second_hit_the_global_limit(http: H
     assert (await http.call("GET", "/webhooks/1/x/messages/@original"))[0] == 404
 
 
-async def test_no_token_no_webhook(playground: Playground, http: Http) -> None:
+async def test_unknown_interaction_tokens_are_refused(playground: Playground, http: Http) -> None:
     """Unknown interaction tokens are 10062 for callbacks and 10015 for webhooks."""
     status, body = await http.call("POST", "/interactions/1/x/callback", json={"type": 5})
     assert (status, body["code"]) == (404, 10062)
@@ -240,7 +240,7 @@ async def test_messages_are_listed_newest_first(playground: Playground, http: Ht
     assert (await http.call("GET", f"{base}?limit=101"))[0] == 400
 
 
-async def test_the_log_keeps_no_bytes(playground: Playground, http: Http) -> None:
+async def test_the_request_log_has_no_file_contents(playground: Playground, http: Http) -> None:
     """The request log has the names and sizes of files, but not their contents."""
     await http.post({"content": "x"}, [png()])
     request = playground.requests[-1]
@@ -250,8 +250,8 @@ async def test_the_log_keeps_no_bytes(playground: Playground, http: Http) -> Non
     assert request.status == 200
 
 
-async def test_uploads_get_clean_names(playground: Playground) -> None:
-    """File names are sanitized."""
+async def test_names_of_uploads_are_sanitized(playground: Playground) -> None:
+    """Path separators, spaces and markup are replaced."""
     upload = Upload("../..\\<b>häuser .png", b"x")
     attachment = playground.world.cdn.store(upload, attachment_id=1, channel_id=2, ephemeral=False)
     assert attachment.filename == "_..__b_häuser_.png"
