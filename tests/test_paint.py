@@ -205,6 +205,24 @@ def test_a_failed_job_does_not_affect_the_others(
     assert sorted(file.parent.name for file in tmp_path.rglob("grid.png")) == ["good", "last"]
 
 
+def test_an_impossible_job_does_not_affect_the_others(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is refused with a sentence; nothing of it is written."""
+    lines = [
+        {"id": "steps", "prompt": "a boat", "sampler": "lcm", "steps": 60},
+        {"id": "size", "prompt": "a boat", "width": 2048, "height": 2048},
+        {"id": "good", "prompt": "a boat", "steps": 1, "count": 1},
+    ]
+    jobs, out = tmp_path / "jobs.jsonl", tmp_path / "out"
+    jobs.write_text("\n".join(map(json.dumps, lines)))
+    code = main(["paint", "--jobs", str(jobs), "--model", tiny, "--out", str(out)])
+    assert code == ExitCode.FAILED
+    reported = capsys.readouterr().err.splitlines()[-2:]
+    assert [line.split(":")[0] for line in reported] == ["Job steps", "Job size"]
+    assert [folder.name for folder in out.iterdir()] == ["good"]
+
+
 def test_written_recipes_have_the_row_class_that_was_used(
     tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

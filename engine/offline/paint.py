@@ -26,12 +26,20 @@ def paint(
 ) -> None:
     """Paint all jobs into `out`, or each into a subfolder of `out` named by its id.
 
-    All specs are checked before the first job starts. Raises EngineError at the end, with a
-    sentence for each job that failed; the pictures of the others are written.
+    All specs are checked before the first job starts. Raises UsageError if the only job cannot be
+    painted, and EngineError at the end, with a sentence for each job that failed; the pictures of
+    the others are written.
     """
-    jobs = [_checked_job(spec, model, separate_folders) for spec in specs]
-    folders = [_make_folder(out / job.job if separate_folders else out) for job in jobs]
+    jobs: list[Paint] = []
     failures: list[str] = []
+    for spec in specs:
+        try:
+            jobs.append(_checked_job(spec, model))
+        except (UsageError, InvalidJob) as error:
+            if not separate_folders:
+                raise UsageError(str(error)) from error
+            failures.append(f"Job {spec.id}: {error}")
+    folders = [_make_folder(out / job.job if separate_folders else out) for job in jobs]
     for job, folder, ending in zip(jobs, folders, _run_all(jobs, model), strict=True):
         failure = _save(job, ending, folder)
         if failure is not None:
@@ -63,13 +71,9 @@ def _run_all(jobs: list[Paint], model: DiffusionModel) -> Iterator[Ending]:
         worker.close()
 
 
-def _checked_job(spec: JobSpec, model: DiffusionModel, separate_folders: bool) -> Paint:
-    try:
-        job = to_command(spec, model.card)
-        check_job(job, [model])
-    except (UsageError, InvalidJob) as error:
-        sentence = f"Job {spec.id}: {error}" if separate_folders else str(error)
-        raise UsageError(sentence) from error
+def _checked_job(spec: JobSpec, model: DiffusionModel) -> Paint:
+    job = to_command(spec, model.card)
+    check_job(job, [model])
     return job
 
 
