@@ -86,3 +86,9 @@ class DeviceLost(EngineError):
 
 class InvalidJob(Exception):
     """The engine cannot paint this job; its message is a sentence for the user."""
+
+
+def first_line(error: Exception) -> str:
+    """The first line of the error's message, up to 200 characters, or its type if it has none."""
+    message = str(error).strip() or type(error).__name__
+    return message.splitlines()[0][:200]

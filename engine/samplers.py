@@ -6,20 +6,27 @@ scheduler over unit impulses, in float64, gives the weights of all steps, and on
 addition of tensors serves images of all samplers together.
 """
 
-import copy
 import inspect
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
-import diffusers
 import torch
 
 from engine.contract import Recipe, Sampler
-from engine.errors import InvalidJob
+from engine.errors import InvalidJob, first_line
+from engine.schedulers import (
+    SCHEDULER_ERRORS,
+    Scheduler,
+    make_scheduler,
+    noise_schedule_json,
+)
 
+_USABLE_STEPS: Final = 2
+"""Steps of the run that shows whether a sampler can be used: enough for second-order updates."""
 REGISTERS: Final = 5
 """Tensors that an image carries from step to step: the sample, and what its scheduler stores."""
 MODEL_OUTPUT, NOISE = REGISTERS, REGISTERS + 1
@@ -34,28 +41,7 @@ _TOLERANCE: Final = 1e-6
 """Largest deviation from a weighted sum."""
 _MIN_WEIGHT: Final = 1e-7
 """Smaller weights are rounding errors."""
-
-
-class Scheduler(Protocol):
-    """What is used of diffusers' schedulers, which have no types."""
-
-    config: Any
-    timesteps: torch.Tensor
-    order: int
-    init_noise_sigma: float
-    alphas_cumprod: torch.Tensor
-
-    def set_timesteps(self, num_inference_steps: int) -> None: ...
-
-    def scale_model_input(self, sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor: ...
-
-    def add_noise(
-        self, original_samples: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor
-    ) -> torch.Tensor: ...
-
-    @property
-    def step(self) -> Any:  # noqa: ANN401 - its options differ between the schedulers
-        """`step(model_output, timestep, sample, **options)`."""
+log = logging.getLogger(__name__)
 
 
 class InitWeights(NamedTuple):
@@ -96,29 +82,47 @@ class Schedule:
     init: InitWeights
 
 
-def make_scheduler(sampler: Sampler, config: Mapping[str, object]) -> Scheduler:
-    """A new diffusers scheduler with the noise schedule of the model's scheduler config."""
-    return copy.deepcopy(_cached_scheduler(sampler, json.dumps(dict(config))))
+def usable_samplers(config: Mapping[str, object]) -> dict[Sampler, int | None]:
+    """The samplers that work with this noise schedule, and the most steps of those with a limit.
+
+    The limit is that of distilled models, which can take no more steps than the model was distilled
+    from. Raises ValueError, with a reason, if no sampler works.
+    """
+    usable, reasons = _probe_samplers(noise_schedule_json(config))
+    if not usable:
+        reason = next(iter(reasons.values()))
+        raise ValueError(f"no sampler works with its scheduler config: {reason}")
+    return usable
 
 
-@lru_cache(maxsize=64)
-def _cached_scheduler(sampler: Sampler, config: str) -> Scheduler:
-    """Cached because some are slow to construct."""
-    spec = sampler.scheduler
-    scheduler_class = getattr(diffusers, spec.class_name)
-    scheduler: Scheduler = scheduler_class.from_config(json.loads(config), **spec.options)
-    return scheduler
+def log_unusable_samplers(config: Mapping[str, object]) -> None:
+    """Log a line for each sampler that does not work with this noise schedule."""
+    for sampler, reason in _probe_samplers(noise_schedule_json(config))[1].items():
+        log.warning("the sampler %s is not offered: %s", sampler, reason)
 
 
-def max_steps(config: Mapping[str, object]) -> dict[Sampler, int]:
-    """The most steps of the samplers that have a limit: those of distilled models, which can take
-    no more steps than the model was distilled from."""
-    schedulers = {sampler: make_scheduler(sampler, config) for sampler in Sampler}
-    return {
-        sampler: int(scheduler.config.original_inference_steps)
-        for sampler, scheduler in schedulers.items()
-        if "original_inference_steps" in inspect.signature(scheduler.set_timesteps).parameters
-    }
+@lru_cache(maxsize=16)
+def _probe_samplers(config: str) -> tuple[dict[Sampler, int | None], dict[Sampler, str]]:
+    """The samplers that work, with their limits, and for each other the reason."""
+    usable: dict[Sampler, int | None] = {}
+    reasons: dict[Sampler, str] = {}
+    for sampler in Sampler:
+        try:
+            scheduler = make_scheduler(sampler, json.loads(config))
+            limit = _max_steps(scheduler)
+            steps = _USABLE_STEPS if limit is None else min(_USABLE_STEPS, limit)
+            _trace(scheduler, steps, None)
+        except SCHEDULER_ERRORS as error:
+            reasons[sampler] = first_line(error)
+        else:
+            usable[sampler] = limit
+    return usable, reasons
+
+
+def _max_steps(scheduler: Scheduler) -> int | None:
+    if "original_inference_steps" not in inspect.signature(scheduler.set_timesteps).parameters:
+        return None
+    return int(scheduler.config.original_inference_steps)
 
 
 def noise_dtype(sampler: Sampler, model_dtype: torch.dtype) -> torch.dtype:
@@ -131,16 +135,21 @@ def schedule_for(recipe: Recipe, config: Mapping[str, object]) -> Schedule:
 
     Raises InvalidJob if the sampler cannot take the recipe's number of steps.
     """
-    return _schedule(recipe.sampler, recipe.steps, recipe.strength, json.dumps(dict(config)))
+    return _schedule(recipe.sampler, recipe.steps, recipe.strength, noise_schedule_json(config))
 
 
 @lru_cache(maxsize=256)
 def _schedule(sampler: Sampler, steps: int, strength: float | None, config: str) -> Schedule:
-    scheduler = make_scheduler(sampler, json.loads(config))
     try:
-        scheduler.set_timesteps(steps)
-    except (ValueError, IndexError, ZeroDivisionError) as error:
-        raise InvalidJob(f"The sampler {sampler} cannot take {steps} steps: {error}") from error
+        return _trace(make_scheduler(sampler, json.loads(config)), steps, strength)
+    except SCHEDULER_ERRORS as error:
+        raise InvalidJob(
+            f"The sampler {sampler} cannot take {steps} steps with this model: {first_line(error)}"
+        ) from error
+
+
+def _trace(scheduler: Scheduler, steps: int, strength: float | None) -> Schedule:
+    scheduler.set_timesteps(steps)
     timesteps = _get_timesteps(scheduler, steps, strength)
     init = InitWeights(0.0, float(scheduler.init_noise_sigma))
     if strength is not None:
@@ -150,15 +159,17 @@ def _schedule(sampler: Sampler, steps: int, strength: float | None, config: str)
 
 
 def _get_timesteps(scheduler: Scheduler, steps: int, strength: float | None) -> torch.Tensor:
-    """As StableDiffusionImg2ImgPipeline.get_timesteps."""
-    timesteps = scheduler.timesteps
-    if strength is None:
-        return timesteps
-    init_timestep = min(int(steps * strength), steps)
-    begin = (steps - init_timestep) * scheduler.order
+    """As StableDiffusionImg2ImgPipeline.get_timesteps.
+
+    The scheduler is told the position of the first timestep: it would look for its value, which
+    another step can have too.
+    """
+    begin = 0
+    if strength is not None:
+        begin = (steps - min(int(steps * strength), steps)) * scheduler.order
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(begin)
-    return timesteps[begin:]
+    return scheduler.timesteps[begin:]
 
 
 def _img2img_weights(scheduler: Scheduler, timesteps: torch.Tensor) -> InitWeights:
@@ -299,6 +310,8 @@ def _x0_weights(scheduler: Scheduler, timestep: float) -> X0Weights:
         return X0Weights(alpha_prod**0.5, -((1 - alpha_prod) ** 0.5))
     if prediction_type == "sample":
         return X0Weights(0.0, 1.0)
+    if prediction_type != "epsilon":
+        raise ValueError(f"the prediction type {prediction_type} is not supported")
     return X0Weights(alpha_prod**-0.5, -((1 - alpha_prod) ** 0.5) / alpha_prod**0.5)
 
 

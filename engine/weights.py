@@ -23,11 +23,13 @@ LOAD_ERRORS: Final = (
     OSError,
     ValueError,
     TypeError,
-    KeyError,
+    LookupError,
     AttributeError,
     ArithmeticError,
+    AssertionError,
     RuntimeError,
     SafetensorError,
+    MemoryError,
 )
 """What diffusers and transformers raise for damaged or unsuitable files."""
 

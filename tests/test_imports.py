@@ -53,6 +53,7 @@ LAYERS = {
     ],
     "engine": [
         "contract errors",
+        "schedulers",
         "log device weights samplers",
         "safety",
         "models",
@@ -68,7 +69,7 @@ LIBRARIES = {
     "aiosqlite sqlite3": "bot.db",
     "diffusers torch transformers": (
         "engine.bench engine.core engine.device engine.models engine.pipeline engine.safety "
-        "engine.samplers engine.starter"
+        "engine.samplers engine.schedulers engine.starter"
     ),
     "discord": (
         "bot.app bot.client bot.context bot.features bot.messages.captions bot.messages.channels "

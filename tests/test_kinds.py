@@ -2,12 +2,13 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.kinds import KINDS, imagine, kind_named, reroll, variation
-from bot.domain.kinds.imagine import parse, with_init_image
+from bot.domain.kinds.imagine import build_recipes, parse, with_init_image
 from bot.errors import Refused
 from engine.contract import SEED_LIMIT, Recipe, Sampler
 from tests.fake_engine import MODEL
@@ -94,6 +95,16 @@ def test_invalid_values_are_refused(options: dict[str, Any], words: str) -> None
     """The sentence has the invalid value and the allowed ones."""
     with pytest.raises(Refused, match=words):
         build(**options)
+
+
+@pytest.mark.parametrize("sampler", ["tcd", "magic"])
+def test_a_sampler_that_the_model_does_not_work_with_is_refused(sampler: str) -> None:
+    """The sentence names those that it works with."""
+    limits = {name: 0 for name in Sampler if name not in (Sampler.EULER, Sampler.DDIM)}
+    model = msgspec.structs.replace(MODEL, max_steps=limits)
+    options = parse(prompt="a red house", sampler=sampler)
+    with pytest.raises(Refused, match=r"Choose one of: ddim, euler\."):
+        build_recipes(options, model, seed=1, has_init_image=False)
 
 
 @pytest.mark.parametrize("strength", [-0.1, 0.0, 1.01, float("nan"), float("inf")])

@@ -22,7 +22,7 @@ from engine.contract.samplers import SchedulerSpec
 from engine.core.engine_core import EngineCore
 from engine.errors import InvalidJob
 from engine.imaging.encode import encode_png, sha256
-from engine.samplers import max_steps, schedule_for
+from engine.samplers import log_unusable_samplers, schedule_for, usable_samplers
 from tests.engine_parts import engine_core, job, recipe, rendered_images, sketch
 
 README: Final = Path(__file__).parents[1] / "engine" / "README.md"
@@ -138,7 +138,7 @@ def test_any_number_of_steps_equals_the_pipeline(sampler: Sampler, steps: int) -
 @pytest.mark.parametrize("sampler", [Sampler.LCM, Sampler.TCD])
 def test_the_steps_of_distillation_samplers_are_limited(sampler: Sampler) -> None:
     """They take no more steps than the model was distilled from."""
-    assert max_steps(engine_core().model.scheduler_config)[sampler] == 50
+    assert usable_samplers(engine_core().model.scheduler_config)[sampler] == 50
     with pytest.raises(InvalidJob, match="cannot take 51 steps"):
         schedule_for(recipe(sampler=sampler, steps=51), engine_core().model.scheduler_config)
 
@@ -163,3 +163,91 @@ def test_a_sampler_has_the_order_and_options_of_its_scheduler(sampler: Sampler) 
     assert scheduler.order == sampler.scheduler.order
     for name, value in sampler.scheduler.options.items():
         assert scheduler.config[name] == value
+
+
+BETAS: Final = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+OTHER_SOLVERS: Final[list[dict[str, object]]] = [
+    {"algorithm_type": "deis", "solver_type": "logrho", "solver_order": 2},
+    {"algorithm_type": "sde-dpmsolver++", "use_karras_sigmas": True},
+    {"use_karras_sigmas": True},
+    {"use_exponential_sigmas": True},
+    {"use_beta_sigmas": True},
+    {"use_flow_sigmas": True},
+    {"variance_type": "learned_range"},
+    {"final_sigmas_type": "sigma_min", "thresholding": True, "clip_sample": True},
+]
+"""Options of the scheduler that a model's config names."""
+
+
+@pytest.mark.parametrize("options", OTHER_SOLVERS, ids=lambda options: next(iter(options)))
+def test_a_sampler_has_no_options_of_another_scheduler(options: dict[str, object]) -> None:
+    """Only the noise schedule of the model's scheduler config is used."""
+    assert list(usable_samplers(BETAS | options)) == list(Sampler)
+    for sampler in Sampler:
+        run = recipe(sampler=sampler, steps=3)
+        assert schedule_for(run, BETAS | options) == schedule_for(run, BETAS)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"beta_end": 0.02},
+        {"trained_betas": [0.001] * 1000},
+        {"num_train_timesteps": 500},
+        {"prediction_type": "v_prediction"},
+        {"timestep_spacing": "trailing"},
+        {"timestep_spacing": "leading", "steps_offset": 3},
+        {"rescale_betas_zero_snr": True, "prediction_type": "v_prediction"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_sampler_has_the_noise_schedule_of_the_model(change: dict[str, object]) -> None:
+    """Each of its values changes the steps."""
+    run = recipe(sampler=Sampler.DPMPP_2M, steps=3)
+    assert schedule_for(run, BETAS | change) != schedule_for(run, BETAS)
+
+
+def test_a_sampler_that_does_not_support_the_noise_schedule_is_not_usable(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The log has a line for each."""
+    config = BETAS | {"prediction_type": "sample"}
+    unusable = [Sampler.PNDM, Sampler.EULER_A, Sampler.DPM2, Sampler.DPM2_A]
+    assert [sampler for sampler in Sampler if sampler not in usable_samplers(config)] == unusable
+    log_unusable_samplers(config)
+    assert [message.split()[2] for message in caplog.messages] == unusable
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"prediction_type": "velocity"},
+        {"beta_schedule": "unheard of"},
+        {"num_train_timesteps": "many"},
+        {"beta_start": float("nan")},
+        {"beta_end": 7.0},
+        {"trained_betas": []},
+        {"timestep_spacing": 1, "original_inference_steps": 0},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_noise_schedule_that_no_sampler_supports_has_a_reason(change: dict[str, object]) -> None:
+    """The error is a ValueError, whatever diffusers raises."""
+    with pytest.raises(ValueError, match="no sampler works with its scheduler config"):
+        usable_samplers(BETAS | change)
+
+
+@pytest.mark.parametrize("steps", [25, 30, 50])
+@pytest.mark.parametrize("strength", [None, 0.6, 1.0])
+def test_steps_of_equal_timesteps_are_separate(steps: int, strength: float | None) -> None:
+    """With a schedule that ends in pure noise, several steps begin at the last timestep."""
+    config = BETAS | {
+        "prediction_type": "v_prediction",
+        "rescale_betas_zero_snr": True,
+        "timestep_spacing": "trailing",
+    }
+    source = None if strength is None else "0" * 64
+    run = recipe(sampler=Sampler.DPMPP_2M_KARRAS, steps=steps, source=source, strength=strength)
+    timesteps = [step.timestep for step in schedule_for(run, config).steps]
+    assert len(timesteps) == (steps if strength is None else int(steps * strength))
+    assert strength == 0.6 or timesteps[0] == timesteps[1]

@@ -1,7 +1,8 @@
 """A Stable Diffusion model of random weights: all parts are real, small and quick."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import torch
@@ -36,18 +37,19 @@ def save(
     change: Callable[[Any], object] | None = None,
     *,
     side: int = 8,
+    unet: Mapping[str, Any] = MappingProxyType({}),
 ) -> Path:
     """Write the model as a diffusers folder; its checker flags images above the threshold.
 
     `change` may modify the pipeline before it is saved. `side` is the height and width of its
-    latents.
+    latents. `unet` has other options of its UNet.
     """
     torch.manual_seed(20)
     pipeline = StableDiffusionPipeline(
         vae=_autoencoder(),
         text_encoder=CLIPTextModel(_text_config()),
         tokenizer=tokenizer(TOKENS),
-        unet=_unet(sample_size=side),
+        unet=_unet(sample_size=side, **unet),
         scheduler=PNDMScheduler(
             **BETAS, skip_prk_steps=True, set_alpha_to_one=False, steps_offset=1
         ),

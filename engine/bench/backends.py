@@ -14,7 +14,6 @@ import torch
 from diffusers import AutoPipelineForImage2Image
 from PIL import Image
 
-from engine import samplers
 from engine.bench.stopwatch import Stopwatch
 from engine.contract import Event, Failed, Paint, Painted, Recipe
 from engine.core.engine_core import EngineCore
@@ -25,6 +24,7 @@ from engine.device import Device
 from engine.imaging.encode import encode_png, sha256
 from engine.imaging.init_image import resize_and_crop
 from engine.models.base import Conditioning, DiffusionModel
+from engine.schedulers import make_scheduler
 
 MAX_RUNNING: Final = 1024
 MAX_BATCH: Final = 8
@@ -189,10 +189,10 @@ class Diffusers:
         }
         config = self._pipeline.scheduler.config
         if source is None:
-            self._pipeline.scheduler = samplers.make_scheduler(first.sampler, config)
+            self._pipeline.scheduler = make_scheduler(first.sampler, config)
             images = self._pipeline(**options, width=first.width, height=first.height).images
         else:
-            self._img2img.scheduler = samplers.make_scheduler(first.sampler, config)
+            self._img2img.scheduler = make_scheduler(first.sampler, config)
             with Image.open(io.BytesIO(source)) as image:
                 fitted = resize_and_crop(image.convert("RGB"), first.width, first.height)
             images = self._img2img(**options, image=fitted, strength=first.strength).images

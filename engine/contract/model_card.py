@@ -33,12 +33,18 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     sampler: Sampler
     """The sampler of requests that name none; `steps` and `guidance` likewise."""
     max_steps: dict[Sampler, int] = msgspec.field(name="longest")
-    """Of the samplers that take fewer than MAX_STEPS."""
+    """Of the samplers that take fewer than MAX_STEPS; 0 for those that do not work with the model's
+    noise schedule."""
     max_concurrent_batches: int = msgspec.field(name="hands", default=1)
     batch_sizes: tuple[BatchSizes, ...] = msgspec.field(name="shapes")
     """By picture size, smallest first."""
     fingerprint: str
     """Software and hardware, in one line: same recipe, same fingerprint, same bits."""
+
+    @property
+    def samplers(self) -> tuple[Sampler, ...]:
+        """Those that work with the model."""
+        return tuple(sampler for sampler in Sampler if self.max_steps.get(sampler, MAX_STEPS) > 0)
 
     def with_row_class(self, recipes: Sequence[Recipe]) -> tuple[Recipe, ...]:
         """The recipes of one job with their row class.
@@ -72,8 +78,14 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
         smaller = [row_class for row_class in row_classes if row_class < recipe.row_class]
         return msgspec.structs.replace(recipe, row_class=max(smaller)) if smaller else None
 
-    def check_steps(self, recipe: Recipe) -> None:
-        """Raise ValueError, with a sentence for the user, if the sampler cannot take so many."""
+    def check_sampler(self, recipe: Recipe) -> None:
+        """Raise ValueError, with a sentence for the user, if the model does not work with the
+        sampler, or the sampler cannot take so many steps."""
+        if recipe.sampler not in self.samplers:
+            raise ValueError(
+                f"The model {self.name} does not work with the sampler {recipe.sampler}. "
+                f"Choose one of: {', '.join(self.samplers)}."
+            )
         limit = self.max_steps.get(recipe.sampler, MAX_STEPS)
         if recipe.steps > limit:
             raise ValueError(

@@ -74,6 +74,10 @@ def _check_recipe(recipe: Recipe, model: DiffusionModel, source: bytes | None) -
             f"{recipe.width} x {recipe.height} is too large for this model: "
             f"{card.max_pixels} pixels are allowed."
         )
+    try:
+        card.check_sampler(recipe)
+    except ValueError as error:
+        raise InvalidJob(str(error)) from error
     if recipe.source is not None and (source is None or sha256(source) != recipe.source):
         raise InvalidJob("The sketch that came along is not the one that the recipe names.")
 

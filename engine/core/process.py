@@ -36,10 +36,12 @@ def load_warm_model(name: str | None, checkers: str | None) -> "DiffusionModel":
     def load_and_warm_up() -> "DiffusionModel":
         model = load(name, checkers)
         from engine.core.warmup import warmup
+        from engine.models.loading import model_errors
         from engine.pipeline.preview import previewer_for
 
-        previewer_for(model)
-        warmup([model])
+        with model_errors(model.card.name):
+            previewer_for(model)
+            warmup([model])
         return model
 
     return require_packages(load_and_warm_up)

@@ -6,7 +6,7 @@ from typing import Final
 
 import torch
 
-from engine.errors import DeviceLost, EngineError, InvalidJob
+from engine.errors import DeviceLost, EngineError, InvalidJob, first_line
 
 _OOM_MESSAGES: Final = (
     "out of memory",
@@ -64,5 +64,4 @@ def load_failure(
         return EngineError(f"There is too little memory for {subject}.")
     if is_device_lost(error):
         return DeviceLost(f"The accelerator is lost: {error}")
-    message = str(error).strip() or type(error).__name__
-    return damaged(message.splitlines()[0][:200])
+    return damaged(first_line(error))

@@ -22,7 +22,7 @@ class DiffusionModel(Protocol):
     card: ModelCard
     device: Device
     scheduler_config: Mapping[str, object]
-    """The config of the model's own scheduler, from which all samplers are made."""
+    """The noise schedule of the model's scheduler config, which all samplers are made of."""
     pipeline: Any
     """diffusers' pipeline of the same components, for tests and benchmarks."""
 

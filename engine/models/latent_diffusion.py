@@ -18,8 +18,9 @@ from engine.models.base import Conditioning
 from engine.models.batch_invariance import is_batch_invariant
 from engine.models.convolutions import SlotInvariantConvolutions
 from engine.models.graphs import GraphCache
-from engine.models.loading import model_card
+from engine.models.loading import latent_pixels, model_card
 from engine.safety import CheckerSet
+from engine.schedulers import noise_schedule
 
 log = logging.getLogger(__name__)
 
@@ -44,11 +45,11 @@ class LatentDiffusion(ABC):
         device: Device,
     ) -> None:
         unet = pipeline.unet
-        device = device.for_model(unet.num_parameters() * unet.config.sample_size**2)
+        device = device.for_model(unet.num_parameters() * latent_pixels(unet))
         batch_sizes = self.batch_sizes(device)
         self.card = model_card(pipeline, name, revision, device, self.guidance, batch_sizes)
         self.device = device
-        self.scheduler_config: Mapping[str, object] = pipeline.scheduler.config
+        self.scheduler_config: Mapping[str, object] = noise_schedule(pipeline.scheduler.config)
         self.pipeline = pipeline
         self._unet = pipeline.unet
         self._vae = pipeline.vae

@@ -1,5 +1,10 @@
 """Load the components of a diffusers pipeline, and describe the model in a card."""
 
+import json
+import logging
+import math
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -11,14 +16,35 @@ from transformers import CLIPImageProcessor
 from engine.contract import MAX_SIZE, ROW_CLASSES, BatchSizes, ModelCard, Sampler
 from engine.device import Device
 from engine.device.errors import load_failure
-from engine.errors import ModelCorrupt
+from engine.errors import MissingDependency, ModelCorrupt, first_line
 from engine.safety.concepts import ConceptChecker
-from engine.samplers import max_steps
+from engine.samplers import log_unusable_samplers, usable_samplers
+from engine.schedulers import Scheduler, make_scheduler
 from engine.weights import LOAD_ERRORS, ModelFiles
 
 MIN_MAX_PIXELS: Final = 768 * 768
 """The largest image is four times the native size, but at least this."""
 _STEPS: Final = 20
+_OTHER_SCHEDULERS: Final = ("EDM", "FlowMatch")
+"""How the names of scheduler classes begin whose models have no noise schedule of betas."""
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def model_errors(name: str) -> Iterator[None]:
+    """Turn what damaged or unsuitable files raise in the block into an EngineError with a sentence
+    for the operator."""
+    try:
+        yield
+    except ModuleNotFoundError:
+        raise  # `require_packages` names it
+    except ImportError as error:
+        raise MissingDependency(
+            f"The model {name} needs a package that is not installed: {first_line(error)}"
+        ) from error
+    except LOAD_ERRORS as error:
+        log.debug("the model %s cannot be loaded", name, exc_info=error)
+        raise load_failure(error, f"the model {name}", partial(_damaged, name)) from error
 
 
 def load_pipeline(
@@ -30,30 +56,29 @@ def load_pipeline(
     """A pipeline of this class from the model's files.
 
     `components` are classes of transformers, or None for a component that is left out. Raises
-    ModelCorrupt, or EngineError if there is too little memory.
+    ModelCorrupt, or one of LOAD_ERRORS.
     """
     for component in ("unet", "vae"):
         files.require_safetensors(files.folder / component)
-    try:
-        pipeline = pipeline_class.from_pretrained(
-            files.folder,
-            **{
-                name: component_class and _load_component(component_class, files, name, device)
-                for name, component_class in components.items()
-            },
-            dtype=device.dtype,
-            use_safetensors=True,
-            local_files_only=True,
-            low_cpu_mem_usage=True,
-        ).to(device.torch_device)
-    except LOAD_ERRORS as error:
-        raise load_failure(error, f"the model {files.name}", partial(_damaged, files)) from error
+    pipeline = pipeline_class.from_pretrained(
+        files.folder,
+        **{
+            name: component_class and _load_component(component_class, files, name, device)
+            for name, component_class in components.items()
+        },
+        scheduler=_load_scheduler(files),
+        dtype=device.dtype,
+        use_safetensors=True,
+        local_files_only=True,
+        low_cpu_mem_usage=True,
+    ).to(device.torch_device)
     pipeline.set_progress_bar_config(disable=True)
     for component in pipeline.components.values():
         if isinstance(component, torch.nn.Module):
             component.requires_grad_(requires_grad=False)
     unet, vae = pipeline.unet.config, pipeline.vae.config
-    if unet.in_channels != vae.latent_channels or unet.time_cond_proj_dim is not None:
+    channels = {unet.in_channels, unet.out_channels, vae.latent_channels}
+    if len(channels) > 1 or unet.time_cond_proj_dim is not None:
         raise ModelCorrupt(
             f"The model {files.name} is made for something else than painting from words "
             "(inpainting, or a distilled kind): the engine cannot use it."
@@ -62,14 +87,9 @@ def load_pipeline(
 
 
 def load_concept_checker(files: ModelFiles, folder: Path, device: Device) -> ConceptChecker:
-    """The safety checker in this folder. Raises ModelCorrupt if its files are damaged."""
-    try:
-        network = _load_component(
-            StableDiffusionSafetyChecker, files, "safety_checker", device, folder
-        )
-        extractor = CLIPImageProcessor.from_pretrained(folder / "feature_extractor")
-    except LOAD_ERRORS as error:
-        raise load_failure(error, f"the model {files.name}", partial(_damaged, files)) from error
+    """The safety checker in this folder. Raises ModelCorrupt, or one of LOAD_ERRORS."""
+    network = _load_component(StableDiffusionSafetyChecker, files, "safety_checker", device, folder)
+    extractor = CLIPImageProcessor.from_pretrained(folder / "feature_extractor")
     return ConceptChecker(network.to(device.torch_device), extractor, device)
 
 
@@ -82,7 +102,9 @@ def model_card(
     batch_sizes: tuple[BatchSizes, ...],
 ) -> ModelCard:
     """The card of a loaded model."""
-    native_size = pipeline.unet.config.sample_size * pipeline.vae_scale_factor
+    native_size = round(math.sqrt(latent_pixels(pipeline.unet))) * pipeline.vae_scale_factor
+    samplers = usable_samplers(pipeline.scheduler.config)
+    log_unusable_samplers(pipeline.scheduler.config)
     if not device.can_batch:  # no two images share a batch, so only the smallest class is of use
         smallest = ROW_CLASSES[:1]
         batch_sizes = (BatchSizes(pixels=MAX_SIZE**2, default=smallest, under_load=smallest),)
@@ -93,12 +115,49 @@ def model_card(
         max_pixels=max(4 * native_size * native_size, MIN_MAX_PIXELS),
         steps=_STEPS,
         guidance=guidance,
-        sampler=Sampler.DPMPP_2M,
+        sampler=_default_sampler(samplers),
         max_concurrent_batches=device.max_concurrent_batches,
-        max_steps=max_steps(pipeline.scheduler.config),
+        max_steps={
+            sampler: limit for sampler in Sampler if (limit := samplers.get(sampler, 0)) is not None
+        },
         batch_sizes=batch_sizes,
         fingerprint=device.fingerprint,
     )
+
+
+def latent_pixels(unet: Any) -> int:  # noqa: ANN401 - diffusers has no types
+    """The latent pixels of an image of the native size: `sample_size` is a side, or two.
+
+    Raises TypeError or ValueError if it is something else.
+    """
+    sample_size = unet.config.sample_size
+    height, width = (sample_size, sample_size) if isinstance(sample_size, int) else sample_size
+    if not (isinstance(height, int) and isinstance(width, int) and min(height, width) > 0):
+        raise ValueError(f"the sample_size of the unet is {sample_size}")
+    return height * width
+
+
+def _default_sampler(samplers: Collection[Sampler]) -> Sampler:
+    return Sampler.DPMPP_2M if Sampler.DPMPP_2M in samplers else next(iter(samplers))
+
+
+def _load_scheduler(files: ModelFiles) -> Scheduler:
+    """A scheduler of the model's noise schedule.
+
+    The class that the config names is not used: it may need options, or packages, that no sampler
+    needs.
+    """
+    path = files.folder / "scheduler" / "scheduler_config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(config, dict):
+        raise TypeError(f"{path.name} is no object")
+    class_name = str(config.get("_class_name"))
+    if class_name.startswith(_OTHER_SCHEDULERS):
+        raise ModelCorrupt(
+            f"The model {files.name} is made for the scheduler {class_name}: the engine has no "
+            "sampler for it."
+        )
+    return make_scheduler(_default_sampler(usable_samplers(config)), config)
 
 
 def _load_component(
@@ -120,12 +179,11 @@ def _load_component(
     )
     gaps = [*info["missing_keys"], *info["mismatched_keys"]]
     if gaps:
-        raise _damaged(files, f"the {component} has {len(gaps)} gaps in its weights")
+        raise ValueError(f"the {component} has {len(gaps)} gaps in its weights")
     return network.eval()
 
 
-def _damaged(files: ModelFiles, cause: str) -> ModelCorrupt:
+def _damaged(name: str, cause: str) -> ModelCorrupt:
     return ModelCorrupt(
-        f"The model {files.name} cannot be loaded, its files are damaged or half downloaded: "
-        f"{cause}"
+        f"The model {name} cannot be loaded, its files are damaged or half downloaded: {cause}"
     )

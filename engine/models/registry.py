@@ -17,14 +17,17 @@ def load(name: str, device: Device, checkers: Sequence[str] = (BUILTIN,)) -> Dif
     Raises ModelNotFound, ModelGated, ModelCorrupt, NoSafetyChecker or MissingDependency, with a
     sentence for the operator.
     """
+    from engine.models.loading import model_errors
+
     files = ModelFiles(name)
     for family in _families():
         if files.family in family.PIPELINES:
             classifiers = _load_classifiers(checkers, device)
             use_builtin = BUILTIN in checkers
-            model: DiffusionModel = family.load(
-                files, device, classifiers, use_builtin_checker=use_builtin
-            )
+            with model_errors(name):
+                model: DiffusionModel = family.load(
+                    files, device, classifiers, use_builtin_checker=use_builtin
+                )
             return model
     raise ModelCorrupt(
         f"The model {name} is a {files.family}; the engine paints with Stable Diffusion 1 and 2, "

@@ -75,7 +75,7 @@ def build_recipes(
         strength = DEFAULT_STRENGTH if options.strength is None else options.strength
         check_strength(strength)
         first = _first_recipe(options, model, seed)
-        model.check_steps(first)
+        model.check_sampler(first)
         if has_init_image:
             msgspec.structs.replace(first, source=_PLACEHOLDER_SOURCE, strength=strength)
         elif options.strength is not None:
@@ -105,18 +105,18 @@ def _first_recipe(options: ImagineOptions, model: ModelCard, seed: int) -> Recip
         seed=seed if options.seed is None else options.seed,
         steps=model.steps if options.steps is None else options.steps,
         guidance=guidance,
-        sampler=model.sampler if options.sampler is None else _sampler(options.sampler),
+        sampler=model.sampler if options.sampler is None else _sampler(options.sampler, model),
         width=width,
         height=height,
         row_class=ROW_CLASSES[0],
     )
 
 
-def _sampler(name: str) -> Sampler:
+def _sampler(name: str, model: ModelCard) -> Sampler:
     try:
         return Sampler(name)
     except ValueError:
-        names = ", ".join(Sampler)
+        names = ", ".join(model.samplers)
         raise Refused(f"There is no sampler “{name[:50]}”. Choose one of: {names}.") from None
 
 

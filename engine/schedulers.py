@@ -1,0 +1,101 @@
+"""The diffusers scheduler of each sampler, made of the noise schedule of a model."""
+
+import copy
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final, Protocol
+
+import diffusers
+import torch
+
+from engine.contract import Sampler
+
+NOISE_SCHEDULE: Final = frozenset(
+    {
+        "num_train_timesteps",
+        "beta_start",
+        "beta_end",
+        "beta_schedule",
+        "trained_betas",
+        "rescale_betas_zero_snr",
+        "set_alpha_to_one",
+        "prediction_type",
+        "timestep_spacing",
+        "steps_offset",
+        "original_inference_steps",
+        "timestep_scaling",
+    }
+)
+"""The keys of a scheduler config that describe the model. All others are options of one solver and
+mean nothing, or something else, to the schedulers of other samplers."""
+SCHEDULER_ERRORS: Final = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    ImportError,
+    RuntimeError,
+)
+"""What diffusers' schedulers raise for a config, or a number of steps, that they do not support."""
+
+
+class Scheduler(Protocol):
+    """What is used of diffusers' schedulers, which have no types."""
+
+    config: Any
+    timesteps: torch.Tensor
+    order: int
+    init_noise_sigma: float
+    alphas_cumprod: torch.Tensor
+
+    def set_timesteps(self, num_inference_steps: int) -> None: ...
+
+    def scale_model_input(self, sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor: ...
+
+    def add_noise(
+        self, original_samples: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor
+    ) -> torch.Tensor: ...
+
+    @property
+    def step(self) -> Any:  # noqa: ANN401 - its options differ between the schedulers
+        """`step(model_output, timestep, sample, **options)`."""
+
+
+def noise_schedule(config: Mapping[str, object]) -> dict[str, object]:
+    """The part of a model's scheduler config that all samplers share.
+
+    Values that diffusers lists as defaults of the model's scheduler class are left out too: each
+    class has its own defaults.
+    """
+    defaults = config.get("_use_default_values")
+    defaults = defaults if isinstance(defaults, list) else []
+    keys = (key for key in config if key in NOISE_SCHEDULE and key not in defaults)
+    return {key: config[key] for key in keys}
+
+
+def make_scheduler(sampler: Sampler, config: Mapping[str, object]) -> Scheduler:
+    """A new diffusers scheduler with the noise schedule of the model's scheduler config.
+
+    Raises one of SCHEDULER_ERRORS if the scheduler does not support it.
+    """
+    return copy.deepcopy(_cached_scheduler(sampler, noise_schedule_json(config)))
+
+
+def noise_schedule_json(config: Mapping[str, object]) -> str:
+    """`noise_schedule` as JSON, the key of caches."""
+    return json.dumps(noise_schedule(config))
+
+
+@lru_cache(maxsize=64)
+def _cached_scheduler(sampler: Sampler, config: str) -> Scheduler:
+    """Cached because some are slow to construct."""
+    spec = sampler.scheduler
+    scheduler_class = getattr(diffusers, spec.class_name)
+    scheduler: Scheduler = scheduler_class.from_config(json.loads(config), **spec.options)
+    alphas_cumprod = scheduler.alphas_cumprod
+    if not ((alphas_cumprod >= 0) & (alphas_cumprod <= 1)).all():  # NaN fails this too
+        raise ValueError("its betas are not between 0 and 1")
+    return scheduler

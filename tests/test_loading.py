@@ -1,0 +1,135 @@
+"""Loading pipelines: what the configs of a model may hold, and what is refused."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from engine.__main__ import main
+from engine.contract import Sampler
+from engine.device import select_device
+from engine.errors import ExitCode, ModelCorrupt
+from engine.models import registry
+from engine.models.base import DiffusionModel
+from tests import tiny_model
+
+SCHEDULER: Final = "scheduler/scheduler_config.json"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A complete model folder."""
+    return tiny_model.save(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture
+def folder(whole: Path, tmp_path: Path) -> Path:
+    """A copy of it, for a test to change."""
+    return Path(shutil.copytree(whole, tmp_path / "tiny"))
+
+
+def change(file: Path, **changes: Any) -> None:  # noqa: ANN401 - any JSON
+    """Write other values into this config."""
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+
+def load(folder: Path) -> DiffusionModel:
+    """The model in this folder."""
+    return registry.load(str(folder), select_device())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"_class_name": "DEISMultistepScheduler", "algorithm_type": "deis", "solver_order": 2},
+        {"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "sde-dpmsolver++"},
+        {"_class_name": "EulerDiscreteScheduler", "use_beta_sigmas": True},
+        {"_class_name": "EulerDiscreteScheduler", "use_karras_sigmas": True},
+        {"_class_name": "DDPMScheduler", "variance_type": "learned_range"},
+        {"_class_name": "NoSuchScheduler"},
+    ],
+    ids=lambda changes: next(iter(changes.values())),
+)
+def test_the_solver_of_a_model_is_of_no_importance(folder: Path, changes: dict[str, Any]) -> None:
+    """All samplers work, with the noise schedule as it is in the scheduler config."""
+    change(folder / SCHEDULER, **changes)
+    model = load(folder)
+    assert model.card.samplers == tuple(Sampler)
+    assert model.scheduler_config["beta_schedule"] == "scaled_linear"
+    assert not {"_class_name", *changes} & set(model.scheduler_config)
+
+
+def test_a_sampler_that_does_not_work_with_a_model_is_not_offered(
+    folder: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The log has a line for it, and a job that names it is refused with a sentence."""
+    change(folder / SCHEDULER, prediction_type="sample")
+    card = load(folder).card
+    assert Sampler.PNDM not in card.samplers
+    assert card.sampler is Sampler.DPMPP_2M
+    assert len([line for line in caplog.messages if "sampler pndm is not offered" in line]) == 1
+    options = ["--sampler", "pndm", "--model", str(folder), "--out", str(tmp_path / "out")]
+    assert main(["paint", "x", *options]) == ExitCode.USAGE
+    sentence = capsys.readouterr().err.splitlines()[-1]
+    assert "does not work with the sampler pndm. Choose one of: lms, ddim, ddpm" in sentence
+
+
+@pytest.mark.parametrize(
+    ("file", "changes", "reason"),
+    [
+        (SCHEDULER, {"prediction_type": "velocity"}, "velocity"),
+        (SCHEDULER, {"beta_schedule": 7}, "7 is not implemented"),
+        (SCHEDULER, {"num_train_timesteps": "many"}, "no sampler works"),
+        (SCHEDULER, {"beta_end": None}, "no sampler works"),
+        (SCHEDULER, {"_class_name": "FlowMatchEulerDiscreteScheduler"}, "FlowMatchEuler"),
+        (SCHEDULER, {"_class_name": "EDMEulerScheduler"}, "EDMEuler"),
+        ("unet/config.json", {"sample_size": "8"}, "cannot be loaded"),
+        ("unet/config.json", {"sample_size": []}, "cannot be loaded"),
+        ("unet/config.json", {"sample_size": 0}, "sample_size of the unet is 0"),
+        ("vae/config.json", {"scaling_factor": "half"}, "cannot be loaded"),
+        ("vae/config.json", {"latents_mean": "x", "latents_std": "y"}, "cannot be loaded"),
+    ],
+)
+def test_an_impossible_config_is_one_sentence(
+    folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    file: str,
+    changes: dict[str, Any],
+    reason: str,
+) -> None:
+    """And never a traceback."""
+    change(folder / file, **changes)
+    code = main(["paint", "x", "--model", str(folder), "--out", str(tmp_path / "out")])
+    assert code == ExitCode.MODEL_CORRUPT
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    assert reason in error.splitlines()[-1]
+
+
+def test_a_scheduler_config_that_is_no_object_is_refused(folder: Path) -> None:
+    """It is JSON, but not of a scheduler."""
+    (folder / SCHEDULER).write_text("[]")
+    with pytest.raises(ModelCorrupt, match="is no object"):
+        load(folder)
+
+
+@pytest.mark.parametrize(("sample_size", "native_size"), [([8, 8], 64), ([4, 16], 64)])
+def test_a_sample_size_may_have_two_sides(
+    folder: Path, sample_size: list[int], native_size: int
+) -> None:
+    """The native size is the side of a square of that area."""
+    change(folder / "unet" / "config.json", sample_size=sample_size)
+    assert load(folder).card.native_size == native_size
+
+
+def test_a_model_with_other_outputs_is_refused(tmp_path: Path) -> None:
+    """Such as one that predicts its variance too."""
+    folder = tiny_model.save(tmp_path / "tiny", unet={"out_channels": 8})
+    with pytest.raises(ModelCorrupt, match="made for something else"):
+        load(folder)
