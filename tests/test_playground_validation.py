@@ -227,19 +227,6 @@ async def test_all_resources_are_served(playground: Playground, http: Http) -> N
     assert (status, dm["id"]) == (200, str(ada.dm.id))
 
 
-async def test_messages_are_listed_newest_first(playground: Playground, http: Http) -> None:
-    """Messages are listed with `limit`, `before` and `after`."""
-    messages = [await playground.person("Ada").say(f"{n}") for n in range(4)]
-    base = f"/channels/{playground.channel.id}/messages"
-    _, newest = await http.call("GET", f"{base}?limit=2")
-    assert [m["content"] for m in newest] == ["3", "2"]
-    _, before = await http.call("GET", f"{base}?before={messages[2].id}")
-    assert [m["content"] for m in before] == ["1", "0"]
-    _, after = await http.call("GET", f"{base}?after={messages[1].id}")
-    assert [m["content"] for m in after] == ["3", "2"]
-    assert (await http.call("GET", f"{base}?limit=101"))[0] == 400
-
-
 async def test_the_request_log_has_no_file_contents(playground: Playground, http: Http) -> None:
     """The request log has the names and sizes of files, but not their contents."""
     await http.post({"content": "x"}, [png()])

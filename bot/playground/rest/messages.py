@@ -1,5 +1,7 @@
 """Routes for messages and reactions."""
 
+from bisect import bisect_left
+
 from bot.playground.errors import ApiError, Json, cannot_use_sticker, invalid, unknown
 from bot.playground.model.guild import Channel
 from bot.playground.model.permissions import Permission
@@ -99,15 +101,37 @@ def list_messages(world: World, request: Request) -> Result:
     """List the messages of a channel, newest first."""
     channel = find_channel(world, request)
     require_permission(channel, Permission.READ_MESSAGE_HISTORY)
-    limit = request.integer("limit", 50, 1, 100)
-    before = request.integer("before", MAX_SNOWFLAKE, 0, MAX_SNOWFLAKE)
-    after = request.integer("after", 0, 0, MAX_SNOWFLAKE)
     messages = [
-        message_json(message, world.bot)
+        message
         for message in world.messages.values()
-        if message.channel is channel and not message.ephemeral and after < message.id < before
+        if message.channel is channel and not message.ephemeral
     ]
-    return 200, (messages[:limit][::-1] if after else messages[::-1][:limit])
+    return 200, [message_json(message, world.bot) for message in _page(messages, request)[::-1]]
+
+
+def _page(messages: list[Message], request: Request) -> list[Message]:
+    """Return the messages that `around`, `before` or `after` and `limit` select, oldest first.
+
+    `around` returns the message itself and `limit // 2` on both sides, so one more than an even
+    limit.
+    """
+    limit = request.integer("limit", 50, 1, 100)
+    if "around" in request.query:
+        message_id = request.integer("around", 0, 0, MAX_SNOWFLAKE)
+        start, end = _position(messages, message_id), _position(messages, message_id + 1)
+        return messages[max(start - limit // 2, 0) : end + limit // 2]
+    if "before" in request.query:
+        messages = messages[: _position(messages, request.integer("before", 0, 0, MAX_SNOWFLAKE))]
+    elif "after" in request.query:
+        message_id = request.integer("after", 0, 0, MAX_SNOWFLAKE)
+        start = _position(messages, message_id + 1)
+        return messages[start : start + limit]
+    return messages[-limit:]
+
+
+def _position(messages: list[Message], message_id: int) -> int:
+    """Return the index of the first message that is not older."""
+    return bisect_left(messages, message_id, key=lambda message: message.id)
 
 
 def edit_message(world: World, request: Request) -> Result:
