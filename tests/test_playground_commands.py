@@ -69,6 +69,37 @@ async def test_commands_of_a_type_are_limited(http: Http, type: int, limit: int)
     assert (await http.call("POST", path, json=commands[0]))[0] == 200
 
 
+LOCALIZED: Json = {
+    "name_localizations": {"de": "malen"},
+    "description_localizations": {"de": "Malen"},
+    "options": [
+        option(
+            name_localizations={"de": "bild"},
+            choices=[{"name": "A house", "name_localizations": {"de": "Ein Haus"}, "value": "a"}],
+        )
+    ],
+}
+
+
+@pytest.mark.parametrize("scope", ["", f"/guilds/{GUILD_ID}"])
+async def test_lists_are_in_the_locale_of_the_request(http: Http, scope: str) -> None:
+    """All localizations are listed only with `with_localizations`; other routes return them."""
+    path = f"/applications/{APPLICATION_ID}{scope}/commands"
+    _, created = await http.call("POST", path, json=command(**LOCALIZED))
+    assert created["name_localizations"] == {"de": "malen"}
+    _, [listed] = await http.call("GET", path)
+    assert not {key for key in listed if "locali" in key}
+    assert listed["options"] == [option(choices=[{"name": "A house", "value": "a"}])]
+    for headers in ({"X-Discord-Locale": "de"}, {"Accept-Language": "de, en;q=0.5"}):
+        _, [listed] = await http.call("GET", path, headers=headers)
+        assert (listed["name_localized"], listed["description_localized"]) == ("malen", "Malen")
+        assert listed["options"][0]["name_localized"] == "bild"
+        assert listed["options"][0]["choices"][0]["name_localized"] == "Ein Haus"
+    _, commands = await http.call("GET", f"{path}?with_localizations=true")
+    assert commands == [created]
+    assert (await http.call("GET", f"{path}/{created['id']}"))[1] == created
+
+
 async def test_commands_can_be_created_edited_and_deleted(
     playground: Playground, http: Http
 ) -> None:

@@ -9,7 +9,7 @@ from aiohttp import web
 from bot.playground.errors import ApiError
 from bot.playground.faults import Fault
 from bot.playground.model.state import World
-from bot.playground.rest.http import Request, Response, Result, fault_response
+from bot.playground.rest.http import DEFAULT_LOCALE, Request, Response, Result, fault_response
 from bot.playground.rest.ratelimits import RateLimits
 from bot.playground.rest.request_body import read_body
 
@@ -78,6 +78,7 @@ class Api:
             params=dict(http_request.match_info),
             query=dict(http_request.query),
             received_at=self._world.clock.now(),
+            locale=_locale(http_request),
             multipart=http_request.content_type.startswith("multipart/"),
         )
         self.requests.append(request)
@@ -124,6 +125,13 @@ class Api:
             raise ApiError(401, 0, "401: Unauthorized")
         if not http_request.headers.get("User-Agent"):
             raise ApiError(403, 40333, "internal network error", violation=True)
+
+
+def _locale(http_request: web.Request) -> str:
+    """Return the locale of the headers."""
+    headers = http_request.headers
+    locale = headers.get("X-Discord-Locale") or headers.get("Accept-Language") or DEFAULT_LOCALE
+    return locale.split(",")[0].split(";")[0].strip()
 
 
 def _unknown_route(world: World, request: Request) -> Result:

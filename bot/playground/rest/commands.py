@@ -7,6 +7,7 @@ from bot.playground.model.permissions import Permission, can_use_command
 from bot.playground.model.state import APPLICATION_ID, World
 from bot.playground.rest.api import Handler, Route
 from bot.playground.rest.http import Request, Result
+from bot.playground.rest.serializers.commands import localized_json
 from bot.playground.rest.validation.commands import (
     check_counts,
     read_command,
@@ -58,8 +59,11 @@ class Commands:
         return [command for scope in scopes for command in self._scopes.get(scope, {}).values()]
 
     def list_all(self, world: World, request: Request) -> Result:
-        """List the commands of a scope."""
-        return 200, list(self._scope(world, request).values())
+        """List the commands of a scope, on request with all their localizations."""
+        commands = list(self._scope(world, request).values())
+        if request.flag("with_localizations"):
+            return 200, commands
+        return 200, [localized_json(command, request.locale) for command in commands]
 
     def overwrite(self, world: World, request: Request) -> Result:
         """Replace the commands of a scope. A command with an existing name keeps its id."""

@@ -6,6 +6,7 @@ from bot.playground.errors import Json, invalid
 from bot.playground.faults import Fault
 from bot.playground.rest.request_body import RequestBody
 
+DEFAULT_LOCALE = "en-US"
 JsonBody = Json | list[Json] | None
 Result = tuple[int, JsonBody]
 """Status and body that a handler returns."""
@@ -32,6 +33,7 @@ class Request:
     received_at: float
     body: RequestBody = field(default_factory=RequestBody, repr=False)
     multipart: bool = False
+    locale: str = DEFAULT_LOCALE
     files: dict[str, tuple[str, int]] = field(default_factory=dict)
     """Name and size of each file by form field."""
     response: Response | None = None
@@ -45,6 +47,10 @@ class Request:
     def status(self) -> int:
         """The status of the response; 0 if there is none yet."""
         return self.response.status if self.response else 0
+
+    def flag(self, name: str) -> bool:
+        """Return whether a boolean query parameter is true."""
+        return self.query.get(name, "").lower() in ("1", "true")
 
     def integer(self, name: str, default: int, low: int, high: int) -> int:
         """Return a query parameter; raise ApiError if it is not between `low` and `high`."""

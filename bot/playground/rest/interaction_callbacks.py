@@ -72,7 +72,7 @@ class InteractionCallbacks:
         interaction.callback_type = callback_type
         interaction.responded_at = world.clock.now()
         world.changes.notify()
-        if request.query.get("with_response", "").lower() in ("1", "true"):
+        if request.flag("with_response"):
             return 200, _callback_json(world, interaction, callback_type)
         return 204, None
 
