@@ -30,6 +30,7 @@ ATTACHMENT_FIELDS = {
 COMMAND_FIELDS = {"nsfw"}
 # Fields of embeds that discord.py sends and Discord ignores.
 EMBED_FIELDS = {"flags"}
+ID_LISTS = {"users", "roles"}
 NO_BODY_STATUSES = {204}
 UPDATE_MESSAGE = 7  # callback type
 
@@ -201,6 +202,8 @@ def _normalize(value: Any) -> Any:  # noqa: ANN401 - any JSON
 
 def _snowflake(key: str, value: Any) -> Any:  # noqa: ANN401 - any JSON
     """Convert integer ids to strings; Discord accepts both."""
+    if key in ID_LISTS and isinstance(value, list):
+        return [str(item) for item in value]
     return str(value) if key.endswith("_id") and isinstance(value, int) else value
 
 

@@ -57,6 +57,7 @@ async def test_a_mention_that_is_not_allowed_pings_nobody(
     await playground.until(lambda: interaction.response and interaction.response.buttons)
     assert interaction.response is not None
     assert interaction.response.pings == frozenset()
+    playground.channel.bot_permissions |= Permission.MENTION_EVERYONE
     await channel_of(bot, playground).send(
         f"<@{ada.id}> @everyone", allowed_mentions=discord.AllowedMentions.all()
     )

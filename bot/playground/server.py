@@ -165,10 +165,16 @@ class Playground:
         return factories.add_thread(self.world, parent, name, owner.user if owner else None)
 
     def add_role(
-        self, name: str, permissions: Permission = NOTHING, guild: Guild | None = None
+        self,
+        name: str,
+        permissions: Permission = NOTHING,
+        guild: Guild | None = None,
+        *,
+        mentionable: bool = False,
     ) -> Role:
         """Create a role, by default in the default guild; `Person.give` adds it to a user."""
-        return factories.add_role(self.world, name, permissions, guild or self.world.default_guild)
+        guild = guild or self.world.default_guild
+        return factories.add_role(self.world, name, permissions, guild, mentionable=mentionable)
 
     def messages(
         self, channel: Channel | None = None, *, to: Person | None = None

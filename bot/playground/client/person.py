@@ -12,7 +12,7 @@ from bot.playground.model.attachments import Upload
 from bot.playground.model.enums import ComponentType
 from bot.playground.model.guild import Channel, Guild, Role, User
 from bot.playground.model.interactions import Interaction, Interactions, InteractionType
-from bot.playground.model.permissions import EVERYONE, Permission
+from bot.playground.model.permissions import Permission
 from bot.playground.model.state import Message, World, button_label, walk_components
 from bot.playground.model.subcommands import InvokableCommand, find_command, invokable_commands
 from bot.playground.rest import message_writer
@@ -227,7 +227,7 @@ class Person:
 
     def permissions(self, channel: Channel) -> Permission:
         """Return the user's permissions in a channel."""
-        return channel.guild.permissions(self.user) if channel.guild else EVERYONE
+        return channel.permissions_of(self.user)
 
     def can_enter(self, channel: Channel) -> bool:
         """Return whether the user can view a channel."""

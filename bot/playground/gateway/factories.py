@@ -31,9 +31,11 @@ def add_thread(world: World, parent: Channel, name: str, owner: User | None) -> 
     return thread
 
 
-def add_role(world: World, name: str, permissions: Permission, guild: Guild) -> Role:
+def add_role(
+    world: World, name: str, permissions: Permission, guild: Guild, *, mentionable: bool
+) -> Role:
     """Create a role."""
-    role = world.add_role(name, permissions, guild)
+    role = world.add_role(name, permissions, guild, mentionable=mentionable)
     event = {"guild_id": str(guild.id), "role": role_json(role, guild)}
     world.emit("GUILD_ROLE_CREATE", event, guild)
     return role

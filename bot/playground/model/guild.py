@@ -33,6 +33,7 @@ class Role:
     name: str
     permissions: Permission
     managed: bool = False
+    mentionable: bool = False
 
 
 @dataclass(eq=False)
@@ -59,6 +60,12 @@ class Channel:
     def root(self) -> "Channel":
         """The channel whose permissions apply: a thread's parent, otherwise itself."""
         return self.parent or self
+
+    def permissions_of(self, user: User) -> Permission:
+        """Return the permissions of the bot or of a member; in a DM channel, of everyone."""
+        if self.guild is None:
+            return EVERYONE
+        return self.root.bot_permissions if user.bot else self.guild.permissions(user)
 
 
 @dataclass(eq=False)

@@ -11,6 +11,7 @@ from bot.playground.model.attachments import Attachment
 from bot.playground.model.cdn import Cdn
 from bot.playground.model.enums import ComponentType
 from bot.playground.model.guild import Channel, Guild, Role, User, create_guild
+from bot.playground.model.mentions import Mentions
 from bot.playground.model.permissions import Permission
 from bot.playground.model.snowflake import Snowflakes
 
@@ -87,7 +88,7 @@ class Message:
     flags: MessageFlags = NO_FLAGS
     reactions: dict[str, list[User]] = field(default_factory=dict)
     pings: frozenset[str] = frozenset()
-    mentions: list[User] = field(default_factory=list)
+    mentions: Mentions = field(default_factory=Mentions)
     edits: list[Edit] = field(default_factory=list)
     edited_at: float | None = None
     deleted: bool = False
@@ -185,9 +186,16 @@ class World:
         self.channels[thread.id] = thread
         return thread
 
-    def add_role(self, name: str, permissions: Permission, guild: Guild | None = None) -> Role:
+    def add_role(
+        self,
+        name: str,
+        permissions: Permission,
+        guild: Guild | None = None,
+        *,
+        mentionable: bool = False,
+    ) -> Role:
         """Create a role, placed directly above @everyone."""
-        role = Role(self.snowflakes.new(), name, permissions)
+        role = Role(self.snowflakes.new(), name, permissions, mentionable=mentionable)
         (guild or self.default_guild).roles.insert(1, role)
         return role
 

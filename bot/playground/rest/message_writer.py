@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from bot.playground.errors import Json, invalid
 from bot.playground.model.attachments import Attachment, Upload
 from bot.playground.model.guild import Channel, User
-from bot.playground.model.mentions import MENTION_TYPES, resolve_mentions
+from bot.playground.model.mentions import MENTION_TYPES, MentionParser
 from bot.playground.model.state import (
     NO_FLAGS,
     Edit,
@@ -114,15 +114,13 @@ def _apply(world: World, message: Message, body: RequestBody) -> None:
     components = walk_components(draft.components)
     text = " ".join([draft.content, *(c.get("content") or "" for c in components)])
     reference = None if message.interaction_metadata else message.reference
-    mentions = resolve_mentions(
+    message.mentions = MentionParser(world.users, message.channel, message.author).parse(
         text,
         body.payload.get("allowed_mentions"),
-        world.users,
         default=default_types,
         reply_to=reference.author if reference else None,
     )
-    message.pings |= mentions.names
-    message.mentions = mentions.users
+    message.pings |= message.mentions.names
     message.content = draft.content
     message.embeds = [embed | {"type": "rich"} for embed in draft.embeds]
     message.components = with_component_ids(draft.components)
