@@ -62,3 +62,12 @@ async def append(db: aiosqlite.Connection, entry: AuditEntry) -> None:
     """Append an entry, in the transaction of the change that it describes."""
     columns = AUDIT.to_row(entry) | {"detail": entry.detail[:MAX_DETAIL_CHARS]}
     await db.execute(AUDIT.insert_sql("ON CONFLICT (request) DO NOTHING"), columns)
+
+
+async def append_if_changed(
+    db: aiosqlite.Connection, cursor: aiosqlite.Cursor, entry: AuditEntry
+) -> bool:
+    """Append the entry if the statement changed a row; whether it did."""
+    if cursor.rowcount > 0:
+        await append(db, entry)
+    return cursor.rowcount > 0

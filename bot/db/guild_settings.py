@@ -6,7 +6,7 @@ from typing import ClassVar, Final
 import aiosqlite
 import msgspec
 
-from bot.db.audit_log import append
+from bot.db.audit_log import append, append_if_changed
 from bot.db.store import Store
 from bot.db.tables import Table, insert_sql
 from bot.domain.limits import RoleLimit, merge, summary
@@ -54,7 +54,7 @@ class NsfwSettingsStore(Store):
         return NsfwSettings(policies.pop(_WHOLE_GUILD, NsfwPolicy.BLOCK), policies)
 
     async def set(self, setting: NsfwSetting) -> None:
-        """Store a setting and its audit entry."""
+        """Store a setting and, if it differs from before, its audit entry."""
         entry = AuditEntry(
             created_at=setting.created_at,
             guild_id=setting.guild_id,
@@ -64,12 +64,13 @@ class NsfwSettingsStore(Store):
             detail=f"flagged pictures: {setting.policy}",
         )
         async with self._connection.transaction() as db:
-            await db.execute(
+            cursor = await db.execute(
                 "INSERT INTO nsfw_levels (guild, channel, level) VALUES (?, ?, ?) "
-                "ON CONFLICT (guild, channel) DO UPDATE SET level = excluded.level",
+                "ON CONFLICT (guild, channel) DO UPDATE SET level = excluded.level "
+                "WHERE level != excluded.level",
                 (setting.guild_id, setting.channel_id or _WHOLE_GUILD, setting.policy.value),
             )
-            await append(db, entry)
+            await append_if_changed(db, cursor, entry)
 
 
 class RoleLimitStore(Store):
@@ -115,10 +116,8 @@ class RoleLimitStore(Store):
             deleted = await db.execute(
                 "DELETE FROM role_limits WHERE guild = ? AND role = ?", (guild_id, role_id)
             )
-            if deleted.rowcount > 0:
-                detail = f"<@&{role_id}>: no limits of its own"
-                await append(db, _audit_entry(guild_id, actor_id, now, detail))
-            return deleted.rowcount > 0
+            entry = _audit_entry(guild_id, actor_id, now, f"<@&{role_id}>: no limits of its own")
+            return await append_if_changed(db, deleted, entry)
 
 
 async def _role_limit(db: aiosqlite.Connection, guild_id: int, role_id: int) -> RoleLimit:
@@ -153,13 +152,18 @@ class ModChannelStore(Store):
     async def set(
         self, guild_id: int, channel_id: int | None, *, actor_id: int, now: float
     ) -> None:
-        """Store the channel and its audit entry; None for no channel."""
+        """Store the channel, None for none, and its audit entry if it differs from before."""
         detail = "no channel for reports"
         if channel_id is not None:
             detail = f"reports go to <#{channel_id}>"
         entry = _audit_entry(guild_id, actor_id, now, detail)
         async with self._connection.transaction() as db:
-            await db.execute("DELETE FROM mod_channels WHERE guild = ?", (guild_id,))
-            if channel_id is not None:
-                await db.execute("INSERT INTO mod_channels VALUES (?, ?)", (guild_id, channel_id))
-            await append(db, entry)
+            if channel_id is None:
+                changed = await db.execute("DELETE FROM mod_channels WHERE guild = ?", (guild_id,))
+            else:
+                changed = await db.execute(
+                    "INSERT INTO mod_channels (guild, channel) VALUES (?, ?) ON CONFLICT (guild) "
+                    "DO UPDATE SET channel = excluded.channel WHERE channel != excluded.channel",
+                    (guild_id, channel_id),
+                )
+            await append_if_changed(db, changed, entry)

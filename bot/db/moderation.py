@@ -2,9 +2,7 @@
 
 from typing import ClassVar, Final
 
-import aiosqlite
-
-from bot.db.audit_log import append
+from bot.db.audit_log import append_if_changed
 from bot.db.store import Store
 from bot.db.tables import Table
 from bot.domain.moderation import AuditAction, AuditEntry, Block, GuildRules
@@ -72,7 +70,7 @@ class ModerationStore(Store):
                 "INSERT INTO banned_words (guild, word) VALUES (?, ?) ON CONFLICT DO NOTHING",
                 (guild_id, word),
             )
-            return await _append_if_changed(db, cursor, entry)
+            return await append_if_changed(db, cursor, entry)
 
     async def unban_word(self, guild_id: int, word: str, *, actor_id: int, now: float) -> bool:
         """False if it was not banned."""
@@ -87,7 +85,7 @@ class ModerationStore(Store):
             cursor = await db.execute(
                 "DELETE FROM banned_words WHERE guild = ? AND word = ?", (guild_id, word)
             )
-            return await _append_if_changed(db, cursor, entry)
+            return await append_if_changed(db, cursor, entry)
 
     async def block(self, block: Block) -> bool:
         """Block a user or change the reason; False if the same block exists."""
@@ -105,7 +103,7 @@ class ModerationStore(Store):
         )
         async with self._connection.transaction() as db:
             cursor = await db.execute(BLOCKS.insert_sql(clause), BLOCKS.to_row(block))
-            return await _append_if_changed(db, cursor, entry)
+            return await append_if_changed(db, cursor, entry)
 
     async def unblock(self, guild_id: int, user_id: int, *, actor_id: int, now: float) -> bool:
         """False if the user was not blocked."""
@@ -120,7 +118,7 @@ class ModerationStore(Store):
             cursor = await db.execute(
                 "DELETE FROM blocks WHERE guild = ? AND person = ?", (guild_id, user_id)
             )
-            return await _append_if_changed(db, cursor, entry)
+            return await append_if_changed(db, cursor, entry)
 
     async def blocks(self, guild_id: int) -> list[Block]:
         """The blocks of a guild, newest first."""
@@ -128,12 +126,3 @@ class ModerationStore(Store):
             "SELECT * FROM blocks WHERE guild = ? ORDER BY at DESC", guild_id
         )
         return [BLOCKS.from_row(row) for row in rows]
-
-
-async def _append_if_changed(
-    db: aiosqlite.Connection, cursor: aiosqlite.Cursor, entry: AuditEntry
-) -> bool:
-    """True if the statement changed a row."""
-    if cursor.rowcount > 0:
-        await append(db, entry)
-    return cursor.rowcount > 0
