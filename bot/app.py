@@ -53,8 +53,10 @@ from bot.services.inputs import InputService
 from bot.services.job_runner import JobRunner
 from bot.services.job_service import JobService
 from bot.services.job_tasks import JobTasks
+from bot.services.moderation import ModerationService
 from bot.services.outbox import Outbox
 from bot.services.quota_service import QuotaService
+from bot.services.reports import ReportService
 from bot.services.retention import Retention
 from bot.services.scheduler import JobScheduler
 from bot.settings import DISCORD, Settings, sandbox_environment
@@ -213,14 +215,9 @@ def _build(
         jobs=db.jobs,
         job_messages=db.job_messages,
         storage=storage,
-        moderation=db.moderation,
-        reports=db.reports,
-        audit_log=db.audit_log,
-        mod_channels=db.mod_channels,
-        admission=admission,
+        moderation=_moderation(db, limits, clock),
+        reports=_reports(db, storage, job_service, clock),
         status_reporter=status_reporter,
-        nsfw_settings=db.nsfw_settings,
-        role_limits=db.role_limits,
         message_client=message_client,
         picture_delivery=PictureDelivery(
             message_client, db.jobs, db.job_messages, db.pending_interactions, storage, channels
@@ -229,10 +226,36 @@ def _build(
         erasure=db.erasure,
         retention=retention,
         retention_policy=RetentionPolicy(days=days, logs_prompts=settings.imagine_log_prompts),
+    )
+    return _Parts(services, notifier, dispatcher, tasks)
+
+
+def _moderation(db: Database, limits: Limits, clock: Clock) -> ModerationService:
+    return ModerationService(
+        db.moderation,
+        db.nsfw_settings,
+        db.role_limits,
+        db.mod_channels,
+        db.audit_log,
         limits=limits,
         clock=clock,
     )
-    return _Parts(services, notifier, dispatcher, tasks)
+
+
+def _reports(
+    db: Database, storage: FileStorage, job_service: JobService, clock: Clock
+) -> ReportService:
+    return ReportService(
+        db.reports,
+        db.jobs,
+        db.job_messages,
+        db.moderation,
+        db.mod_channels,
+        db.audit_log,
+        storage,
+        job_service,
+        clock,
+    )
 
 
 def _input_service(

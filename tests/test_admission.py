@@ -23,7 +23,6 @@ def admission(db: Database) -> AdmissionPolicy:
 async def test_allowed_prompts_are_not_logged(admission: AdmissionPolicy, db: Database) -> None:
     """The audit log stays empty."""
     await admission.check_prompts([recipe(), recipe(seed=8)], HERE)
-    await admission.check_not_blocked(3, 1)
     assert await db.audit_log.page(3, 1, 10) == []
 
 
@@ -79,10 +78,10 @@ async def test_a_block_applies_to_one_user_in_one_guild(
     )
     with pytest.raises(PolicyViolation, match="blocked you from using me here: rude"):
         await admission.check_prompts([recipe()], HERE)
-    with pytest.raises(PolicyViolation):
-        await admission.check_not_blocked(3, 1)
     for guild_id, user_id in ((4, 1), (None, 1), (3, 2)):
-        await admission.check_not_blocked(guild_id, user_id)
+        target = ResponseTarget(channel_id=10, guild_id=guild_id)
+        context = RequestContext(idempotency_key="b", user_id=user_id, target=target)
+        await admission.check_prompts([recipe()], context)
 
 
 async def test_a_changed_reason_is_logged(db: Database) -> None:

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from bot.errors import Refused
+from bot.errors import PolicyViolation, Refused
 
 MAX_REASON_CHARS: Final = 400
 """Of a report."""
@@ -103,6 +103,14 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     card_message_id: int | None
     """Of the message in the moderators' channel."""
     reports: tuple[Report, ...]
+
+
+def check_not_blocked(rules: GuildRules) -> None:
+    """Raise PolicyViolation if the user is blocked in the guild."""
+    if rules.block_reason is not None:
+        raise PolicyViolation(
+            f"Moderators of this server have blocked you from using me here: {rules.block_reason}"
+        )
 
 
 def check_report(*, already_reported: bool, recent: int) -> None:

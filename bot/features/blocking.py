@@ -1,25 +1,15 @@
 """Block and unblock a user in a guild, with the reply to the moderator."""
 
 from bot.context import Interaction, services
-from bot.domain.moderation import Block
 
 
 async def block(interaction: Interaction, user_id: int, reason: str) -> str:
     """Refuse a user's requests in this guild, and cancel their unfinished jobs there."""
     guild_id = interaction.guild_id or 0
-    new_block = Block(
-        guild_id=guild_id,
-        user_id=user_id,
-        reason=reason,
-        moderator_id=interaction.user.id,
-        created_at=services(interaction).clock(),
-    )
-    if not await services(interaction).moderation.block(new_block):
+    moderation, actor_id = services(interaction).moderation, interaction.user.id
+    if not await moderation.block(guild_id, user_id, reason, actor_id=actor_id):
         return f"<@{user_id}> is already blocked."
-    cancelled = 0
-    for job in await services(interaction).jobs.unfinished(user_id):
-        if job.target.guild_id == guild_id:
-            cancelled += await services(interaction).job_service.cancel(job)
+    cancelled = await services(interaction).job_service.cancel_in_guild(user_id, guild_id)
     note = f" Cancelled their unfinished jobs ({cancelled})." if cancelled else ""
     return f"<@{user_id}> is blocked in this server.{note}"
 
@@ -27,9 +17,6 @@ async def block(interaction: Interaction, user_id: int, reason: str) -> str:
 async def unblock(interaction: Interaction, user_id: int) -> str:
     """Accept a user's requests in this guild again."""
     was_blocked = await services(interaction).moderation.unblock(
-        interaction.guild_id or 0,
-        user_id,
-        actor_id=interaction.user.id,
-        now=services(interaction).clock(),
+        interaction.guild_id or 0, user_id, actor_id=interaction.user.id
     )
     return f"<@{user_id}> {'is no longer blocked here' if was_blocked else 'is not blocked here'}."

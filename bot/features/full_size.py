@@ -24,7 +24,7 @@ async def show_full_size(interaction: Interaction, job: Job, nth: int) -> None:
     """Respond with the stored picture at full size."""
     picture = await picture_for(interaction, job, nth)
     _check_viewable(interaction, picture)
-    await services(interaction).admission.check_not_blocked(
+    await services(interaction).moderation.check_not_blocked(
         interaction.guild_id, interaction.user.id
     )
     pending = _pending(interaction, picture)

@@ -86,7 +86,7 @@ async def _handle(client: BotClient, reaction: Reaction, emoji: str, result: Sho
     elif emoji == _REPORT:
         await report.on_reaction(client, reaction)
     elif emoji == _DM:
-        await client.services.admission.check_not_blocked(reaction.guild_id, reaction.user_id)
+        await client.services.moderation.check_not_blocked(reaction.guild_id, reaction.user_id)
         await _send_dm(client, reaction, result)
     else:
         await _vary(client, reaction, result, _NUMBERS.get(emoji))

@@ -8,7 +8,7 @@ import discord
 from discord import app_commands
 
 from bot.context import BotClient, Interaction
-from bot.domain.moderation import HOUR, MAX_REASON_CHARS, Report, check_report
+from bot.domain.moderation import MAX_REASON_CHARS
 from bot.errors import Refused
 from bot.features import report_cards
 from bot.features.exports import Exports, Modal
@@ -16,7 +16,6 @@ from bot.messages import components, message_parser
 
 _MODAL_PATTERN: Final = rf"{components.VERSION}:report:(?P<message>[0-9]{{1,20}})"
 _REASON: Final = "reason"
-_NO_RESULT: Final = "That message shows no picture of mine, so there is nothing to report."
 _SHOWN: Final = "Thank you. The moderators of this server have received your report."
 _STORED: Final = (
     "Thank you. Your report is saved, but I could not show it to the moderators: this server has "
@@ -32,7 +31,7 @@ async def command(interaction: Interaction, message: discord.Message) -> None:
     """In the Apps menu of a message."""
     client = interaction.client
     await message_parser.check_not_deleted(client.services.jobs, message)
-    await _build_report(client, interaction.guild_id, message.id, interaction.user.id, "")
+    await client.services.reports.build(interaction.guild_id, message.id, interaction.user.id)
     await interaction.response.send_modal(modal(message.id))
 
 
@@ -59,51 +58,26 @@ async def on_modal_submit(interaction: Interaction, match: re.Match[str]) -> Non
     """Store the report and show it to the moderators."""
     client = interaction.client
     reason = components.submitted_text(interaction, _REASON)[:MAX_REASON_CHARS]
-    report = await _build_report(
-        client, interaction.guild_id, int(match["message"]), interaction.user.id, reason
+    job_id = await client.services.reports.submit(
+        interaction.guild_id, int(match["message"]), interaction.user.id, reason
     )
-    await client.services.reports.submit(report)
     await interaction.response.defer(ephemeral=True, thinking=True)
-    is_shown = await report_cards.show(client, report.job_id)
+    is_shown = await report_cards.show(client, job_id)
     await interaction.edit_original_response(content=_SHOWN if is_shown else _STORED)
 
 
 async def on_reaction(client: BotClient, reaction: discord.RawReactionActionEvent) -> None:
     """Report without a reason. There is no reply, because everybody could read it."""
     try:
-        report = await _build_report(
-            client, reaction.guild_id, reaction.message_id, reaction.user_id, ""
+        job_id = await client.services.reports.submit(
+            reaction.guild_id, reaction.message_id, reaction.user_id
         )
     except Refused as error:
         log.info(
             "The report of %d on %d is refused: %s", reaction.user_id, reaction.message_id, error
         )
         return
-    await client.services.reports.submit(report)
-    await report_cards.show(client, report.job_id)
-
-
-async def _build_report(
-    client: BotClient, guild_id: int | None, message_id: int, user_id: int, reason: str
-) -> Report:
-    """The report, not stored yet. Raises Refused."""
-    now = client.services.clock()
-    result = await client.services.job_messages.find(message_id)
-    if result is None or guild_id is None or result.job.target.guild_id != guild_id:
-        raise Refused(_NO_RESULT)
-    reports = client.services.reports
-    already_reported, recent = await reports.previous_reports(user_id, message_id, since=now - HOUR)
-    check_report(already_reported=already_reported, recent=recent)
-    return Report(
-        job_id=result.job.id,
-        guild_id=guild_id,
-        channel_id=result.job.target.channel_id,
-        message_id=message_id,
-        nth=result.nth,
-        reporter_id=user_id,
-        reason=reason,
-        created_at=now,
-    )
+    await report_cards.show(client, job_id)
 
 
 exports: Final = Exports(commands=(command,), modals=(Modal(_MODAL_PATTERN, on_modal_submit),))

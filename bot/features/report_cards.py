@@ -1,26 +1,23 @@
 """The moderators' side of reports: the card of a case with its buttons, and Remove picture."""
 
-import asyncio
 import logging
 import re
-from collections.abc import Sequence
 from typing import Any, Final
 
 import discord
-import msgspec
 from discord import app_commands
 
 from bot.context import BotClient, Interaction, services
-from bot.db.connection import DatabaseUnavailable
 from bot.domain import rules
 from bot.domain.job import Job
-from bot.domain.moderation import AuditAction, AuditEntry, Case, CaseState
+from bot.domain.moderation import CaseState
 from bot.errors import NETWORK_ERRORS, Refused
 from bot.features.blocking import block, unblock
 from bot.features.exports import Exports
 from bot.features.permissions import check_moderator
 from bot.features.responses import handle_errors
 from bot.messages import components, message_parser, moderation_cards
+from bot.services.reports import CaseDetails, Moderator
 
 REMOVE: Final = "remove"
 BLOCK: Final = "block"
@@ -71,13 +68,14 @@ def deleted_case_view(job_id: str, *, is_open: bool) -> discord.ui.View:
 
 async def show(client: BotClient, job_id: str) -> bool:
     """Post or update the card of a case; False if the moderators cannot see it."""
-    case = await client.services.reports.case(job_id)
-    if case is None:
+    details = await client.services.reports.details(job_id)
+    if details is None:
         return False
     try:
-        return await _edit(client, case) or await _post(client, case)
+        return await _edit(client, details) or await _post(client, details)
     except (discord.HTTPException, *NETWORK_ERRORS) as error:
-        log.warning("The moderators of %d do not see case %s: %r", case.guild_id, job_id, error)
+        guild_id = details.case.guild_id
+        log.warning("The moderators of %d do not see case %s: %r", guild_id, job_id, error)
         return False
 
 
@@ -86,17 +84,16 @@ async def catch_up(client: BotClient) -> None:
     reports = client.services.reports
     for job_id in await reports.without_card():
         await show(client, job_id)
-    for variation in await reports.unfinished_variations_of_removed():
-        await client.services.job_service.cancel(variation)
-    for channel_id, message_id in await client.services.job_messages.of_removed_pictures():
+    for channel_id, message_id in await reports.resume_removals():
         await _delete(client, channel_id, message_id)
 
 
-async def _edit(client: BotClient, case: Case) -> bool:
+async def _edit(client: BotClient, details: CaseDetails) -> bool:
     """False if there is no card."""
+    case = details.case
     if case.card_message_id is None or case.card_channel_id is None:
         return False
-    content, view = await _card(client, case)
+    content, view = _card(details)
     channel = client.get_partial_messageable(case.card_channel_id)
     card = channel.get_partial_message(case.card_message_id)
     try:
@@ -106,40 +103,35 @@ async def _edit(client: BotClient, case: Case) -> bool:
     return True
 
 
-async def _post(client: BotClient, case: Case) -> bool:
+async def _post(client: BotClient, details: CaseDetails) -> bool:
     """False if there is no channel for cards.
 
     Two simultaneous reports may post two cards; the later one is deleted again.
     """
-    channel_id = await client.services.mod_channels.get(case.guild_id)
+    case, channel_id = details.case, details.mod_channel_id
     if channel_id is None or case.state is not CaseState.OPEN:
         return False
-    content, view = await _card(client, case)
+    content, view = _card(details)
     nonce = f"case:{len(case.reports)}:{case.job_id}"
     card = await client.get_partial_messageable(channel_id).send(content, view=view, nonce=nonce)
-    reports = client.services.reports
-    if not await reports.set_card(case.job_id, channel_id, card.id, replacing=case.card_message_id):
+    if not await client.services.reports.set_card(case, channel_id, card.id):
         await card.delete()
     return True
 
 
-async def _card(client: BotClient, case: Case) -> tuple[str, discord.ui.View]:
-    job = await client.services.jobs.job(case.job_id)
-    if job is None:
-        raise RuntimeError(f"Case {case.job_id} has no job.")
+def _card(details: CaseDetails) -> tuple[str, discord.ui.View]:
+    case, job = details.case, details.job
     is_open = case.state is CaseState.OPEN
     if job.deletion_reason is not None:
         content = moderation_cards.deleted_case(case, job.deletion_reason)
         return content, deleted_case_view(case.job_id, is_open=is_open)
-    pictures = await client.services.jobs.pictures(case.job_id)
-    rules_for_user = await client.services.moderation.rules_for(case.guild_id, job.user_id)
     view = case_view(
         case.job_id,
         is_open=is_open,
         is_removed=case.state is CaseState.REMOVED,
-        is_blocked=rules_for_user.block_reason is not None,
+        is_blocked=details.block_reason is not None,
     )
-    return moderation_cards.case(case, job, pictures, rules_for_user.block_reason), view
+    return moderation_cards.case(case, job, details.pictures, details.block_reason), view
 
 
 # Actions; each returns the response to the moderator
@@ -150,38 +142,25 @@ async def remove(interaction: Interaction, job: Job) -> str:
 
     Unfinished variations of them are cancelled; finished ones are listed in the response.
     """
-    await services(interaction).job_service.cancel(job)
     reports = services(interaction).reports
-    await reports.remove(job.id, _audit_entry(interaction, AuditAction.REMOVED, job))
-    await asyncio.to_thread(services(interaction).storage.delete_pictures, job.id)
-    messages = await services(interaction).job_messages.of_job(job.id)
+    messages = await reports.remove(job, _moderator(interaction))
     remaining = [message for message in messages if not await _delete(interaction.client, *message)]
-    variations = moderation_cards.variations(await _finished_variations(interaction, job))
+    variations = moderation_cards.variations(await reports.cancel_variations(job))
     if remaining:
         count = f"{len(remaining)} of {len(messages)}"
         return f"Removed the pictures, but could not delete {count} messages.{variations}"
     return f"Removed the pictures and all messages that showed them.{variations}"
 
 
-async def _finished_variations(interaction: Interaction, job: Job) -> Sequence[Job]:
-    """Cancel the unfinished variations of a job's pictures, and return the others."""
-    variations = await services(interaction).reports.variations(job.id)
-    return [job for job in variations if not await services(interaction).job_service.cancel(job)]
-
-
 async def _delete(client: BotClient, channel_id: int, message_id: int) -> bool:
     if not await client.services.message_client.delete(channel_id, message_id):
         return False
-    try:
-        await client.services.job_messages.forget(message_id)
-    except DatabaseUnavailable as error:
-        log.warning("Message %d will be deleted again: %s", message_id, error)
+    await client.services.reports.forget_message(message_id)
     return True
 
 
 async def _dismiss(interaction: Interaction, job: Job) -> str:
-    entry = _audit_entry(interaction, AuditAction.DISMISSED, job)
-    is_closed = await services(interaction).reports.close(job.id, CaseState.DISMISSED, entry)
+    is_closed = await services(interaction).reports.dismiss(job, _moderator(interaction))
     return "Dismissed." if is_closed else "This report is already closed."
 
 
@@ -201,16 +180,8 @@ _ACTIONS: Final = {
 }
 
 
-def _audit_entry(interaction: Interaction, action: AuditAction, job: Job) -> AuditEntry:
-    return AuditEntry(
-        created_at=services(interaction).clock(),
-        guild_id=interaction.guild_id,
-        channel_id=interaction.channel_id,
-        actor_id=interaction.user.id,
-        action=action,
-        target_id=job.user_id,
-        job_id=job.id,
-    )
+def _moderator(interaction: Interaction) -> Moderator:
+    return Moderator(interaction.user.id, interaction.guild_id, interaction.channel_id)
 
 
 class CaseButton(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=_PATTERN):
@@ -236,10 +207,10 @@ class CaseButton(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], tem
     async def _handle(self, interaction: Interaction) -> None:
         check_moderator(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
-        case = await services(interaction).reports.case(self._job_id)
-        job = await services(interaction).jobs.job(self._job_id)
-        if case is None or job is None or case.guild_id != interaction.guild_id:
+        details = await services(interaction).reports.details(self._job_id)
+        if details is None or details.case.guild_id != interaction.guild_id:
             raise Refused(_UNKNOWN_REPORT)
+        job = details.job
         if self._action != DISMISS:
             rules.check_not_deleted(job)
         response = await _ACTIONS[self._action](interaction, job)
@@ -259,9 +230,8 @@ async def remove_command(interaction: Interaction, message: discord.Message) -> 
     deleted_job = await message_parser.deleted_job(jobs, message)
     if deleted_job is not None:
         await message.delete()
-        entry = _audit_entry(interaction, AuditAction.REMOVED, deleted_job)
-        entry = msgspec.structs.replace(entry, target_id=None)
-        await services(interaction).audit_log.add(entry)
+        moderator = _moderator(interaction)
+        await services(interaction).reports.log_removed_message(deleted_job, moderator)
         await interaction.edit_original_response(content=_ONLY_MESSAGE)
         return
     result = await services(interaction).job_messages.find(message.id)

@@ -9,7 +9,7 @@ from bot.db.audit_log import AuditLog
 from bot.db.moderation import ModerationStore
 from bot.domain.clock import Clock
 from bot.domain.job import RequestContext
-from bot.domain.moderation import AuditAction, AuditEntry
+from bot.domain.moderation import AuditAction, AuditEntry, check_not_blocked
 from bot.errors import PolicyViolation
 from bot.prompt_filter.filter import SENTENCES, Rule, Violation, find_violation
 from engine.contract import Recipe
@@ -26,14 +26,10 @@ class AdmissionPolicy:
         self._audit_log = audit_log
         self._clock = clock
 
-    async def check_not_blocked(self, guild_id: int | None, user_id: int) -> None:
-        """Raise PolicyViolation if moderators of the guild have blocked this user."""
-        _check_not_blocked((await self._moderation.rules_for(guild_id, user_id)).block_reason)
-
     async def check_prompts(self, recipes: Sequence[Recipe], context: RequestContext) -> None:
         """Raise PolicyViolation if the user is blocked or one of the prompts is forbidden."""
         rules = await self._moderation.rules_for(context.target.guild_id, context.user_id)
-        _check_not_blocked(rules.block_reason)
+        check_not_blocked(rules)
         for prompt, negative in dict.fromkeys(_prompts(recipe) for recipe in recipes):
             violation = find_violation(prompt, negative, words=rules.banned_words)
             if violation is not None:
@@ -59,13 +55,6 @@ class AdmissionPolicy:
             idempotency_key=context.idempotency_key,
         )
         await self._audit_log.add(entry)
-
-
-def _check_not_blocked(reason: str | None) -> None:
-    if reason is not None:
-        raise PolicyViolation(
-            f"Moderators of this server have blocked you from using me here: {reason}"
-        )
 
 
 def _prompts(recipe: Recipe) -> tuple[str, str]:

@@ -221,6 +221,12 @@ class JobService:
         await self._dispatcher.stop(cancelled)
         return True
 
+    async def cancel_in_guild(self, user_id: int, guild_id: int) -> int:
+        """Cancel the user's unfinished jobs in this guild; the number of jobs."""
+        jobs = await self._jobs.unfinished(user_id)
+        in_guild = [job for job in jobs if job.target.guild_id == guild_id]
+        return sum([await self.cancel(job) for job in in_guild])
+
     def announce_cancelled(self, job: Job) -> None:
         """Deliver the ending of a cancelled job; `start` does it if it is called later."""
         if job.id not in self._unacknowledged:

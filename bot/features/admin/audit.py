@@ -18,8 +18,8 @@ _PAGE_ENTRIES: Final = 6
 @app_commands.describe(page="1 is the newest")
 async def command(interaction: Interaction, page: Page = 1) -> None:
     """One page of the audit log."""
-    audit_log = services(interaction).audit_log
-    entries = await audit_log.page(moderated_guild(interaction), page, _PAGE_ENTRIES)
+    moderation = services(interaction).moderation
+    entries = await moderation.audit_page(moderated_guild(interaction), page, _PAGE_ENTRIES)
     text = "\n".join(moderation_cards.audit(entries)) or "The audit log has no entries here."
     more = f"\nolder: /admin audit page:{page + 1}" if len(entries) == _PAGE_ENTRIES else ""
     await respond_ephemeral(interaction, text + more)

@@ -8,13 +8,7 @@ from discord import app_commands
 from discord.app_commands.transformers import RangeTransformer
 
 from bot.context import Interaction, services
-from bot.domain.limits import (
-    ROLE_RANGES,
-    RoleLimit,
-    check_role,
-    clamp_to_operator_limit,
-    summary,
-)
+from bot.domain.limits import ROLE_RANGES, RoleLimit, summary
 from bot.errors import Refused
 from bot.features.exports import GroupCommand
 from bot.features.permissions import managed_guild
@@ -63,26 +57,22 @@ async def command(
 
 
 async def _reset(interaction: Interaction, guild_id: int, role_id: int) -> None:
-    await services(interaction).role_limits.remove(
-        guild_id, role_id, actor_id=interaction.user.id, now=services(interaction).clock()
+    await services(interaction).moderation.remove_role_limit(
+        guild_id, role_id, actor_id=interaction.user.id
     )
 
 
 async def _set(interaction: Interaction, guild_id: int, changes: RoleLimit) -> None:
-    check_role(changes, services(interaction).limits)
-    await services(interaction).role_limits.change(
-        guild_id, changes, actor_id=interaction.user.id, now=services(interaction).clock()
+    await services(interaction).moderation.change_role_limit(
+        guild_id, changes, actor_id=interaction.user.id
     )
 
 
 async def _format_limits(interaction: Interaction, guild_id: int) -> str:
-    default = services(interaction).limits
-    limits = [
-        clamp_to_operator_limit(limit, default)
-        for limit in await services(interaction).role_limits.all(guild_id)
-    ]
+    moderation = services(interaction).moderation
+    limits = await moderation.role_limits(guild_id)
     lines = [f"<@&{limit.role_id}>: {summary(limit)}" for limit in limits]
-    return "\n".join([f"Default: {summary(default)}", *lines])
+    return "\n".join([f"Default: {summary(moderation.default_limits)}", *lines])
 
 
 commands: Final[tuple[GroupCommand, ...]] = (command,)

@@ -22,11 +22,8 @@ async def command(interaction: Interaction, channel: discord.TextChannel | None 
     await interaction.response.defer(ephemeral=True, thinking=True)
     if channel is not None:
         await _send_test_message(interaction, channel.id)
-    await services(interaction).mod_channels.set(
-        guild_id,
-        channel.id if channel else None,
-        actor_id=interaction.user.id,
-        now=services(interaction).clock(),
+    await services(interaction).moderation.set_mod_channel(
+        guild_id, channel.id if channel else None, actor_id=interaction.user.id
     )
     await catch_up(interaction.client)
     if channel is None:

@@ -6,7 +6,6 @@ import discord
 from discord import app_commands
 
 from bot.context import Interaction, services
-from bot.db.guild_settings import NsfwSetting
 from bot.domain.nsfw import NsfwPolicy, NsfwSettings
 from bot.features.exports import GroupCommand
 from bot.features.permissions import managed_guild
@@ -66,19 +65,14 @@ async def command(
 ) -> None:
     """Change or show the settings."""
     guild_id = managed_guild(interaction)
-    settings = services(interaction).nsfw_settings
+    moderation = services(interaction).moderation
     if level is None:
-        await respond_ephemeral(interaction, _format_settings(await settings.get(guild_id)))
+        settings = await moderation.nsfw_settings(guild_id)
+        await respond_ephemeral(interaction, _format_settings(settings))
         return
-    choice = NsfwSetting(
-        guild_id=guild_id,
-        channel_id=None if channel is None else channel.id,
-        policy=NsfwPolicy(level),
-        actor_id=interaction.user.id,
-        created_at=services(interaction).clock(),
-    )
-    await settings.set(choice)
-    await respond_ephemeral(interaction, _confirmation(choice.policy, channel))
+    policy, channel_id = NsfwPolicy(level), None if channel is None else channel.id
+    await moderation.set_nsfw_policy(guild_id, channel_id, policy, actor_id=interaction.user.id)
+    await respond_ephemeral(interaction, _confirmation(policy, channel))
 
 
 def _confirmation(level: NsfwPolicy, channel: Channel | None) -> str:

@@ -14,7 +14,7 @@ from bot.features.exports import GroupCommand
 from bot.features.permissions import moderated_guild
 from bot.features.responses import respond_ephemeral
 from bot.messages import moderation_cards
-from bot.prompt_filter.filter import MAX_WORD_CHARS, normalize_banned_word
+from bot.prompt_filter.filter import MAX_WORD_CHARS
 
 Word = Annotated[str, RangeTransformer(OptionType.string, min=1, max=MAX_WORD_CHARS)]
 
@@ -24,9 +24,8 @@ Word = Annotated[str, RangeTransformer(OptionType.string, min=1, max=MAX_WORD_CH
 async def add_command(interaction: Interaction, word: Word) -> None:
     """Applies to re-rolls and variations of older jobs too."""
     guild_id = moderated_guild(interaction)
-    word = normalize_banned_word(word)
-    is_new = await services(interaction).moderation.ban_word(
-        guild_id, word, actor_id=interaction.user.id, now=services(interaction).clock()
+    word, is_new = await services(interaction).moderation.ban_word(
+        guild_id, word, actor_id=interaction.user.id
     )
     state = "is now banned" if is_new else "is already banned"
     await respond_ephemeral(interaction, f"“{_escape(word)}” {state}.")
@@ -37,9 +36,8 @@ async def add_command(interaction: Interaction, word: Word) -> None:
 async def remove_command(interaction: Interaction, word: Word) -> None:
     """Raises Refused if the word is not banned."""
     guild_id = moderated_guild(interaction)
-    word = normalize_banned_word(word)
-    was_banned = await services(interaction).moderation.unban_word(
-        guild_id, word, actor_id=interaction.user.id, now=services(interaction).clock()
+    word, was_banned = await services(interaction).moderation.unban_word(
+        guild_id, word, actor_id=interaction.user.id
     )
     if not was_banned:
         raise Refused(f"“{_escape(word)}” is not banned; see /admin words list.")
