@@ -77,7 +77,7 @@ def truncated() -> Iterator[HostileFile]:
         data = encoded(NOISE, format)
         for share in (0.01, 0.1, 0.5, 0.9, 0.99):
             part = data[: int(len(data) * share)]
-            yield HostileFile(f"{format} cut at {share}", part, "refused", "PNG, JPEG or WebP")
+            yield HostileFile(f"{format} cut at {share}", part, "refused", "PNG, JPEG, WebP")
         yield HostileFile(f"{format} without its last byte", data[:-1], "refused", "truncated")
         yield HostileFile(f"{format} without its last 12 bytes", data[:-12], "refused", "truncated")
     progressive = encoded(NOISE, "JPEG", progressive=True)
@@ -121,4 +121,4 @@ def corrupted() -> Iterator[HostileFile]:
         "Apple's PNG variant", png(chunk(b"CgBI", b"\x50\0\x20\2") + HEAD, ROWS), "either"
     )
     swapped = PNG.replace(b"\r\n\x1a\n", b"\n\x1a\n", 1)
-    yield HostileFile("PNG sent as text", swapped, "refused", "this file is none")
+    yield HostileFile("PNG sent as text", swapped, "refused", "not an image")

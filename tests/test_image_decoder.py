@@ -6,19 +6,19 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from bot.attachments import image_decoder
-from bot.attachments.image_decoder import (
+from bot.attachments.decode_result import (
     MAX_RESULT_BYTES,
     MAX_SIDE,
     DecodeResult,
     DecodeStatus,
-    decode,
     unpack,
 )
+from bot.attachments.image_decoder import decode
 from tests import png_parts
 from tests.hostile_parts import PNG
 from tests.samples import encoded
 
-FORMATS = ("PNG", "JPEG", "WEBP")
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 NOISE = {format: encoded(Image.effect_noise((32, 32), 50), format) for format in FORMATS}
 
 

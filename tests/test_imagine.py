@@ -131,9 +131,9 @@ async def test_invalid_input_gets_one_ephemeral_response(
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (b"hello", "PNG, JPEG or WebP"),
+        (b"hello", "not an image that I can read"),
         (SKETCH.data[:60], "damaged or truncated"),
-        (encoded(Image.new("RGB", (20, 20)), "GIF"), "this file is none"),
+        (encoded(Image.new("RGB", (20, 20)), "PPM"), "not an image that I can read"),
     ],
 )
 async def test_a_bad_sketch_is_refused_in_an_ephemeral_message(

@@ -93,12 +93,11 @@ def test_a_file_that_is_no_image_is_refused(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "PNG"])
-def test_an_animation_is_refused(kind: str) -> None:
-    """It is not clear which of its frames is meant."""
+def test_the_first_frame_of_an_animation_is_used(kind: str) -> None:
+    """As of one that is uploaded to the bot."""
     frames = [sketch(32, 32), Image.new("RGB", (32, 32))]
-    data = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
-    with pytest.raises(InvalidImage, match="animated"):
-        decode(data)
+    data = encoded(frames[0], kind, save_all=True, append_images=frames[1:], lossless=True)
+    assert decode(data).tobytes() == frames[0].tobytes()
 
 
 @pytest.mark.parametrize(("width", "height"), [(13000, 13000), (5001, 5000), (60000, 60000)])

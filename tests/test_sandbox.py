@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from bot import settings
-from bot.attachments.image_decoder import MAX_RESULT_BYTES, DecodeStatus, unpack
+from bot.attachments.decode_result import MAX_RESULT_BYTES, DecodeStatus, unpack
 from bot.attachments.sandbox import Sandbox, SandboxError, SandboxTimeout, decoder_sandbox
 from bot.attachments.sandbox_main import LIFELINE
 from tests.hostile_bombs import bombs

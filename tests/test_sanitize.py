@@ -8,11 +8,13 @@ import pytest
 from PIL import Image
 
 from bot import settings
-from bot.attachments.image_decoder import DecodeResult, DecodeStatus
+from bot.attachments.decode_result import DecodeResult, DecodeStatus
 from bot.attachments.sandbox import Sandbox, decoder_sandbox
 from bot.attachments.sanitize import DecoderUnavailable, sanitize
 from bot.errors import Refused
+from tests import icc_profiles
 from tests.hostile_parts import PAYLOAD
+from tests.icc_profiles import Primaries
 from tests.png_parts import bomb
 from tests.samples import encoded
 
@@ -28,21 +30,44 @@ async def sanitized(data: bytes) -> Image.Image:
     return image
 
 
-@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
-async def test_three_formats_are_accepted(format: str) -> None:
-    """PNG, JPEG and WebP are recognised by their content; there is no file name."""
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+async def test_common_formats_are_accepted(format: str) -> None:
+    """They are recognized by their content; there is no file name."""
     data = encoded(Image.new("RGB", (40, 30), "red"), format)
-    assert (await sanitized(data)).size == (40, 30)
+    image = await sanitized(data)
+    assert image.size == (40, 30)
+    assert is_near(pixel_at(image, 20, 15), (255, 0, 0))
 
 
-@pytest.mark.parametrize("format", ["GIF", "BMP", "TIFF", "PPM", "ICO"])
-async def test_other_formats_are_refused(format: str) -> None:
+@pytest.mark.parametrize("format", ["PPM", "ICO"])
+async def test_rare_formats_are_refused(format: str) -> None:
     """Pillow's readers for them are not used."""
-    with pytest.raises(Refused, match="PNG, JPEG or WebP image; this file is none"):
+    with pytest.raises(Refused, match="AVIF, GIF, BMP or TIFF image"):
         await sanitize(encoded(Image.new("RGB", (32, 32), "red"), format), SANDBOX)
 
 
-@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99), "a HEIC photo"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic" + bytes(99), "a HEIC photo"),
+        (b"\0\0\0\x18ftypisom\0\0\0\0isommp42" + bytes(99), "a video"),
+        (b"\x1aE\xdf\xa3" + bytes(99), "a video"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(99), "a JPEG XL image"),
+        (b"%PDF-1.7\n", "a PDF document"),
+        (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "a SVG drawing"),
+    ],
+)
+async def test_the_refusal_names_the_format(data: bytes, name: str) -> None:
+    """And the way out."""
+    with pytest.raises(Refused, match=f"{name}, which I cannot read. Send it as a JPEG or PNG"):
+        await sanitize(data, SANDBOX)
+
+
+@pytest.mark.parametrize("format", FORMATS)
 async def test_a_truncated_image_is_refused(format: str) -> None:
     """Half an image is not used."""
     data = encoded(Image.effect_noise((200, 200), 80).convert("RGB"), format)
@@ -68,7 +93,7 @@ async def test_a_narrow_image_is_refused() -> None:
         await sanitize(encoded(Image.new("RGB", (400, 1))), SANDBOX)
 
 
-@pytest.mark.parametrize("format", ["PNG", "WEBP"])
+@pytest.mark.parametrize("format", ["PNG", "WEBP", "GIF", "TIFF"])
 async def test_the_first_frame_of_an_animation_is_used(format: str) -> None:
     """Later frames are ignored."""
     frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "blue")]
@@ -97,6 +122,100 @@ async def test_the_same_file_gives_the_same_bytes() -> None:
     """Files are stored under their sha256."""
     data = encoded(Image.effect_noise((100, 100), 80), "JPEG")
     assert await sanitize(data, SANDBOX) == await sanitize(data, SANDBOX)
+
+
+P3_RED = (234, 51, 35)
+"""What a phone stores in Display P3 for sRGB's (255, 0, 0)."""
+
+
+def pixel_at(image: Image.Image, x: int, y: int) -> tuple[int, ...]:
+    """The levels of one pixel."""
+    value = image.getpixel((x, y))
+    assert isinstance(value, tuple)
+    return value
+
+
+def is_near(pixel: tuple[int, ...], expected: tuple[int, ...]) -> bool:
+    """Whether each level is at most 4 away."""
+    return all(abs(a - b) <= 4 for a, b in zip(pixel, expected, strict=True))
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize(
+    ("primaries", "stored", "shown"),
+    [
+        (icc_profiles.DISPLAY_P3, P3_RED, (255, 0, 0)),
+        (icc_profiles.ADOBE_RGB, (60, 141, 49), (0, 142, 34)),
+    ],
+    ids=["Display P3", "Adobe RGB"],
+)
+async def test_colours_are_converted_to_srgb(
+    format: str, primaries: Primaries, stored: tuple[int, ...], shown: tuple[int, ...]
+) -> None:
+    """Each viewer shows them so."""
+    profile = icc_profiles.rgb_profile(primaries)
+    data = encoded(Image.new("RGB", (32, 32), stored), format, quality=100, icc_profile=profile)
+    assert is_near(pixel_at(await sanitized(data), 16, 16), shown)
+
+
+async def test_a_profile_leaves_transparency_as_it_is() -> None:
+    """What is transparent is white."""
+    profile = icc_profiles.rgb_profile(icc_profiles.DISPLAY_P3)
+    image = Image.new("RGBA", (32, 32), (*P3_RED, 255))
+    image.paste((0, 0, 0, 0), (0, 0, 16, 32))
+    result = await sanitized(encoded(image, icc_profile=profile))
+    assert pixel_at(result, 4, 4) == (255, 255, 255)
+    assert is_near(pixel_at(result, 28, 4), (255, 0, 0))
+
+
+async def test_a_grey_profile_is_used() -> None:
+    """Linear 21 % is middle grey."""
+    data = encoded(Image.new("L", (32, 32), 55), icc_profile=icc_profiles.grey_profile(1.0))
+    assert is_near(pixel_at(await sanitized(data), 16, 16), (128, 128, 128))
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        b"no profile at all",
+        icc_profiles.rgb_profile(icc_profiles.DISPLAY_P3)[:200],
+        icc_profiles.grey_profile(1.0),
+    ],
+    ids=["damaged", "truncated", "of another colour space"],
+)
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
+async def test_a_useless_profile_is_ignored(format: str, profile: bytes) -> None:
+    """The pixels are fine."""
+    data = encoded(Image.new("RGB", (32, 32), P3_RED), format, quality=100, icc_profile=profile)
+    assert is_near(pixel_at(await sanitized(data), 16, 16), P3_RED)
+
+
+async def test_a_huge_profile_is_cut() -> None:
+    """It is decompressed up to a limit."""
+    profile = icc_profiles.rgb_profile(icc_profiles.DISPLAY_P3) + bytes(300 << 20)
+    data = encoded(Image.new("RGB", (32, 32), P3_RED), icc_profile=profile)
+    assert len(data) < 1 << 20
+    await sanitized(data)
+
+
+async def test_the_photo_of_a_48_megapixel_camera_is_accepted() -> None:
+    """A JPEG is decoded at a fraction of its size."""
+    data = encoded(Image.new("RGB", (8064, 6048), "red"), "JPEG")
+    image = await sanitized(data)
+    assert image.size == (2048, 1536)
+    assert is_near(pixel_at(image, 1000, 1000), (255, 0, 0))
+
+
+async def test_a_long_panorama_is_accepted() -> None:
+    """Its short side alone would not be reduced."""
+    assert (await sanitized(encoded(Image.new("RGB", (20000, 3000)), "JPEG"))).size == (2048, 307)
+
+
+async def test_a_jpeg_has_a_limit_too() -> None:
+    """Of its own."""
+    data = encoded(Image.new("L", (30000, 7000)), "JPEG")
+    with pytest.raises(Refused, match=r"30000x7000 pixels; .* 200 million in a JPEG"):
+        await sanitize(data, SANDBOX)
 
 
 FAILED = "The decoder failed on this sketch"

@@ -8,7 +8,8 @@ from typing import Final
 import msgspec
 from PIL import Image
 
-from bot.attachments.image_decoder import (
+from bot.attachments.decode_result import (
+    MAX_JPEG_PIXELS,
     MAX_PIXELS,
     MAX_RESULT_BYTES,
     MIN_SIDE,
@@ -16,11 +17,12 @@ from bot.attachments.image_decoder import (
     DecodeStatus,
     unpack,
 )
+from bot.attachments.image_formats import ImageFormat, recognize
 from bot.attachments.sandbox import Sandbox, SandboxError, SandboxTimeout
 from bot.errors import BotError, Refused
 
 MAX_FILE_BYTES: Final = 10 * 1024 * 1024
-_FORMATS: Final = "A sketch must be a PNG, JPEG or WebP image"
+_FORMATS: Final = "A sketch must be a PNG, JPEG, WebP, AVIF, GIF, BMP or TIFF image"
 _ADVICE: Final = "Save it again as a plain PNG and try that file."
 log = logging.getLogger(__name__)
 
@@ -55,7 +57,7 @@ async def sanitize(data: bytes, sandbox: Sandbox) -> SanitizedImage:
     check_size(len(data))
     result = await _decode(data, sandbox)
     if result.status is not DecodeStatus.OK:
-        raise Refused(_refusal(result))
+        raise Refused(_refusal(result, recognize(data)))
     png = await asyncio.to_thread(_encode_png, result)
     return SanitizedImage(png, result.width, result.height)
 
@@ -76,19 +78,30 @@ async def _decode(data: bytes, sandbox: Sandbox) -> DecodeResult:
         ) from error
 
 
-def _refusal(result: DecodeResult) -> str:
+def _refusal(result: DecodeResult, format: ImageFormat | None) -> str:
     size = f"The sketch is {result.width}x{result.height} pixels"
     match result.status:
         case DecodeStatus.UNKNOWN_FORMAT:
-            return f"{_FORMATS}; this file is none."
+            return _unsupported(format)
         case DecodeStatus.TOO_LARGE:
-            return f"{size}; at most {MAX_PIXELS // 1_000_000} million pixels are allowed."
+            return (
+                f"{size}; at most {MAX_PIXELS // 1_000_000} million pixels are allowed, "
+                f"and {MAX_JPEG_PIXELS // 1_000_000} million in a JPEG."
+            )
         case DecodeStatus.TOO_SMALL:
             return f"{size}; each side must have at least {MIN_SIDE}."
         case DecodeStatus.OUT_OF_MEMORY:
             return f"Decoding the sketch needs too much memory. {_ADVICE}"
         case _:
             return f"The sketch is damaged or truncated. {_FORMATS}."
+
+
+def _unsupported(format: ImageFormat | None) -> str:
+    if format is None:
+        return f"This file is not an image that I can read. {_FORMATS}."
+    article = "an" if format is ImageFormat.AVIF else "a"
+    advice = "Send it as a JPEG or PNG; a screenshot of it works too."
+    return f"This file is {article} {format.value}, which I cannot read. {advice}"
 
 
 def _encode_png(result: DecodeResult) -> bytes:

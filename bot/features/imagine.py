@@ -49,7 +49,7 @@ Strength = Annotated[float, RangeTransformer(OptionType.number, min=0.0, max=1.0
     guidance="How closely to follow the prompt",
     sampler="The sampling method",
     count="How many pictures to make",
-    sketch="A picture to start from: PNG, JPEG or WebP, up to 10 MiB",
+    sketch="A picture to start from: PNG, JPEG, WebP, AVIF, GIF, BMP or TIFF, up to 10 MiB",
     strength="How much to change the sketch: from just above 0 to 1",
 )
 @app_commands.choices(

@@ -20,7 +20,10 @@ class InvalidImage(ValueError):
 
 
 def decode(data: bytes, max_bytes: int = MAX_BYTES) -> Image.Image:
-    """The image as upright RGB, transparency replaced by white. Raises InvalidImage."""
+    """The image as upright RGB, transparency replaced by white; of an animation the first frame.
+
+    Raises InvalidImage.
+    """
     if len(data) > max_bytes:
         raise InvalidImage(
             f"The sketch has {len(data) / 2**20:.1f} MiB; {max_bytes // 2**20} MiB are allowed."
@@ -42,9 +45,6 @@ def decode(data: bytes, max_bytes: int = MAX_BYTES) -> Image.Image:
 def _check(image: Image.Image) -> None:
     if image.width * image.height > MAX_PIXELS:
         raise InvalidImage(_too_large(f"{image.width} x {image.height}"))
-    # MPO: the JPEG of a camera with a preview as its second frame.
-    if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
-        raise InvalidImage("The sketch is animated: give a picture that stands still.")
 
 
 def _too_large(pixels: str) -> str:

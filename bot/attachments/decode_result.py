@@ -1,0 +1,60 @@
+"""What the sandbox returns about an image file: a status and pixels, as bytes and as a tuple."""
+
+import struct
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+MAX_PIXELS: Final = 25_000_000
+"""Of an image that is decoded at full size."""
+MAX_JPEG_PIXELS: Final = 200_000_000
+"""Of a JPEG, which can be decoded at a fraction of its size."""
+MAX_SIDE: Final = 2048
+MIN_SIDE: Final = 8
+_HEADER: Final = struct.Struct(">BII")
+
+
+class DecodeStatus(IntEnum):
+    """The result of decoding a file."""
+
+    OK = 1
+    """The pixels follow."""
+    UNKNOWN_FORMAT = 2
+    """The file is in none of the formats that are decoded."""
+    TOO_LARGE = 3
+    """Its header states too many pixels; it was not decoded."""
+    TOO_SMALL = 4
+    """Its header states a side shorter than MIN_SIDE pixels; it was not decoded."""
+    CORRUPT = 5
+    """It is damaged or truncated."""
+    OUT_OF_MEMORY = 6
+    """It needs more memory than the sandbox allows."""
+
+
+class DecodeResult(NamedTuple):
+    """All that leaves the sandbox: numbers and pixels, no other byte of the file."""
+
+    status: DecodeStatus
+    width: int = 0
+    height: int = 0
+    pixels: bytes = b""
+    """sRGB, 3 bytes a pixel, row by row; empty unless the status is OK."""
+
+    def pack(self) -> bytes:
+        """Return the result as bytes, for `unpack`."""
+        return _HEADER.pack(self.status, self.width, self.height) + self.pixels
+
+
+MAX_RESULT_BYTES: Final = _HEADER.size + 3 * MAX_SIDE * MAX_SIDE
+
+
+def unpack(data: bytes) -> DecodeResult:
+    """Parse and check a packed result. Raises ValueError if it is malformed."""
+    if len(data) < _HEADER.size:
+        raise ValueError(f"a result of {len(data)} bytes")
+    number, width, height = _HEADER.unpack_from(data)
+    status, pixels = DecodeStatus(number), data[_HEADER.size :]
+    if status is DecodeStatus.OK and not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
+        raise ValueError(f"an image of {width} x {height}")
+    if len(pixels) != (3 * width * height if status is DecodeStatus.OK else 0):
+        raise ValueError(f"{len(pixels)} bytes of pixels, {width} x {height}")
+    return DecodeResult(status, width, height, pixels)
