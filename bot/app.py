@@ -206,9 +206,18 @@ def _build(
         notifier,
         clock=clock,
     )
-    days = settings.imagine_retention_days
+    policy = RetentionPolicy(
+        days=settings.imagine_retention_days, logs_prompts=settings.imagine_log_prompts
+    )
     retention = Retention(
-        db.jobs, db.erasure, db.file_deletions, storage, job_service, tasks, days=days, clock=clock
+        db.jobs,
+        db.erasure,
+        db.file_deletions,
+        storage,
+        job_service,
+        tasks,
+        policy=policy,
+        clock=clock,
     )
     services = Services(
         job_service=job_service,
@@ -223,9 +232,7 @@ def _build(
             message_client, db.jobs, db.job_messages, db.pending_interactions, storage, channels
         ),
         temporary_replies=TemporaryReplies(client, message_client),
-        erasure=db.erasure,
         retention=retention,
-        retention_policy=RetentionPolicy(days=days, logs_prompts=settings.imagine_log_prompts),
     )
     return _Parts(services, notifier, dispatcher, tasks)
 

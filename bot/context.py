@@ -6,10 +6,8 @@ from typing import Any, TypeAlias
 import discord
 import msgspec
 
-from bot.db.erasure import ErasureStore
 from bot.db.job_messages import JobMessageStore
 from bot.db.jobs import JobStore
-from bot.domain.user_data import RetentionPolicy
 from bot.messages.message_client import MessageClient
 from bot.messages.picture_delivery import PictureDelivery
 from bot.messages.temporary_replies import TemporaryReplies
@@ -34,9 +32,7 @@ class Services(msgspec.Struct, frozen=True):
     message_client: MessageClient
     picture_delivery: PictureDelivery
     temporary_replies: TemporaryReplies
-    erasure: ErasureStore
     retention: Retention
-    retention_policy: RetentionPolicy
 
 
 class BotClient(discord.Client):

@@ -1,6 +1,5 @@
 """/privacy: show, export and delete the data that the bot stores about a user."""
 
-import asyncio
 import re
 from typing import Any, Final
 
@@ -8,7 +7,6 @@ import discord
 from discord import app_commands
 
 from bot.context import Interaction, services
-from bot.domain import user_data
 from bot.features.exports import Exports
 from bot.features.responses import handle_errors
 from bot.messages import components, privacy_text
@@ -24,14 +22,13 @@ _PATTERN: Final = rf"{components.VERSION}:privacy:(?P<action>{DELETE}|{KEEP})"
 async def show_command(interaction: Interaction) -> None:
     """The response is ephemeral."""
     await interaction.response.defer(ephemeral=True, thinking=True)
-    summary = await services(interaction).retention.summary(interaction.user.id)
+    retention, user_id = services(interaction).retention, interaction.user.id
+    summary = await retention.summary(user_id)
     files = []
     if summary.jobs:
-        jobs = services(interaction).erasure.jobs(interaction.user.id)
-        records = [user_data.export_record(*job) async for job in jobs]
-        name, data = await asyncio.to_thread(user_data.export_file, records, BYTES_LIMIT)
+        name, data = await retention.export_file(user_id, BYTES_LIMIT)
         files = [OutgoingFile(name, data).as_file()]
-    content = privacy_text.summary(summary, services(interaction).retention_policy)
+    content = privacy_text.summary(summary, retention.policy)
     await interaction.edit_original_response(content=content, attachments=files)
 
 

@@ -15,9 +15,10 @@ from bot.db.connection import DatabaseUnavailable
 from bot.db.erasure import ErasureStore
 from bot.db.file_deletions import FileDeletion, FileDeletionStore, FileKind
 from bot.db.jobs import JobStore
+from bot.domain import user_data
 from bot.domain.clock import DAY, Clock
 from bot.domain.job import Job
-from bot.domain.user_data import UserDataSummary
+from bot.domain.user_data import RetentionPolicy, UserDataSummary
 from bot.services.job_service import JobService
 from bot.services.job_tasks import JobTasks
 from bot.storage import FileStorage
@@ -52,7 +53,7 @@ class ClockCheck:
 
 
 class Retention:
-    """`run` must be running. Ended jobs are deleted after so many `days`; None is never."""
+    """The user data that is stored, for how long, and its deletion. `run` must be running."""
 
     def __init__(
         self,
@@ -63,7 +64,7 @@ class Retention:
         job_service: JobService,
         tasks: JobTasks,
         *,
-        days: int | None = None,
+        policy: RetentionPolicy,
         clock: Clock,
     ) -> None:
         self._jobs = jobs
@@ -72,7 +73,7 @@ class Retention:
         self._storage = storage
         self._job_service = job_service
         self._tasks = tasks
-        self._days = days
+        self.policy = policy
         self._clock = clock
         self._clock_check = ClockCheck()
         self._retry_soon = asyncio.Event()
@@ -101,6 +102,15 @@ class Retention:
         """How much is stored of this user."""
         return await self._erasure.summary(user_id, now=self._clock())
 
+    async def export_file(self, user_id: int, limit: int) -> tuple[str, bytes]:
+        """Name and content of a file with all jobs of this user.
+
+        Compressed if it has more bytes than `limit`.
+        """
+        jobs = self._erasure.jobs(user_id)
+        records = [user_data.export_record(job, pictures) async for job, pictures in jobs]
+        return await asyncio.to_thread(user_data.export_file, records, limit)
+
     async def run(self) -> None:
         """Delete what has expired, and what could not be deleted before."""
         while True:
@@ -123,10 +133,10 @@ class Retention:
         return await self._delete_files()
 
     async def _expire(self) -> None:
-        if self._days is None:
+        if self.policy.days is None:
             return
         now = self._clock()
-        limit = now - self._days * DAY
+        limit = now - self.policy.days * DAY
         while count := await self._erasure.erase_older_than(limit, limit=_BATCH_SIZE, now=now):
             log.info("jobs deleted", extra={"jobs": count, "why": "age"})
             await asyncio.sleep(_PAUSE_SECONDS)
