@@ -39,6 +39,7 @@ from bot.engine_client.supervisor import EngineSupervisor, Launch, supervised_en
 from bot.errors import NETWORK_ERRORS, ExitCode, FatalError
 from bot.messages.channels import ChannelResolver
 from bot.messages.delivery import Delivery
+from bot.messages.direct_messages import DirectMessages
 from bot.messages.message_client import MessageClient
 from bot.messages.picture_delivery import PictureDelivery
 from bot.messages.temporary_replies import TemporaryReplies
@@ -50,6 +51,7 @@ from bot.playground import Playground, PlaygroundError
 from bot.services.admission import AdmissionPolicy
 from bot.services.dispatcher import Dispatcher
 from bot.services.inputs import InputService
+from bot.services.job_finder import JobFinder
 from bot.services.job_runner import JobRunner
 from bot.services.job_service import JobService
 from bot.services.job_tasks import JobTasks
@@ -219,11 +221,10 @@ def _build(
         policy=policy,
         clock=clock,
     )
+    job_finder = JobFinder(db.jobs, db.job_messages)
     services = Services(
         job_service=job_service,
-        jobs=db.jobs,
-        job_messages=db.job_messages,
-        storage=storage,
+        job_finder=job_finder,
         moderation=_moderation(db, limits, clock),
         reports=_reports(db, storage, job_service, clock),
         status_reporter=status_reporter,
@@ -231,6 +232,7 @@ def _build(
         picture_delivery=PictureDelivery(
             message_client, db.jobs, db.job_messages, db.pending_interactions, storage, channels
         ),
+        direct_messages=DirectMessages(client, job_finder, db.job_messages, storage),
         temporary_replies=TemporaryReplies(client, message_client),
         retention=retention,
     )

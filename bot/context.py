@@ -6,31 +6,29 @@ from typing import Any, TypeAlias
 import discord
 import msgspec
 
-from bot.db.job_messages import JobMessageStore
-from bot.db.jobs import JobStore
+from bot.messages.direct_messages import DirectMessages
 from bot.messages.message_client import MessageClient
 from bot.messages.picture_delivery import PictureDelivery
 from bot.messages.temporary_replies import TemporaryReplies
 from bot.monitoring.status import StatusReporter
+from bot.services.job_finder import JobFinder
 from bot.services.job_service import JobService
 from bot.services.moderation import ModerationService
 from bot.services.reports import ReportService
 from bot.services.retention import Retention
-from bot.storage import FileStorage
 
 
 class Services(msgspec.Struct, frozen=True):
     """What features may use."""
 
     job_service: JobService
-    storage: FileStorage
-    jobs: JobStore
-    job_messages: JobMessageStore
+    job_finder: JobFinder
     moderation: ModerationService
     reports: ReportService
     status_reporter: StatusReporter
     message_client: MessageClient
     picture_delivery: PictureDelivery
+    direct_messages: DirectMessages
     temporary_replies: TemporaryReplies
     retention: Retention
 

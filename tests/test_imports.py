@@ -73,8 +73,8 @@ LIBRARIES = {
     ),
     "discord": (
         "bot.app bot.client bot.context bot.features bot.messages.captions bot.messages.channels "
-        "bot.messages.components bot.messages.message_client bot.messages.message_parser "
-        "bot.messages.temporary_replies"
+        "bot.messages.components bot.messages.direct_messages "
+        "bot.messages.message_client bot.messages.message_parser bot.messages.temporary_replies"
     ),
     "prometheus_client": "bot.monitoring.http_server bot.monitoring.metrics",
 }

@@ -1,18 +1,10 @@
 """Which of the bot's messages show which jobs."""
 
 import aiosqlite
-import msgspec
 
 from bot.db import rows
 from bot.db.store import JOB_IDS, Erasure, Store
-from bot.domain.job import Job
-
-
-class ShownJob(msgspec.Struct, frozen=True):
-    """What a message shows: a job, or only its nth picture."""
-
-    job: Job
-    nth: int | None
+from bot.domain.job import ShownJob
 
 
 class JobMessageStore(Store):

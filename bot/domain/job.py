@@ -135,6 +135,13 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         return self.status in FINAL_STATUSES
 
 
+class ShownJob(msgspec.Struct, frozen=True):
+    """What a message shows: a job, or only its nth picture."""
+
+    job: Job
+    nth: int | None
+
+
 class JobTimings(msgspec.Struct, frozen=True, kw_only=True):
     """When an ended job passed through its states; times are seconds since 1970."""
 

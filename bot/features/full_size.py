@@ -15,14 +15,9 @@ from bot.features.responses import defer, respond_ephemeral
 from bot.messages import channels
 
 
-async def picture_for(interaction: Interaction, job: Job, nth: int) -> Picture:
-    """The picture of a U or V button. Raises Refused if there is none."""
-    return rules.nth_picture(job, await services(interaction).jobs.pictures(job.id), nth)
-
-
 async def show_full_size(interaction: Interaction, job: Job, nth: int) -> None:
     """Respond with the stored picture at full size."""
-    picture = await picture_for(interaction, job, nth)
+    picture = await services(interaction).job_finder.picture(job, nth)
     _check_viewable(interaction, picture)
     await services(interaction).moderation.check_not_blocked(
         interaction.guild_id, interaction.user.id

@@ -1,29 +1,20 @@
 """Reactions to a result: 🔁 or a number varies, ❌ deletes, ✉️ sends a DM, 🚩 reports."""
 
-import asyncio
-import hashlib
 import logging
-from functools import partial
 from typing import Final
 
 import discord
 
 from bot.context import BotClient
-from bot.db.connection import retry_until_written
-from bot.db.job_messages import ShownJob
 from bot.domain import rules
-from bot.domain.job import RequestContext, ResponseTarget
+from bot.domain.job import RequestContext, ResponseTarget, ShownJob
 from bot.domain.kinds import variation
-from bot.domain.nsfw import NsfwPolicy
-from bot.domain.picture import Picture
-from bot.domain.visibility import VisiblePictures, visible_in
 from bot.errors import NETWORK_ERRORS, BotError, PolicyViolation, Refused
 from bot.features import report
 from bot.features.exports import Exports, ReactionClear
 from bot.features.permissions import is_moderator_by_reaction
-from bot.features.responses import retry_once, role_ids
-from bot.messages import captions, channels, message_parser, picture_files
-from bot.messages.message_client import OutgoingFile
+from bot.features.responses import role_ids
+from bot.messages import channels, message_parser
 
 Reaction = discord.RawReactionActionEvent
 
@@ -37,8 +28,6 @@ _VARIATION_SELECTOR: Final = "\ufe0f"
 """Selects the colour form of an emoji; some clients send it and some do not."""
 _POLICY_VIOLATION: Final = "This is not allowed here."
 """Shown in public instead of the message of a PolicyViolation, which is for its user alone."""
-_CANNOT_SEND_TO_USER: Final = 50007
-_MAX_NONCE: Final = 25
 log = logging.getLogger(__name__)
 
 
@@ -48,7 +37,7 @@ async def on_add(client: BotClient, reaction: Reaction) -> None:
     is_own = client.user is not None and reaction.user_id == client.user.id
     if is_own or emoji not in _EMOJI:
         return
-    result = await client.services.job_messages.find(reaction.message_id)
+    result = await client.services.job_finder.by_message(reaction.message_id)
     if reaction.member is not None and reaction.member.bot:
         return
     try:
@@ -68,16 +57,16 @@ async def on_add(client: BotClient, reaction: Reaction) -> None:
 async def on_remove(client: BotClient, reaction: Reaction) -> None:
     """Allow a reaction that was taken back to be repeated."""
     if _emoji(reaction) in _EMOJI:
-        await client.services.jobs.free_key(_idempotency_key(reaction))
+        await client.services.job_service.free_key(_idempotency_key(reaction))
 
 
 async def on_clear(client: BotClient, event: ReactionClear) -> None:
     """Allow reactions that were removed together to be repeated."""
     prefix = f"reaction:{event.message_id}:"
     if isinstance(event, discord.RawReactionClearEvent):
-        await client.services.jobs.free_keys(prefix)
+        await client.services.job_service.free_keys(prefix)
     elif _emoji(event) in _EMOJI:
-        await client.services.jobs.free_keys(prefix, f":{_emoji(event)}")
+        await client.services.job_service.free_keys(prefix, f":{_emoji(event)}")
 
 
 async def _handle(client: BotClient, reaction: Reaction, emoji: str, result: ShownJob) -> None:
@@ -87,13 +76,14 @@ async def _handle(client: BotClient, reaction: Reaction, emoji: str, result: Sho
         await report.on_reaction(client, reaction)
     elif emoji == _DM:
         await client.services.moderation.check_not_blocked(reaction.guild_id, reaction.user_id)
-        await _send_dm(client, reaction, result)
+        key = _idempotency_key(reaction)
+        await client.services.direct_messages.send(reaction.user_id, result, key)
     else:
         await _vary(client, reaction, result, _NUMBERS.get(emoji))
 
 
 async def _vary(client: BotClient, reaction: Reaction, result: ShownJob, nth: int | None) -> None:
-    pictures = await _pictures(client, result)
+    pictures = await client.services.job_finder.pictures(result)
     if nth is not None and result.nth is None:
         pictures = [picture for picture in pictures if picture.nth == nth]
     if not pictures:
@@ -130,70 +120,15 @@ async def _handle_on_deleted(client: BotClient, reaction: Reaction, emoji: str) 
         return
     channel = client.get_partial_messageable(reaction.channel_id)
     message = await channel.get_partial_message(reaction.message_id).fetch()
-    jobs = client.services.jobs
-    if emoji == _REPORT or await message_parser.deleted_job(jobs, message) is None:
+    job = await client.services.job_finder.deleted_job(message_parser.job_id_of(message))
+    if emoji == _REPORT or job is None:
         return
     if emoji != _DELETE:
-        await message_parser.check_not_deleted(jobs, message)
+        rules.check_not_deleted(job)
         return
     is_owner = reaction.user_id == message_parser.owner_of(message)
     if is_owner or await is_moderator_by_reaction(client, reaction):
         await client.services.message_client.delete(reaction.channel_id, reaction.message_id)
-
-
-# Direct messages
-
-
-async def _send_dm(client: BotClient, reaction: Reaction, result: ShownJob) -> None:
-    job_messages = client.services.job_messages
-    visible = visible_in(
-        await _pictures(client, result), NsfwPolicy.BLOCK
-    )  # whatever the channel allows
-    files = await _files(client, visible)
-    try:
-        dm = await client.create_dm(discord.Object(reaction.user_id))
-        content: str | None = captions.direct_message(visible.pictures)
-        for index, batch in enumerate(picture_files.batch_by_size(files)):
-            nonce = _nonce(reaction, index)  # a repeated request sends no second message
-            message = await retry_once(partial(_send_files, dm, content, batch, nonce))
-            await retry_until_written(
-                partial(job_messages.record_dm, result.job.id, dm.id, message.id)
-            )
-            if batch and any(picture.is_removed for picture in await _pictures(client, result)):
-                await message.delete()  # moderators removed the pictures in the meantime
-                return
-            content = None
-    except discord.Forbidden as error:
-        if error.code != _CANNOT_SEND_TO_USER:
-            raise
-        raise Refused(
-            f"<@{reaction.user_id}>, your DMs are closed, so I could not send the pictures."
-        ) from error
-
-
-async def _files(client: BotClient, visible: VisiblePictures) -> list[OutgoingFile]:
-    storage = client.services.storage
-    files = []
-    for index, picture in enumerate(visible.pictures):
-        if picture.unavailable_reason is None:
-            suffix, data = await asyncio.to_thread(
-                picture_files.picture_file, storage, visible, index
-            )
-            alt_text = captions.alt_text([picture])
-            files.append(OutgoingFile(f"{picture.id}.{suffix}", data, alt_text))
-    return files
-
-
-async def _send_files(
-    dm: discord.DMChannel, content: str | None, files: list[OutgoingFile], nonce: str
-) -> discord.Message:
-    return await dm.send(content, files=[file.as_file() for file in files], nonce=nonce)
-
-
-async def _pictures(client: BotClient, result: ShownJob) -> list[Picture]:
-    """The finished pictures that the message shows."""
-    pictures = await client.services.jobs.pictures(result.job.id)
-    return [picture for picture in pictures if result.nth in (None, picture.nth)]
 
 
 async def _reply_temporarily(client: BotClient, reaction: Reaction, text: str) -> None:
@@ -204,12 +139,6 @@ async def _reply_temporarily(client: BotClient, reaction: Reaction, text: str) -
 
 def _emoji(reaction: Reaction | discord.RawReactionClearEmojiEvent) -> str:
     return reaction.emoji.name.replace(_VARIATION_SELECTOR, "")
-
-
-def _nonce(reaction: Reaction, index: int) -> str:
-    """The same for a repeated event, so that Discord drops the second message."""
-    key = f"{_idempotency_key(reaction)}:{index}"
-    return hashlib.sha256(key.encode()).hexdigest()[:_MAX_NONCE]
 
 
 def _idempotency_key(reaction: Reaction) -> str:

@@ -8,6 +8,7 @@ import discord
 from discord import app_commands
 
 from bot.context import BotClient, Interaction
+from bot.domain import rules
 from bot.domain.moderation import MAX_REASON_CHARS
 from bot.errors import Refused
 from bot.features import report_cards
@@ -30,7 +31,9 @@ log = logging.getLogger(__name__)
 async def command(interaction: Interaction, message: discord.Message) -> None:
     """In the Apps menu of a message."""
     client = interaction.client
-    await message_parser.check_not_deleted(client.services.jobs, message)
+    deleted_job = await client.services.job_finder.deleted_job(message_parser.job_id_of(message))
+    if deleted_job is not None:
+        rules.check_not_deleted(deleted_job)
     await client.services.reports.build(interaction.guild_id, message.id, interaction.user.id)
     await interaction.response.send_modal(modal(message.id))
 

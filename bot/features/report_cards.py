@@ -226,15 +226,15 @@ async def remove_command(interaction: Interaction, message: discord.Message) -> 
     """In the Apps menu of a message."""
     check_moderator(interaction)
     await interaction.response.defer(ephemeral=True, thinking=True)
-    jobs = services(interaction).jobs
-    deleted_job = await message_parser.deleted_job(jobs, message)
+    finder = services(interaction).job_finder
+    deleted_job = await finder.deleted_job(message_parser.job_id_of(message))
     if deleted_job is not None:
         await message.delete()
         moderator = _moderator(interaction)
         await services(interaction).reports.log_removed_message(deleted_job, moderator)
         await interaction.edit_original_response(content=_ONLY_MESSAGE)
         return
-    result = await services(interaction).job_messages.find(message.id)
+    result = await finder.by_message(message.id)
     if result is None or result.job.target.guild_id != interaction.guild_id:
         raise Refused(_NO_RESULT)
     response = await remove(interaction, result.job)

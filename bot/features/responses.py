@@ -1,20 +1,19 @@
 """First responses to interactions, within Discord's three seconds, and the handling of errors."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Final, TypeVar
+from typing import Final
 
 import aiohttp
 import discord
 from discord import app_commands
 
 from bot.context import BotClient, Interaction, services
-from bot.db.connection import retry_until_written
 from bot.domain.job import Job, RequestContext, ResponseTarget
 from bot.errors import NETWORK_ERRORS, BotError, DeliveryFailed
 from bot.messages import channels
-from bot.messages.message_client import ORIGINAL_RESPONSE, ContentRejected, MessageGone
+from bot.messages.message_client import ORIGINAL_RESPONSE, ContentRejected, MessageGone, retry_once
 from engine.log import log_context
 
 PLACEHOLDER: Final = "…"
@@ -31,8 +30,6 @@ _DISCORD_ERRORS: Final = (
 )
 _INTERNAL_ERROR: Final = "Something went wrong. The error is in the bot's log."
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 
 def request_context(interaction: Interaction) -> RequestContext:
@@ -83,14 +80,6 @@ async def _send_response(interaction: Interaction, content: str) -> None:
         await interaction.response.send_message(content, ephemeral=True)
 
 
-async def retry_once(send: Callable[[], Awaitable[T]]) -> T:
-    """Repeat a request once after a network error, because it may not have reached Discord."""
-    try:
-        return await send()
-    except NETWORK_ERRORS:
-        return await send()
-
-
 async def defer(interaction: Interaction) -> int | None:
     """Defer a public response; return its message id, or None if Discord has no response.
 
@@ -136,10 +125,7 @@ async def defer_and_start(interaction: Interaction, job: Job | None) -> None:
             await services(interaction).job_service.resume_unacknowledged(job)
             return
         log.info("job answered", extra={"interaction": interaction.id})
-        await retry_until_written(
-            lambda: services(interaction).jobs.set_message(job.id, message_id)
-        )
-        services(interaction).job_service.start(job)
+        await services(interaction).job_service.acknowledge(job, message_id)
 
 
 # Errors

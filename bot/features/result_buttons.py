@@ -11,7 +11,7 @@ from bot.domain.job import Job
 from bot.domain.kinds import variation
 from bot.errors import Refused
 from bot.features.exports import Exports
-from bot.features.full_size import picture_for, show_full_size
+from bot.features.full_size import show_full_size
 from bot.features.permissions import is_moderator
 from bot.features.responses import (
     defer_and_start,
@@ -24,7 +24,7 @@ from bot.messages import components
 
 async def vary(interaction: Interaction, job: Job, nth: int) -> None:
     """Start a job of variations of this picture."""
-    picture = await picture_for(interaction, job, nth)
+    picture = await services(interaction).job_finder.picture(job, nth)
     service, context = services(interaction).job_service, request_context(interaction)
     varied = await service.submit_from([picture], variation.KIND, variation.vary, context)
     await defer_and_start(interaction, varied)
@@ -75,10 +75,7 @@ class JobButton(
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Handle a click."""
         async with handle_errors(interaction):
-            job = await services(interaction).jobs.job(self._job_id)
-            if job is None:
-                raise Refused(rules.UNKNOWN_PICTURE)
-            rules.check_not_deleted(job)
+            job = await services(interaction).job_finder.by_button(self._job_id)
             await _ACTIONS[self._action](interaction, job, self._nth)
 
 

@@ -1,10 +1,10 @@
 """Create, edit and delete messages of ours: by interaction token, or else in the channel."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import discord
 import msgspec
@@ -22,6 +22,8 @@ _TOO_MANY_REQUESTS: Final = 429
 _CONTENT_STATUSES: Final = (400, 413)
 _TOKEN_STATUSES: Final = (401, 403, 404)
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class MessageGone(Exception):
@@ -59,6 +61,14 @@ class MessageContent(msgspec.Struct, frozen=True, kw_only=True):
     view: discord.ui.View | None = None
     files: Sequence[OutgoingFile] | None = ()
     """None leaves the files of an existing message as they are."""
+
+
+async def retry_once(send: Callable[[], Awaitable[T]]) -> T:
+    """Repeat a request once after a network error, because it may not have reached Discord."""
+    try:
+        return await send()
+    except NETWORK_ERRORS:
+        return await send()
 
 
 class MessageClient:

@@ -9,9 +9,6 @@ from typing import Final
 
 import discord
 
-from bot.db.jobs import JobStore
-from bot.domain import rules
-from bot.domain.job import Job
 from bot.messages import components
 
 _FILE_NAME: Final = re.compile(r"(?:SPOILER_)?(?P<job>[0-9a-z]{1,24})(?:-[1-4])?\.(?:png|jpg)")
@@ -50,17 +47,3 @@ def user_in_caption(caption: str) -> int | None:
     """The user whom a caption of ours mentions."""
     match = _MENTION.search(caption)
     return int(match["user"]) if match else None
-
-
-async def check_not_deleted(jobs: JobStore, message: discord.Message) -> None:
-    """Raise Refused if the message shows a deleted job."""
-    job = await deleted_job(jobs, message)
-    if job is not None:
-        rules.check_not_deleted(job)
-
-
-async def deleted_job(jobs: JobStore, message: discord.Message) -> Job | None:
-    """The deleted job that this message of ours shows; None if there is none."""
-    job_id = job_id_of(message)
-    job = None if job_id is None else await jobs.job(job_id)
-    return job if job is not None and job.deletion_reason is not None else None

@@ -176,9 +176,17 @@ class JobService:
             self._tasks.start(job.id, self.resume_unacknowledged(job))
 
     def start(self, job: Job) -> None:
-        """Fetch the inputs of the job and queue it. Call this after the first response."""
+        """Fetch the inputs of the job and queue it.
+
+        Call this, or `acknowledge`, after the first response.
+        """
         self._notifier.show(job, Progress())
         self._tasks.start(job.id, self._prepare(job))
+
+    async def acknowledge(self, job: Job, message_id: int) -> None:
+        """Record the message of the first response, and start the job."""
+        await retry_until_written(lambda: self._jobs.set_message(job.id, message_id))
+        self.start(job)
 
     async def resume_unacknowledged(self, job: Job) -> None:
         """Start the job if the user has received a response to it; otherwise abandon it."""
@@ -205,6 +213,14 @@ class JobService:
             return
         await retry_until_written(lambda: self._jobs.mark_queued(job.id, recipes))
         self._dispatcher.wake()
+
+    async def free_key(self, idempotency_key: str) -> None:
+        """Let the same request be made again."""
+        await self._jobs.free_key(idempotency_key)
+
+    async def free_keys(self, prefix: str, suffix: str = "") -> None:
+        """Let all requests be made again whose idempotency keys start and end like this."""
+        await self._jobs.free_keys(prefix, suffix)
 
     async def cancel(self, job: Job, *, notify: bool = True) -> bool:
         """Cancel a job at any stage; False if it has ended.
