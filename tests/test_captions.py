@@ -68,9 +68,21 @@ def test_a_prompt_is_escaped() -> None:
     """The text has no mention, Markdown, link or embed, even without spaces around them."""
     text = captions.escape("@everyone x<@5> **b** [x](https://a.b) `c` ||d|| https://e.f", 400)
     assert text == (
-        "@\u200beveryone x\\<@5> \\*\\*b\\*\\* \\[x](https:\u200b//a.b) "
+        "@\u200beveryone x\\<@5> \\*\\*b\\*\\* \\[x\\](https:\u200b//a.b) "
         "\\`c\\` \\|\\|d\\|\\| https:\u200b//e.f"
     )
+
+
+def test_markdown_between_links_and_code_is_escaped() -> None:
+    """Each sign by itself."""
+    text = captions.escape("[low](ugly) ` ||red|| **x** [bad](y) \\*z", 400)
+    assert text == r"\[low\](ugly) \` \|\|red\|\| \*\*x\*\* \[bad\](y) \\\*z"
+
+
+def test_an_invite_is_no_card() -> None:
+    """Discord needs no scheme to find it."""
+    assert captions.escape("discord.gg/abc", 400) == "discord.gg\u200b/abc"
+    assert captions.escape("Discord.com/invite/abc", 400) == "Discord.com\u200b/invite/abc"
 
 
 @given(st.text(max_size=1000), st.text(max_size=1000))

@@ -35,3 +35,38 @@ def test_invisible_characters_are_dropped() -> None:
     """Zero-width, direction and control characters and surrogates are removed."""
     assert rules.strip_invisible(" a\u200b red\u202e \x07house\n") == "a red house"
     assert rules.strip_invisible("a red \ud83d house") == "a red  house"
+    assert rules.strip_invisible("") == rules.strip_invisible("\u200b") == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "می\u200cخواهم",
+        "क्\u200dष",
+        "👩\u200d👩\u200d👧\u200d👦",
+        "👩🏽\u200d🚀",
+        "🏳\ufe0f\u200d🌈",
+        "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f",
+    ],
+    ids=["Persian", "Hindi", "family", "astronaut", "rainbow flag", "Scotland"],
+)
+def test_joiners_that_change_the_text_are_kept(text: str) -> None:
+    """Without them words are misspelt and an emoji falls apart."""
+    assert rules.strip_invisible(f" {text} ") == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ca\u200dt",
+        "c\u200cat",
+        "\u200dcat",
+        "cat\u200d",
+        "ca\U000e0067t",
+        "cat\U000e007f",
+        "c\u200d\u200dat",
+    ],
+)
+def test_other_joiners_are_removed(text: str) -> None:
+    """They only hide what is written."""
+    assert rules.strip_invisible(text) == "cat"

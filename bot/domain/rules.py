@@ -1,7 +1,9 @@
 """Rules about jobs, pictures and prompts; pure."""
 
+import re
 import unicodedata
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from bot.domain.job import Job, Status
@@ -12,6 +14,13 @@ from engine.contract import ModelCard, Recipe
 UNKNOWN_PICTURE: Final = "That picture no longer exists."
 _ALLOWED_CONTROLS: Final = frozenset("\n\t")
 _INVISIBLE: Final = ("Cc", "Cf", "Cs")
+_ZWJ: Final = "\u200d"
+_JOINERS: Final = frozenset({"\u200c", _ZWJ})
+_JOINING_SCRIPTS: Final = "\u0590"
+"""Latin, Greek, Cyrillic and Armenian letters, which come before it, never need a joiner."""
+_EMOJI_STYLE: Final = "\ufe0f"
+_FLAG: Final = re.compile("(\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f)")
+"""The flag of a region, such as Scotland: a black flag and tag letters (UTS #51)."""
 """Unicode categories: control and format characters, and surrogates."""
 
 
@@ -62,8 +71,36 @@ def can_cancel(job: Job, *, user_id: int, is_moderator: bool) -> bool:
 
 
 def strip_invisible(text: str) -> str:
-    """The text without control, zero-width and direction characters, and stripped."""
-    visible = (
-        c for c in text if c in _ALLOWED_CONTROLS or unicodedata.category(c) not in _INVISIBLE
-    )
+    """The text without control, zero-width and direction characters, and stripped.
+
+    Joiners that change what is written are kept: between letters of scripts that join (Persian,
+    Hindi, …) and in emoji, as are the tag letters of flags.
+    """
+    visible: list[str] = []
+    for part in _FLAG.split(text):
+        if _FLAG.fullmatch(part):
+            visible.append(part)
+        else:
+            _append_visible(visible, part)
     return "".join(visible).strip()
+
+
+def _append_visible(visible: list[str], text: str) -> None:
+    for character, following in pairwise(text + " "):
+        if character in _JOINERS:
+            previous = visible[-1][-1] if visible else ""
+            if _is_joined(previous, following, character):
+                visible.append(character)
+        elif character in _ALLOWED_CONTROLS or unicodedata.category(character) not in _INVISIBLE:
+            visible.append(character)
+
+
+def _is_joined(previous: str, following: str, joiner: str) -> bool:
+    """Whether the joiner between these characters changes how they are written."""
+    if not previous:
+        return False
+    kinds = unicodedata.category(previous), unicodedata.category(following)
+    if all(kind[0] in "LM" for kind in kinds) and min(previous, following) >= _JOINING_SCRIPTS:
+        return True
+    is_after_emoji = kinds[0] in ("So", "Sk") or previous == _EMOJI_STYLE
+    return joiner == _ZWJ and is_after_emoji and kinds[1] == "So"

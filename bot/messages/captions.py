@@ -1,5 +1,6 @@
 """The text of job messages; pure. Prompts are escaped: no pings, markdown, links or embeds."""
 
+import re
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Final
@@ -14,6 +15,10 @@ _MAX_CONTENT: Final = 2000
 _MAX_PROMPT: Final = 400
 _MAX_NEGATIVE: Final = 200
 _MAX_ALT_TEXT: Final = 1000
+_MARKDOWN: Final = re.compile(r"[\\`*_~|\[\]<]")
+"""Each sign is escaped by itself: what looks like a link or like code may hide other Markdown."""
+_INVITE: Final = re.compile(r"discord(?:app)?\.(?:gg|com)(?=/)", re.IGNORECASE)
+"""Discord shows invites as cards, also without a scheme."""
 UPLOAD_REJECTED: Final = (
     "Discord did not accept the grid. Use U1 to U4 to see the pictures one by one."
 )
@@ -23,9 +28,9 @@ def escape(text: str, limit: int) -> str:
     """A user's text in one line, escaped, and cut to `limit` characters before that."""
     cut = text if len(text) <= limit else text[: limit - 1] + "…"
     plain = " ".join(cut.split())
-    plain = discord.utils.escape_markdown(plain, ignore_links=False)
-    plain = discord.utils.escape_mentions(plain).replace("<", "\\<")
-    return plain.replace("://", ":\u200b//")
+    plain = _MARKDOWN.sub(r"\\\g<0>", plain)
+    plain = discord.utils.escape_mentions(plain).replace("://", ":\u200b//")
+    return _INVITE.sub("\\g<0>\u200b", plain)
 
 
 def progress(job: Job, progress: Progress) -> str:

@@ -2,7 +2,6 @@
 
 from typing import Annotated, Final
 
-import discord
 from discord import AppCommandOptionType as OptionType
 from discord import app_commands
 from discord.app_commands.transformers import RangeTransformer
@@ -14,6 +13,7 @@ from bot.features.exports import GroupCommand
 from bot.features.permissions import moderated_guild
 from bot.features.responses import respond_ephemeral
 from bot.messages import moderation_cards
+from bot.messages.captions import escape
 from bot.prompt_filter.filter import MAX_WORD_CHARS
 
 Word = Annotated[str, RangeTransformer(OptionType.string, min=1, max=MAX_WORD_CHARS)]
@@ -28,7 +28,7 @@ async def add_command(interaction: Interaction, word: Word) -> None:
         guild_id, word, actor_id=interaction.user.id
     )
     state = "is now banned" if is_new else "is already banned"
-    await respond_ephemeral(interaction, f"“{_escape(word)}” {state}.")
+    await respond_ephemeral(interaction, f"“{escape(word, MAX_WORD_CHARS)}” {state}.")
 
 
 @app_commands.command(name="remove", description="Allow a banned word again")
@@ -40,21 +40,17 @@ async def remove_command(interaction: Interaction, word: Word) -> None:
         guild_id, word, actor_id=interaction.user.id
     )
     if not was_banned:
-        raise Refused(f"“{_escape(word)}” is not banned; see /admin words list.")
-    await respond_ephemeral(interaction, f"“{_escape(word)}” is allowed again.")
+        raise Refused(f"“{escape(word, MAX_WORD_CHARS)}” is not banned; see /admin words list.")
+    await respond_ephemeral(interaction, f"“{escape(word, MAX_WORD_CHARS)}” is allowed again.")
 
 
 @app_commands.command(name="list", description="List the banned words of this server")
 async def list_command(interaction: Interaction, page: Page = 1) -> None:
     """In alphabetical order."""
     words = await services(interaction).moderation.banned_words(moderated_guild(interaction))
-    lines = [_escape(word) for word in words]
+    lines = [escape(word, MAX_WORD_CHARS) for word in words]
     text = moderation_cards.page(lines, page) if lines else "No word is banned here."
     await respond_ephemeral(interaction, text)
-
-
-def _escape(word: str) -> str:
-    return discord.utils.escape_markdown(discord.utils.escape_mentions(word))
 
 
 def _group() -> app_commands.Group:
