@@ -171,11 +171,14 @@ async def recipe(interaction: discord.Interaction[PlaygroundBot], message: disco
 
 @asynccontextmanager
 async def start_bot(
-    playground: Playground, *commands: Command, heartbeat_timeout: float = 60.0
+    playground: Playground,
+    *commands: Command,
+    heartbeat_timeout: float = 60.0,
+    intents: discord.Intents = INTENTS,
 ) -> AsyncIterator[PlaygroundBot]:
     """Run the bot, with additional commands, connected to a local Discord."""
     use_local_discord(playground)
-    bot = PlaygroundBot(heartbeat_timeout=heartbeat_timeout)
+    bot = PlaygroundBot(intents, heartbeat_timeout=heartbeat_timeout)
     for command in commands:
         bot.tree.add_command(command)
     bot._connection.guild_ready_timeout = 0.1

@@ -10,7 +10,7 @@ import pytest
 from bot.playground import Playground
 from bot.playground.errors import Json
 from bot.playground.gateway.guild_members import ALL_MEMBERS_SECONDS
-from bot.playground.gateway.sessions import ALL_INTENTS
+from bot.playground.model.intents import ALL_INTENTS
 from tests.playground_bot import INTENTS, PlaygroundBot, use_local_discord
 from tests.playground_gateway import GatewayClient
 
@@ -39,7 +39,7 @@ async def test_all_members_come_in_chunks(playground: Playground) -> None:
     """discord.py's chunk gets all members, a thousand in each chunk."""
     for index in range(1_100):
         playground.person(f"Person {index}")
-    playground.gateway.allowed_intents = ALL_INTENTS
+    playground.world.allowed_intents = ALL_INTENTS
     use_local_discord(playground)
     client = discord.Client(
         intents=discord.Intents(INTENTS.value | GUILD_MEMBERS), chunk_guilds_at_startup=False
@@ -120,7 +120,7 @@ async def test_an_invalid_request_is_a_violation(
 
 async def test_all_members_can_be_requested_twice_a_minute(playground: Playground) -> None:
     """A request within 30 seconds is answered with RATE_LIMITED."""
-    playground.gateway.allowed_intents = ALL_INTENTS
+    playground.world.allowed_intents = ALL_INTENTS
     async with (
         aiohttp.ClientSession() as session,
         session.ws_connect(f"{playground.url}/gateway?v=10") as socket,

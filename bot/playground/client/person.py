@@ -13,14 +13,14 @@ from bot.playground.model.enums import ComponentType
 from bot.playground.model.guild import Channel, Guild, Role, User
 from bot.playground.model.interactions import Interaction, Interactions, InteractionType
 from bot.playground.model.permissions import Permission
-from bot.playground.model.state import Message, World, button_label, walk_components
+from bot.playground.model.state import Message, MessageType, World, button_label, walk_components
 from bot.playground.model.subcommands import InvokableCommand, find_command, invokable_commands
 from bot.playground.rest import message_writer
 from bot.playground.rest.commands import Commands, is_available
 from bot.playground.rest.message_writer import MessageTarget
 from bot.playground.rest.reactions import add_reaction, clear_reactions, remove_reaction
 from bot.playground.rest.request_body import RequestBody
-from bot.playground.rest.serializers.messages import attachment_json, message_event_json
+from bot.playground.rest.serializers.messages import attachment_json, message_json
 
 CHAT_INPUT, MESSAGE = 1, 3  # application command types
 LINK = 5  # button style
@@ -113,8 +113,8 @@ class Person:
         if command not in commands:
             raise UnknownCommand(f"There is no message command called {command} here.")
         data = self._command_data(commands[command]) | {"target_id": str(message.id)}
-        message_json = message_event_json(self._world, message)
-        data["resolved"] = {"messages": {str(message.id): message_json}}
+        target = message_json(message, self._world.bot)
+        data["resolved"] = {"messages": {str(message.id): target}}
         return self._interact(InteractionType.APPLICATION_COMMAND, message.channel, data)
 
     async def complete(
@@ -201,12 +201,23 @@ class Person:
             raise NotPermitted("Only moderators may remove the reactions of others.")
         clear_reactions(self._world, message, emoji)
 
-    async def say(self, text: str, *uploads: Upload, where: Channel | None = None) -> Message:
-        """Send a message, by default to the default channel."""
-        channel = where or self._state.default_channel
+    async def say(
+        self,
+        text: str,
+        *uploads: Upload,
+        where: Channel | None = None,
+        reply_to: Message | None = None,
+    ) -> Message:
+        """Send a message or a reply, by default to the default channel.
+
+        A reply mentions the author.
+        """
+        channel = reply_to.channel if reply_to else where or self._state.default_channel
         self._check_can_enter(channel)
+        message_type = MessageType.REPLY if reply_to else MessageType.DEFAULT
+        target = MessageTarget(channel, self.user, message_type, reference=reply_to)
         body = RequestBody({"content": text}, files=dict(enumerate(uploads)))
-        return message_writer.create(self._world, body, MessageTarget(channel, self.user))
+        return message_writer.create(self._world, body, target)
 
     async def delete(self, message: Message) -> None:
         """Delete a message as its author or a moderator, or dismiss an ephemeral message."""

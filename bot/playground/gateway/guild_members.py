@@ -4,8 +4,9 @@ https://docs.discord.com/developers/events/gateway-events#request-guild-members
 """
 
 from bot.playground.errors import Json
-from bot.playground.gateway.sessions import Intent, Opcode, Session
+from bot.playground.gateway.sessions import Opcode, Session
 from bot.playground.model.guild import Guild, User
+from bot.playground.model.intents import Intent
 from bot.playground.model.state import World
 from bot.playground.rest.serializers.guilds import member_json
 from bot.playground.rest.serializers.messages import user_json

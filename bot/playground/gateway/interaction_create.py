@@ -8,7 +8,7 @@ from bot.playground.rest.serializers.guilds import member_json
 from bot.playground.rest.serializers.messages import (
     GUILD_INSTALL,
     channel_json,
-    message_event_json,
+    message_json,
     user_json,
 )
 
@@ -43,5 +43,5 @@ def interaction_json(interaction: Interaction) -> Json:
     else:
         result["user"] = user_json(user)
     if interaction.message:
-        result["message"] = message_event_json(interaction.world, interaction.message)
+        result["message"] = message_json(interaction.message, interaction.world.bot)
     return result

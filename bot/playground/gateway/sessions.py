@@ -4,15 +4,20 @@ import json
 import secrets
 from collections import deque
 from dataclasses import dataclass, field
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 from typing import Protocol
 
 from bot.playground.errors import Json
 from bot.playground.gateway.shards import Shard, parse_shard
 from bot.playground.model.guild import Guild
+from bot.playground.model.intents import ALL_INTENTS, Intent
 from bot.playground.model.state import APPLICATION_ID, Event, World
-from bot.playground.rest.guilds import gateway_url
+from bot.playground.rest.guilds import application_flags, gateway_url
 from bot.playground.rest.serializers.guilds import guild_create_json
+from bot.playground.rest.serializers.message_content import (
+    without_content,
+    without_interaction_content,
+)
 from bot.playground.rest.serializers.messages import user_json
 
 REPLAY_LIMIT = 2_000  # events that a session stores for a Resume
@@ -50,23 +55,6 @@ class CloseCode(IntEnum):
     INVALID_VERSION = 4012
     INVALID_INTENTS = 4013
     DISALLOWED_INTENTS = 4014
-
-
-class Intent(IntFlag):
-    """The intents for events that the playground emits."""
-
-    GUILDS = 1 << 0
-    GUILD_MEMBERS = 1 << 1
-    GUILD_PRESENCES = 1 << 8
-    GUILD_MESSAGES = 1 << 9
-    GUILD_REACTIONS = 1 << 10
-    DIRECT_MESSAGES = 1 << 12
-    DIRECT_REACTIONS = 1 << 13
-    MESSAGE_CONTENT = 1 << 15
-
-
-PRIVILEGED = Intent.GUILD_MEMBERS | Intent.GUILD_PRESENCES | Intent.MESSAGE_CONTENT
-ALL_INTENTS = (1 << 26) - 1
 
 
 class Transport(Protocol):
@@ -128,7 +116,6 @@ class Gateway:
     """Creates and resumes sessions, and dispatches events to them."""
 
     def __init__(self, world: World, token: str) -> None:
-        self.allowed_intents: int = ALL_INTENTS & ~PRIVILEGED
         self._world = world
         self._token = token
         self._sessions: dict[str, Session] = {}
@@ -146,7 +133,7 @@ class Gateway:
             return CloseCode.AUTHENTICATION_FAILED
         if not isinstance(intents, int) or not 0 <= intents <= ALL_INTENTS:
             return CloseCode.INVALID_INTENTS
-        if intents & ~self.allowed_intents:
+        if intents & ~self._world.allowed_intents:
             return CloseCode.DISALLOWED_INTENTS
         shard = parse_shard(data.get("shard"))
         if shard is None:
@@ -206,7 +193,7 @@ class Gateway:
             "guilds": [{"id": str(guild.id), "unavailable": True} for guild in guilds],
             "session_id": session.id,
             "resume_gateway_url": gateway_url(self._world),
-            "application": {"id": str(APPLICATION_ID), "flags": 0},
+            "application": {"id": str(APPLICATION_ID), "flags": application_flags(self._world)},
             "session_type": "normal",
             "private_channels": [],
             "presences": [],
@@ -222,12 +209,11 @@ class Gateway:
 
     def _visible_data(self, session: Session, event: Event) -> Json:
         """Return the event data, without content that requires the MESSAGE_CONTENT intent."""
-        data = event.data
-        bot_id = str(self._world.bot.id)
-        author_id = (data.get("author") or {}).get("id")
-        from_other_user = author_id is not None and author_id != bot_id
-        mentions_bot = bot_id in [user["id"] for user in data.get("mentions", [])]
-        is_dm = event.channel is not None and event.channel.guild is None
-        if not from_other_user or mentions_bot or is_dm or session.intents & Intent.MESSAGE_CONTENT:
+        data, bot, guild = event.data, self._world.bot, event.guild
+        if session.intents & Intent.MESSAGE_CONTENT:
             return data
-        return data | {"content": "", "embeds": [], "attachments": [], "components": []}
+        if event.name in ("MESSAGE_CREATE", "MESSAGE_UPDATE"):
+            return without_content(data, bot, guild)
+        if event.name == "INTERACTION_CREATE":
+            return without_interaction_content(data, bot, guild)
+        return data

@@ -11,6 +11,7 @@ from bot.playground.model.attachments import Attachment
 from bot.playground.model.cdn import Cdn
 from bot.playground.model.enums import ComponentType
 from bot.playground.model.guild import Channel, Guild, Role, User, create_guild
+from bot.playground.model.intents import ALL_INTENTS, PRIVILEGED
 from bot.playground.model.mentions import Mentions
 from bot.playground.model.permissions import Permission
 from bot.playground.model.snowflake import Snowflakes
@@ -158,6 +159,7 @@ class World:
         self.channels: dict[int, Channel] = {}
         self.messages: dict[int, Message] = {}
         self.violations: list[str] = []
+        self.allowed_intents: int = ALL_INTENTS & ~PRIVILEGED
         self.event_listeners: list[Callable[[Event], None]] = []
         self.watchers: list[Callable[[Message], None]] = []
         self._command_attachments: deque[Attachment] = deque()

@@ -4,6 +4,7 @@ import math
 
 from bot.playground.errors import ApiError, Json, unknown
 from bot.playground.model.guild import Guild, User
+from bot.playground.model.intents import Intent
 from bot.playground.model.state import APPLICATION_ID, OWNER_ID, World
 from bot.playground.rest.api import Route
 from bot.playground.rest.http import Request, Result
@@ -14,6 +15,12 @@ from bot.playground.rest.validation.fields import Model, Required, Snowflake, re
 
 RECIPIENT = Model({"recipient_id": Required(Snowflake())})
 
+INTENT_FLAGS = {
+    Intent.GUILD_PRESENCES: 1 << 13,
+    Intent.GUILD_MEMBERS: 1 << 15,
+    Intent.MESSAGE_CONTENT: 1 << 19,
+}
+"""Application flags of privileged intents, for an application in fewer than 100 guilds."""
 GUILDS_PER_SHARD = 1_000  # as recommended
 
 
@@ -34,8 +41,8 @@ def get_application(world: World, request: Request) -> Result:
         "bot_public": False,
         "bot_require_code_grant": False,
         "verify_key": "0" * 64,
-        "flags": 0,
-        "flags_new": "0",
+        "flags": application_flags(world),
+        "flags_new": str(application_flags(world)),
         "redirect_uris": [],
         "interactions_endpoint_url": None,
         "role_connections_verification_url": None,
@@ -47,6 +54,11 @@ def get_application(world: World, request: Request) -> Result:
         "team": None,
         "eligible_oauth2_scopes": ["bot", "applications.commands"],
     }
+
+
+def application_flags(world: World) -> int:
+    """Return the flags of the application: its privileged intents."""
+    return sum(flag for intent, flag in INTENT_FLAGS.items() if world.allowed_intents & intent)
 
 
 def get_gateway(world: World, request: Request) -> Result:

@@ -14,7 +14,7 @@ from bot.playground.rest.api import Handler, Route
 from bot.playground.rest.http import Request, Result
 from bot.playground.rest.message_writer import MessageTarget
 from bot.playground.rest.request_body import RequestBody
-from bot.playground.rest.serializers.messages import message_json
+from bot.playground.rest.serializers.messages import response_json
 from bot.playground.rest.validation.autocomplete import read_choices
 from bot.playground.rest.validation.fields import Choice, Integer, Model, Required, read_form
 from bot.playground.rest.validation.form import Path
@@ -83,18 +83,18 @@ class InteractionCallbacks:
         original = interaction.original
         if original and original.loading and not original.deleted:
             message_writer.edit(world, original, body)
-            return 200, message_json(original, world.bot)
+            return 200, response_json(original, world.bot)
         reference = original if original and not original.deleted else None
         message = _create(world, interaction, body, MessageType.REPLY, reference)
-        return 200, message_json(message, world.bot)
+        return 200, response_json(message, world.bot)
 
     def get(self, world: World, request: Request) -> Result:
-        return 200, message_json(self._message(request), world.bot)
+        return 200, response_json(self._message(request), world.bot)
 
     def edit(self, world: World, request: Request) -> Result:
         message = self._message(request)
         message_writer.edit(world, message, message_writer.read(request.body))
-        return 200, message_json(message, world.bot)
+        return 200, response_json(message, world.bot)
 
     def delete(self, world: World, request: Request) -> Result:
         message_writer.delete(world, self._message(request))
@@ -235,6 +235,6 @@ def _callback_json(
             resource_type = InteractionCallbackType.UPDATE_MESSAGE
         callback["resource"] = {
             "type": int(resource_type),
-            "message": message_json(message, world.bot),
+            "message": response_json(message, world.bot),
         }
     return callback

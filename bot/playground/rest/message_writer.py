@@ -18,7 +18,7 @@ from bot.playground.model.state import (
 )
 from bot.playground.rest.request_body import RequestBody
 from bot.playground.rest.serializers.components import with_component_ids
-from bot.playground.rest.serializers.messages import message_event_json
+from bot.playground.rest.serializers.message_events import message_event_json
 from bot.playground.rest.validation.form import Path
 from bot.playground.rest.validation.messages import Draft, check_draft, read_message
 

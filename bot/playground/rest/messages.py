@@ -24,7 +24,8 @@ from bot.playground.rest.reactions import (
     remove_reaction,
 )
 from bot.playground.rest.request_body import RequestBody
-from bot.playground.rest.serializers.messages import message_json, user_json
+from bot.playground.rest.serializers.message_content import visible_message_json
+from bot.playground.rest.serializers.messages import user_json
 
 NONCE_SECONDS = 5 * 60  # how long enforce_nonce finds an earlier message
 MAX_SNOWFLAKE = (1 << 63) - 1
@@ -44,13 +45,13 @@ def create_message(world: World, request: Request) -> Result:
     if body.payload.get("sticker_ids"):
         raise cannot_use_sticker()
     if earlier := _find_by_nonce(world, channel, body.payload):
-        return 200, message_json(earlier, world.bot)
+        return 200, visible_message_json(world, earlier)
     reference = _reference(world, channel, body.payload)
     message_type = MessageType.REPLY if reference else MessageType.DEFAULT
     message = message_writer.create(
         world, body, MessageTarget(channel, world.bot, message_type, reference=reference)
     )
-    return 200, message_json(message, world.bot)
+    return 200, visible_message_json(world, message)
 
 
 def _check_permissions(channel: Channel, body: RequestBody) -> None:
@@ -94,7 +95,7 @@ def get_message(world: World, request: Request) -> Result:
     """Fetch a message, with newly signed attachment URLs."""
     message = find_message(world, request)
     require_permission(message.channel, Permission.READ_MESSAGE_HISTORY)
-    return 200, message_json(message, world.bot)
+    return 200, visible_message_json(world, message)
 
 
 def list_messages(world: World, request: Request) -> Result:
@@ -106,7 +107,7 @@ def list_messages(world: World, request: Request) -> Result:
         for message in world.messages.values()
         if message.channel is channel and not message.ephemeral
     ]
-    return 200, [message_json(message, world.bot) for message in _page(messages, request)[::-1]]
+    return 200, [visible_message_json(world, message) for message in _page(messages, request)[::-1]]
 
 
 def _page(messages: list[Message], request: Request) -> list[Message]:
@@ -143,7 +144,7 @@ def edit_message(world: World, request: Request) -> Result:
     if body.payload.get("sticker_ids"):
         raise ApiError(400, 50080, "Cannot edit stickers within a message", violation=True)
     message_writer.edit(world, message, body)
-    return 200, message_json(message, world.bot)
+    return 200, visible_message_json(world, message)
 
 
 def delete_message(world: World, request: Request) -> Result:

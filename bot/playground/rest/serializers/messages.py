@@ -6,7 +6,13 @@ from bot.playground.model.attachments import Attachment, dimensions
 from bot.playground.model.guild import Channel, Guild, User
 from bot.playground.model.permissions import EVERYONE
 from bot.playground.model.snowflake import snowflake_time
-from bot.playground.model.state import APPLICATION_ID, OWNER_ID, InteractionMetadata, Message, World
+from bot.playground.model.state import (
+    APPLICATION_ID,
+    OWNER_ID,
+    InteractionMetadata,
+    Message,
+    MessageType,
+)
 from bot.playground.rest.serializers.components import component_json, embed_json
 
 IS_SPOILER = 1 << 3  # attachment flag
@@ -90,7 +96,26 @@ def interaction_metadata_json(metadata: InteractionMetadata) -> Json:
 
 
 def message_json(message: Message, bot: User) -> Json:
-    """Return a message object as the bot sees it."""
+    """Return a message object as the bot sees it, with the message that it replies to."""
+    result = response_json(message, bot)
+    if message.reference and message.type is MessageType.REPLY:
+        referenced = message.reference
+        result["referenced_message"] = (
+            None if referenced.deleted else basic_message_json(referenced, bot)
+        )
+    return result
+
+
+def response_json(message: Message, bot: User) -> Json:
+    """Return a message object as webhook routes do: they do not fetch the message of a reply."""
+    result = basic_message_json(message, bot)
+    if message.reactions:
+        result["reactions"] = reactions_json(message, bot)
+    return result
+
+
+def basic_message_json(message: Message, bot: User) -> Json:
+    """Return a message object without reactions and the message that it replies to."""
     result: Json = {
         "id": str(message.id),
         "channel_id": str(message.channel.id),
@@ -109,8 +134,6 @@ def message_json(message: Message, bot: User) -> Json:
         "components": [component_json(part, message.attachments) for part in message.components],
         "flags": int(message.flags),
     }
-    if message.reactions:
-        result["reactions"] = reactions_json(message, bot)
     if message.nonce is not None:
         result["nonce"] = message.nonce
     if message.author.bot:
@@ -120,14 +143,6 @@ def message_json(message: Message, bot: User) -> Json:
         result["interaction_metadata"] = interaction_metadata_json(message.interaction_metadata)
     if message.reference:
         result["message_reference"] = reference_json(message.reference)
-    return result
-
-
-def message_event_json(world: World, message: Message) -> Json:
-    """Return the data of a MESSAGE_CREATE or MESSAGE_UPDATE event."""
-    result = message_json(message, world.bot)
-    if message.channel.guild:
-        result["guild_id"] = str(message.channel.guild.id)
     return result
 
 

@@ -1,0 +1,53 @@
+"""Messages as an application without the MESSAGE_CONTENT intent receives them.
+
+https://docs.discord.com/developers/events/gateway#message-content-intent
+"""
+
+from bot.playground.errors import Json
+from bot.playground.model.guild import Guild, User
+from bot.playground.model.intents import Intent
+from bot.playground.model.state import Message, World
+from bot.playground.rest.serializers.messages import message_json
+
+NO_CONTENT: Json = {"content": "", "embeds": [], "attachments": [], "components": []}
+
+
+def visible_message_json(world: World, message: Message) -> Json:
+    """Return a message as REST routes do: they ignore which intents a session has."""
+    data = message_json(message, world.bot)
+    if world.allowed_intents & Intent.MESSAGE_CONTENT:
+        return data
+    return without_content(data, world.bot, message.channel.guild)
+
+
+def without_content(message: Json, bot: User, guild: Guild | None) -> Json:
+    """Return a message without content, unless it is from the bot, mentions it, or is a DM."""
+    if guild is None:
+        return message
+    message = _without_referenced_content(message, bot, guild)
+    is_own = message["author"]["id"] == str(bot.id)
+    mentions_bot = any(user["id"] == str(bot.id) for user in message["mentions"])
+    return message if is_own or mentions_bot else message | NO_CONTENT
+
+
+def without_interaction_content(interaction: Json, bot: User, guild: Guild | None) -> Json:
+    """Return an interaction without content, except that of a message command's target."""
+    result = dict(interaction)
+    if "message" in interaction:
+        result["message"] = without_content(interaction["message"], bot, guild)
+    resolved = interaction["data"].get("resolved") or {}
+    if "messages" in resolved:
+        messages = {
+            message_id: _without_referenced_content(message, bot, guild)
+            for message_id, message in resolved["messages"].items()
+        }
+        result["data"] = interaction["data"] | {"resolved": resolved | {"messages": messages}}
+    return result
+
+
+def _without_referenced_content(message: Json, bot: User, guild: Guild | None) -> Json:
+    """Return a message without the content of the one that it replies to, by the same rules."""
+    referenced = message.get("referenced_message")
+    if not referenced:
+        return message
+    return message | {"referenced_message": without_content(referenced, bot, guild)}
