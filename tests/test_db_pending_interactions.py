@@ -7,7 +7,8 @@ import pytest
 
 from bot.db import migrations
 from bot.db.database import Database
-from bot.db.pending_interactions import INTERACTION_SECONDS, PendingInteraction
+from bot.db.pending_interactions import INTERACTION_SECONDS
+from bot.domain.pending_interaction import PendingInteraction
 from tests.samples import job
 
 

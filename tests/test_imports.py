@@ -128,6 +128,13 @@ def test_the_bot_imports_only_contract_and_log_of_the_engine(path: Path) -> None
     assert all(name == "engine" or name.startswith(shared) for name in engine_modules)
 
 
+@pytest.mark.parametrize("path", modules("bot/features"), ids=str)
+def test_features_use_services_and_not_the_stores(path: Path) -> None:
+    """What a user may do and what is stored of it is decided in the services."""
+    stores = ("bot.db", "bot.storage")
+    assert not [name for name in imported_names(path) if name.startswith(stores)]
+
+
 @pytest.mark.parametrize("path", modules("engine"), ids=str)
 def test_the_engine_does_not_import_the_bot(path: Path) -> None:
     """The engine can be used without the bot."""

@@ -4,10 +4,10 @@ from functools import partial
 from typing import Final
 
 from bot.context import BotClient, Interaction, services
-from bot.db.pending_interactions import PendingInteraction
 from bot.domain import rules
 from bot.domain.job import Job
 from bot.domain.nsfw import ChannelKind, NsfwPolicy
+from bot.domain.pending_interaction import PendingInteraction
 from bot.domain.picture import Picture
 from bot.domain.visibility import visible_in
 from bot.features.exports import Exports

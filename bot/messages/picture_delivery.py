@@ -8,9 +8,10 @@ from functools import partial
 from bot.db.connection import DatabaseUnavailable, retry_until_written
 from bot.db.job_messages import JobMessageStore
 from bot.db.jobs import JobStore
-from bot.db.pending_interactions import PendingInteraction, PendingInteractionStore
+from bot.db.pending_interactions import PendingInteractionStore
 from bot.domain import rules
 from bot.domain.job import ResponseTarget
+from bot.domain.pending_interaction import PendingInteraction
 from bot.domain.picture import Picture
 from bot.errors import DeliveryFailed, Refused
 from bot.messages import captions, picture_files
