@@ -1,9 +1,12 @@
 """The buttons of jobs, and the custom ids of all features."""
 
 import re
+from itertools import combinations
 
 import discord
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.client import BUTTONS
 from bot.features import FEATURES, privacy, report, report_cards
@@ -63,6 +66,33 @@ async def test_every_custom_id_matches_one_registered_pattern() -> None:
     for custom_id in all_custom_ids():
         matches = [pattern for pattern in PATTERNS if re.fullmatch(pattern, custom_id)]
         assert len(matches) == 1, custom_id
+
+
+@given(st.data(), st.sampled_from(PATTERNS))
+def test_patterns_are_disjoint(data: st.DataObject, pattern: str) -> None:
+    """No custom id that matches one pattern matches another, so two features never share one."""
+    custom_id = data.draw(st.from_regex(pattern, fullmatch=True))
+    assert [other for other in PATTERNS if re.fullmatch(other, custom_id)] == [pattern]
+
+
+def test_patterns_have_a_namespace_each() -> None:
+    """All ids of a pattern start with one of its literal prefixes, which no other pattern has."""
+    prefixes = [literal_prefixes(pattern) for pattern in PATTERNS]
+    assert all(prefix.startswith("v1:") for group in prefixes for prefix in group)
+    for first, second in combinations(prefixes, 2):
+        assert not [(a, b) for a in first for b in second if a.startswith(b) or b.startswith(a)]
+
+
+def literal_prefixes(pattern: str) -> set[str]:
+    """The first two fields of the ids of a pattern, with the colon behind them if there is one.
+
+    They must be literal: either a word or a named group of words.
+    """
+    field = r"[a-z0-9]+|\(\?P<\w+>[a-z|]+\)"
+    match = re.match(rf"({field}):({field})(:|$)", pattern)
+    assert match is not None, pattern
+    first, second = (re.sub(r"^\(\?P<\w+>|\)$", "", part).split("|") for part in match.groups()[:2])
+    return {f"{version}:{word}{match[3]}" for version in first for word in second}
 
 
 async def test_every_custom_id_fits_into_discords_limit() -> None:

@@ -2,14 +2,20 @@
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
+import discord
 import pytest
 
-from bot.db.database import FILENAME
-from bot.domain.job import Job
+from bot.db.database import FILENAME, Database
+from bot.domain.job import Job, Progress
 from bot.domain.picture import Picture
-from bot.messages import captions
+from bot.messages import captions, components
+from bot.messages.channels import ChannelResolver
+from bot.messages.delivery import Delivery
+from bot.messages.message_client import MessageClient
 from bot.playground import Fault
+from bot.storage import FileStorage
 from tests.delivering import (
     finish_undelivered,
     make_older,
@@ -20,6 +26,7 @@ from tests.delivering import (
 from tests.fake_engine import FakeEngine
 from tests.house import House, eventually
 from tests.openapi import OpenApi
+from tests.samples import job
 
 
 @pytest.mark.parametrize(
@@ -158,6 +165,42 @@ async def test_a_bug_in_a_delivery_is_reported_once(
     assert "something went wrong" in message.content
     await wait_until_delivered(house)
     assert caplog.text.count("KeyError: 'upscale'") == 1
+
+
+async def test_a_bug_in_the_progress_does_not_stop_the_delivery(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged once with its traceback, no more progress is shown, and the result is."""
+
+    def broken(_: str) -> discord.ui.View:
+        raise KeyError("cancel")
+
+    monkeypatch.setattr(components, "cancel_view", broken)
+    assert "U1" in (await house.imagine()).buttons
+    await wait_until_delivered(house)
+    assert caplog.messages.count("progress shown no more") == 1
+    assert caplog.text.count("KeyError: 'cancel'") == 1
+
+
+async def test_no_task_is_left_after_the_exit(tmp_path: Path, db: Database) -> None:
+    """The tasks that show progress are cancelled, also while they wait for the next edit."""
+    client = discord.Client(intents=discord.Intents.none())
+    delivery = Delivery(
+        MessageClient(client),
+        db.jobs,
+        FileStorage(tmp_path),
+        ChannelResolver(client, db.nsfw_settings),
+        clock=lambda: 1.0,
+        edit_seconds=600.0,
+    )
+    before = asyncio.all_tasks()
+    async with delivery:
+        for nth in range(3):
+            delivery.show(job(f"j{nth}"), Progress())
+        assert len(asyncio.all_tasks() - before) == 3
+        await asyncio.sleep(0.1)
+        assert len(asyncio.all_tasks() - before) == 3
+    assert asyncio.all_tasks() == before
 
 
 async def test_without_the_permission_to_attach_files_the_text_is_shown(
