@@ -89,6 +89,12 @@ RULES: dict[str, Rule] = {
         LENGTH,
         command(description_localizations={"de": "x" * 100}),
     ),
+    "a null localization": Rule(
+        command(name_localizations={"de": None}),
+        "name_localizations.de",
+        REQUIRED,
+        command(name_localizations={}),
+    ),
     "localizations in a list": Rule(
         command(name_localizations=["de"]),
         "name_localizations",

@@ -158,6 +158,18 @@ RULES: dict[str, Rule] = {
         "BUTTON_COMPONENT_SKU_ID_REQUIRED",
         rows({"type": 2, "style": 6, "sku_id": "1"}),
     ),
+    "a premium button with a label": Rule(
+        rows({"type": 2, "style": 6, "sku_id": "1", "label": "x"}),
+        f"{CHILD}.label",
+        "BUTTON_COMPONENT_PREMIUM_FACE",
+        rows({"type": 2, "style": 6, "sku_id": "1"}),
+    ),
+    "a component that is no object": Rule(
+        {"content": "x", "components": [{"type": 1, "components": ["x"]}]},
+        CHILD,
+        "MODEL_TYPE_CONVERT",
+        rows(button()),
+    ),
     "26 options": Rule(
         rows(select(*[option(f"{n}") for n in range(26)])),
         f"{CHILD}.options",

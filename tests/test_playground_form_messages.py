@@ -4,6 +4,7 @@ import pytest
 
 from bot.playground import Playground
 from bot.playground.model.permissions import EVERYONE, Permission
+from bot.playground.rest.validation.messages import read_message
 from tests.playground_bot import png
 from tests.playground_forms import LINK, V2, Rule, codes, embed, text, titled, v2
 from tests.playground_http import Http
@@ -117,6 +118,12 @@ RULES: dict[str, Rule] = {
     "a URL that is no attachment": Rule(
         titled(url="attachment://a.png"), "embeds.0.url", SCHEME, titled(url=LINK)
     ),
+    "a URL of a number": Rule(
+        titled(url=7), "embeds.0.url", "STRING_TYPE_CONVERT", titled(url="http://[::1]/a")
+    ),
+    "a broken host": Rule(
+        titled(url="http://[a/"), "embeds.0.url", WRONG_URL, titled(url="https://user@a.example:8")
+    ),
     "a URL's length": Rule(
         titled(url=LINK + "x" * 2048), "embeds.0.url", MAX, titled(url=LINK + "x" * 2000)
     ),
@@ -192,6 +199,7 @@ RULES: dict[str, Rule] = {
         "BOOLEAN_TYPE_CONVERT",
         {"content": "x", "tts": False},
     ),
+    "a null embed": Rule({"embeds": [None]}, "embeds.0", REQUIRED, titled()),
     "a reply to nothing": Rule(
         {"content": "x", "message_reference": {}},
         "message_reference.message_id",
@@ -283,6 +291,14 @@ async def test_an_embed_may_name_a_file_that_is_missing(http: Http) -> None:
     """Discord shows the embed without the picture."""
     status, _ = await http.post(titled(image={"url": "attachment://no.png"}))
     assert status == 200
+
+
+def test_some_values_are_converted() -> None:
+    """Numbers may be strings, booleans also numbers, timestamps numbers; null mentions are none."""
+    sent = titled(color="255", timestamp=1_700_000_000, fields=[PAIR | {"inline": "true"}])
+    message = read_message(sent | mentions(users=[None, 7]) | {"flags": "4096", "tts": 0}, ())
+    expected = titled(color=255, timestamp=1_700_000_000, fields=[PAIR | {"inline": True}])
+    assert message == expected | mentions(users=["7"]) | {"flags": 4096, "tts": False}
 
 
 async def test_stickers_are_unknown(http: Http) -> None:

@@ -152,6 +152,12 @@ RULES: dict[str, Rule] = {
         HIGH,
         modal(label({"type": 19, "custom_id": "files", "max_values": 10})),
     ),
+    "more files than allowed": Rule(
+        modal(label({"type": 19, "custom_id": "files", "min_values": 3, "max_values": 2})),
+        f"{CHILD}.min_values",
+        HIGH,
+        modal(label({"type": 19, "custom_id": "files", "min_values": 2, "max_values": 2})),
+    ),
     "a radio group of one": Rule(
         modal(label(radio("a"))), f"{CHILD}.options", LENGTH, modal(label(radio("a", "b")))
     ),
@@ -234,6 +240,18 @@ async def test_choices_have_the_type_of_the_option(http: Http, type: int, rule: 
     assert codes(body, f"data.{rule.path}") == [rule.code]
     status, body = await respond(http, interaction, AUTOCOMPLETE, rule.accepted)
     assert status == 204, body
+
+
+async def test_the_focused_option_may_be_in_a_subcommand(http: Http) -> None:
+    """The type of its choices is that of the option in the subcommand."""
+    seed = {"name": "seed", "description": "x", "type": INTEGER, "autocomplete": True}
+    now = {"name": "now", "description": "x", "type": 1, "options": [seed]}
+    command = {"name": "paint", "description": "Paint", "options": [now]}
+    await http.call("PUT", f"/applications/{APPLICATION_ID}/commands", json=[command])
+    interaction = await http.playground.person("Ada").complete("paint now", "seed", "a")
+    status, body = await respond(http, interaction, AUTOCOMPLETE, choice("many"))
+    assert (status, codes(body, f"data.{FIRST}")) == (400, [COERCE])
+    assert (await respond(http, interaction, AUTOCOMPLETE, choice(7)))[0] == 204
 
 
 async def test_errors_of_responses_are_below_data(http: Http) -> None:

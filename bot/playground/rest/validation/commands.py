@@ -5,6 +5,7 @@ import re
 from bot.playground.errors import ApiError, Json, invalid
 from bot.playground.model.subcommands import SUBCOMMAND_TYPES
 from bot.playground.rest.validation.command_models import COMMAND
+from bot.playground.rest.validation.components import check_range
 from bot.playground.rest.validation.fields import read_form
 from bot.playground.rest.validation.form import FormErrors, Path
 
@@ -113,9 +114,7 @@ def _check_values(option: Json, path: Path, errors: FormErrors) -> None:
         code = "APPLICATION_COMMAND_OPTIONS_CHOICES_DUPLICATED"
         errors.add((*path, "choices"), code, "Choice values must be unique")
     for low, high in RANGES:
-        if low in option and high in option and option[low] > option[high]:
-            message = f"{low} value should be less than or equal to {option[high]}."
-            errors.add((*path, low), "NUMBER_TYPE_MAX", message)
+        check_range(option, low, high, path, errors)
 
 
 def _count_characters(item: Json) -> int:

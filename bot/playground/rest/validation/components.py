@@ -68,10 +68,18 @@ def check_parts(parts: list[tuple[Json, Path]], errors: FormErrors) -> None:
             _check_button(component, path, errors)
         elif component.get("type") in SELECT_TYPES:
             _check_select(component, path, errors)
+        check_range(component, "min_values", "max_values", path, errors)
     message = "Component custom id cannot be duplicated"
     _check_unique(parts, "custom_id", "COMPONENT_CUSTOM_ID_DUPLICATED", message, errors)
     message = "Component id cannot be duplicated"
     _check_unique(parts, "id", "COMPONENT_ID_DUPLICATED", message, errors)
+
+
+def check_range(item: Json, low: str, high: str, path: Path, errors: FormErrors) -> None:
+    """Add the error of a minimum above the maximum; either may be absent."""
+    if low in item and high in item and item[low] > item[high]:
+        message = f"{low} value should be less than or equal to {item[high]}."
+        errors.add((*path, low), "NUMBER_TYPE_MAX", message)
 
 
 def _check_unique(
@@ -134,9 +142,6 @@ def _check_emoji(item: Json, path: Path, errors: FormErrors) -> None:
 def _check_select(select: Json, path: Path, errors: FormErrors) -> None:
     minimum = select.get("min_values", 1)
     maximum = select.get("max_values", max(minimum, 1))
-    if minimum > maximum:
-        message = f"min_values value should be less than or equal to {maximum}."
-        errors.add((*path, "min_values"), "NUMBER_TYPE_MAX", message)
     default_values = select.get("default_values") or []
     if default_values and not minimum <= len(default_values) <= maximum:
         message = f"Must be between {minimum} and {maximum} in length."

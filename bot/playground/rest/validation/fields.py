@@ -182,12 +182,13 @@ class Choice:
 
 @dataclass(frozen=True)
 class ListOf:
-    """A list; `unique` forbids repeated values and allows null."""
+    """A list; `unique` forbids repeated values, `nulls` leaves out null items."""
 
     field: Field
     maximum: int = 1 << 16
     minimum: int = 0
     unique: bool = False
+    nulls: bool = False
 
     def read(self, value: object, path: Path, errors: FormErrors) -> object:
         if not isinstance(value, list):
@@ -198,7 +199,7 @@ class ListOf:
         result: list[object] = []
         for index, item in enumerate(value[: self.maximum]):
             if item is None:
-                if not self.unique:
+                if not self.nulls:
                     errors.require((*path, index))
                 continue
             read_item = self.field.read(item, (*path, index), errors)

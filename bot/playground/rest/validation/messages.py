@@ -42,10 +42,10 @@ ATTACHMENT = Model(
         "is_remix": Boolean(),
     }
 )
-IDS: Field = ListOf(Snowflake(), 100, unique=True)
+IDS: Field = ListOf(Snowflake(), 100, unique=True, nulls=True)
 ALLOWED_MENTIONS = Model(
     {
-        "parse": ListOf(Choice(("users", "roles", "everyone")), unique=True),
+        "parse": ListOf(Choice(("users", "roles", "everyone")), unique=True, nulls=True),
         "users": IDS,
         "roles": IDS,
         "replied_user": Boolean(),

@@ -3,7 +3,7 @@
 from bot.playground.errors import Json
 from bot.playground.model.enums import ComponentType
 from bot.playground.rest.validation.component_models import MODAL
-from bot.playground.rest.validation.components import check_parts, walk
+from bot.playground.rest.validation.components import check_parts, check_range, walk
 from bot.playground.rest.validation.fields import read_form
 from bot.playground.rest.validation.form import FormErrors, Path
 
@@ -37,10 +37,8 @@ def _check_row(children: list[Json], path: Path, errors: FormErrors) -> None:
 
 
 def _check_text_input(text_input: Json, path: Path, errors: FormErrors) -> None:
-    minimum, maximum = text_input.get("min_length", 0), text_input.get("max_length", 4000)
-    if minimum > maximum:
-        message = f"min_length value should be less than or equal to {maximum}."
-        errors.add((*path, "min_length"), "NUMBER_TYPE_MAX", message)
+    check_range(text_input, "min_length", "max_length", path, errors)
+    maximum = text_input.get("max_length", 4000)
     if len(text_input.get("value") or "") > maximum:
         message = f"Must be {maximum} or fewer in length."
         errors.add((*path, "value"), "BASE_TYPE_MAX_LENGTH", message)
