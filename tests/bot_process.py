@@ -56,15 +56,15 @@ class BotProcess:
         if self._process is None or self._process.returncode is not None:
             return None
         self._process.send_signal(signal.SIGTERM)
-        return await self.ended()
+        return await self.wait_until_ended()
 
     async def kill(self) -> None:
         """Send SIGKILL."""
         if self._process is not None:
             self._process.kill()
-        await self.ended()
+        await self.wait_until_ended()
 
-    async def ended(self) -> int | None:
+    async def wait_until_ended(self) -> int | None:
         """Wait until it has exited; return its exit code."""
         if self._process is None:
             return None

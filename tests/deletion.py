@@ -7,26 +7,26 @@ from bot.db.database import FILENAME
 from bot.playground import Channel, Interaction, Message, Person
 from tests.house import House, eventually
 
-WISH: Final = "deleted at its author's request"
-LEFT: Final = "SELECT * FROM jobs WHERE person != 0"
+DELETION_NOTE: Final = "deleted at its author's request"
+JOBS_OF_USERS: Final = "SELECT * FROM jobs WHERE person != 0"
 
 
-async def answer(interaction: Interaction) -> Message:
+async def ephemeral_response(interaction: Interaction) -> Message:
     """The ephemeral response to a command."""
     message = await interaction.finished()
     assert message is not None and message.ephemeral
     return message
 
 
-async def question(house: House, person: Person, where: Channel | None = None) -> Message:
+async def request_deletion(house: House, person: Person, where: Channel | None = None) -> Message:
     """The message of /privacy delete that asks for confirmation."""
-    return await answer(await person.slash("privacy delete", where=where))
+    return await ephemeral_response(await person.slash("privacy delete", where=where))
 
 
 async def delete(house: House, person: Person | None = None) -> str:
     """Delete all data of a user, by default Ada's; return the text of the result."""
     person = person or house.ada
-    confirmation = await question(house, person)
+    confirmation = await request_deletion(house, person)
     await person.click(confirmation, "Delete everything")
     await house.discord.until(
         lambda: not confirmation.buttons, why="the data is deleted", timeout=30
@@ -40,7 +40,7 @@ def files(house: House) -> set[str]:
     return {str(path.relative_to(house.data)) for path in paths}
 
 
-def marks(data: Path, *values: str | int) -> list[str | int]:
+def values_on_disk(data: Path, *values: str | int) -> list[str | int]:
     """The values that occur in any file of the database."""
     raw = b"".join(path.read_bytes() for path in data.glob(f"{FILENAME}*"))
     return [value for value in values if _raw(value) in raw]
@@ -51,12 +51,12 @@ def _raw(value: str | int) -> bytes:
     return value.encode() if isinstance(value, str) else value.to_bytes(8, "big")
 
 
-async def left_nothing(house: House) -> None:
+async def assert_nothing_left(house: House) -> None:
     """Wait until all jobs are delivered and deleted; assert that no file is left."""
     await eventually(
         lambda: not house.query("SELECT * FROM jobs WHERE delivered_at IS NULL OR channel != 0")
     )
-    assert house.query(LEFT) == []
+    assert house.query(JOBS_OF_USERS) == []
     assert house.query("SELECT * FROM pictures") == house.query("SELECT * FROM job_messages") == []
     await eventually(lambda: not files(house) and not house.query("SELECT * FROM file_deletions"))
     assert house.query("PRAGMA integrity_check")[0][0] == "ok"

@@ -51,7 +51,7 @@ class House:
         self.retention_days: int | None = None
         self.grace = 0.1
         """Seconds that running jobs may take to finish when the bot stops."""
-        self.ahead = 0.0
+        self.clock_offset = 0.0
         """Seconds that the bot's clock is ahead."""
         self._launch = launch or engine.launch
         self._stop = asyncio.Event()
@@ -87,7 +87,7 @@ class House:
 
     def now(self) -> float:
         """The time of the bot's clock, in seconds since 1970."""
-        return time.time() + self.ahead
+        return time.time() + self.clock_offset
 
     async def stop(self) -> None:
         """Stop the bot and wait until it has disconnected."""
@@ -96,7 +96,7 @@ class House:
             await self._bot
         await self.discord.until(lambda: not self.discord.online, why="the bot is gone")
 
-    async def ended(self) -> None:
+    async def wait_until_ended(self) -> None:
         """Wait until the bot ends by itself; raise the error that ended it."""
         if self._bot is not None:
             async with asyncio.timeout(20):

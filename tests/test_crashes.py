@@ -13,7 +13,7 @@ import pytest_asyncio
 from bot.engine_client.watchdog import SILENCE_SECONDS
 from bot.playground import Message, Person, Playground
 from tests import tiny_model
-from tests.dying_bot import MOMENTS, DyingBot
+from tests.crashing_bot import MOMENTS, CrashingBot
 from tests.house import ALL_BUTTONS, eventually, finished, query
 from tests.openapi import OpenApi
 
@@ -35,14 +35,14 @@ def catches_sigterm(process: psutil.Process) -> bool:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def bot(
     openapi: OpenApi | None, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[DyingBot]:
+) -> AsyncIterator[CrashingBot]:
     """One bot for all tests; each leaves it running."""
     model = tiny_model.save(tmp_path_factory.mktemp("tiny") / "model", side=32)
     async with Playground(port=0) as discord:
         if openapi is not None:
             openapi.problems.clear()
             openapi.watch(discord)
-        bot = DyingBot(discord, tmp_path_factory.mktemp("data"), str(model))
+        bot = CrashingBot(discord, tmp_path_factory.mktemp("data"), str(model))
         await bot.start()
         yield bot
         assert await bot.stop() == 0
@@ -50,12 +50,12 @@ async def bot(
 
 
 @pytest.fixture
-def ada(bot: DyingBot) -> Person:
+def ada(bot: CrashingBot) -> Person:
     """A user."""
     return bot.discord.person("Ada")
 
 
-def public_messages(bot: DyingBot) -> list[Message]:
+def public_messages(bot: CrashingBot) -> list[Message]:
     """The messages that everybody sees."""
     return [
         message
@@ -64,7 +64,7 @@ def public_messages(bot: DyingBot) -> list[Message]:
     ]
 
 
-async def wait_until_delivered(bot: DyingBot) -> None:
+async def wait_until_delivered(bot: CrashingBot) -> None:
     """Wait until all jobs in the database are delivered."""
     await bot.discord.until(
         lambda: all(
@@ -75,7 +75,7 @@ async def wait_until_delivered(bot: DyingBot) -> None:
     )
 
 
-def check_consistency(bot: DyingBot) -> None:
+def check_consistency(bot: CrashingBot) -> None:
     """The database is intact; pictures of finished jobs and picture files correspond."""
     assert query(bot.data, "PRAGMA integrity_check")[0][0] == "ok"
     rows = query(bot.data, "SELECT path FROM pictures WHERE path IS NOT NULL")
@@ -87,12 +87,12 @@ def check_consistency(bot: DyingBot) -> None:
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-async def test_a_killed_bot_delivers_once(bot: DyingBot, ada: Person, moment: str) -> None:
+async def test_a_killed_bot_delivers_once(bot: CrashingBot, ada: Person, moment: str) -> None:
     """The next start delivers the pictures. A job that was never acknowledged is cancelled."""
     before = len(public_messages(bot))
-    bot.set_fuse(moment, "bot")
+    bot.crash_at(moment, "bot")
     interaction = await ada.slash("imagine", prompt=f"a red house, {moment}", steps=12)
-    assert await bot.ended() == -signal.SIGKILL
+    assert await bot.wait_until_ended() == -signal.SIGKILL
     await bot.start()
     await wait_until_delivered(bot)
     [job] = query(bot.data, "SELECT status, crashes FROM jobs ORDER BY rowid DESC LIMIT 1")
@@ -106,34 +106,34 @@ async def test_a_killed_bot_delivers_once(bot: DyingBot, ada: Person, moment: st
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-async def test_a_killed_engine_costs_no_result(bot: DyingBot, ada: Person, moment: str) -> None:
+async def test_a_killed_engine_costs_no_result(bot: CrashingBot, ada: Person, moment: str) -> None:
     """The next engine paints the missing pictures."""
     before = len(public_messages(bot))
-    bot.set_fuse(moment, "engine")
+    bot.crash_at(moment, "engine")
     interaction = await ada.slash("imagine", prompt=f"a red house, {moment}", steps=12)
     assert (await finished(bot.discord, interaction)).buttons == ALL_BUTTONS
     await wait_until_delivered(bot)
-    assert not bot.fuse.exists()
+    assert not bot.crash_file.exists()
     assert len(public_messages(bot)) == before + 1
     check_consistency(bot)
     await eventually(bot.has_engine)
 
 
-async def test_a_killed_bot_completes_a_button_press(bot: DyingBot, ada: Person) -> None:
+async def test_a_killed_bot_completes_a_button_press(bot: CrashingBot, ada: Person) -> None:
     """The bot died before it stored the id of its response message."""
     grid = await finished(bot.discord, await ada.slash("imagine", prompt="a red house"))
     await wait_until_delivered(bot)
     before = len(public_messages(bot))
-    bot.set_fuse("acknowledged", "bot")
+    bot.crash_at("acknowledged", "bot")
     press = await ada.click(grid, "U2")
-    assert await bot.ended() == -signal.SIGKILL
+    assert await bot.wait_until_ended() == -signal.SIGKILL
     await bot.start()
     assert (await finished(bot.discord, press)).attachments
     assert len(public_messages(bot)) == before + 1
     await eventually(lambda: query(bot.data, "SELECT * FROM pending_interactions") == [])
 
 
-async def test_a_full_disk_loses_nothing(bot: DyingBot, ada: Person) -> None:
+async def test_a_full_disk_loses_nothing(bot: CrashingBot, ada: Person) -> None:
     """New requests are refused with the reason; the running job ends once there is space again."""
     before = len(public_messages(bot))
     interaction = await ada.slash("imagine", prompt="a long story", steps=150)
@@ -154,10 +154,10 @@ async def test_a_full_disk_loses_nothing(bot: DyingBot, ada: Person) -> None:
     check_consistency(bot)
 
 
-async def test_a_frozen_engine_is_replaced(bot: DyingBot, ada: Person) -> None:
+async def test_a_frozen_engine_is_replaced(bot: CrashingBot, ada: Person) -> None:
     """An engine that neither exits nor sends anything is killed; the next one paints the job."""
     frozen = bot.engine()
-    bot.set_fuse("painting", "frozen")
+    bot.crash_at("painting", "frozen")
     interaction = await ada.slash("imagine", prompt="a red house", steps=12)
     message = await finished(bot.discord, interaction, SILENCE_SECONDS + PATIENCE)
     assert message.buttons == ALL_BUTTONS
@@ -167,7 +167,7 @@ async def test_a_frozen_engine_is_replaced(bot: DyingBot, ada: Person) -> None:
     check_consistency(bot)
 
 
-async def test_a_frozen_engine_does_not_outlive_the_bot(bot: DyingBot) -> None:
+async def test_a_frozen_engine_does_not_outlive_the_bot(bot: CrashingBot) -> None:
     """A suspended engine cannot notice that its parent is gone, so the kernel kills it."""
     frozen = bot.engine()
     frozen.suspend()
@@ -182,7 +182,7 @@ async def test_a_frozen_engine_does_not_outlive_the_bot(bot: DyingBot) -> None:
     await bot.start()
 
 
-async def test_a_second_signal_kills_the_bot(bot: DyingBot, ada: Person) -> None:
+async def test_a_second_signal_kills_the_bot(bot: CrashingBot, ada: Person) -> None:
     """After the first signal the bot finishes its jobs. The second signal loses no job."""
     interaction = await ada.slash("imagine", prompt="a long story", steps=150)
     await eventually(lambda: query(bot.data, "SELECT 1 FROM jobs WHERE status = 'running'"))
@@ -190,7 +190,7 @@ async def test_a_second_signal_kills_the_bot(bot: DyingBot, ada: Person) -> None
     await eventually(lambda: not catches_sigterm(bot.process()))
     bot.process().terminate()
     started_at = asyncio.get_running_loop().time()
-    assert await bot.ended() == -signal.SIGTERM
+    assert await bot.wait_until_ended() == -signal.SIGTERM
     assert asyncio.get_running_loop().time() - started_at < 3
     await bot.start()
     assert (await finished(bot.discord, interaction)).buttons == ALL_BUTTONS

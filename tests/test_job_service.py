@@ -160,14 +160,14 @@ async def test_no_job_is_lost_after_a_clock_jump(
     users = [house.discord.person(name) for name in ("Ada", "Ben", "Cleo")]
     interactions = [await user.slash("imagine", prompt="a house") for user in users]
     await eventually(lambda: engine.paints)
-    house.ahead = jump
+    house.clock_offset = jump
     interactions += [await user.slash("imagine", prompt="a boat") for user in users]
     engine.gate.set()
     messages = [await house.result(interaction) for interaction in interactions]
     assert all("U1" in message.buttons for message in messages)
     assert len(house.discord.messages()) == len(interactions)
     await house.stop()
-    house.ahead = 0.0
+    house.clock_offset = 0.0
     await house.start()
     assert "U1" in (await house.imagine()).buttons
 
@@ -252,7 +252,7 @@ async def test_a_damaged_database_ends_the_bot_and_keeps_the_job(
     monkeypatch.setattr(FileDeletionStore, "mark", broken)
     interaction = await house.ada.slash("imagine", prompt="a boat", sketch=SKETCH)
     with pytest.raises(FatalError, match="database is damaged"):
-        await house.ended()
+        await house.wait_until_ended()
     assert not interaction.ephemerals
     assert [row["status"] for row in house.query("SELECT status FROM jobs")] == ["accepted"]
 
@@ -270,5 +270,5 @@ async def test_a_damaged_database_ends_the_bot(
             file.write(whole[:100] + b"\xff" * (len(whole) - 100))
     await house.ada.slash("imagine", prompt="a boat")
     with pytest.raises(FatalError, match="database is damaged") as exc_info:
-        await house.ended()
+        await house.wait_until_ended()
     assert exc_info.value.exit is ExitCode.DATABASE_BROKEN

@@ -7,7 +7,15 @@ from PIL import Image
 
 from bot.messages import privacy_text
 from bot.playground import Upload
-from tests.deletion import LEFT, WISH, answer, delete, files, marks, question
+from tests.deletion import (
+    DELETION_NOTE,
+    JOBS_OF_USERS,
+    delete,
+    ephemeral_response,
+    files,
+    request_deletion,
+    values_on_disk,
+)
 from tests.fake_engine import FakeEngine, flat
 from tests.house import House, eventually
 from tests.samples import encoded
@@ -23,10 +31,10 @@ def sketch(colour: str = "red") -> Upload:
 
 async def test_a_new_user_has_no_data(house: House) -> None:
     """There is nothing to delete either."""
-    response = await answer(await house.ada.slash("privacy show"))
+    response = await ephemeral_response(await house.ada.slash("privacy show"))
     assert "no jobs and no pictures" in response.content
     assert response.attachments == []
-    assert (await question(house, house.ada)).content == privacy_text.NOTHING
+    assert (await request_deletion(house, house.ada)).content == privacy_text.NOTHING
 
 
 async def test_show_counts_and_exports_the_data(house: House) -> None:
@@ -34,7 +42,7 @@ async def test_show_counts_and_exports_the_data(house: House) -> None:
     await house.imagine(prompt=MARKER, count=2, sketch=sketch())
     await house.imagine(count=1, negative="rain")
     await house.imagine(house.discord.person("Ben"), prompt="a blue house")
-    response = await answer(await house.ada.slash("privacy show"))
+    response = await ephemeral_response(await house.ada.slash("privacy show"))
     assert "2 jobs, 3 pictures and 1 sketch of yours, since <t:" in response.content
     assert "stored until you delete it" in response.content
     assert "no prompts, but" in response.content
@@ -73,57 +81,58 @@ async def test_deleted_data_is_in_no_file(house: House) -> None:
     requests = house.query("SELECT request FROM jobs")
     ids: list[str | int] = [row["request"].split(":")[1] for row in requests]
     ids += [str(house.ada.id), *(grid.id for grid in grids), grids[0].channel.id]
-    assert set(marks(house.data, *words, *ids)) >= {*words, *(grid.id for grid in grids)}
+    assert set(values_on_disk(house.data, *words, *ids)) >= {*words, *(grid.id for grid in grids)}
     await delete(house)
-    await eventually(lambda: not marks(house.data, MARKER, *ids))
+    await eventually(lambda: not values_on_disk(house.data, MARKER, *ids))
+    # Usage records name the user for 24 hours.
     await asyncio.to_thread(house.execute, "UPDATE usage SET at = at - 86400")
-    await eventually(lambda: not marks(house.data, house.ada.id))  # its share of the day is over
-    for grid in grids:  # Discord still has them
+    await eventually(lambda: not values_on_disk(house.data, house.ada.id))
+    for grid in grids:  # the messages on Discord stay
         assert MARKER in grid.content
 
 
 async def test_nothing_is_deleted_without_confirmation(house: House) -> None:
     """The second button keeps everything."""
     await house.imagine()
-    confirmation = await question(house, house.ada)
+    confirmation = await request_deletion(house, house.ada)
     assert "permanently" in confirmation.content and "1 job and 4 pictures" in confirmation.content
     await house.ada.click(confirmation, "Keep it")
     await house.discord.until(lambda: not confirmation.buttons, why="the response")
     assert confirmation.content == "Nothing was deleted."
-    assert len(house.query(LEFT)) == 1 and len(files(house)) == 4
+    assert len(house.query(JOBS_OF_USERS)) == 1 and len(files(house)) == 4
 
 
 async def test_the_confirmation_works_in_dms_and_after_a_restart(house: House) -> None:
     """The buttons have no timeout."""
     await house.imagine()
-    confirmation = await question(house, house.ada, where=house.ada.dm)
+    confirmation = await request_deletion(house, house.ada, where=house.ada.dm)
     await house.stop()
     await house.start()
     await house.ada.click(confirmation, "Delete everything")
     await house.discord.until(lambda: not confirmation.buttons, why="it is deleted")
     assert "Deleted: 1 job and 4 pictures." in confirmation.content
-    assert house.query(LEFT) == []
+    assert house.query(JOBS_OF_USERS) == []
 
 
 async def test_a_repeated_deletion_changes_nothing(house: House) -> None:
     """Simultaneous confirmations are handled as well; later jobs can be deleted too."""
     await house.imagine()
-    confirmations = [await question(house, house.ada) for _ in range(2)]
+    confirmations = [await request_deletion(house, house.ada) for _ in range(2)]
     await asyncio.gather(
         *(house.ada.click(confirmation, "Delete everything") for confirmation in confirmations)
     )
     for confirmation in confirmations:
         await house.discord.until(lambda: not confirmation.buttons, why="both are answered")  # noqa: B023
         assert "Deleted" in confirmation.content or confirmation.content == privacy_text.NOTHING
-    assert house.query(LEFT) == [] and files(house) == set()
-    assert (await question(house, house.ada)).content == privacy_text.NOTHING
+    assert house.query(JOBS_OF_USERS) == [] and files(house) == set()
+    assert (await request_deletion(house, house.ada)).content == privacy_text.NOTHING
     assert "Deleted" in await delete_again(house)
 
 
 async def delete_again(house: House) -> str:
     """Run another job and delete it."""
     await house.imagine()
-    assert len(house.query(LEFT)) == 1
+    assert len(house.query(JOBS_OF_USERS)) == 1
     return await delete(house)
 
 
@@ -136,7 +145,7 @@ async def test_jobs_of_others_are_not_deleted(house: House) -> None:
     assert len(files(house)) == 4
     assert (await house.result(await house.ada.click(ben_grid, "U1"))).attachments
     assert "U4" in (await house.result(await ben.click(ben_grid, "V1"))).buttons
-    assert [row["person"] for row in house.query(LEFT)] == [ben.id, ben.id]
+    assert [row["person"] for row in house.query(JOBS_OF_USERS)] == [ben.id, ben.id]
 
 
 async def test_a_variation_by_another_user_is_not_deleted(house: House, engine: FakeEngine) -> None:
@@ -149,7 +158,9 @@ async def test_a_variation_by_another_user_is_not_deleted(house: House, engine: 
     assert single.attachments[0].data == flat(engine.paints[1].recipes[1])
     assert "U4" in (await house.result(await ben.click(varied_picture, "V3"))).buttons
     refusal = await house.refusal(await ben.click(varied_picture, "🔄"))
-    assert refusal.startswith("These are variations of another picture.") and WISH in refusal
+    assert (
+        refusal.startswith("These are variations of another picture.") and DELETION_NOTE in refusal
+    )
 
 
 async def test_a_shared_sketch_is_deleted_with_its_last_job(house: House) -> None:

@@ -14,8 +14,8 @@ from bot.db.database import FILENAME
 from bot.playground import Message, Person, Playground, Upload
 from bot.playground.client.options import Value
 from tests import tiny_model
-from tests.deletion import WISH
-from tests.dying_bot import DyingBot
+from tests.crashing_bot import CrashingBot
+from tests.deletion import DELETION_NOTE
 from tests.house import eventually, finished, query
 from tests.samples import encoded
 
@@ -28,23 +28,23 @@ MARKER = "quokkafruit"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def bot(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DyingBot]:
+async def bot(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[CrashingBot]:
     """One bot for all crashes."""
     model = tiny_model.save(tmp_path_factory.mktemp("tiny") / "model", side=32)
     async with Playground(port=0) as discord:
-        bot = DyingBot(discord, tmp_path_factory.mktemp("data"), str(model))
+        bot = CrashingBot(discord, tmp_path_factory.mktemp("data"), str(model))
         await bot.start()
         yield bot
         assert await bot.stop() == 0
 
 
 @pytest.fixture
-def ada(bot: DyingBot) -> Person:
+def ada(bot: CrashingBot) -> Person:
     """The user whose data is deleted."""
     return bot.discord.person("Ada")
 
 
-async def imagine_with_sketch(bot: DyingBot, person: Person, prompt: str) -> Message:
+async def imagine_with_sketch(bot: CrashingBot, person: Person, prompt: str) -> Message:
     """A finished job with a sketch."""
     colour = f"#{abs(hash(prompt)) % 2**24:06x}"
     sketch = Upload("a.png", encoded(Image.new("RGB", (64, 64), colour)))
@@ -52,16 +52,16 @@ async def imagine_with_sketch(bot: DyingBot, person: Person, prompt: str) -> Mes
     return await finished(bot.discord, await person.invoke("imagine", values))
 
 
-async def delete_and_crash(bot: DyingBot, person: Person, moment: str) -> None:
+async def delete_and_crash(bot: CrashingBot, person: Person, moment: str) -> None:
     """Delete a user's data; the bot is killed at this moment of the deletion."""
     interaction = await (await person.slash("privacy delete")).finished()
     assert interaction is not None
-    bot.set_fuse(moment, "bot")
+    bot.crash_at(moment, "bot")
     await person.click(interaction, "Delete everything")
-    assert await bot.ended() == -signal.SIGKILL
+    assert await bot.wait_until_ended() == -signal.SIGKILL
 
 
-def files(bot: DyingBot) -> set[str]:
+def files(bot: CrashingBot) -> set[str]:
     """All pictures and sketches in the data folder."""
     folders = (bot.data / "pictures", bot.data / "sources")
     return {
@@ -72,14 +72,14 @@ def files(bot: DyingBot) -> set[str]:
     }
 
 
-def is_in_database_files(bot: DyingBot, word: str) -> bool:
+def is_in_database_files(bot: CrashingBot, word: str) -> bool:
     """Whether this word is in any file of the database."""
     return any(word.encode() in path.read_bytes() for path in bot.data.glob(f"{FILENAME}*"))
 
 
 @pytest.mark.parametrize("moment", ["deleted", "cleared"])
 async def test_the_next_start_finishes_the_deletion(
-    bot: DyingBot, ada: Person, moment: str
+    bot: CrashingBot, ada: Person, moment: str
 ) -> None:
     """Only files of other users are left; the old buttons say that the job was deleted."""
     ben_grid = await imagine_with_sketch(bot, bot.discord.person("Ben"), "a house")
@@ -98,13 +98,13 @@ async def test_the_next_start_finishes_the_deletion(
     for grid in grids:
         click = await ada.click(grid, "U1")
         await bot.discord.until(lambda: click.ephemerals, why="an answer")  # noqa: B023
-        assert WISH in click.ephemerals[0].content
+        assert DELETION_NOTE in click.ephemerals[0].content
     assert (await finished(bot.discord, await ada.click(ben_grid, "U1"))).attachments
     assert query(bot.data, "PRAGMA integrity_check")[0][0] == "ok"
 
 
 async def test_a_job_cancelled_by_the_deletion_has_one_final_message(
-    bot: DyingBot, ada: Person
+    bot: CrashingBot, ada: Person
 ) -> None:
     """The bot was killed before it could show the message."""
     running = await ada.slash("imagine", prompt=f"{MARKER} at work", steps=150)
@@ -115,7 +115,7 @@ async def test_a_job_cancelled_by_the_deletion_has_one_final_message(
     await delete_and_crash(bot, ada, "deleted")
     await bot.start()
     message = await finished(bot.discord, running)
-    assert WISH in message.content and MARKER not in message.content
+    assert DELETION_NOTE in message.content and MARKER not in message.content
     assert message.buttons == [] and message.attachments == []
     await eventually(lambda: not is_in_database_files(bot, f"{MARKER} at work"))
     await eventually(

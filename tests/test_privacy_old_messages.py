@@ -9,7 +9,13 @@ from bot.engine_client.supervisor import supervised_engine
 from bot.errors import ExitCode, FatalError
 from bot.playground import Channel
 from bot.services.replay import replay
-from tests.deletion import LEFT, WISH, delete, left_nothing, question
+from tests.deletion import (
+    DELETION_NOTE,
+    JOBS_OF_USERS,
+    assert_nothing_left,
+    delete,
+    request_deletion,
+)
 from tests.fake_engine import FakeEngine
 from tests.house import House, eventually, is_finished, settings_for
 from tests.reporting import cards, response_text
@@ -21,7 +27,7 @@ async def test_a_button_of_a_deleted_job_says_so(house: House, label: str) -> No
     grid = await house.imagine()
     await delete(house)
     interaction = await house.discord.person("Ben").click(grid, label)
-    assert WISH in await house.refusal(interaction)
+    assert DELETION_NOTE in await house.refusal(interaction)
 
 
 @pytest.mark.parametrize("emoji", ["🔁", "1️⃣", "✉️"])
@@ -38,7 +44,7 @@ async def test_a_reaction_to_a_deleted_job_says_so(house: House, emoji: str) -> 
             why="an answer",
         )
         reply = house.discord.messages()[-1]
-        assert reply.reference is message and WISH in reply.content
+        assert reply.reference is message and DELETION_NOTE in reply.content
 
 
 async def test_messages_of_a_deleted_job_can_be_deleted(house: House) -> None:
@@ -80,7 +86,7 @@ async def test_a_replay_of_a_deleted_picture_says_so(house: House, engine: FakeE
     name = house.query("SELECT id FROM pictures")[0]["id"]
     await delete(house)
     await house.stop()
-    with pytest.raises(FatalError, match=WISH) as exc_info:
+    with pytest.raises(FatalError, match=DELETION_NOTE) as exc_info:
         await replay(
             settings_for(house.discord, house.data),
             name,
@@ -99,19 +105,19 @@ async def test_a_reported_job_is_deleted_after_its_review(house: House, mods: Ch
     assert "Thank you" in await response_text(
         house, await ben.submit(interaction, {"reason": "ugly"})
     )
-    confirmation = await question(house, house.ada)
+    confirmation = await request_deletion(house, house.ada)
     assert "1 job of yours was reported" in confirmation.content
     text = await delete(house)
     assert "Deleted: 1 job and 1 picture. 1 job of yours was reported" in text
-    assert WISH in await house.refusal(await ben.click(second, "U1"))
+    assert DELETION_NOTE in await house.refusal(await ben.click(second, "U1"))
     assert (await house.result(await ben.click(reported, "U1"))).attachments
     (card,) = cards(house, mods)
     assert f"<@{house.ada.id}>" in card.content
     assert "Dismissed" in await response_text(house, await mo.click(card, "Dismiss"))
-    await eventually(lambda: not house.query(LEFT))
-    assert WISH in await house.refusal(await ben.click(reported, "U1"))
-    assert WISH in await response_text(house, await mo.click(card, "Remove"))
-    await left_nothing(house)
+    await eventually(lambda: not house.query(JOBS_OF_USERS))
+    assert DELETION_NOTE in await house.refusal(await ben.click(reported, "U1"))
+    assert DELETION_NOTE in await response_text(house, await mo.click(card, "Remove"))
+    await assert_nothing_left(house)
 
 
 async def test_a_deleted_picture_cannot_be_reported(house: House, mods: Channel) -> None:
@@ -119,7 +125,7 @@ async def test_a_deleted_picture_cannot_be_reported(house: House, mods: Channel)
     ben, mo = house.discord.person("Ben"), house.discord.person("Mo", moderator=True)
     grid = await house.imagine()
     await delete(house)
-    assert WISH in await response_text(house, await ben.use("🚩 Report", grid))
+    assert DELETION_NOTE in await response_text(house, await ben.use("🚩 Report", grid))
     await ben.react(grid, "🚩")
     assert "Removed this message." in await response_text(
         house, await mo.use("Remove picture", grid)
@@ -140,8 +146,8 @@ async def test_the_card_of_a_deleted_picture_can_only_be_dismissed(
     await asyncio.to_thread(house.execute, "UPDATE reports SET at = at - ?", REVIEW_SECONDS)
     await delete(house)
     (card,) = cards(house, mods)
-    assert WISH in await response_text(house, await mo.click(card, "Block user"))
+    assert DELETION_NOTE in await response_text(house, await mo.click(card, "Block user"))
     assert house.query("SELECT * FROM blocks") == []
     assert "Dismissed" in await response_text(house, await mo.click(card, "Dismiss"))
-    await house.discord.until(lambda: WISH in card.content, why="the card is new")
+    await house.discord.until(lambda: DELETION_NOTE in card.content, why="the card is new")
     assert card.buttons == [] and f"<@{house.ada.id}>" not in card.content

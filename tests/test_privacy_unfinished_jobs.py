@@ -10,7 +10,14 @@ from PIL import Image
 from bot.messages.delivery import EDIT_SECONDS
 from bot.playground import Fault, Upload
 from bot.storage import FileStorage
-from tests.deletion import WISH, delete, files, left_nothing, marks, question
+from tests.deletion import (
+    DELETION_NOTE,
+    assert_nothing_left,
+    delete,
+    files,
+    request_deletion,
+    values_on_disk,
+)
 from tests.fake_engine import FakeEngine
 from tests.house import House, eventually
 from tests.samples import encoded
@@ -39,8 +46,8 @@ async def test_unfinished_jobs_are_cancelled(house: House, engine: FakeEngine) -
     for interaction in interactions:
         message = await house.result(interaction)
         assert message.buttons == [] and message.attachments == []
-        assert WISH in message.content and MARKER not in message.content
-    await left_nothing(house)
+        assert DELETION_NOTE in message.content and MARKER not in message.content
+    await assert_nothing_left(house)
     assert len(engine.cancels) == len(engine.paints)
     assert len([m for m in house.discord.messages() if not m.ephemeral]) == 3
 
@@ -57,16 +64,16 @@ async def test_a_job_that_finishes_during_the_deletion_leaves_nothing(
         for colour in ("red", "blue")
     ]
     await eventually(lambda: len(engine.paints) == 2)
-    confirmation = await question(house, house.ada)
+    confirmation = await request_deletion(house, house.ada)
     await house.ada.click(confirmation, "Delete everything")
     await asyncio.sleep(moment.uniform(0, 0.06))
     engine.gate.set()
     await house.discord.until(lambda: not confirmation.buttons, why="it is deleted")
     for interaction in interactions:
         message = await house.result(interaction)
-        assert WISH in message.content or "U1" in message.buttons
-    await left_nothing(house)
-    assert not marks(house.data, MARKER)
+        assert DELETION_NOTE in message.content or "U1" in message.buttons
+    await assert_nothing_left(house)
+    assert not values_on_disk(house.data, MARKER)
     assert len([m for m in house.discord.messages() if not m.ephemeral]) == 2
 
 
@@ -86,9 +93,9 @@ async def test_a_result_sent_during_the_deletion_is_replaced(
     await eventually(lambda: house.query("SELECT * FROM jobs WHERE status = 'done'"))
     await delete(house)
     message = await house.result(interaction)
-    await house.discord.until(lambda: WISH in message.content, why="the grid is taken back")
+    await house.discord.until(lambda: DELETION_NOTE in message.content, why="the grid is replaced")
     assert message.attachments == [] and message.buttons == []
-    await left_nothing(house)
+    await assert_nothing_left(house)
 
 
 async def test_a_retried_result_is_replaced_by_the_note(house: House) -> None:
@@ -99,17 +106,17 @@ async def test_a_retried_result_is_replaced_by_the_note(house: House) -> None:
     await eventually(lambda: house.query("SELECT * FROM jobs WHERE status = 'done'"))
     await delete(house)
     await house.discord.until(
-        lambda: interaction.response and WISH in interaction.response.content,
+        lambda: interaction.response and DELETION_NOTE in interaction.response.content,
         why="it is said",
         timeout=40,
     )
-    await left_nothing(house)
+    await assert_nothing_left(house)
 
 
 async def test_a_job_deleted_before_its_first_response_has_one_message(house: House) -> None:
     """Discord receives the response only after the deletion."""
     await house.imagine()
-    confirmation = await question(house, house.ada)
+    confirmation = await request_deletion(house, house.ada)
     arrived = asyncio.Event()
     house.discord.faults.next("POST", "/callback", Fault(until=arrived))
     interaction = await house.ada.slash("imagine", prompt=MARKER)
@@ -117,9 +124,9 @@ async def test_a_job_deleted_before_its_first_response_has_one_message(house: Ho
     await house.ada.click(confirmation, "Delete everything")
     arrived.set()
     message = await house.result(interaction)
-    assert WISH in message.content
+    assert DELETION_NOTE in message.content
     assert len([m for m in house.discord.messages() if not m.ephemeral]) == 2
-    await left_nothing(house)
+    await assert_nothing_left(house)
 
 
 async def test_a_sketch_downloaded_after_the_deletion_is_deleted(house: House) -> None:
@@ -137,7 +144,7 @@ async def test_a_sketch_downloaded_after_the_deletion_is_deleted(house: House) -
     assert house.query("SELECT sketch FROM jobs")[0]["sketch"] is None
     fetched.set()
     await eventually(lambda: files(house))
-    await left_nothing(house)
+    await assert_nothing_left(house)
 
 
 async def test_a_sketch_saved_during_the_deletion_is_deleted(
@@ -157,7 +164,7 @@ async def test_a_sketch_saved_during_the_deletion_is_deleted(
     await eventually(lambda: not house.query("SELECT * FROM file_deletions"))
     assert files(house) == set()
     await eventually(lambda: files(house))
-    await left_nothing(house)
+    await assert_nothing_left(house)
 
 
 async def test_a_repeated_event_of_a_deleted_job_starts_nothing(

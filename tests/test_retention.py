@@ -9,7 +9,7 @@ import pytest
 from bot.db.database import FILENAME
 from bot.domain.clock import DAY
 from bot.services.retention import ClockCheck
-from tests.deletion import delete, files, left_nothing, marks, question
+from tests.deletion import assert_nothing_left, delete, files, request_deletion, values_on_disk
 from tests.house import House, eventually
 
 
@@ -21,7 +21,7 @@ async def test_expired_jobs_are_deleted(house: House) -> None:
     await house.stop()
     house.retention_days = 7
     await house.start()
-    await eventually(lambda: not marks(house.data, "quokkafruit"))
+    await eventually(lambda: not values_on_disk(house.data, "quokkafruit"))
     assert len(files(house)) == 4
     refusal = await house.refusal(await house.ada.click(grid, "🔄"))
     assert refusal == "This was deleted: pictures are kept for a limited time only."
@@ -72,7 +72,7 @@ async def test_a_start_deletes_leftover_files(house: House) -> None:
         house.execute, "INSERT INTO file_deletions VALUES ('pictures', ?)", row["id"]
     )
     await house.start()
-    await left_nothing(house)
+    await assert_nothing_left(house)
 
 
 async def test_a_failed_deletion_is_repeated(
@@ -90,7 +90,7 @@ async def test_a_failed_deletion_is_repeated(
     assert "files not deleted" in caplog.text
     folder.unlink()
     aside.rename(folder)
-    await left_nothing(house)
+    await assert_nothing_left(house)
 
 
 def is_delivered(house: House) -> bool:
@@ -101,7 +101,7 @@ def is_delivered(house: House) -> bool:
 async def test_a_locked_database_deletes_nothing(house: House) -> None:
     """Rows and files stay. The user is informed, and can try again."""
     await house.imagine()
-    private = await question(house, house.ada)
+    private = await request_deletion(house, house.ada)
     with closing(sqlite3.connect(house.data / FILENAME, isolation_level=None)) as locker:
         await eventually(lambda: is_delivered(house))
         await asyncio.sleep(0.1)
@@ -112,7 +112,7 @@ async def test_a_locked_database_deletes_nothing(house: House) -> None:
     assert "locked by another program" in click.ephemerals[-1].content
     assert len(files(house)) == 4
     await delete(house)
-    await left_nothing(house)
+    await assert_nothing_left(house)
 
 
 async def test_old_pages_go_after_the_last_reader(house: House) -> None:
@@ -122,9 +122,9 @@ async def test_old_pages_go_after_the_last_reader(house: House) -> None:
         reader.execute("BEGIN")
         reader.execute("SELECT * FROM jobs").fetchall()
         assert "deleted as soon as possible" in await delete(house)
-        assert marks(house.data, "quokkafruit")
+        assert values_on_disk(house.data, "quokkafruit")
         assert "U1" in (await house.imagine(prompt="a house")).buttons
-    await eventually(lambda: not marks(house.data, "quokkafruit"))
+    await eventually(lambda: not values_on_disk(house.data, "quokkafruit"))
 
 
 async def test_nothing_expires_after_a_clock_jump(
@@ -135,13 +135,13 @@ async def test_nothing_expires_after_a_clock_jump(
     house.retention_days = 7
     await house.start()
     await house.imagine()
-    house.ahead = 300 * DAY
+    house.clock_offset = 300 * DAY
     async with asyncio.timeout(15):
         while "The clock was set ahead" not in caplog.text:  # noqa: ASYNC110 # there is no event for it
             await asyncio.sleep(0.1)
     assert len(files(house)) == 4
     await delete(house)
-    await left_nothing(house)
+    await assert_nothing_left(house)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
-"""`python -m tests.dying_bot`: a bot that kills itself or its engine at a chosen moment.
+"""`python -m tests.crashing_bot`: a bot that kills itself or its engine at a chosen moment.
 
-The file named by IMAGINE_FUSE contains "MOMENT VICTIM"; it is deleted when the moment is reached.
-The victim is "bot", "engine", or "frozen", which suspends the engine.
+The file named by IMAGINE_CRASH_FILE contains "MOMENT VICTIM". At that moment the file is deleted
+and the victim is killed: "bot", "engine", or "frozen", which suspends the engine.
 """
 
 import os
@@ -25,7 +25,7 @@ from bot.storage import FileStorage
 from engine.contract import Stepped
 from tests.bot_process import BotProcess
 
-FUSE: Final = Path(os.environ.get("IMAGINE_FUSE", "fuse"))
+CRASH_FILE: Final = Path(os.environ.get("IMAGINE_CRASH_FILE", "crash"))
 MOMENTS: Final = (
     "accepted",
     "acknowledged",
@@ -39,26 +39,30 @@ MOMENTS: Final = (
 _sending = False
 
 
-class DyingBot(BotProcess):
+class CrashingBot(BotProcess):
     """A bot process that can be killed at a chosen moment."""
 
     def __init__(self, discord: Playground, data: Path, model: str) -> None:
-        self.fuse = data / "fuse"
+        self.crash_file = data / "crash"
         super().__init__(
-            discord, data, model, module="tests.dying_bot", IMAGINE_FUSE=str(self.fuse)
+            discord,
+            data,
+            model,
+            module="tests.crashing_bot",
+            IMAGINE_CRASH_FILE=str(self.crash_file),
         )
 
-    def set_fuse(self, moment: str, victim: str) -> None:
+    def crash_at(self, moment: str, victim: str) -> None:
         """At this moment, kill the victim."""
-        self.fuse.write_text(f"{moment} {victim}")
+        self.crash_file.write_text(f"{moment} {victim}")
 
 
-def reached(moment: str) -> None:
-    """Kill the victim of the fuse file if it names this moment."""
-    if not FUSE.exists() or FUSE.read_text().split()[0] != moment:
+def crash_if_due(moment: str) -> None:
+    """Kill the victim of the file if it names this moment."""
+    if not CRASH_FILE.exists() or CRASH_FILE.read_text().split()[0] != moment:
         return
-    _, victim = FUSE.read_text().split()
-    FUSE.unlink()
+    _, victim = CRASH_FILE.read_text().split()
+    CRASH_FILE.unlink()
     if victim == "bot":
         os.kill(os.getpid(), signal.SIGKILL)
     for engine in psutil.Process().children():
@@ -72,13 +76,13 @@ def after(owner: object, name: str, moment: str) -> None:
     async def wrapper(*args: object, **options: object) -> object:
         result = await function(*args, **options)
         if result:
-            reached(moment)
+            crash_if_due(moment)
         return result
 
     setattr(owner, name, wrapper)
 
 
-def arm() -> None:
+def patch_functions() -> None:
     """Patch the functions that reach the moments."""
     after(JobStore, "add", "accepted")
     after(responses, "defer", "acknowledged")
@@ -97,16 +101,16 @@ def arm() -> None:
     def handling(self: SocketEngineClient, event: Any) -> None:  # noqa: ANN401 - any event
         handle(self, event)
         if isinstance(event, Stepped) and event.step > 1:
-            reached("painting")
+            crash_if_due("painting")
 
     def saving(self: FileStorage, *args: Any) -> str:  # noqa: ANN401 - as it is
         path = save(self, *args)
-        reached("written")
+        crash_if_due("written")
         return path
 
     def clearing(self: FileStorage, job: str) -> None:
         clear(self, job)
-        reached("cleared")
+        crash_if_due("cleared")
 
     async def upserting(self: MessageClient, *args: Any, **options: Any) -> int:  # noqa: ANN401 - as it is
         global _sending
@@ -114,12 +118,12 @@ def arm() -> None:
         _sending = draft.view is not None and bool(draft.files) and "Painting" not in draft.content
         message = await upsert(self, *args, **options)
         if _sending:
-            reached("answered")
+            crash_if_due("answered")
         return message
 
     async def starting(self: aiohttp.ClientResponse, *args: Any) -> Any:  # noqa: ANN401 - as it is
         if _sending and self.method == "PATCH":
-            reached("sent")
+            crash_if_due("sent")
         return await start(self, *args)
 
     for owner, name, function in (
@@ -133,5 +137,5 @@ def arm() -> None:
 
 
 if __name__ == "__main__":
-    arm()
+    patch_functions()
     sys.exit(main())
