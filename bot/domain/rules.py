@@ -14,6 +14,7 @@ from engine.contract import ModelCard, Recipe
 UNKNOWN_PICTURE: Final = "That picture no longer exists."
 _ALLOWED_CONTROLS: Final = frozenset("\n\t")
 _INVISIBLE: Final = ("Cc", "Cf", "Cs")
+"""Unicode categories: control and format characters, and surrogates."""
 _ZWJ: Final = "\u200d"
 _JOINERS: Final = frozenset({"\u200c", _ZWJ})
 _JOINING_SCRIPTS: Final = "\u0590"
@@ -21,7 +22,6 @@ _JOINING_SCRIPTS: Final = "\u0590"
 _EMOJI_STYLE: Final = "\ufe0f"
 _FLAG: Final = re.compile("(\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f)")
 """The flag of a region, such as Scotland: a black flag and tag letters (UTS #51)."""
-"""Unicode categories: control and format characters, and surrogates."""
 
 
 def check_model(recipe: Recipe, model: ModelCard) -> None:
