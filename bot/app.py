@@ -15,12 +15,8 @@ from contextlib import (
 )
 from typing import Final
 
-import aiohttp
-import discord
 import msgspec
 import yarl
-from discord.gateway import DiscordWebSocket
-from discord.http import Route
 
 from bot.aio import StartupCancelled, cancel_on, run_until
 from bot.attachments.downloader import AttachmentDownloader
@@ -29,6 +25,7 @@ from bot.client import Client
 from bot.context import Services
 from bot.db import migrations
 from bot.db.database import FILENAME, Database
+from bot.discord_connection import check_token, configure_api, login, serve
 from bot.domain.clock import Clock
 from bot.domain.limits import LIMITS, Limits
 from bot.domain.user_data import RetentionPolicy
@@ -36,7 +33,7 @@ from bot.engine_client.base import EngineClient
 from bot.engine_client.process import spawn_engine
 from bot.engine_client.socket_client import SocketEngineClient
 from bot.engine_client.supervisor import EngineSupervisor, Launch, supervised_engine
-from bot.errors import NETWORK_ERRORS, ExitCode, FatalError
+from bot.errors import ExitCode, FatalError
 from bot.messages.channels import ChannelResolver
 from bot.messages.delivery import Delivery
 from bot.messages.direct_messages import DirectMessages
@@ -67,11 +64,6 @@ from engine.log.redaction import register_secret
 
 GRACE_SECONDS: Final = 7.0
 """For running jobs when the bot is asked to stop; Docker kills it after 10 seconds."""
-_TIMEOUT: Final = aiohttp.ClientTimeout(total=20)
-_HEADERS: Final = {
-    "User-Agent": f"DiscordBot (https://github.com/Rapptz/discord.py, {discord.__version__})"
-}
-"""Discord requires this user agent: https://docs.discord.com/developers/reference."""
 log = logging.getLogger(__name__)
 
 
@@ -99,22 +91,26 @@ async def run(
                 playground = await enter(_playground(settings.imagine_playground_port))
                 api, token = playground.api, playground.token
             register_secret(token)
-            await _configure_api(api)
+            check_token(token)
+            proxy = settings.proxy_for(api)
+            await cancel_on(stop, configure_api(api, token, proxy))
             metrics = Metrics(version())
             db = await enter(Database(data / FILENAME, metrics.observe_job))
             engine = SocketEngineClient()
-            client = Client(trace_config(metrics, api))
+            client = Client(trace_config(metrics, api), proxy)
             status_reporter = StatusReporter(metrics, db.stats, engine, client, clock=clock)
             await enter(_metrics_server(settings, status_reporter))
             starting = enter(EngineSupervisor(engine, launch))
             supervisor = await cancel_on(stop, starting)  # the model may have to be downloaded
-            downloader = await enter(AttachmentDownloader(local_hosts=_local_hosts(api)))
+            downloader = await enter(
+                AttachmentDownloader(local_hosts=_local_hosts(api), proxy=proxy)
+            )
             await enter(client)  # the tasks of jobs need it until they end
             parts = _build(settings, client, db, engine, downloader, status_reporter, clock)
             await enter(parts.notifier)
             await enter(parts.tasks)
             await enter(parts.services.temporary_replies)
-            await _login(client, token)
+            await login(client, token)
             await parts.dispatcher.resume()
             await parts.services.job_service.resume()
             if playground is not None:
@@ -122,7 +118,7 @@ async def run(
             await run_until(
                 _shutdown(stop, parts.dispatcher, client, grace),
                 supervisor.run(),
-                _connected(client, parts.services),
+                serve(client, parts.services),
                 parts.dispatcher.run(),
                 parts.tasks.watch(),
                 parts.services.retention.run(),
@@ -298,46 +294,3 @@ def _welcome(url: str) -> None:
         "DISCORD_TOKEN=...\n\n"
     )
     sys.stdout.flush()
-
-
-async def _configure_api(api: str) -> None:
-    """Make discord.py use this REST API and its gateway. Raises FatalError if it is unreachable."""
-    Route.BASE = api
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=_TIMEOUT, headers=_HEADERS) as session,
-            session.get(f"{api}/gateway") as response,
-        ):
-            gateway = await response.json(content_type=None)
-            DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway["url"])
-    except (*NETWORK_ERRORS, ValueError, KeyError, TypeError) as error:
-        raise FatalError(
-            f"Discord does not answer at {api} ({error!r}). Check the network and DISCORD_API.",
-            ExitCode.DISCORD_UNREACHABLE,
-        ) from error
-
-
-async def _login(client: Client, token: str) -> None:
-    try:
-        await client.login(token)
-    except discord.LoginFailure as error:
-        raise FatalError(
-            "Discord rejects this DISCORD_TOKEN. Copy it again from "
-            "https://discord.com/developers/applications.",
-            ExitCode.TOKEN_REFUSED,
-        ) from error
-    except (discord.DiscordException, *NETWORK_ERRORS) as error:
-        raise _unreachable(error) from error
-
-
-async def _connected(client: Client, services: Services) -> None:
-    try:
-        await client.serve(services)
-    except (discord.DiscordException, *NETWORK_ERRORS) as error:
-        raise _unreachable(error) from error
-
-
-def _unreachable(error: Exception) -> FatalError:
-    return FatalError(
-        f"The connection to Discord failed ({error!r}).", ExitCode.DISCORD_UNREACHABLE
-    )

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import aiohttp
 import discord
+from discord.gateway import DiscordWebSocket
 
 from bot.context import BotClient, Interaction, Services
 from bot.features import FEATURES
@@ -15,6 +16,8 @@ from bot.features.responses import CommandTree, handle_errors, respond_ephemeral
 
 READY_SECONDS: Final = 0.05
 """How long to wait for one more guild before the client is ready; nothing depends on it."""
+MAX_RESUMES: Final = 3
+"""Failed attempts to resume a session at its own host before the main gateway is tried."""
 BUTTONS: Final = tuple(button for feature in FEATURES for button in feature.buttons)
 """The persistent buttons of all features."""
 _CANCEL_SECONDS: Final = 1.0
@@ -34,7 +37,7 @@ def _intents() -> discord.Intents:
 class Client(BotClient):
     """discord.py's client with the bot's features."""
 
-    def __init__(self, trace: aiohttp.TraceConfig) -> None:
+    def __init__(self, trace: aiohttp.TraceConfig, proxy: str | None = None) -> None:
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # voice is unused
         super().__init__(
             intents=_intents(),
@@ -43,9 +46,11 @@ class Client(BotClient):
             chunk_guilds_at_startup=False,
             guild_ready_timeout=READY_SECONDS,
             http_trace=trace,
+            proxy=proxy,
         )
         self.online = False
         """Whether the gateway is connected and ready."""
+        self._failed_resumes = 0
         self.handlers = set()
         self.tree = CommandTree(self)
         for feature in FEATURES:
@@ -72,9 +77,22 @@ class Client(BotClient):
         if late:
             await asyncio.wait(late, timeout=_CANCEL_SECONDS)
 
+    def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        """Call the handlers of an event. After failed resumes, leave the host of the session.
+
+        discord.py would try that host for ever, also if it alone is down. The main gateway resumes
+        the session or starts a new one.
+        """
+        if event == "disconnect":
+            self._failed_resumes += 1
+            if self._failed_resumes > MAX_RESUMES and self.ws is not None:
+                self.ws.gateway = DiscordWebSocket.DEFAULT_GATEWAY
+        super().dispatch(event, *args, **kwargs)
+
     async def on_ready(self) -> None:
         """Do the start-up work of the features, after each new session."""
         self.online = True
+        self._failed_resumes = 0
         self.track_current_task()
         log.info("Connected to Discord as %s.", self.user)
         for feature in FEATURES:
@@ -87,6 +105,7 @@ class Client(BotClient):
     async def on_resumed(self) -> None:
         """The session goes on after an interruption."""
         self.online = True
+        self._failed_resumes = 0
 
     async def on_disconnect(self) -> None:
         """The gateway connection is lost; may be called repeatedly."""

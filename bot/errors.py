@@ -42,6 +42,8 @@ class ExitCode(IntEnum):
     """`replay` produced other bits than the stored ones."""
     DATA_UNWRITABLE = 14
     """The data folder cannot be created or written to."""
+    GATEWAY_REFUSED = 15
+    """Discord's gateway closed the connection for good; the message says why."""
 
 
 class BotError(Exception):

@@ -3,7 +3,9 @@
 import os
 from pathlib import Path
 from typing import Final, Literal
+from urllib import request
 
+import yarl
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -11,6 +13,7 @@ from bot.domain.limits import LIMITS
 from bot.errors import ExitCode, FatalError
 
 DISCORD: Final = "https://discord.com/api/v10"
+_LOOPBACK_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _LOADER_VARIABLES: Final = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 
@@ -52,6 +55,11 @@ class Settings(BaseSettings):
     imagine_metrics_port: int | None = Field(default=None, ge=1, le=65535)
     """Serves /metrics and /healthz; None disables them."""
     imagine_metrics_host: str = "127.0.0.1"
+    https_proxy: str | None = Field(default=None, pattern=r"^https?://[^\s/]+/?$")
+    """For all connections to Discord, and for downloads from the hub."""
+    no_proxy: str = ""
+    """Hosts that are reached without the proxy, separated by commas; those of this machine always
+    are."""
     hf_token: SecretStr | None = None
     """For gated models on the Hugging Face hub."""
 
@@ -59,6 +67,16 @@ class Settings(BaseSettings):
     @classmethod
     def _without_last_slash(cls, value: str) -> str:
         return value.rstrip("/")
+
+    def proxy_for(self, url: str) -> str | None:
+        """The proxy for connections to this URL; None if it is reached directly."""
+        host = yarl.URL(url).host or ""
+        if self.https_proxy is None or host in _LOOPBACK_HOSTS:
+            return None
+        is_excluded = request.proxy_bypass_environment(  # type: ignore[attr-defined] # typeshed lacks it
+            host, {"no": self.no_proxy}
+        )
+        return None if is_excluded else self.https_proxy
 
     def engine_environment(self) -> dict[str, str]:
         """The environment of the engine: ours without the Discord token, plus its settings."""
@@ -73,6 +91,8 @@ class Settings(BaseSettings):
             environment["IMAGINE_MODEL"] = self.imagine_model
         if self.imagine_checkers is not None:
             environment["IMAGINE_CHECKERS"] = self.imagine_checkers
+        if self.https_proxy is not None:
+            environment |= {"HTTPS_PROXY": self.https_proxy, "NO_PROXY": self.no_proxy}
         if self.hf_token is not None:
             environment["HF_TOKEN"] = self.hf_token.get_secret_value()
         return environment

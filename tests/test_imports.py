@@ -36,6 +36,7 @@ LAYERS = {
         "context",
         "features",
         "client",
+        "discord_connection",
         "app",
         "__main__",
     ],
@@ -72,8 +73,8 @@ LIBRARIES = {
         "engine.samplers engine.schedulers engine.starter"
     ),
     "discord": (
-        "bot.app bot.client bot.context bot.features bot.messages.captions bot.messages.channels "
-        "bot.messages.components bot.messages.direct_messages "
+        "bot.client bot.context bot.discord_connection bot.features bot.messages.captions "
+        "bot.messages.channels bot.messages.components bot.messages.direct_messages "
         "bot.messages.message_client bot.messages.message_parser bot.messages.temporary_replies"
     ),
     "prometheus_client": "bot.monitoring.http_server bot.monitoring.metrics",

@@ -71,7 +71,9 @@ async def test_frames_come_as_one_zlib_stream(playground: Playground) -> None:
         assert (await client.receive())["d"]["heartbeat_interval"] == 41250
         ready = await client.identify(playground.token)
         assert (await client.receive())["t"] == "GUILD_CREATE"
-        assert ready["d"]["resume_gateway_url"] == playground.url.replace("http", "ws") + "/gateway"
+        assert ready["d"]["resume_gateway_url"] == (
+            playground.url.replace("http", "ws") + "/gateway/resume"
+        )
 
 
 async def test_heartbeats_are_acknowledged(client: GatewayClient) -> None:

@@ -31,8 +31,15 @@ class AttachmentDownloader:
     Use as `async with`.
     """
 
-    def __init__(self, *, local_hosts: Collection[str] = (), seconds: float = _SECONDS) -> None:
+    def __init__(
+        self,
+        *,
+        local_hosts: Collection[str] = (),
+        seconds: float = _SECONDS,
+        proxy: str | None = None,
+    ) -> None:
         self._local_hosts = local_hosts
+        self._proxy = proxy
         self._seconds = seconds
         self._session: aiohttp.ClientSession | None = None
 
@@ -57,7 +64,9 @@ class AttachmentDownloader:
         if address is None or not self.is_allowed(url):
             raise _foreign_host(address)
         try:
-            async with self._session.get(address, allow_redirects=False) as response:
+            async with self._session.get(
+                address, allow_redirects=False, proxy=self._proxy
+            ) as response:
                 if response.status != _OK:
                     raise DownloadFailed("Discord did not serve the sketch. Please try again.")
                 if response.headers.get("Content-Encoding", _IDENTITY).lower() != _IDENTITY:

@@ -139,6 +139,7 @@ class MessageClient:
         application_id = target.application_id or self._client.application_id or 0
         webhook = discord.Webhook.partial(application_id, target.token or "", client=self._client)
         webhook.type = discord.WebhookType.application  # required for ephemeral messages
+        webhook.proxy = self._client.http.proxy  # partial() leaves it out
         return webhook
 
     async def _edit_original_response(self, target: ResponseTarget, content: MessageContent) -> int:

@@ -88,6 +88,8 @@ class Playground:
         self.world.cdn.add_routes(app)
         app.router.add_get("/gateway", self.sockets.serve)
         app.router.add_get("/gateway/", self.sockets.serve)
+        app.router.add_get("/gateway/resume", self.sockets.serve_resume)
+        app.router.add_get("/gateway/resume/", self.sockets.serve_resume)
         self._page.add_routes(app)
         return app
 

@@ -192,7 +192,7 @@ class Gateway:
             "user": user_json(self._world.bot) | {"mfa_enabled": False, "verified": True},
             "guilds": [{"id": str(guild.id), "unavailable": True} for guild in guilds],
             "session_id": session.id,
-            "resume_gateway_url": gateway_url(self._world),
+            "resume_gateway_url": f"{gateway_url(self._world)}/resume",
             "application": {"id": str(APPLICATION_ID), "flags": application_flags(self._world)},
             "session_type": "normal",
             "private_channels": [],

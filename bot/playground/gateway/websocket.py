@@ -154,9 +154,17 @@ class WebSocketServer:
         self.heartbeat = HEARTBEAT_SECONDS
         self.unavailable = False
         """Whether new connections are refused with a 503."""
+        self.resume_unavailable = False
+        """Whether the host that resumes sessions refuses new connections; the main one does not."""
         self._gateway = gateway
         self._member_requests = member_requests
         self._open: dict[Connection, web.Request] = {}
+
+    async def serve_resume(self, request: web.Request) -> web.WebSocketResponse:
+        """Serve a connection at the address for resuming sessions."""
+        if self.resume_unavailable:
+            raise web.HTTPServiceUnavailable
+        return await self.serve(request)
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """Serve a connection. Browsers are refused, because any website could connect."""

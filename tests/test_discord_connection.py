@@ -1,0 +1,183 @@
+"""Connecting to Discord: refusals at the start, close codes of the gateway, proxies."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+import pytest
+import yarl
+from pydantic import SecretStr
+
+from bot.app import run
+from bot.errors import ExitCode, FatalError
+from bot.playground import Fault, Playground
+from bot.settings import Settings
+from tests.fake_engine import FakeEngine
+from tests.house import House, settings_for
+from tests.http_proxy import HOST, http_proxy
+
+
+async def end_of(settings: Settings, engine: FakeEngine) -> FatalError:
+    """The error with which the bot ends."""
+    with pytest.raises(FatalError) as exc_info:
+        async with asyncio.timeout(30):
+            await run(settings, asyncio.Event(), launch=engine.launch)
+    return exc_info.value
+
+
+@pytest.mark.parametrize("token", ["MTEw.x\n.y", "MTEw.x.y z", "MTEw.x.\u0443", "\x7f"])
+async def test_a_malformed_token_is_refused(
+    discord: Playground, tmp_path: Path, engine: FakeEngine, token: str
+) -> None:
+    """It cannot be sent in a header; the error does not contain it."""
+    settings = settings_for(discord, tmp_path)
+    settings.discord_token = SecretStr(token)
+    error = await end_of(settings, engine)
+    assert error.exit is ExitCode.TOKEN_REFUSED
+    assert "line break, a space or another character" in str(error) and token not in str(error)
+
+
+@pytest.mark.parametrize("path", ["/gateway", "/users/@me"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(status=429, via=False, retry_after=0.2),
+        Fault(status=429, retry_after=0.2),
+        Fault(status=502),
+        Fault(status=503),
+    ],
+    ids=["Cloudflare", "rate limit", "502", "503"],
+)
+async def test_a_refusal_at_the_start_is_waited_out(
+    house: House, caplog: pytest.LogCaptureFixture, path: str, fault: Fault
+) -> None:
+    """The log says until when."""
+    await house.stop()
+    caplog.set_level(logging.WARNING)
+    house.discord.faults.next("GET", path, fault)
+    await house.start()
+    assert (await house.imagine()).attachments
+    [message] = [
+        record.getMessage() for record in caplog.records if record.name == "bot.discord_connection"
+    ]
+    assert message.startswith(f"Discord answers {fault.status} ") and "waiting until" in message
+
+
+async def test_the_wait_at_the_start_can_be_stopped(
+    discord: Playground, tmp_path: Path, engine: FakeEngine
+) -> None:
+    """Cloudflare may ask for an hour."""
+    discord.faults.next("GET", "/gateway", Fault(status=429, via=False, retry_after=3600))
+    stop = asyncio.Event()
+    bot = asyncio.create_task(run(settings_for(discord, tmp_path), stop, launch=engine.launch))
+    await discord.until(lambda: discord.requests, why="the first request")
+    stop.set()
+    async with asyncio.timeout(10):
+        await bot
+    assert engine.starts == 0
+
+
+async def test_a_blocked_address_is_an_error(
+    discord: Playground, tmp_path: Path, engine: FakeEngine
+) -> None:
+    """Waiting would not help."""
+    discord.faults.next("GET", "/gateway", Fault(status=403))
+    error = await end_of(settings_for(discord, tmp_path), engine)
+    assert error.exit is ExitCode.DISCORD_UNREACHABLE
+    assert "Cloudflare blocks this machine's address" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("code", "exit", "sentence"),
+    [
+        (4004, ExitCode.TOKEN_REFUSED, "it was reset"),
+        (4010, ExitCode.GATEWAY_REFUSED, "shard"),
+        (4011, ExitCode.GATEWAY_REFUSED, "too many servers"),
+        (4012, ExitCode.GATEWAY_REFUSED, "Update discord.py"),
+        (4013, ExitCode.GATEWAY_REFUSED, "intents"),
+        (4014, ExitCode.GATEWAY_REFUSED, "privileged intent"),
+    ],
+)
+async def test_a_final_close_code_has_a_sentence(
+    discord: Playground,
+    tmp_path: Path,
+    engine: FakeEngine,
+    code: int,
+    exit: ExitCode,
+    sentence: str,
+) -> None:
+    """And an exit code for the supervisor of the process."""
+    ending = asyncio.create_task(end_of(settings_for(discord, tmp_path), engine))
+    await discord.ready()
+    discord.sockets.close(code)
+    error = await ending
+    assert error.exit is exit
+    assert sentence in str(error)
+
+
+@pytest.mark.parametrize("code", [1000, 4000, 4007, 4009])
+async def test_other_close_codes_reconnect(house: House, code: int) -> None:
+    """The bot goes on."""
+    house.discord.sockets.close(code)
+    await house.discord.until(lambda: not house.discord.online, why="the disconnection")
+    await house.discord.ready()
+    assert (await house.imagine()).attachments
+
+
+@pytest.mark.timeout(120)
+async def test_a_sick_host_of_sessions_is_left(house: House) -> None:
+    """The main gateway takes over, although the host that resumes sessions never answers."""
+    house.discord.sockets.resume_unavailable = True
+    house.discord.sockets.reconnect()
+    await house.discord.until(lambda: not house.discord.online, why="the disconnection")
+    await house.discord.ready(timeout=90)
+    assert (await house.imagine()).attachments
+
+
+async def test_connections_use_the_proxy(tmp_path: Path, engine: FakeEngine) -> None:
+    """REST, gateway and attachments; the host has no address here."""
+    async with Playground(port=0) as discord:
+        url = yarl.URL(discord.url)
+        async with http_proxy(url.port or 0) as proxy:
+            settings = settings_for(discord, tmp_path)
+            settings.discord_api = str(yarl.URL(discord.api).with_host(HOST))
+            settings.https_proxy = proxy.url
+            stop = asyncio.Event()
+            bot = asyncio.create_task(run(settings, stop, launch=engine.launch))
+            await discord.ready()
+            interaction = await discord.person("Ada").slash("imagine", prompt="a house")
+            await discord.until(
+                lambda: interaction.response and interaction.response.attachments, why="a grid"
+            )
+            stop.set()
+            await bot
+            assert any(f"GET http://{HOST}" in request for request in proxy.requests)
+            assert any("/gateway?" in request for request in proxy.requests)
+
+
+@pytest.mark.parametrize(
+    ("url", "no_proxy", "is_used"),
+    [
+        ("https://discord.com/api/v10", "", True),
+        ("https://discord.com/api/v10", "example.com", True),
+        ("https://discord.com/api/v10", "example.com, discord.com", False),
+        ("https://discord.com/api/v10", "*", False),
+        ("http://127.0.0.1:8765/api/v10", "", False),
+        ("http://localhost:8765/api/v10", "", False),
+    ],
+)
+def test_no_proxy_lists_hosts_without_proxy(url: str, no_proxy: str, is_used: bool) -> None:
+    """This machine never needs one."""
+    settings = Settings(
+        _env_file=None,  # type: ignore[call-arg]
+        https_proxy="http://proxy:3128",
+        no_proxy=no_proxy,
+    )
+    assert settings.proxy_for(url) == ("http://proxy:3128" if is_used else None)
+
+
+def test_a_socks_proxy_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be ignored silently."""
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://proxy:1080")
+    with pytest.raises(ValueError, match="https_proxy"):
+        Settings(_env_file=None)  # type: ignore[call-arg]
