@@ -4,8 +4,12 @@ import pytest
 
 from bot.playground import InvalidOption
 from bot.playground.client.modals import FieldValue, modal_fields, submit_components
+from bot.playground.client.resolved_data import ResolvedDataBuilder
 from bot.playground.errors import Json
+from bot.playground.model.state import World
 
+WORLD = World()
+BUILDER = ResolvedDataBuilder(WORLD, WORLD.add_channel("general"), WORLD.add_user("Ada"))
 MODAL: Json = {
     "title": "Edit",
     "custom_id": "edit",
@@ -47,7 +51,7 @@ def test_every_field_has_its_label() -> None:
 
 def test_a_submission_has_the_structure_of_the_modal() -> None:
     """The submission has the modal's structure, with defaults and empty text."""
-    assert submit_components(MODAL, {"old": "abc"}) == [
+    assert submit_components(MODAL, {"old": "abc"}, BUILDER) == [
         {
             "type": 1,
             "id": 0,
@@ -82,4 +86,4 @@ def test_a_submission_has_the_structure_of_the_modal() -> None:
 def test_invalid_values_are_refused(values: dict[str, FieldValue], sentence: str) -> None:
     """The error names the field and the accepted values."""
     with pytest.raises(InvalidOption, match=sentence):
-        submit_components(MODAL, values)
+        submit_components(MODAL, values, BUILDER)

@@ -1,12 +1,14 @@
-"""Modals: validate the values of a submission and build its components. Pure."""
+"""Modals: validate the values of a submission and build its components."""
 
 from collections.abc import Mapping
 
+from bot.playground.client.resolved_data import ResolvedDataBuilder
+from bot.playground.client.selects import SelectValue, default_choices, selected_values
 from bot.playground.errors import InvalidOption, Json
 from bot.playground.model.enums import SELECT_TYPES, ComponentType
 
 TEXT_LIMIT = 4000
-FieldValue = str | list[str]
+FieldValue = SelectValue | list[SelectValue]
 
 
 def modal_fields(modal: Json) -> list[Json]:
@@ -19,7 +21,9 @@ def modal_fields(modal: Json) -> list[Json]:
     return fields
 
 
-def submit_components(modal: Json, values: Mapping[str, FieldValue]) -> list[Json]:
+def submit_components(
+    modal: Json, values: Mapping[str, FieldValue], builder: ResolvedDataBuilder
+) -> list[Json]:
     """Return the components of a submission with values by custom id.
 
     Raise InvalidOption for values that Discord's client would not submit.
@@ -28,7 +32,7 @@ def submit_components(modal: Json, values: Mapping[str, FieldValue]) -> list[Jso
     for name in values:
         if name not in fields:
             raise InvalidOption(f"The form has no field called {name}.")
-    components = {name: _field(field, values.get(name)) for name, field in fields.items()}
+    components = {name: _field(field, values.get(name), builder) for name, field in fields.items()}
     return [_row(row, components) for row in modal["components"]]
 
 
@@ -41,10 +45,10 @@ def _row(row: Json, fields: Mapping[str, Json]) -> Json:
     return result
 
 
-def _field(field: Json, value: FieldValue | None) -> Json:
+def _field(field: Json, value: FieldValue | None, builder: ResolvedDataBuilder) -> Json:
     result = {"type": field["type"], "id": field.get("id", 0), "custom_id": field["custom_id"]}
     if field["type"] in SELECT_TYPES:
-        return result | {"values": _selection(field, value)}
+        return result | {"values": _selection(field, value, builder)}
     if field["type"] != ComponentType.TEXT_INPUT:
         raise InvalidOption(f"The playground does not support fields of type {field['type']}.")
     return result | {"value": _text(field, value)}
@@ -62,19 +66,14 @@ def _text(field: Json, value: FieldValue | None) -> str:
     return text
 
 
-def _selection(field: Json, value: FieldValue | None) -> list[str]:
-    selection = [value] if isinstance(value, str) else value
-    if selection is None:
-        selection = [o["value"] for o in field.get("options") or [] if o.get("default")]
-    minimum, maximum = field.get("min_values", 1), field.get("max_values") or 1
-    if field.get("required") is False and not selection:
+def _selection(field: Json, value: FieldValue | None, builder: ResolvedDataBuilder) -> list[str]:
+    if value is None:
+        choices = default_choices(field)
+    else:
+        choices = value if isinstance(value, list) else [value]
+    if field.get("required") is False and not choices:
         return []
-    if not minimum <= len(selection) <= maximum:
-        raise InvalidOption(f"{_name(field)} takes {minimum} to {maximum} choices.")
-    options = {option["value"] for option in field.get("options") or []}
-    if field["type"] == ComponentType.STRING_SELECT and not set(selection) <= options:
-        raise InvalidOption(f"{_name(field)} takes one of: {', '.join(sorted(options))}.")
-    return selection
+    return selected_values(field, choices, builder, subject=_name(field))
 
 
 def _name(field: Json) -> str:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bot.playground.errors import InvalidOption, Json
 from bot.playground.model.attachments import Upload
@@ -14,6 +14,7 @@ SAFE_INTEGER = 2**53 - 1
 STRING_LIMIT = 6000
 
 
+@runtime_checkable
 class NamedObject(Protocol):
     """A user, channel or role."""
 

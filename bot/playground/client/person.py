@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from bot.playground.client.modals import FieldValue, submit_components
 from bot.playground.client.options import FilledOptions, Value, fill_options
 from bot.playground.client.resolved_data import ResolvedDataBuilder
+from bot.playground.client.selects import SelectValue, resolved_select_data, selected_values
 from bot.playground.errors import Json, NoSuchButton, NotPermitted, UnknownCommand
 from bot.playground.gateway.interaction_create import interaction_json
 from bot.playground.model.attachments import Upload
-from bot.playground.model.enums import ComponentType
+from bot.playground.model.enums import SELECT_TYPES, ComponentType
 from bot.playground.model.guild import Channel, Guild, Role, User
 from bot.playground.model.interactions import Interaction, Interactions, InteractionType
 from bot.playground.model.permissions import Permission
@@ -159,21 +160,25 @@ class Person:
         }
         return self._interact(InteractionType.MESSAGE_COMPONENT, message.channel, data, message)
 
-    async def choose(self, message: Message, custom_id: str, *values: str) -> Interaction:
-        """Choose values of a select menu; raise NoSuchButton if there is no such menu."""
+    async def choose(self, message: Message, custom_id: str, *values: SelectValue) -> Interaction:
+        """Choose values of a select menu: texts, or users, channels and roles as in options.
+
+        Raise NoSuchButton if there is no such menu, and InvalidOption for other values.
+        """
         self._check_can_see(message)
-        for component in walk_components(message.components):
-            if component.get("custom_id") == custom_id and not component.get("disabled"):
-                data = {
-                    "custom_id": custom_id,
-                    "component_type": component["type"],
-                    "id": component["id"],
-                    "values": list(values),
-                }
-                return self._interact(
-                    InteractionType.MESSAGE_COMPONENT, message.channel, data, message
-                )
-        raise NoSuchButton(f"The message has no menu with the id {custom_id}.")
+        menu = _find_menu(message, custom_id)
+        builder = ResolvedDataBuilder(self._world, message.channel, self.user)
+        selection = selected_values(menu, values, builder, subject=f"The menu {custom_id}")
+        data = {
+            "custom_id": custom_id,
+            "component_type": menu["type"],
+            "id": menu["id"],
+            "values": selection,
+        }
+        submitted = {"type": menu["type"], "values": selection}
+        if resolved := resolved_select_data([submitted], builder):
+            data["resolved"] = resolved
+        return self._interact(InteractionType.MESSAGE_COMPONENT, message.channel, data, message)
 
     async def submit(
         self, interaction: Interaction, values: Mapping[str, FieldValue]
@@ -181,8 +186,11 @@ class Person:
         """Submit the modal that the bot responded with; `values` are by custom id."""
         if interaction.modal is None or interaction.user is not self.user:
             raise NoSuchButton("There is no form to submit.")
-        components = submit_components(interaction.modal, values)
+        builder = ResolvedDataBuilder(self._world, interaction.channel, self.user)
+        components = submit_components(interaction.modal, values, builder)
         data = {"custom_id": interaction.modal["custom_id"], "components": components}
+        if resolved := resolved_select_data(walk_components(components), builder):
+            data["resolved"] = resolved
         return self._interact(InteractionType.MODAL_SUBMIT, interaction.channel, data, interaction)
 
     async def react(self, message: Message, emoji: str) -> None:
@@ -316,3 +324,11 @@ def _find_button(message: Message, label: str | None, custom_id: str | None) -> 
             return component
     buttons = ", ".join(message.buttons) or "none"
     raise NoSuchButton(f"There is no button {label or custom_id}; the buttons are: {buttons}.")
+
+
+def _find_menu(message: Message, custom_id: str) -> Json:
+    for component in walk_components(message.components):
+        is_menu = component["type"] in SELECT_TYPES and not component.get("disabled")
+        if is_menu and component["custom_id"] == custom_id:
+            return component
+    raise NoSuchButton(f"The message has no menu with the id {custom_id}.")

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from bot.playground.client.options import PlainValue, Value
+from bot.playground.client.options import NamedObject, PlainValue, Value
 from bot.playground.errors import InvalidOption, Json
 from bot.playground.model.attachments import Upload
 from bot.playground.model.enums import ApplicationCommandOptionType
@@ -22,6 +22,8 @@ ENTITY_OPTIONS: dict[int, str] = {
 MENTION = re.compile(r"<(?:@[!&]?|#)(\d+)>")
 NOT_IN_RESOLVED = {"user", "deaf", "mute"}
 Entity = User | Channel | Role
+EntityValue = str | float | NamedObject
+"""An object, id, name or mention."""
 
 
 class ResolvedDataBuilder:
@@ -86,19 +88,16 @@ class ResolvedDataBuilder:
             list(self._world.users.values()) if takes_users else []
         )
 
-    def _resolve_id(self, option: Json, value: Value, *, checked: bool) -> str:
-        text = str(value if isinstance(value, PlainValue) else value.id)
-        if match := MENTION.fullmatch(text):
-            text = match[1]
-        name = text.strip().removeprefix("@").removeprefix("#").lower()
-        for entity in self._accepted(option["type"]):
-            if text == str(entity.id) or name == entity.name.lower().removeprefix("@"):
-                _check_channel_type(option, entity, checked=checked)
-                return str(entity.id)
+    def candidate_id(self, option: Json, value: EntityValue, *, subject: str) -> str:
+        """Return the id of a candidate; raise InvalidOption, about the `subject`, if it is none."""
+        return str(_require(option, self.candidates(option["type"]), value, subject).id)
+
+    def _resolve_id(self, option: Json, value: EntityValue, *, checked: bool) -> str:
+        accepted = self._accepted(option["type"])
         if checked:
-            expected = ENTITY_OPTIONS[option["type"]]
-            raise InvalidOption(f"The option {option['name']} takes {expected}, not “{text[:40]}”.")
-        return text
+            return str(_require(option, accepted, value, f"The option {option['name']}").id)
+        entity = _find(accepted, value)
+        return str(entity.id) if entity else _text(value)
 
     def _add(self, data: dict[str, Json], entity: Entity) -> None:
         entity_id, guild = str(entity.id), self._guild
@@ -129,7 +128,28 @@ def _channel_json(channel: Channel, guild: Guild, user: User) -> Json:
     }
 
 
-def _check_channel_type(option: Json, entity: Entity, *, checked: bool) -> None:
+def _text(value: EntityValue) -> str:
+    """Return the id in a mention, or the text of another value."""
+    text = str(value.id if isinstance(value, NamedObject) else value)
+    match = MENTION.fullmatch(text)
+    return match[1] if match else text
+
+
+def _find(entities: list[Entity], value: EntityValue) -> Entity | None:
+    text = _text(value)
+    name = text.strip().removeprefix("@").removeprefix("#").lower()
+    for entity in entities:
+        if text == str(entity.id) or name == entity.name.lower().removeprefix("@"):
+            return entity
+    return None
+
+
+def _require(option: Json, entities: list[Entity], value: EntityValue, subject: str) -> Entity:
+    entity = _find(entities, value)
+    if entity is None:
+        expected = ENTITY_OPTIONS[option["type"]]
+        raise InvalidOption(f"{subject} takes {expected}, not “{_text(value)[:40]}”.")
     types = option.get("channel_types")
-    if checked and types and isinstance(entity, Channel) and entity.type not in types:
-        raise InvalidOption(f"The option {option['name']} takes no channel like #{entity.name}.")
+    if types and isinstance(entity, Channel) and entity.type not in types:
+        raise InvalidOption(f"{subject} takes no channel like #{entity.name}.")
+    return entity

@@ -97,6 +97,10 @@ class Guild:
         member_roles = self._members.setdefault(user, [])
         member_roles += [role for role in roles if role not in member_roles]
 
+    def leave(self, user: User) -> None:
+        """Remove a member."""
+        del self._members[user]
+
     def take(self, user: User, role: Role) -> None:
         """Remove a role from a member."""
         self._members[user].remove(role)

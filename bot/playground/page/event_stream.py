@@ -152,5 +152,5 @@ def _channel_json(channel: Channel, guild: Guild | None) -> Json:
 
 
 def _entity_json(entity: Entity) -> Json:
-    result: Json = {"name": entity.name}
+    result: Json = {"id": str(entity.id), "name": entity.name}
     return result | {"kind": entity.type} if isinstance(entity, Channel) else result

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from bot.playground.client.modals import FieldValue
 from bot.playground.client.options import PlainValue, parse_values
 from bot.playground.client.person import Person
 from bot.playground.client.slash_parser import first_file_option, parse_command
@@ -50,6 +51,7 @@ class Page:
         app.router.add_post("/playground/send", self._send)
         actions: dict[str, Action] = {
             "click": self._click,
+            "choose": self._choose,
             "use": self._use,
             "submit": self._submit,
             "complete": self._complete,
@@ -151,14 +153,19 @@ class Page:
         interaction = await person.click(message, custom_id=str(body.get("custom_id")))
         return await _interaction_response(interaction, INTERACTION_FAILED)
 
+    async def _choose(self, person: Person, body: Json) -> web.Response:
+        values = body.get("values")
+        texts = [str(value) for value in values] if isinstance(values, list) else []
+        menu = str(body.get("custom_id"))
+        interaction = await person.choose(self._message(body), menu, *texts)
+        return await _interaction_response(interaction, INTERACTION_FAILED)
+
     async def _use(self, person: Person, body: Json) -> web.Response:
         interaction = await person.use(str(body.get("command")), self._message(body))
         return await _interaction_response(interaction, INTERACTION_FAILED)
 
     async def _submit(self, person: Person, body: Json) -> web.Response:
-        values = body.get("values")
-        trigger = self._interaction(body)
-        interaction = await person.submit(trigger, values if isinstance(values, dict) else {})
+        interaction = await person.submit(self._interaction(body), _field_values(body))
         return await _interaction_response(interaction, "Something went wrong. Try again.")
 
     async def _complete(self, person: Person, body: Json) -> web.Response:
@@ -206,6 +213,17 @@ class Page:
         if message is None:
             raise PlaygroundError("That message no longer exists.")
         return message
+
+
+def _field_values(body: Json) -> dict[str, FieldValue]:
+    """Return the values of a modal: a text or a list of texts by custom id."""
+    values = body.get("values")
+    if not isinstance(values, dict):
+        return {}
+    return {
+        name: [str(item) for item in value] if isinstance(value, list) else str(value)
+        for name, value in values.items()
+    }
 
 
 def _snowflake(value: object) -> int:

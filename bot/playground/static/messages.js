@@ -1,6 +1,7 @@
 // The message list. Messages are updated in place, so that images do not flicker.
 
 import { element, relative, render } from "./markdown.js";
+import { isSelect, selectNode, valuesOf } from "./selects.js";
 
 const REACTIONS = ["🔁", "1️⃣", "2️⃣", "3️⃣", "4️⃣", "❌", "✉️"];
 const STYLES = { 1: "primary", 2: "secondary", 3: "success", 4: "danger", 5: "link" };
@@ -13,6 +14,7 @@ export class Messages {
     this.scroll = scroll;
     this.act = act;
     this.names = {};
+    this.candidates = {};
     this.messageCommands = [];
     new ResizeObserver(() => this.follow && this.scrollToEnd()).observe(list);
     scroll.addEventListener("scroll", () => {
@@ -48,8 +50,9 @@ export class Messages {
     this.scroll.scrollTop = this.scroll.scrollHeight;
   }
 
-  setContext(names, messageCommands) {
+  setContext(names, messageCommands, candidates) {
     this.names = names;
+    this.candidates = candidates;
     this.messageCommands = messageCommands;
     for (const row of this.list.children) renderMessage(row, row.data, this);
   }
@@ -83,7 +86,8 @@ function renderMessage(row, message, list) {
   part("content").replaceChildren(message.loading ? loadingNode(message) : contentNode(message, list));
   part("embeds").replaceChildren(...message.embeds.map((embed) => embedNode(embed, list.names)));
   renderAttachments(part("pictures"), message);
-  renderIfChanged(part("components"), message.components, () =>
+  const componentData = [message.components, hasSelect(message.components) ? list.candidates : null];
+  renderIfChanged(part("components"), componentData, () =>
     message.components.map((component) => componentNode(component, message, list)),
   );
   const footerData = [message.reactions, message.ephemeral, message.loading, list.messageCommands];
@@ -204,6 +208,7 @@ function openViewer(attachment) {
 
 function componentNode(component, message, list) {
   if (component.type === 2) return buttonNode(component, message, list);
+  if (isSelect(component)) return menuNode(component, message, list);
   if (component.type === 10) {
     const text = element("p");
     text.append(render(component.content, list.names));
@@ -234,6 +239,36 @@ function buttonNode(component, message, list) {
   node.disabled = Boolean(component.disabled);
   node.addEventListener("click", () => click(node, component, message, list));
   return node;
+}
+
+function hasSelect(components) {
+  return components.some((part) => isSelect(part) || hasSelect(part.components ?? []));
+}
+
+// A menu with one choice is sent when it changes, another one with a button.
+function menuNode(component, message, list) {
+  const menu = element("div", "menu");
+  const node = selectNode(component, list.candidates);
+  node.dataset.customId = component.custom_id;
+  node.disabled = Boolean(component.disabled);
+  node.setAttribute("aria-label", component.placeholder ?? "Choose");
+  menu.append(node);
+  const send = () => choose(node, component, message, list);
+  if (node.multiple) {
+    const button = element("button", "button secondary", "Choose");
+    button.type = "button";
+    button.disabled = node.disabled;
+    button.addEventListener("click", send);
+    menu.append(button);
+  } else {
+    node.addEventListener("change", send);
+  }
+  return menu;
+}
+
+async function choose(node, component, message, list) {
+  const data = { message: message.id, custom_id: component.custom_id, values: valuesOf(node) };
+  showError(node, await list.act("choose", data));
 }
 
 async function click(node, component, message, list) {

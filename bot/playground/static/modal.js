@@ -1,16 +1,19 @@
 // Shows a modal, and collects the values of its fields.
 
 import { element, render } from "./markdown.js";
+import { isSelect, selectNode, valuesOf as selectedValues } from "./selects.js";
 
-const TEXT_INPUT = 4, STRING_SELECT = 3, TEXT = 10;
+const TEXT_INPUT = 4, TEXT = 10;
 const PARAGRAPH = 2;
 
-export function openModal(dialog, modal, submit) {
+// `candidates` are the users, channels and roles that can be chosen, by option type.
+export function openModal(dialog, modal, candidates, submit) {
   const body = element("form", "form");
   body.noValidate = true;
   const notice = element("p", "error");
   notice.setAttribute("role", "alert");
-  body.append(element("h2", "", modal.title), ...modal.components.flatMap(rowNodes), notice, buttonRow(dialog));
+  const rows = modal.components.flatMap((component) => rowNodes(component, candidates));
+  body.append(element("h2", "", modal.title), ...rows, notice, buttonRow(dialog));
   body.addEventListener("submit", async (event) => {
     event.preventDefault();
     const error = await submit(valuesOf(body));
@@ -22,32 +25,31 @@ export function openModal(dialog, modal, submit) {
 }
 
 // Returns the nodes of a label component, an action row with fields, or a text.
-function rowNodes(component) {
+function rowNodes(component, candidates) {
   if (component.type === TEXT) {
     const text = element("p");
     text.append(render(component.content, {}));
     return [text];
   }
-  if (component.component) return [labeledField(component, component.component)];
-  return (component.components ?? []).map((field) => labeledField(field, field));
+  if (component.component) return [labeledField(component, component.component, candidates)];
+  return (component.components ?? []).map((field) => labeledField(field, field, candidates));
 }
 
-function labeledField(label, field) {
+function labeledField(label, field, candidates) {
   const node = element("label", "field");
   node.append(element("b", "", label.label));
   if (label.description) node.append(element("small", "", label.description));
-  node.append(namedInput(field));
+  node.append(namedInput(field, candidates));
   return node;
 }
 
-function namedInput(field) {
-  const node = input(field);
+function namedInput(field, candidates) {
+  const node = isSelect(field) ? selectNode(field, candidates) : input(field);
   node.name = field.custom_id;
   return node;
 }
 
 function input(field) {
-  if (field.type === STRING_SELECT) return select(field);
   if (field.type !== TEXT_INPUT) {
     const unsupported = element("input");
     unsupported.disabled = true;
@@ -61,21 +63,10 @@ function input(field) {
   return node;
 }
 
-function select(field) {
-  const node = element("select");
-  node.multiple = (field.max_values ?? 1) > 1;
-  const hasDefault = field.options.some((option) => option.default);
-  if (!node.multiple && !hasDefault) node.append(new Option(field.placeholder ?? "Choose", ""));
-  for (const { label, value, default: selected } of field.options) {
-    node.append(new Option(label, value, selected, selected));
-  }
-  return node;
-}
-
 function valuesOf(body) {
   const entries = [...body.querySelectorAll("[name]:enabled")].map((node) => [
     node.name,
-    node.tagName === "SELECT" ? [...node.selectedOptions].map((o) => o.value).filter(Boolean) : node.value,
+    node.tagName === "SELECT" ? selectedValues(node) : node.value,
   ]);
   return Object.fromEntries(entries);
 }

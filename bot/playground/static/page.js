@@ -41,7 +41,7 @@ async function post(action, body) {
 }
 
 function showModal(modal, interaction) {
-  openModal(byId("form"), modal, (values) =>
+  openModal(byId("form"), modal, messages.candidates, (values) =>
     post("submit", JSON.stringify({ as: state.person, interaction, values })),
   );
 }
@@ -78,7 +78,7 @@ function openStream() {
 function showOverview(data) {
   renderChannels(data.channels);
   composer.setCommands(data.commands, data.candidates);
-  messages.setContext(data.names, data.message_commands);
+  messages.setContext(data.names, data.message_commands, data.candidates);
   showStatus(data.online, data.online ? `${data.bot} is online` : "Waiting for the bot…");
 }
 

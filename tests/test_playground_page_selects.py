@@ -1,0 +1,103 @@
+"""Select menus on the web page, in a browser and by plain HTTP requests."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
+
+from bot.playground import Playground
+from tests.browser import chromium, needs_browser
+from tests.playground_bot import PlaygroundBot, start_bot
+from tests.playground_menus import choose, send_menus
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def playground() -> AsyncIterator[Playground]:
+    """A local Discord on a free port."""
+    async with Playground(port=0) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def bot(playground: Playground) -> AsyncIterator[PlaygroundBot]:
+    """A bot with the modal, which leaves the menus of messages to their view."""
+    async with start_bot(playground, choose) as online:
+        online.silent = True
+        yield online
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """One Chromium for all tests."""
+    async with chromium() as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(playground: Playground, browser: Browser) -> AsyncIterator[Page]:
+    """The page; errors in the browser's console fail the test."""
+    errors: list[str] = []
+    page = await browser.new_page(viewport={"width": 1100, "height": 800})
+    page.set_default_timeout(15_000)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda line: errors.append(line.text))
+    await page.goto(playground.url.replace("127.0.0.1", "localhost"))
+    await expect(page.locator("#status")).to_have_text("Imagine is online")
+    yield page
+    await page.close()
+    assert errors == []
+
+
+@needs_browser
+async def test_menus_of_a_message_are_used(
+    playground: Playground, bot: PlaygroundBot, page: Page
+) -> None:
+    """One choice is sent at once, several with a button; other channel types are not offered."""
+    role = playground.add_role("Painters")
+    playground.add_thread(playground.channel, "sketches")
+    await send_menus(playground, bot)
+    menus = page.locator(".message").first.locator("select")
+    await expect(menus).to_have_count(4)
+    await menus.nth(0).select_option(label="Ben")
+    reply = page.locator(".message").last
+    await expect(reply).to_contain_text(f"Member {playground.person('Ben').id}")
+    await menus.nth(1).select_option(label=["Moderators", "Painters"])
+    await page.locator(".message").first.get_by_role("button", name="Choose").first.click()
+    await expect(reply).to_contain_text(f"Role {role.id}")
+    await expect(menus.nth(3).locator("option")).to_have_text(["Choose", "general", "after-dark"])
+
+
+@needs_browser
+async def test_menus_of_a_modal_are_used(
+    playground: Playground, bot: PlaygroundBot, page: Page
+) -> None:
+    """The modal offers users, roles and channels, and shows which field is missing."""
+    await page.locator("#text").fill("/choose")
+    await page.keyboard.press("Enter")
+    menus = page.locator("#form select")
+    await expect(menus).to_have_count(4)
+    await page.get_by_role("button", name="Submit").click()
+    await expect(page.locator("#form .error")).to_have_text("The field User takes 1 to 1 choices.")
+    await menus.nth(0).select_option(label="Mod")
+    await menus.nth(3).select_option(label="after-dark")
+    await page.get_by_role("button", name="Submit").click()
+    reply = page.locator(".message").last
+    await expect(reply).to_contain_text(f"Member {playground.person('Mod').id}")
+    await expect(reply).to_contain_text(f"AppCommandChannel {playground.restricted.id}")
+
+
+async def test_other_choices_are_an_error(playground: Playground, bot: PlaygroundBot) -> None:
+    """A request with a value that the menu does not offer gets a sentence, and sends nothing."""
+    ada = playground.person("Ada")
+    message = await send_menus(playground, bot)
+    async with aiohttp.ClientSession(headers={"X-Playground": "1"}) as session:
+        for values in (["5"], [{"id": 5}], "5", None):
+            body = {"as": ada.name, "message": str(message.id), "custom_id": "user"}
+            url = f"{playground.url}/playground/choose"
+            async with session.post(url, json=body | {"values": values}) as response:
+                assert "The menu user takes" in (await response.json())["error"]
+    assert bot.interactions == []
