@@ -9,7 +9,7 @@ import torch
 
 from engine.__main__ import main
 from engine.bench import architectures, cli
-from engine.bench.backends import BACKENDS, Diffusers
+from engine.bench.backends import BACKENDS, Diffusers, pipeline_of
 from engine.bench.workloads import mixed
 from engine.contract import ROW_CLASSES, Paint
 from engine.errors import ExitCode
@@ -70,7 +70,7 @@ def test_diffusers_gets_a_vae_in_the_dtype_of_its_unet() -> None:
 
     float64 stands for the float32 that SDXL's VAE has beside a UNet in float16.
     """
-    pipeline = engine_core().model.pipeline
+    pipeline = pipeline_of(engine_core().model)
     vae = pipeline.vae
     vae.to(torch.float64)
     painted: queue.Queue[list[str]] = queue.Queue()

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from engine.bench.backends import pipeline_of
 from engine.contract import Verdict
 from engine.device import Device
 from engine.errors import UsageError
@@ -36,7 +37,7 @@ class ConstantChecker:
 
 def tiny_checker(threshold: float) -> tuple[Any, Any]:
     """The network of the tiny model's safety checker, and its image processor."""
-    pipeline = engine_core(threshold).model.pipeline
+    pipeline = pipeline_of(engine_core(threshold).model)
     return pipeline.safety_checker, pipeline.feature_extractor
 
 
@@ -120,7 +121,7 @@ def test_a_failing_image_processor_flags_the_image() -> None:
 
 def test_embeddings_that_are_not_finite_flag_the_image() -> None:
     """Comparisons with NaN are false, which would pass every image."""
-    pipeline = engine_core(tiny_model.NEVER, tiny_model.break_checker).model.pipeline
+    pipeline = pipeline_of(engine_core(tiny_model.NEVER, tiny_model.break_checker).model)
     checker = ConceptChecker(pipeline.safety_checker, pipeline.feature_extractor, CPU)
     assert check(checker) == Verdict(checker="model", score=None, flagged=True)
 

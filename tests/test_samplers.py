@@ -9,14 +9,10 @@ import diffusers
 import numpy
 import pytest
 import torch
-from diffusers import (
-    StableDiffusionImg2ImgPipeline,
-    StableDiffusionPipeline,
-    StableDiffusionXLImg2ImgPipeline,
-    StableDiffusionXLPipeline,
-)
+from diffusers import AutoPipelineForImage2Image, DiffusionPipeline
 from PIL import Image
 
+from engine.bench.backends import pipeline_of
 from engine.contract import Recipe, Sampler
 from engine.contract.samplers import SchedulerSpec
 from engine.core.engine_core import EngineCore
@@ -28,20 +24,14 @@ from tests.engine_parts import engine_core, job, recipe, rendered_images, sketch
 README: Final = Path(__file__).parents[1] / "engine" / "README.md"
 MAX_DIFFERENCE: Final = 2
 """Of 255, in any channel of any pixel."""
-PIPELINES: Final[tuple[tuple[Any, Any], ...]] = (
-    (StableDiffusionPipeline, StableDiffusionImg2ImgPipeline),
-    (StableDiffusionXLPipeline, StableDiffusionXLImg2ImgPipeline),
-)
-"""txt2img and img2img, of Stable Diffusion and of SDXL."""
 
 
 def diffusers_image(
     recipe: Recipe, source: Image.Image | None = None, core: EngineCore | None = None
 ) -> Image.Image:
     """The image of diffusers' own pipeline for this recipe, with the core's model."""
-    components = pipeline_components(core or engine_core())
-    spec = recipe.sampler.scheduler
-    components["scheduler"] = make_scheduler(spec, components["scheduler"].config)
+    pipeline = unchecked_pipeline(core or engine_core())
+    pipeline.scheduler = make_scheduler(recipe.sampler.scheduler, pipeline.scheduler.config)
     options: dict[str, Any] = {
         "prompt": recipe.prompt,
         "negative_prompt": recipe.negative or None,
@@ -53,8 +43,7 @@ def diffusers_image(
         options |= {"width": recipe.width, "height": recipe.height}
     else:
         options |= {"image": source, "strength": recipe.strength}
-    classes = PIPELINES["text_encoder_2" in components]
-    pipeline = classes[source is not None](**components)
+        pipeline = AutoPipelineForImage2Image.from_pipe(pipeline)
     pipeline.set_progress_bar_config(disable=True)
     image = pipeline(**options).images[0]
     assert isinstance(image, Image.Image)
@@ -66,12 +55,13 @@ def make_scheduler(spec: SchedulerSpec, config: Mapping[str, object]) -> Any:  #
     return getattr(diffusers, spec.class_name).from_config(config, **spec.options)
 
 
-def pipeline_components(core: EngineCore) -> dict[str, Any]:
-    """The components of the core's model, without a safety checker."""
-    components = dict(core.model.pipeline.components)
+def unchecked_pipeline(core: EngineCore) -> DiffusionPipeline:
+    """diffusers' txt2img pipeline of the core's model, without a safety checker."""
+    pipeline = pipeline_of(core.model)
+    components = dict(pipeline.components)
     if "safety_checker" in components:
         components |= {"safety_checker": None, "requires_safety_checker": False}
-    return components
+    return type(pipeline)(**components)
 
 
 def assert_alike(ours: Image.Image, theirs: Image.Image) -> None:

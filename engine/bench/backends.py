@@ -7,11 +7,12 @@ import os
 import queue
 import threading
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Final, Protocol
 
 import msgspec
 import torch
-from diffusers import AutoPipelineForImage2Image
+from diffusers import AutoPipelineForImage2Image, DiffusionPipeline
 from PIL import Image
 
 from engine.bench.stopwatch import Stopwatch
@@ -21,9 +22,12 @@ from engine.core.postprocess import Postprocessor
 from engine.core.request import EventSink, Request
 from engine.core.worker import Worker
 from engine.device import Device
+from engine.errors import EngineError
 from engine.imaging.encode import encode_png, sha256
 from engine.imaging.init_image import resize_and_crop
 from engine.models.base import Conditioning, DiffusionModel
+from engine.models.latent_diffusion import LatentDiffusion
+from engine.models.loading import denoiser_name, denoiser_of
 from engine.schedulers import make_scheduler
 
 MAX_RUNNING: Final = 1024
@@ -115,16 +119,23 @@ def _event_sink(on_done: OnDone, job: Paint) -> EventSink:
     return on_event
 
 
+def pipeline_of(model: DiffusionModel) -> DiffusionPipeline:
+    """diffusers' own pipeline of the model's components. Raises EngineError if there is none."""
+    if not isinstance(model, LatentDiffusion):
+        raise EngineError(f"The model {model.card.name} has no pipeline of diffusers.")
+    return model.pipeline
+
+
 class Diffusers:
     """diffusers' own pipelines, called one after another in a thread.
 
-    They get a VAE in the dtype of the UNet, as diffusers loads them: they cast the latents only if
-    they upcast the VAE themselves, and SDXL's may be in float32 for the engine.
+    They get a VAE in the dtype of the denoiser, as diffusers loads them: they cast the latents only
+    if they upcast the VAE themselves, and SDXL's may be in float32 for the engine.
     """
 
     def __init__(
         self,
-        pipeline: Any,  # noqa: ANN401 # has no types
+        pipeline: DiffusionPipeline,
         *,
         together: bool = False,
         compiled: bool = False,
@@ -132,18 +143,22 @@ class Diffusers:
         mode = "equal jobs together" if together else "compiled" if compiled else "one by one"
         self.name = f"diffusers, {mode}"
         self._pipeline = pipeline
-        self._unet, self._vae = pipeline.unet, pipeline.vae
-        if self._vae.dtype != self._unet.dtype:
-            pipeline.vae = copy.deepcopy(self._vae).to(self._unet.dtype)
+        self._denoiser, self._vae = denoiser_of(pipeline), pipeline.vae
+        if self._vae.dtype != self._denoiser.dtype:
+            pipeline.vae = copy.deepcopy(self._vae).to(self._denoiser.dtype)
         if compiled:
-            pipeline.unet = torch.compile(self._unet, mode="reduce-overhead")
-        self._img2img = AutoPipelineForImage2Image.from_pipe(pipeline)
+            compiled_denoiser = torch.compile(self._denoiser, mode="reduce-overhead")
+            setattr(pipeline, denoiser_name(pipeline), compiled_denoiser)
         self._together = together
         self._waiting: list[tuple[Paint, OnDone]] = []
         self._changed = threading.Condition()
         self._closing = False
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
+
+    @cached_property
+    def _img2img(self) -> DiffusionPipeline:
+        return AutoPipelineForImage2Image.from_pipe(self._pipeline)
 
     def submit(self, job: Paint, on_done: OnDone) -> None:
         """Queue a job, first in, first out."""
@@ -157,7 +172,8 @@ class Diffusers:
             self._closing = True
             self._changed.notify()
         self._thread.join()
-        self._pipeline.unet, self._pipeline.vae = self._unet, self._vae
+        setattr(self._pipeline, denoiser_name(self._pipeline), self._denoiser)
+        self._pipeline.vae = self._vae
 
     def _work(self) -> None:
         while batch := self._next_batch():
@@ -211,9 +227,9 @@ def _exit(reason: object) -> None:
 
 
 BACKENDS: Final[dict[str, Callable[[DiffusionModel], Backend]]] = {
-    "serial": lambda model: Diffusers(model.pipeline),
-    "compiled": lambda model: Diffusers(model.pipeline, compiled=True),
-    "together": lambda model: Diffusers(model.pipeline, together=True),
+    "serial": lambda model: Diffusers(pipeline_of(model)),
+    "compiled": lambda model: Diffusers(pipeline_of(model), compiled=True),
+    "together": lambda model: Diffusers(pipeline_of(model), together=True),
     "exact": lambda model: Engine(model, adaptive=False),
     "adaptive": lambda model: Engine(model, adaptive=True),
 }

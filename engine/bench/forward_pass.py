@@ -10,7 +10,7 @@ import torch
 
 from engine.contract import ROW_CLASSES
 from engine.device.errors import is_out_of_memory
-from engine.models.base import Conditioning, DiffusionModel
+from engine.models.base import Conditioning, DiffusionModel, dummy_recipe
 
 MIN_INCREASE: Final = 0.15
 """If a class takes less than this share longer than the next smaller one, that one is useless."""
@@ -70,7 +70,7 @@ def _seconds(model: DiffusionModel, side: int, rows: int) -> float | None:
     timesteps = torch.full((rows,), 500.0, device=device.torch_device)
     conditioning: Conditioning = {
         name: tensor[:1].expand(rows, *tensor.shape[1:]).contiguous()
-        for name, tensor in model.encode_prompt(model.dummy_recipe(side, side)).items()
+        for name, tensor in model.encode_prompt(dummy_recipe(model.card, side, side)).items()
     }
     times = []
     try:

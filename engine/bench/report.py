@@ -5,7 +5,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from engine.bench.backends import BACKENDS, Backend, Diffusers, Engine, available_backends
+from engine.bench.backends import (
+    BACKENDS,
+    Backend,
+    Diffusers,
+    Engine,
+    available_backends,
+    pipeline_of,
+)
 from engine.bench.load_generator import Completed, LoadGenerator
 from engine.bench.workloads import WORKLOADS
 from engine.contract import Paint
@@ -101,7 +108,7 @@ def _loads(model: DiffusionModel, jobs: list[Paint], config: BenchConfig) -> Ite
         yield LoadPattern(f"{people} people", people=people)
     if not config.rates:
         return
-    serial = Diffusers(model.pipeline)
+    serial = Diffusers(pipeline_of(model))
     completed = LoadGenerator(serial, jobs).closed_loop(1)
     serial.close()
     capacity = len(completed) / sum(job.seconds for job in completed)

@@ -1,12 +1,12 @@
 """What every model provides, whatever its family."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from PIL import Image
 
-from engine.contract import ModelCard, Recipe, Verdict
+from engine.contract import ROW_CLASSES, ModelCard, Recipe, Verdict
 from engine.device import Device
 
 Conditioning = Mapping[str, torch.Tensor]
@@ -23,11 +23,6 @@ class DiffusionModel(Protocol):
     device: Device
     scheduler_config: Mapping[str, object]
     """The noise schedule of the model's scheduler config, which all samplers are made of."""
-    pipeline: Any
-    """diffusers' pipeline of the same components, for tests and benchmarks."""
-
-    def __hash__(self) -> int:
-        """By identity."""
 
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int, int]:
         """The shape of the latents of one image."""
@@ -47,9 +42,6 @@ class DiffusionModel(Protocol):
     ) -> torch.Tensor:
         """The model output for all rows; each row has its own timestep and conditioning."""
 
-    def dummy_recipe(self, width: int, height: int) -> Recipe:
-        """A recipe of one row, for warm-up and measurements."""
-
     def is_batch_invariant(self, width: int, height: int, rows: int) -> bool:
         """Whether an image comes out the same to the bit whatever shares its batch of `rows` rows.
 
@@ -67,3 +59,19 @@ class DiffusionModel(Protocol):
 
     def check_safety(self, image: Image.Image) -> tuple[Verdict, ...]:
         """The verdict of each safety checker; a checker that fails flags the image."""
+
+
+def dummy_recipe(card: ModelCard, width: int, height: int) -> Recipe:
+    """A recipe of one row, for warm-up and measurements."""
+    return Recipe(
+        model=card.name,
+        revision=card.revision,
+        prompt="proof",
+        seed=0,
+        steps=1,
+        guidance=0.0,
+        sampler=card.sampler,
+        width=width,
+        height=height,
+        row_class=ROW_CLASSES[0],
+    )

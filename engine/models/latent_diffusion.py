@@ -1,4 +1,4 @@
-"""What the families with a UNet and a VAE have in common: latents, pixels, memory, safety."""
+"""What the families with a denoiser and a VAE have in common: latents, pixels, memory, safety."""
 
 import logging
 from abc import ABC, abstractmethod
@@ -7,6 +7,7 @@ from functools import cache, lru_cache, partial
 from typing import Any, ClassVar, Final
 
 import torch
+from diffusers import AutoencoderKL, DiffusionPipeline
 from diffusers.image_processor import VaeImageProcessor
 from PIL import Image
 
@@ -14,11 +15,11 @@ from engine.contract import ROW_CLASSES, BatchSizes, Recipe, Verdict
 from engine.device import Device
 from engine.device.errors import is_out_of_memory
 from engine.errors import InvalidJob
-from engine.models.base import Conditioning
+from engine.models.base import Conditioning, dummy_recipe
 from engine.models.batch_invariance import is_batch_invariant
 from engine.models.convolutions import SlotInvariantConvolutions
 from engine.models.graphs import GraphCache
-from engine.models.loading import latent_pixels, model_card
+from engine.models.loading import denoiser_of, latent_pixels, model_card
 from engine.safety import CheckerSet
 from engine.schedulers import noise_schedule
 
@@ -31,35 +32,37 @@ PROMPT_CACHE_SIZE: Final = 256
 
 
 class LatentDiffusion(ABC):
-    """A DiffusionModel made of a diffusers pipeline, whose components are called directly."""
+    """A DiffusionModel made of a diffusers pipeline, whose components are called directly.
+
+    The pipeline has a `vae`, and a `unet` or a `transformer` that works in its latents.
+    """
 
     guidance: ClassVar[float]
     """The default guidance scale of the family."""
 
     def __init__(
         self,
-        pipeline: Any,  # noqa: ANN401 - diffusers has no types
+        pipeline: DiffusionPipeline,
         checkers: CheckerSet,
         name: str,
         revision: str,
         device: Device,
     ) -> None:
-        unet = pipeline.unet
-        device = device.for_model(unet.num_parameters() * latent_pixels(unet))
+        self._denoiser = denoiser_of(pipeline)
+        device = device.for_model(self._denoiser.num_parameters() * latent_pixels(pipeline))
         batch_sizes = self.batch_sizes(device)
         self.card = model_card(pipeline, name, revision, device, self.guidance, batch_sizes)
         self.device = device
         self.scheduler_config: Mapping[str, object] = noise_schedule(pipeline.scheduler.config)
         self.pipeline = pipeline
-        self._unet = pipeline.unet
-        self._vae = pipeline.vae
-        self._image_processor: Any = VaeImageProcessor(vae_scale_factor=pipeline.vae_scale_factor)
+        self._vae: AutoencoderKL = pipeline.vae
+        self._image_processor = VaeImageProcessor(vae_scale_factor=pipeline.vae_scale_factor)
         self._checkers = checkers
         is_cuda = device.torch_device.type == "cuda"
         if is_cuda:  # cuDNN's fastest layout
-            for network in (self._unet, self._vae):
+            for network in (self._denoiser, self._vae):
                 network.to(memory_format=torch.channels_last)
-        self._convolutions = SlotInvariantConvolutions(self._unet) if is_cuda else None
+        self._convolutions = SlotInvariantConvolutions(self._denoiser) if is_cuda else None
         self._graphs = GraphCache(self.forward, device)
         self._invariant = cache(self._check_invariant)
         self._prompt_cache = lru_cache(PROMPT_CACHE_SIZE)(self._encode_text)
@@ -87,7 +90,7 @@ class LatentDiffusion(ABC):
     def forward(
         self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
     ) -> torch.Tensor:
-        """The UNet's forward pass, without a captured graph."""
+        """The denoiser's forward pass, without a captured graph."""
 
     def predict(
         self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
@@ -98,7 +101,7 @@ class LatentDiffusion(ABC):
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int, int]:
         """The shape of the latents of one image of this size in pixels."""
         factor = self.pipeline.vae_scale_factor
-        return 1, self._unet.config.in_channels, height // factor, width // factor
+        return 1, self._denoiser.config.in_channels, height // factor, width // factor
 
     def is_batch_invariant(self, width: int, height: int, rows: int) -> bool:
         """Whether an image comes out the same to the bit whatever shares its batch of `rows` rows.
@@ -116,26 +119,11 @@ class LatentDiffusion(ABC):
         needed = width * height * rows * self._bytes_per_row_pixel
         return needed * (1 + MEMORY_HEADROOM) <= available
 
-    def dummy_recipe(self, width: int, height: int) -> Recipe:
-        """A recipe of one row, for warm-up and measurements."""
-        return Recipe(
-            model=self.card.name,
-            revision=self.card.revision,
-            prompt="proof",
-            seed=0,
-            steps=1,
-            guidance=0.0,
-            sampler=self.card.sampler,
-            width=width,
-            height=height,
-            row_class=ROW_CLASSES[0],
-        )
-
     def _learn_memory(self, row_pixels: int, used: int) -> None:
         self._bytes_per_row_pixel = max(self._bytes_per_row_pixel, used / row_pixels)
 
     def _check_invariant(self, width: int, height: int, rows: int) -> bool:
-        conditioning = self.encode_prompt(self.dummy_recipe(width, height))
+        conditioning = self.encode_prompt(dummy_recipe(self.card, width, height))
         shape, row_pixels = self.latent_shape(width, height), width * height * rows
         available = self.device.available_memory()
         try:
@@ -181,7 +169,7 @@ class LatentDiffusion(ABC):
         return latent_dist.mean, latent_dist.std
 
     def scale_latents(self, latents: torch.Tensor) -> torch.Tensor:
-        """Encoded latents in the range that the UNet works in."""
+        """Encoded latents in the range that the denoiser works in."""
         mean, std = self._latents_mean_and_std(latents)
         scaled: torch.Tensor = (latents - mean) * (self._vae.config.scaling_factor / std)
         return scaled

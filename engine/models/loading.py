@@ -7,11 +7,12 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
+from diffusers import DiffusionPipeline, ModelMixin
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
-from transformers import CLIPImageProcessor
+from transformers import CLIPImageProcessor, PreTrainedModel
 
 from engine.contract import MAX_SIZE, ROW_CLASSES, BatchSizes, ModelCard, Sampler
 from engine.device import Device
@@ -25,6 +26,8 @@ from engine.weights import LOAD_ERRORS, ModelFiles
 MIN_MAX_PIXELS: Final = 768 * 768
 """The largest image is four times the native size, but at least this."""
 _STEPS: Final = 20
+_DENOISERS: Final = ("unet", "transformer")
+"""A pipeline has one of these components."""
 _OTHER_SCHEDULERS: Final = ("EDM", "FlowMatch")
 """How the names of scheduler classes begin whose models have no noise schedule of betas."""
 log = logging.getLogger(__name__)
@@ -48,18 +51,19 @@ def model_errors(name: str) -> Iterator[None]:
 
 
 def load_pipeline(
-    pipeline_class: Any,  # noqa: ANN401 - diffusers has no types
+    pipeline_class: type[DiffusionPipeline],
     files: ModelFiles,
     device: Device,
-    **components: Any,  # noqa: ANN401
-) -> Any:  # noqa: ANN401
+    **components: type[PreTrainedModel] | None,
+) -> DiffusionPipeline:
     """A pipeline of this class from the model's files.
 
     `components` are classes of transformers, or None for a component that is left out. Raises
     ModelCorrupt, or one of LOAD_ERRORS.
     """
-    for component in ("unet", "vae"):
-        files.require_safetensors(files.folder / component)
+    for component in (*_DENOISERS, "vae"):
+        if component in files.index:
+            files.require_safetensors(files.folder / component)
     pipeline = pipeline_class.from_pretrained(
         files.folder,
         **{
@@ -76,14 +80,27 @@ def load_pipeline(
     for component in pipeline.components.values():
         if isinstance(component, torch.nn.Module):
             component.requires_grad_(requires_grad=False)
-    unet, vae = pipeline.unet.config, pipeline.vae.config
-    channels = {unet.in_channels, unet.out_channels, vae.latent_channels}
-    if len(channels) > 1 or unet.time_cond_proj_dim is not None:
+    config = denoiser_of(pipeline).config
+    channels = {config.in_channels, pipeline.vae.config.latent_channels}
+    if denoiser_name(pipeline) == "unet":  # a transformer may also predict the variance
+        channels.add(config.out_channels)
+    if len(channels) > 1 or config.get("time_cond_proj_dim") is not None:
         raise ModelCorrupt(
             f"The model {files.name} is made for something else than painting from words "
             "(inpainting, or a distilled kind): the engine cannot use it."
         )
     return pipeline
+
+
+def denoiser_name(pipeline: DiffusionPipeline) -> str:
+    """The component of a pipeline that is its UNet or its transformer."""
+    [name] = (name for name in _DENOISERS if name in pipeline.components)
+    return name
+
+
+def denoiser_of(pipeline: DiffusionPipeline) -> ModelMixin:
+    """The UNet or the transformer of a pipeline."""
+    return pipeline.components[denoiser_name(pipeline)]
 
 
 def load_concept_checker(files: ModelFiles, folder: Path, device: Device) -> ConceptChecker:
@@ -94,7 +111,7 @@ def load_concept_checker(files: ModelFiles, folder: Path, device: Device) -> Con
 
 
 def model_card(
-    pipeline: Any,  # noqa: ANN401 - diffusers has no types
+    pipeline: DiffusionPipeline,
     name: str,
     revision: str,
     device: Device,
@@ -102,7 +119,7 @@ def model_card(
     batch_sizes: tuple[BatchSizes, ...],
 ) -> ModelCard:
     """The card of a loaded model."""
-    native_size = round(math.sqrt(latent_pixels(pipeline.unet))) * pipeline.vae_scale_factor
+    native_size = round(math.sqrt(latent_pixels(pipeline))) * pipeline.vae_scale_factor
     samplers = usable_samplers(pipeline.scheduler.config)
     log_unusable_samplers(pipeline.scheduler.config)
     if not device.can_batch:  # no two images share a batch, so only the smallest class is of use
@@ -125,15 +142,15 @@ def model_card(
     )
 
 
-def latent_pixels(unet: Any) -> int:  # noqa: ANN401 - diffusers has no types
+def latent_pixels(pipeline: DiffusionPipeline) -> int:
     """The latent pixels of an image of the native size: `sample_size` is a side, or two.
 
     Raises TypeError or ValueError if it is something else.
     """
-    sample_size = unet.config.sample_size
+    sample_size = denoiser_of(pipeline).config.sample_size
     height, width = (sample_size, sample_size) if isinstance(sample_size, int) else sample_size
     if not (isinstance(height, int) and isinstance(width, int) and min(height, width) > 0):
-        raise ValueError(f"the sample_size of the unet is {sample_size}")
+        raise ValueError(f"the sample_size of the {denoiser_name(pipeline)} is {sample_size}")
     return height * width
 
 
@@ -161,12 +178,12 @@ def _load_scheduler(files: ModelFiles) -> Scheduler:
 
 
 def _load_component(
-    component_class: Any,  # noqa: ANN401 - transformers has no types here
+    component_class: type[PreTrainedModel],
     files: ModelFiles,
     component: str,
     device: Device,
     folder: Path | None = None,
-) -> Any:  # noqa: ANN401
+) -> PreTrainedModel:
     """A component of transformers, which would initialise missing weights randomly."""
     path = (folder or files.folder) / component
     files.require_safetensors(path)

@@ -56,7 +56,9 @@ class StableDiffusion(LatentDiffusion):
         self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
     ) -> torch.Tensor:
         """The UNet's forward pass, without a captured graph."""
-        output: torch.Tensor = self._unet(latents, timesteps, **conditioning, return_dict=False)[0]
+        output: torch.Tensor = self._denoiser(
+            latents, timesteps, **conditioning, return_dict=False
+        )[0]
         return output
 
     def _encode_text(self, prompt: str) -> torch.Tensor:

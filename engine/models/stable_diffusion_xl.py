@@ -1,7 +1,7 @@
 """SDXL (Podell et al. 2023, https://arxiv.org/abs/2307.01952), from the components of diffusers."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import torch
 from diffusers import StableDiffusionXLPipeline
@@ -26,10 +26,17 @@ class StableDiffusionXL(LatentDiffusion):
 
     guidance = 5.0
 
-    def __init__(self, pipeline: Any, *arguments: Any) -> None:  # noqa: ANN401 - LatentDiffusion's
+    def __init__(
+        self,
+        pipeline: StableDiffusionXLPipeline,
+        checkers: CheckerSet,
+        name: str,
+        revision: str,
+        device: Device,
+    ) -> None:
         if pipeline.vae.config.force_upcast:  # it overflows in float16
             pipeline.vae.to(torch.float32)
-        super().__init__(pipeline, *arguments)
+        super().__init__(pipeline, checkers, name, revision, device)
 
     @staticmethod
     def batch_sizes(device: Device) -> tuple[BatchSizes, ...]:
@@ -58,7 +65,7 @@ class StableDiffusionXL(LatentDiffusion):
         self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
     ) -> torch.Tensor:
         """The UNet's forward pass, without a captured graph."""
-        output: torch.Tensor = self._unet(
+        output: torch.Tensor = self._denoiser(
             latents,
             timesteps,
             encoder_hidden_states=conditioning["encoder_hidden_states"],

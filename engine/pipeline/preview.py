@@ -1,7 +1,7 @@
 """Latents to small images without the VAE decoder: a linear map from latent channels to RGB."""
 
-from functools import cache
 from typing import Final
+from weakref import WeakKeyDictionary
 
 import torch
 from PIL import Image
@@ -66,10 +66,18 @@ def calibration_samples(
     return latents[0].reshape(channels, -1).T, colours.double() / 255
 
 
-@cache
+_previewers: Final[WeakKeyDictionary[DiffusionModel, Latent2RGB]] = WeakKeyDictionary()
+
+
 def previewer_for(model: DiffusionModel) -> Latent2RGB:
     """The previewer of this model, fitted when it is first asked for."""
-    with torch.inference_mode():
-        image = calibration_image()
-        mean, _ = model.encode_image(image)
-        return Latent2RGB(*calibration_samples(image, model.scale_latents(mean)))
+    if model not in _previewers:
+        _previewers[model] = _fit(model)
+    return _previewers[model]
+
+
+@torch.inference_mode()
+def _fit(model: DiffusionModel) -> Latent2RGB:
+    image = calibration_image()
+    mean, _ = model.encode_image(image)
+    return Latent2RGB(*calibration_samples(image, model.scale_latents(mean)))
