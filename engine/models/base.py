@@ -1,13 +1,15 @@
 """What every model provides, whatever its family."""
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 import torch
 from PIL import Image
 
 from engine.contract import ROW_CLASSES, ModelCard, Recipe, Verdict
 from engine.device import Device
+from engine.safety import Checker
+from engine.weights import ModelFiles
 
 Conditioning = Mapping[str, torch.Tensor]
 """The inputs of the network besides latents and timesteps; the first dimension is the row."""
@@ -59,6 +61,34 @@ class DiffusionModel(Protocol):
 
     def check_safety(self, image: Image.Image) -> tuple[Verdict, ...]:
         """The verdict of each safety checker; a checker that fails flags the image."""
+
+
+class FamilyLoader(Protocol):
+    """Loads a model of one family."""
+
+    def __call__(
+        self,
+        files: ModelFiles,
+        device: Device,
+        checkers: Sequence[Checker],
+        *,
+        use_builtin_checker: bool,
+    ) -> DiffusionModel:
+        """The model, with these safety checkers and optionally its own.
+
+        Raises ModelCorrupt or NoSafetyChecker, whose messages are for the operator, or one of
+        LOAD_ERRORS for damaged files.
+        """
+
+
+class Family(NamedTuple):
+    """Models of one architecture."""
+
+    name: str
+    """For the operator."""
+    pipelines: tuple[str, ...]
+    """The classes of diffusers that model_index.json may name."""
+    load: FamilyLoader
 
 
 def dummy_recipe(card: ModelCard, width: int, height: int) -> Recipe:

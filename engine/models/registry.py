@@ -1,13 +1,19 @@
 """The model families, and loading a model with the family of its pipeline."""
 
 from collections.abc import Sequence
-from types import ModuleType
 
 from engine.device import Device
 from engine.errors import ModelCorrupt
-from engine.models.base import DiffusionModel
+from engine.models.base import DiffusionModel, Family
 from engine.safety import BUILTIN, Checker
 from engine.weights import ModelFiles
+
+
+def _families() -> tuple[Family, ...]:
+    """The only list of families; imported late, because diffusers takes seconds."""
+    from engine.models import stable_diffusion, stable_diffusion_xl
+
+    return stable_diffusion.FAMILY, stable_diffusion_xl.FAMILY
 
 
 def load(name: str, device: Device, checkers: Sequence[str] = (BUILTIN,)) -> DiffusionModel:
@@ -20,18 +26,17 @@ def load(name: str, device: Device, checkers: Sequence[str] = (BUILTIN,)) -> Dif
     from engine.models.loading import model_errors
 
     files = ModelFiles(name)
-    for family in _families():
-        if files.family in family.PIPELINES:
+    families = _families()
+    for family in families:
+        if files.family in family.pipelines:
             classifiers = _load_classifiers(checkers, device)
             use_builtin = BUILTIN in checkers
             with model_errors(name):
-                model: DiffusionModel = family.load(
-                    files, device, classifiers, use_builtin_checker=use_builtin
-                )
-            return model
+                return family.load(files, device, classifiers, use_builtin_checker=use_builtin)
+    *others, last = (family.name for family in families)
     raise ModelCorrupt(
-        f"The model {name} is a {files.family}; the engine paints with Stable Diffusion 1 and 2, "
-        "and SDXL."
+        f"The model {name} is a {files.family}; the engine paints with {', '.join(others)}, "
+        f"and {last}."
     )
 
 
@@ -39,10 +44,3 @@ def _load_classifiers(checkers: Sequence[str], device: Device) -> list[Checker]:
     from engine.safety import classifiers
 
     return [classifiers.load(name, device) for name in checkers if name != BUILTIN]
-
-
-def _families() -> tuple[ModuleType, ...]:
-    """Modules with PIPELINES and `load`; imported late, because diffusers takes seconds."""
-    from engine.models import stable_diffusion, stable_diffusion_xl
-
-    return stable_diffusion, stable_diffusion_xl

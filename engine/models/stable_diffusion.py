@@ -10,14 +10,13 @@ from transformers import CLIPTextModel
 
 from engine.contract import MAX_SIZE, BatchSizes, Recipe
 from engine.device import Device
-from engine.models.base import Conditioning
+from engine.models.base import Conditioning, Family
 from engine.models.latent_diffusion import LatentDiffusion
 from engine.models.loading import load_pipeline
 from engine.safety import Checker, CheckerSet
 from engine.safety.concepts import ConceptChecker
 from engine.weights import STARTER, ModelFiles
 
-PIPELINES: Final = ("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline")
 _NO_CHECKER: Final = {"safety_checker": None, "feature_extractor": None}
 """Components of a pipeline whose images are checked by other checkers alone."""
 
@@ -102,3 +101,8 @@ def load(
         checkers = [checker, *checkers]
     model_class = StarterModel if files.name == STARTER else StableDiffusion
     return model_class(pipeline, CheckerSet(checkers), files.name, files.revision, device)
+
+
+FAMILY: Final = Family(
+    "Stable Diffusion 1 and 2", ("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline"), load
+)

@@ -9,13 +9,12 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from engine.contract import MAX_SIZE, BatchSizes, Recipe
 from engine.device import Device
-from engine.models.base import Conditioning
+from engine.models.base import Conditioning, Family
 from engine.models.latent_diffusion import LatentDiffusion
 from engine.models.loading import load_concept_checker, load_pipeline
 from engine.safety import Checker, CheckerSet
 from engine.weights import ModelFiles
 
-PIPELINES: Final = ("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline")
 _PromptEmbeds = tuple[torch.Tensor, torch.Tensor]
 """diffusers' `prompt_embeds` and `pooled_prompt_embeds`."""
 
@@ -112,3 +111,8 @@ def load(
         text_encoder_2=CLIPTextModelWithProjection,
     )
     return StableDiffusionXL(pipeline, CheckerSet(checkers), files.name, files.revision, device)
+
+
+FAMILY: Final = Family(
+    "SDXL", ("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline"), load
+)
