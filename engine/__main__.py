@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from engine import log
-from engine.bench.cli import BACKENDS, bench_command
+from engine.bench.cli import ARCHITECTURES, BACKENDS, bench_command
 from engine.contract import MAX_PICTURES, Sampler
 from engine.core.process import exit_process
 from engine.errors import EngineError, ExitCode, UsageError
@@ -105,7 +105,7 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--model", help="`starter`, a diffusers folder, or a hub id")
     add("--weights", choices=["random"], help="measure --arch with random weights: no download")
-    add("--arch", choices=["sd15", "sdxl"], default="sd15", help="with --weights random")
+    add("--arch", choices=ARCHITECTURES, default="sd15", help="with --weights random")
     add(
         "--workloads",
         type=_workloads,

@@ -43,7 +43,7 @@ SCHEDULER_ERRORS: Final = (
 
 
 class Scheduler(Protocol):
-    """What is used of diffusers' schedulers, which have no types."""
+    """What is used of diffusers' schedulers; their base class, SchedulerMixin, has none of it."""
 
     config: Any
     timesteps: torch.Tensor

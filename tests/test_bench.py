@@ -60,9 +60,10 @@ def test_backends_can_be_chosen(tmp_path: Path) -> None:
     assert results[0]["speedup"] == 1.0
 
 
-def test_the_command_line_knows_all_backends() -> None:
-    """Its list is a copy, because it must not import torch."""
+def test_the_command_line_knows_all_backends_and_architectures() -> None:
+    """Its lists are copies, because it must not import torch."""
     assert tuple(BACKENDS) == cli.BACKENDS
+    assert tuple(architectures.ARCHITECTURES) == cli.ARCHITECTURES
 
 
 def test_diffusers_gets_a_vae_in_the_dtype_of_its_unet() -> None:

@@ -2,10 +2,10 @@
 
 import io
 import logging
-from typing import Any
 
 import pytest
 import torch
+from diffusers import StableDiffusionPipeline
 from PIL import Image, ImageChops
 
 from engine.contract import Event, Failed, Paint, Painted, Stepped, Verdict
@@ -182,7 +182,7 @@ def test_an_init_image_that_cannot_be_checked_is_not_used() -> None:
 def test_latents_that_overflow_fail_the_image() -> None:
     """They are no verdict of the safety check."""
 
-    def overflow(pipeline: Any) -> None:  # noqa: ANN401 - diffusers has no types
+    def overflow(pipeline: StableDiffusionPipeline) -> None:
         pipeline.unet.conv_out.bias.fill_(float("nan"))
 
     core = engine_core(change=overflow)
@@ -192,7 +192,7 @@ def test_latents_that_overflow_fail_the_image() -> None:
 def test_a_black_image_is_a_failure() -> None:
     """It is the usual sign of a VAE that overflowed."""
 
-    def blacken(pipeline: Any) -> None:  # noqa: ANN401 - diffusers has no types
+    def blacken(pipeline: StableDiffusionPipeline) -> None:
         pipeline.vae.decoder.conv_out.bias.fill_(-1000.0)
 
     core = engine_core(change=blacken)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import torch
 from diffusers import (
+    AutoencoderKL,
     EulerDiscreteScheduler,
     PNDMScheduler,
     StableDiffusionPipeline,
@@ -63,7 +64,7 @@ def save(
     return folder
 
 
-def break_checker(pipeline: Any) -> None:  # noqa: ANN401 - diffusers has no types
+def break_checker(pipeline: StableDiffusionPipeline) -> None:
     """Make its safety checker compute NaN."""
     pipeline.safety_checker.visual_projection.weight.fill_(float("nan"))
 
@@ -93,13 +94,13 @@ def save_xl(folder: Path, threshold: float = NEVER) -> Path:
     return folder
 
 
-def _autoencoder() -> Any:  # noqa: ANN401 - diffusers has no types
+def _autoencoder() -> AutoencoderKL:
     return architectures.autoencoder(
         block_out_channels=(8, 8, 16, 16), layers_per_block=1, norm_num_groups=4, scaling_factor=0.5
     )
 
 
-def _unet(**changes: Any) -> Any:  # noqa: ANN401 - diffusers has no types
+def _unet(**changes: object) -> UNet2DConditionModel:
     options: dict[str, Any] = {
         "sample_size": 8,
         "in_channels": 4,
@@ -126,7 +127,7 @@ def _text_config() -> CLIPTextConfig:
     )
 
 
-def _extractor() -> Any:  # noqa: ANN401 - transformers has no types here
+def _extractor() -> CLIPImageProcessor:
     return CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import torch
 from diffusers import (
     AutoencoderKL,
+    DiffusionPipeline,
     EulerDiscreteScheduler,
     PNDMScheduler,
     StableDiffusionPipeline,
@@ -50,7 +51,7 @@ def sd15(device: Device) -> DiffusionModel:
             "safety_checker": None,
         }
     scheduler = PNDMScheduler(**BETAS, skip_prk_steps=True, steps_offset=1)
-    pipeline: Any = StableDiffusionPipeline(
+    pipeline = StableDiffusionPipeline(
         **_frozen(parts),
         tokenizer=tokenizer(TOKENS),
         scheduler=scheduler,
@@ -73,7 +74,7 @@ def sdxl(device: Device) -> DiffusionModel:
             ),
             "unet": sdxl_unet(),
         }
-    pipeline: Any = StableDiffusionXLPipeline(
+    pipeline = StableDiffusionXLPipeline(
         **_frozen(parts),
         tokenizer=tokenizer(TOKENS),
         tokenizer_2=tokenizer(TOKENS),
@@ -93,12 +94,12 @@ BETAS: Final[dict[str, Any]] = {
 }
 
 
-def sd15_unet() -> Any:  # noqa: ANN401 - diffusers has no types
+def sd15_unet() -> UNet2DConditionModel:
     """860 million parameters."""
     return UNet2DConditionModel(sample_size=64, cross_attention_dim=768, attention_head_dim=8)
 
 
-def sdxl_unet() -> Any:  # noqa: ANN401 - diffusers has no types
+def sdxl_unet() -> UNet2DConditionModel:
     """2,567 million parameters."""
     return UNet2DConditionModel(
         sample_size=128,
@@ -115,7 +116,7 @@ def sdxl_unet() -> Any:  # noqa: ANN401 - diffusers has no types
     )
 
 
-def autoencoder(**changes: Any) -> Any:  # noqa: ANN401 - diffusers has no types
+def autoencoder(**changes: object) -> AutoencoderKL:
     """84 million parameters, unless the changes say otherwise."""
     options: dict[str, Any] = {
         "down_block_types": ("DownEncoderBlock2D",) * 4,
@@ -127,7 +128,7 @@ def autoencoder(**changes: Any) -> Any:  # noqa: ANN401 - diffusers has no types
     return AutoencoderKL(**(options | changes))
 
 
-def text_config(width: int, layers: int, heads: int, **changes: Any) -> CLIPTextConfig:  # noqa: ANN401
+def text_config(width: int, layers: int, heads: int, **changes: object) -> CLIPTextConfig:
     """The config of a text encoder for `tokenizer`."""
     options: dict[str, Any] = {
         "vocab_size": 49408,
@@ -165,7 +166,7 @@ def vocabulary() -> list[str]:
     return ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{char}</w>" for char in letters)]
 
 
-def tokenizer(length: int) -> Any:  # noqa: ANN401 - transformers has no types here
+def tokenizer(length: int) -> CLIPTokenizer:
     """A tokenizer of `vocabulary` that truncates texts to this length."""
     with tempfile.TemporaryDirectory() as folder:
         vocab, merges = Path(folder) / "vocab.json", Path(folder) / "merges.txt"
@@ -209,6 +210,6 @@ def _frozen(parts: dict[str, Any]) -> dict[str, Any]:
     return parts
 
 
-def _on_device(pipeline: Any, device: Device) -> Any:  # noqa: ANN401 - diffusers has no types
+def _on_device(pipeline: DiffusionPipeline, device: Device) -> DiffusionPipeline:
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device.torch_device)

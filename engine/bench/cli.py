@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 BACKENDS: Final = ("serial", "compiled", "together", "exact", "adaptive")
 """The keys of backends.BACKENDS, which imports torch."""
+ARCHITECTURES: Final = ("sd15", "sdxl")
+"""The keys of architectures.ARCHITECTURES, which imports torch."""
 T = TypeVar("T")
 
 
@@ -70,6 +72,6 @@ def _write(file: Path, data: bytes) -> None:
 
 def _random(architecture: str) -> "DiffusionModel":
     device = select_quiet_device()
-    from engine.bench.architectures import ARCHITECTURES
+    from engine.bench import architectures
 
-    return ARCHITECTURES[architecture](device)
+    return architectures.ARCHITECTURES[architecture](device)

@@ -1,10 +1,14 @@
 """The safety checker of Stable Diffusion: how close an image is to forbidden concepts of CLIP."""
 
-from typing import Any, Final
+from typing import Final
 
 import torch
-from diffusers.pipelines.stable_diffusion.safety_checker import cosine_distance
+from diffusers.pipelines.stable_diffusion.safety_checker import (
+    StableDiffusionSafetyChecker,
+    cosine_distance,
+)
 from PIL import Image
+from transformers import CLIPImageProcessor
 
 from engine.contract import Verdict
 from engine.device import Device
@@ -19,7 +23,9 @@ class ConceptChecker:
 
     name = BUILTIN
 
-    def __init__(self, network: Any, extractor: Any, device: Device) -> None:  # noqa: ANN401
+    def __init__(
+        self, network: StableDiffusionSafetyChecker, extractor: CLIPImageProcessor, device: Device
+    ) -> None:
         self._network = network
         self._extractor = extractor
         self._device = device
