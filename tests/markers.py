@@ -11,6 +11,7 @@ PROCESS_FILES: Final = frozenset({
     "test_main.py",
     "test_page_story.py",
     "test_playground_page.py",
+    "test_playground_page_actions.py",
     "test_privacy_crashes.py",
     "test_sandbox.py",
     "test_sanitize.py",

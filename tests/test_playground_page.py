@@ -15,6 +15,7 @@ from bot.playground import Playground
 from tests.browser import chromium, needs_browser
 from tests.playground_bot import PlaygroundBot, channel_of, png, start_bot
 
+ACTIONS = ("click", "choose", "use", "submit", "react", "clear", "dismiss")
 HOSTILE = '<img src=x onerror="document.title=1"> **b** ||s|| <@1> [x](javascript:1) `c` \u202e'
 admin = app_commands.Group(name="admin", description="For those who manage")
 rules = app_commands.Group(name="rules", description="Words", parent=admin)
@@ -382,7 +383,7 @@ async def test_bad_requests_are_refused_not_crashed(playground: Playground) -> N
     """Malformed requests to the page's routes get a status below 500."""
     headers = {"X-Playground": "1"}
     async with aiohttp.ClientSession(headers=headers) as session:
-        for name in ("send", "click", "use", "submit", "complete", "react", "dismiss"):
+        for name in (*ACTIONS, "send", "complete"):
             for body in (b"", b"{", b"[]", b'{"as": "Nobody", "message": "x"}', b"\xff"):
                 async with session.post(
                     f"{playground.url}/playground/{name}", data=body

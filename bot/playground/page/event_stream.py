@@ -8,6 +8,7 @@ from bot.playground.client.person import MESSAGE, Person
 from bot.playground.client.resolved_data import ENTITY_OPTIONS, Entity, ResolvedDataBuilder
 from bot.playground.errors import Json
 from bot.playground.model.guild import Channel, Guild
+from bot.playground.model.permissions import Permission
 from bot.playground.model.state import Message, World
 from bot.playground.model.subcommands import invokable_commands
 from bot.playground.page.facade import PlaygroundFacade
@@ -84,6 +85,7 @@ class PageStream:
             "commands": self._slash_commands(),
             "channels": channel_list(world, self._person),
             "message_commands": [command["name"] for command in message_commands],
+            "moderates": Permission.MANAGE_MESSAGES in self._person.permissions(self._channel),
             "candidates": self._candidates(),
             "names": mention_names(world),
         }

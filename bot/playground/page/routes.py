@@ -56,6 +56,7 @@ class Page:
             "submit": self._submit,
             "complete": self._complete,
             "react": self._react,
+            "clear": self._clear,
             "dismiss": self._dismiss,
         }
         for name, action in actions.items():
@@ -182,6 +183,10 @@ class Page:
     async def _react(self, person: Person, body: Json) -> web.Response:
         action = person.react if body.get("on") else person.unreact
         await action(self._message(body), str(body.get("emoji")))
+        return _success()
+
+    async def _clear(self, person: Person, body: Json) -> web.Response:
+        await person.clear_reactions(self._message(body))
         return _success()
 
     async def _dismiss(self, person: Person, body: Json) -> web.Response:

@@ -50,10 +50,11 @@ export class Messages {
     this.scroll.scrollTop = this.scroll.scrollHeight;
   }
 
-  setContext(names, messageCommands, candidates) {
+  setContext({ names, message_commands, candidates, moderates }) {
     this.names = names;
     this.candidates = candidates;
-    this.messageCommands = messageCommands;
+    this.messageCommands = message_commands;
+    this.moderates = moderates;
     for (const row of this.list.children) renderMessage(row, row.data, this);
   }
 
@@ -90,7 +91,8 @@ function renderMessage(row, message, list) {
   renderIfChanged(part("components"), componentData, () =>
     message.components.map((component) => componentNode(component, message, list)),
   );
-  const footerData = [message.reactions, message.ephemeral, message.loading, list.messageCommands];
+  const { messageCommands, moderates } = list;
+  const footerData = [message.reactions, message.ephemeral, message.loading, messageCommands, moderates];
   renderIfChanged(part("footer"), footerData, () => footer(message, list));
 }
 
@@ -291,7 +293,15 @@ function footer(message, list) {
   const chips = message.reactions.map((reaction) => reactionChip(reaction, message, list));
   if (message.loading) return chips;
   const apps = list.messageCommands.length ? [appsMenu(message, list)] : [];
-  return [...chips, reactionMenu(message, list), ...apps];
+  const clear = list.moderates && chips.length ? [clearButton(message, list)] : [];
+  return [...chips, reactionMenu(message, list), ...clear, ...apps];
+}
+
+function clearButton(message, list) {
+  const node = element("button", "plain", "Remove all reactions");
+  node.type = "button";
+  node.addEventListener("click", () => list.act("clear", { message: message.id }));
+  return node;
 }
 
 function appsMenu(message, list) {

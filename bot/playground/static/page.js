@@ -78,7 +78,7 @@ function openStream() {
 function showOverview(data) {
   renderChannels(data.channels);
   composer.setCommands(data.commands, data.candidates);
-  messages.setContext(data.names, data.message_commands, data.candidates);
+  messages.setContext(data);
   showStatus(data.online, data.online ? `${data.bot} is online` : "Waiting for the bot…");
 }
 

@@ -1,4 +1,4 @@
-"""Select menus on the web page, in a browser and by plain HTTP requests."""
+"""Select menus and cleared reactions on the web page, in a browser and by HTTP requests."""
 
 from collections.abc import AsyncIterator
 
@@ -88,6 +88,24 @@ async def test_menus_of_a_modal_are_used(
     reply = page.locator(".message").last
     await expect(reply).to_contain_text(f"Member {playground.person('Mod').id}")
     await expect(reply).to_contain_text(f"AppCommandChannel {playground.restricted.id}")
+
+
+@needs_browser
+async def test_a_moderator_removes_all_reactions(
+    playground: Playground, bot: PlaygroundBot, page: Page
+) -> None:
+    """Others have no button for it."""
+    ada = playground.person("Ada")
+    message = await ada.say("look")
+    for emoji in ("🔁", "❌"):
+        await ada.react(message, emoji)
+    clear = page.get_by_role("button", name="Remove all reactions")
+    await expect(page.locator(".reaction")).to_have_count(2)
+    await expect(clear).to_have_count(0)
+    await page.get_by_role("radio", name="Mod").click()
+    await clear.click()
+    await expect(page.locator(".reaction")).to_have_count(0)
+    assert message.reactions == {}
 
 
 async def test_other_choices_are_an_error(playground: Playground, bot: PlaygroundBot) -> None:
