@@ -196,10 +196,10 @@ RULES: dict[str, Rule] = {
         with_choice(1.5, NUMBER),
     ),
     "the same choice twice": Rule(
-        with_option(choices=[{"name": "a", "value": "a"}, {"name": "b", "value": "a"}]),
+        with_option(choices=[{"name": "a", "value": "a"}, {"name": "a", "value": "b"}]),
         "options.0.choices",
         "APPLICATION_COMMAND_OPTIONS_CHOICES_DUPLICATED",
-        with_option(choices=[{"name": "a", "value": "a"}, {"name": "b", "value": "b"}]),
+        with_option(choices=[{"name": "a", "value": "a"}, {"name": "b", "value": "a"}]),
     ),
     "choices and autocompletion": Rule(
         with_option(autocomplete=True, choices=[{"name": "a", "value": "a"}]),
@@ -264,7 +264,7 @@ RULES: dict[str, Rule] = {
                 option(
                     name=f"o{n}",
                     choices=[
-                        {"name": "a", "name_localizations": {"de": "x" * 100}, "value": f"{c}"}
+                        {"name": f"{c}", "name_localizations": {"de": "x" * 100}, "value": f"{c}"}
                         for c in range(25)
                     ],
                 )
@@ -275,7 +275,7 @@ RULES: dict[str, Rule] = {
         "APPLICATION_COMMAND_TOO_LARGE",
         with_option(
             choices=[
-                {"name": "a", "name_localizations": {"de": "x" * 100}, "value": f"{c}"}
+                {"name": f"{c}", "name_localizations": {"de": "x" * 100}, "value": f"{c}"}
                 for c in range(25)
             ]
         ),
@@ -295,6 +295,14 @@ async def test_a_command_is_refused_at_the_path(http: Http, rule: Rule) -> None:
     assert http.playground.commands.all() == []
     status, body = await http.call("POST", URL, json=rule.accepted)
     assert status == 201, body
+
+
+async def test_names_are_unique_by_type(http: Http) -> None:
+    """Two commands of a type cannot have the same name; a slash and a message command can."""
+    status, body = await http.call("PUT", URL, json=[command(), command()])
+    assert (status, codes(body, "1")) == (400, ["APPLICATION_COMMANDS_DUPLICATE_NAME"])
+    commands = [command(), menu(name="paint")]
+    assert (await http.call("PUT", URL, json=commands))[0] == 200
 
 
 async def test_an_overwrite_is_a_list(http: Http) -> None:

@@ -98,6 +98,24 @@ RULES: dict[str, Rule] = {
         MAX,
         modal(label(field(value="abc", max_length=3))),
     ),
+    "a value below min_length": Rule(
+        modal(label(field(value="ab", min_length=3))),
+        f"{CHILD}.value",
+        "BASE_TYPE_MIN_LENGTH",
+        modal(label(field(value="abc", min_length=3))),
+    ),
+    "an empty value": Rule(
+        modal(label(field(value=""))),
+        f"{CHILD}.value",
+        "BASE_TYPE_MIN_LENGTH",
+        modal(label(field(value="", required=False))),
+    ),
+    "two lines in a short input": Rule(
+        modal(label(field(value="a\nb"))),
+        f"{CHILD}.value",
+        "COMPONENT_VALIDATION_FAILED",
+        modal(label(field(value="a\nb", style=2))),
+    ),
     "a value": Rule(
         modal(label(field(value="x" * 4001))),
         f"{CHILD}.value",

@@ -24,7 +24,7 @@ def read_commands(items: list[Json]) -> list[Json]:
         key = (command.get("type") or CHAT_INPUT, command["name"])
         if key in keys:
             code = "APPLICATION_COMMANDS_DUPLICATE_NAME"
-            raise invalid((index, "name"), code, "Application command names must be unique")
+            raise invalid((index,), code, "Application command names must be unique")
         keys.add(key)
     check_counts(commands)
     return commands
@@ -109,10 +109,10 @@ def _check_values(option: Json, path: Path, errors: FormErrors) -> None:
     if choices and option.get("autocomplete"):
         code = "APPLICATION_COMMAND_OPTIONS_CHOICES_AUTOCOMPLETE"
         errors.add(path, code, "Autocomplete and choices cannot be used together")
-    values = [choice["value"] for choice in choices]
-    if len(set(values)) != len(values):
+    names = [choice["name"] for choice in choices]
+    if len(set(names)) != len(names):
         code = "APPLICATION_COMMAND_OPTIONS_CHOICES_DUPLICATED"
-        errors.add((*path, "choices"), code, "Choice values must be unique")
+        errors.add((*path, "choices"), code, "Choice names must be unique")
     for low, high in RANGES:
         check_range(option, low, high, path, errors)
 

@@ -7,6 +7,8 @@ from bot.playground.rest.validation.components import check_parts, check_range, 
 from bot.playground.rest.validation.fields import read_form
 from bot.playground.rest.validation.form import FormErrors, Path
 
+TEXT_LIMIT = 4000
+SHORT = 1  # style of a text input with one line
 ZERO_MESSAGE = "Select menus marked as required cannot have a min_values of 0"
 
 
@@ -38,10 +40,20 @@ def _check_row(children: list[Json], path: Path, errors: FormErrors) -> None:
 
 def _check_text_input(text_input: Json, path: Path, errors: FormErrors) -> None:
     check_range(text_input, "min_length", "max_length", path, errors)
-    maximum = text_input.get("max_length", 4000)
-    if len(text_input.get("value") or "") > maximum:
+    value = text_input.get("value")
+    if value is None:
+        return
+    minimum = text_input.get("min_length", 1 if text_input.get("required", True) else 0)
+    maximum = text_input.get("max_length", TEXT_LIMIT)
+    if len(value) > maximum:
         message = f"Must be {maximum} or fewer in length."
         errors.add((*path, "value"), "BASE_TYPE_MAX_LENGTH", message)
+    elif len(value) < minimum:
+        message = f"Must be {minimum} or more in length."
+        errors.add((*path, "value"), "BASE_TYPE_MIN_LENGTH", message)
+    if "\n" in value and text_input["style"] == SHORT:
+        message = "Component validation failed"
+        errors.add((*path, "value"), "COMPONENT_VALIDATION_FAILED", message)
 
 
 def _check_selection(component: Json, path: Path, errors: FormErrors) -> None:
