@@ -1,1 +1,1 @@
-"""The engine: Stable Diffusion in a process of its own, without any knowledge of Discord."""
+"""The engine: Stable Diffusion in a separate process, independent of Discord."""

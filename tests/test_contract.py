@@ -40,7 +40,7 @@ GOOD: dict[str, Any] = {
     ("changes", "reason"),
     [
         ({"prompt": " \n"}, "prompt is empty"),
-        ({"prompt": "x" * 1001}, "1001 characters; 1000"),
+        ({"prompt": "x" * 1001}, "1001 characters; at most 1000"),
         ({"negative": "x" * 5000}, "negative prompt has 5000"),
         ({"seed": -1}, "seed is -1"),
         ({"seed": 2**32}, "0 to 4294967295"),
@@ -60,7 +60,7 @@ GOOD: dict[str, Any] = {
         ({"source": "0" * 64, "strength": 0.0}, "strength is 0"),
         ({"source": "0" * 64, "strength": 1.01}, "at most 1"),
         ({"source": "0" * 64, "strength": float("nan")}, "strength is nan"),
-        ({"source": "0" * 64, "strength": 0.04}, "the smallest is 0.05"),
+        ({"source": "0" * 64, "strength": 0.04}, "must be at least 0.05"),
         ({"row_class": 3}, "row class is 3"),
     ],
 )
@@ -190,12 +190,12 @@ def test_an_unchecked_picture_is_flagged() -> None:
 @pytest.mark.parametrize(
     ("picture", "reason"),
     [
-        ({"png": b"x"}, "without a verdict"),
-        ({"png": b""}, "without a verdict"),
+        ({"png": b"x"}, "has no verdict"),
+        ({"png": b""}, "has no verdict"),
         ({"png": b"x", "verdicts": (PASSED, UNCHECKED)}, "could not be checked"),
-        ({"png": b"", "verdicts": (PASSED,)}, "without bytes"),
-        ({"png": b"", "verdicts": (FLAGGED,), "failed": "why"}, "that failed"),
-        ({"png": b"x", "failed": "why"}, "that failed"),
+        ({"png": b"", "verdicts": (PASSED,)}, "has no bytes"),
+        ({"png": b"", "verdicts": (FLAGGED,), "failed": "why"}, "A failed picture"),
+        ({"png": b"x", "failed": "why"}, "A failed picture"),
     ],
 )
 def test_a_picture_needs_a_verdict(picture: dict[str, Any], reason: str) -> None:

@@ -102,7 +102,7 @@ async def test_the_command_works_in_dms(house: House) -> None:
         ({"prompt": ""}, "prompt is empty"),
         ({"prompt": "\u200b \u200b"}, "prompt is empty"),
         ({"prompt": "\ud83d"}, "prompt is empty"),
-        ({"prompt": "x" * 5000}, "5000 characters; 1000 are allowed"),
+        ({"prompt": "x" * 5000}, "5000 characters; at most 1000 are allowed"),
         ({"prompt": 7}, "is not valid"),
         ({"prompt": "a", "seed": -1}, "seed is -1; it must be 0 to"),
         ({"prompt": "a", "seed": 2**32}, "it must be 0 to 4294967295"),

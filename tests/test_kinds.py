@@ -73,7 +73,7 @@ def test_seeds_wrap_around() -> None:
     [
         ({"prompt": ""}, "prompt is empty"),
         ({"prompt": "   "}, "prompt is empty"),
-        ({"prompt": "x" * 5000}, "5000 characters; 1000 are allowed"),
+        ({"prompt": "x" * 5000}, "5000 characters; at most 1000 are allowed"),
         ({"negative": "x" * 5000}, "negative prompt has 5000 characters"),
         ({"seed": -1}, "seed is -1; it must be 0 to"),
         ({"seed": SEED_LIMIT}, "it must be 0 to 4294967295"),
@@ -83,7 +83,7 @@ def test_seeds_wrap_around() -> None:
         ({"guidance": 31}, "guidance is 31; it must be 0 to 30"),
         ({"guidance": float("nan")}, "it must be 0 to 30"),
         ({"sampler": "magic"}, "no sampler “magic”. Choose one of: pndm"),
-        ({"sampler": "lcm", "steps": 51}, "lcm takes at most 50 steps; this asks for 51"),
+        ({"sampler": "lcm", "steps": 51}, "lcm takes at most 50 steps; this request has 51"),
         ({"aspect": "round"}, "no aspect “round”. Choose one of: square"),
         ({"count": 0}, "count is 0; it must be 1 to 4"),
         ({"count": 5}, "it must be 1 to 4"),
@@ -116,7 +116,7 @@ def test_the_strength_is_above_0_and_at_most_1(strength: float) -> None:
 
 def test_a_strength_without_steps_is_refused() -> None:
     """The check comes before the download of the sketch."""
-    with pytest.raises(Refused, match="leaves nothing to paint in 4 steps"):
+    with pytest.raises(Refused, match="none of the 4 steps would run"):
         build(strength=0.1, has_init_image=True)
 
 

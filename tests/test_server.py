@@ -166,7 +166,7 @@ async def test_the_sender_of_too_large_a_frame_receives_the_reason(
         await writer.drain()
         rejected = await events.receive()
         assert isinstance(rejected, Rejected)
-        assert f"A frame of {MAX_FRAME_BYTES + 1} bytes" in rejected.reason
+        assert f"The frame has {MAX_FRAME_BYTES + 1} bytes" in rejected.reason
         assert await events.receive() is None
 
 

@@ -76,7 +76,7 @@ async def test_an_invalid_message_is_an_error(body: bytes) -> None:
     """Invalid MessagePack, and MessagePack of another schema."""
     async with ends() as (_, commands, writer):
         writer.write(len(body).to_bytes(4, "big") + body)
-        with pytest.raises(WireError, match="Not a message"):
+        with pytest.raises(WireError, match="The message is invalid"):
             await commands.receive()
 
 
@@ -92,7 +92,7 @@ async def test_every_error_of_the_decoder_is_a_wire_error(body: bytes) -> None:
     """Also those that are not msgspec's own."""
     async with ends() as (_, commands, writer):
         writer.write(len(body).to_bytes(4, "big") + body)
-        with pytest.raises(WireError, match="Not a message"):
+        with pytest.raises(WireError, match="The message is invalid"):
             await commands.receive()
 
 

@@ -1,4 +1,4 @@
-"""What the bot knows about a loaded model: its limits, its defaults and its row classes."""
+"""The description of a loaded model that the bot receives: limits, defaults and row classes."""
 
 from collections.abc import Sequence
 
@@ -9,14 +9,14 @@ from engine.contract.samplers import Sampler
 
 
 class BatchSizes(msgspec.Struct, frozen=True, kw_only=True):
-    """The row classes of pictures up to a size, in rising order."""
+    """The row classes of pictures up to a size, in ascending order."""
 
     pixels: int
-    """The largest area (width x height) that they are for."""
+    """The largest area (width x height) to which they apply."""
     default: tuple[int, ...] = msgspec.field(name="classes")
-    """For a job by itself."""
+    """For jobs whose row class depends on their own pictures alone."""
     under_load: tuple[int, ...] = msgspec.field(name="loaded")
-    """For jobs that are painted together, where the engine may choose by load."""
+    """For jobs whose row class the engine may choose by load (`Paint.adaptive`)."""
 
 
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,26 +31,26 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     steps: int
     guidance: float
     sampler: Sampler
-    """The sampler of requests that name none; `steps` and `guidance` likewise."""
+    """`steps`, `guidance` and `sampler` are the defaults of requests without these options."""
     max_steps: dict[Sampler, int] = msgspec.field(name="longest")
-    """Of the samplers that take fewer than MAX_STEPS; 0 for those that do not work with the model's
-    noise schedule."""
+    """The most steps of each sampler that allows fewer than MAX_STEPS; 0 for a sampler that does not
+    work with the model's noise schedule."""
     max_concurrent_batches: int = msgspec.field(name="hands", default=1)
     batch_sizes: tuple[BatchSizes, ...] = msgspec.field(name="shapes")
     """By picture size, smallest first."""
     fingerprint: str
-    """Software and hardware, in one line: same recipe, same fingerprint, same bits."""
+    """Software and hardware in one line. Equal recipes and fingerprints give equal bits."""
 
     @property
     def samplers(self) -> tuple[Sampler, ...]:
-        """Those that work with the model."""
+        """The samplers that work with the model."""
         return tuple(sampler for sampler in Sampler if self.max_steps.get(sampler, MAX_STEPS) > 0)
 
     def with_row_class(self, recipes: Sequence[Recipe]) -> tuple[Recipe, ...]:
-        """The recipes of one job with their row class.
+        """The recipes of one job, which have one size, with their default row class.
 
-        It is the smallest of their size that holds all of their rows, or the largest, in which
-        they take turns.
+        It is the smallest class of that size that holds all rows of the job. If none does, it is
+        the largest, and the pictures take turns in its batches.
         """
         size = recipes[0].size
         row_class = _smallest(self._sizes_for(*size).default, recipes)
@@ -59,8 +59,11 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     def with_row_class_for_load(
         self, recipes: Sequence[Recipe], running: Sequence[Recipe]
     ) -> tuple[Recipe, ...]:
-        """The recipes of one job with a row class that also holds the running recipes of the same
-        size, spread over all concurrent batches."""
+        """The recipes of one job, which have one size, with a row class for the current load.
+
+        It is the smallest class that also holds the running recipes of that size, if all of them
+        are spread over the concurrent batches.
+        """
         size = recipes[0].size
         together = [*recipes, *(recipe for recipe in running if recipe.size == size)]
         sizes = self._sizes_for(*size).under_load
@@ -73,14 +76,14 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
         return frozenset(sizes.default + sizes.under_load)
 
     def with_smaller_row_class(self, recipe: Recipe) -> Recipe | None:
-        """The recipe in the next smaller row class of its size; None if there is none."""
+        """The recipe with the next smaller row class of its size; None if there is none."""
         row_classes = self.row_classes(recipe.width, recipe.height)
         smaller = [row_class for row_class in row_classes if row_class < recipe.row_class]
         return msgspec.structs.replace(recipe, row_class=max(smaller)) if smaller else None
 
     def check_sampler(self, recipe: Recipe) -> None:
-        """Raise ValueError, with a sentence for the user, if the model does not work with the
-        sampler, or the sampler cannot take so many steps."""
+        """Raise ValueError, with a sentence for the user, if the sampler does not work with the
+        model or allows fewer steps."""
         if recipe.sampler not in self.samplers:
             raise ValueError(
                 f"The model {self.name} does not work with the sampler {recipe.sampler}. "
@@ -90,7 +93,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
         if recipe.steps > limit:
             raise ValueError(
                 f"The sampler {recipe.sampler} takes at most {limit} steps; "
-                f"this asks for {recipe.steps}."
+                f"this request has {recipe.steps}."
             )
 
     def _sizes_for(self, width: int, height: int) -> BatchSizes:

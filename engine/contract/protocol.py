@@ -14,7 +14,7 @@ MAX_PICTURES: Final = 4
 """Pictures of one job."""
 PROTOCOL_VERSION: Final = 6
 HEARTBEAT_SECONDS: Final = 2.0
-"""Between two Heartbeats, whatever the engine is doing."""
+"""Time between two Heartbeats; the engine sends them even while it is busy."""
 
 # Commands: bot to engine
 
@@ -27,7 +27,7 @@ class Hello(msgspec.Struct, frozen=True, tag=True):
 
 
 class Paint(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Paint these recipes as one job. `job` and `attempt` are repeated in each of its events.
+    """Paint these recipes as one job. Each event of the job repeats `job` and `attempt`.
 
     Raises ValueError unless there are 1 to MAX_PICTURES recipes.
     """
@@ -39,12 +39,13 @@ class Paint(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The init image as a PNG; its sha256 is the `source` of the recipes."""
     previews: bool = True
     adaptive: bool = False
-    """Whether the engine may choose other row classes by load; each PaintedImage names its own."""
+    """Whether the engine may choose other row classes by load; each PaintedImage has the one that
+    was used."""
     include_flagged: bool = msgspec.field(name="reveal", default=False)
-    """Whether pictures that the safety check flagged come with their bytes. A picture that could
-    not be checked never does, and previews never show flagged content."""
+    """Whether flagged pictures are sent with their bytes. A picture that could not be checked is
+    always sent without, and previews never show flagged content."""
     owner: str = ""
-    """An opaque id of the user, for fair scheduling; only equality matters."""
+    """An opaque id of the user, for fair scheduling; the engine only compares it."""
     prior_seconds: float = msgspec.field(name="had", default=0.0)
     """Engine time that the owner used recently; the owner with the least goes first."""
 
@@ -69,19 +70,19 @@ Command = Hello | Paint | Cancel
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
-    """The model is loaded and the engine accepts jobs."""
+    """The answer to Hello: the engine accepts jobs for this model."""
 
     model: ModelCard
 
 
 class Rejected(msgspec.Struct, frozen=True, tag=True):
-    """The engine closes this connection because of what it received."""
+    """The engine rejects a message and closes this connection; `reason` is a sentence."""
 
     reason: str
 
 
 class Queued(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The job waits; `jobs_ahead` jobs are painted before it."""
+    """The job waits; `jobs_ahead` jobs start before it."""
 
     job: str
     attempt: int
@@ -102,11 +103,11 @@ class Stepped(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, tag="Pulse"):
     """The engine's counters since it started, sent every HEARTBEAT_SECONDS.
 
-    If `painting` stays above 0 while `ticks` does not change, the engine hangs.
+    The engine hangs if `ticks` does not change while `painting` is above 0.
     """
 
     ticks: int
-    """Forward passes."""
+    """Completed forward passes."""
     seconds: float
     """Spent in forward passes and their overhead; concurrent passes count separately."""
     rows_total: int = msgspec.field(name="rows_given")
@@ -136,7 +137,10 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, tag="Pulse"):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of one safety checker for one picture. Raises ValueError if it is ambiguous."""
+    """The result of one safety checker for one picture.
+
+    Raises ValueError if the score is out of range, or is None and the picture is not flagged.
+    """
 
     checker: str
     """`model` for the safety checker of the painting model, else the classifier's hub id or
@@ -147,24 +151,30 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.score is None and not self.flagged:
-            raise ValueError(f"The checker {self.checker} passed a picture that it did not check.")
+            raise ValueError(
+                f"The checker {self.checker} passed a picture that it did not check; without a "
+                "score the picture must be flagged."
+            )
         if self.score is not None and not 0.0 <= self.score <= 1.0:  # NaN fails this too
-            raise ValueError(f"The checker {self.checker} gave the score {self.score}.")
+            raise ValueError(
+                f"The checker {self.checker} gave the score {self.score}; it must be 0 to 1."
+            )
 
 
 class PaintedImage(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of one recipe. Raises ValueError for bytes without a verdict.
+    """The result of one recipe.
 
     A withheld picture has verdicts and a digest but no bytes; a failed one has none of these.
+    Raises ValueError for any other combination, such as bytes without a verdict.
     """
 
     png: bytes
     sha256: str
-    """Of the PNG file, in hex, also when the file is withheld."""
+    """Of the PNG file, in hex, even if the bytes are withheld; empty for a failed picture."""
     failed: str | None = None
     """Why there is no picture, as a sentence for the user; other pictures may have succeeded."""
     verdicts: tuple[Verdict, ...] = ()
-    """One of each checker."""
+    """One per checker."""
     row_class: int
     """The row class used: the recipe's, unless the engine chose another by load."""
     fingerprint: str
@@ -172,13 +182,13 @@ class PaintedImage(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.failed is not None:
             if self.png or self.verdicts:
-                raise ValueError("A picture that failed came with bytes or verdicts.")
+                raise ValueError("A failed picture has bytes or verdicts; it must have neither.")
         elif not self.verdicts:
-            raise ValueError("A picture came without a verdict of the safety check.")
+            raise ValueError("A picture has no verdict; at least one is required.")
         elif self.png and any(verdict.score is None for verdict in self.verdicts):
-            raise ValueError("A picture that could not be checked came with bytes.")
+            raise ValueError("A picture that could not be checked has bytes; it must have none.")
         elif not (self.png or self.flagged):
-            raise ValueError("A picture that passed the safety check came without bytes.")
+            raise ValueError("A picture that passed the safety check has no bytes.")
 
     @property
     def flagged(self) -> bool:
@@ -187,12 +197,12 @@ class PaintedImage(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def withheld(self) -> bool:
-        """Whether the picture is flagged and its bytes were left out."""
+        """Whether the picture is flagged and was sent without its bytes."""
         return self.flagged and not self.png
 
 
 class Painted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """An ending: the pictures, in the order of the recipes; at least one of them did not fail."""
+    """An ending: the pictures in the order of the recipes, of which at least one succeeded."""
 
     job: str
     attempt: int

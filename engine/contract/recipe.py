@@ -14,18 +14,19 @@ MAX_GUIDANCE: Final = 30.0
 SEED_LIMIT: Final = 2**32
 """Seeds run from 0 to SEED_LIMIT - 1, as in AUTOMATIC1111's web UI."""
 SIZE_MULTIPLE: Final = 8
-"""Widths and heights are multiples of it: one latent pixel stands for 8 x 8 pixels."""
+"""Widths and heights must be multiples of this: one latent pixel covers 8 x 8 pixels."""
 MIN_SIZE: Final = 64
 MAX_SIZE: Final = 2048
 ROW_CLASSES: Final = (2, 4, 8, 16, 32)
-"""Rows in a denoising batch. The shape of a batch changes bits, so it belongs to the recipe."""
+"""Allowed numbers of rows in a denoising batch. The batch size changes the bits of a picture, so it
+is part of the recipe."""
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that determines one picture.
 
-    Raises ValueError, with a sentence for the user, if a value is impossible. Where diffusers'
-    pipelines have another name for a field, its docstring gives it.
+    Raises ValueError, with a sentence for the user, if a value is not allowed. The docstring of a
+    field says what diffusers' pipelines call it, if they have another name.
     """
 
     model: str
@@ -53,12 +54,12 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     source: str | None = None
     """sha256 (hex) of the init image's PNG (diffusers: `image`), or None for txt2img."""
     strength: float | None = None
-    """diffusers: `strength`. Share of the steps that are run on the init image, above 0 to 1; None
-    for txt2img."""
+    """diffusers: `strength`. Share of the steps that are run on the init image, above 0 and at most
+    1; None for txt2img."""
     adapters: tuple[str, ...] = ()
     row_class: int
-    """Padded batch size that the picture is computed at, as vLLM's `cudagraph_capture_sizes` or
-    TensorFlow Serving's `allowed_batch_sizes`."""
+    """Padded batch size at which the picture is computed, one of ROW_CLASSES; compare vLLM's
+    `cudagraph_capture_sizes` and TensorFlow Serving's `allowed_batch_sizes`."""
 
     def __post_init__(self) -> None:
         self._check_texts()
@@ -71,7 +72,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         for name, text in (("prompt", self.prompt), ("negative prompt", self.negative)):
             if len(text) > MAX_PROMPT_CHARS:
                 raise ValueError(
-                    f"The {name} has {len(text)} characters; {MAX_PROMPT_CHARS} are allowed."
+                    f"The {name} has {len(text)} characters; at most {MAX_PROMPT_CHARS} are "
+                    "allowed."
                 )
 
     def _check_numbers(self) -> None:
@@ -96,8 +98,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if int(self.steps * self.strength) < 1:
             smallest = math.ceil(1000 / self.steps) / 1000
             raise ValueError(
-                f"A strength of {self.strength:g} leaves nothing to paint in {self.steps} steps; "
-                f"the smallest is {smallest:g}."
+                f"With a strength of {self.strength:g}, none of the {self.steps} steps would run; "
+                f"the strength must be at least {smallest:g}."
             )
 
     @property
@@ -122,7 +124,7 @@ def _check_range(name: str, value: float, low: float, high: float) -> None:
 
 
 def check_size(name: str, size: int) -> None:
-    """Raise ValueError, with a sentence for the user, unless this is a possible side."""
+    """Raise ValueError, with a sentence for the user, unless this width or height is allowed."""
     if size % SIZE_MULTIPLE or not MIN_SIZE <= size <= MAX_SIZE:
         raise ValueError(
             f"The {name} is {size}; it must be a multiple of {SIZE_MULTIPLE} "
@@ -148,9 +150,10 @@ def size_for_aspect(aspect_ratio: float, native_size: int) -> tuple[int, int]:
 
 
 def size_for_init_image(width: int, height: int, native_size: int) -> tuple[int, int]:
-    """The size to paint over an init image at.
+    """The width and height in pixels at which to paint over an init image.
 
-    It is the image's own size if that is near the native area, else its aspect at that area.
+    If the image's area is near the native one, its own size, rounded to SIZE_MULTIPLE; else a size
+    of its aspect ratio with the native area.
     """
     size = _snap(width), _snap(height)
     native_area = native_size**2

@@ -21,12 +21,13 @@ _NO_SCHEDULER = SchedulerSpec("")
 
 
 class Sampler(StrEnum):
-    """The samplers on offer: the name in recipes and options, and the scheduler."""
+    """The samplers: the value is the name in recipes and options."""
 
     scheduler: SchedulerSpec
 
     def __new__(cls, name: str, scheduler: SchedulerSpec = _NO_SCHEDULER) -> "Sampler":
-        """A member. The default is for type checkers, for which `Sampler("euler")` calls this."""
+        """Create a member. `scheduler` has a default because type checkers take the look-up
+        `Sampler("euler")` for a call of this method."""
         sampler = str.__new__(cls, name)
         sampler._value_ = name
         sampler.scheduler = scheduler

@@ -1,4 +1,4 @@
-"""Frames on a stream: four bytes of length (big endian), then one message in MessagePack."""
+"""The frames of a stream: four bytes of length (big endian), then one message in MessagePack."""
 
 import asyncio
 from typing import Final, Generic, TypeVar
@@ -8,11 +8,11 @@ import msgspec
 from engine.contract.protocol import Command, Event
 
 MAX_FRAME_BYTES: Final = 64 * 1024 * 1024
-"""Four pictures of 2048 x 2048, uncompressed, fit with a margin."""
+"""Larger than four uncompressed pictures of 2048 x 2048 pixels."""
 _MAX_REASON_CHARS: Final = 500
-"""A decoding error may quote the message, however long it is."""
+"""A decoding error can quote the whole message, so its text is truncated."""
 CLOSING_SECONDS: Final = 2.0
-"""For the peer to read the last frame."""
+"""Time for the peer to read the last frame."""
 _CHUNK: Final = 64 * 1024
 
 M = TypeVar("M")
@@ -25,7 +25,7 @@ class WireError(Exception):
 class Connection(Generic[M]):
     """One end of a stream: sends any message, receives messages of type M.
 
-    Use as `async with`; leaving closes the stream.
+    An async context manager that closes the stream on exit.
     """
 
     def __init__(
@@ -56,16 +56,18 @@ class Connection(Generic[M]):
         self._writer.transport.abort()
 
     async def send(self, message: Command | Event) -> None:
-        """Send one frame, once the buffer has room. Raises OSError if the peer is gone."""
+        """Send one frame, once the buffer has room. Raises OSError if the connection is lost."""
         body = msgspec.msgpack.encode(message)
         if len(body) > MAX_FRAME_BYTES:
-            raise WireError(f"A message of {len(body)} bytes; {MAX_FRAME_BYTES} are allowed.")
+            raise WireError(
+                f"The message has {len(body)} bytes; at most {MAX_FRAME_BYTES} are allowed."
+            )
         async with self._sending:
             self._writer.write(len(body).to_bytes(4, "big") + body)
             await self._writer.drain()
 
     async def close_with(self, last_event: Event) -> None:
-        """Send a last frame, then drain the input. Raises OSError if the peer is gone.
+        """Send a last frame, then drain the input. Raises OSError if the connection is lost.
 
         Closing with unread data could reset the connection before the frame arrives.
         """
@@ -77,21 +79,21 @@ class Connection(Generic[M]):
     async def receive(self, limit: int = MAX_FRAME_BYTES) -> M | None:
         """The next message, or None when the peer has closed the stream between two frames.
 
-        Raises WireError for a frame of more than `limit` bytes, a truncated or an invalid one.
+        Raises WireError if a frame is truncated, invalid or larger than `limit` bytes.
         """
         try:
             size = int.from_bytes(await self._reader.readexactly(4), "big")
             if size > limit:
-                raise WireError(f"A frame of {size} bytes; {limit} are allowed.")
+                raise WireError(f"The frame has {size} bytes; at most {limit} are allowed.")
             body = await self._reader.readexactly(size)
-        except asyncio.IncompleteReadError as cut:
-            if cut.partial or cut.expected != 4:
-                raise WireError("The connection ended in the middle of a frame.") from cut
+        except asyncio.IncompleteReadError as error:
+            if error.partial or error.expected != 4:
+                raise WireError("The connection ended in the middle of a frame.") from error
             return None
         try:
             return self._decoder.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise WireError(f"Not a message of ours: {error}"[:_MAX_REASON_CHARS]) from error
+            raise WireError(f"The message is invalid: {error}"[:_MAX_REASON_CHARS]) from error
 
 
 def engine_side(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Connection[Command]:
