@@ -61,7 +61,9 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1 (default: any free)")
     parser.add_argument("--model", help="`starter`, a diffusers folder, or a hub id")
     _add_checkers(parser)
-    parser.add_argument("--parent", action="store_true", help="exit at the end of standard input")
+    parser.add_argument(
+        "--parent", action="store_true", help="exit when standard input reaches its end"
+    )
     parser.set_defaults(command=serve_command)
 
 
@@ -69,22 +71,30 @@ def _add_paint(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("prompt", nargs="?", help="what to paint")
     add("--negative", help="what not to paint")
-    add("--seed", type=int, help="of the first picture; the others have the following seeds")
-    add("--count", type=int, help=f"pictures, 1 to {MAX_PICTURES} (default {MAX_PICTURES})")
+    add("--seed", type=int, help="seed of the first picture; the others have the next seeds")
+    add(
+        "--count",
+        type=int,
+        help=f"number of pictures, 1 to {MAX_PICTURES} (default {MAX_PICTURES})",
+    )
     add("--steps", type=int)
     add("--guidance", type=float)
     add("--sampler", metavar="NAME", help=", ".join(Sampler))
     add("--width", type=int)
     add("--height", type=int)
     add("--sketch", metavar="FILE", help="an init image for img2img")
-    add("--strength", type=float, help="share of the steps run on the sketch, above 0 to 1")
+    add("--strength", type=float, help="share of the steps run on the sketch, above 0 and up to 1")
     add("--subseed", type=int)
-    add("--subseed-strength", type=float, help="from the seed's noise (0) to the subseed's (1)")
+    add(
+        "--subseed-strength",
+        type=float,
+        help="position between the noise of --seed (0) and of --subseed (1)",
+    )
     add(
         "--jobs",
         metavar="FILE",
         type=Path,
-        help="one job a line, as JSON objects, instead of a prompt",
+        help="a file with one job per line, each a JSON object; instead of a prompt",
     )
     add("--model", help="`starter`, a diffusers folder, or a hub id")
     _add_checkers(parser)
@@ -96,16 +106,16 @@ def _add_checkers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkers",
         metavar="NAMES",
-        help="safety checkers, separated by commas: `model` for the model's own (the default), "
-        "and folders and hub ids of classifiers",
+        help="safety checkers, separated by commas: `model` for the model's own (the default), or "
+        "folders and hub ids of classifiers",
     )
 
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--model", help="`starter`, a diffusers folder, or a hub id")
-    add("--weights", choices=["random"], help="measure --arch with random weights: no download")
-    add("--arch", choices=ARCHITECTURES, default="sd15", help="with --weights random")
+    add("--weights", choices=["random"], help="measure --arch with random weights, without download")
+    add("--arch", choices=ARCHITECTURES, default="sd15", help="for --weights random")
     add(
         "--workloads",
         type=_workloads,
@@ -117,18 +127,32 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
         type=_backends,
         help=f"{','.join(BACKENDS)} (default: all; compiled only on a GPU)",
     )
-    add("--pictures", type=_numbers(int, MAX_PICTURES), default="1,4", help="in each job (1,4)")
-    add("--people", type=_numbers(int, 1000), default="1,2,4,8", help="concurrent jobs (1,2,4,8)")
+    add(
+        "--pictures",
+        type=_numbers(int, MAX_PICTURES),
+        default="1,4",
+        help="pictures per job (default 1,4)",
+    )
+    add(
+        "--people",
+        type=_numbers(int, 1000),
+        default="1,2,4,8",
+        help="concurrent jobs (default 1,2,4,8)",
+    )
     add(
         "--rates",
         type=_numbers(float, 10),
         default=[],
-        help="of Poisson arrivals, as shares of diffusers' throughput",
+        help="rates of Poisson arrivals, as shares of diffusers' throughput (default: none)",
     )
-    add("--jobs", type=_numbers(int, 10_000), default="24", help="in each load (24)")
-    add("--check-all", action="store_true", help="compare the bits of all jobs, not of about 8")
-    add("--ticks", action="store_true", help="measure only forward passes, by row class")
-    add("--json", metavar="FILE", type=Path, help="also write the results here")
+    add("--jobs", type=_numbers(int, 10_000), default="24", help="jobs per load (default 24)")
+    add(
+        "--check-all",
+        action="store_true",
+        help="repeat all jobs alone to compare their bits, instead of about 8",
+    )
+    add("--ticks", action="store_true", help="measure only the forward pass of each row class")
+    add("--json", metavar="FILE", type=Path, help="also write the results to this file")
     parser.set_defaults(command=bench_command)
 
 
@@ -147,7 +171,7 @@ def _backends(text: str) -> list[str]:
 
 
 def _numbers(parse: Callable[[str], float], largest: int) -> Callable[[str], list[float]]:
-    def parse_list(text: str) -> list[float]:
+    def parse_numbers(text: str) -> list[float]:
         try:
             numbers = [parse(number) for number in text.split(",") if number]
         except ValueError:
@@ -158,7 +182,7 @@ def _numbers(parse: Callable[[str], float], largest: int) -> Callable[[str], lis
             )
         return numbers
 
-    return parse_list
+    return parse_numbers
 
 
 if __name__ == "__main__":

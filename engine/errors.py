@@ -8,7 +8,7 @@ class ExitCode(IntEnum):
     """The exit codes of `python -m engine`."""
 
     DONE = 0
-    """The command completed, or was stopped on request."""
+    """The command completed, or was stopped."""
     FAILED = 1
     """A job failed; standard error has the reason."""
     USAGE = 2
@@ -20,8 +20,8 @@ class ExitCode(IntEnum):
     MODEL_CORRUPT = 5
     """The model's files are incomplete, damaged or of an unsupported kind."""
     NO_SAFETY_CHECKER = 6
-    """There is no safety checker, or a classifier without usable labels: no picture could be
-    shown."""
+    """There is no safety checker, or the labels of a classifier are unknown. Without a check no
+    picture may be shown."""
     PORT_IN_USE = 7
     """Another program listens on the port."""
     MISSING_DEPENDENCY = 8
@@ -31,7 +31,7 @@ class ExitCode(IntEnum):
 
 
 class EngineError(Exception):
-    """The engine cannot continue; its message is a sentence for the operator."""
+    """The engine cannot continue; the message is a sentence for the operator."""
 
     exit: ClassVar[ExitCode] = ExitCode.FAILED
 
@@ -61,7 +61,7 @@ class ModelCorrupt(EngineError):
 
 
 class NoSafetyChecker(EngineError):
-    """No picture could be checked."""
+    """There is no safety checker, or the labels of a classifier are unknown."""
 
     exit = ExitCode.NO_SAFETY_CHECKER
 
@@ -85,7 +85,7 @@ class DeviceLost(EngineError):
 
 
 class InvalidJob(Exception):
-    """The engine cannot paint this job; its message is a sentence for the user."""
+    """The engine cannot paint this job; the message is a sentence for the user."""
 
 
 def first_line(error: Exception) -> str:

@@ -23,7 +23,7 @@ HOSTILE = (
     f'\r\x1b[2J" event=forged job=forged \u2028{{"event": "forged"}}'
 )
 BOT = ["job accepted", "job answered", "job queued", "job started", "job ended", "job delivered"]
-ENGINE = ["job taken", "job ended"]
+ENGINE = ["job received", "job ended"]
 
 
 @pytest.fixture(scope="module")

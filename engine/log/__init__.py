@@ -18,7 +18,7 @@ from engine.log.redaction import redact
 OWN_LOGGERS: Final = ("bot", "engine")
 LEVELS: Final = ("debug", "info", "warning", "error")
 PROMPT_FIELDS: Final = ("prompt", "negative")
-"""Fields that are written only with `prompts=True`: they hold what users wrote."""
+"""Fields that hold texts of users; written only with `prompts=True`."""
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _KEY: Final = re.compile(r"[a-z][a-z_]*")
 _SAFE_TEXT: Final = re.compile(r"[\w.:@%+-]{1,60}|(?=.*/)[\w.:/@?=&%+-]{1,300}")
@@ -27,7 +27,7 @@ _context: ContextVar[Mapping[str, Value]] = ContextVar("log_context", default=Ma
 
 
 class ForwardedLine(str):
-    """A line that this module formatted in another process."""
+    """A line that another process has already formatted with this module."""
 
 
 @contextmanager
@@ -43,9 +43,10 @@ def log_context(**fields: Value) -> Iterator[None]:
 def configure(
     process: str, *, in_json: bool = False, level: str = "info", prompts: bool = False
 ) -> None:
-    """Log to standard error as `process`; the last call counts.
+    """Log to standard error as `process`; replaces the settings of an earlier call.
 
-    `prompts` allows prompts, and debug records of libraries, which may quote prompts.
+    With `prompts`, the log includes prompts, and the arguments of libraries' debug records, which
+    may quote prompts.
     """
     if isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace")
@@ -61,8 +62,10 @@ def configure(
 
 
 def forward(line: str) -> None:
-    """Write a line of the engine's standard error: unchanged if it is a log line, else as the
-    event of a new record."""
+    """Log a line that the engine process wrote to standard error.
+
+    A log line is written unchanged; any other text becomes the event of a new record.
+    """
     fields = parse(line)
     is_log_line = fields is not None and fields["process"] == "engine"
     record = logging.makeLogRecord(
@@ -124,8 +127,8 @@ class LineFormatter(logging.Formatter):
         return self._prompts or key not in PROMPT_FIELDS
 
     def _event(self, record: logging.LogRecord) -> str:
-        """The message. Debug records of libraries may quote prompts, so their arguments are
-        summarised."""
+        """The message of a record. In debug records of libraries, which may quote prompts, only
+        numbers, words and URLs are kept of the arguments."""
         is_library = record.name.split(".")[0] not in OWN_LOGGERS
         if is_library and record.levelno < logging.INFO and not self._prompts:
             record = logging.makeLogRecord(

@@ -2,8 +2,8 @@
 
     at=2026-11-21T11:49:02.123Z level=info process=bot logger=bot.db.jobs event="job ended" job=5f0c
 
-A value is quoted as a JSON string unless it is a plain word; characters that are not printable are
-escaped. So no value can end its line or start another, and none controls a terminal.
+A value is quoted as a JSON string unless it is a plain word; unprintable characters are escaped. So
+no value contains a line break or a terminal's escape sequence.
 """
 
 import json
@@ -21,7 +21,7 @@ _REQUIRED: Final = ("at", "level", "process", "logger", "event")
 
 
 def to_logfmt(fields: Fields) -> str:
-    """The fields as key=value, without a newline; the keys consist of small letters and `_`."""
+    """The fields as key=value, without a newline; keys are lower-case letters and `_`."""
     return " ".join(f"{key}={_quoted(value)}" for key, value in fields.items())
 
 

@@ -1,11 +1,11 @@
-"""Redaction of secrets: registered ones, and what looks like a token by form or position."""
+"""Redaction of secrets: registered ones, and texts with the form or position of a token."""
 
 import re
 import sys
 from typing import Final
 
 _MIN_CHARS: Final = 8
-"""Of a registered secret; a shorter one would match ordinary text."""
+"""Length below which a secret is not registered, because it would match ordinary text."""
 _PATTERN: Final = re.compile(
     r"""
       (?<=/webhooks/) (?P<application>\d+/) [^/?\s'"]+              # an interaction token in a URL
@@ -21,7 +21,7 @@ _PATTERN: Final = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _secrets: Final[set[str]] = set()
-"""Of the process, as its log is."""
+"""Global, like the log of the process."""
 
 
 def register_secret(secret: str) -> None:
@@ -31,8 +31,7 @@ def register_secret(secret: str) -> None:
 
 
 def disable_core_dumps() -> None:
-    """Let crashes of this process and its children write no core dump: it would contain prompts and
-    tokens."""
+    """Disable core dumps of this process and its children, which would contain prompts and tokens."""
     if sys.platform != "win32":
         import resource
 
@@ -42,12 +41,12 @@ def disable_core_dumps() -> None:
 
 
 def redact(text: str) -> str:
-    """The text with each secret replaced by `…`."""
+    """The text with `…` in place of each secret."""
     for secret in tuple(_secrets):
         text = text.replace(secret, "…")
     return _PATTERN.sub(_redacted, text)
 
 
 def _redacted(match: re.Match[str]) -> str:
-    """The groups are the text around the secret, which stays."""
+    """The replacement of a match: its groups, which are the text around the secret, and `…`."""
     return "".join(group for group in match.groups() if group) + "…"

@@ -1,4 +1,4 @@
-"""Events waiting to be sent on one connection: progress and heartbeats coalesce, endings do not."""
+"""The events to send on one connection. Newer progress replaces older; all endings are sent."""
 
 import asyncio
 from collections.abc import Iterator
@@ -15,7 +15,8 @@ _ENDING_BYTES: Final = 1024
 
 
 class EventQueue:
-    """While the peer is slow, keeps only the newest progress of each job."""
+    """Holds all endings, but only the newest heartbeat and the newest progress of each job, so that
+    a slow peer does not fill memory with progress."""
 
     def __init__(self) -> None:
         self._progress: dict[JobKey, Queued | Stepped] = {}
@@ -26,7 +27,7 @@ class EventQueue:
         self._has_events = asyncio.Event()
 
     def put(self, event: Event) -> None:
-        """Add an event without waiting. Call it in the event loop's thread."""
+        """Add an event. Must be called in the event loop's thread."""
         if isinstance(event, Painted | Failed | Cancelled):
             self._progress.pop((event.job, event.attempt), None)
             self._endings.append(event)
@@ -39,7 +40,10 @@ class EventQueue:
         self._has_events.set()
 
     async def send_all(self, connection: Connection[Command]) -> None:
-        """Send events as they are added, until cancelled. Raises OSError if the peer is gone."""
+        """Send events as they are added, until cancelled.
+
+        Raises OSError if the connection is lost.
+        """
         while True:
             await self._has_events.wait()
             self._has_events.clear()
@@ -64,7 +68,7 @@ def _size(ending: Painted | Failed | Cancelled) -> int:
 
 
 def _newest(old: Queued | Stepped | None, new: Queued | Stepped) -> Queued | Stepped:
-    """The new progress, with the old preview if it has none itself."""
+    """The new progress; if it has no preview, with the preview of the old one."""
     if isinstance(old, Stepped) and isinstance(new, Stepped) and new.preview is None:
         return msgspec.structs.replace(new, preview=old.preview)
     return new

@@ -1,4 +1,4 @@
-"""Exit with the parent process. Imports nothing slow, so that it can start first."""
+"""Exit when the parent process exits. Imports only fast modules, so that the watch starts early."""
 
 import contextlib
 import ctypes
@@ -13,16 +13,16 @@ _DEATH_SIGNAL: Final = 1
 
 
 def exit_with_parent() -> None:
-    """Exit this process when standard input reaches its end, because the parent is gone.
+    """Exit this process as soon as standard input reaches its end: the parent has exited.
 
-    The engine has no state to save, so the exit is immediate. On Linux the kernel also kills the
-    process, which works while it is stopped or hangs.
+    There is no state to save, so the exit is immediate. On Linux the kernel also kills the process,
+    even if it is stopped or hangs.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)
 
     def watch() -> None:
-        # os.read: a thread blocked in sys.stdin would hold a lock that a clean exit needs.
+        # Not sys.stdin: a thread blocked in its read holds a lock that a normal exit needs.
         with contextlib.suppress(OSError):
             while os.read(0, 1024):
                 pass

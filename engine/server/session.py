@@ -1,4 +1,4 @@
-"""One connection's jobs: passes commands to the worker and events back."""
+"""The jobs of one connection: pass its commands to the worker, and the worker's events back."""
 
 import asyncio
 import contextlib
@@ -23,9 +23,9 @@ from engine.core.worker import Worker
 from engine.server.event_queue import EventQueue, JobKey
 
 MAX_WAITING_JOBS: Final = 256
-"""Of all connections. The bot has its own queue and sends few."""
+"""Limit for all connections together. The bot has a queue of its own and sends few jobs at once."""
 MAX_UNSENT_BYTES: Final = 256 * 2**20
-"""Of endings for one connection: about fifty jobs of large pictures."""
+"""Limit for the unsent endings of one connection: about fifty jobs of large pictures."""
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -69,11 +69,11 @@ class Session:
         if key in self._requests:
             raise WireError(f"Job {job.job}, attempt {job.attempt}, was sent twice.")
         if self._worker.waiting >= MAX_WAITING_JOBS:
-            reason = f"The engine has {MAX_WAITING_JOBS} jobs waiting. Try again in a while."
+            reason = f"{MAX_WAITING_JOBS} jobs are waiting, which is the limit. Try again later."
             self._put(Failed(job=job.job, attempt=job.attempt, reason=reason))
             return
         log.info(
-            "job taken",
+            "job received",
             extra={"job": job.job, "attempt": job.attempt, "pictures": len(job.recipes)},
         )
         self._requests[key] = self._worker.submit(job, self._on_event_threadsafe)
@@ -102,7 +102,7 @@ class Session:
 def call_threadsafe(
     loop: asyncio.AbstractEventLoop, callback: Callable[[T], object], argument: T
 ) -> None:
-    """Call it in the loop's thread; does nothing if the loop is closed."""
+    """Schedule a call in the loop's thread; does nothing if the loop is closed."""
     with contextlib.suppress(RuntimeError):
         loop.call_soon_threadsafe(callback, argument)
 

@@ -20,12 +20,12 @@ from engine.server.session import Session, call_threadsafe
 HANDSHAKE_TIMEOUT: Final = 10.0
 """Seconds for a new connection to send Hello."""
 MAX_HELLO_BYTES: Final = 64 * 1024
-"""Of the first frame, which any local program can send without the token."""
+"""Limit for the first frame: any local program can send one without the token."""
 log = logging.getLogger(__name__)
 
 
 def bind(port: int) -> socket.socket:
-    """Listen on a port of the loopback interface, 0 for any free one. Raises PortInUse."""
+    """Listen on a port of the loopback interface; 0 means any free port. Raises PortInUse."""
     try:
         return socket.create_server(("127.0.0.1", port))
     except OSError as error:
@@ -72,7 +72,7 @@ def _on_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], object]) -> 
 
 
 class ConnectionHandler:
-    """Serves connections; the jobs of a connection are cancelled when it closes."""
+    """Serves connections, and cancels the jobs of a connection when it closes."""
 
     def __init__(self, worker: Worker, ready: Ready, token: str) -> None:
         self._worker = worker
@@ -96,7 +96,7 @@ class ConnectionHandler:
             async with engine_side(reader, writer) as connection:
                 await self._serve(connection)
         except asyncio.CancelledError:  # by `close`; asyncio's streams would log it as an error
-            log.info("connection closed: the engine stops")
+            log.info("connection closed: the engine is stopping")
 
     async def _serve(self, connection: Connection[Command]) -> None:
         try:
