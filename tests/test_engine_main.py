@@ -226,5 +226,5 @@ def test_the_process_exits_during_a_forward_pass(busy: bool) -> None:
         timeout=60,
     )
     assert process.returncode == ExitCode.DEVICE_LOST
-    assert ("left in the middle of work: engine-core" in process.stderr) is busy
+    assert ("exiting while these threads are busy: engine-core" in process.stderr) is busy
     assert len(process.stderr.splitlines()) == int(busy)

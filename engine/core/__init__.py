@@ -1,1 +1,1 @@
-"""The engine core: which requests share a forward pass, and all that happens to them."""
+"""The engine core: schedule requests, run their forward passes and make their images."""

@@ -1,11 +1,11 @@
-"""A running estimate of what a batch of each key costs, in seconds."""
+"""Estimates of the seconds that a batch of each key takes, from measurements."""
 
 from typing import Final
 
 from engine.core.batching import BatchKey
 
 _INITIAL_SECONDS_PER_PIXEL: Final = 1e-6
-"""For each pixel of each row, until something was measured."""
+"""Assumed per pixel and row before the first measurement."""
 _MIN_SECONDS: Final = 1e-6
 _EMA_ALPHA: Final = 0.2
 """Weight of a new measurement in the exponential moving average."""
@@ -18,7 +18,7 @@ class BatchCostModel:
         self._seconds: dict[BatchKey, float] = {}
 
     def estimate(self, key: BatchKey) -> float:
-        """Seconds of one batch, above 0; for an unmeasured key, in proportion to its pixels."""
+        """Seconds of one batch, above 0; proportional to its pixels if the key was not measured."""
         key = key._replace(exclusive_id=0)
         if key in self._seconds:
             return self._seconds[key]
@@ -27,7 +27,7 @@ class BatchCostModel:
         return _pixels(key) * rate
 
     def learn(self, key: BatchKey, seconds: float) -> None:
-        """Add a measurement."""
+        """Add a measured batch to the average of its key."""
         key = key._replace(exclusive_id=0)
         average = self._seconds.get(key, seconds)
         self._seconds[key] = max(_MIN_SECONDS, average + _EMA_ALPHA * (seconds - average))

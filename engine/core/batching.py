@@ -1,4 +1,4 @@
-"""Select which images share the next forward pass. Pure: all facts come in as arguments."""
+"""Select the images that share the next forward pass. Pure: the result depends on the arguments."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from engine.contract import Recipe
 
 
 class BatchKey(NamedTuple):
-    """What images must have in common to share a batch."""
+    """The properties in which images must be equal to share a batch."""
 
     model: str
     """The recipe's model and revision, with a space between them."""
@@ -17,7 +17,7 @@ class BatchKey(NamedTuple):
     rows: int
     """Rows of the padded batch: the images' row class."""
     exclusive_id: int = 0
-    """Not 0 for images that share batches only with images of the same id."""
+    """If not 0, the images share batches only with images of the same id."""
 
 
 class Waiting(Protocol):
@@ -40,7 +40,7 @@ class Waiting(Protocol):
 
     @property
     def owner(self) -> str:
-        """The user that it belongs to."""
+        """The user of its job."""
 
 
 class Deficit(NamedTuple):
@@ -49,7 +49,7 @@ class Deficit(NamedTuple):
     owner: str
     key: BatchKey
     seconds: float
-    """Engine time that the key may still use in this round."""
+    """Engine time that batches of the key may still use in this round."""
 
 
 DrrState = tuple[Deficit, ...]
@@ -59,10 +59,10 @@ NO_SECONDS: Final[Mapping[str, float]] = {}
 
 @dataclass(frozen=True)
 class Selection:
-    """The next forward pass, and the round robin state after it."""
+    """The images of the next forward pass, and the round robin state after it."""
 
     indices: tuple[int, ...]
-    """Of the images in the batch, in the sequence that they were selected from."""
+    """Indices of the batch's images in the sequence of waiting images."""
     key: BatchKey
     state: DrrState
 
@@ -81,25 +81,28 @@ def select_batch(
     *,
     in_flight: Collection[BatchKey] = (),
 ) -> Selection:
-    """Select the next batch: a key of the owner with the least engine time, their images first.
+    """Select the next batch.
 
-    `waiting` must not be empty. `cost` is the seconds of a batch of a key, above 0.
-    `owner_seconds` is the engine time of each owner so far; among equals, the owner whose image
-    has waited longest goes first. The keys of one owner take turns by deficit round robin
-    (Shreedhar and Varghese 1996, https://doi.org/10.1109/90.502236): in each round a key is
-    credited with as many batches as its images need for one step each, and within a key the images
-    that have waited longest go first. So each image of that owner is evaluated again and again, and
-    time is shared between the images, not between the sizes. Keys whose images are all `in_flight`
-    keep their deficit and their turn.
+    `waiting` must not be empty. `cost` returns the seconds of a batch of a key, above 0.
+    `owner_seconds` is the engine time of each owner so far.
+
+    The batch has a key of the owner with the least engine time; among equals, of the owner whose
+    image has waited longest. It is filled with images of that key of all owners, in order of their
+    owner's engine time, then of the time that they have waited.
+
+    The keys of one owner take turns by deficit round robin (Shreedhar and Varghese 1996,
+    https://doi.org/10.1109/90.502236): in each round a key is credited with as many batches as its
+    images need for one step each. So an owner's time is divided equally between the images, not
+    between the keys. Keys whose images are all `in_flight` keep their deficit and their turn.
     """
-    line = sorted(
+    by_priority = sorted(
         range(len(waiting)),
         key=lambda index: (owner_seconds.get(waiting[index].owner, 0.0), *_age(waiting[index])),
     )
     by_key: dict[BatchKey, list[int]] = {}
-    for index in line:
+    for index in by_priority:
         by_key.setdefault(waiting[index].batch_key, []).append(index)
-    owner = waiting[line[0]].owner
+    owner = waiting[by_priority[0]].owner
     demands = _demands(image for image in waiting if image.owner == owner)
     turns, rest = [], []
     for deficit in state:
@@ -120,7 +123,7 @@ def select_batch(
 
 
 def _demands(images: Iterable[Waiting]) -> dict[BatchKey, int]:
-    """Rows for one step of each of these images, by batch key."""
+    """By batch key, the rows that one step of each of these images takes."""
     demands: dict[BatchKey, int] = {}
     for image in images:
         demands[image.batch_key] = demands.get(image.batch_key, 0) + image.rows
@@ -132,7 +135,7 @@ def _age(image: Waiting) -> tuple[int, int]:
 
 
 def _fill(indices: Iterable[int], waiting: Sequence[Waiting], free_rows: int) -> tuple[int, ...]:
-    """As many of these images as the free rows hold, the first ones first."""
+    """The indices of the images that fit into the free rows, tried in order."""
     batch = []
     for index in indices:
         if waiting[index].rows <= free_rows:

@@ -1,4 +1,4 @@
-"""The engine core: one loop in which images of different requests share forward passes."""
+"""The engine core: a loop in which images of different requests share forward passes."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -19,13 +19,13 @@ from engine.models.base import DiffusionModel
 from engine.pipeline.denoise import InitImage
 
 PREVIEW_EVERY: Final = 4
-"""Evaluations between two previews of a request, at least."""
+"""Minimum number of evaluations between two previews of a request."""
 MAX_RUNNING: Final = 64
-"""Images in progress: more would only slow each of them down."""
+"""Maximum number of images in progress; more would only make each of them slower."""
 
 
 class EngineCore:
-    """Runs the requests of these models in the caller's thread, tick by tick.
+    """Runs requests for the loaded models in the thread that calls `tick`.
 
     Images whose evaluations are done are handed to the postprocessor.
     """
@@ -59,7 +59,7 @@ class EngineCore:
 
     @property
     def running(self) -> int:
-        """Images in progress, with those of requests in preparation."""
+        """Number of images in progress, including those of requests in preparation."""
         return len(self._scheduler.images) + sum(len(request.inputs) for request in self._preparing)
 
     @property
@@ -131,8 +131,8 @@ class EngineCore:
         self._executor.submit(task, partial(catch_failure, requests, work))
 
     def _start_preparation(self) -> None:
-        """Prepare the next request in the executor: a new size or row class takes long. Only one at
-        a time."""
+        """Start preparing the next request, one at a time. It runs in the executor because a new
+        size or row class takes long."""
         if not self._preparing or not self._executor.idle:
             return
         request = self._preparing[0]
@@ -158,7 +158,7 @@ class EngineCore:
         request.set_status(RequestStatus.RUNNING)
 
     def _select_batches(self) -> list[Batch]:
-        """One batch for each idle worker, as long as there are images that are not in flight."""
+        """A batch for each idle worker, as far as there are images that are not in flight."""
         in_flight = [task for task in self._executor.in_flight if isinstance(task, Batch)]
         owner_seconds = seconds_by_owner(self.requests)
         return self._scheduler.select(self._executor.idle, in_flight, owner_seconds)
@@ -181,7 +181,7 @@ class EngineCore:
                     for image in request.images
                 ]
                 self._retry_smaller(request, inputs, failure)
-        elif len(requests) > 1:  # each runs on its own from now on, which shows the faulty one
+        elif len(requests) > 1:  # separate them, so that only the faulty request fails again
             for request in active:
                 request.exclusive_id = request.images[0].sequence
         else:
@@ -196,7 +196,7 @@ class EngineCore:
                 self.postprocessor.postprocess(request)
 
     def _maybe_preview(self) -> None:
-        """Request a preview, if there is time for one, of the request whose last one is oldest."""
+        """Start a preview, if there is time for one, of the request with the oldest preview."""
         if not self.postprocessor.can_preview:
             return
         due = [
@@ -210,7 +210,7 @@ class EngineCore:
             self.postprocessor.render_preview(request)
 
     def _remove(self, request: Request) -> None:
-        """Take its images out of the batches, and it out of the queue for preparation."""
+        """Remove a request from preparation, and its images from further batches."""
         in_flight = self._executor.in_flight
         self._scheduler.remove(request)
         if request in self._preparing and request not in in_flight:
@@ -219,8 +219,8 @@ class EngineCore:
     def _retry_smaller(
         self, request: Request, inputs: Sequence[ImageInput], failure: Failure
     ) -> None:
-        """Restart a request in smaller batches. One that has the smallest row classes already is
-        retried once, because the memory may have been taken by others."""
+        """Restart a request with smaller row classes. If it has the smallest already, it is retried
+        once, because other requests may have used the memory."""
         smaller = [
             ImageInput(init_image.model.card.with_smaller_row_class(recipe) or recipe, init_image)
             for recipe, init_image in inputs
@@ -245,5 +245,5 @@ class EngineCore:
 
 
 def _requests_of(batch: Batch) -> list[Request]:
-    """Each once."""
+    """The requests of a batch's images, each once."""
     return list(dict.fromkeys(image.request for image in batch.images))

@@ -1,4 +1,4 @@
-"""Run forward passes and preparations at the same time, and wait for them."""
+"""Run forward passes and preparations concurrently, and wait for them."""
 
 import threading
 from collections.abc import Callable
@@ -10,7 +10,7 @@ Result = TypeVar("Result")
 
 
 class BatchExecutor(Generic[Task, Result]):
-    """Runs up to `max_concurrent` tasks at the same time; if that is 1, in the caller's thread."""
+    """Runs up to `max_concurrent` tasks in threads; if it is 1, in the caller's thread instead."""
 
     def __init__(self, max_concurrent: int) -> None:
         self._max_concurrent = max_concurrent
@@ -32,7 +32,7 @@ class BatchExecutor(Generic[Task, Result]):
         return list(self._tasks.values())
 
     def submit(self, task: Task, work: Callable[[], Result]) -> None:
-        """Start the work of a task. In the caller's thread, it is done on return."""
+        """Start the work of a task; if it runs in the caller's thread, wait for its end."""
         if self._threads is not None:
             self._tasks[self._threads.submit(work)] = task
             return
@@ -41,9 +41,9 @@ class BatchExecutor(Generic[Task, Result]):
         self._tasks[future] = task
 
     def wait(self) -> list[tuple[Task, Result]]:
-        """Wait for at least one task, or for `wake`; returns the completed tasks and their results.
+        """Wait until a task ends or `wake` is called; returns the ended tasks and their results.
 
-        Returns at once if no task is in flight. Raises what the work of a task raised.
+        Returns at once if no task is in flight. Raises the exception that a task's work raised.
         """
         if not self._tasks:
             return []
@@ -56,7 +56,7 @@ class BatchExecutor(Generic[Task, Result]):
         return [(self._tasks.pop(future), future.result()) for future in completed]
 
     def wake(self) -> None:
-        """Let the current or next `wait` return at once. Any thread may call it."""
+        """Make the current or next `wait` return at once. Any thread may call this."""
         with self._wakeup_lock:
             if not self._wakeup.done():
                 self._wakeup.set_result(None)

@@ -1,4 +1,4 @@
-"""The one place where the errors of a request's work are caught."""
+"""Catch the errors of a request's work, and describe them for the user."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,10 +27,10 @@ class Failure:
 
 
 def catch_failure(requests: Sequence[Request], work: Callable[[], T]) -> T | Failure:
-    """What the work returns, or the Failure that it ended with, which is logged.
+    """Do the work; returns its result, or a Failure if it raises an exception, which is logged.
 
-    Raises DeviceLost if the device is lost. The exception is not stored: its traceback would keep
-    tensors alive.
+    Raises DeviceLost if the device is lost. The Failure does not refer to the exception, whose
+    traceback would keep tensors alive.
     """
     try:
         return work()

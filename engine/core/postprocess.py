@@ -1,4 +1,4 @@
-"""Turn latents into images: decode, check and encode them, in a thread beside the engine core."""
+"""Decode latents, check the images and encode them, in a thread beside the engine core's."""
 
 import logging
 import time
@@ -24,11 +24,11 @@ from engine.safety import flagged, log_fields
 log = logging.getLogger(__name__)
 
 PREVIEW_TIME_SHARE: Final = 0.02
-"""Share of the time that may be spent on previews."""
+"""Maximum share of the time that is spent on previews."""
 _UNBATCHED: Final = ", alone in its batches"
 FatalErrorHandler = Callable[[EngineError], None]
 PreviewInput = tuple[DenoisingState, torch.Tensor]
-"""A state, and its `pred_original_sample` when the preview was requested."""
+"""A state, and the value of its `pred_original_sample` when the preview was requested."""
 
 
 def _log_fatal(error: EngineError) -> None:
@@ -44,7 +44,7 @@ class Postprocessor:
         clock: Callable[[], float] = time.monotonic,
         on_device_lost: FatalErrorHandler = _log_fatal,
     ) -> None:
-        """`on_device_lost` is called in that thread; the requests concerned get no ending."""
+        """`on_device_lost` is called in that thread; the affected requests get no ending."""
         self._on_device_lost = on_device_lost
         self._preview_time_share = preview_time_share
         self._clock = clock
@@ -55,28 +55,28 @@ class Postprocessor:
 
     @property
     def can_preview(self) -> bool:
-        """Whether no preview is being made and their share of the time is not used up."""
+        """Whether no preview is being rendered and their share of the time is not used up."""
         return not self._is_previewing and self._clock() >= self._next_preview_at
 
     def postprocess(self, request: Request) -> None:
-        """Make the images of a request, and end it with them."""
+        """Make the images of a request and end it: completed, failed or cancelled."""
         self._pending.add(request)
         self._submit(request, partial(self._postprocess, request), request.fail)
 
     def render_preview(self, request: Request) -> None:
-        """Make a preview for the request's next Stepped event; if that fails, there is none."""
+        """Render a preview for the request's next Stepped event; a failure is only logged."""
         self._is_previewing = True
         inputs = [(image.state, image.state.pred_original_sample) for image in request.images]
         future = self._submit(request, partial(self._preview, request, inputs), lambda _: None)
         future.add_done_callback(self._end_preview)
 
     def flush(self) -> None:
-        """Wait for everything that was requested so far."""
+        """Wait until all work that was submitted so far is done."""
         self._thread.submit(lambda: None).result()
 
     def close(self, timeout: float | None = None) -> None:
-        """Cancel what has not started, and wait up to `timeout` seconds for the rest (None: without
-        limit)."""
+        """Cancel the pending requests, and wait up to `timeout` seconds for the thread (None:
+        without limit)."""
         for request in list(self._pending):
             request.request_cancel()
         wait([self._thread.submit(lambda: None)], timeout)
@@ -148,7 +148,7 @@ def _paint(state: DenoisingState, *, include_flagged: bool) -> PaintedImage:
     result = partial(PaintedImage, row_class=state.recipe.row_class, fingerprint=fingerprint)
     try:
         image = _decode(state)
-    except InvalidJob as error:  # only these latents are unusable; other images may be fine
+    except InvalidJob as error:  # of this image alone; the others may succeed
         return result(png=b"", sha256="", failed=str(error))
     verdicts = model.check_safety(image)
     is_unchecked = any(verdict.score is None for verdict in verdicts)
@@ -158,7 +158,7 @@ def _paint(state: DenoisingState, *, include_flagged: bool) -> PaintedImage:
 
 
 def _decode(state: DenoisingState) -> Image.Image:
-    """The image; if memory is too little at first, once more after emptying the cache."""
+    """The image. If memory is too low, the cache is emptied and the image decoded again."""
     try:
         return state.model.decode_latents(state.latents)
     except (MemoryError, RuntimeError) as error:
@@ -169,7 +169,7 @@ def _decode(state: DenoisingState) -> Image.Image:
 
 
 def _preview_image(state: DenoisingState, pred_original_sample: torch.Tensor) -> Image.Image:
-    """A preview, or a blank cell if a safety checker flags the preview."""
+    """The preview of one image; a blank cell if a safety checker flags it."""
     recipe = state.recipe
     previewer = previewer_for(state.model)
     image = previewer.image(pred_original_sample[0], recipe.width, recipe.height)

@@ -32,7 +32,7 @@ def check_job(job: Paint, models: Sequence[DiffusionModel]) -> None:
 
 
 def model_for(recipe: Recipe, models: Sequence[DiffusionModel]) -> DiffusionModel:
-    """The model and revision that the recipe names. Raises InvalidJob if it is not loaded."""
+    """The loaded model of the recipe's name and revision. Raises InvalidJob if there is none."""
     for model in models:
         if (recipe.model, recipe.revision) == (model.card.name, model.card.revision):
             return model
@@ -45,13 +45,14 @@ def model_for(recipe: Recipe, models: Sequence[DiffusionModel]) -> DiffusionMode
 
 @torch.inference_mode()
 def prepare(request: Request) -> None:
-    """Set the request's `states`: one for each image, in the largest row class up to its own that
-    fits in memory.
+    """Set the request's `states`, one per image, in the largest row class that fits in memory and
+    is not above the recipe's.
 
-    Raises InitImageFlagged if the safety check flags the init image, InvalidJob if it is no image.
+    Raises InitImageFlagged if the safety check flags the init image, InvalidJob if its file is not
+    a valid image.
     """
     init_images = dict.fromkeys(init_image for _, init_image in request.inputs)
-    # After a restart for lack of memory, they are decoded and checked already.
+    # After a restart for lack of memory, the images are already decoded and checked.
     new = [init_image for init_image in init_images if init_image.image is None]
     if request.job.source is not None and new:
         image = _decode(request.job.source)
@@ -68,22 +69,22 @@ def prepare(request: Request) -> None:
 def _check_recipe(recipe: Recipe, model: DiffusionModel, source: bytes | None) -> None:
     card = model.card
     if recipe.adapters:
-        raise InvalidJob("This engine has no adapters: ask for a picture without them.")
+        raise InvalidJob("This engine does not support adapters; the recipe must have none.")
     if recipe.width * recipe.height > card.max_pixels:
         raise InvalidJob(
             f"{recipe.width} x {recipe.height} is too large for this model: "
-            f"{card.max_pixels} pixels are allowed."
+            f"at most {card.max_pixels} pixels are allowed."
         )
     try:
         card.check_sampler(recipe)
     except ValueError as error:
         raise InvalidJob(str(error)) from error
     if recipe.source is not None and (source is None or sha256(source) != recipe.source):
-        raise InvalidJob("The sketch that came along is not the one that the recipe names.")
+        raise InvalidJob("The sketch is missing, or its sha256 is not the one in the recipe.")
 
 
 def _decode(source: bytes) -> Image.Image:
-    """The limit is that of a frame: a small JPEG can become a larger PNG than uploads may be."""
+    """Decode with the size limit of a frame: the PNG of a small JPEG may exceed that of uploads."""
     try:
         return decode(source, MAX_FRAME_BYTES)
     except InvalidImage as error:
@@ -91,7 +92,7 @@ def _decode(source: bytes) -> Image.Image:
 
 
 def _check_safety(image: Image.Image, job: Paint, init_images: Sequence[InitImage]) -> None:
-    """Raise InitImageFlagged if a checker of a model that is to paint over the image flags it."""
+    """Raise InitImageFlagged if a checker of one of the job's models flags the image."""
     verdicts = [
         verdict for init_image in init_images for verdict in init_image.model.check_safety(image)
     ]
@@ -106,6 +107,6 @@ def _largest_fitting_batch(recipe: Recipe, model: DiffusionModel) -> Recipe:
     while not model.fits_in_memory(recipe.width, recipe.height, recipe.row_class):
         smaller = model.card.with_smaller_row_class(recipe)
         if smaller is None:
-            break  # it is tried all the same: the estimate may be too high
+            break  # try it anyway: the estimate may be too high
         recipe = smaller
     return recipe

@@ -1,6 +1,7 @@
-"""What the commands share: loading the model, quieting libraries, and ending the process.
+"""Functions that several commands use: load the model, silence libraries, end the process.
 
-Torch and diffusers are imported late, so that invalid options are refused at once.
+Torch and diffusers are imported inside the functions, so that invalid options are rejected without
+waiting for the imports.
 """
 
 import logging
@@ -22,13 +23,13 @@ CUDA_MODEL: Final = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 _WORKER_THREADS: Final = ("engine-core", "executor", "postprocessor")
 """Name prefixes of the threads that may be in a forward pass or a decoder."""
 _JOIN_SECONDS: Final = 0.2
-"""For each of these threads to end."""
+"""How long to wait for each of these threads to end."""
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
 def load_warm_model(name: str | None, checkers: str | None) -> "DiffusionModel":
-    """The model as from `load`, with its previewer fitted and its batches captured.
+    """The model that `load` returns, after a warm-up: previewer and batches are prepared.
 
     Raises EngineError.
     """
@@ -48,9 +49,10 @@ def load_warm_model(name: str | None, checkers: str | None) -> "DiffusionModel":
 
 
 def load(name: str | None, checkers: str | None = None) -> "DiffusionModel":
-    """The model of this name, else of IMAGINE_MODEL, else the default; `checkers` likewise.
+    """Load a model with safety checkers.
 
-    Raises EngineError.
+    The defaults are IMAGINE_MODEL, else the device's default model, and IMAGINE_CHECKERS, else the
+    model's own checker. Raises EngineError.
     """
     device = select_quiet_device()
     from engine import safety, weights
@@ -62,9 +64,9 @@ def load(name: str | None, checkers: str | None = None) -> "DiffusionModel":
 
 
 def select_quiet_device() -> "Device":
-    """The device, with quiet libraries and OpenMP threads that sleep while they wait."""
-    # Read when torch is imported: spinning threads would take the cores from the bot and from all
-    # else that runs on the machine, and make painting many times slower.
+    """Select the device, silence libraries and make idle OpenMP threads sleep."""
+    # Torch reads this when it is imported. Spinning threads would occupy the cores that the bot and
+    # other programs need, and would make painting many times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from engine.device import select_device
 
@@ -73,7 +75,7 @@ def select_quiet_device() -> "Device":
 
 
 def require_packages(load: Callable[[], T]) -> T:
-    """What this returns. Raises MissingDependency if a package is not installed."""
+    """The result of `load`. Raises MissingDependency if a package is not installed."""
     try:
         return load()
     except ModuleNotFoundError as error:
@@ -84,24 +86,24 @@ def require_packages(load: Callable[[], T]) -> T:
 
 
 def quiet_libraries() -> None:
-    """Keep messages and progress bars of diffusers, transformers, torch and Pillow out of the log.
+    """Disable messages and progress bars of diffusers, transformers, torch and Pillow.
 
-    For the whole process: `warnings.catch_warnings` in one thread would affect all threads.
+    This is done once for the process: `warnings.catch_warnings` is not thread-safe.
     """
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging
 
     warnings.filterwarnings("ignore", "Converting a tensor to a Python")  # torch, when tracing
-    warnings.filterwarnings("ignore", module="PIL")  # damaged EXIF; sizes that are refused anyway
+    warnings.filterwarnings("ignore", module="PIL")  # damaged EXIF; sizes that are rejected anyway
     for library in (diffusers_logging, transformers_logging):
         library.set_verbosity(logging.CRITICAL)
         library.disable_progress_bar()
 
 
 def exit_process(code: int) -> NoReturn:
-    """End the process with this exit code, at once if a forward pass is still running.
+    """End the process with this exit code; skip the cleanup if a forward pass is still running.
 
-    Nothing can interrupt a forward pass, and finalising Python below it could crash.
+    A forward pass cannot be interrupted, and finalising Python while it runs could crash.
     """
     threads = [
         thread for thread in threading.enumerate() if thread.name.startswith(_WORKER_THREADS)
@@ -111,7 +113,7 @@ def exit_process(code: int) -> NoReturn:
     busy = [thread.name for thread in threads if thread.is_alive()]
     if not busy:
         sys.exit(code)
-    log.warning("left in the middle of work: %s", ", ".join(busy))
+    log.warning("exiting while these threads are busy: %s", ", ".join(busy))
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""A request: one job in the engine core, its images, its status, and the events that it emits."""
+"""A request: one job in the engine core, with its images, its status and its events."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -24,12 +24,12 @@ EventSink = Callable[[Event], None]
 
 
 class RequestStatus(Enum):
-    """Where a request is between its submission and its ending."""
+    """The status of a request."""
 
     WAITING = "waiting"
-    """It waits for free slots, or its images wait to be prepared."""
+    """It waits for free slots or for its preparation."""
     PREPARING = "preparing"
-    """Its init image is being checked and its prompts and first latents are being computed."""
+    """Its init image is being checked, its prompts encoded, its initial latents computed."""
     RUNNING = "running"
     """Its images take part in batches."""
     POSTPROCESSING = "postprocessing"
@@ -48,7 +48,7 @@ _ENDED = frozenset({RequestStatus.COMPLETED, RequestStatus.FAILED, RequestStatus
 
 
 class ImageInput(NamedTuple):
-    """What one image is made from."""
+    """The recipe of one image, and the init image of its job."""
 
     recipe: Recipe
     init_image: InitImage
@@ -60,23 +60,23 @@ class Request:
     def __init__(self, job: Paint, emit: EventSink) -> None:
         self.job = job
         self.inputs: list[ImageInput] = []
-        """One for each image; with smaller row classes after a lack of memory."""
+        """One per image; after a lack of memory, with smaller row classes."""
         self.states: list[DenoisingState] = []
-        """The initial states of its images, between their preparation and their start."""
+        """The initial states of its images, from the end of the preparation to `start`."""
         self.images: list[RunningImage] = []
-        """Empty until they start."""
+        """Empty before `start`."""
         self.added_at = 0.0
         """When the engine core accepted it: seconds of the monotonic clock."""
         self.exclusive_id = 0
-        """Not 0 if it shares no batch any more, because a shared batch failed."""
+        """Not 0 if it must not share batches, because a shared batch failed."""
         self.retried_smaller = False
-        """Whether it was restarted for lack of memory."""
+        """Whether it was restarted after a lack of memory."""
         self.step = 0
         """Evaluations that all of its images have completed."""
         self.preview_step = 0
-        """The step of its last preview."""
+        """The `step` at which its last preview was requested."""
         self.forward_seconds = 0.0
-        """Its share of the seconds in forward passes so far."""
+        """Seconds of forward passes charged to it so far."""
         self.postprocess_seconds = 0.0
         self.preview: bytes | None = None
         """A JPEG for the next Stepped event."""
@@ -84,26 +84,26 @@ class Request:
         self._status = RequestStatus.WAITING
         self._status_lock = threading.Lock()
         self._emit_lock = threading.Lock()
-        """Held while an event is emitted, so that none follows the ending."""
+        """Held while an event is emitted, so that no event follows the ending."""
 
     @property
     def status(self) -> RequestStatus:
-        """Changed by the engine's threads and by `request_cancel`."""
+        """The engine's threads and `request_cancel` change it."""
         return self._status
 
     @property
     def is_stopped(self) -> bool:
-        """Whether it has ended or was cancelled, so that no more work is to be done for it."""
+        """Whether it has ended or was cancelled, so that its remaining work is skipped."""
         return self._status is RequestStatus.CANCELLING or self._status in _ENDED
 
     def set_status(self, status: RequestStatus) -> None:
-        """Enter the next stage of its work; without effect on a request that was stopped."""
+        """Change the status; without effect if the request is stopped."""
         with self._status_lock:
             if not self.is_stopped:
                 self._status = status
 
     def request_cancel(self) -> None:
-        """Have it stopped before the next forward pass. Any thread may call it."""
+        """Mark it to be stopped before the next forward pass. Any thread may call this."""
         self.set_status(RequestStatus.CANCELLING)
 
     def report_position(self, jobs_ahead: int) -> None:
@@ -112,16 +112,16 @@ class Request:
         self._report(Queued(job=job.job, attempt=job.attempt, jobs_ahead=jobs_ahead))
 
     def start(self, images: "list[RunningImage]") -> None:
-        """Start, or restart, with these images at step 0."""
+        """Start or restart at step 0 with these images."""
         self.images, self.step, self.preview_step = images, 0, 0
 
     def advance(self) -> bool:
-        """Emit its progress; False, without an event, if there was none."""
+        """Emit its progress if it has advanced; returns whether it has."""
         steps = max(image.state.evaluations for image in self.images)
-        left = max(image.state.evaluations - image.state.step_index for image in self.images)
-        if steps - left == self.step:
+        remaining = max(image.state.evaluations - image.state.step_index for image in self.images)
+        if steps - remaining == self.step:
             return False
-        self.step = steps - left
+        self.step = steps - remaining
         preview, self.preview = self.preview, None
         self._report(
             Stepped(
@@ -135,7 +135,7 @@ class Request:
         return True
 
     def has_any(self, images: "Sequence[RunningImage]") -> bool:
-        """Whether any of these images belongs to its current start."""
+        """Whether any of these images is in `images`; those from before a restart are not."""
         return any(image in self.images for image in images)
 
     @property
@@ -144,7 +144,7 @@ class Request:
         return all(image.state.is_finished for image in self.images)
 
     def complete(self, images: tuple[PaintedImage, ...], seconds: float) -> None:
-        """End it with its images. `seconds` is the time since it was added."""
+        """End it as completed. `seconds` is the time since it was added."""
         self._end(
             RequestStatus.COMPLETED,
             Painted(
@@ -157,7 +157,7 @@ class Request:
         )
 
     def fail(self, reason: str, *, init_image_flagged: bool = False) -> None:
-        """End it with a reason, a sentence for the user."""
+        """End it as failed; `reason` is a sentence for the user."""
         self._end(
             RequestStatus.FAILED,
             Failed(
@@ -170,7 +170,7 @@ class Request:
         )
 
     def finish_cancelled(self) -> None:
-        """End it as cancelled, unless it has ended."""
+        """End it as cancelled; without effect if it has ended."""
         job, seconds = self.job, self._engine_seconds
         cancelled = Cancelled(job=job.job, attempt=job.attempt, engine_seconds=seconds)
         self._end(RequestStatus.CANCELLED, cancelled)
@@ -195,7 +195,7 @@ class Request:
 
 @dataclass(eq=False)
 class RunningImage:
-    """An image of a running request, as batching sees it."""
+    """An image of a running request, with the properties that batching needs."""
 
     state: DenoisingState
     request: Request
@@ -206,7 +206,7 @@ class RunningImage:
 
     @property
     def batch_key(self) -> BatchKey:
-        """What it may share a batch with."""
+        """Images with equal keys may share a batch."""
         unbatchable = self.state.is_unbatchable
         exclusive_id = self.sequence if unbatchable else self.request.exclusive_id
         return batch_key(self.state.recipe, exclusive_id)

@@ -1,4 +1,4 @@
-"""The running images of all requests, and which of them share the next forward passes."""
+"""The running images of all requests, and the selection of their batches."""
 
 import itertools
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -28,23 +28,23 @@ class BatchScheduler:
 
     @property
     def recipes(self) -> list[Recipe]:
-        """The recipes of the running images."""
+        """The recipes of the running images, in order of arrival."""
         return [image.state.recipe for image in self.images]
 
     def add(self, request: Request, states: Sequence[DenoisingState]) -> list[RunningImage]:
-        """Add the images of a request; returns them."""
+        """Add an image for each of these states of a request; returns the images."""
         images = [RunningImage(state, request, next(self._image_numbers)) for state in states]
         self.images += images
         return images
 
     def remove(self, request: Request) -> None:
-        """Take the images of a request out of all further batches."""
+        """Remove the images of a request; no further batch contains them."""
         self.images = [image for image in self.images if image.request is not request]
 
     def select(
         self, count: int, in_flight: Collection[Batch], owner_seconds: Mapping[str, float]
     ) -> list[Batch]:
-        """Up to `count` batches of the images that are not in flight.
+        """Select up to `count` batches of images that are not in flight.
 
         `owner_seconds` is the engine time of each owner so far.
         """
@@ -72,11 +72,11 @@ class BatchScheduler:
 
 
 def seconds_by_owner(requests: Iterable[Request]) -> dict[str, float]:
-    """Engine time by owner: what their jobs report as used before, and what they used here."""
+    """Engine time by owner: the `prior_seconds` of their jobs, plus the time of these requests."""
     prior: dict[str, float] = {}
-    here: dict[str, float] = {}
+    current: dict[str, float] = {}
     for request in requests:
         owner = request.job.owner
         prior[owner] = max(prior.get(owner, 0.0), request.job.prior_seconds)
-        here[owner] = here.get(owner, 0.0) + request.forward_seconds
-    return {owner: prior[owner] + seconds for owner, seconds in here.items()}
+        current[owner] = current.get(owner, 0.0) + request.forward_seconds
+    return {owner: prior[owner] + seconds for owner, seconds in current.items()}

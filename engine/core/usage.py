@@ -20,7 +20,7 @@ class Batch:
     key: BatchKey
     images: list[RunningImage]
     completed: "list[tuple[Batch, float]]" = field(default_factory=list)
-    """Batches, this one or earlier ones, that are known to have ended, with their seconds."""
+    """The batches, this one or earlier ones, whose end its run reported, with their seconds."""
 
     @property
     def rows(self) -> int:
@@ -29,10 +29,10 @@ class Batch:
 
 
 class RowCounts(NamedTuple):
-    """Rows of all batches so far."""
+    """Numbers of rows in all batches so far."""
 
     total: int = 0
-    """With padding."""
+    """Including padding."""
     used: int = 0
     """Without padding."""
 
@@ -55,12 +55,12 @@ class UsageMeter:
         return self._costs.estimate(key)
 
     def start(self, batch: Batch) -> Callable[[], None]:
-        """Register a batch; returns its forward pass, for any thread to run."""
+        """Register a batch; returns a function that runs its forward pass, in any thread."""
         self._in_flight.append(batch)
         return partial(self._run, batch)
 
     def end(self, batch: Batch, *, failed: bool) -> None:
-        """Charge the requests of the batches that this one's pass reported as completed."""
+        """Charge the requests of the batches in `batch.completed`, and update the counters."""
         ended = [completed for completed, _ in batch.completed]
         if failed:
             ended.append(batch)

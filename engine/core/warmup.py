@@ -13,8 +13,8 @@ log = logging.getLogger(__name__)
 
 @torch.inference_mode()
 def warmup(models: Sequence[DiffusionModel]) -> None:
-    """Run each row class of each model's native size, the largest first, whose memory the smaller
-    ones can then use. Those that do not fit in memory are left out."""
+    """Run each row class of each model's native size, the largest first, so that the smaller ones
+    can use its memory. Row classes that do not fit in memory are skipped."""
     for model in models:
         size = model.card.native_size
         for rows in sorted(model.card.row_classes(size, size), reverse=True):

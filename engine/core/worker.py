@@ -1,4 +1,4 @@
-"""The engine core in a thread of its own: jobs come from other threads and may have to wait."""
+"""Run the engine core in its own thread, with a queue of jobs from other threads."""
 
 import logging
 import threading
@@ -18,10 +18,10 @@ log = logging.getLogger(__name__)
 
 
 class Worker:
-    """Accepts jobs in any thread, and runs an engine core in its own.
+    """Accepts jobs in any thread, and runs an engine core in its own thread.
 
-    `on_fatal` is called in that thread if the core cannot go on: then no job gets an ending. The
-    postprocessor of the core has a handler of its own.
+    `on_fatal` is called in that thread if the core cannot continue; the jobs then get no ending.
+    The core's postprocessor has its own handler.
     """
 
     def __init__(self, engine_core: EngineCore, on_fatal: FatalErrorHandler) -> None:
@@ -35,13 +35,13 @@ class Worker:
 
     @property
     def waiting(self) -> int:
-        """Jobs for which there is no free slot yet."""
+        """Number of jobs that wait for free slots."""
         return len(self._waiting)
 
     def heartbeat(self) -> Heartbeat:
-        """The counters so far; never waits for the core.
+        """The counters so far, read without waiting for the core.
 
-        The core's thread may change them meanwhile: each is read once, and none is used to decide.
+        The core's thread may change them meanwhile, so they need not be of the same moment.
         """
         core = self._engine_core
         rows = core.meter.rows
@@ -57,9 +57,9 @@ class Worker:
         )
 
     def submit(self, job: Paint, emit: EventSink) -> Request:
-        """Accept a job; `emit` receives Queued, Stepped and one ending, in threads of the engine.
+        """Queue a job; `emit` is called with Queued and Stepped events and one ending.
 
-        The first Queued is emitted before this returns.
+        It is called in threads of the engine, and with the first Queued before this returns.
         """
         request = Request(job, emit)
         with self._changed:
@@ -87,7 +87,7 @@ class Worker:
         self._engine_core.wake()
         self._thread.join(timeout)
         if self._thread.is_alive():  # in a forward pass, which cannot be interrupted
-            log.warning("the engine core is still busy %g s after it was stopped", timeout)
+            log.warning("the engine core is still busy after %g s of waiting for its end", timeout)
             return
         self._engine_core.close(timeout)
         self._engine_core.postprocessor.close(timeout)
@@ -134,9 +134,9 @@ class Worker:
 
 
 def start_worker(models: Sequence[DiffusionModel], on_fatal: FatalErrorHandler) -> Worker:
-    """A worker with an engine core of these models.
+    """A worker with an engine core for these models.
 
-    `on_fatal` is called, in a thread of the engine, when it cannot go on: then no job gets an
+    `on_fatal` is called in a thread of the engine if it cannot continue; the jobs then get no
     ending.
     """
     engine_core = EngineCore(models, Postprocessor(on_device_lost=on_fatal))

@@ -31,7 +31,7 @@ def register_secret(secret: str) -> None:
 
 
 def disable_core_dumps() -> None:
-    """Disable core dumps of this process and its children, which would contain prompts and tokens."""
+    """Disable core dumps of this process and its children: they contain prompts and tokens."""
     if sys.platform != "win32":
         import resource
 
