@@ -114,7 +114,9 @@ def _add_checkers(parser: argparse.ArgumentParser) -> None:
 def _add_bench(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--model", help="`starter`, a diffusers folder, or a hub id")
-    add("--weights", choices=["random"], help="measure --arch with random weights, without download")
+    add(
+        "--weights", choices=["random"], help="measure --arch with random weights, without download"
+    )
     add("--arch", choices=ARCHITECTURES, default="sd15", help="for --weights random")
     add(
         "--workloads",

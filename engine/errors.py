@@ -89,6 +89,6 @@ class InvalidJob(Exception):
 
 
 def first_line(error: Exception) -> str:
-    """The first line of the error's message, up to 200 characters, or its type if it has none."""
+    """The first 200 characters of the message's first line; without a message, the type's name."""
     message = str(error).strip() or type(error).__name__
     return message.splitlines()[0][:200]

@@ -1,9 +1,9 @@
-"""The samplers, each of them a scheduler of diffusers that is probed into a table of numbers.
+"""The samplers: schedulers of diffusers, converted to tables of coefficients.
 
 Every scheduler here is affine: the sample after a step is a weighted sum of the sample before it,
-the model output, noise, and tensors that the scheduler stores from earlier steps. So one run of the
-scheduler over unit impulses, in float64, gives the weights of all steps, and one multiplication and
-addition of tensors serves images of all samplers together.
+the model output, noise, and tensors that the scheduler stores from earlier steps. One run of the
+scheduler over unit impulses, in float64, gives the weights of all steps. With them, one weighted
+sum of tensors advances images of different samplers together.
 """
 
 import inspect
@@ -26,21 +26,22 @@ from engine.schedulers import (
 )
 
 _USABLE_STEPS: Final = 2
-"""Steps of the run that shows whether a sampler can be used: enough for second-order updates."""
+"""Number of steps in the test run of a sampler: enough for second-order updates."""
 REGISTERS: Final = 5
-"""Tensors that an image carries from step to step: the sample, and what its scheduler stores."""
+"""Number of tensors that an image keeps between steps: the sample, and those of its scheduler."""
 MODEL_OUTPUT, NOISE = REGISTERS, REGISTERS + 1
-"""Terms of the weighted sum after the registers."""
+"""Indices of these terms in the weighted sum, after the registers."""
 TERMS: Final = REGISTERS + 2
 _STATE_TENSORS: Final = 12
-"""Tensors that a scheduler may store, before those that are never read again are left out."""
+"""Maximum number of tensors that a scheduler stores, including those that no later step reads."""
 _IMPULSES: Final = 1 + _STATE_TENSORS + 1
 _SHAPE: Final = (1, 1, 1, _IMPULSES + 2)
-"""A tensor of impulses: each element is 1 in one term and 0 in all others; two are always 0."""
+"""Shape of an impulse tensor. Each element is 1 in one term and 0 in all others; two elements are 0
+in all terms."""
 _TOLERANCE: Final = 1e-6
-"""Largest deviation from a weighted sum."""
+"""Maximum deviation of a step from a weighted sum."""
 _MIN_WEIGHT: Final = 1e-7
-"""Smaller weights are rounding errors."""
+"""Smaller weights are rounding errors and are set to 0."""
 log = logging.getLogger(__name__)
 
 
@@ -52,10 +53,10 @@ class InitWeights(NamedTuple):
 
 
 class X0Weights(NamedTuple):
-    """The predicted original sample as a weighted sum."""
+    """The predicted original sample (x0) as a weighted sum."""
 
     sample: float
-    """Of the scaled model input."""
+    """Weight of the scaled model input."""
     model_output: float
 
 
@@ -76,17 +77,18 @@ class Step:
 
 @dataclass(frozen=True)
 class Schedule:
-    """All steps of a recipe; images of one sampler, number of steps and strength share it."""
+    """All steps of a recipe; recipes with equal sampler, steps and strength share it."""
 
     steps: tuple[Step, ...]
     init: InitWeights
 
 
 def usable_samplers(config: Mapping[str, object]) -> dict[Sampler, int | None]:
-    """The samplers that work with this noise schedule, and the most steps of those with a limit.
+    """The samplers that work with this noise schedule, each with its maximum number of steps or
+    None.
 
-    The limit is that of distilled models, which can take no more steps than the model was distilled
-    from. Raises ValueError, with a reason, if no sampler works.
+    Samplers of distilled models have a maximum: the number of steps from which the model was
+    distilled. Raises ValueError, with a reason, if no sampler works.
     """
     usable, reasons = _probe_samplers(noise_schedule_json(config))
     if not usable:
@@ -103,7 +105,7 @@ def log_unusable_samplers(config: Mapping[str, object]) -> None:
 
 @lru_cache(maxsize=16)
 def _probe_samplers(config: str) -> tuple[dict[Sampler, int | None], dict[Sampler, str]]:
-    """The samplers that work, with their limits, and for each other the reason."""
+    """The samplers that work, with their limits; and the others, with the reasons."""
     usable: dict[Sampler, int | None] = {}
     reasons: dict[Sampler, str] = {}
     for sampler in Sampler:
@@ -154,8 +156,8 @@ def _trace(scheduler: Scheduler, steps: int, strength: float | None) -> Schedule
     init = InitWeights(0.0, float(scheduler.init_noise_sigma))
     if strength is not None:
         init = _img2img_weights(scheduler, timesteps)
-    traced = list(_Probe(scheduler).trace(timesteps))
-    return Schedule(tuple(_allocate_registers(traced)), init)
+    traced_steps = list(_Probe(scheduler).trace(timesteps))
+    return Schedule(tuple(_allocate_registers(traced_steps)), init)
 
 
 def _get_timesteps(scheduler: Scheduler, steps: int, strength: float | None) -> torch.Tensor:
@@ -180,7 +182,7 @@ def _img2img_weights(scheduler: Scheduler, timesteps: torch.Tensor) -> InitWeigh
 
 @dataclass(frozen=True)
 class _TracedStep:
-    """A step with weights, (1 + _STATE_TENSORS, _IMPULSES + 1), for all tensors ever stored."""
+    """A step with weights, (1 + _STATE_TENSORS, _IMPULSES + 1), of all tensors that were stored."""
 
     timestep: float
     input_scale: float
@@ -190,11 +192,11 @@ class _TracedStep:
 
 
 _Slot = tuple[str, int]
-"""A tensor of a scheduler: the attribute, and the index in it if that is a list, else -1."""
+"""Where a scheduler stores a tensor: the attribute, and its index if that is a list, else -1."""
 
 
 class _Probe:
-    """Runs a scheduler with impulses in place of the sample and of all tensors that it stores."""
+    """Runs a scheduler with impulses in place of the sample and of its stored tensors."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
@@ -225,7 +227,8 @@ class _Probe:
             yield _TracedStep(float(timestep), float(input_scale), weights, needs_noise, x0)
 
     def _state_tensors(self) -> Iterator[tuple[_Slot, int]]:
-        """Where the scheduler stores tensors of the sample's shape, and the column of each."""
+        """The slots in which the scheduler stores tensors of the sample's shape, and the column of
+        each."""
         for name, value in vars(self._scheduler).items():
             values = value if isinstance(value, list) else [value]
             for index, tensor in enumerate(values):
@@ -254,7 +257,7 @@ def _impulse(column: int) -> torch.Tensor:
 
 
 def _possible_noises(seed: int) -> list[torch.Tensor]:
-    """What a scheduler may have drawn with this seed: some draw float32 for a float64 sample."""
+    """The noises that schedulers draw with this seed: some draw float32 for a float64 sample."""
     return [
         torch.randn(_SHAPE, generator=torch.Generator().manual_seed(seed), dtype=dtype).double()
         for dtype in (torch.float64, torch.float32)
@@ -262,9 +265,9 @@ def _possible_noises(seed: int) -> list[torch.Tensor]:
 
 
 def _weights(tensor: torch.Tensor, noises: list[torch.Tensor]) -> torch.Tensor:
-    """The weight of each impulse in a tensor, (_IMPULSES + 1,), and last that of the noise.
+    """The weight of each impulse in a tensor and, last, of the noise: (_IMPULSES + 1,).
 
-    Raises ValueError if the tensor is no weighted sum of impulses and noise.
+    Raises ValueError if the tensor is not a weighted sum of impulses and noise.
     """
     for noise in noises or [torch.zeros(_SHAPE, dtype=torch.float64)]:
         noise_weight = (tensor[..., -1] / noise[..., -1]).nan_to_num(0.0)
@@ -272,21 +275,20 @@ def _weights(tensor: torch.Tensor, noises: list[torch.Tensor]) -> torch.Tensor:
         if without_noise[..., -2:].abs().max() < _TOLERANCE:
             weights = torch.cat([without_noise.flatten()[:_IMPULSES], noise_weight.flatten()])
             return torch.where(weights.abs() < _MIN_WEIGHT, 0.0, weights)
-    raise ValueError("This scheduler is not affine: its step is no weighted sum.")
+    raise ValueError("This scheduler is not affine: its step is not a weighted sum.")
 
 
-def _allocate_registers(traced: list[_TracedStep]) -> Iterator[Step]:
-    """The steps with registers for the tensors that a later step reads.
+def _allocate_registers(traced_steps: list[_TracedStep]) -> Iterator[Step]:
+    """The steps, with registers only for the sample and for tensors that a later step reads.
 
-    Liveness analysis, from the last step backwards: the sample is live, and what a later step
-    reads.
+    A liveness analysis from the last step backwards finds these tensors.
     """
     live = [{0}]
-    for step in reversed(traced):
+    for step in reversed(traced_steps):
         read = step.weights[sorted(live[0])][:, : _STATE_TENSORS + 1].abs().sum(dim=0)
         live.insert(0, {0} | {int(column) for column in read.nonzero()})
     registers = {0: 0}
-    for step, live_before, live_after in zip(traced, live, live[1:], strict=False):
+    for step, live_before, live_after in zip(traced_steps, live, live[1:], strict=False):
         old = {column: index for column, index in registers.items() if column in live_before}
         free = iter(sorted(set(range(REGISTERS)) - {old[c] for c in live_after if c in old}))
         registers = {
@@ -302,8 +304,8 @@ def _allocate_registers(traced: list[_TracedStep]) -> Iterator[Step]:
 
 
 def _x0_weights(scheduler: Scheduler, timestep: float) -> X0Weights:
-    """The scaled model input is variance preserving with every sampler (Salimans and Ho 2022,
-    https://arxiv.org/abs/2202.00512, appendix D)."""
+    """The weights of x0 at a timestep; the scaled model input is variance preserving with every
+    sampler (Salimans and Ho 2022, https://arxiv.org/abs/2202.00512, appendix D)."""
     alpha_prod = float(scheduler.alphas_cumprod[round(timestep)])
     prediction_type = scheduler.config.prediction_type
     if prediction_type == "v_prediction":
@@ -316,7 +318,7 @@ def _x0_weights(scheduler: Scheduler, timestep: float) -> X0Weights:
 
 
 def _step_options(scheduler: Scheduler) -> dict[str, Any]:
-    """What the pipelines pass to `step` beside the tensors: eta 0, and a generator."""
+    """The options that diffusers' pipelines pass to `step`: eta 0 and a generator."""
     parameters = inspect.signature(scheduler.step).parameters
     options = (("eta", 0.0), ("generator", None))
     return {name: value for name, value in options if name in parameters}

@@ -1,4 +1,4 @@
-"""The diffusers scheduler of each sampler, made of the noise schedule of a model."""
+"""The diffusers schedulers of the samplers, with the noise schedule of a model."""
 
 import copy
 import json
@@ -27,8 +27,8 @@ NOISE_SCHEDULE: Final = frozenset(
         "timestep_scaling",
     }
 )
-"""The keys of a scheduler config that describe the model. All others are options of one solver and
-mean nothing, or something else, to the schedulers of other samplers."""
+"""The keys of a scheduler config that describe the model. All others are options of the solver,
+which the schedulers of other samplers ignore or interpret differently."""
 SCHEDULER_ERRORS: Final = (
     ValueError,
     TypeError,
@@ -39,11 +39,12 @@ SCHEDULER_ERRORS: Final = (
     ImportError,
     RuntimeError,
 )
-"""What diffusers' schedulers raise for a config, or a number of steps, that they do not support."""
+"""The exceptions of diffusers' schedulers for an unsupported config or number of steps."""
 
 
 class Scheduler(Protocol):
-    """What is used of diffusers' schedulers; their base class, SchedulerMixin, has none of it."""
+    """The members of diffusers' schedulers that are used here; their base class, SchedulerMixin,
+    has none of them."""
 
     config: Any
     timesteps: torch.Tensor
@@ -67,8 +68,8 @@ class Scheduler(Protocol):
 def noise_schedule(config: Mapping[str, object]) -> dict[str, object]:
     """The part of a model's scheduler config that all samplers share.
 
-    Values that diffusers lists as defaults of the model's scheduler class are left out too: each
-    class has its own defaults.
+    Values that diffusers lists as defaults of the model's scheduler class are left out, because
+    each class has its own defaults.
     """
     defaults = config.get("_use_default_values")
     defaults = defaults if isinstance(defaults, list) else []
@@ -79,19 +80,19 @@ def noise_schedule(config: Mapping[str, object]) -> dict[str, object]:
 def make_scheduler(sampler: Sampler, config: Mapping[str, object]) -> Scheduler:
     """A new diffusers scheduler with the noise schedule of the model's scheduler config.
 
-    Raises one of SCHEDULER_ERRORS if the scheduler does not support it.
+    Raises one of SCHEDULER_ERRORS if the scheduler does not support the noise schedule.
     """
     return copy.deepcopy(_cached_scheduler(sampler, noise_schedule_json(config)))
 
 
 def noise_schedule_json(config: Mapping[str, object]) -> str:
-    """`noise_schedule` as JSON, the key of caches."""
+    """`noise_schedule` as JSON, which is hashable, for use as a key of caches."""
     return json.dumps(noise_schedule(config))
 
 
 @lru_cache(maxsize=64)
 def _cached_scheduler(sampler: Sampler, config: str) -> Scheduler:
-    """Cached because some are slow to construct."""
+    """Cached because some schedulers are slow to construct."""
     spec = sampler.scheduler
     scheduler_class = getattr(diffusers, spec.class_name)
     scheduler: Scheduler = scheduler_class.from_config(json.loads(config), **spec.options)

@@ -1,4 +1,4 @@
-"""Locate and download the files of a model, and check that they are complete and safe to load."""
+"""Find or download the files of a model, and check that they are complete and safe to load."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ STARTER: Final = "starter"
 STARTER_FOLDER: Final = Path(__file__).parent / "starter" / "model"
 INDEX: Final = "model_index.json"
 _FILE_PATTERNS: Final = ("*/*.safetensors", "*/*.json", "*/*.txt", INDEX)
-"""The files that a diffusers folder needs; pickles are neither loaded nor downloaded."""
+"""The files of a diffusers folder that are loaded or downloaded; pickles are not among them."""
 SAFETY_CHECKER_MODEL: Final = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 _SAFETY_PARTS: Final = ("safety_checker", "feature_extractor")
 _PICKLES: Final = (".bin", ".ckpt", ".pkl", ".pt", ".pth")
@@ -31,14 +31,14 @@ LOAD_ERRORS: Final = (
     SafetensorError,
     MemoryError,
 )
-"""What diffusers and transformers raise for damaged or unsuitable files."""
+"""The exceptions that diffusers and transformers raise for damaged or unsuitable files."""
 
 
 class ModelFiles:
-    """The folder of a model, downloaded from the hub if necessary.
+    """The folder of a model, which is downloaded from the hub if necessary.
 
-    Its methods raise ModelNotFound, ModelGated, ModelCorrupt or NoSafetyChecker, with a sentence
-    for the operator.
+    Constructor and methods raise ModelNotFound, ModelGated, ModelCorrupt or NoSafetyChecker, with a
+    sentence for the operator.
     """
 
     def __init__(self, name: str) -> None:
@@ -48,7 +48,7 @@ class ModelFiles:
 
     @property
     def revision(self) -> str:
-        """The hub's commit, or a digest of all files that are loaded."""
+        """The hub's commit; for a local folder, a digest of all files that are loaded."""
         return self._commit or _digest(self.folder)
 
     @property
@@ -60,21 +60,21 @@ class ModelFiles:
         """Raise ModelCorrupt unless these components are in the index and have folders."""
         for component in components:
             if not self._has(component):
-                raise ModelCorrupt(f"The model {self.name} has no {component}: it is not complete.")
+                raise ModelCorrupt(f"The model {self.name} is incomplete: it has no {component}.")
 
     def require_safety_checker(self) -> None:
         """Raise NoSafetyChecker if the model has none."""
         if not (self._has("safety_checker") and self._has("feature_extractor")):
             raise NoSafetyChecker(
-                f"The model {self.name} has no safety checker, so none of its pictures could be "
-                "shown: choose a model folder with safety_checker and feature_extractor, or name "
+                f"The model {self.name} has no safety checker, so its pictures could not be shown: "
+                "choose a model folder with safety_checker and feature_extractor, or name "
                 "classifiers in IMAGINE_CHECKERS."
             )
 
     def safety_checker_folder(self) -> Path:
         """A folder with `safety_checker` and `feature_extractor`.
 
-        It is this model's, or Stable Diffusion 1.5 from the hub, since most families have none.
+        It is this model's if it has both, else that of Stable Diffusion 1.5, from the hub.
         """
         if all((self.folder / part).is_dir() for part in _SAFETY_PARTS):
             return self.folder
@@ -82,12 +82,12 @@ class ModelFiles:
             return download_snapshot(SAFETY_CHECKER_MODEL, [f"{part}/*" for part in _SAFETY_PARTS])
         except EngineError as error:
             raise NoSafetyChecker(
-                f"The model {self.name} has no safety checker, and another could not be "
-                f"downloaded, so none of its pictures could be shown: {error}"
+                f"The model {self.name} has no safety checker, and that of Stable Diffusion 1.5 "
+                f"could not be downloaded, so its pictures could not be shown: {error}"
             ) from error
 
     def require_tokenizer(self, *tokenizers: str) -> None:
-        """Raise ModelCorrupt if a vocabulary is missing, which transformers would ignore."""
+        """Raise ModelCorrupt if a tokenizer has no vocabulary; transformers would not raise."""
         for tokenizer in tokenizers:
             folder = self.folder / tokenizer
             vocabularies = [folder / "vocab.json", folder / "tokenizer.json"]
@@ -99,7 +99,7 @@ class ModelFiles:
                 )
 
     def require_safetensors(self, folder: Path) -> None:
-        """Raise ModelCorrupt if a component has no weights, or some of them as pickles only."""
+        """Raise ModelCorrupt if a component's folder has no weights, or some only as pickles."""
         require_safetensors(f"The model {self.name}", folder)
 
     def _has(self, component: str) -> bool:
@@ -143,10 +143,10 @@ def download_snapshot(name: str, patterns: Sequence[str] = _FILE_PATTERNS) -> Pa
 
 
 def _network_errors() -> tuple[type[Exception], ...]:
-    """What a download can raise, with the errors of the HTTP library below huggingface_hub.
+    """The exceptions of a failed download, including those of huggingface_hub's HTTP library.
 
-    Which library that is depends on the version. A proxy that needs another package raises
-    ImportError, and hf_xet raises RuntimeError.
+    That library depends on the version. A proxy that needs another package causes ImportError, and
+    hf_xet raises RuntimeError.
     """
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -178,9 +178,9 @@ def _hub_error(name: str, error: Exception) -> EngineError:
         return ModelGated(f"The hub refuses access to the model {name}: check HF_TOKEN.")
     if LocalEntryNotFoundError in types or status is None:
         return ModelNotFound(
-            f"The model {name} is not on this machine and the hub cannot be reached."
+            f"The model {name} is not on this machine, and the hub cannot be reached."
         )
-    return ModelNotFound(f"The hub did not serve the model {name}: its status was {status}.")
+    return ModelNotFound(f"The hub did not serve the model {name}: it answered status {status}.")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -199,8 +199,8 @@ def _index(folder: Path, name: str) -> dict[str, Any]:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ModelCorrupt(
-            f"The model {name} has no {INDEX}: it is not a diffusers folder, or not completely "
-            "downloaded."
+            f"The model {name} has no {INDEX}: it is not a diffusers folder, or the download is "
+            "incomplete."
         ) from error
     except (OSError, ValueError) as error:
         raise ModelCorrupt(f"The model {name} has a damaged {INDEX}: download it again.") from error
@@ -210,25 +210,26 @@ def _index(folder: Path, name: str) -> dict[str, Any]:
 
 
 def require_safetensors(owner: str, folder: Path) -> None:
-    """Raise ModelCorrupt if this folder has no weights, or some of them as pickles only.
+    """Raise ModelCorrupt if this folder has no weights, or some only as pickles.
 
-    `owner` is the subject of the sentence, such as "The model x".
+    `owner` is the subject of the error message, such as "The model x".
     """
     part = f"{owner} has no safetensors in its {folder.name}"
     if pickles := _pickle_weights(folder):
         raise ModelCorrupt(
-            f"{part}, only {pickles[0][:80]}: loading such a file can run any program, so it is "
-            "not supported. Convert it to safetensors."
+            f"{part}, only {pickles[0][:80]}: loading a pickle can run arbitrary code, so pickles "
+            "are not supported. Convert it to safetensors."
         )
     if not any(folder.glob("*.safetensors")):
         raise ModelCorrupt(
-            f"{part}: it is not completely downloaded, or its authors publish only pickles, "
-            "which are never loaded."
+            f"{part}: the download is incomplete, or its authors publish only pickles, which are "
+            "not supported."
         )
 
 
 def _pickle_weights(folder: Path) -> list[str]:
-    """Pickles that would be loaded: there are no safetensors, or an index of shards lists them."""
+    """Names of pickles that are needed: all if there are no safetensors, else those in an index of
+    shards."""
     if not any(folder.glob("*.safetensors")):
         return sorted(file.name for file in folder.glob("*") if file.suffix in _PICKLES)
     shards: list[str] = []

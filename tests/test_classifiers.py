@@ -144,7 +144,7 @@ def test_labels_that_are_not_understood_are_refused(tmp_path: Path) -> None:
     """The engine does not start rather than guess their meaning."""
     error = load_error(tiny_classifier.save(tmp_path / "a", ("cat", "dog")))
     assert isinstance(error, NoSafetyChecker)
-    assert "has the labels cat, dog, which are not understood" in str(error)
+    assert "has the labels cat, dog; which of them are unsafe is not known" in str(error)
 
 
 @pytest.mark.parametrize("name", ["nowhere", "./nowhere", "/nowhere", "a/b/c"])

@@ -38,9 +38,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
         (["paint", "x", "--out", "o", "--steps", "many"], "invalid int value"),
         (["paint", "x", "--out", "o", "--sampler", "best"], "'best'; it must be pndm"),
         (["paint", "x", "--out", "o", "--count", "9"], "count is 9"),
-        (["paint", "x", "--out", "o", "--jobs", "j"], "belongs in the lines of the file"),
+        (["paint", "x", "--out", "o", "--jobs", "j"], "must be given in the job file"),
         (["paint", "--out", "o", "--jobs", "nowhere"], "cannot be read"),
-        (["paint", "x", "--out", "o", "--strength", "0.5"], "goes with a sketch"),
+        (["paint", "x", "--out", "o", "--strength", "0.5"], "only allowed with a sketch"),
         (["serve", "--port", "99999"], "0 to 65535"),
         (["dance"], "invalid choice"),
         ([], "required"),
@@ -62,7 +62,7 @@ def test_an_invalid_option_is_a_usage_error(
         (["--height", "9000"], "height is 9000"),
         (["--width", "100"], "width is 100"),
         (["--guidance", "nan"], "guidance is nan"),
-        (["--sketch", __file__], "no picture"),
+        (["--sketch", __file__], "must be a PNG, JPEG or WebP"),
     ],
 )
 def test_an_invalid_value_is_a_usage_error(

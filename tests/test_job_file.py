@@ -82,7 +82,7 @@ def test_a_sketch_determines_the_size(tmp_path: Path) -> None:
         ({"width": 100}, "width is 100"),
         ({"width": 2048, "height": 2048}, "too large"),
         ({"sketch": "/nowhere/at all.png"}, "cannot be read"),
-        ({"sketch": __file__}, "no picture"),
+        ({"sketch": __file__}, "must be a PNG, JPEG or WebP"),
     ],
 )
 def test_an_invalid_recipe_or_sketch_is_a_usage_error(fields: dict[str, Any], reason: str) -> None:
@@ -97,9 +97,9 @@ def test_an_invalid_recipe_or_sketch_is_a_usage_error(fields: dict[str, Any], re
         ({"count": 5}, "count is 5; it must be 1 to 4"),
         ({"count": 0}, "count is 0"),
         ({"sampler": "ddimm"}, "sampler is 'ddimm'; it must be pndm, lms"),
-        ({"strength": 0.5}, "goes with a sketch"),
-        ({"subseed": 5}, "go together"),
-        ({"subseed_strength": 0.5}, "go together"),
+        ({"strength": 0.5}, "only allowed with a sketch"),
+        ({"subseed": 5}, "must be given together"),
+        ({"subseed_strength": 0.5}, "must be given together"),
     ],
 )
 def test_invalid_options_are_refused(fields: dict[str, Any], reason: str) -> None:

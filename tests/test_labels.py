@@ -48,7 +48,7 @@ def test_labels_are_classified(name: str, labels: list[str], unsafe: set[str]) -
 )
 def test_labels_that_are_not_understood_are_refused(name: str, labels: list[str]) -> None:
     """Also those of a classifier with a rule whose labels have changed."""
-    with pytest.raises(NoSafetyChecker, match="not understood"):
+    with pytest.raises(NoSafetyChecker, match="which of them are unsafe is not known"):
         rule_for(name, labels)
 
 

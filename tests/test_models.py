@@ -174,7 +174,7 @@ def test_a_model_of_pickles_only_has_its_sentence_and_exit_code(
     code = main(["paint", "x", "--model", str(folder), "--out", str(folder / "out")])
     assert code == ExitCode.MODEL_CORRUPT
     sentence = capsys.readouterr().err.strip().splitlines()[-1]
-    assert "loading such a file can run any program" in sentence
+    assert "loading a pickle can run arbitrary code" in sentence
     assert not any(file.exists() for file in opened)
 
 

@@ -168,7 +168,7 @@ def test_a_failed_picture_does_not_affect_the_others(
 
     by.model.decode_latents = spoil  # type: ignore[method-assign]
     spec = JobSpec(id="one", prompt="a boat", steps=1, count=3)
-    with pytest.raises(EngineError, match="could not be painted: 1; the others are there"):
+    with pytest.raises(EngineError, match=r"could not be painted: 1\. The others were written"):
         paint([spec], tmp_path, by.model, separate_folders=False)
     names = {file.name for file in tmp_path.iterdir()}
     assert names == {"0.png", "2.png", "grid.png", "recipes.jsonl"}

@@ -33,8 +33,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     sampler: Sampler
     """`steps`, `guidance` and `sampler` are the defaults of requests without these options."""
     max_steps: dict[Sampler, int] = msgspec.field(name="longest")
-    """The most steps of each sampler that allows fewer than MAX_STEPS; 0 for a sampler that does not
-    work with the model's noise schedule."""
+    """The most steps of each sampler that allows fewer than MAX_STEPS; 0 for a sampler that does
+    not work with the model's noise schedule."""
     max_concurrent_batches: int = msgspec.field(name="hands", default=1)
     batch_sizes: tuple[BatchSizes, ...] = msgspec.field(name="shapes")
     """By picture size, smallest first."""

@@ -91,7 +91,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def _check_source(self) -> None:
         if (self.source is None) != (self.strength is None):
-            raise ValueError("A sketch and its strength go together: give both or neither.")
+            raise ValueError("A sketch and its strength must be given together.")
         if self.strength is None:
             return
         check_strength(self.strength)

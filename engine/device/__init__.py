@@ -13,12 +13,14 @@ from engine.device import memory
 from engine.device.sysinfo import available_cores, processor_name
 
 NUMERICS_VERSION: Final = 2
-"""Incremented by each change of the engine that changes the bits of its results."""
+"""Part of the fingerprint; incremented when a change of the engine changes the bits of its results.
+"""
 SINGLE_THREAD_MAX_WORK: Final = 1e10
-"""Parameters times latent pixels of a row below which one thread is faster than four. Measured on
-four cores: the starter model (1.4e9) needs a third of the time for 2 rows, two thirds for 8."""
+"""Models whose parameters times latent pixels of a row are below this are faster with one thread
+than with four. Measured on four cores: the starter model (1.4e9) takes a third of the time for 2
+rows and two thirds for 8."""
 MAX_CONCURRENT: Final = 8
-"""Forward passes at the same time; more would wait for the GIL."""
+"""Maximum number of concurrent forward passes; more would wait for the GIL."""
 _thread_local: Final = threading.local()
 
 
@@ -29,16 +31,16 @@ class Device:
     torch_device: torch.device
     dtype: torch.dtype
     threads: int
-    """Threads of one forward pass."""
+    """Number of threads of one forward pass."""
     max_concurrent_batches: int = 1
-    """Forward passes at the same time."""
+    """Number of concurrent forward passes."""
     can_batch: bool = True
-    """False for large models on a CPU: batches would be no faster there, and as threads share the
-    work, the slot of a row in its batch would change its bits."""
+    """False for large models on a CPU: batches are no faster there, and since several threads share
+    a forward pass, the bits of a row would depend on its slot in the batch."""
 
     @property
     def fingerprint(self) -> str:
-        """Software and hardware in one line: the same line and recipe give the same bits."""
+        """Software and hardware in one line. Equal recipes and fingerprints give equal bits."""
         import diffusers
         import PIL
         import transformers
@@ -56,7 +58,7 @@ class Device:
         return ", ".join(parts)
 
     def for_model(self, work: float) -> "Device":
-        """This device with the threads that suit a model; sets torch's number of threads.
+        """This device with the number of threads for a model; also sets torch's number of threads.
 
         `work` is the model's parameters times the latent pixels of one row. On a CPU, small models
         run single-threaded, in several batches at the same time.
@@ -71,13 +73,13 @@ class Device:
         return replace(self, can_batch=False)
 
     def to_device(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Copy a tensor of the host to the device; on CUDA without waiting for the copy."""
+        """Copy a tensor from the host to the device; on CUDA the copy is asynchronous."""
         if self.torch_device.type == "cuda":
             return tensor.pin_memory().to(self.torch_device, non_blocking=True)
         return tensor
 
     def record_event(self) -> "torch.cuda.Event | None":
-        """An event in the current stream; None on a CPU."""
+        """Record an event in the current CUDA stream; None on a CPU."""
         if self.torch_device.type != "cuda":
             return None
         event = torch.cuda.Event()
@@ -86,7 +88,7 @@ class Device:
 
     @contextmanager
     def side_stream(self, event: "torch.cuda.Event | None") -> Iterator[None]:
-        """Run the block in this thread's own stream, after the event; as usual if it is None."""
+        """Run the block in a CUDA stream of this thread, after the event; without one if None."""
         if event is None:
             yield
             return
@@ -97,7 +99,7 @@ class Device:
             yield
 
     def measure_peak(self, learn: Callable[[int], None]) -> AbstractContextManager[None]:
-        """Call `learn` with the bytes that the block allocated at most; not on a CPU."""
+        """Call `learn` with the peak of the bytes that the block allocates; never on a CPU."""
         return memory.measure_peak(self.torch_device, learn)
 
     def available_memory(self) -> int | None:
@@ -105,7 +107,7 @@ class Device:
         return memory.available_memory(self.torch_device)
 
     def peak_memory(self) -> int | None:
-        """The most bytes of device memory in use so far; None on a CPU."""
+        """Peak of the allocated device memory so far, in bytes; None on a CPU."""
         return memory.peak_memory(self.torch_device)
 
     def empty_cache(self) -> None:
@@ -119,7 +121,7 @@ class Device:
 
 
 def select_device() -> Device:
-    """CUDA if there is any, else the CPU. Sets torch to deterministic kernels and no TF32."""
+    """The first CUDA device, else the CPU. Sets torch to deterministic kernels without TF32."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic cuBLAS
     threads = min(torch.get_num_threads(), available_cores())
     torch.set_num_threads(threads)

@@ -1,4 +1,4 @@
-"""Classify the errors of torch: out of memory, device lost, or anything else."""
+"""Classify the errors of torch: out of memory, device lost, or another error."""
 
 import logging
 from collections.abc import Callable
@@ -14,12 +14,12 @@ _OOM_MESSAGES: Final = (
     "not enough memory",
     "status_alloc_failed",
 )
-"""Of torch, cuBLAS and cuDNN."""
+"""Parts of messages of torch, cuBLAS and cuDNN, in lower case."""
 log = logging.getLogger(__name__)
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether this failed for lack of memory, so that a smaller batch or image may work."""
+    """Whether the cause is a lack of memory, so that a smaller batch or image may succeed."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     message = str(error).lower()
@@ -27,7 +27,7 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def is_device_lost(error: Exception) -> bool:
-    """Whether the CUDA context is unusable, so that only a new process can go on."""
+    """Whether the CUDA context is unusable, so that only a new process can use the device."""
     message = str(error)
     if is_out_of_memory(error) or "captur" in message:  # a failed capture leaves the context intact
         return False
@@ -54,14 +54,15 @@ def describe_failure(error: Exception, subject: str) -> str:
 
 
 def load_failure(
-    error: Exception, subject: str, damaged: Callable[[str], EngineError]
+    error: Exception, subject: str, corrupt_error: Callable[[str], EngineError]
 ) -> EngineError:
-    """The error to raise when `subject` cannot be loaded.
+    """The error to raise when `subject` cannot be loaded because of `error`.
 
-    `damaged` makes it, from the first line of the cause, if the files of the subject are at fault.
+    Unless memory or the device is the cause, it is what `corrupt_error` returns for the first line
+    of the message.
     """
     if is_out_of_memory(error):
         return EngineError(f"There is too little memory for {subject}.")
     if is_device_lost(error):
         return DeviceLost(f"The accelerator is lost: {error}")
-    return damaged(first_line(error))
+    return corrupt_error(first_line(error))

@@ -1,4 +1,4 @@
-"""The memory of a device: its peak, what is free, and returning the allocator's cache."""
+"""The memory of a device: peak, free memory, and emptying the allocator's cache."""
 
 import gc
 import logging
@@ -12,15 +12,15 @@ import torch
 from engine.device.errors import is_device_lost
 
 CAPTURE_LOCK: Final = threading.Lock()
-"""Held while a CUDA graph is captured: no thread may empty the allocator's cache then."""
+"""Held while a CUDA graph is captured, because no thread may empty the allocator's cache then."""
 _earlier_peaks: Final[dict[torch.device, int]] = {}
-"""Peak of each device before its counter was last reset, in bytes."""
+"""Peak of each device in bytes until its counter was last reset."""
 log = logging.getLogger(__name__)
 
 
 @contextmanager
 def measure_peak(device: torch.device, learn: Callable[[int], None]) -> Iterator[None]:
-    """Call `learn` with the bytes that the block allocated at most; not on a CPU."""
+    """Call `learn` with the peak of the bytes that the block allocates; never on a CPU."""
     if device.type != "cuda":
         yield
         return
@@ -41,7 +41,7 @@ def available_memory(device: torch.device) -> int | None:
 
 
 def peak_memory(device: torch.device) -> int | None:
-    """The most bytes of device memory in use so far; None on a CPU."""
+    """Peak of the allocated device memory so far, in bytes; None on a CPU."""
     if device.type == "cuda":
         since_reset = torch.cuda.max_memory_allocated(device)
         return max(since_reset, _earlier_peaks.get(device, 0))
@@ -62,5 +62,5 @@ def _empty_cuda_cache() -> None:
     except RuntimeError as error:
         if is_device_lost(error):
             raise
-        # After a failed capture, torch may permanently assume that it is still under way.
-        log.warning("the device's memory cannot be given back: %s", error)
+        # After a failed capture, torch may permanently report that one is in progress.
+        log.warning("cannot empty the cache of the device's memory: %s", error)

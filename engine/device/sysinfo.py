@@ -1,4 +1,4 @@
-"""What the operating system reports about the machine and this process."""
+"""Facts about the machine and this process, from the operating system."""
 
 import math
 import os

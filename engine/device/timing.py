@@ -1,4 +1,4 @@
-"""Time forward passes while one of them is always queued on the device."""
+"""Measure the time of forward passes while the next one is already queued on the device."""
 
 import time
 from collections import deque
@@ -13,9 +13,9 @@ Pass = TypeVar("Pass")
 
 
 class OverlapTimer(Generic[Pass]):
-    """Keeps the host one forward pass ahead of the device, and measures each pass there.
+    """Keeps one forward pass queued on the device, and measures the time of each pass there.
 
-    So the device never waits for the host, and a cancelled request has at most one pass queued.
+    The device does not wait for the host, and a cancelled request has at most one queued pass.
     """
 
     def __init__(self, device: Device) -> None:
@@ -23,7 +23,7 @@ class OverlapTimer(Generic[Pass]):
         self._queued: deque[tuple[Pass, torch.cuda.Event, torch.cuda.Event]] = deque()
 
     def run(self, forward_pass: Pass, work: Callable[[], None]) -> list[tuple[Pass, float]]:
-        """Do the work of a pass, on CUDA asynchronously.
+        """Run the work of a pass; on CUDA it is only queued.
 
         Returns the passes that have ended since the last call, each with its seconds.
         """

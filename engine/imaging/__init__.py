@@ -1,1 +1,1 @@
-"""Pixels: input images read and fitted, painted pictures encoded."""
+"""Decode and resize init images, and encode painted pictures."""

@@ -1,4 +1,4 @@
-"""Images as files: PNG, preview JPEG, and the grid of a job."""
+"""Encode images as PNG and JPEG files, and compose the grid of a job."""
 
 import hashlib
 import io
@@ -14,7 +14,7 @@ _LABEL: Final = (185, 187, 190)
 
 
 def encode_png(image: Image.Image) -> bytes:
-    """A PNG file; with the same Pillow, the same image gives the same bytes."""
+    """A PNG file; equal images give equal bytes with the same version of Pillow."""
     file = io.BytesIO()
     image.save(file, "PNG", compress_level=6)
     return file.getvalue()
@@ -28,12 +28,12 @@ def encode_jpeg(image: Image.Image, quality: int = 75) -> bytes:
 
 
 def sha256(data: bytes) -> str:
-    """The digest in hex."""
+    """The SHA-256 digest in hex."""
     return hashlib.sha256(data).hexdigest()
 
 
 def blank_cell(width: int, height: int, label: str = "") -> Image.Image:
-    """A cell of a grid in place of an image that may not be shown."""
+    """A cell of a grid for an image that may not be shown or does not exist."""
     cell = Image.new("RGB", (width, height), BLANK)
     if label:
         middle = (width / 2, height / 2)

@@ -7,12 +7,12 @@ from typing import Final
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 MAX_PIXELS: Final = 25_000_000
-"""Checked before the pixels are decoded: a small file can hold a huge image."""
+"""Checked before the pixels are decoded, because a small file can contain a huge image."""
 MAX_BYTES: Final = 10 * 1024 * 1024
 FORMATS: Final = ("PNG", "JPEG", "WEBP")
 _MAX_COVERING_RATIO: Final = 8
-"""If the resized image would have more than this many times the pixels of the result, it is cropped
-before it is resized: otherwise a thin strip would take gigabytes."""
+"""If the resized image would have more than this many times the pixels of the result, the image is
+cropped before it is resized. Otherwise a thin strip would take gigabytes of memory."""
 
 
 class InvalidImage(ValueError):
@@ -20,13 +20,14 @@ class InvalidImage(ValueError):
 
 
 def decode(data: bytes, max_bytes: int = MAX_BYTES) -> Image.Image:
-    """The image as upright RGB, transparency replaced by white; of an animation the first frame.
+    """The image, or the first frame of an animation, as RGB on white, rotated by its EXIF data.
 
     Raises InvalidImage.
     """
     if len(data) > max_bytes:
         raise InvalidImage(
-            f"The sketch has {len(data) / 2**20:.1f} MiB; {max_bytes // 2**20} MiB are allowed."
+            f"The sketch has {len(data) / 2**20:.1f} MiB; at most {max_bytes // 2**20} MiB are "
+            "allowed."
         )
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
@@ -35,11 +36,11 @@ def decode(data: bytes, max_bytes: int = MAX_BYTES) -> Image.Image:
     except InvalidImage:
         raise
     except UnidentifiedImageError as error:
-        raise InvalidImage("The sketch is no picture: PNG, JPEG and WebP are allowed.") from error
+        raise InvalidImage("The sketch must be a PNG, JPEG or WebP image.") from error
     except Image.DecompressionBombError as error:
         raise InvalidImage(_too_large("far more than 25 million")) from error
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError) as error:
-        raise InvalidImage("The sketch is damaged or cut short: save it again as PNG.") from error
+        raise InvalidImage("The sketch is damaged or incomplete: save it again as PNG.") from error
 
 
 def _check(image: Image.Image) -> None:
@@ -48,7 +49,7 @@ def _check(image: Image.Image) -> None:
 
 
 def _too_large(pixels: str) -> str:
-    return f"The sketch has {pixels} pixels; 25 million are allowed."
+    return f"The sketch has {pixels} pixels; at most 25 million are allowed."
 
 
 def _on_white(image: Image.Image) -> Image.Image:
@@ -62,9 +63,9 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def resize_and_crop(image: Image.Image, width: int, height: int) -> Image.Image:
-    """The image at exactly this size: resized to cover it, the excess cropped evenly.
+    """The image at exactly this size: resized to cover it, then cropped equally on both sides.
 
-    An image of this size is returned as it is.
+    An image of this size is returned unchanged.
     """
     if image.size == (width, height):
         return image

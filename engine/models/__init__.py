@@ -1,1 +1,1 @@
-"""Models: each family loads and runs behind one protocol."""
+"""Model families, which all implement the protocol of `base.py`."""

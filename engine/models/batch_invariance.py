@@ -1,7 +1,8 @@
-"""Measure whether batches are invariant: a row has the same bits in any slot, beside any others.
+"""Test batch invariance: whether a row has the same bits in every slot, beside any other rows.
 
-The shape of a batch may change the bits of its rows. With some shapes and devices the slot of a row
-does too: a kernel that splits a batch between threads may round the end of each part differently.
+The size of a batch may change the bits of its rows. For some shapes and devices, the slot of a row
+changes them too: a kernel that splits a batch between threads may round the end of each part
+differently.
 """
 
 from typing import Final, Protocol
@@ -15,7 +16,7 @@ _SEED: Final = 20
 
 
 class Predicts(Protocol):
-    """The part of a DiffusionModel that is measured."""
+    """The part of a DiffusionModel that is tested."""
 
     device: Device
 
@@ -32,8 +33,8 @@ def is_batch_invariant(
     """Whether a row has the same bits in every slot of a batch of `rows` rows.
 
     `shape` is that of an image's latents, (1, channels, height / 8, width / 8); `conditioning` has
-    one row. Three batches are compared: of copies of a probe row, and with other rows in all odd
-    and in all even slots.
+    one row. Three batches are compared: one of copies of a probe row, one with other rows in all
+    odd slots, and one with other rows in all even slots.
     """
     generator = torch.Generator("cpu").manual_seed(_SEED)
     device, dtype = model.device.torch_device, model.device.dtype

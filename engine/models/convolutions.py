@@ -1,10 +1,9 @@
 """Convolutions whose result does not depend on the slot of a row in its batch.
 
-For some shapes cuDNN picks kernels that split the sums of different output tiles differently, so
-the same row comes out with other bits in another slot of the batch. (Measured on an H200 with
-float16 weights: 1 to 14 of the 98 convolutions of Stable Diffusion 1.5's UNet, depending on the
-batch's shape, and no other operation.) Each such convolution is computed row by row; all others
-stay batched.
+For some shapes cuDNN selects kernels that split the sums of output tiles differently, so that the
+same row has other bits in another slot of the batch. On an H200 with float16 weights, this affects
+1 to 14 of the 98 convolutions of Stable Diffusion 1.5's UNet, depending on the shape of the batch,
+and no other operation. These convolutions are computed row by row, all others as a batch.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ Convolution = Callable[[torch.Tensor], torch.Tensor]
 
 
 class SlotInvariantConvolutions:
-    """Wraps the convolutions of a network. Until `measure` has run, all of them stay batched."""
+    """Wraps the convolutions of a network; before `measure`, all of them compute whole batches."""
 
     def __init__(self, network: torch.nn.Module) -> None:
         self._by_row: set[tuple[str, torch.Size]] = set()
@@ -33,11 +32,11 @@ class SlotInvariantConvolutions:
 
     @contextmanager
     def measure(self) -> Iterator[None]:
-        """While this is active, each convolution is tested with the shape it is called with: a
-        batch of equal rows must give equal rows.
+        """In the block, test each convolution that is called: equal rows must give equal results.
 
-        One forward pass of a batch measures its shape. The convolutions still return results of
-        their input, so the pass runs as usual. Not for use while a CUDA graph is captured.
+        The results for the input shape are stored, so one forward pass in the block tests a batch
+        shape. The convolutions return their usual results. Must not be active while a CUDA graph is
+        captured.
         """
         self._measuring = True
         try:
@@ -47,7 +46,7 @@ class SlotInvariantConvolutions:
 
     @property
     def row_by_row(self) -> int:
-        """How many pairs of convolution and input shape are computed row by row."""
+        """Number of pairs of a convolution and an input shape that are computed row by row."""
         return len(self._by_row)
 
     def _forward(self, name: str, batched: Convolution, inputs: torch.Tensor) -> torch.Tensor:
@@ -60,7 +59,7 @@ class SlotInvariantConvolutions:
 
 
 def _is_slot_invariant(batched: Convolution, like: torch.Tensor) -> bool:
-    """Whether equal rows give equal rows, for an input of the shape and layout of `like`."""
+    """Whether equal rows give equal results, for an input of the shape and layout of `like`."""
     generator = torch.Generator(like.device).manual_seed(_SEED)
     row = torch.randn(like[:1].shape, generator=generator, device=like.device).to(like.dtype)
     rows = torch.empty_like(like)

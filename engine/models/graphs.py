@@ -1,8 +1,9 @@
 """Forward passes captured once for each batch shape, and replayed without Python.
 
-The forward pass of a small model, or on a fast GPU, ends sooner than Python can launch its next
-operation. A captured pass launches all operations at once: on a GPU it is a CUDA graph, on a CPU a
-TorchScript trace, which also runs without the GIL. It has the same operations and the same bits.
+With a small model or a fast GPU, Python launches the operations of a forward pass more slowly than
+they run. A captured pass launches all of them at once: on a GPU it is a CUDA graph, on a CPU a
+TorchScript trace, which also runs without the GIL. It has the same operations and gives the same
+bits.
 """
 
 import logging
@@ -19,14 +20,14 @@ from engine.device.memory import CAPTURE_LOCK
 from engine.models.base import Conditioning
 
 MAX_GRAPHS: Final = 32
-"""Beyond that, the least recently used one is dropped. On a CPU, one of the starter model takes
-18 MiB besides the weights, which are shared."""
+"""Maximum number of graphs in a cache; the least recently used one is dropped. On a CPU, a graph of
+the starter model takes 18 MiB in addition to the weights, which are shared."""
 GRAPH_LIMIT: Final = 16 * 64 * 64
-"""Rows times latent pixels: in larger batches the GPU is slower than Python, and a graph would only
-take memory."""
+"""Maximum of rows times latent pixels. In larger batches the operations run longer than Python
+needs to launch them, so a graph would only take memory."""
 _WARMUP_PASSES: Final = 3
 _CAPTURE_ERRORS: Final = (RuntimeError, AttributeError, ImportError)
-"""Of a capture that CUDA or TorchScript refuses, or of a torch without the private functions."""
+"""Raised if CUDA or TorchScript cannot capture a pass, or torch lacks the private functions."""
 log = logging.getLogger(__name__)
 
 Forward = Callable[[torch.Tensor, torch.Tensor, Conditioning], torch.Tensor]
@@ -34,9 +35,9 @@ _Key = tuple[tuple[str, torch.Size], ...]
 
 
 class GraphCache:
-    """Calls `forward` by a captured graph for the shapes of the inputs, captured at the first call.
+    """Calls `forward` through a graph, captured at the first call with inputs of these shapes.
 
-    On a GPU, a returned tensor is valid until the next call. Any thread may call it.
+    On a GPU, a returned tensor is valid until the next call. Thread-safe.
     """
 
     def __init__(self, forward: Forward, device: Device) -> None:
@@ -45,7 +46,7 @@ class GraphCache:
         self._graphs: OrderedDict[_Key, Forward] = OrderedDict()
         self._graphs_lock = threading.Lock()
         self._capturing = threading.Lock()
-        """Held during a capture, which takes long; lookups do not wait for it."""
+        """Held during a capture; not the lock of `_graphs`, because a capture takes long."""
 
     def __call__(
         self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
@@ -87,7 +88,7 @@ class GraphCache:
     def _capture(
         self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
     ) -> Forward:
-        """A graph, or `forward` itself where a graph is of no use or cannot be captured."""
+        """A graph, or `forward` itself if a graph would be useless or cannot be captured."""
         try:
             if self._device.torch_device.type == "cuda":
                 if len(latents) * latents.shape[-1] * latents.shape[-2] <= GRAPH_LIMIT:
@@ -98,7 +99,11 @@ class GraphCache:
         except _CAPTURE_ERRORS as error:
             if is_out_of_memory(error) or is_device_lost(error):
                 raise
-            log.warning("batches of %s cannot be recorded", tuple(latents.shape), exc_info=error)
+            log.warning(
+                "cannot capture batches of %s; they run in eager mode",
+                tuple(latents.shape),
+                exc_info=error,
+            )
         return self._forward
 
     def _capture_cuda(
@@ -107,11 +112,12 @@ class GraphCache:
         stream = torch.cuda.current_stream()
         try:
             return _CudaGraph(self._forward, latents, timesteps, conditioning, self._pool())
-        finally:  # after a failed capture, the thread would still be on the capturing stream
+        finally:  # a failed capture leaves its stream as the thread's current stream
             torch.cuda.set_stream(stream)
 
     def _pool(self) -> Any:  # noqa: ANN401 - an opaque handle
-        """The memory pool of the cached graphs, or a new one: torch rejects one without graphs."""
+        """The memory pool of the cached graphs. Without any, a new one: torch rejects a pool whose
+        graphs have all been deleted."""
         with self._graphs_lock:
             graphs = [graph for graph in self._graphs.values() if isinstance(graph, _CudaGraph)]
         return graphs[0].pool() if graphs else torch.cuda.graph_pool_handle()
@@ -152,8 +158,7 @@ class _Trace:
 def _trace(
     function: Callable[..., torch.Tensor], examples: list[torch.Tensor], names: list[str]
 ) -> Callable[..., torch.Tensor]:
-    """As `torch.jit.trace`, but in a compilation unit of its own: torch's global one never frees a
-    trace.
+    """Like `torch.jit.trace`, but in a separate compilation unit: the global one frees no traces.
 
     Uses private torch APIs of the pinned version; if they are missing, the caller falls back to
     eager mode.
@@ -194,7 +199,7 @@ class _CudaGraph:
             self._output = forward(self._latents, self._timesteps, self._conditioning)
 
     def pool(self) -> Any:  # noqa: ANN401 - an opaque handle
-        """The memory pool that it was captured in."""
+        """The memory pool of the graph's tensors."""
         return self._graph.pool()
 
     def __call__(

@@ -1,4 +1,4 @@
-"""What the families with a denoiser and a VAE have in common: latents, pixels, memory, safety."""
+"""The base class of the model families with a denoiser and a VAE."""
 
 import logging
 from abc import ABC, abstractmethod
@@ -26,15 +26,16 @@ from engine.schedulers import noise_schedule
 log = logging.getLogger(__name__)
 
 MEMORY_HEADROOM: Final = 0.25
-"""Share of a batch's memory that is left free for the decoder, which works at the same time."""
+"""Memory left free for the decoder, which runs at the same time, as a share of the batch's memory.
+"""
 PROMPT_CACHE_SIZE: Final = 256
-"""Prompts whose encodings are cached."""
+"""Number of prompts whose encodings are cached."""
 
 
 class LatentDiffusion(ABC):
-    """A DiffusionModel made of a diffusers pipeline, whose components are called directly.
+    """A DiffusionModel that calls the components of a diffusers pipeline directly.
 
-    The pipeline has a `vae`, and a `unet` or a `transformer` that works in its latents.
+    The pipeline has a `vae`, and a `unet` or a `transformer` for its latents.
     """
 
     guidance: ClassVar[float]
@@ -70,7 +71,7 @@ class LatentDiffusion(ABC):
         """(width, height, rows) that fitted before; their memory stays reserved, so they fit
         again."""
         self._bytes_per_row_pixel = 0.0
-        """Memory of a forward pass for each pixel of each row, the most that was measured."""
+        """Memory of a forward pass per pixel and row: the maximum of the measurements."""
 
     @staticmethod
     @abstractmethod
@@ -79,7 +80,7 @@ class LatentDiffusion(ABC):
 
     @abstractmethod
     def _encode_text(self, prompt: str) -> Any:  # noqa: ANN401 - as `encode_prompt` needs it
-        """The encoding of one prompt; called through `_prompt_cache`."""
+        """The encoding of one prompt; always called through `_prompt_cache`."""
 
     @abstractmethod
     def encode_prompt(self, recipe: Recipe) -> Conditioning:
@@ -104,15 +105,15 @@ class LatentDiffusion(ABC):
         return 1, self._denoiser.config.in_channels, height // factor, width // factor
 
     def is_batch_invariant(self, width: int, height: int, rows: int) -> bool:
-        """Whether an image comes out the same to the bit whatever shares its batch of `rows` rows.
+        """Whether the bits of an image are independent of the rest of its batch of `rows` rows.
 
-        Measured when it is first asked for a shape; raises RuntimeError or MemoryError if the batch
-        does not fit in memory.
+        Tested at the first call for a shape. Raises RuntimeError or MemoryError if the batch does
+        not fit in memory.
         """
         return self.device.can_batch and self._invariant(width, height, rows)
 
     def fits_in_memory(self, width: int, height: int, rows: int) -> bool:
-        """Whether the free memory suffices for such a batch, by earlier measurements."""
+        """Whether there is enough free memory for such a batch, estimated from measurements."""
         available = self.device.available_memory()
         if available is None or (width, height, rows) in self._known_to_fit:
             return True
@@ -137,8 +138,8 @@ class LatentDiffusion(ABC):
         self._known_to_fit.add((width, height, rows))
         if not is_invariant:
             log.warning(
-                "slots change bits in batches of %d rows of %d x %d: such pictures are painted "
-                "alone, %d rows at a time",
+                "batches of %d rows of %d x %d are not batch-invariant: each picture of this size "
+                "gets batches of its own, of %d rows",
                 *(rows, width, height, ROW_CLASSES[0]),
             )
         return is_invariant
@@ -147,7 +148,7 @@ class LatentDiffusion(ABC):
     def _measure_convolutions(
         self, shape: tuple[int, ...], conditioning: Conditioning, rows: int
     ) -> None:
-        """Find out which convolutions of such a batch must be computed row by row."""
+        """Find the convolutions that must be computed row by row in such a batch."""
         if self._convolutions is None:
             return
         device = self.device
@@ -169,7 +170,7 @@ class LatentDiffusion(ABC):
         return latent_dist.mean, latent_dist.std
 
     def scale_latents(self, latents: torch.Tensor) -> torch.Tensor:
-        """Encoded latents in the range that the denoiser works in."""
+        """Encoded latents, normalised to the range of the denoiser's input."""
         mean, std = self._latents_mean_and_std(latents)
         scaled: torch.Tensor = (latents - mean) * (self._vae.config.scaling_factor / std)
         return scaled
@@ -184,10 +185,10 @@ class LatentDiffusion(ABC):
         latents = latents / (self._vae.config.scaling_factor / std) + mean
         pixels = self._vae.decode(latents, return_dict=False)[0]
         if not torch.isfinite(pixels).all():
-            raise InvalidJob("The model's numbers overflowed: try another seed, size or sampler.")
+            raise InvalidJob("The model's values overflowed: try another seed, size or sampler.")
         image: Image.Image = self._image_processor.postprocess(pixels, output_type="pil")[0]
         if image.getbbox() is None:
-            raise InvalidJob("The picture came out all black: try another seed or prompt.")
+            raise InvalidJob("The picture is completely black: try another seed or prompt.")
         return image
 
     def check_safety(self, image: Image.Image) -> tuple[Verdict, ...]:
@@ -195,7 +196,8 @@ class LatentDiffusion(ABC):
         return self._checkers.check(image)
 
     def _latents_mean_and_std(self, like: torch.Tensor) -> tuple[Any, Any]:
-        """Of encoded latents, (1, channels, 1, 1); 0 and 1 if the VAE's config has none."""
+        """Mean and standard deviation of encoded latents, (1, channels, 1, 1) each, from the VAE's
+        config; 0 and 1 if it has none."""
         config = self._vae.config
         mean, std = (config.get(name) for name in ("latents_mean", "latents_std"))
         if mean is None or std is None:

@@ -24,30 +24,30 @@ from engine.schedulers import Scheduler, make_scheduler
 from engine.weights import LOAD_ERRORS, ModelFiles
 
 MIN_MAX_PIXELS: Final = 768 * 768
-"""The largest image is four times the native size, but at least this."""
+"""Lower bound of a model's `max_pixels`, which is otherwise four times its native area."""
 _STEPS: Final = 20
 _DENOISERS: Final = ("unet", "transformer")
 """A pipeline has one of these components."""
 _OTHER_SCHEDULERS: Final = ("EDM", "FlowMatch")
-"""How the names of scheduler classes begin whose models have no noise schedule of betas."""
+"""Prefixes of scheduler classes for models whose noise schedule is not defined by betas."""
 log = logging.getLogger(__name__)
 
 
 @contextmanager
 def model_errors(name: str) -> Iterator[None]:
-    """Turn what damaged or unsuitable files raise in the block into an EngineError with a sentence
-    for the operator."""
+    """Convert the exceptions that damaged or unsuitable files cause in the block to EngineErrors
+    with a sentence for the operator."""
     try:
         yield
     except ModuleNotFoundError:
-        raise  # `require_packages` names it
+        raise  # `require_packages` converts it
     except ImportError as error:
         raise MissingDependency(
             f"The model {name} needs a package that is not installed: {first_line(error)}"
         ) from error
     except LOAD_ERRORS as error:
         log.debug("the model %s cannot be loaded", name, exc_info=error)
-        raise load_failure(error, f"the model {name}", partial(_damaged, name)) from error
+        raise load_failure(error, f"the model {name}", partial(_corrupt_error, name)) from error
 
 
 def load_pipeline(
@@ -86,8 +86,8 @@ def load_pipeline(
         channels.add(config.out_channels)
     if len(channels) > 1 or config.get("time_cond_proj_dim") is not None:
         raise ModelCorrupt(
-            f"The model {files.name} is made for something else than painting from words "
-            "(inpainting, or a distilled kind): the engine cannot use it."
+            f"The model {files.name} is an inpainting model, a distilled model or of another kind "
+            "that is not supported; it must be a plain text-to-image model."
         )
     return pipeline
 
@@ -122,7 +122,7 @@ def model_card(
     native_size = round(math.sqrt(latent_pixels(pipeline))) * pipeline.vae_scale_factor
     samplers = usable_samplers(pipeline.scheduler.config)
     log_unusable_samplers(pipeline.scheduler.config)
-    if not device.can_batch:  # no two images share a batch, so only the smallest class is of use
+    if not device.can_batch:  # images do not share batches, so larger classes would be padding
         smallest = ROW_CLASSES[:1]
         batch_sizes = (BatchSizes(pixels=MAX_SIZE**2, default=smallest, under_load=smallest),)
     return ModelCard(
@@ -143,9 +143,9 @@ def model_card(
 
 
 def latent_pixels(pipeline: DiffusionPipeline) -> int:
-    """The latent pixels of an image of the native size: `sample_size` is a side, or two.
+    """The number of latent pixels of an image of the native size.
 
-    Raises TypeError or ValueError if it is something else.
+    Raises TypeError or ValueError if `sample_size` is neither a side nor height and width.
     """
     sample_size = denoiser_of(pipeline).config.sample_size
     height, width = (sample_size, sample_size) if isinstance(sample_size, int) else sample_size
@@ -159,20 +159,20 @@ def _default_sampler(samplers: Collection[Sampler]) -> Sampler:
 
 
 def _load_scheduler(files: ModelFiles) -> Scheduler:
-    """A scheduler of the model's noise schedule.
+    """A scheduler with the model's noise schedule.
 
-    The class that the config names is not used: it may need options, or packages, that no sampler
-    needs.
+    Its class is that of a sampler, not the one in the config, which may need options or packages
+    that no sampler needs.
     """
     path = files.folder / "scheduler" / "scheduler_config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(config, dict):
-        raise TypeError(f"{path.name} is no object")
+        raise TypeError(f"{path.name} is not a JSON object")
     class_name = str(config.get("_class_name"))
     if class_name.startswith(_OTHER_SCHEDULERS):
         raise ModelCorrupt(
-            f"The model {files.name} is made for the scheduler {class_name}: the engine has no "
-            "sampler for it."
+            f"The model {files.name} needs the scheduler {class_name}, for which the engine has no "
+            "sampler."
         )
     return make_scheduler(_default_sampler(usable_samplers(config)), config)
 
@@ -184,7 +184,10 @@ def _load_component(
     device: Device,
     folder: Path | None = None,
 ) -> PreTrainedModel:
-    """A component of transformers, which would initialise missing weights randomly."""
+    """Load a component with transformers, which initialises missing weights randomly.
+
+    Raises ModelCorrupt or one of LOAD_ERRORS; ValueError if weights are missing.
+    """
     path = (folder or files.folder) / component
     files.require_safetensors(path)
     network, info = component_class.from_pretrained(
@@ -196,11 +199,11 @@ def _load_component(
     )
     gaps = [*info["missing_keys"], *info["mismatched_keys"]]
     if gaps:
-        raise ValueError(f"the {component} has {len(gaps)} gaps in its weights")
+        raise ValueError(f"{len(gaps)} weights of the {component} are missing or damaged")
     return network.eval()
 
 
-def _damaged(name: str, cause: str) -> ModelCorrupt:
+def _corrupt_error(name: str, cause: str) -> ModelCorrupt:
     return ModelCorrupt(
-        f"The model {name} cannot be loaded, its files are damaged or half downloaded: {cause}"
+        f"The model {name} cannot be loaded; its files are damaged or incomplete: {cause}"
     )

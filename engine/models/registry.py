@@ -1,4 +1,4 @@
-"""The model families, and loading a model with the family of its pipeline."""
+"""Load a model with the family that its pipeline class belongs to."""
 
 from collections.abc import Sequence
 
@@ -17,9 +17,9 @@ def _families() -> tuple[Family, ...]:
 
 
 def load(name: str, device: Device, checkers: Sequence[str] = (BUILTIN,)) -> DiffusionModel:
-    """The model of this name; its files are downloaded if they are not there.
+    """Load the model of this name; its files are downloaded if they are missing.
 
-    `checkers` name the safety checkers of its images: `model` is its own, others are classifiers.
+    `checkers` are the names of its safety checkers: `model` for its own, and classifiers.
     Raises ModelNotFound, ModelGated, ModelCorrupt, NoSafetyChecker or MissingDependency, with a
     sentence for the operator.
     """
@@ -35,8 +35,7 @@ def load(name: str, device: Device, checkers: Sequence[str] = (BUILTIN,)) -> Dif
                 return family.load(files, device, classifiers, use_builtin_checker=use_builtin)
     *others, last = (family.name for family in families)
     raise ModelCorrupt(
-        f"The model {name} is a {files.family}; the engine paints with {', '.join(others)}, "
-        f"and {last}."
+        f"The model {name} is a {files.family}; only {', '.join(others)}, and {last} are supported."
     )
 
 

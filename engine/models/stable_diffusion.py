@@ -18,22 +18,22 @@ from engine.safety.concepts import ConceptChecker
 from engine.weights import STARTER, ModelFiles
 
 _NO_CHECKER: Final = {"safety_checker": None, "feature_extractor": None}
-"""Components of a pipeline whose images are checked by other checkers alone."""
+"""Components of a pipeline without a safety checker of its own."""
 
 
 class StableDiffusion(LatentDiffusion):
-    """The conditioning is one sequence of embeddings."""
+    """Stable Diffusion 1 or 2. The conditioning is one sequence of embeddings."""
 
     guidance = 7.5
 
     @staticmethod
     def batch_sizes(device: Device) -> tuple[BatchSizes, ...]:
-        """Batches are worth it while they are small for the device: on an H100, they paint up to 12
-        times as many images at 256 x 256, 3 times at 512 x 512, 1.4 times at 768 x 768.
+        """Batches increase throughput only while they do not fill the device: on an H100, up to 12
+        times at 256 x 256, 3 times at 512 x 512, 1.4 times at 768 x 768.
 
-        On a GPU a batch of 8 small rows takes hardly longer than one of 2, so small images have one
-        row class and all share batches. On a CPU larger batches gain little: four images are two
-        batches, which run in two threads.
+        On a GPU a batch of 8 rows of a small image takes hardly longer than one of 2 rows, so small
+        images have one row class, and all of them can share batches. On a CPU larger batches gain
+        little, so four images are two batches, which run in two threads.
         """
         if device.torch_device.type == "cpu":
             return (BatchSizes(pixels=MAX_SIZE**2, default=(2, 4), under_load=(2, 4, 8)),)
@@ -68,7 +68,7 @@ class StableDiffusion(LatentDiffusion):
 
 
 class StarterModel(StableDiffusion):
-    """The model that ships with the project, which was trained for a lower guidance scale."""
+    """The model that is part of the project; it was trained for a lower guidance scale."""
 
     guidance = 5.0
 
@@ -80,7 +80,7 @@ def load(
     *,
     use_builtin_checker: bool = True,
 ) -> StableDiffusion:
-    """The model, with these safety checkers and optionally its own.
+    """Load a model with these safety checkers and optionally its own.
 
     Raises ModelCorrupt or NoSafetyChecker, whose messages are for the operator.
     """

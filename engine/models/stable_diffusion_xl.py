@@ -20,8 +20,8 @@ _PromptEmbeds = tuple[torch.Tensor, torch.Tensor]
 
 
 class StableDiffusionXL(LatentDiffusion):
-    """The conditioning is a sequence of embeddings of two text encoders, a pooled embedding, and
-    `time_ids`: original size, crop and target size."""
+    """SDXL. The conditioning is a sequence of embeddings of two text encoders, a pooled embedding,
+    and `time_ids`: original size, crop and target size."""
 
     guidance = 5.0
 
@@ -33,13 +33,13 @@ class StableDiffusionXL(LatentDiffusion):
         revision: str,
         device: Device,
     ) -> None:
-        if pipeline.vae.config.force_upcast:  # it overflows in float16
+        if pipeline.vae.config.force_upcast:  # this VAE overflows in float16
             pipeline.vae.to(torch.float32)
         super().__init__(pipeline, checkers, name, revision, device)
 
     @staticmethod
     def batch_sizes(device: Device) -> tuple[BatchSizes, ...]:
-        """The larger the image, the less a larger batch gains."""
+        """Large images have small row classes by default, because they gain little from batches."""
         return (
             BatchSizes(pixels=512 * 512, default=(2, 8), under_load=(2, 8, 16)),
             BatchSizes(pixels=768 * 768, default=(2, 4), under_load=(2, 4, 8)),
@@ -47,8 +47,8 @@ class StableDiffusionXL(LatentDiffusion):
         )
 
     def encode_prompt(self, recipe: Recipe) -> Conditioning:
-        """Embeddings (1 or 2, tokens, channels), pooled ones (1 or 2, channels), and sizes in
-        pixels (1 or 2, 6)."""
+        """Embeddings (1 or 2, tokens, channels), pooled embeddings (1 or 2, channels), and
+        `time_ids` in pixels (1 or 2, 6). Long prompts are truncated."""
         embeds: list[_PromptEmbeds] = [self._prompt_cache(recipe.prompt)]
         if recipe.uses_cfg:
             embeds.insert(0, self._negative_prompt_embeds(recipe.negative, embeds[0]))
@@ -93,7 +93,7 @@ def load(
     *,
     use_builtin_checker: bool = True,
 ) -> StableDiffusionXL:
-    """The model, with these safety checkers and optionally Stable Diffusion's.
+    """Load a model with these safety checkers and optionally Stable Diffusion's.
 
     Raises ModelCorrupt or NoSafetyChecker, whose messages are for the operator.
     """

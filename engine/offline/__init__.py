@@ -1,1 +1,1 @@
-"""The engine without a server: paint jobs into folders."""
+"""Paint jobs into folders, without a server."""

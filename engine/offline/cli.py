@@ -1,4 +1,4 @@
-"""The command `paint`: from options to job specs."""
+"""The command `paint`: convert the options to job specs."""
 
 import argparse
 from typing import Any
@@ -26,18 +26,18 @@ def _job_specs(options: argparse.Namespace) -> list[JobSpec]:
     if options.jobs is None:
         return [_job_spec(fields)]
     if fields:
-        raise UsageError(f"With --jobs, {sorted(fields)[0]} belongs in the lines of the file.")
+        raise UsageError(f"With --jobs, {sorted(fields)[0]} must be given in the job file.")
     try:
         return parse_job_file(options.jobs.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"The jobs {options.jobs} cannot be read: {error.strerror}.") from error
+        raise UsageError(f"The file {options.jobs} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"The jobs {options.jobs} are not UTF-8 text.") from error
+        raise UsageError(f"The file {options.jobs} is not UTF-8 text.") from error
 
 
 def _job_spec(fields: dict[str, Any]) -> JobSpec:
     if "prompt" not in fields:
-        raise UsageError("Nothing to paint: give a prompt, or --jobs FILE.")
+        raise UsageError("There is nothing to paint: a prompt or --jobs FILE is required.")
     try:
         return msgspec.convert({"id": "one"} | fields, JobSpec)
     except (msgspec.ValidationError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Job specs from the command line or a file of JSON lines, and their commands to the engine."""
+"""Job specs, from the command line or a file of JSON lines, and their conversion to commands."""
 
 import re
 import secrets
@@ -28,9 +28,10 @@ _WINDOWS_DEVICES: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re
 
 
 class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The options of `paint`; the model card has the values of those that are None.
+    """The options of `paint`. An option that is None has a default that may depend on the model.
 
-    Raises ValueError, with a sentence for the user, if options are invalid or do not go together.
+    Raises ValueError, with a sentence for the user, if options are invalid or contradict each
+    other.
     """
 
     id: str
@@ -51,17 +52,18 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def __post_init__(self) -> None:
         if not _SAFE_ID.fullmatch(self.id) or _WINDOWS_DEVICES.fullmatch(self.id):
             raise ValueError(
-                f"The id {self.id!r} is not a safe folder name: letters, digits, dots, underscores "
-                "and hyphens are allowed, at most 100."
+                f"The id {self.id!r} is not a safe folder name: it must start with a letter or "
+                "digit, may also have dots, underscores and hyphens, at most 100 characters, and "
+                "must not be a device name of Windows."
             )
         if self.sampler is not None and self.sampler not in list(Sampler):
             raise ValueError(f"The sampler is {self.sampler!r}; it must be {', '.join(Sampler)}.")
         if not 1 <= self.count <= MAX_PICTURES:
             raise ValueError(f"The count is {self.count}; it must be 1 to {MAX_PICTURES}.")
         if self.sketch is None and self.strength is not None:
-            raise ValueError("A strength goes with a sketch: give both or neither.")
+            raise ValueError("A strength is only allowed with a sketch.")
         if (self.subseed is None) != (self.subseed_strength is None):
-            raise ValueError("A subseed and its strength go together: give both or neither.")
+            raise ValueError("A subseed and its strength must be given together.")
 
 
 def parse_job_file(text: str) -> list[JobSpec]:
@@ -73,12 +75,12 @@ def parse_job_file(text: str) -> list[JobSpec]:
         try:
             spec = msgspec.json.decode(line, type=JobSpec)
         except (msgspec.MsgspecError, ValueError) as error:
-            raise UsageError(f"Line {number} of the jobs is invalid: {error}") from error
+            raise UsageError(f"Line {number} of the job file is invalid: {error}") from error
         if spec.id in specs:
-            raise UsageError(f"Line {number} of the jobs repeats the id {spec.id}.")
+            raise UsageError(f"Line {number} of the job file repeats the id {spec.id}.")
         specs[spec.id] = spec
     if not specs:
-        raise UsageError("The job file is empty: one JSON object on each line is expected.")
+        raise UsageError("The job file is empty; it must have one JSON object per line.")
     return list(specs.values())
 
 
@@ -119,7 +121,8 @@ def _size(spec: JobSpec, sketch: Image.Image | None, card: ModelCard) -> tuple[i
     height = default_size[1] if spec.height is None else spec.height
     if width * height > card.max_pixels:
         raise ValueError(
-            f"{width} x {height} is too large for this model: {card.max_pixels} pixels are allowed."
+            f"{width} x {height} is too large for this model: at most {card.max_pixels} pixels are "
+            "allowed."
         )
     return width, height
 
@@ -127,7 +130,7 @@ def _size(spec: JobSpec, sketch: Image.Image | None, card: ModelCard) -> tuple[i
 def _recipes(
     spec: JobSpec, card: ModelCard, size: tuple[int, int], source: bytes | None
 ) -> tuple[Recipe, ...]:
-    """The recipes have consecutive seeds or, with a subseed, consecutive subseeds."""
+    """The recipes of a spec, with consecutive seeds or, if it has a subseed, subseeds."""
     guidance = card.guidance if spec.guidance is None else spec.guidance
     strength = DEFAULT_STRENGTH if spec.strength is None else spec.strength
     first = Recipe(

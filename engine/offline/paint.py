@@ -1,4 +1,4 @@
-"""The command `paint`: from job specs to folders of pictures."""
+"""The command `paint`: paint job specs, and write the pictures to folders."""
 
 import logging
 import sys
@@ -24,11 +24,11 @@ log = logging.getLogger(__name__)
 def paint(
     specs: list[JobSpec], out: Path, model: DiffusionModel, *, separate_folders: bool
 ) -> None:
-    """Paint all jobs into `out`, or each into a subfolder of `out` named by its id.
+    """Paint the jobs into `out`, or each into a subfolder named by its id.
 
-    All specs are checked before the first job starts. Raises UsageError if the only job cannot be
-    painted, and EngineError at the end, with a sentence for each job that failed; the pictures of
-    the others are written.
+    All specs are checked before the first job starts. Without `separate_folders`, an invalid spec
+    raises UsageError. If jobs fail, the pictures of the others are written, and an EngineError is
+    raised at the end, with a sentence for each failed job.
     """
     jobs: list[Paint] = []
     failures: list[str] = []
@@ -49,7 +49,7 @@ def paint(
 
 
 def _run_all(jobs: list[Paint], model: DiffusionModel) -> Iterator[Ending]:
-    """The ending of each job, in their order; they run concurrently. Raises EngineError."""
+    """Run the jobs concurrently; yields their endings in order. Raises EngineError."""
     endings: list[Future[Ending]] = [Future() for _ in jobs]
 
     def on_fatal(error: EngineError) -> None:
@@ -86,7 +86,7 @@ def _make_folder(folder: Path) -> Path:
 
 
 def _save(job: Paint, ending: Ending, folder: Path) -> str | None:
-    """Write the pictures of a job. Returns a sentence for the user about missing ones, or None."""
+    """Write the pictures of a job; returns a sentence about missing pictures, or None."""
     if not isinstance(ending, Painted):
         return ending.reason if isinstance(ending, Failed) else "The job was cancelled."
     try:
@@ -94,12 +94,12 @@ def _save(job: Paint, ending: Ending, folder: Path) -> str | None:
     except OSError as error:
         return f"{folder} cannot be written to: {error.strerror}."
     if failed:
-        return f"Pictures that could not be painted: {failed}; the others are there."
+        return f"Pictures that could not be painted: {failed}. The others were written."
     return None
 
 
 def _write(job: Paint, painted: Painted, folder: Path) -> int:
-    """Write pictures, grid and recipes. Returns how many of the pictures failed."""
+    """Write pictures, grid and recipes; returns the number of failed pictures."""
     cells = []
     for nth, (recipe, picture) in enumerate(zip(job.recipes, painted.pictures, strict=True)):
         file = folder / f"{nth}.png"

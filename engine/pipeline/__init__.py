@@ -1,1 +1,1 @@
-"""One picture from its noise to its latents, one forward pass at a time."""
+"""The denoising loop: noise, forward passes, and previews of the latents."""

@@ -24,7 +24,7 @@ from engine.samplers import (
 
 
 class InitImage:
-    """The init image of a job for one model, encoded once for each size."""
+    """The init image of a job for one model; the model encodes it once for each size."""
 
     def __init__(self, model: DiffusionModel) -> None:
         self.model = model
@@ -38,7 +38,7 @@ class InitImage:
         The image is resized and cropped to this size in pixels. Raises ValueError without an image.
         """
         if self.image is None:
-            raise ValueError("This recipe needs its source picture, which did not come along.")
+            raise ValueError("The recipe has an init image (`source`), but the job has none.")
         if (width, height) not in self._latent_dists:
             image = resize_and_crop(self.image, width, height)
             self._latent_dists[width, height] = self.model.encode_image(image)
@@ -56,7 +56,7 @@ class DenoisingState:
         self.is_unbatchable = not model.is_batch_invariant(
             recipe.width, recipe.height, recipe.row_class
         )
-        """Whether it shares no batch, because its slot in the batch would change its bits."""
+        """Whether it must not share a batch, because its slot there would change its bits."""
         if self.is_unbatchable:
             recipe = msgspec.structs.replace(recipe, row_class=ROW_CLASSES[0])
         self.recipe = recipe
@@ -64,9 +64,9 @@ class DenoisingState:
         self.init_image = init_image
         self.schedule = schedule_for(recipe, model.scheduler_config)
         self.step_index = 0
-        """Evaluations done."""
+        """Number of completed evaluations."""
         self.conditioning = model.encode_prompt(recipe)
-        """Of 2 rows, unconditional and conditional, with classifier-free guidance; else of 1."""
+        """With classifier-free guidance 2 rows, unconditional and conditional; else 1 row."""
         self._dtype = model.device.dtype
         self._noise = Noise(recipe)
         self._step_noise: torch.Tensor | None = None
@@ -75,7 +75,7 @@ class DenoisingState:
         """(REGISTERS, channels, height / 8, width / 8), float32; register 0 is the latents."""
         self.registers[0] = self._initial_latents(shape)
         self.pred_original_sample = self.latents
-        """(1, channels, height / 8, width / 8): the final latents (x0) as last predicted."""
+        """(1, channels, height / 8, width / 8): the latest prediction of the final latents (x0)."""
 
     @property
     def latents(self) -> torch.Tensor:
@@ -84,7 +84,7 @@ class DenoisingState:
 
     @property
     def evaluations(self) -> int:
-        """Number of function evaluations (NFE); second-order samplers need about two a step."""
+        """Number of function evaluations (NFE); second-order samplers need about two per step."""
         return len(self.schedule.steps)
 
     @property
@@ -100,7 +100,7 @@ class DenoisingState:
     def step_noise(self) -> torch.Tensor:
         """The noise of the next step, (channels, height / 8, width / 8), float32.
 
-        It comes from the image's own generator; repeated calls before `advance` return the same.
+        It comes from the image's generator; repeated calls before `advance` return the same tensor.
         """
         if self._step_noise is None:
             dtype = noise_dtype(self.recipe.sampler, self._dtype)
@@ -109,7 +109,7 @@ class DenoisingState:
         return self._step_noise
 
     def advance(self, registers: torch.Tensor, pred_original_sample: torch.Tensor) -> None:
-        """Store the result of an evaluation."""
+        """Store the result of an evaluation and go to the next step."""
         self.registers, self.pred_original_sample = registers, pred_original_sample
         self._step_noise = None
         self.step_index += 1
@@ -130,9 +130,9 @@ class DenoisingState:
 def forward_batch(states: Sequence[DenoisingState]) -> None:
     """Advance these images, all of one model, size and row class, by one forward pass.
 
-    The shape of a batch changes the bits of its rows; what else is in it and in which slots does
-    not. So a batch is always padded to its row class, by repeating rows. All other arithmetic is
-    elementwise, and NaN in one image does not reach the others.
+    The size of a batch changes the bits of its rows; the other rows and the order of the rows do
+    not. So a batch is always padded to its row class by repeating rows. All other arithmetic is
+    elementwise, so NaN in one image does not affect the others.
     """
     model = states[0].model
     coefficients = _Coefficients(states, model.device)
@@ -160,7 +160,7 @@ def forward_batch(states: Sequence[DenoisingState]) -> None:
 
 
 def _terms(state: DenoisingState) -> torch.Tensor:
-    """(TERMS, channels, height / 8, width / 8): the terms of a step; the model output is zero."""
+    """The terms of a step, (TERMS, channels, height / 8, width / 8); the model output is zero."""
     terms = state.registers.new_zeros(TERMS, *state.registers.shape[1:])
     terms[:REGISTERS] = state.registers
     if state.step.needs_noise:
@@ -169,7 +169,7 @@ def _terms(state: DenoisingState) -> torch.Tensor:
 
 
 class _Coefficients:
-    """The numbers that differ between images, sent to the device as one small tensor."""
+    """The scalars that differ between images, copied to the device as one small tensor."""
 
     def __init__(self, states: Sequence[DenoisingState], device: Device) -> None:
         rows = [
@@ -192,7 +192,7 @@ class _Coefficients:
 
 
 class _PaddedBatch:
-    """The rows of a batch: their conditioning, and the image that each belongs to."""
+    """The rows of a batch: their conditioning, and the index of the image of each row."""
 
     def __init__(self, states: Sequence[DenoisingState], device: Device) -> None:
         counts = [state.recipe.rows for state in states]

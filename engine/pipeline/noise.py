@@ -9,15 +9,16 @@ import torch
 from engine.contract import Recipe
 
 NEARLY_PARALLEL: Final = 0.9995
-"""Cosine above which linear interpolation replaces the spherical one, which loses its digits."""
+"""Cosine above which the interpolation is linear, because spherical interpolation loses precision.
+"""
 
 
 class Noise:
     """The random numbers of one image.
 
-    What precedes the first step (the sample of the init image's latents, the initial noise) is
-    interpolated between the noise of the seed and that of the subseed. Step noise comes from the
-    seed alone.
+    The noise before the first step (for sampling the init image's latents, and the initial noise)
+    is interpolated between that of the seed and that of the subseed. Step noise comes from the seed
+    alone.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -26,11 +27,11 @@ class Noise:
         self._strength = recipe.subseed_strength
 
     def seed_noise(self, shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
-        """The next normally distributed numbers of the seed, on the CPU."""
+        """The next normally distributed noise of the seed, on the CPU."""
         return torch.randn(*shape, generator=self._seed_generator, dtype=dtype)
 
     def mixed_noise(self, shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
-        """The next interpolation between the numbers of seed and subseed, on the CPU."""
+        """The next noise, interpolated between that of seed and subseed, on the CPU."""
         seed_noise = self.seed_noise(shape, dtype)
         if self._strength == 0.0:
             return seed_noise

@@ -1,4 +1,4 @@
-"""Latents to small images without the VAE decoder: a linear map from latent channels to RGB."""
+"""Previews of latents without the VAE decoder: a linear map from latent channels to RGB."""
 
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -9,7 +9,7 @@ from PIL import Image
 from engine.models.base import DiffusionModel
 
 MAX_SIDE: Final = 256
-"""Pixels of one preview; a grid of four is twice as wide."""
+"""Longest side of one preview in pixels; a grid of four is twice as wide."""
 _PATCHES: Final = 8
 _PATCH_SIDE: Final = 32
 """The calibration image has 8 x 8 patches of colour, each of 32 x 32 pixels."""
@@ -18,11 +18,11 @@ _PATCH_SIDE: Final = 32
 class Latent2RGB:
     """A linear map from a latent pixel to a colour, fitted by least squares.
 
-    ComfyUI's previewer of this name has fixed factors; these are fitted to the model's own VAE.
+    Like ComfyUI's Latent2RGB, but with factors that are fitted to the model's VAE.
     """
 
     def __init__(self, latents: torch.Tensor, colours: torch.Tensor) -> None:
-        """Fit it to samples: latents (samples, channels), colours (samples, 3) from 0 to 1."""
+        """Fit the map to samples: latents (samples, channels), colours (samples, 3) from 0 to 1."""
         inputs = _with_bias(latents.double().cpu())
         self._factors = torch.linalg.lstsq(inputs, colours.double().cpu()).solution
 
@@ -70,7 +70,7 @@ _previewers: Final[WeakKeyDictionary[DiffusionModel, Latent2RGB]] = WeakKeyDicti
 
 
 def previewer_for(model: DiffusionModel) -> Latent2RGB:
-    """The previewer of this model, fitted when it is first asked for."""
+    """The previewer of this model, fitted at the first call."""
     if model not in _previewers:
         _previewers[model] = _fit(model)
     return _previewers[model]

@@ -1,4 +1,4 @@
-"""Whether an image may be shown: all checkers must pass it, and a failed check flags it."""
+"""Check images with several safety checkers; a checker that fails flags the image."""
 
 import logging
 from collections.abc import Sequence
@@ -16,29 +16,29 @@ log = logging.getLogger(__name__)
 
 
 class Checker(Protocol):
-    """A safety checker."""
+    """A safety checker of images."""
 
     @property
     def name(self) -> str:
-        """The `checker` of its verdicts."""
+        """The value of `checker` in its verdicts."""
 
     def check(self, image: Image.Image) -> Verdict:
-        """Its verdict; may raise any exception, which flags the image."""
+        """The verdict on an image. May raise any exception, which flags the image."""
 
 
 class CheckerSet:
     """Several checkers, each of which can flag an image."""
 
     def __init__(self, checkers: Sequence[Checker]) -> None:
-        """Raises ValueError if there are none."""
+        """Raises ValueError if `checkers` is empty."""
         if not checkers:
-            raise ValueError("A set without checkers would pass every image.")
+            raise ValueError("At least one checker is required; without one, every image passes.")
         self._checkers = tuple(checkers)
 
     def check(self, image: Image.Image) -> tuple[Verdict, ...]:
-        """One verdict of each checker; a checker that raises an exception flags the image.
+        """One verdict per checker; a checker that raises an exception flags the image.
 
-        If the device is lost, the exception is raised: the image is to be painted again.
+        If the device is lost, the exception is raised, because the image can be painted again.
         """
         return tuple(_check(checker, image) for checker in self._checkers)
 
@@ -56,7 +56,7 @@ def _check(checker: Checker, image: Image.Image) -> Verdict:
 
 
 def flagged(verdicts: Sequence[Verdict]) -> bool:
-    """Whether any verdict is flagged, or there is none."""
+    """Whether any verdict is flagged; True if there are no verdicts."""
     return not verdicts or any(verdict.flagged for verdict in verdicts)
 
 

@@ -1,4 +1,4 @@
-"""Image classifiers as safety checkers: any that transformers loads from safetensors."""
+"""Safety checkers that are image classifiers, loaded with transformers from safetensors."""
 
 import math
 from collections.abc import Mapping
@@ -18,11 +18,11 @@ from engine.weights import LOAD_ERRORS, download_snapshot, require_safetensors
 
 _CONFIG: Final = "config.json"
 _FILES: Final = (_CONFIG, "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json")
-"""All that a classifier needs; pickles and code are neither read nor downloaded."""
+"""The files of a classifier; pickles and code are neither read nor downloaded."""
 
 
 class Classifier:
-    """An image classifier whose unsafe labels flag an image together."""
+    """An image classifier that flags an image by the summed probability of its unsafe labels."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Classifier:
 
 
 def load(name: str, device: Device) -> Classifier:
-    """The classifier of this hub id or folder; its files are downloaded if they are not there.
+    """Load the classifier of this hub id or folder; its files are downloaded if they are missing.
 
     Raises ModelNotFound, ModelGated, ModelCorrupt, NoSafetyChecker or MissingDependency, with a
     sentence for the operator.
@@ -80,9 +80,9 @@ def load(name: str, device: Device) -> Classifier:
             "timm and torchvision as well. Install them with `pip install imagine-bot[timm]`."
         ) from error
     except LOAD_ERRORS as error:
-        raise load_failure(error, f"the checker {name}", partial(_damaged, name)) from error
+        raise load_failure(error, f"the checker {name}", partial(_corrupt_error, name)) from error
     if gaps := [*info["missing_keys"], *info["mismatched_keys"]]:
-        raise _damaged(name, f"there are {len(gaps)} gaps in its weights")
+        raise _corrupt_error(name, f"{len(gaps)} of its weights are missing or damaged")
     rule = rule_for(name, _labels(network.config.id2label))
     return Classifier(name, network.eval().to(device.torch_device), processor, rule, device)
 
@@ -102,13 +102,13 @@ def _folder(name: str) -> Path:
             )
         folder = download_snapshot(name, _FILES)
     if not (folder / _CONFIG).is_file():
-        raise _damaged(name, f"it has no {_CONFIG}")
+        raise _corrupt_error(name, f"it has no {_CONFIG}")
     require_safetensors(f"The checker {name}", folder)
     return folder
 
 
-def _damaged(name: str, cause: str) -> ModelCorrupt:
+def _corrupt_error(name: str, cause: str) -> ModelCorrupt:
     return ModelCorrupt(
-        f"The checker {name} cannot be loaded; it is damaged, half downloaded, or no image "
+        f"The checker {name} cannot be loaded; it is damaged, incomplete, or not an image "
         f"classifier of transformers: {cause}"
     )

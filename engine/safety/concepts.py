@@ -1,4 +1,4 @@
-"""The safety checker of Stable Diffusion: how close an image is to forbidden concepts of CLIP."""
+"""The safety checker of Stable Diffusion: CLIP similarity of an image to forbidden concepts."""
 
 from typing import Final
 
@@ -19,7 +19,7 @@ _ADJUSTMENT: Final = 0.01
 
 
 class ConceptChecker:
-    """diffusers' StableDiffusionSafetyChecker with a score; it flags the same images."""
+    """Like diffusers' StableDiffusionSafetyChecker, which flags the same images, with a score."""
 
     name = BUILTIN
 
@@ -47,7 +47,7 @@ class ConceptChecker:
         special = self._margins(image_embeds, "special_care_embeds")
         concepts = self._margins(image_embeds, "concept_embeds")
         if not torch.isfinite(torch.cat([special, concepts])).all():
-            raise ValueError("the checker cannot see this picture")
+            raise ValueError("the embedding of the picture is not finite")
         adjustment = _ADJUSTMENT if bool((special.round(decimals=3) > 0).any()) else 0.0
         return float((concepts + adjustment).round(decimals=3).max())
 

@@ -1,4 +1,4 @@
-"""Which labels of a classifier are unsafe. Pure."""
+"""The rules that say which labels of a classifier are unsafe. Pure."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -28,7 +28,7 @@ RULES: Final = {
     "Falconsai/nsfw_image_detection": LabelRule(frozenset({"nsfw"}), frozenset({"normal"})),
     "Marqo/nsfw-image-detection-384": LabelRule(frozenset({"nsfw"}), frozenset({"sfw"})),
 }
-"""By hub id; they also apply to other classifiers with exactly the same labels."""
+"""Rules by hub id; each also applies to other classifiers with exactly the same labels."""
 _UNSAFE: Final = frozenset(
     {"nsfw", "unsafe", "porn", "hentai", "sexy", "sexual", "explicit", "nude", "nudity"}
 )
@@ -36,10 +36,11 @@ _SAFE: Final = frozenset({"sfw", "safe", "normal", "neutral", "drawing", "drawin
 
 
 def rule_for(name: str, labels: Sequence[str]) -> LabelRule:
-    """The rule for a classifier. Raises NoSafetyChecker if its labels are not understood.
+    """The rule for a classifier with these labels.
 
-    A classifier without a rule needs at least one label of _UNSAFE and one of _SAFE; all its labels
-    that are not in _SAFE are unsafe.
+    If RULES has none for the name or the labels, the labels in _SAFE are safe and all others
+    unsafe. Raises NoSafetyChecker if then no label is in _SAFE or none in _UNSAFE, or if the rule's
+    labels are not exactly these.
     """
     folded = frozenset(label.casefold() for label in labels)
     rule = RULES.get(name)
@@ -52,7 +53,7 @@ def rule_for(name: str, labels: Sequence[str]) -> LabelRule:
         rule = LabelRule(folded - _SAFE, folded & _SAFE)
     if rule is None or rule.unsafe | rule.safe != folded or len(folded) != len(labels):
         raise NoSafetyChecker(
-            f"The checker {name} has the labels {', '.join(labels) or '(none)'}, which are not "
-            "understood, so it would pass or block pictures blindly: choose another one."
+            f"The checker {name} has the labels {', '.join(labels) or '(none)'}; which of them are "
+            "unsafe is not known, so it cannot be used: choose another checker."
         )
     return rule
