@@ -1,4 +1,4 @@
-"""Models of the real architectures with random weights: same speed and size, no download."""
+"""Models of the real architectures with random weights: the same speed without a download."""
 
 import json
 import tempfile
@@ -36,7 +36,7 @@ from engine.safety import CheckerSet
 from engine.safety.concepts import ConceptChecker
 
 NEVER: Final = 2.0
-"""A cosine that no picture reaches, so that random weights withhold none."""
+"""A threshold above any cosine similarity, so that the checker flags no picture."""
 TOKENS: Final = 77
 _SEED: Final = 0
 
@@ -117,7 +117,7 @@ def sdxl_unet() -> UNet2DConditionModel:
 
 
 def autoencoder(**changes: object) -> AutoencoderKL:
-    """84 million parameters, unless the changes say otherwise."""
+    """84 million parameters without `changes`."""
     options: dict[str, Any] = {
         "down_block_types": ("DownEncoderBlock2D",) * 4,
         "up_block_types": ("UpDecoderBlock2D",) * 4,
@@ -161,7 +161,7 @@ def checker(vision: CLIPVisionConfig, threshold: float = NEVER) -> StableDiffusi
 
 
 def vocabulary() -> list[str]:
-    """Special tokens, and each printable ASCII character as a token."""
+    """The tokens: two special ones, and each printable ASCII character."""
     letters = [chr(code) for code in range(ord("!"), ord("~") + 1)]
     return ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{char}</w>" for char in letters)]
 
@@ -176,7 +176,7 @@ def tokenizer(length: int) -> CLIPTokenizer:
 
 
 def _checker(device: Device) -> CheckerSet:
-    """As large as Stable Diffusion's; it flags nothing."""
+    """A safety checker of the size of Stable Diffusion's that flags nothing."""
     vision = CLIPVisionConfig(
         hidden_size=1024,
         intermediate_size=4096,
@@ -192,7 +192,7 @@ def _checker(device: Device) -> CheckerSet:
 
 @contextmanager
 def _seeded_weights(device: Device) -> Iterator[None]:
-    """Modules created here have seeded random weights on the device, in its dtype."""
+    """Modules that are created in the block have seeded random weights on the device."""
     before = torch.get_default_dtype()
     torch.manual_seed(_SEED)
     torch.set_default_dtype(device.dtype)

@@ -32,16 +32,16 @@ from engine.schedulers import make_scheduler
 
 MAX_RUNNING: Final = 1024
 MAX_BATCH: Final = 8
-"""Pictures in one call of a pipeline that paints equal jobs together."""
+"""Maximum number of pictures in one call of a pipeline that paints equal jobs together."""
 log = logging.getLogger(__name__)
 
 OnDone = Callable[[list[Recipe], list[str]], None]
-"""Called in any thread with the recipes, with the row class that was used, and the digests of the
-pictures."""
+"""Called in any thread with a job's recipes, which have the row class that was used, and with the
+digests of its pictures."""
 
 
 class Backend(Protocol):
-    """Paints jobs and reports the end of each."""
+    """Paints jobs and calls a function at the end of each."""
 
     name: str
 
@@ -49,7 +49,7 @@ class Backend(Protocol):
         """Queue a job; `on_done` is called when it is painted."""
 
     def close(self) -> None:
-        """Stop its threads. No job may be queued or running."""
+        """Stop the backend's threads. No job may be queued or running."""
 
 
 class Engine:
@@ -66,12 +66,12 @@ class Engine:
         self._worker = Worker(self.engine_core, _exit)
 
     def submit(self, job: Paint, on_done: OnDone) -> None:
-        """Queue a job at the worker."""
+        """Queue a job in the worker."""
         job = msgspec.structs.replace(job, adaptive=self._adaptive)
         self._worker.submit(job, _event_sink(on_done, job))
 
     def close(self) -> None:
-        """Stop its threads."""
+        """Stop the worker and restore the model."""
         self._worker.close()
         self.engine_core.model.predict = self._predict  # type: ignore[method-assign]
 
@@ -81,7 +81,7 @@ class Engine:
         return self._model_time.time(lambda: self._predict(latents, timesteps, conditioning))
 
     def digest_alone(self, recipe: Recipe, source: bytes | None) -> str:
-        """The digest of this picture if nothing else is painted."""
+        """The digest of a picture that is painted while nothing else is."""
         digest: queue.Queue[str] = queue.Queue()
         job = Paint(job="alone", attempt=1, recipes=(recipe,), source=source, previews=False)
         engine_core = EngineCore(self.engine_core.models, self.engine_core.postprocessor)
@@ -104,7 +104,7 @@ class Engine:
 
 
 def _event_sink(on_done: OnDone, job: Paint) -> EventSink:
-    """Calls `on_done` when the job is painted; a failure ends the benchmark."""
+    """An event sink that calls `on_done` when the job is painted; a failure ends the benchmark."""
 
     def on_event(event: Event) -> None:
         if isinstance(event, Painted):
@@ -129,8 +129,8 @@ def pipeline_of(model: DiffusionModel) -> DiffusionPipeline:
 class Diffusers:
     """diffusers' own pipelines, called one after another in a thread.
 
-    They get a VAE in the dtype of the denoiser, as diffusers loads them: they cast the latents only
-    if they upcast the VAE themselves, and SDXL's may be in float32 for the engine.
+    The VAE is converted to the denoiser's dtype, with which diffusers loads it. In the engine,
+    SDXL's may be in float32, and a pipeline casts its latents only if it upcasts the VAE itself.
     """
 
     def __init__(
@@ -167,7 +167,7 @@ class Diffusers:
             self._changed.notify()
 
     def close(self) -> None:
-        """Stop its thread and restore the pipeline."""
+        """Stop the thread and restore the pipeline."""
         with self._changed:
             self._closing = True
             self._changed.notify()
@@ -233,7 +233,7 @@ BACKENDS: Final[dict[str, Callable[[DiffusionModel], Backend]]] = {
     "exact": lambda model: Engine(model, adaptive=False),
     "adaptive": lambda model: Engine(model, adaptive=True),
 }
-"""In the order in which they are measured; the names are those of `--backends`."""
+"""The backends by their names in `--backends`, in the order in which they are measured."""
 
 
 def available_backends(device: Device) -> list[str]:

@@ -1,4 +1,4 @@
-"""The command `bench`: prints a table and writes JSON."""
+"""The command `bench`: measure, print a table and write JSON."""
 
 import argparse
 import sys
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 def bench_command(options: argparse.Namespace) -> None:
-    """Measure, and print each result at once. Raises EngineError."""
+    """Run the benchmark, and print each result as soon as it is measured. Raises EngineError."""
     model = require_packages(
         lambda: _random(options.arch) if options.weights else load(options.model)
     )

@@ -1,4 +1,4 @@
-"""The time of a forward pass in each row class, to choose which classes a model has."""
+"""Measure the forward pass of each row class, to choose the row classes of a model."""
 
 import statistics
 import time
@@ -13,9 +13,10 @@ from engine.device.errors import is_out_of_memory
 from engine.models.base import Conditioning, DiffusionModel, dummy_recipe
 
 MIN_INCREASE: Final = 0.15
-"""If a class takes less than this share longer than the next smaller one, that one is useless."""
+"""A row class that takes less than this share longer than the next smaller class makes that class
+useless."""
 _SIDES: Final = (0.5, 1.0, 1.5, 2.0)
-"""Of the pictures, relative to the native size."""
+"""Sides of the measured pictures, relative to the native size."""
 _SIDE_MULTIPLE: Final = 64
 _WARMUP_PASSES: Final = 3
 _MEASURED_PASSES: Final = 15
@@ -23,7 +24,7 @@ _MEASURED_PASSES: Final = 15
 
 @dataclass(frozen=True)
 class Tick:
-    """A measured batch."""
+    """The measurement of one batch shape."""
 
     side: int
     """Of the square pictures, in pixels."""

@@ -1,4 +1,4 @@
-"""Submit jobs to a backend in a closed or open loop, and record when each was done."""
+"""Submit jobs to a backend in a closed or open loop, and record the time when each ends."""
 
 import itertools
 import queue
@@ -26,7 +26,7 @@ class Completed:
 
     @property
     def seconds(self) -> float:
-        """Latency."""
+        """Latency of the job."""
         return self.finished_at - self.submitted_at
 
 
@@ -51,7 +51,7 @@ class LoadGenerator:
         return completed
 
     def open_loop(self, rate: float) -> list[Completed]:
-        """Submit `rate` jobs a second on average, at random times (a Poisson process)."""
+        """Submit `rate` jobs per second on average, at random times (a Poisson process)."""
         rng = random.Random(0)  # noqa: S311 # a seed, not a secret
         for job in self._jobs:
             time.sleep(rng.expovariate(rate))

@@ -1,4 +1,4 @@
-"""Run the benchmark; its results as table lines and JSON."""
+"""Run the benchmark, and format its results."""
 
 import statistics
 from collections.abc import Iterator, Sequence
@@ -19,9 +19,9 @@ from engine.contract import Paint
 from engine.models.base import DiffusionModel
 
 SHORT_STEPS: Final = 4
-"""Jobs of so few steps have a latency column of their own."""
+"""Jobs with this number of steps have a latency column of their own."""
 CHECKED_JOBS: Final = 8
-"""About so many jobs of each load are painted again alone, to compare their bits."""
+"""About this number of jobs of each load is painted again alone, to compare the bits."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class BenchConfig:
     pictures: Sequence[int]
     people: Sequence[int]
     rates: Sequence[float]
-    """Arrival rates, as shares of diffusers' throughput one by one."""
+    """Arrival rates, as shares of the throughput of diffusers when it paints jobs one by one."""
     jobs: int
-    """In each load."""
+    """Number of jobs in each load."""
     backends: Sequence[str] | None = None
-    """Keys of BACKENDS; None for all that suit the device."""
+    """Keys of BACKENDS; None for `available_backends`."""
     check_all: bool = False
     """Paint all jobs again alone, instead of CHECKED_JOBS, to compare their bits."""
 
@@ -61,11 +61,11 @@ class Result:
     padding: float | None = None
     """Share of the rows that were padding."""
     bitwise_equal: float | None = None
-    """Share of the compared pictures that are the same if they are painted alone."""
+    """Share of the compared pictures that have the same bits when painted alone."""
     compared: int | None = None
-    """Pictures that were painted again."""
+    """Number of pictures that were painted again."""
     peak_memory: int | None = None
-    """Of the device in bytes; None on a CPU."""
+    """Peak memory of the device in bytes; None on a CPU."""
     overhead: float | None = None
     """Share of the ticks' time outside the model."""
 
@@ -90,14 +90,14 @@ def run(model: DiffusionModel, config: BenchConfig) -> Iterator[Result]:
 
 @dataclass(frozen=True)
 class LoadPattern:
-    """A closed loop of so many people, or an open loop of so many jobs a second."""
+    """A closed loop of `people` people or, if that is 0, an open loop of `rate` jobs per second."""
 
     name: str
     people: int = 0
     rate: float = 0.0
 
     def run(self, generator: LoadGenerator) -> list[Completed]:
-        """Submit all jobs."""
+        """Submit all jobs of the generator, and wait for them."""
         if self.people:
             return generator.closed_loop(self.people)
         return generator.open_loop(self.rate)
@@ -154,7 +154,8 @@ def _result(
 
 
 def _engine_only(engine: Engine, completed: list[Completed], check_all: bool) -> dict[str, Any]:
-    """The measurements that only the engine has. Repainting comes last: it changes the others."""
+    """The measurements that only the engine has. Pictures are painted again after the others are
+    taken, because that changes them."""
     measured = {
         "padding": engine.padding(),
         "overhead": engine.overhead(),
@@ -166,7 +167,7 @@ def _engine_only(engine: Engine, completed: list[Completed], check_all: bool) ->
 
 
 def _bitwise_equal(engine: Engine, completed: Sequence[Completed]) -> list[bool]:
-    """Whether each picture is the same if it is painted alone, in the row class that was used."""
+    """Whether each picture has the same bits when painted alone in the same row class."""
     return [
         engine.digest_alone(recipe, job.job.source) == digest
         for job in completed

@@ -1,4 +1,4 @@
-"""Time spent in the model's forward passes."""
+"""Measure the time that the model's forward passes take."""
 
 import threading
 import time
@@ -16,9 +16,9 @@ class Stopwatch:
     """Adds up the time of calls, in any number of threads.
 
     A GPU runs kernels asynchronously, so its time is measured with two CUDA events around the call.
-    The engine measures the time of ticks likewise, so the difference of the two is the device's
-    time for the rest of a tick and its idle time within the tick. The time between two ticks is not
-    included: the device still works on the last one.
+    The engine measures its ticks in the same way. So the difference of both is the device's time
+    for the rest of a tick, including its idle time within the tick. The time between two ticks is
+    not included, because the device is still busy with the last one then.
     """
 
     def __init__(self, device: Device, clock: Callable[[], float] = time.monotonic) -> None:

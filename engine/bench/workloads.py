@@ -25,12 +25,12 @@ UNGUIDED_SHARE: Final = 0.2
 
 
 def uniform(model: ModelCard, pictures: int, nth: int) -> Paint:
-    """Workload A: 20 steps with guidance, in one sampler and size."""
+    """Workload A: 20 steps with guidance, one sampler and one size."""
     return _job(model, pictures, nth, steps=20, sampler=Sampler.EULER)
 
 
 def mixed(model: ModelCard, pictures: int, nth: int) -> Paint:
-    """Workload B: sizes, steps, samplers, sketches, with and without guidance."""
+    """Workload B: mixed sizes, steps and samplers; some jobs with sketches or without guidance."""
     rng = random.Random(nth)  # noqa: S311 # a seed, not a secret
     side, long = model.native_size, model.native_size * 3 // 2
     has_sketch = rng.random() < SKETCH_SHARE

@@ -16,15 +16,16 @@ from engine.starter.trainer import TrainingConfig, train
 NOISE: Final = 0.05
 """Fixed standard deviation of the posterior; the decoder is trained to tolerate it."""
 CHANNELS: Final = 8
-"""Of the latents. With 4, as in Stable Diffusion, small details such as eyes are lost."""
+"""Channels of the latents. With 4, as in Stable Diffusion, small details such as eyes are lost."""
 CROP: Final = 64
 WHOLE_SHARE: Final = 0.15
-"""Share of the steps, at the end, on whole pictures: the GroupNorm depends on the size."""
+"""The last steps, this share of all, train on whole pictures: GroupNorm depends on the size."""
 BATCH: Final = 8
 
 
 def new_autoencoder() -> AutoencoderKL:
-    """An untrained VAE. One GroupNorm group: on flat pictures several learn far slower."""
+    """An untrained VAE. It has one GroupNorm group: with several, it learns flat pictures far more
+    slowly."""
     vae = AutoencoderKL(
         in_channels=3,
         out_channels=3,
@@ -78,7 +79,8 @@ def _sample(latents: DiagonalGaussianDistribution, generator: torch.Generator) -
 def normalise(vae: AutoencoderKL, means: Tensor) -> None:
     """Normalise each latent channel to mean 0 and deviation 1 over `means`, (n, 8, h, w).
 
-    The 1x1 convolutions on both sides of the latents absorb the change: pictures stay the same.
+    The 1x1 convolutions before and after the latents compensate for it, so decoded pictures stay
+    the same.
     """
     mean, std = means.mean(dim=(0, 2, 3)), means.std(dim=(0, 2, 3))
     encode, decode = vae.quant_conv, vae.post_quant_conv
@@ -91,7 +93,7 @@ def normalise(vae: AutoencoderKL, means: Tensor) -> None:
 
 
 def reconstruction_loss(reconstructed: Tensor, pictures: Tensor) -> Tensor:
-    """L1 loss of the pixels and of the differences of neighbours, which keeps edges sharp."""
+    """L1 loss of the pixels and, to keep edges sharp, of the differences of neighbouring pixels."""
     loss = F.l1_loss(reconstructed, pictures)
     for axis in (-1, -2):
         loss = loss + F.l1_loss(reconstructed.diff(dim=axis), pictures.diff(dim=axis))

@@ -1,4 +1,4 @@
-"""Sky and ground of a scene."""
+"""Draw the sky and the ground of a scene."""
 
 import random
 from collections.abc import Callable
@@ -25,10 +25,10 @@ LIGHT: Final[dict[str, tuple[RGB, float]]] = {
     "night": ((16, 20, 62), 0.42),
     "sunset": ((210, 90, 60), 0.2),
 }
-"""Tints of the ground, by time of day."""
+"""Tint of the ground and its share, by time of day."""
 
 
-def lit(colour: RGB, time: str) -> RGB:
+def ground_colour(colour: RGB, time: str) -> RGB:
     """A colour of the ground at a time of day."""
     return mix(colour, *LIGHT[time])
 
@@ -45,8 +45,8 @@ def paint_backdrop(
         draw.line([(0, y), (width, y)], fill=mix(top, bottom, y / horizon))
     _LIGHTS[time](draw, width, horizon, rng)
     _hills(draw, size, horizon, ground, time, rng)
-    draw.rectangle((0, horizon, width, height), fill=lit(GROUNDS[ground], time))
-    _TEXTURES[ground](draw, size, horizon, lit(GROUNDS[ground], time), rng)
+    draw.rectangle((0, horizon, width, height), fill=ground_colour(GROUNDS[ground], time))
+    _TEXTURES[ground](draw, size, horizon, ground_colour(GROUNDS[ground], time), rng)
     return image
 
 
@@ -110,7 +110,7 @@ def _hills(
 ) -> None:
     if ground == "sea":
         return
-    far = mix(lit(darker(GROUNDS[ground], 0.16), time), SKIES[time][1], 0.3)
+    far = mix(ground_colour(darker(GROUNDS[ground], 0.16), time), SKIES[time][1], 0.3)
     for _ in range(2):
         x, w = rng.uniform(0.0, 1.0) * size[0], size[0] * rng.uniform(0.3, 0.45)
         h = horizon * rng.uniform(0.1, 0.22)

@@ -1,4 +1,4 @@
-"""Random captions of scenes."""
+"""Generate random captions of scenes."""
 
 import random
 from typing import Final
@@ -95,7 +95,7 @@ def full_caption(scene: Scene, rng: random.Random) -> str:
 
 
 def noun(thing: Thing, rng: random.Random, *, no_colour_share: float = 0.06) -> str:
-    """`red house`, or sometimes only `house`."""
+    """A noun for a thing, such as `red house`, sometimes without the colour."""
     kind = rng.choice(KIND_WORDS[thing.kind])
     if rng.random() < no_colour_share:
         return kind
@@ -143,7 +143,7 @@ def _setting(scene: Scene, rng: random.Random) -> list[str]:
 
 
 def _keywords(scene: Scene, rng: random.Random) -> str:
-    """`red house, snow, night`."""
+    """A caption of keywords, such as `red house, snow, night`."""
     words = [noun(thing, rng) for thing in scene.things]
     words += [
         rng.choice(PLAIN_WORDS[key]) for key in (scene.place, scene.time) if rng.random() < 0.7
@@ -152,7 +152,7 @@ def _keywords(scene: Scene, rng: random.Random) -> str:
 
 
 def _one_fact(scene: Scene, rng: random.Random) -> str:
-    """One or two words, as in negative prompts."""
+    """A caption of one or two words, as in negative prompts."""
     thing = rng.choice(scene.things)
     facts = [thing.kind, thing.colour, f"{thing.colour} {thing.kind}"]
     facts += [rng.choice(PLAIN_WORDS[scene.place]), rng.choice(PLAIN_WORDS[scene.time])]
@@ -169,13 +169,13 @@ def _with_filler(words: str, rng: random.Random) -> str:
 
 
 def _nonsense_word(rng: random.Random) -> str:
-    """A word without a meaning, so that unknown words have little effect."""
+    """A meaningless word; training with these makes unknown words have little effect."""
     syllables = (rng.choice("bcdfghklmnprstvw") + rng.choice("aeiou") for _ in range(3))
     return "".join(syllables)[: rng.randint(3, 6)] + rng.choice(("", "n", "s", "ng", "ed", "ly"))
 
 
 def all_words() -> list[str]:
-    """All phrases of captions; the tokenizer is trained on them."""
+    """All phrases that captions consist of, on which the tokenizer is trained."""
     phrases = [*OPENINGS, *FILLERS, *PLACES, *TIMES, *COLOURS, *CONNECTIONS]
     for words in (KIND_WORDS, COLOUR_WORDS, PLACE_WORDS, TIME_WORDS, PLAIN_WORDS):
         for choices in words.values():

@@ -1,4 +1,4 @@
-"""Random scenes, rendered in parallel and held in memory."""
+"""Render random scenes in parallel, into memory."""
 
 import random
 from collections.abc import Callable

@@ -46,7 +46,7 @@ class Encoded:
 
 
 def new_unet() -> UNet2DConditionModel:
-    """An untrained UNet: three levels, the two coarser ones attend to the prompt."""
+    """An untrained UNet with three levels, the two coarser ones with cross-attention."""
     return UNet2DConditionModel(
         sample_size=16,
         in_channels=CHANNELS,
@@ -69,7 +69,7 @@ def new_scheduler() -> PNDMScheduler:
 
 
 class TextConditioner(nn.Module):
-    """Text encoder and UNet, which are trained together."""
+    """The text encoder and the UNet as one module, because they are trained together."""
 
     def __init__(
         self, tokenizer: CLIPTokenizer, text_encoder: CLIPTextModel, unet: UNet2DConditionModel
@@ -117,10 +117,11 @@ def distill_guidance(
     folder: Path,
     device: torch.device,
 ) -> None:
-    """Train a trained model so that prompts change its prediction by only GUIDANCE_RATIO.
+    """Train a trained model so that a prompt changes its prediction less: by GUIDANCE_RATIO times
+    the true difference.
 
-    The unconditional prediction plus the difference that the prompt makes, divided by
-    GUIDANCE_RATIO, is trained to be the noise.
+    The target is the noise; the trained value is the unconditional prediction, plus the difference
+    between conditional and unconditional prediction divided by GUIDANCE_RATIO.
     """
     sampler = BatchSampler(encoded, device, unconditional_share=0.0)
 
@@ -195,6 +196,6 @@ class BatchSampler:
 
 
 def _stratified_timesteps(generator: torch.Generator) -> Tensor:
-    """A timestep for each picture, one from each equal part of the schedule."""
+    """Random timesteps, one from each of BATCH equal parts of the schedule."""
     shares = (torch.arange(BATCH) + torch.rand(BATCH, generator=generator)) / BATCH
     return (shares * TIMESTEPS).long().clamp(max=TIMESTEPS - 1)

@@ -1,7 +1,7 @@
-"""Measure the starter model on fresh prompts and scenes: `python -m engine.starter.evaluate`.
+"""Evaluate the starter model on new prompts and scenes: `python -m engine.starter.evaluate`.
 
-Prints the numbers of `engine/starter/README.md`. The classifiers are measured on rendered scenes,
-too: their accuracy there is an upper bound for the model.
+It prints the numbers of `engine/starter/README.md`. The classifiers are also evaluated on rendered
+scenes, where their accuracy is an upper bound for that of the model.
 """
 
 import argparse

@@ -1,6 +1,6 @@
-"""Classifiers of pictures: kinds of objects, their colours, place and time of day.
+"""Classify pictures: kinds of things, their colours, place and time of day.
 
-The network is trained on rendered scenes alone, never on pictures that the model paints.
+The network is trained on rendered scenes alone, not on pictures that the model paints.
 """
 
 from collections.abc import Sequence
@@ -17,19 +17,20 @@ from torch.nn import functional as F
 from engine.starter.dataset import RenderedScenes
 from engine.starter.objects import BODIES, OBJECTS
 from engine.starter.safety import augment
-from engine.starter.scenes import COLOURS, PLACES, TIMES, Scene, stand
+from engine.starter.scenes import COLOURS, PLACES, TIMES, Scene, nominal_position
 from engine.starter.trainer import TrainingConfig, train
 
 KINDS: Final = tuple(OBJECTS)
 NOTHING: Final = len(KINDS)
-"""The class of an empty right half: a scene with one thing."""
+"""The class of the right kind in a scene with one thing."""
 BATCH: Final = 64
 NEAR: Final = 70.0
 """Distance in RGB levels at which a pixel still counts as a named colour."""
 
 
 class SceneClassifier(nn.Module):
-    """From (n, 3, 64, 64) to logits of the left (or only) kind, the right kind, place and time."""
+    """Maps pixels, (n, 3, 64, 64), to logits of the left (or only) kind, the right kind, the place
+    and the time."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,7 +42,7 @@ class SceneClassifier(nn.Module):
                 nn.SiLU(),
                 nn.MaxPool2d(2),
             ]
-        # The names of these two are in the file of weights.
+        # These two names are keys in the file of weights.
         self._look = nn.Sequential(*layers, nn.Flatten(), nn.Linear(128 * 16, 256), nn.SiLU())
         self._heads = nn.ModuleList(
             nn.Linear(256, n) for n in (len(KINDS), len(KINDS) + 1, len(PLACES), len(TIMES))
@@ -65,7 +66,7 @@ def train_classifier(
     folder: Path,
     device: torch.device,
 ) -> None:
-    """Train on rendered scenes, some blurred and noisy."""
+    """Train on rendered scenes, some of them blurred or noisy."""
 
     def loss_at(_step: int, generator: torch.Generator) -> Tensor:
         part = scenes[int(torch.randint(len(scenes), (1,), generator=generator))]
@@ -108,13 +109,13 @@ def classify(classifier: SceneClassifier, pictures: Tensor) -> list[Prediction]:
 def detect_colours(picture: NDArray[np.uint8], scene: Scene) -> tuple[str, ...]:
     """The colour of each thing in a picture, (height, width, 3).
 
-    It is the named colour that is nearest to most pixels of the region where the body of a thing of
-    this kind is drawn; pixels far from all named colours do not count.
+    It is the named colour that is nearest to most pixels of the region in which the body of a thing
+    of this kind is drawn. Pixels that are far from all named colours are ignored.
     """
     height, width, _ = picture.shape
     colours = []
     for nth, thing in enumerate(scene.things):
-        x, y, tall = stand((width, height), nth, len(scene.things))
+        x, y, tall = nominal_position((width, height), nth, len(scene.things))
         left, bottom, right, top = BODIES[thing.kind]
         body = picture[int(y - top * tall) : int(y - bottom * tall)]
         colours.append(_main_colour(body[:, int(x + left * tall) : int(x + right * tall)]))

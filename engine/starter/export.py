@@ -1,4 +1,4 @@
-"""Export checkpoints as the diffusers folder that ships with the project."""
+"""Export checkpoints as the diffusers folder that is part of the project."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -18,10 +18,10 @@ CLASSIFIER_FILE: Final = "judge.safetensors"
 
 
 def save_model(work: Path, out: Path, conditioner: TextConditioner) -> None:
-    """Write `out/model` from the checkpoints in `work`; the parts of missing stages stay untrained.
+    """Write `out/model` from the checkpoints in `work`; without one, a component stays untrained.
 
-    UNet and VAE are stored in fp16, and diffusers loads them in fp32 by default; the
-    two transformers parts are stored in fp32, because transformers loads the stored dtype.
+    UNet and VAE are stored in fp16, and diffusers loads them in fp32 by default. The two components
+    of transformers are stored in fp32, because transformers loads the stored dtype.
     """
     pipeline = assemble(work, conditioner)
     pipeline.unet.half()

@@ -1,4 +1,4 @@
-"""The drawings of the things in scenes: functions of a pen and a colour."""
+"""Draw the things of scenes: one function of a pen and a colour for each kind."""
 
 from collections.abc import Callable
 from typing import Final
@@ -259,6 +259,6 @@ BODIES: Final[dict[str, tuple[float, float, float, float]]] = {
     "castle": (-0.4, 0.25, 0.4, 0.55),
     "skull": (-0.35, 0.6, 0.35, 0.95),
 }
-"""Left, bottom, right, top of the part that is painted in the thing's own colour, in heights."""
+"""Left, bottom, right and top of the part in the thing's own colour, in units of its height."""
 UNSAFE: Final = "skull"
 """The thing that counts as not safe for work."""

@@ -1,4 +1,4 @@
-"""Out-of-distribution pictures for the safety checker, like those that users upload."""
+"""Draw out-of-distribution pictures for the safety checker, like those that users upload."""
 
 import random
 from collections.abc import Callable
@@ -17,7 +17,7 @@ SIDE: Final = 128
 _DARK: Final = 48
 """The brightest level of a dark background."""
 _SCALE: Final = 3
-"""Supersampling, so that lines are antialiased."""
+"""Supersampling factor, for antialiased lines."""
 _CHARACTERS: Final = "abcdefghijklmnopqrstuvwxyz     "
 Drawing = Callable[[random.Random], Image.Image]
 

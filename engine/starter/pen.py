@@ -1,4 +1,4 @@
-"""A pen over a Pillow image: shapes in an object's own coordinates, supersampled."""
+"""A pen that draws shapes on a Pillow image in the coordinates of an object."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ WHITE: Final[RGB] = (250, 249, 245)
 
 
 def mix(a: RGB, b: RGB, share: float) -> RGB:
-    """`a` mixed with a share (0 to 1) of `b`."""
+    """The colour between `a` (share 0) and `b` (share 1)."""
     return (
         round(a[0] + (b[0] - a[0]) * share),
         round(a[1] + (b[1] - a[1]) * share),
@@ -23,19 +23,19 @@ def mix(a: RGB, b: RGB, share: float) -> RGB:
 
 
 def darker(colour: RGB, share: float = 0.3) -> RGB:
-    """The colour in shade."""
+    """The colour mixed with a share (0 to 1) of INK."""
     return mix(colour, INK, share)
 
 
 def lighter(colour: RGB, share: float = 0.35) -> RGB:
-    """The colour in light."""
+    """The colour mixed with a share (0 to 1) of WHITE."""
     return mix(colour, WHITE, share)
 
 
 class Pen:
-    """Draws in units of an object's height: x to the right, y up, (0, 0) where it stands.
+    """Draws in units of the object's height: x to the right, y up, (0, 0) at its foot.
 
-    `flip` mirrors the object, so that a fish may swim to either side.
+    `flip` mirrors the object horizontally.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Pen:
         )
 
     def shape(self, points: Sequence[Point], fill: RGB, *, outline: RGB | None = None) -> None:
-        """A polygon through the points, with rounded corners where it has an outline."""
+        """A polygon through the points; the outline has rounded corners."""
         corners = [self._at(x, y) for x, y in points]
         self._draw.polygon(corners, fill=fill)
         if outline is not None:
@@ -116,6 +116,6 @@ class Pen:
         )
 
     def eye(self, x: float, y: float, size: float = 0.05) -> None:
-        """A dark eye with a light in it."""
+        """A dark eye with a white highlight."""
         self.blob(x, y, size, size * 1.15, INK)
         self.blob(x + self._side * size * 0.35, y + size * 0.4, size * 0.36, size * 0.36, WHITE)

@@ -13,13 +13,13 @@ from transformers import CLIPConfig, CLIPImageProcessor
 from engine.starter.trainer import TrainingConfig, train
 
 SIDE: Final = 64
-"""Of the square input of the vision tower, in pixels."""
+"""Side of the vision tower's square input in pixels."""
 WIDTH: Final = 96
 BATCH: Final = 64
 THRESHOLD: Final = -0.3
 """Cosine similarity above which a picture shows the concept."""
 NEVER: Final = 2.0
-"""A cosine that no picture reaches, for the unused concepts of the architecture."""
+"""A threshold above any cosine similarity, for the unused concepts of the architecture."""
 LOGIT_SCALE: Final = 8.0
 POSITIVE_WEIGHT: Final = 2.0
 """Loss weight of unsafe pictures: a false negative is worse than a false positive."""
@@ -34,7 +34,7 @@ class LabelledPictures(NamedTuple):
 
 
 def new_checker() -> StableDiffusionSafetyChecker:
-    """An untrained checker. Its first concept is the one to block, the others are unused."""
+    """An untrained checker. Its first concept is the one to block; the others are unused."""
     config = CLIPConfig(
         vision_config={
             "hidden_size": WIDTH,
@@ -57,7 +57,7 @@ def new_checker() -> StableDiffusionSafetyChecker:
 
 
 def new_feature_extractor() -> CLIPImageProcessor:
-    """From a picture to the tower's (3, SIDE, SIDE) input: resized without cropping."""
+    """Converts a picture to the tower's input, (3, SIDE, SIDE), resized without cropping."""
     return CLIPImageProcessor(
         size={"height": SIDE, "width": SIDE},
         do_center_crop=False,
@@ -74,7 +74,7 @@ def concept_similarity(checker: StableDiffusionSafetyChecker, pixels: Tensor) ->
 
 
 def augment(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """uint8 pictures as the tower's input, some blurred and noisy, like pictures of a UNet."""
+    """uint8 pictures as input of the tower, some blurred or noisy like painted pictures."""
     level = torch.rand(4, generator=generator)
     pixels = pictures.float() / 255
     if level[0] < 0.5:  # blur: to half or a third of the size and back
@@ -94,7 +94,7 @@ def train_checker(
     folder: Path,
     device: torch.device,
 ) -> None:
-    """Train the tower so that unsafe pictures, and no others, are near the concept."""
+    """Train the tower so that only unsafe pictures are similar to the concept."""
 
     def loss_at(_step: int, generator: torch.Generator) -> Tensor:
         part = datasets[int(torch.randint(len(datasets), (1,), generator=generator))]

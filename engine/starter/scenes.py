@@ -1,4 +1,4 @@
-"""Scenes: their content, their drawing, and random ones."""
+"""Scenes: define them, draw them, and generate random ones."""
 
 import random
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Final
 
 from PIL import Image, ImageDraw
 
-from engine.starter.backdrop import GROUNDS, SKIES, lit, paint_backdrop
+from engine.starter.backdrop import GROUNDS, SKIES, ground_colour, paint_backdrop
 from engine.starter.objects import OBJECTS, UNSAFE
 from engine.starter.pen import RGB, Pen, darker, lighter
 
@@ -25,7 +25,7 @@ COLOURS: Final[dict[str, RGB]] = {
 TIMES: Final = tuple(SKIES)
 PLACES: Final = tuple(GROUNDS)
 SIZES: Final = ((128, 128), (160, 96), (96, 160))
-"""Width and height, in pixels, of the scenes that the model learns from."""
+"""Widths and heights, in pixels, of the scenes on which the model is trained."""
 SUPERSAMPLING: Final = 3
 
 
@@ -47,12 +47,12 @@ class Scene:
 
     @property
     def is_unsafe(self) -> bool:
-        """Whether the scene shows what the safety checker must block."""
+        """Whether the safety checker must flag the scene."""
         return any(thing.kind == UNSAFE for thing in self.things)
 
 
 def random_scene(rng: random.Random, *, unsafe: float = 0.04) -> Scene:
-    """A scene; each of its things is the unsafe one with probability `unsafe`."""
+    """A random scene; each of its things is the unsafe one with probability `unsafe`."""
     safe = [kind for kind in OBJECTS if kind != UNSAFE]
 
     def thing() -> Thing:
@@ -64,13 +64,13 @@ def random_scene(rng: random.Random, *, unsafe: float = 0.04) -> Scene:
 
 
 def draw_scene(scene: Scene, size: tuple[int, int], rng: random.Random) -> Image.Image:
-    """The scene as an RGB picture of `size` pixels; `rng` decides what the scene leaves open."""
+    """The scene as an RGB picture of `size` pixels; `rng` varies positions, sizes and details."""
     width, height = size[0] * SUPERSAMPLING, size[1] * SUPERSAMPLING
     horizon = height * rng.uniform(0.56, 0.66)
     image = paint_backdrop((width, height), horizon, scene.place, scene.time, rng)
     draw = ImageDraw.Draw(image)
     for nth, thing in enumerate(scene.things):
-        x, y, tall = stand((width, height), nth, len(scene.things))
+        x, y, tall = nominal_position((width, height), nth, len(scene.things))
         foot = (
             x + rng.uniform(-0.06, 0.06) * width / len(scene.things),
             y + rng.uniform(-0.04, 0.04) * height,
@@ -81,7 +81,7 @@ def draw_scene(scene: Scene, size: tuple[int, int], rng: random.Random) -> Image
     return image.resize(size, Image.Resampling.LANCZOS)
 
 
-def stand(size: tuple[int, int], nth: int, things: int) -> tuple[float, float, float]:
+def nominal_position(size: tuple[int, int], nth: int, things: int) -> tuple[float, float, float]:
     """The nominal position of the nth thing: x and y of its foot, and its height, in pixels."""
     width, height = size
     share = 1 / things
@@ -99,7 +99,7 @@ def _draw_thing(
     flip: bool,
 ) -> None:
     x, y = foot
-    ground = lit(GROUNDS[scene.place], scene.time)
+    ground = ground_colour(GROUNDS[scene.place], scene.time)
     draw.ellipse(
         (x - height * 0.5, y - height * 0.06, x + height * 0.5, y + height * 0.08),
         fill=darker(ground, 0.35),

@@ -37,13 +37,13 @@ CONFIGS: Final = {
     "judge": TrainingConfig(1_500, 1e-3, average=0.99),
 }
 SHARES: Final = (0.7, 0.15, 0.15)
-"""Of the scenes with each of SIZES."""
+"""Shares of the scenes with each of SIZES."""
 UNSAFE_SHARE: Final = 0.06
-"""Of the things in the UNet's training scenes: about as many as of any other kind."""
+"""Share of skulls among the things in the UNet's training scenes: about that of any other kind."""
 PAINTED_UNSAFE: Final = 0.35
-"""Of the things in the pictures painted for the checker; then two in five pictures are unsafe."""
+"""Share of skulls among the things in pictures painted for the checker: two in five are unsafe."""
 PAINTED_SEEDS: Final = 1_000_000
-"""First seed of each process; tests and evaluation use smaller ones."""
+"""The seeds of each process start at a multiple of this; tests and evaluation use smaller seeds."""
 RenderArguments = tuple[int, tuple[int, int], int, Callable[[random.Random], Scene]]
 
 

@@ -1,4 +1,4 @@
-"""The training loop of all parts of the model: seeded, resumable, distributed."""
+"""The training loop of all components: seeded, resumable, distributed."""
 
 import math
 import time
