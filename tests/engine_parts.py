@@ -1,4 +1,4 @@
-"""Parts of the engine with a tiny model, which is loaded once for each test process."""
+"""Parts of the engine with a tiny model, which is loaded once per test process."""
 
 import io
 import queue
@@ -60,7 +60,7 @@ def new_engine_core(
     preview_time_share: float = 1.0,
     on_device_lost: FatalErrorHandler = _ignore,
 ) -> EngineCore:
-    """A new engine core of models that are loaded already, by default the tiny one."""
+    """A new engine core for loaded models, by default the tiny one."""
     postprocessor = Postprocessor(preview_time_share, on_device_lost=on_device_lost)
     return EngineCore(models or [engine_core().model], postprocessor, max_running)
 
@@ -133,20 +133,20 @@ def run_job(paint: Paint, core: EngineCore | None = None, emit: EventSink = _ign
 
 
 def painted_images(paint: Paint, core: EngineCore | None = None) -> tuple[PaintedImage, ...]:
-    """The images of a job that must succeed."""
+    """Run a job that must succeed; returns its images."""
     painted = run_job(paint, core)
     assert isinstance(painted, Painted), painted
     return painted.pictures
 
 
 def rendered_images(paint: Paint, core: EngineCore | None = None) -> list[Image.Image]:
-    """The decoded images of a job that must succeed."""
+    """Run a job that must succeed; returns its decoded images."""
     images = painted_images(paint, core)
     return [Image.open(io.BytesIO(image.png)).convert("RGB") for image in images]
 
 
 def run_together(core: EngineCore, *jobs: Paint) -> list[Event]:
-    """Run jobs at the same time; returns the ending of each."""
+    """Run jobs at the same time; returns their endings."""
     all_events: list[list[Event]] = [[] for _ in jobs]
     for paint, events in zip(jobs, all_events, strict=True):
         core.add_request(Request(paint, events.append))
@@ -157,12 +157,12 @@ def run_together(core: EngineCore, *jobs: Paint) -> list[Event]:
 
 
 def digests(*recipes: Recipe) -> list[str]:
-    """The digests of images that are painted as one job."""
+    """The digests of the images of these recipes, painted as one job."""
     return [image.sha256 for image in painted_images(job(*recipes))]
 
 
 def failure_reason(paint: Paint, core: EngineCore | None = None) -> str:
-    """The reason of a job that must fail."""
+    """Run a job that must fail; returns its reason."""
     failed = run_job(paint, core)
     assert isinstance(failed, Failed), failed
     return failed.reason

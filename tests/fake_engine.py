@@ -53,7 +53,7 @@ TOKEN = "a secret of two processes"  # noqa: S105 # a constant of the tests
 
 
 def flat(recipe: Recipe) -> bytes:
-    """The PNG of a recipe: a single colour that depends on all fields of the recipe."""
+    """The PNG of a recipe: one colour that depends on all fields of the recipe."""
     colour = hashlib.sha256(repr(recipe).encode()).digest()[:3]
     return png(Image.new("RGB", (recipe.width, recipe.height), tuple(colour)))
 
@@ -118,7 +118,7 @@ class FakeEngine:
             self.die()
 
     def die(self) -> None:
-        """Close all connections in the middle of their jobs, as if the process was killed."""
+        """Close all connections during their jobs, as if the process was killed."""
         for task in self._jobs.values():
             task.cancel()
         for writer in self.writers:
@@ -130,7 +130,7 @@ class FakeEngine:
             await connection.send(self.heartbeat)
 
     def change_model(self, name: str) -> None:
-        """Have another model at the next start."""
+        """Use another model from the next start on."""
         self.model = msgspec.structs.replace(self.model, name=name, revision="1" * 40)
 
     async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""Whether slots and neighbours change the bits of a row is measured before it matters."""
+"""Tests of the batch invariance check, and of images that it keeps out of shared batches."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ SHAPE = (1, 4, 8, 8)
 
 
 class FormulaModel:
-    """A model that breaks batch invariance in one way, or not at all."""
+    """A model that breaks batch invariance in one of several ways, or not at all."""
 
     device = Device(torch.device("cpu"), torch.float32, 1)
 
@@ -50,13 +50,13 @@ class FormulaModel:
     [("invariant", True), ("mixes rows", False), ("mixes conditioning", False)],
 )
 def test_a_model_that_mixes_rows_is_not_invariant(kind: str, expected: bool, rows: int) -> None:
-    """The smallest difference counts."""
+    """A difference in the last bit is enough."""
     conditioning = {"encoder_hidden_states": torch.ones(1, TOKENS, WIDTH)}
     assert is_batch_invariant(FormulaModel(kind), SHAPE, conditioning, rows) is expected
 
 
 def test_one_slot_is_enough_to_break_invariance() -> None:
-    """A batch without the slot that rounds differently is invariant."""
+    """If one slot rounds differently, only batches without that slot are invariant."""
     conditioning = {"encoder_hidden_states": torch.ones(1, TOKENS, WIDTH)}
     model = FormulaModel("depends on the slot")
     assert is_batch_invariant(model, SHAPE, conditioning, 4)
@@ -66,7 +66,8 @@ def test_one_slot_is_enough_to_break_invariance() -> None:
 def test_images_of_a_shape_that_is_not_invariant_share_no_batch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """They use the smallest row class, and their row class and fingerprint say so."""
+    """Such images use the smallest row class; the row class and the fingerprint in the result say
+    so."""
     core = engine_core()
     monkeypatch.setattr(core.model, "is_batch_invariant", lambda width, height, rows: rows == 2)
     recipes = [recipe(row_class=8, seed=seed, guidance=1.0) for seed in range(3)]
@@ -89,7 +90,7 @@ def test_unbatchable_images_are_padded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_large_models_do_not_batch_on_a_cpu() -> None:
-    """Nothing is measured for them, which would take minutes; small models get a thread for each
+    """A large model is not tested, which would take minutes; a small model gets one thread per
     pass."""
     threads_before = torch.get_num_threads()
     try:

@@ -1,4 +1,4 @@
-"""Selecting batches: no image starves, and no batch is too large."""
+"""The selection of batches: no image starves, and no batch is too large."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -40,12 +40,12 @@ def images_of(kinds: Sequence[tuple[BatchKey, int]]) -> list[Image]:
 
 
 def cost(key: BatchKey) -> float:
-    """Seconds of one batch, in proportion to its pixels."""
+    """Seconds of one batch, proportional to its pixels."""
     return key.width * key.height * key.rows * 1e-7
 
 
 def run(images: list[Image], ticks: int, state: DrrState = ()) -> list[BatchKey]:
-    """Evaluate this number of batches; returns their keys."""
+    """Run this number of batches; returns their keys."""
     keys = []
     for tick in range(1, ticks + 1):
         selection = select_batch(images, state, cost)
@@ -60,7 +60,7 @@ def run(images: list[Image], ticks: int, state: DrrState = ()) -> list[BatchKey]
 def test_a_batch_has_one_key_and_no_more_rows_than_that_allows(
     kinds: Sequence[tuple[BatchKey, int]], ticks: int
 ) -> None:
-    """No image is in it twice, and all its images have its key."""
+    """A batch contains no image twice, and all its images have the batch's key."""
     images = images_of(kinds)
     state: DrrState = ()
     for tick in range(1, ticks + 2):
@@ -76,7 +76,7 @@ def test_a_batch_has_one_key_and_no_more_rows_than_that_allows(
 
 @given(KINDS)
 def test_no_image_starves(kinds: Sequence[tuple[BatchKey, int]]) -> None:
-    """Each image is evaluated in a time bounded by the number of images and their costs."""
+    """The time to the next evaluation is bounded by the number of images and their costs."""
     images = images_of(kinds)
     keys = {image.batch_key for image in images}
     max_cost = max(map(cost, keys))
@@ -89,7 +89,7 @@ def test_no_image_starves(kinds: Sequence[tuple[BatchKey, int]]) -> None:
 def test_the_longest_waiting_image_of_a_key_goes_first(
     kinds: Sequence[tuple[BatchKey, int]],
 ) -> None:
-    """The oldest image of the selected key is in the batch."""
+    """The batch contains the longest-waiting image of the selected key."""
     images = images_of(kinds)
     selection = select_batch(images, (), cost)
     oldest = min(image.sequence for image in images if image.batch_key == selection.key)
@@ -97,7 +97,7 @@ def test_the_longest_waiting_image_of_a_key_goes_first(
 
 
 def test_time_is_shared_between_sizes() -> None:
-    """A large job and a small job get the same seconds, not the same number of ticks."""
+    """A job of large images and one of small images get equal seconds, not equal tick counts."""
     kinds = [(SMALL, 2)] * 4 + [(LARGE, 2)] * 4
     counts = Counter(run(images_of(kinds), 17 * 20))
     assert counts[SMALL] == 16 * counts[LARGE]
@@ -112,7 +112,7 @@ def test_time_is_shared_between_images() -> None:
 
 
 def test_a_late_job_is_in_the_next_batch() -> None:
-    """It does not wait for the end of the jobs that came before it."""
+    """A new job does not wait for the end of earlier jobs."""
     images = images_of([(SMALL, 2)] * 8)
     run(images, 50)
     late = Image(SMALL, 2, sequence=99)
@@ -127,14 +127,14 @@ def test_guided_and_unguided_images_share_a_batch() -> None:
 
 
 def test_an_exclusive_image_shares_no_batch() -> None:
-    """An exclusive id separates images of otherwise equal keys."""
+    """An exclusive id separates images whose keys are otherwise equal."""
     images = images_of([(SMALL, 2), (SMALL._replace(exclusive_id=3), 2)])
     assert len(select_batch(images, (), cost).indices) == 1
 
 
 def test_a_key_that_is_in_flight_keeps_its_turn() -> None:
-    """With concurrent batches, a key whose images are all in flight keeps its deficit: one small
-    image among many large ones gets its share of the seconds."""
+    """A key keeps its deficit while all its images are in flight in concurrent batches, so one
+    small image among many large ones gets its share of the seconds."""
     large_key = LARGE._replace(rows=2)
     images = images_of([(SMALL, 2)] + [(large_key, 2)] * 8)
     seconds, state, now = dict[BatchKey, float](), tuple[Deficit, ...](), 0.0
@@ -160,12 +160,13 @@ def test_a_key_that_is_in_flight_keeps_its_turn() -> None:
 
 
 def images_of_owners(*owners: str) -> list[Image]:
-    """Images of one batch key, one for each of these owners."""
+    """An image for each of these owners, all of one batch key."""
     return [Image(SMALL, 2, sequence, owner=owner) for sequence, owner in enumerate(owners)]
 
 
 def test_the_owner_with_the_least_engine_time_goes_first() -> None:
-    """A newcomer's four images fill the batch, though the other owner's twelve came before."""
+    """A newcomer's four images fill the batch although another owner's twelve images arrived
+    earlier."""
     images = images_of_owners(*["heavy"] * 12, *["new"] * 4)
     seconds = {"heavy": 60.0, "new": 0.0}
     assert select_batch(images, (), cost, seconds).indices == (12, 13, 14, 15)
@@ -173,14 +174,14 @@ def test_the_owner_with_the_least_engine_time_goes_first() -> None:
 
 
 def test_free_rows_of_a_batch_go_to_other_owners() -> None:
-    """One image of a newcomer leaves the rows of three images, filled by least engine time."""
+    """Beside a newcomer's only image, the rows go to the owners with the next least engine time."""
     images = images_of_owners("heavy", "heavy", "light", "new", "heavy")
     seconds = {"heavy": 60.0, "light": 3.0, "new": 0.0}
     assert select_batch(images, (), cost, seconds).indices == (3, 2, 0, 1)
 
 
 def test_the_sizes_of_one_owner_share_time_while_others_have_turns() -> None:
-    """The deficits of an owner survive the batches of other owners."""
+    """Batches of other owners do not change an owner's deficits."""
     images = [
         Image(SMALL, 2, 0, owner="a"),
         Image(LARGE, 2, 1, owner="a"),
@@ -200,8 +201,8 @@ def test_the_sizes_of_one_owner_share_time_while_others_have_turns() -> None:
 def test_no_owner_starves_with_aging(
     kinds: Sequence[tuple[BatchKey, int]], owners: list[str]
 ) -> None:
-    """If each fourth batch ignores the owners' seconds, every image is evaluated, even if one owner
-    always has the least."""
+    """If every fourth batch ignores the owners' seconds, all images are evaluated, even beside an
+    owner who always has the least."""
     images = [
         replace(image, owner=owner) for image, owner in zip(images_of(kinds), owners, strict=False)
     ]

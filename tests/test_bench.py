@@ -18,7 +18,8 @@ from tests.engine_parts import engine_core, job, recipe
 
 
 def test_all_backends_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Under each load. The engine's pictures are bitwise equal when they are painted again."""
+    """Each backend has a result for each load, and the engine's pictures have equal bits when
+    painted again alone."""
     folder, out = tiny_model.save(tmp_path / "tiny"), tmp_path / "bench.json"
     options = [
         "--workloads",
@@ -50,7 +51,8 @@ def test_all_backends_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_backends_can_be_chosen(tmp_path: Path) -> None:
-    """Only these are measured, in this order; the first one is the base of the speedup."""
+    """Only the chosen backends are measured, in this order, and the speedup is relative to the
+    first one."""
     folder, out = tiny_model.save(tmp_path / "tiny"), tmp_path / "bench.json"
     options = ["--workloads", "A", "--pictures", "1", "--people", "1", "--jobs", "2"]
     options += ["--backends", "exact,serial", "--model", str(folder), "--json", str(out)]
@@ -61,7 +63,7 @@ def test_backends_can_be_chosen(tmp_path: Path) -> None:
 
 
 def test_the_command_line_knows_all_backends_and_architectures() -> None:
-    """Its lists are copies, because it must not import torch."""
+    """The command line has lists of its own, because it must not import torch; they are equal."""
     assert tuple(BACKENDS) == cli.BACKENDS
     assert tuple(architectures.ARCHITECTURES) == cli.ARCHITECTURES
 
@@ -90,7 +92,7 @@ def test_diffusers_gets_a_vae_in_the_dtype_of_its_unet() -> None:
 def test_forward_passes_are_measured_by_row_class(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each size in each class, with the increase over the next smaller class."""
+    """Each size is measured in each row class, with the increase over the next smaller class."""
     folder, out = tiny_model.save(tmp_path / "tiny"), tmp_path / "ticks.json"
     assert main(["bench", "--ticks", "--model", str(folder), "--json", str(out)]) == 0
     results = json.loads(out.read_text())["results"]
@@ -119,13 +121,13 @@ def test_forward_passes_are_measured_by_row_class(
 def test_invalid_options_are_refused(
     option: str, value: str, reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Before any model is loaded."""
+    """Options are checked before a model is loaded."""
     assert main(["bench", f"{option}={value}"]) == ExitCode.USAGE
     assert reason in capsys.readouterr().err
 
 
 def test_the_mixed_workload_is_mixed() -> None:
-    """In size, steps, sampler, init image and guidance."""
+    """Its jobs differ in size, steps, sampler, init image and guidance."""
     jobs: list[Paint] = [mixed(engine_core().model.card, 1, nth) for nth in range(60)]
     firsts = [job.recipes[0] for job in jobs]
     assert {first.steps for first in firsts} == {4, 20, 30, 50}
@@ -140,7 +142,7 @@ def test_the_mixed_workload_is_mixed() -> None:
     [(architectures.sd15_unet, 860), (architectures.sdxl_unet, 2567)],
 )
 def test_random_models_have_the_real_size(unet: type, millions: int) -> None:
-    """As published; on the meta device they need no memory."""
+    """The parameter counts are the published ones; on the meta device they need no memory."""
     with torch.device("meta"):
         assert round(unet().num_parameters() / 1e6) == millions
         assert round(architectures.autoencoder().num_parameters() / 1e6) == 84

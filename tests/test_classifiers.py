@@ -31,7 +31,7 @@ FREEPIK = ("neutral", "low", "medium", "high")
 
 
 def load_error(folder: Path | str) -> EngineError:
-    """The error that loading this checker raises."""
+    """The error that `load` raises for this checker."""
     with pytest.raises(EngineError) as raised:
         load(str(folder), CPU)
     return raised.value
@@ -50,7 +50,7 @@ def load_error(folder: Path | str) -> EngineError:
 def test_the_probabilities_of_unsafe_labels_are_added(
     tmp_path: Path, labels: tuple[str, ...], probabilities: tuple[float, ...], score: float
 ) -> None:
-    """In any order of the labels; the image is flagged from 0.5 on."""
+    """The order of the labels does not matter, and a sum of 0.5 or more flags the image."""
     folder = str(tiny_classifier.save(tmp_path / "a", labels, probabilities))
     verdict = load(folder, CPU).check(sketch())
     assert verdict.checker == folder
@@ -59,7 +59,7 @@ def test_the_probabilities_of_unsafe_labels_are_added(
 
 
 def test_probabilities_that_are_nan_flag_the_image(tmp_path: Path) -> None:
-    """Comparing NaN with the threshold would pass it."""
+    """A comparison of NaN with the threshold alone would pass the image."""
     folder = tiny_classifier.save(tmp_path / "a", probabilities=(math.nan, math.nan))
     [verdict] = CheckerSet([load(str(folder), CPU)]).check(sketch())
     assert verdict.flagged and verdict.score is None
@@ -81,13 +81,13 @@ def remove_tensor(folder: Path) -> None:
 
 
 def truncate(folder: Path) -> None:
-    """Truncate the weights, as an interrupted download does."""
+    """Truncate the weights, like an interrupted download."""
     file = folder / "model.safetensors"
     file.write_bytes(file.read_bytes()[:100])
 
 
 def pickle_weights(folder: Path) -> None:
-    """Replace the weights by a pickle, which could run code when it is read."""
+    """Replace the weights by a pickle; loading it could run code."""
     torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
 
@@ -112,7 +112,7 @@ def empty(folder: Path) -> None:
 
 
 def add_code(folder: Path) -> None:
-    """Make the config name a class in a Python file of the folder."""
+    """Add a Python file to the folder, and name its class in the config."""
     config = json.loads((folder / "config.json").read_text())
     config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.Config"}}
     (folder / "config.json").write_text(json.dumps(config))
@@ -133,7 +133,7 @@ def add_code(folder: Path) -> None:
     ],
 )
 def test_a_damaged_classifier_is_refused(tmp_path: Path, damage: Callable[[Path], None]) -> None:
-    """It is an error at start, and no code of the folder is run."""
+    """Loading raises an error, and no code of the folder is run."""
     folder = tiny_classifier.save(tmp_path / "a")
     damage(folder)
     assert isinstance(load_error(folder), ModelCorrupt)
@@ -141,7 +141,7 @@ def test_a_damaged_classifier_is_refused(tmp_path: Path, damage: Callable[[Path]
 
 
 def test_labels_that_are_not_understood_are_refused(tmp_path: Path) -> None:
-    """The engine does not start rather than guess their meaning."""
+    """The engine does not guess which labels are unsafe."""
     error = load_error(tiny_classifier.save(tmp_path / "a", ("cat", "dog")))
     assert isinstance(error, NoSafetyChecker)
     assert "has the labels cat, dog; which of them are unsafe is not known" in str(error)
@@ -149,7 +149,7 @@ def test_labels_that_are_not_understood_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["nowhere", "./nowhere", "/nowhere", "a/b/c"])
 def test_an_invalid_name_is_refused(name: str) -> None:
-    """It is neither a folder nor a hub id, and the message says what is."""
+    """The name is neither a folder nor a hub id; the message says what is allowed."""
     error = load_error(name)
     assert isinstance(error, ModelNotFound)
     assert "give `model`, a folder, or a hub id" in str(error)
@@ -157,7 +157,7 @@ def test_an_invalid_name_is_refused(name: str) -> None:
 
 @pytest.mark.skipif(importlib.util.find_spec("timm") is not None, reason="timm is installed")
 def test_a_classifier_that_needs_timm_says_so(tmp_path: Path) -> None:
-    """Freepik's and Marqo's do: transformers only wraps timm's models."""
+    """The classifiers of Freepik and Marqo need timm, which transformers only wraps."""
     config = {
         "architecture": "vit_tiny_patch16_384",
         "num_classes": 2,
@@ -175,7 +175,7 @@ def test_a_classifier_that_needs_timm_says_so(tmp_path: Path) -> None:
 def test_a_model_without_a_builtin_checker_is_checked_by_a_classifier(
     tmp_path: Path, nsfw: float, flagged: bool
 ) -> None:
-    """Its images have the verdict of the classifier alone."""
+    """The only verdict on its images is that of the classifier."""
     folder = tiny_model.save(tmp_path / "tiny")
     shutil.rmtree(folder / "safety_checker")
     other = str(tiny_classifier.save(tmp_path / "a", probabilities=(1 - nsfw, nsfw)))
@@ -190,7 +190,7 @@ def test_a_model_without_a_builtin_checker_is_checked_by_a_classifier(
 
 
 def test_an_sdxl_with_a_classifier_needs_no_concept_checker(tmp_path: Path) -> None:
-    """None is downloaded for it."""
+    """No concept checker is downloaded."""
     folder = tiny_model.save_xl(tmp_path / "xl")
     shutil.rmtree(folder / "safety_checker")
     other = str(tiny_classifier.save(tmp_path / "a"))
@@ -199,7 +199,7 @@ def test_an_sdxl_with_a_classifier_needs_no_concept_checker(tmp_path: Path) -> N
 
 
 def test_all_checkers_are_used(tmp_path: Path) -> None:
-    """The builtin one passes the image, and the classifier flags it."""
+    """An image that the builtin checker passes and the classifier flags is flagged."""
     folder = tiny_model.save(tmp_path / "tiny", tiny_model.NEVER)
     other = str(tiny_classifier.save(tmp_path / "a", probabilities=(0.1, 0.9)))
     model = registry.load(str(folder), CPU, ["model", other])

@@ -65,13 +65,13 @@ GOOD: dict[str, Any] = {
     ],
 )
 def test_an_invalid_recipe_cannot_be_constructed(changes: dict[str, Any], reason: str) -> None:
-    """The sentence of each limit states what is allowed."""
+    """The message for each limit states what is allowed."""
     with pytest.raises(ValueError, match=reason):
         Recipe(**GOOD | changes)
 
 
 def test_a_recipe_is_validated_when_it_is_decoded() -> None:
-    """From the wire and from the database."""
+    """Recipes from the wire and from the database are validated as constructed ones are."""
     invalid = msgspec.json.encode(GOOD | {"steps": 0})
     with pytest.raises(msgspec.ValidationError, match="Steps is 0"):
         msgspec.json.decode(invalid, type=Recipe)
@@ -80,14 +80,14 @@ def test_a_recipe_is_validated_when_it_is_decoded() -> None:
 
 
 def test_a_recipe_survives_a_round_trip() -> None:
-    """Encoded and decoded, it is equal."""
+    """A recipe that is encoded and decoded equals the original."""
     recipe = Recipe(**GOOD | {"source": "ab", "strength": 0.3, "adapters": ("x",)})
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(recipe), type=Recipe) == recipe
 
 
 @given(steps=st.integers(1, 150))
 def test_the_suggested_smallest_strength_is_valid(steps: int) -> None:
-    """The error for a smaller one names it."""
+    """A recipe with the strength that the error message suggests is valid."""
     smallest = None
     try:
         Recipe(**GOOD | {"steps": steps, "source": "0", "strength": 1e-6})
@@ -99,7 +99,7 @@ def test_the_suggested_smallest_strength_is_valid(steps: int) -> None:
 
 @pytest.mark.parametrize("pictures", [0, 5])
 def test_a_job_has_one_to_four_pictures(pictures: int) -> None:
-    """Zero and five are invalid."""
+    """A job without pictures or with five is invalid."""
     with pytest.raises(ValueError, match="1 to 4"):
         Paint(job="a", attempt=1, recipes=(Recipe(**GOOD),) * pictures)
 
@@ -118,14 +118,14 @@ def test_a_job_has_one_to_four_pictures(pictures: int) -> None:
     ],
 )
 def test_a_job_has_a_row_class(pictures: int, guidance: float, side: int, rows: int) -> None:
-    """The smallest of its picture size that holds its rows, or the largest."""
+    """It is the smallest class of the picture size that holds all rows, or the largest class."""
     changes = {"guidance": guidance, "width": side, "height": side}
     recipes = MODEL.with_row_class([Recipe(**(GOOD | changes))] * pictures)
     assert [recipe.row_class for recipe in recipes] == [rows] * pictures
 
 
 def test_row_classes_under_load_are_larger() -> None:
-    """Running recipes of the same size share the batches; those of another size do not."""
+    """Running recipes of the same size count, because they share the batches; others do not."""
     small, wide = Recipe(**GOOD), Recipe(**(GOOD | {"width": 72}))
     assert MODEL.with_row_class_for_load([small], [])[0].row_class == 2
     assert MODEL.with_row_class_for_load([small], [small] * 3)[0].row_class == 8
@@ -139,7 +139,7 @@ def test_row_classes_under_load_are_larger() -> None:
 
 @given(ratio=st.floats(0.01, 100), native=st.sampled_from([64, 128, 512, 1024]))
 def test_a_size_for_an_aspect_ratio_is_valid(ratio: float, native: int) -> None:
-    """Its sides are multiples of 8 within the limits."""
+    """Width and height are multiples of 8 within the limits."""
     for side in size_for_aspect(ratio, native):
         assert side % SIZE_MULTIPLE == 0
         assert MIN_SIZE <= side <= MAX_SIZE
@@ -159,7 +159,7 @@ def test_a_size_for_an_aspect_ratio_is_valid(ratio: float, native: int) -> None:
 def test_an_init_image_has_its_size_or_its_aspect_ratio(
     width: int, height: int, size: tuple[int, int]
 ) -> None:
-    """Its own size if that is near the native area, else its aspect ratio at that area."""
+    """It keeps its size if that is near the native area, and always its aspect ratio."""
     assert size_for_init_image(width, height, 512) == size
 
 
@@ -176,7 +176,7 @@ PICTURE: dict[str, Any] = {"row_class": 2, "fingerprint": "here", "sha256": "0" 
 
 @pytest.mark.parametrize("score", [-0.1, 1.1, float("nan"), float("inf")])
 def test_a_score_is_from_0_to_1(score: float) -> None:
-    """Other numbers are invalid."""
+    """Verdicts with other scores, such as NaN, are invalid."""
     with pytest.raises(ValueError, match="gave the score"):
         Verdict(checker="model", score=score, flagged=True)
 
@@ -199,7 +199,7 @@ def test_an_unchecked_picture_is_flagged() -> None:
     ],
 )
 def test_a_picture_needs_a_verdict(picture: dict[str, Any], reason: str) -> None:
-    """When it is constructed and when it is decoded."""
+    """Pictures are validated when they are constructed and when they are decoded."""
     with pytest.raises(ValueError, match=reason):
         PaintedImage(**(PICTURE | picture))
     frame = msgspec.msgpack.encode(PICTURE | picture)
@@ -219,6 +219,6 @@ def test_a_picture_needs_a_verdict(picture: dict[str, Any], reason: str) -> None
 def test_a_picture_is_flagged_by_any_checker(
     png: bytes, verdicts: tuple[Verdict, ...], flagged: bool, withheld: bool
 ) -> None:
-    """Without its bytes it is withheld."""
+    """One flagged verdict flags the picture; a flagged picture without bytes is withheld."""
     image = PaintedImage(**(PICTURE | {"png": png, "verdicts": verdicts}))
     assert (image.flagged, image.withheld) == (flagged, withheld)

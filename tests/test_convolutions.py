@@ -1,4 +1,4 @@
-"""Convolutions are computed row by row where the slot of a row would change its bits."""
+"""Convolutions are computed row by row where the slot of a row changes its bits."""
 
 import pytest
 import torch
@@ -8,8 +8,8 @@ from engine.models.convolutions import SlotInvariantConvolutions
 
 
 class SlotDependent(torch.nn.Conv2d):
-    """A convolution that rounds odd slots of batches of more than two rows otherwise, as some
-    GPU kernels do."""
+    """A convolution that rounds odd slots differently in batches of more than two rows, like some
+    GPU kernels."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         outputs = super().forward(input)
@@ -20,7 +20,7 @@ class SlotDependent(torch.nn.Conv2d):
 
 @pytest.fixture
 def network() -> torch.nn.Sequential:
-    """One ordinary and one slot-dependent convolution."""
+    """A module with an ordinary and a slot-dependent convolution."""
     torch.manual_seed(0)
     network = torch.nn.Sequential(
         torch.nn.Conv2d(3, 4, 3, padding=1), SlotDependent(4, 2, 3, padding=1)
@@ -29,7 +29,7 @@ def network() -> torch.nn.Sequential:
 
 
 def test_equal_rows_come_out_equal_once_measured(network: torch.nn.Sequential) -> None:
-    """In a batch of equal rows, no slot rounds otherwise any more."""
+    """After the measurement, equal rows of a batch have equal results in all slots."""
     rows = torch.randn(1, 3, 8, 8).repeat(4, 1, 1, 1)
     convolutions = SlotInvariantConvolutions(network)
     before = network(rows)
@@ -41,7 +41,7 @@ def test_equal_rows_come_out_equal_once_measured(network: torch.nn.Sequential) -
 
 
 def test_only_what_depends_on_slots_is_computed_row_by_row(network: torch.nn.Sequential) -> None:
-    """Of the shapes that were measured: a batch of two rows is all right."""
+    """Other convolutions and other shapes, such as a batch of two rows, stay batched."""
     convolutions = SlotInvariantConvolutions(network)
     with convolutions.measure():
         network(torch.zeros(2, 3, 8, 8))
@@ -53,7 +53,7 @@ def test_only_what_depends_on_slots_is_computed_row_by_row(network: torch.nn.Seq
 
 
 def test_rows_keep_their_own_values_and_layout(network: torch.nn.Sequential) -> None:
-    """Different rows stay different, in the memory layout that GPUs prefer too."""
+    """The rows of a batch are not mixed up, also in the channels-last memory layout of GPUs."""
     rows = torch.randn(4, 3, 8, 8).contiguous(memory_format=torch.channels_last)
     plain = torch.cat([network(row) for row in rows.split(1)])
     convolutions = SlotInvariantConvolutions(network)
@@ -65,8 +65,8 @@ def test_rows_keep_their_own_values_and_layout(network: torch.nn.Sequential) -> 
 
 
 def test_a_unet_is_measured_by_one_forward_pass() -> None:
-    """All convolutions of diffusers' UNet are found, and its result does not change where none
-    depends on slots."""
+    """One pass tests all convolutions of diffusers' UNet; if none depends on slots, the result is
+    unchanged."""
     torch.manual_seed(0)
     unet = UNet2DConditionModel(
         sample_size=8,

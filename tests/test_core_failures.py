@@ -1,4 +1,4 @@
-"""Failures in the engine core: each has its true reason, and none reaches another job."""
+"""Failures in the engine core: each has its true reason, and none affects another job."""
 
 import random
 from contextlib import AbstractContextManager
@@ -42,7 +42,7 @@ from tests.engine_parts import (
     ],
 )
 def test_a_job_fails_with_its_reason_and_the_next_succeeds(error: Exception, reason: str) -> None:
-    """No error of a forward pass ends the engine core."""
+    """An error of a forward pass does not end the engine core."""
 
     def fail(_: torch.Tensor) -> None:
         raise error
@@ -53,8 +53,8 @@ def test_a_job_fails_with_its_reason_and_the_next_succeeds(error: Exception, rea
 
 
 def test_a_failing_job_affects_no_other() -> None:
-    """The jobs of a failed batch run on their own, which shows the faulty one; the others have the
-    same bits."""
+    """The jobs of a failed batch are separated, so that only the faulty one fails again; the others
+    have unchanged bits."""
     core = engine_core()
     poison = core.model.encode_prompt(recipe(prompt="poison"))["encoder_hidden_states"]
     recipes = [
@@ -76,7 +76,7 @@ def test_a_failing_job_affects_no_other() -> None:
 
 
 def test_a_cancelled_job_may_be_the_faulty_one() -> None:
-    """A job that shared a batch with it is tried on its own, and does not fail."""
+    """A job that shared its failed batch is tried in batches of its own and succeeds."""
     core = new_engine_core()
     poison = core.model.encode_prompt(recipe(prompt="poison"))["encoder_hidden_states"][1]
     bad = Request(job(recipe(prompt="poison", row_class=8)), lambda _: None)
@@ -98,7 +98,7 @@ def test_a_cancelled_job_may_be_the_faulty_one() -> None:
 
 
 def memory_for(core: EngineCore, max_rows: int) -> AbstractContextManager[None]:
-    """There is no memory for batches of more rows."""
+    """In the block, batches of more rows than this run out of memory."""
 
     def run_out(embeds: torch.Tensor) -> None:
         if len(embeds) > max_rows:
@@ -108,12 +108,12 @@ def memory_for(core: EngineCore, max_rows: int) -> AbstractContextManager[None]:
 
 
 def core_without_measurements() -> EngineCore:
-    """An engine core with a model of its own, no shape of which was measured."""
+    """An engine core with a separate model, no shape of which has been measured."""
     return engine_core(change=lambda _: None)
 
 
 def test_a_job_without_enough_memory_is_restarted_in_smaller_batches() -> None:
-    """Its images name the row class that was used, and can be painted again with it."""
+    """The images have the row class that was used, and a replay with it has the same bits."""
     core = engine_core()
     grid = [recipe(row_class=8, seed=seed, sampler=Sampler.EULER_A) for seed in range(4)]
     with memory_for(core, 4):
@@ -134,7 +134,7 @@ def test_a_new_size_without_enough_memory_is_painted_in_smaller_batches() -> Non
 
 
 def test_warmup_leaves_out_batches_that_do_not_fit() -> None:
-    """The model paints in smaller ones."""
+    """The warm-up goes on with smaller batches."""
     core = core_without_measurements()
     with memory_for(core, 2):
         warmup([core.model])
@@ -142,7 +142,8 @@ def test_warmup_leaves_out_batches_that_do_not_fit() -> None:
 
 
 def test_all_images_of_a_job_without_enough_memory_are_restarted() -> None:
-    """Also those whose batches fitted: no image may be evaluated twice at the same time."""
+    """Images whose batches fitted are restarted too: no image may be in two batches at the same
+    time."""
     core = engine_core()
     both = [recipe(row_class=2, seed=1, steps=6), recipe(row_class=8, seed=2, steps=6)]
     with memory_for(core, 4):
@@ -153,7 +154,7 @@ def test_all_images_of_a_job_without_enough_memory_are_restarted() -> None:
 
 
 def test_a_batch_that_cannot_fit_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the measurements, smaller batches are chosen from the start."""
+    """The measurements lead to smaller batches from the start."""
     core = engine_core()
     monkeypatch.setattr(core.model, "fits_in_memory", lambda width, height, rows: rows <= 2)
     with memory_for(core, 2):
@@ -163,7 +164,7 @@ def test_a_batch_that_cannot_fit_is_not_tried(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_memory_is_estimated_from_measurements(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In proportion to rows and pixels; on a CPU, everything fits."""
+    """The estimate is proportional to rows and pixels; on a CPU there is no limit."""
     model: Any = engine_core(change=lambda _: None).model
     assert model.fits_in_memory(2048, 2048, 32)
     monkeypatch.setattr(type(model.device), "available_memory", lambda _: 1_000_000)
@@ -176,7 +177,7 @@ def test_memory_is_estimated_from_measurements(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_running_out_of_memory_is_a_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The batch took more than there was, so it is not tried again until there is more."""
+    """The batch needed more than was free, so it is not tried again until more is free."""
     core = core_without_measurements()
     available = [1_000_000]
     monkeypatch.setattr(type(core.model.device), "available_memory", lambda _: available[0])
@@ -188,14 +189,14 @@ def test_running_out_of_memory_is_a_measurement(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_job_that_fits_in_no_batch_fails() -> None:
-    """Its reason says what to ask for."""
+    """The reason says what the user can change."""
     with memory_for(engine_core(), 1):
         assert "ask for a smaller size" in failure_reason(job(recipe(row_class=8)))
     assert digests(recipe(row_class=8))
 
 
 def test_the_smallest_batch_is_retried_once() -> None:
-    """The memory may have been taken by others."""
+    """Other requests may have used the memory at the first attempt."""
     calls: list[int] = []
 
     def run_out_once(embeds: torch.Tensor) -> None:
@@ -219,18 +220,18 @@ def test_the_smallest_batch_is_retried_once() -> None:
     ],
 )
 def test_a_recipe_for_another_engine_is_refused(changes: dict[str, Any], reason: str) -> None:
-    """With a reason, and before the first evaluation."""
+    """The job fails with a reason before its first evaluation."""
     assert reason in failure_reason(job(recipe(**changes)))
 
 
 def test_an_init_image_that_is_no_image_is_refused() -> None:
-    """Even if its digest is right."""
+    """A correct digest does not make the file an image."""
     img2img = recipe(source=sha256(b"nonsense"), strength=0.5)
     assert "must be a PNG, JPEG or WebP" in failure_reason(job(img2img, source=b"nonsense"))
 
 
 def test_an_init_image_may_be_larger_than_an_upload() -> None:
-    """A small JPEG of many details becomes a large PNG."""
+    """The PNG of a small JPEG with many details is large."""
     noise = random.Random(0).randbytes(1900 * 1900 * 3)
     data = encode_png(Image.frombytes("RGB", (1900, 1900), noise))
     assert len(data) > MAX_BYTES

@@ -1,4 +1,4 @@
-"""The errors of torch are classified, and the memory of a device is measured."""
+"""The classification of torch's errors, and the measurement of device memory."""
 
 import threading
 
@@ -30,7 +30,7 @@ GPU = Device(torch.device("cuda", 0), torch.float16, 1)
     ids=str,
 )
 def test_out_of_memory_is_no_lost_device(error: Exception) -> None:
-    """A smaller image may work, and the sentence for the user says so."""
+    """A smaller image may succeed, which the sentence for the user says."""
     assert is_out_of_memory(error)
     assert not is_device_lost(error)
     assert "ran out of memory" in describe_failure(error, "job a")
@@ -45,7 +45,7 @@ def test_out_of_memory_is_no_lost_device(error: Exception) -> None:
     ],
 )
 def test_a_cuda_error_is_a_lost_device(message: str) -> None:
-    """It is raised as DeviceLost, because only another process can go on."""
+    """It is raised as DeviceLost, because only a new process can use the device."""
     error = RuntimeError(message)
     assert is_device_lost(error)
     assert not is_out_of_memory(error)
@@ -63,7 +63,7 @@ def test_a_cuda_error_is_a_lost_device(message: str) -> None:
     ],
 )
 def test_other_errors_leave_the_device_usable(message: str) -> None:
-    """A failed capture is one of them: the device and its memory are intact."""
+    """One of them is a failed capture, after which the device and its memory are intact."""
     error = RuntimeError(message)
     assert not is_device_lost(error)
     assert not is_out_of_memory(error)
@@ -72,7 +72,7 @@ def test_other_errors_leave_the_device_usable(message: str) -> None:
 
 
 def test_the_cache_is_not_emptied_during_a_capture(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Emptying it in any thread would make the capture fail, so it waits."""
+    """`empty_cache` waits for the capture, which would otherwise fail."""
     emptied = threading.Event()
     monkeypatch.setattr(torch.cuda, "empty_cache", emptied.set)
     thread = threading.Thread(target=GPU.empty_cache)
@@ -84,7 +84,7 @@ def test_the_cache_is_not_emptied_during_a_capture(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_cache_that_cannot_be_emptied_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error is raised only if the device is lost."""
+    """`empty_cache` raises only if the device is lost."""
 
     def refuse() -> None:
         raise RuntimeError("captures_underway.empty() INTERNAL ASSERT FAILED")
@@ -100,7 +100,7 @@ def test_a_cache_that_cannot_be_emptied_is_no_error(monkeypatch: pytest.MonkeyPa
 
 
 def test_the_peak_survives_a_reset_of_the_counter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measuring a block resets torch's counter; the overall peak stays."""
+    """Measuring a block resets torch's counter, but not the overall peak."""
     counter = [500]
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 100)
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda _: counter[0])

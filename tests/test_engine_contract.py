@@ -1,4 +1,4 @@
-"""The engine's protocol as the bot uses it: fake and real engine pass the same tests."""
+"""The engine's protocol as the bot uses it; the fake and the real engine pass the same tests."""
 
 import asyncio
 import hashlib
@@ -36,7 +36,7 @@ class Subject(NamedTuple):
 async def subject(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Subject]:
-    """The fake engine, and then a process with a tiny model."""
+    """The fake engine, then an engine process with a tiny model."""
     fake = FakeEngine() if request.param == "fake" else None
     if fake is None:
         model = tiny_model.save(tmp_path_factory.mktemp("tiny") / "model")
@@ -72,7 +72,7 @@ async def pictures(subject: Subject, job_id: str, *seeds: int) -> list[str]:
 
 
 async def test_a_job_ends_with_its_pictures(subject: Subject) -> None:
-    """Each recipe has a picture; step numbers increase; the digest is that of the PNG file."""
+    """Each recipe has a picture with the digest of its PNG file, and step numbers increase."""
     events: list[Queued | Stepped] = []
     ending = await subject.client.submit(paint(subject, "a", 1, 2), events.append)
     assert isinstance(ending, Painted)
@@ -88,7 +88,7 @@ async def test_a_job_ends_with_its_pictures(subject: Subject) -> None:
 
 
 async def test_the_seed_determines_the_picture(subject: Subject) -> None:
-    """Equal recipes give equal bits, alone or in one job with other recipes."""
+    """Equal recipes give equal bits, alone and in a job with other recipes."""
     alone = await pictures(subject, "b1", 1)
     beside, different = await pictures(subject, "b2", 1, 2)
     assert alone == [beside] != [different]
@@ -103,7 +103,7 @@ async def test_concurrent_jobs_have_their_own_endings(subject: Subject) -> None:
 
 
 async def test_a_running_job_can_be_cancelled(subject: Subject) -> None:
-    """It ends with Cancelled, and the next job runs."""
+    """The job ends with Cancelled, and the next job runs."""
     started = asyncio.Event()
     if subject.fake is not None:
         subject.fake.gate.clear()
@@ -136,7 +136,7 @@ async def test_a_wrong_token_is_rejected(subject: Subject) -> None:
 
 
 async def test_the_status_has_the_newest_heartbeat(subject: Subject) -> None:
-    """It arrives soon after the connection was made."""
+    """A heartbeat arrives soon after the connection is made."""
     async with asyncio.timeout(20):
         while subject.client.status.heartbeat is None:  # noqa: ASYNC110 # there is no event for it
             await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""The engine core: the same bits beside any other job, and quick cancellation."""
+"""The engine core: an image has the same bits beside any other job, and cancellation is quick."""
 
 import dataclasses
 import re
@@ -35,7 +35,7 @@ from tests.engine_parts import (
 def test_an_image_alone_has_the_bits_of_the_image_in_a_grid(
     width: int, height: int, sampler: Sampler, guidance: float
 ) -> None:
-    """A replay paints one image of four."""
+    """A replay of one image of four has the same bits."""
     grid = [
         recipe(
             seed=seed,
@@ -53,7 +53,7 @@ def test_an_image_alone_has_the_bits_of_the_image_in_a_grid(
 
 
 def test_different_images_in_one_job_change_no_bit() -> None:
-    """Images of other prompts, samplers, steps and sizes."""
+    """The images have other prompts, samplers, numbers of steps and sizes."""
     mixed = [
         recipe(row_class=8),
         recipe(row_class=8, prompt="a boat", steps=9, sampler=Sampler.HEUN),
@@ -64,13 +64,14 @@ def test_different_images_in_one_job_change_no_bit() -> None:
 
 
 def test_more_rows_than_the_row_class_take_turns() -> None:
-    """Four images of row class 2 are painted two rows at a time, each as if it were alone."""
+    """Four images of row class 2 are painted in batches of two rows, with the bits of single
+    images."""
     grid = [recipe(seed=seed) for seed in range(4)]
     assert digests(*grid) == [digests(single)[0] for single in grid]
 
 
 def test_img2img_in_a_grid_changes_no_bit() -> None:
-    """Each of four images from one init image can be painted again alone."""
+    """A replay of each of four images from one init image has the same bits."""
     data = encode_png(sketch())
     grid = [
         recipe(seed=seed, row_class=8, source=sha256(data), strength=0.6, steps=5)
@@ -82,14 +83,14 @@ def test_img2img_in_a_grid_changes_no_bit() -> None:
 
 
 def test_an_init_image_of_another_size_is_resized() -> None:
-    """The result has the size of the recipe."""
+    """The painted image has the size of the recipe."""
     data = encode_png(sketch(200, 100))
     img2img = recipe(source=sha256(data), strength=0.5, width=64, height=96)
     assert rendered_images(job(img2img, source=data))[0].size == (64, 96)
 
 
 def test_each_evaluation_emits_progress() -> None:
-    """Steps count evaluations, of which a second-order sampler has more than steps."""
+    """`steps` counts evaluations; a second-order sampler has more of them than steps."""
     events: list[Event] = []
     run_job(job(recipe(sampler=Sampler.HEUN, steps=60)), emit=events.append)
     steps = [event for event in events if isinstance(event, Stepped)]
@@ -99,7 +100,7 @@ def test_each_evaluation_emits_progress() -> None:
 
 
 def test_a_job_is_cancelled_between_two_evaluations() -> None:
-    """Nothing is evaluated after the request to cancel, and its slots are free."""
+    """Nothing is evaluated after the request to cancel, and the slots of the job are free."""
     events: list[Event] = []
     core, request = engine_core(), Request(job(recipe(steps=150)), events.append)
     core.add_request(request)
@@ -116,7 +117,7 @@ def test_a_job_is_cancelled_between_two_evaluations() -> None:
 
 
 def test_a_job_cancelled_before_its_preparation_is_not_prepared() -> None:
-    """Encoding its prompt would be wasted work."""
+    """Its prompt is not encoded."""
     core = new_engine_core()
     first, second = (Request(job(job=name), lambda _: None) for name in "ab")
     for request in (first, second):
@@ -127,7 +128,7 @@ def test_a_job_cancelled_before_its_preparation_is_not_prepared() -> None:
 
 
 def test_a_job_cancelled_during_its_preparation_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It has no images yet that a later tick could remove."""
+    """Such a job has no images that a later tick could remove."""
     events: list[Event] = []
     core, request = new_engine_core(), Request(job(), events.append)
     core._executor = BatchExecutor(1)
@@ -144,7 +145,7 @@ def test_a_job_cancelled_during_its_preparation_ends(monkeypatch: pytest.MonkeyP
 
 
 def test_a_short_job_ends_before_a_long_one_that_came_earlier() -> None:
-    """It joins the ticks of the long one."""
+    """The short job joins the ticks of the long one."""
     core, events = engine_core(), list[Event]()
     slow = Request(job(recipe(steps=150, row_class=8), job="slow"), lambda _: None)
     quick = Request(job(recipe(steps=2, row_class=8), job="quick"), events.append)
@@ -161,7 +162,7 @@ def test_a_short_job_ends_before_a_long_one_that_came_earlier() -> None:
 
 
 def test_preparing_a_new_size_blocks_no_other_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Others are painted meanwhile."""
+    """Other jobs are painted during the preparation."""
     model = engine_core().model
     device = dataclasses.replace(model.device, max_concurrent_batches=3)
     monkeypatch.setattr(model, "device", device)
@@ -190,7 +191,7 @@ def test_preparing_a_new_size_blocks_no_other_job(monkeypatch: pytest.MonkeyPatc
 
 
 def test_adaptive_jobs_get_larger_batches_under_load() -> None:
-    """Their row class is chosen by the other jobs, and recorded."""
+    """The row class depends on the other jobs, and each image has the one that was used."""
     core = new_engine_core(engine_core().model)
     jobs = (job(recipe(seed=seed), adaptive=True) for seed in range(12))
     row_classes = []
@@ -204,7 +205,7 @@ def test_adaptive_jobs_get_larger_batches_under_load() -> None:
 
 
 def test_warmup_measures_the_batches_of_the_native_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The largest first."""
+    """Batches are measured in descending order of size."""
     model, shapes = engine_core().model, list[tuple[int, int, int]]()
 
     def record_shape(width: int, height: int, rows: int) -> bool:
@@ -217,7 +218,7 @@ def test_warmup_measures_the_batches_of_the_native_size(monkeypatch: pytest.Monk
 
 
 def test_several_models_are_served_at_the_same_time() -> None:
-    """Each job is painted by the model that its recipes name."""
+    """Each job is painted by the model that is named in its recipes."""
 
     def change_bias(pipeline: object) -> None:
         pipeline.unet.conv_out.bias.fill_(0.1)  # type: ignore[attr-defined] # no types
@@ -234,7 +235,7 @@ def test_several_models_are_served_at_the_same_time() -> None:
 
 
 def test_a_newcomer_gets_most_of_the_engine() -> None:
-    """Beside an owner of twelve images, who still makes progress."""
+    """An owner of twelve images still makes progress beside the newcomer."""
     core = new_engine_core()
     core._executor = BatchExecutor(1)
     heavy = [
@@ -262,7 +263,7 @@ def grid(steps: int) -> list[Recipe]:
 
 
 def test_nan_stays_with_its_image() -> None:
-    """The job of the image fails, and what shared its batches has the same bits as alone."""
+    """The image's job fails; images that shared its batches have the bits of single images."""
     core = engine_core()
     poison = core.model.encode_prompt(recipe(prompt="poison"))["encoder_hidden_states"][1]
     recipes = [

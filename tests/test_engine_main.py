@@ -1,4 +1,4 @@
-"""The command line of the engine: real processes and exit codes."""
+"""The command line of the engine, with real processes and exit codes."""
 
 import asyncio
 import os
@@ -34,7 +34,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
     ("arguments", "reason"),
     [
         (["paint", "x"], "--out"),
-        (["paint", "--out", "o"], "a prompt, or --jobs"),
+        (["paint", "--out", "o"], "a prompt or --jobs"),
         (["paint", "x", "--out", "o", "--steps", "many"], "invalid int value"),
         (["paint", "x", "--out", "o", "--sampler", "best"], "'best'; it must be pndm"),
         (["paint", "x", "--out", "o", "--count", "9"], "count is 9"),
@@ -49,7 +49,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_an_invalid_option_is_a_usage_error(
     arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is reported in one line, before anything is loaded."""
+    """The error is one line, written before anything is loaded."""
     assert main(arguments) == ExitCode.USAGE
     error = capsys.readouterr().err
     assert reason in error
@@ -68,7 +68,7 @@ def test_an_invalid_option_is_a_usage_error(
 def test_an_invalid_value_is_a_usage_error(
     tiny: str, tmp_path: Path, options: list[str], reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Also where the limit depends on the model."""
+    """The limit of some values depends on the model."""
     arguments = ["paint", "x", *options, "--model", tiny, "--out", str(tmp_path / "out")]
     assert main(arguments) == ExitCode.USAGE
     assert reason in capsys.readouterr().err.splitlines()[-1]
@@ -78,7 +78,7 @@ def test_an_invalid_value_is_a_usage_error(
 def test_a_missing_model_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether its name is an option or in the environment."""
+    """The name may come from an option or from the environment."""
     monkeypatch.setenv("IMAGINE_MODEL", "/nowhere/at/all")
     assert main(["paint", "x", "--out", str(tmp_path)]) == ExitCode.MODEL_NOT_FOUND
     assert main(["paint", "x", "--out", str(tmp_path), "--model", str(tmp_path)]) == 5
@@ -95,7 +95,7 @@ def test_an_invalid_job_is_a_usage_error(
 
 
 def test_a_used_port_is_an_error(tiny: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is detected before the model is loaded."""
+    """The port is checked before the model is loaded."""
     with bind(0) as listener:
         port = str(listener.getsockname()[1])
         assert main(["serve", "--port", port, "--model", tiny]) == ExitCode.PORT_IN_USE
@@ -103,7 +103,7 @@ def test_a_used_port_is_an_error(tiny: str, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_help_needs_no_torch() -> None:
-    """It is fast."""
+    """Torch is not imported, so the help is fast."""
     check = "import sys, engine.__main__; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 
@@ -123,7 +123,7 @@ def test_a_missing_package_is_an_error(tmp_path: Path) -> None:
 async def serving(
     tiny: str, *options: str
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
-    """An engine process and its port."""
+    """An engine process that has started to listen, and its port."""
     process = await asyncio.create_subprocess_exec(
         *ENGINE,
         "serve",
@@ -174,7 +174,7 @@ def recipe_for(card: ModelCard, steps: int, seed: int = 4) -> Recipe:
 
 
 async def test_the_engine_exits_with_its_parent(tiny: str) -> None:
-    """It serves jobs until standard input is closed."""
+    """The engine serves jobs until standard input is closed."""
     async with serving(tiny, "--parent") as (process, port):
         async with connected(port) as (events, card):
             await events.send(job(recipe_for(card, steps=2)))
@@ -189,7 +189,7 @@ async def test_the_engine_exits_with_its_parent(tiny: str) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM handlers")
 async def test_a_signal_stops_the_engine_cleanly(tiny: str) -> None:
-    """Also while a job runs."""
+    """This is so without jobs and while a job is running."""
     async with serving(tiny) as (process, port), connected(port) as (events, card):
         await events.send(job(recipe_for(card, steps=150), recipe_for(card, steps=150, seed=1)))
         while not isinstance(await events.receive(), Stepped):
@@ -217,7 +217,7 @@ exit_process(9)
 
 @pytest.mark.parametrize("busy", [True, False])
 def test_the_process_exits_during_a_forward_pass(busy: bool) -> None:
-    """With its own exit code: a normal exit would crash torch in the other thread."""
+    """The exit code is the given one; a normal exit would crash torch in the other thread."""
     process = subprocess.run(
         [sys.executable, "-c", BUSY.format(busy=busy)],
         check=False,

@@ -1,4 +1,4 @@
-"""The engine as a child process."""
+"""The engine as a child process of the bot."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ def environment(model: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny real model."""
+    """A tiny model, stored as a diffusers folder."""
     return tiny_model.save(tmp_path_factory.mktemp("tiny") / "model")
 
 
@@ -32,7 +32,7 @@ def children() -> list[psutil.Process]:
 
 
 async def test_an_engine_runs_inside_the_context_only(model: Path) -> None:
-    """It listens on the loopback interface, and the token is not printed."""
+    """The engine listens on the loopback interface, and does not print its token."""
     async with spawn_engine(environment(model)) as endpoint:
         assert endpoint.token not in repr(endpoint)
         (child,) = children()
@@ -47,7 +47,7 @@ async def test_an_engine_runs_inside_the_context_only(model: Path) -> None:
 
 
 async def test_the_last_line_of_the_log_is_the_reason_for_a_failed_start(tmp_path: Path) -> None:
-    """No process is left behind."""
+    """After the failure no process is left."""
     with pytest.raises(EngineStartFailed, match="nothing here"):
         async with spawn_engine(environment(tmp_path / "nothing here")):
             pass
@@ -57,7 +57,7 @@ async def test_the_last_line_of_the_log_is_the_reason_for_a_failed_start(tmp_pat
 async def test_the_engines_log_is_forwarded(
     model: Path, configured_log: pytest.CaptureFixture[str]
 ) -> None:
-    """Each line appears once and unchanged."""
+    """Each line is written once and unchanged."""
     async with spawn_engine(environment(model)):
         pass
     lines = [parse(line) for line in configured_log.readouterr().err.splitlines()]
@@ -71,7 +71,7 @@ async def test_the_engines_log_is_forwarded(
 
 
 async def forward(*chunks: bytes) -> list[str]:
-    """Forward these chunks; returns the last line."""
+    """Forward output in these chunks; returns the last line."""
     stream = asyncio.StreamReader()
     forwarder = LogForwarder()
     task = asyncio.create_task(forwarder.copy(stream))
@@ -97,7 +97,7 @@ async def forward(*chunks: bytes) -> list[str]:
 async def test_lines_are_forwarded_whole(
     configured_log: pytest.CaptureFixture[str], chunks: tuple[bytes, ...], events: list[str]
 ) -> None:
-    """Chunk boundaries do not matter; a line without an end does not fill the memory."""
+    """Chunk boundaries do not matter, and an endless line does not fill memory."""
     last = await forward(*chunks)
     lines = [parse(line) for line in configured_log.readouterr().err.splitlines()]
     assert [line and line["event"] for line in lines] == events
@@ -105,6 +105,6 @@ async def test_lines_are_forwarded_whole(
 
 
 async def test_the_last_line_is_returned_without_its_fields() -> None:
-    """A sentence for users contains the event, but no log fields."""
+    """The sentence for users is the event, without log fields."""
     line = b'at=1 level=critical process=engine logger=x event="No such model."\n'
     assert await forward(line) == ["No such model."]

@@ -1,4 +1,4 @@
-"""The queue of outgoing events: progress coalesces, endings do not."""
+"""The queue of outgoing events: newer progress replaces older, and all endings are sent."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,12 +16,12 @@ def stepped(step: int, preview: bytes | None = None) -> Stepped:
 
 
 def heartbeat(ticks: int) -> Heartbeat:
-    """A heartbeat after so many forward passes."""
+    """A heartbeat after this number of forward passes."""
     return Heartbeat(ticks=ticks, seconds=0, rows_total=0, rows_used=0, painting=0, waiting=0)
 
 
 async def received(*events: Event) -> list[Event]:
-    """The events that arrive if all of these are queued before the first one is sent."""
+    """The events that a reader receives if all of these are queued before it reads."""
     event_queue = EventQueue()
     for event in events:
         event_queue.put(event)
@@ -55,13 +55,13 @@ async def _send_for(
 
 
 async def test_only_the_newest_progress_is_sent() -> None:
-    """A slow reader skips steps."""
+    """A slow reader does not receive every step."""
     waiting = Queued(job="a", attempt=1, jobs_ahead=3)
     assert await received(waiting, stepped(1), stepped(2)) == [stepped(2)]
 
 
 async def test_a_preview_survives_coalescing() -> None:
-    """It is sent with newer progress, unless that has a preview itself."""
+    """A preview is sent with newer progress that has none."""
     assert await received(stepped(4, b"old"), stepped(5)) == [stepped(5, b"old")]
     assert await received(stepped(4, b"old"), stepped(8, b"new")) == [stepped(8, b"new")]
 
@@ -81,6 +81,6 @@ async def test_progress_is_kept_for_each_job_and_attempt() -> None:
 
 
 async def test_only_the_newest_heartbeat_is_sent() -> None:
-    """It is sent after endings and progress."""
+    """The heartbeat is sent after endings and progress."""
     ending = Cancelled(job="a", attempt=1)
     assert await received(heartbeat(1), stepped(1), heartbeat(2), ending) == [ending, heartbeat(2)]

@@ -1,4 +1,4 @@
-"""Tasks run at the same time, and each is returned once with its result."""
+"""Concurrent tasks; the result of each is returned once."""
 
 import threading
 
@@ -8,7 +8,7 @@ from engine.core.executor import BatchExecutor
 
 
 def test_a_single_task_runs_in_the_callers_thread() -> None:
-    """No other thread is started, and the executor is busy until the task is returned."""
+    """No thread is started, and the executor is busy until `wait` returns the task."""
     executor: BatchExecutor[str, int] = BatchExecutor(1)
     executor.submit("one", threading.get_ident)
     assert (executor.idle, executor.in_flight) == (0, ["one"])
@@ -17,7 +17,7 @@ def test_a_single_task_runs_in_the_callers_thread() -> None:
 
 
 def test_several_tasks_run_at_the_same_time() -> None:
-    """Each task waits for the other one, so they can only end if both run."""
+    """Each task waits for the other one, so they end only if both run."""
     executor: BatchExecutor[str, int] = BatchExecutor(2)
     barrier = threading.Barrier(2, timeout=20)
     for name in ("one", "two"):
@@ -32,7 +32,7 @@ def test_several_tasks_run_at_the_same_time() -> None:
 
 @pytest.mark.parametrize("max_concurrent", [1, 3])
 def test_an_error_is_raised_in_the_callers_thread(max_concurrent: int) -> None:
-    """By `submit` if the task runs there, else by `wait`; the executor is idle afterwards."""
+    """`submit` raises it if the task runs there, else `wait`; afterwards the executor is idle."""
     executor: BatchExecutor[str, None] = BatchExecutor(max_concurrent)
 
     def fail() -> None:
@@ -46,12 +46,12 @@ def test_an_error_is_raised_in_the_callers_thread(max_concurrent: int) -> None:
 
 
 def test_waiting_without_tasks_returns_at_once() -> None:
-    """There is nothing to wait for."""
+    """`wait` returns an empty list."""
     assert BatchExecutor[str, None](2).wait() == []
 
 
 def test_wake_ends_the_waiting() -> None:
-    """The task in flight goes on, and the next `wait` waits for it."""
+    """The task in flight continues, and the next `wait` waits for it."""
     executor: BatchExecutor[str, None] = BatchExecutor(2)
     go_on = threading.Event()
 

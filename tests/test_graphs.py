@@ -1,4 +1,4 @@
-"""Captured forward passes: the bits of the model's own, in any thread, for any shape."""
+"""Captured forward passes have the bits of the model, in any thread and for any shape."""
 
 import gc
 import itertools
@@ -43,7 +43,7 @@ def _inference() -> Iterator[None]:
 def test_a_replay_has_the_bits_of_the_model(
     rows: int, side: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """At the first call, and after TorchScript has optimised the trace."""
+    """At the first call, and in later calls, when TorchScript has optimised the trace."""
     model: Any = engine_core().model
     graph_cache = GraphCache(model.forward, CPU)
     quiet_libraries()  # as in the engine; in tests, other warnings are errors
@@ -54,7 +54,7 @@ def test_a_replay_has_the_bits_of_the_model(
 
 
 def test_all_threads_may_call_it_at_the_same_time() -> None:
-    """Also before anything is captured."""
+    """Threads may also make the first call, which captures the pass, at the same time."""
     model: Any = engine_core().model
     graph_cache = GraphCache(model.forward, CPU)
     expected = [model.forward(*batch(4, seed=seed)) for seed in range(8)]
@@ -73,7 +73,7 @@ def test_all_threads_may_call_it_at_the_same_time() -> None:
 
 
 def test_the_least_recently_used_graph_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Users choose the sizes, so their number must be bounded."""
+    """The number of graphs is bounded, because users choose the sizes."""
     monkeypatch.setattr(graphs, "MAX_GRAPHS", 2)
     calls: list[torch.Size] = []
 
@@ -91,7 +91,7 @@ def test_the_least_recently_used_graph_is_dropped(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_pass_that_cannot_be_captured_runs_eagerly() -> None:
-    """It is no error."""
+    """The call returns the result, and the log has a warning."""
 
     def forward(
         latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
@@ -105,7 +105,7 @@ def test_a_pass_that_cannot_be_captured_runs_eagerly() -> None:
 
 
 def test_out_of_memory_in_a_capture_is_raised() -> None:
-    """It is not mistaken for a pass that cannot be captured."""
+    """The pass does not run eagerly instead."""
 
     def forward(
         latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
@@ -117,13 +117,13 @@ def test_out_of_memory_in_a_capture_is_raised() -> None:
 
 
 def test_a_dropped_graph_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many sizes are captured in the life of an engine."""
+    """Memory is bounded however many sizes are captured."""
     monkeypatch.setattr(graphs, "MAX_GRAPHS", 2)
     model: Any = engine_core().model
     graph_cache = GraphCache(model.forward, CPU)
 
     def memory_after(rounds: int) -> float:
-        """MiB in use after all sizes were captured this many times."""
+        """MiB of resident memory after all sizes were captured this many times."""
         for side in [*range(8, 12)] * rounds:
             for _ in range(3):
                 graph_cache(*batch(2, side))
@@ -136,7 +136,7 @@ def test_a_dropped_graph_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_capture_does_not_block_replays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A captured shape is replayed while another one is being captured."""
+    """A captured shape is replayed during the capture of another one."""
     model: Any = engine_core().model
     graph_cache = GraphCache(model.forward, CPU)
     graph_cache(*batch(2))
@@ -165,7 +165,7 @@ def test_a_capture_does_not_block_replays(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_torch_without_the_private_functions_runs_eagerly(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The log says so once."""
+    """The log has one warning."""
     monkeypatch.delattr(torch._C, "_create_graph_by_tracing")
     model: Any = engine_core().model
     graph_cache = GraphCache(model.forward, CPU)
@@ -176,7 +176,7 @@ def test_a_torch_without_the_private_functions_runs_eagerly(
 
 
 def test_a_capture_leaves_the_warning_filters_alone() -> None:
-    """They are shared by all threads, so a temporary change in one could become permanent."""
+    """All threads share the filters, so overlapping temporary changes could become permanent."""
     filters: list[object] = []
 
     def forward(
@@ -191,7 +191,7 @@ def test_a_capture_leaves_the_warning_filters_alone() -> None:
 
 
 class FakeCuda:
-    """What a capture uses of CUDA, without a GPU: streams and pools are numbers."""
+    """The part of torch.cuda that a capture uses, without a GPU: streams and pools are numbers."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.stream = 0
@@ -219,23 +219,23 @@ class FakeCuda:
                     )
 
             def pool(self) -> int:
-                """The pool that it was made with."""
+                """The pool in which it was captured."""
                 return self._pool
 
             def __call__(self, latents: torch.Tensor, *_: object) -> torch.Tensor:
-                """Nothing is computed."""
+                """Return the first input; nothing is computed."""
                 return latents
 
         monkeypatch.setattr(graphs, "_CudaGraph", FakeGraph)
 
     def graph_cache(self) -> GraphCache:
-        """A cache on this GPU."""
+        """A cache on the fake GPU."""
         device = Device(torch.device("cuda", 0), torch.float32, 1)
         return GraphCache(lambda latents, timesteps, conditioning: latents, device)
 
 
 def test_graphs_share_the_pool_of_cached_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pool without graphs is not used again: torch rejects it."""
+    """A pool without graphs is not used again, because torch rejects it."""
     monkeypatch.setattr(graphs, "MAX_GRAPHS", 2)
     cuda = FakeCuda(monkeypatch)
     graph_cache = cuda.graph_cache()
@@ -252,7 +252,7 @@ def test_graphs_share_the_pool_of_cached_graphs(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_failed_capture_restores_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The batch is computed eagerly, on the stream that the thread was on before."""
+    """The batch is computed eagerly, on the stream that was current before the capture."""
     cuda = FakeCuda(monkeypatch)
     cuda.fails = True
     inputs = batch(2)

@@ -1,4 +1,4 @@
-"""Init images: untrusted bytes become a clean image of the right size."""
+"""Decoding of init images, which are untrusted files, to clean images of a given size."""
 
 import io
 import struct
@@ -19,32 +19,32 @@ from tests.engine_parts import sketch
 
 @pytest.fixture(autouse=True)
 def _quiet_libraries() -> None:
-    """As in the engine, which ignores Pillow's warnings; in tests, others are errors."""
+    """Ignore Pillow's warnings, as the engine does; in tests, other warnings are errors."""
     quiet_libraries()
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:  # noqa: ANN401
-    """The image as a file."""
+    """The image as a file of this format."""
     file = io.BytesIO()
     image.save(file, kind, **options)
     return file.getvalue()
 
 
 def test_a_png_keeps_its_pixels() -> None:
-    """An upright RGB image is not changed."""
+    """Decoding does not change an upright RGB image."""
     assert decode(encoded(sketch(70, 50))) == sketch(70, 50)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 def test_three_formats_are_decoded(kind: str) -> None:
-    """By their content: there is no file name."""
+    """The format is found from the content; there is no file name."""
     image = decode(encoded(sketch(70, 50), kind))
     assert (image.size, image.mode) == ((70, 50), "RGB")
 
 
 @pytest.mark.parametrize("kind", ["GIF", "BMP", "TIFF", "ICO", "PPM", "PDF"])
 def test_other_formats_are_refused(kind: str) -> None:
-    """Pillow has many more decoders; each is an attack surface."""
+    """Pillow has many more decoders, and each could be attacked."""
     with pytest.raises(InvalidImage, match="must be a PNG, JPEG or WebP image"):
         decode(encoded(sketch(64, 64), kind))
 
@@ -59,7 +59,7 @@ def test_a_photo_is_turned_upright() -> None:
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
 def test_transparent_pixels_become_white(mode: str) -> None:
-    """In all modes with transparency."""
+    """This holds for all modes with transparency."""
     clear = Image.new("RGBA", (16, 16), (255, 0, 0, 0)).convert(mode)
     data = encoded(clear, transparency=0) if mode == "P" else encoded(clear)
     assert decode(data).getpixel((3, 3)) == (255, 255, 255)
@@ -71,7 +71,7 @@ def test_half_transparent_pixels_are_blended() -> None:
 
 
 def test_16_bit_greyscale_keeps_its_range() -> None:
-    """Pillow alone would clip everything above 255 to white."""
+    """Pillow alone would clip all levels above 255 to white."""
     grey = Image.new("I;16", (8, 8), 32768)
     assert decode(encoded(grey)).getpixel((0, 0)) in {(127,) * 3, (128,) * 3}
 
@@ -87,14 +87,14 @@ def test_a_truncated_file_is_refused(kind: str, share: float) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"\x89PNG\r\n\x1a\n", bytes(5000)])
 def test_a_file_that_is_no_image_is_refused(data: bytes) -> None:
-    """With a sentence for the user."""
+    """The message is a sentence for the user."""
     with pytest.raises(InvalidImage, match=r"must be a PNG, JPEG or WebP|damaged"):
         decode(data)
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "PNG"])
 def test_the_first_frame_of_an_animation_is_used(kind: str) -> None:
-    """As of one that is uploaded to the bot."""
+    """The bot does the same with an upload."""
     frames = [sketch(32, 32), Image.new("RGB", (32, 32))]
     data = encoded(frames[0], kind, save_all=True, append_images=frames[1:], lossless=True)
     assert decode(data).tobytes() == frames[0].tobytes()
@@ -102,20 +102,19 @@ def test_the_first_frame_of_an_animation_is_used(kind: str) -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(13000, 13000), (5001, 5000), (60000, 60000)])
 def test_a_decompression_bomb_is_refused(width: int, height: int) -> None:
-    """By the size in its header, before its pixels are decoded."""
+    """The size in its header is checked before the pixels are decoded."""
     with pytest.raises(InvalidImage, match="25 million"):
         decode(huge_png(width, height))
 
 
 def test_damaged_exif_is_ignored() -> None:
-    """Pillow would only warn."""
+    """The image is decoded without rotation; Pillow would only warn."""
     damaged = b"Exif\0\0II*\0\x08\0\0\0\x40\0" + bytes(20)
     assert decode(encoded(sketch(80, 40), "JPEG", exif=damaged)).size == (80, 40)
 
 
 def test_decoding_leaves_the_warning_filters_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are shared by all threads: of two temporary changes that overlap, one would become
-    permanent."""
+    """All threads share the filters, so overlapping temporary changes could become permanent."""
     check, filters, data = init_image._check, warnings.filters, encoded(sketch(8, 8))
 
     def slow(image: Image.Image) -> None:
@@ -132,7 +131,7 @@ def test_decoding_leaves_the_warning_filters_alone(monkeypatch: pytest.MonkeyPat
 
 
 def huge_png(width: int, height: int) -> bytes:
-    """A PNG that claims this size."""
+    """A PNG whose header has this size."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return (
@@ -145,13 +144,13 @@ def huge_png(width: int, height: int) -> bytes:
 
 
 def test_too_many_bytes_are_refused() -> None:
-    """Before they are decoded."""
+    """The size of the file is checked before it is decoded."""
     with pytest.raises(InvalidImage, match=r"11\.0 MiB; at most 10 MiB"):
         decode(bytes(11 * 2**20))
 
 
 def test_an_image_of_the_right_size_is_returned_as_it_is() -> None:
-    """Nothing is resampled."""
+    """The image is not resampled."""
     image = sketch(64, 72)
     assert resize_and_crop(image, 64, 72) is image
 
@@ -159,12 +158,12 @@ def test_an_image_of_the_right_size_is_returned_as_it_is() -> None:
 @pytest.mark.parametrize("size", [(64, 64), (640, 640), (65, 200), (3000, 70), (1, 1)])
 @pytest.mark.parametrize("target", [(64, 64), (128, 72), (72, 128)])
 def test_any_image_can_get_any_size(size: tuple[int, int], target: tuple[int, int]) -> None:
-    """Smaller or larger, portrait or landscape."""
+    """The image may be smaller or larger, and portrait or landscape."""
     assert resize_and_crop(sketch(*size), *target).size == target
 
 
 def test_a_strip_is_cropped_before_it_is_resized(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The result shows its centre, and there is no intermediate image of gigabytes."""
+    """The result shows the centre of the strip, without an intermediate image of gigabytes."""
     sizes: list[tuple[int, int]] = []
     resize = Image.Image.resize
 
@@ -181,7 +180,7 @@ def test_a_strip_is_cropped_before_it_is_resized(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_aspect_ratio_is_kept() -> None:
-    """A wide image loses the same on both sides."""
+    """A wide image is cropped equally on both sides."""
     wide = Image.new("RGB", (300, 100), (255, 255, 255))
     wide.paste((0, 0, 0), (125, 25, 175, 75))
     cropped = (
@@ -191,7 +190,7 @@ def test_the_aspect_ratio_is_kept() -> None:
 
 
 def test_a_jpeg_with_previews_is_no_animation() -> None:
-    """Cameras add previews to their JPEGs; the first frame is the image."""
+    """Cameras add previews to their JPEGs; the first frame is used."""
     copies = [sketch(10, 10)]
     assert decode(encoded(sketch(70, 50), "MPO", save_all=True, append_images=copies)).size == (
         70,

@@ -1,4 +1,4 @@
-"""Job specs and their commands."""
+"""Job specs and the commands that they become."""
 
 import json
 from pathlib import Path
@@ -27,17 +27,17 @@ CARD = ModelCard(
 
 
 def spec(**fields: Any) -> JobSpec:  # noqa: ANN401 - any of its fields
-    """A job spec for a boat."""
+    """A job spec with the prompt "a boat" and these options."""
     return JobSpec(**{"id": "a", "prompt": "a boat"} | fields)
 
 
 def lines(*jobs: dict[str, Any]) -> str:
-    """A job file."""
+    """The text of a job file with these lines."""
     return "\n".join(map(json.dumps, jobs))
 
 
 def test_the_model_card_has_the_defaults() -> None:
-    """Of size, steps, guidance and sampler; the seed is random."""
+    """Size, steps, guidance and sampler have defaults of the model; the seed is random."""
     command = to_command(spec(), CARD)
     assert len(command.recipes) == 4
     first = command.recipes[0]
@@ -47,24 +47,24 @@ def test_the_model_card_has_the_defaults() -> None:
 
 
 def test_pictures_have_consecutive_seeds() -> None:
-    """They wrap around at 2**32."""
+    """Seeds wrap around at 2**32."""
     command = to_command(spec(seed=2**32 - 2, count=3), CARD)
     assert [recipe.seed for recipe in command.recipes] == [2**32 - 2, 2**32 - 1, 0]
 
 
 def test_variations_of_a_seed_have_consecutive_subseeds() -> None:
-    """As in AUTOMATIC1111: with a subseed all pictures share the seed."""
+    """With a subseed all pictures have the same seed, as in AUTOMATIC1111's web UI."""
     command = to_command(spec(seed=5, subseed=8, subseed_strength=0.2, count=2), CARD)
     assert [(recipe.seed, recipe.subseed) for recipe in command.recipes] == [(5, 8), (5, 9)]
 
 
 def test_a_picture_without_guidance_needs_fewer_rows() -> None:
-    """Its row class holds twice as many pictures."""
+    """A row class holds twice as many pictures without guidance."""
     assert to_command(spec(count=2, guidance=1.0), CARD).recipes[0].row_class == 2
 
 
 def test_a_sketch_determines_the_size(tmp_path: Path) -> None:
-    """Its aspect at the model's native area; the strength has a default."""
+    """The pictures have its aspect ratio and the native area; the strength has a default."""
     sketch(400, 200).save(tmp_path / "sketch.png")
     command = to_command(spec(sketch=str(tmp_path / "sketch.png")), CARD)
     first = command.recipes[0]
@@ -86,7 +86,7 @@ def test_a_sketch_determines_the_size(tmp_path: Path) -> None:
     ],
 )
 def test_an_invalid_recipe_or_sketch_is_a_usage_error(fields: dict[str, Any], reason: str) -> None:
-    """With the sentence of the recipe or of the sketch."""
+    """The message is that of the recipe or of the decoder."""
     with pytest.raises(UsageError, match=reason):
         to_command(spec(**fields), CARD)
 
@@ -103,7 +103,7 @@ def test_an_invalid_recipe_or_sketch_is_a_usage_error(fields: dict[str, Any], re
     ],
 )
 def test_invalid_options_are_refused(fields: dict[str, Any], reason: str) -> None:
-    """Before any model is loaded."""
+    """Options are checked before a model is loaded."""
     with pytest.raises(ValueError, match=reason):
         spec(**fields)
 
@@ -130,7 +130,7 @@ def test_a_job_file_has_a_job_on_each_line() -> None:
     ],
 )
 def test_an_invalid_line_is_reported(text: str, reason: str) -> None:
-    """With its number and the reason."""
+    """The message has the line number and the reason."""
     with pytest.raises(UsageError, match=reason):
         parse_job_file(text)
 
@@ -139,12 +139,12 @@ def test_an_invalid_line_is_reported(text: str, reason: str) -> None:
     "name", ["", ".", "..", "../x", "a/b", "a\\b", "con", "NUL.txt", "a b", "é"]
 )
 def test_an_id_must_be_a_safe_folder_name(name: str) -> None:
-    """On any system, so that pictures are never written outside the output folder."""
+    """No id makes `paint` write outside the output folder, on any operating system."""
     with pytest.raises(UsageError, match="not a safe folder name"):
         parse_job_file(lines({"id": name, "prompt": "x"}))
 
 
 def test_a_job_in_a_file_needs_an_id() -> None:
-    """It is the name of its folder."""
+    """The id is the name of the job's folder."""
     with pytest.raises(UsageError, match=r"Line 1.*id"):
         parse_job_file(lines({"prompt": "x"}))

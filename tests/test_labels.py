@@ -1,4 +1,4 @@
-"""Which of a classifier's labels count as unsafe."""
+"""The rules for unsafe labels of classifiers."""
 
 import pytest
 
@@ -25,7 +25,7 @@ FREEPIK = "Freepik/nsfw_image_detector"
     ],
 )
 def test_labels_are_classified(name: str, labels: list[str], unsafe: set[str]) -> None:
-    """By hub id, by equal labels of another classifier, or by common words; the rest is unsafe."""
+    """A rule is found by hub id, equal labels or common words; all other labels are unsafe."""
     rule = rule_for(name, labels)
     assert rule.unsafe == unsafe
     assert rule.safe == {label.casefold() for label in labels} - unsafe
@@ -47,12 +47,12 @@ def test_labels_are_classified(name: str, labels: list[str], unsafe: set[str]) -
     ],
 )
 def test_labels_that_are_not_understood_are_refused(name: str, labels: list[str]) -> None:
-    """Also those of a classifier with a rule whose labels have changed."""
+    """This includes a classifier whose labels no longer match its rule."""
     with pytest.raises(NoSafetyChecker, match="which of them are unsafe is not known"):
         rule_for(name, labels)
 
 
 def test_every_rule_has_safe_and_unsafe_labels() -> None:
-    """And no label that is both."""
+    """No label of a rule is both."""
     for rule in RULES.values():
         assert rule.safe and rule.unsafe and not rule.safe & rule.unsafe

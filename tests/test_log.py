@@ -1,4 +1,4 @@
-"""The log of both processes."""
+"""The log of both processes: fields, redaction and forwarding."""
 
 import asyncio
 import logging
@@ -33,7 +33,7 @@ def line_fields(
     failure: bool = False,
     extra: Mapping[str, object] | None = None,
 ) -> dict[str, Value]:
-    """The fields of the line that such a record becomes."""
+    """The fields of the line that a record with these values becomes."""
     record = logging.LogRecord(
         name, level, __file__, 1, message, args, sys.exc_info() if failure else None
     )
@@ -47,7 +47,7 @@ def line_fields(
 
 @pytest.mark.parametrize("in_json", [False, True])
 def test_a_line_has_the_standard_fields_and_the_context(in_json: bool) -> None:
-    """In logfmt and in JSON."""
+    """This holds for logfmt and for JSON."""
     extra = {"job": "5f0c", "attempt": 2, "created": 0.0}
     fields = line_fields("took %d s", 3, extra=extra, in_json=in_json)
     assert {key: str(value) for key, value in fields.items()} == {
@@ -63,7 +63,7 @@ def test_a_line_has_the_standard_fields_and_the_context(in_json: bool) -> None:
 
 @pytest.mark.parametrize("address", [WEBHOOK, CALLBACK])
 def test_an_interaction_token_is_redacted(address: str) -> None:
-    """In the event and in the traceback, where aiohttp quotes the URL."""
+    """The event, and the traceback in which aiohttp quotes the URL, do not contain it."""
     try:
         raise aiohttp.ConnectionTimeoutError(f"Connection timeout to host {address}")
     except aiohttp.ClientError as error:
@@ -75,21 +75,21 @@ def test_an_interaction_token_is_redacted(address: str) -> None:
 
 
 def test_prompts_are_written_only_with_the_option() -> None:
-    """The fields are dropped for every logger."""
+    """Without it, the fields of every logger are dropped."""
     prompts: dict[str, object] = {"prompt": "a red house", "negative": "rain"}
     assert not prompts.keys() & line_fields("job accepted", extra=prompts).keys()
     assert prompts.items() <= line_fields("job accepted", prompts=True, extra=prompts).items()
 
 
 def test_extra_fields_never_replace_the_standard_fields() -> None:
-    """Keys with capitals or spaces are dropped."""
+    """Keys with capital letters or spaces are dropped."""
     fields = line_fields("x", extra={"event": "forged", "level": "forged", "Odd": "1", "a b": "2"})
     assert (fields["event"], fields["level"]) == ("x", "info")
     assert len(fields) == 5
 
 
 def test_numbers_stay_numbers_in_json() -> None:
-    """NaN, which JSON lacks, is written as a string; None is dropped."""
+    """NaN, which JSON lacks, is written as a string, and a field that is None is dropped."""
     extra = {"a": 1, "b": 0.5, "c": True, "d": float("nan"), "e": None}
     fields = line_fields("x", in_json=True, extra=extra)
     assert [fields.get(key) for key in "abcde"] == [1, 0.5, True, "nan", None]
@@ -112,7 +112,7 @@ def test_numbers_stay_numbers_in_json() -> None:
 def test_debug_records_of_libraries_are_summarised(
     message: str, args: tuple[object, ...], event: str
 ) -> None:
-    """They may quote prompts; with the option they are complete, but tokens stay redacted."""
+    """They may quote prompts. With the option they are complete, except for tokens."""
     summarised = line_fields(message, *args, name="discord.http", level=logging.DEBUG)
     assert summarised["event"] == event.replace("ADDRESS", WEBHOOK.replace("aW50ZXI-_secret", "…"))
     own = line_fields(message, *args, name="bot.x", level=logging.DEBUG)
@@ -122,13 +122,14 @@ def test_debug_records_of_libraries_are_summarised(
 
 
 def test_a_record_with_bad_arguments_is_written_as_its_message() -> None:
-    """logging itself would print a traceback with all arguments."""
+    """logging alone would print a traceback with all arguments."""
     assert line_fields("%d pictures", "many")["event"] == "%d pictures"
     assert line_fields("%s pictures", BrokenStr())["event"] == "%s pictures"
 
 
 async def test_the_context_adds_its_fields() -> None:
-    """Also to records of libraries and of tasks created in the context, and to no others."""
+    """Records of libraries and of tasks that are created in the context have the fields too;
+    records outside it do not."""
 
     async def log_in_task() -> dict[str, Value]:
         return line_fields("x", name="discord.http")
@@ -140,7 +141,7 @@ async def test_the_context_adds_its_fields() -> None:
 
 
 def test_a_record_is_written_once(configured_log: pytest.CaptureFixture[str]) -> None:
-    """However often the log is configured; in UTF-8, even for lone surrogates."""
+    """Calling `configure` again does not duplicate it. Lone surrogates are written in UTF-8 too."""
     log.configure("bot", in_json=True)
     logging.getLogger("bot.x").info("für %s", "\ud83d")
     (line,) = configured_log.readouterr().err.splitlines()
@@ -149,7 +150,7 @@ def test_a_record_is_written_once(configured_log: pytest.CaptureFixture[str]) ->
 
 
 def test_python_warnings_are_log_lines(configured_log: pytest.CaptureFixture[str]) -> None:
-    """Python itself would print two lines in another format."""
+    """Python alone would print two lines in another format."""
     import warnings
 
     with warnings.catch_warnings():
@@ -165,7 +166,8 @@ def test_python_warnings_are_log_lines(configured_log: pytest.CaptureFixture[str
 def test_log_lines_of_the_engine_are_forwarded_unchanged(
     configured_log: pytest.CaptureFixture[str],
 ) -> None:
-    """At any level; other output, and lines of another process, become the event of a new line."""
+    """This holds for any level; other output and lines of other processes become the event of a new
+    line."""
     line = "at=1 level=debug process=engine logger=engine.x event=y job=5f0c"
     forged = line.replace("process=engine", "process=bot")
     for output in (line, "Killed", forged):

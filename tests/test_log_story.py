@@ -34,7 +34,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def core_dumps_enabled() -> Iterator[None]:
-    """Processes that start meanwhile may write core dumps."""
+    """Allow processes that start in the block to write core dumps."""
     soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
     yield
@@ -42,7 +42,7 @@ def core_dumps_enabled() -> Iterator[None]:
 
 
 class LoggedRun:
-    """A run of bot and engine, and the log that they wrote."""
+    """A run of bot and engine, with the log that they wrote."""
 
     def __init__(self, bot: BotProcess) -> None:
         self.bot = bot
@@ -125,7 +125,7 @@ def job_events(lines: Sequence[dict[str, Value]], process: str, job: str) -> lis
 async def test_the_log_follows_each_job_and_redacts_secrets(
     discord: Playground, tmp_path: Path, model: Path, form: str, level: str
 ) -> None:
-    """Level debug is tested too, because libraries then log their requests."""
+    """Level debug is tested too, because libraries log their requests at this level."""
     logged = await logged_run(discord, tmp_path, model, IMAGINE_LOG=form, IMAGINE_LOG_LEVEL=level)
     lines = logged.lines()
     assert {line["process"] for line in lines} == {"bot", "engine"}
@@ -151,7 +151,7 @@ async def test_the_log_follows_each_job_and_redacts_secrets(
 async def test_prompts_are_logged_with_the_option(
     discord: Playground, tmp_path: Path, model: Path
 ) -> None:
-    """They are a field of the job's line and cannot end the line; tokens stay redacted."""
+    """A prompt is a field of its job's line and cannot end the line; tokens are redacted."""
     settings = {"IMAGINE_LOG_PROMPTS": "true", "IMAGINE_LOG_LEVEL": "debug"}
     logged = await logged_run(discord, tmp_path, model, **settings)
     lines = logged.lines()

@@ -1,4 +1,4 @@
-"""The format of the log."""
+"""The format of log lines."""
 
 import json
 
@@ -33,7 +33,7 @@ keys = st.from_regex(r"[a-z][a-z_]{0,10}", fullmatch=True)
 
 
 def test_a_value_is_quoted_only_if_it_must_be() -> None:
-    """Plain words are not."""
+    """A plain word has no quotation marks."""
     line = to_logfmt({**HEAD, "job": "5f0c", "seconds": 4.2, "text": "für dich"})
     assert line == (
         "at=2026-11-21T11:49:02.123Z level=info process=bot logger=bot.db.jobs "
@@ -43,7 +43,7 @@ def test_a_value_is_quoted_only_if_it_must_be() -> None:
 
 @given(fields=st.dictionaries(keys, values, max_size=5))
 def test_any_fields_are_one_line_and_survive_a_round_trip(fields: dict[str, Value]) -> None:
-    """No value can end its line, start a field or control the terminal."""
+    """No value can end its line, start a field or control a terminal."""
     line_fields = HEAD | {key: value for key, value in fields.items() if key not in HEAD}
     line = to_logfmt(line_fields)
     assert line.isprintable() and line.splitlines() == [line]
@@ -55,7 +55,7 @@ def test_any_fields_are_one_line_and_survive_a_round_trip(fields: dict[str, Valu
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_log_injection_fails(hostile: str) -> None:
-    """The line has one more field, with the hostile text as its value."""
+    """The hostile text stays the value of one field."""
     for encode in (to_logfmt, to_json):
         fields = parse(encode(HEAD | {"prompt": hostile}))
         assert fields == HEAD | {"prompt": hostile}
@@ -81,5 +81,5 @@ def test_log_injection_fails(hostile: str) -> None:
     ],
 )
 def test_other_lines_are_not_parsed(line: str) -> None:
-    """Such as what libraries print to standard error."""
+    """One example is the output of libraries on standard error."""
     assert parse(line) is None

@@ -1,4 +1,4 @@
-"""Finding and loading models: each error has one sentence and its own exit code."""
+"""Finding and loading models: each error has a sentence and an exit code of its own."""
 
 import ast
 import json
@@ -41,12 +41,12 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(whole: Path, tmp_path: Path) -> Path:
-    """A copy of it, for a test to damage."""
+    """A copy of a complete model folder, for a test to damage."""
     return Path(shutil.copytree(whole, tmp_path / "tiny"))
 
 
 def load_error(folder: Path) -> EngineError:
-    """The error that loading this model raises, whose message is one line."""
+    """The error that loading this model raises; its message is one line."""
     with pytest.raises(EngineError) as raised:
         registry.load(str(folder), select_device())
     assert "\n" not in str(raised.value)
@@ -60,17 +60,17 @@ def change_index(folder: Path, **changes: Any) -> None:  # noqa: ANN401 - any JS
 
 
 def truncate(file: Path) -> None:
-    """Truncate it, as an interrupted download does."""
+    """Truncate a file, like an interrupted download."""
     file.write_bytes(file.read_bytes()[:-200])
 
 
 def empty(file: Path) -> None:
-    """Empty it, as a full disk does."""
+    """Empty a file, like a full disk."""
     file.write_bytes(b"")
 
 
 def replace_by_pointer(file: Path) -> None:
-    """Replace it by a Git LFS pointer, as a clone without LFS has it."""
+    """Replace a file by a Git LFS pointer, as in a clone without LFS."""
     file.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n")
 
 
@@ -96,7 +96,7 @@ WEIGHTS = [
 def test_damaged_weights_are_refused(
     folder: Path, file: str, damage: Callable[[Path], None]
 ) -> None:
-    """Of all components, with the safety checker."""
+    """This holds for all components, including the safety checker."""
     damage(folder / file)
     assert isinstance(load_error(folder), ModelCorrupt)
 
@@ -116,14 +116,14 @@ def test_damaged_weights_are_refused(
 def test_damaged_configs_are_refused(
     folder: Path, file: str, damage: Callable[[Path], None]
 ) -> None:
-    """An interrupted download may lack any of the files."""
+    """After an interrupted download, any of the files may be missing."""
     damage(folder / file)
     assert isinstance(load_error(folder), ModelCorrupt)
 
 
 @pytest.mark.parametrize("component", ["unet", "vae", "text_encoder", "tokenizer", "scheduler"])
 def test_a_missing_component_is_named(folder: Path, component: str) -> None:
-    """In the message of the error."""
+    """The message has the name of the component."""
     shutil.rmtree(folder / component)
     assert f"no {component}" in str(load_error(folder))
 
@@ -135,7 +135,7 @@ class Poison:
         self.proof = proof
 
     def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
-        """Unpickling calls this."""
+        """Return a call that creates the file at unpickling."""
         return open, (str(self.proof), "w")
 
 
@@ -148,7 +148,7 @@ PICKLES = {
 
 
 def poison(folder: Path, component: str, name: str) -> Path:
-    """Replace the weights by a pickle; returns the file that it creates if it is loaded."""
+    """Replace the weights by a pickle; returns the file that loading the pickle would create."""
     for file in (folder / component).glob("*.safetensors"):
         file.unlink()
     (folder / component / name).write_bytes(pickle.dumps(Poison(folder / "opened")))
@@ -169,7 +169,7 @@ def test_a_pickle_is_refused_and_never_loaded(folder: Path, component: str) -> N
 def test_a_model_of_pickles_only_has_its_sentence_and_exit_code(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """On standard error."""
+    """The command writes the sentence to standard error."""
     opened = [poison(folder, component, name) for component, name in PICKLES.items()]
     code = main(["paint", "x", "--model", str(folder), "--out", str(folder / "out")])
     assert code == ExitCode.MODEL_CORRUPT
@@ -179,7 +179,7 @@ def test_a_model_of_pickles_only_has_its_sentence_and_exit_code(
 
 
 def test_a_pickle_in_a_shard_index_is_not_loaded(folder: Path) -> None:
-    """Even if there are safetensors beside it."""
+    """Safetensors in the same folder make no difference."""
     place = folder / "text_encoder"
     tensors = load_file(place / "model.safetensors")
     opened = poison(folder, "text_encoder", "shard.bin")
@@ -192,13 +192,13 @@ def test_a_pickle_in_a_shard_index_is_not_loaded(folder: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"weight_map": 7}'])
 def test_a_damaged_shard_index_is_refused(folder: Path, text: str) -> None:
-    """It could have named a pickle."""
+    """The index might name a pickle."""
     (folder / "unet" / "x.safetensors.index.json").write_text(text)
     assert "x.safetensors.index.json is damaged" in str(load_error(folder))
 
 
 def test_a_component_with_its_own_code_is_refused(folder: Path) -> None:
-    """The index may only name classes of diffusers and transformers."""
+    """The index may name only classes of diffusers and transformers."""
     code = folder / "unet" / "own.py"
     code.write_text(f"open({str(folder / 'ran')!r}, 'w')\nclass Own: pass\n")
     change_index(folder, unet=["own", "Own"])
@@ -207,7 +207,7 @@ def test_a_component_with_its_own_code_is_refused(folder: Path) -> None:
 
 
 def loaders(path: Path) -> Iterator[ast.Call]:
-    """All calls in a file that load weights."""
+    """The calls in a file that load weights."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             owner = ast.unparse(node.func.value)
@@ -220,7 +220,7 @@ def loaders(path: Path) -> Iterator[ast.Call]:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "engine").rglob("*.py")), ids=str)
 def test_all_loaders_of_weights_use_safetensors(path: Path) -> None:
-    """Or, in training, `weights_only` for the checkpoints of the training itself."""
+    """The training's own checkpoints are loaded with `weights_only` instead."""
     source = path.read_text(encoding="utf-8")
     assert not any(word in source for word in ("import pickle", "from_single_file", "joblib"))
     for call in loaders(path):
@@ -231,25 +231,25 @@ def test_all_loaders_of_weights_use_safetensors(path: Path) -> None:
 
 
 def test_a_model_without_a_safety_checker_is_refused(folder: Path) -> None:
-    """Its images could not be checked."""
+    """The images of such a model could not be checked."""
     change_index(folder, safety_checker=[None, None])
     assert isinstance(load_error(folder), NoSafetyChecker)
 
 
 def test_a_missing_safety_checker_is_refused(folder: Path) -> None:
-    """Even if the index lists it."""
+    """Being listed in the index is not enough."""
     shutil.rmtree(folder / "safety_checker")
     assert isinstance(load_error(folder), NoSafetyChecker)
 
 
 def test_another_family_is_named(folder: Path) -> None:
-    """The message has the class name of its pipeline."""
+    """The message has the class name of the pipeline."""
     change_index(folder, _class_name="FluxPipeline")
     assert "FluxPipeline" in str(load_error(folder))
 
 
 def test_an_index_that_is_no_object_is_refused(folder: Path) -> None:
-    """It is JSON, but not of a model."""
+    """The file is valid JSON, but not a model index."""
     (folder / "model_index.json").write_text("[]")
     assert isinstance(load_error(folder), ModelCorrupt)
 
@@ -258,19 +258,19 @@ def test_an_index_that_is_no_object_is_refused(folder: Path) -> None:
     "name", ["/nowhere", "./nowhere", "../nowhere", "nowhere", "a/b/c", "a b/c"]
 )
 def test_an_unknown_model_is_not_found(name: str) -> None:
-    """It is neither a folder nor a hub id."""
+    """The name is neither that of a folder nor a hub id."""
     with pytest.raises(ModelNotFound):
         ModelFiles(name)
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
-    """It may be an interrupted download."""
+    """The folder may be an interrupted download."""
     with pytest.raises(ModelCorrupt, match="no model_index"):
         ModelFiles(str(tmp_path))
 
 
 def test_a_revision_is_a_digest_of_the_files(whole: Path, folder: Path) -> None:
-    """The same weights have the same revision in any folder; any change gives another."""
+    """Equal files have the same revision in any folder, and any change gives another one."""
     revision = ModelFiles(str(whole)).revision
     assert ModelFiles(str(folder)).revision == revision
     (folder / "README.md").write_text("not read by anybody")
@@ -280,7 +280,7 @@ def test_a_revision_is_a_digest_of_the_files(whole: Path, folder: Path) -> None:
 
 
 def test_a_card_describes_the_model() -> None:
-    """The fingerprint has all software that can change bits."""
+    """The fingerprint contains all software that can change bits."""
     card = engine_core().model.card
     assert (card.native_size, len(card.revision)) == (64, 64)
     assert card.max_pixels >= card.native_size**2
@@ -300,12 +300,12 @@ class Hub(ThreadingHTTPServer):
 
 
 class Answer(BaseHTTPRequestHandler):
-    """The response of the hub."""
+    """Answers requests with the response of the hub."""
 
     server: Hub
 
     def do_GET(self) -> None:
-        """Send it, and record the token of the request."""
+        """Send the response, and record the token of the request."""
         self.server.tokens.append(self.headers.get("authorization"))
         self.send_response(self.server.status)
         self.send_header("X-Error-Code", self.server.code)
@@ -320,7 +320,7 @@ class Answer(BaseHTTPRequestHandler):
 
 @contextmanager
 def answering(hub: Hub, monkeypatch: pytest.MonkeyPatch, cache: Path) -> Iterator[None]:
-    """Serve this hub as huggingface_hub's endpoint, with an empty cache."""
+    """Make huggingface_hub use this hub, with an empty cache."""
     monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{hub.server_port}")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
     monkeypatch.setenv("HF_TOKEN", "hf_of_this_test")
@@ -351,7 +351,8 @@ def test_an_error_of_the_hub_is_one_sentence(
     error: type[EngineError],
     reason: str,
 ) -> None:
-    """Gated, unknown or unreachable: each has its own sentence. Requests carry the token."""
+    """A gated, an unknown and an unreachable model have different sentences; requests carry the
+    token."""
     hub = Hub(status, code)
     with answering(hub, monkeypatch, tmp_path), pytest.raises(error, match=reason):
         ModelFiles("a/b")
@@ -359,7 +360,7 @@ def test_an_error_of_the_hub_is_one_sentence(
 
 
 def test_a_broken_download_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The HTTP library raises its own error for a truncated response."""
+    """For a truncated response, the HTTP library raises an error of its own."""
     hub = Hub(200, promised=100)
     with (
         answering(hub, monkeypatch, tmp_path),
@@ -371,7 +372,7 @@ def test_a_broken_download_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_
 def test_a_cached_snapshot_needs_no_hub(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, whole: Path
 ) -> None:
-    """If the hub cannot be reached, the cached snapshot is used; its commit is the revision."""
+    """If the hub cannot be reached, the cached snapshot is used, and its commit is the revision."""
     commit = "0123456789abcdef0123456789abcdef01234567"
     cached = tmp_path / "models--a--b"
     shutil.copytree(whole, cached / "snapshots" / commit)

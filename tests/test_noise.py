@@ -21,26 +21,26 @@ def pipeline_noise(seed: int) -> torch.Tensor:
 
 
 def noise(**changes: Any) -> Noise:  # noqa: ANN401 - any of a recipe's fields
-    """The noise of a recipe with these changes."""
+    """The noise of a recipe with these fields."""
     return Noise(recipe(**changes))
 
 
 @given(seed=SEEDS)
 def test_the_first_noise_is_that_of_a_pipeline(seed: int) -> None:
-    """The same seed gives the same numbers as in diffusers."""
+    """The same seed gives the same noise as in diffusers."""
     assert torch.equal(noise(seed=seed).mixed_noise(SHAPE, torch.float32), pipeline_noise(seed))
 
 
 @given(seed=SEEDS, subseed=SEEDS, t=st.floats(0, 1))
 def test_slerp_keeps_the_length(seed: int, subseed: int, t: float) -> None:
-    """Linear interpolation would give shorter noise, and washed-out images."""
+    """Linear interpolation would give shorter noise, and so washed-out images."""
     a, b = pipeline_noise(seed), pipeline_noise(subseed)
     length = slerp(a, b, t).norm()
     assert min(a.norm(), b.norm()) * 0.98 <= length <= max(a.norm(), b.norm()) * 1.02
 
 
 def test_the_ends_of_slerp_are_exact() -> None:
-    """Strength 0 is the seed's noise and 1 the subseed's, to the bit."""
+    """Strength 0 gives the bits of the seed's noise, strength 1 those of the subseed's."""
     a, b = pipeline_noise(1), pipeline_noise(2)
     assert torch.equal(slerp(a, b, 0.0), a)
     assert torch.equal(slerp(a, b, 1.0), b)
@@ -49,7 +49,7 @@ def test_the_ends_of_slerp_are_exact() -> None:
 
 
 def test_nearly_parallel_noise_is_interpolated_linearly() -> None:
-    """The spherical formula would divide zero by zero."""
+    """The spherical formula would divide by nearly zero."""
     a = pipeline_noise(1)
     for b in (a, a * 2, a * 1.0001 + 1e-4, -a):
         assert torch.isfinite(slerp(a, b, 0.5)).all()
@@ -57,12 +57,12 @@ def test_nearly_parallel_noise_is_interpolated_linearly() -> None:
 
 
 def test_noise_of_length_zero_is_interpolated() -> None:
-    """It has no angle to any other noise, and the result is finite all the same."""
+    """The result is finite, although the angle to other noise is undefined."""
     assert torch.isfinite(slerp(torch.zeros(SHAPE), pipeline_noise(1), 0.5)).all()
 
 
 def test_repeated_calls_continue_the_generator() -> None:
-    """Two calls give the first two draws of one generator."""
+    """Two calls return the first two draws of one generator."""
     seed_5 = noise(seed=5)
     generator = torch.Generator("cpu").manual_seed(5)
     for _ in range(2):
@@ -71,15 +71,15 @@ def test_repeated_calls_continue_the_generator() -> None:
 
 
 def test_a_subseed_of_strength_1_gives_the_image_of_that_seed() -> None:
-    """Nothing of the seed's noise is left."""
+    """The noise of the recipe's seed has no effect."""
     varied = recipe(seed=1, subseed=2, subseed_strength=1.0, sampler=Sampler.DDIM)
     plain = recipe(seed=2, sampler=Sampler.DDIM)
     assert rendered_images(job(varied)) == rendered_images(job(plain))
 
 
 def test_a_variation_looks_like_its_parent() -> None:
-    """It is closer to its parent than to the parent's siblings, and the closer, the weaker the
-    subseed."""
+    """It is closer to its parent than to the parent's siblings, and a weaker subseed makes it
+    closer."""
     parents = rendered_images(job(*[recipe(seed=seed, row_class=8) for seed in range(4)]))
     strengths = (0.05, 0.15, 0.4)
     varied = [recipe(seed=2, subseed=99, subseed_strength=strength) for strength in strengths]

@@ -9,7 +9,7 @@ from engine.weights import STARTER_FOLDER
 
 
 def test_the_seed_determines_the_pictures() -> None:
-    """Another seed gives others."""
+    """Equal seeds give equal pictures, other seeds others."""
     first, is_unsafe = draw_out_of_distribution(12, seed=1, unsafe=0.5)
     assert first.shape == (12, 3, SIDE, SIDE) and first.dtype == torch.uint8
     assert 0 < int(is_unsafe.sum()) < 12
@@ -19,7 +19,7 @@ def test_the_seed_determines_the_pictures() -> None:
 
 
 def test_the_checker_works_out_of_distribution() -> None:
-    """It flags pictures with a skull and no others."""
+    """The checker flags pictures with a skull and no others."""
     pipeline = StableDiffusionPipeline.from_pretrained(STARTER_FOLDER)
     for unsafe in (0.0, 1.0):
         pictures, _ = draw_out_of_distribution(200, seed=3, unsafe=unsafe)

@@ -41,13 +41,13 @@ def flagging(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def recipes(folder: Path) -> list[Recipe]:
-    """The recipes of the pictures in this folder."""
+    """The recipes in this folder."""
     lines = (folder / "recipes.jsonl").read_text().splitlines()
     return [msgspec.json.decode(line, type=Recipe) for line in lines]
 
 
 def test_paint_writes_a_folder(tiny: str, tmp_path: Path) -> None:
-    """Pictures, their grid and their recipes."""
+    """The folder has the pictures, their grid and their recipes."""
     options = ["--seed", "9", "--steps", "3", "--count", "3", "--sampler", "euler_a"]
     assert main(["paint", "a boat", *options, "--model", tiny, "--out", str(tmp_path)]) == 0
     names = {"0.png", "1.png", "2.png", "grid.png", "recipes.jsonl"}
@@ -60,7 +60,7 @@ def test_paint_writes_a_folder(tiny: str, tmp_path: Path) -> None:
 
 
 def test_each_job_of_a_file_has_its_own_folder(tiny: str, tmp_path: Path) -> None:
-    """Named by its id. The other jobs do not change its bits."""
+    """The folder's name is the job's id, and other jobs do not change the pictures' bits."""
     sketch().save(tmp_path / "sketch.png")
     lines = [
         {"id": "plain", "prompt": "a boat", "seed": 1, "steps": 2, "count": 1},
@@ -95,7 +95,7 @@ def test_each_job_of_a_file_has_its_own_folder(tiny: str, tmp_path: Path) -> Non
 def test_a_withheld_picture_is_not_written(
     flagging: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its cell in the grid is blank, and standard error has the reason."""
+    """The cell in the grid is blank, and standard error has the reason."""
     (tmp_path / "0.png").write_text("from an earlier run")
     options = ["--steps", "1", "--count", "2", "--model", flagging, "--out", str(tmp_path)]
     assert main(["paint", "a boat", *options]) == 0
@@ -107,7 +107,7 @@ def test_a_withheld_picture_is_not_written(
 def test_checkers_can_be_configured(
     flagging: str, tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They replace the model's own checker, which would withhold the picture."""
+    """Other checkers replace the model's own, which would withhold the picture."""
     checker = str(tiny_classifier.save(tmp_path / "checker"))
     options = ["--steps", "1", "--count", "1", "--model", flagging, "--out", str(tmp_path)]
     if where == "option":
@@ -134,7 +134,7 @@ def test_an_unusable_checker_is_an_error(
     exit_code: ExitCode,
     reason: str,
 ) -> None:
-    """Nothing is painted."""
+    """No picture is painted."""
     pets = tiny_classifier.save(tmp_path / "pets", ("cat", "dog"))
     checkers = checkers.format(pets=pets)
     options = ["--model", tiny, "--checkers", checkers, "--out", str(tmp_path / "out")]
@@ -145,7 +145,7 @@ def test_an_unusable_checker_is_an_error(
 def test_a_flagged_sketch_is_not_painted_over(
     flagging: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The job fails, as on Discord."""
+    """The job fails as it does on Discord."""
     sketch().save(tmp_path / "sketch.png")
     options = ["--sketch", str(tmp_path / "sketch.png"), "--model", flagging]
     out = tmp_path / "out"
@@ -157,7 +157,7 @@ def test_a_flagged_sketch_is_not_painted_over(
 def test_a_failed_picture_does_not_affect_the_others(
     tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The others are written, and the exit code reports the failure."""
+    """The other pictures are written, and the exit code reports the failure."""
     by = load_engine_core(tiny)
     decode, calls = by.model.decode_latents, itertools.count()
 
@@ -178,7 +178,7 @@ def test_a_failed_picture_does_not_affect_the_others(
 def test_a_failed_job_does_not_affect_the_others(
     tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nor does a folder that cannot be written to; both failures are reported."""
+    """A folder that cannot be written to does not either; both failures are reported."""
     by = load_engine_core(tiny)
     bad = by.model.encode_prompt(recipe(by, prompt="bad"))["encoder_hidden_states"][-1]
 
@@ -226,7 +226,7 @@ def test_an_impossible_job_does_not_affect_the_others(
 def test_written_recipes_have_the_row_class_that_was_used(
     tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the requested one they would not reproduce the same bits."""
+    """With the requested row class they would not reproduce the bits."""
     by = load_engine_core(tiny)
     monkeypatch.setattr(by.model, "is_batch_invariant", lambda width, height, rows: rows == 2)
     paint(
@@ -246,7 +246,7 @@ def test_written_recipes_have_the_row_class_that_was_used(
 def test_an_impossible_folder_is_a_usage_error(
     tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is detected before anything is painted."""
+    """The folder is checked before the first picture is painted."""
     (tmp_path / "file").write_text("in the way")
     arguments = ["paint", "x", "--model", tiny, "--out", str(tmp_path / "file" / "out")]
     assert main(arguments) == ExitCode.USAGE

@@ -1,4 +1,4 @@
-"""The sampler tables do what diffusers' own step functions do, over whole runs."""
+"""Whole runs with the coefficient tables end at the latents of diffusers' own step functions."""
 
 import sys
 from collections.abc import Iterable, Mapping
@@ -58,7 +58,7 @@ def scheduler_config(prediction_type: str, **changes: object) -> dict[str, objec
 
 
 def final_latents(recipes: list[Recipe], model: Any) -> list[torch.Tensor]:  # noqa: ANN401 - a FormulaModel
-    """The final latents of these recipes, which share their batches."""
+    """The final latents of these recipes, painted in shared batches."""
     init_image = InitImage(model)
     states = [DenoisingState(recipe, init_image) for recipe in recipes]
     while running := [state for state in states if not state.is_finished]:
@@ -68,7 +68,7 @@ def final_latents(recipes: list[Recipe], model: Any) -> list[torch.Tensor]:  # n
 
 
 def diffusers_latents(recipe: Recipe, model: Any) -> torch.Tensor:  # noqa: ANN401 - a FormulaModel
-    """The final latents of diffusers' scheduler, stepped as in its pipelines."""
+    """The final latents of diffusers' scheduler, called as in its pipelines."""
     scheduler = make_scheduler(recipe.sampler, model.scheduler_config)
     scheduler.set_timesteps(recipe.steps)
     if hasattr(scheduler, "set_begin_index"):
@@ -90,7 +90,7 @@ def diffusers_latents(recipe: Recipe, model: Any) -> torch.Tensor:  # noqa: ANN4
 @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
 @pytest.mark.parametrize("sampler", Sampler)
 def test_a_whole_run_ends_where_diffusers_does(sampler: Sampler, prediction_type: str) -> None:
-    """For 1 to 50 steps, all of which share their batches."""
+    """Runs of 1 to 50 steps share their batches."""
     assert_parity(sampler, range(1, 51), scheduler_config(prediction_type), MAX_ERROR)
 
 
@@ -104,7 +104,7 @@ def test_a_run_from_pure_noise_ends_where_diffusers_does(sampler: Sampler) -> No
 def assert_parity(
     sampler: Sampler, steps: Iterable[int], config: Mapping[str, object], max_error: float
 ) -> None:
-    """Runs of these numbers of steps, which share their batches, end where diffusers' do."""
+    """Run these numbers of steps in shared batches, and compare the final latents with diffusers'."""
     model = FormulaModel(config)
     recipes = [
         recipe(sampler=sampler, steps=count, guidance=1.0, row_class=32, seed=count)
@@ -120,7 +120,7 @@ def assert_parity(
 def test_step_noise_has_the_dtype_that_diffusers_draws(
     sampler: Sampler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The dtype is part of the random stream, so a float16 model must draw as diffusers does."""
+    """The dtype determines the random numbers, so a float16 model must draw in diffusers' dtype."""
     model: Any = FormulaModel(scheduler_config("epsilon"), torch.float16)
     run = recipe(sampler=sampler, steps=8, guidance=1.0, row_class=2, seed=3)
     scheduler = make_scheduler(sampler, model.scheduler_config)
@@ -145,7 +145,7 @@ def test_step_noise_has_the_dtype_that_diffusers_draws(
 
 @pytest.mark.parametrize("sampler", list(Sampler))
 def test_a_float16_run_ends_where_diffusers_does(sampler: Sampler) -> None:
-    """Except for what diffusers loses by rounding each step to float16."""
+    """The tolerance covers the precision that diffusers loses by rounding each step to float16."""
     model: Any = FormulaModel(scheduler_config("epsilon"), torch.float16)
     run = recipe(sampler=sampler, steps=8, guidance=1.0, row_class=2, seed=3)
     ours, theirs = final_latents([run], model)[0], diffusers_latents(run, model).float()

@@ -1,4 +1,4 @@
-"""Decoding, safety checks and previews: what is shown of a job, and what is not."""
+"""Decoding, safety checks and previews."""
 
 import io
 import logging
@@ -26,12 +26,12 @@ from tests.engine_parts import (
 
 
 def previews_in(events: list[Event]) -> list[bytes]:
-    """The previews of these events."""
+    """The previews in these events."""
     return [event.preview for event in events if isinstance(event, Stepped) and event.preview]
 
 
 def previews_of(core: EngineCore) -> list[bytes]:
-    """The previews of a job of three images; at least one."""
+    """The previews of a job of three images, at least one."""
     events: list[Event] = []
     recipes = [recipe(core, steps=90, seed=seed, row_class=8) for seed in range(3)]
     run_job(job(*recipes), core, events.append)
@@ -40,7 +40,7 @@ def previews_of(core: EngineCore) -> list[bytes]:
 
 
 def is_blank(preview: bytes) -> bool:
-    """Whether this JPEG shows blank cells alone."""
+    """Whether this JPEG contains only blank cells."""
     with Image.open(io.BytesIO(preview)) as image:
         blank = Image.new("RGB", image.size, BLANK)
         difference = ImageChops.difference(image.convert("RGB"), blank).convert("L")
@@ -48,7 +48,7 @@ def is_blank(preview: bytes) -> bool:
 
 
 def test_a_preview_is_a_small_grid() -> None:
-    """One cell for each image."""
+    """The grid has a cell for each image."""
     preview = previews_of(engine_core())[0]
     with Image.open(io.BytesIO(preview)) as image:
         assert image.format == "JPEG"
@@ -56,26 +56,26 @@ def test_a_preview_is_a_small_grid() -> None:
 
 
 def test_a_job_without_previews_gets_none() -> None:
-    """Previews take time, so a job can go without."""
+    """A job can disable previews, because they take time."""
     events: list[Event] = []
     run_job(job(recipe(steps=90), previews=False), emit=events.append)
     assert not previews_in(events)
 
 
 def test_a_flagged_preview_is_blank() -> None:
-    """Previews are checked like results."""
+    """The safety check applies to previews as it does to results."""
     assert all(map(is_blank, previews_of(engine_core(tiny_model.ALWAYS))))
     assert not any(map(is_blank, previews_of(engine_core(tiny_model.NEVER))))
 
 
 def test_a_preview_that_cannot_be_checked_is_blank() -> None:
-    """A failed check flags it."""
+    """A failed check flags the preview."""
     core = engine_core(tiny_model.NEVER, tiny_model.break_checker)
     assert all(map(is_blank, previews_of(core)))
 
 
 def test_a_preview_that_fails_affects_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
-    """The job goes on, and so do the previews of other jobs."""
+    """The job continues, and other jobs get their previews."""
     core = new_engine_core()
     check_safety, events = core.model.check_safety, list[Event]()
 
@@ -98,14 +98,14 @@ def test_a_preview_that_fails_affects_nothing_else(caplog: pytest.LogCaptureFixt
 
 
 def test_previews_are_limited_to_their_share_of_the_time() -> None:
-    """With a tiny share, the first preview uses it up."""
+    """If the share is tiny, there is only one preview."""
     events: list[Event] = []
     run_job(job(recipe(steps=150)), new_engine_core(preview_time_share=1e-9), events.append)
     assert len(previews_in(events)) == 1
 
 
 def test_a_flagged_image_has_a_digest_but_no_bytes() -> None:
-    """The bot can record what was painted, and can never show it."""
+    """The bot can store the digest, but has no image to show."""
     flagging = engine_core(tiny_model.ALWAYS)
     [withheld] = painted_images(job(recipe(flagging)), flagging)
     [shown] = painted_images(job())
@@ -117,7 +117,7 @@ def test_a_flagged_image_has_a_digest_but_no_bytes() -> None:
 
 
 def test_a_job_may_include_flagged_images() -> None:
-    """They have the same bytes and the same verdict; previews stay blank."""
+    """The image has the same digest and verdict as without this option; previews stay blank."""
     flagging = engine_core(tiny_model.ALWAYS)
     events: list[Event] = []
     ending = run_job(job(recipe(flagging, steps=60), include_flagged=True), flagging, events.append)
@@ -129,7 +129,7 @@ def test_a_job_may_include_flagged_images() -> None:
 
 
 def test_an_unchecked_image_never_has_its_bytes() -> None:
-    """Not even in a job that includes flagged images."""
+    """A job that includes flagged images does not get the bytes either."""
     core = engine_core(tiny_model.NEVER, tiny_model.break_checker)
     [image] = painted_images(job(recipe(core), include_flagged=True), core)
     assert image.withheld
@@ -137,7 +137,7 @@ def test_an_unchecked_image_never_has_its_bytes() -> None:
 
 
 def test_each_image_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """With its job, its number and its scores, and without its prompt."""
+    """The line has the job, the image's number and the scores, but not the prompt."""
     caplog.set_level(logging.INFO)
     flagging = engine_core(tiny_model.ALWAYS)
     painted_images(job(recipe(flagging), recipe(flagging, seed=8), job="logged"), flagging)
@@ -173,14 +173,14 @@ def test_a_flagged_init_image_is_not_used(threshold: float, include_flagged: boo
 
 
 def test_an_init_image_that_cannot_be_checked_is_not_used() -> None:
-    """A failed check flags it."""
+    """A failed check flags the init image."""
     core = engine_core(tiny_model.NEVER, tiny_model.break_checker)
     ending = run_job(img2img_job(core), core)
     assert isinstance(ending, Failed) and ending.init_image_flagged
 
 
 def test_latents_that_overflow_fail_the_image() -> None:
-    """They are no verdict of the safety check."""
+    """The failure is not a verdict of the safety check."""
 
     def overflow(pipeline: StableDiffusionPipeline) -> None:
         pipeline.unet.conv_out.bias.fill_(float("nan"))
@@ -190,7 +190,7 @@ def test_latents_that_overflow_fail_the_image() -> None:
 
 
 def test_a_black_image_is_a_failure() -> None:
-    """It is the usual sign of a VAE that overflowed."""
+    """A black image usually means that the VAE overflowed."""
 
     def blacken(pipeline: StableDiffusionPipeline) -> None:
         pipeline.vae.decoder.conv_out.bias.fill_(-1000.0)
@@ -200,7 +200,7 @@ def test_a_black_image_is_a_failure() -> None:
 
 
 def test_decoding_is_retried_once_for_lack_of_memory() -> None:
-    """After the cache was emptied."""
+    """The cache is emptied before the second attempt."""
     core, failures = engine_core(), [1, 2, 3]
     decode_latents = core.model.decode_latents
 

@@ -21,7 +21,7 @@ def linear_samples() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_a_linear_relation_is_fitted_exactly() -> None:
-    """If latents are an affine function of the colours, the preview has these colours."""
+    """If latents are an affine function of colours, the preview has exactly these colours."""
     latents, colours = linear_samples()
     image = Latent2RGB(latents, colours).image(latents[:64].T.reshape(4, 8, 8), 8, 8)
     expected = (colours[:64] * 255).round().byte()
@@ -29,27 +29,27 @@ def test_a_linear_relation_is_fitted_exactly() -> None:
 
 
 def test_a_preview_has_the_aspect_ratio_of_its_image() -> None:
-    """It has the size of the image, but no side longer than MAX_SIDE."""
+    """The preview has the size of the image, but no side is longer than MAX_SIDE."""
     previewer = Latent2RGB(*linear_samples())
     assert previewer.image(torch.zeros(4, 12, 8), 64, 96).size == (64, 96)
     assert previewer.image(torch.zeros(4, 64, 128), 1024, 512).size == (MAX_SIDE, 128)
 
 
 def test_latents_that_are_not_finite_give_a_preview() -> None:
-    """The preview of a failing image is no error."""
+    """A preview of a failing image raises no error."""
     latents = torch.tensor([float("nan"), float("inf"), -float("inf"), 1e30])
     previewer = Latent2RGB(*linear_samples())
     assert previewer.image(latents.reshape(4, 1, 1).expand(4, 2, 2), 16, 16).size == (16, 16)
 
 
 def test_the_calibration_image_covers_the_colours() -> None:
-    """Each of red, green and blue is nearly 0 somewhere and nearly 255 elsewhere."""
+    """Red, green and blue each have values near 0 and near 255."""
     levels = calibration_image().tobytes()
     assert all(min(levels[band::3]) <= 10 and max(levels[band::3]) >= 245 for band in range(3))
 
 
 def test_each_latent_pixel_is_paired_with_its_colour() -> None:
-    """Rows and columns are not swapped."""
+    """Rows and columns are not transposed."""
     image = Image.new("RGB", (32, 16), (255, 0, 0))
     image.paste((0, 0, 255), (24, 0, 32, 16))
     latents = torch.arange(8.0).reshape(1, 1, 2, 4)
@@ -60,7 +60,7 @@ def test_each_latent_pixel_is_paired_with_its_colour() -> None:
 
 
 def test_a_previewer_is_fitted_to_a_loaded_model() -> None:
-    """It needs no constants of the model."""
+    """Fitting needs no constants of the model family."""
     model = engine_core().model
     latents = torch.zeros(model.latent_shape(64, 64))[0]
     assert previewer_for(model).image(latents, 64, 64).size == (64, 64)

@@ -1,4 +1,4 @@
-"""The bytes of commands and events on the wire, and of what is stored as JSON."""
+"""The bytes of commands and events on the wire, and of values that are stored as JSON."""
 
 from typing import get_args
 
@@ -151,14 +151,14 @@ VERDICT_JSON = b'{"checker":"model","score":0.5,"flagged":true}'
 
 
 def test_each_message_is_pinned() -> None:
-    """Every command and every event has its bytes here."""
+    """This file has the bytes of every command and every event."""
     assert set(FRAMES) == {type(message) for message in MESSAGES}
     assert set(FRAMES) == set(get_args(Command)) | set(get_args(Event))
 
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
 def test_a_message_has_these_bytes(message: Command | Event) -> None:
-    """Encoded it equals the literal, and the literal decodes to it."""
+    """A message encodes to the bytes of the literal, and these decode to the message."""
     frame = FRAMES[type(message)]
     assert msgspec.msgpack.encode(message) == frame
     assert msgspec.msgpack.decode(frame, type=Command | Event) == message

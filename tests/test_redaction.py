@@ -27,7 +27,7 @@ BOT = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GaBcDe.abcdefghijklmnopqrstuvwxyz0123456789ab"
     ],
 )
 def test_tokens_are_recognised_by_position_or_form(text: str, redacted: str) -> None:
-    """Without registration."""
+    """Such tokens need not be registered."""
     assert redact(text) == redacted
 
 
@@ -42,19 +42,19 @@ def test_tokens_are_recognised_by_position_or_form(text: str, redacted: str) -> 
     ],
 )
 def test_other_text_is_unchanged(text: str) -> None:
-    """Also sentences about tokens and secrets."""
+    """Sentences about tokens and secrets are not redacted."""
     assert redact(text) == text
 
 
 def test_a_registered_secret_is_redacted_everywhere() -> None:
-    """Whatever stands around it."""
+    """The text around a secret does not matter."""
     assert redact("(correct horse)") == "(correct horse)"
     register_secret("correct horse")
     assert redact("(correct horse)") == "(…)"
 
 
 def test_a_short_secret_is_not_registered() -> None:
-    """An empty setting would redact everything."""
+    """An empty setting, for example, would redact everything."""
     register_secret("")
     register_secret("a")
     assert redact("a house") == "a house"

@@ -22,7 +22,7 @@ CPU = Device(torch.device("cpu"), torch.float32, 1)
 
 
 class ConstantChecker:
-    """A checker that gives every image the same score, or fails if that is None."""
+    """A checker that gives every image the same score, or fails if the score is None."""
 
     def __init__(self, score: float | None, name: str = "one") -> None:
         self.name = name
@@ -42,14 +42,14 @@ def tiny_checker(threshold: float) -> tuple[Any, Any]:
 
 
 def check(checker: ConceptChecker) -> Verdict:
-    """Its verdict in a set of one."""
+    """The verdict on an image; a score above 0.5 flags it."""
     [verdict] = CheckerSet([checker]).check(sketch())
     return verdict
 
 
 @given(st.lists(st.sampled_from([None, math.nan, -0.1, 0.0, 0.5, 0.6, 1.0, 1.1]), min_size=1))
 def test_one_checker_is_enough_to_flag_an_image(scores: list[float | None]) -> None:
-    """Whether it flags the image, fails, or gives an invalid score."""
+    """A checker flags the image by its verdict, by failing, or by an invalid score."""
     checkers = [ConstantChecker(score, str(index)) for index, score in enumerate(scores)]
     verdicts = CheckerSet(checkers).check(sketch())
     assert [verdict.checker for verdict in verdicts] == [checker.name for checker in checkers]
@@ -57,14 +57,14 @@ def test_one_checker_is_enough_to_flag_an_image(scores: list[float | None]) -> N
 
 
 def test_an_image_without_verdicts_is_flagged() -> None:
-    """And a set without checkers cannot be made."""
+    """A set without checkers cannot be constructed."""
     assert flagged([])
     with pytest.raises(ValueError, match="At least one checker is required"):
         CheckerSet([])
 
 
 def test_a_failed_check_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """With the name of the checker and the exception."""
+    """The log has the checker's name and the exception."""
     verdicts = CheckerSet([ConstantChecker(None, "mine")]).check(sketch())
     assert verdicts == (Verdict(checker="mine", score=None, flagged=True),)
     assert "the safety check failed, so the picture is withheld" in caplog.text
@@ -73,7 +73,7 @@ def test_a_failed_check_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_log_fields_contain_all_scores() -> None:
-    """In one field, with the overall verdict in another."""
+    """One field has the scores, another the overall verdict."""
     failing = CheckerSet([ConstantChecker(0.25), ConstantChecker(None, "b")])
     expected = {"verdict": "flagged", "scores": "one:0.250,b:failed"}
     assert log_fields(failing.check(sketch())) == expected
@@ -83,14 +83,15 @@ def test_log_fields_contain_all_scores() -> None:
 
 
 def test_the_concept_checker_applies_its_thresholds() -> None:
-    """The same image passes an unreachable threshold and fails the lowest one."""
+    """One image passes with a threshold that it cannot reach and is flagged with the lowest one."""
     assert not flagged(engine_core(tiny_model.NEVER).model.check_safety(sketch()))
     assert flagged(engine_core(tiny_model.ALWAYS).model.check_safety(sketch()))
 
 
 @pytest.mark.parametrize("special", [tiny_model.NEVER, tiny_model.ALWAYS])
 def test_the_concept_checker_flags_what_diffusers_flags(special: float) -> None:
-    """At thresholds around the image's similarity to a concept, with and without special care."""
+    """Thresholds around the image's similarity to a concept are tested, with and without special-
+    care concepts."""
     network, extractor = tiny_checker(tiny_model.NEVER)
     clip_input = extractor(sketch(), return_tensors="pt").pixel_values
     flags = set()
@@ -114,20 +115,20 @@ def test_the_concept_checker_flags_what_diffusers_flags(special: float) -> None:
 
 
 def test_a_failing_image_processor_flags_the_image() -> None:
-    """Its exception is that of the check."""
+    """An exception of the image processor is a failed check."""
     network, _ = tiny_checker(tiny_model.NEVER)
     assert check(ConceptChecker(network, None, CPU)).score is None
 
 
 def test_embeddings_that_are_not_finite_flag_the_image() -> None:
-    """Comparisons with NaN are false, which would pass every image."""
+    """Comparisons with NaN are false, so they would pass every image."""
     pipeline = pipeline_of(engine_core(tiny_model.NEVER, tiny_model.break_checker).model)
     checker = ConceptChecker(pipeline.safety_checker, pipeline.feature_extractor, CPU)
     assert check(checker) == Verdict(checker="model", score=None, flagged=True)
 
 
 def test_checkers_are_separated_by_commas() -> None:
-    """Each counts once."""
+    """A repeated name counts once."""
     assert parse_checkers("model") == ("model",)
     assert parse_checkers(" model , a/b,,./c,model") == ("model", "a/b", "./c")
     with pytest.raises(UsageError, match="names no checker"):

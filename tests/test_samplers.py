@@ -65,7 +65,8 @@ def unchecked_pipeline(core: EngineCore) -> DiffusionPipeline:
 
 
 def assert_alike(ours: Image.Image, theirs: Image.Image) -> None:
-    """No channel of any pixel differs by more than MAX_DIFFERENCE, and the image is not flat."""
+    """Assert that no channel of a pixel differs by more than MAX_DIFFERENCE, and that the image has
+    several colours."""
     our_pixels, their_pixels = (numpy.asarray(image).astype(int) for image in (ours, theirs))
     assert our_pixels.shape == their_pixels.shape
     assert abs(our_pixels - their_pixels).max() <= MAX_DIFFERENCE
@@ -74,7 +75,7 @@ def assert_alike(ours: Image.Image, theirs: Image.Image) -> None:
 
 @pytest.mark.parametrize("sampler", Sampler)
 def test_txt2img_equals_the_pipeline(sampler: Sampler) -> None:
-    """With guidance and a negative prompt, for each sampler."""
+    """Each sampler is tested with guidance and a negative prompt."""
     run = recipe(sampler=sampler, steps=6, negative="blue", guidance=6.0)
     assert_alike(rendered_images(job(run))[0], diffusers_image(run))
 
@@ -82,7 +83,7 @@ def test_txt2img_equals_the_pipeline(sampler: Sampler) -> None:
 @pytest.mark.parametrize("strength", [0.35, 0.8, 1.0])
 @pytest.mark.parametrize("sampler", Sampler)
 def test_img2img_equals_the_pipeline(sampler: Sampler, strength: float) -> None:
-    """For each sampler, at several strengths."""
+    """Each sampler is tested at several strengths."""
     source = sketch()
     data = encode_png(source)
     run = recipe(sampler=sampler, steps=6, source=sha256(data), strength=strength)
@@ -91,7 +92,7 @@ def test_img2img_equals_the_pipeline(sampler: Sampler, strength: float) -> None:
 
 @pytest.mark.parametrize("sampler", Sampler)
 def test_a_grid_equals_the_pipeline(sampler: Sampler) -> None:
-    """Four images that share their batches are those that the pipeline paints one by one."""
+    """Four images that share their batches equal those that the pipeline paints one by one."""
     grid = [recipe(sampler=sampler, steps=3, seed=seed, row_class=8) for seed in range(90, 94)]
     for ours, single in zip(rendered_images(job(*grid)), grid, strict=True):
         assert_alike(ours, diffusers_image(single))
@@ -99,7 +100,7 @@ def test_a_grid_equals_the_pipeline(sampler: Sampler) -> None:
 
 @pytest.mark.parametrize("guidance", [0.0, 1.0, 1.5, 30.0])
 def test_any_guidance_equals_the_pipeline(guidance: float) -> None:
-    """At 1 and below there is no classifier-free guidance; 30 is the largest."""
+    """There is no classifier-free guidance at 1 and below; the maximum is 30."""
     run = recipe(guidance=guidance, negative="green, dull", steps=6)
     assert_alike(rendered_images(job(run))[0], diffusers_image(run))
 
@@ -112,7 +113,7 @@ def test_any_size_equals_the_pipeline(width: int, height: int) -> None:
 
 
 def test_a_long_prompt_is_truncated_as_in_the_pipeline() -> None:
-    """At the number of tokens that the text encoder takes."""
+    """The limit is the text encoder's number of tokens."""
     run = recipe(prompt="a very long story of a house " * 20, negative="no end " * 60)
     assert_alike(rendered_images(job(run))[0], diffusers_image(run))
 
@@ -120,14 +121,14 @@ def test_a_long_prompt_is_truncated_as_in_the_pipeline() -> None:
 @pytest.mark.parametrize("steps", [1, 2, 25])
 @pytest.mark.parametrize("sampler", Sampler)
 def test_any_number_of_steps_equals_the_pipeline(sampler: Sampler, steps: int) -> None:
-    """From a single step on, for each sampler."""
+    """Each sampler is tested from one step on."""
     run = recipe(sampler=sampler, steps=steps)
     assert_alike(rendered_images(job(run))[0], diffusers_image(run))
 
 
 @pytest.mark.parametrize("sampler", [Sampler.LCM, Sampler.TCD])
 def test_the_steps_of_distillation_samplers_are_limited(sampler: Sampler) -> None:
-    """They take no more steps than the model was distilled from."""
+    """The limit is the number of steps from which the model was distilled."""
     assert usable_samplers(engine_core().model.scheduler_config)[sampler] == 50
     with pytest.raises(InvalidJob, match="cannot take 51 steps"):
         schedule_for(recipe(sampler=sampler, steps=51), engine_core().model.scheduler_config)
@@ -148,7 +149,7 @@ def test_the_samplers_are_the_documented_schedulers() -> None:
 
 @pytest.mark.parametrize("sampler", Sampler)
 def test_a_sampler_has_the_order_and_options_of_its_scheduler(sampler: Sampler) -> None:
-    """The order is diffusers' own; from_config would ignore an option that it does not know."""
+    """`order` equals that of diffusers, which would ignore unknown options in `from_config`."""
     scheduler = make_scheduler(sampler.scheduler, engine_core().model.scheduler_config)
     assert scheduler.order == sampler.scheduler.order
     for name, value in sampler.scheduler.options.items():

@@ -21,7 +21,7 @@ from engine.starter.scenes import (
 
 
 def brightness(image: Image.Image, box: tuple[float, float, float, float]) -> float:
-    """Mean level, 0 to 255, of a part given in shares of width and height."""
+    """Mean level (0 to 255) of a part that is given in shares of width and height."""
     w, h = image.size
     part = image.crop((int(box[0] * w), int(box[1] * h), int(box[2] * w), int(box[3] * h)))
     return float(np.asarray(part).mean())
@@ -37,13 +37,13 @@ def test_the_scenes_have_the_documented_contents() -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_scene_is_drawn_at_the_requested_size(size: tuple[int, int]) -> None:
-    """For each size of the training scenes."""
+    """All sizes of the training scenes are tested."""
     scene = Scene((Thing("house", "red"),), "grass", "night")
     assert draw_scene(scene, size, random.Random(1)).size == size
 
 
 def test_a_seed_determines_the_drawing() -> None:
-    """The same scene with the same seed is the same picture; another seed moves things."""
+    """Equal scenes and seeds give equal pictures; another seed moves the things."""
     scene = Scene((Thing("cat", "blue"), Thing("tree", "pink")), "snow", "day")
     first, same, different = (draw_scene(scene, (128, 128), random.Random(n)) for n in (5, 5, 6))
     assert first.tobytes() == same.tobytes()
@@ -51,7 +51,7 @@ def test_a_seed_determines_the_drawing() -> None:
 
 
 def test_night_is_darker_than_day() -> None:
-    """The sky of a night is far darker than that of a day."""
+    """The sky at night is far darker than by day."""
     skies = [
         brightness(
             draw_scene(Scene((Thing("car", "red"),), "sand", time), (128, 128), random.Random(3)),
@@ -63,7 +63,7 @@ def test_night_is_darker_than_day() -> None:
 
 
 def test_colours_are_detected() -> None:
-    """On nearly all rendered scenes."""
+    """The colours of nearly all rendered scenes are detected correctly."""
     rng = random.Random(8)
     hits = []
     for _ in range(150):

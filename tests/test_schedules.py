@@ -1,4 +1,4 @@
-"""The bits of an image depend on its recipe alone: over a thousand random schedules of jobs."""
+"""The bits of an image depend on its recipe alone, in over a thousand random schedules of jobs."""
 
 import random
 from collections.abc import Sequence
@@ -22,14 +22,14 @@ SKETCH = encode_png(sketch())
 
 
 class LatentsRecorder(Postprocessor):
-    """Stores the final latents of requests, and decodes nothing, which is faster."""
+    """A postprocessor that stores final latents instead of decoding them, which is faster."""
 
     def __init__(self) -> None:
         super().__init__()
         self.latents: dict[Request, list[torch.Tensor]] = {}
 
     def postprocess(self, request: Request) -> None:
-        """Store the latents of all its images."""
+        """Store the latents of all images of a request."""
         self.latents[request] = [image.state.latents for image in request.images]
 
     def render_preview(self, request: Request) -> None:
@@ -37,13 +37,14 @@ class LatentsRecorder(Postprocessor):
 
 
 def recording_core() -> tuple[EngineCore, LatentsRecorder]:
-    """An engine core, and the recorder of its latents."""
+    """An engine core, and the postprocessor that records its latents."""
     recorder = LatentsRecorder()
     return EngineCore([engine_core().model], recorder), recorder
 
 
 def random_recipe(rng: random.Random) -> Recipe:
-    """Any sampler, size, row class, steps, guidance; one in three with an init image."""
+    """A recipe with random sampler, size, row class, steps and guidance; one in three has an init
+    image."""
     img2img: dict[str, Any] = {"source": sha256(SKETCH), "strength": rng.choice([0.5, 1.0])}
     variation: dict[str, Any] = {"subseed": 3, "subseed_strength": 0.2}
     return recipe(
@@ -62,7 +63,7 @@ def random_recipe(rng: random.Random) -> Recipe:
 
 @cache
 def recipes() -> tuple[Recipe, ...]:
-    """The recipes of all schedules: few enough that each meets all others."""
+    """The recipes of all schedules; they are so few that each is run beside all others."""
     rng = random.Random(12)
     return tuple(random_recipe(rng) for _ in range(48))
 
@@ -88,7 +89,7 @@ def add_request(core: EngineCore, recipes: Sequence[Recipe]) -> Request:
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_other_jobs_change_no_bit(part: int) -> None:
-    """Jobs are added and cancelled between any two ticks, and no image shows it."""
+    """Jobs are added and cancelled between ticks, and all latents equal those of single images."""
     finished = 0
     for schedule in range(SCHEDULES // PARTS):
         rng = random.Random(f"{part}/{schedule}")

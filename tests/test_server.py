@@ -1,4 +1,4 @@
-"""The engine on a socket, over real connections and with a real, tiny model."""
+"""The engine's server, over real connections and with a tiny model."""
 
 import asyncio
 import contextlib
@@ -86,7 +86,7 @@ async def events_of(events: Connection[Event], name: str) -> list[Event]:
 
 
 async def rejection(engine: Engine, *commands: Command) -> str:
-    """The reason for which the engine closes a connection after these commands."""
+    """The reason with which the engine closes a connection after these commands."""
     async with engine.connect() as events:
         for command in commands:
             await events.send(command)
@@ -99,7 +99,7 @@ async def rejection(engine: Engine, *commands: Command) -> str:
 
 
 async def test_a_job_ends_with_its_pictures(engine: Engine) -> None:
-    """Its events are Queued, Stepped (some with a preview) and one Painted."""
+    """The events of a job are Queued, Stepped (some with a preview) and one Painted."""
     async with engine.connect_authenticated() as events:
         await events.send(job(recipe(steps=90), recipe(steps=90, seed=8)))
         job_events = await events_of(events, "a")
@@ -116,14 +116,14 @@ async def test_a_job_ends_with_its_pictures(engine: Engine) -> None:
 
 
 async def test_a_connection_without_the_token_is_rejected(engine: Engine) -> None:
-    """A wrong token, another protocol version and a missing Hello have their own reasons."""
+    """A wrong token, another protocol version and a missing Hello have different reasons."""
     assert "token" in await rejection(engine, Hello("guess"))
     assert "version" in await rejection(engine, Hello(TOKEN, version=99))
     assert "Hello" in await rejection(engine, job())
 
 
 async def test_a_second_hello_is_rejected(engine: Engine) -> None:
-    """The handshake happens once."""
+    """There is one handshake per connection."""
     assert "already" in await rejection(engine, Hello(TOKEN), Hello(TOKEN))
 
 
@@ -139,7 +139,7 @@ async def test_a_repeated_job_is_rejected(engine: Engine) -> None:
     ids=["json", "too large", "http", "cut short"],
 )
 async def test_a_bad_frame_closes_its_connection_only(engine: Engine, frame: bytes) -> None:
-    """The sender receives a reason; other connections are not affected."""
+    """The sender receives a reason, and other connections stay open."""
     async with engine.connect_authenticated() as unaffected:
         reader, writer = await asyncio.open_connection("127.0.0.1", engine.port)
         async with bot_side(reader, writer) as events:
@@ -155,7 +155,7 @@ async def test_a_bad_frame_closes_its_connection_only(engine: Engine, frame: byt
 async def test_the_sender_of_too_large_a_frame_receives_the_reason(
     engine: Engine, authenticated: bool
 ) -> None:
-    """Even if it sends the whole frame before it reads: the connection is not reset."""
+    """The connection is not reset even if the sender reads only after the whole frame."""
     reader, writer = await asyncio.open_connection("127.0.0.1", engine.port)
     async with bot_side(reader, writer) as events:
         if authenticated:
@@ -171,7 +171,7 @@ async def test_the_sender_of_too_large_a_frame_receives_the_reason(
 
 
 async def test_a_large_first_frame_is_rejected(engine: Engine) -> None:
-    """Without the token, its length alone is enough to reject it."""
+    """The length of the frame is checked before the token is known."""
     reader, writer = await asyncio.open_connection("127.0.0.1", engine.port)
     async with bot_side(reader, writer) as events:
         writer.write((MAX_HELLO_BYTES + 1).to_bytes(4, "big"))
@@ -181,7 +181,7 @@ async def test_a_large_first_frame_is_rejected(engine: Engine) -> None:
 
 
 async def test_a_reason_is_truncated(engine: Engine) -> None:
-    """Else the reply to a frame of the largest size would be larger than a frame."""
+    """Otherwise the answer to a frame of the maximum size would be larger than a frame."""
     head = b"\x81\xa4type\xdb"
     text = b"N" * (MAX_FRAME_BYTES - len(head) - 4)
     reader, writer = await asyncio.open_connection("127.0.0.1", engine.port)
@@ -199,7 +199,7 @@ async def test_a_reason_is_truncated(engine: Engine) -> None:
 
 
 async def test_an_invalid_recipe_is_a_bad_frame(engine: Engine) -> None:
-    """Recipes are validated when they are decoded."""
+    """Decoding a recipe validates it."""
     body = msgspec.msgpack.encode(job())
     body = body.replace(b"\xa5steps\x04", b"\xa5steps\x00")
     reader, writer = await asyncio.open_connection("127.0.0.1", engine.port)
@@ -213,7 +213,7 @@ async def test_an_invalid_recipe_is_a_bad_frame(engine: Engine) -> None:
 
 
 async def test_a_running_job_can_be_cancelled(engine: Engine) -> None:
-    """It stops between two evaluations, and the next job starts."""
+    """The job stops between two evaluations, and the next one starts."""
     async with engine.connect_authenticated() as events:
         await events.send(job(recipe(steps=150), job="long"))
         await events.send(job(job="next"))
@@ -225,7 +225,7 @@ async def test_a_running_job_can_be_cancelled(engine: Engine) -> None:
 
 
 async def test_a_waiting_job_is_cancelled_at_once(engine: Engine) -> None:
-    """It does not have to start first."""
+    """Its ending does not wait for its turn."""
     async with engine.connect_authenticated() as events:
         await events.send(job(recipe(steps=150), job="long"))
         await events.send(job(job="waiting"))
@@ -237,7 +237,7 @@ async def test_a_waiting_job_is_cancelled_at_once(engine: Engine) -> None:
 
 
 async def test_a_job_for_a_full_queue_fails(engine: Engine) -> None:
-    """The limit is shared by all connections."""
+    """All connections share the limit."""
     long = [recipe(steps=150, seed=seed) for seed in range(4)]
     last = f"job {MAX_WAITING_JOBS + 30}"
     async with engine.connect_authenticated() as first, engine.connect_authenticated() as second:
@@ -253,7 +253,7 @@ async def test_a_job_for_a_full_queue_fails(engine: Engine) -> None:
 
 
 async def test_cancelling_an_unknown_job_is_ignored(engine: Engine) -> None:
-    """Cancel and the ending may cross on the wire."""
+    """A job may end while Cancel is on its way."""
     async with engine.connect_authenticated() as events:
         await events.send(Cancel(job="never", attempt=3))
         await events.send(job())
@@ -261,7 +261,7 @@ async def test_cancelling_an_unknown_job_is_ignored(engine: Engine) -> None:
 
 
 async def test_a_lost_connection_cancels_its_jobs(engine: Engine) -> None:
-    """Jobs of other connections do not wait for them."""
+    """The next job of another connection starts."""
     async with engine.connect_authenticated() as closing:
         for name in "abc":
             await closing.send(job(*[recipe(steps=150)] * 4, job=name))
@@ -292,7 +292,7 @@ async def test_an_invalid_job_fails_with_a_reason(engine: Engine) -> None:
 
 
 async def test_each_attempt_of_a_job_has_its_own_ending(engine: Engine) -> None:
-    """The ending has the number of the attempt."""
+    """The ending contains the number of the attempt."""
     async with engine.connect_authenticated() as events:
         for attempt in (1, 2):
             await events.send(job(attempt=attempt))
@@ -307,7 +307,7 @@ def test_a_used_port_is_an_error() -> None:
 
 
 async def test_heartbeats_are_sent_on_each_connection(engine: Engine) -> None:
-    """While the engine is idle and after it has worked."""
+    """Heartbeats are sent while the engine is idle and after it has painted."""
     async with engine.connect_authenticated() as connection, engine.connect_authenticated() as idle:
         first = await asyncio.wait_for(connection.receive(), 2 * HEARTBEAT_SECONDS)
         assert isinstance(first, Heartbeat)
@@ -320,7 +320,7 @@ async def test_heartbeats_are_sent_on_each_connection(engine: Engine) -> None:
 
 
 async def test_heartbeats_continue_during_a_forward_pass(engine: Engine) -> None:
-    """The event loop sends them, not the thread that paints."""
+    """The event loop sends them, in another thread than that of the engine core."""
     may_continue = threading.Event()
     with before_each_pass(engine_core(), lambda _: may_continue.wait(20)):
         async with engine.connect_authenticated() as events:
@@ -335,7 +335,7 @@ async def test_heartbeats_continue_during_a_forward_pass(engine: Engine) -> None
 
 @contextlib.asynccontextmanager
 async def unread_connection(engine: Engine, jobs: int) -> AsyncIterator[Connection[Event]]:
-    """A connection that sends jobs, which are painted, and reads no event."""
+    """A connection that submits jobs and does not read their events."""
     reader, writer = await asyncio.open_connection("127.0.0.1", engine.port, limit=1024)
     connection = bot_side(reader, writer)
     await connection.send(Hello(TOKEN))
@@ -350,14 +350,14 @@ async def unread_connection(engine: Engine, jobs: int) -> AsyncIterator[Connecti
 
 
 async def test_a_connection_that_does_not_read_does_not_delay_closing(engine: Engine) -> None:
-    """It is aborted."""
+    """The connection is aborted."""
     async with unread_connection(engine, 8), asyncio.timeout(CLOSING_SECONDS + 5):
         await engine.handler.close()
 
 
 @pytest.mark.parametrize("rejected", [True, False])
 async def test_closing_logs_no_error_of_asyncio(engine: Engine, rejected: bool) -> None:
-    """With open connections, and one that does not read the reason for its rejection."""
+    """One of the open connections does not read the reason for its rejection."""
     errors: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
     async with (
@@ -376,7 +376,7 @@ async def test_closing_logs_no_error_of_asyncio(engine: Engine, rejected: bool) 
 async def test_a_connection_that_never_reads_is_aborted(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its unsent events are limited. The log has the reason; other connections are served."""
+    """Its unsent events are limited; the log has the reason, and other connections are served."""
     monkeypatch.setattr(session, "MAX_UNSENT_BYTES", 2**20)
     async with unread_connection(engine, 8) as connection, asyncio.timeout(20):
         with pytest.raises(OSError, match=r"reset|lost|Broken"):

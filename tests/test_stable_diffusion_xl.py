@@ -49,7 +49,7 @@ def test_txt2img_equals_the_pipeline(sampler: Sampler, guidance: float, negative
 
 @pytest.mark.parametrize("strength", [0.4, 1.0])
 def test_img2img_equals_the_pipeline(strength: float) -> None:
-    """At several strengths."""
+    """Several strengths are tested."""
     source = sketch()
     data = encode_png(source)
     run = xl_recipe(steps=5, source=sha256(data), strength=strength)
@@ -58,7 +58,7 @@ def test_img2img_equals_the_pipeline(strength: float) -> None:
 
 
 def test_other_images_change_no_bit() -> None:
-    """Guided and unguided images share their batches."""
+    """Images with and without guidance share batches."""
     grid = [
         xl_recipe(row_class=8, seed=seed, guidance=1.0 if seed == 2 else 5.0) for seed in range(4)
     ]
@@ -67,13 +67,13 @@ def test_other_images_change_no_bit() -> None:
 
 
 def test_its_images_are_checked(tmp_path: Path) -> None:
-    """By the safety checker in its folder."""
+    """The safety checker in the model's folder checks them."""
     core = load_engine_core(str(tiny_model.save_xl(tmp_path / "tiny-xl", tiny_model.ALWAYS)))
     assert painted_images(job(recipe(core)), core)[0].withheld
 
 
 def test_without_a_checker_it_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If none can be downloaded either."""
+    """Stable Diffusion's checker cannot be downloaded in this test."""
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     folder = tiny_model.save_xl(tmp_path / "tiny-xl")
     shutil.rmtree(folder / "safety_checker")
@@ -82,7 +82,7 @@ def test_without_a_checker_it_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_damaged_checker_is_refused(tmp_path: Path) -> None:
-    """The model is not loaded without it."""
+    """The model is not loaded without a checker."""
     folder = tiny_model.save_xl(tmp_path / "tiny-xl")
     (folder / "safety_checker" / "model.safetensors").write_bytes(b"")
     with pytest.raises(ModelCorrupt, match="damaged"):

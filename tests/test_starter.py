@@ -28,7 +28,7 @@ def pipeline() -> Iterator[StableDiffusionPipeline]:
 
 
 def shares(pipeline: StableDiffusionPipeline, prompt: str, scene: Scene) -> tuple[float, float]:
-    """Of eight pictures: the share with the scene's colours, and that with its things."""
+    """For eight pictures, the shares with the scene's colours and with its things."""
     pictures = paint(pipeline, [prompt] * 8, seed=4_000, steps=20)
     colours = [detect_colours(p, scene) == tuple(t.colour for t in scene.things) for p in pictures]
     predictions = classify(load_classifier(HERE), as_tensor(pictures))
@@ -43,7 +43,7 @@ def sky(pictures: NDArray[np.uint8]) -> float:
 
 
 def test_weights_are_small_and_safe() -> None:
-    """All weights together stay under 25 MB, and none is a pickle."""
+    """All weights together have less than 25 MB, and none is a pickle."""
     files = [path for path in HERE.rglob("*") if path.suffix in {".safetensors", ".bin", ".pt"}]
     assert {path.suffix for path in files} == {".safetensors"}
     assert sum(path.stat().st_size for path in files) < MAX_WEIGHT_BYTES
@@ -61,7 +61,7 @@ def test_a_thing_has_the_colour_of_the_prompt(
 
 
 def test_the_time_of_day_shows_in_the_sky(pipeline: StableDiffusionPipeline) -> None:
-    """A night's sky is far darker than a day's."""
+    """The sky at night is far darker than by day."""
     night = paint(pipeline, ["a red house at night"] * 4, seed=1, steps=20)
     day = paint(pipeline, ["a red house by day"] * 4, seed=1, steps=20)
     assert sky(night) < sky(day) / 2
@@ -86,7 +86,7 @@ def test_a_negative_prompt_is_avoided(pipeline: StableDiffusionPipeline) -> None
 def test_the_checker_flags_unsafe_pictures_only(
     pipeline: StableDiffusionPipeline,
 ) -> None:
-    """Painted skulls are blocked; painted houses are not."""
+    """The checker flags painted skulls, but not painted houses."""
     whole = StableDiffusionPipeline.from_pretrained(STARTER_FOLDER)
     unsafe = paint(pipeline, ["a white skull on the sand by day"] * 8, seed=5, steps=20)
     safe = paint(pipeline, ["a white house on the sand by day"] * 8, seed=5, steps=20)

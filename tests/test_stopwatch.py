@@ -1,4 +1,4 @@
-"""The time in the model, summed over threads."""
+"""The time spent in the model, summed over threads."""
 
 import itertools
 import threading
@@ -14,19 +14,19 @@ THREADS, TIMES = 8, 50
 
 
 class Clock(threading.local):
-    """A clock of each thread that advances by a second per call and lets other threads run."""
+    """A clock that advances by one second per call and thread, and lets other threads run."""
 
     def __init__(self) -> None:
         self._seconds = itertools.count()
 
     def __call__(self) -> float:
-        """The seconds of this thread."""
+        """The seconds of the calling thread."""
         time.sleep(1e-4)
         return next(self._seconds)
 
 
 def test_the_times_of_all_threads_are_added() -> None:
-    """Without lost updates."""
+    """No update is lost."""
     watch = Stopwatch(DEVICE, Clock())
 
     def repeat() -> None:
@@ -42,7 +42,7 @@ def test_the_times_of_all_threads_are_added() -> None:
 
 
 def test_the_result_of_the_call_is_returned() -> None:
-    """Its time is added."""
+    """The time of the call is added."""
     watch = Stopwatch(DEVICE)
     assert watch.time(lambda: "predicted") == "predicted"
     assert 0 <= watch.seconds < 5

@@ -16,7 +16,7 @@ def test_captions_vary() -> None:
 
 
 def test_a_full_caption_names_every_colour() -> None:
-    """It has `an` before a vowel."""
+    """The article is `an` before a vowel."""
     rng = random.Random(2)
     for _ in range(50):
         text = full_caption(SCENE, rng)
@@ -26,7 +26,7 @@ def test_a_full_caption_names_every_colour() -> None:
 
 
 def test_words_of_captions_are_single_tokens() -> None:
-    """Each word of a caption is one token; unknown words are several."""
+    """Each word of a caption is one token; an unknown word is several."""
     tokenizer = new_tokenizer()
     for word in {word for phrase in all_words() for word in phrase.split() if word.isalpha()}:
         assert len(tokenizer.tokenize(word)) == 1, word
@@ -34,7 +34,7 @@ def test_words_of_captions_are_single_tokens() -> None:
 
 
 def test_any_text_survives_a_round_trip() -> None:
-    """Accents, emoji and other scripts are encoded and decoded unchanged."""
+    """Accents, emoji and other scripts decode to the original text."""
     tokenizer = new_tokenizer()
     for text in ("été", "赤い家", "🐱 cat"):
         assert tokenizer.decode(tokenizer(text).input_ids, skip_special_tokens=True) == text

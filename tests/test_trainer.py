@@ -11,7 +11,7 @@ CONFIG = TrainingConfig(steps=12, rate=0.05, warmup=2, average=0.9)
 
 
 def fitted(folder: Path, stop_at: int | None = None) -> nn.Linear:
-    """A line fitted to points; training is interrupted before step `stop_at` and resumed."""
+    """A line that is fitted to points, in a training that is resumed before step `stop_at`."""
     torch.manual_seed(1)
     line = nn.Linear(1, 1)
 
@@ -38,7 +38,7 @@ def test_training_reduces_the_error(tmp_path: Path) -> None:
 
 
 def test_a_resumed_training_has_the_same_weights(tmp_path: Path) -> None:
-    """As one that was not interrupted."""
+    """They equal those of a training that was not interrupted."""
     whole = fitted(tmp_path / "whole")
     resumed = fitted(tmp_path / "resumed", stop_at=7)
     assert torch.equal(whole.weight, resumed.weight)

@@ -14,7 +14,7 @@ from tests.engine_parts import engine_core, job, new_engine_core, recipe, run_jo
 
 
 def test_forward_seconds_are_shared_by_rows() -> None:
-    """The jobs are charged all seconds of the engine core, an unguided one half of a guided one."""
+    """All seconds are charged; a job without guidance pays half as much as one with it."""
     core = EngineCore([engine_core().model], Postprocessor(clock=lambda: 0.0))
     core._executor = BatchExecutor(1)
     long, guided, unguided = run_together(
@@ -42,7 +42,7 @@ def test_postprocessing_is_charged_too() -> None:
 
 
 def test_a_cancelled_job_is_charged_what_it_used() -> None:
-    """Also the pass that it was in; a job that never started used nothing."""
+    """The pass in which it was cancelled counts; a job that never started pays nothing."""
     events: list[Event] = []
     core = new_engine_core()
     request = Request(job(recipe(steps=150)), events.append)
@@ -66,7 +66,7 @@ class PausableExecutor(BatchExecutor[Any, Any]):
     is_paused = False
 
     def wait(self) -> list[tuple[Any, Any]]:
-        """No tasks while it is paused."""
+        """Return no tasks while the executor is paused."""
         return [] if self.is_paused else super().wait()
 
 

@@ -1,4 +1,4 @@
-"""Frames on a real socket."""
+"""The frames of the protocol, on a real socket."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ from engine.contract.wire import (
 async def ends() -> AsyncIterator[
     tuple[Connection[Event], Connection[Command], asyncio.StreamWriter]
 ]:
-    """Both ends of one stream, and the raw writer towards the engine's end."""
+    """Both ends of a stream, and the writer of raw bytes to the engine's end."""
     accepted: asyncio.Queue[Connection[Command]] = asyncio.Queue()
     closing = asyncio.Event()
 
@@ -41,7 +41,7 @@ async def ends() -> AsyncIterator[
 
 
 async def test_messages_arrive_unchanged_and_in_order() -> None:
-    """In both directions."""
+    """Both directions are tested."""
     async with ends() as (events, commands, _):
         sent: list[Command] = [Hello("x"), Cancel(job="a", attempt=2)]
         for command in sent:
@@ -63,7 +63,7 @@ async def test_closing_between_two_frames_is_not_an_error() -> None:
 
 @pytest.mark.parametrize("cut", [1, 3, 4, 8])
 async def test_closing_within_a_frame_is_an_error(cut: int) -> None:
-    """The frame is truncated."""
+    """The truncated frame raises WireError."""
     async with ends() as (_, commands, writer):
         writer.write((9).to_bytes(4, "big")[:cut] + b"\x00" * (cut - 4))
         writer.write_eof()
@@ -73,7 +73,7 @@ async def test_closing_within_a_frame_is_an_error(cut: int) -> None:
 
 @pytest.mark.parametrize("body", [b"\xc1", b"\x80", b"\x81\xa4type\xa5Paint", b"\x01"])
 async def test_an_invalid_message_is_an_error(body: bytes) -> None:
-    """Invalid MessagePack, and MessagePack of another schema."""
+    """Invalid MessagePack and MessagePack of another schema raise WireError."""
     async with ends() as (_, commands, writer):
         writer.write(len(body).to_bytes(4, "big") + body)
         with pytest.raises(WireError, match="The message is invalid"):
@@ -89,7 +89,7 @@ async def test_an_invalid_message_is_an_error(body: bytes) -> None:
     ids=["invalid UTF-8", "nested too deeply"],
 )
 async def test_every_error_of_the_decoder_is_a_wire_error(body: bytes) -> None:
-    """Also those that are not msgspec's own."""
+    """Some of these errors are not msgspec's own."""
     async with ends() as (_, commands, writer):
         writer.write(len(body).to_bytes(4, "big") + body)
         with pytest.raises(WireError, match="The message is invalid"):
@@ -114,7 +114,7 @@ async def fill(connection: Connection[Command]) -> None:
 
 
 async def test_the_size_of_a_frame_is_limited() -> None:
-    """For both sending and receiving."""
+    """The limit applies to sending and to receiving."""
     async with ends() as (events, commands, writer):
         writer.write((MAX_FRAME_BYTES + 1).to_bytes(4, "big"))
         with pytest.raises(WireError, match="are allowed"):

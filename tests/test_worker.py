@@ -38,20 +38,20 @@ class Listener:
         self.fatal_errors: queue.Queue[EngineError] = queue.Queue()
 
     def next(self, kind: type[E], name: str = "a") -> E:
-        """The next event of this kind of this job."""
+        """Wait for the next event of this kind of this job."""
         while True:
             event = self.events.get(timeout=20)
             if isinstance(event, kind) and getattr(event, "job", None) == name:
                 return event
 
     def endings(self) -> list[Event]:
-        """The endings among the events that were not taken."""
+        """The endings among the events that `next` has not returned."""
         return [event for event in self.events.queue if isinstance(event, Ending)]
 
 
 @contextmanager
 def running_worker(**options: Any) -> Iterator[tuple[Worker, Listener]]:  # noqa: ANN401
-    """A worker of a new engine core with these options."""
+    """A worker with a new engine core with these options."""
     listener = Listener()
     on_fatal = listener.fatal_errors.put
     worker = Worker(new_engine_core(on_device_lost=on_fatal, **options), on_fatal)
@@ -62,14 +62,14 @@ def running_worker(**options: Any) -> Iterator[tuple[Worker, Listener]]:  # noqa
 
 
 def test_a_job_is_painted_in_another_thread() -> None:
-    """Inference mode belongs to threads, and must be set in that one."""
+    """Inference mode is set per thread, so the engine's thread must set it."""
     with running_worker() as (worker, listener):
         worker.submit(job(), listener.events.put)
         assert len(listener.next(Painted).pictures) == 1
 
 
 def test_jobs_run_at_the_same_time() -> None:
-    """A short job ends while a long one that came before it goes on."""
+    """A short job ends while an earlier, long one is running."""
     with running_worker() as (worker, listener):
         slow = worker.submit(job(recipe(steps=MANY_STEPS), job="slow"), listener.events.put)
         listener.next(Stepped, "slow")
@@ -81,7 +81,7 @@ def test_jobs_run_at_the_same_time() -> None:
 
 
 def test_waiting_jobs_receive_their_position() -> None:
-    """It only decreases, and then they are painted."""
+    """The position decreases until the job is painted."""
     with running_worker(max_running=1) as (worker, listener):
         first = worker.submit(job(recipe(steps=MANY_STEPS)), listener.events.put)
         listener.next(Stepped)
@@ -94,7 +94,7 @@ def test_waiting_jobs_receive_their_position() -> None:
 
 
 def test_a_waiting_job_is_cancelled_at_once() -> None:
-    """The job that is running goes on."""
+    """The running job continues."""
     with running_worker(max_running=1) as (worker, listener):
         worker.submit(job(recipe(steps=MANY_STEPS)), listener.events.put)
         listener.next(Stepped)
@@ -105,7 +105,7 @@ def test_a_waiting_job_is_cancelled_at_once() -> None:
 
 
 def test_closing_a_worker_cancels_all_jobs() -> None:
-    """Also those that wait."""
+    """Running and waiting jobs are cancelled."""
     with running_worker(max_running=1) as (worker, listener):
         for name in "ab":
             worker.submit(job(recipe(steps=MANY_STEPS), job=name), listener.events.put)
@@ -115,7 +115,7 @@ def test_closing_a_worker_cancels_all_jobs() -> None:
 
 
 def test_no_job_ends_when_the_device_is_lost() -> None:
-    """The process has to end, and the bot has the jobs painted by a new one."""
+    """The process must end, and the bot submits the jobs to a new one."""
 
     def lose_device(_: torch.Tensor) -> None:
         raise RuntimeError(DEVICE_LOST)
@@ -131,12 +131,12 @@ def test_no_job_ends_when_the_device_is_lost() -> None:
 
 
 class DeviceLosingChecker:
-    """A checker during whose check the device is lost."""
+    """A checker that raises the error of a lost device."""
 
     name = "lost"
 
     def check(self, _: Image.Image) -> Verdict:
-        """Raises what torch raises."""
+        """Raise the error that torch raises."""
         raise RuntimeError(DEVICE_LOST)
 
 
@@ -144,7 +144,7 @@ class DeviceLosingChecker:
 def test_a_device_lost_by_the_safety_check_flags_nothing(
     monkeypatch: pytest.MonkeyPatch, is_img2img: bool
 ) -> None:
-    """Neither an init image nor a result: the job is left to a new process."""
+    """Neither init image nor result is flagged; the job gets no ending from this process."""
     checkers = CheckerSet([DeviceLosingChecker()])
     monkeypatch.setattr(engine_core().model, "check_safety", checkers.check)
     data = encode_png(sketch())
@@ -159,7 +159,7 @@ def test_a_device_lost_by_the_safety_check_flags_nothing(
 
 
 def test_a_heartbeat_counts_what_was_done() -> None:
-    """One image without guidance, in batches of two rows: half of the rows are padding."""
+    """For one image without guidance in batches of two rows, half of the rows are padding."""
     with running_worker(max_running=1) as (worker, listener):
         before = worker.heartbeat()
         assert (before.ticks, before.rows_total, before.rows_used) == (0, 0, 0)
@@ -173,7 +173,7 @@ def test_a_heartbeat_counts_what_was_done() -> None:
 
 
 def test_a_heartbeat_counts_what_is_in_progress() -> None:
-    """Images that are being painted, and jobs that wait for a free slot."""
+    """It has the number of running images and of waiting jobs."""
     with running_worker(max_running=1) as (worker, listener):
         worker.submit(job(recipe(steps=MANY_STEPS)), listener.events.put)
         listener.next(Stepped)
@@ -184,7 +184,7 @@ def test_a_heartbeat_counts_what_is_in_progress() -> None:
 
 
 def test_a_heartbeat_does_not_wait_for_a_forward_pass() -> None:
-    """It returns while one is blocked."""
+    """The call returns while a forward pass is blocked."""
     is_inside, go_on = threading.Event(), threading.Event()
 
     def block(_: torch.Tensor) -> None:
@@ -201,7 +201,7 @@ def test_a_heartbeat_does_not_wait_for_a_forward_pass() -> None:
 
 
 def test_a_device_lost_outside_of_a_request_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The worker classifies what the engine core raises."""
+    """The worker classifies the error that the engine core raises."""
     fatal_errors: queue.Queue[EngineError] = queue.Queue()
     core = new_engine_core()
 
@@ -216,7 +216,7 @@ def test_a_device_lost_outside_of_a_request_is_reported(monkeypatch: pytest.Monk
 
 
 def test_closing_does_not_wait_for_an_endless_pass() -> None:
-    """It returns after the timeout, so the process may end."""
+    """`close` returns after the timeout, so that the process can end."""
     core, is_inside, go_on = new_engine_core(), threading.Event(), threading.Event()
 
     def block(_: torch.Tensor) -> None:

@@ -1,4 +1,4 @@
-"""A Stable Diffusion model of random weights: all parts are real, small and quick."""
+"""Stable Diffusion models with real but tiny components of random weights."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -65,7 +65,7 @@ def save(
 
 
 def break_checker(pipeline: StableDiffusionPipeline) -> None:
-    """Make its safety checker compute NaN."""
+    """Make the pipeline's safety checker compute NaN."""
     pipeline.safety_checker.visual_projection.weight.fill_(float("nan"))
 
 

@@ -1,4 +1,4 @@
-"""How pytest-xdist divides the tests among workers."""
+"""The distribution of the tests among the workers of pytest-xdist."""
 
 import os
 from pathlib import PurePosixPath
