@@ -104,7 +104,7 @@ def test_a_run_from_pure_noise_ends_where_diffusers_does(sampler: Sampler) -> No
 def assert_parity(
     sampler: Sampler, steps: Iterable[int], config: Mapping[str, object], max_error: float
 ) -> None:
-    """Run these numbers of steps in shared batches, and compare the final latents with diffusers'."""
+    """Run these numbers of steps in shared batches, and compare the final latents."""
     model = FormulaModel(config)
     recipes = [
         recipe(sampler=sampler, steps=count, guidance=1.0, row_class=32, seed=count)
