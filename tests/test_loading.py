@@ -1,4 +1,4 @@
-"""Loading pipelines: what the configs of a model may hold, and what is refused."""
+"""Loading pipelines: which configs of a model are supported, and which are refused."""
 
 import json
 import shutil
@@ -26,17 +26,17 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(whole: Path, tmp_path: Path) -> Path:
-    """A copy of it, for a test to change."""
+    """A copy of a complete model folder, for a test to change."""
     return Path(shutil.copytree(whole, tmp_path / "tiny"))
 
 
 def change(file: Path, **changes: Any) -> None:  # noqa: ANN401 - any JSON
-    """Write other values into this config."""
+    """Write other values into this config file."""
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
 
 
 def load(folder: Path) -> DiffusionModel:
-    """The model in this folder."""
+    """Load the model in this folder."""
     return registry.load(str(folder), select_device())
 
 
@@ -53,7 +53,7 @@ def load(folder: Path) -> DiffusionModel:
     ids=lambda changes: next(iter(changes.values())),
 )
 def test_the_solver_of_a_model_is_of_no_importance(folder: Path, changes: dict[str, Any]) -> None:
-    """All samplers work, with the noise schedule as it is in the scheduler config."""
+    """All samplers work, with the noise schedule of the scheduler config."""
     change(folder / SCHEDULER, **changes)
     model = load(folder)
     assert model.card.samplers == tuple(Sampler)
@@ -67,7 +67,7 @@ def test_a_sampler_that_does_not_work_with_a_model_is_not_offered(
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The log has a line for it, and a job that names it is refused with a sentence."""
+    """The log has a line for the sampler, and a job with it fails with a sentence."""
     change(folder / SCHEDULER, prediction_type="sample")
     card = load(folder).card
     assert Sampler.PNDM not in card.samplers
@@ -103,7 +103,7 @@ def test_an_impossible_config_is_one_sentence(
     changes: dict[str, Any],
     reason: str,
 ) -> None:
-    """And never a traceback."""
+    """There is no traceback."""
     change(folder / file, **changes)
     code = main(["paint", "x", "--model", str(folder), "--out", str(tmp_path / "out")])
     assert code == ExitCode.MODEL_CORRUPT
@@ -113,9 +113,9 @@ def test_an_impossible_config_is_one_sentence(
 
 
 def test_a_scheduler_config_that_is_no_object_is_refused(folder: Path) -> None:
-    """It is JSON, but not of a scheduler."""
+    """The file is valid JSON, but not a scheduler config."""
     (folder / SCHEDULER).write_text("[]")
-    with pytest.raises(ModelCorrupt, match="is no object"):
+    with pytest.raises(ModelCorrupt, match="is not a JSON object"):
         load(folder)
 
 
@@ -123,13 +123,13 @@ def test_a_scheduler_config_that_is_no_object_is_refused(folder: Path) -> None:
 def test_a_sample_size_may_have_two_sides(
     folder: Path, sample_size: list[int], native_size: int
 ) -> None:
-    """The native size is the side of a square of that area."""
+    """The native size is the side of a square with the same area."""
     change(folder / "unet" / "config.json", sample_size=sample_size)
     assert load(folder).card.native_size == native_size
 
 
 def test_a_model_with_other_outputs_is_refused(tmp_path: Path) -> None:
-    """Such as one that predicts its variance too."""
+    """One example is a model that also predicts its variance."""
     folder = tiny_model.save(tmp_path / "tiny", unet={"out_channels": 8})
-    with pytest.raises(ModelCorrupt, match="made for something else"):
+    with pytest.raises(ModelCorrupt, match="must be a plain text-to-image model"):
         load(folder)

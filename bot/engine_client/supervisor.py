@@ -52,13 +52,13 @@ class EngineSupervisor:
         await self._stack.aclose()
 
     async def run(self) -> None:
-        """Watch the engine, and start it again, with exponential backoff, whenever it dies."""
+        """Watch the engine, and restart it after each failure, with exponential backoff."""
         clock = asyncio.get_running_loop().time
         delay = _FIRST_DELAY
         while True:
             started_at, finished_jobs = clock(), self._client.finished_jobs
             reason = await self._watch()
-            log.warning("The engine is gone (%s); starting it again.", reason)
+            log.warning("The engine failed (%s); restarting it.", reason)
             await self._stack.aclose()
             has_worked = self._client.finished_jobs > finished_jobs
             if has_worked or clock() - started_at > _STABLE_SECONDS:
@@ -74,7 +74,7 @@ class EngineSupervisor:
             async with asyncio.timeout(timeout):
                 await self._start()
         except TimeoutError:
-            log.error("The engine was not ready after %.0f s and is given up.", timeout)  # noqa: TRY400 # the traceback says nothing
+            log.error("The engine was not ready after %.0f s, so it is stopped.", timeout)  # noqa: TRY400 # the traceback says nothing
         except (EngineStartFailed, EngineDied, OSError) as error:
             log.error("The engine did not start: %s", error)  # noqa: TRY400 # the traceback says nothing
 
@@ -88,7 +88,7 @@ class EngineSupervisor:
         self._slowest_start = max(self._slowest_start, clock() - started_at)
 
     async def _watch(self) -> str:
-        """Return why the connection ended or why the watchdog gave up."""
+        """Wait for a failure of the engine; returns the reason of the connection or watchdog."""
         clock = asyncio.get_running_loop().time
         watchdog = Watchdog(clock())
         tasks = [
@@ -106,7 +106,7 @@ class EngineSupervisor:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _check(self, watchdog: Watchdog) -> str:
-        """Return the watchdog's reason as soon as it has one."""
+        """Wait until the watchdog detects a failure; returns its reason."""
         clock = asyncio.get_running_loop().time
         while (reason := watchdog.failure_reason(checked_at := clock())) is None:
             await asyncio.sleep(_CHECK_SECONDS)
