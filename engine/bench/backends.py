@@ -237,5 +237,5 @@ BACKENDS: Final[dict[str, Callable[[DiffusionModel], Backend]]] = {
 
 
 def available_backends(device: Device) -> list[str]:
-    """The names of all backends that are worth measuring on a device."""
+    """The names of the backends for a device: `compiled` needs a GPU."""
     return [name for name in BACKENDS if name != "compiled" or device.torch_device.type == "cuda"]

@@ -41,7 +41,7 @@ class Worker:
     def heartbeat(self) -> Heartbeat:
         """The counters so far, read without waiting for the core.
 
-        The core's thread may change them meanwhile, so they need not be of the same moment.
+        The core's thread may change them during the call, so they may be inconsistent.
         """
         core = self._engine_core
         rows = core.meter.rows
