@@ -210,8 +210,8 @@ class Diffusers:
         else:
             self._img2img.scheduler = make_scheduler(first.sampler, config)
             with Image.open(io.BytesIO(source)) as image:
-                fitted = resize_and_crop(image.convert("RGB"), first.width, first.height)
-            images = self._img2img(**options, image=fitted, strength=first.strength).images
+                init_image = resize_and_crop(image.convert("RGB"), first.width, first.height)
+            images = self._img2img(**options, image=init_image, strength=first.strength).images
         return [sha256(encode_png(image)) for image in images]
 
 

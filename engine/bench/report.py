@@ -156,14 +156,14 @@ def _result(
 def _engine_only(engine: Engine, completed: list[Completed], check_all: bool) -> dict[str, Any]:
     """The measurements that only the engine has. Pictures are painted again after the others are
     taken, because that changes them."""
-    measured = {
+    metrics = {
         "padding": engine.padding(),
         "overhead": engine.overhead(),
         "peak_memory": engine.engine_core.model.device.peak_memory(),
     }
     stride = 1 if check_all else max(1, len(completed) // CHECKED_JOBS)
     equal = _bitwise_equal(engine, completed[::stride])
-    return measured | {"bitwise_equal": sum(equal) / len(equal), "compared": len(equal)}
+    return metrics | {"bitwise_equal": sum(equal) / len(equal), "compared": len(equal)}
 
 
 def _bitwise_equal(engine: Engine, completed: Sequence[Completed]) -> list[bool]:
@@ -177,8 +177,8 @@ def _bitwise_equal(engine: Engine, completed: Sequence[Completed]) -> list[bool]
 
 def _quantile(seconds: Sequence[float], share: float) -> float:
     """The seconds within which this share of the jobs ended."""
-    ordered = sorted(seconds)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+    ascending = sorted(seconds)
+    return ascending[min(len(ascending) - 1, int(share * len(ascending)))]
 
 
 _COLUMNS: Final = (

@@ -104,12 +104,12 @@ def select_batch(
         by_key.setdefault(waiting[index].batch_key, []).append(index)
     owner = waiting[by_priority[0]].owner
     demands = _demands(image for image in waiting if image.owner == owner)
-    turns, rest = [], []
+    turns, other_turns = [], []
     for deficit in state:
         if deficit.owner == owner and deficit.key in demands:
             turns.append(deficit)
         elif deficit.key in in_flight or (deficit.owner != owner and deficit.key in by_key):
-            rest.append(deficit)
+            other_turns.append(deficit)
     old_keys = {deficit.key for deficit in turns}
     turns += [Deficit(owner, key, 0.0) for key in by_key if key in demands and key not in old_keys]
     max_cost = max(cost(key) for key in demands)
@@ -119,7 +119,9 @@ def select_batch(
         turns.append(first._replace(seconds=first.seconds + max_cost * batches))
     first = turns.pop(0)
     turns.insert(0, first._replace(seconds=first.seconds - cost(first.key)))
-    return Selection(_fill(by_key[first.key], waiting, first.key.rows), first.key, (*rest, *turns))
+    return Selection(
+        _fill(by_key[first.key], waiting, first.key.rows), first.key, (*other_turns, *turns)
+    )
 
 
 def _demands(images: Iterable[Waiting]) -> dict[BatchKey, int]:

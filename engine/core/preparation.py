@@ -36,10 +36,10 @@ def model_for(recipe: Recipe, models: Sequence[DiffusionModel]) -> DiffusionMode
     for model in models:
         if (recipe.model, recipe.revision) == (model.card.name, model.card.revision):
             return model
-    loaded = " and ".join(f"{model.card.name} ({model.card.revision[:12]})" for model in models)
+    names = " and ".join(f"{model.card.name} ({model.card.revision[:12]})" for model in models)
     raise InvalidJob(
         f"This picture needs the model {recipe.model} ({recipe.revision[:12]}), but "
-        f"{loaded} is loaded."
+        f"{names} is loaded."
     )
 
 

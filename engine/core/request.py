@@ -172,8 +172,8 @@ class Request:
     def finish_cancelled(self) -> None:
         """End it as cancelled; without effect if it has ended."""
         job, seconds = self.job, self._engine_seconds
-        cancelled = Cancelled(job=job.job, attempt=job.attempt, engine_seconds=seconds)
-        self._end(RequestStatus.CANCELLED, cancelled)
+        ending = Cancelled(job=job.job, attempt=job.attempt, engine_seconds=seconds)
+        self._end(RequestStatus.CANCELLED, ending)
 
     @property
     def _engine_seconds(self) -> float:

@@ -61,10 +61,10 @@ class UsageMeter:
 
     def end(self, batch: Batch, *, failed: bool) -> None:
         """Charge the requests of the batches in `batch.completed`, and update the counters."""
-        ended = [completed for completed, _ in batch.completed]
+        ended_batches = [completed for completed, _ in batch.completed]
         if failed:
-            ended.append(batch)
-        self._in_flight = [running for running in self._in_flight if running not in ended]
+            ended_batches.append(batch)
+        self._in_flight = [running for running in self._in_flight if running not in ended_batches]
         for completed, seconds in batch.completed:
             self._costs.learn(completed.key, seconds)
             self.ticks += 1

@@ -104,9 +104,9 @@ class Worker:
             self._on_fatal(error)
         except Exception as error:
             log.exception("the engine core failed")
-            lost = f"The accelerator is lost: {error}"
+            message = f"The accelerator is lost: {error}"
             self._on_fatal(
-                DeviceLost(lost)
+                DeviceLost(message)
                 if is_device_lost(error)
                 else EngineError("The engine core failed; the log has the details.")
             )
@@ -121,14 +121,14 @@ class Worker:
                 for request in [*self._waiting, *self._engine_core.requests]:
                     request.finish_cancelled()
                 return False
-            admitted, free_slots = [], self._engine_core.free_slots
+            new_requests, free_slots = [], self._engine_core.free_slots
             while self._waiting and free_slots > 0:
                 request = self._waiting.popleft()
-                admitted.append(request)
+                new_requests.append(request)
                 free_slots -= len(request.job.recipes)
-            if admitted:
+            if new_requests:
                 self._report_positions()
-        for request in admitted:
+        for request in new_requests:
             self._engine_core.add_request(request)
         return True
 

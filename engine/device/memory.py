@@ -36,8 +36,8 @@ def available_memory(device: torch.device) -> int | None:
     if device.type != "cuda":
         return None
     free, _ = torch.cuda.mem_get_info(device)
-    cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return free + cached
+    cache_bytes = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return free + cache_bytes
 
 
 def peak_memory(device: torch.device) -> int | None:

@@ -22,7 +22,7 @@ _REQUIRED: Final = ("at", "level", "process", "logger", "event")
 
 def to_logfmt(fields: Fields) -> str:
     """The fields as key=value, without a newline; keys are lower-case letters and `_`."""
-    return " ".join(f"{key}={_quoted(value)}" for key, value in fields.items())
+    return " ".join(f"{key}={_quote(value)}" for key, value in fields.items())
 
 
 def to_json(fields: Fields) -> str:
@@ -38,15 +38,15 @@ def parse(line: str) -> dict[str, Value] | None:
     return fields
 
 
-def _quoted(value: Value) -> str:
+def _quote(value: Value) -> str:
     text = str(value)
     if _PLAIN.fullmatch(text):
         return text
     quoted = json.dumps(text, ensure_ascii=False)
-    return "".join(c if c.isprintable() else _escaped(c) for c in quoted)
+    return "".join(c if c.isprintable() else _escape(c) for c in quoted)
 
 
-def _escaped(character: str) -> str:
+def _escape(character: str) -> str:
     return "\\u007f" if character == "\x7f" else json.dumps(character)[1:-1]
 
 

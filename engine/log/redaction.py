@@ -44,9 +44,9 @@ def redact(text: str) -> str:
     """The text with `…` in place of each secret."""
     for secret in tuple(_secrets):
         text = text.replace(secret, "…")
-    return _PATTERN.sub(_redacted, text)
+    return _PATTERN.sub(_replacement, text)
 
 
-def _redacted(match: re.Match[str]) -> str:
+def _replacement(match: re.Match[str]) -> str:
     """The replacement of a match: its groups, which are the text around the secret, and `…`."""
     return "".join(group for group in match.groups() if group) + "…"

@@ -117,11 +117,11 @@ class LatentDiffusion(ABC):
         available = self.device.available_memory()
         if available is None or (width, height, rows) in self._known_to_fit:
             return True
-        needed = width * height * rows * self._bytes_per_row_pixel
-        return needed * (1 + MEMORY_HEADROOM) <= available
+        required_bytes = width * height * rows * self._bytes_per_row_pixel
+        return required_bytes * (1 + MEMORY_HEADROOM) <= available
 
-    def _learn_memory(self, row_pixels: int, used: int) -> None:
-        self._bytes_per_row_pixel = max(self._bytes_per_row_pixel, used / row_pixels)
+    def _learn_memory(self, row_pixels: int, used_bytes: int) -> None:
+        self._bytes_per_row_pixel = max(self._bytes_per_row_pixel, used_bytes / row_pixels)
 
     def _check_invariant(self, width: int, height: int, rows: int) -> bool:
         conditioning = self.encode_prompt(dummy_recipe(self.card, width, height))

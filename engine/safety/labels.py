@@ -42,16 +42,18 @@ def rule_for(name: str, labels: Sequence[str]) -> LabelRule:
     unsafe. Raises NoSafetyChecker if then no label is in _SAFE or none in _UNSAFE, or if the rule's
     labels are not exactly these.
     """
-    folded = frozenset(label.casefold() for label in labels)
+    label_set = frozenset(label.casefold() for label in labels)
     rule = RULES.get(name)
     if rule is None:
         same_labels = (
-            candidate for candidate in RULES.values() if candidate.unsafe | candidate.safe == folded
+            candidate
+            for candidate in RULES.values()
+            if candidate.unsafe | candidate.safe == label_set
         )
         rule = next(same_labels, None)
-    if rule is None and folded & _UNSAFE and folded & _SAFE:
-        rule = LabelRule(folded - _SAFE, folded & _SAFE)
-    if rule is None or rule.unsafe | rule.safe != folded or len(folded) != len(labels):
+    if rule is None and label_set & _UNSAFE and label_set & _SAFE:
+        rule = LabelRule(label_set - _SAFE, label_set & _SAFE)
+    if rule is None or rule.unsafe | rule.safe != label_set or len(label_set) != len(labels):
         raise NoSafetyChecker(
             f"The checker {name} has the labels {', '.join(labels) or '(none)'}; which of them are "
             "unsafe is not known, so it cannot be used: choose another checker."

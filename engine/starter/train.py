@@ -96,7 +96,7 @@ def encode_latents(run: Run) -> None:
 def train_denoiser_stage(run: Run) -> None:
     """Train text encoder and UNet."""
     denoiser.train_denoiser(
-        _conditioner(), _encoded(run), CONFIGS["denoiser"], run.work, run.device
+        _conditioner(), _load_encoded(run), CONFIGS["denoiser"], run.work, run.device
     )
 
 
@@ -104,10 +104,12 @@ def distill_guidance(run: Run) -> None:
     """Train text encoder and UNet so that guidance 5 acts as guidance 2 did."""
     conditioner = _conditioner()
     load_ema_checkpoint(run.work / "denoiser.pt", conditioner)
-    denoiser.distill_guidance(conditioner, _encoded(run), CONFIGS["temper"], run.work, run.device)
+    denoiser.distill_guidance(
+        conditioner, _load_encoded(run), CONFIGS["temper"], run.work, run.device
+    )
 
 
-def _encoded(run: Run) -> list[denoiser.Encoded]:
+def _load_encoded(run: Run) -> list[denoiser.Encoded]:
     latents = torch.load(_latents_file(run), weights_only=True)
     scenes = run.sample(run.scenes, seed=2, unsafe=UNSAFE_SHARE)
     return [denoiser.Encoded(*pair) for pair in zip(scenes, latents, strict=True)]

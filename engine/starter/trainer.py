@@ -28,8 +28,8 @@ class TrainingConfig:
     def rate_at(self, step: int) -> float:
         if step < self.warmup:
             return self.rate * (step + 1) / self.warmup
-        done = (step - self.warmup) / max(1, self.steps - self.warmup)
-        return self.rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+        progress = (step - self.warmup) / max(1, self.steps - self.warmup)
+        return self.rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
 def train(
@@ -51,15 +51,15 @@ def train(
     is written to `folder/name.pt` every `save_every` seconds. At the end the module has the
     averaged weights, if the config has an average.
     """
-    trained = list(module.parameters() if parameters is None else parameters)
-    optimiser = torch.optim.AdamW(trained, config.rate, betas=(0.9, 0.98), weight_decay=0.0)
-    averages = [p.detach().clone() for p in trained]
+    weights = list(module.parameters() if parameters is None else parameters)
+    optimiser = torch.optim.AdamW(weights, config.rate, betas=(0.9, 0.98), weight_decay=0.0)
+    averages = [p.detach().clone() for p in weights]
     checkpoint = folder / f"{name}.pt"
     start = _load(checkpoint, module, optimiser, averages)
     rank, world_size = rank_and_world_size()
     steps = range(start, config.steps)
     bar = tqdm(steps, name, initial=start, total=config.steps, mininterval=2, disable=rank > 0)
-    smooth, saved = None, time.monotonic()
+    smooth, saved_at = None, time.monotonic()
     for step in bar:
         generator = torch.Generator().manual_seed((seed * 1_000_003 + step) * world_size + rank)
         for group in optimiser.param_groups:
@@ -68,20 +68,20 @@ def train(
             loss = loss_at(step, generator)
         loss.backward()
         if world_size > 1:
-            _average_gradients(trained, world_size)
-        nn.utils.clip_grad_norm_(trained, config.clip)
+            _average_gradients(weights, world_size)
+        nn.utils.clip_grad_norm_(weights, config.clip)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
-        _average(averages, trained, min(config.average, (step + 1) / (step + 10)))
+        _average(averages, weights, min(config.average, (step + 1) / (step + 10)))
         if step % 20 == 0:
             smooth = loss.item() if smooth is None else 0.95 * smooth + 0.05 * loss.item()
             bar.set_postfix(loss=f"{smooth:.4f}", refresh=False)
-        due = time.monotonic() - saved > save_every or step + 1 == config.steps
-        if due and rank == 0:
+        is_due = time.monotonic() - saved_at > save_every or step + 1 == config.steps
+        if is_due and rank == 0:
             _save(checkpoint, module, optimiser, averages, step + 1)
-            saved = time.monotonic()
+            saved_at = time.monotonic()
     if config.average:
-        load_ema(trained, averages)
+        load_ema(weights, averages)
 
 
 def rank_and_world_size() -> tuple[int, int]:
