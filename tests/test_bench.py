@@ -76,11 +76,11 @@ def test_diffusers_gets_a_vae_in_the_dtype_of_its_unet() -> None:
     pipeline = pipeline_of(engine_core().model)
     vae = pipeline.vae
     vae.to(torch.float64)
-    painted: queue.Queue[list[str]] = queue.Queue()
+    digest_queue: queue.Queue[list[str]] = queue.Queue()
     try:
         backend = Diffusers(pipeline)
-        backend.submit(job(recipe()), lambda _, digests: painted.put(digests))
-        assert len(painted.get(timeout=60)) == 1
+        backend.submit(job(recipe()), lambda _, digests: digest_queue.put(digests))
+        assert len(digest_queue.get(timeout=60)) == 1
         assert pipeline.vae.dtype == pipeline.unet.dtype == torch.float32
         assert vae.dtype == torch.float64
         backend.close()

@@ -32,9 +32,9 @@ FREEPIK = ("neutral", "low", "medium", "high")
 
 def load_error(folder: Path | str) -> EngineError:
     """The error that `load` raises for this checker."""
-    with pytest.raises(EngineError) as raised:
+    with pytest.raises(EngineError) as excinfo:
         load(str(folder), CPU)
-    return raised.value
+    return excinfo.value
 
 
 @pytest.mark.parametrize(

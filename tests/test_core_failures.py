@@ -145,12 +145,12 @@ def test_all_images_of_a_job_without_enough_memory_are_restarted() -> None:
     """Images whose batches fitted are restarted too: no image may be in two batches at the same
     time."""
     core = engine_core()
-    both = [recipe(row_class=2, seed=1, steps=6), recipe(row_class=8, seed=2, steps=6)]
+    pair = [recipe(row_class=2, seed=1, steps=6), recipe(row_class=8, seed=2, steps=6)]
     with memory_for(core, 4):
-        images = painted_images(job(*both))
+        images = painted_images(job(*pair))
     assert [image.row_class for image in images] == [2, 4]
-    smaller = msgspec.structs.replace(both[1], row_class=4)
-    assert [image.sha256 for image in images] == digests(both[0]) + digests(smaller)
+    smaller = msgspec.structs.replace(pair[1], row_class=4)
+    assert [image.sha256 for image in images] == digests(pair[0]) + digests(smaller)
 
 
 def test_a_batch_that_cannot_fit_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:

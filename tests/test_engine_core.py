@@ -224,14 +224,16 @@ def test_several_models_are_served_at_the_same_time() -> None:
         pipeline.unet.conv_out.bias.fill_(0.1)  # type: ignore[attr-defined] # no types
 
     first, second = engine_core(), engine_core(change=change_bias)
-    both = new_engine_core(first.model, second.model)
+    shared_core = new_engine_core(first.model, second.model)
     jobs = [job(recipe(core, seed=3)) for core in (first, second)]
-    endings = run_together(both, *jobs)
+    endings = run_together(shared_core, *jobs)
     for ending, paint, core in zip(endings, jobs, (first, second), strict=True):
         assert isinstance(ending, Painted)
         assert ending.pictures == painted_images(paint, core)
-    unknown = job(recipe(model="strange"))
-    assert re.search("needs the model strange .* and .* is loaded", failure_reason(unknown, both))
+    unknown_job = job(recipe(model="strange"))
+    assert re.search(
+        "needs the model strange .* and .* is loaded", failure_reason(unknown_job, shared_core)
+    )
 
 
 def test_a_newcomer_gets_most_of_the_engine() -> None:

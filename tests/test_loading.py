@@ -19,15 +19,15 @@ SCHEDULER: Final = "scheduler/scheduler_config.json"
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def complete_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A complete model folder."""
     return tiny_model.save(tmp_path_factory.mktemp("models") / "tiny")
 
 
 @pytest.fixture
-def folder(whole: Path, tmp_path: Path) -> Path:
+def folder(complete_model: Path, tmp_path: Path) -> Path:
     """A copy of a complete model folder, for a test to change."""
-    return Path(shutil.copytree(whole, tmp_path / "tiny"))
+    return Path(shutil.copytree(complete_model, tmp_path / "tiny"))
 
 
 def change(file: Path, **changes: Any) -> None:  # noqa: ANN401 - any JSON

@@ -34,23 +34,23 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def complete_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A complete model folder."""
     return tiny_model.save(tmp_path_factory.mktemp("models") / "tiny")
 
 
 @pytest.fixture
-def folder(whole: Path, tmp_path: Path) -> Path:
+def folder(complete_model: Path, tmp_path: Path) -> Path:
     """A copy of a complete model folder, for a test to damage."""
-    return Path(shutil.copytree(whole, tmp_path / "tiny"))
+    return Path(shutil.copytree(complete_model, tmp_path / "tiny"))
 
 
 def load_error(folder: Path) -> EngineError:
     """The error that loading this model raises; its message is one line."""
-    with pytest.raises(EngineError) as raised:
+    with pytest.raises(EngineError) as excinfo:
         registry.load(str(folder), select_device())
-    assert "\n" not in str(raised.value)
-    return raised.value
+    assert "\n" not in str(excinfo.value)
+    return excinfo.value
 
 
 def change_index(folder: Path, **changes: Any) -> None:  # noqa: ANN401 - any JSON
@@ -269,9 +269,9 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
         ModelFiles(str(tmp_path))
 
 
-def test_a_revision_is_a_digest_of_the_files(whole: Path, folder: Path) -> None:
+def test_a_revision_is_a_digest_of_the_files(complete_model: Path, folder: Path) -> None:
     """Equal files have the same revision in any folder, and any change gives another one."""
-    revision = ModelFiles(str(whole)).revision
+    revision = ModelFiles(str(complete_model)).revision
     assert ModelFiles(str(folder)).revision == revision
     (folder / "README.md").write_text("not read by anybody")
     assert ModelFiles(str(folder)).revision == revision
@@ -370,12 +370,12 @@ def test_a_broken_download_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 def test_a_cached_snapshot_needs_no_hub(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, whole: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, complete_model: Path
 ) -> None:
     """If the hub cannot be reached, the cached snapshot is used, and its commit is the revision."""
     commit = "0123456789abcdef0123456789abcdef01234567"
     cached = tmp_path / "models--a--b"
-    shutil.copytree(whole, cached / "snapshots" / commit)
+    shutil.copytree(complete_model, cached / "snapshots" / commit)
     (cached / "refs").mkdir()
     (cached / "refs" / "main").write_text(commit)
     with answering(Hub(503), monkeypatch, tmp_path):

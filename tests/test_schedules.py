@@ -90,15 +90,15 @@ def add_request(core: EngineCore, recipes: Sequence[Recipe]) -> Request:
 @pytest.mark.parametrize("part", range(PARTS))
 def test_other_jobs_change_no_bit(part: int) -> None:
     """Jobs are added and cancelled between ticks, and all latents equal those of single images."""
-    finished = 0
+    finished_images = 0
     for schedule in range(SCHEDULES // PARTS):
         rng = random.Random(f"{part}/{schedule}")
         core, recorder = recording_core()
-        left = rng.randint(2, 3)
-        while left or core.requests:
-            if left and rng.random() < 0.5:
+        unsent_jobs = rng.randint(2, 3)
+        while unsent_jobs or core.requests:
+            if unsent_jobs and rng.random() < 0.5:
                 add_request(core, rng.choices(recipes(), k=rng.choice([1, 1, 2, 3])))
-                left -= 1
+                unsent_jobs -= 1
             if core.requests and rng.random() < 0.05:
                 rng.choice(core.requests).request_cancel()
             core.tick()
@@ -106,5 +106,5 @@ def test_other_jobs_change_no_bit(part: int) -> None:
         for request, all_latents in recorder.latents.items():
             for image_recipe, latents in zip(request.job.recipes, all_latents, strict=True):
                 assert torch.equal(latents, latents_alone(image_recipe)), image_recipe
-                finished += 1
-    assert finished > SCHEDULES // PARTS
+                finished_images += 1
+    assert finished_images > SCHEDULES // PARTS

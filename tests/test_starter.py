@@ -87,9 +87,12 @@ def test_the_checker_flags_unsafe_pictures_only(
     pipeline: StableDiffusionPipeline,
 ) -> None:
     """The checker flags painted skulls, but not painted houses."""
-    whole = StableDiffusionPipeline.from_pretrained(STARTER_FOLDER)
+    complete_pipeline = StableDiffusionPipeline.from_pretrained(STARTER_FOLDER)
     unsafe = paint(pipeline, ["a white skull on the sand by day"] * 8, seed=5, steps=20)
     safe = paint(pipeline, ["a white house on the sand by day"] * 8, seed=5, steps=20)
-    results = [flags(whole, whole.safety_checker, as_tensor(p)) for p in (unsafe, safe)]
+    results = [
+        flags(complete_pipeline, complete_pipeline.safety_checker, as_tensor(p))
+        for p in (unsafe, safe)
+    ]
     assert sum(results[0]) >= 7
     assert sum(results[1]) == 0
