@@ -85,7 +85,7 @@ class Delivery:
             try:
                 await throttle.run()
             except Exception:  # the result is delivered anyway
-                log.exception("progress shown no more")
+                log.exception("showing progress failed")
 
     async def _show(self, job_id: str, progress: Progress) -> bool:
         """False if no more progress can be shown."""
@@ -98,7 +98,7 @@ class Delivery:
                 job, lambda job: self._upsert(job, _progress_content(job, progress))
             )
         except (MessageGone, ContentRejected) as error:
-            log.info("progress shown no more", extra={"reason": str(error)})
+            log.info("progress can no longer be shown", extra={"reason": str(error)})
             return False
         except (DeliveryFailed, DatabaseUnavailable) as error:
             log.info("progress not shown", extra={"reason": str(error)})
@@ -124,7 +124,7 @@ class Delivery:
         try:
             await self._with_token_fallback(current, send)
         except (MessageGone, ContentRejected) as error:
-            log.warning("nobody can see the ending", extra={"reason": str(error)})
+            log.warning("the result cannot be shown", extra={"reason": str(error)})
 
     async def _with_token_fallback(self, job: Job, send: Callable[[Job], Awaitable[None]]) -> None:
         """A refused token is never used again: otherwise two messages could show the job."""
