@@ -181,7 +181,7 @@ async def test_a_refusal_is_public_if_discord_refuses_the_token(house: House) ->
         "imagine", prompt="a house", sketch=Upload("a.png", b"junk")
     )
     message = await house.result(interaction)
-    assert "PNG, JPEG or WebP" in message.content
+    assert "PNG, JPEG, WebP, AVIF, GIF, BMP or TIFF" in message.content
     await wait_until_delivered(house)
 
 
@@ -193,7 +193,7 @@ async def test_an_ephemeral_refusal_is_sent_once(house: House, fault: Fault) -> 
         "imagine", prompt="a house", sketch=Upload("a.png", b"junk")
     )
     await wait_for_delivered_jobs(house, 1)
-    assert "PNG, JPEG or WebP" in await house.refusal(interaction)
+    assert "PNG, JPEG, WebP, AVIF, GIF, BMP or TIFF" in await house.refusal(interaction)
     assert house.discord.messages() == []
 
 

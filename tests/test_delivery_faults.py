@@ -178,7 +178,7 @@ async def test_a_bug_in_the_progress_does_not_stop_the_delivery(
     monkeypatch.setattr(components, "cancel_view", broken)
     assert "U1" in (await house.imagine()).buttons
     await wait_until_delivered(house)
-    assert caplog.messages.count("progress shown no more") == 1
+    assert caplog.messages.count("showing progress failed") == 1
     assert caplog.text.count("KeyError: 'cancel'") == 1
 
 
