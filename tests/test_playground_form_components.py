@@ -370,6 +370,14 @@ async def test_generated_ids_avoid_given_ones(http: Http) -> None:
     assert [component["id"] for component in message["components"]] == [2, 1, 4, 3]
 
 
+async def test_a_message_that_was_accepted_can_be_edited(http: Http) -> None:
+    """The components that stay are valid with the defaults that the message has."""
+    _, message = await http.post(rows(select(min_values=2)))
+    menu = message["components"][0]["components"][0]
+    assert (menu["min_values"], menu["max_values"]) == (2, 2)
+    assert (await http.patch(message["id"], {"content": "y"}))[0] == 200
+
+
 async def test_errors_of_edits_are_the_same(http: Http) -> None:
     """An edit is checked like a new message."""
     _, message = await http.post({"content": "x"})

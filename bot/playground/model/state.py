@@ -97,6 +97,8 @@ class Message:
     interaction_metadata: InteractionMetadata | None = None
     visible_to: User | None = None
     reference: "Message | None" = None
+    poll: Json | None = None
+    """A poll that the bot has sent; it is not shown."""
 
     def __repr__(self) -> str:
         """Author, content, files and buttons, for failure messages of tests."""

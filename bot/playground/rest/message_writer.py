@@ -125,6 +125,7 @@ def _apply(world: World, message: Message, body: RequestBody) -> None:
     message.embeds = [embed | {"type": "rich"} for embed in draft.embeds]
     message.components = with_component_ids(draft.components)
     message.flags = draft.flags
+    message.poll = draft.poll
     world.delete_files([a for a in message.attachments if a not in draft.attachments])
     new_attachments = [_store(world, message, upload) for upload in draft.uploads]
     message.attachments = draft.attachments + new_attachments
@@ -149,7 +150,7 @@ def _draft(message: Message, body: RequestBody) -> Draft:
         flags=message.flags | (MessageFlags(payload.get("flags") or 0) & SETTABLE_FLAGS),
         attachments=attachments,
         uploads=uploads,
-        poll=payload.get("poll"),
+        poll=payload.get("poll", message.poll),
         path=body.path,
     )
 

@@ -8,7 +8,7 @@ from bot.playground.model.enums import SELECT_TYPES, ComponentType
 from bot.playground.model.state import walk_components
 
 SCHEME = "attachment://"
-SELECT_DEFAULTS: Json = {"min_values": 1, "max_values": 1, "disabled": False}
+SELECT_DEFAULTS: Json = {"min_values": 1, "disabled": False}
 DEFAULTS: dict[int, Json] = {
     ComponentType.CONTAINER: {"accent_color": None, "spoiler": False},
     ComponentType.SEPARATOR: {"spacing": 1, "divider": True},
@@ -32,8 +32,7 @@ def with_component_ids(components: list[Json]) -> list[Json]:
         result: Json = defaults | component | {"id": component_id}
         if result.get("type") in SELECT_TYPES:
             result.pop("required", None)  # only meaningful in modals
-        if "default_values" in result:
-            result["default_values"] = [v | {"id": str(v["id"])} for v in result["default_values"]]
+            result.setdefault("max_values", max(result["min_values"], 1))
         if "components" in result:
             result["components"] = [with_id(child) for child in result["components"]]
         if isinstance(result.get("accessory"), dict):
