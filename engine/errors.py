@@ -1,7 +1,19 @@
 """The errors of the engine, and the exit codes of its process."""
 
+import errno
+from collections.abc import Iterator
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, Final
+
+_DISK_ERRORS: Final = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE}
+)
+"""Of reads and writes, which name no file."""
+_PATH_ERRORS: Final = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
+    | {errno.ELOOP, errno.EBUSY, errno.ENOTEMPTY}
+)
+"""Of a file or folder that they name; without a name, some of them are errors of a connection."""
 
 
 class ExitCode(IntEnum):
@@ -28,6 +40,8 @@ class ExitCode(IntEnum):
     """Torch, diffusers or another package of the engine is not installed."""
     DEVICE_LOST = 9
     """The accelerator lost its context; a new process can use it again."""
+    STORAGE_FAILED = 10
+    """The disk is full, or a file or folder cannot be read or written."""
 
 
 class EngineError(Exception):
@@ -84,6 +98,12 @@ class DeviceLost(EngineError):
     exit = ExitCode.DEVICE_LOST
 
 
+class StorageFailed(EngineError):
+    """A file or folder cannot be read or written."""
+
+    exit = ExitCode.STORAGE_FAILED
+
+
 class InvalidJob(Exception):
     """The engine cannot paint this job; the message is a sentence for the user."""
 
@@ -92,3 +112,23 @@ def first_line(error: Exception) -> str:
     """The first 200 characters of the message's first line; without a message, the type's name."""
     message = str(error).strip() or type(error).__name__
     return message.splitlines()[0][:200]
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, its cause, the cause of that, and so on."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def storage_error(error: BaseException) -> OSError | None:
+    """The error or its first cause that is one of a disk, file or folder, with its errno.
+
+    Most errors of the network are OSErrors too.
+    """
+    for cause in causes(error):
+        if isinstance(cause, OSError) and not isinstance(cause, ConnectionError | TimeoutError):
+            is_path_error = cause.errno in _PATH_ERRORS and cause.filename is not None
+            if cause.errno in _DISK_ERRORS or is_path_error:
+                return cause
+    return None

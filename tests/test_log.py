@@ -149,6 +149,16 @@ def test_a_record_is_written_once(configured_log: pytest.CaptureFixture[str]) ->
     assert fields is not None and fields["event"] == "für \ud83d"
 
 
+@pytest.mark.parametrize(("level", "lines"), [("info", 0), ("debug", 1)])
+def test_requests_of_the_http_client_are_logged_at_debug(
+    configured_log: pytest.CaptureFixture[str], level: str, lines: int
+) -> None:
+    """The libraries log them at info."""
+    log.configure("engine", level=level)
+    logging.getLogger("httpx2").info("HTTP Request: GET https://huggingface.co")
+    assert len(configured_log.readouterr().err.splitlines()) == lines
+
+
 def test_python_warnings_are_log_lines(configured_log: pytest.CaptureFixture[str]) -> None:
     """Python alone would print two lines in another format."""
     import warnings

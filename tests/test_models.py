@@ -4,15 +4,12 @@ import ast
 import json
 import pickle
 import shutil
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from huggingface_hub import constants
+import torch
 from safetensors.torch import load_file, save_file
 
 from engine.__main__ import main
@@ -21,12 +18,11 @@ from engine.errors import (
     EngineError,
     ExitCode,
     ModelCorrupt,
-    ModelGated,
     ModelNotFound,
     NoSafetyChecker,
 )
 from engine.models import registry
-from engine.weights import ModelFiles
+from engine.weights.model_files import ModelFiles
 from tests import tiny_model
 from tests.engine_parts import engine_core
 
@@ -230,6 +226,36 @@ def test_all_loaders_of_weights_use_safetensors(path: Path) -> None:
         assert safe or (training and options.get("weights_only") == "True"), ast.unparse(call)
 
 
+def rename_weights(folder: Path, variant: str, dtype: torch.dtype) -> None:
+    """Replace the weights in a folder by those of another variant."""
+    for file in folder.glob("*.safetensors"):
+        tensors = {name: tensor.to(dtype) for name, tensor in load_file(file).items()}
+        save_file(tensors, file.with_suffix(f".{variant}.safetensors"), {"format": "pt"})
+        file.unlink()
+
+
+@pytest.mark.parametrize("components", [[file.split("/")[0]] for file in WEIGHTS] + [[*PICKLES]])
+def test_weights_may_exist_as_fp16_only(folder: Path, components: list[str]) -> None:
+    """In any component, or in all of them."""
+    for component in components:
+        rename_weights(folder / component, "fp16", torch.float16)
+    model = registry.load(str(folder), select_device())
+    assert model.card.revision == ModelFiles(str(folder)).revision
+
+
+@pytest.mark.parametrize("prefer_fp16", [False, True])
+def test_the_preferred_variant_is_loaded(folder: Path, prefer_fp16: bool) -> None:
+    """The full weights on a CPU, those of half the size on a GPU."""
+    for component in PICKLES:
+        copy = folder / f"{component} copy"
+        shutil.copytree(folder / component, copy)
+        rename_weights(copy, "fp16", torch.float16)
+        shutil.copytree(copy, folder / component, dirs_exist_ok=True)
+    files = ModelFiles(str(folder), prefer_fp16=prefer_fp16)
+    variants = {files.variant(folder / component) for component in PICKLES}
+    assert variants == {"fp16" if prefer_fp16 else None}
+
+
 def test_a_model_without_a_safety_checker_is_refused(folder: Path) -> None:
     """The images of such a model could not be checked."""
     change_index(folder, safety_checker=[None, None])
@@ -286,99 +312,3 @@ def test_a_card_describes_the_model() -> None:
     assert card.max_pixels >= card.native_size**2
     for part in ("torch", "diffusers", "transformers", "pillow", "float32", "threads"):
         assert part in card.fingerprint
-
-
-class Hub(ThreadingHTTPServer):
-    """A hub that gives every request the same response."""
-
-    def __init__(self, status: int, code: str = "", promised: int = 0) -> None:
-        super().__init__(("127.0.0.1", 0), Answer)
-        self.status = status
-        self.code = code
-        self.promised = promised
-        self.tokens: list[str | None] = []
-
-
-class Answer(BaseHTTPRequestHandler):
-    """Answers requests with the response of the hub."""
-
-    server: Hub
-
-    def do_GET(self) -> None:
-        """Send the response, and record the token of the request."""
-        self.server.tokens.append(self.headers.get("authorization"))
-        self.send_response(self.server.status)
-        self.send_header("X-Error-Code", self.server.code)
-        self.send_header("Content-Length", str(self.server.promised))
-        self.end_headers()
-
-    do_HEAD = do_GET
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        """Log nothing."""
-
-
-@contextmanager
-def answering(hub: Hub, monkeypatch: pytest.MonkeyPatch, cache: Path) -> Iterator[None]:
-    """Make huggingface_hub use this hub, with an empty cache."""
-    monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{hub.server_port}")
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
-    monkeypatch.setenv("HF_TOKEN", "hf_of_this_test")
-    thread = threading.Thread(target=hub.serve_forever)
-    thread.start()
-    with hub:
-        yield
-        hub.shutdown()
-    thread.join()
-
-
-@pytest.mark.parametrize(
-    ("status", "code", "error", "reason"),
-    [
-        (403, "GatedRepo", ModelGated, "set HF_TOKEN"),
-        (401, "GatedRepo", ModelGated, "accept its terms"),
-        (401, "RepoNotFound", ModelNotFound, "no model a/b"),
-        (404, "RepoNotFound", ModelNotFound, "no model a/b"),
-        (403, "", ModelGated, "check HF_TOKEN"),
-        (503, "", ModelNotFound, "cannot be reached"),
-    ],
-)
-def test_an_error_of_the_hub_is_one_sentence(
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    status: int,
-    code: str,
-    error: type[EngineError],
-    reason: str,
-) -> None:
-    """A gated, an unknown and an unreachable model have different sentences; requests carry the
-    token."""
-    hub = Hub(status, code)
-    with answering(hub, monkeypatch, tmp_path), pytest.raises(error, match=reason):
-        ModelFiles("a/b")
-    assert "Bearer hf_of_this_test" in hub.tokens
-
-
-def test_a_broken_download_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """For a truncated response, the HTTP library raises an error of its own."""
-    hub = Hub(200, promised=100)
-    with (
-        answering(hub, monkeypatch, tmp_path),
-        pytest.raises(ModelNotFound, match="be reached"),
-    ):
-        ModelFiles("a/b")
-
-
-def test_a_cached_snapshot_needs_no_hub(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, complete_model: Path
-) -> None:
-    """If the hub cannot be reached, the cached snapshot is used, and its commit is the revision."""
-    commit = "0123456789abcdef0123456789abcdef01234567"
-    cached = tmp_path / "models--a--b"
-    shutil.copytree(complete_model, cached / "snapshots" / commit)
-    (cached / "refs").mkdir()
-    (cached / "refs" / "main").write_text(commit)
-    with answering(Hub(503), monkeypatch, tmp_path):
-        files = ModelFiles("a/b")
-    assert files.revision == commit
-    assert files.family == "StableDiffusionPipeline"

@@ -55,10 +55,11 @@ def load(name: str | None, checkers: str | None = None) -> "DiffusionModel":
     model's own checker. Raises EngineError.
     """
     device = select_quiet_device()
-    from engine import safety, weights
+    from engine import safety
     from engine.models import registry
+    from engine.weights.model_files import STARTER
 
-    default = CUDA_MODEL if device.torch_device.type == "cuda" else weights.STARTER
+    default = CUDA_MODEL if device.torch_device.type == "cuda" else STARTER
     names = safety.parse_checkers(checkers or os.environ.get("IMAGINE_CHECKERS") or safety.BUILTIN)
     return registry.load(name or os.environ.get("IMAGINE_MODEL") or default, device, names)
 

@@ -17,6 +17,8 @@ from engine.log.redaction import redact
 
 OWN_LOGGERS: Final = ("bot", "engine")
 LEVELS: Final = ("debug", "info", "warning", "error")
+HTTP_CLIENTS: Final = ("httpx", "httpx2")
+"""Loggers of libraries that log each HTTP request at info: their lines are written at debug."""
 PROMPT_FIELDS: Final = ("prompt", "negative")
 """Fields that hold texts of users; written only with `prompts=True`."""
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -58,6 +60,9 @@ def configure(
             root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level.upper() if level in LEVELS else logging.INFO)
+    for name in HTTP_CLIENTS:
+        is_debug = root.level <= logging.DEBUG
+        logging.getLogger(name).setLevel(logging.NOTSET if is_debug else logging.WARNING)
     logging.captureWarnings(True)
 
 

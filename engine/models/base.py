@@ -9,7 +9,7 @@ from PIL import Image
 from engine.contract import ROW_CLASSES, ModelCard, Recipe, Verdict
 from engine.device import Device
 from engine.safety import Checker
-from engine.weights import ModelFiles
+from engine.weights.model_files import ModelFiles
 
 Conditioning = Mapping[str, torch.Tensor]
 """The inputs of the network besides latents and timesteps; the first dimension is the row."""

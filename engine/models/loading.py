@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import diffusers
 import torch
 from diffusers import DiffusionPipeline, ModelMixin
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
@@ -17,11 +18,11 @@ from transformers import CLIPImageProcessor, PreTrainedModel
 from engine.contract import MAX_SIZE, ROW_CLASSES, BatchSizes, ModelCard, Sampler
 from engine.device import Device
 from engine.device.errors import load_failure
-from engine.errors import MissingDependency, ModelCorrupt, first_line
+from engine.errors import MissingDependency, ModelCorrupt, first_line, storage_error
 from engine.safety.concepts import ConceptChecker
 from engine.samplers import log_unusable_samplers, usable_samplers
 from engine.schedulers import Scheduler, make_scheduler
-from engine.weights import LOAD_ERRORS, ModelFiles
+from engine.weights.model_files import LOAD_ERRORS, ModelFiles, unreadable
 
 MIN_MAX_PIXELS: Final = 768 * 768
 """Lower bound of a model's `max_pixels`, which is otherwise four times its native area."""
@@ -46,6 +47,8 @@ def model_errors(name: str) -> Iterator[None]:
             f"The model {name} needs a package that is not installed: {first_line(error)}"
         ) from error
     except LOAD_ERRORS as error:
+        if isinstance(error, OSError) and storage_error(error) is not None:
+            raise unreadable(f"The model {name}", error) from error
         log.debug("the model %s cannot be loaded", name, exc_info=error)
         raise load_failure(error, f"the model {name}", partial(_corrupt_error, name)) from error
 
@@ -61,15 +64,18 @@ def load_pipeline(
     `components` are classes of transformers, or None for a component that is left out. Raises
     ModelCorrupt, or one of LOAD_ERRORS.
     """
-    for component in (*_DENOISERS, "vae"):
-        if component in files.index:
-            files.require_safetensors(files.folder / component)
+    networks = {
+        name: _load_network(files, name, device)
+        for name in (*_DENOISERS, "vae")
+        if name in files.index
+    }
     pipeline = pipeline_class.from_pretrained(
         files.folder,
         **{
             name: component_class and _load_component(component_class, files, name, device)
             for name, component_class in components.items()
         },
+        **networks,
         scheduler=_load_scheduler(files),
         dtype=device.dtype,
         use_safetensors=True,
@@ -177,6 +183,23 @@ def _load_scheduler(files: ModelFiles) -> Scheduler:
     return make_scheduler(_default_sampler(usable_samplers(config)), config)
 
 
+def _load_network(files: ModelFiles, component: str, device: Device) -> ModelMixin:
+    """A component of diffusers, of the class that the index names."""
+    library, class_name = files.index[component]
+    if library != "diffusers":
+        raise ValueError(f"the class of the {component} is not one of diffusers")
+    path = files.folder / component
+    files.require_safetensors(path)
+    return getattr(diffusers, class_name).from_pretrained(
+        path,
+        torch_dtype=device.dtype,
+        use_safetensors=True,
+        variant=files.variant(path),
+        local_files_only=True,
+        low_cpu_mem_usage=True,
+    )
+
+
 def _load_component(
     component_class: type[PreTrainedModel],
     files: ModelFiles,
@@ -194,6 +217,7 @@ def _load_component(
         path,
         dtype=device.dtype,
         use_safetensors=True,
+        variant=files.variant(path),
         local_files_only=True,
         output_loading_info=True,
     )

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
+import torch
+
 from engine.device import Device
 from engine.errors import ModelCorrupt
 from engine.models.base import DiffusionModel, Family
 from engine.safety import BUILTIN, Checker
-from engine.weights import ModelFiles
+from engine.weights.model_files import ModelFiles
 
 
 def _families() -> tuple[Family, ...]:
@@ -25,7 +27,7 @@ def load(name: str, device: Device, checkers: Sequence[str] = (BUILTIN,)) -> Dif
     """
     from engine.models.loading import model_errors
 
-    files = ModelFiles(name)
+    files = ModelFiles(name, prefer_fp16=device.dtype == torch.float16)
     families = _families()
     for family in families:
         if files.family in family.pipelines:

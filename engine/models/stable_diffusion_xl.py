@@ -13,7 +13,7 @@ from engine.models.base import Conditioning, Family
 from engine.models.latent_diffusion import LatentDiffusion
 from engine.models.loading import load_concept_checker, load_pipeline
 from engine.safety import Checker, CheckerSet
-from engine.weights import ModelFiles
+from engine.weights.model_files import ModelFiles
 
 _PromptEmbeds = tuple[torch.Tensor, torch.Tensor]
 """diffusers' `prompt_embeds` and `pooled_prompt_embeds`."""

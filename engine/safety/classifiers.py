@@ -14,10 +14,11 @@ from engine.device import Device
 from engine.device.errors import load_failure
 from engine.errors import MissingDependency, ModelCorrupt, ModelNotFound
 from engine.safety.labels import LabelRule, rule_for
-from engine.weights import LOAD_ERRORS, download_snapshot, require_safetensors
+from engine.weights.hub import download_snapshot
+from engine.weights.model_files import LOAD_ERRORS, require_safetensors, variant_in
 
 _CONFIG: Final = "config.json"
-_FILES: Final = (_CONFIG, "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json")
+_FILES: Final = (_CONFIG, "preprocessor_config.json", "*.safetensors", "*.safetensors.index*.json")
 """The files of a classifier; pickles and code are neither read nor downloaded."""
 
 
@@ -71,7 +72,12 @@ def load(name: str, device: Device) -> Classifier:
     options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
         network, info = AutoModelForImageClassification.from_pretrained(
-            folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **options
+            folder,
+            dtype=torch.float32,
+            use_safetensors=True,
+            variant=variant_in(folder),
+            output_loading_info=True,
+            **options,
         )
         processor = AutoImageProcessor.from_pretrained(folder, **options)
     except ImportError as error:

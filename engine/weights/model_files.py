@@ -2,23 +2,33 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from safetensors import SafetensorError
 
-from engine.errors import EngineError, ModelCorrupt, ModelGated, ModelNotFound, NoSafetyChecker
+from engine.errors import (
+    EngineError,
+    ModelCorrupt,
+    ModelNotFound,
+    NoSafetyChecker,
+    StorageFailed,
+    storage_error,
+)
+from engine.weights.hub import download_snapshot
+from engine.weights.variants import choose_variant
 
 STARTER: Final = "starter"
-STARTER_FOLDER: Final = Path(__file__).parent / "starter" / "model"
+STARTER_FOLDER: Final = Path(__file__).parents[1] / "starter" / "model"
 INDEX: Final = "model_index.json"
 _FILE_PATTERNS: Final = ("*/*.safetensors", "*/*.json", "*/*.txt", INDEX)
 """The files of a diffusers folder that are loaded or downloaded; pickles are not among them."""
 SAFETY_CHECKER_MODEL: Final = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 _SAFETY_PARTS: Final = ("safety_checker", "feature_extractor")
+_SAFETY_PATTERNS: Final = tuple(
+    f"{part}/{pattern}" for part in _SAFETY_PARTS for pattern in ("*.safetensors", "*.json")
+)
 _PICKLES: Final = (".bin", ".ckpt", ".pkl", ".pt", ".pth")
-_VARIANTS: Final = ("*.fp16.safetensors", "*non_ema*", "*.bf16.safetensors")
 LOAD_ERRORS: Final = (
     OSError,
     ValueError,
@@ -37,19 +47,24 @@ LOAD_ERRORS: Final = (
 class ModelFiles:
     """The folder of a model, which is downloaded from the hub if necessary.
 
-    Constructor and methods raise ModelNotFound, ModelGated, ModelCorrupt or NoSafetyChecker, with a
+    `prefer_fp16` chooses the variant of the weights where there are several. Constructor and
+    methods raise ModelNotFound, ModelGated, ModelCorrupt, StorageFailed or NoSafetyChecker, with a
     sentence for the operator.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, prefer_fp16: bool = False) -> None:
         self.name = name
-        self.folder, self._commit = _locate(name)
+        self.prefer_fp16 = prefer_fp16
+        self.folder, self._commit = _locate(name, prefer_fp16=prefer_fp16)
         self.index = _index(self.folder, name)
 
     @property
     def revision(self) -> str:
         """The hub's commit; for a local folder, a digest of all files that are loaded."""
-        return self._commit or _digest(self.folder)
+        try:
+            return self._commit or _digest(self.folder)
+        except OSError as error:
+            raise unreadable(f"The model {self.name}", error) from error
 
     @property
     def family(self) -> str:
@@ -79,7 +94,9 @@ class ModelFiles:
         if all((self.folder / part).is_dir() for part in _SAFETY_PARTS):
             return self.folder
         try:
-            return download_snapshot(SAFETY_CHECKER_MODEL, [f"{part}/*" for part in _SAFETY_PARTS])
+            return download_snapshot(
+                SAFETY_CHECKER_MODEL, _SAFETY_PATTERNS, prefer_fp16=self.prefer_fp16
+            )
         except EngineError as error:
             raise NoSafetyChecker(
                 f"The model {self.name} has no safety checker, and that of Stable Diffusion 1.5 "
@@ -102,12 +119,16 @@ class ModelFiles:
         """Raise ModelCorrupt if a component's folder has no weights, or some only as pickles."""
         require_safetensors(f"The model {self.name}", folder)
 
+    def variant(self, folder: Path) -> str | None:
+        """The variant of the weights to load from a component's folder; None for the full ones."""
+        return variant_in(folder, prefer_fp16=self.prefer_fp16)
+
     def _has(self, component: str) -> bool:
         library = (self.index.get(component) or [None])[0]
         return library is not None and (self.folder / component).is_dir()
 
 
-def _locate(name: str) -> tuple[Path, str | None]:
+def _locate(name: str, *, prefer_fp16: bool) -> tuple[Path, str | None]:
     if name == STARTER:
         if not STARTER_FOLDER.is_dir():
             raise ModelNotFound("The starter model is not in this copy of the project.")
@@ -120,78 +141,8 @@ def _locate(name: str) -> tuple[Path, str | None]:
             f"There is no model {name}: give `{STARTER}`, a diffusers folder, or a hub id such as "
             "stable-diffusion-v1-5/stable-diffusion-v1-5."
         )
-    snapshot = download_snapshot(name)
+    snapshot = download_snapshot(name, _FILE_PATTERNS, prefer_fp16=prefer_fp16)
     return snapshot, snapshot.name
-
-
-def download_snapshot(name: str, patterns: Sequence[str] = _FILE_PATTERNS) -> Path:
-    """The hub's snapshot of these files, downloaded if it is not in the cache.
-
-    Raises ModelNotFound or ModelGated.
-    """
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError
-
-    try:
-        return Path(
-            snapshot_download(name, allow_patterns=list(patterns), ignore_patterns=list(_VARIANTS))
-        )
-    except HFValidationError as error:
-        raise ModelNotFound(f"There is no folder {name}, and it is not a hub id.") from error
-    except _network_errors() as error:
-        raise _hub_error(name, error) from error
-
-
-def _network_errors() -> tuple[type[Exception], ...]:
-    """The exceptions of a failed download, including those of huggingface_hub's HTTP library.
-
-    That library depends on the version. A proxy that needs another package causes ImportError, and
-    hf_xet raises RuntimeError.
-    """
-    from huggingface_hub.errors import HfHubHTTPError
-
-    bases = [base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception)]
-    return (*bases, OSError, ImportError, RuntimeError)
-
-
-def _hub_error(name: str, error: Exception) -> EngineError:
-    """The hub's error as an EngineError with a sentence for the operator."""
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-    )
-
-    types = [type(cause) for cause in _causes(error)]
-    if GatedRepoError in types:
-        return ModelGated(
-            f"The model {name} is gated: accept its terms at https://huggingface.co/{name} and set "
-            "HF_TOKEN to a token of that account."
-        )
-    if RepositoryNotFoundError in types:
-        return ModelNotFound(
-            f"The hub has no model {name} for this account: check the name, or set HF_TOKEN if it "
-            "is private."
-        )
-    status = next((code for code in map(_status, _causes(error)) if code), None)
-    if status in (401, 403):
-        return ModelGated(f"The hub refuses access to the model {name}: check HF_TOKEN.")
-    if LocalEntryNotFoundError in types or status is None:
-        return ModelNotFound(
-            f"The model {name} is not on this machine, and the hub cannot be reached."
-        )
-    return ModelNotFound(f"The hub did not serve the model {name}: it answered status {status}.")
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def _status(error: BaseException) -> int | None:
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    return status if isinstance(status, int) else None
 
 
 def _index(folder: Path, name: str) -> dict[str, Any]:
@@ -202,11 +153,30 @@ def _index(folder: Path, name: str) -> dict[str, Any]:
             f"The model {name} has no {INDEX}: it is not a diffusers folder, or the download is "
             "incomplete."
         ) from error
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise unreadable(f"The model {name}", error) from error
+    except ValueError as error:
         raise ModelCorrupt(f"The model {name} has a damaged {INDEX}: download it again.") from error
     if not isinstance(index, dict):
         raise ModelCorrupt(f"The model {name} has a damaged {INDEX}: download it again.")
     return index
+
+
+def unreadable(owner: str, error: OSError) -> EngineError:
+    """The error to raise if a file of a model cannot be read.
+
+    `owner` is the subject of the sentence, such as "The model x".
+    """
+    cause = storage_error(error)
+    if cause is None:
+        return ModelCorrupt(f"{owner} cannot be read: {error}")
+    return StorageFailed(f"{owner} cannot be read: {cause.strerror}: {cause.filename or '?'}")
+
+
+def variant_in(folder: Path, *, prefer_fp16: bool = False) -> str | None:
+    """The variant of the weights to load from a folder; None for the full ones."""
+    files = [file.name for file in folder.iterdir()] if folder.is_dir() else []
+    return choose_variant(files, prefer_fp16=prefer_fp16) or None
 
 
 def require_safetensors(owner: str, folder: Path) -> None:
@@ -233,7 +203,7 @@ def _pickle_weights(folder: Path) -> list[str]:
     if not any(folder.glob("*.safetensors")):
         return sorted(file.name for file in folder.glob("*") if file.suffix in _PICKLES)
     shards: list[str] = []
-    for index in folder.glob("*.safetensors.index.json"):
+    for index in folder.glob("*.safetensors.index*.json"):
         try:
             shards += map(str, json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
         except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:

@@ -1,0 +1,1 @@
+"""The files of models: in a folder, or from the hub."""
