@@ -132,3 +132,11 @@ def storage_error(error: BaseException) -> OSError | None:
             if cause.errno in _DISK_ERRORS or is_path_error:
                 return cause
     return None
+
+
+def unreadable(subject: str, error: OSError) -> StorageFailed:
+    """The error to raise if a file of `subject`, such as "the model x", cannot be read."""
+    cause = storage_error(error) or error
+    sentence = f"{subject} cannot be read: {cause.strerror or first_line(cause)}"
+    where = f": {cause.filename}" if cause.filename else ""
+    return StorageFailed(sentence[:1].upper() + sentence[1:] + where)

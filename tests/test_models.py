@@ -20,6 +20,7 @@ from engine.errors import (
     ModelCorrupt,
     ModelNotFound,
     NoSafetyChecker,
+    StorageFailed,
 )
 from engine.models import registry
 from engine.weights.model_files import ModelFiles
@@ -224,6 +225,16 @@ def test_all_loaders_of_weights_use_safetensors(path: Path) -> None:
         training = path.is_relative_to(ROOT / "engine" / "starter")
         safe = options.get("use_safetensors") == "True"
         assert safe or (training and options.get("weights_only") == "True"), ast.unparse(call)
+
+
+@pytest.mark.parametrize("file", ["model_index.json", "scheduler/scheduler_config.json"])
+def test_a_folder_in_place_of_a_file_is_named(folder: Path, file: str) -> None:
+    """With the reason of the system."""
+    (folder / file).unlink()
+    (folder / file).mkdir()
+    error = load_error(folder)
+    assert isinstance(error, StorageFailed)
+    assert f"cannot be read: Is a directory: {folder / file}" in str(error)
 
 
 def rename_weights(folder: Path, variant: str, dtype: torch.dtype) -> None:

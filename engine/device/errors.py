@@ -6,7 +6,14 @@ from typing import Final
 
 import torch
 
-from engine.errors import DeviceLost, EngineError, InvalidJob, first_line
+from engine.errors import (
+    DeviceLost,
+    EngineError,
+    InvalidJob,
+    first_line,
+    storage_error,
+    unreadable,
+)
 
 _OOM_MESSAGES: Final = (
     "out of memory",
@@ -65,4 +72,6 @@ def load_failure(
         return EngineError(f"There is too little memory for {subject}.")
     if is_device_lost(error):
         return DeviceLost(f"The accelerator is lost: {error}")
+    if isinstance(error, OSError) and storage_error(error) is not None:
+        return unreadable(subject, error)
     return corrupt_error(first_line(error))

@@ -18,11 +18,11 @@ from transformers import CLIPImageProcessor, PreTrainedModel
 from engine.contract import MAX_SIZE, ROW_CLASSES, BatchSizes, ModelCard, Sampler
 from engine.device import Device
 from engine.device.errors import load_failure
-from engine.errors import MissingDependency, ModelCorrupt, first_line, storage_error
+from engine.errors import MissingDependency, ModelCorrupt, first_line
 from engine.safety.concepts import ConceptChecker
 from engine.samplers import log_unusable_samplers, usable_samplers
 from engine.schedulers import Scheduler, make_scheduler
-from engine.weights.model_files import LOAD_ERRORS, ModelFiles, unreadable
+from engine.weights.model_files import LOAD_ERRORS, ModelFiles
 
 MIN_MAX_PIXELS: Final = 768 * 768
 """Lower bound of a model's `max_pixels`, which is otherwise four times its native area."""
@@ -47,8 +47,6 @@ def model_errors(name: str) -> Iterator[None]:
             f"The model {name} needs a package that is not installed: {first_line(error)}"
         ) from error
     except LOAD_ERRORS as error:
-        if isinstance(error, OSError) and storage_error(error) is not None:
-            raise unreadable(f"The model {name}", error) from error
         log.debug("the model %s cannot be loaded", name, exc_info=error)
         raise load_failure(error, f"the model {name}", partial(_corrupt_error, name)) from error
 

@@ -12,8 +12,7 @@ from engine.errors import (
     ModelCorrupt,
     ModelNotFound,
     NoSafetyChecker,
-    StorageFailed,
-    storage_error,
+    unreadable,
 )
 from engine.weights.hub import download_snapshot
 from engine.weights.variants import choose_variant
@@ -64,7 +63,7 @@ class ModelFiles:
         try:
             return self._commit or _digest(self.folder)
         except OSError as error:
-            raise unreadable(f"The model {self.name}", error) from error
+            raise unreadable(f"the model {self.name}", error) from error
 
     @property
     def family(self) -> str:
@@ -154,23 +153,12 @@ def _index(folder: Path, name: str) -> dict[str, Any]:
             "incomplete."
         ) from error
     except OSError as error:
-        raise unreadable(f"The model {name}", error) from error
+        raise unreadable(f"the model {name}", error) from error
     except ValueError as error:
         raise ModelCorrupt(f"The model {name} has a damaged {INDEX}: download it again.") from error
     if not isinstance(index, dict):
         raise ModelCorrupt(f"The model {name} has a damaged {INDEX}: download it again.")
     return index
-
-
-def unreadable(owner: str, error: OSError) -> EngineError:
-    """The error to raise if a file of a model cannot be read.
-
-    `owner` is the subject of the sentence, such as "The model x".
-    """
-    cause = storage_error(error)
-    if cause is None:
-        return ModelCorrupt(f"{owner} cannot be read: {error}")
-    return StorageFailed(f"{owner} cannot be read: {cause.strerror}: {cause.filename or '?'}")
 
 
 def variant_in(folder: Path, *, prefer_fp16: bool = False) -> str | None:
