@@ -58,6 +58,18 @@ RULES: dict[str, Rule] = {
     "a long description": Rule(
         command(description="x" * 101), "description", MAX, command(description="x" * 100)
     ),
+    "a menu command's description": Rule(
+        menu(description="x"),
+        "description",
+        "APPLICATION_COMMAND_CONTEXT_MENU_DESCRIPTION_INVALID",
+        menu(description=""),
+    ),
+    "a menu command's options": Rule(
+        menu(options=[option()]),
+        "options",
+        "APPLICATION_COMMAND_CONTEXT_MENU_OPTIONS_INVALID",
+        menu(options=[]),
+    ),
     "a type": Rule(command(type=5), "type", CHOICES, command(type=1)),
     "a localized name in capitals": Rule(
         command(name_localizations={"de": "Malen"}),

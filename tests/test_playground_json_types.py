@@ -49,6 +49,7 @@ def user_select(**fields: object) -> Json:
         {"embeds": [{"title": "x", "type": 1}]},
         {"embeds": [{"title": "x", "fields": [{"name": "x", "value": 5}]}]},
         {"components": [user_select() | {"type": "1"}]},
+        {"components": [user_select() | {"type": True}]},
         {"components": [user_select(type="5")]},
         {"components": [user_select(default_values=["1"])]},
         {"components": [user_select(default_values=[{"id": "1", "type": 5}])]},

@@ -10,6 +10,7 @@ from bot.playground.rest.validation.fields import read_form
 from bot.playground.rest.validation.form import FormErrors, Path
 
 CHAT_INPUT = 1
+MENU_TYPES = (2, 3)  # of users and of messages
 NAME = re.compile(r"[-_'\w\u0900-\u097f\u0e00-\u0e7f]{1,32}")  # \w lacks vowel signs
 CHARACTERS_LIMIT = 8000  # of names, descriptions and choices of a command
 TYPE_LIMITS = {1: 100, 2: 15, 3: 15, 4: 1}  # commands of each type in a scope
@@ -49,9 +50,11 @@ def read_command(payload: Json, path: Path = ()) -> Json:
             message = "Must be between 1 and 100 in length."
             errors.add((*path, "description"), "BASE_TYPE_BAD_LENGTH", message)
         _check_options(command.get("options") or [], (*path, "options"), errors)
-    elif command["type"] != 4 and (command.get("description") or command.get("options")):
-        message = "Context menu commands cannot have a description or options"
-        errors.add((*path, "description"), "APPLICATION_COMMAND_INVALID", message)
+    elif command["type"] in MENU_TYPES:
+        for key in ("description", "options"):
+            if command.get(key):
+                code = f"APPLICATION_COMMAND_CONTEXT_MENU_{key.upper()}_INVALID"
+                errors.add((*path, key), code, f"Context menu commands cannot have {key}")
     if _count_characters(command) > CHARACTERS_LIMIT:
         message = f"Command exceeds maximum size ({CHARACTERS_LIMIT})"
         errors.add(path, "APPLICATION_COMMAND_TOO_LARGE", message)

@@ -250,7 +250,7 @@ class Union:
         if tag is None:
             message = 'Field "type" is required to determine the model type.'
             errors.add(path, "TAG_FIELD_MISSING", message)
-        elif not isinstance(tag, int) or tag not in self.models:
+        elif type(tag) is not int or tag not in self.models:
             add_wrong_type(path, tuple(self.models), errors)
         else:
             return {"type": tag} | self.models[tag].read(value, path, errors)
