@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from bot.db.database import Database
     from bot.playground import Channel, Person, Playground
+    from tests.bot_harness import BotHarness
     from tests.fake_engine import FakeEngine
-    from tests.house import House
     from tests.openapi import OpenApi
     from tests.playground_bot import PlaygroundBot
     from tests.playground_http import Http
@@ -130,38 +130,38 @@ def engine() -> "FakeEngine":
 
 
 @pytest.fixture
-async def house(
+async def harness(
     discord: "Playground", engine: "FakeEngine", tmp_path: Path
-) -> AsyncIterator["House"]:
+) -> AsyncIterator["BotHarness"]:
     """A bot that is connected to the local Discord and to the fake engine."""
-    from tests.house import House
+    from tests.bot_harness import BotHarness
 
-    async with House(discord, engine, tmp_path) as house:
-        yield house
+    async with BotHarness(discord, engine, tmp_path) as harness:
+        yield harness
 
 
 @pytest.fixture
-async def mods(house: "House") -> "Channel":
+async def mods(harness: "BotHarness") -> "Channel":
     """The channel for reports, set by an admin."""
     from tests.reporting import response_text
 
-    channel = house.discord.add_channel("mods")
-    admin = house.discord.person("Eve", admin=True)
+    channel = harness.discord.add_channel("mods")
+    admin = harness.discord.person("Eve", admin=True)
     interaction = await admin.slash("admin moderators", channel=channel)
-    assert "Reports are now posted to" in await response_text(house, interaction)
+    assert "Reports are now posted to" in await response_text(harness, interaction)
     return channel
 
 
 @pytest.fixture
-def ben(house: "House") -> "Person":
+def ben(harness: "BotHarness") -> "Person":
     """A second user."""
-    return house.discord.person("Ben")
+    return harness.discord.person("Ben")
 
 
 @pytest.fixture
-def mo(house: "House") -> "Person":
+def mo(harness: "BotHarness") -> "Person":
     """A moderator."""
-    return house.discord.person("Mo", moderator=True)
+    return harness.discord.person("Mo", moderator=True)
 
 
 @pytest.fixture

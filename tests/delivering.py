@@ -7,46 +7,48 @@ from PIL import Image
 
 from bot.playground import Fault, Interaction, Upload
 from bot.playground.client.options import Value
+from tests.bot_harness import BotHarness, eventually
 from tests.fake_engine import FakeEngine
-from tests.house import House, eventually
 from tests.samples import encoded
 
 SKETCH = Upload("sketch.png", encoded(Image.new("RGB", (128, 64), "red")))
 
 
 async def running_job(
-    house: House, engine: FakeEngine, sketch: Upload | None = None
+    harness: BotHarness, engine: FakeEngine, sketch: Upload | None = None
 ) -> Interaction:
     """A job that shows its progress, and that finishes when the engine's gate opens."""
     engine.gate.clear()
     options: dict[str, Value] = {"prompt": "a house"}
     if sketch is not None:
         options["sketch"] = sketch
-    interaction = await house.ada.invoke("imagine", options)
-    await house.discord.until(
+    interaction = await harness.ada.invoke("imagine", options)
+    await harness.discord.until(
         lambda: interaction.response and interaction.response.buttons, why="it is shown"
     )
     return interaction
 
 
-async def finish_undelivered(house: House, engine: FakeEngine) -> None:
+async def finish_undelivered(harness: BotHarness, engine: FakeEngine) -> None:
     """Finish the job, and stop the bot before the result is delivered."""
-    house.discord.faults.next("PATCH", "/webhooks/", Fault(drop=True), times=100)
+    harness.discord.faults.next("PATCH", "/webhooks/", Fault(drop=True), times=100)
     engine.gate.set()
-    await eventually(lambda: house.query("SELECT * FROM jobs WHERE status = 'done'"))
-    await house.stop()
-    house.discord.faults.clear()
+    await eventually(lambda: harness.query("SELECT * FROM jobs WHERE status = 'done'"))
+    await harness.stop()
+    harness.discord.faults.clear()
 
 
-async def wait_until_delivered(house: House) -> None:
+async def wait_until_delivered(harness: BotHarness) -> None:
     """Wait until the database says that all jobs are delivered."""
-    await eventually(lambda: all(row["delivered_at"] for row in house.query("SELECT * FROM jobs")))
+    await eventually(
+        lambda: all(row["delivered_at"] for row in harness.query("SELECT * FROM jobs"))
+    )
 
 
-async def wait_for_delivered_jobs(house: House, jobs: int) -> None:
+async def wait_for_delivered_jobs(harness: BotHarness, jobs: int) -> None:
     """Wait until there are this many jobs and all are delivered."""
-    await eventually(lambda: len(house.query("SELECT * FROM jobs")) == jobs)
-    await wait_until_delivered(house)
+    await eventually(lambda: len(harness.query("SELECT * FROM jobs")) == jobs)
+    await wait_until_delivered(harness)
 
 
 def make_older(database: Path) -> None:

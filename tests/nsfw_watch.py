@@ -8,8 +8,8 @@ from PIL import Image
 from bot.playground import Attachment, Channel, Message
 from bot.playground.rest.serializers.messages import channel_json
 from engine.contract import Paint
+from tests.bot_harness import BotHarness
 from tests.fake_engine import FakeEngine, flat
-from tests.house import House
 
 Colour = tuple[int, ...]
 
@@ -17,10 +17,12 @@ Colour = tuple[int, ...]
 class Uploads:
     """Calls `on_upload` once for each uploaded file."""
 
-    def __init__(self, house: House, on_upload: Callable[[Message, Attachment], None]) -> None:
+    def __init__(
+        self, harness: BotHarness, on_upload: Callable[[Message, Attachment], None]
+    ) -> None:
         self._on_upload = on_upload
         self._reported_ids: set[int] = set()
-        house.discord.world.watchers.append(self._on_message)
+        harness.discord.world.watchers.append(self._on_message)
 
     def _on_message(self, message: Message) -> None:
         for file in message.attachments:
@@ -46,14 +48,14 @@ def flagged(engine: FakeEngine, of: set[int]) -> set[Colour]:
     return {painted(paint, nth) for paint in engine.paints for nth in of}
 
 
-async def choose(house: House, level: str, channel: Channel | None = None) -> str:
+async def choose(harness: BotHarness, level: str, channel: Channel | None = None) -> str:
     """Set the NSFW policy of the guild or a channel as an admin; return the response."""
     options = {"channel": channel} if channel else {}
-    admin = house.discord.person("Root", admin=True)
-    return await house.refusal(await admin.invoke("admin nsfw", {"level": level, **options}))
+    admin = harness.discord.person("Root", admin=True)
+    return await harness.refusal(await admin.invoke("admin nsfw", {"level": level, **options}))
 
 
-def restrict(house: House, channel: Channel, *, nsfw: bool) -> None:
+def restrict(harness: BotHarness, channel: Channel, *, nsfw: bool) -> None:
     """Set or remove the age restriction of a channel."""
     channel.nsfw = nsfw
-    house.discord.world.emit("CHANNEL_UPDATE", channel_json(channel), channel)
+    harness.discord.world.emit("CHANNEL_UPDATE", channel_json(channel), channel)

@@ -29,8 +29,8 @@ from bot.playground import Fault, Interaction, Message, Person, Playground, Uplo
 from bot.playground.client.options import Value
 from bot.playground.errors import NoSuchButton, NotAcknowledged, NotPermitted
 from tests import tiny_model
+from tests.bot_harness import is_finished, query
 from tests.bot_process import BotProcess
-from tests.house import is_finished, query
 from tests.samples import encoded
 
 FAULTS: Final = (

@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil
 
 from bot.playground import Interaction, Playground
+from tests.bot_harness import is_finished
 from tests.bot_process import BotProcess
-from tests.house import is_finished
 
 RUNS = 7
 CORES = [0, 1]

@@ -9,37 +9,37 @@ from bot.playground import InvalidOption, Person, Playground, UnknownCommand
 from bot.playground.gateway.interaction_create import interaction_json
 from bot.playground.model.interactions import InteractionType
 from bot.playground.rest.serializers.guilds import role_json
+from tests.bot_harness import BotHarness, eventually
 from tests.fake_engine import FakeEngine
-from tests.house import House, eventually
 
 
 @pytest.fixture
-def boss(house: House) -> Person:
+def boss(harness: BotHarness) -> Person:
     """A user who manages the server."""
-    return house.discord.person("Boss", admin=True)
+    return harness.discord.person("Boss", admin=True)
 
 
-async def limits_lines(house: House, boss: Person, **options: object) -> list[str]:
+async def limits_lines(harness: BotHarness, boss: Person, **options: object) -> list[str]:
     """The lines of the response to /admin limits."""
     interaction = await boss.invoke("admin limits", options)  # type: ignore[arg-type]
-    return (await house.refusal(interaction)).splitlines()
+    return (await harness.refusal(interaction)).splitlines()
 
 
-async def test_limits_can_be_set_shown_and_reset(house: House, boss: Person) -> None:
+async def test_limits_can_be_set_shown_and_reset(harness: BotHarness, boss: Person) -> None:
     """Each role has its own limits; an option that is left out keeps its value."""
-    role = house.discord.add_role("Painters")
+    role = harness.discord.add_role("Painters")
     default = "Default: 5 unfinished, 3 running"
-    assert await limits_lines(house, boss) == [default]
-    await limits_lines(house, boss, role=role, waiting=9)
-    assert await limits_lines(house, boss, role=role, daily=60) == [
+    assert await limits_lines(harness, boss) == [default]
+    await limits_lines(harness, boss, role=role, waiting=9)
+    assert await limits_lines(harness, boss, role=role, daily=60) == [
         default,
         f"<@&{role.id}>: 9 unfinished, 60 seconds in 24 hours",
     ]
-    await house.stop()
-    await house.start()
-    assert len(await limits_lines(house, boss)) == 2
-    assert await limits_lines(house, boss, role=role, reset=True) == [default]
-    details = [row["detail"] for row in house.query("SELECT detail FROM audit_log ORDER BY id")]
+    await harness.stop()
+    await harness.start()
+    assert len(await limits_lines(harness, boss)) == 2
+    assert await limits_lines(harness, boss, role=role, reset=True) == [default]
+    details = [row["detail"] for row in harness.query("SELECT detail FROM audit_log ORDER BY id")]
     assert details == [
         f"<@&{role.id}>: 9 unfinished",
         f"<@&{role.id}>: 9 unfinished, 60 seconds in 24 hours",
@@ -47,26 +47,26 @@ async def test_limits_can_be_set_shown_and_reset(house: House, boss: Person) -> 
     ]
 
 
-async def test_invalid_options_are_refused(house: House, boss: Person) -> None:
+async def test_invalid_options_are_refused(harness: BotHarness, boss: Person) -> None:
     """A missing role, set together with reset, and values out of range are refused."""
-    role = house.discord.add_role("Painters")
-    assert "Choose a role" in (await limits_lines(house, boss, waiting=9))[0]
-    assert "Either set" in (await limits_lines(house, boss, role=role, waiting=9, reset=True))[0]
+    role = harness.discord.add_role("Painters")
+    assert "Choose a role" in (await limits_lines(harness, boss, waiting=9))[0]
+    assert "Either set" in (await limits_lines(harness, boss, role=role, waiting=9, reset=True))[0]
     with pytest.raises(InvalidOption):
-        await limits_lines(house, boss, role=role, waiting=1000)
+        await limits_lines(harness, boss, role=role, waiting=1000)
     interaction = await boss.slash("admin limits", checked=False, role=role, waiting=1000)
-    assert "waiting is 1000; it must be 1 to 50" in await house.refusal(interaction)
+    assert "waiting is 1000; it must be 1 to 50" in await harness.refusal(interaction)
 
 
-async def test_only_managers_see_the_command(house: House) -> None:
+async def test_only_managers_see_the_command(harness: BotHarness) -> None:
     """Discord's clients hide it from others."""
     with pytest.raises(UnknownCommand):
-        await house.ada.slash("admin limits")
+        await harness.ada.slash("admin limits")
 
 
-async def test_moderators_cannot_set_limits(house: House) -> None:
+async def test_moderators_cannot_set_limits(harness: BotHarness) -> None:
     """They cannot read them either, even if a guild shows them /admin for its other commands."""
-    role = house.discord.add_role("Painters")
+    role = harness.discord.add_role("Painters")
     options = [
         {"name": "role", "type": 8, "value": str(role.id)},
         {"name": "waiting", "type": 4, "value": 50},
@@ -76,70 +76,70 @@ async def test_moderators_cannot_set_limits(house: House) -> None:
         "name": "admin",
         "type": 1,
         "options": [{"name": "limits", "type": 1, "options": options}],
-        "resolved": {"roles": {str(role.id): role_json(role, house.discord.world.default_guild)}},
+        "resolved": {"roles": {str(role.id): role_json(role, harness.discord.world.default_guild)}},
     }
-    moderator = house.discord.person("Mo", moderator=True)
-    interaction = house.discord.interactions.open(
-        InteractionType.APPLICATION_COMMAND, moderator.user, house.discord.channel, data
+    moderator = harness.discord.person("Mo", moderator=True)
+    interaction = harness.discord.interactions.open(
+        InteractionType.APPLICATION_COMMAND, moderator.user, harness.discord.channel, data
     )
     event = interaction_json(interaction)
-    house.discord.world.emit("INTERACTION_CREATE", event, house.discord.channel)
-    assert "Only members with the permission Manage Server" in await house.refusal(interaction)
-    assert not house.query("SELECT 1 FROM role_limits")
-    assert not house.query("SELECT 1 FROM audit_log")
+    harness.discord.world.emit("INTERACTION_CREATE", event, harness.discord.channel)
+    assert "Only members with the permission Manage Server" in await harness.refusal(interaction)
+    assert not harness.query("SELECT 1 FROM role_limits")
+    assert not harness.query("SELECT 1 FROM audit_log")
 
 
 async def test_the_most_generous_role_applies(
-    house: House, engine: FakeEngine, boss: Person
+    harness: BotHarness, engine: FakeEngine, boss: Person
 ) -> None:
     """A user has the highest limit of any of their roles, @everyone included."""
-    role = house.discord.add_role("Painters")
-    await limits_lines(house, boss, role=house.discord.world.default_guild.everyone, waiting=1)
-    await limits_lines(house, boss, role=role, waiting=2)
-    ben = house.discord.person("Ben")
+    role = harness.discord.add_role("Painters")
+    await limits_lines(harness, boss, role=harness.discord.world.default_guild.everyone, waiting=1)
+    await limits_lines(harness, boss, role=role, waiting=2)
+    ben = harness.discord.person("Ben")
     ben.give(role)
     engine.gate.clear()
     interactions = [
-        await house.ada.slash("imagine", prompt="a"),
+        await harness.ada.slash("imagine", prompt="a"),
         await ben.slash("imagine", prompt="b"),
     ]
     await eventually(lambda: len(engine.paints) == 2)
-    refused = await house.ada.slash("imagine", prompt="a")
-    assert "You have 1 job waiting; the limit is 1." in await house.refusal(refused)
+    refused = await harness.ada.slash("imagine", prompt="a")
+    assert "You have 1 job waiting; the limit is 1." in await harness.refusal(refused)
     interactions.append(await ben.slash("imagine", prompt="b"))
     await eventually(lambda: len(engine.paints) == 3)
     refused = await ben.slash("imagine", prompt="b")
-    assert "You have 2 jobs waiting; the limit is 2." in await house.refusal(refused)
+    assert "You have 2 jobs waiting; the limit is 2." in await harness.refusal(refused)
     engine.gate.set()
     for interaction in interactions:
-        await house.result(interaction)
+        await harness.result(interaction)
 
 
-async def test_a_refusal_estimates_the_wait(house: House, engine: FakeEngine) -> None:
+async def test_a_refusal_estimates_the_wait(harness: BotHarness, engine: FakeEngine) -> None:
     """The refusal has an estimate once the duration of jobs is known."""
     engine.engine_seconds = 30.0
-    await house.imagine()
+    await harness.imagine()
     engine.gate.clear()
-    interactions = [await house.ada.slash("imagine", prompt=f"{nth}") for nth in range(5)]
+    interactions = [await harness.ada.slash("imagine", prompt=f"{nth}") for nth in range(5)]
     await eventually(lambda: len(engine.paints) == 6)
-    refused = await house.ada.slash("imagine", prompt="one more")
-    assert await house.refusal(refused) == (
+    refused = await harness.ada.slash("imagine", prompt="one more")
+    assert await harness.refusal(refused) == (
         "You have 5 jobs waiting; the limit is 5. Let one finish first, in about 2 minutes."
     )
     engine.gate.set()
     for interaction in interactions:
-        await house.result(interaction)
+        await harness.result(interaction)
 
 
 async def test_simultaneous_requests_cannot_exceed_the_limit(
-    house: House, engine: FakeEngine
+    harness: BotHarness, engine: FakeEngine
 ) -> None:
     """Of twelve simultaneous requests, five are accepted."""
     engine.gate.clear()
-    interactions = [await house.ada.slash("imagine", prompt=f"{nth}") for nth in range(12)]
+    interactions = [await harness.ada.slash("imagine", prompt=f"{nth}") for nth in range(12)]
     for interaction in interactions:
         await interaction.acknowledged()
-    [[count]] = house.query("SELECT count(*) FROM jobs")
+    [[count]] = harness.query("SELECT count(*) FROM jobs")
     assert count == 5
     engine.gate.set()
 
@@ -147,15 +147,15 @@ async def test_simultaneous_requests_cannot_exceed_the_limit(
 @pytest.fixture
 async def frugal(
     discord: Playground, engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[House]:
+) -> AsyncIterator[BotHarness]:
     """A bot that allows 60 seconds a day, with jobs of 40 seconds."""
     monkeypatch.setenv("IMAGINE_DAILY_SECONDS", "60")
     engine.engine_seconds = 40.0
-    async with House(discord, engine, tmp_path) as house:
-        yield house
+    async with BotHarness(discord, engine, tmp_path) as harness:
+        yield harness
 
 
-async def test_the_daily_seconds_are_limited(frugal: House) -> None:
+async def test_the_daily_seconds_are_limited(frugal: BotHarness) -> None:
     """The quota is counted for each user and survives a restart; a role can raise it."""
     await frugal.imagine()
     await frugal.imagine()
@@ -173,7 +173,7 @@ async def test_the_daily_seconds_are_limited(frugal: House) -> None:
 
 
 async def test_the_operator_limits_what_roles_can_get(
-    frugal: House, monkeypatch: pytest.MonkeyPatch
+    frugal: BotHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Existing limits are reduced when the operator lowers the maximum."""
     everyone = frugal.discord.world.default_guild.everyone
@@ -193,7 +193,9 @@ async def test_the_operator_limits_what_roles_can_get(
     assert "You have used 80 of your 60 engine seconds" in await frugal.refusal(refused)
 
 
-async def test_unfinished_jobs_count_for_the_daily_limit(frugal: House, engine: FakeEngine) -> None:
+async def test_unfinished_jobs_count_for_the_daily_limit(
+    frugal: BotHarness, engine: FakeEngine
+) -> None:
     """A user can exceed the quota by one job at most."""
     await frugal.imagine()
     engine.gate.clear()
@@ -211,7 +213,7 @@ async def test_unfinished_jobs_count_for_the_daily_limit(frugal: House, engine: 
     await eventually(lambda: len(frugal.query(done_jobs)) == 2)
 
 
-async def test_failed_jobs_are_not_charged(frugal: House, engine: FakeEngine) -> None:
+async def test_failed_jobs_are_not_charged(frugal: BotHarness, engine: FakeEngine) -> None:
     """Attempts during which the engine died are not charged either."""
     engine.failure = "The numbers overflowed."
     for _ in range(3):
@@ -227,7 +229,7 @@ async def test_failed_jobs_are_not_charged(frugal: House, engine: FakeEngine) ->
 
 
 async def test_cancelled_jobs_are_charged_for_their_usage(
-    frugal: House, engine: FakeEngine
+    frugal: BotHarness, engine: FakeEngine
 ) -> None:
     """A job that was cancelled while it waited costs nothing."""
     engine.gate.clear()

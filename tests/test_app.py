@@ -16,8 +16,8 @@ from bot.engine_client.socket_client import Endpoint
 from bot.errors import ExitCode, FatalError
 from bot.playground import Playground
 from bot.settings import Settings
+from tests.bot_harness import BotHarness, settings_for
 from tests.fake_engine import FakeEngine
-from tests.house import House, settings_for
 
 
 async def start_error(settings: Settings, engine: FakeEngine) -> FatalError:
@@ -133,11 +133,11 @@ async def test_a_bot_can_be_stopped_while_its_engine_starts(
     assert stopped.is_set()
 
 
-async def test_a_second_bot_on_the_same_folder_is_refused(house: House) -> None:
+async def test_a_second_bot_on_the_same_folder_is_refused(harness: BotHarness) -> None:
     """The first bot keeps running."""
-    error = await start_error(settings_for(house.discord, house.data), house.engine)
+    error = await start_error(settings_for(harness.discord, harness.data), harness.engine)
     assert error.exit is ExitCode.DATA_IN_USE
-    assert (await house.imagine()).attachments
+    assert (await harness.imagine()).attachments
 
 
 async def test_without_a_token_there_is_a_playground(
@@ -164,9 +164,9 @@ async def test_without_a_token_there_is_a_playground(
     assert "discord.com/developers/applications" in output
 
 
-async def test_a_stopped_bot_releases_the_data_folder(house: House) -> None:
+async def test_a_stopped_bot_releases_the_data_folder(harness: BotHarness) -> None:
     """The lock is free."""
-    await house.stop()
-    with migrations.data_folder_lock(house.data):
+    await harness.stop()
+    with migrations.data_folder_lock(harness.data):
         pass
-    await house.start()
+    await harness.start()

@@ -13,8 +13,8 @@ import pytest_asyncio
 from bot.engine_client.watchdog import SILENCE_SECONDS
 from bot.playground import Message, Person, Playground
 from tests import tiny_model
+from tests.bot_harness import ALL_BUTTONS, eventually, final_response, query
 from tests.crashing_bot import MOMENTS, CrashingBot
-from tests.house import ALL_BUTTONS, eventually, finished, query
 from tests.openapi import OpenApi
 
 pytestmark = [
@@ -100,7 +100,7 @@ async def test_a_killed_bot_delivers_once(bot: CrashingBot, ada: Person, moment:
         assert (job["status"], len(public_messages(bot))) == ("cancelled", before)
         assert interaction.response is None
     else:
-        assert (await finished(bot.discord, interaction)).buttons == ALL_BUTTONS
+        assert (await final_response(bot.discord, interaction)).buttons == ALL_BUTTONS
         assert (job["status"], len(public_messages(bot))) == ("done", before + 1)
     check_consistency(bot)
 
@@ -111,7 +111,7 @@ async def test_a_killed_engine_costs_no_result(bot: CrashingBot, ada: Person, mo
     before = len(public_messages(bot))
     bot.crash_at(moment, "engine")
     interaction = await ada.slash("imagine", prompt=f"a red house, {moment}", steps=12)
-    assert (await finished(bot.discord, interaction)).buttons == ALL_BUTTONS
+    assert (await final_response(bot.discord, interaction)).buttons == ALL_BUTTONS
     await wait_until_delivered(bot)
     assert not bot.crash_file.exists()
     assert len(public_messages(bot)) == before + 1
@@ -121,14 +121,14 @@ async def test_a_killed_engine_costs_no_result(bot: CrashingBot, ada: Person, mo
 
 async def test_a_killed_bot_completes_a_button_press(bot: CrashingBot, ada: Person) -> None:
     """The bot died before it stored the id of its response message."""
-    grid = await finished(bot.discord, await ada.slash("imagine", prompt="a red house"))
+    grid = await final_response(bot.discord, await ada.slash("imagine", prompt="a red house"))
     await wait_until_delivered(bot)
     before = len(public_messages(bot))
     bot.crash_at("acknowledged", "bot")
     press = await ada.click(grid, "U2")
     assert await bot.wait_until_ended() == -signal.SIGKILL
     await bot.start()
-    assert (await finished(bot.discord, press)).attachments
+    assert (await final_response(bot.discord, press)).attachments
     assert len(public_messages(bot)) == before + 1
     await eventually(lambda: query(bot.data, "SELECT * FROM pending_interactions") == [])
 
@@ -147,7 +147,7 @@ async def test_a_full_disk_loses_nothing(bot: CrashingBot, ada: Person) -> None:
     assert "cannot write to its database" in refused.ephemerals[0].content
     await asyncio.sleep(3)
     process.rlimit(psutil.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    message = await finished(bot.discord, interaction)
+    message = await final_response(bot.discord, interaction)
     assert message.buttons == ALL_BUTTONS or "could not be written" in message.content
     await wait_until_delivered(bot)
     assert len(public_messages(bot)) == before + 1
@@ -159,7 +159,7 @@ async def test_a_frozen_engine_is_replaced(bot: CrashingBot, ada: Person) -> Non
     frozen = bot.engine()
     bot.crash_at("painting", "frozen")
     interaction = await ada.slash("imagine", prompt="a red house", steps=12)
-    message = await finished(bot.discord, interaction, SILENCE_SECONDS + PATIENCE)
+    message = await final_response(bot.discord, interaction, SILENCE_SECONDS + PATIENCE)
     assert message.buttons == ALL_BUTTONS
     assert not frozen.is_running() or frozen.status() == psutil.STATUS_ZOMBIE
     [job] = query(bot.data, "SELECT attempt, crashes FROM jobs ORDER BY rowid DESC LIMIT 1")
@@ -193,6 +193,6 @@ async def test_a_second_signal_kills_the_bot(bot: CrashingBot, ada: Person) -> N
     assert await bot.wait_until_ended() == -signal.SIGTERM
     assert asyncio.get_running_loop().time() - started_at < 3
     await bot.start()
-    assert (await finished(bot.discord, interaction)).buttons == ALL_BUTTONS
+    assert (await final_response(bot.discord, interaction)).buttons == ALL_BUTTONS
     await wait_until_delivered(bot)
     check_consistency(bot)

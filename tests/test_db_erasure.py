@@ -18,7 +18,7 @@ from bot.domain.job import DeletionReason, ResponseTarget, Sketch, Status
 from bot.domain.kinds import variation
 from bot.domain.moderation import AuditAction, AuditEntry, CaseState, Report
 from bot.domain.user_data import AUDIT_DAYS
-from tests.house import query
+from tests.bot_harness import query
 from tests.samples import job, recipe
 from tests.stored_jobs import delivered_job, stored_job
 

@@ -11,7 +11,7 @@ from bot.db.database import Database
 from bot.db.file_deletions import FileDeletion, FileKind
 from bot.db.store import Store
 from bot.db.usage import UsageRecord
-from tests.house import query
+from tests.bot_harness import query
 from tests.samples import job, picture
 
 WRITES = re.compile(r"\b(?:INSERT (?:OR \w+ )?INTO|DELETE FROM|UPDATE) (\w+)|Table\(\s*\"(\w+)\"")

@@ -14,7 +14,7 @@ from bot.db.file_deletions import FileDeletion, FileKind
 from bot.domain.cost_model import Sample
 from bot.domain.moderation import AuditAction, AuditEntry
 from bot.domain.quota import Usage
-from tests.house import query
+from tests.bot_harness import query
 from tests.samples import job
 
 VERSION = 11

@@ -16,6 +16,7 @@ from bot.messages.delivery import Delivery
 from bot.messages.message_client import MessageClient
 from bot.playground import Fault
 from bot.storage import FileStorage
+from tests.bot_harness import BotHarness, eventually
 from tests.delivering import (
     finish_undelivered,
     make_older,
@@ -24,7 +25,6 @@ from tests.delivering import (
     wait_until_delivered,
 )
 from tests.fake_engine import FakeEngine
-from tests.house import House, eventually
 from tests.openapi import OpenApi
 from tests.samples import job
 
@@ -45,46 +45,50 @@ from tests.samples import job
     ],
 )
 async def test_a_result_is_shown_once_whatever_fails(
-    house: House, engine: FakeEngine, fault: Fault
+    harness: BotHarness, engine: FakeEngine, fault: Fault
 ) -> None:
     """Edits may be repeated, new messages may not."""
-    interaction = await running_job(house, engine)
-    house.discord.faults.next("PATCH", "/webhooks/", fault)
+    interaction = await running_job(harness, engine)
+    harness.discord.faults.next("PATCH", "/webhooks/", fault)
     engine.gate.set()
-    message = await house.result(interaction)
+    message = await harness.result(interaction)
     assert "U1" in message.buttons
-    await wait_until_delivered(house)
-    assert house.discord.messages() == [message]
+    await wait_until_delivered(harness)
+    assert harness.discord.messages() == [message]
 
 
-async def test_a_rejected_grid_is_replaced_by_text(house: House, engine: FakeEngine) -> None:
+async def test_a_rejected_grid_is_replaced_by_text(harness: BotHarness, engine: FakeEngine) -> None:
     """The message says so, and the pictures are available one by one."""
-    interaction = await running_job(house, engine)
-    house.discord.faults.next("PATCH", "/webhooks/", Fault(status=413))
+    interaction = await running_job(harness, engine)
+    harness.discord.faults.next("PATCH", "/webhooks/", Fault(status=413))
     engine.gate.set()
-    message = await house.result(interaction)
+    message = await harness.result(interaction)
     assert "did not accept the grid" in message.content
     assert "U1" in message.buttons
-    single = await house.ada.click(message, "U1")
-    await house.discord.until(lambda: single.response and single.response.attachments)
+    single = await harness.ada.click(message, "U1")
+    await harness.discord.until(lambda: single.response and single.response.attachments)
 
 
 @pytest.mark.parametrize(
     "fault", [Fault(status=502, after_commit=True), Fault(drop=True, after_commit=True)]
 )
-async def test_a_response_counts_if_only_its_reply_is_lost(house: House, fault: Fault) -> None:
+async def test_a_response_counts_if_only_its_reply_is_lost(
+    harness: BotHarness, fault: Fault
+) -> None:
     """Discord has received the response, so the job continues."""
-    house.discord.faults.next("POST", "/callback", fault)
-    message = await house.imagine()
+    harness.discord.faults.next("POST", "/callback", fault)
+    message = await harness.imagine()
     assert "U1" in message.buttons
-    house.discord.violations.clear()  # the library's retry is one, and beyond our reach
+    harness.discord.violations.clear()  # the library's retry is one, and beyond our reach
 
 
-async def test_a_job_without_a_response_does_not_run(house: House, engine: FakeEngine) -> None:
+async def test_a_job_without_a_response_does_not_run(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
     """The user saw "The application did not respond"."""
-    house.discord.faults.next("POST", "/callback", Fault(status=404), times=5)
-    await house.ada.slash("imagine", prompt="a house")
-    await eventually(lambda: house.query("SELECT * FROM jobs WHERE status = 'cancelled'"))
+    harness.discord.faults.next("POST", "/callback", Fault(status=404), times=5)
+    await harness.ada.slash("imagine", prompt="a house")
+    await eventually(lambda: harness.query("SELECT * FROM jobs WHERE status = 'cancelled'"))
     assert engine.paints == []
 
 
@@ -98,62 +102,64 @@ async def test_a_job_without_a_response_does_not_run(house: House, engine: FakeE
     ],
 )
 async def test_an_unreachable_channel_ends_the_delivery(
-    house: House, engine: FakeEngine, fault: Fault
+    harness: BotHarness, engine: FakeEngine, fault: Fault
 ) -> None:
     """After one attempt the delivery is given up, and other jobs continue."""
-    grid = await house.imagine()
-    await wait_until_delivered(house)
+    grid = await harness.imagine()
+    await wait_until_delivered(harness)
     for method in ("POST", "PATCH"):
-        house.discord.faults.next(method, "/channels/", fault, times=10)
-    before = len(house.discord.messages())
-    await house.ada.react(grid, "🔁")
+        harness.discord.faults.next(method, "/channels/", fault, times=10)
+    before = len(harness.discord.messages())
+    await harness.ada.react(grid, "🔁")
     await eventually(lambda: len(engine.paints) == 2)
-    await wait_until_delivered(house)
-    assert [row["status"] for row in house.query("SELECT status FROM jobs")] == ["done", "done"]
-    assert len(house.discord.messages()) == before
-    assert "U1" in (await house.imagine()).buttons
+    await wait_until_delivered(harness)
+    assert [row["status"] for row in harness.query("SELECT status FROM jobs")] == ["done", "done"]
+    assert len(harness.discord.messages()) == before
+    assert "U1" in (await harness.imagine()).buttons
 
 
 async def test_a_job_of_an_unknown_interaction_does_not_run(
-    house: House, engine: FakeEngine
+    harness: BotHarness, engine: FakeEngine
 ) -> None:
     """The response was too late (10062); the next command works."""
-    house.discord.faults.next("POST", "/callback", Fault(status=404, code=10062))
-    await house.ada.slash("imagine", prompt="a house")
-    await wait_for_delivered_jobs(house, 1)
-    assert [row["status"] for row in house.query("SELECT status FROM jobs")] == ["cancelled"]
+    harness.discord.faults.next("POST", "/callback", Fault(status=404, code=10062))
+    await harness.ada.slash("imagine", prompt="a house")
+    await wait_for_delivered_jobs(harness, 1)
+    assert [row["status"] for row in harness.query("SELECT status FROM jobs")] == ["cancelled"]
     assert engine.paints == []
-    assert "U1" in (await house.imagine()).buttons
+    assert "U1" in (await harness.imagine()).buttons
 
 
-async def test_a_damaged_file_does_not_stop_the_delivery(house: House, engine: FakeEngine) -> None:
+async def test_a_damaged_file_does_not_stop_the_delivery(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
     """The text with the reason and the buttons are still shown."""
-    interaction = await running_job(house, engine)
-    await finish_undelivered(house, engine)
-    for path in (house.data / "pictures").rglob("*.png"):
+    interaction = await running_job(harness, engine)
+    await finish_undelivered(harness, engine)
+    for path in (harness.data / "pictures").rglob("*.png"):
         path.write_bytes(b"not a picture")
-    await house.start()
-    message = await house.result(interaction)
+    await harness.start()
+    message = await harness.result(interaction)
     assert "file in the data folder is damaged" in message.content
     assert "U1" in message.buttons
-    await wait_until_delivered(house)
+    await wait_until_delivered(harness)
 
 
 async def test_an_empty_reply_of_discord_is_retried(
-    house: House, engine: FakeEngine, openapi: OpenApi | None
+    harness: BotHarness, engine: FakeEngine, openapi: OpenApi | None
 ) -> None:
     """discord.py does not handle an empty reply."""
-    interaction = await running_job(house, engine)
-    house.discord.faults.next("PATCH", "/webhooks/", Fault(status=204), times=2)
+    interaction = await running_job(harness, engine)
+    harness.discord.faults.next("PATCH", "/webhooks/", Fault(status=204), times=2)
     engine.gate.set()
-    assert "U1" in (await house.result(interaction)).buttons
-    await wait_until_delivered(house)
+    assert "U1" in (await harness.result(interaction)).buttons
+    await wait_until_delivered(harness)
     if openapi is not None:
         openapi.problems.clear()  # such an answer is one
 
 
 async def test_a_bug_in_a_delivery_is_reported_once(
-    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    harness: BotHarness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The message shows an error instead of staying unfinished, and the log has the traceback."""
 
@@ -161,14 +167,14 @@ async def test_a_bug_in_a_delivery_is_reported_once(
         raise KeyError("upscale")
 
     monkeypatch.setattr(captions, "ending", broken)
-    message = await house.imagine()
+    message = await harness.imagine()
     assert "something went wrong" in message.content
-    await wait_until_delivered(house)
+    await wait_until_delivered(harness)
     assert caplog.text.count("KeyError: 'upscale'") == 1
 
 
 async def test_a_bug_in_the_progress_does_not_stop_the_delivery(
-    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    harness: BotHarness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is logged once with its traceback, no more progress is shown, and the result is."""
 
@@ -176,8 +182,8 @@ async def test_a_bug_in_the_progress_does_not_stop_the_delivery(
         raise KeyError("cancel")
 
     monkeypatch.setattr(components, "cancel_view", broken)
-    assert "U1" in (await house.imagine()).buttons
-    await wait_until_delivered(house)
+    assert "U1" in (await harness.imagine()).buttons
+    await wait_until_delivered(harness)
     assert caplog.messages.count("showing progress failed") == 1
     assert caplog.text.count("KeyError: 'cancel'") == 1
 
@@ -204,33 +210,33 @@ async def test_no_task_is_left_after_the_exit(tmp_path: Path, db: Database) -> N
 
 
 async def test_without_the_permission_to_attach_files_the_text_is_shown(
-    house: House, engine: FakeEngine
+    harness: BotHarness, engine: FakeEngine
 ) -> None:
     """The pictures are available one by one."""
-    interaction = await running_job(house, engine)
+    interaction = await running_job(harness, engine)
     await eventually(lambda: engine.paints)
-    await asyncio.to_thread(make_older, house.data / FILENAME)
-    house.discord.faults.next("PATCH", "/channels/", Fault(status=403, code=50013))
+    await asyncio.to_thread(make_older, harness.data / FILENAME)
+    harness.discord.faults.next("PATCH", "/channels/", Fault(status=403, code=50013))
     engine.gate.set()
-    message = await house.result(interaction)
+    message = await harness.result(interaction)
     assert "did not accept the grid" in message.content
     assert "U1" in message.buttons
-    await wait_until_delivered(house)
+    await wait_until_delivered(harness)
 
 
-async def test_a_lost_response_is_sent_again(house: House) -> None:
+async def test_a_lost_response_is_sent_again(harness: BotHarness) -> None:
     """The connection broke before Discord received the response."""
-    house.discord.faults.next("POST", "/callback", Fault(drop=True))
-    assert "U1" in (await house.imagine()).buttons
-    house.discord.faults.next("POST", "/callback", Fault(drop=True))
-    refused = await house.ada.slash("imagine", prompt="a", seed=-1, checked=False)
-    assert "seed is -1" in await house.refusal(refused)
+    harness.discord.faults.next("POST", "/callback", Fault(drop=True))
+    assert "U1" in (await harness.imagine()).buttons
+    harness.discord.faults.next("POST", "/callback", Fault(drop=True))
+    refused = await harness.ada.slash("imagine", prompt="a", seed=-1, checked=False)
+    assert "seed is -1" in await harness.refusal(refused)
 
 
-async def test_an_unknown_response_counts_as_sent(house: House) -> None:
+async def test_an_unknown_response_counts_as_sent(harness: BotHarness) -> None:
     """If neither the response nor its state can be fetched, the message must not stay empty."""
-    house.discord.faults.next("POST", "/callback", Fault(drop=True, after_commit=True))
-    house.discord.faults.next("GET", "/webhooks/", Fault(drop=True), times=3)
-    assert "U1" in (await house.imagine()).buttons
-    assert len(house.discord.messages()) == 1
-    house.discord.violations.clear()  # that it was said again
+    harness.discord.faults.next("POST", "/callback", Fault(drop=True, after_commit=True))
+    harness.discord.faults.next("GET", "/webhooks/", Fault(drop=True), times=3)
+    assert "U1" in (await harness.imagine()).buttons
+    assert len(harness.discord.messages()) == 1
+    harness.discord.violations.clear()  # that it was said again

@@ -12,8 +12,8 @@ from bot.app import run
 from bot.errors import ExitCode, FatalError
 from bot.playground import Fault, Playground
 from bot.settings import Settings
+from tests.bot_harness import BotHarness, settings_for
 from tests.fake_engine import FakeEngine
-from tests.house import House, settings_for
 from tests.http_proxy import HOST, http_proxy
 
 
@@ -49,14 +49,14 @@ async def test_a_malformed_token_is_refused(
     ids=["Cloudflare", "rate limit", "502", "503"],
 )
 async def test_a_refusal_at_the_start_is_waited_out(
-    house: House, caplog: pytest.LogCaptureFixture, path: str, fault: Fault
+    harness: BotHarness, caplog: pytest.LogCaptureFixture, path: str, fault: Fault
 ) -> None:
     """The log says until when."""
-    await house.stop()
+    await harness.stop()
     caplog.set_level(logging.WARNING)
-    house.discord.faults.next("GET", path, fault)
-    await house.start()
-    assert (await house.imagine()).attachments
+    harness.discord.faults.next("GET", path, fault)
+    await harness.start()
+    assert (await harness.imagine()).attachments
     [message] = [
         record.getMessage() for record in caplog.records if record.name == "bot.discord_connection"
     ]
@@ -116,22 +116,22 @@ async def test_a_final_close_code_has_a_sentence(
 
 
 @pytest.mark.parametrize("code", [1000, 4000, 4007, 4009])
-async def test_other_close_codes_reconnect(house: House, code: int) -> None:
+async def test_other_close_codes_reconnect(harness: BotHarness, code: int) -> None:
     """The bot goes on."""
-    house.discord.sockets.close(code)
-    await house.discord.until(lambda: not house.discord.online, why="the disconnection")
-    await house.discord.ready()
-    assert (await house.imagine()).attachments
+    harness.discord.sockets.close(code)
+    await harness.discord.until(lambda: not harness.discord.online, why="the disconnection")
+    await harness.discord.ready()
+    assert (await harness.imagine()).attachments
 
 
 @pytest.mark.timeout(120)
-async def test_a_sick_host_of_sessions_is_left(house: House) -> None:
+async def test_a_sick_host_of_sessions_is_left(harness: BotHarness) -> None:
     """The main gateway takes over, although the host that resumes sessions never answers."""
-    house.discord.sockets.resume_unavailable = True
-    house.discord.sockets.reconnect()
-    await house.discord.until(lambda: not house.discord.online, why="the disconnection")
-    await house.discord.ready(timeout=90)
-    assert (await house.imagine()).attachments
+    harness.discord.sockets.resume_unavailable = True
+    harness.discord.sockets.reconnect()
+    await harness.discord.until(lambda: not harness.discord.online, why="the disconnection")
+    await harness.discord.ready(timeout=90)
+    assert (await harness.imagine()).attachments
 
 
 async def test_connections_use_the_proxy(tmp_path: Path, engine: FakeEngine) -> None:

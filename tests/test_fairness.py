@@ -8,8 +8,8 @@ import pytest
 
 from bot.domain.fair_queue import MAX_LEAD
 from bot.domain.limits import Limits
+from tests.bot_harness import BotHarness, eventually
 from tests.fake_engine import FakeEngine
-from tests.house import House, eventually
 from tests.simulation import Simulation, Submission
 
 GREEDY = 0
@@ -148,28 +148,32 @@ def test_the_lead_of_a_user_is_larger_than_a_job() -> None:
     assert MAX_LEAD > 10 * ALONE
 
 
-async def test_a_whole_bot_serves_users_in_turn(house: House, engine: FakeEngine) -> None:
+async def test_a_whole_bot_serves_users_in_turn(harness: BotHarness, engine: FakeEngine) -> None:
     """A role limit allows Ada twelve jobs; eight are running when twelve users submit one each.
 
     Seven of those start at once, and all of them before Ada's ninth.
     """
-    boss = house.discord.person("Boss", admin=True)
-    role = house.discord.add_role("Painters")
-    house.ada.give(role)
-    await house.refusal(await boss.slash("admin limits", role=role, waiting=12))
+    boss = harness.discord.person("Boss", admin=True)
+    role = harness.discord.add_role("Painters")
+    harness.ada.give(role)
+    await harness.refusal(await boss.slash("admin limits", role=role, waiting=12))
     engine.gate.clear()
-    ada_jobs = [await house.ada.slash("imagine", prompt=f"ada {n}", count=1) for n in range(12)]
-    await house.discord.until(lambda: len(engine.paints) == 8, why="eight jobs of Ada are running")
+    ada_jobs = [await harness.ada.slash("imagine", prompt=f"ada {n}", count=1) for n in range(12)]
+    await harness.discord.until(
+        lambda: len(engine.paints) == 8, why="eight jobs of Ada are running"
+    )
     for interaction in ada_jobs:
         await interaction.acknowledged()
-    others = [house.discord.person(f"Person {n}") for n in range(12)]
+    others = [harness.discord.person(f"Person {n}") for n in range(12)]
     other_jobs = [await person.slash("imagine", prompt="theirs", count=1) for person in others]
-    await house.discord.until(lambda: len(engine.paints) == 15, why="seven other jobs are running")
+    await harness.discord.until(
+        lambda: len(engine.paints) == 15, why="seven other jobs are running"
+    )
     queued = "SELECT 1 FROM jobs WHERE status = 'queued'"
-    await eventually(lambda: len(house.query(queued)) == 9)
+    await eventually(lambda: len(harness.query(queued)) == 9)
     engine.gate.set()
     for interaction in [*ada_jobs, *other_jobs]:
-        await house.result(interaction)
+        await harness.result(interaction)
     order = [paint.recipes[0].prompt for paint in engine.paints]
     assert order[:8] == [f"ada {n}" for n in range(8)]
     assert order[8:20] == ["theirs"] * 12

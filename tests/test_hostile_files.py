@@ -13,9 +13,9 @@ from PIL import Image, ImageChops, ImageStat
 
 from bot.playground import Person, Upload
 from tests import hostile_files
+from tests.bot_harness import BotHarness
 from tests.hostile_files import Outcome, PeakMemory
 from tests.hostile_parts import PAYLOAD, PNG, HostileFile
-from tests.house import House
 
 ROOT = Path(__file__).parents[1]
 CORPUS = hostile_files.corpus()
@@ -100,11 +100,11 @@ NAMES = ["sketch.png", "../../etc/passwd", "CON.png\0.exe", "a" * 200, "\u202egn
 SLOW = "JPEG of thousands of scans"
 
 
-async def is_painted(house: House, person: Person, file: HostileFile, name: str) -> bool:
+async def is_painted(harness: BotHarness, person: Person, file: HostileFile, name: str) -> bool:
     """Send a file as a sketch; False if it was refused in an ephemeral message."""
     sketch = Upload(name, file.data, "image/png")
     interaction = await person.slash("imagine", checked=False, prompt=file.name, sketch=sketch)
-    await house.discord.until(
+    await harness.discord.until(
         lambda: (
             interaction.ephemerals or (interaction.response and interaction.response.attachments)
         ),
@@ -117,21 +117,21 @@ async def is_painted(house: House, person: Person, file: HostileFile, name: str)
 
 
 @pytest.mark.timeout(240)
-async def test_the_bot_survives_the_corpus(house: House) -> None:
+async def test_the_bot_survives_the_corpus(harness: BotHarness) -> None:
     """Each job ends, and no process and no payload is left."""
-    people = [house.discord.person(name) for name in ("Ada", "Ben", "Cleo", "Dan")]
+    people = [harness.discord.person(name) for name in ("Ada", "Ben", "Cleo", "Dan")]
     files = [file for file in CORPUS if file.name != SLOW]
     painted = 0
     for start in range(0, len(files), len(people)):
         batch = enumerate(zip(people, files[start:], strict=False), start)
-        jobs = [is_painted(house, *job, NAMES[index % len(NAMES)]) for index, job in batch]
+        jobs = [is_painted(harness, *job, NAMES[index % len(NAMES)]) for index, job in batch]
         painted += sum(await asyncio.gather(*jobs))
     expected = [file.expected for file in files]
     assert expected.count("image") <= painted <= len(files) - expected.count("refused")
-    assert "U1" in (await house.imagine(sketch=Upload("fine.png", PNG))).buttons
+    assert "U1" in (await harness.imagine(sketch=Upload("fine.png", PNG))).buttons
     assert psutil.Process().children() == []
-    paths = [path for path in house.data.rglob("*") if path.is_file()]
+    paths = [path for path in harness.data.rglob("*") if path.is_file()]
     assert not any(PAYLOAD in path.read_bytes() for path in paths)
     assert {path.suffix for path in paths if "sources" in path.parts} == {".png"}
-    statuses = {row["status"] for row in house.query("SELECT DISTINCT status FROM jobs")}
+    statuses = {row["status"] for row in harness.query("SELECT DISTINCT status FROM jobs")}
     assert statuses == {"done", "refused"}

@@ -17,8 +17,8 @@ from bot.engine_client.socket_client import Endpoint
 from bot.errors import ExitCode, FatalError
 from bot.monitoring.http_server import MAX_CONNECTIONS
 from bot.playground import Fault, Playground
+from tests.bot_harness import BotHarness, eventually, settings_for
 from tests.fake_engine import FakeEngine
-from tests.house import House, eventually, settings_for
 from tests.metrics_samples import parse_metrics
 
 
@@ -33,48 +33,48 @@ def free_port() -> int:
 @pytest.fixture
 async def monitored(
     discord: Playground, engine: FakeEngine, tmp_path: Path
-) -> AsyncIterator[House]:
+) -> AsyncIterator[BotHarness]:
     """A bot with a metrics server."""
-    house = House(discord, engine, tmp_path)
-    house.metrics_port = free_port()
-    async with house:
-        yield house
+    harness = BotHarness(discord, engine, tmp_path)
+    harness.metrics_port = free_port()
+    async with harness:
+        yield harness
 
 
-async def get(house: House, path: str) -> tuple[int, bytes]:
+async def get(harness: BotHarness, path: str) -> tuple[int, bytes]:
     """The status and the body of a response."""
     async with (
         aiohttp.ClientSession() as session,
-        session.get(f"http://127.0.0.1:{house.metrics_port}{path}") as response,
+        session.get(f"http://127.0.0.1:{harness.metrics_port}{path}") as response,
     ):
         return response.status, await response.read()
 
 
-async def metrics(house: House) -> dict[str, float]:
+async def metrics(harness: BotHarness) -> dict[str, float]:
     """The current samples."""
-    status, body = await get(house, "/metrics")
+    status, body = await get(harness, "/metrics")
     assert status == 200
     return parse_metrics(body)
 
 
-async def health(house: House) -> tuple[int, dict[str, Any]]:
+async def health(harness: BotHarness) -> tuple[int, dict[str, Any]]:
     """Status and JSON body of /healthz."""
-    status, body = await get(house, "/healthz")
+    status, body = await get(harness, "/healthz")
     return status, msgspec.json.decode(body)
 
 
-async def until_health(house: House, status: int) -> dict[str, Any]:
+async def until_health(harness: BotHarness, status: int) -> dict[str, Any]:
     """Wait until /healthz has this status; return its body."""
     async with asyncio.timeout(30):
         while True:
             with suppress(aiohttp.ClientConnectorError):  # the server has not started
-                current, body = await health(house)
+                current, body = await health(harness)
                 if current == status:
                     return body
             await asyncio.sleep(0.02)
 
 
-async def test_jobs_are_counted(monitored: House, engine: FakeEngine) -> None:
+async def test_jobs_are_counted(monitored: BotHarness, engine: FakeEngine) -> None:
     """One job is done, one fails, one is cancelled; one request is rate limited."""
     monitored.discord.faults.next("PATCH", "/webhooks/", Fault(status=429, retry_after=0.05))
     await monitored.imagine(count=2)
@@ -110,7 +110,7 @@ async def test_jobs_are_counted(monitored: House, engine: FakeEngine) -> None:
     assert expected.items() <= samples.items()
 
 
-async def test_every_request_to_discord_is_counted(monitored: House) -> None:
+async def test_every_request_to_discord_is_counted(monitored: BotHarness) -> None:
     """They are counted by route and status; no label has an id, a token or a prompt."""
     monitored.discord.faults.next("PATCH", "/webhooks/", Fault(status=502))
     monitored.discord.faults.next("PATCH", "/webhooks/", Fault(drop=True))
@@ -134,7 +134,7 @@ async def test_every_request_to_discord_is_counted(monitored: House) -> None:
         assert name not in text
 
 
-async def test_waiting_jobs_are_counted(monitored: House, engine: FakeEngine) -> None:
+async def test_waiting_jobs_are_counted(monitored: BotHarness, engine: FakeEngine) -> None:
     """The age of the oldest is reported too."""
     engine.gate.clear()
     people = [monitored.discord.person(name) for name in ("Ben", "Cy", "Dee")]
@@ -152,7 +152,9 @@ async def test_waiting_jobs_are_counted(monitored: House, engine: FakeEngine) ->
     assert (await metrics(monitored))["imagine_oldest_waiting_seconds"] == 0
 
 
-async def test_counters_of_the_engine_are_rendered(monitored: House, engine: FakeEngine) -> None:
+async def test_counters_of_the_engine_are_rendered(
+    monitored: BotHarness, engine: FakeEngine
+) -> None:
     """They come from the latest heartbeat, and do not fall when a new engine starts at 0."""
     engine.heartbeat = msgspec.structs.replace(
         engine.heartbeat, ticks=9, rows_total=20, rows_used=15
@@ -177,7 +179,9 @@ async def test_counters_of_the_engine_are_rendered(monitored: House, engine: Fak
     assert samples["imagine_engine_restarts_total"] == 1
 
 
-async def test_without_an_engine_the_bot_is_unhealthy(monitored: House, engine: FakeEngine) -> None:
+async def test_without_an_engine_the_bot_is_unhealthy(
+    monitored: BotHarness, engine: FakeEngine
+) -> None:
     """It is healthy again once a new engine is ready."""
     assert await health(monitored) == (200, {"ok": True, "down": [], "queue": 0})
     engine.start_error = "No memory."
@@ -189,7 +193,7 @@ async def test_without_an_engine_the_bot_is_unhealthy(monitored: House, engine: 
 
 
 @pytest.mark.parametrize("resumable", [True, False])
-async def test_without_discord_the_bot_is_unhealthy(monitored: House, resumable: bool) -> None:
+async def test_without_discord_the_bot_is_unhealthy(monitored: BotHarness, resumable: bool) -> None:
     """It is healthy again once the gateway accepts it, with the same session or a new one."""
     sockets = monitored.discord.sockets
     sockets.unavailable = True
@@ -214,18 +218,18 @@ async def test_before_it_is_ready_the_bot_is_unhealthy(
         async with engine.launch() as endpoint:
             yield endpoint
 
-    house = House(discord, engine, tmp_path, launch=slow)
-    house.metrics_port = free_port()
-    starting = asyncio.create_task(house.start())
-    assert (await until_health(house, 503))["down"] == ["gateway", "engine"]
-    assert (await metrics(house))["imagine_engine_up"] == 0
+    harness = BotHarness(discord, engine, tmp_path, launch=slow)
+    harness.metrics_port = free_port()
+    starting = asyncio.create_task(harness.start())
+    assert (await until_health(harness, 503))["down"] == ["gateway", "engine"]
+    assert (await metrics(harness))["imagine_engine_up"] == 0
     loaded.set()
     await starting
-    await until_health(house, 200)
-    await house.stop()
+    await until_health(harness, 200)
+    await harness.stop()
 
 
-async def test_idle_connections_block_nobody(monitored: House) -> None:
+async def test_idle_connections_block_nobody(monitored: BotHarness) -> None:
     """The oldest are closed, so that file descriptors are left for new clients and for the bot."""
     port = monitored.metrics_port
     connections = [
@@ -241,7 +245,7 @@ async def test_idle_connections_block_nobody(monitored: House) -> None:
         writer.close()
 
 
-async def test_by_default_there_is_no_server(house: House) -> None:
+async def test_by_default_there_is_no_server(harness: BotHarness) -> None:
     """Only the local Discord and the engine listen; both run in the test's process."""
     sockets = psutil.Process().net_connections("tcp")
     assert len([socket for socket in sockets if socket.status == psutil.CONN_LISTEN]) == 2

@@ -13,20 +13,20 @@ from PIL import Image
 
 from bot.domain.limits import LIMITS
 from bot.playground import Fault, Playground, Upload
+from tests.bot_harness import BotHarness, eventually
 from tests.fake_engine import FakeEngine, flat
-from tests.house import House, eventually
 from tests.samples import encoded
 
 SKETCH = Upload("sketch.png", encoded(Image.new("RGB", (128, 64), "red")))
 
 
-async def test_a_prompt_makes_four_pictures(house: House, engine: FakeEngine) -> None:
+async def test_a_prompt_makes_four_pictures(harness: BotHarness, engine: FakeEngine) -> None:
     """One message shows a cancel button first, then the grid and all buttons."""
-    interaction = await house.ada.slash("imagine", prompt="a red house", seed=7)
-    message = await house.result(interaction)
+    interaction = await harness.ada.slash("imagine", prompt="a red house", seed=7)
+    message = await harness.result(interaction)
     assert message.buttons == ["U1", "U2", "U3", "U4", "🔄", "V1", "V2", "V3", "V4"]
     assert "a red house" in message.content
-    assert len(house.discord.messages()) == 1
+    assert len(harness.discord.messages()) == 1
     grid = Image.open(BytesIO(message.attachments[0].data))
     assert grid.size == (128, 128)
     for n, recipe in enumerate(engine.paints[0].recipes):
@@ -36,16 +36,16 @@ async def test_a_prompt_makes_four_pictures(house: House, engine: FakeEngine) ->
 
 
 async def test_every_option_reaches_the_recipe_and_the_database(
-    house: House, engine: FakeEngine
+    harness: BotHarness, engine: FakeEngine
 ) -> None:
     """The values are those that the user entered."""
-    await house.imagine(
+    await harness.imagine(
         negative="rain", aspect="wide", seed=9, steps=3, guidance=2.5, sampler="ddim", count=2
     )
     first, second = engine.paints[0].recipes
     assert (first.negative, first.seed, first.steps) == ("rain", 9, 3)
     assert (first.guidance, first.sampler, second.seed) == (2.5, "ddim", 10)
-    rows = house.query("SELECT * FROM pictures ORDER BY nth")
+    rows = harness.query("SELECT * FROM pictures ORDER BY nth")
     assert [(row["seed"], row["steps"], row["sampler"]) for row in rows] == [
         (9, 3, "ddim"),
         (10, 3, "ddim"),
@@ -53,47 +53,47 @@ async def test_every_option_reaches_the_recipe_and_the_database(
     assert {(row["width"], row["height"]) for row in rows} == {(first.width, first.height)}
 
 
-async def test_without_a_seed_two_jobs_differ(house: House, engine: FakeEngine) -> None:
+async def test_without_a_seed_two_jobs_differ(harness: BotHarness, engine: FakeEngine) -> None:
     """The bot chooses a random seed and stores it."""
     for _ in range(2):
-        await house.result(await house.ada.slash("imagine", prompt="a house"))
+        await harness.result(await harness.ada.slash("imagine", prompt="a house"))
     assert engine.paints[0].recipes[0].seed != engine.paints[1].recipes[0].seed
 
 
-async def test_progress_is_shown_while_a_job_runs(house: House, engine: FakeEngine) -> None:
+async def test_progress_is_shown_while_a_job_runs(harness: BotHarness, engine: FakeEngine) -> None:
     """It shows a percentage, a preview and a cancel button, edited every two seconds at most."""
     engine.gate.clear()
-    interaction = await house.ada.slash("imagine", prompt="a house", steps=4)
-    await house.discord.until(
+    interaction = await harness.ada.slash("imagine", prompt="a house", steps=4)
+    await harness.discord.until(
         lambda: interaction.response and "25 %" in interaction.response.content, why="a percentage"
     )
     assert interaction.response is not None
     assert [file.filename for file in interaction.response.attachments] == ["preview.jpg"]
     assert interaction.response.buttons == ["✖ Cancel"]
     engine.gate.set()
-    message = await house.result(interaction)
+    message = await harness.result(interaction)
     times = [edit.at for edit in message.edits[1:-1]]
     assert all(after - before > 1.9 for before, after in itertools.pairwise(times))
 
 
-async def test_a_sketch_is_the_init_image(house: House, engine: FakeEngine) -> None:
+async def test_a_sketch_is_the_init_image(harness: BotHarness, engine: FakeEngine) -> None:
     """The engine gets the sanitized sketch; the pictures have its aspect ratio."""
-    await house.imagine(sketch=SKETCH, strength=0.5)
+    await harness.imagine(sketch=SKETCH, strength=0.5)
     paint = engine.paints[0]
     assert paint.source is not None
     assert Image.open(BytesIO(paint.source)).size == (128, 64)
     assert all(recipe.strength == 0.5 and recipe.width > recipe.height for recipe in paint.recipes)
-    (source_file,) = (house.data / "sources").iterdir()
+    (source_file,) = (harness.data / "sources").iterdir()
     assert source_file.name == f"{paint.recipes[0].source}.png"
     assert source_file.read_bytes() == paint.source
 
 
-async def test_the_command_works_in_dms(house: House) -> None:
+async def test_the_command_works_in_dms(harness: BotHarness) -> None:
     """A direct message has no guild."""
-    interaction = await house.ada.slash("imagine", prompt="a house", where=house.ada.dm)
-    message = await house.result(interaction)
+    interaction = await harness.ada.slash("imagine", prompt="a house", where=harness.ada.dm)
+    message = await harness.result(interaction)
     assert "U1" in message.buttons
-    assert house.discord.dms(house.ada) == [message]
+    assert harness.discord.dms(harness.ada) == [message]
 
 
 @pytest.mark.parametrize(
@@ -119,13 +119,13 @@ async def test_the_command_works_in_dms(house: House) -> None:
     ],
 )
 async def test_invalid_input_gets_one_ephemeral_response(
-    house: House, options: dict[str, Any], sentence: str
+    harness: BotHarness, options: dict[str, Any], sentence: str
 ) -> None:
     """This includes input that Discord's clients would not send; nothing is queued or public."""
-    interaction = await house.ada.slash("imagine", checked=False, **options)
-    assert sentence in await house.refusal(interaction)
-    assert house.discord.messages() == []
-    assert house.query("SELECT * FROM jobs") == []
+    interaction = await harness.ada.slash("imagine", checked=False, **options)
+    assert sentence in await harness.refusal(interaction)
+    assert harness.discord.messages() == []
+    assert harness.query("SELECT * FROM jobs") == []
 
 
 @pytest.mark.parametrize(
@@ -137,33 +137,35 @@ async def test_invalid_input_gets_one_ephemeral_response(
     ],
 )
 async def test_a_bad_sketch_is_refused_in_an_ephemeral_message(
-    house: House, data: bytes, sentence: str
+    harness: BotHarness, data: bytes, sentence: str
 ) -> None:
     """The file name does not matter; the public placeholder is deleted and nothing is painted."""
-    interaction = await house.ada.slash(
+    interaction = await harness.ada.slash(
         "imagine", prompt="a house", sketch=Upload("fine.png", data, "image/png")
     )
-    assert sentence in await house.refusal(interaction)
-    await house.discord.until(lambda: house.discord.messages() == [], why="nothing is left")
-    await eventually(lambda: house.query("SELECT * FROM jobs")[0]["delivered_at"])
-    (job,) = house.query("SELECT * FROM jobs")
+    assert sentence in await harness.refusal(interaction)
+    await harness.discord.until(lambda: harness.discord.messages() == [], why="nothing is left")
+    await eventually(lambda: harness.query("SELECT * FROM jobs")[0]["delivered_at"])
+    (job,) = harness.query("SELECT * FROM jobs")
     assert (job["status"], job["token"]) == ("refused", None)
-    assert house.engine.paints == []
+    assert harness.engine.paints == []
 
 
-async def test_a_sketch_of_11_mib_is_refused_at_once(house: House) -> None:
+async def test_a_sketch_of_11_mib_is_refused_at_once(harness: BotHarness) -> None:
     """It is refused before it is downloaded."""
     large = Upload("large.png", bytes(11 * 1024 * 1024))
-    interaction = await house.ada.slash("imagine", checked=False, prompt="a house", sketch=large)
-    assert "10 MiB are allowed" in await house.refusal(interaction)
-    assert house.query("SELECT * FROM jobs") == []
+    interaction = await harness.ada.slash("imagine", checked=False, prompt="a house", sketch=large)
+    assert "10 MiB are allowed" in await harness.refusal(interaction)
+    assert harness.query("SELECT * FROM jobs") == []
 
 
-async def test_a_prompt_pings_nobody(house: House) -> None:
+async def test_a_prompt_pings_nobody(harness: BotHarness) -> None:
     """Neither a message nor an edit mentions anyone."""
-    message = await house.imagine(prompt=f"@everyone @here <@{house.ada.id}> <@&1>")
+    message = await harness.imagine(prompt=f"@everyone @here <@{harness.ada.id}> <@&1>")
     assert message.pings == frozenset()
-    bodies = [request.json for request in house.discord.requests if "content" in str(request.json)]
+    bodies = [
+        request.json for request in harness.discord.requests if "content" in str(request.json)
+    ]
     assert bodies
     for body in bodies:
         assert isinstance(body, dict)
@@ -171,33 +173,35 @@ async def test_a_prompt_pings_nobody(house: House) -> None:
         assert mentions["parse"] == []
 
 
-async def test_the_number_of_unfinished_jobs_is_limited(house: House, engine: FakeEngine) -> None:
+async def test_the_number_of_unfinished_jobs_is_limited(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
     """The sixth is refused; the others run."""
     engine.gate.clear()
-    interactions = [await house.ada.slash("imagine", prompt=f"house {n}") for n in range(5)]
+    interactions = [await harness.ada.slash("imagine", prompt=f"house {n}") for n in range(5)]
     for interaction in interactions:
         await interaction.acknowledged()
-    sixth = await house.ada.slash("imagine", prompt="house 6")
-    assert "You have 5 jobs waiting" in await house.refusal(sixth)
+    sixth = await harness.ada.slash("imagine", prompt="house 6")
+    assert "You have 5 jobs waiting" in await harness.refusal(sixth)
     engine.gate.set()
     for interaction in interactions:
-        await house.result(interaction)
+        await harness.result(interaction)
 
 
-async def test_waiting_users_see_their_position(house: House, engine: FakeEngine) -> None:
+async def test_waiting_users_see_their_position(harness: BotHarness, engine: FakeEngine) -> None:
     """Two users take turns."""
     engine.gate.clear()
-    crowd = [house.discord.person(f"Person {nth}") for nth in range(LIMITS.max_running_total)]
+    crowd = [harness.discord.person(f"Person {nth}") for nth in range(LIMITS.max_running_total)]
     first = [await person.slash("imagine", prompt="first") for person in crowd]
-    await house.discord.until(
+    await harness.discord.until(
         lambda: len(engine.paints) == LIMITS.max_running_total, why="all are at work"
     )
-    ben = house.discord.person("Ben")
-    ada_jobs = [await house.ada.slash("imagine", prompt=f"ada {n}") for n in range(3)]
+    ben = harness.discord.person("Ben")
+    ada_jobs = [await harness.ada.slash("imagine", prompt=f"ada {n}") for n in range(3)]
     for interaction in ada_jobs:
         await interaction.acknowledged()
     ben_job = await ben.slash("imagine", prompt="ben 0")
-    await house.discord.until(
+    await harness.discord.until(
         lambda: (
             ben_job.response
             and f"Waiting: {LIMITS.max_running_total + 1} ahead" in ben_job.response.content
@@ -206,7 +210,7 @@ async def test_waiting_users_see_their_position(house: House, engine: FakeEngine
     )
     engine.gate.set()
     for interaction in (*first, *ada_jobs, ben_job):
-        await house.result(interaction)
+        await harness.result(interaction)
     assert [paint.recipes[0].prompt for paint in engine.paints[LIMITS.max_running_total :]] == [
         "ada 0",
         "ben 0",
@@ -222,95 +226,95 @@ async def test_the_row_class_chosen_by_load_is_stored(
     for adaptive, recorded in ((False, 8), (True, 16)):
         monkeypatch.setenv("IMAGINE_ADAPTIVE", str(adaptive))
         data = tmp_path / str(adaptive)
-        async with House(discord, engine, data) as house:
-            await house.imagine()
+        async with BotHarness(discord, engine, data) as harness:
+            await harness.imagine()
         with closing(sqlite3.connect(data / "imagine.db")) as record:
             assert record.execute("SELECT DISTINCT row_class FROM pictures").fetchall() == [
                 (recorded,)
             ]
 
 
-async def test_a_failed_job_shows_the_reason(house: House, engine: FakeEngine) -> None:
+async def test_a_failed_job_shows_the_reason(harness: BotHarness, engine: FakeEngine) -> None:
     """The reason is that of the engine; there is no picture."""
     engine.failure = "The engine ran out of memory; ask for a smaller picture."
-    message = await house.imagine()
+    message = await harness.imagine()
     assert "ran out of memory" in message.content
     assert (message.attachments, message.buttons) == ([], [])
 
 
 async def test_withheld_pictures_are_blank_and_never_uploaded(
-    house: House, engine: FakeEngine
+    harness: BotHarness, engine: FakeEngine
 ) -> None:
     """The grid shows the reason in their cells, and no file of them exists."""
     engine.flagged = {2}
-    message = await house.imagine()
+    message = await harness.imagine()
     assert "Picture 2 withheld by the safety check" in message.content
-    names = sorted(path.name for path in (house.data / "pictures").rglob("*.png"))
+    names = sorted(path.name for path in (harness.data / "pictures").rglob("*.png"))
     assert names == ["1.png", "3.png", "4.png"]
-    interaction = await house.ada.click(message, "U2")
-    assert "Picture 2 was withheld" in await house.refusal(interaction)
-    interaction = await house.ada.click(message, "V2")
-    assert "Picture 2 was withheld" in await house.refusal(interaction)
+    interaction = await harness.ada.click(message, "U2")
+    assert "Picture 2 was withheld" in await harness.refusal(interaction)
+    interaction = await harness.ada.click(message, "V2")
+    assert "Picture 2 was withheld" in await harness.refusal(interaction)
 
 
 async def test_a_failed_picture_does_not_affect_the_others(
-    house: House, engine: FakeEngine
+    harness: BotHarness, engine: FakeEngine
 ) -> None:
     """Its cell is blank, the reason is shown, and the others can be varied."""
     engine.overflowing = {3}
-    message = await house.imagine()
+    message = await harness.imagine()
     assert "Picture 3 could not be painted. The numbers overflowed" in message.content
-    names = sorted(path.name for path in (house.data / "pictures").rglob("*.png"))
+    names = sorted(path.name for path in (harness.data / "pictures").rglob("*.png"))
     assert names == ["1.png", "2.png", "4.png"]
-    interaction = await house.ada.click(message, "U3")
-    assert "The numbers overflowed: try another seed." in await house.refusal(interaction)
+    interaction = await harness.ada.click(message, "U3")
+    assert "The numbers overflowed: try another seed." in await harness.refusal(interaction)
     engine.overflowing = set()
-    interaction = await house.ada.click(message, "V4")
-    assert "V4" in (await house.result(interaction)).buttons
+    interaction = await harness.ada.click(message, "V4")
+    assert "V4" in (await harness.result(interaction)).buttons
 
 
-async def test_an_unknown_command_is_answered(house: House) -> None:
+async def test_an_unknown_command_is_answered(harness: BotHarness) -> None:
     """The response is ephemeral."""
-    house.discord.commands.all()[0]["name"] = "paint"
-    interaction = await house.ada.slash("paint", prompt="a house")
-    assert "This command no longer exists" in await house.refusal(interaction)
+    harness.discord.commands.all()[0]["name"] = "paint"
+    interaction = await harness.ada.slash("paint", prompt="a house")
+    assert "This command no longer exists" in await harness.refusal(interaction)
 
 
-async def test_a_response_without_a_body_counts(house: House) -> None:
+async def test_a_response_without_a_body_counts(harness: BotHarness) -> None:
     """Discord may reply to a callback with 204 and no body."""
     empty_response = Fault(status=204, after_commit=True)
-    house.discord.faults.next("POST", "/callback", empty_response, times=2)
-    interaction = await house.ada.slash("imagine", prompt="a house")
-    assert "U1" in (await house.result(interaction)).buttons
-    refused = await house.ada.slash("imagine", prompt="a", seed=-1, checked=False)
-    assert "seed is -1" in await house.refusal(refused)
+    harness.discord.faults.next("POST", "/callback", empty_response, times=2)
+    interaction = await harness.ada.slash("imagine", prompt="a house")
+    assert "U1" in (await harness.result(interaction)).buttons
+    refused = await harness.ada.slash("imagine", prompt="a", seed=-1, checked=False)
+    assert "seed is -1" in await harness.refusal(refused)
 
 
-async def test_a_slow_sketch_does_not_delay_other_users(house: House) -> None:
+async def test_a_slow_sketch_does_not_delay_other_users(harness: BotHarness) -> None:
     """Ben's job runs while Ada's sketch is downloaded."""
     fetched = asyncio.Event()
-    house.discord.faults.next("GET", "slow.png", Fault(until=fetched))
+    harness.discord.faults.next("GET", "slow.png", Fault(until=fetched))
     sketch = Upload("slow.png", SKETCH.data)
-    slow = await house.ada.slash("imagine", prompt="slow", sketch=sketch)
+    slow = await harness.ada.slash("imagine", prompt="slow", sketch=sketch)
     await slow.acknowledged()
-    await house.imagine(house.discord.person("Ben"), sketch=SKETCH)
+    await harness.imagine(harness.discord.person("Ben"), sketch=SKETCH)
     assert slow.response is not None and not slow.response.attachments
     fetched.set()
-    await house.result(slow)
+    await harness.result(slow)
 
 
 async def test_many_slow_sketches_do_not_delay_other_users(
-    house: House, engine: FakeEngine
+    harness: BotHarness, engine: FakeEngine
 ) -> None:
     """The sketches of one user are downloaded one after another."""
     slow = Upload("slow.png", SKETCH.data)
     fetched = asyncio.Event()
-    house.discord.faults.next("GET", "slow.png", Fault(until=fetched), times=5)
-    ada_jobs = [await house.ada.slash("imagine", prompt="hers", sketch=slow) for _ in range(5)]
+    harness.discord.faults.next("GET", "slow.png", Fault(until=fetched), times=5)
+    ada_jobs = [await harness.ada.slash("imagine", prompt="hers", sketch=slow) for _ in range(5)]
     for interaction in ada_jobs:
         await interaction.acknowledged()
-    await house.imagine(house.discord.person("Ben"), prompt="his", sketch=SKETCH)
+    await harness.imagine(harness.discord.person("Ben"), prompt="his", sketch=SKETCH)
     assert [paint.recipes[0].prompt for paint in engine.paints] == ["his"]
     fetched.set()
     for interaction in ada_jobs:
-        await house.result(interaction)
+        await harness.result(interaction)

@@ -14,21 +14,23 @@ from bot.db.database import FILENAME
 from bot.db.file_deletions import FileDeletion, FileDeletionStore
 from bot.errors import ExitCode, FatalError
 from bot.playground import Fault, Playground, Upload
+from tests.bot_harness import BotHarness, eventually
 from tests.fake_engine import FakeEngine
-from tests.house import House, eventually
 from tests.samples import encoded
 
 SKETCH = Upload("sketch.png", encoded(Image.new("RGB", (128, 64), "red")))
 
 
-async def test_a_job_survives_the_death_of_the_engine(house: House, engine: FakeEngine) -> None:
+async def test_a_job_survives_the_death_of_the_engine(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
     """The next engine paints the same recipes."""
     engine.gate.clear()
-    interaction = await house.ada.slash("imagine", prompt="a house")
+    interaction = await harness.ada.slash("imagine", prompt="a house")
     await eventually(lambda: engine.paints)
     engine.gate.set()
     engine.die()
-    message = await house.result(interaction)
+    message = await harness.result(interaction)
     assert "U1" in message.buttons
     assert [paint.attempt for paint in engine.paints] == [1, 2]
     assert engine.paints[0].recipes == engine.paints[1].recipes
@@ -39,191 +41,199 @@ async def wait_for_attempts(engine: FakeEngine, times: int) -> None:
     await eventually(lambda: len(engine.paints) == times)
 
 
-async def test_a_job_that_crashes_the_engine_fails(house: House, engine: FakeEngine) -> None:
+async def test_a_job_that_crashes_the_engine_fails(harness: BotHarness, engine: FakeEngine) -> None:
     """After three crashes its message has the reason."""
     engine.gate.clear()
-    interaction = await house.ada.slash("imagine", prompt="a house")
+    interaction = await harness.ada.slash("imagine", prompt="a house")
     for attempt in range(1, 4):
         await wait_for_attempts(engine, attempt)
         engine.die()
     engine.gate.set()
-    message = await house.result(interaction)
+    message = await harness.result(interaction)
     assert "crashed the engine 3 times" in message.content
     assert len(engine.paints) == 3
-    assert "U1" in (await house.imagine()).buttons
+    assert "U1" in (await harness.imagine()).buttons
 
 
-async def test_unfinished_jobs_continue_after_a_restart(house: House, engine: FakeEngine) -> None:
+async def test_unfinished_jobs_continue_after_a_restart(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
     """Running and queued jobs are finished in their old messages."""
     engine.gate.clear()
-    interactions = [await house.ada.slash("imagine", prompt=f"house {n}") for n in range(2)]
-    await house.discord.until(
+    interactions = [await harness.ada.slash("imagine", prompt=f"house {n}") for n in range(2)]
+    await harness.discord.until(
         lambda: all(
             interaction.response and interaction.response.buttons for interaction in interactions
         ),
         why="both are shown",
     )
-    await house.stop()
-    assert [row["crashes"] for row in house.query("SELECT crashes FROM jobs")] == [0, 0]
+    await harness.stop()
+    assert [row["crashes"] for row in harness.query("SELECT crashes FROM jobs")] == [0, 0]
     engine.gate.set()
-    await house.start()
+    await harness.start()
     for interaction in interactions:
-        assert "U1" in (await house.result(interaction)).buttons
-    assert len(house.discord.messages()) == 2
+        assert "U1" in (await harness.result(interaction)).buttons
+    assert len(harness.discord.messages()) == 2
 
 
-async def test_the_same_interaction_twice_is_one_job(house: House, engine: FakeEngine) -> None:
+async def test_the_same_interaction_twice_is_one_job(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
     """The gateway may deliver an interaction twice."""
-    interaction = await house.ada.slash("imagine", prompt="a house")
-    await house.result(interaction)
-    replay_events(house)
-    await house.imagine()
+    interaction = await harness.ada.slash("imagine", prompt="a house")
+    await harness.result(interaction)
+    replay_events(harness)
+    await harness.imagine()
     assert len(engine.paints) == 2
-    assert len(house.discord.messages()) == 2
+    assert len(harness.discord.messages()) == 2
 
 
-def replay_events(house: House) -> None:
+def replay_events(harness: BotHarness) -> None:
     """Send the last interaction again."""
-    events = [event for event in house.events if event.name == "INTERACTION_CREATE"]
-    house.discord.world.emit(events[-1].name, events[-1].data, events[-1].place)
+    events = [event for event in harness.events if event.name == "INTERACTION_CREATE"]
+    harness.discord.world.emit(events[-1].name, events[-1].data, events[-1].place)
 
 
-async def test_a_cancelled_job_stays_cancelled(house: House, engine: FakeEngine) -> None:
+async def test_a_cancelled_job_stays_cancelled(harness: BotHarness, engine: FakeEngine) -> None:
     """The engine may still finish it."""
     engine.gate.clear()
     engine.ignores_cancel = True
-    interaction = await house.ada.slash("imagine", prompt="a house")
+    interaction = await harness.ada.slash("imagine", prompt="a house")
     await eventually(lambda: engine.paints)
-    await house.discord.until(
+    await harness.discord.until(
         lambda: interaction.response and interaction.response.buttons, why="it is shown"
     )
     assert interaction.response is not None
-    await house.refusal(await house.ada.click(interaction.response, "✖ Cancel"))
+    await harness.refusal(await harness.ada.click(interaction.response, "✖ Cancel"))
     engine.gate.set()
     await eventually(lambda: engine.endings)
-    await house.imagine(house.discord.person("Ben"))  # its events arrive after that ending
-    assert (await house.result(interaction)).content.endswith("Cancelled.")
-    rows = house.query("SELECT status FROM pictures JOIN jobs ON jobs.id = pictures.job")
+    await harness.imagine(harness.discord.person("Ben"))  # its events arrive after that ending
+    assert (await harness.result(interaction)).content.endswith("Cancelled.")
+    rows = harness.query("SELECT status FROM pictures JOIN jobs ON jobs.id = pictures.job")
     assert {row["status"] for row in rows} == {"done"}
 
 
-async def test_pictures_of_another_model_cannot_be_varied(house: House, engine: FakeEngine) -> None:
+async def test_pictures_of_another_model_cannot_be_varied(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
     """They can still be shown."""
-    grid = await house.imagine()
-    await house.stop()
+    grid = await harness.imagine()
+    await harness.stop()
     engine.change_model("round")
-    await house.start()
-    interaction = await house.ada.click(grid, "V1")
-    assert "I paint with round" in await house.refusal(interaction)
-    assert (await house.result(await house.ada.click(grid, "U1"))).attachments
+    await harness.start()
+    interaction = await harness.ada.click(grid, "V1")
+    assert "I paint with round" in await harness.refusal(interaction)
+    assert (await harness.result(await harness.ada.click(grid, "U1"))).attachments
 
 
-async def test_jobs_wait_while_the_engine_is_down(house: House, engine: FakeEngine) -> None:
+async def test_jobs_wait_while_the_engine_is_down(harness: BotHarness, engine: FakeEngine) -> None:
     """The message says so; no attempt is counted, and the next engine paints the pictures."""
     engine.start_error = "It cannot start."
     engine.die()
-    interaction = await house.ada.slash("imagine", prompt="a house")
-    await house.discord.until(
+    interaction = await harness.ada.slash("imagine", prompt="a house")
+    await harness.discord.until(
         lambda: interaction.response and "engine is restarting" in interaction.response.content,
         why="it is said",
     )
-    assert [row["attempt"] for row in house.query("SELECT attempt FROM jobs")] == [0]
+    assert [row["attempt"] for row in harness.query("SELECT attempt FROM jobs")] == [0]
     engine.start_error = None
-    assert "U1" in (await house.result(interaction)).buttons
+    assert "U1" in (await harness.result(interaction)).buttons
     assert [(paint.attempt) for paint in engine.paints] == [1]
 
 
-async def test_a_stopping_bot_finishes_running_jobs(house: House, engine: FakeEngine) -> None:
+async def test_a_stopping_bot_finishes_running_jobs(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
     """It refuses new jobs with a reason."""
-    house.grace = 10.0
-    await house.stop()
-    await house.start()
+    harness.grace = 10.0
+    await harness.stop()
+    await harness.start()
     engine.gate.clear()
-    running = await house.ada.slash("imagine", prompt="a house")
+    running = await harness.ada.slash("imagine", prompt="a house")
     await eventually(lambda: engine.paints)
-    stopping = asyncio.create_task(house.stop())
+    stopping = asyncio.create_task(harness.stop())
     await asyncio.sleep(0.1)
-    late_job = await house.discord.person("Ben").slash("imagine", prompt="a boat")
-    assert "The bot is restarting" in await house.refusal(late_job)
+    late_job = await harness.discord.person("Ben").slash("imagine", prompt="a boat")
+    assert "The bot is restarting" in await harness.refusal(late_job)
     engine.gate.set()
     await stopping
     assert running.response is not None and "U1" in running.response.buttons
-    assert [row["status"] for row in house.query("SELECT status FROM jobs")] == ["done"]
+    assert [row["status"] for row in harness.query("SELECT status FROM jobs")] == ["done"]
 
 
 @pytest.mark.parametrize("jump", [3 * 3600.0, -3 * 3600.0])
 async def test_no_job_is_lost_after_a_clock_jump(
-    house: House, engine: FakeEngine, jump: float
+    harness: BotHarness, engine: FakeEngine, jump: float
 ) -> None:
     """Running, queued and later jobs all end with pictures, each once."""
     engine.gate.clear()
-    users = [house.discord.person(name) for name in ("Ada", "Ben", "Cleo")]
+    users = [harness.discord.person(name) for name in ("Ada", "Ben", "Cleo")]
     interactions = [await user.slash("imagine", prompt="a house") for user in users]
     await eventually(lambda: engine.paints)
-    house.clock_offset = jump
+    harness.clock_offset = jump
     interactions += [await user.slash("imagine", prompt="a boat") for user in users]
     engine.gate.set()
-    messages = [await house.result(interaction) for interaction in interactions]
+    messages = [await harness.result(interaction) for interaction in interactions]
     assert all("U1" in message.buttons for message in messages)
-    assert len(house.discord.messages()) == len(interactions)
-    await house.stop()
-    house.clock_offset = 0.0
-    await house.start()
-    assert "U1" in (await house.imagine()).buttons
+    assert len(harness.discord.messages()) == len(interactions)
+    await harness.stop()
+    harness.clock_offset = 0.0
+    await harness.start()
+    assert "U1" in (await harness.imagine()).buttons
 
 
-async def test_an_init_image_that_cannot_be_written_is_refused(house: House) -> None:
+async def test_an_init_image_that_cannot_be_written_is_refused(harness: BotHarness) -> None:
     """The refusal has the reason of the operating system."""
-    (house.data / "sources").write_bytes(b"in the way")
-    interaction = await house.ada.slash("imagine", prompt="a house", sketch=SKETCH)
-    assert "could not be written to the bot's disk (File exists)" in await house.refusal(
+    (harness.data / "sources").write_bytes(b"in the way")
+    interaction = await harness.ada.slash("imagine", prompt="a house", sketch=SKETCH)
+    assert "could not be written to the bot's disk (File exists)" in await harness.refusal(
         interaction
     )
 
 
 async def test_files_of_an_old_attempt_are_deleted_when_the_job_fails(
-    house: House, engine: FakeEngine
+    harness: BotHarness, engine: FakeEngine
 ) -> None:
     """The bot may have died between writing the files and storing the result."""
     engine.gate.clear()
-    interaction = await house.ada.slash("imagine", prompt="a house")
+    interaction = await harness.ada.slash("imagine", prompt="a house")
     await eventually(lambda: engine.paints)
-    folder = house.data / "pictures" / engine.paints[0].job
+    folder = harness.data / "pictures" / engine.paints[0].job
     folder.mkdir(parents=True)
     (folder / "1.png").write_bytes(b"of an older attempt")
     engine.failure = "The numbers overflowed."
     engine.gate.set()
-    assert "overflowed" in (await house.result(interaction)).content
+    assert "overflowed" in (await harness.result(interaction)).content
     await eventually(lambda: not folder.exists())
 
 
-async def test_requests_are_refused_while_the_database_is_locked(house: House) -> None:
+async def test_requests_are_refused_while_the_database_is_locked(harness: BotHarness) -> None:
     """Each refusal comes within Discord's three seconds, however many requests there are."""
-    users = [house.discord.person(f"Person {n}") for n in range(5)]
-    with closing(sqlite3.connect(house.data / FILENAME, isolation_level=None)) as locker:
+    users = [harness.discord.person(f"Person {n}") for n in range(5)]
+    with closing(sqlite3.connect(harness.data / FILENAME, isolation_level=None)) as locker:
         locker.execute("BEGIN IMMEDIATE")
         interactions = [await user.slash("imagine", prompt="a house") for user in users]
         for interaction in interactions:
-            assert "database is locked by another program" in await house.refusal(interaction)
+            assert "database is locked by another program" in await harness.refusal(interaction)
         locker.execute("ROLLBACK")
-    assert "U1" in (await house.imagine()).buttons
+    assert "U1" in (await harness.imagine()).buttons
 
 
-async def test_a_stopping_bot_finishes_button_presses(house: House) -> None:
+async def test_a_stopping_bot_finishes_button_presses(harness: BotHarness) -> None:
     """A picture at full size is still being sent; its message does not stay empty."""
-    house.grace = 10.0
-    await house.stop()
-    await house.start()
-    grid = await house.imagine()
-    house.discord.faults.next("PATCH", "/webhooks/", Fault(delay=1.0))
-    click = await house.ada.click(grid, "U1")
+    harness.grace = 10.0
+    await harness.stop()
+    await harness.start()
+    grid = await harness.imagine()
+    harness.discord.faults.next("PATCH", "/webhooks/", Fault(delay=1.0))
+    click = await harness.ada.click(grid, "U1")
     await click.acknowledged()
-    await house.stop()
+    await harness.stop()
     assert click.response is not None and click.response.attachments
 
 
 async def test_an_unexpected_error_does_not_blame_the_sketch(
-    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    harness: BotHarness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The message says that the bot failed, and the log has the traceback."""
 
@@ -231,8 +241,8 @@ async def test_an_unexpected_error_does_not_blame_the_sketch(
         raise ValueError("not enough values to unpack")
 
     monkeypatch.setattr("bot.services.inputs.sanitize", failing)
-    interaction = await house.ada.slash("imagine", prompt="a house", sketch=SKETCH)
-    message = await house.result(interaction)
+    interaction = await harness.ada.slash("imagine", prompt="a house", sketch=SKETCH)
+    message = await harness.result(interaction)
     assert "Something went wrong. The error is" in message.content
     assert "not enough values" not in message.content
     assert not interaction.ephemerals
@@ -247,28 +257,28 @@ async def test_a_damaged_database_ends_the_bot_and_keeps_the_job(
     async def broken(_: FileDeletionStore, __: FileDeletion) -> None:
         raise FatalError("The database is damaged.", ExitCode.DATABASE_BROKEN)
 
-    house = House(discord, engine, tmp_path)
-    await house.start()
+    harness = BotHarness(discord, engine, tmp_path)
+    await harness.start()
     monkeypatch.setattr(FileDeletionStore, "mark", broken)
-    interaction = await house.ada.slash("imagine", prompt="a boat", sketch=SKETCH)
+    interaction = await harness.ada.slash("imagine", prompt="a boat", sketch=SKETCH)
     with pytest.raises(FatalError, match="database is damaged"):
-        await house.wait_until_ended()
+        await harness.wait_until_ended()
     assert not interaction.ephemerals
-    assert [row["status"] for row in house.query("SELECT status FROM jobs")] == ["accepted"]
+    assert [row["status"] for row in harness.query("SELECT status FROM jobs")] == ["accepted"]
 
 
 async def test_a_damaged_database_ends_the_bot(
     discord: Playground, engine: FakeEngine, tmp_path: Path
 ) -> None:
     """Any query may detect the damage; the process exits, so that its supervisor notices."""
-    house = House(discord, engine, tmp_path)
-    await house.start()
-    await house.imagine()
+    harness = BotHarness(discord, engine, tmp_path)
+    await harness.start()
+    await harness.imagine()
     for path in (tmp_path / FILENAME, tmp_path / f"{FILENAME}-wal"):
         whole = path.read_bytes()
         with path.open("r+b") as file:
             file.write(whole[:100] + b"\xff" * (len(whole) - 100))
-    await house.ada.slash("imagine", prompt="a boat")
+    await harness.ada.slash("imagine", prompt="a boat")
     with pytest.raises(FatalError, match="database is damaged") as exc_info:
-        await house.wait_until_ended()
+        await harness.wait_until_ended()
     assert exc_info.value.exit is ExitCode.DATABASE_BROKEN

@@ -13,8 +13,8 @@ from bot.db.database import FILENAME
 from bot.playground import Fault, Interaction, Playground
 from engine.log.logfmt import Value, parse
 from tests import tiny_model
+from tests.bot_harness import is_finished
 from tests.bot_process import BotProcess
-from tests.house import is_finished
 
 HUB = "hf_aSecretOfTheHubThatIsNotReal"
 WORD = "quokkafruit"

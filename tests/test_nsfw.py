@@ -9,21 +9,21 @@ from PIL import Image
 from bot.playground import Channel, Fault, Message, Upload
 from bot.playground.gateway.interaction_create import interaction_json
 from bot.playground.model.interactions import InteractionType
+from tests.bot_harness import BotHarness, eventually
 from tests.fake_engine import FakeEngine, flat
-from tests.house import House, eventually
 from tests.nsfw_watch import choose, colours, flagged, painted, restrict
 from tests.samples import encoded
 
 
-async def result_in(house: House, channel: Channel, **options: object) -> Message:
+async def result_in(harness: BotHarness, channel: Channel, **options: object) -> Message:
     """A finished job in this channel."""
     values = {"prompt": "a red house", "seed": 7, **options}
-    return await house.result(await house.ada.invoke("imagine", values, where=channel))  # type: ignore[arg-type]
+    return await harness.result(await harness.ada.invoke("imagine", values, where=channel))  # type: ignore[arg-type]
 
 
-def is_empty(house: House, channel: Channel) -> bool:
+def is_empty(harness: BotHarness, channel: Channel) -> bool:
     """Whether no public message is in this channel."""
-    return not house.discord.messages(channel)
+    return not harness.discord.messages(channel)
 
 
 def cell(message: Message, nth: int) -> tuple[int, ...]:
@@ -34,42 +34,46 @@ def cell(message: Message, nth: int) -> tuple[int, ...]:
     return spot
 
 
-async def test_flagged_pictures_are_withheld_by_default(house: House, engine: FakeEngine) -> None:
+async def test_flagged_pictures_are_withheld_by_default(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
     """Age-restricted channels are no exception, and the engine does not send them."""
     engine.flagged = {2}
-    grid = await result_in(house, house.discord.restricted)
+    grid = await result_in(harness, harness.discord.restricted)
     assert "Picture 2 withheld by the safety check" in grid.content
     assert [paint.include_flagged for paint in engine.paints] == [False]
     assert not colours(grid.attachments[0].data) & flagged(engine, {2})
-    assert [row["blocked"] for row in house.query("SELECT * FROM pictures")] == [0, 1, 0, 0]
+    assert [row["blocked"] for row in harness.query("SELECT * FROM pictures")] == [0, 1, 0, 0]
 
 
 async def test_unrequested_flagged_pictures_are_not_stored(
-    house: House, engine: FakeEngine
+    harness: BotHarness, engine: FakeEngine
 ) -> None:
     """The engine may send them even if the channel does not allow them."""
     engine.flagged, engine.sends_flagged = {2}, True
-    grid = await house.imagine()
+    grid = await harness.imagine()
     assert "Picture 2 withheld" in grid.content
-    names = sorted(path.name for path in (house.data / "pictures").rglob("*.png"))
+    names = sorted(path.name for path in (harness.data / "pictures").rglob("*.png"))
     assert names == ["1.png", "3.png", "4.png"]
 
 
-async def test_allowed_pictures_are_shown_unchanged(house: House, engine: FakeEngine) -> None:
+async def test_allowed_pictures_are_shown_unchanged(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
     """This holds for the grid, the full-size picture and a variation."""
-    answer = await choose(house, "allow")
+    answer = await choose(harness, "allow")
     assert answer.startswith("Flagged pictures are now shown in age-restricted channels")
     engine.flagged = {2}
-    grid = await result_in(house, house.discord.restricted)
+    grid = await result_in(harness, harness.discord.restricted)
     assert "withheld" not in grid.content
     assert cell(grid, 2) == painted(engine.paints[0], 2)
     assert not grid.attachments[0].spoiler
-    single = await house.result(await house.ada.click(grid, "U2"))
+    single = await harness.result(await harness.ada.click(grid, "U2"))
     assert single.attachments[0].data == flat(engine.paints[0].recipes[1])
     assert not single.attachments[0].spoiler
-    varied_picture = await house.result(await house.ada.click(grid, "V2"))
+    varied_picture = await harness.result(await harness.ada.click(grid, "V2"))
     assert cell(varied_picture, 2) == painted(engine.paints[1], 2)
-    rows = house.query("SELECT * FROM pictures ORDER BY rowid")
+    rows = harness.query("SELECT * FROM pictures ORDER BY rowid")
     assert [(row["blocked"], row["restricted"]) for row in rows] == [
         (0, 0),
         (0, 1),
@@ -79,236 +83,250 @@ async def test_allowed_pictures_are_shown_unchanged(house: House, engine: FakeEn
     assert '"score":0.9' in rows[1]["verdicts"]
 
 
-async def test_flagged_pictures_can_be_spoilers(house: House, engine: FakeEngine) -> None:
+async def test_flagged_pictures_can_be_spoilers(harness: BotHarness, engine: FakeEngine) -> None:
     """Both the grid and the full-size picture are spoilers; unflagged pictures are not."""
-    await choose(house, "spoiler", house.discord.restricted)
+    await choose(harness, "spoiler", harness.discord.restricted)
     engine.flagged = {2}
-    grid = await result_in(house, house.discord.restricted)
+    grid = await result_in(harness, harness.discord.restricted)
     assert grid.attachments[0].spoiler
     assert cell(grid, 2) == painted(engine.paints[0], 2)
     for nth in (1, 2):
-        single = await house.result(await house.ada.click(grid, f"U{nth}"))
+        single = await harness.result(await harness.ada.click(grid, f"U{nth}"))
         assert single.attachments[0].spoiler == (nth == 2)
     engine.flagged = set()
-    assert not (await result_in(house, house.discord.restricted)).attachments[0].spoiler
+    assert not (await result_in(harness, harness.discord.restricted)).attachments[0].spoiler
 
 
 async def test_an_unrestricted_channel_withholds_whatever_its_setting(
-    house: House, engine: FakeEngine
+    harness: BotHarness, engine: FakeEngine
 ) -> None:
     """The response to the admin says so."""
-    assert "will apply once" in await choose(house, "allow", house.discord.channel)
-    await choose(house, "allow")
+    assert "will apply once" in await choose(harness, "allow", harness.discord.channel)
+    await choose(harness, "allow")
     engine.flagged = {1, 3}
-    grid = await house.imagine()
+    grid = await harness.imagine()
     assert "Pictures 1, 3 withheld" in grid.content
     assert not engine.paints[0].include_flagged
 
 
-async def test_dms_withhold_whatever_the_setting(house: House, engine: FakeEngine) -> None:
+async def test_dms_withhold_whatever_the_setting(harness: BotHarness, engine: FakeEngine) -> None:
     """A DM has no settings."""
-    await choose(house, "allow")
+    await choose(harness, "allow")
     engine.flagged = {1}
-    grid = await result_in(house, house.ada.dm)
+    grid = await result_in(harness, harness.ada.dm)
     assert "Picture 1 withheld" in grid.content
     assert not engine.paints[0].include_flagged
 
 
 @pytest.mark.parametrize("restricted", [False, True])
 async def test_a_thread_has_the_policy_of_its_channel(
-    house: House, engine: FakeEngine, restricted: bool
+    harness: BotHarness, engine: FakeEngine, restricted: bool
 ) -> None:
     """A thread has no age restriction of its own."""
-    channel = house.discord.restricted if restricted else house.discord.channel
-    await choose(house, "spoiler", channel)
+    channel = harness.discord.restricted if restricted else harness.discord.channel
+    await choose(harness, "spoiler", channel)
     engine.flagged = {4}
-    thread = house.discord.add_thread(channel, "night")
-    grid = await result_in(house, thread)
+    thread = harness.discord.add_thread(channel, "night")
+    grid = await result_in(harness, thread)
     assert ("Picture 4 withheld" in grid.content) != restricted
     assert grid.attachments[0].spoiler == restricted
-    single = await house.ada.click(grid, "U4")
+    single = await harness.ada.click(grid, "U4")
     if restricted:
-        assert (await house.result(single)).attachments[0].spoiler
+        assert (await harness.result(single)).attachments[0].spoiler
     else:
-        assert "Picture 4 was withheld" in await house.refusal(single)
+        assert "Picture 4 was withheld" in await harness.refusal(single)
 
 
-async def test_a_failed_check_withholds_everywhere(house: House, engine: FakeEngine) -> None:
+async def test_a_failed_check_withholds_everywhere(harness: BotHarness, engine: FakeEngine) -> None:
     """No setting allows pictures that could not be checked."""
-    await choose(house, "allow")
+    await choose(harness, "allow")
     engine.unchecked = {3}
-    grid = await result_in(house, house.discord.restricted)
+    grid = await result_in(harness, harness.discord.restricted)
     assert "Picture 3 withheld" in grid.content
-    assert "Picture 3 was withheld" in await house.refusal(await house.ada.click(grid, "U3"))
+    assert "Picture 3 was withheld" in await harness.refusal(await harness.ada.click(grid, "U3"))
 
 
 async def test_a_channel_that_is_no_longer_restricted_withholds(
-    house: House, engine: FakeEngine
+    harness: BotHarness, engine: FakeEngine
 ) -> None:
     """The restriction may end before the delivery, or before a later button press."""
-    channel = house.discord.restricted
-    await choose(house, "allow")
+    channel = harness.discord.restricted
+    await choose(harness, "allow")
     engine.flagged = {2}
     engine.gate.clear()
-    interaction = await house.ada.invoke("imagine", {"prompt": "a house"}, where=channel)
+    interaction = await harness.ada.invoke("imagine", {"prompt": "a house"}, where=channel)
     await eventually(lambda: engine.paints)
     assert engine.paints[0].include_flagged
-    restrict(house, channel, nsfw=False)
+    restrict(harness, channel, nsfw=False)
     engine.gate.set()
-    grid = await house.result(interaction)
+    grid = await harness.result(interaction)
     assert "Picture 2 withheld" in grid.content
     assert not colours(grid.attachments[0].data) & flagged(engine, {2})
     for label in ("U2", "V2"):
-        assert "Picture 2 was withheld" in await house.refusal(await house.ada.click(grid, label))
-    await house.discord.until(lambda: house.discord.messages(channel) == [grid], why="it is tidy")
-    restrict(house, channel, nsfw=True)
-    single = await house.result(await house.ada.click(grid, "U2"))
+        assert "Picture 2 was withheld" in await harness.refusal(
+            await harness.ada.click(grid, label)
+        )
+    await harness.discord.until(
+        lambda: harness.discord.messages(channel) == [grid], why="it is tidy"
+    )
+    restrict(harness, channel, nsfw=True)
+    single = await harness.result(await harness.ada.click(grid, "U2"))
     assert single.attachments[0].data == flat(engine.paints[0].recipes[1])
 
 
-async def test_a_changed_setting_applies_at_once(house: House, engine: FakeEngine) -> None:
+async def test_a_changed_setting_applies_at_once(harness: BotHarness, engine: FakeEngine) -> None:
     """It applies the next time that a picture is shown."""
-    await choose(house, "allow")
+    await choose(harness, "allow")
     engine.flagged = {2}
-    grid = await result_in(house, house.discord.restricted)
-    await choose(house, "block", house.discord.restricted)
-    assert "Picture 2 was withheld" in await house.refusal(await house.ada.click(grid, "U2"))
-    await choose(house, "spoiler", house.discord.restricted)
-    single = await house.result(await house.ada.click(grid, "U2"))
+    grid = await result_in(harness, harness.discord.restricted)
+    await choose(harness, "block", harness.discord.restricted)
+    assert "Picture 2 was withheld" in await harness.refusal(await harness.ada.click(grid, "U2"))
+    await choose(harness, "spoiler", harness.discord.restricted)
+    single = await harness.result(await harness.ada.click(grid, "U2"))
     assert single.attachments[0].spoiler
 
 
-async def test_a_channel_that_cannot_be_fetched_withholds(house: House, engine: FakeEngine) -> None:
+async def test_a_channel_that_cannot_be_fetched_withholds(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
     """The policy of an unknown channel is to block."""
-    await choose(house, "allow")
+    await choose(harness, "allow")
     engine.flagged = {2}
-    house.discord.faults.next("GET", "/channels/", Fault(status=404), times=2)
-    grid = await result_in(house, house.discord.restricted)
+    harness.discord.faults.next("GET", "/channels/", Fault(status=404), times=2)
+    grid = await result_in(harness, harness.discord.restricted)
     assert "Picture 2 withheld" in grid.content
-    assert "Picture 2 was withheld" in await house.refusal(await house.ada.click(grid, "U2"))
+    assert "Picture 2 was withheld" in await harness.refusal(await harness.ada.click(grid, "U2"))
 
 
-async def test_a_dm_never_contains_flagged_pictures(house: House, engine: FakeEngine) -> None:
+async def test_a_dm_never_contains_flagged_pictures(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
     """DMs are not age-restricted channels."""
-    await choose(house, "allow")
+    await choose(harness, "allow")
     engine.flagged = {2}
-    grid = await result_in(house, house.discord.restricted)
-    await house.ada.react(grid, "✉️")
-    await house.discord.until(lambda: house.discord.dms(house.ada), why="a DM")
-    (dm,) = house.discord.dms(house.ada)
+    grid = await result_in(harness, harness.discord.restricted)
+    await harness.ada.react(grid, "✉️")
+    await harness.discord.until(lambda: harness.discord.dms(harness.ada), why="a DM")
+    (dm,) = harness.discord.dms(harness.ada)
     expected = [flat(engine.paints[0].recipes[nth]) for nth in (0, 2, 3)]
     assert [file.data for file in dm.attachments] == expected
     assert "2: seed `8` (withheld by the safety check)" in dm.content
 
 
-async def test_reactions_vary_visible_pictures_only(house: House, engine: FakeEngine) -> None:
+async def test_reactions_vary_visible_pictures_only(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
     """All four are varied if flagged pictures are shown, otherwise the unflagged ones."""
-    channel = house.discord.restricted
-    await choose(house, "allow")
+    channel = harness.discord.restricted
+    await choose(harness, "allow")
     engine.flagged = {2}
-    grid = await result_in(house, channel)
-    restrict(house, channel, nsfw=False)
-    await house.ada.react(grid, "🔁")
+    grid = await result_in(harness, channel)
+    restrict(harness, channel, nsfw=False)
+    await harness.ada.react(grid, "🔁")
     await eventually(lambda: len(engine.paints) == 2)
     assert [recipe.seed for recipe in engine.paints[1].recipes] == [7, 9, 10]
     assert not engine.paints[1].include_flagged
-    restrict(house, channel, nsfw=True)
-    await house.discord.person("Ben").react(grid, "🔁")
+    restrict(harness, channel, nsfw=True)
+    await harness.discord.person("Ben").react(grid, "🔁")
     await eventually(lambda: len(engine.paints) == 3)
     assert [recipe.seed for recipe in engine.paints[2].recipes] == [7, 8, 9, 10]
     assert engine.paints[2].include_flagged
 
 
 async def test_a_flagged_sketch_is_refused_in_an_ephemeral_response(
-    house: House, engine: FakeEngine
+    harness: BotHarness, engine: FakeEngine
 ) -> None:
     """This holds in every channel; nothing stays in the channel or on disk."""
-    await choose(house, "allow")
+    await choose(harness, "allow")
     engine.flags_init_image = True
     sketch = Upload("a.png", encoded(Image.new("RGB", (64, 64), "red")))
-    for channel in (house.discord.channel, house.discord.restricted):
-        interaction = await house.ada.invoke(
+    for channel in (harness.discord.channel, harness.discord.restricted):
+        interaction = await harness.ada.invoke(
             "imagine", {"prompt": "a house", "sketch": sketch}, where=channel
         )
-        assert await house.refusal(interaction) == "The sketch was withheld by the safety check."
-        await house.discord.until(partial(is_empty, house, channel), why="it is tidy")
-    assert list((house.data / "sources").iterdir()) == []
-    assert {row["status"] for row in house.query("SELECT * FROM jobs")} == {"refused"}
+        assert await harness.refusal(interaction) == "The sketch was withheld by the safety check."
+        await harness.discord.until(partial(is_empty, harness, channel), why="it is tidy")
+    assert list((harness.data / "sources").iterdir()) == []
+    assert {row["status"] for row in harness.query("SELECT * FROM jobs")} == {"refused"}
 
 
-async def test_a_user_install_sees_no_flagged_pictures(house: House, engine: FakeEngine) -> None:
+async def test_a_user_install_sees_no_flagged_pictures(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
     """This holds even for pictures that are shown in the channel."""
-    await choose(house, "allow")
+    await choose(harness, "allow")
     engine.flagged = {2}
-    grid = await result_in(house, house.discord.restricted)
+    grid = await result_in(harness, harness.discord.restricted)
     data = {"custom_id": grid.components[0]["components"][1]["custom_id"], "component_type": 2}
-    interaction = house.discord.interactions.open(
-        InteractionType.MESSAGE_COMPONENT, house.ada.user, grid.channel, data | {"id": 2}, grid
+    interaction = harness.discord.interactions.open(
+        InteractionType.MESSAGE_COMPONENT, harness.ada.user, grid.channel, data | {"id": 2}, grid
     )
     event = interaction_json(interaction)
-    event["authorizing_integration_owners"] = {"1": str(house.ada.id)}
-    house.discord.world.emit("INTERACTION_CREATE", event, grid.channel)
-    assert "Picture 2 was withheld" in await house.refusal(interaction)
+    event["authorizing_integration_owners"] = {"1": str(harness.ada.id)}
+    harness.discord.world.emit("INTERACTION_CREATE", event, grid.channel)
+    assert "Picture 2 was withheld" in await harness.refusal(interaction)
 
 
-async def test_only_managers_can_change_the_setting(house: House, engine: FakeEngine) -> None:
+async def test_only_managers_can_change_the_setting(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
     """This holds even in a server that shows the command to everybody."""
     options = [{"name": "level", "type": 3, "value": "allow"}]
     data = {"id": "1", "name": "admin", "type": 1}
     data |= {"options": [{"name": "nsfw", "type": 1, "options": options}]}
-    moderator = house.discord.person("Mo", moderator=True)
-    interaction = house.discord.interactions.open(
-        InteractionType.APPLICATION_COMMAND, moderator.user, house.discord.restricted, data
+    moderator = harness.discord.person("Mo", moderator=True)
+    interaction = harness.discord.interactions.open(
+        InteractionType.APPLICATION_COMMAND, moderator.user, harness.discord.restricted, data
     )
     event = interaction_json(interaction)
-    house.discord.world.emit("INTERACTION_CREATE", event, house.discord.restricted)
-    assert "Only members with the permission Manage Server" in await house.refusal(interaction)
-    assert house.query("SELECT * FROM nsfw_levels") == []
+    harness.discord.world.emit("INTERACTION_CREATE", event, harness.discord.restricted)
+    assert "Only members with the permission Manage Server" in await harness.refusal(interaction)
+    assert harness.query("SELECT * FROM nsfw_levels") == []
 
 
-async def test_the_settings_can_be_shown(house: House) -> None:
+async def test_the_settings_can_be_shown(harness: BotHarness) -> None:
     """The response lists the settings of the server and of its channels."""
-    admin = house.discord.person("Root", admin=True)
-    state = await house.refusal(await admin.slash("admin nsfw"))
+    admin = harness.discord.person("Root", admin=True)
+    state = await harness.refusal(await admin.slash("admin nsfw"))
     assert state.startswith("In age-restricted channels, flagged pictures are withheld.")
-    await choose(house, "spoiler")
-    await choose(house, "allow", house.discord.restricted)
-    state = await house.refusal(await admin.slash("admin nsfw"))
+    await choose(harness, "spoiler")
+    await choose(harness, "allow", harness.discord.restricted)
+    state = await harness.refusal(await admin.slash("admin nsfw"))
     assert state.splitlines()[:2] == [
         "In age-restricted channels, flagged pictures are shown as spoilers.",
-        f"In <#{house.discord.restricted.id}> they are shown.",
+        f"In <#{harness.discord.restricted.id}> they are shown.",
     ]
 
 
 async def test_a_result_after_a_restart_uses_the_current_channel(
-    house: House, engine: FakeEngine
+    harness: BotHarness, engine: FakeEngine
 ) -> None:
     """This holds before the gateway has sent any channel, and for a thread's parent."""
-    await choose(house, "spoiler")
+    await choose(harness, "spoiler")
     engine.flagged = {1}
     engine.gate.clear()
-    thread = house.discord.add_thread(house.discord.restricted, "night")
-    interaction = await house.ada.invoke("imagine", {"prompt": "a house"}, where=thread)
-    await house.discord.until(
+    thread = harness.discord.add_thread(harness.discord.restricted, "night")
+    interaction = await harness.ada.invoke("imagine", {"prompt": "a house"}, where=thread)
+    await harness.discord.until(
         lambda: interaction.response and interaction.response.buttons, why="it is shown"
     )
-    house.discord.faults.next("PATCH", "/webhooks/", Fault(drop=True), times=100)
+    harness.discord.faults.next("PATCH", "/webhooks/", Fault(drop=True), times=100)
     engine.gate.set()
-    await eventually(lambda: house.query("SELECT * FROM jobs WHERE status = 'done'"))
-    await house.stop()
-    house.discord.faults.clear()
-    await house.start()
-    grid = await house.result(interaction)
+    await eventually(lambda: harness.query("SELECT * FROM jobs WHERE status = 'done'"))
+    await harness.stop()
+    harness.discord.faults.clear()
+    await harness.start()
+    grid = await harness.result(interaction)
     assert grid.attachments[0].spoiler
     assert "withheld" not in grid.content
 
 
-async def test_settings_are_stored(house: House, engine: FakeEngine) -> None:
+async def test_settings_are_stored(harness: BotHarness, engine: FakeEngine) -> None:
     """After a restart, a flagged picture is delivered according to the stored setting."""
-    await choose(house, "spoiler")
+    await choose(harness, "spoiler")
     engine.flagged = {1}
-    grid = await result_in(house, house.discord.restricted)
-    await house.stop()
-    await house.start()
-    single = await house.result(await house.ada.click(grid, "U1"))
+    grid = await result_in(harness, harness.discord.restricted)
+    await harness.stop()
+    await harness.start()
+    single = await harness.result(await harness.ada.click(grid, "U1"))
     assert single.attachments[0].spoiler

@@ -28,8 +28,8 @@ from bot.playground import Attachment, Channel, Interaction, Message
 from bot.playground.gateway.interaction_create import interaction_json
 from bot.playground.model.interactions import InteractionType
 from engine.contract import Verdict
+from tests.bot_harness import BotHarness, eventually
 from tests.fake_engine import FakeEngine, flat
-from tests.house import House, eventually
 from tests.nsfw_watch import Uploads, choose, colours, restrict
 from tests.samples import picture
 
@@ -85,8 +85,8 @@ def sample() -> list[Case]:
 class CaseRun:
     """Runs one case, and checks every upload against the policy that applies when it is sent."""
 
-    def __init__(self, house: House, engine: FakeEngine, case: Case) -> None:
-        self.house = house
+    def __init__(self, harness: BotHarness, engine: FakeEngine, case: Case) -> None:
+        self.harness = harness
         self.engine = engine
         self.case = case
         self.level = case.level(changed=False)
@@ -98,15 +98,15 @@ class CaseRun:
         engine.flagged = case.numbers("flagged")
         engine.unchecked = case.numbers("unchecked")
         engine.overflowing = case.numbers("failed")
-        self.parent = house.discord.add_channel("here", nsfw=case.restricted)
+        self.parent = harness.discord.add_channel("here", nsfw=case.restricted)
         self.channel = self._channel()
-        Uploads(house, self._check_upload)
+        Uploads(harness, self._check_upload)
 
     def _channel(self) -> Channel:
         if self.case.channel_kind == "direct":
-            return self.house.ada.dm
+            return self.harness.ada.dm
         if self.case.channel_kind == "thread":
-            return self.house.discord.add_thread(self.parent, "there")
+            return self.harness.discord.add_thread(self.parent, "there")
         return self.parent
 
     def _check_upload(self, message: Message, file: Attachment) -> None:
@@ -115,7 +115,7 @@ class CaseRun:
         flagged = self._colours("flagged") & file_colours
         if self._colours("unchecked") & file_colours:
             self.leaks.append(f"{file.filename} was not checked")
-        private = message.channel is self.house.ada.dm
+        private = message.channel is self.harness.ada.dm
         if flagged and (private or self.level == "block"):
             self.leaks.append(f"{file.filename} in {message.channel.name}")
         if flagged and self.level == "spoiler" and not file.spoiler:
@@ -143,9 +143,9 @@ class CaseRun:
     async def choose(self) -> None:
         """Choose the settings as an admin."""
         if self.case.guild_policy:
-            await choose(self.house, self.case.guild_policy)
+            await choose(self.harness, self.case.guild_policy)
         if self.case.channel_policy:
-            await choose(self.house, self.case.channel_policy, self.parent)
+            await choose(self.harness, self.case.channel_policy, self.parent)
 
     async def change(self, when: str) -> None:
         """Change the channel or the setting, if the case has a change at this time."""
@@ -153,22 +153,22 @@ class CaseRun:
             return
         self.level = self.case.level(changed=True)
         if self.case.change.startswith("unrestricted"):
-            restrict(self.house, self.parent, nsfw=False)
+            restrict(self.harness, self.parent, nsfw=False)
         else:
-            await choose(self.house, "block")
-            await choose(self.house, "block", self.parent)
+            await choose(self.harness, "block")
+            await choose(self.harness, "block", self.parent)
 
     def send_interaction(
         self, kind: InteractionType, data: Mapping[str, Any], message: Message | None
     ) -> Interaction:
         """Send an interaction with the installation type of the case."""
-        discord = self.house.discord
+        discord = self.harness.discord
         interaction = discord.interactions.open(
-            kind, self.house.ada.user, self.channel, dict(data), message
+            kind, self.harness.ada.user, self.channel, dict(data), message
         )
         event = interaction_json(interaction)
         if self.case.installation == "person":
-            event["authorizing_integration_owners"] = {"1": str(self.house.ada.id)}
+            event["authorizing_integration_owners"] = {"1": str(self.harness.ada.id)}
         discord.world.emit("INTERACTION_CREATE", event, self.channel)
         return interaction
 
@@ -185,7 +185,7 @@ class CaseRun:
         data = {"custom_id": custom_id, "component_type": 2, "id": 1}
         interaction = self.send_interaction(InteractionType.MESSAGE_COMPONENT, data, message)
         await interaction.acknowledged()
-        await self.house.discord.until(
+        await self.harness.discord.until(
             lambda: (
                 interaction.ephemerals
                 or (interaction.response and not interaction.response.loading)
@@ -195,16 +195,18 @@ class CaseRun:
 
 
 @pytest.mark.parametrize("case", sample(), ids=str)
-async def test_no_upload_violates_the_policy(house: House, engine: FakeEngine, case: Case) -> None:
+async def test_no_upload_violates_the_policy(
+    harness: BotHarness, engine: FakeEngine, case: Case
+) -> None:
     """Grid, full-size picture, variations and DM are checked; allowed pictures must be shown."""
-    run = CaseRun(house, engine, case)
+    run = CaseRun(harness, engine, case)
     await run.choose()
     engine.gate.clear()
     interaction = run.imagine()
     await eventually(lambda: engine.paints)
     await run.change("early")
     engine.gate.set()
-    grid = await house.result(interaction)
+    grid = await harness.result(interaction)
     is_shown = run.level != "block"
     assert sorted(run.flagged_uploads) == (sorted(case.numbers("flagged")) if is_shown else [])
     run.flagged_uploads.clear()
@@ -213,14 +215,16 @@ async def test_no_upload_violates_the_policy(house: House, engine: FakeEngine, c
         await run.click(grid, f"U{nth}")
     is_shown = run.level != "block"
     assert sorted(run.flagged_uploads) == (sorted(case.numbers("flagged")) if is_shown else [])
-    await house.ada.react(grid, "✉️")
-    await house.discord.until(
-        lambda: [message for message in house.discord.dms(house.ada) if "seed" in message.content][
-            -1:
-        ]
+    await harness.ada.react(grid, "✉️")
+    await harness.discord.until(
+        lambda: [
+            message for message in harness.discord.dms(harness.ada) if "seed" in message.content
+        ][-1:]
     )
     await run.click(grid, f"V{min(case.numbers('passed', 'flagged') or {1})}")
-    stored = {row["nth"] for row in house.query("SELECT nth FROM pictures WHERE path IS NOT NULL")}
+    stored = {
+        row["nth"] for row in harness.query("SELECT nth FROM pictures WHERE path IS NOT NULL")
+    }
     assert stored <= case.numbers("passed", "flagged")
     assert run.files and not run.leaks
 

@@ -14,9 +14,9 @@ from bot.db.database import FILENAME
 from bot.playground import Message, Person, Playground, Upload
 from bot.playground.client.options import Value
 from tests import tiny_model
+from tests.bot_harness import eventually, final_response, query
 from tests.crashing_bot import CrashingBot
 from tests.deletion import DELETION_NOTE
-from tests.house import eventually, finished, query
 from tests.samples import encoded
 
 pytestmark = [
@@ -49,7 +49,7 @@ async def imagine_with_sketch(bot: CrashingBot, person: Person, prompt: str) -> 
     colour = f"#{abs(hash(prompt)) % 2**24:06x}"
     sketch = Upload("a.png", encoded(Image.new("RGB", (64, 64), colour)))
     values: dict[str, Value] = {"prompt": prompt, "sketch": sketch, "count": 2, "steps": 4}
-    return await finished(bot.discord, await person.invoke("imagine", values))
+    return await final_response(bot.discord, await person.invoke("imagine", values))
 
 
 async def delete_and_crash(bot: CrashingBot, person: Person, moment: str) -> None:
@@ -99,7 +99,7 @@ async def test_the_next_start_finishes_the_deletion(
         click = await ada.click(grid, "U1")
         await bot.discord.until(lambda: click.ephemerals, why="an answer")  # noqa: B023
         assert DELETION_NOTE in click.ephemerals[0].content
-    assert (await finished(bot.discord, await ada.click(ben_grid, "U1"))).attachments
+    assert (await final_response(bot.discord, await ada.click(ben_grid, "U1"))).attachments
     assert query(bot.data, "PRAGMA integrity_check")[0][0] == "ok"
 
 
@@ -114,7 +114,7 @@ async def test_a_job_cancelled_by_the_deletion_has_one_final_message(
     before = len(bot.discord.messages())
     await delete_and_crash(bot, ada, "deleted")
     await bot.start()
-    message = await finished(bot.discord, running)
+    message = await final_response(bot.discord, running)
     assert DELETION_NOTE in message.content and MARKER not in message.content
     assert message.buttons == [] and message.attachments == []
     await eventually(lambda: not is_in_database_files(bot, f"{MARKER} at work"))

@@ -10,6 +10,7 @@ from PIL import Image
 from bot.messages.delivery import EDIT_SECONDS
 from bot.playground import Fault, Upload
 from bot.storage import FileStorage
+from tests.bot_harness import BotHarness, eventually
 from tests.deletion import (
     DELETION_NOTE,
     assert_nothing_left,
@@ -19,7 +20,6 @@ from tests.deletion import (
     values_on_disk,
 )
 from tests.fake_engine import FakeEngine
-from tests.house import House, eventually
 from tests.samples import encoded
 
 MARKER = "quokkafruit"
@@ -31,124 +31,128 @@ def sketch(colour: str = "red") -> Upload:
     return Upload("a.png", encoded(Image.new("RGB", (64, 64), colour)))
 
 
-async def test_unfinished_jobs_are_cancelled(house: House, engine: FakeEngine) -> None:
+async def test_unfinished_jobs_are_cancelled(harness: BotHarness, engine: FakeEngine) -> None:
     """Their messages say so and show nothing else of the jobs."""
     engine.gate.clear()
-    interactions = [await house.ada.slash("imagine", prompt=f"{MARKER} {nth}") for nth in range(3)]
-    await house.discord.until(
+    interactions = [
+        await harness.ada.slash("imagine", prompt=f"{MARKER} {nth}") for nth in range(3)
+    ]
+    await harness.discord.until(
         lambda: all(
             interaction.response and interaction.response.buttons for interaction in interactions
         ),
         why="all are shown",
     )
-    await delete(house)
+    await delete(harness)
     engine.gate.set()
     for interaction in interactions:
-        message = await house.result(interaction)
+        message = await harness.result(interaction)
         assert message.buttons == [] and message.attachments == []
         assert DELETION_NOTE in message.content and MARKER not in message.content
-    await assert_nothing_left(house)
+    await assert_nothing_left(harness)
     assert len(engine.cancels) == len(engine.paints)
-    assert len([m for m in house.discord.messages() if not m.ephemeral]) == 3
+    assert len([m for m in harness.discord.messages() if not m.ephemeral]) == 3
 
 
 @pytest.mark.parametrize("chance", range(8))
 async def test_a_job_that_finishes_during_the_deletion_leaves_nothing(
-    house: House, engine: FakeEngine, chance: int
+    harness: BotHarness, engine: FakeEngine, chance: int
 ) -> None:
     """For any timing there is one final message, and no data is left."""
     moment = random.Random(chance)
     engine.gate.clear()
     interactions = [
-        await house.ada.invoke("imagine", {"prompt": MARKER, "sketch": sketch(colour)})
+        await harness.ada.invoke("imagine", {"prompt": MARKER, "sketch": sketch(colour)})
         for colour in ("red", "blue")
     ]
     await eventually(lambda: len(engine.paints) == 2)
-    confirmation = await request_deletion(house, house.ada)
-    await house.ada.click(confirmation, "Delete everything")
+    confirmation = await request_deletion(harness, harness.ada)
+    await harness.ada.click(confirmation, "Delete everything")
     await asyncio.sleep(moment.uniform(0, 0.06))
     engine.gate.set()
-    await house.discord.until(lambda: not confirmation.buttons, why="it is deleted")
+    await harness.discord.until(lambda: not confirmation.buttons, why="it is deleted")
     for interaction in interactions:
-        message = await house.result(interaction)
+        message = await harness.result(interaction)
         assert DELETION_NOTE in message.content or "U1" in message.buttons
-    await assert_nothing_left(house)
-    assert not values_on_disk(house.data, MARKER)
-    assert len([m for m in house.discord.messages() if not m.ephemeral]) == 2
+    await assert_nothing_left(harness)
+    assert not values_on_disk(harness.data, MARKER)
+    assert len([m for m in harness.discord.messages() if not m.ephemeral]) == 2
 
 
 async def test_a_result_sent_during_the_deletion_is_replaced(
-    house: House, engine: FakeEngine
+    harness: BotHarness, engine: FakeEngine
 ) -> None:
     """Discord accepts the grid only after the deletion."""
     engine.gate.clear()
-    interaction = await house.ada.slash("imagine", prompt=MARKER, steps=1)  # shows no progress
-    await house.discord.until(
+    interaction = await harness.ada.slash("imagine", prompt=MARKER, steps=1)  # shows no progress
+    await harness.discord.until(
         lambda: interaction.response and interaction.response.buttons, why="it is shown"
     )
     await asyncio.sleep(EDIT_SECONDS)  # so that the next edit is the result
     path = f"{interaction.token}/messages/@original"
-    house.discord.faults.next("PATCH", path, Fault(delay=1.0))
+    harness.discord.faults.next("PATCH", path, Fault(delay=1.0))
     engine.gate.set()
-    await eventually(lambda: house.query("SELECT * FROM jobs WHERE status = 'done'"))
-    await delete(house)
-    message = await house.result(interaction)
-    await house.discord.until(lambda: DELETION_NOTE in message.content, why="the grid is replaced")
+    await eventually(lambda: harness.query("SELECT * FROM jobs WHERE status = 'done'"))
+    await delete(harness)
+    message = await harness.result(interaction)
+    await harness.discord.until(
+        lambda: DELETION_NOTE in message.content, why="the grid is replaced"
+    )
     assert message.attachments == [] and message.buttons == []
-    await assert_nothing_left(house)
+    await assert_nothing_left(harness)
 
 
-async def test_a_retried_result_is_replaced_by_the_note(house: House) -> None:
+async def test_a_retried_result_is_replaced_by_the_note(harness: BotHarness) -> None:
     """The job is deleted between two attempts to deliver it."""
-    interaction = await house.ada.slash("imagine", prompt=MARKER)
+    interaction = await harness.ada.slash("imagine", prompt=MARKER)
     path = f"{interaction.token}/messages/@original"
-    house.discord.faults.next("PATCH", path, Fault(drop=True), times=2)
-    await eventually(lambda: house.query("SELECT * FROM jobs WHERE status = 'done'"))
-    await delete(house)
-    await house.discord.until(
+    harness.discord.faults.next("PATCH", path, Fault(drop=True), times=2)
+    await eventually(lambda: harness.query("SELECT * FROM jobs WHERE status = 'done'"))
+    await delete(harness)
+    await harness.discord.until(
         lambda: interaction.response and DELETION_NOTE in interaction.response.content,
         why="it is said",
         timeout=40,
     )
-    await assert_nothing_left(house)
+    await assert_nothing_left(harness)
 
 
-async def test_a_job_deleted_before_its_first_response_has_one_message(house: House) -> None:
+async def test_a_job_deleted_before_its_first_response_has_one_message(harness: BotHarness) -> None:
     """Discord receives the response only after the deletion."""
-    await house.imagine()
-    confirmation = await request_deletion(house, house.ada)
+    await harness.imagine()
+    confirmation = await request_deletion(harness, harness.ada)
     arrived = asyncio.Event()
-    house.discord.faults.next("POST", "/callback", Fault(until=arrived))
-    interaction = await house.ada.slash("imagine", prompt=MARKER)
-    await eventually(lambda: len(house.query("SELECT * FROM jobs")) == 2)
-    await house.ada.click(confirmation, "Delete everything")
+    harness.discord.faults.next("POST", "/callback", Fault(until=arrived))
+    interaction = await harness.ada.slash("imagine", prompt=MARKER)
+    await eventually(lambda: len(harness.query("SELECT * FROM jobs")) == 2)
+    await harness.ada.click(confirmation, "Delete everything")
     arrived.set()
-    message = await house.result(interaction)
+    message = await harness.result(interaction)
     assert DELETION_NOTE in message.content
-    assert len([m for m in house.discord.messages() if not m.ephemeral]) == 2
-    await assert_nothing_left(house)
+    assert len([m for m in harness.discord.messages() if not m.ephemeral]) == 2
+    await assert_nothing_left(harness)
 
 
-async def test_a_sketch_downloaded_after_the_deletion_is_deleted(house: House) -> None:
+async def test_a_sketch_downloaded_after_the_deletion_is_deleted(harness: BotHarness) -> None:
     """Its job was deleted during the download."""
     file = sketch()
     fetched = asyncio.Event()
-    house.discord.faults.next("GET", "/ephemeral-attachments/", Fault(until=fetched))
-    house.discord.faults.next("GET", "/attachments/", Fault(until=fetched))
-    interaction = await house.ada.invoke("imagine", {"prompt": MARKER, "sketch": file})
-    await house.discord.until(
+    harness.discord.faults.next("GET", "/ephemeral-attachments/", Fault(until=fetched))
+    harness.discord.faults.next("GET", "/attachments/", Fault(until=fetched))
+    interaction = await harness.ada.invoke("imagine", {"prompt": MARKER, "sketch": file})
+    await harness.discord.until(
         lambda: interaction.response and interaction.response.buttons, why="it is shown"
     )
-    assert house.query("SELECT sketch FROM jobs")[0]["sketch"] is not None
-    await delete(house)
-    assert house.query("SELECT sketch FROM jobs")[0]["sketch"] is None
+    assert harness.query("SELECT sketch FROM jobs")[0]["sketch"] is not None
+    await delete(harness)
+    assert harness.query("SELECT sketch FROM jobs")[0]["sketch"] is None
     fetched.set()
-    await eventually(lambda: files(house))
-    await assert_nothing_left(house)
+    await eventually(lambda: files(harness))
+    await assert_nothing_left(harness)
 
 
 async def test_a_sketch_saved_during_the_deletion_is_deleted(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    harness: BotHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a slow disk, the file is complete only after the first sweep for leftover files."""
     save = FileStorage.save_source
@@ -158,31 +162,31 @@ async def test_a_sketch_saved_during_the_deletion_is_deleted(
         return save(self, png)
 
     monkeypatch.setattr(FileStorage, "save_source", slowly)
-    await house.ada.invoke("imagine", {"prompt": MARKER, "sketch": sketch()})
-    await eventually(lambda: house.query("SELECT * FROM file_deletions"))
-    await delete(house)
-    await eventually(lambda: not house.query("SELECT * FROM file_deletions"))
-    assert files(house) == set()
-    await eventually(lambda: files(house))
-    await assert_nothing_left(house)
+    await harness.ada.invoke("imagine", {"prompt": MARKER, "sketch": sketch()})
+    await eventually(lambda: harness.query("SELECT * FROM file_deletions"))
+    await delete(harness)
+    await eventually(lambda: not harness.query("SELECT * FROM file_deletions"))
+    assert files(harness) == set()
+    await eventually(lambda: files(harness))
+    await assert_nothing_left(harness)
 
 
 async def test_a_repeated_event_of_a_deleted_job_starts_nothing(
-    house: House, engine: FakeEngine
+    harness: BotHarness, engine: FakeEngine
 ) -> None:
     """The gateway repeats the event of an interaction and of a reaction."""
-    grid = await house.imagine(house.discord.person("Ben"))
-    await house.ada.react(grid, "1️⃣")
+    grid = await harness.imagine(harness.discord.person("Ben"))
+    await harness.ada.react(grid, "1️⃣")
     await eventually(lambda: len(engine.paints) == 2)
-    await house.imagine()
+    await harness.imagine()
     events = [
         event
-        for event in house.events
+        for event in harness.events
         if event.name in ("INTERACTION_CREATE", "MESSAGE_REACTION_ADD")
     ]
-    await eventually(lambda: not house.query("SELECT * FROM jobs WHERE delivered_at IS NULL"))
-    await delete(house)
+    await eventually(lambda: not harness.query("SELECT * FROM jobs WHERE delivered_at IS NULL"))
+    await delete(harness)
     for event in events:
-        house.discord.world.emit(event.name, event.data, event.place)
-    await house.imagine(house.discord.person("Cy"))
+        harness.discord.world.emit(event.name, event.data, event.place)
+    await harness.imagine(harness.discord.person("Cy"))
     assert len(engine.paints) == 4

@@ -3,50 +3,54 @@
 import pytest
 
 from bot.playground import Fault, Message
+from tests.bot_harness import BotHarness, eventually, is_finished
 from tests.fake_engine import FakeEngine, flat
-from tests.house import House, eventually, is_finished
 
 
-async def reply_to(house: House, message: Message) -> Message:
+async def reply_to(harness: BotHarness, message: Message) -> Message:
     """The final reply to this message."""
     replies: list[Message] = []
 
     def arrived() -> bool:
-        replies[:] = [m for m in house.discord.messages() if m.reference is message]
+        replies[:] = [m for m in harness.discord.messages() if m.reference is message]
         return bool(replies) and is_finished(replies[0])
 
-    await house.discord.until(arrived, why="an answer to the reaction")
+    await harness.discord.until(arrived, why="an answer to the reaction")
     return replies[0]
 
 
-async def test_a_number_starts_variations_of_that_picture(house: House, engine: FakeEngine) -> None:
+async def test_a_number_starts_variations_of_that_picture(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
     """The new message is a reply and mentions the user who reacted."""
-    ben = house.discord.person("Ben")
-    grid = await house.imagine()
+    ben = harness.discord.person("Ben")
+    grid = await harness.imagine()
     await ben.react(grid, "3️⃣")
-    reply = await reply_to(house, grid)
+    reply = await reply_to(harness, grid)
     assert reply.buttons[:2] == ["U1", "U2"]
     assert f"<@{ben.id}>" in reply.content
     assert reply.pings == frozenset()
     assert [recipe.seed for recipe in engine.paints[1].recipes] == [9] * 4
 
 
-async def test_the_repeat_emoji_varies_each_picture(house: House, engine: FakeEngine) -> None:
+async def test_the_repeat_emoji_varies_each_picture(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
     """There are four pictures and four variations."""
-    grid = await house.imagine()
-    await house.ada.react(grid, "🔁")
-    await reply_to(house, grid)
+    grid = await harness.imagine()
+    await harness.ada.react(grid, "🔁")
+    await reply_to(harness, grid)
     assert [recipe.seed for recipe in engine.paints[1].recipes] == [7, 8, 9, 10]
 
 
 async def test_a_reaction_to_a_full_size_picture_varies_that_picture(
-    house: House, engine: FakeEngine
+    harness: BotHarness, engine: FakeEngine
 ) -> None:
     """After U2, 🔁 varies picture 2."""
-    grid = await house.imagine()
-    single = await house.result(await house.ada.click(grid, "U2"))
-    await house.ada.react(single, "🔁")
-    await reply_to(house, single)
+    grid = await harness.imagine()
+    single = await harness.result(await harness.ada.click(grid, "U2"))
+    await harness.ada.react(single, "🔁")
+    await reply_to(harness, single)
     assert [recipe.seed for recipe in engine.paints[1].recipes] == [8] * 4
 
 
@@ -55,60 +59,62 @@ async def wait_for_jobs(engine: FakeEngine, jobs: int) -> None:
     await eventually(lambda: len(engine.paints) == jobs)
 
 
-async def test_a_repeated_reaction_starts_another_job(house: House, engine: FakeEngine) -> None:
+async def test_a_repeated_reaction_starts_another_job(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
     """The user has removed the first reaction."""
-    grid = await house.imagine()
+    grid = await harness.imagine()
     for count in (2, 3):
-        await house.ada.react(grid, "1️⃣")
+        await harness.ada.react(grid, "1️⃣")
         await wait_for_jobs(engine, count)
-        await house.ada.unreact(grid, "1️⃣")
+        await harness.ada.unreact(grid, "1️⃣")
 
 
 @pytest.mark.parametrize("emoji", [None, "1️⃣"])
 async def test_a_reaction_that_a_moderator_cleared_may_be_repeated(
-    house: House, engine: FakeEngine, emoji: str | None
+    harness: BotHarness, engine: FakeEngine, emoji: str | None
 ) -> None:
     """Whether all reactions are removed, or all with its emoji."""
-    grid = await house.imagine()
-    mo = house.discord.person("Mo", moderator=True)
+    grid = await harness.imagine()
+    mo = harness.discord.person("Mo", moderator=True)
     for count in (2, 3):
-        await house.ada.react(grid, "1️⃣")
+        await harness.ada.react(grid, "1️⃣")
         await wait_for_jobs(engine, count)
         await mo.clear_reactions(grid, emoji)
 
 
-async def test_the_cross_of_the_owner_or_a_moderator_deletes(house: House) -> None:
+async def test_the_cross_of_the_owner_or_a_moderator_deletes(harness: BotHarness) -> None:
     """Other users cannot delete it."""
-    first, second = await house.imagine(), await house.imagine()
-    await house.discord.person("Ben").react(first, "❌")
-    await house.ada.react(first, "❌")
-    await house.discord.until(lambda: first.deleted, why="Ada's cross")
+    first, second = await harness.imagine(), await harness.imagine()
+    await harness.discord.person("Ben").react(first, "❌")
+    await harness.ada.react(first, "❌")
+    await harness.discord.until(lambda: first.deleted, why="Ada's cross")
     assert not second.deleted
-    await house.discord.person("Mo", moderator=True).react(second, "❌")
-    await house.discord.until(lambda: second.deleted, why="the moderator's cross")
+    await harness.discord.person("Mo", moderator=True).react(second, "❌")
+    await harness.discord.until(lambda: second.deleted, why="the moderator's cross")
 
 
-async def test_the_cross_of_another_user_is_ignored(house: House) -> None:
+async def test_the_cross_of_another_user_is_ignored(harness: BotHarness) -> None:
     """The bot has handled a later reaction when the message is still there."""
-    grid = await house.imagine()
-    ben = house.discord.person("Ben")
+    grid = await harness.imagine()
+    ben = harness.discord.person("Ben")
     await ben.react(grid, "❌")
     await ben.react(grid, "1️⃣")
-    await reply_to(house, grid)
+    await reply_to(harness, grid)
     assert not grid.deleted
 
 
-async def test_the_cross_cancels_a_running_job(house: House, engine: FakeEngine) -> None:
+async def test_the_cross_cancels_a_running_job(harness: BotHarness, engine: FakeEngine) -> None:
     """The message of the job is deleted."""
     engine.gate.clear()
-    interaction = await house.ada.slash("imagine", prompt="a house")
-    await house.discord.until(
+    interaction = await harness.ada.slash("imagine", prompt="a house")
+    await harness.discord.until(
         lambda: interaction.response and interaction.response.buttons, why="a button"
     )
     assert interaction.response is not None
     await eventually(lambda: engine.paints)
-    await house.ada.react(interaction.response, "❌")
-    await house.discord.until(
+    await harness.ada.react(interaction.response, "❌")
+    await harness.discord.until(
         lambda: interaction.response and interaction.response.deleted, why="deleted"
     )
     await eventually(lambda: engine.cancels)
@@ -116,133 +122,137 @@ async def test_the_cross_cancels_a_running_job(house: House, engine: FakeEngine)
 
 @pytest.mark.parametrize("sign", ["✉️", "✉"])
 async def test_a_dm_has_the_pictures_and_their_seeds(
-    house: House, engine: FakeEngine, sign: str
+    harness: BotHarness, engine: FakeEngine, sign: str
 ) -> None:
     """The user who reacted gets it; withheld pictures are only mentioned."""
     engine.flagged = {4}
-    grid = await house.imagine()
-    ben = house.discord.person("Ben")
+    grid = await harness.imagine()
+    ben = harness.discord.person("Ben")
     await ben.react(grid, sign)
-    await house.discord.until(lambda: house.discord.dms(ben), why="a DM")
-    (dm,) = house.discord.dms(ben)
+    await harness.discord.until(lambda: harness.discord.dms(ben), why="a DM")
+    (dm,) = harness.discord.dms(ben)
     expected = [flat(recipe) for recipe in engine.paints[0].recipes[:3]]
     assert [file.data for file in dm.attachments] == expected
     assert "1: seed `7`" in dm.content
     assert "4: seed `10` (withheld by the safety check)" in dm.content
 
 
-async def test_a_dm_is_recorded_once_if_the_reply_is_lost(house: House) -> None:
+async def test_a_dm_is_recorded_once_if_the_reply_is_lost(harness: BotHarness) -> None:
     """Without a record of it, a removal could not delete it."""
-    grid = await house.imagine()
-    ben = house.discord.person("Ben")
+    grid = await harness.imagine()
+    ben = harness.discord.person("Ben")
     lost = Fault(drop=True, after_commit=True)
-    house.discord.faults.next("POST", f"/{ben.dm.id}/messages", lost)
+    harness.discord.faults.next("POST", f"/{ben.dm.id}/messages", lost)
     await ben.react(grid, "✉️")
-    await eventually(lambda: house.query("SELECT * FROM direct_messages"))
-    (dm,) = house.discord.dms(ben)
-    assert [row["message"] for row in house.query("SELECT message FROM direct_messages")] == [dm.id]
+    await eventually(lambda: harness.query("SELECT * FROM direct_messages"))
+    (dm,) = harness.discord.dms(ben)
+    assert [row["message"] for row in harness.query("SELECT message FROM direct_messages")] == [
+        dm.id
+    ]
 
 
-async def test_a_temporary_reply_is_deleted_at_shutdown(house: House) -> None:
+async def test_a_temporary_reply_is_deleted_at_shutdown(harness: BotHarness) -> None:
     """After the shutdown nothing would delete it."""
-    grid = await house.imagine()
-    house.ada.user.closed_dms = True
-    await house.ada.react(grid, "✉️")
-    reply = await reply_to(house, grid)
-    await house.stop()
+    grid = await harness.imagine()
+    harness.ada.user.closed_dms = True
+    await harness.ada.react(grid, "✉️")
+    reply = await reply_to(harness, grid)
+    await harness.stop()
     assert reply.deleted and not grid.deleted
 
 
-async def test_closed_dms_are_reported_in_the_channel(house: House) -> None:
+async def test_closed_dms_are_reported_in_the_channel(harness: BotHarness) -> None:
     """The message has no ping."""
-    grid = await house.imagine()
-    house.ada.user.closed_dms = True
-    await house.ada.react(grid, "✉️")
-    reply = await reply_to(house, grid)
+    grid = await harness.imagine()
+    harness.ada.user.closed_dms = True
+    await harness.ada.react(grid, "✉️")
+    reply = await reply_to(harness, grid)
     assert "your DMs are closed" in reply.content
     assert reply.pings == frozenset()
 
 
-async def test_reactions_work_after_a_restart(house: House, engine: FakeEngine) -> None:
+async def test_reactions_work_after_a_restart(harness: BotHarness, engine: FakeEngine) -> None:
     """The id of the message is in the database."""
-    grid = await house.imagine()
-    await house.stop()
-    await house.start()
-    await house.ada.react(grid, "2️⃣")
-    await reply_to(house, grid)
+    grid = await harness.imagine()
+    await harness.stop()
+    await harness.start()
+    await harness.ada.react(grid, "2️⃣")
+    await reply_to(harness, grid)
     assert [recipe.seed for recipe in engine.paints[1].recipes] == [8] * 4
 
 
-async def test_other_reactions_and_messages_are_ignored(house: House, engine: FakeEngine) -> None:
+async def test_other_reactions_and_messages_are_ignored(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
     """The bot ignores other emoji on a result, and every emoji on a message of a user."""
-    grid = await house.imagine()
-    message = await house.ada.say("hello")
-    await house.ada.react(grid, "❤️")
-    await house.ada.react(message, "❌")
-    await house.ada.react(message, "🔁")
-    await house.imagine()
+    grid = await harness.imagine()
+    message = await harness.ada.say("hello")
+    await harness.ada.react(grid, "❤️")
+    await harness.ada.react(message, "❌")
+    await harness.ada.react(message, "🔁")
+    await harness.imagine()
     assert not message.deleted
     assert len(engine.paints) == 2
 
 
-async def test_a_number_without_a_picture_is_refused(house: House) -> None:
+async def test_a_number_without_a_picture_is_refused(harness: BotHarness) -> None:
     """The result has two pictures."""
-    grid = await house.imagine(count=2)
-    await house.ada.react(grid, "4️⃣")
-    assert "no such picture" in (await reply_to(house, grid)).content
+    grid = await harness.imagine(count=2)
+    await harness.ada.react(grid, "4️⃣")
+    assert "no such picture" in (await reply_to(harness, grid)).content
 
 
-async def test_a_visible_temporary_reply_is_not_repeated(house: House) -> None:
+async def test_a_visible_temporary_reply_is_not_repeated(harness: BotHarness) -> None:
     """Repeated reactions must not fill the channel; another user gets a reply of their own."""
-    grid = await house.imagine(count=2)
+    grid = await harness.imagine(count=2)
 
     def replies() -> list[str]:
         return [
-            message.content for message in house.discord.messages() if message.reference is grid
+            message.content for message in harness.discord.messages() if message.reference is grid
         ]
 
     for _ in range(3):
-        await house.ada.react(grid, "4️⃣")
-        await house.ada.unreact(grid, "4️⃣")
-    await house.discord.person("Ben").react(grid, "4️⃣")
-    await house.discord.until(lambda: len(replies()) > 1, why="an answer to each of them")
-    await house.imagine()
+        await harness.ada.react(grid, "4️⃣")
+        await harness.ada.unreact(grid, "4️⃣")
+    await harness.discord.person("Ben").react(grid, "4️⃣")
+    await harness.discord.until(lambda: len(replies()) > 1, why="an answer to each of them")
+    await harness.imagine()
     assert ["no such picture" in reply for reply in replies()] == [True, True]
 
 
 @pytest.mark.parametrize(("name", "moderator"), [("Ben", False), ("Mo", True)])
 async def test_a_user_missing_from_the_event_is_fetched(
-    house: House, name: str, moderator: bool
+    harness: BotHarness, name: str, moderator: bool
 ) -> None:
     """The bot needs the member's permissions to decide whether it is a moderator."""
-    grid = await house.imagine()
-    person = house.discord.person(name, moderator=moderator)
+    grid = await harness.imagine()
+    person = harness.discord.person(name, moderator=moderator)
     event = {
         "user_id": str(person.id),
         "channel_id": str(grid.channel.id),
         "message_id": str(grid.id),
-        "guild_id": str(house.discord.guild_id),
+        "guild_id": str(harness.discord.guild_id),
         "emoji": {"id": None, "name": "❌"},
         "type": 0,
         "burst": False,
     }
-    house.discord.world.emit("MESSAGE_REACTION_ADD", event, grid.channel)
+    harness.discord.world.emit("MESSAGE_REACTION_ADD", event, grid.channel)
     path = f"/members/{person.id}"
-    await house.discord.until(
-        lambda: any(path in request.path for request in house.discord.requests), why="a look-up"
+    await harness.discord.until(
+        lambda: any(path in request.path for request in harness.discord.requests), why="a look-up"
     )
-    await house.imagine()
+    await harness.imagine()
     assert grid.deleted is moderator
 
 
-async def test_a_repeated_event_sends_no_second_dm(house: House) -> None:
+async def test_a_repeated_event_sends_no_second_dm(harness: BotHarness) -> None:
     """The gateway repeats events when a session is resumed."""
-    grid = await house.imagine()
-    ben = house.discord.person("Ben")
+    grid = await harness.imagine()
+    ben = harness.discord.person("Ben")
     await ben.react(grid, "✉️")
-    await house.discord.until(lambda: house.discord.dms(ben), why="a DM")
-    [reaction] = [event for event in house.events if event.name == "MESSAGE_REACTION_ADD"]
-    house.discord.world.emit(reaction.name, reaction.data, reaction.place)
+    await harness.discord.until(lambda: harness.discord.dms(ben), why="a DM")
+    [reaction] = [event for event in harness.events if event.name == "MESSAGE_REACTION_ADD"]
+    harness.discord.world.emit(reaction.name, reaction.data, reaction.place)
     await ben.react(grid, "1️⃣")
-    await reply_to(house, grid)
-    assert len(house.discord.dms(ben)) == 1
+    await reply_to(harness, grid)
+    assert len(harness.discord.dms(ben)) == 1

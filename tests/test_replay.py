@@ -11,16 +11,16 @@ from bot.engine_client.supervisor import supervised_engine
 from bot.errors import ExitCode, FatalError
 from bot.services.replay import StartEngine, replay
 from bot.settings import Settings
+from tests.bot_harness import BotHarness, settings_for
 from tests.fake_engine import FakeEngine, flat
-from tests.house import House, settings_for
 
 
 @pytest.fixture
-async def painted(house: House) -> Settings:
+async def painted(harness: BotHarness) -> Settings:
     """The settings of a stopped bot that has painted one job."""
-    await house.imagine(count=2, negative="rain")
-    await house.stop()
-    return settings_for(house.discord, house.data)
+    await harness.imagine(count=2, negative="rain")
+    await harness.stop()
+    return settings_for(harness.discord, harness.data)
 
 
 def start(engine: FakeEngine) -> StartEngine:
@@ -28,27 +28,27 @@ def start(engine: FakeEngine) -> StartEngine:
     return lambda _: supervised_engine(engine.launch)
 
 
-def picture_ids(house: House) -> list[str]:
+def picture_ids(harness: BotHarness) -> list[str]:
     """The ids of all pictures, in order."""
-    return [row["id"] for row in house.query("SELECT id FROM pictures ORDER BY nth")]
+    return [row["id"] for row in harness.query("SELECT id FROM pictures ORDER BY nth")]
 
 
 async def test_equal_bits_are_reported(
-    house: House, painted: Settings, engine: FakeEngine, capsys: pytest.CaptureFixture[str]
+    harness: BotHarness, painted: Settings, engine: FakeEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The stored recipe of the picture is painted alone."""
-    code = await replay(painted, picture_ids(house)[1], None, start(engine))
+    code = await replay(painted, picture_ids(harness)[1], None, start(engine))
     assert code is ExitCode.STOPPED
     assert "The same bits" in capsys.readouterr().out
     assert engine.paints[-1].recipes == (engine.paints[0].recipes[1],)
 
 
 async def test_different_bits_are_reported(
-    house: House, painted: Settings, engine: FakeEngine, capsys: pytest.CaptureFixture[str]
+    harness: BotHarness, painted: Settings, engine: FakeEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The report has the reason, if the weights have changed."""
     engine.change_model("round")
-    code = await replay(painted, picture_ids(house)[0], None, start(engine))
+    code = await replay(painted, picture_ids(harness)[0], None, start(engine))
     assert code is ExitCode.BITS_DIFFER
     output = capsys.readouterr().out
     assert "Other bits" in output
@@ -56,12 +56,12 @@ async def test_different_bits_are_reported(
 
 
 async def test_a_different_fingerprint_is_reported(
-    house: House, painted: Settings, engine: FakeEngine, capsys: pytest.CaptureFixture[str]
+    harness: BotHarness, painted: Settings, engine: FakeEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Even on the same machine it may differ, if a picture was alone in its batches."""
-    with contextlib.closing(sqlite3.connect(house.data / FILENAME)) as record, record:
+    with contextlib.closing(sqlite3.connect(harness.data / FILENAME)) as record, record:
         record.execute("UPDATE pictures SET fingerprint = fingerprint || ', alone in its batches'")
-    code = await replay(painted, picture_ids(house)[0], None, start(engine))
+    code = await replay(painted, picture_ids(harness)[0], None, start(engine))
     assert code is ExitCode.STOPPED
     output = capsys.readouterr().out
     assert "fingerprints differ" in output
@@ -70,23 +70,23 @@ async def test_a_different_fingerprint_is_reported(
 
 
 async def test_files_are_written_on_request_only(
-    house: House, painted: Settings, engine: FakeEngine, tmp_path: Path
+    harness: BotHarness, painted: Settings, engine: FakeEngine, tmp_path: Path
 ) -> None:
     """The option is `--out`."""
-    before = sorted(house.data.rglob("*"))
-    await replay(painted, picture_ids(house)[0], None, start(engine))
-    assert sorted(house.data.rglob("*")) == before
+    before = sorted(harness.data.rglob("*"))
+    await replay(painted, picture_ids(harness)[0], None, start(engine))
+    assert sorted(harness.data.rglob("*")) == before
     out = tmp_path / "again.png"
-    await replay(painted, picture_ids(house)[0], out, start(engine))
+    await replay(painted, picture_ids(harness)[0], out, start(engine))
     assert out.read_bytes() == flat(engine.paints[0].recipes[0])
 
 
-async def test_replay_works_beside_a_running_bot(house: House, engine: FakeEngine) -> None:
+async def test_replay_works_beside_a_running_bot(harness: BotHarness, engine: FakeEngine) -> None:
     """A replay only reads the database."""
-    await house.imagine()
-    settings = settings_for(house.discord, house.data)
-    assert await replay(settings, picture_ids(house)[0], None, start(engine)) is ExitCode.STOPPED
-    assert (await house.imagine()).attachments
+    await harness.imagine()
+    settings = settings_for(harness.discord, harness.data)
+    assert await replay(settings, picture_ids(harness)[0], None, start(engine)) is ExitCode.STOPPED
+    assert (await harness.imagine()).attachments
 
 
 async def test_an_unknown_picture_is_an_error(painted: Settings, engine: FakeEngine) -> None:
@@ -105,11 +105,11 @@ async def test_an_unknown_picture_is_an_error(painted: Settings, engine: FakeEng
     ],
 )
 async def test_forbidden_pictures_are_not_replayed(
-    house: House, painted: Settings, engine: FakeEngine, change: str, sentence: str
+    harness: BotHarness, painted: Settings, engine: FakeEngine, change: str, sentence: str
 ) -> None:
     """No engine is started for them."""
-    house.execute(change)
+    harness.execute(change)
     starts = engine.starts
     with pytest.raises(FatalError, match=sentence):
-        await replay(painted, picture_ids(house)[0], None, start(engine))
+        await replay(painted, picture_ids(harness)[0], None, start(engine))
     assert engine.starts == starts

@@ -18,8 +18,8 @@ from bot import settings
 from bot.attachments.decode_result import MAX_RESULT_BYTES, DecodeStatus, unpack
 from bot.attachments.sandbox import Sandbox, SandboxError, SandboxTimeout, decoder_sandbox
 from bot.attachments.sandbox_main import LIFELINE
+from tests.bot_harness import eventually
 from tests.hostile_bombs import bombs
-from tests.house import eventually
 from tests.samples import encoded
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")

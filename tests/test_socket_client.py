@@ -11,8 +11,8 @@ from bot.engine_client.socket_client import Endpoint
 from bot.engine_client.supervisor import supervised_engine
 from bot.errors import ExitCode, FatalError
 from engine.contract import Cancelled, Failed, Paint, Painted, Queued, Stepped
+from tests.bot_harness import eventually
 from tests.fake_engine import MODEL, FakeEngine
-from tests.house import eventually
 from tests.samples import recipe
 
 

@@ -14,8 +14,8 @@ from bot.domain.job import Status
 from bot.features import stats
 from bot.monitoring.status import StatusReport
 from bot.playground import Playground, UnknownCommand
+from tests.bot_harness import BotHarness
 from tests.fake_engine import FakeEngine
-from tests.house import House
 from tests.metrics_samples import SNAPSHOT
 from tests.samples import job, picture
 
@@ -60,7 +60,9 @@ def test_unknown_figures_are_left_out() -> None:
 
 
 @pytest.fixture
-async def seeded(discord: Playground, engine: FakeEngine, tmp_path: Path) -> AsyncIterator[House]:
+async def seeded(
+    discord: Playground, engine: FakeEngine, tmp_path: Path
+) -> AsyncIterator[BotHarness]:
     """A bot whose database has two days of jobs."""
     migrations.migrate(tmp_path / FILENAME)
     now = time.time()
@@ -75,11 +77,11 @@ async def seeded(discord: Playground, engine: FakeEngine, tmp_path: Path) -> Asy
         await db.jobs.add(job("bad", created_at=now - 50))
         await db.jobs.finish_without_pictures("bad", Status.FAILED, now - 40, reason="x")
         await db.jobs.mark_delivered("bad", now=now - 40)
-    async with House(discord, engine, tmp_path) as house:
-        yield house
+    async with BotHarness(discord, engine, tmp_path) as harness:
+        yield harness
 
 
-async def test_stats_are_ephemeral(seeded: House, engine: FakeEngine) -> None:
+async def test_stats_are_ephemeral(seeded: BotHarness, engine: FakeEngine) -> None:
     """They have the results of the last day and the current state of each part."""
     engine.heartbeat = msgspec.structs.replace(
         engine.heartbeat, ticks=8, rows_total=10, rows_used=9
@@ -100,7 +102,7 @@ async def test_stats_are_ephemeral(seeded: House, engine: FakeEngine) -> None:
     assert seeded.discord.messages() == []
 
 
-async def test_only_managers_see_the_command(house: House) -> None:
+async def test_only_managers_see_the_command(harness: BotHarness) -> None:
     """Discord's clients hide it from others."""
     with pytest.raises(UnknownCommand):
-        await house.ada.slash("stats")
+        await harness.ada.slash("stats")

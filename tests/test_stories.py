@@ -14,8 +14,8 @@ from bot.db.database import FILENAME
 from bot.playground import Interaction, Message, Person, Playground, Upload
 from bot.playground.client.options import Value
 from tests import tiny_model
+from tests.bot_harness import ALL_BUTTONS, eventually, final_response, is_finished, query
 from tests.bot_process import BotProcess
-from tests.house import ALL_BUTTONS, eventually, finished, is_finished, query
 from tests.openapi import OpenApi
 from tests.samples import encoded
 
@@ -49,10 +49,10 @@ def ada(bot: BotProcess) -> Person:
     return bot.discord.person("Ada")
 
 
-async def house(bot: BotProcess, user: Person, **options: Value) -> Message:
+async def imagine(bot: BotProcess, user: Person, **options: Value) -> Message:
     """The message of a finished job of few steps."""
     merged: dict[str, Value] = {"prompt": "a red house at night", "steps": 4, **options}
-    return await finished(bot.discord, await user.invoke("imagine", merged))
+    return await final_response(bot.discord, await user.invoke("imagine", merged))
 
 
 async def ephemeral_text(bot: BotProcess, interaction: Interaction) -> str:
@@ -94,7 +94,7 @@ def distance(first: Image.Image, second: Image.Image) -> float:
 
 async def test_imagine_produces_a_grid_that_can_be_replayed(bot: BotProcess, ada: Person) -> None:
     """There are four pictures and all buttons; rows, files and a replay have equal bits."""
-    message = await house(bot, ada, seed=7)
+    message = await imagine(bot, ada, seed=7)
     assert message.buttons == ALL_BUTTONS
     rows = query(bot.data, "SELECT * FROM pictures ORDER BY rowid DESC LIMIT 4")[::-1]
     assert [row["seed"] for row in rows] == [7, 8, 9, 10]
@@ -108,34 +108,34 @@ async def test_imagine_produces_a_grid_that_can_be_replayed(bot: BotProcess, ada
 
 async def test_the_seed_determines_the_picture(bot: BotProcess, ada: Person) -> None:
     """Another seed gives another picture."""
-    first, again, second = [await house(bot, ada, seed=seed) for seed in (20, 20, 30)]
+    first, again, second = [await imagine(bot, ada, seed=seed) for seed in (20, 20, 30)]
     assert picture(first).tobytes() == picture(again).tobytes()
     assert picture(first).tobytes() != picture(second).tobytes()
 
 
 async def test_each_button_works(bot: BotProcess, ada: Person) -> None:
     """U shows one picture at full size; V paints four that are nearest to it; 🔄 paints others."""
-    grid = await house(bot, ada, seed=40)
+    grid = await imagine(bot, ada, seed=40)
     originals = cells(grid)
     for n in range(1, 5):
-        single = await finished(bot.discord, await ada.click(grid, f"U{n}"))
+        single = await final_response(bot.discord, await ada.click(grid, f"U{n}"))
         assert picture(single).tobytes() == originals[n - 1].tobytes()
     for n in range(1, 5):
-        varied_picture = await finished(bot.discord, await ada.click(grid, f"V{n}"))
+        varied_picture = await final_response(bot.discord, await ada.click(grid, f"V{n}"))
         assert varied_picture.buttons == ALL_BUTTONS
         for cell in cells(varied_picture):
             distances = [distance(cell, original) for original in originals]
             assert 0 < min(distances) == distances[n - 1]
-    again = await finished(bot.discord, await ada.click(grid, "🔄"))
+    again = await final_response(bot.discord, await ada.click(grid, "🔄"))
     assert picture(again).tobytes() != picture(grid).tobytes()
 
 
 async def test_a_variation_of_a_variation_is_nearest_to_it(bot: BotProcess, ada: Person) -> None:
     """It is farther from the siblings of the picture."""
-    grid = await house(bot, ada, seed=50)
-    varied_picture = await finished(bot.discord, await ada.click(grid, "V2"))
+    grid = await imagine(bot, ada, seed=50)
+    varied_picture = await final_response(bot.discord, await ada.click(grid, "V2"))
     siblings = cells(varied_picture)
-    twice = await finished(bot.discord, await ada.click(varied_picture, "V3"))
+    twice = await final_response(bot.discord, await ada.click(varied_picture, "V3"))
     for cell in cells(twice):
         distances = [distance(cell, sibling) for sibling in siblings]
         assert 0 < min(distances) == distances[2]
@@ -143,7 +143,7 @@ async def test_a_variation_of_a_variation_is_nearest_to_it(bot: BotProcess, ada:
 
 async def test_reactions_vary_send_and_delete(bot: BotProcess, ada: Person) -> None:
     """2️⃣ varies picture 2, ✉️ sends four files with their seeds, ❌ deletes the message."""
-    grid = await house(bot, ada, seed=60)
+    grid = await imagine(bot, ada, seed=60)
     await ada.react(grid, "2️⃣")
     varied_picture = await reply_to(bot, grid)
     assert varied_picture.buttons == ALL_BUTTONS
@@ -162,10 +162,10 @@ async def test_an_init_image_determines_the_shape(bot: BotProcess, ada: Person) 
     drawing = Image.new("RGB", (96, 64), "skyblue")
     ImageDraw.Draw(drawing).rectangle((20, 20, 60, 63), fill="firebrick")
     sketch = Upload("my drawing", encoded(drawing, "WEBP", lossless=True))
-    grid = await house(bot, ada, sketch=sketch, strength=0.3, steps=10)
+    grid = await imagine(bot, ada, sketch=sketch, strength=0.3, steps=10)
     cell = cells(grid)[0]
     assert cell.width > cell.height
-    again = await finished(bot.discord, await ada.click(grid, "🔄"))
+    again = await final_response(bot.discord, await ada.click(grid, "🔄"))
     rows = query(bot.data, "SELECT * FROM pictures ORDER BY rowid DESC LIMIT 8")
     assert len({row["source"] for row in rows}) == 1
     assert {row["strength"] for row in rows} == {0.3}
@@ -177,7 +177,7 @@ async def test_concurrent_users_get_their_own_results(bot: BotProcess, ada: Pers
     ben = bot.discord.person("Ben")
     users = (ada, ben) * 2
     interactions = [await user.slash("imagine", prompt="a cat", steps=4) for user in users]
-    messages = [await finished(bot.discord, interaction) for interaction in interactions]
+    messages = [await final_response(bot.discord, interaction) for interaction in interactions]
     for user, message in zip(users, messages, strict=True):
         assert f"<@{user.id}>" in message.content
         assert message.buttons == ALL_BUTTONS
@@ -194,20 +194,20 @@ async def test_invalid_input_is_refused(bot: BotProcess, ada: Person) -> None:
     for options in wild:
         await ephemeral_text(bot, await ada.invoke("imagine", options, checked=False))
     assert len(query(bot.data, "SELECT * FROM jobs")) == before
-    assert (await house(bot, ada)).buttons == ALL_BUTTONS
+    assert (await imagine(bot, ada)).buttons == ALL_BUTTONS
 
 
 async def test_a_restart_loses_nothing(bot: BotProcess, ada: Person) -> None:
     """The running job is finished, and old buttons work."""
-    old = await house(bot, ada)
+    old = await imagine(bot, ada)
     interaction = await ada.slash("imagine", prompt="a long story", steps=150)
     await bot.discord.until(
         lambda: shows_percent(interaction), timeout=PATIENCE, why="it is painted"
     )
     assert await bot.stop() == 0
     await bot.start()
-    assert (await finished(bot.discord, interaction)).buttons == ALL_BUTTONS
-    assert (await finished(bot.discord, await ada.click(old, "U3"))).attachments
+    assert (await final_response(bot.discord, interaction)).buttons == ALL_BUTTONS
+    assert (await final_response(bot.discord, await ada.click(old, "U3"))).attachments
 
 
 def shows_percent(interaction: Interaction) -> bool:
@@ -222,7 +222,7 @@ async def test_a_job_survives_a_killed_engine(bot: BotProcess, ada: Person) -> N
         lambda: shows_percent(interaction), timeout=PATIENCE, why="it is painted"
     )
     bot.engine().kill()
-    message = await finished(bot.discord, interaction)
+    message = await final_response(bot.discord, interaction)
     assert message.buttons == ALL_BUTTONS
     (row,) = query(bot.data, "SELECT * FROM jobs ORDER BY rowid DESC LIMIT 1")
     assert (row["attempt"], row["crashes"]) == (2, 1)
@@ -238,8 +238,8 @@ async def test_a_job_survives_a_killed_bot(bot: BotProcess, ada: Person) -> None
     await bot.kill()
     await eventually(lambda: not engine.is_running() or engine.status() == psutil.STATUS_ZOMBIE)
     await bot.start()
-    assert (await finished(bot.discord, interaction)).buttons == ALL_BUTTONS
-    await house(bot, ada)
+    assert (await final_response(bot.discord, interaction)).buttons == ALL_BUTTONS
+    await imagine(bot, ada)
     assert len(bot.discord.messages()) == before + 1
 
 

@@ -34,7 +34,7 @@ def settings_for(discord: Playground, data: Path) -> Settings:
     )
 
 
-class House:
+class BotHarness:
     """Runs the bot as a context manager; `stop` and `start` restart it with the same database."""
 
     def __init__(
@@ -105,7 +105,7 @@ class House:
     async def result(self, interaction: Interaction, timeout: float = 30.0) -> Message:  # noqa: ASYNC109
         """The original response, once the job has ended."""
         await interaction.acknowledged()
-        return await finished(self.discord, interaction, timeout)
+        return await final_response(self.discord, interaction, timeout)
 
     async def imagine(self, person: Person | None = None, **options: Value) -> Message:
         """The result of a job, by default a red house for Ada."""
@@ -149,7 +149,7 @@ def query(data: Path, sql: str) -> list[sqlite3.Row]:
         connection.close()
 
 
-async def finished(
+async def final_response(
     discord: Playground,
     interaction: Interaction,
     timeout: float = 60.0,  # noqa: ASYNC109
