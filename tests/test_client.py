@@ -1,13 +1,25 @@
 """The Discord client's events and its shutdown."""
 
 import asyncio
+from pathlib import Path
 
 import aiohttp
 import pytest
+from discord import app_commands
 
 from bot.client import Client
 from bot.context import BotClient
+from bot.features import FEATURES
 from bot.features.exports import Exports
+
+
+def test_the_readme_names_every_command() -> None:
+    """Slash commands and the commands of the Apps menu."""
+    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    for feature in FEATURES:
+        for command in feature.commands:
+            is_in_menu = isinstance(command, app_commands.ContextMenu)
+            assert (command.name if is_in_menu else f"`/{command.name}") in text
 
 
 async def test_failed_start_up_work_does_not_stop_the_rest(

@@ -7,24 +7,8 @@ import pytest
 from bot import settings
 from bot.errors import ExitCode, FatalError
 
-NAMES = (
-    "DISCORD_TOKEN",
-    "DISCORD_API",
-    "IMAGINE_DATA",
-    "IMAGINE_MODEL",
-    "IMAGINE_CHECKERS",
-    "IMAGINE_PLAYGROUND_PORT",
-    "IMAGINE_ADAPTIVE",
-    "IMAGINE_DAILY_SECONDS",
-    "IMAGINE_RETENTION_DAYS",
-    "IMAGINE_ROLE_FACTOR",
-    "IMAGINE_LOG",
-    "IMAGINE_LOG_LEVEL",
-    "IMAGINE_LOG_PROMPTS",
-    "IMAGINE_METRICS_PORT",
-    "IMAGINE_METRICS_HOST",
-    "HF_TOKEN",
-)
+README = Path(__file__).parents[1] / "README.md"
+NAMES = [name.upper() for name in settings.Settings.model_fields]
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +17,14 @@ def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     for name in NAMES:
         monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+def test_the_readme_lists_every_setting() -> None:
+    """In the table of settings."""
+    rows = [line for line in README.read_text(encoding="utf-8").splitlines() if "| `" in line]
+    cells = [row.split("|")[1] for row in rows]
+    assert [name for name in NAMES if not any(f"`{name}`" in cell for cell in cells)] == []
 
 
 def test_everything_has_a_default() -> None:
