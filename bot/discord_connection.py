@@ -108,6 +108,8 @@ async def _get(
                 reason = f"{response.status} {response.reason}"
         except (*NETWORK_ERRORS, ValueError) as error:
             raise _no_discord(url, repr(error)) from error
+        except OSError as error:
+            raise _failed(error) from error
         until = time.strftime("%H:%M:%S", time.localtime(time.time() + seconds))
         log.warning("Discord answers %s; waiting until %s.", reason, until)
         await asyncio.sleep(seconds)
@@ -143,7 +145,7 @@ async def login(client: Client, token: str) -> None:
         await client.login(token)
     except discord.LoginFailure as error:
         raise FatalError(_TOKEN_REFUSED, ExitCode.TOKEN_REFUSED) from error
-    except (discord.DiscordException, *NETWORK_ERRORS, ValueError) as error:
+    except (discord.DiscordException, *NETWORK_ERRORS, OSError, ValueError) as error:
         raise _failed(error) from error
 
 
@@ -157,11 +159,11 @@ async def serve(client: Client, services: Services) -> None:
         if error.code not in _CLOSE_CODES:
             raise _failed(error) from error
         raise FatalError(*_CLOSE_CODES[error.code]) from error
-    except (discord.DiscordException, *NETWORK_ERRORS) as error:
+    except (discord.DiscordException, *NETWORK_ERRORS, OSError) as error:
         raise _failed(error) from error
 
 
 def _failed(error: Exception) -> FatalError:
-    return FatalError(
-        f"The connection to Discord failed ({error!r}).", ExitCode.DISCORD_UNREACHABLE
-    )
+    is_local = isinstance(error, OSError) and not isinstance(error, NETWORK_ERRORS)
+    reason = str(error) if is_local else repr(error)  # repr would leave out the path
+    return FatalError(f"The connection to Discord failed ({reason}).", ExitCode.DISCORD_UNREACHABLE)

@@ -1,12 +1,17 @@
 """Errors whose message is shown to users, and the exit codes of `python -m bot`."""
 
+import socket
+import ssl
 from enum import IntEnum
 from typing import Final
 
 import aiohttp
 
-NETWORK_ERRORS: Final = (aiohttp.ClientError, OSError, TimeoutError)
-"""Raised when Discord cannot be reached."""
+NETWORK_ERRORS: Final = (
+    *(aiohttp.ClientError, ConnectionError, TimeoutError),
+    *(socket.gaierror, ssl.SSLError),
+)
+"""Raised when Discord cannot be reached. Other OSErrors are those of files and disks."""
 
 
 class ExitCode(IntEnum):

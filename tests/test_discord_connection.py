@@ -1,14 +1,17 @@
 """Connecting to Discord: refusals at the start, close codes of the gateway, proxies."""
 
 import asyncio
+import errno
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yarl
 from pydantic import SecretStr
 
 from bot.app import run
+from bot.discord_connection import login
 from bot.errors import ExitCode, FatalError
 from bot.playground import Fault, Playground
 from bot.settings import Settings
@@ -35,6 +38,21 @@ async def test_a_malformed_token_is_refused(
     error = await end_of(settings, engine)
     assert error.exit is ExitCode.TOKEN_REFUSED
     assert "line break, a space or another character" in str(error) and token not in str(error)
+
+
+class UnreadableCertificates:
+    """A client that cannot read a file which the connection needs."""
+
+    async def login(self, token: str) -> None:
+        """Raise the error of such a file."""
+        raise PermissionError(errno.EACCES, "Permission denied", "/etc/ssl/cert.pem")
+
+
+async def test_an_unreadable_file_is_not_taken_for_the_network() -> None:
+    """The error has the reason of the system and the path."""
+    client: Any = UnreadableCertificates()
+    with pytest.raises(FatalError, match=r"Permission denied: '/etc/ssl/cert\.pem'"):
+        await login(client, "a token")
 
 
 @pytest.mark.parametrize("path", ["/gateway", "/users/@me"])

@@ -1,5 +1,6 @@
 """Failed deliveries: which errors are retried, and what the user gets otherwise."""
 
+import errno
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -65,6 +66,16 @@ async def test_a_bug_is_logged_once_and_not_retried(
     assert await is_delivered(jobs)
     assert [record.exc_info is not None for record in caplog.records].count(True) == 1
     assert "KeyError: 'upscale'" in caplog.text
+
+
+async def test_an_error_of_a_file_is_not_one_of_the_network(
+    jobs: JobStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It would be retried for ever; the log has the reason and the path."""
+    notifier = FakeNotifier(OSError(errno.EIO, "Input/output error", "/data/0.png"))
+    await finish(jobs, notifier)
+    assert "something went wrong" in notifier.delivered[0]
+    assert "Input/output error: '/data/0.png'" in caplog.text
 
 
 async def test_a_damaged_database_is_not_retried(jobs: JobStore) -> None:

@@ -9,7 +9,7 @@ import aiohttp
 import yarl
 
 from bot.attachments.sanitize import MAX_FILE_BYTES, check_size
-from bot.errors import BotError, Refused
+from bot.errors import NETWORK_ERRORS, BotError, Refused
 
 CDN_HOSTS: Final = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
 _SECONDS: Final = 30.0
@@ -74,7 +74,8 @@ class AttachmentDownloader:
                         "Discord sent the sketch compressed, which is not supported."
                     )
                 return await _read(response)
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        except NETWORK_ERRORS as error:
+            log.warning("A sketch was not downloaded: %r.", error)
             raise DownloadFailed("The sketch could not be downloaded. Please try again.") from error
 
     def is_allowed(self, url: str) -> bool:

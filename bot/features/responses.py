@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
-import aiohttp
 import discord
 from discord import app_commands
 
@@ -22,10 +21,8 @@ _MAX_CONTENT: Final = 2000
 _ATTEMPTS: Final = 2
 _EMPTY_RESPONSE_ERRORS: Final = (KeyError, TypeError)
 """Raised by discord.py when Discord answers with a 204, without the callback's body."""
-_NETWORK_ERRORS: Final = (aiohttp.ClientError, ConnectionError, TimeoutError)
-"""NETWORK_ERRORS without the OSErrors that files raise too."""
 _DISCORD_ERRORS: Final = (
-    *(discord.HTTPException, *_NETWORK_ERRORS),
+    *(discord.HTTPException, *NETWORK_ERRORS),
     *(MessageGone, ContentRejected, DeliveryFailed),
 )
 _INTERNAL_ERROR: Final = "Something went wrong. The error is in the bot's log."
