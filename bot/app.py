@@ -120,6 +120,7 @@ async def run(
                 supervisor.run(),
                 serve(client, parts.services),
                 parts.dispatcher.run(),
+                parts.services.job_service.cancel_gone(parts.notifier.gone),
                 parts.tasks.watch(),
                 parts.services.retention.run(),
             )

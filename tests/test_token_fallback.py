@@ -3,7 +3,7 @@
 import pytest
 
 from bot.domain.job import ResponseTarget
-from bot.messages.message_client import MessageGone, TokenExpired
+from bot.messages.discord_errors import MessageGone, TokenExpired
 from bot.messages.token_fallback import with_token_fallback, without_token
 
 TARGET = ResponseTarget(channel_id=1, message_id=2, application_id=3, token="t" * 8)

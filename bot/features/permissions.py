@@ -1,9 +1,23 @@
-"""Permissions of users in a guild."""
+"""Permissions in a guild: those of users, and those that the bot needs."""
+
+from typing import Final
 
 import discord
 
 from bot.context import BotClient, Interaction
 from bot.errors import Refused
+
+_PERMISSION_NAMES: Final = {
+    "view_channel": "View Channel",
+    "send_messages": "Send Messages",
+    "send_messages_in_threads": "Send Messages in Threads",
+    "attach_files": "Attach Files",
+    "read_message_history": "Read Message History",
+}
+
+
+class CannotReply(Refused):
+    """The bot may not post in the channel; the message is for a DM."""
 
 
 def can_moderate(permissions: discord.Permissions) -> bool:
@@ -40,6 +54,46 @@ def managed_guild(interaction: Interaction) -> int:
     if interaction.guild_id is None or not may_manage:
         raise Refused("Only members with the permission Manage Server can do this.")
     return interaction.guild_id
+
+
+def check_can_post(permissions: discord.Permissions, *, in_thread: bool, replies: bool) -> None:
+    """Raise Refused, naming what is missing, unless the bot may post pictures with these."""
+    if permissions.administrator:
+        return
+    needed = ["view_channel", "send_messages_in_threads" if in_thread else "send_messages"]
+    if all(getattr(permissions, name) for name in needed):  # the others depend on these
+        needed = ["attach_files", *(["read_message_history"] if replies else [])]
+    missing = [_PERMISSION_NAMES[name] for name in needed if not getattr(permissions, name)]
+    if missing:
+        raise Refused(
+            f"I need the permission {' and '.join(missing)} in this channel to post pictures, so "
+            "nothing was queued. An admin of this server can allow it."
+        )
+
+
+def check_can_respond(interaction: Interaction) -> None:
+    """Raise Refused unless the bot may post pictures where the interaction comes from.
+
+    Not checked in DMs, for user installs, or if Discord does not say what the bot may do.
+    """
+    permissions = interaction.app_permissions
+    if not interaction.is_guild_integration() or interaction.guild_id is None or not permissions:
+        return
+    in_thread = isinstance(interaction.channel, discord.Thread)
+    check_can_post(permissions, in_thread=in_thread, replies=False)
+
+
+def check_can_reply(client: BotClient, reaction: discord.RawReactionActionEvent) -> None:
+    """Raise CannotReply unless the bot may post pictures as a reply to a reaction's message."""
+    guild = client.get_guild(reaction.guild_id or 0)
+    channel = guild.get_channel_or_thread(reaction.channel_id) if guild else None
+    if guild is None or channel is None or guild.me is None:
+        return
+    is_thread = isinstance(channel, discord.Thread)
+    try:
+        check_can_post(channel.permissions_for(guild.me), in_thread=is_thread, replies=True)
+    except Refused as error:
+        raise CannotReply(str(error).replace("this channel", f"<#{channel.id}>")) from None
 
 
 async def is_moderator_by_reaction(

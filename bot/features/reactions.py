@@ -12,7 +12,7 @@ from bot.domain.kinds import variation
 from bot.errors import NETWORK_ERRORS, BotError, PolicyViolation, Refused
 from bot.features import report
 from bot.features.exports import Exports, ReactionClear
-from bot.features.permissions import is_moderator_by_reaction
+from bot.features.permissions import CannotReply, check_can_reply, is_moderator_by_reaction
 from bot.features.responses import role_ids
 from bot.messages import channels, message_parser
 
@@ -48,6 +48,8 @@ async def on_add(client: BotClient, reaction: Reaction) -> None:
     except PolicyViolation as error:
         log.info("The reaction %s of %d is refused: %s", emoji, reaction.user_id, error)
         await _reply_temporarily(client, reaction, _POLICY_VIOLATION)
+    except CannotReply as error:
+        await client.services.direct_messages.notify(reaction.user_id, str(error))
     except BotError as error:
         await _reply_temporarily(client, reaction, str(error))
     except (discord.HTTPException, *NETWORK_ERRORS) as error:
@@ -88,6 +90,7 @@ async def _vary(client: BotClient, reaction: Reaction, result: ShownJob, nth: in
         pictures = [picture for picture in pictures if picture.nth == nth]
     if not pictures:
         raise Refused("There is no such picture here.")
+    check_can_reply(client, reaction)
     context = RequestContext(
         idempotency_key=_idempotency_key(reaction),
         user_id=reaction.user_id,

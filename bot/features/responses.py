@@ -11,8 +11,10 @@ from discord import app_commands
 from bot.context import BotClient, Interaction, services
 from bot.domain.job import Job, RequestContext, ResponseTarget
 from bot.errors import NETWORK_ERRORS, BotError, DeliveryFailed
+from bot.features.permissions import check_can_respond
 from bot.messages import channels
-from bot.messages.message_client import ORIGINAL_RESPONSE, ContentRejected, MessageGone, retry_once
+from bot.messages.discord_errors import ContentRejected, MessageGone
+from bot.messages.message_client import ORIGINAL_RESPONSE, retry_once
 from engine.log import log_context
 
 PLACEHOLDER: Final = "…"
@@ -30,7 +32,11 @@ log = logging.getLogger(__name__)
 
 
 def request_context(interaction: Interaction) -> RequestContext:
-    """The user, the channel and the response target of an interaction."""
+    """The user, the channel and the response target of an interaction that asks for pictures.
+
+    Raises Refused if the bot may not post pictures there.
+    """
+    check_can_respond(interaction)
     return RequestContext(
         idempotency_key=f"interaction:{interaction.id}",
         user_id=interaction.user.id,

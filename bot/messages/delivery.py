@@ -15,15 +15,8 @@ from bot.domain.picture import Picture
 from bot.errors import DeliveryFailed
 from bot.messages import captions, components, picture_files
 from bot.messages.channels import ChannelResolver
-from bot.messages.message_client import (
-    TOKEN_SECONDS,
-    ContentRejected,
-    MessageClient,
-    MessageContent,
-    MessageGone,
-    OutgoingFile,
-    TokenExpired,
-)
+from bot.messages.discord_errors import ContentRejected, MessageGone, TokenExpired
+from bot.messages.message_client import TOKEN_SECONDS, MessageClient, MessageContent, OutgoingFile
 from bot.messages.throttle import Throttle
 from bot.messages.token_fallback import with_token_fallback, without_token
 from bot.storage import FileMissing, FileStorage
@@ -60,6 +53,8 @@ class Delivery:
         self._tasks: set[asyncio.Task[None]] = set()
         self._privately_informed: set[str] = set()
         """Refused jobs whose user has the reason, but whose public response may still exist."""
+        self.gone: asyncio.Queue[str] = asyncio.Queue()
+        """Ids of unfinished jobs whose message was deleted, so that nobody can see a result."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -97,7 +92,11 @@ class Delivery:
             await self._with_token_fallback(
                 job, lambda job: self._upsert(job, _progress_content(job, progress))
             )
-        except (MessageGone, ContentRejected) as error:
+        except MessageGone as error:
+            log.info("message gone", extra={"reason": str(error)})
+            self.gone.put_nowait(job_id)
+            return False
+        except ContentRejected as error:
             log.info("progress can no longer be shown", extra={"reason": str(error)})
             return False
         except (DeliveryFailed, DatabaseUnavailable) as error:

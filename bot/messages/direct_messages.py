@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 from functools import partial
 from typing import Final
 
@@ -12,13 +13,21 @@ from bot.db.job_messages import JobMessageStore
 from bot.domain.job import ShownJob
 from bot.domain.nsfw import NsfwPolicy
 from bot.domain.visibility import VisiblePictures, visible_in
-from bot.errors import Refused
+from bot.errors import NETWORK_ERRORS, Refused
 from bot.messages import captions, picture_files
+from bot.messages.discord_errors import Meaning, meaning
 from bot.messages.message_client import OutgoingFile, retry_once
 from bot.services.job_finder import JobFinder
 from bot.storage import FileStorage
 
-_CANNOT_SEND_TO_USER: Final = 50007
+_DMS_CLOSED: Final = "your DMs are closed"
+_REFUSALS: Final = {
+    20009: "Discord does not deliver these pictures to you (your settings filter explicit images)",
+    50007: _DMS_CLOSED,
+    50278: "you share no server with me any more",
+}
+"""Why Discord refuses a DM, by its JSON error code."""
+log = logging.getLogger(__name__)
 _MAX_NONCE: Final = 25
 
 
@@ -60,12 +69,19 @@ class DirectMessages:
                     await message.delete()  # moderators removed the pictures in the meantime
                     return
                 content = None
-        except discord.Forbidden as error:
-            if error.code != _CANNOT_SEND_TO_USER:
+        except discord.HTTPException as error:
+            if meaning(error) is not Meaning.DM_REFUSED:
                 raise
-            raise Refused(
-                f"<@{user_id}>, your DMs are closed, so I could not send the pictures."
-            ) from error
+            reason = _REFUSALS.get(error.code, _DMS_CLOSED)
+            raise Refused(f"<@{user_id}>, {reason}, so I could not send the pictures.") from error
+
+    async def notify(self, user_id: int, text: str) -> None:
+        """Send a text to a user whom the bot cannot answer in the channel. Failures are logged."""
+        try:
+            dm = await self._client.create_dm(discord.Object(user_id))
+            await dm.send(text)
+        except (discord.HTTPException, *NETWORK_ERRORS) as error:
+            log.warning("User %d got no reason: %r", user_id, error)
 
     async def _files(self, visible: VisiblePictures) -> list[OutgoingFile]:
         files = []

@@ -8,34 +8,19 @@ from typing import Any, Final, TypeVar, cast
 
 import discord
 import msgspec
+from discord.http import Route
 
 from bot.domain.job import ResponseTarget
 from bot.errors import NETWORK_ERRORS, DeliveryFailed
+from bot.messages.discord_errors import Meaning, meaning, translated_errors
 
 TOKEN_SECONDS: Final = 14 * 60
 """An interaction token is valid for 15 minutes; one minute is left for clock differences."""
 ORIGINAL_RESPONSE: Final = cast("int", "@original")
 """The message id of an original response in webhook routes; discord.py only formats it."""
-_UNKNOWN_MESSAGE: Final = 10008
-_SERVER_ERROR: Final = 500
-_TOO_MANY_REQUESTS: Final = 429
-_CONTENT_STATUSES: Final = (400, 413)
-_TOKEN_STATUSES: Final = (401, 403, 404)
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-
-class MessageGone(Exception):
-    """The message was deleted, or the bot has no access to it."""
-
-
-class TokenExpired(Exception):
-    """The interaction token is no longer valid; the message may be reachable without it."""
-
-
-class ContentRejected(Exception):
-    """Discord rejects this content, but may accept other content."""
 
 
 class OutgoingFile(msgspec.Struct, frozen=True):
@@ -81,15 +66,39 @@ class MessageClient:
         """Edit the message at this target, or send a new one; return its id.
 
         Uses the interaction token if the target has one, else the channel. A new message carries
-        the nonce, so that a repeated call does not send a second one. Raises TokenExpired,
-        MessageGone, ContentRejected or DeliveryFailed.
+        the nonce, so that a repeated call does not send a second one. An archived thread is opened;
+        if the bot may not, the content is sent as a new message, which opens it too, and the old
+        one is deleted. Raises TokenExpired, MessageGone, ContentRejected or DeliveryFailed.
         """
-        with _translated_errors(by_token=target.token is not None):
-            if target.token is not None:
-                return await self._edit_original_response(target, content)
-            if target.message_id is not None:
-                return await self._edit(target.channel_id, target.message_id, content)
-            return await self._send_once(target, content, nonce)
+        with translated_errors(by_token=target.token is not None):
+            try:
+                return await self._upsert(target, content, nonce)
+            except discord.HTTPException as error:
+                if meaning(error) is not Meaning.ARCHIVED:
+                    raise
+            if await self._open_thread(target.channel_id):
+                return await self._upsert(target, content, nonce)
+            message_id = await self._send_once(target, content, nonce)
+        if target.message_id is not None:
+            await self.delete(target.channel_id, target.message_id)
+        return message_id
+
+    async def _upsert(self, target: ResponseTarget, content: MessageContent, nonce: str) -> int:
+        if target.token is not None:
+            return await self._edit_original_response(target, content)
+        if target.message_id is not None:
+            return await self._edit(target.channel_id, target.message_id, content)
+        return await self._send_once(target, content, nonce)
+
+    async def _open_thread(self, channel_id: int) -> bool:
+        """Unarchive a thread; False if Discord does not allow it."""
+        route = Route("PATCH", "/channels/{channel_id}", channel_id=channel_id)
+        try:
+            await self._client.http.request(route, json={"archived": False})
+        except (discord.HTTPException, *NETWORK_ERRORS) as error:
+            log.info("thread stays archived", extra={"reason": str(error)})
+            return False
+        return True
 
     async def respond_ephemeral(
         self, target: ResponseTarget, sentence: str, placeholder: str
@@ -99,30 +108,32 @@ class MessageClient:
         The original response is edited first: while it is deferred, the first followup would
         replace it and be as public as it is.
         """
-        with _translated_errors(by_token=True):
+        with translated_errors(by_token=True):
             await self._edit_original_response(target, MessageContent(content=placeholder))
             await self._webhook(target).send(sentence, ephemeral=True, wait=True)
 
     async def delete_response(self, target: ResponseTarget) -> None:
         """Delete the public message by the interaction token, or else by its id in the channel.
 
-        Raises as `upsert` does.
+        An archived thread is opened for it. Raises as `upsert` does.
         """
-        with _translated_errors(by_token=target.token is not None):
-            if target.token is not None:
-                await self._webhook(target).delete_message(ORIGINAL_RESPONSE)
-            elif target.message_id is not None:
-                channel = self._client.get_partial_messageable(target.channel_id)
-                await channel.get_partial_message(target.message_id).delete()
+        with translated_errors(by_token=target.token is not None):
+            await self._in_open_thread(target.channel_id, lambda: self._delete_response(target))
+
+    async def _delete_response(self, target: ResponseTarget) -> None:
+        if target.token is not None:
+            await self._webhook(target).delete_message(ORIGINAL_RESPONSE)
+        elif target.message_id is not None:
+            await self._partial_message(target.channel_id, target.message_id).delete()
 
     async def delete(self, channel_id: int, message_id: int) -> bool:
         """Delete a message of ours; True if there is no such message now, also if there was none.
 
-        Logs Discord's reason if it is False.
+        An archived thread is opened for it. Logs Discord's reason if it is False.
         """
-        channel = self._client.get_partial_messageable(channel_id)
+        message = self._partial_message(channel_id, message_id)
         try:
-            await channel.get_partial_message(message_id).delete()
+            await self._in_open_thread(channel_id, message.delete)
         except discord.NotFound:
             pass
         except (discord.HTTPException, *NETWORK_ERRORS) as error:
@@ -130,9 +141,22 @@ class MessageClient:
             return False
         return True
 
+    async def _in_open_thread(self, channel_id: int, act: Callable[[], Awaitable[object]]) -> None:
+        """Act, and once more after opening the thread if it is archived."""
+        try:
+            await act()
+        except discord.HTTPException as error:
+            if meaning(error) is not Meaning.ARCHIVED:
+                raise
+            await self._open_thread(channel_id)
+            await act()
+
+    def _partial_message(self, channel_id: int, message_id: int) -> discord.PartialMessage:
+        return self._client.get_partial_messageable(channel_id).get_partial_message(message_id)
+
     async def fetch_original(self, target: ResponseTarget) -> discord.Message:
         """The original response as it is now. Raises as `upsert` does."""
-        with _translated_errors(by_token=True):
+        with translated_errors(by_token=True):
             return await self._webhook(target).fetch_message(ORIGINAL_RESPONSE)
 
     def _webhook(self, target: ResponseTarget) -> discord.Webhook:
@@ -202,23 +226,3 @@ def _empty_responses() -> Iterator[None]:
         yield
     except (KeyError, TypeError) as error:  # discord.py parses a 204 without a body as a message
         raise DeliveryFailed("Discord's response was empty.") from error
-
-
-@contextmanager
-def _translated_errors(*, by_token: bool) -> Iterator[None]:
-    try:
-        yield
-    except discord.HTTPException as error:
-        if by_token and error.code != _UNKNOWN_MESSAGE and error.status in _TOKEN_STATUSES:
-            raise TokenExpired(str(error)) from error
-        raise _classify(error) from error
-    except NETWORK_ERRORS as error:
-        raise DeliveryFailed(f"Discord cannot be reached ({error!r}).") from error
-
-
-def _classify(error: discord.HTTPException) -> MessageGone | ContentRejected | DeliveryFailed:
-    if error.status >= _SERVER_ERROR or error.status == _TOO_MANY_REQUESTS:
-        return DeliveryFailed(f"Discord has a problem ({error}).")
-    if error.status in _CONTENT_STATUSES:
-        return ContentRejected(str(error))
-    return MessageGone(str(error))

@@ -54,7 +54,8 @@ def _message_url(guild_id: int | None, channel_id: int, message_id: int | None) 
 
 
 def variations(jobs: Sequence[Job]) -> str:
-    """A sentence with links to the variations of removed pictures; empty if there are none."""
+    """A sentence with links to the variations of removed pictures; empty if none was posted."""
+    jobs = [job for job in jobs if job.target.message_id is not None]
     if not jobs:
         return ""
     targets = (job.target for job in jobs[:_MAX_VARIATIONS])

@@ -16,14 +16,8 @@ from bot.domain.picture import Picture
 from bot.errors import DeliveryFailed, Refused
 from bot.messages import captions, picture_files
 from bot.messages.channels import ChannelResolver
-from bot.messages.message_client import (
-    ContentRejected,
-    MessageClient,
-    MessageContent,
-    MessageGone,
-    OutgoingFile,
-    TokenExpired,
-)
+from bot.messages.discord_errors import ContentRejected, MessageGone, TokenExpired
+from bot.messages.message_client import MessageClient, MessageContent, OutgoingFile
 from bot.messages.token_fallback import with_token_fallback
 from bot.storage import FileMissing, FileStorage
 

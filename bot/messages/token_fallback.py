@@ -7,7 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from bot.domain.job import ResponseTarget
-from bot.messages.message_client import TokenExpired
+from bot.messages.discord_errors import TokenExpired
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -28,6 +28,8 @@ from bot.playground.rest.guilds import ROUTES as GUILD_ROUTES
 from bot.playground.rest.http import Request
 from bot.playground.rest.interaction_callbacks import InteractionCallbacks
 from bot.playground.rest.messages import ROUTES as MESSAGE_ROUTES
+from bot.playground.rest.threads import ROUTES as THREAD_ROUTES
+from bot.playground.rest.threads import update_thread
 
 TOKEN = f"{base64.b64encode(str(APPLICATION_ID).encode()).decode().rstrip('=')}.local.playground"
 
@@ -48,7 +50,7 @@ class Playground:
         self.interactions = Interactions(self.world)
         self.gateway = Gateway(self.world, self.token)
         self.sockets = WebSocketServer(self.gateway, MemberRequests(self.world))
-        routes = [*GUILD_ROUTES, *MESSAGE_ROUTES, *self.commands.routes()]
+        routes = [*GUILD_ROUTES, *MESSAGE_ROUTES, *THREAD_ROUTES, *self.commands.routes()]
         routes += InteractionCallbacks(self.interactions).routes()
         self._api = Api(self.world, self.token, routes)
         self._people: dict[str, Person] = {}
@@ -165,6 +167,18 @@ class Playground:
     def add_thread(self, parent: Channel, name: str, owner: Person | None = None) -> Channel:
         """Create a public thread in a text channel, by default owned by the guild's owner."""
         return factories.add_thread(self.world, parent, name, owner.user if owner else None)
+
+    def archive(self, thread: Channel, *, locked: bool = False) -> None:
+        """Archive a thread, and lock it if asked to."""
+        update_thread(self.world, thread, archived=True, locked=locked)
+
+    def set_bot_permissions(self, channel: Channel, permissions: Permission) -> None:
+        """Set what the bot may do in a channel and in its threads."""
+        factories.set_bot_permissions(self.world, channel, permissions)
+
+    def delete_channel(self, channel: Channel) -> None:
+        """Delete a channel or thread of a guild with its messages."""
+        factories.delete_channel(self.world, channel)
 
     def add_role(
         self,

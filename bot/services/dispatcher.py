@@ -74,9 +74,9 @@ class Dispatcher:
         self.is_draining = True
         await self._tasks.wait(seconds)
 
-    async def stop(self, job: Job) -> None:
+    async def stop(self, job: Job, *, charge: bool = True) -> None:
         """Stop a cancelled job at the engine and delete its files."""
-        await self._runner.stop(job)
+        await self._runner.stop(job, charge=charge)
         self.wake()
 
     async def _dispatch_ready(self) -> None:

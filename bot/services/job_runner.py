@@ -41,7 +41,7 @@ class JobResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobRunner:
-    """Holds no state of its own: all that must survive a restart is in the database."""
+    """Holds no state that must survive a restart: that is in the database."""
 
     def __init__(
         self,
@@ -61,6 +61,8 @@ class JobRunner:
         self._notifier = notifier
         self._limits = limits
         self._clock = clock
+        self._uncharged: set[str] = set()
+        """Ids of running jobs that were stopped without charge."""
 
     async def run(self, job: Job, *, prior_seconds: float) -> JobResult:
         """Run a claimed job on the engine and store the result.
@@ -83,8 +85,13 @@ class JobRunner:
         ended = await self._store(job, ending)
         return JobResult(engine_seconds=ending.engine_seconds, ended=ended)
 
-    async def stop(self, job: Job) -> None:
-        """Stop a cancelled job at the engine and delete its pictures."""
+    async def stop(self, job: Job, *, charge: bool = True) -> None:
+        """Stop a cancelled job at the engine and delete its pictures.
+
+        Its user is charged for the engine time that it took, unless `charge` is False.
+        """
+        if not charge and job.attempt:
+            self._uncharged.add(job.id)
         await self._engine.cancel(job.id, job.attempt)
         await self._delete_pictures(job)
 
@@ -152,7 +159,10 @@ class JobRunner:
         return None
 
     async def _charge(self, job: Job, ending: Painted | Cancelled) -> None:
-        """Charge the user for a job without pictures."""
+        """Charge the user for a job without pictures, unless it was stopped without charge."""
+        if job.id in self._uncharged:
+            self._uncharged.discard(job.id)
+            return
         charge = self._charge_for(job, ending)
         await retry_until_written(lambda: self._usage.add(charge))
 

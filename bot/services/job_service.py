@@ -237,6 +237,17 @@ class JobService:
         await self._dispatcher.stop(cancelled)
         return True
 
+    async def cancel_gone(self, job_ids: asyncio.Queue[str]) -> None:
+        """Cancel each unfinished job of this queue, whose message is gone, without charging it."""
+        while True:
+            job_id = await job_ids.get()
+            self._tasks.start(job_id, self._cancel_gone(job_id))
+
+    async def _cancel_gone(self, job_id: str) -> None:
+        cancelled = await self._outbox.abandon(job_id)
+        if cancelled is not None:
+            await self._dispatcher.stop(cancelled, charge=False)
+
     async def cancel_in_guild(self, user_id: int, guild_id: int) -> int:
         """Cancel the user's unfinished jobs in this guild; the number of jobs."""
         jobs = await self._jobs.unfinished(user_id)

@@ -43,12 +43,17 @@ class Outbox:
             await self.deliver(ended)
         return ended is not None
 
-    async def abandon(self, job_id: str) -> None:
-        """Cancel a job without a message: its user has received no response and does not wait."""
-        await retry_until_written(
+    async def abandon(self, job_id: str) -> Job | None:
+        """Cancel a job without telling anybody: nobody can see how it ends.
+
+        Returns the job; None if it had ended before.
+        """
+        cancelled = await retry_until_written(
             lambda: self._jobs.finish_without_pictures(job_id, Status.CANCELLED, self._clock())
         )
-        await retry_until_written(lambda: self._jobs.mark_delivered(job_id, now=self._clock()))
+        if cancelled is not None:
+            await retry_until_written(lambda: self._jobs.mark_delivered(job_id, now=self._clock()))
+        return cancelled
 
     async def deliver(self, job: Job) -> None:
         """Deliver the ending of an ended job, with as many attempts as it takes.

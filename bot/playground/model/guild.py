@@ -48,6 +48,8 @@ class Channel:
     parent: "Channel | None" = None
     owner: User | None = None
     message_count: int = 0
+    archived: bool = False
+    locked: bool = False
     bot_permissions: Permission = EVERYONE
 
     @property

@@ -182,6 +182,18 @@ class World:
         self.channels[channel.id] = channel
         return channel
 
+    def delete_channel(self, channel: Channel) -> None:
+        """Delete a channel of a guild, its threads and their messages."""
+        deleted = [c for c in self.channels.values() if channel in (c, c.parent)]
+        for other in deleted:
+            del self.channels[other.id]
+            if other.guild:
+                other.guild.channels.remove(other)
+        for message in [m for m in self.messages.values() if m.channel in deleted]:
+            message.deleted = True
+            del self.messages[message.id]
+        self.changes.notify()
+
     def add_thread(self, parent: Channel, name: str, owner: User | None) -> Channel:
         """Create a public thread in a guild channel."""
         thread = Channel(self.snowflakes.new(), name, parent.guild, parent=parent, owner=owner)

@@ -15,6 +15,7 @@ from bot.playground.rest.http import Request, Result
 from bot.playground.rest.message_writer import MessageTarget
 from bot.playground.rest.request_body import RequestBody
 from bot.playground.rest.serializers.messages import response_json
+from bot.playground.rest.threads import require_open
 from bot.playground.rest.validation.autocomplete import read_choices
 from bot.playground.rest.validation.fields import Choice, Integer, Model, Required, read_form
 from bot.playground.rest.validation.form import Path
@@ -93,6 +94,8 @@ class InteractionCallbacks:
 
     def edit(self, world: World, request: Request) -> Result:
         message = self._message(request)
+        if not message.ephemeral:
+            require_open(message.channel)
         message_writer.edit(world, message, message_writer.read(request.body))
         return 200, response_json(message, world.bot)
 

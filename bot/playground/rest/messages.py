@@ -26,6 +26,7 @@ from bot.playground.rest.reactions import (
 from bot.playground.rest.request_body import RequestBody
 from bot.playground.rest.serializers.message_content import visible_message_json
 from bot.playground.rest.serializers.messages import user_json
+from bot.playground.rest.threads import open_by_message, require_open
 
 NONCE_SECONDS = 5 * 60  # how long enforce_nonce finds an earlier message
 MAX_SNOWFLAKE = (1 << 63) - 1
@@ -44,6 +45,7 @@ def create_message(world: World, request: Request) -> Result:
     _check_permissions(channel, body)
     if body.payload.get("sticker_ids"):
         raise cannot_use_sticker()
+    open_by_message(world, channel)
     if earlier := _find_by_nonce(world, channel, body.payload):
         return 200, visible_message_json(world, earlier)
     reference = _reference(world, channel, body.payload)
@@ -139,6 +141,7 @@ def edit_message(world: World, request: Request) -> Result:
     """Edit a message of the bot."""
     message = find_message(world, request)
     require_own_message(world, message)
+    require_open(message.channel)
     body = message_writer.read(request.body)
     _check_permissions(message.channel, body)
     if body.payload.get("sticker_ids"):
@@ -152,6 +155,7 @@ def delete_message(world: World, request: Request) -> Result:
     message = find_message(world, request)
     if message.author is not world.bot:
         require_permission(message.channel, Permission.MANAGE_MESSAGES)
+    require_open(message.channel)
     message_writer.delete(world, message)
     return 204, None
 
@@ -163,13 +167,16 @@ def create_own_reaction(world: World, request: Request) -> Result:
     emoji = request.params["emoji_name"]
     if emoji not in message.reactions:
         require_permission(message.channel, Permission.ADD_REACTIONS)
+    require_open(message.channel)
     add_reaction(world, message, emoji, world.bot)
     return 204, None
 
 
 def delete_own_reaction(world: World, request: Request) -> Result:
     """Remove a reaction of the bot."""
-    remove_reaction(world, find_message(world, request), request.params["emoji_name"], world.bot)
+    message = find_message(world, request)
+    require_open(message.channel)
+    remove_reaction(world, message, request.params["emoji_name"], world.bot)
     return 204, None
 
 
@@ -180,6 +187,7 @@ def delete_user_reaction(world: World, request: Request) -> Result:
     user = world.users.get(request.snowflake("user_id"))
     if user is None:
         raise unknown("User", 10013)
+    require_open(message.channel)
     remove_reaction(world, message, request.params["emoji_name"], user)
     return 204, None
 
@@ -201,6 +209,7 @@ def delete_reactions(world: World, request: Request) -> Result:
     if message.channel.guild is None:
         raise ApiError(403, 50003, "Cannot execute action on a DM channel")
     require_permission(message.channel, Permission.MANAGE_MESSAGES)
+    require_open(message.channel)
     clear_reactions(world, message, request.params.get("emoji_name"))
     return 204, None
 

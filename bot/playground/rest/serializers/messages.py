@@ -199,10 +199,10 @@ def thread_json(thread: Channel, guild: Guild, parent: Channel) -> Json:
         "member_count": 1,
         "total_message_sent": thread.message_count,
         "thread_metadata": {
-            "archived": False,
+            "archived": thread.archived,
             "archive_timestamp": created_at,
             "auto_archive_duration": 1440,
-            "locked": False,
+            "locked": thread.locked,
             "create_timestamp": created_at,
         },
     }
