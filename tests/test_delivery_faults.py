@@ -102,20 +102,20 @@ async def test_a_job_without_a_response_does_not_run(
     ],
 )
 async def test_an_unreachable_channel_ends_the_delivery(
-    house: House, fault: Fault, status: str
+    harness: BotHarness, fault: Fault, status: str
 ) -> None:
     """Nothing is posted. If nobody can see the channel, the job is cancelled; others continue."""
-    grid = await house.imagine()
-    await wait_until_delivered(house)
+    grid = await harness.imagine()
+    await wait_until_delivered(harness)
     for method in ("POST", "PATCH"):
-        house.discord.faults.next(method, "/channels/", fault, times=10)
-    before = len(house.discord.messages())
-    await house.ada.react(grid, "🔁")
-    await wait_for_delivered_jobs(house, 2)
-    assert [row["status"] for row in house.query("SELECT status FROM jobs")] == ["done", status]
-    assert len(house.discord.messages()) == before
-    house.discord.faults.clear()
-    assert "U1" in (await house.imagine()).buttons
+        harness.discord.faults.next(method, "/channels/", fault, times=10)
+    before = len(harness.discord.messages())
+    await harness.ada.react(grid, "🔁")
+    await wait_for_delivered_jobs(harness, 2)
+    assert [row["status"] for row in harness.query("SELECT status FROM jobs")] == ["done", status]
+    assert len(harness.discord.messages()) == before
+    harness.discord.faults.clear()
+    assert "U1" in (await harness.imagine()).buttons
 
 
 async def test_a_job_of_an_unknown_interaction_does_not_run(

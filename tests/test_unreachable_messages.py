@@ -3,17 +3,17 @@
 import pytest
 
 from bot.playground import Channel, Fault, Message, Permission
+from tests.bot_harness import BotHarness, eventually
 from tests.delivering import wait_until_delivered
 from tests.fake_engine import FakeEngine
-from tests.house import House, eventually
 
 
-async def thread_job(house: House, engine: FakeEngine) -> tuple[Channel, Message]:
+async def thread_job(harness: BotHarness, engine: FakeEngine) -> tuple[Channel, Message]:
     """A thread, and the message of a job that is running in it."""
-    thread = house.discord.add_thread(house.discord.channel, "sketches")
+    thread = harness.discord.add_thread(harness.discord.channel, "sketches")
     engine.gate.clear()
-    interaction = await house.ada.slash("imagine", where=thread, prompt="a house")
-    await house.discord.until(
+    interaction = await harness.ada.slash("imagine", where=thread, prompt="a house")
+    await harness.discord.until(
         lambda: interaction.response and "Painting" in interaction.response.content,
         why="progress",
     )
@@ -23,72 +23,72 @@ async def thread_job(house: House, engine: FakeEngine) -> tuple[Channel, Message
 
 @pytest.mark.parametrize("minutes", [0, 16], ids=["by token", "by channel"])
 async def test_an_archived_thread_is_opened_for_the_result(
-    house: House, engine: FakeEngine, minutes: int
+    harness: BotHarness, engine: FakeEngine, minutes: int
 ) -> None:
     """The user sees it in the message that they know."""
-    thread, message = await thread_job(house, engine)
-    house.discord.clock.advance(minutes * 60)
-    house.clock_offset = minutes * 60
-    house.discord.archive(thread)
+    thread, message = await thread_job(harness, engine)
+    harness.discord.clock.advance(minutes * 60)
+    harness.clock_offset = minutes * 60
+    harness.discord.archive(thread)
     engine.gate.set()
-    await wait_until_delivered(house)
+    await wait_until_delivered(harness)
     assert "U1" in message.buttons and not thread.archived
-    assert house.discord.messages(thread) == [message]
+    assert harness.discord.messages(thread) == [message]
 
 
 async def test_a_thread_that_may_not_be_opened_gets_a_new_message(
-    house: House, engine: FakeEngine
+    harness: BotHarness, engine: FakeEngine
 ) -> None:
     """A new message opens it too, and the old one is deleted."""
-    thread, message = await thread_job(house, engine)
-    house.discord.archive(thread)
-    house.discord.faults.next("PATCH", f"/channels/{thread.id}", Fault(status=403, code=50013))
-    house.discord.faults.next("PATCH", "/webhooks/", Fault(status=400, code=50083), times=9)
+    thread, message = await thread_job(harness, engine)
+    harness.discord.archive(thread)
+    harness.discord.faults.next("PATCH", f"/channels/{thread.id}", Fault(status=403, code=50013))
+    harness.discord.faults.next("PATCH", "/webhooks/", Fault(status=400, code=50083), times=9)
     engine.gate.set()
-    await wait_until_delivered(house)
-    [result] = house.discord.messages(thread)
+    await wait_until_delivered(harness)
+    [result] = harness.discord.messages(thread)
     assert "U1" in result.buttons and message.deleted
 
 
-async def test_a_locked_thread_ends_the_delivery(house: House, engine: FakeEngine) -> None:
+async def test_a_locked_thread_ends_the_delivery(harness: BotHarness, engine: FakeEngine) -> None:
     """Nobody but a moderator can open it."""
-    thread, message = await thread_job(house, engine)
-    house.discord.archive(thread, locked=True)
+    thread, message = await thread_job(harness, engine)
+    harness.discord.archive(thread, locked=True)
     engine.gate.set()
-    await wait_until_delivered(house)
-    assert house.discord.messages(thread) == [message] and thread.archived
+    await wait_until_delivered(harness)
+    assert harness.discord.messages(thread) == [message] and thread.archived
 
 
-async def test_a_picture_in_an_archived_thread_can_be_removed(house: House) -> None:
+async def test_a_picture_in_an_archived_thread_can_be_removed(harness: BotHarness) -> None:
     """The thread is opened for it."""
-    thread = house.discord.add_thread(house.discord.channel, "sketches")
-    interaction = await house.ada.slash("imagine", where=thread, prompt="a house")
-    grid = await house.result(interaction)
-    house.discord.archive(thread)
-    moderator = house.discord.person("Mo", moderator=True)
+    thread = harness.discord.add_thread(harness.discord.channel, "sketches")
+    interaction = await harness.ada.slash("imagine", where=thread, prompt="a house")
+    grid = await harness.result(interaction)
+    harness.discord.archive(thread)
+    moderator = harness.discord.person("Mo", moderator=True)
     await moderator.use("Remove picture", grid)
-    await house.discord.until(lambda: grid.deleted, why="the removal")
+    await harness.discord.until(lambda: grid.deleted, why="the removal")
 
 
 @pytest.mark.parametrize("lost", ["message", "thread", "channel"])
 async def test_a_job_whose_message_is_gone_is_cancelled(
-    house: House, engine: FakeEngine, lost: str
+    harness: BotHarness, engine: FakeEngine, lost: str
 ) -> None:
     """And costs its user nothing."""
-    thread, message = await thread_job(house, engine)
+    thread, message = await thread_job(harness, engine)
     if lost == "message":
-        await house.discord.person("Mo", moderator=True).delete(message)
+        await harness.discord.person("Mo", moderator=True).delete(message)
     elif lost == "thread":
-        house.discord.delete_channel(thread)
+        harness.discord.delete_channel(thread)
     else:
-        house.discord.delete_channel(house.discord.channel)
+        harness.discord.delete_channel(harness.discord.channel)
     engine.gate.set()
     engine.gate.clear()  # one more step, whose progress cannot be shown
-    await eventually(lambda: house.query("SELECT * FROM jobs WHERE status = 'cancelled'"))
-    await wait_until_delivered(house)
+    await eventually(lambda: harness.query("SELECT * FROM jobs WHERE status = 'cancelled'"))
+    await wait_until_delivered(harness)
     await eventually(lambda: engine.cancels)
-    await house.stop()
-    assert house.query("SELECT * FROM usage") == []
+    await harness.stop()
+    assert harness.query("SELECT * FROM usage") == []
 
 
 @pytest.mark.parametrize(
@@ -101,37 +101,37 @@ async def test_a_job_whose_message_is_gone_is_cancelled(
     ],
 )
 async def test_a_reaction_where_the_bot_may_not_reply_is_answered_by_dm(
-    house: House, engine: FakeEngine, missing: Permission, name: str, in_thread: bool
+    harness: BotHarness, engine: FakeEngine, missing: Permission, name: str, in_thread: bool
 ) -> None:
     """Nothing is painted that nobody could see."""
-    channel = house.discord.channel
-    where = house.discord.add_thread(channel, "sketches") if in_thread else channel
-    grid = await house.result(await house.ada.slash("imagine", where=where, prompt="a house"))
-    house.discord.set_bot_permissions(channel, channel.bot_permissions & ~missing)
-    await eventually(lambda: house.discord.online)
-    await house.ada.react(grid, "🔁")
-    await house.discord.until(lambda: house.discord.dms(house.ada), why="a DM")
-    [dm] = house.discord.dms(house.ada)
+    channel = harness.discord.channel
+    where = harness.discord.add_thread(channel, "sketches") if in_thread else channel
+    grid = await harness.result(await harness.ada.slash("imagine", where=where, prompt="a house"))
+    harness.discord.set_bot_permissions(channel, channel.bot_permissions & ~missing)
+    await eventually(lambda: harness.discord.online)
+    await harness.ada.react(grid, "🔁")
+    await harness.discord.until(lambda: harness.discord.dms(harness.ada), why="a DM")
+    [dm] = harness.discord.dms(harness.ada)
     assert f"I need the permission {name} in <#{where.id}>" in dm.content
-    assert len(house.query("SELECT * FROM jobs")) == 1
+    assert len(harness.query("SELECT * FROM jobs")) == 1
 
 
 @pytest.mark.parametrize("way", ["slash", "button"])
 async def test_an_interaction_where_the_bot_may_not_post_is_refused(
-    house: House, engine: FakeEngine, way: str
+    harness: BotHarness, engine: FakeEngine, way: str
 ) -> None:
     """The refusal names what is missing."""
-    grid = await house.imagine()
-    channel = house.discord.channel
+    grid = await harness.imagine()
+    channel = harness.discord.channel
     missing = Permission.VIEW_CHANNEL | Permission.SEND_MESSAGES
-    house.discord.set_bot_permissions(channel, channel.bot_permissions & ~missing)
+    harness.discord.set_bot_permissions(channel, channel.bot_permissions & ~missing)
     if way == "slash":
-        interaction = await house.ada.slash("imagine", prompt="a house")
+        interaction = await harness.ada.slash("imagine", prompt="a house")
     else:
-        interaction = await house.ada.click(grid, "V1")
-    sentence = await house.refusal(interaction)
+        interaction = await harness.ada.click(grid, "V1")
+    sentence = await harness.refusal(interaction)
     assert "I need the permission View Channel and Send Messages in this channel" in sentence
-    assert len(house.query("SELECT * FROM jobs")) == 1
+    assert len(harness.query("SELECT * FROM jobs")) == 1
 
 
 @pytest.mark.parametrize(
@@ -142,14 +142,14 @@ async def test_an_interaction_where_the_bot_may_not_post_is_refused(
         (50278, "you share no server with me"),
     ],
 )
-async def test_a_refused_dm_has_its_reason(house: House, code: int, reason: str) -> None:
+async def test_a_refused_dm_has_its_reason(harness: BotHarness, code: int, reason: str) -> None:
     """In the channel, for a short time."""
-    grid = await house.imagine()
+    grid = await harness.imagine()
     status = 400 if code == 20009 else 403
-    dm = house.discord.world.dm_with(house.ada.user)
-    house.discord.faults.next(
+    dm = harness.discord.world.dm_with(harness.ada.user)
+    harness.discord.faults.next(
         "POST", f"/channels/{dm.id}/messages", Fault(status=status, code=code)
     )
-    await house.ada.react(grid, "✉️")
-    await house.discord.until(lambda: len(house.discord.messages()) > 1, why="a reply")
-    assert reason in house.discord.messages()[-1].content
+    await harness.ada.react(grid, "✉️")
+    await harness.discord.until(lambda: len(harness.discord.messages()) > 1, why="a reply")
+    assert reason in harness.discord.messages()[-1].content
