@@ -34,6 +34,7 @@ from bot.engine_client.process import spawn_engine
 from bot.engine_client.socket_client import SocketEngineClient
 from bot.engine_client.supervisor import EngineSupervisor, Launch, supervised_engine
 from bot.errors import ExitCode, FatalError
+from bot.features import imagine
 from bot.messages.channels import ChannelResolver
 from bot.messages.delivery import Delivery
 from bot.messages.direct_messages import DirectMessages
@@ -110,6 +111,7 @@ async def run(
             await enter(parts.notifier)
             await enter(parts.tasks)
             await enter(parts.services.temporary_replies)
+            imagine.offer_samplers(engine.model.samplers)
             await login(client, token)
             await parts.dispatcher.resume()
             await parts.services.job_service.resume()

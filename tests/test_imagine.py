@@ -8,13 +8,15 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from PIL import Image
 
 from bot.domain.limits import LIMITS
 from bot.playground import Fault, Playground, Upload
+from engine.contract import Sampler
 from tests.bot_harness import BotHarness, eventually
-from tests.fake_engine import FakeEngine, flat
+from tests.fake_engine import MODEL, FakeEngine, flat
 from tests.samples import encoded
 
 SKETCH = Upload("sketch.png", encoded(Image.new("RGB", (128, 64), "red")))
@@ -126,6 +128,23 @@ async def test_invalid_input_gets_one_ephemeral_response(
     assert sentence in await harness.refusal(interaction)
     assert harness.discord.messages() == []
     assert harness.query("SELECT * FROM jobs") == []
+
+
+async def test_the_choices_are_the_samplers_that_work_with_the_model(
+    discord: Playground, tmp_path: Path
+) -> None:
+    """A sampler that does not is no choice, and is refused if it is sent all the same."""
+    limits = {name: 0 for name in Sampler if name not in (Sampler.DDIM, Sampler.EULER)}
+    engine = FakeEngine(msgspec.structs.replace(MODEL, max_steps=limits))
+    async with BotHarness(discord, engine, tmp_path) as harness:
+        [options] = [
+            each["options"] for each in discord.commands.all() if each["name"] == "imagine"
+        ]
+        [sampler] = [option for option in options if option["name"] == "sampler"]
+        assert [choice["value"] for choice in sampler["choices"]] == ["ddim", "euler"]
+        interaction = await harness.ada.slash("imagine", checked=False, prompt="a", sampler="lcm")
+        sentence = await harness.refusal(interaction)
+    assert "does not work with the sampler lcm. Choose one of: ddim, euler." in sentence
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """/imagine: make pictures from a prompt and, optionally, a sketch."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Final
 
@@ -52,10 +53,7 @@ Strength = Annotated[float, RangeTransformer(OptionType.number, min=0.0, max=1.0
     sketch="A picture to start from: PNG, JPEG, WebP, AVIF, GIF, BMP or TIFF, up to 10 MiB",
     strength="How much to change the sketch: from just above 0 to 1",
 )
-@app_commands.choices(
-    aspect=[app_commands.Choice(name=name, value=name) for name in ASPECTS],
-    sampler=[app_commands.Choice(name=name.value, value=name.value) for name in Sampler],
-)
+@app_commands.choices(aspect=[app_commands.Choice(name=name, value=name) for name in ASPECTS])
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 @app_commands.allowed_installs(guilds=True, users=False)
 async def command(
@@ -93,6 +91,12 @@ async def command(
         sketch=sketch_at(sketch.url, options) if sketch is not None else None,
     )
     await defer_and_start(interaction, job)
+
+
+def offer_samplers(samplers: Sequence[Sampler]) -> None:
+    """Make these the choices of the option `sampler`, before the commands are registered."""
+    choices = [app_commands.Choice(name=name.value, value=name.value) for name in samplers]
+    app_commands.choices(sampler=choices)(command)
 
 
 def _without_invisible_characters(options: ImagineOptions) -> ImagineOptions:
