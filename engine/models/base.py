@@ -1,4 +1,4 @@
-"""What every model provides, whatever its family."""
+"""The protocol of loaded models, and of the families that load them."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
@@ -12,7 +12,7 @@ from engine.safety import Checker
 from engine.weights.model_files import ModelFiles
 
 Conditioning = Mapping[str, torch.Tensor]
-"""The inputs of the network besides latents and timesteps; the first dimension is the row."""
+"""The inputs of the denoiser besides latents and timesteps; the first dimension is the row."""
 
 
 class DiffusionModel(Protocol):
@@ -24,7 +24,7 @@ class DiffusionModel(Protocol):
     card: ModelCard
     device: Device
     scheduler_config: Mapping[str, object]
-    """The noise schedule of the model's scheduler config, which all samplers are made of."""
+    """The noise schedule in the model's scheduler config, which all samplers use."""
 
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int, int]:
         """The shape of the latents of one image."""
@@ -37,7 +37,7 @@ class DiffusionModel(Protocol):
         """Mean and standard deviation of an image's latents, before `scale_latents`."""
 
     def scale_latents(self, latents: torch.Tensor) -> torch.Tensor:
-        """Encoded latents in the range that the network works in."""
+        """Encoded latents, normalised to the range of the denoiser's input."""
 
     def predict(
         self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
@@ -45,13 +45,13 @@ class DiffusionModel(Protocol):
         """The model output for all rows; each row has its own timestep and conditioning."""
 
     def is_batch_invariant(self, width: int, height: int, rows: int) -> bool:
-        """Whether an image comes out the same to the bit whatever shares its batch of `rows` rows.
+        """Whether the bits of an image are independent of the rest of its batch of `rows` rows.
 
-        Measured when it is first asked for a shape, which can take seconds.
+        Tested at the first call for a shape, which can take seconds.
         """
 
     def fits_in_memory(self, width: int, height: int, rows: int) -> bool:
-        """Whether the free memory suffices for such a batch, by earlier measurements."""
+        """Whether there is enough free memory for such a batch, estimated from measurements."""
 
     def decode_latents(self, latents: torch.Tensor) -> Image.Image:
         """One image from latents (1, channels, height / 8, width / 8).
@@ -74,7 +74,7 @@ class FamilyLoader(Protocol):
         *,
         use_builtin_checker: bool,
     ) -> DiffusionModel:
-        """The model, with these safety checkers and optionally its own.
+        """Load a model with these safety checkers and optionally its own.
 
         Raises ModelCorrupt or NoSafetyChecker, whose messages are for the operator, or one of
         LOAD_ERRORS for damaged files.
@@ -85,9 +85,9 @@ class Family(NamedTuple):
     """Models of one architecture."""
 
     name: str
-    """For the operator."""
+    """The name in messages for the operator."""
     pipelines: tuple[str, ...]
-    """The classes of diffusers that model_index.json may name."""
+    """The class names in model_index.json that belong to the family."""
     load: FamilyLoader
 
 

@@ -182,7 +182,7 @@ def _load_scheduler(files: ModelFiles) -> Scheduler:
 
 
 def _load_network(files: ModelFiles, component: str, device: Device) -> ModelMixin:
-    """A component of diffusers, of the class that the index names."""
+    """Load a component with diffusers; its class is the one in the index."""
     library, class_name = files.index[component]
     if library != "diffusers":
         raise ValueError(f"the class of the {component} is not one of diffusers")

@@ -12,7 +12,7 @@ from engine.weights.model_files import ModelFiles
 
 
 def _families() -> tuple[Family, ...]:
-    """The only list of families; imported late, because diffusers takes seconds."""
+    """All families; imported inside the function, because importing diffusers takes seconds."""
     from engine.models import stable_diffusion, stable_diffusion_xl
 
     return stable_diffusion.FAMILY, stable_diffusion_xl.FAMILY

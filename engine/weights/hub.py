@@ -25,9 +25,9 @@ from engine.errors import (
 from engine.weights.variants import with_one_variant
 
 PROGRESS_SECONDS: Final = 5.0
-"""Between two lines about a download."""
+"""Time between two log lines about a download."""
 _OS_ERROR: Final = re.compile(r"\(os error (\d+)\)")
-"""How hf_xet, which is written in Rust, gives the errno in a RuntimeError."""
+"""The errno in a RuntimeError of hf_xet, which is written in Rust."""
 log = logging.getLogger(__name__)
 
 
@@ -36,16 +36,17 @@ class _Listing(msgspec.Struct, frozen=True):
 
     files: tuple[str, ...]
     missing: tuple[str, ...]
-    """Those that are not in the cache."""
+    """The files that are not in the cache."""
     size: int
-    """Of the missing files, in bytes."""
+    """Size of the missing files in bytes."""
 
 
 def download_snapshot(name: str, patterns: Sequence[str], *, prefer_fp16: bool = False) -> Path:
-    """The folder of the hub's snapshot of the files that match, downloaded unless it is cached.
+    """Download the files of a repository that match; returns the folder of the snapshot.
 
-    Of the weights, each folder has one variant. If the hub cannot be reached, the snapshot is what
-    the cache has. Raises ModelNotFound, ModelGated or StorageFailed.
+    Cached files are not downloaded again. Of the weights, each folder gets one variant. If the hub
+    cannot be reached, the newest cached snapshot is returned. Raises ModelNotFound, ModelGated or
+    StorageFailed.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError
@@ -65,7 +66,7 @@ def download_snapshot(name: str, patterns: Sequence[str], *, prefer_fp16: bool =
 
 
 def _list(name: str, patterns: Sequence[str], *, prefer_fp16: bool) -> _Listing | None:
-    """The files of the newest snapshot; None if the hub gives no list but one is cached."""
+    """The files of the newest snapshot; None if the hub sends no list, but a snapshot is cached."""
     from huggingface_hub import HfApi, try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
@@ -91,12 +92,12 @@ def _cached_snapshot(name: str) -> Path:
     """The folder of the newest cached snapshot. Raises LocalEntryNotFoundError if there is none."""
     from huggingface_hub import snapshot_download
 
-    # No patterns: which of the repository's files this snapshot needs is not known.
+    # No patterns, because without the hub's list the needed files are unknown.
     return Path(snapshot_download(name, local_files_only=True, allow_patterns=[]))
 
 
 def _cache_folder(name: str) -> Path:
-    """Where huggingface_hub stores this repository
+    """The folder in which huggingface_hub stores this repository
     (https://huggingface.co/docs/huggingface_hub/guides/manage-cache)."""
     from huggingface_hub import constants
 
@@ -105,7 +106,7 @@ def _cache_folder(name: str) -> Path:
 
 @contextmanager
 def _progress(name: str, cache: Path, listing: _Listing) -> Iterator[None]:
-    """Log what is downloaded, and every PROGRESS_SECONDS how far it is."""
+    """Log the start and the end of a download in the block, and its progress in between."""
     if not listing.missing:
         yield
         return
@@ -139,20 +140,20 @@ def _report(name: str, cache: Path, size: int, done: threading.Event) -> None:
 
 
 def stored_bytes(folder: Path) -> int:
-    """The size of all files in a folder, half downloaded ones too; links do not count."""
+    """The size of all files in a folder, including incomplete downloads, but not links."""
     total = 0
     for parent, _, files in os.walk(folder):
         for file in files:
             try:
                 path = Path(parent, file)
                 total += 0 if path.is_symlink() else path.stat().st_size
-            except OSError:  # renamed meanwhile
+            except OSError:  # the file was renamed
                 continue
     return total
 
 
 def format_bytes(count: float) -> str:
-    """Such as "3.4 GB"."""
+    """The number of bytes with a unit, such as "3.4 GB"."""
     for unit in ("B", "kB", "MB"):
         if count < 1000:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
@@ -161,10 +162,10 @@ def format_bytes(count: float) -> str:
 
 
 def _download_errors() -> tuple[type[Exception], ...]:
-    """What a download can raise, with the errors of the HTTP library below huggingface_hub.
+    """The exceptions of a failed download, including those of huggingface_hub's HTTP library.
 
-    Which library that is depends on the version. A proxy that needs another package raises
-    ImportError, hf_xet raises RuntimeError, and a response that is not JSON ValueError.
+    That library depends on the version. A proxy that needs another package causes ImportError,
+    hf_xet raises RuntimeError, and a response that is not JSON causes ValueError.
     """
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -175,7 +176,7 @@ def _download_errors() -> tuple[type[Exception], ...]:
 def _storage_failed(
     name: str, error: Exception, cache: Path, listing: _Listing | None
 ) -> StorageFailed | None:
-    """The error as one of the disk; None if it is none."""
+    """The StorageFailed for an error of the disk; None for other errors."""
     cause = storage_error(error) or _rust_error(error)
     if cause is None:
         return None

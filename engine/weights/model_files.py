@@ -119,7 +119,7 @@ class ModelFiles:
         require_safetensors(f"The model {self.name}", folder)
 
     def variant(self, folder: Path) -> str | None:
-        """The variant of the weights to load from a component's folder; None for the full ones."""
+        """The variant of the weights to load from a component's folder; None for full weights."""
         return variant_in(folder, prefer_fp16=self.prefer_fp16)
 
     def _has(self, component: str) -> bool:
@@ -162,7 +162,7 @@ def _index(folder: Path, name: str) -> dict[str, Any]:
 
 
 def variant_in(folder: Path, *, prefer_fp16: bool = False) -> str | None:
-    """The variant of the weights to load from a folder; None for the full ones."""
+    """The variant of the weights to load from a folder; None for full weights."""
     files = [file.name for file in folder.iterdir()] if folder.is_dir() else []
     return choose_variant(files, prefer_fp16=prefer_fp16) or None
 

@@ -1,4 +1,4 @@
-"""Variants of weights: `model.fp16.safetensors`, beside `model.safetensors` or without it.
+"""Variants of weights, such as `model.fp16.safetensors` beside or instead of `model.safetensors`.
 
 The names are those of diffusers and transformers, for one file or several shards.
 """
@@ -19,7 +19,7 @@ _INDEX: Final = re.compile(
 
 
 def variant_of(file: str) -> str | None:
-    """The variant that this file is of: "" for the full weights, None if it has no weights."""
+    """The variant of a file of weights, "" for the full weights; None for other files."""
     match = _WEIGHTS.fullmatch(file) or _INDEX.fullmatch(file)
     return (match["variant"] or match["older"] or "") if match else None
 
@@ -27,7 +27,7 @@ def variant_of(file: str) -> str | None:
 def choose_variant(files: Iterable[str], *, prefer_fp16: bool) -> str | None:
     """The variant to load from a folder with these files; None if there are no weights.
 
-    The full weights come before `fp16` unless that is preferred, and both before any other.
+    The order of preference is the full weights, `fp16` (with `prefer_fp16` the reverse), others.
     """
     variants = {variant for variant in map(variant_of, files) if variant is not None}
     preferred = ("fp16", "") if prefer_fp16 else ("", "fp16")
@@ -35,7 +35,7 @@ def choose_variant(files: Iterable[str], *, prefer_fp16: bool) -> str | None:
 
 
 def with_one_variant(paths: Iterable[str], *, prefer_fp16: bool) -> list[str]:
-    """The paths, of each folder with the weights of one variant alone."""
+    """The paths without weights of other variants than the chosen one of each folder."""
     folders: dict[str, list[str]] = defaultdict(list)
     for path in paths:
         folders[str(PurePosixPath(path).parent)].append(path)
