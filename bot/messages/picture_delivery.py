@@ -50,8 +50,8 @@ class PictureDelivery:
         try:
             await self._pending_interactions.add(pending)
         except DatabaseUnavailable as error:
-            reason = str(error)
-            log.warning("a press is not recorded", extra={"job": pending.job_id, "reason": reason})
+            extra = {"job": pending.job_id, "reason": str(error)}
+            log.warning("the interaction could not be stored", extra=extra)
 
     async def deliver(
         self,
@@ -96,7 +96,7 @@ class PictureDelivery:
             await self.deliver(pending, message.id, refuse, has_picture=has_picture)
         except (TokenExpired, MessageGone, ContentRejected) as error:
             extra = {"job": pending.job_id, "reason": str(error)}
-            log.info("a press is out of reach", extra=extra)
+            log.info("the interaction can no longer be completed", extra=extra)
             await self._pending_interactions.complete(pending.interaction_id)
 
     async def _show(
