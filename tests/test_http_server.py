@@ -120,7 +120,9 @@ async def test_every_request_to_discord_is_counted(monitored: BotHarness) -> Non
     counted = {
         name.removeprefix(prefix): n for name, n in samples.items() if name.startswith(prefix)
     }
-    requests = [request for request in monitored.discord.requests if request.path != "/gateway"]
+    # The first two requests check the API and the token before discord.py is used.
+    first, second, *requests = monitored.discord.requests
+    assert (first.path, second.path) == ("/gateway", "/users/@me")
     assert sum(counted.values()) == len(requests)
     edits = "method=PATCH route=/webhooks/{id}/{token}/messages/@original status="
     assert counted[f"{edits}502"] == counted[f"{edits}error"] == 1
