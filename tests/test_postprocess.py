@@ -196,7 +196,7 @@ def test_a_black_image_is_a_failure() -> None:
         pipeline.vae.decoder.conv_out.bias.fill_(-1000.0)
 
     core = engine_core(change=blacken)
-    assert "all black" in failure_reason(job(recipe(core)), core)
+    assert "completely black" in failure_reason(job(recipe(core)), core)
 
 
 def test_decoding_is_retried_once_for_lack_of_memory() -> None:
