@@ -23,6 +23,7 @@ from engine.errors import (
     StorageFailed,
 )
 from engine.models import registry
+from engine.safety import classifiers
 from engine.weights.model_files import ModelFiles
 from tests import tiny_model
 from tests.engine_parts import engine_core
@@ -237,6 +238,15 @@ def test_a_folder_in_place_of_a_file_is_named(folder: Path, file: str) -> None:
     assert f"cannot be read: Is a directory: {folder / file}" in str(error)
 
 
+def test_a_path_that_the_system_rejects_is_named() -> None:
+    """Here it is too long. The checkers of pictures are found in the same way."""
+    name = "/" + "x" * 5000
+    with pytest.raises(StorageFailed, match="cannot be read: File name too long"):
+        ModelFiles(name)
+    with pytest.raises(StorageFailed, match=r"The checker /x+ cannot be read"):
+        classifiers.load(name, select_device())
+
+
 def rename_weights(folder: Path, variant: str, dtype: torch.dtype) -> None:
     """Replace the weights in a folder by those of another variant."""
     for file in folder.glob("*.safetensors"):
@@ -292,7 +302,7 @@ def test_an_index_that_is_no_object_is_refused(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["/nowhere", "./nowhere", "../nowhere", "nowhere", "a/b/c", "a b/c"]
+    "name", ["/nowhere", "./nowhere", "../nowhere", "nowhere", "a/b/c", "a b/c", "~nobody/c"]
 )
 def test_an_unknown_model_is_not_found(name: str) -> None:
     """The name is neither that of a folder nor a hub id."""

@@ -15,7 +15,13 @@ from engine.device.errors import load_failure
 from engine.errors import MissingDependency, ModelCorrupt, ModelNotFound
 from engine.safety.labels import LabelRule, rule_for
 from engine.weights.hub import download_snapshot
-from engine.weights.model_files import LOAD_ERRORS, require_safetensors, variant_in
+from engine.weights.model_files import (
+    LOAD_ERRORS,
+    find_folder,
+    may_be_hub_id,
+    require_safetensors,
+    variant_in,
+)
 
 _CONFIG: Final = "config.json"
 _FILES: Final = (_CONFIG, "preprocessor_config.json", "*.safetensors", "*.safetensors.index*.json")
@@ -99,9 +105,9 @@ def _labels(id2label: Mapping[int, str]) -> list[str]:
 
 
 def _folder(name: str) -> Path:
-    folder = Path(name).expanduser()
-    if not folder.is_dir():
-        if folder.is_absolute() or name.startswith(".") or name.count("/") != 1:
+    folder = find_folder(name, f"the checker {name}")
+    if folder is None:
+        if not may_be_hub_id(name):
             raise ModelNotFound(
                 f"There is no checker {name}: give `model`, a folder, or a hub id such as "
                 "Falconsai/nsfw_image_detection."

@@ -132,16 +132,35 @@ def _locate(name: str, *, prefer_fp16: bool) -> tuple[Path, str | None]:
         if not STARTER_FOLDER.is_dir():
             raise ModelNotFound("The starter model is not in this copy of the project.")
         return STARTER_FOLDER, None
-    folder = Path(name).expanduser()
-    if folder.is_dir():
+    folder = find_folder(name, f"the model {name}")
+    if folder is not None:
         return folder, None
-    if folder.is_absolute() or name.startswith(".") or name.count("/") != 1:
+    if not may_be_hub_id(name):
         raise ModelNotFound(
             f"There is no model {name}: give `{STARTER}`, a diffusers folder, or a hub id such as "
             "stable-diffusion-v1-5/stable-diffusion-v1-5."
         )
     snapshot = download_snapshot(name, _FILE_PATTERNS, prefer_fp16=prefer_fp16)
     return snapshot, snapshot.name
+
+
+def find_folder(name: str, subject: str) -> Path | None:
+    """The folder of this name, or None. Raises StorageFailed if it is not accessible.
+
+    `subject` begins the error message, such as "the model x".
+    """
+    try:
+        folder = Path(name).expanduser()
+        return folder if folder.is_dir() else None
+    except RuntimeError:  # of a home directory that does not exist
+        return None
+    except OSError as error:
+        raise unreadable(subject, error) from error
+
+
+def may_be_hub_id(name: str) -> bool:
+    """Whether this is no path but OWNER/NAME."""
+    return name.count("/") == 1 and not name.startswith(("/", ".", "~"))
 
 
 def _index(folder: Path, name: str) -> dict[str, Any]:
