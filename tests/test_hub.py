@@ -1,4 +1,4 @@
-"""Downloads from the hub: what is fetched, what is logged, and each error in one sentence."""
+"""Downloads from the hub: their files, their log lines, and one sentence for each error."""
 
 import errno
 import json
@@ -144,13 +144,13 @@ class ServingHub(ThreadingHTTPServer):
 
     @property
     def paths(self) -> list[str]:
-        """Of all files, relative to the folder."""
+        """The paths of all files, relative to the folder."""
         files = (file for file in self.folder.rglob("*") if file.is_file())
         return sorted(file.relative_to(self.folder).as_posix() for file in files)
 
 
 class FileAnswer(BaseHTTPRequestHandler):
-    """The hub's API as far as downloads need it (https://huggingface.co/docs/hub/api)."""
+    """The part of the hub's API that downloads use (https://huggingface.co/docs/hub/api)."""
 
     server: ServingHub
 
@@ -200,7 +200,7 @@ class FileAnswer(BaseHTTPRequestHandler):
 def test_one_variant_of_the_weights_is_downloaded(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, complete_model: Path, prefer_fp16: bool
 ) -> None:
-    """Of each folder; one that has another variant alone is downloaded too."""
+    """If a folder has only another variant, that is downloaded."""
     folder = tmp_path / "hub"
     shutil.copytree(complete_model, folder)
     weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
@@ -228,7 +228,7 @@ def test_the_log_says_what_is_downloaded(
     complete_model: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """One line at the start, one every few seconds, one at the end; nothing if all is cached."""
+    """There is a line at the start, every few seconds and at the end; none for cached files."""
     monkeypatch.setattr(downloads, "PROGRESS_SECONDS", 0.05)
     caplog.set_level(logging.INFO, "engine")
     cache = tmp_path / "cache"
@@ -250,7 +250,8 @@ def test_the_log_says_what_is_downloaded(
 def test_a_folder_that_cannot_be_written_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, complete_model: Path
 ) -> None:
-    """Here a file is in the place of the cache. The sentence has the size of the download."""
+    """In the test, a file has the path of the cache. The sentence contains the size of the
+    download."""
     cache = tmp_path / "cache"
     cache.write_text("in the way")
     with (
@@ -263,7 +264,8 @@ def test_a_folder_that_cannot_be_written_is_named(
 def test_a_full_disk_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, complete_model: Path
 ) -> None:
-    """With the bytes that are needed and free. The limit of a file's size stands for the disk's."""
+    """The sentence has the needed and the free bytes. A limit of the file size replaces that of the
+    disk."""
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     with answering(ServingHub(complete_model), monkeypatch, tmp_path / "cache"):
@@ -291,7 +293,7 @@ def test_a_full_disk_is_named(
 def test_errors_of_the_disk_are_not_taken_for_those_of_the_network(
     error: Exception, is_storage: bool
 ) -> None:
-    """Both are OSErrors."""
+    """Errors of both kinds are OSErrors."""
     assert (storage_error(error) is error) == is_storage
     wrapper = RuntimeError("wrapped")
     wrapper.__cause__ = error
@@ -299,7 +301,7 @@ def test_errors_of_the_disk_are_not_taken_for_those_of_the_network(
 
 
 def test_an_error_of_hf_xet_is_one_of_the_disk() -> None:
-    """It is written in Rust, which gives the errno in the text."""
+    """hf_xet is written in Rust, and its message contains the errno."""
     error = RuntimeError("IO Error: No space left on device (os error 28)")
     failure = downloads._storage_failed("a/b", error, Path("/cache"), None)
     assert "No space left on device: /cache" in str(failure)
@@ -321,13 +323,13 @@ def test_an_error_of_hf_xet_is_one_of_the_disk() -> None:
 def test_a_variant_is_chosen_by_the_names_of_files(
     files: list[str], full: str | None, half: str | None
 ) -> None:
-    """The full weights, unless fp16 is preferred, or alone."""
+    """The full weights are chosen, unless fp16 is preferred or is the only variant."""
     assert choose_variant(files, prefer_fp16=False) == full
     assert choose_variant(files, prefer_fp16=True) == half
 
 
 def test_files_without_weights_are_of_every_variant() -> None:
-    """Each folder has a choice of its own."""
+    """The variant is chosen for each folder separately."""
     paths = [
         "a/model.safetensors",
         "a/model.fp16.safetensors",
@@ -342,5 +344,5 @@ def test_files_without_weights_are_of_every_variant() -> None:
     ("count", "text"), [(12, "12 B"), (34_500, "34.5 kB"), (1e6, "1.0 MB"), (5.13e9, "5.1 GB")]
 )
 def test_bytes_have_a_unit(count: float, text: str) -> None:
-    """Decimal ones, as disks have them."""
+    """Units are decimal, as for disks."""
     assert format_bytes(count) == text

@@ -230,7 +230,7 @@ def test_all_loaders_of_weights_use_safetensors(path: Path) -> None:
 
 @pytest.mark.parametrize("file", ["model_index.json", "scheduler/scheduler_config.json"])
 def test_a_folder_in_place_of_a_file_is_named(folder: Path, file: str) -> None:
-    """With the reason of the system."""
+    """The sentence has the operating system's reason."""
     (folder / file).unlink()
     (folder / file).mkdir()
     error = load_error(folder)
@@ -257,7 +257,7 @@ def rename_weights(folder: Path, variant: str, dtype: torch.dtype) -> None:
 
 @pytest.mark.parametrize("components", [[file.split("/")[0]] for file in WEIGHTS] + [[*PICKLES]])
 def test_weights_may_exist_as_fp16_only(folder: Path, components: list[str]) -> None:
-    """In any component, or in all of them."""
+    """This may be so for one component or for all of them."""
     for component in components:
         rename_weights(folder / component, "fp16", torch.float16)
     model = registry.load(str(folder), select_device())
@@ -266,7 +266,7 @@ def test_weights_may_exist_as_fp16_only(folder: Path, components: list[str]) -> 
 
 @pytest.mark.parametrize("prefer_fp16", [False, True])
 def test_the_preferred_variant_is_loaded(folder: Path, prefer_fp16: bool) -> None:
-    """The full weights on a CPU, those of half the size on a GPU."""
+    """A CPU prefers the full weights, a GPU those of half the size."""
     for component in PICKLES:
         copy = folder / f"{component} copy"
         shutil.copytree(folder / component, copy)
