@@ -168,7 +168,7 @@ async def test_a_frozen_engine_is_replaced(bot: CrashingBot, ada: Person) -> Non
 
 
 async def test_a_frozen_engine_does_not_outlive_the_bot(bot: CrashingBot) -> None:
-    """A suspended engine cannot notice that its parent is gone, so the kernel kills it."""
+    """A suspended engine does not notice the exit of its parent, so the kernel kills it."""
     frozen = bot.engine()
     frozen.suspend()
     await bot.kill()
