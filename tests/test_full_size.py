@@ -101,11 +101,13 @@ async def test_the_channel_is_used_if_discord_refuses_the_token(
 
 async def test_a_removed_message_is_reported(harness: BotHarness) -> None:
     """A moderator removes the picture while it is uploaded."""
+    removed = asyncio.Event()
     grid = await harness.imagine()
-    harness.discord.faults.next("PATCH", "/webhooks/", Fault(status=404, code=10008, delay=0.5))
+    harness.discord.faults.next("PATCH", "/webhooks/", Fault(status=404, code=10008, until=removed))
     interaction = await harness.ada.click(grid, "U2")
     await eventually(lambda: harness.query("SELECT 1 FROM job_messages WHERE nth = 2"))
     harness.execute("UPDATE pictures SET removed_at = 1.0, path = NULL, blocked = 1")
+    removed.set()
     assert "Moderators removed this" in await harness.refusal(interaction)
     await eventually(lambda: harness.query("SELECT * FROM pending_interactions") == [])
 
