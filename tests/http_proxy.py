@@ -1,4 +1,4 @@
-"""A forward proxy for plain HTTP, which knows a host that no DNS server knows."""
+"""A forward proxy for plain HTTP that resolves a host without a DNS entry."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,7 +10,7 @@ HOST = "discord.invalid"
 
 
 class HttpProxy:
-    """Forwards each connection to a port of this machine; remembers the requests."""
+    """Forwards each connection to a port of this machine, and records the requests."""
 
     def __init__(self, port: int) -> None:
         self.requests: list[str] = []

@@ -1,4 +1,4 @@
-"""The migration that renamed tables: rows, constraints and indexes are still there."""
+"""The migration that renames tables keeps rows, constraints and indexes."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ OLD_ROWS: dict[str, tuple[object, ...]] = {
 
 @pytest.fixture
 def old(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    """A database with the old names, with a finished job and a row in each renamed table."""
+    """A database with the old names, a finished job and a row in each renamed table."""
     migrations.migrate(tmp_path / FILENAME, migrations.migrations()[: VERSION - 1])
     columns = rows.from_job(job()) | {"status": "done", "ended_at": 200.0, "delivered_at": 201.0}
     with closing(sqlite3.connect(tmp_path / FILENAME)) as connection:
@@ -61,7 +61,7 @@ def insert(connection: sqlite3.Connection, table: str, values: tuple[object, ...
 
 
 def tables(connection: sqlite3.Connection) -> dict[str, tuple[object, ...]]:
-    """Of each table its columns, its references, and its indexes without their names."""
+    """The columns, references and unnamed indexes of each table."""
     return {
         name: (
             connection.execute("SELECT * FROM pragma_table_info(?)", (name,)).fetchall(),
@@ -73,7 +73,7 @@ def tables(connection: sqlite3.Connection) -> dict[str, tuple[object, ...]]:
 
 
 def indexes(connection: sqlite3.Connection, table: str) -> list[object]:
-    """Of each index whether it is unique, why it exists, whether it is partial, and its columns."""
+    """For each index: whether it is unique, its origin, whether it is partial, and its columns."""
     lines = connection.execute(
         'SELECT name, "unique", origin, partial FROM pragma_index_list(?)', (table,)
     ).fetchall()
@@ -85,7 +85,7 @@ def indexes(connection: sqlite3.Connection, table: str) -> list[object]:
 
 
 def test_all_rows_survive(old: sqlite3.Connection, tmp_path: Path) -> None:
-    """The tables of the new names have them, and those of the old names are gone."""
+    """They are in the tables with the new names; the old tables are dropped."""
     migrations.migrate(tmp_path / FILENAME)
     for table, values in OLD_ROWS.items():
         stored = query(tmp_path, f"SELECT * FROM {NEW_NAMES[table]}")  # noqa: S608 # our names
@@ -96,7 +96,7 @@ def test_all_rows_survive(old: sqlite3.Connection, tmp_path: Path) -> None:
 
 
 def test_columns_references_and_indexes_survive(old: sqlite3.Connection, tmp_path: Path) -> None:
-    """Each table has what it had, and no index has the name of an old table."""
+    """Each table has the same ones, and no index has the name of an old table."""
     before = {NEW_NAMES.get(name, name): parts for name, parts in tables(old).items()}
     migrations.migrate(tmp_path / FILENAME, migrations.migrations()[:VERSION])
     assert tables(old) == before

@@ -79,7 +79,7 @@ async def test_a_response_counts_if_only_its_reply_is_lost(
     harness.discord.faults.next("POST", "/callback", fault)
     message = await harness.imagine()
     assert "U1" in message.buttons
-    harness.discord.violations.clear()  # the library's retry is one, and beyond our reach
+    harness.discord.violations.clear()  # the retry of discord.py is a violation
 
 
 async def test_a_job_without_a_response_does_not_run(
@@ -155,7 +155,7 @@ async def test_an_empty_reply_of_discord_is_retried(
     assert "U1" in (await harness.result(interaction)).buttons
     await wait_until_delivered(harness)
     if openapi is not None:
-        openapi.problems.clear()  # such an answer is one
+        openapi.problems.clear()  # the empty reply itself is a problem
 
 
 async def test_a_bug_in_a_delivery_is_reported_once(
@@ -239,4 +239,4 @@ async def test_an_unknown_response_counts_as_sent(harness: BotHarness) -> None:
     harness.discord.faults.next("GET", "/webhooks/", Fault(drop=True), times=3)
     assert "U1" in (await harness.imagine()).buttons
     assert len(harness.discord.messages()) == 1
-    harness.discord.violations.clear()  # that it was said again
+    harness.discord.violations.clear()  # the repeated response is a violation

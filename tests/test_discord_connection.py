@@ -21,7 +21,7 @@ from tests.http_proxy import HOST, http_proxy
 
 
 async def end_of(settings: Settings, engine: FakeEngine) -> FatalError:
-    """The error with which the bot ends."""
+    """The error that ends the bot."""
     with pytest.raises(FatalError) as exc_info:
         async with asyncio.timeout(30):
             await run(settings, asyncio.Event(), launch=engine.launch)
@@ -69,7 +69,7 @@ async def test_an_unreadable_file_is_not_taken_for_the_network() -> None:
 async def test_a_refusal_at_the_start_is_waited_out(
     harness: BotHarness, caplog: pytest.LogCaptureFixture, path: str, fault: Fault
 ) -> None:
-    """The log says until when."""
+    """The log has the time of the next attempt."""
     await harness.stop()
     caplog.set_level(logging.WARNING)
     harness.discord.faults.next("GET", path, fault)
@@ -84,7 +84,7 @@ async def test_a_refusal_at_the_start_is_waited_out(
 async def test_the_wait_at_the_start_can_be_stopped(
     discord: Playground, tmp_path: Path, engine: FakeEngine
 ) -> None:
-    """Cloudflare may ask for an hour."""
+    """Cloudflare may ask for a wait of an hour."""
     discord.faults.next("GET", "/gateway", Fault(status=429, via=False, retry_after=3600))
     stop = asyncio.Event()
     bot = asyncio.create_task(run(settings_for(discord, tmp_path), stop, launch=engine.launch))
@@ -98,7 +98,7 @@ async def test_the_wait_at_the_start_can_be_stopped(
 async def test_a_blocked_address_is_an_error(
     discord: Playground, tmp_path: Path, engine: FakeEngine
 ) -> None:
-    """Waiting would not help."""
+    """The bot does not wait for the end of the block."""
     discord.faults.next("GET", "/gateway", Fault(status=403))
     error = await end_of(settings_for(discord, tmp_path), engine)
     assert error.exit is ExitCode.DISCORD_UNREACHABLE
@@ -124,7 +124,7 @@ async def test_a_final_close_code_has_a_sentence(
     exit: ExitCode,
     sentence: str,
 ) -> None:
-    """And an exit code for the supervisor of the process."""
+    """It has an exit code for the supervisor of the process too."""
     ending = asyncio.create_task(end_of(settings_for(discord, tmp_path), engine))
     await discord.ready()
     discord.sockets.close(code)
@@ -135,7 +135,7 @@ async def test_a_final_close_code_has_a_sentence(
 
 @pytest.mark.parametrize("code", [1000, 4000, 4007, 4009])
 async def test_other_close_codes_reconnect(harness: BotHarness, code: int) -> None:
-    """The bot goes on."""
+    """The bot continues after them."""
     harness.discord.sockets.close(code)
     await harness.discord.until(lambda: not harness.discord.online, why="the disconnection")
     await harness.discord.ready()
@@ -144,7 +144,7 @@ async def test_other_close_codes_reconnect(harness: BotHarness, code: int) -> No
 
 @pytest.mark.timeout(120)
 async def test_a_sick_host_of_sessions_is_left(harness: BotHarness) -> None:
-    """The main gateway takes over, although the host that resumes sessions never answers."""
+    """The bot starts a new session if the host for resuming does not respond."""
     harness.discord.sockets.resume_unavailable = True
     harness.discord.sockets.reconnect()
     await harness.discord.until(lambda: not harness.discord.online, why="the disconnection")
@@ -153,7 +153,7 @@ async def test_a_sick_host_of_sessions_is_left(harness: BotHarness) -> None:
 
 
 async def test_connections_use_the_proxy(tmp_path: Path, engine: FakeEngine) -> None:
-    """REST, gateway and attachments; the host has no address here."""
+    """These are REST and gateway; the host has no address on this machine."""
     async with Playground(port=0) as discord:
         url = yarl.URL(discord.url)
         async with http_proxy(url.port or 0) as proxy:
@@ -185,7 +185,7 @@ async def test_connections_use_the_proxy(tmp_path: Path, engine: FakeEngine) -> 
     ],
 )
 def test_no_proxy_lists_hosts_without_proxy(url: str, no_proxy: str, is_used: bool) -> None:
-    """This machine never needs one."""
+    """The loopback interface never needs a proxy."""
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg]
         https_proxy="http://proxy:3128",
@@ -195,7 +195,7 @@ def test_no_proxy_lists_hosts_without_proxy(url: str, no_proxy: str, is_used: bo
 
 
 def test_a_socks_proxy_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would be ignored silently."""
+    """aiohttp would ignore it silently."""
     monkeypatch.setenv("HTTPS_PROXY", "socks5://proxy:1080")
     with pytest.raises(ValueError, match="https_proxy"):
         Settings(_env_file=None)  # type: ignore[call-arg]

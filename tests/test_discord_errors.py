@@ -1,4 +1,4 @@
-"""The table of Discord's errors, and what it means for a message."""
+"""The table of Discord's errors and their meaning for a message."""
 
 import aiohttp
 import discord
@@ -17,7 +17,7 @@ from bot.messages.discord_errors import (
 
 
 class Response:
-    """What discord.py reads of a response."""
+    """The attributes of a response that discord.py reads."""
 
     def __init__(self, status: int) -> None:
         self.status = status
@@ -26,7 +26,7 @@ class Response:
 
 
 def error(status: int, code: int = 0, text: str = "x") -> discord.HTTPException:
-    """Discord's error with this JSON code; 0 stands for a page in HTML."""
+    """Discord's error with this JSON code; 0 stands for an HTML page."""
     body = {"code": code, "message": text} if code else "<html>"
     kind = {403: discord.Forbidden, 404: discord.NotFound}.get(status, discord.HTTPException)
     return kind(Response(status), body)  # type: ignore[arg-type] # only these fields are read
@@ -66,7 +66,7 @@ def error(status: int, code: int = 0, text: str = "x") -> discord.HTTPException:
 def test_the_meaning_of_an_error(
     status: int, code: int, by_channel: Meaning, by_token: Meaning
 ) -> None:
-    """The JSON code decides, and the status only if there is none that is known."""
+    """The JSON code decides; the status counts only without a known code."""
     assert meaning(error(status, code)) is by_channel
     assert meaning(error(status, code), by_token=True) is by_token
 
@@ -85,6 +85,6 @@ def test_the_meaning_of_an_error(
     ],
 )
 def test_errors_are_translated(raised: Exception, expected: type[Exception]) -> None:
-    """What they say is kept."""
+    """Their text is kept."""
     with pytest.raises(expected), translated_errors(by_token=True):
         raise raised

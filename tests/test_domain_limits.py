@@ -111,7 +111,6 @@ def test_role_limits_are_clamped_to_the_operators_limit() -> None:
     check_role(less, limits)
     assert clamp_to_operator_limit(less, limits) == less
     frugal = Limits(daily_seconds=0.5, role_factor=1)
-    assert (
-        for_roles(frugal, [RoleLimit(role_id=1, daily_seconds=60)]).daily_seconds == 1
-    )  # and not 0: nothing
-    check_role(much, LIMITS)  # where nobody's seconds are counted, a role's may be
+    # The half second is rounded up: 0 would exclude the role.
+    assert for_roles(frugal, [RoleLimit(role_id=1, daily_seconds=60)]).daily_seconds == 1
+    check_role(much, LIMITS)  # a role may have a quota although the default is none

@@ -225,7 +225,7 @@ async def interrupted_click(harness: BotHarness, grid: Message, when: str) -> In
     await harness.discord.until(lambda: interaction.original, why="it is acknowledged")
     if when == "refused":
         await harness.discord.until(
-            lambda: has_content(interaction.original, "…"), why="it gives up"
+            lambda: has_content(interaction.original, "…"), why="the placeholder is shown"
         )
     elif when == "sent":
         await eventually(lambda: harness.query("SELECT 1 FROM job_messages WHERE nth = 2"))

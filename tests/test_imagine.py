@@ -213,7 +213,7 @@ async def test_waiting_users_see_their_position(harness: BotHarness, engine: Fak
     crowd = [harness.discord.person(f"Person {nth}") for nth in range(LIMITS.max_running_total)]
     first = [await person.slash("imagine", prompt="first") for person in crowd]
     await harness.discord.until(
-        lambda: len(engine.paints) == LIMITS.max_running_total, why="all are at work"
+        lambda: len(engine.paints) == LIMITS.max_running_total, why="all jobs are running"
     )
     ben = harness.discord.person("Ben")
     ada_jobs = [await harness.ada.slash("imagine", prompt=f"ada {n}") for n in range(3)]
@@ -225,7 +225,7 @@ async def test_waiting_users_see_their_position(harness: BotHarness, engine: Fak
             ben_job.response
             and f"Waiting: {LIMITS.max_running_total + 1} ahead" in ben_job.response.content
         ),
-        why="Ben's place",
+        why="the queue position of Ben",
     )
     engine.gate.set()
     for interaction in (*first, *ada_jobs, ben_job):

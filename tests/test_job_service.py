@@ -107,7 +107,8 @@ async def test_a_cancelled_job_stays_cancelled(harness: BotHarness, engine: Fake
     await harness.refusal(await harness.ada.click(interaction.response, "✖ Cancel"))
     engine.gate.set()
     await eventually(lambda: engine.endings)
-    await harness.imagine(harness.discord.person("Ben"))  # its events arrive after that ending
+    # The events of a later job arrive after those of the first one.
+    await harness.imagine(harness.discord.person("Ben"))
     assert (await harness.result(interaction)).content.endswith("Cancelled.")
     rows = harness.query("SELECT status FROM pictures JOIN jobs ON jobs.id = pictures.job")
     assert {row["status"] for row in rows} == {"done"}
@@ -133,7 +134,7 @@ async def test_jobs_wait_while_the_engine_is_down(harness: BotHarness, engine: F
     interaction = await harness.ada.slash("imagine", prompt="a house")
     await harness.discord.until(
         lambda: interaction.response and "engine is restarting" in interaction.response.content,
-        why="it is said",
+        why="the note",
     )
     assert [row["attempt"] for row in harness.query("SELECT attempt FROM jobs")] == [0]
     engine.start_error = None

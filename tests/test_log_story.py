@@ -70,7 +70,9 @@ class LoggedRun:
             await self._finished(self.interactions[-1])
         long = await ada.slash("imagine", prompt=WORD, steps=150)
         self.interactions.append(long)
-        await discord.until(lambda: long.response and long.response.buttons, why="a way to cancel")
+        await discord.until(
+            lambda: long.response and long.response.buttons, why="the cancel button"
+        )
         assert long.response is not None
         self.interactions.append(await ada.click(long.response, "✖ Cancel"))
         await self._finished(long)
@@ -136,7 +138,7 @@ async def test_the_log_follows_each_job_and_redacts_secrets(
         events = job_events(lines, "bot", job)
         if status == "done":
             assert (events, job_events(lines, "engine", job)) == (BOT, ENGINE)
-        else:  # before it started, or after
+        else:  # cancelled before or after its start
             assert events in (BOT, [event for event in BOT if event != "job started"])
         last = [line for line in lines if line["process"] == "bot" and line.get("job") == job][-1]
         assert (last["event"], last["ending"]) == ("job delivered", status)

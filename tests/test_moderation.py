@@ -20,7 +20,7 @@ async def run_admin(harness: BotHarness, person: Person, command: str, /, **valu
     interaction = await person.invoke(f"admin {command}", values)
     await harness.discord.until(
         lambda: interaction.ephemerals and not interaction.ephemerals[0].loading,
-        why="a private answer",
+        why="an ephemeral response",
     )
     return interaction.ephemerals[0].content
 
@@ -92,7 +92,7 @@ async def test_a_public_refusal_does_not_state_the_rule(
     grid = await harness.imagine(prompt="a red house")
     await run_admin(harness, admin(harness), "words add", word="red")
     await harness.ada.react(grid, "🔁")
-    await harness.discord.until(lambda: len(harness.discord.messages()) == 2, why="an answer")
+    await harness.discord.until(lambda: len(harness.discord.messages()) == 2, why="a response")
     assert harness.discord.messages()[-1].content == "This is not allowed here."
     assert len(engine.paints) == 1
     assert len(harness.query("SELECT * FROM audit_log WHERE action = 'refused'")) == 1
@@ -138,7 +138,7 @@ async def test_a_blocked_user_is_refused_with_the_reason(
         assert await harness.refusal(await harness.ada.click(grid, label)) == sentence
     assert await harness.refusal(await harness.ada.slash("imagine", prompt="a house")) == sentence
     await harness.ada.react(grid, "✉️")
-    await harness.discord.until(lambda: len(harness.discord.messages()) == 2, why="an answer")
+    await harness.discord.until(lambda: len(harness.discord.messages()) == 2, why="a response")
     assert harness.discord.messages()[-1].content == "This is not allowed here."
     assert harness.discord.dms(harness.ada) == []
     direct = await harness.ada.slash("imagine", prompt="a house", where=harness.ada.dm)

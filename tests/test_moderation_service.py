@@ -1,4 +1,4 @@
-"""The decisions of a guild's moderators and managers."""
+"""The service for decisions of a guild's moderators and managers."""
 
 import msgspec
 import pytest

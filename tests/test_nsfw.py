@@ -167,7 +167,7 @@ async def test_a_channel_that_is_no_longer_restricted_withholds(
             await harness.ada.click(grid, label)
         )
     await harness.discord.until(
-        lambda: harness.discord.messages(channel) == [grid], why="it is tidy"
+        lambda: harness.discord.messages(channel) == [grid], why="the placeholder is deleted"
     )
     restrict(harness, channel, nsfw=True)
     single = await harness.result(await harness.ada.click(grid, "U2"))
@@ -245,7 +245,9 @@ async def test_a_flagged_sketch_is_refused_in_an_ephemeral_response(
             "imagine", {"prompt": "a house", "sketch": sketch}, where=channel
         )
         assert await harness.refusal(interaction) == "The sketch was withheld by the safety check."
-        await harness.discord.until(partial(is_empty, harness, channel), why="it is tidy")
+        await harness.discord.until(
+            partial(is_empty, harness, channel), why="the placeholder is deleted"
+        )
     assert list((harness.data / "sources").iterdir()) == []
     assert {row["status"] for row in harness.query("SELECT * FROM jobs")} == {"refused"}
 

@@ -190,7 +190,7 @@ class CaseRun:
                 interaction.ephemerals
                 or (interaction.response and not interaction.response.loading)
             ),
-            why="an answer",
+            why="a response",
         )
 
 

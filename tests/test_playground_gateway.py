@@ -183,7 +183,7 @@ async def test_a_bot_reconnects_after_a_close_code(
     """discord.py reconnects after these close codes."""
     playground.sockets.close(code)
     await playground.until(lambda: not playground.online)
-    await playground.until(lambda: playground.online, why="the bot is back")
+    await playground.until(lambda: playground.online, why="the bot is connected again")
 
 
 async def test_opcode_7_makes_the_bot_resume(playground: Playground, bot: PlaygroundBot) -> None:

@@ -45,13 +45,13 @@ async def test_messages_are_listed_newest_first(
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "around=x", "after=-1"])
 async def test_a_wrong_query_is_refused(playground: Playground, http: Http, query: str) -> None:
-    """The limit is 1 to 100, and the others are ids."""
+    """The limit is 1 to 100, and the other parameters are ids."""
     status, body = await http.call("GET", f"/channels/{playground.channel.id}/messages?{query}")
     assert (status, body["code"]) == (400, 50035)
 
 
 async def test_discord_py_reads_the_history(playground: Playground, bot: PlaygroundBot) -> None:
-    """Newest first, oldest first in several requests, and around a message."""
+    """It is read newest first, oldest first in several requests, and around a message."""
     messages = [await playground.person("Ada").say(f"{n}") for n in range(130)]
     channel = channel_of(bot, playground)
     ids = [message.id for message in messages]

@@ -1,4 +1,4 @@
-"""Whom messages mention: users, roles and everyone, by text, `allowed_mentions` and permission."""
+"""Mentions of users, roles and everyone, by text, `allowed_mentions` and permission."""
 
 import discord
 import pytest
@@ -15,7 +15,7 @@ ALL = discord.AllowedMentions.all()
 async def test_everyone_needs_the_permission(
     playground: Playground, bot: PlaygroundBot, text: str
 ) -> None:
-    """Without MENTION_EVERYONE, @everyone and @here are plain text, for the bot and for people."""
+    """Without MENTION_EVERYONE, @everyone and @here are plain text, for the bot and for users."""
     channel = channel_of(bot, playground)
     message = await channel.send(text, allowed_mentions=ALL)
     assert not message.mention_everyone
@@ -29,7 +29,7 @@ async def test_everyone_needs_the_permission(
 
 
 async def test_roles_are_mentioned(playground: Playground, bot: PlaygroundBot) -> None:
-    """A mentionable role by everybody, other roles with MENTION_EVERYONE only."""
+    """Everybody can mention a mentionable role; other roles need MENTION_EVERYONE."""
     channel = channel_of(bot, playground)
     open_role = playground.add_role("Painters", mentionable=True)
     closed_role = playground.add_role("Owners")
@@ -49,7 +49,7 @@ async def test_roles_are_mentioned(playground: Playground, bot: PlaygroundBot) -
 
 
 async def test_an_edit_resolves_the_mentions_again(playground: Playground, http: Http) -> None:
-    """The message then has the mentions of its new text alone."""
+    """The message then has only the mentions of its new text."""
     ada, ben = playground.person("Ada"), playground.person("Ben")
     _, message = await http.post({"content": f"<@{ada.id}>"})
     assert [user["id"] for user in message["mentions"]] == [str(ada.id)]

@@ -1,4 +1,4 @@
-"""Messages of people: content with and without the MESSAGE_CONTENT intent, members, replies."""
+"""Messages of users: content with and without the MESSAGE_CONTENT intent, members, replies."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ async def received(
     where: Channel | None = None,
     reply_to: Message | None = None,
 ) -> tuple[discord.Message, Message]:
-    """The message as discord.py receives it, and as the playground has it."""
+    """The message as discord.py receives it, and as the playground stores it."""
     event = next_message(bot, person.id)
     await asyncio.sleep(0)
     upload = Upload("a.png", png())
@@ -40,14 +40,14 @@ async def received(
 
 @asynccontextmanager
 async def start_content_bot(playground: Playground) -> AsyncIterator[PlaygroundBot]:
-    """A bot that is allowed to read content, and does."""
+    """A bot with the MESSAGE_CONTENT intent."""
     playground.world.allowed_intents = ALL_INTENTS
     async with start_bot(playground, intents=CONTENT) as bot:
         yield bot
 
 
 async def fetched(bot: PlaygroundBot, message: Message) -> list[discord.Message]:
-    """The message by both routes."""
+    """The message as both routes return it."""
     channel = bot.get_partial_messageable(message.channel.id)
     return [
         await channel.fetch_message(message.id),
@@ -56,20 +56,20 @@ async def fetched(bot: PlaygroundBot, message: Message) -> list[discord.Message]
 
 
 async def test_content_of_others_is_hidden(playground: Playground) -> None:
-    """In events and REST responses, from a bot without MESSAGE_CONTENT."""
+    """Events and REST responses have no content without MESSAGE_CONTENT."""
     async with start_bot(playground, intents=MESSAGES) as bot:
         event, message = await received(bot, playground.person("Ada"), "secret")
-        for seen in (event, *await fetched(bot, message)):
-            assert (seen.id, seen.content, seen.attachments) == (message.id, "", [])
+        for view in (event, *await fetched(bot, message)):
+            assert (view.id, view.content, view.attachments) == (message.id, "", [])
         assert (await bot.application_info()).flags.gateway_message_content_limited is False
 
 
 async def test_content_is_visible_with_the_intent(playground: Playground) -> None:
-    """In events and REST responses."""
+    """Events and REST responses have the content."""
     async with start_content_bot(playground) as bot:
         event, message = await received(bot, playground.person("Ada"), "public")
-        for seen in (event, *await fetched(bot, message)):
-            assert (seen.id, seen.content, len(seen.attachments)) == (message.id, "public", 1)
+        for view in (event, *await fetched(bot, message)):
+            assert (view.id, view.content, len(view.attachments)) == (message.id, "public", 1)
         assert (await bot.application_info()).flags.gateway_message_content_limited is True
 
 
@@ -79,31 +79,31 @@ async def test_rest_ignores_the_intents_of_a_session(
     """An allowed MESSAGE_CONTENT counts, even if no session has it."""
     playground.world.allowed_intents = ALL_INTENTS
     message = await playground.person("Ada").say("public")
-    assert [seen.content for seen in await fetched(bot, message)] == ["public"] * 2
+    assert [view.content for view in await fetched(bot, message)] == ["public"] * 2
 
 
 async def test_exceptions_are_visible(playground: Playground) -> None:
-    """Without the intent: messages to the bot, that mention it, that reply to it, and its own."""
+    """These are DMs, messages that mention the bot or reply to it, and its own messages."""
     ada = playground.person("Ada")
     async with start_bot(playground, intents=MESSAGES) as bot:
-        own = await channel_of(bot, playground).send("own")
-        mine = playground.messages()[0]
+        bot_message = await channel_of(bot, playground).send("own")
+        stored_message = playground.messages()[0]
         cases: list[tuple[str, Channel | None, Message | None]] = [
             ("to you", ada.dm, None),
             (f"<@{bot.application_id}> look", None, None),
-            ("nice", None, mine),
+            ("nice", None, stored_message),
         ]
         for text, where, reply_to in cases:
             event, message = await received(bot, ada, text, where, reply_to)
-            for seen in (event, *await fetched(bot, message)):
-                assert seen.content == text
-        assert (await fetched(bot, mine))[0].content == own.content
+            for view in (event, *await fetched(bot, message)):
+                assert view.content == text
+        assert (await fetched(bot, stored_message))[0].content == bot_message.content
 
 
 async def test_a_message_command_shows_its_target(
     playground: Playground, bot: PlaygroundBot
 ) -> None:
-    """Its content needs no intent, unlike that of the message that the target replies to."""
+    """The target's content needs no intent; that of the message it replies to does."""
     ada, ben = playground.person("Ada"), playground.person("Ben")
     first = await ben.say("secret")
     second = await ada.say("yes", reply_to=first)
@@ -118,7 +118,7 @@ async def test_a_message_command_shows_its_target(
 async def test_the_message_of_a_button_hides_what_it_replies_to(
     playground: Playground, bot: PlaygroundBot
 ) -> None:
-    """The bot's own content is there."""
+    """The content of the bot's own message is included."""
     ada = playground.person("Ada")
     question = await ada.say("secret")
     view = discord.ui.View(timeout=None)
@@ -134,24 +134,24 @@ async def test_the_message_of_a_button_hides_what_it_replies_to(
 
 
 async def test_replies_have_their_message(playground: Playground) -> None:
-    """As `referenced_message`, in responses and events; it is null once that is deleted."""
+    """It is `referenced_message` in responses and events, and null after its deletion."""
     async with start_content_bot(playground) as bot:
         question = await playground.person("Ada").say("what?")
         channel = channel_of(bot, playground)
         event = next_message(bot, bot.application_id or 0)
         reply = await channel.get_partial_message(question.id).reply("that")
-        for seen in (reply, await event, await channel.fetch_message(reply.id)):
-            assert seen.reference is not None
-            assert isinstance(seen.reference.resolved, discord.Message)
-            assert seen.reference.resolved.content == "what?"
+        for view in (reply, await event, await channel.fetch_message(reply.id)):
+            assert view.reference is not None
+            assert isinstance(view.reference.resolved, discord.Message)
+            assert view.reference.resolved.content == "what?"
         await playground.person("Ada").delete(question)
-        seen = await channel.fetch_message(reply.id)
-        assert seen.reference is not None
-        assert isinstance(seen.reference.resolved, discord.DeletedReferencedMessage)
+        view = await channel.fetch_message(reply.id)
+        assert view.reference is not None
+        assert isinstance(view.reference.resolved, discord.DeletedReferencedMessage)
 
 
 async def test_messages_have_their_member(playground: Playground) -> None:
-    """The author and mentioned users come with their roles, although no member is cached."""
+    """The author and mentioned users have their roles, although no member is cached."""
     ada, mod = playground.person("Ada"), playground.person("Mod", moderator=True)
     async with start_bot(playground, intents=MESSAGES) as bot:
         event, _ = await received(bot, mod, f"<@{ada.id}>")
@@ -166,7 +166,7 @@ async def test_messages_have_their_member(playground: Playground) -> None:
 async def test_responses_have_no_member(
     playground: Playground, bot: PlaygroundBot, is_response: bool
 ) -> None:
-    """Messages from webhooks lack it, and so do responses to interactions."""
+    """Messages of webhooks and responses to interactions lack it."""
     events: list[bool] = []
     playground.world.event_listeners.append(
         lambda event: (

@@ -94,7 +94,7 @@ async def test_menus_of_a_modal_are_used(
 async def test_a_moderator_removes_all_reactions(
     playground: Playground, bot: PlaygroundBot, page: Page
 ) -> None:
-    """Others have no button for it."""
+    """Other users have no button for it."""
     ada = playground.person("Ada")
     message = await ada.say("look")
     for emoji in ("🔁", "❌"):
@@ -109,7 +109,7 @@ async def test_a_moderator_removes_all_reactions(
 
 
 async def test_other_choices_are_an_error(playground: Playground, bot: PlaygroundBot) -> None:
-    """A request with a value that the menu does not offer gets a sentence, and sends nothing."""
+    """A value that the menu does not offer is an error, and nothing is sent."""
     ada = playground.person("Ada")
     message = await send_menus(playground, bot)
     async with aiohttp.ClientSession(headers={"X-Playground": "1"}) as session:

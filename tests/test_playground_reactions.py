@@ -1,4 +1,4 @@
-"""Which texts are reactions."""
+"""Which texts are accepted as reactions."""
 
 from urllib.parse import quote
 

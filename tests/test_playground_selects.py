@@ -32,7 +32,7 @@ async def chosen(playground: Playground, message: Message, menu: str, *values: S
 
 
 async def test_entities_are_chosen_in_a_message(playground: Playground, bot: PlaygroundBot) -> None:
-    """discord.py gets members, roles and channels; objects, ids, names and mentions do."""
+    """Objects, ids, names and mentions are choices; discord.py gets members, roles, channels."""
     ben, role = playground.person("Ben"), playground.add_role("Painters")
     message = await send_menus(playground, bot)
     for user in (ben, ben.id, str(ben.id), "Ben", f"<@{ben.id}>"):
@@ -49,7 +49,7 @@ async def test_entities_are_chosen_in_a_message(playground: Playground, bot: Pla
 
 
 async def test_a_choice_has_resolved_data(playground: Playground, bot: PlaygroundBot) -> None:
-    """With users, members and roles, by id."""
+    """It contains users, members and roles by id."""
     ben, role = playground.person("Ben"), playground.add_role("Painters")
     message = await send_menus(playground, bot)
     interaction = await playground.person("Ada").choose(message, "both", ben, role)
@@ -83,7 +83,7 @@ async def test_a_choice_has_resolved_data(playground: Playground, bot: Playgroun
 async def test_other_choices_are_refused(
     playground: Playground, bot: PlaygroundBot, menu: str, values: list[str], sentence: str
 ) -> None:
-    """What the menu does not offer raises InvalidOption, and nothing is sent."""
+    """A value that the menu does not offer raises InvalidOption, and nothing is sent."""
     ada, _ = playground.person("Ada"), playground.person("Ben")
     playground.world.default_guild.leave(playground.person("Zoe").user)
     playground.add_thread(playground.channel, "sketches")
@@ -94,7 +94,7 @@ async def test_other_choices_are_refused(
 
 
 async def test_options_are_chosen(playground: Playground, bot: PlaygroundBot) -> None:
-    """A menu of texts takes its options only; a disabled menu takes nothing."""
+    """A string select accepts only its options; a disabled menu accepts nothing."""
     ada = playground.person("Ada")
     view = discord.ui.View(timeout=None)
     options = [discord.SelectOption(label=label) for label in ("small", "large")]

@@ -32,7 +32,7 @@ class ShardClient(discord.Client):
 
 @asynccontextmanager
 async def start_shards(playground: Playground) -> AsyncIterator[list[ShardClient]]:
-    """Two clients, one for each shard, that are ready."""
+    """Two connected clients, one for each shard."""
     use_local_discord(playground)
     shards = [ShardClient(0), ShardClient(1)]
     for shard in shards:

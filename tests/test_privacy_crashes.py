@@ -67,7 +67,9 @@ def files(bot: CrashingBot) -> set[str]:
     return {
         str(Path(folder, name).relative_to(bot.data))
         for top in folders
-        for folder, _, names in os.walk(top)  # unlike rglob, it accepts that folders vanish
+        for folder, _, names in os.walk(
+            top
+        )  # unlike rglob, os.walk tolerates folders that are deleted
         for name in names
     }
 
@@ -86,7 +88,7 @@ async def test_the_next_start_finishes_the_deletion(
     others = files(bot)
     grids = [await imagine_with_sketch(bot, ada, f"{MARKER} {moment} {nth}") for nth in range(3)]
     await delete_and_crash(bot, ada, moment)
-    assert files(bot) > others  # not all are gone yet
+    assert files(bot) > others  # some files of the job still exist
     assert query(bot.data, "SELECT * FROM file_deletions") != []
     assert query(bot.data, "SELECT count(*) FROM jobs WHERE erased IS NULL")[0][0] == len(
         {name.split("/")[1] for name in others if name.startswith("pictures/")}
@@ -97,7 +99,7 @@ async def test_the_next_start_finishes_the_deletion(
     await eventually(lambda: not query(bot.data, "SELECT * FROM file_deletions"))
     for grid in grids:
         click = await ada.click(grid, "U1")
-        await bot.discord.until(lambda: click.ephemerals, why="an answer")  # noqa: B023
+        await bot.discord.until(lambda: click.ephemerals, why="a response")  # noqa: B023
         assert DELETION_NOTE in click.ephemerals[0].content
     assert (await final_response(bot.discord, await ada.click(ben_grid, "U1"))).attachments
     assert query(bot.data, "PRAGMA integrity_check")[0][0] == "ok"

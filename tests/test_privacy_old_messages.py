@@ -41,7 +41,7 @@ async def test_a_reaction_to_a_deleted_job_says_so(harness: BotHarness, emoji: s
         await harness.ada.react(message, emoji)
         await harness.discord.until(
             lambda: len(harness.discord.messages()) > before,  # noqa: B023
-            why="an answer",
+            why="a response",
         )
         reply = harness.discord.messages()[-1]
         assert reply.reference is message and DELETION_NOTE in reply.content

@@ -111,7 +111,7 @@ async def test_a_retried_result_is_replaced_by_the_note(harness: BotHarness) -> 
     await delete(harness)
     await harness.discord.until(
         lambda: interaction.response and DELETION_NOTE in interaction.response.content,
-        why="it is said",
+        why="the note",
         timeout=40,
     )
     await assert_nothing_left(harness)

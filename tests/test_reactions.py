@@ -15,7 +15,7 @@ async def reply_to(harness: BotHarness, message: Message) -> Message:
         replies[:] = [m for m in harness.discord.messages() if m.reference is message]
         return bool(replies) and is_finished(replies[0])
 
-    await harness.discord.until(arrived, why="an answer to the reaction")
+    await harness.discord.until(arrived, why="a reply to the reaction")
     return replies[0]
 
 
@@ -88,10 +88,10 @@ async def test_the_cross_of_the_owner_or_a_moderator_deletes(harness: BotHarness
     first, second = await harness.imagine(), await harness.imagine()
     await harness.discord.person("Ben").react(first, "❌")
     await harness.ada.react(first, "❌")
-    await harness.discord.until(lambda: first.deleted, why="Ada's cross")
+    await harness.discord.until(lambda: first.deleted, why="the ❌ of Ada deletes it")
     assert not second.deleted
     await harness.discord.person("Mo", moderator=True).react(second, "❌")
-    await harness.discord.until(lambda: second.deleted, why="the moderator's cross")
+    await harness.discord.until(lambda: second.deleted, why="the ❌ of a moderator deletes it")
 
 
 async def test_the_cross_of_another_user_is_ignored(harness: BotHarness) -> None:
@@ -115,7 +115,7 @@ async def test_the_cross_cancels_a_running_job(harness: BotHarness, engine: Fake
     await eventually(lambda: engine.paints)
     await harness.ada.react(interaction.response, "❌")
     await harness.discord.until(
-        lambda: interaction.response and interaction.response.deleted, why="deleted"
+        lambda: interaction.response and interaction.response.deleted, why="the message is deleted"
     )
     await eventually(lambda: engine.cancels)
 
@@ -215,7 +215,7 @@ async def test_a_visible_temporary_reply_is_not_repeated(harness: BotHarness) ->
         await harness.ada.react(grid, "4️⃣")
         await harness.ada.unreact(grid, "4️⃣")
     await harness.discord.person("Ben").react(grid, "4️⃣")
-    await harness.discord.until(lambda: len(replies()) > 1, why="an answer to each of them")
+    await harness.discord.until(lambda: len(replies()) > 1, why="a reply to each reaction")
     await harness.imagine()
     assert ["no such picture" in reply for reply in replies()] == [True, True]
 
@@ -239,7 +239,8 @@ async def test_a_user_missing_from_the_event_is_fetched(
     harness.discord.world.emit("MESSAGE_REACTION_ADD", event, grid.channel)
     path = f"/members/{person.id}"
     await harness.discord.until(
-        lambda: any(path in request.path for request in harness.discord.requests), why="a look-up"
+        lambda: any(path in request.path for request in harness.discord.requests),
+        why="a request for the member",
     )
     await harness.imagine()
     assert grid.deleted is moderator

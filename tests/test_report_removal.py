@@ -132,7 +132,7 @@ async def test_a_message_sent_during_the_removal_is_deleted(
             path in request.path and request.method == method
             for request in harness.discord.requests
         ),
-        why="it is on its way",
+        why="the request has started",
     )
     assert "Removed" in await response_text(harness, await mo.use("Remove picture", grid))
     arrived.set()

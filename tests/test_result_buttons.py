@@ -112,7 +112,7 @@ async def test_a_waiting_job_can_be_cancelled(harness: BotHarness, engine: FakeE
     people = [harness.discord.person(f"Person {nth}") for nth in range(LIMITS.max_running_total)]
     first = [await person.slash("imagine", prompt="first") for person in people]
     await harness.discord.until(
-        lambda: len(engine.paints) == LIMITS.max_running_total, why="all are at work"
+        lambda: len(engine.paints) == LIMITS.max_running_total, why="all jobs are running"
     )
     second = await harness.ada.slash("imagine", prompt="second")
     await harness.discord.until(

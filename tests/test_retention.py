@@ -107,8 +107,8 @@ async def test_a_locked_database_deletes_nothing(harness: BotHarness) -> None:
         await asyncio.sleep(0.1)
         locker.execute("BEGIN IMMEDIATE")
         click = await harness.ada.click(private, "Delete everything")
-        await harness.discord.until(lambda: click.ephemerals, why="an answer")
-        await harness.discord.until(lambda: private.deleted, why="the question is gone")
+        await harness.discord.until(lambda: click.ephemerals, why="a response")
+        await harness.discord.until(lambda: private.deleted, why="the confirmation is deleted")
     assert "locked by another program" in click.ephemerals[-1].content
     assert len(files(harness)) == 4
     await delete(harness)

@@ -90,7 +90,7 @@ async def test_stats_are_ephemeral(seeded: BotHarness, engine: FakeEngine) -> No
     admin = seeded.discord.person("Grace", admin=True)
     interaction = await admin.slash("stats")
     await seeded.discord.until(
-        lambda: interaction.ephemerals and interaction.ephemerals[0].content, why="the figures"
+        lambda: interaction.ephemerals and interaction.ephemerals[0].content, why="the statistics"
     )
     (answer,) = interaction.ephemerals
     assert "Model: `flat`" in answer.content

@@ -57,7 +57,7 @@ async def imagine(bot: BotProcess, user: Person, **options: Value) -> Message:
 
 async def ephemeral_text(bot: BotProcess, interaction: Interaction) -> str:
     """The text of the ephemeral response."""
-    await bot.discord.until(lambda: interaction.ephemerals, why="a private answer")
+    await bot.discord.until(lambda: interaction.ephemerals, why="an ephemeral response")
     return interaction.ephemerals[0].content
 
 
@@ -68,7 +68,7 @@ async def reply_to(bot: BotProcess, message: Message) -> Message:
         answers = [m for m in bot.discord.messages() if m.reference is message]
         return [answer for answer in answers if is_finished(answer)]
 
-    await bot.discord.until(replies, timeout=PATIENCE, why="an answer")
+    await bot.discord.until(replies, timeout=PATIENCE, why="a response")
     return replies()[-1]
 
 

@@ -1,4 +1,4 @@
-"""Writing by a token, and by the channel if Discord refuses it."""
+"""Sending a message by token, and by channel if Discord refuses the token."""
 
 import pytest
 
@@ -11,7 +11,7 @@ BY_CHANNEL = ResponseTarget(channel_id=1, message_id=2, application_id=3)
 
 
 class Sender:
-    """Records what happens; each send raises the next of these errors."""
+    """Records the calls; each send raises the next of these errors."""
 
     def __init__(self, *errors: Exception) -> None:
         self.events: list[object] = []
@@ -28,21 +28,21 @@ class Sender:
 
 
 async def test_a_valid_token_is_used_once() -> None:
-    """The result is that of the call."""
+    """The result of the call is returned."""
     sender = Sender()
     assert await with_token_fallback(TARGET, sender.send, on_refused=sender.on_refused) == 2
     assert sender.events == [TARGET]
 
 
 async def test_a_refused_token_is_given_up_before_the_channel_is_used() -> None:
-    """So that a crash in between cannot make the token be used again."""
+    """After a crash in between, the token is not used again."""
     sender = Sender(TokenExpired())
     assert await with_token_fallback(TARGET, sender.send, on_refused=sender.on_refused) == 2
     assert sender.events == [TARGET, "refused", BY_CHANNEL]
 
 
 async def test_other_errors_are_not_retried() -> None:
-    """Neither before the fallback nor after it."""
+    """This holds before the fallback and after it."""
     sender = Sender(MessageGone())
     with pytest.raises(MessageGone):
         await with_token_fallback(TARGET, sender.send)

@@ -9,7 +9,7 @@ from tests.fake_engine import FakeEngine
 
 
 async def thread_job(harness: BotHarness, engine: FakeEngine) -> tuple[Channel, Message]:
-    """A thread, and the message of a job that is running in it."""
+    """A thread, and the message of a running job in it."""
     thread = harness.discord.add_thread(harness.discord.channel, "sketches")
     engine.gate.clear()
     interaction = await harness.ada.slash("imagine", where=thread, prompt="a house")
@@ -25,7 +25,7 @@ async def thread_job(harness: BotHarness, engine: FakeEngine) -> tuple[Channel, 
 async def test_an_archived_thread_is_opened_for_the_result(
     harness: BotHarness, engine: FakeEngine, minutes: int
 ) -> None:
-    """The user sees it in the message that they know."""
+    """The result is shown in the existing message."""
     thread, message = await thread_job(harness, engine)
     harness.discord.clock.advance(minutes * 60)
     harness.clock_offset = minutes * 60
@@ -39,7 +39,7 @@ async def test_an_archived_thread_is_opened_for_the_result(
 async def test_a_thread_that_may_not_be_opened_gets_a_new_message(
     harness: BotHarness, engine: FakeEngine
 ) -> None:
-    """A new message opens it too, and the old one is deleted."""
+    """Sending a new message opens the thread; the old message is deleted."""
     thread, message = await thread_job(harness, engine)
     harness.discord.archive(thread)
     harness.discord.faults.next("PATCH", f"/channels/{thread.id}", Fault(status=403, code=50013))
@@ -51,7 +51,7 @@ async def test_a_thread_that_may_not_be_opened_gets_a_new_message(
 
 
 async def test_a_locked_thread_ends_the_delivery(harness: BotHarness, engine: FakeEngine) -> None:
-    """Nobody but a moderator can open it."""
+    """Only a moderator can open it."""
     thread, message = await thread_job(harness, engine)
     harness.discord.archive(thread, locked=True)
     engine.gate.set()
@@ -74,7 +74,7 @@ async def test_a_picture_in_an_archived_thread_can_be_removed(harness: BotHarnes
 async def test_a_job_whose_message_is_gone_is_cancelled(
     harness: BotHarness, engine: FakeEngine, lost: str
 ) -> None:
-    """And costs its user nothing."""
+    """Its user is not charged."""
     thread, message = await thread_job(harness, engine)
     if lost == "message":
         await harness.discord.person("Mo", moderator=True).delete(message)
@@ -103,7 +103,7 @@ async def test_a_job_whose_message_is_gone_is_cancelled(
 async def test_a_reaction_where_the_bot_may_not_reply_is_answered_by_dm(
     harness: BotHarness, engine: FakeEngine, missing: Permission, name: str, in_thread: bool
 ) -> None:
-    """Nothing is painted that nobody could see."""
+    """No job is started, because its result could not be shown."""
     channel = harness.discord.channel
     where = harness.discord.add_thread(channel, "sketches") if in_thread else channel
     grid = await harness.result(await harness.ada.slash("imagine", where=where, prompt="a house"))
@@ -120,7 +120,7 @@ async def test_a_reaction_where_the_bot_may_not_reply_is_answered_by_dm(
 async def test_an_interaction_where_the_bot_may_not_post_is_refused(
     harness: BotHarness, engine: FakeEngine, way: str
 ) -> None:
-    """The refusal names what is missing."""
+    """The refusal names the missing permission."""
     grid = await harness.imagine()
     channel = harness.discord.channel
     missing = Permission.VIEW_CHANNEL | Permission.SEND_MESSAGES
@@ -143,7 +143,7 @@ async def test_an_interaction_where_the_bot_may_not_post_is_refused(
     ],
 )
 async def test_a_refused_dm_has_its_reason(harness: BotHarness, code: int, reason: str) -> None:
-    """In the channel, for a short time."""
+    """The reason is shown in the channel for a short time."""
     grid = await harness.imagine()
     status = 400 if code == 20009 else 403
     dm = harness.discord.world.dm_with(harness.ada.user)
