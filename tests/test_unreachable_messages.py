@@ -70,7 +70,7 @@ async def test_a_picture_in_an_archived_thread_can_be_removed(harness: BotHarnes
     await harness.discord.until(lambda: grid.deleted, why="the removal")
 
 
-@pytest.mark.parametrize("lost", ["message", "thread", "channel"])
+@pytest.mark.parametrize("lost", ["message", "thread", "channel", "guild"])
 async def test_a_job_whose_message_is_gone_is_cancelled(
     harness: BotHarness, engine: FakeEngine, lost: str
 ) -> None:
@@ -80,8 +80,10 @@ async def test_a_job_whose_message_is_gone_is_cancelled(
         await harness.discord.person("Mo", moderator=True).delete(message)
     elif lost == "thread":
         harness.discord.delete_channel(thread)
-    else:
+    elif lost == "channel":
         harness.discord.delete_channel(harness.discord.channel)
+    else:
+        harness.discord.remove_bot(harness.discord.world.default_guild)
     engine.gate.set()
     engine.gate.clear()  # one more step, whose progress cannot be shown
     await eventually(lambda: harness.query("SELECT * FROM jobs WHERE status = 'cancelled'"))
@@ -89,6 +91,19 @@ async def test_a_job_whose_message_is_gone_is_cancelled(
     await eventually(lambda: engine.cancels)
     await harness.stop()
     assert harness.query("SELECT * FROM usage") == []
+
+
+async def test_a_job_survives_an_outage_of_its_guild(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """Its message can be edited all the time, and its buttons work afterwards."""
+    guild = harness.discord.world.default_guild
+    _, message = await thread_job(harness, engine)
+    harness.discord.set_available(guild, available=False)
+    engine.gate.set()
+    await wait_until_delivered(harness)
+    harness.discord.set_available(guild, available=True)
+    await harness.result(await harness.ada.click(message, "V1"))
 
 
 @pytest.mark.parametrize(

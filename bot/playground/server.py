@@ -13,7 +13,7 @@ from bot.playground.client.person import ClientState, Person
 from bot.playground.clock import Clock
 from bot.playground.errors import PlaygroundError, TimedOut
 from bot.playground.faults import Faults
-from bot.playground.gateway import factories
+from bot.playground.gateway import changes, factories
 from bot.playground.gateway.guild_members import MemberRequests
 from bot.playground.gateway.sessions import Gateway
 from bot.playground.gateway.websocket import WebSocketServer
@@ -174,11 +174,25 @@ class Playground:
 
     def set_bot_permissions(self, channel: Channel, permissions: Permission) -> None:
         """Set what the bot may do in a channel and in its threads."""
-        factories.set_bot_permissions(self.world, channel, permissions)
+        changes.set_bot_permissions(self.world, channel, permissions)
+
+    def remove_bot(self, guild: Guild) -> None:
+        """Remove the bot from a guild, as a kick does."""
+        changes.remove_bot(self.world, guild)
+
+    def set_available(self, guild: Guild, *, available: bool) -> None:
+        """Begin or end an outage of a guild."""
+        changes.set_available(self.world, guild, available=available)
+
+    def edit_channel(
+        self, channel: Channel, *, name: str | None = None, nsfw: bool | None = None
+    ) -> None:
+        """Change the name or the age restriction of a channel, or the name of a thread."""
+        changes.edit_channel(self.world, channel, name=name, nsfw=nsfw)
 
     def delete_channel(self, channel: Channel) -> None:
         """Delete a channel or thread of a guild with its messages."""
-        factories.delete_channel(self.world, channel)
+        changes.delete_channel(self.world, channel)
 
     def add_role(
         self,
@@ -191,6 +205,19 @@ class Playground:
         """Create a role, by default in the default guild; `Person.give` adds it to a user."""
         guild = guild or self.world.default_guild
         return factories.add_role(self.world, name, permissions, guild, mentionable=mentionable)
+
+    def edit_role(self, role: Role, permissions: Permission, guild: Guild | None = None) -> None:
+        """Change the permissions of a role, by default of the default guild."""
+        guild = guild or self.world.default_guild
+        changes.edit_role(self.world, role, guild, permissions=permissions)
+
+    def delete_role(self, role: Role, guild: Guild | None = None) -> None:
+        """Delete a role, by default of the default guild."""
+        changes.delete_role(self.world, role, guild or self.world.default_guild)
+
+    def set_bot_roles(self, *roles: Role, guild: Guild | None = None) -> None:
+        """Set the roles of the bot beside its own, by default in the default guild."""
+        changes.set_bot_roles(self.world, guild or self.world.default_guild, *roles)
 
     def messages(
         self, channel: Channel | None = None, *, to: Person | None = None

@@ -31,21 +31,6 @@ def add_thread(world: World, parent: Channel, name: str, owner: User | None) -> 
     return thread
 
 
-def set_bot_permissions(world: World, channel: Channel, permissions: Permission) -> None:
-    """Set what the bot may do in a channel of a guild and in its threads."""
-    channel.bot_permissions = permissions
-    world.emit("CHANNEL_UPDATE", channel_json(channel), channel)
-
-
-def delete_channel(world: World, channel: Channel) -> None:
-    """Delete a channel or thread of a guild with its messages."""
-    if channel.guild is None:
-        raise PlaygroundError("DM channels cannot be deleted.")
-    data = channel_json(channel)
-    world.delete_channel(channel)
-    world.emit("THREAD_DELETE" if channel.parent else "CHANNEL_DELETE", data, channel)
-
-
 def add_role(
     world: World, name: str, permissions: Permission, guild: Guild, *, mentionable: bool
 ) -> Role:

@@ -146,7 +146,7 @@ class Gateway:
         ready = self._ready_json(session, guilds)
         session.dispatch("READY", ready | ({"shard": data["shard"]} if data.get("shard") else {}))
         if session.intents & Intent.GUILDS:
-            for guild in guilds:
+            for guild in (guild for guild in guilds if not guild.unavailable):
                 session.dispatch("GUILD_CREATE", guild_create_json(self._world, guild))
         self._world.changes.notify()
         return session
@@ -203,6 +203,9 @@ class Gateway:
         }
 
     def _dispatch(self, event: Event) -> None:
+        guild = event.guild
+        if guild and (guild.unavailable or self._world.bot not in guild.members):
+            return
         for session in self._sessions.values():
             if session.is_subscribed_to(event):
                 session.dispatch(event.name, self._visible_data(session, event))

@@ -82,6 +82,8 @@ class Guild:
     applications: Role
     roles: list[Role]
     channels: list[Channel] = field(default_factory=list)
+    unavailable: bool = False
+    """Whether an outage hides it from the bot."""
     _members: dict[User, list[Role]] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -106,6 +108,17 @@ class Guild:
     def take(self, user: User, role: Role) -> None:
         """Remove a role from a member."""
         self._members[user].remove(role)
+
+    def delete_role(self, role: Role) -> None:
+        """Delete a role, also from the members who have it."""
+        self.roles.remove(role)
+        for member_roles in self._members.values():
+            if role in member_roles:
+                member_roles.remove(role)
+
+    def set_roles(self, user: User, *roles: Role) -> None:
+        """Replace the roles of a member."""
+        self._members[user] = list(roles)
 
     def roles_of(self, user: User) -> list[Role]:
         """The roles of a member, without @everyone."""

@@ -177,18 +177,23 @@ class Interactions:
     def find_by_webhook(self, application_id: int, token: str) -> Interaction:
         """Return the interaction for a webhook request.
 
-        Raise ApiError if it is unknown, not acknowledged yet, or its token has expired.
+        Raise ApiError if it is unknown, not acknowledged yet, or its token has expired, and in
+        guilds that the bot is no longer in.
         """
         interaction = self._by_token.get(token)
         if (
             interaction is None
             or application_id != self._world.bot.id
             or interaction.callback_type is None
+            or not self._has_bot(interaction.channel)
         ):
             raise ApiError(404, 10015, "Unknown Webhook")
         if self._world.clock.now() >= interaction.created_at + TOKEN_SECONDS:
             raise ApiError(401, 50027, "Invalid Webhook Token")
         return interaction
+
+    def _has_bot(self, channel: Channel) -> bool:
+        return channel.guild is None or self._world.bot in channel.guild.members
 
 
 def is_ephemeral(payload: Json) -> bool:

@@ -18,6 +18,8 @@ def find_channel(world: World, request: Request) -> Channel:
     channel = world.channels.get(request.snowflake("channel_id"))
     if channel is None:
         raise unknown_channel()
+    if channel.guild and world.bot not in channel.guild.members:
+        raise missing_access()
     if not channel.root.bot_permissions & Permission.VIEW_CHANNEL:
         raise missing_access()
     return channel

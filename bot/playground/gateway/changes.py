@@ -1,0 +1,77 @@
+"""Change and remove guilds, channels, roles and the bot's member, and emit their gateway events."""
+
+from bot.playground.errors import Json, PlaygroundError
+from bot.playground.model.guild import Channel, Guild, Role
+from bot.playground.model.permissions import Permission
+from bot.playground.model.state import World
+from bot.playground.rest.serializers.guilds import guild_create_json, member_json, role_json
+from bot.playground.rest.serializers.messages import channel_json, user_json
+
+
+def remove_bot(world: World, guild: Guild) -> None:
+    """Remove the bot from a guild, as a kick does. Its messages stay."""
+    world.emit("GUILD_DELETE", {"id": str(guild.id)}, guild)
+    guild.leave(world.bot)
+    del world.guilds[guild.id]
+    world.changes.notify()
+
+
+def set_available(world: World, guild: Guild, *, available: bool) -> None:
+    """Begin or end an outage of a guild; during it, the bot receives none of its events."""
+    if available:
+        guild.unavailable = False
+        world.emit("GUILD_CREATE", guild_create_json(world, guild), guild)
+    else:
+        world.emit("GUILD_DELETE", {"id": str(guild.id), "unavailable": True}, guild)
+        guild.unavailable = True
+    world.changes.notify()
+
+
+def set_bot_permissions(world: World, channel: Channel, permissions: Permission) -> None:
+    """Set what the bot may do in a channel of a guild and in its threads."""
+    channel.bot_permissions = permissions
+    world.emit("CHANNEL_UPDATE", channel_json(channel), channel)
+
+
+def edit_channel(world: World, channel: Channel, *, name: str | None, nsfw: bool | None) -> None:
+    """Change a channel or thread; raise PlaygroundError for the age restriction of a thread."""
+    if nsfw is not None and channel.parent:
+        raise PlaygroundError("A thread has the age restriction of its channel.")
+    channel.name = channel.name if name is None else name
+    channel.nsfw = channel.nsfw if nsfw is None else nsfw
+    event = "THREAD_UPDATE" if channel.parent else "CHANNEL_UPDATE"
+    world.emit(event, channel_json(channel), channel)
+    world.changes.notify()
+
+
+def delete_channel(world: World, channel: Channel) -> None:
+    """Delete a channel or thread of a guild with its messages."""
+    if channel.guild is None:
+        raise PlaygroundError("DM channels cannot be deleted.")
+    data = channel_json(channel)
+    world.delete_channel(channel)
+    if channel.parent:
+        data = {name: data[name] for name in ("id", "guild_id", "parent_id", "type")}
+    world.emit("THREAD_DELETE" if channel.parent else "CHANNEL_DELETE", data, channel)
+
+
+def edit_role(world: World, role: Role, guild: Guild, *, permissions: Permission) -> None:
+    """Change the permissions of a role."""
+    role.permissions = permissions
+    event: Json = {"guild_id": str(guild.id), "role": role_json(role, guild)}
+    world.emit("GUILD_ROLE_UPDATE", event, guild)
+
+
+def delete_role(world: World, role: Role, guild: Guild) -> None:
+    """Delete a role; raise PlaygroundError for those that Discord manages."""
+    if role is guild.everyone or role.managed:
+        raise PlaygroundError(f"The role {role.name} cannot be deleted.")
+    guild.delete_role(role)
+    world.emit("GUILD_ROLE_DELETE", {"guild_id": str(guild.id), "role_id": str(role.id)}, guild)
+
+
+def set_bot_roles(world: World, guild: Guild, *roles: Role) -> None:
+    """Set the roles of the bot beside its own, which it keeps."""
+    guild.set_roles(world.bot, guild.applications, *roles)
+    event: Json = {"guild_id": str(guild.id), "user": user_json(world.bot)}
+    world.emit("GUILD_MEMBER_UPDATE", member_json(world.bot, guild) | event, guild)
