@@ -229,7 +229,7 @@ async def test_a_lost_response_is_sent_again(harness: BotHarness) -> None:
     harness.discord.faults.next("POST", "/callback", Fault(drop=True))
     assert "U1" in (await harness.imagine()).buttons
     harness.discord.faults.next("POST", "/callback", Fault(drop=True))
-    refused = await harness.ada.slash("imagine", prompt="a", seed=-1, checked=False)
+    refused = await harness.ada.slash("imagine", prompt="a", seed=-2, checked=False)
     assert "seed is -1" in await harness.refusal(refused)
 
 

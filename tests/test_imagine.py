@@ -55,6 +55,14 @@ async def test_every_option_reaches_the_recipe_and_the_database(
     assert {(row["width"], row["height"]) for row in rows} == {(first.width, first.height)}
 
 
+async def test_the_seed_minus_one_is_any_seed(harness: BotHarness, engine: FakeEngine) -> None:
+    """As in other programs."""
+    for _ in range(2):
+        await harness.result(await harness.ada.slash("imagine", prompt="a red house", seed=-1))
+    first, second = [paint.recipes[0].seed for paint in engine.paints]
+    assert first != second and min(first, second) >= 0
+
+
 async def test_without_a_seed_two_jobs_differ(harness: BotHarness, engine: FakeEngine) -> None:
     """The bot chooses a random seed and stores it."""
     for _ in range(2):
@@ -106,7 +114,7 @@ async def test_the_command_works_in_dms(harness: BotHarness) -> None:
         ({"prompt": "\ud83d"}, "prompt is empty"),
         ({"prompt": "x" * 5000}, "5000 characters; at most 1000 are allowed"),
         ({"prompt": 7}, "is not valid"),
-        ({"prompt": "a", "seed": -1}, "seed is -1; it must be 0 to"),
+        ({"prompt": "a", "seed": -2}, "seed is -2; it must be 0 to"),
         ({"prompt": "a", "seed": 2**32}, "it must be 0 to 4294967295"),
         ({"prompt": "a", "seed": 10**3000}, "The seed is 1000"),
         ({"prompt": "a", "steps": 0}, "it must be 1 to 150"),
@@ -305,7 +313,7 @@ async def test_a_response_without_a_body_counts(harness: BotHarness) -> None:
     harness.discord.faults.next("POST", "/callback", empty_response, times=2)
     interaction = await harness.ada.slash("imagine", prompt="a house")
     assert "U1" in (await harness.result(interaction)).buttons
-    refused = await harness.ada.slash("imagine", prompt="a", seed=-1, checked=False)
+    refused = await harness.ada.slash("imagine", prompt="a", seed=-2, checked=False)
     assert "seed is -1" in await harness.refusal(refused)
 
 

@@ -46,6 +46,12 @@ def test_the_model_card_has_the_defaults() -> None:
     assert to_command(spec(), CARD).recipes[0].seed != first.seed
 
 
+def test_the_seed_minus_one_is_any_seed() -> None:
+    """As in other programs."""
+    seeds = {to_command(spec(seed=-1, count=1), CARD).recipes[0].seed for _ in range(3)}
+    assert len(seeds) == 3 and min(seeds) >= 0
+
+
 def test_pictures_have_consecutive_seeds() -> None:
     """Seeds wrap around at 2**32."""
     command = to_command(spec(seed=2**32 - 2, count=3), CARD)
@@ -77,7 +83,7 @@ def test_a_sketch_determines_the_size(tmp_path: Path) -> None:
     ("fields", "reason"),
     [
         ({"prompt": ""}, "prompt is empty"),
-        ({"seed": -1}, "seed is -1"),
+        ({"seed": -2}, "seed is -2"),
         ({"steps": 0}, "Steps is 0"),
         ({"width": 100}, "width is 100"),
         ({"width": 2048, "height": 2048}, "too large"),

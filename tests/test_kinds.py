@@ -75,7 +75,7 @@ def test_seeds_wrap_around() -> None:
         ({"prompt": "   "}, "prompt is empty"),
         ({"prompt": "x" * 5000}, "5000 characters; at most 1000 are allowed"),
         ({"negative": "x" * 5000}, "negative prompt has 5000 characters"),
-        ({"seed": -1}, "seed is -1; it must be 0 to"),
+        ({"seed": -2}, "seed is -2; it must be 0 to"),
         ({"seed": SEED_LIMIT}, "it must be 0 to 4294967295"),
         ({"seed": "seven"}, "is not valid"),
         ({"steps": 0}, "Steps is 0; it must be 1 to 150"),

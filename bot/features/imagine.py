@@ -28,12 +28,13 @@ from engine.contract import (
     MAX_PICTURES,
     MAX_PROMPT_CHARS,
     MAX_STEPS,
+    RANDOM_SEED,
     SEED_LIMIT,
     Sampler,
 )
 
 PromptText = Annotated[str, RangeTransformer(OptionType.string, min=1, max=MAX_PROMPT_CHARS)]
-Seed = Annotated[int, RangeTransformer(OptionType.integer, min=0, max=SEED_LIMIT - 1)]
+Seed = Annotated[int, RangeTransformer(OptionType.integer, min=RANDOM_SEED, max=SEED_LIMIT - 1)]
 Steps = Annotated[int, RangeTransformer(OptionType.integer, min=1, max=MAX_STEPS)]
 Guidance = Annotated[float, RangeTransformer(OptionType.number, min=0.0, max=MAX_GUIDANCE)]
 Count = Annotated[int, RangeTransformer(OptionType.integer, min=1, max=MAX_PICTURES)]
@@ -45,7 +46,7 @@ Strength = Annotated[float, RangeTransformer(OptionType.number, min=0.0, max=1.0
     prompt="What the pictures should show",
     negative="What the pictures should not show",
     aspect="The aspect ratio of the pictures",
-    seed="The same seed and options make the same pictures again",
+    seed="The same seed and options make the same pictures again; -1 is any seed",
     steps="More steps give finer pictures and take longer",
     guidance="How closely to follow the prompt",
     sampler="The sampling method",

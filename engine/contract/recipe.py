@@ -11,6 +11,8 @@ MAX_PROMPT_CHARS: Final = 1000
 """Characters in a prompt or a negative prompt."""
 MAX_STEPS: Final = 150
 MAX_GUIDANCE: Final = 30.0
+RANDOM_SEED: Final = -1
+"""Stands for any seed in requests, as in other programs; no recipe has it."""
 SEED_LIMIT: Final = 2**32
 """Seeds run from 0 to SEED_LIMIT - 1, as in AUTOMATIC1111's web UI."""
 SIZE_MULTIPLE: Final = 8

@@ -10,6 +10,7 @@ from PIL import Image
 
 from engine.contract import (
     MAX_PICTURES,
+    RANDOM_SEED,
     ROW_CLASSES,
     SEED_LIMIT,
     ModelCard,
@@ -138,7 +139,7 @@ def _recipes(
         revision=card.revision,
         prompt=spec.prompt,
         negative=spec.negative,
-        seed=secrets.randbelow(SEED_LIMIT) if spec.seed is None else spec.seed,
+        seed=secrets.randbelow(SEED_LIMIT) if spec.seed in (None, RANDOM_SEED) else spec.seed,
         subseed=spec.subseed or 0,
         subseed_strength=spec.subseed_strength or 0.0,
         steps=card.steps if spec.steps is None else spec.steps,

@@ -10,6 +10,7 @@ from bot.domain.kinds.seeds import seeded
 from bot.errors import Refused
 from engine.contract import (
     MAX_PICTURES,
+    RANDOM_SEED,
     ROW_CLASSES,
     ModelCard,
     Recipe,
@@ -102,7 +103,7 @@ def _first_recipe(options: ImagineOptions, model: ModelCard, seed: int) -> Recip
         revision=model.revision,
         prompt=options.prompt,
         negative=options.negative or "",
-        seed=seed if options.seed is None else options.seed,
+        seed=seed if options.seed in (None, RANDOM_SEED) else options.seed,
         steps=model.steps if options.steps is None else options.steps,
         guidance=guidance,
         sampler=model.sampler if options.sampler is None else _sampler(options.sampler, model),
