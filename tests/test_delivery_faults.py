@@ -230,7 +230,7 @@ async def test_a_lost_response_is_sent_again(harness: BotHarness) -> None:
     assert "U1" in (await harness.imagine()).buttons
     harness.discord.faults.next("POST", "/callback", Fault(drop=True))
     refused = await harness.ada.slash("imagine", prompt="a", seed=-2, checked=False)
-    assert "seed is -1" in await harness.refusal(refused)
+    assert "seed is -2" in await harness.refusal(refused)
 
 
 async def test_an_unknown_response_counts_as_sent(harness: BotHarness) -> None:

@@ -314,7 +314,7 @@ async def test_a_response_without_a_body_counts(harness: BotHarness) -> None:
     interaction = await harness.ada.slash("imagine", prompt="a house")
     assert "U1" in (await harness.result(interaction)).buttons
     refused = await harness.ada.slash("imagine", prompt="a", seed=-2, checked=False)
-    assert "seed is -1" in await harness.refusal(refused)
+    assert "seed is -2" in await harness.refusal(refused)
 
 
 async def test_a_slow_sketch_does_not_delay_other_users(harness: BotHarness) -> None:
