@@ -10,6 +10,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final
 
 import torch
@@ -174,6 +175,13 @@ def _trace(
     return compiled
 
 
+@cache
+def _warmup_stream() -> torch.cuda.Stream:
+    """One for all captures: torch hands out 32 streams in turn, so that after many new ones this
+    would be the stream of another thread."""
+    return torch.cuda.Stream()
+
+
 class _CudaGraph:
     """A CUDA graph (https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs)."""
 
@@ -187,7 +195,7 @@ class _CudaGraph:
     ) -> None:
         self._latents, self._timesteps = latents.clone(), timesteps.clone()
         self._conditioning = {name: tensor.clone() for name, tensor in conditioning.items()}
-        side_stream = torch.cuda.Stream()
+        side_stream = _warmup_stream()
         side_stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side_stream):
             for _ in range(_WARMUP_PASSES):
