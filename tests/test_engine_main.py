@@ -91,7 +91,7 @@ def test_an_invalid_job_is_a_usage_error(
     """The limits of samplers are checked before the first step."""
     options = ["--sampler", "lcm", "--steps", "60", "--model", tiny, "--out", str(tmp_path)]
     assert main(["paint", "x", *options]) == ExitCode.USAGE
-    assert "lcm takes at most 50 steps" in capsys.readouterr().err
+    assert "lcm cannot take 60 steps" in capsys.readouterr().err
 
 
 def test_a_used_port_is_an_error(tiny: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -83,12 +83,15 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
 
     def check_sampler(self, recipe: Recipe) -> None:
         """Raise ValueError, with a sentence for the user, if the sampler does not work with the
-        model or allows fewer steps."""
+        model."""
         if recipe.sampler not in self.samplers:
             raise ValueError(
                 f"The model {self.name} does not work with the sampler {recipe.sampler}. "
                 f"Choose one of: {', '.join(self.samplers)}."
             )
+
+    def check_steps(self, recipe: Recipe) -> None:
+        """Raise ValueError, with a sentence for the user, if the sampler allows fewer steps."""
         limit = self.max_steps.get(recipe.sampler, MAX_STEPS)
         if recipe.steps > limit:
             raise ValueError(

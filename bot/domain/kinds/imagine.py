@@ -77,6 +77,7 @@ def build_recipes(
         check_strength(strength)
         first = _first_recipe(options, model, seed)
         model.check_sampler(first)
+        model.check_steps(first)
         if has_init_image:
             msgspec.structs.replace(first, source=_PLACEHOLDER_SOURCE, strength=strength)
         elif options.strength is not None:
