@@ -141,7 +141,7 @@ async def harness(
 
 
 @pytest.fixture
-async def mods(harness: "BotHarness") -> "Channel":
+async def mod_channel(harness: "BotHarness") -> "Channel":
     """The channel for reports, set by an admin."""
     from tests.reporting import response_text
 

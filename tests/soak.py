@@ -120,30 +120,30 @@ class Soak:
     # Users
 
     async def _use(self, person: Person) -> None:
-        own: list[Interaction] = []
+        interactions: list[Interaction] = []
         while self._jobs_left > 0:
             await self._is_running.wait()
             await asyncio.sleep(self._rng.uniform(0.0, 0.5))
             with suppress(NotAcknowledged, NoSuchButton, NotPermitted, TimeoutError):
-                await self._act(person, own)
+                await self._act(person, interactions)
 
-    async def _act(self, person: Person, own: list[Interaction]) -> None:
-        responses = [interaction.response for interaction in own]
+    async def _act(self, person: Person, interactions: list[Interaction]) -> None:
+        responses = [interaction.response for interaction in interactions]
         finished = [response for response in responses if response and _is_result(response)]
         number = self._rng.random()
         if not finished or number < 0.5:
-            await self._imagine(person, own)
+            await self._imagine(person, interactions)
         elif number < 0.7:
             label = self._rng.choice(["U1", "V2", "V1", "🔄"])
-            await self._press(person, own, self._rng.choice(finished), label)
+            await self._click(person, interactions, self._rng.choice(finished), label)
         elif number < 0.85:
             await self._react(person, self._rng.choice(finished))
         else:
             self.result.counts["invalid"] += 1
             invalid: dict[str, Value] = {"prompt": "x", "seed": 2**40}
-            self._add(own, await person.invoke("imagine", invalid, checked=False))
+            self._add(interactions, await person.invoke("imagine", invalid, checked=False))
 
-    async def _imagine(self, person: Person, own: list[Interaction]) -> None:
+    async def _imagine(self, person: Person, interactions: list[Interaction]) -> None:
         self._jobs_left -= 1
         self.result.counts["imagine"] += 1
         options: dict[str, Value] = {
@@ -154,24 +154,24 @@ class Soak:
         if self._rng.random() < 0.1:
             options["sketch"] = SKETCH
         interaction = await person.invoke("imagine", options)
-        self._add(own, interaction)
+        self._add(interactions, interaction)
         await interaction.acknowledged()
         if self._rng.random() < 0.1 and _can_cancel(interaction):
             self.result.counts["cancel"] += 1
             assert interaction.response is not None
-            await self._press(person, own, interaction.response, "✖ Cancel")
+            await self._click(person, interactions, interaction.response, "✖ Cancel")
         await self._discord.until(
             lambda: _is_over(interaction), timeout=TIMEOUT, why="the interaction ends"
         )
 
-    async def _press(
-        self, person: Person, own: list[Interaction], message: Message, label: str
+    async def _click(
+        self, person: Person, interactions: list[Interaction], message: Message, label: str
     ) -> None:
         interaction = await person.click(message, label)
         if label in ("V1", "V2", "🔄"):
             self._jobs_left -= 1
         self.result.counts[label] += 1
-        self._add(own, interaction)
+        self._add(interactions, interaction)
         await interaction.acknowledged()
         await self._discord.until(
             lambda: _is_over(interaction), timeout=TIMEOUT, why="the interaction ends"
@@ -182,8 +182,8 @@ class Soak:
         self.result.counts[emoji] += 1
         await person.react(message, emoji)
 
-    def _add(self, own: list[Interaction], interaction: Interaction) -> None:
-        own.append(interaction)
+    def _add(self, interactions: list[Interaction], interaction: Interaction) -> None:
+        interactions.append(interaction)
         self.result.interactions.append(interaction)
 
     # Faults

@@ -14,31 +14,31 @@ from tests.fake_engine import FakeEngine
 
 
 @pytest.fixture
-def boss(harness: BotHarness) -> Person:
+def manager(harness: BotHarness) -> Person:
     """A user who manages the server."""
     return harness.discord.person("Boss", admin=True)
 
 
-async def limits_lines(harness: BotHarness, boss: Person, **options: object) -> list[str]:
+async def limits_lines(harness: BotHarness, manager: Person, **options: object) -> list[str]:
     """The lines of the response to /admin limits."""
-    interaction = await boss.invoke("admin limits", options)  # type: ignore[arg-type]
+    interaction = await manager.invoke("admin limits", options)  # type: ignore[arg-type]
     return (await harness.refusal(interaction)).splitlines()
 
 
-async def test_limits_can_be_set_shown_and_reset(harness: BotHarness, boss: Person) -> None:
+async def test_limits_can_be_set_shown_and_reset(harness: BotHarness, manager: Person) -> None:
     """Each role has its own limits; an option that is left out keeps its value."""
     role = harness.discord.add_role("Painters")
     default = "Default: 5 unfinished, 3 running"
-    assert await limits_lines(harness, boss) == [default]
-    await limits_lines(harness, boss, role=role, waiting=9)
-    assert await limits_lines(harness, boss, role=role, daily=60) == [
+    assert await limits_lines(harness, manager) == [default]
+    await limits_lines(harness, manager, role=role, waiting=9)
+    assert await limits_lines(harness, manager, role=role, daily=60) == [
         default,
         f"<@&{role.id}>: 9 unfinished, 60 seconds in 24 hours",
     ]
     await harness.stop()
     await harness.start()
-    assert len(await limits_lines(harness, boss)) == 2
-    assert await limits_lines(harness, boss, role=role, reset=True) == [default]
+    assert len(await limits_lines(harness, manager)) == 2
+    assert await limits_lines(harness, manager, role=role, reset=True) == [default]
     details = [row["detail"] for row in harness.query("SELECT detail FROM audit_log ORDER BY id")]
     assert details == [
         f"<@&{role.id}>: 9 unfinished",
@@ -47,14 +47,16 @@ async def test_limits_can_be_set_shown_and_reset(harness: BotHarness, boss: Pers
     ]
 
 
-async def test_invalid_options_are_refused(harness: BotHarness, boss: Person) -> None:
+async def test_invalid_options_are_refused(harness: BotHarness, manager: Person) -> None:
     """A missing role, set together with reset, and values out of range are refused."""
     role = harness.discord.add_role("Painters")
-    assert "Choose a role" in (await limits_lines(harness, boss, waiting=9))[0]
-    assert "Either set" in (await limits_lines(harness, boss, role=role, waiting=9, reset=True))[0]
+    assert "Choose a role" in (await limits_lines(harness, manager, waiting=9))[0]
+    assert (
+        "Either set" in (await limits_lines(harness, manager, role=role, waiting=9, reset=True))[0]
+    )
     with pytest.raises(InvalidOption):
-        await limits_lines(harness, boss, role=role, waiting=1000)
-    interaction = await boss.slash("admin limits", checked=False, role=role, waiting=1000)
+        await limits_lines(harness, manager, role=role, waiting=1000)
+    interaction = await manager.slash("admin limits", checked=False, role=role, waiting=1000)
     assert "waiting is 1000; it must be 1 to 50" in await harness.refusal(interaction)
 
 
@@ -90,12 +92,14 @@ async def test_moderators_cannot_set_limits(harness: BotHarness) -> None:
 
 
 async def test_the_most_generous_role_applies(
-    harness: BotHarness, engine: FakeEngine, boss: Person
+    harness: BotHarness, engine: FakeEngine, manager: Person
 ) -> None:
     """A user has the highest limit of any of their roles, @everyone included."""
     role = harness.discord.add_role("Painters")
-    await limits_lines(harness, boss, role=harness.discord.world.default_guild.everyone, waiting=1)
-    await limits_lines(harness, boss, role=role, waiting=2)
+    await limits_lines(
+        harness, manager, role=harness.discord.world.default_guild.everyone, waiting=1
+    )
+    await limits_lines(harness, manager, role=role, waiting=2)
     ben = harness.discord.person("Ben")
     ben.give(role)
     engine.gate.clear()
@@ -145,7 +149,7 @@ async def test_simultaneous_requests_cannot_exceed_the_limit(
 
 
 @pytest.fixture
-async def frugal(
+async def limited(
     discord: Playground, engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[BotHarness]:
     """A bot that allows 60 seconds a day, with jobs of 40 seconds."""
@@ -155,95 +159,99 @@ async def frugal(
         yield harness
 
 
-async def test_the_daily_seconds_are_limited(frugal: BotHarness) -> None:
+async def test_the_daily_seconds_are_limited(limited: BotHarness) -> None:
     """The quota is counted for each user and survives a restart; a role can raise it."""
-    await frugal.imagine()
-    await frugal.imagine()
-    await frugal.stop()
-    await frugal.start()
-    refused = await frugal.ada.slash("imagine", prompt="a house")
-    assert await frugal.refusal(refused) == (
+    await limited.imagine()
+    await limited.imagine()
+    await limited.stop()
+    await limited.start()
+    refused = await limited.ada.slash("imagine", prompt="a house")
+    assert await limited.refusal(refused) == (
         "You have used 80 of your 60 engine seconds in 24 hours. "
         "Please try again in about 24 hours."
     )
-    await frugal.imagine(frugal.discord.person("Ben"))
-    boss = frugal.discord.person("Boss", admin=True)
-    await limits_lines(frugal, boss, role=frugal.discord.world.default_guild.everyone, daily=100)
-    await frugal.imagine()
+    await limited.imagine(limited.discord.person("Ben"))
+    manager = limited.discord.person("Boss", admin=True)
+    await limits_lines(
+        limited, manager, role=limited.discord.world.default_guild.everyone, daily=100
+    )
+    await limited.imagine()
 
 
 async def test_the_operator_limits_what_roles_can_get(
-    frugal: BotHarness, monkeypatch: pytest.MonkeyPatch
+    limited: BotHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Existing limits are reduced when the operator lowers the maximum."""
-    everyone = frugal.discord.world.default_guild.everyone
-    boss = frugal.discord.person("Boss", admin=True)
-    assert await limits_lines(frugal, boss, role=everyone, daily=601) == [
+    everyone = limited.discord.world.default_guild.everyone
+    manager = limited.discord.person("Boss", admin=True)
+    assert await limits_lines(limited, manager, role=everyone, daily=601) == [
         "The option daily is 601; the operator of this bot allows roles at most 600."
     ]
-    assert not frugal.query("SELECT 1 FROM role_limits")
-    await limits_lines(frugal, boss, role=everyone, daily=600)
+    assert not limited.query("SELECT 1 FROM role_limits")
+    await limits_lines(limited, manager, role=everyone, daily=600)
     monkeypatch.setenv("IMAGINE_ROLE_FACTOR", "1")
-    await frugal.stop()
-    await frugal.start()
-    assert (await limits_lines(frugal, boss))[-1] == f"<@&{everyone.id}>: 60 seconds in 24 hours"
-    await frugal.imagine()
-    await frugal.imagine()
-    refused = await frugal.ada.slash("imagine", prompt="a house")
-    assert "You have used 80 of your 60 engine seconds" in await frugal.refusal(refused)
+    await limited.stop()
+    await limited.start()
+    assert (await limits_lines(limited, manager))[
+        -1
+    ] == f"<@&{everyone.id}>: 60 seconds in 24 hours"
+    await limited.imagine()
+    await limited.imagine()
+    refused = await limited.ada.slash("imagine", prompt="a house")
+    assert "You have used 80 of your 60 engine seconds" in await limited.refusal(refused)
 
 
 async def test_unfinished_jobs_count_for_the_daily_limit(
-    frugal: BotHarness, engine: FakeEngine
+    limited: BotHarness, engine: FakeEngine
 ) -> None:
     """A user can exceed the quota by one job at most."""
-    await frugal.imagine()
+    await limited.imagine()
     engine.gate.clear()
-    interactions = [await frugal.ada.slash("imagine", prompt=f"{nth}") for nth in range(4)]
+    interactions = [await limited.ada.slash("imagine", prompt=f"{nth}") for nth in range(4)]
     for interaction in interactions:
         await interaction.acknowledged()
     await eventually(lambda: len(engine.paints) == 2)
     sentences = [
-        await frugal.refusal(interaction) for interaction in interactions if interaction.ephemerals
+        await limited.refusal(interaction) for interaction in interactions if interaction.ephemerals
     ]
     assert len(sentences) == 3
     assert all("your unfinished jobs will use the rest" in sentence for sentence in sentences)
     engine.gate.set()
     done_jobs = "SELECT 1 FROM jobs WHERE status = 'done'"
-    await eventually(lambda: len(frugal.query(done_jobs)) == 2)
+    await eventually(lambda: len(limited.query(done_jobs)) == 2)
 
 
-async def test_failed_jobs_are_not_charged(frugal: BotHarness, engine: FakeEngine) -> None:
+async def test_failed_jobs_are_not_charged(limited: BotHarness, engine: FakeEngine) -> None:
     """Attempts during which the engine died are not charged either."""
     engine.failure = "The numbers overflowed."
     for _ in range(3):
-        await frugal.imagine()
+        await limited.imagine()
     engine.failure = None
     engine.gate.clear()
-    interaction = await frugal.ada.slash("imagine", prompt="a house")
+    interaction = await limited.ada.slash("imagine", prompt="a house")
     await eventually(lambda: len(engine.paints) == 4)
     engine.die()
     engine.gate.set()
-    await frugal.result(interaction)
-    assert [row["seconds"] for row in frugal.query("SELECT seconds FROM usage")] == [40.0]
+    await limited.result(interaction)
+    assert [row["seconds"] for row in limited.query("SELECT seconds FROM usage")] == [40.0]
 
 
 async def test_cancelled_jobs_are_charged_for_their_usage(
-    frugal: BotHarness, engine: FakeEngine
+    limited: BotHarness, engine: FakeEngine
 ) -> None:
     """A job that was cancelled while it waited costs nothing."""
     engine.gate.clear()
-    interaction = await frugal.ada.slash("imagine", prompt="a house")
-    await frugal.discord.until(
+    interaction = await limited.ada.slash("imagine", prompt="a house")
+    await limited.discord.until(
         lambda: interaction.response and interaction.response.buttons, why="a button"
     )
     await eventually(lambda: engine.paints)
     assert interaction.response is not None
-    await frugal.refusal(await frugal.ada.click(interaction.response, "✖ Cancel"))
-    await eventually(lambda: frugal.query("SELECT 1 FROM usage"))
-    [row] = frugal.query("SELECT seconds, work FROM usage")
+    await limited.refusal(await limited.ada.click(interaction.response, "✖ Cancel"))
+    await eventually(lambda: limited.query("SELECT 1 FROM usage"))
+    [row] = limited.query("SELECT seconds, work FROM usage")
     assert (row["seconds"], row["work"]) == (20.0, None)
     engine.gate.set()
-    await frugal.imagine()
-    rows = frugal.query("SELECT seconds FROM usage")
+    await limited.imagine()
+    rows = limited.query("SELECT seconds FROM usage")
     assert [row["seconds"] for row in rows] == [20.0, 40.0]

@@ -153,10 +153,10 @@ async def test_a_whole_bot_serves_users_in_turn(harness: BotHarness, engine: Fak
 
     Seven of those start at once, and all of them before Ada's ninth.
     """
-    boss = harness.discord.person("Boss", admin=True)
+    manager = harness.discord.person("Boss", admin=True)
     role = harness.discord.add_role("Painters")
     harness.ada.give(role)
-    await harness.refusal(await boss.slash("admin limits", role=role, waiting=12))
+    await harness.refusal(await manager.slash("admin limits", role=role, waiting=12))
     engine.gate.clear()
     ada_jobs = [await harness.ada.slash("imagine", prompt=f"ada {n}", count=1) for n in range(12)]
     await harness.discord.until(

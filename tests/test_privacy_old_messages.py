@@ -99,7 +99,7 @@ async def test_a_replay_of_a_deleted_picture_says_so(
 
 
 async def test_a_reported_job_is_deleted_after_its_review(
-    harness: BotHarness, mods: Channel
+    harness: BotHarness, mod_channel: Channel
 ) -> None:
     """It still works until then; everything else is deleted at once."""
     ben, mo = harness.discord.person("Ben"), harness.discord.person("Mo", moderator=True)
@@ -115,7 +115,7 @@ async def test_a_reported_job_is_deleted_after_its_review(
     assert "Deleted: 1 job and 1 picture. 1 job of yours was reported" in text
     assert DELETION_NOTE in await harness.refusal(await ben.click(second, "U1"))
     assert (await harness.result(await ben.click(reported, "U1"))).attachments
-    (card,) = cards(harness, mods)
+    (card,) = cards(harness, mod_channel)
     assert f"<@{harness.ada.id}>" in card.content
     assert "Dismissed" in await response_text(harness, await mo.click(card, "Dismiss"))
     await eventually(lambda: not harness.query(JOBS_OF_USERS))
@@ -124,7 +124,9 @@ async def test_a_reported_job_is_deleted_after_its_review(
     await assert_nothing_left(harness)
 
 
-async def test_a_deleted_picture_cannot_be_reported(harness: BotHarness, mods: Channel) -> None:
+async def test_a_deleted_picture_cannot_be_reported(
+    harness: BotHarness, mod_channel: Channel
+) -> None:
     """Its message can be removed; a report by reaction gets no reply."""
     ben, mo = harness.discord.person("Ben"), harness.discord.person("Mo", moderator=True)
     grid = await harness.imagine()
@@ -139,17 +141,17 @@ async def test_a_deleted_picture_cannot_be_reported(harness: BotHarness, mods: C
 
 
 async def test_the_card_of_a_deleted_picture_can_only_be_dismissed(
-    harness: BotHarness, mods: Channel
+    harness: BotHarness, mod_channel: Channel
 ) -> None:
     """The review period ended before the moderators decided."""
     ben, mo = harness.discord.person("Ben"), harness.discord.person("Mo", moderator=True)
     grid = await harness.imagine()
     await ben.react(grid, "🚩")
-    await harness.discord.until(lambda: cards(harness, mods), why="a card")
+    await harness.discord.until(lambda: cards(harness, mod_channel), why="a card")
     await eventually(lambda: not harness.query("SELECT 1 FROM jobs WHERE delivered_at IS NULL"))
     await asyncio.to_thread(harness.execute, "UPDATE reports SET at = at - ?", REVIEW_SECONDS)
     await delete(harness)
-    (card,) = cards(harness, mods)
+    (card,) = cards(harness, mod_channel)
     assert DELETION_NOTE in await response_text(harness, await mo.click(card, "Block user"))
     assert harness.query("SELECT * FROM blocks") == []
     assert "Dismissed" in await response_text(harness, await mo.click(card, "Dismiss"))

@@ -12,7 +12,7 @@ STORED = "Your report is saved"
 
 
 async def test_a_report_posts_a_card_to_the_moderators(
-    harness: BotHarness, mods: Channel, ben: Person, engine: FakeEngine
+    harness: BotHarness, mod_channel: Channel, ben: Person, engine: FakeEngine
 ) -> None:
     """The card has all details but no picture; the reporter gets an ephemeral response."""
     engine.flagged = {4}
@@ -20,7 +20,7 @@ async def test_a_report_posts_a_card_to_the_moderators(
     assert await report(harness, ben, grid, "not **nice** @everyone") == (
         "Thank you. The moderators of this server have received your report."
     )
-    card = card_in(harness, mods)
+    card = card_in(harness, mod_channel)
     assert f"{grid.channel.id}/{grid.id}" in card.content
     assert f"by <@{harness.ada.id}>" in card.content
     assert "a red house" in card.content
@@ -63,11 +63,11 @@ async def test_a_channel_without_write_access_is_not_accepted(harness: BotHarnes
 
 
 async def test_after_the_mod_channel_is_deleted_a_report_is_stored(
-    harness: BotHarness, mods: Channel, ben: Person
+    harness: BotHarness, mod_channel: Channel, ben: Person
 ) -> None:
     """The next channel gets the card."""
     grid = await harness.imagine()
-    del harness.discord.world.channels[mods.id]
+    del harness.discord.world.channels[mod_channel.id]
     assert STORED in await report(harness, ben, grid)
     new_channel = harness.discord.add_channel("more-mods")
     eve = harness.discord.person("Fay", admin=True)
@@ -76,22 +76,24 @@ async def test_after_the_mod_channel_is_deleted_a_report_is_stored(
 
 
 async def test_a_card_that_discord_rejected_is_posted_after_a_restart(
-    harness: BotHarness, mods: Channel, ben: Person
+    harness: BotHarness, mod_channel: Channel, ben: Person
 ) -> None:
     """The database lists the cases without a card."""
     grid = await harness.imagine()
-    harness.discord.faults.next("POST", f"/channels/{mods.id}/messages", Fault(status=403))
+    harness.discord.faults.next("POST", f"/channels/{mod_channel.id}/messages", Fault(status=403))
     assert STORED in await report(harness, ben, grid)
     await harness.stop()
     await harness.start()
     await harness.discord.until(
-        lambda: any("Reported" in message.content for message in harness.discord.messages(mods)),
+        lambda: any(
+            "Reported" in message.content for message in harness.discord.messages(mod_channel)
+        ),
         why="a card",
     )
 
 
 async def test_a_user_can_report_a_message_once(
-    harness: BotHarness, mods: Channel, ben: Person
+    harness: BotHarness, mod_channel: Channel, ben: Person
 ) -> None:
     """By menu or by reaction; reports of other users are added to the same card."""
     grid = await harness.imagine()
@@ -100,13 +102,13 @@ async def test_a_user_can_report_a_message_once(
     await ben.react(grid, "🚩")
     await harness.discord.person("Cy").react(grid, "🚩")
     await harness.discord.until(
-        lambda: "no reason given" in card_in(harness, mods).content, why="the second report"
+        lambda: "no reason given" in card_in(harness, mod_channel).content, why="the second report"
     )
     assert len(harness.query("SELECT * FROM reports")) == 2
 
 
 async def test_the_number_of_reports_per_hour_is_limited(
-    harness: BotHarness, mods: Channel, ben: Person
+    harness: BotHarness, mod_channel: Channel, ben: Person
 ) -> None:
     """Each user has a limit."""
     grids = [await harness.imagine() for _ in range(MAX_REPORTS_PER_HOUR + 1)]
@@ -116,7 +118,7 @@ async def test_the_number_of_reports_per_hour_is_limited(
 
 
 async def test_only_results_can_be_reported(
-    harness: BotHarness, mods: Channel, ben: Person
+    harness: BotHarness, mod_channel: Channel, ben: Person
 ) -> None:
     """Messages of users cannot be reported."""
     message = await harness.ada.say("hello")
@@ -125,7 +127,7 @@ async def test_only_results_can_be_reported(
 
 
 async def test_a_modal_can_be_submitted_after_a_restart(
-    harness: BotHarness, mods: Channel, ben: Person
+    harness: BotHarness, mod_channel: Channel, ben: Person
 ) -> None:
     """The custom id of the modal has all state."""
     grid = await harness.imagine()
@@ -136,11 +138,11 @@ async def test_a_modal_can_be_submitted_after_a_restart(
     assert "Thank you" in await response_text(
         harness, await ben.submit(interaction, {"reason": "ugly"})
     )
-    assert "ugly" in card_in(harness, mods).content
+    assert "ugly" in card_in(harness, mod_channel).content
 
 
 async def test_a_report_is_stored_before_the_response(
-    harness: BotHarness, mods: Channel, ben: Person
+    harness: BotHarness, mod_channel: Channel, ben: Person
 ) -> None:
     """A crash during the response does not lose the report."""
     grid = await harness.imagine()
@@ -152,17 +154,17 @@ async def test_a_report_is_stored_before_the_response(
     await harness.stop()
     await harness.start()
     await harness.discord.until(
-        lambda: any("ugly" in message.content for message in harness.discord.messages(mods)),
+        lambda: any("ugly" in message.content for message in harness.discord.messages(mod_channel)),
         why="a card",
     )
 
 
 async def test_simultaneous_reports_have_one_card(
-    harness: BotHarness, mods: Channel, ben: Person
+    harness: BotHarness, mod_channel: Channel, ben: Person
 ) -> None:
     """The card shows all of them."""
     grid = await harness.imagine()
     reporters = [ben, harness.discord.person("Cy"), harness.discord.person("Di")]
     await asyncio.gather(*(report(harness, person, grid) for person in reporters))
     assert len(harness.query("SELECT * FROM reports")) == 3
-    assert card_in(harness, mods)
+    assert card_in(harness, mod_channel)

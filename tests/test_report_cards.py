@@ -10,37 +10,37 @@ from tests.reporting import actions, card_in, report, response_text
 
 
 async def test_moderators_block_and_unblock_from_the_card(
-    harness: BotHarness, mods: Channel, ben: Person, mo: Person
+    harness: BotHarness, mod_channel: Channel, ben: Person, mo: Person
 ) -> None:
     """The user may have left the server."""
     grid = await harness.imagine()
     await report(harness, ben, grid)
     harness.discord.world.users.pop(harness.ada.id)
-    interaction = await mo.click(card_in(harness, mods), "Block user")
+    interaction = await mo.click(card_in(harness, mod_channel), "Block user")
     assert f"<@{harness.ada.id}> is blocked" in await response_text(harness, interaction)
-    assert "is blocked: a picture was reported" in card_in(harness, mods).content
+    assert "is blocked: a picture was reported" in card_in(harness, mod_channel).content
     harness.discord.world.users[harness.ada.id] = harness.ada.user
     interaction = await harness.ada.slash("imagine", prompt="a house")
     assert "blocked you" in await harness.refusal(interaction)
-    assert card_in(harness, mods).buttons == ["Remove", "Unblock user", "Dismiss"]
-    await response_text(harness, await mo.click(card_in(harness, mods), "Unblock user"))
+    assert card_in(harness, mod_channel).buttons == ["Remove", "Unblock user", "Dismiss"]
+    await response_text(harness, await mo.click(card_in(harness, mod_channel), "Unblock user"))
     assert (await harness.imagine()).attachments
     assert actions(harness) == ["set", "reported", "blocked", "unblocked"]
 
 
 async def test_a_new_report_reopens_a_dismissed_case(
-    harness: BotHarness, mods: Channel, ben: Person, mo: Person
+    harness: BotHarness, mod_channel: Channel, ben: Person, mo: Person
 ) -> None:
     """A new card is posted, so that moderators notice it."""
     grid = await harness.imagine()
     await report(harness, ben, grid)
-    first = card_in(harness, mods)
+    first = card_in(harness, mod_channel)
     assert await response_text(harness, await mo.click(first, "Dismiss")) == "Dismissed."
     assert f"**Dismissed** by <@{mo.id}>" in first.content
     assert first.buttons == ["Remove", "Block user"]
     assert not grid.deleted
     await report(harness, harness.discord.person("Cy"), grid, "really")
-    second = harness.discord.messages(mods)[-1]
+    second = harness.discord.messages(mod_channel)[-1]
     assert second is not first
     assert "really" in second.content
     assert second.buttons == ["Remove", "Block user", "Dismiss"]
@@ -48,27 +48,27 @@ async def test_a_new_report_reopens_a_dismissed_case(
 
 @pytest.mark.parametrize("label", ["Remove", "Block user", "Dismiss"])
 async def test_only_moderators_can_use_the_buttons_of_a_card(
-    harness: BotHarness, mods: Channel, ben: Person, label: str
+    harness: BotHarness, mod_channel: Channel, ben: Person, label: str
 ) -> None:
     """Other users get an ephemeral refusal."""
     grid = await harness.imagine()
     await report(harness, ben, grid)
-    interaction = await ben.click(card_in(harness, mods), label)
+    interaction = await ben.click(card_in(harness, mod_channel), label)
     assert "Only moderators" in await harness.refusal(interaction)
     assert not grid.deleted
     assert actions(harness) == ["set", "reported"]
 
 
 async def test_the_next_report_replaces_a_deleted_card(
-    harness: BotHarness, mods: Channel, ben: Person, mo: Person
+    harness: BotHarness, mod_channel: Channel, ben: Person, mo: Person
 ) -> None:
     """This happens while the case is open."""
     grid = await harness.imagine()
     await report(harness, ben, grid)
-    await mo.delete(card_in(harness, mods))
+    await mo.delete(card_in(harness, mod_channel))
     await report(harness, harness.discord.person("Cy"), grid)
     assert len(harness.query("SELECT * FROM reports")) == 2
-    assert f"<@{ben.id}>" in card_in(harness, mods).content
+    assert f"<@{ben.id}>" in card_in(harness, mod_channel).content
 
 
 async def test_only_moderators_can_use_remove_picture(
@@ -91,7 +91,7 @@ async def test_only_moderators_can_use_remove_picture(
 
 @pytest.mark.parametrize("action", ["remove", "block", "unblock", "dismiss"])
 async def test_moderators_of_another_server_cannot_use_a_card(
-    harness: BotHarness, mods: Channel, ben: Person, action: str
+    harness: BotHarness, mod_channel: Channel, ben: Person, action: str
 ) -> None:
     """This holds even for a forged interaction."""
     grid = await harness.imagine()

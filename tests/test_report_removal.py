@@ -11,14 +11,14 @@ from tests.reporting import actions, card_in, picture_files, report, response_te
 
 
 async def test_remove_deletes_messages_and_files(
-    harness: BotHarness, mods: Channel, ben: Person, mo: Person, engine: FakeEngine
+    harness: BotHarness, mod_channel: Channel, ben: Person, mo: Person, engine: FakeEngine
 ) -> None:
     """The response and the card show the result."""
     grid = await harness.imagine()
     single = await harness.result(await harness.ada.click(grid, "U2"))
     await report(harness, ben, single)
-    assert "reported picture 2" in card_in(harness, mods).content
-    interaction = await mo.click(card_in(harness, mods), "Remove")
+    assert "reported picture 2" in card_in(harness, mod_channel).content
+    interaction = await mo.click(card_in(harness, mod_channel), "Remove")
     assert await response_text(harness, interaction) == (
         "Removed the pictures and all messages that showed them."
     )
@@ -26,7 +26,7 @@ async def test_remove_deletes_messages_and_files(
     assert single.deleted
     assert picture_files(harness) == []
     assert {row["removed_at"] is None for row in harness.query("SELECT * FROM pictures")} == {False}
-    card = card_in(harness, mods)
+    card = card_in(harness, mod_channel)
     assert f"**Removed** by <@{mo.id}>" in card.content
     assert "(removed by moderators)" in card.content
     assert card.buttons == ["Block user"]
@@ -172,13 +172,13 @@ async def test_an_interrupted_removal_is_finished_after_a_restart(
 
 
 async def test_remove_counts_messages_that_it_cannot_delete(
-    harness: BotHarness, mods: Channel, ben: Person, mo: Person, engine: FakeEngine
+    harness: BotHarness, mod_channel: Channel, ben: Person, mo: Person, engine: FakeEngine
 ) -> None:
     """The pictures are removed, and the buttons on the message say so."""
     grid = await harness.imagine()
     await report(harness, ben, grid)
     harness.discord.faults.next("DELETE", f"/messages/{grid.id}", Fault(status=403))
-    interaction = await mo.click(card_in(harness, mods), "Remove")
+    interaction = await mo.click(card_in(harness, mod_channel), "Remove")
     assert "but could not delete 1 of 1 messages" in await response_text(harness, interaction)
     assert picture_files(harness) == []
     for label in ("U1", "V2", "🔄"):
@@ -192,7 +192,7 @@ async def test_remove_counts_messages_that_it_cannot_delete(
 
 
 async def test_remove_accepts_that_a_message_is_already_deleted(
-    harness: BotHarness, mods: Channel, ben: Person, mo: Person
+    harness: BotHarness, mod_channel: Channel, ben: Person, mo: Person
 ) -> None:
     """The files are deleted too."""
     grid = await harness.imagine()
@@ -200,13 +200,13 @@ async def test_remove_accepts_that_a_message_is_already_deleted(
     await mo.delete(grid)
     await harness.stop()
     await harness.start()
-    interaction = await mo.click(card_in(harness, mods), "Remove")
+    interaction = await mo.click(card_in(harness, mod_channel), "Remove")
     assert "Removed" in await response_text(harness, interaction)
     assert picture_files(harness) == []
 
 
 async def test_a_running_job_can_be_reported_and_removed(
-    harness: BotHarness, mods: Channel, ben: Person, mo: Person, engine: FakeEngine
+    harness: BotHarness, mod_channel: Channel, ben: Person, mo: Person, engine: FakeEngine
 ) -> None:
     """The preview may be the reason for the report; the job is cancelled."""
     engine.gate.clear()
@@ -217,14 +217,14 @@ async def test_a_running_job_can_be_reported_and_removed(
     )
     assert interaction.response is not None
     await report(harness, ben, interaction.response)
-    assert "no pictures yet" in card_in(harness, mods).content
-    await response_text(harness, await mo.click(card_in(harness, mods), "Remove"))
+    assert "no pictures yet" in card_in(harness, mod_channel).content
+    await response_text(harness, await mo.click(card_in(harness, mod_channel), "Remove"))
     assert interaction.response.deleted
     assert harness.query("SELECT status FROM jobs")[0]["status"] == "cancelled"
 
 
 async def test_remove_works_after_the_channel_is_deleted(
-    harness: BotHarness, mods: Channel, ben: Person, mo: Person
+    harness: BotHarness, mod_channel: Channel, ben: Person, mo: Person
 ) -> None:
     """The files and the DMs are deleted."""
     channel = harness.discord.add_channel("here")
@@ -233,7 +233,7 @@ async def test_remove_works_after_the_channel_is_deleted(
     await ben.react(grid, "✉️")
     await eventually(lambda: harness.query("SELECT * FROM direct_messages"))
     del harness.discord.world.channels[channel.id]
-    answer = await response_text(harness, await mo.click(card_in(harness, mods), "Remove"))
+    answer = await response_text(harness, await mo.click(card_in(harness, mod_channel), "Remove"))
     assert answer == "Removed the pictures and all messages that showed them."
     assert picture_files(harness) == []
     assert harness.discord.dms(ben) == []
