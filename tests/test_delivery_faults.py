@@ -42,6 +42,9 @@ from tests.samples import job
         Fault(status=404, code=10015),
         Fault(status=401, code=50027),
         Fault(status=500),
+        Fault(status=502, html=True),
+        Fault(status=520, html=True),
+        Fault(status=429, code=30046),
     ],
 )
 async def test_a_result_is_shown_once_whatever_fails(
@@ -57,10 +60,15 @@ async def test_a_result_is_shown_once_whatever_fails(
     assert harness.discord.messages() == [message]
 
 
-async def test_a_rejected_grid_is_replaced_by_text(harness: BotHarness, engine: FakeEngine) -> None:
+@pytest.mark.parametrize(
+    "fault", [Fault(status=413), Fault(status=413, html=True), Fault(status=400, code=200000)]
+)
+async def test_a_rejected_grid_is_replaced_by_text(
+    harness: BotHarness, engine: FakeEngine, fault: Fault
+) -> None:
     """The message says so, and the pictures are available one by one."""
     interaction = await running_job(harness, engine)
-    harness.discord.faults.next("PATCH", "/webhooks/", Fault(status=413))
+    harness.discord.faults.next("PATCH", "/webhooks/", fault)
     engine.gate.set()
     message = await harness.result(interaction)
     assert "did not accept the grid" in message.content

@@ -15,7 +15,7 @@ from bot.discord_connection import login
 from bot.errors import ExitCode, FatalError
 from bot.playground import Fault, Playground
 from bot.settings import Settings
-from tests.bot_harness import BotHarness, settings_for
+from tests.bot_harness import BotHarness, eventually, settings_for
 from tests.fake_engine import FakeEngine
 from tests.http_proxy import HOST, http_proxy
 
@@ -199,3 +199,29 @@ def test_a_socks_proxy_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "socks5://proxy:1080")
     with pytest.raises(ValueError, match="https_proxy"):
         Settings(_env_file=None)  # type: ignore[call-arg]
+
+
+async def test_events_that_are_repeated_after_a_resume_start_nothing(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """Each request has a key, which is used once."""
+    grid = await harness.imagine()
+    await harness.result(await harness.ada.click(grid, "V1"))
+    await harness.ada.react(grid, "🔁")
+    await eventually(lambda: len(engine.paints) == 3)
+    harness.discord.gateway.repeated_events = 100
+    harness.discord.sockets.drop()
+    await harness.discord.until(lambda: not harness.discord.online, why="the connection is cut")
+    await harness.discord.until(lambda: harness.discord.online, why="the bot is back")
+    await harness.imagine(harness.discord.person("Ben"))  # handled after the repeated events
+    assert len(harness.query("SELECT * FROM jobs")) == 4
+
+
+async def test_the_bot_works_after_minutes_without_a_connection(harness: BotHarness) -> None:
+    """Its session has ended, and a new one begins."""
+    harness.discord.sockets.drop()
+    await harness.discord.until(lambda: not harness.discord.online, why="the connection is cut")
+    harness.discord.clock.advance(10 * 60)
+    await harness.discord.until(lambda: harness.discord.online, why="the bot is back")
+    harness.clock_offset = 10 * 60
+    await harness.imagine()

@@ -134,6 +134,48 @@ async def test_discord_py_retries_a_429_but_not_a_ban(
     assert error.value.status == 429
 
 
+@pytest.mark.parametrize("status", [502, 520])
+async def test_a_proxy_answers_with_a_page(
+    playground: Playground, bot: PlaygroundBot, status: int
+) -> None:
+    """discord.py tries some statuses again, and raises others with the page as text."""
+    playground.faults.next("POST", "/messages", Fault(status=status, html=True))
+    channel = channel_of(bot, playground)
+    if status == 502:
+        await channel.send("after a while")
+        assert [m.content for m in playground.messages()] == ["after a while"]
+    else:
+        with pytest.raises(discord.DiscordServerError) as error:
+            await channel.send("never")
+        assert error.value.code == 0 and error.value.text.startswith("<html>")
+
+
+async def test_a_429_may_have_a_code(playground: Playground, bot: PlaygroundBot) -> None:
+    """As that for too many edits of messages older than an hour (30046)."""
+    message = await channel_of(bot, playground).send("old")
+    playground.faults.next("PATCH", "/messages", Fault(status=429, code=30046, retry_after=0.05))
+    await message.edit(content="new")
+    answers = [request.response for request in playground.requests if request.method == "PATCH"]
+    assert [answer.status for answer in answers if answer] == [429, 200]
+    assert answers[0] and answers[0].json == {
+        "message": "You are being rate limited.",
+        "code": 30046,
+        "retry_after": 0.05,
+        "global": False,
+    }
+
+
+async def test_files_have_another_limit(playground: Playground, bot: PlaygroundBot) -> None:
+    """It is in the interaction, and larger files are refused (40005)."""
+    playground.world.file_limit = 1000
+    await playground.person("Ada").slash("form")
+    await playground.until(lambda: bot.interactions)
+    assert bot.interactions[0].filesize_limit == 1000
+    with pytest.raises(discord.HTTPException) as error:
+        await channel_of(bot, playground).send(file=file(data=bytes(1001)))
+    assert (error.value.status, error.value.code) == (413, 40005)
+
+
 async def test_a_port_in_use_is_an_error(playground: Playground) -> None:
     """Starting a second playground on the port raises PlaygroundError."""
     port = int(playground.url.rsplit(":", 1)[1])

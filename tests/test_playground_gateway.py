@@ -176,6 +176,29 @@ async def test_a_dropped_bot_resumes_and_receives_all_events(
     assert [str(event.emoji) for event in bot.reactions] == ["🔁"]
 
 
+async def test_a_session_cannot_be_resumed_after_minutes(
+    playground: Playground, bot: PlaygroundBot
+) -> None:
+    """RESUME is answered with INVALID_SESSION (9), and discord.py identifies."""
+    playground.sockets.drop()
+    await playground.until(lambda: not playground.online, why="the connection is cut")
+    playground.clock.advance(5 * 60)
+    await playground.until(lambda: playground.online, why="the bot identified again")
+    assert not bot.resumed.is_set()
+
+
+async def test_events_may_be_repeated_after_a_resume(
+    playground: Playground, bot: PlaygroundBot
+) -> None:
+    """discord.py handles them again."""
+    playground.gateway.repeated_events = 1
+    ada = playground.person("Ada")
+    await ada.react(await ada.say("look"), "🔁")
+    await playground.until(lambda: bot.reactions)
+    playground.sockets.drop()
+    await playground.until(lambda: len(bot.reactions) == 2, why="the repetition")
+
+
 @pytest.mark.parametrize("code", [1000, 4000])
 async def test_a_bot_reconnects_after_a_close_code(
     playground: Playground, bot: PlaygroundBot, code: int

@@ -12,7 +12,7 @@ class Fault:
     the connection instead of responding (the CDN first sends half of the file). The request first
     waits for `delay` (seconds) and for the event `until`. `code` is Discord's JSON error code. A
     429 without `via` looks like a ban by Cloudflare. `scope` is that of a 429: user, shared or
-    global.
+    global. With `html`, the body is a page of a proxy instead of JSON.
     """
 
     status: int = 0
@@ -24,6 +24,7 @@ class Fault:
     retry_after: float = 0.1
     via: bool = True
     scope: str = "shared"
+    html: bool = False
 
     async def wait(self) -> None:
         """Wait for `delay` and `until`."""

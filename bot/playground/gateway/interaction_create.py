@@ -3,7 +3,6 @@
 from bot.playground.errors import Json
 from bot.playground.model.interactions import Interaction
 from bot.playground.model.state import APPLICATION_ID
-from bot.playground.rest.request_body import FILE_LIMIT
 from bot.playground.rest.serializers.guilds import member_json
 from bot.playground.rest.serializers.messages import (
     GUILD_INSTALL,
@@ -31,7 +30,7 @@ def interaction_json(interaction: Interaction) -> Json:
         "app_permissions": str(int(channel.root.bot_permissions)),
         "entitlements": [],
         "authorizing_integration_owners": {GUILD_INSTALL: str(guild.id) if guild else "0"},
-        "attachment_size_limit": FILE_LIMIT,
+        "attachment_size_limit": interaction.world.file_limit,
         "context": 0 if guild else 1,
     }
     if guild:

@@ -20,6 +20,7 @@ from bot.playground.rest.serializers.message_content import (
 )
 from bot.playground.rest.serializers.messages import user_json
 
+RESUME_SECONDS = 3 * 60  # how long a session without connection can be resumed; not documented
 REPLAY_LIMIT = 2_000  # events that a session stores for a Resume
 
 
@@ -76,6 +77,7 @@ class Session:
     shard: Shard
     transport: Transport | None = None
     seq: int = 0
+    disconnected_at: float = 0.0
     log: deque[Json] = field(default_factory=lambda: deque(maxlen=REPLAY_LIMIT))
 
     def dispatch(self, name: str, data: Json) -> None:
@@ -119,6 +121,8 @@ class Gateway:
         self._world = world
         self._token = token
         self._sessions: dict[str, Session] = {}
+        self.repeated_events = 0
+        """How many events that the bot has received are sent again after a Resume."""
         world.event_listeners.append(self._dispatch)
 
     @property
@@ -152,11 +156,11 @@ class Gateway:
         return session
 
     def resume(self, data: Json, transport: Transport) -> Session | CloseCode | None:
-        """Resume a session; None if it is unknown."""
+        """Resume a session; None if it is unknown or has been disconnected for too long."""
         if data.get("token") not in (self._token, f"Bot {self._token}"):
             return CloseCode.AUTHENTICATION_FAILED
         session = self._sessions.get(str(data.get("session_id")))
-        if session is None:
+        if session is None or self._is_expired(session):
             return None
         seq = data.get("seq")
         if not isinstance(seq, int) or seq > session.seq:
@@ -164,15 +168,22 @@ class Gateway:
         if session.transport:
             session.transport.close(CloseCode.SESSION_TIMED_OUT)
         session.transport = transport
-        session.replay(seq)
+        session.replay(seq - self.repeated_events)
         session.dispatch("RESUMED", {"_trace": []})
         self._world.changes.notify()
         return session
+
+    def _is_expired(self, session: Session) -> bool:
+        """Return whether the session has been without connection for too long."""
+        if session.transport:
+            return False
+        return self._world.clock.now() - session.disconnected_at > RESUME_SECONDS
 
     def disconnect(self, session: Session, transport: Transport, *, end_session: bool) -> None:
         """Record a closed connection. With `end_session`, the session cannot be resumed."""
         if session.transport is transport:
             session.transport = None
+            session.disconnected_at = self._world.clock.now()
         if end_session:
             self._sessions.pop(session.id, None)
         self._world.changes.notify()

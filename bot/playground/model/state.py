@@ -25,6 +25,7 @@ OWNER_ID = 1_100_000_000_000_000_005
 ADMIN_ROLE_ID = 1_100_000_000_000_000_006
 DEFAULT_GUILD_IDS = (GUILD_ID, MODERATOR_ROLE_ID, ADMIN_ROLE_ID, BOT_ROLE_ID)
 MESSAGES_LIMIT = 2_000
+FILE_LIMIT = 10 * 1024 * 1024  # bytes per file in a guild without boosts
 COMMAND_ATTACHMENTS_LIMIT = 50
 
 
@@ -161,6 +162,7 @@ class World:
         self.channels: dict[int, Channel] = {}
         self.messages: dict[int, Message] = {}
         self.violations: list[str] = []
+        self.file_limit = FILE_LIMIT
         self.allowed_intents: int = ALL_INTENTS & ~PRIVILEGED
         self.event_listeners: list[Callable[[Event], None]] = []
         self.watchers: list[Callable[[Message], None]] = []

@@ -100,7 +100,7 @@ class Api:
             if not route.open:
                 self._authorize(http_request)
             headers |= self.limits.take(route.method, route.template, request.params)
-            body = await read_body(http_request)
+            body = await read_body(http_request, self._world.file_limit)
             request.body = body
             request.files = {
                 f"files[{n}]": (f.filename, len(f.data)) for n, f in body.files.items()
@@ -144,6 +144,13 @@ UNKNOWN = Route("*", "unknown", _unknown_route, open=True)
 def _http_response(response: Response) -> web.Response:
     if response.status == 204:
         return web.Response(status=204, headers=response.headers)
+    if response.html:
+        return web.Response(
+            status=response.status,
+            headers=response.headers,
+            text=response.html,
+            content_type="text/html",
+        )
     # No charset: discord.py treats "application/json; charset=utf-8" as plain text.
     headers = response.headers | {"Content-Type": "application/json"}
     body = json.dumps(response.json).encode()

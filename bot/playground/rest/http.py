@@ -1,6 +1,7 @@
 """Requests and responses as handlers, the request log and observers see them."""
 
 from dataclasses import dataclass, field
+from http.client import responses
 
 from bot.playground.errors import Json, invalid
 from bot.playground.faults import Fault
@@ -14,11 +15,12 @@ Result = tuple[int, JsonBody]
 
 @dataclass(frozen=True)
 class Response:
-    """A response; `json` is None if the body is empty."""
+    """A response; `json` is None if the body is empty or `html`."""
 
     status: int
     json: JsonBody
     headers: dict[str, str] = field(default_factory=dict)
+    html: str = ""
 
 
 @dataclass
@@ -75,12 +77,17 @@ def fault_response(fault: Fault, headers: dict[str, str]) -> Response:
     headers = dict(headers)
     if not fault.via:
         headers.pop("Via", None)
+    if fault.html:
+        title = f"{fault.status} {responses.get(fault.status, 'Web server is down')}"
+        page = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
+        return Response(fault.status, None, headers, page)
     if fault.status == 429:
         headers["Retry-After"] = str(fault.retry_after)
         headers["X-RateLimit-Scope"] = fault.scope
         is_global = fault.scope == "global"
         if is_global:
             headers["X-RateLimit-Global"] = "true"
-        body = {"message": "You are being rate limited.", "code": 0, "global": is_global}
-        return Response(429, body | {"retry_after": fault.retry_after}, headers)
+        body: Json = {"message": "You are being rate limited.", "code": fault.code}
+        body |= {"retry_after": fault.retry_after, "global": is_global}
+        return Response(429, body, headers)
     return Response(fault.status or 500, {"message": "Injected fault", "code": fault.code}, headers)

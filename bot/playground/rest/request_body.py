@@ -9,7 +9,6 @@ from aiohttp import BodyPartReader, MultipartReader, web
 from bot.playground.errors import ApiError, Json, invalid, too_large
 from bot.playground.model.attachments import Upload
 
-FILE_LIMIT = 10 * 1024 * 1024  # bytes per file in a guild without boosts
 REQUEST_LIMIT = 25 * 1024 * 1024
 FILE_FIELD = re.compile(r"files\[(\d{1,2})\]")
 
@@ -25,12 +24,12 @@ class RequestBody:
     """Where `payload` is in the body that the client sent."""
 
 
-async def read_body(request: web.Request) -> RequestBody:
-    """Return the body of a request; raise ApiError if it is too large or malformed."""
+async def read_body(request: web.Request, file_limit: int) -> RequestBody:
+    """Return the body of a request; raise ApiError if it or a file is too large or malformed."""
     if (request.content_length or 0) > REQUEST_LIMIT:
         raise too_large()
     if request.content_type.startswith("multipart/"):
-        return await _read_multipart(request)
+        return await _read_multipart(request, file_limit)
     raw = await _read_limited(request)
     return _from_json(raw, {}) if raw else RequestBody()
 
@@ -62,7 +61,7 @@ def _from_json(raw: bytes, files: dict[int, Upload]) -> RequestBody:
     return RequestBody(payload=body, files=files)
 
 
-async def _read_multipart(request: web.Request) -> RequestBody:
+async def _read_multipart(request: web.Request, file_limit: int) -> RequestBody:
     reader = MultipartReader(request.headers, request.content)
     files: dict[int, Upload] = {}
     raw = b""
@@ -70,7 +69,7 @@ async def _read_multipart(request: web.Request) -> RequestBody:
     async for part in reader:
         if not isinstance(part, BodyPartReader):
             raise invalid((), "BASE_TYPE_BAD", "Nested multipart bodies are not allowed")
-        data = await _read_part(part, REQUEST_LIMIT - total)
+        data = await _read_part(part, min(REQUEST_LIMIT - total, file_limit))
         total += len(data)
         if part.name == "payload_json":
             raw = data
@@ -85,7 +84,7 @@ async def _read_part(part: BodyPartReader, limit: int) -> bytes:
     data = bytearray()
     while chunk := await part.read_chunk():
         data += chunk
-        if len(data) > min(limit, FILE_LIMIT):
+        if len(data) > limit:
             raise too_large()
     return bytes(data)
 
