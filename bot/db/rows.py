@@ -2,6 +2,7 @@
 
 import hashlib
 import sqlite3
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -70,6 +71,12 @@ def from_job(job: Job) -> dict[str, Value]:
     }
 
 
+@lru_cache(maxsize=256)
+def _recipes(text: str) -> tuple[Recipe, ...]:
+    """Cached, because all queued jobs are read whenever one may start."""
+    return _RECIPES.decode(text)
+
+
 def to_job(row: sqlite3.Row) -> Job:
     """The job in this row."""
     return Job(
@@ -86,7 +93,7 @@ def to_job(row: sqlite3.Row) -> Job:
             token=row["token"],
             reply_to_id=row["reply_to"],
         ),
-        recipes=_RECIPES.decode(row["recipes"]),
+        recipes=_recipes(row["recipes"]),
         parents=_PARENTS.decode(row["parents"]),
         sketch=_SKETCH.decode(row["sketch"]) if row["sketch"] else None,
         include_flagged=bool(row["reveal"]),
@@ -104,7 +111,7 @@ def to_timings(row: sqlite3.Row) -> JobTimings:
     return JobTimings(
         job_id=row["id"],
         status=Status(row["status"]),
-        picture_count=len(_RECIPES.decode(row["recipes"])),
+        picture_count=len(_recipes(row["recipes"])),
         created_at=row["created_at"],
         started_at=row["started_at"],
         ended_at=row["ended_at"],
