@@ -27,6 +27,7 @@ from bot.playground.rest.commands import Commands
 from bot.playground.rest.guilds import ROUTES as GUILD_ROUTES
 from bot.playground.rest.http import Request
 from bot.playground.rest.interaction_callbacks import InteractionCallbacks
+from bot.playground.rest.link_previews import add_link_previews
 from bot.playground.rest.messages import ROUTES as MESSAGE_ROUTES
 from bot.playground.rest.threads import ROUTES as THREAD_ROUTES
 from bot.playground.rest.threads import update_thread
@@ -218,6 +219,10 @@ class Playground:
     def set_bot_roles(self, *roles: Role, guild: Guild | None = None) -> None:
         """Set the roles of the bot beside its own, by default in the default guild."""
         changes.set_bot_roles(self.world, guild or self.world.default_guild, *roles)
+
+    def add_link_previews(self, message: Message) -> None:
+        """Add the previews of the links in a message, as Discord does some time after it."""
+        add_link_previews(self.world, message)
 
     def messages(
         self, channel: Channel | None = None, *, to: Person | None = None

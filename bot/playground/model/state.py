@@ -85,6 +85,8 @@ class Message:
     type: MessageType = MessageType.DEFAULT
     content: str = ""
     embeds: list[Json] = field(default_factory=list)
+    previews: list[Json] = field(default_factory=list)
+    """Embeds that Discord has added for links in the content."""
     components: list[Json] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
     flags: MessageFlags = NO_FLAGS

@@ -121,6 +121,8 @@ def _apply(world: World, message: Message, body: RequestBody) -> None:
         reply_to=reference.author if reference else None,
     )
     message.pings |= message.mentions.names
+    if draft.content != message.content:
+        message.previews = []
     message.content = draft.content
     message.embeds = [embed | {"type": "rich"} for embed in draft.embeds]
     message.components = with_component_ids(draft.components)
@@ -147,12 +149,20 @@ def _draft(message: Message, body: RequestBody) -> Draft:
         content=payload.get("content", message.content) or "",
         embeds=payload.get("embeds", message.embeds) or [],
         components=payload.get("components", message.components) or [],
-        flags=message.flags | (MessageFlags(payload.get("flags") or 0) & SETTABLE_FLAGS),
+        flags=_flags(message, payload),
         attachments=attachments,
         uploads=uploads,
         poll=payload.get("poll", message.poll),
         path=body.path,
     )
+
+
+def _flags(message: Message, payload: Json) -> MessageFlags:
+    """Return the new flags; of those that are set, only SUPPRESS_EMBEDS can be unset."""
+    if payload.get("flags") is None:
+        return message.flags
+    flags = message.flags & ~MessageFlags.SUPPRESS_EMBEDS
+    return flags | (MessageFlags(payload["flags"]) & SETTABLE_FLAGS)
 
 
 def _files(message: Message, body: RequestBody) -> tuple[list[Attachment], list[Upload]]:

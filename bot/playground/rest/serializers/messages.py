@@ -11,6 +11,7 @@ from bot.playground.model.state import (
     OWNER_ID,
     InteractionMetadata,
     Message,
+    MessageFlags,
     MessageType,
 )
 from bot.playground.rest.serializers.components import component_json, embed_json
@@ -130,7 +131,7 @@ def basic_message_json(message: Message, bot: User) -> Json:
         "mentions": [user_json(user) for user in message.mentions.users],
         "mention_roles": [str(role.id) for role in message.mentions.roles],
         "attachments": [attachment_json(a) for a in message.attachments],
-        "embeds": [embed_json(embed, message.attachments) for embed in message.embeds],
+        "embeds": embeds_json(message),
         "components": [component_json(part, message.attachments) for part in message.components],
         "flags": int(message.flags),
     }
@@ -144,6 +145,13 @@ def basic_message_json(message: Message, bot: User) -> Json:
     if message.reference:
         result["message_reference"] = reference_json(message.reference)
     return result
+
+
+def embeds_json(message: Message) -> list[Json]:
+    """Return the embeds of a message, and the previews of its links unless they are suppressed."""
+    embeds = [embed_json(embed, message.attachments) for embed in message.embeds]
+    is_suppressed = MessageFlags.SUPPRESS_EMBEDS in message.flags
+    return embeds if is_suppressed else embeds + message.previews
 
 
 def reference_json(message: Message) -> Json:
