@@ -13,7 +13,7 @@ from bot.playground.errors import (
 )
 from bot.playground.faults import Fault
 from bot.playground.model.attachments import Attachment, Upload
-from bot.playground.model.guild import Channel, Guild, Role, User
+from bot.playground.model.guild import Channel, ChannelType, Guild, Role, User
 from bot.playground.model.interactions import Interaction
 from bot.playground.model.permissions import Permission
 from bot.playground.model.state import Message
@@ -23,6 +23,7 @@ from bot.playground.server import Playground
 __all__ = [
     "Attachment",
     "Channel",
+    "ChannelType",
     "Clock",
     "Fault",
     "Guild",

@@ -17,7 +17,7 @@ from bot.playground.gateway import changes, factories
 from bot.playground.gateway.guild_members import MemberRequests
 from bot.playground.gateway.sessions import Gateway
 from bot.playground.gateway.websocket import WebSocketServer
-from bot.playground.model.guild import Channel, Guild, Role
+from bot.playground.model.guild import Channel, ChannelType, Guild, Role
 from bot.playground.model.interactions import Interactions
 from bot.playground.model.permissions import NOTHING, Permission
 from bot.playground.model.state import APPLICATION_ID, GUILD_ID, Message, World
@@ -161,13 +161,28 @@ class Playground:
         """Create a guild that the bot is a member of; users are not, until they `join`."""
         return factories.add_guild(self.world, name)
 
-    def add_channel(self, name: str, guild: Guild | None = None, *, nsfw: bool = False) -> Channel:
-        """Create a text channel, by default in the default guild."""
-        return factories.add_channel(self.world, name, guild or self.world.default_guild, nsfw=nsfw)
+    def add_channel(
+        self,
+        name: str,
+        guild: Guild | None = None,
+        *,
+        nsfw: bool = False,
+        kind: ChannelType = ChannelType.TEXT,
+    ) -> Channel:
+        """Create a channel, by default a text channel in the default guild."""
+        guild = guild or self.world.default_guild
+        return factories.add_channel(self.world, name, guild, nsfw=nsfw, kind=kind)
 
-    def add_thread(self, parent: Channel, name: str, owner: Person | None = None) -> Channel:
-        """Create a public thread in a text channel, by default owned by the guild's owner."""
-        return factories.add_thread(self.world, parent, name, owner.user if owner else None)
+    def add_thread(
+        self, parent: Channel, name: str, owner: Person | None = None, *, private: bool = False
+    ) -> Channel:
+        """Create a thread or a post, by default owned by the guild's owner."""
+        user = owner.user if owner else None
+        return factories.add_thread(self.world, parent, name, user, private=private)
+
+    def add_to_thread(self, thread: Channel, person: Person | None = None) -> None:
+        """Add a user to a private thread, by default the bot."""
+        factories.add_to_thread(self.world, thread, person.user if person else self.world.bot)
 
     def archive(self, thread: Channel, *, locked: bool = False) -> None:
         """Archive a thread, and lock it if asked to."""

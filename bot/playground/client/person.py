@@ -11,7 +11,7 @@ from bot.playground.errors import Json, NoSuchButton, NotPermitted, UnknownComma
 from bot.playground.gateway.interaction_create import interaction_json
 from bot.playground.model.attachments import Upload
 from bot.playground.model.enums import SELECT_TYPES, ComponentType
-from bot.playground.model.guild import Channel, Guild, Role, User
+from bot.playground.model.guild import POSTS_ONLY, Channel, Guild, Role, User
 from bot.playground.model.interactions import Interaction, Interactions, InteractionType
 from bot.playground.model.permissions import Permission
 from bot.playground.model.state import Message, MessageType, World, button_label, walk_components
@@ -251,7 +251,7 @@ class Person:
     def can_enter(self, channel: Channel) -> bool:
         """Return whether the user can view a channel."""
         if channel.guild:
-            return self.user in channel.guild.members
+            return self.user in channel.guild.members and channel.is_open_to(self.user)
         return channel.recipient is self.user
 
     def can_see(self, message: Message) -> bool:
@@ -268,6 +268,8 @@ class Person:
     def _check_can_enter(self, channel: Channel) -> None:
         if not self.can_enter(channel):
             raise NotPermitted(f"{self.name} cannot enter #{channel.name}.")
+        if channel.type in POSTS_ONLY:
+            raise NotPermitted(f"#{channel.name} has posts, but no messages of its own.")
 
     def _check_can_see(self, message: Message) -> None:
         if not self.can_see(message):

@@ -1,7 +1,7 @@
 """Create guilds, channels, threads and roles, and emit their gateway events."""
 
 from bot.playground.errors import PlaygroundError
-from bot.playground.model.guild import Channel, Guild, Role, User
+from bot.playground.model.guild import WITHOUT_THREADS, Channel, ChannelType, Guild, Role, User
 from bot.playground.model.permissions import Permission
 from bot.playground.model.state import World
 from bot.playground.rest.serializers.guilds import guild_create_json, role_json
@@ -15,20 +15,32 @@ def add_guild(world: World, name: str) -> Guild:
     return guild
 
 
-def add_channel(world: World, name: str, guild: Guild, *, nsfw: bool) -> Channel:
-    """Create a text channel."""
-    channel = world.add_channel(name, guild, nsfw=nsfw)
+def add_channel(world: World, name: str, guild: Guild, *, nsfw: bool, kind: ChannelType) -> Channel:
+    """Create a channel."""
+    channel = world.add_channel(name, guild, nsfw=nsfw, kind=kind)
     world.emit("CHANNEL_CREATE", channel_json(channel), channel)
     return channel
 
 
-def add_thread(world: World, parent: Channel, name: str, owner: User | None) -> Channel:
-    """Create a public thread; raise PlaygroundError if `parent` is not a guild text channel."""
-    if parent.guild is None or parent.parent is not None:
+def add_thread(
+    world: World, parent: Channel, name: str, owner: User | None, *, private: bool
+) -> Channel:
+    """Create a thread; raise PlaygroundError if `parent` cannot have such threads."""
+    if parent.guild is None or parent.parent is not None or parent.kind in WITHOUT_THREADS:
         raise PlaygroundError("Threads can only be created in a text channel of a guild.")
-    thread = world.add_thread(parent, name, owner)
+    if private and parent.kind is not ChannelType.TEXT:
+        raise PlaygroundError("Private threads can only be created in a text channel of a guild.")
+    thread = world.add_thread(parent, name, owner, private=private)
     world.emit("THREAD_CREATE", channel_json(thread) | {"newly_created": True}, thread)
     return thread
+
+
+def add_to_thread(world: World, thread: Channel, user: User) -> None:
+    """Add a user or the bot to a private thread."""
+    thread.thread_members.append(user)
+    if user is world.bot:
+        world.emit("THREAD_CREATE", channel_json(thread), thread)
+    world.changes.notify()
 
 
 def add_role(

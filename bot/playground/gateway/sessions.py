@@ -214,12 +214,19 @@ class Gateway:
         }
 
     def _dispatch(self, event: Event) -> None:
-        guild = event.guild
-        if guild and (guild.unavailable or self._world.bot not in guild.members):
+        if not self._is_visible(event):
             return
         for session in self._sessions.values():
             if session.is_subscribed_to(event):
                 session.dispatch(event.name, self._visible_data(session, event))
+
+    def _is_visible(self, event: Event) -> bool:
+        """Return whether the bot gets the event. Interactions come from any private thread."""
+        guild, bot = event.guild, self._world.bot
+        if guild and (guild.unavailable or bot not in guild.members):
+            return False
+        is_interaction = event.name == "INTERACTION_CREATE"
+        return is_interaction or event.channel is None or event.channel.is_open_to(bot)
 
     def _visible_data(self, session: Session, event: Event) -> Json:
         """Return the event data, without content that requires the MESSAGE_CONTENT intent."""

@@ -12,7 +12,19 @@ class ChannelType(IntEnum):
 
     TEXT = 0
     DM = 1
-    THREAD = 11
+    VOICE = 2
+    ANNOUNCEMENT = 5
+    ANNOUNCEMENT_THREAD = 10
+    PUBLIC_THREAD = 11
+    PRIVATE_THREAD = 12
+    STAGE = 13
+    FORUM = 15
+    MEDIA = 16
+
+
+POSTS_ONLY = frozenset({ChannelType.FORUM, ChannelType.MEDIA})
+"""Channels without messages of their own; their threads are posts."""
+WITHOUT_THREADS = frozenset({ChannelType.VOICE, ChannelType.STAGE})
 
 
 @dataclass(eq=False)
@@ -38,7 +50,10 @@ class Role:
 
 @dataclass(eq=False)
 class Channel:
-    """A text channel of a guild, a public thread in one, or a user's DM channel with the bot."""
+    """A channel of a guild, a thread in one, or a user's DM channel with the bot.
+
+    `kind` is the type of a channel that is no thread.
+    """
 
     id: int
     name: str
@@ -51,17 +66,33 @@ class Channel:
     archived: bool = False
     locked: bool = False
     bot_permissions: Permission = EVERYONE
+    kind: ChannelType = ChannelType.TEXT
+    private: bool = False
+    thread_members: list[User] = field(default_factory=list)
+    """The users who were added to a private thread."""
 
     @property
     def type(self) -> ChannelType:
         if self.guild is None:
             return ChannelType.DM
-        return ChannelType.THREAD if self.parent else ChannelType.TEXT
+        if self.parent is None:
+            return self.kind
+        if self.private:
+            return ChannelType.PRIVATE_THREAD
+        if self.parent.kind is ChannelType.ANNOUNCEMENT:
+            return ChannelType.ANNOUNCEMENT_THREAD
+        return ChannelType.PUBLIC_THREAD
 
     @property
     def root(self) -> "Channel":
         """The channel whose permissions apply: a thread's parent, otherwise itself."""
         return self.parent or self
+
+    def is_open_to(self, user: User) -> bool:
+        """Whether the user is in a private thread or may manage threads; True for others."""
+        if not self.private or user is self.owner or user in self.thread_members:
+            return True
+        return Permission.MANAGE_THREADS in self.permissions_of(user)
 
     def permissions_of(self, user: User) -> Permission:
         """Return the permissions of the bot or of a member; in a DM channel, of everyone."""

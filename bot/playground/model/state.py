@@ -10,7 +10,7 @@ from bot.playground.errors import Json
 from bot.playground.model.attachments import Attachment
 from bot.playground.model.cdn import Cdn
 from bot.playground.model.enums import ComponentType
-from bot.playground.model.guild import Channel, Guild, Role, User, create_guild
+from bot.playground.model.guild import Channel, ChannelType, Guild, Role, User, create_guild
 from bot.playground.model.intents import ALL_INTENTS, PRIVILEGED
 from bot.playground.model.mentions import Mentions
 from bot.playground.model.permissions import Permission
@@ -178,10 +178,17 @@ class World:
         self.add_channel("general", guild)
         return guild
 
-    def add_channel(self, name: str, guild: Guild | None = None, *, nsfw: bool = False) -> Channel:
-        """Create a text channel, by default in the default guild."""
+    def add_channel(
+        self,
+        name: str,
+        guild: Guild | None = None,
+        *,
+        nsfw: bool = False,
+        kind: ChannelType = ChannelType.TEXT,
+    ) -> Channel:
+        """Create a channel, by default in the default guild."""
         guild = guild or self.default_guild
-        channel = Channel(self.snowflakes.new(), name, guild, nsfw=nsfw)
+        channel = Channel(self.snowflakes.new(), name, guild, nsfw=nsfw, kind=kind)
         guild.channels.append(channel)
         self.channels[channel.id] = channel
         return channel
@@ -198,9 +205,12 @@ class World:
             del self.messages[message.id]
         self.changes.notify()
 
-    def add_thread(self, parent: Channel, name: str, owner: User | None) -> Channel:
-        """Create a public thread in a guild channel."""
+    def add_thread(
+        self, parent: Channel, name: str, owner: User | None, *, private: bool = False
+    ) -> Channel:
+        """Create a thread in a guild channel."""
         thread = Channel(self.snowflakes.new(), name, parent.guild, parent=parent, owner=owner)
+        thread.private = private
         if parent.guild:
             parent.guild.channels.append(thread)
         self.channels[thread.id] = thread

@@ -22,6 +22,8 @@ def find_channel(world: World, request: Request) -> Channel:
         raise missing_access()
     if not channel.root.bot_permissions & Permission.VIEW_CHANNEL:
         raise missing_access()
+    if not channel.is_open_to(world.bot):
+        raise missing_access()
     return channel
 
 

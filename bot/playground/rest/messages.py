@@ -3,7 +3,7 @@
 from bisect import bisect_left
 
 from bot.playground.errors import ApiError, Json, cannot_use_sticker, invalid, unknown
-from bot.playground.model.guild import Channel
+from bot.playground.model.guild import POSTS_ONLY, Channel
 from bot.playground.model.permissions import Permission
 from bot.playground.model.state import Message, MessageType, World
 from bot.playground.rest import message_writer
@@ -38,6 +38,8 @@ REACTION = MESSAGE + "/reactions/{emoji_name}"
 def create_message(world: World, request: Request) -> Result:
     """Create a message. A repeated nonce with `enforce_nonce` returns the earlier message."""
     channel = find_channel(world, request)
+    if channel.type in POSTS_ONLY:
+        raise ApiError(400, 50008, "Cannot send messages in a non-text channel")
     require_send_permission(channel)
     if channel.recipient and channel.recipient.closed_dms:
         raise ApiError(403, 50007, "Cannot send messages to this user")

@@ -97,7 +97,11 @@ def guild_create_json(world: World, guild: Guild) -> Json:
         "member_count": len(guild.members),
         "members": [member_json(world.bot, guild)],
         "channels": [channel_json(channel) for channel in guild.channels if not channel.parent],
-        "threads": [channel_json(channel) for channel in guild.channels if channel.parent],
+        "threads": [
+            channel_json(channel)
+            for channel in guild.channels
+            if channel.parent and channel.is_open_to(world.bot)
+        ],
         "presences": [],
         "voice_states": [],
         "stage_instances": [],

@@ -3,7 +3,14 @@
 from bot.playground.clock import iso
 from bot.playground.errors import Json
 from bot.playground.model.attachments import Attachment, dimensions
-from bot.playground.model.guild import Channel, Guild, User
+from bot.playground.model.guild import (
+    POSTS_ONLY,
+    WITHOUT_THREADS,
+    Channel,
+    ChannelType,
+    Guild,
+    User,
+)
 from bot.playground.model.permissions import EVERYONE
 from bot.playground.model.snowflake import snowflake_time
 from bot.playground.model.state import (
@@ -187,11 +194,25 @@ def channel_json(channel: Channel) -> Json:
         "nsfw": channel.nsfw,
         "rate_limit_per_user": 0,
         "permission_overwrites": overwrites_json(channel),
-    }
+    } | _type_fields(channel.kind)
+
+
+def _type_fields(kind: ChannelType) -> Json:
+    """Return the fields that only channels of this type have."""
+    if kind in POSTS_ONLY:
+        return {
+            "available_tags": [],
+            "default_reaction_emoji": None,
+            "default_sort_order": None,
+            "default_forum_layout": 0,
+        }
+    if kind in WITHOUT_THREADS:
+        return {"bitrate": 64_000, "user_limit": 0, "rtc_region": None}
+    return {}
 
 
 def thread_json(thread: Channel, guild: Guild, parent: Channel) -> Json:
-    """Return a public thread object. Clients take `nsfw` and overwrites from the parent."""
+    """Return a thread object. Clients take `nsfw` and overwrites from the parent."""
     created_at = iso(snowflake_time(thread.id))
     return {
         "id": str(thread.id),
@@ -212,7 +233,8 @@ def thread_json(thread: Channel, guild: Guild, parent: Channel) -> Json:
             "auto_archive_duration": 1440,
             "locked": thread.locked,
             "create_timestamp": created_at,
-        },
+        }
+        | ({"invitable": True} if thread.private else {}),
     }
 
 
