@@ -4,6 +4,7 @@ import discord
 import pytest
 
 from bot.playground import ChannelType, NotPermitted, Permission, Playground, PlaygroundError
+from bot.playground.page.event_stream import channel_list
 from tests.playground_bot import PlaygroundBot
 
 
@@ -75,7 +76,9 @@ async def test_a_private_thread_is_open_to_its_members(
     with pytest.raises(discord.Forbidden) as error:
         await bot.fetch_channel(thread.id)
     assert error.value.code == 50001 and bot.get_channel(thread.id) is None
+    assert "secret" not in [channel["name"] for channel in channel_list(playground.world, ben)]
     playground.add_to_thread(thread, ben)
+    assert "secret" in [channel["name"] for channel in channel_list(playground.world, ben)]
     await ben.say("x", where=thread)
     playground.add_to_thread(thread)
     await playground.until(lambda: bot.get_channel(thread.id), why="the bot is in the thread")

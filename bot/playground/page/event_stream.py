@@ -132,7 +132,7 @@ def mention_names(world: World) -> dict[str, str]:
 
 
 def channel_list(world: World, person: Person) -> list[Json]:
-    """Return the channels of the user's guilds, each followed by its threads.
+    """Return the channels that the user can enter, each followed by its threads.
 
     Guild names are included if there are several guilds.
     """
@@ -141,6 +141,7 @@ def channel_list(world: World, person: Person) -> list[Json]:
         _channel_json(channel, guild if len(guilds) > 1 else None)
         for guild in guilds
         for channel in sorted(guild.channels, key=lambda c: (c.root.id, c.id))
+        if person.can_enter(channel)
     ]
 
 
