@@ -168,3 +168,15 @@ async def test_a_refused_dm_has_its_reason(harness: BotHarness, code: int, reaso
     await harness.ada.react(grid, "✉️")
     await harness.discord.until(lambda: len(harness.discord.messages()) > 1, why="a reply")
     assert reason in harness.discord.messages()[-1].content
+
+
+async def test_too_many_new_dms_are_reported(harness: BotHarness) -> None:
+    """Discord accepts another one later (40003)."""
+    grid = await harness.imagine()
+    harness.discord.faults.next("POST", "/users/@me/channels", Fault(status=400, code=40003))
+    await harness.ada.react(grid, "✉️")
+    await harness.discord.until(lambda: len(harness.discord.messages()) > 1, why="a reply")
+    assert "try again in a few minutes" in harness.discord.messages()[-1].content
+    await harness.ada.unreact(grid, "✉️")
+    await harness.ada.react(grid, "✉️")
+    await harness.discord.until(lambda: harness.discord.dms(harness.ada), why="a DM")

@@ -27,6 +27,7 @@ _REFUSALS: Final = {
     50278: "you share no server with me any more",
 }
 """Why Discord refuses a DM, by its JSON error code."""
+_TOO_MANY_NEW_DMS: Final = 40003  # JSON error code
 log = logging.getLogger(__name__)
 _MAX_NONCE: Final = 25
 
@@ -50,8 +51,9 @@ class DirectMessages:
         """Send what a message shows, in as many messages as the files need.
 
         Flagged pictures are withheld, whatever the channel of that message allows. A repeated
-        call with the same key sends no second message. Raises Refused if the user's DMs are
-        closed, FileMissing, discord.HTTPException or a network error.
+        call with the same key sends no second message. Raises Refused if Discord does not deliver
+        to the user or lets the bot open no further DMs now, FileMissing, discord.HTTPException or
+        a network error.
         """
         pictures = await self._job_finder.pictures(shown)
         visible = visible_in(pictures, NsfwPolicy.BLOCK)
@@ -70,6 +72,9 @@ class DirectMessages:
                     return
                 content = None
         except discord.HTTPException as error:
+            if error.code == _TOO_MANY_NEW_DMS:
+                sentence = "I have opened too many DMs for now; please try again in a few minutes."
+                raise Refused(f"<@{user_id}>, {sentence}") from error
             if meaning(error) is not Meaning.DM_REFUSED:
                 raise
             reason = _REFUSALS.get(error.code, _DMS_CLOSED)
