@@ -4,6 +4,7 @@ from typing import Final
 
 PROCESS_FILES: Final = frozenset({
     "test_crashes.py",
+    "test_discord_js.py",
     "test_engine_main.py",
     "test_engine_process.py",
     "test_hostile_files.py",
