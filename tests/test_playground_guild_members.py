@@ -14,7 +14,9 @@ from bot.playground.model.intents import ALL_INTENTS
 from tests.playground_bot import INTENTS, PlaygroundBot, use_local_discord
 from tests.playground_gateway import GatewayClient
 
+GUILDS = 1 << 0
 GUILD_MEMBERS = 1 << 1
+GUILD_PRESENCES = 1 << 8
 
 
 async def test_a_prefix_finds_members(playground: Playground, bot: PlaygroundBot) -> None:
@@ -136,3 +138,52 @@ async def test_all_members_can_be_requested_twice_a_minute(playground: Playgroun
         assert limited["meta"] == {"guild_id": str(playground.guild_id), "nonce": "n"}
         playground.clock.advance(ALL_MEMBERS_SECONDS)
         assert len((await chunk(playground, client, **everyone))["members"]) == 1
+
+
+async def test_a_small_guild_has_its_members_with_presences(playground: Playground) -> None:
+    """With that intent discord.py requests no members, because GUILD_CREATE has them."""
+    ada = playground.person("Ada")
+    playground.world.allowed_intents = ALL_INTENTS
+    intents = discord.Intents(INTENTS.value | GUILD_MEMBERS | GUILD_PRESENCES)
+    use_local_discord(playground)
+    client = discord.Client(intents=intents)
+    task = asyncio.create_task(client.start(playground.token))
+    await playground.until(client.is_ready, why="the client is ready")
+    assert client.guilds[0].get_member(ada.id) is not None
+    assert not client.guilds[0].large
+    await client.close()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("intents", "threshold", "large", "count"),
+    [
+        (GUILDS | GUILD_PRESENCES, 60, False, 52),
+        (GUILDS | GUILD_PRESENCES, None, True, 1),
+        (GUILDS | GUILD_PRESENCES, 51, True, 1),
+        (GUILDS | GUILD_MEMBERS, 60, False, 1),
+    ],
+)
+async def test_a_large_guild_lacks_offline_members(
+    playground: Playground, intents: int, threshold: int | None, large: bool, count: int
+) -> None:
+    """`large_threshold` says from which number of members; it is the same after an outage."""
+    for index in range(51):
+        playground.person(f"Person {index}")
+    playground.world.allowed_intents = ALL_INTENTS
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(f"{playground.url}/gateway?v=10") as socket,
+    ):
+        client = GatewayClient(socket)
+        await client.receive()
+        identify: Json = {"token": playground.token, "intents": intents, "properties": {}}
+        await client.send(2, identify | ({"large_threshold": threshold} if threshold else {}))
+        await client.receive()
+        first = (await client.receive())["d"]
+        playground.set_available(playground.world.default_guild, available=False)
+        playground.set_available(playground.world.default_guild, available=True)
+        await client.receive()
+        second = (await client.receive())["d"]
+    for data in (first, second):
+        assert (data["large"], len(data["members"]), data["member_count"]) == (large, count, 52)

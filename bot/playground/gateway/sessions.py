@@ -13,7 +13,7 @@ from bot.playground.model.guild import Guild
 from bot.playground.model.intents import ALL_INTENTS, Intent
 from bot.playground.model.state import APPLICATION_ID, Event, World
 from bot.playground.rest.guilds import application_flags, gateway_url
-from bot.playground.rest.serializers.guilds import guild_create_json
+from bot.playground.rest.serializers.guilds import guild_create_json, member_json
 from bot.playground.rest.serializers.message_content import (
     without_content,
     without_interaction_content,
@@ -21,6 +21,7 @@ from bot.playground.rest.serializers.message_content import (
 from bot.playground.rest.serializers.messages import user_json
 
 RESUME_SECONDS = 3 * 60  # how long a session without connection can be resumed; not documented
+LARGE_THRESHOLD = 50  # members, if Identify has no `large_threshold`
 REPLAY_LIMIT = 2_000  # events that a session stores for a Resume
 
 
@@ -76,6 +77,7 @@ class Session:
     intents: int
     shard: Shard
     transport: Transport | None = None
+    large_threshold: int = LARGE_THRESHOLD
     seq: int = 0
     disconnected_at: float = 0.0
     log: deque[Json] = field(default_factory=lambda: deque(maxlen=REPLAY_LIMIT))
@@ -144,14 +146,16 @@ class Gateway:
             return CloseCode.INVALID_SHARD
         if shard.is_too_large(self._world.guilds.values()):
             return CloseCode.SHARDING_REQUIRED
-        session = Session(secrets.token_hex(16), intents, shard, transport)
+        threshold = _large_threshold(data)
+        session = Session(secrets.token_hex(16), intents, shard, transport, threshold)
         self._sessions[session.id] = session
         guilds = [guild for guild in self._world.guilds.values() if shard.includes(guild)]
         ready = self._ready_json(session, guilds)
         session.dispatch("READY", ready | ({"shard": data["shard"]} if data.get("shard") else {}))
         if session.intents & Intent.GUILDS:
             for guild in (guild for guild in guilds if not guild.unavailable):
-                session.dispatch("GUILD_CREATE", guild_create_json(self._world, guild))
+                guild_create = guild_create_json(self._world, guild)
+                session.dispatch("GUILD_CREATE", _with_members(session, guild_create, guild))
         self._world.changes.notify()
         return session
 
@@ -229,8 +233,10 @@ class Gateway:
         return is_interaction or event.channel is None or event.channel.is_open_to(bot)
 
     def _visible_data(self, session: Session, event: Event) -> Json:
-        """Return the event data, without content that requires the MESSAGE_CONTENT intent."""
+        """Return the event data that the session's intents permit."""
         data, bot, guild = event.data, self._world.bot, event.guild
+        if event.name == "GUILD_CREATE" and guild:
+            return _with_members(session, data, guild)
         if session.intents & Intent.MESSAGE_CONTENT:
             return data
         if event.name in ("MESSAGE_CREATE", "MESSAGE_UPDATE"):
@@ -238,3 +244,20 @@ class Gateway:
         if event.name == "INTERACTION_CREATE":
             return without_interaction_content(data, bot, guild)
         return data
+
+
+def _large_threshold(identify: Json) -> int:
+    value = identify.get("large_threshold")
+    return value if isinstance(value, int) and 50 <= value <= 250 else LARGE_THRESHOLD
+
+
+def _with_members(session: Session, guild_create: Json, guild: Guild) -> Json:
+    """Return a GUILD_CREATE with the members of a small guild, for sessions with presences.
+
+    In a large guild, offline members are left out, and all users are offline.
+    """
+    is_large = len(guild.members) > session.large_threshold
+    result = guild_create | {"large": is_large}
+    if session.intents & Intent.GUILD_PRESENCES and not is_large:
+        result["members"] = [member_json(member, guild) for member in guild.members]
+    return result
