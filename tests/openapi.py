@@ -30,7 +30,7 @@ ATTACHMENT_FIELDS = {
 COMMAND_FIELDS = {"nsfw"}
 # Fields of embeds that discord.py sends and Discord ignores.
 EMBED_FIELDS = {"flags"}
-ID_LISTS = {"users", "roles"}
+ID_LISTS = {"users", "roles", "messages"}
 NO_BODY_STATUSES = {204}
 UPDATE_MESSAGE = 7  # callback type
 

@@ -28,6 +28,8 @@ from bot.playground.rest.guilds import ROUTES as GUILD_ROUTES
 from bot.playground.rest.http import Request
 from bot.playground.rest.interaction_callbacks import InteractionCallbacks
 from bot.playground.rest.link_previews import add_link_previews
+from bot.playground.rest.members import ROUTES as MEMBER_ROUTES
+from bot.playground.rest.message_lists import ROUTES as MESSAGE_LIST_ROUTES
 from bot.playground.rest.messages import ROUTES as MESSAGE_ROUTES
 from bot.playground.rest.threads import ROUTES as THREAD_ROUTES
 from bot.playground.rest.threads import update_thread
@@ -51,7 +53,14 @@ class Playground:
         self.interactions = Interactions(self.world)
         self.gateway = Gateway(self.world, self.token)
         self.sockets = WebSocketServer(self.gateway, MemberRequests(self.world))
-        routes = [*GUILD_ROUTES, *MESSAGE_ROUTES, *THREAD_ROUTES, *self.commands.routes()]
+        routes = [
+            *GUILD_ROUTES,
+            *MEMBER_ROUTES,
+            *MESSAGE_LIST_ROUTES,
+            *MESSAGE_ROUTES,
+            *THREAD_ROUTES,
+            *self.commands.routes(),
+        ]
         routes += InteractionCallbacks(self.interactions).routes()
         self._api = Api(self.world, self.token, routes)
         self._people: dict[str, Person] = {}

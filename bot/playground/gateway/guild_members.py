@@ -8,8 +8,8 @@ from bot.playground.gateway.sessions import Opcode, Session
 from bot.playground.model.guild import Guild, User
 from bot.playground.model.intents import Intent
 from bot.playground.model.state import World
+from bot.playground.rest.members import has_prefix
 from bot.playground.rest.serializers.guilds import member_json
-from bot.playground.rest.serializers.messages import user_json
 
 CHUNK_SIZE = 1_000  # members of a GUILD_MEMBERS_CHUNK
 MEMBERS_LIMIT = 100  # members that a query or a list of ids returns
@@ -99,13 +99,7 @@ def _by_prefix(guild: Guild, data: Json) -> list[User]:
     query, limit = data["query"], data.get("limit")
     if not isinstance(query, str) or not isinstance(limit, int) or limit < 0:
         raise InvalidRequest("query takes a string, and needs a limit")
-    prefix = query.lower()
-    members = [
-        member
-        for member in guild.members
-        if member.name.lower().startswith(prefix)
-        or user_json(member)["username"].startswith(prefix)
-    ]
+    members = [member for member in guild.members if has_prefix(member, query)]
     return members[: min(limit or MEMBERS_LIMIT, MEMBERS_LIMIT)]
 
 

@@ -3,13 +3,13 @@
 import math
 
 from bot.playground.errors import ApiError, Json, unknown
-from bot.playground.model.guild import Guild, User
+from bot.playground.model.guild import User
 from bot.playground.model.intents import Intent
 from bot.playground.model.state import APPLICATION_ID, OWNER_ID, World
 from bot.playground.rest.api import Route
-from bot.playground.rest.http import Request, Result
-from bot.playground.rest.lookup import find_channel
-from bot.playground.rest.serializers.guilds import guild_json, member_json, role_json
+from bot.playground.rest.http import MAX_SNOWFLAKE, Request, Result
+from bot.playground.rest.lookup import find_channel, find_guild, find_user
+from bot.playground.rest.serializers.guilds import guild_json, own_guild_json, role_json
 from bot.playground.rest.serializers.messages import channel_json, user_json
 from bot.playground.rest.validation.fields import Model, Required, Snowflake, read_form
 
@@ -86,7 +86,7 @@ def gateway_url(world: World) -> str:
 
 
 def get_user(world: World, request: Request) -> Result:
-    return 200, user_json(_user(world, request))
+    return 200, user_json(find_user(world, request))
 
 
 def create_dm(world: World, request: Request) -> Result:
@@ -100,44 +100,49 @@ def create_dm(world: World, request: Request) -> Result:
     return 200, channel_json(world.dm_with(user))
 
 
+def list_own_guilds(world: World, request: Request) -> Result:
+    """List the guilds of the bot by their ids."""
+    limit, after = request.integer("limit", 200, 1, 200), request.after()
+    before = request.integer("before", MAX_SNOWFLAKE, 0, MAX_SNOWFLAKE)
+    guilds = sorted(
+        (guild for guild in world.guilds.values() if after < guild.id < before),
+        key=lambda guild: guild.id,
+    )
+    page = guilds[-limit:] if "before" in request.query else guilds[:limit]
+    with_counts = request.flag("with_counts")
+    return 200, [own_guild_json(world, guild, with_counts=with_counts) for guild in page]
+
+
+def get_emojis(world: World, request: Request) -> Result:
+    """List the emojis of a guild: there are none."""
+    find_guild(world, request)
+    return 200, []
+
+
+def get_application_emojis(world: World, request: Request) -> Result:
+    """List the emojis of the application: there are none."""
+    if request.snowflake("application_id") != APPLICATION_ID:
+        raise unknown("Application", 10002)
+    return 200, {"items": []}
+
+
 def get_guild(world: World, request: Request) -> Result:
-    return 200, guild_json(_guild(world, request))
+    return 200, guild_json(find_guild(world, request))
 
 
 def get_channels(world: World, request: Request) -> Result:
     """List the channels of a guild, without threads."""
-    return 200, [channel_json(c) for c in _guild(world, request).channels if not c.parent]
+    return 200, [channel_json(c) for c in find_guild(world, request).channels if not c.parent]
 
 
 def get_roles(world: World, request: Request) -> Result:
-    guild = _guild(world, request)
+    guild = find_guild(world, request)
     return 200, [role_json(role, guild) for role in guild.roles]
-
-
-def get_member(world: World, request: Request) -> Result:
-    guild, user = _guild(world, request), _user(world, request)
-    if user not in guild.members:
-        raise unknown("Member", 10007)
-    return 200, member_json(user, guild)
 
 
 def get_channel(world: World, request: Request) -> Result:
     """Fetch a channel or thread."""
     return 200, channel_json(find_channel(world, request))
-
-
-def _user(world: World, request: Request) -> User:
-    user = world.users.get(request.snowflake("user_id"))
-    if user is None:
-        raise unknown("User", 10013)
-    return user
-
-
-def _guild(world: World, request: Request) -> Guild:
-    guild = world.guilds.get(request.snowflake("guild_id"))
-    if guild is None:
-        raise unknown("Guild", 10004)
-    return guild
 
 
 ROUTES = [
@@ -147,10 +152,12 @@ ROUTES = [
     Route("GET", "/gateway", get_gateway, open=True),
     Route("GET", "/gateway/bot", get_gateway_bot),
     Route("POST", "/users/@me/channels", create_dm),
+    Route("GET", "/users/@me/guilds", list_own_guilds),
     Route("GET", "/users/{user_id}", get_user),
     Route("GET", "/guilds/{guild_id}", get_guild),
     Route("GET", "/guilds/{guild_id}/channels", get_channels),
     Route("GET", "/guilds/{guild_id}/roles", get_roles),
-    Route("GET", "/guilds/{guild_id}/members/{user_id}", get_member),
+    Route("GET", "/guilds/{guild_id}/emojis", get_emojis),
     Route("GET", "/channels/{channel_id}", get_channel),
+    Route("GET", "/applications/{application_id}/emojis", get_application_emojis),
 ]

@@ -8,6 +8,7 @@ from bot.playground.faults import Fault
 from bot.playground.rest.request_body import RequestBody
 
 DEFAULT_LOCALE = "en-US"
+MAX_SNOWFLAKE = (1 << 63) - 1
 JsonBody = Json | list[Json] | None
 Result = tuple[int, JsonBody]
 """Status and body that a handler returns."""
@@ -61,6 +62,10 @@ class Request:
             message = f"int value should be between {low} and {high}."
             raise invalid((name,), "NUMBER_TYPE_RANGE", message)
         return int(text)
+
+    def after(self) -> int:
+        """Return the query parameter `after`: a list begins with the next greater id."""
+        return self.integer("after", 0, 0, MAX_SNOWFLAKE)
 
     def snowflake(self, name: str) -> int:
         """Return the id in a path parameter; raise ApiError if it is not a number."""

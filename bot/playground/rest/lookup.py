@@ -4,10 +4,11 @@ from bot.playground.errors import (
     ApiError,
     missing_access,
     missing_permissions,
+    unknown,
     unknown_channel,
     unknown_message,
 )
-from bot.playground.model.guild import Channel
+from bot.playground.model.guild import Channel, Guild, User
 from bot.playground.model.permissions import Permission
 from bot.playground.model.state import Message, World
 from bot.playground.rest.http import Request
@@ -55,3 +56,19 @@ def require_own_message(world: World, message: Message) -> None:
     """Raise ApiError if the bot is not the author."""
     if message.author is not world.bot:
         raise ApiError(403, 50005, "Cannot edit a message authored by another user")
+
+
+def find_user(world: World, request: Request) -> User:
+    """Return the user in the path; raise ApiError if it is unknown."""
+    user = world.users.get(request.snowflake("user_id"))
+    if user is None:
+        raise unknown("User", 10013)
+    return user
+
+
+def find_guild(world: World, request: Request) -> Guild:
+    """Return the guild in the path; raise ApiError if it is unknown."""
+    guild = world.guilds.get(request.snowflake("guild_id"))
+    if guild is None:
+        raise unknown("Guild", 10004)
+    return guild

@@ -107,6 +107,20 @@ def delete(world: World, message: Message) -> None:
     world.notify_changed(message)
 
 
+def delete_all(world: World, channel: Channel, messages: list[Message]) -> None:
+    """Delete messages of a channel with one event."""
+    for message in messages:
+        message.deleted = True
+        world.delete_files(message.attachments)
+        del world.messages[message.id]
+    if messages and channel.guild:
+        ids = [str(message.id) for message in messages]
+        event = {"channel_id": str(channel.id), "guild_id": str(channel.guild.id)}
+        world.emit("MESSAGE_DELETE_BULK", event | {"ids": ids}, channel)
+    for message in messages:
+        world.notify_changed(message)
+
+
 def _apply(world: World, message: Message, body: RequestBody) -> None:
     draft = _draft(message, body)
     check_draft(draft)

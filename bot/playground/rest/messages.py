@@ -8,7 +8,7 @@ from bot.playground.model.permissions import Permission
 from bot.playground.model.state import Message, MessageType, World
 from bot.playground.rest import message_writer
 from bot.playground.rest.api import Route
-from bot.playground.rest.http import Request, Result
+from bot.playground.rest.http import MAX_SNOWFLAKE, Request, Result
 from bot.playground.rest.lookup import (
     find_channel,
     find_message,
@@ -29,7 +29,6 @@ from bot.playground.rest.serializers.messages import user_json
 from bot.playground.rest.threads import open_by_message, require_open
 
 NONCE_SECONDS = 5 * 60  # how long enforce_nonce finds an earlier message
-MAX_SNOWFLAKE = (1 << 63) - 1
 MESSAGES = "/channels/{channel_id}/messages"
 MESSAGE = MESSAGES + "/{message_id}"
 REACTION = MESSAGE + "/reactions/{emoji_name}"
@@ -128,8 +127,7 @@ def _page(messages: list[Message], request: Request) -> list[Message]:
     if "before" in request.query:
         messages = messages[: _position(messages, request.integer("before", 0, 0, MAX_SNOWFLAKE))]
     elif "after" in request.query:
-        message_id = request.integer("after", 0, 0, MAX_SNOWFLAKE)
-        start = _position(messages, message_id + 1)
+        start = _position(messages, request.after() + 1)
         return messages[start : start + limit]
     return messages[-limit:]
 
@@ -198,7 +196,7 @@ def list_reactions(world: World, request: Request) -> Result:
     """List the users who reacted with an emoji."""
     message = find_message(world, request)
     limit = request.integer("limit", 25, 1, 100)
-    after = request.integer("after", 0, 0, MAX_SNOWFLAKE)
+    after = request.after()
     check_emoji(request.params["emoji_name"])
     users = message.reactions.get(request.params["emoji_name"], [])
     page = sorted((user for user in users if user.id > after), key=lambda user: user.id)

@@ -88,6 +88,22 @@ def guild_json(guild: Guild) -> Json:
     }
 
 
+def own_guild_json(world: World, guild: Guild, *, with_counts: bool) -> Json:
+    """Return a guild as the list of the bot's guilds has it."""
+    data: Json = {
+        "id": str(guild.id),
+        "name": guild.name,
+        "icon": None,
+        "banner": None,
+        "owner": False,
+        "permissions": str(int(guild.permissions(world.bot))),
+        "features": [],
+    }
+    if with_counts:  # all users are offline
+        data |= {"approximate_member_count": len(guild.members), "approximate_presence_count": 0}
+    return data
+
+
 def guild_create_json(world: World, guild: Guild) -> Json:
     """Return the data of a GUILD_CREATE event."""
     return guild_json(guild) | {
