@@ -187,3 +187,34 @@ async def test_a_large_guild_lacks_offline_members(
         second = (await client.receive())["d"]
     for data in (first, second):
         assert (data["large"], len(data["members"]), data["member_count"]) == (large, count, 52)
+
+
+@pytest.mark.parametrize("intents", [GUILDS, GUILDS | GUILD_MEMBERS])
+async def test_members_who_change_are_reported(playground: Playground, intents: int) -> None:
+    """New members and changed roles need the GUILD_MEMBERS intent; the bot's own roles do not."""
+    playground.world.allowed_intents = ALL_INTENTS
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(f"{playground.url}/gateway?v=10") as socket,
+    ):
+        client = GatewayClient(socket)
+        await client.receive()
+        await client.identify(playground.token, intents=intents)
+        await client.receive()
+        moderators = playground.world.default_guild.moderators
+        ada = playground.person("Ada", moderator=True)
+        playground.person("Ada", moderator=True)  # has the role
+        ada.take(moderators)
+        playground.set_bot_roles(moderators)
+        frames = [await client.receive() for _ in range(4 if intents & GUILD_MEMBERS else 1)]
+    added, updated = "GUILD_MEMBER_ADD", "GUILD_MEMBER_UPDATE"
+    user_id, bot_id, role_id = str(ada.id), str(playground.world.bot.id), str(moderators.id)
+    events = [(f["t"], f["d"]["user"]["id"], role_id in f["d"]["roles"]) for f in frames]
+    assert events.pop() == (updated, bot_id, True)
+    if events:
+        assert events == [
+            (added, user_id, False),
+            (updated, user_id, True),
+            (updated, user_id, False),
+        ]
+    assert {frame["d"]["guild_id"] for frame in frames} == {str(playground.guild_id)}

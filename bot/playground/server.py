@@ -158,7 +158,7 @@ class Playground:
         """
         if name not in self._people:
             state = ClientState(self.world, self.interactions, self.commands, self.channel)
-            self._people[name] = Person(self.world.add_user(name), state)
+            self._people[name] = Person(factories.add_user(self.world, name), state)
         person = self._people[name]
         if moderator:
             person.give(self.world.default_guild.moderators)

@@ -8,6 +8,7 @@ from bot.playground.client.options import FilledOptions, Value, fill_options
 from bot.playground.client.resolved_data import ResolvedDataBuilder
 from bot.playground.client.selects import SelectValue, resolved_select_data, selected_values
 from bot.playground.errors import Json, NoSuchButton, NotPermitted, UnknownCommand
+from bot.playground.gateway import changes
 from bot.playground.gateway.interaction_create import interaction_json
 from bot.playground.model.attachments import Upload
 from bot.playground.model.enums import SELECT_TYPES, ComponentType
@@ -63,15 +64,15 @@ class Person:
 
     def give(self, role: Role) -> None:
         """Add a role to the user."""
-        self._guild_of(role).join(self.user, role)
+        changes.join(self._world, self._guild_of(role), self.user, role)
 
     def take(self, role: Role) -> None:
         """Remove a role from the user."""
-        self._guild_of(role).take(self.user, role)
+        changes.take_role(self._world, self._guild_of(role), self.user, role)
 
     def join(self, guild: Guild, *roles: Role) -> None:
         """Join a guild, and get roles of this guild."""
-        guild.join(self.user, *roles)
+        changes.join(self._world, guild, self.user, *roles)
 
     async def slash(
         self, command: str, *, where: Channel | None = None, checked: bool = True, **values: Value

@@ -1,11 +1,11 @@
 """Change and remove guilds, channels, roles and the bot's member, and emit their gateway events."""
 
 from bot.playground.errors import Json, PlaygroundError
-from bot.playground.model.guild import Channel, Guild, Role
+from bot.playground.model.guild import Channel, Guild, Role, User
 from bot.playground.model.permissions import Permission
 from bot.playground.model.state import World
 from bot.playground.rest.serializers.guilds import guild_create_json, member_json, role_json
-from bot.playground.rest.serializers.messages import channel_json, user_json
+from bot.playground.rest.serializers.messages import channel_json
 
 
 def remove_bot(world: World, guild: Guild) -> None:
@@ -73,5 +73,24 @@ def delete_role(world: World, role: Role, guild: Guild) -> None:
 def set_bot_roles(world: World, guild: Guild, *roles: Role) -> None:
     """Set the roles of the bot beside its own, which it keeps."""
     guild.set_roles(world.bot, guild.applications, *roles)
-    event: Json = {"guild_id": str(guild.id), "user": user_json(world.bot)}
-    world.emit("GUILD_MEMBER_UPDATE", member_json(world.bot, guild) | event, guild)
+    _emit_member(world, "GUILD_MEMBER_UPDATE", world.bot, guild)
+
+
+def join(world: World, guild: Guild, user: User, *roles: Role) -> None:
+    """Add a member to a guild if necessary, and add roles."""
+    is_member, old_roles = user in guild.members, guild.roles_of(user)
+    guild.join(user, *roles)
+    if not is_member:
+        _emit_member(world, "GUILD_MEMBER_ADD", user, guild)
+    elif guild.roles_of(user) != old_roles:
+        _emit_member(world, "GUILD_MEMBER_UPDATE", user, guild)
+
+
+def take_role(world: World, guild: Guild, user: User, role: Role) -> None:
+    """Remove a role from a member."""
+    guild.take(user, role)
+    _emit_member(world, "GUILD_MEMBER_UPDATE", user, guild)
+
+
+def _emit_member(world: World, event: str, user: User, guild: Guild) -> None:
+    world.emit(event, member_json(user, guild) | {"guild_id": str(guild.id)}, guild)

@@ -4,7 +4,7 @@ from bot.playground.errors import PlaygroundError
 from bot.playground.model.guild import WITHOUT_THREADS, Channel, ChannelType, Guild, Role, User
 from bot.playground.model.permissions import Permission
 from bot.playground.model.state import World
-from bot.playground.rest.serializers.guilds import guild_create_json, role_json
+from bot.playground.rest.serializers.guilds import guild_create_json, member_json, role_json
 from bot.playground.rest.serializers.messages import channel_json
 
 
@@ -13,6 +13,14 @@ def add_guild(world: World, name: str) -> Guild:
     guild = world.add_guild(name)
     world.emit("GUILD_CREATE", guild_create_json(world, guild), guild)
     return guild
+
+
+def add_user(world: World, name: str) -> User:
+    """Create a user who is a member of the default guild."""
+    user, guild = world.add_user(name), world.default_guild
+    member = member_json(user, guild) | {"guild_id": str(guild.id)}
+    world.emit("GUILD_MEMBER_ADD", member, guild)
+    return user
 
 
 def add_channel(world: World, name: str, guild: Guild, *, nsfw: bool, kind: ChannelType) -> Channel:

@@ -105,7 +105,8 @@ class Session:
         if event.name == "INTERACTION_CREATE":
             return True
         if event.channel is None:
-            return bool(self.intents & Intent.GUILDS)
+            intent = Intent.GUILD_MEMBERS if _is_of_other_member(event) else Intent.GUILDS
+            return bool(self.intents & intent)
         guild = event.guild
         if event.name.startswith("MESSAGE_REACTION"):
             intent = Intent.GUILD_REACTIONS if guild else Intent.DIRECT_REACTIONS
@@ -244,6 +245,13 @@ class Gateway:
         if event.name == "INTERACTION_CREATE":
             return without_interaction_content(data, bot, guild)
         return data
+
+
+def _is_of_other_member(event: Event) -> bool:
+    if not event.name.startswith("GUILD_MEMBER_"):
+        return False
+    user_id: str = event.data["user"]["id"]
+    return user_id != str(APPLICATION_ID)
 
 
 def _large_threshold(identify: Json) -> int:
