@@ -1,6 +1,6 @@
 # make run    start the bot, or without a token the playground, on http://127.0.0.1:8765
 # make test   run every test, on all cores
-# make quick  run the tests that start no process and no browser
+# make quick  run the tests of single parts: no process, no whole bot, no painting
 # make coverage  run every test and measure what it covers
 # make check  format, lint and types
 # make format  apply the formatter and the linter's fixes
@@ -21,7 +21,7 @@ test: $(VENV)/.installed-dev
 	$(PYTEST)
 
 quick: $(VENV)/.installed-dev
-	$(PYTEST) -m "not process"
+	$(PYTEST) -m "not slow"
 
 coverage: $(VENV)/.installed-dev
 	$(PYTEST) --cov

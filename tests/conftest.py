@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from hypothesis import settings
 
-from tests.markers import PROCESS_FILES
+from tests.markers import PROCESS_FILES, SLOW_FILES
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
@@ -49,16 +49,21 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Sche
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that start processes, and run them first because they take longest.
+    """Mark the slow tests and those that start processes, which run first: they take longest.
 
-    Raises UsageError if PROCESS_FILES names a file that does not exist.
+    Raises UsageError if tests/markers.py names a file that does not exist.
     """
-    missing = [name for name in PROCESS_FILES if not Path(__file__).with_name(name).exists()]
+    missing = [
+        name for name in PROCESS_FILES | SLOW_FILES if not Path(__file__).with_name(name).exists()
+    ]
     if missing:
-        raise pytest.UsageError(f"PROCESS_FILES in tests/markers.py: there is no {missing}.")
+        raise pytest.UsageError(f"tests/markers.py: there is no {missing}.")
     for item in items:
         if item.path.name in PROCESS_FILES:
             item.add_marker(pytest.mark.process)
+        is_whole_bot = "harness" in getattr(item, "fixturenames", ())
+        if is_whole_bot or item.path.name in PROCESS_FILES | SLOW_FILES:
+            item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: item.path.name not in PROCESS_FILES)
 
 

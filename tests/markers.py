@@ -1,4 +1,4 @@
-"""Which tests start processes."""
+"""Which tests start processes, and which are slow."""
 
 from typing import Final
 
@@ -21,3 +21,42 @@ PROCESS_FILES: Final = frozenset({
     "test_wheel.py",
 })  # fmt: skip
 """Files whose tests start the bot, an engine, a decoder or a browser as a process."""
+
+SLOW_FILES: Final = frozenset({
+    "test_batch_invariance.py",
+    "test_batching.py",
+    "test_bench.py",
+    "test_classifiers.py",
+    "test_convolutions.py",
+    "test_core_failures.py",
+    "test_device.py",
+    "test_encode.py",
+    "test_engine_contract.py",
+    "test_engine_core.py",
+    "test_fair_queue.py",
+    "test_fairness.py",
+    "test_graphs.py",
+    "test_http_server.py",
+    "test_hub.py",
+    "test_init_image.py",
+    "test_job_file.py",
+    "test_loading.py",
+    "test_models.py",
+    "test_noise.py",
+    "test_out_of_distribution.py",
+    "test_paint.py",
+    "test_parity.py",
+    "test_postprocess.py",
+    "test_preview.py",
+    "test_safety.py",
+    "test_samplers.py",
+    "test_scenes.py",
+    "test_schedules.py",
+    "test_server.py",
+    "test_stable_diffusion_xl.py",
+    "test_starter.py",
+    "test_text_encoder.py",
+    "test_trainer.py",
+    "test_worker.py",
+})  # fmt: skip
+"""Files whose tests load a model and compute with torch, or simulate hours of load."""
