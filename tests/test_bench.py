@@ -16,6 +16,8 @@ from engine.errors import ExitCode
 from tests import tiny_model
 from tests.engine_parts import engine_core, job, recipe
 
+pytestmark = pytest.mark.timeout(600)  # measurements slow each other down
+
 
 def test_all_backends_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each backend has a result for each load, and the engine's pictures have equal bits when
