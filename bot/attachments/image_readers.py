@@ -71,8 +71,8 @@ def _open_with(reader: Callable[[BytesIO], ImageFile.ImageFile]) -> Reader:
 def open_png(data: bytes) -> ImageFile.ImageFile:
     """Open a PNG. Its bit depth is stored as `info["depth"]`."""
     chunks = _png_chunks(data)
-    kept = [chunk for name, chunk in chunks if name in _PNG_CHUNKS]
-    png = b"".join([data[:_PNG_SIGNATURE_BYTES], *kept])
+    essential = [chunk for name, chunk in chunks if name in _PNG_CHUNKS]
+    png = b"".join([data[:_PNG_SIGNATURE_BYTES], *essential])
     image = PngImagePlugin.PngImageFile(BytesIO(png))
     check_size(*image.size)
     image.info["depth"] = png[_BIT_DEPTH_OFFSET]

@@ -78,7 +78,9 @@ def _list(name: str, patterns: Sequence[str], *, prefer_fp16: bool) -> _Listing 
         _cached_snapshot(name)
         return None
     sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
-    matching = [path for path in sizes if any(fnmatch.fnmatch(path, each) for each in patterns)]
+    matching = [
+        path for path in sizes if any(fnmatch.fnmatch(path, pattern) for pattern in patterns)
+    ]
     files = with_one_variant(matching, prefer_fp16=prefer_fp16)
     missing = [
         path

@@ -195,12 +195,13 @@ class World:
 
     def delete_channel(self, channel: Channel) -> None:
         """Delete a channel of a guild, its threads and their messages."""
-        deleted = [c for c in self.channels.values() if channel in (c, c.parent)]
-        for other in deleted:
-            del self.channels[other.id]
-            if other.guild:
-                other.guild.channels.remove(other)
-        for message in [m for m in self.messages.values() if m.channel in deleted]:
+        threads = [thread for thread in self.channels.values() if thread.parent is channel]
+        obsolete = [channel, *threads]
+        for place in obsolete:
+            del self.channels[place.id]
+            if place.guild:
+                place.guild.channels.remove(place)
+        for message in [m for m in self.messages.values() if m.channel in obsolete]:
             message.deleted = True
             del self.messages[message.id]
         self.changes.notify()
