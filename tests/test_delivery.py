@@ -6,7 +6,7 @@ import pytest
 
 from bot.db.database import FILENAME
 from bot.messages.delivery import EDIT_SECONDS
-from bot.playground import Fault, Upload
+from bot.playground import Fault, Interaction, Upload
 from tests.bot_harness import BotHarness, eventually
 from tests.delivering import (
     SKETCH,
@@ -18,6 +18,16 @@ from tests.delivering import (
     wait_until_delivered,
 )
 from tests.fake_engine import FakeEngine
+
+
+async def stop_before_response_is_stored(harness: BotHarness) -> Interaction:
+    """A job whose response exists, as left by a bot that died before it stored the message id."""
+    interaction = await harness.ada.slash("imagine", prompt="a house")
+    await harness.result(interaction)
+    await wait_until_delivered(harness)
+    await harness.stop()
+    await asyncio.to_thread(undo_response, harness.data / FILENAME, interaction.token)
+    return interaction
 
 
 async def test_after_the_token_expires_the_channel_is_used(
@@ -130,11 +140,7 @@ async def test_a_job_is_not_cancelled_while_discord_fails(
     harness: BotHarness, engine: FakeEngine
 ) -> None:
     """The bot cannot know whether the job has a response that somebody waits for."""
-    interaction = await harness.ada.slash("imagine", prompt="a house")
-    await harness.result(interaction)
-    await wait_until_delivered(harness)
-    await harness.stop()
-    await asyncio.to_thread(undo_response, harness.data / FILENAME, interaction.token)
+    await stop_before_response_is_stored(harness)
     harness.discord.faults.next("GET", "/webhooks/", Fault(status=429, via=False))
     await harness.start()
     await eventually(lambda: len(engine.paints) == 2)
@@ -146,11 +152,7 @@ async def test_a_response_is_found_again_before_its_token_is_refused(
     harness: BotHarness, engine: FakeEngine
 ) -> None:
     """The last process died before it stored the id of the response."""
-    interaction = await harness.ada.slash("imagine", prompt="a house")
-    await harness.result(interaction)
-    await wait_until_delivered(harness)
-    await harness.stop()
-    await asyncio.to_thread(undo_response, harness.data / FILENAME, interaction.token)
+    interaction = await stop_before_response_is_stored(harness)
     harness.discord.faults.next("PATCH", "/webhooks/", Fault(status=401, code=50027), times=9)
     await harness.start()
     await eventually(lambda: len(engine.paints) == 2)
