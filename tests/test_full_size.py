@@ -106,6 +106,7 @@ async def test_a_removed_message_is_reported(harness: BotHarness) -> None:
     harness.discord.faults.next("PATCH", "/webhooks/", Fault(status=404, code=10008, until=removed))
     interaction = await harness.ada.click(grid, "U2")
     await eventually(lambda: harness.query("SELECT 1 FROM job_messages WHERE nth = 2"))
+    await eventually(lambda: not harness.discord.faults.pending)
     harness.execute("UPDATE pictures SET removed_at = 1.0, path = NULL, blocked = 1")
     removed.set()
     assert "Moderators removed this" in await harness.refusal(interaction)

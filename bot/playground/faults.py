@@ -49,6 +49,11 @@ class Faults:
         """Apply the fault to the next requests with this method whose path contains `path`."""
         self._pending += [(method, path, fault)] * times
 
+    @property
+    def pending(self) -> int:
+        """The number of faults that no request has met yet."""
+        return len(self._pending)
+
     def clear(self) -> None:
         """Remove all pending faults."""
         self._pending.clear()
