@@ -54,7 +54,9 @@ RULES: dict[str, Rule] = {
     "a long name": Rule(command(name="x" * 33), "name", LENGTH, command(name="x" * 32)),
     "no name": Rule(without(command(), "name"), "name", REQUIRED, command()),
     "a long menu name": Rule(menu(name="x" * 33), "name", LENGTH, menu(name="x" * 32)),
-    "no description": Rule(without(command(), "description"), "description", LENGTH, command()),
+    "no description": Rule(without(command(), "description"), "description", REQUIRED, command()),
+    "an empty description": Rule(command(description=""), "description", LENGTH, command()),
+    "a type that is a name": Rule(command(type="CHAT_INPUT"), "type", COERCE, command(type=1)),
     "a long description": Rule(
         command(description="x" * 101), "description", MAX, command(description="x" * 100)
     ),

@@ -7,7 +7,7 @@ import pytest
 from bot.playground import Playground
 from bot.playground.model.interactions import Interaction
 from bot.playground.model.permissions import EVERYONE, Permission
-from bot.playground.model.state import APPLICATION_ID
+from bot.playground.model.state import APPLICATION_ID, MessageFlags
 from tests.playground_bot import png
 from tests.playground_forms import Rule, button, codes, option, row, rows, select, text, titled
 from tests.playground_http import Http
@@ -16,7 +16,7 @@ Json = dict[str, Any]
 MAX, LENGTH = "BASE_TYPE_MAX_LENGTH", "BASE_TYPE_BAD_LENGTH"
 REQUIRED, CHOICES = "BASE_TYPE_REQUIRED", "BASE_TYPE_CHOICES"
 HIGH, LOW, COERCE = "NUMBER_TYPE_MAX", "NUMBER_TYPE_MIN", "NUMBER_TYPE_COERCE"
-CHANNEL_MESSAGE, DEFERRED, AUTOCOMPLETE, MODAL = 4, 5, 8, 9
+CHANNEL_MESSAGE, DEFERRED, DEFERRED_UPDATE, UPDATE, AUTOCOMPLETE, MODAL = 4, 5, 6, 7, 8, 9
 
 
 def modal(*components: Json, **fields: object) -> Json:
@@ -285,6 +285,27 @@ async def test_errors_of_responses_are_below_data(http: Http) -> None:
     _, body = await respond(http, interaction, DEFERRED, {"flags": "x"})
     assert codes(body, "data.flags") == [COERCE]
     assert (await respond(http, interaction, CHANNEL_MESSAGE, titled()))[0] == 204
+
+
+async def test_a_deferral_ignores_flags(http: Http) -> None:
+    """Only EPHEMERAL and LOADING are set, as the response decides about the rest."""
+    interaction = await open_interaction(http)
+    assert (await respond(http, interaction, DEFERRED, {"flags": 1 << 15 | 1 << 12}))[0] == 204
+    assert interaction.original is not None
+    assert interaction.original.flags == MessageFlags.LOADING
+
+
+async def test_the_callback_fits_the_interaction(http: Http) -> None:
+    """A command cannot be answered with choices or an update, nor a modal with a modal."""
+    interaction = await open_interaction(http)
+    for callback in (AUTOCOMPLETE, UPDATE, DEFERRED_UPDATE):
+        status, body = await respond(http, interaction, callback, {"choices": []})
+        assert (status, codes(body, "type")) == (400, [CHOICES])
+    assert body["errors"]["type"]["_errors"][0]["message"] == "Value must be one of {4, 5, 9}."
+    await respond(http, interaction, MODAL, modal())
+    submitted = await http.playground.person("Ada").submit(interaction, {"prompt": "x"})
+    status, body = await respond(http, submitted, MODAL, modal())
+    assert (status, codes(body, "type")) == (400, [CHOICES])
 
 
 async def test_followups_and_edits_are_checked(http: Http) -> None:

@@ -37,8 +37,8 @@ async def test_other_texts_are_unknown_emoji(playground: Playground, http: Http,
     _, message = await http.post({"content": "x"})
     path = f"/channels/{playground.channel.id}/messages/{message['id']}/reactions"
     status, body = await http.call("PUT", f"{path}/{quote(text)}/@me")
-    assert (status, body["code"]) == (404, 10014)
+    assert (status, body["code"]) == (400, 10014)
     status, body = await http.call("GET", f"{path}/{quote(text)}")
-    assert (status, body["code"]) == (404, 10014)
+    assert (status, body["code"]) == (400, 10014)
     playground.clock.advance(1)
     assert (await http.call("PUT", f"{path}/{quote('🔁')}/@me"))[0] == 204

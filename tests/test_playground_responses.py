@@ -110,7 +110,7 @@ async def test_an_ephemeral_message_is_not_found_in_its_channel(
     [
         {"type": 99},
         {"type": 8, "data": {"choices": []}},
-        {"type": 5, "data": {"flags": 1 << 15}},
+        {"type": 5, "data": {"flags": "ephemeral"}},
         {"type": 9, "data": {"title": "x" * 46, "custom_id": "x", "components": [{"type": 1}]}},
         {"type": 9, "data": {"title": "x", "custom_id": "x", "components": []}},
         {"type": 4, "data": {"content": "x" * 2001}},

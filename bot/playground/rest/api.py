@@ -43,9 +43,11 @@ class Api:
         self._routes = routes
 
     def add_routes(self, app: web.Application) -> None:
-        """Add all routes below `/api/v10`; any other path below `/api` is a 404."""
+        """Add all routes below `/api/v10`; another method is a 405, another path a 404."""
         for route in self._routes:
             app.router.add_route(route.method, PREFIX + route.template, self._http_handler(route))
+        for template in dict.fromkeys(route.template for route in self._routes):
+            app.router.add_route("*", PREFIX + template, self._http_handler(NOT_ALLOWED))
         app.router.add_route("*", "/api/{rest:.*}", self._http_handler(UNKNOWN))
 
     def _http_handler(self, route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -138,7 +140,12 @@ def _unknown_route(world: World, request: Request) -> Result:
     raise ApiError(404, 0, "404: Not Found", violation=True)
 
 
+def _wrong_method(world: World, request: Request) -> Result:
+    raise ApiError(405, 0, "405: Method Not Allowed", violation=True)
+
+
 UNKNOWN = Route("*", "unknown", _unknown_route, open=True)
+NOT_ALLOWED = Route("*", "unknown", _wrong_method, open=True)
 
 
 def _http_response(response: Response) -> web.Response:

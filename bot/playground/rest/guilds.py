@@ -94,7 +94,7 @@ def create_dm(world: World, request: Request) -> Result:
     payload = read_form(RECIPIENT, request.body.payload)
     user = world.users.get(int(payload["recipient_id"]))
     if user is None:
-        raise unknown("User", 10013)
+        raise ApiError(400, 50033, "Invalid Recipient(s)")
     if user.bot:
         raise ApiError(400, 50007, "Cannot send messages to this user", violation=True)
     return 200, channel_json(world.dm_with(user))
@@ -103,7 +103,7 @@ def create_dm(world: World, request: Request) -> Result:
 def list_own_guilds(world: World, request: Request) -> Result:
     """List the guilds of the bot by their ids."""
     limit, after = request.integer("limit", 200, 1, 200), request.after()
-    before = request.integer("before", MAX_SNOWFLAKE, 0, MAX_SNOWFLAKE)
+    before = request.query_id("before", MAX_SNOWFLAKE)
     guilds = sorted(
         (guild for guild in world.guilds.values() if after < guild.id < before),
         key=lambda guild: guild.id,

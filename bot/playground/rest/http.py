@@ -6,6 +6,14 @@ from http.client import responses
 from bot.playground.errors import Json, invalid
 from bot.playground.faults import Fault
 from bot.playground.rest.request_body import RequestBody
+from bot.playground.rest.validation.fields import (
+    Field,
+    Integer,
+    Model,
+    Required,
+    Snowflake,
+    read_form,
+)
 
 DEFAULT_LOCALE = "en-US"
 MAX_SNOWFLAKE = (1 << 63) - 1
@@ -57,15 +65,19 @@ class Request:
 
     def integer(self, name: str, default: int, low: int, high: int) -> int:
         """Return a query parameter; raise ApiError if it is not between `low` and `high`."""
-        text = self.query.get(name, str(default))
-        if not text.isdecimal() or not low <= int(text) <= high:
-            message = f"int value should be between {low} and {high}."
-            raise invalid((name,), "NUMBER_TYPE_RANGE", message)
-        return int(text)
+        return self._read_query(name, default, Integer(low, high))
 
     def after(self) -> int:
         """Return the query parameter `after`: a list begins with the next greater id."""
-        return self.integer("after", 0, 0, MAX_SNOWFLAKE)
+        return self.query_id("after")
+
+    def query_id(self, name: str, default: int = 0) -> int:
+        """Return the id in a query parameter; raise ApiError if it is not a number."""
+        return self._read_query(name, default, Snowflake())
+
+    def _read_query(self, name: str, default: int, field: Field) -> int:
+        form = {name: self.query.get(name, str(default))}
+        return int(read_form(Model({name: Required(field)}), form)[name])
 
     def snowflake(self, name: str) -> int:
         """Return the id in a path parameter; raise ApiError if it is not a number."""

@@ -120,12 +120,10 @@ class InteractionCallbacks:
 
 
 def _callback_type(interaction: Interaction, value: int) -> InteractionCallbackType:
-    callback_type = InteractionCallbackType(value)
-    if callback_type not in ALLOWED_CALLBACKS[interaction.type]:
-        sentence = (
-            f"Callback type {callback_type} cannot answer interaction type {interaction.type}"
-        )
-        raise invalid(("type",), "INTERACTION_CALLBACK_TYPE", sentence)
+    callback_type, allowed = InteractionCallbackType(value), ALLOWED_CALLBACKS[interaction.type]
+    if callback_type not in allowed:
+        types = ", ".join(str(int(item)) for item in sorted(allowed))
+        raise invalid(("type",), "BASE_TYPE_CHOICES", f"Value must be one of {{{types}}}.")
     return callback_type
 
 
@@ -192,9 +190,8 @@ def _create(
 
 
 def _defer(world: World, interaction: Interaction, body: RequestBody) -> Message:
+    """Create the loading response. Flags other than EPHEMERAL have no effect."""
     payload = read_form(DEFERRED, body.payload, DATA)
-    if payload.get("flags", 0) & ~MessageFlags.EPHEMERAL:
-        raise invalid((*DATA, "flags"), "MESSAGE_FLAGS", "Only EPHEMERAL can be set here")
     target = _target(world, interaction, payload, *_type_and_reference(interaction))
     message = message_writer.new_message(world, target)
     message.flags |= MessageFlags.LOADING

@@ -1,6 +1,6 @@
 """Routes for the members of guilds."""
 
-from bot.playground.errors import invalid, missing_access, unknown
+from bot.playground.errors import missing_access, unknown
 from bot.playground.model.guild import User
 from bot.playground.model.intents import Intent
 from bot.playground.model.state import World
@@ -9,9 +9,10 @@ from bot.playground.rest.http import Request, Result
 from bot.playground.rest.lookup import find_guild, find_user
 from bot.playground.rest.serializers.guilds import member_json
 from bot.playground.rest.serializers.messages import user_json
+from bot.playground.rest.validation.fields import Model, Required, Text, read_form
 
 LIMIT = 1_000  # members in a response
-QUERY_LENGTH = 100
+SEARCH = Model({"query": Required(Text(100, 1))})
 MEMBERS = "/guilds/{guild_id}/members"
 
 
@@ -36,10 +37,7 @@ def list_members(world: World, request: Request) -> Result:
 
 def search_members(world: World, request: Request) -> Result:
     """List the members whose names start with the query."""
-    guild, query = find_guild(world, request), request.query.get("query", "")
-    if not 1 <= len(query) <= QUERY_LENGTH:
-        message = f"Must be between 1 and {QUERY_LENGTH} in length."
-        raise invalid(("query",), "BASE_TYPE_BAD_LENGTH", message)
+    guild, query = find_guild(world, request), read_form(SEARCH, request.query)["query"]
     limit = request.integer("limit", 1, 1, LIMIT)
     members = [member for member in guild.members if has_prefix(member, query)]
     return 200, [member_json(member, guild) for member in members[:limit]]

@@ -26,7 +26,8 @@ def bulk_delete(world: World, request: Request) -> Result:
     require_open(channel)
     ids = [int(item) for item in read_form(MESSAGE_IDS, request.body.payload)["messages"]]
     if any(snowflake_time(item) < world.clock.now() - MAX_AGE_SECONDS for item in ids):
-        raise ApiError(400, 50034, "A message provided was too old to bulk delete", violation=True)
+        sentence = "You can only bulk delete messages that are under 14 days old."
+        raise ApiError(400, 50034, sentence, violation=True)
     messages = [world.messages[item] for item in ids if item in world.messages]
     messages = [item for item in messages if item.channel is channel and not item.ephemeral]
     message_writer.delete_all(world, channel, messages)

@@ -68,4 +68,4 @@ def _place(message: Message) -> Json:
 def check_emoji(text: str) -> None:
     """Raise ApiError if the text is no emoji that Discord knows."""
     if not is_emoji(text):
-        raise unknown("Emoji", 10014)
+        raise ApiError(400, 10014, "Unknown Emoji")

@@ -1,8 +1,9 @@
-"""Request bodies: JSON, or multipart with `payload_json` and `files[n]`, within size limits."""
+"""Request bodies within size limits: JSON, or forms, which can have `payload_json` and files."""
 
 import json
 import re
 from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
 
 from aiohttp import BodyPartReader, MultipartReader, web
 
@@ -11,6 +12,8 @@ from bot.playground.model.attachments import Upload
 
 REQUEST_LIMIT = 25 * 1024 * 1024
 FILE_FIELD = re.compile(r"files\[(\d{1,2})\]")
+JSON, URL_ENCODED = "application/json", "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
 
 
 @dataclass(frozen=True)
@@ -28,10 +31,18 @@ async def read_body(request: web.Request, file_limit: int) -> RequestBody:
     """Return the body of a request; raise ApiError if it or a file is too large or malformed."""
     if (request.content_length or 0) > REQUEST_LIMIT:
         raise too_large()
-    if request.content_type.startswith("multipart/"):
+    if request.content_type == MULTIPART:
         return await _read_multipart(request, file_limit)
     raw = await _read_limited(request)
-    return _from_json(raw, {}) if raw else RequestBody()
+    if not raw:
+        return RequestBody()
+    if request.content_type == URL_ENCODED:
+        return RequestBody(dict(parse_qsl(raw.decode(errors="replace"))))
+    if request.content_type != JSON:
+        types = ", ".join(repr(name) for name in (JSON, URL_ENCODED, MULTIPART))
+        sentence = f'Expected "Content-Type" header to be one of {{{types}}}.'
+        raise invalid((), "CONTENT_TYPE_INVALID", sentence)
+    return _from_json(raw, {})
 
 
 async def _read_limited(request: web.Request) -> bytes:
@@ -62,8 +73,11 @@ def _from_json(raw: bytes, files: dict[int, Upload]) -> RequestBody:
 
 
 async def _read_multipart(request: web.Request, file_limit: int) -> RequestBody:
+    """Read a form. Each part with a file name is a file; `payload_json` replaces all fields."""
     reader = MultipartReader(request.headers, request.content)
     files: dict[int, Upload] = {}
+    others: list[Upload] = []
+    form: Json = {}
     raw = b""
     total = 0
     async for part in reader:
@@ -75,9 +89,13 @@ async def _read_multipart(request: web.Request, file_limit: int) -> RequestBody:
             raw = data
         elif match := FILE_FIELD.fullmatch(part.name or ""):
             files[int(match[1])] = _upload(part, data)
+        elif part.filename:
+            others.append(_upload(part, data))
         else:
-            raise invalid((part.name or "",), "BASE_TYPE_BAD", "Unknown form field")
-    return _from_json(raw, files) if raw else RequestBody(files=files)
+            form[part.name or ""] = data.decode(errors="replace")
+    free_numbers = [n for n in range(len(files) + len(others)) if n not in files]
+    files |= dict(zip(free_numbers, others, strict=False))
+    return _from_json(raw, files) if raw else RequestBody(form, files=files)
 
 
 async def _read_part(part: BodyPartReader, limit: int) -> bytes:

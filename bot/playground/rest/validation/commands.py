@@ -46,7 +46,9 @@ def read_command(payload: Json, path: Path = ()) -> Json:
     errors = FormErrors()
     if (command.get("type") or CHAT_INPUT) == CHAT_INPUT:
         _check_name(command, path, errors)
-        if not command.get("description"):
+        if command.get("description") is None:
+            errors.require((*path, "description"))
+        elif not command["description"]:
             message = "Must be between 1 and 100 in length."
             errors.add((*path, "description"), "BASE_TYPE_BAD_LENGTH", message)
         _check_options(command.get("options") or [], (*path, "options"), errors)

@@ -174,6 +174,9 @@ class Choice:
 
     def read(self, value: object, path: Path, errors: FormErrors) -> object:
         choice = _integer(value) if isinstance(self.values[0], int) else value
+        if choice is None:
+            errors.add(path, "NUMBER_TYPE_COERCE", f'Value "{value}" is not int.')
+            return self.values[0]
         if choice not in self.values:
             errors.add(path, "BASE_TYPE_CHOICES", f"Value must be one of {_list(self.values)}.")
             return self.values[0]
