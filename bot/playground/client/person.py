@@ -225,7 +225,7 @@ class Person:
         self._check_can_enter(channel)
         message_type = MessageType.REPLY if reply_to else MessageType.DEFAULT
         target = MessageTarget(channel, self.user, message_type, reference=reply_to)
-        body = RequestBody({"content": text}, files=dict(enumerate(uploads)))
+        body = RequestBody({"content": text.strip()}, files=dict(enumerate(uploads)))
         return message_writer.create(self._world, body, target)
 
     async def delete(self, message: Message) -> None:

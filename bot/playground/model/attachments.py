@@ -15,6 +15,10 @@ class Upload:
     content_type: str | None = None
     description: str | None = None
     spoiler: bool = False
+    duration_secs: float | None = None
+    """Of a voice message."""
+    waveform: str | None = None
+    """Of a voice message: its volumes, in Base64."""
 
 
 SPOILER_PREFIX = "SPOILER_"
@@ -40,6 +44,8 @@ class Attachment:
     description: str | None = None
     ephemeral: bool = False
     spoiler: bool = False
+    duration_secs: float | None = None
+    waveform: str | None = None
 
     @property
     def url(self) -> str:

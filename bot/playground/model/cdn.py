@@ -44,6 +44,8 @@ class Cdn:
             description=upload.description,
             ephemeral=ephemeral,
             spoiler=upload.spoiler or upload.filename.startswith(SPOILER_PREFIX),
+            duration_secs=upload.duration_secs,
+            waveform=upload.waveform,
         )
         self._files[attachment_id] = attachment
         return attachment

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from bot.playground.errors import Json, invalid
+from bot.playground.errors import ApiError, Json, invalid
 from bot.playground.model.attachments import Attachment, Upload
 from bot.playground.model.guild import Channel, User
 from bot.playground.model.mentions import MENTION_TYPES, MentionParser
@@ -65,6 +65,7 @@ def new_message(world: World, target: MessageTarget) -> Message:
 def create(world: World, body: RequestBody, target: MessageTarget) -> Message:
     """Create and publish a message; raise ApiError, without a change, if it is invalid."""
     message = new_message(world, target)
+    message.flags |= _payload_flags(body.payload) & MessageFlags.VOICE_MESSAGE
     _apply(world, message, body)
     message.nonce = body.payload.get("nonce")
     publish(world, message)
@@ -83,12 +84,24 @@ def publish(world: World, message: Message) -> None:
 
 def edit(world: World, message: Message, body: RequestBody) -> None:
     """Edit a message as PATCH does; raise ApiError, without a change, if it is invalid."""
+    if message.flags & MessageFlags.VOICE_MESSAGE:
+        raise ApiError(400, 50162, "Voice messages cannot be edited", violation=True)
     was_loading = message.loading
     _apply(world, message, body)
     message.flags &= ~MessageFlags.LOADING
     if not was_loading:
         message.edited_at = world.clock.now()
     _record_edit(world, message)
+    _notify_edited(world, message)
+
+
+def set_flags(world: World, message: Message, body: RequestBody) -> None:
+    """Set the flags of another user's message, which is not an edit of it."""
+    message.flags = _flags(message, body.payload)
+    _notify_edited(world, message)
+
+
+def _notify_edited(world: World, message: Message) -> None:
     if not message.ephemeral:
         world.emit("MESSAGE_UPDATE", message_event_json(world, message), message.channel)
     world.notify_changed(message)
@@ -164,6 +177,7 @@ def _draft(message: Message, body: RequestBody) -> Draft:
         embeds=payload.get("embeds", message.embeds) or [],
         components=payload.get("components", message.components) or [],
         flags=_flags(message, payload),
+        has_legacy_components=_unsets_v2(payload),
         attachments=attachments,
         uploads=uploads,
         poll=payload.get("poll", message.poll),
@@ -171,12 +185,21 @@ def _draft(message: Message, body: RequestBody) -> Draft:
     )
 
 
+def _unsets_v2(payload: Json) -> bool:
+    has_values = payload.get("components") is not None and payload.get("flags") is not None
+    return has_values and not _payload_flags(payload) & MessageFlags.COMPONENTS_V2
+
+
+def _payload_flags(payload: Json) -> MessageFlags:
+    return MessageFlags(payload.get("flags") or 0)
+
+
 def _flags(message: Message, payload: Json) -> MessageFlags:
     """Return the new flags; of those that are set, only SUPPRESS_EMBEDS can be unset."""
     if payload.get("flags") is None:
         return message.flags
     flags = message.flags & ~MessageFlags.SUPPRESS_EMBEDS
-    return flags | (MessageFlags(payload["flags"]) & SETTABLE_FLAGS)
+    return flags | (_payload_flags(payload) & SETTABLE_FLAGS)
 
 
 def _files(message: Message, body: RequestBody) -> tuple[list[Attachment], list[Upload]]:
@@ -207,9 +230,14 @@ def _files(message: Message, body: RequestBody) -> tuple[list[Attachment], list[
 
 
 def _with_metadata(upload: Upload, entry: Json) -> Upload:
-    name = entry.get("filename") or upload.filename
-    spoiler = bool(entry.get("is_spoiler"))
-    return Upload(name, upload.data, upload.content_type, entry.get("description"), spoiler)
+    return replace(
+        upload,
+        filename=entry.get("filename") or upload.filename,
+        description=entry.get("description"),
+        spoiler=bool(entry.get("is_spoiler")),
+        duration_secs=entry.get("duration_secs"),
+        waveform=entry.get("waveform"),
+    )
 
 
 def _record_edit(world: World, message: Message) -> None:

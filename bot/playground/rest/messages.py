@@ -8,7 +8,7 @@ from bot.playground.model.permissions import Permission
 from bot.playground.model.state import Message, MessageType, World
 from bot.playground.rest import message_writer
 from bot.playground.rest.api import Route
-from bot.playground.rest.http import MAX_SNOWFLAKE, Request, Result
+from bot.playground.rest.http import Request, Result
 from bot.playground.rest.lookup import (
     find_channel,
     find_message,
@@ -121,11 +121,11 @@ def _page(messages: list[Message], request: Request) -> list[Message]:
     """
     limit = request.integer("limit", 50, 1, 100)
     if "around" in request.query:
-        message_id = request.integer("around", 0, 0, MAX_SNOWFLAKE)
+        message_id = request.query_id("around")
         start, end = _position(messages, message_id), _position(messages, message_id + 1)
         return messages[max(start - limit // 2, 0) : end + limit // 2]
     if "before" in request.query:
-        messages = messages[: _position(messages, request.integer("before", 0, 0, MAX_SNOWFLAKE))]
+        messages = messages[: _position(messages, request.query_id("before"))]
     elif "after" in request.query:
         start = _position(messages, request.after() + 1)
         return messages[start : start + limit]
@@ -138,11 +138,16 @@ def _position(messages: list[Message], message_id: int) -> int:
 
 
 def edit_message(world: World, request: Request) -> Result:
-    """Edit a message of the bot."""
+    """Edit a message of the bot. A moderator may set the flags of any message."""
     message = find_message(world, request)
+    body = message_writer.read(request.body)
+    if message.author is not world.bot and set(body.payload) == {"flags"}:
+        require_permission(message.channel, Permission.MANAGE_MESSAGES)
+        require_open(message.channel)
+        message_writer.set_flags(world, message, body)
+        return 200, visible_message_json(world, message)
     require_own_message(world, message)
     require_open(message.channel)
-    body = message_writer.read(request.body)
     _check_permissions(message.channel, body)
     if body.payload.get("sticker_ids"):
         raise ApiError(400, 50080, "Cannot edit stickers within a message", violation=True)

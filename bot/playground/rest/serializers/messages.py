@@ -57,6 +57,9 @@ def attachment_json(attachment: Attachment) -> Json:
         result["width"], result["height"] = size
     if attachment.description is not None:
         result["description"] = attachment.description
+    for key in ("duration_secs", "waveform"):
+        if (value := getattr(attachment, key)) is not None:
+            result[key] = value
     if attachment.spoiler:
         result["flags"] = IS_SPOILER
     if attachment.ephemeral:

@@ -62,7 +62,7 @@ REFERENCE = Model(
 )
 MESSAGE = Model(
     {
-        "content": Text(CONTENT_LIMIT),
+        "content": Text(CONTENT_LIMIT, strip=True),
         "embeds": EMBEDS,
         "components": MESSAGE_COMPONENTS,
         "attachments": ListOf(ATTACHMENT, FILES_LIMIT),
@@ -87,6 +87,8 @@ class Draft:
     embeds: list[Json] = field(default_factory=list)
     components: list[Json] = field(default_factory=list)
     flags: MessageFlags = NO_FLAGS
+    has_legacy_components: bool = False
+    """Whether the request has components without IS_COMPONENTS_V2, as an edit can."""
     attachments: list[Attachment] = field(default_factory=list)
     uploads: list[Upload] = field(default_factory=list)
     poll: Json | None = None
@@ -94,10 +96,14 @@ class Draft:
     """The path of the message in the request body."""
 
     @property
+    def files(self) -> list[Attachment | Upload]:
+        """The attachments that stay and the new files."""
+        return [*self.attachments, *self.uploads]
+
+    @property
     def filenames(self) -> set[str]:
-        """The names of attachments and uploads, as they are stored."""
-        files: list[Attachment | Upload] = [*self.attachments, *self.uploads]
-        return {sanitize_filename(file.filename) for file in files}
+        """The names of the files, as they are stored."""
+        return {sanitize_filename(file.filename) for file in self.files}
 
 
 def read_message(payload: Json, path: Path) -> Json:
@@ -112,20 +118,36 @@ def read_message(payload: Json, path: Path) -> Json:
 def check_draft(draft: Draft) -> None:
     """Raise ApiError if Discord would reject the message."""
     errors = FormErrors()
+    if draft.flags & MessageFlags.VOICE_MESSAGE:
+        check_voice_message(draft)
     Text(CONTENT_LIMIT).read(draft.content, (*draft.path, "content"), errors)
-    files = [*draft.attachments, *draft.uploads]
-    if len(files) > FILES_LIMIT:
+    if len(draft.files) > FILES_LIMIT:
         message = f"Must be {FILES_LIMIT} or fewer in length."
         errors.add((*draft.path, "attachments"), "BASE_TYPE_MAX_LENGTH", message)
     check_embeds(draft.embeds, (*draft.path, "embeds"), errors)
     v2 = bool(draft.flags & MessageFlags.COMPONENTS_V2)
-    check_components(draft.components, (*draft.path, "components"), errors, v2=v2)
+    is_legacy = not v2 or draft.has_legacy_components
+    check_components(draft.components, (*draft.path, "components"), errors, v2=not is_legacy)
     _check_references(draft, errors)
     if v2:
         _check_legacy_fields(draft, errors)
     errors.raise_any()
-    if not (draft.content.strip() or draft.embeds or draft.components or files or draft.poll):
+    if not (draft.content.strip() or draft.embeds or draft.components or draft.files or draft.poll):
         raise ApiError(400, 50006, "Cannot send an empty message", violation=True)
+
+
+def check_voice_message(draft: Draft) -> None:
+    """Raise ApiError if the voice message is more or less than a recording with its length."""
+    files = draft.files
+    if draft.content or draft.embeds or draft.components or draft.poll:
+        code, sentence = 50159, "Voice messages do not support additional content"
+    elif len(files) != 1:
+        code, sentence = 50160, "Voice messages must have a single audio attachment"
+    elif files[0].duration_secs is None or files[0].waveform is None:
+        code, sentence = 50161, "Voice messages must have supporting metadata"
+    else:
+        return
+    raise ApiError(400, code, sentence, violation=True)
 
 
 def _check_exclusive_mentions(allowed: Json, path: Path, errors: FormErrors) -> None:
