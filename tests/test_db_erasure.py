@@ -198,6 +198,30 @@ async def test_a_removed_reaction_can_be_repeated_after_an_erasure(db: Database)
     await db.erasure.erase_user(1, now=102.0)
     await db.jobs.free_key("reaction:5:1:x")
     assert not await db.jobs.exists("reaction:5:1:x")
+
+
+@pytest.mark.parametrize("suffix", ["", ":x"])
+async def test_cleared_reactions_can_be_repeated_after_an_erasure(
+    db: Database, suffix: str
+) -> None:
+    """Those to other messages, and with another emoji, stay."""
+    keys = (
+        "reaction:5:1:x",
+        "reaction:5:2:x",
+        "reaction:5:1:y",
+        "reaction:50:1:x",
+        "interaction:5",
+    )
+    for nth, key in enumerate(keys):
+        await db.jobs.add(job(f"j{nth}", idempotency_key=key))
+        await db.jobs.finish_without_pictures(f"j{nth}", Status.CANCELLED, 101.0)
+    await db.erasure.erase_user(1, now=102.0)
+    for _ in range(2):
+        await db.jobs.free_keys("reaction:5:", suffix)
+        exist = [await db.jobs.exists(key) for key in keys]
+        assert exist == [False, False, bool(suffix), True, True]
+    await db.erasure.expire_all(now=100.0 + REPLAY_SECONDS)
+    assert [await db.jobs.exists(key) for key in keys] == [False] * 5
     await db.erasure.expire_all(now=10 * REPLAY_SECONDS)
 
 

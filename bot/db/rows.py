@@ -32,6 +32,8 @@ RECIPE_COLUMNS: Final = {
     "row_class": "row_class",
 }
 """The column of `pictures` for each field of a recipe."""
+_REACTION_PARTS: Final = 4
+"""The idempotency key of a reaction has the ids of its message and user, and its emoji."""
 _RECIPES = msgspec.json.Decoder(tuple[Recipe, ...])
 _PARENTS = msgspec.json.Decoder(tuple[str, ...])
 _SKETCH = msgspec.json.Decoder(Sketch)
@@ -44,8 +46,25 @@ def json(value: object) -> str:
 
 
 def deleted_request_digest(idempotency_key: str) -> str:
-    """What replaces the idempotency key of an erased job for a day, to recognise a repetition."""
-    return f"erased:{hashlib.sha256(idempotency_key.encode()).hexdigest()}"
+    """What replaces the idempotency key of an erased job for a day, to recognise a repetition.
+
+    That of a reaction begins with what `deleted_request_prefix` returns, and ends as the key does.
+    """
+    parts = idempotency_key.split(":")
+    digest = _sha256(idempotency_key)
+    if len(parts) != _REACTION_PARTS:
+        return f"erased:{digest}"
+    prefix = deleted_request_prefix(f"{parts[0]}:{parts[1]}:")
+    return f"{prefix}{digest}:{parts[-1]}"
+
+
+def deleted_request_prefix(prefix: str) -> str:
+    """The beginning of all digests of reactions to a message, whose keys begin with `prefix`."""
+    return f"erased:{_sha256(prefix)}:"
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def from_job(job: Job) -> dict[str, Value]:
