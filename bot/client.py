@@ -34,6 +34,10 @@ def _intents() -> discord.Intents:
     return intents
 
 
+class GatewayUnreachable(Exception):
+    """The first connection to the gateway failed; the context says why."""
+
+
 class Client(BotClient):
     """discord.py's client with the bot's features."""
 
@@ -51,6 +55,8 @@ class Client(BotClient):
         self.online = False
         """Whether the gateway is connected and ready."""
         self._failed_resumes = 0
+        self._start_up = asyncio.Lock()
+        self._start_up_waits = False
         self.handlers = set()
         self.tree = CommandTree(self)
         for feature in FEATURES:
@@ -81,20 +87,34 @@ class Client(BotClient):
         """Call the handlers of an event. After failed resumes, leave the host of the session.
 
         discord.py would try that host for ever, also if it alone is down. The main gateway resumes
-        the session or starts a new one.
+        the session or starts a new one. Raises GatewayUnreachable if there never was a connection:
+        discord.py would fail as it looks for the session to resume.
         """
         if event == "disconnect":
+            if self.ws is None:
+                raise GatewayUnreachable
             self._failed_resumes += 1
             if self._failed_resumes > MAX_RESUMES and self.ws is not None:
                 self.ws.gateway = DiscordWebSocket.DEFAULT_GATEWAY
         super().dispatch(event, *args, **kwargs)
 
     async def on_ready(self) -> None:
-        """Do the start-up work of the features, after each new session."""
+        """Do the start-up work of the features, after each new session.
+
+        One run at a time: a session may begin while the work of the last one goes on.
+        """
         self.online = True
         self._failed_resumes = 0
         self.track_current_task()
         log.info("Connected to Discord as %s.", self.user)
+        if self._start_up_waits:
+            return  # the run that waits has not begun, so it does this one's work
+        self._start_up_waits = True
+        async with self._start_up:
+            self._start_up_waits = False
+            await self._do_start_up_work()
+
+    async def _do_start_up_work(self) -> None:
         for feature in FEATURES:
             for work in feature.on_ready:
                 try:

@@ -40,6 +40,30 @@ async def test_failed_start_up_work_does_not_stop_the_rest(
     assert "KeyError: 'lock'" in caplog.text
 
 
+async def test_start_up_work_runs_once_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sessions that begin during a run have one more run together."""
+    running, runs, may_end = 0, 0, asyncio.Event()
+
+    async def work(_: BotClient) -> None:
+        nonlocal running, runs
+        running, runs = running + 1, runs + 1
+        assert running == 1
+        await may_end.wait()
+        running -= 1
+
+    monkeypatch.setattr("bot.client.FEATURES", (Exports(on_ready=(work,)),))
+    client = Client(aiohttp.TraceConfig())
+    sessions = [asyncio.create_task(client.on_ready()) for _ in range(4)]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert (running, runs) == (1, 1)
+    may_end.set()
+    await asyncio.gather(*sessions)
+    assert (running, runs) == (0, 2)
+    await client.on_ready()
+    assert runs == 3
+
+
 async def test_drain_waits_for_cancelled_handlers_to_end() -> None:
     """Their code may still respond to the user while the connection is open."""
     client = Client(aiohttp.TraceConfig())

@@ -211,6 +211,25 @@ async def test_a_pending_interaction_stays_until_discord_answers(
     assert "Traceback" not in caplog.text
 
 
+async def test_a_new_session_does_not_repeat_an_upload(harness: BotHarness) -> None:
+    """The gateway connection is lost and replaced while a picture is uploaded."""
+    grid = await harness.imagine()
+    upload = asyncio.Event()
+    harness.discord.faults.next("PATCH", "/webhooks/", Fault(until=upload))
+    interaction = await harness.ada.click(grid, "U2")
+    await eventually(lambda: harness.discord.faults.pending == 0)
+    harness.discord.sockets.drop()
+    await harness.discord.until(lambda: not harness.discord.online, why="the connection is cut")
+    harness.discord.clock.advance(5 * 60)
+    await harness.discord.until(lambda: harness.discord.online, why="a new session")
+    await harness.imagine(harness.discord.person("Ben"))  # after the start-up work
+    upload.set()
+    assert (await harness.result(interaction)).attachments
+    await eventually(lambda: harness.query("SELECT * FROM pending_interactions") == [])
+    requests = [each for each in harness.discord.requests if interaction.token in each.path]
+    assert [each.method for each in requests if "/webhooks/" in each.path] == ["PATCH"]
+
+
 async def interrupted_click(harness: BotHarness, grid: Message, when: str) -> Interaction:
     """A click on U2 before the bot crashed: after the deferral, while it sent the picture (`sent`),
     or while it sent a refusal (`refused`)."""

@@ -24,10 +24,10 @@ async def show_full_size(interaction: Interaction, job: Job, nth: int) -> None:
     )
     pending = _pending(interaction, picture)
     pictures = services(interaction).picture_delivery
-    await pictures.add(pending)
-    message_id = await defer(interaction)
-    if message_id is not None:
-        await pictures.deliver(pending, message_id, partial(respond_ephemeral, interaction))
+    async with pictures.adding(pending):
+        message_id = await defer(interaction)
+        if message_id is not None:
+            await pictures.deliver(pending, message_id, partial(respond_ephemeral, interaction))
 
 
 def _check_viewable(interaction: Interaction, picture: Picture) -> None:

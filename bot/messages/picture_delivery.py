@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 
 from bot.db.connection import DatabaseUnavailable, retry_until_written
@@ -44,9 +45,26 @@ class PictureDelivery:
         self._pending_interactions = pending_interactions
         self._storage = storage
         self._channels = channels
+        self._in_progress: set[int] = set()
+        """Ids of the interactions that this process is completing."""
 
-    async def add(self, pending: PendingInteraction) -> None:
-        """Store an interaction before it is deferred. A failure is only logged."""
+    @asynccontextmanager
+    async def adding(self, pending: PendingInteraction) -> AsyncIterator[None]:
+        """Store an interaction before it is deferred and completed in the body."""
+        with self._progress(pending):
+            await self._add(pending)
+            yield
+
+    @contextmanager
+    def _progress(self, pending: PendingInteraction) -> Iterator[None]:
+        self._in_progress.add(pending.interaction_id)
+        try:
+            yield
+        finally:
+            self._in_progress.discard(pending.interaction_id)
+
+    async def _add(self, pending: PendingInteraction) -> None:
+        """A failure is only logged."""
         try:
             await self._pending_interactions.add(pending)
         except DatabaseUnavailable as error:
@@ -77,10 +95,16 @@ class PictureDelivery:
         )
 
     async def deliver_pending(self) -> None:
-        """Complete the stored interactions, whose responses may still be empty."""
+        """Complete the stored interactions, whose responses may still be empty.
+
+        Not those that are being completed: they would be edited twice.
+        """
         for pending in await retry_until_written(self._pending_interactions.pending):
+            if pending.interaction_id in self._in_progress:
+                continue
             try:
-                await self._deliver_again(pending)
+                with self._progress(pending):
+                    await self._deliver_again(pending)
             except (DeliveryFailed, DatabaseUnavailable) as error:
                 extra = {"job": pending.job_id, "reason": str(error)}
                 log.warning("a message may stay empty", extra=extra)
