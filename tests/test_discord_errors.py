@@ -1,5 +1,7 @@
 """The table of Discord's errors and their meaning for a message."""
 
+from collections.abc import Iterable
+
 import aiohttp
 import discord
 import pytest
@@ -7,68 +9,118 @@ from yarl import URL
 
 from bot.errors import DeliveryFailed
 from bot.messages.discord_errors import (
+    _CODES,
     ContentRejected,
     Meaning,
     MessageGone,
     TokenExpired,
+    describe,
+    dm_refusal,
     meaning,
     translated_errors,
 )
 
 
 class Response:
-    """The attributes of a response that discord.py reads."""
+    """The attributes of a response that discord.py and the table read."""
 
-    def __init__(self, status: int) -> None:
+    def __init__(self, status: int, content_type: str) -> None:
         self.status = status
         self.reason = "reason"
         self.url = URL("http://discord")
+        self.headers = {"Content-Type": content_type}
 
 
-def error(status: int, code: int = 0, text: str = "x") -> discord.HTTPException:
-    """Discord's error with this JSON code; 0 stands for an HTML page."""
-    body = {"code": code, "message": text} if code else "<html>"
+def error(status: int, code: int | None = None) -> discord.HTTPException:
+    """Discord's error with this JSON code; None stands for an HTML page."""
+    body = "<html>a page</html>" if code is None else {"code": code, "message": "x"}
+    content_type = "text/html" if code is None else "application/json"
     kind = {403: discord.Forbidden, 404: discord.NotFound}.get(status, discord.HTTPException)
-    return kind(Response(status), body)  # type: ignore[arg-type] # only these fields are read
+    return kind(Response(status, content_type), body)  # type: ignore[arg-type] # only these fields are read
+
+
+CODES = {
+    Meaning.TOKEN_EXPIRED: [10012, 10015, 10062, 50027],
+    Meaning.GONE: [10003, 10004, 10008, 50055],
+    Meaning.NO_ACCESS: [20024, 40007, 50001, 50095],
+    Meaning.REJECTED: [
+        *(10002, 10007, 10063, 20001, 20012, 30015, 30032, 30033, 30034, 40002, 40005, 40041),
+        *(40058, 40067, 40094, 50003, 50005, 50006, 50008, 50009, 50013, 50021, 50024, 50035),
+        *(50041, 50045, 50046, 50067, 50068, 50101, 50109, 50110, 50123, 50146, 50178, 60003),
+        *(160002, 160005, 160006, 160007, 160009, 160010, 200000, 200001, 220001, 220002),
+        *(220003, 220004, 240000, 400001),
+    ],
+    Meaning.ARCHIVED: [50083],
+    Meaning.DM_REFUSED: [10013, 20009, 20026, 50007, 50033, 50278],
+    Meaning.ACKNOWLEDGED: [40060],
+    Meaning.UNAUTHORIZED: [40001, 50014],
+    Meaning.RETRY: [
+        *(20016, 20022, 20028, 20029, 30046, 40003, 40004, 40006, 40043, 40062, 40333, 110001),
+        130000,
+    ],
+}
+"""Discord's codes on the routes of the bot, by what the bot does about them."""
+
+
+def test_each_code_has_one_meaning() -> None:
+    """The table has no other codes."""
+    codes = [code for codes in CODES.values() for code in codes]
+    assert sorted(codes) == sorted(_CODES)
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"), [(code, each) for each, codes in CODES.items() for code in codes]
+)
+def test_the_code_decides(code: int, expected: Meaning) -> None:
+    """Not the status, with which Discord sends a code; server errors are the exception."""
+    for status in (400, 403, 404, 429):
+        assert meaning(error(status, code)) is expected
+    assert meaning(error(500, code)) is Meaning.RETRY
 
 
 @pytest.mark.parametrize(
     ("status", "code", "by_channel", "by_token"),
     [
-        (404, 10003, Meaning.GONE, Meaning.GONE),
         (404, 10008, Meaning.GONE, Meaning.GONE),
-        (403, 50001, Meaning.GONE, Meaning.GONE),
-        (404, 10015, Meaning.TOKEN_EXPIRED, Meaning.TOKEN_EXPIRED),
-        (401, 50027, Meaning.TOKEN_EXPIRED, Meaning.TOKEN_EXPIRED),
-        (404, 10062, Meaning.TOKEN_EXPIRED, Meaning.TOKEN_EXPIRED),
-        (400, 50083, Meaning.ARCHIVED, Meaning.ARCHIVED),
-        (400, 50035, Meaning.REJECTED, Meaning.REJECTED),
-        (413, 40005, Meaning.REJECTED, Meaning.REJECTED),
         (403, 50013, Meaning.REJECTED, Meaning.REJECTED),
-        (403, 160005, Meaning.REJECTED, Meaning.REJECTED),
-        (400, 200000, Meaning.REJECTED, Meaning.REJECTED),
-        (400, 20009, Meaning.DM_REFUSED, Meaning.DM_REFUSED),
-        (403, 50007, Meaning.DM_REFUSED, Meaning.DM_REFUSED),
-        (403, 50278, Meaning.DM_REFUSED, Meaning.DM_REFUSED),
-        (429, 30046, Meaning.RETRY, Meaning.RETRY),
-        (400, 40003, Meaning.RETRY, Meaning.RETRY),
-        (429, 0, Meaning.RETRY, Meaning.RETRY),
-        (500, 0, Meaning.RETRY, Meaning.RETRY),
-        (503, 130000, Meaning.RETRY, Meaning.RETRY),
-        (502, 10008, Meaning.RETRY, Meaning.RETRY),
+        (401, 50027, Meaning.TOKEN_EXPIRED, Meaning.TOKEN_EXPIRED),
+        (401, 50014, Meaning.UNAUTHORIZED, Meaning.TOKEN_EXPIRED),
         (400, 0, Meaning.REJECTED, Meaning.REJECTED),
-        (401, 0, Meaning.GONE, Meaning.TOKEN_EXPIRED),
-        (403, 0, Meaning.GONE, Meaning.TOKEN_EXPIRED),
+        (401, 0, Meaning.UNAUTHORIZED, Meaning.TOKEN_EXPIRED),
+        (403, 0, Meaning.REJECTED, Meaning.TOKEN_EXPIRED),
+        (403, 999999, Meaning.REJECTED, Meaning.TOKEN_EXPIRED),
         (404, 0, Meaning.GONE, Meaning.TOKEN_EXPIRED),
+        (405, 0, Meaning.REJECTED, Meaning.REJECTED),
+        (408, 0, Meaning.RETRY, Meaning.RETRY),
         (418, 0, Meaning.REJECTED, Meaning.REJECTED),
+        (429, 0, Meaning.RETRY, Meaning.RETRY),
+        (502, 10008, Meaning.RETRY, Meaning.RETRY),
     ],
 )
-def test_the_meaning_of_an_error(
+def test_unknown_codes_have_the_meaning_of_their_status(
     status: int, code: int, by_channel: Meaning, by_token: Meaning
 ) -> None:
-    """The JSON code decides; the status counts only without a known code."""
+    """A request with an interaction token is not authorized by the bot's token."""
     assert meaning(error(status, code)) is by_channel
     assert meaning(error(status, code), by_token=True) is by_token
+
+
+@pytest.mark.parametrize("by_token", [False, True])
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        ((400, 413, 414, 415, 431), Meaning.REJECTED),
+        ((401, 403, 404, 405, 408, 425, 429), Meaning.RETRY),
+        ((500, 501, 502, 503, 504), Meaning.RETRY),
+        (range(520, 531), Meaning.RETRY),
+    ],
+)
+def test_a_page_of_a_proxy_says_nothing_about_messages(
+    statuses: Iterable[int], expected: Meaning, by_token: bool
+) -> None:
+    """Cloudflare or a load balancer sent it; Discord itself did not decide."""
+    for status in statuses:
+        assert meaning(error(status), by_token=by_token) is expected
 
 
 @pytest.mark.parametrize(
@@ -76,15 +128,47 @@ def test_the_meaning_of_an_error(
     [
         (error(401, 50027), TokenExpired),
         (error(404, 10008), MessageGone),
+        (error(403, 50001), MessageGone),
         (error(400, 50083), MessageGone),
+        (error(403, 50007), MessageGone),
         (error(400, 50035), ContentRejected),
-        (error(403, 50007), ContentRejected),
+        (error(400, 40060), ContentRejected),
+        (error(401, 40001), DeliveryFailed),
         (error(502), DeliveryFailed),
         (aiohttp.ClientConnectionError(), DeliveryFailed),
         (TimeoutError(), DeliveryFailed),
     ],
 )
 def test_errors_are_translated(raised: Exception, expected: type[Exception]) -> None:
-    """Their text is kept."""
-    with pytest.raises(expected), translated_errors(by_token=True):
+    """40001 is about the bot, so that a result waits for its next start."""
+    with pytest.raises(expected), translated_errors(by_token=False):
         raise raised
+
+
+def test_a_description_has_no_page() -> None:
+    """It is one line for the log or for a user."""
+    assert describe(error(503)) == "503 reason"
+    assert describe(error(403, 50013)) == "403 reason (error code: 50013): x"
+    assert describe(TimeoutError()) == "TimeoutError()"
+
+
+@pytest.mark.parametrize(
+    ("raised", "reason"),
+    [
+        (error(403, 50007), "your DMs are closed"),
+        (error(400, 50033), "your DMs are closed"),
+        (error(400, 20009), "explicit"),
+        (error(403, 20026), "does not let me"),
+        (error(400, 40003), "try again"),
+        (error(403, 50278), "no server"),
+    ],
+)
+def test_a_refused_dm_has_a_reason(raised: Exception, reason: str) -> None:
+    """It completes a sentence."""
+    assert reason in str(dm_refusal(raised))
+
+
+@pytest.mark.parametrize("raised", [error(503), error(413, 40005), TimeoutError()])
+def test_other_errors_say_nothing_about_dms(raised: Exception) -> None:
+    """They happen in channels too."""
+    assert dm_refusal(raised) is None

@@ -9,12 +9,13 @@ from bot.context import BotClient
 from bot.domain import rules
 from bot.domain.job import RequestContext, ResponseTarget, ShownJob
 from bot.domain.kinds import variation
-from bot.errors import NETWORK_ERRORS, BotError, PolicyViolation, Refused
+from bot.errors import BotError, PolicyViolation, Refused
 from bot.features import report
 from bot.features.exports import Exports, ReactionClear
 from bot.features.permissions import CannotReply, check_can_reply, is_moderator_by_reaction
 from bot.features.responses import role_ids
 from bot.messages import channels, message_parser
+from bot.messages.discord_errors import DISCORD_ERRORS, describe
 
 Reaction = discord.RawReactionActionEvent
 
@@ -52,8 +53,8 @@ async def on_add(client: BotClient, reaction: Reaction) -> None:
         await client.services.direct_messages.notify(reaction.user_id, str(error))
     except BotError as error:
         await _reply_temporarily(client, reaction, str(error))
-    except (discord.HTTPException, *NETWORK_ERRORS) as error:
-        log.warning("The reaction %s failed: %r", emoji, error)
+    except DISCORD_ERRORS as error:
+        log.warning("The reaction %s failed: %s", emoji, describe(error))
 
 
 async def on_remove(client: BotClient, reaction: Reaction) -> None:

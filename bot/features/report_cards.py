@@ -11,12 +11,13 @@ from bot.context import BotClient, Interaction, services
 from bot.domain import rules
 from bot.domain.job import Job
 from bot.domain.moderation import CaseState
-from bot.errors import NETWORK_ERRORS, Refused
+from bot.errors import Refused
 from bot.features.blocking import block, unblock
 from bot.features.exports import Exports
 from bot.features.permissions import check_moderator
 from bot.features.responses import handle_errors
 from bot.messages import components, message_parser, moderation_cards
+from bot.messages.discord_errors import DISCORD_ERRORS, Meaning, describe, meaning
 from bot.services.reports import CaseDetails, Moderator
 
 REMOVE: Final = "remove"
@@ -30,6 +31,7 @@ _PATTERN: Final = (
 _UNKNOWN_REPORT: Final = "This report no longer exists."
 _NO_RESULT: Final = "That message shows no picture of mine."
 _BLOCK_REASON: Final = "a picture was reported"
+_NOT_DELETED: Final = "I could not delete this message. Please try again."
 _ONLY_MESSAGE: Final = (
     "Removed this message. Its pictures were already deleted, so I no longer know of other "
     "messages that show them."
@@ -73,9 +75,9 @@ async def show(client: BotClient, job_id: str) -> bool:
         return False
     try:
         return await _edit(client, details) or await _post(client, details)
-    except (discord.HTTPException, *NETWORK_ERRORS) as error:
-        guild_id = details.case.guild_id
-        log.warning("The moderators of %d do not see case %s: %r", guild_id, job_id, error)
+    except DISCORD_ERRORS as error:
+        guild_id, reason = details.case.guild_id, describe(error)
+        log.warning("The moderators of %d do not see case %s: %s", guild_id, job_id, reason)
         return False
 
 
@@ -89,7 +91,7 @@ async def catch_up(client: BotClient) -> None:
 
 
 async def _edit(client: BotClient, details: CaseDetails) -> bool:
-    """False if there is no card."""
+    """False if there is no card that the bot can edit."""
     case = details.case
     if case.card_message_id is None or case.card_channel_id is None:
         return False
@@ -98,7 +100,9 @@ async def _edit(client: BotClient, details: CaseDetails) -> bool:
     card = channel.get_partial_message(case.card_message_id)
     try:
         await card.edit(content=content, view=view)
-    except discord.NotFound:
+    except DISCORD_ERRORS as error:
+        if meaning(error) not in (Meaning.GONE, Meaning.NO_ACCESS):
+            raise
         return False
     return True
 
@@ -115,7 +119,7 @@ async def _post(client: BotClient, details: CaseDetails) -> bool:
     nonce = f"case:{len(case.reports)}:{case.job_id}"
     card = await client.get_partial_messageable(channel_id).send(content, view=view, nonce=nonce)
     if not await client.services.reports.set_card(case, channel_id, card.id):
-        await card.delete()
+        await client.services.message_client.delete(channel_id, card.id)
     return True
 
 
@@ -229,7 +233,8 @@ async def remove_command(interaction: Interaction, message: discord.Message) -> 
     finder = services(interaction).job_finder
     deleted_job = await finder.deleted_job(message_parser.job_id_of(message))
     if deleted_job is not None:
-        await message.delete()
+        if not await services(interaction).message_client.delete(message.channel.id, message.id):
+            raise Refused(_NOT_DELETED)
         moderator = _moderator(interaction)
         await services(interaction).reports.log_removed_message(deleted_job, moderator)
         await interaction.edit_original_response(content=_ONLY_MESSAGE)

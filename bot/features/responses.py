@@ -10,10 +10,16 @@ from discord import app_commands
 
 from bot.context import BotClient, Interaction, services
 from bot.domain.job import Job, RequestContext, ResponseTarget
-from bot.errors import NETWORK_ERRORS, BotError, DeliveryFailed
+from bot.errors import BotError
 from bot.features.permissions import check_can_respond
 from bot.messages import channels
-from bot.messages.discord_errors import ContentRejected, MessageGone
+from bot.messages.discord_errors import (
+    DISCORD_ERRORS,
+    REQUEST_ERRORS,
+    Meaning,
+    describe,
+    meaning,
+)
 from bot.messages.message_client import ORIGINAL_RESPONSE, retry_once
 from engine.log import log_context
 
@@ -23,10 +29,6 @@ _MAX_CONTENT: Final = 2000
 _ATTEMPTS: Final = 2
 _EMPTY_RESPONSE_ERRORS: Final = (KeyError, TypeError)
 """Raised by discord.py when Discord answers with a 204, without the callback's body."""
-_DISCORD_ERRORS: Final = (
-    *(discord.HTTPException, *NETWORK_ERRORS),
-    *(MessageGone, ContentRejected, DeliveryFailed),
-)
 _INTERNAL_ERROR: Final = "Something went wrong. The error is in the bot's log."
 log = logging.getLogger(__name__)
 
@@ -41,13 +43,17 @@ def request_context(interaction: Interaction) -> RequestContext:
         idempotency_key=f"interaction:{interaction.id}",
         user_id=interaction.user.id,
         channel=channels.from_interaction(interaction),
-        target=ResponseTarget(
-            channel_id=interaction.channel_id or 0,
-            guild_id=interaction.guild_id,
-            application_id=interaction.application_id,
-            token=interaction.token,
-        ),
+        target=_target(interaction),
         role_ids=role_ids(interaction.user),
+    )
+
+
+def _target(interaction: Interaction) -> ResponseTarget:
+    return ResponseTarget(
+        channel_id=interaction.channel_id or 0,
+        guild_id=interaction.guild_id,
+        application_id=interaction.application_id,
+        token=interaction.token,
     )
 
 
@@ -62,18 +68,25 @@ def role_ids(user: discord.User | discord.Member | None) -> tuple[int, ...]:
 async def respond_ephemeral(interaction: Interaction, content: str) -> bool:
     """Send a message that only this user sees; False if Discord did not accept it."""
     content = content[:_MAX_CONTENT]
+    if not interaction.response.is_done():
+        return await _respond_first(interaction, content)
+    messages, target = services(interaction).message_client, _target(interaction)
     try:
-        if not interaction.response.is_done():
-            await retry_once(lambda: _send_response(interaction, content))
-            return True
-        # A followup would replace the public response while that is deferred.
-        with suppress(discord.NotFound):  # the response was deleted
-            await retry_once(lambda: interaction.edit_original_response(content=PLACEHOLDER))
-        await retry_once(lambda: interaction.followup.send(content, ephemeral=True))
-        with suppress(discord.NotFound):
-            await retry_once(interaction.delete_original_response)
-    except (discord.HTTPException, *NETWORK_ERRORS) as error:
-        log.warning("Could not respond to interaction %s: %r", interaction.id, error)
+        await messages.respond_ephemeral(target, content, PLACEHOLDER)
+        await messages.delete_response(target)
+    except REQUEST_ERRORS as error:
+        log.warning("Could not respond to interaction %s: %s", interaction.id, error)
+        return False
+    return True
+
+
+async def _respond_first(interaction: Interaction, content: str) -> bool:
+    try:
+        await retry_once(lambda: _send_response(interaction, content))
+    except DISCORD_ERRORS as error:
+        if meaning(error, by_token=True) is Meaning.ACKNOWLEDGED:
+            return True  # the first attempt arrived, and its answer was lost
+        log.warning("Could not respond to interaction %s: %s", interaction.id, describe(error))
         return False
     return True
 
@@ -90,19 +103,19 @@ async def defer(interaction: Interaction) -> int | None:
     it retries.
     """
     for _ in range(_ATTEMPTS):
-        reached_discord = True
+        may_retry = False
         try:
             message_id = await _defer(interaction)
             if message_id is not None:
                 return message_id
-        except (discord.HTTPException, *NETWORK_ERRORS) as error:
-            log.warning("Interaction %s may not be deferred: %r", interaction.id, error)
-            reached_discord = not isinstance(error, NETWORK_ERRORS)
+        except DISCORD_ERRORS as error:
+            log.warning("Interaction %s may not be deferred: %s", interaction.id, describe(error))
+            may_retry = meaning(error, by_token=True) is Meaning.RETRY
         try:
             return (await interaction.followup.fetch_message(ORIGINAL_RESPONSE)).id
-        except (discord.HTTPException, *NETWORK_ERRORS) as error:
-            log.warning("Interaction %s has no response: %r", interaction.id, error)
-        if reached_discord:
+        except DISCORD_ERRORS as error:
+            log.warning("Interaction %s has no response: %s", interaction.id, describe(error))
+        if not may_retry:
             break
     return None
 
@@ -171,8 +184,9 @@ async def handle_errors(interaction: Interaction) -> AsyncIterator[None]:
 
 async def respond_to_error(interaction: Interaction, error: Exception) -> None:
     """Tell the user why the interaction failed; log what is not meant for the user."""
-    if isinstance(error, _DISCORD_ERRORS):
-        log.warning("Discord rejected the response to %s: %r", interaction.id, error)
+    if isinstance(error, (*DISCORD_ERRORS, *REQUEST_ERRORS)):
+        reason = str(error) if isinstance(error, REQUEST_ERRORS) else describe(error)
+        log.warning("Discord rejected the response to %s: %s", interaction.id, reason)
         await respond_ephemeral(interaction, "Discord rejected my response. Please try again.")
     elif isinstance(error, BotError):
         await respond_ephemeral(interaction, str(error))

@@ -13,21 +13,13 @@ from bot.db.job_messages import JobMessageStore
 from bot.domain.job import ShownJob
 from bot.domain.nsfw import NsfwPolicy
 from bot.domain.visibility import VisiblePictures, visible_in
-from bot.errors import NETWORK_ERRORS, Refused
+from bot.errors import Refused
 from bot.messages import captions, picture_files
-from bot.messages.discord_errors import Meaning, meaning
+from bot.messages.discord_errors import DISCORD_ERRORS, Meaning, describe, dm_refusal, meaning
 from bot.messages.message_client import OutgoingFile, retry_once
 from bot.services.job_finder import JobFinder
 from bot.storage import FileStorage
 
-_DMS_CLOSED: Final = "your DMs are closed"
-_REFUSALS: Final = {
-    20009: "Discord does not deliver these pictures to you (your settings filter explicit images)",
-    50007: _DMS_CLOSED,
-    50278: "you share no server with me any more",
-}
-"""Why Discord refuses a DM, by its JSON error code."""
-_TOO_MANY_NEW_DMS: Final = 40003  # JSON error code
 log = logging.getLogger(__name__)
 _MAX_NONCE: Final = 25
 
@@ -51,9 +43,8 @@ class DirectMessages:
         """Send what a message shows, in as many messages as the files need.
 
         Flagged pictures are withheld, whatever the channel of that message allows. A repeated
-        call with the same key sends no second message. Raises Refused if Discord does not deliver
-        to the user or lets the bot open no further DMs now, FileMissing, discord.HTTPException or
-        a network error.
+        call with the same key sends no second message. Raises Refused if Discord does not accept
+        a message, or FileMissing.
         """
         pictures = await self._job_finder.pictures(shown)
         visible = visible_in(pictures, NsfwPolicy.BLOCK)
@@ -71,13 +62,13 @@ class DirectMessages:
                     await message.delete()  # moderators removed the pictures in the meantime
                     return
                 content = None
-        except discord.HTTPException as error:
-            if error.code == _TOO_MANY_NEW_DMS:
-                sentence = "I have opened too many DMs for now; please try again in a few minutes."
-                raise Refused(f"<@{user_id}>, {sentence}") from error
-            if meaning(error) is not Meaning.DM_REFUSED:
-                raise
-            reason = _REFUSALS.get(error.code, _DMS_CLOSED)
+        except DISCORD_ERRORS as error:
+            log.info("no direct message", extra={"reason": describe(error)})
+            reason = dm_refusal(error) or (
+                "Discord has a problem (please try again later)"
+                if meaning(error) is Meaning.RETRY
+                else "Discord did not accept them"
+            )
             raise Refused(f"<@{user_id}>, {reason}, so I could not send the pictures.") from error
 
     async def notify(self, user_id: int, text: str) -> None:
@@ -85,8 +76,8 @@ class DirectMessages:
         try:
             dm = await self._client.create_dm(discord.Object(user_id))
             await dm.send(text)
-        except (discord.HTTPException, *NETWORK_ERRORS) as error:
-            log.warning("User %d got no reason: %r", user_id, error)
+        except DISCORD_ERRORS as error:
+            log.warning("User %d got no reason: %s", user_id, describe(error))
 
     async def _files(self, visible: VisiblePictures) -> list[OutgoingFile]:
         files = []

@@ -12,7 +12,13 @@ from discord.http import Route
 
 from bot.domain.job import ResponseTarget
 from bot.errors import NETWORK_ERRORS, DeliveryFailed
-from bot.messages.discord_errors import Meaning, meaning, translated_errors
+from bot.messages.discord_errors import (
+    DISCORD_ERRORS,
+    Meaning,
+    describe,
+    meaning,
+    translated_errors,
+)
 
 TOKEN_SECONDS: Final = 14 * 60
 """An interaction token is valid for 15 minutes; one minute is left for clock differences."""
@@ -73,7 +79,7 @@ class MessageClient:
         with translated_errors(by_token=target.token is not None):
             try:
                 return await self._upsert(target, content, nonce)
-            except discord.HTTPException as error:
+            except DISCORD_ERRORS as error:
                 if meaning(error) is not Meaning.ARCHIVED:
                     raise
             if await self._open_thread(target.channel_id):
@@ -95,8 +101,8 @@ class MessageClient:
         route = Route("PATCH", "/channels/{channel_id}", channel_id=channel_id)
         try:
             await self._client.http.request(route, json={"archived": False})
-        except (discord.HTTPException, *NETWORK_ERRORS) as error:
-            log.info("thread stays archived", extra={"reason": str(error)})
+        except DISCORD_ERRORS as error:
+            log.info("thread stays archived", extra={"reason": describe(error)})
             return False
         return True
 
@@ -106,19 +112,38 @@ class MessageClient:
         """Send an ephemeral followup by the interaction token. Raises as `upsert` does.
 
         The original response is edited first: while it is deferred, the first followup would
-        replace it and be as public as it is.
+        replace it and be as public as it is. If somebody deleted it meanwhile, the followup is sent
+        all the same; Discord may refuse the first one as an edit of the deleted response.
         """
+        webhook, content = self._webhook(target), MessageContent(content=placeholder)
         with translated_errors(by_token=True):
-            await self._edit_original_response(target, MessageContent(content=placeholder))
-            await self._webhook(target).send(sentence, ephemeral=True, wait=True)
+            await self._unless_gone(target, lambda: self._edit_original_response(target, content))
+            is_sent = await self._unless_gone(
+                target, lambda: webhook.send(sentence, ephemeral=True, wait=True)
+            )
+            if not is_sent:
+                await self._unless_gone(target, lambda: self._delete_response(target))
+                await webhook.send(sentence, ephemeral=True, wait=True)
 
     async def delete_response(self, target: ResponseTarget) -> None:
         """Delete the public message by the interaction token, or else by its id in the channel.
 
-        An archived thread is opened for it. Raises as `upsert` does.
+        An archived thread is opened for it. Raises as `upsert` does, but not if there is none.
         """
         with translated_errors(by_token=target.token is not None):
-            await self._in_open_thread(target.channel_id, lambda: self._delete_response(target))
+            await self._unless_gone(target, lambda: self._delete_response(target))
+
+    async def _unless_gone(
+        self, target: ResponseTarget, request: Callable[[], Awaitable[object]]
+    ) -> bool:
+        """Repeat a request once if it may not have arrived; False if its message is gone."""
+        try:
+            await self._in_open_thread(target.channel_id, lambda: retry_once(request))
+        except DISCORD_ERRORS as error:
+            if meaning(error) is not Meaning.GONE:
+                raise
+            return False
+        return True
 
     async def _delete_response(self, target: ResponseTarget) -> None:
         if target.token is not None:
@@ -134,18 +159,17 @@ class MessageClient:
         message = self._partial_message(channel_id, message_id)
         try:
             await self._in_open_thread(channel_id, message.delete)
-        except discord.NotFound:
-            pass
-        except (discord.HTTPException, *NETWORK_ERRORS) as error:
-            log.warning("Message %d is not deleted: %r", message_id, error)
-            return False
+        except DISCORD_ERRORS as error:
+            if meaning(error) is not Meaning.GONE:
+                log.warning("Message %d is not deleted: %s", message_id, describe(error))
+                return False
         return True
 
     async def _in_open_thread(self, channel_id: int, act: Callable[[], Awaitable[object]]) -> None:
         """Act, and once more after opening the thread if it is archived."""
         try:
             await act()
-        except discord.HTTPException as error:
+        except DISCORD_ERRORS as error:
             if meaning(error) is not Meaning.ARCHIVED:
                 raise
             await self._open_thread(channel_id)

@@ -7,7 +7,7 @@ from typing import Final, Self
 
 import discord
 
-from bot.errors import NETWORK_ERRORS
+from bot.messages.discord_errors import DISCORD_ERRORS, describe
 from bot.messages.message_client import MessageClient
 
 _VISIBLE_SECONDS: Final = 15.0
@@ -49,8 +49,8 @@ class TemporaryReplies:
         reference = channel.get_partial_message(message_id).to_reference(fail_if_not_exists=False)
         try:
             reply = await channel.send(text, reference=reference)
-        except (discord.HTTPException, *NETWORK_ERRORS) as error:
-            log.warning("A temporary reply was not sent: %r", error)
+        except DISCORD_ERRORS as error:
+            log.warning("A temporary reply was not sent: %s", describe(error))
             return
         deletion = asyncio.create_task(self._delete_later(channel_id, reply.id))
         self._deletions.add(deletion)

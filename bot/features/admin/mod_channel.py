@@ -6,10 +6,11 @@ import discord
 from discord import app_commands
 
 from bot.context import Interaction, services
-from bot.errors import NETWORK_ERRORS, Refused
+from bot.errors import Refused
 from bot.features.exports import GroupCommand
 from bot.features.permissions import moderated_guild
 from bot.features.report_cards import catch_up
+from bot.messages.discord_errors import DISCORD_ERRORS, Meaning, describe, meaning
 
 _TEST_MESSAGE: Final = "Reports of pictures will be posted in this channel."
 
@@ -36,10 +37,15 @@ async def command(interaction: Interaction, channel: discord.TextChannel | None 
 async def _send_test_message(interaction: Interaction, channel_id: int) -> None:
     try:
         await interaction.client.get_partial_messageable(channel_id).send(_TEST_MESSAGE)
-    except (discord.HTTPException, *NETWORK_ERRORS) as error:
+    except DISCORD_ERRORS as error:
+        reason = describe(error)
+        if meaning(error) is Meaning.RETRY:
+            raise Refused(
+                f"Discord has a problem ({reason}), so I changed nothing. Please try again."
+            ) from error
         raise Refused(
             f"I cannot write to <#{channel_id}>, so I changed nothing. Give me the permissions "
-            f"View Channel and Send Messages there. ({error})"
+            f"View Channel and Send Messages there. ({reason})"
         ) from error
 
 
