@@ -5,6 +5,7 @@ from typing import Any
 
 from PIL import Image
 
+from bot.db.usage import UsageRecord
 from bot.domain.job import Job, ResponseTarget
 from bot.domain.kinds import imagine
 from bot.domain.picture import Picture, picture_id
@@ -55,6 +56,21 @@ def picture(of: str = "j1", nth: int = 1, **changes: object) -> Picture:
         "fingerprint": "flat colours",
     }
     return Picture(**values | changes)
+
+
+def usage_record(of: str = "j1", **changes: object) -> UsageRecord:
+    """A usage record of user 1, with these fields changed."""
+    values: dict[str, Any] = {
+        "job_id": of,
+        "attempt": 1,
+        "user_id": 1,
+        "seconds": 3.0,
+        "created_at": 160.0,
+        "revision": "r",
+        "pixels": 4096,
+        "work": 100.0,
+    }
+    return UsageRecord(**values | changes)
 
 
 def encoded(picture: Image.Image, format: str = "PNG", **options: object) -> bytes:

@@ -3,7 +3,6 @@
 import re
 import sqlite3
 from pathlib import Path
-from typing import Any
 
 from bot.db import rows
 from bot.db.database import Database
@@ -13,22 +12,12 @@ from bot.domain.clock import DAY
 from bot.domain.cost_model import Sample
 from bot.domain.job import Status
 from bot.domain.quota import Usage
-from tests.samples import job, picture
+from tests.samples import job, picture, usage_record
 
 
 def charge(of: str = "j1", **changes: object) -> UsageRecord:
-    """A usage record of user 1."""
-    values: dict[str, Any] = {
-        "job_id": of,
-        "attempt": 1,
-        "user_id": 1,
-        "seconds": 3.0,
-        "created_at": 1000.0,
-        "revision": "r",
-        "pixels": 4096,
-        "work": 100.0,
-    }
-    return UsageRecord(**values | changes)
+    """A usage record of user 1 at 1,000 seconds."""
+    return usage_record(of, **{"created_at": 1000.0, **changes})
 
 
 async def test_an_attempt_is_recorded_once(db: Database) -> None:

@@ -15,7 +15,7 @@ from bot.domain.job import Status
 from bot.errors import DeliveryFailed, ExitCode, FatalError
 from bot.services.outbox import Outbox
 from tests.fake_notifier import FakeNotifier
-from tests.samples import job
+from tests.samples import job, picture, usage_record
 
 
 @pytest.fixture
@@ -84,3 +84,42 @@ async def test_a_damaged_database_is_not_retried(jobs: JobStore) -> None:
     with pytest.raises(FatalError):
         await finish(jobs, FakeNotifier(error))
     assert not await is_delivered(jobs)
+
+
+@pytest.mark.parametrize(
+    ("status", "is_shown", "pays"),
+    [
+        (Status.DONE, True, True),
+        (Status.DONE, False, False),
+        (Status.CANCELLED, True, True),
+        (Status.CANCELLED, False, True),
+    ],
+)
+async def test_pictures_that_nobody_can_see_cost_nothing(
+    db: Database, status: Status, is_shown: bool, pays: bool
+) -> None:
+    """A cancelled job is paid for: its user may have deleted the message. Samples stay."""
+    await db.jobs.add(job())
+    await db.jobs.mark_queued("j1", job().recipes)
+    assert await db.jobs.claim("j1", now=150.0)
+    if status is Status.DONE:
+        ended = await db.jobs.complete("j1", 1, [picture()], 160.0, usage_record())
+    else:
+        ended = await db.jobs.finish_without_pictures("j1", status, 160.0)
+        await db.usage.add(usage_record())
+    assert ended is not None
+    notifier = FakeNotifier(is_shown=is_shown)
+    await Outbox(db.jobs, notifier, lambda: 200.0).deliver(ended)
+    assert bool(await db.usage.for_user(1, now=200.0)) is pays
+    assert len(await db.usage.cost_samples("r")) == 1
+
+
+async def test_pictures_behind_a_bug_cost_nothing(db: Database) -> None:
+    """The sentence about it is all that the user sees."""
+    await db.jobs.add(job())
+    await db.jobs.mark_queued("j1", job().recipes)
+    assert await db.jobs.claim("j1", now=150.0)
+    ended = await db.jobs.complete("j1", 1, [picture()], 160.0, usage_record())
+    assert ended is not None
+    await Outbox(db.jobs, FakeNotifier(KeyError("upscale")), lambda: 200.0).deliver(ended)
+    assert await db.usage.for_user(1, now=200.0) == []

@@ -162,12 +162,15 @@ class JobStore(Store):
         self._report("job ended", ended, reason)
         return next(map(rows.to_job, ended), None)
 
-    async def mark_delivered(self, job_id: str, *, now: float) -> None:
+    async def mark_delivered(self, job_id: str, *, now: float, refund: bool = False) -> None:
         """Record that the user has received the ending, and delete the interaction's token.
 
-        Of a job that was erased meanwhile, the target is deleted too.
+        Of a job that was erased meanwhile, the target is deleted too. With `refund`, its usage no
+        longer counts for its user.
         """
         async with self._connection.transaction() as db:
+            if refund:
+                await usage.refund(db, job_id)
             await db.execute(
                 "UPDATE jobs SET channel = 0, guild = NULL, message = NULL, application = NULL, "
                 "reply_to = NULL WHERE id = ? AND erased IS NOT NULL",
@@ -202,14 +205,16 @@ class JobStore(Store):
     async def free_keys(self, prefix: str, suffix: str = "") -> None:
         """Let all requests be made again whose idempotency keys start and end like this.
 
-        Keys of erased jobs are hashed, so they stay until they expire.
+        `prefix` is that of the reactions to a message, of erased jobs too.
         """
-        await self._connection.execute(
-            "UPDATE jobs SET request = request || ':' || id "
-            "WHERE request >= :prefix AND request < :end AND substr(request, -length(id)) != id "
-            "AND (:suffix = '' OR substr(request, -length(:suffix)) = :suffix)",
-            {"prefix": prefix, "end": f"{prefix}\U0010ffff", "suffix": suffix},
-        )
+        async with self._connection.transaction() as db:
+            for start in (prefix, rows.deleted_request_prefix(prefix)):
+                await db.execute(
+                    "UPDATE jobs SET request = request || ':' || id WHERE request >= :prefix "
+                    "AND request < :end AND substr(request, -length(id)) != id "
+                    "AND (:suffix = '' OR substr(request, -length(:suffix)) = :suffix)",
+                    {"prefix": start, "end": f"{start}\U0010ffff", "suffix": suffix},
+                )
 
     def _report(self, event: str, ended: Iterable[sqlite3.Row], reason: str | None = None) -> None:
         for timings in map(rows.to_timings, ended):

@@ -93,6 +93,11 @@ class UsageStore(Store):
         await db.execute("UPDATE usage SET at = :now WHERE at > :now", {"now": now})
 
 
+async def refund(db: aiosqlite.Connection, job_id: str) -> None:
+    """Let nobody pay for a job, in a transaction of the caller. The records stay as samples."""
+    await db.execute("UPDATE usage SET person = 0 WHERE job = ?", (job_id,))
+
+
 async def add(db: aiosqlite.Connection, record: UsageRecord) -> None:
     """Store a record, in a transaction of the caller."""
     await db.execute(USAGE.insert_sql("ON CONFLICT DO NOTHING"), USAGE.to_row(record))

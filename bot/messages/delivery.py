@@ -103,18 +103,19 @@ class Delivery:
             log.info("progress not shown", extra={"reason": str(error)})
         return True
 
-    async def deliver(self, job: Job, pictures: Sequence[Picture]) -> None:
-        """Show the final message, and nothing after it.
+    async def deliver(self, job: Job, pictures: Sequence[Picture]) -> bool:
+        """Show the final message, and nothing after it; False if nobody can see it.
 
         Raises DeliveryFailed if a later attempt may succeed.
         """
-        await self._deliver(job, lambda job: self._finish(job, pictures))
+        return await self._deliver(job, lambda job: self._finish(job, pictures))
 
-    async def deliver_error(self, job: Job, sentence: str) -> None:
-        """Show this sentence instead of how the job ended. Raises as `deliver` does."""
-        await self._deliver(job, lambda job: self._upsert(job, MessageContent(content=sentence)))
+    async def deliver_error(self, job: Job, sentence: str) -> bool:
+        """Show this sentence instead of how the job ended. Returns and raises as `deliver` does."""
+        content = MessageContent(content=sentence)
+        return await self._deliver(job, lambda job: self._upsert(job, content))
 
-    async def _deliver(self, job: Job, send: Callable[[Job], Awaitable[None]]) -> None:
+    async def _deliver(self, job: Job, send: Callable[[Job], Awaitable[None]]) -> bool:
         throttle = self._progress_throttles.pop(job.id, None)
         if throttle is not None:
             await throttle.close()
@@ -124,6 +125,8 @@ class Delivery:
             await self._with_token_fallback(current, send)
         except (MessageGone, ContentRejected) as error:
             log.warning("the result cannot be shown", extra={"reason": str(error)})
+            return False
+        return True
 
     async def _with_token_fallback(self, job: Job, send: Callable[[Job], Awaitable[None]]) -> None:
         """A refused token is never used again: otherwise two messages could show the job."""

@@ -74,9 +74,13 @@ class Dispatcher:
         self.is_draining = True
         await self._tasks.wait(seconds)
 
-    async def stop(self, job: Job, *, charge: bool = True) -> None:
+    def waive_charge(self, job_id: str) -> None:
+        """Let nobody pay for a running job if it ends without pictures."""
+        self._runner.waive_charge(job_id)
+
+    async def stop(self, job: Job) -> None:
         """Stop a cancelled job at the engine and delete its files."""
-        await self._runner.stop(job, charge=charge)
+        await self._runner.stop(job)
         self.wake()
 
     async def _dispatch_ready(self) -> None:

@@ -61,8 +61,9 @@ class JobRunner:
         self._notifier = notifier
         self._limits = limits
         self._clock = clock
+        self._running: set[str] = set()
         self._uncharged: set[str] = set()
-        """Ids of running jobs that were stopped without charge."""
+        """Ids of running jobs for which nobody pays if they end without pictures."""
 
     async def run(self, job: Job, *, prior_seconds: float) -> JobResult:
         """Run a claimed job on the engine and store the result.
@@ -70,6 +71,14 @@ class JobRunner:
         `prior_seconds` is the recent engine time of its user. If the engine dies, or this call is
         cancelled before the engine has finished, the job is queued again.
         """
+        self._running.add(job.id)
+        try:
+            return await self._run(job, prior_seconds)
+        finally:
+            self._running.discard(job.id)
+            self._uncharged.discard(job.id)
+
+    async def _run(self, job: Job, prior_seconds: float) -> JobResult:
         try:
             ending = await self._submit(job, prior_seconds)
         except EngineDied:
@@ -85,13 +94,16 @@ class JobRunner:
         ended = await self._store(job, ending)
         return JobResult(engine_seconds=ending.engine_seconds, ended=ended)
 
-    async def stop(self, job: Job, *, charge: bool = True) -> None:
+    def waive_charge(self, job_id: str) -> None:
+        """Let nobody pay for a running job if it ends without pictures."""
+        if job_id in self._running:
+            self._uncharged.add(job_id)
+
+    async def stop(self, job: Job) -> None:
         """Stop a cancelled job at the engine and delete its pictures.
 
-        Its user is charged for the engine time that it took, unless `charge` is False.
+        Its user is charged for the engine time that it took, unless `waive_charge` was called.
         """
-        if not charge and job.attempt:
-            self._uncharged.add(job.id)
         await self._engine.cancel(job.id, job.attempt)
         await self._delete_pictures(job)
 
@@ -159,9 +171,8 @@ class JobRunner:
         return None
 
     async def _charge(self, job: Job, ending: Painted | Cancelled) -> None:
-        """Charge the user for a job without pictures, unless it was stopped without charge."""
+        """Charge the user for a job without pictures, unless the charge is waived."""
         if job.id in self._uncharged:
-            self._uncharged.discard(job.id)
             return
         charge = self._charge_for(job, ending)
         await retry_until_written(lambda: self._usage.add(charge))

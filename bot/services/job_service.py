@@ -244,9 +244,10 @@ class JobService:
             self._tasks.start(job_id, self._cancel_gone(job_id))
 
     async def _cancel_gone(self, job_id: str) -> None:
+        self._dispatcher.waive_charge(job_id)  # first: the engine may end the job at any moment
         cancelled = await self._outbox.abandon(job_id)
         if cancelled is not None:
-            await self._dispatcher.stop(cancelled, charge=False)
+            await self._dispatcher.stop(cancelled)
 
     async def cancel_in_guild(self, user_id: int, guild_id: int) -> int:
         """Cancel the user's unfinished jobs in this guild; the number of jobs."""

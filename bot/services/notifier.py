@@ -13,15 +13,15 @@ class Notifier(Protocol):
     def show(self, job: Job, progress: Progress) -> None:
         """Show the progress of a job soon, unless newer progress replaces it first."""
 
-    async def deliver(self, job: Job, pictures: Sequence[Picture]) -> None:
-        """Show how a job ended, and no progress after that.
+    async def deliver(self, job: Job, pictures: Sequence[Picture]) -> bool:
+        """Show how a job ended, and no progress after that; False if nobody can see it.
 
         `job` may be older than its row in the database. Raises DeliveryFailed if a later attempt
         may succeed.
         """
 
-    async def deliver_error(self, job: Job, sentence: str) -> None:
-        """Show this sentence instead of how the job ended. Raises DeliveryFailed as well."""
+    async def deliver_error(self, job: Job, sentence: str) -> bool:
+        """Show this sentence instead of how the job ended. Returns and raises as `deliver` does."""
 
     async def is_answered(self, job: Job) -> bool:
         """Whether the user has received the first response, and so may wait for this job."""

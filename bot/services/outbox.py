@@ -52,26 +52,32 @@ class Outbox:
             lambda: self._jobs.finish_without_pictures(job_id, Status.CANCELLED, self._clock())
         )
         if cancelled is not None:
-            await retry_until_written(lambda: self._jobs.mark_delivered(job_id, now=self._clock()))
+            await self._mark_delivered(job_id)
         return cancelled
 
     async def deliver(self, job: Job) -> None:
         """Deliver the ending of an ended job, with as many attempts as it takes.
 
         Only network errors and a locked database are retried. After any other error, which is a
-        bug, the user gets a plain sentence instead.
+        bug, the user gets a plain sentence instead. Pictures that could not be shown cost nothing.
         """
         pictures = await retry_until_written(lambda: self._jobs.pictures(job.id))
         try:
-            await self._retry(job, lambda: self._notifier.deliver(job, pictures))
+            is_shown = await self._retry(job, lambda: self._notifier.deliver(job, pictures))
         except FatalError:
             raise
         except Exception:
             log.exception("job not delivered", extra={"job": job.id})
             await self._retry(job, lambda: self._notifier.deliver_error(job, _UNEXPECTED))
-        await retry_until_written(lambda: self._jobs.mark_delivered(job.id, now=self._clock()))
+            is_shown = False
+        await self._mark_delivered(job.id, refund=job.status is Status.DONE and not is_shown)
 
-    async def _retry(self, job: Job, deliver: Callable[[], Awaitable[None]]) -> None:
+    async def _mark_delivered(self, job_id: str, *, refund: bool = False) -> None:
+        await retry_until_written(
+            lambda: self._jobs.mark_delivered(job_id, now=self._clock(), refund=refund)
+        )
+
+    async def _retry(self, job: Job, deliver: Callable[[], Awaitable[bool]]) -> bool:
         for seconds in chain(self._retry_seconds, repeat(self._retry_seconds[-1])):
             try:
                 return await deliver()
