@@ -112,7 +112,7 @@ async def run(
             await enter(parts.tasks)
             await enter(parts.services.temporary_replies)
             imagine.offer_samplers(engine.model.samplers)
-            await login(client, token)
+            await cancel_on(stop, login(client, token))
             await parts.dispatcher.resume()
             await parts.services.job_service.resume()
             if playground is not None:

@@ -12,9 +12,12 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from bot.client import Client
+from bot.client import Client, GatewayUnreachable
 from bot.context import Services
+from bot.domain.clock import DAY
 from bot.errors import NETWORK_ERRORS, ExitCode, FatalError
+from bot.messages import discord_errors
+from bot.messages.discord_errors import Meaning, meaning_of
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=20)
 _HEADERS: Final = {
@@ -26,9 +29,7 @@ _RETRY_SECONDS: Final = (1.0, 2.0, 4.0, 8.0, 16.0)
 _DEFAULT_WAIT: Final = 60.0
 """Seconds after a 429 that does not say how long to wait."""
 _TOO_MANY_REQUESTS: Final = 429
-_UNAUTHORIZED: Final = 401
 _FORBIDDEN: Final = 403
-_SERVER_ERROR: Final = 500
 _OK: Final = 200
 _PORTAL: Final = "https://discord.com/developers/applications"
 _TOKEN_REFUSED: Final = f"Discord rejects this DISCORD_TOKEN. Copy it again from {_PORTAL}."
@@ -94,37 +95,64 @@ async def _get(
     headers: Mapping[str, str] | None = None,
 ) -> Any:  # noqa: ANN401 # any JSON
     """The JSON at this URL."""
-    delays = iter(_RETRY_SECONDS)
+    patience = _Patience()
     while True:
         try:
             async with session.get(url, proxy=proxy, headers=headers) as response:
                 if response.status == _OK:
                     return await response.json(content_type=None)
-                seconds = _wait_seconds(response)
-                if seconds is None and response.status >= _SERVER_ERROR:
-                    seconds = next(delays, None)
-                if seconds is None:
-                    raise _refused(url, response)
                 reason = f"{response.status} {response.reason}"
+                meaning = meaning_of(response.status, await _json_code(response))
+                seconds = patience.seconds(meaning, response.status, response.headers)
         except (*NETWORK_ERRORS, ValueError) as error:
             raise _no_discord(url, repr(error)) from error
         except OSError as error:
             raise _failed(error) from error
-        until = time.strftime("%H:%M:%S", time.localtime(time.time() + seconds))
-        log.warning("Discord answers %s; waiting until %s.", reason, until)
-        await asyncio.sleep(seconds)
+        if seconds is None:
+            raise _refused(url, meaning, response)
+        await _wait(seconds, reason)
 
 
-def _wait_seconds(response: aiohttp.ClientResponse) -> float | None:
-    """How long to wait before the next request; None if the response does not ask for it."""
+async def _json_code(response: aiohttp.ClientResponse) -> int | None:
+    """Discord's error code; None if the response is not Discord's JSON."""
+    if response.content_type != "application/json":
+        return None
     try:
-        return max(0.0, float(response.headers["Retry-After"]))
-    except (KeyError, ValueError):
-        return _DEFAULT_WAIT if response.status == _TOO_MANY_REQUESTS else None
+        body = await response.json()
+    except ValueError:
+        return None
+    return body.get("code", 0) if isinstance(body, dict) else None
 
 
-def _refused(url: str, response: aiohttp.ClientResponse) -> FatalError:
-    if response.status == _UNAUTHORIZED:
+class _Patience:
+    """How long to wait before the next attempt to reach Discord."""
+
+    def __init__(self) -> None:
+        self._delays = iter(_RETRY_SECONDS)
+
+    def seconds(
+        self, meaning: Meaning, status: int | None, headers: Mapping[str, str]
+    ) -> float | None:
+        """As long as the response asks for; None if another attempt is of no use.
+
+        `status` is None if there is no response.
+        """
+        try:
+            return min(max(0.0, float(headers["Retry-After"])), DAY)
+        except (KeyError, ValueError):
+            if status == _TOO_MANY_REQUESTS:
+                return _DEFAULT_WAIT
+            return next(self._delays, None) if meaning is Meaning.RETRY else None
+
+
+async def _wait(seconds: float, reason: str) -> None:
+    until = time.strftime("%H:%M:%S", time.localtime(time.time() + seconds))
+    log.warning("Discord answers %s; waiting until %s.", reason, until)
+    await asyncio.sleep(seconds)
+
+
+def _refused(url: str, meaning: Meaning, response: aiohttp.ClientResponse) -> FatalError:
+    if meaning is Meaning.UNAUTHORIZED:
         return FatalError(_TOKEN_REFUSED, ExitCode.TOKEN_REFUSED)
     reason = f"{response.status} {response.reason}"
     if response.status == _FORBIDDEN:
@@ -140,27 +168,53 @@ def _no_discord(url: str, reason: str) -> FatalError:
 
 
 async def login(client: Client, token: str) -> None:
-    """Log in and register the commands. Raises FatalError."""
-    try:
-        await client.login(token)
-    except discord.LoginFailure as error:
-        raise FatalError(_TOKEN_REFUSED, ExitCode.TOKEN_REFUSED) from error
-    except (discord.DiscordException, *NETWORK_ERRORS, OSError, ValueError) as error:
-        raise _failed(error) from error
+    """Log in and register the commands, with the patience of `configure_api`. Raises FatalError."""
+    patience = _Patience()
+    while True:
+        try:
+            return await client.login(token)
+        except discord.LoginFailure as error:
+            raise FatalError(_TOKEN_REFUSED, ExitCode.TOKEN_REFUSED) from error
+        except discord.HTTPException as error:
+            meaning, headers = discord_errors.meaning(error), error.response.headers
+            seconds = patience.seconds(meaning, error.status, headers)
+            if seconds is None:
+                raise _failed(error) from error
+            await client.http.close()
+            client.http.connector = discord.utils.MISSING  # it was closed with the session
+            await _wait(seconds, discord_errors.describe(error))
+        except (discord.DiscordException, *NETWORK_ERRORS, OSError, ValueError) as error:
+            raise _failed(error) from error
 
 
 async def serve(client: Client, services: Services) -> None:
     """Answer events until the connection is closed for good. Raises FatalError."""
-    try:
-        await client.serve(services)
-    except discord.PrivilegedIntentsRequired as error:
-        raise FatalError(*_CLOSE_CODES[4014]) from error
-    except discord.ConnectionClosed as error:
-        if error.code not in _CLOSE_CODES:
+    patience = _Patience()
+    while True:
+        try:
+            return await client.serve(services)
+        except GatewayUnreachable as error:
+            cause = error.__context__
+            seconds = _seconds_to_gateway(patience, cause)
+            if seconds is None:
+                raise _no_discord(f"{DiscordWebSocket.DEFAULT_GATEWAY}", repr(cause)) from error
+            await _wait(seconds, repr(cause))
+        except discord.PrivilegedIntentsRequired as error:
+            raise FatalError(*_CLOSE_CODES[4014]) from error
+        except discord.ConnectionClosed as error:
+            if error.code not in _CLOSE_CODES:
+                raise _failed(error) from error
+            raise FatalError(*_CLOSE_CODES[error.code]) from error
+        except (discord.DiscordException, *NETWORK_ERRORS, OSError) as error:
             raise _failed(error) from error
-        raise FatalError(*_CLOSE_CODES[error.code]) from error
-    except (discord.DiscordException, *NETWORK_ERRORS, OSError) as error:
-        raise _failed(error) from error
+
+
+def _seconds_to_gateway(patience: _Patience, cause: BaseException | None) -> float | None:
+    status, headers = None, dict[str, str]()
+    if isinstance(cause, aiohttp.WSServerHandshakeError):
+        status, headers = cause.status, dict(cause.headers or {})
+    meaning = Meaning.RETRY if status is None else meaning_of(status, None)
+    return patience.seconds(meaning, status, headers)
 
 
 def _failed(error: Exception) -> FatalError:

@@ -81,6 +81,55 @@ async def test_a_refusal_at_the_start_is_waited_out(
     assert message.startswith(f"Discord answers {fault.status} ") and "waiting until" in message
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/oauth2/applications/@me"), ("PUT", "/commands")],
+    ids=["login", "commands"],
+)
+@pytest.mark.parametrize(
+    "fault",
+    [Fault(status=429, via=False, retry_after=0.2), Fault(status=503, html=True)],
+    ids=["Cloudflare", "503"],
+)
+async def test_a_refusal_of_the_login_is_waited_out(
+    harness: BotHarness, caplog: pytest.LogCaptureFixture, method: str, path: str, fault: Fault
+) -> None:
+    """A supervisor that started the bot again at once would prolong a ban."""
+    await harness.stop()
+    caplog.set_level(logging.WARNING)
+    harness.discord.faults.next(method, path, fault)
+    await harness.start()
+    assert (await harness.imagine()).attachments
+    assert f"Discord answers {fault.status} " in caplog.text
+    assert "Unclosed" not in caplog.text
+
+
+async def test_a_gateway_that_is_down_at_the_start_is_waited_for(
+    harness: BotHarness, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The REST API may work without it."""
+    await harness.stop()
+    caplog.set_level(logging.WARNING)
+    harness.discord.sockets.unavailable = True
+    start = asyncio.create_task(harness.start())
+    await eventually(lambda: "waiting until" in caplog.text)
+    harness.discord.sockets.unavailable = False
+    await start
+    assert (await harness.imagine()).attachments
+    assert "503" in caplog.text
+
+
+async def test_a_gateway_that_stays_down_at_the_start_is_an_error(
+    discord: Playground, tmp_path: Path, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exit code tells a supervisor to start the bot later."""
+    monkeypatch.setattr("bot.discord_connection._RETRY_SECONDS", (0.1, 0.1))
+    discord.sockets.unavailable = True
+    error = await end_of(settings_for(discord, tmp_path), engine)
+    assert error.exit is ExitCode.DISCORD_UNREACHABLE
+    assert "/gateway" in str(error) and "503" in str(error)
+
+
 async def test_the_wait_at_the_start_can_be_stopped(
     discord: Playground, tmp_path: Path, engine: FakeEngine
 ) -> None:
