@@ -14,7 +14,6 @@ from discord.http import Route
 
 from bot.client import Client, GatewayUnreachable
 from bot.context import Services
-from bot.domain.clock import DAY
 from bot.errors import NETWORK_ERRORS, ExitCode, FatalError
 from bot.messages import discord_errors
 from bot.messages.discord_errors import Meaning, meaning_of
@@ -137,12 +136,12 @@ class _Patience:
 
         `status` is None if there is no response.
         """
-        try:
-            return min(max(0.0, float(headers["Retry-After"])), DAY)
-        except (KeyError, ValueError):
-            if status == _TOO_MANY_REQUESTS:
-                return _DEFAULT_WAIT
-            return next(self._delays, None) if meaning is Meaning.RETRY else None
+        seconds = discord_errors.retry_after(headers)
+        if seconds is None and status == _TOO_MANY_REQUESTS:
+            return _DEFAULT_WAIT
+        if seconds is None and meaning is Meaning.RETRY:
+            return next(self._delays, None)
+        return seconds
 
 
 async def _wait(seconds: float, reason: str) -> None:

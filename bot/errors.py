@@ -64,7 +64,14 @@ class PolicyViolation(Refused):
 
 
 class DeliveryFailed(BotError):
-    """A message could not be delivered; a later attempt may succeed."""
+    """A message could not be delivered; a later attempt may succeed.
+
+    `retry_after` is how many seconds Discord asks to wait before it.
+    """
+
+    def __init__(self, sentence: str, *, retry_after: float = 0.0) -> None:
+        super().__init__(sentence)
+        self.retry_after = retry_after
 
 
 class FatalError(BotError):

@@ -7,6 +7,7 @@ import discord
 import pytest
 from yarl import URL
 
+from bot.domain.clock import DAY
 from bot.errors import DeliveryFailed
 from bot.messages.discord_errors import (
     _CODES,
@@ -143,6 +144,19 @@ def test_errors_are_translated(raised: Exception, expected: type[Exception]) -> 
     """40001 is about the bot, so that a result waits for its next start."""
     with pytest.raises(expected), translated_errors(by_token=False):
         raise raised
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("3.5", 3.5), ("-1", 0.0), ("inf", DAY), ("Fri, 27 Nov", 0.0)]
+)
+def test_the_wait_that_discord_asks_for_is_kept(header: str, seconds: float) -> None:
+    """At most a day; a date is not understood."""
+    banned = error(429)
+    assert isinstance(banned.response.headers, dict)
+    banned.response.headers["Retry-After"] = header
+    with pytest.raises(DeliveryFailed) as exc_info, translated_errors(by_token=True):
+        raise banned
+    assert exc_info.value.retry_after == seconds
 
 
 def test_a_description_has_no_page() -> None:

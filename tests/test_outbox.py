@@ -1,6 +1,7 @@
 """Failed deliveries: which errors are retried, and what the user gets otherwise."""
 
 import errno
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -52,6 +53,14 @@ async def test_network_errors_are_retried(jobs: JobStore, error: Exception) -> N
     notifier = FakeNotifier(error, error)
     await finish(jobs, notifier)
     assert notifier.delivered == ["failed"]
+    assert await is_delivered(jobs)
+
+
+async def test_a_wait_that_discord_asks_for_is_waited(jobs: JobStore) -> None:
+    """An earlier attempt would prolong a ban."""
+    start = time.monotonic()
+    await finish(jobs, FakeNotifier(DeliveryFailed("no", retry_after=0.5)))
+    assert time.monotonic() - start >= 0.5
     assert await is_delivered(jobs)
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from bot.playground import Channel, Fault, Message, Permission
+from bot.playground.rest.threads import update_thread
 from tests.bot_harness import BotHarness, eventually
 from tests.delivering import wait_until_delivered
 from tests.fake_engine import FakeEngine
@@ -131,21 +132,37 @@ async def test_a_reaction_where_the_bot_may_not_reply_is_answered_by_dm(
     assert len(harness.query("SELECT * FROM jobs")) == 1
 
 
-@pytest.mark.parametrize("way", ["slash", "button"])
+async def test_a_reaction_in_a_locked_thread_is_answered_by_dm(harness: BotHarness) -> None:
+    """The bot may not post there, though the thread is open."""
+    thread = harness.discord.add_thread(harness.discord.channel, "sketches")
+    grid = await harness.result(await harness.ada.slash("imagine", where=thread, prompt="a house"))
+    update_thread(harness.discord.world, thread, locked=True)
+    await harness.ada.react(grid, "🔁")
+    await harness.discord.until(lambda: harness.discord.dms(harness.ada), why="a DM")
+    [dm] = harness.discord.dms(harness.ada)
+    assert f"I need the permission Manage Threads in <#{thread.id}>" in dm.content
+    assert len(harness.query("SELECT * FROM jobs")) == 1
+
+
+@pytest.mark.parametrize("in_thread", [False, True], ids=["channel", "thread"])
+@pytest.mark.parametrize("way", ["slash", "V1", "🔄"])
 async def test_an_interaction_where_the_bot_may_not_post_is_refused(
-    harness: BotHarness, engine: FakeEngine, way: str
+    harness: BotHarness, engine: FakeEngine, way: str, in_thread: bool
 ) -> None:
     """The refusal names the missing permission."""
-    grid = await harness.imagine()
     channel = harness.discord.channel
-    missing = Permission.VIEW_CHANNEL | Permission.SEND_MESSAGES
+    where = harness.discord.add_thread(channel, "sketches") if in_thread else channel
+    grid = await harness.result(await harness.ada.slash("imagine", where=where, prompt="a house"))
+    missing = Permission.SEND_MESSAGES_IN_THREADS if in_thread else Permission.SEND_MESSAGES
+    missing |= Permission.VIEW_CHANNEL
     harness.discord.set_bot_permissions(channel, channel.bot_permissions & ~missing)
     if way == "slash":
-        interaction = await harness.ada.slash("imagine", prompt="a house")
+        interaction = await harness.ada.slash("imagine", where=where, prompt="a house")
     else:
-        interaction = await harness.ada.click(grid, "V1")
+        interaction = await harness.ada.click(grid, way)
+    name = f"Send Messages{' in Threads' if in_thread else ''}"
     sentence = await harness.refusal(interaction)
-    assert "I need the permission View Channel and Send Messages in this channel" in sentence
+    assert f"I need the permission View Channel and {name} in this channel" in sentence
     assert len(harness.query("SELECT * FROM jobs")) == 1
 
 

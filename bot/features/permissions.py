@@ -13,6 +13,7 @@ _PERMISSION_NAMES: Final = {
     "send_messages_in_threads": "Send Messages in Threads",
     "attach_files": "Attach Files",
     "read_message_history": "Read Message History",
+    "manage_threads": "Manage Threads",
 }
 
 
@@ -56,13 +57,21 @@ def managed_guild(interaction: Interaction) -> int:
     return interaction.guild_id
 
 
-def check_can_post(permissions: discord.Permissions, *, in_thread: bool, replies: bool) -> None:
+def check_can_post(
+    permissions: discord.Permissions,
+    *,
+    in_thread: bool,
+    replies: bool = False,
+    is_locked: bool = False,
+) -> None:
     """Raise Refused, naming what is missing, unless the bot may post pictures with these."""
     if permissions.administrator:
         return
     needed = ["view_channel", "send_messages_in_threads" if in_thread else "send_messages"]
     if all(getattr(permissions, name) for name in needed):  # the others depend on these
-        needed = ["attach_files", *(["read_message_history"] if replies else [])]
+        needed = ["attach_files"]
+        needed += ["read_message_history"] if replies else []
+        needed += ["manage_threads"] if is_locked else []
     missing = [_PERMISSION_NAMES[name] for name in needed if not getattr(permissions, name)]
     if missing:
         raise Refused(
@@ -80,7 +89,7 @@ def check_can_respond(interaction: Interaction) -> None:
     if not interaction.is_guild_integration() or interaction.guild_id is None or not permissions:
         return
     in_thread = isinstance(interaction.channel, discord.Thread)
-    check_can_post(permissions, in_thread=in_thread, replies=False)
+    check_can_post(permissions, in_thread=in_thread)
 
 
 def check_can_reply(client: BotClient, reaction: discord.RawReactionActionEvent) -> None:
@@ -90,8 +99,10 @@ def check_can_reply(client: BotClient, reaction: discord.RawReactionActionEvent)
     if guild is None or channel is None or guild.me is None:
         return
     is_thread = isinstance(channel, discord.Thread)
+    is_locked = isinstance(channel, discord.Thread) and channel.locked
+    permissions = channel.permissions_for(guild.me)
     try:
-        check_can_post(channel.permissions_for(guild.me), in_thread=is_thread, replies=True)
+        check_can_post(permissions, in_thread=is_thread, replies=True, is_locked=is_locked)
     except Refused as error:
         raise CannotReply(str(error).replace("this channel", f"<#{channel.id}>")) from None
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Self
 
@@ -55,6 +56,8 @@ class Delivery:
         """Refused jobs whose user has the reason, but whose public response may still exist."""
         self.gone: asyncio.Queue[str] = asyncio.Queue()
         """Ids of unfinished jobs whose message was deleted, so that nobody can see a result."""
+        self._next_progress = 0.0
+        """On the monotonic clock: no progress is shown before it, because Discord asks for that."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -84,6 +87,8 @@ class Delivery:
 
     async def _show(self, job_id: str, progress: Progress) -> bool:
         """False if no more progress can be shown."""
+        if time.monotonic() < self._next_progress:
+            return True
         try:
             job = await self._jobs.job(job_id)
             if job is None or job.has_ended:
@@ -99,7 +104,10 @@ class Delivery:
         except ContentRejected as error:
             log.info("progress can no longer be shown", extra={"reason": str(error)})
             return False
-        except (DeliveryFailed, DatabaseUnavailable) as error:
+        except DeliveryFailed as error:
+            self._next_progress = time.monotonic() + error.retry_after
+            log.info("progress not shown", extra={"reason": str(error)})
+        except DatabaseUnavailable as error:
             log.info("progress not shown", extra={"reason": str(error)})
         return True
 

@@ -10,6 +10,7 @@ from typing import Final
 
 import discord
 
+from bot.domain.clock import DAY
 from bot.errors import NETWORK_ERRORS, DeliveryFailed
 
 DISCORD_ERRORS: Final = (discord.HTTPException, *NETWORK_ERRORS)
@@ -212,6 +213,18 @@ def dm_refusal(error: Exception) -> str | None:
     return default if code is None else _DM_REASONS.get(code, default)
 
 
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """How many seconds a response asks to wait, at most a day; None if it does not."""
+    try:
+        return min(max(0.0, float(headers["Retry-After"])), DAY)
+    except (KeyError, ValueError):
+        return None
+
+
+def _wait(error: Exception) -> float:
+    return (isinstance(error, discord.HTTPException) and retry_after(error.response.headers)) or 0.0
+
+
 def _code(error: discord.HTTPException) -> int | None:
     """Discord's JSON error code; None if the response is not JSON."""
     return error.code if error.response.headers.get("Content-Type") == _JSON else None
@@ -234,6 +247,6 @@ def _exception(error: Exception, *, by_token: bool) -> Exception:
         case Meaning.GONE | Meaning.NO_ACCESS | Meaning.ARCHIVED | Meaning.DM_REFUSED:
             return MessageGone(reason)
         case Meaning.RETRY | Meaning.UNAUTHORIZED:
-            return DeliveryFailed(f"Discord has a problem ({reason}).")
+            return DeliveryFailed(f"Discord has a problem ({reason}).", retry_after=_wait(error))
         case _:
             return ContentRejected(reason)

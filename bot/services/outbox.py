@@ -79,9 +79,12 @@ class Outbox:
 
     async def _retry(self, job: Job, deliver: Callable[[], Awaitable[bool]]) -> bool:
         for seconds in chain(self._retry_seconds, repeat(self._retry_seconds[-1])):
+            wait = seconds
             try:
                 return await deliver()
             except (DeliveryFailed, DatabaseUnavailable, *NETWORK_ERRORS) as error:
                 log.warning("job not delivered", extra={"job": job.id, "reason": str(error)})
-            await asyncio.sleep(seconds)
+                if isinstance(error, DeliveryFailed):
+                    wait = max(seconds, error.retry_after)
+            await asyncio.sleep(wait)
         raise AssertionError("the retries never end")
