@@ -56,7 +56,8 @@ class MemberRequests:
         guild = self._world.guilds.get(int(guild_id)) if guild_id.isdecimal() else None
         if guild is None or not session.shard.includes(guild):
             raise InvalidRequest(f"the shard has no guild {guild_id}")
-        if (data.get("query") is None) == (data.get("user_ids") is None):
+        has_ids = data.get("user_ids") is not None
+        if bool(data.get("query")) if has_ids else data.get("query") is None:
             raise InvalidRequest("one of query and user_ids is required")
         return guild
 
@@ -78,7 +79,8 @@ def _meta(guild: Guild, data: Json) -> Json:
 
 
 def _is_for_all_members(data: Json) -> bool:
-    return data.get("query") == ""
+    """Return whether the query is empty; beside ids, as hikari sends it, it has no effect."""
+    return data.get("query") == "" and data.get("user_ids") is None
 
 
 def _check_intent(session: Session) -> None:
