@@ -22,7 +22,16 @@ from bot.messages.discord_errors import (
 
 TOKEN_SECONDS: Final = 14 * 60
 """An interaction token is valid for 15 minutes; one minute is left for clock differences."""
-ORIGINAL_RESPONSE: Final = cast("int", "@original")
+
+
+class _OriginalResponse:
+    """Formatted as `@original`. discord.py would percent-encode a string in a path."""
+
+    def __str__(self) -> str:
+        return "@original"
+
+
+ORIGINAL_RESPONSE: Final = cast("int", _OriginalResponse())
 """The message id of an original response in webhook routes; discord.py only formats it."""
 log = logging.getLogger(__name__)
 
