@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
+from jsonschema_rs import Draft202012Validator, ValidationError
 
 from bot.playground import Playground, Request, Response
 
@@ -218,9 +217,11 @@ def _without(item: Json, fields: set[str]) -> Json:
 
 def _reason(error: ValidationError) -> str:
     """The error of the `anyOf` branch that has the `type` of the value."""
-    while error.context:
-        wrong_branches = {e.schema_path[0] for e in error.context if list(e.path) == ["type"]}
-        candidates = [e for e in error.context if e.schema_path[0] not in wrong_branches]
-        error = (candidates or error.context)[0]
-    path = "/".join(str(key) for key in error.absolute_path)
+    while branches := getattr(error.kind, "context", None):
+        type_path = [*error.instance_path, "type"]
+        same_type = [
+            branch for branch in branches if type_path not in [e.instance_path for e in branch]
+        ]
+        error = (same_type or branches)[0][0]
+    path = "/".join(str(key) for key in error.instance_path)
     return f"{path or 'the whole'}: {error.message[:300]}"
