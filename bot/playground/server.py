@@ -19,7 +19,7 @@ from bot.playground.gateway.sessions import Gateway
 from bot.playground.gateway.websocket import WebSocketServer
 from bot.playground.model.guild import Channel, ChannelType, Guild, Role
 from bot.playground.model.interactions import Interactions
-from bot.playground.model.permissions import NOTHING, Permission
+from bot.playground.model.permissions import NOTHING, Overwrite, Permission
 from bot.playground.model.state import APPLICATION_ID, GUILD_ID, Message, World
 from bot.playground.page.routes import Page
 from bot.playground.rest.api import PREFIX, Api, Observer
@@ -200,6 +200,29 @@ class Playground:
     def set_bot_permissions(self, channel: Channel, permissions: Permission) -> None:
         """Set what the bot may do in a channel and in its threads."""
         changes.set_bot_permissions(self.world, channel, permissions)
+
+    def set_overwrite(
+        self,
+        channel: Channel,
+        target: Role | Person,
+        *,
+        allow: Permission = NOTHING,
+        deny: Permission = NOTHING,
+    ) -> None:
+        """Set what a channel allows and denies a role or a member; by default nothing."""
+        subject = target.user if isinstance(target, Person) else target
+        changes.set_overwrite(self.world, channel, subject, Overwrite(allow, deny))
+
+    def set_owner(self, owner: Person, guild: Guild | None = None) -> None:
+        """Make a member the owner of a guild, by default of the default guild."""
+        changes.set_owner(self.world, guild or self.world.default_guild, owner.user)
+
+    def time_out(
+        self, person: Person | None, seconds: float = 600.0, guild: Guild | None = None
+    ) -> None:
+        """Time out a member, or the bot if it is None; 0 seconds end the timeout."""
+        user = person.user if person else self.world.bot
+        changes.time_out(self.world, guild or self.world.default_guild, user, seconds)
 
     def remove_bot(self, guild: Guild) -> None:
         """Remove the bot from a guild, as a kick does."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bot.playground.client import access
 from bot.playground.client.modals import FieldValue, submit_components
 from bot.playground.client.options import FilledOptions, Value, fill_options
 from bot.playground.client.resolved_data import ResolvedDataBuilder
@@ -196,8 +197,7 @@ class Person:
 
     async def react(self, message: Message, emoji: str) -> None:
         self._check_can_see(message)
-        if message.ephemeral:
-            raise NotPermitted("Ephemeral messages cannot have reactions.")
+        access.check_can_react(self.user, message, emoji)
         add_reaction(self._world, message, emoji, self.user)
 
     async def unreact(self, message: Message, emoji: str) -> None:
@@ -206,7 +206,7 @@ class Person:
     async def clear_reactions(self, message: Message, emoji: str | None = None) -> None:
         """Remove all reactions, or all with one emoji, as a moderator."""
         self._check_can_see(message)
-        if Permission.MANAGE_MESSAGES not in self.permissions(message.channel):
+        if not message.channel.allows(self.user, Permission.MANAGE_MESSAGES):
             raise NotPermitted("Only moderators may remove the reactions of others.")
         clear_reactions(self._world, message, emoji)
 
@@ -223,6 +223,7 @@ class Person:
         """
         channel = reply_to.channel if reply_to else where or self._state.default_channel
         self._check_can_enter(channel)
+        access.check_can_send(self.user, channel, files=bool(uploads))
         message_type = MessageType.REPLY if reply_to else MessageType.DEFAULT
         target = MessageTarget(channel, self.user, message_type, reference=reply_to)
         body = RequestBody({"content": text.strip()}, files=dict(enumerate(uploads)))
@@ -232,7 +233,8 @@ class Person:
         """Delete a message as its author or a moderator, or dismiss an ephemeral message."""
         self._check_can_see(message)
         is_own = message.author is self.user or message.visible_to is self.user
-        if not is_own and Permission.MANAGE_MESSAGES not in self.permissions(message.channel):
+        may_manage = message.channel.allows(self.user, Permission.MANAGE_MESSAGES)
+        if not is_own and not may_manage:
             raise NotPermitted("Only its author and moderators may delete a message.")
         message_writer.delete(self._world, message)
 
@@ -251,9 +253,7 @@ class Person:
 
     def can_enter(self, channel: Channel) -> bool:
         """Return whether the user can view a channel."""
-        if channel.guild:
-            return self.user in channel.guild.members and channel.is_open_to(self.user)
-        return channel.recipient is self.user
+        return access.can_view(self.user, channel)
 
     def can_see(self, message: Message) -> bool:
         """Return whether the message is visible to the user."""
@@ -308,6 +308,7 @@ class Person:
         source: Message | Interaction | None = None,
     ) -> Interaction:
         self._check_can_enter(channel)
+        access.check_not_timed_out(self.user, channel)
         interaction = self._state.interactions.open(type, self.user, channel, data, source)
         self._world.emit("INTERACTION_CREATE", interaction_json(interaction), channel)
         self._world.changes.notify()

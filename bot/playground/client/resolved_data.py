@@ -31,6 +31,7 @@ class ResolvedDataBuilder:
 
     def __init__(self, world: World, channel: Channel, user: User) -> None:
         self._world = world
+        self._channel = channel
         self._guild = channel.guild
         self._user = user
 
@@ -106,25 +107,25 @@ class ResolvedDataBuilder:
         if guild is None:
             return
         if isinstance(entity, Channel):
-            data.setdefault("channels", {})[entity_id] = _channel_json(entity, guild, self._user)
+            data.setdefault("channels", {})[entity_id] = _channel_json(entity, self._user)
         elif isinstance(entity, Role):
             data.setdefault("roles", {})[entity_id] = role_json(entity, guild)
         elif entity in guild.members:
-            data.setdefault("members", {})[entity_id] = _member_json(entity, guild)
+            data.setdefault("members", {})[entity_id] = _member_json(entity, guild, self._channel)
 
 
-def _member_json(user: User, guild: Guild) -> Json:
+def _member_json(user: User, guild: Guild, channel: Channel) -> Json:
     member = member_json(user, guild)
     partial = {key: value for key, value in member.items() if key not in NOT_IN_RESOLVED}
-    return partial | {"permissions": str(int(guild.permissions(user)))}
+    return partial | {"permissions": str(int(channel.permissions_of(user)))}
 
 
-def _channel_json(channel: Channel, guild: Guild, user: User) -> Json:
+def _channel_json(channel: Channel, user: User) -> Json:
     partial = channel_json(channel)
     partial.pop("permission_overwrites", None)
     return partial | {
-        "permissions": str(int(guild.permissions(user))),
-        "app_permissions": str(int(channel.root.bot_permissions)),
+        "permissions": str(int(channel.permissions_of(user))),
+        "app_permissions": str(int(channel.bot_permissions)),
     }
 
 

@@ -2,10 +2,17 @@
 
 from bot.playground.errors import Json, PlaygroundError
 from bot.playground.model.guild import Channel, Guild, Role, User
-from bot.playground.model.permissions import Permission
+from bot.playground.model.permissions import Overwrite, Permission
 from bot.playground.model.state import World
-from bot.playground.rest.serializers.guilds import guild_create_json, member_json, role_json
+from bot.playground.rest.serializers.guilds import (
+    guild_create_json,
+    guild_json,
+    member_json,
+    role_json,
+)
 from bot.playground.rest.serializers.messages import channel_json
+
+TIMEOUT_LIMIT = 28 * 24 * 3600  # seconds
 
 
 def remove_bot(world: World, guild: Guild) -> None:
@@ -30,7 +37,40 @@ def set_available(world: World, guild: Guild, *, available: bool) -> None:
 def set_bot_permissions(world: World, channel: Channel, permissions: Permission) -> None:
     """Set what the bot may do in a channel of a guild and in its threads."""
     channel.bot_permissions = permissions
+    world.emit("CHANNEL_UPDATE", channel_json(channel.root), channel.root)
+
+
+def set_overwrite(
+    world: World, channel: Channel, target: Role | User, overwrite: Overwrite
+) -> None:
+    """Set what a channel of a guild and its threads allow and deny a role or a member."""
+    if channel.guild is None or channel.parent:
+        raise PlaygroundError("Only channels of a guild have permission overwrites.")
+    channel.overwrites[target] = overwrite
+    if overwrite == Overwrite():
+        del channel.overwrites[target]
     world.emit("CHANNEL_UPDATE", channel_json(channel), channel)
+    world.changes.notify()
+
+
+def set_owner(world: World, guild: Guild, owner: User) -> None:
+    """Transfer the ownership of a guild to a member."""
+    if owner not in guild.members:
+        raise PlaygroundError(f"{owner.name} is no member of {guild.name}.")
+    guild.owner_id = owner.id
+    world.emit("GUILD_UPDATE", guild_json(guild), guild)
+    world.changes.notify()
+
+
+def time_out(world: World, guild: Guild, user: User, seconds: float) -> None:
+    """Begin a timeout of a member, or remove it with 0 seconds."""
+    if not 0 <= seconds <= TIMEOUT_LIMIT:
+        raise PlaygroundError("A timeout takes up to 28 days.")
+    if Permission.ADMINISTRATOR in guild.permissions(user):
+        raise PlaygroundError("The owner and administrators cannot be timed out.")
+    guild.set_timeout(user, world.clock.now() + seconds if seconds else 0.0)
+    _emit_member(world, "GUILD_MEMBER_UPDATE", user, guild)
+    world.changes.notify()
 
 
 def edit_channel(world: World, channel: Channel, *, name: str | None, nsfw: bool | None) -> None:

@@ -27,14 +27,14 @@ def interaction_json(interaction: Interaction) -> Json:
         "channel": channel_json(channel),
         "channel_id": str(channel.id),
         "locale": LOCALE,
-        "app_permissions": str(int(channel.root.bot_permissions)),
+        "app_permissions": str(int(channel.bot_permissions)),
         "entitlements": [],
         "authorizing_integration_owners": {GUILD_INSTALL: str(guild.id) if guild else "0"},
         "attachment_size_limit": interaction.world.file_limit,
         "context": 0 if guild else 1,
     }
     if guild:
-        permissions = {"permissions": str(int(guild.permissions(user)))}
+        permissions = {"permissions": str(int(channel.permissions_of(user)))}
         result["member"] = member_json(user, guild) | permissions
         result["guild_id"] = str(guild.id)
         result["guild"] = {"id": str(guild.id), "locale": LOCALE, "features": []}

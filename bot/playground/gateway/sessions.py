@@ -11,6 +11,7 @@ from bot.playground.errors import Json
 from bot.playground.gateway.shards import Shard, parse_shard
 from bot.playground.model.guild import Guild
 from bot.playground.model.intents import ALL_INTENTS, Intent
+from bot.playground.model.permissions import Permission
 from bot.playground.model.state import APPLICATION_ID, Event, World
 from bot.playground.rest.guilds import application_flags, gateway_url
 from bot.playground.rest.serializers.guilds import guild_create_json, member_json
@@ -226,12 +227,17 @@ class Gateway:
                 session.dispatch(event.name, self._visible_data(session, event))
 
     def _is_visible(self, event: Event) -> bool:
-        """Return whether the bot gets the event. Interactions come from any private thread."""
+        """Return whether the bot gets the event. Interactions come from any channel."""
         guild, bot = event.guild, self._world.bot
         if guild and (guild.unavailable or bot not in guild.members):
             return False
-        is_interaction = event.name == "INTERACTION_CREATE"
-        return is_interaction or event.channel is None or event.channel.is_open_to(bot)
+        if event.name == "INTERACTION_CREATE" or event.channel is None or guild is None:
+            return True
+        if event.name.startswith("MESSAGE") and not event.channel.allows_bot(
+            Permission.VIEW_CHANNEL
+        ):
+            return False
+        return event.channel.is_open_to(bot)
 
     def _visible_data(self, session: Session, event: Event) -> Json:
         """Return the event data that the session's intents permit."""

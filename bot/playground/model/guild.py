@@ -4,7 +4,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from bot.playground.model.permissions import ADMIN, ALL, EVERYONE, MODERATOR, Permission
+from bot.playground.clock import Clock
+from bot.playground.model.permissions import (
+    ADMIN,
+    ALL,
+    EVERYONE,
+    MODERATOR,
+    NOTHING,
+    OF_TIMED_OUT,
+    Overwrite,
+    Permission,
+    overwritten,
+    without_implicitly_denied,
+)
 
 
 class ChannelType(IntEnum):
@@ -65,7 +77,7 @@ class Channel:
     message_count: int = 0
     archived: bool = False
     locked: bool = False
-    bot_permissions: Permission = EVERYONE
+    overwrites: "dict[Role | User, Overwrite]" = field(default_factory=dict, repr=False)
     kind: ChannelType = ChannelType.TEXT
     private: bool = False
     thread_members: list[User] = field(default_factory=list)
@@ -92,13 +104,62 @@ class Channel:
         """Whether the user is in a private thread or may manage threads; True for others."""
         if not self.private or user is self.owner or user in self.thread_members:
             return True
-        return Permission.MANAGE_THREADS in self.permissions_of(user)
+        return self.allows(user, Permission.MANAGE_THREADS)
 
     def permissions_of(self, user: User) -> Permission:
-        """Return the permissions of the bot or of a member; in a DM channel, of everyone."""
+        """Return the permissions of a member as in payloads; in a DM channel, of everyone."""
+        guild, overwrites = self.guild, self.root.overwrites
+        if guild is None:
+            return EVERYONE
+        base = guild.permissions(user)
+        if Permission.ADMINISTRATOR in base:
+            return ALL
+        roles = [overwrites[role] for role in guild.roles_of(user) if role in overwrites]
+        everyone = overwrites.get(guild.everyone, Overwrite())
+        result = overwritten(base, everyone, roles, overwrites.get(user, Overwrite()))
+        return result & OF_TIMED_OUT if guild.is_timed_out(user) else result
+
+    def usable_permissions(self, user: User) -> Permission:
+        """Return the permissions of a member without those that are implicitly denied."""
+        in_thread = self.parent is not None
+        return without_implicitly_denied(self.permissions_of(user), in_thread=in_thread)
+
+    def allows(self, user: User, permission: Permission) -> bool:
+        """Return whether a member has the permission and can use it."""
+        return permission in self.usable_permissions(user)
+
+    def allows_bot(self, permission: Permission) -> bool:
+        """Return whether the bot has the permission and can use it; False if it is no member."""
+        bot = self.guild.bot if self.guild else None
+        return bot is not None and self.allows(bot, permission)
+
+    @property
+    def bot_permissions(self) -> Permission:
+        """The permissions of the bot as in payloads: none if it is no member of the guild.
+
+        Setting them sets the overwrite of its member, in a thread that of the parent.
+        """
         if self.guild is None:
             return EVERYONE
-        return self.root.bot_permissions if user.bot else self.guild.permissions(user)
+        return self.permissions_of(self.guild.bot) if self.guild.bot else NOTHING
+
+    @bot_permissions.setter
+    def bot_permissions(self, permissions: Permission) -> None:
+        if self.guild and self.guild.bot:
+            overwrites = self.root.overwrites
+            overwrites.pop(self.guild.bot, None)
+            base = self.bot_permissions
+            if permissions != base:
+                overwrites[self.guild.bot] = Overwrite(permissions & ~base, base & ~permissions)
+
+
+@dataclass(eq=False)
+class Member:
+    """What a guild knows of a member."""
+
+    roles: list[Role] = field(default_factory=list)
+    timed_out_until: float = 0.0
+    """Seconds since 1970."""
 
 
 @dataclass(eq=False)
@@ -112,10 +173,13 @@ class Guild:
     admins: Role
     applications: Role
     roles: list[Role]
+    clock: Clock
+    owner_id: int
+    """The owner's id; it need not be a member here."""
     channels: list[Channel] = field(default_factory=list)
     unavailable: bool = False
     """Whether an outage hides it from the bot."""
-    _members: dict[User, list[Role]] = field(default_factory=dict, init=False, repr=False)
+    _members: dict[User, Member] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def channel(self) -> Channel:
@@ -127,9 +191,14 @@ class Guild:
         """All members, including the bot."""
         return list(self._members)
 
+    @property
+    def bot(self) -> User | None:
+        """The bot, if it is a member."""
+        return next((user for user in self._members if user.bot), None)
+
     def join(self, user: User, *roles: Role) -> None:
         """Add a member if necessary, and add roles."""
-        member_roles = self._members.setdefault(user, [])
+        member_roles = self._members.setdefault(user, Member()).roles
         member_roles += [role for role in roles if role not in member_roles]
 
     def leave(self, user: User) -> None:
@@ -138,32 +207,50 @@ class Guild:
 
     def take(self, user: User, role: Role) -> None:
         """Remove a role from a member."""
-        self._members[user].remove(role)
+        self._members[user].roles.remove(role)
 
     def delete_role(self, role: Role) -> None:
-        """Delete a role, also from the members who have it."""
+        """Delete a role, also from the members who have it and from overwrites."""
         self.roles.remove(role)
-        for member_roles in self._members.values():
-            if role in member_roles:
-                member_roles.remove(role)
+        for member in self._members.values():
+            if role in member.roles:
+                member.roles.remove(role)
+        for channel in self.channels:
+            channel.overwrites.pop(role, None)
 
     def set_roles(self, user: User, *roles: Role) -> None:
         """Replace the roles of a member."""
-        self._members[user] = list(roles)
+        self._members[user].roles = list(roles)
 
     def roles_of(self, user: User) -> list[Role]:
         """The roles of a member, without @everyone."""
-        return list(self._members.get(user, []))
+        return list(self._members[user].roles) if user in self._members else []
 
     def permissions(self, user: User) -> Permission:
-        """The guild permissions of a member; administrators have all."""
+        """The guild permissions of a member; the owner and administrators have all."""
         combined = self.everyone.permissions
         for role in self.roles_of(user):
             combined |= role.permissions
-        return ALL if Permission.ADMINISTRATOR in combined else combined
+        is_owner = user.id == self.owner_id
+        return ALL if is_owner or Permission.ADMINISTRATOR in combined else combined
+
+    def set_timeout(self, user: User, until: float) -> None:
+        """Begin a timeout of a member, or end it with 0."""
+        self._members[user].timed_out_until = until
+
+    def timed_out_until(self, user: User) -> float | None:
+        """When the last timeout of a member ends or has ended; None if it was removed."""
+        return (self._members[user].timed_out_until if user in self._members else 0.0) or None
+
+    def is_timed_out(self, user: User) -> bool:
+        """Whether a timeout restricts a member. It never restricts those with all permissions."""
+        until = self.timed_out_until(user)
+        if until is None or until <= self.clock.now():
+            return False
+        return Permission.ADMINISTRATOR not in self.permissions(user)
 
 
-def create_guild(name: str, ids: Iterator[int]) -> Guild:
+def create_guild(name: str, ids: Iterator[int], clock: Clock, owner_id: int) -> Guild:
     """Return a guild with its default roles; `ids` supplies the ids of the guild and the roles."""
     guild_id = next(ids)
     everyone = Role(guild_id, "@everyone", EVERYONE)
@@ -171,4 +258,4 @@ def create_guild(name: str, ids: Iterator[int]) -> Guild:
     admins = Role(next(ids), "Admins", ADMIN)
     applications = Role(next(ids), "Imagine", EVERYONE, managed=True)
     roles = [everyone, moderators, admins, applications]
-    return Guild(guild_id, name, everyone, moderators, admins, applications, roles)
+    return Guild(guild_id, name, everyone, moderators, admins, applications, roles, clock, owner_id)

@@ -70,8 +70,8 @@ class MentionParser:
     @property
     def _may_mention_all(self) -> bool:
         """Whether the author may mention @everyone, @here and all roles."""
-        permissions = self.channel.permissions_of(self.author)
-        return self.channel.guild is None or Permission.MENTION_EVERYONE in permissions
+        is_dm = self.channel.guild is None
+        return is_dm or self.channel.allows(self.author, Permission.MENTION_EVERYONE)
 
 
 def _ids(

@@ -1,7 +1,7 @@
 """The state of the local Discord: guilds, channels, users, messages and gateway events."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 
@@ -159,7 +159,7 @@ class World:
         self.cdn = Cdn(self.clock)
         self.bot = User(APPLICATION_ID, "Imagine", bot=True)
         self.users: dict[int, User] = {self.bot.id: self.bot}
-        self.default_guild = create_guild("Playground", iter(DEFAULT_GUILD_IDS))
+        self.default_guild = self._create_guild("Playground", iter(DEFAULT_GUILD_IDS))
         self.default_guild.join(self.bot, self.default_guild.applications)
         self.guilds: dict[int, Guild] = {self.default_guild.id: self.default_guild}
         self.channels: dict[int, Channel] = {}
@@ -173,11 +173,14 @@ class World:
 
     def add_guild(self, name: str) -> Guild:
         """Create a guild with one channel; the bot is a member."""
-        guild = create_guild(name, iter(self.snowflakes.new, None))
+        guild = self._create_guild(name, iter(self.snowflakes.new, None))
         guild.join(self.bot, guild.applications)
         self.guilds[guild.id] = guild
         self.add_channel("general", guild)
         return guild
+
+    def _create_guild(self, name: str, ids: Iterator[int]) -> Guild:
+        return create_guild(name, ids, self.clock, OWNER_ID)
 
     def add_channel(
         self,

@@ -21,7 +21,7 @@ def find_channel(world: World, request: Request) -> Channel:
         raise unknown_channel()
     if channel.guild and world.bot not in channel.guild.members:
         raise missing_access()
-    if not channel.root.bot_permissions & Permission.VIEW_CHANNEL:
+    if channel.guild and not channel.allows_bot(Permission.VIEW_CHANNEL):
         raise missing_access()
     if not channel.is_open_to(world.bot):
         raise missing_access()
@@ -30,7 +30,7 @@ def find_channel(world: World, request: Request) -> Channel:
 
 def require_permission(channel: Channel, permission: Permission) -> None:
     """Raise ApiError if the bot lacks the permission. DM channels have no permissions."""
-    if channel.guild and permission not in channel.root.bot_permissions:
+    if channel.guild and not channel.allows_bot(permission):
         raise missing_permissions()
 
 

@@ -25,7 +25,7 @@ def require_open(channel: Channel) -> None:
 
 def open_by_message(world: World, channel: Channel) -> None:
     """Unarchive a thread before a new message; raise ApiError if it is locked."""
-    if channel.locked and Permission.MANAGE_THREADS not in channel.root.bot_permissions:
+    if channel.locked and not channel.allows_bot(Permission.MANAGE_THREADS):
         raise ApiError(403, 160005, "Thread is locked")
     if channel.archived:
         update_thread(world, channel, archived=False)

@@ -4,11 +4,12 @@ from bot.playground.clock import iso
 from bot.playground.errors import Json
 from bot.playground.model.guild import Guild, Role, User
 from bot.playground.model.snowflake import snowflake_time
-from bot.playground.model.state import OWNER_ID, World
+from bot.playground.model.state import World
 from bot.playground.rest.serializers.messages import channel_json, user_json
 
 
 def member_json(user: User, guild: Guild) -> Json:
+    timeout_end = guild.timed_out_until(user)
     return {
         "user": user_json(user),
         "nick": None,
@@ -17,7 +18,7 @@ def member_json(user: User, guild: Guild) -> Json:
         "roles": [str(role.id) for role in guild.roles_of(user)],
         "joined_at": iso(snowflake_time(user.id)),
         "premium_since": None,
-        "communication_disabled_until": None,
+        "communication_disabled_until": None if timeout_end is None else iso(timeout_end),
         "deaf": False,
         "mute": False,
         "pending": False,
@@ -53,7 +54,7 @@ def guild_json(guild: Guild) -> Json:
         "discovery_splash": None,
         "features": [],
         "banner": None,
-        "owner_id": str(OWNER_ID),
+        "owner_id": str(guild.owner_id),
         "application_id": None,
         "region": "local",
         "afk_channel_id": None,
@@ -95,7 +96,7 @@ def own_guild_json(world: World, guild: Guild, *, with_counts: bool) -> Json:
         "name": guild.name,
         "icon": None,
         "banner": None,
-        "owner": False,
+        "owner": guild.owner_id == world.bot.id,
         "permissions": str(int(guild.permissions(world.bot))),
         "features": [],
     }

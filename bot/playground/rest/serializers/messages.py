@@ -11,10 +11,8 @@ from bot.playground.model.guild import (
     Guild,
     User,
 )
-from bot.playground.model.permissions import EVERYONE
 from bot.playground.model.snowflake import snowflake_time
 from bot.playground.model.state import (
-    APPLICATION_ID,
     OWNER_ID,
     InteractionMetadata,
     Message,
@@ -23,6 +21,7 @@ from bot.playground.model.state import (
 )
 from bot.playground.rest.serializers.components import component_json, embed_json
 
+ROLE_OVERWRITE, MEMBER_OVERWRITE = 0, 1
 IS_SPOILER = 1 << 3  # attachment flag
 GUILD_INSTALL = "0"  # key of a guild installation in `authorizing_integration_owners`
 
@@ -242,16 +241,13 @@ def thread_json(thread: Channel, guild: Guild, parent: Channel) -> Json:
 
 
 def overwrites_json(channel: Channel) -> list[Json]:
-    """Return the difference between the bot's permissions and those of @everyone."""
-    deny = EVERYONE & ~channel.bot_permissions
-    allow = channel.bot_permissions & ~EVERYONE
-    if not deny and not allow:
-        return []
+    """Return the permission overwrites of a channel."""
     return [
         {
-            "id": str(APPLICATION_ID),
-            "type": 1,
-            "allow": str(int(allow)),
-            "deny": str(int(deny)),
+            "id": str(target.id),
+            "type": MEMBER_OVERWRITE if isinstance(target, User) else ROLE_OVERWRITE,
+            "allow": str(int(overwrite.allow)),
+            "deny": str(int(overwrite.deny)),
         }
+        for target, overwrite in channel.overwrites.items()
     ]
