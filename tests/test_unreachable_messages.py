@@ -166,6 +166,28 @@ async def test_an_interaction_where_the_bot_may_not_post_is_refused(
     assert len(harness.query("SELECT * FROM jobs")) == 1
 
 
+@pytest.mark.parametrize("way", ["slash", "button", "reaction"])
+async def test_a_bot_that_is_timed_out_refuses_jobs(
+    harness: BotHarness, engine: FakeEngine, way: str
+) -> None:
+    """The refusal says so and until when; afterwards everything works again."""
+    grid = await harness.imagine()
+    harness.discord.time_out(None, 3600)
+    if way == "reaction":
+        await harness.ada.react(grid, "🔁")
+        await harness.discord.until(lambda: harness.discord.dms(harness.ada), why="a DM")
+        sentence = harness.discord.dms(harness.ada)[0].content
+        assert f"<#{harness.discord.channel.id}>" in sentence
+    elif way == "button":
+        sentence = await harness.refusal(await harness.ada.click(grid, "V1"))
+    else:
+        sentence = await harness.refusal(await harness.ada.slash("imagine", prompt="a house"))
+    assert "has timed me out until <t:" in sentence
+    assert len(harness.query("SELECT * FROM jobs")) == 1
+    harness.discord.time_out(None, 0)
+    await harness.result(await harness.ada.click(grid, "V1"))
+
+
 @pytest.mark.parametrize(
     ("code", "reason"),
     [

@@ -80,6 +80,18 @@ def check_can_post(
         )
 
 
+def check_not_timed_out(me: discord.Member | None) -> None:
+    """Raise Refused during a timeout of the bot; `me` is its member, as far as it is known."""
+    if me is None or me.timed_out_until is None or me.guild_permissions.administrator:
+        return
+    if me.is_timed_out():
+        until = discord.utils.format_dt(me.timed_out_until)
+        raise Refused(
+            f"A moderator of this server has timed me out until {until}: I cannot post in this "
+            "channel, so nothing was queued."
+        )
+
+
 def check_can_respond(interaction: Interaction) -> None:
     """Raise Refused unless the bot may post pictures where the interaction comes from.
 
@@ -88,6 +100,7 @@ def check_can_respond(interaction: Interaction) -> None:
     permissions = interaction.app_permissions
     if not interaction.is_guild_integration() or interaction.guild_id is None or not permissions:
         return
+    check_not_timed_out(interaction.guild.me if interaction.guild else None)
     in_thread = isinstance(interaction.channel, discord.Thread)
     check_can_post(permissions, in_thread=in_thread)
 
@@ -102,6 +115,7 @@ def check_can_reply(client: BotClient, reaction: discord.RawReactionActionEvent)
     is_locked = isinstance(channel, discord.Thread) and channel.locked
     permissions = channel.permissions_for(guild.me)
     try:
+        check_not_timed_out(guild.me)
         check_can_post(permissions, in_thread=is_thread, replies=True, is_locked=is_locked)
     except Refused as error:
         raise CannotReply(str(error).replace("this channel", f"<#{channel.id}>")) from None
