@@ -13,7 +13,7 @@ from bot.playground.client.person import ClientState, Person
 from bot.playground.clock import Clock
 from bot.playground.errors import PlaygroundError, TimedOut
 from bot.playground.faults import Faults
-from bot.playground.gateway import changes, factories
+from bot.playground.gateway import changes, departures, factories
 from bot.playground.gateway.guild_members import MemberRequests
 from bot.playground.gateway.sessions import Gateway
 from bot.playground.gateway.websocket import WebSocketServer
@@ -223,6 +223,17 @@ class Playground:
         """Time out a member, or the bot if it is None; 0 seconds end the timeout."""
         user = person.user if person else self.world.bot
         changes.time_out(self.world, guild or self.world.default_guild, user, seconds)
+
+    def ban(
+        self, person: Person, guild: Guild | None = None, *, delete_messages: bool = False
+    ) -> None:
+        """Ban a user from a guild, by default from the default guild."""
+        guild = guild or self.world.default_guild
+        departures.ban(self.world, guild, person.user, delete_messages=delete_messages)
+
+    def unban(self, person: Person, guild: Guild | None = None) -> None:
+        """Undo a ban."""
+        departures.unban(self.world, guild or self.world.default_guild, person.user)
 
     def remove_bot(self, guild: Guild) -> None:
         """Remove the bot from a guild, as a kick does."""

@@ -9,7 +9,7 @@ from bot.playground.client.options import FilledOptions, Value, fill_options
 from bot.playground.client.resolved_data import ResolvedDataBuilder
 from bot.playground.client.selects import SelectValue, resolved_select_data, selected_values
 from bot.playground.errors import Json, NoSuchButton, NotPermitted, UnknownCommand
-from bot.playground.gateway import changes
+from bot.playground.gateway import changes, departures
 from bot.playground.gateway.interaction_create import interaction_json
 from bot.playground.model.attachments import Upload
 from bot.playground.model.enums import SELECT_TYPES, ComponentType
@@ -74,6 +74,10 @@ class Person:
     def join(self, guild: Guild, *roles: Role) -> None:
         """Join a guild, and get roles of this guild."""
         changes.join(self._world, guild, self.user, *roles)
+
+    def leave(self, guild: Guild) -> None:
+        """Leave a guild; to a bot, a kick looks the same."""
+        departures.remove_member(self._world, guild, self.user)
 
     async def slash(
         self, command: str, *, where: Channel | None = None, checked: bool = True, **values: Value

@@ -106,8 +106,7 @@ class Session:
         if event.name == "INTERACTION_CREATE":
             return True
         if event.channel is None:
-            intent = Intent.GUILD_MEMBERS if _is_of_other_member(event) else Intent.GUILDS
-            return bool(self.intents & intent)
+            return bool(self.intents & _intent_of_guild_event(event))
         guild = event.guild
         if event.name.startswith("MESSAGE_REACTION"):
             intent = Intent.GUILD_REACTIONS if guild else Intent.DIRECT_REACTIONS
@@ -251,6 +250,12 @@ class Gateway:
         if event.name == "INTERACTION_CREATE":
             return without_interaction_content(data, bot, guild)
         return data
+
+
+def _intent_of_guild_event(event: Event) -> Intent:
+    if event.name.startswith("GUILD_BAN_"):
+        return Intent.GUILD_MODERATION
+    return Intent.GUILD_MEMBERS if _is_of_other_member(event) else Intent.GUILDS
 
 
 def _is_of_other_member(event: Event) -> bool:

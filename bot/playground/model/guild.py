@@ -179,6 +179,7 @@ class Guild:
     channels: list[Channel] = field(default_factory=list)
     unavailable: bool = False
     """Whether an outage hides it from the bot."""
+    banned: list[User] = field(default_factory=list)
     _members: dict[User, Member] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -202,8 +203,10 @@ class Guild:
         member_roles += [role for role in roles if role not in member_roles]
 
     def leave(self, user: User) -> None:
-        """Remove a member."""
+        """Remove a member and the overwrites for it."""
         del self._members[user]
+        for channel in self.channels:
+            channel.overwrites.pop(user, None)
 
     def take(self, user: User, role: Role) -> None:
         """Remove a role from a member."""

@@ -3,7 +3,7 @@
 from bisect import bisect_left
 
 from bot.playground.errors import ApiError, Json, cannot_use_sticker, invalid, unknown
-from bot.playground.model.guild import POSTS_ONLY, Channel
+from bot.playground.model.guild import POSTS_ONLY, Channel, User
 from bot.playground.model.permissions import Permission
 from bot.playground.model.state import Message, MessageType, World
 from bot.playground.rest import message_writer
@@ -40,8 +40,8 @@ def create_message(world: World, request: Request) -> Result:
     if channel.type in POSTS_ONLY:
         raise ApiError(400, 50008, "Cannot send messages in a non-text channel")
     require_send_permission(channel)
-    if channel.recipient and channel.recipient.closed_dms:
-        raise ApiError(403, 50007, "Cannot send messages to this user")
+    if channel.recipient:
+        _check_recipient(world, channel.recipient)
     body = message_writer.read(request.body)
     _check_permissions(channel, body)
     if body.payload.get("sticker_ids"):
@@ -55,6 +55,15 @@ def create_message(world: World, request: Request) -> Result:
         world, body, MessageTarget(channel, world.bot, message_type, reference=reference)
     )
     return 200, visible_message_json(world, message)
+
+
+def _check_recipient(world: World, user: User) -> None:
+    """Raise ApiError if the user gets no DM from the bot."""
+    if user.closed_dms:
+        raise ApiError(403, 50007, "Cannot send messages to this user")
+    if not any(user in guild.members for guild in world.guilds.values()):
+        message = "Cannot send messages to this user due to having no mutual guilds"
+        raise ApiError(403, 50278, message)
 
 
 def _check_permissions(channel: Channel, body: RequestBody) -> None:
