@@ -9,20 +9,22 @@ from typing import Self
 from aiohttp import web
 from yarl import URL
 
+from bot.playground.administration import Administration
 from bot.playground.client.person import ClientState, Person
 from bot.playground.clock import Clock
 from bot.playground.errors import PlaygroundError, TimedOut
 from bot.playground.faults import Faults
-from bot.playground.gateway import changes, departures, factories
+from bot.playground.gateway import changes, factories
 from bot.playground.gateway.guild_members import MemberRequests
 from bot.playground.gateway.sessions import Gateway
 from bot.playground.gateway.websocket import WebSocketServer
 from bot.playground.model.guild import Channel, ChannelType, Guild, Role
 from bot.playground.model.interactions import Interactions
-from bot.playground.model.permissions import NOTHING, Overwrite, Permission
+from bot.playground.model.permissions import NOTHING, Permission
 from bot.playground.model.state import APPLICATION_ID, GUILD_ID, Message, World
 from bot.playground.page.routes import Page
 from bot.playground.rest.api import PREFIX, Api, Observer
+from bot.playground.rest.command_permissions import CommandPermissionRoutes
 from bot.playground.rest.commands import Commands
 from bot.playground.rest.guilds import ROUTES as GUILD_ROUTES
 from bot.playground.rest.http import Request
@@ -37,7 +39,7 @@ from bot.playground.rest.threads import update_thread
 TOKEN = f"{base64.b64encode(str(APPLICATION_ID).encode()).decode().rstrip('=')}.local.playground"
 
 
-class Playground:
+class Playground(Administration):
     """A local Discord: REST API, gateway, CDN and web page on one port.
 
     Used as an async context manager. Port 0 chooses a free port.
@@ -59,6 +61,7 @@ class Playground:
             *MESSAGE_LIST_ROUTES,
             *MESSAGE_ROUTES,
             *THREAD_ROUTES,
+            *CommandPermissionRoutes(self.commands.permissions).routes(),
             *self.commands.routes(),
         ]
         routes += InteractionCallbacks(self.interactions).routes()
@@ -200,40 +203,6 @@ class Playground:
     def set_bot_permissions(self, channel: Channel, permissions: Permission) -> None:
         """Set what the bot may do in a channel and in its threads."""
         changes.set_bot_permissions(self.world, channel, permissions)
-
-    def set_overwrite(
-        self,
-        channel: Channel,
-        target: Role | Person,
-        *,
-        allow: Permission = NOTHING,
-        deny: Permission = NOTHING,
-    ) -> None:
-        """Set what a channel allows and denies a role or a member; by default nothing."""
-        subject = target.user if isinstance(target, Person) else target
-        changes.set_overwrite(self.world, channel, subject, Overwrite(allow, deny))
-
-    def set_owner(self, owner: Person, guild: Guild | None = None) -> None:
-        """Make a member the owner of a guild, by default of the default guild."""
-        changes.set_owner(self.world, guild or self.world.default_guild, owner.user)
-
-    def time_out(
-        self, person: Person | None, seconds: float = 600.0, guild: Guild | None = None
-    ) -> None:
-        """Time out a member, or the bot if it is None; 0 seconds end the timeout."""
-        user = person.user if person else self.world.bot
-        changes.time_out(self.world, guild or self.world.default_guild, user, seconds)
-
-    def ban(
-        self, person: Person, guild: Guild | None = None, *, delete_messages: bool = False
-    ) -> None:
-        """Ban a user from a guild, by default from the default guild."""
-        guild = guild or self.world.default_guild
-        departures.ban(self.world, guild, person.user, delete_messages=delete_messages)
-
-    def unban(self, person: Person, guild: Guild | None = None) -> None:
-        """Undo a ban."""
-        departures.unban(self.world, guild or self.world.default_guild, person.user)
 
     def remove_bot(self, guild: Guild) -> None:
         """Remove the bot from a guild, as a kick does."""

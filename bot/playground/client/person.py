@@ -19,7 +19,7 @@ from bot.playground.model.permissions import Permission
 from bot.playground.model.state import Message, MessageType, World, button_label, walk_components
 from bot.playground.model.subcommands import InvokableCommand, find_command, invokable_commands
 from bot.playground.rest import message_writer
-from bot.playground.rest.commands import Commands, is_available
+from bot.playground.rest.commands import Commands
 from bot.playground.rest.message_writer import MessageTarget
 from bot.playground.rest.reactions import add_reaction, clear_reactions, remove_reaction
 from bot.playground.rest.request_body import RequestBody
@@ -245,9 +245,9 @@ class Person:
     def available_commands(self, channel: Channel, type: int = CHAT_INPUT) -> list[Json]:
         """Return the commands that the user's client shows in a channel."""
         commands: dict[str, Json] = {}
-        permissions = self.permissions(channel)
-        for command in self._state.commands.available_in(channel.guild):
-            if command["type"] == type and is_available(command, channel, permissions):
+        registered = self._state.commands
+        for command in registered.available_in(channel.guild):
+            if command["type"] == type and registered.is_available(command, channel, self.user):
                 commands.setdefault(command["name"], command)
         return list(commands.values())
 

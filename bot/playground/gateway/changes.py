@@ -1,9 +1,11 @@
 """Change and remove guilds, channels, roles and the bot's member, and emit their gateway events."""
 
 from bot.playground.errors import Json, PlaygroundError
+from bot.playground.model.command_permissions import CommandPermission, CommandPermissions
 from bot.playground.model.guild import Channel, Guild, Role, User
 from bot.playground.model.permissions import Overwrite, Permission
 from bot.playground.model.state import World
+from bot.playground.rest.command_permissions import permissions_json
 from bot.playground.rest.serializers.guilds import (
     guild_create_json,
     guild_json,
@@ -12,7 +14,24 @@ from bot.playground.rest.serializers.guilds import (
 )
 from bot.playground.rest.serializers.messages import channel_json
 
+COMMAND_PERMISSIONS_LIMIT = 100
 TIMEOUT_LIMIT = 28 * 24 * 3600  # seconds
+
+
+def set_command_permissions(
+    world: World,
+    permissions: CommandPermissions,
+    guild: Guild,
+    command_id: int,
+    entries: list[CommandPermission],
+) -> None:
+    """Set who may use a command, or all commands if it is the application's id."""
+    if len(entries) > COMMAND_PERMISSIONS_LIMIT:
+        raise PlaygroundError(f"A command takes {COMMAND_PERMISSIONS_LIMIT} permissions.")
+    permissions.set(guild, command_id, entries)
+    data = permissions_json(guild, command_id, entries)
+    world.emit("APPLICATION_COMMAND_PERMISSIONS_UPDATE", data, guild)
+    world.changes.notify()
 
 
 def remove_bot(world: World, guild: Guild) -> None:

@@ -25,6 +25,8 @@ RESUME_SECONDS = 3 * 60  # how long a session without connection can be resumed;
 LARGE_THRESHOLD = 50  # members, if Identify has no `large_threshold`
 REPLAY_LIMIT = 2_000  # events that a session stores for a Resume
 
+WITHOUT_INTENT = ("INTERACTION_CREATE", "APPLICATION_COMMAND_PERMISSIONS_UPDATE")
+
 
 class Opcode(IntEnum):
     """https://docs.discord.com/developers/topics/opcodes-and-status-codes"""
@@ -103,7 +105,7 @@ class Session:
         """Return whether the session's shard and intents include the event."""
         if not self.shard.includes(event.guild):
             return False
-        if event.name == "INTERACTION_CREATE":
+        if event.name in WITHOUT_INTENT:
             return True
         if event.channel is None:
             return bool(self.intents & _intent_of_guild_event(event))

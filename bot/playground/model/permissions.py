@@ -152,17 +152,3 @@ def without_implicitly_denied(permissions: Permission, *, in_thread: bool) -> Pe
     if Permission.VIEW_CHANNEL not in permissions:
         permissions &= GUILD_WIDE
     return permissions
-
-
-def can_use_command(permissions: Permission, default_member_permissions: str | None) -> bool:
-    """Return whether a command's `default_member_permissions` allow its use in a guild.
-
-    "0" allows administrators only; null allows everyone who may use application commands.
-    """
-    if Permission.ADMINISTRATOR in permissions:
-        return True
-    if Permission.USE_APPLICATION_COMMANDS not in permissions:
-        return False
-    return default_member_permissions is None or (
-        int(default_member_permissions) != 0 and int(default_member_permissions) & ~permissions == 0
-    )

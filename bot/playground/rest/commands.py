@@ -1,9 +1,9 @@
 """Routes for application commands, global and per guild."""
 
 from bot.playground.errors import ApiError, Json, invalid, unknown
+from bot.playground.model.command_permissions import CommandPermissions
 from bot.playground.model.enums import ApplicationCommandOptionType
-from bot.playground.model.guild import Channel, Guild
-from bot.playground.model.permissions import Permission, can_use_command
+from bot.playground.model.guild import Channel, Guild, User
 from bot.playground.model.state import APPLICATION_ID, World
 from bot.playground.rest.api import Handler, Route
 from bot.playground.rest.http import Request, Result
@@ -32,6 +32,7 @@ class Commands:
     def __init__(self) -> None:
         self._scopes: dict[Scope, dict[int, Json]] = {"": {}}
         self._created_at: dict[Scope, list[float]] = {}
+        self.permissions = CommandPermissions(APPLICATION_ID)
 
     def routes(self) -> list[Route]:
         """Return the routes for both scopes."""
@@ -57,6 +58,18 @@ class Commands:
         """Return the commands of a guild, then the global ones."""
         scopes = [str(guild.id), ""] if guild else [""]
         return [command for scope in scopes for command in self._scopes.get(scope, {}).values()]
+
+    def is_available(self, command: Json, channel: Channel, user: User) -> bool:
+        """Return whether a client shows the command to the user in the channel."""
+        if command["nsfw"] and not channel.root.nsfw:
+            return False
+        contexts = command["contexts"]
+        if channel.guild:
+            in_guilds = contexts is None or 0 in contexts
+            return in_guilds and self.permissions.allow(command, channel, channel.guild, user)
+        return "guild_id" not in command and (
+            command["dm_permission"] if contexts is None else 1 in contexts
+        )
 
     def list_all(self, world: World, request: Request) -> Result:
         """List the commands of a scope, on request with all their localizations."""
@@ -142,19 +155,6 @@ class Commands:
             message = "Max number of daily application command creates has been reached (200)"
             raise ApiError(400, 30034, message, violation=True)
         self._created_at[scope] = [*recent, world.clock.now()]
-
-
-def is_available(command: Json, channel: Channel, permissions: Permission) -> bool:
-    """Return whether a client shows the command in the channel to a user with `permissions`."""
-    if command["nsfw"] and not channel.root.nsfw:
-        return False
-    contexts = command["contexts"]
-    if channel.guild:
-        in_guilds = contexts is None or 0 in contexts
-        return in_guilds and can_use_command(permissions, command["default_member_permissions"])
-    return "guild_id" not in command and (
-        command["dm_permission"] if contexts is None else 1 in contexts
-    )
 
 
 def command_json(payload: Json, type: int) -> Json:
