@@ -1,4 +1,4 @@
-"""What the owner and the moderators of a server do: permissions, timeouts, bans."""
+"""Installations, and what the owner and the moderators of a server do."""
 
 from collections.abc import Mapping
 
@@ -16,6 +16,14 @@ class Administration:
 
     world: World
     commands: Commands
+
+    def add_foreign_guild(self, name: str, *, has_commands: bool = False) -> Guild:
+        """Create a guild that the bot is no member of, perhaps with the application's commands."""
+        return self.world.add_foreign_guild(name, has_commands=has_commands)
+
+    def add_private_channel(self, *people: Person) -> Channel:
+        """Create a DM of two users, or a group DM of more."""
+        return self.world.add_private_channel(*(person.user for person in people))
 
     def set_overwrite(
         self,

@@ -10,7 +10,7 @@ def can_view(user: User, channel: Channel) -> bool:
     """Return whether the user can view a channel."""
     guild = channel.guild
     if guild is None:
-        return channel.recipient is user
+        return user in (channel.recipient, *channel.people)
     is_visible = user in guild.members and channel.allows(user, Permission.VIEW_CHANNEL)
     return is_visible and channel.is_open_to(user)
 

@@ -14,6 +14,7 @@ from bot.playground.gateway.interaction_create import interaction_json
 from bot.playground.model.attachments import Upload
 from bot.playground.model.enums import SELECT_TYPES, ComponentType
 from bot.playground.model.guild import POSTS_ONLY, Channel, Guild, Role, User
+from bot.playground.model.installations import Owners, command_owners
 from bot.playground.model.interactions import Interaction, Interactions, InteractionType
 from bot.playground.model.permissions import Permission
 from bot.playground.model.state import Message, MessageType, World, button_label, walk_components
@@ -112,7 +113,8 @@ class Person:
             resolved["attachments"] = self._upload(filled_options, channel)
         if resolved:
             data["resolved"] = resolved
-        return self._interact(InteractionType.APPLICATION_COMMAND, channel, data)
+        owners = command_owners(invokable.command, channel, self.user)
+        return self._interact(InteractionType.APPLICATION_COMMAND, channel, data, owners)
 
     async def use(self, command: str, message: Message) -> Interaction:
         self._check_can_see(message)
@@ -122,7 +124,8 @@ class Person:
         data = self._command_data(commands[command]) | {"target_id": str(message.id)}
         target = message_json(message, self._world.bot)
         data["resolved"] = {"messages": {str(message.id): target}}
-        return self._interact(InteractionType.APPLICATION_COMMAND, message.channel, data)
+        owners = command_owners(commands[command], message.channel, self.user)
+        return self._interact(InteractionType.APPLICATION_COMMAND, message.channel, data, owners)
 
     async def complete(
         self,
@@ -151,7 +154,9 @@ class Person:
         data = self._command_data(invokable.command) | {
             "options": invokable.nest(filled_options.options)
         }
-        return self._interact(InteractionType.APPLICATION_COMMAND_AUTOCOMPLETE, channel, data)
+        owners = command_owners(invokable.command, channel, self.user)
+        kind = InteractionType.APPLICATION_COMMAND_AUTOCOMPLETE
+        return self._interact(kind, channel, data, owners)
 
     async def click(
         self, message: Message, label: str | None = None, *, custom_id: str | None = None
@@ -309,12 +314,13 @@ class Person:
         type: InteractionType,
         channel: Channel,
         data: Json,
-        source: Message | Interaction | None = None,
+        source: Message | Interaction | Owners,
     ) -> Interaction:
         self._check_can_enter(channel)
         access.check_not_timed_out(self.user, channel)
         interaction = self._state.interactions.open(type, self.user, channel, data, source)
-        self._world.emit("INTERACTION_CREATE", interaction_json(interaction), channel)
+        if interaction.owners:
+            self._world.emit("INTERACTION_CREATE", interaction_json(interaction), channel)
         self._world.changes.notify()
         return interaction
 

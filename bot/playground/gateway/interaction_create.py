@@ -1,11 +1,11 @@
 """The INTERACTION_CREATE event."""
 
 from bot.playground.errors import Json
+from bot.playground.model.installations import app_permissions, context_of
 from bot.playground.model.interactions import Interaction
 from bot.playground.model.state import APPLICATION_ID
 from bot.playground.rest.serializers.guilds import member_json
 from bot.playground.rest.serializers.messages import (
-    GUILD_INSTALL,
     channel_json,
     message_json,
     user_json,
@@ -17,6 +17,7 @@ LOCALE = "en-US"
 def interaction_json(interaction: Interaction) -> Json:
     """Return the data of the INTERACTION_CREATE event."""
     channel, user, guild = interaction.channel, interaction.user, interaction.channel.guild
+    world = interaction.world
     result: Json = {
         "id": str(interaction.id),
         "application_id": str(APPLICATION_ID),
@@ -27,11 +28,11 @@ def interaction_json(interaction: Interaction) -> Json:
         "channel": channel_json(channel),
         "channel_id": str(channel.id),
         "locale": LOCALE,
-        "app_permissions": str(int(channel.bot_permissions)),
+        "app_permissions": str(int(app_permissions(interaction.owners, channel, world.bot))),
         "entitlements": [],
-        "authorizing_integration_owners": {GUILD_INSTALL: str(guild.id) if guild else "0"},
-        "attachment_size_limit": interaction.world.file_limit,
-        "context": 0 if guild else 1,
+        "authorizing_integration_owners": interaction.owners,
+        "attachment_size_limit": world.file_limit,
+        "context": int(context_of(channel)),
     }
     if guild:
         permissions = {"permissions": str(int(channel.permissions_of(user)))}
@@ -42,5 +43,5 @@ def interaction_json(interaction: Interaction) -> Json:
     else:
         result["user"] = user_json(user)
     if interaction.message:
-        result["message"] = message_json(interaction.message, interaction.world.bot)
+        result["message"] = message_json(interaction.message, world.bot)
     return result

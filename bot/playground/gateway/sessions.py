@@ -230,9 +230,15 @@ class Gateway:
     def _is_visible(self, event: Event) -> bool:
         """Return whether the bot gets the event. Interactions come from any channel."""
         guild, bot = event.guild, self._world.bot
-        if guild and (guild.unavailable or bot not in guild.members):
+        if guild and guild.unavailable:
             return False
-        if event.name == "INTERACTION_CREATE" or event.channel is None or guild is None:
+        if event.name == "INTERACTION_CREATE":
+            return True
+        if guild is None:  # a DM with the bot, or a private channel of others
+            return event.channel is not None and event.channel.recipient is not None
+        if bot not in guild.members:
+            return False
+        if event.channel is None:
             return True
         if event.name.startswith("MESSAGE") and not event.channel.allows_bot(
             Permission.VIEW_CHANNEL

@@ -25,6 +25,7 @@ class ChannelType(IntEnum):
     TEXT = 0
     DM = 1
     VOICE = 2
+    GROUP_DM = 3
     ANNOUNCEMENT = 5
     ANNOUNCEMENT_THREAD = 10
     PUBLIC_THREAD = 11
@@ -47,6 +48,8 @@ class User:
     name: str
     bot: bool = False
     closed_dms: bool = False
+    has_app: bool = False
+    """Whether the user has installed the application."""
 
 
 @dataclass(eq=False)
@@ -62,9 +65,10 @@ class Role:
 
 @dataclass(eq=False)
 class Channel:
-    """A channel of a guild, a thread in one, or a user's DM channel with the bot.
+    """A channel of a guild, a thread in one, a DM channel of the bot, or a private channel.
 
-    `kind` is the type of a channel that is no thread.
+    A private channel is a DM or group DM of the `people`, without the bot. `kind` is the type of a
+    channel that is no thread.
     """
 
     id: int
@@ -80,13 +84,14 @@ class Channel:
     overwrites: "dict[Role | User, Overwrite]" = field(default_factory=dict, repr=False)
     kind: ChannelType = ChannelType.TEXT
     private: bool = False
+    people: tuple[User, ...] = ()
     thread_members: list[User] = field(default_factory=list)
     """The users who were added to a private thread."""
 
     @property
     def type(self) -> ChannelType:
         if self.guild is None:
-            return ChannelType.DM
+            return ChannelType.GROUP_DM if len(self.people) > 2 else ChannelType.DM
         if self.parent is None:
             return self.kind
         if self.private:
@@ -179,6 +184,8 @@ class Guild:
     channels: list[Channel] = field(default_factory=list)
     unavailable: bool = False
     """Whether an outage hides it from the bot."""
+    has_commands: bool = False
+    """Whether the application is installed without its bot, so that there are commands only."""
     banned: list[User] = field(default_factory=list)
     _members: dict[User, Member] = field(default_factory=dict, init=False, repr=False)
 
@@ -196,6 +203,11 @@ class Guild:
     def bot(self) -> User | None:
         """The bot, if it is a member."""
         return next((user for user in self._members if user.bot), None)
+
+    @property
+    def has_app(self) -> bool:
+        """Whether the application is installed."""
+        return self.has_commands or self.bot is not None
 
     def join(self, user: User, *roles: Role) -> None:
         """Add a member if necessary, and add roles."""

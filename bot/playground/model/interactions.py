@@ -6,6 +6,7 @@ from enum import IntEnum
 
 from bot.playground.errors import ApiError, Json, NotAcknowledged
 from bot.playground.model.guild import Channel, User
+from bot.playground.model.installations import InstallType, Owners, component_owners
 from bot.playground.model.state import InteractionMetadata, Message, MessageFlags, World
 from bot.playground.model.subcommands import command_name
 
@@ -45,6 +46,7 @@ class Interaction:
     channel: Channel
     data: Json
     created_at: float
+    owners: Owners
     world: World = field(repr=False)
     message: Message | None = None
     """The message whose component was used."""
@@ -87,7 +89,7 @@ class Interaction:
             interaction_id=self.id,
             type=int(self.type),
             user=self.user,
-            guild=self.channel.guild,
+            owners=self.owners,
             command=command_name(self.data) if "name" in self.data else None,
             component_message_id=self.message.id if self.message else None,
             response_id=self.original.id if self.original else None,
@@ -131,12 +133,12 @@ class Interactions:
         user: User,
         channel: Channel,
         data: Json,
-        source: Message | Interaction | None = None,
+        source: Message | Interaction | Owners | None = None,
     ) -> Interaction:
         """Create an interaction without sending it.
 
-        `source` is the message whose component was used, or the interaction whose modal was
-        submitted.
+        `source` is the message whose component was used, the interaction whose modal was
+        submitted, or the installations by which a command was used.
         """
         trigger = source if isinstance(source, Interaction) else None
         message = source if isinstance(source, Message) else None
@@ -148,6 +150,7 @@ class Interactions:
             channel=channel,
             data=data,
             created_at=self._world.clock.now(),
+            owners=_owners(channel, source),
             world=self._world,
             message=trigger.message if trigger else message,
             trigger=trigger,
@@ -177,23 +180,38 @@ class Interactions:
     def find_by_webhook(self, application_id: int, token: str) -> Interaction:
         """Return the interaction for a webhook request.
 
-        Raise ApiError if it is unknown, not acknowledged yet, or its token has expired, and in
-        guilds that the bot is no longer in.
+        Raise ApiError if it is unknown, not acknowledged yet, or its token has expired, and after
+        the application was removed from the guild or by the user.
         """
         interaction = self._by_token.get(token)
         if (
             interaction is None
             or application_id != self._world.bot.id
             or interaction.callback_type is None
-            or not self._has_bot(interaction.channel)
+            or not self._is_installed(interaction)
         ):
             raise ApiError(404, 10015, "Unknown Webhook")
         if self._world.clock.now() >= interaction.created_at + TOKEN_SECONDS:
             raise ApiError(401, 50027, "Invalid Webhook Token")
         return interaction
 
-    def _has_bot(self, channel: Channel) -> bool:
-        return channel.guild is None or self._world.bot in channel.guild.members
+    def _is_installed(self, interaction: Interaction) -> bool:
+        guild = interaction.channel.guild
+        user_id = interaction.owners.get(str(int(InstallType.USER)))
+        is_for_guild = str(int(InstallType.GUILD)) in interaction.owners
+        if is_for_guild and (guild is None or guild.has_app):
+            return True
+        return user_id is not None and self._world.users[int(user_id)].has_app
+
+
+def _owners(channel: Channel, source: Message | Interaction | Owners | None) -> Owners:
+    """Return the installations that an interaction is for."""
+    if isinstance(source, Interaction):
+        return source.owners
+    if isinstance(source, Message):
+        metadata = source.interaction_metadata
+        return component_owners(channel, metadata.owners if metadata else None)
+    return component_owners(channel, None) if source is None else source
 
 
 def is_ephemeral(payload: Json) -> bool:

@@ -11,6 +11,7 @@ from bot.playground.model.attachments import Attachment
 from bot.playground.model.cdn import Cdn
 from bot.playground.model.enums import ComponentType
 from bot.playground.model.guild import Channel, ChannelType, Guild, Role, User, create_guild
+from bot.playground.model.installations import Owners
 from bot.playground.model.intents import ALL_INTENTS, PRIVILEGED
 from bot.playground.model.mentions import Mentions
 from bot.playground.model.permissions import Permission
@@ -68,7 +69,7 @@ class InteractionMetadata:
     interaction_id: int
     type: int
     user: User
-    guild: Guild | None
+    owners: Owners
     command: str | None
     component_message_id: int | None
     response_id: int | None
@@ -178,6 +179,20 @@ class World:
         self.guilds[guild.id] = guild
         self.add_channel("general", guild)
         return guild
+
+    def add_foreign_guild(self, name: str, *, has_commands: bool) -> Guild:
+        """Create a guild with one channel that the bot is no member of."""
+        guild = self._create_guild(name, iter(self.snowflakes.new, None))
+        guild.has_commands = has_commands
+        self.add_channel("general", guild)
+        return guild
+
+    def add_private_channel(self, *people: User) -> Channel:
+        """Create a DM of two users, or a group DM of more."""
+        name = ", ".join(user.name for user in people)
+        channel = Channel(self.snowflakes.new(), name, people=people)
+        self.channels[channel.id] = channel
+        return channel
 
     def _create_guild(self, name: str, ids: Iterator[int]) -> Guild:
         return create_guild(name, ids, self.clock, OWNER_ID)

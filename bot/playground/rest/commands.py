@@ -4,6 +4,8 @@ from bot.playground.errors import ApiError, Json, invalid, unknown
 from bot.playground.model.command_permissions import CommandPermissions
 from bot.playground.model.enums import ApplicationCommandOptionType
 from bot.playground.model.guild import Channel, Guild, User
+from bot.playground.model.installations import command_owners, is_only_for_user
+from bot.playground.model.permissions import Permission
 from bot.playground.model.state import APPLICATION_ID, World
 from bot.playground.rest.api import Handler, Route
 from bot.playground.rest.http import Request, Result
@@ -60,16 +62,18 @@ class Commands:
         return [command for scope in scopes for command in self._scopes.get(scope, {}).values()]
 
     def is_available(self, command: Json, channel: Channel, user: User) -> bool:
-        """Return whether a client shows the command to the user in the channel."""
-        if command["nsfw"] and not channel.root.nsfw:
+        """Return whether a client shows the command to the user in the channel.
+
+        Settings of a guild apply where the application is installed in it.
+        """
+        owners, guild = command_owners(command, channel, user), channel.guild
+        if not owners or (command["nsfw"] and not channel.root.nsfw):
             return False
-        contexts = command["contexts"]
-        if channel.guild:
-            in_guilds = contexts is None or 0 in contexts
-            return in_guilds and self.permissions.allow(command, channel, channel.guild, user)
-        return "guild_id" not in command and (
-            command["dm_permission"] if contexts is None else 1 in contexts
-        )
+        if guild is None:
+            return True
+        if is_only_for_user(owners):
+            return channel.allows(user, Permission.USE_APPLICATION_COMMANDS)
+        return self.permissions.allow(command, channel, guild, user)
 
     def list_all(self, world: World, request: Request) -> Result:
         """List the commands of a scope, on request with all their localizations."""

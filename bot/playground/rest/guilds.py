@@ -48,7 +48,7 @@ def get_application(world: World, request: Request) -> Result:
         "role_connections_verification_url": None,
         "owner": user_json(owner),
         "approximate_guild_count": len(world.guilds),
-        "approximate_user_install_count": 0,
+        "approximate_user_install_count": sum(user.has_app for user in world.users.values()),
         "approximate_user_authorization_count": 0,
         "explicit_content_filter": 0,
         "team": None,

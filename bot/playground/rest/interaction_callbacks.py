@@ -1,6 +1,7 @@
 """Routes for interaction callbacks, and for responses and followups by webhook."""
 
-from bot.playground.errors import Json, invalid, unknown_message
+from bot.playground.errors import ApiError, Json, invalid, unknown_message
+from bot.playground.model.installations import is_forced_private, is_only_for_user
 from bot.playground.model.interactions import (
     Interaction,
     InteractionCallbackType,
@@ -27,6 +28,7 @@ DATA: Path = ("data",)
 WEBHOOK = "/webhooks/{webhook_id}/{webhook_token}"
 ORIGINAL = WEBHOOK + "/messages/@original"
 FOLLOWUP = WEBHOOK + "/messages/{message_id}"
+FOLLOWUPS_LIMIT = 5
 AUTOCOMPLETE_RESULT = InteractionCallbackType.APPLICATION_COMMAND_AUTOCOMPLETE_RESULT
 ALLOWED_CALLBACKS = {
     InteractionType.APPLICATION_COMMAND: {
@@ -85,6 +87,7 @@ class InteractionCallbacks:
         if original and original.loading and not original.deleted:
             message_writer.edit(world, original, body)
             return 200, response_json(original, world.bot)
+        _check_followups(interaction)
         reference = original if original and not original.deleted else None
         message = _create(world, interaction, body, MessageType.REPLY, reference)
         return 200, response_json(message, world.bot)
@@ -117,6 +120,14 @@ class InteractionCallbacks:
         if message is None or message.deleted:
             raise unknown_message()
         return message
+
+
+def _check_followups(interaction: Interaction) -> None:
+    """Raise ApiError if an application that is installed for the user alone sends too many."""
+    followups = [item for item in interaction.responses if item is not interaction.original]
+    if is_only_for_user(interaction.owners) and len(followups) >= FOLLOWUPS_LIMIT:
+        message = "This interaction has hit the maximum number of follow up messages"
+        raise ApiError(400, 40094, message, violation=True)
 
 
 def _callback_type(interaction: Interaction, value: int) -> InteractionCallbackType:
@@ -166,12 +177,14 @@ def _target(
     type: MessageType,
     reference: Message | None,
 ) -> MessageTarget:
+    channel, user = interaction.channel, interaction.user
+    is_private = is_ephemeral(payload) or is_forced_private(interaction.owners, channel, user)
     return MessageTarget(
-        interaction.channel,
+        channel,
         world.bot,
         type,
         interaction.metadata,
-        visible_to=interaction.user if is_ephemeral(payload) else None,
+        visible_to=user if is_private else None,
         reference=reference,
     )
 

@@ -19,7 +19,7 @@ def find_channel(world: World, request: Request) -> Channel:
     channel = world.channels.get(request.snowflake("channel_id"))
     if channel is None:
         raise unknown_channel()
-    if channel.guild and world.bot not in channel.guild.members:
+    if channel.people or (channel.guild and world.bot not in channel.guild.members):
         raise missing_access()
     if channel.guild and not channel.allows_bot(Permission.VIEW_CHANNEL):
         raise missing_access()

@@ -61,7 +61,7 @@ def _check_recipient(world: World, user: User) -> None:
     """Raise ApiError if the user gets no DM from the bot."""
     if user.closed_dms:
         raise ApiError(403, 50007, "Cannot send messages to this user")
-    if not any(user in guild.members for guild in world.guilds.values()):
+    if not user.has_app and not any(user in guild.members for guild in world.guilds.values()):
         message = "Cannot send messages to this user due to having no mutual guilds"
         raise ApiError(403, 50278, message)
 

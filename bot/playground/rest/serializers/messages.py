@@ -23,7 +23,6 @@ from bot.playground.rest.serializers.components import component_json, embed_jso
 
 ROLE_OVERWRITE, MEMBER_OVERWRITE = 0, 1
 IS_SPOILER = 1 << 3  # attachment flag
-GUILD_INSTALL = "0"  # key of a guild installation in `authorizing_integration_owners`
 
 
 def user_json(user: User) -> Json:
@@ -92,9 +91,7 @@ def interaction_metadata_json(metadata: InteractionMetadata) -> Json:
         "id": str(metadata.interaction_id),
         "type": metadata.type,
         "user": user_json(metadata.user),
-        "authorizing_integration_owners": {
-            GUILD_INSTALL: str(metadata.guild.id if metadata.guild else 0)
-        },
+        "authorizing_integration_owners": metadata.owners,
     }
     if metadata.response_id is not None:
         result["original_response_message_id"] = str(metadata.response_id)
@@ -173,14 +170,7 @@ def reference_json(message: Message) -> Json:
 
 def channel_json(channel: Channel) -> Json:
     if channel.guild is None:
-        recipients = [user_json(channel.recipient)] if channel.recipient else []
-        return {
-            "id": str(channel.id),
-            "type": int(channel.type),
-            "flags": 0,
-            "last_message_id": None,
-            "recipients": recipients,
-        }
+        return private_channel_json(channel)
     if channel.parent:
         return thread_json(channel, channel.guild, channel.parent)
     return {
@@ -197,6 +187,21 @@ def channel_json(channel: Channel) -> Json:
         "rate_limit_per_user": 0,
         "permission_overwrites": overwrites_json(channel),
     } | _type_fields(channel.kind)
+
+
+def private_channel_json(channel: Channel) -> Json:
+    """Return a DM channel or a group DM."""
+    people = [channel.recipient] if channel.recipient else channel.people
+    result: Json = {
+        "id": str(channel.id),
+        "type": int(channel.type),
+        "flags": 0,
+        "last_message_id": None,
+        "recipients": [user_json(user) for user in people],
+    }
+    if channel.type is ChannelType.GROUP_DM:
+        result |= {"name": None, "icon": None, "owner_id": str(channel.people[0].id)}
+    return result
 
 
 def _type_fields(kind: ChannelType) -> Json:
