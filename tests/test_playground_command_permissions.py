@@ -90,9 +90,9 @@ async def test_a_bot_reads_the_settings(playground: Playground, bot: PlaygroundB
     await playground.until(lambda: "raw_app_command_permissions_update" in bot._listeners)
     playground.set_command_permissions("imagine", {zoe: False, playground.channel: True})
     assert (await event).target_id == command.id
-    found = await command.fetch_permissions(guild)
+    settings = await command.fetch_permissions(guild)
     expected = [(zoe.id, False), (playground.channel.id, True)]
-    assert [(item.id, item.permission) for item in found.permissions] == expected
+    assert [(item.id, item.permission) for item in settings.permissions] == expected
 
 
 async def test_a_bot_cannot_change_the_settings(playground: Playground, http: Http) -> None:
@@ -100,8 +100,8 @@ async def test_a_bot_cannot_change_the_settings(playground: Playground, http: Ht
     base = f"/applications/{playground.world.bot.id}/guilds/{playground.guild_id}/commands"
     assert await http.call("GET", f"{base}/permissions") == (200, [])
     playground.set_command_permissions(None, {playground.channel: True})
-    status, [found] = await http.call("GET", f"{base}/permissions")
-    assert (status, found["id"]) == (200, str(playground.world.bot.id))
+    status, [settings] = await http.call("GET", f"{base}/permissions")
+    assert (status, settings["id"]) == (200, str(playground.world.bot.id))
     status, body = await http.call("PUT", f"{base}/1/permissions", json={"permissions": []})
     assert (status, body["code"]) == (403, 20001)
     roles = {playground.add_role(f"role {n}"): True for n in range(101)}

@@ -179,6 +179,29 @@ RULES: dict[str, Rule] = {
     "a radio group of one": Rule(
         modal(label(radio("a"))), f"{CHILD}.options", LENGTH, modal(label(radio("a", "b")))
     ),
+    "a value twice": Rule(
+        modal(label(radio("a", "a"))),
+        f"{CHILD}.options.1",
+        "SELECT_COMPONENT_OPTION_VALUE_DUPLICATED",
+        modal(label(radio("a", "b"))),
+    ),
+    "two radio buttons at once": Rule(
+        modal(
+            label(
+                radio("a", "b")
+                | {"options": [option("a", default=True), option("b", default=True)]}
+            )
+        ),
+        f"{CHILD}.options",
+        "SELECT_COMPONENT_TOO_MANY_DEFAULT_VALUES",
+        modal(label(radio("a", "b") | {"options": [option("a", default=True), option("b")]})),
+    ),
+    "more checkboxes than there are": Rule(
+        modal(label(radio("a") | {"type": 22, "max_values": 2})),
+        f"{CHILD}.options",
+        "BASE_TYPE_MIN_LENGTH",
+        modal(label(radio("a") | {"type": 22, "max_values": 1})),
+    ),
     "11 checkboxes": Rule(
         modal(label(radio(*"abcdefghijk") | {"type": 22})),
         f"{CHILD}.options",

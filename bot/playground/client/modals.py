@@ -1,14 +1,17 @@
 """Modals: validate the values of a submission and build its components."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from bot.playground.client.resolved_data import ResolvedDataBuilder
 from bot.playground.client.selects import SelectValue, default_choices, selected_values
 from bot.playground.errors import InvalidOption, Json
+from bot.playground.model.attachments import Upload
 from bot.playground.model.enums import SELECT_TYPES, ComponentType
 
 TEXT_LIMIT = 4000
-FieldValue = SelectValue | list[SelectValue]
+FieldValue = SelectValue | bool | Upload | list[SelectValue] | list[Upload]
+Store = Callable[[Upload], str]
+"""Stores a file and returns the id of the attachment."""
 
 
 def modal_fields(modal: Json) -> list[Json]:
@@ -22,7 +25,7 @@ def modal_fields(modal: Json) -> list[Json]:
 
 
 def submit_components(
-    modal: Json, values: Mapping[str, FieldValue], builder: ResolvedDataBuilder
+    modal: Json, values: Mapping[str, FieldValue], builder: ResolvedDataBuilder, store: Store
 ) -> list[Json]:
     """Return the components of a submission with values by custom id.
 
@@ -33,6 +36,9 @@ def submit_components(
         if name not in fields:
             raise InvalidOption(f"The form has no field called {name}.")
     components = {name: _field(field, values.get(name), builder) for name, field in fields.items()}
+    for component in components.values():  # now that all values are valid
+        if component["type"] == ComponentType.FILE_UPLOAD:
+            component["values"] = [store(upload) for upload in component["values"]]
     return [_row(row, components) for row in modal["components"]]
 
 
@@ -47,11 +53,43 @@ def _row(row: Json, fields: Mapping[str, Json]) -> Json:
 
 def _field(field: Json, value: FieldValue | None, builder: ResolvedDataBuilder) -> Json:
     result = {"type": field["type"], "id": field.get("id", 0), "custom_id": field["custom_id"]}
-    if field["type"] in SELECT_TYPES:
-        return result | {"values": _selection(field, value, builder)}
-    if field["type"] != ComponentType.TEXT_INPUT:
-        raise InvalidOption(f"The playground does not support fields of type {field['type']}.")
-    return result | {"value": _text(field, value)}
+    match field["type"]:
+        case ComponentType.TEXT_INPUT:
+            return result | {"value": _text(field, value)}
+        case ComponentType.FILE_UPLOAD:
+            return result | {"values": _files(field, value)}
+        case ComponentType.RADIO_GROUP:
+            choices = _selection(field, value, builder)
+            return result | {"value": choices[0] if choices else None}
+        case ComponentType.CHECKBOX_GROUP:
+            field = {"max_values": len(field["options"]), **field}
+            return result | {"values": _selection(field, value, builder)}
+        case ComponentType.CHECKBOX:
+            return result | {"value": _checkbox(field, value)}
+        case kind if kind in SELECT_TYPES:
+            return result | {"values": _selection(field, value, builder)}
+        case kind:
+            raise InvalidOption(f"The playground does not support fields of type {kind}.")
+
+
+def _checkbox(field: Json, value: FieldValue | None) -> bool:
+    checked = bool(field.get("default")) if value is None else value
+    if not isinstance(checked, bool):
+        raise InvalidOption(f"{_name(field)} is true or false.")
+    return checked
+
+
+def _files(field: Json, value: FieldValue | None) -> list[Upload]:
+    items = [] if value is None else value if isinstance(value, list) else [value]
+    uploads = [item for item in items if isinstance(item, Upload)]
+    if len(uploads) < len(items):
+        raise InvalidOption(f"{_name(field)} takes files.")
+    if not uploads and field.get("required") is False:
+        return []
+    minimum, maximum = field.get("min_values", 1), field.get("max_values", 1)
+    if not minimum <= len(uploads) <= maximum:
+        raise InvalidOption(f"{_name(field)} takes {minimum} to {maximum} files.")
+    return uploads
 
 
 def _text(field: Json, value: FieldValue | None) -> str:
@@ -70,7 +108,10 @@ def _selection(field: Json, value: FieldValue | None, builder: ResolvedDataBuild
     if value is None:
         choices = default_choices(field)
     else:
-        choices = value if isinstance(value, list) else [value]
+        items = value if isinstance(value, list) else [value]
+        choices = [item for item in items if not isinstance(item, Upload | bool)]
+        if len(choices) < len(items):
+            raise InvalidOption(f"{_name(field)} takes no file, and is not true or false.")
     if field.get("required") is False and not choices:
         return []
     return selected_values(field, choices, builder, subject=_name(field))

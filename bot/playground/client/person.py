@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.playground.client import access
+from bot.playground.client.message_components import find_button, find_menu
 from bot.playground.client.modals import FieldValue, submit_components
 from bot.playground.client.options import FilledOptions, Value, fill_options
 from bot.playground.client.resolved_data import ResolvedDataBuilder
@@ -11,13 +12,13 @@ from bot.playground.client.selects import SelectValue, resolved_select_data, sel
 from bot.playground.errors import Json, NoSuchButton, NotPermitted, UnknownCommand
 from bot.playground.gateway import changes, departures
 from bot.playground.gateway.interaction_create import interaction_json
-from bot.playground.model.attachments import Upload
-from bot.playground.model.enums import SELECT_TYPES, ComponentType
+from bot.playground.model.attachments import Attachment, Upload
+from bot.playground.model.enums import ApplicationCommandOptionType, ComponentType
 from bot.playground.model.guild import POSTS_ONLY, Channel, Guild, Role, User
 from bot.playground.model.installations import Owners, command_owners
 from bot.playground.model.interactions import Interaction, Interactions, InteractionType
 from bot.playground.model.permissions import Permission
-from bot.playground.model.state import Message, MessageType, World, button_label, walk_components
+from bot.playground.model.state import Message, MessageType, World, walk_components
 from bot.playground.model.subcommands import InvokableCommand, find_command, invokable_commands
 from bot.playground.rest import message_writer
 from bot.playground.rest.commands import Commands
@@ -26,8 +27,7 @@ from bot.playground.rest.reactions import add_reaction, clear_reactions, remove_
 from bot.playground.rest.request_body import RequestBody
 from bot.playground.rest.serializers.messages import attachment_json, message_json
 
-CHAT_INPUT, MESSAGE = 1, 3  # application command types
-LINK = 5  # button style
+CHAT_INPUT, USER, MESSAGE = 1, 2, 3  # application command types
 
 
 @dataclass(frozen=True)
@@ -117,15 +117,34 @@ class Person:
         return self._interact(InteractionType.APPLICATION_COMMAND, channel, data, owners)
 
     async def use(self, command: str, message: Message) -> Interaction:
+        """Use a message command on a message."""
         self._check_can_see(message)
-        commands = {c["name"]: c for c in self.available_commands(message.channel, MESSAGE)}
-        if command not in commands:
-            raise UnknownCommand(f"There is no message command called {command} here.")
-        data = self._command_data(commands[command]) | {"target_id": str(message.id)}
         target = message_json(message, self._world.bot)
-        data["resolved"] = {"messages": {str(message.id): target}}
-        owners = command_owners(commands[command], message.channel, self.user)
-        return self._interact(InteractionType.APPLICATION_COMMAND, message.channel, data, owners)
+        resolved = {"messages": {str(message.id): target}}
+        return self._use_menu(MESSAGE, command, message, message.channel, resolved)
+
+    async def use_on_user(
+        self, command: str, person: "Person", *, where: Channel | None = None
+    ) -> Interaction:
+        """Use a user command on a user, by default in the default channel."""
+        channel = where or self._state.default_channel
+        self._check_can_enter(channel)
+        builder = ResolvedDataBuilder(self._world, channel, self.user)
+        option = {"type": ApplicationCommandOptionType.USER, "value": str(person.id)}
+        resolved = builder.resolved_data([option])
+        return self._use_menu(USER, command, person.user, channel, resolved)
+
+    def _use_menu(
+        self, type: int, name: str, target: Message | User, channel: Channel, resolved: Json
+    ) -> Interaction:
+        commands = {c["name"]: c for c in self.available_commands(channel, type)}
+        if name not in commands:
+            kind = "user" if type == USER else "message"
+            raise UnknownCommand(f"There is no {kind} command called {name} here.")
+        data = self._command_data(commands[name]) | {"target_id": str(target.id)}
+        data["resolved"] = resolved
+        owners = command_owners(commands[name], channel, self.user)
+        return self._interact(InteractionType.APPLICATION_COMMAND, channel, data, owners)
 
     async def complete(
         self,
@@ -163,7 +182,7 @@ class Person:
     ) -> Interaction:
         """Click a button by its label, emoji or custom id; raise NoSuchButton."""
         self._check_can_see(message)
-        button = _find_button(message, label, custom_id)
+        button = find_button(message, label, custom_id)
         data = {
             "custom_id": button["custom_id"],
             "component_type": ComponentType.BUTTON,
@@ -177,7 +196,7 @@ class Person:
         Raise NoSuchButton if there is no such menu, and InvalidOption for other values.
         """
         self._check_can_see(message)
-        menu = _find_menu(message, custom_id)
+        menu = find_menu(message, custom_id)
         builder = ResolvedDataBuilder(self._world, message.channel, self.user)
         selection = selected_values(menu, values, builder, subject=f"The menu {custom_id}")
         data = {
@@ -198,9 +217,19 @@ class Person:
         if interaction.modal is None or interaction.user is not self.user:
             raise NoSuchButton("There is no form to submit.")
         builder = ResolvedDataBuilder(self._world, interaction.channel, self.user)
-        components = submit_components(interaction.modal, values, builder)
+        attachments: Json = {}
+
+        def store(upload: Upload) -> str:
+            attachment = attachment_json(self._store(upload, interaction.channel))
+            attachments[attachment["id"]] = attachment
+            return str(attachment["id"])
+
+        components = submit_components(interaction.modal, values, builder, store)
         data = {"custom_id": interaction.modal["custom_id"], "components": components}
-        if resolved := resolved_select_data(walk_components(components), builder):
+        resolved = resolved_select_data(walk_components(components), builder)
+        if attachments:
+            resolved["attachments"] = attachments
+        if resolved:
             data["resolved"] = resolved
         return self._interact(InteractionType.MODAL_SUBMIT, interaction.channel, data, interaction)
 
@@ -298,16 +327,20 @@ class Person:
         resolved: Json = {}
         for option in filled_options.options:
             if option["name"] in filled_options.uploads:
-                attachment = self._world.cdn.store(
-                    filled_options.uploads[option["name"]],
-                    attachment_id=self._world.snowflakes.new(),
-                    channel_id=channel.id,
-                    ephemeral=True,
-                )
-                self._world.add_command_attachment(attachment)
+                attachment = self._store(filled_options.uploads[option["name"]], channel)
                 option["value"] = str(attachment.id)
                 resolved[str(attachment.id)] = attachment_json(attachment)
         return resolved
+
+    def _store(self, upload: Upload, channel: Channel) -> Attachment:
+        attachment = self._world.cdn.store(
+            upload,
+            attachment_id=self._world.snowflakes.new(),
+            channel_id=channel.id,
+            ephemeral=True,
+        )
+        self._world.add_command_attachment(attachment)
+        return attachment
 
     def _interact(
         self,
@@ -323,26 +356,3 @@ class Person:
             self._world.emit("INTERACTION_CREATE", interaction_json(interaction), channel)
         self._world.changes.notify()
         return interaction
-
-
-def _find_button(message: Message, label: str | None, custom_id: str | None) -> Json:
-    for component in walk_components(message.components):
-        if component["type"] != ComponentType.BUTTON or component.get("style") == LINK:
-            continue
-        emoji = (component.get("emoji") or {}).get("name")
-        labels = (button_label(component), component.get("label"), emoji)
-        has_label = label is not None and label in labels
-        if has_label or (custom_id is not None and component["custom_id"] == custom_id):
-            if component.get("disabled"):
-                raise NoSuchButton(f"The button {label or custom_id} is disabled.")
-            return component
-    buttons = ", ".join(message.buttons) or "none"
-    raise NoSuchButton(f"There is no button {label or custom_id}; the buttons are: {buttons}.")
-
-
-def _find_menu(message: Message, custom_id: str) -> Json:
-    for component in walk_components(message.components):
-        is_menu = component["type"] in SELECT_TYPES and not component.get("disabled")
-        if is_menu and component["custom_id"] == custom_id:
-            return component
-    raise NoSuchButton(f"The message has no menu with the id {custom_id}.")

@@ -13,6 +13,7 @@ from bot.playground.model.subcommands import command_name
 ACK_SECONDS = 3.0
 TOKEN_SECONDS = 15 * 60.0
 INTERACTIONS_LIMIT = 2_000
+MESSAGE = 3  # command type
 
 
 class InteractionType(IntEnum):
@@ -85,6 +86,7 @@ class Interaction:
     @property
     def metadata(self) -> InteractionMetadata:
         """The interaction metadata of messages that respond to this interaction."""
+        target_id = int(self.data.get("target_id") or 0)
         return InteractionMetadata(
             interaction_id=self.id,
             type=int(self.type),
@@ -94,6 +96,8 @@ class Interaction:
             component_message_id=self.message.id if self.message else None,
             response_id=self.original.id if self.original else None,
             trigger=self.trigger.metadata if self.trigger else None,
+            target_user=self.world.users.get(target_id),
+            target_message_id=target_id if self.data.get("type") == MESSAGE else None,
         )
 
     async def acknowledged(self) -> None:

@@ -74,6 +74,10 @@ class InteractionMetadata:
     component_message_id: int | None
     response_id: int | None
     trigger: "InteractionMetadata | None" = None
+    target_user: User | None = None
+    """The user whom a user command was used on."""
+    target_message_id: int | None = None
+    """The message that a message command was used on."""
 
 
 @dataclass(eq=False, repr=False)

@@ -93,6 +93,10 @@ def interaction_metadata_json(metadata: InteractionMetadata) -> Json:
         "user": user_json(metadata.user),
         "authorizing_integration_owners": metadata.owners,
     }
+    if metadata.target_user is not None:
+        result["target_user"] = user_json(metadata.target_user)
+    if metadata.target_message_id is not None:
+        result["target_message_id"] = str(metadata.target_message_id)
     if metadata.response_id is not None:
         result["original_response_message_id"] = str(metadata.response_id)
     if metadata.trigger is not None:

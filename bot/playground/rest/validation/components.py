@@ -147,10 +147,11 @@ def _check_select(select: Json, path: Path, errors: FormErrors) -> None:
         message = f"Must be between {minimum} and {maximum} in length."
         errors.add((*path, "default_values"), "BASE_TYPE_BAD_LENGTH", message)
     if "options" in select:
-        _check_options(select["options"], maximum, (*path, "options"), errors)
+        check_options(select["options"], maximum, (*path, "options"), errors)
 
 
-def _check_options(options: list[Json], maximum: int, path: Path, errors: FormErrors) -> None:
+def check_options(options: list[Json], maximum: int, path: Path, errors: FormErrors) -> None:
+    """Add the errors of options of which up to `maximum` can be chosen."""
     if maximum > len(options):
         message = f"Must be {maximum} or more in length."
         errors.add(path, "BASE_TYPE_MIN_LENGTH", message)

@@ -3,7 +3,7 @@
 from bot.playground.errors import Json
 from bot.playground.model.enums import ComponentType
 from bot.playground.rest.validation.component_models import MODAL
-from bot.playground.rest.validation.components import check_parts, check_range, walk
+from bot.playground.rest.validation.components import check_options, check_parts, check_range, walk
 from bot.playground.rest.validation.fields import read_form
 from bot.playground.rest.validation.form import FormErrors, Path
 
@@ -22,6 +22,11 @@ def read_modal(data: Json, path: Path) -> Json:
             _check_row(component["components"], (*component_path, "components"), errors)
         elif component["type"] == ComponentType.TEXT_INPUT:
             _check_text_input(component, component_path, errors)
+        elif component["type"] == ComponentType.RADIO_GROUP:
+            check_options(component["options"], 1, (*component_path, "options"), errors)
+        elif component["type"] == ComponentType.CHECKBOX_GROUP:
+            maximum = component.get("max_values", len(component["options"]))
+            check_options(component["options"], maximum, (*component_path, "options"), errors)
         _check_selection(component, component_path, errors)
     check_parts(parts, errors)
     errors.raise_any()
