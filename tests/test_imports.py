@@ -48,7 +48,7 @@ LAYERS = {
         "rest",
         "gateway",
         "client",
-        "page",
+        "administration page",
         "server",
         "__init__",
     ],

@@ -4,7 +4,16 @@ import discord
 import pytest
 from discord import app_commands
 
-from bot.playground import Channel, Permission, Person, Playground, PlaygroundError, UnknownCommand
+from bot.playground import (
+    Channel,
+    Guild,
+    Permission,
+    Person,
+    Playground,
+    PlaygroundError,
+    Role,
+    UnknownCommand,
+)
 from tests.playground_bot import PlaygroundBot, start_bot
 from tests.playground_http import Http
 
@@ -104,6 +113,8 @@ async def test_a_bot_cannot_change_the_settings(playground: Playground, http: Ht
     assert (status, settings["id"]) == (200, str(playground.world.bot.id))
     status, body = await http.call("PUT", f"{base}/1/permissions", json={"permissions": []})
     assert (status, body["code"]) == (403, 20001)
-    roles = {playground.add_role(f"role {n}"): True for n in range(101)}
+    roles: dict[Role | Person | Channel | Guild, bool] = {
+        playground.add_role(f"role {n}"): True for n in range(101)
+    }
     with pytest.raises(PlaygroundError):
-        playground.set_command_permissions(None, {**roles})
+        playground.set_command_permissions(None, roles)

@@ -1,6 +1,6 @@
 """Modals: validate the values of a submission and build its components."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from bot.playground.client.resolved_data import ResolvedDataBuilder
 from bot.playground.client.selects import SelectValue, default_choices, selected_values
@@ -9,7 +9,7 @@ from bot.playground.model.attachments import Upload
 from bot.playground.model.enums import SELECT_TYPES, ComponentType
 
 TEXT_LIMIT = 4000
-FieldValue = SelectValue | bool | Upload | list[SelectValue] | list[Upload]
+FieldValue = SelectValue | bool | Upload | Sequence[SelectValue | Upload]
 Store = Callable[[Upload], str]
 """Stores a file and returns the id of the attachment."""
 
@@ -108,8 +108,12 @@ def _selection(field: Json, value: FieldValue | None, builder: ResolvedDataBuild
     if value is None:
         choices = default_choices(field)
     else:
-        items = value if isinstance(value, list) else [value]
-        choices = [item for item in items if not isinstance(item, Upload | bool)]
+        items: Sequence[object] = value if isinstance(value, list) else [value]
+        choices = [
+            item
+            for item in items
+            if isinstance(item, SelectValue) and not isinstance(item, Upload | bool)
+        ]
         if len(choices) < len(items):
             raise InvalidOption(f"{_name(field)} takes no file, and is not true or false.")
     if field.get("required") is False and not choices:
