@@ -108,6 +108,12 @@ RULES: dict[str, Rule] = {
         "DATE_TIME_TYPE_PARSE",
         titled(timestamp="2026-11-26T12:00:00.000+01:00"),
     ),
+    "a timestamp in milliseconds": Rule(
+        titled(timestamp=1_735_732_800_000),
+        "embeds.0.timestamp",
+        "DATE_TIME_TYPE_PARSE",
+        titled(timestamp="2026-11-26"),
+    ),
     "a URL of no scheme": Rule(
         titled(url="notaurl"), "embeds.0.url", SCHEME, titled(url="https://a.example")
     ),
@@ -295,10 +301,25 @@ async def test_an_embed_may_name_a_file_that_is_missing(http: Http) -> None:
 
 def test_some_values_are_converted() -> None:
     """Numbers may be strings, booleans also numbers, timestamps numbers; null mentions are none."""
-    sent = titled(color="255", timestamp=1_700_000_000, fields=[PAIR | {"inline": "true"}])
+    sent = titled(color="255", timestamp=1_735_732_800, fields=[PAIR | {"inline": "true"}])
     message = read_message(sent | mentions(users=[None, 7]) | {"flags": "4096", "tts": 0}, ())
-    expected = titled(color=255, timestamp=1_700_000_000, fields=[PAIR | {"inline": True}])
+    time = "2025-01-01T12:00:00+00:00"
+    expected = titled(color=255, timestamp=time, fields=[PAIR | {"inline": True}])
     assert message == expected | mentions(users=["7"]) | {"flags": 4096, "tts": False}
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        ("2025-01-01T12:00:00.123Z", "2025-01-01T12:00:00.123000+00:00"),
+        ("2025-01-01T12:00:00+02:00", "2025-01-01T10:00:00+00:00"),
+        ("2025-01-01T12:00:00", "2025-01-01T12:00:00+00:00"),
+    ],
+)
+def test_timestamps_are_converted_to_utc(sent: str, expected: str) -> None:
+    """Discord returns them in its own format."""
+    [embed] = read_message(titled(timestamp=sent), ())["embeds"]
+    assert embed["timestamp"] == expected
 
 
 async def test_stickers_are_unknown(http: Http) -> None:

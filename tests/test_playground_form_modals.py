@@ -305,6 +305,12 @@ async def test_errors_of_responses_are_below_data(http: Http) -> None:
     assert codes(body, path) == ["COMPONENT_CUSTOM_ID_DUPLICATED"]
     _, body = await respond(http, interaction, 99, {})
     assert codes(body, "type") == [CHOICES]
+    values: list[object] = ["", "x", []]
+    for data in values:
+        _, body = await respond(http, interaction, CHANNEL_MESSAGE, data)
+        assert codes(body, "data") == ["MODEL_TYPE_CONVERT"]
+    _, body = await respond(http, interaction, MODAL, None)
+    assert codes(body, "data") == [REQUIRED]
     _, body = await respond(http, interaction, DEFERRED, {"flags": "x"})
     assert codes(body, "data.flags") == [COERCE]
     assert (await respond(http, interaction, CHANNEL_MESSAGE, titled()))[0] == 204

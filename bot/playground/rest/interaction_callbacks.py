@@ -23,6 +23,8 @@ from bot.playground.rest.validation.form import Path
 from bot.playground.rest.validation.modals import read_modal
 
 CALLBACK = Model({"type": Required(Choice(tuple(InteractionCallbackType)))})
+ANY_DATA = Model({"data": Model({})})
+REQUIRED_DATA = Model({"data": Required(Model({}))})
 DEFERRED = Model({"flags": Integer(0)})
 DATA: Path = ("data",)
 WEBHOOK = "/webhooks/{webhook_id}/{webhook_token}"
@@ -70,7 +72,7 @@ class InteractionCallbacks:
         )
         payload = read_form(CALLBACK, request.body.payload)
         callback_type = _callback_type(interaction, payload["type"])
-        body = RequestBody(request.body.payload.get("data") or {}, files=request.body.files)
+        body = RequestBody(_data(request, callback_type), files=request.body.files)
         _execute(world, interaction, callback_type, body)
         interaction.callback_type = callback_type
         interaction.responded_at = world.clock.now()
@@ -136,6 +138,13 @@ def _callback_type(interaction: Interaction, value: int) -> InteractionCallbackT
         types = ", ".join(str(int(item)) for item in sorted(allowed))
         raise invalid(("type",), "BASE_TYPE_CHOICES", f"Value must be one of {{{types}}}.")
     return callback_type
+
+
+def _data(request: Request, callback_type: InteractionCallbackType) -> Json:
+    """Return the data of the response; modals and choices cannot be without."""
+    needs_data = callback_type in (AUTOCOMPLETE_RESULT, InteractionCallbackType.MODAL)
+    read_form(REQUIRED_DATA if needs_data else ANY_DATA, request.body.payload)
+    return request.body.payload.get("data") or {}
 
 
 def _execute(

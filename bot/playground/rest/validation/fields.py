@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -131,14 +131,15 @@ class Nonce:
 
 @dataclass(frozen=True)
 class Timestamp:
-    """An ISO 8601 timestamp; Discord also reads numbers."""
+    """An ISO 8601 timestamp, or seconds since 1970; the value is a timestamp in UTC."""
 
     def read(self, value: object, path: Path, errors: FormErrors) -> object:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return value
         try:
-            datetime.fromisoformat(str(value))
-        except ValueError:
+            if isinstance(value, int | float):
+                return datetime.fromtimestamp(value, UTC).isoformat()
+            time = datetime.fromisoformat(str(value))
+            return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+        except (ValueError, OverflowError, OSError):
             message = f"Could not parse {value}. Should be ISO8601."
             errors.add(path, "DATE_TIME_TYPE_PARSE", message)
         return value
