@@ -87,7 +87,7 @@ def make_scheduler(sampler: Sampler, config: Mapping[str, object]) -> Scheduler:
 
 def noise_schedule_json(config: Mapping[str, object]) -> str:
     """`noise_schedule` as JSON, which is hashable, for use as a key of caches."""
-    return json.dumps(noise_schedule(config))
+    return json.dumps(noise_schedule(config), sort_keys=True)
 
 
 @lru_cache(maxsize=64)
