@@ -29,6 +29,8 @@ ATTACHMENT_FIELDS = {
 COMMAND_FIELDS = {"nsfw"}
 # Fields of embeds that discord.py sends and Discord ignores.
 EMBED_FIELDS = {"flags"}
+# Types of references that the documentation has and the document lacks: a forward.
+REFERENCE_TYPES = [{"const": 1}]
 ID_LISTS = {"users", "roles", "messages"}
 NO_BODY_STATUSES = {204}
 UPDATE_MESSAGE = 7  # callback type
@@ -53,6 +55,7 @@ class OpenApi:
             merged["Error"]
         )
         field["properties"]["code"] = {"type": "string"}
+        merged["MessageReferenceType"]["oneOf"] += REFERENCE_TYPES
         self._components: Json = {"schemas": _forbid_additional(merged)}
         self._shared_responses: Json = document["components"].get("responses", {})
         self._validators: dict[str, Draft202012Validator] = {}

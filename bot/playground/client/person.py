@@ -20,7 +20,7 @@ from bot.playground.model.interactions import Interaction, Interactions, Interac
 from bot.playground.model.permissions import Permission
 from bot.playground.model.state import Message, MessageType, World, walk_components
 from bot.playground.model.subcommands import InvokableCommand, find_command, invokable_commands
-from bot.playground.rest import message_writer
+from bot.playground.rest import forwards, message_writer
 from bot.playground.rest.commands import Commands
 from bot.playground.rest.message_writer import MessageTarget
 from bot.playground.rest.reactions import add_reaction, clear_reactions, remove_reaction
@@ -266,6 +266,15 @@ class Person:
         target = MessageTarget(channel, self.user, message_type, reference=reply_to)
         body = RequestBody({"content": text.strip()}, files=dict(enumerate(uploads)))
         return message_writer.create(self._world, body, target)
+
+    async def forward(self, message: Message, where: Channel | None = None) -> Message:
+        """Forward a message, by default to the default channel."""
+        self._check_can_see(message)
+        channel = where or self._state.default_channel
+        self._check_can_enter(channel)
+        if not forwards.can_be_forwarded(message):
+            raise NotPermitted("This message cannot be forwarded.")
+        return forwards.forward(self._world, message, MessageTarget(channel, self.user))
 
     async def delete(self, message: Message) -> None:
         """Delete a message as its author or a moderator, or dismiss an ephemeral message."""

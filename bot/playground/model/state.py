@@ -34,6 +34,7 @@ class MessageType(IntEnum):
     """https://docs.discord.com/developers/resources/message"""
 
     DEFAULT = 0
+    CHANNEL_PINNED_MESSAGE = 6
     REPLY = 19
     CHAT_INPUT_COMMAND = 20
     CONTEXT_MENU_COMMAND = 23
@@ -47,6 +48,7 @@ class MessageFlags(IntFlag):
     LOADING = 1 << 7
     SUPPRESS_NOTIFICATIONS = 1 << 12
     VOICE_MESSAGE = 1 << 13
+    HAS_SNAPSHOT = 1 << 14
     COMPONENTS_V2 = 1 << 15
 
 
@@ -106,6 +108,9 @@ class Message:
     interaction_metadata: InteractionMetadata | None = None
     visible_to: User | None = None
     reference: "Message | None" = None
+    """The message that it replies to, forwards or announces as pinned."""
+    snapshot: "Message | None" = None
+    """The copy of a forwarded message, which later changes of the original do not change."""
     poll: Json | None = None
     """A poll that the bot has sent; it is not shown."""
 
@@ -124,6 +129,11 @@ class Message:
     def loading(self) -> bool:
         """Whether it shows that the bot is thinking."""
         return bool(self.flags & MessageFlags.LOADING)
+
+    @property
+    def files(self) -> list[Attachment]:
+        """Its attachments and those of a forwarded message."""
+        return self.attachments + (self.snapshot.attachments if self.snapshot else [])
 
     @property
     def buttons(self) -> list[str]:
@@ -285,7 +295,7 @@ class World:
         self.messages[message.id] = message
         while len(self.messages) > MESSAGES_LIMIT:
             oldest = self.messages.pop(next(iter(self.messages)))
-            self.delete_files(oldest.attachments)
+            self.delete_files(oldest.files)
 
     def add_command_attachment(self, attachment: Attachment) -> None:
         """Add the file of a command option, and delete the oldest above the limit."""

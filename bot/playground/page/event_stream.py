@@ -7,12 +7,12 @@ from aiohttp import web
 from bot.playground.client.person import MESSAGE, Person
 from bot.playground.client.resolved_data import ENTITY_OPTIONS, Entity, ResolvedDataBuilder
 from bot.playground.errors import Json
-from bot.playground.model.guild import Channel, Guild
+from bot.playground.model.guild import Channel, Guild, User
 from bot.playground.model.permissions import Permission
-from bot.playground.model.state import Message, World
+from bot.playground.model.state import Message, MessageType, World
 from bot.playground.model.subcommands import invokable_commands
 from bot.playground.page.facade import PlaygroundFacade
-from bot.playground.rest.serializers.messages import message_json, reactions_json
+from bot.playground.rest.serializers.messages import message_json, reactions_json, snapshot_json
 
 MESSAGES_LIMIT = 100  # messages of a channel that a new stream starts with
 KEEPALIVE_SECONDS = 15.0
@@ -113,10 +113,18 @@ class PageStream:
         metadata = message.interaction_metadata
         if metadata and metadata.command:
             result["invocation"] = {"name": metadata.user.name, "command": metadata.command}
-        if message.reference:
+        if message.snapshot:
+            result |= _forwarded_json(message.snapshot, self._playground.world.bot)
+        if message.reference and message.type is MessageType.REPLY:
             content = message.reference.content[:120]
             result["reply"] = {"name": message.reference.author.name, "content": content}
         return result
+
+
+def _forwarded_json(snapshot: Message, bot: User) -> Json:
+    """Return what the page shows of a forwarded message: its content, without components."""
+    copy = snapshot_json(snapshot, bot)["message"]
+    return {"forwarded": True} | {name: copy[name] for name in ("content", "embeds", "attachments")}
 
 
 def mention_names(world: World) -> dict[str, str]:

@@ -16,7 +16,12 @@ from bot.playground.rest.http import Request
 
 def find_channel(world: World, request: Request) -> Channel:
     """Return the channel in the path; raise ApiError if the bot cannot view it."""
-    channel = world.channels.get(request.snowflake("channel_id"))
+    return find_channel_by_id(world, request.snowflake("channel_id"))
+
+
+def find_channel_by_id(world: World, channel_id: int) -> Channel:
+    """Return the channel; raise ApiError if the bot cannot view it."""
+    channel = world.channels.get(channel_id)
     if channel is None:
         raise unknown_channel()
     if channel.people or (channel.guild and world.bot not in channel.guild.members):

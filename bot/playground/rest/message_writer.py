@@ -97,7 +97,7 @@ def edit(world: World, message: Message, body: RequestBody) -> None:
 
 def set_flags(world: World, message: Message, body: RequestBody) -> None:
     """Set the flags of another user's message, which is not an edit of it."""
-    message.flags = _flags(message, body.payload)
+    message.flags = new_flags(message, body.payload)
     _notify_edited(world, message)
 
 
@@ -110,7 +110,7 @@ def _notify_edited(world: World, message: Message) -> None:
 def delete(world: World, message: Message) -> None:
     """Delete a message and its files."""
     message.deleted = True
-    world.delete_files(message.attachments)
+    world.delete_files(message.files)
     world.messages.pop(message.id, None)
     if not message.ephemeral:
         event: Json = {"id": str(message.id), "channel_id": str(message.channel.id)}
@@ -124,7 +124,7 @@ def delete_all(world: World, channel: Channel, messages: list[Message]) -> None:
     """Delete messages of a channel with one event."""
     for message in messages:
         message.deleted = True
-        world.delete_files(message.attachments)
+        world.delete_files(message.files)
         del world.messages[message.id]
     if messages and channel.guild:
         ids = [str(message.id) for message in messages]
@@ -140,7 +140,8 @@ def _apply(world: World, message: Message, body: RequestBody) -> None:
     default_types = {"users"} if message.interaction_metadata else MENTION_TYPES
     components = walk_components(draft.components)
     text = " ".join([draft.content, *(c.get("content") or "" for c in components)])
-    reference = None if message.interaction_metadata else message.reference
+    is_reply = message.type is MessageType.REPLY and not message.interaction_metadata
+    reference = message.reference if is_reply else None
     message.mentions = MentionParser(world.users, message.channel, message.author).parse(
         text,
         body.payload.get("allowed_mentions"),
@@ -176,11 +177,12 @@ def _draft(message: Message, body: RequestBody) -> Draft:
         content=payload.get("content", message.content) or "",
         embeds=payload.get("embeds", message.embeds) or [],
         components=payload.get("components", message.components) or [],
-        flags=_flags(message, payload),
+        flags=new_flags(message, payload),
         has_legacy_components=_unsets_v2(payload),
         attachments=attachments,
         uploads=uploads,
         poll=payload.get("poll", message.poll),
+        has_snapshot=message.snapshot is not None,
         path=body.path,
     )
 
@@ -194,7 +196,7 @@ def _payload_flags(payload: Json) -> MessageFlags:
     return MessageFlags(payload.get("flags") or 0)
 
 
-def _flags(message: Message, payload: Json) -> MessageFlags:
+def new_flags(message: Message, payload: Json) -> MessageFlags:
     """Return the new flags; of those that are set, only SUPPRESS_EMBEDS can be unset."""
     if payload.get("flags") is None:
         return message.flags

@@ -6,7 +6,7 @@ from bot.playground.errors import ApiError, Json, cannot_use_sticker, invalid, u
 from bot.playground.model.guild import POSTS_ONLY, Channel, User
 from bot.playground.model.permissions import Permission
 from bot.playground.model.state import Message, MessageType, World
-from bot.playground.rest import message_writer
+from bot.playground.rest import forwards, message_writer
 from bot.playground.rest.api import Route
 from bot.playground.rest.http import Request, Result
 from bot.playground.rest.lookup import (
@@ -49,6 +49,9 @@ def create_message(world: World, request: Request) -> Result:
     open_by_message(world, channel)
     if earlier := _find_by_nonce(world, channel, body.payload):
         return 200, visible_message_json(world, earlier)
+    if forwards.is_forward(body.payload):
+        message = forwards.create(world, body, MessageTarget(channel, world.bot))
+        return 200, visible_message_json(world, message)
     reference = _reference(world, channel, body.payload)
     message_type = MessageType.REPLY if reference else MessageType.DEFAULT
     message = message_writer.create(

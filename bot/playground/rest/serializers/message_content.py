@@ -20,14 +20,29 @@ def visible_message_json(world: World, message: Message) -> Json:
     return without_content(data, world.bot, message.channel.guild)
 
 
+def can_read_content(world: World, message: Message) -> bool:
+    """Whether the application gets the content of a message."""
+    return (
+        bool(world.allowed_intents & Intent.MESSAGE_CONTENT)
+        or message.channel.guild is None
+        or message.author is world.bot
+        or world.bot in message.mentions.users
+    )
+
+
 def without_content(message: Json, bot: User, guild: Guild | None) -> Json:
     """Return a message without content, unless it is from the bot, mentions it, or is a DM."""
     if guild is None:
         return message
     message = _without_referenced_content(message, bot, guild)
     is_own = message["author"]["id"] == str(bot.id)
-    mentions_bot = any(user["id"] == str(bot.id) for user in message["mentions"])
-    return message if is_own or mentions_bot else message | NO_CONTENT
+    if is_own or any(user["id"] == str(bot.id) for user in message["mentions"]):
+        return message
+    result = message | NO_CONTENT
+    if "message_snapshots" in result:
+        snapshots = [item["message"] | NO_CONTENT for item in result["message_snapshots"]]
+        result["message_snapshots"] = [{"message": snapshot} for snapshot in snapshots]
+    return result
 
 
 def without_interaction_content(interaction: Json, bot: User, guild: Guild | None) -> Json:

@@ -23,6 +23,11 @@ from bot.playground.rest.serializers.components import component_json, embed_jso
 
 ROLE_OVERWRITE, MEMBER_OVERWRITE = 0, 1
 IS_SPOILER = 1 << 3  # attachment flag
+REPLY, FORWARD = 0, 1  # types of references
+SNAPSHOT_FIELDS = (
+    *("type", "content", "embeds", "attachments", "timestamp", "edited_timestamp", "flags"),
+    *("mentions", "mention_roles", "components"),
+)
 
 
 def user_json(user: User) -> Json:
@@ -153,8 +158,18 @@ def basic_message_json(message: Message, bot: User) -> Json:
         result["webhook_id"] = str(bot.id)
         result["interaction_metadata"] = interaction_metadata_json(message.interaction_metadata)
     if message.reference:
-        result["message_reference"] = reference_json(message.reference)
+        result["message_reference"] = reference_json(message.reference) | {
+            "type": FORWARD if message.snapshot else REPLY
+        }
+    if message.snapshot:
+        result["message_snapshots"] = [snapshot_json(message.snapshot, bot)]
     return result
+
+
+def snapshot_json(message: Message, bot: User) -> Json:
+    """Return the copy of a forwarded message, which does not say who has written it."""
+    content = basic_message_json(message, bot)
+    return {"message": {name: content[name] for name in SNAPSHOT_FIELDS}}
 
 
 def embeds_json(message: Message) -> list[Json]:
@@ -165,8 +180,8 @@ def embeds_json(message: Message) -> list[Json]:
 
 
 def reference_json(message: Message) -> Json:
-    """Return a `message_reference` to a message."""
-    result: Json = {"type": 0, "channel_id": str(message.channel.id), "message_id": str(message.id)}
+    """Return a `message_reference` to a message, without its type."""
+    result: Json = {"channel_id": str(message.channel.id), "message_id": str(message.id)}
     if message.channel.guild:
         result["guild_id"] = str(message.channel.guild.id)
     return result

@@ -1,6 +1,6 @@
 """Validation of messages: fields, limits, and rules between the parts of a message."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from bot.playground.errors import ApiError, Json
@@ -28,6 +28,7 @@ from bot.playground.rest.validation.polls import POLL
 
 CONTENT_LIMIT = 2000
 FILES_LIMIT = 10
+CONTENT = ("content", "embeds", "components", "attachments", "sticker_ids", "poll")
 SCHEME = "attachment://"
 
 ATTACHMENT = Model(
@@ -92,6 +93,7 @@ class Draft:
     attachments: list[Attachment] = field(default_factory=list)
     uploads: list[Upload] = field(default_factory=list)
     poll: Json | None = None
+    has_snapshot: bool = False
     path: Path = ()
     """The path of the message in the request body."""
 
@@ -132,7 +134,8 @@ def check_draft(draft: Draft) -> None:
     if v2:
         _check_legacy_fields(draft, errors)
     errors.raise_any()
-    if not (draft.content.strip() or draft.embeds or draft.components or draft.files or draft.poll):
+    parts = (draft.content.strip(), draft.embeds, draft.components, draft.files, draft.poll)
+    if not any(parts) and not draft.has_snapshot:
         raise ApiError(400, 50006, "Cannot send an empty message", violation=True)
 
 
@@ -148,6 +151,18 @@ def check_voice_message(draft: Draft) -> None:
     else:
         return
     raise ApiError(400, code, sentence, violation=True)
+
+
+def check_forward(payload: Json, files: Mapping[int, Upload]) -> None:
+    """Raise ApiError if a request to forward a message lacks its channel or has own content."""
+    errors = FormErrors()
+    if "channel_id" not in payload["message_reference"]:
+        errors.require(("message_reference", "channel_id"))
+    for key in CONTENT:
+        if payload.get(key) or (key == "attachments" and files):
+            message = f"The '{key}' field cannot be used when forwarding a message"
+            errors.add((key,), "MESSAGE_FORWARD_CANNOT_HAVE_CONTENT", message)
+    errors.raise_any()
 
 
 def _check_exclusive_mentions(allowed: Json, path: Path, errors: FormErrors) -> None:
