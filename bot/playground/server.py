@@ -33,6 +33,7 @@ from bot.playground.rest.link_previews import add_link_previews
 from bot.playground.rest.members import ROUTES as MEMBER_ROUTES
 from bot.playground.rest.message_lists import ROUTES as MESSAGE_LIST_ROUTES
 from bot.playground.rest.messages import ROUTES as MESSAGE_ROUTES
+from bot.playground.rest.pins import ROUTES as PIN_ROUTES
 from bot.playground.rest.threads import ROUTES as THREAD_ROUTES
 from bot.playground.rest.threads import update_thread
 
@@ -59,6 +60,7 @@ class Playground(Administration):
             *GUILD_ROUTES,
             *MEMBER_ROUTES,
             *MESSAGE_LIST_ROUTES,
+            *PIN_ROUTES,
             *MESSAGE_ROUTES,
             *THREAD_ROUTES,
             *CommandPermissionRoutes(self.commands.permissions).routes(),

@@ -20,7 +20,7 @@ from bot.playground.model.interactions import Interaction, Interactions, Interac
 from bot.playground.model.permissions import Permission
 from bot.playground.model.state import Message, MessageType, World, walk_components
 from bot.playground.model.subcommands import InvokableCommand, find_command, invokable_commands
-from bot.playground.rest import forwards, message_writer
+from bot.playground.rest import forwards, message_writer, pins
 from bot.playground.rest.commands import Commands
 from bot.playground.rest.message_writer import MessageTarget
 from bot.playground.rest.reactions import add_reaction, clear_reactions, remove_reaction
@@ -275,6 +275,23 @@ class Person:
         if not forwards.can_be_forwarded(message):
             raise NotPermitted("This message cannot be forwarded.")
         return forwards.forward(self._world, message, MessageTarget(channel, self.user))
+
+    async def pin(self, message: Message) -> None:
+        """Pin a message, as a member with PIN_MESSAGES or in a DM channel."""
+        self._check_can_pin(message)
+        pins.pin(self._world, message, self.user)
+
+    async def unpin(self, message: Message) -> None:
+        self._check_can_pin(message)
+        pins.unpin(self._world, message)
+
+    def _check_can_pin(self, message: Message) -> None:
+        self._check_can_see(message)
+        is_member = message.channel.guild is not None
+        if is_member and Permission.PIN_MESSAGES not in self.permissions(message.channel):
+            raise NotPermitted("Only members with the permission to pin messages may do that.")
+        if message.ephemeral:
+            raise NotPermitted("Ephemeral messages cannot be pinned.")
 
     async def delete(self, message: Message) -> None:
         """Delete a message as its author or a moderator, or dismiss an ephemeral message."""

@@ -82,6 +82,8 @@ class Channel:
     archived: bool = False
     locked: bool = False
     overwrites: "dict[Role | User, Overwrite]" = field(default_factory=dict, repr=False)
+    last_pin_at: float | None = None
+    """When the newest of the pinned messages was pinned."""
     kind: ChannelType = ChannelType.TEXT
     private: bool = False
     people: tuple[User, ...] = ()

@@ -85,6 +85,7 @@ MODERATOR = (
     | Permission.MENTION_EVERYONE
     | Permission.MANAGE_THREADS
     | Permission.MODERATE_MEMBERS
+    | Permission.PIN_MESSAGES
 )
 ADMIN = MODERATOR | Permission.MANAGE_GUILD | Permission.MANAGE_CHANNELS | Permission.MANAGE_ROLES
 OF_TIMED_OUT = Permission.VIEW_CHANNEL | Permission.READ_MESSAGE_HISTORY

@@ -103,6 +103,7 @@ class Message:
     mentions: Mentions = field(default_factory=Mentions)
     edits: list[Edit] = field(default_factory=list)
     edited_at: float | None = None
+    pinned_at: float | None = None
     deleted: bool = False
     nonce: str | int | None = None
     interaction_metadata: InteractionMetadata | None = None

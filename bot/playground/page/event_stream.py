@@ -110,6 +110,7 @@ class PageStream:
         result["reactions"] = reactions_json(message, self._person.user)
         result["loading"] = message.loading
         result["ephemeral"] = message.ephemeral
+        result["announces_pin"] = message.type is MessageType.CHANNEL_PINNED_MESSAGE
         metadata = message.interaction_metadata
         if metadata and metadata.command:
             result["invocation"] = {"name": metadata.user.name, "command": metadata.command}

@@ -1,4 +1,4 @@
-"""Routes for several messages at once: deletion in bulk, and pins."""
+"""Deletion of several messages at once."""
 
 from bot.playground.errors import ApiError
 from bot.playground.model.permissions import Permission
@@ -34,20 +34,6 @@ def bulk_delete(world: World, request: Request) -> Result:
     return 204, None
 
 
-def list_pins(world: World, request: Request) -> Result:
-    """List the pinned messages: no message can be pinned."""
-    require_permission(find_channel(world, request), Permission.READ_MESSAGE_HISTORY)
-    return 200, {"items": [], "has_more": False}
-
-
-def list_pins_without_pages(world: World, request: Request) -> Result:
-    """List the pinned messages as the deprecated route does."""
-    list_pins(world, request)
-    return 200, []
-
-
 ROUTES = [  # before the routes of one message
     Route("POST", "/channels/{channel_id}/messages/bulk-delete", bulk_delete),
-    Route("GET", "/channels/{channel_id}/messages/pins", list_pins),
-    Route("GET", "/channels/{channel_id}/pins", list_pins_without_pages),
 ]

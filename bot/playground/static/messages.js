@@ -109,6 +109,7 @@ function contextLine(message, list) {
     const line = [element("b", "", message.invocation.name), " used "];
     return [...line, element("span", "command", `/${message.invocation.command}`)];
   }
+  if (message.announces_pin) return ["📌 ", element("i", "", "pinned a message to this channel")];
   if (message.forwarded) return ["↱ ", element("i", "", "Forwarded")];
   if (message.reply) {
     const quote = render(message.reply.content, list.names).textContent;

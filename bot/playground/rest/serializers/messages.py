@@ -141,7 +141,7 @@ def basic_message_json(message: Message, bot: User) -> Json:
         "timestamp": iso(message.created_at),
         "edited_timestamp": iso(message.edited_at) if message.edited_at else None,
         "tts": False,
-        "pinned": False,
+        "pinned": message.pinned_at is not None,
         "mention_everyone": message.mentions.everyone,
         "mentions": [user_json(user) for user in message.mentions.users],
         "mention_roles": [str(role.id) for role in message.mentions.roles],
@@ -188,6 +188,14 @@ def reference_json(message: Message) -> Json:
 
 
 def channel_json(channel: Channel) -> Json:
+    """Return a channel or thread object."""
+    result = _channel_json(channel)
+    if channel.last_pin_at is not None:
+        result["last_pin_timestamp"] = iso(channel.last_pin_at)
+    return result
+
+
+def _channel_json(channel: Channel) -> Json:
     if channel.guild is None:
         return private_channel_json(channel)
     if channel.parent:
