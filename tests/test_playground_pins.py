@@ -128,7 +128,7 @@ async def test_people_pin_with_the_permission(playground: Playground) -> None:
     assert playground.messages()[-1].author.name == "Mo"
     with pytest.raises(NotPermitted):
         await ada.unpin(message)
-    letter = await ada.say("x", where=ada.dm)
-    await ada.pin(letter)
-    await ada.unpin(letter)
-    assert letter.pinned_at is None
+    direct = await ada.say("x", where=ada.dm)
+    await ada.pin(direct)
+    await ada.unpin(direct)
+    assert direct.pinned_at is None

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 POLL_SECONDS = 0.1
+CALL_DELAY = 0.01  # seconds after the time of a call, as clocks may differ a little
 
 
 class Changes:
@@ -50,6 +51,7 @@ class Clock:
     def __init__(self, changes: Changes) -> None:
         self._offset = 0.0
         self._changes = changes
+        self._calls: list[tuple[float, Callable[[], None]]] = []
 
     def now(self) -> float:
         """Return seconds since 1970."""
@@ -58,7 +60,21 @@ class Clock:
     def advance(self, seconds: float) -> None:
         """Move the clock forward, for example to expire tokens and signed URLs."""
         self._offset += seconds
+        self._call_due()
         self._changes.notify()
+
+    def call_at(self, time: float, callback: Callable[[], None]) -> None:
+        """Call back at a time, in seconds since 1970, or as soon as it is over."""
+        self._calls.append((time, callback))
+        loop = asyncio.get_running_loop()
+        loop.call_later(max(time - self.now(), 0.0) + CALL_DELAY, self._call_due)
+
+    def _call_due(self) -> None:
+        now = self.now()
+        due = [callback for time, callback in self._calls if time <= now]
+        self._calls = [call for call in self._calls if call[0] > now]
+        for callback in due:
+            callback()
 
 
 def iso(seconds: float) -> str:

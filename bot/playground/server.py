@@ -34,6 +34,8 @@ from bot.playground.rest.members import ROUTES as MEMBER_ROUTES
 from bot.playground.rest.message_lists import ROUTES as MESSAGE_LIST_ROUTES
 from bot.playground.rest.messages import ROUTES as MESSAGE_ROUTES
 from bot.playground.rest.pins import ROUTES as PIN_ROUTES
+from bot.playground.rest.polls import ROUTES as POLL_ROUTES
+from bot.playground.rest.polls import PollTimer
 from bot.playground.rest.threads import ROUTES as THREAD_ROUTES
 from bot.playground.rest.threads import update_thread
 
@@ -61,12 +63,14 @@ class Playground(Administration):
             *MEMBER_ROUTES,
             *MESSAGE_LIST_ROUTES,
             *PIN_ROUTES,
+            *POLL_ROUTES,
             *MESSAGE_ROUTES,
             *THREAD_ROUTES,
             *CommandPermissionRoutes(self.commands.permissions).routes(),
             *self.commands.routes(),
         ]
         routes += InteractionCallbacks(self.interactions).routes()
+        self.world.watchers.append(PollTimer(self.world).watch)
         self._api = Api(self.world, self.token, routes)
         self._people: dict[str, Person] = {}
         self._host, self._port = host, port

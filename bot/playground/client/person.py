@@ -9,7 +9,13 @@ from bot.playground.client.modals import FieldValue, submit_components
 from bot.playground.client.options import FilledOptions, Value, fill_options
 from bot.playground.client.resolved_data import ResolvedDataBuilder
 from bot.playground.client.selects import SelectValue, resolved_select_data, selected_values
-from bot.playground.errors import Json, NoSuchButton, NotPermitted, UnknownCommand
+from bot.playground.errors import (
+    InvalidOption,
+    Json,
+    NoSuchButton,
+    NotPermitted,
+    UnknownCommand,
+)
 from bot.playground.gateway import changes, departures
 from bot.playground.gateway.interaction_create import interaction_json
 from bot.playground.model.attachments import Attachment, Upload
@@ -20,7 +26,7 @@ from bot.playground.model.interactions import Interaction, Interactions, Interac
 from bot.playground.model.permissions import Permission
 from bot.playground.model.state import Message, MessageType, World, walk_components
 from bot.playground.model.subcommands import InvokableCommand, find_command, invokable_commands
-from bot.playground.rest import forwards, message_writer, pins
+from bot.playground.rest import forwards, message_writer, pins, polls
 from bot.playground.rest.commands import Commands
 from bot.playground.rest.message_writer import MessageTarget
 from bot.playground.rest.reactions import add_reaction, clear_reactions, remove_reaction
@@ -292,6 +298,19 @@ class Person:
             raise NotPermitted("Only members with the permission to pin messages may do that.")
         if message.ephemeral:
             raise NotPermitted("Ephemeral messages cannot be pinned.")
+
+    async def vote(self, message: Message, *answer_ids: int) -> None:
+        """Vote for answers of a poll instead of earlier ones; without answers, take votes back.
+
+        Raise InvalidOption for answers that the poll does not offer.
+        """
+        self._check_can_see(message)
+        poll = polls.require_poll(message)
+        if len(answer_ids) > (len(poll.answers) if poll.allow_multiselect else 1):
+            raise InvalidOption("This poll takes one answer.")
+        if not set(answer_ids) <= set(range(1, len(poll.answers) + 1)):
+            raise InvalidOption(f"This poll has the answers 1 to {len(poll.answers)}.")
+        polls.vote(self._world, message, self.user, answer_ids)
 
     async def delete(self, message: Message) -> None:
         """Delete a message as its author or a moderator, or dismiss an ephemeral message."""

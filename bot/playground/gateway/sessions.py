@@ -112,6 +112,8 @@ class Session:
         guild = event.guild
         if event.name.startswith("MESSAGE_REACTION"):
             intent = Intent.GUILD_REACTIONS if guild else Intent.DIRECT_REACTIONS
+        elif event.name.startswith("MESSAGE_POLL"):
+            intent = Intent.GUILD_MESSAGE_POLLS if guild else Intent.DIRECT_MESSAGE_POLLS
         elif event.name.startswith("MESSAGE"):
             intent = Intent.GUILD_MESSAGES if guild else Intent.DIRECT_MESSAGES
         else:

@@ -78,6 +78,7 @@ EVERYONE = (
     | Permission.USE_APPLICATION_COMMANDS
     | Permission.SEND_MESSAGES_IN_THREADS
     | Permission.USE_EXTERNAL_APPS
+    | Permission.SEND_POLLS
 )
 MODERATOR = (
     EVERYONE

@@ -15,6 +15,7 @@ from bot.playground.model.installations import Owners
 from bot.playground.model.intents import ALL_INTENTS, PRIVILEGED
 from bot.playground.model.mentions import Mentions
 from bot.playground.model.permissions import Permission
+from bot.playground.model.polls import Poll
 from bot.playground.model.snowflake import Snowflakes
 
 # Constant, so that the token and the guild stay valid after a restart.
@@ -38,6 +39,7 @@ class MessageType(IntEnum):
     REPLY = 19
     CHAT_INPUT_COMMAND = 20
     CONTEXT_MENU_COMMAND = 23
+    POLL_RESULT = 46
 
 
 class MessageFlags(IntFlag):
@@ -112,8 +114,7 @@ class Message:
     """The message that it replies to, forwards or announces as pinned."""
     snapshot: "Message | None" = None
     """The copy of a forwarded message, which later changes of the original do not change."""
-    poll: Json | None = None
-    """A poll that the bot has sent; it is not shown."""
+    poll: Poll | None = None
 
     def __repr__(self) -> str:
         """Author, content, files and buttons, for failure messages of tests."""

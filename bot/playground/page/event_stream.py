@@ -114,6 +114,8 @@ class PageStream:
         metadata = message.interaction_metadata
         if metadata and metadata.command:
             result["invocation"] = {"name": metadata.user.name, "command": metadata.command}
+        if message.poll:
+            result["poll"]["mine"] = message.poll.answers_of(self._person.user)
         if message.snapshot:
             result |= _forwarded_json(message.snapshot, self._playground.world.bot)
         if message.reference and message.type is MessageType.REPLY:

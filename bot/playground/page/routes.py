@@ -57,6 +57,7 @@ class Page:
             "complete": self._complete,
             "react": self._react,
             "clear": self._clear,
+            "vote": self._vote,
             "dismiss": self._dismiss,
         }
         for name, action in actions.items():
@@ -187,6 +188,12 @@ class Page:
 
     async def _clear(self, person: Person, body: Json) -> web.Response:
         await person.clear_reactions(self._message(body))
+        return _success()
+
+    async def _vote(self, person: Person, body: Json) -> web.Response:
+        answers = body.get("answers")
+        answer_ids = [_snowflake(item) for item in answers] if isinstance(answers, list) else []
+        await person.vote(self._message(body), *answer_ids)
         return _success()
 
     async def _dismiss(self, person: Person, body: Json) -> web.Response:

@@ -6,6 +6,7 @@ from bot.playground.errors import ApiError, Json, invalid
 from bot.playground.model.attachments import Attachment, Upload
 from bot.playground.model.guild import Channel, User
 from bot.playground.model.mentions import MENTION_TYPES, MentionParser
+from bot.playground.model.polls import new_poll
 from bot.playground.model.state import (
     NO_FLAGS,
     Edit,
@@ -86,6 +87,8 @@ def edit(world: World, message: Message, body: RequestBody) -> None:
     """Edit a message as PATCH does; raise ApiError, without a change, if it is invalid."""
     if message.flags & MessageFlags.VOICE_MESSAGE:
         raise ApiError(400, 50162, "Voice messages cannot be edited", violation=True)
+    if message.poll:
+        raise ApiError(400, 520003, "Cannot edit a poll message", violation=True)
     was_loading = message.loading
     _apply(world, message, body)
     message.flags &= ~MessageFlags.LOADING
@@ -155,7 +158,7 @@ def _apply(world: World, message: Message, body: RequestBody) -> None:
     message.embeds = [embed | {"type": "rich"} for embed in draft.embeds]
     message.components = with_component_ids(draft.components)
     message.flags = draft.flags
-    message.poll = draft.poll
+    message.poll = new_poll(draft.poll, world.clock.now()) if draft.poll else None
     world.delete_files([a for a in message.attachments if a not in draft.attachments])
     new_attachments = [_store(world, message, upload) for upload in draft.uploads]
     message.attachments = draft.attachments + new_attachments
@@ -172,6 +175,7 @@ def _store(world: World, message: Message, upload: Upload) -> Attachment:
 
 def _draft(message: Message, body: RequestBody) -> Draft:
     payload = body.payload
+    has_no_content_yet = message.loading or not message.edits
     attachments, uploads = _files(message, body)
     return Draft(
         content=payload.get("content", message.content) or "",
@@ -181,7 +185,7 @@ def _draft(message: Message, body: RequestBody) -> Draft:
         has_legacy_components=_unsets_v2(payload),
         attachments=attachments,
         uploads=uploads,
-        poll=payload.get("poll", message.poll),
+        poll=payload.get("poll") if has_no_content_yet else None,
         has_snapshot=message.snapshot is not None,
         path=body.path,
     )

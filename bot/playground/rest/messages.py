@@ -70,11 +70,16 @@ def _check_recipient(world: World, user: User) -> None:
 
 
 def _check_permissions(channel: Channel, body: RequestBody) -> None:
-    """Raise ApiError if the bot may not send files or embeds. Interaction responses always may."""
+    """Raise ApiError if the bot may not send files, embeds or polls.
+
+    Interaction responses always may have them.
+    """
     if body.files:
         require_permission(channel, Permission.ATTACH_FILES)
     if body.payload.get("embeds"):
         require_permission(channel, Permission.EMBED_LINKS)
+    if body.payload.get("poll"):
+        require_permission(channel, Permission.SEND_POLLS)
 
 
 def _find_by_nonce(world: World, channel: Channel, payload: Json) -> Message | None:

@@ -21,7 +21,7 @@ from bot.playground.rest.threads import require_open
 
 PINS_LIMIT = 250  # in a channel
 PAGE_LIMIT = 50
-SYSTEM_TYPES = frozenset({MessageType.CHANNEL_PINNED_MESSAGE})
+SYSTEM_TYPES = frozenset({MessageType.CHANNEL_PINNED_MESSAGE, MessageType.POLL_RESULT})
 PINS = "/channels/{channel_id}/messages/pins"
 DEPRECATED_PINS = "/channels/{channel_id}/pins"
 

@@ -1,6 +1,7 @@
 // The message list. Messages are updated in place, so that images do not flicker.
 
 import { element, relative, render } from "./markdown.js";
+import { pollNodes } from "./polls.js";
 import { isSelect, selectNode, valuesOf } from "./selects.js";
 
 const REACTIONS = ["🔁", "1️⃣", "2️⃣", "3️⃣", "4️⃣", "❌", "✉️"];
@@ -71,7 +72,7 @@ export class Messages {
     avatar.style.setProperty("--hue", hue(message.name));
     if (message.author.bot) avatar.replaceChildren(imageNode("/static/icon.svg", ""));
     const body = element("div", "body");
-    for (const part of ["context", "head", "content", "embeds", "pictures", "components", "footer"]) {
+    for (const part of ["context", "head", "content", "poll", "embeds", "pictures", "components", "footer"]) {
       body.append(element("div", part));
     }
     row.append(avatar, body);
@@ -85,6 +86,7 @@ function renderMessage(row, message, list) {
   part("context").replaceChildren(...contextLine(message, list));
   part("head").replaceChildren(...headLine(message));
   part("content").replaceChildren(message.loading ? loadingNode(message) : contentNode(message, list));
+  renderIfChanged(part("poll"), message.poll ?? null, () => pollNodes(message.poll, vote(message, list)));
   part("embeds").replaceChildren(...message.embeds.map((embed) => embedNode(embed, list.names)));
   renderAttachments(part("pictures"), message);
   const componentData = [message.components, hasSelect(message.components) ? list.candidates : null];
@@ -153,6 +155,10 @@ function embedNode(embed, names) {
   if (embed.image?.url) node.append(imageNode(embed.image.url, ""));
   if (embed.footer) node.append(element("small", "", embed.footer.text));
   return node;
+}
+
+function vote(message, list) {
+  return async (node, answers) => showError(node, await list.act("vote", { message: message.id, answers }));
 }
 
 // Images replace earlier ones only after they are decoded.

@@ -39,6 +39,7 @@ def without_content(message: Json, bot: User, guild: Guild | None) -> Json:
     if is_own or any(user["id"] == str(bot.id) for user in message["mentions"]):
         return message
     result = message | NO_CONTENT
+    result.pop("poll", None)
     if "message_snapshots" in result:
         snapshots = [item["message"] | NO_CONTENT for item in result["message_snapshots"]]
         result["message_snapshots"] = [{"message": snapshot} for snapshot in snapshots]

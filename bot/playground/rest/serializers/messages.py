@@ -20,6 +20,7 @@ from bot.playground.model.state import (
     MessageType,
 )
 from bot.playground.rest.serializers.components import component_json, embed_json
+from bot.playground.rest.serializers.polls import poll_json
 
 ROLE_OVERWRITE, MEMBER_OVERWRITE = 0, 1
 IS_SPOILER = 1 << 3  # attachment flag
@@ -161,6 +162,8 @@ def basic_message_json(message: Message, bot: User) -> Json:
         result["message_reference"] = reference_json(message.reference) | {
             "type": FORWARD if message.snapshot else REPLY
         }
+    if message.poll:
+        result["poll"] = poll_json(message.poll, bot)
     if message.snapshot:
         result["message_snapshots"] = [snapshot_json(message.snapshot, bot)]
     return result

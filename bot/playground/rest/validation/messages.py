@@ -24,7 +24,7 @@ from bot.playground.rest.validation.fields import (
     read_form,
 )
 from bot.playground.rest.validation.form import FormErrors, Path
-from bot.playground.rest.validation.polls import POLL
+from bot.playground.rest.validation.polls import POLL, check_poll_emoji
 
 CONTENT_LIMIT = 2000
 FILES_LIMIT = 10
@@ -134,6 +134,7 @@ def check_draft(draft: Draft) -> None:
     if v2:
         _check_legacy_fields(draft, errors)
     errors.raise_any()
+    check_poll_emoji(draft.poll)
     parts = (draft.content.strip(), draft.embeds, draft.components, draft.files, draft.poll)
     if not any(parts) and not draft.has_snapshot:
         raise ApiError(400, 50006, "Cannot send an empty message", violation=True)

@@ -1,5 +1,7 @@
-"""Validation of polls. The local Discord does not show polls, but it refuses invalid ones."""
+"""Validation of polls."""
 
+from bot.playground.errors import ApiError, Json
+from bot.playground.model.emoji import is_emoji
 from bot.playground.rest.validation.fields import (
     Boolean,
     Choice,
@@ -22,3 +24,13 @@ POLL = Model(
         "duration": Integer(1, 768),
     }
 )
+
+
+def check_poll_emoji(poll: Json | None) -> None:
+    """Raise ApiError for an emoji that the bot cannot use: there are no custom ones."""
+    for answer in (poll or {}).get("answers", ()):
+        emoji = answer["poll_media"].get("emoji")
+        if emoji and ("id" in emoji or not is_emoji(emoji.get("name", ""))):
+            raise ApiError(
+                400, 520004, "Cannot use an emoji included with the poll", violation=True
+            )
