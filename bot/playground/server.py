@@ -38,6 +38,7 @@ from bot.playground.rest.polls import ROUTES as POLL_ROUTES
 from bot.playground.rest.polls import PollTimer
 from bot.playground.rest.threads import ROUTES as THREAD_ROUTES
 from bot.playground.rest.threads import update_thread
+from bot.playground.rest.upload_limits import UploadLimits
 
 TOKEN = f"{base64.b64encode(str(APPLICATION_ID).encode()).decode().rstrip('=')}.local.playground"
 
@@ -71,7 +72,8 @@ class Playground(Administration):
         ]
         routes += InteractionCallbacks(self.interactions).routes()
         self.world.watchers.append(PollTimer(self.world).watch)
-        self._api = Api(self.world, self.token, routes)
+        upload_limits = UploadLimits(self.world, self.interactions)
+        self._api = Api(self.world, self.token, routes, upload_limits)
         self._people: dict[str, Person] = {}
         self._host, self._port = host, port
         self._page = Page(self, local_only=host in ("127.0.0.1", "localhost", "::1"))
@@ -217,6 +219,10 @@ class Playground(Administration):
     def set_available(self, guild: Guild, *, available: bool) -> None:
         """Begin or end an outage of a guild."""
         changes.set_available(self.world, guild, available=available)
+
+    def boost(self, guild: Guild, tier: int) -> None:
+        """Set the boost tier of a guild, from 0 to 3; larger files may be uploaded in some."""
+        changes.set_premium_tier(self.world, guild, tier)
 
     def edit_channel(
         self, channel: Channel, *, name: str | None = None, nsfw: bool | None = None

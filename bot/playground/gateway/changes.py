@@ -53,6 +53,12 @@ def set_available(world: World, guild: Guild, *, available: bool) -> None:
     world.changes.notify()
 
 
+def set_premium_tier(world: World, guild: Guild, tier: int) -> None:
+    """Set the boost tier of a guild."""
+    guild.premium_tier = tier
+    world.emit("GUILD_UPDATE", guild_json(guild), guild)
+
+
 def set_bot_permissions(world: World, channel: Channel, permissions: Permission) -> None:
     """Set what the bot may do in a channel of a guild and in its threads."""
     channel.bot_permissions = permissions

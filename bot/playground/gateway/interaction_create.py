@@ -4,6 +4,7 @@ from bot.playground.errors import Json
 from bot.playground.model.installations import app_permissions, context_of
 from bot.playground.model.interactions import Interaction
 from bot.playground.model.state import APPLICATION_ID
+from bot.playground.model.upload_limits import interaction_limit
 from bot.playground.rest.serializers.guilds import member_json
 from bot.playground.rest.serializers.messages import (
     channel_json,
@@ -31,7 +32,7 @@ def interaction_json(interaction: Interaction) -> Json:
         "app_permissions": str(int(app_permissions(interaction.owners, channel, world.bot))),
         "entitlements": [],
         "authorizing_integration_owners": interaction.owners,
-        "attachment_size_limit": world.file_limit,
+        "attachment_size_limit": interaction_limit(interaction),
         "context": int(context_of(channel)),
     }
     if guild:

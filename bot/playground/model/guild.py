@@ -50,6 +50,8 @@ class User:
     closed_dms: bool = False
     has_app: bool = False
     """Whether the user has installed the application."""
+    file_limit: int = 0
+    """Bytes per file that a subscription of the user allows."""
 
 
 @dataclass(eq=False)
@@ -186,6 +188,8 @@ class Guild:
     channels: list[Channel] = field(default_factory=list)
     unavailable: bool = False
     """Whether an outage hides it from the bot."""
+    premium_tier: int = 0
+    """The boost tier."""
     has_commands: bool = False
     """Whether the application is installed without its bot, so that there are commands only."""
     banned: list[User] = field(default_factory=list)

@@ -168,6 +168,9 @@ class Interactions:
         interactions = self._by_token.values()
         return next((i for i in interactions if i.id == interaction_id), None)
 
+    def find_by_token(self, token: str) -> Interaction | None:
+        return self._by_token.get(token)
+
     def find_for_callback(self, interaction_id: int, token: str) -> Interaction:
         """Return the interaction for a callback.
 

@@ -12,6 +12,7 @@ from bot.playground.model.state import World
 from bot.playground.rest.http import DEFAULT_LOCALE, Request, Response, Result, fault_response
 from bot.playground.rest.ratelimits import RateLimits
 from bot.playground.rest.request_body import read_body
+from bot.playground.rest.upload_limits import UploadLimits
 
 PREFIX = "/api/v10"
 LOG_LIMIT = 20_000  # requests
@@ -33,7 +34,9 @@ class Route:
 class Api:
     """Serves REST requests. Handlers are synchronous, so requests are executed one at a time."""
 
-    def __init__(self, world: World, token: str, routes: list[Route]) -> None:
+    def __init__(
+        self, world: World, token: str, routes: list[Route], upload_limits: UploadLimits
+    ) -> None:
         self.requests: list[Request] = []
         self.observers: list[Observer] = []
         self.limits = RateLimits(world.clock)
@@ -41,6 +44,7 @@ class Api:
         self._world = world
         self._token = token
         self._routes = routes
+        self._upload_limits = upload_limits
 
     def add_routes(self, app: web.Application) -> None:
         """Add all routes below `/api/v10`; another method is a 405, another path a 404."""
@@ -102,7 +106,7 @@ class Api:
             if not route.open:
                 self._authorize(http_request)
             headers |= self.limits.take(route.method, route.template, request.params)
-            body = await read_body(http_request, self._world.file_limit)
+            body = await read_body(http_request, self._upload_limits.limit(request))
             request.body = body
             request.files = {
                 f"files[{n}]": (f.filename, len(f.data)) for n, f in body.files.items()

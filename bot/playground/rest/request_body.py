@@ -11,6 +11,7 @@ from bot.playground.errors import ApiError, Json, invalid, too_large
 from bot.playground.model.attachments import Upload
 
 REQUEST_LIMIT = 25 * 1024 * 1024
+MARGIN = 1024 * 1024  # for the other parts of a request with a file that is larger than that
 FILE_FIELD = re.compile(r"files\[(\d{1,2})\]")
 JSON, URL_ENCODED = "application/json", "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
@@ -29,10 +30,11 @@ class RequestBody:
 
 async def read_body(request: web.Request, file_limit: int) -> RequestBody:
     """Return the body of a request; raise ApiError if it or a file is too large or malformed."""
-    if (request.content_length or 0) > REQUEST_LIMIT:
+    limit = max(REQUEST_LIMIT, file_limit + MARGIN)
+    if (request.content_length or 0) > limit:
         raise too_large()
     if request.content_type == MULTIPART:
-        return await _read_multipart(request, file_limit)
+        return await _read_multipart(request, file_limit, limit)
     raw = await _read_limited(request)
     if not raw:
         return RequestBody()
@@ -72,7 +74,7 @@ def _from_json(raw: bytes, files: dict[int, Upload]) -> RequestBody:
     return RequestBody(payload=body, files=files)
 
 
-async def _read_multipart(request: web.Request, file_limit: int) -> RequestBody:
+async def _read_multipart(request: web.Request, file_limit: int, limit: int) -> RequestBody:
     """Read a form. Each part with a file name is a file; `payload_json` replaces all fields."""
     reader = MultipartReader(request.headers, request.content)
     files: dict[int, Upload] = {}
@@ -83,7 +85,7 @@ async def _read_multipart(request: web.Request, file_limit: int) -> RequestBody:
     async for part in reader:
         if not isinstance(part, BodyPartReader):
             raise invalid((), "BASE_TYPE_BAD", "Nested multipart bodies are not allowed")
-        data = await _read_part(part, min(REQUEST_LIMIT - total, file_limit))
+        data = await _read_part(part, min(limit - total, file_limit))
         total += len(data)
         if part.name == "payload_json":
             raw = data

@@ -7,6 +7,9 @@ from bot.playground.model.snowflake import snowflake_time
 from bot.playground.model.state import World
 from bot.playground.rest.serializers.messages import channel_json, user_json
 
+BOOSTS = (0, 2, 7, 14)
+"""The number of boosts that each tier needs."""
+
 
 def member_json(user: User, guild: Guild) -> Json:
     timeout_end = guild.timed_out_until(user)
@@ -73,8 +76,8 @@ def guild_json(guild: Guild) -> Json:
         "max_stage_video_channel_users": 50,
         "max_video_channel_users": 25,
         "vanity_url_code": None,
-        "premium_tier": 0,
-        "premium_subscription_count": 0,
+        "premium_tier": guild.premium_tier,
+        "premium_subscription_count": BOOSTS[guild.premium_tier],
         "preferred_locale": "en-US",
         "rules_channel_id": None,
         "safety_alerts_channel_id": None,
