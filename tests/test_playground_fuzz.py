@@ -97,7 +97,7 @@ def _object(model: Model, **constants: object) -> Values:
 @settings(max_examples=150, deadline=None)
 @given(payload=_object(MESSAGE))
 def test_no_payload_crashes_the_rules(payload: dict[str, object]) -> None:
-    """A message is created, and can be edited without a change, or it is refused."""
+    """A message is created, and without a poll can be edited without a change, or it is refused."""
     world = World()
     target = MessageTarget(world.add_channel("general"), world.bot)
     try:
@@ -106,7 +106,8 @@ def test_no_payload_crashes_the_rules(payload: dict[str, object]) -> None:
     except ApiError:
         return
     assert message_json(message, world.bot)["id"] == str(message.id)
-    message_writer.edit(world, message, message_writer.read(RequestBody({})))
+    if message.poll is None:
+        message_writer.edit(world, message, message_writer.read(RequestBody({})))
 
 
 @settings(max_examples=80, deadline=None)

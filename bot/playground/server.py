@@ -24,6 +24,7 @@ from bot.playground.model.permissions import NOTHING, Permission
 from bot.playground.model.state import APPLICATION_ID, GUILD_ID, Message, World
 from bot.playground.page.routes import Page
 from bot.playground.rest.api import PREFIX, Api, Observer
+from bot.playground.rest.attachments import ROUTES as ATTACHMENT_ROUTES
 from bot.playground.rest.command_permissions import CommandPermissionRoutes
 from bot.playground.rest.commands import Commands
 from bot.playground.rest.guilds import ROUTES as GUILD_ROUTES
@@ -60,6 +61,7 @@ class Playground(Administration):
         self.gateway = Gateway(self.world, self.token)
         self.sockets = WebSocketServer(self.gateway, MemberRequests(self.world))
         routes = [
+            *ATTACHMENT_ROUTES,
             *GUILD_ROUTES,
             *MEMBER_ROUTES,
             *MESSAGE_LIST_ROUTES,

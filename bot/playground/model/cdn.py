@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import mimetypes
+import re
 import secrets
 from collections import deque
 
@@ -15,6 +16,7 @@ from bot.playground.model.attachments import SPOILER_PREFIX, Attachment, Upload,
 
 DELETED_FILES_LIMIT = 32  # deleted files that can still be fetched, as from Discord's caches
 URL_SECONDS = 24 * 3600
+PATH = re.compile(r"/(?:ephemeral-)?attachments/[0-9]+/([0-9]+)/[^/]+")
 INLINE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif")
 
 
@@ -62,6 +64,12 @@ class Cdn:
         query = {"ex": f"{issued_at + URL_SECONDS:x}", "is": f"{issued_at:x}"}
         query["hm"] = self._signature(attachment.path, query["ex"], query["is"])
         return str(self.base.with_path(attachment.path).with_query(query))
+
+    def refreshed_url(self, url: str) -> str | None:
+        """Return a new URL for one that may have expired; None if it is of no stored file."""
+        match = PATH.fullmatch(URL(url).path)
+        attachment = self._files.get(int(match[1])) if match else None
+        return attachment.url if attachment else None
 
     def _signature(self, path: str, expires_at: str, issued_at: str) -> str:
         text = f"{path}|{expires_at}|{issued_at}".encode()

@@ -95,12 +95,9 @@ def list_pins(world: World, request: Request) -> Result:
     """List the pinned messages before a time, the one that was pinned last first."""
     limit = request.integer("limit", PAGE_LIMIT, 1, PAGE_LIMIT)
     before = _time(request.query["before"]) if "before" in request.query else float("inf")
-    messages = [m for m in _readable_pins(world, request) if (m.pinned_at or 0.0) < before]
+    messages = [m for m in _readable_pins(world, request) if _time(_pinned_at(m)) < before]
     items: list[Json] = [
-        {
-            "pinned_at": iso(message.pinned_at or 0.0),
-            "message": visible_message_json(world, message),
-        }
+        {"pinned_at": _pinned_at(message), "message": visible_message_json(world, message)}
         for message in messages[:limit]
     ]
     return 200, {"items": items, "has_more": len(messages) > limit}
@@ -118,6 +115,10 @@ def _readable_pins(world: World, request: Request) -> list[Message]:
     if channel.guild and Permission.READ_MESSAGE_HISTORY not in channel.root.bot_permissions:
         return []
     return pinned_messages(world, channel)
+
+
+def _pinned_at(message: Message) -> str:
+    return iso(message.pinned_at or 0.0)
 
 
 def _time(text: str) -> float:

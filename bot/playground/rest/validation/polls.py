@@ -30,7 +30,7 @@ def check_poll_emoji(poll: Json | None) -> None:
     """Raise ApiError for an emoji that the bot cannot use: there are no custom ones."""
     for answer in (poll or {}).get("answers", ()):
         emoji = answer["poll_media"].get("emoji")
-        if emoji and ("id" in emoji or not is_emoji(emoji.get("name", ""))):
+        if emoji is not None and ("id" in emoji or not is_emoji(emoji.get("name", ""))):
             raise ApiError(
                 400, 520004, "Cannot use an emoji included with the poll", violation=True
             )
