@@ -35,6 +35,7 @@ from bot.engine_client.socket_client import SocketEngineClient
 from bot.engine_client.supervisor import EngineSupervisor, Launch, supervised_engine
 from bot.errors import ExitCode, FatalError
 from bot.features import imagine
+from bot.messages.attachment_fetcher import AttachmentFetcher
 from bot.messages.channels import ChannelResolver
 from bot.messages.delivery import Delivery
 from bot.messages.direct_messages import DirectMessages
@@ -200,7 +201,7 @@ def _build(
         engine,
         admission,
         QuotaService(db.jobs, db.usage, db.role_limits, scheduler, limits=limits, clock=clock),
-        _input_service(db, engine, storage, downloader),
+        _input_service(db, engine, storage, AttachmentFetcher(downloader, client)),
         dispatcher,
         tasks,
         outbox,
@@ -267,10 +268,10 @@ def _reports(
 
 
 def _input_service(
-    db: Database, engine: EngineClient, storage: FileStorage, downloader: AttachmentDownloader
+    db: Database, engine: EngineClient, storage: FileStorage, fetcher: AttachmentFetcher
 ) -> InputService:
     sandbox = decoder_sandbox(sandbox_environment())
-    return InputService(db.file_deletions, engine, storage, downloader, sandbox)
+    return InputService(db.file_deletions, engine, storage, fetcher, sandbox)
 
 
 def _storage(settings: Settings) -> FileStorage:

@@ -76,7 +76,8 @@ LIBRARIES = {
         "bot.client bot.context bot.discord_connection bot.features bot.messages.captions "
         "bot.messages.channels bot.messages.components bot.messages.direct_messages "
         "bot.messages.discord_errors "
-        "bot.messages.message_client bot.messages.message_parser bot.messages.temporary_replies"
+        "bot.messages.message_client bot.messages.message_parser bot.messages.temporary_replies "
+        "bot.messages.attachment_fetcher bot.messages.upload_limits"
     ),
     "prometheus_client": "bot.monitoring.http_server bot.monitoring.metrics",
 }

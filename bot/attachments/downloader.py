@@ -16,12 +16,20 @@ _SECONDS: Final = 30.0
 _CONNECT_SECONDS: Final = 10.0
 _CHUNK: Final = 64 * 1024
 _OK: Final = 200
+_EXPIRED: Final = (403, 404)
+_EXPIRED_SENTENCE: Final = (
+    "Discord did not serve the sketch: its address may have expired. Please send it again."
+)
 _IDENTITY: Final = "identity"
 log = logging.getLogger(__name__)
 
 
 class DownloadFailed(BotError):
     """The attachment could not be downloaded; trying again may help."""
+
+
+class AddressExpired(DownloadFailed):
+    """Discord serves no file at the address, which may be too old."""
 
 
 class AttachmentDownloader:
@@ -67,6 +75,8 @@ class AttachmentDownloader:
             async with self._session.get(
                 address, allow_redirects=False, proxy=self._proxy
             ) as response:
+                if response.status in _EXPIRED:
+                    raise AddressExpired(_EXPIRED_SENTENCE)
                 if response.status != _OK:
                     raise DownloadFailed("Discord did not serve the sketch. Please try again.")
                 if response.headers.get("Content-Encoding", _IDENTITY).lower() != _IDENTITY:
