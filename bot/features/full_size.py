@@ -23,6 +23,7 @@ async def show_full_size(interaction: Interaction, job: Job, nth: int) -> None:
         interaction.guild_id, interaction.user.id
     )
     pending = _pending(interaction, picture)
+    services(interaction).message_client.upload_limits.remember(interaction)
     pictures = services(interaction).picture_delivery
     async with pictures.adding(pending):
         message_id = await defer(interaction)

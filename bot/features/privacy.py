@@ -11,7 +11,7 @@ from bot.features.exports import Exports
 from bot.features.responses import handle_errors
 from bot.messages import components, privacy_text
 from bot.messages.message_client import OutgoingFile
-from bot.messages.picture_files import BYTES_LIMIT
+from bot.messages.upload_limits import REQUEST_LIMIT
 
 DELETE: Final = "delete"
 KEEP: Final = "keep"
@@ -26,7 +26,8 @@ async def show_command(interaction: Interaction) -> None:
     summary = await retention.summary(user_id)
     files = []
     if summary.jobs:
-        name, data = await retention.export_file(user_id, BYTES_LIMIT)
+        limit = min(interaction.filesize_limit, REQUEST_LIMIT)
+        name, data = await retention.export_file(user_id, limit)
         files = [OutgoingFile(name, data).as_file()]
     content = privacy_text.summary(summary, retention.policy)
     await interaction.edit_original_response(content=content, attachments=files)

@@ -39,6 +39,7 @@ def request_context(interaction: Interaction) -> RequestContext:
     Raises Refused if the bot may not post pictures there.
     """
     check_can_respond(interaction)
+    services(interaction).message_client.upload_limits.remember(interaction)
     return RequestContext(
         idempotency_key=f"interaction:{interaction.id}",
         user_id=interaction.user.id,

@@ -11,7 +11,7 @@ import msgspec
 from bot.db.connection import DatabaseUnavailable, retry_until_written
 from bot.db.jobs import JobStore
 from bot.domain.clock import Clock
-from bot.domain.job import DeletionReason, Job, Progress, Status
+from bot.domain.job import DeletionReason, Job, Progress, ResponseTarget, Status
 from bot.domain.picture import Picture
 from bot.errors import DeliveryFailed
 from bot.messages import captions, components, picture_files
@@ -179,8 +179,11 @@ class Delivery:
         if job.status is not Status.DONE:
             return MessageContent(content=content)
         view = components.result_view(job.id, len(pictures))
+        limit = self._messages.upload_limits.limit(self._target(job))
         try:
-            suffix, data = await asyncio.to_thread(picture_files.grid_file, self._storage, visible)
+            suffix, data = await asyncio.to_thread(
+                picture_files.grid_file, self._storage, visible, limit
+            )
         except FileMissing as error:
             return MessageContent(content=f"{content}\n{error}", view=view)
         alt_text = captions.alt_text(pictures)
@@ -203,10 +206,15 @@ class Delivery:
             await self._upsert(job, MessageContent(content=text, view=content.view))
 
     async def _upsert(self, job: Job, content: MessageContent) -> None:
-        target = job.target if self._token_valid(job) else without_token(job.target)
-        message_id = await self._messages.upsert(target, content, nonce=f"{job.id}:result")
+        message_id = await self._messages.upsert(
+            self._target(job), content, nonce=f"{job.id}:result"
+        )
         if message_id != job.target.message_id:
             await retry_until_written(lambda: self._jobs.set_message(job.id, message_id))
+
+    def _target(self, job: Job) -> ResponseTarget:
+        """How the message of the job can be reached now."""
+        return job.target if self._token_valid(job) else without_token(job.target)
 
     def _token_valid(self, job: Job) -> bool:
         is_recent = self._clock() < job.created_at + TOKEN_SECONDS

@@ -19,6 +19,7 @@ from bot.messages.discord_errors import (
     meaning,
     translated_errors,
 )
+from bot.messages.upload_limits import UploadLimits
 
 TOKEN_SECONDS: Final = 14 * 60
 """An interaction token is valid for 15 minutes; one minute is left for clock differences."""
@@ -76,6 +77,7 @@ class MessageClient:
 
     def __init__(self, client: discord.Client) -> None:
         self._client = client
+        self.upload_limits = UploadLimits(client)
 
     async def upsert(self, target: ResponseTarget, content: MessageContent, *, nonce: str) -> int:
         """Edit the message at this target, or send a new one; return its id.

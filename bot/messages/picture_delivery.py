@@ -144,15 +144,22 @@ class PictureDelivery:
         if not pictures:
             raise Refused(rules.UNKNOWN_PICTURE)
         [picture] = pictures
-        file = await self._file(picture, pending.channel_id)
-        content = MessageContent(content=captions.full_size(picture), files=[file])
-        await self._edit(pending, message_id, content)
 
-    async def _file(self, picture: Picture, channel_id: int) -> OutgoingFile:
+        async def send(target: ResponseTarget) -> None:
+            file = await self._file(picture, target)
+            content = MessageContent(content=captions.full_size(picture), files=[file])
+            await self._messages.upsert(target, content, nonce=f"{pending.interaction_id}")
+
+        await with_token_fallback(_target(pending, message_id), send)
+
+    async def _file(self, picture: Picture, target: ResponseTarget) -> OutgoingFile:
         """The picture as visible in the channel, whose settings are fetched again."""
-        visible = await self._channels.visible_in([picture], channel_id)
+        visible = await self._channels.visible_in([picture], target.channel_id)
         rules.check_viewable(visible.pictures[0])
-        suffix, data = await asyncio.to_thread(picture_files.picture_file, self._storage, visible)
+        limit = self._messages.upload_limits.limit(target)
+        suffix, data = await asyncio.to_thread(
+            picture_files.picture_file, self._storage, visible, limit=limit
+        )
         alt_text = captions.alt_text([picture])
         return OutgoingFile(f"{picture.id}.{suffix}", data, alt_text, visible.needs_spoiler)
 
@@ -162,17 +169,12 @@ class PictureDelivery:
             target = _target(pending, message_id)
             await with_token_fallback(target, self._messages.delete_response)
         else:
-            await self._edit(pending, message_id, MessageContent(content=reason))
+            content, nonce = MessageContent(content=reason), f"{pending.interaction_id}"
+            await with_token_fallback(
+                _target(pending, message_id),
+                lambda target: self._messages.upsert(target, content, nonce=nonce),
+            )
         return True
-
-    async def _edit(
-        self, pending: PendingInteraction, message_id: int, content: MessageContent
-    ) -> None:
-        nonce = f"{pending.interaction_id}"
-        await with_token_fallback(
-            _target(pending, message_id),
-            lambda target: self._messages.upsert(target, content, nonce=nonce),
-        )
 
     async def _pictures(self, pending: PendingInteraction) -> list[Picture]:
         """The requested picture, if it exists."""

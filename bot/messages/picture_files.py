@@ -11,33 +11,32 @@ from PIL import Image
 from bot.domain.visibility import VisiblePictures
 from bot.messages import grid
 from bot.messages.message_client import OutgoingFile
+from bot.messages.upload_limits import BYTES_LIMIT, REQUEST_LIMIT
 from bot.storage import FileMissing, FileStorage
 
-BYTES_LIMIT: Final = 10 * 1024 * 1024
-"""Discord's size limit of a file."""
-REQUEST_LIMIT: Final = 24 * 1024 * 1024
-"""Discord's size limit of a request, less some room for the message's text."""
 _JPEG_QUALITY: Final = 92
 _SHRINK_FACTOR: Final = 0.8
 _DECODE_ERRORS: Final = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
 """What Pillow raises for a damaged PNG."""
 
 
-def grid_file(storage: FileStorage, visible: VisiblePictures) -> tuple[str, bytes]:
+def grid_file(
+    storage: FileStorage, visible: VisiblePictures, limit: int = BYTES_LIMIT
+) -> tuple[str, bytes]:
     """The pictures of a job as one grid: file extension and data. Slow. Raises FileMissing."""
     cells = [
         p.unavailable_reason or _decode(storage.picture(p.path or "")) for p in visible.pictures
     ]
     recipe = visible.pictures[0].recipe
-    return encode_within(grid.compose(cells, (recipe.width, recipe.height)))
+    return encode_within(grid.compose(cells, (recipe.width, recipe.height)), limit)
 
 
 def picture_file(
-    storage: FileStorage, visible: VisiblePictures, index: int = 0
+    storage: FileStorage, visible: VisiblePictures, index: int = 0, limit: int = BYTES_LIMIT
 ) -> tuple[str, bytes]:
     """One picture, as stored if it is small enough. Slow. Raises FileMissing."""
     data = storage.picture(visible.pictures[index].path or "")
-    return ("png", data) if len(data) <= BYTES_LIMIT else encode_within(_decode(data))
+    return ("png", data) if len(data) <= limit else encode_within(_decode(data), limit)
 
 
 def encode_within(image: Image.Image, limit: int = BYTES_LIMIT) -> tuple[str, bytes]:
