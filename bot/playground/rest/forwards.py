@@ -85,6 +85,8 @@ def _copy(world: World, attachment: Attachment, channel: Channel) -> Attachment:
         attachment.content_type,
         attachment.description,
         attachment.spoiler,
+        attachment.duration_secs,
+        attachment.waveform,
     )
     return world.cdn.store(
         upload, attachment_id=world.snowflakes.new(), channel_id=channel.id, ephemeral=False
