@@ -8,7 +8,7 @@ import msgspec
 from discord.http import Route
 
 from bot.attachments.downloader import AddressExpired, AttachmentDownloader
-from bot.errors import NETWORK_ERRORS
+from bot.messages.discord_errors import DISCORD_ERRORS, describe
 
 _PATH: Final = "/attachments/refresh-urls"
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class AttachmentFetcher:
                 Route("POST", _PATH), json={"attachment_urls": [url]}
             )
             response = msgspec.convert(data, _Response)
-        except (discord.HTTPException, msgspec.ValidationError, *NETWORK_ERRORS) as error:
-            log.info("no new address of an attachment", extra={"reason": repr(error)})
+        except (msgspec.ValidationError, *DISCORD_ERRORS) as error:
+            log.info("no new address of an attachment", extra={"reason": describe(error)})
             return None
         return next((item.refreshed for item in response.refreshed_urls), None)
