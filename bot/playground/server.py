@@ -10,7 +10,8 @@ from aiohttp import web
 from yarl import URL
 
 from bot.playground.administration import Administration
-from bot.playground.client.person import ClientState, Person
+from bot.playground.client.messenger import ClientState
+from bot.playground.client.person import Person
 from bot.playground.clock import Clock
 from bot.playground.errors import PlaygroundError, TimedOut
 from bot.playground.faults import Faults

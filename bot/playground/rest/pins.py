@@ -112,7 +112,7 @@ def list_first_pins(world: World, request: Request) -> Result:
 def _readable_pins(world: World, request: Request) -> list[Message]:
     """Return the pinned messages; none without the permission to read the history."""
     channel = find_channel(world, request)
-    if channel.guild and Permission.READ_MESSAGE_HISTORY not in channel.root.bot_permissions:
+    if channel.guild and not channel.allows_bot(Permission.READ_MESSAGE_HISTORY):
         return []
     return pinned_messages(world, channel)
 
