@@ -191,3 +191,5 @@ class RequestContext(msgspec.Struct, frozen=True, kw_only=True):
     channel: ChannelContext = UNKNOWN_CHANNEL
     role_ids: tuple[int, ...] = ()
     """The user's roles in the guild."""
+    is_token_only: bool = False
+    """Whether the bot can respond by the interaction's token alone: it is no member there."""

@@ -9,6 +9,9 @@ import msgspec
 from bot.domain.humanize import naturaldelta
 from bot.errors import Refused
 
+MAX_TOKEN_WAIT: Final = 10 * 60.0
+"""Seconds of waiting that leave time for a job before its interaction token expires."""
+
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """The operator's limits."""
@@ -165,6 +168,16 @@ def check(depth: QueueDepth, limits: Limits, estimate: WaitEstimate | None = Non
         raise Refused(
             f"There are {_jobs(depth.total)} waiting; the limit is {limits.max_unfinished_total}. "
             f"{_later(estimate)}"
+        )
+
+
+def check_token_life(estimate: WaitEstimate | None) -> None:
+    """Raise Refused if a new job may end after the interaction token that alone can show it."""
+    if estimate is not None and estimate.all_jobs > MAX_TOKEN_WAIT:
+        raise Refused(
+            "I am no member of this server, so Discord lets me answer for 15 minutes only, and the "
+            "queue is longer than that now. Please try again later, or ask an admin to add me "
+            "with my bot user."
         )
 
 

@@ -80,6 +80,15 @@ def check_can_post(
         )
 
 
+def is_token_only(interaction: Interaction) -> bool:
+    """Whether the bot can respond by the token alone.
+
+    So it is in a guild that has only the application's commands, and for user installs.
+    """
+    guild_id = interaction.guild_id
+    return guild_id is not None and interaction.client.get_guild(guild_id) is None
+
+
 def check_not_timed_out(me: discord.Member | None) -> None:
     """Raise Refused during a timeout of the bot; `me` is its member, as far as it is known."""
     if me is None or me.timed_out_until is None or me.guild_permissions.administrator:
@@ -95,10 +104,10 @@ def check_not_timed_out(me: discord.Member | None) -> None:
 def check_can_respond(interaction: Interaction) -> None:
     """Raise Refused unless the bot may post pictures where the interaction comes from.
 
-    Not checked in DMs, for user installs, or if Discord does not say what the bot may do.
+    Not checked in DMs, where the bot is no member, or if Discord does not say what it may do.
     """
     permissions = interaction.app_permissions
-    if not interaction.is_guild_integration() or interaction.guild_id is None or not permissions:
+    if interaction.guild_id is None or is_token_only(interaction) or not permissions:
         return
     check_not_timed_out(interaction.guild.me if interaction.guild else None)
     in_thread = isinstance(interaction.channel, discord.Thread)

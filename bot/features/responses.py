@@ -11,7 +11,7 @@ from discord import app_commands
 from bot.context import BotClient, Interaction, services
 from bot.domain.job import Job, RequestContext, ResponseTarget
 from bot.errors import BotError
-from bot.features.permissions import check_can_respond
+from bot.features.permissions import check_can_respond, is_token_only
 from bot.messages import channels
 from bot.messages.discord_errors import (
     DISCORD_ERRORS,
@@ -46,6 +46,7 @@ def request_context(interaction: Interaction) -> RequestContext:
         channel=channels.from_interaction(interaction),
         target=_target(interaction),
         role_ids=role_ids(interaction.user),
+        is_token_only=is_token_only(interaction),
     )
 
 

@@ -61,6 +61,10 @@ class ChannelResolver:
         self._client = client
         self._guild_settings = guild_settings
 
+    def is_token_only(self, guild_id: int | None) -> bool:
+        """Whether messages in this guild need an interaction token: the bot is no member."""
+        return guild_id is not None and self._client.get_guild(guild_id) is None
+
     async def nsfw_policy(self, channel_id: int) -> NsfwPolicy:
         """What the channel does with flagged pictures now."""
         channel = await self._fetch(channel_id)

@@ -25,6 +25,8 @@ from engine.log import log_context
 
 EDIT_SECONDS: Final = 2.0
 """Between two edits of a message; Discord limits the rate of edits in a channel."""
+LAST_WORD_SECONDS: Final = 30.0
+"""Before a token expires without which the message cannot be reached."""
 log = logging.getLogger(__name__)
 
 
@@ -55,7 +57,7 @@ class Delivery:
         self._privately_informed: set[str] = set()
         """Refused jobs whose user has the reason, but whose public response may still exist."""
         self.gone: asyncio.Queue[str] = asyncio.Queue()
-        """Ids of unfinished jobs whose message was deleted, so that nobody can see a result."""
+        """Ids of unfinished jobs whose message is gone, so that nobody can see a result."""
         self._next_progress = 0.0
         """On the monotonic clock: no progress is shown before it, because Discord asks for that."""
 
@@ -94,9 +96,16 @@ class Delivery:
             if job is None or job.has_ended:
                 self._progress_throttles.pop(job_id, None)
                 return False
-            await self._with_token_fallback(
-                job, lambda job: self._upsert(job, _progress_content(job, progress))
+            is_last = self._is_out_of_time(job)
+            content = (
+                MessageContent(content=captions.OUT_OF_TIME)
+                if is_last
+                else _progress_content(job, progress)
             )
+            await self._with_token_fallback(job, lambda job: self._upsert(job, content))
+            if is_last:
+                self.gone.put_nowait(job_id)
+                return False
         except MessageGone as error:
             log.info("message gone", extra={"reason": str(error)})
             self.gone.put_nowait(job_id)
@@ -215,6 +224,12 @@ class Delivery:
     def _target(self, job: Job) -> ResponseTarget:
         """How the message of the job can be reached now."""
         return job.target if self._token_valid(job) else without_token(job.target)
+
+    def _is_out_of_time(self, job: Job) -> bool:
+        """Whether this is the last occasion to write to a message that needs the token."""
+        end = job.created_at + TOKEN_SECONDS - LAST_WORD_SECONDS
+        is_at_end = job.target.token is not None and self._clock() >= end
+        return is_at_end and self._channels.is_token_only(job.target.guild_id)
 
     def _token_valid(self, job: Job) -> bool:
         is_recent = self._clock() < job.created_at + TOKEN_SECONDS

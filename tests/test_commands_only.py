@@ -1,0 +1,89 @@
+"""The bot in a server that has its commands, but of which its bot user is no member."""
+
+import asyncio
+
+import pytest
+
+from bot.domain.limits import MAX_TOKEN_WAIT
+from bot.messages.captions import OUT_OF_TIME
+from bot.messages.delivery import LAST_WORD_SECONDS
+from bot.messages.message_client import TOKEN_SECONDS
+from bot.playground import Channel, Interaction, Permission
+from tests.bot_harness import BotHarness, eventually
+from tests.fake_engine import FakeEngine
+
+
+@pytest.fixture
+def channel(harness: BotHarness) -> Channel:
+    """A channel of such a server, where Ada is."""
+    guild = harness.discord.add_foreign_guild("Elsewhere", has_commands=True)
+    harness.ada.join(guild)
+    return guild.channel
+
+
+async def painting(harness: BotHarness, engine: FakeEngine, channel: Channel) -> Interaction:
+    """A job that shows its progress until the engine's gate opens."""
+    engine.gate.clear()
+    interaction = await harness.ada.slash("imagine", where=channel, prompt="a house")
+    await harness.discord.until(
+        lambda: interaction.response and "Painting" in interaction.response.content, why="progress"
+    )
+    return interaction
+
+
+async def test_everything_goes_by_the_tokens(
+    harness: BotHarness, engine: FakeEngine, channel: Channel
+) -> None:
+    """Results, their buttons and a restart, whatever members may do in the channel."""
+    everyone = channel.guild.everyone if channel.guild else None
+    assert everyone is not None
+    harness.discord.set_overwrite(channel, everyone, deny=Permission.ATTACH_FILES)
+    grid = await harness.result(await harness.ada.slash("imagine", where=channel, prompt="a house"))
+    single = await harness.result(await harness.ada.click(grid, "U2"))
+    varied = await harness.result(await harness.ada.click(grid, "V1"))
+    assert len(single.attachments) == 1 and "U1" in varied.buttons
+    interaction = await painting(harness, engine, channel)
+    await harness.stop()
+    await harness.start()
+    engine.gate.set()
+    last = await harness.result(interaction)
+    assert harness.discord.messages(channel) == [grid, single, varied, last]
+    path = f"/channels/{channel.id}"
+    assert not [request for request in harness.discord.requests if path in request.path]
+
+
+async def test_a_job_that_outlasts_the_token(
+    harness: BotHarness, engine: FakeEngine, channel: Channel
+) -> None:
+    """Its message says so while it can; the job ends and costs nothing."""
+    interaction = await painting(harness, engine, channel)
+    harness.clock_offset = TOKEN_SECONDS - LAST_WORD_SECONDS + 1
+    engine.gate.set()
+    engine.gate.clear()  # one more step
+    await harness.discord.until(
+        lambda: interaction.response and interaction.response.content == OUT_OF_TIME,
+        why="the last word",
+    )
+    assert interaction.response is not None
+    assert interaction.response.buttons == [] and interaction.response.attachments == []
+    await eventually(lambda: harness.query("SELECT * FROM jobs WHERE status = 'cancelled'"))
+    await harness.stop()
+    assert harness.query("SELECT * FROM usage") == []
+
+
+async def test_a_queue_that_is_longer_than_the_token_lives(
+    harness: BotHarness, engine: FakeEngine, channel: Channel
+) -> None:
+    """A job is refused there, and accepted where the bot can post later."""
+    await harness.imagine()
+    await eventually(lambda: harness.query("SELECT * FROM usage WHERE work > 0"))
+    change = "UPDATE usage SET seconds = ?"
+    await asyncio.to_thread(harness.execute, change, 2 * MAX_TOKEN_WAIT)
+    engine.gate.clear()
+    await harness.ada.slash("imagine", prompt="a house")
+    await eventually(lambda: len(harness.query("SELECT * FROM jobs")) == 2)
+    refused = await harness.ada.slash("imagine", where=channel, prompt="a house")
+    assert "I am no member of this server" in await harness.refusal(refused)
+    accepted = await harness.ada.slash("imagine", prompt="a house")
+    engine.gate.set()
+    await harness.result(accepted)
