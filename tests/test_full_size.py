@@ -133,8 +133,10 @@ async def test_an_interrupted_response_is_completed_after_a_restart(
     """The picture appears in the same message, even if the id of the message was not stored."""
     grid = await harness.imagine()
     interaction = await interrupted_click(harness, grid, when)
+    message = interaction.original
+    assert message is not None
     await harness.start()
-    message = await harness.result(interaction)
+    await harness.discord.until(lambda: message.attachments, why="the picture")
     assert message.attachments[0].data == flat(engine.paints[0].recipes[1])
     await eventually(lambda: harness.query("SELECT * FROM pending_interactions") == [])
     assert [
