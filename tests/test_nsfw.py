@@ -198,6 +198,18 @@ async def test_a_channel_that_cannot_be_fetched_withholds(
     assert "Picture 2 was withheld" in await harness.refusal(await harness.ada.click(grid, "U2"))
 
 
+async def test_a_channel_that_cannot_be_fetched_for_now_is_fetched_again(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """An outage of Discord must not withhold a picture for good."""
+    await choose(harness, "allow")
+    engine.flagged = {2}
+    harness.discord.faults.next("GET", "/channels/", Fault(status=503))
+    grid = await result_in(harness, harness.discord.restricted)
+    assert harness.discord.faults.pending == 0
+    assert "withheld" not in grid.content
+
+
 async def test_a_dm_never_contains_flagged_pictures(
     harness: BotHarness, engine: FakeEngine
 ) -> None:

@@ -16,7 +16,12 @@ from bot.domain.nsfw import (
 )
 from bot.domain.picture import Picture
 from bot.domain.visibility import VisiblePictures, visible_in
-from bot.errors import NETWORK_ERRORS
+from bot.messages.discord_errors import (
+    ContentRejected,
+    MessageGone,
+    TokenExpired,
+    translated_errors,
+)
 
 log = logging.getLogger(__name__)
 
@@ -66,14 +71,17 @@ class ChannelResolver:
         return guild_id is not None and self._client.get_guild(guild_id) is None
 
     async def nsfw_policy(self, channel_id: int) -> NsfwPolicy:
-        """What the channel does with flagged pictures now."""
+        """What the channel does with flagged pictures now.
+
+        Raises DeliveryFailed if Discord cannot be asked.
+        """
         channel = await self._fetch(channel_id)
         return nsfw_policy(channel, await self._guild_settings.get(channel.guild_id))
 
     async def visible_in(self, pictures: Sequence[Picture], channel_id: int) -> VisiblePictures:
         """The pictures as visible in this channel now.
 
-        Queries Discord only if one of them is flagged.
+        Queries Discord only if one of them is flagged. Raises as `nsfw_policy` does.
         """
         is_flagged = any(picture.is_flagged_but_kept for picture in pictures)
         return visible_in(
@@ -81,15 +89,20 @@ class ChannelResolver:
         )
 
     async def _fetch(self, channel_id: int) -> ChannelContext:
+        """Raises DeliveryFailed if a later attempt may tell more."""
         try:
-            channel = await self._client.fetch_channel(channel_id)
-            if isinstance(channel, discord.Thread):
-                parent = await self._client.fetch_channel(channel.parent_id)
-                return from_channel(parent) if _is_same_guild(channel, parent) else UNKNOWN_CHANNEL
-            return from_channel(channel)
-        except (discord.DiscordException, *NETWORK_ERRORS) as error:
-            log.warning("Channel %d cannot be fetched: %r", channel_id, error)
+            with translated_errors(by_token=False):
+                return await self._fetch_from_discord(channel_id)
+        except (discord.DiscordException, MessageGone, TokenExpired, ContentRejected) as error:
+            log.warning("Channel %d cannot be fetched: %s", channel_id, error)
             return UNKNOWN_CHANNEL
+
+    async def _fetch_from_discord(self, channel_id: int) -> ChannelContext:
+        channel = await self._client.fetch_channel(channel_id)
+        if isinstance(channel, discord.Thread):
+            parent = await self._client.fetch_channel(channel.parent_id)
+            return from_channel(parent) if _is_same_guild(channel, parent) else UNKNOWN_CHANNEL
+        return from_channel(channel)
 
 
 def _is_same_guild(thread: discord.Thread, parent: object) -> bool:
