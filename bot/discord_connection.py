@@ -194,6 +194,8 @@ async def serve(client: Client, services: Services) -> None:
             return await client.serve(services)
         except GatewayUnreachable as error:
             cause = error.__context__
+            if isinstance(cause, discord.ConnectionClosed) and cause.code in _CLOSE_CODES:
+                raise FatalError(*_CLOSE_CODES[cause.code]) from error
             seconds = _seconds_to_gateway(patience, cause)
             if seconds is None:
                 raise _no_discord(f"{DiscordWebSocket.DEFAULT_GATEWAY}", repr(cause)) from error

@@ -182,6 +182,16 @@ async def test_a_final_close_code_has_a_sentence(
     assert sentence in str(error)
 
 
+async def test_a_final_close_code_before_the_greeting_has_its_sentence(
+    discord: Playground, tmp_path: Path, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Discord refuses an old version of the gateway at once."""
+    monkeypatch.setattr("discord.http.INTERNAL_API_VERSION", 5)
+    error = await end_of(settings_for(discord, tmp_path), engine)
+    assert error.exit is ExitCode.GATEWAY_REFUSED
+    assert "Update discord.py" in str(error)
+
+
 @pytest.mark.parametrize("code", [1000, 4000, 4007, 4009])
 async def test_other_close_codes_reconnect(harness: BotHarness, code: int) -> None:
     """The bot continues after them."""

@@ -51,6 +51,7 @@ class TemporaryReplies:
             reply = await channel.send(text, reference=reference)
         except DISCORD_ERRORS as error:
             log.warning("A temporary reply was not sent: %s", describe(error))
+            self._recent.discard(key)
             return
         deletion = asyncio.create_task(self._delete_later(channel_id, reply.id))
         self._deletions.add(deletion)
