@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 def _intents() -> discord.Intents:
     intents = discord.Intents.none()
     intents.guilds = True
+    intents.moderation = True  # bans
     intents.guild_reactions = True
     intents.dm_reactions = True
     return intents
@@ -158,6 +159,15 @@ class Client(BotClient):
                 await handle(self, event)
 
     on_raw_reaction_clear_emoji = on_raw_reaction_clear
+
+    async def on_member_ban(
+        self, guild: discord.Guild, user: discord.User | discord.Member
+    ) -> None:
+        """A user was banned from a guild."""
+        self.track_current_task()
+        for feature in FEATURES:
+            for handle in feature.on_ban:
+                await handle(self, guild.id, user.id)
 
 
 async def _handle_modal(interaction: Interaction) -> None:

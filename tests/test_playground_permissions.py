@@ -57,9 +57,9 @@ def members(draw: st.DrawFn) -> tuple[World, User, Channel]:
 
 
 @given(members())
-def test_usable_permissions_equal_those_of_discord_py(given: tuple[World, User, Channel]) -> None:
+def test_usable_permissions_equal_those_of_discord_py(case: tuple[World, User, Channel]) -> None:
     """For any roles, overwrites, timeouts and owners, in channels and threads."""
-    world, user, channel = given
+    world, user, channel = case
     data: Any = guild_create_json(world, world.default_guild)
     guild = discord.Guild(data=data, state=CLIENT._connection)
     member_data: Any = member_json(user, world.default_guild)

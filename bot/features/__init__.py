@@ -4,6 +4,7 @@ from typing import Final
 
 from bot.features import (
     admin,
+    bans,
     full_size,
     imagine,
     privacy,
@@ -22,6 +23,7 @@ FEATURES: Final = (
     report.exports,
     report_cards.exports,
     admin.exports,
+    bans.exports,
     privacy.exports,
     stats.exports,
 )

@@ -17,6 +17,8 @@ ReactionHandler: TypeAlias = Callable[[BotClient, discord.RawReactionActionEvent
 ReactionClear: TypeAlias = discord.RawReactionClearEvent | discord.RawReactionClearEmojiEvent
 """A moderator or a bot removed all reactions to a message, or all with one emoji."""
 ClearHandler: TypeAlias = Callable[[BotClient, ReactionClear], Awaitable[None]]
+BanHandler: TypeAlias = Callable[[BotClient, int, int], Awaitable[None]]
+"""Takes the ids of the guild and of the user."""
 StartupWork: TypeAlias = Callable[[BotClient], Awaitable[None]]
 
 
@@ -37,5 +39,6 @@ class Exports(msgspec.Struct, frozen=True, kw_only=True):
     on_reaction_add: tuple[ReactionHandler, ...] = ()
     on_reaction_remove: tuple[ReactionHandler, ...] = ()
     on_reaction_clear: tuple[ClearHandler, ...] = ()
+    on_ban: tuple[BanHandler, ...] = ()
     on_ready: tuple[StartupWork, ...] = ()
     """Run after each connection to Discord."""

@@ -143,7 +143,7 @@ def set_bot_roles(world: World, guild: Guild, *roles: Role) -> None:
 
 def join(world: World, guild: Guild, user: User, *roles: Role) -> None:
     """Add a member to a guild if necessary, and add roles; raise PlaygroundError after a ban."""
-    if user in guild.banned:
+    if user in guild.bans:
         raise PlaygroundError(f"{user.name} is banned from {guild.name}.")
     is_member, old_roles = user in guild.members, guild.roles_of(user)
     guild.join(user, *roles)

@@ -25,7 +25,7 @@ def ban(world: World, guild: Guild, user: User, *, delete_messages: bool) -> Non
     """Ban a user, who need not be a member; `delete_messages` deletes what the user has sent."""
     if user.id == guild.owner_id:
         raise PlaygroundError("The owner cannot be banned.")
-    guild.banned.append(user)
+    guild.bans.append(user)
     world.emit("GUILD_BAN_ADD", _user_event(guild, user), guild)
     if user in guild.members:
         remove_member(world, guild, user)
@@ -36,7 +36,7 @@ def ban(world: World, guild: Guild, user: User, *, delete_messages: bool) -> Non
 
 def unban(world: World, guild: Guild, user: User) -> None:
     """Let a banned user join again."""
-    guild.banned.remove(user)
+    guild.bans.remove(user)
     world.emit("GUILD_BAN_REMOVE", _user_event(guild, user), guild)
 
 

@@ -192,7 +192,7 @@ class Guild:
     """The boost tier."""
     has_commands: bool = False
     """Whether the application is installed without its bot, so that there are commands only."""
-    banned: list[User] = field(default_factory=list)
+    bans: list[User] = field(default_factory=list)
     _members: dict[User, Member] = field(default_factory=dict, init=False, repr=False)
 
     @property
