@@ -116,6 +116,29 @@ async def test_the_owner_has_all_permissions(playground: Playground, http: Http)
     assert guild["owner_id"] == str(ada.id)
 
 
+async def test_a_bot_with_manage_roles_sets_overwrites(playground: Playground, http: Http) -> None:
+    """Of what it has itself; an unknown overwrite is refused with 10009, a thread with 50024."""
+    channel, ada = playground.channel, playground.person("Ada")
+    path = f"/channels/{channel.id}/permissions"
+    form = {"type": 1, "deny": int(Permission.SEND_MESSAGES)}
+    status, body = await http.call("PUT", f"{path}/{ada.id}", json=form)
+    assert (status, body["code"]) == (403, 50013)
+    channel.bot_permissions |= Permission.MANAGE_ROLES
+    assert await http.call("PUT", f"{path}/{ada.id}", json=form) == (204, None)
+    assert channel.overwrites[ada.user] == Overwrite(deny=Permission.SEND_MESSAGES)
+    form = {"type": 1, "deny": int(Permission.BAN_MEMBERS)}
+    status, body = await http.call("PUT", f"{path}/{ada.id}", json=form)
+    assert (status, body["code"]) == (403, 50013)
+    status, body = await http.call("PUT", f"{path}/{ada.id}", json={"type": 0})
+    assert (status, body["code"]) == (404, 10009)
+    assert await http.call("DELETE", f"{path}/{ada.id}") == (204, None)
+    status, body = await http.call("DELETE", f"{path}/{ada.id}")
+    assert (status, body["code"]) == (404, 10009)
+    thread = playground.add_thread(channel, "sketches")
+    status, body = await http.call("DELETE", f"/channels/{thread.id}/permissions/{ada.id}")
+    assert (status, body["code"]) == (400, 50024)
+
+
 async def test_people_without_permissions(playground: Playground) -> None:
     """They do not see the channel, send messages or files, or add a new reaction."""
     ada, ben, channel = playground.person("Ada"), playground.person("Ben"), playground.channel

@@ -35,6 +35,7 @@ from bot.playground.rest.link_previews import add_link_previews
 from bot.playground.rest.members import ROUTES as MEMBER_ROUTES
 from bot.playground.rest.message_lists import ROUTES as MESSAGE_LIST_ROUTES
 from bot.playground.rest.messages import ROUTES as MESSAGE_ROUTES
+from bot.playground.rest.overwrites import ROUTES as OVERWRITE_ROUTES
 from bot.playground.rest.pins import ROUTES as PIN_ROUTES
 from bot.playground.rest.polls import ROUTES as POLL_ROUTES
 from bot.playground.rest.polls import PollTimer
@@ -70,6 +71,7 @@ class Playground(Administration):
             *POLL_ROUTES,
             *MESSAGE_ROUTES,
             *THREAD_ROUTES,
+            *OVERWRITE_ROUTES,
             *CommandPermissionRoutes(self.commands.permissions).routes(),
             *self.commands.routes(),
         ]

@@ -5,6 +5,7 @@ from bot.playground.model.command_permissions import CommandPermission, CommandP
 from bot.playground.model.guild import Channel, Guild, Role, User
 from bot.playground.model.permissions import Overwrite, Permission
 from bot.playground.model.state import World
+from bot.playground.rest import overwrites
 from bot.playground.rest.command_permissions import permissions_json
 from bot.playground.rest.serializers.guilds import (
     guild_create_json,
@@ -71,11 +72,10 @@ def set_overwrite(
     """Set what a channel of a guild and its threads allow and deny a role or a member."""
     if channel.guild is None or channel.parent:
         raise PlaygroundError("Only channels of a guild have permission overwrites.")
-    channel.overwrites[target] = overwrite
     if overwrite == Overwrite():
-        del channel.overwrites[target]
-    world.emit("CHANNEL_UPDATE", channel_json(channel), channel)
-    world.changes.notify()
+        overwrites.delete_overwrite(world, channel, target)
+    else:
+        overwrites.set_overwrite(world, channel, target, overwrite)
 
 
 def set_owner(world: World, guild: Guild, owner: User) -> None:
