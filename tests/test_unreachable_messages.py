@@ -2,10 +2,11 @@
 
 import pytest
 
+from bot.messages.captions import UPLOAD_REJECTED
 from bot.playground import Channel, Fault, Message, Permission
 from bot.playground.rest.threads import update_thread
 from tests.bot_harness import BotHarness, eventually
-from tests.delivering import wait_until_delivered
+from tests.delivering import running_job, wait_until_delivered
 from tests.fake_engine import FakeEngine
 
 
@@ -186,6 +187,21 @@ async def test_a_bot_that_is_timed_out_refuses_jobs(
     assert len(harness.query("SELECT * FROM jobs")) == 1
     harness.discord.time_out(None, 0)
     await harness.result(await harness.ada.click(grid, "V1"))
+
+
+async def test_a_result_during_a_timeout_after_the_token_expires(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """The bot may edit its message, but attach nothing: the pictures come by the buttons."""
+    interaction = await running_job(harness, engine)
+    harness.discord.time_out(None, 3600)
+    harness.discord.clock.advance(16 * 60)
+    harness.clock_offset = 16 * 60
+    engine.gate.set()
+    message = await harness.result(interaction)
+    assert UPLOAD_REJECTED in message.content and message.attachments == []
+    single = await harness.result(await harness.ada.click(message, "U1"))
+    assert len(single.attachments) == 1
 
 
 @pytest.mark.parametrize(
