@@ -93,6 +93,9 @@ async def test_a_modal_with_every_component(playground: Playground) -> None:
         with pytest.raises(InvalidOption):
             await ada.submit(interaction, values)
         submission = await ada.submit(interaction, values | {"files": picture})
+        parts = submission.data["components"]
+        ids = [part["id"] for row in parts for part in (row, row.get("component", row))]
+        assert sorted(set(ids)) == list(range(1, 10))
         message = await submission.finished()
         expected = ["a.png", len(picture.data), "m", ["x", "y"], "ada"]
         assert message is not None and message.content == repr(expected)

@@ -15,6 +15,7 @@ from bot.playground.rest.api import Handler, Route
 from bot.playground.rest.http import Request, Result
 from bot.playground.rest.message_writer import MessageTarget
 from bot.playground.rest.request_body import RequestBody
+from bot.playground.rest.serializers.components import with_component_ids
 from bot.playground.rest.serializers.messages import response_json
 from bot.playground.rest.threads import require_open
 from bot.playground.rest.validation.autocomplete import read_choices
@@ -168,7 +169,9 @@ def _execute(
         case InteractionCallbackType.APPLICATION_COMMAND_AUTOCOMPLETE_RESULT:
             interaction.choices = read_choices(body.payload, interaction.data, DATA)
         case InteractionCallbackType.MODAL:
-            interaction.modal = read_modal(body.payload, DATA)
+            modal = read_modal(body.payload, DATA)
+            modal["components"] = with_component_ids(modal["components"], in_modal=True)
+            interaction.modal = modal
 
 
 def _type_and_reference(interaction: Interaction) -> tuple[MessageType, Message | None]:

@@ -18,7 +18,7 @@ DEFAULTS: dict[int, Json] = {
 }
 
 
-def with_component_ids(components: list[Json]) -> list[Json]:
+def with_component_ids(components: list[Json], *, in_modal: bool = False) -> list[Json]:
     """Return a copy in which each component without an id has a sequential one.
 
     Ids that other components have are left out; 0 is the same as no id.
@@ -31,12 +31,14 @@ def with_component_ids(components: list[Json]) -> list[Json]:
         defaults = DEFAULTS.get(component.get("type", 0), {})
         result: Json = defaults | component | {"id": component_id}
         if result.get("type") in SELECT_TYPES:
-            result.pop("required", None)  # only meaningful in modals
+            if not in_modal:
+                result.pop("required", None)
             result.setdefault("max_values", max(result["min_values"], 1))
         if "components" in result:
             result["components"] = [with_id(child) for child in result["components"]]
-        if isinstance(result.get("accessory"), dict):
-            result["accessory"] = with_id(result["accessory"])
+        for key in ("accessory", "component"):
+            if isinstance(result.get(key), dict):
+                result[key] = with_id(result[key])
         return result
 
     return [with_id(component) for component in components]
