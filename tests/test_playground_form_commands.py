@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from bot.playground.model.state import APPLICATION_ID
+from tests.openapi import OpenApi
 from tests.playground_forms import Rule, codes, without
 from tests.playground_http import Http
 
@@ -338,3 +339,18 @@ async def test_an_edit_is_checked_with_what_stays(http: Http) -> None:
     status, body = await http.call("PATCH", url, json={"options": None})
     assert status == 200
     assert "options" not in body
+
+
+async def test_an_edit_keeps_the_type_and_the_names_apart(
+    http: Http, openapi: OpenApi | None
+) -> None:
+    """The type is ignored; the name of another command of the type is refused with 40041."""
+    await http.call("POST", URL, json=command(name="sketch"))
+    _, created = await http.call("POST", URL, json=command())
+    url = f"{URL}/{created['id']}"
+    status, body = await http.call("PATCH", url, json={"name": "sketch"})
+    assert (status, body["code"]) == (400, 40041)
+    status, body = await http.call("PATCH", url, json={"name": "paint", "type": 3})
+    assert (status, body["type"]) == (200, 1)
+    if openapi is not None:
+        openapi.problems.clear()  # the type is not documented

@@ -35,10 +35,12 @@ from bot.playground.rest.link_previews import add_link_previews
 from bot.playground.rest.members import ROUTES as MEMBER_ROUTES
 from bot.playground.rest.message_lists import ROUTES as MESSAGE_LIST_ROUTES
 from bot.playground.rest.messages import ROUTES as MESSAGE_ROUTES
+from bot.playground.rest.new_threads import ROUTES as NEW_THREAD_ROUTES
 from bot.playground.rest.overwrites import ROUTES as OVERWRITE_ROUTES
 from bot.playground.rest.pins import ROUTES as PIN_ROUTES
 from bot.playground.rest.polls import ROUTES as POLL_ROUTES
 from bot.playground.rest.polls import PollTimer
+from bot.playground.rest.thread_members import ROUTES as THREAD_MEMBER_ROUTES
 from bot.playground.rest.threads import ROUTES as THREAD_ROUTES
 from bot.playground.rest.threads import update_thread
 from bot.playground.rest.upload_limits import UploadLimits
@@ -72,6 +74,8 @@ class Playground(Administration):
             *MESSAGE_ROUTES,
             *THREAD_ROUTES,
             *OVERWRITE_ROUTES,
+            *NEW_THREAD_ROUTES,
+            *THREAD_MEMBER_ROUTES,
             *CommandPermissionRoutes(self.commands.permissions).routes(),
             *self.commands.routes(),
         ]

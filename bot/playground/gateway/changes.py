@@ -14,6 +14,7 @@ from bot.playground.rest.serializers.guilds import (
     role_json,
 )
 from bot.playground.rest.serializers.messages import channel_json
+from bot.playground.rest.threads import remove_channel
 
 COMMAND_PERMISSIONS_LIMIT = 100
 TIMEOUT_LIMIT = 28 * 24 * 3600  # seconds
@@ -113,11 +114,7 @@ def delete_channel(world: World, channel: Channel) -> None:
     """Delete a channel or thread of a guild with its messages."""
     if channel.guild is None:
         raise PlaygroundError("DM channels cannot be deleted.")
-    data = channel_json(channel)
-    world.delete_channel(channel)
-    if channel.parent:
-        data = {name: data[name] for name in ("id", "guild_id", "parent_id", "type")}
-    world.emit("THREAD_DELETE" if channel.parent else "CHANNEL_DELETE", data, channel)
+    remove_channel(world, channel)
 
 
 def edit_role(world: World, role: Role, guild: Guild, *, permissions: Permission) -> None:

@@ -90,7 +90,13 @@ class Channel:
     private: bool = False
     people: tuple[User, ...] = ()
     thread_members: list[User] = field(default_factory=list)
-    """The users who were added to a private thread."""
+    """The users who joined a thread or were added to it, besides its owner."""
+    archives_after: int = 1440
+    """Minutes without messages until a thread is hidden."""
+    slowmode: int = 0
+    """Seconds between the messages of a user in a thread; bots are exempt."""
+    invitable: bool = True
+    """Whether members of a private thread may add others."""
 
     @property
     def type(self) -> ChannelType:

@@ -46,6 +46,7 @@ class MessageFlags(IntFlag):
     """https://docs.discord.com/developers/resources/message"""
 
     SUPPRESS_EMBEDS = 1 << 2
+    HAS_THREAD = 1 << 5
     EPHEMERAL = 1 << 6
     LOADING = 1 << 7
     SUPPRESS_NOTIFICATIONS = 1 << 12
@@ -242,10 +243,17 @@ class World:
         self.changes.notify()
 
     def add_thread(
-        self, parent: Channel, name: str, owner: User | None, *, private: bool = False
+        self,
+        parent: Channel,
+        name: str,
+        owner: User | None,
+        *,
+        private: bool = False,
+        message: Message | None = None,
     ) -> Channel:
-        """Create a thread in a guild channel."""
-        thread = Channel(self.snowflakes.new(), name, parent.guild, parent=parent, owner=owner)
+        """Create a thread in a guild channel; one that starts from a message has its id."""
+        thread_id = message.id if message else self.snowflakes.new()
+        thread = Channel(thread_id, name, parent.guild, parent=parent, owner=owner)
         thread.private = private
         if parent.guild:
             parent.guild.channels.append(thread)

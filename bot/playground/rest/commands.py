@@ -113,7 +113,11 @@ class Commands:
 
     def edit(self, world: World, request: Request) -> Result:
         command = self._find(world, request)
-        payload = read_command(command | request.body.payload)
+        payload = read_command(command | request.body.payload | {"type": command["type"]})
+        others = [c for c in self._scope(world, request).values() if c is not command]
+        if any((c["type"], c["name"]) == (command["type"], payload["name"]) for c in others):
+            sentence = "An application command with that name already exists"
+            raise ApiError(400, 40041, sentence, violation=True)
         new_command = command_json(payload, command["type"])
         command.pop("options", None)
         command.update(new_command, version=str(world.snowflakes.new()))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from http.client import responses
 
-from bot.playground.errors import Json, invalid
+from bot.playground.errors import Json
 from bot.playground.faults import Fault
 from bot.playground.rest.request_body import RequestBody
 from bot.playground.rest.validation.fields import (
@@ -81,10 +81,7 @@ class Request:
 
     def snowflake(self, name: str) -> int:
         """Return the id in a path parameter; raise ApiError if it is not a number."""
-        if not self.params[name].isdecimal():
-            message = f'Value "{self.params[name]}" is not snowflake.'
-            raise invalid((name,), "NUMBER_TYPE_COERCE", message)
-        return int(self.params[name])
+        return int(read_form(Model({name: Required(Snowflake())}), self.params)[name])
 
 
 def fault_response(fault: Fault, headers: dict[str, str]) -> Response:

@@ -1,6 +1,6 @@
-"""Archived and locked threads: what they refuse, and what opens them."""
+"""Archived and locked threads: what they refuse, what opens them; edit and delete threads."""
 
-from bot.playground.errors import ApiError
+from bot.playground.errors import ApiError, missing_permissions
 from bot.playground.model.guild import Channel
 from bot.playground.model.permissions import Permission
 from bot.playground.model.state import World
@@ -12,9 +12,24 @@ from bot.playground.rest.lookup import (
     require_send_permission,
 )
 from bot.playground.rest.serializers.messages import channel_json
-from bot.playground.rest.validation.fields import Boolean, Model, Text, read_form
+from bot.playground.rest.validation.fields import (
+    Boolean,
+    Choice,
+    Field,
+    Integer,
+    Model,
+    Text,
+    read_form,
+)
 
-THREAD = Model({"name": Text(100, 1), "archived": Boolean(), "locked": Boolean()})
+THREAD_SETTINGS: dict[str, Field] = {
+    "auto_archive_duration": Choice((60, 1440, 4320, 10080)),
+    "rate_limit_per_user": Integer(0, 21600),
+    "invitable": Boolean(),
+}
+THREAD = Model(
+    {"name": Text(100, 1), "archived": Boolean(), "locked": Boolean(), **THREAD_SETTINGS}
+)
 
 
 def require_open(channel: Channel) -> None:
@@ -45,7 +60,7 @@ def edit_thread(world: World, request: Request) -> Result:
     """Modify a thread. Everybody who may write in it may unarchive it, unless it is locked."""
     thread = find_channel(world, request)
     if thread.parent is None:
-        raise ApiError(403, 50013, "Missing Permissions")
+        raise missing_permissions()
     form = read_form(THREAD, request.body.payload)
     if set(form) == {"archived"} and not form["archived"] and not thread.locked:
         require_send_permission(thread)
@@ -54,8 +69,34 @@ def edit_thread(world: World, request: Request) -> Result:
     if thread.archived and form.get("archived") is not False:
         require_open(thread)
     thread.name = form.get("name", thread.name)
+    thread.archives_after = form.get("auto_archive_duration", thread.archives_after)
+    thread.slowmode = form.get("rate_limit_per_user", thread.slowmode)
+    thread.invitable = form.get("invitable", thread.invitable)
     update_thread(world, thread, archived=form.get("archived"), locked=form.get("locked"))
     return 200, channel_json(thread)
 
 
-ROUTES = [Route("PATCH", "/channels/{channel_id}", edit_thread)]
+def delete_thread(world: World, request: Request) -> Result:
+    """Delete a thread with its messages. The bot cannot delete other channels."""
+    thread = find_channel(world, request)
+    if thread.parent is None:
+        raise missing_permissions()
+    require_permission(thread, Permission.MANAGE_THREADS)
+    data = channel_json(thread)
+    remove_channel(world, thread)
+    return 200, data
+
+
+def remove_channel(world: World, channel: Channel) -> None:
+    """Delete a channel or thread of a guild with its messages."""
+    data = channel_json(channel)
+    world.delete_channel(channel)
+    if channel.parent:
+        data = {name: data[name] for name in ("id", "guild_id", "parent_id", "type")}
+    world.emit("THREAD_DELETE" if channel.parent else "CHANNEL_DELETE", data, channel)
+
+
+ROUTES = [
+    Route("PATCH", "/channels/{channel_id}", edit_thread),
+    Route("DELETE", "/channels/{channel_id}", delete_thread),
+]

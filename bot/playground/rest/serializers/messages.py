@@ -166,6 +166,10 @@ def basic_message_json(message: Message, bot: User) -> Json:
         result["poll"] = poll_json(message.poll, bot)
     if message.snapshot:
         result["message_snapshots"] = [snapshot_json(message.snapshot, bot)]
+    if message.flags & MessageFlags.HAS_THREAD and message.channel.guild:
+        threads = (c for c in message.channel.guild.channels if c.id == message.id)
+        for thread in threads:
+            result["thread"] = channel_json(thread)
     return result
 
 
@@ -260,18 +264,28 @@ def thread_json(thread: Channel, guild: Guild, parent: Channel) -> Json:
         "name": thread.name,
         "parent_id": str(parent.id),
         "owner_id": str(thread.owner.id if thread.owner else OWNER_ID),
-        "rate_limit_per_user": 0,
+        "rate_limit_per_user": thread.slowmode,
         "message_count": thread.message_count,
-        "member_count": 1,
+        "member_count": len({*thread.thread_members, thread.owner}),
         "total_message_sent": thread.message_count,
         "thread_metadata": {
             "archived": thread.archived,
             "archive_timestamp": created_at,
-            "auto_archive_duration": 1440,
+            "auto_archive_duration": thread.archives_after,
             "locked": thread.locked,
             "create_timestamp": created_at,
         }
-        | ({"invitable": True} if thread.private else {}),
+        | ({"invitable": thread.invitable} if thread.private else {}),
+    }
+
+
+def thread_member_json(thread: Channel, user: User) -> Json:
+    """Return a thread member; the time at which it joined is not stored."""
+    return {
+        "id": str(thread.id),
+        "user_id": str(user.id),
+        "join_timestamp": iso(snowflake_time(thread.id)),
+        "flags": 0,
     }
 
 
