@@ -9,8 +9,9 @@ from playwright.async_api import Browser, Page, expect
 
 from bot.playground import Playground
 from tests.browser import chromium, needs_browser
-from tests.playground_bot import PlaygroundBot, start_bot
+from tests.playground_bot import PlaygroundBot, png, start_bot
 from tests.playground_menus import choose, send_menus
+from tests.playground_modals import everything
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -25,7 +26,7 @@ async def playground() -> AsyncIterator[Playground]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def bot(playground: Playground) -> AsyncIterator[PlaygroundBot]:
     """A bot with the modal, which leaves the menus of messages to their view."""
-    async with start_bot(playground, choose) as online:
+    async with start_bot(playground, choose, everything) as online:
         online.silent = True
         yield online
 
@@ -88,6 +89,28 @@ async def test_menus_of_a_modal_are_used(
     reply = page.locator(".message").last
     await expect(reply).to_contain_text(f"Member {playground.person('Mod').id}")
     await expect(reply).to_contain_text(f"AppCommandChannel {playground.restricted.id}")
+
+
+@needs_browser
+async def test_files_and_choices_of_a_modal(
+    playground: Playground, bot: PlaygroundBot, page: Page
+) -> None:
+    """A file upload, radio buttons and checkboxes; a missing choice is an error."""
+    picture = png()
+    await page.locator("#text").fill("/everything")
+    await page.keyboard.press("Enter")
+    form = page.locator("#form")
+    await form.locator("input[type=file]").set_input_files(
+        {"name": "a.png", "mimeType": "image/png", "buffer": picture}
+    )
+    await form.get_by_label("x").check()
+    await form.locator("select").select_option(label="Mod")
+    await page.get_by_role("button", name="Submit").click()
+    await expect(form.locator(".error")).to_have_text("The field Size takes 1 to 1 choices.")
+    await form.get_by_label("m", exact=True).check()
+    await page.get_by_role("button", name="Submit").click()
+    expected = repr(["a.png", len(picture), "m", ["x"], "mod"])
+    await expect(page.locator(".message").last).to_contain_text(expected)
 
 
 @needs_browser

@@ -1,18 +1,32 @@
 """Request bodies of the page: JSON objects, and forms with files."""
 
+import base64
+import binascii
 import json
 
 from aiohttp import BodyPartReader, web
 
+from bot.playground.client.modals import FieldValue
 from bot.playground.errors import Json, PlaygroundError
 from bot.playground.model.attachments import Upload
 from bot.playground.rest.request_body import REQUEST_LIMIT
 
+JSON_LIMIT = 2 * REQUEST_LIMIT  # bytes; files are in Base64
+TOO_LARGE = "That file is too large: Discord takes at most 25 MiB."
+
 
 async def read_json(request: web.Request) -> Json:
-    """Return the JSON object in the body; raise HTTPBadRequest if it is malformed."""
+    """Return the JSON object in the body.
+
+    Raise HTTPBadRequest if it is malformed, and PlaygroundError if it is too large.
+    """
+    data = bytearray()
+    async for chunk in request.content.iter_any():
+        data += chunk
+        if len(data) > JSON_LIMIT:
+            raise PlaygroundError(TOO_LARGE)
     try:
-        body = json.loads(await request.read())
+        body = json.loads(data)
     except ValueError:
         raise web.HTTPBadRequest(text="The body is not valid JSON.") from None
     if not isinstance(body, dict):
@@ -33,9 +47,35 @@ async def read_form(request: web.Request) -> tuple[dict[str, str], list[Upload]]
         while chunk := await part.read_chunk():
             data += chunk
             if len(data) > REQUEST_LIMIT:
-                raise PlaygroundError("That file is too large: Discord takes at most 25 MiB.")
+                raise PlaygroundError(TOO_LARGE)
         if part.filename:
             uploads.append(Upload(part.filename, bytes(data), part.headers.get("Content-Type")))
         else:
             fields[part.name or ""] = data.decode(errors="replace")
     return fields, uploads
+
+
+def field_values(body: Json) -> dict[str, FieldValue]:
+    """Return the values of a modal by custom id: texts, booleans, lists of texts or of files."""
+    values = body.get("values")
+    if not isinstance(values, dict):
+        return {}
+    return {
+        name: [_item(item) for item in value] if isinstance(value, list) else _scalar(value)
+        for name, value in values.items()
+    }
+
+
+def _scalar(value: object) -> str | bool:
+    return value if isinstance(value, bool) else str(value)
+
+
+def _item(value: object) -> str | Upload:
+    """Return a text, or a file with its name and its bytes in Base64."""
+    if not isinstance(value, dict) or "filename" not in value:
+        return str(value)
+    try:
+        data = base64.b64decode(str(value.get("data")), validate=True)
+    except binascii.Error:
+        raise web.HTTPBadRequest(text="A file is not in Base64.") from None
+    return Upload(str(value["filename"]), data)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from aiohttp import web
 
-from bot.playground.client.modals import FieldValue
 from bot.playground.client.options import PlainValue, parse_values
 from bot.playground.client.person import Person
 from bot.playground.client.slash_parser import first_file_option, parse_command
@@ -17,7 +16,7 @@ from bot.playground.model.interactions import Interaction
 from bot.playground.model.state import Message
 from bot.playground.page.event_stream import PageStream, channel_list
 from bot.playground.page.facade import PlaygroundFacade
-from bot.playground.page.requests import read_form, read_json
+from bot.playground.page.requests import field_values, read_form, read_json
 
 Action = Callable[[Person, Json], Awaitable[web.Response]]
 Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -167,7 +166,7 @@ class Page:
         return await _interaction_response(interaction, INTERACTION_FAILED)
 
     async def _submit(self, person: Person, body: Json) -> web.Response:
-        interaction = await person.submit(self._interaction(body), _field_values(body))
+        interaction = await person.submit(self._interaction(body), field_values(body))
         return await _interaction_response(interaction, "Something went wrong. Try again.")
 
     async def _complete(self, person: Person, body: Json) -> web.Response:
@@ -225,17 +224,6 @@ class Page:
         if message is None:
             raise PlaygroundError("That message no longer exists.")
         return message
-
-
-def _field_values(body: Json) -> dict[str, FieldValue]:
-    """Return the values of a modal: a text or a list of texts by custom id."""
-    values = body.get("values")
-    if not isinstance(values, dict):
-        return {}
-    return {
-        name: [str(item) for item in value] if isinstance(value, list) else str(value)
-        for name, value in values.items()
-    }
 
 
 def _snowflake(value: object) -> int:

@@ -1,5 +1,6 @@
 // Shows a modal, and collects the values of its fields.
 
+import { choiceField } from "./choices.js";
 import { element, render } from "./markdown.js";
 import { isSelect, selectNode, valuesOf as selectedValues } from "./selects.js";
 
@@ -12,11 +13,12 @@ export function openModal(dialog, modal, candidates, submit) {
   body.noValidate = true;
   const notice = element("p", "error");
   notice.setAttribute("role", "alert");
-  const rows = modal.components.flatMap((component) => rowNodes(component, candidates));
+  const readers = {}; // functions that read the values, by custom id
+  const rows = modal.components.flatMap((part) => rowNodes(part, candidates, readers));
   body.append(element("h2", "", modal.title), ...rows, notice, buttonRow(dialog));
   body.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const error = await submit(valuesOf(body));
+    const error = await submit(await valuesOf(readers));
     if (error) notice.textContent = error;
     else dialog.close();
   });
@@ -25,37 +27,52 @@ export function openModal(dialog, modal, candidates, submit) {
 }
 
 // Returns the nodes of a label component, an action row with fields, or a text.
-function rowNodes(component, candidates) {
+function rowNodes(component, candidates, readers) {
   if (component.type === TEXT) {
     const text = element("p");
     text.append(render(component.content, {}));
     return [text];
   }
-  if (component.component) return [labeledField(component, component.component, candidates)];
-  return (component.components ?? []).map((field) => labeledField(field, field, candidates));
+  const labeled = (label, field) => {
+    const { node, read } = fieldOf(field, candidates);
+    readers[field.custom_id] = read;
+    return labeledField(label, node);
+  };
+  if (component.component) return [labeled(component, component.component)];
+  return (component.components ?? []).map((field) => labeled(field, field));
 }
 
-function labeledField(label, field, candidates) {
-  const node = element("label", "field");
+function labeledField(label, input) {
+  const node = element(input.tagName === "DIV" ? "div" : "label", "field");
   node.append(element("b", "", label.label));
   if (label.description) node.append(element("small", "", label.description));
-  node.append(namedInput(field, candidates));
+  node.append(input);
   return node;
 }
 
-function namedInput(field, candidates) {
-  const node = isSelect(field) ? selectNode(field, candidates) : input(field);
-  node.name = field.custom_id;
-  return node;
-}
-
-function input(field) {
-  if (field.type !== TEXT_INPUT) {
-    const unsupported = element("input");
-    unsupported.disabled = true;
-    unsupported.placeholder = "The playground does not support this field.";
-    return unsupported;
+// Returns the node of a field, and a function that reads its value.
+function fieldOf(field, candidates) {
+  if (isSelect(field)) {
+    const node = selectNode(field, candidates);
+    node.name = field.custom_id;
+    return { node, read: () => selectedValues(node) };
   }
+  if (field.type === TEXT_INPUT) {
+    const node = textInput(field);
+    node.name = field.custom_id;
+    return { node, read: () => node.value };
+  }
+  return choiceField(field) ?? { node: unsupported(), read: () => undefined };
+}
+
+function unsupported() {
+  const node = element("input");
+  node.disabled = true;
+  node.placeholder = "The playground does not support this field.";
+  return node;
+}
+
+function textInput(field) {
   const node = element(field.style === PARAGRAPH ? "textarea" : "input");
   node.value = field.value ?? "";
   node.placeholder = field.placeholder ?? "";
@@ -63,12 +80,10 @@ function input(field) {
   return node;
 }
 
-function valuesOf(body) {
-  const entries = [...body.querySelectorAll("[name]:enabled")].map((node) => [
-    node.name,
-    node.tagName === "SELECT" ? selectedValues(node) : node.value,
-  ]);
-  return Object.fromEntries(entries);
+// Resolves to the values by custom id, without fields that are not supported.
+async function valuesOf(readers) {
+  const entries = Object.entries(readers).map(async ([name, read]) => [name, await read()]);
+  return Object.fromEntries(await Promise.all(entries));
 }
 
 function buttonRow(dialog) {
