@@ -1,6 +1,9 @@
 """Deleting files that no job needs."""
 
+import asyncio
 from collections.abc import Collection, Sequence
+
+import pytest
 
 from bot.db.database import Database
 from bot.db.file_deletions import FileDeletion, FileKind
@@ -62,3 +65,68 @@ async def test_files_that_cannot_be_deleted_stay_listed(db: Database) -> None:
     await db.erasure.erase_user(1, now=300.0)
     assert await process_files(db, stuck={"j2"}) == (["j1", "j2"], 1)
     assert await process_files(db) == (["j2"], 0)
+
+
+async def test_a_crash_after_the_deletion_leaves_the_list(db: Database) -> None:
+    """The files are gone already; the next process tries again and clears the list."""
+    await delivered_job(db, "j1")
+    await db.erasure.erase_user(1, now=300.0)
+
+    async def crash(_: Sequence[FileDeletion]) -> list[FileDeletion]:
+        raise OSError("the process was killed")
+
+    with pytest.raises(OSError, match="killed"):
+        await db.file_deletions.process(await db.file_deletions.all(), crash)
+    assert await process_files(db) == (["j1"], 0)
+    assert await db.file_deletions.all() == []
+
+
+async def test_jobs_are_accepted_while_files_are_deleted(db: Database) -> None:
+    """The database is not locked by a slow disk."""
+    await delivered_job(db, "j1")
+    await db.erasure.erase_user(1, now=300.0)
+
+    async def accept_job(obsolete: Sequence[FileDeletion]) -> Sequence[FileDeletion]:
+        assert await db.jobs.add(job("j2", user_id=2))
+        return obsolete
+
+    assert await db.file_deletions.process(await db.file_deletions.all(), accept_job) == 0
+
+
+async def test_a_file_is_not_written_while_it_is_deleted(db: Database) -> None:
+    """Otherwise the deletion would take the new file, or its row."""
+    sketch, events = FileDeletion(FileKind.SKETCH, A), list[str]()
+    await db.file_deletions.mark(sketch)
+    started = asyncio.Event()
+
+    async def write() -> None:
+        await started.wait()
+        async with db.file_deletions.writing(sketch):
+            events.append("written")
+
+    async def delete(obsolete: Sequence[FileDeletion]) -> Sequence[FileDeletion]:
+        started.set()
+        await db.jobs.add(job())  # lets the other task run
+        events.append("deleted")
+        return obsolete
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(write())
+        await db.file_deletions.process([sketch], delete)
+    assert events == ["deleted", "written"]
+    assert await db.file_deletions.all() == [sketch]
+
+
+async def test_a_sketch_whose_last_job_is_erased_meanwhile_stays_listed(db: Database) -> None:
+    """The deletion had found that the job needs it."""
+    await delivered_job(db, "j1")
+    await delivered_job(db, "j2", recipes=(recipe(source=A, strength=0.5),), user_id=2)
+    await db.file_deletions.mark(FileDeletion(FileKind.SKETCH, A))
+    await db.erasure.erase_user(1, now=300.0)
+
+    async def erase(obsolete: Sequence[FileDeletion]) -> Sequence[FileDeletion]:
+        await db.erasure.erase_user(2, now=300.0)
+        return obsolete
+
+    assert await db.file_deletions.process(await db.file_deletions.all(), erase) == 0
+    assert await process_files(db) == (["j2", A], 0)

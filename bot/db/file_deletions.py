@@ -1,12 +1,15 @@
 """Files to delete: listed in the transaction that makes them obsolete, deleted afterwards."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import ClassVar, Final
 
 import aiosqlite
 import msgspec
 
+from bot.db.connection import SqliteConnection, retry_until_written
 from bot.db.store import JOB_IDS, Erasure, Store
 
 SOURCE: Final = "json_extract(recipes, '$[0].source')"
@@ -34,9 +37,30 @@ DeleteFiles = Callable[[Sequence[FileDeletion]], Awaitable[Collection[FileDeleti
 
 
 class FileDeletionStore(Store):
-    """Writes the table `file_deletions`."""
+    """Writes the table `file_deletions`.
+
+    A file and its row change in three steps: the row is committed before the file is written, the
+    file is deleted after it was found to be obsolete, and the row is deleted after the file. So a
+    crash between two steps leaves a row that the next process handles, and never a file without
+    one. The database is not locked while files are deleted.
+    """
 
     retained_tables: ClassVar = {"file_deletions": "its rows are deleted with the files"}
+
+    def __init__(self, connection: SqliteConnection) -> None:
+        super().__init__(connection)
+        self._files = asyncio.Lock()
+        """Held while listed files are written or deleted."""
+
+    @asynccontextmanager
+    async def writing(self, deletion: FileDeletion) -> AsyncIterator[None]:
+        """List a file for deletion, and write it in the body, while no file is deleted.
+
+        It stays on the list until a job needs it.
+        """
+        async with self._files:
+            await retry_until_written(lambda: self.mark(deletion))
+            yield
 
     async def mark(self, deletion: FileDeletion) -> None:
         """List files for deletion."""
@@ -51,23 +75,41 @@ class FileDeletionStore(Store):
     async def process(self, deletions: Sequence[FileDeletion], delete_files: DeleteFiles) -> int:
         """Call `delete_files` with those that no job needs; the number that stay on the list.
 
-        The database is locked meanwhile, so that no job can begin to need one of them.
+        Uploads of the same sketches wait until it has returned.
+        """
+        async with self._files:
+            obsolete, pending = await self._obsolete(deletions)
+            deleted = await delete_files(obsolete) if obsolete else ()
+            async with self._connection.transaction() as db:
+                await _unlist(db, deleted)
+        return len(pending) + len(obsolete) - len(deleted)
+
+    async def _obsolete(
+        self, deletions: Sequence[FileDeletion]
+    ) -> tuple[list[FileDeletion], list[FileDeletion]]:
+        """Those that no job needs, and those that a job may need soon; the others are unlisted.
+
+        Unlisted here, and not after the deletion: the last job that needs a file may be erased
+        meanwhile, which lists it again.
         """
         async with self._connection.transaction() as db:
             needed = [deletion for deletion in deletions if await _is_needed(db, deletion)]
+            await _unlist(db, needed)
             sketches_pending = await _has_pending_sketches(db)
-            obsolete = [
-                deletion
-                for deletion in deletions
-                if deletion not in needed
-                and (deletion.kind is FileKind.PICTURES or not sketches_pending)
-            ]
-            done = [*needed, *await delete_files(obsolete)]
-            await db.executemany(
-                "DELETE FROM file_deletions WHERE kind = ? AND name = ?",
-                [(deletion.kind.value, deletion.name) for deletion in done],
-            )
-        return len(deletions) - len(done)
+        unneeded = [deletion for deletion in deletions if deletion not in needed]
+        pending = [
+            deletion
+            for deletion in unneeded
+            if sketches_pending and deletion.kind is FileKind.SKETCH
+        ]
+        return [deletion for deletion in unneeded if deletion not in pending], pending
+
+
+async def _unlist(db: aiosqlite.Connection, deletions: Collection[FileDeletion]) -> None:
+    await db.executemany(
+        "DELETE FROM file_deletions WHERE kind = ? AND name = ?",
+        [(deletion.kind.value, deletion.name) for deletion in deletions],
+    )
 
 
 async def mark(db: aiosqlite.Connection, deletion: FileDeletion) -> None:

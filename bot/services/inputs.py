@@ -7,7 +7,6 @@ from weakref import WeakValueDictionary
 
 from bot.attachments.sandbox import Sandbox
 from bot.attachments.sanitize import sanitize
-from bot.db.connection import retry_until_written
 from bot.db.file_deletions import FileDeletion, FileDeletionStore, FileKind
 from bot.domain.job import Job, Sketch
 from bot.domain.kinds.imagine import with_init_image
@@ -63,12 +62,8 @@ class InputService:
             async with self._decoders:
                 image = await sanitize(data, self._sandbox)
         name = await asyncio.to_thread(source_name, image.png)
-        deletion = FileDeletion(FileKind.SKETCH, name)
-        # The first mark is for the case that the job is never queued, the second for the case
-        # that it has ended in the meantime.
-        await retry_until_written(lambda: self._file_deletions.mark(deletion))
-        source = await asyncio.to_thread(self._store, image.png)
-        await retry_until_written(lambda: self._file_deletions.mark(deletion))
+        async with self._file_deletions.writing(FileDeletion(FileKind.SKETCH, name)):
+            source = await asyncio.to_thread(self._store, image.png)
         return with_init_image(
             job.recipes,
             self._engine.model,

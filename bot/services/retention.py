@@ -26,8 +26,6 @@ from bot.storage import FileStorage
 _INTERVAL_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 1.0
 _BATCH_SIZE: Final = 100
-_FILES_BATCH_SIZE: Final = 10
-"""The database is locked while so many files or folders are deleted."""
 """Jobs or files in one transaction, which then takes a few milliseconds."""
 _PAUSE_SECONDS: Final = 0.05
 _JUMP_SECONDS: Final = 60.0
@@ -146,9 +144,9 @@ class Retention:
     async def _delete_files(self) -> bool:
         """Delete listed files, and old pages of the database; False if some are left."""
         deletions, left = await self._file_deletions.all(), 0
-        for start in range(0, len(deletions), _FILES_BATCH_SIZE):
+        for start in range(0, len(deletions), _BATCH_SIZE):
             left += await self._file_deletions.process(
-                deletions[start : start + _FILES_BATCH_SIZE], self._delete
+                deletions[start : start + _BATCH_SIZE], self._delete
             )
             await asyncio.sleep(0)
         return await self._erasure.checkpoint() and not left
