@@ -5,12 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain import quota
-from bot.domain.clock import DAY
+from bot.domain.clock import DAY, HOUR
 from bot.domain.humanize import naturaldelta
 from bot.domain.quota import Usage
 from bot.errors import Refused
-
-HOUR = 3600.0
 
 
 def refusal(uses: list[Usage], reserved: float = 0.0, daily: float = 60.0) -> str | None:

@@ -7,5 +7,6 @@ UnixTime: TypeAlias = float
 """Seconds since 1970."""
 Clock: TypeAlias = Callable[[], UnixTime]
 """`time.time`, or a clock that tests control."""
-DAY: Final = 24 * 60 * 60.0
+HOUR: Final = 3600.0
 """Seconds."""
+DAY: Final = 24 * HOUR

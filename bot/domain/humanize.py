@@ -2,8 +2,9 @@
 
 from typing import Final
 
+from bot.domain.clock import HOUR
+
 _MINUTE: Final = 60
-_HOUR: Final = 3600
 _PLURAL_FROM: Final = 1.5
 
 
@@ -11,6 +12,6 @@ def naturaldelta(seconds: float) -> str:
     """An approximate duration such as “about 3 minutes”."""
     if seconds < _MINUTE * _PLURAL_FROM:
         return f"about {max(5, 5 * round(seconds / 5))} seconds"
-    if seconds < _HOUR * _PLURAL_FROM:
+    if seconds < HOUR * _PLURAL_FROM:
         return f"about {round(seconds / _MINUTE)} minutes"
-    return f"about {round(seconds / _HOUR)} hours"
+    return f"about {round(seconds / HOUR)} hours"

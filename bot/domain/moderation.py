@@ -13,7 +13,6 @@ MAX_BLOCK_REASON_CHARS: Final = 200
 MAX_DETAIL_CHARS: Final = 1000
 MAX_REPORTS_PER_HOUR: Final = 5
 """By one user."""
-HOUR: Final = 3600.0
 
 
 class AuditAction(StrEnum):

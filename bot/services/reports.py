@@ -14,10 +14,9 @@ from bot.db.job_messages import JobMessageStore
 from bot.db.jobs import JobStore
 from bot.db.moderation import ModerationStore
 from bot.db.reports import ReportStore
-from bot.domain.clock import Clock
+from bot.domain.clock import HOUR, Clock
 from bot.domain.job import Job
 from bot.domain.moderation import (
-    HOUR,
     AuditAction,
     AuditEntry,
     Case,

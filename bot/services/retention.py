@@ -16,7 +16,7 @@ from bot.db.erasure import ErasureStore
 from bot.db.file_deletions import FileDeletion, FileDeletionStore, FileKind
 from bot.db.jobs import JobStore
 from bot.domain import user_data
-from bot.domain.clock import DAY, Clock
+from bot.domain.clock import DAY, HOUR, Clock
 from bot.domain.job import Job
 from bot.domain.user_data import RetentionPolicy, UserDataSummary
 from bot.services.job_service import JobService
@@ -29,7 +29,7 @@ _BATCH_SIZE: Final = 100
 """Jobs or files in one transaction, which then takes a few milliseconds."""
 _PAUSE_SECONDS: Final = 0.05
 _JUMP_SECONDS: Final = 60.0
-_DISTRUST_SECONDS: Final = 3600.0
+_DISTRUST_SECONDS: Final = HOUR
 log = logging.getLogger(__name__)
 
 
