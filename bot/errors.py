@@ -14,6 +14,10 @@ NETWORK_ERRORS: Final = (
 """Raised when Discord cannot be reached. Other OSErrors are those of files and disks."""
 
 
+INTERNAL_ERROR: Final = "Something went wrong. The error is in the bot's log."
+"""The sentence for users after an error that is none of this module's: a bug."""
+
+
 class ExitCode(IntEnum):
     """Stable: supervisors of the process may depend on these numbers."""
 

@@ -176,7 +176,7 @@ async def test_a_bug_in_a_delivery_is_reported_once(
 
     monkeypatch.setattr(captions, "ending", broken)
     message = await harness.imagine()
-    assert "something went wrong" in message.content
+    assert "Something went wrong" in message.content
     await wait_until_delivered(harness)
     assert caplog.text.count("KeyError: 'upscale'") == 1
 

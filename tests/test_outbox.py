@@ -71,7 +71,7 @@ async def test_a_bug_is_logged_once_and_not_retried(
     notifier = FakeNotifier(KeyError("upscale"), DeliveryFailed("no"))
     await finish(jobs, notifier)
     assert len(notifier.delivered) == 1
-    assert "something went wrong" in notifier.delivered[0]
+    assert "Something went wrong" in notifier.delivered[0]
     assert await is_delivered(jobs)
     assert [record.exc_info is not None for record in caplog.records].count(True) == 1
     assert "KeyError: 'upscale'" in caplog.text
@@ -83,7 +83,7 @@ async def test_an_error_of_a_file_is_not_one_of_the_network(
     """It would be retried for ever; the log has the reason and the path."""
     notifier = FakeNotifier(OSError(errno.EIO, "Input/output error", "/data/0.png"))
     await finish(jobs, notifier)
-    assert "something went wrong" in notifier.delivered[0]
+    assert "Something went wrong" in notifier.delivered[0]
     assert "Input/output error: '/data/0.png'" in caplog.text
 
 

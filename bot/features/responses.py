@@ -10,7 +10,7 @@ from discord import app_commands
 
 from bot.context import BotClient, Interaction, services
 from bot.domain.job import Job, RequestContext, ResponseTarget
-from bot.errors import BotError
+from bot.errors import INTERNAL_ERROR, BotError
 from bot.features.permissions import check_can_respond, is_token_only
 from bot.messages import channels
 from bot.messages.discord_errors import (
@@ -29,7 +29,6 @@ _MAX_CONTENT: Final = 2000
 _ATTEMPTS: Final = 2
 _EMPTY_RESPONSE_ERRORS: Final = (KeyError, TypeError)
 """Raised by discord.py when Discord answers with a 204, without the callback's body."""
-_INTERNAL_ERROR: Final = "Something went wrong. The error is in the bot's log."
 log = logging.getLogger(__name__)
 
 
@@ -194,4 +193,4 @@ async def respond_to_error(interaction: Interaction, error: Exception) -> None:
         await respond_ephemeral(interaction, str(error))
     else:
         log.error("Interaction %s failed.", interaction.id, exc_info=error)
-        await respond_ephemeral(interaction, _INTERNAL_ERROR)
+        await respond_ephemeral(interaction, INTERNAL_ERROR)

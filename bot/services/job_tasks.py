@@ -3,14 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Coroutine
-from typing import Final, Self
+from typing import Self
 
 from bot.domain.job import Status
-from bot.errors import FatalError
+from bot.errors import INTERNAL_ERROR, FatalError
 from bot.services.outbox import Outbox
 from engine.log import log_context
 
-_UNEXPECTED: Final = "Something went wrong. The error is in the bot's log."
 log = logging.getLogger(__name__)
 
 
@@ -68,4 +67,4 @@ class JobTasks:
             raise
         except Exception:
             log.exception("A job failed unexpectedly.")
-            await self._outbox.finish(job_id, Status.FAILED, _UNEXPECTED)
+            await self._outbox.finish(job_id, Status.FAILED, INTERNAL_ERROR)

@@ -10,12 +10,12 @@ from bot.db.connection import DatabaseUnavailable, retry_until_written
 from bot.db.jobs import JobStore
 from bot.domain.clock import Clock
 from bot.domain.job import Job, Status
-from bot.errors import NETWORK_ERRORS, DeliveryFailed, FatalError
+from bot.errors import INTERNAL_ERROR, NETWORK_ERRORS, DeliveryFailed, FatalError
 from bot.services.notifier import Notifier
 
 RETRY_SECONDS: Final = (1, 2, 5, 15, 60, 300, 900)
 """Between two attempts; the last one repeats."""
-_UNEXPECTED: Final = "This cannot be shown: something went wrong. The error is in the bot's log."
+_CANNOT_SHOW: Final = f"This cannot be shown. {INTERNAL_ERROR}"
 log = logging.getLogger(__name__)
 
 
@@ -68,7 +68,7 @@ class Outbox:
             raise
         except Exception:
             log.exception("job not delivered", extra={"job": job.id})
-            await self._retry(job, lambda: self._notifier.deliver_error(job, _UNEXPECTED))
+            await self._retry(job, lambda: self._notifier.deliver_error(job, _CANNOT_SHOW))
             is_shown = False
         await self._mark_delivered(job.id, refund=job.status is Status.DONE and not is_shown)
 
