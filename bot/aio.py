@@ -1,8 +1,9 @@
 """Helpers for concurrent tasks."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from itertools import chain, repeat
 from typing import Any, TypeVar
 
 from bot.errors import ExitCode, FatalError
@@ -44,6 +45,26 @@ async def run_until(
             task.result()
     if stopping not in done:
         raise FatalError("A part of the bot stopped unexpectedly.", ExitCode.CRASHED)
+
+
+async def retry(
+    act: Callable[[], Awaitable[T]],
+    errors: tuple[type[Exception], ...],
+    delays: Sequence[float],
+    delay_after: Callable[[Exception, float], float],
+) -> T:
+    """The result of `act`, which is repeated for as long as it raises one of these errors.
+
+    `delays` are the seconds before each repetition; the last one is used for all further ones.
+    `delay_after` is called with each error and its delay, and may return another delay.
+    """
+    for default in chain(delays, repeat(delays[-1])):
+        try:
+            return await act()
+        except errors as error:
+            delay = delay_after(error, default)
+        await asyncio.sleep(delay)
+    raise AssertionError("the retries never end")
 
 
 @asynccontextmanager

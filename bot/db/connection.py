@@ -5,13 +5,13 @@ import logging
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
-from itertools import chain, repeat
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
 import aiosqlite
 
-from bot.db.migrations import BUSY_SECONDS
+from bot.aio import retry
+from bot.db.migrations import BUSY_SECONDS, is_locked
 from bot.errors import BotError, ExitCode, FatalError
 
 LOCK_SECONDS: Final = 1.0
@@ -80,7 +80,7 @@ class SqliteConnection:
         try:
             await db.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
-            if not _is_locked(error):
+            if not is_locked(error):
                 raise
             if asyncio.get_running_loop().time() >= deadline:
                 self._lock_timeout = 0.0
@@ -126,13 +126,12 @@ class SqliteConnection:
 
 async def retry_until_written(act: Callable[[], Awaitable[T]]) -> T:
     """The result of `act`, repeated for as long as it raises DatabaseUnavailable."""
-    for seconds in chain(_RETRY_SECONDS, repeat(_RETRY_SECONDS[-1])):
-        try:
-            return await act()
-        except DatabaseUnavailable as error:
-            log.error("%s Trying again in %d s.", error, seconds)  # noqa: TRY400 # the trace says nothing
-            await asyncio.sleep(seconds)
-    raise AssertionError("the retries never end")
+
+    def delay_after(error: Exception, seconds: float) -> float:
+        log.error("%s Trying again in %d s.", error, seconds)
+        return seconds
+
+    return await retry(act, (DatabaseUnavailable,), _RETRY_SECONDS, delay_after)
 
 
 @asynccontextmanager
@@ -143,10 +142,6 @@ async def _rollback_on_error(db: aiosqlite.Connection) -> AsyncIterator[None]:
         with suppress(sqlite3.OperationalError):  # no transaction is active if BEGIN failed
             await db.execute("ROLLBACK")
         raise
-
-
-def _is_locked(error: sqlite3.OperationalError) -> bool:
-    return error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
 
 @contextmanager
@@ -171,7 +166,7 @@ def _reason(error: sqlite3.OperationalError) -> str | None:
     name = error.sqlite_errorname
     if name.startswith("SQLITE_FULL"):
         return "The bot's disk is full. Please tell the operator of this bot."
-    if _is_locked(error):
+    if is_locked(error):
         return "The bot's database is locked by another program. Please try again later."
     if name.startswith(("SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")):
         return (

@@ -55,7 +55,7 @@ def data_folder_lock(data: Path) -> Iterator[None]:
         lock.execute("BEGIN EXCLUSIVE")
     except sqlite3.OperationalError as error:
         lock.close()
-        if not _is_locked(error):
+        if not is_locked(error):
             raise _unwritable(data, error) from error
         raise FatalError(
             f"Another bot is running on the data folder {data}. Stop it, or set IMAGINE_DATA.",
@@ -91,7 +91,7 @@ def migrate(path: Path, steps: Sequence[Migration] | None = None) -> None:
         finally:
             connection.close()
     except sqlite3.Error as error:
-        if _is_locked(error):
+        if is_locked(error):
             raise FatalError(
                 f"The database {path} is locked by another program. Close it and start again.",
                 ExitCode.DATABASE_LOCKED,
@@ -149,10 +149,10 @@ def _apply(connection: sqlite3.Connection, path: Path, steps: Sequence[Migration
         )
 
 
-def _is_locked(error: sqlite3.Error) -> bool:
-    return isinstance(error, sqlite3.OperationalError) and (
-        "locked" in str(error) or "busy" in str(error)
-    )
+def is_locked(error: sqlite3.Error) -> bool:
+    """Whether the error is a lock of another connection."""
+    name: str = getattr(error, "sqlite_errorname", "")  # Python's own errors have none
+    return name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
 
 def schema(steps: Sequence[Migration] | None = None) -> str:

@@ -1,11 +1,10 @@
 """Ends jobs and delivers each ending until the user has received it."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from itertools import chain, repeat
 from typing import Final
 
+from bot.aio import retry
 from bot.db.connection import DatabaseUnavailable, retry_until_written
 from bot.db.jobs import JobStore
 from bot.domain.clock import Clock
@@ -16,6 +15,7 @@ from bot.services.notifier import Notifier
 RETRY_SECONDS: Final = (1, 2, 5, 15, 60, 300, 900)
 """Between two attempts; the last one repeats."""
 _CANNOT_SHOW: Final = f"This cannot be shown. {INTERNAL_ERROR}"
+_RETRIED_ERRORS: Final = (DeliveryFailed, DatabaseUnavailable, *NETWORK_ERRORS)
 log = logging.getLogger(__name__)
 
 
@@ -78,13 +78,8 @@ class Outbox:
         )
 
     async def _retry(self, job: Job, deliver: Callable[[], Awaitable[bool]]) -> bool:
-        for seconds in chain(self._retry_seconds, repeat(self._retry_seconds[-1])):
-            wait = seconds
-            try:
-                return await deliver()
-            except (DeliveryFailed, DatabaseUnavailable, *NETWORK_ERRORS) as error:
-                log.warning("job not delivered", extra={"job": job.id, "reason": str(error)})
-                if isinstance(error, DeliveryFailed):
-                    wait = max(seconds, error.retry_after)
-            await asyncio.sleep(wait)
-        raise AssertionError("the retries never end")
+        def delay_after(error: Exception, seconds: float) -> float:
+            log.warning("job not delivered", extra={"job": job.id, "reason": str(error)})
+            return max(seconds, error.retry_after) if isinstance(error, DeliveryFailed) else seconds
+
+        return await retry(deliver, _RETRIED_ERRORS, self._retry_seconds, delay_after)
