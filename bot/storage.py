@@ -1,6 +1,5 @@
 """The files in the data folder: finished pictures and init images."""
 
-import hashlib
 import os
 import secrets
 import shutil
@@ -8,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from bot.errors import BotError
+from engine.contract import sha256
 
 
 class FileMissing(BotError):
@@ -44,7 +44,7 @@ class FileStorage:
 
     def save_source(self, png: bytes) -> str:
         """Write an init image; returns its sha256 in hex."""
-        name = source_name(png)
+        name = sha256(png)
         path = _source_path(name)
         if not (self._folder / path).exists():
             self._write(path, png)
@@ -83,11 +83,6 @@ class FileStorage:
         except OSError:
             temp.unlink(missing_ok=True)
             raise
-
-
-def source_name(png: bytes) -> str:
-    """The sha256 of an init image, in hex."""
-    return hashlib.sha256(png).hexdigest()
 
 
 def _source_path(sha256: str) -> str:

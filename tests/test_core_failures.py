@@ -9,12 +9,12 @@ import pytest
 import torch
 from PIL import Image
 
-from engine.contract import Event, Failed, Painted, Sampler
+from engine.contract import Event, Failed, Painted, Sampler, sha256
 from engine.core.engine_core import EngineCore
 from engine.core.request import Request
 from engine.core.warmup import warmup
 from engine.errors import InvalidJob
-from engine.imaging.encode import encode_png, sha256
+from engine.imaging.encode import encode_png
 from engine.imaging.init_image import MAX_BYTES
 from tests.engine_parts import (
     before_each_pass,

@@ -5,14 +5,8 @@ import io
 import pytest
 from PIL import Image
 
-from engine.imaging.encode import (
-    BLANK,
-    blank_cell,
-    encode_jpeg,
-    encode_png,
-    image_grid,
-    sha256,
-)
+from engine.contract import sha256
+from engine.imaging.encode import BLANK, blank_cell, encode_jpeg, encode_png, image_grid
 from tests.engine_parts import sketch
 
 

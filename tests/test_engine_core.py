@@ -7,13 +7,13 @@ import time
 import pytest
 import torch
 
-from engine.contract import Cancelled, Event, Painted, Recipe, Sampler, Stepped
+from engine.contract import Cancelled, Event, Painted, Recipe, Sampler, Stepped, sha256
 from engine.core.executor import BatchExecutor
 from engine.core.preparation import prepare
 from engine.core.request import Request
 from engine.core.scheduler import AGING_PERIOD
 from engine.core.warmup import warmup
-from engine.imaging.encode import encode_png, sha256
+from engine.imaging.encode import encode_png
 from tests.engine_parts import (
     digests,
     engine_core,

@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 
 from engine.__main__ import main
-from engine.contract import Event, Hello, ModelCard, Painted, Ready, Recipe, Stepped
+from engine.contract import Event, Hello, ModelCard, Painted, Ready, Recipe, Stepped, sha256
 from engine.contract.wire import Connection, bot_side
 from engine.errors import ExitCode
-from engine.imaging.encode import sha256
 from engine.server.socket_server import bind
 from tests import tiny_model
 from tests.engine_parts import job

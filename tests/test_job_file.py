@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine.contract import BatchSizes, ModelCard, Sampler
+from engine.contract import BatchSizes, ModelCard, Sampler, sha256
 from engine.errors import UsageError
-from engine.imaging.encode import sha256
 from engine.offline.job_file import JobSpec, parse_job_file, to_command
 from tests.engine_parts import sketch
 

@@ -10,9 +10,8 @@ import torch
 from PIL import Image
 
 from engine.__main__ import main
-from engine.contract import Recipe
+from engine.contract import Recipe, sha256
 from engine.errors import EngineError, ExitCode, InvalidJob
-from engine.imaging.encode import sha256
 from engine.offline.job_file import JobSpec
 from engine.offline.paint import paint
 from tests import tiny_classifier, tiny_model

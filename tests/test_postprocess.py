@@ -8,9 +8,9 @@ import torch
 from diffusers import StableDiffusionPipeline
 from PIL import Image, ImageChops
 
-from engine.contract import Event, Failed, Paint, Painted, Stepped, Verdict
+from engine.contract import Event, Failed, Paint, Painted, Stepped, Verdict, sha256
 from engine.core.engine_core import EngineCore
-from engine.imaging.encode import BLANK, encode_png, sha256
+from engine.imaging.encode import BLANK, encode_png
 from engine.log import LineFormatter
 from tests import tiny_model
 from tests.engine_parts import (

@@ -13,11 +13,11 @@ from diffusers import AutoPipelineForImage2Image, DiffusionPipeline
 from PIL import Image
 
 from engine.bench.backends import pipeline_of
-from engine.contract import Recipe, Sampler
+from engine.contract import Recipe, Sampler, sha256
 from engine.contract.samplers import SchedulerSpec
 from engine.core.engine_core import EngineCore
 from engine.errors import InvalidJob
-from engine.imaging.encode import encode_png, sha256
+from engine.imaging.encode import encode_png
 from engine.samplers import log_unusable_samplers, schedule_for, usable_samplers
 from tests.engine_parts import engine_core, job, recipe, rendered_images, sketch
 

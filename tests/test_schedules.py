@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import torch
 
-from engine.contract import Paint, Recipe, Sampler
+from engine.contract import Paint, Recipe, Sampler, sha256
 from engine.core.engine_core import EngineCore
 from engine.core.postprocess import Postprocessor
 from engine.core.request import Request
-from engine.imaging.encode import encode_png, sha256
+from engine.imaging.encode import encode_png
 from tests.engine_parts import engine_core, recipe, sketch
 
 SCHEDULES = 1000

@@ -23,11 +23,11 @@ from engine.contract import (
     Ready,
     Rejected,
     Stepped,
+    sha256,
 )
 from engine.contract.wire import CLOSING_SECONDS, MAX_FRAME_BYTES, Connection, bot_side
 from engine.core.worker import Worker
 from engine.errors import EngineError, PortInUse
-from engine.imaging.encode import sha256
 from engine.server import session
 from engine.server.session import MAX_WAITING_JOBS
 from engine.server.socket_server import MAX_HELLO_BYTES, ConnectionHandler, bind

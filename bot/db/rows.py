@@ -1,6 +1,5 @@
 """Convert rows to jobs and pictures, and back; pure."""
 
-import hashlib
 import sqlite3
 from functools import lru_cache
 from typing import Final
@@ -11,7 +10,7 @@ from bot.db.tables import Value
 from bot.domain.job import DeletionReason, Job, JobTimings, ResponseTarget, Sketch, Status
 from bot.domain.kinds import kind_named
 from bot.domain.picture import Picture
-from engine.contract import Recipe, Sampler, Verdict
+from engine.contract import Recipe, Sampler, Verdict, sha256
 
 RECIPE_COLUMNS: Final = {
     "model": "model",
@@ -51,7 +50,7 @@ def deleted_request_digest(idempotency_key: str) -> str:
     That of a reaction begins with what `deleted_request_prefix` returns, and ends as the key does.
     """
     parts = idempotency_key.split(":")
-    digest = _sha256(idempotency_key)
+    digest = sha256(idempotency_key.encode())
     if len(parts) != _REACTION_PARTS:
         return f"erased:{digest}"
     prefix = deleted_request_prefix(f"{parts[0]}:{parts[1]}:")
@@ -60,11 +59,7 @@ def deleted_request_digest(idempotency_key: str) -> str:
 
 def deleted_request_prefix(prefix: str) -> str:
     """The beginning of all digests of reactions to a message, whose keys begin with `prefix`."""
-    return f"erased:{_sha256(prefix)}:"
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return f"erased:{sha256(prefix.encode())}:"
 
 
 def from_job(job: Job) -> dict[str, Value]:

@@ -1,7 +1,6 @@
 """Send the pictures of a job to one user."""
 
 import asyncio
-import hashlib
 import logging
 from functools import partial
 from typing import Final
@@ -19,6 +18,7 @@ from bot.messages.discord_errors import DISCORD_ERRORS, Meaning, describe, dm_re
 from bot.messages.message_client import OutgoingFile, retry_once
 from bot.services.job_finder import JobFinder
 from bot.storage import FileStorage
+from engine.contract import sha256
 
 log = logging.getLogger(__name__)
 _MAX_NONCE: Final = 25
@@ -102,4 +102,4 @@ async def _send_files(
 
 def _nonce(idempotency_key: str, index: int) -> str:
     """The same for a repeated request, so that Discord drops the second message."""
-    return hashlib.sha256(f"{idempotency_key}:{index}".encode()).hexdigest()[:_MAX_NONCE]
+    return sha256(f"{idempotency_key}:{index}".encode())[:_MAX_NONCE]

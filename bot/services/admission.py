@@ -1,6 +1,5 @@
 """Checks the user and the prompts of a request before anything of it is stored."""
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from typing import Final
@@ -12,7 +11,7 @@ from bot.domain.job import RequestContext
 from bot.domain.moderation import AuditAction, AuditEntry, check_not_blocked
 from bot.errors import PolicyViolation
 from bot.prompt_filter.filter import SENTENCES, Rule, Violation, find_violation
-from engine.contract import Recipe
+from engine.contract import Recipe, sha256
 
 _EXCERPT_LENGTH: Final = 200
 log = logging.getLogger(__name__)
@@ -70,5 +69,5 @@ def _audit_detail(violation: Violation, prompt: str, negative: str) -> str:
     detail = f"rule {violation.rule}: {', '.join(violation.terms)}"
     if violation.rule is Rule.WORDS:
         return f"{detail}; in “{prompt[:_EXCERPT_LENGTH]}”"
-    digest = hashlib.sha256(f"{prompt}\0{negative}".encode()).hexdigest()
+    digest = sha256(f"{prompt}\0{negative}".encode())
     return f"{detail}; sha256 {digest}"

@@ -12,8 +12,8 @@ from bot.domain.job import Job, Sketch
 from bot.domain.kinds.imagine import with_init_image
 from bot.engine_client.base import EngineClient
 from bot.errors import BotError
-from bot.storage import FileStorage, source_name
-from engine.contract import Recipe
+from bot.storage import FileStorage
+from engine.contract import Recipe, sha256
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class InputService:
             data = await self._fetcher.fetch(sketch.url)
             async with self._decoders:
                 image = await sanitize(data, self._sandbox)
-        name = await asyncio.to_thread(source_name, image.png)
+        name = await asyncio.to_thread(sha256, image.png)
         async with self._file_deletions.writing(FileDeletion(FileKind.SKETCH, name)):
             source = await asyncio.to_thread(self._store, image.png)
         return with_init_image(

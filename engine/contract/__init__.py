@@ -1,5 +1,8 @@
 """The protocol between bot and engine: recipes, model cards, commands and events. No torch."""
 
+from engine.contract.digest import (
+    sha256,
+)
 from engine.contract.model_card import (
     BatchSizes,
     ModelCard,
@@ -80,6 +83,7 @@ __all__ = [
     "Verdict",
     "check_size",
     "check_strength",
+    "sha256",
     "size_for_aspect",
     "size_for_init_image",
 ]

@@ -10,12 +10,12 @@ from typing import Final
 import torch
 from PIL import Image
 
-from engine.contract import PaintedImage
+from engine.contract import PaintedImage, sha256
 from engine.core.failures import Failure, catch_failure
 from engine.core.request import Request
 from engine.device.errors import is_out_of_memory
 from engine.errors import DeviceLost, EngineError, InvalidJob
-from engine.imaging.encode import blank_cell, encode_jpeg, encode_png, image_grid, sha256
+from engine.imaging.encode import blank_cell, encode_jpeg, encode_png, image_grid
 from engine.log import log_context
 from engine.pipeline.denoise import DenoisingState
 from engine.pipeline.preview import previewer_for

@@ -7,12 +7,11 @@ from typing import Final
 import torch
 from PIL import Image
 
-from engine.contract import Paint, Recipe
+from engine.contract import Paint, Recipe, sha256
 from engine.contract.wire import MAX_FRAME_BYTES
 from engine.core.failures import InitImageFlagged
 from engine.core.request import ImageInput, Request
 from engine.errors import InvalidJob
-from engine.imaging.encode import sha256
 from engine.imaging.init_image import InvalidImage, decode
 from engine.models.base import DiffusionModel
 from engine.pipeline.denoise import DenoisingState, InitImage

@@ -1,6 +1,5 @@
 """Encode images as PNG and JPEG files, and compose the grid of a job."""
 
-import hashlib
 import io
 import math
 from collections.abc import Sequence
@@ -25,11 +24,6 @@ def encode_jpeg(image: Image.Image, quality: int = 75) -> bytes:
     file = io.BytesIO()
     image.save(file, "JPEG", quality=quality)
     return file.getvalue()
-
-
-def sha256(data: bytes) -> str:
-    """The SHA-256 digest in hex."""
-    return hashlib.sha256(data).hexdigest()
 
 
 def blank_cell(width: int, height: int, label: str = "") -> Image.Image:

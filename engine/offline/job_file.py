@@ -17,10 +17,11 @@ from engine.contract import (
     Paint,
     Recipe,
     Sampler,
+    sha256,
     size_for_init_image,
 )
 from engine.errors import UsageError
-from engine.imaging.encode import encode_png, sha256
+from engine.imaging.encode import encode_png
 from engine.imaging.init_image import MAX_BYTES, InvalidImage, decode, resize_and_crop
 
 DEFAULT_STRENGTH: Final = 0.75
