@@ -36,6 +36,12 @@ GOOD: dict[str, Any] = {
 }
 
 
+def test_the_text_of_the_seed_names_the_whole_noise() -> None:
+    """With a subseed it has both seeds and the share of the second."""
+    assert Recipe(**GOOD).seed_text == "1"
+    assert Recipe(**GOOD | {"subseed": 3, "subseed_strength": 0.15}).seed_text == "1 + 0.15 of 3"
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

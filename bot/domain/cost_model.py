@@ -5,12 +5,10 @@ from typing import Final
 
 import msgspec
 
-from engine.contract import Recipe
+from engine.contract import INITIAL_SECONDS_PER_PIXEL, Recipe
 
 LEAST: Final = 0.01
 """Seconds of the cheapest job, so that each job counts."""
-_INITIAL_SECONDS_PER_WORK: Final = 1e-6
-"""Seconds for each unit of work before there are samples."""
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -44,6 +42,6 @@ def estimate(recipes: Sequence[Recipe], samples: Sequence[Sample]) -> float:
     same_size = [sample for sample in samples if sample.pixels == pixels(recipes)] or samples
     total = sum(sample.work for sample in same_size)
     rate = (
-        sum(sample.seconds for sample in same_size) / total if total else _INITIAL_SECONDS_PER_WORK
+        sum(sample.seconds for sample in same_size) / total if total else INITIAL_SECONDS_PER_PIXEL
     )
     return max(LEAST, work(recipes) * rate)

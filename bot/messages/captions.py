@@ -113,13 +113,7 @@ def _settings(recipe: Recipe) -> str:
 
 
 def _seeds(recipes: Sequence[Recipe]) -> str:
-    return "seeds " + " · ".join(f"`{_seed(recipe)}`" for recipe in recipes)
-
-
-def _seed(recipe: Recipe) -> str:
-    if recipe.subseed_strength == 0.0:
-        return str(recipe.seed)
-    return f"{recipe.seed} + {recipe.subseed_strength:g} of {recipe.subseed}"
+    return "seeds " + " · ".join(f"`{recipe.seed_text}`" for recipe in recipes)
 
 
 def full_size(picture: Picture) -> str:
@@ -127,7 +121,7 @@ def full_size(picture: Picture) -> str:
     recipe = picture.recipe
     return (
         f"**{escape(recipe.prompt, _MAX_PROMPT)}** · picture {picture.nth}\n"
-        f"seed `{_seed(recipe)}` · {_settings(recipe)}"
+        f"seed `{recipe.seed_text}` · {_settings(recipe)}"
     )
 
 
@@ -137,7 +131,7 @@ def direct_message(pictures: Sequence[Picture]) -> str:
     lines = [f"**{escape(first.prompt, _MAX_PROMPT)}**", _settings(first)]
     for picture in pictures:
         note = f" ({picture.unavailable_reason})" if picture.unavailable_reason else ""
-        lines.append(f"{picture.nth}: seed `{_seed(picture.recipe)}`{note}")
+        lines.append(f"{picture.nth}: seed `{picture.recipe.seed_text}`{note}")
     return "\n".join(lines)
 
 

@@ -29,6 +29,7 @@ from engine.contract.protocol import (
     Verdict,
 )
 from engine.contract.recipe import (
+    INITIAL_SECONDS_PER_PIXEL,
     MAX_GUIDANCE,
     MAX_PROMPT_CHARS,
     MAX_SIZE,
@@ -50,6 +51,7 @@ from engine.contract.samplers import (
 
 __all__ = [
     "HEARTBEAT_SECONDS",
+    "INITIAL_SECONDS_PER_PIXEL",
     "MAX_GUIDANCE",
     "MAX_PICTURES",
     "MAX_PROMPT_CHARS",

@@ -23,6 +23,9 @@ ROW_CLASSES: Final = (2, 4, 8, 16, 32)
 """Allowed numbers of rows in a denoising batch. The batch size changes the bits of a picture, so it
 is part of the recipe."""
 
+INITIAL_SECONDS_PER_PIXEL: Final = 1e-6
+"""Estimated cost of a pixel of a row in one forward pass, before anything was measured."""
+
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that determines one picture.
@@ -113,6 +116,13 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def rows(self) -> int:
         """Rows of this picture in each forward pass: 2 with classifier-free guidance, else 1."""
         return 2 if self.uses_cfg else 1
+
+    @property
+    def seed_text(self) -> str:
+        """The seed, or both seeds and the share of the second: `7`, `7 + 0.15 of 3`."""
+        if self.subseed_strength == 0.0:
+            return str(self.seed)
+        return f"{self.seed} + {self.subseed_strength:g} of {self.subseed}"
 
     @property
     def size(self) -> tuple[int, int]:

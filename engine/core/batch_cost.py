@@ -2,10 +2,9 @@
 
 from typing import Final
 
+from engine.contract import INITIAL_SECONDS_PER_PIXEL
 from engine.core.batching import BatchKey
 
-_INITIAL_SECONDS_PER_PIXEL: Final = 1e-6
-"""Assumed per pixel and row before the first measurement."""
 _MIN_SECONDS: Final = 1e-6
 _EMA_ALPHA: Final = 0.2
 """Weight of a new measurement in the exponential moving average."""
@@ -23,7 +22,7 @@ class BatchCostModel:
         if key in self._seconds:
             return self._seconds[key]
         rates = [seconds / _pixels(measured) for measured, seconds in self._seconds.items()]
-        rate = sum(rates) / len(rates) if rates else _INITIAL_SECONDS_PER_PIXEL
+        rate = sum(rates) / len(rates) if rates else INITIAL_SECONDS_PER_PIXEL
         return _pixels(key) * rate
 
     def learn(self, key: BatchKey, seconds: float) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 from PIL import Image
 
-from engine.contract import Cancelled, Ending, Event, Failed, Paint, Painted, Recipe
+from engine.contract import Cancelled, Ending, Event, Failed, Paint, Painted
 from engine.core.preparation import check_job
 from engine.core.worker import start_worker
 from engine.errors import EngineError, InvalidJob, UsageError
@@ -111,7 +111,7 @@ def _write(job: Paint, painted: Painted, folder: Path) -> int:
             cells.append(blank_cell(recipe.width, recipe.height, label))
             continue
         file.write_bytes(picture.png)
-        sys.stdout.write(f"{file}: {_seed(recipe)}\n")
+        sys.stdout.write(f"{file}: seed {recipe.seed_text}\n")
         with Image.open(file) as image:
             cells.append(image.convert("RGB"))
     image_grid(cells).save(folder / "grid.png")
@@ -122,9 +122,3 @@ def _write(job: Paint, painted: Painted, folder: Path) -> int:
     (folder / "recipes.jsonl").write_bytes(lines)
     log.info("job painted", extra={"job": job.job, "seconds": round(painted.seconds, 3)})
     return sum(picture.failed is not None for picture in painted.pictures)
-
-
-def _seed(recipe: Recipe) -> str:
-    if recipe.subseed_strength == 0.0:
-        return f"seed {recipe.seed}"
-    return f"seed {recipe.seed}, subseed {recipe.subseed} at {recipe.subseed_strength:g}"
