@@ -122,7 +122,7 @@ async def test_the_command_works_in_dms(harness: BotHarness) -> None:
         ({"prompt": "a", "sampler": "magic"}, "no sampler “magic”"),
         ({"prompt": "a", "aspect": "round"}, "no aspect “round”"),
         ({"prompt": "a", "count": 9}, "it must be 1 to 4"),
-        ({"prompt": "a", "strength": 0.5}, "attach a sketch"),
+        ({"prompt": "a", "strength": 0.5}, "needs a sketch"),
         ({"prompt": "a", "strength": 1.5, "sketch": SKETCH}, "strength is 1.5"),
         ({"prompt": "a", "strength": -0.1, "sketch": SKETCH}, "strength is -0.1"),
         ({}, "This command has changed"),

@@ -101,8 +101,8 @@ def test_an_invalid_recipe_or_sketch_is_a_usage_error(fields: dict[str, Any], re
     [
         ({"count": 5}, "count is 5; it must be 1 to 4"),
         ({"count": 0}, "count is 0"),
-        ({"sampler": "ddimm"}, "sampler is 'ddimm'; it must be pndm, lms"),
-        ({"strength": 0.5}, "only allowed with a sketch"),
+        ({"sampler": "ddimm"}, "no sampler “ddimm”. Choose one of: pndm, lms"),
+        ({"strength": 0.5}, "needs a sketch"),
         ({"subseed": 5}, "must be given together"),
         ({"subseed_strength": 0.5}, "must be given together"),
     ],

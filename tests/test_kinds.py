@@ -1,5 +1,6 @@
 """How a job kind turns a request into recipes."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -11,6 +12,8 @@ from bot.domain.kinds import KINDS, imagine, kind_named, reroll, variation
 from bot.domain.kinds.imagine import build_recipes, parse, with_init_image
 from bot.errors import Refused
 from engine.contract import SEED_LIMIT, Recipe, Sampler
+from engine.errors import UsageError
+from engine.offline.job_file import JobSpec, to_command
 from tests.fake_engine import MODEL
 from tests.samples import recipe
 
@@ -87,7 +90,7 @@ def test_seeds_wrap_around() -> None:
         ({"aspect": "round"}, "no aspect “round”. Choose one of: square"),
         ({"count": 0}, "count is 0; it must be 1 to 4"),
         ({"count": 5}, "it must be 1 to 4"),
-        ({"strength": 0.5}, "attach a sketch"),
+        ({"strength": 0.5}, "needs a sketch"),
         ({"strength": 2.0}, "strength is 2; it must be above 0 and at most 1"),
     ],
 )
@@ -95,6 +98,36 @@ def test_invalid_values_are_refused(options: dict[str, Any], words: str) -> None
     """The sentence has the invalid value and the allowed ones."""
     with pytest.raises(Refused, match=words):
         build(**options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"negative": "rain", "seed": 9, "steps": 3, "guidance": 1, "sampler": "ddim", "count": 2},
+        {"seed": SEED_LIMIT - 1, "count": 3},
+        {"sampler": "magic"},
+        {"sampler": "lcm", "steps": 51},
+        {"count": 5},
+        {"prompt": " "},
+        {"strength": 0.5},
+        {"guidance": 31},
+    ],
+)
+def test_the_command_line_makes_the_same_recipes(options: dict[str, Any]) -> None:
+    """A request has the same recipes, or is refused in the same words, in Discord and in a file."""
+
+    def of_file() -> tuple[Recipe, ...]:
+        values = {"id": "a", "prompt": "a red house", "seed": 5} | options
+        return to_command(msgspec.convert(values, JobSpec), MODEL).recipes
+
+    try:
+        expected = build(**options)
+    except Refused as error:
+        with pytest.raises((ValueError, UsageError), match=re.escape(str(error))):
+            of_file()
+    else:
+        assert of_file() == expected
 
 
 @pytest.mark.parametrize("sampler", ["tcd", "magic"])

@@ -7,6 +7,11 @@ from engine.contract.model_card import (
     BatchSizes,
     ModelCard,
 )
+from engine.contract.options import (
+    DEFAULT_STRENGTH,
+    PictureOptions,
+    make_recipes,
+)
 from engine.contract.protocol import (
     HEARTBEAT_SECONDS,
     MAX_PICTURES,
@@ -50,6 +55,7 @@ from engine.contract.samplers import (
 )
 
 __all__ = [
+    "DEFAULT_STRENGTH",
     "HEARTBEAT_SECONDS",
     "INITIAL_SECONDS_PER_PIXEL",
     "MAX_GUIDANCE",
@@ -76,6 +82,7 @@ __all__ = [
     "Paint",
     "Painted",
     "PaintedImage",
+    "PictureOptions",
     "Queued",
     "Ready",
     "Recipe",
@@ -85,6 +92,7 @@ __all__ = [
     "Verdict",
     "check_size",
     "check_strength",
+    "make_recipes",
     "sha256",
     "size_for_aspect",
     "size_for_init_image",

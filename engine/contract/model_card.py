@@ -81,6 +81,15 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
         smaller = [row_class for row_class in row_classes if row_class < recipe.row_class]
         return msgspec.structs.replace(recipe, row_class=max(smaller)) if smaller else None
 
+    def check_area(self, width: int, height: int) -> None:
+        """Raise ValueError, with a sentence for the user, if pictures of this size are too large
+        for the model."""
+        if width * height > self.max_pixels:
+            raise ValueError(
+                f"{width} x {height} is too large for this model: at most {self.max_pixels} "
+                "pixels are allowed."
+            )
+
     def check_sampler(self, recipe: Recipe) -> None:
         """Raise ValueError, with a sentence for the user, if the sampler does not work with the
         model."""

@@ -117,6 +117,10 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """Rows of this picture in each forward pass: 2 with classifier-free guidance, else 1."""
         return 2 if self.uses_cfg else 1
 
+    def with_seed(self, seed: int) -> "Recipe":
+        """The recipe with this seed modulo SEED_LIMIT."""
+        return msgspec.structs.replace(self, seed=seed % SEED_LIMIT)
+
     @property
     def seed_text(self) -> str:
         """The seed, or both seeds and the share of the second: `7`, `7 + 0.15 of 3`."""

@@ -69,12 +69,8 @@ def _check_recipe(recipe: Recipe, model: DiffusionModel, source: bytes | None) -
     card = model.card
     if recipe.adapters:
         raise InvalidJob("This engine does not support adapters; the recipe must have none.")
-    if recipe.width * recipe.height > card.max_pixels:
-        raise InvalidJob(
-            f"{recipe.width} x {recipe.height} is too large for this model: "
-            f"at most {card.max_pixels} pixels are allowed."
-        )
     try:
+        card.check_area(recipe.width, recipe.height)
         card.check_sampler(recipe)
     except ValueError as error:
         raise InvalidJob(str(error)) from error

@@ -9,14 +9,11 @@ import msgspec
 from PIL import Image
 
 from engine.contract import (
-    MAX_PICTURES,
-    RANDOM_SEED,
-    ROW_CLASSES,
     SEED_LIMIT,
     ModelCard,
     Paint,
-    Recipe,
-    Sampler,
+    PictureOptions,
+    make_recipes,
     sha256,
     size_for_init_image,
 )
@@ -24,32 +21,21 @@ from engine.errors import UsageError
 from engine.imaging.encode import encode_png
 from engine.imaging.init_image import MAX_BYTES, InvalidImage, decode, resize_and_crop
 
-DEFAULT_STRENGTH: Final = 0.75
 _SAFE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _WINDOWS_DEVICES: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
-class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The options of `paint`. An option that is None has a default that may depend on the model.
+class JobSpec(PictureOptions, frozen=True, kw_only=True):
+    """The options of `paint`.
 
     Raises ValueError, with a sentence for the user, if options are invalid or contradict each
     other.
     """
 
     id: str
-    prompt: str
-    negative: str = ""
-    seed: int | None = None
-    count: int = MAX_PICTURES
-    steps: int | None = None
-    guidance: float | None = None
-    sampler: str | None = None
     width: int | None = None
     height: int | None = None
     sketch: str | None = None
-    strength: float | None = None
-    subseed: int | None = None
-    subseed_strength: float | None = None
 
     def __post_init__(self) -> None:
         if not _SAFE_ID.fullmatch(self.id) or _WINDOWS_DEVICES.fullmatch(self.id):
@@ -58,14 +44,7 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
                 "digit, may also have dots, underscores and hyphens, at most 100 characters, and "
                 "must not be a device name of Windows."
             )
-        if self.sampler is not None and self.sampler not in list(Sampler):
-            raise ValueError(f"The sampler is {self.sampler!r}; it must be {', '.join(Sampler)}.")
-        if not 1 <= self.count <= MAX_PICTURES:
-            raise ValueError(f"The count is {self.count}; it must be 1 to {MAX_PICTURES}.")
-        if self.sketch is None and self.strength is not None:
-            raise ValueError("A strength is only allowed with a sketch.")
-        if (self.subseed is None) != (self.subseed_strength is None):
-            raise ValueError("A subseed and its strength must be given together.")
+        self.check(has_init_image=self.sketch is not None)
 
 
 def parse_job_file(text: str) -> list[JobSpec]:
@@ -90,15 +69,16 @@ def to_command(spec: JobSpec, card: ModelCard) -> Paint:
     """The spec as a command. Raises UsageError, with a sentence for the user."""
     try:
         sketch = _open_sketch(spec.sketch)
-        width, height = _size(spec, sketch, card)
-        source = encode_png(resize_and_crop(sketch, width, height)) if sketch else None
-        return Paint(
-            job=spec.id,
-            attempt=1,
-            recipes=_recipes(spec, card, (width, height), source),
-            source=source,
-            previews=False,
+        size = _size(spec, sketch, card)
+        source = encode_png(resize_and_crop(sketch, *size)) if sketch else None
+        recipes = make_recipes(
+            spec,
+            card,
+            size=size,
+            seed=secrets.randbelow(SEED_LIMIT),
+            source=sha256(source) if source else None,
         )
+        return Paint(job=spec.id, attempt=1, recipes=recipes, source=source, previews=False)
     except ValueError as error:
         raise UsageError(str(error)) from error
 
@@ -121,42 +101,5 @@ def _size(spec: JobSpec, sketch: Image.Image | None, card: ModelCard) -> tuple[i
     )
     width = default_size[0] if spec.width is None else spec.width
     height = default_size[1] if spec.height is None else spec.height
-    if width * height > card.max_pixels:
-        raise ValueError(
-            f"{width} x {height} is too large for this model: at most {card.max_pixels} pixels are "
-            "allowed."
-        )
+    card.check_area(width, height)
     return width, height
-
-
-def _recipes(
-    spec: JobSpec, card: ModelCard, size: tuple[int, int], source: bytes | None
-) -> tuple[Recipe, ...]:
-    """The recipes of a spec, with consecutive seeds or, if it has a subseed, subseeds."""
-    guidance = card.guidance if spec.guidance is None else spec.guidance
-    strength = DEFAULT_STRENGTH if spec.strength is None else spec.strength
-    first = Recipe(
-        model=card.name,
-        revision=card.revision,
-        prompt=spec.prompt,
-        negative=spec.negative,
-        seed=secrets.randbelow(SEED_LIMIT) if spec.seed in (None, RANDOM_SEED) else spec.seed,
-        subseed=spec.subseed or 0,
-        subseed_strength=spec.subseed_strength or 0.0,
-        steps=card.steps if spec.steps is None else spec.steps,
-        guidance=guidance,
-        sampler=Sampler(spec.sampler or card.sampler),
-        width=size[0],
-        height=size[1],
-        source=sha256(source) if source else None,
-        strength=strength if source else None,
-        row_class=ROW_CLASSES[0],
-    )
-    varying = "subseed" if first.subseed_strength > 0 else "seed"
-    start = getattr(first, varying)
-    return card.with_row_class(
-        [
-            msgspec.structs.replace(first, **{varying: (start + nth) % SEED_LIMIT})
-            for nth in range(spec.count)
-        ]
-    )

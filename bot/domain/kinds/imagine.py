@@ -6,16 +6,12 @@ from typing import Final
 import msgspec
 
 from bot.domain.job import JobKind, Sketch
-from bot.domain.kinds.seeds import seeded
 from bot.errors import Refused
 from engine.contract import (
-    MAX_PICTURES,
-    RANDOM_SEED,
-    ROW_CLASSES,
     ModelCard,
+    PictureOptions,
     Recipe,
-    Sampler,
-    check_strength,
+    make_recipes,
     size_for_aspect,
     size_for_init_image,
 )
@@ -29,23 +25,14 @@ ASPECTS: Final = {
     "wide": 16 / 9,
 }
 """Width / height by the choices of the option."""
-DEFAULT_STRENGTH: Final = 0.75
-"""The strength for a sketch if the option is not set."""
 _PLACEHOLDER_SOURCE: Final = "0" * 64
 
 
-class ImagineOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The options of /imagine; None for the model's default."""
+class ImagineOptions(PictureOptions, frozen=True, kw_only=True):
+    """The options of /imagine."""
 
-    prompt: str
-    negative: str | None = None
     aspect: str | None = None
-    seed: int | None = None
-    steps: int | None = None
-    guidance: float | None = None
-    sampler: str | None = None
-    count: int | None = None
-    strength: float | None = None
+    """One of ASPECTS; None for square, or for that of the sketch."""
 
 
 def parse(**options: object) -> ImagineOptions:
@@ -69,57 +56,22 @@ def build_recipes(
 
     Raises Refused, with a sentence for the user.
     """
-    count = MAX_PICTURES if options.count is None else options.count
-    if not 1 <= count <= MAX_PICTURES:
-        raise Refused(f"The count is {count}; it must be 1 to {MAX_PICTURES}.")
+    size = size_for_aspect(_ratio(options.aspect), model.native_size)
+    source = _PLACEHOLDER_SOURCE if has_init_image else None
     try:
-        strength = DEFAULT_STRENGTH if options.strength is None else options.strength
-        check_strength(strength)
-        first = _first_recipe(options, model, seed)
-        model.check_sampler(first)
-        model.check_steps(first)
-        if has_init_image:
-            msgspec.structs.replace(first, source=_PLACEHOLDER_SOURCE, strength=strength)
-        elif options.strength is not None:
-            raise Refused("The strength says how much of a sketch to paint over; attach a sketch.")
+        recipes = make_recipes(options, model, size=size, seed=seed, source=source)
     except ValueError as error:
         raise Refused(str(error)) from error
-    return model.with_row_class([seeded(first, first.seed + n) for n in range(count)])
+    return tuple(msgspec.structs.replace(recipe, source=None, strength=None) for recipe in recipes)
 
 
 def sketch_at(url: str, options: ImagineOptions) -> Sketch:
     """The sketch of a request, which is still at this address."""
     return Sketch(
         url=url,
-        strength=DEFAULT_STRENGTH if options.strength is None else options.strength,
+        strength=options.init_image_strength,
         keep_size=options.aspect is not None,
     )
-
-
-def _first_recipe(options: ImagineOptions, model: ModelCard, seed: int) -> Recipe:
-    guidance = model.guidance if options.guidance is None else options.guidance
-    width, height = size_for_aspect(_ratio(options.aspect), model.native_size)
-    return Recipe(
-        model=model.name,
-        revision=model.revision,
-        prompt=options.prompt,
-        negative=options.negative or "",
-        seed=seed if options.seed in (None, RANDOM_SEED) else options.seed,
-        steps=model.steps if options.steps is None else options.steps,
-        guidance=guidance,
-        sampler=model.sampler if options.sampler is None else _sampler(options.sampler, model),
-        width=width,
-        height=height,
-        row_class=ROW_CLASSES[0],
-    )
-
-
-def _sampler(name: str, model: ModelCard) -> Sampler:
-    try:
-        return Sampler(name)
-    except ValueError:
-        names = ", ".join(model.samplers)
-        raise Refused(f"There is no sampler “{name[:50]}”. Choose one of: {names}.") from None
 
 
 def _ratio(aspect: str | None) -> float:

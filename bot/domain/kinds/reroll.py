@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from bot.domain.job import JobKind
-from bot.domain.kinds.seeds import seeded
 from engine.contract import ModelCard, Recipe
 
 KIND: Final = JobKind(name="reroll", title="Again: ")
@@ -12,4 +11,4 @@ KIND: Final = JobKind(name="reroll", title="Again: ")
 
 def reroll(recipes: Sequence[Recipe], model: ModelCard, *, seed: int) -> tuple[Recipe, ...]:
     """The same recipes with the seeds seed, seed + 1, …"""
-    return model.with_row_class([seeded(recipe, seed + n) for n, recipe in enumerate(recipes)])
+    return model.with_row_class([recipe.with_seed(seed + n) for n, recipe in enumerate(recipes)])

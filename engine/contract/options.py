@@ -1,0 +1,106 @@
+"""The options of a request for pictures, and the recipes that they become."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from engine.contract.model_card import ModelCard
+from engine.contract.protocol import MAX_PICTURES
+from engine.contract.recipe import (
+    RANDOM_SEED,
+    ROW_CLASSES,
+    SEED_LIMIT,
+    Recipe,
+    check_strength,
+)
+from engine.contract.samplers import Sampler
+
+DEFAULT_STRENGTH: Final = 0.75
+"""The strength for an init image if the option is not set."""
+
+
+class PictureOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The options of a request. One that is None has a default, which may depend on the model."""
+
+    prompt: str
+    negative: str | None = None
+    seed: int | None = None
+    """None and RANDOM_SEED stand for any seed."""
+    subseed: int | None = None
+    subseed_strength: float | None = None
+    count: int | None = None
+    """By default MAX_PICTURES."""
+    steps: int | None = None
+    guidance: float | None = None
+    sampler: str | None = None
+    strength: float | None = None
+    """By default DEFAULT_STRENGTH."""
+
+    @property
+    def init_image_strength(self) -> float:
+        """The strength for an init image."""
+        return DEFAULT_STRENGTH if self.strength is None else self.strength
+
+    def check(self, *, has_init_image: bool, samplers: Iterable[Sampler] = Sampler) -> None:
+        """Raise ValueError, with a sentence for the user, for values that no recipe can have.
+
+        Recipes check the other values themselves.
+        """
+        if self.sampler is not None and self.sampler not in list(Sampler):
+            raise ValueError(
+                f"There is no sampler “{self.sampler[:50]}”. Choose one of: {', '.join(samplers)}."
+            )
+        if self.count is not None and not 1 <= self.count <= MAX_PICTURES:
+            raise ValueError(f"The count is {self.count}; it must be 1 to {MAX_PICTURES}.")
+        if (self.subseed is None) != (self.subseed_strength is None):
+            raise ValueError("A subseed and its strength must be given together.")
+        check_strength(self.init_image_strength)
+        if self.strength is not None and not has_init_image:
+            raise ValueError(
+                "The strength says how much of a sketch to paint over, so it needs a sketch."
+            )
+
+
+def make_recipes(
+    options: PictureOptions,
+    model: ModelCard,
+    *,
+    size: tuple[int, int],
+    seed: int,
+    source: str | None = None,
+) -> tuple[Recipe, ...]:
+    """The recipes of a request, with consecutive seeds or, if it has a subseed, subseeds.
+
+    `seed` is used if the options have none; `source` is the sha256 of the init image. Raises
+    ValueError, with a sentence for the user.
+    """
+    options.check(has_init_image=source is not None, samplers=model.samplers)
+    first = Recipe(
+        model=model.name,
+        revision=model.revision,
+        prompt=options.prompt,
+        negative=options.negative or "",
+        seed=seed if options.seed in (None, RANDOM_SEED) else options.seed,
+        subseed=options.subseed or 0,
+        subseed_strength=options.subseed_strength or 0.0,
+        steps=model.steps if options.steps is None else options.steps,
+        guidance=model.guidance if options.guidance is None else options.guidance,
+        sampler=model.sampler if options.sampler is None else Sampler(options.sampler),
+        width=size[0],
+        height=size[1],
+        source=source,
+        strength=None if source is None else options.init_image_strength,
+        row_class=ROW_CLASSES[0],
+    )
+    model.check_sampler(first)
+    model.check_steps(first)
+    count = MAX_PICTURES if options.count is None else options.count
+    return model.with_row_class([_following(first, nth) for nth in range(count)])
+
+
+def _following(first: Recipe, nth: int) -> Recipe:
+    """The recipe of the picture nth after the first one of a request."""
+    if first.subseed_strength == 0.0:
+        return first.with_seed(first.seed + nth)
+    return msgspec.structs.replace(first, subseed=(first.subseed + nth) % SEED_LIMIT)
