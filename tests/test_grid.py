@@ -1,9 +1,10 @@
-"""Composing pictures into one grid image."""
+"""Composing pictures into one image: the bot's grid, and the plain one of the engine."""
 
 import pytest
 from PIL import Image, ImageChops
 
 from bot.messages import grid
+from engine.imaging import grid as plain_grid
 
 COLOURS = ("red", "green", "blue", "yellow")
 SIZE = (80, 64)
@@ -48,10 +49,33 @@ def test_a_withheld_picture_is_a_labelled_blank_cell() -> None:
 def test_the_label_is_inside_of_a_frame_on_the_background() -> None:
     """All of the text is in the cell, and another text looks different."""
     cell = blank("removed")
-    assert {cell.getpixel((x, y)) for x in range(80) for y in range(4)} == {grid.BACKGROUND}
+    assert {cell.getpixel((x, y)) for x in range(80) for y in range(4)} == {grid.STYLE.background}
     frame_only = blank("")
     label = ImageChops.difference(cell, frame_only).getbbox()
     assert label is not None
     left, top, right, bottom = label
     assert left > 4 and top > 4 and right < 76 and bottom < 60
     assert cell.tobytes() != blank("withheld").tobytes()
+
+
+@pytest.mark.parametrize(
+    ("count", "size"), [(1, (10, 20)), (2, (20, 20)), (3, (20, 40)), (4, (20, 40))]
+)
+def test_a_grid_is_as_square_as_possible(count: int, size: tuple[int, int]) -> None:
+    """The numbers of columns and rows depend on the number of images."""
+    assert plain_grid.compose([Image.new("RGB", (10, 20))] * count).size == size
+
+
+def test_a_plain_grid_is_in_reading_order() -> None:
+    """Images go from left to right, then down; unused cells are blank."""
+    colours = [(250, 0, 0), (0, 250, 0), (0, 0, 250)]
+    image = plain_grid.compose([Image.new("RGB", (10, 10), colour) for colour in colours])
+    centres = [(5, 5), (15, 5), (5, 15), (15, 15)]
+    assert [image.getpixel(centre) for centre in centres] == [*colours, plain_grid.PLAIN.background]
+
+
+def test_a_blank_cell_may_have_a_label() -> None:
+    """A cell with a label has more than one colour."""
+    assert plain_grid.blank_cell((90, 40)).getcolors() == [(3600, plain_grid.PLAIN.background)]
+    colours = plain_grid.blank_cell((90, 40), "withheld").getcolors()
+    assert colours is None or len(colours) > 1

@@ -10,7 +10,8 @@ from PIL import Image, ImageChops
 
 from engine.contract import Event, Failed, Paint, Painted, Stepped, Verdict, sha256
 from engine.core.engine_core import EngineCore
-from engine.imaging.encode import BLANK, encode_png
+from engine.imaging import grid
+from engine.imaging.encode import encode_png
 from engine.log import LineFormatter
 from tests import tiny_model
 from tests.engine_parts import (
@@ -42,7 +43,7 @@ def previews_of(core: EngineCore) -> list[bytes]:
 def is_blank(preview: bytes) -> bool:
     """Whether this JPEG contains only blank cells."""
     with Image.open(io.BytesIO(preview)) as image:
-        blank = Image.new("RGB", image.size, BLANK)
+        blank = Image.new("RGB", image.size, grid.PLAIN.background)
         difference = ImageChops.difference(image.convert("RGB"), blank).convert("L")
         return max(difference.tobytes()) <= 3
 

@@ -15,7 +15,8 @@ from engine.core.failures import Failure, catch_failure
 from engine.core.request import Request
 from engine.device.errors import is_out_of_memory
 from engine.errors import DeviceLost, EngineError, InvalidJob
-from engine.imaging.encode import blank_cell, encode_jpeg, encode_png, image_grid
+from engine.imaging import grid
+from engine.imaging.encode import encode_jpeg, encode_png
 from engine.log import log_context
 from engine.pipeline.denoise import DenoisingState
 from engine.pipeline.preview import previewer_for
@@ -126,7 +127,7 @@ class Postprocessor:
         start = self._clock()
         try:
             cells = [_preview_image(state, sample) for state, sample in inputs]
-            request.preview = encode_jpeg(image_grid(cells))
+            request.preview = encode_jpeg(grid.compose(cells))
         finally:
             end = self._clock()
             self._next_preview_at = end + (end - start) * (1 / self._preview_time_share - 1)
@@ -173,4 +174,4 @@ def _preview_image(state: DenoisingState, pred_original_sample: torch.Tensor) ->
     recipe = state.recipe
     previewer = previewer_for(state.model)
     image = previewer.image(pred_original_sample[0], recipe.width, recipe.height)
-    return blank_cell(*image.size) if flagged(state.model.check_safety(image)) else image
+    return grid.blank_cell(image.size) if flagged(state.model.check_safety(image)) else image

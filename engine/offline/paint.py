@@ -14,7 +14,7 @@ from engine.contract import Cancelled, Ending, Event, Failed, Paint, Painted
 from engine.core.preparation import check_job
 from engine.core.worker import start_worker
 from engine.errors import EngineError, InvalidJob, UsageError
-from engine.imaging.encode import blank_cell, image_grid
+from engine.imaging import grid
 from engine.models.base import DiffusionModel
 from engine.offline.job_file import JobSpec, to_command
 
@@ -108,13 +108,13 @@ def _write(job: Paint, painted: Painted, folder: Path) -> int:
             reason = picture.failed or "withheld by the safety check"
             sys.stderr.write(f"{file} (seed {recipe.seed}): {reason}\n")
             label = "could not\nbe painted" if picture.failed else "withheld by\nthe safety check"
-            cells.append(blank_cell(recipe.width, recipe.height, label))
+            cells.append(grid.blank_cell(recipe.size, label))
             continue
         file.write_bytes(picture.png)
         sys.stdout.write(f"{file}: seed {recipe.seed_text}\n")
         with Image.open(file) as image:
             cells.append(image.convert("RGB"))
-    image_grid(cells).save(folder / "grid.png")
+    grid.compose(cells).save(folder / "grid.png")
     lines = b"".join(
         msgspec.json.encode(msgspec.structs.replace(recipe, row_class=picture.row_class)) + b"\n"
         for recipe, picture in zip(job.recipes, painted.pictures, strict=True)
