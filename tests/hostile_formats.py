@@ -68,7 +68,7 @@ def polyglots() -> Iterator[HostileFile]:
         "PNG and HTML", png(HEAD, ROWS, before=chunk(b"htMl", page)), "image", image=IMAGE
     )
     yield HostileFile("PNG and PDF", PNG + b"%PDF-1.7\n" + PAYLOAD, "image", image=IMAGE)
-    yield HostileFile("PDF and PNG", b"%PDF-1.7\n" + PNG, "refused", "which I cannot read")
+    yield HostileFile("PDF and PNG", b"%PDF-1.7\n" + PNG, "refused", "which cannot be read")
     yield HostileFile("script and JPEG", b"#!/bin/sh\n" + JPEG, "refused", "not an image")
     yield HostileFile("PNG and PNG", PNG + encoded(NOISE), "image", image=IMAGE)
     yield HostileFile("JPEG and JPEG", JPEG + encoded(NOISE, "JPEG"), "image", image=IMAGE)
@@ -84,7 +84,7 @@ def other_formats() -> Iterator[HostileFile]:
     for format in ("GIF", "BMP", "TIFF", "AVIF"):
         yield HostileFile(format, encoded(IMAGE, format), "image", image=IMAGE)
     for format in ("PPM", "ICO", "PCX", "TGA", "DDS", "SGI", "JPEG2000", "PDF", "EPS"):
-        yield HostileFile(format, encoded(IMAGE, format), "refused", "I can")
+        yield HostileFile(format, encoded(IMAGE, format), "refused", "be read")
     texts = {
         "nothing": b"",
         "one byte": b"\x89",
@@ -109,7 +109,7 @@ def other_formats() -> Iterator[HostileFile]:
         "two bytes of JPEG": b"\xff\xd8",
     }
     for name, data in texts.items():
-        yield HostileFile(name, data, "refused", "I can")
+        yield HostileFile(name, data, "refused", "be read")
     starts = {
         "PNG": SIGNATURE,
         "JPEG": b"\xff\xd8\xff",

@@ -15,7 +15,7 @@ from engine.core.request import Request
 from engine.core.warmup import warmup
 from engine.errors import InvalidJob
 from engine.imaging.encode import encode_png
-from engine.imaging.init_image import MAX_BYTES
+from engine.imaging.refusals import MAX_FILE_BYTES
 from tests.engine_parts import (
     before_each_pass,
     digests,
@@ -227,13 +227,13 @@ def test_a_recipe_for_another_engine_is_refused(changes: dict[str, Any], reason:
 def test_an_init_image_that_is_no_image_is_refused() -> None:
     """A correct digest does not make the file an image."""
     img2img = recipe(source=sha256(b"nonsense"), strength=0.5)
-    assert "must be a PNG, JPEG or WebP" in failure_reason(job(img2img, source=b"nonsense"))
+    assert "must be a PNG, JPEG, WebP" in failure_reason(job(img2img, source=b"nonsense"))
 
 
 def test_an_init_image_may_be_larger_than_an_upload() -> None:
     """The PNG of a small JPEG with many details is large."""
     noise = random.Random(0).randbytes(1900 * 1900 * 3)
     data = encode_png(Image.frombytes("RGB", (1900, 1900), noise))
-    assert len(data) > MAX_BYTES
+    assert len(data) > MAX_FILE_BYTES
     img2img = recipe(source=sha256(data), strength=0.5)
     assert rendered_images(job(img2img, source=data))[0].size == (64, 64)

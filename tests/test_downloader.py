@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.attachments.downloader import CDN_HOSTS, AttachmentDownloader, DownloadFailed
-from bot.attachments.sanitize import MAX_FILE_BYTES
 from bot.errors import Refused
+from engine.imaging.refusals import MAX_FILE_BYTES
 
 
 def is_allowed(url: str, *local_hosts: str) -> bool:

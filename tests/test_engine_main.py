@@ -64,7 +64,7 @@ def test_an_invalid_option_is_a_usage_error(
         (["--height", "9000"], "height is 9000"),
         (["--width", "100"], "width is 100"),
         (["--guidance", "nan"], "guidance is nan"),
-        (["--sketch", __file__], "must be a PNG, JPEG or WebP"),
+        (["--sketch", __file__], "must be a PNG, JPEG, WebP"),
     ],
 )
 def test_an_invalid_value_is_a_usage_error(

@@ -5,19 +5,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from bot.attachments import image_decoder
-from bot.attachments.decode_result import (
+from engine.imaging import image_decoder
+from engine.imaging.decode_result import (
     MAX_RESULT_BYTES,
     MAX_SIDE,
     DecodeResult,
     DecodeStatus,
     unpack,
 )
-from bot.attachments.image_decoder import decode
+from engine.imaging.image_decoder import decode
 from tests import png_parts
 from tests.hostile_parts import PNG
 from tests.samples import encoded
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # as in the sandbox
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 NOISE = {format: encoded(Image.effect_noise((32, 32), 50), format) for format in FORMATS}
 
@@ -80,7 +81,7 @@ def test_later_frames_are_not_decompressed() -> None:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_the_format_is_recognised_by_its_signature(format: str) -> None:
-    """A file can reach only three of Pillow's readers."""
+    """A file can reach only the readers of these formats."""
     assert decode(NOISE[format]).status is DecodeStatus.OK
     assert decode(b"\0" + NOISE[format]).status is DecodeStatus.UNKNOWN_FORMAT
 

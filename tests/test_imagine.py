@@ -158,9 +158,9 @@ async def test_the_choices_are_the_samplers_that_work_with_the_model(
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (b"hello", "not an image that I can read"),
+        (b"hello", "not an image that can be read"),
         (SKETCH.data[:60], "damaged or truncated"),
-        (encoded(Image.new("RGB", (20, 20)), "PPM"), "not an image that I can read"),
+        (encoded(Image.new("RGB", (20, 20)), "PPM"), "not an image that can be read"),
     ],
 )
 async def test_a_bad_sketch_is_refused_in_an_ephemeral_message(

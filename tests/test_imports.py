@@ -166,23 +166,30 @@ def test_pure_modules_use_no_clock_no_randomness_and_no_files(path: Path) -> Non
 
 
 DECODER = (
-    "decode_result",
-    "image_decoder",
-    "image_formats",
-    "image_pixels",
-    "image_readers",
-    "sandbox_main",
+    "bot.attachments.sandbox_main",
+    "engine.imaging.decode_result",
+    "engine.imaging.image_decoder",
+    "engine.imaging.image_formats",
+    "engine.imaging.image_pixels",
+    "engine.imaging.image_readers",
 )
+"""The program in the sandbox."""
 
 
-def test_the_sandbox_imports_little() -> None:
+@pytest.mark.parametrize("module", DECODER)
+def test_the_sandbox_imports_little(module: str) -> None:
     """It imports Pillow and the standard library, so that it starts fast for each sketch."""
-    allowed = tuple(f"bot.attachments.{name}" for name in DECODER)
-    for name in DECODER:
-        path = ROOT / "bot" / "attachments" / f"{name}.py"
-        assert top_level_packages(path) - sys.stdlib_module_names <= {"PIL", "bot"}
-        bot_modules = {source for source in imported_names(path) if source.startswith("bot.")}
-        assert all(source.startswith(allowed) for source in bot_modules)
+    path = ROOT.joinpath(*module.split(".")).with_suffix(".py")
+    assert top_level_packages(path) - sys.stdlib_module_names <= {"PIL", "bot", "engine"}
+    own_modules = {name for name in imported_names(path) if name.startswith(("bot.", "engine."))}
+    assert all(name.startswith(DECODER) for name in own_modules)
+
+
+@pytest.mark.parametrize("path", modules("engine/imaging"), ids=str)
+def test_imaging_imports_no_other_module(path: Path) -> None:
+    """Both processes use it."""
+    own_modules = {name for name in imported_names(path) if name.split(".")[0] in {"bot", "engine"}}
+    assert all(name.startswith("engine.imaging") for name in own_modules)
 
 
 @pytest.mark.parametrize("path", modules("engine/contract"), ids=str)

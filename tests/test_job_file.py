@@ -87,7 +87,7 @@ def test_a_sketch_determines_the_size(tmp_path: Path) -> None:
         ({"width": 100}, "width is 100"),
         ({"width": 2048, "height": 2048}, "too large"),
         ({"sketch": "/nowhere/at all.png"}, "cannot be read"),
-        ({"sketch": __file__}, "must be a PNG, JPEG or WebP"),
+        ({"sketch": __file__}, "must be a PNG, JPEG, WebP"),
     ],
 )
 def test_an_invalid_recipe_or_sketch_is_a_usage_error(fields: dict[str, Any], reason: str) -> None:

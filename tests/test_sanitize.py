@@ -1,5 +1,6 @@
 """Uploaded images are decoded in a sandbox and encoded again."""
 
+import re
 import sys
 from io import BytesIO
 
@@ -8,16 +9,20 @@ import pytest
 from PIL import Image
 
 from bot import settings
-from bot.attachments.decode_result import DecodeResult, DecodeStatus
 from bot.attachments.sandbox import Sandbox, decoder_sandbox
 from bot.attachments.sanitize import DecoderUnavailable, sanitize
 from bot.errors import Refused
+from engine.imaging import init_image
+from engine.imaging.decode_result import DecodeResult, DecodeStatus
+from engine.imaging.encode import encode_png
+from engine.imaging.refusals import InvalidImage
 from tests import icc_profiles
 from tests.hostile_parts import PAYLOAD
 from tests.icc_profiles import Primaries
 from tests.png_parts import bomb
 from tests.samples import encoded
 
+BLUE = Image.new("RGB", (32, 32), "blue")
 SANDBOX = decoder_sandbox(settings.sandbox_environment())
 
 
@@ -63,7 +68,7 @@ async def test_rare_formats_are_refused(format: str) -> None:
 )
 async def test_the_refusal_names_the_format(data: bytes, name: str) -> None:
     """And the way out."""
-    with pytest.raises(Refused, match=f"{name}, which I cannot read. Send it as a JPEG or PNG"):
+    with pytest.raises(Refused, match=f"{name}, which cannot be read. Send it as a JPEG or PNG"):
         await sanitize(data, SANDBOX)
 
 
@@ -116,6 +121,35 @@ async def test_a_photo_is_turned_upright_and_loses_its_metadata() -> None:
 async def test_a_large_image_is_scaled_down() -> None:
     """Its longer side becomes 2048 pixels, and its aspect ratio stays."""
     assert (await sanitized(encoded(Image.new("RGB", (4096, 1024), "red")))).size == (2048, 512)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        encoded(Image.new("RGB", (32, 32)), "GIF", save_all=True, append_images=[BLUE]),
+        encoded(Image.new("I;16", (32, 32), 40000)),
+        encoded(Image.new("RGBA", (32, 32), (255, 0, 0, 99)), "WEBP"),
+        encoded(BLUE, "JPEG", icc_profile=icc_profiles.rgb_profile(icc_profiles.DISPLAY_P3)),
+        encoded(Image.effect_noise((5000, 40), 80), "JPEG"),
+    ],
+    ids=["animation", "16 bits", "transparency", "profile", "large"],
+)
+async def test_paint_decodes_a_sketch_in_the_same_way(data: bytes) -> None:
+    """`python -m engine paint --sketch` sees the pixels that the bot stores of an upload."""
+    assert (await sanitize(data, SANDBOX)).png == encode_png(init_image.decode(data))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"nothing", bomb(13000), encoded(BLUE)[:-20], bytes(11 << 20)],
+    ids=["no image", "many pixels", "truncated", "many bytes"],
+)
+async def test_paint_refuses_a_sketch_in_the_same_words(data: bytes) -> None:
+    """Also a file that is too large."""
+    with pytest.raises(Refused) as refusal:
+        await sanitize(data, SANDBOX)
+    with pytest.raises(InvalidImage, match=re.escape(str(refusal.value))):
+        init_image.decode(data)
 
 
 async def test_the_same_file_gives_the_same_bytes() -> None:

@@ -9,9 +9,10 @@ import os
 import select
 import signal
 import sys
+import warnings
 from typing import Final
 
-from bot.attachments.image_decoder import decode
+from engine.imaging.image_decoder import decode
 
 FRAME: Final = 4
 """Bytes of the length that precedes the file, because standard input stays open."""
@@ -31,6 +32,7 @@ def main(arguments: list[str]) -> None:
         _set_limits(memory_bytes, cpu_seconds)
         _exit_after(seconds + _GRACE_SECONDS)
         _exit_with_bot(int(os.environ[LIFELINE]))
+    warnings.simplefilter("ignore")  # about oddities in the file
     data = _read_file()
     sys.stdout.buffer.write(decode(data).pack())
     sys.stdout.buffer.flush()

@@ -13,6 +13,7 @@ from bot.messages import grid
 from bot.messages.message_client import OutgoingFile
 from bot.messages.upload_limits import BYTES_LIMIT, REQUEST_LIMIT
 from bot.storage import FileMissing, FileStorage
+from engine.imaging.encode import encode_jpeg, encode_png
 
 _JPEG_QUALITY: Final = 92
 _SHRINK_FACTOR: Final = 0.8
@@ -41,10 +42,10 @@ def picture_file(
 
 def encode_within(image: Image.Image, limit: int = BYTES_LIMIT) -> tuple[str, bytes]:
     """PNG if it fits, else JPEG, else a smaller JPEG."""
-    data = _encode(image, "PNG")
+    data = encode_png(image)
     if len(data) <= limit:
         return "png", data
-    while len(data := _encode(image, "JPEG", quality=_JPEG_QUALITY)) > limit:
+    while len(data := encode_jpeg(image, _JPEG_QUALITY)) > limit:
         size = (int(image.width * _SHRINK_FACTOR), int(image.height * _SHRINK_FACTOR))
         image = image.resize(size, Image.Resampling.LANCZOS)
     return "jpg", data
@@ -68,9 +69,3 @@ def _decode(data: bytes) -> Image.Image:
             return image.convert("RGB")
     except _DECODE_ERRORS as error:
         raise FileMissing("The picture's file in the data folder is damaged.") from error
-
-
-def _encode(image: Image.Image, format: str, **options: int) -> bytes:
-    buffer = BytesIO()
-    image.save(buffer, format, **options)
-    return buffer.getvalue()

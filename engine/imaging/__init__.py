@@ -1,1 +1,4 @@
-"""Decode and resize init images, and encode painted pictures."""
+"""Decode and resize init images, encode painted pictures, and compose grids. No torch.
+
+The bot uses it too.
+"""

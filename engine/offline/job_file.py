@@ -19,7 +19,8 @@ from engine.contract import (
 )
 from engine.errors import UsageError
 from engine.imaging.encode import encode_png
-from engine.imaging.init_image import MAX_BYTES, InvalidImage, decode, resize_and_crop
+from engine.imaging.init_image import decode, resize_and_crop
+from engine.imaging.refusals import MAX_FILE_BYTES, InvalidImage
 
 _SAFE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _WINDOWS_DEVICES: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -88,7 +89,7 @@ def _open_sketch(name: str | None) -> Image.Image | None:
         return None
     try:
         with Path(name).open("rb") as file:
-            return decode(file.read(MAX_BYTES + 1))
+            return decode(file.read(MAX_FILE_BYTES + 1))
     except OSError as error:
         raise InvalidImage(f"The sketch {name} cannot be read: {error.strerror}.") from error
 

@@ -1,4 +1,4 @@
-"""What the sandbox returns about an image file: a status and pixels, as bytes and as a tuple."""
+"""The result of decoding an image file: a status and pixels, as a tuple and as bytes."""
 
 import struct
 from enum import IntEnum
@@ -31,7 +31,7 @@ class DecodeStatus(IntEnum):
 
 
 class DecodeResult(NamedTuple):
-    """All that leaves the sandbox: numbers and pixels, no other byte of the file."""
+    """All that leaves the decoder: numbers and pixels, no other byte of the file."""
 
     status: DecodeStatus
     width: int = 0

@@ -1,0 +1,34 @@
+"""Decode an image file: its first frame, upright, in sRGB, on white, without metadata.
+
+The bot does this in a sandbox, which starts a process for each file: it needs Pillow and little
+else. The file's signature alone determines the format.
+"""
+
+from engine.imaging.decode_result import DecodeResult, DecodeStatus
+from engine.imaging.image_formats import recognize
+from engine.imaging.image_pixels import to_rgb
+from engine.imaging.image_readers import READERS, Rejected
+
+
+def decode(data: bytes) -> DecodeResult:
+    """Decode a file. For a file from strangers, the caller must limit time and memory.
+
+    Pillow may warn about oddities in a file, which are harmless: there are limits of our own.
+    """
+    try:
+        return _decode(data)
+    except Rejected as rejected:
+        return rejected.result
+    except MemoryError:
+        return DecodeResult(DecodeStatus.OUT_OF_MEMORY)
+    except Exception:  # noqa: BLE001 # Pillow raises nearly anything for a malformed file
+        return DecodeResult(DecodeStatus.CORRUPT)
+
+
+def _decode(data: bytes) -> DecodeResult:
+    format = recognize(data)
+    reader = None if format is None else READERS.get(format)
+    if reader is None:
+        return DecodeResult(DecodeStatus.UNKNOWN_FORMAT)
+    image = to_rgb(reader(data))
+    return DecodeResult(DecodeStatus.OK, *image.size, image.tobytes())
