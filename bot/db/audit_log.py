@@ -7,7 +7,7 @@ import aiosqlite
 from bot.db.store import Store
 from bot.db.tables import Table
 from bot.domain.clock import DAY
-from bot.domain.moderation import MAX_DETAIL_CHARS, AuditEntry
+from bot.domain.moderation import MAX_DETAIL_CHARS, AuditAction, AuditEntry
 from bot.domain.user_data import AUDIT_DAYS
 
 SWEEP_ROWS: Final = 500
@@ -56,6 +56,28 @@ class AuditLog(Store):
             "DELETE FROM audit_log WHERE id IN (SELECT id FROM audit_log WHERE at <= ? LIMIT ?)",
             (now - AUDIT_SECONDS, SWEEP_ROWS),
         )
+
+
+def decision(
+    action: AuditAction,
+    guild_id: int,
+    detail: str = "",
+    *,
+    actor_id: int,
+    now: float,
+    channel_id: int | None = None,
+    target_id: int | None = None,
+) -> AuditEntry:
+    """The entry of a decision by a moderator or manager of a guild."""
+    return AuditEntry(
+        created_at=now,
+        guild_id=guild_id,
+        channel_id=channel_id,
+        actor_id=actor_id,
+        action=action,
+        target_id=target_id,
+        detail=detail,
+    )
 
 
 async def append(db: aiosqlite.Connection, entry: AuditEntry) -> None:

@@ -6,11 +6,11 @@ from typing import ClassVar, Final
 import aiosqlite
 import msgspec
 
-from bot.db.audit_log import append, append_if_changed
+from bot.db.audit_log import append, append_if_changed, decision
 from bot.db.store import Store
 from bot.db.tables import Table, insert_sql
 from bot.domain.limits import RoleLimit, merge, summary
-from bot.domain.moderation import AuditAction, AuditEntry
+from bot.domain.moderation import AuditAction
 from bot.domain.nsfw import NsfwPolicy, NsfwSettings
 
 _WHOLE_GUILD: Final = 0
@@ -55,13 +55,13 @@ class NsfwSettingsStore(Store):
 
     async def set(self, setting: NsfwSetting) -> None:
         """Store a setting and, if it differs from before, its audit entry."""
-        entry = AuditEntry(
-            created_at=setting.created_at,
-            guild_id=setting.guild_id,
-            channel_id=setting.channel_id,
+        entry = decision(
+            AuditAction.SET,
+            setting.guild_id,
+            f"flagged pictures: {setting.policy}",
             actor_id=setting.actor_id,
-            action=AuditAction.SET,
-            detail=f"flagged pictures: {setting.policy}",
+            now=setting.created_at,
+            channel_id=setting.channel_id,
         )
         async with self._connection.transaction() as db:
             cursor = await db.execute(
@@ -107,7 +107,8 @@ class RoleLimitStore(Store):
                 )
                 await db.execute(insert_sql("role_limits", columns, clause), columns)
                 detail = f"<@&{limit.role_id}>: {summary(limit)}"
-                await append(db, _audit_entry(guild_id, actor_id, now, detail))
+                entry = decision(AuditAction.SET, guild_id, detail, actor_id=actor_id, now=now)
+                await append(db, entry)
         return limit
 
     async def remove(self, guild_id: int, role_id: int, *, actor_id: int, now: float) -> bool:
@@ -116,7 +117,8 @@ class RoleLimitStore(Store):
             deleted = await db.execute(
                 "DELETE FROM role_limits WHERE guild = ? AND role = ?", (guild_id, role_id)
             )
-            entry = _audit_entry(guild_id, actor_id, now, f"<@&{role_id}>: no limits of its own")
+            detail = f"<@&{role_id}>: no limits of its own"
+            entry = decision(AuditAction.SET, guild_id, detail, actor_id=actor_id, now=now)
             return await append_if_changed(db, deleted, entry)
 
 
@@ -125,16 +127,6 @@ async def _role_limit(db: aiosqlite.Connection, guild_id: int, role_id: int) -> 
         "SELECT * FROM role_limits WHERE guild = ? AND role = ?", (guild_id, role_id)
     )
     return next(map(ROLE_LIMITS.from_row, rows), RoleLimit(role_id=role_id))
-
-
-def _audit_entry(guild_id: int, actor_id: int, now: float, detail: str) -> AuditEntry:
-    return AuditEntry(
-        created_at=now,
-        guild_id=guild_id,
-        actor_id=actor_id,
-        action=AuditAction.SET,
-        detail=detail,
-    )
 
 
 class ModChannelStore(Store):
@@ -156,7 +148,7 @@ class ModChannelStore(Store):
         detail = "no channel for reports"
         if channel_id is not None:
             detail = f"reports go to <#{channel_id}>"
-        entry = _audit_entry(guild_id, actor_id, now, detail)
+        entry = decision(AuditAction.SET, guild_id, detail, actor_id=actor_id, now=now)
         async with self._connection.transaction() as db:
             if channel_id is None:
                 changed = await db.execute("DELETE FROM mod_channels WHERE guild = ?", (guild_id,))

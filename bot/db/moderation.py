@@ -2,10 +2,10 @@
 
 from typing import ClassVar, Final
 
-from bot.db.audit_log import append_if_changed
+from bot.db.audit_log import append_if_changed, decision
 from bot.db.store import Store
 from bot.db.tables import Table
-from bot.domain.moderation import AuditAction, AuditEntry, Block, GuildRules
+from bot.domain.moderation import AuditAction, Block, GuildRules
 from bot.errors import Refused
 from bot.prompt_filter.filter import MAX_WORDS
 
@@ -53,13 +53,7 @@ class ModerationStore(Store):
 
     async def ban_word(self, guild_id: int, word: str, *, actor_id: int, now: float) -> bool:
         """False if it was banned before. Raises Refused if the list is full."""
-        entry = AuditEntry(
-            created_at=now,
-            guild_id=guild_id,
-            actor_id=actor_id,
-            action=AuditAction.WORD_ADDED,
-            detail=word,
-        )
+        entry = decision(AuditAction.WORD_ADDED, guild_id, word, actor_id=actor_id, now=now)
         async with self._connection.transaction() as db:
             [(count,)] = await db.execute_fetchall(
                 "SELECT count(*) FROM banned_words WHERE guild = ? AND word != ?", (guild_id, word)
@@ -74,13 +68,7 @@ class ModerationStore(Store):
 
     async def unban_word(self, guild_id: int, word: str, *, actor_id: int, now: float) -> bool:
         """False if it was not banned."""
-        entry = AuditEntry(
-            created_at=now,
-            guild_id=guild_id,
-            actor_id=actor_id,
-            action=AuditAction.WORD_REMOVED,
-            detail=word,
-        )
+        entry = decision(AuditAction.WORD_REMOVED, guild_id, word, actor_id=actor_id, now=now)
         async with self._connection.transaction() as db:
             cursor = await db.execute(
                 "DELETE FROM banned_words WHERE guild = ? AND word = ?", (guild_id, word)
@@ -93,13 +81,13 @@ class ModerationStore(Store):
             "ON CONFLICT (guild, person) DO UPDATE SET reason = :reason, "
             "moderator = :moderator, at = :at WHERE reason != :reason"
         )
-        entry = AuditEntry(
-            created_at=block.created_at,
-            guild_id=block.guild_id,
+        entry = decision(
+            AuditAction.BLOCKED,
+            block.guild_id,
+            block.reason,
             actor_id=block.moderator_id,
-            action=AuditAction.BLOCKED,
+            now=block.created_at,
             target_id=block.user_id,
-            detail=block.reason,
         )
         async with self._connection.transaction() as db:
             cursor = await db.execute(BLOCKS.insert_sql(clause), BLOCKS.to_row(block))
@@ -107,12 +95,8 @@ class ModerationStore(Store):
 
     async def unblock(self, guild_id: int, user_id: int, *, actor_id: int, now: float) -> bool:
         """False if the user was not blocked."""
-        entry = AuditEntry(
-            created_at=now,
-            guild_id=guild_id,
-            actor_id=actor_id,
-            action=AuditAction.UNBLOCKED,
-            target_id=user_id,
+        entry = decision(
+            AuditAction.UNBLOCKED, guild_id, actor_id=actor_id, now=now, target_id=user_id
         )
         async with self._connection.transaction() as db:
             cursor = await db.execute(
