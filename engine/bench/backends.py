@@ -25,7 +25,7 @@ from engine.device import Device
 from engine.errors import EngineError
 from engine.imaging.encode import encode_png
 from engine.imaging.init_image import resize_and_crop
-from engine.models.base import Conditioning, DiffusionModel
+from engine.models.base import DiffusionModel
 from engine.models.latent_diffusion import LatentDiffusion
 from engine.models.loading import denoiser_name, denoiser_of
 from engine.schedulers import make_scheduler
@@ -59,10 +59,8 @@ class Engine:
         self.name = "engine, adaptive" if adaptive else "engine, exact"
         self._adaptive = adaptive
         self._model_time = Stopwatch(model.device)
-        self._predict = model.predict
-        model.predict = self._timed_predict  # type: ignore[method-assign]
         postprocessor = Postprocessor(on_device_lost=_exit)
-        self.engine_core = EngineCore([model], postprocessor, MAX_RUNNING)
+        self.engine_core = EngineCore([model], postprocessor, MAX_RUNNING, self._model_time.time)
         self._worker = Worker(self.engine_core, _exit)
 
     def submit(self, job: Paint, on_done: OnDone) -> None:
@@ -71,14 +69,8 @@ class Engine:
         self._worker.submit(job, _event_sink(on_done, job))
 
     def close(self) -> None:
-        """Stop the worker and restore the model."""
+        """Stop the worker."""
         self._worker.close()
-        self.engine_core.model.predict = self._predict  # type: ignore[method-assign]
-
-    def _timed_predict(
-        self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
-    ) -> torch.Tensor:
-        return self._model_time.time(lambda: self._predict(latents, timesteps, conditioning))
 
     def digest_alone(self, recipe: Recipe, source: bytes | None) -> str:
         """The digest of a picture that is painted while nothing else is."""

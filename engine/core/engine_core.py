@@ -16,7 +16,7 @@ from engine.core.request import ImageInput, Request, RequestStatus
 from engine.core.scheduler import BatchScheduler, seconds_by_owner
 from engine.core.usage import Batch, UsageMeter
 from engine.models.base import DiffusionModel
-from engine.pipeline.denoise import InitImage
+from engine.pipeline.denoise import InitImage, ModelCall, call
 
 PREVIEW_EVERY: Final = 4
 """Minimum number of evaluations between two previews of a request."""
@@ -35,6 +35,7 @@ class EngineCore:
         models: Sequence[DiffusionModel],
         postprocessor: Postprocessor,
         max_running: int = MAX_RUNNING,
+        call_model: ModelCall = call,
     ) -> None:
         self.models = tuple(models)
         self.postprocessor = postprocessor
@@ -44,7 +45,7 @@ class EngineCore:
         self._executor: BatchExecutor[Request | Batch, Failure | None] = BatchExecutor(
             min(model.device.max_concurrent_batches for model in self.models)
         )
-        self.meter = UsageMeter(self.model.device)
+        self.meter = UsageMeter(self.model.device, call_model)
         self._scheduler = BatchScheduler(self.meter.cost)
 
     @property

@@ -10,7 +10,7 @@ from engine.core.batching import BatchKey
 from engine.core.request import Request, RunningImage
 from engine.device import Device
 from engine.device.timing import OverlapTimer
-from engine.pipeline.denoise import forward_batch
+from engine.pipeline.denoise import ModelCall, call, forward_batch
 
 
 @dataclass(eq=False)
@@ -40,12 +40,13 @@ class RowCounts(NamedTuple):
 class UsageMeter:
     """Accumulates forward-pass time and charges it to requests in proportion to their rows."""
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, device: Device, call_model: ModelCall = call) -> None:
         self.ticks = 0
         """Completed forward passes."""
         self.seconds = 0.0
         """Spent in forward passes."""
         self.rows = RowCounts()
+        self._call_model = call_model
         self._costs = BatchCostModel()
         self._timer: OverlapTimer[Batch] = OverlapTimer(device)
         self._in_flight: list[Batch] = []
@@ -88,4 +89,4 @@ class UsageMeter:
 
     def _run(self, batch: Batch) -> None:
         states = [image.state for image in batch.images]
-        batch.completed = self._timer.run(batch, lambda: forward_batch(states))
+        batch.completed = self._timer.run(batch, lambda: forward_batch(states, self._call_model))

@@ -1,6 +1,6 @@
 """The denoising loop: the state of an image between two evaluations, and one forward pass."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 
 import msgspec
@@ -126,8 +126,17 @@ class DenoisingState:
         return image_latents * init.image_latents + noise * init.noise
 
 
+ModelCall = Callable[[Callable[[], torch.Tensor]], torch.Tensor]
+"""Calls a function that runs the model, and returns its result; it may measure the call."""
+
+
+def call(run: Callable[[], torch.Tensor]) -> torch.Tensor:
+    """Just call the function."""
+    return run()
+
+
 @torch.inference_mode()
-def forward_batch(states: Sequence[DenoisingState]) -> None:
+def forward_batch(states: Sequence[DenoisingState], call_model: ModelCall = call) -> None:
     """Advance these images, all of one model, size and row class, by one forward pass.
 
     The size of a batch changes the bits of its rows; the other rows and the order of the rows do
@@ -139,10 +148,12 @@ def forward_batch(states: Sequence[DenoisingState]) -> None:
     batch = _PaddedBatch(states, model.device)
     terms = torch.stack([_terms(state) for state in states])
     latent_model_input = terms[:, 0] * coefficients.input_scale
-    noise_pred = model.predict(
-        latent_model_input[batch.row_to_image].to(model.device.dtype),
-        coefficients.timestep[batch.row_to_image],
-        batch.conditioning,
+    noise_pred = call_model(
+        lambda: model.predict(
+            latent_model_input[batch.row_to_image].to(model.device.dtype),
+            coefficients.timestep[batch.row_to_image],
+            batch.conditioning,
+        )
     ).float()
     # Classifier-free guidance (Ho and Salimans 2022, https://arxiv.org/abs/2207.12598).
     noise_pred_uncond, noise_pred_text = noise_pred[batch.uncond_rows], noise_pred[batch.cond_rows]
