@@ -84,7 +84,7 @@ class Client(BotClient):
         if late:
             await asyncio.wait(late, timeout=_CANCEL_SECONDS)
 
-    def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+    def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 # as discord.py
         """Call the handlers of an event. After failed resumes, leave the host of the session.
 
         discord.py would try that host for ever, also if it alone is down. The main gateway resumes

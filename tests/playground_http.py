@@ -19,7 +19,7 @@ class Http:
         self.playground = playground
         self.headers = {"Authorization": f"Bot {playground.token}"}
 
-    async def call(self, method: str, path: str, **options: Any) -> tuple[int, Any]:  # noqa: ANN401
+    async def call(self, method: str, path: str, **options: Any) -> tuple[int, Any]:  # noqa: ANN401 # any JSON
         """Send a request; return status and JSON."""
         headers = self.headers | options.pop("headers", {})
         url = self.playground.api + path

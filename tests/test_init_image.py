@@ -169,7 +169,7 @@ def test_a_strip_is_cropped_before_it_is_resized(monkeypatch: pytest.MonkeyPatch
     sizes: list[tuple[int, int]] = []
     resize = Image.Image.resize
 
-    def record_size(image: Image.Image, size: tuple[int, int], *rest: Any) -> Image.Image:  # noqa: ANN401
+    def record_size(image: Image.Image, size: tuple[int, int], *rest: Any) -> Image.Image:  # noqa: ANN401 # as Pillow
         sizes.append(size)
         return resize(image, size, *rest)
 

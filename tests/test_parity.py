@@ -133,7 +133,7 @@ def test_step_noise_has_the_dtype_that_diffusers_draws(
     dtypes: set[torch.dtype] = set()
     randn_tensor = module.randn_tensor
 
-    def record_dtype(*args: Any, dtype: torch.dtype, **options: Any) -> torch.Tensor:  # noqa: ANN401
+    def record_dtype(*args: Any, dtype: torch.dtype, **options: Any) -> torch.Tensor:  # noqa: ANN401 # as torch
         dtypes.add(dtype)
         noise: torch.Tensor = randn_tensor(*args, dtype=dtype, **options)
         return noise

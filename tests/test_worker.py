@@ -50,7 +50,7 @@ class Listener:
 
 
 @contextmanager
-def running_worker(**options: Any) -> Iterator[tuple[Worker, Listener]]:  # noqa: ANN401
+def running_worker(**options: Any) -> Iterator[tuple[Worker, Listener]]:  # noqa: ANN401 # of Worker
     """A worker with a new engine core with these options."""
     listener = Listener()
     on_fatal = listener.fatal_errors.put

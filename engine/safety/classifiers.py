@@ -35,7 +35,7 @@ class Classifier:
         self,
         name: str,
         network: Any,  # noqa: ANN401 - transformers has no types here
-        processor: Any,  # noqa: ANN401
+        processor: Any,  # noqa: ANN401 - likewise
         rule: LabelRule,
         device: Device,
     ) -> None:
