@@ -140,6 +140,20 @@ async def test_a_deleted_picture_cannot_be_reported(
     assert [m for m in harness.discord.messages() if not m.ephemeral] == []
 
 
+async def test_the_message_of_a_deleted_picture_is_removed_from_an_archived_thread(
+    harness: BotHarness,
+) -> None:
+    """The thread is opened for it, as for other messages of the bot."""
+    thread = harness.discord.add_thread(harness.discord.channel, "sketches")
+    grid = await harness.result(await harness.ada.slash("imagine", where=thread, prompt="a house"))
+    await delete(harness)
+    harness.discord.archive(thread)
+    mo = harness.discord.person("Mo", moderator=True)
+    response = await response_text(harness, await mo.use("Remove picture", grid))
+    assert "Removed this message." in response
+    assert grid.deleted
+
+
 async def test_the_card_of_a_deleted_picture_can_only_be_dismissed(
     harness: BotHarness, mod_channel: Channel
 ) -> None:
