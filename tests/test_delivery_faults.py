@@ -60,9 +60,7 @@ async def test_a_result_is_shown_once_whatever_fails(
     assert harness.discord.messages() == [message]
 
 
-@pytest.mark.parametrize(
-    "fault", [Fault(status=413), Fault(status=413, html=True), Fault(status=400, code=200000)]
-)
+@pytest.mark.parametrize("fault", [Fault(status=413), Fault(status=413, html=True)])
 async def test_a_rejected_grid_is_replaced_by_text(
     harness: BotHarness, engine: FakeEngine, fault: Fault
 ) -> None:
@@ -75,6 +73,19 @@ async def test_a_rejected_grid_is_replaced_by_text(
     assert "U1" in message.buttons
     single = await harness.ada.click(message, "U1")
     await harness.discord.until(lambda: single.response and single.response.attachments)
+
+
+async def test_a_blocked_text_is_shown_without_its_prompt(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """With the grid, whose alt text is left out as well."""
+    interaction = await running_job(harness, engine)
+    harness.discord.faults.next("PATCH", "/webhooks/", Fault(status=400, code=200000))
+    engine.gate.set()
+    message = await harness.result(interaction)
+    assert "blocks the text of this prompt" in message.content
+    assert "a house" not in message.content
+    assert [file.description for file in message.attachments] == [None]
 
 
 @pytest.mark.parametrize(

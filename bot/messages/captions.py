@@ -19,6 +19,8 @@ _MARKDOWN: Final = re.compile(r"[\\`*_~|\[\]<]")
 """Each sign is escaped by itself: what looks like a link or like code may hide other Markdown."""
 _INVITE: Final = re.compile(r"discord(?:app)?\.(?:gg|com)(?=/)", re.IGNORECASE)
 """Discord shows invites as cards, also without a scheme."""
+PROMPT_BLOCKED: Final = "Discord or AutoMod of this server blocks the text of this prompt."
+"""Stands where the prompt would be."""
 UPLOAD_REJECTED: Final = (
     "Discord did not accept the grid. Use U1 to U4 to see the pictures one by one."
 )
@@ -38,9 +40,9 @@ def escape(text: str, limit: int) -> str:
     return _INVITE.sub("\\g<0>\u200b", plain)
 
 
-def progress(job: Job, progress: Progress) -> str:
+def progress(job: Job, progress: Progress, *, has_prompt: bool = True) -> str:
     """The message of an unfinished job."""
-    return f"{_headline(job)}\n{_stage(progress)}"
+    return f"{_headline(job, has_prompt)}\n{_stage(progress)}"
 
 
 def _stage(progress: Progress) -> str:
@@ -55,23 +57,28 @@ def _stage(progress: Progress) -> str:
     return "Starting…"
 
 
-def ending(job: Job, pictures: Sequence[Picture]) -> str:
+def ending(job: Job, pictures: Sequence[Picture], *, has_prompt: bool = True) -> str:
     """The final message of a job."""
+    headline = _headline(job, has_prompt)
     if job.status is Status.DONE:
-        return f"{_headline(job)}\n{_result(pictures)}"
+        return f"{headline}\n{_result(pictures, has_prompt)}"
     if job.status is Status.CANCELLED:
-        return f"{_headline(job)}\nCancelled."
-    return f"{_headline(job)}\n{job.failure_reason}"[:_MAX_CONTENT]
+        return f"{headline}\nCancelled."
+    return f"{headline}\n{job.failure_reason}"[:_MAX_CONTENT]
 
 
-def _headline(job: Job) -> str:
-    return f"{job.kind.title}**{escape(job.recipes[0].prompt, _MAX_PROMPT)}** · <@{job.user_id}>"
+def _headline(job: Job, has_prompt: bool) -> str:
+    return f"{job.kind.title}{_prompt(job.recipes[0], has_prompt)} · <@{job.user_id}>"
 
 
-def _result(pictures: Sequence[Picture]) -> str:
+def _prompt(recipe: Recipe, has_prompt: bool) -> str:
+    return f"**{escape(recipe.prompt, _MAX_PROMPT)}**" if has_prompt else PROMPT_BLOCKED
+
+
+def _result(pictures: Sequence[Picture], has_prompt: bool) -> str:
     recipes = [picture.recipe for picture in pictures]
     lines = [_settings(recipes[0]), _seeds(recipes)]
-    if recipes[0].negative:
+    if recipes[0].negative and has_prompt:
         lines.append(f"without {escape(recipes[0].negative, _MAX_NEGATIVE)}")
     unavailable = sorted((p for p in pictures if p.unavailable_reason), key=_reason)
     lines += [_unavailable(reason, list(group)) for reason, group in groupby(unavailable, _reason)]
@@ -116,11 +123,11 @@ def _seeds(recipes: Sequence[Recipe]) -> str:
     return "seeds " + " · ".join(f"`{recipe.seed_text}`" for recipe in recipes)
 
 
-def full_size(picture: Picture) -> str:
+def full_size(picture: Picture, *, has_prompt: bool = True) -> str:
     """The message of one picture at full size."""
     recipe = picture.recipe
     return (
-        f"**{escape(recipe.prompt, _MAX_PROMPT)}** · picture {picture.nth}\n"
+        f"{_prompt(recipe, has_prompt)} · picture {picture.nth}\n"
         f"seed `{recipe.seed_text}` · {_settings(recipe)}"
     )
 

@@ -27,6 +27,8 @@ EDIT_SECONDS: Final = 2.0
 """Between two edits of a message; Discord limits the rate of edits in a channel."""
 LAST_WORD_SECONDS: Final = 30.0
 """Before a token expires without which the message cannot be reached."""
+_PLACEHOLDER: Final = "…"
+"""The content of a public message that is about to be deleted."""
 log = logging.getLogger(__name__)
 
 
@@ -170,10 +172,8 @@ class Delivery:
         if job.id not in self._privately_informed:
             if not self._token_valid(job):
                 return False
-            placeholder = captions.progress(job, Progress())
-            await self._messages.respond_ephemeral(
-                job.target, job.failure_reason or "", placeholder
-            )
+            reason = job.failure_reason or ""
+            await self._messages.respond_ephemeral(job.target, reason, _PLACEHOLDER)
             self._privately_informed.add(job.id)
         return True
 
@@ -185,8 +185,9 @@ class Delivery:
     async def _result_content(self, job: Job, pictures: Sequence[Picture]) -> MessageContent:
         visible = await self._channels.visible_in(pictures, job.target.channel_id)
         content = captions.ending(job, visible.pictures)
+        without_prompt = captions.ending(job, visible.pictures, has_prompt=False)
         if job.status is not Status.DONE:
-            return MessageContent(content=content)
+            return MessageContent(content=content, without_prompt=without_prompt)
         view = components.result_view(job.id, len(pictures))
         limit = self._messages.upload_limits.limit(self._target(job))
         try:
@@ -194,10 +195,16 @@ class Delivery:
                 picture_files.grid_file, self._storage, visible, limit
             )
         except FileMissing as error:
-            return MessageContent(content=f"{content}\n{error}", view=view)
+            return MessageContent(
+                content=f"{content}\n{error}",
+                without_prompt=f"{without_prompt}\n{error}",
+                view=view,
+            )
         alt_text = captions.alt_text(pictures)
         file = OutgoingFile(f"{job.id}.{suffix}", data, alt_text, visible.needs_spoiler)
-        return MessageContent(content=content, view=view, files=[file])
+        return MessageContent(
+            content=content, without_prompt=without_prompt, view=view, files=[file]
+        )
 
     async def _upsert_result(self, job: Job, content: MessageContent) -> None:
         """If Discord rejects the grid, say so: the pictures can still be shown one by one.
@@ -211,8 +218,7 @@ class Delivery:
             if not content.files:
                 raise
             log.warning("Discord does not take the pictures", extra={"reason": str(error)})
-            text = f"{content.content}\n{captions.UPLOAD_REJECTED}"
-            await self._upsert(job, MessageContent(content=text, view=content.view))
+            await self._upsert(job, _without_files(content, captions.UPLOAD_REJECTED))
 
     async def _upsert(self, job: Job, content: MessageContent) -> None:
         message_id = await self._messages.upsert(
@@ -255,10 +261,20 @@ class Delivery:
         return True
 
 
+def _without_files(content: MessageContent, reason: str) -> MessageContent:
+    text = content.without_prompt
+    return MessageContent(
+        content=f"{content.content}\n{reason}",
+        without_prompt=None if text is None else f"{text}\n{reason}",
+        view=content.view,
+    )
+
+
 def _progress_content(job: Job, progress: Progress) -> MessageContent:
     preview = progress.preview
     return MessageContent(
         content=captions.progress(job, progress),
+        without_prompt=captions.progress(job, progress, has_prompt=False),
         view=components.cancel_view(job.id),
         files=None if preview is None else [OutgoingFile("preview.jpg", preview)],
     )

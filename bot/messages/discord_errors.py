@@ -127,6 +127,8 @@ _CODES: Final[Mapping[int, Meaning]] = {
     240000: Meaning.REJECTED,  # harmful links
     400001: Meaning.REJECTED,  # uploads are limited for this server
 }
+_BLOCKED_TEXT: Final = (200000, 200001, 240000)
+"""Other text may be accepted."""
 _STATUSES: Final[Mapping[int, Meaning]] = {
     401: Meaning.UNAUTHORIZED,
     404: Meaning.GONE,
@@ -166,6 +168,10 @@ class TokenExpired(Exception):
 
 class ContentRejected(Exception):
     """Discord rejects this content, but may accept other content."""
+
+
+class TextBlocked(ContentRejected):
+    """A rule of the server, or Discord's, blocks the text."""
 
 
 REQUEST_ERRORS: Final = (MessageGone, TokenExpired, ContentRejected, DeliveryFailed)
@@ -249,4 +255,5 @@ def _exception(error: Exception, *, by_token: bool) -> Exception:
         case Meaning.RETRY | Meaning.UNAUTHORIZED:
             return DeliveryFailed(f"Discord has a problem ({reason}).", retry_after=_wait(error))
         case _:
-            return ContentRejected(reason)
+            is_text = isinstance(error, discord.HTTPException) and _code(error) in _BLOCKED_TEXT
+            return TextBlocked(reason) if is_text else ContentRejected(reason)

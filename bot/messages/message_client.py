@@ -15,6 +15,7 @@ from bot.errors import NETWORK_ERRORS, DeliveryFailed
 from bot.messages.discord_errors import (
     DISCORD_ERRORS,
     Meaning,
+    TextBlocked,
     describe,
     meaning,
     translated_errors,
@@ -59,9 +60,16 @@ class MessageContent(msgspec.Struct, frozen=True, kw_only=True):
     """Text, components and files of a message."""
 
     content: str
+    without_prompt: str | None = None
+    """Instead of `content` if the server blocks the text; if None, the message is rejected."""
     view: discord.ui.View | None = None
     files: Sequence[OutgoingFile] | None = ()
     """None leaves the files of an existing message as they are."""
+
+    def with_prompt_hidden(self, text: str) -> "MessageContent":
+        """The content with this text, and files without alt texts, which contain the prompt."""
+        files = self.files and [msgspec.structs.replace(f, description=None) for f in self.files]
+        return MessageContent(content=text, view=self.view, files=files)
 
 
 async def retry_once(send: Callable[[], Awaitable[T]]) -> T:
@@ -85,8 +93,21 @@ class MessageClient:
         Uses the interaction token if the target has one, else the channel. A new message carries
         the nonce, so that a repeated call does not send a second one. An archived thread is opened;
         if the bot may not, the content is sent as a new message, which opens it too, and the old
-        one is deleted. Raises TokenExpired, MessageGone, ContentRejected or DeliveryFailed.
+        one is deleted. If the server blocks the text, that without the prompt is shown. Raises
+        TokenExpired, MessageGone, ContentRejected or DeliveryFailed.
         """
+        try:
+            return await self._upsert_in_open_thread(target, content, nonce)
+        except TextBlocked as error:
+            if content.without_prompt is None:
+                raise
+            log.info("the text is blocked", extra={"reason": str(error)})
+        hidden = content.with_prompt_hidden(content.without_prompt)
+        return await self._upsert_in_open_thread(target, hidden, nonce)
+
+    async def _upsert_in_open_thread(
+        self, target: ResponseTarget, content: MessageContent, nonce: str
+    ) -> int:
         with translated_errors(by_token=target.token is not None):
             try:
                 return await self._upsert(target, content, nonce)

@@ -147,7 +147,11 @@ class PictureDelivery:
 
         async def send(target: ResponseTarget) -> None:
             file = await self._file(picture, target)
-            content = MessageContent(content=captions.full_size(picture), files=[file])
+            content = MessageContent(
+                content=captions.full_size(picture),
+                without_prompt=captions.full_size(picture, has_prompt=False),
+                files=[file],
+            )
             await self._messages.upsert(target, content, nonce=f"{pending.interaction_id}")
 
         await with_token_fallback(_target(pending, message_id), send)
