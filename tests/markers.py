@@ -13,6 +13,7 @@ PROCESS_FILES: Final = frozenset({
     "test_page_story.py",
     "test_playground_page.py",
     "test_playground_page_actions.py",
+    "test_playground_page_conditions.py",
     "test_privacy_crashes.py",
     "test_sandbox.py",
     "test_sanitize.py",

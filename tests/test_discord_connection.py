@@ -260,22 +260,6 @@ def test_a_socks_proxy_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         Settings(_env_file=None)  # type: ignore[call-arg]
 
 
-async def test_events_that_are_repeated_after_a_resume_start_nothing(
-    harness: BotHarness, engine: FakeEngine
-) -> None:
-    """Each request has a key, which is used once."""
-    grid = await harness.imagine()
-    await harness.result(await harness.ada.click(grid, "V1"))
-    await harness.ada.react(grid, "🔁")
-    await eventually(lambda: len(engine.paints) == 3)
-    harness.discord.gateway.repeated_events = 100
-    harness.discord.sockets.drop()
-    await harness.discord.until(lambda: not harness.discord.online, why="the connection is cut")
-    await harness.discord.until(lambda: harness.discord.online, why="the bot is back")
-    await harness.imagine(harness.discord.person("Ben"))  # handled after the repeated events
-    assert len(harness.query("SELECT * FROM jobs")) == 4
-
-
 async def test_the_bot_works_after_minutes_without_a_connection(harness: BotHarness) -> None:
     """Its session has ended, and a new one begins."""
     harness.discord.sockets.drop()

@@ -47,6 +47,7 @@ LAYERS = {
         "rest.serializers",
         "rest",
         "gateway",
+        "conditions",
         "client",
         "administration page",
         "server",

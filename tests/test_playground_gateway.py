@@ -9,6 +9,7 @@ import discord
 import pytest
 
 from bot.playground import Playground
+from bot.playground.conditions.table import NO_HEARTBEAT_ACKS
 from bot.playground.gateway.compression import ZstdStream
 from tests.playground_bot import INTENTS, PlaygroundBot, start_bot, use_local_discord
 from tests.playground_gateway import GatewayClient
@@ -241,7 +242,9 @@ async def test_unacknowledged_heartbeats_make_the_bot_reconnect() -> None:
     async with Playground(port=0) as playground:
         playground.sockets.heartbeat = 0.2
         async with start_bot(playground, heartbeat_timeout=0.5) as bot:
-            playground.sockets.stop_heartbeat_acks()
+            playground.conditions.set(NO_HEARTBEAT_ACKS, on=True)
+            await playground.until(lambda: not playground.online, why="the silent connection ends")
+            playground.conditions.end_all()
             await playground.until(bot.resumed.is_set, timeout=20, why="the bot resumed")
 
 

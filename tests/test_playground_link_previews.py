@@ -1,6 +1,7 @@
 """Previews of links, as discord.py sees them."""
 
 from bot.playground import Playground
+from bot.playground.conditions.table import LINK_PREVIEWS
 from bot.playground.model.state import Event
 from tests.playground_bot import PlaygroundBot, channel_of
 
@@ -46,3 +47,14 @@ async def test_a_message_without_links_has_no_event(playground: Playground) -> N
     playground.world.event_listeners.append(events.append)
     playground.add_link_previews(message)
     assert events == []
+
+
+async def test_previews_come_by_themselves(playground: Playground, bot: PlaygroundBot) -> None:
+    """While the condition is on, after new messages and after edits."""
+    playground.conditions.set(LINK_PREVIEWS, on=True)
+    sent = await channel_of(bot, playground).send("https://a.example")
+    [message] = playground.messages()
+    await playground.until(lambda: message.previews, why="the preview")
+    await sent.edit(content="https://b.example and https://c.example")
+    await playground.until(lambda: len(message.previews) == 2, why="the new previews")
+    assert message.edited_at is not None

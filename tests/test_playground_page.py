@@ -15,7 +15,10 @@ from bot.playground import Playground
 from tests.browser import chromium, needs_browser
 from tests.playground_bot import PlaygroundBot, channel_of, png, start_bot
 
-ACTIONS = ("click", "choose", "use", "submit", "react", "clear", "dismiss")
+ACTIONS = (
+    *("click", "choose", "use", "submit", "react", "clear", "dismiss"),
+    *("condition", "all-off"),
+)
 HOSTILE = '<img src=x onerror="document.title=1"> **b** ||s|| <@1> [x](javascript:1) `c` \u202e'
 admin = app_commands.Group(name="admin", description="For those who manage")
 rules = app_commands.Group(name="rules", description="Words", parent=admin)

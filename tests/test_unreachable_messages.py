@@ -202,36 +202,3 @@ async def test_a_result_during_a_timeout_after_the_token_expires(
     assert UPLOAD_REJECTED in message.content and message.attachments == []
     single = await harness.result(await harness.ada.click(message, "U1"))
     assert len(single.attachments) == 1
-
-
-@pytest.mark.parametrize(
-    ("code", "reason"),
-    [
-        (50007, "your DMs are closed"),
-        (20009, "your settings filter explicit images"),
-        (50278, "you share no server with me"),
-    ],
-)
-async def test_a_refused_dm_has_its_reason(harness: BotHarness, code: int, reason: str) -> None:
-    """The reason is shown in the channel for a short time."""
-    grid = await harness.imagine()
-    status = 400 if code == 20009 else 403
-    dm = harness.discord.world.dm_with(harness.ada.user)
-    harness.discord.faults.next(
-        "POST", f"/channels/{dm.id}/messages", Fault(status=status, code=code)
-    )
-    await harness.ada.react(grid, "✉️")
-    await harness.discord.until(lambda: len(harness.discord.messages()) > 1, why="a reply")
-    assert reason in harness.discord.messages()[-1].content
-
-
-async def test_too_many_new_dms_are_reported(harness: BotHarness) -> None:
-    """Discord accepts another one later (40003)."""
-    grid = await harness.imagine()
-    harness.discord.faults.next("POST", "/users/@me/channels", Fault(status=400, code=40003))
-    await harness.ada.react(grid, "✉️")
-    await harness.discord.until(lambda: len(harness.discord.messages()) > 1, why="a reply")
-    assert "try again in a few minutes" in harness.discord.messages()[-1].content
-    await harness.ada.unreact(grid, "✉️")
-    await harness.ada.react(grid, "✉️")
-    await harness.discord.until(lambda: harness.discord.dms(harness.ada), why="a DM")

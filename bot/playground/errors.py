@@ -4,6 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 Json = dict[str, Any]
+DMS_CLOSED = 50007
+EXPLICIT_DM = 20009
+NO_MUTUAL_GUILD = 50278
+DM_REFUSALS = {
+    EXPLICIT_DM: (400, "Explicit content cannot be sent to the desired recipient(s)"),
+    DMS_CLOSED: (403, "Cannot send messages to this user"),
+    NO_MUTUAL_GUILD: (403, "Cannot send messages to this user due to having no mutual guilds"),
+}
+"""Status and message by error code."""
 
 
 class PlaygroundError(Exception):
@@ -100,6 +109,17 @@ def missing_access() -> ApiError:
 def too_large() -> ApiError:
     """Return error 40005: a file or the request exceeds the size limit."""
     return ApiError(413, 40005, "Request entity too large", violation=True)
+
+
+def dm_refused(code: int) -> ApiError:
+    """Return error 20009, 50007 or 50278: the user gets no direct message of the bot."""
+    status, sentence = DM_REFUSALS[code]
+    return ApiError(status, code, sentence)
+
+
+def blocked_by_automod() -> ApiError:
+    """Return error 200000: a rule of the server blocks the content."""
+    return ApiError(400, 200000, "Message was blocked by automatic moderation")
 
 
 def cannot_use_sticker() -> ApiError:

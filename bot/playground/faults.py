@@ -1,6 +1,7 @@
 """Injected faults: requests that fail, are delayed, or lose their response."""
 
 import asyncio
+import re
 from dataclasses import dataclass
 
 
@@ -39,15 +40,41 @@ class Fault:
         return bool(self.status or self.drop) and not self.after_commit
 
 
+@dataclass(frozen=True)
+class Rule:
+    """A fault that each `every`-th request meets, of those that match.
+
+    `pattern` is a regular expression for method and path, such as `PUT /users/.*`.
+    """
+
+    pattern: str
+    fault: Fault
+    every: int = 1
+
+    def matches(self, method: str, path: str) -> bool:
+        """Return whether the rule is about this request."""
+        return re.fullmatch(self.pattern, f"{method} {path}") is not None
+
+
 class Faults:
-    """Faults waiting for a matching request."""
+    """Faults waiting for a matching request, and rules for all requests."""
 
     def __init__(self) -> None:
         self._pending: list[tuple[str, str, Fault]] = []
+        self._rules: dict[Rule, int] = {}
+        """The number of requests that matched each rule."""
 
     def next(self, method: str, path: str, fault: Fault, *, times: int = 1) -> None:
         """Apply the fault to the next requests with this method whose path contains `path`."""
         self._pending += [(method, path, fault)] * times
+
+    def add(self, rule: Rule) -> None:
+        """Apply a rule, beginning with the next request that matches, until it is removed."""
+        self._rules.setdefault(rule, 0)
+
+    def remove(self, rule: Rule) -> None:
+        """Stop to apply a rule; nothing happens if it is not applied."""
+        self._rules.pop(rule, None)
 
     @property
     def pending(self) -> int:
@@ -55,13 +82,18 @@ class Faults:
         return len(self._pending)
 
     def clear(self) -> None:
-        """Remove all pending faults."""
+        """Remove all pending faults. Rules stay."""
         self._pending.clear()
 
     def take(self, method: str, path: str) -> Fault | None:
-        """Remove and return the first fault that matches the request."""
+        """Remove and return the first pending fault that matches, or return that of a rule."""
         for index, (fault_method, path_part, fault) in enumerate(self._pending):
             if fault_method == method and path_part in path:
                 del self._pending[index]
                 return fault
+        for rule, count in self._rules.items():
+            if rule.matches(method, path):
+                self._rules[rule] = count + 1
+                if count % rule.every == 0:
+                    return rule.fault
         return None

@@ -13,6 +13,8 @@ from bot.playground.administration import Administration
 from bot.playground.client.messenger import ClientState
 from bot.playground.client.person import Person
 from bot.playground.clock import Clock
+from bot.playground.conditions.effects import Targets
+from bot.playground.conditions.switches import Conditions
 from bot.playground.errors import PlaygroundError, TimedOut
 from bot.playground.faults import Faults
 from bot.playground.gateway import changes, factories
@@ -64,6 +66,7 @@ class Playground(Administration):
         self.interactions = Interactions(self.world)
         self.gateway = Gateway(self.world, self.token)
         self.sockets = WebSocketServer(self.gateway, MemberRequests(self.world))
+        self.conditions = Conditions(Targets(self.world, self.gateway, self.sockets))
         routes = [
             *ATTACHMENT_ROUTES,
             *GUILD_ROUTES,

@@ -130,6 +130,8 @@ class Gateway:
         self._sessions: dict[str, Session] = {}
         self.repeated_events = 0
         """How many events that the bot has received are sent again after a Resume."""
+        self.resumable = True
+        """Whether sessions can be resumed."""
         world.event_listeners.append(self._dispatch)
 
     @property
@@ -165,11 +167,11 @@ class Gateway:
         return session
 
     def resume(self, data: Json, transport: Transport) -> Session | CloseCode | None:
-        """Resume a session; None if it is unknown or has been disconnected for too long."""
+        """Resume a session; None if it is unknown or can no longer be resumed."""
         if data.get("token") not in (self._token, f"Bot {self._token}"):
             return CloseCode.AUTHENTICATION_FAILED
         session = self._sessions.get(str(data.get("session_id")))
-        if session is None or self._is_expired(session):
+        if session is None or not self.resumable or self._is_expired(session):
             return None
         seq = data.get("seq")
         if not isinstance(seq, int) or seq > session.seq:

@@ -156,6 +156,9 @@ class WebSocketServer:
         """Whether new connections are refused with a 503."""
         self.resume_unavailable = False
         """Whether the host that resumes sessions refuses new connections; the main one does not."""
+        self.connection_seconds: float | None = None
+        """After how long each new connection is aborted; None if it is not."""
+        self._acknowledges_heartbeats = True
         self._gateway = gateway
         self._member_requests = member_requests
         self._open: dict[Connection, web.Request] = {}
@@ -179,7 +182,11 @@ class WebSocketServer:
         connection = Connection(self._gateway, self._member_requests, socket, compression)
         if request.query.get("v", "10") != "10":
             connection.close(CloseCode.INVALID_VERSION)
+        connection.acknowledges_heartbeats = self._acknowledges_heartbeats
         self._open[connection] = request
+        if self.connection_seconds is not None:
+            loop = asyncio.get_running_loop()
+            loop.call_later(self.connection_seconds, self._abort_if_unstable, request)
         try:
             await connection.run(self.heartbeat)
         finally:
@@ -194,8 +201,11 @@ class WebSocketServer:
     def drop(self) -> None:
         """Abort all connections without a close frame."""
         for request in self._open.values():
-            if request.transport:
-                request.transport.abort()
+            _abort(request)
+
+    def _abort_if_unstable(self, request: web.Request) -> None:
+        if self.connection_seconds is not None:
+            _abort(request)
 
     def reconnect(self) -> None:
         """Request that all bots reconnect and resume (opcode 7)."""
@@ -206,7 +216,13 @@ class WebSocketServer:
         """Invalidate all sessions (opcode 9)."""
         self._gateway.invalidate(resumable=resumable)
 
-    def stop_heartbeat_acks(self) -> None:
-        """Stop acknowledging heartbeats on the open connections."""
+    def set_heartbeat_acks(self, *, on: bool) -> None:
+        """Acknowledge heartbeats on open and new connections, or do not."""
+        self._acknowledges_heartbeats = on
         for connection in self._open:
-            connection.acknowledges_heartbeats = False
+            connection.acknowledges_heartbeats = on
+
+
+def _abort(request: web.Request) -> None:
+    if request.transport:
+        request.transport.abort()

@@ -184,6 +184,14 @@ class World:
         self.messages: dict[int, Message] = {}
         self.violations: list[str] = []
         self.file_limit = FILE_LIMIT
+        self.blocked_word = ""
+        """A word in lower case whose messages AutoMod blocks; empty if there is none."""
+        self.dm_refusals: list[int] = []
+        """Error codes with which direct messages of the bot are refused."""
+        self.preview_seconds: float | None = None
+        """After how long links get previews; None if they get none."""
+        self.archive_seconds: float | None = None
+        """How long after its last message a thread is archived; None if it is not."""
         self.allowed_intents: int = ALL_INTENTS & ~PRIVILEGED
         self.event_listeners: list[Callable[[Event], None]] = []
         self.watchers: list[Callable[[Message], None]] = []

@@ -87,6 +87,7 @@ class PageStream:
             "message_commands": [command["name"] for command in message_commands],
             "moderates": Permission.MANAGE_MESSAGES in self._person.permissions(self._channel),
             "candidates": self._candidates(),
+            "conditions": [condition.key for condition in self._playground.conditions.active],
             "names": mention_names(world),
         }
 
@@ -119,8 +120,12 @@ class PageStream:
         if message.snapshot:
             result |= _forwarded_json(message.snapshot, self._playground.world.bot)
         if message.reference and message.type is MessageType.REPLY:
-            content = message.reference.content[:120]
-            result["reply"] = {"name": message.reference.author.name, "content": content}
+            replied_to = message.reference
+            result["reply"] = {
+                "name": replied_to.author.name,
+                "content": replied_to.content,
+                "deleted": replied_to.deleted,
+            }
         return result
 
 

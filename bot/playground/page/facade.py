@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from bot.playground.client.person import Person
+from bot.playground.conditions.switches import Conditions
 from bot.playground.model.guild import Channel
 from bot.playground.model.interactions import Interactions
 from bot.playground.model.state import Message, World
@@ -13,6 +14,7 @@ class PlaygroundFacade(Protocol):
 
     world: World
     interactions: Interactions
+    conditions: Conditions
 
     @property
     def online(self) -> bool:

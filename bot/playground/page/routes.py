@@ -9,6 +9,8 @@ from aiohttp import web
 from bot.playground.client.options import PlainValue, parse_values
 from bot.playground.client.person import Person
 from bot.playground.client.slash_parser import first_file_option, parse_command
+from bot.playground.conditions.switches import find_condition
+from bot.playground.conditions.table import CONDITIONS, Condition
 from bot.playground.errors import ApiError, Json, NotAcknowledged, PlaygroundError
 from bot.playground.model.attachments import Upload
 from bot.playground.model.guild import Channel
@@ -58,6 +60,8 @@ class Page:
             "clear": self._clear,
             "vote": self._vote,
             "dismiss": self._dismiss,
+            "condition": self._set_condition,
+            "all-off": self._end_conditions,
         }
         for name, action in actions.items():
             app.router.add_post(f"/playground/{name}", self._handler(action))
@@ -89,6 +93,7 @@ class Page:
             {
                 "people": [person.name for person in self._playground.people],
                 "channels": channel_list(self._playground.world, self._playground.people[0]),
+                "conditions": [_condition_json(condition) for condition in CONDITIONS],
             }
         )
 
@@ -199,6 +204,15 @@ class Page:
         await person.delete(self._message(body))
         return _success()
 
+    async def _set_condition(self, person: Person, body: Json) -> web.Response:
+        condition = find_condition(str(body.get("condition")))
+        self._playground.conditions.set(condition, on=body.get("on") is True)
+        return _success()
+
+    async def _end_conditions(self, person: Person, body: Json) -> web.Response:
+        self._playground.conditions.end_all()
+        return _success()
+
     def _person(self, name: str | None) -> Person:
         for person in self._playground.people:
             if person.name == name:
@@ -224,6 +238,15 @@ class Page:
         if message is None:
             raise PlaygroundError("That message no longer exists.")
         return message
+
+
+def _condition_json(condition: Condition) -> Json:
+    return {
+        "key": condition.key,
+        "group": condition.group.value,
+        "name": condition.name,
+        "description": condition.description,
+    }
 
 
 def _snowflake(value: object) -> int:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from bot.playground.errors import ApiError, Json, invalid
+from bot.playground.errors import ApiError, Json, blocked_by_automod, invalid
 from bot.playground.model.attachments import Attachment, Upload
 from bot.playground.model.guild import Channel, User
 from bot.playground.model.mentions import MENTION_TYPES, MentionParser
@@ -17,6 +17,7 @@ from bot.playground.model.state import (
     World,
     walk_components,
 )
+from bot.playground.rest.delayed_changes import add_previews_later, archive_later
 from bot.playground.rest.request_body import RequestBody
 from bot.playground.rest.serializers.components import with_component_ids
 from bot.playground.rest.serializers.message_events import message_event_json
@@ -81,6 +82,8 @@ def publish(world: World, message: Message) -> None:
     if not message.ephemeral:
         world.emit("MESSAGE_CREATE", message_event_json(world, message), message.channel)
     world.notify_changed(message)
+    add_previews_later(world, message)
+    archive_later(world, message.channel)
 
 
 def edit(world: World, message: Message, body: RequestBody) -> None:
@@ -108,6 +111,7 @@ def _notify_edited(world: World, message: Message) -> None:
     if not message.ephemeral:
         world.emit("MESSAGE_UPDATE", message_event_json(world, message), message.channel)
     world.notify_changed(message)
+    add_previews_later(world, message)
 
 
 def delete(world: World, message: Message) -> None:
@@ -143,6 +147,8 @@ def _apply(world: World, message: Message, body: RequestBody) -> None:
     default_types = {"users"} if message.interaction_metadata else MENTION_TYPES
     components = walk_components(draft.components)
     text = " ".join([draft.content, *(c.get("content") or "" for c in components)])
+    if _is_blocked(world, message, text):
+        raise blocked_by_automod()
     is_reply = message.type is MessageType.REPLY and not message.interaction_metadata
     reference = message.reference if is_reply else None
     message.mentions = MentionParser(world.users, message.channel, message.author).parse(
@@ -162,6 +168,12 @@ def _apply(world: World, message: Message, body: RequestBody) -> None:
     world.delete_files([a for a in message.attachments if a not in draft.attachments])
     new_attachments = [_store(world, message, upload) for upload in draft.uploads]
     message.attachments = draft.attachments + new_attachments
+
+
+def _is_blocked(world: World, message: Message, text: str) -> bool:
+    """Return whether AutoMod blocks a public message of a guild."""
+    is_moderated = message.channel.guild is not None and not message.ephemeral
+    return is_moderated and bool(world.blocked_word) and world.blocked_word in text.lower()
 
 
 def _store(world: World, message: Message, upload: Upload) -> Attachment:

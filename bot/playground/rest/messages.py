@@ -2,7 +2,17 @@
 
 from bisect import bisect_left
 
-from bot.playground.errors import ApiError, Json, cannot_use_sticker, invalid, unknown
+from bot.playground.errors import (
+    DMS_CLOSED,
+    EXPLICIT_DM,
+    NO_MUTUAL_GUILD,
+    ApiError,
+    Json,
+    cannot_use_sticker,
+    dm_refused,
+    invalid,
+    unknown,
+)
 from bot.playground.model.guild import POSTS_ONLY, Channel, User
 from bot.playground.model.permissions import Permission
 from bot.playground.model.state import Message, MessageType, World
@@ -41,7 +51,7 @@ def create_message(world: World, request: Request) -> Result:
         raise ApiError(400, 50008, "Cannot send messages in a non-text channel")
     require_send_permission(channel)
     if channel.recipient:
-        _check_recipient(world, channel.recipient)
+        _check_recipient(world, channel.recipient, has_files=bool(request.body.files))
     body = message_writer.read(request.body)
     _check_permissions(channel, body)
     if body.payload.get("sticker_ids"):
@@ -60,13 +70,15 @@ def create_message(world: World, request: Request) -> Result:
     return 200, visible_message_json(world, message)
 
 
-def _check_recipient(world: World, user: User) -> None:
+def _check_recipient(world: World, user: User, *, has_files: bool) -> None:
     """Raise ApiError if the user gets no DM from the bot."""
     if user.closed_dms:
-        raise ApiError(403, 50007, "Cannot send messages to this user")
+        raise dm_refused(DMS_CLOSED)
     if not user.has_app and not any(user in guild.members for guild in world.guilds.values()):
-        message = "Cannot send messages to this user due to having no mutual guilds"
-        raise ApiError(403, 50278, message)
+        raise dm_refused(NO_MUTUAL_GUILD)
+    for code in world.dm_refusals:
+        if code != EXPLICIT_DM or has_files:
+            raise dm_refused(code)
 
 
 def _check_permissions(channel: Channel, body: RequestBody) -> None:

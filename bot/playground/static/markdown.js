@@ -34,6 +34,14 @@ export function render(text, names) {
   return fragment;
 }
 
+// Returns the text on one line without markup, as in the preview of a replied-to message. Spoilers
+// stay hidden.
+export function plainText(text, names) {
+  const nodes = render(text, names);
+  for (const spoiler of nodes.querySelectorAll(".spoiler")) spoiler.textContent = "▮▮▮";
+  return nodes.textContent.replace(/\s+/g, " ").trim();
+}
+
 function inline(text, names) {
   const fragment = document.createDocumentFragment();
   let plain = "";

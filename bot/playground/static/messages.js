@@ -1,6 +1,6 @@
 // The message list. Messages are updated in place, so that images do not flicker.
 
-import { element, relative, render } from "./markdown.js";
+import { element, plainText, relative, render } from "./markdown.js";
 import { pollNodes } from "./polls.js";
 import { isSelect, selectNode, valuesOf } from "./selects.js";
 
@@ -17,7 +17,9 @@ export class Messages {
     this.names = {};
     this.candidates = {};
     this.messageCommands = [];
-    new ResizeObserver(() => this.follow && this.scrollToEnd()).observe(list);
+    const observer = new ResizeObserver(() => this.follow && this.scrollToEnd());
+    observer.observe(list);
+    observer.observe(scroll);
     scroll.addEventListener("scroll", () => {
       this.follow = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < NEAR_END;
     });
@@ -114,8 +116,10 @@ function contextLine(message, list) {
   if (message.announces_pin) return ["📌 ", element("i", "", "pinned a message to this channel")];
   if (message.forwarded) return ["↱ ", element("i", "", "Forwarded")];
   if (message.reply) {
-    const quote = render(message.reply.content, list.names).textContent;
-    return ["↱ ", element("b", "", message.reply.name), ` ${quote}`];
+    const { name, content, deleted } = message.reply;
+    if (deleted) return ["↱ ", element("i", "", "Original message was deleted")];
+    const quote = plainText(content, list.names) || "Click to see attachment";
+    return ["↱ ", element("b", "", name), ` ${quote}`];
   }
   return [];
 }
@@ -150,7 +154,9 @@ function embedNode(embed, names) {
     node.append(text);
   }
   for (const field of embed.fields ?? []) {
-    node.append(element("h4", "", field.name), element("p", "", field.value));
+    const value = element("p");
+    value.append(render(field.value, names));
+    node.append(element("h4", "", field.name), value);
   }
   if (embed.image?.url) node.append(imageNode(embed.image.url, ""));
   if (embed.footer) node.append(element("small", "", embed.footer.text));

@@ -1,6 +1,7 @@
 // The page: selected user and channel, the event stream, and requests to the server.
 
 import { Composer } from "./composer.js";
+import { ConditionPanel } from "./conditions.js";
 import { openModal } from "./modal.js";
 import { element } from "./markdown.js";
 import { hue, Messages } from "./messages.js";
@@ -25,6 +26,13 @@ const composer = new Composer(byId("composer"), (text, file) => {
   if (file) form.append("file", file, file.name);
   return post("send", form);
 }, complete);
+
+const conditions = new ConditionPanel(
+  byId("conditions"),
+  byId("bad-days"),
+  byId("banner"),
+  (action, data) => post(action, JSON.stringify({ as: state.person, ...data })),
+);
 
 // Resolves to an error message, or null.
 async function post(action, body) {
@@ -79,6 +87,7 @@ function showOverview(data) {
   renderChannels(data.channels);
   composer.setCommands(data.commands, data.candidates);
   messages.setContext(data);
+  conditions.setActive(data.conditions);
   showStatus(data.online, data.online ? `${data.bot} is online` : "Waiting for the bot…");
 }
 
@@ -159,7 +168,9 @@ function renderExamples() {
 async function start() {
   byId("viewer").addEventListener("click", () => byId("viewer").close());
   renderExamples();
-  const { people, channels } = await (await fetch("/playground/people")).json();
+  const initial = await (await fetch("/playground/people")).json();
+  const { people, channels } = initial;
+  conditions.setConditions(initial.conditions);
   renderChannels(channels);
   renderPeople(people);
   select({ person: people[0], channel: state.channels[0].id });

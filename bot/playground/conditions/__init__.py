@@ -1,0 +1,1 @@
+"""Conditions under which Discord fails its bots, each with a switch."""
