@@ -31,9 +31,13 @@ COMMAND_FIELDS = {"nsfw"}
 EMBED_FIELDS = {"flags"}
 # Types of references that the documentation has and the document lacks: a forward.
 REFERENCE_TYPES = [{"const": 1}]
+MEDIA = 16  # a channel type that the documentation has and the document lacks
+# Query parameters that discord.py sends and the document lacks.
+OTHER_QUERIES = {"use_nested_fields"}
 # Routes that Discord has and the document lacks.
 OTHER_ROUTES = {"/attachments/refresh-urls"}
-ID_LISTS = {"users", "roles", "messages"}
+ID_LISTS = {"users", "roles", "messages", "applied_tags"}
+OBJECTS_WITH_ID = ("default_values", "available_tags")
 NO_BODY_STATUSES = {204}
 UPDATE_MESSAGE = 7  # callback type
 
@@ -58,6 +62,10 @@ class OpenApi:
         )
         field["properties"]["code"] = {"type": "string"}
         merged["MessageReferenceType"]["oneOf"] += REFERENCE_TYPES
+        merged["ChannelTypes"]["oneOf"] += [{"const": MEDIA}]
+        merged["GuildChannelResponse"]["properties"]["type"]["enum"].append(MEDIA)
+        post = merged["CreatedThreadResponse"]["properties"]
+        post["message"] = {"$ref": "#/components/schemas/MessageResponse"}
         self._components: Json = {"schemas": _forbid_additional(merged)}
         self._shared_responses: Json = document["components"].get("responses", {})
         self._validators: dict[str, Draft202012Validator] = {}
@@ -95,7 +103,7 @@ class OpenApi:
     def _check_request(self, request: Request, operation: Json) -> None:
         shared = self._paths[request.route].get("parameters", [])
         documented = {item["name"] for item in [*shared, *operation.get("parameters", [])]}
-        if unknown := set(request.query) - documented:
+        if unknown := set(request.query) - documented - OTHER_QUERIES:
             self._add_problem(request, f"unknown query {sorted(unknown)}")
         schema = _content(operation.get("requestBody"))
         if schema is None:
@@ -183,7 +191,10 @@ def _request_json(request: Request) -> Any:  # noqa: ANN401 - any JSON
     payload = body if request.method == "PATCH" else {}
     if isinstance(body, dict) and body.get("type") == UPDATE_MESSAGE:
         payload = body.get("data") or {}
-    payload.pop("tts", None)  # discord.py sends it with each edit by webhook
+    elif isinstance(body, dict) and isinstance(body.get("message"), dict):
+        payload = body["message"]
+        body.pop("type", None)  # discord.py sends it with posts
+    payload.pop("tts", None)  # discord.py sends it with each edit by webhook, and with posts
     return body
 
 
@@ -198,8 +209,9 @@ def _normalize(value: Any) -> Any:  # noqa: ANN401 - any JSON
         result["attachments"] = [_attachment(item) for item in result["attachments"]]
     if isinstance(result.get("embeds"), list):
         result["embeds"] = [_without(item, EMBED_FIELDS) for item in result["embeds"]]
-    if isinstance(result.get("default_values"), list):
-        result["default_values"] = [v | {"id": str(v["id"])} for v in result["default_values"]]
+    for key in OBJECTS_WITH_ID:
+        if isinstance(result.get(key), list):
+            result[key] = [v | ({"id": str(v["id"])} if "id" in v else {}) for v in result[key]]
     if str(result.get("default_member_permissions", "")).isdecimal():
         result["default_member_permissions"] = int(result["default_member_permissions"])
     if "name" in result:

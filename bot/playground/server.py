@@ -21,6 +21,7 @@ from bot.playground.gateway import changes, factories
 from bot.playground.gateway.guild_members import MemberRequests
 from bot.playground.gateway.sessions import Gateway
 from bot.playground.gateway.websocket import WebSocketServer
+from bot.playground.model.forum import ForumTag
 from bot.playground.model.guild import Channel, ChannelType, Guild, Role
 from bot.playground.model.interactions import Interactions
 from bot.playground.model.permissions import NOTHING, Permission
@@ -28,6 +29,7 @@ from bot.playground.model.state import APPLICATION_ID, GUILD_ID, Message, World
 from bot.playground.page.routes import Page
 from bot.playground.rest.api import PREFIX, Api, Observer
 from bot.playground.rest.attachments import ROUTES as ATTACHMENT_ROUTES
+from bot.playground.rest.channel_edits import ROUTES as CHANNEL_ROUTES
 from bot.playground.rest.command_permissions import CommandPermissionRoutes
 from bot.playground.rest.commands import Commands
 from bot.playground.rest.guilds import ROUTES as GUILD_ROUTES
@@ -69,6 +71,7 @@ class Playground(Administration):
         self.conditions = Conditions(Targets(self.world, self.gateway, self.sockets))
         routes = [
             *ATTACHMENT_ROUTES,
+            *CHANNEL_ROUTES,
             *GUILD_ROUTES,
             *MEMBER_ROUTES,
             *MESSAGE_LIST_ROUTES,
@@ -235,6 +238,10 @@ class Playground(Administration):
     def boost(self, guild: Guild, tier: int) -> None:
         """Set the boost tier of a guild, from 0 to 3; larger files may be uploaded in some."""
         changes.set_premium_tier(self.world, guild, tier)
+
+    def set_tags(self, forum: Channel, *names: str, required: bool = False) -> list[ForumTag]:
+        """Set the tags of a forum or media channel, and whether each post needs one."""
+        return changes.set_tags(self.world, forum, names, required=required)
 
     def edit_channel(
         self, channel: Channel, *, name: str | None = None, nsfw: bool | None = None

@@ -1,15 +1,17 @@
 """What a user of the local Discord does with messages."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from bot.playground.client import access
 from bot.playground.errors import InvalidOption, NotPermitted
 from bot.playground.model.attachments import Upload
+from bot.playground.model.forum import ForumTag
 from bot.playground.model.guild import POSTS_ONLY, Channel, User
 from bot.playground.model.interactions import Interactions
 from bot.playground.model.permissions import Permission
 from bot.playground.model.state import Message, MessageType, World
-from bot.playground.rest import forwards, message_writer, pins, polls
+from bot.playground.rest import forwards, message_writer, pins, polls, posts
 from bot.playground.rest.commands import Commands
 from bot.playground.rest.message_writer import MessageTarget
 from bot.playground.rest.reactions import add_reaction, clear_reactions, remove_reaction
@@ -83,6 +85,22 @@ class Messenger:
         target = MessageTarget(channel, self.user, message_type, reference=reply_to)
         body = RequestBody({"content": text.strip()}, files=dict(enumerate(uploads)))
         return message_writer.create(self._world, body, target)
+
+    async def post(
+        self,
+        name: str,
+        text: str,
+        *uploads: Upload,
+        where: Channel,
+        tags: Collection[ForumTag] = (),
+    ) -> Message:
+        """Create a post in a forum or media channel; return its first message."""
+        if not self.can_enter(where) or where.type not in POSTS_ONLY:
+            raise NotPermitted(f"{self.name} cannot post in #{where.name}.")
+        access.check_can_send(self.user, where, files=bool(uploads))
+        form = {"name": name, "applied_tags": [tag.id for tag in tags]}
+        body = RequestBody({"content": text.strip()}, files=dict(enumerate(uploads)))
+        return posts.create_post(self._world, where, form, body, self.user)
 
     async def forward(self, message: Message, where: Channel | None = None) -> Message:
         """Forward a message, by default to the default channel."""

@@ -1,11 +1,14 @@
 """Change and remove guilds, channels, roles and the bot's member, and emit their gateway events."""
 
+from collections.abc import Iterable
+
 from bot.playground.errors import Json, PlaygroundError
 from bot.playground.model.command_permissions import CommandPermission, CommandPermissions
+from bot.playground.model.forum import NO_CHANNEL_FLAGS, ChannelFlags, ForumTag
 from bot.playground.model.guild import Channel, Guild, Role, User
 from bot.playground.model.permissions import Overwrite, Permission
 from bot.playground.model.state import World
-from bot.playground.rest import overwrites
+from bot.playground.rest import channel_edits, overwrites
 from bot.playground.rest.command_permissions import permissions_json
 from bot.playground.rest.serializers.guilds import (
     guild_create_json,
@@ -59,6 +62,17 @@ def set_premium_tier(world: World, guild: Guild, tier: int) -> None:
     """Set the boost tier of a guild."""
     guild.premium_tier = tier
     world.emit("GUILD_UPDATE", guild_json(guild), guild)
+
+
+def set_tags(
+    world: World, forum: Channel, names: Iterable[str], *, required: bool
+) -> list[ForumTag]:
+    """Set the tags of a forum or media channel, and return them."""
+    ids = {tag.name: str(tag.id) for tag in forum.available_tags}
+    tags = [{"name": name, "id": ids.get(name, "0")} for name in names]
+    flags = ChannelFlags.REQUIRE_TAG if required else NO_CHANNEL_FLAGS
+    channel_edits.edit_channel(world, forum, {"available_tags": tags, "flags": int(flags)})
+    return forum.available_tags
 
 
 def set_bot_permissions(world: World, channel: Channel, permissions: Permission) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from bot.playground.clock import Clock
+from bot.playground.model.forum import NO_CHANNEL_FLAGS, ChannelFlags, ForumTag
 from bot.playground.model.permissions import (
     ADMIN,
     ALL,
@@ -88,6 +89,11 @@ class Channel:
     """When the newest of the pinned messages was pinned."""
     kind: ChannelType = ChannelType.TEXT
     private: bool = False
+    flags: ChannelFlags = NO_CHANNEL_FLAGS
+    available_tags: list[ForumTag] = field(default_factory=list)
+    applied_tag_ids: list[int] = field(default_factory=list)
+    settings: dict[str, object] = field(default_factory=dict)
+    """Other fields of a channel that were set, as in payloads."""
     people: tuple[User, ...] = ()
     thread_members: list[User] = field(default_factory=list)
     """The users who joined a thread or were added to it, besides its owner."""

@@ -260,13 +260,23 @@ class World:
         message: Message | None = None,
     ) -> Channel:
         """Create a thread in a guild channel; one that starts from a message has its id."""
-        thread_id = message.id if message else self.snowflakes.new()
-        thread = Channel(thread_id, name, parent.guild, parent=parent, owner=owner)
+        thread = self.new_thread(parent, name, owner, message.id if message else None)
         thread.private = private
-        if parent.guild:
-            parent.guild.channels.append(thread)
-        self.channels[thread.id] = thread
+        self.register_thread(thread)
         return thread
+
+    def new_thread(
+        self, parent: Channel, name: str, owner: User | None, thread_id: int | None = None
+    ) -> Channel:
+        """Return a thread that does not exist yet; by default with a new id."""
+        new_id = self.snowflakes.new() if thread_id is None else thread_id
+        return Channel(new_id, name, parent.guild, parent=parent, owner=owner)
+
+    def register_thread(self, thread: Channel) -> None:
+        """Add a new thread to its guild."""
+        if thread.guild:
+            thread.guild.channels.append(thread)
+        self.channels[thread.id] = thread
 
     def add_role(
         self,

@@ -39,6 +39,8 @@ class MessageTarget:
     interaction_metadata: InteractionMetadata | None = None
     visible_to: User | None = None
     reference: Message | None = None
+    message_id: int | None = None
+    """By default a new id."""
 
 
 def read(body: RequestBody, path: Path = ()) -> RequestBody:
@@ -52,7 +54,7 @@ def read(body: RequestBody, path: Path = ()) -> RequestBody:
 def new_message(world: World, target: MessageTarget) -> Message:
     """Return an empty message that is not published yet."""
     return Message(
-        id=world.snowflakes.new(),
+        id=world.snowflakes.new() if target.message_id is None else target.message_id,
         channel=target.channel,
         author=target.author,
         created_at=world.clock.now(),
@@ -66,11 +68,17 @@ def new_message(world: World, target: MessageTarget) -> Message:
 
 def create(world: World, body: RequestBody, target: MessageTarget) -> Message:
     """Create and publish a message; raise ApiError, without a change, if it is invalid."""
+    message = prepare(world, body, target)
+    publish(world, message)
+    return message
+
+
+def prepare(world: World, body: RequestBody, target: MessageTarget) -> Message:
+    """Return a message that is not published yet; raise ApiError if it is invalid."""
     message = new_message(world, target)
     message.flags |= _payload_flags(body.payload) & MessageFlags.VOICE_MESSAGE
     _apply(world, message, body)
     message.nonce = body.payload.get("nonce")
-    publish(world, message)
     return message
 
 

@@ -53,7 +53,7 @@ def create_message(world: World, request: Request) -> Result:
     if channel.recipient:
         _check_recipient(world, channel.recipient, has_files=bool(request.body.files))
     body = message_writer.read(request.body)
-    _check_permissions(channel, body)
+    check_permissions(channel, body)
     if body.payload.get("sticker_ids"):
         raise cannot_use_sticker()
     open_by_message(world, channel)
@@ -81,7 +81,7 @@ def _check_recipient(world: World, user: User, *, has_files: bool) -> None:
             raise dm_refused(code)
 
 
-def _check_permissions(channel: Channel, body: RequestBody) -> None:
+def check_permissions(channel: Channel, body: RequestBody) -> None:
     """Raise ApiError if the bot may not send files, embeds or polls.
 
     Interaction responses always may have them.
@@ -177,7 +177,7 @@ def edit_message(world: World, request: Request) -> Result:
         return 200, visible_message_json(world, message)
     require_own_message(world, message)
     require_open(message.channel)
-    _check_permissions(message.channel, body)
+    check_permissions(message.channel, body)
     if body.payload.get("sticker_ids"):
         raise ApiError(400, 50080, "Cannot edit stickers within a message", violation=True)
     message_writer.edit(world, message, body)

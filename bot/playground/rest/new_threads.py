@@ -4,12 +4,14 @@ from bot.playground.errors import ApiError, Json
 from bot.playground.model.guild import POSTS_ONLY, WITHOUT_THREADS, Channel, ChannelType
 from bot.playground.model.permissions import Permission
 from bot.playground.model.state import Message, MessageFlags, World
+from bot.playground.rest import posts
 from bot.playground.rest.api import Route
 from bot.playground.rest.http import Request, Result
 from bot.playground.rest.lookup import find_channel, find_message, require_permission
 from bot.playground.rest.serializers.message_events import message_event_json
 from bot.playground.rest.serializers.messages import channel_json, thread_member_json
-from bot.playground.rest.threads import THREAD_SETTINGS
+from bot.playground.rest.threads import apply_settings
+from bot.playground.rest.validation.channels import THREAD_SETTINGS
 from bot.playground.rest.validation.fields import Choice, Model, Required, Text, read_form
 
 TYPES = (
@@ -40,8 +42,10 @@ def create_from_message(world: World, request: Request) -> Result:
 
 
 def create_without_message(world: World, request: Request) -> Result:
-    """Create a thread, by default a private one."""
+    """Create a post of a forum, or else a thread, by default a private one."""
     channel = find_channel(world, request)
+    if channel.kind in POSTS_ONLY and channel.parent is None:
+        return posts.start_post(world, channel, request.body)
     _check_parent(channel)
     form = read_form(WITHOUT_MESSAGE, request.body.payload)
     private = form.get("type", ChannelType.PRIVATE_THREAD) == ChannelType.PRIVATE_THREAD
@@ -71,9 +75,7 @@ def _create(
     message: Message | None = None,
 ) -> Json:
     thread = world.add_thread(parent, form["name"], world.bot, private=private, message=message)
-    thread.archives_after = form.get("auto_archive_duration", thread.archives_after)
-    thread.slowmode = form.get("rate_limit_per_user", thread.slowmode)
-    thread.invitable = form.get("invitable", thread.invitable)
+    apply_settings(thread, form)
     data = channel_json(thread) | {"member": thread_member_json(thread, world.bot)}
     world.emit("THREAD_CREATE", data | {"newly_created": True}, thread)
     world.changes.notify()

@@ -1,6 +1,6 @@
-"""Archived and locked threads: what they refuse, what opens them; edit and delete threads."""
+"""Archived and locked threads: what they refuse, and what opens them; deletion of threads."""
 
-from bot.playground.errors import ApiError, missing_permissions
+from bot.playground.errors import ApiError, Json, missing_permissions
 from bot.playground.model.guild import Channel
 from bot.playground.model.permissions import Permission
 from bot.playground.model.state import World
@@ -9,27 +9,8 @@ from bot.playground.rest.http import Request, Result
 from bot.playground.rest.lookup import (
     find_channel,
     require_permission,
-    require_send_permission,
 )
 from bot.playground.rest.serializers.messages import channel_json
-from bot.playground.rest.validation.fields import (
-    Boolean,
-    Choice,
-    Field,
-    Integer,
-    Model,
-    Text,
-    read_form,
-)
-
-THREAD_SETTINGS: dict[str, Field] = {
-    "auto_archive_duration": Choice((60, 1440, 4320, 10080)),
-    "rate_limit_per_user": Integer(0, 21600),
-    "invitable": Boolean(),
-}
-THREAD = Model(
-    {"name": Text(100, 1), "archived": Boolean(), "locked": Boolean(), **THREAD_SETTINGS}
-)
 
 
 def require_open(channel: Channel) -> None:
@@ -56,24 +37,11 @@ def update_thread(
     world.changes.notify()
 
 
-def edit_thread(world: World, request: Request) -> Result:
-    """Modify a thread. Everybody who may write in it may unarchive it, unless it is locked."""
-    thread = find_channel(world, request)
-    if thread.parent is None:
-        raise missing_permissions()
-    form = read_form(THREAD, request.body.payload)
-    if set(form) == {"archived"} and not form["archived"] and not thread.locked:
-        require_send_permission(thread)
-    else:
-        require_permission(thread, Permission.MANAGE_THREADS)
-    if thread.archived and form.get("archived") is not False:
-        require_open(thread)
-    thread.name = form.get("name", thread.name)
+def apply_settings(thread: Channel, form: Json) -> None:
+    """Set what a request says of a new or existing thread."""
     thread.archives_after = form.get("auto_archive_duration", thread.archives_after)
     thread.slowmode = form.get("rate_limit_per_user", thread.slowmode)
     thread.invitable = form.get("invitable", thread.invitable)
-    update_thread(world, thread, archived=form.get("archived"), locked=form.get("locked"))
-    return 200, channel_json(thread)
 
 
 def delete_thread(world: World, request: Request) -> Result:
@@ -97,6 +65,5 @@ def remove_channel(world: World, channel: Channel) -> None:
 
 
 ROUTES = [
-    Route("PATCH", "/channels/{channel_id}", edit_thread),
     Route("DELETE", "/channels/{channel_id}", delete_thread),
 ]

@@ -3,6 +3,7 @@
 from bot.playground.clock import iso
 from bot.playground.errors import Json
 from bot.playground.model.attachments import Attachment, dimensions
+from bot.playground.model.forum import ForumTag
 from bot.playground.model.guild import (
     POSTS_ONLY,
     WITHOUT_THREADS,
@@ -210,7 +211,7 @@ def _channel_json(channel: Channel) -> Json:
     return {
         "id": str(channel.id),
         "type": int(channel.type),
-        "flags": 0,
+        "flags": int(channel.flags),
         "last_message_id": None,
         "guild_id": str(channel.guild.id),
         "name": channel.name,
@@ -220,7 +221,7 @@ def _channel_json(channel: Channel) -> Json:
         "nsfw": channel.nsfw,
         "rate_limit_per_user": 0,
         "permission_overwrites": overwrites_json(channel),
-    } | _type_fields(channel.kind)
+    } | (_type_fields(channel) | channel.settings)
 
 
 def private_channel_json(channel: Channel) -> Json:
@@ -238,27 +239,39 @@ def private_channel_json(channel: Channel) -> Json:
     return result
 
 
-def _type_fields(kind: ChannelType) -> Json:
+def _type_fields(channel: Channel) -> Json:
     """Return the fields that only channels of this type have."""
-    if kind in POSTS_ONLY:
+    if channel.kind in POSTS_ONLY:
         return {
-            "available_tags": [],
+            "available_tags": [tag_json(tag) for tag in channel.available_tags],
             "default_reaction_emoji": None,
             "default_sort_order": None,
             "default_forum_layout": 0,
         }
-    if kind in WITHOUT_THREADS:
+    if channel.kind in WITHOUT_THREADS:
         return {"bitrate": 64_000, "user_limit": 0, "rtc_region": None}
     return {}
+
+
+def tag_json(tag: ForumTag) -> Json:
+    """Return a tag of a forum or media channel."""
+    return {
+        "id": str(tag.id),
+        "name": tag.name,
+        "moderated": tag.moderated,
+        "emoji_id": tag.emoji_id,
+        "emoji_name": tag.emoji_name,
+    }
 
 
 def thread_json(thread: Channel, guild: Guild, parent: Channel) -> Json:
     """Return a thread object. Clients take `nsfw` and overwrites from the parent."""
     created_at = iso(snowflake_time(thread.id))
+    tags = [str(tag_id) for tag_id in thread.applied_tag_ids]
     return {
         "id": str(thread.id),
         "type": int(thread.type),
-        "flags": 0,
+        "flags": int(thread.flags),
         "last_message_id": None,
         "guild_id": str(guild.id),
         "name": thread.name,
@@ -276,7 +289,7 @@ def thread_json(thread: Channel, guild: Guild, parent: Channel) -> Json:
             "create_timestamp": created_at,
         }
         | ({"invitable": thread.invitable} if thread.private else {}),
-    }
+    } | ({"applied_tags": tags} if parent.kind in POSTS_ONLY else {})
 
 
 def thread_member_json(thread: Channel, user: User) -> Json:
