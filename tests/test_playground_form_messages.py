@@ -28,7 +28,7 @@ def mentions(**allowed: object) -> dict[str, object]:
 
 
 def poll(
-    answers: int = 1, answer: str = "y", question: str = "x", **more: object
+    answers: int = 1, answer: str | None = "y", question: str = "x", **more: object
 ) -> dict[str, object]:
     """A message with a poll."""
     options = [{"poll_media": {"text": answer}}] * answers
@@ -231,6 +231,12 @@ RULES: dict[str, Rule] = {
     "no answer": Rule(poll(0), "poll.answers", LENGTH, poll(1)),
     "an answer": Rule(
         poll(answer="x" * 56), "poll.answers.0.poll_media.text", LENGTH, poll(answer="x" * 55)
+    ),
+    "an answer without a text": Rule(
+        poll(answer=None),
+        "poll.answers.0.poll_media.text",
+        REQUIRED,
+        poll(answer="x"),
     ),
     "a question": Rule(
         poll(question="x" * 301), "poll.question.text", LENGTH, poll(question="x" * 300)

@@ -14,7 +14,7 @@ from bot.playground.rest.validation.fields import (
 )
 
 EMOJI = Model({"id": Snowflake(), "name": Text(32), "animated": Boolean()})
-ANSWER = Model({"poll_media": Required(Model({"text": Text(55, 1), "emoji": EMOJI}))})
+ANSWER = Model({"poll_media": Required(Model({"text": Required(Text(55, 1)), "emoji": EMOJI}))})
 POLL = Model(
     {
         "question": Required(Model({"text": Required(Text(300, 1)), "emoji": EMOJI})),
