@@ -30,6 +30,8 @@ _DEFAULT_WAIT: Final = 60.0
 _TOO_MANY_REQUESTS: Final = 429
 _FORBIDDEN: Final = 403
 _OK: Final = 200
+_NOT_DISCORD: Final = (401, 404, 405, 407, 410)
+"""Statuses of pages of a server that is not Discord, or of a proxy that wants a password."""
 _PORTAL: Final = "https://discord.com/developers/applications"
 _TOKEN_REFUSED: Final = f"Discord rejects this DISCORD_TOKEN. Copy it again from {_PORTAL}."
 _CLOSE_CODES: Final[Mapping[int, tuple[str, ExitCode]]] = {
@@ -139,7 +141,7 @@ class _Patience:
         seconds = discord_errors.retry_after(headers)
         if seconds is None and status == _TOO_MANY_REQUESTS:
             return _DEFAULT_WAIT
-        if seconds is None and meaning is Meaning.RETRY:
+        if seconds is None and meaning is Meaning.RETRY and status not in _NOT_DISCORD:
             return next(self._delays, None)
         return seconds
 
