@@ -126,6 +126,7 @@ async def run(
                 parts.services.job_service.cancel_gone(parts.notifier.gone),
                 parts.tasks.watch(),
                 parts.services.retention.run(),
+                parts.services.picture_delivery.run(),
             )
 
 

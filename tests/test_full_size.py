@@ -232,6 +232,22 @@ async def test_a_new_session_does_not_repeat_an_upload(harness: BotHarness) -> N
     assert [each.method for each in requests if "/webhooks/" in each.path] == ["PATCH"]
 
 
+async def test_a_picture_is_sent_after_an_outage(
+    harness: BotHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the picture nor an error could be sent; the gateway connection was not affected."""
+    monkeypatch.setattr("bot.messages.picture_delivery._RETRY_SECONDS", 0.5)
+    await harness.stop()
+    await harness.start()
+    grid = await harness.imagine()
+    for method, times in (("PATCH", 3), ("GET", 1)):
+        harness.discord.faults.next(method, "/webhooks/", Fault(drop=True), times=times)
+    interaction = await harness.ada.click(grid, "U2")
+    assert (await harness.result(interaction)).attachments
+    assert harness.discord.faults.pending == 0
+    await eventually(lambda: harness.query("SELECT * FROM pending_interactions") == [])
+
+
 async def interrupted_click(harness: BotHarness, grid: Message, when: str) -> Interaction:
     """A click on U2 before the bot crashed: after the deferral, while it sent the picture (`sent`),
     or while it sent a refusal (`refused`)."""

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from typing import Final
 
 from bot.db.connection import DatabaseUnavailable, retry_until_written
 from bot.db.job_messages import JobMessageStore
@@ -24,6 +25,7 @@ from bot.storage import FileMissing, FileStorage
 
 Refuse = Callable[[str], Awaitable[bool]]
 """Shows a reason to the user; False if Discord did not accept it."""
+_RETRY_SECONDS: Final = 30.0
 log = logging.getLogger(__name__)
 
 
@@ -93,6 +95,12 @@ class PictureDelivery:
         await retry_until_written(
             lambda: self._pending_interactions.complete(pending.interaction_id)
         )
+
+    async def run(self) -> None:
+        """Complete interactions again and again whose pictures could not be sent."""
+        while True:
+            await asyncio.sleep(_RETRY_SECONDS)
+            await self.deliver_pending()
 
     async def deliver_pending(self) -> None:
         """Complete the stored interactions, whose responses may still be empty.
