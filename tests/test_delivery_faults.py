@@ -8,12 +8,13 @@ import discord
 import pytest
 
 from bot.db.database import FILENAME, Database
-from bot.domain.job import Job, Progress
+from bot.domain.job import Job, Progress, ResponseTarget
 from bot.domain.picture import Picture
+from bot.errors import DeliveryFailed
 from bot.messages import captions, components
 from bot.messages.channels import ChannelResolver
 from bot.messages.delivery import Delivery
-from bot.messages.message_client import MessageClient
+from bot.messages.message_client import MessageClient, MessageContent
 from bot.playground import Fault
 from bot.storage import FileStorage
 from tests.bot_harness import BotHarness, eventually
@@ -205,6 +206,41 @@ async def test_a_bug_in_the_progress_does_not_stop_the_delivery(
     await wait_until_delivered(harness)
     assert caplog.messages.count("showing progress failed") == 1
     assert caplog.text.count("KeyError: 'cancel'") == 1
+
+
+class BannedMessages(MessageClient):
+    """Discord asks for a wait of a minute; counts the attempts."""
+
+    attempts = 0
+
+    async def upsert(self, target: ResponseTarget, content: MessageContent, *, nonce: str) -> int:
+        """Fail."""
+        self.attempts += 1
+        raise DeliveryFailed("429", retry_after=60.0)
+
+
+async def test_progress_waits_as_long_as_discord_asks(tmp_path: Path, db: Database) -> None:
+    """The jobs together, because it is this machine's address that is banned."""
+    client = discord.Client(intents=discord.Intents.none())
+    messages = BannedMessages(client)
+    channels = ChannelResolver(client, db.nsfw_settings)
+    for nth in range(2):
+        await db.jobs.add(job(f"j{nth}"))
+    async with Delivery(
+        messages,
+        db.jobs,
+        FileStorage(tmp_path),
+        channels,
+        clock=lambda: 1.0,
+        edit_seconds=0.01,
+    ) as delivery:
+        delivery.show(job("j0"), Progress(percent=1))
+        await eventually(lambda: messages.attempts)
+        for percent in range(2, 5):
+            for nth in range(2):
+                delivery.show(job(f"j{nth}"), Progress(percent=percent))
+            await asyncio.sleep(0.1)
+    assert messages.attempts == 1
 
 
 async def test_no_task_is_left_after_the_exit(tmp_path: Path, db: Database) -> None:

@@ -178,6 +178,21 @@ async def test_a_dm_that_was_not_sent_is_reported(
     assert reason in harness.discord.messages()[-1].content
 
 
+async def test_progress_is_shown_without_a_refused_preview(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """The server may have lost the right to upload files."""
+    engine.gate.clear()
+    interaction = await harness.ada.slash("imagine", prompt="a house")
+    message = await shown_progress(harness, interaction)
+    await eventually(lambda: engine.paints)
+    harness.discord.faults.next("PATCH", "/webhooks/", Fault(status=403, code=400001))
+    engine.gate.set()
+    engine.gate.clear()  # one step, which has a preview
+    await harness.discord.until(lambda: "Painting" in message.content, why="the step")
+    assert harness.discord.faults.pending == 0 and not message.attachments
+
+
 # Pictures that nobody can see
 
 

@@ -60,6 +60,8 @@ class Delivery:
         """Refused jobs whose user has the reason, but whose public response may still exist."""
         self.gone: asyncio.Queue[str] = asyncio.Queue()
         """Ids of unfinished jobs whose message is gone, so that nobody can see a result."""
+        self._without_previews: set[str] = set()
+        """Ids of jobs whose previews Discord does not accept."""
         self._next_progress = 0.0
         """On the monotonic clock: no progress is shown before it, because Discord asks for that."""
 
@@ -93,10 +95,12 @@ class Delivery:
         """False if no more progress can be shown."""
         if time.monotonic() < self._next_progress:
             return True
+        if job_id in self._without_previews:
+            progress = msgspec.structs.replace(progress, preview=None)
         try:
             job = await self._jobs.job(job_id)
             if job is None or job.has_ended:
-                self._progress_throttles.pop(job_id, None)
+                self._forget(job_id)
                 return False
             is_last = self._is_out_of_time(job)
             content = (
@@ -110,17 +114,26 @@ class Delivery:
                 return False
         except MessageGone as error:
             log.info("message gone", extra={"reason": str(error)})
+            self._forget(job_id)
             self.gone.put_nowait(job_id)
             return False
         except ContentRejected as error:
             log.info("progress can no longer be shown", extra={"reason": str(error)})
-            return False
+            if progress.preview is None:
+                return False
+            self._without_previews.add(job_id)
+            return await self._show(job_id, progress)
         except DeliveryFailed as error:
             self._next_progress = time.monotonic() + error.retry_after
             log.info("progress not shown", extra={"reason": str(error)})
         except DatabaseUnavailable as error:
             log.info("progress not shown", extra={"reason": str(error)})
         return True
+
+    def _forget(self, job_id: str) -> Throttle[Progress] | None:
+        """The throttle of a job that shows no more progress."""
+        self._without_previews.discard(job_id)
+        return self._progress_throttles.pop(job_id, None)
 
     async def deliver(self, job: Job, pictures: Sequence[Picture]) -> bool:
         """Show the final message, and nothing after it; False if nobody can see it.
@@ -135,7 +148,7 @@ class Delivery:
         return await self._deliver(job, lambda job: self._upsert(job, content))
 
     async def _deliver(self, job: Job, send: Callable[[Job], Awaitable[None]]) -> bool:
-        throttle = self._progress_throttles.pop(job.id, None)
+        throttle = self._forget(job.id)
         if throttle is not None:
             await throttle.close()
         current = await retry_until_written(lambda: self._jobs.job(job.id))
