@@ -142,8 +142,11 @@ class Channel:
 
     def usable_permissions(self, user: User) -> Permission:
         """Return the permissions of a member without those that are implicitly denied."""
-        in_thread = self.parent is not None
-        return without_implicitly_denied(self.permissions_of(user), in_thread=in_thread)
+        return without_implicitly_denied(
+            self.permissions_of(user),
+            in_thread=self.parent is not None,
+            in_voice=self.kind in WITHOUT_THREADS,
+        )
 
     def allows(self, user: User, permission: Permission) -> bool:
         """Return whether a member has the permission and can use it."""

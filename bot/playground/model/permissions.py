@@ -115,6 +115,22 @@ NEED_SENDING = (
     | Permission.EMBED_LINKS
 )
 """Permissions of no use to who may not send messages."""
+NEED_CONNECTING = (
+    Permission.MANAGE_CHANNELS
+    | Permission.MANAGE_ROLES
+    | Permission.PRIORITY_SPEAKER
+    | Permission.STREAM
+    | Permission.SPEAK
+    | Permission.MUTE_MEMBERS
+    | Permission.DEAFEN_MEMBERS
+    | Permission.MOVE_MEMBERS
+    | Permission.USE_VAD
+    | Permission.USE_EMBEDDED_ACTIVITIES
+    | Permission.USE_SOUNDBOARD
+    | Permission.USE_EXTERNAL_SOUNDS
+    | Permission.SET_VOICE_CHANNEL_STATUS
+)
+"""Permissions of no use in a voice channel to who may not connect to it."""
 
 
 @dataclass(frozen=True)
@@ -143,12 +159,17 @@ def overwritten(
     return member.apply(combined.apply(everyone.apply(base)))
 
 
-def without_implicitly_denied(permissions: Permission, *, in_thread: bool) -> Permission:
+def without_implicitly_denied(
+    permissions: Permission, *, in_thread: bool, in_voice: bool
+) -> Permission:
     """Return the permissions that can be used in a channel or thread.
 
-    Who cannot view a channel can do nothing in it, and who cannot send messages cannot attach
-    files or embed links either. Payloads have these permissions nevertheless.
+    Who cannot view a channel can do nothing in it, who cannot send messages cannot attach files
+    or embed links either, and who cannot connect to a voice channel cannot manage it. Payloads
+    have these permissions nevertheless.
     """
+    if in_voice and Permission.CONNECT not in permissions:
+        permissions &= ~NEED_CONNECTING
     send = Permission.SEND_MESSAGES_IN_THREADS if in_thread else Permission.SEND_MESSAGES
     if send not in permissions:
         permissions &= ~NEED_SENDING
