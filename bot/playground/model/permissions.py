@@ -79,6 +79,8 @@ EVERYONE = (
     | Permission.SEND_MESSAGES_IN_THREADS
     | Permission.USE_EXTERNAL_APPS
     | Permission.SEND_POLLS
+    | Permission.CONNECT
+    | Permission.SPEAK
 )
 MODERATOR = (
     EVERYONE

@@ -85,7 +85,7 @@ class PageStream:
             "commands": self._slash_commands(),
             "channels": channel_list(world, self._person),
             "message_commands": [command["name"] for command in message_commands],
-            "moderates": Permission.MANAGE_MESSAGES in self._person.permissions(self._channel),
+            "moderates": self._channel.allows(self._person.user, Permission.MANAGE_MESSAGES),
             "candidates": self._candidates(),
             "conditions": [condition.key for condition in self._playground.conditions.active],
             "names": mention_names(world),
