@@ -48,6 +48,7 @@ from bot.playground.rest.thread_members import ROUTES as THREAD_MEMBER_ROUTES
 from bot.playground.rest.threads import ROUTES as THREAD_ROUTES
 from bot.playground.rest.threads import update_thread
 from bot.playground.rest.upload_limits import UploadLimits
+from bot.playground.rest.webhooks import ROUTES as WEBHOOK_ROUTES
 
 TOKEN = f"{base64.b64encode(str(APPLICATION_ID).encode()).decode().rstrip('=')}.local.playground"
 
@@ -82,6 +83,7 @@ class Playground(Administration):
             *OVERWRITE_ROUTES,
             *NEW_THREAD_ROUTES,
             *THREAD_MEMBER_ROUTES,
+            *WEBHOOK_ROUTES,
             *CommandPermissionRoutes(self.commands.permissions).routes(),
             *self.commands.routes(),
         ]

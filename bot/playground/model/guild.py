@@ -51,6 +51,8 @@ class User:
     closed_dms: bool = False
     has_app: bool = False
     """Whether the user has installed the application."""
+    is_webhook: bool = False
+    """Whether it is the author of messages by a webhook, which has its id."""
     file_limit: int = 0
     """Bytes per file that a subscription of the user allows."""
 
@@ -175,6 +177,16 @@ class Channel:
             base = self.bot_permissions
             if permissions != base:
                 overwrites[self.guild.bot] = Overwrite(permissions & ~base, base & ~permissions)
+
+
+@dataclass(eq=False)
+class Webhook:
+    """A webhook of a channel, which creates messages with its own name as their author."""
+
+    id: int
+    token: str = field(repr=False)
+    channel: Channel
+    name: str
 
 
 @dataclass(eq=False)

@@ -10,7 +10,15 @@ from bot.playground.errors import Json
 from bot.playground.model.attachments import Attachment
 from bot.playground.model.cdn import Cdn
 from bot.playground.model.enums import ComponentType
-from bot.playground.model.guild import Channel, ChannelType, Guild, Role, User, create_guild
+from bot.playground.model.guild import (
+    Channel,
+    ChannelType,
+    Guild,
+    Role,
+    User,
+    Webhook,
+    create_guild,
+)
 from bot.playground.model.installations import Owners
 from bot.playground.model.intents import ALL_INTENTS, PRIVILEGED
 from bot.playground.model.mentions import Mentions
@@ -182,6 +190,7 @@ class World:
         self.guilds: dict[int, Guild] = {self.default_guild.id: self.default_guild}
         self.channels: dict[int, Channel] = {}
         self.messages: dict[int, Message] = {}
+        self.webhooks: dict[int, Webhook] = {}
         self.violations: list[str] = []
         self.file_limit = FILE_LIMIT
         self.blocked_word = ""

@@ -10,7 +10,7 @@ from bot.playground.model.interactions import (
     is_ephemeral,
 )
 from bot.playground.model.state import Message, MessageFlags, MessageType, World
-from bot.playground.rest import message_writer
+from bot.playground.rest import message_writer, webhooks
 from bot.playground.rest.api import Handler, Route
 from bot.playground.rest.http import Request, Result
 from bot.playground.rest.message_writer import MessageTarget
@@ -22,6 +22,7 @@ from bot.playground.rest.validation.autocomplete import read_choices
 from bot.playground.rest.validation.fields import Choice, Integer, Model, Required, read_form
 from bot.playground.rest.validation.form import Path
 from bot.playground.rest.validation.modals import read_modal
+from bot.playground.rest.webhooks import either
 
 CALLBACK = Model({"type": Required(Choice(tuple(InteractionCallbackType)))})
 ANY_DATA = Model({"data": Model({})})
@@ -59,10 +60,10 @@ class InteractionCallbacks:
             ("GET", ORIGINAL, self.get),
             ("PATCH", ORIGINAL, self.edit),
             ("DELETE", ORIGINAL, self.delete),
-            ("GET", FOLLOWUP, self.get),
-            ("PATCH", FOLLOWUP, self.edit),
-            ("DELETE", FOLLOWUP, self.delete),
-            ("POST", WEBHOOK, self.follow_up),
+            ("GET", FOLLOWUP, either(self.get, webhooks.get_message)),
+            ("PATCH", FOLLOWUP, either(self.edit, webhooks.edit_message)),
+            ("DELETE", FOLLOWUP, either(self.delete, webhooks.delete_message)),
+            ("POST", WEBHOOK, either(self.follow_up, webhooks.execute)),
         ]
         return [Route(method, path, handler, open=True) for method, path, handler in handlers]
 

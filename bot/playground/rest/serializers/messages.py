@@ -35,7 +35,7 @@ SNAPSHOT_FIELDS = (
 def user_json(user: User) -> Json:
     return {
         "id": str(user.id),
-        "username": user.name.lower().replace(" ", "_"),
+        "username": user.name if user.is_webhook else user.name.lower().replace(" ", "_"),
         "global_name": None if user.bot else user.name,
         "discriminator": "0000" if user.bot else "0",
         "avatar": None,
@@ -156,6 +156,8 @@ def basic_message_json(message: Message, bot: User) -> Json:
         result["nonce"] = message.nonce
     if message.author.bot:
         result["application_id"] = str(bot.id)
+    if message.author.is_webhook:
+        result["webhook_id"] = str(message.author.id)
     if message.interaction_metadata:
         result["webhook_id"] = str(bot.id)
         result["interaction_metadata"] = interaction_metadata_json(message.interaction_metadata)
