@@ -1,15 +1,17 @@
 """Select menus and cleared reactions on the web page, in a browser and by HTTP requests."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import aiohttp
+import discord
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from bot.playground import Playground
 from tests.browser import chromium, needs_browser
-from tests.playground_bot import PlaygroundBot, png, start_bot
+from tests.playground_bot import PlaygroundBot, channel_of, png, start_bot
 from tests.playground_menus import choose, send_menus
 from tests.playground_modals import everything
 
@@ -129,6 +131,29 @@ async def test_a_moderator_removes_all_reactions(
     await clear.click()
     await expect(page.locator(".reaction")).to_have_count(0)
     assert message.reactions == {}
+
+
+@needs_browser
+async def test_polls_forwards_and_pins_are_shown(
+    playground: Playground, bot: PlaygroundBot, page: Page
+) -> None:
+    """A click on an answer votes, and another click on it takes the vote back."""
+    poll = discord.Poll("Which one?", timedelta(hours=1))
+    for answer in ("cat", "dog"):
+        poll.add_answer(text=answer)
+    sent = await channel_of(bot, playground).send(poll=poll)
+    first = page.locator(".message").first
+    await expect(first).to_contain_text("Which one?")
+    for count in (1, 0):
+        await first.get_by_role("button", name="cat").click()
+        await expect(first.get_by_role("button", name="cat")).to_have_text(f"cat · {count}")
+    message = await playground.person("Ada").say("look")
+    await playground.person("Ben").forward(message)
+    await expect(page.locator(".message").last.locator(".context")).to_have_text("↱ Forwarded")
+    await expect(page.locator(".message").last.locator(".content")).to_have_text("look")
+    await playground.person("Mod", moderator=True).pin(message)
+    await expect(page.locator(".message").last).to_contain_text("pinned a message")
+    assert playground.world.messages[sent.id].poll is not None
 
 
 async def test_other_choices_are_an_error(playground: Playground, bot: PlaygroundBot) -> None:
