@@ -20,7 +20,7 @@ async def test_remove_deletes_messages_and_files(
     assert "reported picture 2" in card_in(harness, mod_channel).content
     interaction = await mo.click(card_in(harness, mod_channel), "Remove")
     assert await response_text(harness, interaction) == (
-        "Removed the pictures and all messages that showed them."
+        "Removed the pictures and all of my messages that showed them."
     )
     assert grid.deleted
     assert single.deleted
@@ -58,7 +58,9 @@ async def test_remove_deletes_dms_with_the_picture(
     await eventually(lambda: len(harness.query("SELECT * FROM direct_messages")) == 3)
     await harness.stop()
     await harness.start()
-    assert "all messages" in await response_text(harness, await mo.use("Remove picture", grid))
+    assert "all of my messages" in await response_text(
+        harness, await mo.use("Remove picture", grid)
+    )
     assert harness.discord.dms(harness.ada) == []
     (dm,) = harness.discord.dms(ben)
     assert len(dm.attachments) == 4
@@ -234,6 +236,6 @@ async def test_remove_works_after_the_channel_is_deleted(
     await eventually(lambda: harness.query("SELECT * FROM direct_messages"))
     del harness.discord.world.channels[channel.id]
     answer = await response_text(harness, await mo.click(card_in(harness, mod_channel), "Remove"))
-    assert answer == "Removed the pictures and all messages that showed them."
+    assert answer == "Removed the pictures and all of my messages that showed them."
     assert picture_files(harness) == []
     assert harness.discord.dms(ben) == []

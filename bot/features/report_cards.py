@@ -153,7 +153,7 @@ async def remove(interaction: Interaction, job: Job) -> str:
     if remaining:
         count = f"{len(remaining)} of {len(messages)}"
         return f"Removed the pictures, but could not delete {count} messages.{variations}"
-    return f"Removed the pictures and all messages that showed them.{variations}"
+    return f"Removed the pictures and all of my messages that showed them.{variations}"
 
 
 async def _delete(client: BotClient, channel_id: int, message_id: int) -> bool:
