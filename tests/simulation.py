@@ -5,14 +5,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+import torch
+
 from bot.domain import cost_model
 from bot.domain.job import Job, ResponseTarget
 from bot.domain.limits import Limits, QueueDepth, is_full
 from bot.services.scheduler import Schedule
-from engine.contract import Recipe
-from engine.core.batching import BatchKey, DrrState, batch_key, select_batch
+from engine.contract import Paint, Recipe
+from engine.core.batching import BatchKey
 from engine.core.engine_core import MAX_RUNNING
-from engine.core.scheduler import AGING_PERIOD
+from engine.core.request import Request
+from engine.core.scheduler import BatchScheduler, seconds_by_owner
+from engine.core.usage import UsageMeter
+from engine.device import Device
+from engine.pipeline.denoise import DenoisingState
 from tests import samples
 
 SECONDS: Final = 0.1
@@ -34,27 +40,18 @@ class Submission:
     seats: int | None = None
 
 
-@dataclass(eq=False)
-class Picture:
-    """A picture that the engine is painting."""
+class State(DenoisingState):
+    """An image without a model, whose evaluations are only counted."""
 
-    recipe: Recipe
-    job: Job
-    sequence: int
-    steps_left: int
-    last_tick: int = 0
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.step_index = 0
+        self.is_unbatchable = False
 
     @property
-    def owner(self) -> str:
-        return str(self.job.user_id)
-
-    @property
-    def batch_key(self) -> BatchKey:
-        return batch_key(self.recipe)
-
-    @property
-    def rows(self) -> int:
-        return self.recipe.rows
+    def evaluations(self) -> int:
+        """One for each step."""
+        return self.recipe.steps
 
 
 class Simulation:
@@ -75,13 +72,12 @@ class Simulation:
         self._submissions: list[Submission] = []
         self._queue: list[Job] = []
         self._running: dict[str, Job] = {}
-        self._pictures: list[Picture] = []
+        self._requests: dict[str, Request] = {}
+        """The request of each running job."""
         self._submission_of: dict[str, Submission] = {}
         self._last_started: dict[int, float] = {}
-        self._prior_seconds: dict[str, float] = {}
-        self._used_seconds: dict[str, float] = defaultdict(float)
-        self._drr_state: DrrState = ()
-        self._ticks = 0
+        self._meter = UsageMeter(Device(torch.device("cpu"), torch.float32, threads=1))
+        self._batch_scheduler = BatchScheduler(self._meter.cost)
         self._job_count = 0
 
     def run(self, submissions: Iterable[Submission]) -> "Simulation":
@@ -90,7 +86,7 @@ class Simulation:
         while self._submissions or self._queue or self._running:
             self._submit_due()
             self._dispatch()
-            if self._pictures:
+            if self._running:
                 self._tick()
             else:
                 self.now = max(self.now, self._submissions[0].at)
@@ -158,44 +154,36 @@ class Simulation:
         self.starts.append(job.id)
         self._last_started[job.user_id] = self.now
         self._running[job.id] = job
-        self._prior_seconds[job.id] = self._schedule.virtual_time(job.user_id)
-        for nth, recipe in enumerate(job.recipes):
-            sequence = self._job_count * 4 + nth
-            self._pictures.append(Picture(recipe, job, sequence, recipe.steps))
-        assert len(self._pictures) <= MAX_RUNNING
+        paint = Paint(
+            job=job.id,
+            attempt=1,
+            recipes=job.recipes,
+            owner=str(job.user_id),
+            prior_seconds=self._schedule.virtual_time(job.user_id),
+        )
+        request = Request(paint, lambda _: None)
+        request.start(self._batch_scheduler.add(request, [State(item) for item in job.recipes]))
+        self._requests[job.id] = request
+        assert len(self._batch_scheduler.images) <= MAX_RUNNING
 
     def _tick(self) -> None:
-        self._ticks += 1
-        owner_seconds = self._owner_seconds() if self._ticks % AGING_PERIOD else {}
-        selection = select_batch(self._pictures, self._drr_state, _pass_seconds, owner_seconds)
-        self._drr_state = selection.state
-        seconds = _pass_seconds(selection.key)
+        owner_seconds = seconds_by_owner(self._requests.values())
+        [batch] = self._batch_scheduler.select(1, [], owner_seconds)
+        seconds = _pass_seconds(batch.key)
         self.now += seconds
-        batch = [self._pictures[index] for index in selection.indices]
-        rows = sum(picture.rows for picture in batch)
-        for picture in batch:
-            picture.last_tick = self._ticks
-            picture.steps_left -= 1
-            self._used_seconds[picture.job.id] += seconds * picture.rows / rows
-        unfinished = {picture.job.id for picture in self._pictures if picture.steps_left}
-        for job in {picture.job.id: picture.job for picture in batch}.values():
-            if job.id not in unfinished:
+        for image in batch.images:
+            image.state.step_index += 1
+        batch.completed = [(batch, seconds)]
+        self._meter.end(batch, failed=False)
+        for job in list(self._running.values()):
+            if self._requests[job.id].is_denoised:
                 self._end(job)
-        self._pictures = [picture for picture in self._pictures if picture.steps_left]
-
-    def _owner_seconds(self) -> dict[str, float]:
-        """The engine seconds of each owner, as EngineCore counts them."""
-        prior: dict[str, float] = {}
-        used: dict[str, float] = defaultdict(float)
-        for job in self._running.values():
-            owner = str(job.user_id)
-            prior[owner] = max(prior.get(owner, 0.0), self._prior_seconds[job.id])
-            used[owner] += self._used_seconds[job.id]
-        return {owner: seconds + used[owner] for owner, seconds in prior.items()}
 
     def _end(self, job: Job) -> None:
         del self._running[job.id]
-        seconds = self._used_seconds.pop(job.id)
+        request = self._requests.pop(job.id)
+        self._batch_scheduler.remove(request)
+        seconds = request.forward_seconds
         self.engine_seconds[job.user_id] += seconds
         self._schedule.end(job, seconds)
         sample = cost_model.Sample(
