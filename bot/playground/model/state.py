@@ -124,6 +124,7 @@ class Message:
     snapshot: "Message | None" = None
     """The copy of a forwarded message, which later changes of the original do not change."""
     poll: Poll | None = None
+    shared_client_theme: Json | None = None
 
     def __repr__(self) -> str:
         """Author, content, files and buttons, for failure messages of tests."""

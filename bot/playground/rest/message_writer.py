@@ -172,6 +172,7 @@ def _apply(world: World, message: Message, body: RequestBody) -> None:
     message.embeds = [embed | {"type": "rich"} for embed in draft.embeds]
     message.components = with_component_ids(draft.components)
     message.flags = draft.flags
+    message.shared_client_theme = draft.shared_client_theme
     message.poll = new_poll(draft.poll, world.clock.now()) if draft.poll else None
     world.delete_files([a for a in message.attachments if a not in draft.attachments])
     new_attachments = [_store(world, message, upload) for upload in draft.uploads]
@@ -196,6 +197,7 @@ def _store(world: World, message: Message, upload: Upload) -> Attachment:
 def _draft(message: Message, body: RequestBody) -> Draft:
     payload = body.payload
     has_no_content_yet = message.loading or not message.edits
+    theme = payload.get("shared_client_theme") if has_no_content_yet else None
     attachments, uploads = _files(message, body)
     return Draft(
         content=payload.get("content", message.content) or "",
@@ -206,6 +208,7 @@ def _draft(message: Message, body: RequestBody) -> Draft:
         attachments=attachments,
         uploads=uploads,
         poll=payload.get("poll") if has_no_content_yet else None,
+        shared_client_theme=theme or message.shared_client_theme,
         has_snapshot=message.snapshot is not None,
         path=body.path,
     )

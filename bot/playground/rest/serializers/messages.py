@@ -156,6 +156,12 @@ def basic_message_json(message: Message, bot: User) -> Json:
         result["nonce"] = message.nonce
     if message.author.bot:
         result["application_id"] = str(bot.id)
+    return result | _origin_json(message, bot) | _extras_json(message, bot)
+
+
+def _origin_json(message: Message, bot: User) -> Json:
+    """Return the fields about what the message was created by, and what it refers to."""
+    result: Json = {}
     if message.author.is_webhook:
         result["webhook_id"] = str(message.author.id)
     if message.interaction_metadata:
@@ -165,6 +171,14 @@ def basic_message_json(message: Message, bot: User) -> Json:
         result["message_reference"] = reference_json(message.reference) | {
             "type": FORWARD if message.snapshot else REPLY
         }
+    return result
+
+
+def _extras_json(message: Message, bot: User) -> Json:
+    """Return the fields that few messages have."""
+    result: Json = {}
+    if message.shared_client_theme:
+        result["shared_client_theme"] = {"base_theme": 0} | message.shared_client_theme
     if message.poll:
         result["poll"] = poll_json(message.poll, bot)
     if message.snapshot:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from bot.playground.errors import ApiError, Json
 from bot.playground.model.attachments import Attachment, Upload, sanitize_filename
 from bot.playground.model.state import NO_FLAGS, MessageFlags
+from bot.playground.rest.validation.client_themes import CLIENT_THEME
 from bot.playground.rest.validation.component_models import MESSAGE_COMPONENTS
 from bot.playground.rest.validation.components import check_components
 from bot.playground.rest.validation.embeds import EMBEDS, check_embeds
@@ -71,6 +72,7 @@ MESSAGE = Model(
         "message_reference": REFERENCE,
         "sticker_ids": ListOf(Snowflake(), 3),
         "poll": POLL,
+        "shared_client_theme": CLIENT_THEME,
         "flags": Integer(0),
         "nonce": Nonce(),
         "enforce_nonce": Boolean(),
@@ -93,6 +95,7 @@ class Draft:
     attachments: list[Attachment] = field(default_factory=list)
     uploads: list[Upload] = field(default_factory=list)
     poll: Json | None = None
+    shared_client_theme: Json | None = None
     has_snapshot: bool = False
     path: Path = ()
     """The path of the message in the request body."""
@@ -135,8 +138,8 @@ def check_draft(draft: Draft) -> None:
         _check_legacy_fields(draft, errors)
     errors.raise_any()
     check_poll_emoji(draft.poll)
-    parts = (draft.content.strip(), draft.embeds, draft.components, draft.files, draft.poll)
-    if not any(parts) and not draft.has_snapshot:
+    parts = (draft.content, draft.embeds, draft.components, draft.files, draft.poll)
+    if not any((*parts, draft.shared_client_theme, draft.has_snapshot)):
         raise ApiError(400, 50006, "Cannot send an empty message", violation=True)
 
 
@@ -175,7 +178,7 @@ def _check_exclusive_mentions(allowed: Json, path: Path, errors: FormErrors) -> 
 
 
 def _check_legacy_fields(draft: Draft, errors: FormErrors) -> None:
-    for key in ("content", "embeds", "poll"):
+    for key in ("content", "embeds", "poll", "shared_client_theme"):
         if getattr(draft, key):
             message = f"The '{key}' field cannot be used when using MessageFlags.IS_COMPONENTS_V2"
             code = "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2"
