@@ -1,13 +1,11 @@
 """The queue of outgoing events: newer progress replaces older, and all endings are sent."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
-import pytest
-
-from engine.contract import Cancelled, Command, Event, Heartbeat, Queued, Stepped
-from engine.contract.wire import Connection, bot_side, engine_side
+from engine.contract import Cancelled, Event, Heartbeat, Queued, Stepped
+from engine.contract.wire import bot_side, engine_side
 from engine.server.event_queue import EventQueue
+from tests.manual_time import idle
 
 
 def stepped(step: int, preview: bytes | None = None) -> Stepped:
@@ -22,36 +20,29 @@ def heartbeat(ticks: int) -> Heartbeat:
 
 async def received(*events: Event) -> list[Event]:
     """The events that a reader receives if all of these are queued before it reads."""
-    event_queue = EventQueue()
+    event_queue, last_event = EventQueue(), Cancelled(job="the end", attempt=1)
+    done = asyncio.Event()
     for event in events:
         event_queue.put(event)
-    done = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async with engine_side(reader, writer) as connection:
-            await _send_for(event_queue, connection, seconds=0.2)
+            sending = asyncio.create_task(event_queue.send_all(connection))
+            await idle()  # all of these are sent before the last one is queued
+            event_queue.put(last_event)
+            await connection.receive()
+            sending.cancel()
         done.set()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    async with bot_side(*await asyncio.open_connection("127.0.0.1", port)) as events_in:
-        arriving = [event async for event in all_of(events_in)]
+    arriving: list[Event] = []
+    async with bot_side(*await asyncio.open_connection("127.0.0.1", port)) as connection:
+        while (event := await connection.receive()) is not None and event != last_event:
+            arriving.append(event)
     await done.wait()
     server.close()
     return arriving
-
-
-async def all_of(connection: Connection[Event]) -> AsyncIterator[Event]:
-    """All events until the connection closes."""
-    while (event := await connection.receive()) is not None:
-        yield event
-
-
-async def _send_for(
-    event_queue: EventQueue, connection: Connection[Command], *, seconds: float
-) -> None:
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(event_queue.send_all(connection), seconds)
 
 
 async def test_only_the_newest_progress_is_sent() -> None:

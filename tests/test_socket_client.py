@@ -4,22 +4,30 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 
 from bot.engine_client.base import EngineClient, EngineDied
 from bot.engine_client.socket_client import Endpoint
 from bot.engine_client.supervisor import supervised_engine
+from bot.engine_client.watchdog import SHORTEST_SECONDS, SILENCE_SECONDS
 from bot.errors import ExitCode, FatalError
 from engine.contract import Cancelled, Failed, Paint, Painted, Queued, Stepped
 from tests.bot_harness import eventually
 from tests.fake_engine import MODEL, FakeEngine
+from tests.manual_time import ManualTime
 from tests.samples import recipe
+
+
+async def short_sleep(_: float) -> None:
+    """Wait for less time than asked for, so that restarts are quick."""
+    await asyncio.sleep(0.01)
 
 
 @pytest.fixture
 async def client(engine: FakeEngine) -> AsyncIterator[EngineClient]:
     """A client of a supervised fake engine."""
-    async with supervised_engine(engine.launch) as client:
+    async with supervised_engine(engine.launch, sleep=short_sleep) as client:
         yield client
 
 
@@ -143,11 +151,8 @@ async def test_a_waiting_job_can_be_cancelled_while_disconnected(
     assert engine.paints == []
 
 
-async def test_a_restart_that_hangs_is_aborted(
-    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_restart_that_hangs_is_aborted(engine: FakeEngine) -> None:
     """It may take longer than the previous start, but not far longer."""
-    monkeypatch.setattr("bot.engine_client.supervisor.SHORTEST_SECONDS", 0.3)
     starts = 0
 
     @asynccontextmanager
@@ -159,7 +164,59 @@ async def test_a_restart_that_hangs_is_aborted(
         async with engine.launch() as endpoint:
             yield endpoint
 
-    async with supervised_engine(second_hangs) as client:
+    async with supervised_engine(second_hangs, start_seconds=0.1, sleep=short_sleep) as client:
         engine.die()
         await eventually(lambda: starts == 3)
         assert isinstance(await client.submit(paint(), ignore), Painted)
+
+
+async def test_failed_restarts_become_rarer(engine: FakeEngine) -> None:
+    """The delay doubles up to a minute."""
+    time = ManualTime()
+    async with supervised_engine(engine.launch, clock=time.clock, sleep=time.sleep):
+        engine.start_error = "no memory"
+        engine.die()
+        delays = [0.5, 1, 2, 4, 8, 16, 32, 60, 60]
+        for count, delay in enumerate(delays, start=1):
+            await eventually(lambda: time.pauses[1:] == delays[:count])  # noqa: B023 # called now
+            await time.advance(delay)
+    assert engine.failed_starts == len(delays)
+
+
+async def test_a_silent_engine_is_replaced(engine: FakeEngine) -> None:
+    """The job's caller gets EngineDied, after the longest time between two events."""
+    engine.gate.clear()
+    time = ManualTime()
+    async with supervised_engine(engine.launch, clock=time.clock, sleep=time.sleep) as client:
+        stepped = asyncio.Event()
+        task = asyncio.create_task(client.submit(paint(), lambda _: stepped.set()))
+        await stepped.wait()
+        for _ in range(int(SILENCE_SECONDS)):
+            await time.advance(1.0)
+        assert client.status.is_connected and not task.done()
+        await time.advance(1.0)
+        with pytest.raises(EngineDied):
+            await task
+        await time.advance(1.0)
+        await eventually(lambda: client.status.is_connected)
+    assert engine.starts == 2
+
+
+async def test_an_engine_that_makes_no_step_is_replaced(engine: FakeEngine) -> None:
+    """It still sends heartbeats."""
+    engine.gate.clear()
+    time = ManualTime()
+    async with supervised_engine(engine.launch, clock=time.clock, sleep=time.sleep) as client:
+        stepped = asyncio.Event()
+        task = asyncio.create_task(client.submit(paint(), lambda _: stepped.set()))
+        await stepped.wait()
+        for beat in range(1, int(SHORTEST_SECONDS / 2) + 1):
+            await time.advance(1.0)
+            await time.advance(1.0)
+            engine.heartbeat = msgspec.structs.replace(engine.heartbeat, memory=beat)
+            await engine.send_heartbeat()
+            await eventually(lambda: client.status.heartbeat == engine.heartbeat)
+        assert client.status.is_connected and not task.done()
+        await time.advance(1.0)
+        with pytest.raises(EngineDied):
+            await task

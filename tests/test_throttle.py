@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from bot.messages.throttle import Throttle
+from tests.manual_time import idle
 
 SECONDS = 1.5
 
@@ -44,12 +45,6 @@ class Screen:
         await self.ready.wait()
         self.values.append(value)
         return self._proceed
-
-
-async def idle() -> None:
-    """Let all tasks run until they wait for something."""
-    for _ in range(20):
-        await asyncio.sleep(0)
 
 
 @asynccontextmanager

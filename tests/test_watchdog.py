@@ -40,6 +40,7 @@ def test_a_working_engine_is_healthy() -> None:
 def test_an_engine_without_heartbeats_fails() -> None:
     """They are sent every two seconds, whatever the engine is doing."""
     watchdog, now = stepping(0.1, 10)
+    assert SILENCE_SECONDS <= 60.0
     assert watchdog.failure_reason(now + SILENCE_SECONDS - 1) is None
     assert "sent nothing for 31 s" in (watchdog.failure_reason(now + SILENCE_SECONDS + 1) or "")
 
@@ -61,6 +62,7 @@ def test_fast_steps_do_not_lower_the_limit_below_the_minimum() -> None:
 def test_the_first_step_has_a_limit_of_its_own() -> None:
     """A large model on a slow machine needs minutes; an engine that never makes a step fails."""
     assert reason_without_steps(Watchdog(0.0), 0.0, UNKNOWN_SECONDS - 10, 0) is None
+    assert UNKNOWN_SECONDS <= 3600.0
     reason = reason_without_steps(Watchdog(0.0), 0.0, UNKNOWN_SECONDS + 10, 0)
     assert "no step for" in (reason or "")
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Final, Self
 
 from bot.aio import background
+from bot.domain.clock import Sleep
 from bot.engine_client.base import EngineDied
 from bot.engine_client.process import EngineStartFailed
 from bot.engine_client.socket_client import Endpoint, SocketEngineClient
@@ -28,12 +30,24 @@ Launch = Callable[[], AbstractAsyncContextManager[Endpoint]]
 class EngineSupervisor:
     """Use as `async with`; inside, `run` must be running.
 
-    Entering waits for the first engine and raises FatalError if it does not start.
+    Entering waits for the first engine and raises FatalError if it does not start. A restart may
+    always take `start_seconds`. `clock` is monotonic, and `sleep` waits by it.
     """
 
-    def __init__(self, client: SocketEngineClient, launch: Launch) -> None:
+    def __init__(
+        self,
+        client: SocketEngineClient,
+        launch: Launch,
+        *,
+        start_seconds: float = SHORTEST_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
         self._client = client
         self._launch = launch
+        self._start_seconds = start_seconds
+        self._clock = clock
+        self._sleep = sleep
         self._stack = AsyncExitStack()
         """Holds the engine's process and the connection to it."""
         self._slowest_start = 0.0
@@ -53,23 +67,22 @@ class EngineSupervisor:
 
     async def run(self) -> None:
         """Watch the engine, and restart it after each failure, with exponential backoff."""
-        clock = asyncio.get_running_loop().time
         delay = _FIRST_DELAY
         while True:
-            started_at, finished_jobs = clock(), self._client.finished_jobs
+            started_at, finished_jobs = self._clock(), self._client.finished_jobs
             reason = await self._watch()
             log.warning("The engine failed (%s); restarting it.", reason)
             await self._stack.aclose()
             has_worked = self._client.finished_jobs > finished_jobs
-            if has_worked or clock() - started_at > _STABLE_SECONDS:
+            if has_worked or self._clock() - started_at > _STABLE_SECONDS:
                 delay = _FIRST_DELAY
             while not self._client.status.is_connected:
-                await asyncio.sleep(delay)
+                await self._sleep(delay)
                 delay = min(delay * 2, _LONGEST_DELAY)
                 await self._restart()
 
     async def _restart(self) -> None:
-        timeout = max(SHORTEST_SECONDS, PATIENCE * self._slowest_start)
+        timeout = max(self._start_seconds, PATIENCE * self._slowest_start)
         try:
             async with asyncio.timeout(timeout):
                 await self._start()
@@ -79,17 +92,16 @@ class EngineSupervisor:
             log.error("The engine did not start: %s", error)  # noqa: TRY400 # the traceback says nothing
 
     async def _start(self) -> None:
-        clock = asyncio.get_running_loop().time
-        started_at = clock()
+        started_at = self._clock()
         async with AsyncExitStack() as stack:
             endpoint = await stack.enter_async_context(self._launch())
             await stack.enter_async_context(self._client.connect(endpoint))
             self._stack = stack.pop_all()
-        self._slowest_start = max(self._slowest_start, clock() - started_at)
+        self._slowest_start = max(self._slowest_start, self._clock() - started_at)
 
     async def _watch(self) -> str:
         """Wait for a failure of the engine; returns the reason of the connection or watchdog."""
-        clock = asyncio.get_running_loop().time
+        clock = self._clock
         watchdog = Watchdog(clock())
         tasks = [
             asyncio.create_task(
@@ -107,9 +119,9 @@ class EngineSupervisor:
 
     async def _check(self, watchdog: Watchdog) -> str:
         """Wait until the watchdog detects a failure; returns its reason."""
-        clock = asyncio.get_running_loop().time
+        clock = self._clock
         while (reason := watchdog.failure_reason(checked_at := clock())) is None:
-            await asyncio.sleep(_CHECK_SECONDS)
+            await self._sleep(_CHECK_SECONDS)
             if clock() - checked_at > 2 * _CHECK_SECONDS:
                 watchdog.reset(clock())
             if not self._client.has_pending_jobs:
@@ -118,11 +130,20 @@ class EngineSupervisor:
 
 
 @asynccontextmanager
-async def supervised_engine(launch: Launch) -> AsyncIterator[SocketEngineClient]:
-    """A client of an engine that is supervised while the body runs.
+async def supervised_engine(
+    launch: Launch,
+    *,
+    start_seconds: float = SHORTEST_SECONDS,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Sleep = asyncio.sleep,
+) -> AsyncIterator[SocketEngineClient]:
+    """A client of an engine that is supervised, with these options, while the body runs.
 
     Raises FatalError if the engine does not start.
     """
     client = SocketEngineClient()
-    async with EngineSupervisor(client, launch) as supervisor, background(supervisor.run()):
+    supervisor = EngineSupervisor(
+        client, launch, start_seconds=start_seconds, clock=clock, sleep=sleep
+    )
+    async with supervisor, background(supervisor.run()):
         yield client

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
+from bot.domain.clock import Sleep
+
 T = TypeVar("T")
-Sleep = Callable[[float], Awaitable[object]]
 
 
 class Throttle(Generic[T]):
