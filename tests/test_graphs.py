@@ -72,9 +72,8 @@ def test_all_threads_may_call_it_at_the_same_time() -> None:
     assert all(torch.equal(outputs[seed], expected[seed]) for seed in range(8))
 
 
-def test_the_least_recently_used_graph_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_least_recently_used_graph_is_dropped() -> None:
     """The number of graphs is bounded, because users choose the sizes."""
-    monkeypatch.setattr(graphs, "MAX_GRAPHS", 2)
     calls: list[torch.Size] = []
 
     def forward(
@@ -84,7 +83,7 @@ def test_the_least_recently_used_graph_is_dropped(monkeypatch: pytest.MonkeyPatc
         embeds = conditioning["encoder_hidden_states"]
         return latents * timesteps[:, None, None, None] + embeds.sum()
 
-    graph_cache = GraphCache(forward, CPU)
+    graph_cache = GraphCache(forward, CPU, max_graphs=2)
     for rows in (1, 2, 1, 3, 1, 2):  # 3 replaces 2, which was used least recently
         graph_cache(*batch(rows))
     assert [shape[0] for shape in calls] == [1, 2, 3, 2]
@@ -116,11 +115,10 @@ def test_out_of_memory_in_a_capture_is_raised() -> None:
         GraphCache(forward, CPU)(*batch(2))
 
 
-def test_a_dropped_graph_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dropped_graph_takes_no_memory() -> None:
     """Memory is bounded however many sizes are captured."""
-    monkeypatch.setattr(graphs, "MAX_GRAPHS", 2)
     model: Any = engine_core().model
-    graph_cache = GraphCache(model.forward, CPU)
+    graph_cache = GraphCache(model.forward, CPU, max_graphs=2)
 
     def memory_after(rounds: int) -> float:
         """MiB of resident memory after all sizes were captured this many times."""
@@ -135,20 +133,22 @@ def test_a_dropped_graph_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> Non
     assert memory_after(3) - before < 60, "MiB for 12 traces, each of which takes 16"
 
 
-def test_a_capture_does_not_block_replays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_capture_does_not_block_replays() -> None:
     """A captured shape is replayed during the capture of another one."""
     model: Any = engine_core().model
-    graph_cache = GraphCache(model.forward, CPU)
-    graph_cache(*batch(2))
     capturing, go_on = threading.Event(), threading.Event()
-    trace = graphs._Trace
 
-    def slow_trace(*args: Any) -> Any:  # noqa: ANN401 - as _Trace
-        capturing.set()
-        assert go_on.wait(20)
-        return trace(*args)
+    def forward(
+        latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
+    ) -> torch.Tensor:
+        if latents.shape[0] == 4:
+            capturing.set()
+            assert go_on.wait(20)
+        output: torch.Tensor = model.forward(latents, timesteps, conditioning)
+        return output
 
-    monkeypatch.setattr(graphs, "_Trace", slow_trace)
+    graph_cache = GraphCache(forward, CPU)
+    graph_cache(*batch(2))
 
     def call() -> None:
         with torch.inference_mode():
@@ -156,10 +156,12 @@ def test_a_capture_does_not_block_replays(monkeypatch: pytest.MonkeyPatch) -> No
 
     other = threading.Thread(target=call)
     other.start()
-    assert capturing.wait(20)
-    assert torch.equal(graph_cache(*batch(2)), model.forward(*batch(2)))
-    go_on.set()
-    other.join()
+    try:
+        assert capturing.wait(20)
+        assert torch.equal(graph_cache(*batch(2)), model.forward(*batch(2)))
+    finally:
+        go_on.set()
+        other.join()
 
 
 def test_a_torch_without_the_private_functions_runs_eagerly(
@@ -231,12 +233,11 @@ class FakeCuda:
     def graph_cache(self) -> GraphCache:
         """A cache on the fake GPU."""
         device = Device(torch.device("cuda", 0), torch.float32, 1)
-        return GraphCache(lambda latents, timesteps, conditioning: latents, device)
+        return GraphCache(lambda latents, timesteps, conditioning: latents, device, max_graphs=2)
 
 
 def test_graphs_share_the_pool_of_cached_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pool without graphs is not used again, because torch rejects it."""
-    monkeypatch.setattr(graphs, "MAX_GRAPHS", 2)
     cuda = FakeCuda(monkeypatch)
     graph_cache = cuda.graph_cache()
     cuda.fails = True

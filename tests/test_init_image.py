@@ -2,8 +2,7 @@
 
 import io
 import struct
-import threading
-import time
+import sys
 import warnings
 import zlib
 from typing import Any
@@ -12,8 +11,6 @@ import pytest
 from PIL import Image
 
 from engine.core.process import quiet_libraries
-from engine.imaging import image_decoder
-from engine.imaging.decode_result import DecodeResult
 from engine.imaging.init_image import decode, resize_and_crop
 from engine.imaging.refusals import InvalidImage
 from tests.engine_parts import sketch
@@ -115,21 +112,16 @@ def test_damaged_exif_is_ignored() -> None:
     assert decode(encoded(sketch(80, 40), "JPEG", exif=damaged)).size == (80, 40)
 
 
-def test_decoding_leaves_the_warning_filters_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decoding_leaves_the_warning_filters_alone() -> None:
     """All threads share the filters, so overlapping temporary changes could become permanent."""
-    filters, data, undelayed = warnings.filters, encoded(sketch(8, 8)), image_decoder._decode
-
-    def slow(data: bytes) -> DecodeResult:
-        time.sleep(float(threading.current_thread().name))
-        return undelayed(data)
-
-    monkeypatch.setattr(image_decoder, "_decode", slow)
-    threads = [threading.Thread(target=decode, args=(data,), name=name) for name in ("0.1", "0.2")]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert warnings.filters is filters
+    filters, during, data = warnings.filters, list[object](), encoded(sketch(8, 8))
+    sys.setprofile(lambda *_: during.append(warnings.filters))  # at each call of a function
+    try:
+        decode(data)
+    finally:
+        sys.setprofile(None)
+    assert len(during) > 10
+    assert all(active is filters for active in during)
 
 
 def huge_png(width: int, height: int) -> bytes:

@@ -2,7 +2,6 @@
 
 import queue
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -12,6 +11,7 @@ import torch
 from PIL import Image
 
 from engine.contract import Cancelled, Ending, Event, Painted, Queued, Stepped, Verdict, sha256
+from engine.core.engine_core import EngineCore
 from engine.core.worker import Worker
 from engine.errors import DeviceLost, EngineError
 from engine.imaging.encode import encode_png
@@ -193,41 +193,44 @@ def test_a_heartbeat_does_not_wait_for_a_forward_pass() -> None:
 
     with before_each_pass(engine_core(), block), running_worker() as (worker, listener):
         worker.submit(job(recipe(steps=1)), listener.events.put)
-        assert is_inside.wait(20)
-        heartbeat = worker.heartbeat()
-        go_on.set()
+        try:
+            assert is_inside.wait(20)
+            heartbeat = worker.heartbeat()
+        finally:
+            go_on.set()
         listener.next(Painted)
     assert (heartbeat.painting, heartbeat.ticks) == (1, 0)
 
 
 def test_a_device_lost_outside_of_a_request_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """The worker classifies the error that the engine core raises."""
-    fatal_errors: queue.Queue[EngineError] = queue.Queue()
-    core = new_engine_core()
 
-    def lose_device() -> None:
+    def lose_device(_: EngineCore) -> None:
         raise RuntimeError(DEVICE_LOST)
 
-    monkeypatch.setattr(core, "tick", lose_device)
-    worker = Worker(core, fatal_errors.put)
-    worker.submit(job(), lambda _: None)
-    assert isinstance(fatal_errors.get(timeout=20), DeviceLost)
-    worker.close()
+    monkeypatch.setattr(EngineCore, "tick", lose_device)
+    with running_worker() as (worker, listener):
+        worker.submit(job(), listener.events.put)
+        assert isinstance(listener.fatal_errors.get(timeout=20), DeviceLost)
+    assert not listener.endings()
 
 
 def test_closing_does_not_wait_for_an_endless_pass() -> None:
     """`close` returns after the timeout, so that the process can end."""
-    core, is_inside, go_on = new_engine_core(), threading.Event(), threading.Event()
+    core, is_inside, go_on, has_left = new_engine_core(), *(threading.Event() for _ in range(3))
 
     def block(_: torch.Tensor) -> None:
         is_inside.set()
-        assert go_on.wait(30)
+        go_on.wait(60)
+        has_left.set()
 
     with before_each_pass(core, block):
         worker = Worker(core, lambda _: None)
         worker.submit(job(recipe(steps=150)), lambda _: None)
-        assert is_inside.wait(20)
-        start = time.monotonic()
-        worker.close(timeout=0.3)
-        assert time.monotonic() - start < 5
-        go_on.set()
+        try:
+            assert is_inside.wait(20)
+            worker.close(timeout=0.1)
+            assert not has_left.is_set(), "the pass is still blocked"
+        finally:
+            go_on.set()
+        assert has_left.wait(20)

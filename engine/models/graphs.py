@@ -41,9 +41,10 @@ class GraphCache:
     On a GPU, a returned tensor is valid until the next call. Thread-safe.
     """
 
-    def __init__(self, forward: Forward, device: Device) -> None:
+    def __init__(self, forward: Forward, device: Device, max_graphs: int = MAX_GRAPHS) -> None:
         self._forward = forward
         self._device = device
+        self._max_graphs = max_graphs
         self._graphs: OrderedDict[_Key, Forward] = OrderedDict()
         self._graphs_lock = threading.Lock()
         self._capturing = threading.Lock()
@@ -83,7 +84,7 @@ class GraphCache:
     def _store(self, key: _Key, graph: Forward) -> None:
         with self._graphs_lock:
             self._graphs[key] = graph
-            if len(self._graphs) > MAX_GRAPHS:
+            if len(self._graphs) > self._max_graphs:
                 self._graphs.popitem(last=False)
 
     def _capture(
