@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 import aiohttp
@@ -11,7 +12,7 @@ from discord.gateway import DiscordWebSocket
 
 from bot.context import BotClient, Interaction, Services
 from bot.features import FEATURES
-from bot.features.exports import ReactionClear
+from bot.features.exports import Exports, ReactionClear
 from bot.features.responses import CommandTree, handle_errors, respond_ephemeral
 
 READY_SECONDS: Final = 0.05
@@ -42,7 +43,12 @@ class GatewayUnreachable(Exception):
 class Client(BotClient):
     """discord.py's client with the bot's features."""
 
-    def __init__(self, trace: aiohttp.TraceConfig, proxy: str | None = None) -> None:
+    def __init__(
+        self,
+        trace: aiohttp.TraceConfig,
+        proxy: str | None = None,
+        features: Sequence[Exports] = FEATURES,
+    ) -> None:
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # voice is unused
         super().__init__(
             intents=_intents(),
@@ -55,12 +61,13 @@ class Client(BotClient):
         )
         self.online = False
         """Whether the gateway is connected and ready."""
+        self._features = features
         self._failed_resumes = 0
         self._start_up = asyncio.Lock()
         self._start_up_waits = False
         self.handlers = set()
         self.tree = CommandTree(self)
-        for feature in FEATURES:
+        for feature in self._features:
             for command in feature.commands:
                 self.tree.add_command(command)
         self.add_dynamic_items(*BUTTONS)
@@ -116,7 +123,7 @@ class Client(BotClient):
             await self._do_start_up_work()
 
     async def _do_start_up_work(self) -> None:
-        for feature in FEATURES:
+        for feature in self._features:
             for work in feature.on_ready:
                 try:
                     await work(self)
@@ -142,19 +149,19 @@ class Client(BotClient):
     async def on_raw_reaction_add(self, reaction: discord.RawReactionActionEvent) -> None:
         """A user reacted to a message."""
         self.track_current_task()
-        for feature in FEATURES:
+        for feature in self._features:
             for handle in feature.on_reaction_add:
                 await handle(self, reaction)
 
     async def on_raw_reaction_remove(self, reaction: discord.RawReactionActionEvent) -> None:
         """A user took a reaction back."""
-        for feature in FEATURES:
+        for feature in self._features:
             for handle in feature.on_reaction_remove:
                 await handle(self, reaction)
 
     async def on_raw_reaction_clear(self, event: ReactionClear) -> None:
         """All reactions to a message were removed at once, or all with one emoji."""
-        for feature in FEATURES:
+        for feature in self._features:
             for handle in feature.on_reaction_clear:
                 await handle(self, event)
 

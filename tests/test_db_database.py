@@ -7,16 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.db import connection
-from bot.db.connection import DatabaseUnavailable
+from bot.db import migrations
+from bot.db.connection import DatabaseUnavailable, SqliteConnection
 from bot.db.database import Database
+from bot.db.jobs import JobStore
+from tests.bot_harness import eventually
 from tests.samples import job, recipe
-
-
-@pytest.fixture
-def long_lock_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A database that is opened afterwards waits long for a lock, even on a busy machine."""
-    monkeypatch.setattr(connection, "LOCK_SECONDS", 60.0)
 
 
 async def test_a_full_disk_changes_nothing(db: Database) -> None:
@@ -52,13 +48,17 @@ async def test_a_wrong_statement_raises_the_error_of_sqlite(db: Database) -> Non
         await db._connection.fetch_all("SELECT * FROM nonsense")
 
 
-@pytest.mark.usefixtures("long_lock_timeout")
-async def test_waiting_writes_block_no_reads(db: Database, tmp_path: Path) -> None:
+async def test_waiting_writes_block_no_reads(tmp_path: Path) -> None:
     """Many writes wait at the same time and succeed once the lock is released."""
-    with closing(sqlite3.connect(tmp_path / "imagine.db", isolation_level=None)) as locker:
-        locker.execute("BEGIN IMMEDIATE")
-        adding = [asyncio.create_task(db.jobs.add(job(f"j{n}"))) for n in range(20)]
-        await asyncio.sleep(0.2)
-        assert await db.jobs.job("j1") is None
-        locker.execute("ROLLBACK")
-    assert await asyncio.gather(*adding) == [True] * 20
+    path = tmp_path / "imagine.db"
+    migrations.migrate(path)
+    async with SqliteConnection(path, lock_seconds=60.0) as connection:
+        jobs, statements = JobStore(connection, lambda _: None), list[str]()
+        await connection.raw.set_trace_callback(statements.append)
+        with closing(sqlite3.connect(path, isolation_level=None)) as locker:
+            locker.execute("BEGIN IMMEDIATE")
+            adding = [asyncio.create_task(jobs.add(job(f"j{n}"))) for n in range(20)]
+            await eventually(lambda: statements.count("BEGIN IMMEDIATE") > len(adding))
+            assert await jobs.job("j1") is None
+            locker.execute("ROLLBACK")
+        assert await asyncio.gather(*adding) == [True] * 20

@@ -273,18 +273,16 @@ async def test_many_jobs_are_erased_in_one_transaction(db: Database) -> None:
             "(SELECT json_group_array(json_object('prompt', 'a quokka', 'source', null)) "
             "FROM (VALUES (1), (2), (3), (4))), 1e9, 'done', 1e9, 1e9, 1 FROM n"
         )
-    ticks = 0
+    loop, turns = asyncio.get_running_loop(), list[None]()
 
-    async def tick() -> None:
-        nonlocal ticks
-        while True:
-            await asyncio.sleep(0.01)
-            ticks += 1
+    def wait_for_loop() -> None:
+        """In the thread of SQLite, in the middle of a statement."""
+        turns.append(asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(timeout=20))
 
-    ticking = asyncio.create_task(tick())
+    await db._connection.raw.set_progress_handler(wait_for_loop, 10_000)
     assert await db.erasure.erase_user(1, now=1e9) == 5000
-    ticking.cancel()
-    assert ticks > 1
+    await db._connection.raw.set_progress_handler(wait_for_loop, 0)
+    assert len(turns) > 1
     assert len(await db.file_deletions.all()) == 5000
 
 

@@ -11,13 +11,16 @@ from bot.db.stats import PeriodStats, QueueStats
 from bot.domain.job import JobTimings, Status
 from tests.samples import job, picture
 
-transitions: list[JobTimings] = []
+
+@pytest.fixture
+def transitions() -> list[JobTimings]:
+    """The endings and deliveries that the database has reported."""
+    return []
 
 
 @pytest.fixture
-async def db(tmp_path: Path) -> AsyncIterator[Database]:
+async def db(tmp_path: Path, transitions: list[JobTimings]) -> AsyncIterator[Database]:
     """An empty database whose transitions are collected."""
-    transitions.clear()
     migrations.migrate(tmp_path / "imagine.db")
     async with Database(tmp_path / "imagine.db", transitions.append) as db:
         yield db
@@ -97,7 +100,9 @@ async def test_a_period_is_counted_by_an_index(db: Database) -> None:
     assert "jobs_ended" in str([row["detail"] for row in plan])
 
 
-async def test_each_transition_is_reported_once(db: Database) -> None:
+async def test_each_transition_is_reported_once(
+    db: Database, transitions: list[JobTimings]
+) -> None:
     """The ending and the delivery are two transitions; calls without effect report nothing."""
     await deliver(db, "j1", 100.0, 103.0, 107.0)
     await db.jobs.mark_delivered("j1", now=108.0)
@@ -123,7 +128,7 @@ async def test_each_transition_is_reported_once(db: Database) -> None:
     )
 
 
-async def test_durations_are_never_negative(db: Database) -> None:
+async def test_durations_are_never_negative(db: Database, transitions: list[JobTimings]) -> None:
     """They are zero if the clock was set back."""
     await deliver(db, "j1", 100.0, 50.0, 20.0)
     assert (

@@ -1,11 +1,14 @@
 """Banned words, blocked users, the built-in rule and the audit log."""
 
+import asyncio
+
 import pytest
 
 from bot.playground import Person
 from bot.playground.client.options import Value
 from bot.playground.gateway.interaction_create import interaction_json
 from bot.playground.model.interactions import InteractionType
+from bot.prompt_filter.filter import MAX_WORDS
 from tests.bot_harness import BotHarness, eventually
 from tests.fake_engine import FakeEngine
 
@@ -210,12 +213,16 @@ async def test_the_audit_log_has_pages(harness: BotHarness) -> None:
     assert "no entries here" in await run_admin(harness, eve, "audit", page=3)
 
 
-async def test_the_number_of_banned_words_is_limited(
-    harness: BotHarness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_number_of_banned_words_is_limited(harness: BotHarness) -> None:
     """The refusal states the limit."""
-    monkeypatch.setattr("bot.db.moderation.MAX_WORDS", 1)
     eve = admin(harness)
     await run_admin(harness, eve, "words add", word="apple")
-    assert "at most 1 words" in await run_admin(harness, eve, "words add", word="pear")
+    await asyncio.to_thread(
+        harness.execute,
+        "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
+        "INSERT INTO banned_words (guild, word) SELECT ?, 'word' || i FROM n",
+        MAX_WORDS,
+        harness.discord.guild_id,
+    )
+    assert f"at most {MAX_WORDS} words" in await run_admin(harness, eve, "words add", word="pear")
     assert "is already banned" in await run_admin(harness, eve, "words add", word="apple")

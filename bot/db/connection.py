@@ -32,14 +32,16 @@ class SqliteConnection:
     """Use as `async with SqliteConnection(path)`, on a migrated database.
 
     Methods raise DatabaseUnavailable, with a sentence for the user, if the disk or a lock prevents
-    them; then nothing was changed. They raise FatalError if the database is damaged.
+    them; then nothing was changed. They raise FatalError if the database is damaged. A write waits
+    up to `lock_seconds` for a lock of another program.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, lock_seconds: float = LOCK_SECONDS) -> None:
         self._path = path
+        self._lock_seconds = lock_seconds
         self._connection: aiosqlite.Connection | None = None
         self._lock = asyncio.Lock()
-        self._lock_timeout = LOCK_SECONDS
+        self._lock_timeout = lock_seconds
         """How long a write waits for a lock. 0 after a timeout, until a write succeeds again."""
 
     async def __aenter__(self) -> Self:
@@ -86,7 +88,7 @@ class SqliteConnection:
                 self._lock_timeout = 0.0
                 raise
             return False
-        self._lock_timeout = LOCK_SECONDS
+        self._lock_timeout = self._lock_seconds
         return True
 
     async def execute(self, sql: str, values: Mapping[str, object]) -> bool:

@@ -73,14 +73,17 @@ def _unwritable(data: Path, error: Exception) -> FatalError:
     )
 
 
-def migrate(path: Path, steps: Sequence[Migration] | None = None) -> None:
+def migrate(
+    path: Path, steps: Sequence[Migration] | None = None, lock_seconds: float = BUSY_SECONDS
+) -> None:
     """Create the database at this path, or migrate it to the newest version.
 
-    Raises FatalError if it is locked, from a newer version of the bot, or damaged.
+    Waits up to `lock_seconds` for a lock of another program. Raises FatalError if the database is
+    locked for longer, from a newer version of the bot, or damaged.
     """
     steps = migrations() if steps is None else steps
     try:
-        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        connection = sqlite3.connect(path, timeout=lock_seconds, isolation_level=None)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA secure_delete = ON")
