@@ -50,6 +50,7 @@ SLOW_FILES: Final = frozenset({
     "test_postprocess.py",
     "test_preview.py",
     "test_safety.py",
+    "test_sampler_properties.py",
     "test_samplers.py",
     "test_scenes.py",
     "test_schedules.py",

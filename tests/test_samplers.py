@@ -1,76 +1,19 @@
 """Every sampler paints what diffusers' own pipelines paint."""
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import diffusers
-import numpy
 import pytest
-import torch
-from diffusers import AutoPipelineForImage2Image, DiffusionPipeline
-from PIL import Image
 
-from engine.bench.backends import pipeline_of
-from engine.contract import Recipe, Sampler, sha256
-from engine.contract.samplers import SchedulerSpec
-from engine.core.engine_core import EngineCore
+from engine.contract import Sampler, sha256
 from engine.errors import InvalidJob
 from engine.imaging.encode import encode_png
 from engine.samplers import log_unusable_samplers, schedule_for, usable_samplers
+from tests.diffusers_pipeline import assert_alike, diffusers_image, make_scheduler
 from tests.engine_parts import engine_core, job, recipe, rendered_images, sketch
 
 README: Final = Path(__file__).parents[1] / "engine" / "README.md"
-MAX_DIFFERENCE: Final = 2
-"""Of 255, in any channel of any pixel."""
-
-
-def diffusers_image(
-    recipe: Recipe, source: Image.Image | None = None, core: EngineCore | None = None
-) -> Image.Image:
-    """The image of diffusers' own pipeline for this recipe, with the core's model."""
-    pipeline = unchecked_pipeline(core or engine_core())
-    pipeline.scheduler = make_scheduler(recipe.sampler.scheduler, pipeline.scheduler.config)
-    options: dict[str, Any] = {
-        "prompt": recipe.prompt,
-        "negative_prompt": recipe.negative or None,
-        "num_inference_steps": recipe.steps,
-        "guidance_scale": recipe.guidance,
-        "generator": torch.Generator("cpu").manual_seed(recipe.seed),
-    }
-    if source is None:
-        options |= {"width": recipe.width, "height": recipe.height}
-    else:
-        options |= {"image": source, "strength": recipe.strength}
-        pipeline = AutoPipelineForImage2Image.from_pipe(pipeline)
-    pipeline.set_progress_bar_config(disable=True)
-    image = pipeline(**options).images[0]
-    assert isinstance(image, Image.Image)
-    return image
-
-
-def make_scheduler(spec: SchedulerSpec, config: Mapping[str, object]) -> Any:  # noqa: ANN401 - has no type
-    """The scheduler that diffusers makes."""
-    return getattr(diffusers, spec.class_name).from_config(config, **spec.options)
-
-
-def unchecked_pipeline(core: EngineCore) -> DiffusionPipeline:
-    """diffusers' txt2img pipeline of the core's model, without a safety checker."""
-    pipeline = pipeline_of(core.model)
-    components = dict(pipeline.components)
-    if "safety_checker" in components:
-        components |= {"safety_checker": None, "requires_safety_checker": False}
-    return type(pipeline)(**components)
-
-
-def assert_alike(ours: Image.Image, theirs: Image.Image) -> None:
-    """Assert that no channel of a pixel differs by more than MAX_DIFFERENCE, and that the image has
-    several colours."""
-    our_pixels, their_pixels = (numpy.asarray(image).astype(int) for image in (ours, theirs))
-    assert our_pixels.shape == their_pixels.shape
-    assert abs(our_pixels - their_pixels).max() <= MAX_DIFFERENCE
-    assert their_pixels.std() > 4, "a flat image proves nothing"
 
 
 @pytest.mark.parametrize("sampler", Sampler)

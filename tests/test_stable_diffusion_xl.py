@@ -15,6 +15,7 @@ from engine.errors import ModelCorrupt, NoSafetyChecker
 from engine.imaging.encode import encode_png
 from engine.models import registry
 from tests import tiny_model
+from tests.diffusers_pipeline import assert_alike, diffusers_image
 from tests.engine_parts import (
     job,
     load_engine_core,
@@ -23,7 +24,6 @@ from tests.engine_parts import (
     rendered_images,
     sketch,
 )
-from tests.test_samplers import assert_alike, diffusers_image
 
 
 @cache
