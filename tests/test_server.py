@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import threading
 from collections.abc import AsyncIterator
 
@@ -31,6 +32,7 @@ from engine.errors import EngineError, PortInUse
 from engine.server import session
 from engine.server.session import MAX_WAITING_JOBS
 from engine.server.socket_server import MAX_HELLO_BYTES, ConnectionHandler, bind
+from tests.bot_harness import eventually
 from tests.engine_parts import before_each_pass, engine_core, job, new_engine_core, recipe
 
 TOKEN = "a secret of two processes"  # noqa: S105 - of this test alone
@@ -268,7 +270,7 @@ async def test_a_lost_connection_cancels_its_jobs(engine: Engine) -> None:
         await closing.receive()
     async with engine.connect_authenticated() as events:
         await events.send(job(job="mine"))
-        job_events = await asyncio.wait_for(events_of(events, "mine"), 5)
+        job_events = await events_of(events, "mine")
     assert isinstance(job_events[-1], Painted)
 
 
@@ -335,8 +337,12 @@ async def test_heartbeats_continue_during_a_forward_pass(engine: Engine) -> None
 
 @contextlib.asynccontextmanager
 async def unread_connection(engine: Engine, jobs: int) -> AsyncIterator[Connection[Event]]:
-    """A connection that submits jobs and does not read their events."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", engine.port, limit=1024)
+    """A connection that submits jobs and does not read their events, which fill its buffers."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(("127.0.0.1", engine.port))
+    client.setblocking(False)
+    reader, writer = await asyncio.open_connection(sock=client, limit=1024)
     connection = bot_side(reader, writer)
     await connection.send(Hello(TOKEN))
     large = [recipe(width=512, height=512, steps=1, guidance=1.0, seed=n) for n in range(4)]
@@ -351,23 +357,25 @@ async def unread_connection(engine: Engine, jobs: int) -> AsyncIterator[Connecti
 
 async def test_a_connection_that_does_not_read_does_not_delay_closing(engine: Engine) -> None:
     """The connection is aborted."""
-    async with unread_connection(engine, 8), asyncio.timeout(CLOSING_SECONDS + 5):
+    async with unread_connection(engine, 3), asyncio.timeout(CLOSING_SECONDS + 5):
         await engine.handler.close()
 
 
 @pytest.mark.parametrize("rejected", [True, False])
-async def test_closing_logs_no_error_of_asyncio(engine: Engine, rejected: bool) -> None:
+async def test_closing_logs_no_error_of_asyncio(
+    engine: Engine, rejected: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     """One of the open connections does not read the reason for its rejection."""
     errors: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
     async with (
         engine.connect_authenticated(),
         engine.connect(),
-        unread_connection(engine, 8 if rejected else 0) as connection,
+        unread_connection(engine, 3 if rejected else 0) as connection,
     ):
         if rejected:
             await connection.send(Hello(TOKEN))
-            await asyncio.sleep(CLOSING_SECONDS / 4)
+            await eventually(lambda: "connection rejected" in caplog.text)
         await engine.handler.close()
         await asyncio.sleep(0)
     assert errors == []
@@ -378,7 +386,7 @@ async def test_a_connection_that_never_reads_is_aborted(
 ) -> None:
     """Its unsent events are limited; the log has the reason, and other connections are served."""
     monkeypatch.setattr(session, "MAX_UNSENT_BYTES", 2**20)
-    async with unread_connection(engine, 8) as connection, asyncio.timeout(20):
+    async with unread_connection(engine, 3) as connection, asyncio.timeout(20):
         with pytest.raises(OSError, match=r"reset|lost|Broken"):
             while True:
                 await connection.send(Cancel(job="j0", attempt=1))
