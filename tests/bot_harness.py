@@ -1,9 +1,11 @@
 """A bot in this process, connected to the local Discord and to a chosen engine."""
 
 import asyncio
+import logging
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -11,7 +13,6 @@ from typing import Self
 from pydantic import SecretStr
 
 from bot.app import run
-from bot.client import READY_SECONDS
 from bot.db.database import FILENAME
 from bot.engine_client.supervisor import Launch
 from bot.playground import Interaction, Message, Person, Playground
@@ -75,15 +76,21 @@ class BotHarness:
         settings = settings_for(self.discord, self.data)
         settings.imagine_metrics_port = self.metrics_port
         settings.imagine_retention_days = self.retention_days
-        self._bot = asyncio.create_task(
-            run(settings, self._stop, launch=self._launch, grace=self.grace, clock=self.now)
-        )
-        ready = asyncio.create_task(self.discord.ready())
-        await asyncio.wait({self._bot, ready}, return_when=asyncio.FIRST_COMPLETED)
+        with connected_event() as is_connected:
+            self._bot = asyncio.create_task(
+                run(settings, self._stop, launch=self._launch, grace=self.grace, clock=self.now)
+            )
+            ready = asyncio.create_task(self._until_ready(is_connected))
+            await asyncio.wait({self._bot, ready}, return_when=asyncio.FIRST_COMPLETED)
         if self._bot.done():
             ready.cancel()
             self._bot.result()
-        await asyncio.sleep(2 * READY_SECONDS)  # discord.py must not be closed before it is ready
+        await ready
+
+    async def _until_ready(self, is_connected: asyncio.Event) -> None:
+        await self.discord.ready()
+        async with asyncio.timeout(60):
+            await is_connected.wait()  # discord.py must not be closed earlier
 
     def now(self) -> float:
         """The time of the bot's clock, in seconds since 1970."""
@@ -132,9 +139,29 @@ class BotHarness:
         connection.close()
 
 
+@contextmanager
+def connected_event() -> Iterator[asyncio.Event]:
+    """Set when the bot logs that discord.py is ready, which nothing shows outside of the bot."""
+    logger, event = logging.getLogger("bot.client"), asyncio.Event()
+    level, effective_level = logger.level, logger.getEffectiveLevel()
+
+    def on_record(record: logging.LogRecord) -> bool:
+        if record.msg.startswith("Connected to Discord"):
+            event.set()
+        return record.levelno >= effective_level
+
+    logger.addFilter(on_record)
+    logger.setLevel(logging.INFO)
+    try:
+        yield event
+    finally:
+        logger.removeFilter(on_record)
+        logger.setLevel(level)
+
+
 async def eventually(condition: Callable[[], object]) -> None:
-    """Wait up to 10 seconds for a condition by polling."""
-    async with asyncio.timeout(10):
+    """Wait for a condition by polling, for longer than it should take on a busy machine."""
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 # there is no event for it
             await asyncio.sleep(0.01)
 

@@ -16,7 +16,7 @@ from bot.engine_client.socket_client import Endpoint
 from bot.errors import ExitCode, FatalError
 from bot.playground import Playground
 from bot.settings import Settings
-from tests.bot_harness import BotHarness, settings_for
+from tests.bot_harness import BotHarness, connected_event, settings_for
 from tests.fake_engine import FakeEngine
 
 
@@ -151,17 +151,16 @@ async def test_without_a_token_there_is_a_playground(
         imagine_playground_port=0,
     )
     stop = asyncio.Event()
-    bot = asyncio.create_task(run(settings, stop, launch=engine.launch))
-    output = ""
-    async with asyncio.timeout(20):
-        while "DISCORD_TOKEN" not in output and not bot.done():
-            await asyncio.sleep(0.05)
-            output += capsys.readouterr().out
-    await asyncio.sleep(0.5)
+    with connected_event() as is_connected:
+        bot = asyncio.create_task(run(settings, stop, launch=engine.launch))
+        async with asyncio.timeout(60):
+            await is_connected.wait()
     stop.set()
     await bot
+    output = capsys.readouterr().out
     assert "http://127.0.0.1:" in output
     assert "discord.com/developers/applications" in output
+    assert "DISCORD_TOKEN" in output
 
 
 async def test_a_stopped_bot_releases_the_data_folder(harness: BotHarness) -> None:

@@ -5,7 +5,6 @@ import asyncio
 import pytest
 
 from bot.db.database import FILENAME
-from bot.messages.delivery import EDIT_SECONDS
 from bot.playground import Fault, Interaction, Upload
 from tests.bot_harness import BotHarness, eventually
 from tests.delivering import (
@@ -49,8 +48,11 @@ async def test_without_token_and_message_id_a_new_message_is_sent(
     engine.gate.clear()
     interaction = await harness.ada.slash("imagine", prompt="a house", steps=1)  # shows no progress
     await eventually(lambda: engine.paints)
+    await harness.discord.until(
+        lambda: interaction.response and "Starting" in interaction.response.content,
+        why="the only edit before the result",
+    )
     await eventually(lambda: harness.query("SELECT * FROM jobs WHERE message IS NOT NULL"))
-    await asyncio.sleep(EDIT_SECONDS)
     await asyncio.to_thread(make_older, harness.data / FILENAME)
     await asyncio.to_thread(harness.execute, "UPDATE jobs SET message = NULL")
     engine.gate.set()

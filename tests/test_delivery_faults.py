@@ -13,7 +13,7 @@ from bot.domain.picture import Picture
 from bot.errors import DeliveryFailed
 from bot.messages import captions, components
 from bot.messages.channels import ChannelResolver
-from bot.messages.delivery import Delivery
+from bot.messages.delivery import EDIT_SECONDS, Delivery
 from bot.messages.message_client import MessageClient, MessageContent
 from bot.playground import Fault
 from bot.storage import FileStorage
@@ -26,6 +26,7 @@ from tests.delivering import (
     wait_until_delivered,
 )
 from tests.fake_engine import FakeEngine
+from tests.manual_time import ManualTime
 from tests.openapi import OpenApi
 from tests.samples import job
 
@@ -221,7 +222,7 @@ class BannedMessages(MessageClient):
 
 async def test_progress_waits_as_long_as_discord_asks(tmp_path: Path, db: Database) -> None:
     """The jobs together, because it is this machine's address that is banned."""
-    client = discord.Client(intents=discord.Intents.none())
+    client, time = discord.Client(intents=discord.Intents.none()), ManualTime()
     messages = BannedMessages(client)
     channels = ChannelResolver(client, db.nsfw_settings)
     for nth in range(2):
@@ -232,34 +233,40 @@ async def test_progress_waits_as_long_as_discord_asks(tmp_path: Path, db: Databa
         FileStorage(tmp_path),
         channels,
         clock=lambda: 1.0,
-        edit_seconds=0.01,
+        monotonic=time.clock,
+        sleep=time.sleep,
     ) as delivery:
         delivery.show(job("j0"), Progress(percent=1))
         await eventually(lambda: messages.attempts)
         for percent in range(2, 5):
             for nth in range(2):
                 delivery.show(job(f"j{nth}"), Progress(percent=percent))
-            await asyncio.sleep(0.1)
-    assert messages.attempts == 1
+            await time.advance(EDIT_SECONDS)
+        assert len(time.pauses) > 6, "each has been considered"
+        assert messages.attempts == 1
+        for nth in range(2):
+            delivery.show(job(f"j{nth}"), Progress(percent=5))
+        await time.advance(60.0)
+        await eventually(lambda: messages.attempts > 1)
 
 
 async def test_no_task_is_left_after_the_exit(tmp_path: Path, db: Database) -> None:
     """The tasks that show progress are cancelled, also while they wait for the next edit."""
-    client = discord.Client(intents=discord.Intents.none())
+    client, time = discord.Client(intents=discord.Intents.none()), ManualTime()
     delivery = Delivery(
         MessageClient(client),
         db.jobs,
         FileStorage(tmp_path),
         ChannelResolver(client, db.nsfw_settings),
         clock=lambda: 1.0,
-        edit_seconds=600.0,
+        sleep=time.sleep,
     )
     before = asyncio.all_tasks()
     async with delivery:
         for nth in range(3):
             delivery.show(job(f"j{nth}"), Progress())
         assert len(asyncio.all_tasks() - before) == 3
-        await asyncio.sleep(0.1)
+        await eventually(lambda: time.pauses == [EDIT_SECONDS] * 3)
         assert len(asyncio.all_tasks() - before) == 3
     assert asyncio.all_tasks() == before
 

@@ -154,7 +154,7 @@ async def cdn() -> AsyncIterator[str]:
         return response
 
     async def silent(_: web.Request) -> web.Response:
-        await asyncio.sleep(10)
+        await asyncio.Event().wait()
         return web.Response()
 
     app = web.Application()

@@ -18,6 +18,7 @@ from bot.engine_client.socket_client import Endpoint, SocketEngineClient
 from bot.engine_client.supervisor import Launch, supervised_engine
 from engine.contract import Cancelled, Paint, Painted, Queued, Stepped
 from tests import tiny_model
+from tests.bot_harness import eventually
 from tests.fake_engine import FakeEngine
 from tests.samples import recipe
 
@@ -137,7 +138,5 @@ async def test_a_wrong_token_is_rejected(subject: Subject) -> None:
 
 async def test_the_status_has_the_newest_heartbeat(subject: Subject) -> None:
     """A heartbeat arrives soon after the connection is made."""
-    async with asyncio.timeout(20):
-        while subject.client.status.heartbeat is None:  # noqa: ASYNC110 # there is no event for it
-            await asyncio.sleep(0.05)
+    await eventually(lambda: subject.client.status.heartbeat is not None)
     assert subject.client.status.restarts == 0

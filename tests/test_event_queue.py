@@ -38,8 +38,8 @@ async def received(*events: Event) -> list[Event]:
     port = server.sockets[0].getsockname()[1]
     arriving: list[Event] = []
     async with bot_side(*await asyncio.open_connection("127.0.0.1", port)) as connection:
-        while (event := await connection.receive()) is not None and event != last_event:
-            arriving.append(event)
+        while (arrived := await connection.receive()) is not None and arrived != last_event:
+            arriving.append(arrived)
     await done.wait()
     server.close()
     return arriving

@@ -6,7 +6,6 @@ from contextlib import closing
 
 import pytest
 
-from bot.db.connection import LOCK_SECONDS
 from bot.db.database import FILENAME
 from bot.playground import Fault, Interaction, Message, Permission
 from bot.playground.model.permissions import EVERYONE, NOTHING
@@ -113,14 +112,16 @@ async def test_a_removed_message_is_reported(harness: BotHarness) -> None:
     await eventually(lambda: harness.query("SELECT * FROM pending_interactions") == [])
 
 
-async def test_a_picture_is_shown_while_the_database_is_locked(harness: BotHarness) -> None:
+async def test_a_picture_is_shown_while_the_database_is_locked(
+    harness: BotHarness, caplog: pytest.LogCaptureFixture
+) -> None:
     """Its message is stored after the lock is released."""
     grid = await harness.imagine()
     await eventually(lambda: harness.query("SELECT 1 FROM jobs WHERE delivered_at > 0"))
     with closing(sqlite3.connect(harness.data / FILENAME, isolation_level=None)) as locker:
         locker.execute("BEGIN IMMEDIATE")
         message = await harness.result(await harness.ada.click(grid, "U1"))
-        await asyncio.sleep(2 * LOCK_SECONDS)
+        await eventually(lambda: "Trying again" in caplog.text)
         locker.execute("ROLLBACK")
     await eventually(lambda: harness.query("SELECT 1 FROM job_messages WHERE nth = 1"))
     assert message.attachments and not message.deleted

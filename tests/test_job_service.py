@@ -1,6 +1,7 @@
 """Jobs from acceptance to their ending, including crashes of bot and engine."""
 
 import asyncio
+import logging
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -143,7 +144,7 @@ async def test_jobs_wait_while_the_engine_is_down(harness: BotHarness, engine: F
 
 
 async def test_a_stopping_bot_finishes_running_jobs(
-    harness: BotHarness, engine: FakeEngine
+    harness: BotHarness, engine: FakeEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It refuses new jobs with a reason."""
     harness.grace = 10.0
@@ -152,8 +153,9 @@ async def test_a_stopping_bot_finishes_running_jobs(
     engine.gate.clear()
     running = await harness.ada.slash("imagine", prompt="a house")
     await eventually(lambda: engine.paints)
+    caplog.set_level(logging.INFO, "bot.services.job_tasks")
     stopping = asyncio.create_task(harness.stop())
-    await asyncio.sleep(0.1)
+    await eventually(lambda: "Finishing 1 jobs." in caplog.messages)
     late_job = await harness.discord.person("Ben").slash("imagine", prompt="a boat")
     assert "The bot is restarting" in await harness.refusal(late_job)
     engine.gate.set()

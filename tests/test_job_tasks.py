@@ -49,7 +49,7 @@ async def test_a_fatal_error_ends_watch(db: Database) -> None:
     async with JobTasks(Outbox(db.jobs, FakeNotifier(), lambda: 200.0)) as tasks:
         tasks.start("j1", failing(DAMAGED))
         with pytest.raises(FatalError, match="damaged"):
-            await asyncio.wait_for(tasks.watch(), 5.0)
+            await asyncio.wait_for(tasks.watch(), 20)
     stored = await db.jobs.job("j1")
     assert stored is not None and stored.status is Status.ACCEPTED
 
@@ -60,7 +60,7 @@ async def test_a_fatal_error_while_a_job_fails_ends_watch(db: Database) -> None:
     async with JobTasks(Outbox(db.jobs, notifier, lambda: 200.0)) as tasks:
         tasks.start("j1", failing(KeyError("upscale")))
         with pytest.raises(FatalError, match="damaged"):
-            await asyncio.wait_for(tasks.watch(), 5.0)
+            await asyncio.wait_for(tasks.watch(), 20)
 
 
 async def test_leaving_cancels_the_tasks(db: Database) -> None:

@@ -2,12 +2,11 @@
 
 import asyncio
 import random
-import time
+import threading
 
 import pytest
 from PIL import Image
 
-from bot.messages.delivery import EDIT_SECONDS
 from bot.playground import Fault, Upload
 from bot.storage import FileStorage
 from tests.bot_harness import BotHarness, eventually
@@ -68,7 +67,7 @@ async def test_a_job_that_finishes_during_the_deletion_leaves_nothing(
     await eventually(lambda: len(engine.paints) == 2)
     confirmation = await request_deletion(harness, harness.ada)
     await harness.ada.click(confirmation, "Delete everything")
-    await asyncio.sleep(moment.uniform(0, 0.06))
+    await asyncio.sleep(moment.uniform(0, 0.06))  # at any time before, during or after it
     engine.gate.set()
     await harness.discord.until(lambda: not confirmation.buttons, why="it is deleted")
     for interaction in interactions:
@@ -86,14 +85,16 @@ async def test_a_result_sent_during_the_deletion_is_replaced(
     engine.gate.clear()
     interaction = await harness.ada.slash("imagine", prompt=MARKER, steps=1)  # shows no progress
     await harness.discord.until(
-        lambda: interaction.response and interaction.response.buttons, why="it is shown"
+        lambda: interaction.response and "Starting" in interaction.response.content,
+        why="the only edit before the result",
     )
-    await asyncio.sleep(EDIT_SECONDS)  # so that the next edit is the result
+    is_deleted = asyncio.Event()
     path = f"{interaction.token}/messages/@original"
-    harness.discord.faults.next("PATCH", path, Fault(delay=1.0))
+    harness.discord.faults.next("PATCH", path, Fault(until=is_deleted))
     engine.gate.set()
-    await eventually(lambda: harness.query("SELECT * FROM jobs WHERE status = 'done'"))
+    await eventually(lambda: not harness.discord.faults.pending)
     await delete(harness)
+    is_deleted.set()
     message = await harness.result(interaction)
     await harness.discord.until(
         lambda: DELETION_NOTE in message.content, why="the grid is replaced"
@@ -155,16 +156,19 @@ async def test_a_sketch_saved_during_the_deletion_is_deleted(
     harness: BotHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a slow disk, the deletion of files waits until the file is complete."""
-    save = FileStorage.save_source
+    save, may_save = FileStorage.save_source, threading.Event()
 
     def slowly(self: FileStorage, png: bytes) -> str:
-        time.sleep(1.5)
+        assert may_save.wait(60)
         return save(self, png)
 
     monkeypatch.setattr(FileStorage, "save_source", slowly)
     await harness.ada.invoke("imagine", {"prompt": MARKER, "sketch": sketch()})
     await eventually(lambda: harness.query("SELECT * FROM file_deletions"))
-    await delete(harness)
+    deletion = asyncio.create_task(delete(harness))
+    await eventually(lambda: harness.query("SELECT * FROM jobs WHERE erased IS NOT NULL"))
+    may_save.set()
+    await deletion
     await assert_nothing_left(harness)
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from bot.db.connection import DatabaseUnavailable, retry_until_written
 from bot.db.jobs import JobStore
-from bot.domain.clock import Clock
+from bot.domain.clock import Clock, Sleep
 from bot.domain.job import DeletionReason, Job, Progress, ResponseTarget, Status
 from bot.domain.picture import Picture
 from bot.errors import DeliveryFailed
@@ -46,14 +46,16 @@ class Delivery:
         channels: ChannelResolver,
         *,
         clock: Clock,
-        edit_seconds: float = EDIT_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._messages = messages
         self._jobs = jobs
         self._storage = storage
         self._channels = channels
         self._clock = clock
-        self._edit_seconds = edit_seconds
+        self._monotonic = monotonic
+        self._sleep = sleep
         self._progress_throttles: dict[str, Throttle[Progress]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._privately_informed: set[str] = set()
@@ -77,7 +79,9 @@ class Delivery:
         """Show the progress soon, unless a newer one replaces it."""
         throttle = self._progress_throttles.get(job.id)
         if throttle is None:
-            throttle = Throttle(lambda newest: self._show(job.id, newest), self._edit_seconds)
+            throttle = Throttle(
+                lambda newest: self._show(job.id, newest), EDIT_SECONDS, self._sleep
+            )
             self._progress_throttles[job.id] = throttle
             task = asyncio.create_task(self._run(job.id, throttle))
             self._tasks.add(task)
@@ -93,7 +97,7 @@ class Delivery:
 
     async def _show(self, job_id: str, progress: Progress) -> bool:
         """False if no more progress can be shown."""
-        if time.monotonic() < self._next_progress:
+        if self._monotonic() < self._next_progress:
             return True
         if job_id in self._without_previews:
             progress = msgspec.structs.replace(progress, preview=None)
@@ -124,7 +128,7 @@ class Delivery:
             self._without_previews.add(job_id)
             return await self._show(job_id, progress)
         except DeliveryFailed as error:
-            self._next_progress = time.monotonic() + error.retry_after
+            self._next_progress = self._monotonic() + error.retry_after
             log.info("progress not shown", extra={"reason": str(error)})
         except DatabaseUnavailable as error:
             log.info("progress not shown", extra={"reason": str(error)})
