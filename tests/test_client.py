@@ -40,7 +40,7 @@ async def test_failed_start_up_work_does_not_stop_the_rest(
     assert "KeyError: 'lock'" in caplog.text
 
 
-async def test_start_up_work_runs_once_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_start_up_work_runs_once_at_a_time() -> None:
     """Sessions that begin during a run have one more run together."""
     running, runs, may_end = 0, 0, asyncio.Event()
 
@@ -51,8 +51,7 @@ async def test_start_up_work_runs_once_at_a_time(monkeypatch: pytest.MonkeyPatch
         await may_end.wait()
         running -= 1
 
-    monkeypatch.setattr("bot.client.FEATURES", (Exports(on_ready=(work,)),))
-    client = Client(aiohttp.TraceConfig())
+    client = Client(aiohttp.TraceConfig(), features=(Exports(on_ready=(work,)),))
     sessions = [asyncio.create_task(client.on_ready()) for _ in range(4)]
     for _ in range(5):
         await asyncio.sleep(0)
