@@ -237,7 +237,8 @@ async def test_progress_waits_as_long_as_discord_asks(tmp_path: Path, db: Databa
         sleep=time.sleep,
     ) as delivery:
         delivery.show(job("j0"), Progress(percent=1))
-        await eventually(lambda: messages.attempts)
+        await eventually(lambda: time.pauses)
+        assert messages.attempts == 1
         for percent in range(2, 5):
             for nth in range(2):
                 delivery.show(job(f"j{nth}"), Progress(percent=percent))
