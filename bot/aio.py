@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from itertools import chain, repeat
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from bot.errors import ExitCode, FatalError
 
 T = TypeVar("T")
+Sleep: TypeAlias = Callable[[float], Awaitable[object]]
+"""`asyncio.sleep`, or a pause that tests control. The argument is in seconds."""
 
 
 class StartupCancelled(Exception):

@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Final, Self
 
-from bot.aio import background
-from bot.domain.clock import Sleep
+from bot.aio import Sleep, background
 from bot.engine_client.base import EngineDied
 from bot.engine_client.process import EngineStartFailed
 from bot.engine_client.socket_client import Endpoint, SocketEngineClient

@@ -8,9 +8,10 @@ from typing import Final, Self
 
 import msgspec
 
+from bot.aio import Sleep
 from bot.db.connection import DatabaseUnavailable, retry_until_written
 from bot.db.jobs import JobStore
-from bot.domain.clock import Clock, Sleep
+from bot.domain.clock import Clock
 from bot.domain.job import DeletionReason, Job, Progress, ResponseTarget, Status
 from bot.domain.picture import Picture
 from bot.errors import DeliveryFailed

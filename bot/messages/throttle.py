@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from bot.domain.clock import Sleep
+from bot.aio import Sleep
 
 T = TypeVar("T")
 
