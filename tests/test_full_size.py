@@ -71,12 +71,23 @@ async def test_an_error_does_not_stop_other_pending_interactions(harness: BotHar
 async def test_a_network_error_is_reported(harness: BotHarness) -> None:
     """The refusal names the error of Discord, and the placeholder is deleted."""
     grid = await harness.imagine()
-    harness.discord.faults.next("PATCH", "/webhooks/", Fault(drop=True))
+    harness.discord.faults.next("PATCH", "/webhooks/", Fault(drop=True), times=2)
     interaction = await harness.ada.click(grid, "U1")
     assert "Discord rejected my response" in await harness.refusal(interaction)
     await harness.discord.until(
         lambda: harness.discord.messages() == [grid], why="the placeholder is deleted"
     )
+
+
+@pytest.mark.parametrize("after_commit", [False, True])
+async def test_a_lost_picture_is_sent_again(harness: BotHarness, after_commit: bool) -> None:
+    """At once and in the same message, whether or not Discord has it already."""
+    grid = await harness.imagine()
+    lost = Fault(drop=True, after_commit=after_commit)
+    harness.discord.faults.next("PATCH", "/webhooks/", lost)
+    message = await harness.result(await harness.ada.click(grid, "U1"))
+    await eventually(lambda: harness.query("SELECT * FROM pending_interactions") == [])
+    assert harness.discord.messages() == [grid, message] and message.attachments
 
 
 @pytest.mark.parametrize("restarts", [False, True])
@@ -241,7 +252,7 @@ async def test_a_picture_is_sent_after_an_outage(
     await harness.stop()
     await harness.start()
     grid = await harness.imagine()
-    for method, times in (("PATCH", 3), ("GET", 1)):
+    for method, times in (("PATCH", 4), ("GET", 1)):
         harness.discord.faults.next(method, "/webhooks/", Fault(drop=True), times=times)
     interaction = await harness.ada.click(grid, "U2")
     assert (await harness.result(interaction)).attachments
@@ -256,7 +267,7 @@ async def interrupted_click(harness: BotHarness, grid: Message, when: str) -> In
         harness.discord.faults.next("POST", "/callback", Fault(after_commit=True, drop=True))
         harness.discord.faults.next("GET", "/messages/@original", Fault(delay=60.0))
     elif when == "refused":
-        harness.discord.faults.next("PATCH", "/webhooks/", Fault(drop=True))
+        harness.discord.faults.next("PATCH", "/webhooks/", Fault(drop=True), times=2)
         harness.discord.faults.next("POST", "/webhooks/", Fault(delay=60.0))
     else:
         harness.discord.faults.next("PATCH", "/webhooks/", Fault(delay=60.0))

@@ -15,7 +15,7 @@ from bot.domain import rules
 from bot.domain.job import ResponseTarget
 from bot.domain.pending_interaction import PendingInteraction
 from bot.domain.picture import Picture
-from bot.errors import DeliveryFailed, Refused
+from bot.errors import NETWORK_ERRORS, DeliveryFailed, Refused
 from bot.messages import captions, picture_files
 from bot.messages.channels import ChannelResolver
 from bot.messages.discord_errors import ContentRejected, MessageGone, TokenExpired
@@ -160,7 +160,13 @@ class PictureDelivery:
                 without_prompt=captions.full_size(picture, has_prompt=False),
                 files=[file],
             )
-            await self._messages.upsert(target, content, nonce=f"{pending.interaction_id}")
+            nonce = f"{pending.interaction_id}"
+            try:
+                await self._messages.upsert(target, content, nonce=nonce)
+            except DeliveryFailed as error:
+                if not isinstance(error.__cause__, NETWORK_ERRORS):
+                    raise
+                await self._messages.upsert(target, content, nonce=nonce)  # the first may be lost
 
         await with_token_fallback(_target(pending, message_id), send)
 
