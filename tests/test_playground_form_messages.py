@@ -108,6 +108,12 @@ RULES: dict[str, Rule] = {
         "DATE_TIME_TYPE_PARSE",
         titled(timestamp="2026-11-26T12:00:00.000+01:00"),
     ),
+    "a boolean as a timestamp": Rule(
+        titled(timestamp=True),
+        "embeds.0.timestamp",
+        "DATE_TIME_TYPE_PARSE",
+        titled(timestamp="2026-11-26T12:00:00Z"),
+    ),
     "a timestamp in milliseconds": Rule(
         titled(timestamp=1_735_732_800_000),
         "embeds.0.timestamp",

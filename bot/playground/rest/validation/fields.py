@@ -135,7 +135,7 @@ class Timestamp:
 
     def read(self, value: object, path: Path, errors: FormErrors) -> object:
         try:
-            if isinstance(value, int | float):
+            if isinstance(value, int | float) and not isinstance(value, bool):
                 return datetime.fromtimestamp(value, UTC).isoformat()
             time = datetime.fromisoformat(str(value))
             return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
