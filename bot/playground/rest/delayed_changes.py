@@ -1,6 +1,6 @@
 """What Discord changes in a message or a thread some time after a request."""
 
-import asyncio
+from functools import partial
 
 from bot.playground.model.guild import Channel
 from bot.playground.model.state import Message, World
@@ -11,8 +11,8 @@ from bot.playground.rest.threads import update_thread
 def add_previews_later(world: World, message: Message) -> None:
     """Add the previews of links after `preview_seconds` of the world, if it has them."""
     if world.preview_seconds is not None:
-        loop = asyncio.get_running_loop()
-        loop.call_later(world.preview_seconds, _add_previews, world, message)
+        time = world.clock.now() + world.preview_seconds
+        world.clock.call_at(time, partial(_add_previews, world, message))
 
 
 def _add_previews(world: World, message: Message) -> None:
@@ -23,8 +23,8 @@ def _add_previews(world: World, message: Message) -> None:
 def archive_later(world: World, channel: Channel) -> None:
     """Archive a thread after `archive_seconds` of the world without a message, if it has them."""
     if world.archive_seconds is not None and channel.parent:
-        loop = asyncio.get_running_loop()
-        loop.call_later(world.archive_seconds, _archive, world, channel, channel.message_count)
+        time = world.clock.now() + world.archive_seconds
+        world.clock.call_at(time, partial(_archive, world, channel, channel.message_count))
 
 
 def _archive(world: World, thread: Channel, message_count: int) -> None:
