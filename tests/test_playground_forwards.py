@@ -1,4 +1,4 @@
-"""Forwards of messages: by discord.py, by people, and the requests that Discord refuses."""
+"""Forwards and replies: by discord.py, by people, and the requests that Discord refuses."""
 
 from typing import Any
 
@@ -139,3 +139,17 @@ async def test_a_forward_can_be_edited_and_deleted(playground: Playground, http:
     assert len(edited["message_snapshots"]) == 1
     path = f"/channels/{playground.channel.id}/messages/{body['id']}"
     assert (await http.call("DELETE", path))[0] == 204
+
+
+async def test_replies_that_discord_refuses(playground: Playground, http: Http) -> None:
+    """To a message of the system, and without the permission to read the history."""
+    mo = playground.person("Mo", moderator=True)
+    message = await mo.say("x")
+    await mo.pin(message)
+    reply = {"content": "y", "message_reference": {"message_id": str(message.id)}}
+    announcement = playground.messages()[-1]
+    to_system = reply | {"message_reference": {"message_id": str(announcement.id)}}
+    assert (await http.post(to_system))[1]["code"] == 50035
+    playground.set_bot_permissions(playground.channel, EVERYONE & ~Permission.READ_MESSAGE_HISTORY)
+    status, body = await http.post(reply)
+    assert (status, body["code"]) == (403, 160002)

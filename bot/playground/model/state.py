@@ -50,6 +50,9 @@ class MessageType(IntEnum):
     POLL_RESULT = 46
 
 
+SYSTEM_TYPES = frozenset({MessageType.CHANNEL_PINNED_MESSAGE, MessageType.POLL_RESULT})
+
+
 class MessageFlags(IntFlag):
     """https://docs.discord.com/developers/resources/message"""
 
@@ -131,6 +134,11 @@ class Message:
         files = [attachment.filename for attachment in self.attachments]
         state = "deleted " if self.deleted else "loading " if self.loading else ""
         return f"<{state}message by {self.author.name}: {self.content!r} {files} {self.buttons}>"
+
+    @property
+    def is_system(self) -> bool:
+        """Whether Discord has written it."""
+        return self.type in SYSTEM_TYPES
 
     @property
     def ephemeral(self) -> bool:

@@ -110,13 +110,18 @@ def _reference(world: World, channel: Channel, payload: Json) -> Message | None:
     reference = payload.get("message_reference")
     if not reference:
         return None
-    require_permission(channel, Permission.READ_MESSAGE_HISTORY)
+    if channel.guild and not channel.allows_bot(Permission.READ_MESSAGE_HISTORY):
+        raise ApiError(403, 160002, "Cannot reply without permission to read message history")
     if reference.get("channel_id", str(channel.id)) != str(channel.id):
         code = "REPLIES_CANNOT_REFERENCE_OTHER_CHANNEL"
         sentence = "Cannot reply to a message in a different channel"
         raise invalid(("message_reference",), code, sentence)
     message = world.messages.get(int(reference["message_id"]))
-    if message and message.channel is channel:
+    if message and message.channel is channel and not message.ephemeral:
+        if message.is_system:
+            code = "REPLIES_CANNOT_REFERENCE_SYSTEM_MESSAGE"
+            sentence = "Cannot reply to a system message"
+            raise invalid(("message_reference",), code, sentence)
         return message
     if reference.get("fail_if_not_exists", True):
         raise invalid(("message_reference",), "REPLIES_UNKNOWN_MESSAGE", "Unknown message")

@@ -21,14 +21,13 @@ from bot.playground.rest.threads import require_open
 
 PINS_LIMIT = 250  # in a channel
 PAGE_LIMIT = 50
-SYSTEM_TYPES = frozenset({MessageType.CHANNEL_PINNED_MESSAGE, MessageType.POLL_RESULT})
 PINS = "/channels/{channel_id}/messages/pins"
 DEPRECATED_PINS = "/channels/{channel_id}/pins"
 
 
 def pin(world: World, message: Message, user: User) -> None:
     """Pin a message, and announce it; raise ApiError if it cannot be pinned."""
-    if message.type in SYSTEM_TYPES:
+    if message.is_system:
         raise ApiError(403, 50021, "Cannot execute action on a system message")
     require_open(message.channel)
     if message.pinned_at is not None:
