@@ -49,6 +49,7 @@ async def test_an_interrupted_refusal_is_shown_after_a_restart(harness: BotHarne
     await harness.discord.until(
         lambda: interaction.response and interaction.response.content == "…", why="the placeholder"
     )
+    await eventually(lambda: not harness.discord.faults.pending)
     await harness.stop()
     await harness.start()
     await harness.discord.until(
@@ -279,6 +280,7 @@ async def interrupted_click(harness: BotHarness, grid: Message, when: str) -> In
         )
     elif when == "sent":
         await eventually(lambda: harness.query("SELECT 1 FROM job_messages WHERE nth = 2"))
+    await eventually(lambda: not harness.discord.faults.pending)
     await harness.stop()
     assert interaction.original is not None and not interaction.original.attachments
     return interaction

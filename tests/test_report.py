@@ -151,6 +151,7 @@ async def test_a_report_is_stored_before_the_response(
     harness.discord.faults.next("POST", "/callback", Fault(delay=60.0))
     await ben.submit(interaction, {"reason": "ugly"})
     await eventually(lambda: harness.query("SELECT * FROM reports"))
+    await eventually(lambda: not harness.discord.faults.pending)
     await harness.stop()
     await harness.start()
     await harness.discord.until(

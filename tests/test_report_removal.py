@@ -160,6 +160,7 @@ async def test_an_interrupted_removal_is_finished_after_a_restart(
     harness.discord.faults.next("DELETE", "/messages/", Fault(delay=60.0))
     await mo.use("Remove picture", grid)
     await eventually(lambda: harness.query("SELECT 1 FROM pictures WHERE removed_at > 0"))
+    await eventually(lambda: not harness.discord.faults.pending)
     await harness.stop()
     assert not single.deleted
     await harness.start()
