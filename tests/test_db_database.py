@@ -48,6 +48,12 @@ async def test_a_wrong_statement_raises_the_error_of_sqlite(db: Database) -> Non
         await db._connection.fetch_all("SELECT * FROM nonsense")
 
 
+async def test_a_wrong_use_of_sqlite_raises_its_error(db: Database) -> None:
+    """Errors of Python's module, for example after a disconnection, have no name of SQLite."""
+    with pytest.raises(sqlite3.ProgrammingError, match="bindings"):
+        await db._connection.fetch_all("SELECT ?")
+
+
 async def test_waiting_writes_block_no_reads(tmp_path: Path) -> None:
     """Many writes wait at the same time and succeed once the lock is released."""
     path = tmp_path / "imagine.db"

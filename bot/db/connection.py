@@ -156,7 +156,8 @@ def _translate_errors() -> Iterator[None]:
             raise
         raise DatabaseUnavailable(reason) from error
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorname.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        name = getattr(error, "sqlite_errorname", "")  # errors of the Python module have none
+        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
             raise FatalError(
                 f"The database is damaged ({error}). Restore a backup, or move it away.",
                 ExitCode.DATABASE_BROKEN,
