@@ -4,6 +4,7 @@ import pytest
 
 from bot.messages.captions import UPLOAD_REJECTED
 from bot.playground import Channel, Fault, Message, Permission
+from bot.playground.model.permissions import NOTHING
 from bot.playground.rest.threads import update_thread
 from tests.bot_harness import BotHarness, eventually
 from tests.delivering import running_job, wait_until_delivered
@@ -131,6 +132,16 @@ async def test_a_reaction_where_the_bot_may_not_reply_is_answered_by_dm(
     [dm] = harness.discord.dms(harness.ada)
     assert f"I need the permission {name} in <#{where.id}>" in dm.content
     assert len(harness.query("SELECT * FROM jobs")) == 1
+
+
+async def test_a_bot_without_any_permission_paints_nothing(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """The event then looks like one that does not contain its permissions."""
+    harness.discord.set_bot_permissions(harness.discord.channel, NOTHING)
+    interaction = await harness.ada.slash("imagine", prompt="a house")
+    assert "I need the permission View Channel" in await harness.refusal(interaction)
+    assert engine.paints == []
 
 
 async def test_a_reaction_in_a_locked_thread_is_answered_by_dm(harness: BotHarness) -> None:

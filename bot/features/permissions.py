@@ -104,14 +104,23 @@ def check_not_timed_out(me: discord.Member | None) -> None:
 def check_can_respond(interaction: Interaction) -> None:
     """Raise Refused unless the bot may post pictures where the interaction comes from.
 
-    Not checked in DMs, where the bot is no member, or if Discord does not say what it may do.
+    Not checked in DMs and where the bot is no member.
     """
-    permissions = interaction.app_permissions
-    if interaction.guild_id is None or is_token_only(interaction) or not permissions:
+    permissions = interaction.app_permissions or _cached_permissions(interaction)
+    if interaction.guild_id is None or is_token_only(interaction) or permissions is None:
         return
     check_not_timed_out(interaction.guild.me if interaction.guild else None)
     in_thread = isinstance(interaction.channel, discord.Thread)
     check_can_post(permissions, in_thread=in_thread)
+
+
+def _cached_permissions(interaction: Interaction) -> discord.Permissions | None:
+    """The bot's permissions as far as the client knows; an event without them looks like none."""
+    guild = interaction.guild
+    channel = guild.get_channel_or_thread(interaction.channel_id or 0) if guild else None
+    if guild is None or channel is None or guild.me is None:
+        return None
+    return channel.permissions_for(guild.me)
 
 
 def check_can_reply(client: BotClient, reaction: discord.RawReactionActionEvent) -> None:

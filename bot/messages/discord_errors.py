@@ -48,6 +48,7 @@ _CODES: Final[Mapping[int, Meaning]] = {
     10008: Meaning.GONE,  # unknown message
     10012: Meaning.TOKEN_EXPIRED,  # unknown token
     10013: Meaning.DM_REFUSED,  # unknown user
+    10014: Meaning.REJECTED,  # unknown emoji
     10015: Meaning.TOKEN_EXPIRED,  # unknown webhook
     10062: Meaning.TOKEN_EXPIRED,  # unknown interaction
     10063: Meaning.REJECTED,  # unknown application command
@@ -60,6 +61,7 @@ _CODES: Final[Mapping[int, Meaning]] = {
     20026: Meaning.DM_REFUSED,  # the bot is quarantined (not documented)
     20028: Meaning.RETRY,  # write limit of the channel
     20029: Meaning.RETRY,  # write limit of the server
+    30010: Meaning.REJECTED,  # too many reactions
     30015: Meaning.REJECTED,  # too many attachments
     30032: Meaning.REJECTED,  # too many commands
     30033: Meaning.REJECTED,  # too many members of the thread
@@ -91,6 +93,7 @@ _CODES: Final[Mapping[int, Meaning]] = {
     50014: Meaning.UNAUTHORIZED,  # invalid authentication token
     50021: Meaning.REJECTED,  # a system message
     50024: Meaning.REJECTED,  # not in this type of channel
+    50026: Meaning.REJECTED,  # missing OAuth2 scope
     50027: Meaning.TOKEN_EXPIRED,  # invalid webhook token
     50033: Meaning.DM_REFUSED,  # invalid recipient
     50035: Meaning.REJECTED,  # invalid form body
@@ -110,6 +113,7 @@ _CODES: Final[Mapping[int, Meaning]] = {
     50178: Meaning.REJECTED,  # the account must be verified
     50278: Meaning.DM_REFUSED,  # no mutual server
     60003: Meaning.REJECTED,  # the owner of the bot needs two-factor authentication
+    90001: Meaning.REJECTED,  # reaction blocked
     110001: Meaning.RETRY,  # application not yet available
     130000: Meaning.RETRY,  # API overloaded
     160002: Meaning.REJECTED,  # replies need the permission to read the history
