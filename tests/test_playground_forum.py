@@ -115,6 +115,7 @@ async def test_posts_that_discord_refuses(playground: Playground, http: Http) ->
         ({"applied_tags": [str(tag.id)], "message": {}}, 400, 50006),
         ({"applied_tags": [str(tag.id)], "message": None}, 400, 50035),
         ({"applied_tags": [str(tag.id)], "name": ""}, 400, 50035),
+        ({"applied_tags": [str(tag.id)], "message": {"sticker_ids": ["1"]}}, 403, 50081),
         ({"applied_tags": [str(tag.id)], "auto_archive_duration": 61}, 400, 50035),
     ]
     for fields, status, code in cases:

@@ -5,7 +5,7 @@ https://docs.discord.com/developers/resources/channel#start-thread-in-forum-or-m
 
 from dataclasses import replace
 
-from bot.playground.errors import Json
+from bot.playground.errors import Json, cannot_use_sticker
 from bot.playground.model.guild import Channel, User
 from bot.playground.model.permissions import Permission
 from bot.playground.model.state import Message, World
@@ -32,6 +32,8 @@ def start_post(world: World, parent: Channel, body: RequestBody) -> Result:
     content = replace(body, payload=body.payload["message"])
     content = message_writer.read(content, ("message",))
     check_permissions(parent, content)
+    if content.payload.get("sticker_ids"):
+        raise cannot_use_sticker()
     form["applied_tags"] = [int(item) for item in form.get("applied_tags", [])]
     message = create_post(world, parent, form, content, world.bot)
     data = _thread_json(message.channel, world.bot)
