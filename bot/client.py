@@ -96,8 +96,11 @@ class Client(BotClient):
 
         discord.py would try that host for ever, also if it alone is down. The main gateway resumes
         the session or starts a new one. Raises GatewayUnreachable if there never was a connection:
-        discord.py would fail as it looks for the session to resume.
+        discord.py would fail as it looks for the session to resume. Events after `close` are
+        ignored: discord.py becomes ready even then, and would fail as it calls the handlers.
         """
+        if self.is_closed():
+            return
         if event == "disconnect":
             if self.ws is None:
                 raise GatewayUnreachable

@@ -11,6 +11,7 @@ from bot.client import Client
 from bot.context import BotClient
 from bot.features import FEATURES
 from bot.features.exports import Exports
+from tests.manual_time import idle
 
 
 def test_the_readme_names_every_command() -> None:
@@ -61,6 +62,16 @@ async def test_start_up_work_runs_once_at_a_time() -> None:
     assert (running, runs) == (0, 2)
     await client.on_ready()
     assert runs == 3
+
+
+async def test_events_after_the_end_are_ignored() -> None:
+    """discord.py becomes ready a moment after the last server arrived, even if it was closed."""
+    client = Client(aiohttp.TraceConfig())
+    await client.close()
+    client.dispatch("ready")
+    await idle()
+    assert client.handlers == set()
+    assert not client.online
 
 
 async def test_drain_waits_for_cancelled_handlers_to_end() -> None:
