@@ -58,7 +58,7 @@ from bot.services.moderation import ModerationService
 from bot.services.outbox import Outbox
 from bot.services.quota_service import QuotaService
 from bot.services.reports import ReportService
-from bot.services.retention import Retention
+from bot.services.retention import PASS_SECONDS, Retention
 from bot.services.scheduler import JobScheduler
 from bot.settings import DISCORD, Settings, sandbox_environment
 from bot.storage import FileStorage
@@ -76,6 +76,7 @@ async def run(
     launch: Launch | None = None,
     grace: float = GRACE_SECONDS,
     clock: Clock = time.time,
+    retention_seconds: float = PASS_SECONDS,
 ) -> None:
     """Run the bot until `stop` is set, and up to `grace` seconds longer while jobs are running.
 
@@ -125,7 +126,7 @@ async def run(
                 parts.dispatcher.run(),
                 parts.services.job_service.cancel_gone(parts.notifier.gone),
                 parts.tasks.watch(),
-                parts.services.retention.run(),
+                parts.services.retention.run(retention_seconds),
                 parts.services.picture_delivery.run(),
             )
 

@@ -21,6 +21,8 @@ from bot.playground.model.state import Event
 from bot.settings import Settings
 from tests.fake_engine import FakeEngine
 
+RETENTION_SECONDS = 0.5
+"""Between two deletions of what has expired, which is shorter than in the bot itself."""
 ALL_BUTTONS = ["U1", "U2", "U3", "U4", "🔄", "V1", "V2", "V3", "V4"]
 """The buttons of a job of four pictures."""
 
@@ -78,7 +80,14 @@ class BotHarness:
         settings.imagine_retention_days = self.retention_days
         with connected_event() as is_connected:
             self._bot = asyncio.create_task(
-                run(settings, self._stop, launch=self._launch, grace=self.grace, clock=self.now)
+                run(
+                    settings,
+                    self._stop,
+                    launch=self._launch,
+                    grace=self.grace,
+                    clock=self.now,
+                    retention_seconds=RETENTION_SECONDS,
+                )
             )
             ready = asyncio.create_task(self._until_ready(is_connected))
             await asyncio.wait({self._bot, ready}, return_when=asyncio.FIRST_COMPLETED)

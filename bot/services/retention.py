@@ -23,7 +23,8 @@ from bot.services.job_service import JobService
 from bot.services.job_tasks import JobTasks
 from bot.storage import FileStorage
 
-_INTERVAL_SECONDS: Final = 5.0
+PASS_SECONDS: Final = 5.0
+"""Between two passes."""
 _RETRY_SECONDS: Final = 1.0
 _BATCH_SIZE: Final = 100
 """Jobs or files in one transaction, which then takes a few milliseconds."""
@@ -111,8 +112,8 @@ class Retention:
         records = [user_data.export_record(job, pictures) async for job, pictures in jobs]
         return await asyncio.to_thread(user_data.export_file, records, limit)
 
-    async def run(self) -> None:
-        """Delete what has expired, and what could not be deleted before."""
+    async def run(self, seconds: float = PASS_SECONDS) -> None:
+        """Delete what has expired, and what could not be deleted before, at this interval."""
         while True:
             try:
                 complete = await self.run_once()
@@ -121,7 +122,7 @@ class Retention:
                 complete = True
             self._retry_soon.clear()
             with suppress(TimeoutError):
-                async with asyncio.timeout(_INTERVAL_SECONDS if complete else _RETRY_SECONDS):
+                async with asyncio.timeout(seconds if complete else _RETRY_SECONDS):
                     await self._retry_soon.wait()
 
     async def run_once(self) -> bool:
