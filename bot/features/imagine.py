@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Final
+from typing import Final
 
 import discord
-from discord import AppCommandOptionType as OptionType
 from discord import app_commands
-from discord.app_commands.transformers import RangeTransformer
 
 from bot.attachments import sanitize
 from bot.context import Interaction, services
@@ -33,12 +31,12 @@ from engine.contract import (
     Sampler,
 )
 
-PromptText = Annotated[str, RangeTransformer(OptionType.string, min=1, max=MAX_PROMPT_CHARS)]
-Seed = Annotated[int, RangeTransformer(OptionType.integer, min=RANDOM_SEED, max=SEED_LIMIT - 1)]
-Steps = Annotated[int, RangeTransformer(OptionType.integer, min=1, max=MAX_STEPS)]
-Guidance = Annotated[float, RangeTransformer(OptionType.number, min=0.0, max=MAX_GUIDANCE)]
-Count = Annotated[int, RangeTransformer(OptionType.integer, min=1, max=MAX_PICTURES)]
-Strength = Annotated[float, RangeTransformer(OptionType.number, min=0.0, max=1.0)]
+PromptText = app_commands.Range[str, 1, MAX_PROMPT_CHARS]
+Seed = app_commands.Range[int, RANDOM_SEED, SEED_LIMIT - 1]
+Steps = app_commands.Range[int, 1, MAX_STEPS]
+Guidance = app_commands.Range[float, 0.0, MAX_GUIDANCE]
+Count = app_commands.Range[int, 1, MAX_PICTURES]
+Strength = app_commands.Range[float, 0.0, 1.0]
 
 
 @app_commands.command(name="imagine", description="Make pictures from a description")

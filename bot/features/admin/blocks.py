@@ -1,11 +1,9 @@
 """/admin block, unblock and blocked: users whose requests are refused in a guild."""
 
-from typing import Annotated, Final
+from typing import Final
 
 import discord
-from discord import AppCommandOptionType as OptionType
 from discord import app_commands
-from discord.app_commands.transformers import RangeTransformer
 
 from bot.context import Interaction, services
 from bot.domain.moderation import MAX_BLOCK_REASON_CHARS
@@ -17,7 +15,7 @@ from bot.features.permissions import moderated_guild
 from bot.features.responses import respond_ephemeral
 from bot.messages import moderation_cards
 
-Reason = Annotated[str, RangeTransformer(OptionType.string, min=1, max=MAX_BLOCK_REASON_CHARS)]
+Reason = app_commands.Range[str, 1, MAX_BLOCK_REASON_CHARS]
 
 
 @app_commands.command(name="block", description="Block a user in this server")

@@ -1,8 +1,5 @@
 """Option types that several commands of /admin use."""
 
-from typing import Annotated
+from discord import app_commands
 
-from discord import AppCommandOptionType as OptionType
-from discord.app_commands.transformers import RangeTransformer
-
-Page = Annotated[int, RangeTransformer(OptionType.integer, min=1, max=10_000)]
+Page = app_commands.Range[int, 1, 10_000]

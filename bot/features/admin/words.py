@@ -1,10 +1,8 @@
 """/admin words: the banned words of a guild."""
 
-from typing import Annotated, Final
+from typing import Final
 
-from discord import AppCommandOptionType as OptionType
 from discord import app_commands
-from discord.app_commands.transformers import RangeTransformer
 
 from bot.context import Interaction, services
 from bot.errors import Refused
@@ -16,7 +14,7 @@ from bot.messages import moderation_cards
 from bot.messages.captions import escape
 from bot.prompt_filter.filter import MAX_WORD_CHARS
 
-Word = Annotated[str, RangeTransformer(OptionType.string, min=1, max=MAX_WORD_CHARS)]
+Word = app_commands.Range[str, 1, MAX_WORD_CHARS]
 
 
 @app_commands.command(name="add", description="Ban a word or phrase")
