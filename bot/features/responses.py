@@ -15,6 +15,7 @@ from bot.features.permissions import check_can_respond, is_token_only
 from bot.messages import channels
 from bot.messages.discord_errors import (
     DISCORD_ERRORS,
+    EMPTY_RESPONSE_ERRORS,
     REQUEST_ERRORS,
     Meaning,
     describe,
@@ -27,8 +28,6 @@ PLACEHOLDER: Final = "…"
 """The content of a public response that is about to be deleted."""
 _MAX_CONTENT: Final = 2000
 _ATTEMPTS: Final = 2
-_EMPTY_RESPONSE_ERRORS: Final = (KeyError, TypeError)
-"""Raised by discord.py when Discord answers with a 204, without the callback's body."""
 log = logging.getLogger(__name__)
 
 
@@ -93,7 +92,7 @@ async def _respond_first(interaction: Interaction, content: str) -> bool:
 
 
 async def _send_response(interaction: Interaction, content: str) -> None:
-    with suppress(*_EMPTY_RESPONSE_ERRORS):
+    with suppress(*EMPTY_RESPONSE_ERRORS):
         await interaction.response.send_message(content, ephemeral=True)
 
 
@@ -125,7 +124,7 @@ async def _defer(interaction: Interaction) -> int | None:
     """The message id, if Discord's reply contains it."""
     try:
         callback = await interaction.response.defer(thinking=True)
-    except _EMPTY_RESPONSE_ERRORS as error:
+    except EMPTY_RESPONSE_ERRORS as error:
         log.warning("The callback of interaction %s has no body: %r", interaction.id, error)
         return None
     return None if callback is None else callback.message_id

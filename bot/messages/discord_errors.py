@@ -15,6 +15,8 @@ from bot.errors import NETWORK_ERRORS, DeliveryFailed
 
 DISCORD_ERRORS: Final = (discord.HTTPException, *NETWORK_ERRORS)
 """What a request to Discord raises if it fails."""
+EMPTY_RESPONSE_ERRORS: Final = (KeyError, TypeError)
+"""What discord.py raises if Discord answers with a 204 where a message is expected."""
 
 
 class Meaning(Enum):

@@ -14,6 +14,7 @@ from bot.domain.job import ResponseTarget
 from bot.errors import NETWORK_ERRORS, DeliveryFailed
 from bot.messages.discord_errors import (
     DISCORD_ERRORS,
+    EMPTY_RESPONSE_ERRORS,
     Meaning,
     TextBlocked,
     describe,
@@ -280,5 +281,5 @@ def _attachments(content: MessageContent) -> list[discord.Attachment | discord.F
 def _empty_responses() -> Iterator[None]:
     try:
         yield
-    except (KeyError, TypeError) as error:  # discord.py parses a 204 without a body as a message
+    except EMPTY_RESPONSE_ERRORS as error:
         raise DeliveryFailed("Discord's response was empty.") from error
