@@ -44,7 +44,7 @@ def test_an_unknown_command_lists_the_available_ones() -> None:
     """The error says so if there are none."""
     with pytest.raises(UnknownCommand, match=r"no command /paint\. There is: /imagine"):
         parse_command([COMMAND], "/paint x")
-    with pytest.raises(UnknownCommand, match="There is: none yet"):
+    with pytest.raises(UnknownCommand, match="not registered its commands yet"):
         parse_command([], "/paint x")
 
 

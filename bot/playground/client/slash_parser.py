@@ -40,13 +40,13 @@ def _split_command(commands: list[InvokableCommand], line: str) -> tuple[Invokab
         pattern = r"\s+".join(map(re.escape, command.name.split()))
         if match := re.match(rf"{pattern}(?!\S)", line):
             return command, line[match.end() :]
+    if not commands:
+        raise UnknownCommand("The bot has not registered its commands yet. Try again in a moment.")
     name = line.partition(" ")[0]
     subcommands = [command for command in commands if command.name.startswith(f"{name} ")]
     suggestions = ", ".join(f"/{command.name}" for command in subcommands or commands)
     unknown_name = " ".join(line.split()[:2]) if subcommands else name
-    raise UnknownCommand(
-        f"There is no command /{unknown_name[:40]}. There is: {suggestions or 'none yet'}."
-    )
+    raise UnknownCommand(f"There is no command /{unknown_name[:40]}. There is: {suggestions}.")
 
 
 def first_file_option(options: list[Json]) -> str | None:
