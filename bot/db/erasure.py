@@ -8,8 +8,7 @@ import aiosqlite
 
 from bot.db import rows
 from bot.db.connection import SqliteConnection
-from bot.db.file_deletions import SOURCE
-from bot.db.store import JOB_IDS, Erasure, Store
+from bot.db.store import Erasure, Store
 from bot.domain.clock import DAY
 from bot.domain.job import DeletionReason, Job
 from bot.domain.picture import Picture
@@ -46,7 +45,7 @@ class ErasureStore(Store):
         [row] = await self._connection.fetch_all(
             "SELECT count(*) AS jobs, min(created_at) AS oldest_at, "  # noqa: S608 # ours
             f"count(*) FILTER (WHERE {_UNDER_REVIEW}) AS under_review, "
-            f"count(DISTINCT {SOURCE}) AS sketches, "
+            "count(DISTINCT json_extract(recipes, '$[0].source')) AS sketches, "
             "(SELECT count(*) FROM pictures JOIN jobs ON jobs.id = job "
             "WHERE jobs.person = :person AND path IS NOT NULL) AS pictures, "
             "(SELECT count(*) FROM audit_log WHERE actor = :person OR person = :person) "
@@ -132,7 +131,7 @@ class ErasureStore(Store):
     async def erase_jobs(self, db: aiosqlite.Connection, erasure: Erasure) -> None:
         """Delete the requests to erase these jobs."""
         await db.execute(
-            f"DELETE FROM erasure_requests WHERE job IN {JOB_IDS}",  # noqa: S608 # ours
+            "DELETE FROM erasure_requests WHERE job IN (SELECT value FROM json_each(:job_ids))",
             {"job_ids": erasure.job_ids},
         )
 

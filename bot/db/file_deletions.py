@@ -4,16 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from enum import StrEnum
-from typing import ClassVar, Final
+from typing import ClassVar
 
 import aiosqlite
 import msgspec
 
 from bot.db.connection import SqliteConnection, retry_until_written
-from bot.db.store import JOB_IDS, Erasure, Store
-
-SOURCE: Final = "json_extract(recipes, '$[0].source')"
-"""In SQL: the sha256 of a job's sketch."""
+from bot.db.store import Erasure, Store
 
 
 class FileKind(StrEnum):
@@ -123,20 +120,22 @@ async def mark_files_of_jobs(db: aiosqlite.Connection, erasure: Erasure) -> None
     """List all files of jobs that are about to be erased."""
     values = {"job_ids": erasure.job_ids}
     await db.execute(
-        f"INSERT OR IGNORE INTO file_deletions SELECT 'sketch', {SOURCE} FROM jobs "  # noqa: S608 # ours
-        f"WHERE id IN {JOB_IDS} AND {SOURCE} IS NOT NULL",
+        "INSERT OR IGNORE INTO file_deletions "
+        "SELECT 'sketch', json_extract(recipes, '$[0].source') FROM jobs "
+        "WHERE id IN (SELECT value FROM json_each(:job_ids)) "
+        "AND json_extract(recipes, '$[0].source') IS NOT NULL",
         values,
     )
     await db.execute(
-        "INSERT OR IGNORE INTO file_deletions SELECT 'pictures', id FROM jobs "  # noqa: S608 # ours
-        f"WHERE id IN {JOB_IDS} AND attempt > 0",
+        "INSERT OR IGNORE INTO file_deletions SELECT 'pictures', id FROM jobs "
+        "WHERE id IN (SELECT value FROM json_each(:job_ids)) AND attempt > 0",
         values,
     )
 
 
 async def _is_needed(db: aiosqlite.Connection, deletion: FileDeletion) -> bool:
     if deletion.kind is FileKind.SKETCH:
-        query = f"SELECT 1 FROM jobs WHERE {SOURCE} = :name"  # noqa: S608 # ours
+        query = "SELECT 1 FROM jobs WHERE json_extract(recipes, '$[0].source') = :name"
     else:
         query = (
             "SELECT 1 FROM pictures WHERE job = :name AND path IS NOT NULL AND removed_at IS NULL "

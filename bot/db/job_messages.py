@@ -3,7 +3,7 @@
 import aiosqlite
 
 from bot.db import rows
-from bot.db.store import JOB_IDS, Erasure, Store
+from bot.db.store import Erasure, Store
 from bot.domain.job import ShownJob
 
 
@@ -60,8 +60,13 @@ class JobMessageStore(Store):
     async def erase_jobs(self, db: aiosqlite.Connection, erasure: Erasure) -> None:
         """Forget all messages of these jobs."""
         values = {"job_ids": erasure.job_ids}
-        await db.execute(f"DELETE FROM job_messages WHERE job IN {JOB_IDS}", values)  # noqa: S608 # ours
-        await db.execute(f"DELETE FROM direct_messages WHERE job IN {JOB_IDS}", values)  # noqa: S608 # ours
+        await db.execute(
+            "DELETE FROM job_messages WHERE job IN (SELECT value FROM json_each(:job_ids))", values
+        )
+        await db.execute(
+            "DELETE FROM direct_messages WHERE job IN (SELECT value FROM json_each(:job_ids))",
+            values,
+        )
 
 
 async def link(db: aiosqlite.Connection, message_id: int, job_id: str, nth: int | None) -> None:

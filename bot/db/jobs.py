@@ -10,7 +10,7 @@ import aiosqlite
 from bot.db import file_deletions, job_messages, rows, usage
 from bot.db.connection import SqliteConnection
 from bot.db.file_deletions import FileDeletion, FileKind
-from bot.db.store import JOB_IDS, Erasure, Store
+from bot.db.store import Erasure, Store
 from bot.db.tables import insert_sql
 from bot.db.usage import UsageRecord
 from bot.domain.clock import DAY
@@ -23,7 +23,7 @@ REPLAY_SECONDS: Final = DAY
 """How long a repeated interaction must still be recognised; far longer than Discord repeats one."""
 _SWEEP_ROWS: Final = 500
 _ERASE: Final = (
-    "UPDATE jobs SET erased = :reason, person = 0, request = 'erased:' || id, parents = '[]', "  # noqa: S608 # ours
+    "UPDATE jobs SET erased = :reason, person = 0, request = 'erased:' || id, parents = '[]', "
     "reveal = 0, seats = NULL, "
     "recipes = (SELECT json_group_array(json_set(value, '$.prompt', '(deleted)', '$.negative', '', "
     "'$.seed', 0, '$.subseed', 0, '$.source', NULL, '$.strength', NULL)) FROM json_each(recipes)), "
@@ -33,7 +33,7 @@ _ERASE: Final = (
     "message = iif(delivered_at IS NULL, message, NULL), "
     "application = iif(delivered_at IS NULL, application, NULL), "
     "reply_to = iif(delivered_at IS NULL, reply_to, NULL) "
-    f"WHERE id IN {JOB_IDS}"
+    "WHERE id IN (SELECT value FROM json_each(:job_ids))"
 )
 OnTransition = Callable[[JobTimings], None]
 log = logging.getLogger(__name__)
@@ -301,10 +301,13 @@ class JobStore(Store):
         values = {"job_ids": erasure.job_ids, "reason": erasure.reason.value}
         await file_deletions.mark_files_of_jobs(db, erasure)
         recent = await db.execute_fetchall(
-            f"SELECT id, request FROM jobs WHERE id IN {JOB_IDS} AND created_at > :oldest",  # noqa: S608 # ours
+            "SELECT id, request FROM jobs "
+            "WHERE id IN (SELECT value FROM json_each(:job_ids)) AND created_at > :oldest",
             values | {"oldest": erasure.now - REPLAY_SECONDS},
         )
-        await db.execute(f"DELETE FROM pictures WHERE job IN {JOB_IDS}", values)  # noqa: S608 # ours
+        await db.execute(
+            "DELETE FROM pictures WHERE job IN (SELECT value FROM json_each(:job_ids))", values
+        )
         await db.execute(_ERASE, values)
         await db.executemany(
             "UPDATE jobs SET request = ? WHERE id = ?",

@@ -1,7 +1,7 @@
 """The base class of the stores: their tables, and the erasure of jobs from them."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Final
+from typing import ClassVar
 
 import aiosqlite
 import msgspec
@@ -9,15 +9,12 @@ import msgspec
 from bot.db.connection import SqliteConnection
 from bot.domain.job import DeletionReason
 
-JOB_IDS: Final = "(SELECT value FROM json_each(:job_ids))"
-"""In SQL: the jobs of an Erasure."""
-
 
 class Erasure(msgspec.Struct, frozen=True, kw_only=True):
     """Ended jobs whose user data is deleted in one transaction."""
 
     job_ids: str
-    """A JSON array."""
+    """A JSON array; in SQL, its elements are (SELECT value FROM json_each(:job_ids))."""
     reason: DeletionReason
     now: float
 

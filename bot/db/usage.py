@@ -5,7 +5,7 @@ from typing import Final
 import aiosqlite
 import msgspec
 
-from bot.db.store import JOB_IDS, Erasure, Store
+from bot.db.store import Erasure, Store
 from bot.db.tables import Table
 from bot.domain.clock import DAY
 from bot.domain.cost_model import Sample
@@ -82,8 +82,8 @@ class UsageStore(Store):
     async def erase_jobs(self, db: aiosqlite.Connection, erasure: Erasure) -> None:
         """Make the records anonymous: they count against the quota, but of no known job."""
         await db.execute(
-            "UPDATE usage SET job = lower(hex(randomblob(12))) "  # noqa: S608 # ours
-            f"WHERE job IN {JOB_IDS}",
+            "UPDATE usage SET job = lower(hex(randomblob(12))) "
+            "WHERE job IN (SELECT value FROM json_each(:job_ids))",
             {"job_ids": erasure.job_ids},
         )
 
