@@ -383,3 +383,10 @@ async def test_errors_of_edits_are_the_same(http: Http) -> None:
     _, message = await http.post({"content": "x"})
     status, body = await http.patch(message["id"], rows(button(label="x" * 81)))
     assert (status, codes(body, f"{CHILD}.label")) == (400, [MAX])
+
+
+async def test_the_types_in_a_message_are_a_tuple(http: Http) -> None:
+    """Also if only one type is possible."""
+    _, body = await http.post({"content": "x", "components": [text()]})
+    [error] = body["errors"]["components"]["0"]["_errors"]
+    assert error["message"] == 'Value of field "type" must be one of (1,).'

@@ -299,8 +299,7 @@ def add_wrong_type(path: Path, types: tuple[int, ...], errors: FormErrors) -> No
 
 
 def _list(values: tuple[str | int, ...]) -> str:
-    names = (repr(value) if isinstance(value, str) else str(int(value)) for value in values)
-    return f"({', '.join(names)})"
+    return repr(tuple(value if isinstance(value, str) else int(value) for value in values))
 
 
 def _integer(value: object) -> int | None:
