@@ -41,6 +41,9 @@ RULES: dict[str, Rule] = {
     "content of a number": Rule({"content": 7}, "content", "STRING_TYPE_CONVERT", {"content": "7"}),
     "embeds": Rule({"embeds": [PAIR | {"title": "x"}] * 11}, "embeds", MAX, titled()),
     "embeds that are no list": Rule({"embeds": {}}, "embeds", "LIST_TYPE_CONVERT", titled()),
+    "embeds that are an object": Rule(
+        {"embeds": {"title": "x", "color": 1}}, "embeds.1", "MODEL_TYPE_CONVERT", titled()
+    ),
     "an embed that is no object": Rule(
         {"embeds": ["x"]}, "embeds.0", "MODEL_TYPE_CONVERT", titled()
     ),

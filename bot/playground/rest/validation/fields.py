@@ -186,7 +186,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class ListOf:
-    """A list; `unique` forbids repeated values, `nulls` leaves out null items."""
+    """A list; `unique` forbids repeated values, `nulls` leaves out null items.
+
+    An object with fields is read as the list of its keys.
+    """
 
     field: Field
     maximum: int = 1 << 16
@@ -195,6 +198,8 @@ class ListOf:
     nulls: bool = False
 
     def read(self, value: object, path: Path, errors: FormErrors) -> object:
+        if value and isinstance(value, dict):
+            value = list(value)
         if not isinstance(value, list):
             message = "Only iterables may be used in a ListType."
             errors.add(path, "LIST_TYPE_CONVERT", message)
