@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.playground import Message, NotAcknowledged
+from bot.playground import Channel, Message, NotAcknowledged
 from bot.playground.conditions import effects, table
 from bot.playground.conditions.table import CONDITIONS, Condition
 from bot.playground.model import interactions
@@ -10,6 +10,7 @@ from tests import fake_engine
 from tests.bot_harness import ALL_BUTTONS, BotHarness, eventually
 from tests.delivering import SKETCH, running_job, wait_for_delivered_jobs, wait_until_delivered
 from tests.fake_engine import FakeEngine
+from tests.reporting import card_in, cards, report
 from tests.test_upload_limits import LIMIT, noise
 
 TOLERABLE = (
@@ -202,6 +203,20 @@ async def test_a_blocked_prompt_of_a_failed_job_is_left_out(
     with harness.discord.conditions.during(table.AUTOMOD):
         message = await harness.imagine(prompt=f"a {table.BLOCKED_WORD}")
     assert "AutoMod" in message.content and engine.failure in message.content
+
+
+async def test_a_report_of_a_blocked_prompt_reaches_the_moderators(
+    harness: BotHarness, mod_channel: Channel
+) -> None:
+    """Its card is shown without the prompt and the reasons, also when it is updated."""
+    grid = await harness.imagine(prompt=f"a {table.BLOCKED_WORD}")
+    with harness.discord.conditions.during(table.AUTOMOD):
+        await report(harness, harness.discord.person("Ben"), grid)
+        card = card_in(harness, mod_channel)
+        assert "blocks the text of this prompt" in card.content and "ugly" not in card.content
+        await report(harness, harness.discord.person("Cleo"), grid)
+        assert card.content.count("not shown here") == 2
+    assert cards(harness, mod_channel) == [card]
 
 
 async def test_pictures_fit_a_low_limit(

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import discord
 from discord import app_commands
@@ -17,7 +17,13 @@ from bot.features.exports import Exports
 from bot.features.permissions import check_moderator
 from bot.features.responses import handle_errors
 from bot.messages import components, message_parser, moderation_cards
-from bot.messages.discord_errors import DISCORD_ERRORS, Meaning, describe, meaning
+from bot.messages.discord_errors import (
+    DISCORD_ERRORS,
+    Meaning,
+    describe,
+    is_text_blocked,
+    meaning,
+)
 from bot.services.reports import CaseDetails, Moderator
 
 REMOVE: Final = "remove"
@@ -68,13 +74,20 @@ def deleted_case_view(job_id: str, *, is_open: bool) -> discord.ui.View:
 # Cards
 
 
+class Card(NamedTuple):
+    """The message to the moderators about a case."""
+
+    content: str
+    view: discord.ui.View
+
+
 async def show(client: BotClient, job_id: str) -> bool:
     """Post or update the card of a case; False if the moderators cannot see it."""
     details = await client.services.reports.details(job_id)
     if details is None:
         return False
     try:
-        return await _edit(client, details) or await _post(client, details)
+        return await _edit_or_post(client, details)
     except DISCORD_ERRORS as error:
         guild_id, reason = details.case.guild_id, describe(error)
         log.warning("The moderators of %d do not see case %s: %s", guild_id, job_id, reason)
@@ -90,16 +103,27 @@ async def catch_up(client: BotClient) -> None:
         await _delete(client, channel_id, message_id)
 
 
-async def _edit(client: BotClient, details: CaseDetails) -> bool:
+async def _edit_or_post(client: BotClient, details: CaseDetails) -> bool:
+    """Without what people wrote if the server blocks it; False if there is no channel for cards."""
+    card = _card(details)
+    try:
+        return await _edit(client, details, card) or await _post(client, details, card)
+    except DISCORD_ERRORS as error:
+        if not is_text_blocked(error):
+            raise
+    card = _card(details, has_texts=False)
+    return await _edit(client, details, card) or await _post(client, details, card)
+
+
+async def _edit(client: BotClient, details: CaseDetails, card: Card) -> bool:
     """False if there is no card that the bot can edit."""
     case = details.case
     if case.card_message_id is None or case.card_channel_id is None:
         return False
-    content, view = _card(details)
     channel = client.get_partial_messageable(case.card_channel_id)
-    card = channel.get_partial_message(case.card_message_id)
+    message = channel.get_partial_message(case.card_message_id)
     try:
-        await card.edit(content=content, view=view)
+        await message.edit(content=card.content, view=card.view)
     except DISCORD_ERRORS as error:
         if meaning(error) not in (Meaning.GONE, Meaning.NO_ACCESS):
             raise
@@ -107,7 +131,7 @@ async def _edit(client: BotClient, details: CaseDetails) -> bool:
     return True
 
 
-async def _post(client: BotClient, details: CaseDetails) -> bool:
+async def _post(client: BotClient, details: CaseDetails, card: Card) -> bool:
     """False if there is no channel for cards.
 
     Two simultaneous reports may post two cards; the later one is deleted again.
@@ -115,27 +139,30 @@ async def _post(client: BotClient, details: CaseDetails) -> bool:
     case, channel_id = details.case, details.mod_channel_id
     if channel_id is None or case.state is not CaseState.OPEN:
         return False
-    content, view = _card(details)
     nonce = f"case:{len(case.reports)}:{case.job_id}"
-    card = await client.get_partial_messageable(channel_id).send(content, view=view, nonce=nonce)
-    if not await client.services.reports.set_card(case, channel_id, card.id):
-        await client.services.message_client.delete(channel_id, card.id)
+    channel = client.get_partial_messageable(channel_id)
+    message = await channel.send(card.content, view=card.view, nonce=nonce)
+    if not await client.services.reports.set_card(case, channel_id, message.id):
+        await client.services.message_client.delete(channel_id, message.id)
     return True
 
 
-def _card(details: CaseDetails) -> tuple[str, discord.ui.View]:
+def _card(details: CaseDetails, *, has_texts: bool = True) -> Card:
     case, job = details.case, details.job
     is_open = case.state is CaseState.OPEN
     if job.deletion_reason is not None:
-        content = moderation_cards.deleted_case(case, job.deletion_reason)
-        return content, deleted_case_view(case.job_id, is_open=is_open)
+        content = moderation_cards.deleted_case(case, job.deletion_reason, has_texts=has_texts)
+        return Card(content, deleted_case_view(case.job_id, is_open=is_open))
     view = case_view(
         case.job_id,
         is_open=is_open,
         is_removed=case.state is CaseState.REMOVED,
         is_blocked=details.block_reason is not None,
     )
-    return moderation_cards.case(case, job, details.pictures, details.block_reason), view
+    content = moderation_cards.case(
+        case, job, details.pictures, details.block_reason, has_texts=has_texts
+    )
+    return Card(content, view)
 
 
 # Actions; each returns the response to the moderator

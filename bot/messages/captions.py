@@ -95,15 +95,12 @@ def _unavailable(reason: str, pictures: Sequence[Picture]) -> str:
     return f"{noun} {numbers} {reason}. {pictures[0].failure_reason or ''}".rstrip()
 
 
-def recipes(job: Job) -> str:
+def recipes(job: Job, *, has_prompt: bool = True) -> str:
     """The prompts, settings and seeds of a job."""
     first = job.recipes[0]
-    lines = [
-        f"**{escape(first.prompt, _MAX_PROMPT)}**",
-        _settings(first),
-        _seeds(job.recipes),
-        *([f"without {escape(first.negative, _MAX_NEGATIVE)}"] if first.negative else []),
-    ]
+    lines = [_prompt(first, has_prompt), _settings(first), _seeds(job.recipes)]
+    if first.negative and has_prompt:
+        lines.append(f"without {escape(first.negative, _MAX_NEGATIVE)}")
     return "\n".join(lines)
 
 

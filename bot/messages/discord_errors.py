@@ -206,6 +206,11 @@ def meaning_of(status: int, code: int | None, *, by_token: bool = False) -> Mean
     return known or _STATUSES.get(status, Meaning.REJECTED)
 
 
+def is_text_blocked(error: Exception) -> bool:
+    """Whether a rule of the server, or Discord's, blocks the text."""
+    return isinstance(error, discord.HTTPException) and _code(error) in _BLOCKED_TEXT
+
+
 def describe(error: Exception) -> str:
     """One of DISCORD_ERRORS in one line, without the pages of proxies."""
     if not isinstance(error, discord.HTTPException):
@@ -261,5 +266,4 @@ def _exception(error: Exception, *, by_token: bool) -> Exception:
         case Meaning.RETRY | Meaning.UNAUTHORIZED:
             return DeliveryFailed(f"Discord has a problem ({reason}).", retry_after=_wait(error))
         case _:
-            is_text = isinstance(error, discord.HTTPException) and _code(error) in _BLOCKED_TEXT
-            return TextBlocked(reason) if is_text else ContentRejected(reason)
+            return TextBlocked(reason) if is_text_blocked(error) else ContentRejected(reason)

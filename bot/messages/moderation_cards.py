@@ -17,27 +17,38 @@ _MAX_PAGE: Final = 1800
 """Characters of a page, less than a message to leave room for a footer."""
 
 
-def case(case: Case, job: Job, pictures: Sequence[Picture], block: str | None) -> str:
-    """The card of a case; `block` is the reason if the user is blocked."""
+def case(
+    case: Case,
+    job: Job,
+    pictures: Sequence[Picture],
+    block: str | None,
+    *,
+    has_texts: bool = True,
+) -> str:
+    """The card of a case; `block` is the reason if the user is blocked.
+
+    `has_texts` is False if the server blocks what people wrote: the prompt or a reason.
+    """
     lines = [
         f"🚩 Reported: {_link(case.reports[0])} by <@{job.user_id}>",
-        captions.recipes(job),
+        captions.recipes(job, has_prompt=has_texts),
         _pictures(pictures),
-        *_history(case),
+        *_history(case, has_texts),
     ]
     if block is not None:
-        lines.append(f"<@{job.user_id}> is blocked: {captions.escape(block, _MAX_REASON)}")
+        lines.append(f"<@{job.user_id}> is blocked: {_reason(block, has_texts)}")
     return "\n".join(lines)[:_MAX_CONTENT]
 
 
-def deleted_case(case: Case, reason: DeletionReason) -> str:
+def deleted_case(case: Case, reason: DeletionReason, *, has_texts: bool = True) -> str:
     """The card of a case whose job was deleted."""
-    lines = [f"🚩 Reported: {_link(case.reports[0])}", reason.message, *_history(case)]
+    history = _history(case, has_texts)
+    lines = [f"🚩 Reported: {_link(case.reports[0])}", reason.message, *history]
     return "\n".join(lines)[:_MAX_CONTENT]
 
 
-def _history(case: Case) -> list[str]:
-    lines = [_reported(report) for report in case.reports[-_MAX_REPORTS:]]
+def _history(case: Case, has_texts: bool) -> list[str]:
+    lines = [_reported(report, has_texts) for report in case.reports[-_MAX_REPORTS:]]
     if len(case.reports) > _MAX_REPORTS:
         lines.append(f"… and {len(case.reports) - _MAX_REPORTS} earlier reports")
     if case.state is not CaseState.OPEN:
@@ -77,10 +88,14 @@ def _pictures(pictures: Sequence[Picture]) -> str:
     )
 
 
-def _reported(report: Report) -> str:
+def _reported(report: Report, has_texts: bool) -> str:
     picture = "" if report.nth is None else f" picture {report.nth}"
-    reason = captions.escape(report.reason, _MAX_REASON) or "no reason given"
+    reason = _reason(report.reason, has_texts) or "no reason given"
     return f"<@{report.reporter_id}> reported{picture} <t:{int(report.created_at)}:R>: {reason}"
+
+
+def _reason(text: str, has_texts: bool) -> str:
+    return captions.escape(text, _MAX_REASON) if has_texts or not text else "not shown here"
 
 
 def blocks(blocks: Iterable[Block]) -> list[str]:
