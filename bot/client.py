@@ -105,7 +105,7 @@ class Client(BotClient):
             if self.ws is None:
                 raise GatewayUnreachable
             self._failed_resumes += 1
-            if self._failed_resumes > MAX_RESUMES and self.ws is not None:
+            if self._failed_resumes > MAX_RESUMES:
                 self.ws.gateway = DiscordWebSocket.DEFAULT_GATEWAY
         super().dispatch(event, *args, **kwargs)
 
@@ -175,7 +175,7 @@ class Client(BotClient):
     ) -> None:
         """A user was banned from a guild."""
         self.track_current_task()
-        for feature in FEATURES:
+        for feature in self._features:
             for handle in feature.on_ban:
                 await handle(self, guild.id, user.id)
 
