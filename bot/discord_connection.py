@@ -200,7 +200,7 @@ async def serve(client: Client, services: Services) -> None:
                 raise FatalError(*_CLOSE_CODES[cause.code]) from error
             seconds = _seconds_to_gateway(patience, cause)
             if seconds is None:
-                raise _no_discord(f"{DiscordWebSocket.DEFAULT_GATEWAY}", repr(cause)) from error
+                raise _no_discord(str(DiscordWebSocket.DEFAULT_GATEWAY), repr(cause)) from error
             await _wait(seconds, repr(cause))
         except discord.PrivilegedIntentsRequired as error:
             raise FatalError(*_CLOSE_CODES[4014]) from error

@@ -73,7 +73,7 @@ class Faults:
         self._rules.setdefault(rule, 0)
 
     def remove(self, rule: Rule) -> None:
-        """Stop to apply a rule; nothing happens if it is not applied."""
+        """Stop applying a rule; nothing happens if it is not applied."""
         self._rules.pop(rule, None)
 
     @property
