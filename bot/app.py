@@ -125,6 +125,7 @@ async def run(
                 serve(client, parts.services),
                 parts.dispatcher.run(),
                 parts.services.job_service.cancel_gone(parts.notifier.gone),
+                parts.services.job_service.fail_out_of_time(),
                 parts.tasks.watch(),
                 parts.services.retention.run(retention_seconds),
                 parts.services.picture_delivery.run(),

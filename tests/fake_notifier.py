@@ -31,6 +31,10 @@ class FakeNotifier:
         self.delivered.append(sentence)
         return self.is_shown
 
+    def is_out_of_time(self, job: Job) -> bool:
+        """Never."""
+        return False
+
     async def is_answered(self, job: Job) -> bool:
         """Always true."""
         return True

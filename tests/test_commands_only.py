@@ -2,10 +2,11 @@
 
 import asyncio
 
+import discord
 import pytest
 
-from bot.domain.limits import MAX_TOKEN_WAIT
-from bot.messages.captions import OUT_OF_TIME
+from bot.domain.limits import MAX_TOKEN_WAIT, OUT_OF_TIME
+from bot.messages.channels import is_token_only
 from bot.messages.delivery import LAST_WORD_SECONDS
 from bot.messages.message_client import TOKEN_SECONDS
 from bot.playground import Channel, Interaction, Permission
@@ -55,26 +56,58 @@ async def test_everything_goes_by_the_tokens(
 async def test_a_job_that_outlasts_the_token(
     harness: BotHarness, engine: FakeEngine, channel: Channel
 ) -> None:
-    """Its message says so while it can; the job ends and costs nothing."""
+    """Its message says so while it can, without any progress; the job fails and costs nothing."""
     interaction = await painting(harness, engine, channel)
     harness.clock_offset = TOKEN_SECONDS - LAST_WORD_SECONDS + 1
-    engine.gate.set()
-    engine.gate.clear()  # one more step
     await harness.discord.until(
-        lambda: interaction.response and interaction.response.content == OUT_OF_TIME,
+        lambda: interaction.response and OUT_OF_TIME in interaction.response.content,
         why="the last word",
     )
     assert interaction.response is not None
     assert interaction.response.buttons == [] and interaction.response.attachments == []
-    await eventually(lambda: harness.query("SELECT * FROM jobs WHERE status = 'cancelled'"))
     await harness.stop()
+    assert len(harness.query("SELECT * FROM jobs WHERE status = 'failed'")) == 1
     assert harness.query("SELECT * FROM usage") == []
+
+
+async def test_a_job_whose_token_expired_while_the_bot_was_down(
+    harness: BotHarness,
+    engine: FakeEngine,
+    channel: Channel,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It ends without pictures, costs nothing, and the log says why its message stays as it was."""
+    caplog.set_level("INFO")
+    interaction = await painting(harness, engine, channel)
+    await harness.stop()
+    harness.clock_offset = 15 * 60.0
+    harness.discord.clock.advance(15 * 60.0)
+    await harness.start()
+    await eventually(lambda: harness.query("SELECT * FROM jobs WHERE delivered_at IS NOT NULL"))
+    await harness.stop()
+    assert len(harness.query("SELECT * FROM jobs WHERE status IN ('cancelled', 'failed')")) == 1
+    assert harness.query("SELECT * FROM usage") == []
+    assert interaction.response and "Painting" in interaction.response.content
+    assert "message gone" in caplog.text or "the result cannot be shown" in caplog.text
+
+
+async def test_an_old_job_in_a_server_of_the_bot(harness: BotHarness, engine: FakeEngine) -> None:
+    """It continues after a restart: its message can be edited without the token."""
+    engine.gate.clear()
+    interaction = await harness.ada.slash("imagine", prompt="a house")
+    await eventually(lambda: harness.query("SELECT * FROM jobs WHERE status = 'running'"))
+    await harness.stop()
+    harness.clock_offset = 15 * 60.0
+    harness.discord.clock.advance(15 * 60.0)
+    await harness.start()
+    engine.gate.set()
+    assert "U1" in (await harness.result(interaction)).buttons
 
 
 async def test_a_queue_that_is_longer_than_the_token_lives(
     harness: BotHarness, engine: FakeEngine, channel: Channel
 ) -> None:
-    """A job is refused there, and accepted where the bot can post later."""
+    """A job is refused there, and accepted where the bot can post after that."""
     await harness.imagine()
     await eventually(lambda: harness.query("SELECT * FROM usage WHERE work > 0"))
     change = "UPDATE usage SET seconds = ?"
@@ -83,7 +116,13 @@ async def test_a_queue_that_is_longer_than_the_token_lives(
     await harness.ada.slash("imagine", prompt="a house")
     await eventually(lambda: len(harness.query("SELECT * FROM jobs")) == 2)
     refused = await harness.ada.slash("imagine", where=channel, prompt="a house")
-    assert "I am no member of this server" in await harness.refusal(refused)
+    assert "I am not a member of this server" in await harness.refusal(refused)
     accepted = await harness.ada.slash("imagine", prompt="a house")
     engine.gate.set()
     await harness.result(accepted)
+
+
+def test_before_the_gateway_is_ready_no_server_is_unknown() -> None:
+    """Old jobs in servers of the bot must not end because a restart has only begun."""
+    client = discord.Client(intents=discord.Intents.none())
+    assert not is_token_only(client, 1)

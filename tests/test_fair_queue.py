@@ -7,9 +7,11 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain import fair_queue
+from bot.domain import cost_model, fair_queue
 from bot.domain.fair_queue import MAX_LEAD, VirtualTimes
 from bot.domain.job import Job
+from bot.domain.limits import Limits
+from bot.services.scheduler import Schedule
 from tests.samples import job, recipe
 
 NOTHING = VirtualTimes()
@@ -205,3 +207,17 @@ def test_until_first_adds_running_and_earlier_jobs() -> None:
     assert fair_queue.until_first(1, queue, running, cost) == 30
     assert fair_queue.until_first(4, queue, running, cost) == 100
     assert fair_queue.until_first(9, queue, running, cost) == 150
+
+
+def test_a_new_job_is_expected_to_end_before_the_queue_of_others() -> None:
+    """The jobs that start before it count, and its own time, but none that start after it."""
+    schedule = Schedule(Limits())
+    first = queued_job("a", 1, at=1.0)
+    recipes = first.recipes
+    schedule.samples = [cost_model.Sample(cost_model.pixels(recipes), cost_model.work(recipes), 60)]
+    schedule.start(first)
+    queued = [queued_job(f"a{n}", 1, at=2.0 + n) for n in range(50)]
+    new = queued_job("b", 2, at=100.0, steps=8)
+    assert math.isclose(schedule.estimate_end(new, queued, {}, batches=1), 60 + 120)
+    last = queued_job("c", 1, at=100.0)
+    assert math.isclose(schedule.estimate_end(last, queued, {}, batches=2), 52 * 60 / 2)

@@ -274,6 +274,10 @@ class JobStore(Store):
         """This user's jobs that have not ended."""
         return await self._jobs("SELECT * FROM jobs WHERE person = ? AND ended_at IS NULL", user_id)
 
+    async def all_unfinished(self) -> list[Job]:
+        """The jobs of all users that have not ended."""
+        return await self._jobs("SELECT * FROM jobs WHERE ended_at IS NULL")
+
     async def accepted(self) -> list[Job]:
         """Jobs that are stored but whose recipes are not complete."""
         return await self._jobs("SELECT * FROM jobs WHERE status = 'accepted' AND ended_at IS NULL")

@@ -10,7 +10,14 @@ from bot.domain.humanize import naturaldelta
 from bot.errors import Refused
 
 MAX_TOKEN_WAIT: Final = 10 * 60.0
-"""Seconds of waiting that leave time for a job before its interaction token expires."""
+"""Seconds in which a job is expected to end, so that it ends before its interaction token expires
+even if it takes somewhat longer."""
+_NOT_A_MEMBER: Final = (
+    "I am not a member of this server, so Discord gives me only 15 minutes to answer. Please try "
+    "again later, or ask an admin to add my bot user to the server."
+)
+OUT_OF_TIME: Final = f"This took too long. {_NOT_A_MEMBER}"
+"""Why a job fails whose message can soon no longer be edited."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,14 +178,13 @@ def check(depth: QueueDepth, limits: Limits, estimate: WaitEstimate | None = Non
         )
 
 
-def check_token_life(estimate: WaitEstimate | None) -> None:
-    """Raise Refused if a new job may end after the interaction token that alone can show it."""
-    if estimate is not None and estimate.all_jobs > MAX_TOKEN_WAIT:
-        raise Refused(
-            "I am no member of this server, so Discord lets me answer for 15 minutes only, and the "
-            "queue is longer than that now. Please try again later, or ask an admin to add me "
-            "with my bot user."
-        )
+def check_token_life(seconds: float | None) -> None:
+    """Raise Refused if a job that is expected to end after `seconds` may end too late to be shown.
+
+    This is for jobs that can be shown by an interaction token alone.
+    """
+    if seconds is not None and seconds > MAX_TOKEN_WAIT:
+        raise Refused(f"This would take {naturaldelta(seconds)}. {_NOT_A_MEMBER}")
 
 
 def _jobs(count: int) -> str:

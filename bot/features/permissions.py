@@ -6,6 +6,7 @@ import discord
 
 from bot.context import BotClient, Interaction
 from bot.errors import Refused
+from bot.messages.channels import is_token_only
 
 _PERMISSION_NAMES: Final = {
     "view_channel": "View Channel",
@@ -80,15 +81,6 @@ def check_can_post(
         )
 
 
-def is_token_only(interaction: Interaction) -> bool:
-    """Whether the bot can respond by the token alone.
-
-    So it is in a guild that has only the application's commands, and for user installs.
-    """
-    guild_id = interaction.guild_id
-    return guild_id is not None and interaction.client.get_guild(guild_id) is None
-
-
 def check_not_timed_out(me: discord.Member | None) -> None:
     """Raise Refused during a timeout of the bot; `me` is its member, as far as it is known."""
     if me is None or me.timed_out_until is None or me.guild_permissions.administrator:
@@ -106,8 +98,10 @@ def check_can_respond(interaction: Interaction) -> None:
 
     Not checked in DMs and where the bot is no member.
     """
+    if is_token_only(interaction.client, interaction.guild_id):
+        return
     permissions = interaction.app_permissions or _cached_permissions(interaction)
-    if interaction.guild_id is None or is_token_only(interaction) or permissions is None:
+    if interaction.guild_id is None or permissions is None:
         return
     check_not_timed_out(interaction.guild.me if interaction.guild else None)
     in_thread = isinstance(interaction.channel, discord.Thread)

@@ -11,7 +11,7 @@ from discord import app_commands
 from bot.context import BotClient, Interaction, services
 from bot.domain.job import Job, RequestContext, ResponseTarget
 from bot.errors import INTERNAL_ERROR, BotError
-from bot.features.permissions import check_can_respond, is_token_only
+from bot.features.permissions import check_can_respond
 from bot.messages import channels
 from bot.messages.discord_errors import (
     DISCORD_ERRORS,
@@ -24,8 +24,6 @@ from bot.messages.discord_errors import (
 from bot.messages.message_client import ORIGINAL_RESPONSE, retry_once
 from engine.log import log_context
 
-PLACEHOLDER: Final = "…"
-"""The content of a public response that is about to be deleted."""
 _MAX_CONTENT: Final = 2000
 _ATTEMPTS: Final = 2
 log = logging.getLogger(__name__)
@@ -44,7 +42,7 @@ def request_context(interaction: Interaction) -> RequestContext:
         channel=channels.from_interaction(interaction),
         target=_target(interaction),
         role_ids=role_ids(interaction.user),
-        is_token_only=is_token_only(interaction),
+        is_token_only=channels.is_token_only(interaction.client, interaction.guild_id),
     )
 
 
@@ -72,7 +70,7 @@ async def respond_ephemeral(interaction: Interaction, content: str) -> bool:
         return await _respond_first(interaction, content)
     messages, target = services(interaction).message_client, _target(interaction)
     try:
-        await messages.respond_ephemeral(target, content, PLACEHOLDER)
+        await messages.respond_ephemeral(target, content)
         await messages.delete_response(target)
     except REQUEST_ERRORS as error:
         log.warning("Could not respond to interaction %s: %s", interaction.id, error)

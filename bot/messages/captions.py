@@ -25,11 +25,6 @@ UPLOAD_REJECTED: Final = (
     "Discord did not accept the grid. Use U1 to U4 to see the pictures one by one."
 )
 
-OUT_OF_TIME: Final = (
-    "This took too long: I am no member of this server, so Discord lets me answer for 15 minutes "
-    "only. Please try again later, or ask an admin to add me with my bot user."
-)
-
 
 def escape(text: str, limit: int) -> str:
     """A user's text in one line, escaped, and cut to `limit` characters before that."""

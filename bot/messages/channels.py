@@ -59,6 +59,15 @@ def _from_guild_channel(
     )
 
 
+def is_token_only(client: discord.Client, guild_id: int | None) -> bool:
+    """Whether messages in this guild need an interaction token, because the bot is no member.
+
+    So it is in a guild that has only the application's commands. False before the gateway is ready:
+    until then, no guild is known.
+    """
+    return guild_id is not None and client.is_ready() and client.get_guild(guild_id) is None
+
+
 class ChannelResolver:
     """Fetches a channel from Discord each time, because it may have changed since a job began."""
 
@@ -67,8 +76,8 @@ class ChannelResolver:
         self._guild_settings = guild_settings
 
     def is_token_only(self, guild_id: int | None) -> bool:
-        """Whether messages in this guild need an interaction token: the bot is no member."""
-        return guild_id is not None and self._client.get_guild(guild_id) is None
+        """As the function of this module."""
+        return is_token_only(self._client, guild_id)
 
     async def nsfw_policy(self, channel_id: int) -> NsfwPolicy:
         """What the channel does with flagged pictures now.

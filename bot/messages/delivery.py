@@ -27,9 +27,7 @@ from engine.log import log_context
 EDIT_SECONDS: Final = 2.0
 """Between two edits of a message; Discord limits the rate of edits in a channel."""
 LAST_WORD_SECONDS: Final = 30.0
-"""Before a token expires without which the message cannot be reached."""
-_PLACEHOLDER: Final = "…"
-"""The content of a public message that is about to be deleted."""
+"""Before a token expires without which the message cannot be edited."""
 log = logging.getLogger(__name__)
 
 
@@ -107,16 +105,9 @@ class Delivery:
             if job is None or job.has_ended:
                 self._forget(job_id)
                 return False
-            is_last = self._is_out_of_time(job)
-            content = (
-                MessageContent(content=captions.OUT_OF_TIME)
-                if is_last
-                else _progress_content(job, progress)
+            await self._with_token_fallback(
+                job, lambda job: self._upsert(job, _progress_content(job, progress))
             )
-            await self._with_token_fallback(job, lambda job: self._upsert(job, content))
-            if is_last:
-                self.gone.put_nowait(job_id)
-                return False
         except MessageGone as error:
             log.info("message gone", extra={"reason": str(error)})
             self._forget(job_id)
@@ -191,7 +182,7 @@ class Delivery:
             if not self._token_valid(job):
                 return False
             reason = job.failure_reason or ""
-            await self._messages.respond_ephemeral(job.target, reason, _PLACEHOLDER)
+            await self._messages.respond_ephemeral(job.target, reason)
             self._privately_informed.add(job.id)
         return True
 
@@ -249,15 +240,19 @@ class Delivery:
         """How the message of the job can be reached now."""
         return job.target if self._token_valid(job) else without_token(job.target)
 
-    def _is_out_of_time(self, job: Job) -> bool:
-        """Whether this is the last occasion to write to a message that needs the token."""
-        end = job.created_at + TOKEN_SECONDS - LAST_WORD_SECONDS
-        is_at_end = job.target.token is not None and self._clock() >= end
-        return is_at_end and self._channels.is_token_only(job.target.guild_id)
-
     def _token_valid(self, job: Job) -> bool:
         is_recent = self._clock() < job.created_at + TOKEN_SECONDS
         return is_recent and job.target.token is not None
+
+    def is_out_of_time(self, job: Job) -> bool:
+        """Whether the message of an unfinished job can soon, or already, not be edited.
+
+        So it is LAST_WORD_SECONDS before the token expires, if the bot is no member of the guild.
+        """
+        if not self._channels.is_token_only(job.target.guild_id):
+            return False
+        end = job.created_at + TOKEN_SECONDS - LAST_WORD_SECONDS
+        return job.target.token is None or self._clock() >= end
 
     async def is_answered(self, job: Job) -> bool:
         """Whether the user has received the first response, and so may wait for this job.

@@ -34,6 +34,8 @@ class _OriginalResponse:
         return "@original"
 
 
+_PLACEHOLDER: Final = "…"
+"""The content of a public response that is about to be deleted."""
 ORIGINAL_RESPONSE: Final = cast("int", _OriginalResponse())
 """The message id of an original response in webhook routes; discord.py only formats it."""
 log = logging.getLogger(__name__)
@@ -139,16 +141,14 @@ class MessageClient:
             return False
         return True
 
-    async def respond_ephemeral(
-        self, target: ResponseTarget, sentence: str, placeholder: str
-    ) -> None:
+    async def respond_ephemeral(self, target: ResponseTarget, sentence: str) -> None:
         """Send an ephemeral followup by the interaction token. Raises as `upsert` does.
 
         The original response is edited first: while it is deferred, the first followup would
         replace it and be as public as it is. If somebody deleted it meanwhile, the followup is sent
         all the same; Discord may refuse the first one as an edit of the deleted response.
         """
-        webhook, content = self._webhook(target), MessageContent(content=placeholder)
+        webhook, content = self._webhook(target), MessageContent(content=_PLACEHOLDER)
         with translated_errors(by_token=True):
             await self._unless_gone(target, lambda: self._edit_original_response(target, content))
             is_sent = await self._unless_gone(

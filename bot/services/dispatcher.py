@@ -79,7 +79,7 @@ class Dispatcher:
         self._runner.waive_charge(job_id)
 
     async def stop(self, job: Job) -> None:
-        """Stop a cancelled job at the engine and delete its files."""
+        """Stop a job that was ended at the engine and delete its files."""
         await self._runner.stop(job)
         self.wake()
 

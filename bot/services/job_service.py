@@ -10,6 +10,7 @@ import asyncio
 import secrets
 import uuid
 from collections.abc import Sequence
+from typing import Final
 
 from bot.db.connection import retry_until_written
 from bot.db.guild_settings import NsfwSettingsStore
@@ -27,6 +28,7 @@ from bot.domain.job import (
     Status,
 )
 from bot.domain.kinds import reroll
+from bot.domain.limits import OUT_OF_TIME
 from bot.domain.picture import Picture, job_id_of
 from bot.domain.visibility import visible_in
 from bot.engine_client.base import EngineClient
@@ -39,6 +41,9 @@ from bot.services.notifier import Notifier
 from bot.services.outbox import Outbox
 from bot.services.quota_service import QuotaService
 from engine.contract import SEED_LIMIT, Recipe
+
+_CHECK_SECONDS: Final = 5.0
+"""Between two searches for jobs that are out of time."""
 
 
 class JobService:
@@ -160,6 +165,8 @@ class JobService:
                 created_at=self._clock(),
                 max_concurrent=limits.max_running,
             )
+            if context.is_token_only:
+                await self._quota.check_token_life(job)
             if not await self._jobs.add(job):
                 return None
             self._unacknowledged.add(job.id)  # before another task can find it in the database
@@ -201,7 +208,7 @@ class JobService:
         self._unacknowledged.discard(job.id)
         if current is None:
             return
-        if current.has_ended:  # it was cancelled before the response
+        if current.has_ended:  # it was stopped before the response
             await self._outbox.deliver(current)
             return
         try:
@@ -225,7 +232,7 @@ class JobService:
     async def cancel(self, job: Job, *, notify: bool = True) -> bool:
         """Cancel a job at any stage; False if it has ended.
 
-        Without `notify`, the caller must call `announce_cancelled` later.
+        Without `notify`, the caller must call `announce` later.
         """
         cancelled = await self._jobs.finish_without_pictures(
             job.id, Status.CANCELLED, self._clock()
@@ -233,7 +240,7 @@ class JobService:
         if cancelled is None:
             return False
         if notify:
-            self.announce_cancelled(cancelled)
+            self.announce(cancelled)
         await self._dispatcher.stop(cancelled)
         return True
 
@@ -249,14 +256,36 @@ class JobService:
         if cancelled is not None:
             await self._dispatcher.stop(cancelled)
 
+    async def fail_out_of_time(self) -> None:
+        """Fail jobs, without charge, whose messages can soon no longer be edited.
+
+        If a message can still be edited, its user learns why. Otherwise only the log says it.
+        """
+        while True:
+            await asyncio.sleep(_CHECK_SECONDS)
+            for job in await retry_until_written(self._jobs.all_unfinished):
+                if self._notifier.is_out_of_time(job):
+                    self._tasks.start(job.id, self._fail_out_of_time(job.id))
+
+    async def _fail_out_of_time(self, job_id: str) -> None:
+        self._dispatcher.waive_charge(job_id)  # first: the engine may end the job at any moment
+        failed = await retry_until_written(
+            lambda: self._jobs.finish_without_pictures(
+                job_id, Status.FAILED, self._clock(), reason=OUT_OF_TIME
+            )
+        )
+        if failed is not None:
+            self.announce(failed)
+            await self._dispatcher.stop(failed)
+
     async def cancel_in_guild(self, user_id: int, guild_id: int) -> int:
         """Cancel the user's unfinished jobs in this guild; the number of jobs."""
         jobs = await self._jobs.unfinished(user_id)
         in_guild = [job for job in jobs if job.target.guild_id == guild_id]
         return sum([await self.cancel(job) for job in in_guild])
 
-    def announce_cancelled(self, job: Job) -> None:
-        """Deliver the ending of a cancelled job; `start` does it if it is called later."""
+    def announce(self, job: Job) -> None:
+        """Deliver the ending of a job; `start` does it if it is called later."""
         if job.id not in self._unacknowledged:
             self._tasks.start(job.id, self._outbox.deliver(job))
 

@@ -23,5 +23,8 @@ class Notifier(Protocol):
     async def deliver_error(self, job: Job, sentence: str) -> bool:
         """Show this sentence instead of how the job ended. Returns and raises as `deliver` does."""
 
+    def is_out_of_time(self, job: Job) -> bool:
+        """Whether the message of this unfinished job can soon, or already, not be edited."""
+
     async def is_answered(self, job: Job) -> bool:
         """Whether the user has received the first response, and so may wait for this job."""

@@ -5,7 +5,7 @@ from bot.db.jobs import JobStore
 from bot.db.usage import UsageStore
 from bot.domain import quota
 from bot.domain.clock import Clock
-from bot.domain.job import RequestContext
+from bot.domain.job import Job, RequestContext
 from bot.domain.limits import Limits, check, check_token_life, for_roles, is_full
 from bot.services.scheduler import JobScheduler
 
@@ -39,11 +39,13 @@ class QuotaService:
         load = await self._jobs.queue_depth(context.user_id, context.target.guild_id)
         if is_full(load, limits):
             check(load, limits, await self._scheduler.forecast(context.user_id))
-        if context.is_token_only:
-            check_token_life(await self._scheduler.forecast(context.user_id))
         if limits.daily_seconds is not None:
             await self._check_daily(context.user_id, limits.daily_seconds)
         return limits
+
+    async def check_token_life(self, job: Job) -> None:
+        """Raise Refused if a new job may outlast the interaction token that alone can show it."""
+        check_token_life(await self._scheduler.seconds_to_end(job))
 
     async def _limits_of(self, context: RequestContext) -> Limits:
         if context.target.guild_id is None:

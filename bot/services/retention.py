@@ -92,7 +92,7 @@ class Retention:
             count = await self._erasure.erase_user(user_id, now=self._clock())
         finally:
             for job in cancelled:
-                self._job_service.announce_cancelled(job)
+                self._job_service.announce(job)
         log.info("jobs deleted", extra={"jobs": count, "why": "wish"})
         complete = await self._delete_files()
         if not complete:

@@ -72,6 +72,20 @@ class Schedule:
         first = fair_queue.until_first(user_id, queue, running, self.cost)
         return WaitEstimate(first / batches, sum(map(self.cost, [*running, *queue])) / batches)
 
+    def estimate_end(
+        self, job: Job, queued: Sequence[Job], last_started: Mapping[int, float], batches: int
+    ) -> float:
+        """After how many seconds a new job will have ended if no more jobs are queued.
+
+        `last_started` and `batches` are those of `order` and `estimate_wait`.
+        """
+        running = list(self._running.values())
+        queue = fair_queue.order(
+            [*queued, job], running, self._virtual_times, last_started, self.cost
+        )
+        until_job = queue[: queue.index(job) + 1]
+        return sum(map(self.cost, [*running, *until_job])) / batches
+
 
 class JobScheduler(Schedule):
     """A schedule whose queue and costs come from the database."""
@@ -100,3 +114,12 @@ class JobScheduler(Schedule):
         if not self.samples:
             return None
         return self.estimate_wait(user_id, queue, self._engine.model.max_concurrent_batches)
+
+    async def seconds_to_end(self, job: Job) -> float | None:
+        """After how many seconds a new job will have ended; None before a job has been measured."""
+        await self.refresh_costs()
+        if not self.samples:
+            return None
+        queued, last_started = await self._jobs.queued(), await self._jobs.last_started()
+        batches = self._engine.model.max_concurrent_batches
+        return self.estimate_end(job, queued, last_started, batches)
