@@ -115,7 +115,7 @@ async def test_a_refusal_that_is_not_about_the_channel_loses_no_job(
         (Fault(status=503, html=True), "could not delete 1 of 1"),
         (Fault(status=404, html=True), "could not delete 1 of 1"),
         (Fault(status=403, code=50001), "could not delete 1 of 1"),
-        (Fault(status=404, code=10008), "and all messages"),
+        (Fault(status=404, code=10008), "and all of my messages"),
     ],
 )
 async def test_only_a_missing_message_counts_as_deleted(
