@@ -7,7 +7,14 @@ import discord
 import pytest
 from discord import app_commands
 
-from bot.playground import Permission, Playground, PlaygroundError, UnknownCommand, Upload
+from bot.playground import (
+    NotPermitted,
+    Permission,
+    Playground,
+    PlaygroundError,
+    UnknownCommand,
+    Upload,
+)
 from tests.playground_bot import PlaygroundBot, file, png, start_bot
 from tests.playground_http import Http
 
@@ -166,3 +173,18 @@ def test_threads_need_a_text_channel() -> None:
     for channel in (thread, playground.person("Ada").dm):
         with pytest.raises(PlaygroundError, match="in a text channel"):
             playground.add_thread(channel, "deeper")
+
+
+async def test_a_message_of_a_user_opens_an_archived_thread(playground: Playground) -> None:
+    """Only moderators may write in a locked one."""
+    thread = playground.add_thread(playground.channel, "sketches")
+    ada, mo = playground.person("Ada"), playground.person("Mo", moderator=True)
+    playground.archive(thread)
+    await ada.say("hello", where=thread)
+    assert not thread.archived
+    playground.archive(thread, locked=True)
+    with pytest.raises(NotPermitted, match="MANAGE_THREADS"):
+        await ada.say("hello", where=thread)
+    assert thread.archived
+    await mo.say("hello", where=thread)
+    assert not thread.archived

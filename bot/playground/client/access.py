@@ -25,6 +25,8 @@ def check_can_send(user: User, channel: Channel, *, files: bool) -> None:
     )
     if files:
         _check(user, channel, Permission.ATTACH_FILES)
+    if channel.locked:
+        _check(user, channel, Permission.MANAGE_THREADS)
 
 
 def check_can_react(user: User, message: Message, emoji: str) -> None:

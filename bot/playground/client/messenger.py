@@ -16,6 +16,7 @@ from bot.playground.rest.commands import Commands
 from bot.playground.rest.message_writer import MessageTarget
 from bot.playground.rest.reactions import add_reaction, clear_reactions, remove_reaction
 from bot.playground.rest.request_body import RequestBody
+from bot.playground.rest.threads import update_thread
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,13 @@ class Messenger:
     ) -> Message:
         """Send a message or a reply, by default to the default channel.
 
-        A reply mentions the author.
+        A reply mentions the author. An archived thread is opened, unless it is locked.
         """
         channel = reply_to.channel if reply_to else where or self._state.default_channel
         self._check_can_enter(channel)
         access.check_can_send(self.user, channel, files=bool(uploads))
+        if channel.archived:
+            update_thread(self._world, channel, archived=False)
         message_type = MessageType.REPLY if reply_to else MessageType.DEFAULT
         target = MessageTarget(channel, self.user, message_type, reference=reply_to)
         body = RequestBody({"content": text.strip()}, files=dict(enumerate(uploads)))
