@@ -42,7 +42,11 @@ async def test_a_ban(playground: Playground) -> None:
     assert message.deleted
     with pytest.raises(PlaygroundError):
         zoe.join(guild)
+    with pytest.raises(PlaygroundError):
+        playground.ban(zoe)
     playground.unban(zoe)
+    with pytest.raises(PlaygroundError):
+        playground.unban(zoe)
     zoe.join(guild)
     assert zoe.can_enter(playground.channel)
 

@@ -25,6 +25,8 @@ def ban(world: World, guild: Guild, user: User, *, delete_messages: bool) -> Non
     """Ban a user, who need not be a member; `delete_messages` deletes what the user has sent."""
     if user.id == guild.owner_id:
         raise PlaygroundError("The owner cannot be banned.")
+    if user in guild.bans:
+        raise PlaygroundError(f"{user.name} is already banned from {guild.name}.")
     guild.bans.append(user)
     world.emit("GUILD_BAN_ADD", _user_event(guild, user), guild)
     if user in guild.members:
@@ -36,6 +38,8 @@ def ban(world: World, guild: Guild, user: User, *, delete_messages: bool) -> Non
 
 def unban(world: World, guild: Guild, user: User) -> None:
     """Let a banned user join again."""
+    if user not in guild.bans:
+        raise PlaygroundError(f"{user.name} is not banned from {guild.name}.")
     guild.bans.remove(user)
     world.emit("GUILD_BAN_REMOVE", _user_event(guild, user), guild)
 
