@@ -60,6 +60,21 @@ async def test_threads_without_messages(playground: Playground, bot: PlaygroundB
     assert playground.world.channels.get(public.id) is None
 
 
+async def test_pages_of_archived_threads(playground: Playground, http: Http) -> None:
+    """`has_more` says that there are more; only those that the bot has joined are its own."""
+    ada = playground.person("Ada")
+    for name in "abc":
+        thread = playground.add_thread(playground.channel, name, owner=ada, private=True)
+        playground.archive(thread)
+    path = f"/channels/{playground.channel.id}"
+    _, page = await http.call("GET", f"{path}/threads/archived/private?limit=2")
+    assert ([item["name"] for item in page["threads"]], page["has_more"]) == (["a", "b"], True)
+    _, page = await http.call("GET", f"{path}/threads/archived/private?limit=3")
+    assert (len(page["threads"]), page["has_more"]) == (3, False)
+    _, page = await http.call("GET", f"{path}/users/@me/threads/archived/private")
+    assert (page["threads"], page["has_more"]) == ([], False)
+
+
 async def test_members_of_a_thread(playground: Playground, bot: PlaygroundBot) -> None:
     """The bot joins and leaves, and adds and removes others."""
     ada = playground.person("Ada")

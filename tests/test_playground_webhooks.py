@@ -91,8 +91,10 @@ async def test_a_webhook_needs_its_token_or_a_permission(
         assert status == 200
     status, body = await http.call("POST", path, json={"name": "x"})
     assert (status, body["code"]) == (400, 30007)
-    status, body = await http.call("POST", f"/webhooks/{webhook['id']}/x", json={"content": "x"})
-    assert (status, body["code"]) == (401, 50027)
+    for token in ("x", "é"):
+        url = f"/webhooks/{webhook['id']}/{token}"
+        status, body = await http.call("POST", url, json={"content": "x"})
+        assert (status, body["code"]) == (401, 50027)
     dm = playground.person("Ada").dm
     status, body = await http.call("POST", f"/channels/{dm.id}/webhooks", json={"name": "x"})
     assert (status, body["code"]) == (400, 50024)

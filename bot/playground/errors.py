@@ -106,6 +106,11 @@ def missing_access() -> ApiError:
     return ApiError(403, 50001, "Missing Access")
 
 
+def wrong_channel_type() -> ApiError:
+    """Return error 50024: a channel of this type has no such thing."""
+    return ApiError(400, 50024, "Cannot execute action on this channel type", violation=True)
+
+
 def too_large() -> ApiError:
     """Return error 40005: a file or the request exceeds the size limit."""
     return ApiError(413, 40005, "Request entity too large", violation=True)

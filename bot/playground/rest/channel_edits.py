@@ -1,6 +1,6 @@
 """The route that edits channels and threads."""
 
-from bot.playground.errors import ApiError, Json
+from bot.playground.errors import ApiError, Json, missing_permissions
 from bot.playground.model.forum import ChannelFlags
 from bot.playground.model.guild import POSTS_ONLY, Channel
 from bot.playground.model.permissions import Permission
@@ -25,7 +25,7 @@ def edit(world: World, request: Request) -> Result:
     """Modify a channel of a guild or a thread."""
     channel = find_channel(world, request)
     if channel.guild is None:
-        raise ApiError(403, 50013, "Missing Permissions")
+        raise missing_permissions()
     if channel.parent:
         edit_thread(world, channel, read_form(THREAD, request.body.payload))
     else:

@@ -1,6 +1,6 @@
 """Routes that create threads: from a message, or without one."""
 
-from bot.playground.errors import ApiError, Json
+from bot.playground.errors import ApiError, Json, wrong_channel_type
 from bot.playground.model.guild import POSTS_ONLY, WITHOUT_THREADS, Channel, ChannelType
 from bot.playground.model.permissions import Permission
 from bot.playground.model.state import Message, MessageFlags, World
@@ -50,7 +50,7 @@ def create_without_message(world: World, request: Request) -> Result:
     form = read_form(WITHOUT_MESSAGE, request.body.payload)
     private = form.get("type", ChannelType.PRIVATE_THREAD) == ChannelType.PRIVATE_THREAD
     if private and channel.kind is not ChannelType.TEXT:
-        raise _wrong_channel()
+        raise wrong_channel_type()
     permission = Permission.CREATE_PRIVATE_THREADS if private else Permission.CREATE_PUBLIC_THREADS
     require_permission(channel, permission)
     return 201, _create(world, channel, form, private=private)
@@ -59,11 +59,7 @@ def create_without_message(world: World, request: Request) -> Result:
 def _check_parent(channel: Channel) -> None:
     has_threads = channel.guild and channel.kind not in WITHOUT_THREADS | POSTS_ONLY
     if not has_threads or channel.parent:
-        raise _wrong_channel()
-
-
-def _wrong_channel() -> ApiError:
-    return ApiError(400, 50024, "Cannot execute action on this channel type", violation=True)
+        raise wrong_channel_type()
 
 
 def _create(

@@ -1,6 +1,6 @@
 """Routes for the permission overwrites of channels."""
 
-from bot.playground.errors import ApiError, unknown
+from bot.playground.errors import ApiError, unknown, wrong_channel_type
 from bot.playground.model.guild import Channel, Role, User
 from bot.playground.model.permissions import ALL, Overwrite, Permission
 from bot.playground.model.state import World
@@ -70,8 +70,7 @@ def _channel(world: World, request: Request) -> Channel:
     if channel.guild is None:
         raise ApiError(403, 50003, "Cannot execute action on a DM channel")
     if channel.parent:
-        message = "Cannot execute action on this channel type"
-        raise ApiError(400, 50024, message, violation=True)
+        raise wrong_channel_type()
     require_permission(channel, Permission.MANAGE_ROLES)
     return channel
 

@@ -1,6 +1,6 @@
 """Routes for the members of threads, and for lists of threads."""
 
-from bot.playground.errors import ApiError, Json, unknown
+from bot.playground.errors import Json, unknown, wrong_channel_type
 from bot.playground.model.guild import Channel, User
 from bot.playground.model.permissions import Permission
 from bot.playground.model.state import World
@@ -19,7 +19,7 @@ def find_thread(world: World, request: Request) -> Channel:
     """Return the thread in the path; raise ApiError if it is another channel."""
     thread = find_channel(world, request)
     if thread.parent is None:
-        raise ApiError(400, 50024, "Cannot execute action on this channel type", violation=True)
+        raise wrong_channel_type()
     return thread
 
 
@@ -111,16 +111,21 @@ def list_private_archived_threads(world: World, request: Request) -> Result:
 
 def list_own_private_archived_threads(world: World, request: Request) -> Result:
     """List the archived private threads that the bot has joined."""
-    return 200, _archived(world, request, private=True)
+    return 200, _archived(world, request, private=True, joined=True)
 
 
-def _archived(world: World, request: Request, *, private: bool) -> Json:
+def _archived(world: World, request: Request, *, private: bool, joined: bool = False) -> Json:
     channel = find_channel(world, request)
     require_permission(channel, Permission.READ_MESSAGE_HISTORY)
     limit = request.integer("limit", 50, 2, ARCHIVED_LIMIT)
     guild_channels = channel.guild.channels if channel.guild else []
-    threads = [c for c in guild_channels if c.parent is channel and c.archived]
-    return _threads_json(world, [c for c in threads if c.private is private][:limit])
+    threads = [
+        thread
+        for thread in guild_channels
+        if thread.parent is channel and thread.archived and thread.private is private
+        if not joined or world.bot in members_of(thread)
+    ]
+    return _threads_json(world, threads[:limit]) | {"has_more": len(threads) > limit}
 
 
 def _threads_json(world: World, threads: list[Channel]) -> Json:

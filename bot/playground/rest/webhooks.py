@@ -5,7 +5,15 @@ https://docs.discord.com/developers/resources/webhook
 
 import secrets
 
-from bot.playground.errors import ApiError, Json, invalid, unknown, unknown_message
+from bot.playground.errors import (
+    ApiError,
+    Json,
+    invalid,
+    missing_permissions,
+    unknown,
+    unknown_message,
+    wrong_channel_type,
+)
 from bot.playground.model.guild import POSTS_ONLY, User, Webhook
 from bot.playground.model.permissions import Permission
 from bot.playground.model.state import APPLICATION_ID, Message, World
@@ -41,7 +49,7 @@ def create_webhook(world: World, request: Request) -> Result:
     """Create a webhook of a channel in a guild."""
     channel = find_channel(world, request)
     if channel.guild is None or channel.parent:
-        raise ApiError(400, 50024, "Cannot execute action on this channel type", violation=True)
+        raise wrong_channel_type()
     require_permission(channel, Permission.MANAGE_WEBHOOKS)
     form = read_form(NEW_WEBHOOK, request.body.payload)
     _check_name(form["name"], "name")
@@ -64,7 +72,7 @@ def list_channel_webhooks(world: World, request: Request) -> Result:
 def list_guild_webhooks(world: World, request: Request) -> Result:
     guild = find_guild(world, request)
     if Permission.MANAGE_WEBHOOKS not in guild.permissions(world.bot):
-        raise ApiError(403, 50013, "Missing Permissions")
+        raise missing_permissions()
     webhooks = [item for item in world.webhooks.values() if item.channel.guild is guild]
     return 200, [webhook_json(world, webhook) for webhook in webhooks]
 
@@ -162,7 +170,7 @@ def _find(world: World, request: Request) -> Webhook:
         raise unknown("Webhook", 10015)
     if "webhook_token" not in request.params:
         require_permission(webhook.channel, Permission.MANAGE_WEBHOOKS)
-    elif not secrets.compare_digest(request.params["webhook_token"], webhook.token):
+    elif request.params["webhook_token"] != webhook.token:
         raise ApiError(401, 50027, "Invalid Webhook Token")
     return webhook
 
