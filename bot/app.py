@@ -5,7 +5,7 @@ import functools
 import logging
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
@@ -123,13 +123,22 @@ async def run(
                 _shutdown(stop, parts.dispatcher, client, grace),
                 supervisor.run(),
                 serve(client, parts.services),
-                parts.dispatcher.run(),
-                parts.services.job_service.cancel_gone(parts.notifier.gone),
-                parts.services.job_service.fail_out_of_time(),
-                parts.tasks.watch(),
-                parts.services.retention.run(retention_seconds),
-                parts.services.picture_delivery.run(),
+                *_background_work(parts, retention_seconds),
             )
+
+
+def _background_work(
+    parts: "_Parts", retention_seconds: float
+) -> tuple[Coroutine[None, None, None], ...]:
+    """What runs beside the connection to Discord until the bot stops."""
+    return (
+        parts.dispatcher.run(),
+        parts.services.job_service.cancel_gone(parts.notifier.gone),
+        parts.services.job_service.fail_out_of_time(),
+        parts.tasks.watch(),
+        parts.services.retention.run(retention_seconds),
+        parts.services.picture_delivery.run(),
+    )
 
 
 def start_engine(environment: Mapping[str, str]) -> AbstractAsyncContextManager[EngineClient]:
