@@ -10,12 +10,12 @@ import torch
 from PIL import Image
 
 from engine.contract import Event, Failed, Painted, Sampler, sha256
+from engine.contract.images.encode import encode_png
+from engine.contract.images.refusals import MAX_FILE_BYTES
 from engine.core.engine_core import EngineCore
 from engine.core.request import Request
 from engine.core.warmup import warmup
 from engine.errors import InvalidJob
-from engine.imaging.encode import encode_png
-from engine.imaging.refusals import MAX_FILE_BYTES
 from tests.engine_parts import (
     before_each_pass,
     digests,

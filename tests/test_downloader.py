@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from bot.attachments.downloader import CDN_HOSTS, AttachmentDownloader, DownloadFailed
 from bot.errors import Refused
-from engine.imaging.refusals import MAX_FILE_BYTES
+from engine.contract.images.refusals import MAX_FILE_BYTES
 
 
 def is_allowed(url: str, *local_hosts: str) -> bool:

@@ -5,7 +5,7 @@ import io
 from PIL import Image
 
 from engine.contract import sha256
-from engine.imaging.encode import encode_jpeg, encode_png
+from engine.contract.images.encode import encode_jpeg, encode_png
 from tests.engine_parts import sketch
 
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from engine.contract import Cancelled, Event, Painted, Recipe, Sampler, Stepped, sha256
+from engine.contract.images.encode import encode_png
 from engine.core.executor import BatchExecutor
 from engine.core.preparation import prepare
 from engine.core.request import Request
 from engine.core.scheduler import AGING_PERIOD
 from engine.core.warmup import warmup
-from engine.imaging.encode import encode_png
 from tests.engine_parts import (
     digests,
     engine_core,

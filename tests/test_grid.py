@@ -4,7 +4,7 @@ import pytest
 from PIL import Image, ImageChops
 
 from bot.messages import grid
-from engine.imaging import grid as plain_grid
+from engine.contract.images import grid as plain_grid
 
 COLOURS = ("red", "green", "blue", "yellow")
 SIZE = (80, 64)

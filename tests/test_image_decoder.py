@@ -5,14 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from engine.imaging.decode_result import (
+from engine.contract.images.decode_result import (
     MAX_RESULT_BYTES,
     MAX_SIDE,
     DecodeResult,
     DecodeStatus,
     unpack,
 )
-from engine.imaging.image_decoder import decode
+from engine.contract.images.decoder import decode
 from tests import png_parts
 from tests.hostile_parts import PNG
 from tests.samples import encoded

@@ -54,7 +54,8 @@ LAYERS = {
         "__init__",
     ],
     "engine": [
-        "contract errors imaging",
+        "contract errors",
+        "imaging",
         "schedulers",
         "log device weights samplers",
         "safety",
@@ -125,9 +126,9 @@ def test_layers(package: str) -> None:
 
 @pytest.mark.parametrize("path", BOT, ids=str)
 def test_the_bot_imports_little_of_the_engine(path: Path) -> None:
-    """It may import the engine's contract, imaging and log, which need no torch."""
+    """It may import the engine's contract and log, which need no torch."""
     engine_modules = {name for name in imported_names(path) if name.split(".")[0] == "engine"}
-    shared = ("engine.contract", "engine.imaging", "engine.log")
+    shared = ("engine.contract", "engine.log")
     assert all(name == "engine" or name.startswith(shared) for name in engine_modules)
 
 
@@ -168,18 +169,19 @@ def test_pure_modules_use_no_clock_no_randomness_and_no_files(path: Path) -> Non
 
 DECODER = (
     "bot.attachments.sandbox_main",
-    "engine.imaging.decode_result",
-    "engine.imaging.image_decoder",
-    "engine.imaging.image_formats",
-    "engine.imaging.image_pixels",
-    "engine.imaging.image_readers",
+    "engine.contract.images.decode_result",
+    "engine.contract.images.decoder",
+    "engine.contract.images.formats",
+    "engine.contract.images.pixels",
+    "engine.contract.images.readers",
 )
 """The program in the sandbox."""
 
 
 @pytest.mark.parametrize("module", DECODER)
 def test_the_sandbox_imports_little(module: str) -> None:
-    """It imports Pillow and the standard library, so that it starts fast for each sketch."""
+    """It imports Pillow, the contract's package and the standard library, so that it starts fast
+    for each sketch."""
     path = ROOT.joinpath(*module.split(".")).with_suffix(".py")
     assert top_level_packages(path) - sys.stdlib_module_names <= {"PIL", "bot", "engine"}
     own_modules = {name for name in imported_names(path) if name.startswith(("bot.", "engine."))}
@@ -188,9 +190,9 @@ def test_the_sandbox_imports_little(module: str) -> None:
 
 @pytest.mark.parametrize("path", modules("engine/imaging"), ids=str)
 def test_imaging_imports_no_other_module(path: Path) -> None:
-    """Both processes use it."""
+    """It needs no torch."""
     own_modules = {name for name in imported_names(path) if name.split(".")[0] in {"bot", "engine"}}
-    assert all(name.startswith("engine.imaging") for name in own_modules)
+    assert all(name.startswith(("engine.imaging", "engine.contract")) for name in own_modules)
 
 
 @pytest.mark.parametrize("path", modules("engine/contract"), ids=str)

@@ -9,9 +9,9 @@ from diffusers import StableDiffusionPipeline
 from PIL import Image, ImageChops
 
 from engine.contract import Event, Failed, Paint, Painted, Stepped, Verdict, sha256
+from engine.contract.images import grid
+from engine.contract.images.encode import encode_png
 from engine.core.engine_core import EngineCore
-from engine.imaging import grid
-from engine.imaging.encode import encode_png
 from engine.log import LineFormatter
 from tests import tiny_model
 from tests.engine_parts import (

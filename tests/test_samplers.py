@@ -7,8 +7,8 @@ from typing import Final
 import pytest
 
 from engine.contract import Sampler, sha256
+from engine.contract.images.encode import encode_png
 from engine.errors import InvalidJob
-from engine.imaging.encode import encode_png
 from engine.samplers import log_unusable_samplers, schedule_for, usable_samplers
 from tests.diffusers_pipeline import assert_alike, diffusers_image, make_scheduler
 from tests.engine_parts import engine_core, job, recipe, rendered_images, sketch

@@ -17,7 +17,7 @@ from PIL import Image
 from bot import settings
 from bot.attachments.sandbox import Sandbox, SandboxError, SandboxTimeout, decoder_sandbox
 from bot.attachments.sandbox_main import LIFELINE
-from engine.imaging.decode_result import MAX_RESULT_BYTES, DecodeStatus, unpack
+from engine.contract.images.decode_result import MAX_RESULT_BYTES, DecodeStatus, unpack
 from tests.bot_harness import eventually
 from tests.hostile_bombs import bombs
 from tests.samples import encoded

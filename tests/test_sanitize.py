@@ -12,10 +12,10 @@ from bot import settings
 from bot.attachments.sandbox import Sandbox, decoder_sandbox
 from bot.attachments.sanitize import DecoderUnavailable, sanitize
 from bot.errors import Refused
+from engine.contract.images.decode_result import DecodeResult, DecodeStatus
+from engine.contract.images.encode import encode_png
+from engine.contract.images.refusals import InvalidImage
 from engine.imaging import init_image
-from engine.imaging.decode_result import DecodeResult, DecodeStatus
-from engine.imaging.encode import encode_png
-from engine.imaging.refusals import InvalidImage
 from tests import icc_profiles
 from tests.hostile_parts import PAYLOAD
 from tests.icc_profiles import Primaries

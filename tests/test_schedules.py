@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from engine.contract import Paint, Recipe, Sampler, sha256
+from engine.contract.images.encode import encode_png
 from engine.core.engine_core import EngineCore
 from engine.core.postprocess import Postprocessor
 from engine.core.request import Request
-from engine.imaging.encode import encode_png
 from tests.engine_parts import engine_core, recipe, sketch
 
 SCHEDULES = 1000

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from engine.contract import Recipe, Sampler, sha256
+from engine.contract.images.encode import encode_png
 from engine.core.engine_core import EngineCore
 from engine.device import select_device
 from engine.errors import ModelCorrupt, NoSafetyChecker
-from engine.imaging.encode import encode_png
 from engine.models import registry
 from tests import tiny_model
 from tests.diffusers_pipeline import assert_alike, diffusers_image

@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 
 from engine.contract import Cancelled, Ending, Event, Painted, Queued, Stepped, Verdict, sha256
+from engine.contract.images.encode import encode_png
 from engine.core.engine_core import EngineCore
 from engine.core.worker import Worker
 from engine.errors import DeviceLost, EngineError
-from engine.imaging.encode import encode_png
 from engine.safety import CheckerSet
 from tests.engine_parts import (
     before_each_pass,

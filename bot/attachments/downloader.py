@@ -10,7 +10,7 @@ import yarl
 
 from bot.attachments.sanitize import check_size
 from bot.errors import NETWORK_ERRORS, BotError, Refused
-from engine.imaging.refusals import MAX_FILE_BYTES
+from engine.contract.images.refusals import MAX_FILE_BYTES
 
 CDN_HOSTS: Final = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
 _SECONDS: Final = 30.0

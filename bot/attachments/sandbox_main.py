@@ -12,7 +12,7 @@ import sys
 import warnings
 from typing import Final
 
-from engine.imaging.image_decoder import decode
+from engine.contract.images.decoder import decode
 
 FRAME: Final = 4
 """Bytes of the length that precedes the file, because standard input stays open."""

@@ -10,9 +10,9 @@ from PIL import Image
 
 from bot.attachments.sandbox import Sandbox, SandboxError, SandboxTimeout
 from bot.errors import BotError, Refused
-from engine.imaging.decode_result import MAX_RESULT_BYTES, DecodeResult, unpack
-from engine.imaging.encode import encode_png
-from engine.imaging.refusals import ADVICE, InvalidImage, check_decoded, check_file_size
+from engine.contract.images.decode_result import MAX_RESULT_BYTES, DecodeResult, unpack
+from engine.contract.images.encode import encode_png
+from engine.contract.images.refusals import ADVICE, InvalidImage, check_decoded, check_file_size
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from PIL import Image
 
-from engine.imaging import grid
+from engine.contract.images import grid
 
 STYLE: Final = grid.GridStyle(background=(43, 45, 49), foreground=(181, 186, 193), frame_margin=4)
 """Discord's dark theme."""

@@ -13,7 +13,7 @@ from bot.messages import grid
 from bot.messages.message_client import OutgoingFile
 from bot.messages.upload_limits import BYTES_LIMIT, REQUEST_LIMIT
 from bot.storage import FileMissing, FileStorage
-from engine.imaging.encode import encode_jpeg, encode_png
+from engine.contract.images.encode import encode_jpeg, encode_png
 
 _JPEG_QUALITY: Final = 92
 _SHRINK_FACTOR: Final = 0.8

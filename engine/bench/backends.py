@@ -17,13 +17,13 @@ from PIL import Image
 
 from engine.bench.stopwatch import Stopwatch
 from engine.contract import Event, Failed, Paint, Painted, Recipe, sha256
+from engine.contract.images.encode import encode_png
 from engine.core.engine_core import EngineCore
 from engine.core.postprocess import Postprocessor
 from engine.core.request import EventSink, Request
 from engine.core.worker import Worker
 from engine.device import Device
 from engine.errors import EngineError
-from engine.imaging.encode import encode_png
 from engine.imaging.init_image import resize_and_crop
 from engine.models.base import DiffusionModel
 from engine.models.latent_diffusion import LatentDiffusion

@@ -8,7 +8,7 @@ import msgspec
 from PIL import Image
 
 from engine.contract import ModelCard, Paint, Recipe, Sampler, sha256
-from engine.imaging.encode import encode_png
+from engine.contract.images.encode import encode_png
 
 PROMPTS: Final = ("a red house on the grass", "a blue boat at night", "a cat in the snow")
 MIXED_STEPS: Final = (4, 20, 30, 50)

@@ -11,12 +11,12 @@ import torch
 from PIL import Image
 
 from engine.contract import PaintedImage, sha256
+from engine.contract.images import grid
+from engine.contract.images.encode import encode_jpeg, encode_png
 from engine.core.failures import Failure, catch_failure
 from engine.core.request import Request
 from engine.device.errors import is_out_of_memory
 from engine.errors import DeviceLost, EngineError, InvalidJob
-from engine.imaging import grid
-from engine.imaging.encode import encode_jpeg, encode_png
 from engine.log import log_context
 from engine.pipeline.denoise import DenoisingState
 from engine.pipeline.preview import previewer_for

@@ -8,12 +8,12 @@ import torch
 from PIL import Image
 
 from engine.contract import Paint, Recipe, sha256
+from engine.contract.images.refusals import InvalidImage
 from engine.contract.wire import MAX_FRAME_BYTES
 from engine.core.failures import InitImageFlagged
 from engine.core.request import ImageInput, Request
 from engine.errors import InvalidJob
 from engine.imaging.init_image import decode
-from engine.imaging.refusals import InvalidImage
 from engine.models.base import DiffusionModel
 from engine.pipeline.denoise import DenoisingState, InitImage
 from engine.safety import flagged, log_fields

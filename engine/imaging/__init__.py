@@ -1,4 +1,1 @@
-"""Decode and resize init images, encode painted pictures, and compose grids. No torch.
-
-The bot uses it too.
-"""
+"""Init images: decoded, resized and cropped for a recipe. No torch."""

@@ -5,8 +5,8 @@ from typing import Final
 
 from PIL import Image
 
-from engine.imaging import image_decoder
-from engine.imaging.refusals import MAX_FILE_BYTES, check_decoded, check_file_size
+from engine.contract.images import decoder
+from engine.contract.images.refusals import MAX_FILE_BYTES, check_decoded, check_file_size
 
 _MAX_COVERING_RATIO: Final = 8
 """If the resized image would have more than this many times the pixels of the result, the image is
@@ -16,7 +16,7 @@ cropped before it is resized. Otherwise a thin strip would take gigabytes of mem
 def decode(data: bytes, max_bytes: int = MAX_FILE_BYTES) -> Image.Image:
     """The image as the bot decodes an upload, but not in a sandbox. Raises InvalidImage."""
     check_file_size(len(data), max_bytes)
-    result = image_decoder.decode(data)
+    result = decoder.decode(data)
     check_decoded(result, data)
     return Image.frombytes("RGB", (result.width, result.height), result.pixels)
 

@@ -17,10 +17,10 @@ from engine.contract import (
     sha256,
     size_for_init_image,
 )
+from engine.contract.images.encode import encode_png
+from engine.contract.images.refusals import MAX_FILE_BYTES, InvalidImage
 from engine.errors import UsageError
-from engine.imaging.encode import encode_png
 from engine.imaging.init_image import decode, resize_and_crop
-from engine.imaging.refusals import MAX_FILE_BYTES, InvalidImage
 
 _SAFE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _WINDOWS_DEVICES: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)

@@ -11,10 +11,10 @@ import msgspec
 from PIL import Image
 
 from engine.contract import Cancelled, Ending, Event, Failed, Paint, Painted
+from engine.contract.images import grid
 from engine.core.preparation import check_job
 from engine.core.worker import start_worker
 from engine.errors import EngineError, InvalidJob, UsageError
-from engine.imaging import grid
 from engine.models.base import DiffusionModel
 from engine.offline.job_file import JobSpec, to_command
 

@@ -4,10 +4,10 @@ The bot does this in a sandbox, which starts a process for each file: it needs P
 else. The file's signature alone determines the format.
 """
 
-from engine.imaging.decode_result import DecodeResult, DecodeStatus
-from engine.imaging.image_formats import recognize
-from engine.imaging.image_pixels import to_rgb
-from engine.imaging.image_readers import READERS, Rejected
+from engine.contract.images.decode_result import DecodeResult, DecodeStatus
+from engine.contract.images.formats import recognize
+from engine.contract.images.pixels import to_rgb
+from engine.contract.images.readers import READERS, Rejected
 
 
 def decode(data: bytes) -> DecodeResult:

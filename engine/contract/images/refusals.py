@@ -2,14 +2,14 @@
 
 from typing import Final
 
-from engine.imaging.decode_result import (
+from engine.contract.images.decode_result import (
     MAX_JPEG_PIXELS,
     MAX_PIXELS,
     MIN_SIDE,
     DecodeResult,
     DecodeStatus,
 )
-from engine.imaging.image_formats import ImageFormat, recognize
+from engine.contract.images.formats import ImageFormat, recognize
 
 MAX_FILE_BYTES: Final = 10 * 1024 * 1024
 ADVICE: Final = "Save it again as a plain PNG and try that file."

@@ -21,7 +21,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from engine.imaging.decode_result import (
+from engine.contract.images.decode_result import (
     MAX_JPEG_PIXELS,
     MAX_PIXELS,
     MAX_SIDE,
@@ -29,7 +29,7 @@ from engine.imaging.decode_result import (
     DecodeResult,
     DecodeStatus,
 )
-from engine.imaging.image_formats import ImageFormat
+from engine.contract.images.formats import ImageFormat
 
 _PNG_SIGNATURE_BYTES: Final = 8
 _PNG_CHUNKS: Final = (b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"IDAT", b"IEND")

@@ -13,7 +13,7 @@ from PIL import (
     TiffImagePlugin,  # noqa: F401
 )
 
-from engine.imaging.decode_result import MAX_SIDE
+from engine.contract.images.decode_result import MAX_SIDE
 
 _ORIENTATION: Final = 0x0112
 _TRANSPOSITIONS: Final = {
