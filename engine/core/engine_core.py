@@ -36,16 +36,18 @@ class EngineCore:
         postprocessor: Postprocessor,
         max_running: int = MAX_RUNNING,
         call_model: ModelCall = call,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.models = tuple(models)
         self.postprocessor = postprocessor
         self._max_running = max_running
+        self._clock = clock
         self._preparing: list[Request] = []
         """In order of arrival; the preparation of the first one may be in flight."""
         self._executor: BatchExecutor[Request | Batch, Failure | None] = BatchExecutor(
             min(model.device.max_concurrent_batches for model in self.models)
         )
-        self.meter = UsageMeter(self.model.device, call_model)
+        self.meter = UsageMeter(self.model.device, call_model, clock)
         self._scheduler = BatchScheduler(self.meter.cost)
 
     @property
@@ -114,7 +116,7 @@ class EngineCore:
     def _accept(self, request: Request) -> None:
         job = request.job
         self.check(job)
-        request.added_at = time.monotonic()
+        request.added_at = self._clock()
         init_images = {model: InitImage(model) for model in self.models}
         recipes = job.recipes
         if job.adaptive:

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import Final
 
@@ -44,12 +44,16 @@ class Postprocessor:
         preview_time_share: float = PREVIEW_TIME_SHARE,
         clock: Callable[[], float] = time.monotonic,
         on_device_lost: FatalErrorHandler = _log_fatal,
+        executor: Executor | None = None,
     ) -> None:
-        """`on_device_lost` is called in that thread; the affected requests get no ending."""
+        """`on_device_lost` is called in that thread; the affected requests get no ending.
+
+        `executor` replaces the thread.
+        """
         self._on_device_lost = on_device_lost
         self._preview_time_share = preview_time_share
         self._clock = clock
-        self._thread = ThreadPoolExecutor(1, "postprocessor")
+        self._thread = executor or ThreadPoolExecutor(1, "postprocessor")
         self._is_previewing = False
         self._next_preview_at = 0.0
         self._pending: set[Request] = set()
@@ -121,7 +125,7 @@ class Postprocessor:
         if failures[0] is not None and all(failures):
             request.fail(failures[0])
         else:
-            request.complete(tuple(images), time.monotonic() - request.added_at)
+            request.complete(tuple(images), self._clock() - request.added_at)
 
     def _preview(self, request: Request, inputs: Sequence[PreviewInput]) -> None:
         start = self._clock()

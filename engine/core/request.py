@@ -66,7 +66,7 @@ class Request:
         self.images: list[RunningImage] = []
         """Empty before `start`."""
         self.added_at = 0.0
-        """When the engine core accepted it: seconds of the monotonic clock."""
+        """When the engine core accepted it, in seconds of its clock."""
         self.exclusive_id = 0
         """Not 0 if it must not share batches, because a shared batch failed."""
         self.retried_smaller = False

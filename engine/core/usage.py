@@ -1,5 +1,6 @@
 """Measure forward passes, and charge their seconds to requests."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -40,7 +41,12 @@ class RowCounts(NamedTuple):
 class UsageMeter:
     """Accumulates forward-pass time and charges it to requests in proportion to their rows."""
 
-    def __init__(self, device: Device, call_model: ModelCall = call) -> None:
+    def __init__(
+        self,
+        device: Device,
+        call_model: ModelCall = call,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.ticks = 0
         """Completed forward passes."""
         self.seconds = 0.0
@@ -48,7 +54,7 @@ class UsageMeter:
         self.rows = RowCounts()
         self._call_model = call_model
         self._costs = BatchCostModel()
-        self._timer: OverlapTimer[Batch] = OverlapTimer(device)
+        self._timer: OverlapTimer[Batch] = OverlapTimer(device, clock)
         self._in_flight: list[Batch] = []
 
     def cost(self, key: BatchKey) -> float:
