@@ -73,6 +73,7 @@ def _check_recipe(recipe: Recipe, model: DiffusionModel, source: bytes | None) -
     try:
         card.check_area(recipe.width, recipe.height)
         card.check_sampler(recipe)
+        card.check_steps(recipe)
     except ValueError as error:
         raise InvalidJob(str(error)) from error
     if recipe.source is not None and (source is None or sha256(source) != recipe.source):
