@@ -1,30 +1,34 @@
-"""Simulate hours of submissions with the real schedulers of bot and engine, without waiting."""
+"""Hours of submissions to the real scheduling of bot and engine, in simulated time."""
 
+import asyncio
+import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import Final, NamedTuple
 
-import torch
-
-from bot.domain import cost_model
-from bot.domain.job import Job, ResponseTarget
-from bot.domain.limits import Limits, QueueDepth, is_full
-from bot.services.scheduler import Schedule
-from engine.contract import Paint, Recipe
-from engine.core.batching import BatchKey
-from engine.core.engine_core import MAX_RUNNING
-from engine.core.request import Request
-from engine.core.scheduler import BatchScheduler, seconds_by_owner
-from engine.core.usage import UsageMeter
-from engine.device import Device
-from engine.pipeline.denoise import DenoisingState
+from bot.aio import run_until
+from bot.db.guild_settings import RoleLimitStore
+from bot.db.jobs import JobStore
+from bot.db.usage import UsageStore
+from bot.domain.job import Job, JobTimings, Progress, RequestContext, ResponseTarget, Status
+from bot.domain.limits import Limits
+from bot.domain.picture import Picture
+from bot.errors import Refused
+from bot.services.dispatcher import Dispatcher
+from bot.services.job_runner import JobRunner
+from bot.services.job_tasks import JobTasks
+from bot.services.outbox import Outbox
+from bot.services.quota_service import QuotaService
+from bot.services.scheduler import JobScheduler
+from bot.storage import FileStorage
 from tests import samples
+from tests.memory_database import MemoryConnection
+from tests.simulated_engine import SimulatedEngine
+from tests.virtual_time import VirtualTimeLoop
 
-SECONDS: Final = 0.1
-"""The duration of a forward pass of 64 x 64 pixels."""
 STEPS: Final = 20
-_SAMPLES: Final = 50
 
 
 @dataclass(frozen=True, order=True)
@@ -38,58 +42,35 @@ class Submission:
     side: int = 64
     guild: int | None = None
     seats: int | None = None
+    """How many of the user's jobs may run while others wait; None for the default."""
 
 
-class State(DenoisingState):
-    """An image without a model, whose evaluations are only counted."""
+class ReportedPosition(NamedTuple):
+    """A position in the queue that was shown at a time."""
 
-    def __init__(self, recipe: Recipe) -> None:
-        self.recipe = recipe
-        self.step_index = 0
-        self.is_unbatchable = False
-
-    @property
-    def evaluations(self) -> int:
-        """One for each step."""
-        return self.recipe.steps
+    at: float
+    job_id: str
+    start: int
+    """The expected index of the job in the order of all starts."""
 
 
 class Simulation:
-    """A bot and an engine. Call `run` only once."""
+    """A run of a bot and an engine, and its results. Call `run` only once."""
 
     def __init__(self, limits: Limits | None = None) -> None:
-        self.now = 0.0
         self.waits: dict[Submission, list[float]] = {}
         """Seconds from each submission to its pictures."""
-        self.engine_seconds: dict[int, float] = defaultdict(float)
+        self.engine_seconds: dict[int, float] = {}
         """Engine seconds by user."""
-        self.starts: list[str] = []
-        """The ids of the jobs in the order of their starts."""
-        self.reported_positions: list[tuple[str, int]] = []
-        """Each position that was shown: the id of a job, and the expected index of its start."""
+        self.starts: Mapping[str, float] = {}
+        """When each job was started, by its id, in order."""
+        self.reported_positions: list[ReportedPosition] = []
         self._limits = limits or Limits()
-        self._schedule = Schedule(self._limits)
-        self._submissions: list[Submission] = []
-        self._queue: list[Job] = []
-        self._running: dict[str, Job] = {}
-        self._requests: dict[str, Request] = {}
-        """The request of each running job."""
-        self._submission_of: dict[str, Submission] = {}
-        self._last_started: dict[int, float] = {}
-        self._meter = UsageMeter(Device(torch.device("cpu"), torch.float32, threads=1))
-        self._batch_scheduler = BatchScheduler(self._meter.cost)
-        self._job_count = 0
 
     def run(self, submissions: Iterable[Submission]) -> "Simulation":
         """Run until all submissions have their pictures."""
-        self._submissions = sorted(submissions)
-        while self._submissions or self._queue or self._running:
-            self._submit_due()
-            self._dispatch()
-            if self._running:
-                self._tick()
-            else:
-                self.now = max(self.now, self._submissions[0].at)
+        with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+            runner.run(self._run(sorted(submissions)))
         return self
 
     def mean_waits(self) -> dict[int, float]:
@@ -99,100 +80,142 @@ class Simulation:
             by_user.setdefault(submission.user, []).extend(waits)
         return {user_id: sum(waits) / len(waits) for user_id, waits in by_user.items()}
 
-    def _submit_due(self) -> None:
-        refused: set[int] = set()
-        for submission in [
-            submission for submission in self._submissions if submission.at <= self.now
-        ]:
-            if submission.user in refused or is_full(self._depth(submission), self._limits):
-                refused.add(submission.user)
-            else:
-                self._submissions.remove(submission)
-                self._accept(submission)
+    async def _run(self, submissions: Sequence[Submission]) -> None:
+        clock = asyncio.get_running_loop().time
+        users = Users(self)
+        engine = SimulatedEngine()
+        async with MemoryConnection() as connection:
+            jobs, usage = JobStore(connection, users.on_transition), UsageStore(connection)
+            outbox = Outbox(jobs, users, clock)
+            scheduler = JobScheduler(jobs, usage, engine, self._limits)
+            quota = QuotaService(
+                jobs,
+                usage,
+                RoleLimitStore(connection),
+                scheduler,
+                limits=self._limits,
+                clock=clock,
+            )
+            storage = FileStorage(Path(os.devnull))  # there are no files
+            runner = JobRunner(
+                jobs, usage, engine, storage, users, limits=self._limits, clock=clock
+            )
+            async with JobTasks(outbox) as tasks:
+                dispatcher = Dispatcher(
+                    jobs, engine, scheduler, runner, tasks, outbox, users, clock
+                )
+                await run_until(
+                    users.submit_all(submissions, jobs, quota, dispatcher),
+                    dispatcher.run(),
+                    engine.run(),
+                    tasks.watch(),
+                )
+            for user_id in {submission.user for submission in submissions}:
+                uses = await usage.for_user(user_id, now=clock())
+                self.engine_seconds[user_id] = sum(use.seconds for use in uses)
+        self.starts = engine.starts
 
-    def _depth(self, submission: Submission) -> QueueDepth:
-        unfinished = [*self._queue, *self._running.values()]
-        of_user = sum(job.user_id == submission.user for job in unfinished)
-        of_guild = sum(
-            job.target.guild_id == submission.guild
-            for job in unfinished
-            if submission.guild is not None
-        )
-        return QueueDepth(of_user, of_guild, len(unfinished))
 
-    def _accept(self, submission: Submission) -> None:
-        self._job_count += 1
-        recipes = tuple(
+class Users:
+    """Users who submit jobs and receive the pictures, which makes them the bot's notifier."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+        self._submission_of: dict[str, Submission] = {}
+        self._job_count = 0
+        self._ended_count = 0
+        self._delivered = asyncio.Condition()
+
+    async def submit_all(
+        self,
+        submissions: Sequence[Submission],
+        jobs: JobStore,
+        quota: QuotaService,
+        dispatcher: Dispatcher,
+    ) -> None:
+        """Submit, at the same time for all users, until all pictures are delivered."""
+        by_user: dict[int, list[Submission]] = defaultdict(list)
+        for submission in submissions:
+            by_user[submission.user].append(submission)
+
+        async def submit_each(of_user: Sequence[Submission]) -> None:
+            for submission in of_user:
+                await asyncio.sleep(submission.at - asyncio.get_running_loop().time())
+                await self._submit(submission, jobs, quota)
+                dispatcher.wake()
+
+        async with asyncio.TaskGroup() as group:
+            for of_user in by_user.values():
+                group.create_task(submit_each(of_user))
+        async with self._delivered:
+            await self._delivered.wait_for(lambda: not self._submission_of)
+
+    async def _submit(self, submission: Submission, jobs: JobStore, quota: QuotaService) -> None:
+        target = ResponseTarget(channel_id=1, guild_id=submission.guild)
+        context = RequestContext(idempotency_key="", user_id=submission.user, target=target)
+        while True:
+            try:
+                limits = await quota.check(context)
+                break
+            except Refused:
+                await self._next_delivery(submission.user)
+        recipes = [
             samples.recipe(
                 steps=submission.steps, width=submission.side, height=submission.side, seed=nth
             )
             for nth in range(submission.pictures)
-        )
-        accepted = samples.job(
+        ]
+        self._job_count += 1
+        job = samples.job(
             f"j{self._job_count:05}",
             user_id=submission.user,
-            recipes=recipes,
-            created_at=self.now,
-            target=ResponseTarget(channel_id=1, guild_id=submission.guild),
-            max_concurrent=submission.seats,
+            recipes=tuple(recipes),
+            created_at=asyncio.get_running_loop().time(),
+            target=target,
+            max_concurrent=submission.seats or limits.max_running,
         )
-        self._submission_of[accepted.id] = submission
-        self._queue.append(accepted)
+        self._submission_of[job.id] = submission
+        await jobs.add(job)
+        await jobs.mark_queued(job.id, job.recipes)
 
-    def _dispatch(self) -> None:
-        self._queue = self._schedule.order(self._queue, self._last_started)
-        while job_to_start := self._schedule.next_job(self._queue):
-            self._queue.remove(job_to_start)
-            self._start(job_to_start)
-        started = len(self.starts)
-        self.reported_positions += [
-            (job.id, started + ahead) for ahead, job in enumerate(self._queue)
-        ]
+    async def _next_delivery(self, user_id: int) -> None:
+        """Wait for the next pictures of this user, or of any user if this one has no job."""
+        own_jobs = {job_id for job_id, of in self._submission_of.items() if of.user == user_id}
+        async with self._delivered:
+            await self._delivered.wait()
+            await self._delivered.wait_for(
+                lambda: not own_jobs or not own_jobs <= self._submission_of.keys()
+            )
 
-    def _start(self, job: Job) -> None:
-        self._schedule.start(job)
-        self.starts.append(job.id)
-        self._last_started[job.user_id] = self.now
-        self._running[job.id] = job
-        paint = Paint(
-            job=job.id,
-            attempt=1,
-            recipes=job.recipes,
-            owner=str(job.user_id),
-            prior_seconds=self._schedule.virtual_time(job.user_id),
-        )
-        request = Request(paint, lambda _: None)
-        request.start(self._batch_scheduler.add(request, [State(item) for item in job.recipes]))
-        self._requests[job.id] = request
-        assert len(self._batch_scheduler.images) <= MAX_RUNNING
+    def on_transition(self, timings: JobTimings) -> None:
+        """Count the jobs that have ended."""
+        self._ended_count += timings.delivered_at is None
 
-    def _tick(self) -> None:
-        owner_seconds = seconds_by_owner(self._requests.values())
-        [batch] = self._batch_scheduler.select(1, [], owner_seconds)
-        seconds = _pass_seconds(batch.key)
-        self.now += seconds
-        for image in batch.images:
-            image.state.step_index += 1
-        batch.completed = [(batch, seconds)]
-        self._meter.end(batch, failed=False)
-        for job in list(self._running.values()):
-            if self._requests[job.id].is_denoised:
-                self._end(job)
+    def show(self, job: Job, progress: Progress) -> None:
+        """Record the reported position."""
+        if progress.jobs_ahead is not None:
+            now = asyncio.get_running_loop().time()
+            start = self._ended_count + progress.jobs_ahead
+            self._simulation.reported_positions.append(ReportedPosition(now, job.id, start))
 
-    def _end(self, job: Job) -> None:
-        del self._running[job.id]
-        request = self._requests.pop(job.id)
-        self._batch_scheduler.remove(request)
-        seconds = request.forward_seconds
-        self.engine_seconds[job.user_id] += seconds
-        self._schedule.end(job, seconds)
-        sample = cost_model.Sample(
-            cost_model.pixels(job.recipes), cost_model.work(job.recipes), seconds
-        )
-        self._schedule.samples = [*self._schedule.samples, sample][-_SAMPLES:]
+    async def deliver(self, job: Job, pictures: Sequence[Picture]) -> bool:
+        """Record how long the user has waited."""
+        assert job.status is Status.DONE, job
         submission = self._submission_of.pop(job.id)
-        self.waits.setdefault(submission, []).append(self.now - submission.at)
+        wait = asyncio.get_running_loop().time() - submission.at
+        self._simulation.waits.setdefault(submission, []).append(wait)
+        async with self._delivered:
+            self._delivered.notify_all()
+        return True
 
+    async def deliver_error(self, job: Job, sentence: str) -> bool:
+        """Fail: no job ends with an error."""
+        raise AssertionError(sentence)
 
-def _pass_seconds(key: BatchKey) -> float:
-    return SECONDS * key.width * key.height / 64**2
+    def is_out_of_time(self, job: Job) -> bool:
+        """Always false."""
+        return False
+
+    async def is_answered(self, job: Job) -> bool:
+        """Always true."""
+        return True

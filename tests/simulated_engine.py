@@ -1,0 +1,153 @@
+"""A real engine core in simulated time, with a model that computes nothing."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+import torch
+from PIL import Image
+
+from bot.engine_client.base import EngineStatus, ProgressCallback
+from engine.bench.architectures import BETAS
+from engine.contract import Ending, Event, ModelCard, Paint, Queued, Recipe, Stepped, Verdict
+from engine.core.engine_core import EngineCore
+from engine.core.postprocess import Postprocessor
+from engine.core.request import Request
+from engine.device import Device
+from engine.models.base import Conditioning
+from tests.fake_engine import MODEL
+from tests.virtual_time import InlineExecutor
+
+SECONDS: Final = 0.1
+"""The duration of a forward pass of 64 x 64 pixels, with any number of rows."""
+_SIDE: Final = 64
+_REACTION_SECONDS: Final = 1e-6
+"""The bot reacts to an ending before the next pass begins."""
+
+
+class NullModel:
+    """Its passes take simulated time in proportion to the pixels; decoding takes none."""
+
+    card: ModelCard = MODEL
+    device = Device(torch.device("cpu"), torch.float32, threads=1)
+    scheduler_config: Mapping[str, object] = BETAS
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        """The time at which the last pass ended."""
+
+    def latent_shape(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """One latent pixel for each 64 x 64 pixels."""
+        return 1, 1, height // _SIDE, width // _SIDE
+
+    def encode_prompt(self, recipe: Recipe) -> Conditioning:
+        """The same for all prompts."""
+        return {"encoder_hidden_states": torch.zeros(recipe.rows, 1, 1)}
+
+    def encode_image(self, image: Image.Image) -> tuple[torch.Tensor, torch.Tensor]:
+        """Not simulated."""
+        raise NotImplementedError
+
+    def scale_latents(self, latents: torch.Tensor) -> torch.Tensor:
+        """Not simulated."""
+        raise NotImplementedError
+
+    def predict(
+        self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
+    ) -> torch.Tensor:
+        """Let the time of a pass go by."""
+        self.now += SECONDS * latents[0].numel()
+        return latents
+
+    def is_batch_invariant(self, width: int, height: int, rows: int) -> bool:
+        """Always true."""
+        return True
+
+    def fits_in_memory(self, width: int, height: int, rows: int) -> bool:
+        """Always true."""
+        return True
+
+    def decode_latents(self, latents: torch.Tensor) -> Image.Image:
+        """A black image, as small as possible."""
+        return Image.new("RGB", (1, 1))
+
+    def check_safety(self, image: Image.Image) -> tuple[Verdict, ...]:
+        """Flag each image, so that the bot has no file to write."""
+        return (Verdict(checker="model", score=1.0, flagged=True),)
+
+
+class SimulatedEngine:
+    """An EngineClient for an engine core in the same event loop, whose time must be simulated.
+
+    `run` must be running. Events are delivered at the end of the pass that caused them.
+    """
+
+    def __init__(self) -> None:
+        self.starts: dict[str, float] = {}
+        """When each job arrived, by its id."""
+        self._model = NullModel()
+        clock = lambda: self._model.now  # noqa: E731
+        postprocessor = Postprocessor(clock=clock, executor=InlineExecutor())
+        self._core = EngineCore([self._model], postprocessor, clock=clock)
+        self._requests: deque[Request] = deque()
+        self._has_requests = asyncio.Event()
+        self._events: list[Event] = []
+        self._endings: dict[str, asyncio.Future[Ending]] = {}
+        self._callbacks: dict[str, ProgressCallback] = {}
+
+    @property
+    def model(self) -> ModelCard:
+        """The card of the null model."""
+        return self._model.card
+
+    @property
+    def status(self) -> EngineStatus:
+        """Always connected."""
+        return EngineStatus(is_connected=True, restarts=0, heartbeat=None)
+
+    async def submit(self, paint: Paint, on_progress: ProgressCallback) -> Ending:
+        """Run a job and return its ending."""
+        ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._endings[paint.job] = ending
+        self._callbacks[paint.job] = on_progress
+        self.starts[paint.job] = asyncio.get_running_loop().time()
+        paint = msgspec.structs.replace(paint, previews=False)  # they have no influence
+        self._requests.append(Request(paint, self._events.append))
+        self._has_requests.set()
+        return await ending
+
+    async def cancel(self, job: str, attempt: int) -> None:
+        """Not simulated."""
+        raise NotImplementedError
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Nothing to call: it never disconnects."""
+
+    async def run(self) -> None:
+        """Run jobs, one forward pass after the other, until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            if not self._core.running and not self._requests:
+                self._has_requests.clear()
+                await self._has_requests.wait()
+            while self._requests:
+                assert self._core.free_slots >= len(self._requests[0].job.recipes)
+                self._core.add_request(self._requests.popleft())
+            self._model.now = loop.time()
+            self._core.tick()
+            await asyncio.sleep(self._model.now - loop.time())
+            if self._deliver_events():
+                await asyncio.sleep(_REACTION_SECONDS)
+
+    def _deliver_events(self) -> bool:
+        """Whether a job has ended."""
+        events, self._events[:] = list(self._events), []
+        for event in events:
+            if isinstance(event, Queued | Stepped):
+                self._callbacks[event.job](event)
+            elif isinstance(event, Ending):
+                del self._callbacks[event.job]
+                self._endings.pop(event.job).set_result(event)
+        return any(isinstance(event, Ending) for event in events)
