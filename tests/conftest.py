@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
     from bot.db.database import Database
     from bot.playground import Channel, Person, Playground
+    from engine.contract import Event
+    from engine.contract.wire import Connection
     from tests.bot_harness import BotHarness
+    from tests.engine_subjects import StartEngine, Subject
     from tests.fake_engine import FakeEngine
     from tests.openapi import OpenApi
     from tests.playground_bot import PlaygroundBot
@@ -132,6 +135,31 @@ def engine() -> "FakeEngine":
     from tests.fake_engine import FakeEngine
 
     return FakeEngine()
+
+
+@pytest.fixture(params=["fake", "real"])
+def start_engine(request: pytest.FixtureRequest) -> "StartEngine":
+    """Starts the fake engine, or the real server with a tiny model."""
+    from tests import engine_subjects
+
+    is_fake = request.param == "fake"
+    return engine_subjects.start_fake if is_fake else engine_subjects.start_real
+
+
+@pytest.fixture
+async def subject(start_engine: "StartEngine") -> AsyncIterator["Subject"]:
+    """A running engine, which is fake or real."""
+    async with start_engine() as subject:
+        yield subject
+
+
+@pytest.fixture
+async def events(subject: "Subject") -> AsyncIterator["Connection[Event]"]:
+    """A connection to that engine, which has received Ready."""
+    from tests.engine_wire import connect_authenticated
+
+    async with connect_authenticated(subject.endpoint) as connection:
+        yield connection
 
 
 @pytest.fixture

@@ -13,26 +13,23 @@ from bot.engine_client.process import EngineStartFailed
 from bot.engine_client.socket_client import Endpoint
 from engine.contract import (
     BatchSizes,
-    Cancel,
     Cancelled,
-    Command,
     Ending,
-    Event,
     Failed,
-    Heartbeat,
-    Hello,
     ModelCard,
     Paint,
     Painted,
     PaintedImage,
-    Ready,
     Recipe,
-    Rejected,
     Sampler,
     Stepped,
     Verdict,
+    sha256,
 )
-from engine.contract.wire import Connection, engine_side
+from engine.contract.images.refusals import InvalidImage
+from engine.contract.wire import MAX_FRAME_BYTES
+from engine.imaging.init_image import decode
+from tests.fake_server import MAX_RUNNING, TOKEN, FakeJob, FakeServer
 
 MODEL = ModelCard(
     name="flat",
@@ -49,7 +46,7 @@ MODEL = ModelCard(
     ),
     fingerprint="flat colours",
 )
-TOKEN = "a secret of two processes"  # noqa: S105 # a constant of the tests
+_PREVIEW_SIZE = (16, 16)
 
 
 def flat(recipe: Recipe) -> bytes:
@@ -65,13 +62,11 @@ def png(picture: Image.Image, format: str = "PNG") -> bytes:
     return buffer.getvalue()
 
 
-class FakeEngine:
+class FakeEngine(FakeServer):
     """Answers at once, or after each step while `gate` is closed; it can fail, flag and die."""
 
-    def __init__(self, model: ModelCard = MODEL) -> None:
-        self.model = model
-        self.paints: list[Paint] = []
-        self.cancels: list[Cancel] = []
+    def __init__(self, model: ModelCard = MODEL, max_running: int = MAX_RUNNING) -> None:
+        super().__init__(model, max_running)
         self.starts = 0
         self.gate = asyncio.Event()
         self.gate.set()
@@ -86,8 +81,7 @@ class FakeEngine:
         self.overflowing: set[int] = set()
         """The numbers (from 1) of the pictures that fail because of an overflow."""
         self.failure: str | None = None
-        self.ignores_cancel = False
-        """Whether it ignores Cancel."""
+        """If set, all jobs fail for this reason."""
         self.engine_seconds = 0.1
         """Reported for each job; a cancelled job reports half of it."""
         self.start_error: str | None = None
@@ -95,13 +89,6 @@ class FakeEngine:
         self.failed_starts = 0
         self.endings: list[Ending] = []
         """All endings that were sent, except Cancelled."""
-        self.heartbeat = Heartbeat(
-            ticks=0, seconds=0.0, rows_total=0, rows_used=0, painting=0, waiting=0, memory=2**20
-        )
-        """Sent after Ready, and by `send_heartbeat`."""
-        self._connections: set[Connection[Command]] = set()
-        self._jobs: dict[tuple[str, int], asyncio.Task[None]] = {}
-        self.writers: set[asyncio.StreamWriter] = set()
 
     @asynccontextmanager
     async def launch(self) -> AsyncIterator[Endpoint]:
@@ -110,90 +97,92 @@ class FakeEngine:
             self.failed_starts += 1
             raise EngineStartFailed(self.start_error)
         self.starts += 1
-        server = await asyncio.start_server(self._welcome, "127.0.0.1", 0)
+        server = await asyncio.start_server(self.serve_connection, "127.0.0.1", 0)
         try:
             yield Endpoint("127.0.0.1", server.sockets[0].getsockname()[1], TOKEN)
         finally:
             server.close()
             self.die()
 
-    def die(self) -> None:
-        """Close all connections during their jobs, as if the process was killed."""
-        for task in self._jobs.values():
-            task.cancel()
-        for writer in self.writers:
-            writer.transport.abort()
-
-    async def send_heartbeat(self) -> None:
-        """Send `heartbeat` on all connections."""
-        for connection in self._connections:
-            await connection.send(self.heartbeat)
-
     def change_model(self, name: str) -> None:
-        """Use another model from the next start on."""
+        """Use a model of this name with other weights from the next start on."""
         self.model = msgspec.structs.replace(self.model, name=name, revision="1" * 40)
 
-    async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.writers.add(writer)
-        async with engine_side(reader, writer) as connection:
-            try:
-                if await connection.receive() == Hello(TOKEN):
-                    await connection.send(Ready(self.model))
-                    await connection.send(self.heartbeat)
-                    self._connections.add(connection)
-                    await self._serve(connection)
-                else:
-                    await connection.send(Rejected("The token is wrong."))
-            except OSError:
-                pass
-            finally:
-                self._connections.discard(connection)
-        self.writers.discard(writer)
+    def cancelled(self, paint: Paint) -> Cancelled:
+        """The ending of a running job that is cancelled."""
+        half = self.engine_seconds / 2
+        return Cancelled(job=paint.job, attempt=paint.attempt, engine_seconds=half)
 
-    async def _serve(self, connection: Connection[Command]) -> None:
-        while (command := await connection.receive()) is not None:
-            if isinstance(command, Paint):
-                key = (command.job, command.attempt)
-                self.paints.append(command)
-                self._jobs[key] = asyncio.create_task(self._paint(connection, command))
-            elif isinstance(command, Cancel):
-                self.cancels.append(command)
-                task = self._jobs.get((command.job, command.attempt))
-                if task and not self.ignores_cancel and task.cancel():
-                    half = self.engine_seconds / 2
-                    await connection.send(
-                        Cancelled(job=command.job, attempt=command.attempt, engine_seconds=half)
-                    )
-
-    async def _paint(self, connection: Connection[Command], paint: Paint) -> None:
-        steps = paint.recipes[0].steps
-        preview = png(Image.new("RGB", (16, 16), "teal"), "JPEG")
-        for step in range(1, steps + 1):
-            event: Event = Stepped(
-                job=paint.job, attempt=paint.attempt, step=step, steps=steps, preview=preview
-            )
-            await connection.send(event)
-            await self.gate.wait()
-        ending = self._ending(paint)
-        await connection.send(ending)
+    async def run_job(self, job: FakeJob) -> None:
+        """Send the progress and the ending of a job."""
+        paint = job.paint
+        ending: Ending | None = self._refusal(paint)
+        if ending is None:
+            await self._step(job)
+            ending = self._ending(paint)
+        await job.send(ending)
         self.endings.append(ending)
+
+    async def _step(self, job: FakeJob) -> None:
+        paint = job.paint
+        steps = max(_evaluations(recipe) for recipe in paint.recipes)
+        preview = png(Image.new("RGB", _PREVIEW_SIZE, "teal"), "JPEG") if paint.previews else None
+        for step in range(1, steps + 1):
+            await job.send(
+                Stepped(
+                    job=paint.job, attempt=paint.attempt, step=step, steps=steps, preview=preview
+                )
+            )
+            await self.gate.wait()
+
+    def _refusal(self, paint: Paint) -> Failed | None:
+        """The ending of a job that cannot be painted; None if it can."""
+        try:
+            for recipe in paint.recipes:
+                self._check(recipe, paint.source)
+            if paint.source is not None:
+                decode(paint.source, MAX_FRAME_BYTES)
+        except (ValueError, InvalidImage) as error:
+            return Failed(job=paint.job, attempt=paint.attempt, reason=str(error))
+        if self.flags_init_image and paint.source is not None:
+            return Failed(
+                job=paint.job,
+                attempt=paint.attempt,
+                reason="The sketch was withheld by the safety check.",
+                init_image_flagged=True,
+            )
+        return None
+
+    def _check(self, recipe: Recipe, source: bytes | None) -> None:
+        """Raise ValueError, with the sentence of the real engine, if it would refuse this."""
+        card = self.model
+        if (recipe.model, recipe.revision) != (card.name, card.revision):
+            raise ValueError(
+                f"This picture needs the model {recipe.model} ({recipe.revision[:12]}), but "
+                f"{card.name} ({card.revision[:12]}) is loaded."
+            )
+        if recipe.adapters:
+            raise ValueError("This engine does not support adapters; the recipe must have none.")
+        card.check_area(recipe.width, recipe.height)
+        card.check_sampler(recipe)
+        card.check_steps(recipe)
+        if recipe.source is not None and (source is None or sha256(source) != recipe.source):
+            raise ValueError("The sketch is missing, or its sha256 is not the one in the recipe.")
 
     def _ending(self, paint: Paint) -> Ending:
         if self.failure:
             return Failed(job=paint.job, attempt=paint.attempt, reason=self.failure)
-        if self.flags_init_image and paint.source:
-            sentence = "The sketch was withheld by the safety check."
-            return Failed(
-                job=paint.job, attempt=paint.attempt, reason=sentence, init_image_flagged=True
+        recipes = paint.recipes
+        if paint.adaptive:  # as if eight pictures were running
+            recipes = tuple(
+                self.model.with_row_class_for_load([recipe], [recipe] * 7)[0] for recipe in recipes
             )
         pictures = tuple(
-            self._painting(
-                paint, nth, self.model.with_row_class_for_load([recipe], [recipe] * 7)[0]
-            )
-            if paint.adaptive
-            else self._painting(paint, nth, recipe)
-            for nth, recipe in enumerate(paint.recipes, start=1)
+            self._painting(paint, nth, recipe) for nth, recipe in enumerate(recipes, start=1)
         )
+        failures = [picture.failed for picture in pictures]
+        if failures[0] is not None and all(failures):
+            return Failed(job=paint.job, attempt=paint.attempt, reason=failures[0])
         return Painted(
             job=paint.job,
             attempt=paint.attempt,
@@ -207,7 +196,7 @@ class FakeEngine:
             return PaintedImage(
                 png=b"",
                 sha256="",
-                failed="The numbers overflowed: try another seed.",
+                failed="The model's values overflowed: try another seed, size or sampler.",
                 row_class=recipe.row_class,
                 fingerprint=self.model.fingerprint,
             )
@@ -217,8 +206,14 @@ class FakeEngine:
         withheld = flagged and (unchecked or not (paint.include_flagged or self.sends_flagged))
         return PaintedImage(
             png=b"" if withheld else data,
-            sha256=hashlib.sha256(data).hexdigest(),
+            sha256=sha256(data),
             verdicts=(Verdict(checker="model", score=score, flagged=flagged),),
             row_class=recipe.row_class,
             fingerprint=self.model.fingerprint,
         )
+
+
+def _evaluations(recipe: Recipe) -> int:
+    """The number of model evaluations of first-order samplers, and about that of others."""
+    steps = recipe.steps if recipe.strength is None else int(recipe.steps * recipe.strength)
+    return steps * recipe.sampler.scheduler.order

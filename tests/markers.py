@@ -33,6 +33,7 @@ SLOW_FILES: Final = frozenset({
     "test_device.py",
     "test_encode.py",
     "test_engine_contract.py",
+    "test_engine_contract_jobs.py",
     "test_engine_core.py",
     "test_fair_queue.py",
     "test_fairness.py",

@@ -290,11 +290,11 @@ async def test_a_failed_picture_does_not_affect_the_others(
     """Its cell is blank, the reason is shown, and the others can be varied."""
     engine.overflowing = {3}
     message = await harness.imagine()
-    assert "Picture 3 could not be painted. The numbers overflowed" in message.content
+    assert "Picture 3 could not be painted. The model's values overflowed" in message.content
     names = sorted(path.name for path in (harness.data / "pictures").rglob("*.png"))
     assert names == ["1.png", "2.png", "4.png"]
     interaction = await harness.ada.click(message, "U3")
-    assert "The numbers overflowed: try another seed." in await harness.refusal(interaction)
+    assert "overflowed: try another seed, size or sampler." in await harness.refusal(interaction)
     engine.overflowing = set()
     interaction = await harness.ada.click(message, "V4")
     assert "V4" in (await harness.result(interaction)).buttons

@@ -47,7 +47,7 @@ async def test_different_bits_are_reported(
     harness: BotHarness, painted: Settings, engine: FakeEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The report has the reason, if the weights have changed."""
-    engine.change_model("round")
+    engine.change_model(engine.model.name)
     code = await replay(painted, picture_ids(harness)[0], None, start(engine))
     assert code is ExitCode.BITS_DIFFER
     output = capsys.readouterr().out

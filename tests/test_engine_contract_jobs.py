@@ -1,0 +1,240 @@
+"""Jobs of an engine: the fake engine and the real server paint, refuse and flag alike."""
+
+from typing import Any
+
+import pytest
+
+from engine.contract import (
+    Event,
+    Failed,
+    Painted,
+    PaintedImage,
+    Queued,
+    Sampler,
+    Stepped,
+    sha256,
+)
+from engine.contract.images.encode import encode_png
+from engine.contract.wire import Connection
+from tests.engine_parts import sketch
+from tests.engine_subjects import ROW_CLASS, StartEngine, Subject
+from tests.engine_wire import connect_authenticated, events_of, job, paint
+
+SKETCH = encode_png(sketch())
+FORMATS = "A sketch must be a PNG, JPEG, WebP, AVIF, GIF, BMP or TIFF image."
+OVERFLOWED = "The model's values overflowed: try another seed, size or sampler."
+
+
+@pytest.mark.parametrize("previews", [True, False])
+async def test_a_job_ends_with_its_pictures(
+    subject: Subject, events: Connection[Event], previews: bool
+) -> None:
+    """Each recipe has a picture with the digest of its PNG file, and step numbers increase."""
+    await events.send(job(subject, "a", 1, 2, steps=40, previews=previews))
+    *progress, ending = await events_of(events, "a")
+    assert isinstance(ending, Painted)
+    assert ending.attempt == 1
+    assert len({image.sha256 for image in ending.pictures}) == 2
+    for image in ending.pictures:
+        assert image.png.startswith(b"\x89PNG")
+        assert sha256(image.png) == image.sha256
+        assert image.fingerprint == subject.model.fingerprint
+        assert image.row_class == ROW_CLASS
+        assert [verdict.flagged for verdict in image.verdicts] == [False]
+    steps = [event for event in progress if isinstance(event, Stepped)]
+    assert [event.step for event in steps] == sorted({event.step for event in steps})
+    assert {event.steps for event in steps} == {40}
+    jpegs = [event.preview for event in steps if event.preview is not None]
+    assert bool(jpegs) == previews
+    assert all(jpeg.startswith(b"\xff\xd8") and len(jpeg) < 10_000 for jpeg in jpegs)
+    assert all(isinstance(event, Queued) for event in progress[: len(progress) - len(steps)])
+    assert ending.seconds > 0
+    assert ending.engine_seconds > 0
+
+
+async def test_the_recipe_determines_the_picture(
+    subject: Subject, events: Connection[Event]
+) -> None:
+    """Equal recipes give equal bits: alone, beside others, and for another connection."""
+    [alone] = await paint(events, job(subject, "alone", 1))
+    beside, different = await paint(events, job(subject, "beside", 1, 2))
+    async with connect_authenticated(subject.endpoint) as other:
+        [again] = await paint(other, job(subject, "again", 1, attempt=2))
+    assert alone.png == beside.png == again.png != different.png
+    for change in ({"prompt": "a boat"}, {"steps": 5}, {"guidance": 3.0}, {"width": 72}):
+        [changed] = await paint(events, job(subject, "changed", 1, **change))
+        assert changed.sha256 != alone.sha256
+
+
+async def test_the_engine_may_choose_the_row_class(
+    subject: Subject, events: Connection[Event]
+) -> None:
+    """Each picture has the one that was used, and is the picture of that recipe."""
+    [adaptive] = await paint(events, job(subject, "a", 1, adaptive=True))
+    assert adaptive.row_class in subject.model.row_classes(64, 64)
+    [repeated] = await paint(events, job(subject, "b", 1, row_class=adaptive.row_class))
+    assert repeated.sha256 == adaptive.sha256
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"model": "another"}, "This picture needs the model another (REVISION), but LOADED."),
+        ({"revision": "1" * 40}, "This picture needs the model NAME (111111111111), but LOADED."),
+        (
+            {"adapters": ("sepia",)},
+            "This engine does not support adapters; the recipe must have none.",
+        ),
+        (
+            {"width": 2048, "height": 2048},
+            "2048 x 2048 is too large for this model: at most PIXELS pixels are allowed.",
+        ),
+        (
+            {"sampler": Sampler.LCM, "steps": 60},
+            "The sampler lcm takes at most 50 steps; this request has 60.",
+        ),
+        (
+            {"source": sha256(SKETCH), "strength": 0.5},
+            "The sketch is missing, or its sha256 is not the one in the recipe.",
+        ),
+    ],
+    ids=["model", "revision", "adapters", "size", "steps", "sketch"],
+)
+async def test_an_impossible_job_fails(
+    subject: Subject, events: Connection[Event], changes: dict[str, Any], reason: str
+) -> None:
+    """The reason is a sentence for the user, and the next job is painted."""
+    card = subject.model
+    for placeholder, value in {
+        "LOADED": f"NAME ({card.revision[:12]}) is loaded",
+        "NAME": card.name,
+        "REVISION": card.revision[:12],
+        "PIXELS": str(card.max_pixels),
+    }.items():
+        reason = reason.replace(placeholder, value)
+    await events.send(job(subject, **changes))
+    *progress, ending = await events_of(events, "a")
+    assert ending == Failed(job="a", attempt=1, reason=reason)
+    assert all(isinstance(event, Queued) for event in progress)
+    assert await paint(events, job(subject, "next"))
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (b"no image", f"This file is not an image that can be read. {FORMATS}"),
+        (SKETCH[:-60], f"The sketch is damaged or truncated. {FORMATS}"),
+    ],
+)
+async def test_an_invalid_sketch_fails(
+    subject: Subject, events: Connection[Event], source: bytes, reason: str
+) -> None:
+    """Its digest is right, but it cannot be decoded."""
+    await events.send(job(subject, sketch=source, strength=0.5))
+    assert (await events_of(events, "a"))[-1] == Failed(job="a", attempt=1, reason=reason)
+
+
+async def test_a_job_that_fails_does_not_end_the_engine(
+    subject: Subject, events: Connection[Event]
+) -> None:
+    """The reason tells what the operator should look at."""
+    async with subject.fail():
+        await events.send(job(subject))
+        ending = (await events_of(events, "a"))[-1]
+    assert isinstance(ending, Failed)
+    assert ending.reason == "The engine failed (RuntimeError); its log has the details."
+    assert not ending.init_image_flagged
+    assert await paint(events, job(subject, "next"))
+
+
+# Sketches
+
+
+async def test_a_sketch_is_painted_over(subject: Subject, events: Connection[Event]) -> None:
+    """The strength is the share of the steps that are run."""
+    pictures = []
+    for strength, steps in ((0.5, 4), (1.0, 8)):
+        await events.send(job(subject, "a", steps=8, sketch=SKETCH, strength=strength))
+        *progress, ending = await events_of(events, "a")
+        assert {event.steps for event in progress if isinstance(event, Stepped)} == {steps}
+        assert isinstance(ending, Painted)
+        pictures.append(ending.pictures[0].sha256)
+    [plain] = await paint(events, job(subject, "a", steps=8))
+    assert len({*pictures, plain.sha256}) == 3
+
+
+async def test_a_flagged_sketch_fails(start_engine: StartEngine) -> None:
+    """The ending says that it was the sketch."""
+    async with (
+        start_engine(checker="flagged") as subject,
+        connect_authenticated(subject.endpoint) as events,
+    ):
+        await events.send(job(subject, sketch=SKETCH, strength=0.5, include_flagged=True))
+        assert (await events_of(events, "a"))[-1] == Failed(
+            job="a",
+            attempt=1,
+            reason="The sketch was withheld by the safety check.",
+            init_image_flagged=True,
+        )
+
+
+# Pictures without bytes
+
+
+@pytest.mark.parametrize("include_flagged", [True, False])
+@pytest.mark.parametrize("checker", ["flagged", "unchecked"])
+async def test_flagged_pictures_are_withheld(
+    start_engine: StartEngine, checker: str, include_flagged: bool
+) -> None:
+    """They are sent only if the job includes them, and if they could be checked.
+
+    The digest is always that of the file.
+    """
+    async with (
+        start_engine(checker=checker) as subject,
+        connect_authenticated(subject.endpoint) as events,
+    ):
+        pictures = await paint(events, job(subject, "a", 1, 2, include_flagged=include_flagged))
+    is_sent = include_flagged and checker == "flagged"
+    for picture in pictures:
+        [verdict] = picture.verdicts
+        assert (verdict.checker, verdict.flagged) == ("model", True)
+        assert (verdict.score is None) == (checker == "unchecked")
+        assert bool(picture.png) == is_sent
+        assert picture.withheld != is_sent
+        assert len(picture.sha256) == 64
+        assert picture.failed is None
+        if is_sent:
+            assert sha256(picture.png) == picture.sha256
+    assert len({picture.sha256 for picture in pictures}) == 2
+
+
+async def test_a_failed_picture_does_not_affect_the_others(
+    subject: Subject, events: Connection[Event]
+) -> None:
+    """The order is that of the recipes."""
+    expected = await paint(events, job(subject, "a", 1, 2, 3))
+    subject.overflow(2)
+    pictures = await paint(events, job(subject, "b", 1, 2, 3))
+    failed = PaintedImage(
+        png=b"",
+        sha256="",
+        failed=OVERFLOWED,
+        row_class=ROW_CLASS,
+        fingerprint=subject.model.fingerprint,
+    )
+    assert pictures == (expected[0], failed, expected[2])
+
+
+async def test_a_job_whose_pictures_all_fail_has_failed(
+    subject: Subject, events: Connection[Event]
+) -> None:
+    """The reason is that of its first picture."""
+    subject.overflow(1, 2)
+    await events.send(job(subject, "a", 1, 2))
+    ending = (await events_of(events, "a"))[-1]
+    assert isinstance(ending, Failed)
+    assert ending.reason == OVERFLOWED
