@@ -238,8 +238,10 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def _wait(error: Exception) -> float:
-    return (isinstance(error, discord.HTTPException) and retry_after(error.response.headers)) or 0.0
+def _seconds_to_wait(error: Exception) -> float:
+    if not isinstance(error, discord.HTTPException):
+        return 0.0
+    return retry_after(error.response.headers) or 0.0
 
 
 def _code(error: discord.HTTPException) -> int | None:
@@ -264,6 +266,8 @@ def _exception(error: Exception, *, by_token: bool) -> Exception:
         case Meaning.GONE | Meaning.NO_ACCESS | Meaning.ARCHIVED | Meaning.DM_REFUSED:
             return MessageGone(reason)
         case Meaning.RETRY | Meaning.UNAUTHORIZED:
-            return DeliveryFailed(f"Discord has a problem ({reason}).", retry_after=_wait(error))
+            return DeliveryFailed(
+                f"Discord has a problem ({reason}).", retry_after=_seconds_to_wait(error)
+            )
         case _:
             return TextBlocked(reason) if is_text_blocked(error) else ContentRejected(reason)

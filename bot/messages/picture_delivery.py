@@ -53,12 +53,12 @@ class PictureDelivery:
     @asynccontextmanager
     async def adding(self, pending: PendingInteraction) -> AsyncIterator[None]:
         """Store an interaction before it is deferred and completed in the body."""
-        with self._progress(pending):
+        with self._mark_in_progress(pending):
             await self._add(pending)
             yield
 
     @contextmanager
-    def _progress(self, pending: PendingInteraction) -> Iterator[None]:
+    def _mark_in_progress(self, pending: PendingInteraction) -> Iterator[None]:
         self._in_progress.add(pending.interaction_id)
         try:
             yield
@@ -111,7 +111,7 @@ class PictureDelivery:
             if pending.interaction_id in self._in_progress:
                 continue
             try:
-                with self._progress(pending):
+                with self._mark_in_progress(pending):
                     await self._deliver_again(pending)
             except (DeliveryFailed, DatabaseUnavailable) as error:
                 extra = {"job": pending.job_id, "reason": str(error)}
