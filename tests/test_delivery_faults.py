@@ -245,8 +245,6 @@ async def test_progress_waits_as_long_as_discord_asks(tmp_path: Path, db: Databa
             await time.advance(EDIT_SECONDS)
         assert len(time.pauses) > 6, "each has been considered"
         assert messages.attempts == 1
-        for nth in range(2):
-            delivery.show(job(f"j{nth}"), Progress(percent=5))
         await time.advance(60.0)
         await eventually(lambda: messages.attempts > 1)
 

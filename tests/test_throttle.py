@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from bot.messages.throttle import Throttle
+from bot.messages.throttle import NotShown, Throttle
 from tests.manual_time import idle
 
 SECONDS = 1.5
@@ -112,6 +112,31 @@ async def test_a_repeated_value_is_not_shown_again() -> None:
             await idle()
             await pauses.end()
         assert screen.values == [1, 2, 1]
+
+
+async def test_a_value_that_was_not_shown_is_tried_again() -> None:
+    """After the pause, unless there is a newer one; then that one."""
+    attempts: list[int] = []
+
+    async def show(value: int) -> bool:
+        attempts.append(value)
+        if len(attempts) <= 2:
+            raise NotShown
+        return True
+
+    pauses = Pauses()
+    throttle = Throttle(show, SECONDS, pauses.sleep)
+    task = asyncio.create_task(throttle.run())
+    throttle.put(1)
+    await idle()
+    await pauses.end()
+    assert attempts == [1, 1]
+    throttle.put(2)
+    for _ in range(2):
+        await pauses.end()
+    assert attempts == [1, 1, 2]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_an_error_of_show_ends_run() -> None:

@@ -19,7 +19,7 @@ from bot.messages import captions, components, picture_files
 from bot.messages.channels import ChannelResolver
 from bot.messages.discord_errors import ContentRejected, MessageGone, TokenExpired
 from bot.messages.message_client import TOKEN_SECONDS, MessageClient, MessageContent, OutgoingFile
-from bot.messages.throttle import Throttle
+from bot.messages.throttle import NotShown, Throttle
 from bot.messages.token_fallback import with_token_fallback, without_token
 from bot.storage import FileMissing, FileStorage
 from engine.log import log_context
@@ -95,9 +95,9 @@ class Delivery:
                 log.exception("showing progress failed")
 
     async def _show(self, job_id: str, progress: Progress) -> bool:
-        """False if no more progress can be shown."""
+        """False if no more progress can be shown. Raises NotShown if it can be tried again."""
         if self._monotonic() < self._next_progress:
-            return True
+            raise NotShown
         if job_id in self._without_previews:
             progress = msgspec.structs.replace(progress, preview=None)
         try:
@@ -122,8 +122,10 @@ class Delivery:
         except DeliveryFailed as error:
             self._next_progress = self._monotonic() + error.retry_after
             log.info("progress not shown", extra={"reason": str(error)})
+            raise NotShown from error
         except DatabaseUnavailable as error:
             log.info("progress not shown", extra={"reason": str(error)})
+            raise NotShown from error
         return True
 
     def _forget(self, job_id: str) -> Throttle[Progress] | None:

@@ -9,10 +9,15 @@ from bot.aio import Sleep
 T = TypeVar("T")
 
 
+class NotShown(Exception):
+    """The value could not be shown now."""
+
+
 class Throttle(Generic[T]):
     """Passes the newest value to `show`, at most once every `seconds`, and skips repeated values.
 
-    The owner runs `run` in a task. `sleep` waits between two calls of `show`.
+    If `show` raises NotShown, the value that is the newest then is tried after the pause. The owner
+    runs `run` in a task. `sleep` waits between two calls of `show`.
     """
 
     def __init__(
@@ -39,7 +44,7 @@ class Throttle(Generic[T]):
             pass
 
     async def run(self) -> None:
-        """Run until closed, or until `show` returns False. Raises what `show` raises."""
+        """Run until closed, or until `show` returns False. Raises what else `show` raises."""
         proceed, current = True, list[T]()
         while proceed and not self._is_closed:
             await self._changed.wait()
@@ -50,5 +55,9 @@ class Throttle(Generic[T]):
                 if self._is_closed:
                     return
                 current = self._newest
-                proceed = await self._show(current[0])
+                try:
+                    proceed = await self._show(current[0])
+                except NotShown:
+                    current = []
+                    self._changed.set()
             await self._sleep(self._seconds)
