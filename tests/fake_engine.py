@@ -27,8 +27,7 @@ from engine.contract import (
     sha256,
 )
 from engine.contract.images.refusals import InvalidImage
-from engine.contract.wire import MAX_FRAME_BYTES
-from engine.imaging.init_image import decode
+from engine.imaging.init_image import decode_source
 from tests.fake_server import MAX_RUNNING, TOKEN, FakeJob, FakeServer
 
 MODEL = ModelCard(
@@ -141,7 +140,7 @@ class FakeEngine(FakeServer):
             for recipe in paint.recipes:
                 self._check(recipe, paint.source)
             if paint.source is not None:
-                decode(paint.source, MAX_FRAME_BYTES)
+                decode_source(paint.source)
         except (ValueError, InvalidImage) as error:
             return Failed(job=paint.job, attempt=paint.attempt, reason=str(error))
         if self.flags_init_image and paint.source is not None:

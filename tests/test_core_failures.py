@@ -237,3 +237,10 @@ def test_an_init_image_may_be_larger_than_an_upload() -> None:
     assert len(data) > MAX_FILE_BYTES
     img2img = recipe(source=sha256(data), strength=0.5)
     assert rendered_images(job(img2img, source=data))[0].size == (64, 64)
+
+
+def test_an_init_image_may_be_thinner_than_an_upload() -> None:
+    """As a long strip is after it was scaled down."""
+    data = encode_png(Image.new("RGB", (2048, 1)))
+    img2img = recipe(source=sha256(data), strength=0.5)
+    assert rendered_images(job(img2img, source=data))[0].size == (64, 64)

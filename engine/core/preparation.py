@@ -9,11 +9,10 @@ from PIL import Image
 
 from engine.contract import Paint, Recipe, sha256
 from engine.contract.images.refusals import InvalidImage
-from engine.contract.wire import MAX_FRAME_BYTES
 from engine.core.failures import InitImageFlagged
 from engine.core.request import ImageInput, Request
 from engine.errors import InvalidJob
-from engine.imaging.init_image import decode
+from engine.imaging.init_image import decode_source
 from engine.models.base import DiffusionModel
 from engine.pipeline.denoise import DenoisingState, InitImage
 from engine.safety import flagged, log_fields
@@ -81,9 +80,8 @@ def _check_recipe(recipe: Recipe, model: DiffusionModel, source: bytes | None) -
 
 
 def _decode(source: bytes) -> Image.Image:
-    """Decode with the size limit of a frame: the PNG of a small JPEG may exceed that of uploads."""
     try:
-        return decode(source, MAX_FRAME_BYTES)
+        return decode_source(source)
     except InvalidImage as error:
         raise InvalidJob(str(error)) from error
 

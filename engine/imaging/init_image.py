@@ -6,17 +6,32 @@ from typing import Final
 from PIL import Image
 
 from engine.contract.images import decoder
+from engine.contract.images.decode_result import MIN_SIDE
 from engine.contract.images.refusals import MAX_FILE_BYTES, check_decoded, check_file_size
+from engine.contract.wire import MAX_FRAME_BYTES
 
 _MAX_COVERING_RATIO: Final = 8
 """If the resized image would have more than this many times the pixels of the result, the image is
 cropped before it is resized. Otherwise a thin strip would take gigabytes of memory."""
 
 
-def decode(data: bytes, max_bytes: int = MAX_FILE_BYTES) -> Image.Image:
+def decode(data: bytes) -> Image.Image:
     """The image as the bot decodes an upload, but not in a sandbox. Raises InvalidImage."""
+    return _decode(data, MAX_FILE_BYTES, MIN_SIDE)
+
+
+def decode_source(data: bytes) -> Image.Image:
+    """The init image of a job. Raises InvalidImage.
+
+    What the bot has made of an upload may exceed the limits of uploads: the PNG of a small JPEG is
+    larger, and a strip that was scaled down is thinner.
+    """
+    return _decode(data, MAX_FRAME_BYTES, 1)
+
+
+def _decode(data: bytes, max_bytes: int, min_side: int) -> Image.Image:
     check_file_size(len(data), max_bytes)
-    result = decoder.decode(data)
+    result = decoder.decode(data, min_side=min_side)
     check_decoded(result, data)
     return Image.frombytes("RGB", (result.width, result.height), result.pixels)
 

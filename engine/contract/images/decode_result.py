@@ -10,6 +10,7 @@ MAX_JPEG_PIXELS: Final = 200_000_000
 """Of a JPEG, which can be decoded at a fraction of its size."""
 MAX_SIDE: Final = 2048
 MIN_SIDE: Final = 8
+"""Of an upload. Scaling it down to MAX_SIDE may leave a shorter side."""
 _HEADER: Final = struct.Struct(">BII")
 
 
@@ -23,7 +24,7 @@ class DecodeStatus(IntEnum):
     TOO_LARGE = 3
     """Its header states too many pixels; it was not decoded."""
     TOO_SMALL = 4
-    """Its header states a side shorter than MIN_SIDE pixels; it was not decoded."""
+    """Its header states a side of too few pixels; it was not decoded."""
     CORRUPT = 5
     """It is damaged or truncated."""
     OUT_OF_MEMORY = 6

@@ -4,19 +4,20 @@ The bot does this in a sandbox, which starts a process for each file: it needs P
 else. The file's signature alone determines the format.
 """
 
-from engine.contract.images.decode_result import DecodeResult, DecodeStatus
+from engine.contract.images.decode_result import MIN_SIDE, DecodeResult, DecodeStatus
 from engine.contract.images.formats import recognize
 from engine.contract.images.pixels import to_rgb
 from engine.contract.images.readers import READERS, Rejected
 
 
-def decode(data: bytes) -> DecodeResult:
-    """Decode a file. For a file from strangers, the caller must limit time and memory.
+def decode(data: bytes, *, min_side: int = MIN_SIDE) -> DecodeResult:
+    """Decode a file whose sides have at least so many pixels.
 
-    Pillow may warn about oddities in a file, which are harmless: there are limits of our own.
+    For a file from strangers, the caller must limit time and memory. Pillow may warn about oddities
+    in a file, which are harmless: there are limits of our own.
     """
     try:
-        return _decode(data)
+        return _decode(data, min_side)
     except Rejected as rejected:
         return rejected.result
     except MemoryError:
@@ -25,10 +26,10 @@ def decode(data: bytes) -> DecodeResult:
         return DecodeResult(DecodeStatus.CORRUPT)
 
 
-def _decode(data: bytes) -> DecodeResult:
+def _decode(data: bytes, min_side: int) -> DecodeResult:
     format = recognize(data)
     reader = None if format is None else READERS.get(format)
     if reader is None:
         return DecodeResult(DecodeStatus.UNKNOWN_FORMAT)
-    image = to_rgb(reader(data))
+    image = to_rgb(reader(data, min_side))
     return DecodeResult(DecodeStatus.OK, *image.size, image.tobytes())

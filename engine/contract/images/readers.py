@@ -39,8 +39,9 @@ _END_OF_JPEG: Final = b"\xff\xd9"
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # the sandbox allows no new threads
 
 
-Reader = Callable[[bytes], ImageFile.ImageFile]
-"""Opens a file of one format. Raises Rejected, or whatever its library raises."""
+Reader = Callable[[bytes, int], ImageFile.ImageFile]
+"""Opens a file of one format whose sides have at least so many pixels. Raises Rejected, or whatever
+its library raises."""
 
 
 class Rejected(Exception):
@@ -51,30 +52,32 @@ class Rejected(Exception):
         self.result = result
 
 
-def check_size(width: int, height: int, *, max_pixels: int = MAX_PIXELS) -> None:
+def check_size(
+    width: int, height: int, min_side: int = MIN_SIDE, *, max_pixels: int = MAX_PIXELS
+) -> None:
     """Raise Rejected if an image of this size is not decoded."""
     if width * height > max_pixels:
         raise Rejected(DecodeResult(DecodeStatus.TOO_LARGE, width, height))
-    if min(width, height) < MIN_SIDE:
+    if min(width, height) < min_side:
         raise Rejected(DecodeResult(DecodeStatus.TOO_SMALL, width, height))
 
 
 def _open_with(reader: Callable[[BytesIO], ImageFile.ImageFile]) -> Reader:
-    def open_image(data: bytes) -> ImageFile.ImageFile:
+    def open_image(data: bytes, min_side: int) -> ImageFile.ImageFile:
         image = reader(BytesIO(data))
-        check_size(*image.size)
+        check_size(*image.size, min_side)
         return image
 
     return open_image
 
 
-def open_png(data: bytes) -> ImageFile.ImageFile:
+def open_png(data: bytes, min_side: int) -> ImageFile.ImageFile:
     """Open a PNG. Its bit depth is stored as `info["depth"]`."""
     chunks = _png_chunks(data)
     essential = [chunk for name, chunk in chunks if name in _PNG_CHUNKS]
     png = b"".join([data[:_PNG_SIGNATURE_BYTES], *essential])
     image = PngImagePlugin.PngImageFile(BytesIO(png))
-    check_size(*image.size)
+    check_size(*image.size, min_side)
     image.info["depth"] = png[_BIT_DEPTH_OFFSET]
     image.info["icc_profile"] = _png_profile(dict(chunks).get(b"iCCP"))
     return image
@@ -112,7 +115,7 @@ def _png_profile(chunk: bytes | memoryview | None) -> bytes | None:
         return None
 
 
-def open_jpeg(data: bytes) -> ImageFile.ImageFile:
+def open_jpeg(data: bytes, min_side: int) -> ImageFile.ImageFile:
     """Open a JPEG, to be decoded at 1/2, 1/4 or 1/8 of its size if MAX_SIDE allows no more.
 
     The further images that a camera may append (MPO) are ignored.
@@ -121,16 +124,16 @@ def open_jpeg(data: bytes) -> ImageFile.ImageFile:
     image = JpegImagePlugin.JpegImageFile(file)
     if data.find(_END_OF_JPEG, file.tell()) < 0:
         raise Rejected(DecodeResult(DecodeStatus.CORRUPT))
-    check_size(*image.size, max_pixels=MAX_JPEG_PIXELS)
+    check_size(*image.size, min_side, max_pixels=MAX_JPEG_PIXELS)
     scale = min(1.0, MAX_SIDE / max(image.size))
     image.draft(None, (max(1, int(image.width * scale)), max(1, int(image.height * scale))))
     return image
 
 
-def open_webp(data: bytes) -> ImageFile.ImageFile:
+def open_webp(data: bytes, min_side: int) -> ImageFile.ImageFile:
     """Open a WebP. Checks the size first: the reader allocates the whole canvas at once."""
-    check_size(*_webp_size(data))
-    return _open_with(WebPImagePlugin.WebPImageFile)(data)
+    check_size(*_webp_size(data), min_side)
+    return _open_with(WebPImagePlugin.WebPImageFile)(data, min_side)
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:
