@@ -13,9 +13,13 @@ MAX_WORKERS: Final = 4
 
 
 def count() -> int:
-    """One worker for each core that this process may use, up to MAX_WORKERS."""
+    """One worker more than the cores that this process may use, up to MAX_WORKERS.
+
+    Tests of whole bots mostly wait, and leave their core to others meanwhile.
+    """
     affinity = getattr(os, "sched_getaffinity", None)
-    return min(len(affinity(0)) if affinity else os.cpu_count() or 1, MAX_WORKERS)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return min(cores + 1, MAX_WORKERS)
 
 
 class FileScheduling(LoadFileScheduling):  # type: ignore[misc] # xdist has no types
