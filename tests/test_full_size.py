@@ -261,6 +261,24 @@ async def test_a_picture_is_sent_after_an_outage(
     await eventually(lambda: harness.query("SELECT * FROM pending_interactions") == [])
 
 
+@pytest.mark.parametrize("exists", [True, False])
+async def test_the_channel_is_searched_after_the_token_has_expired(
+    harness: BotHarness, *, exists: bool
+) -> None:
+    """The bot was down for longer than a token lives. A deleted response is not completed."""
+    grid = await harness.imagine()
+    interaction = await interrupted_click(harness, grid, "acknowledged")
+    response = interaction.original
+    assert response is not None
+    if not exists:
+        await harness.discord.person("Mo", moderator=True).delete(response)
+    harness.discord.clock.advance(16 * 60)
+    await harness.start()
+    await eventually(lambda: harness.query("SELECT * FROM pending_interactions") == [])
+    assert bool(response.attachments) is exists
+    assert harness.discord.messages() == ([grid, response] if exists else [grid])
+
+
 async def interrupted_click(harness: BotHarness, grid: Message, when: str) -> Interaction:
     """A click on U2 before the bot crashed: after the deferral, while it sent the picture (`sent`),
     or while it sent a refusal (`refused`)."""

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from typing import Any, Final, TypeVar, cast
 
@@ -16,13 +16,17 @@ from bot.messages.discord_errors import (
     DISCORD_ERRORS,
     EMPTY_RESPONSE_ERRORS,
     Meaning,
+    MessageGone,
     TextBlocked,
+    TokenExpired,
     describe,
     meaning,
     translated_errors,
 )
 from bot.messages.upload_limits import UploadLimits
 
+_HISTORY_LIMIT: Final = 100
+"""The most messages of one page; a response follows its interaction closely."""
 TOKEN_SECONDS: Final = 14 * 60
 """An interaction token is valid for 15 minutes; one minute is left for clock differences."""
 
@@ -215,6 +219,25 @@ class MessageClient:
         """The original response as it is now. Raises as `upsert` does."""
         with translated_errors(by_token=True):
             return await self._webhook(target).fetch_message(ORIGINAL_RESPONSE)
+
+    async def fetch_response(self, target: ResponseTarget, interaction_id: int) -> discord.Message:
+        """The public response to an interaction as it is now.
+
+        It is found by the token, or else among the messages that followed the interaction. Raises
+        MessageGone if it is not among the first of them, ContentRejected or DeliveryFailed.
+        """
+        with suppress(TokenExpired):
+            return await self.fetch_original(target)
+        channel = self._client.get_partial_messageable(target.channel_id)
+        after = discord.Object(interaction_id)
+        with translated_errors(by_token=False):
+            async for message in channel.history(
+                limit=_HISTORY_LIMIT, after=after, oldest_first=True
+            ):
+                metadata = message.interaction_metadata
+                if metadata is not None and metadata.id == interaction_id:
+                    return message
+        raise MessageGone("The response is not among the messages after the interaction.")
 
     def _webhook(self, target: ResponseTarget) -> discord.Webhook:
         application_id = target.application_id or self._client.application_id or 0

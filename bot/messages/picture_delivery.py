@@ -18,7 +18,7 @@ from bot.domain.picture import Picture
 from bot.errors import NETWORK_ERRORS, DeliveryFailed, Refused
 from bot.messages import captions, picture_files
 from bot.messages.channels import ChannelResolver
-from bot.messages.discord_errors import ContentRejected, MessageGone, TokenExpired
+from bot.messages.discord_errors import ContentRejected, MessageGone
 from bot.messages.message_client import MessageClient, MessageContent, OutgoingFile
 from bot.messages.token_fallback import with_token_fallback
 from bot.storage import FileMissing, FileStorage
@@ -122,11 +122,11 @@ class PictureDelivery:
     async def _deliver_again(self, pending: PendingInteraction) -> None:
         """Deliver to the response as it is now, if it exists."""
         try:
-            message = await self._messages.fetch_original(_target(pending))
+            message = await self._messages.fetch_response(_target(pending), pending.interaction_id)
             refuse = partial(self._show_reason, pending, message.id)
             has_picture = bool(message.attachments)
             await self.deliver(pending, message.id, refuse, has_picture=has_picture)
-        except (TokenExpired, MessageGone, ContentRejected) as error:
+        except (MessageGone, ContentRejected) as error:
             extra = {"job": pending.job_id, "reason": str(error)}
             log.info("the interaction can no longer be completed", extra=extra)
             await self._pending_interactions.complete(pending.interaction_id)
