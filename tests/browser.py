@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, Page, async_playwright
+
+from bot.playground import Playground
 
 CHROMIUM: Final = shutil.which("chromium") or shutil.which("chromium-browser")
 CHROMIUM_ARGS: Final = [
@@ -34,3 +36,17 @@ async def chromium() -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
         yield browser
         await browser.close()
+
+
+@asynccontextmanager
+async def open_page(browser: Browser, playground: Playground) -> AsyncIterator[Page]:
+    """The playground's page; errors in the browser's console fail the test."""
+    errors: list[str] = []
+    page = await browser.new_page(viewport={"width": 1100, "height": 800})
+    page.set_default_timeout(15_000)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda line: errors.append(line.text))
+    await page.goto(playground.url.replace("127.0.0.1", "localhost"))
+    yield page
+    await page.close()
+    assert errors == []

@@ -12,7 +12,7 @@ from discord import app_commands
 from playwright.async_api import Browser, Page, expect
 
 from bot.playground import Playground
-from tests.browser import chromium, needs_browser
+from tests.browser import chromium, needs_browser, open_page
 from tests.playground_bot import PlaygroundBot, channel_of, png, start_bot
 
 ACTIONS = (
@@ -103,15 +103,8 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def page(playground: Playground, browser: Browser) -> AsyncIterator[Page]:
     """The page; errors in the browser's console fail the test."""
-    errors: list[str] = []
-    page = await browser.new_page(viewport={"width": 1100, "height": 800})
-    page.set_default_timeout(15_000)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda line: errors.append(line.text))
-    await page.goto(playground.url.replace("127.0.0.1", "localhost"))
-    yield page
-    await page.close()
-    assert errors == []
+    async with open_page(browser, playground) as page:
+        yield page
 
 
 @needs_browser

@@ -10,7 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from bot.playground import Playground
-from tests.browser import chromium, needs_browser
+from tests.browser import chromium, needs_browser, open_page
 from tests.playground_bot import PlaygroundBot, channel_of, png, start_bot
 from tests.playground_menus import choose, send_menus
 from tests.playground_modals import everything
@@ -43,16 +43,9 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def page(playground: Playground, browser: Browser) -> AsyncIterator[Page]:
     """The page; errors in the browser's console fail the test."""
-    errors: list[str] = []
-    page = await browser.new_page(viewport={"width": 1100, "height": 800})
-    page.set_default_timeout(15_000)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda line: errors.append(line.text))
-    await page.goto(playground.url.replace("127.0.0.1", "localhost"))
-    await expect(page.locator("#status")).to_have_text("Imagine is online")
-    yield page
-    await page.close()
-    assert errors == []
+    async with open_page(browser, playground) as page:
+        await expect(page.locator("#status")).to_have_text("Imagine is online")
+        yield page
 
 
 @needs_browser

@@ -200,10 +200,10 @@ def meaning_of(status: int, code: int | None, *, by_token: bool = False) -> Mean
         return Meaning.RETRY
     if code is None:
         return _PAGE_STATUSES.get(status, Meaning.RETRY)
-    known = _CODES.get(code)
-    if by_token and status in _TOKEN_STATUSES and known in (None, Meaning.UNAUTHORIZED):
+    by_code = _CODES.get(code)
+    if by_token and status in _TOKEN_STATUSES and by_code in (None, Meaning.UNAUTHORIZED):
         return Meaning.TOKEN_EXPIRED
-    return known or _STATUSES.get(status, Meaning.REJECTED)
+    return by_code or _STATUSES.get(status, Meaning.REJECTED)
 
 
 def is_text_blocked(error: Exception) -> bool:
