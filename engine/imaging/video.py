@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from PIL import Image
 
-from engine.errors import MissingDependency
-
 if TYPE_CHECKING:
     from av import VideoFrame
 
@@ -69,12 +67,10 @@ class FilmWriter:
     ) -> None:
         """A film of this number of frames, each scaled to `size`, whose sides are even.
 
-        Raises MissingDependency if the package is not installed.
+        The package must be installed: see `can_encode`.
         """
-        try:
-            import av
-        except ModuleNotFoundError as error:
-            raise MissingDependency(MISSING_PACKAGE) from error
+        import av
+
         self._size, self._max_bytes = size, max_bytes
         self._frames = frames + _HOLD_FRAMES
         self._count = 0
