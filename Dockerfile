@@ -11,7 +11,7 @@ FROM python:3.11-slim
 WORKDIR /app
 COPY constraints.txt ./
 COPY --from=build /wheels wheels
-RUN pip install --no-cache-dir --constraint constraints.txt "$(ls wheels/*.whl)[engine,film]" \
+RUN pip install --no-cache-dir --constraint constraints.txt "$(ls wheels/*.whl)[engine,film,upscale]" \
     && useradd --create-home imagine \
     && mkdir /data && chown imagine /data
 

@@ -58,7 +58,7 @@ LAYERS = {
         "imaging",
         "schedulers",
         "log device weights samplers",
-        "safety",
+        "safety upscale",
         "models",
         "pipeline",
         "core",
@@ -80,6 +80,7 @@ LIBRARIES = {
         "bot.messages.message_client bot.messages.message_parser bot.messages.temporary_replies "
         "bot.messages.attachment_fetcher bot.messages.upload_limits"
     ),
+    "ncnn": "engine.upscale",
     "prometheus_client": "bot.monitoring.http_server bot.monitoring.metrics",
 }
 """The only modules and packages that may import each library."""
