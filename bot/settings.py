@@ -34,7 +34,8 @@ class Settings(BaseSettings):
     imagine_data: Path = Path("data")
     """The folder of the database and the pictures."""
     imagine_model: str | None = None
-    """`starter`, a folder or a hub id; None lets the engine choose by the hardware."""
+    """`starter`, folders or hub ids, with commas between them; None lets the engine choose by the
+    hardware."""
     imagine_checkers: str | None = None
     """Safety checkers, separated by commas: `model`, or folders and hub ids of classifiers."""
     imagine_playground_port: int = Field(default=8765, ge=0, le=65535)

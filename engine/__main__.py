@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from engine import log
 from engine.bench.cli import ARCHITECTURES, BACKENDS, bench_command
@@ -43,6 +43,11 @@ def _configure_log() -> None:
         register_secret(setting(name, ""))
 
 
+_MODELS_HELP: Final = (
+    "`starter`, diffusers folders or hub ids, with commas between them; the first is the default"
+)
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message[:1].upper()}{message[1:]}; see `{self.prog} --help`.")
@@ -59,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1 (default: any free)")
-    parser.add_argument("--model", help="`starter`, a diffusers folder, or a hub id")
+    parser.add_argument("--model", help=_MODELS_HELP)
     _add_checkers(parser)
     parser.add_argument(
         "--parent", action="store_true", help="exit when standard input reaches its end"
@@ -96,7 +101,7 @@ def _add_paint(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="a file with one job per line, each a JSON object; instead of a prompt",
     )
-    add("--model", help="`starter`, a diffusers folder, or a hub id")
+    add("--model", help=_MODELS_HELP)
     _add_checkers(parser)
     add("--out", metavar="DIR", type=Path, required=True)
     parser.set_defaults(command=paint_command)

@@ -118,7 +118,7 @@ class RealSubject:
         self._fatal_errors: list[EngineError] = []
         self._core = new_engine_core(core.model, max_running=max_running)
         self._worker = Worker(self._core, self._fatal_errors.append)
-        self._handler = ConnectionHandler(self._worker, Ready(core.model.card), TOKEN)
+        self._handler = ConnectionHandler(self._worker, Ready((core.model.card,)), TOKEN)
         self._goes_on = threading.Event()
         self._goes_on.set()
         self._free_passes = 0

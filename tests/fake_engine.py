@@ -24,6 +24,7 @@ from engine.contract import (
     Sampler,
     Stepped,
     Verdict,
+    card_for,
     sha256,
 )
 from engine.contract.images.refusals import InvalidImage
@@ -64,8 +65,8 @@ def png(picture: Image.Image, format: str = "PNG") -> bytes:
 class FakeEngine(FakeServer):
     """Answers at once, or after each step while `gate` is closed; it can fail, flag and die."""
 
-    def __init__(self, model: ModelCard = MODEL, max_running: int = MAX_RUNNING) -> None:
-        super().__init__(model, max_running)
+    def __init__(self, *models: ModelCard, max_running: int = MAX_RUNNING) -> None:
+        super().__init__(*(models or (MODEL,)), max_running=max_running)
         self.starts = 0
         self.gate = asyncio.Event()
         self.gate.set()
@@ -103,9 +104,15 @@ class FakeEngine(FakeServer):
             server.close()
             self.die()
 
+    @property
+    def model(self) -> ModelCard:
+        """The default model."""
+        return self.models[0]
+
     def change_model(self, name: str) -> None:
-        """Use a model of this name with other weights from the next start on."""
-        self.model = msgspec.structs.replace(self.model, name=name, revision="1" * 40)
+        """Use a default model of this name with other weights from the next start on."""
+        card = msgspec.structs.replace(self.model, name=name, revision="1" * 40)
+        self.models = (card, *self.models[1:])
 
     def cancelled(self, paint: Paint) -> Cancelled:
         """The ending of a running job that is cancelled."""
@@ -154,12 +161,7 @@ class FakeEngine(FakeServer):
 
     def _check(self, recipe: Recipe, source: bytes | None) -> None:
         """Raise ValueError, with the sentence of the real engine, if it would refuse this."""
-        card = self.model
-        if (recipe.model, recipe.revision) != (card.name, card.revision):
-            raise ValueError(
-                f"This picture needs the model {recipe.model} ({recipe.revision[:12]}), but "
-                f"{card.name} ({card.revision[:12]}) is loaded."
-            )
+        card = card_for(recipe, self.models)
         if recipe.adapters:
             raise ValueError("This engine does not support adapters; the recipe must have none.")
         card.check_area(recipe.width, recipe.height)
@@ -174,7 +176,8 @@ class FakeEngine(FakeServer):
         recipes = paint.recipes
         if paint.adaptive:  # as if eight pictures were running
             recipes = tuple(
-                self.model.with_row_class_for_load([recipe], [recipe] * 7)[0] for recipe in recipes
+                card_for(recipe, self.models).with_row_class_for_load([recipe], [recipe] * 7)[0]
+                for recipe in recipes
             )
         pictures = tuple(
             self._painting(paint, nth, recipe) for nth, recipe in enumerate(recipes, start=1)
@@ -197,7 +200,7 @@ class FakeEngine(FakeServer):
                 sha256="",
                 failed="The model's values overflowed: try another seed, size or sampler.",
                 row_class=recipe.row_class,
-                fingerprint=self.model.fingerprint,
+                fingerprint=card_for(recipe, self.models).fingerprint,
             )
         data = flat(recipe)
         unchecked, flagged = nth in self.unchecked, nth in self.flagged | self.unchecked
@@ -208,7 +211,7 @@ class FakeEngine(FakeServer):
             sha256=sha256(data),
             verdicts=(Verdict(checker="model", score=score, flagged=flagged),),
             row_class=recipe.row_class,
-            fingerprint=self.model.fingerprint,
+            fingerprint=card_for(recipe, self.models).fingerprint,
         )
 
 

@@ -52,8 +52,8 @@ class FakeJob:
 class FakeServer(ABC):
     """Runs as many jobs at once as the real engine, each in a task of `run_job`."""
 
-    def __init__(self, model: ModelCard, max_running: int = MAX_RUNNING) -> None:
-        self.model = model
+    def __init__(self, *models: ModelCard, max_running: int = MAX_RUNNING) -> None:
+        self.models = models
         self.paints: list[Paint] = []
         """All jobs that were received."""
         self.cancels: list[Cancel] = []
@@ -125,7 +125,7 @@ class FakeServer(ABC):
             raise WireError(
                 f"The protocol version is {hello.version}; this engine has {PROTOCOL_VERSION}."
             )
-        await connection.send(Ready(self.model))
+        await connection.send(Ready(self.models))
 
     async def _serve(self, connection: Connection[Command]) -> None:
         jobs: dict[tuple[str, int], FakeJob] = {}

@@ -98,6 +98,11 @@ class SimulatedEngine:
         self._callbacks: dict[str, ProgressCallback] = {}
 
     @property
+    def models(self) -> tuple[ModelCard, ...]:
+        """The card of the null model."""
+        return (self._model.card,)
+
+    @property
     def model(self) -> ModelCard:
         """The card of the null model."""
         return self._model.card

@@ -10,9 +10,9 @@ from tests.samples import job, picture, recipe
 
 def test_another_model_is_refused() -> None:
     """The sentence names both models."""
-    rules.check_model(recipe(), MODEL)
+    rules.check_models([recipe()], [MODEL])
     with pytest.raises(Refused, match=r"model old \(abc\); I paint with flat"):
-        rules.check_model(recipe(model="old", revision="abc"), MODEL)
+        rules.check_models([recipe(), recipe(model="old", revision="abc")], [MODEL])
 
 
 def test_a_withheld_picture_is_refused() -> None:

@@ -58,7 +58,7 @@ async def test_ready_describes_the_model(subject: Subject) -> None:
         await connection.send(Hello(subject.endpoint.token))
         ready = await connection.receive()
         assert isinstance(ready, Ready)
-        card = ready.model
+        [card] = ready.models
         assert card == subject.model
         a_job = job(subject, sampler=card.sampler, guidance=card.guidance, steps=2)
         [plain] = card.with_row_class(a_job.recipes)

@@ -156,7 +156,7 @@ async def connected(port: int) -> AsyncIterator[tuple[Connection[Event], ModelCa
         await events.send(Hello("token"))
         ready = await events.receive()
         assert isinstance(ready, Ready)
-        yield events, ready.model
+        yield events, ready.models[0]
 
 
 def recipe_for(card: ModelCard, steps: int, seed: int = 4) -> Recipe:

@@ -119,7 +119,7 @@ def test_the_command_line_makes_the_same_recipes(options: dict[str, Any]) -> Non
 
     def of_file() -> tuple[Recipe, ...]:
         values = {"id": "a", "prompt": "a red house", "seed": 5} | options
-        return to_command(msgspec.convert(values, JobSpec), MODEL).recipes
+        return to_command(msgspec.convert(values, JobSpec), [MODEL]).recipes
 
     try:
         expected = build(**options)

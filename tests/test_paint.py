@@ -168,7 +168,7 @@ def test_a_failed_picture_does_not_affect_the_others(
     by.model.decode_latents = spoil  # type: ignore[method-assign]
     spec = JobSpec(id="one", prompt="a boat", steps=1, count=3)
     with pytest.raises(EngineError, match=r"could not be painted: 1\. The others were written"):
-        paint([spec], tmp_path, by.model, separate_folders=False)
+        paint([spec], tmp_path, [by.model], separate_folders=False)
     names = {file.name for file in tmp_path.iterdir()}
     assert names == {"0.png", "2.png", "grid.png", "recipes.jsonl"}
     assert "1.png (seed" in capsys.readouterr().err
@@ -196,7 +196,7 @@ def test_a_failed_job_does_not_affect_the_others(
         )
     ]
     with before_each_pass(by, fail_if_bad), pytest.raises(EngineError) as failed:
-        paint(specs, tmp_path, by.model, separate_folders=True)
+        paint(specs, tmp_path, [by.model], separate_folders=True)
     reported = str(failed.value).splitlines()
     assert [line.split(":")[0] for line in reported] == ["Job first", "Job full"]
     assert "The engine failed (RuntimeError)" in reported[0]
@@ -231,7 +231,7 @@ def test_written_recipes_have_the_row_class_that_was_used(
     paint(
         [JobSpec(id="one", prompt="a boat", steps=3, count=4)],
         tmp_path,
-        by.model,
+        [by.model],
         separate_folders=False,
     )
     monkeypatch.undo()

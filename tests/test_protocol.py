@@ -76,7 +76,7 @@ MESSAGES: list[Command | Event] = [
         prior_seconds=1.5,
     ),
     Cancel(job="j", attempt=2),
-    Ready(CARD),
+    Ready((CARD,)),
     Rejected("why"),
     Queued(job="j", attempt=2, jobs_ahead=3),
     Stepped(job="j", attempt=2, step=1, steps=20, preview=b"JPG"),
@@ -107,7 +107,7 @@ FRAMES: dict[type, bytes] = {
     ),
     Cancel: b"\x83\xa4type\xa6Cancel\xa3job\xa1j\xa7attempt\x02",
     Ready: (
-        b"\x82\xa4type\xa5Ready\xa5model\x8b\xa4name\xa7starter\xa8revision\xa2r1\xa6native"
+        b"\x82\xa4type\xa5Ready\xa6models\x91\x8b\xa4name\xa7starter\xa8revision\xa2r1\xa6native"
         b"\xcc\x80\xa7largest\xce\x00\x01\x00\x00\xa5steps\x19\xa8guidance\xcb@\x14\x00\x00"
         b"\x00\x00\x00\x00\xa7sampler\xa4pndm\xa7longest\x81\xa3lcm2\xa5hands\x03\xa6shapes"
         b"\x91\x83\xa6pixels\xce\x00\x01\x00\x00\xa7classes\x92\x02\x08\xa6loaded\x93\x02"

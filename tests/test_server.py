@@ -58,7 +58,7 @@ async def engine() -> AsyncIterator[Engine]:
     """A running engine with the tiny model, which paints one job at a time."""
     fatal: list[EngineError] = []
     worker = Worker(new_engine_core(max_running=1), fatal.append)
-    handler = ConnectionHandler(worker, Ready(engine_core().model.card), TOKEN)
+    handler = ConnectionHandler(worker, Ready((engine_core().model.card,)), TOKEN)
     listener = bind(0)
     server = await asyncio.start_server(handler.handle, sock=listener)
     yield Engine(listener.getsockname()[1], handler)

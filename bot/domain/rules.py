@@ -24,13 +24,16 @@ _FLAG: Final = re.compile("(\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f)")
 """The flag of a region, such as Scotland: a black flag and tag letters (UTS #51)."""
 
 
-def check_model(recipe: Recipe, model: ModelCard) -> None:
-    """Raise Refused unless the recipe was painted with this model and revision."""
-    if recipe.revision != model.revision:
-        raise Refused(
-            f"That was painted with the model {recipe.model} ({recipe.revision[:12]}); "
-            f"I paint with {model.name} ({model.revision[:12]}) now."
-        )
+def check_models(recipes: Sequence[Recipe], models: Sequence[ModelCard]) -> None:
+    """Raise Refused unless each recipe has the name and revision of one of these models."""
+    loaded = {(model.name, model.revision) for model in models}
+    for recipe in recipes:
+        if (recipe.model, recipe.revision) not in loaded:
+            names = " and ".join(f"{model.name} ({model.revision[:12]})" for model in models)
+            raise Refused(
+                f"That was painted with the model {recipe.model} ({recipe.revision[:12]}); "
+                f"I paint with {names} now."
+            )
 
 
 def check_not_deleted(job: Job) -> None:

@@ -29,8 +29,12 @@ class EngineClient(Protocol):
     """Sends jobs to an engine. Implementations reconnect by themselves."""
 
     @property
+    def models(self) -> tuple[ModelCard, ...]:
+        """The loaded models, or while disconnected those loaded last; the first is the default."""
+
+    @property
     def model(self) -> ModelCard:
-        """The loaded model, or while disconnected the model loaded last."""
+        """The default model."""
 
     @property
     def status(self) -> EngineStatus:

@@ -55,7 +55,7 @@ class SocketEngineClient:
     def __init__(self) -> None:
         self._connection: wire.Connection[Event] | None = None
         self._connected = asyncio.Event()
-        self._model: ModelCard | None = None
+        self._models: tuple[ModelCard, ...] = ()
         self._pending: dict[tuple[str, int], _Pending] = {}
         self._listeners: list[Callable[[], None]] = []
         self._restarts = 0
@@ -65,11 +65,16 @@ class SocketEngineClient:
         self.finished_jobs = 0
 
     @property
-    def model(self) -> ModelCard:
-        """The model of the connected engine, or of the last one that was connected."""
-        if self._model is None:
+    def models(self) -> tuple[ModelCard, ...]:
+        """The models of the connected engine, or of the last one that was connected."""
+        if not self._models:
             raise RuntimeError("No engine has connected yet.")
-        return self._model
+        return self._models
+
+    @property
+    def model(self) -> ModelCard:
+        """The default model."""
+        return self.models[0]
 
     @property
     def status(self) -> EngineStatus:
@@ -125,10 +130,12 @@ class SocketEngineClient:
         """
         reader, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
         async with wire.bot_side(reader, writer) as connection:
-            self._model = await _handshake(connection, endpoint.token)
+            self._models = await _handshake(connection, endpoint.token)
             self._connection = connection
             log.info(
-                "The engine is ready with %s on %s.", self._model.name, self._model.fingerprint
+                "The engine is ready with %s on %s.",
+                ", ".join(model.name for model in self._models),
+                self._models[0].fingerprint,
             )
             self._connected.set()
             self._notify()
@@ -195,7 +202,7 @@ class SocketEngineClient:
             raise EngineDied("The engine closed the connection.") from error
 
 
-async def _handshake(connection: wire.Connection[Event], token: str) -> ModelCard:
+async def _handshake(connection: wire.Connection[Event], token: str) -> tuple[ModelCard, ...]:
     try:
         await connection.send(Hello(token))
         answer = await asyncio.wait_for(connection.receive(), _HANDSHAKE_SECONDS)
@@ -206,4 +213,4 @@ async def _handshake(connection: wire.Connection[Event], token: str) -> ModelCar
     if not isinstance(answer, Ready):
         reason = answer.reason if isinstance(answer, Rejected) else "it sent no Ready"
         raise EngineDied(reason)
-    return answer.model
+    return answer.models

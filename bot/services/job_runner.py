@@ -108,7 +108,7 @@ class JobRunner:
         await self._delete_pictures(job)
 
     async def _submit(self, job: Job, prior_seconds: float) -> Ending:
-        rules.check_model(job.recipes[0], self._engine.model)
+        rules.check_models(job.recipes, self._engine.models)
         if job.crashes >= self._limits.max_crashes:
             raise Refused(f"This job crashed the engine {job.crashes} times, so I stopped trying.")
         source_name = job.recipes[0].source

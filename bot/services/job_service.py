@@ -149,7 +149,7 @@ class JobService:
         if await self._jobs.exists(context.idempotency_key):
             return None
         await self._admission.check_prompts(recipes, context)
-        rules.check_model(recipes[0], self._engine.model)
+        rules.check_models(recipes, self._engine.models)
         async with self._accepting:  # the quota counts the jobs that are stored
             limits = await self._quota.check(context)
             job = Job(

@@ -24,7 +24,7 @@ T = TypeVar("T")
 def bench_command(options: argparse.Namespace) -> None:
     """Run the benchmark, and print each result as soon as it is measured. Raises EngineError."""
     model = require_packages(
-        lambda: _random(options.arch) if options.weights else load(options.model)
+        lambda: _random(options.arch) if options.weights else load(options.model)[0]
     )
     if options.ticks:
         from engine.bench import forward_pass

@@ -6,6 +6,7 @@ from engine.contract.digest import (
 from engine.contract.model_card import (
     BatchSizes,
     ModelCard,
+    card_for,
 )
 from engine.contract.options import (
     DEFAULT_STRENGTH,
@@ -90,6 +91,7 @@ __all__ = [
     "Sampler",
     "Stepped",
     "Verdict",
+    "card_for",
     "check_size",
     "check_strength",
     "make_recipes",

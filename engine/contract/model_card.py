@@ -113,6 +113,21 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
         return next(large_enough, self.batch_sizes[-1])
 
 
+def card_for(recipe: Recipe, cards: Sequence[ModelCard]) -> ModelCard:
+    """The card of the recipe's model and revision.
+
+    Raises ValueError, with a sentence for the user, if there is none.
+    """
+    for card in cards:
+        if (recipe.model, recipe.revision) == (card.name, card.revision):
+            return card
+    names = " and ".join(f"{card.name} ({card.revision[:12]})" for card in cards)
+    raise ValueError(
+        f"This picture needs the model {recipe.model} ({recipe.revision[:12]}), but "
+        f"{names} {'is' if len(cards) == 1 else 'are'} loaded."
+    )
+
+
 def _smallest(row_classes: tuple[int, ...], recipes: Sequence[Recipe], batches: int = 1) -> int:
     rows = sum(recipe.rows for recipe in recipes) / batches
     return next((size for size in row_classes if rows <= size), row_classes[-1])

@@ -70,9 +70,14 @@ Command = Hello | Paint | Cancel
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
-    """The answer to Hello: the engine accepts jobs for this model."""
+    """The answer to Hello: the engine accepts jobs for these models, of which the first is the
+    default. Raises ValueError if there are none."""
 
-    model: ModelCard
+    models: tuple[ModelCard, ...]
+
+    def __post_init__(self) -> None:
+        if not self.models:
+            raise ValueError("The engine has no model; at least one is required.")
 
 
 class Rejected(msgspec.Struct, frozen=True, tag=True):

@@ -7,7 +7,7 @@ from typing import Final
 import torch
 from PIL import Image
 
-from engine.contract import Paint, Recipe, sha256
+from engine.contract import Paint, Recipe, card_for, sha256
 from engine.contract.images.refusals import InvalidImage
 from engine.core.failures import InitImageFlagged
 from engine.core.request import ImageInput, Request
@@ -32,14 +32,11 @@ def check_job(job: Paint, models: Sequence[DiffusionModel]) -> None:
 
 def model_for(recipe: Recipe, models: Sequence[DiffusionModel]) -> DiffusionModel:
     """The loaded model of the recipe's name and revision. Raises InvalidJob if there is none."""
-    for model in models:
-        if (recipe.model, recipe.revision) == (model.card.name, model.card.revision):
-            return model
-    names = " and ".join(f"{model.card.name} ({model.card.revision[:12]})" for model in models)
-    raise InvalidJob(
-        f"This picture needs the model {recipe.model} ({recipe.revision[:12]}), but "
-        f"{names} is loaded."
-    )
+    cards = [model.card for model in models]
+    try:
+        return models[cards.index(card_for(recipe, cards))]
+    except ValueError as error:
+        raise InvalidJob(str(error)) from error
 
 
 @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""Functions that several commands use: load the model, silence libraries, end the process.
+"""Functions that several commands use: load the models, silence libraries, end the process.
 
 Torch and diffusers are imported inside the functions, so that invalid options are rejected without
 waiting for the imports.
@@ -9,10 +9,10 @@ import os
 import sys
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
-from engine.errors import MissingDependency
+from engine.errors import MissingDependency, UsageError
 
 if TYPE_CHECKING:
     from engine.device import Device
@@ -28,40 +28,65 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-def load_warm_model(name: str | None, checkers: str | None) -> "DiffusionModel":
-    """The model that `load` returns, after a warm-up: previewer and batches are prepared.
+def load_warm_models(
+    names: str | None, more: Sequence[str] = (), *, checkers: str | None
+) -> "list[DiffusionModel]":
+    """The models that `load` returns, after a warm-up: previewers and batches are prepared.
 
     Raises EngineError.
     """
 
-    def load_and_warm_up() -> "DiffusionModel":
-        model = load(name, checkers)
+    def load_and_warm_up() -> "list[DiffusionModel]":
+        models = load(names, checkers, more)
         from engine.core.warmup import warmup
         from engine.models.loading import model_errors
         from engine.pipeline.preview import previewer_for
 
-        with model_errors(model.card.name):
-            previewer_for(model)
-            warmup([model])
-        return model
+        for model in models:
+            with model_errors(model.card.name):
+                previewer_for(model)
+                warmup([model])
+        return models
 
     return require_packages(load_and_warm_up)
 
 
-def load(name: str | None, checkers: str | None = None) -> "DiffusionModel":
-    """Load a model with safety checkers.
+def load(
+    names: str | None, checkers: str | None = None, more: Sequence[str] = ()
+) -> "list[DiffusionModel]":
+    """Load the models of a comma-separated list, and those in `more` that it lacks, with safety
+    checkers; the first is the default.
 
-    The defaults are IMAGINE_MODEL, else the device's default model, and IMAGINE_CHECKERS, else the
-    model's own checker. Raises EngineError.
+    Without a list, it is IMAGINE_MODEL, else the device's default model. The default checkers are
+    IMAGINE_CHECKERS, else each model's own checker. Raises EngineError.
     """
+    chosen = names or os.environ.get("IMAGINE_MODEL")
+    model_names = None if chosen is None else parse_models(chosen)
     device = select_quiet_device()
     from engine import safety
     from engine.models import registry
     from engine.weights.model_files import STARTER
 
-    default = CUDA_MODEL if device.torch_device.type == "cuda" else STARTER
-    names = safety.parse_checkers(checkers or os.environ.get("IMAGINE_CHECKERS") or safety.BUILTIN)
-    return registry.load(name or os.environ.get("IMAGINE_MODEL") or default, device, names)
+    if model_names is None:
+        model_names = (CUDA_MODEL if device.torch_device.type == "cuda" else STARTER,)
+    checker_names = safety.parse_checkers(
+        checkers or os.environ.get("IMAGINE_CHECKERS") or safety.BUILTIN
+    )
+    return registry.load_all(list(dict.fromkeys([*model_names, *more])), device, checker_names)
+
+
+def parse_models(text: str) -> tuple[str, ...]:
+    """The names in a comma-separated list. Raises UsageError if there are none, or one twice."""
+    names = tuple(name for part in text.split(",") if (name := part.strip()))
+    if not names:
+        raise UsageError(
+            "IMAGINE_MODEL names no model: give `starter`, folders or hub ids, with commas between "
+            "them."
+        )
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"The model {name} is named twice; name each model once.")
+    return names
 
 
 def select_quiet_device() -> "Device":

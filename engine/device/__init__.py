@@ -37,6 +37,8 @@ class Device:
     can_batch: bool = True
     """False for large models on a CPU: batches are no faster there, and since several threads share
     a forward pass, the bits of a row would depend on its slot in the batch."""
+    single_thread_max_work: float = SINGLE_THREAD_MAX_WORK
+    """Models whose work is below this run with one thread on a CPU."""
 
     @property
     def fingerprint(self) -> str:
@@ -65,11 +67,12 @@ class Device:
         """
         if self.torch_device.type != "cpu":
             return self
-        if work < SINGLE_THREAD_MAX_WORK:
+        if work < self.single_thread_max_work:
             torch.set_num_threads(1)
             # One core is left for the rest of the system, except on two cores.
             workers = max(self.threads - 1, min(self.threads, 2))
             return replace(self, threads=1, max_concurrent_batches=min(MAX_CONCURRENT, workers))
+        torch.set_num_threads(self.threads)  # a model with one thread may be loaded already
         return replace(self, can_batch=False)
 
     def to_device(self, tensor: torch.Tensor) -> torch.Tensor:

@@ -1,6 +1,8 @@
-"""Load a model with the family that its pipeline class belongs to."""
+"""Load models with the family that its pipeline class belongs to."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache, partial
 
 import torch
 
@@ -25,16 +27,45 @@ def load(name: str, device: Device, checkers: Sequence[str] = (BUILTIN,)) -> Dif
     Raises ModelNotFound, ModelGated, ModelCorrupt, NoSafetyChecker or MissingDependency, with a
     sentence for the operator.
     """
+    return _load(name, device, partial(_load_classifiers, checkers, device), BUILTIN in checkers)
+
+
+def load_all(
+    names: Sequence[str], device: Device, checkers: Sequence[str] = (BUILTIN,)
+) -> list[DiffusionModel]:
+    """Load several models, which share their classifiers; the errors are those of `load`.
+
+    If one of them needs several threads for a forward pass on a CPU, all get as many: the number
+    of threads is a setting of the process.
+    """
+    classifiers = cache(partial(_load_classifiers, checkers, device))
+    use_builtin = BUILTIN in checkers
+    models = [_load(name, device, classifiers, use_builtin) for name in names]
+    threads = max(model.device.threads for model in models)
+    shared = replace(device, single_thread_max_work=0.0)
+    return [
+        model if model.device.threads == threads else _load(name, shared, classifiers, use_builtin)
+        for name, model in zip(names, models, strict=True)
+    ]
+
+
+def _load(
+    name: str,
+    device: Device,
+    load_classifiers: Callable[[], Sequence[Checker]],
+    use_builtin_checker: bool,
+) -> DiffusionModel:
     from engine.models.loading import model_errors
 
     files = ModelFiles(name, prefer_fp16=device.dtype == torch.float16)
     families = _families()
     for family in families:
         if files.family in family.pipelines:
-            classifiers = _load_classifiers(checkers, device)
-            use_builtin = BUILTIN in checkers
+            classifiers = load_classifiers()
             with model_errors(name):
-                return family.load(files, device, classifiers, use_builtin_checker=use_builtin)
+                return family.load(
+                    files, device, classifiers, use_builtin_checker=use_builtin_checker
+                )
     *others, last = (family.name for family in families)
     raise ModelCorrupt(
         f"The model {name} is a {files.family}; only {', '.join(others)}, and {last} are supported."

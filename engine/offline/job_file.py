@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -37,6 +38,8 @@ class JobSpec(PictureOptions, frozen=True, kw_only=True):
     width: int | None = None
     height: int | None = None
     sketch: str | None = None
+    model: str | None = None
+    """One of the loaded models; None for the default."""
 
     def __post_init__(self) -> None:
         if not _SAFE_ID.fullmatch(self.id) or _WINDOWS_DEVICES.fullmatch(self.id):
@@ -66,8 +69,12 @@ def parse_job_file(text: str) -> list[JobSpec]:
     return list(specs.values())
 
 
-def to_command(spec: JobSpec, card: ModelCard) -> Paint:
-    """The spec as a command. Raises UsageError, with a sentence for the user."""
+def to_command(spec: JobSpec, cards: Sequence[ModelCard]) -> Paint:
+    """The spec as a command for the models of these cards, of which the first is the default.
+
+    Raises UsageError, with a sentence for the user.
+    """
+    card = _card(spec.model, cards)
     try:
         sketch = _open_sketch(spec.sketch)
         size = _size(spec, sketch, card)
@@ -82,6 +89,16 @@ def to_command(spec: JobSpec, card: ModelCard) -> Paint:
         return Paint(job=spec.id, attempt=1, recipes=recipes, source=source, previews=False)
     except ValueError as error:
         raise UsageError(str(error)) from error
+
+
+def _card(name: str | None, cards: Sequence[ModelCard]) -> ModelCard:
+    if name is None:
+        return cards[0]
+    for card in cards:
+        if card.name == name:
+            return card
+    loaded = ", ".join(card.name for card in cards)
+    raise UsageError(f"The model {name} is not loaded; --model names {loaded}.")
 
 
 def _open_sketch(name: str | None) -> Image.Image | None:

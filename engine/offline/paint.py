@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def paint(
-    specs: list[JobSpec], out: Path, model: DiffusionModel, *, separate_folders: bool
+    specs: list[JobSpec], out: Path, models: Sequence[DiffusionModel], *, separate_folders: bool
 ) -> None:
     """Paint the jobs into `out`, or each into a subfolder named by its id.
 
@@ -34,13 +34,13 @@ def paint(
     failures: list[str] = []
     for spec in specs:
         try:
-            jobs.append(_checked_job(spec, model))
+            jobs.append(_checked_job(spec, models))
         except (UsageError, InvalidJob) as error:
             if not separate_folders:
                 raise UsageError(str(error)) from error
             failures.append(f"Job {spec.id}: {error}")
     folders = [_make_folder(out / job.job if separate_folders else out) for job in jobs]
-    for job, folder, ending in zip(jobs, folders, _run_all(jobs, model), strict=True):
+    for job, folder, ending in zip(jobs, folders, _run_all(jobs, models), strict=True):
         failure = _save(job, ending, folder)
         if failure is not None:
             failures.append(f"Job {job.job}: {failure}" if separate_folders else failure)
@@ -48,7 +48,7 @@ def paint(
         raise EngineError("\n".join(failures))
 
 
-def _run_all(jobs: list[Paint], model: DiffusionModel) -> Iterator[Ending]:
+def _run_all(jobs: list[Paint], models: Sequence[DiffusionModel]) -> Iterator[Ending]:
     """Run the jobs concurrently; yields their endings in order. Raises EngineError."""
     endings: list[Future[Ending]] = [Future() for _ in jobs]
 
@@ -61,7 +61,7 @@ def _run_all(jobs: list[Paint], model: DiffusionModel) -> Iterator[Ending]:
         if isinstance(event, Painted | Failed | Cancelled):
             ending.set_result(event)
 
-    worker = start_worker([model], on_fatal)
+    worker = start_worker(models, on_fatal)
     try:
         for job, ending in zip(jobs, endings, strict=True):
             worker.submit(job, partial(on_event, ending=ending))
@@ -71,9 +71,9 @@ def _run_all(jobs: list[Paint], model: DiffusionModel) -> Iterator[Ending]:
         worker.close()
 
 
-def _checked_job(spec: JobSpec, model: DiffusionModel) -> Paint:
-    job = to_command(spec, model.card)
-    check_job(job, [model])
+def _checked_job(spec: JobSpec, models: Sequence[DiffusionModel]) -> Paint:
+    job = to_command(spec, [model.card for model in models])
+    check_job(job, models)
     return job
 
 

@@ -4,7 +4,7 @@ import argparse
 import importlib
 import os
 
-from engine.core.process import load_warm_model, require_packages
+from engine.core.process import load_warm_models, require_packages
 from engine.errors import UsageError
 from engine.server.parent_watch import exit_with_parent
 
@@ -19,6 +19,6 @@ def serve_command(options: argparse.Namespace) -> None:
     if not 0 <= options.port < 2**16:
         raise UsageError(f"The port is {options.port}; it must be 0 to 65535.")
     with server.bind(options.port) as listener:
-        model = load_warm_model(options.model, options.checkers)
+        models = load_warm_models(options.model, checkers=options.checkers)
         token = os.environ.get("IMAGINE_ENGINE_TOKEN", "")
-        asyncio.run(server.serve(listener, model, token))
+        asyncio.run(server.serve(listener, models, token))

@@ -7,7 +7,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from engine.contract import PROTOCOL_VERSION, Command, Hello, Ready, Rejected
@@ -32,7 +32,7 @@ def bind(port: int) -> socket.socket:
         raise PortInUse(f"Port {port} is not available: {error.strerror}.") from error
 
 
-async def serve(listener: socket.socket, model: DiffusionModel, token: str) -> None:
+async def serve(listener: socket.socket, models: Sequence[DiffusionModel], token: str) -> None:
     """Serve until SIGINT or SIGTERM. Raises EngineError if the engine can no longer paint."""
     loop = asyncio.get_running_loop()
     stop: asyncio.Future[None] = loop.create_future()
@@ -46,11 +46,12 @@ async def serve(listener: socket.socket, model: DiffusionModel, token: str) -> N
             stop.set_exception(error)
 
     _on_signals(loop, end)
-    worker = start_worker([model], lambda error: call_threadsafe(loop, end, error))
-    handler = ConnectionHandler(worker, Ready(model.card), token)
+    worker = start_worker(models, lambda error: call_threadsafe(loop, end, error))
+    handler = ConnectionHandler(worker, Ready(tuple(model.card for model in models)), token)
     server = await asyncio.start_server(handler.handle, sock=listener)
     port = listener.getsockname()[1]
-    log.info("ready: %s, %s", model.card.name, model.card.fingerprint)
+    for model in models:
+        log.info("ready: %s, %s", model.card.name, model.card.fingerprint)
     sys.stdout.write(f"listening on 127.0.0.1:{port}\n")
     sys.stdout.flush()
     try:
@@ -59,7 +60,7 @@ async def serve(listener: socket.socket, model: DiffusionModel, token: str) -> N
         server.close()
         await handler.close()
         await asyncio.to_thread(worker.close)
-        peak = model.device.peak_memory()
+        peak = models[0].device.peak_memory()
         log.info("stopped%s", "" if peak is None else f"; peak memory {peak / 2**30:.1f} GiB")
 
 
