@@ -9,6 +9,7 @@ from PIL import Image
 
 from bot.playground import Fault, Playground, Upload
 from bot.playground.model.image_size import image_size
+from engine.imaging.video import FilmWriter
 from tests.playground_bot import PlaygroundBot, channel_of, file, png
 from tests.playground_http import Http
 
@@ -97,6 +98,41 @@ async def test_a_file_that_is_no_picture_is_only_downloaded(playground: Playgrou
     async with aiohttp.ClientSession() as session, session.get(url) as response:
         assert response.headers["Content-Disposition"] == "attachment"
         assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def film() -> bytes:
+    """An MP4 of 48 by 32 pixels."""
+    writer = FilmWriter((48, 32), 1)
+    writer.add(Image.new("RGB", (48, 32), "teal"))
+    return writer.finish()
+
+
+def test_the_size_of_a_video_is_read() -> None:
+    """It stands in the header of its track."""
+    assert image_size(film()) == (48, 32)
+    assert image_size(film()[:64]) is None
+    assert image_size(b"\0\0\0\x08ftyptkhd") is None
+
+
+async def test_parts_of_a_video_are_served(playground: Playground) -> None:
+    """A player jumps to a time by requesting a range of bytes."""
+    data = film()
+    message = await playground.person("Ada").say("", Upload("a.mp4", data))
+    url = message.attachments[0].url
+    async with aiohttp.ClientSession() as session:
+        async with session.get(url) as response:
+            assert response.headers["Content-Type"] == "video/mp4"
+            assert response.headers["Accept-Ranges"] == "bytes"
+            assert "Content-Disposition" not in response.headers
+            assert await response.read() == data
+        for header, part in [("bytes=10-19", data[10:20]), ("bytes=-5", data[-5:])]:
+            async with session.get(url, headers={"Range": header}) as response:
+                assert response.status == 206
+                assert await response.read() == part
+                assert response.headers["Content-Range"].endswith(f"/{len(data)}")
+        for header in ("bytes=9999999-", "lines=1-2"):
+            async with session.get(url, headers={"Range": header}) as response:
+                assert response.status == 416
 
 
 async def test_recently_deleted_files_can_be_fetched(playground: Playground) -> None:

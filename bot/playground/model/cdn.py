@@ -17,7 +17,7 @@ from bot.playground.model.attachments import SPOILER_PREFIX, Attachment, Upload,
 DELETED_FILES_LIMIT = 32  # deleted files that can still be fetched, as from Discord's caches
 URL_SECONDS = 24 * 3600
 PATH = re.compile(r"/(?:ephemeral-)?attachments/[0-9]+/([0-9]+)/[^/]+")
-INLINE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif")
+INLINE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif", "video/mp4")
 
 
 class Cdn:
@@ -86,14 +86,15 @@ class Cdn:
         return attachment if int(expires_at, 16) > self._clock.now() else None
 
     async def serve(self, request: web.Request) -> web.Response:
-        """Respond with the file, or 404 if the URL is unsigned, expired or unknown."""
+        """Respond with the file or the requested part of it, or 404 if the URL is unsigned,
+        expired or unknown."""
         attachment = self._find(request)
         if attachment is None:
             return web.Response(status=404, text="This content is no longer available.")
         fault = self.faults.take("GET", request.path)
         if fault:
             return await _respond_with_fault(request, attachment, fault)
-        return web.Response(body=attachment.data, headers=_headers(attachment))
+        return _respond(request, attachment)
 
     def add_routes(self, app: web.Application) -> None:
         """Add routes for the URLs that `sign` returns."""
@@ -112,6 +113,21 @@ def _headers(attachment: Attachment) -> dict[str, str]:
     if content_type not in INLINE_TYPES:
         headers["Content-Disposition"] = "attachment"
     return headers
+
+
+def _respond(request: web.Request, attachment: Attachment) -> web.Response:
+    """Respond with the file, or with the range of bytes that a video player requests."""
+    data, headers = attachment.data, _headers(attachment) | {"Accept-Ranges": "bytes"}
+    if "Range" not in request.headers:
+        return web.Response(body=data, headers=headers)
+    try:
+        start, stop, _ = request.http_range.indices(len(data))
+    except ValueError:
+        start, stop = 0, 0
+    if start >= stop:
+        return web.Response(status=416, headers={"Content-Range": f"bytes */{len(data)}"})
+    headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(data)}"
+    return web.Response(status=206, body=data[start:stop], headers=headers)
 
 
 async def _respond_with_fault(

@@ -1,4 +1,4 @@
-"""Read the width and height of an image from its header."""
+"""Read the width and height of an image or a video from its header."""
 
 import struct
 
@@ -6,7 +6,7 @@ JPEG_FRAMES = {0xC0, 0xC1, 0xC2}  # start-of-frame markers: baseline, extended, 
 
 
 def image_size(data: bytes) -> tuple[int, int] | None:
-    """Return width and height in pixels, or None if it is not a valid PNG, GIF, JPEG or WebP."""
+    """Return width and height in pixels, or None if it is no valid PNG, GIF, JPEG, WebP or MP4."""
     try:
         if data.startswith(b"\x89PNG\r\n\x1a\n"):
             width, height = struct.unpack(">II", data[16:24])
@@ -18,6 +18,8 @@ def image_size(data: bytes) -> tuple[int, int] | None:
             return _jpeg(data)
         if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
             return _webp(data)
+        if data[4:8] == b"ftyp":
+            return _mp4(data)
     except (struct.error, IndexError):
         return None
     return None
@@ -46,3 +48,12 @@ def _webp(data: bytes) -> tuple[int, int] | None:
         width, height = struct.unpack("<HH", data[26:30])
         return width & 0x3FFF, height & 0x3FFF
     return None
+
+
+def _mp4(data: bytes) -> tuple[int, int] | None:
+    """The size in the first track's header (`tkhd` of ISO/IEC 14496-12), in 16.16 fixed point."""
+    position = data.find(b"tkhd")
+    if position < 0:
+        return None
+    width, height = struct.unpack(">II", data[position + 80 : position + 88])
+    return width >> 16, height >> 16

@@ -203,6 +203,7 @@ function mediaNode(attachment) {
     file.href = localUrl(attachment.url);
     return file;
   }
+  if (attachment.content_type?.startsWith("video/")) return videoNode(attachment);
   const open = element("button", "picture");
   open.type = "button";
   open.setAttribute("aria-label", `Open ${attachment.filename}`);
@@ -212,6 +213,20 @@ function mediaNode(attachment) {
   open.append(image);
   open.addEventListener("click", () => openViewer(attachment));
   return open;
+}
+
+function videoNode(attachment) {
+  const node = element("div", "video");
+  const video = element("video");
+  video.src = localUrl(attachment.url);
+  video.controls = true;
+  video.playsInline = true;
+  video.preload = "metadata";
+  video.width = attachment.width;
+  video.height = attachment.height;
+  video.setAttribute("aria-label", attachment.description ?? attachment.filename);
+  node.append(video);
+  return node;
 }
 
 function openViewer(attachment) {
