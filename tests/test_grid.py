@@ -66,6 +66,31 @@ def test_a_grid_is_as_square_as_possible(count: int, size: tuple[int, int]) -> N
     assert plain_grid.compose([Image.new("RGB", (10, 20))] * count).size == size
 
 
+@pytest.mark.parametrize(
+    ("count", "size"), [(5, (30, 40)), (9, (30, 60)), (12, (40, 60)), (16, (40, 80))]
+)
+def test_a_grid_takes_any_number_of_cells(count: int, size: tuple[int, int]) -> None:
+    """It has as many columns as the root of their number, rounded up."""
+    assert plain_grid.compose([Image.new("RGB", (10, 20))] * count).size == size
+
+
+def test_cells_of_other_sizes_are_fitted() -> None:
+    """A smaller cell is scaled to the largest one and centred; its aspect ratio stays."""
+    wide, square = Image.new("RGB", (20, 10), "red"), Image.new("RGB", (80, 80), "green")
+    image = plain_grid.compose([wide, square])
+    assert image.size == (160, 80)
+    assert image.getpixel((40, 10)) == plain_grid.PLAIN.background
+    assert {image.getpixel((x, 40)) for x in range(80)} == {(255, 0, 0)}
+    assert {image.getpixel((40, y)) for y in range(20, 60)} == {(255, 0, 0)}
+
+
+def test_a_grid_stays_within_its_longest_side() -> None:
+    """All cells are scaled down; those of a grid that fits are unchanged."""
+    cells = [Image.new("RGB", (100, 50), colour) for colour in ("red", "green", "blue")]
+    assert plain_grid.compose(cells, max_side=200).size == (200, 100)
+    assert plain_grid.compose(cells, max_side=100).size == (100, 50)
+
+
 def test_a_plain_grid_is_in_reading_order() -> None:
     """Images go from left to right, then down; unused cells are blank."""
     colours = [(250, 0, 0), (0, 250, 0), (0, 0, 250)]
