@@ -10,10 +10,11 @@ import pytest
 from PIL import Image
 
 import engine.upscale
+from engine.contract.tiles import Box
 from engine.errors import InvalidJob, ModelCorrupt
 from engine.upscale import load_upscalers, real_esrgan, upscaler_for
 from engine.upscale.real_esrgan import MARGIN, RealEsrgan
-from engine.upscale.tiles import Box, tiles
+from engine.upscale.tiles import tiles
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from engine.contract.tiles import Box
 from engine.device.sysinfo import processor_name
 from engine.errors import ModelCorrupt, first_line
-from engine.upscale.tiles import Box, tiles
+from engine.upscale.tiles import tiles
 
 NAME: Final = "realesr-animevideov3"
 TILE_SIDE: Final = 256

@@ -3,22 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-
-class Box(NamedTuple):
-    """A rectangle in pixels, as Pillow's boxes: right and bottom are outside of it."""
-
-    left: int
-    top: int
-    right: int
-    bottom: int
-
-    def scaled(self, scale: int) -> "Box":
-        """The same part of an image whose sides are `scale` times as long."""
-        return Box(*(edge * scale for edge in self))
-
-    def moved(self, left: int, top: int) -> "Box":
-        """The box as seen from this point."""
-        return Box(self.left - left, self.top - top, self.right - left, self.bottom - top)
+from engine.contract.tiles import Box
 
 
 class Tile(NamedTuple):

@@ -1,0 +1,43 @@
+"""Blend overlapping tiles into one image."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from engine.contract.tiles import Box
+
+
+def blend(images: Sequence[Image.Image], boxes: Sequence[Box]) -> Image.Image:
+    """The image that these tiles cover; where they overlap, one fades into the other.
+
+    The weight of a tile falls towards each of its edges, except those of the image, so no edge is
+    visible even where tiles disagree.
+    """
+    width, height = max(box.right for box in boxes), max(box.bottom for box in boxes)
+    total = np.zeros((height, width, 3))
+    weights = np.zeros((height, width, 1))
+    for image, box in zip(images, boxes, strict=True):
+        weight = _weight(box, width, height)
+        part = np.s_[box.top : box.bottom, box.left : box.right]
+        total[part] += np.asarray(image.convert("RGB"), dtype=np.float64) * weight
+        weights[part] += weight
+    return Image.fromarray(np.rint(total / weights).astype(np.uint8))
+
+
+def _weight(box: Box, width: int, height: int) -> NDArray[np.float64]:
+    """The weights of the pixels of a tile, (box height, box width, 1), above 0."""
+    columns = _ramp(box.right - box.left, box.left > 0, box.right < width)
+    rows = _ramp(box.bottom - box.top, box.top > 0, box.bottom < height)
+    return (rows[:, None] * columns)[..., None]
+
+
+def _ramp(length: int, fades_in: bool, fades_out: bool) -> NDArray[np.float64]:
+    distance = np.arange(length) + 0.5
+    ramp = np.full(length, float(length))
+    if fades_in:
+        ramp = np.minimum(ramp, distance)
+    if fades_out:
+        ramp = np.minimum(ramp, distance[::-1])
+    return ramp
