@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from bot.db.database import Database
-from bot.domain.job import JobKind, ResponseTarget, Sketch, Status
+from bot.domain.job import ResponseTarget, Sketch, Status
 from bot.domain.kinds import variation
 from bot.domain.limits import QueueDepth
+from bot.domain.plan import JobKind
 from engine.contract import Verdict
 from tests.samples import job, picture, recipe
 

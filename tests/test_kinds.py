@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.kinds import KINDS, imagine, kind_named, reroll, variation
+from bot.domain.kinds import KINDS, imagine, kind_named, kinds_by_name, reroll, variation
 from bot.domain.kinds.imagine import build_recipes, parse, with_init_image
 from bot.errors import Refused
 from engine.contract import SEED_LIMIT, Recipe, Sampler
@@ -213,3 +213,9 @@ def test_a_variation_of_a_variation_changes_the_strength(strength: float, seed: 
     assert all(0.0 <= item <= 1.0 for item in strengths)
     assert all(0.03 < abs(item - strength) < 0.21 for item in strengths)
     assert {(item.seed, item.subseed) for item in variations} == {(7, 3)}
+
+
+def test_two_kinds_of_one_name_are_refused() -> None:
+    """A stored job would not say which of them it is."""
+    with pytest.raises(ValueError, match="two job kinds of the name imagine"):
+        kinds_by_name([imagine, imagine])

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 import msgspec
 
 from bot.domain.nsfw import UNKNOWN_CHANNEL, ChannelContext
+from bot.domain.plan import JobKind
 from engine.contract import ModelCard, Recipe
 
 
@@ -46,18 +47,6 @@ class ParentRecipesBuilder(Protocol):
         self, parents: Sequence[Recipe], model: ModelCard, *, seed: int
     ) -> tuple[Recipe, ...]:
         """The recipes; `seed` is random. Raises Refused, with a sentence for the user."""
-
-
-class JobKind(msgspec.Struct, frozen=True, kw_only=True):
-    """What kind of request makes a job; all kinds are in `bot.domain.kinds.KINDS`."""
-
-    name: str
-    """Stored with each job."""
-    title: str = ""
-    """Precedes the prompt in the messages of its jobs."""
-    rebuild: ParentRecipesBuilder | None = None
-    """Makes new recipes from the same parents when such a job is rerolled; None if a reroll is the
-    recipes of the job with other seeds."""
 
 
 class DeletionReason(StrEnum):

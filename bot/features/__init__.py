@@ -1,30 +1,14 @@
-"""One module for each feature. It ends in its `exports`, which the client registers."""
+"""One module for each feature. It ends in its `exports`, which the client registers.
+
+Modules without `exports` are helpers.
+"""
 
 from typing import Final
 
-from bot.features import (
-    admin,
-    bans,
-    full_size,
-    imagine,
-    privacy,
-    reactions,
-    report,
-    report_cards,
-    result_buttons,
-    stats,
-)
+from bot.domain.registry import modules_of
+from bot.features.exports import Exports
 
-FEATURES: Final = (
-    imagine.exports,
-    result_buttons.exports,
-    full_size.exports,
-    reactions.exports,
-    report.exports,
-    report_cards.exports,
-    admin.exports,
-    bans.exports,
-    privacy.exports,
-    stats.exports,
+FEATURES: Final[tuple[Exports, ...]] = tuple(
+    module.exports for module in modules_of(__name__, __path__) if hasattr(module, "exports")
 )
-"""The only list of features. Their start-up work runs in this order."""
+"""All features. Their start-up work runs in this order, which is that of the modules' names."""

@@ -19,7 +19,6 @@ from bot.domain import nsfw, rules
 from bot.domain.clock import Clock
 from bot.domain.job import (
     Job,
-    JobKind,
     ParentRecipesBuilder,
     Progress,
     RecipesBuilder,
@@ -30,6 +29,7 @@ from bot.domain.job import (
 from bot.domain.kinds import reroll
 from bot.domain.limits import OUT_OF_TIME
 from bot.domain.picture import Picture, job_id_of
+from bot.domain.plan import JobKind
 from bot.domain.visibility import visible_in
 from bot.engine_client.base import EngineClient
 from bot.errors import BotError, FatalError, Refused

@@ -5,7 +5,8 @@ from typing import Final
 
 import msgspec
 
-from bot.domain.job import JobKind, Sketch
+from bot.domain.job import Sketch
+from bot.domain.plan import JobKind
 from bot.errors import Refused
 from engine.contract import (
     ModelCard,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from bot.domain.job import JobKind
+from bot.domain.plan import JobKind
 from engine.contract import ModelCard, Recipe
 
 KIND: Final = JobKind(name="reroll", title="Again: ")

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from bot.domain.job import JobKind
+from bot.domain.plan import JobKind
 from engine.contract import MAX_PICTURES, SEED_LIMIT, ModelCard, Recipe
 
 VARIATION_STRENGTH: Final = 0.15

@@ -1,0 +1,170 @@
+"""Plans: what a job paints, how its result is laid out, and which pictures it starts from; pure.
+
+A job kind turns a request into a plan. The queue, the database and the delivery handle plans alike.
+"""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, Protocol
+
+import msgspec
+
+from bot.domain.limits import LIMITS, Limits
+from bot.domain.picture import Picture
+from engine.contract import ModelCard, Recipe
+
+
+class Grid(msgspec.Struct, frozen=True, tag="grid"):
+    """The pictures side by side, in reading order."""
+
+
+class Axis(msgspec.Struct, frozen=True):
+    """One axis of a matrix."""
+
+    name: str
+    """What differs along it: `steps`, `sampler`, …; empty if nothing does."""
+    labels: tuple[str, ...]
+    """One for each row or column."""
+
+
+class Matrix(msgspec.Struct, frozen=True, tag="matrix"):
+    """The pictures row by row, with labels."""
+
+    rows: Axis
+    columns: Axis
+
+
+class Film(msgspec.Struct, frozen=True, tag="film"):
+    """A video."""
+
+
+Layout = Grid | Matrix | Film
+
+
+class InputRole(StrEnum):
+    """What an input image is used for."""
+
+    SKETCH = "sketch"
+    """The init image of all recipes."""
+
+
+class PlanInput(msgspec.Struct, frozen=True, kw_only=True):
+    """A user's attachment, which is downloaded and sanitized after the first response."""
+
+    role: InputRole
+    url: str
+    strength: float = 1.0
+    """Of a sketch, as in the recipe."""
+    keep_size: bool = False
+    """The user chose the size of the pictures, so the attachment does not determine it."""
+
+
+class Relation(StrEnum):
+    """What a picture is to the earlier picture that it was made from."""
+
+    VARIATION = "variation"
+    REROLL = "reroll"
+    """The same recipe with another seed."""
+    FORK = "fork"
+    """The same steps up to one, and from there on with other values."""
+    FILM = "film"
+    """The same recipe, with a video of its steps."""
+    FINISH = "finish"
+    """The full recipe of a draft."""
+    UPSCALE = "upscale"
+    DETAIL = "detail"
+    CELL = "cell"
+    """A cell of a matrix whose other cells have other settings."""
+
+
+class Edge(msgspec.Struct, frozen=True):
+    """A picture of the plan was made from an earlier picture."""
+
+    child: int
+    """The 1-based number of the picture in the plan."""
+    parent: str
+    """The id of the earlier picture."""
+    relation: Relation
+
+
+class PlanDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is stored as the `plan` of a job: all of a Plan but recipes, inputs and edges."""
+
+    layout: Layout = Grid()
+    prompt: str = ""
+    """The user's own words, for messages; empty for the prompt of the first recipe."""
+    full_recipes: tuple[Recipe, ...] = ()
+    """Of a draft: what ✅ Finish paints, in the order of its pictures."""
+
+
+class Plan(PlanDetails, frozen=True, kw_only=True, omit_defaults=True):
+    """What a request becomes. Raises ValueError if an edge or the layout does not fit the
+    recipes."""
+
+    recipes: tuple[Recipe, ...]
+    inputs: tuple[PlanInput, ...] = ()
+    edges: tuple[Edge, ...] = ()
+
+    def __post_init__(self) -> None:
+        count = len(self.recipes)
+        if not count:
+            raise ValueError("A plan has at least one recipe.")
+        if not all(1 <= edge.child <= count for edge in self.edges):
+            raise ValueError("An edge of the plan has a child that is none of its pictures.")
+        if isinstance(self.layout, Matrix):
+            cells = len(self.layout.rows.labels) * len(self.layout.columns.labels)
+            if cells != count:
+                raise ValueError(f"A matrix of {cells} cells has {count} recipes.")
+
+    @property
+    def details(self) -> PlanDetails:
+        """What is stored as the `plan` of the job."""
+        fields = PlanDetails.__struct_fields__
+        return PlanDetails(**{name: getattr(self, name) for name in fields})
+
+
+class PlanContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What a kind may use to plan a request, beside the request."""
+
+    models: tuple[ModelCard, ...]
+    """Those that are offered; the first is the default."""
+    seed: int
+    """A random seed."""
+    parents: tuple[Picture, ...] = ()
+    """The pictures that the request starts from, of those that the user may use."""
+    limits: Limits = LIMITS
+
+
+class PlannedJob(msgspec.Struct, frozen=True, kw_only=True):
+    """An earlier job that is planned again."""
+
+    recipes: tuple[Recipe, ...]
+    details: PlanDetails
+    nth: int | None = None
+    """The 1-based number of the one picture to plan again; None for all."""
+
+
+class Replan(Protocol):
+    """Plans a job again with other seeds."""
+
+    def __call__(self, job: PlannedJob, context: PlanContext) -> Plan:
+        """The plan; `context.parents` are the pictures that the job was made from. Raises
+        Refused, with a sentence for the user."""
+
+
+class JobKind(msgspec.Struct, frozen=True, kw_only=True):
+    """What kind of request makes a job. Each module of `bot.domain.kinds` ends in its `KIND`."""
+
+    name: str
+    """Stored with each job."""
+    title: str = ""
+    """Precedes the prompt in the messages of its jobs."""
+    plan: Callable[[Any, PlanContext], Plan] | None = None
+    """The plan of a request, whose type is the kind's own. Pure. Raises Refused, with a sentence
+    for the user. None for a kind that only another version of the bot has."""
+    replan: Replan | None = None
+    """Plans such a job again when it is rerolled; None if its recipes just get other seeds."""
+    actions: tuple[str, ...] = ()
+    """The names of the buttons of its result."""
+    rebuild: Callable[..., tuple[Recipe, ...]] | None = None
+    """Makes new recipes from the same parents when such a job is rerolled."""
