@@ -33,10 +33,20 @@ class NullModel:
     card: ModelCard = MODEL
     device = Device(torch.device("cpu"), torch.float32, threads=1)
     scheduler_config: Mapping[str, object] = BETAS
+    is_resident = True
+    memory_bytes = 0
 
     def __init__(self) -> None:
         self.now = 0.0
         """The time at which the last pass ended."""
+
+    def to_host(self) -> None:
+        """Not simulated."""
+        raise NotImplementedError
+
+    def to_device(self) -> None:
+        """Not simulated."""
+        raise NotImplementedError
 
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int, int]:
         """One latent pixel for each 64 x 64 pixels."""

@@ -81,6 +81,17 @@ class Device:
             return tensor.pin_memory().to(self.torch_device, non_blocking=True)
         return tensor
 
+    def to_host(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Copy a tensor of the device to the host; on CUDA into pinned memory, from which it can be
+        copied back faster."""
+        host = torch.empty_like(tensor, device="cpu", pin_memory=self.torch_device.type == "cuda")
+        return host.copy_(tensor)
+
+    def synchronize(self) -> None:
+        """Wait until all work that was queued on the device is done."""
+        if self.torch_device.type == "cuda":
+            torch.cuda.synchronize(self.torch_device)
+
     def record_event(self) -> "torch.cuda.Event | None":
         """Record an event in the current CUDA stream; None on a CPU."""
         if self.torch_device.type != "cuda":

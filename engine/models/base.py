@@ -26,6 +26,20 @@ class DiffusionModel(Protocol):
     scheduler_config: Mapping[str, object]
     """The noise schedule in the model's scheduler config, which all samplers use."""
 
+    @property
+    def is_resident(self) -> bool:
+        """Whether its weights are on the device; all other methods that compute need them there."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """Estimated bytes on the device for its weights and its batches of the native size."""
+
+    def to_host(self) -> None:
+        """Move its weights to the host's memory, and drop its captured forward passes."""
+
+    def to_device(self) -> None:
+        """Move its weights back. Raises RuntimeError or MemoryError if they do not fit."""
+
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int, int]:
         """The shape of the latents of one image."""
 

@@ -57,6 +57,11 @@ class GraphCache:
         graph = self._graph_for(latents, timesteps, conditioning)
         return graph(latents, timesteps, conditioning)
 
+    def clear(self) -> None:
+        """Drop all graphs; none may be in use."""
+        with self._graphs_lock:
+            self._graphs.clear()
+
     def _graph_for(
         self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
     ) -> Forward:

@@ -10,6 +10,7 @@ import torch
 from diffusers import AutoencoderKL, DiffusionPipeline
 from diffusers.image_processor import VaeImageProcessor
 from PIL import Image
+from torch.nn import Module
 
 from engine.contract import ROW_CLASSES, BatchSizes, Recipe, Verdict
 from engine.device import Device
@@ -20,6 +21,7 @@ from engine.models.batch_invariance import is_batch_invariant
 from engine.models.convolutions import SlotInvariantConvolutions
 from engine.models.graphs import GraphCache
 from engine.models.loading import denoiser_of, latent_pixels, model_card
+from engine.models.movable_weights import MovableWeights
 from engine.safety import CheckerSet
 from engine.schedulers import noise_schedule
 
@@ -59,6 +61,8 @@ class LatentDiffusion(ABC):
         self._vae: AutoencoderKL = pipeline.vae
         self._image_processor = VaeImageProcessor(vae_scale_factor=pipeline.vae_scale_factor)
         self._checkers = checkers
+        networks = [part for part in pipeline.components.values() if isinstance(part, Module)]
+        self._weights = MovableWeights([*networks, *checkers.networks], device)
         is_cuda = device.torch_device.type == "cuda"
         if is_cuda:  # cuDNN's fastest layout
             for network in (self._denoiser, self._vae):
@@ -98,6 +102,30 @@ class LatentDiffusion(ABC):
     ) -> torch.Tensor:
         """The model output for all rows; each row has its own timestep and conditioning."""
         return self._graphs(latents, timesteps, conditioning)
+
+    @property
+    def is_resident(self) -> bool:
+        """Whether its weights are on the device."""
+        return self._weights.is_resident
+
+    @property
+    def memory_bytes(self) -> int:
+        """Estimated bytes on the device for its weights and its batches of the native size."""
+        side = self.card.native_size
+        rows = max(self.card.row_classes(side, side))
+        batch_bytes = side * side * rows * self._bytes_per_row_pixel
+        return self._weights.bytes + round(batch_bytes * (1 + MEMORY_HEADROOM))
+
+    def to_host(self) -> None:
+        """Move its weights to the host's memory, and drop its captured forward passes, which read
+        the weights where they were. What was proved about batch shapes stays true."""
+        self._graphs.clear()
+        self._known_to_fit.clear()
+        self._weights.to_host()
+
+    def to_device(self) -> None:
+        """Move its weights back. Raises RuntimeError or MemoryError if they do not fit."""
+        self._weights.to_device()
 
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int, int]:
         """The shape of the latents of one image of this size in pixels."""

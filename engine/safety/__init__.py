@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
+import torch
 from PIL import Image
 
 from engine.contract import Verdict
@@ -26,6 +27,13 @@ class Checker(Protocol):
         """The verdict on an image. May raise any exception, which flags the image."""
 
 
+@runtime_checkable
+class ModelChecker(Protocol):
+    """A checker that belongs to one model, and is moved with its weights."""
+
+    network: torch.nn.Module
+
+
 class CheckerSet:
     """Several checkers, each of which can flag an image."""
 
@@ -34,6 +42,13 @@ class CheckerSet:
         if not checkers:
             raise ValueError("At least one checker is required; without one, every image passes.")
         self._checkers = tuple(checkers)
+
+    @property
+    def networks(self) -> tuple[torch.nn.Module, ...]:
+        """The networks of those checkers that belong to one model."""
+        return tuple(
+            checker.network for checker in self._checkers if isinstance(checker, ModelChecker)
+        )
 
     def check(self, image: Image.Image) -> tuple[Verdict, ...]:
         """One verdict per checker; a checker that raises an exception flags the image.

@@ -26,7 +26,7 @@ class ConceptChecker:
     def __init__(
         self, network: StableDiffusionSafetyChecker, extractor: CLIPImageProcessor, device: Device
     ) -> None:
-        self._network = network
+        self.network = network
         self._extractor = extractor
         self._device = device
 
@@ -42,8 +42,8 @@ class ConceptChecker:
         """Cosine similarity minus threshold, of the concept where that is highest."""
         clip_input = self._extractor(image, return_tensors="pt").pixel_values
         clip_input = clip_input.to(self._device.torch_device, self._device.dtype)
-        pooled_output = self._network.vision_model(clip_input)[1]
-        image_embeds = self._network.visual_projection(pooled_output)
+        pooled_output = self.network.vision_model(clip_input)[1]
+        image_embeds = self.network.visual_projection(pooled_output)
         special = self._margins(image_embeds, "special_care_embeds")
         concepts = self._margins(image_embeds, "concept_embeds")
         if not torch.isfinite(torch.cat([special, concepts])).all():
@@ -52,8 +52,8 @@ class ConceptChecker:
         return float((concepts + adjustment).round(decimals=3).max())
 
     def _margins(self, image_embeds: torch.Tensor, embeds_name: str) -> torch.Tensor:
-        embeds = getattr(self._network, embeds_name)
+        embeds = getattr(self.network, embeds_name)
         cosines = cosine_distance(image_embeds, embeds)[0].cpu().float()
-        thresholds = getattr(self._network, f"{embeds_name}_weights").cpu().float()
+        thresholds = getattr(self.network, f"{embeds_name}_weights").cpu().float()
         margins: torch.Tensor = cosines - thresholds
         return margins
