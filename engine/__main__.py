@@ -158,6 +158,13 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="repeat all jobs alone to compare their bits, instead of about 8",
     )
+    add(
+        "--against",
+        metavar="CHECKOUT",
+        type=Path,
+        help="measure plain jobs in this checkout and in another one in turn, nothing else",
+    )
+    add("--rounds", type=int, choices=range(1, 100), default=5, metavar="N", help="of --against")
     add("--ticks", action="store_true", help="measure only the forward pass of each row class")
     add("--json", metavar="FILE", type=Path, help="also write the results to this file")
     parser.set_defaults(command=bench_command)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from engine.__main__ import main
-from engine.bench import architectures, cli
+from engine.bench import against, architectures, cli
 from engine.bench.backends import BACKENDS, Diffusers, pipeline_of
 from engine.bench.workloads import mixed
 from engine.contract import ROW_CLASSES, Paint
@@ -148,3 +148,19 @@ def test_random_models_have_the_real_size(unet: type, millions: int) -> None:
     with torch.device("meta"):
         assert round(unet().num_parameters() / 1e6) == millions
         assert round(architectures.autoencoder().num_parameters() / 1e6) == 84
+
+
+def test_two_checkouts_are_measured_side_by_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Against itself, a checkout paints equal pixels; a folder without an engine is refused."""
+    monkeypatch.setattr(against, "JOBS", 2)
+    monkeypatch.setattr(against, "PICTURES", 1)
+    folder, out = tiny_model.save(tmp_path / "tiny"), tmp_path / "bench.json"
+    options = ["--model", str(folder), "--rounds", "1", "--json", str(out)]
+    assert main(["bench", "--against", str(against.THIS), *options]) == 0
+    [result] = json.loads(out.read_text())["results"]
+    assert result["is_equal"] and result["rounds"] == 1
+    assert result["ratio"] == pytest.approx(result["here"] / result["there"])
+    assert main(["bench", "--against", str(tmp_path), *options]) == ExitCode.USAGE
+    assert "is not a checkout of this project" in capsys.readouterr().err

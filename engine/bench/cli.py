@@ -23,13 +23,26 @@ T = TypeVar("T")
 
 def bench_command(options: argparse.Namespace) -> None:
     """Run the benchmark, and print each result as soon as it is measured. Raises EngineError."""
+    if options.against:
+        from engine.bench import against
+
+        fingerprint = f"here {against.THIS}, there {options.against}"
+        results = against.run(options.against, options.model, options.rounds)
+        _print(options, fingerprint, against.HEAD, results, against.line)
+        return
     model = require_packages(
         lambda: _random(options.arch) if options.weights else load(options.model)[0]
     )
     if options.ticks:
         from engine.bench import forward_pass
 
-        _print(options, model, forward_pass.HEAD, forward_pass.run(model), forward_pass.line)
+        _print(
+            options,
+            model.card.fingerprint,
+            forward_pass.HEAD,
+            forward_pass.run(model),
+            forward_pass.line,
+        )
         return
     from engine.bench.report import HEAD, BenchConfig, line, run
 
@@ -42,18 +55,18 @@ def bench_command(options: argparse.Namespace) -> None:
         backends=options.backends,
         check_all=options.check_all,
     )
-    _print(options, model, HEAD, run(model, config), line)
+    _print(options, model.card.fingerprint, HEAD, run(model, config), line)
 
 
 def _print(
     options: argparse.Namespace,
-    model: "DiffusionModel",
+    fingerprint: str,
     head: str,
     results: Iterable[T],
     line: Callable[[T], str],
 ) -> None:
     """Print the results as a table, and write them to the JSON file of the options."""
-    report: dict[str, Any] = {"fingerprint": model.card.fingerprint, "results": []}
+    report: dict[str, Any] = {"fingerprint": fingerprint, "results": []}
     sys.stdout.write(f"{report['fingerprint']}\n{head}")
     for result in results:
         sys.stdout.write(line(result))
