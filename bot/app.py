@@ -56,6 +56,7 @@ from bot.services.job_service import JobService
 from bot.services.job_tasks import JobTasks
 from bot.services.moderation import ModerationService
 from bot.services.outbox import Outbox
+from bot.services.planner import Planner
 from bot.services.quota_service import QuotaService
 from bot.services.reports import ReportService
 from bot.services.retention import PASS_SECONDS, Retention
@@ -220,22 +221,10 @@ def _build(
         notifier,
         clock=clock,
     )
-    policy = RetentionPolicy(
-        days=settings.imagine_retention_days, logs_prompts=settings.imagine_log_prompts
-    )
-    retention = Retention(
-        db.jobs,
-        db.erasure,
-        db.file_deletions,
-        storage,
-        job_service,
-        tasks,
-        policy=policy,
-        clock=clock,
-    )
     job_finder = JobFinder(db.jobs, db.job_messages)
     services = Services(
         job_service=job_service,
+        planner=Planner(db.jobs, db.nsfw_settings, engine, limits),
         job_finder=job_finder,
         moderation=_moderation(db, limits, clock),
         reports=_reports(db, storage, job_service, clock),
@@ -246,9 +235,32 @@ def _build(
         ),
         direct_messages=DirectMessages(client, job_finder, db.job_messages, storage),
         temporary_replies=TemporaryReplies(client, message_client),
-        retention=retention,
+        retention=_retention(settings, db, storage, job_service, tasks, clock),
     )
     return _Parts(services, notifier, dispatcher, tasks)
+
+
+def _retention(
+    settings: Settings,
+    db: Database,
+    storage: FileStorage,
+    job_service: JobService,
+    tasks: JobTasks,
+    clock: Clock,
+) -> Retention:
+    policy = RetentionPolicy(
+        days=settings.imagine_retention_days, logs_prompts=settings.imagine_log_prompts
+    )
+    return Retention(
+        db.jobs,
+        db.erasure,
+        db.file_deletions,
+        storage,
+        job_service,
+        tasks,
+        policy=policy,
+        clock=clock,
+    )
 
 
 def _moderation(db: Database, limits: Limits, clock: Clock) -> ModerationService:

@@ -14,6 +14,7 @@ from bot.monitoring.status import StatusReporter
 from bot.services.job_finder import JobFinder
 from bot.services.job_service import JobService
 from bot.services.moderation import ModerationService
+from bot.services.planner import Planner
 from bot.services.reports import ReportService
 from bot.services.retention import Retention
 
@@ -22,6 +23,7 @@ class Services(msgspec.Struct, frozen=True):
     """What features may use."""
 
     job_service: JobService
+    planner: Planner
     job_finder: JobFinder
     moderation: ModerationService
     reports: ReportService

@@ -302,7 +302,8 @@ async def test_a_failed_picture_does_not_affect_the_others(
 
 async def test_an_unknown_command_is_answered(harness: BotHarness) -> None:
     """The response is ephemeral."""
-    harness.discord.commands.all()[0]["name"] = "paint"
+    commands = harness.discord.commands.all()
+    next(command for command in commands if command["name"] == "imagine")["name"] = "paint"
     interaction = await harness.ada.slash("paint", prompt="a house")
     assert "This command no longer exists" in await harness.refusal(interaction)
 

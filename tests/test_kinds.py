@@ -9,13 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.kinds import KINDS, imagine, kind_named, kinds_by_name, reroll, variation
-from bot.domain.kinds.imagine import build_recipes, parse, with_init_image
+from bot.domain.kinds.imagine import ImagineRequest, parse, with_init_image
+from bot.domain.kinds.variation import VariationRequest
+from bot.domain.plan import Edge, PlanContext, PlanDetails, PlannedJob, Relation
+from bot.domain.row_classes import with_row_classes
 from bot.errors import Refused
 from engine.contract import SEED_LIMIT, Recipe, Sampler
 from engine.errors import UsageError
 from engine.offline.job_file import JobSpec, to_command
 from tests.fake_engine import MODEL
-from tests.samples import recipe
+from tests.samples import picture, recipe
 
 
 def test_the_names_of_kinds_are_unique_and_stay() -> None:
@@ -29,7 +32,21 @@ def test_the_names_of_kinds_are_unique_and_stay() -> None:
 def build(*, has_init_image: bool = False, **options: object) -> tuple[Recipe, ...]:
     """The recipes of a request to the flat model, with 5 as the random seed."""
     parsed = parse(**{"prompt": "a red house"} | options)
-    return imagine.build_recipes(parsed, MODEL, seed=5, has_init_image=has_init_image)
+    request = ImagineRequest(options=parsed, sketch_url="https://a/b" if has_init_image else None)
+    return imagine.plan(request, PlanContext(models=(MODEL,), seed=5)).recipes
+
+
+def rerolled(*recipes: Recipe, nth: int | None = None) -> tuple[Recipe, ...]:
+    """The recipes of a reroll with the random seed 50."""
+    planned = PlannedJob(recipes=recipes, details=PlanDetails(), nth=nth)
+    return reroll.plan(planned, PlanContext(models=(MODEL,), seed=50)).recipes
+
+
+def varied(*parents: Recipe, seed: int = 9, strength: float = 0.15) -> tuple[Recipe, ...]:
+    """The recipes of variations of pictures of these recipes."""
+    pictures = tuple(picture(nth=nth, recipe=item) for nth, item in enumerate(parents, start=1))
+    context = PlanContext(models=(MODEL,), seed=seed, parents=pictures)
+    return variation.plan(VariationRequest(strength=strength), context).recipes
 
 
 def test_unset_options_are_the_models_defaults() -> None:
@@ -135,9 +152,9 @@ def test_a_sampler_that_the_model_does_not_work_with_is_refused(sampler: str) ->
     """The sentence names those that it works with."""
     limits = {name: 0 for name in Sampler if name not in (Sampler.EULER, Sampler.DDIM)}
     model = msgspec.structs.replace(MODEL, max_steps=limits)
-    options = parse(prompt="a red house", sampler=sampler)
+    request = ImagineRequest(options=parse(prompt="a red house", sampler=sampler))
     with pytest.raises(Refused, match=r"Choose one of: ddim, euler\."):
-        build_recipes(options, model, seed=1, has_init_image=False)
+        imagine.plan(request, PlanContext(models=(model,), seed=1))
 
 
 @pytest.mark.parametrize("strength", [-0.1, 0.0, 1.01, float("nan"), float("inf")])
@@ -167,7 +184,7 @@ def test_a_sketch_determines_the_size_unless_an_aspect_is_set() -> None:
 def test_a_reroll_changes_the_seed_only() -> None:
     """The init image and the strength are kept."""
     before = [recipe(seed=n, source="b" * 64, strength=0.4, negative="rain") for n in (1, 2)]
-    after = reroll.reroll(before, MODEL, seed=50)
+    after = rerolled(*before)
     assert [item.seed for item in after] == [50, 51]
     for old, new in zip(before, after, strict=True):
         assert recipe_without(old, "seed") == recipe_without(new, "seed")
@@ -176,7 +193,7 @@ def test_a_reroll_changes_the_seed_only() -> None:
 def test_a_reroll_has_the_default_row_class() -> None:
     """The row class that the load determined for the original is not kept."""
     before = [recipe(seed=n, row_class=16) for n in (1, 2)]
-    assert {item.row_class for item in reroll.reroll(before, MODEL, seed=50)} == {8}
+    assert {item.row_class for item in rerolled(*before)} == {8}
 
 
 def recipe_without(item: Recipe, *names: str) -> dict[str, Any]:
@@ -187,7 +204,7 @@ def recipe_without(item: Recipe, *names: str) -> dict[str, Any]:
 def test_a_variation_mixes_in_other_noise() -> None:
     """The seed is the same; four subseeds are mixed in with a strength of 0.15."""
     parent = recipe(source="b" * 64, strength=0.4, row_class=2)
-    variations = variation.vary([parent], MODEL, seed=SEED_LIMIT - 1)
+    variations = varied(parent, seed=SEED_LIMIT - 1)
     assert [item.subseed for item in variations] == [SEED_LIMIT - 1, 0, 1, 2]
     for item in variations:
         assert item.subseed_strength == 0.15
@@ -199,7 +216,7 @@ def test_a_variation_mixes_in_other_noise() -> None:
 def test_several_parents_get_one_variation_each() -> None:
     """They are in the order of the parents."""
     parents = [recipe(seed=1), recipe(seed=2)]
-    variations = variation.vary(parents, MODEL, seed=9)
+    variations = varied(*parents)
     assert [(item.seed, item.subseed) for item in variations] == [(1, 9), (2, 10)]
 
 
@@ -207,7 +224,7 @@ def test_several_parents_get_one_variation_each() -> None:
 def test_a_variation_of_a_variation_changes_the_strength(strength: float, seed: int) -> None:
     """The seeds are the same; four different strengths are close to that of the parent."""
     parent = recipe(subseed=3, subseed_strength=strength)
-    variations = variation.vary([parent], MODEL, seed=seed)
+    variations = varied(parent, seed=seed)
     strengths = [item.subseed_strength for item in variations]
     assert len(set(strengths)) == 4
     assert all(0.0 <= item <= 1.0 for item in strengths)
@@ -219,3 +236,62 @@ def test_two_kinds_of_one_name_are_refused() -> None:
     """A stored job would not say which of them it is."""
     with pytest.raises(ValueError, match="two job kinds of the name imagine"):
         kinds_by_name([imagine, imagine])
+
+
+def test_pictures_with_the_same_seed_get_the_same_new_seed() -> None:
+    """As the cells of a matrix, which stay comparable."""
+    again = rerolled(recipe(seed=4, steps=2), recipe(seed=4, steps=3), recipe(seed=5))
+    assert [(item.seed, item.steps) for item in again] == [(50, 2), (50, 3), (51, 4)]
+
+
+def test_one_picture_of_a_job_can_be_rerolled() -> None:
+    """It is counted from 1."""
+    again = rerolled(recipe(seed=4, steps=2), recipe(seed=5, steps=3), nth=2)
+    assert [(item.seed, item.steps) for item in again] == [(50, 3)]
+
+
+def test_a_reroll_comes_from_the_pictures_of_its_job() -> None:
+    """Those that were not painted have no edge."""
+    planned = PlannedJob(recipes=(recipe(), recipe(seed=8)), details=PlanDetails())
+    context = PlanContext(models=(MODEL,), seed=5, parents=(picture("j1", 2),))
+    assert reroll.plan(planned, context).edges == (Edge(2, "j1-2", Relation.REROLL),)
+
+
+def test_a_reroll_of_variations_comes_from_their_parents_too() -> None:
+    """So removing a picture concerns the rerolls of what was made of it."""
+    edges = (Edge(1, "j0-1", Relation.VARIATION), Edge(2, "j0-2", Relation.REROLL))
+    planned = PlannedJob(recipes=(recipe(), recipe(seed=8)), details=PlanDetails(), edges=edges)
+    context = PlanContext(models=(MODEL,), seed=5)
+    assert reroll.plan(planned, context).edges == edges[:1]
+
+
+def test_the_edges_of_variations_lead_to_their_parents() -> None:
+    """Each of the four to the one parent, or each to its own."""
+    one, two = picture("j1", 3), picture("j2", 1)
+    for ids in (["j1-3"] * 4, ["j1-3", "j2-1"]):
+        parents = (one, two) if "j2-1" in ids else (one,)
+        context = PlanContext(models=(MODEL,), seed=5, parents=parents)
+        edges = variation.plan(VariationRequest(), context).edges
+        assert [(edge.child, edge.parent) for edge in edges] == list(enumerate(ids, start=1))
+        assert {edge.relation for edge in edges} == {Relation.VARIATION}
+
+
+def test_variations_of_variations_stay_as_strong_when_they_are_rerolled() -> None:
+    """A strong one is not followed by a weak one."""
+    planned = PlannedJob(recipes=varied(recipe(), strength=0.35), details=PlanDetails())
+    context = PlanContext(models=(MODEL,), seed=5, parents=(picture(),))
+    again = variation.replan(planned, context).recipes
+    assert {item.subseed_strength for item in again} == {0.35}
+
+
+def test_row_classes_are_those_of_each_model_and_size() -> None:
+    """A recipe of another size is no reason to compute the others in a larger batch."""
+    sizes = [recipe(), recipe(width=128, height=128)]
+    alone = [with_row_classes([item], [MODEL])[0].row_class for item in sizes]
+    assert [item.row_class for item in with_row_classes(sizes, [MODEL])] == alone
+
+
+def test_a_plan_with_a_model_that_is_not_offered_is_refused() -> None:
+    """The sentence names it."""
+    with pytest.raises(Refused, match="painted with the model old"):
+        rerolled(recipe(model="old"))

@@ -1,14 +1,13 @@
 """Jobs: what a user requested, its status, and where it is shown."""
 
-from collections.abc import Sequence
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
 from bot.domain.nsfw import UNKNOWN_CHANNEL, ChannelContext
 from bot.domain.plan import JobKind
-from engine.contract import ModelCard, Recipe
+from engine.contract import Recipe
 
 
 class Status(StrEnum):
@@ -31,22 +30,6 @@ class Status(StrEnum):
 
 
 FINAL_STATUSES: Final = frozenset({Status.DONE, Status.FAILED, Status.CANCELLED, Status.REFUSED})
-
-
-class RecipesBuilder(Protocol):
-    """Makes the recipes of a job."""
-
-    def __call__(self, model: ModelCard, *, seed: int) -> tuple[Recipe, ...]:
-        """The recipes; `seed` is random. Raises Refused, with a sentence for the user."""
-
-
-class ParentRecipesBuilder(Protocol):
-    """Makes the recipes of a job from those of the pictures that it starts from."""
-
-    def __call__(
-        self, parents: Sequence[Recipe], model: ModelCard, *, seed: int
-    ) -> tuple[Recipe, ...]:
-        """The recipes; `seed` is random. Raises Refused, with a sentence for the user."""
 
 
 class DeletionReason(StrEnum):
@@ -91,7 +74,7 @@ class Sketch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """One request by one user: 1 to 4 recipes that differ in their seeds."""
+    """One request by one user."""
 
     id: str
     idempotency_key: str

@@ -140,6 +140,7 @@ class PlannedJob(msgspec.Struct, frozen=True, kw_only=True):
 
     recipes: tuple[Recipe, ...]
     details: PlanDetails
+    edges: tuple[Edge, ...] = ()
     nth: int | None = None
     """The 1-based number of the one picture to plan again; None for all."""
 
@@ -166,5 +167,3 @@ class JobKind(msgspec.Struct, frozen=True, kw_only=True):
     """Plans such a job again when it is rerolled; None if its recipes just get other seeds."""
     actions: tuple[str, ...] = ()
     """The names of the buttons of its result."""
-    rebuild: Callable[..., tuple[Recipe, ...]] | None = None
-    """Makes new recipes from the same parents when such a job is rerolled."""

@@ -1,7 +1,6 @@
 """/imagine: make pictures from a prompt and, optionally, a sketch."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Final
 
 import discord
@@ -10,13 +9,12 @@ from discord import app_commands
 from bot.attachments import sanitize
 from bot.context import Interaction, services
 from bot.domain import rules
+from bot.domain.kinds import imagine
 from bot.domain.kinds.imagine import (
     ASPECTS,
-    KIND,
     ImagineOptions,
-    build_recipes,
+    ImagineRequest,
     parse,
-    sketch_at,
     with_changes,
 )
 from bot.features.exports import Exports
@@ -83,11 +81,11 @@ async def command(
         strength=strength,
     )
     options = _without_invisible_characters(options)
+    context = request_context(interaction)
+    request = ImagineRequest(options=options, sketch_url=sketch.url if sketch else None)
+    plan_context = await services(interaction).planner.context(context)
     job = await services(interaction).job_service.submit(
-        KIND,
-        partial(build_recipes, options, has_init_image=sketch is not None),
-        request_context(interaction),
-        sketch=sketch_at(sketch.url, options) if sketch is not None else None,
+        imagine.KIND, imagine.plan(request, plan_context), context
     )
     await defer_and_start(interaction, job)
 

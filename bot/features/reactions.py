@@ -104,7 +104,9 @@ async def _vary(client: BotClient, reaction: Reaction, result: ShownJob, nth: in
         role_ids=role_ids(reaction.member),
     )
     service = client.services.job_service
-    job = await service.submit_from(pictures, variation.KIND, variation.vary, context)
+    plan_context = await client.services.planner.context(context, pictures)
+    plan = variation.plan(variation.VariationRequest(), plan_context)
+    job = await service.submit(variation.KIND, plan, context)
     if job is not None:
         service.start(job)
 

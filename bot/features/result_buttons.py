@@ -25,15 +25,19 @@ from bot.messages import components
 async def vary(interaction: Interaction, job: Job, nth: int) -> None:
     """Start a job of variations of this picture."""
     picture = await services(interaction).job_finder.picture(job, nth)
-    service, context = services(interaction).job_service, request_context(interaction)
-    varied = await service.submit_from([picture], variation.KIND, variation.vary, context)
+    context = request_context(interaction)
+    plan_context = await services(interaction).planner.context(context, [picture])
+    plan = variation.plan(variation.VariationRequest(), plan_context)
+    varied = await services(interaction).job_service.submit(variation.KIND, plan, context)
     await defer_and_start(interaction, varied)
 
 
 async def reroll(interaction: Interaction, job: Job, _: int) -> None:
     """Start the same job with another seed."""
     context = request_context(interaction)
-    await defer_and_start(interaction, await services(interaction).job_service.reroll(job, context))
+    kind, plan = await services(interaction).planner.replan(job, context)
+    again = await services(interaction).job_service.submit(kind, plan, context)
+    await defer_and_start(interaction, again)
 
 
 async def cancel(interaction: Interaction, job: Job, _: int) -> None:

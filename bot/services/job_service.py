@@ -1,15 +1,13 @@
 """Accepts requests for jobs, and cancels jobs.
 
-1. `submit`, `submit_from` or `reroll` checks a request and stores it as an accepted job.
+1. `submit` checks the plan of a request and stores it as an accepted job.
 2. After the first response to the user, `start` fetches the job's inputs and queues it.
 3. The dispatcher claims the job as a new attempt; the job runner has the engine run it.
 4. The outbox delivers the ending until the user has received it.
 """
 
 import asyncio
-import secrets
 import uuid
-from collections.abc import Sequence
 from typing import Final
 
 from bot.db.connection import retry_until_written
@@ -19,18 +17,13 @@ from bot.domain import nsfw, rules
 from bot.domain.clock import Clock
 from bot.domain.job import (
     Job,
-    ParentRecipesBuilder,
     Progress,
-    RecipesBuilder,
     RequestContext,
     Sketch,
     Status,
 )
-from bot.domain.kinds import reroll
 from bot.domain.limits import OUT_OF_TIME
-from bot.domain.picture import Picture, job_id_of
-from bot.domain.plan import JobKind
-from bot.domain.visibility import visible_in
+from bot.domain.plan import JobKind, Plan, Relation
 from bot.engine_client.base import EngineClient
 from bot.errors import BotError, FatalError, Refused
 from bot.services.admission import AdmissionPolicy
@@ -40,18 +33,13 @@ from bot.services.job_tasks import JobTasks
 from bot.services.notifier import Notifier
 from bot.services.outbox import Outbox
 from bot.services.quota_service import QuotaService
-from engine.contract import SEED_LIMIT, Recipe
 
 _CHECK_SECONDS: Final = 5.0
 """Between two searches for jobs that are out of time."""
 
 
 class JobService:
-    """`submit`, `submit_from` and `reroll` return the new job, or None if the request is a
-    duplicate.
-
-    They raise Refused, with a sentence for the user.
-    """
+    """Everything that paints goes in by `submit`, whatever its kind."""
 
     def __init__(
         self,
@@ -83,73 +71,17 @@ class JobService:
         self._unacknowledged: set[str] = set()
         """Jobs whose first response is being sent; their ending is delivered after it."""
 
-    async def submit(
-        self,
-        kind: JobKind,
-        build_recipes: RecipesBuilder,
-        context: RequestContext,
-        *,
-        sketch: Sketch | None = None,
-    ) -> Job | None:
-        """Accept a request that needs no earlier picture."""
-        recipes = build_recipes(self._engine.model, seed=_seed())
-        return await self._accept(kind, recipes, context, sketch=sketch)
+    async def submit(self, kind: JobKind, plan: Plan, context: RequestContext) -> Job | None:
+        """The new job, or None if the request is a duplicate.
 
-    async def reroll(self, job: Job, context: RequestContext) -> Job | None:
-        """Accept the same job with new seeds, or what its kind makes anew of its parents."""
-        if job.kind.rebuild is not None:
-            parents = [await self._parent(picture_id) for picture_id in job.parents]
-            pictures = [parent for parent in parents if parent]
-            return await self.submit_from(pictures, job.kind, job.kind.rebuild, context)
-        rules.check_not_removed(await self._jobs.pictures(job.id))
-        recipes = reroll.reroll(job.recipes, self._engine.model, seed=_seed())
-        return await self._accept(reroll.KIND, recipes, context, parents=job.parents)
-
-    async def _parent(self, picture_id: str) -> Picture | None:
-        parent = await self._jobs.job(job_id_of(picture_id))
-        if parent is not None and parent.deletion_reason is not None:
-            raise Refused(
-                f"These are variations of another picture. {parent.deletion_reason.message}"
-            )
-        return await self._jobs.picture(picture_id)
-
-    async def submit_from(
-        self,
-        parents: Sequence[Picture],
-        kind: JobKind,
-        build_recipes: ParentRecipesBuilder,
-        context: RequestContext,
-    ) -> Job | None:
-        """Accept a request for something made of earlier pictures; those that the user cannot see
-        are left out."""
-        rules.check_not_removed(parents)
-        visible = visible_in(parents, await self._nsfw_policy(context)).pictures
-        if len(visible) == 1:
-            rules.check_viewable(visible[0])
-        parents = [parent for parent in visible if parent.unavailable_reason is None]
-        if not parents:
-            raise Refused("There are no pictures here to make variations of.")
-        recipes = build_recipes(
-            [parent.recipe for parent in parents], self._engine.model, seed=_seed()
-        )
-        parent_ids = tuple(parent.id for parent in parents)
-        return await self._accept(kind, recipes, context, parents=parent_ids)
-
-    async def _accept(
-        self,
-        kind: JobKind,
-        recipes: tuple[Recipe, ...],
-        context: RequestContext,
-        *,
-        parents: tuple[str, ...] = (),
-        sketch: Sketch | None = None,
-    ) -> Job | None:
+        Raises Refused, with a sentence for the user.
+        """
         if self._dispatcher.is_draining:
             raise Refused("The bot is restarting. Please try again in a minute.")
         if await self._jobs.exists(context.idempotency_key):
             return None
-        await self._admission.check_prompts(recipes, context)
-        rules.check_models(recipes, self._engine.models)
+        await self._admission.check_prompts(plan.recipes, context)
+        rules.check_models(plan.recipes, self._engine.models)
         async with self._accepting:  # the quota counts the jobs that are stored
             limits = await self._quota.check(context)
             job = Job(
@@ -158,9 +90,9 @@ class JobService:
                 kind=kind,
                 user_id=context.user_id,
                 target=context.target,
-                recipes=recipes,
-                parents=parents,
-                sketch=sketch,
+                recipes=plan.recipes,
+                parents=_parents(plan),
+                sketch=_sketch(plan),
                 include_flagged=await self._nsfw_policy(context) is not nsfw.NsfwPolicy.BLOCK,
                 created_at=self._clock(),
                 max_concurrent=limits.max_running,
@@ -290,5 +222,12 @@ class JobService:
             self._tasks.start(job.id, self._outbox.deliver(job))
 
 
-def _seed() -> int:
-    return secrets.randbelow(SEED_LIMIT)
+def _parents(plan: Plan) -> tuple[str, ...]:
+    edges = (edge for edge in plan.edges if edge.relation is not Relation.REROLL)
+    return tuple(dict.fromkeys(edge.parent for edge in edges))
+
+
+def _sketch(plan: Plan) -> Sketch | None:
+    for item in plan.inputs:
+        return Sketch(url=item.url, strength=item.strength, keep_size=item.keep_size)
+    return None

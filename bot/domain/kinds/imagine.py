@@ -1,12 +1,11 @@
-"""/imagine: recipes from the options of the command; pure."""
+"""/imagine: the plan of the options of the command; pure."""
 
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-from bot.domain.job import Sketch
-from bot.domain.plan import JobKind
+from bot.domain.plan import InputRole, JobKind, Plan, PlanContext, PlanInput
 from bot.errors import Refused
 from engine.contract import (
     ModelCard,
@@ -17,7 +16,6 @@ from engine.contract import (
     size_for_init_image,
 )
 
-KIND: Final = JobKind(name="imagine")
 ASPECTS: Final = {
     "square": 1.0,
     "portrait": 2 / 3,
@@ -36,6 +34,14 @@ class ImagineOptions(PictureOptions, frozen=True, kw_only=True):
     """One of ASPECTS; None for square, or for that of the sketch."""
 
 
+class ImagineRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A request by /imagine."""
+
+    options: ImagineOptions
+    sketch_url: str | None = None
+    """The address of the sketch, if there is one."""
+
+
 def parse(**options: object) -> ImagineOptions:
     """Options from outside. Raises Refused for a value of the wrong type."""
     values = {name: value for name, value in options.items() if value is not None}
@@ -50,29 +56,36 @@ def with_changes(options: ImagineOptions, **changes: str) -> ImagineOptions:
     return msgspec.structs.replace(options, **changes)
 
 
-def build_recipes(
-    options: ImagineOptions, model: ModelCard, *, seed: int, has_init_image: bool
-) -> tuple[Recipe, ...]:
-    """The recipes of a request with seeds seed, seed + 1, …, still without their init image.
+def plan(request: ImagineRequest, context: PlanContext) -> Plan:
+    """The plan with seeds seed, seed + 1, …; its recipes are still without their init image.
 
     Raises Refused, with a sentence for the user.
     """
+    options, model = request.options, context.models[0]
     size = size_for_aspect(_ratio(options.aspect), model.native_size)
-    source = _PLACEHOLDER_SOURCE if has_init_image else None
+    source = None if request.sketch_url is None else _PLACEHOLDER_SOURCE
     try:
-        recipes = make_recipes(options, model, size=size, seed=seed, source=source)
+        recipes = make_recipes(options, model, size=size, seed=context.seed, source=source)
     except ValueError as error:
         raise Refused(str(error)) from error
-    return tuple(msgspec.structs.replace(recipe, source=None, strength=None) for recipe in recipes)
-
-
-def sketch_at(url: str, options: ImagineOptions) -> Sketch:
-    """The sketch of a request, which is still at this address."""
-    return Sketch(
-        url=url,
-        strength=options.init_image_strength,
-        keep_size=options.aspect is not None,
+    return Plan(
+        recipes=tuple(
+            msgspec.structs.replace(recipe, source=None, strength=None) for recipe in recipes
+        ),
+        inputs=_inputs(request),
     )
+
+
+def _inputs(request: ImagineRequest) -> tuple[PlanInput, ...]:
+    if request.sketch_url is None:
+        return ()
+    sketch = PlanInput(
+        role=InputRole.SKETCH,
+        url=request.sketch_url,
+        strength=request.options.init_image_strength,
+        keep_size=request.options.aspect is not None,
+    )
+    return (sketch,)
 
 
 def _ratio(aspect: str | None) -> float:
@@ -104,3 +117,6 @@ def with_init_image(
             for recipe in recipes
         ]
     )
+
+
+KIND: Final = JobKind(name="imagine", plan=plan, actions=("upscale", "reroll", "vary"))

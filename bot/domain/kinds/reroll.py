@@ -3,12 +3,62 @@
 from collections.abc import Sequence
 from typing import Final
 
-from bot.domain.plan import JobKind
-from engine.contract import ModelCard, Recipe
+from bot.domain.plan import (
+    Edge,
+    Grid,
+    JobKind,
+    Layout,
+    Plan,
+    PlanContext,
+    PlannedJob,
+    Relation,
+)
+from bot.domain.row_classes import with_row_classes
+from engine.contract import Recipe
 
-KIND: Final = JobKind(name="reroll", title="Again: ")
+
+def plan(job: PlannedJob, context: PlanContext) -> Plan:
+    """The same recipes, or the nth alone, with the seeds seed, seed + 1, …
+
+    Pictures that had the same seed have the same one again. `context.parents` are the pictures of
+    the job. What they were made from, the new pictures were made from too.
+    """
+    numbers = range(1, len(job.recipes) + 1) if job.nth is None else [job.nth]
+    recipes = with_new_seeds([job.recipes[number - 1] for number in numbers], context.seed)
+    pictures = {picture.nth: picture.id for picture in context.parents}
+    return Plan(
+        recipes=with_row_classes(recipes, context.models),
+        layout=_layout(job),
+        prompt=job.details.prompt,
+        edges=tuple(
+            edge
+            for child, number in enumerate(numbers, start=1)
+            for edge in [*_inherited(job, number, child), *_rerolled(pictures.get(number), child)]
+        ),
+    )
 
 
-def reroll(recipes: Sequence[Recipe], model: ModelCard, *, seed: int) -> tuple[Recipe, ...]:
-    """The same recipes with the seeds seed, seed + 1, …"""
-    return model.with_row_class([recipe.with_seed(seed + n) for n, recipe in enumerate(recipes)])
+def _inherited(job: PlannedJob, number: int, child: int) -> list[Edge]:
+    edges = (edge for edge in job.edges if edge.relation is not Relation.REROLL)
+    return [Edge(child, edge.parent, edge.relation) for edge in edges if edge.child == number]
+
+
+def _rerolled(picture: str | None, child: int) -> list[Edge]:
+    return [] if picture is None else [Edge(child, picture, Relation.REROLL)]
+
+
+def with_new_seeds(recipes: Sequence[Recipe], seed: int) -> list[Recipe]:
+    """The recipes with seed, seed + 1, … in place of the first, second, … of their seeds."""
+    nth_seed: dict[int, int] = {}
+    for recipe in recipes:
+        nth_seed.setdefault(recipe.seed, len(nth_seed))
+    return [recipe.with_seed(seed + nth_seed[recipe.seed]) for recipe in recipes]
+
+
+def _layout(job: PlannedJob) -> Layout:
+    return job.details.layout if job.nth is None else Grid()
+
+
+KIND: Final = JobKind(
+    name="reroll", title="Again: ", plan=plan, actions=("upscale", "reroll", "vary")
+)

@@ -1,24 +1,37 @@
 """Variations: earlier pictures with small differences; pure."""
 
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-from bot.domain.plan import JobKind
-from engine.contract import MAX_PICTURES, SEED_LIMIT, ModelCard, Recipe
+from bot.domain.picture import Picture
+from bot.domain.plan import Edge, JobKind, Plan, PlanContext, PlannedJob, Relation
+from bot.domain.row_classes import with_row_classes
+from bot.errors import Refused
+from engine.contract import SEED_LIMIT, Recipe
 
 VARIATION_STRENGTH: Final = 0.15
 """The share of the subseed's noise: enough to see a difference, little enough to keep the
 composition."""
+SUBTLE: Final = 0.1
+STRONG: Final = 0.35
+_COUNT: Final = 4
+"""Variations of a single picture."""
 _OFFSETS: Final = (0.06, -0.06, 0.1, -0.1, 0.14, -0.14, 0.18, -0.18)
 _JITTER: Final = 0.02
 
 
-def vary(parents: Sequence[Recipe], model: ModelCard, *, seed: int) -> tuple[Recipe, ...]:
-    """Four variations of one parent, or one of each of several; `seed` is random.
+class VariationRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Variations of `PlanContext.parents`."""
 
-    A first variation keeps the parent's seed and mixes in VARIATION_STRENGTH of the noise of
+    strength: float = VARIATION_STRENGTH
+    """The share of the other noise."""
+
+
+def plan(request: VariationRequest, context: PlanContext) -> Plan:
+    """Four variations of one parent, or one of each of several.
+
+    A first variation keeps the parent's seed and mixes in a share of the noise of
     subseeds seed, seed + 1, … (AUTOMATIC1111's "variation seed").
 
     A recipe has only one subseed, so a variation of a variation cannot add a third noise, and with
@@ -26,19 +39,35 @@ def vary(parents: Sequence[Recipe], model: ModelCard, *, seed: int) -> tuple[Rec
     the strength of the subseed changes by 0.04 to 0.2. Such variations are closer to their parent
     than to its siblings, but differ less from each other.
     """
-    if len(parents) > 1:
-        return model.with_row_class(
-            [_variation_of(parent, seed, n) for n, parent in enumerate(parents)]
-        )
-    return model.with_row_class([_variation_of(parents[0], seed, n) for n in range(MAX_PICTURES)])
+    if not context.parents:
+        raise Refused("There are no pictures here to make variations of.")
+    parents = context.parents if len(context.parents) > 1 else context.parents * _COUNT
+    recipes = [
+        _variation_of(parent, request.strength, context.seed, nth)
+        for nth, parent in enumerate(parents)
+    ]
+    return Plan(
+        recipes=with_row_classes(recipes, context.models),
+        edges=tuple(
+            Edge(child, parent.id, Relation.VARIATION)
+            for child, parent in enumerate(parents, start=1)
+        ),
+    )
 
 
-def _variation_of(parent: Recipe, seed: int, nth: int) -> Recipe:
+def replan(job: PlannedJob, context: PlanContext) -> Plan:
+    """Other variations of the same parents, as strong as before."""
+    strength = job.recipes[0].subseed_strength or VARIATION_STRENGTH
+    return plan(VariationRequest(strength=strength), context)
+
+
+def _variation_of(picture: Picture, strength: float, seed: int, nth: int) -> Recipe:
+    parent = picture.recipe
     if parent.subseed_strength == 0.0:
         return msgspec.structs.replace(
-            parent, subseed=(seed + nth) % SEED_LIMIT, subseed_strength=VARIATION_STRENGTH
+            parent, subseed=(seed + nth) % SEED_LIMIT, subseed_strength=strength
         )
-    strength = _nudged_strength(parent.subseed_strength, seed, nth)
+    strength = _nudged_strength(parent.subseed_strength, seed, nth % _COUNT)
     return msgspec.structs.replace(parent, subseed_strength=strength)
 
 
@@ -49,4 +78,10 @@ def _nudged_strength(strength: float, seed: int, nth: int) -> float:
     return round([candidate for candidate in candidates if 0.0 < candidate <= 1.0][nth], 4)
 
 
-KIND: Final = JobKind(name="variation", title="Variations: ", rebuild=vary)
+KIND: Final = JobKind(
+    name="variation",
+    title="Variations: ",
+    plan=plan,
+    replan=replan,
+    actions=("upscale", "reroll", "vary"),
+)

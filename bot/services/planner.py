@@ -1,0 +1,89 @@
+"""What the kinds of jobs need to plan a request; reads only."""
+
+import secrets
+from collections.abc import Sequence
+
+from bot.db.guild_settings import NsfwSettingsStore
+from bot.db.jobs import JobStore
+from bot.domain import nsfw, rules
+from bot.domain.job import Job, RequestContext
+from bot.domain.kinds import reroll
+from bot.domain.limits import Limits
+from bot.domain.picture import Picture, job_id_of
+from bot.domain.plan import Edge, JobKind, Plan, PlanContext, PlanDetails, PlannedJob, Relation
+from bot.domain.visibility import visible_in
+from bot.engine_client.base import EngineClient
+from bot.errors import Refused
+from engine.contract import SEED_LIMIT
+
+
+class Planner:
+    """The Refused that methods raise is a sentence for the user."""
+
+    def __init__(
+        self,
+        jobs: JobStore,
+        nsfw_settings: NsfwSettingsStore,
+        engine: EngineClient,
+        limits: Limits,
+    ) -> None:
+        self._jobs = jobs
+        self._nsfw_settings = nsfw_settings
+        self._engine = engine
+        self._limits = limits
+
+    async def context(
+        self, request: RequestContext, pictures: Sequence[Picture] = ()
+    ) -> PlanContext:
+        """The context of a request that starts from those of these pictures that its user may see.
+
+        Raises Refused if moderators removed one of them, or the only one cannot be seen.
+        """
+        rules.check_not_removed(pictures)
+        visible = visible_in(pictures, await self._nsfw_policy(request)).pictures
+        if len(visible) == 1:
+            rules.check_viewable(visible[0])
+        parents = [picture for picture in visible if picture.unavailable_reason is None]
+        return self._context(parents)
+
+    async def replan(
+        self, job: Job, request: RequestContext, nth: int | None = None
+    ) -> tuple[JobKind, Plan]:
+        """The plan of the job, or of its nth picture alone, with other seeds, and its kind."""
+        edges = [
+            Edge(child, parent, Relation.VARIATION)
+            for child in range(1, len(job.recipes) + 1)
+            for parent in job.parents
+        ]
+        planned = PlannedJob(
+            recipes=job.recipes, details=PlanDetails(), edges=tuple(edges), nth=nth
+        )
+        if nth is None and job.kind.replan is not None:
+            parents = [await self._parent(picture_id) for picture_id in job.parents]
+            context = await self.context(request, [parent for parent in parents if parent])
+            return job.kind, job.kind.replan(planned, context)
+        pictures = await self._jobs.pictures(job.id)
+        rules.check_not_removed(pictures)
+        if nth is not None:
+            rules.nth_picture(job, pictures, nth)
+        return reroll.KIND, reroll.plan(planned, self._context(pictures))
+
+    async def _parent(self, picture_id: str) -> Picture | None:
+        parent = await self._jobs.job(job_id_of(picture_id))
+        if parent is not None and parent.deletion_reason is not None:
+            raise Refused(
+                f"These are variations of another picture. {parent.deletion_reason.message}"
+            )
+        return await self._jobs.picture(picture_id)
+
+    def _context(self, parents: Sequence[Picture]) -> PlanContext:
+        return PlanContext(
+            models=self._engine.models,
+            seed=secrets.randbelow(SEED_LIMIT),
+            parents=tuple(parents),
+            limits=self._limits,
+        )
+
+    async def _nsfw_policy(self, request: RequestContext) -> nsfw.NsfwPolicy:
+        settings = await self._nsfw_settings.get(request.channel.guild_id)
+        return nsfw.nsfw_policy(request.channel, settings)
