@@ -16,6 +16,8 @@ PURE = {
     "bot.domain",
     "bot.messages.captions",
     "bot.messages.components",
+    "bot.messages.family_layout",
+    "bot.messages.family_tree",
     "bot.messages.grid",
     "bot.messages.message_parser",
     "bot.messages.moderation_cards",
