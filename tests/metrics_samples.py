@@ -13,6 +13,7 @@ SNAPSHOT = StatusSnapshot(
     oldest_wait=4.5,
     is_engine_up=True,
     engine_restarts=2,
+    models=("starter", "a/sdxl"),
     heartbeat=Heartbeat(
         ticks=7,
         seconds=1.5,

@@ -30,6 +30,30 @@ def test_estimates_use_samples_of_the_same_size() -> None:
     assert cost_model.estimate([recipe(width=128)], samples[:2]) == pytest.approx(8.0)
 
 
+def test_estimates_use_samples_of_the_same_model() -> None:
+    """A job of two models costs what its pictures cost with each of them."""
+    work = cost_model.work([recipe()])
+    slow, fast = recipe(revision="slow"), recipe(revision="fast")
+    samples = [
+        Sample(64 * 64, work, 9.0, "slow"),
+        Sample(64 * 64, work, 1.0, "fast"),
+        Sample(999, work, 7.0, "fast"),
+    ]
+    assert cost_model.estimate([slow], samples) == pytest.approx(9.0)
+    assert cost_model.estimate([slow, fast, fast], samples) == pytest.approx(11.0)
+    wide = recipe(revision="fast", width=128)
+    assert cost_model.estimate([wide], samples) == pytest.approx(8.0), "all of its model"
+    unknown = recipe(revision="new")
+    assert cost_model.estimate([unknown], samples) == pytest.approx(5.0), "all of its size"
+
+
+def test_a_job_of_several_models_or_sizes_is_no_sample() -> None:
+    """Its cost says nothing about one of them."""
+    assert cost_model.is_sample([recipe(), recipe(seed=8, steps=9)])
+    assert not cost_model.is_sample([recipe(), recipe(revision="other")])
+    assert not cost_model.is_sample([recipe(), recipe(width=128)])
+
+
 @given(st.floats(0, 100), st.integers(1, 150))
 def test_estimates_are_positive(seconds: float, steps: int) -> None:
     """This holds with samples and without."""

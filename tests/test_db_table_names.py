@@ -138,7 +138,7 @@ async def test_the_stores_read_the_rows(tmp_path: Path) -> None:
         assert await db.file_deletions.all() == [FileDeletion(FileKind.SKETCH, "a" * 64)]
         assert await db.mod_channels.get(5) == 12
         assert await db.usage.for_user(1, now=201.0) == [Usage(200.0, 3.5)]
-        assert await db.usage.cost_samples("r") == [Sample(4096, 2.0, 3.5)]
+        assert await db.usage.cost_samples("r") == [Sample(4096, 2.0, 3.5, "r")]
         entry = AuditEntry(
             created_at=200.0,
             guild_id=5,

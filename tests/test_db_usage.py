@@ -68,7 +68,7 @@ async def test_cost_samples_are_of_one_model(db: Database) -> None:
     await charges.add(charge("stopped", created_at=2000.0, work=None))
     await charges.add(charge("other", created_at=2000.0, revision="s"))
     samples = await charges.cost_samples("r")
-    assert samples == [Sample(4096, 100.0, float(n)) for n in range(59, 9, -1)]
+    assert samples == [Sample(4096, 100.0, float(n), "r") for n in range(59, 9, -1)]
 
 
 async def test_pictures_and_usage_are_stored_together(db: Database) -> None:

@@ -19,6 +19,8 @@ def test_the_snapshot_is_rendered() -> None:
         "imagine_jobs state=undelivered": 1,
         "imagine_oldest_waiting_seconds": 4.5,
         "imagine_engine_up": 1,
+        "imagine_engine_model model=starter": 1,
+        "imagine_engine_model model=a/sdxl": 1,
         "imagine_engine_restarts_total": 2,
         "imagine_engine_ticks_total": 7,
         "imagine_engine_tick_seconds_total": 1.5,

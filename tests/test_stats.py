@@ -21,7 +21,7 @@ from tests.samples import job, picture
 
 REPORT = StatusReport(
     version="1.2",
-    model="starter",
+    models=("starter",),
     uptime=90061.7,
     memory=64.0 * 2**20,
     now=SNAPSHOT,
@@ -40,6 +40,13 @@ def test_the_report_has_all_figures() -> None:
         "Gateway: up, 50 ms",
         "Memory: bot 64 MiB, engine 512 MiB",
     ]
+
+
+def test_all_models_are_named() -> None:
+    """The default is the first."""
+    report = msgspec.structs.replace(REPORT, models=("starter", "a/sdxl"))
+    expected = "Models: `starter`, `a/sdxl` (the first is the default)"
+    assert stats.format_report(report).splitlines()[1] == expected
 
 
 def test_unknown_figures_are_left_out() -> None:

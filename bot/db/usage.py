@@ -30,7 +30,7 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):
     pixels: int
     """Of one picture."""
     work: float | None
-    """As in `cost_model.work`; None if the job was cancelled."""
+    """As in `cost_model.work`; None if the job was cancelled or has several models or sizes."""
 
 
 USAGE: Final = Table(
@@ -77,7 +77,7 @@ class UsageStore(Store):
             revision,
             _MAX_SAMPLES,
         )
-        return [Sample(row["pixels"], row["work"], row["seconds"]) for row in rows]
+        return [Sample(row["pixels"], row["work"], row["seconds"], revision) for row in rows]
 
     async def erase_jobs(self, db: aiosqlite.Connection, erasure: Erasure) -> None:
         """Make the records anonymous: they count against the quota, but of no known job."""

@@ -19,6 +19,8 @@ class Sample(msgspec.Struct, frozen=True):
     work: float
     """As in the function `work`."""
     seconds: float
+    revision: str = ""
+    """Of its model."""
 
 
 def pixels(recipes: Sequence[Recipe]) -> int:
@@ -37,11 +39,31 @@ def _work(recipe: Recipe) -> float:
     return recipe.width * recipe.height * recipe.rows * evaluations
 
 
+def is_sample(recipes: Sequence[Recipe]) -> bool:
+    """Whether a job has one model and one size, so that its cost says what these cost."""
+    return len({_group(recipe) for recipe in recipes}) == 1
+
+
 def estimate(recipes: Sequence[Recipe], samples: Sequence[Sample]) -> float:
-    """Seconds of a job, at the rate of the samples of its size, or else of all samples."""
-    same_size = [sample for sample in samples if sample.pixels == pixels(recipes)] or samples
-    total = sum(sample.work for sample in same_size)
-    rate = (
-        sum(sample.seconds for sample in same_size) / total if total else INITIAL_SECONDS_PER_PIXEL
-    )
-    return max(LEAST, work(recipes) * rate)
+    """Seconds of a job: of each picture at the rate of the samples of its model and size.
+
+    Without any, those of its model are used, else those of its size, else all.
+    """
+    work_by_group: dict[tuple[str, int], float] = {}
+    for recipe in recipes:
+        group = _group(recipe)
+        work_by_group[group] = work_by_group.get(group, 0.0) + _work(recipe)
+    return max(LEAST, sum(work * _rate(*group, samples) for group, work in work_by_group.items()))
+
+
+def _group(recipe: Recipe) -> tuple[str, int]:
+    return recipe.revision, recipe.width * recipe.height
+
+
+def _rate(revision: str, pixels: int, samples: Sequence[Sample]) -> float:
+    same_model = [sample for sample in samples if sample.revision == revision]
+    same_size = [sample for sample in samples if sample.pixels == pixels]
+    same_both = [sample for sample in same_model if sample.pixels == pixels]
+    chosen = same_both or same_model or same_size or samples
+    total = sum(sample.work for sample in chosen)
+    return sum(sample.seconds for sample in chosen) / total if total else INITIAL_SECONDS_PER_PIXEL

@@ -32,7 +32,7 @@ def format_report(report: StatusReport) -> str:
     engine_memory = now.heartbeat.memory if now.heartbeat is not None else None
     lines = [
         f"**imagine-bot {report.version}**, up for {timedelta(seconds=int(report.uptime))}",
-        f"Model: `{report.model}`",
+        _models(report.models),
         f"Last 24 hours: {_results(report)}",
         f"Queue: {_queue(now)}",
         f"Engine: {_engine(now)}",
@@ -40,6 +40,11 @@ def format_report(report: StatusReport) -> str:
         f"Memory: bot {_mib(report.memory)}, engine {_mib(engine_memory)}",
     ]
     return "\n".join(lines)
+
+
+def _models(names: tuple[str, ...]) -> str:
+    shown = ", ".join(f"`{name}`" for name in names)
+    return f"Model: {shown}" if len(names) == 1 else f"Models: {shown} (the first is the default)"
 
 
 def _results(report: StatusReport) -> str:

@@ -28,6 +28,8 @@ class StatusSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds since the oldest waiting job was accepted; 0 if none waits."""
     is_engine_up: bool
     engine_restarts: int
+    models: tuple[str, ...] = ()
+    """The names of the loaded models, the default first; none while the engine is down."""
     heartbeat: Heartbeat | None
     """The latest counters of the engine; None before the first heartbeat."""
     is_gateway_up: bool
@@ -156,6 +158,11 @@ def _queue_metrics(snapshot: StatusSnapshot) -> Iterator[Family]:
 def _engine_metrics(snapshot: StatusSnapshot) -> Iterator[Family]:
     yield _gauge("engine_up", "Whether the engine is connected", snapshot.is_engine_up)
     yield _count("engine_restarts", "Restarts of the engine", snapshot.engine_restarts)
+    if snapshot.models:
+        models = GaugeMetricFamily("imagine_engine_model", "Loaded models", labels=["model"])
+        for name in snapshot.models:
+            models.add_metric([name], 1.0)
+        yield models
     heartbeat = snapshot.heartbeat
     if heartbeat is None:
         return

@@ -39,7 +39,8 @@ class StatusReport(msgspec.Struct, frozen=True, kw_only=True):
     """What /stats shows."""
 
     version: str
-    model: str
+    models: tuple[str, ...]
+    """The names of the loaded models, the default first."""
     uptime: float
     """Seconds since the start."""
     memory: float | None
@@ -78,6 +79,9 @@ class StatusReporter:
             oldest_wait=0.0 if oldest is None else max(0.0, self._clock() - oldest),
             is_engine_up=engine.is_connected,
             engine_restarts=engine.restarts,
+            models=tuple(model.name for model in self._engine.models)
+            if engine.is_connected
+            else (),
             heartbeat=engine.heartbeat,
             is_gateway_up=self._gateway.online,
             gateway_latency=_finite(self._gateway.latency),
@@ -102,7 +106,7 @@ class StatusReporter:
         """What /stats shows. Raises BotError if the database does not respond."""
         return StatusReport(
             version=version(),
-            model=self._engine.model.name,
+            models=tuple(model.name for model in self._engine.models),
             uptime=time.monotonic() - self._started,
             memory=self._metrics.memory,
             now=await self.snapshot(),

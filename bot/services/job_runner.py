@@ -178,6 +178,7 @@ class JobRunner:
         await retry_until_written(lambda: self._usage.add(charge))
 
     def _charge_for(self, job: Job, ending: Painted | Cancelled) -> UsageRecord:
+        is_sample = isinstance(ending, Painted) and cost_model.is_sample(job.recipes)
         return UsageRecord(
             job_id=job.id,
             attempt=job.attempt,
@@ -186,7 +187,7 @@ class JobRunner:
             created_at=self._clock(),
             revision=job.recipes[0].revision,
             pixels=cost_model.pixels(job.recipes),
-            work=cost_model.work(job.recipes) if isinstance(ending, Painted) else None,
+            work=cost_model.work(job.recipes) if is_sample else None,
         )
 
     async def _delete_pictures(self, job: Job) -> None:

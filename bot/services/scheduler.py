@@ -1,6 +1,7 @@
 """Orders the queue fairly and assigns the engine's seats."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from bot.db.jobs import JobStore
 from bot.db.usage import UsageStore
@@ -105,15 +106,16 @@ class JobScheduler(Schedule):
         return self.order(queued, await self._jobs.last_started())
 
     async def refresh_costs(self) -> None:
-        """Read what recent jobs of this model have cost."""
-        self.samples = await self._usage.cost_samples(self._engine.model.revision)
+        """Read what recent jobs of the loaded models have cost."""
+        samples = [await self._usage.cost_samples(model.revision) for model in self._engine.models]
+        self.samples = list(chain.from_iterable(samples))
 
     async def forecast(self, user_id: int) -> WaitEstimate | None:
         """How long this user and all users will wait; None before a job has been measured."""
         queue = await self.ordered_queue()
         if not self.samples:
             return None
-        return self.estimate_wait(user_id, queue, self._engine.model.max_concurrent_batches)
+        return self.estimate_wait(user_id, queue, self._batches)
 
     async def seconds_to_end(self, job: Job) -> float | None:
         """After how many seconds a new job will have ended; None before a job has been measured."""
@@ -121,5 +123,9 @@ class JobScheduler(Schedule):
         if not self.samples:
             return None
         queued, last_started = await self._jobs.queued(), await self._jobs.last_started()
-        batches = self._engine.model.max_concurrent_batches
-        return self.estimate_end(job, queued, last_started, batches)
+        return self.estimate_end(job, queued, last_started, self._batches)
+
+    @property
+    def _batches(self) -> int:
+        """How many batches the engine runs at once, with any of its models."""
+        return min(model.max_concurrent_batches for model in self._engine.models)

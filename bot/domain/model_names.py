@@ -1,0 +1,43 @@
+"""The names of the loaded models that users see and type; pure."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Final
+
+from bot.errors import Refused
+from engine.contract import ModelCard
+
+MAX_CHOICES: Final = 25
+"""Discord's limits for choices of an option, and for the characters of each."""
+MAX_CHOICE_CHARS: Final = 100
+
+
+def short_names(models: Sequence[ModelCard]) -> Mapping[str, ModelCard]:
+    """The models by the last part of their name, or by the whole name where that part is not
+    unique."""
+    last_parts = [PurePosixPath(model.name.replace("\\", "/")).name for model in models]
+    return {
+        (part if last_parts.count(part) == 1 else model.name)[:MAX_CHOICE_CHARS]: model
+        for part, model in zip(last_parts, models, strict=True)
+    }
+
+
+def find_model(name: str | None, models: Sequence[ModelCard]) -> ModelCard:
+    """The model of this short or whole name, in any case; without a name, the default.
+
+    Raises Refused, which names the loaded models.
+    """
+    if name is None or not name.strip():
+        return models[0]
+    requested = name.strip().casefold()
+    names = short_names(models)
+    for short_name, model in names.items():
+        if requested in (short_name.casefold(), model.name.casefold()):
+            return model
+    raise Refused(f"There is no model “{name[:50]}”. These are loaded: {', '.join(names)}.")
+
+
+def suggestions(typed: str, models: Sequence[ModelCard]) -> list[str]:
+    """The short names that contain what a user has typed, at most MAX_CHOICES."""
+    names = [name for name in short_names(models) if typed.strip().casefold() in name.casefold()]
+    return names[:MAX_CHOICES]
