@@ -34,7 +34,7 @@ from bot.engine_client.process import spawn_engine
 from bot.engine_client.socket_client import SocketEngineClient
 from bot.engine_client.supervisor import EngineSupervisor, Launch, supervised_engine
 from bot.errors import ExitCode, FatalError
-from bot.features import imagine
+from bot.features import imagine, model_option
 from bot.messages.attachment_fetcher import AttachmentFetcher
 from bot.messages.channels import ChannelResolver
 from bot.messages.delivery import Delivery
@@ -114,7 +114,7 @@ async def run(
             await enter(parts.notifier)
             await enter(parts.tasks)
             await enter(parts.services.temporary_replies)
-            imagine.offer_samplers(engine.model.samplers)
+            imagine.offer_samplers(model_option.all_samplers(engine.models))
             await cancel_on(stop, login(client, token))
             await parts.dispatcher.resume()
             await parts.services.job_service.resume()

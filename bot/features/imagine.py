@@ -17,6 +17,7 @@ from bot.domain.kinds.imagine import (
     parse,
     with_changes,
 )
+from bot.features import model_option
 from bot.features.exports import Exports
 from bot.features.responses import defer_and_start, request_context
 from engine.contract import (
@@ -49,8 +50,10 @@ Strength = app_commands.Range[float, 0.0, 1.0]
     count="How many pictures to make",
     sketch="A picture to start from: PNG, JPEG, WebP, AVIF, GIF, BMP or TIFF, up to 10 MiB",
     strength="How much to change the sketch: from just above 0 to 1",
+    model="The model that paints",
 )
 @app_commands.choices(aspect=[app_commands.Choice(name=name, value=name) for name in ASPECTS])
+@app_commands.autocomplete(model=model_option.autocomplete)
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 @app_commands.allowed_installs(guilds=True, users=False)
 async def command(
@@ -65,6 +68,7 @@ async def command(
     count: Count | None = None,
     sketch: discord.Attachment | None = None,
     strength: Strength | None = None,
+    model: str | None = None,
 ) -> None:
     """Ranges are checked again, because only Discord's own clients check them."""
     if sketch is not None:
@@ -79,6 +83,7 @@ async def command(
         sampler=sampler,
         count=count,
         strength=strength,
+        model=model,
     )
     options = _without_invisible_characters(options)
     context = request_context(interaction)

@@ -8,12 +8,13 @@ from weakref import WeakValueDictionary
 from bot.attachments.sandbox import Sandbox
 from bot.attachments.sanitize import sanitize
 from bot.db.file_deletions import FileDeletion, FileDeletionStore, FileKind
+from bot.domain import rules
 from bot.domain.job import Job, Sketch
 from bot.domain.kinds.imagine import with_init_image
 from bot.engine_client.base import EngineClient
 from bot.errors import BotError
 from bot.storage import FileStorage
-from engine.contract import Recipe, sha256
+from engine.contract import Recipe, card_for, sha256
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ class InputService:
         return await self._with_init_image(job, job.sketch)
 
     async def _with_init_image(self, job: Job, sketch: Sketch) -> tuple[Recipe, ...]:
+        rules.check_models(job.recipes, self._engine.models)
         user_lock = self._user_locks.setdefault(job.user_id, asyncio.Lock())
         async with user_lock, self._downloads:
             data = await self._fetcher.fetch(sketch.url)
@@ -66,7 +68,7 @@ class InputService:
             source = await asyncio.to_thread(self._store, image.png)
         return with_init_image(
             job.recipes,
-            self._engine.model,
+            card_for(job.recipes[0], self._engine.models),
             source=source,
             strength=sketch.strength,
             size=(image.width, image.height),

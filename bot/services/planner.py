@@ -14,7 +14,7 @@ from bot.domain.plan import Edge, JobKind, Plan, PlanContext, PlanDetails, Plann
 from bot.domain.visibility import visible_in
 from bot.engine_client.base import EngineClient
 from bot.errors import Refused
-from engine.contract import SEED_LIMIT
+from engine.contract import SEED_LIMIT, ModelCard
 
 
 class Planner:
@@ -31,6 +31,11 @@ class Planner:
         self._nsfw_settings = nsfw_settings
         self._engine = engine
         self._limits = limits
+
+    @property
+    def models(self) -> tuple[ModelCard, ...]:
+        """The loaded models; the first is the default."""
+        return self._engine.models
 
     async def context(
         self, request: RequestContext, pictures: Sequence[Picture] = ()

@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from bot.domain.model_names import find_model
 from bot.domain.plan import InputRole, JobKind, Plan, PlanContext, PlanInput
 from bot.errors import Refused
 from engine.contract import (
@@ -32,6 +33,8 @@ class ImagineOptions(PictureOptions, frozen=True, kw_only=True):
 
     aspect: str | None = None
     """One of ASPECTS; None for square, or for that of the sketch."""
+    model: str | None = None
+    """The short or whole name of a loaded model; None for the default."""
 
 
 class ImagineRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +64,8 @@ def plan(request: ImagineRequest, context: PlanContext) -> Plan:
 
     Raises Refused, with a sentence for the user.
     """
-    options, model = request.options, context.models[0]
+    options = request.options
+    model = find_model(options.model, context.models)
     size = size_for_aspect(_ratio(options.aspect), model.native_size)
     source = None if request.sketch_url is None else _PLACEHOLDER_SOURCE
     try:
