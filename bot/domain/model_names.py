@@ -1,7 +1,7 @@
 """The names of the loaded models that users see and type; pure."""
 
+import re
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
 from typing import Final
 
 from bot.errors import Refused
@@ -15,7 +15,7 @@ MAX_CHOICE_CHARS: Final = 100
 def short_names(models: Sequence[ModelCard]) -> Mapping[str, ModelCard]:
     """The models by the last part of their name, or by the whole name where that part is not
     unique."""
-    last_parts = [PurePosixPath(model.name.replace("\\", "/")).name for model in models]
+    last_parts = [re.split(r"[/\\]", model.name.rstrip("/\\"))[-1] for model in models]
     return {
         (part if last_parts.count(part) == 1 else model.name)[:MAX_CHOICE_CHARS]: model
         for part, model in zip(last_parts, models, strict=True)
