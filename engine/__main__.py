@@ -166,6 +166,7 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     )
     add("--rounds", type=int, choices=range(1, 100), default=5, metavar="N", help="of --against")
     add("--ticks", action="store_true", help="measure only the forward pass of each row class")
+    add("--upscale", action="store_true", help="measure only the upscaler")
     add("--json", metavar="FILE", type=Path, help="also write the results to this file")
     parser.set_defaults(command=bench_command)
 

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from engine.__main__ import main
-from engine.bench import against, architectures, cli
+from engine.bench import against, architectures, cli, upscales
 from engine.bench.backends import BACKENDS, Diffusers, pipeline_of
 from engine.bench.workloads import mixed
 from engine.contract import ROW_CLASSES, Paint
 from engine.errors import ExitCode
+from engine.upscale import load_upscalers
 from tests import tiny_model
 from tests.engine_parts import engine_core, job, recipe
 
@@ -105,6 +106,17 @@ def test_forward_passes_are_measured_by_row_class(
         assert result["seconds"] > 0
         assert (result["relative_increase"] is None) == (result["rows"] == 2)
     assert len(capsys.readouterr().out.splitlines()) == 2 + len(results)
+
+
+def test_upscales_are_measured() -> None:
+    """Each size is measured at each scale of the upscaler, below its fingerprint."""
+    (upscaler,) = load_upscalers()
+    results = list(upscales.run(upscaler, sides=(16, 24)))
+    assert [(result.side, result.scale) for result in results] == [
+        (side, scale) for side in (16, 24) for scale in (2, 4)
+    ]
+    assert all(result.seconds > 0 for result in results)
+    assert upscales.line(results[0]).startswith("16    2")
 
 
 @pytest.mark.parametrize(

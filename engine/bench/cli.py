@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import msgspec
 
 from engine.core.process import load, require_packages, select_quiet_device
-from engine.errors import EngineError
+from engine.errors import EngineError, MissingDependency
 
 if TYPE_CHECKING:
     from engine.models.base import DiffusionModel
+    from engine.upscale.base import Upscaler
 
 BACKENDS: Final = ("serial", "compiled", "together", "exact", "adaptive")
 """The keys of backends.BACKENDS, which imports torch."""
@@ -29,6 +30,9 @@ def bench_command(options: argparse.Namespace) -> None:
         fingerprint = f"here {against.THIS}, there {options.against}"
         results = against.run(options.against, options.model, options.rounds)
         _print(options, fingerprint, against.HEAD, results, against.line)
+        return
+    if options.upscale:
+        _bench_upscaler(options)
         return
     model = require_packages(
         lambda: _random(options.arch) if options.weights else load(options.model)[0]
@@ -58,6 +62,22 @@ def bench_command(options: argparse.Namespace) -> None:
     _print(options, model.card.fingerprint, HEAD, run(model, config), line)
 
 
+def _bench_upscaler(options: argparse.Namespace) -> None:
+    upscaler = require_packages(_upscaler)
+    from engine.bench import upscales
+
+    _print(options, upscaler.fingerprint, upscales.HEAD, upscales.run(upscaler), upscales.line)
+
+
+def _upscaler() -> "Upscaler":
+    from engine.upscale import NOT_INSTALLED, load_upscalers
+
+    upscalers = load_upscalers()
+    if not upscalers:
+        raise MissingDependency(NOT_INSTALLED)
+    return upscalers[0]
+
+
 def _print(
     options: argparse.Namespace,
     fingerprint: str,
@@ -67,7 +87,7 @@ def _print(
 ) -> None:
     """Print the results as a table, and write them to the JSON file of the options."""
     report: dict[str, Any] = {"fingerprint": fingerprint, "results": []}
-    sys.stdout.write(f"{report['fingerprint']}\n{head}")
+    sys.stdout.write(f"{fingerprint}\n{head}")
     for result in results:
         sys.stdout.write(line(result))
         sys.stdout.flush()
