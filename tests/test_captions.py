@@ -9,32 +9,58 @@ from bot.messages import captions
 from tests.samples import job, picture, recipe
 
 
-def test_a_result_has_everything_that_reproduces_it() -> None:
-    """The text has the prompt, user, steps, guidance, sampler, size and each seed."""
+def varied_by(subseed: int) -> dict[str, object]:
+    """The changes that make a recipe that of a variation."""
+    return {"subseed": subseed, "subseed_strength": 0.15}
+
+
+def sketched(strength: float) -> dict[str, object]:
+    """The changes that make a recipe that of a painted sketch."""
+    return {"source": "b" * 64, "strength": strength}
+
+
+SETTINGS = "4 steps · guidance 5 · euler · 64x64"
+
+
+def test_a_result_is_one_line_of_words_and_one_of_settings() -> None:
+    """The text has the prompt, user, steps, guidance, sampler, size and the range of seeds."""
     text = captions.ending(job(status=Status.DONE), [picture(nth=n) for n in (1, 2)])
-    assert text == ("**a red house** · <@1>\n4 steps · guidance 5 · euler · 64x64\nseeds `7` · `8`")
+    assert text == f"**a red house** · <@1>\n{SETTINGS} · seeds 7–8"
 
 
-def test_a_variation_names_its_subseed() -> None:
-    """The text has the seed, the subseed and its strength."""
-    varied_picture = picture(recipe=recipe(subseed=3, subseed_strength=0.15))
-    text = captions.ending(job(status=Status.DONE, kind=variation.KIND), [varied_picture])
+def test_a_variation_has_the_seed_of_its_parent() -> None:
+    """Its subseeds are in its recipe only."""
+    varied = [picture(nth=n, recipe=recipe(**varied_by(n))) for n in (1, 2)]
+    text = captions.ending(job(status=Status.DONE, kind=variation.KIND), varied)
+    assert text == f"Variations: **a red house** · <@1>\n{SETTINGS} · seed 7"
+
+
+def test_settings_that_differ_are_left_out() -> None:
+    """Seeds in no order are left out too."""
+    recipes = [recipe(), recipe(steps=8, seed=99), recipe(guidance=7.5, seed=3)]
+    assert captions.settings(recipes) == "euler · 64x64"
+    assert captions.settings([recipe(), recipe(seed=6)]) == SETTINGS
+
+
+def test_sketch_and_withheld_pictures_are_mentioned() -> None:
+    """The negative prompt is in the recipe only."""
+    changes = {"negative": "rain", **sketched(0.5)}
+    withheld = picture(nth=2, recipe=recipe(seed=8, **changes), is_withheld=True, path=None)
+    text = captions.ending(job(status=Status.DONE), [picture(recipe=recipe(**changes)), withheld])
     assert text == (
-        "Variations: **a red house** · <@1>\n"
-        "4 steps · guidance 5 · euler · 64x64\nseeds `7 + 0.15 of 3`"
+        f"**a red house** · <@1>\n{SETTINGS} · from a sketch (0.5) · seeds 7–8\n"
+        "Picture 2 withheld by the safety check."
     )
 
 
-def test_negative_sketch_and_withheld_pictures_are_mentioned() -> None:
-    """The final message mentions each of them."""
-    changed_picture = picture(recipe=recipe(negative="rain", source="b" * 64, strength=0.5))
-    two = picture(nth=2, is_withheld=True, path=None)
-    text = captions.ending(job(status=Status.DONE), [changed_picture, two])
-    assert text == (
-        "**a red house** · <@1>\n"
-        "4 steps · guidance 5 · euler · 64x64 · from a sketch, strength 0.5\n"
-        "seeds `7` · `8`\nwithout rain\nPicture 2 withheld by the safety check."
-    )
+def test_a_long_prompt_is_cut() -> None:
+    """Cards for moderators have more of it."""
+    long_recipe = recipe(prompt="a house " * 100)
+    long_job = job(status=Status.DONE, recipes=(long_recipe,))
+    [words, _] = captions.ending(long_job, [picture(recipe=long_recipe)]).split("\n")
+    assert words.startswith("**a house a house") and words.endswith("…** · <@1>")
+    assert len(words) <= 75
+    assert len(captions.recipes(long_job)) > 400
 
 
 def test_unavailable_pictures_are_grouped_by_their_reason() -> None:
@@ -93,9 +119,7 @@ def test_an_invite_is_no_card() -> None:
 @given(st.text(max_size=1000), st.text(max_size=1000))
 def test_every_message_fits_into_discords_limit(prompt: str, negative: str) -> None:
     """The text has at most 2,000 characters, for any prompt."""
-    long_recipe = recipe(
-        prompt="x" + prompt[:999], negative=negative, strength=0.5, source="b" * 64
-    )
+    long_recipe = recipe(prompt="x" + prompt[:999], negative=negative, **sketched(0.5))
     pictures = [picture(nth=n, recipe=long_recipe) for n in range(1, 5)]
     long_job = job(status=Status.DONE, recipes=(long_recipe,) * 4, user_id=2**63)
     assert len(captions.ending(long_job, pictures)) <= 2000
@@ -109,6 +133,5 @@ def test_a_direct_message_lists_each_picture_with_its_seed() -> None:
     """Withheld pictures are listed too, and marked as such."""
     text = captions.direct_message([picture(), picture(nth=2, is_withheld=True, path=None)])
     assert text == (
-        "**a red house**\n4 steps · guidance 5 · euler · 64x64\n"
-        "1: seed `7`\n2: seed `8` (withheld by the safety check)"
+        f"**a red house**\n{SETTINGS}\n1: seed `7`\n2: seed `8` (withheld by the safety check)"
     )

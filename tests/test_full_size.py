@@ -22,7 +22,7 @@ async def test_u_posts_the_stored_picture(
     message = await harness.result(await harness.ada.click(grid, f"U{nth}"))
     assert message is not grid
     assert message.attachments[0].data == flat(engine.paints[0].recipes[nth - 1])
-    assert f"seed `{6 + nth}`" in message.content
+    assert f"seed {6 + nth}" in message.content
     assert len(engine.paints) == 1
 
 

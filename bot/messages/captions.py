@@ -1,4 +1,8 @@
-"""The text of job messages; pure. Prompts are escaped: no pings, markdown, links or embeds."""
+"""The text of job messages; pure. Prompts are escaped: no pings, markdown, links or embeds.
+
+A result has one line of words and one of settings, so that a phone shows the pictures without
+scrolling.
+"""
 
 import re
 from collections.abc import Sequence
@@ -12,7 +16,10 @@ from bot.domain.picture import Picture
 from engine.contract import Recipe
 
 _MAX_CONTENT: Final = 2000
+_LINE_CHARS: Final = 60
+"""Of a prompt in a message: about one line on a phone. The rest is in the recipe."""
 _MAX_PROMPT: Final = 400
+"""Of a prompt on a card for moderators."""
 _MAX_NEGATIVE: Final = 200
 _MAX_ALT_TEXT: Final = 1000
 _MARKDOWN: Final = re.compile(r"[\\`*_~|\[\]<]")
@@ -56,7 +63,7 @@ def ending(job: Job, pictures: Sequence[Picture], *, has_prompt: bool = True) ->
     """The final message of a job."""
     headline = _headline(job, has_prompt)
     if job.status is Status.DONE:
-        return f"{headline}\n{_result(pictures, has_prompt)}"
+        return f"{headline}\n{_result(pictures)}"
     if job.status is Status.CANCELLED:
         return f"{headline}\nCancelled."
     return f"{headline}\n{job.failure_reason}"[:_MAX_CONTENT]
@@ -66,15 +73,12 @@ def _headline(job: Job, has_prompt: bool) -> str:
     return f"{job.kind.title}{_prompt(job.recipes[0], has_prompt)} · <@{job.user_id}>"
 
 
-def _prompt(recipe: Recipe, has_prompt: bool) -> str:
-    return f"**{escape(recipe.prompt, _MAX_PROMPT)}**" if has_prompt else PROMPT_BLOCKED
+def _prompt(recipe: Recipe, has_prompt: bool, limit: int = _LINE_CHARS) -> str:
+    return f"**{escape(recipe.prompt, limit)}**" if has_prompt else PROMPT_BLOCKED
 
 
-def _result(pictures: Sequence[Picture], has_prompt: bool) -> str:
-    recipes = [picture.recipe for picture in pictures]
-    lines = [_settings(recipes[0]), _seeds(recipes)]
-    if recipes[0].negative and has_prompt:
-        lines.append(f"without {escape(recipes[0].negative, _MAX_NEGATIVE)}")
+def _result(pictures: Sequence[Picture]) -> str:
+    lines = [settings([picture.recipe for picture in pictures])]
     unavailable = sorted((p for p in pictures if p.unavailable_reason), key=_reason)
     lines += [_unavailable(reason, list(group)) for reason, group in groupby(unavailable, _reason)]
     return "\n".join(lines)
@@ -91,24 +95,52 @@ def _unavailable(reason: str, pictures: Sequence[Picture]) -> str:
 
 
 def recipes(job: Job, *, has_prompt: bool = True) -> str:
-    """The prompts, settings and seeds of a job."""
+    """The prompts, settings and seeds of a job, for moderators."""
     first = job.recipes[0]
-    lines = [_prompt(first, has_prompt), _settings(first), _seeds(job.recipes)]
+    lines = [_prompt(first, has_prompt, _MAX_PROMPT), _shared(job.recipes), _seeds(job.recipes)]
     if first.negative and has_prompt:
         lines.append(f"without {escape(first.negative, _MAX_NEGATIVE)}")
     return "\n".join(lines)
 
 
-def _settings(recipe: Recipe) -> str:
-    parts = [
-        f"{recipe.steps} steps",
-        f"guidance {recipe.guidance:g}",
-        f"{recipe.sampler}",
-        f"{recipe.width}x{recipe.height}",
-    ]
-    if recipe.strength is not None:
-        parts.append(f"from a sketch, strength {recipe.strength:g}")
-    return " · ".join(parts)
+def settings(recipes: Sequence[Recipe]) -> str:
+    """The settings that all recipes share, and their range of seeds, in one line."""
+    return " · ".join(part for part in (_shared(recipes), _base_seeds(recipes)) if part)
+
+
+def _shared(recipes: Sequence[Recipe]) -> str:
+    parts = (_steps, _guidance, _sampler, _size, _sketch)
+    values = ({part(recipe) for recipe in recipes} for part in parts)
+    return " · ".join(texts.pop() for texts in values if len(texts) == 1 and "" not in texts)
+
+
+def _steps(recipe: Recipe) -> str:
+    return f"{recipe.steps} steps"
+
+
+def _guidance(recipe: Recipe) -> str:
+    return f"guidance {recipe.guidance:g}"
+
+
+def _sampler(recipe: Recipe) -> str:
+    return f"{recipe.sampler}"
+
+
+def _size(recipe: Recipe) -> str:
+    return f"{recipe.width}x{recipe.height}"
+
+
+def _sketch(recipe: Recipe) -> str:
+    return "" if recipe.strength is None else f"from a sketch ({recipe.strength:g})"
+
+
+def _base_seeds(recipes: Sequence[Recipe]) -> str:
+    """The seeds without their subseeds, unless they are several that are not consecutive."""
+    seeds = [recipe.seed for recipe in recipes]
+    if len(set(seeds)) == 1:
+        return f"seed {seeds[0]}"
+    is_consecutive = seeds == list(range(seeds[0], seeds[0] + len(seeds)))
+    return f"seeds {seeds[0]}–{seeds[-1]}" if is_consecutive else ""
 
 
 def _seeds(recipes: Sequence[Recipe]) -> str:
@@ -118,16 +150,13 @@ def _seeds(recipes: Sequence[Recipe]) -> str:
 def full_size(picture: Picture, *, has_prompt: bool = True) -> str:
     """The message of one picture at full size."""
     recipe = picture.recipe
-    return (
-        f"{_prompt(recipe, has_prompt)} · picture {picture.nth}\n"
-        f"seed `{recipe.seed_text}` · {_settings(recipe)}"
-    )
+    return f"{_prompt(recipe, has_prompt)} · picture {picture.nth}\n{settings([recipe])}"
 
 
 def direct_message(pictures: Sequence[Picture]) -> str:
     """The text of a DM with the pictures and their seeds."""
     first = pictures[0].recipe
-    lines = [f"**{escape(first.prompt, _MAX_PROMPT)}**", _settings(first)]
+    lines = [_prompt(first, has_prompt=True), _shared([p.recipe for p in pictures])]
     for picture in pictures:
         note = f" ({picture.unavailable_reason})" if picture.unavailable_reason else ""
         lines.append(f"{picture.nth}: seed `{picture.recipe.seed_text}`{note}")
