@@ -9,7 +9,7 @@ from typing import Final, NoReturn
 
 from engine import log
 from engine.bench.cli import ARCHITECTURES, BACKENDS, bench_command
-from engine.contract import MAX_PICTURES, Sampler
+from engine.contract import DEFAULT_COUNT, Sampler
 from engine.core.process import exit_process
 from engine.errors import EngineError, ExitCode, UsageError
 from engine.log.redaction import register_secret
@@ -77,11 +77,7 @@ def _add_paint(parser: argparse.ArgumentParser) -> None:
     add("prompt", nargs="?", help="what to paint")
     add("--negative", help="what not to paint")
     add("--seed", type=int, help="seed of the first picture; the others have the next seeds")
-    add(
-        "--count",
-        type=int,
-        help=f"number of pictures, 1 to {MAX_PICTURES} (default {MAX_PICTURES})",
-    )
+    add("--count", type=int, help=f"number of pictures (default {DEFAULT_COUNT})")
     add("--steps", type=int)
     add("--guidance", type=float)
     add("--sampler", metavar="NAME", help=", ".join(Sampler))
@@ -136,7 +132,7 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--pictures",
-        type=_numbers(int, MAX_PICTURES),
+        type=_numbers(int, 64),
         default="1,4",
         help="pictures per job (default 1,4)",
     )

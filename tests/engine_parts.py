@@ -1,27 +1,30 @@
 """Parts of the engine with a tiny model, which is loaded once per test process."""
 
 import io
-import queue
 import tempfile
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from PIL import Image, ImageDraw
 
 from engine.contract import (
     Cancelled,
+    Capture,
+    Completed,
     Ending,
     Event,
     Failed,
+    ImageDone,
     Paint,
-    Painted,
     PaintedImage,
     Recipe,
     Sampler,
+    sha256,
 )
 from engine.core.engine_core import MAX_RUNNING, EngineCore
 from engine.core.postprocess import FatalErrorHandler, Postprocessor
@@ -30,6 +33,30 @@ from engine.device import select_device
 from engine.models import registry
 from engine.models.base import Conditioning, DiffusionModel
 from tests import tiny_model
+
+INPUT_FILES: dict[str, bytes] = {}
+"""The init images of all jobs that `job` has made."""
+
+
+class Painted(NamedTuple):
+    """A job that ended with Completed, and its images in the order of its recipes."""
+
+    job: str
+    pictures: tuple[PaintedImage, ...]
+    seconds: float
+    engine_seconds: float
+
+
+def with_images(events: Sequence[Event]) -> Painted | Failed | Cancelled:
+    """The ending of a job, with its images if it is Completed."""
+    ending = events[-1]
+    if not isinstance(ending, Completed):
+        assert isinstance(ending, Ending), ending
+        return ending
+    images = sorted((event.index, event.image) for event in events if isinstance(event, ImageDone))
+    assert [index for index, _ in images] == list(range(len(images)))
+    pictures = tuple(image for _, image in images)
+    return Painted(ending.job, pictures, ending.seconds, ending.engine_seconds)
 
 
 @cache
@@ -102,8 +129,13 @@ def recipe(core: EngineCore | None = None, **changes: Any) -> Recipe:  # noqa: A
 
 
 def job(*recipes: Recipe, **changes: Any) -> Paint:  # noqa: ANN401 - any of a job's fields
-    """A job of these recipes, or of one."""
+    """A job of these recipes, or of one; `source` is an init image."""
     fields: dict[str, Any] = {"job": "a", "attempt": 1, "recipes": recipes or (recipe(),)}
+    if source := changes.pop("source", None):
+        INPUT_FILES[sha256(source)] = source
+        fields["inputs"] = (sha256(source),)
+    if "previews" in changes:
+        fields["capture"] = Capture(previews=changes.pop("previews"))
     return Paint(**(fields | changes))
 
 
@@ -116,20 +148,25 @@ def sketch(width: int = 64, height: int = 64) -> Image.Image:
     return image
 
 
-def run_job(paint: Paint, core: EngineCore | None = None, emit: EventSink = _ignore) -> Ending:
+def run_job(
+    paint: Paint, core: EngineCore | None = None, emit: EventSink = _ignore
+) -> Painted | Failed | Cancelled:
     """Run a job to its end, in this thread; returns its ending."""
-    endings: queue.Queue[Ending] = queue.Queue()
+    events: list[Event] = []
+    has_ended = threading.Event()
 
     def on_event(event: Event) -> None:
         emit(event)
-        if isinstance(event, Painted | Failed | Cancelled):
-            endings.put(event)
+        events.append(event)
+        if isinstance(event, Ending):
+            has_ended.set()
 
-    request, core = Request(paint, on_event), core or engine_core()
+    request, core = Request(paint, on_event, INPUT_FILES), core or engine_core()
     core.add_request(request)
     while request in core.requests:
         core.tick()
-    return endings.get(timeout=60)
+    assert has_ended.wait(60)
+    return with_images(events)
 
 
 def painted_images(paint: Paint, core: EngineCore | None = None) -> tuple[PaintedImage, ...]:
@@ -145,15 +182,15 @@ def rendered_images(paint: Paint, core: EngineCore | None = None) -> list[Image.
     return [Image.open(io.BytesIO(image.png)).convert("RGB") for image in images]
 
 
-def run_together(core: EngineCore, *jobs: Paint) -> list[Event]:
+def run_together(core: EngineCore, *jobs: Paint) -> list[Painted | Failed | Cancelled]:
     """Run jobs at the same time; returns their endings."""
     all_events: list[list[Event]] = [[] for _ in jobs]
     for paint, events in zip(jobs, all_events, strict=True):
-        core.add_request(Request(paint, events.append))
+        core.add_request(Request(paint, events.append, INPUT_FILES))
     while core.requests:
         core.tick()
     core.postprocessor.flush()
-    return [events[-1] for events in all_events]
+    return [with_images(events) for events in all_events]
 
 
 def digests(*recipes: Recipe) -> list[str]:

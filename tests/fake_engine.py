@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from io import BytesIO
 
@@ -14,17 +14,22 @@ from bot.engine_client.socket_client import Endpoint
 from engine.contract import (
     BatchSizes,
     Cancelled,
+    Completed,
     Ending,
     Failed,
+    ImageDone,
     ModelCard,
     Paint,
-    Painted,
     PaintedImage,
     Recipe,
     Sampler,
     Stepped,
     Verdict,
+<<<<<<< HEAD
     card_for,
+=======
+    pixels_sha256,
+>>>>>>> 708eb0a (Send each picture by itself and inputs by digest)
     sha256,
 )
 from engine.contract.images.refusals import InvalidImage
@@ -51,8 +56,13 @@ _PREVIEW_SIZE = (16, 16)
 
 def flat(recipe: Recipe) -> bytes:
     """The PNG of a recipe: one colour that depends on all fields of the recipe."""
+    return png(flat_image(recipe))
+
+
+def flat_image(recipe: Recipe) -> Image.Image:
+    """The image of a recipe."""
     colour = hashlib.sha256(repr(recipe).encode()).digest()[:3]
-    return png(Image.new("RGB", (recipe.width, recipe.height), tuple(colour)))
+    return Image.new("RGB", (recipe.width, recipe.height), tuple(colour))
 
 
 def png(picture: Image.Image, format: str = "PNG") -> bytes:
@@ -121,18 +131,19 @@ class FakeEngine(FakeServer):
 
     async def run_job(self, job: FakeJob) -> None:
         """Send the progress and the ending of a job."""
-        paint = job.paint
-        ending: Ending | None = self._refusal(paint)
+        ending: Ending | None = self._refusal(job)
         if ending is None:
             await self._step(job)
-            ending = self._ending(paint)
+            ending = await self._send_pictures(job)
         await job.send(ending)
         self.endings.append(ending)
 
     async def _step(self, job: FakeJob) -> None:
         paint = job.paint
         steps = max(_evaluations(recipe) for recipe in paint.recipes)
-        preview = png(Image.new("RGB", _PREVIEW_SIZE, "teal"), "JPEG") if paint.previews else None
+        preview = (
+            png(Image.new("RGB", _PREVIEW_SIZE, "teal"), "JPEG") if paint.capture.previews else None
+        )
         for step in range(1, steps + 1):
             await job.send(
                 Stepped(
@@ -141,16 +152,19 @@ class FakeEngine(FakeServer):
             )
             await self.gate.wait()
 
-    def _refusal(self, paint: Paint) -> Failed | None:
+    def _refusal(self, job: FakeJob) -> Failed | None:
         """The ending of a job that cannot be painted; None if it can."""
+        paint = job.paint
         try:
+            for digest in paint.inputs:
+                _check_input(digest, job.files)
             for recipe in paint.recipes:
-                self._check(recipe, paint.source)
-            if paint.source is not None:
-                decode_source(paint.source)
+                self._check(recipe, paint.inputs)
+            for digest in paint.inputs:
+                decode_source(job.files[digest])
         except (ValueError, InvalidImage) as error:
             return Failed(job=paint.job, attempt=paint.attempt, reason=str(error))
-        if self.flags_init_image and paint.source is not None:
+        if self.flags_init_image and paint.inputs:
             return Failed(
                 job=paint.job,
                 attempt=paint.attempt,
@@ -159,7 +173,7 @@ class FakeEngine(FakeServer):
             )
         return None
 
-    def _check(self, recipe: Recipe, source: bytes | None) -> None:
+    def _check(self, recipe: Recipe, inputs: Sequence[str]) -> None:
         """Raise ValueError, with the sentence of the real engine, if it would refuse this."""
         card = card_for(recipe, self.models)
         if recipe.adapters:
@@ -167,10 +181,12 @@ class FakeEngine(FakeServer):
         card.check_area(recipe.width, recipe.height)
         card.check_sampler(recipe)
         card.check_steps(recipe)
-        if recipe.source is not None and (source is None or sha256(source) != recipe.source):
+        if recipe.source is not None and recipe.source not in inputs:
             raise ValueError("The sketch is missing, or its sha256 is not the one in the recipe.")
 
-    def _ending(self, paint: Paint) -> Ending:
+    async def _send_pictures(self, job: FakeJob) -> Ending:
+        """Send the pictures of a job; returns its ending."""
+        paint = job.paint
         if self.failure:
             return Failed(job=paint.job, attempt=paint.attempt, reason=self.failure)
         recipes = paint.recipes
@@ -179,16 +195,18 @@ class FakeEngine(FakeServer):
                 card_for(recipe, self.models).with_row_class_for_load([recipe], [recipe] * 7)[0]
                 for recipe in recipes
             )
-        pictures = tuple(
-            self._painting(paint, nth, recipe) for nth, recipe in enumerate(recipes, start=1)
-        )
-        failures = [picture.failed for picture in pictures]
+        failures = []
+        for index, recipe in enumerate(recipes):
+            image = self._painting(paint, index + 1, recipe)
+            failures.append(image.failed)
+            await job.send(
+                ImageDone(job=paint.job, attempt=paint.attempt, index=index, image=image)
+            )
         if failures[0] is not None and all(failures):
             return Failed(job=paint.job, attempt=paint.attempt, reason=failures[0])
-        return Painted(
+        return Completed(
             job=paint.job,
             attempt=paint.attempt,
-            pictures=pictures,
             seconds=0.1,
             engine_seconds=self.engine_seconds,
         )
@@ -202,17 +220,24 @@ class FakeEngine(FakeServer):
                 row_class=recipe.row_class,
                 fingerprint=card_for(recipe, self.models).fingerprint,
             )
-        data = flat(recipe)
         unchecked, flagged = nth in self.unchecked, nth in self.flagged | self.unchecked
         score = None if unchecked else 0.9 if flagged else 0.1
         withheld = flagged and (unchecked or not (paint.include_flagged or self.sends_flagged))
         return PaintedImage(
-            png=b"" if withheld else data,
-            sha256=sha256(data),
+            png=b"" if withheld else flat(recipe),
+            sha256=pixels_sha256(flat_image(recipe)),
             verdicts=(Verdict(checker="model", score=score, flagged=flagged),),
             row_class=recipe.row_class,
             fingerprint=card_for(recipe, self.models).fingerprint,
         )
+
+
+def _check_input(digest: str, files: Mapping[str, bytes]) -> None:
+    """Raise ValueError, with the sentence of the real engine, if it would refuse this input."""
+    if digest not in files:
+        raise ValueError(f"The input image {digest[:12]} was not sent to the engine.")
+    if sha256(files[digest]) != digest:
+        raise ValueError(f"The input image {digest[:12]} has another sha256 than its name says.")
 
 
 def _evaluations(recipe: Recipe) -> int:

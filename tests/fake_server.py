@@ -2,6 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -16,6 +17,7 @@ from engine.contract import (
     Failed,
     Heartbeat,
     Hello,
+    Input,
     ModelCard,
     Paint,
     Queued,
@@ -34,8 +36,12 @@ MAX_RUNNING: Final = 64
 class FakeJob:
     """A job of one connection; it sends nothing after its ending."""
 
-    def __init__(self, paint: Paint, connection: Connection[Command]) -> None:
+    def __init__(
+        self, paint: Paint, connection: Connection[Command], files: Mapping[str, bytes]
+    ) -> None:
         self.paint = paint
+        self.files = files
+        """The input images that the connection has sent, by their digests."""
         self.task: asyncio.Task[None] | None = None
         """Paints it; None while it waits."""
         self.has_ended = False
@@ -56,6 +62,8 @@ class FakeServer(ABC):
         self.models = models
         self.paints: list[Paint] = []
         """All jobs that were received."""
+        self.inputs: dict[str, bytes] = {}
+        """All input images that were received, by their digests."""
         self.cancels: list[Cancel] = []
         """All Cancel commands that were received."""
         self.ignores_cancel = False
@@ -129,19 +137,23 @@ class FakeServer(ABC):
 
     async def _serve(self, connection: Connection[Command]) -> None:
         jobs: dict[tuple[str, int], FakeJob] = {}
+        files: dict[str, bytes] = {}
         self._connections.add(connection)
         heartbeats = asyncio.create_task(self._send_heartbeats(connection))
         try:
             while (command := await connection.receive()) is not None:
-                key = ("", 0) if isinstance(command, Hello) else (command.job, command.attempt)
+                if isinstance(command, Hello):
+                    raise WireError("Hello was already received.")
+                if isinstance(command, Input):
+                    files[command.sha256] = self.inputs[command.sha256] = command.data
+                    continue
+                key = command.job, command.attempt
                 previous = jobs.get(key)
                 match command:
-                    case Hello():
-                        raise WireError("Hello was already received.")
                     case Paint():
                         if previous is not None and not previous.has_ended:
                             raise WireError(f"Job {key[0]}, attempt {key[1]}, was sent twice.")
-                        jobs[key] = FakeJob(command, connection)
+                        jobs[key] = FakeJob(command, connection, files)
                         await self._submit(jobs[key])
                     case Cancel():
                         self.cancels.append(command)

@@ -9,7 +9,7 @@ from bot.db.usage import UsageRecord
 from bot.domain.job import Job, ResponseTarget
 from bot.domain.kinds import imagine
 from bot.domain.picture import Picture, picture_id
-from engine.contract import Recipe, Sampler
+from engine.contract import Recipe, Sampler, pixels_sha256
 
 
 def recipe(**changes: object) -> Recipe:
@@ -78,3 +78,9 @@ def encoded(picture: Image.Image, format: str = "PNG", **options: object) -> byt
     buffer = BytesIO()
     picture.save(buffer, format, **options)
     return buffer.getvalue()
+
+
+def pixels_digest(png: bytes) -> str:
+    """The digest of the pixels of an image file."""
+    with Image.open(BytesIO(png)) as image:
+        return pixels_sha256(image)

@@ -9,9 +9,9 @@ import msgspec
 import torch
 from PIL import Image
 
-from bot.engine_client.base import EngineStatus, ProgressCallback
+from bot.engine_client.base import NO_FILES, EngineStatus, EventCallback
 from engine.bench.architectures import BETAS
-from engine.contract import Ending, Event, ModelCard, Paint, Queued, Recipe, Stepped, Verdict
+from engine.contract import Capture, Ending, Event, JobEvent, ModelCard, Paint, Recipe, Verdict
 from engine.core.engine_core import EngineCore
 from engine.core.postprocess import Postprocessor
 from engine.core.request import Request
@@ -105,7 +105,7 @@ class SimulatedEngine:
         self._has_requests = asyncio.Event()
         self._events: list[Event] = []
         self._endings: dict[str, asyncio.Future[Ending]] = {}
-        self._callbacks: dict[str, ProgressCallback] = {}
+        self._callbacks: dict[str, EventCallback] = {}
 
     @property
     def models(self) -> tuple[ModelCard, ...]:
@@ -122,14 +122,18 @@ class SimulatedEngine:
         """Always connected."""
         return EngineStatus(is_connected=True, restarts=0, heartbeat=None)
 
-    async def submit(self, paint: Paint, on_progress: ProgressCallback) -> Ending:
+    async def submit(
+        self, paint: Paint, on_event: EventCallback, files: Mapping[str, bytes] = NO_FILES
+    ) -> Ending:
         """Run a job and return its ending."""
         ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._endings[paint.job] = ending
-        self._callbacks[paint.job] = on_progress
+        self._callbacks[paint.job] = on_event
         self.starts[paint.job] = asyncio.get_running_loop().time()
-        paint = msgspec.structs.replace(paint, previews=False)  # they have no influence
-        self._requests.append(Request(paint, self._events.append))
+        paint = msgspec.structs.replace(
+            paint, capture=Capture(previews=False)
+        )  # they have no influence
+        self._requests.append(Request(paint, self._events.append, files))
         self._has_requests.set()
         return await ending
 
@@ -160,7 +164,7 @@ class SimulatedEngine:
         """Whether a job has ended."""
         events, self._events[:] = list(self._events), []
         for event in events:
-            if isinstance(event, Queued | Stepped):
+            if isinstance(event, JobEvent):
                 self._callbacks[event.job](event)
             elif isinstance(event, Ending):
                 del self._callbacks[event.job]

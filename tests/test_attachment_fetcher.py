@@ -31,7 +31,7 @@ async def test_an_expired_sketch_gets_a_new_address(
     interaction = await interrupted_job(harness)
     await harness.start()
     assert "U1" in (await harness.result(interaction)).buttons
-    assert engine.paints[0].source is not None
+    assert engine.paints[0].inputs
 
 
 @pytest.mark.parametrize("status", [200, 404])

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from engine.contract import Painted
 from engine.device import Device
 from engine.models.base import Conditioning
 from engine.models.batch_invariance import is_batch_invariant
 from tests.engine_parts import (
+    Painted,
     engine_core,
     job,
     new_engine_core,

@@ -11,7 +11,8 @@ from engine.__main__ import main
 from engine.bench import against, architectures, cli, upscales
 from engine.bench.backends import BACKENDS, Diffusers, pipeline_of
 from engine.bench.workloads import mixed
-from engine.contract import ROW_CLASSES, Paint
+from engine.contract import ROW_CLASSES
+from engine.core.request import JobWithFiles
 from engine.errors import ExitCode
 from engine.upscale import load_upscalers
 from tests import tiny_model
@@ -82,7 +83,7 @@ def test_diffusers_gets_a_vae_in_the_dtype_of_its_unet() -> None:
     digest_queue: queue.Queue[list[str]] = queue.Queue()
     try:
         backend = Diffusers(pipeline)
-        backend.submit(job(recipe()), lambda _, digests: digest_queue.put(digests))
+        backend.submit(JobWithFiles(job(recipe())), lambda _, digests: digest_queue.put(digests))
         assert len(digest_queue.get(timeout=60)) == 1
         assert pipeline.vae.dtype == pipeline.unet.dtype == torch.float32
         assert vae.dtype == torch.float64
@@ -124,7 +125,7 @@ def test_upscales_are_measured() -> None:
     [
         ("--workloads", "A,Z", "is not a list of A, B and C"),
         ("--people", "1,many", "is not a list of numbers above 0"),
-        ("--pictures", "5", "up to 4"),
+        ("--pictures", "65", "up to 64"),
         ("--jobs", "0", "above 0"),
         ("--jobs", "", "above 0"),
         ("--rates", "-1", "above 0"),
@@ -142,12 +143,12 @@ def test_invalid_options_are_refused(
 
 def test_the_mixed_workload_is_mixed() -> None:
     """Its jobs differ in size, steps, sampler, init image and guidance."""
-    jobs: list[Paint] = [mixed(engine_core().model.card, 1, nth) for nth in range(60)]
+    jobs = [mixed(engine_core().model.card, 1, nth).paint for nth in range(60)]
     firsts = [job.recipes[0] for job in jobs]
     assert {first.steps for first in firsts} == {4, 20, 30, 50}
     assert len({first.sampler for first in firsts}) == 6
     assert len({(first.width, first.height) for first in firsts}) == 3
-    assert 0.15 < sum(job.source is not None for job in jobs) / 60 < 0.45
+    assert 0.15 < sum(bool(job.inputs) for job in jobs) / 60 < 0.45
     assert 0.08 < sum(not first.uses_cfg for first in firsts) / 60 < 0.35
 
 

@@ -11,7 +11,6 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from engine.contract import Painted
 from engine.device import Device
 from engine.errors import (
     EngineError,
@@ -24,7 +23,7 @@ from engine.models import registry
 from engine.safety import CheckerSet
 from engine.safety.classifiers import load
 from tests import tiny_classifier, tiny_model
-from tests.engine_parts import job, new_engine_core, recipe, run_job, sketch
+from tests.engine_parts import Painted, job, new_engine_core, recipe, run_job, sketch
 
 CPU = Device(torch.device("cpu"), torch.float32, 1)
 FREEPIK = ("neutral", "low", "medium", "high")

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from engine.contract import Event, Failed, Painted, Sampler, sha256
+from engine.contract import Event, Failed, Sampler, sha256
 from engine.contract.images.encode import encode_png
 from engine.contract.images.refusals import MAX_FILE_BYTES
 from engine.core.engine_core import EngineCore
@@ -17,6 +17,7 @@ from engine.core.request import Request
 from engine.core.warmup import warmup
 from engine.errors import InvalidJob
 from tests.engine_parts import (
+    Painted,
     before_each_pass,
     digests,
     engine_core,

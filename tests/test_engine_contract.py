@@ -17,13 +17,13 @@ from engine.contract import (
     Cancel,
     Cancelled,
     Command,
+    Completed,
     Ending,
     Event,
     Failed,
     Heartbeat,
     Hello,
     Paint,
-    Painted,
     Queued,
     Ready,
     Stepped,
@@ -39,6 +39,7 @@ from tests.engine_wire import (
     job,
     next_event,
     paint,
+    pictures_in,
     rejection,
     until,
     wait_for,
@@ -153,7 +154,7 @@ async def test_a_bad_frame_ends_its_connection_only(subject: Subject, name: str)
             writer.write(bad)
             writer.write_eof()
             assert reason in await rejection(connection)
-        assert isinstance((await events_of(other, "a"))[-1], Painted)
+        assert isinstance((await events_of(other, "a"))[-1], Completed)
 
 
 # The queue
@@ -170,7 +171,7 @@ async def test_jobs_run_at_the_same_time(subject: Subject, events: Connection[Ev
             assert (event.job, event.attempt) not in endings
             endings[event.job, event.attempt] = event
     assert sorted(endings) == [("a", 1), ("a", 2), ("a", 3), ("b", 1)]
-    assert all(isinstance(ending, Painted) for ending in endings.values())
+    assert all(isinstance(ending, Completed) for ending in endings.values())
 
 
 async def test_connections_have_their_own_jobs(subject: Subject) -> None:
@@ -181,12 +182,12 @@ async def test_connections_have_their_own_jobs(subject: Subject) -> None:
     ):
         await first.send(job(subject, "a", 1))
         await second.send(job(subject, "a", 2))
-        endings = [(await events_of(each, "a"))[-1] for each in (first, second)]
-        digests = [ending.pictures[0].sha256 for ending in endings if isinstance(ending, Painted)]
+        all_events = [await events_of(each, "a") for each in (first, second)]
+        digests = [pictures_in(its_events)[0].sha256 for its_events in all_events]
         assert len(set(digests)) == 2
         await first.send(job(subject, "b"))
         await second.send(Cancel(job="b", attempt=1))
-        assert isinstance((await events_of(first, "b"))[-1], Painted)
+        assert isinstance((await events_of(first, "b"))[-1], Completed)
         [picture] = await paint(second, job(subject, "c", 1))  # asserts that it gets no other event
         assert picture.sha256 == digests[0]
 
@@ -298,7 +299,7 @@ async def test_cancelling_what_does_not_run_is_ignored(
     await wait_for(events, Stepped, "b")
     await events.send(Cancel(job="b", attempt=2))
     subject.release()
-    assert isinstance((await events_of(events, "b"))[-1], Painted)
+    assert isinstance((await events_of(events, "b"))[-1], Completed)
 
 
 # The ends of connections and engines

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from engine.contract import (
+    Completed,
     Event,
     Failed,
-    Painted,
     PaintedImage,
     Queued,
     Sampler,
@@ -18,7 +18,15 @@ from engine.contract.images.encode import encode_png
 from engine.contract.wire import Connection
 from tests.engine_parts import sketch
 from tests.engine_subjects import ROW_CLASS, StartEngine, Subject
-from tests.engine_wire import connect_authenticated, events_of, job, paint
+from tests.engine_wire import (
+    connect_authenticated,
+    events_of,
+    job,
+    paint,
+    pictures_in,
+    submit,
+)
+from tests.samples import pixels_digest
 
 SKETCH = encode_png(sketch())
 FORMATS = "A sketch must be a PNG, JPEG, WebP, AVIF, GIF, BMP or TIFF image."
@@ -29,15 +37,17 @@ OVERFLOWED = "The model's values overflowed: try another seed, size or sampler."
 async def test_a_job_ends_with_its_pictures(
     subject: Subject, events: Connection[Event], previews: bool
 ) -> None:
-    """Each recipe has a picture with the digest of its PNG file, and step numbers increase."""
+    """Each recipe has a picture with the digest of its pixels, and step numbers increase."""
     await events.send(job(subject, "a", 1, 2, steps=40, previews=previews))
-    *progress, ending = await events_of(events, "a")
-    assert isinstance(ending, Painted)
+    all_events = await events_of(events, "a")
+    progress = [event for event in all_events if isinstance(event, Queued | Stepped)]
+    pictures, ending = pictures_in(all_events), all_events[-1]
+    assert isinstance(ending, Completed)
     assert ending.attempt == 1
-    assert len({image.sha256 for image in ending.pictures}) == 2
-    for image in ending.pictures:
+    assert len({image.sha256 for image in pictures}) == 2
+    for image in pictures:
         assert image.png.startswith(b"\x89PNG")
-        assert sha256(image.png) == image.sha256
+        assert pixels_digest(image.png) == image.sha256
         assert image.fingerprint == subject.model.fingerprint
         assert image.row_class == ROW_CLASS
         assert [verdict.flagged for verdict in image.verdicts] == [False]
@@ -133,7 +143,7 @@ async def test_an_invalid_sketch_fails(
     subject: Subject, events: Connection[Event], source: bytes, reason: str
 ) -> None:
     """Its digest is right, but it cannot be decoded."""
-    await events.send(job(subject, sketch=source, strength=0.5))
+    await submit(events, job(subject, sketch=source, strength=0.5))
     assert (await events_of(events, "a"))[-1] == Failed(job="a", attempt=1, reason=reason)
 
 
@@ -157,11 +167,10 @@ async def test_a_sketch_is_painted_over(subject: Subject, events: Connection[Eve
     """The strength is the share of the steps that are run."""
     pictures = []
     for strength, steps in ((0.5, 4), (1.0, 8)):
-        await events.send(job(subject, "a", steps=8, sketch=SKETCH, strength=strength))
-        *progress, ending = await events_of(events, "a")
-        assert {event.steps for event in progress if isinstance(event, Stepped)} == {steps}
-        assert isinstance(ending, Painted)
-        pictures.append(ending.pictures[0].sha256)
+        await submit(events, job(subject, "a", steps=8, sketch=SKETCH, strength=strength))
+        all_events = await events_of(events, "a")
+        assert {event.steps for event in all_events if isinstance(event, Stepped)} == {steps}
+        pictures.append(pictures_in(all_events)[0].sha256)
     [plain] = await paint(events, job(subject, "a", steps=8))
     assert len({*pictures, plain.sha256}) == 3
 
@@ -172,7 +181,7 @@ async def test_a_flagged_sketch_fails(start_engine: StartEngine) -> None:
         start_engine(checker="flagged") as subject,
         connect_authenticated(subject.endpoint) as events,
     ):
-        await events.send(job(subject, sketch=SKETCH, strength=0.5, include_flagged=True))
+        await submit(events, job(subject, sketch=SKETCH, strength=0.5, include_flagged=True))
         assert (await events_of(events, "a"))[-1] == Failed(
             job="a",
             attempt=1,
@@ -191,7 +200,7 @@ async def test_flagged_pictures_are_withheld(
 ) -> None:
     """They are sent only if the job includes them, and if they could be checked.
 
-    The digest is always that of the file.
+    The digest is always that of the pixels.
     """
     async with (
         start_engine(checker=checker) as subject,
@@ -208,7 +217,7 @@ async def test_flagged_pictures_are_withheld(
         assert len(picture.sha256) == 64
         assert picture.failed is None
         if is_sent:
-            assert sha256(picture.png) == picture.sha256
+            assert pixels_digest(picture.png) == picture.sha256
     assert len({picture.sha256 for picture in pictures}) == 2
 
 

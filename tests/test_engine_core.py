@@ -7,7 +7,7 @@ import time
 import pytest
 import torch
 
-from engine.contract import Cancelled, Event, Painted, Recipe, Sampler, Stepped, sha256
+from engine.contract import Cancelled, Event, Recipe, Sampler, Stepped, sha256
 from engine.contract.images.encode import encode_png
 from engine.core.executor import BatchExecutor
 from engine.core.preparation import prepare
@@ -15,6 +15,7 @@ from engine.core.request import Request
 from engine.core.scheduler import AGING_PERIOD
 from engine.core.warmup import warmup
 from tests.engine_parts import (
+    Painted,
     digests,
     engine_core,
     failure_reason,

@@ -12,12 +12,22 @@ from pathlib import Path
 import pytest
 
 from engine.__main__ import main
-from engine.contract import Event, Hello, ModelCard, Painted, Ready, Recipe, Stepped, sha256
+from engine.contract import (
+    Completed,
+    Event,
+    Hello,
+    ImageDone,
+    ModelCard,
+    Ready,
+    Recipe,
+    Stepped,
+)
 from engine.contract.wire import Connection, bot_side
 from engine.errors import ExitCode
 from engine.server.socket_server import bind
 from tests import tiny_model
 from tests.engine_parts import job
+from tests.samples import pixels_digest
 
 ENGINE = [sys.executable, "-m", "engine"]
 START_TIMEOUT = 90.0
@@ -180,9 +190,11 @@ async def test_the_engine_exits_with_its_parent(tiny: str) -> None:
     async with serving(tiny, "--parent") as (process, port):
         async with connected(port) as (events, card):
             await events.send(job(recipe_for(card, steps=2)))
-            while not isinstance(event := await events.receive(), Painted):
+            while not isinstance(event := await events.receive(), ImageDone):
                 assert event is not None
-            assert sha256(event.pictures[0].png) == event.pictures[0].sha256
+            assert pixels_digest(event.image.png) == event.image.sha256
+            while not isinstance(event := await events.receive(), Completed):
+                assert event is not None
         if process.stdin is None:
             raise RuntimeError("no pipe")
         process.stdin.close()

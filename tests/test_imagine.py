@@ -90,12 +90,12 @@ async def test_a_sketch_is_the_init_image(harness: BotHarness, engine: FakeEngin
     """The engine gets the sanitized sketch; the pictures have its aspect ratio."""
     await harness.imagine(sketch=SKETCH, strength=0.5)
     paint = engine.paints[0]
-    assert paint.source is not None
-    assert Image.open(BytesIO(paint.source)).size == (128, 64)
+    [source] = paint.inputs
+    assert Image.open(BytesIO(engine.inputs[source])).size == (128, 64)
     assert all(recipe.strength == 0.5 and recipe.width > recipe.height for recipe in paint.recipes)
     (source_file,) = (harness.data / "sources").iterdir()
     assert source_file.name == f"{paint.recipes[0].source}.png"
-    assert source_file.read_bytes() == paint.source
+    assert source_file.read_bytes() == engine.inputs[source]
 
 
 async def test_the_command_works_in_dms(harness: BotHarness) -> None:

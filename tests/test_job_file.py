@@ -38,11 +38,16 @@ def lines(*jobs: dict[str, Any]) -> str:
 
 def test_the_model_card_has_the_defaults() -> None:
     """Size, steps, guidance and sampler have defaults of the model; the seed is random."""
+<<<<<<< HEAD
     command = to_command(spec(), [CARD])
+=======
+    command = to_command(spec(), CARD).paint
+>>>>>>> 708eb0a (Send each picture by itself and inputs by digest)
     assert len(command.recipes) == 4
     first = command.recipes[0]
     assert (first.width, first.height, first.steps, first.guidance) == (128, 128, 20, 5.0)
     assert (first.sampler, first.row_class, first.source) == (Sampler.DPMPP_2M, 8, None)
+<<<<<<< HEAD
     assert to_command(spec(), [CARD]).recipes[0].seed != first.seed
 
 
@@ -54,39 +59,63 @@ def test_a_job_names_one_of_the_loaded_models() -> None:
     assert to_command(spec(), [CARD, other]).recipes[0].model == CARD.name
     with pytest.raises(UsageError, match=r"model third is not loaded; .* other\."):
         to_command(spec(model="third"), [CARD, other])
+=======
+    assert to_command(spec(), CARD).paint.recipes[0].seed != first.seed
+>>>>>>> 708eb0a (Send each picture by itself and inputs by digest)
 
 
 def test_the_seed_minus_one_is_any_seed() -> None:
     """As in other programs."""
+<<<<<<< HEAD
     seeds = {to_command(spec(seed=-1, count=1), [CARD]).recipes[0].seed for _ in range(3)}
+=======
+    seeds = {to_command(spec(seed=-1, count=1), CARD).paint.recipes[0].seed for _ in range(3)}
+>>>>>>> 708eb0a (Send each picture by itself and inputs by digest)
     assert len(seeds) == 3 and min(seeds) >= 0
 
 
 def test_pictures_have_consecutive_seeds() -> None:
     """Seeds wrap around at 2**32."""
+<<<<<<< HEAD
     command = to_command(spec(seed=2**32 - 2, count=3), [CARD])
+=======
+    command = to_command(spec(seed=2**32 - 2, count=3), CARD).paint
+>>>>>>> 708eb0a (Send each picture by itself and inputs by digest)
     assert [recipe.seed for recipe in command.recipes] == [2**32 - 2, 2**32 - 1, 0]
 
 
 def test_variations_of_a_seed_have_consecutive_subseeds() -> None:
     """With a subseed all pictures have the same seed, as in AUTOMATIC1111's web UI."""
+<<<<<<< HEAD
     command = to_command(spec(seed=5, subseed=8, subseed_strength=0.2, count=2), [CARD])
+=======
+    command = to_command(spec(seed=5, subseed=8, subseed_strength=0.2, count=2), CARD).paint
+>>>>>>> 708eb0a (Send each picture by itself and inputs by digest)
     assert [(recipe.seed, recipe.subseed) for recipe in command.recipes] == [(5, 8), (5, 9)]
 
 
 def test_a_picture_without_guidance_needs_fewer_rows() -> None:
     """A row class holds twice as many pictures without guidance."""
+<<<<<<< HEAD
     assert to_command(spec(count=2, guidance=1.0), [CARD]).recipes[0].row_class == 2
+=======
+    assert to_command(spec(count=2, guidance=1.0), CARD).paint.recipes[0].row_class == 2
+>>>>>>> 708eb0a (Send each picture by itself and inputs by digest)
 
 
 def test_a_sketch_determines_the_size(tmp_path: Path) -> None:
     """The pictures have its aspect ratio and the native area; the strength has a default."""
     sketch(400, 200).save(tmp_path / "sketch.png")
+<<<<<<< HEAD
     command = to_command(spec(sketch=str(tmp_path / "sketch.png")), [CARD])
+=======
+    command, files = to_command(spec(sketch=str(tmp_path / "sketch.png")), CARD)
+>>>>>>> 708eb0a (Send each picture by itself and inputs by digest)
     first = command.recipes[0]
     assert (first.width, first.height, first.strength) == (184, 88, 0.75)
-    assert command.source is not None
-    assert first.source == sha256(command.source)
+    [(digest, data)] = files.items()
+    assert command.inputs == (digest,)
+    assert first.source == digest == sha256(data)
 
 
 @pytest.mark.parametrize(

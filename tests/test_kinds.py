@@ -136,7 +136,11 @@ def test_the_command_line_makes_the_same_recipes(options: dict[str, Any]) -> Non
 
     def of_file() -> tuple[Recipe, ...]:
         values = {"id": "a", "prompt": "a red house", "seed": 5} | options
+<<<<<<< HEAD
         return to_command(msgspec.convert(values, JobSpec), [MODEL]).recipes
+=======
+        return to_command(msgspec.convert(values, JobSpec), MODEL).paint.recipes
+>>>>>>> 708eb0a (Send each picture by itself and inputs by digest)
 
     try:
         expected = build(**options)

@@ -8,13 +8,14 @@ import torch
 from diffusers import StableDiffusionPipeline
 from PIL import Image, ImageChops
 
-from engine.contract import Event, Failed, Paint, Painted, Stepped, Verdict, sha256
+from engine.contract import Event, Failed, Paint, Stepped, Verdict, sha256
 from engine.contract.images import grid
 from engine.contract.images.encode import encode_png
 from engine.core.engine_core import EngineCore
 from engine.log import LineFormatter
 from tests import tiny_model
 from tests.engine_parts import (
+    Painted,
     engine_core,
     failure_reason,
     job,
@@ -24,6 +25,7 @@ from tests.engine_parts import (
     run_job,
     sketch,
 )
+from tests.samples import pixels_digest
 
 
 def previews_in(events: list[Event]) -> list[bytes]:
@@ -112,7 +114,7 @@ def test_a_flagged_image_has_a_digest_but_no_bytes() -> None:
     [shown] = painted_images(job())
     assert withheld.withheld and not withheld.png
     assert not shown.withheld
-    assert withheld.sha256 == shown.sha256 == sha256(shown.png)
+    assert withheld.sha256 == shown.sha256 == pixels_digest(shown.png)
     [verdict] = withheld.verdicts
     assert verdict.checker == "model" and verdict.score is not None and verdict.score > 0.5
 
@@ -125,7 +127,7 @@ def test_a_job_may_include_flagged_images() -> None:
     assert isinstance(ending, Painted)
     [image] = ending.pictures
     assert image.flagged and not image.withheld
-    assert image.sha256 == sha256(image.png)
+    assert image.sha256 == pixels_digest(image.png)
     assert previews_in(events) and all(map(is_blank, previews_in(events)))
 
 

@@ -6,17 +6,22 @@ import msgspec
 import pytest
 
 from engine.contract import (
+    ArtifactDone,
+    ArtifactRole,
     BatchSizes,
     Cancel,
     Cancelled,
+    Capture,
     Command,
+    Completed,
     Event,
     Failed,
     Heartbeat,
     Hello,
+    ImageDone,
+    Input,
     ModelCard,
     Paint,
-    Painted,
     PaintedImage,
     Queued,
     Ready,
@@ -58,18 +63,16 @@ CARD = ModelCard(
     batch_sizes=(BatchSizes(pixels=65536, default=(2, 8), under_load=(2, 8, 16)),),
     fingerprint="cpu",
 )
-PICTURES = (
-    PaintedImage(png=b"PNG", sha256="cd", verdicts=(VERDICT,), row_class=8, fingerprint="cpu"),
-    PaintedImage(png=b"", sha256="", failed="why", row_class=8, fingerprint="cpu"),
-)
+PICTURE = PaintedImage(png=b"PNG", sha256="cd", verdicts=(VERDICT,), row_class=8, fingerprint="cpu")
 MESSAGES: list[Command | Event] = [
     Hello("secret"),
+    Input(sha256="ab", data=b"PNG"),
     Paint(
         job="j",
         attempt=2,
         recipes=(RECIPE,),
-        source=b"SRC",
-        previews=False,
+        inputs=("ab",),
+        capture=Capture(previews=False, film=True, strip=9, display_scale=4),
         adaptive=True,
         include_flagged=True,
         owner="o",
@@ -79,7 +82,7 @@ MESSAGES: list[Command | Event] = [
     Ready((CARD,)),
     Rejected("why"),
     Queued(job="j", attempt=2, jobs_ahead=3),
-    Stepped(job="j", attempt=2, step=1, steps=20, preview=b"JPG"),
+    Stepped(job="j", attempt=2, step=1, steps=20, done=3, preview=b"JPG"),
     Heartbeat(
         ticks=1,
         seconds=0.5,
@@ -90,55 +93,80 @@ MESSAGES: list[Command | Event] = [
         memory=10,
         peak_memory=20,
     ),
-    Painted(job="j", attempt=2, pictures=PICTURES, seconds=1.5, engine_seconds=0.75),
+    ImageDone(job="j", attempt=2, index=1, image=PICTURE),
+    ArtifactDone(
+        job="j",
+        attempt=2,
+        index=1,
+        role=ArtifactRole.FILM,
+        media_type="video/mp4",
+        data=b"MP4",
+    ),
+    Completed(job="j", attempt=2, seconds=1.5, engine_seconds=0.75),
     Failed(job="j", attempt=2, reason="why", init_image_flagged=True, engine_seconds=0.75),
     Cancelled(job="j", attempt=2, engine_seconds=0.75),
 ]
 FRAMES: dict[type, bytes] = {
-    Hello: b"\x83\xa4type\xa5Hello\xa5token\xa6secret\xa7version\x06",
+    Hello: b"\x83\xa4type\xa5Hello\xa5token\xa6secret\xa7version\x07",
+    Input: b"\x83\xa4type\xa5Input\xa6sha256\xa2ab\xa4data\xc4\x03PNG",
     Paint: (
-        b"\x8a\xa4type\xa5Paint\xa3job\xa1j\xa7attempt\x02\xa7recipes\x91\xde\x00\x10\xa5mo"
-        b"del\xa7starter\xa8revision\xa2r1\xa6prompt\xaba red house\xa8negative\xa3fog\xa4s"
-        b"eed\x07\xa7subseed\x08\xb0subseed_strength\xcb?\xd0\x00\x00\x00\x00\x00\x00\xa5st"
-        b"eps\x14\xa8guidance\xcb@\x14\x00\x00\x00\x00\x00\x00\xa7sampler\xa7euler_a\xa5wid"
-        b"th\xcc\x80\xa6height@\xa6source\xa2ab\xa8strength\xcb?\xe0\x00\x00\x00\x00\x00"
-        b"\x00\xa8adapters\x90\xa9row_class\x08\xa6source\xc4\x03SRC\xa8previews\xc2\xa8ada"
-        b"ptive\xc3\xa6reveal\xc3\xa5owner\xa1o\xa3had\xcb?\xf8\x00\x00\x00\x00\x00\x00"
+        b"\x8a\xa4type\xa5Paint\xa3job\xa1j\xa7attempt\x02\xa7recipes\x91\xde\x00\x10\xa5mod"
+        b"el\xa7starter\xa8revision\xa2r1\xa6prompt\xaba red house\xa8negative\xa3fog\xa4see"
+        b"d\x07\xa7subseed\x08\xb0subseed_strength\xcb?\xd0\x00\x00\x00\x00\x00\x00\xa5steps"
+        b"\x14\xa8guidance\xcb@\x14\x00\x00\x00\x00\x00\x00\xa7sampler\xa7euler_a\xa5width"
+        b"\xcc\x80\xa6height@\xa6source\xa2ab\xa8strength\xcb?\xe0\x00\x00\x00\x00\x00\x00"
+        b"\xa8adapters\x90\xa9row_class\x08\xa6inputs\x91\xa2ab\xa7capture\x84\xa8previews"
+        b"\xc2\xa4film\xc3\xa5strip\t\xaddisplay_scale\x04\xa8adaptive\xc3\xafinclude_flagge"
+        b"d\xc3\xa5owner\xa1o\xadprior_seconds\xcb?\xf8\x00\x00\x00\x00\x00\x00"
     ),
     Cancel: b"\x83\xa4type\xa6Cancel\xa3job\xa1j\xa7attempt\x02",
     Ready: (
+<<<<<<< HEAD
         b"\x82\xa4type\xa5Ready\xa6models\x91\x8b\xa4name\xa7starter\xa8revision\xa2r1\xa6native"
         b"\xcc\x80\xa7largest\xce\x00\x01\x00\x00\xa5steps\x19\xa8guidance\xcb@\x14\x00\x00"
         b"\x00\x00\x00\x00\xa7sampler\xa4pndm\xa7longest\x81\xa3lcm2\xa5hands\x03\xa6shapes"
         b"\x91\x83\xa6pixels\xce\x00\x01\x00\x00\xa7classes\x92\x02\x08\xa6loaded\x93\x02"
         b"\x08\x10\xabfingerprint\xa3cpu"
+=======
+        b"\x82\xa4type\xa5Ready\xa5model\x8b\xa4name\xa7starter\xa8revision\xa2r1\xabnative_"
+        b"size\xcc\x80\xaamax_pixels\xce\x00\x01\x00\x00\xa5steps\x19\xa8guidance\xcb@\x14"
+        b"\x00\x00\x00\x00\x00\x00\xa7sampler\xa4pndm\xa9max_steps\x81\xa3lcm2\xb6max_concur"
+        b"rent_batches\x03\xabbatch_sizes\x91\x83\xa6pixels\xce\x00\x01\x00\x00\xa7default"
+        b"\x92\x02\x08\xaaunder_load\x93\x02\x08\x10\xabfingerprint\xa3cpu"
+>>>>>>> 708eb0a (Send each picture by itself and inputs by digest)
     ),
     Rejected: b"\x82\xa4type\xa8Rejected\xa6reason\xa3why",
-    Queued: b"\x84\xa4type\xa6Queued\xa3job\xa1j\xa7attempt\x02\xa5ahead\x03",
+    Queued: b"\x84\xa4type\xa6Queued\xa3job\xa1j\xa7attempt\x02\xaajobs_ahead\x03",
     Stepped: (
-        b"\x86\xa4type\xa7Stepped\xa3job\xa1j\xa7attempt\x02\xa4step\x01\xa5steps\x14\xa7pr"
-        b"eview\xc4\x03JPG"
+        b"\x87\xa4type\xa7Stepped\xa3job\xa1j\xa7attempt\x02\xa4step\x01\xa5steps\x14\xa4don"
+        b"e\x03\xa7preview\xc4\x03JPG"
     ),
     Heartbeat: (
-        b"\x89\xa4type\xa5Pulse\xa5ticks\x01\xa7seconds\xcb?\xe0\x00\x00\x00\x00\x00\x00"
-        b"\xaarows_given\x08\xa9rows_used\x06\xa8painting\x02\xa7waiting\x01\xa6memory\n"
-        b"\xabpeak_memory\x14"
+        b"\x89\xa4type\xa9Heartbeat\xa5ticks\x01\xa7seconds\xcb?\xe0\x00\x00\x00\x00\x00\x00"
+        b"\xaarows_total\x08\xa9rows_used\x06\xa8painting\x02\xa7waiting\x01\xa6memory\n\xab"
+        b"peak_memory\x14"
     ),
-    Painted: (
-        b"\x86\xa4type\xa7Painted\xa3job\xa1j\xa7attempt\x02\xa8pictures\x92\x86\xa3png\xc4"
-        b"\x03PNG\xa6sha256\xa2cd\xa6failed\xc0\xa8verdicts\x91\x83\xa7checker\xa5model\xa5"
-        b"score\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa7flagged\xc3\xa9row_class\x08\xabfingerp"
-        b"rint\xa3cpu\x86\xa3png\xc4\x00\xa6sha256\xa0\xa6failed\xa3why\xa8verdicts\x90\xa9"
-        b"row_class\x08\xabfingerprint\xa3cpu\xa7seconds\xcb?\xf8\x00\x00\x00\x00\x00\x00"
-        b"\xa6worked\xcb?\xe8\x00\x00\x00\x00\x00\x00"
+    ImageDone: (
+        b"\x85\xa4type\xa9ImageDone\xa3job\xa1j\xa7attempt\x02\xa5index\x01\xa5image\x86\xa3"
+        b"png\xc4\x03PNG\xa6sha256\xa2cd\xa6failed\xc0\xa8verdicts\x91\x83\xa7checker\xa5mod"
+        b"el\xa5score\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa7flagged\xc3\xa9row_class\x08\xabfi"
+        b"ngerprint\xa3cpu"
+    ),
+    ArtifactDone: (
+        b"\x87\xa4type\xacArtifactDone\xa3job\xa1j\xa7attempt\x02\xa5index\x01\xa4role\xa4fi"
+        b"lm\xaamedia_type\xa9video/mp4\xa4data\xc4\x03MP4"
+    ),
+    Completed: (
+        b"\x85\xa4type\xa9Completed\xa3job\xa1j\xa7attempt\x02\xa7seconds\xcb?\xf8\x00\x00"
+        b"\x00\x00\x00\x00\xaeengine_seconds\xcb?\xe8\x00\x00\x00\x00\x00\x00"
     ),
     Failed: (
-        b"\x86\xa4type\xa6Failed\xa3job\xa1j\xa7attempt\x02\xa6reason\xa3why\xaesketch_flag"
-        b"ged\xc3\xa6worked\xcb?\xe8\x00\x00\x00\x00\x00\x00"
+        b"\x86\xa4type\xa6Failed\xa3job\xa1j\xa7attempt\x02\xa6reason\xa3why\xb2init_image_f"
+        b"lagged\xc3\xaeengine_seconds\xcb?\xe8\x00\x00\x00\x00\x00\x00"
     ),
     Cancelled: (
-        b"\x84\xa4type\xa9Cancelled\xa3job\xa1j\xa7attempt\x02\xa6worked\xcb?\xe8\x00\x00"
-        b"\x00\x00\x00\x00"
+        b"\x84\xa4type\xa9Cancelled\xa3job\xa1j\xa7attempt\x02\xaeengine_seconds\xcb?\xe8"
+        b"\x00\x00\x00\x00\x00\x00"
     ),
 }
 """MessagePack of the messages above: both processes of any version must agree on it."""

@@ -12,7 +12,7 @@ from engine.contract import Paint, Recipe, Sampler, sha256
 from engine.contract.images.encode import encode_png
 from engine.core.engine_core import EngineCore
 from engine.core.postprocess import Postprocessor
-from engine.core.request import Request
+from engine.core.request import Request, RunningImage
 from tests.engine_parts import engine_core, recipe, sketch
 
 SCHEDULES = 1000
@@ -26,11 +26,11 @@ class LatentsRecorder(Postprocessor):
 
     def __init__(self) -> None:
         super().__init__()
-        self.latents: dict[Request, list[torch.Tensor]] = {}
+        self.latents: dict[Request, dict[int, torch.Tensor]] = {}
 
-    def postprocess(self, request: Request) -> None:
-        """Store the latents of all images of a request."""
-        self.latents[request] = [image.state.latents for image in request.images]
+    def postprocess(self, image: RunningImage) -> None:
+        """Store the latents of an image, by its index."""
+        self.latents.setdefault(image.request, {})[image.index] = image.state.latents
 
     def render_preview(self, request: Request) -> None:
         """There are no previews."""
@@ -81,8 +81,9 @@ def latents_alone(recipe: Recipe) -> torch.Tensor:
 
 def add_request(core: EngineCore, recipes: Sequence[Recipe]) -> Request:
     """Add a job of these recipes."""
-    paint = Paint(job="a", attempt=1, recipes=tuple(recipes), source=SKETCH)
-    request = Request(paint, lambda _: None)
+    files = {sha256(SKETCH): SKETCH}
+    paint = Paint(job="a", attempt=1, recipes=tuple(recipes), inputs=tuple(files))
+    request = Request(paint, lambda _: None, files)
     core.add_request(request)
     return request
 
@@ -104,7 +105,8 @@ def test_other_jobs_change_no_bit(part: int) -> None:
             core.tick()
         core.close()
         for request, all_latents in recorder.latents.items():
-            for image_recipe, latents in zip(request.job.recipes, all_latents, strict=True):
+            for index, latents in all_latents.items():
+                image_recipe = request.job.recipes[index]
                 assert torch.equal(latents, latents_alone(image_recipe)), image_recipe
                 finished_images += 1
     assert finished_images > SCHEDULES // PARTS

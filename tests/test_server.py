@@ -12,11 +12,11 @@ import pytest
 
 from engine.contract import (
     Cancel,
+    Completed,
     Ending,
     Event,
     Heartbeat,
     Hello,
-    Painted,
     Ready,
     Rejected,
 )
@@ -182,4 +182,4 @@ async def test_a_connection_that_never_reads_is_aborted(
     assert caplog.text.count("the peer does not read") == 1
     async with engine.connect_authenticated() as events:
         await events.send(job())
-        assert isinstance((await events_of(events, "a"))[-1], Painted)
+        assert isinstance((await events_of(events, "a"))[-1], Completed)

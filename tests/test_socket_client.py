@@ -12,7 +12,7 @@ from bot.engine_client.socket_client import Endpoint
 from bot.engine_client.supervisor import supervised_engine
 from bot.engine_client.watchdog import SHORTEST_SECONDS, SILENCE_SECONDS
 from bot.errors import ExitCode, FatalError
-from engine.contract import Cancelled, Failed, Paint, Painted, Queued, Stepped
+from engine.contract import Cancelled, Completed, Failed, ImageDone, JobEvent, Paint, Stepped
 from tests.bot_harness import eventually
 from tests.fake_engine import MODEL, FakeEngine
 from tests.manual_time import ManualTime
@@ -36,15 +36,15 @@ def paint(job: str = "j1", attempt: int = 1) -> Paint:
     return Paint(job=job, attempt=attempt, recipes=(recipe(seed=1), recipe(seed=2)))
 
 
-def ignore(_: Queued | Stepped) -> None:
-    """A progress callback that does nothing."""
+def ignore(_: JobEvent) -> None:
+    """A callback that does nothing."""
 
 
 async def test_a_job_ends_with_its_pictures(client: EngineClient) -> None:
-    """There is one progress event for each step."""
-    events: list[Queued | Stepped] = []
-    ending = await client.submit(paint(), events.append)
-    assert isinstance(ending, Painted) and len(ending.pictures) == 2
+    """There is one progress event for each step, and one event for each picture."""
+    events: list[JobEvent] = []
+    assert isinstance(await client.submit(paint(), events.append), Completed)
+    assert [event.index for event in events if isinstance(event, ImageDone)] == [0, 1]
     assert [event.step for event in events if isinstance(event, Stepped)] == [1, 2, 3, 4]
     assert client.model == MODEL
 
@@ -88,7 +88,7 @@ async def test_a_dead_engine_is_restarted(client: EngineClient, engine: FakeEngi
     with pytest.raises(EngineDied):
         await task
     engine.gate.set()
-    assert isinstance(await client.submit(paint(attempt=2), ignore), Painted)
+    assert isinstance(await client.submit(paint(attempt=2), ignore), Completed)
     assert engine.starts == 2
 
 
@@ -101,7 +101,7 @@ async def test_a_failed_restart_is_repeated(client: EngineClient, engine: FakeEn
     await eventually(lambda: engine.failed_starts == 2)
     assert not task.done()
     engine.start_error = None
-    assert isinstance(await task, Painted)
+    assert isinstance(await task, Completed)
 
 
 async def test_a_failed_first_start_is_fatal(engine: FakeEngine) -> None:
@@ -133,7 +133,7 @@ async def test_an_invalid_frame_restarts_the_engine(
     for writer in engine.writers:
         writer.write(b"\xff\xff\xff\xff")
     await eventually(lambda: engine.starts == 2)
-    assert isinstance(await client.submit(paint(), ignore), Painted)
+    assert isinstance(await client.submit(paint(), ignore), Completed)
 
 
 async def test_a_waiting_job_can_be_cancelled_while_disconnected(
@@ -167,7 +167,7 @@ async def test_a_restart_that_hangs_is_aborted(engine: FakeEngine) -> None:
     async with supervised_engine(second_hangs, start_seconds=0.1, sleep=short_sleep) as client:
         engine.die()
         await eventually(lambda: starts == 3)
-        assert isinstance(await client.submit(paint(), ignore), Painted)
+        assert isinstance(await client.submit(paint(), ignore), Completed)
 
 
 async def test_failed_restarts_become_rarer(engine: FakeEngine) -> None:

@@ -4,13 +4,21 @@ from typing import Any
 
 import pytest
 
-from engine.contract import Cancelled, Event, Painted
+from engine.contract import Cancelled, Event
 from engine.core.batching import batch_key
 from engine.core.engine_core import EngineCore
 from engine.core.executor import BatchExecutor
 from engine.core.postprocess import Postprocessor
 from engine.core.request import Request
-from tests.engine_parts import engine_core, job, new_engine_core, recipe, run_job, run_together
+from tests.engine_parts import (
+    Painted,
+    engine_core,
+    job,
+    new_engine_core,
+    recipe,
+    run_job,
+    run_together,
+)
 
 
 def test_forward_seconds_are_shared_by_rows() -> None:

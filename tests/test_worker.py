@@ -10,7 +10,17 @@ import pytest
 import torch
 from PIL import Image
 
-from engine.contract import Cancelled, Ending, Event, Painted, Queued, Stepped, Verdict, sha256
+from engine.contract import (
+    Cancelled,
+    Completed,
+    Ending,
+    Event,
+    ImageDone,
+    Queued,
+    Stepped,
+    Verdict,
+    sha256,
+)
 from engine.contract.images.encode import encode_png
 from engine.core.engine_core import EngineCore
 from engine.core.worker import Worker
@@ -65,7 +75,8 @@ def test_a_job_is_painted_in_another_thread() -> None:
     """Inference mode is set per thread, so the engine's thread must set it."""
     with running_worker() as (worker, listener):
         worker.submit(job(), listener.events.put)
-        assert len(listener.next(Painted).pictures) == 1
+        assert listener.next(ImageDone).image.png
+        listener.next(Completed)
 
 
 def test_jobs_run_at_the_same_time() -> None:
@@ -74,7 +85,7 @@ def test_jobs_run_at_the_same_time() -> None:
         slow = worker.submit(job(recipe(steps=MANY_STEPS), job="slow"), listener.events.put)
         listener.next(Stepped, "slow")
         worker.submit(job(recipe(steps=1), job="quick"), listener.events.put)
-        listener.next(Painted, "quick")
+        listener.next(Completed, "quick")
         assert listener.next(Stepped, "slow").step < MANY_STEPS
         worker.cancel(slow)
         listener.next(Cancelled, "slow")
@@ -90,7 +101,7 @@ def test_waiting_jobs_receive_their_position() -> None:
         assert listener.next(Queued, "c").jobs_ahead == 1
         worker.cancel(first)
         assert listener.next(Queued, "c").jobs_ahead == 0
-        listener.next(Painted, "c")
+        listener.next(Completed, "c")
 
 
 def test_a_waiting_job_is_cancelled_at_once() -> None:
@@ -149,11 +160,11 @@ def test_a_device_lost_by_the_safety_check_flags_nothing(
     monkeypatch.setattr(engine_core().model, "check_safety", checkers.check)
     data = encode_png(sketch())
     img2img = recipe(source=sha256(data), strength=0.5)
-    paint = job(
-        img2img if is_img2img else recipe(), source=data if is_img2img else None, previews=False
-    )
+    files = {sha256(data): data}
+    inputs = tuple(files) if is_img2img else ()
+    paint = job(img2img if is_img2img else recipe(), inputs=inputs, previews=False)
     with running_worker() as (worker, listener):
-        worker.submit(paint, listener.events.put)
+        worker.submit(paint, listener.events.put, files)
         assert isinstance(listener.fatal_errors.get(timeout=20), DeviceLost)
     assert not listener.endings()
 
@@ -164,7 +175,7 @@ def test_a_heartbeat_counts_what_was_done() -> None:
         before = worker.heartbeat()
         assert (before.ticks, before.rows_total, before.rows_used) == (0, 0, 0)
         worker.submit(job(recipe(guidance=1.0, steps=5)), listener.events.put)
-        listener.next(Painted)
+        listener.next(Completed)
         heartbeat = worker.heartbeat()
     assert (heartbeat.ticks, heartbeat.rows_total, heartbeat.rows_used) == (5, 10, 5)
     assert (heartbeat.painting, heartbeat.waiting) == (0, 0)
@@ -198,7 +209,7 @@ def test_a_heartbeat_does_not_wait_for_a_forward_pass() -> None:
             heartbeat = worker.heartbeat()
         finally:
             go_on.set()
-        listener.next(Painted)
+        listener.next(Completed)
     assert (heartbeat.painting, heartbeat.ticks) == (1, 0)
 
 

@@ -1,14 +1,15 @@
 """The interface to an engine, wherever it runs."""
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
 
 import msgspec
 
 from bot.errors import BotError
-from engine.contract import Ending, Heartbeat, ModelCard, Paint, Queued, Stepped
+from engine.contract import Ending, Heartbeat, JobEvent, ModelCard, Paint
 
-ProgressCallback = Callable[[Queued | Stepped], None]
+EventCallback = Callable[[JobEvent], None]
+NO_FILES: Final[Mapping[str, bytes]] = {}
 
 
 class EngineDied(BotError):
@@ -40,10 +41,14 @@ class EngineClient(Protocol):
     def status(self) -> EngineStatus:
         """The state of the engine now."""
 
-    async def submit(self, paint: Paint, on_progress: ProgressCallback) -> Ending:
+    async def submit(
+        self, paint: Paint, on_event: EventCallback, files: Mapping[str, bytes] = NO_FILES
+    ) -> Ending:
         """Run a job, after waiting for a connection if there is none, and return its ending.
 
-        Raises EngineDied if the connection is lost before the job ends.
+        `on_event` is called with the events before the ending, in order. `files` has the input
+        images that the job lists, by their digests. Raises EngineDied if the connection is lost
+        before the job ends.
         """
 
     async def cancel(self, job: str, attempt: int) -> None:

@@ -2,24 +2,23 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
 import msgspec
 
-from bot.engine_client.base import EngineDied, EngineStatus, ProgressCallback
+from bot.engine_client.base import NO_FILES, EngineDied, EngineStatus, EventCallback
 from engine.contract import (
     Cancel,
     Cancelled,
     Ending,
     Event,
-    Failed,
     Heartbeat,
     Hello,
+    Input,
     ModelCard,
     Paint,
-    Painted,
     Ready,
     Rejected,
     wire,
@@ -42,7 +41,7 @@ class Endpoint(msgspec.Struct, frozen=True):
 
 class _Pending(msgspec.Struct, eq=False):
     ending: asyncio.Future[Ending]
-    on_progress: ProgressCallback
+    on_event: EventCallback
 
 
 class SocketEngineClient:
@@ -57,6 +56,8 @@ class SocketEngineClient:
         self._connected = asyncio.Event()
         self._models: tuple[ModelCard, ...] = ()
         self._pending: dict[tuple[str, int], _Pending] = {}
+        self._sending_job = asyncio.Lock()
+        """Held while a job is sent: the engine keeps an input for the next job that lists it."""
         self._listeners: list[Callable[[], None]] = []
         self._restarts = 0
         self._heartbeat: Heartbeat | None = None
@@ -94,18 +95,22 @@ class SocketEngineClient:
         """Call `listener` whenever the engine connects or disconnects."""
         self._listeners.append(listener)
 
-    async def submit(self, paint: Paint, on_progress: ProgressCallback) -> Ending:
+    async def submit(
+        self, paint: Paint, on_event: EventCallback, files: Mapping[str, bytes] = NO_FILES
+    ) -> Ending:
         """Run a job, after waiting for a connection if there is none, and return its ending.
 
-        Raises EngineDied if the connection is lost before the job ends.
+        `on_event` is called with the events before the ending, in order. `files` has the input
+        images that the job lists, by their digests. Raises EngineDied if the connection is lost
+        before the job ends.
         """
         key = (paint.job, paint.attempt)
-        pending = _Pending(asyncio.get_running_loop().create_future(), on_progress)
+        pending = _Pending(asyncio.get_running_loop().create_future(), on_event)
         self._pending[key] = pending
         try:
             await self._connected.wait()
             if not pending.ending.done():  # it may have been cancelled while disconnected
-                await self._send(paint)
+                await self._send_job(paint, files)
             return await pending.ending
         finally:
             del self._pending[key]
@@ -170,11 +175,11 @@ class SocketEngineClient:
         pending = self._pending.get((event.job, event.attempt))
         if pending is None or pending.ending.done():
             return  # the attempt was superseded or cancelled
-        if isinstance(event, Painted | Failed | Cancelled):
+        if isinstance(event, Ending):
             self.finished_jobs += 1
             pending.ending.set_result(event)
         else:
-            pending.on_progress(event)
+            pending.on_event(event)
 
     def _disconnected(self) -> None:
         self._connected.clear()
@@ -193,7 +198,14 @@ class SocketEngineClient:
         for listener in self._listeners:
             listener()
 
-    async def _send(self, command: Paint | Cancel) -> None:
+    async def _send_job(self, paint: Paint, files: Mapping[str, bytes]) -> None:
+        async with self._sending_job:
+            for digest in paint.inputs:
+                if digest in files:
+                    await self._send(Input(sha256=digest, data=files[digest]))
+            await self._send(paint)
+
+    async def _send(self, command: Input | Paint | Cancel) -> None:
         if self._connection is None:
             raise EngineDied("The engine is not connected.")
         try:

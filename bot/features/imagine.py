@@ -21,8 +21,8 @@ from bot.features import model_option
 from bot.features.exports import Exports
 from bot.features.responses import defer_and_start, request_context
 from engine.contract import (
+    DEFAULT_COUNT,
     MAX_GUIDANCE,
-    MAX_PICTURES,
     MAX_PROMPT_CHARS,
     MAX_STEPS,
     RANDOM_SEED,
@@ -34,7 +34,7 @@ PromptText = app_commands.Range[str, 1, MAX_PROMPT_CHARS]
 Seed = app_commands.Range[int, RANDOM_SEED, SEED_LIMIT - 1]
 Steps = app_commands.Range[int, 1, MAX_STEPS]
 Guidance = app_commands.Range[float, 0.0, MAX_GUIDANCE]
-Count = app_commands.Range[int, 1, MAX_PICTURES]
+Count = app_commands.Range[int, 1, DEFAULT_COUNT]
 Strength = app_commands.Range[float, 0.0, 1.0]
 
 

@@ -13,18 +13,19 @@ from bot.domain.clock import Clock
 from bot.domain.job import Job, Progress, Status
 from bot.domain.limits import Limits
 from bot.domain.picture import Picture, picture_id
-from bot.engine_client.base import EngineClient, EngineDied, ProgressCallback
+from bot.engine_client.base import EngineClient, EngineDied, EventCallback
 from bot.errors import BotError, Refused
 from bot.services.notifier import Notifier
 from bot.storage import FileStorage
 from engine.contract import (
     Cancelled,
+    Completed,
     Ending,
     Failed,
+    ImageDone,
+    JobEvent,
     Paint,
-    Painted,
     PaintedImage,
-    Queued,
     Recipe,
     Stepped,
 )
@@ -79,8 +80,9 @@ class JobRunner:
             self._uncharged.discard(job.id)
 
     async def _run(self, job: Job, prior_seconds: float) -> JobResult:
+        images: dict[int, PaintedImage] = {}
         try:
-            ending = await self._submit(job, prior_seconds)
+            ending = await self._submit(job, prior_seconds, images)
         except EngineDied:
             await retry_until_written(lambda: self._jobs.requeue(job.id, job.attempt, crashed=True))
             return JobResult(engine_seconds=0.0, ended=None)
@@ -91,7 +93,7 @@ class JobRunner:
         except asyncio.CancelledError:
             await self._jobs.requeue(job.id, job.attempt, crashed=False)
             raise
-        ended = await self._store(job, ending)
+        ended = await self._store(job, ending, images)
         return JobResult(engine_seconds=ending.engine_seconds, ended=ended)
 
     def waive_charge(self, job_id: str) -> None:
@@ -107,35 +109,39 @@ class JobRunner:
         await self._engine.cancel(job.id, job.attempt)
         await self._delete_pictures(job)
 
-    async def _submit(self, job: Job, prior_seconds: float) -> Ending:
+    async def _submit(
+        self, job: Job, prior_seconds: float, images: dict[int, PaintedImage]
+    ) -> Ending:
         rules.check_models(job.recipes, self._engine.models)
         if job.crashes >= self._limits.max_crashes:
             raise Refused(f"This job crashed the engine {job.crashes} times, so I stopped trying.")
-        source_name = job.recipes[0].source
-        source = await asyncio.to_thread(self._storage.source, source_name) if source_name else None
+        inputs = dict.fromkeys(recipe.source for recipe in job.recipes if recipe.source)
+        files = {name: await asyncio.to_thread(self._storage.source, name) for name in inputs}
         paint = Paint(
             job=job.id,
             attempt=job.attempt,
             recipes=job.recipes,
-            source=source,
+            inputs=tuple(inputs),
             adaptive=self._limits.adaptive,
             include_flagged=job.include_flagged,
             owner=str(job.user_id),
             prior_seconds=prior_seconds,
         )
-        return await self._engine.submit(paint, self._progress_callback(job))
+        return await self._engine.submit(paint, self._event_callback(job, images), files)
 
-    def _progress_callback(self, job: Job) -> ProgressCallback:
-        def show(event: Queued | Stepped) -> None:
-            if isinstance(event, Stepped) and event.step < event.steps:
+    def _event_callback(self, job: Job, images: dict[int, PaintedImage]) -> EventCallback:
+        def show(event: JobEvent) -> None:
+            if isinstance(event, ImageDone):
+                images[event.index] = event.image
+            elif isinstance(event, Stepped) and event.step < event.steps:
                 percent = 100 * event.step // event.steps
                 self._notifier.show(job, Progress(percent=percent, preview=event.preview))
 
         return show
 
-    async def _store(self, job: Job, ending: Ending) -> Job | None:
-        if isinstance(ending, Painted):
-            return await self._complete(job, ending)
+    async def _store(self, job: Job, ending: Ending, images: dict[int, PaintedImage]) -> Job | None:
+        if isinstance(ending, Completed):
+            return await self._complete(job, ending, images)
         if isinstance(ending, Failed):
             if ending.init_image_flagged:
                 await self._delete_sources(job)
@@ -151,15 +157,17 @@ class JobRunner:
             lambda: self._jobs.finish_without_pictures(job.id, status, self._clock(), reason=reason)
         )
 
-    async def _complete(self, job: Job, painted: Painted) -> Job | None:
+    async def _complete(
+        self, job: Job, completed: Completed, images: dict[int, PaintedImage]
+    ) -> Job | None:
         try:
-            pictures = await asyncio.to_thread(self._save_all, job, painted)
+            pictures = await asyncio.to_thread(self._save_all, job, images)
         except OSError as error:
             log.exception("The pictures could not be written.")
             await self._delete_pictures(job)
             reason = f"The pictures could not be written to the bot's disk ({error.strerror})."
             return await self._finish(job, Status.FAILED, reason)
-        charge, now = self._charge_for(job, painted), self._clock()
+        charge, now = self._charge_for(job, completed), self._clock()
         current = await retry_until_written(
             lambda: self._jobs.complete(job.id, job.attempt, pictures, now, charge)
         ) or await retry_until_written(lambda: self._jobs.job(job.id))
@@ -167,18 +175,18 @@ class JobRunner:
             return current
         await self._delete_pictures(job)  # meanwhile the job ended without pictures
         if current is not None and current.status is Status.CANCELLED:
-            await self._charge(job, painted)
+            await self._charge(job, completed)
         return None
 
-    async def _charge(self, job: Job, ending: Painted | Cancelled) -> None:
+    async def _charge(self, job: Job, ending: Completed | Cancelled) -> None:
         """Charge the user for a job without pictures, unless the charge is waived."""
         if job.id in self._uncharged:
             return
         charge = self._charge_for(job, ending)
         await retry_until_written(lambda: self._usage.add(charge))
 
-    def _charge_for(self, job: Job, ending: Painted | Cancelled) -> UsageRecord:
-        is_sample = isinstance(ending, Painted) and cost_model.is_sample(job.recipes)
+    def _charge_for(self, job: Job, ending: Completed | Cancelled) -> UsageRecord:
+        is_sample = isinstance(ending, Completed) and cost_model.is_sample(job.recipes)
         return UsageRecord(
             job_id=job.id,
             attempt=job.attempt,
@@ -197,9 +205,11 @@ class JobRunner:
         for source in {recipe.source for recipe in job.recipes if recipe.source}:
             await asyncio.to_thread(self._storage.delete_source, source)
 
-    def _save_all(self, job: Job, painted: Painted) -> list[Picture]:
-        pairs = zip(job.recipes, painted.pictures, strict=True)
-        return [self._save(job, nth, *pair) for nth, pair in enumerate(pairs, start=1)]
+    def _save_all(self, job: Job, images: dict[int, PaintedImage]) -> list[Picture]:
+        return [
+            self._save(job, index + 1, recipe, images[index])
+            for index, recipe in enumerate(job.recipes)
+        ]
 
     def _save(self, job: Job, nth: int, recipe: Recipe, image: PaintedImage) -> Picture:
         is_stored = image.png and (job.include_flagged or not image.flagged)

@@ -16,7 +16,15 @@ from bot.errors import BotError, ExitCode, FatalError
 from bot.prompt_filter.filter import find_violation
 from bot.settings import Settings
 from bot.storage import FileStorage
-from engine.contract import ModelCard, Paint, Painted, PaintedImage
+from engine.contract import (
+    Capture,
+    Completed,
+    ImageDone,
+    JobEvent,
+    ModelCard,
+    Paint,
+    PaintedImage,
+)
 
 StartEngine = Callable[[Mapping[str, str]], AbstractAsyncContextManager[EngineClient]]
 """Starts an engine with this environment on entry and stops it on exit."""
@@ -34,16 +42,28 @@ async def replay(
     Raises FatalError if there is no such picture or it may not be replayed.
     """
     picture = await _load(settings.imagine_data, picture_id)
-    source = _source(settings.imagine_data, picture)
+    files = _input_files(settings.imagine_data, picture)
     environment = settings.engine_environment() | {"IMAGINE_MODEL": picture.recipe.model}
     async with start_engine(environment) as engine:
         model = engine.model
         recipe = msgspec.structs.replace(picture.recipe, revision=model.revision)
-        paint = Paint(job=picture_id, attempt=1, recipes=(recipe,), source=source, previews=False)
-        ending = await engine.submit(paint, lambda _: None)
-    if not isinstance(ending, Painted):
+        paint = Paint(
+            job=picture_id,
+            attempt=1,
+            recipes=(recipe,),
+            inputs=tuple(files),
+            capture=Capture(previews=False),
+        )
+        images: list[PaintedImage] = []
+
+        def on_event(event: JobEvent) -> None:
+            if isinstance(event, ImageDone):
+                images.append(event.image)
+
+        ending = await engine.submit(paint, on_event, files)
+    if not isinstance(ending, Completed):
         raise ReplayFailed(getattr(ending, "reason", "The engine stopped."))
-    painting = ending.pictures[0]
+    [painting] = images
     if out is not None and painting.png:
         await asyncio.to_thread(_write, out, painting.png)
     return _compare(picture, painting, model)
@@ -94,8 +114,9 @@ def _check_allowed(picture: Picture) -> None:
         )
 
 
-def _source(data: Path, picture: Picture) -> bytes | None:
-    return FileStorage(data).source(picture.recipe.source) if picture.recipe.source else None
+def _input_files(data: Path, picture: Picture) -> dict[str, bytes]:
+    source = picture.recipe.source
+    return {source: FileStorage(data).source(source)} if source else {}
 
 
 def _compare(picture: Picture, painting: PaintedImage, model: ModelCard) -> ExitCode:

@@ -16,11 +16,20 @@ from diffusers import AutoPipelineForImage2Image, DiffusionPipeline
 from PIL import Image
 
 from engine.bench.stopwatch import Stopwatch
-from engine.contract import Event, Failed, Paint, Painted, Recipe, sha256
-from engine.contract.images.encode import encode_png
+from engine.contract import (
+    Capture,
+    Completed,
+    Event,
+    Failed,
+    ImageDone,
+    Paint,
+    PaintedImage,
+    Recipe,
+    pixels_sha256,
+)
 from engine.core.engine_core import EngineCore
 from engine.core.postprocess import Postprocessor
-from engine.core.request import EventSink, Request
+from engine.core.request import EventSink, JobWithFiles, Request
 from engine.core.worker import Worker
 from engine.device import Device
 from engine.errors import EngineError
@@ -45,7 +54,7 @@ class Backend(Protocol):
 
     name: str
 
-    def submit(self, job: Paint, on_done: OnDone) -> None:
+    def submit(self, job: JobWithFiles, on_done: OnDone) -> None:
         """Queue a job; `on_done` is called when it is painted."""
 
     def close(self) -> None:
@@ -63,23 +72,28 @@ class Engine:
         self.engine_core = EngineCore([model], postprocessor, MAX_RUNNING, self._model_time.time)
         self._worker = Worker(self.engine_core, _exit)
 
-    def submit(self, job: Paint, on_done: OnDone) -> None:
+    def submit(self, job: JobWithFiles, on_done: OnDone) -> None:
         """Queue a job in the worker."""
-        job = msgspec.structs.replace(job, adaptive=self._adaptive)
-        self._worker.submit(job, _event_sink(on_done, job))
+        paint = msgspec.structs.replace(job.paint, adaptive=self._adaptive)
+        self._worker.submit(paint, _event_sink(on_done, paint), job.files)
 
     def close(self) -> None:
         """Stop the worker."""
         self._worker.close()
 
-    def digest_alone(self, recipe: Recipe, source: bytes | None) -> str:
-        """The digest of a picture that is painted while nothing else is."""
+    def digest_alone(self, recipe: Recipe, job: JobWithFiles) -> str:
+        """The digest of a picture of a job that is painted while nothing else is."""
         digest: queue.Queue[str] = queue.Queue()
-        job = Paint(job="alone", attempt=1, recipes=(recipe,), source=source, previews=False)
-        engine_core = EngineCore(self.engine_core.models, self.engine_core.postprocessor)
-        engine_core.add_request(
-            Request(job, _event_sink(lambda _, digests: digest.put(digests[0]), job))
+        paint = Paint(
+            job="alone",
+            attempt=1,
+            recipes=(recipe,),
+            inputs=job.paint.inputs,
+            capture=Capture(previews=False),
         )
+        emit = _event_sink(lambda _, digests: digest.put(digests[0]), paint)
+        engine_core = EngineCore(self.engine_core.models, self.engine_core.postprocessor)
+        engine_core.add_request(Request(paint, emit, job.files))
         while engine_core.requests:
             engine_core.tick()
         engine_core.close()
@@ -97,14 +111,17 @@ class Engine:
 
 def _event_sink(on_done: OnDone, job: Paint) -> EventSink:
     """An event sink that calls `on_done` when the job is painted; a failure ends the benchmark."""
+    images: dict[int, PaintedImage] = {}
 
     def on_event(event: Event) -> None:
-        if isinstance(event, Painted):
+        if isinstance(event, ImageDone):
+            images[event.index] = event.image
+        elif isinstance(event, Completed):
             recipes = [
-                msgspec.structs.replace(recipe, row_class=picture.row_class)
-                for recipe, picture in zip(job.recipes, event.pictures, strict=True)
+                msgspec.structs.replace(recipe, row_class=images[index].row_class)
+                for index, recipe in enumerate(job.recipes)
             ]
-            on_done(recipes, [picture.sha256 for picture in event.pictures])
+            on_done(recipes, [images[index].sha256 for index in range(len(recipes))])
         elif isinstance(event, Failed):
             _exit(event.reason)
 
@@ -142,7 +159,7 @@ class Diffusers:
             compiled_denoiser = torch.compile(self._denoiser, mode="reduce-overhead")
             setattr(pipeline, denoiser_name(pipeline), compiled_denoiser)
         self._together = together
-        self._waiting: list[tuple[Paint, OnDone]] = []
+        self._waiting: list[tuple[JobWithFiles, OnDone]] = []
         self._changed = threading.Condition()
         self._closing = False
         self._thread = threading.Thread(target=self._work, daemon=True)
@@ -152,7 +169,7 @@ class Diffusers:
     def _img2img(self) -> DiffusionPipeline:
         return AutoPipelineForImage2Image.from_pipe(self._pipeline)
 
-    def submit(self, job: Paint, on_done: OnDone) -> None:
+    def submit(self, job: JobWithFiles, on_done: OnDone) -> None:
         """Queue a job, first in, first out."""
         with self._changed:
             self._waiting.append((job, on_done))
@@ -169,18 +186,18 @@ class Diffusers:
 
     def _work(self) -> None:
         while batch := self._next_batch():
-            recipes = [recipe for job, _ in batch for recipe in job.recipes]
-            digests = self._paint(recipes, batch[0][0].source)
+            recipes = [recipe for job, _ in batch for recipe in job.paint.recipes]
+            digests = self._paint(recipes, next(iter(batch[0][0].files.values()), None))
             for job, on_done in batch:
-                on_done(list(job.recipes), [digests.pop(0) for _ in job.recipes])
+                on_done(list(job.paint.recipes), [digests.pop(0) for _ in job.paint.recipes])
 
-    def _next_batch(self) -> list[tuple[Paint, OnDone]]:
+    def _next_batch(self) -> list[tuple[JobWithFiles, OnDone]]:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closing)
             if not self._waiting:
                 return []
-            first = self._waiting[0][0]
-            equal = [entry for entry in self._waiting if _is_batchable(entry[0], first)]
+            first = self._waiting[0][0].paint
+            equal = [entry for entry in self._waiting if _is_batchable(entry[0].paint, first)]
             limit = max(1, MAX_BATCH // len(first.recipes))
             batch = equal[: limit if self._together else 1]
             self._waiting = [entry for entry in self._waiting if entry not in batch]
@@ -204,7 +221,7 @@ class Diffusers:
             with Image.open(io.BytesIO(source)) as image:
                 init_image = resize_and_crop(image.convert("RGB"), first.width, first.height)
             images = self._img2img(**options, image=init_image, strength=first.strength).images
-        return [sha256(encode_png(image)) for image in images]
+        return [pixels_sha256(image) for image in images]
 
 
 def _is_batchable(a: Paint, b: Paint) -> bool:

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from tqdm import tqdm
 
 from engine.bench.backends import Backend
-from engine.contract import Paint, Recipe
+from engine.contract import Recipe
+from engine.core.request import JobWithFiles
 
 
 @dataclass(frozen=True)
 class Completed:
     """A painted job."""
 
-    job: Paint
+    job: JobWithFiles
     recipes: list[Recipe]
     """With the row class that was used."""
     digests: list[str]
@@ -33,7 +34,7 @@ class Completed:
 class LoadGenerator:
     """Submits jobs to a backend."""
 
-    def __init__(self, backend: Backend, jobs: Sequence[Paint]) -> None:
+    def __init__(self, backend: Backend, jobs: Sequence[JobWithFiles]) -> None:
         self._backend = backend
         self._jobs = list(jobs)
         self._completed: queue.Queue[Completed] = queue.Queue()
@@ -58,10 +59,10 @@ class LoadGenerator:
             self._submit(job)
         return [self._completed.get() for _ in self._progress(f"{rate:.2g} a second")]
 
-    def _progress(self, load: str) -> "tqdm[Paint]":
+    def _progress(self, load: str) -> "tqdm[JobWithFiles]":
         return tqdm(self._jobs, f"{self._backend.name}, {load}", leave=False, disable=None)
 
-    def _submit(self, job: Paint) -> None:
+    def _submit(self, job: JobWithFiles) -> None:
         submitted_at = time.monotonic()
 
         def on_done(recipes: list[Recipe], digests: list[str]) -> None:

@@ -15,7 +15,7 @@ from engine.bench.backends import (
 )
 from engine.bench.load_generator import Completed, LoadGenerator
 from engine.bench.workloads import WORKLOADS
-from engine.contract import Paint
+from engine.core.request import JobWithFiles
 from engine.models.base import DiffusionModel
 
 SHORT_STEPS: Final = 4
@@ -76,7 +76,7 @@ def run(model: DiffusionModel, config: BenchConfig) -> Iterator[Result]:
     for name in config.workloads:
         for pictures in config.pictures:
             jobs = [WORKLOADS[name](model.card, pictures, nth) for nth in range(config.jobs)]
-            for size in {(job.recipes[0].width, job.recipes[0].height) for job in jobs}:
+            for size in {job.paint.recipes[0].size for job in jobs}:
                 for rows in model.card.row_classes(*size):
                     model.is_batch_invariant(*size, rows)  # checked before the measurements
             for load in _loads(model, jobs, config):
@@ -103,7 +103,9 @@ class LoadPattern:
         return generator.open_loop(self.rate)
 
 
-def _loads(model: DiffusionModel, jobs: list[Paint], config: BenchConfig) -> Iterator[LoadPattern]:
+def _loads(
+    model: DiffusionModel, jobs: list[JobWithFiles], config: BenchConfig
+) -> Iterator[LoadPattern]:
     for people in config.people:
         yield LoadPattern(f"{people} people", people=people)
     if not config.rates:
@@ -117,7 +119,7 @@ def _loads(model: DiffusionModel, jobs: list[Paint], config: BenchConfig) -> Ite
 
 
 def _measure(
-    backend: Backend, workload: str, jobs: list[Paint], load: LoadPattern, check_all: bool
+    backend: Backend, workload: str, jobs: list[JobWithFiles], load: LoadPattern, check_all: bool
 ) -> Result:
     LoadGenerator(backend, jobs[:2]).closed_loop(1)  # warm up
     completed = load.run(LoadGenerator(backend, jobs))
@@ -169,7 +171,7 @@ def _engine_only(engine: Engine, completed: list[Completed], check_all: bool) ->
 def _bitwise_equal(engine: Engine, completed: Sequence[Completed]) -> list[bool]:
     """Whether each picture has the same bits when painted alone in the same row class."""
     return [
-        engine.digest_alone(recipe, job.job.source) == digest
+        engine.digest_alone(recipe, job.job) == digest
         for job in completed
         for recipe, digest in zip(job.recipes, job.digests, strict=True)
     ]

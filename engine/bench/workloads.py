@@ -7,8 +7,9 @@ from typing import Final
 import msgspec
 from PIL import Image
 
-from engine.contract import ModelCard, Paint, Recipe, Sampler, sha256
+from engine.contract import Capture, ModelCard, Paint, Recipe, Sampler, sha256
 from engine.contract.images.encode import encode_png
+from engine.core.request import JobWithFiles
 
 PROMPTS: Final = ("a red house on the grass", "a blue boat at night", "a cat in the snow")
 MIXED_STEPS: Final = (4, 20, 30, 50)
@@ -24,12 +25,12 @@ SKETCH_SHARE: Final = 0.3
 UNGUIDED_SHARE: Final = 0.2
 
 
-def uniform(model: ModelCard, pictures: int, nth: int) -> Paint:
+def uniform(model: ModelCard, pictures: int, nth: int) -> JobWithFiles:
     """Workload A: 20 steps with guidance, one sampler and one size."""
     return _job(model, pictures, nth, steps=20, sampler=Sampler.EULER)
 
 
-def mixed(model: ModelCard, pictures: int, nth: int) -> Paint:
+def mixed(model: ModelCard, pictures: int, nth: int) -> JobWithFiles:
     """Workload B: mixed sizes, steps and samplers; some jobs with sketches or without guidance."""
     rng = random.Random(nth)  # noqa: S311 # a seed, not a secret
     side, long = model.native_size, model.native_size * 3 // 2
@@ -46,7 +47,7 @@ def mixed(model: ModelCard, pictures: int, nth: int) -> Paint:
     )
 
 
-Workload = Callable[[ModelCard, int, int], Paint]
+Workload = Callable[[ModelCard, int, int], JobWithFiles]
 """Called with the model card, the pictures in each job, and the job's index."""
 
 
@@ -60,7 +61,8 @@ def _job(
     size: tuple[int, int] | None = None,
     guidance: float | None = None,
     sketch: bytes | None = None,
-) -> Paint:
+) -> JobWithFiles:
+    files = {sha256(sketch): sketch} if sketch else {}
     width, height = size or (model.native_size, model.native_size)
     first = Recipe(
         model=model.name,
@@ -72,18 +74,19 @@ def _job(
         sampler=sampler,
         width=width,
         height=height,
-        source=sha256(sketch) if sketch else None,
+        source=next(iter(files), None),
         strength=0.75 if sketch else None,
         row_class=2,
     )
     recipes = [msgspec.structs.replace(first, seed=first.seed + n) for n in range(pictures)]
-    return Paint(
+    paint = Paint(
         job=str(nth),
         attempt=1,
         recipes=model.with_row_class(recipes),
-        source=sketch,
-        previews=False,
+        inputs=tuple(files),
+        capture=Capture(previews=False),
     )
+    return JobWithFiles(paint, files)
 
 
 def _sketch(side: int) -> bytes:

@@ -13,9 +13,9 @@ class BatchSizes(msgspec.Struct, frozen=True, kw_only=True):
 
     pixels: int
     """The largest area (width x height) to which they apply."""
-    default: tuple[int, ...] = msgspec.field(name="classes")
+    default: tuple[int, ...]
     """For jobs whose row class depends on their own pictures alone."""
-    under_load: tuple[int, ...] = msgspec.field(name="loaded")
+    under_load: tuple[int, ...]
     """For jobs whose row class the engine may choose by load (`Paint.adaptive`)."""
 
 
@@ -24,19 +24,19 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     revision: str
-    native_size: int = msgspec.field(name="native")
+    native_size: int
     """Side, in pixels, of the square pictures that the model was trained on."""
-    max_pixels: int = msgspec.field(name="largest")
+    max_pixels: int
     """The largest area (width x height) of a picture."""
     steps: int
     guidance: float
     sampler: Sampler
     """`steps`, `guidance` and `sampler` are the defaults of requests without these options."""
-    max_steps: dict[Sampler, int] = msgspec.field(name="longest")
+    max_steps: dict[Sampler, int]
     """The most steps of each sampler that allows fewer than MAX_STEPS; 0 for a sampler that does
     not work with the model's noise schedule."""
-    max_concurrent_batches: int = msgspec.field(name="hands", default=1)
-    batch_sizes: tuple[BatchSizes, ...] = msgspec.field(name="shapes")
+    max_concurrent_batches: int = 1
+    batch_sizes: tuple[BatchSizes, ...]
     """By picture size, smallest first."""
     fingerprint: str
     """Software and hardware in one line. Equal recipes and fingerprints give equal bits."""

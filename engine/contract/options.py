@@ -6,7 +6,6 @@ from typing import Final
 import msgspec
 
 from engine.contract.model_card import ModelCard
-from engine.contract.protocol import MAX_PICTURES
 from engine.contract.recipe import (
     RANDOM_SEED,
     ROW_CLASSES,
@@ -16,6 +15,10 @@ from engine.contract.recipe import (
 )
 from engine.contract.samplers import Sampler
 
+DEFAULT_COUNT: Final = 4
+"""The number of pictures if the option is not set."""
+MAX_COUNT: Final = 1000
+"""Pictures of one request; the bot allows fewer."""
 DEFAULT_STRENGTH: Final = 0.75
 """The strength for an init image if the option is not set."""
 
@@ -30,7 +33,7 @@ class PictureOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     subseed: int | None = None
     subseed_strength: float | None = None
     count: int | None = None
-    """By default MAX_PICTURES."""
+    """By default DEFAULT_COUNT."""
     steps: int | None = None
     guidance: float | None = None
     sampler: str | None = None
@@ -51,8 +54,8 @@ class PictureOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             raise ValueError(
                 f"There is no sampler “{self.sampler[:50]}”. Choose one of: {', '.join(samplers)}."
             )
-        if self.count is not None and not 1 <= self.count <= MAX_PICTURES:
-            raise ValueError(f"The count is {self.count}; it must be 1 to {MAX_PICTURES}.")
+        if self.count is not None and not 1 <= self.count <= MAX_COUNT:
+            raise ValueError(f"The count is {self.count}; it must be 1 to {MAX_COUNT}.")
         if (self.subseed is None) != (self.subseed_strength is None):
             raise ValueError("A subseed and its strength must be given together.")
         check_strength(self.init_image_strength)
@@ -95,7 +98,7 @@ def make_recipes(
     )
     model.check_sampler(first)
     model.check_steps(first)
-    count = MAX_PICTURES if options.count is None else options.count
+    count = DEFAULT_COUNT if options.count is None else options.count
     return model.with_row_class([_following(first, nth) for nth in range(count)])
 
 

@@ -1,8 +1,6 @@
-"""Commands from the bot to the engine, and events from the engine to the bot.
+"""Commands from the bot to the engine, and events from the engine to the bot."""
 
-A struct's `tag` and a field's `name` are its spelling on the wire where Python has another.
-"""
-
+from enum import StrEnum
 from typing import Final
 
 import msgspec
@@ -10,9 +8,7 @@ import msgspec
 from engine.contract.model_card import ModelCard
 from engine.contract.recipe import Recipe
 
-MAX_PICTURES: Final = 4
-"""Pictures of one job."""
-PROTOCOL_VERSION: Final = 6
+PROTOCOL_VERSION: Final = 7
 HEARTBEAT_SECONDS: Final = 2.0
 """Time between two Heartbeats; the engine sends them even while it is busy."""
 
@@ -26,34 +22,55 @@ class Hello(msgspec.Struct, frozen=True, tag=True):
     version: int = PROTOCOL_VERSION
 
 
+class Input(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """An input image, as a PNG, for the next Paint command that lists its digest."""
+
+    sha256: str
+    """Of `data`, in hex; the engine checks it."""
+    data: bytes
+
+
+class Capture(msgspec.Struct, frozen=True, kw_only=True):
+    """What the engine sends of a job besides its pictures."""
+
+    previews: bool = True
+    """Small images of unfinished pictures, in Stepped events."""
+    film: bool = False
+    """A video of each picture's steps."""
+    strip: int = 0
+    """The number of steps of each picture that one image shows side by side; 0 for no such image.
+    """
+    display_scale: int = 1
+    """A factor by which pictures are enlarged to be shown, in addition to the pictures; 1 for none.
+    """
+
+
 class Paint(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Paint these recipes as one job. Each event of the job repeats `job` and `attempt`.
 
-    Raises ValueError unless there are 1 to MAX_PICTURES recipes.
+    Raises ValueError if there is no recipe.
     """
 
     job: str
     attempt: int
     recipes: tuple[Recipe, ...]
-    source: bytes | None = None
-    """The init image as a PNG; its sha256 is the `source` of the recipes."""
-    previews: bool = True
+    inputs: tuple[str, ...] = ()
+    """The digests of the input images that the recipes name; each was sent as Input before."""
+    capture: Capture = Capture()
     adaptive: bool = False
     """Whether the engine may choose other row classes by load; each PaintedImage has the one that
     was used."""
-    include_flagged: bool = msgspec.field(name="reveal", default=False)
+    include_flagged: bool = False
     """Whether flagged pictures are sent with their bytes. A picture that could not be checked is
     always sent without, and previews never show flagged content."""
     owner: str = ""
     """An opaque id of the user, for fair scheduling; the engine only compares it."""
-    prior_seconds: float = msgspec.field(name="had", default=0.0)
+    prior_seconds: float = 0.0
     """Engine time that the owner used recently; the owner with the least goes first."""
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.recipes) <= MAX_PICTURES:
-            raise ValueError(
-                f"A job has {len(self.recipes)} pictures; 1 to {MAX_PICTURES} are allowed."
-            )
+        if not self.recipes:
+            raise ValueError("A job has no recipe; at least one is required.")
 
 
 class Cancel(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -63,7 +80,7 @@ class Cancel(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     attempt: int
 
 
-Command = Hello | Paint | Cancel
+Command = Hello | Input | Paint | Cancel
 
 
 # Events: engine to bot
@@ -91,7 +108,7 @@ class Queued(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     job: str
     attempt: int
-    jobs_ahead: int = msgspec.field(name="ahead")
+    jobs_ahead: int
 
 
 class Stepped(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -102,10 +119,12 @@ class Stepped(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     attempt: int
     step: int
     steps: int
+    done: int = 0
+    """The number of pictures that are finished."""
     preview: bytes | None = None
 
 
-class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, tag="Pulse"):
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The engine's counters since it started, sent every HEARTBEAT_SECONDS.
 
     The engine hangs if `ticks` does not change while `painting` is above 0.
@@ -115,7 +134,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, tag="Pulse"):
     """Completed forward passes."""
     seconds: float
     """Spent in forward passes and their overhead; concurrent passes count separately."""
-    rows_total: int = msgspec.field(name="rows_given")
+    rows_total: int
     """Rows of all batches, with padding."""
     rows_used: int
     """Rows of pictures, without padding."""
@@ -175,7 +194,8 @@ class PaintedImage(msgspec.Struct, frozen=True, kw_only=True):
 
     png: bytes
     sha256: str
-    """Of the PNG file, in hex, even if the bytes are withheld; empty for a failed picture."""
+    """Of the pixels (`pixels_sha256`), even if the bytes are withheld; empty for a failed picture.
+    """
     failed: str | None = None
     """Why there is no picture, as a sentence for the user; other pictures may have succeeded."""
     verdicts: tuple[Verdict, ...] = ()
@@ -206,29 +226,65 @@ class PaintedImage(msgspec.Struct, frozen=True, kw_only=True):
         return self.flagged and not self.png
 
 
-class Painted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """An ending: the pictures in the order of the recipes, of which at least one succeeded."""
+class ImageDone(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A picture of a job is finished; the others may take longer."""
 
     job: str
     attempt: int
-    pictures: tuple[PaintedImage, ...]
+    index: int
+    """Of its recipe in `Paint.recipes`, from 0."""
+    image: PaintedImage
+
+
+class ArtifactRole(StrEnum):
+    """What a file shows that belongs to a picture."""
+
+    FILM = "film"
+    """Its steps, as a video."""
+    STRIP = "strip"
+    """Some of its steps side by side."""
+    DISPLAY = "display"
+    """The picture, enlarged to be shown."""
+
+
+class ArtifactDone(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A file that belongs to a picture of a job is finished. It follows the picture's ImageDone."""
+
+    job: str
+    attempt: int
+    index: int
+    """Of the picture's recipe in `Paint.recipes`, from 0."""
+    role: ArtifactRole
+    media_type: str
+    """`image/png` or `video/mp4`."""
+    data: bytes
+
+
+class Completed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """An ending: each recipe's ImageDone was sent, and at least one picture succeeded."""
+
+    job: str
+    attempt: int
     seconds: float
-    """From the first evaluation to the last encoded picture."""
-    engine_seconds: float = msgspec.field(name="worked")
+    """From the start of the preparation to the last encoded picture."""
+    engine_seconds: float
     """Engine time charged to the job: its share, by rows, of each forward pass, and the time to
     decode, check and encode its pictures."""
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """An ending: the job failed; `reason` is a sentence for the user."""
+    """An ending: the job failed; `reason` is a sentence for the user.
+
+    Pictures that were sent before are valid.
+    """
 
     job: str
     attempt: int
     reason: str
-    init_image_flagged: bool = msgspec.field(name="sketch_flagged", default=False)
+    init_image_flagged: bool = False
     """The safety check flagged the init image."""
-    engine_seconds: float = msgspec.field(name="worked", default=0.0)
-    """As in Painted."""
+    engine_seconds: float = 0.0
+    """As in Completed."""
 
 
 class Cancelled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -236,9 +292,12 @@ class Cancelled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     job: str
     attempt: int
-    engine_seconds: float = msgspec.field(name="worked", default=0.0)
-    """As in Painted, with the passes that were in flight when the job was cancelled."""
+    engine_seconds: float = 0.0
+    """As in Completed, with the passes that were in flight when the job was cancelled."""
 
 
-Ending = Painted | Failed | Cancelled
-Event = Ready | Rejected | Heartbeat | Queued | Stepped | Painted | Failed | Cancelled
+Result = ImageDone | ArtifactDone
+Ending = Completed | Failed | Cancelled
+JobEvent = Queued | Stepped | Result
+"""An event of a job that is no ending."""
+Event = Ready | Rejected | Heartbeat | JobEvent | Ending

@@ -8,7 +8,7 @@ import msgspec
 from engine.contract.protocol import Command, Event
 
 MAX_FRAME_BYTES: Final = 64 * 1024 * 1024
-"""Larger than four uncompressed pictures of 2048 x 2048 pixels."""
+"""Larger than an uncompressed picture of 4096 x 4096 pixels."""
 _MAX_REASON_CHARS: Final = 500
 """A decoding error can quote the whole message, so its text is truncated."""
 CLOSING_SECONDS: Final = 2.0

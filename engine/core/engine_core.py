@@ -2,17 +2,17 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
 import torch
 
-from engine.contract import Paint
 from engine.core.executor import BatchExecutor
 from engine.core.failures import Failure, catch_failure
 from engine.core.postprocess import Postprocessor
 from engine.core.preparation import check_job, model_for, prepare
-from engine.core.request import ImageInput, Request, RequestStatus
+from engine.core.request import ImageInput, Request, RequestStatus, RunningImage, WaitingImage
 from engine.core.scheduler import BatchScheduler, seconds_by_owner
 from engine.core.usage import Batch, UsageMeter
 from engine.models.base import DiffusionModel
@@ -22,6 +22,8 @@ PREVIEW_EVERY: Final = 4
 """Minimum number of evaluations between two previews of a request."""
 MAX_RUNNING: Final = 64
 """Maximum number of images in progress; more would only make each of them slower."""
+_REQUEST_SHARE: Final = 2
+"""A request has at most one of so many parts of the slots, so that large ones let others begin."""
 
 
 class EngineCore:
@@ -44,6 +46,8 @@ class EngineCore:
         self._clock = clock
         self._preparing: list[Request] = []
         """In order of arrival; the preparation of the first one may be in flight."""
+        self._running: list[Request] = []
+        """Those whose images are not all denoised, the one first whose images start next."""
         self._executor: BatchExecutor[Request | Batch, Failure | None] = BatchExecutor(
             min(model.device.max_concurrent_batches for model in self.models)
         )
@@ -63,17 +67,17 @@ class EngineCore:
     @property
     def running(self) -> int:
         """Number of images in progress, including those of requests in preparation."""
-        return len(self._scheduler.images) + sum(len(request.inputs) for request in self._preparing)
+        preparing = sum(self.slots_for(len(request.inputs)) for request in self._preparing)
+        return len(self._scheduler.images) + preparing
 
     @property
     def requests(self) -> list[Request]:
-        """The requests that are running or in preparation, each once."""
-        running = [image.request for image in self._scheduler.images]
-        return list(dict.fromkeys(running + self._preparing))
+        """The requests that are running or in preparation."""
+        return [*self._running, *self._preparing]
 
-    def check(self, job: Paint) -> None:
-        """Raise InvalidJob if the loaded models cannot paint this job."""
-        check_job(job, self.models)
+    def slots_for(self, images: int) -> int:
+        """How many slots a request of so many images takes at most."""
+        return min(images, max(1, self._max_running // _REQUEST_SHARE))
 
     def add_request(self, request: Request) -> None:
         """Accept a request, or end it at once if its job is invalid.
@@ -95,6 +99,7 @@ class EngineCore:
                 self._remove(request)
                 self.meter.charge_in_flight(request)
                 request.finish_cancelled()
+        self._start_waiting()
         self._start_preparation()
         for batch in self._select_batches():
             self._submit(batch, _requests_of(batch), self.meter.start(batch))
@@ -115,17 +120,19 @@ class EngineCore:
 
     def _accept(self, request: Request) -> None:
         job = request.job
-        self.check(job)
+        check_job(job, self.models, request.files)
         request.added_at = self._clock()
-        init_images = {model: InitImage(model) for model in self.models}
         recipes = job.recipes
         if job.adaptive:
             card = model_for(recipes[0], self.models).card
-            preparing = [recipe for waiting in self._preparing for recipe, _ in waiting.inputs]
+            preparing = [image.recipe for other in self._preparing for image in other.inputs]
             recipes = card.with_row_class_for_load(recipes, self._scheduler.recipes + preparing)
-        request.inputs = [
-            ImageInput(recipe, init_images[model_for(recipe, self.models)]) for recipe in recipes
-        ]
+        init_images: dict[tuple[DiffusionModel, str | None], InitImage] = {}
+        for index, recipe in enumerate(recipes):
+            model = model_for(recipe, self.models)
+            key = model, recipe.source
+            init_image = init_images.setdefault(key, InitImage(*key))
+            request.inputs.append(ImageInput(index, recipe, init_image))
         self._preparing.append(request)
 
     def _submit(
@@ -148,17 +155,29 @@ class EngineCore:
         if request.is_stopped:
             request.finish_cancelled()
         elif failure is None:
-            self._start(request)
+            request.inputs = []
+            self._running.append(request)
+            request.set_status(RequestStatus.RUNNING)
+            self._start_waiting()
         elif failure.out_of_memory:
             self._empty_caches()
             self._retry_smaller(request, request.inputs, failure)
         else:
             self._fail(request, failure)
 
-    def _start(self, request: Request) -> None:
-        states, request.states = request.states, []
-        request.start(self._scheduler.add(request, states))
-        request.set_status(RequestStatus.RUNNING)
+    def _start_waiting(self) -> None:
+        """Start prepared images while there are free slots, one of each request in turn."""
+        while startable := [request for request in self._running if self._can_start(request)]:
+            for request in startable[: self.free_slots]:
+                self._scheduler.add(request, request.waiting.popleft())
+                self._running.remove(request)
+                self._running.append(request)
+
+    def _can_start(self, request: Request) -> bool:
+        if not request.waiting or self.free_slots <= 0:
+            return False
+        started = sum(image.request is request for image in self._scheduler.images)
+        return started < self.slots_for(len(request.job.recipes))
 
     def _select_batches(self) -> list[Batch]:
         """A batch for each idle worker, as far as there are images that are not in flight."""
@@ -179,10 +198,7 @@ class EngineCore:
         elif failure.out_of_memory:
             self._empty_caches()
             for request in active:
-                inputs = [
-                    ImageInput(image.state.recipe, image.state.init_image)
-                    for image in request.images
-                ]
+                inputs = _unfinished_inputs(request)
                 self._retry_smaller(request, inputs, failure)
         elif len(requests) > 1:  # separate them, so that only the faulty request fails again
             for request in active:
@@ -193,10 +209,19 @@ class EngineCore:
 
     def _advance(self, requests: Sequence[Request]) -> None:
         for request in requests:
-            if request.advance() and request.is_denoised:
+            request.advance()
+            denoised = [
+                image
+                for image in request.images
+                if image.state.is_finished and not image.is_denoised
+            ]
+            self._scheduler.remove(denoised)
+            if request.is_denoised:
                 self._remove(request)
                 request.set_status(RequestStatus.POSTPROCESSING)
-                self.postprocessor.postprocess(request)
+            for image in denoised:
+                image.is_denoised = True
+                self.postprocessor.postprocess(image)
 
     def _maybe_preview(self) -> None:
         """Start a preview, if there is time for one, of the request with the oldest preview."""
@@ -204,8 +229,8 @@ class EngineCore:
             return
         due = [
             request
-            for request in self.requests
-            if request.job.previews and request.step - request.preview_step >= PREVIEW_EVERY
+            for request in self._running
+            if request.job.capture.previews and request.step - request.preview_step >= PREVIEW_EVERY
         ]
         if due:
             request = max(due, key=lambda request: request.step - request.preview_step)
@@ -215,7 +240,9 @@ class EngineCore:
     def _remove(self, request: Request) -> None:
         """Remove a request from preparation, and its images from further batches."""
         in_flight = self._executor.in_flight
-        self._scheduler.remove(request)
+        self._scheduler.remove(request.images)
+        if request in self._running:
+            self._running.remove(request)
         if request in self._preparing and request not in in_flight:
             self._preparing.remove(request)
 
@@ -224,18 +251,14 @@ class EngineCore:
     ) -> None:
         """Restart a request with smaller row classes. If it has the smallest already, it is retried
         once, because other requests may have used the memory."""
-        smaller = [
-            ImageInput(init_image.model.card.with_smaller_row_class(recipe) or recipe, init_image)
-            for recipe, init_image in inputs
-        ]
+        smaller = [_with_smaller_row_class(image) for image in inputs]
         if request.retried_smaller and smaller == list(inputs):
             self._fail(request, failure)
             return
         request.retried_smaller = True
         self._remove(request)
-        request.start([])
+        request.restart(smaller)
         request.set_status(RequestStatus.WAITING)
-        request.inputs = smaller
         self._preparing.append(request)
 
     def _empty_caches(self) -> None:
@@ -244,7 +267,26 @@ class EngineCore:
 
     def _fail(self, request: Request, failure: Failure) -> None:
         self._remove(request)
-        request.fail(failure.reason, init_image_flagged=failure.init_image_flagged)
+        end = partial(request.fail, failure.reason, init_image_flagged=failure.init_image_flagged)
+        if any(image.is_denoised for image in request.images):  # some may not be sent yet
+            self.postprocessor.call_later(end)
+        else:
+            end()
+
+
+def _unfinished_inputs(request: Request) -> list[ImageInput]:
+    """The inputs of the prepared images that are not denoised, with the row classes in use."""
+    images: list[RunningImage | WaitingImage] = [*request.images, *request.waiting]
+    return [
+        ImageInput(image.index, image.state.recipe, image.state.init_image)
+        for image in images
+        if not image.state.is_finished
+    ]
+
+
+def _with_smaller_row_class(image: ImageInput) -> ImageInput:
+    card = image.init_image.model.card
+    return replace(image, recipe=card.with_smaller_row_class(image.recipe) or image.recipe)
 
 
 def _requests_of(batch: Batch) -> list[Request]:

@@ -1,6 +1,7 @@
 """Decode latents, check the images and encode them, in a thread beside the engine core's."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
@@ -10,22 +11,24 @@ from typing import Final
 import torch
 from PIL import Image
 
-from engine.contract import PaintedImage, sha256
+from engine.contract import PaintedImage, pixels_sha256
 from engine.contract.images import grid
 from engine.contract.images.encode import encode_jpeg, encode_png
 from engine.core.failures import Failure, catch_failure
-from engine.core.request import Request
+from engine.core.request import Request, RunningImage, WaitingImage
 from engine.device.errors import is_out_of_memory
 from engine.errors import DeviceLost, EngineError, InvalidJob
 from engine.log import log_context
 from engine.pipeline.denoise import DenoisingState
-from engine.pipeline.preview import previewer_for
+from engine.pipeline.preview import MAX_SIDE, previewer_for
 from engine.safety import flagged, log_fields
 
 log = logging.getLogger(__name__)
 
 PREVIEW_TIME_SHARE: Final = 0.02
 """Maximum share of the time that is spent on previews."""
+_MAX_PREVIEW_SIDE: Final = 2 * MAX_SIDE
+"""Longest side, in pixels, of the grid of a request's previews."""
 _UNBATCHED: Final = ", alone in its batches"
 FatalErrorHandler = Callable[[EngineError], None]
 PreviewInput = tuple[DenoisingState, torch.Tensor]
@@ -56,23 +59,33 @@ class Postprocessor:
         self._thread = executor or ThreadPoolExecutor(1, "postprocessor")
         self._is_previewing = False
         self._next_preview_at = 0.0
-        self._pending: set[Request] = set()
+        self._pending: set[RunningImage] = set()
 
     @property
     def can_preview(self) -> bool:
         """Whether no preview is being rendered and their share of the time is not used up."""
         return not self._is_previewing and self._clock() >= self._next_preview_at
 
-    def postprocess(self, request: Request) -> None:
-        """Make the images of a request and end it: completed, failed or cancelled."""
-        self._pending.add(request)
-        self._submit(request, partial(self._postprocess, request), request.fail)
+    def postprocess(self, image: RunningImage) -> None:
+        """Make an image whose evaluations are done, and send it.
+
+        After its last image, the request ends: completed, failed or cancelled.
+        """
+        self._pending.add(image)
+        self._submit(image, partial(self._postprocess, image), partial(self._fail, image))
+
+    def call_later(self, function: Callable[[], None]) -> None:
+        """Call a function after all work that was submitted so far."""
+        self._thread.submit(function)
 
     def render_preview(self, request: Request) -> None:
         """Render a preview for the request's next Stepped event; a failure is only logged."""
         self._is_previewing = True
-        inputs = [(image.state, image.state.pred_original_sample) for image in request.images]
-        future = self._submit(request, partial(self._preview, request, inputs), lambda _: None)
+        images: list[RunningImage | WaitingImage] = [*request.images, *request.waiting]
+        images.sort(key=lambda image: image.index)
+        inputs = [(image.state, image.state.pred_original_sample) for image in images]
+        work = partial(self._preview, request, inputs)
+        future = self._submit(request.images[0], work, lambda _: None)
         future.add_done_callback(self._end_preview)
 
     def flush(self) -> None:
@@ -80,17 +93,17 @@ class Postprocessor:
         self._thread.submit(lambda: None).result()
 
     def close(self, timeout: float | None = None) -> None:
-        """Cancel the pending requests, and wait up to `timeout` seconds for the thread (None:
-        without limit)."""
-        for request in list(self._pending):
-            request.request_cancel()
+        """Cancel the requests of pending images, and wait up to `timeout` seconds for the thread
+        (None: without limit)."""
+        for image in list(self._pending):
+            image.request.request_cancel()
         wait([self._thread.submit(lambda: None)], timeout)
         self._thread.shutdown(wait=False)
 
     def _submit(
-        self, request: Request, work: Callable[[], None], on_failure: Callable[[str], None]
+        self, image: RunningImage, work: Callable[[], None], on_failure: Callable[[str], None]
     ) -> Future[None]:
-        device = request.images[0].state.model.device
+        request, device = image.request, image.state.model.device
         event = device.record_event()
 
         @torch.inference_mode()
@@ -110,27 +123,32 @@ class Postprocessor:
 
         return self._thread.submit(run)
 
-    def _postprocess(self, request: Request) -> None:
-        self._pending.discard(request)
-        images: list[PaintedImage] = []
-        for number, image in enumerate(request.images, start=1):
-            if request.is_stopped:
-                request.finish_cancelled()
-                return
+    def _postprocess(self, image: RunningImage) -> None:
+        self._pending.discard(image)
+        request = image.request
+        if not request.is_stopped:
             start = self._clock()
-            images.append(_paint(image.state, include_flagged=request.job.include_flagged))
+            painted = _paint(image.state, include_flagged=request.job.include_flagged)
             request.postprocess_seconds += self._clock() - start
-            _log_image(number, images[-1])
-        failures = [image.failed for image in images]
-        if failures[0] is not None and all(failures):
-            request.fail(failures[0])
-        else:
-            request.complete(tuple(images), self._clock() - request.added_at)
+            self._finish(image, painted)
+        if request.is_stopped and request.is_denoised:  # else the engine core ends it
+            request.finish_cancelled()
+
+    def _fail(self, image: RunningImage, reason: str) -> None:
+        self._finish(image, _failed(image.state, reason))
+
+    def _finish(self, image: RunningImage, painted: PaintedImage) -> None:
+        _log_image(image.index + 1, painted)
+        seconds = self._clock() - image.request.added_at
+        image.request.finish_image(image.index, painted, seconds)
 
     def _preview(self, request: Request, inputs: Sequence[PreviewInput]) -> None:
         start = self._clock()
         try:
             cells = [_preview_image(state, sample) for state, sample in inputs]
+            side = _MAX_PREVIEW_SIDE // max(2, math.ceil(math.sqrt(len(cells))))
+            for cell in cells:
+                cell.thumbnail((side, side))
             request.preview = encode_jpeg(grid.compose(cells))
         finally:
             end = self._clock()
@@ -148,18 +166,34 @@ def _log_image(number: int, image: PaintedImage) -> None:
 
 
 def _paint(state: DenoisingState, *, include_flagged: bool) -> PaintedImage:
-    model = state.model
-    fingerprint = model.card.fingerprint + (_UNBATCHED if state.is_unbatchable else "")
-    result = partial(PaintedImage, row_class=state.recipe.row_class, fingerprint=fingerprint)
     try:
         image = _decode(state)
     except InvalidJob as error:  # of this image alone; the others may succeed
-        return result(png=b"", sha256="", failed=str(error))
-    verdicts = model.check_safety(image)
+        return _failed(state, str(error))
+    verdicts = state.model.check_safety(image)
     is_unchecked = any(verdict.score is None for verdict in verdicts)
     is_withheld = flagged(verdicts) and (is_unchecked or not include_flagged)
-    png = encode_png(image)
-    return result(png=b"" if is_withheld else png, sha256=sha256(png), verdicts=verdicts)
+    return PaintedImage(
+        png=b"" if is_withheld else encode_png(image),
+        sha256=pixels_sha256(image),
+        verdicts=verdicts,
+        row_class=state.recipe.row_class,
+        fingerprint=_fingerprint(state),
+    )
+
+
+def _failed(state: DenoisingState, reason: str) -> PaintedImage:
+    return PaintedImage(
+        png=b"",
+        sha256="",
+        failed=reason,
+        row_class=state.recipe.row_class,
+        fingerprint=_fingerprint(state),
+    )
+
+
+def _fingerprint(state: DenoisingState) -> str:
+    return state.model.card.fingerprint + (_UNBATCHED if state.is_unbatchable else "")
 
 
 def _decode(state: DenoisingState) -> Image.Image:

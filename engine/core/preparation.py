@@ -1,7 +1,8 @@
 """Prepare a request: check its recipes and init image, and compute its initial states."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import torch
@@ -10,7 +11,7 @@ from PIL import Image
 from engine.contract import Paint, Recipe, card_for, sha256
 from engine.contract.images.refusals import InvalidImage
 from engine.core.failures import InitImageFlagged
-from engine.core.request import ImageInput, Request
+from engine.core.request import NO_FILES, Request, WaitingImage
 from engine.errors import InvalidJob
 from engine.imaging.init_image import decode_source
 from engine.models.base import DiffusionModel
@@ -22,11 +23,15 @@ INIT_IMAGE_FLAGGED: Final = "The sketch was withheld by the safety check."
 log = logging.getLogger(__name__)
 
 
-def check_job(job: Paint, models: Sequence[DiffusionModel]) -> None:
-    """Raise InvalidJob if these models cannot paint this job."""
+def check_job(
+    job: Paint, models: Sequence[DiffusionModel], files: Mapping[str, bytes] = NO_FILES
+) -> None:
+    """Raise InvalidJob if these models cannot paint this job with these input images."""
+    for digest in job.inputs:
+        _check_input(digest, files)
     for recipe in job.recipes:
         model = model_for(recipe, models)
-        _check_recipe(recipe, model, job.source)
+        _check_recipe(recipe, model, job.inputs)
         schedule_for(recipe, model.scheduler_config)
 
 
@@ -41,28 +46,46 @@ def model_for(recipe: Recipe, models: Sequence[DiffusionModel]) -> DiffusionMode
 
 @torch.inference_mode()
 def prepare(request: Request) -> None:
-    """Set the request's `states`, one per image, in the largest row class that fits in memory and
-    is not above the recipe's.
+    """Compute the initial state of each of the request's `inputs`, in the largest row class that
+    fits in memory and is not above the recipe's. Its images are then `waiting`.
 
-    Raises InitImageFlagged if the safety check flags the init image, InvalidJob if its file is not
+    Raises InitImageFlagged if the safety check flags an init image, InvalidJob if its file is not
     a valid image.
     """
-    init_images = dict.fromkeys(init_image for _, init_image in request.inputs)
-    # After a restart for lack of memory, the images are already decoded and checked.
-    new = [init_image for init_image in init_images if init_image.image is None]
-    if request.job.source is not None and new:
-        image = _decode(request.job.source)
-        _check_safety(image, request.job, new)
-        for init_image in new:
-            init_image.image = image
+    _load_init_images(request)
     request.inputs = [
-        ImageInput(_largest_fitting_batch(recipe, init_image.model), init_image)
-        for recipe, init_image in request.inputs
+        replace(image, recipe=_largest_fitting_batch(image.recipe, image.init_image.model))
+        for image in request.inputs
     ]
-    request.states = [DenoisingState(recipe, init_image) for recipe, init_image in request.inputs]
+    states = [DenoisingState(image.recipe, image.init_image) for image in request.inputs]
+    request.waiting.extend(
+        WaitingImage(image.index, state)
+        for image, state in zip(request.inputs, states, strict=True)
+    )
 
 
-def _check_recipe(recipe: Recipe, model: DiffusionModel, source: bytes | None) -> None:
+def _load_init_images(request: Request) -> None:
+    """Decode each init image once, and let each of its models check it."""
+    by_digest: dict[str, list[InitImage]] = {}
+    for init_image in dict.fromkeys(image.init_image for image in request.inputs):
+        # After a restart for lack of memory, the images are already decoded and checked.
+        if init_image.sha256 is not None and init_image.image is None:
+            by_digest.setdefault(init_image.sha256, []).append(init_image)
+    for digest, init_images in by_digest.items():
+        image = _decode(request.files[digest])
+        _check_safety(image, request.job, init_images)
+        for init_image in init_images:
+            init_image.image = image
+
+
+def _check_input(digest: str, files: Mapping[str, bytes]) -> None:
+    if digest not in files:
+        raise InvalidJob(f"The input image {digest[:12]} was not sent to the engine.")
+    if sha256(files[digest]) != digest:
+        raise InvalidJob(f"The input image {digest[:12]} has another sha256 than its name says.")
+
+
+def _check_recipe(recipe: Recipe, model: DiffusionModel, inputs: Sequence[str]) -> None:
     card = model.card
     if recipe.adapters:
         raise InvalidJob("This engine does not support adapters; the recipe must have none.")
@@ -72,13 +95,13 @@ def _check_recipe(recipe: Recipe, model: DiffusionModel, source: bytes | None) -
         card.check_steps(recipe)
     except ValueError as error:
         raise InvalidJob(str(error)) from error
-    if recipe.source is not None and (source is None or sha256(source) != recipe.source):
+    if recipe.source is not None and recipe.source not in inputs:
         raise InvalidJob("The sketch is missing, or its sha256 is not the one in the recipe.")
 
 
-def _decode(source: bytes) -> Image.Image:
+def _decode(data: bytes) -> Image.Image:
     try:
-        return decode_source(source)
+        return decode_source(data)
     except InvalidImage as error:
         raise InvalidJob(str(error)) from error
 

@@ -1,17 +1,21 @@
 """A request: one job in the engine core, with its images, its status and its events."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from engine.contract import (
     Cancelled,
+    Completed,
+    Ending,
     Event,
     Failed,
+    ImageDone,
+    JobEvent,
     Paint,
-    Painted,
     PaintedImage,
     Queued,
     Recipe,
@@ -21,6 +25,15 @@ from engine.core.batching import BatchKey, batch_key
 from engine.pipeline.denoise import DenoisingState, InitImage
 
 EventSink = Callable[[Event], None]
+NO_FILES: Final[Mapping[str, bytes]] = {}
+
+
+class JobWithFiles(NamedTuple):
+    """A job and its input images."""
+
+    paint: Paint
+    files: Mapping[str, bytes] = NO_FILES
+    """By their digests."""
 
 
 class RequestStatus(Enum):
@@ -33,11 +46,11 @@ class RequestStatus(Enum):
     RUNNING = "running"
     """Its images take part in batches."""
     POSTPROCESSING = "postprocessing"
-    """All evaluations are done; its images are being decoded, checked and encoded."""
+    """All evaluations are done; its last images are being decoded, checked and encoded."""
     CANCELLING = "cancelling"
     """The client cancelled it; the engine core ends it before the next forward pass."""
     COMPLETED = "completed"
-    """It ended with Painted."""
+    """It ended with Completed."""
     FAILED = "failed"
     """It ended with Failed."""
     CANCELLED = "cancelled"
@@ -47,24 +60,38 @@ class RequestStatus(Enum):
 _ENDED = frozenset({RequestStatus.COMPLETED, RequestStatus.FAILED, RequestStatus.CANCELLED})
 
 
-class ImageInput(NamedTuple):
-    """The recipe of one image, and the init image of its job."""
+@dataclass(frozen=True)
+class ImageInput:
+    """The recipe of one image, and its init image."""
 
+    index: int
+    """Of its recipe in the job."""
     recipe: Recipe
     init_image: InitImage
 
 
-class Request:
-    """One job. `emit` receives its progress and one ending, in threads of the engine."""
+@dataclass(frozen=True)
+class WaitingImage:
+    """A prepared image that waits for a free slot."""
 
-    def __init__(self, job: Paint, emit: EventSink) -> None:
+    index: int
+    """Of its recipe in the job."""
+    state: DenoisingState
+
+
+class Request:
+    """One job. `emit` receives its events up to its ending, in threads of the engine."""
+
+    def __init__(self, job: Paint, emit: EventSink, files: Mapping[str, bytes] = NO_FILES) -> None:
+        """`files` has the job's input images by their digests."""
         self.job = job
+        self.files = files
         self.inputs: list[ImageInput] = []
-        """One per image; after a lack of memory, with smaller row classes."""
-        self.states: list[DenoisingState] = []
-        """The initial states of its images, from the end of the preparation to `start`."""
+        """One per image to prepare; after a lack of memory, with smaller row classes."""
+        self.waiting: deque[WaitingImage] = deque()
+        """Prepared images that wait for a free slot."""
         self.images: list[RunningImage] = []
-        """Empty before `start`."""
+        """The images that have started, in the order of their start."""
         self.added_at = 0.0
         """When the engine core accepted it, in seconds of its clock."""
         self.exclusive_id = 0
@@ -72,7 +99,7 @@ class Request:
         self.retried_smaller = False
         """Whether it was restarted after a lack of memory."""
         self.step = 0
-        """Evaluations that all of its images have completed."""
+        """The `step` of its last Stepped event."""
         self.preview_step = 0
         """The `step` at which its last preview was requested."""
         self.forward_seconds = 0.0
@@ -81,6 +108,10 @@ class Request:
         self.preview: bytes | None = None
         """A JPEG for the next Stepped event."""
         self._emit = emit
+        self._failures: dict[int, str] = {}
+        """Why images failed, by index."""
+        self._done = 0
+        """Images that were sent, including failed ones."""
         self._status = RequestStatus.WAITING
         self._status_lock = threading.Lock()
         self._emit_lock = threading.Lock()
@@ -111,28 +142,42 @@ class Request:
         job = self.job
         self._report(Queued(job=job.job, attempt=job.attempt, jobs_ahead=jobs_ahead))
 
-    def start(self, images: "list[RunningImage]") -> None:
-        """Start or restart at step 0 with these images."""
-        self.images, self.step, self.preview_step = images, 0, 0
+    @property
+    def states(self) -> "list[DenoisingState]":
+        """The states of its prepared images."""
+        started = [image.state for image in self.images]
+        return started + [image.state for image in self.waiting]
 
-    def advance(self) -> bool:
-        """Emit its progress if it has advanced; returns whether it has."""
-        steps = max(image.state.evaluations for image in self.images)
-        remaining = max(image.state.evaluations - image.state.step_index for image in self.images)
-        if steps - remaining == self.step:
-            return False
-        self.step = steps - remaining
+    def restart(self, inputs: "Iterable[ImageInput]") -> None:
+        """Prepare these images again; those that are denoised stay."""
+        self.inputs = list(inputs)
+        self.waiting.clear()
+        self.images = [image for image in self.images if image.state.is_finished]
+        self.step = self.preview_step = 0
+
+    def advance(self) -> None:
+        """Emit its progress if it has advanced.
+
+        The step is the average of its images, in steps of the longest one.
+        """
+        states = self.states
+        steps = max(state.evaluations for state in states)
+        total = sum(state.evaluations for state in states)
+        step = steps * sum(state.step_index for state in states) // total
+        if step == self.step:
+            return
+        self.step = step
         preview, self.preview = self.preview, None
         self._report(
             Stepped(
                 job=self.job.job,
                 attempt=self.job.attempt,
-                step=self.step,
+                step=step,
                 steps=steps,
+                done=self._done,
                 preview=preview,
             )
         )
-        return True
 
     def has_any(self, images: "Sequence[RunningImage]") -> bool:
         """Whether any of these images is in `images`; those from before a restart are not."""
@@ -141,16 +186,34 @@ class Request:
     @property
     def is_denoised(self) -> bool:
         """Whether all evaluations of all its images are done."""
-        return all(image.state.is_finished for image in self.images)
+        is_started = len(self.images) == len(self.job.recipes)
+        return is_started and all(image.state.is_finished for image in self.images)
 
-    def complete(self, images: tuple[PaintedImage, ...], seconds: float) -> None:
-        """End it as completed. `seconds` is the time since it was added."""
+    def finish_image(self, index: int, image: PaintedImage, seconds: float) -> None:
+        """Send an image, and after the last one end as completed, or as failed if all have failed.
+
+        Without effect if it is stopped. `seconds` is the time since the request was added.
+        """
+        job = self.job
+        with self._emit_lock:
+            if self.is_stopped:
+                return
+            self._done += 1
+            if image.failed is not None:
+                self._failures[index] = image.failed
+            self._emit(ImageDone(job=job.job, attempt=job.attempt, index=index, image=image))
+        if self._done == len(job.recipes):
+            self._complete(seconds)
+
+    def _complete(self, seconds: float) -> None:
+        if len(self._failures) == len(self.job.recipes):
+            self.fail(self._failures[0])
+            return
         self._end(
             RequestStatus.COMPLETED,
-            Painted(
+            Completed(
                 job=self.job.job,
                 attempt=self.job.attempt,
-                pictures=images,
                 seconds=seconds,
                 engine_seconds=self._engine_seconds,
             ),
@@ -179,12 +242,12 @@ class Request:
     def _engine_seconds(self) -> float:
         return self.forward_seconds + self.postprocess_seconds
 
-    def _report(self, event: Queued | Stepped) -> None:
+    def _report(self, event: JobEvent) -> None:
         with self._emit_lock:
             if self._status not in _ENDED:
                 self._emit(event)
 
-    def _end(self, status: RequestStatus, ending: Painted | Failed | Cancelled) -> None:
+    def _end(self, status: RequestStatus, ending: Ending) -> None:
         with self._emit_lock:
             with self._status_lock:
                 if self._status in _ENDED:
@@ -197,10 +260,14 @@ class Request:
 class RunningImage:
     """An image of a running request, with the properties that batching needs."""
 
+    index: int
+    """Of its recipe in the job."""
     state: DenoisingState
     request: Request
     sequence: int
     """Its number in order of arrival."""
+    is_denoised: bool = False
+    """Whether it was handed to the postprocessor."""
     last_tick: int = 0
     """The tick of its last evaluation; 0 if it had none."""
 

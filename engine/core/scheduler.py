@@ -1,14 +1,13 @@
 """The running images of all requests, and the selection of their batches."""
 
 import itertools
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 from engine.contract import Recipe
 from engine.core.batching import BatchKey, DrrState, select_batch
-from engine.core.request import Request, RunningImage
+from engine.core.request import Request, RunningImage, WaitingImage
 from engine.core.usage import Batch
-from engine.pipeline.denoise import DenoisingState
 
 AGING_PERIOD: Final = 32
 """Every 32nd pass serves the longest-waiting image instead of the least-served owner, so heavy
@@ -31,15 +30,15 @@ class BatchScheduler:
         """The recipes of the running images, in order of arrival."""
         return [image.state.recipe for image in self.images]
 
-    def add(self, request: Request, states: Sequence[DenoisingState]) -> list[RunningImage]:
-        """Add an image for each of these states of a request; returns the images."""
-        images = [RunningImage(state, request, next(self._image_numbers)) for state in states]
-        self.images += images
-        return images
+    def add(self, request: Request, waiting: WaitingImage) -> None:
+        """Start an image of a request."""
+        image = RunningImage(waiting.index, waiting.state, request, next(self._image_numbers))
+        self.images.append(image)
+        request.images.append(image)
 
-    def remove(self, request: Request) -> None:
-        """Remove the images of a request; no further batch contains them."""
-        self.images = [image for image in self.images if image.request is not request]
+    def remove(self, images: Collection[RunningImage]) -> None:
+        """Remove images; no further batch contains them."""
+        self.images = [image for image in self.images if image not in images]
 
     def select(
         self, count: int, in_flight: Collection[Batch], owner_seconds: Mapping[str, float]

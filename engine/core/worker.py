@@ -3,12 +3,12 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from engine.contract import Heartbeat, Paint
 from engine.core.engine_core import EngineCore
 from engine.core.postprocess import FatalErrorHandler, Postprocessor
-from engine.core.request import EventSink, Request
+from engine.core.request import NO_FILES, EventSink, Request
 from engine.device.errors import is_device_lost
 from engine.device.sysinfo import resident_memory
 from engine.errors import DeviceLost, EngineError
@@ -56,12 +56,12 @@ class Worker:
             peak_memory=core.model.device.peak_memory(),
         )
 
-    def submit(self, job: Paint, emit: EventSink) -> Request:
-        """Queue a job; `emit` is called with Queued and Stepped events and one ending.
+    def submit(self, job: Paint, emit: EventSink, files: Mapping[str, bytes] = NO_FILES) -> Request:
+        """Queue a job with its input images; `emit` is called with its events up to its ending.
 
         It is called in threads of the engine, and with the first Queued before this returns.
         """
-        request = Request(job, emit)
+        request = Request(job, emit, files)
         with self._changed:
             self._waiting.append(request)
             self._report_positions()
@@ -125,7 +125,7 @@ class Worker:
             while self._waiting and free_slots > 0:
                 request = self._waiting.popleft()
                 new_requests.append(request)
-                free_slots -= len(request.job.recipes)
+                free_slots -= self._engine_core.slots_for(len(request.job.recipes))
             if new_requests:
                 self._report_positions()
         for request in new_requests:

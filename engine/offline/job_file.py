@@ -11,6 +11,7 @@ from PIL import Image
 
 from engine.contract import (
     SEED_LIMIT,
+    Capture,
     ModelCard,
     Paint,
     PictureOptions,
@@ -20,6 +21,7 @@ from engine.contract import (
 )
 from engine.contract.images.encode import encode_png
 from engine.contract.images.refusals import MAX_FILE_BYTES, InvalidImage
+from engine.core.request import JobWithFiles
 from engine.errors import UsageError
 from engine.imaging.init_image import decode, resize_and_crop
 
@@ -69,24 +71,37 @@ def parse_job_file(text: str) -> list[JobSpec]:
     return list(specs.values())
 
 
+<<<<<<< HEAD
 def to_command(spec: JobSpec, cards: Sequence[ModelCard]) -> Paint:
     """The spec as a command for the models of these cards, of which the first is the default.
 
     Raises UsageError, with a sentence for the user.
     """
     card = _card(spec.model, cards)
+=======
+def to_command(spec: JobSpec, card: ModelCard) -> JobWithFiles:
+    """The spec as a command. Raises UsageError, with a sentence for the user."""
+>>>>>>> 708eb0a (Send each picture by itself and inputs by digest)
     try:
         sketch = _open_sketch(spec.sketch)
         size = _size(spec, sketch, card)
-        source = encode_png(resize_and_crop(sketch, *size)) if sketch else None
+        data = encode_png(resize_and_crop(sketch, *size)) if sketch else None
+        files = {sha256(data): data} if data else {}
         recipes = make_recipes(
             spec,
             card,
             size=size,
             seed=secrets.randbelow(SEED_LIMIT),
-            source=sha256(source) if source else None,
+            source=next(iter(files), None),
         )
-        return Paint(job=spec.id, attempt=1, recipes=recipes, source=source, previews=False)
+        paint = Paint(
+            job=spec.id,
+            attempt=1,
+            recipes=recipes,
+            inputs=tuple(files),
+            capture=Capture(previews=False),
+        )
+        return JobWithFiles(paint, files)
     except ValueError as error:
         raise UsageError(str(error)) from error
 

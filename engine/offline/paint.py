@@ -4,21 +4,103 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from functools import partial
 from pathlib import Path
 
 import msgspec
 from PIL import Image
 
-from engine.contract import Cancelled, Ending, Event, Failed, Paint, Painted
+from engine.contract import (
+    Completed,
+    Ending,
+    Event,
+    Failed,
+    ImageDone,
+    Paint,
+    PaintedImage,
+)
 from engine.contract.images import grid
 from engine.core.preparation import check_job
+from engine.core.request import JobWithFiles
 from engine.core.worker import start_worker
 from engine.errors import EngineError, InvalidJob, UsageError
 from engine.models.base import DiffusionModel
 from engine.offline.job_file import JobSpec, to_command
 
 log = logging.getLogger(__name__)
+
+
+class _Output:
+    """The folder of a job, and its pictures and ending as far as they have arrived.
+
+    Each picture is written as soon as it arrives.
+    """
+
+    def __init__(self, job: Paint, folder: Path) -> None:
+        self.job = job
+        self.ending: Future[Ending] = Future()
+        self._folder = folder
+        self._images: dict[int, PaintedImage] = {}
+        self._disk_error: OSError | None = None
+
+    def on_event(self, event: Event) -> None:
+        """Write a picture, or note the ending."""
+        if isinstance(event, ImageDone):
+            self._images[event.index] = event.image
+            try:
+                self._write_picture(event.index, event.image)
+            except OSError as error:
+                self._disk_error = error
+        elif isinstance(event, Ending):
+            self.ending.set_result(event)
+
+    def finish(self) -> str | None:
+        """Wait for the ending and write grid and recipes; returns a sentence about missing
+        pictures, or None. Raises EngineError."""
+        ending = self.ending.result()
+        if not isinstance(ending, Completed):
+            return ending.reason if isinstance(ending, Failed) else "The job was cancelled."
+        try:
+            if self._disk_error is not None:
+                raise self._disk_error
+            self._write_summary()
+        except OSError as error:
+            return f"{self._folder} cannot be written to: {error.strerror}."
+        log.info("job painted", extra={"job": self.job.job, "seconds": round(ending.seconds, 3)})
+        failed = sum(image.failed is not None for image in self._images.values())
+        if failed:
+            return f"Pictures that could not be painted: {failed}. The others were written."
+        return None
+
+    def _file(self, index: int) -> Path:
+        return self._folder / f"{index}.png"
+
+    def _write_picture(self, index: int, image: PaintedImage) -> None:
+        recipe, file = self.job.recipes[index], self._file(index)
+        if image.png:
+            file.write_bytes(image.png)
+            sys.stdout.write(f"{file}: seed {recipe.seed_text}\n")
+            return
+        file.unlink(missing_ok=True)  # from an earlier run
+        reason = image.failed or "withheld by the safety check"
+        sys.stderr.write(f"{file} (seed {recipe.seed}): {reason}\n")
+
+    def _write_summary(self) -> None:
+        cells = [self._cell(index) for index in range(len(self.job.recipes))]
+        grid.compose(cells).save(self._folder / "grid.png")
+        recipes = (
+            msgspec.structs.replace(recipe, row_class=self._images[index].row_class)
+            for index, recipe in enumerate(self.job.recipes)
+        )
+        lines = b"".join(msgspec.json.encode(recipe) + b"\n" for recipe in recipes)
+        (self._folder / "recipes.jsonl").write_bytes(lines)
+
+    def _cell(self, index: int) -> Image.Image:
+        image = self._images[index]
+        if image.png:
+            with Image.open(self._file(index)) as picture:
+                return picture.convert("RGB")
+        label = "could not\nbe painted" if image.failed else "withheld by\nthe safety check"
+        return grid.blank_cell(self.job.recipes[index].size, label)
 
 
 def paint(
@@ -30,7 +112,7 @@ def paint(
     raises UsageError. If jobs fail, the pictures of the others are written, and an EngineError is
     raised at the end, with a sentence for each failed job.
     """
-    jobs: list[Paint] = []
+    jobs: list[JobWithFiles] = []
     failures: list[str] = []
     for spec in specs:
         try:
@@ -39,86 +121,62 @@ def paint(
             if not separate_folders:
                 raise UsageError(str(error)) from error
             failures.append(f"Job {spec.id}: {error}")
+<<<<<<< HEAD
     folders = [_make_folder(out / job.job if separate_folders else out) for job in jobs]
     for job, folder, ending in zip(jobs, folders, _run_all(jobs, models), strict=True):
         failure = _save(job, ending, folder)
+=======
+    outputs = [_output(job.paint, out, separate_folders=separate_folders) for job in jobs]
+    for output, failure in zip(outputs, _run_all(jobs, outputs, model), strict=True):
+>>>>>>> 708eb0a (Send each picture by itself and inputs by digest)
         if failure is not None:
-            failures.append(f"Job {job.job}: {failure}" if separate_folders else failure)
+            failures.append(f"Job {output.job.job}: {failure}" if separate_folders else failure)
     if failures:
         raise EngineError("\n".join(failures))
 
 
+<<<<<<< HEAD
 def _run_all(jobs: list[Paint], models: Sequence[DiffusionModel]) -> Iterator[Ending]:
     """Run the jobs concurrently; yields their endings in order. Raises EngineError."""
     endings: list[Future[Ending]] = [Future() for _ in jobs]
+=======
+def _run_all(
+    jobs: list[JobWithFiles], outputs: list[_Output], model: DiffusionModel
+) -> Iterator[str | None]:
+    """Run the jobs concurrently; yields what `finish` returns for each. Raises EngineError."""
+>>>>>>> 708eb0a (Send each picture by itself and inputs by digest)
 
     def on_fatal(error: EngineError) -> None:
-        for ending in endings:
-            if not ending.done():
-                ending.set_exception(error)
-
-    def on_event(event: Event, ending: Future[Ending]) -> None:
-        if isinstance(event, Painted | Failed | Cancelled):
-            ending.set_result(event)
+        for output in outputs:
+            if not output.ending.done():
+                output.ending.set_exception(error)
 
     worker = start_worker(models, on_fatal)
     try:
-        for job, ending in zip(jobs, endings, strict=True):
-            worker.submit(job, partial(on_event, ending=ending))
-        for ending in endings:
-            yield ending.result()
+        for job, output in zip(jobs, outputs, strict=True):
+            worker.submit(job.paint, output.on_event, job.files)
+        for output in outputs:
+            yield output.finish()
     finally:
         worker.close()
 
 
+<<<<<<< HEAD
 def _checked_job(spec: JobSpec, models: Sequence[DiffusionModel]) -> Paint:
     job = to_command(spec, [model.card for model in models])
     check_job(job, models)
+=======
+def _checked_job(spec: JobSpec, model: DiffusionModel) -> JobWithFiles:
+    job = to_command(spec, model.card)
+    check_job(job.paint, [model], job.files)
+>>>>>>> 708eb0a (Send each picture by itself and inputs by digest)
     return job
 
 
-def _make_folder(folder: Path) -> Path:
+def _output(job: Paint, out: Path, *, separate_folders: bool) -> _Output:
+    folder = out / job.job if separate_folders else out
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"The folder {folder} cannot be created: {error.strerror}.") from error
-    return folder
-
-
-def _save(job: Paint, ending: Ending, folder: Path) -> str | None:
-    """Write the pictures of a job; returns a sentence about missing pictures, or None."""
-    if not isinstance(ending, Painted):
-        return ending.reason if isinstance(ending, Failed) else "The job was cancelled."
-    try:
-        failed = _write(job, ending, folder)
-    except OSError as error:
-        return f"{folder} cannot be written to: {error.strerror}."
-    if failed:
-        return f"Pictures that could not be painted: {failed}. The others were written."
-    return None
-
-
-def _write(job: Paint, painted: Painted, folder: Path) -> int:
-    """Write pictures, grid and recipes; returns the number of failed pictures."""
-    cells = []
-    for nth, (recipe, picture) in enumerate(zip(job.recipes, painted.pictures, strict=True)):
-        file = folder / f"{nth}.png"
-        if not picture.png:
-            file.unlink(missing_ok=True)  # from an earlier run
-            reason = picture.failed or "withheld by the safety check"
-            sys.stderr.write(f"{file} (seed {recipe.seed}): {reason}\n")
-            label = "could not\nbe painted" if picture.failed else "withheld by\nthe safety check"
-            cells.append(grid.blank_cell(recipe.size, label))
-            continue
-        file.write_bytes(picture.png)
-        sys.stdout.write(f"{file}: seed {recipe.seed_text}\n")
-        with Image.open(file) as image:
-            cells.append(image.convert("RGB"))
-    grid.compose(cells).save(folder / "grid.png")
-    lines = b"".join(
-        msgspec.json.encode(msgspec.structs.replace(recipe, row_class=picture.row_class)) + b"\n"
-        for recipe, picture in zip(job.recipes, painted.pictures, strict=True)
-    )
-    (folder / "recipes.jsonl").write_bytes(lines)
-    log.info("job painted", extra={"job": job.job, "seconds": round(painted.seconds, 3)})
-    return sum(picture.failed is not None for picture in painted.pictures)
+    return _Output(job, folder)

@@ -24,10 +24,12 @@ from engine.samplers import (
 
 
 class InitImage:
-    """The init image of a job for one model; the model encodes it once for each size."""
+    """An init image of a job for one model; the model encodes it once for each size."""
 
-    def __init__(self, model: DiffusionModel) -> None:
+    def __init__(self, model: DiffusionModel, sha256: str | None = None) -> None:
+        """`sha256` is the digest of its file; None for txt2img."""
         self.model = model
+        self.sha256 = sha256
         self.image: Image.Image | None = None
         """None for txt2img, and until it is decoded."""
         self._latent_dists: dict[tuple[int, int], tuple[torch.Tensor, torch.Tensor]] = {}

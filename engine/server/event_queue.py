@@ -1,36 +1,48 @@
-"""The events to send on one connection. Newer progress replaces older; all endings are sent."""
+"""The events to send on one connection. Newer progress replaces older; all results are sent."""
 
 import asyncio
+from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
-from engine.contract import Cancelled, Command, Event, Failed, Heartbeat, Painted, Queued, Stepped
+from engine.contract import (
+    ArtifactDone,
+    Command,
+    Ending,
+    Event,
+    Heartbeat,
+    ImageDone,
+    Queued,
+    Result,
+    Stepped,
+)
 from engine.contract.wire import Connection
 
 JobKey = tuple[str, int]
-_ENDING_BYTES: Final = 1024
-"""Approximate size of an ending without its pictures."""
+_RESULT_BYTES: Final = 1024
+"""Approximate size of a result or an ending without its image or file."""
 
 
 class EventQueue:
-    """Holds all endings, but only the newest heartbeat and the newest progress of each job, so that
-    a slow peer does not fill memory with progress."""
+    """Holds all results and endings, but only the newest heartbeat and the newest progress of each
+    job, so that a slow peer does not fill memory with progress."""
 
     def __init__(self) -> None:
         self._progress: dict[JobKey, Queued | Stepped] = {}
-        self._endings: list[Painted | Failed | Cancelled] = []
+        self._results: deque[Result | Ending] = deque()
         self._heartbeat: Heartbeat | None = None
         self.unsent_bytes = 0
-        """Approximate size of the endings that are not sent yet."""
+        """Approximate size of the results and endings that are not sent yet."""
         self._has_events = asyncio.Event()
 
     def put(self, event: Event) -> None:
         """Add an event. Must be called in the event loop's thread."""
-        if isinstance(event, Painted | Failed | Cancelled):
-            self._progress.pop((event.job, event.attempt), None)
-            self._endings.append(event)
+        if isinstance(event, Result | Ending):
+            if isinstance(event, Ending):
+                self._progress.pop((event.job, event.attempt), None)
+            self._results.append(event)
             self.unsent_bytes += _size(event)
         elif isinstance(event, Queued | Stepped):
             key = event.job, event.attempt
@@ -51,10 +63,10 @@ class EventQueue:
                 await connection.send(event)
 
     def _take_all(self) -> Iterator[Event]:
-        while self._endings:
-            ending = self._endings.pop(0)
-            self.unsent_bytes -= _size(ending)
-            yield ending
+        while self._results:
+            result = self._results.popleft()
+            self.unsent_bytes -= _size(result)
+            yield result
         while self._progress:
             yield self._progress.pop(next(iter(self._progress)))
         if self._heartbeat is not None:
@@ -62,9 +74,14 @@ class EventQueue:
             yield heartbeat
 
 
-def _size(ending: Painted | Failed | Cancelled) -> int:
-    pictures = ending.pictures if isinstance(ending, Painted) else ()
-    return _ENDING_BYTES + sum(len(picture.png) for picture in pictures)
+def _size(result: Result | Ending) -> int:
+    match result:
+        case ImageDone():
+            return _RESULT_BYTES + len(result.image.png)
+        case ArtifactDone():
+            return _RESULT_BYTES + len(result.data)
+        case _:
+            return _RESULT_BYTES
 
 
 def _newest(old: Queued | Stepped | None, new: Queued | Stepped) -> Queued | Stepped:

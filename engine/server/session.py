@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections import ChainMap
 from collections.abc import Callable
 from typing import Final, TypeVar
 
@@ -11,21 +12,24 @@ from engine.contract import (
     Cancel,
     Cancelled,
     Command,
+    Completed,
+    Ending,
     Event,
     Failed,
     Hello,
+    Input,
     Paint,
-    Painted,
 )
 from engine.contract.wire import WireError
 from engine.core.request import Request
 from engine.core.worker import Worker
 from engine.server.event_queue import EventQueue, JobKey
+from engine.server.input_store import InputStore
 
 MAX_WAITING_JOBS: Final = 256
 """Limit for all connections together. The bot has a queue of its own and sends few jobs at once."""
 MAX_UNSENT_BYTES: Final = 256 * 2**20
-"""Limit for the unsent endings of one connection: about fifty jobs of large pictures."""
+"""Limit for the unsent results of one connection: about two hundred large pictures."""
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -40,10 +44,13 @@ class Session:
         self._aborted = False
         self._loop = asyncio.get_running_loop()
         self._requests: dict[JobKey, Request] = {}
+        self._inputs = InputStore()
 
     def handle_command(self, command: Command) -> None:
-        """Submit or cancel a job. Raises WireError for a repeated Hello or job."""
+        """Store an input, submit or cancel a job. Raises WireError for a repeated Hello or job."""
         match command:
+            case Input():
+                self._inputs.add(command.sha256, command.data)
             case Paint():
                 self._submit(command)
             case Cancel():
@@ -68,6 +75,7 @@ class Session:
         key = job.job, job.attempt
         if key in self._requests:
             raise WireError(f"Job {job.job}, attempt {job.attempt}, was sent twice.")
+        files = self._files(job)
         if self._worker.waiting >= MAX_WAITING_JOBS:
             reason = f"{MAX_WAITING_JOBS} jobs are waiting, which is the limit. Try again later."
             self._put(Failed(job=job.job, attempt=job.attempt, reason=reason))
@@ -76,13 +84,20 @@ class Session:
             "job received",
             extra={"job": job.job, "attempt": job.attempt, "pictures": len(job.recipes)},
         )
-        self._requests[key] = self._worker.submit(job, self._on_event_threadsafe)
+        self._requests[key] = self._worker.submit(job, self._on_event_threadsafe, files)
+
+    def _files(self, job: Paint) -> dict[str, bytes]:
+        """The input images that the job lists, as far as this connection or its jobs have them."""
+        sources = [self._inputs.take(job.inputs)]
+        sources += [dict(request.files) for request in self._requests.values()]
+        files = ChainMap(*sources)
+        return {digest: files[digest] for digest in job.inputs if digest in files}
 
     def _on_event_threadsafe(self, event: Event) -> None:
         call_threadsafe(self._loop, self._on_event, event)
 
     def _on_event(self, event: Event) -> None:
-        if isinstance(event, Painted | Failed | Cancelled):
+        if isinstance(event, Ending):
             del self._requests[event.job, event.attempt]
             extra = {"job": event.job, "attempt": event.attempt, **_log_fields(event)}
             log.info("job ended", extra=extra)
@@ -107,9 +122,9 @@ def call_threadsafe(
         loop.call_soon_threadsafe(callback, argument)
 
 
-def _log_fields(ending: Painted | Failed | Cancelled) -> dict[str, str | float]:
+def _log_fields(ending: Ending) -> dict[str, str | float]:
     match ending:
-        case Painted():
+        case Completed():
             return {"ending": "painted", "seconds": round(ending.seconds, 3)}
         case Failed():
             return {"ending": "failed", "reason": ending.reason}
