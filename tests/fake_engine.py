@@ -25,11 +25,8 @@ from engine.contract import (
     Sampler,
     Stepped,
     Verdict,
-<<<<<<< HEAD
     card_for,
-=======
     pixels_sha256,
->>>>>>> 708eb0a (Send each picture by itself and inputs by digest)
     sha256,
 )
 from engine.contract.images.refusals import InvalidImage

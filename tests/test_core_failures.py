@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from engine.contract import Event, Failed, Sampler, sha256
+from engine.contract import Completed, Event, Failed, Sampler, sha256
 from engine.contract.images.encode import encode_png
 from engine.contract.images.refusals import MAX_FILE_BYTES
 from engine.core.engine_core import EngineCore
@@ -95,7 +95,7 @@ def test_a_cancelled_job_may_be_the_faulty_one() -> None:
         while core.requests:
             core.tick()
     core.postprocessor.flush()
-    assert isinstance(events[-1], Painted), events[-1]
+    assert isinstance(events[-1], Completed), events[-1]
 
 
 def memory_for(core: EngineCore, max_rows: int) -> AbstractContextManager[None]:

@@ -38,79 +38,51 @@ def lines(*jobs: dict[str, Any]) -> str:
 
 def test_the_model_card_has_the_defaults() -> None:
     """Size, steps, guidance and sampler have defaults of the model; the seed is random."""
-<<<<<<< HEAD
-    command = to_command(spec(), [CARD])
-=======
-    command = to_command(spec(), CARD).paint
->>>>>>> 708eb0a (Send each picture by itself and inputs by digest)
+    command = to_command(spec(), [CARD]).paint
     assert len(command.recipes) == 4
     first = command.recipes[0]
     assert (first.width, first.height, first.steps, first.guidance) == (128, 128, 20, 5.0)
     assert (first.sampler, first.row_class, first.source) == (Sampler.DPMPP_2M, 8, None)
-<<<<<<< HEAD
-    assert to_command(spec(), [CARD]).recipes[0].seed != first.seed
+    assert to_command(spec(), [CARD]).paint.recipes[0].seed != first.seed
 
 
 def test_a_job_names_one_of_the_loaded_models() -> None:
     """Without a name the first one paints it; an unknown name is refused with the loaded ones."""
     other = msgspec.structs.replace(CARD, name="other", revision="1" * 40, steps=9)
-    command = to_command(spec(model="other"), [CARD, other])
+    command = to_command(spec(model="other"), [CARD, other]).paint
     assert {(recipe.model, recipe.steps) for recipe in command.recipes} == {("other", 9)}
-    assert to_command(spec(), [CARD, other]).recipes[0].model == CARD.name
+    assert to_command(spec(), [CARD, other]).paint.recipes[0].model == CARD.name
     with pytest.raises(UsageError, match=r"model third is not loaded; .* other\."):
         to_command(spec(model="third"), [CARD, other])
-=======
-    assert to_command(spec(), CARD).paint.recipes[0].seed != first.seed
->>>>>>> 708eb0a (Send each picture by itself and inputs by digest)
 
 
 def test_the_seed_minus_one_is_any_seed() -> None:
     """As in other programs."""
-<<<<<<< HEAD
-    seeds = {to_command(spec(seed=-1, count=1), [CARD]).recipes[0].seed for _ in range(3)}
-=======
-    seeds = {to_command(spec(seed=-1, count=1), CARD).paint.recipes[0].seed for _ in range(3)}
->>>>>>> 708eb0a (Send each picture by itself and inputs by digest)
+    seeds = {to_command(spec(seed=-1, count=1), [CARD]).paint.recipes[0].seed for _ in range(3)}
     assert len(seeds) == 3 and min(seeds) >= 0
 
 
 def test_pictures_have_consecutive_seeds() -> None:
     """Seeds wrap around at 2**32."""
-<<<<<<< HEAD
-    command = to_command(spec(seed=2**32 - 2, count=3), [CARD])
-=======
-    command = to_command(spec(seed=2**32 - 2, count=3), CARD).paint
->>>>>>> 708eb0a (Send each picture by itself and inputs by digest)
+    command = to_command(spec(seed=2**32 - 2, count=3), [CARD]).paint
     assert [recipe.seed for recipe in command.recipes] == [2**32 - 2, 2**32 - 1, 0]
 
 
 def test_variations_of_a_seed_have_consecutive_subseeds() -> None:
     """With a subseed all pictures have the same seed, as in AUTOMATIC1111's web UI."""
-<<<<<<< HEAD
-    command = to_command(spec(seed=5, subseed=8, subseed_strength=0.2, count=2), [CARD])
-=======
-    command = to_command(spec(seed=5, subseed=8, subseed_strength=0.2, count=2), CARD).paint
->>>>>>> 708eb0a (Send each picture by itself and inputs by digest)
+    command = to_command(spec(seed=5, subseed=8, subseed_strength=0.2, count=2), [CARD]).paint
     assert [(recipe.seed, recipe.subseed) for recipe in command.recipes] == [(5, 8), (5, 9)]
 
 
 def test_a_picture_without_guidance_needs_fewer_rows() -> None:
     """A row class holds twice as many pictures without guidance."""
-<<<<<<< HEAD
-    assert to_command(spec(count=2, guidance=1.0), [CARD]).recipes[0].row_class == 2
-=======
-    assert to_command(spec(count=2, guidance=1.0), CARD).paint.recipes[0].row_class == 2
->>>>>>> 708eb0a (Send each picture by itself and inputs by digest)
+    assert to_command(spec(count=2, guidance=1.0), [CARD]).paint.recipes[0].row_class == 2
 
 
 def test_a_sketch_determines_the_size(tmp_path: Path) -> None:
     """The pictures have its aspect ratio and the native area; the strength has a default."""
     sketch(400, 200).save(tmp_path / "sketch.png")
-<<<<<<< HEAD
-    command = to_command(spec(sketch=str(tmp_path / "sketch.png")), [CARD])
-=======
-    command, files = to_command(spec(sketch=str(tmp_path / "sketch.png")), CARD)
->>>>>>> 708eb0a (Send each picture by itself and inputs by digest)
+    command, files = to_command(spec(sketch=str(tmp_path / "sketch.png")), [CARD])
     first = command.recipes[0]
     assert (first.width, first.height, first.strength) == (184, 88, 0.75)
     [(digest, data)] = files.items()
@@ -139,7 +111,7 @@ def test_an_invalid_recipe_or_sketch_is_a_usage_error(fields: dict[str, Any], re
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"count": 5}, "count is 5; it must be 1 to 4"),
+        ({"count": 1001}, "count is 1001; it must be 1 to 1000"),
         ({"count": 0}, "count is 0"),
         ({"sampler": "ddimm"}, "no sampler “ddimm”. Choose one of: pndm, lms"),
         ({"strength": 0.5}, "needs a sketch"),
@@ -168,7 +140,7 @@ def test_a_job_file_has_a_job_on_each_line() -> None:
         (lines({"id": "a", "prompt": "x"}, {"id": "a", "prompt": "y"}), "Line 2.*repeats the id a"),
         (lines({"id": "a", "prompt": "x"}, {"id": "b", "promt": "y"}), "Line 2.*promt"),
         (lines({"id": "a", "prompt": "x", "steps": "many"}), "Line 1.*steps"),
-        (lines({"id": "a", "prompt": "x", "count": 9}), "Line 1.*count is 9"),
+        (lines({"id": "a", "prompt": "x", "count": 1009}), "Line 1.*count is 1009"),
         ("\n{not json", "Line 2"),
         ("[1]", "Line 1"),
         ("\n \n", "empty"),

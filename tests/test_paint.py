@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from engine.__main__ import main
-from engine.contract import Recipe, sha256
+from engine.contract import Recipe
 from engine.errors import EngineError, ExitCode, InvalidJob
 from engine.offline.job_file import JobSpec
 from engine.offline.paint import paint
@@ -24,6 +24,7 @@ from tests.engine_parts import (
     recipe,
     sketch,
 )
+from tests.samples import pixels_digest
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +88,7 @@ def test_each_job_of_a_file_has_its_own_folder(tiny: str, tmp_path: Path) -> Non
     }
     [plain] = recipes(out / "plain")
     [alone] = painted_images(job(plain), load_engine_core(tiny))
-    assert sha256((out / "plain" / "0.png").read_bytes()) == alone.sha256
+    assert pixels_digest((out / "plain" / "0.png").read_bytes()) == alone.sha256
     assert [recipe.subseed for recipe in recipes(out / "sketched")] == [3, 4]
 
 
@@ -238,7 +239,7 @@ def test_written_recipes_have_the_row_class_that_was_used(
     written = recipes(tmp_path)
     assert {recipe.row_class for recipe in written} == {2}
     repeated = painted_images(job(*written), new_engine_core(by.model))
-    files = [sha256((tmp_path / f"{nth}.png").read_bytes()) for nth in range(4)]
+    files = [pixels_digest((tmp_path / f"{nth}.png").read_bytes()) for nth in range(4)]
     assert [picture.sha256 for picture in repeated] == files
 
 

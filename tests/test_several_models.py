@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from engine.__main__ import main
-from engine.contract import Painted, Recipe
+from engine.contract import Recipe
 from engine.core.process import load, parse_models
 from engine.device import Device, select_device
 from engine.errors import ExitCode, UsageError
@@ -17,6 +17,7 @@ from engine.models import registry
 from engine.models.base import DiffusionModel
 from tests import tiny_classifier, tiny_model
 from tests.engine_parts import (
+    Painted,
     job,
     load_engine_core,
     new_engine_core,

@@ -71,17 +71,12 @@ def parse_job_file(text: str) -> list[JobSpec]:
     return list(specs.values())
 
 
-<<<<<<< HEAD
-def to_command(spec: JobSpec, cards: Sequence[ModelCard]) -> Paint:
+def to_command(spec: JobSpec, cards: Sequence[ModelCard]) -> JobWithFiles:
     """The spec as a command for the models of these cards, of which the first is the default.
 
     Raises UsageError, with a sentence for the user.
     """
     card = _card(spec.model, cards)
-=======
-def to_command(spec: JobSpec, card: ModelCard) -> JobWithFiles:
-    """The spec as a command. Raises UsageError, with a sentence for the user."""
->>>>>>> 708eb0a (Send each picture by itself and inputs by digest)
     try:
         sketch = _open_sketch(spec.sketch)
         size = _size(spec, sketch, card)

@@ -121,30 +121,18 @@ def paint(
             if not separate_folders:
                 raise UsageError(str(error)) from error
             failures.append(f"Job {spec.id}: {error}")
-<<<<<<< HEAD
-    folders = [_make_folder(out / job.job if separate_folders else out) for job in jobs]
-    for job, folder, ending in zip(jobs, folders, _run_all(jobs, models), strict=True):
-        failure = _save(job, ending, folder)
-=======
     outputs = [_output(job.paint, out, separate_folders=separate_folders) for job in jobs]
-    for output, failure in zip(outputs, _run_all(jobs, outputs, model), strict=True):
->>>>>>> 708eb0a (Send each picture by itself and inputs by digest)
+    for output, failure in zip(outputs, _run_all(jobs, outputs, models), strict=True):
         if failure is not None:
             failures.append(f"Job {output.job.job}: {failure}" if separate_folders else failure)
     if failures:
         raise EngineError("\n".join(failures))
 
 
-<<<<<<< HEAD
-def _run_all(jobs: list[Paint], models: Sequence[DiffusionModel]) -> Iterator[Ending]:
-    """Run the jobs concurrently; yields their endings in order. Raises EngineError."""
-    endings: list[Future[Ending]] = [Future() for _ in jobs]
-=======
 def _run_all(
-    jobs: list[JobWithFiles], outputs: list[_Output], model: DiffusionModel
+    jobs: list[JobWithFiles], outputs: list[_Output], models: Sequence[DiffusionModel]
 ) -> Iterator[str | None]:
     """Run the jobs concurrently; yields what `finish` returns for each. Raises EngineError."""
->>>>>>> 708eb0a (Send each picture by itself and inputs by digest)
 
     def on_fatal(error: EngineError) -> None:
         for output in outputs:
@@ -161,15 +149,9 @@ def _run_all(
         worker.close()
 
 
-<<<<<<< HEAD
-def _checked_job(spec: JobSpec, models: Sequence[DiffusionModel]) -> Paint:
+def _checked_job(spec: JobSpec, models: Sequence[DiffusionModel]) -> JobWithFiles:
     job = to_command(spec, [model.card for model in models])
-    check_job(job, models)
-=======
-def _checked_job(spec: JobSpec, model: DiffusionModel) -> JobWithFiles:
-    job = to_command(spec, model.card)
-    check_job(job.paint, [model], job.files)
->>>>>>> 708eb0a (Send each picture by itself and inputs by digest)
+    check_job(job.paint, models, job.files)
     return job
 
 
