@@ -1,0 +1,81 @@
+"""Drafts: /imagine with few steps; the full recipes are painted on request. Pure."""
+
+import math
+from typing import Final
+
+import msgspec
+
+from bot.domain.kinds import imagine, reroll
+from bot.domain.plan import JobKind, Plan, PlanContext, PlannedJob
+from engine.contract import Recipe
+
+STEPS_SHARE: Final = 3
+"""A draft has one of so many parts of the steps."""
+MIN_STEPS: Final = 4
+"""Fewer steps would show colours and no shapes."""
+
+
+def plan(request: imagine.ImagineRequest, context: PlanContext) -> Plan:
+    """The drafts of what /imagine would paint. Raises Refused, with a sentence for the user.
+
+    If the recipes have so few steps that drafts would save nothing, the plan is that of /imagine.
+    """
+    has_sketch = request.sketch_url is not None
+    strength = request.options.init_image_strength if has_sketch else 1.0
+    return _with_drafts(imagine.plan(request, context), strength)
+
+
+def replan(job: PlannedJob, context: PlanContext) -> Plan:
+    """Drafts of the same recipes with other seeds."""
+    if not job.details.full_recipes:
+        return reroll.plan(job, context)
+    full_job = msgspec.structs.replace(job, recipes=full_recipes(job))
+    plan = reroll.plan(full_job, context)
+    drafts = tuple(
+        msgspec.structs.replace(recipe, steps=draft.steps)
+        for recipe, draft in zip(plan.recipes, job.recipes, strict=True)
+    )
+    return msgspec.structs.replace(plan, recipes=drafts, full_recipes=plan.recipes)
+
+
+def full_recipes(job: PlannedJob) -> tuple[Recipe, ...]:
+    """What the drafts of a job become with all steps."""
+    return tuple(
+        full_recipe(draft, full)
+        for draft, full in zip(job.recipes, job.details.full_recipes, strict=True)
+    )
+
+
+def full_recipe(draft: Recipe, full: Recipe) -> Recipe:
+    """The draft's recipe with the steps of the full one.
+
+    The draft has the init image and its size, which are not known when a request is planned.
+    """
+    return msgspec.structs.replace(draft, steps=full.steps)
+
+
+def draft_recipe(recipe: Recipe, strength: float = 1.0) -> Recipe:
+    """The recipe with a share of its steps; all other values, and so the noise, are the same.
+
+    `strength` is that of its sketch: at least one step must be run on it.
+    """
+    steps = max(MIN_STEPS, math.ceil(recipe.steps / STEPS_SHARE))
+    while int(steps * strength) < 1:
+        steps += 1
+    return msgspec.structs.replace(recipe, steps=min(recipe.steps, steps))
+
+
+def _with_drafts(full: Plan, strength: float = 1.0) -> Plan:
+    drafts = tuple(draft_recipe(recipe, strength) for recipe in full.recipes)
+    if drafts == full.recipes:
+        return full
+    return msgspec.structs.replace(full, recipes=drafts, full_recipes=full.recipes)
+
+
+KIND: Final = JobKind(
+    name="draft",
+    title="Draft: ",
+    plan=plan,
+    replan=replan,
+    actions=("upscale", "finish", "reroll", "vary"),
+)
