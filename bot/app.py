@@ -21,7 +21,7 @@ import yarl
 from bot.aio import StartupCancelled, cancel_on, run_until
 from bot.attachments.downloader import AttachmentDownloader
 from bot.attachments.sandbox import decoder_sandbox
-from bot.client import Client
+from bot.client import ACTIONS, Client
 from bot.context import Services
 from bot.db import migrations
 from bot.db.database import FILENAME, Database
@@ -35,6 +35,7 @@ from bot.engine_client.socket_client import SocketEngineClient
 from bot.engine_client.supervisor import EngineSupervisor, Launch, supervised_engine
 from bot.errors import ExitCode, FatalError
 from bot.features import imagine, model_option
+from bot.messages.action_views import ActionViews
 from bot.messages.attachment_fetcher import AttachmentFetcher
 from bot.messages.channels import ChannelResolver
 from bot.messages.delivery import Delivery
@@ -201,7 +202,8 @@ def _build(
 ) -> _Parts:
     limits, storage = _limits(settings), _storage(settings)
     channels, message_client = ChannelResolver(client, db.nsfw_settings), MessageClient(client)
-    notifier = Delivery(message_client, db.jobs, storage, channels, clock=clock)
+    views = ActionViews(ACTIONS)
+    notifier = Delivery(message_client, db.jobs, storage, channels, views, clock=clock)
     outbox = Outbox(db.jobs, notifier, clock)
     tasks = JobTasks(outbox)
     scheduler = JobScheduler(db.jobs, db.usage, engine, limits)
@@ -231,7 +233,13 @@ def _build(
         status_reporter=status_reporter,
         message_client=message_client,
         picture_delivery=PictureDelivery(
-            message_client, db.jobs, db.job_messages, db.pending_interactions, storage, channels
+            message_client,
+            db.jobs,
+            db.job_messages,
+            db.pending_interactions,
+            storage,
+            channels,
+            views,
         ),
         direct_messages=DirectMessages(client, job_finder, db.job_messages, storage),
         temporary_replies=TemporaryReplies(client, message_client),

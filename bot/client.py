@@ -13,13 +13,19 @@ from discord.gateway import DiscordWebSocket
 from bot.context import BotClient, Interaction, Services
 from bot.features import FEATURES
 from bot.features.exports import Exports, ReactionClear
+from bot.features.job_buttons import job_button
 from bot.features.responses import CommandTree, handle_errors, respond_ephemeral
 
 READY_SECONDS: Final = 0.05
 """How long to wait for one more guild before the client is ready; nothing depends on it."""
 MAX_RESUMES: Final = 3
 """Failed attempts to resume a session at its own host before the main gateway is tried."""
-BUTTONS: Final = tuple(button for feature in FEATURES for button in feature.buttons)
+ACTIONS: Final = tuple(action for feature in FEATURES for action in feature.actions)
+"""The actions of all features."""
+BUTTONS: Final = (
+    *(button for feature in FEATURES for button in feature.buttons),
+    job_button(ACTIONS),
+)
 """The persistent buttons of all features."""
 _CANCEL_SECONDS: Final = 1.0
 """For cancelled handlers to clean up, while the connection to Discord is still open."""

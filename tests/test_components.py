@@ -1,16 +1,21 @@
-"""The buttons of jobs, and the custom ids of all features."""
+"""The buttons and menus of jobs, and the custom ids of all features."""
 
 import re
 from itertools import combinations
+from typing import Any
 
 import discord
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.client import BUTTONS
+from bot.client import ACTIONS, BUTTONS
+from bot.domain.kinds import KINDS
+from bot.domain.plan import Axis, JobKind, Matrix, PlanDetails
 from bot.features import FEATURES, privacy, report, report_cards
 from bot.messages import components
+from bot.messages.action_views import ActionButton, ActionScope, ActionViews
+from tests.samples import job, picture
 
 LONGEST_JOB_ID = "z" * 24
 LARGEST_SNOWFLAKE = 2**64 - 1
@@ -20,21 +25,34 @@ PATTERNS = [
 ]
 
 
+VIEWS = ActionViews(ACTIONS)
+
+
+def labels(view: discord.ui.View) -> list[list[str]]:
+    """The labels of a view's buttons, or the placeholders of its menus, row by row."""
+    return [
+        [item.get("label") or item["placeholder"] for item in row["components"]]
+        for row in view.to_components()
+    ]
+
+
 async def rows(count: int) -> list[list[str]]:
-    """The labels of a result's buttons, row by row."""
-    view = components.result_view("j1", count)
-    return [[button["label"] for button in row["components"]] for row in view.to_components()]
+    """As `labels`, for the result of a job of this number of pictures."""
+    return labels(VIEWS.result_view(job(), count))
 
 
 def custom_ids(view: discord.ui.View) -> list[str]:
-    """The custom ids of the view's buttons."""
-    return [item.custom_id or "" for item in view.children if isinstance(item, discord.ui.Button)]
+    """The custom ids of the view's buttons and menus."""
+    items = (discord.ui.Button, discord.ui.Select)
+    return [item.custom_id or "" for item in view.children if isinstance(item, items)]
 
 
 def all_custom_ids() -> list[str]:
     """The custom ids of all views and modals, with the longest possible job and message ids."""
     views = [
-        components.result_view(LONGEST_JOB_ID, 4),
+        VIEWS.result_view(job(LONGEST_JOB_ID), 4),
+        VIEWS.result_view(job(LONGEST_JOB_ID), 100),
+        VIEWS.picture_view(picture(LONGEST_JOB_ID, 100)),
         components.cancel_view(LONGEST_JOB_ID),
         report_cards.case_view(LONGEST_JOB_ID, is_open=True, is_removed=False, is_blocked=False),
         report_cards.case_view(LONGEST_JOB_ID, is_open=True, is_removed=False, is_blocked=True),
@@ -55,9 +73,96 @@ async def test_a_result_has_one_button_of_each_kind_for_each_picture() -> None:
     assert await rows(1) == [["U1", "🔄"], ["V1"]]
 
 
+@pytest.mark.parametrize(("count", "menus"), [(5, 1), (25, 1), (26, 2), (100, 4)])
+async def test_many_pictures_have_menus_in_place_of_buttons(count: int, menus: int) -> None:
+    """Each menu has up to 25 of them, in order; Discord allows no more options."""
+    view = VIEWS.result_view(job(), count)
+    assert labels(view) == [*[["Open picture…"]] * menus, ["🔄"]]
+    selects = [item for item in view.children if isinstance(item, discord.ui.Select)]
+    assert max(len(select.options) for select in selects) <= 25
+    values = [int(option.value) for select in selects for option in select.options]
+    assert values == list(range(1, count + 1))
+
+
+async def test_the_cells_of_a_matrix_are_named_by_their_values() -> None:
+    """Also if it has few of them."""
+    layout = Matrix(Axis("sampler", ("euler", "ddim")), Axis("steps", ("4", "8")))
+    view = VIEWS.result_view(job(plan=PlanDetails(layout=layout)), 4)
+    (menu,) = [item for item in view.children if isinstance(item, discord.ui.Select)]
+    assert [option.label for option in menu.options] == [
+        "1: sampler euler · steps 4",
+        "2: sampler euler · steps 8",
+        "3: sampler ddim · steps 4",
+        "4: sampler ddim · steps 8",
+    ]
+
+
+async def test_an_axis_without_a_name_is_left_out() -> None:
+    """A matrix with one axis has one row without a label."""
+    layout = Matrix(Axis("", ("",)), Axis("steps", ("4", "8" * 200)))
+    view = VIEWS.result_view(job(plan=PlanDetails(layout=layout)), 2)
+    (menu,) = [item for item in view.children if isinstance(item, discord.ui.Select)]
+    assert menu.options[0].label == "1: steps 4"
+    assert len(menu.options[1].label) == 100
+
+
+async def test_a_single_picture_has_the_actions_that_offer_themselves() -> None:
+    """Variations and re-roll of that picture are among them, in at most five rows."""
+    view = VIEWS.picture_view(picture(nth=7))
+    assert labels(view)[0][:3] == ["V subtle", "V strong", "🔄"]
+    assert all(custom_id.endswith(":j1:7") for custom_id in custom_ids(view))
+    assert len(view.to_components()) <= 5
+
+
+def action(name: str, scope: ActionScope, **changes: object) -> ActionButton:
+    """An action whose label is its name in capitals."""
+    values: dict[str, Any] = {"name": name, "label": name.upper(), "scope": scope}
+    return ActionButton(**values | changes)
+
+
+async def test_a_kind_names_the_actions_of_its_result() -> None:
+    """Unknown names are ignored: a newer version of the bot may have them."""
+    views = ActionViews(
+        [
+            action("again", ActionScope.JOB),
+            action("film", ActionScope.PICTURE),
+            action("finish", ActionScope.JOB, is_in_result=lambda job: bool(job.plan.full_recipes)),
+        ]
+    )
+    kind = JobKind(name="x", actions=("film", "finish", "gone", "again"))
+    assert labels(views.result_view(job(kind=kind), 1)) == [["AGAIN", "FILM"]]
+    assert labels(views.result_view(job(kind=kind), 2)) == [["AGAIN"]]
+
+
+async def test_more_buttons_of_a_job_follow_those_of_its_pictures() -> None:
+    """A row has at most five."""
+    numbered = action("u", ActionScope.PICTURE, initial="U")
+    others = [action(f"x{n}", ActionScope.JOB) for n in range(7)]
+    views = ActionViews([numbered, *others])
+    kind = JobKind(name="x", actions=("u", *(other.name for other in others)))
+    assert labels(views.result_view(job(kind=kind), 4)) == [
+        ["U1", "U2", "U3", "U4", "X0"],
+        ["X1", "X2", "X3", "X4", "X5"],
+        ["X6"],
+    ]
+
+
+def test_two_actions_of_one_name_are_refused() -> None:
+    """A custom id would not say which of them it is."""
+    with pytest.raises(ValueError, match="two actions of the name u"):
+        ActionViews([action("u", ActionScope.JOB)] * 2)
+
+
+def test_all_actions_of_kinds_exist() -> None:
+    """A kind that names an action without a feature would lack a button."""
+    names = {name for kind in KINDS for name in kind.actions}
+    assert names <= {known.name for known in ACTIONS}
+
+
 async def test_discord_py_keeps_no_view_in_memory() -> None:
     """Otherwise a click would be handled twice, and memory would grow."""
-    assert components.result_view("j1", 4).is_finished()
+    assert VIEWS.result_view(job(), 4).is_finished()
+    assert VIEWS.picture_view(picture()).is_finished()
     assert components.cancel_view("j1").is_finished()
 
 
@@ -88,7 +193,7 @@ def literal_prefixes(pattern: str) -> set[str]:
 
     They must be literal: either a word or a named group of words.
     """
-    field = r"[a-z0-9]+|\(\?P<\w+>[a-z|]+\)"
+    field = r"[a-z0-9]+|\(\?P<\w+>[a-z0-9|]+\)"
     match = re.match(rf"({field}):({field})(:|$)", pattern)
     assert match is not None, pattern
     first, second = (re.sub(r"^\(\?P<\w+>|\)$", "", part).split("|") for part in match.groups()[:2])
@@ -115,8 +220,8 @@ def test_a_custom_id_has_action_job_and_picture() -> None:
 
 
 @pytest.mark.parametrize(
-    "custom_id", ["", "v0:vary:a:1", "v1:steal:a:1", "v1:vary:A';--:1", "v1:vary:a:9"]
+    "custom_id", ["", "v0:vary:a:1", "v1:steal:a:1", "v1:vary:A';--:1", "v1:vary:a:1000"]
 )
 def test_other_custom_ids_do_not_match(custom_id: str) -> None:
     """Malformed ids and ids of other versions are ignored."""
-    assert not re.fullmatch(components.PATTERN, custom_id)
+    assert not [pattern for pattern in PATTERNS if re.fullmatch(pattern, custom_id)]

@@ -14,6 +14,7 @@ PURE = {
     "bot.db.rows",
     "bot.db.tables",
     "bot.domain",
+    "bot.messages.action_views",
     "bot.messages.captions",
     "bot.messages.components",
     "bot.messages.family_layout",
@@ -77,6 +78,7 @@ LIBRARIES = {
     ),
     "discord": (
         "bot.client bot.context bot.discord_connection bot.features bot.messages.captions "
+        "bot.messages.action_views "
         "bot.messages.channels bot.messages.components bot.messages.direct_messages "
         "bot.messages.discord_errors "
         "bot.messages.message_client bot.messages.message_parser bot.messages.temporary_replies "

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from bot.domain.nsfw import UNKNOWN_CHANNEL, ChannelContext
-from bot.domain.plan import JobKind
+from bot.domain.plan import JobKind, PlanDetails
 from engine.contract import Recipe
 
 
@@ -83,6 +83,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     user_id: int
     target: ResponseTarget
     recipes: tuple[Recipe, ...]
+    plan: PlanDetails = PlanDetails()
     parents: tuple[str, ...] = ()
     """The ids of the pictures that its recipes were made from."""
     sketch: Sketch | None = None

@@ -9,6 +9,8 @@ import msgspec
 from discord import app_commands
 
 from bot.context import BotClient, Interaction
+from bot.domain.job import Job
+from bot.messages.action_views import ActionButton
 
 GroupCommand: TypeAlias = app_commands.Command[Any, ..., Any] | app_commands.Group
 AnyCommand: TypeAlias = GroupCommand | app_commands.ContextMenu
@@ -29,10 +31,21 @@ class Modal(NamedTuple):
     on_submit: Callable[[Interaction, "re.Match[str]"], Awaitable[None]]
 
 
+class Action(ActionButton, frozen=True, kw_only=True):
+    """A button of jobs or pictures, and what it does.
+
+    The handler takes the interaction, the job, which was not deleted, and the 1-based number of
+    the picture, or 0 for the whole job.
+    """
+
+    handler: Callable[[Interaction, Job, int], Awaitable[None]]
+
+
 class Exports(msgspec.Struct, frozen=True, kw_only=True):
     """What the client registers for a feature."""
 
     commands: tuple[AnyCommand, ...] = ()
+    actions: tuple[Action, ...] = ()
     buttons: tuple[Button, ...] = ()
     """Persistent buttons: dynamic items, found by their custom id also after a restart."""
     modals: tuple[Modal, ...] = ()

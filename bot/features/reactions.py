@@ -23,7 +23,8 @@ _VARY: Final = "🔁"
 _DELETE: Final = "❌"
 _DM: Final = "✉"
 _REPORT: Final = "🚩"
-_NUMBERS: Final = {f"{n}\u20e3": n for n in range(1, 5)}
+_NUMBERS: Final = {f"{n}\u20e3": n for n in range(1, 10)} | {"\U0001f51f": 10}
+"""The keycap emoji, of which the last is 🔟; a reaction cannot name later pictures."""
 _EMOJI: Final = frozenset({_VARY, _DELETE, _DM, _REPORT, *_NUMBERS})
 _VARIATION_SELECTOR: Final = "\ufe0f"
 """Selects the colour form of an emoji; some clients send it and some do not."""

@@ -1,41 +1,53 @@
 """The buttons of a job: U shows a picture, V varies it, 🔄 runs the job again, ✖ cancels it."""
 
-import re
-from typing import Any, Final
-
-import discord
+from typing import Final
 
 from bot.context import Interaction, services
 from bot.domain import rules
 from bot.domain.job import Job
 from bot.domain.kinds import variation
 from bot.errors import Refused
-from bot.features.exports import Exports
+from bot.features.exports import Action, Exports
 from bot.features.full_size import show_full_size
+from bot.features.job_buttons import OpenMenu
 from bot.features.permissions import is_moderator
 from bot.features.responses import (
     defer_and_start,
-    handle_errors,
     request_context,
     respond_ephemeral,
 )
 from bot.messages import components
+from bot.messages.action_views import ActionScope
 
 
 async def vary(interaction: Interaction, job: Job, nth: int) -> None:
     """Start a job of variations of this picture."""
+    await _vary(interaction, job, nth, variation.VARIATION_STRENGTH)
+
+
+async def vary_subtle(interaction: Interaction, job: Job, nth: int) -> None:
+    """Start a job of variations that hardly differ from this picture."""
+    await _vary(interaction, job, nth, variation.SUBTLE)
+
+
+async def vary_strong(interaction: Interaction, job: Job, nth: int) -> None:
+    """Start a job of variations that differ clearly from this picture."""
+    await _vary(interaction, job, nth, variation.STRONG)
+
+
+async def _vary(interaction: Interaction, job: Job, nth: int, strength: float) -> None:
     picture = await services(interaction).job_finder.picture(job, nth)
     context = request_context(interaction)
     plan_context = await services(interaction).planner.context(context, [picture])
-    plan = variation.plan(variation.VariationRequest(), plan_context)
+    plan = variation.plan(variation.VariationRequest(strength=strength), plan_context)
     varied = await services(interaction).job_service.submit(variation.KIND, plan, context)
     await defer_and_start(interaction, varied)
 
 
-async def reroll(interaction: Interaction, job: Job, _: int) -> None:
-    """Start the same job with another seed."""
+async def reroll(interaction: Interaction, job: Job, nth: int) -> None:
+    """Start the same job, or its nth picture alone, with another seed."""
     context = request_context(interaction)
-    kind, plan = await services(interaction).planner.replan(job, context)
+    kind, plan = await services(interaction).planner.replan(job, context, nth or None)
     again = await services(interaction).job_service.submit(kind, plan, context)
     await defer_and_start(interaction, again)
 
@@ -50,37 +62,43 @@ async def cancel(interaction: Interaction, job: Job, _: int) -> None:
     await respond_ephemeral(interaction, "Cancelled.")
 
 
-_ACTIONS: Final = {
-    components.UPSCALE: show_full_size,
-    components.VARY: vary,
-    components.REROLL: reroll,
-    components.CANCEL: cancel,
-}
-
-
-class JobButton(
-    discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=components.PATTERN
-):
-    """Any button of a job; also works on messages from before a restart."""
-
-    def __init__(self, action: str, job_id: str, nth: int) -> None:
-        super().__init__(discord.ui.Button(custom_id=components.custom_id(action, job_id, nth)))
-        self._action = action
-        self._job_id = job_id
-        self._nth = nth
-
-    @classmethod
-    async def from_custom_id(
-        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str]
-    ) -> "JobButton":
-        """The button with this custom id, which has all of its state."""
-        return cls(match["action"], match["job"], int(match["nth"]))
-
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Handle a click."""
-        async with handle_errors(interaction):
-            job = await services(interaction).job_finder.by_button(self._job_id)
-            await _ACTIONS[self._action](interaction, job, self._nth)
-
-
-exports: Final = Exports(buttons=(JobButton,))
+exports: Final = Exports(
+    actions=(
+        Action(
+            name=components.UPSCALE,
+            label="U",
+            initial="U",
+            scope=ActionScope.PICTURE,
+            handler=show_full_size,
+        ),
+        Action(
+            name=components.VARY, label="V", initial="V", scope=ActionScope.PICTURE, handler=vary
+        ),
+        Action(
+            name="varysubtle",
+            label="V subtle",
+            scope=ActionScope.PICTURE,
+            order=10,
+            is_on_picture=lambda _: True,
+            handler=vary_subtle,
+        ),
+        Action(
+            name="varystrong",
+            label="V strong",
+            scope=ActionScope.PICTURE,
+            order=11,
+            is_on_picture=lambda _: True,
+            handler=vary_strong,
+        ),
+        Action(
+            name=components.REROLL,
+            label="🔄",
+            scope=ActionScope.JOB,
+            order=12,
+            is_on_picture=lambda _: True,
+            handler=reroll,
+        ),
+        Action(name=components.CANCEL, label="✖ Cancel", scope=ActionScope.JOB, handler=cancel),
+    ),
+    buttons=(OpenMenu,),
+)

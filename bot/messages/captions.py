@@ -28,9 +28,7 @@ _INVITE: Final = re.compile(r"discord(?:app)?\.(?:gg|com)(?=/)", re.IGNORECASE)
 """Discord shows invites as cards, also without a scheme."""
 PROMPT_BLOCKED: Final = "Discord or AutoMod of this server blocks the text of this prompt."
 """Stands where the prompt would be."""
-UPLOAD_REJECTED: Final = (
-    "Discord did not accept the grid. Use U1 to U4 to see the pictures one by one."
-)
+UPLOAD_REJECTED: Final = "Discord did not accept the grid. Open the pictures one by one instead."
 
 
 def escape(text: str, limit: int) -> str:

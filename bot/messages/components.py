@@ -13,25 +13,22 @@ UPSCALE: Final = "upscale"
 VARY: Final = "vary"
 REROLL: Final = "reroll"
 CANCEL: Final = "cancel"
-PATTERN: Final = (
-    rf"{VERSION}:(?P<action>{UPSCALE}|{VARY}|{REROLL}|{CANCEL})"
-    r":(?P<job>[0-9a-z]{1,24}):(?P<nth>[0-4])"
-)
-"""Matches the custom ids of a job's buttons."""
+OPEN: Final = "open"
+"""The menu of the pictures of a job; its number is that of the menu."""
+
+
+def job_pattern(actions: str) -> str:
+    """Matches the custom ids of these actions, separated by `|`; nth 0 is the whole job."""
+    return rf"{VERSION}:(?P<action>{actions}):(?P<job>[0-9a-z]{{1,24}}):(?P<nth>[0-9]{{1,3}})"
+
+
+PATTERN: Final = job_pattern("[a-z0-9]+")
+"""Matches the custom ids of the buttons and menus of jobs."""
 
 
 def custom_id(action: str, job_id: str, nth: int = 0) -> str:
     """The custom id of a job's button; `nth` 0 stands for the whole job."""
     return f"{VERSION}:{action}:{job_id}:{nth}"
-
-
-def result_view(job_id: str, count: int) -> discord.ui.View:
-    """U1 … and re-roll above V1 …, for this number of pictures."""
-    numbers = range(1, count + 1)
-    full_sizes = [button(f"U{n}", custom_id(UPSCALE, job_id, n)) for n in numbers]
-    reroll = button("🔄", custom_id(REROLL, job_id))
-    variations = [button(f"V{n}", custom_id(VARY, job_id, n), row=1) for n in numbers]
-    return stateless_view([*full_sizes, reroll, *variations])
 
 
 def cancel_view(job_id: str) -> discord.ui.View:
@@ -54,10 +51,10 @@ def submitted_text(interaction: discord.Interaction[Any], field_id: str) -> str:
     return ""
 
 
-def stateless_view(buttons: Iterable[discord.ui.Button[discord.ui.View]]) -> discord.ui.View:
+def stateless_view(items: Iterable[discord.ui.Item[Any]]) -> discord.ui.View:
     """A view that discord.py does not keep in memory; dynamic items handle its clicks."""
     view = discord.ui.View(timeout=None)
-    for item in buttons:
+    for item in items:
         view.add_item(item)
     view.stop()
     return view

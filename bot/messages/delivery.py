@@ -16,6 +16,7 @@ from bot.domain.job import DeletionReason, Job, Progress, ResponseTarget, Status
 from bot.domain.picture import Picture
 from bot.errors import DeliveryFailed
 from bot.messages import captions, components, picture_files
+from bot.messages.action_views import ActionViews
 from bot.messages.channels import ChannelResolver
 from bot.messages.discord_errors import ContentRejected, MessageGone, TokenExpired
 from bot.messages.message_client import TOKEN_SECONDS, MessageClient, MessageContent, OutgoingFile
@@ -43,6 +44,7 @@ class Delivery:
         jobs: JobStore,
         storage: FileStorage,
         channels: ChannelResolver,
+        views: ActionViews,
         *,
         clock: Clock,
         monotonic: Callable[[], float] = time.monotonic,
@@ -52,6 +54,7 @@ class Delivery:
         self._jobs = jobs
         self._storage = storage
         self._channels = channels
+        self._views = views
         self._clock = clock
         self._monotonic = monotonic
         self._sleep = sleep
@@ -199,7 +202,7 @@ class Delivery:
         without_prompt = captions.ending(job, visible.pictures, has_prompt=False)
         if job.status is not Status.DONE:
             return MessageContent(content=content, without_prompt=without_prompt)
-        view = components.result_view(job.id, len(pictures))
+        view = self._views.result_view(job, len(pictures))
         limit = self._messages.upload_limits.limit(self._target(job))
         try:
             suffix, data = await asyncio.to_thread(

@@ -17,6 +17,7 @@ from bot.domain.pending_interaction import PendingInteraction
 from bot.domain.picture import Picture
 from bot.errors import NETWORK_ERRORS, DeliveryFailed, Refused
 from bot.messages import captions, picture_files
+from bot.messages.action_views import ActionViews
 from bot.messages.channels import ChannelResolver
 from bot.messages.discord_errors import ContentRejected, MessageGone
 from bot.messages.message_client import MessageClient, MessageContent, OutgoingFile
@@ -40,6 +41,7 @@ class PictureDelivery:
         pending_interactions: PendingInteractionStore,
         storage: FileStorage,
         channels: ChannelResolver,
+        views: ActionViews,
     ) -> None:
         self._messages = messages
         self._jobs = jobs
@@ -47,6 +49,7 @@ class PictureDelivery:
         self._pending_interactions = pending_interactions
         self._storage = storage
         self._channels = channels
+        self._views = views
         self._in_progress: set[int] = set()
         """Ids of the interactions that this process is completing."""
 
@@ -158,6 +161,7 @@ class PictureDelivery:
             content = MessageContent(
                 content=captions.full_size(picture),
                 without_prompt=captions.full_size(picture, has_prompt=False),
+                view=self._views.picture_view(picture),
                 files=[file],
             )
             nonce = f"{pending.interaction_id}"

@@ -1,0 +1,159 @@
+"""The buttons and menus below results and single pictures; pure.
+
+The actions are those of the features. A kind names the ones of its results, in their order; below a
+single picture are all that offer themselves for it.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
+from typing import Any, Final, TypeAlias
+
+import discord
+import msgspec
+
+from bot.domain.job import Job
+from bot.domain.picture import Picture
+from bot.domain.plan import Layout, Matrix
+from bot.messages.components import OPEN, button, custom_id, stateless_view
+
+_ROWS: Final = 5
+_ROW_BUTTONS: Final = 5
+_MENU_OPTIONS: Final = 25
+_MAX_NUMBERED: Final = 4
+"""Pictures of a result with a numbered button for each."""
+_MAX_OPTION: Final = 100
+_ItemRows: TypeAlias = list[Sequence[discord.ui.Item[Any]]]
+
+
+class ActionScope(StrEnum):
+    """What an action is about."""
+
+    JOB = "job"
+    PICTURE = "picture"
+
+
+class ActionButton(msgspec.Struct, frozen=True, kw_only=True):
+    """How an action looks."""
+
+    name: str
+    """Part of custom ids, so it stays; lower-case letters and digits."""
+    label: str
+    scope: ActionScope
+    initial: str = ""
+    """Before the number of each picture in a result of up to four; empty for no such buttons."""
+    order: int = 50
+    """Smaller ones come first below a single picture."""
+    is_in_result: Callable[[Job], bool] = lambda _: True
+    """Whether a result of a kind that names the action has it."""
+    is_on_picture: Callable[[Picture], bool] = lambda _: False
+    """Whether the action is offered below a single picture."""
+
+
+class ActionViews:
+    """Raises ValueError if two actions have the same name."""
+
+    def __init__(self, actions: Iterable[ActionButton]) -> None:
+        self._actions: dict[str, ActionButton] = {}
+        for action in actions:
+            if action.name in self._actions:
+                raise ValueError(f"There are two actions of the name {action.name}.")
+            self._actions[action.name] = action
+
+    def result_view(self, job: Job, count: int) -> discord.ui.View:
+        """Below the result of a job with this number of pictures.
+
+        Up to four pictures have numbered buttons; more, and the cells of a matrix, have menus.
+        """
+        named = (self._actions.get(name) for name in job.kind.actions)
+        actions = [action for action in named if action is not None and action.is_in_result(job)]
+        whole = [
+            button(action.label, custom_id(action.name, job.id))
+            for action in actions
+            if action.scope is ActionScope.JOB
+        ]
+        of_pictures = [action for action in actions if action.scope is ActionScope.PICTURE]
+        layout = job.plan.layout
+        if count > _MAX_NUMBERED or isinstance(layout, Matrix):
+            return _view([*_menus(job.id, layout, count), *_chunks(whole)])
+        if count == 1:
+            whole += [
+                button(action.label, custom_id(action.name, job.id, 1))
+                for action in of_pictures
+                if not action.initial
+            ]
+        return _view(
+            _numbered([action for action in of_pictures if action.initial], job, count, whole)
+        )
+
+    def picture_view(self, picture: Picture) -> discord.ui.View:
+        """Below a single picture."""
+        offered = (action for action in self._actions.values() if action.is_on_picture(picture))
+        actions = sorted(offered, key=lambda action: (action.order, action.name))
+        buttons = [
+            button(action.label, custom_id(action.name, picture.job_id, picture.nth))
+            for action in actions
+        ]
+        return _view(_chunks(buttons))
+
+
+def _numbered(
+    actions: Sequence[ActionButton],
+    job: Job,
+    count: int,
+    whole: list[discord.ui.Button[discord.ui.View]],
+) -> _ItemRows:
+    """A row for each action; the first also has those of the whole job that fit into it."""
+    rows: _ItemRows = [
+        [button(f"{action.initial}{n}", custom_id(action.name, job.id, n)) for n in _up_to(count)]
+        for action in actions
+    ]
+    if not rows:
+        return _chunks(whole)
+    free = _ROW_BUTTONS - count
+    rows[0] = [*rows[0], *whole[:free]]
+    return [*rows, *_chunks(whole[free:])]
+
+
+def _up_to(count: int) -> range:
+    return range(1, count + 1)
+
+
+def _menus(job_id: str, layout: Layout, count: int) -> _ItemRows:
+    options = [
+        discord.SelectOption(label=_option(layout, nth), value=str(nth)) for nth in _up_to(count)
+    ]
+    pages = [options[start : start + _MENU_OPTIONS] for start in range(0, count, _MENU_OPTIONS)]
+    return [
+        [
+            discord.ui.Select[discord.ui.View](
+                custom_id=custom_id(OPEN, job_id, number),
+                placeholder="Open picture…",
+                options=page,
+            )
+        ]
+        for number, page in enumerate(pages[: _ROWS - 1])
+    ]
+
+
+def _option(layout: Layout, nth: int) -> str:
+    """The number of a picture, or the values that it has on the axes of a matrix."""
+    if not isinstance(layout, Matrix):
+        return f"Picture {nth}"
+    row, column = divmod(nth - 1, len(layout.columns.labels))
+    labels = (layout.rows.labels[row], layout.columns.labels[column])
+    axes = (layout.rows.name, layout.columns.name)
+    parts = [f"{name} {label}".strip() for name, label in zip(axes, labels, strict=True)]
+    return f"{nth}: {' · '.join(part for part in parts if part)}"[:_MAX_OPTION]
+
+
+def _chunks(buttons: Sequence[discord.ui.Button[discord.ui.View]]) -> _ItemRows:
+    return [buttons[start : start + _ROW_BUTTONS] for start in range(0, len(buttons), _ROW_BUTTONS)]
+
+
+def _view(rows: _ItemRows) -> discord.ui.View:
+    items: list[discord.ui.Item[Any]] = []
+    for number, row in enumerate(rows[:_ROWS]):
+        for item in row:
+            item.row = number
+            items.append(item)
+    return stateless_view(items)
