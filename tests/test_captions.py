@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from bot.domain.job import Progress, Status
 from bot.domain.kinds import variation
+from bot.domain.plan import Axis, Matrix, PlanDetails
 from bot.messages import captions
 from tests.samples import job, picture, recipe
 
@@ -40,6 +41,25 @@ def test_settings_that_differ_are_left_out() -> None:
     recipes = [recipe(), recipe(steps=8, seed=99), recipe(guidance=7.5, seed=3)]
     assert captions.settings(recipes) == "euler · 64x64"
     assert captions.settings([recipe(), recipe(seed=6)]) == SETTINGS
+
+
+def test_a_message_has_the_words_of_the_user() -> None:
+    """They may hold a schedule, from which the recipes have prompts without brackets."""
+    scheduled = job(status=Status.DONE, plan=PlanDetails(prompt="a [cat:dog:0.5]"))
+    assert captions.ending(scheduled, [picture()]).startswith(r"**a \[cat:dog:0.5\]** · <@1>")
+
+
+def test_a_matrix_names_its_axes() -> None:
+    """An axis with one value is not named."""
+    rows, columns = Axis("guidance", ("3", "5")), Axis("steps", ("4", "8", "12"))
+    recipes = [recipe(steps=steps, guidance=g) for g in (3.0, 5.0) for steps in (4, 8, 12)]
+    pictures = [picture(nth=n, recipe=r) for n, r in enumerate(recipes, start=1)]
+    done = job(status=Status.DONE, plan=PlanDetails(layout=Matrix(rows, columns)))
+    assert captions.ending(done, pictures) == (
+        "**a red house** · <@1>\nguidance (2) x steps (3) · euler · 64x64 · seed 7"
+    )
+    one = job(status=Status.DONE, plan=PlanDetails(layout=Matrix(Axis("", ("",)), columns)))
+    assert "\nsteps (3) · guidance" in captions.ending(one, pictures[:3])
 
 
 def test_sketch_and_withheld_pictures_are_mentioned() -> None:

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from bot.domain.nsfw import NsfwPolicy
+from bot.domain.plan import Axis, Matrix
 from bot.domain.visibility import visible_in
 from bot.messages import picture_files
 from bot.messages.message_client import OutgoingFile
@@ -45,6 +46,20 @@ def test_a_job_is_one_grid(tmp_path: Path) -> None:
     ending, data = picture_files.grid_file(archive, visible_in(pictures, NsfwPolicy.BLOCK))
     grid = Image.open(BytesIO(data))
     assert (ending, grid.size, grid.getpixel((5, 5))) == ("png", (128, 64), (255, 0, 0))
+
+
+def test_a_matrix_has_labels(tmp_path: Path) -> None:
+    """It is larger than its pictures, which are beside each other."""
+    archive = FileStorage(tmp_path)
+    path = archive.save_picture("j1", 1, encoded(Image.new("RGB", (64, 64), "red")))
+    pictures = [picture(path=path), picture(nth=2, path=path)]
+    layout = Matrix(Axis("", ("",)), Axis("steps", ("4", "8")))
+    visible = visible_in(pictures, NsfwPolicy.BLOCK)
+    _, data = picture_files.grid_file(archive, visible, layout=layout)
+    image = Image.open(BytesIO(data))
+    assert image.width > 128 and image.height > 64
+    counts = dict((colour, count) for count, colour in image.getcolors() or [])
+    assert counts[(255, 0, 0)] == 2 * 64 * 64
 
 
 def test_one_picture_is_the_stored_file(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import discord
 
 from bot.domain.job import Job, Progress, Status
 from bot.domain.picture import Picture
+from bot.domain.plan import Layout, Matrix
 from engine.contract import Recipe
 
 _MAX_CONTENT: Final = 2000
@@ -61,22 +62,24 @@ def ending(job: Job, pictures: Sequence[Picture], *, has_prompt: bool = True) ->
     """The final message of a job."""
     headline = _headline(job, has_prompt)
     if job.status is Status.DONE:
-        return f"{headline}\n{_result(pictures)}"
+        return f"{headline}\n{_result(job, pictures)}"
     if job.status is Status.CANCELLED:
         return f"{headline}\nCancelled."
     return f"{headline}\n{job.failure_reason}"[:_MAX_CONTENT]
 
 
 def _headline(job: Job, has_prompt: bool) -> str:
-    return f"{job.kind.title}{_prompt(job.recipes[0], has_prompt)} · <@{job.user_id}>"
+    words = _words(job.plan.prompt or job.recipes[0].prompt, has_prompt)
+    return f"{job.kind.title}{words} · <@{job.user_id}>"
 
 
-def _prompt(recipe: Recipe, has_prompt: bool, limit: int = _LINE_CHARS) -> str:
-    return f"**{escape(recipe.prompt, limit)}**" if has_prompt else PROMPT_BLOCKED
+def _words(prompt: str, has_prompt: bool, limit: int = _LINE_CHARS) -> str:
+    return f"**{escape(prompt, limit)}**" if has_prompt else PROMPT_BLOCKED
 
 
-def _result(pictures: Sequence[Picture]) -> str:
-    lines = [settings([picture.recipe for picture in pictures])]
+def _result(job: Job, pictures: Sequence[Picture]) -> str:
+    shared = settings([picture.recipe for picture in pictures])
+    lines = [" · ".join(part for part in (_axes(job.plan.layout), shared) if part)]
     unavailable = sorted((p for p in pictures if p.unavailable_reason), key=_reason)
     lines += [_unavailable(reason, list(group)) for reason, group in groupby(unavailable, _reason)]
     return "\n".join(lines)
@@ -95,10 +98,22 @@ def _unavailable(reason: str, pictures: Sequence[Picture]) -> str:
 def recipes(job: Job, *, has_prompt: bool = True) -> str:
     """The prompts, settings and seeds of a job, for moderators."""
     first = job.recipes[0]
-    lines = [_prompt(first, has_prompt, _MAX_PROMPT), _shared(job.recipes), _seeds(job.recipes)]
+    lines = [
+        _words(first.prompt, has_prompt, _MAX_PROMPT),
+        _shared(job.recipes),
+        _seeds(job.recipes),
+    ]
     if first.negative and has_prompt:
         lines.append(f"without {escape(first.negative, _MAX_NEGATIVE)}")
     return "\n".join(lines)
+
+
+def _axes(layout: Layout) -> str:
+    """What differs in a matrix; empty for other layouts."""
+    if not isinstance(layout, Matrix):
+        return ""
+    axes = [axis for axis in (layout.rows, layout.columns) if len(axis.labels) > 1]
+    return " x ".join(f"{axis.name} ({len(axis.labels)})" for axis in axes)
 
 
 def settings(recipes: Sequence[Recipe]) -> str:
@@ -148,13 +163,13 @@ def _seeds(recipes: Sequence[Recipe]) -> str:
 def full_size(picture: Picture, *, has_prompt: bool = True) -> str:
     """The message of one picture at full size."""
     recipe = picture.recipe
-    return f"{_prompt(recipe, has_prompt)} · picture {picture.nth}\n{settings([recipe])}"
+    return f"{_words(recipe.prompt, has_prompt)} · picture {picture.nth}\n{settings([recipe])}"
 
 
 def direct_message(pictures: Sequence[Picture]) -> str:
     """The text of a DM with the pictures and their seeds."""
     first = pictures[0].recipe
-    lines = [_prompt(first, has_prompt=True), _shared([p.recipe for p in pictures])]
+    lines = [_words(first.prompt, has_prompt=True), _shared([p.recipe for p in pictures])]
     for picture in pictures:
         note = f" ({picture.unavailable_reason})" if picture.unavailable_reason else ""
         lines.append(f"{picture.nth}: seed `{picture.recipe.seed_text}`{note}")

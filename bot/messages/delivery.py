@@ -206,7 +206,7 @@ class Delivery:
         limit = self._messages.upload_limits.limit(self._target(job))
         try:
             suffix, data = await asyncio.to_thread(
-                picture_files.grid_file, self._storage, visible, limit
+                picture_files.grid_file, self._storage, visible, limit, job.plan.layout
             )
         except FileMissing as error:
             return MessageContent(

@@ -8,28 +8,44 @@ from typing import Final
 
 from PIL import Image
 
+from bot.domain.plan import Grid, Layout, Matrix
 from bot.domain.visibility import VisiblePictures
 from bot.messages import grid
 from bot.messages.message_client import OutgoingFile
 from bot.messages.upload_limits import BYTES_LIMIT, REQUEST_LIMIT
 from bot.storage import FileMissing, FileStorage
+from engine.contract.images import matrix
 from engine.contract.images.encode import encode_jpeg, encode_png
 
 _JPEG_QUALITY: Final = 92
 _SHRINK_FACTOR: Final = 0.8
+_GRID: Final = Grid()
 _DECODE_ERRORS: Final = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
 """What Pillow raises for a damaged PNG."""
 
 
 def grid_file(
-    storage: FileStorage, visible: VisiblePictures, limit: int = BYTES_LIMIT
+    storage: FileStorage,
+    visible: VisiblePictures,
+    limit: int = BYTES_LIMIT,
+    layout: Layout = _GRID,
 ) -> tuple[str, bytes]:
-    """The pictures of a job as one grid: file extension and data. Slow. Raises FileMissing."""
+    """The pictures of a job as one grid or matrix: file extension and data. Slow.
+
+    Raises FileMissing.
+    """
     cells = [
         p.unavailable_reason or _decode(storage.picture(p.path or "")) for p in visible.pictures
     ]
     recipe = visible.pictures[0].recipe
-    return encode_within(grid.compose(cells, (recipe.width, recipe.height)), limit)
+    return encode_within(_compose(cells, recipe.size, layout), limit)
+
+
+def _compose(cells: Sequence[grid.Cell], size: tuple[int, int], layout: Layout) -> Image.Image:
+    if not isinstance(layout, Matrix):
+        return grid.compose(cells, size)
+    rows, columns = (matrix.Axis(axis.name, axis.labels) for axis in (layout.rows, layout.columns))
+    return grid.compose_matrix(cells, size, rows, columns)
 
 
 def picture_file(
