@@ -317,6 +317,8 @@ def _limits(settings: Settings) -> Limits:
         LIMITS,
         adaptive=settings.imagine_adaptive,
         daily_seconds=settings.imagine_daily_seconds,
+        max_pictures=settings.imagine_max_pictures,
+        max_request_seconds=settings.imagine_max_seconds,
         role_factor=settings.imagine_role_factor,
     )
 

@@ -44,6 +44,12 @@ class Settings(BaseSettings):
     depend on the load. Replays are exact all the same."""
     imagine_daily_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Engine seconds of one user in 24 hours; None for no limit."""
+    imagine_max_pictures: int = Field(default=LIMITS.max_pictures, ge=1, le=100)
+    """Pictures of one request."""
+    imagine_max_seconds: float = Field(
+        default=LIMITS.max_request_seconds, gt=0, allow_inf_nan=False
+    )
+    """Estimated engine seconds of one request."""
     imagine_role_factor: int = Field(default=LIMITS.role_factor, ge=1, le=1000)
     """Roles may get up to so many times the default limits."""
     imagine_retention_days: int | None = Field(default=None, ge=1, le=36500)

@@ -105,8 +105,8 @@ def test_seeds_wrap_around() -> None:
         ({"sampler": "magic"}, "no sampler “magic”. Choose one of: pndm"),
         ({"sampler": "lcm", "steps": 51}, "lcm takes at most 50 steps; this request has 51"),
         ({"aspect": "round"}, "no aspect “round”. Choose one of: square"),
-        ({"count": 0}, "count is 0; it must be 1 to 4"),
-        ({"count": 5}, "it must be 1 to 4"),
+        ({"count": 0}, "count is 0; it must be 1 to 16"),
+        ({"count": 17}, "it must be 1 to 16"),
         ({"strength": 0.5}, "needs a sketch"),
         ({"strength": 2.0}, "strength is 2; it must be above 0 and at most 1"),
     ],
@@ -251,8 +251,10 @@ def test_one_picture_of_a_job_can_be_rerolled() -> None:
 
 def test_a_reroll_comes_from_the_pictures_of_its_job() -> None:
     """Those that were not painted have no edge."""
-    planned = PlannedJob(recipes=(recipe(), recipe(seed=8)), details=PlanDetails())
-    context = PlanContext(models=(MODEL,), seed=5, parents=(picture("j1", 2),))
+    planned = PlannedJob(
+        recipes=(recipe(), recipe(seed=8)), details=PlanDetails(), pictures=(picture("j1", 2),)
+    )
+    context = PlanContext(models=(MODEL,), seed=5)
     assert reroll.plan(planned, context).edges == (Edge(2, "j1-2", Relation.REROLL),)
 
 

@@ -92,6 +92,9 @@ def test_a_trailing_slash_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("IMAGINE_PLAYGROUND_PORT", "many"),
         ("IMAGINE_PLAYGROUND_PORT", "70000"),
+        ("IMAGINE_MAX_PICTURES", "0"),
+        ("IMAGINE_MAX_PICTURES", "101"),
+        ("IMAGINE_MAX_SECONDS", "0"),
         ("IMAGINE_DAILY_SECONDS", "0"),
         ("IMAGINE_DAILY_SECONDS", "inf"),
         ("DISCORD_API", "x"),

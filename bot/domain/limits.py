@@ -29,6 +29,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Running jobs of one user while other users wait."""
     daily_seconds: float | None = None
     """Engine seconds of one user in 24 hours; None for no limit."""
+    max_pictures: int = 16
+    """Pictures of one request."""
+    max_request_seconds: float = 3600.0
+    """Estimated engine seconds of one request."""
     max_unfinished_total: int = 200
     """Unfinished jobs of all users."""
     max_running_total: int = 8
@@ -147,6 +151,24 @@ def _operator_limit(field: str, limits: Limits) -> int:
     default = getattr(limits, field)
     most = ROLE_RANGES[field].most
     return most if default is None else min(most, math.ceil(default * limits.role_factor))
+
+
+def check_pictures(count: int, limits: Limits) -> None:
+    """Raise Refused if a request has more pictures than allowed."""
+    if count > limits.max_pictures:
+        raise Refused(
+            f"That would be {count:,} pictures; at most {limits.max_pictures} are allowed in one "
+            "request."
+        )
+
+
+def check_seconds(seconds: float, limits: Limits) -> None:
+    """Raise Refused if a request is expected to take more engine time than allowed."""
+    if seconds > limits.max_request_seconds:
+        raise Refused(
+            f"That would take {naturaldelta(seconds)} of the engine's time; at most "
+            f"{naturaldelta(limits.max_request_seconds)} are allowed in one request."
+        )
 
 
 def is_full(depth: QueueDepth, limits: Limits) -> bool:

@@ -11,7 +11,7 @@ import msgspec
 
 from bot.domain.limits import LIMITS, Limits
 from bot.domain.picture import Picture
-from engine.contract import ModelCard, Recipe
+from engine.contract import Capture, ModelCard, Recipe
 
 
 class Grid(msgspec.Struct, frozen=True, tag="grid"):
@@ -91,6 +91,7 @@ class PlanDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """What is stored as the `plan` of a job: all of a Plan but recipes, inputs and edges."""
 
     layout: Layout = Grid()
+    capture: Capture = Capture()
     prompt: str = ""
     """The user's own words, for messages; empty for the prompt of the first recipe."""
     full_recipes: tuple[Recipe, ...] = ()
@@ -141,6 +142,8 @@ class PlannedJob(msgspec.Struct, frozen=True, kw_only=True):
     recipes: tuple[Recipe, ...]
     details: PlanDetails
     edges: tuple[Edge, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    """Those that were painted; none of them was removed by moderators."""
     nth: int | None = None
     """The 1-based number of the one picture to plan again; None for all."""
 

@@ -21,7 +21,6 @@ from bot.features import model_option
 from bot.features.exports import Exports
 from bot.features.responses import defer_and_start, request_context
 from engine.contract import (
-    DEFAULT_COUNT,
     MAX_GUIDANCE,
     MAX_PROMPT_CHARS,
     MAX_STEPS,
@@ -30,11 +29,13 @@ from engine.contract import (
     Sampler,
 )
 
+MAX_COUNT: Final = 100
+"""No operator allows more pictures; fewer are, by default, and then a refusal says how many."""
 PromptText = app_commands.Range[str, 1, MAX_PROMPT_CHARS]
 Seed = app_commands.Range[int, RANDOM_SEED, SEED_LIMIT - 1]
 Steps = app_commands.Range[int, 1, MAX_STEPS]
 Guidance = app_commands.Range[float, 0.0, MAX_GUIDANCE]
-Count = app_commands.Range[int, 1, DEFAULT_COUNT]
+Count = app_commands.Range[int, 1, MAX_COUNT]
 Strength = app_commands.Range[float, 0.0, 1.0]
 
 

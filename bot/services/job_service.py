@@ -84,6 +84,7 @@ class JobService:
         rules.check_models(plan.recipes, self._engine.models)
         async with self._accepting:  # the quota counts the jobs that are stored
             limits = await self._quota.check(context)
+            await self._quota.check_plan(plan, limits)
             job = Job(
                 id=uuid.uuid4().hex[:16],
                 idempotency_key=context.idempotency_key,
@@ -91,6 +92,7 @@ class JobService:
                 user_id=context.user_id,
                 target=context.target,
                 recipes=plan.recipes,
+                plan=plan.details,
                 parents=_parents(plan),
                 sketch=_sketch(plan),
                 include_flagged=await self._nsfw_policy(context) is not nsfw.NsfwPolicy.BLOCK,

@@ -10,7 +10,7 @@ from bot.domain.job import Job, RequestContext
 from bot.domain.kinds import reroll
 from bot.domain.limits import Limits
 from bot.domain.picture import Picture, job_id_of
-from bot.domain.plan import Edge, JobKind, Plan, PlanContext, PlanDetails, PlannedJob, Relation
+from bot.domain.plan import Edge, JobKind, Plan, PlanContext, PlannedJob, Relation
 from bot.domain.visibility import visible_in
 from bot.engine_client.base import EngineClient
 from bot.errors import Refused
@@ -60,18 +60,22 @@ class Planner:
             for child in range(1, len(job.recipes) + 1)
             for parent in job.parents
         ]
+        pictures = await self._jobs.pictures(job.id)
+        rules.check_not_removed(pictures)
+        if nth is not None:
+            rules.nth_picture(job, pictures, nth)
         planned = PlannedJob(
-            recipes=job.recipes, details=PlanDetails(), edges=tuple(edges), nth=nth
+            recipes=job.recipes,
+            details=job.plan,
+            edges=tuple(edges),
+            pictures=tuple(pictures),
+            nth=nth,
         )
         if nth is None and job.kind.replan is not None:
             parents = [await self._parent(picture_id) for picture_id in job.parents]
             context = await self.context(request, [parent for parent in parents if parent])
             return job.kind, job.kind.replan(planned, context)
-        pictures = await self._jobs.pictures(job.id)
-        rules.check_not_removed(pictures)
-        if nth is not None:
-            rules.nth_picture(job, pictures, nth)
-        return reroll.KIND, reroll.plan(planned, self._context(pictures))
+        return reroll.KIND, reroll.plan(planned, self._context([]))
 
     async def _parent(self, picture_id: str) -> Picture | None:
         parent = await self._jobs.job(job_id_of(picture_id))

@@ -6,7 +6,16 @@ from bot.db.usage import UsageStore
 from bot.domain import quota
 from bot.domain.clock import Clock
 from bot.domain.job import Job, RequestContext
-from bot.domain.limits import Limits, check, check_token_life, for_roles, is_full
+from bot.domain.limits import (
+    Limits,
+    check,
+    check_pictures,
+    check_seconds,
+    check_token_life,
+    for_roles,
+    is_full,
+)
+from bot.domain.plan import Plan
 from bot.services.scheduler import JobScheduler
 
 
@@ -42,6 +51,12 @@ class QuotaService:
         if limits.daily_seconds is not None:
             await self._check_daily(context.user_id, limits.daily_seconds)
         return limits
+
+    async def check_plan(self, plan: Plan, limits: Limits) -> None:
+        """Raise Refused, with a sentence for the user, if the request alone is too large."""
+        check_pictures(len(plan.recipes), limits)
+        await self._scheduler.refresh_costs()
+        check_seconds(self._scheduler.cost_of(plan.recipes), limits)
 
     async def check_token_life(self, job: Job) -> None:
         """Raise Refused if a new job may outlast the interaction token that alone can show it."""

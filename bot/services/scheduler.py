@@ -10,6 +10,7 @@ from bot.domain.fair_queue import VirtualTimes
 from bot.domain.job import Job
 from bot.domain.limits import Limits, WaitEstimate
 from bot.engine_client.base import EngineClient
+from engine.contract import Recipe
 
 
 class Schedule:
@@ -62,7 +63,11 @@ class Schedule:
 
     def cost(self, job: Job) -> float:
         """The engine seconds that the job is expected to take."""
-        return cost_model.estimate(job.recipes, self.samples)
+        return self.cost_of(job.recipes)
+
+    def cost_of(self, recipes: Sequence[Recipe]) -> float:
+        """The engine seconds that these pictures are expected to take."""
+        return cost_model.estimate(recipes, self.samples)
 
     def estimate_wait(self, user_id: int, queue: Sequence[Job], batches: int) -> WaitEstimate:
         """When the first job of this user, and all jobs, will have ended.

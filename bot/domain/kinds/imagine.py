@@ -9,7 +9,6 @@ from bot.domain.model_names import find_model
 from bot.domain.plan import InputRole, JobKind, Plan, PlanContext, PlanInput
 from bot.errors import Refused
 from engine.contract import (
-    DEFAULT_COUNT,
     ModelCard,
     PictureOptions,
     Recipe,
@@ -67,8 +66,9 @@ def plan(request: ImagineRequest, context: PlanContext) -> Plan:
     """
     options = request.options
     model = find_model(options.model, context.models)
-    if options.count is not None and not 1 <= options.count <= DEFAULT_COUNT:
-        raise Refused(f"The count is {options.count}; it must be 1 to {DEFAULT_COUNT}.")
+    most = context.limits.max_pictures
+    if options.count is not None and not 1 <= options.count <= most:
+        raise Refused(f"The count is {options.count}; it must be 1 to {most}.")
     size = size_for_aspect(_ratio(options.aspect), model.native_size)
     source = None if request.sketch_url is None else _PLACEHOLDER_SOURCE
     try:

@@ -20,12 +20,12 @@ from engine.contract import Recipe
 def plan(job: PlannedJob, context: PlanContext) -> Plan:
     """The same recipes, or the nth alone, with the seeds seed, seed + 1, …
 
-    Pictures that had the same seed have the same one again. `context.parents` are the pictures of
-    the job. What they were made from, the new pictures were made from too.
+    Pictures that had the same seed have the same one again. What they were made from, the new
+    pictures were made from too.
     """
     numbers = range(1, len(job.recipes) + 1) if job.nth is None else [job.nth]
     recipes = with_new_seeds([job.recipes[number - 1] for number in numbers], context.seed)
-    pictures = {picture.nth: picture.id for picture in context.parents}
+    pictures = {picture.nth: picture.id for picture in job.pictures}
     return Plan(
         recipes=with_row_classes(recipes, context.models),
         layout=_layout(job),

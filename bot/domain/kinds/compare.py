@@ -1,0 +1,115 @@
+"""/compare: models or samplers on one prompt, with the same seeds; pure."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from bot.domain.kinds.imagine import ImagineOptions
+from bot.domain.limits import check_pictures
+from bot.domain.model_names import find_model, short_names
+from bot.domain.plan import Axis, JobKind, Matrix, Plan, PlanContext
+from bot.domain.row_classes import with_row_classes
+from bot.errors import Refused
+from engine.contract import SEED_LIMIT, ModelCard, Recipe, make_recipes, size_for_aspect
+
+DEFAULT_COUNT: Final = 3
+"""Pictures in a row."""
+
+
+class CompareRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A request by /compare."""
+
+    options: ImagineOptions
+    """Those that all pictures have; its `count` is that of the pictures in a row."""
+    models: str | None = None
+    """Names, separated by commas."""
+    samplers: str | None = None
+    """Names, separated by commas."""
+
+
+class _Row(msgspec.Struct, frozen=True):
+    model: ModelCard
+    sampler: str | None
+    label: str
+
+
+def plan(request: CompareRequest, context: PlanContext) -> Plan:
+    """A row for each combination of the models and samplers, with the same seeds.
+
+    Raises Refused, with a sentence for the user.
+    """
+    rows = _rows(request, context.models)
+    count = DEFAULT_COUNT if request.options.count is None else request.options.count
+    if count < 1:
+        raise Refused(f"The count is {count}; it must be at least 1.")
+    check_pictures(len(rows) * count, context.limits)
+    first = request.options.seed
+    seed = context.seed if first is None or first < 0 else first
+    recipes = [
+        _recipe(request.options, row, (seed + nth) % SEED_LIMIT)
+        for row in rows
+        for nth in range(count)
+    ]
+    seeds = tuple(str(recipe.seed) for recipe in recipes[:count])
+    return Plan(
+        recipes=with_row_classes(recipes, context.models),
+        layout=Matrix(
+            rows=Axis(_axis_name(request), tuple(row.label for row in rows)),
+            columns=Axis("seed", seeds),
+        ),
+    )
+
+
+def _rows(request: CompareRequest, models: Sequence[ModelCard]) -> list[_Row]:
+    model_names = _names("models", request.models)
+    samplers = _names("samplers", request.samplers)
+    cards = [find_model(name, models) for name in model_names] or [
+        find_model(request.options.model, models)
+    ]
+    if len(set(map(id, cards))) < len(cards):
+        raise Refused("The option models has two names of the same model.")
+    labels = {id(card): name for name, card in short_names(models).items()}
+    row_samplers: list[str | None] = [*samplers] or [None]
+    rows = [
+        _Row(card, sampler, _label(labels[id(card)] if model_names else "", sampler or ""))
+        for card in cards
+        for sampler in row_samplers
+    ]
+    if len(rows) < 2:  # one row is no comparison
+        raise Refused(
+            "Name at least two models or samplers, with commas between them. The models are: "
+            f"{', '.join(labels.values())}. The samplers are: {', '.join(models[0].samplers)}."
+        )
+    return rows
+
+
+def _names(option: str, text: str | None) -> list[str]:
+    """The names in this text, each once."""
+    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    for name in names:
+        if names.count(name) > 1:
+            raise Refused(f"The option {option} has “{name[:50]}” more than once.")
+    return names
+
+
+def _label(model: str, sampler: str) -> str:
+    return " · ".join(part for part in (model, sampler) if part)
+
+
+def _axis_name(request: CompareRequest) -> str:
+    names = ("model" if request.models else "", "sampler" if request.samplers else "")
+    return _label(*names)
+
+
+def _recipe(options: ImagineOptions, row: _Row, seed: int) -> Recipe:
+    changes = {"seed": seed, "count": 1, "sampler": row.sampler or options.sampler}
+    try:
+        size = size_for_aspect(1.0, row.model.native_size)
+        cell = msgspec.structs.replace(options, **changes)
+        return make_recipes(cell, row.model, size=size, seed=seed)[0]
+    except ValueError as error:
+        raise Refused(str(error)) from error
+
+
+KIND: Final = JobKind(name="compare", title="Compared: ", plan=plan, actions=("reroll",))

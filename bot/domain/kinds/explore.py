@@ -1,0 +1,130 @@
+"""/explore: a matrix of pictures that differ in one or two settings; pure."""
+
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
+from typing import Final
+
+import msgspec
+
+from bot.domain.axes import Values, as_integers, as_numbers, parse_values
+from bot.domain.kinds.imagine import ImagineOptions
+from bot.domain.limits import check_pictures
+from bot.domain.model_names import find_model
+from bot.domain.plan import Axis, JobKind, Matrix, Plan, PlanContext
+from bot.domain.row_classes import with_row_classes
+from bot.errors import Refused
+from engine.contract import RANDOM_SEED, ModelCard, Recipe, make_recipes, size_for_aspect
+
+AXES: Final = ("steps", "guidance", "strength", "seed", "sampler")
+"""The options that can differ; the first of two is the one of the columns."""
+STEPS_PRESET: Final = ("12", "24", "38", "50")
+PRESETS: Final = ("steps", "samplers")
+_MAX_AXES: Final = 2
+_OTHER_AXIS: Final = Axis("", ("",))
+_CONVERSIONS: Final[Mapping[str, Callable[[str, Sequence[str]], Sequence[object]]]] = {
+    "steps": as_integers,
+    "seed": as_integers,
+    "guidance": as_numbers,
+    "strength": as_numbers,
+    "sampler": lambda _, texts: texts,
+}
+
+
+class ExploreRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A request by /explore."""
+
+    prompt: str
+    negative: str | None = None
+    model: str | None = None
+    values: Mapping[str, str]
+    """By the option of AXES, as they were typed."""
+    preset: str | None = None
+    """One of PRESETS."""
+
+
+def plan(request: ExploreRequest, context: PlanContext) -> Plan:
+    """One picture for each combination of the values; all others are the same, also the seed.
+
+    Raises Refused, with a sentence for the user.
+    """
+    model = find_model(request.model, context.models)
+    typed = {name: parse_values(name, text) for name, text in _typed(request, model).items()}
+    axes = _axes(typed)
+    check_pictures(prod(typed[name].count for name in axes), context.limits)
+    texts = {name: values.texts() for name, values in typed.items()}
+    columns = Axis(axes[0], texts[axes[0]])
+    rows = Axis(axes[1], texts[axes[1]]) if len(axes) == _MAX_AXES else _OTHER_AXIS
+    settings = {name: _CONVERSIONS[name](name, texts[name]) for name in texts}
+    recipes = [
+        _recipe(request, model, context.seed, _cell(settings, axes, row, column))
+        for row in range(len(rows.labels))
+        for column in range(len(columns.labels))
+    ]
+    return Plan(
+        recipes=with_row_classes(recipes, context.models),
+        layout=Matrix(rows=rows, columns=columns),
+    )
+
+
+def _typed(request: ExploreRequest, model: ModelCard) -> Mapping[str, str]:
+    """The values of each option, with those of the preset."""
+    typed = dict(request.values)
+    if unknown := set(typed) - set(AXES):
+        raise Refused(f"There is no option {min(unknown)}.")
+    if request.preset is None:
+        return typed
+    presets = {
+        "steps": ("steps", ",".join(STEPS_PRESET)),
+        "samplers": ("sampler", ",".join(model.samplers)),
+    }
+    if request.preset not in presets:
+        raise Refused(
+            f"There is no preset “{request.preset[:50]}”. Choose one of: {', '.join(PRESETS)}."
+        )
+    option, text = presets[request.preset]
+    if option in typed:
+        raise Refused(
+            f"The preset {request.preset} has values for the option {option}, which you set too. "
+            "Choose one of them."
+        )
+    return typed | {option: text}
+
+
+def _axes(typed: Mapping[str, Values]) -> list[str]:
+    """The options with several values, in the order of AXES."""
+    axes = [name for name in AXES if name in typed and typed[name].count > 1]
+    if not axes:
+        raise Refused(
+            "Give one or two options several values, such as `steps` 12,24,38 or `guidance` "
+            "4..12:2, or choose a preset."
+        )
+    if len(axes) > _MAX_AXES:
+        raise Refused(
+            f"The options {', '.join(axes)} have several values; at most {_MAX_AXES} may."
+        )
+    return axes
+
+
+def _cell(
+    settings: Mapping[str, Sequence[object]], axes: Sequence[str], row: int, column: int
+) -> Mapping[str, object]:
+    """The settings of one picture."""
+    index = dict(zip(axes, (column, row), strict=False))
+    return {name: values[index.get(name, 0)] for name, values in settings.items()}
+
+
+def _recipe(
+    request: ExploreRequest, model: ModelCard, seed: int, settings: Mapping[str, object]
+) -> Recipe:
+    values = {"prompt": request.prompt, "negative": request.negative, "count": 1, **settings}
+    if values.get("seed") in (None, RANDOM_SEED):
+        values["seed"] = seed
+    try:
+        options = msgspec.convert(values, ImagineOptions)
+        size = size_for_aspect(1.0, model.native_size)
+        return make_recipes(options, model, size=size, seed=seed)[0]
+    except ValueError as error:
+        raise Refused(str(error)) from error
+
+
+KIND: Final = JobKind(name="explore", title="Explored: ", plan=plan, actions=("reroll",))
