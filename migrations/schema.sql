@@ -57,6 +57,11 @@ CREATE TABLE "file_deletions" (
     ),
     PRIMARY KEY (kind, name)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE job_images (
+    job TEXT NOT NULL REFERENCES jobs (id),
+    sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
+    PRIMARY KEY (job, sha256)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE "job_messages" (
     message INTEGER PRIMARY KEY,
     job TEXT NOT NULL REFERENCES jobs (id),
@@ -138,35 +143,37 @@ CREATE TABLE "pending_interactions" (
 CREATE TABLE "pictures" (
     id TEXT PRIMARY KEY,
     job TEXT NOT NULL REFERENCES jobs (id),
-    nth INTEGER NOT NULL CHECK (nth BETWEEN 1 AND 4), -- in reading order
+    nth INTEGER NOT NULL CHECK (nth >= 1), -- in reading order
+    recipe TEXT NOT NULL CHECK (json_valid(recipe)),
     model TEXT NOT NULL,
     revision TEXT NOT NULL,
     prompt TEXT NOT NULL,
     negative TEXT NOT NULL,
     seed INTEGER NOT NULL CHECK (seed BETWEEN 0 AND 4294967295),
-    subseed INTEGER NOT NULL CHECK (subseed BETWEEN 0 AND 4294967295),
+    subseed INTEGER NOT NULL CHECK (subseed BETWEEN 0 AND 4294967295), -- the last one, or 0
     subseed_strength REAL NOT NULL CHECK (subseed_strength BETWEEN 0 AND 1),
     steps INTEGER NOT NULL CHECK (steps BETWEEN 1 AND 150),
     guidance REAL NOT NULL CHECK (guidance BETWEEN 0 AND 30),
     sampler TEXT NOT NULL,
-    width INTEGER NOT NULL CHECK (width % 8 = 0 AND width BETWEEN 64 AND 2048),
-    height INTEGER NOT NULL CHECK (height % 8 = 0 AND height BETWEEN 64 AND 2048),
-    source TEXT CHECK (length(source) = 64), -- sha256 of the sketch
+    width INTEGER NOT NULL CHECK (width > 0),
+    height INTEGER NOT NULL CHECK (height > 0),
     strength REAL CHECK (strength > 0 AND strength <= 1),
-    adapters TEXT NOT NULL CHECK (json_valid(adapters)),
     row_class INTEGER NOT NULL CHECK (row_class > 0),
-    sha256 TEXT CHECK (length(sha256) = 64),
+    sha256 TEXT CHECK (length(sha256) = 64), -- of the pixels; NULL before there was this digest
+    file_sha256 TEXT CHECK (length(file_sha256) = 64), -- of the PNG
     path TEXT, -- relative to the data folder
-    blocked INTEGER NOT NULL CHECK (blocked IN (0, 1)),
-    failed TEXT, -- why there is no picture, though its siblings came out
-    fingerprint TEXT NOT NULL, removed_at REAL, restricted INTEGER NOT NULL DEFAULT 0 CHECK (
+    blocked INTEGER NOT NULL CHECK (blocked IN (0, 1)), -- flagged, and not stored
+    restricted INTEGER NOT NULL DEFAULT 0 CHECK ( -- flagged, but stored
         restricted = 0 OR (restricted = 1 AND blocked = 0 AND path IS NOT NULL)
-    ), verdicts TEXT NOT NULL DEFAULT '[]' CHECK (
+    ),
+    verdicts TEXT NOT NULL DEFAULT '[]' CHECK ( -- of each checker: its score, and whether it flagged
         json_valid(verdicts) AND (restricted = 0 OR json_array_length(verdicts) > 0)
-    ), -- the software and hardware that painted it
+    ),
+    failed TEXT, -- why there is no picture, though its siblings came out
+    removed_at REAL, -- by moderators; the file is gone, too
+    fingerprint TEXT NOT NULL, -- the software and hardware that painted it
     UNIQUE (job, nth),
-    CHECK ((source IS NULL) = (strength IS NULL)),
-    CHECK ((sha256 IS NULL) = (failed IS NOT NULL)),
+    CHECK ((coalesce(sha256, file_sha256) IS NULL) = (failed IS NOT NULL)),
     CHECK ((path IS NULL) = (blocked = 1 OR failed IS NOT NULL))
 ) STRICT;
 CREATE TABLE reports (
@@ -204,13 +211,12 @@ CREATE INDEX audit_log_by_time ON audit_log (at);
 CREATE INDEX audit_log_of_guild ON audit_log (guild, id);
 CREATE INDEX cases_unseen ON cases (guild) WHERE state = 'open' AND card IS NULL;
 CREATE INDEX direct_messages_of_job ON direct_messages (job);
+CREATE INDEX job_images_by_digest ON job_images (sha256);
 CREATE INDEX job_messages_of_job ON job_messages (job);
 CREATE INDEX jobs_aging ON jobs (ended_at) WHERE erased IS NULL AND delivered_at IS NOT NULL;
 CREATE INDEX jobs_ended ON jobs (ended_at, status) WHERE ended_at IS NOT NULL;
 CREATE INDEX jobs_newly_erased ON jobs (created_at)
 WHERE erased IS NOT NULL AND request != 'erased:' || id;
-CREATE INDEX jobs_of_sketch ON jobs (json_extract(recipes, '$[0].source'))
-WHERE json_extract(recipes, '$[0].source') IS NOT NULL;
 CREATE INDEX jobs_served ON jobs (person, started_at);
 CREATE INDEX jobs_undelivered ON jobs (ended_at) WHERE ended_at IS NOT NULL AND delivered_at IS NULL;
 CREATE INDEX jobs_unfinished ON jobs (status, person) WHERE ended_at IS NULL;

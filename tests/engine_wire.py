@@ -16,6 +16,7 @@ from engine.contract import (
     Heartbeat,
     Hello,
     ImageDone,
+    Img2Img,
     Input,
     Paint,
     PaintedImage,
@@ -59,7 +60,9 @@ def job(subject: Subject, name: str = "a", *seeds: int, **changes: Any) -> Paint
     of_job: dict[str, Any] = {"job": name, "attempt": 1}
     if sketch := changes.pop("sketch", None):
         INPUT_FILES[sha256(sketch)] = sketch
-        of_job["inputs"], values["source"] = (sha256(sketch),), sha256(sketch)
+        digest = sha256(sketch)
+        of_job["inputs"] = (digest,)
+        values["source"] = Img2Img(digest, changes.pop("strength", 0.5))
     if "previews" in changes:
         of_job["capture"] = Capture(previews=changes.pop("previews"))
     of_job |= {field: changes.pop(field) for field in _JOB_FIELDS & changes.keys()}

@@ -26,6 +26,7 @@ from engine.contract import (
     Stepped,
     Verdict,
     card_for,
+    check_supported,
     pixels_sha256,
     sha256,
 )
@@ -173,12 +174,11 @@ class FakeEngine(FakeServer):
     def _check(self, recipe: Recipe, inputs: Sequence[str]) -> None:
         """Raise ValueError, with the sentence of the real engine, if it would refuse this."""
         card = card_for(recipe, self.models)
-        if recipe.adapters:
-            raise ValueError("This engine does not support adapters; the recipe must have none.")
+        check_supported(recipe)
         card.check_area(recipe.width, recipe.height)
         card.check_sampler(recipe)
         card.check_steps(recipe)
-        if recipe.source is not None and recipe.source not in inputs:
+        if not set(recipe.images) <= set(inputs):
             raise ValueError("The sketch is missing, or its sha256 is not the one in the recipe.")
 
     async def _send_pictures(self, job: FakeJob) -> Ending:
@@ -239,5 +239,4 @@ def _check_input(digest: str, files: Mapping[str, bytes]) -> None:
 
 def _evaluations(recipe: Recipe) -> int:
     """The number of model evaluations of first-order samplers, and about that of others."""
-    steps = recipe.steps if recipe.strength is None else int(recipe.steps * recipe.strength)
-    return steps * recipe.sampler.scheduler.order
+    return recipe.executed_steps * recipe.sampler.scheduler.order

@@ -9,7 +9,17 @@ from bot.db.usage import UsageRecord
 from bot.domain.job import Job, ResponseTarget
 from bot.domain.kinds import imagine
 from bot.domain.picture import Picture, picture_id
-from engine.contract import Recipe, Sampler, pixels_sha256
+from engine.contract import (
+    Adapter,
+    Change,
+    Control,
+    Img2Img,
+    Recipe,
+    Reference,
+    Sampler,
+    Subseed,
+    pixels_sha256,
+)
 
 
 def recipe(**changes: object) -> Recipe:
@@ -27,6 +37,20 @@ def recipe(**changes: object) -> Recipe:
         "row_class": 8,
     }
     return Recipe(**values | changes)
+
+
+def full_recipe() -> Recipe:
+    """A recipe with each field set."""
+    return recipe(
+        seed=2**32 - 1,
+        subseeds=(Subseed(5, 0.15), Subseed(6, 1.0)),
+        source=Img2Img("a" * 64, 0.5),
+        negative="rain",
+        changes=(Change(step=1, prompt="a blue house", guidance=1.0),),
+        references=(Reference(image="c" * 64, role="style", scale=0.5),),
+        controls=(Control(model="canny", image="d" * 64, scale=1.0),),
+        adapters=(Adapter(id="x", revision="1", scale=0.5),),
+    )
 
 
 def job(name: str = "j1", **changes: object) -> Job:

@@ -7,17 +7,18 @@ from bot.domain.job import Progress, Status
 from bot.domain.kinds import variation
 from bot.domain.plan import Axis, Matrix, PlanDetails
 from bot.messages import captions
+from engine.contract import Img2Img, Subseed
 from tests.samples import job, picture, recipe
 
 
 def varied_by(subseed: int) -> dict[str, object]:
     """The changes that make a recipe that of a variation."""
-    return {"subseed": subseed, "subseed_strength": 0.15}
+    return {"subseeds": (Subseed(subseed, 0.15),)}
 
 
 def sketched(strength: float) -> dict[str, object]:
     """The changes that make a recipe that of a painted sketch."""
-    return {"source": "b" * 64, "strength": strength}
+    return {"source": Img2Img("b" * 64, strength)}
 
 
 SETTINGS = "4 steps · guidance 5 · euler · 64x64"

@@ -1,5 +1,6 @@
 """Recipes, model cards and picture results validate themselves."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -12,10 +13,18 @@ from engine.contract import (
     MAX_SIZE,
     MIN_SIZE,
     SIZE_MULTIPLE,
+    Change,
+    Control,
+    Edit,
+    Img2Img,
+    Inpaint,
     Paint,
     PaintedImage,
+    Phase,
     Recipe,
+    Reference,
     Sampler,
+    Subseed,
     Verdict,
     size_for_aspect,
     size_for_init_image,
@@ -37,9 +46,11 @@ GOOD: dict[str, Any] = {
 
 
 def test_the_text_of_the_seed_names_the_whole_noise() -> None:
-    """With a subseed it has both seeds and the share of the second."""
+    """With subseeds it has all seeds and the share of each subseed."""
     assert Recipe(**GOOD).seed_text == "1"
-    assert Recipe(**GOOD | {"subseed": 3, "subseed_strength": 0.15}).seed_text == "1 + 0.15 of 3"
+    assert Recipe(**GOOD | {"subseeds": (Subseed(3, 0.15), Subseed(4, 0.5))}).seed_text == (
+        "1 + 0.15 of 3 + 0.5 of 4"
+    )
 
 
 @pytest.mark.parametrize(
@@ -50,9 +61,7 @@ def test_the_text_of_the_seed_names_the_whole_noise() -> None:
         ({"negative": "x" * 5000}, "negative prompt has 5000"),
         ({"seed": -1}, "seed is -1"),
         ({"seed": 2**32}, "0 to 4294967295"),
-        ({"subseed": -5}, "subseed is -5"),
-        ({"subseed_strength": 1.5}, "subseed strength is 1.5"),
-        ({"subseed_strength": float("nan")}, "subseed strength is nan"),
+        ({"subseeds": (Subseed(1, 0.1),) * 65}, "65 subseeds; at most 64"),
         ({"steps": 0}, "Steps is 0"),
         ({"steps": 151}, "1 to 150"),
         ({"guidance": -0.1}, "guidance"),
@@ -61,12 +70,13 @@ def test_the_text_of_the_seed_names_the_whole_noise() -> None:
         ({"width": 100}, "width is 100; it must be a multiple of 8"),
         ({"height": 56}, "height is 56"),
         ({"height": 4096}, "64 to 2048"),
-        ({"strength": 0.5}, "must be given together"),
-        ({"source": "0" * 64}, "must be given together"),
-        ({"source": "0" * 64, "strength": 0.0}, "strength is 0"),
-        ({"source": "0" * 64, "strength": 1.01}, "at most 1"),
-        ({"source": "0" * 64, "strength": float("nan")}, "strength is nan"),
-        ({"source": "0" * 64, "strength": 0.04}, "must be at least 0.05"),
+        ({"source": Img2Img("0" * 64, 0.04)}, "must be at least 0.05"),
+        ({"changes": (Change(step=20, prompt="x"),)}, "at step 20, but the picture has 20 steps"),
+        (
+            {"source": Img2Img("a", 0.5), "changes": (Change(step=10, prompt="x"),)},
+            "must be 1 to 9",
+        ),
+        ({"changes": (Change(step=3, guidance=1.0),) * 2}, "must ascend"),
         ({"row_class": 3}, "row class is 3"),
     ],
 )
@@ -74,6 +84,94 @@ def test_an_invalid_recipe_cannot_be_constructed(changes: dict[str, Any], reason
     """The message for each limit states what is allowed."""
     with pytest.raises(ValueError, match=reason):
         Recipe(**GOOD | changes)
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda: Subseed(-5, 0.5), "subseed is -5"),
+        (lambda: Subseed(1, 1.5), "subseed strength is 1.5"),
+        (lambda: Subseed(1, 0.0), "subseed strength is 0; it must be above 0"),
+        (lambda: Subseed(1, float("nan")), "subseed strength is nan"),
+        (lambda: Img2Img("a", 0.0), "strength is 0"),
+        (lambda: Inpaint("a", "b", 1.01), "at most 1"),
+        (lambda: Img2Img("a", float("nan")), "strength is nan"),
+        (lambda: Edit("a", -1.0), "image guidance is -1"),
+        (lambda: Change(step=0, prompt="x"), "first possible step is 1"),
+        (lambda: Change(step=1), "at step 1 changes nothing"),
+        (lambda: Change(step=1, prompt=" "), "prompt is empty"),
+        (lambda: Change(step=1, negative="x" * 1001), "negative prompt has 1001"),
+        (lambda: Change(step=1, guidance=31.0), "guidance is 31"),
+    ],
+)
+def test_an_invalid_part_of_a_recipe_cannot_be_constructed(
+    make: Callable[[], object], reason: str
+) -> None:
+    """The message for each limit states what is allowed."""
+    with pytest.raises(ValueError, match=reason):
+        make()
+
+
+def test_long_changes_are_limited_together() -> None:
+    """An alternation of short prompts may change at every step."""
+
+    def alternating(prompt: str) -> Recipe:
+        changes = tuple(Change(step=step, prompt=prompt) for step in range(1, 150))
+        return Recipe(**GOOD | {"steps": 150, "changes": changes})
+
+    assert alternating("x" * 300)
+    with pytest.raises(ValueError, match="149000 characters; at most 50000"):
+        alternating("x" * 1000)
+
+
+def test_each_phase_has_the_settings_before_it() -> None:
+    """A change replaces what it names."""
+    recipe = Recipe(
+        **GOOD
+        | {
+            "negative": "fog",
+            "changes": (
+                Change(step=5, prompt="a cat", guidance=1.0),
+                Change(step=9, guidance=3.0, sampler=Sampler.DDIM),
+                Change(step=12, prompt="a red house", negative="", guidance=1.0),
+            ),
+        }
+    )
+    assert recipe.phases == (
+        Phase(0, "a red house", "fog", 5.0, Sampler.EULER),
+        Phase(5, "a cat", "fog", 1.0, Sampler.EULER),
+        Phase(9, "a cat", "fog", 3.0, Sampler.DDIM),
+        Phase(12, "a red house", "", 1.0, Sampler.DDIM),
+    )
+    assert recipe.prompts == (
+        ("a red house", "fog"),
+        ("a cat", ""),
+        ("a cat", "fog"),
+        ("a red house", ""),
+    )
+    assert recipe.uses_cfg and recipe.rows == 2
+
+
+def test_guidance_at_any_step_needs_two_rows() -> None:
+    """A recipe without guidance at its start may have it later."""
+    recipe = Recipe(**GOOD | {"guidance": 1.0, "changes": (Change(step=2, guidance=4.0),)})
+    assert recipe.rows == 2
+    assert Recipe(**GOOD | {"guidance": 1.0, "changes": (Change(step=2, guidance=0.5),)}).rows == 1
+
+
+def test_a_recipe_names_each_input_image_once() -> None:
+    """Those of source, references and controls are needed to paint it."""
+    recipe = Recipe(
+        **GOOD
+        | {
+            "source": Inpaint("a", "b", 1.0),
+            "references": (Reference(image="c", role="style", scale=1.0),),
+            "controls": (Control(model="canny", image="a", scale=1.0),),
+        }
+    )
+    assert recipe.images == ("a", "b", "c")
+    assert Recipe(**GOOD).images == ()
+    assert Recipe(**GOOD | {"source": Edit("d", 1.5)}).images == ("d",)
 
 
 def test_a_recipe_is_validated_when_it_is_decoded() -> None:
@@ -87,7 +185,7 @@ def test_a_recipe_is_validated_when_it_is_decoded() -> None:
 
 def test_a_recipe_survives_a_round_trip() -> None:
     """A recipe that is encoded and decoded equals the original."""
-    recipe = Recipe(**GOOD | {"source": "ab", "strength": 0.3, "adapters": ("x",)})
+    recipe = Recipe(**GOOD | {"source": Img2Img("ab", 0.3), "subseeds": (Subseed(1, 0.1),)})
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(recipe), type=Recipe) == recipe
 
 
@@ -96,11 +194,11 @@ def test_the_suggested_smallest_strength_is_valid(steps: int) -> None:
     """A recipe with the strength that the error message suggests is valid."""
     smallest = None
     try:
-        Recipe(**GOOD | {"steps": steps, "source": "0", "strength": 1e-6})
+        Recipe(**GOOD | {"steps": steps, "source": Img2Img("0", 1e-6)})
     except ValueError as error:
         smallest = float(str(error).rsplit(" ", 1)[1].rstrip("."))
     assert smallest is not None
-    Recipe(**GOOD | {"steps": steps, "source": "0", "strength": smallest})
+    Recipe(**GOOD | {"steps": steps, "source": Img2Img("0", smallest)})
 
 
 @pytest.mark.parametrize("pictures", [0, 5])

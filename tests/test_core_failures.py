@@ -9,7 +9,19 @@ import pytest
 import torch
 from PIL import Image
 
-from engine.contract import Completed, Event, Failed, Sampler, sha256
+from engine.contract import (
+    Adapter,
+    Completed,
+    Control,
+    Edit,
+    Event,
+    Failed,
+    Img2Img,
+    Inpaint,
+    Reference,
+    Sampler,
+    sha256,
+)
 from engine.contract.images.encode import encode_png
 from engine.contract.images.refusals import MAX_FILE_BYTES
 from engine.core.engine_core import EngineCore
@@ -215,9 +227,13 @@ def test_the_smallest_batch_is_retried_once() -> None:
     [
         ({"model": "other"}, "needs the model other"),
         ({"revision": "0" * 64}, "needs the model"),
-        ({"adapters": ("a",)}, "adapters"),
+        ({"adapters": (Adapter(id="a", revision="1", scale=1.0),)}, "adapters"),
+        ({"controls": (Control(model="a", image="0" * 64, scale=1.0),)}, "controls"),
+        ({"references": (Reference(image="0" * 64, role="style", scale=1.0),)}, "references"),
+        ({"source": Inpaint("0" * 64, "1" * 64, 0.5)}, "does not support masks"),
+        ({"source": Edit("0" * 64, 1.5)}, "does not support edits by instruction"),
         ({"width": 2048, "height": 2048}, "too large"),
-        ({"source": "0" * 64, "strength": 0.5}, "sketch"),
+        ({"source": Img2Img("0" * 64, 0.5)}, "sketch"),
     ],
 )
 def test_a_recipe_for_another_engine_is_refused(changes: dict[str, Any], reason: str) -> None:
@@ -227,7 +243,7 @@ def test_a_recipe_for_another_engine_is_refused(changes: dict[str, Any], reason:
 
 def test_an_init_image_that_is_no_image_is_refused() -> None:
     """A correct digest does not make the file an image."""
-    img2img = recipe(source=sha256(b"nonsense"), strength=0.5)
+    img2img = recipe(source=Img2Img(sha256(b"nonsense"), 0.5))
     assert "must be a PNG, JPEG, WebP" in failure_reason(job(img2img, source=b"nonsense"))
 
 
@@ -236,12 +252,12 @@ def test_an_init_image_may_be_larger_than_an_upload() -> None:
     noise = random.Random(0).randbytes(1900 * 1900 * 3)
     data = encode_png(Image.frombytes("RGB", (1900, 1900), noise))
     assert len(data) > MAX_FILE_BYTES
-    img2img = recipe(source=sha256(data), strength=0.5)
+    img2img = recipe(source=Img2Img(sha256(data), 0.5))
     assert rendered_images(job(img2img, source=data))[0].size == (64, 64)
 
 
 def test_an_init_image_may_be_thinner_than_an_upload() -> None:
     """As a long strip is after it was scaled down."""
     data = encode_png(Image.new("RGB", (2048, 1)))
-    img2img = recipe(source=sha256(data), strength=0.5)
+    img2img = recipe(source=Img2Img(sha256(data), 0.5))
     assert rendered_images(job(img2img, source=data))[0].size == (64, 64)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bot.domain import cost_model
 from bot.domain.cost_model import Sample
-from engine.contract import Sampler
+from engine.contract import Img2Img, Sampler
 from tests.samples import recipe
 
 
@@ -17,7 +17,7 @@ def test_work_is_pixels_times_rows_times_evaluations() -> None:
     assert cost_model.work([recipe()] * 3) == 3 * plain
     assert cost_model.work([recipe(guidance=1.0)]) == plain / 2
     assert cost_model.work([recipe(sampler=Sampler.HEUN)]) == 2 * plain
-    assert cost_model.work([recipe(source="a" * 64, strength=0.5)]) == plain / 2
+    assert cost_model.work([recipe(source=Img2Img("a" * 64, 0.5))]) == plain / 2
     assert cost_model.work([recipe(width=128, steps=8)]) == 4 * plain
 
 

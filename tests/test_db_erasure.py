@@ -19,7 +19,7 @@ from bot.domain.kinds import variation
 from bot.domain.moderation import AuditAction, AuditEntry, CaseState, Report
 from bot.domain.user_data import AUDIT_DAYS
 from tests.bot_harness import query
-from tests.samples import job, recipe
+from tests.samples import full_recipe, job, recipe
 from tests.stored_jobs import delivered_job, stored_job
 
 A = "a" * 64
@@ -27,13 +27,12 @@ A = "a" * 64
 
 async def test_erasure_keeps_statistics(db: Database, tmp_path: Path) -> None:
     """Times stay, and each recipe loses only its prompts, seeds and init image."""
-    original = recipe(
-        seed=5, subseed=6, subseed_strength=0.15, source=A, strength=0.5, negative="rain"
+    await delivered_job(
+        db, "j1", recipes=(full_recipe(),) * 3, kind=variation.KIND, parents=("j0-1",)
     )
-    await delivered_job(db, "j1", recipes=(original,) * 3, kind=variation.KIND, parents=("j0-1",))
     assert await db.erasure.erase_user(1, now=300.0) == 1
     erased = await stored_job(db, "j1")
-    remaining = recipe(prompt="(deleted)", seed=0, subseed_strength=0.15)
+    remaining = recipe(prompt="(deleted)", seed=0)
     assert erased.recipes == (remaining,) * 3
     assert erased.deletion_reason is DeletionReason.REQUESTED
     assert (erased.kind, erased.status, erased.parents) == (variation.KIND, Status.DONE, ())
@@ -170,7 +169,7 @@ async def test_the_schema_forbids_a_partial_erasure(db: Database, tmp_path: Path
         "erased = 'whim'",
         "recipes = json_replace(recipes, '$[0].prompt', 'a quokka')",
         "recipes = json_replace(recipes, '$[0].negative', 'a quokka')",
-        f"recipes = json_replace(recipes, '$[0].source', '{A}')",
+        f"recipes = json_set(recipes, '$[0].source', '{A}')",
     ):
         with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
             connection.execute(f"UPDATE jobs SET {change}")  # noqa: S608 # ours

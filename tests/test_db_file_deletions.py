@@ -8,6 +8,7 @@ import pytest
 from bot.db.database import Database
 from bot.db.file_deletions import FileDeletion, FileKind
 from bot.domain.job import Sketch
+from engine.contract import Img2Img
 from tests.samples import job, recipe
 from tests.stored_jobs import delivered_job
 
@@ -28,10 +29,10 @@ async def process_files(db: Database, *, stuck: Collection[str] = ()) -> tuple[l
 
 async def test_a_sketch_is_deleted_with_the_last_job_that_uses_it(db: Database) -> None:
     """The two jobs may belong to different users; another sketch stays."""
-    over_a = (recipe(source=A, strength=0.5),)
+    over_a = (recipe(source=Img2Img(A, 0.5)),)
     await delivered_job(db, "j1", recipes=over_a)
     await delivered_job(db, "j2", recipes=over_a, user_id=2)
-    await delivered_job(db, "j3", recipes=(recipe(source=B, strength=0.5),), user_id=2)
+    await delivered_job(db, "j3", recipes=(recipe(source=Img2Img(B, 0.5)),), user_id=2)
     await db.erasure.erase_user(1, now=300.0)
     assert await process_files(db) == (["j1"], 0)
     await db.erasure.erase_older_than(9e9, limit=1, now=9e9)
@@ -40,11 +41,11 @@ async def test_a_sketch_is_deleted_with_the_last_job_that_uses_it(db: Database) 
 
 async def test_a_sketch_stays_while_sketches_are_downloaded(db: Database) -> None:
     """A download may produce the same file."""
-    await delivered_job(db, "j1", recipes=(recipe(source=A, strength=0.5),))
+    await delivered_job(db, "j1", recipes=(recipe(source=Img2Img(A, 0.5)),))
     await db.jobs.add(job("j2", user_id=2, sketch=Sketch(url="x", strength=0.5, keep_size=False)))
     await db.erasure.erase_user(1, now=300.0)
     assert await process_files(db) == (["j1"], 1)
-    await db.jobs.mark_queued("j2", (recipe(source=B, strength=0.5),))
+    await db.jobs.mark_queued("j2", (recipe(source=Img2Img(B, 0.5)),))
     assert await process_files(db) == ([A], 0)
 
 
@@ -53,7 +54,7 @@ async def test_a_listed_sketch_stays_if_a_job_uses_it(db: Database) -> None:
     await db.file_deletions.mark(FileDeletion(FileKind.SKETCH, A))
     await db.file_deletions.mark(FileDeletion(FileKind.SKETCH, A))
     await db.jobs.add(job())
-    await db.jobs.mark_queued("j1", (recipe(source=A, strength=0.5),))
+    await db.jobs.mark_queued("j1", (recipe(source=Img2Img(A, 0.5)),))
     assert await process_files(db) == ([], 0)
     assert await db.file_deletions.all() == []
 
@@ -120,7 +121,7 @@ async def test_a_file_is_not_written_while_it_is_deleted(db: Database) -> None:
 async def test_a_sketch_whose_last_job_is_erased_meanwhile_stays_listed(db: Database) -> None:
     """The deletion had found that the job needs it."""
     await delivered_job(db, "j1")
-    await delivered_job(db, "j2", recipes=(recipe(source=A, strength=0.5),), user_id=2)
+    await delivered_job(db, "j2", recipes=(recipe(source=Img2Img(A, 0.5)),), user_id=2)
     await db.file_deletions.mark(FileDeletion(FileKind.SKETCH, A))
     await db.erasure.erase_user(1, now=300.0)
 

@@ -12,8 +12,8 @@ from bot.domain.job import ResponseTarget, Sketch, Status
 from bot.domain.kinds import variation
 from bot.domain.limits import QueueDepth
 from bot.domain.plan import JobKind
-from engine.contract import Verdict
-from tests.samples import job, picture, recipe
+from engine.contract import Adapter, Verdict
+from tests.samples import full_recipe, job, picture, recipe
 
 FLAGGED = (Verdict(checker="model", score=0.9, flagged=True),)
 
@@ -39,7 +39,12 @@ async def test_jobs_round_trip(db: Database) -> None:
         ),
         parents=("p-1", "p-2"),
         sketch=Sketch(url="https://a/b", strength=0.5, keep_size=True),
-        recipes=(recipe(prompt="'; DROP TABLE jobs; --", adapters=("x",)),),
+        recipes=(
+            recipe(
+                prompt="'; DROP TABLE jobs; --",
+                adapters=(Adapter(id="x", revision="1", scale=0.5),),
+            ),
+        ),
         max_concurrent=7,
     )
     assert await db.jobs.add(full)
@@ -133,16 +138,7 @@ async def test_pictures_and_status_are_stored_together(db: Database) -> None:
 async def test_pictures_round_trip(db: Database) -> None:
     """Each field of the recipe is set."""
     await run_job(db)
-    rare = recipe(
-        seed=2**32 - 1,
-        subseed=5,
-        subseed_strength=0.15,
-        source="b" * 64,
-        strength=0.3,
-        negative="rain",
-        adapters=("x", "y"),
-    )
-    pictures = [picture(recipe=rare), picture(nth=2, path=None, is_withheld=True)]
+    pictures = [picture(recipe=full_recipe()), picture(nth=2, path=None, is_withheld=True)]
     pictures.append(picture(nth=3, path=None, sha256=None, failure_reason="Too bright."))
     verdicts = (
         Verdict(checker="model", score=0.25, flagged=False),

@@ -3,15 +3,19 @@
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from bot.db import migrations, rows
 from bot.db.tables import Value, insert_sql
 from bot.errors import ExitCode, FatalError
-from tests.samples import job, picture
+from engine.contract import Img2Img, Subseed
+from tests.samples import job, picture, recipe
 
 STEPS = [
     migrations.Migration(1, "CREATE TABLE a (x INTEGER) STRICT;"),
@@ -64,62 +68,176 @@ def test_an_old_database_keeps_its_rows(tmp_path: Path) -> None:
     assert version(path) == 2
 
 
-def test_pictures_of_the_first_version_keep_their_values(tmp_path: Path) -> None:
-    """Their references to jobs are kept too."""
-    path = tmp_path / "a.db"
-    migrations.migrate(path, migrations.migrations()[:1])
-    columns = rows.from_job(job()) | {"status": "done", "ended_at": 5.0}
-    del columns["reveal"]
-    old = rows.from_picture(picture()) | {"blocked": 0}
-    for newer in ("failed", "restricted", "verdicts"):
-        del old[newer]
-    blocked = old | {"id": "j1-2", "nth": 2, "blocked": 1, "path": None}
-    del columns["seats"]
-    connection = sqlite3.connect(path)
-    for table, values in (("jobs", columns), ("pictures", old), ("pictures", blocked)):
-        marks = ", ".join("?" * len(values))
-        connection.execute(
-            f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})",  # noqa: S608 # our names
-            list(values.values()),
-        )
-    connection.commit()
-    connection.close()
-    migrations.migrate(path)
-    connection = sqlite3.connect(path)
+OLD_RECIPE: dict[str, Any] = {
+    "model": "flat",
+    "revision": "0" * 40,
+    "prompt": "a red house",
+    "negative": "",
+    "seed": 7,
+    "subseed": 0,
+    "subseed_strength": 0.0,
+    "steps": 4,
+    "guidance": 5.0,
+    "sampler": "euler",
+    "width": 64,
+    "height": 64,
+    "source": None,
+    "strength": None,
+    "adapters": [],
+    "row_class": 8,
+}
+"""A recipe as it was stored before version 12."""
+OLD_CHANGES: list[dict[str, Any]] = [
+    {},
+    {"seed": 8, "subseed": 3, "subseed_strength": 0.1 + 0.2},
+    {"seed": 9, "subseed": 3, "negative": 'a "quote"', "guidance": 7.000000000000001},
+    {"seed": 10, "source": "b" * 64, "strength": 0.7000000000000001, "row_class": 4},
+]
+"""The recipes of an old job, by what they change."""
+NEW_RECIPES = (
+    recipe(),
+    recipe(seed=8, subseeds=(Subseed(3, 0.1 + 0.2),)),
+    recipe(seed=9, negative='a "quote"', guidance=7.000000000000001),
+    recipe(seed=10, source=Img2Img("b" * 64, 0.7000000000000001), row_class=4),
+)
+
+
+def old_job(name: str) -> dict[str, Value]:
+    """The columns of a finished job of version 1."""
+    return {
+        "id": name,
+        "request": f"interaction:{name}",
+        "kind": "imagine",
+        "status": "done",
+        "person": 1,
+        "channel": 10,
+        "recipes": rows.json([OLD_RECIPE | changes for changes in OLD_CHANGES]),
+        "created_at": 100.0,
+        "ended_at": 105.0,
+    }
+
+
+def old_picture(name: str, nth: int, **changes: Value) -> dict[str, Value]:
+    """The columns of a picture of version 1; another row class was used than planned."""
+    settings = OLD_RECIPE | OLD_CHANGES[nth - 1] | {"adapters": "[]", "row_class": 16}
+    columns: dict[str, Value] = {
+        "id": f"{name}-{nth}",
+        "job": name,
+        "nth": nth,
+        "sha256": "a" * 64,
+        "path": f"pictures/{name}/{nth}.png",
+        "blocked": 0,
+        "fingerprint": "flat colours",
+    }
+    return columns | settings | changes
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that enforces references."""
+    connection = sqlite3.connect(path, isolation_level=None)
     connection.row_factory = sqlite3.Row
-    visible, withheld = map(rows.to_picture, connection.execute("SELECT * FROM pictures"))
-    assert visible == picture()
-    assert withheld.is_withheld and not withheld.is_flagged_but_kept and withheld.path is None
-    assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    connection.execute("PRAGMA foreign_keys = ON")
+    yield connection
     connection.close()
+
+
+@pytest.mark.parametrize("old_version", [1, 9, 11])
+def test_recipes_of_old_versions_keep_their_values(tmp_path: Path, old_version: int) -> None:
+    """Numbers keep all digits, and of a picture the row class that was used."""
+    path = tmp_path / "a.db"
+    migrations.migrate(path, migrations.migrations()[:old_version])
+    with opened(path) as connection:
+        for name in ("z", "a"):
+            insert(connection, "jobs", old_job(name))
+        for nth in (1, 2, 3, 4):
+            insert(connection, "pictures", old_picture("z", nth))
+        insert(connection, "pictures", old_picture("a", 1, blocked=1, path=None))
+        if old_version > 1:
+            lost = {"failed": "Too bright.", "sha256": None, "path": None}
+            insert(connection, "pictures", old_picture("a", 2, **lost))
+    migrations.migrate(path)
+    with opened(path) as connection:
+        jobs = [rows.to_job(row) for row in connection.execute("SELECT * FROM jobs ORDER BY rowid")]
+        stored = [rows.to_picture(row) for row in connection.execute("SELECT * FROM pictures")]
+        images = connection.execute("SELECT job, sha256 FROM job_images ORDER BY job").fetchall()
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    assert [(stored_job.id, stored_job.recipes) for stored_job in jobs] == [
+        ("z", NEW_RECIPES),
+        ("a", NEW_RECIPES),
+    ]
+    assert [item.recipe for item in stored[:4]] == [
+        msgspec.structs.replace(new, row_class=16) for new in NEW_RECIPES
+    ]
+    assert {(item.sha256, item.file_sha256) for item in stored[:5]} == {(None, "a" * 64)}
+    assert stored[4].is_withheld and not stored[4].is_flagged_but_kept and stored[4].path is None
+    assert [item.failure_reason for item in stored[5:]] == ["Too bright."] * (old_version > 1)
+    assert list(map(tuple, images)) == [("a", "b" * 64), ("z", "b" * 64)]
+
+
+def test_old_columns_of_pictures_stay(tmp_path: Path) -> None:
+    """Queries from outside read them."""
+    path = tmp_path / "a.db"
+    migrations.migrate(path, migrations.migrations()[:11])
+    with opened(path) as connection:
+        insert(connection, "jobs", old_job("z"))
+        for nth in (2, 4):
+            insert(connection, "pictures", old_picture("z", nth))
+    migrations.migrate(path)
+    with opened(path) as connection:
+        both = connection.execute(
+            "SELECT model, prompt, seed, subseed, subseed_strength, steps, guidance, sampler, "
+            "width, height, strength FROM pictures ORDER BY nth"
+        )
+        assert list(map(tuple, both)) == [
+            ("flat", "a red house", 8, 3, 0.1 + 0.2, 4, 5.0, "euler", 64, 64, None),
+            ("flat", "a red house", 10, 0, 0.0, 4, 5.0, "euler", 64, 64, 0.7000000000000001),
+        ]
+
+
+def test_an_erased_job_of_an_old_version_stays_erased(tmp_path: Path) -> None:
+    """Its recipes are still blank."""
+    path = tmp_path / "a.db"
+    migrations.migrate(path, migrations.migrations()[:11])
+    blank = {"prompt": "(deleted)", "seed": 0, "subseed_strength": 0.15}
+    erased: dict[str, Value] = {
+        "request": "erased:z",
+        "person": 0,
+        "channel": 0,
+        "erased": "wish",
+        "delivered_at": 106.0,
+        "recipes": rows.json([OLD_RECIPE | blank]),
+    }
+    with opened(path) as connection:
+        insert(connection, "jobs", old_job("z") | erased)
+    migrations.migrate(path)
+    with opened(path) as connection:
+        [row] = connection.execute("SELECT * FROM jobs")
+        assert rows.to_job(row).recipes == (
+            recipe(prompt="(deleted)", seed=0, subseeds=(Subseed(0, 0.15),)),
+        )
 
 
 def test_jobs_before_the_free_kinds_keep_order_and_references(tmp_path: Path) -> None:
     """The table is copied, because it had a list of kinds."""
     path = tmp_path / "a.db"
     migrations.migrate(path, migrations.migrations()[:9])
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("PRAGMA foreign_keys = ON")
-    first, second = job("z"), job("a")
-    for stored in (first, second):
-        insert(connection, "jobs", rows.from_job(stored))
-    insert(connection, "pictures", rows.from_picture(picture("z")))
-    with pytest.raises(sqlite3.IntegrityError):
-        insert(connection, "jobs", rows.from_job(job("b")) | {"kind": "mirror"})
-    connection.close()
+    with opened(path) as connection:
+        for name in ("z", "a"):
+            insert(connection, "jobs", old_job(name))
+        insert(connection, "pictures", old_picture("z", 1))
+        with pytest.raises(sqlite3.IntegrityError):
+            insert(connection, "jobs", old_job("b") | {"kind": "mirror"})
     migrations.migrate(path)
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.row_factory = sqlite3.Row
-    jobs = connection.execute("SELECT * FROM jobs ORDER BY rowid").fetchall()
-    assert [rows.to_job(row) for row in jobs] == [first, second]
-    assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
-    with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
-        insert(connection, "pictures", rows.from_picture(picture("gone")))
-    with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
-        connection.execute("DELETE FROM jobs WHERE id = 'z'")
-    insert(connection, "jobs", rows.from_job(job("b")) | {"kind": "mirror"})
-    connection.close()
+    with opened(path) as connection:
+        ids = connection.execute("SELECT id FROM jobs ORDER BY rowid").fetchall()
+        assert list(map(tuple, ids)) == [("z",), ("a",)]
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+        with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+            insert(connection, "pictures", rows.from_picture(picture("gone")))
+        with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+            connection.execute("DELETE FROM jobs WHERE id = 'z'")
+        insert(connection, "jobs", rows.from_job(job("b")) | {"kind": "mirror"})
 
 
 def insert(connection: sqlite3.Connection, table: str, columns: Mapping[str, Value]) -> None:

@@ -11,8 +11,9 @@ from bot.db.database import Database
 from bot.db.file_deletions import FileDeletion, FileKind
 from bot.db.store import Store
 from bot.db.usage import UsageRecord
+from engine.contract import Img2Img
 from tests.bot_harness import query
-from tests.samples import job, picture
+from tests.samples import job, picture, recipe
 
 WRITES = re.compile(r"\b(?:INSERT (?:OR \w+ )?INTO|DELETE FROM|UPDATE) (\w+)|Table\(\s*\"(\w+)\"")
 INSERTS = re.compile(r"insert_sql\(\s*\"(\w+)\"")
@@ -60,8 +61,9 @@ async def test_only_its_store_writes_a_table(db: Database) -> None:
 
 async def test_an_erased_job_leaves_no_rows(db: Database, tmp_path: Path) -> None:
     """Only the anonymous row of the job itself stays."""
+    img2img = recipe(source=Img2Img("b" * 64, 0.5))
     await db.jobs.add(job())
-    await db.jobs.mark_queued("j1", job().recipes)
+    await db.jobs.mark_queued("j1", (img2img,))
     await db.jobs.claim("j1", now=1.0)
     usage = UsageRecord(
         job_id="j1",
@@ -82,4 +84,7 @@ async def test_an_erased_job_leaves_no_rows(db: Database, tmp_path: Path) -> Non
     assert referring == erased - {"erasure_requests"}
     assert await db.erasure.erase_user(1, now=4.0) == 1
     assert not any(refers_to_j1(tmp_path, table) for table in erased)
-    assert await db.file_deletions.all() == [FileDeletion(FileKind.PICTURES, "j1")]
+    assert await db.file_deletions.all() == [
+        FileDeletion(FileKind.PICTURES, "j1"),
+        FileDeletion(FileKind.SKETCH, "b" * 64),
+    ]

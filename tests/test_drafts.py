@@ -6,6 +6,7 @@ import pytest
 from bot.domain.kinds import draft, finish, imagine
 from bot.domain.plan import Edge, PlanContext, PlannedJob, Relation
 from bot.errors import Refused
+from engine.contract import Img2Img
 from tests.fake_engine import MODEL
 from tests.samples import picture, recipe
 
@@ -66,13 +67,13 @@ def test_a_finished_picture_has_the_full_recipe() -> None:
     parent."""
     planned = draft.plan(request(seed=1), CONTEXT)
     drafts = tuple(
-        picture(nth=nth, recipe=msgspec.structs.replace(recipe, source="a" * 64, strength=0.5))
+        picture(nth=nth, recipe=msgspec.structs.replace(recipe, source=Img2Img("a" * 64, 0.5)))
         for nth, recipe in enumerate(planned.recipes, start=1)
     )
     chosen = msgspec.structs.replace(CONTEXT, parents=drafts[2:])
     plan = finish.plan(finish.FinishRequest(full_recipes=planned.full_recipes), chosen)
     assert plan.recipes == tuple(
-        msgspec.structs.replace(recipe, source="a" * 64, strength=0.5)
+        msgspec.structs.replace(recipe, source=Img2Img("a" * 64, 0.5))
         for recipe in planned.full_recipes[2:]
     )
     assert plan.edges == tuple(

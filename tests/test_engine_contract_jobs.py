@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from engine.contract import (
+    Adapter,
     Completed,
     Event,
     Failed,
+    Img2Img,
     PaintedImage,
     Queued,
     Sampler,
@@ -95,7 +97,7 @@ async def test_the_engine_may_choose_the_row_class(
         ({"model": "another"}, "This picture needs the model another (REVISION), but LOADED."),
         ({"revision": "1" * 40}, "This picture needs the model NAME (111111111111), but LOADED."),
         (
-            {"adapters": ("sepia",)},
+            {"adapters": (Adapter(id="sepia", revision="1", scale=1.0),)},
             "This engine does not support adapters; the recipe must have none.",
         ),
         (
@@ -107,7 +109,7 @@ async def test_the_engine_may_choose_the_row_class(
             "The sampler lcm takes at most 50 steps; this request has 60.",
         ),
         (
-            {"source": sha256(SKETCH), "strength": 0.5},
+            {"source": Img2Img(sha256(SKETCH), 0.5)},
             "The sketch is missing, or its sha256 is not the one in the recipe.",
         ),
     ],

@@ -7,7 +7,7 @@ import time
 import pytest
 import torch
 
-from engine.contract import Cancelled, Event, Recipe, Sampler, Stepped, sha256
+from engine.contract import Cancelled, Event, Img2Img, Recipe, Sampler, Stepped, Subseed, sha256
 from engine.contract.images.encode import encode_png
 from engine.core.executor import BatchExecutor
 from engine.core.preparation import prepare
@@ -59,7 +59,7 @@ def test_different_images_in_one_job_change_no_bit() -> None:
         recipe(row_class=8),
         recipe(row_class=8, prompt="a boat", steps=9, sampler=Sampler.HEUN),
         recipe(row_class=8, width=72, guidance=1.0, sampler=Sampler.LCM),
-        recipe(row_class=2, negative="grey", subseed=3, subseed_strength=0.4),
+        recipe(row_class=2, negative="grey", subseeds=(Subseed(3, 0.4),)),
     ]
     assert digests(*mixed) == [digests(single)[0] for single in mixed]
 
@@ -75,7 +75,7 @@ def test_img2img_in_a_grid_changes_no_bit() -> None:
     """A replay of each of four images from one init image has the same bits."""
     data = encode_png(sketch())
     grid = [
-        recipe(seed=seed, row_class=8, source=sha256(data), strength=0.6, steps=5)
+        recipe(seed=seed, row_class=8, source=Img2Img(sha256(data), 0.6), steps=5)
         for seed in range(4)
     ]
     together = painted_images(job(*grid, source=data))
@@ -86,7 +86,7 @@ def test_img2img_in_a_grid_changes_no_bit() -> None:
 def test_an_init_image_of_another_size_is_resized() -> None:
     """The painted image has the size of the recipe."""
     data = encode_png(sketch(200, 100))
-    img2img = recipe(source=sha256(data), strength=0.5, width=64, height=96)
+    img2img = recipe(source=Img2Img(sha256(data), 0.5), width=64, height=96)
     assert rendered_images(job(img2img, source=data))[0].size == (64, 96)
 
 

@@ -94,7 +94,7 @@ async def test_a_sketch_is_the_init_image(harness: BotHarness, engine: FakeEngin
     assert Image.open(BytesIO(engine.inputs[source])).size == (128, 64)
     assert all(recipe.strength == 0.5 and recipe.width > recipe.height for recipe in paint.recipes)
     (source_file,) = (harness.data / "sources").iterdir()
-    assert source_file.name == f"{paint.recipes[0].source}.png"
+    assert source_file.name == f"{paint.recipes[0].images[0]}.png"
     assert source_file.read_bytes() == engine.inputs[source]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.contract import BatchSizes, ModelCard, Sampler, sha256
+from engine.contract import BatchSizes, ModelCard, Sampler, Subseed, Txt2Img, sha256
 from engine.errors import UsageError
 from engine.offline.job_file import JobSpec, parse_job_file, to_command
 from tests.engine_parts import sketch
@@ -42,7 +42,7 @@ def test_the_model_card_has_the_defaults() -> None:
     assert len(command.recipes) == 4
     first = command.recipes[0]
     assert (first.width, first.height, first.steps, first.guidance) == (128, 128, 20, 5.0)
-    assert (first.sampler, first.row_class, first.source) == (Sampler.DPMPP_2M, 8, None)
+    assert (first.sampler, first.row_class, first.source) == (Sampler.DPMPP_2M, 8, Txt2Img())
     assert to_command(spec(), [CARD]).paint.recipes[0].seed != first.seed
 
 
@@ -71,7 +71,10 @@ def test_pictures_have_consecutive_seeds() -> None:
 def test_variations_of_a_seed_have_consecutive_subseeds() -> None:
     """With a subseed all pictures have the same seed, as in AUTOMATIC1111's web UI."""
     command = to_command(spec(seed=5, subseed=8, subseed_strength=0.2, count=2), [CARD]).paint
-    assert [(recipe.seed, recipe.subseed) for recipe in command.recipes] == [(5, 8), (5, 9)]
+    assert [(recipe.seed, recipe.subseeds) for recipe in command.recipes] == [
+        (5, (Subseed(8, 0.2),)),
+        (5, (Subseed(9, 0.2),)),
+    ]
 
 
 def test_a_picture_without_guidance_needs_fewer_rows() -> None:
@@ -87,7 +90,8 @@ def test_a_sketch_determines_the_size(tmp_path: Path) -> None:
     assert (first.width, first.height, first.strength) == (184, 88, 0.75)
     [(digest, data)] = files.items()
     assert command.inputs == (digest,)
-    assert first.source == digest == sha256(data)
+    assert first.images == (digest,)
+    assert digest == sha256(data)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bot.domain.kinds import KINDS, imagine, kind_named, kinds_by_name, reroll, variation
 from bot.domain.kinds.imagine import ImagineRequest, parse, with_init_image
@@ -14,7 +12,7 @@ from bot.domain.kinds.variation import VariationRequest
 from bot.domain.plan import Edge, PlanContext, PlanDetails, PlannedJob, Relation
 from bot.domain.row_classes import with_row_classes
 from bot.errors import Refused
-from engine.contract import SEED_LIMIT, Recipe, Sampler
+from engine.contract import SEED_LIMIT, Img2Img, Recipe, Sampler, Subseed
 from engine.errors import UsageError
 from engine.offline.job_file import JobSpec, to_command
 from tests.fake_engine import MODEL
@@ -176,13 +174,13 @@ def test_a_sketch_determines_the_size_unless_an_aspect_is_set() -> None:
         completed = with_init_image(
             recipes, MODEL, source="b" * 64, strength=0.5, size=(640, 160), keep_size=keep
         )
-        assert [item.source for item in completed] == ["b" * 64] * 4
+        assert [item.source for item in completed] == [Img2Img("b" * 64, 0.5)] * 4
         assert (completed[0].width > completed[0].height) is wide
 
 
 def test_a_reroll_changes_the_seed_only() -> None:
     """The init image and the strength are kept."""
-    before = [recipe(seed=n, source="b" * 64, strength=0.4, negative="rain") for n in (1, 2)]
+    before = [recipe(seed=n, source=Img2Img("b" * 64, 0.4), negative="rain") for n in (1, 2)]
     after = rerolled(*before)
     assert [item.seed for item in after] == [50, 51]
     for old, new in zip(before, after, strict=True):
@@ -202,13 +200,14 @@ def recipe_without(item: Recipe, *names: str) -> dict[str, Any]:
 
 def test_a_variation_mixes_in_other_noise() -> None:
     """The seed is the same; four subseeds are mixed in with a strength of 0.15."""
-    parent = recipe(source="b" * 64, strength=0.4, row_class=2)
+    parent = recipe(source=Img2Img("b" * 64, 0.4), row_class=2)
     variations = varied(parent, seed=SEED_LIMIT - 1)
-    assert [item.subseed for item in variations] == [SEED_LIMIT - 1, 0, 1, 2]
+    assert [item.subseeds for item in variations] == [
+        (Subseed(seed, 0.15),) for seed in (SEED_LIMIT - 1, 0, 1, 2)
+    ]
     for item in variations:
-        assert item.subseed_strength == 0.15
         assert item.row_class == 8
-        changed = ("subseed", "subseed_strength", "row_class")
+        changed = ("subseeds", "row_class")
         assert recipe_without(item, *changed) == recipe_without(parent, *changed)
 
 
@@ -216,19 +215,23 @@ def test_several_parents_get_one_variation_each() -> None:
     """They are in the order of the parents."""
     parents = [recipe(seed=1), recipe(seed=2)]
     variations = varied(*parents)
-    assert [(item.seed, item.subseed) for item in variations] == [(1, 9), (2, 10)]
+    assert [(item.seed, item.subseeds[0].seed) for item in variations] == [(1, 9), (2, 10)]
 
 
-@given(st.floats(0.0001, 1.0), st.integers(0, SEED_LIMIT - 1))
-def test_a_variation_of_a_variation_changes_the_strength(strength: float, seed: int) -> None:
-    """The seeds are the same; four different strengths are close to that of the parent."""
-    parent = recipe(subseed=3, subseed_strength=strength)
-    variations = varied(parent, seed=seed)
-    strengths = [item.subseed_strength for item in variations]
-    assert len(set(strengths)) == 4
-    assert all(0.0 <= item <= 1.0 for item in strengths)
-    assert all(0.03 < abs(item - strength) < 0.21 for item in strengths)
-    assert {(item.seed, item.subseed) for item in variations} == {(7, 3)}
+def test_a_variation_of_a_variation_keeps_all_noise() -> None:
+    """The new subseed follows those of the parent."""
+    parent = recipe(subseeds=(Subseed(3, 0.15), Subseed(4, 0.35)))
+    variations = varied(parent)
+    assert [item.subseeds for item in variations] == [
+        (*parent.subseeds, Subseed(seed, 0.15)) for seed in range(9, 13)
+    ]
+
+
+def test_variations_of_variations_have_an_end() -> None:
+    """The sentence says how many subseeds a picture may have."""
+    parent = recipe(subseeds=(Subseed(3, 0.15),) * 64)
+    with pytest.raises(Refused, match="65 subseeds; at most 64 are allowed"):
+        varied(parent)
 
 
 def test_two_kinds_of_one_name_are_refused() -> None:
@@ -282,7 +285,7 @@ def test_variations_of_variations_stay_as_strong_when_they_are_rerolled() -> Non
     planned = PlannedJob(recipes=varied(recipe(), strength=0.35), details=PlanDetails())
     context = PlanContext(models=(MODEL,), seed=5, parents=(picture(),))
     again = variation.replan(planned, context).recipes
-    assert {item.subseed_strength for item in again} == {0.35}
+    assert {item.subseeds[-1].share for item in again} == {0.35}
 
 
 def test_row_classes_are_those_of_each_model_and_size() -> None:

@@ -16,7 +16,7 @@ async def test_buttons_below_a_single_picture(harness: BotHarness, engine: FakeE
         await harness.result(await harness.ada.click(shown.response, label))
         recipes = engine.paints[-1].recipes
         assert {recipe.seed for recipe in recipes} == {parent.seed}
-        assert {recipe.subseed_strength for recipe in recipes} == {strength}
+        assert {recipe.subseeds[-1].share for recipe in recipes} == {strength}
     again = await harness.result(await harness.ada.click(shown.response, "🔄"))
     assert again.content.startswith("Again: ")
     (recipe,) = engine.paints[-1].recipes

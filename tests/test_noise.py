@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.contract import Sampler
+from engine.contract import Sampler, Subseed
 from engine.pipeline.noise import Noise, slerp
 from tests.engine_parts import job, recipe, rendered_images
 
@@ -44,7 +44,7 @@ def test_the_ends_of_slerp_are_exact() -> None:
     a, b = pipeline_noise(1), pipeline_noise(2)
     assert torch.equal(slerp(a, b, 0.0), a)
     assert torch.equal(slerp(a, b, 1.0), b)
-    mixed = noise(seed=1, subseed=2, subseed_strength=1.0).mixed_noise(SHAPE, torch.float32)
+    mixed = noise(seed=1, subseeds=(Subseed(2, 1.0),)).mixed_noise(SHAPE, torch.float32)
     assert torch.equal(mixed, b)
 
 
@@ -72,7 +72,7 @@ def test_repeated_calls_continue_the_generator() -> None:
 
 def test_a_subseed_of_strength_1_gives_the_image_of_that_seed() -> None:
     """The noise of the recipe's seed has no effect."""
-    varied = recipe(seed=1, subseed=2, subseed_strength=1.0, sampler=Sampler.DDIM)
+    varied = recipe(seed=1, subseeds=(Subseed(2, 1.0),), sampler=Sampler.DDIM)
     plain = recipe(seed=2, sampler=Sampler.DDIM)
     assert rendered_images(job(varied)) == rendered_images(job(plain))
 
@@ -82,7 +82,7 @@ def test_a_variation_looks_like_its_parent() -> None:
     closer."""
     parents = rendered_images(job(*[recipe(seed=seed, row_class=8) for seed in range(4)]))
     strengths = (0.05, 0.15, 0.4)
-    varied = [recipe(seed=2, subseed=99, subseed_strength=strength) for strength in strengths]
+    varied = [recipe(seed=2, subseeds=(Subseed(99, strength),)) for strength in strengths]
     distances = [
         [float(numpy.abs(numpy.asarray(image, float) - parent).mean()) for parent in parents]
         for image in rendered_images(job(*varied))

@@ -89,7 +89,7 @@ def test_each_job_of_a_file_has_its_own_folder(tiny: str, tmp_path: Path) -> Non
     [plain] = recipes(out / "plain")
     [alone] = painted_images(job(plain), load_engine_core(tiny))
     assert pixels_digest((out / "plain" / "0.png").read_bytes()) == alone.sha256
-    assert [recipe.subseed for recipe in recipes(out / "sketched")] == [3, 4]
+    assert [recipe.subseeds[0].seed for recipe in recipes(out / "sketched")] == [3, 4]
 
 
 def test_a_withheld_picture_is_not_written(

@@ -8,7 +8,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 from PIL import Image, ImageChops
 
-from engine.contract import Event, Failed, Paint, Stepped, Verdict, sha256
+from engine.contract import Event, Failed, Img2Img, Paint, Stepped, Verdict, sha256
 from engine.contract.images import grid
 from engine.contract.images.encode import encode_png
 from engine.core.engine_core import EngineCore
@@ -157,7 +157,7 @@ def test_each_image_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 def img2img_job(core: EngineCore, **changes: object) -> Paint:
     """A job with an init image."""
     source = encode_png(sketch())
-    return job(recipe(core, source=sha256(source), strength=0.5), source=source, **changes)
+    return job(recipe(core, source=Img2Img(sha256(source), 0.5)), source=source, **changes)
 
 
 @pytest.mark.parametrize("include_flagged", [False, True])

@@ -6,19 +6,23 @@ import msgspec
 import pytest
 
 from engine.contract import (
+    Adapter,
     ArtifactDone,
     ArtifactRole,
     BatchSizes,
     Cancel,
     Cancelled,
     Capture,
+    Change,
     Command,
     Completed,
+    Control,
     Event,
     Failed,
     Heartbeat,
     Hello,
     ImageDone,
+    Img2Img,
     Input,
     ModelCard,
     Paint,
@@ -26,9 +30,11 @@ from engine.contract import (
     Queued,
     Ready,
     Recipe,
+    Reference,
     Rejected,
     Sampler,
     Stepped,
+    Subseed,
     Verdict,
 )
 
@@ -38,15 +44,17 @@ RECIPE = Recipe(
     prompt="a red house",
     negative="fog",
     seed=7,
-    subseed=8,
-    subseed_strength=0.25,
+    subseeds=(Subseed(8, 0.25), Subseed(9, 0.5)),
     steps=20,
     guidance=5.0,
     sampler=Sampler.EULER_A,
     width=128,
     height=64,
-    source="ab",
-    strength=0.5,
+    changes=(Change(step=2, prompt="a cat", negative="", guidance=1.5, sampler=Sampler.DDIM),),
+    source=Img2Img("ab", 0.5),
+    references=(Reference(image="cd", role="style", scale=0.5),),
+    controls=(Control(model="canny", image="ef", scale=1.0),),
+    adapters=(Adapter(id="a/b", revision="r2", scale=0.75),),
     row_class=8,
 )
 VERDICT = Verdict(checker="model", score=0.5, flagged=True)
@@ -110,14 +118,20 @@ FRAMES: dict[type, bytes] = {
     Hello: b"\x83\xa4type\xa5Hello\xa5token\xa6secret\xa7version\x07",
     Input: b"\x83\xa4type\xa5Input\xa6sha256\xa2ab\xa4data\xc4\x03PNG",
     Paint: (
-        b"\x8a\xa4type\xa5Paint\xa3job\xa1j\xa7attempt\x02\xa7recipes\x91\xde\x00\x10\xa5mod"
-        b"el\xa7starter\xa8revision\xa2r1\xa6prompt\xaba red house\xa8negative\xa3fog\xa4see"
-        b"d\x07\xa7subseed\x08\xb0subseed_strength\xcb?\xd0\x00\x00\x00\x00\x00\x00\xa5steps"
-        b"\x14\xa8guidance\xcb@\x14\x00\x00\x00\x00\x00\x00\xa7sampler\xa7euler_a\xa5width"
-        b"\xcc\x80\xa6height@\xa6source\xa2ab\xa8strength\xcb?\xe0\x00\x00\x00\x00\x00\x00"
-        b"\xa8adapters\x90\xa9row_class\x08\xa6inputs\x91\xa2ab\xa7capture\x84\xa8previews"
-        b"\xc2\xa4film\xc3\xa5strip\t\xaddisplay_scale\x04\xa8adaptive\xc3\xafinclude_flagge"
-        b"d\xc3\xa5owner\xa1o\xadprior_seconds\xcb?\xf8\x00\x00\x00\x00\x00\x00"
+        b"\x8a\xa4type\xa5Paint\xa3job\xa1j\xa7attempt\x02\xa7recipes\x91\xde\x00\x12\xa4type"
+        b"\xa6Recipe\xa5model\xa7starter\xa8revision\xa2r1\xa6prompt\xaba red house\xa8negative"
+        b"\xa3fog\xa4seed\x07\xa8subseeds\x92\x92\x08\xcb?\xd0\x00\x00\x00\x00\x00\x00\x92\t"
+        b"\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa5steps\x14\xa8guidance\xcb@\x14\x00\x00\x00\x00"
+        b"\x00\x00\xa7sampler\xa7euler_a\xa5width\xcc\x80\xa6height@\xa7changes\x91\x85\xa4step"
+        b"\x02\xa6prompt\xa5a cat\xa8negative\xa0\xa8guidance\xcb?\xf8\x00\x00\x00\x00\x00\x00"
+        b"\xa7sampler\xa4ddim\xa6source\x83\xa4type\xa7Img2Img\xa5image\xa2ab\xa8strength\xcb?"
+        b"\xe0\x00\x00\x00\x00\x00\x00\xaareferences\x91\x83\xa5image\xa2cd\xa4role\xa5style"
+        b"\xa5scale\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa8controls\x91\x83\xa5model\xa5canny\xa5i"
+        b"mage\xa2ef\xa5scale\xcb?\xf0\x00\x00\x00\x00\x00\x00\xa8adapters\x91\x83\xa2id\xa3a/b"
+        b"\xa8revision\xa2r2\xa5scale\xcb?\xe8\x00\x00\x00\x00\x00\x00\xa9row_class\x08\xa6inpu"
+        b"ts\x91\xa2ab\xa7capture\x84\xa8previews\xc2\xa4film\xc3\xa5strip\t\xaddisplay_scale"
+        b"\x04\xa8adaptive\xc3\xafinclude_flagged\xc3\xa5owner\xa1o\xadprior_seconds\xcb?\xf8"
+        b"\x00\x00\x00\x00\x00\x00"
     ),
     Cancel: b"\x83\xa4type\xa6Cancel\xa3job\xa1j\xa7attempt\x02",
     Ready: (
@@ -163,9 +177,13 @@ FRAMES: dict[type, bytes] = {
 }
 """MessagePack of the messages above: both processes of any version must agree on it."""
 RECIPE_JSON = (
-    b'{"model":"starter","revision":"r1","prompt":"a red house","negative":"fog","seed":7,"'
-    b'subseed":8,"subseed_strength":0.25,"steps":20,"guidance":5.0,"sampler":"euler_a","wid'
-    b'th":128,"height":64,"source":"ab","strength":0.5,"adapters":[],"row_class":8}'
+    b'{"type":"Recipe","model":"starter","revision":"r1","prompt":"a red house","negative":'
+    b'"fog","seed":7,"subseeds":[[8,0.25],[9,0.5]],"steps":20,"guidance":5.0,"sampler":"eul'
+    b'er_a","width":128,"height":64,"changes":[{"step":2,"prompt":"a cat","negative":"","gu'
+    b'idance":1.5,"sampler":"ddim"}],"source":{"type":"Img2Img","image":"ab","strength":0.5'
+    b'},"references":[{"image":"cd","role":"style","scale":0.5}],"controls":[{"model":"cann'
+    b'y","image":"ef","scale":1.0}],"adapters":[{"id":"a/b","revision":"r2","scale":0.75}],'
+    b'"row_class":8}'
 )
 VERDICT_JSON = b'{"checker":"model","score":0.5,"flagged":true}'
 

@@ -11,6 +11,7 @@ from bot.engine_client.supervisor import supervised_engine
 from bot.errors import ExitCode, FatalError
 from bot.services.replay import StartEngine, replay
 from bot.settings import Settings
+from engine.contract import sha256
 from tests.bot_harness import BotHarness, settings_for
 from tests.fake_engine import FakeEngine, flat
 
@@ -53,6 +54,27 @@ async def test_different_bits_are_reported(
     output = capsys.readouterr().out
     assert "Other bits" in output
     assert "weights have changed" in output
+
+
+@pytest.mark.parametrize("is_withheld", [False, True])
+async def test_a_picture_without_a_digest_of_its_pixels_is_compared(
+    harness: BotHarness,
+    painted: Settings,
+    engine: FakeEngine,
+    capsys: pytest.CaptureFixture[str],
+    is_withheld: bool,
+) -> None:
+    """Older bots stored the digest of the file: of withheld pictures too, which have no file."""
+    [first, second] = picture_ids(harness)
+    digest = sha256(flat(engine.paints[0].recipes[0]))
+    harness.execute("UPDATE pictures SET sha256 = NULL, file_sha256 = ?", digest)
+    if is_withheld:
+        harness.execute("UPDATE pictures SET path = NULL, blocked = 1")
+        engine.flagged = {1}
+    assert await replay(painted, first, None, start(engine)) is ExitCode.STOPPED
+    assert "The same bits" in capsys.readouterr().out
+    if is_withheld:
+        assert await replay(painted, second, None, start(engine)) is ExitCode.BITS_DIFFER
 
 
 async def test_a_different_fingerprint_is_reported(
@@ -101,7 +123,15 @@ async def test_an_unknown_picture_is_an_error(painted: Settings, engine: FakeEng
     ("change", "sentence"),
     [
         ("UPDATE pictures SET removed_at = 1.0", "Moderators removed the picture"),
-        ("UPDATE pictures SET prompt = 'a naked child'", "no sexual content with minors"),
+        (
+            "UPDATE pictures SET recipe = json_set(recipe, '$.prompt', 'a naked child')",
+            "no sexual content with minors",
+        ),
+        (
+            "UPDATE pictures SET recipe = json_set(recipe, '$.prompt', 'a naked woman', "
+            "'$.changes', json_array(json_object('step', 1, 'prompt', 'a child')))",
+            "no sexual content with minors",
+        ),
     ],
 )
 async def test_forbidden_pictures_are_not_replayed(

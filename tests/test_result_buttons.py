@@ -24,8 +24,8 @@ async def test_v_makes_four_variations_of_that_picture(
     assert "U4" in message.buttons
     varied_picture = engine.paints[1].recipes
     assert [recipe.seed for recipe in varied_picture] == [6 + nth] * 4
-    assert len({recipe.subseed for recipe in varied_picture}) == 4
-    assert {recipe.subseed_strength for recipe in varied_picture} == {0.15}
+    assert len({recipe.subseeds for recipe in varied_picture}) == 4
+    assert {part.share for recipe in varied_picture for part in recipe.subseeds} == {0.15}
     rows = harness.query("SELECT parents FROM jobs WHERE kind = 'variation'")
     assert rows[0]["parents"].endswith(f'-{nth}"]')
 
@@ -41,7 +41,7 @@ async def test_a_reroll_repeats_everything_but_the_seed(
     assert before.inputs == after.inputs != ()
     for old, new in zip(before.recipes, after.recipes, strict=True):
         assert old.seed != new.seed
-        assert (old.source, old.strength, old.negative) == (new.source, new.strength, new.negative)
+        assert (old.source, old.negative) == (new.source, new.negative)
 
 
 async def test_a_variation_keeps_the_sketch(harness: BotHarness, engine: FakeEngine) -> None:
@@ -65,8 +65,8 @@ async def test_a_reroll_of_variations_varies_the_same_picture(
         == [recipe.seed for recipe in second.recipes]
         == [9] * 4
     )
-    assert {recipe.subseed for recipe in first.recipes}.isdisjoint(
-        recipe.subseed for recipe in second.recipes
+    assert {recipe.subseeds for recipe in first.recipes}.isdisjoint(
+        recipe.subseeds for recipe in second.recipes
     )
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from engine.contract import Sampler, sha256
+from engine.contract import Img2Img, Sampler, Txt2Img, sha256
 from engine.contract.images.encode import encode_png
 from engine.errors import InvalidJob
 from engine.samplers import log_unusable_samplers, schedule_for, usable_samplers
@@ -29,7 +29,7 @@ def test_img2img_equals_the_pipeline(sampler: Sampler, strength: float) -> None:
     """Each sampler is tested at several strengths."""
     source = sketch()
     data = encode_png(source)
-    run = recipe(sampler=sampler, steps=6, source=sha256(data), strength=strength)
+    run = recipe(sampler=sampler, steps=6, source=Img2Img(sha256(data), strength))
     assert_alike(rendered_images(job(run, source=data))[0], diffusers_image(run, source))
 
 
@@ -180,8 +180,8 @@ def test_steps_of_equal_timesteps_are_separate(steps: int, strength: float | Non
         "rescale_betas_zero_snr": True,
         "timestep_spacing": "trailing",
     }
-    source = None if strength is None else "0" * 64
-    run = recipe(sampler=Sampler.DPMPP_2M_KARRAS, steps=steps, source=source, strength=strength)
+    source = Txt2Img() if strength is None else Img2Img("0" * 64, strength)
+    run = recipe(sampler=Sampler.DPMPP_2M_KARRAS, steps=steps, source=source)
     timesteps = [step.timestep for step in schedule_for(run, config).steps]
     assert len(timesteps) == (steps if strength is None else int(steps * strength))
     assert strength == 0.6 or timesteps[0] == timesteps[1]

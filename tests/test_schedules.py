@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from engine.contract import Paint, Recipe, Sampler, sha256
+from engine.contract import Img2Img, Paint, Recipe, Sampler, Subseed, sha256
 from engine.contract.images.encode import encode_png
 from engine.core.engine_core import EngineCore
 from engine.core.postprocess import Postprocessor
@@ -45,8 +45,8 @@ def recording_core() -> tuple[EngineCore, LatentsRecorder]:
 def random_recipe(rng: random.Random) -> Recipe:
     """A recipe with random sampler, size, row class, steps and guidance; one in three has an init
     image."""
-    img2img: dict[str, Any] = {"source": sha256(SKETCH), "strength": rng.choice([0.5, 1.0])}
-    variation: dict[str, Any] = {"subseed": 3, "subseed_strength": 0.2}
+    img2img: dict[str, Any] = {"source": Img2Img(sha256(SKETCH), rng.choice([0.5, 1.0]))}
+    variation: dict[str, Any] = {"subseeds": (Subseed(3, 0.2),)}
     return recipe(
         sampler=rng.choice(list(Sampler)),
         steps=rng.choice([2, 2, 3]),

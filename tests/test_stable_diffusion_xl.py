@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.contract import Recipe, Sampler, sha256
+from engine.contract import Img2Img, Recipe, Sampler, sha256
 from engine.contract.images.encode import encode_png
 from engine.core.engine_core import EngineCore
 from engine.device import select_device
@@ -52,7 +52,7 @@ def test_img2img_equals_the_pipeline(strength: float) -> None:
     """Several strengths are tested."""
     source = sketch()
     data = encode_png(source)
-    run = xl_recipe(steps=5, source=sha256(data), strength=strength)
+    run = xl_recipe(steps=5, source=Img2Img(sha256(data), strength))
     ours = rendered_images(job(run, source=data), xl_core())[0]
     assert_alike(ours, diffusers_image(run, source, xl_core()))
 

@@ -16,6 +16,7 @@ from engine.contract import (
     Ending,
     Event,
     ImageDone,
+    Img2Img,
     Queued,
     Stepped,
     Verdict,
@@ -159,7 +160,7 @@ def test_a_device_lost_by_the_safety_check_flags_nothing(
     checkers = CheckerSet([DeviceLosingChecker()])
     monkeypatch.setattr(engine_core().model, "check_safety", checkers.check)
     data = encode_png(sketch())
-    img2img = recipe(source=sha256(data), strength=0.5)
+    img2img = recipe(source=Img2Img(sha256(data), 0.5))
     files = {sha256(data): data}
     inputs = tuple(files) if is_img2img else ()
     paint = job(img2img if is_img2img else recipe(), inputs=inputs, previews=False)

@@ -45,7 +45,8 @@ class ErasureStore(Store):
         [row] = await self._connection.fetch_all(
             "SELECT count(*) AS jobs, min(created_at) AS oldest_at, "  # noqa: S608 # ours
             f"count(*) FILTER (WHERE {_UNDER_REVIEW}) AS under_review, "
-            "count(DISTINCT json_extract(recipes, '$[0].source')) AS sketches, "
+            "(SELECT count(DISTINCT sha256) FROM job_images JOIN jobs ON jobs.id = job "
+            "WHERE jobs.person = :person) AS sketches, "
             "(SELECT count(*) FROM pictures JOIN jobs ON jobs.id = job "
             "WHERE jobs.person = :person AND path IS NOT NULL) AS pictures, "
             "(SELECT count(*) FROM audit_log WHERE actor = :person OR person = :person) "

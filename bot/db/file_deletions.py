@@ -121,9 +121,8 @@ async def mark_files_of_jobs(db: aiosqlite.Connection, erasure: Erasure) -> None
     values = {"job_ids": erasure.job_ids}
     await db.execute(
         "INSERT OR IGNORE INTO file_deletions "
-        "SELECT 'sketch', json_extract(recipes, '$[0].source') FROM jobs "
-        "WHERE id IN (SELECT value FROM json_each(:job_ids)) "
-        "AND json_extract(recipes, '$[0].source') IS NOT NULL",
+        "SELECT 'sketch', sha256 FROM job_images "
+        "WHERE job IN (SELECT value FROM json_each(:job_ids))",
         values,
     )
     await db.execute(
@@ -135,7 +134,7 @@ async def mark_files_of_jobs(db: aiosqlite.Connection, erasure: Erasure) -> None
 
 async def _is_needed(db: aiosqlite.Connection, deletion: FileDeletion) -> bool:
     if deletion.kind is FileKind.SKETCH:
-        query = "SELECT 1 FROM jobs WHERE json_extract(recipes, '$[0].source') = :name"
+        query = "SELECT 1 FROM job_images WHERE sha256 = :name"
     else:
         query = (
             "SELECT 1 FROM pictures WHERE job = :name AND path IS NOT NULL AND removed_at IS NULL "

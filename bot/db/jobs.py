@@ -22,11 +22,27 @@ from engine.contract import Recipe
 REPLAY_SECONDS: Final = DAY
 """How long a repeated interaction must still be recognised; far longer than Discord repeats one."""
 _SWEEP_ROWS: Final = 500
+
+
+def _erased_recipe(path: str) -> str:
+    """In SQL: `value` without the user's data in the recipe at this path."""
+    return (
+        f"json_remove(json_set(value, '{path}.prompt', '(deleted)', '{path}.negative', '', "
+        f"'{path}.seed', 0), '{path}.subseeds', '{path}.changes', '{path}.source', "
+        f"'{path}.references', '{path}.controls', '{path}.adapters')"
+    )
+
+
+_ERASED_WORK: Final = (
+    f"iif(json_type(value, '$.picture') IS NULL, {_erased_recipe('$')}, "
+    f"json_set({_erased_recipe('$.picture')}, '$.image', '{'0' * 64}'))"
+)
+"""In SQL: `value`, which is a recipe or has one as its `picture`, without the user's data."""
 _ERASE: Final = (
-    "UPDATE jobs SET erased = :reason, person = 0, request = 'erased:' || id, parents = '[]', "
+    "UPDATE jobs SET erased = :reason, person = 0, "  # noqa: S608 # ours
+    "request = 'erased:' || id, parents = '[]', "
     "reveal = 0, seats = NULL, "
-    "recipes = (SELECT json_group_array(json_set(value, '$.prompt', '(deleted)', '$.negative', '', "
-    "'$.seed', 0, '$.subseed', 0, '$.source', NULL, '$.strength', NULL)) FROM json_each(recipes)), "
+    "recipes = (SELECT json_group_array(json(" + _ERASED_WORK + ")) FROM json_each(recipes)), "
     "reason = iif(reason IS NULL, NULL, '(deleted)'), "
     "channel = iif(delivered_at IS NULL, channel, 0), "
     "guild = iif(delivered_at IS NULL, guild, NULL), "
@@ -40,12 +56,12 @@ log = logging.getLogger(__name__)
 
 
 class JobStore(Store):
-    """Writes the tables `jobs` and `pictures`, and logs each transition of a job.
+    """Writes the tables `jobs`, `job_images` and `pictures`, and logs each transition of a job.
 
     `on_transition` is called with each job that has ended or was delivered.
     """
 
-    erased_tables = ("jobs", "pictures")
+    erased_tables = ("jobs", "pictures", "job_images")
 
     def __init__(self, connection: SqliteConnection, on_transition: OnTransition) -> None:
         super().__init__(connection)
@@ -56,20 +72,26 @@ class JobStore(Store):
     async def add(self, job: Job) -> bool:
         """Store a new job; False if there is one of the same idempotency key."""
         columns = rows.from_job(job)
-        added = await self._connection.execute(
-            insert_sql("jobs", columns, "ON CONFLICT (request) DO NOTHING"), columns
-        )
+        sql = insert_sql("jobs", columns, "ON CONFLICT (request) DO NOTHING")
+        async with self._connection.transaction() as db:
+            added = (await db.execute(sql, columns)).rowcount > 0
+            if added:
+                await _link_images(db, job.id, job.recipes)
         if added:
             log.info("job accepted", extra=_job_fields(job))
         return added
 
     async def mark_queued(self, job_id: str, recipes: Sequence[Recipe]) -> bool:
         """Queue an accepted job with its complete recipes; False if it is not accepted."""
-        queued = await self._connection.execute(
-            "UPDATE jobs SET status = 'queued', recipes = :recipes, sketch = NULL "
-            "WHERE id = :job AND status = 'accepted'",
-            {"job": job_id, "recipes": rows.json(recipes)},
-        )
+        async with self._connection.transaction() as db:
+            update = await db.execute(
+                "UPDATE jobs SET status = 'queued', recipes = :recipes, sketch = NULL "
+                "WHERE id = :job AND status = 'accepted'",
+                {"job": job_id, "recipes": rows.json(recipes)},
+            )
+            queued = update.rowcount > 0
+            if queued:
+                await _link_images(db, job_id, recipes)
         if queued:
             log.info("job queued", extra={"job": job_id})
         return queued
@@ -312,6 +334,9 @@ class JobStore(Store):
         await db.execute(
             "DELETE FROM pictures WHERE job IN (SELECT value FROM json_each(:job_ids))", values
         )
+        await db.execute(
+            "DELETE FROM job_images WHERE job IN (SELECT value FROM json_each(:job_ids))", values
+        )
         await db.execute(_ERASE, values)
         await db.executemany(
             "UPDATE jobs SET request = ? WHERE id = ?",
@@ -331,6 +356,14 @@ async def mark_removed(db: aiosqlite.Connection, job_id: str, now: float) -> Non
     """Mark all pictures of a job as removed by moderators, in a transaction of the caller."""
     await db.execute(
         "UPDATE pictures SET removed_at = ? WHERE job = ? AND removed_at IS NULL", (now, job_id)
+    )
+
+
+async def _link_images(db: aiosqlite.Connection, job_id: str, recipes: Sequence[Recipe]) -> None:
+    """Record which input images the recipes of a job need."""
+    await db.executemany(
+        "INSERT OR IGNORE INTO job_images VALUES (?, ?)",
+        [(job_id, image) for recipe in recipes for image in recipe.images],
     )
 
 

@@ -10,29 +10,11 @@ from bot.db.tables import Value
 from bot.domain.job import DeletionReason, Job, JobTimings, ResponseTarget, Sketch, Status
 from bot.domain.kinds import kind_named
 from bot.domain.picture import Picture
-from engine.contract import Recipe, Sampler, Verdict, sha256
+from engine.contract import Recipe, Verdict, sha256
 
-RECIPE_COLUMNS: Final = {
-    "model": "model",
-    "revision": "revision",
-    "prompt": "prompt",
-    "negative": "negative",
-    "seed": "seed",
-    "subseed": "subseed",
-    "subseed_strength": "subseed_strength",
-    "steps": "steps",
-    "guidance": "guidance",
-    "sampler": "sampler",
-    "width": "width",
-    "height": "height",
-    "source": "source",
-    "strength": "strength",
-    "adapters": "adapters",
-    "row_class": "row_class",
-}
-"""The column of `pictures` for each field of a recipe."""
 _REACTION_PARTS: Final = 4
 """The idempotency key of a reaction has the ids of its message and user, and its emoji."""
+_RECIPE = msgspec.json.Decoder(Recipe)
 _RECIPES = msgspec.json.Decoder(tuple[Recipe, ...])
 _PARENTS = msgspec.json.Decoder(tuple[str, ...])
 _SKETCH = msgspec.json.Decoder(Sketch)
@@ -91,6 +73,11 @@ def _recipes(text: str) -> tuple[Recipe, ...]:
     return _RECIPES.decode(text)
 
 
+@lru_cache(maxsize=1024)
+def _recipe(text: str) -> Recipe:
+    return _RECIPE.decode(text)
+
+
 def to_job(row: sqlite3.Row) -> Job:
     """The job in this row."""
     return Job(
@@ -134,12 +121,14 @@ def to_timings(row: sqlite3.Row) -> JobTimings:
 
 
 def from_picture(picture: Picture) -> dict[str, Value]:
-    """The columns of a new picture, one for each field of its recipe."""
+    """The columns of a new picture."""
     columns: dict[str, Value] = {
         "id": picture.id,
         "job": picture.job_id,
         "nth": picture.nth,
+        "recipe": json(picture.recipe),
         "sha256": picture.sha256,
+        "file_sha256": picture.file_sha256,
         "path": picture.path,
         "blocked": int(picture.is_withheld),
         "restricted": int(picture.is_flagged_but_kept),
@@ -147,23 +136,39 @@ def from_picture(picture: Picture) -> dict[str, Value]:
         "failed": picture.failure_reason,
         "fingerprint": picture.fingerprint,
     }
-    recipe = {column: getattr(picture.recipe, name) for name, column in RECIPE_COLUMNS.items()}
-    recipe[RECIPE_COLUMNS["adapters"]] = json(picture.recipe.adapters)
-    recipe[RECIPE_COLUMNS["sampler"]] = picture.recipe.sampler.value
-    return columns | recipe
+    return columns | _settings(picture.recipe)
+
+
+def _settings(recipe: Recipe) -> dict[str, Value]:
+    """The main settings of a recipe in columns of their own, for queries."""
+    last = recipe.subseeds[-1] if recipe.subseeds else None
+    return {
+        "model": recipe.model,
+        "revision": recipe.revision,
+        "prompt": recipe.prompt,
+        "negative": recipe.negative,
+        "seed": recipe.seed,
+        "subseed": last.seed if last else 0,
+        "subseed_strength": last.share if last else 0.0,
+        "steps": recipe.steps,
+        "guidance": recipe.guidance,
+        "sampler": recipe.sampler.value,
+        "width": recipe.width,
+        "height": recipe.height,
+        "strength": recipe.strength,
+        "row_class": recipe.row_class,
+    }
 
 
 def to_picture(row: sqlite3.Row) -> Picture:
     """The picture in this row."""
-    recipe = {name: row[column] for name, column in RECIPE_COLUMNS.items()}
-    recipe["adapters"] = msgspec.json.decode(row["adapters"], type=tuple[str, ...])
-    recipe["sampler"] = Sampler(row["sampler"])
     return Picture(
         id=row["id"],
         job_id=row["job"],
         nth=row["nth"],
-        recipe=Recipe(**recipe),
+        recipe=_recipe(row["recipe"]),
         sha256=row["sha256"],
+        file_sha256=row["file_sha256"],
         path=row["path"],
         is_withheld=bool(row["blocked"]),
         is_flagged_but_kept=bool(row["restricted"]),

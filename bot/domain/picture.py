@@ -14,6 +14,10 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     """1-based index, in reading order."""
     recipe: Recipe
     sha256: str | None
+    """Of the pixels, as `pixels_sha256` computes it; None if it could not be painted, or predates
+    this digest."""
+    file_sha256: str | None = None
+    """Of the PNG; None if there is no file."""
     path: str | None
     """Of the PNG, relative to the data folder; None if it is withheld or could not be painted."""
     is_withheld: bool

@@ -59,6 +59,27 @@ def find_violation(prompt: str, negative: str, *, words: tuple[str, ...]) -> Vio
     return Violation(Rule.WORDS, tuple(sorted(banned))) if banned else None
 
 
+def find_violation_in(
+    prompts: Sequence[tuple[str, str]], *, words: tuple[str, ...]
+) -> tuple[Violation, str, str] | None:
+    """The violation, prompt and negative prompt of the first pair with a violation, if any.
+
+    The pairs are those of one picture, so they are also checked as one text.
+    """
+    if len(prompts) > 1:
+        all_prompts, all_negatives = zip(*prompts, strict=True)
+        prompts = [*prompts, (", ".join(dict.fromkeys(all_prompts)), _common(all_negatives))]
+    for prompt, negative in prompts:
+        violation = find_violation(prompt, negative, words=words)
+        if violation is not None:
+            return violation, prompt, negative
+    return None
+
+
+def _common(negatives: Sequence[str]) -> str:
+    return ", ".join(filter(None, dict.fromkeys(negatives)))
+
+
 def normalize_banned_word(text: str) -> str:
     """A word or phrase in the form in which it is stored. Raises Refused if it is not valid."""
     word = " ".join(text.casefold().split())

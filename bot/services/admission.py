@@ -10,7 +10,7 @@ from bot.domain.clock import Clock
 from bot.domain.job import RequestContext
 from bot.domain.moderation import AuditAction, AuditEntry, check_not_blocked
 from bot.errors import PolicyViolation
-from bot.prompt_filter.filter import SENTENCES, Rule, Violation, find_violation
+from bot.prompt_filter.filter import SENTENCES, Rule, Violation, find_violation_in
 from engine.contract import Recipe, sha256
 
 _EXCERPT_LENGTH: Final = 200
@@ -29,9 +29,10 @@ class AdmissionPolicy:
         """Raise PolicyViolation if the user is blocked or one of the prompts is forbidden."""
         rules = await self._moderation.rules_for(context.target.guild_id, context.user_id)
         check_not_blocked(rules)
-        for prompt, negative in dict.fromkeys(_prompts(recipe) for recipe in recipes):
-            violation = find_violation(prompt, negative, words=rules.banned_words)
-            if violation is not None:
+        for prompts in dict.fromkeys(recipe.prompts for recipe in recipes):
+            found = find_violation_in(prompts, words=rules.banned_words)
+            if found is not None:
+                violation, prompt, negative = found
                 await self._log(violation, prompt, negative, context)
                 raise PolicyViolation(SENTENCES[violation.rule])
 
@@ -54,11 +55,6 @@ class AdmissionPolicy:
             idempotency_key=context.idempotency_key,
         )
         await self._audit_log.add(entry)
-
-
-def _prompts(recipe: Recipe) -> tuple[str, str]:
-    """The prompt and the negative prompt, which has no effect without guidance."""
-    return recipe.prompt, recipe.negative if recipe.uses_cfg else ""
 
 
 def _audit_detail(violation: Violation, prompt: str, negative: str) -> str:

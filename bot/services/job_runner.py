@@ -28,6 +28,7 @@ from engine.contract import (
     PaintedImage,
     Recipe,
     Stepped,
+    sha256,
 )
 
 log = logging.getLogger(__name__)
@@ -115,7 +116,7 @@ class JobRunner:
         rules.check_models(job.recipes, self._engine.models)
         if job.crashes >= self._limits.max_crashes:
             raise Refused(f"This job crashed the engine {job.crashes} times, so I stopped trying.")
-        inputs = dict.fromkeys(recipe.source for recipe in job.recipes if recipe.source)
+        inputs = dict.fromkeys(image for recipe in job.recipes for image in recipe.images)
         files = {name: await asyncio.to_thread(self._storage.source, name) for name in inputs}
         paint = Paint(
             job=job.id,
@@ -202,7 +203,7 @@ class JobRunner:
         await asyncio.to_thread(self._storage.delete_pictures, job.id)
 
     async def _delete_sources(self, job: Job) -> None:
-        for source in {recipe.source for recipe in job.recipes if recipe.source}:
+        for source in {image for recipe in job.recipes for image in recipe.images}:
             await asyncio.to_thread(self._storage.delete_source, source)
 
     def _save_all(self, job: Job, images: dict[int, PaintedImage]) -> list[Picture]:
@@ -220,6 +221,7 @@ class JobRunner:
             nth=nth,
             recipe=msgspec.structs.replace(recipe, row_class=image.row_class),
             sha256=image.sha256 or None,
+            file_sha256=sha256(image.png) if path else None,
             path=path,
             is_withheld=image.flagged and path is None,
             is_flagged_but_kept=image.flagged and path is not None,

@@ -4,16 +4,18 @@ import asyncio
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from io import BytesIO
 from pathlib import Path
 
 import msgspec
+from PIL import Image
 
 from bot.db import migrations
 from bot.db.database import FILENAME, Database
 from bot.domain.picture import Picture, job_id_of
 from bot.engine_client.base import EngineClient
 from bot.errors import BotError, ExitCode, FatalError
-from bot.prompt_filter.filter import find_violation
+from bot.prompt_filter.filter import find_violation_in
 from bot.settings import Settings
 from bot.storage import FileStorage
 from engine.contract import (
@@ -24,7 +26,10 @@ from engine.contract import (
     ModelCard,
     Paint,
     PaintedImage,
+    pixels_sha256,
+    sha256,
 )
+from engine.contract.images.encode import encode_png
 
 StartEngine = Callable[[Mapping[str, str]], AbstractAsyncContextManager[EngineClient]]
 """Starts an engine with this environment on entry and stops it on exit."""
@@ -53,6 +58,7 @@ async def replay(
             recipes=(recipe,),
             inputs=tuple(files),
             capture=Capture(previews=False),
+            include_flagged=picture.sha256 is None,  # its file is compared
         )
         images: list[PaintedImage] = []
 
@@ -64,9 +70,9 @@ async def replay(
     if not isinstance(ending, Completed):
         raise ReplayFailed(getattr(ending, "reason", "The engine stopped."))
     [painting] = images
-    if out is not None and painting.png:
+    if out is not None and painting.png and not painting.flagged:
         await asyncio.to_thread(_write, out, painting.png)
-    return _compare(picture, painting, model)
+    return _compare(picture, painting, model, FileStorage(settings.imagine_data))
 
 
 def _write(out: Path, png: bytes) -> None:
@@ -105,8 +111,7 @@ def _check_allowed(picture: Picture) -> None:
             f"Moderators removed the picture {picture.id}, so it is not painted again.",
             ExitCode.UNKNOWN_PICTURE,
         )
-    negative = picture.recipe.negative if picture.recipe.uses_cfg else ""
-    if find_violation(picture.recipe.prompt, negative, words=()) is not None:
+    if find_violation_in(picture.recipe.prompts, words=()) is not None:
         raise FatalError(
             f"The prompt of the picture {picture.id} breaks the rule that cannot be turned off: "
             "no sexual content with minors.",
@@ -115,11 +120,13 @@ def _check_allowed(picture: Picture) -> None:
 
 
 def _input_files(data: Path, picture: Picture) -> dict[str, bytes]:
-    source = picture.recipe.source
-    return {source: FileStorage(data).source(source)} if source else {}
+    storage = FileStorage(data)
+    return {digest: storage.source(digest) for digest in picture.recipe.images}
 
 
-def _compare(picture: Picture, painting: PaintedImage, model: ModelCard) -> ExitCode:
+def _compare(
+    picture: Picture, painting: PaintedImage, model: ModelCard, storage: FileStorage
+) -> ExitCode:
     write = sys.stdout.write
     if picture.recipe.revision != model.revision:
         write(
@@ -131,9 +138,30 @@ def _compare(picture: Picture, painting: PaintedImage, model: ModelCard) -> Exit
             "The fingerprints differ, so different bits are to be expected:\n"
             f"  then {picture.fingerprint}\n  now  {painting.fingerprint}\n"
         )
-    if picture.sha256 == painting.sha256:
-        write(f"The same bits: {picture.id} has sha256 {picture.sha256}.\n")
+    stored, now = _digests(picture, painting, storage)
+    if stored == now:
+        write(f"The same bits: {picture.id} has sha256 {stored}.\n")
         return ExitCode.STOPPED
-    stored = picture.sha256 or "none"
-    write(f"Other bits: {picture.id} had sha256 {stored}, now it is {painting.sha256}.\n")
+    write(f"Other bits: {picture.id} had sha256 {stored or 'none'}, now it is {now}.\n")
     return ExitCode.BITS_DIFFER
+
+
+def _digests(
+    picture: Picture, painting: PaintedImage, storage: FileStorage
+) -> tuple[str | None, str]:
+    """The digests of the stored picture and of the new one.
+
+    They are of the pixels. Of a picture that predates such digests they are computed from its file,
+    or, if it has none, they are of the files without metadata.
+    """
+    if picture.sha256 is not None or not painting.png:
+        return picture.sha256, painting.sha256
+    image = _decode(painting.png)
+    if picture.path is not None:
+        return pixels_sha256(_decode(storage.picture(picture.path))), pixels_sha256(image)
+    return picture.file_sha256, sha256(encode_png(image))
+
+
+def _decode(png: bytes) -> Image.Image:
+    with Image.open(BytesIO(png)) as image:
+        return image.convert("RGB")

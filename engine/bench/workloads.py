@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from PIL import Image
 
-from engine.contract import Capture, ModelCard, Paint, Recipe, Sampler, sha256
+from engine.contract import Capture, Img2Img, ModelCard, Paint, Recipe, Sampler, Txt2Img, sha256
 from engine.contract.images.encode import encode_png
 from engine.core.request import JobWithFiles
 
@@ -74,8 +74,7 @@ def _job(
         sampler=sampler,
         width=width,
         height=height,
-        source=next(iter(files), None),
-        strength=0.75 if sketch else None,
+        source=Img2Img(next(iter(files)), 0.75) if files else Txt2Img(),
         row_class=2,
     )
     recipes = [msgspec.structs.replace(first, seed=first.seed + n) for n in range(pictures)]

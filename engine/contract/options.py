@@ -6,11 +6,13 @@ from typing import Final
 import msgspec
 
 from engine.contract.model_card import ModelCard
-from engine.contract.recipe import (
-    RANDOM_SEED,
-    ROW_CLASSES,
+from engine.contract.recipe import RANDOM_SEED, ROW_CLASSES, Recipe
+from engine.contract.recipe_parts import (
     SEED_LIMIT,
-    Recipe,
+    Img2Img,
+    Subseed,
+    Txt2Img,
+    check_seed,
     check_strength,
 )
 from engine.contract.samplers import Sampler
@@ -58,6 +60,8 @@ class PictureOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             raise ValueError(f"The count is {self.count}; it must be 1 to {MAX_COUNT}.")
         if (self.subseed is None) != (self.subseed_strength is None):
             raise ValueError("A subseed and its strength must be given together.")
+        if self.subseed is not None:
+            check_seed("subseed", self.subseed)
         check_strength(self.init_image_strength)
         if self.strength is not None and not has_init_image:
             raise ValueError(
@@ -85,15 +89,13 @@ def make_recipes(
         prompt=options.prompt,
         negative=options.negative or "",
         seed=seed if options.seed in (None, RANDOM_SEED) else options.seed,
-        subseed=options.subseed or 0,
-        subseed_strength=options.subseed_strength or 0.0,
+        subseeds=_subseeds(options),
         steps=model.steps if options.steps is None else options.steps,
         guidance=model.guidance if options.guidance is None else options.guidance,
         sampler=model.sampler if options.sampler is None else Sampler(options.sampler),
         width=size[0],
         height=size[1],
-        source=source,
-        strength=None if source is None else options.init_image_strength,
+        source=Txt2Img() if source is None else Img2Img(source, options.init_image_strength),
         row_class=ROW_CLASSES[0],
     )
     model.check_sampler(first)
@@ -104,6 +106,14 @@ def make_recipes(
 
 def _following(first: Recipe, nth: int) -> Recipe:
     """The recipe of the picture nth after the first one of a request."""
-    if first.subseed_strength == 0.0:
+    if not first.subseeds:
         return first.with_seed(first.seed + nth)
-    return msgspec.structs.replace(first, subseed=(first.subseed + nth) % SEED_LIMIT)
+    *subseeds, last = first.subseeds
+    subseeds.append(Subseed((last.seed + nth) % SEED_LIMIT, last.share))
+    return msgspec.structs.replace(first, subseeds=tuple(subseeds))
+
+
+def _subseeds(options: PictureOptions) -> tuple[Subseed, ...]:
+    if options.subseed is None or not options.subseed_strength:
+        return ()
+    return (Subseed(options.subseed, options.subseed_strength),)

@@ -130,7 +130,7 @@ class EngineCore:
         init_images: dict[tuple[DiffusionModel, str | None], InitImage] = {}
         for index, recipe in enumerate(recipes):
             model = model_for(recipe, self.models)
-            key = model, recipe.source
+            key = model, next(iter(recipe.source.images), None)
             init_image = init_images.setdefault(key, InitImage(*key))
             request.inputs.append(ImageInput(index, recipe, init_image))
         self._preparing.append(request)

@@ -8,7 +8,7 @@ from typing import Final
 import torch
 from PIL import Image
 
-from engine.contract import Paint, Recipe, card_for, sha256
+from engine.contract import Paint, Recipe, card_for, check_supported, sha256
 from engine.contract.images.refusals import InvalidImage
 from engine.core.failures import InitImageFlagged
 from engine.core.request import NO_FILES, Request, WaitingImage
@@ -87,15 +87,14 @@ def _check_input(digest: str, files: Mapping[str, bytes]) -> None:
 
 def _check_recipe(recipe: Recipe, model: DiffusionModel, inputs: Sequence[str]) -> None:
     card = model.card
-    if recipe.adapters:
-        raise InvalidJob("This engine does not support adapters; the recipe must have none.")
     try:
+        check_supported(recipe)
         card.check_area(recipe.width, recipe.height)
         card.check_sampler(recipe)
         card.check_steps(recipe)
     except ValueError as error:
         raise InvalidJob(str(error)) from error
-    if recipe.source is not None and recipe.source not in inputs:
+    if not set(recipe.images) <= set(inputs):
         raise InvalidJob("The sketch is missing, or its sha256 is not the one in the recipe.")
 
 

@@ -17,26 +17,28 @@ class Noise:
     """The random numbers of one image.
 
     The noise before the first step (for sampling the init image's latents, and the initial noise)
-    is interpolated between that of the seed and that of the subseed. Step noise comes from the seed
-    alone.
+    is that of the seed, with the noise of one subseed after the other mixed in. Step noise comes
+    from the seed alone.
     """
 
     def __init__(self, recipe: Recipe) -> None:
         self._seed_generator = torch.Generator("cpu").manual_seed(recipe.seed)
-        self._subseed_generator = torch.Generator("cpu").manual_seed(recipe.subseed)
-        self._strength = recipe.subseed_strength
+        self._subseeds = [
+            (torch.Generator("cpu").manual_seed(subseed.seed), subseed.share)
+            for subseed in recipe.subseeds
+        ]
 
     def seed_noise(self, shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
         """The next normally distributed noise of the seed, on the CPU."""
         return torch.randn(*shape, generator=self._seed_generator, dtype=dtype)
 
     def mixed_noise(self, shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
-        """The next noise, interpolated between that of seed and subseed, on the CPU."""
-        seed_noise = self.seed_noise(shape, dtype)
-        if self._strength == 0.0:
-            return seed_noise
-        subseed_noise = torch.randn(*shape, generator=self._subseed_generator, dtype=dtype)
-        return slerp(seed_noise, subseed_noise, self._strength)
+        """The next noise of the seed, mixed with that of the subseeds, on the CPU."""
+        noise = self.seed_noise(shape, dtype)
+        for generator, share in self._subseeds:
+            subseed_noise = torch.randn(*shape, generator=generator, dtype=dtype)
+            noise = slerp(noise, subseed_noise, share)
+        return noise
 
 
 def slerp(a: torch.Tensor, b: torch.Tensor, t: float) -> torch.Tensor:

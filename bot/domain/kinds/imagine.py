@@ -9,9 +9,11 @@ from bot.domain.model_names import find_model
 from bot.domain.plan import InputRole, JobKind, Plan, PlanContext, PlanInput
 from bot.errors import Refused
 from engine.contract import (
+    Img2Img,
     ModelCard,
     PictureOptions,
     Recipe,
+    Txt2Img,
     make_recipes,
     size_for_aspect,
     size_for_init_image,
@@ -76,9 +78,7 @@ def plan(request: ImagineRequest, context: PlanContext) -> Plan:
     except ValueError as error:
         raise Refused(str(error)) from error
     return Plan(
-        recipes=tuple(
-            msgspec.structs.replace(recipe, source=None, strength=None) for recipe in recipes
-        ),
+        recipes=tuple(msgspec.structs.replace(recipe, source=Txt2Img()) for recipe in recipes),
         inputs=_inputs(request),
     )
 
@@ -119,7 +119,7 @@ def with_init_image(
     return model.with_row_class(
         [
             msgspec.structs.replace(
-                recipe, source=source, strength=strength, width=width, height=height
+                recipe, source=Img2Img(source, strength), width=width, height=height
             )
             for recipe in recipes
         ]

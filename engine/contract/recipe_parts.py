@@ -1,0 +1,186 @@
+"""The parts of a recipe: noise sources, changes, sources, and what an image is guided by."""
+
+from typing import ClassVar, Final
+
+import msgspec
+
+from engine.contract.samplers import Sampler
+
+MAX_PROMPT_CHARS: Final = 1000
+"""Characters in a prompt or a negative prompt."""
+MAX_GUIDANCE: Final = 30.0
+SEED_LIMIT: Final = 2**32
+"""Seeds run from 0 to SEED_LIMIT - 1, as in AUTOMATIC1111's web UI."""
+
+
+class Subseed(msgspec.Struct, frozen=True, array_like=True):
+    """Noise that is mixed into the initial noise.
+
+    Raises ValueError, with a sentence for the user, if a value is not allowed.
+    """
+
+    seed: int
+    share: float
+    """Position between the noise so far (0) and that of `seed` (1), interpolated spherically; above
+    0 and at most 1."""
+
+    def __post_init__(self) -> None:
+        check_seed("subseed", self.seed)
+        if not 0.0 < self.share <= 1.0:  # NaN fails this too
+            raise ValueError(
+                f"The subseed strength is {self.share:g}; it must be above 0 and at most 1."
+            )
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Settings that replace those before them from a step on; None leaves a setting as it is.
+
+    Raises ValueError, with a sentence for the user, if a value is not allowed.
+    """
+
+    step: int
+    """The number of completed sampler steps at which the change takes effect, at least 1."""
+    prompt: str | None = None
+    negative: str | None = None
+    guidance: float | None = None
+    sampler: Sampler | None = None
+
+    def __post_init__(self) -> None:
+        if self.step < 1:
+            raise ValueError(f"A change is at step {self.step}; the first possible step is 1.")
+        if self.prompt is not None:
+            check_prompt(self.prompt)
+        if self.negative is not None:
+            check_length("negative prompt", self.negative)
+        if self.guidance is not None:
+            check_range("guidance", self.guidance, 0.0, MAX_GUIDANCE)
+        if (self.prompt, self.negative, self.guidance, self.sampler) == (None,) * 4:
+            raise ValueError(f"The change at step {self.step} changes nothing.")
+
+
+class Txt2Img(msgspec.Struct, frozen=True, tag=True):
+    """The image starts as noise."""
+
+    strength: ClassVar[None] = None
+    images: ClassVar[tuple[str, ...]] = ()
+
+
+class Img2Img(msgspec.Struct, frozen=True, tag=True):
+    """The image starts as an init image with noise.
+
+    Raises ValueError, with a sentence for the user, if the strength is not allowed.
+    """
+
+    image: str
+    """sha256 (hex) of the init image's PNG (diffusers: `image`)."""
+    strength: float
+    """diffusers: `strength`. Share of the steps that are run on the init image, above 0 and at most
+    1."""
+
+    def __post_init__(self) -> None:
+        check_strength(self.strength)
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The digests of its images."""
+        return (self.image,)
+
+
+class Inpaint(msgspec.Struct, frozen=True, tag=True):
+    """The white parts of a mask are painted over in an init image.
+
+    Raises ValueError, with a sentence for the user, if the strength is not allowed.
+    """
+
+    image: str
+    mask: str
+    """sha256 (hex) of the mask's PNG (diffusers: `mask_image`)."""
+    strength: float
+
+    def __post_init__(self) -> None:
+        check_strength(self.strength)
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The digests of its images."""
+        return (self.image, self.mask)
+
+
+class Edit(msgspec.Struct, frozen=True, tag=True):
+    """An image is edited by an instruction (InstructPix2Pix, https://arxiv.org/abs/2211.09800).
+
+    Raises ValueError, with a sentence for the user, if the image guidance is not allowed.
+    """
+
+    strength: ClassVar[None] = None
+    image: str
+    image_guidance: float
+    """diffusers: `image_guidance_scale`."""
+
+    def __post_init__(self) -> None:
+        check_range("image guidance", self.image_guidance, 0.0, MAX_GUIDANCE)
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The digests of its images."""
+        return (self.image,)
+
+
+Source = Txt2Img | Img2Img | Inpaint | Edit
+
+
+class Reference(msgspec.Struct, frozen=True, kw_only=True):
+    """An image that is part of the prompt (IP-Adapter)."""
+
+    image: str
+    role: str
+    scale: float
+
+
+class Control(msgspec.Struct, frozen=True, kw_only=True):
+    """An image that determines the composition (ControlNet)."""
+
+    model: str
+    image: str
+    scale: float
+
+
+class Adapter(msgspec.Struct, frozen=True, kw_only=True):
+    """Weights that are added to the model's (LoRA)."""
+
+    id: str
+    revision: str
+    scale: float
+
+
+def check_prompt(prompt: str) -> None:
+    """Raise ValueError, with a sentence for the user, unless this prompt is allowed."""
+    if not prompt.strip():
+        raise ValueError("The prompt is empty. Say in a few words what you want to see.")
+    check_length("prompt", prompt)
+
+
+def check_length(name: str, text: str) -> None:
+    """Raise ValueError, with a sentence for the user, if a prompt of this name is too long."""
+    if len(text) > MAX_PROMPT_CHARS:
+        raise ValueError(
+            f"The {name} has {len(text)} characters; at most {MAX_PROMPT_CHARS} are allowed."
+        )
+
+
+def check_seed(name: str, seed: int) -> None:
+    """Raise ValueError, with a sentence for the user, unless this seed is allowed."""
+    if not 0 <= seed < SEED_LIMIT:
+        raise ValueError(f"The {name} is {seed}; it must be 0 to {SEED_LIMIT - 1}.")
+
+
+def check_range(name: str, value: float, low: float, high: float) -> None:
+    """Raise ValueError, with a sentence for the user, unless low <= value <= high."""
+    if not low <= value <= high:  # NaN fails this too
+        raise ValueError(f"The {name} is {value:g}; it must be {low:g} to {high:g}.")
+
+
+def check_strength(strength: float) -> None:
+    """Raise ValueError, with a sentence for the user, unless 0 < strength <= 1."""
+    if not 0.0 < strength <= 1.0:
+        raise ValueError(f"The strength is {strength:g}; it must be above 0 and at most 1.")
