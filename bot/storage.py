@@ -22,9 +22,14 @@ class FileStorage:
 
     def save_picture(self, job_id: str, nth: int, png: bytes) -> str:
         """Write a finished picture; returns its path relative to the data folder."""
-        path = f"pictures/{job_id}/{nth}.png"
+        path = _picture_path(job_id, nth)
         self._write(path, png)
         return path
+
+    def delete_picture(self, job_id: str, nth: int) -> None:
+        """Delete a picture of a job, if there is one, as far as possible."""
+        with suppress(OSError):
+            (self._folder / _picture_path(job_id, nth)).unlink()
 
     def delete_pictures(self, job_id: str) -> None:
         """Delete the pictures of a job as far as possible."""
@@ -83,6 +88,10 @@ class FileStorage:
         except OSError:
             temp.unlink(missing_ok=True)
             raise
+
+
+def _picture_path(job_id: str, nth: int) -> str:
+    return f"pictures/{job_id}/{nth}.png"
 
 
 def _source_path(sha256: str) -> str:

@@ -32,6 +32,7 @@ MOMENTS: Final = (
     "claimed",
     "painting",
     "written",
+    "stored",
     "committed",
     "sent",
     "answered",
@@ -88,6 +89,7 @@ def patch_functions() -> None:
     after(responses, "defer", "acknowledged")
     after(full_size, "defer", "acknowledged")
     after(JobStore, "claim", "claimed")
+    after(JobStore, "add_pictures", "stored")
     after(JobStore, "complete", "committed")
     after(ErasureStore, "erase_user", "deleted")
     handle, save, upsert = (

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from io import BytesIO
+from typing import Any
 
 import msgspec
 from PIL import Image
@@ -90,6 +91,12 @@ class FakeEngine(FakeServer):
         """The numbers (from 1) of the pictures that fail because of an overflow."""
         self.failure: str | None = None
         """If set, all jobs fail for this reason."""
+        self.fails_after: int | None = None
+        """If set, jobs fail after so many pictures."""
+        self.holds_after: int | None = None
+        """If set, jobs wait for `picture_gate` after so many pictures, with a Stepped event."""
+        self.picture_gate = asyncio.Event()
+        self.picture_gate.set()
         self.engine_seconds = 0.1
         """Reported for each job; a cancelled job reports half of it."""
         self.start_error: str | None = None
@@ -185,7 +192,7 @@ class FakeEngine(FakeServer):
         """Send the pictures of a job; returns its ending."""
         paint = job.paint
         if self.failure:
-            return Failed(job=paint.job, attempt=paint.attempt, reason=self.failure)
+            return self._failed(paint, self.failure)
         recipes = paint.recipes
         if paint.adaptive:  # as if eight pictures were running
             recipes = tuple(
@@ -194,19 +201,29 @@ class FakeEngine(FakeServer):
             )
         failures = []
         for index, recipe in enumerate(recipes):
+            if index == self.fails_after:
+                return self._failed(paint, "The engine failed; its log has the details.")
+            if index == self.holds_after:
+                job_fields: dict[str, Any] = {"job": paint.job, "attempt": paint.attempt}
+                await job.send(Stepped(**job_fields, step=3, steps=4, done=index))
+                await self.picture_gate.wait()
             image = self._painting(paint, index + 1, recipe)
             failures.append(image.failed)
             await job.send(
                 ImageDone(job=paint.job, attempt=paint.attempt, index=index, image=image)
             )
         if failures[0] is not None and all(failures):
-            return Failed(job=paint.job, attempt=paint.attempt, reason=failures[0])
+            return self._failed(paint, failures[0])
         return Completed(
             job=paint.job,
             attempt=paint.attempt,
             seconds=0.1,
             engine_seconds=self.engine_seconds,
         )
+
+    def _failed(self, paint: Paint, reason: str) -> Failed:
+        half = self.engine_seconds / 2 if self.fails_after else 0.0
+        return Failed(job=paint.job, attempt=paint.attempt, reason=reason, engine_seconds=half)
 
     def _painting(self, paint: Paint, nth: int, recipe: Recipe) -> PaintedImage:
         if nth in self.overflowing:

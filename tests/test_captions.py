@@ -112,6 +112,8 @@ def test_progress_is_a_queue_position_or_a_percentage() -> None:
         (Progress(jobs_ahead=0), "Next in line…"),
         (Progress(jobs_ahead=3), "Waiting: 3 ahead of you"),
         (Progress(percent=40), "Painting… 40 %"),
+        (Progress(percent=0, pictures=4), "Painting… 0 %"),
+        (Progress(percent=45, done=7, pictures=16), "Painting… 45 % · 7 of 16 done"),
     ):
         assert captions.progress(job(), progress) == f"**a red house** · <@1>\n{stage}"
 

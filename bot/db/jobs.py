@@ -7,7 +7,7 @@ from typing import Final
 
 import aiosqlite
 
-from bot.db import file_deletions, job_messages, rows, usage
+from bot.db import file_deletions, job_messages, pictures, rows, usage
 from bot.db.connection import SqliteConnection
 from bot.db.file_deletions import FileDeletion, FileKind
 from bot.db.store import Erasure, Store
@@ -136,15 +136,28 @@ class JobStore(Store):
             log.info("job queued again", extra={"job": job_id, "crashed": crashed})
         return requeued
 
+    async def add_pictures(self, job_id: str, attempt: int, finished: Sequence[Picture]) -> bool:
+        """Store pictures of a running job; False if the attempt was superseded or the job has
+        ended."""
+        async with self._connection.transaction() as db:
+            running = await db.execute_fetchall(
+                "SELECT 1 FROM jobs WHERE id = ? AND attempt = ? AND status = 'running'",
+                (job_id, attempt),
+            )
+            if running:
+                for picture in finished:
+                    await pictures.add(db, picture)
+        return bool(running)
+
     async def complete(
         self,
         job_id: str,
         attempt: int,
-        pictures: Sequence[Picture],
+        last_pictures: Sequence[Picture],
         now: float,
         usage_record: UsageRecord | None = None,
     ) -> Job | None:
-        """Store the pictures, the usage and the status in one transaction.
+        """Store the status, the usage and pictures that were not added before, in one transaction.
 
         Returns the job; None if the attempt was superseded or the job has ended.
         """
@@ -156,7 +169,7 @@ class JobStore(Store):
             )
             if not ended:
                 return None
-            for picture in pictures:
+            for picture in last_pictures:
                 columns = rows.from_picture(picture)
                 await db.execute(insert_sql("pictures", columns), columns)
             if usage_record is not None:
@@ -164,10 +177,37 @@ class JobStore(Store):
         self._report("job ended", ended)
         return next(map(rows.to_job, ended))
 
+    async def fail(
+        self, job_id: str, reason: str, now: float, usage_record: UsageRecord | None = None
+    ) -> Job | None:
+        """End a job that cannot go on. If it has pictures, it is done, and the others have failed.
+
+        The usage is stored if it is done. Returns the job; None if it had ended before.
+        """
+        async with self._connection.transaction() as db:
+            unfinished = await db.execute_fetchall(
+                "SELECT * FROM jobs WHERE id = ? AND ended_at IS NULL", (job_id,)
+            )
+            ended = [
+                row
+                for job in map(rows.to_job, unfinished)
+                if await pictures.complete_with_failures(db, job, reason)
+                for row in await db.execute_fetchall(
+                    "UPDATE jobs SET status = 'done', ended_at = ? WHERE id = ? RETURNING *",
+                    (now, job_id),
+                )
+            ]
+            if ended and usage_record is not None:
+                await usage.add(db, usage_record)
+        if not ended:
+            return await self.finish_without_pictures(job_id, Status.FAILED, now, reason=reason)
+        self._report("job ended", ended, reason)
+        return next(map(rows.to_job, ended))
+
     async def finish_without_pictures(
         self, job_id: str, status: Status, now: float, *, reason: str | None = None
     ) -> Job | None:
-        """Finish a job that has no pictures and schedule its files for deletion.
+        """Finish a job, delete its pictures and schedule its files for deletion.
 
         Returns the job; None if it had ended before.
         """
@@ -179,6 +219,7 @@ class JobStore(Store):
                 {"job": job_id, "status": status.value, "reason": reason, "now": now},
             )
             for row in ended:
+                await pictures.delete_of_job(db, row["id"])
                 if row["attempt"]:  # the attempt may have written files
                     await file_deletions.mark(db, FileDeletion(FileKind.PICTURES, row["id"]))
         self._report("job ended", ended, reason)

@@ -151,6 +151,10 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """It waits because no engine is connected."""
     jobs_ahead: int | None = None
     percent: int | None = None
+    done: int = 0
+    """The number of finished pictures."""
+    pictures: int = 1
+    """The number of pictures that were requested."""
     preview: bytes | None = None
     """A small JPEG."""
 

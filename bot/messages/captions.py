@@ -50,7 +50,8 @@ def _stage(progress: Progress) -> str:
     if progress.engine_down:
         return "The engine is restarting. Your job keeps its place in the queue."
     if progress.percent is not None:
-        return f"Painting… {progress.percent} %"
+        done = f" · {progress.done} of {progress.pictures} done" if progress.done else ""
+        return f"Painting… {progress.percent} %{done}"
     if progress.jobs_ahead:
         return f"Waiting: {progress.jobs_ahead} ahead of you"
     if progress.jobs_ahead == 0:

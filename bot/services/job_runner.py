@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 import msgspec
 
@@ -12,23 +13,20 @@ from bot.domain import cost_model, rules
 from bot.domain.clock import Clock
 from bot.domain.job import Job, Progress, Status
 from bot.domain.limits import Limits
-from bot.domain.picture import Picture, picture_id
-from bot.engine_client.base import EngineClient, EngineDied, EventCallback
+from bot.domain.picture import Picture
+from bot.engine_client.base import EngineClient, EngineDied
 from bot.errors import BotError, Refused
 from bot.services.notifier import Notifier
+from bot.services.picture_saver import PictureSaver
 from bot.storage import FileStorage
 from engine.contract import (
-    Cancelled,
     Completed,
     Ending,
     Failed,
     ImageDone,
     JobEvent,
     Paint,
-    PaintedImage,
-    Recipe,
     Stepped,
-    sha256,
 )
 
 log = logging.getLogger(__name__)
@@ -81,20 +79,22 @@ class JobRunner:
             self._uncharged.discard(job.id)
 
     async def _run(self, job: Job, prior_seconds: float) -> JobResult:
-        images: dict[int, PaintedImage] = {}
+        stored = await retry_until_written(lambda: self._jobs.pictures(job.id))
+        attempt = _Attempt(job, stored)
+        saver = PictureSaver(self._jobs, self._storage, job, attempt.missing)
         try:
-            ending = await self._submit(job, prior_seconds, images)
+            async with saver:
+                ending = await self._paint(attempt, saver, prior_seconds)
         except EngineDied:
             await retry_until_written(lambda: self._jobs.requeue(job.id, job.attempt, crashed=True))
             return JobResult(engine_seconds=0.0, ended=None)
         except BotError as error:
-            await self._delete_pictures(job)
-            ended = await self._finish(job, Status.FAILED, str(error))
+            ended = await self._fail(attempt, str(error))
             return JobResult(engine_seconds=0.0, ended=ended)
         except asyncio.CancelledError:
             await self._jobs.requeue(job.id, job.attempt, crashed=False)
             raise
-        ended = await self._store(job, ending, images)
+        ended = await self._end(attempt, ending, saver)
         return JobResult(engine_seconds=ending.engine_seconds, ended=ended)
 
     def waive_charge(self, job_id: str) -> None:
@@ -108,49 +108,53 @@ class JobRunner:
         Its user is charged for the engine time that it took, unless `waive_charge` was called.
         """
         await self._engine.cancel(job.id, job.attempt)
-        await self._delete_pictures(job)
+        if job.status is not Status.DONE:
+            await self._delete_pictures(job)
 
-    async def _submit(
-        self, job: Job, prior_seconds: float, images: dict[int, PaintedImage]
+    async def _paint(
+        self, attempt: "_Attempt", saver: PictureSaver, prior_seconds: float
     ) -> Ending:
-        rules.check_models(job.recipes, self._engine.models)
+        """Have the engine paint the missing pictures. Raises BotError if it cannot."""
+        job = attempt.job
+        if not attempt.missing:  # the bot was killed before it could store the ending
+            return Completed(job=job.id, attempt=job.attempt, seconds=0.0, engine_seconds=0.0)
+        rules.check_models(attempt.recipes, self._engine.models)
         if job.crashes >= self._limits.max_crashes:
             raise Refused(f"This job crashed the engine {job.crashes} times, so I stopped trying.")
-        inputs = dict.fromkeys(image for recipe in job.recipes for image in recipe.images)
+        inputs = dict.fromkeys(image for recipe in attempt.recipes for image in recipe.images)
         files = {name: await asyncio.to_thread(self._storage.source, name) for name in inputs}
         paint = Paint(
             job=job.id,
             attempt=job.attempt,
-            recipes=job.recipes,
+            recipes=attempt.recipes,
             inputs=tuple(inputs),
             adaptive=self._limits.adaptive,
             include_flagged=job.include_flagged,
             owner=str(job.user_id),
             prior_seconds=prior_seconds,
         )
-        return await self._engine.submit(paint, self._event_callback(job, images), files)
 
-    def _event_callback(self, job: Job, images: dict[int, PaintedImage]) -> EventCallback:
-        def show(event: JobEvent) -> None:
+        def on_event(event: JobEvent) -> None:
             if isinstance(event, ImageDone):
-                images[event.index] = event.image
+                saver.add(event.index, event.image)
             elif isinstance(event, Stepped) and event.step < event.steps:
-                percent = 100 * event.step // event.steps
-                self._notifier.show(job, Progress(percent=percent, preview=event.preview))
+                self._notifier.show(job, attempt.progress(event))
 
-        return show
+        return await self._engine.submit(paint, on_event, files)
 
-    async def _store(self, job: Job, ending: Ending, images: dict[int, PaintedImage]) -> Job | None:
+    async def _end(self, attempt: "_Attempt", ending: Ending, saver: PictureSaver) -> Job | None:
+        job = attempt.job
         if isinstance(ending, Completed):
-            return await self._complete(job, ending, images)
+            return await self._complete(attempt, ending, saver)
         if isinstance(ending, Failed):
             if ending.init_image_flagged:
                 await self._delete_sources(job)
-            status = Status.REFUSED if ending.init_image_flagged else Status.FAILED
-            return await self._finish(job, status, ending.reason)
+                return await self._finish(job, Status.REFUSED, ending.reason)
+            await saver.retry_unwritten()
+            return await self._fail(attempt, ending.reason, ending)
         ended = await self._finish(job, Status.CANCELLED)
         if ended is None:  # a user cancelled it
-            await self._charge(job, ending)
+            await self._charge(attempt, ending)
         return ended
 
     async def _finish(self, job: Job, status: Status, reason: str | None = None) -> Job | None:
@@ -158,74 +162,96 @@ class JobRunner:
             lambda: self._jobs.finish_without_pictures(job.id, status, self._clock(), reason=reason)
         )
 
-    async def _complete(
-        self, job: Job, completed: Completed, images: dict[int, PaintedImage]
+    async def _fail(
+        self, attempt: "_Attempt", reason: str, ending: Ending | None = None
     ) -> Job | None:
-        try:
-            pictures = await asyncio.to_thread(self._save_all, job, images)
-        except OSError as error:
-            log.exception("The pictures could not be written.")
+        """End a job that cannot go on; the pictures that are stored stay."""
+        job = attempt.job
+        charge = None if ending is None else self._charge_for(attempt, ending)
+        await self._delete_unstored_files(job)
+        ended = await retry_until_written(
+            lambda: self._jobs.fail(job.id, reason, self._clock(), charge)
+        )
+        if ended is not None and ended.status is not Status.DONE:
             await self._delete_pictures(job)
-            reason = f"The pictures could not be written to the bot's disk ({error.strerror})."
-            return await self._finish(job, Status.FAILED, reason)
-        charge, now = self._charge_for(job, completed), self._clock()
+        return ended
+
+    async def _complete(
+        self, attempt: "_Attempt", completed: Completed, saver: PictureSaver
+    ) -> Job | None:
+        job = attempt.job
+        failed = await saver.retry_unwritten()
+        stored = await retry_until_written(lambda: self._jobs.pictures(job.id))
+        failures = [picture.failure_reason for picture in (*stored, *failed)]
+        if failures and failures[0] is not None and all(failures):
+            return await self._fail(attempt, failures[0])
+        charge = self._charge_for(attempt, completed) if attempt.missing else None
+        now = self._clock()
         current = await retry_until_written(
-            lambda: self._jobs.complete(job.id, job.attempt, pictures, now, charge)
+            lambda: self._jobs.complete(job.id, job.attempt, failed, now, charge)
         ) or await retry_until_written(lambda: self._jobs.job(job.id))
         if current is not None and current.status is Status.DONE:
             return current
         await self._delete_pictures(job)  # meanwhile the job ended without pictures
         if current is not None and current.status is Status.CANCELLED:
-            await self._charge(job, completed)
+            await self._charge(attempt, completed)
         return None
 
-    async def _charge(self, job: Job, ending: Completed | Cancelled) -> None:
+    async def _charge(self, attempt: "_Attempt", ending: Ending) -> None:
         """Charge the user for a job without pictures, unless the charge is waived."""
-        if job.id in self._uncharged:
+        if attempt.job.id in self._uncharged:
             return
-        charge = self._charge_for(job, ending)
+        charge = self._charge_for(attempt, ending)
         await retry_until_written(lambda: self._usage.add(charge))
 
-    def _charge_for(self, job: Job, ending: Completed | Cancelled) -> UsageRecord:
-        is_sample = isinstance(ending, Completed) and cost_model.is_sample(job.recipes)
+    def _charge_for(self, attempt: "_Attempt", ending: Ending) -> UsageRecord:
+        job, recipes = attempt.job, attempt.recipes or attempt.job.recipes
+        is_sample = isinstance(ending, Completed) and cost_model.is_sample(recipes)
         return UsageRecord(
             job_id=job.id,
             attempt=job.attempt,
             user_id=job.user_id,
             seconds=ending.engine_seconds,
             created_at=self._clock(),
-            revision=job.recipes[0].revision,
-            pixels=cost_model.pixels(job.recipes),
-            work=cost_model.work(job.recipes) if is_sample else None,
+            revision=recipes[0].revision,
+            pixels=cost_model.pixels(recipes),
+            work=cost_model.work(recipes) if is_sample else None,
         )
 
     async def _delete_pictures(self, job: Job) -> None:
         await asyncio.to_thread(self._storage.delete_pictures, job.id)
 
+    async def _delete_unstored_files(self, job: Job) -> None:
+        """Delete files that were written, but not stored before a bot was killed."""
+        stored = await retry_until_written(lambda: self._jobs.pictures(job.id))
+        numbers = {picture.nth for picture in stored}
+        for nth in range(1, len(job.recipes) + 1):
+            if nth not in numbers:
+                await asyncio.to_thread(self._storage.delete_picture, job.id, nth)
+
     async def _delete_sources(self, job: Job) -> None:
         for source in {image for recipe in job.recipes for image in recipe.images}:
             await asyncio.to_thread(self._storage.delete_source, source)
 
-    def _save_all(self, job: Job, images: dict[int, PaintedImage]) -> list[Picture]:
-        return [
-            self._save(job, index + 1, recipe, images[index])
-            for index, recipe in enumerate(job.recipes)
-        ]
 
-    def _save(self, job: Job, nth: int, recipe: Recipe, image: PaintedImage) -> Picture:
-        is_stored = image.png and (job.include_flagged or not image.flagged)
-        path = self._storage.save_picture(job.id, nth, image.png) if is_stored else None
-        return Picture(
-            id=picture_id(job.id, nth),
-            job_id=job.id,
-            nth=nth,
-            recipe=msgspec.structs.replace(recipe, row_class=image.row_class),
-            sha256=image.sha256 or None,
-            file_sha256=sha256(image.png) if path else None,
-            path=path,
-            is_withheld=image.flagged and path is None,
-            is_flagged_but_kept=image.flagged and path is not None,
-            verdicts=image.verdicts,
-            failure_reason=image.failed,
-            fingerprint=image.fingerprint,
+class _Attempt:
+    """An attempt of a job, some of whose pictures may have been stored by earlier ones."""
+
+    def __init__(self, job: Job, stored: Sequence[Picture]) -> None:
+        self.job = job
+        numbers = {picture.nth for picture in stored}
+        self.missing = [nth for nth in range(1, len(job.recipes) + 1) if nth not in numbers]
+        """The numbers (from 1) of the pictures to paint."""
+        self.recipes = tuple(job.recipes[nth - 1] for nth in self.missing)
+
+    def progress(self, event: Stepped) -> Progress:
+        """The progress of the job as a whole."""
+        count = len(self.job.recipes)
+        stored = count - len(self.missing)
+        steps_done = stored * event.steps + len(self.missing) * event.step
+        return Progress(
+            percent=100 * steps_done // (count * event.steps),
+            done=stored + event.done,
+            pictures=count,
+            preview=event.preview,
         )

@@ -204,9 +204,7 @@ class JobService:
     async def _fail_out_of_time(self, job_id: str) -> None:
         self._dispatcher.waive_charge(job_id)  # first: the engine may end the job at any moment
         failed = await retry_until_written(
-            lambda: self._jobs.finish_without_pictures(
-                job_id, Status.FAILED, self._clock(), reason=OUT_OF_TIME
-            )
+            lambda: self._jobs.fail(job_id, OUT_OF_TIME, self._clock())
         )
         if failed is not None:
             self.announce(failed)

@@ -35,13 +35,21 @@ class Outbox:
         self._retry_seconds = retry_seconds
 
     async def finish(self, job_id: str, status: Status, reason: str | None = None) -> bool:
-        """End a job without pictures and deliver the ending; False if it had already ended."""
-        ended = await retry_until_written(
-            lambda: self._jobs.finish_without_pictures(job_id, status, self._clock(), reason=reason)
-        )
+        """End a job without pictures and deliver the ending; False if it had already ended.
+
+        A failed job that has pictures is done instead.
+        """
+        ended = await retry_until_written(lambda: self._finish(job_id, status, reason))
         if ended is not None:
             await self.deliver(ended)
         return ended is not None
+
+    async def _finish(self, job_id: str, status: Status, reason: str | None) -> Job | None:
+        if status is Status.FAILED and reason is not None:
+            return await self._jobs.fail(job_id, reason, self._clock())
+        return await self._jobs.finish_without_pictures(
+            job_id, status, self._clock(), reason=reason
+        )
 
     async def abandon(self, job_id: str) -> Job | None:
         """Cancel a job without telling anybody: nobody can see how it ends.
