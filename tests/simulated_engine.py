@@ -83,6 +83,10 @@ class NullModel:
         """A black image, as small as possible."""
         return Image.new("RGB", (1, 1))
 
+    def decode_frames(self, latents: torch.Tensor) -> list[Image.Image | None]:
+        """Black images."""
+        return [Image.new("RGB", (1, 1)) for _ in latents]
+
     def check_safety(self, image: Image.Image) -> tuple[Verdict, ...]:
         """Flag each image, so that the bot has no file to write."""
         return (Verdict(checker="model", score=1.0, flagged=True),)

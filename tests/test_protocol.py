@@ -80,7 +80,7 @@ MESSAGES: list[Command | Event] = [
         attempt=2,
         recipes=(RECIPE,),
         inputs=("ab",),
-        capture=Capture(previews=False, film=True, strip=9, display_scale=4),
+        capture=Capture(previews=False, film=True, film_bytes=65, strip=9, display_scale=4),
         adaptive=True,
         include_flagged=True,
         owner="o",
@@ -109,6 +109,7 @@ MESSAGES: list[Command | Event] = [
         role=ArtifactRole.FILM,
         media_type="video/mp4",
         data=b"MP4",
+        flagged=True,
     ),
     Completed(job="j", attempt=2, seconds=1.5, engine_seconds=0.75),
     Failed(job="j", attempt=2, reason="why", init_image_flagged=True, engine_seconds=0.75),
@@ -129,7 +130,7 @@ FRAMES: dict[type, bytes] = {
         b"\xa5scale\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa8controls\x91\x83\xa5model\xa5canny\xa5i"
         b"mage\xa2ef\xa5scale\xcb?\xf0\x00\x00\x00\x00\x00\x00\xa8adapters\x91\x83\xa2id\xa3a/b"
         b"\xa8revision\xa2r2\xa5scale\xcb?\xe8\x00\x00\x00\x00\x00\x00\xa9row_class\x08\xa6inpu"
-        b"ts\x91\xa2ab\xa7capture\x84\xa8previews\xc2\xa4film\xc3\xa5strip\t\xaddisplay_scale"
+        b"ts\x91\xa2ab\xa7capture\x85\xa8previews\xc2\xa4film\xc3\xaafilm_bytesA\xa5strip\t\xaddisplay_scale"
         b"\x04\xa8adaptive\xc3\xafinclude_flagged\xc3\xa5owner\xa1o\xadprior_seconds\xcb?\xf8"
         b"\x00\x00\x00\x00\x00\x00"
     ),
@@ -159,8 +160,8 @@ FRAMES: dict[type, bytes] = {
         b"ngerprint\xa3cpu"
     ),
     ArtifactDone: (
-        b"\x87\xa4type\xacArtifactDone\xa3job\xa1j\xa7attempt\x02\xa5index\x01\xa4role\xa4fi"
-        b"lm\xaamedia_type\xa9video/mp4\xa4data\xc4\x03MP4"
+        b"\x88\xa4type\xacArtifactDone\xa3job\xa1j\xa7attempt\x02\xa5index\x01\xa4role\xa4fi"
+        b"lm\xaamedia_type\xa9video/mp4\xa4data\xc4\x03MP4\xa7flagged\xc3"
     ),
     Completed: (
         b"\x85\xa4type\xa9Completed\xa3job\xa1j\xa7attempt\x02\xa7seconds\xcb?\xf8\x00\x00"

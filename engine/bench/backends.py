@@ -68,9 +68,9 @@ class Engine:
         self.name = "engine, adaptive" if adaptive else "engine, exact"
         self._adaptive = adaptive
         self._model_time = Stopwatch(model.device)
-        postprocessor = Postprocessor(on_device_lost=_exit)
+        postprocessor = Postprocessor(on_device_lost=exit_bench)
         self.engine_core = EngineCore([model], postprocessor, MAX_RUNNING, self._model_time.time)
-        self._worker = Worker(self.engine_core, _exit)
+        self._worker = Worker(self.engine_core, exit_bench)
 
     def submit(self, job: JobWithFiles, on_done: OnDone) -> None:
         """Queue a job in the worker."""
@@ -123,7 +123,7 @@ def _event_sink(on_done: OnDone, job: Paint) -> EventSink:
             ]
             on_done(recipes, [images[index].sha256 for index in range(len(recipes))])
         elif isinstance(event, Failed):
-            _exit(event.reason)
+            exit_bench(event.reason)
 
     return on_event
 
@@ -230,7 +230,8 @@ def _is_batchable(a: Paint, b: Paint) -> bool:
     return plain[0] == plain[1] and len(a.recipes) == len(b.recipes)
 
 
-def _exit(reason: object) -> None:
+def exit_bench(reason: object) -> None:
+    """End the process: the engine's threads cannot raise an error in the main thread."""
     log.critical("The benchmark cannot continue: %s", reason)
     os._exit(1)
 

@@ -78,6 +78,9 @@ from engine.contract.sizes import (
     size_for_aspect,
     size_for_init_image,
 )
+from engine.contract.strip import (
+    strip_steps,
+)
 from engine.contract.support import (
     check_supported,
 )
@@ -146,4 +149,5 @@ __all__ = [
     "sha256",
     "size_for_aspect",
     "size_for_init_image",
+    "strip_steps",
 ]

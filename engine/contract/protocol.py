@@ -37,9 +37,11 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
     """Small images of unfinished pictures, in Stepped events."""
     film: bool = False
     """A video of each picture's steps."""
+    film_bytes: int = 10 * 1024 * 1024
+    """The maximum size of a film; Discord's upload limit where nobody pays for a higher one."""
     strip: int = 0
-    """The number of steps of each picture that one image shows side by side; 0 for no such image.
-    """
+    """The number of steps of each picture that one image shows side by side (`strip_steps`); 0 for
+    no such image."""
     display_scale: int = 1
     """A factor by which pictures are enlarged to be shown, in addition to the pictures; 1 for none.
     """
@@ -258,6 +260,8 @@ class ArtifactDone(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     media_type: str
     """`image/png` or `video/mp4`."""
     data: bytes
+    flagged: bool = False
+    """Whether it shows something that a safety checker flagged, because the job includes such."""
 
 
 class Completed(msgspec.Struct, frozen=True, kw_only=True, tag=True):

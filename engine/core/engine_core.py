@@ -169,7 +169,8 @@ class EngineCore:
         """Start prepared images while there are free slots, one of each request in turn."""
         while startable := [request for request in self._running if self._can_start(request)]:
             for request in startable[: self.free_slots]:
-                self._scheduler.add(request, request.waiting.popleft())
+                image = self._scheduler.add(request, request.waiting.popleft())
+                self.postprocessor.start_capture(image)
                 self._running.remove(request)
                 self._running.append(request)
 
@@ -210,6 +211,7 @@ class EngineCore:
     def _advance(self, requests: Sequence[Request]) -> None:
         for request in requests:
             request.advance()
+            self.postprocessor.capture(request.images)
             denoised = [
                 image
                 for image in request.images

@@ -3,10 +3,11 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 import torch
 from PIL import Image
@@ -14,6 +15,8 @@ from PIL import Image
 from engine.contract import PaintedImage, pixels_sha256
 from engine.contract.images import grid
 from engine.contract.images.encode import encode_jpeg, encode_png
+from engine.core.background import BackgroundQueue
+from engine.core.capture import Frame, ImageCapture
 from engine.core.failures import Failure, catch_failure
 from engine.core.request import Request, RunningImage, WaitingImage
 from engine.device.errors import is_out_of_memory
@@ -30,6 +33,7 @@ PREVIEW_TIME_SHARE: Final = 0.02
 _MAX_PREVIEW_SIDE: Final = 2 * MAX_SIDE
 """Longest side, in pixels, of the grid of a request's previews."""
 _UNBATCHED: Final = ", alone in its batches"
+T = TypeVar("T")
 FatalErrorHandler = Callable[[EngineError], None]
 PreviewInput = tuple[DenoisingState, torch.Tensor]
 """A state, and the value of its `pred_original_sample` when the preview was requested."""
@@ -57,6 +61,9 @@ class Postprocessor:
         self._preview_time_share = preview_time_share
         self._clock = clock
         self._thread = executor or ThreadPoolExecutor(1, "postprocessor")
+        self._captures: BackgroundQueue[Callable[[], Future[None]]] = BackgroundQueue(
+            lambda submit: submit()
+        )
         self._is_previewing = False
         self._next_preview_at = 0.0
         self._pending: set[RunningImage] = set()
@@ -73,6 +80,25 @@ class Postprocessor:
         """
         self._pending.add(image)
         self._submit(image, partial(self._postprocess, image), partial(self._fail, image))
+
+    def start_capture(self, image: RunningImage) -> None:
+        """Prepare the capture of an image's steps, if its job requests one."""
+        job = image.request.job
+        if job.capture.film or job.capture.strip:
+            image.capture = ImageCapture(
+                image.state, job.capture, _decode_frames, include_flagged=job.include_flagged
+            )
+            self.capture([image])
+
+    def capture(self, images: Iterable[RunningImage]) -> None:
+        """Remember the steps that images have just completed, for those that are captured.
+
+        They are decoded one by one, and after everything else that waits, so that the pictures of
+        other jobs need not wait for a whole film.
+        """
+        for image in images:
+            if image.capture is not None and image.capture.remember():
+                self._capture_later(image, partial(self._decode_frame, image, image.capture))
 
     def call_later(self, function: Callable[[], None]) -> None:
         """Call a function after all work that was submitted so far."""
@@ -95,6 +121,7 @@ class Postprocessor:
     def close(self, timeout: float | None = None) -> None:
         """Cancel the requests of pending images, and wait up to `timeout` seconds for the thread
         (None: without limit)."""
+        self._captures.clear()
         for image in list(self._pending):
             image.request.request_cancel()
         wait([self._thread.submit(lambda: None)], timeout)
@@ -124,23 +151,59 @@ class Postprocessor:
         return self._thread.submit(run)
 
     def _postprocess(self, image: RunningImage) -> None:
-        self._pending.discard(image)
         request = image.request
         if not request.is_stopped:
-            start = self._clock()
-            painted = _paint(image.state, include_flagged=request.job.include_flagged)
+            with self._charged(request):
+                painted, frame = _paint(image.state, include_flagged=request.job.include_flagged)
+            self._send(image, painted)
+            if image.capture is None or frame is None:
+                self._finish(image)
+            else:
+                self._capture_later(image, partial(self._send_capture, image, image.capture, frame))
+        self._end_if_stopped(image)
+
+    def _capture_later(self, image: RunningImage, work: Callable[[], None]) -> None:
+        self._captures.add(partial(self._submit, image, work, image.request.fail))
+
+    def _decode_frame(self, image: RunningImage, capture: ImageCapture) -> None:
+        if not image.request.is_stopped:
+            with self._charged(image.request):
+                capture.decode_next()
+
+    def _send_capture(self, image: RunningImage, capture: ImageCapture, picture: Frame) -> None:
+        if not image.request.is_stopped:
+            with self._charged(image.request):
+                artifacts = capture.finish(picture)
+            for artifact in artifacts:
+                image.request.send_artifact(image.index, artifact)
+            self._finish(image)
+        self._end_if_stopped(image)
+
+    @contextmanager
+    def _charged(self, request: Request) -> Iterator[None]:
+        """Charge the time of the block to a request."""
+        start = self._clock()
+        try:
+            yield
+        finally:
             request.postprocess_seconds += self._clock() - start
-            self._finish(image, painted)
-        if request.is_stopped and request.is_denoised:  # else the engine core ends it
-            request.finish_cancelled()
 
     def _fail(self, image: RunningImage, reason: str) -> None:
-        self._finish(image, _failed(image.state, reason))
+        self._send(image, _failed(image.state, reason))
+        self._finish(image)
 
-    def _finish(self, image: RunningImage, painted: PaintedImage) -> None:
+    def _send(self, image: RunningImage, painted: PaintedImage) -> None:
         _log_image(image.index + 1, painted)
-        seconds = self._clock() - image.request.added_at
-        image.request.finish_image(image.index, painted, seconds)
+        image.request.send_image(image.index, painted)
+
+    def _finish(self, image: RunningImage) -> None:
+        self._pending.discard(image)
+        image.request.finish_image(self._clock() - image.request.added_at)
+
+    def _end_if_stopped(self, image: RunningImage) -> None:
+        request = image.request
+        if request.is_stopped and request.is_denoised:  # else the engine core ends it
+            request.finish_cancelled()
 
     def _preview(self, request: Request, inputs: Sequence[PreviewInput]) -> None:
         start = self._clock()
@@ -165,21 +228,23 @@ def _log_image(number: int, image: PaintedImage) -> None:
         log.info("picture failed", extra={"picture": number, "reason": image.failed})
 
 
-def _paint(state: DenoisingState, *, include_flagged: bool) -> PaintedImage:
+def _paint(state: DenoisingState, *, include_flagged: bool) -> tuple[PaintedImage, Frame | None]:
+    """The result of an image, and the image if it may be shown."""
     try:
         image = _decode(state)
     except InvalidJob as error:  # of this image alone; the others may succeed
-        return _failed(state, str(error))
+        return _failed(state, str(error)), None
     verdicts = state.model.check_safety(image)
     is_unchecked = any(verdict.score is None for verdict in verdicts)
     is_withheld = flagged(verdicts) and (is_unchecked or not include_flagged)
-    return PaintedImage(
+    painted = PaintedImage(
         png=b"" if is_withheld else encode_png(image),
         sha256=pixels_sha256(image),
         verdicts=verdicts,
         row_class=state.recipe.row_class,
         fingerprint=_fingerprint(state),
     )
+    return painted, None if is_withheld else Frame(image, painted.flagged)
 
 
 def _failed(state: DenoisingState, reason: str) -> PaintedImage:
@@ -197,14 +262,22 @@ def _fingerprint(state: DenoisingState) -> str:
 
 
 def _decode(state: DenoisingState) -> Image.Image:
-    """The image. If memory is too low, the cache is emptied and the image decoded again."""
+    return _with_memory(state, lambda: state.model.decode_latents(state.latents))
+
+
+def _decode_frames(state: DenoisingState, latents: torch.Tensor) -> list[Image.Image | None]:
+    return _with_memory(state, lambda: state.model.decode_frames(latents))
+
+
+def _with_memory(state: DenoisingState, decode: Callable[[], T]) -> T:
+    """The result of `decode`. If memory is too low, the cache is emptied and it is called again."""
     try:
-        return state.model.decode_latents(state.latents)
+        return decode()
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
     state.model.device.empty_cache()  # outside the except block, whose traceback holds tensors
-    return state.model.decode_latents(state.latents)
+    return decode()
 
 
 def _preview_image(state: DenoisingState, pred_original_sample: torch.Tensor) -> Image.Image:

@@ -14,6 +14,7 @@ from engine.core.failures import InitImageFlagged
 from engine.core.request import NO_FILES, Request, WaitingImage
 from engine.errors import InvalidJob
 from engine.imaging.init_image import decode_source
+from engine.imaging.video import MISSING_PACKAGE, can_encode
 from engine.models.base import DiffusionModel
 from engine.pipeline.denoise import DenoisingState, InitImage
 from engine.safety import flagged, log_fields
@@ -29,6 +30,8 @@ def check_job(
     """Raise InvalidJob if these models cannot paint this job with these input images."""
     for digest in job.inputs:
         _check_input(digest, files)
+    if job.capture.film and not can_encode():
+        raise InvalidJob(MISSING_PACKAGE)
     for recipe in job.recipes:
         model = model_for(recipe, models)
         _check_recipe(recipe, model, job.inputs)

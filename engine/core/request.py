@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from engine.contract import (
+    ArtifactDone,
     Cancelled,
     Completed,
     Ending,
@@ -22,6 +23,7 @@ from engine.contract import (
     Stepped,
 )
 from engine.core.batching import BatchKey, batch_key
+from engine.core.capture import Artifact, ImageCapture
 from engine.pipeline.denoise import DenoisingState, InitImage
 
 EventSink = Callable[[Event], None]
@@ -112,6 +114,8 @@ class Request:
         """Why images failed, by index."""
         self._done = 0
         """Images that were sent, including failed ones."""
+        self._finished = 0
+        """Images that were sent with their artifacts."""
         self._status = RequestStatus.WAITING
         self._status_lock = threading.Lock()
         self._emit_lock = threading.Lock()
@@ -189,11 +193,8 @@ class Request:
         is_started = len(self.images) == len(self.job.recipes)
         return is_started and all(image.state.is_finished for image in self.images)
 
-    def finish_image(self, index: int, image: PaintedImage, seconds: float) -> None:
-        """Send an image, and after the last one end as completed, or as failed if all have failed.
-
-        Without effect if it is stopped. `seconds` is the time since the request was added.
-        """
+    def send_image(self, index: int, image: PaintedImage) -> None:
+        """Send an image. Without effect if the request is stopped."""
         job = self.job
         with self._emit_lock:
             if self.is_stopped:
@@ -202,7 +203,24 @@ class Request:
             if image.failed is not None:
                 self._failures[index] = image.failed
             self._emit(ImageDone(job=job.job, attempt=job.attempt, index=index, image=image))
-        if self._done == len(job.recipes):
+
+    def send_artifact(self, index: int, artifact: Artifact) -> None:
+        """Send a file that belongs to an image. Without effect if the request is stopped."""
+        job, fields = self.job, artifact._asdict()
+        with self._emit_lock:
+            if not self.is_stopped:
+                self._emit(ArtifactDone(job=job.job, attempt=job.attempt, index=index, **fields))
+
+    def finish_image(self, seconds: float) -> None:
+        """Count an image of which everything was sent; after the last one, end as completed, or as
+        failed if all have failed.
+
+        Without effect if it is stopped. `seconds` is the time since the request was added.
+        """
+        if self.is_stopped:
+            return
+        self._finished += 1
+        if self._finished == len(self.job.recipes):
             self._complete(seconds)
 
     def _complete(self, seconds: float) -> None:
@@ -266,6 +284,8 @@ class RunningImage:
     request: Request
     sequence: int
     """Its number in order of arrival."""
+    capture: ImageCapture | None = None
+    """Of its steps, if the job requests a film or a strip."""
     is_denoised: bool = False
     """Whether it was handed to the postprocessor."""
     last_tick: int = 0

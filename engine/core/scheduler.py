@@ -30,11 +30,12 @@ class BatchScheduler:
         """The recipes of the running images, in order of arrival."""
         return [image.state.recipe for image in self.images]
 
-    def add(self, request: Request, waiting: WaitingImage) -> None:
+    def add(self, request: Request, waiting: WaitingImage) -> RunningImage:
         """Start an image of a request."""
         image = RunningImage(waiting.index, waiting.state, request, next(self._image_numbers))
         self.images.append(image)
         request.images.append(image)
+        return image
 
     def remove(self, images: Collection[RunningImage]) -> None:
         """Remove images; no further batch contains them."""

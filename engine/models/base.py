@@ -73,6 +73,13 @@ class DiffusionModel(Protocol):
         Raises InvalidJob if they overflow or the image is black.
         """
 
+    def decode_frames(self, latents: torch.Tensor) -> list[Image.Image | None]:
+        """The images of latents (frames, channels, height / 8, width / 8); None for those that
+        overflow or are black.
+
+        Their bits may differ from those of `decode_latents`.
+        """
+
     def check_safety(self, image: Image.Image) -> tuple[Verdict, ...]:
         """The verdict of each safety checker; a checker that fails flags the image."""
 

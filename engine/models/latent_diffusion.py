@@ -208,10 +208,31 @@ class LatentDiffusion(ABC):
 
         Raises InvalidJob if they overflow or the image is black.
         """
+        return self._to_image(self._decode(latents))
+
+    def decode_frames(self, latents: torch.Tensor) -> list[Image.Image | None]:
+        """The images of latents (frames, channels, height / 8, width / 8); None for those that
+        overflow or are black.
+
+        Their bits may differ from those of `decode_latents`.
+        """
+        frames: list[Image.Image | None] = []
+        for pixels in self._decode(latents).split(1):
+            try:
+                frames.append(self._to_image(pixels))
+            except InvalidJob:
+                frames.append(None)
+        return frames
+
+    def _decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """The pixels of latents, (rows, 3, height, width), from -1 to 1."""
         latents = latents.to(self._vae.dtype)
         mean, std = self._latents_mean_and_std(latents)
         latents = latents / (self._vae.config.scaling_factor / std) + mean
-        pixels = self._vae.decode(latents, return_dict=False)[0]
+        pixels: torch.Tensor = self._vae.decode(latents, return_dict=False)[0]
+        return pixels
+
+    def _to_image(self, pixels: torch.Tensor) -> Image.Image:
         if not torch.isfinite(pixels).all():
             raise InvalidJob("The model's values overflowed: try another seed, size or sampler.")
         image: Image.Image = self._image_processor.postprocess(pixels, output_type="pil")[0]

@@ -90,6 +90,15 @@ class DenoisingState:
         return len(self.schedule.steps)
 
     @property
+    def completed_steps(self) -> int:
+        """Number of completed sampler steps; some steps have two evaluations."""
+        steps = self.recipe.executed_steps
+        extra = self.evaluations - steps
+        if extra <= 1:  # at most the first step has two
+            return max(0, self.step_index - extra)
+        return steps if self.is_finished else self.step_index // 2
+
+    @property
     def is_finished(self) -> bool:
         """Whether all evaluations are done."""
         return self.step_index == self.evaluations

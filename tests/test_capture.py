@@ -1,0 +1,290 @@
+"""Films and strips: the steps of a picture, captured while it is painted."""
+
+import io
+import queue
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import torch
+from PIL import Image, ImageChops, ImageStat
+
+from engine.contract import (
+    ArtifactDone,
+    ArtifactRole,
+    Capture,
+    Ending,
+    Event,
+    Failed,
+    ImageDone,
+    JobEvent,
+    Paint,
+    Recipe,
+    Sampler,
+    Verdict,
+    pixels_sha256,
+    strip_steps,
+)
+from engine.contract.images import grid
+from engine.core.capture import FILM_TOO_LARGE
+from engine.core.engine_core import EngineCore
+from engine.core.request import Request
+from engine.imaging import video
+from tests import tiny_model
+from tests.engine_parts import (
+    Painted,
+    engine_core,
+    failure_reason,
+    job,
+    new_engine_core,
+    painted_images,
+    recipe,
+    run_job,
+)
+
+FILM = Capture(previews=False, film=True)
+HOLD_FRAMES = round(video.HOLD_SECONDS * video.FRAMES_PER_SECOND)
+
+
+def artifacts(
+    *recipes: Recipe, core: EngineCore | None = None, **fields: object
+) -> list[ArtifactDone]:
+    """The artifacts of a job that must succeed, after all of whose pictures they were sent."""
+    events: list[Event] = []
+    ending = run_job(job(*recipes, **fields), core, events.append)
+    assert isinstance(ending, Painted), ending
+    return [event for event in events if isinstance(event, ArtifactDone)]
+
+
+def frames_of(artifact: ArtifactDone) -> list[Image.Image]:
+    """The frames of a film, without the repetitions of the last one."""
+    assert (artifact.role, artifact.media_type) == (ArtifactRole.FILM, "video/mp4")
+    frames = list(video.decode(artifact.data))
+    return frames[: len(frames) - HOLD_FRAMES]
+
+
+def difference(a: Image.Image, b: Image.Image) -> float:
+    """The mean difference of two images, 0 to 255, at the size of the second."""
+    same_size = a.convert("RGB").resize(b.size, Image.Resampling.BOX)
+    return sum(ImageStat.Stat(ImageChops.difference(same_size, b.convert("RGB"))).mean) / 3
+
+
+def is_blank(image: Image.Image) -> bool:
+    """Whether it is a blank cell."""
+    return difference(image, Image.new("RGB", image.size, grid.PLAIN.background)) < 3
+
+
+@pytest.mark.parametrize(
+    ("sampler", "steps"),
+    [(sampler, 5) for sampler in Sampler if sampler not in (Sampler.LCM, Sampler.TCD)]
+    + [(Sampler.EULER, 1), (Sampler.HEUN, 2), (Sampler.PNDM, 2)],
+)
+def test_a_film_has_a_frame_of_each_step(sampler: Sampler, steps: int) -> None:
+    """The noise, one frame for each step, however many evaluations it has, and the picture."""
+    painted = recipe(sampler=sampler, steps=steps)
+    [film] = artifacts(painted, capture=FILM)
+    frames = frames_of(film)
+    assert len(frames) == steps + 1
+    [picture] = [Image.open(io.BytesIO(i.png)) for i in painted_images(job(painted))]
+    differences = [difference(frame, picture) for frame in frames]
+    assert differences[-1] < 4
+    assert differences[0] == max(differences) or steps == 1
+
+
+def test_capturing_changes_no_bit_of_the_picture() -> None:
+    """The frames are decoded beside the picture, from copies of its state."""
+    painted = [recipe(seed=1, steps=6), recipe(seed=2, steps=6, sampler=Sampler.EULER_A)]
+    plain = painted_images(job(*painted))
+    captured = painted_images(job(*painted, capture=Capture(film=True, strip=3)))
+    assert [image.sha256 for image in captured] == [image.sha256 for image in plain]
+
+
+def test_equal_recipes_give_equal_films() -> None:
+    """A film is a function of its recipe, also beside other pictures."""
+    [alone] = artifacts(recipe(seed=4), capture=FILM)
+    together = artifacts(recipe(seed=4), recipe(seed=5), capture=FILM)
+    assert {film.index: film.data == alone.data for film in together} == {0: True, 1: False}
+
+
+def test_each_picture_is_sent_before_its_film() -> None:
+    """The film takes longer, so nobody waits for it to see the picture."""
+    events: list[Event] = []
+    run_job(job(recipe(), recipe(seed=9), capture=FILM), emit=events.append)
+    results = [event for event in events if isinstance(event, ImageDone | ArtifactDone)]
+    for index in (0, 1):
+        kinds = [type(event) for event in results if event.index == index]
+        assert kinds == [ImageDone, ArtifactDone]
+
+
+def test_a_withheld_picture_has_no_film() -> None:
+    """Neither its steps nor their number of bytes are sent."""
+    flagging = engine_core(tiny_model.ALWAYS)
+    capture = Capture(film=True, strip=3)
+    assert artifacts(recipe(flagging), core=flagging, capture=capture) == []
+
+
+def test_flagged_frames_are_blank(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the picture itself passes the check here."""
+    core = new_engine_core()
+    pictures = painted_images(job(recipe()), core)
+    check_safety = core.model.check_safety
+    flag = engine_core(tiny_model.ALWAYS).model.check_safety
+
+    def flag_frames(image: Image.Image) -> tuple[Verdict, ...]:
+        is_picture = pixels_sha256(image) == pictures[0].sha256
+        return check_safety(image) if is_picture else flag(image)
+
+    monkeypatch.setattr(core.model, "check_safety", flag_frames)
+    [film] = artifacts(recipe(), core=core, capture=FILM)
+    assert [is_blank(frame) for frame in frames_of(film)] == [True] * 4 + [False]
+    assert not film.flagged
+    [film] = artifacts(recipe(), core=core, capture=FILM, include_flagged=True)
+    assert not any(is_blank(frame) for frame in frames_of(film))
+    assert film.flagged
+
+
+def test_unchecked_frames_are_blank(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failed check withholds a frame even if the job includes flagged ones."""
+    core = new_engine_core()
+    [picture] = painted_images(job(recipe()), core)
+    check_safety = core.model.check_safety
+    broken = engine_core(tiny_model.NEVER, tiny_model.break_checker).model.check_safety
+
+    def break_for_frames(image: Image.Image) -> tuple[Verdict, ...]:
+        is_picture = pixels_sha256(image) == picture.sha256
+        return check_safety(image) if is_picture else broken(image)
+
+    monkeypatch.setattr(core.model, "check_safety", break_for_frames)
+    [film] = artifacts(recipe(), core=core, capture=FILM, include_flagged=True)
+    assert [is_blank(frame) for frame in frames_of(film)] == [True] * 4 + [False]
+
+
+def test_a_strip_shows_steps_side_by_side() -> None:
+    """Its cells have labels, and none of them is the last step, where nothing can be changed."""
+    [strip] = artifacts(recipe(steps=10), capture=Capture(strip=4))
+    assert (strip.role, strip.media_type) == (ArtifactRole.STRIP, "image/png")
+    with Image.open(io.BytesIO(strip.data)) as image:
+        assert image.width >= 4 * 64
+        assert image.height > 64
+    [again] = artifacts(recipe(steps=10), capture=Capture(strip=4))
+    assert again.data == strip.data
+
+
+@pytest.mark.parametrize(
+    ("steps", "count", "expected"),
+    [
+        (10, 4, (1, 4, 6, 9)),
+        (4, 25, (1, 2, 3)),
+        (20, 2, (1, 19)),
+        (20, 1, (19,)),
+        (2, 5, (1,)),
+        (1, 5, (1,)),
+        (20, 0, ()),
+    ],
+)
+def test_strip_steps(steps: int, count: int, expected: tuple[int, ...]) -> None:
+    """Evenly spaced steps at which a change can take effect."""
+    assert strip_steps(recipe(steps=steps), count) == expected
+
+
+@contextmanager
+def held_frames(core: EngineCore) -> Iterator[None]:
+    """Hold the first frame that is decoded, until the block ends."""
+    decode_frames, is_open = core.model.decode_frames, threading.Event()
+
+    def decode_later(latents: torch.Tensor) -> list[Image.Image | None]:
+        assert is_open.wait(60)
+        return decode_frames(latents)
+
+    core.model.decode_frames = decode_later  # type: ignore[method-assign] # a shared model
+    try:
+        yield
+    finally:
+        is_open.set()
+        del core.model.decode_frames
+
+
+class Log:
+    """The events of several requests, in the order in which they were emitted."""
+
+    def __init__(self) -> None:
+        self._events: queue.Queue[Event] = queue.Queue()
+
+    def start(self, core: EngineCore, *paints: Paint) -> list[Request]:
+        """Requests that the core has accepted and denoised."""
+        requests = [Request(paint, self._events.put) for paint in paints]
+        for request in requests:
+            core.add_request(request)
+        while core.requests:
+            core.tick()
+        return requests
+
+    def until_ending(self, name: str) -> list[str]:
+        """The job and type of each event, up to the ending of this job."""
+        taken: list[str] = []
+        while True:
+            event = self._events.get(timeout=60)
+            assert isinstance(event, JobEvent | Ending)
+            taken.append(f"{event.job} {type(event).__name__}")
+            if isinstance(event, Ending) and event.job == name:
+                return taken
+
+
+def test_other_pictures_go_before_the_frames_of_a_film() -> None:
+    """A short job that starts with a long film ends while frames of the film still wait."""
+    core, log = new_engine_core(), Log()
+    with held_frames(core):
+        log.start(
+            core,
+            job(recipe(steps=12), job="film", capture=FILM),
+            job(recipe(seed=3, steps=2), job="short"),
+        )
+    order = log.until_ending("film")
+    assert order.index("short Completed") < order.index("film ArtifactDone")
+    assert order[-2:] == ["film ArtifactDone", "film Completed"]
+
+
+def test_a_film_can_be_cancelled() -> None:
+    """A job that is cancelled after its picture was sent ends without its film."""
+    core, log = new_engine_core(), Log()
+    with held_frames(core):
+        [request] = log.start(core, job(recipe(), job="film", capture=FILM))
+        request.request_cancel()
+    assert log.until_ending("film")[-1] == "film Cancelled"
+
+
+def test_closing_ends_films() -> None:
+    """Closing the postprocessor cancels the films that it still makes."""
+    core, log = new_engine_core(), Log()
+    with held_frames(core):
+        log.start(core, job(recipe(steps=12), job="film", capture=FILM))
+        core.postprocessor.close(0.0)
+    assert log.until_ending("film")[-1] == "film Cancelled"
+
+
+def test_a_film_that_fits_into_no_limit_fails_its_job() -> None:
+    """The picture was sent before, and stays valid."""
+    events: list[Event] = []
+    small = Capture(film=True, film_bytes=100)
+    ending = run_job(job(recipe(), capture=small), emit=events.append)
+    assert isinstance(ending, Failed)
+    assert ending.reason == FILM_TOO_LARGE
+    assert any(isinstance(event, ImageDone) for event in events)
+
+
+def test_a_film_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it, the job is refused with the command that installs it; a strip needs none."""
+    monkeypatch.setitem(sys.modules, "av", None)
+    assert "pip install imagine-bot[film]" in failure_reason(job(capture=FILM))
+    assert len(artifacts(recipe(), capture=Capture(strip=2))) == 1
+
+
+def test_frames_count_as_engine_time() -> None:
+    """A film is charged to its owner."""
+    plain = run_job(job(recipe(steps=20)))
+    filmed = run_job(job(recipe(steps=20), capture=FILM))
+    assert isinstance(plain, Painted)
+    assert isinstance(filmed, Painted)
+    assert filmed.engine_seconds > plain.engine_seconds
