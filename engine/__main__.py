@@ -85,6 +85,11 @@ def _add_paint(parser: argparse.ArgumentParser) -> None:
     add("--height", type=int)
     add("--sketch", metavar="FILE", help="an init image for img2img")
     add("--strength", type=float, help="share of the steps run on the sketch, above 0 and up to 1")
+    add(
+        "--film",
+        metavar="FILE",
+        help="also write an MP4 of the first picture's steps; those of others get -1, -2, …",
+    )
     add("--subseed", type=int)
     add(
         "--subseed-strength",
@@ -161,6 +166,7 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
         help="measure plain jobs in this checkout and in another one in turn, nothing else",
     )
     add("--rounds", type=int, choices=range(1, 100), default=5, metavar="N", help="of --against")
+    add("--film", action="store_true", help="measure a picture with its film and without")
     add("--ticks", action="store_true", help="measure only the forward pass of each row class")
     add("--upscale", action="store_true", help="measure only the upscaler")
     add("--json", metavar="FILE", type=Path, help="also write the results to this file")

@@ -66,6 +66,17 @@ def test_backends_can_be_chosen(tmp_path: Path) -> None:
     assert results[0]["speedup"] == 1.0
 
 
+def test_a_film_is_measured_beside_its_picture(tmp_path: Path) -> None:
+    """The picture has equal pixels with its film, and the encoder's time is measured alone."""
+    folder, out = tiny_model.save(tmp_path / "tiny"), tmp_path / "bench.json"
+    assert main(["bench", "--model", str(folder), "--film", "--json", str(out)]) == 0
+    [result] = json.loads(out.read_text())["results"]
+    assert result["is_equal"]
+    assert result["steps"] == 20
+    assert 0 < result["encoding_seconds"] < result["film_seconds"]
+    assert result["ratio"] > 0
+
+
 def test_the_command_line_knows_all_backends_and_architectures() -> None:
     """The command line has lists of its own, because it must not import torch; they are equal."""
     assert tuple(BACKENDS) == cli.BACKENDS

@@ -12,6 +12,7 @@ from PIL import Image
 from engine.__main__ import main
 from engine.contract import Recipe
 from engine.errors import EngineError, ExitCode, InvalidJob
+from engine.imaging import video
 from engine.offline.job_file import JobSpec
 from engine.offline.paint import paint
 from tests import tiny_classifier, tiny_model
@@ -57,6 +58,34 @@ def test_paint_writes_a_folder(tiny: str, tmp_path: Path) -> None:
     written = recipes(tmp_path)
     assert [recipe.seed for recipe in written] == [9, 10, 11]
     assert {recipe.prompt for recipe in written} == {"a boat"}
+
+
+def test_paint_writes_films(tiny: str, tmp_path: Path) -> None:
+    """The film of the first picture has the name of the option, the others have numbers."""
+    film = tmp_path / "steps.mp4"
+    options = ["--steps", "3", "--count", "2", "--model", tiny, "--film", str(film)]
+    assert main(["paint", "a boat", *options, "--out", str(tmp_path / "out")]) == 0
+    for file in (film, tmp_path / "steps-1.mp4"):
+        assert len(list(video.decode(file.read_bytes()))) > 4
+
+
+def test_a_withheld_picture_leaves_no_film(flagging: str, tmp_path: Path) -> None:
+    """A film of an earlier run is deleted, as its picture is."""
+    film = tmp_path / "steps.mp4"
+    film.write_bytes(b"old")
+    options = ["--steps", "2", "--count", "1", "--model", flagging, "--film", str(film)]
+    assert main(["paint", "a boat", *options, "--out", str(tmp_path)]) == 0
+    assert not film.exists()
+
+
+def test_a_film_that_cannot_be_written_is_reported(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The message names its file."""
+    film = tmp_path / "missing" / "steps.mp4"
+    options = ["--steps", "2", "--count", "1", "--model", tiny, "--film", str(film)]
+    assert main(["paint", "a boat", *options, "--out", str(tmp_path)]) == ExitCode.FAILED
+    assert f"{film} cannot be written to: No such file" in capsys.readouterr().err
 
 
 def test_each_job_of_a_file_has_its_own_folder(tiny: str, tmp_path: Path) -> None:

@@ -48,6 +48,9 @@ def bench_command(options: argparse.Namespace) -> None:
             forward_pass.line,
         )
         return
+    if options.film:
+        _bench_film(options, model)
+        return
     from engine.bench.report import HEAD, BenchConfig, line, run
 
     config = BenchConfig(
@@ -60,6 +63,12 @@ def bench_command(options: argparse.Namespace) -> None:
         check_all=options.check_all,
     )
     _print(options, model.card.fingerprint, HEAD, run(model, config), line)
+
+
+def _bench_film(options: argparse.Namespace, model: "DiffusionModel") -> None:
+    from engine.bench import film
+
+    _print(options, model.card.fingerprint, film.HEAD, film.run(model), film.line)
 
 
 def _bench_upscaler(options: argparse.Namespace) -> None:

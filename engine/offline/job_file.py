@@ -40,6 +40,8 @@ class JobSpec(PictureOptions, frozen=True, kw_only=True):
     width: int | None = None
     height: int | None = None
     sketch: str | None = None
+    film: str | None = None
+    """The file of the film of the first picture; see `film_file`."""
     model: str | None = None
     """One of the loaded models; None for the default."""
 
@@ -51,6 +53,12 @@ class JobSpec(PictureOptions, frozen=True, kw_only=True):
                 "must not be a device name of Windows."
             )
         self.check(has_init_image=self.sketch is not None)
+
+
+def film_file(film: str, index: int) -> Path:
+    """The file of the film of a picture: `a.mp4`, `a-1.mp4`, `a-2.mp4`, …"""
+    path = Path(film)
+    return path.with_stem(f"{path.stem}-{index}") if index else path
 
 
 def parse_job_file(text: str) -> list[JobSpec]:
@@ -94,7 +102,7 @@ def to_command(spec: JobSpec, cards: Sequence[ModelCard]) -> JobWithFiles:
             attempt=1,
             recipes=recipes,
             inputs=tuple(files),
-            capture=Capture(previews=False),
+            capture=Capture(previews=False, film=spec.film is not None),
         )
         return JobWithFiles(paint, files)
     except ValueError as error:

@@ -10,6 +10,7 @@ import msgspec
 from PIL import Image
 
 from engine.contract import (
+    ArtifactDone,
     Completed,
     Ending,
     Event,
@@ -24,7 +25,7 @@ from engine.core.request import JobWithFiles
 from engine.core.worker import start_worker
 from engine.errors import EngineError, InvalidJob, UsageError
 from engine.models.base import DiffusionModel
-from engine.offline.job_file import JobSpec, to_command
+from engine.offline.job_file import JobSpec, film_file, to_command
 
 log = logging.getLogger(__name__)
 
@@ -32,26 +33,39 @@ log = logging.getLogger(__name__)
 class _Output:
     """The folder of a job, and its pictures and ending as far as they have arrived.
 
-    Each picture is written as soon as it arrives.
+    Each picture and each film is written as soon as it arrives.
     """
 
-    def __init__(self, job: Paint, folder: Path) -> None:
+    def __init__(self, job: Paint, folder: Path, film: str | None) -> None:
         self.job = job
+        self._film = film
         self.ending: Future[Ending] = Future()
         self._folder = folder
         self._images: dict[int, PaintedImage] = {}
         self._disk_error: OSError | None = None
 
+    def make_folder(self) -> None:
+        """Create the folder. Raises UsageError."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"The folder {self._folder} cannot be created: {error.strerror}."
+            ) from error
+
     def on_event(self, event: Event) -> None:
-        """Write a picture, or note the ending."""
-        if isinstance(event, ImageDone):
-            self._images[event.index] = event.image
-            try:
-                self._write_picture(event.index, event.image)
-            except OSError as error:
-                self._disk_error = error
-        elif isinstance(event, Ending):
+        """Write a picture or a film, or note the ending."""
+        if isinstance(event, Ending):
             self.ending.set_result(event)
+            return
+        try:
+            if isinstance(event, ImageDone):
+                self._images[event.index] = event.image
+                self._write_picture(event.index, event.image)
+            elif isinstance(event, ArtifactDone) and self._film is not None:
+                self._write_film(film_file(self._film, event.index), event.data)
+        except OSError as error:
+            self._disk_error = error
 
     def finish(self) -> str | None:
         """Wait for the ending and write grid and recipes; returns a sentence about missing
@@ -64,7 +78,7 @@ class _Output:
                 raise self._disk_error
             self._write_summary()
         except OSError as error:
-            return f"{self._folder} cannot be written to: {error.strerror}."
+            return f"{error.filename or self._folder} cannot be written to: {error.strerror}."
         log.info("job painted", extra={"job": self.job.job, "seconds": round(ending.seconds, 3)})
         failed = sum(image.failed is not None for image in self._images.values())
         if failed:
@@ -81,8 +95,14 @@ class _Output:
             sys.stdout.write(f"{file}: seed {recipe.seed_text}\n")
             return
         file.unlink(missing_ok=True)  # from an earlier run
+        if self._film is not None:
+            film_file(self._film, index).unlink(missing_ok=True)
         reason = image.failed or "withheld by the safety check"
         sys.stderr.write(f"{file} (seed {recipe.seed}): {reason}\n")
+
+    def _write_film(self, file: Path, data: bytes) -> None:
+        file.write_bytes(data)
+        sys.stdout.write(f"{file}: the film\n")
 
     def _write_summary(self) -> None:
         cells = [self._cell(index) for index in range(len(self.job.recipes))]
@@ -113,15 +133,22 @@ def paint(
     raised at the end, with a sentence for each failed job.
     """
     jobs: list[JobWithFiles] = []
+    outputs: list[_Output] = []
     failures: list[str] = []
     for spec in specs:
         try:
-            jobs.append(_checked_job(spec, models))
+            job = _checked_job(spec, models)
         except (UsageError, InvalidJob) as error:
             if not separate_folders:
                 raise UsageError(str(error)) from error
             failures.append(f"Job {spec.id}: {error}")
-    outputs = [_output(job.paint, out, separate_folders=separate_folders) for job in jobs]
+        else:
+            jobs.append(job)
+            outputs.append(
+                _Output(job.paint, out / spec.id if separate_folders else out, spec.film)
+            )
+    for output in outputs:
+        output.make_folder()
     for output, failure in zip(outputs, _run_all(jobs, outputs, models), strict=True):
         if failure is not None:
             failures.append(f"Job {output.job.job}: {failure}" if separate_folders else failure)
@@ -153,12 +180,3 @@ def _checked_job(spec: JobSpec, models: Sequence[DiffusionModel]) -> JobWithFile
     job = to_command(spec, [model.card for model in models])
     check_job(job.paint, models, job.files)
     return job
-
-
-def _output(job: Paint, out: Path, *, separate_folders: bool) -> _Output:
-    folder = out / job.job if separate_folders else out
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"The folder {folder} cannot be created: {error.strerror}.") from error
-    return _Output(job, folder)
