@@ -1,0 +1,72 @@
+"""Which pictures were made from which."""
+
+import sqlite3
+from collections.abc import Sequence
+
+import aiosqlite
+import msgspec
+
+from bot.db.store import Erasure, Store
+from bot.domain.picture import picture_id
+from bot.domain.plan import Edge, Relation
+
+
+class Kinship(msgspec.Struct, frozen=True):
+    """A picture was made from another one. Either may be gone, or not painted yet."""
+
+    child: str
+    """The id of a picture, as `parent`."""
+    parent: str
+    relation: Relation
+
+
+class LineageStore(Store):
+    """Writes the table `lineage`, together with the job store.
+
+    The edges of an erased job are deleted. Those of jobs that started from it stay: they are data
+    of other users.
+    """
+
+    erased_tables = ("lineage",)
+
+    async def edges(self, job_id: str) -> tuple[Edge, ...]:
+        """What the pictures of a job were made from, in their order."""
+        stored = await self._connection.fetch_all(
+            "SELECT nth, parent, relation FROM lineage WHERE job = ? ORDER BY nth, parent", job_id
+        )
+        return tuple(Edge(row["nth"], row["parent"], Relation(row["relation"])) for row in stored)
+
+    async def parents(self, child: str) -> list[Kinship]:
+        """What this picture was made from."""
+        return await self._kinships("SELECT * FROM lineage WHERE child = ?", child)
+
+    async def children(self, parent: str) -> list[Kinship]:
+        """What was made from this picture."""
+        return await self._kinships(
+            "SELECT * FROM lineage WHERE parent = ? ORDER BY job, nth", parent
+        )
+
+    async def _kinships(self, sql: str, picture: str) -> list[Kinship]:
+        return [_kinship(row) for row in await self._connection.fetch_all(sql, picture)]
+
+    async def erase_jobs(self, db: aiosqlite.Connection, erasure: Erasure) -> None:
+        """Delete what the pictures of these jobs were made from."""
+        await db.execute(
+            "DELETE FROM lineage WHERE job IN (SELECT value FROM json_each(:job_ids))",
+            {"job_ids": erasure.job_ids},
+        )
+
+
+async def add(db: aiosqlite.Connection, job_id: str, edges: Sequence[Edge]) -> None:
+    """Store the edges of a new job, in a transaction of the caller."""
+    await db.executemany(
+        "INSERT OR IGNORE INTO lineage (child, parent, relation, job, nth) VALUES (?, ?, ?, ?, ?)",
+        [
+            (picture_id(job_id, edge.child), edge.parent, edge.relation.value, job_id, edge.child)
+            for edge in edges
+        ],
+    )
+
+
+def _kinship(row: sqlite3.Row) -> Kinship:
+    return Kinship(row["child"], row["parent"], Relation(row["relation"]))

@@ -1,0 +1,72 @@
+"""/explore: pictures that differ in one or two settings, as a labelled matrix."""
+
+from typing import Final
+
+from discord import app_commands
+
+from bot.context import Interaction, services
+from bot.domain import rules
+from bot.domain.axes import MAX_TEXT
+from bot.domain.kinds import explore
+from bot.domain.kinds.explore import PRESETS, ExploreRequest
+from bot.features import model_option
+from bot.features.exports import Exports
+from bot.features.responses import defer_and_start, request_context
+from engine.contract import MAX_PROMPT_CHARS
+
+PromptText = app_commands.Range[str, 1, MAX_PROMPT_CHARS]
+Values = app_commands.Range[str, 1, MAX_TEXT]
+
+
+@app_commands.command(
+    name="explore", description="Compare values of one or two settings side by side"
+)
+@app_commands.describe(
+    prompt="What the pictures should show",
+    steps="A value, a list or a range: 12,24,38 or 4..12 or 4..12:2",
+    guidance="A value, a list or a range: 3,5,7.5 or 2..8:2",
+    sampler="One sampler or several, with commas between them",
+    strength="How much to change the sketch: a value, a list or a range of 0.1 to 1",
+    seed="A value, a list or a range; without it, all pictures have the same random seed",
+    preset="steps: 12, 24, 38 and 50; samplers: all that the model takes",
+    negative="What the pictures should not show",
+    model="The model that paints",
+)
+@app_commands.choices(preset=[app_commands.Choice(name=name, value=name) for name in PRESETS])
+@app_commands.autocomplete(model=model_option.autocomplete)
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+@app_commands.allowed_installs(guilds=True, users=False)
+async def command(
+    interaction: Interaction,
+    prompt: PromptText,
+    steps: Values | None = None,
+    guidance: Values | None = None,
+    sampler: Values | None = None,
+    strength: Values | None = None,
+    seed: Values | None = None,
+    preset: str | None = None,
+    negative: PromptText | None = None,
+    model: str | None = None,
+) -> None:
+    """What the options mean, and whether it is allowed, is decided by the kind."""
+    typed = {
+        "steps": steps,
+        "guidance": guidance,
+        "sampler": sampler,
+        "strength": strength,
+        "seed": seed,
+    }
+    request = ExploreRequest(
+        prompt=rules.strip_invisible(prompt),
+        negative=rules.strip_invisible(negative or ""),
+        model=model,
+        values={name: text for name, text in typed.items() if text is not None},
+        preset=preset,
+    )
+    context = request_context(interaction)
+    plan = explore.plan(request, await services(interaction).planner.context(context))
+    job = await services(interaction).job_service.submit(explore.KIND, plan, context)
+    await defer_and_start(interaction, job)
+
+
+exports: Final = Exports(commands=(command,))
