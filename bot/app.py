@@ -226,7 +226,7 @@ def _build(
     job_finder = JobFinder(db.jobs, db.job_messages)
     services = Services(
         job_service=job_service,
-        planner=Planner(db.jobs, db.nsfw_settings, engine, limits),
+        planner=Planner(db.jobs, db.lineage, db.nsfw_settings, engine, limits),
         job_finder=job_finder,
         moderation=_moderation(db, limits, clock),
         reports=_reports(db, storage, job_service, clock),
@@ -303,7 +303,7 @@ def _input_service(
     db: Database, engine: EngineClient, storage: FileStorage, fetcher: AttachmentFetcher
 ) -> InputService:
     sandbox = decoder_sandbox(sandbox_environment())
-    return InputService(db.file_deletions, engine, storage, fetcher, sandbox)
+    return InputService(db.job_inputs, db.file_deletions, engine, storage, fetcher, sandbox)
 
 
 def _storage(settings: Settings) -> FileStorage:

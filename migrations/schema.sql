@@ -1,5 +1,17 @@
 -- Made from the migrations by `python -m bot.db.migrations`; not to be edited.
 
+CREATE TABLE artifacts (
+    job TEXT NOT NULL REFERENCES jobs (id),
+    nth INTEGER NOT NULL CHECK (nth >= 0), -- of the picture; 0 for the whole job
+    role TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    sha256 TEXT CHECK (length(sha256) = 64), -- of the file
+    path TEXT, -- relative to the data folder; NULL if it is withheld
+    is_flagged INTEGER NOT NULL DEFAULT 0 CHECK (is_flagged IN (0, 1)),
+    removed_at REAL, -- by moderators
+    PRIMARY KEY (job, nth, role),
+    CHECK ((path IS NULL) = (sha256 IS NULL))
+) STRICT, WITHOUT ROWID;
 CREATE TABLE "audit_log" (
     id INTEGER PRIMARY KEY,
     at REAL NOT NULL,
@@ -62,10 +74,20 @@ CREATE TABLE job_images (
     sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
     PRIMARY KEY (job, sha256)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE job_inputs (
+    job TEXT NOT NULL REFERENCES jobs (id),
+    nth INTEGER NOT NULL CHECK (nth >= 1), -- in the order of the request
+    role TEXT NOT NULL,
+    url TEXT, -- of the attachment; only until it is fetched
+    options TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(options)),
+    sha256 TEXT CHECK (length(sha256) = 64), -- of the stored file, once it is fetched
+    PRIMARY KEY (job, nth),
+    CHECK ((url IS NULL) = (sha256 IS NOT NULL))
+) STRICT, WITHOUT ROWID;
 CREATE TABLE "job_messages" (
     message INTEGER PRIMARY KEY,
     job TEXT NOT NULL REFERENCES jobs (id),
-    nth INTEGER CHECK (nth BETWEEN 1 AND 4) -- NULL for the whole job
+    nth INTEGER CHECK (nth >= 1) -- NULL for the whole job
 ) STRICT;
 CREATE TABLE "jobs" (
     id TEXT PRIMARY KEY CHECK (length(id) BETWEEN 1 AND 24),
@@ -81,9 +103,8 @@ CREATE TABLE "jobs" (
     application INTEGER,
     token TEXT, -- the interaction's; kept only until the result is delivered
     reply_to INTEGER,
-    recipes TEXT NOT NULL CHECK (json_array_length(recipes) BETWEEN 1 AND 4),
-    parents TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(parents)),
-    sketch TEXT CHECK (sketch IS NULL OR json_valid(sketch)), -- only until it is fetched
+    recipes TEXT NOT NULL CHECK (json_array_length(recipes) >= 1),
+    plan TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(plan)), -- all of it but recipes and edges
     attempt INTEGER NOT NULL DEFAULT 0 CHECK (attempt >= 0),
     crashes INTEGER NOT NULL DEFAULT 0 CHECK (crashes >= 0),
     reason TEXT,
@@ -99,13 +120,19 @@ CREATE TABLE "jobs" (
             AND ended_at IS NOT NULL
             AND person = 0
             AND request GLOB 'erased:*'
-            AND sketch IS NULL
-            AND parents = '[]'
+            AND plan = '{}'
             AND reveal = 0
             AND seats IS NULL
-            AND json_extract(recipes, '$[0].prompt') = '(deleted)'
-            AND json_extract(recipes, '$[0].negative') = ''
+            AND coalesce(
+                json_extract(recipes, '$[0].prompt'), json_extract(recipes, '$[0].picture.prompt')
+            ) = '(deleted)'
+            AND coalesce(
+                json_extract(recipes, '$[0].negative'),
+                json_extract(recipes, '$[0].picture.negative'),
+                ''
+            ) = ''
             AND json_extract(recipes, '$[0].source') IS NULL
+            AND json_extract(recipes, '$[0].picture.source') IS NULL
             AND (reason IS NULL OR reason = '(deleted)')
             AND ( -- the channel stays until the ending is shown there
                 delivered_at IS NULL OR (
@@ -118,9 +145,16 @@ CREATE TABLE "jobs" (
     CHECK ((status IN ('done', 'failed', 'cancelled', 'refused')) = (ended_at IS NOT NULL)),
     CHECK ((status IN ('failed', 'refused')) = (reason IS NOT NULL)),
     CHECK (delivered_at IS NULL OR ended_at IS NOT NULL),
-    CHECK (delivered_at IS NULL OR token IS NULL),
-    CHECK (status IN ('accepted', 'cancelled', 'failed', 'refused') OR sketch IS NULL)
+    CHECK (delivered_at IS NULL OR token IS NULL)
 ) STRICT;
+CREATE TABLE lineage (
+    child TEXT NOT NULL, -- a picture's id; it may not be painted yet
+    parent TEXT NOT NULL, -- the id of the picture that it was made from; it may be deleted
+    relation TEXT NOT NULL,
+    job TEXT NOT NULL REFERENCES jobs (id), -- of the child
+    nth INTEGER NOT NULL CHECK (nth >= 1), -- of the child
+    PRIMARY KEY (child, parent, relation)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE "mod_channels" (
     guild INTEGER PRIMARY KEY,
     channel INTEGER NOT NULL -- that reports are written to
@@ -137,7 +171,7 @@ CREATE TABLE "pending_interactions" (
     token TEXT NOT NULL, -- the interaction's; the row goes as soon as the picture is shown
     channel INTEGER NOT NULL,
     job TEXT NOT NULL REFERENCES jobs (id),
-    nth INTEGER NOT NULL CHECK (nth BETWEEN 1 AND 4),
+    nth INTEGER NOT NULL CHECK (nth >= 1),
     at REAL NOT NULL
 ) STRICT;
 CREATE TABLE "pictures" (
@@ -176,12 +210,12 @@ CREATE TABLE "pictures" (
     CHECK ((coalesce(sha256, file_sha256) IS NULL) = (failed IS NOT NULL)),
     CHECK ((path IS NULL) = (blocked = 1 OR failed IS NOT NULL))
 ) STRICT;
-CREATE TABLE reports (
+CREATE TABLE "reports" (
     id INTEGER PRIMARY KEY,
     job TEXT NOT NULL REFERENCES cases (job),
     channel INTEGER NOT NULL,
     message INTEGER NOT NULL,
-    nth INTEGER CHECK (nth BETWEEN 1 AND 4), -- NULL for the whole job
+    nth INTEGER CHECK (nth >= 1), -- NULL for the whole job
     reporter INTEGER NOT NULL,
     reason TEXT NOT NULL CHECK (length(reason) <= 400), -- '' for a reaction
     at REAL NOT NULL,
@@ -212,6 +246,7 @@ CREATE INDEX audit_log_of_guild ON audit_log (guild, id);
 CREATE INDEX cases_unseen ON cases (guild) WHERE state = 'open' AND card IS NULL;
 CREATE INDEX direct_messages_of_job ON direct_messages (job);
 CREATE INDEX job_images_by_digest ON job_images (sha256);
+CREATE INDEX job_inputs_pending ON job_inputs (job) WHERE url IS NOT NULL;
 CREATE INDEX job_messages_of_job ON job_messages (job);
 CREATE INDEX jobs_aging ON jobs (ended_at) WHERE erased IS NULL AND delivered_at IS NOT NULL;
 CREATE INDEX jobs_ended ON jobs (ended_at, status) WHERE ended_at IS NOT NULL;
@@ -220,6 +255,8 @@ WHERE erased IS NOT NULL AND request != 'erased:' || id;
 CREATE INDEX jobs_served ON jobs (person, started_at);
 CREATE INDEX jobs_undelivered ON jobs (ended_at) WHERE ended_at IS NOT NULL AND delivered_at IS NULL;
 CREATE INDEX jobs_unfinished ON jobs (status, person) WHERE ended_at IS NULL;
+CREATE INDEX lineage_by_parent ON lineage (parent);
+CREATE INDEX lineage_of_job ON lineage (job);
 CREATE INDEX pending_interactions_by_time ON pending_interactions (at);
 CREATE INDEX reports_by_time ON reports (at);
 CREATE INDEX reports_of_job ON reports (job);

@@ -14,38 +14,43 @@ from bot.db.file_deletions import FileDeletion, FileKind
 from bot.db.jobs import REPLAY_SECONDS
 from bot.db.usage import UsageRecord
 from bot.domain.clock import DAY
-from bot.domain.job import DeletionReason, ResponseTarget, Sketch, Status
+from bot.domain.job import DeletionReason, ResponseTarget, Status
 from bot.domain.kinds import variation
 from bot.domain.moderation import AuditAction, AuditEntry, CaseState, Report
+from bot.domain.plan import Edge, InputRole, PlanDetails, PlanInput, Relation
 from bot.domain.user_data import AUDIT_DAYS
 from tests.bot_harness import query
 from tests.samples import full_recipe, job, recipe
 from tests.stored_jobs import delivered_job, stored_job
 
 A = "a" * 64
+SKETCH = PlanInput(role=InputRole.SKETCH, url="https://cdn.example/secret", keep_size=True)
 
 
 async def test_erasure_keeps_statistics(db: Database, tmp_path: Path) -> None:
     """Times stay, and each recipe loses only its prompts, seeds and init image."""
+    await delivered_job(db, "j0", user_id=2)
+    edge = Edge(1, "j0-1", Relation.VARIATION)
+    details = PlanDetails(prompt="a secret")
     await delivered_job(
-        db, "j1", recipes=(full_recipe(),) * 3, kind=variation.KIND, parents=("j0-1",)
+        db, "j1", edges=[edge], recipes=(full_recipe(),) * 3, kind=variation.KIND, plan=details
     )
     assert await db.erasure.erase_user(1, now=300.0) == 1
     erased = await stored_job(db, "j1")
     remaining = recipe(prompt="(deleted)", seed=0)
     assert erased.recipes == (remaining,) * 3
     assert erased.deletion_reason is DeletionReason.REQUESTED
-    assert (erased.kind, erased.status, erased.parents) == (variation.KIND, Status.DONE, ())
+    assert (erased.kind, erased.status) == (variation.KIND, Status.DONE)
+    assert (erased.plan, await db.lineage.edges("j1")) == (PlanDetails(), ())
     assert (erased.user_id, erased.target) == (0, ResponseTarget(channel_id=0))
-    [row] = query(tmp_path, "SELECT * FROM jobs")
+    [row] = query(tmp_path, "SELECT * FROM jobs WHERE id = 'j1'")
     assert (row["created_at"], row["started_at"], row["ended_at"]) == (100.0, 200.0, 200.0)
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.REFUSED, Status.CANCELLED])
 async def test_jobs_of_each_ending_are_erased(db: Database, status: Status) -> None:
     """The failure reason is erased too: it may quote the user."""
-    sketch = Sketch(url="https://cdn.example/secret", strength=0.5, keep_size=False)
-    await db.jobs.add(job(sketch=sketch))
+    await db.jobs.add(job(), inputs=[SKETCH])
     await db.jobs.finish_without_pictures(
         "j1", status, 2.0, reason=None if status is Status.CANCELLED else "No such quokka."
     )
@@ -59,11 +64,12 @@ async def test_the_url_of_a_sketch_is_deleted_when_the_job_ends(
     db: Database, status: Status
 ) -> None:
     """The URL is signed, and the bot does not need it any more."""
-    await db.jobs.add(job(sketch=Sketch(url="https://a/b", strength=0.5, keep_size=False)))
+    await db.jobs.add(job(), inputs=[SKETCH])
+    assert await db.job_inputs.pending("j1") == [SKETCH]
     await db.jobs.finish_without_pictures(
         "j1", status, 2.0, reason=None if status is Status.CANCELLED else "No."
     )
-    assert (await stored_job(db, "j1")).sketch is None
+    assert await db.job_inputs.pending("j1") == []
 
 
 async def test_a_migration_deletes_urls_of_ended_jobs(tmp_path: Path) -> None:
@@ -79,7 +85,7 @@ async def test_a_migration_deletes_urls_of_ended_jobs(tmp_path: Path) -> None:
     connection.commit()
     connection.close()
     migrations.migrate(path)
-    assert query(tmp_path, "SELECT sketch FROM jobs")[0]["sketch"] is None
+    assert query(tmp_path, "SELECT * FROM job_inputs") == []
 
 
 async def test_unfinished_jobs_are_not_erased(db: Database) -> None:
@@ -165,7 +171,7 @@ async def test_the_schema_forbids_a_partial_erasure(db: Database, tmp_path: Path
         "guild = 5",
         "reply_to = 5",
         "request = 'interaction:5'",
-        "parents = '[\"j2-1\"]'",
+        'plan = \'{"prompt": "a quokka"}\'',
         "erased = 'whim'",
         "recipes = json_replace(recipes, '$[0].prompt', 'a quokka')",
         "recipes = json_replace(recipes, '$[0].negative', 'a quokka')",
@@ -251,7 +257,7 @@ async def test_the_export_contains_all_jobs_of_a_user(db: Database) -> None:
         await db.jobs.add(job(f"j{nth}", user_id=1 + nth % 2))
     await delivered_job(db, "last")
     everything = [item async for item in db.erasure.jobs(1)]
-    assert [item.id for item, _ in everything] == [f"j{n}" for n in range(0, 450, 2)] + ["last"]
+    assert [item.job.id for item in everything] == [f"j{n}" for n in range(0, 450, 2)] + ["last"]
     assert everything[-1][1] == await db.jobs.pictures("last")
     summary = await db.erasure.summary(1, now=300.0)
     assert (summary.jobs, summary.pictures, summary.sketches, summary.oldest_at) == (

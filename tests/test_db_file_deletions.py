@@ -7,7 +7,7 @@ import pytest
 
 from bot.db.database import Database
 from bot.db.file_deletions import FileDeletion, FileKind
-from bot.domain.job import Sketch
+from bot.domain.plan import InputRole, PlanInput
 from engine.contract import Img2Img
 from tests.samples import job, recipe
 from tests.stored_jobs import delivered_job
@@ -42,10 +42,11 @@ async def test_a_sketch_is_deleted_with_the_last_job_that_uses_it(db: Database) 
 async def test_a_sketch_stays_while_sketches_are_downloaded(db: Database) -> None:
     """A download may produce the same file."""
     await delivered_job(db, "j1", recipes=(recipe(source=Img2Img(A, 0.5)),))
-    await db.jobs.add(job("j2", user_id=2, sketch=Sketch(url="x", strength=0.5, keep_size=False)))
+    sketch = PlanInput(role=InputRole.SKETCH, url="x")
+    await db.jobs.add(job("j2", user_id=2), inputs=[sketch])
     await db.erasure.erase_user(1, now=300.0)
     assert await process_files(db) == (["j1"], 1)
-    await db.jobs.mark_queued("j2", (recipe(source=Img2Img(B, 0.5)),))
+    await db.jobs.mark_queued("j2", (recipe(source=Img2Img(B, 0.5)),), [B])
     assert await process_files(db) == ([A], 0)
 
 

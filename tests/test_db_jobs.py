@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from bot.db.database import Database
-from bot.domain.job import ResponseTarget, Sketch, Status
+from bot.domain.job import ResponseTarget, Status
 from bot.domain.kinds import variation
 from bot.domain.limits import QueueDepth
-from bot.domain.plan import JobKind
-from engine.contract import Adapter, Verdict
+from bot.domain.plan import Axis, JobKind, Matrix, PlanDetails
+from engine.contract import Adapter, Capture, Verdict
 from tests.samples import full_recipe, job, picture, recipe
 
 FLAGGED = (Verdict(checker="model", score=0.9, flagged=True),)
@@ -37,8 +37,12 @@ async def test_jobs_round_trip(db: Database) -> None:
             token="t",  # noqa: S106
             reply_to_id=6,
         ),
-        parents=("p-1", "p-2"),
-        sketch=Sketch(url="https://a/b", strength=0.5, keep_size=True),
+        plan=PlanDetails(
+            layout=Matrix(Axis("", ("",)), Axis("steps", ("4",))),
+            capture=Capture(film=True),
+            prompt="a [red:blue:0.5] house",
+            full_recipes=(recipe(steps=9),),
+        ),
         recipes=(
             recipe(
                 prompt="'; DROP TABLE jobs; --",

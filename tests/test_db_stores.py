@@ -11,9 +11,12 @@ from bot.db.database import Database
 from bot.db.file_deletions import FileDeletion, FileKind
 from bot.db.store import Store
 from bot.db.usage import UsageRecord
+from bot.domain.plan import Edge, InputRole, PlanInput, Relation
 from engine.contract import Img2Img
 from tests.bot_harness import query
 from tests.samples import job, picture, recipe
+from tests.stored_jobs import delivered_job
+from tests.test_db_plans import FILM
 
 WRITES = re.compile(r"\b(?:INSERT (?:OR \w+ )?INTO|DELETE FROM|UPDATE) (\w+)|Table\(\s*\"(\w+)\"")
 INSERTS = re.compile(r"insert_sql\(\s*\"(\w+)\"")
@@ -62,9 +65,12 @@ async def test_only_its_store_writes_a_table(db: Database) -> None:
 async def test_an_erased_job_leaves_no_rows(db: Database, tmp_path: Path) -> None:
     """Only the anonymous row of the job itself stays."""
     img2img = recipe(source=Img2Img("b" * 64, 0.5))
-    await db.jobs.add(job())
-    await db.jobs.mark_queued("j1", (img2img,))
+    await delivered_job(db, "j0", user_id=2)
+    sketch = PlanInput(role=InputRole.SKETCH, url="https://a/b")
+    await db.jobs.add(job(), inputs=[sketch], edges=[Edge(1, "j0-1", Relation.VARIATION)])
+    await db.jobs.mark_queued("j1", (img2img,), ["b" * 64])
     await db.jobs.claim("j1", now=1.0)
+    await db.artifacts.add(FILM, attempt=1)
     usage = UsageRecord(
         job_id="j1",
         attempt=1,

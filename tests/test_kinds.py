@@ -7,9 +7,19 @@ import msgspec
 import pytest
 
 from bot.domain.kinds import KINDS, imagine, kind_named, kinds_by_name, reroll, variation
-from bot.domain.kinds.imagine import ImagineRequest, parse, with_init_image
+from bot.domain.kinds.imagine import ImagineRequest, parse
 from bot.domain.kinds.variation import VariationRequest
-from bot.domain.plan import Edge, PlanContext, PlanDetails, PlannedJob, Relation
+from bot.domain.plan import (
+    PENDING_IMAGE,
+    Edge,
+    InputRole,
+    PlanContext,
+    PlanDetails,
+    PlanInput,
+    PlannedJob,
+    Relation,
+)
+from bot.domain.plan_inputs import with_input
 from bot.domain.row_classes import with_row_classes
 from bot.errors import Refused
 from engine.contract import SEED_LIMIT, Img2Img, Recipe, Sampler, Subseed
@@ -169,11 +179,11 @@ def test_a_strength_without_steps_is_refused() -> None:
 
 def test_a_sketch_determines_the_size_unless_an_aspect_is_set() -> None:
     """A wide sketch makes wide pictures."""
-    recipes = build(has_init_image=True)
+    recipes = build(has_init_image=True, strength=0.5)
+    assert {item.source for item in recipes} == {Img2Img(PENDING_IMAGE, 0.5)}
     for keep, wide in ((False, True), (True, False)):
-        completed = with_init_image(
-            recipes, MODEL, source="b" * 64, strength=0.5, size=(640, 160), keep_size=keep
-        )
+        sketch = PlanInput(role=InputRole.SKETCH, url="https://a/b", keep_size=keep)
+        completed = with_input(recipes, [MODEL], sketch, "b" * 64, (640, 160))
         assert [item.source for item in completed] == [Img2Img("b" * 64, 0.5)] * 4
         assert (completed[0].width > completed[0].height) is wide
 

@@ -144,9 +144,9 @@ async def test_a_sketch_downloaded_after_the_deletion_is_deleted(harness: BotHar
     await harness.discord.until(
         lambda: interaction.response and interaction.response.buttons, why="it is shown"
     )
-    assert harness.query("SELECT sketch FROM jobs")[0]["sketch"] is not None
+    assert harness.query("SELECT 1 FROM job_inputs WHERE url IS NOT NULL")
     await delete(harness)
-    assert harness.query("SELECT sketch FROM jobs")[0]["sketch"] is None
+    assert not harness.query("SELECT 1 FROM job_inputs")
     fetched.set()
     await eventually(lambda: files(harness))
     await assert_nothing_left(harness)

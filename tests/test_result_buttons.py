@@ -26,8 +26,8 @@ async def test_v_makes_four_variations_of_that_picture(
     assert [recipe.seed for recipe in varied_picture] == [6 + nth] * 4
     assert len({recipe.subseeds for recipe in varied_picture}) == 4
     assert {part.share for recipe in varied_picture for part in recipe.subseeds} == {0.15}
-    rows = harness.query("SELECT parents FROM jobs WHERE kind = 'variation'")
-    assert rows[0]["parents"].endswith(f'-{nth}"]')
+    rows = harness.query("SELECT parent FROM lineage WHERE relation = 'variation'")
+    assert len(rows) == 4 and {row["parent"][-2:] for row in rows} == {f"-{nth}"}
 
 
 async def test_a_reroll_repeats_everything_but_the_seed(

@@ -11,10 +11,8 @@ from tests.samples import job, picture
 
 def test_the_file_contains_all_of_a_job() -> None:
     """Discord's ids are strings, because many programs read large numbers inexactly."""
-    exported = job(
-        target=ResponseTarget(channel_id=2**62, guild_id=2**61, message_id=2**60), parents=("j0-1",)
-    )
-    entry = user_data.export_record(exported, [picture()])
+    exported = job(target=ResponseTarget(channel_id=2**62, guild_id=2**61, message_id=2**60))
+    entry = user_data.export_record(exported, [picture()], ["j0-1"])
     name, data = user_data.export_file([entry], 10**6)
     (content,) = msgspec.json.decode(data)
     assert name == "imagine-bot.json"

@@ -63,6 +63,11 @@ async def mark_removed(db: aiosqlite.Connection, job_id: str, now: float) -> Non
     )
 
 
+async def delete_of_job(db: aiosqlite.Connection, job_id: str) -> None:
+    """Delete the artifacts of a job that ends without pictures."""
+    await db.execute("DELETE FROM artifacts WHERE job = ?", (job_id,))
+
+
 def _columns(artifact: Artifact) -> dict[str, Value]:
     return {
         "job": artifact.job_id,

@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self
 
+from bot.db.artifacts import ArtifactStore
 from bot.db.audit_log import AuditLog
 from bot.db.connection import SqliteConnection
 from bot.db.erasure import ErasureStore
 from bot.db.file_deletions import FileDeletionStore
 from bot.db.guild_settings import ModChannelStore, NsfwSettingsStore, RoleLimitStore
+from bot.db.job_inputs import JobInputStore
 from bot.db.job_messages import JobMessageStore
 from bot.db.jobs import JobStore, OnTransition
+from bot.db.lineage import LineageStore
 from bot.db.moderation import ModerationStore
 from bot.db.pending_interactions import PendingInteractionStore
 from bot.db.reports import ReportStore
@@ -33,6 +36,9 @@ class Database:
     def __init__(self, path: Path, on_transition: OnTransition = lambda _: None) -> None:
         self._connection = SqliteConnection(path)
         self.jobs = JobStore(self._connection, on_transition)
+        self.lineage = LineageStore(self._connection)
+        self.job_inputs = JobInputStore(self._connection)
+        self.artifacts = ArtifactStore(self._connection)
         self.job_messages = JobMessageStore(self._connection)
         self.usage = UsageStore(self._connection)
         self.stats = StatsStore(self._connection)

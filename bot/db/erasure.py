@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import aiosqlite
 
@@ -20,11 +20,24 @@ _JOBS: Final = "SELECT * FROM jobs WHERE id IN (SELECT value FROM json_each(?)) 
 _PICTURES: Final = (
     "SELECT * FROM pictures WHERE job IN (SELECT value FROM json_each(?)) ORDER BY job, nth"
 )
+_PARENTS: Final = (
+    "SELECT DISTINCT job, parent FROM lineage "
+    "WHERE job IN (SELECT value FROM json_each(?)) AND relation != 'reroll' ORDER BY nth"
+)
 _UNDER_REVIEW: Final = (
     "EXISTS (SELECT 1 FROM cases JOIN reports ON reports.job = cases.job "  # noqa: S608 # ours
     f"WHERE cases.job = jobs.id AND state = 'open' AND at > :now - {REVIEW_SECONDS})"
 )
 """In SQL: moderators have not decided on a report of the job yet."""
+
+
+class StoredJob(NamedTuple):
+    """A job of a user with what was made of it and from what."""
+
+    job: Job
+    pictures: list[Picture]
+    parents: list[str]
+    """The ids of the pictures that it was made from."""
 
 
 class ErasureStore(Store):
@@ -63,8 +76,8 @@ class ErasureStore(Store):
             oldest_at=row["oldest_at"],
         )
 
-    async def jobs(self, user_id: int) -> AsyncIterator[tuple[Job, list[Picture]]]:
-        """All jobs of this user with their pictures, oldest first."""
+    async def jobs(self, user_id: int) -> AsyncIterator[StoredJob]:
+        """All jobs of this user, oldest first."""
         ids = await self._connection.fetch_all(
             "SELECT id FROM jobs WHERE person = ? ORDER BY rowid", user_id
         )
@@ -73,8 +86,12 @@ class ErasureStore(Store):
             pictures: dict[str, list[Picture]] = {}
             for row in await self._connection.fetch_all(_PICTURES, page):
                 pictures.setdefault(row["job"], []).append(rows.to_picture(row))
+            parents: dict[str, list[str]] = {}
+            for row in await self._connection.fetch_all(_PARENTS, page):
+                parents.setdefault(row["job"], []).append(row["parent"])
             for row in await self._connection.fetch_all(_JOBS, page):
-                yield rows.to_job(row), pictures.get(row["id"], [])
+                job = rows.to_job(row)
+                yield StoredJob(job, pictures.get(job.id, []), parents.get(job.id, []))
 
     async def erase_user(self, user_id: int, *, now: float) -> int:
         """Erase all ended jobs of this user; the number of jobs.

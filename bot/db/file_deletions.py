@@ -17,7 +17,7 @@ class FileKind(StrEnum):
     """The kinds of files that are deleted."""
 
     PICTURES = "pictures"
-    """All pictures of a job."""
+    """All pictures of a job, and its artifacts."""
     SKETCH = "sketch"
 
 
@@ -138,6 +138,8 @@ async def _is_needed(db: aiosqlite.Connection, deletion: FileDeletion) -> bool:
     else:
         query = (
             "SELECT 1 FROM pictures WHERE job = :name AND path IS NOT NULL AND removed_at IS NULL "
+            "UNION ALL SELECT 1 FROM artifacts "
+            "WHERE job = :name AND path IS NOT NULL AND removed_at IS NULL "
             "UNION ALL SELECT 1 FROM jobs WHERE id = :name AND ended_at IS NULL"
         )
     return bool(await db.execute_fetchall(f"{query} LIMIT 1", {"name": deletion.name}))
@@ -145,7 +147,5 @@ async def _is_needed(db: aiosqlite.Connection, deletion: FileDeletion) -> bool:
 
 async def _has_pending_sketches(db: aiosqlite.Connection) -> bool:
     """Whether the sketch of a job may be stored already, but is not yet in its recipes."""
-    rows = await db.execute_fetchall(
-        "SELECT 1 FROM jobs WHERE status = 'accepted' AND ended_at IS NULL AND sketch IS NOT NULL"
-    )
+    rows = await db.execute_fetchall("SELECT 1 FROM job_inputs WHERE url IS NOT NULL LIMIT 1")
     return bool(rows)

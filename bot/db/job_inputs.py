@@ -2,12 +2,23 @@
 
 import sqlite3
 from collections.abc import Sequence
+from typing import Final
 
 import aiosqlite
+import msgspec
 
 from bot.db import rows
 from bot.db.store import Erasure, Store
 from bot.domain.plan import InputRole, PlanInput
+
+
+class _Options(msgspec.Struct, frozen=True):
+    """The column `options`."""
+
+    keep_size: bool = False
+
+
+_OPTIONS: Final = msgspec.json.Decoder(_Options)
 
 
 class JobInputStore(Store):
@@ -38,7 +49,7 @@ async def add(db: aiosqlite.Connection, job_id: str, inputs: Sequence[PlanInput]
     await db.executemany(
         "INSERT INTO job_inputs (job, nth, role, url, options) VALUES (?, ?, ?, ?, ?)",
         [
-            (job_id, nth, item.role.value, item.url, rows.json({"keep_size": item.keep_size}))
+            (job_id, nth, item.role.value, item.url, rows.json(_Options(item.keep_size)))
             for nth, item in enumerate(inputs, start=1)
         ],
     )
@@ -62,5 +73,5 @@ async def delete_pending(db: aiosqlite.Connection, job_id: str) -> None:
 
 
 def _input(row: sqlite3.Row) -> PlanInput:
-    options = rows.decode_options(row["options"])
-    return PlanInput(role=InputRole(row["role"]), url=row["url"], keep_size=options["keep_size"])
+    options = _OPTIONS.decode(row["options"])
+    return PlanInput(role=InputRole(row["role"]), url=row["url"], keep_size=options.keep_size)

@@ -7,7 +7,16 @@ from typing import Final
 
 import aiosqlite
 
-from bot.db import file_deletions, job_messages, pictures, rows, usage
+from bot.db import (
+    artifacts,
+    file_deletions,
+    job_inputs,
+    job_messages,
+    lineage,
+    pictures,
+    rows,
+    usage,
+)
 from bot.db.connection import SqliteConnection
 from bot.db.file_deletions import FileDeletion, FileKind
 from bot.db.store import Erasure, Store
@@ -17,6 +26,7 @@ from bot.domain.clock import DAY
 from bot.domain.job import Job, JobTimings, Status
 from bot.domain.limits import QueueDepth
 from bot.domain.picture import Picture
+from bot.domain.plan import PENDING_IMAGE, Edge, PlanInput
 from engine.contract import Recipe
 
 REPLAY_SECONDS: Final = DAY
@@ -40,7 +50,7 @@ _ERASED_WORK: Final = (
 """In SQL: `value`, which is a recipe or has one as its `picture`, without the user's data."""
 _ERASE: Final = (
     "UPDATE jobs SET erased = :reason, person = 0, "  # noqa: S608 # ours
-    "request = 'erased:' || id, parents = '[]', "
+    "request = 'erased:' || id, plan = '{}', "
     "reveal = 0, seats = NULL, "
     "recipes = (SELECT json_group_array(json(" + _ERASED_WORK + ")) FROM json_each(recipes)), "
     "reason = iif(reason IS NULL, NULL, '(deleted)'), "
@@ -69,28 +79,42 @@ class JobStore(Store):
 
     # Transitions, in the order of a job's life
 
-    async def add(self, job: Job) -> bool:
-        """Store a new job; False if there is one of the same idempotency key."""
+    async def add(
+        self, job: Job, *, inputs: Sequence[PlanInput] = (), edges: Sequence[Edge] = ()
+    ) -> bool:
+        """Store a new job; False if there is one of the same idempotency key.
+
+        Raises Refused, with a sentence for the user, if a parent of an edge was removed or deleted.
+        """
         columns = rows.from_job(job)
         sql = insert_sql("jobs", columns, "ON CONFLICT (request) DO NOTHING")
         async with self._connection.transaction() as db:
             added = (await db.execute(sql, columns)).rowcount > 0
             if added:
+                await lineage.check_parents(db, edges)
+                await lineage.add(db, job.id, edges)
+                await job_inputs.add(db, job.id, inputs)
                 await _link_images(db, job.id, job.recipes)
         if added:
             log.info("job accepted", extra=_job_fields(job))
         return added
 
-    async def mark_queued(self, job_id: str, recipes: Sequence[Recipe]) -> bool:
-        """Queue an accepted job with its complete recipes; False if it is not accepted."""
+    async def mark_queued(
+        self, job_id: str, recipes: Sequence[Recipe], input_digests: Sequence[str] = ()
+    ) -> bool:
+        """Queue an accepted job with its complete recipes; False if it is not accepted.
+
+        `input_digests` are those of the files of its inputs, in their order.
+        """
         async with self._connection.transaction() as db:
             update = await db.execute(
-                "UPDATE jobs SET status = 'queued', recipes = :recipes, sketch = NULL "
+                "UPDATE jobs SET status = 'queued', recipes = :recipes "
                 "WHERE id = :job AND status = 'accepted'",
                 {"job": job_id, "recipes": rows.json(recipes)},
             )
             queued = update.rowcount > 0
             if queued:
+                await job_inputs.set_digests(db, job_id, input_digests)
                 await _link_images(db, job_id, recipes)
         if queued:
             log.info("job queued", extra={"job": job_id})
@@ -213,13 +237,14 @@ class JobStore(Store):
         """
         async with self._connection.transaction() as db:
             ended = await db.execute_fetchall(
-                "UPDATE jobs SET status = :status, reason = :reason, ended_at = :now, "
-                "sketch = NULL "
+                "UPDATE jobs SET status = :status, reason = :reason, ended_at = :now "
                 "WHERE id = :job AND ended_at IS NULL RETURNING *",
                 {"job": job_id, "status": status.value, "reason": reason, "now": now},
             )
             for row in ended:
                 await pictures.delete_of_job(db, row["id"])
+                await artifacts.delete_of_job(db, row["id"])
+                await job_inputs.delete_pending(db, row["id"])
                 if row["attempt"]:  # the attempt may have written files
                     await file_deletions.mark(db, FileDeletion(FileKind.PICTURES, row["id"]))
         self._report("job ended", ended, reason)
@@ -404,7 +429,12 @@ async def _link_images(db: aiosqlite.Connection, job_id: str, recipes: Sequence[
     """Record which input images the recipes of a job need."""
     await db.executemany(
         "INSERT OR IGNORE INTO job_images VALUES (?, ?)",
-        [(job_id, image) for recipe in recipes for image in recipe.images],
+        [
+            (job_id, image)
+            for recipe in recipes
+            for image in recipe.images
+            if image != PENDING_IMAGE
+        ],
     )
 
 

@@ -7,8 +7,11 @@ import aiosqlite
 import msgspec
 
 from bot.db.store import Erasure, Store
-from bot.domain.picture import picture_id
+from bot.domain import rules
+from bot.domain.job import DeletionReason
+from bot.domain.picture import job_id_of, picture_id
 from bot.domain.plan import Edge, Relation
+from bot.errors import Refused
 
 
 class Kinship(msgspec.Struct, frozen=True):
@@ -55,6 +58,23 @@ class LineageStore(Store):
             "DELETE FROM lineage WHERE job IN (SELECT value FROM json_each(:job_ids))",
             {"job_ids": erasure.job_ids},
         )
+
+
+async def check_parents(db: aiosqlite.Connection, edges: Sequence[Edge]) -> None:
+    """Raise Refused if a picture that a new job starts from was removed or deleted, in the
+    transaction that stores the job."""
+    for parent in {edge.parent for edge in edges}:
+        stored = await db.execute_fetchall(
+            "SELECT removed_at, erased FROM jobs LEFT JOIN pictures ON pictures.id = ? "
+            "WHERE jobs.id = ?",
+            (parent, job_id_of(parent)),
+        )
+        row = next(iter(stored), None)
+        if row is not None and row["erased"]:
+            reason = DeletionReason(row["erased"]).message
+            raise Refused(f"This was made from another picture. {reason}")
+        if row is not None and row["removed_at"] is not None:
+            raise Refused(rules.REMOVED)
 
 
 async def add(db: aiosqlite.Connection, job_id: str, edges: Sequence[Edge]) -> None:

@@ -5,7 +5,7 @@ from typing import ClassVar, Final
 
 import aiosqlite
 
-from bot.db import file_deletions, jobs, rows
+from bot.db import artifacts, file_deletions, jobs, rows
 from bot.db.audit_log import AUDIT_SECONDS, SWEEP_ROWS, append
 from bot.db.file_deletions import FileDeletion, FileKind
 from bot.db.store import Store
@@ -122,25 +122,31 @@ class ReportStore(Store):
         case. The caller then deletes the messages that show them."""
         async with self._connection.transaction() as db:
             await jobs.mark_removed(db, job_id, entry.created_at)
+            await artifacts.mark_removed(db, job_id, entry.created_at)
             await file_deletions.mark(db, FileDeletion(FileKind.PICTURES, job_id))
             await _close(db, job_id, CaseState.REMOVED, entry)
 
     async def unfinished_variations_of_removed(self) -> list[Job]:
-        """Unfinished variations of removed pictures."""
+        """Unfinished jobs that were made from removed pictures."""
         variations = await self._connection.fetch_all(
             "SELECT * FROM jobs WHERE ended_at IS NULL AND EXISTS ("
-            "SELECT 1 FROM json_each(parents) JOIN pictures ON pictures.id = value "
-            "WHERE removed_at IS NOT NULL)"
+            "SELECT 1 FROM lineage JOIN pictures ON pictures.id = parent "
+            "WHERE lineage.job = jobs.id AND removed_at IS NOT NULL)"
         )
         return [rows.to_job(row) for row in variations]
 
     async def variations(self, job_id: str) -> list[Job]:
-        """The variations of the job's pictures that are or will be shown, oldest first."""
+        """The jobs that were made from the job's pictures, or from those of such a job, and that
+        are or will be shown, oldest first. Rerolls of the job itself are none of them."""
         variations = await self._connection.fetch_all(
-            "SELECT * FROM jobs WHERE parents != '[]' AND erased IS NULL "
-            "AND EXISTS (SELECT 1 FROM json_each(parents) WHERE value GLOB ? || '-[1-4]') "
+            "WITH RECURSIVE derived (job) AS (SELECT ? UNION SELECT lineage.job FROM derived "
+            "JOIN lineage ON parent > derived.job || '-' AND parent < derived.job || '.' "
+            "WHERE relation != 'reroll') "
+            "SELECT * FROM jobs WHERE id IN (SELECT job FROM derived) AND id != ? "
+            "AND erased IS NULL "
             "AND (ended_at IS NULL OR id IN (SELECT job FROM pictures WHERE removed_at IS NULL)) "
             "ORDER BY rowid",
+            job_id,
             job_id,
         )
         return [rows.to_job(row) for row in variations]

@@ -7,17 +7,17 @@ from typing import Final
 import msgspec
 
 from bot.db.tables import Value
-from bot.domain.job import DeletionReason, Job, JobTimings, ResponseTarget, Sketch, Status
+from bot.domain.job import DeletionReason, Job, JobTimings, ResponseTarget, Status
 from bot.domain.kinds import kind_named
 from bot.domain.picture import Picture
+from bot.domain.plan import PlanDetails
 from engine.contract import Recipe, Verdict, sha256
 
 _REACTION_PARTS: Final = 4
 """The idempotency key of a reaction has the ids of its message and user, and its emoji."""
 _RECIPE = msgspec.json.Decoder(Recipe)
 _RECIPES = msgspec.json.Decoder(tuple[Recipe, ...])
-_PARENTS = msgspec.json.Decoder(tuple[str, ...])
-_SKETCH = msgspec.json.Decoder(Sketch)
+_PLAN = msgspec.json.Decoder(PlanDetails)
 _VERDICTS = msgspec.json.Decoder(tuple[Verdict, ...])
 
 
@@ -59,8 +59,7 @@ def from_job(job: Job) -> dict[str, Value]:
         "token": job.target.token,
         "reply_to": job.target.reply_to_id,
         "recipes": json(job.recipes),
-        "parents": json(job.parents),
-        "sketch": json(job.sketch) if job.sketch else None,
+        "plan": json(job.plan),
         "reveal": int(job.include_flagged),
         "created_at": job.created_at,
         "seats": job.max_concurrent,
@@ -76,6 +75,11 @@ def _recipes(text: str) -> tuple[Recipe, ...]:
 @lru_cache(maxsize=1024)
 def _recipe(text: str) -> Recipe:
     return _RECIPE.decode(text)
+
+
+@lru_cache(maxsize=256)
+def _plan(text: str) -> PlanDetails:
+    return _PLAN.decode(text)
 
 
 def to_job(row: sqlite3.Row) -> Job:
@@ -95,8 +99,7 @@ def to_job(row: sqlite3.Row) -> Job:
             reply_to_id=row["reply_to"],
         ),
         recipes=_recipes(row["recipes"]),
-        parents=_PARENTS.decode(row["parents"]),
-        sketch=_SKETCH.decode(row["sketch"]) if row["sketch"] else None,
+        plan=_plan(row["plan"]),
         include_flagged=bool(row["reveal"]),
         attempt=row["attempt"],
         crashes=row["crashes"],

@@ -64,15 +64,6 @@ class ResponseTarget(msgspec.Struct, frozen=True, kw_only=True):
         return f"ResponseTarget(channel_id={self.channel_id}, message_id={self.message_id})"
 
 
-class Sketch(msgspec.Struct, frozen=True, kw_only=True):
-    """A user's attachment that was not downloaded yet."""
-
-    url: str
-    strength: float
-    keep_size: bool
-    """The user chose an aspect ratio, so the sketch does not determine the size."""
-
-
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One request by one user."""
 
@@ -84,9 +75,6 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     target: ResponseTarget
     recipes: tuple[Recipe, ...]
     plan: PlanDetails = PlanDetails()
-    parents: tuple[str, ...] = ()
-    """The ids of the pictures that its recipes were made from."""
-    sketch: Sketch | None = None
     include_flagged: bool = False
     """Store flagged pictures, because the channel may show them."""
     status: Status = Status.ACCEPTED

@@ -5,7 +5,7 @@ A job kind turns a request into a plan. The queue, the database and the delivery
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -41,11 +41,15 @@ class Film(msgspec.Struct, frozen=True, tag="film"):
 Layout = Grid | Matrix | Film
 
 
+PENDING_IMAGE: Final = "0" * 64
+"""The digest in recipes of an attachment that was not fetched yet."""
+
+
 class InputRole(StrEnum):
     """What an input image is used for."""
 
     SKETCH = "sketch"
-    """The init image of all recipes."""
+    """The init image of all recipes that name PENDING_IMAGE as theirs."""
 
 
 class PlanInput(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,8 +57,6 @@ class PlanInput(msgspec.Struct, frozen=True, kw_only=True):
 
     role: InputRole
     url: str
-    strength: float = 1.0
-    """Of a sketch, as in the recipe."""
     keep_size: bool = False
     """The user chose the size of the pictures, so the attachment does not determine it."""
 

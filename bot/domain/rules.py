@@ -11,6 +11,7 @@ from bot.domain.picture import Picture
 from bot.errors import Refused
 from engine.contract import ModelCard, Recipe
 
+REMOVED: Final = "Moderators removed this, so there is nothing to show or to paint again."
 UNKNOWN_PICTURE: Final = "That picture no longer exists."
 _ALLOWED_CONTROLS: Final = frozenset("\n\t")
 _INVISIBLE: Final = ("Cc", "Cf", "Cs")
@@ -65,7 +66,7 @@ def check_viewable(picture: Picture) -> None:
 def check_not_removed(pictures: Sequence[Picture]) -> None:
     """Raise Refused if moderators removed one of the pictures."""
     if any(picture.is_removed for picture in pictures):
-        raise Refused("Moderators removed this, so there is nothing to show or to paint again.")
+        raise Refused(REMOVED)
 
 
 def can_cancel(job: Job, *, user_id: int, is_moderator: bool) -> bool:

@@ -38,7 +38,9 @@ class RetentionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     logs_prompts: bool = False
 
 
-def export_record(job: Job, pictures: Sequence[Picture]) -> dict[str, Any]:
+def export_record(
+    job: Job, pictures: Sequence[Picture], parents: Sequence[str] = ()
+) -> dict[str, Any]:
     """A job in the exported file: Discord's ids are strings, times are seconds since 1970."""
     target = job.target
     return {
@@ -51,7 +53,7 @@ def export_record(job: Job, pictures: Sequence[Picture]) -> dict[str, Any]:
         "server": None if target.guild_id is None else str(target.guild_id),
         "message": None if target.message_id is None else str(target.message_id),
         "reason": job.failure_reason,
-        "variations_of": job.parents,
+        "variations_of": parents,
         "recipes": job.recipes,
         "pictures": [_picture_record(picture) for picture in pictures],
     }

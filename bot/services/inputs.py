@@ -7,14 +7,17 @@ from weakref import WeakValueDictionary
 
 from bot.attachments.sandbox import Sandbox
 from bot.attachments.sanitize import sanitize
+from bot.db.connection import retry_until_written
 from bot.db.file_deletions import FileDeletion, FileDeletionStore, FileKind
+from bot.db.job_inputs import JobInputStore
 from bot.domain import rules
-from bot.domain.job import Job, Sketch
-from bot.domain.kinds.imagine import with_init_image
+from bot.domain.job import Job
+from bot.domain.plan import PlanInput
+from bot.domain.plan_inputs import with_input
 from bot.engine_client.base import EngineClient
 from bot.errors import BotError
 from bot.storage import FileStorage
-from engine.contract import Recipe, card_for, sha256
+from engine.contract import Recipe, sha256
 
 log = logging.getLogger(__name__)
 
@@ -31,12 +34,14 @@ class InputService:
 
     def __init__(
         self,
+        job_inputs: JobInputStore,
         file_deletions: FileDeletionStore,
         engine: EngineClient,
         storage: FileStorage,
         fetcher: AttachmentFetcher,
         sandbox: Sandbox,
     ) -> None:
+        self._job_inputs = job_inputs
         self._file_deletions = file_deletions
         self._engine = engine
         self._storage = storage
@@ -47,33 +52,33 @@ class InputService:
         self._downloads = asyncio.Semaphore(4)
         self._decoders = asyncio.Semaphore(2)  # each may use a gigabyte of memory
 
-    async def resolve(self, job: Job) -> tuple[Recipe, ...]:
-        """The recipes of a job, completed with its attachment if it has one.
+    async def resolve(self, job: Job) -> tuple[tuple[Recipe, ...], tuple[str, ...]]:
+        """The recipes of a job, completed with its inputs, and the digests of those that were
+        fetched for it.
 
         Raises BotError, with a sentence for the user.
         """
-        if job.sketch is None:
-            return job.recipes
-        return await self._with_init_image(job, job.sketch)
+        recipes, digests = job.recipes, []
+        pending = await retry_until_written(lambda: self._job_inputs.pending(job.id))
+        if pending:
+            rules.check_models(recipes, self._engine.models)
+        for plan_input in pending:
+            image, size = await self._fetch(job, plan_input)
+            recipes = with_input(recipes, self._engine.models, plan_input, image, size)
+            digests.append(image)
+        return recipes, tuple(digests)
 
-    async def _with_init_image(self, job: Job, sketch: Sketch) -> tuple[Recipe, ...]:
-        rules.check_models(job.recipes, self._engine.models)
+    async def _fetch(self, job: Job, plan_input: PlanInput) -> tuple[str, tuple[int, int]]:
+        """Store the attachment; its digest, and its size in pixels."""
         user_lock = self._user_locks.setdefault(job.user_id, asyncio.Lock())
         async with user_lock, self._downloads:
-            data = await self._fetcher.fetch(sketch.url)
+            data = await self._fetcher.fetch(plan_input.url)
             async with self._decoders:
                 image = await sanitize(data, self._sandbox)
         name = await asyncio.to_thread(sha256, image.png)
         async with self._file_deletions.writing(FileDeletion(FileKind.SKETCH, name)):
-            source = await asyncio.to_thread(self._store, image.png)
-        return with_init_image(
-            job.recipes,
-            card_for(job.recipes[0], self._engine.models),
-            source=source,
-            strength=sketch.strength,
-            size=(image.width, image.height),
-            keep_size=sketch.keep_size,
-        )
+            await asyncio.to_thread(self._store, image.png)
+        return name, (image.width, image.height)
 
     def _store(self, png: bytes) -> str:
         try:

@@ -128,6 +128,7 @@ class JobRunner:
             attempt=job.attempt,
             recipes=attempt.recipes,
             inputs=tuple(inputs),
+            capture=job.plan.capture,
             adaptive=self._limits.adaptive,
             include_flagged=job.include_flagged,
             owner=str(job.user_id),

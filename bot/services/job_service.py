@@ -19,11 +19,10 @@ from bot.domain.job import (
     Job,
     Progress,
     RequestContext,
-    Sketch,
     Status,
 )
 from bot.domain.limits import OUT_OF_TIME
-from bot.domain.plan import JobKind, Plan, Relation
+from bot.domain.plan import JobKind, Plan
 from bot.engine_client.base import EngineClient
 from bot.errors import BotError, FatalError, Refused
 from bot.services.admission import AdmissionPolicy
@@ -93,15 +92,13 @@ class JobService:
                 target=context.target,
                 recipes=plan.recipes,
                 plan=plan.details,
-                parents=_parents(plan),
-                sketch=_sketch(plan),
                 include_flagged=await self._nsfw_policy(context) is not nsfw.NsfwPolicy.BLOCK,
                 created_at=self._clock(),
                 max_concurrent=limits.max_running,
             )
             if context.is_token_only:
                 await self._quota.check_token_life(job)
-            if not await self._jobs.add(job):
+            if not await self._jobs.add(job, inputs=plan.inputs, edges=plan.edges):
                 return None
             self._unacknowledged.add(job.id)  # before another task can find it in the database
             return job
@@ -146,13 +143,13 @@ class JobService:
             await self._outbox.deliver(current)
             return
         try:
-            recipes = await self._inputs.resolve(job)
+            recipes, digests = await self._inputs.resolve(job)
         except FatalError:
             raise
         except BotError as error:
             await self._outbox.finish(job.id, Status.REFUSED, str(error))
             return
-        await retry_until_written(lambda: self._jobs.mark_queued(job.id, recipes))
+        await retry_until_written(lambda: self._jobs.mark_queued(job.id, recipes, digests))
         self._dispatcher.wake()
 
     async def free_key(self, idempotency_key: str) -> None:
@@ -220,14 +217,3 @@ class JobService:
         """Deliver the ending of a job; `start` does it if it is called later."""
         if job.id not in self._unacknowledged:
             self._tasks.start(job.id, self._outbox.deliver(job))
-
-
-def _parents(plan: Plan) -> tuple[str, ...]:
-    edges = (edge for edge in plan.edges if edge.relation is not Relation.REROLL)
-    return tuple(dict.fromkeys(edge.parent for edge in edges))
-
-
-def _sketch(plan: Plan) -> Sketch | None:
-    for item in plan.inputs:
-        return Sketch(url=item.url, strength=item.strength, keep_size=item.keep_size)
-    return None

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 
 from bot.db.guild_settings import NsfwSettingsStore
 from bot.db.jobs import JobStore
+from bot.db.lineage import LineageStore
 from bot.domain import nsfw, rules
 from bot.domain.job import Job, RequestContext
 from bot.domain.kinds import reroll
 from bot.domain.limits import Limits
 from bot.domain.picture import Picture, job_id_of
-from bot.domain.plan import Edge, JobKind, Plan, PlanContext, PlannedJob, Relation
+from bot.domain.plan import JobKind, Plan, PlanContext, PlannedJob, Relation
 from bot.domain.visibility import visible_in
 from bot.engine_client.base import EngineClient
 from bot.errors import Refused
@@ -23,11 +24,13 @@ class Planner:
     def __init__(
         self,
         jobs: JobStore,
+        lineage: LineageStore,
         nsfw_settings: NsfwSettingsStore,
         engine: EngineClient,
         limits: Limits,
     ) -> None:
         self._jobs = jobs
+        self._lineage = lineage
         self._nsfw_settings = nsfw_settings
         self._engine = engine
         self._limits = limits
@@ -55,11 +58,7 @@ class Planner:
         self, job: Job, request: RequestContext, nth: int | None = None
     ) -> tuple[JobKind, Plan]:
         """The plan of the job, or of its nth picture alone, with other seeds, and its kind."""
-        edges = [
-            Edge(child, parent, Relation.VARIATION)
-            for child in range(1, len(job.recipes) + 1)
-            for parent in job.parents
-        ]
+        edges = await self._lineage.edges(job.id)
         pictures = await self._jobs.pictures(job.id)
         rules.check_not_removed(pictures)
         if nth is not None:
@@ -67,12 +66,15 @@ class Planner:
         planned = PlannedJob(
             recipes=job.recipes,
             details=job.plan,
-            edges=tuple(edges),
+            edges=edges,
             pictures=tuple(pictures),
             nth=nth,
         )
         if nth is None and job.kind.replan is not None:
-            parents = [await self._parent(picture_id) for picture_id in job.parents]
+            parent_ids = dict.fromkeys(
+                edge.parent for edge in edges if edge.relation is not Relation.REROLL
+            )
+            parents = [await self._parent(picture_id) for picture_id in parent_ids]
             context = await self.context(request, [parent for parent in parents if parent])
             return job.kind, job.kind.replan(planned, context)
         return reroll.KIND, reroll.plan(planned, self._context([]))

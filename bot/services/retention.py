@@ -109,7 +109,7 @@ class Retention:
         Compressed if it has more bytes than `limit`.
         """
         jobs = self._erasure.jobs(user_id)
-        records = [user_data.export_record(job, pictures) async for job, pictures in jobs]
+        records = [user_data.export_record(*stored) async for stored in jobs]
         return await asyncio.to_thread(user_data.export_file, records, limit)
 
     async def run(self, seconds: float = PASS_SECONDS) -> None:

@@ -1,22 +1,16 @@
 """/imagine: the plan of the options of the command; pure."""
 
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from bot.domain.model_names import find_model
-from bot.domain.plan import InputRole, JobKind, Plan, PlanContext, PlanInput
+from bot.domain.plan import PENDING_IMAGE, InputRole, JobKind, Plan, PlanContext, PlanInput
 from bot.errors import Refused
 from engine.contract import (
-    Img2Img,
-    ModelCard,
     PictureOptions,
-    Recipe,
-    Txt2Img,
     make_recipes,
     size_for_aspect,
-    size_for_init_image,
 )
 
 ASPECTS: Final = {
@@ -27,7 +21,6 @@ ASPECTS: Final = {
     "wide": 16 / 9,
 }
 """Width / height by the choices of the option."""
-_PLACEHOLDER_SOURCE: Final = "0" * 64
 
 
 class ImagineOptions(PictureOptions, frozen=True, kw_only=True):
@@ -62,7 +55,7 @@ def with_changes(options: ImagineOptions, **changes: str) -> ImagineOptions:
 
 
 def plan(request: ImagineRequest, context: PlanContext) -> Plan:
-    """The plan with seeds seed, seed + 1, …; its recipes are still without their init image.
+    """The plan with seeds seed, seed + 1, …; a sketch is still named PENDING_IMAGE.
 
     Raises Refused, with a sentence for the user.
     """
@@ -72,27 +65,22 @@ def plan(request: ImagineRequest, context: PlanContext) -> Plan:
     if options.count is not None and not 1 <= options.count <= most:
         raise Refused(f"The count is {options.count}; it must be 1 to {most}.")
     size = size_for_aspect(_ratio(options.aspect), model.native_size)
-    source = None if request.sketch_url is None else _PLACEHOLDER_SOURCE
+    source = None if request.sketch_url is None else PENDING_IMAGE
     try:
         recipes = make_recipes(options, model, size=size, seed=context.seed, source=source)
     except ValueError as error:
         raise Refused(str(error)) from error
     return Plan(
-        recipes=tuple(msgspec.structs.replace(recipe, source=Txt2Img()) for recipe in recipes),
-        inputs=_inputs(request),
+        recipes=recipes,
+        inputs=sketch_inputs(request.sketch_url, keep_size=options.aspect is not None),
     )
 
 
-def _inputs(request: ImagineRequest) -> tuple[PlanInput, ...]:
-    if request.sketch_url is None:
+def sketch_inputs(url: str | None, *, keep_size: bool) -> tuple[PlanInput, ...]:
+    """The sketch at this address as an input; none without an address."""
+    if url is None:
         return ()
-    sketch = PlanInput(
-        role=InputRole.SKETCH,
-        url=request.sketch_url,
-        strength=request.options.init_image_strength,
-        keep_size=request.options.aspect is not None,
-    )
-    return (sketch,)
+    return (PlanInput(role=InputRole.SKETCH, url=url, keep_size=keep_size),)
 
 
 def _ratio(aspect: str | None) -> float:
@@ -101,29 +89,6 @@ def _ratio(aspect: str | None) -> float:
     if aspect not in ASPECTS:
         raise Refused(f"There is no aspect “{aspect[:50]}”. Choose one of: {', '.join(ASPECTS)}.")
     return ASPECTS[aspect]
-
-
-def with_init_image(
-    recipes: Sequence[Recipe],
-    model: ModelCard,
-    *,
-    source: str,
-    strength: float,
-    size: tuple[int, int],
-    keep_size: bool,
-) -> tuple[Recipe, ...]:
-    """The recipes with an init image of this sha256 and size in pixels."""
-    width, height = size_for_init_image(*size, model.native_size)
-    if keep_size:
-        width, height = recipes[0].width, recipes[0].height
-    return model.with_row_class(
-        [
-            msgspec.structs.replace(
-                recipe, source=Img2Img(source, strength), width=width, height=height
-            )
-            for recipe in recipes
-        ]
-    )
 
 
 KIND: Final = JobKind(name="imagine", plan=plan, actions=("upscale", "reroll", "vary"))
