@@ -10,7 +10,9 @@ import aiosqlite
 from bot.db import (
     artifacts,
     file_deletions,
+    job_images,
     job_inputs,
+    job_log,
     job_messages,
     lineage,
     pictures,
@@ -19,6 +21,7 @@ from bot.db import (
 )
 from bot.db.connection import SqliteConnection
 from bot.db.file_deletions import FileDeletion, FileKind
+from bot.db.job_erasure import ERASE
 from bot.db.store import Erasure, Store
 from bot.db.tables import insert_sql
 from bot.db.usage import UsageRecord
@@ -26,41 +29,12 @@ from bot.domain.clock import DAY
 from bot.domain.job import Job, JobTimings, Status
 from bot.domain.limits import QueueDepth
 from bot.domain.picture import Picture
-from bot.domain.plan import PENDING_IMAGE, Edge, PlanInput
+from bot.domain.plan import Edge, PlanInput
 from engine.contract import Recipe
 
 REPLAY_SECONDS: Final = DAY
 """How long a repeated interaction must still be recognised; far longer than Discord repeats one."""
 _SWEEP_ROWS: Final = 500
-
-
-def _erased_recipe(path: str) -> str:
-    """In SQL: `value` without the user's data in the recipe at this path."""
-    return (
-        f"json_remove(json_set(value, '{path}.prompt', '(deleted)', '{path}.negative', '', "
-        f"'{path}.seed', 0), '{path}.subseeds', '{path}.changes', '{path}.source', "
-        f"'{path}.references', '{path}.controls', '{path}.adapters')"
-    )
-
-
-_ERASED_WORK: Final = (
-    f"iif(json_type(value, '$.picture') IS NULL, {_erased_recipe('$')}, "
-    f"json_set({_erased_recipe('$.picture')}, '$.image', '{'0' * 64}'))"
-)
-"""In SQL: `value`, which is a recipe or has one as its `picture`, without the user's data."""
-_ERASE: Final = (
-    "UPDATE jobs SET erased = :reason, person = 0, "  # noqa: S608 # ours
-    "request = 'erased:' || id, plan = '{}', "
-    "reveal = 0, seats = NULL, "
-    "recipes = (SELECT json_group_array(json(" + _ERASED_WORK + ")) FROM json_each(recipes)), "
-    "reason = iif(reason IS NULL, NULL, '(deleted)'), "
-    "channel = iif(delivered_at IS NULL, channel, 0), "
-    "guild = iif(delivered_at IS NULL, guild, NULL), "
-    "message = iif(delivered_at IS NULL, message, NULL), "
-    "application = iif(delivered_at IS NULL, application, NULL), "
-    "reply_to = iif(delivered_at IS NULL, reply_to, NULL) "
-    "WHERE id IN (SELECT value FROM json_each(:job_ids))"
-)
 OnTransition = Callable[[JobTimings], None]
 log = logging.getLogger(__name__)
 
@@ -94,9 +68,9 @@ class JobStore(Store):
                 await lineage.check_parents(db, edges)
                 await lineage.add(db, job.id, edges)
                 await job_inputs.add(db, job.id, inputs)
-                await _link_images(db, job.id, job.recipes)
+                await job_images.link(db, job.id, job.recipes)
         if added:
-            log.info("job accepted", extra=_job_fields(job))
+            log.info("job accepted", extra=job_log.job_fields(job))
         return added
 
     async def mark_queued(
@@ -115,7 +89,7 @@ class JobStore(Store):
             queued = update.rowcount > 0
             if queued:
                 await job_inputs.set_digests(db, job_id, input_digests)
-                await _link_images(db, job_id, recipes)
+                await job_images.link(db, job_id, recipes)
         if queued:
             log.info("job queued", extra={"job": job_id})
         return queued
@@ -306,7 +280,7 @@ class JobStore(Store):
 
     def _report(self, event: str, ended: Iterable[sqlite3.Row], reason: str | None = None) -> None:
         for timings in map(rows.to_timings, ended):
-            log.info(event, extra=_timing_fields(timings) | {"reason": reason})
+            log.info(event, extra=job_log.timing_fields(timings) | {"reason": reason})
             self._on_transition(timings)
 
     # Queries
@@ -403,7 +377,7 @@ class JobStore(Store):
         await db.execute(
             "DELETE FROM job_images WHERE job IN (SELECT value FROM json_each(:job_ids))", values
         )
-        await db.execute(_ERASE, values)
+        await db.execute(ERASE, values)
         await db.executemany(
             "UPDATE jobs SET request = ? WHERE id = ?",
             [(rows.deleted_request_digest(row["request"]), row["id"]) for row in recent],
@@ -416,44 +390,3 @@ class JobStore(Store):
             "WHERE erased IS NOT NULL AND request != 'erased:' || id AND created_at <= ? LIMIT ?)",
             (now - REPLAY_SECONDS, _SWEEP_ROWS),
         )
-
-
-async def mark_removed(db: aiosqlite.Connection, job_id: str, now: float) -> None:
-    """Mark all pictures of a job as removed by moderators, in a transaction of the caller."""
-    await db.execute(
-        "UPDATE pictures SET removed_at = ? WHERE job = ? AND removed_at IS NULL", (now, job_id)
-    )
-
-
-async def _link_images(db: aiosqlite.Connection, job_id: str, recipes: Sequence[Recipe]) -> None:
-    """Record which input images the recipes of a job need."""
-    await db.executemany(
-        "INSERT OR IGNORE INTO job_images VALUES (?, ?)",
-        [
-            (job_id, image)
-            for recipe in recipes
-            for image in recipe.images
-            if image != PENDING_IMAGE
-        ],
-    )
-
-
-def _job_fields(job: Job) -> dict[str, object]:
-    first = job.recipes[0]
-    return {
-        "job": job.id,
-        "kind": job.kind.name,
-        "pictures": len(job.recipes),
-        "prompt": first.prompt,
-        "negative": first.negative,
-    }
-
-
-def _timing_fields(timings: JobTimings) -> dict[str, object]:
-    seconds = {
-        "waited": timings.queue_seconds,
-        "painted": timings.run_seconds,
-        "shown": timings.delivery_seconds,
-    }
-    rounded = {name: round(value, 3) for name, value in seconds.items() if value is not None}
-    return {"job": timings.job_id, "ending": timings.status.value, **rounded}

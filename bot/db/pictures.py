@@ -43,3 +43,10 @@ def _failed_picture(job: Job, nth: int, reason: str) -> Picture:
         failure_reason=reason,
         fingerprint="",
     )
+
+
+async def mark_removed(db: aiosqlite.Connection, job_id: str, now: float) -> None:
+    """Mark all pictures of a job as removed by moderators, in a transaction of the caller."""
+    await db.execute(
+        "UPDATE pictures SET removed_at = ? WHERE job = ? AND removed_at IS NULL", (now, job_id)
+    )

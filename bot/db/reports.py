@@ -5,7 +5,7 @@ from typing import ClassVar, Final
 
 import aiosqlite
 
-from bot.db import artifacts, file_deletions, jobs, rows
+from bot.db import artifacts, file_deletions, pictures, rows
 from bot.db.audit_log import AUDIT_SECONDS, SWEEP_ROWS, append
 from bot.db.file_deletions import FileDeletion, FileKind
 from bot.db.store import Store
@@ -121,7 +121,7 @@ class ReportStore(Store):
         """Mark all pictures of a job as removed, schedule their files for deletion, and close the
         case. The caller then deletes the messages that show them."""
         async with self._connection.transaction() as db:
-            await jobs.mark_removed(db, job_id, entry.created_at)
+            await pictures.mark_removed(db, job_id, entry.created_at)
             await artifacts.mark_removed(db, job_id, entry.created_at)
             await file_deletions.mark(db, FileDeletion(FileKind.PICTURES, job_id))
             await _close(db, job_id, CaseState.REMOVED, entry)
