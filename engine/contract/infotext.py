@@ -1,0 +1,286 @@
+"""The text that AUTOMATIC1111's web UI writes into its pictures: write it and read it.
+
+    a red house, night
+    Negative prompt: rain
+    Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7.5, Seed: 7, Size: 512x512
+
+The format is that of its `create_infotext` (modules/processing.py) and
+`parse_generation_parameters` (modules/infotext_utils.py). Other programs and Civitai read it too.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import msgspec
+
+from engine.contract.recipe import MAX_STEPS, Recipe
+from engine.contract.recipe_parts import MAX_GUIDANCE, MAX_PROMPT_CHARS, SEED_LIMIT, Change
+from engine.contract.samplers import Sampler
+from engine.contract.sizes import MAX_SIZE, MIN_SIZE, SIZE_MULTIPLE
+
+MAX_INFOTEXT_CHARS: Final = 100_000
+"""Of a text that is read."""
+_NEGATIVE: Final = "Negative prompt:"
+_HASH_CHARS: Final = 10
+_MAX_LINE_CHARS: Final = 20_000
+"""Of the settings."""
+_MIN_SETTINGS: Final = 3
+"""A last line with fewer settings belongs to the prompt."""
+_MAX_UNUSED: Final = 12
+_MAX_VALUE_CHARS: Final = 60
+_MAX_CHANGES_CHARS: Final = 2000
+_KARRAS: Final = "Karras"
+_UNIFORM: Final = "Uniform"
+_SETTING: Final = re.compile(r'(\w[\w \-/]{1,60}):\s{0,8}("(?:\\.|[^\\"]){1,4000}"|[^,]*)(?:,|$)')
+"""As in the web UI, but with limits, without which a long line would take hours."""
+_EXTRA_NETWORK: Final = re.compile(r"<(?:lora|lyco|hypernet):[^<>]{1,200}>")
+_INTEGER: Final = re.compile(r"-?[0-9]{1,20}")
+_NUMBER: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,12})?")
+_SIZE: Final = re.compile(r"([0-9]{1,6})x([0-9]{1,6})")
+
+_NAMES: Final = {
+    Sampler.PNDM: ("PLMS", None),
+    Sampler.LMS: ("LMS", _UNIFORM),
+    Sampler.DDIM: ("DDIM", None),
+    Sampler.DDPM: ("DDPM", None),
+    Sampler.EULER: ("Euler", _UNIFORM),
+    Sampler.EULER_A: ("Euler a", _UNIFORM),
+    Sampler.HEUN: ("Heun", _UNIFORM),
+    Sampler.DPM2: ("DPM2", _UNIFORM),
+    Sampler.DPM2_A: ("DPM2 a", _UNIFORM),
+    Sampler.DPMPP_2M: ("DPM++ 2M", _UNIFORM),
+    Sampler.DPMPP_2M_KARRAS: ("DPM++ 2M", _KARRAS),
+    Sampler.DPMPP_2M_SDE: ("DPM++ 2M SDE", _UNIFORM),
+    Sampler.UNIPC: ("UniPC", None),
+    Sampler.DEIS: ("DEIS", None),
+    Sampler.LCM: ("LCM", None),
+    Sampler.TCD: ("TCD", None),
+}
+"""The web UI's sampler and schedule type of each sampler; others are written by our names."""
+_BY_NAME: Final = {
+    **{name.lower(): sampler for sampler, (name, type) in _NAMES.items() if type != _KARRAS},
+    **{sampler.value: sampler for sampler in Sampler},
+}
+_SCHEDULE_SUFFIX: Final = re.compile(r" (karras|exponential|polyexponential)$")
+"""Of the sampler's name in versions before 1.9."""
+_SILENT: Final = frozenset({
+    *("Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size", "Model", "Model hash"),
+    *("Variation seed", "Variation seed strength", "Version", "RNG", "Hashes", "User"),
+    *("Denoising strength", "VAE", "VAE hash", "Changes"),
+})  # fmt: skip
+"""Settings that are used, or that make no picture."""
+
+
+class Infotext(msgspec.Struct, frozen=True, kw_only=True):
+    """What a text says about a picture; None for what it does not say or what is impossible."""
+
+    prompt: str
+    negative: str = ""
+    steps: int | None = None
+    guidance: float | None = None
+    sampler: Sampler | None = None
+    seed: int | None = None
+    subseed: int | None = None
+    subseed_strength: float | None = None
+    size: tuple[int, int] | None = None
+    model: str | None = None
+    strength: float | None = None
+    """The picture was painted over an image, which the text does not contain."""
+    notes: tuple[str, ...] = ()
+    """A sentence for the user about each thing that is not used."""
+
+
+# Writing
+
+
+def write_infotext(recipe: Recipe, more: Mapping[str, str] | None = None) -> str:
+    """The text about a picture; `more` are further settings."""
+    lines = [recipe.prompt]
+    if recipe.negative:
+        lines.append(f"{_NEGATIVE} {recipe.negative}")
+    settings = {**_settings(recipe), **(more or {})}
+    lines.append(", ".join(f"{name}: {_quoted(value)}" for name, value in settings.items()))
+    return "\n".join(lines)
+
+
+def _settings(recipe: Recipe) -> dict[str, str]:
+    sampler, schedule = _NAMES.get(recipe.sampler, (recipe.sampler.value, None))
+    settings = {
+        "Steps": f"{recipe.steps}",
+        "Sampler": sampler,
+        "Schedule type": schedule,
+        "CFG scale": f"{recipe.guidance:g}",
+        "Seed": f"{recipe.seed}",
+        "Size": f"{recipe.width}x{recipe.height}",
+        "Model hash": recipe.revision[:_HASH_CHARS] or None,
+        "Model": public_model_name(recipe.model),
+        "Variation seed": f"{recipe.subseeds[0].seed}" if recipe.subseeds else None,
+        "Variation seed strength": f"{recipe.subseeds[0].share:g}" if recipe.subseeds else None,
+        "Denoising strength": None if recipe.strength is None else f"{recipe.strength:g}",
+        "Changes": "; ".join(map(describe_change, recipe.changes))[:_MAX_CHANGES_CHARS] or None,
+    }
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def public_model_name(model: str) -> str:
+    """The name of a model; of a folder or a file, only the last part of its path."""
+    is_path = model.startswith(("/", ".", "~")) or "\\" in model or ":" in model[:3]
+    return re.split(r"[/\\]", model.rstrip("/\\"))[-1] if is_path else model
+
+
+def describe_change(change: Change) -> str:
+    """One change of settings as `from step 12: guidance 5, prompt a dog`."""
+    parts = [
+        *([] if change.guidance is None else [f"guidance {change.guidance:g}"]),
+        *([] if change.sampler is None else [change.sampler.value]),
+        *([] if change.prompt is None else [f"prompt {change.prompt}"]),
+        *([] if change.negative is None else [f"negative {change.negative or 'nothing'}"]),
+    ]
+    return f"from step {change.step}: {', '.join(parts)}"
+
+
+def _quoted(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False) if re.search(r"[,\n:]", value) else value
+
+
+# Reading
+
+
+def read_infotext(text: str) -> Infotext | None:
+    """What a text says, or None if it has no prompt. It is from strangers and never trusted."""
+    lines = text[:MAX_INFOTEXT_CHARS].strip().splitlines() or [""]
+    settings = _parsed(lines[-1])
+    if len(settings) < _MIN_SETTINGS:
+        settings = {}
+    else:
+        lines.pop()
+    prompt, negative = _prompts(lines)
+    notes = list(_notes(prompt, settings))
+    prompt, negative = (
+        _shortened("prompt", prompt, notes),
+        _shortened("negative prompt", negative, notes),
+    )
+    if not prompt:
+        return None
+    reader = _Reader(settings, notes)
+    return Infotext(
+        prompt=prompt,
+        negative=negative,
+        steps=reader.integer("Steps", 1, MAX_STEPS),
+        guidance=reader.number("CFG scale", 0.0, MAX_GUIDANCE),
+        sampler=reader.sampler(),
+        seed=reader.integer("Seed", 0, SEED_LIMIT - 1),
+        subseed=reader.integer("Variation seed", 0, SEED_LIMIT - 1),
+        subseed_strength=reader.number("Variation seed strength", 0.0, 1.0),
+        size=reader.size(),
+        model=settings.get("Model"),
+        strength=reader.number("Denoising strength", 0.0, 1.0),
+        notes=tuple(notes),
+    )
+
+
+def _parsed(line: str) -> dict[str, str]:
+    """The settings of a line; the first of several with one name."""
+    settings: dict[str, str] = {}
+    for name, value in _SETTING.findall(line[:_MAX_LINE_CHARS]):
+        settings.setdefault(name.strip(), _unquoted(value.strip()))
+    return settings
+
+
+def _unquoted(value: str) -> str:
+    if len(value) > 1 and value[0] == value[-1] == '"':
+        try:
+            return str(json.loads(value))
+        except ValueError:
+            return value
+    return value
+
+
+def _prompts(lines: list[str]) -> tuple[str, str]:
+    """The prompt and the negative prompt, each of which may have several lines."""
+    stripped = [line.strip() for line in lines]
+    start = next((n for n, line in enumerate(stripped) if line.startswith(_NEGATIVE)), len(lines))
+    negative = "\n".join(stripped[start:]).removeprefix(_NEGATIVE)
+    return "\n".join(stripped[:start]).strip(), negative.strip()
+
+
+def _shortened(name: str, text: str, notes: list[str]) -> str:
+    text = _EXTRA_NETWORK.sub("", text).strip().strip(",").strip()
+    if len(text) > MAX_PROMPT_CHARS:
+        notes.append(
+            f"The {name} has {len(text)} characters; the first {MAX_PROMPT_CHARS} are used."
+        )
+    return text[:MAX_PROMPT_CHARS].strip()
+
+
+def _notes(prompt: str, settings: Mapping[str, str]) -> Iterator[str]:
+    if _EXTRA_NETWORK.search(prompt):
+        yield "Its extra networks (LoRA) are not used."
+    unused = [name for name in settings if name not in _SILENT]
+    if unused:
+        names = ", ".join(name[:_MAX_VALUE_CHARS] for name in unused[:_MAX_UNUSED])
+        yield f"Not used: {names}{', …' if len(unused) > _MAX_UNUSED else ''}."
+    if "Denoising strength" in settings and "Hires upscale" not in settings:
+        yield "It was painted over another picture, which is not in the file."
+
+
+class _Reader:
+    """Reads settings within limits; appends a note for each that is impossible."""
+
+    def __init__(self, settings: Mapping[str, str], notes: list[str]) -> None:
+        self._settings = settings
+        self._notes = notes
+
+    def integer(self, name: str, low: int, high: int) -> int | None:
+        """The setting, if it is a number within these limits."""
+        text = self._settings.get(name)
+        if text is not None and _INTEGER.fullmatch(text) and low <= int(text) <= high:
+            return int(text)
+        return self._rejected(name, text)
+
+    def number(self, name: str, low: float, high: float) -> float | None:
+        """The setting, if it is a number within these limits."""
+        text = self._settings.get(name)
+        if text is not None and _NUMBER.fullmatch(text) and low <= float(text) <= high:
+            return float(text)
+        return self._rejected(name, text)
+
+    def size(self) -> tuple[int, int] | None:
+        """Width and height, if pictures can have them."""
+        text = self._settings.get("Size")
+        match = None if text is None else _SIZE.fullmatch(text)
+        if match is not None:
+            width, height = int(match[1]), int(match[2])
+            if all(side % SIZE_MULTIPLE == 0 for side in (width, height)) and (
+                min(width, height) >= MIN_SIZE and max(width, height) <= MAX_SIZE
+            ):
+                return width, height
+        return self._rejected("Size", text)
+
+    def sampler(self) -> Sampler | None:
+        """The sampler with the schedule, or the nearest one that there is."""
+        text = self._settings.get("Sampler")
+        if text is None:
+            return None
+        name = text.strip().lower()
+        suffix = _SCHEDULE_SUFFIX.search(name)
+        schedule = self._settings.get("Schedule type", suffix[1] if suffix else "").lower()
+        sampler = _BY_NAME.get(_SCHEDULE_SUFFIX.sub("", name))
+        if sampler is None:
+            return self._rejected("Sampler", text)
+        if sampler is Sampler.DPMPP_2M and schedule in ("karras", "automatic"):
+            return Sampler.DPMPP_2M_KARRAS
+        if schedule not in ("", "automatic", "uniform", "normal"):
+            self._notes.append(
+                f"The schedule {schedule[:_MAX_VALUE_CHARS]} is not offered with {sampler}; "
+                "its usual one is used."
+            )
+        return sampler
+
+    def _rejected(self, name: str, text: str | None) -> None:
+        if text is not None:
+            self._notes.append(
+                f"{name} {text[:_MAX_VALUE_CHARS]} is not possible here; the usual value is used."
+            )

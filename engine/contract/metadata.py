@@ -1,0 +1,85 @@
+"""The recipes inside of PNG files, for other programs and for this one.
+
+A file has the text of the first picture as AUTOMATIC1111's web UI writes it, and the recipes of
+all its pictures as JSON. Both are a convenience: the database has the truth, and a file from
+elsewhere may hold anything.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from engine.contract.images.png_text import MAX_TEXT_BYTES, BadText, read_texts, with_texts
+from engine.contract.infotext import (
+    Infotext,
+    public_model_name,
+    read_infotext,
+    write_infotext,
+)
+from engine.contract.recipe import Recipe
+
+INFOTEXT_KEYWORD: Final = "parameters"
+RECIPES_KEYWORD: Final = "imagine-recipes"
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_DECODER: Final = msgspec.json.Decoder(tuple[Recipe, ...])
+
+
+class Metadata(msgspec.Struct, frozen=True, kw_only=True):
+    """What a file says about its pictures."""
+
+    recipes: tuple[Recipe, ...] = ()
+    """Of this program, in reading order; their models are named as `public_model_name` does."""
+    infotext: Infotext | None = None
+
+
+def with_metadata(png: bytes, recipes: Sequence[Recipe]) -> bytes:
+    """The PNG with the recipes of its pictures; as many of the first as fit into the limits.
+
+    Raises BadText if the file is no PNG.
+    """
+    if not recipes:
+        return png
+    texts = {
+        INFOTEXT_KEYWORD: write_infotext(recipes[0]),
+        RECIPES_KEYWORD: encode_recipes(recipes, MAX_TEXT_BYTES // 2),
+    }
+    return with_texts(png, texts)
+
+
+def encode_recipes(recipes: Sequence[Recipe], max_bytes: int) -> str:
+    """A JSON array of the first recipes that fit, without the folders of their models."""
+    items: list[bytes] = []
+    size = 2
+    for recipe in recipes:
+        item = msgspec.json.encode(
+            msgspec.structs.replace(recipe, model=public_model_name(recipe.model))
+        )
+        size += len(item) + 1
+        if size > max_bytes:
+            break
+        items.append(item)
+    return f"[{b','.join(items).decode()}]"
+
+
+def decode_recipes(text: str | bytes) -> tuple[Recipe, ...]:
+    """The recipes of a JSON array. Raises BadText for anything else, also for impossible ones."""
+    try:
+        recipes = _DECODER.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise BadText(f"The recipe inside of the file is not valid: {error}.") from error
+    for image in (image for recipe in recipes for image in recipe.images):
+        if not _SHA256.fullmatch(image):
+            raise BadText("The recipe inside of the file is not valid: an image has no sha256.")
+    return recipes
+
+
+def read_metadata(png: bytes) -> Metadata:
+    """What a file says about its pictures. Raises BadText, with a sentence for the user."""
+    texts = read_texts(png, (INFOTEXT_KEYWORD, RECIPES_KEYWORD))
+    recipes, infotext = texts.get(RECIPES_KEYWORD), texts.get(INFOTEXT_KEYWORD)
+    return Metadata(
+        recipes=() if recipes is None else decode_recipes(recipes),
+        infotext=None if infotext is None else read_infotext(infotext),
+    )

@@ -1,0 +1,208 @@
+"""The text of AUTOMATIC1111's web UI: writing it and reading it."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.contract import Change, Img2Img, Sampler, Subseed
+from engine.contract.infotext import (
+    Infotext,
+    describe_change,
+    public_model_name,
+    read_infotext,
+    write_infotext,
+)
+from tests.samples import recipe
+
+WEB_UI = """a lighthouse on a cliff, (night:1.2)
+by the sea, <lora:detail:0.8>
+Negative prompt: blurry, low quality
+text
+Steps: 28, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7.5, Seed: 2788213341, \
+Size: 512x768, Model hash: 6ce0161689, Model: "dreamshaper, 8", Variation seed: 5, \
+Variation seed strength: 0.1, Clip skip: 2, Lora hashes: "detail: 0123456789ab", Version: v1.9.4"""
+"""As the web UI writes it."""
+
+
+def understood(text: str) -> Infotext:
+    """What a text says."""
+    infotext = read_infotext(text)
+    assert infotext is not None
+    return infotext
+
+
+def test_a_recipe_is_written_as_the_web_ui_does() -> None:
+    """Prompt, negative prompt and settings have a line each."""
+    text = write_infotext(
+        recipe(negative="rain", sampler=Sampler.DPMPP_2M_KARRAS, subseeds=(Subseed(3, 0.15),))
+    )
+    assert text == (
+        "a red house\n"
+        "Negative prompt: rain\n"
+        "Steps: 4, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 5, Seed: 7, Size: 64x64, "
+        "Model hash: 0000000000, Model: flat, Variation seed: 3, Variation seed strength: 0.15"
+    )
+
+
+def test_other_programs_can_parse_what_is_written() -> None:
+    """The expression is that of the web UI's parser."""
+    setting = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+    changes = (Change(step=2, prompt='a "dog", sitting', guidance=3.0),)
+    line = write_infotext(recipe(changes=changes, model="a,b")).splitlines()[-1]
+    settings = dict(setting.findall(line))
+    assert settings["Size"] == "64x64"
+    assert settings["Model"] == '"a,b"'
+    assert settings["Changes"] == r'"from step 2: guidance 3, prompt a \"dog\", sitting"'
+
+
+def test_the_text_of_the_web_ui_is_read() -> None:
+    """Prompts have several lines, and values may be quoted; what is not used is said."""
+    assert understood(WEB_UI) == Infotext(
+        prompt="a lighthouse on a cliff, (night:1.2)\nby the sea",
+        negative="blurry, low quality\ntext",
+        steps=28,
+        guidance=7.5,
+        sampler=Sampler.DPMPP_2M_KARRAS,
+        seed=2788213341,
+        subseed=5,
+        subseed_strength=0.1,
+        size=(512, 768),
+        model="dreamshaper, 8",
+        notes=(
+            "Its extra networks (LoRA) are not used.",
+            "Not used: Clip skip, Lora hashes.",
+        ),
+    )
+
+
+@pytest.mark.parametrize("sampler", Sampler)
+def test_every_sampler_is_read_as_it_was_written(sampler: Sampler) -> None:
+    """By the web UI's name, or by ours if it has none."""
+    infotext = understood(write_infotext(recipe(sampler=sampler)))
+    assert (infotext.sampler, infotext.notes) == (sampler, ())
+
+
+prompts = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1)
+
+
+@given(
+    prompts.filter(lambda text: not text.startswith("Negative prompt:")),
+    prompts,
+    st.integers(1, 150),
+    st.integers(0, 2**32 - 1),
+)
+def test_any_recipe_is_read_as_it_was_written(
+    prompt: str, negative: str, steps: int, seed: int
+) -> None:
+    """Prompts without spaces at their ends come back whole."""
+    prompt, negative = prompt[:1000].strip(","), negative[:1000].strip(",")
+    text = write_infotext(recipe(prompt=prompt or "x", negative=negative, steps=steps, seed=seed))
+    infotext = understood(text)
+    assert (infotext.prompt, infotext.negative) == (prompt or "x", negative)
+    assert (infotext.steps, infotext.seed, infotext.size) == (steps, seed, (64, 64))
+
+
+@given(st.text(max_size=400))
+def test_any_text_is_read(text: str) -> None:
+    """The result is a prompt, or nothing."""
+    infotext = read_infotext(text)
+    assert infotext is None or 1 <= len(infotext.prompt) <= 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "sampler"),
+    [
+        ("Euler a", Sampler.EULER_A),
+        ("DPM++ 2M Karras", Sampler.DPMPP_2M_KARRAS),
+        ("DPM++ 2M", Sampler.DPMPP_2M),
+        ("PLMS", Sampler.PNDM),
+        ("euler_a", Sampler.EULER_A),
+    ],
+)
+def test_names_of_older_versions_are_read(name: str, sampler: Sampler) -> None:
+    """The schedule was a part of the sampler's name before version 1.9."""
+    assert understood(f"a\nSteps: 20, Sampler: {name}, Seed: 1").sampler is sampler
+
+
+@pytest.mark.parametrize(
+    ("settings", "note"),
+    [
+        ("Sampler: Restart", "Sampler Restart is not possible here"),
+        ("Sampler: Euler a Karras", "The schedule karras is not offered with euler_a"),
+        ("Sampler: Euler, Schedule type: Beta", "The schedule beta is not offered with euler"),
+        ("Steps: 99999999999999999999999", "Steps 99999999999999999999999 is not possible here"),
+        ("Steps: 0", "Steps 0 is not possible"),
+        ("Seed: -5", "Seed -5 is not possible"),
+        ("CFG scale: 1e999", "CFG scale 1e999 is not possible"),
+        ("CFG scale: nan", "CFG scale nan is not possible"),
+        ("Size: 100000x100000", "Size 100000x100000 is not possible"),
+        ("Size: 510x512", "Size 510x512 is not possible"),
+        ("Denoising strength: 0.5", "painted over another picture"),
+    ],
+)
+def test_what_is_impossible_is_said(settings: str, note: str) -> None:
+    """The value is left out, and the others are used."""
+    infotext = understood(f"a house\nUser: x, {settings}, Version: 1, RNG: CPU")
+    assert infotext.prompt == "a house"
+    assert [text for text in infotext.notes if note in text]
+
+
+def test_a_text_without_settings_is_a_prompt() -> None:
+    """A prompt may have colons."""
+    assert understood("a house: red, at night: dark") == Infotext(
+        prompt="a house: red, at night: dark"
+    )
+
+
+@pytest.mark.parametrize("text", ["", "  \n ", "Steps: 20, Sampler: Euler, Seed: 1", "<lora:a:1>"])
+def test_a_text_without_a_prompt_is_nothing(text: str) -> None:
+    """There is nothing to paint."""
+    assert read_infotext(text) is None
+
+
+def test_long_prompts_are_shortened() -> None:
+    """Their lengths are said, and a huge text is read in part."""
+    infotext = understood("x" * 2000 + "\nNegative prompt: " + "y" * 1500)
+    assert (len(infotext.prompt), len(infotext.negative)) == (1000, 1000)
+    assert infotext.notes == (
+        "The prompt has 2000 characters; the first 1000 are used.",
+        "The negative prompt has 1500 characters; the first 1000 are used.",
+    )
+
+
+@pytest.mark.parametrize("text", ["z", " ", "a:", 'a:"', "a: ", 'a:"\\', "\n", ","])
+def test_a_huge_text_is_read_in_part(text: str) -> None:
+    """Whatever it consists of, it takes no long time."""
+    infotext = understood("a house\n" + text * 10_000_000)
+    assert infotext.prompt.startswith("a house")
+    assert len(infotext.prompt) <= 1000
+
+
+def test_a_picture_over_a_sketch_has_its_strength() -> None:
+    """The digest of the sketch is not in the text."""
+    text = write_infotext(recipe(source=Img2Img("b" * 64, 0.5)))
+    assert text.endswith("Model: flat, Denoising strength: 0.5")
+    assert understood(text).strength == 0.5
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("starter", "starter"),
+        ("stabilityai/sd-turbo", "stabilityai/sd-turbo"),
+        ("/srv/models/dream.safetensors", "dream.safetensors"),
+        ("./models/dream/", "dream"),
+        ("C:\\models\\dream.safetensors", "dream.safetensors"),
+    ],
+)
+def test_the_folders_of_a_model_are_not_public(model: str, name: str) -> None:
+    """Names of the hub stay whole."""
+    assert public_model_name(model) == name
+
+
+def test_a_change_is_described_in_one_line() -> None:
+    """All its settings, in a fixed order."""
+    change = Change(step=3, negative="", sampler=Sampler.DDIM, guidance=2.5)
+    assert describe_change(change) == "from step 3: guidance 2.5, ddim, negative nothing"
