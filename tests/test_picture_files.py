@@ -7,11 +7,13 @@ import pytest
 from PIL import Image
 
 from bot.domain.nsfw import NsfwPolicy
+from bot.domain.picture import Picture
 from bot.domain.plan import Axis, Matrix
 from bot.domain.visibility import visible_in
 from bot.messages import picture_files
 from bot.messages.message_client import OutgoingFile
 from bot.storage import FileMissing, FileStorage
+from engine.contract.metadata import read_metadata
 from tests.samples import encoded, picture
 
 
@@ -62,15 +64,31 @@ def test_a_matrix_has_labels(tmp_path: Path) -> None:
     assert counts[(255, 0, 0)] == 2 * 64 * 64
 
 
-def test_one_picture_is_the_stored_file(tmp_path: Path) -> None:
-    """Its bytes are not changed."""
+def test_one_picture_is_the_stored_file_with_its_recipe(tmp_path: Path) -> None:
+    """Only its texts are changed, once."""
     archive = FileStorage(tmp_path)
-    data = encoded(noise(64))
-    stored_picture = picture(path=archive.save_picture("j1", 1, data))
-    assert picture_files.picture_file(archive, visible_in([stored_picture], NsfwPolicy.BLOCK)) == (
-        "png",
-        data,
-    )
+    shown = picture(path=archive.save_picture("j1", 1, encoded(noise(64))))
+    suffix, data = picture_files.picture_file(archive, visible_in([shown], NsfwPolicy.BLOCK))
+    assert suffix == "png"
+    assert Image.open(BytesIO(data)).tobytes() == noise_pixels(archive, shown)
+    assert read_metadata(data).recipes == (shown.recipe,)
+    again = picture(path=archive.save_picture("j1", 1, data))
+    sent = picture_files.picture_file(archive, visible_in([again], NsfwPolicy.BLOCK))
+    assert sent == ("png", data)
+
+
+def noise_pixels(archive: FileStorage, shown: Picture) -> bytes:
+    """The pixels of a stored picture."""
+    return Image.open(BytesIO(archive.picture(shown.path or ""))).tobytes()
+
+
+def test_a_grid_has_the_recipes_of_its_pictures(tmp_path: Path) -> None:
+    """Those that are shown, in their order."""
+    archive = FileStorage(tmp_path)
+    path = archive.save_picture("j1", 1, encoded(noise(64)))
+    pictures = [picture(nth=1, path=None, is_withheld=True), picture(nth=2, path=path)]
+    _, data = picture_files.grid_file(archive, visible_in(pictures, NsfwPolicy.BLOCK))
+    assert read_metadata(data).recipes == (pictures[1].recipe,)
 
 
 def test_a_missing_file_raises_an_error(tmp_path: Path) -> None:

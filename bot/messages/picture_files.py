@@ -14,12 +14,16 @@ from bot.messages import grid
 from bot.messages.message_client import OutgoingFile
 from bot.messages.upload_limits import BYTES_LIMIT, REQUEST_LIMIT
 from bot.storage import FileMissing, FileStorage
+from engine.contract import Recipe
 from engine.contract.images import matrix
 from engine.contract.images.encode import encode_jpeg, encode_png
+from engine.contract.images.png_text import BadText
+from engine.contract.metadata import with_metadata
 
 _JPEG_QUALITY: Final = 92
 _SHRINK_FACTOR: Final = 0.8
 _GRID: Final = Grid()
+_DAMAGED: Final = "The picture's file in the data folder is damaged."
 _DECODE_ERRORS: Final = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
 """What Pillow raises for a damaged PNG."""
 
@@ -37,8 +41,9 @@ def grid_file(
     cells = [
         p.unavailable_reason or _decode(storage.picture(p.path or "")) for p in visible.pictures
     ]
-    recipe = visible.pictures[0].recipe
-    return encode_within(_compose(cells, recipe.size, layout), limit)
+    size = visible.pictures[0].recipe.size
+    shown = [p.recipe for p in visible.pictures if p.unavailable_reason is None]
+    return encode_within(_compose(cells, size, layout), limit, shown)
 
 
 def _compose(cells: Sequence[grid.Cell], size: tuple[int, int], layout: Layout) -> Image.Image:
@@ -51,14 +56,21 @@ def _compose(cells: Sequence[grid.Cell], size: tuple[int, int], layout: Layout) 
 def picture_file(
     storage: FileStorage, visible: VisiblePictures, index: int = 0, limit: int = BYTES_LIMIT
 ) -> tuple[str, bytes]:
-    """One picture, as stored if it is small enough. Slow. Raises FileMissing."""
-    data = storage.picture(visible.pictures[index].path or "")
-    return ("png", data) if len(data) <= limit else encode_within(_decode(data), limit)
+    """One picture, with its recipe, as stored if it is small enough. Slow. Raises FileMissing."""
+    picture = visible.pictures[index]
+    stored = storage.picture(picture.path or "")
+    try:
+        data = with_metadata(stored, [picture.recipe])
+    except BadText as error:
+        raise FileMissing(_DAMAGED) from error
+    return ("png", data) if len(data) <= limit else encode_within(_decode(stored), limit)
 
 
-def encode_within(image: Image.Image, limit: int = BYTES_LIMIT) -> tuple[str, bytes]:
-    """PNG if it fits, else JPEG, else a smaller JPEG."""
-    data = encode_png(image)
+def encode_within(
+    image: Image.Image, limit: int = BYTES_LIMIT, recipes: Sequence[Recipe] = ()
+) -> tuple[str, bytes]:
+    """PNG with these recipes if it fits, else JPEG, else a smaller JPEG."""
+    data = with_metadata(encode_png(image), recipes)
     if len(data) <= limit:
         return "png", data
     while len(data := encode_jpeg(image, _JPEG_QUALITY)) > limit:
@@ -84,4 +96,4 @@ def _decode(data: bytes) -> Image.Image:
         with Image.open(BytesIO(data), formats=("PNG",)) as image:
             return image.convert("RGB")
     except _DECODE_ERRORS as error:
-        raise FileMissing("The picture's file in the data folder is damaged.") from error
+        raise FileMissing(_DAMAGED) from error

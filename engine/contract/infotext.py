@@ -238,14 +238,16 @@ class _Reader:
         text = self._settings.get(name)
         if text is not None and _INTEGER.fullmatch(text) and low <= int(text) <= high:
             return int(text)
-        return self._rejected(name, text)
+        self._reject(name, text)
+        return None
 
     def number(self, name: str, low: float, high: float) -> float | None:
         """The setting, if it is a number within these limits."""
         text = self._settings.get(name)
         if text is not None and _NUMBER.fullmatch(text) and low <= float(text) <= high:
             return float(text)
-        return self._rejected(name, text)
+        self._reject(name, text)
+        return None
 
     def size(self) -> tuple[int, int] | None:
         """Width and height, if pictures can have them."""
@@ -257,7 +259,8 @@ class _Reader:
                 min(width, height) >= MIN_SIZE and max(width, height) <= MAX_SIZE
             ):
                 return width, height
-        return self._rejected("Size", text)
+        self._reject("Size", text)
+        return None
 
     def sampler(self) -> Sampler | None:
         """The sampler with the schedule, or the nearest one that there is."""
@@ -269,7 +272,8 @@ class _Reader:
         schedule = self._settings.get("Schedule type", suffix[1] if suffix else "").lower()
         sampler = _BY_NAME.get(_SCHEDULE_SUFFIX.sub("", name))
         if sampler is None:
-            return self._rejected("Sampler", text)
+            self._reject("Sampler", text)
+            return None
         if sampler is Sampler.DPMPP_2M and schedule in ("karras", "automatic"):
             return Sampler.DPMPP_2M_KARRAS
         if schedule not in ("", "automatic", "uniform", "normal"):
@@ -279,7 +283,7 @@ class _Reader:
             )
         return sampler
 
-    def _rejected(self, name: str, text: str | None) -> None:
+    def _reject(self, name: str, text: str | None) -> None:
         if text is not None:
             self._notes.append(
                 f"{name} {text[:_MAX_VALUE_CHARS]} is not possible here; the usual value is used."

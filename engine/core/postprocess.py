@@ -15,6 +15,7 @@ from PIL import Image
 from engine.contract import PaintedImage, pixels_sha256
 from engine.contract.images import grid
 from engine.contract.images.encode import encode_jpeg, encode_png
+from engine.contract.metadata import with_metadata
 from engine.core.background import BackgroundQueue
 from engine.core.capture import Frame, ImageCapture
 from engine.core.failures import Failure, catch_failure
@@ -238,7 +239,7 @@ def _paint(state: DenoisingState, *, include_flagged: bool) -> tuple[PaintedImag
     is_unchecked = any(verdict.score is None for verdict in verdicts)
     is_withheld = flagged(verdicts) and (is_unchecked or not include_flagged)
     painted = PaintedImage(
-        png=b"" if is_withheld else encode_png(image),
+        png=b"" if is_withheld else with_metadata(encode_png(image), [state.recipe]),
         sha256=pixels_sha256(image),
         verdicts=verdicts,
         row_class=state.recipe.row_class,
