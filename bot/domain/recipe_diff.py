@@ -1,0 +1,79 @@
+"""What differs between two recipes, in the words of the settings; pure."""
+
+from collections.abc import Iterator
+
+from engine.contract import Change, Recipe
+from engine.contract.infotext import public_model_name
+
+
+def recipe_changes(old: Recipe, new: Recipe) -> list[str]:
+    """Each setting that differs, as `guidance 7.5 -> 5` or `from step 12: prompt`.
+
+    Equal recipes have none. The row class is no setting.
+    """
+    return [*_settings(old, new), *_noise(old, new), *_words(old, new), *_later_changes(old, new)]
+
+
+def _settings(old: Recipe, new: Recipe) -> Iterator[str]:
+    names = public_model_name(old.model), public_model_name(new.model)
+    if names != names[::-1]:
+        yield f"model {names[0]} -> {names[1]}"
+    elif old.revision != new.revision:
+        yield f"revision {old.revision[:7]} -> {new.revision[:7]}"
+    if old.steps != new.steps:
+        yield f"steps {old.steps} -> {new.steps}"
+    if old.guidance != new.guidance:
+        yield f"guidance {old.guidance:g} -> {new.guidance:g}"
+    if old.sampler != new.sampler:
+        yield f"{old.sampler} -> {new.sampler}"
+    if old.size != new.size:
+        yield f"{old.width}x{old.height} -> {new.width}x{new.height}"
+    yield from _source(old, new)
+
+
+def _source(old: Recipe, new: Recipe) -> Iterator[str]:
+    if old.images != new.images:
+        if not old.images:
+            yield "with a sketch"
+        else:
+            yield "another sketch" if new.images else "without the sketch"
+    elif old.strength != new.strength:
+        yield f"strength {old.strength or 0:g} -> {new.strength or 0:g}"
+
+
+def _noise(old: Recipe, new: Recipe) -> Iterator[str]:
+    if old.seed != new.seed:
+        yield f"seed {new.seed}"
+    count = len(old.subseeds)
+    if new.subseeds[:count] == old.subseeds:
+        yield from (f"noise {subseed.share:g}" for subseed in new.subseeds[count:])
+    else:
+        yield "other noise"
+
+
+def _words(old: Recipe, new: Recipe) -> Iterator[str]:
+    if old.prompt != new.prompt:
+        yield f"prompt {new.prompt}"
+    if old.negative != new.negative:
+        yield f"negative {new.negative or 'removed'}"
+
+
+def _later_changes(old: Recipe, new: Recipe) -> Iterator[str]:
+    """Those of the new recipe that the old one has not; how many of the old one are gone."""
+    for change in new.changes:
+        if change not in old.changes:
+            yield f"from step {change.step}: {', '.join(_changed(change))}"
+    gone = sum(change not in new.changes for change in old.changes)
+    if gone:
+        yield f"without {gone} {'change' if gone == 1 else 'changes'}"
+
+
+def _changed(change: Change) -> Iterator[str]:
+    if change.guidance is not None:
+        yield f"guidance {change.guidance:g}"
+    if change.sampler is not None:
+        yield str(change.sampler)
+    if change.prompt is not None:
+        yield "prompt"
+    if change.negative is not None:
+        yield "negative"

@@ -1,0 +1,48 @@
+"""What differs between two recipes."""
+
+import pytest
+
+from bot.domain.recipe_diff import recipe_changes
+from engine.contract import Change, Img2Img, Sampler, Subseed
+from tests.samples import recipe
+
+SKETCH = Img2Img("b" * 64, 0.5)
+FIRST, SECOND = Subseed(1, 0.15), Subseed(2, 0.1)
+FORK = Change(step=2, prompt="a dog", guidance=3.0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changes"),
+    [
+        ({}, {}, []),
+        ({}, {"row_class": 2}, []),
+        ({}, {"steps": 8, "guidance": 7.5}, ["steps 4 -> 8", "guidance 5 -> 7.5"]),
+        ({}, {"sampler": Sampler.DDIM}, ["euler -> ddim"]),
+        ({}, {"width": 128, "height": 96}, ["64x64 -> 128x96"]),
+        ({}, {"model": "/srv/m/dream"}, ["model flat -> dream"]),
+        ({}, {"revision": "1" * 40}, ["revision 0000000 -> 1111111"]),
+        ({}, {"seed": 9}, ["seed 9"]),
+        ({}, {"subseeds": (FIRST,)}, ["noise 0.15"]),
+        ({"subseeds": (FIRST,)}, {"subseeds": (FIRST, SECOND)}, ["noise 0.1"]),
+        ({"subseeds": (FIRST,)}, {"subseeds": (SECOND,)}, ["other noise"]),
+        ({}, {"prompt": "a blue house"}, ["prompt a blue house"]),
+        ({}, {"negative": "rain"}, ["negative rain"]),
+        ({"negative": "rain"}, {}, ["negative removed"]),
+        ({}, {"source": SKETCH}, ["with a sketch"]),
+        ({"source": SKETCH}, {}, ["without the sketch"]),
+        ({"source": SKETCH}, {"source": Img2Img("c" * 64, 0.5)}, ["another sketch"]),
+        ({"source": SKETCH}, {"source": Img2Img("b" * 64, 0.75)}, ["strength 0.5 -> 0.75"]),
+        ({}, {"changes": (FORK,)}, ["from step 2: guidance 3, prompt"]),
+        ({"changes": (FORK,)}, {}, ["without 1 change"]),
+        (
+            {"changes": (FORK,)},
+            {"changes": (FORK, Change(step=3, sampler=Sampler.LMS, negative=""))},
+            ["from step 3: lms, negative"],
+        ),
+    ],
+)
+def test_each_difference_is_named(
+    old: dict[str, object], new: dict[str, object], changes: list[str]
+) -> None:
+    """And nothing else."""
+    assert recipe_changes(recipe(**old), recipe(**new)) == changes
