@@ -62,6 +62,7 @@ from bot.services.quota_service import QuotaService
 from bot.services.reports import ReportService
 from bot.services.retention import PASS_SECONDS, Retention
 from bot.services.scheduler import JobScheduler
+from bot.services.uploaded_recipes import UploadedRecipes
 from bot.settings import DISCORD, Settings, sandbox_environment
 from bot.storage import FileStorage
 from engine.log.redaction import register_secret
@@ -203,6 +204,7 @@ def _build(
     limits, storage = _limits(settings), _storage(settings)
     channels, message_client = ChannelResolver(client, db.nsfw_settings), MessageClient(client)
     views = ActionViews(ACTIONS)
+    fetcher = AttachmentFetcher(downloader, client)
     notifier = Delivery(message_client, db.jobs, storage, channels, views, clock=clock)
     outbox = Outbox(db.jobs, notifier, clock)
     tasks = JobTasks(outbox)
@@ -216,7 +218,7 @@ def _build(
         engine,
         admission,
         QuotaService(db.jobs, db.usage, db.role_limits, scheduler, limits=limits, clock=clock),
-        _input_service(db, engine, storage, AttachmentFetcher(downloader, client)),
+        _input_service(db, engine, storage, fetcher),
         dispatcher,
         tasks,
         outbox,
@@ -244,6 +246,7 @@ def _build(
         direct_messages=DirectMessages(client, job_finder, db.job_messages, storage),
         temporary_replies=TemporaryReplies(client, message_client),
         retention=_retention(settings, db, storage, job_service, tasks, clock),
+        uploaded_recipes=UploadedRecipes(fetcher, storage),
     )
     return _Parts(services, notifier, dispatcher, tasks)
 

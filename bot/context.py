@@ -17,6 +17,7 @@ from bot.services.moderation import ModerationService
 from bot.services.planner import Planner
 from bot.services.reports import ReportService
 from bot.services.retention import Retention
+from bot.services.uploaded_recipes import UploadedRecipes
 
 
 class Services(msgspec.Struct, frozen=True):
@@ -33,6 +34,7 @@ class Services(msgspec.Struct, frozen=True):
     direct_messages: DirectMessages
     temporary_replies: TemporaryReplies
     retention: Retention
+    uploaded_recipes: UploadedRecipes
 
 
 class BotClient(discord.Client):

@@ -67,6 +67,10 @@ class FileStorage:
         """The PNG of an init image. Raises FileMissing."""
         return self._read(_source_path(sha256), "The sketch's file")
 
+    def has_source(self, sha256: str) -> bool:
+        """Whether this init image is stored."""
+        return (self._folder / _source_path(sha256)).is_file()
+
     def _read(self, path: str, subject: str) -> bytes:
         try:
             return (self._folder / path).read_bytes()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bot.client import ACTIONS, BUTTONS
 from bot.domain.kinds import KINDS
 from bot.domain.plan import Axis, JobKind, Matrix, PlanDetails
-from bot.features import FEATURES, privacy, report, report_cards
+from bot.features import FEATURES, privacy, recipe, report, report_cards
 from bot.messages import components
 from bot.messages.action_views import ActionButton, ActionScope, ActionViews
 from tests.samples import job, picture
@@ -60,7 +60,7 @@ def all_custom_ids() -> list[str]:
         privacy.confirmation_view(),
     ]
     ids = [custom_id for view in views for custom_id in custom_ids(view)]
-    return [*ids, report.modal(LARGEST_SNOWFLAKE).custom_id]
+    return [*ids, report.modal(LARGEST_SNOWFLAKE).custom_id, recipe.PAINT_ID]
 
 
 async def test_a_result_has_upscale_reroll_and_variation_buttons() -> None:

@@ -1,0 +1,142 @@
+"""What can be painted from the recipe inside of a file; pure.
+
+The file is from a user and may hold anything: each recipe is checked as one of a request is.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+import msgspec
+
+from bot.domain import limits, rules
+from bot.domain.model_names import find_model, short_names
+from bot.domain.plan import Plan, PlanContext
+from bot.errors import Refused
+from engine.contract import ModelCard, PictureOptions, Recipe, make_recipes, size_for_aspect
+from engine.contract.infotext import Infotext, public_model_name
+from engine.contract.metadata import Metadata
+
+_OTHER_PROGRAM: Final = (
+    "Another program painted it, so the same settings give a similar picture, not the same one."
+)
+_NOTHING: Final = (
+    "There is no recipe in this file. Pictures of this bot and of AUTOMATIC1111's web UI have one, "
+    "unless a website or an editor has removed it."
+)
+
+
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """What would be painted, and what differs from the file."""
+
+    plan: Plan
+    notes: tuple[str, ...] = ()
+
+
+def offer(metadata: Metadata, context: PlanContext, images: Collection[str] = ()) -> Offer:
+    """What can be painted from a file; `images` are the digests of the input images that exist.
+
+    Raises Refused, which says what is missing.
+    """
+    if metadata.recipes:
+        return Offer(plan=plan_again(metadata.recipes, context, images))
+    if metadata.infotext is None:
+        raise Refused(_NOTHING)
+    return _adapted(metadata.infotext, context)
+
+
+def plan_again(
+    recipes: Sequence[Recipe], context: PlanContext, images: Collection[str] = ()
+) -> Plan:
+    """The plan that paints these recipes again, with the same pixels if the engine is the same.
+
+    Raises Refused, which says what is missing.
+    """
+    limits.check_pictures(len(recipes), context.limits)
+    return Plan(recipes=tuple(_checked(recipe, context, images) for recipe in recipes))
+
+
+def _checked(recipe: Recipe, context: PlanContext, images: Collection[str]) -> Recipe:
+    """The recipe with the model's name here, and with texts as those of a request."""
+    model = _same_model(recipe, context.models)
+    missing = [image for image in recipe.images if image not in images]
+    if missing:
+        raise Refused(
+            "This picture was painted over a sketch, which is not in the file and no longer here. "
+            "Upload the sketch to /imagine instead."
+        )
+    try:
+        recipe = msgspec.structs.replace(
+            recipe,
+            model=model.name,
+            prompt=rules.strip_invisible(recipe.prompt),
+            negative=rules.strip_invisible(recipe.negative),
+            changes=tuple(
+                msgspec.structs.replace(
+                    change, prompt=_visible(change.prompt), negative=_visible(change.negative)
+                )
+                for change in recipe.changes
+            ),
+        )
+        model.check_sampler(recipe)
+        model.check_steps(recipe)
+    except ValueError as error:
+        raise Refused(str(error)) from error
+    if recipe.row_class not in model.row_classes(*recipe.size):
+        [recipe] = model.with_row_class([recipe])
+    return recipe
+
+
+def _visible(text: str | None) -> str | None:
+    return None if text is None else rules.strip_invisible(text)
+
+
+def _same_model(recipe: Recipe, models: Sequence[ModelCard]) -> ModelCard:
+    for model in models:
+        names = model.name, public_model_name(model.name)
+        if recipe.revision == model.revision and recipe.model in names:
+            return model
+    offered = ", ".join(short_names(models))
+    raise Refused(
+        f"This was painted with the model {recipe.model[:100]} ({recipe.revision[:12]}), which is "
+        f"not offered here now. These are: {offered}."
+    )
+
+
+def _adapted(infotext: Infotext, context: PlanContext) -> Offer:
+    """The nearest that can be painted, with the usual values in place of what is impossible."""
+    model, notes = _offered_model(infotext, context.models)
+    sampler = infotext.sampler
+    if sampler is not None and sampler not in model.samplers:
+        notes.append(f"The model does not take {sampler}; {model.sampler} is used.")
+        sampler = None
+    size = infotext.size or size_for_aspect(1.0, model.native_size)
+    if size[0] * size[1] > model.max_pixels:
+        notes.append(f"The model paints no {size[0]}x{size[1]}; its usual size is used.")
+        size = size_for_aspect(size[0] / size[1], model.native_size)
+    strength = infotext.subseed_strength
+    options = PictureOptions(
+        prompt=rules.strip_invisible(infotext.prompt),
+        negative=rules.strip_invisible(infotext.negative),
+        seed=infotext.seed,
+        subseed=infotext.subseed if strength else None,
+        subseed_strength=strength if infotext.subseed is not None and strength else None,
+        count=1,
+        steps=infotext.steps,
+        guidance=infotext.guidance,
+        sampler=sampler,
+    )
+    try:
+        recipes = make_recipes(options, model, size=size, seed=context.seed)
+    except ValueError as error:
+        raise Refused(str(error)) from error
+    plan = Plan(recipes=recipes, prompt=options.prompt)
+    return Offer(plan=plan, notes=(*infotext.notes, *notes, _OTHER_PROGRAM))
+
+
+def _offered_model(infotext: Infotext, models: Sequence[ModelCard]) -> tuple[ModelCard, list[str]]:
+    try:
+        return find_model(infotext.model, models), []
+    except Refused:
+        name = (infotext.model or "")[:100]
+        default = next(iter(short_names(models)))
+        return models[0], [f"The model {name} is not offered; {default} is used."]

@@ -1,0 +1,142 @@
+"""Show recipe and /recipe: the recipe of a message's pictures, or of an uploaded PNG."""
+
+import asyncio
+import io
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+import discord
+from discord import app_commands
+
+from bot.attachments import sanitize
+from bot.context import Interaction, services
+from bot.domain import recipe_offer, rules
+from bot.domain.kinds import imagine
+from bot.domain.picture import Picture
+from bot.errors import Refused
+from bot.features.exports import Exports
+from bot.features.responses import defer_and_start, handle_errors, request_context
+from bot.messages import components, message_parser, recipe_texts
+from engine.contract import Recipe
+from engine.contract.metadata import Metadata
+
+PAINT_ID: Final = f"{components.VERSION}:recipe:paint"
+_FETCH_SECONDS: Final = 2.0
+"""For the recipe of a button, so that Discord gets a response within three seconds."""
+_TOO_SLOW: Final = "Discord did not serve the recipe in time. Please press the button again."
+_NO_RECIPE: Final = "That message shows no picture whose recipe I know."
+
+
+@app_commands.context_menu(name="Show recipe")
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+@app_commands.allowed_installs(guilds=True, users=False)
+async def show(interaction: Interaction, message: discord.Message) -> None:
+    """In the Apps menu of a message."""
+    finder = services(interaction).job_finder
+    shown = await finder.by_message(message.id)
+    if shown is not None:
+        pictures = await finder.pictures(shown)
+        rules.check_not_removed(pictures)
+        if not pictures:
+            raise Refused("There is no finished picture yet.")
+        await _show_pictures(interaction, pictures)
+        return
+    deleted_job = await finder.deleted_job(message_parser.job_id_of(message))
+    if deleted_job is not None:
+        rules.check_not_deleted(deleted_job)
+    uploads = [file for file in message.attachments if file.filename.lower().endswith(".png")]
+    if not uploads:
+        raise Refused(_NO_RECIPE)
+    await _show_upload(interaction, uploads[0])
+
+
+@app_commands.command(
+    name="recipe", description="Read the recipe inside of a picture, and paint it"
+)
+@app_commands.describe(file="A PNG picture of this bot or of AUTOMATIC1111's web UI")
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+@app_commands.allowed_installs(guilds=True, users=False)
+async def command(interaction: Interaction, file: discord.Attachment) -> None:
+    """The response is private."""
+    await _show_upload(interaction, file)
+
+
+async def _show_pictures(interaction: Interaction, pictures: Sequence[Picture]) -> None:
+    recipes = [picture.recipe for picture in pictures]
+    text = recipe_texts.describe(
+        recipes, [picture.nth for picture in pictures], services(interaction).planner.models
+    )
+    files = _files(recipes) if text.needs_file else []
+    await interaction.response.send_message(text.content, files=files, ephemeral=True)
+
+
+async def _show_upload(interaction: Interaction, upload: discord.Attachment) -> None:
+    sanitize.check_size(upload.size)
+    await interaction.response.defer(ephemeral=True, thinking=True)
+    metadata = await services(interaction).uploaded_recipes.read_picture(upload.url)
+    offer = await _offer(interaction, metadata)
+    recipes = offer.plan.recipes
+    numbers = range(1, len(recipes) + 1)
+    text = recipe_texts.describe(
+        recipes, numbers, services(interaction).planner.models, offer.notes
+    )
+    paint = components.button("🎨 Paint", PAINT_ID)
+    await interaction.edit_original_response(
+        content=text.content,
+        attachments=_files(recipes),
+        view=components.stateless_view([paint]),
+    )
+
+
+async def _offer(interaction: Interaction, metadata: Metadata) -> recipe_offer.Offer:
+    context = await services(interaction).planner.context(request_context(interaction))
+    images = await services(interaction).uploaded_recipes.existing_images(metadata.recipes)
+    return recipe_offer.offer(metadata, context, images)
+
+
+def _files(recipes: Sequence[Recipe]) -> list[discord.File]:
+    data = recipe_texts.recipe_file(recipes)
+    return [discord.File(io.BytesIO(data), recipe_texts.FILE_NAME)]
+
+
+class PaintButton(
+    discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=re.escape(PAINT_ID)
+):
+    """Paints the recipes in the file of its message, which is the only state of the button."""
+
+    def __init__(self) -> None:
+        super().__init__(discord.ui.Button(custom_id=PAINT_ID))
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str]
+    ) -> "PaintButton":
+        """The button."""
+        return cls()
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        """Handle a click."""
+        async with handle_errors(interaction):
+            await _paint(interaction)
+
+
+async def _paint(interaction: Interaction) -> None:
+    """Start a job. The recipes are checked as those of any file."""
+    message, bot = interaction.message, services(interaction)
+    files = [] if message is None else message.attachments
+    urls = [file.url for file in files if file.filename == recipe_texts.FILE_NAME]
+    if not urls:
+        raise Refused("The recipe of this message is gone. Use /recipe again.")
+    context = request_context(interaction)
+    try:
+        async with asyncio.timeout(_FETCH_SECONDS):
+            recipes = await bot.uploaded_recipes.read_recipes(urls[0])
+    except TimeoutError as error:
+        raise Refused(_TOO_SLOW) from error
+    images = await bot.uploaded_recipes.existing_images(recipes)
+    plan = recipe_offer.plan_again(recipes, await bot.planner.context(context), images)
+    await defer_and_start(interaction, await bot.job_service.submit(imagine.KIND, plan, context))
+
+
+exports: Final = Exports(commands=(show, command), buttons=(PaintButton,))

@@ -1,0 +1,115 @@
+"""Recipes as texts that can be copied on a phone; pure."""
+
+import re
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from bot.domain.kinds.imagine import ASPECTS
+from bot.domain.model_names import short_names
+from bot.domain.recipe_diff import recipe_changes
+from engine.contract import ModelCard, Recipe, size_for_aspect
+from engine.contract.infotext import write_infotext
+from engine.contract.metadata import encode_recipes
+
+FILE_NAME: Final = "recipe.json"
+_MAX_FILE_BYTES: Final = 1024 * 1024
+_MAX_CONTENT: Final = 2000
+_MAX_LISTED: Final = 24
+_MAX_LISTED_CHARS: Final = 60
+_MAX_NOTE_CHARS: Final = 200
+_MAX_NOTES: Final = 6
+_FENCE: Final = "`\u200b`\u200b`"
+_IN_FILE: Final = "The recipe is too long for a message. It is in the file."
+
+
+class RecipeText(NamedTuple):
+    """The text of a message, and whether the recipe is only complete with its file."""
+
+    content: str
+    needs_file: bool
+
+
+def describe(
+    recipes: Sequence[Recipe],
+    numbers: Sequence[int],
+    models: Sequence[ModelCard],
+    notes: Sequence[str] = (),
+) -> RecipeText:
+    """The recipes of the pictures with these numbers: the first, and how the others differ.
+
+    `models` are those that are loaded.
+    """
+    command, others = _command(recipes, models), _others(recipes, numbers)
+    parts = [
+        code_block(write_infotext(recipes[0])),
+        *([] if command is None else [code_block(command)]),
+        *([] if not others else [code_block(others)]),
+        *(f"- {_plain(note)}" for note in notes[:_MAX_NOTES]),
+    ]
+    shown: list[str] = []
+    for part in parts:
+        if len("\n".join([*shown, part, _IN_FILE])) <= _MAX_CONTENT:
+            shown.append(part)
+    is_cut = len(shown) < len(parts)
+    needs_file = is_cut or command is None or len(recipes) > _MAX_LISTED
+    return RecipeText("\n".join([*shown, *([_IN_FILE] if is_cut else [])]), needs_file)
+
+
+def code_block(text: str) -> str:
+    """The text in a block that Discord copies as a whole and in which nothing is Markdown."""
+    return f"```\n{re.sub('`{3}', _FENCE, text).strip()}\n```"
+
+
+def recipe_file(recipes: Sequence[Recipe]) -> bytes:
+    """The recipes as a JSON file."""
+    return encode_recipes(recipes, _MAX_FILE_BYTES).encode()
+
+
+def _plain(note: str) -> str:
+    """A note, which may quote a file, without signs of Markdown and mentions."""
+    return re.sub(r"[\\`*_~|\[\]<>@#]", "", " ".join(note.split()))[:_MAX_NOTE_CHARS]
+
+
+def _command(recipes: Sequence[Recipe], models: Sequence[ModelCard]) -> str | None:
+    """The /imagine that paints these recipes; None if it lacks an option that they need."""
+    first, count = recipes[0], len(recipes)
+    name = next(
+        (name for name, model in short_names(models).items() if model.revision == first.revision),
+        None,
+    )
+    if name is None or any(first.with_seed(first.seed + n) != r for n, r in enumerate(recipes)):
+        return None
+    model = short_names(models)[name]
+    aspect = next(
+        (
+            a
+            for a, ratio in ASPECTS.items()
+            if size_for_aspect(ratio, model.native_size) == first.size
+        ),
+        None,
+    )
+    if aspect is None or first.subseeds or first.changes or first.images:
+        return None
+    options = {
+        "prompt": " ".join(first.prompt.split()),
+        "negative": " ".join(first.negative.split()),
+        "aspect": "" if aspect == "square" else aspect,
+        "seed": f"{first.seed}",
+        "steps": f"{first.steps}",
+        "guidance": f"{first.guidance:g}",
+        "sampler": f"{first.sampler}",
+        "count": f"{count}",
+        "model": "" if model is models[0] else name,
+    }
+    return "/imagine " + " ".join(f"{name}:{value}" for name, value in options.items() if value)
+
+
+def _others(recipes: Sequence[Recipe], numbers: Sequence[int]) -> str:
+    """What differs from the first recipe, in a line for each other one."""
+    lines = []
+    for number, recipe in list(zip(numbers, recipes, strict=True))[1:_MAX_LISTED]:
+        changes = " · ".join(recipe_changes(recipes[0], recipe)) or "the same"
+        lines.append(f"{number}: {' '.join(changes.split())[:_MAX_LISTED_CHARS]}")
+    if len(recipes) > _MAX_LISTED:
+        lines.append(f"… and {len(recipes) - _MAX_LISTED} more")
+    return "\n".join(lines)

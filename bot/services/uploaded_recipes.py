@@ -1,0 +1,50 @@
+"""Reads the recipes inside of uploaded files."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Protocol
+
+from bot.errors import Refused
+from bot.storage import FileStorage
+from engine.contract import Recipe
+from engine.contract.images.png_text import BadText
+from engine.contract.metadata import Metadata, decode_recipes, read_metadata
+
+
+class Fetcher(Protocol):
+    """Downloads attachments."""
+
+    async def fetch(self, url: str) -> bytes:
+        """The file at this address. Raises BotError, with a sentence for the user."""
+
+
+class UploadedRecipes:
+    """Of a file, only its texts are read, within limits; its pixels are not decoded."""
+
+    def __init__(self, fetcher: Fetcher, storage: FileStorage) -> None:
+        self._fetcher = fetcher
+        self._storage = storage
+
+    async def read_picture(self, url: str) -> Metadata:
+        """What a PNG says about its pictures. Raises BotError, with a sentence for the user."""
+        data = await self._fetcher.fetch(url)
+        try:
+            return await asyncio.to_thread(read_metadata, data)
+        except BadText as error:
+            raise Refused(str(error)) from error
+
+    async def read_recipes(self, url: str) -> tuple[Recipe, ...]:
+        """The recipes of a JSON file. Raises BotError, with a sentence for the user."""
+        data = await self._fetcher.fetch(url)
+        try:
+            return await asyncio.to_thread(decode_recipes, data)
+        except BadText as error:
+            raise Refused(str(error)) from error
+
+    async def existing_images(self, recipes: Iterable[Recipe]) -> frozenset[str]:
+        """The digests of those input images of the recipes that are stored."""
+        images = {image for recipe in recipes for image in recipe.images}
+        return await asyncio.to_thread(self._existing, images)
+
+    def _existing(self, images: Iterable[str]) -> frozenset[str]:
+        return frozenset(image for image in images if self._storage.has_source(image))

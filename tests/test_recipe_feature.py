@@ -1,0 +1,124 @@
+"""Show recipe and /recipe, from the message or the file to the painted picture."""
+
+from PIL import Image
+
+from bot.playground import Interaction, Message, Upload
+from engine.contract import Recipe
+from engine.contract.images.png_text import with_texts
+from engine.contract.metadata import read_metadata, with_metadata
+from tests.bot_harness import BotHarness
+from tests.fake_engine import FakeEngine, png
+from tests.samples import recipe
+
+SHOW = "Show recipe"
+PAINT = "🎨 Paint"
+PLAIN = png(Image.new("RGB", (64, 64), "red"))
+WEB_UI = "a boat\nSteps: 8, Sampler: Euler a, CFG scale: 3, Seed: 12, Size: 64x64, Clip skip: 2"
+
+
+async def shown(harness: BotHarness, message: Message) -> Message:
+    """The private response to Show recipe."""
+    return await answer(harness, await harness.ada.use(SHOW, message))
+
+
+async def read(harness: BotHarness, data: bytes) -> Message:
+    """The private response to /recipe with this file."""
+    return await answer(harness, await harness.ada.slash("recipe", file=Upload("a.png", data)))
+
+
+async def answer(harness: BotHarness, interaction: Interaction) -> Message:
+    """The private response, once it has a text."""
+
+    def answers() -> list[Message]:
+        return [m for m in interaction.ephemerals if m.content.strip("…")]
+
+    await harness.discord.until(answers, why="the recipe")
+    return answers()[0]
+
+
+async def test_the_recipe_of_a_grid_is_shown_privately(harness: BotHarness) -> None:
+    """It has the settings, the command, and the other seeds."""
+    response = await shown(harness, await harness.imagine(negative="rain"))
+    assert response.content.startswith("```\na red house\nNegative prompt: rain\nSteps: 4, ")
+    assert "/imagine prompt:a red house negative:rain seed:7" in response.content
+    assert "4: seed 10" in response.content
+    assert response.attachments == []
+
+
+async def test_the_recipe_of_one_picture_is_shown(harness: BotHarness) -> None:
+    """That of a message at full size."""
+    grid = await harness.imagine()
+    click = await harness.ada.click(grid, "U3")
+    picture = await harness.result(click)
+    response = await shown(harness, picture)
+    assert "Seed: 9," in response.content and "seed 10" not in response.content
+
+
+async def test_every_picture_that_is_sent_has_its_recipe(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """Grids have those of all pictures."""
+    grid = await harness.imagine(negative="rain")
+    recipes = engine.paints[0].recipes
+    assert read_metadata(grid.attachments[0].data).recipes == recipes
+    picture = await harness.result(await harness.ada.click(grid, "U2"))
+    assert read_metadata(picture.attachments[0].data).recipes == recipes[1:2]
+
+
+async def test_a_picture_of_ours_is_painted_again(harness: BotHarness, engine: FakeEngine) -> None:
+    """Also after a restart: the button needs nothing but its message."""
+    grid = await harness.imagine()
+    offered = await read(harness, grid.attachments[0].data)
+    assert offered.buttons == [PAINT]
+    await harness.stop()
+    await harness.start()
+    again = await harness.result(await harness.ada.click(offered, PAINT))
+    assert engine.paints[1].recipes == engine.paints[0].recipes
+    assert again.attachments and "a red house" in again.content
+
+
+async def test_a_picture_of_the_web_ui_is_painted(harness: BotHarness, engine: FakeEngine) -> None:
+    """The response says what is not used."""
+    offered = await read(harness, with_texts(PLAIN, {"parameters": WEB_UI}))
+    assert "- Not used: Clip skip." in offered.content
+    assert "similar picture, not the same one" in offered.content
+    await harness.result(await harness.ada.click(offered, PAINT))
+    [painted] = engine.paints[0].recipes
+    assert painted == recipe(
+        prompt="a boat", steps=8, sampler="euler_a", guidance=3.0, seed=12, row_class=2
+    )
+
+
+async def test_files_without_a_usable_recipe_are_refused(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """Each with one sentence; nothing is painted."""
+    gone: Recipe = recipe(model="dream")
+    for data, sentence in (
+        (PLAIN, "There is no recipe in this file."),
+        (b"\xff\xd8\xff\xe0", "This file is not a PNG picture."),
+        (with_texts(PLAIN, {"imagine-recipes": "[1]"}), "is not valid"),
+        (with_metadata(PLAIN, [gone]), "painted with the model dream"),
+    ):
+        response = await read(harness, data)
+        assert sentence in response.content and response.buttons == []
+    assert engine.paints == []
+
+
+async def test_a_message_of_somebody_else_with_a_picture_is_read(harness: BotHarness) -> None:
+    """Of other messages there is nothing to show."""
+    ben = harness.discord.person("Ben")
+    with_file = await ben.say("look", Upload("boat.png", with_texts(PLAIN, {"parameters": WEB_UI})))
+    assert (await shown(harness, with_file)).buttons == [PAINT]
+    plain = await ben.say("hello")
+    response = await shown(harness, plain)
+    assert "no picture whose recipe I know" in response.content
+
+
+async def test_prompt_rules_apply_to_a_file(harness: BotHarness, engine: FakeEngine) -> None:
+    """They are checked when the picture is to be painted."""
+    hostile = with_metadata(PLAIN, [recipe(prompt="a nude child")])
+    offered = await read(harness, hostile)
+    click = await harness.ada.click(offered, PAINT)
+    assert "minors" in await harness.refusal(click)
+    assert engine.paints == []

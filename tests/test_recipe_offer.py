@@ -1,0 +1,196 @@
+"""What can be painted from the recipe inside of a file, and the texts of recipes."""
+
+import msgspec
+import pytest
+
+from bot.domain.limits import Limits
+from bot.domain.plan import PlanContext
+from bot.domain.recipe_offer import offer, plan_again
+from bot.errors import Refused
+from bot.messages import recipe_texts
+from engine.contract import Change, Img2Img, Recipe, Sampler, Subseed
+from engine.contract.infotext import read_infotext
+from engine.contract.metadata import Metadata, decode_recipes
+from tests.fake_engine import MODEL
+from tests.samples import recipe
+
+CONTEXT = PlanContext(models=(MODEL,), seed=5)
+PATH_MODEL = msgspec.structs.replace(MODEL, name="/srv/models/dream.safetensors")
+
+
+def adapted(text: str) -> tuple[Recipe, tuple[str, ...]]:
+    """The recipe that is offered for a text, and the notes."""
+    result = offer(Metadata(infotext=read_infotext(text)), CONTEXT)
+    [painted] = result.plan.recipes
+    return painted, result.notes
+
+
+def test_a_recipe_of_ours_is_painted_as_it_is() -> None:
+    """With all its parts and its row class."""
+    forked = recipe(
+        subseeds=(Subseed(3, 0.15), Subseed(4, 0.1)),
+        changes=(Change(step=2, prompt="a dog"),),
+        row_class=8,
+    )
+    result = offer(Metadata(recipes=(forked, recipe(seed=8))), CONTEXT)
+    assert result.plan.recipes == (forked, recipe(seed=8))
+    assert result.notes == ()
+
+
+def test_the_recipe_is_preferred_to_the_text() -> None:
+    """The text lacks some settings."""
+    infotext = read_infotext("another house\nSteps: 9, Seed: 1, Size: 64x64")
+    result = offer(Metadata(recipes=(recipe(),), infotext=infotext), CONTEXT)
+    assert result.plan.recipes == (recipe(),)
+
+
+def test_a_model_in_a_folder_is_found_by_its_public_name() -> None:
+    """The recipe gets the whole name."""
+    context = msgspec.structs.replace(CONTEXT, models=(MODEL, PATH_MODEL))
+    [planned] = plan_again([recipe(model="dream.safetensors")], context).recipes
+    assert planned.model == PATH_MODEL.name
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"model": "dream"}, "painted with the model dream (000000000000), which is not offered"),
+        ({"revision": "1" * 40}, "painted with the model flat (111111111111)"),
+        ({"source": Img2Img("b" * 64, 0.5)}, "over a sketch, which is not in the file"),
+        ({"sampler": Sampler.LCM, "steps": 60}, "steps"),
+        ({"prompt": "\u200b"}, "The prompt is empty"),
+    ],
+)
+def test_what_is_missing_is_said(changes: dict[str, object], sentence: str) -> None:
+    """There is nothing to paint."""
+    with pytest.raises(Refused) as error:
+        plan_again([recipe(**changes)], CONTEXT)
+    assert sentence in str(error.value)
+
+
+def test_a_stored_sketch_is_used() -> None:
+    """It has the digest of the recipe."""
+    sketched = recipe(source=Img2Img("b" * 64, 0.5))
+    assert plan_again([sketched], CONTEXT, {"b" * 64}).recipes == (sketched,)
+
+
+def test_too_many_pictures_are_refused() -> None:
+    """As in any request."""
+    context = msgspec.structs.replace(CONTEXT, limits=Limits(max_pictures=3))
+    with pytest.raises(Refused, match="4 pictures; at most 3"):
+        plan_again([recipe(seed=seed) for seed in range(4)], context)
+
+
+def test_an_unknown_row_class_is_replaced() -> None:
+    """It would change bits, but the engine does not offer it."""
+    [planned] = plan_again([recipe(row_class=32)], CONTEXT).recipes
+    assert planned == recipe(row_class=2)
+
+
+def test_invisible_characters_are_removed() -> None:
+    """Also from the prompts of changes."""
+    hidden = recipe(prompt="a \u200bhouse", changes=(Change(step=1, prompt="a\u2060 dog"),))
+    [planned] = plan_again([hidden], CONTEXT).recipes
+    assert (planned.prompt, planned.changes[0].prompt) == ("a house", "a dog")
+
+
+def test_a_text_of_another_program_is_adapted() -> None:
+    """What it does not say is as usual."""
+    painted, notes = adapted(
+        "a house\nNegative prompt: rain\nSteps: 9, Sampler: Euler a, CFG scale: 3, Seed: 1, "
+        "Size: 128x64, Variation seed: 4, Variation seed strength: 0.2, Model: flat"
+    )
+    assert painted == recipe(
+        prompt="a house",
+        negative="rain",
+        steps=9,
+        sampler=Sampler.EULER_A,
+        guidance=3.0,
+        seed=1,
+        width=128,
+        subseeds=(Subseed(4, 0.2),),
+        row_class=2,
+    )
+    assert notes == (
+        "Another program painted it, so the same settings give a similar picture, not the same "
+        "one.",
+    )
+    plain, _ = adapted("a house")
+    assert (plain.seed, plain.steps, plain.size) == (5, 4, (64, 64))
+
+
+def test_what_is_not_offered_is_replaced_and_said() -> None:
+    """Model, size and subseed without strength."""
+    painted, notes = adapted(
+        "a house\nSteps: 9, Size: 1024x512, Model: dreamshaper, Variation seed: 4, Seed: 1"
+    )
+    assert painted.model == "flat" and painted.subseeds == ()
+    assert painted.width * painted.height <= MODEL.max_pixels and painted.width > painted.height
+    assert "The model dreamshaper is not offered; flat is used." in notes
+    assert "The model paints no 1024x512; its usual size is used." in notes
+
+
+def test_a_file_without_a_recipe_is_refused() -> None:
+    """With a sentence that says which files have one."""
+    with pytest.raises(Refused, match="There is no recipe in this file"):
+        offer(Metadata(), CONTEXT)
+
+
+# Texts
+
+
+def described(*recipes: Recipe, notes: tuple[str, ...] = ()) -> recipe_texts.RecipeText:
+    """The text of these recipes."""
+    return recipe_texts.describe(recipes, range(1, len(recipes) + 1), (MODEL,), notes)
+
+
+def test_a_recipe_is_two_blocks() -> None:
+    """The text of the web UI, and the command."""
+    assert described(recipe(negative="rain")) == (
+        "```\na red house\nNegative prompt: rain\nSteps: 4, Sampler: Euler, "
+        "Schedule type: Uniform, CFG scale: 5, Seed: 7, Size: 64x64, Model hash: 0000000000, "
+        "Model: flat\n```\n"
+        "```\n/imagine prompt:a red house negative:rain seed:7 steps:4 guidance:5 sampler:euler "
+        "count:1\n```",
+        False,
+    )
+
+
+def test_a_grid_lists_how_its_pictures_differ() -> None:
+    """The command paints all of them."""
+    content, needs_file = described(*(recipe(seed=seed) for seed in (7, 8, 9)))
+    assert "count:3" in content and not needs_file
+    assert content.endswith("```\n2: seed 8\n3: seed 9\n```")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"subseeds": (Subseed(3, 0.15),)},
+        {"changes": (Change(step=2, prompt="a dog"),)},
+        {"source": Img2Img("b" * 64, 0.5)},
+        {"width": 200},
+        {"revision": "1" * 40},
+    ],
+)
+def test_a_recipe_that_no_command_paints_needs_its_file(changes: dict[str, object]) -> None:
+    """/imagine has no option for it."""
+    content, needs_file = described(recipe(**changes))
+    assert needs_file and "/imagine" not in content
+    assert decode_recipes(recipe_texts.recipe_file([recipe(**changes)])) == (recipe(**changes),)
+
+
+def test_a_long_recipe_is_in_the_file() -> None:
+    """The message stays within Discord's limit."""
+    content, needs_file = described(recipe(prompt="x" * 1000, negative="y" * 1000))
+    assert len(content) <= 2000 and needs_file
+    assert "It is in the file." in content
+    many = described(*(recipe(prompt="x" * 1000, seed=seed) for seed in range(100)))
+    assert len(many.content) <= 2000 and many.needs_file
+
+
+def test_nothing_in_a_block_is_markdown() -> None:
+    """A prompt cannot end its block, and notes have no signs."""
+    content, _ = described(recipe(prompt="a ``` <@1> house"), notes=("Not used: **a** <@5>.",))
+    assert content.count("```") == 4
+    assert content.endswith("- Not used: a 5.")
