@@ -10,6 +10,7 @@ from engine.contract import (
     Event,
     Failed,
     Img2Img,
+    Input,
     PaintedImage,
     Queued,
     Sampler,
@@ -249,3 +250,45 @@ async def test_a_job_whose_pictures_all_fail_has_failed(
     ending = (await events_of(events, "a"))[-1]
     assert isinstance(ending, Failed)
     assert ending.reason == OVERFLOWED
+
+
+# Jobs of many pictures, and their inputs
+
+
+async def test_a_job_may_have_many_pictures(subject: Subject, events: Connection[Event]) -> None:
+    """Each is sent by itself, and is what it would be alone."""
+    pictures = await paint(events, job(subject, "many", *range(1, 17), steps=2))
+    assert len({picture.sha256 for picture in pictures}) == 16
+    [alone] = await paint(events, job(subject, "alone", 9, steps=2))
+    assert pictures[8] == alone
+
+
+async def test_an_input_is_sent_before_the_job_that_lists_it(
+    subject: Subject, events: Connection[Event]
+) -> None:
+    """A job that lists an input without Input, or with other bytes, fails with the reason."""
+    a_job = job(subject, sketch=SKETCH, strength=0.5)
+    [digest] = a_job.inputs
+    await events.send(a_job)
+    ending = (await events_of(events, "a"))[-1]
+    assert isinstance(ending, Failed)
+    assert ending.reason == f"The input image {digest[:12]} was not sent to the engine."
+    await events.send(Input(sha256=digest, data=SKETCH + b"!"))
+    await events.send(a_job)
+    ending = (await events_of(events, "a"))[-1]
+    assert isinstance(ending, Failed)
+    assert ending.reason == f"The input image {digest[:12]} has another sha256 than its name says."
+    assert await paint(events, a_job)
+
+
+async def test_an_input_of_another_connection_is_not_used(
+    subject: Subject, events: Connection[Event]
+) -> None:
+    """Each connection has its own."""
+    a_job = job(subject, sketch=SKETCH, strength=0.5)
+    async with connect_authenticated(subject.endpoint) as other:
+        await other.send(Input(sha256=a_job.inputs[0], data=SKETCH))
+        assert await paint(other, job(subject))
+        await events.send(a_job)
+        ending = (await events_of(events, "a"))[-1]
+    assert isinstance(ending, Failed) and "was not sent" in ending.reason

@@ -25,7 +25,7 @@ class InputStore:
 
     def take(self, digests: Iterable[str]) -> dict[str, bytes]:
         """Remove and return those of these images that are there."""
-        images = {digest: self._remove(digest) for digest in digests}
+        images = {digest: self._remove(digest) for digest in dict.fromkeys(digests)}
         return {digest: data for digest, data in images.items() if data is not None}
 
     def _remove(self, sha256: str) -> bytes | None:
