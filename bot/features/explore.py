@@ -2,8 +2,10 @@
 
 from typing import Final
 
+import discord
 from discord import app_commands
 
+from bot.attachments import sanitize
 from bot.context import Interaction, services
 from bot.domain import rules
 from bot.domain.axes import MAX_TEXT
@@ -29,6 +31,7 @@ Values = app_commands.Range[str, 1, MAX_TEXT]
     strength="How much to change the sketch: a value, a list or a range of 0.1 to 1",
     seed="A value, a list or a range; without it, all pictures have the same random seed",
     preset="steps: 12, 24, 38 and 50; samplers: all that the model takes",
+    sketch="A picture to start from, as in /imagine",
     negative="What the pictures should not show",
     model="The model that paints",
 )
@@ -45,10 +48,13 @@ async def command(
     strength: Values | None = None,
     seed: Values | None = None,
     preset: str | None = None,
+    sketch: discord.Attachment | None = None,
     negative: PromptText | None = None,
     model: str | None = None,
 ) -> None:
     """What the options mean, and whether it is allowed, is decided by the kind."""
+    if sketch is not None:
+        sanitize.check_size(sketch.size)
     typed = {
         "steps": steps,
         "guidance": guidance,
@@ -62,6 +68,7 @@ async def command(
         model=model,
         values={name: text for name, text in typed.items() if text is not None},
         preset=preset,
+        sketch_url=sketch.url if sketch else None,
     )
     context = request_context(interaction)
     plan = explore.plan(request, await services(interaction).planner.context(context))

@@ -7,10 +7,10 @@ from typing import Final
 import msgspec
 
 from bot.domain.axes import Values, as_integers, as_numbers, parse_values
-from bot.domain.kinds.imagine import ImagineOptions
+from bot.domain.kinds.imagine import ImagineOptions, sketch_inputs
 from bot.domain.limits import check_pictures
 from bot.domain.model_names import find_model
-from bot.domain.plan import Axis, JobKind, Matrix, Plan, PlanContext
+from bot.domain.plan import PENDING_IMAGE, Axis, JobKind, Matrix, Plan, PlanContext
 from bot.domain.row_classes import with_row_classes
 from bot.errors import Refused
 from engine.contract import RANDOM_SEED, ModelCard, Recipe, make_recipes, size_for_aspect
@@ -40,6 +40,8 @@ class ExploreRequest(msgspec.Struct, frozen=True, kw_only=True):
     """By the option of AXES, as they were typed."""
     preset: str | None = None
     """One of PRESETS."""
+    sketch_url: str | None = None
+    """The address of the sketch, if there is one."""
 
 
 def plan(request: ExploreRequest, context: PlanContext) -> Plan:
@@ -63,6 +65,7 @@ def plan(request: ExploreRequest, context: PlanContext) -> Plan:
     return Plan(
         recipes=with_row_classes(recipes, context.models),
         layout=Matrix(rows=rows, columns=columns),
+        inputs=sketch_inputs(request.sketch_url, keep_size=False),
     )
 
 
@@ -122,7 +125,8 @@ def _recipe(
     try:
         options = msgspec.convert(values, ImagineOptions)
         size = size_for_aspect(1.0, model.native_size)
-        return make_recipes(options, model, size=size, seed=seed)[0]
+        source = None if request.sketch_url is None else PENDING_IMAGE
+        return make_recipes(options, model, size=size, seed=seed, source=source)[0]
     except ValueError as error:
         raise Refused(str(error)) from error
 
