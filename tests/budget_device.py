@@ -1,5 +1,6 @@
 """A CPU that has room for only some of the models, as a GPU may have."""
 
+import sys
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -23,7 +24,9 @@ class BudgetDevice(Device):
         return cls(cpu.torch_device, cpu.dtype, cpu.threads)
 
     def available_memory(self) -> int:
-        """The budget, minus the memory of the resident models."""
+        """The budget, minus the memory of the resident models; any amount before it is known."""
+        if not self.budget:
+            return sys.maxsize
         used = sum(model.memory_bytes for model in self.models if model.is_resident)
         return sum(self.budget) - used
 

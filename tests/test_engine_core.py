@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import time
+from typing import Any
 
 import pytest
 import torch
@@ -134,8 +135,8 @@ def test_a_job_cancelled_during_its_preparation_ends(monkeypatch: pytest.MonkeyP
     core, request = new_engine_core(), Request(job(), events.append)
     core._executor = BatchExecutor(1)
 
-    def prepare_and_cancel(request: Request) -> None:
-        prepare(request)
+    def prepare_and_cancel(request: Request, *arguments: Any) -> None:  # noqa: ANN401 # its own
+        prepare(request, *arguments)
         request.request_cancel()
 
     monkeypatch.setattr("engine.core.engine_core.prepare", prepare_and_cancel)
@@ -233,7 +234,7 @@ def test_several_models_are_served_at_the_same_time() -> None:
         assert ending.pictures == painted_images(paint, core)
     unknown_job = job(recipe(model="strange"))
     assert re.search(
-        "needs the model strange .* and .* is loaded", failure_reason(unknown_job, shared_core)
+        "needs the model strange .* and .* are loaded", failure_reason(unknown_job, shared_core)
     )
 
 

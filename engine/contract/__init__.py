@@ -8,6 +8,7 @@ from engine.contract.model_card import (
     BatchSizes,
     ModelCard,
     card_for,
+    with_row_classes_for_load,
 )
 from engine.contract.options import (
     DEFAULT_COUNT,
@@ -150,4 +151,5 @@ __all__ = [
     "size_for_aspect",
     "size_for_init_image",
     "strip_steps",
+    "with_row_classes_for_load",
 ]

@@ -128,6 +128,32 @@ def card_for(recipe: Recipe, cards: Sequence[ModelCard]) -> ModelCard:
     )
 
 
+def with_row_classes_for_load(
+    recipes: Sequence[Recipe], cards: Sequence[ModelCard], running: Sequence[Recipe]
+) -> tuple[Recipe, ...]:
+    """The recipes with row classes for the current load, one for each model and size.
+
+    `running` are recipes of any models. Raises ValueError if a recipe's model has no card.
+    """
+    result = list(recipes)
+    groups: dict[tuple[str, str, int, int], list[int]] = {}
+    for index, recipe in enumerate(recipes):
+        groups.setdefault(_batch_group(recipe), []).append(index)
+    for group, indices in groups.items():
+        members = [recipes[index] for index in indices]
+        same_model = [other for other in running if _batch_group(other) == group]
+        card = card_for(members[0], cards)
+        for index, recipe in zip(
+            indices, card.with_row_class_for_load(members, same_model), strict=True
+        ):
+            result[index] = recipe
+    return tuple(result)
+
+
+def _batch_group(recipe: Recipe) -> tuple[str, str, int, int]:
+    return recipe.model, recipe.revision, *recipe.size
+
+
 def _smallest(row_classes: tuple[int, ...], recipes: Sequence[Recipe], batches: int = 1) -> int:
     rows = sum(recipe.rows for recipe in recipes) / batches
     return next((size for size in row_classes if rows <= size), row_classes[-1])

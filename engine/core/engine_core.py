@@ -1,15 +1,17 @@
 """The engine core: a loop in which images of different requests share forward passes."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
 import torch
 
+from engine.contract import with_row_classes_for_load
 from engine.core.executor import BatchExecutor
 from engine.core.failures import Failure, catch_failure
+from engine.core.model_pool import ModelPool, oldest_work
 from engine.core.postprocess import Postprocessor
 from engine.core.preparation import check_job, model_for, prepare
 from engine.core.request import ImageInput, Request, RequestStatus, RunningImage, WaitingImage
@@ -53,6 +55,7 @@ class EngineCore:
         )
         self.meter = UsageMeter(self.model.device, call_model, clock)
         self._scheduler = BatchScheduler(self.meter.cost)
+        self.pool = postprocessor.uses = ModelPool(self.models, clock)
 
     @property
     def model(self) -> DiffusionModel:
@@ -67,7 +70,10 @@ class EngineCore:
     @property
     def running(self) -> int:
         """Number of images in progress, including those of requests in preparation."""
-        preparing = sum(self.slots_for(len(request.inputs)) for request in self._preparing)
+        preparing = sum(
+            self.slots_for(len(request.inputs) + len(request.waiting))
+            for request in self._preparing
+        )
         return len(self._scheduler.images) + preparing
 
     @property
@@ -100,15 +106,22 @@ class EngineCore:
                 self.meter.charge_in_flight(request)
                 request.finish_cancelled()
         self._start_waiting()
-        self._start_preparation()
-        for batch in self._select_batches():
+        work = oldest_work(self._running, self._preparing) if self.pool.has_limit else {}
+        models = self.pool.ready(work)
+        self._start_preparation(models)
+        for batch in self._select_batches(models):
+            self.pool.acquire(batch.model)
             self._submit(batch, _requests_of(batch), self.meter.start(batch))
+        if self.requests and not self._executor.in_flight:
+            self.pool.wait_released()
         for task, failure in self._executor.wait():
             if isinstance(task, Batch):
+                self.pool.release(task.model)
                 self._complete_batch(task, failure)
             else:
+                self.pool.release_all(task.preparing_models)
                 self._finish_preparation(task, failure)
-        self._maybe_preview()
+        self._maybe_preview(models)
 
     def wake(self) -> None:
         """Let `tick` return without waiting for a forward pass. Any thread may call it."""
@@ -124,9 +137,12 @@ class EngineCore:
         request.added_at = self._clock()
         recipes = job.recipes
         if job.adaptive:
-            card = model_for(recipes[0], self.models).card
             preparing = [image.recipe for other in self._preparing for image in other.inputs]
-            recipes = card.with_row_class_for_load(recipes, self._scheduler.recipes + preparing)
+            recipes = with_row_classes_for_load(
+                recipes,
+                [model.card for model in self.models],
+                self._scheduler.recipes + preparing,
+            )
         init_images: dict[tuple[DiffusionModel, str | None], InitImage] = {}
         for index, recipe in enumerate(recipes):
             model = model_for(recipe, self.models)
@@ -140,28 +156,35 @@ class EngineCore:
     ) -> None:
         self._executor.submit(task, partial(catch_failure, requests, work))
 
-    def _start_preparation(self) -> None:
-        """Start preparing the next request, one at a time. It runs in the executor because a new
-        size or row class takes long."""
-        if not self._preparing or not self._executor.idle:
+    def _start_preparation(self, models: Collection[DiffusionModel]) -> None:
+        """Start preparing the next request with images of these models, one at a time. It runs in
+        the executor because a new size or row class takes long."""
+        in_flight = self._executor.in_flight
+        if not self._executor.idle or any(request in in_flight for request in self._preparing):
             return
-        request = self._preparing[0]
-        if request not in self._executor.in_flight:
-            request.set_status(RequestStatus.PREPARING)
-            self._submit(request, [request], partial(prepare, request))
+        for request in self._preparing:
+            if chosen := request.input_models & set(models):
+                request.set_status(RequestStatus.PREPARING)
+                request.preparing_models = chosen
+                self.pool.acquire_all(chosen)
+                work = partial(prepare, request, chosen, self.pool.make_room)
+                self._submit(request, [request], work)
+                return
 
     def _finish_preparation(self, request: Request, failure: Failure | None) -> None:
+        if failure is None and request.inputs and not request.is_stopped:
+            return  # the other models are not on the device yet
         self._preparing.remove(request)
         if request.is_stopped:
             request.finish_cancelled()
         elif failure is None:
-            request.inputs = []
             self._running.append(request)
             request.set_status(RequestStatus.RUNNING)
             self._start_waiting()
         elif failure.out_of_memory:
             self._empty_caches()
-            self._retry_smaller(request, request.inputs, failure)
+            inputs = [*_unfinished_inputs(request), *request.inputs]
+            self._retry(request, inputs, failure, *request.preparing_models)
         else:
             self._fail(request, failure)
 
@@ -180,11 +203,12 @@ class EngineCore:
         started = sum(image.request is request for image in self._scheduler.images)
         return started < self.slots_for(len(request.job.recipes))
 
-    def _select_batches(self) -> list[Batch]:
-        """A batch for each idle worker, as far as there are images that are not in flight."""
+    def _select_batches(self, models: Collection[DiffusionModel]) -> list[Batch]:
+        """A batch for each idle worker, as far as there are images of these models that are not in
+        flight."""
         in_flight = [task for task in self._executor.in_flight if isinstance(task, Batch)]
         owner_seconds = seconds_by_owner(self.requests)
-        return self._scheduler.select(self._executor.idle, in_flight, owner_seconds)
+        return self._scheduler.select(self._executor.idle, in_flight, owner_seconds, models)
 
     def _complete_batch(self, batch: Batch, failure: Failure | None) -> None:
         requests = _requests_of(batch)
@@ -199,8 +223,7 @@ class EngineCore:
         elif failure.out_of_memory:
             self._empty_caches()
             for request in active:
-                inputs = _unfinished_inputs(request)
-                self._retry_smaller(request, inputs, failure)
+                self._retry(request, _unfinished_inputs(request), failure, batch.model)
         elif len(requests) > 1:  # separate them, so that only the faulty request fails again
             for request in active:
                 request.exclusive_id = request.images[0].sequence
@@ -225,14 +248,16 @@ class EngineCore:
                 image.is_denoised = True
                 self.postprocessor.postprocess(image)
 
-    def _maybe_preview(self) -> None:
+    def _maybe_preview(self, models: Collection[DiffusionModel]) -> None:
         """Start a preview, if there is time for one, of the request with the oldest preview."""
         if not self.postprocessor.can_preview:
             return
         due = [
             request
             for request in self._running
-            if request.job.capture.previews and request.step - request.preview_step >= PREVIEW_EVERY
+            if request.job.capture.previews
+            and request.step - request.preview_step >= PREVIEW_EVERY
+            and request.image_models <= set(models)
         ]
         if due:
             request = max(due, key=lambda request: request.step - request.preview_step)
@@ -248,6 +273,21 @@ class EngineCore:
         if request in self._preparing and request not in in_flight:
             self._preparing.remove(request)
 
+    def _retry(
+        self,
+        request: Request,
+        inputs: Sequence[ImageInput],
+        failure: Failure,
+        *models: DiffusionModel,
+    ) -> None:
+        """Restart a request for which there was too little memory: after other models than these
+        have made room for it, which is tried once, or with smaller row classes."""
+        if not request.retried_with_room and any(map(self.pool.make_room, models)):
+            request.retried_with_room = True
+            self._restart(request, inputs)
+        else:
+            self._retry_smaller(request, inputs, failure)
+
     def _retry_smaller(
         self, request: Request, inputs: Sequence[ImageInput], failure: Failure
     ) -> None:
@@ -258,8 +298,11 @@ class EngineCore:
             self._fail(request, failure)
             return
         request.retried_smaller = True
+        self._restart(request, smaller)
+
+    def _restart(self, request: Request, inputs: Sequence[ImageInput]) -> None:
         self._remove(request)
-        request.restart(smaller)
+        request.restart(inputs)
         request.set_status(RequestStatus.WAITING)
         self._preparing.append(request)
 

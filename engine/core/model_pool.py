@@ -3,15 +3,16 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
 from engine.core.placement import ModelPlace, Move, next_move, slice_seconds
+from engine.core.request import Request
 from engine.models.base import DiffusionModel
 
-RELEASE_TIMEOUT: Final = 0.5
-"""How many seconds `wait_released` waits at most."""
+RELEASE_TIMEOUT: Final = 0.05
+"""How many seconds `wait_released` waits at most, because a time slice may end."""
 log = logging.getLogger(__name__)
 
 
@@ -26,28 +27,46 @@ class ModelPool:
     ) -> None:
         self.models = tuple(models)
         self._clock = clock
-        self._has_limit = (
+        self.has_limit = (
             len(self.models) > 1 and self.models[0].device.available_memory() is not None
         )
+        """Whether models are moved at all."""
         self._released = threading.Condition()
+        self._is_blocked = False
+        """Whether a model with work could not be moved to the device."""
         self._uses = dict.fromkeys(self.models, 0)
         self._used_at = dict.fromkeys(self.models, 0.0)
         self._slice_end = dict.fromkeys(self.models, 0.0)
+        self._switch_seconds = dict.fromkeys(self.models, 0.0)
+        self._working: frozenset[DiffusionModel] = frozenset()
+        """The models that had work at the last call of `ready`."""
         self.moves = 0
         """How often a model was moved to the device."""
 
     def acquire(self, model: DiffusionModel) -> None:
         """Keep a resident model where it is until `release`."""
-        with self._released:
-            self._uses[model] += 1
+        if self.has_limit:
+            with self._released:
+                self._uses[model] += 1
 
     def release(self, model: DiffusionModel) -> None:
         """Allow the model to be moved after as many calls as of `acquire`. Any thread may call
         it."""
-        with self._released:
-            self._uses[model] -= 1
-            self._used_at[model] = self._clock()
-            self._released.notify_all()
+        if self.has_limit:
+            with self._released:
+                self._uses[model] -= 1
+                self._used_at[model] = self._clock()
+                self._released.notify_all()
+
+    def acquire_all(self, models: Collection[DiffusionModel]) -> None:
+        """Acquire several models."""
+        for model in models:
+            self.acquire(model)
+
+    def release_all(self, models: Collection[DiffusionModel]) -> None:
+        """Release several models."""
+        for model in models:
+            self.release(model)
 
     @contextmanager
     def use(self, model: DiffusionModel) -> Iterator[None]:
@@ -63,9 +82,13 @@ class ModelPool:
 
         `work` has the models that have work, and since when their oldest work waits.
         """
-        if not self._has_limit:
+        if not self.has_limit:
             return frozenset(self.models)
+        for model in work.keys() - self._working:
+            self._begin_slice(model)
+        self._working = frozenset(work)
         move = self._next_move(work)
+        self._is_blocked = move.load is None and not all(model.is_resident for model in work)
         if move.load is not None:
             self._apply(move)
         paused = {self.models[index] for index in move.paused}
@@ -78,7 +101,7 @@ class ModelPool:
         others = [
             other
             for other in self.models
-            if self._has_limit and other is not model and other.is_resident and self._is_idle(other)
+            if self.has_limit and other is not model and other.is_resident and self._is_idle(other)
         ]
         self._evict(others)
         return bool(others)
@@ -88,14 +111,16 @@ class ModelPool:
 
         Raises RuntimeError or MemoryError if it does not fit.
         """
-        if self._has_limit and not model.is_resident:
+        if self.has_limit and not model.is_resident:
             work = {other: self._clock() for other in self.models if other is model}
             self._apply(self._next_move(work))
 
     def wait_released(self) -> None:
-        """Wait until a use of a model ends, or some time has passed."""
+        """If a model with work could not be moved to the device, wait until another one is
+        released, or some time has passed."""
         with self._released:
-            self._released.wait(RELEASE_TIMEOUT)
+            if self._is_blocked:
+                self._released.wait(RELEASE_TIMEOUT)
 
     def _is_idle(self, model: DiffusionModel) -> bool:
         with self._released:
@@ -125,12 +150,32 @@ class ModelPool:
         model.to_device()
         end = self._clock()
         self.moves += 1
-        self._used_at[model], self._slice_end[model] = end, end + slice_seconds(end - start)
+        self._used_at[model], self._switch_seconds[model] = end, end - start
+        self._begin_slice(model)
         log.info("model moved to the device", extra={"model": model.card.name})
+
+    def _begin_slice(self, model: DiffusionModel) -> None:
+        self._slice_end[model] = self._clock() + slice_seconds(self._switch_seconds[model])
 
     def _evict(self, models: Sequence[DiffusionModel]) -> None:
         for model in models:
             model.to_host()
             log.info("model moved to the host", extra={"model": model.card.name})
         if models:
-            models[0].device.empty_cache()
+            models[0].device.trim_cache()
+
+
+def oldest_work(
+    running: Iterable[Request], preparing: Iterable[Request]
+) -> dict[DiffusionModel, float]:
+    """The models that can work for these requests, and when the oldest request of each was added.
+
+    The prepared images of a request in preparation wait for its other images.
+    """
+    oldest: dict[DiffusionModel, float] = {}
+    needs = [(request, request.running_models) for request in running]
+    needs += [(request, request.input_models) for request in preparing]
+    for request, models in needs:
+        for model in models:
+            oldest[model] = min(request.added_at, oldest.get(model, request.added_at))
+    return oldest

@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import partial
@@ -19,10 +19,12 @@ from engine.contract.metadata import with_metadata
 from engine.core.background import BackgroundQueue
 from engine.core.capture import Frame, ImageCapture
 from engine.core.failures import Failure, catch_failure
+from engine.core.model_pool import ModelPool
 from engine.core.request import Request, RunningImage, WaitingImage
 from engine.device.errors import is_out_of_memory
 from engine.errors import DeviceLost, EngineError, InvalidJob
 from engine.log import log_context
+from engine.models.base import DiffusionModel
 from engine.pipeline.denoise import DenoisingState
 from engine.pipeline.preview import MAX_SIDE, previewer_for
 from engine.safety import flagged, log_fields
@@ -65,6 +67,8 @@ class Postprocessor:
         self._captures: BackgroundQueue[Callable[[], Future[None]]] = BackgroundQueue(
             lambda submit: submit()
         )
+        self.uses = ModelPool([])
+        """Where the models are kept on the device that its work needs; the engine core sets it."""
         self._is_previewing = False
         self._next_preview_at = 0.0
         self._pending: set[RunningImage] = set()
@@ -112,8 +116,10 @@ class Postprocessor:
         images.sort(key=lambda image: image.index)
         inputs = [(image.state, image.state.pred_original_sample) for image in images]
         work = partial(self._preview, request, inputs)
+        models = request.image_models
+        self.uses.acquire_all(models)
         future = self._submit(request.images[0], work, lambda _: None)
-        future.add_done_callback(self._end_preview)
+        future.add_done_callback(partial(self._end_preview, models))
 
     def flush(self) -> None:
         """Wait until all work that was submitted so far is done."""
@@ -149,7 +155,14 @@ class Postprocessor:
                     if isinstance(outcome, Failure):
                         on_failure(outcome.reason)
 
-        return self._thread.submit(run)
+        return self._use_while(image.state.model, lambda: self._thread.submit(run))
+
+    def _use_while(self, model: DiffusionModel, submit: Callable[[], Future[None]]) -> Future[None]:
+        """Keep a model on the device until the submitted work is done."""
+        self.uses.acquire(model)
+        future = submit()
+        future.add_done_callback(lambda _: self.uses.release(model))
+        return future
 
     def _postprocess(self, image: RunningImage) -> None:
         request = image.request
@@ -164,7 +177,15 @@ class Postprocessor:
         self._end_if_stopped(image)
 
     def _capture_later(self, image: RunningImage, work: Callable[[], None]) -> None:
-        self._captures.add(partial(self._submit, image, work, image.request.fail))
+        model = image.state.model
+        self.uses.acquire(model)  # while the work waits in the queue
+
+        def submit() -> Future[None]:
+            future = self._submit(image, work, image.request.fail)
+            self.uses.release(model)
+            return future
+
+        self._captures.add(submit)
 
     def _decode_frame(self, image: RunningImage, capture: ImageCapture) -> None:
         if not image.request.is_stopped:
@@ -218,8 +239,9 @@ class Postprocessor:
             end = self._clock()
             self._next_preview_at = end + (end - start) * (1 / self._preview_time_share - 1)
 
-    def _end_preview(self, _: Future[None]) -> None:
+    def _end_preview(self, models: Collection[DiffusionModel], _: Future[None]) -> None:
         self._is_previewing = False
+        self.uses.release_all(models)
 
 
 def _log_image(number: int, image: PaintedImage) -> None:

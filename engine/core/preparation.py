@@ -1,7 +1,7 @@
 """Prepare a request: check its recipes and init image, and compute its initial states."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -11,7 +11,7 @@ from PIL import Image
 from engine.contract import Paint, Recipe, card_for, check_supported, sha256
 from engine.contract.images.refusals import InvalidImage
 from engine.core.failures import InitImageFlagged
-from engine.core.request import NO_FILES, Request, WaitingImage
+from engine.core.request import NO_FILES, ImageInput, Request, WaitingImage
 from engine.errors import InvalidJob
 from engine.imaging.init_image import decode_source
 from engine.imaging.video import MISSING_PACKAGE, can_encode
@@ -48,29 +48,40 @@ def model_for(recipe: Recipe, models: Sequence[DiffusionModel]) -> DiffusionMode
 
 
 @torch.inference_mode()
-def prepare(request: Request) -> None:
-    """Compute the initial state of each of the request's `inputs`, in the largest row class that
-    fits in memory and is not above the recipe's. Its images are then `waiting`.
+def prepare(
+    request: Request,
+    models: Collection[DiffusionModel],
+    make_room: Callable[[DiffusionModel], bool] = lambda _: False,
+) -> None:
+    """Compute the initial states of the request's `inputs` of these models, in the largest row
+    class that fits in memory and is not above the recipe's. These images are then `waiting`.
+
+    `make_room` frees memory for a model, and returns whether it could.
 
     Raises InitImageFlagged if the safety check flags an init image, InvalidJob if its file is not
     a valid image.
     """
-    _load_init_images(request)
-    request.inputs = [
-        replace(image, recipe=_largest_fitting_batch(image.recipe, image.init_image.model))
-        for image in request.inputs
+    chosen = [image for image in request.inputs if image.init_image.model in models]
+    others = [image for image in request.inputs if image.init_image.model not in models]
+    _load_init_images(request, chosen)
+    chosen = [
+        replace(
+            image, recipe=_largest_fitting_batch(image.recipe, image.init_image.model, make_room)
+        )
+        for image in chosen
     ]
-    states = [DenoisingState(image.recipe, image.init_image) for image in request.inputs]
+    request.inputs = [*chosen, *others]  # with the row classes that fit, if the rest fails
+    states = [DenoisingState(image.recipe, image.init_image) for image in chosen]
     request.waiting.extend(
-        WaitingImage(image.index, state)
-        for image, state in zip(request.inputs, states, strict=True)
+        WaitingImage(image.index, state) for image, state in zip(chosen, states, strict=True)
     )
+    request.inputs = others
 
 
-def _load_init_images(request: Request) -> None:
+def _load_init_images(request: Request, images: Sequence[ImageInput]) -> None:
     """Decode each init image once, and let each of its models check it."""
     by_digest: dict[str, list[InitImage]] = {}
-    for init_image in dict.fromkeys(image.init_image for image in request.inputs):
+    for init_image in dict.fromkeys(image.init_image for image in images):
         # After a restart for lack of memory, the images are already decoded and checked.
         if init_image.sha256 is not None and init_image.image is None:
             by_digest.setdefault(init_image.sha256, []).append(init_image)
@@ -119,9 +130,16 @@ def _check_safety(image: Image.Image, job: Paint, init_images: Sequence[InitImag
         raise InitImageFlagged(INIT_IMAGE_FLAGGED)
 
 
-def _largest_fitting_batch(recipe: Recipe, model: DiffusionModel) -> Recipe:
-    """The recipe with the largest row class that fits in memory, up to its own."""
+def _largest_fitting_batch(
+    recipe: Recipe, model: DiffusionModel, make_room: Callable[[DiffusionModel], bool]
+) -> Recipe:
+    """The recipe with the largest row class that fits in memory, up to its own.
+
+    Other models make room first, because a smaller row class has other bits.
+    """
     while not model.fits_in_memory(recipe.width, recipe.height, recipe.row_class):
+        if make_room(model):
+            continue
         smaller = model.card.with_smaller_row_class(recipe)
         if smaller is None:
             break  # try it anyway: the estimate may be too high

@@ -39,13 +39,8 @@ def load_warm_models(
     def load_and_warm_up() -> "list[DiffusionModel]":
         models = load(names, checkers, more)
         from engine.core.warmup import warmup
-        from engine.models.loading import model_errors
-        from engine.pipeline.preview import previewer_for
 
-        for model in models:
-            with model_errors(model.card.name):
-                previewer_for(model)
-                warmup([model])
+        warmup(models)
         return models
 
     return require_packages(load_and_warm_up)

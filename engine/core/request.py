@@ -24,6 +24,7 @@ from engine.contract import (
 )
 from engine.core.batching import BatchKey, batch_key
 from engine.core.capture import Artifact, ImageCapture
+from engine.models.base import DiffusionModel
 from engine.pipeline.denoise import DenoisingState, InitImage
 
 EventSink = Callable[[Event], None]
@@ -90,6 +91,8 @@ class Request:
         self.files = files
         self.inputs: list[ImageInput] = []
         """One per image to prepare; after a lack of memory, with smaller row classes."""
+        self.preparing_models: frozenset[DiffusionModel] = frozenset()
+        """The models whose images are being prepared."""
         self.waiting: deque[WaitingImage] = deque()
         """Prepared images that wait for a free slot."""
         self.images: list[RunningImage] = []
@@ -100,6 +103,8 @@ class Request:
         """Not 0 if it must not share batches, because a shared batch failed."""
         self.retried_smaller = False
         """Whether it was restarted after a lack of memory."""
+        self.retried_with_room = False
+        """Whether it was restarted after other models had made room for it."""
         self.step = 0
         """The `step` of its last Stepped event."""
         self.preview_step = 0
@@ -151,6 +156,21 @@ class Request:
         """The states of its prepared images."""
         started = [image.state for image in self.images]
         return started + [image.state for image in self.waiting]
+
+    @property
+    def input_models(self) -> "frozenset[DiffusionModel]":
+        """The models of its images that are to be prepared."""
+        return frozenset(image.init_image.model for image in self.inputs)
+
+    @property
+    def running_models(self) -> "frozenset[DiffusionModel]":
+        """The models of its prepared images that are not denoised."""
+        return frozenset(state.model for state in self.states if not state.is_finished)
+
+    @property
+    def image_models(self) -> "frozenset[DiffusionModel]":
+        """The models of its prepared images."""
+        return frozenset(state.model for state in self.states)
 
     def restart(self, inputs: "Iterable[ImageInput]") -> None:
         """Prepare these images again; those that are denoised stay."""

@@ -8,6 +8,7 @@ from engine.contract import Recipe
 from engine.core.batching import BatchKey, DrrState, select_batch
 from engine.core.request import Request, RunningImage, WaitingImage
 from engine.core.usage import Batch
+from engine.models.base import DiffusionModel
 
 AGING_PERIOD: Final = 32
 """Every 32nd pass serves the longest-waiting image instead of the least-served owner, so heavy
@@ -42,16 +43,20 @@ class BatchScheduler:
         self.images = [image for image in self.images if image not in images]
 
     def select(
-        self, count: int, in_flight: Collection[Batch], owner_seconds: Mapping[str, float]
+        self,
+        count: int,
+        in_flight: Collection[Batch],
+        owner_seconds: Mapping[str, float],
+        models: Collection[DiffusionModel],
     ) -> list[Batch]:
-        """Select up to `count` batches of images that are not in flight.
+        """Select up to `count` batches of images of these models that are not in flight.
 
         `owner_seconds` is the engine time of each owner so far.
         """
         busy = {image for batch in in_flight for image in batch.images}
-        waiting = [
-            image for image in self.images if not image.state.is_finished and image not in busy
-        ]
+        free = [image for image in self.images if not image.state.is_finished and image not in busy]
+        waiting = [image for image in free if image.state.model in models]
+        held_keys = {image.batch_key for image in free if image.state.model not in models}
         batches: list[Batch] = []
         while waiting and len(batches) < count:
             tick = next(self._tick_numbers)
@@ -60,7 +65,7 @@ class BatchScheduler:
                 self._drr_state,
                 self._cost,
                 owner_seconds if tick % AGING_PERIOD else {},
-                in_flight={batch.key for batch in [*in_flight, *batches]},
+                in_flight=held_keys | {batch.key for batch in [*in_flight, *batches]},
             )
             self._drr_state = selection.state
             batch = Batch(selection.key, [waiting[index] for index in selection.indices])

@@ -11,6 +11,7 @@ from engine.core.batching import BatchKey
 from engine.core.request import Request, RunningImage
 from engine.device import Device
 from engine.device.timing import OverlapTimer
+from engine.models.base import DiffusionModel
 from engine.pipeline.denoise import ModelCall, call, forward_batch
 
 
@@ -22,6 +23,11 @@ class Batch:
     images: list[RunningImage]
     completed: "list[tuple[Batch, float]]" = field(default_factory=list)
     """The batches, this one or earlier ones, whose end its run reported, with their seconds."""
+
+    @property
+    def model(self) -> DiffusionModel:
+        """The model of its images."""
+        return self.images[0].state.model
 
     @property
     def rows(self) -> int:

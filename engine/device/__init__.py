@@ -128,6 +128,10 @@ class Device:
         """Collect garbage and return the allocator's unused memory to the device."""
         memory.empty_cache(self.torch_device)
 
+    def trim_cache(self) -> None:
+        """Return the allocator's unused memory to the device, without collecting garbage."""
+        memory.trim_cache(self.torch_device)
+
     def _name(self) -> str:
         if self.torch_device.type == "cuda":
             return f"{torch.cuda.get_device_name(self.torch_device)} CUDA {torch.version.cuda}"

@@ -51,6 +51,11 @@ def peak_memory(device: torch.device) -> int | None:
 def empty_cache(device: torch.device) -> None:
     """Collect garbage and return the allocator's unused memory to the device."""
     gc.collect()
+    trim_cache(device)
+
+
+def trim_cache(device: torch.device) -> None:
+    """Return the allocator's unused memory to the device, without collecting garbage."""
     if device.type == "cuda":
         with CAPTURE_LOCK:
             _empty_cuda_cache()

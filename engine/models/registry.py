@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, partial
+from typing import Final
 
 import torch
 
@@ -11,6 +12,9 @@ from engine.errors import ModelCorrupt
 from engine.models.base import DiffusionModel, Family
 from engine.safety import BUILTIN, Checker
 from engine.weights.model_files import ModelFiles
+
+LOADING_HEADROOM: Final = 1.5
+"""While a model is loaded, it needs so many times the memory of its weights."""
 
 
 def _families() -> tuple[Family, ...]:
@@ -40,13 +44,27 @@ def load_all(
     """
     classifiers = cache(partial(_load_classifiers, checkers, device))
     use_builtin = BUILTIN in checkers
-    models = [_load(name, device, classifiers, use_builtin) for name in names]
+    models: list[DiffusionModel] = []
+    for name in names:
+        _make_room(models, name)
+        models.append(_load(name, device, classifiers, use_builtin))
     threads = max(model.device.threads for model in models)
     shared = replace(device, single_thread_max_work=0.0)
     return [
         model if model.device.threads == threads else _load(name, shared, classifiers, use_builtin)
         for name, model in zip(names, models, strict=True)
     ]
+
+
+def _make_room(loaded: Sequence[DiffusionModel], name: str) -> None:
+    """Move the loaded models to the host if the one of this name may not fit beside them."""
+    for model in loaded[-1:]:
+        available = model.device.available_memory()
+        files = ModelFiles(name, prefer_fp16=model.device.dtype == torch.float16)
+        if available is not None and available < LOADING_HEADROOM * files.weight_bytes:
+            for other in loaded:
+                other.to_host()
+            model.device.empty_cache()
 
 
 def _load(

@@ -66,6 +66,15 @@ class ModelFiles:
             raise unreadable(f"the model {self.name}", error) from error
 
     @property
+    def weight_bytes(self) -> int:
+        """The size of its weights, of all variants. Raises StorageFailed if they are not
+        readable."""
+        try:
+            return sum(file.stat().st_size for file in self.folder.glob("*/*.safetensors"))
+        except OSError as error:
+            raise unreadable(f"the model {self.name}", error) from error
+
+    @property
     def family(self) -> str:
         """The pipeline's class name in model_index.json."""
         return str(self.index.get("_class_name", "?"))
