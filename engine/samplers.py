@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 import torch
 
-from engine.contract import Recipe, Sampler
+from engine.contract import Sampler
 from engine.errors import InvalidJob, first_line
 from engine.schedulers import (
     SCHEDULER_ERRORS,
@@ -77,7 +77,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Schedule:
-    """All steps of a recipe; recipes with equal sampler, steps and strength share it."""
+    """All steps of a sampler; recipes with equal sampler, steps and strength share it."""
 
     steps: tuple[Step, ...]
     init: InitWeights
@@ -132,46 +132,61 @@ def noise_dtype(sampler: Sampler, model_dtype: torch.dtype) -> torch.dtype:
     return torch.float32 if sampler.scheduler.float32_noise else model_dtype
 
 
-def schedule_for(recipe: Recipe, config: Mapping[str, object]) -> Schedule:
-    """The schedule of a recipe with this scheduler config.
+def schedule_from(
+    sampler: Sampler, steps: int, begin: int | None, config: Mapping[str, object]
+) -> Schedule:
+    """The schedule of a sampler from the step `begin` of `steps` on, with this scheduler config.
 
-    Raises InvalidJob if the sampler cannot take the recipe's number of steps.
+    It starts from noise if `begin` is None, else from an image with noise, as
+    StableDiffusionImg2ImgPipeline. Raises InvalidJob if the sampler cannot take this number of
+    steps.
     """
-    return _schedule(recipe.sampler, recipe.steps, recipe.strength, noise_schedule_json(config))
+    return _schedule(sampler, steps, begin, noise_schedule_json(config))
+
+
+def noise_level(
+    sampler: Sampler, steps: int, index: int, config: Mapping[str, object]
+) -> InitWeights:
+    """Image and noise in the latents of a sampler before its evaluation of this index."""
+    return _noise_level(sampler, steps, index, noise_schedule_json(config))
 
 
 @lru_cache(maxsize=256)
-def _schedule(sampler: Sampler, steps: int, strength: float | None, config: str) -> Schedule:
+def _schedule(sampler: Sampler, steps: int, begin: int | None, config: str) -> Schedule:
     try:
-        return _trace(make_scheduler(sampler, json.loads(config)), steps, strength)
+        return _trace(make_scheduler(sampler, json.loads(config)), steps, begin)
     except SCHEDULER_ERRORS as error:
         raise InvalidJob(
             f"The sampler {sampler} cannot take {steps} steps with this model: {first_line(error)}"
         ) from error
 
 
-def _trace(scheduler: Scheduler, steps: int, strength: float | None) -> Schedule:
+@lru_cache(maxsize=256)
+def _noise_level(sampler: Sampler, steps: int, index: int, config: str) -> InitWeights:
+    scheduler = make_scheduler(sampler, json.loads(config))
     scheduler.set_timesteps(steps)
-    timesteps = _get_timesteps(scheduler, steps, strength)
+    return _img2img_weights(scheduler, _timesteps_from(scheduler, index))
+
+
+def _trace(scheduler: Scheduler, steps: int, begin: int | None) -> Schedule:
+    scheduler.set_timesteps(steps)
+    timesteps = _timesteps_from(scheduler, (begin or 0) * scheduler.order)
     init = InitWeights(0.0, float(scheduler.init_noise_sigma))
-    if strength is not None:
+    if begin is not None:
         init = _img2img_weights(scheduler, timesteps)
     traced_steps = list(_Probe(scheduler).trace(timesteps))
     return Schedule(tuple(_allocate_registers(traced_steps)), init)
 
 
-def _get_timesteps(scheduler: Scheduler, steps: int, strength: float | None) -> torch.Tensor:
+def _timesteps_from(scheduler: Scheduler, index: int) -> torch.Tensor:
     """As StableDiffusionImg2ImgPipeline.get_timesteps.
 
     The scheduler is told the position of the first timestep: it would look for its value, which
     another step can have too.
     """
-    begin = 0
-    if strength is not None:
-        begin = (steps - min(int(steps * strength), steps)) * scheduler.order
     if hasattr(scheduler, "set_begin_index"):
-        scheduler.set_begin_index(begin)
-    return scheduler.timesteps[begin:]
+        scheduler.set_begin_index(index)
+    return scheduler.timesteps[index:]
 
 
 def _img2img_weights(scheduler: Scheduler, timesteps: torch.Tensor) -> InitWeights:

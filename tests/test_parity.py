@@ -125,7 +125,7 @@ def test_step_noise_has_the_dtype_that_diffusers_draws(
     run = recipe(sampler=sampler, steps=8, guidance=1.0, row_class=2, seed=3)
     scheduler = make_scheduler(sampler, model.scheduler_config)
     module = sys.modules[type(scheduler).__module__]
-    steps = DenoisingState(run, InitImage(model)).schedule.steps
+    steps = DenoisingState(run, InitImage(model)).timeline.steps
     needs_noise = any(step.needs_noise for step in steps)
     if not hasattr(module, "randn_tensor"):
         assert not needs_noise

@@ -6,9 +6,8 @@ import numpy
 import pytest
 
 from engine.contract import Sampler
-from engine.samplers import MODEL_OUTPUT, NOISE, REGISTERS, TERMS, Schedule, Step, schedule_for
+from engine.samplers import MODEL_OUTPUT, NOISE, REGISTERS, TERMS, Schedule, Step, schedule_from
 from engine.schedulers import make_scheduler
-from tests.samples import recipe
 
 CONFIG: Final = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 """The noise schedule of Stable Diffusion."""
@@ -29,7 +28,7 @@ TWO_EVALUATIONS: Final = {Sampler.HEUN, Sampler.DPM2, Sampler.DPM2_A}
 
 def schedule(sampler: Sampler, steps: int) -> Schedule:
     """The schedule of a sampler for Stable Diffusion."""
-    return schedule_for(recipe(sampler=sampler, steps=steps), CONFIG)
+    return schedule_from(sampler, steps, None, CONFIG)
 
 
 def noise_prediction(step: Step) -> float:

@@ -9,7 +9,8 @@ import pytest
 from engine.contract import Img2Img, Sampler, Txt2Img, sha256
 from engine.contract.images.encode import encode_png
 from engine.errors import InvalidJob
-from engine.samplers import log_unusable_samplers, schedule_for, usable_samplers
+from engine.pipeline.timeline import timeline_for
+from engine.samplers import log_unusable_samplers, schedule_from, usable_samplers
 from tests.diffusers_pipeline import assert_alike, diffusers_image, make_scheduler
 from tests.engine_parts import engine_core, job, recipe, rendered_images, sketch
 
@@ -74,7 +75,7 @@ def test_the_steps_of_distillation_samplers_are_limited(sampler: Sampler) -> Non
     """The limit is the number of steps from which the model was distilled."""
     assert usable_samplers(engine_core().model.scheduler_config)[sampler] == 50
     with pytest.raises(InvalidJob, match="cannot take 51 steps"):
-        schedule_for(recipe(sampler=sampler, steps=51), engine_core().model.scheduler_config)
+        schedule_from(sampler, 51, None, engine_core().model.scheduler_config)
 
 
 def test_the_samplers_are_the_documented_schedulers() -> None:
@@ -119,7 +120,7 @@ def test_a_sampler_has_no_options_of_another_scheduler(options: dict[str, object
     assert list(usable_samplers(BETAS | options)) == list(Sampler)
     for sampler in Sampler:
         run = recipe(sampler=sampler, steps=3)
-        assert schedule_for(run, BETAS | options) == schedule_for(run, BETAS)
+        assert timeline_for(run, BETAS | options) == timeline_for(run, BETAS)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +139,7 @@ def test_a_sampler_has_no_options_of_another_scheduler(options: dict[str, object
 def test_a_sampler_has_the_noise_schedule_of_the_model(change: dict[str, object]) -> None:
     """Each of its values changes the steps."""
     run = recipe(sampler=Sampler.DPMPP_2M, steps=3)
-    assert schedule_for(run, BETAS | change) != schedule_for(run, BETAS)
+    assert timeline_for(run, BETAS | change) != timeline_for(run, BETAS)
 
 
 def test_a_sampler_that_does_not_support_the_noise_schedule_is_not_usable(
@@ -182,6 +183,6 @@ def test_steps_of_equal_timesteps_are_separate(steps: int, strength: float | Non
     }
     source = Txt2Img() if strength is None else Img2Img("0" * 64, strength)
     run = recipe(sampler=Sampler.DPMPP_2M_KARRAS, steps=steps, source=source)
-    timesteps = [step.timestep for step in schedule_for(run, config).steps]
+    timesteps = [step.timestep for step in timeline_for(run, config).steps]
     assert len(timesteps) == (steps if strength is None else int(steps * strength))
     assert strength == 0.6 or timesteps[0] == timesteps[1]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from engine.contract import Img2Img, Paint, Recipe, Sampler, Subseed, sha256
+from engine.contract import Change, Img2Img, Paint, Recipe, Sampler, Subseed, sha256
 from engine.contract.images.encode import encode_png
 from engine.core.engine_core import EngineCore
 from engine.core.postprocess import Postprocessor
@@ -19,6 +19,13 @@ SCHEDULES = 1000
 PARTS = 10
 """Number of tests that share the schedules."""
 SKETCH = encode_png(sketch())
+CHANGES: list[dict[str, Any]] = [
+    {"prompt": "a boat"},
+    {"negative": "blue", "guidance": 3.0},
+    {"guidance": 1.0},
+    {"sampler": Sampler.HEUN},
+    {"sampler": Sampler.DPMPP_2M},
+]
 
 
 class LatentsRecorder(Postprocessor):
@@ -47,6 +54,7 @@ def random_recipe(rng: random.Random) -> Recipe:
     image."""
     img2img: dict[str, Any] = {"source": Img2Img(sha256(SKETCH), rng.choice([0.5, 1.0]))}
     variation: dict[str, Any] = {"subseeds": (Subseed(3, 0.2),)}
+    changed: dict[str, Any] = {"changes": (Change(step=1, **rng.choice(CHANGES)),)}
     return recipe(
         sampler=rng.choice(list(Sampler)),
         steps=rng.choice([2, 2, 3]),
@@ -56,7 +64,7 @@ def random_recipe(rng: random.Random) -> Recipe:
         prompt=rng.choice(["a boat", "a red house", "night"]),
         negative=rng.choice(["", "grey"]),
         seed=rng.randrange(100),
-        **(img2img if rng.random() < 0.3 else {}),
+        **(img2img if rng.random() < 0.3 else changed if rng.random() < 0.3 else {}),
         **(variation if rng.random() < 0.3 else {}),
     )
 

@@ -91,22 +91,25 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
             )
 
     def check_sampler(self, recipe: Recipe) -> None:
-        """Raise ValueError, with a sentence for the user, if the sampler does not work with the
-        model."""
-        if recipe.sampler not in self.samplers:
-            raise ValueError(
-                f"The model {self.name} does not work with the sampler {recipe.sampler}. "
-                f"Choose one of: {', '.join(self.samplers)}."
-            )
+        """Raise ValueError, with a sentence for the user, if one of its samplers does not work with
+        the model."""
+        for sampler in recipe.samplers:
+            if sampler not in self.samplers:
+                raise ValueError(
+                    f"The model {self.name} does not work with the sampler {sampler}. "
+                    f"Choose one of: {', '.join(self.samplers)}."
+                )
 
     def check_steps(self, recipe: Recipe) -> None:
-        """Raise ValueError, with a sentence for the user, if the sampler allows fewer steps."""
-        limit = self.max_steps.get(recipe.sampler, MAX_STEPS)
-        if recipe.steps > limit:
-            raise ValueError(
-                f"The sampler {recipe.sampler} takes at most {limit} steps; "
-                f"this request has {recipe.steps}."
-            )
+        """Raise ValueError, with a sentence for the user, if one of its samplers allows fewer
+        steps."""
+        for sampler in recipe.samplers:
+            limit = self.max_steps.get(sampler, MAX_STEPS)
+            if recipe.steps > limit:
+                raise ValueError(
+                    f"The sampler {sampler} takes at most {limit} steps; "
+                    f"this request has {recipe.steps}."
+                )
 
     def _sizes_for(self, width: int, height: int) -> BatchSizes:
         large_enough = (sizes for sizes in self.batch_sizes if width * height <= sizes.pixels)

@@ -191,6 +191,11 @@ class Recipe(
             yield phase
 
     @property
+    def samplers(self) -> tuple[Sampler, ...]:
+        """Each sampler that runs."""
+        return tuple(dict.fromkeys(phase.sampler for phase in self.phases))
+
+    @property
     def prompts(self) -> tuple[tuple[str, str], ...]:
         """Each prompt that takes effect with its negative prompt, empty without guidance."""
         pairs = ((phase.prompt, phase.negative if phase.uses_cfg else "") for phase in self.phases)

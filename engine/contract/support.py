@@ -12,7 +12,6 @@ def check_supported(recipe: Recipe) -> None:
         ("references", recipe.references),
         ("masks", isinstance(recipe.source, Inpaint)),
         ("edits by instruction", isinstance(recipe.source, Edit)),
-        ("changes during the steps", recipe.changes),
     ):
         if is_used:
             raise ValueError(f"This engine does not support {name}; the recipe must have none.")

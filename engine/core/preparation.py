@@ -17,8 +17,8 @@ from engine.imaging.init_image import decode_source
 from engine.imaging.video import MISSING_PACKAGE, can_encode
 from engine.models.base import DiffusionModel
 from engine.pipeline.denoise import DenoisingState, InitImage
+from engine.pipeline.timeline import timeline_for
 from engine.safety import flagged, log_fields
-from engine.samplers import schedule_for
 
 INIT_IMAGE_FLAGGED: Final = "The sketch was withheld by the safety check."
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ def check_job(
     for recipe in job.recipes:
         model = model_for(recipe, models)
         _check_recipe(recipe, model, job.inputs)
-        schedule_for(recipe, model.scheduler_config)
+        timeline_for(recipe, model.scheduler_config)
 
 
 def model_for(recipe: Recipe, models: Sequence[DiffusionModel]) -> DiffusionModel:

@@ -1,6 +1,7 @@
 """The denoising loop: the state of an image between two evaluations, and one forward pass."""
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 
 import msgspec
@@ -10,8 +11,9 @@ from PIL import Image
 from engine.contract import ROW_CLASSES, Recipe
 from engine.device import Device
 from engine.imaging.init_image import resize_and_crop
-from engine.models.base import DiffusionModel
+from engine.models.base import Conditioning, DiffusionModel
 from engine.pipeline.noise import Noise
+from engine.pipeline.timeline import LatentWeights, timeline_for
 from engine.samplers import (
     MODEL_OUTPUT,
     NOISE,
@@ -19,7 +21,6 @@ from engine.samplers import (
     TERMS,
     Step,
     noise_dtype,
-    schedule_for,
 )
 
 
@@ -64,11 +65,12 @@ class DenoisingState:
         self.recipe = recipe
         self.model = model
         self.init_image = init_image
-        self.schedule = schedule_for(recipe, model.scheduler_config)
+        self.timeline = timeline_for(recipe, model.scheduler_config)
+        self.phase = self.timeline.phase
+        """The settings of the next evaluation."""
         self.step_index = 0
         """Number of completed evaluations."""
-        self.conditioning = model.encode_prompt(recipe)
-        """With classifier-free guidance 2 rows, unconditional and conditional; else 1 row."""
+        self._conditionings = _encode_prompts(recipe, model)
         self._dtype = model.device.dtype
         self._noise = Noise(recipe)
         self._step_noise: torch.Tensor | None = None
@@ -80,6 +82,12 @@ class DenoisingState:
         """(1, channels, height / 8, width / 8): the latest prediction of the final latents (x0)."""
 
     @property
+    def conditioning(self) -> Conditioning:
+        """Of the next evaluation: with classifier-free guidance at any step 2 rows, unconditional
+        and conditional; else 1 row."""
+        return self._conditionings[self.phase.prompt, self.phase.negative]
+
+    @property
     def latents(self) -> torch.Tensor:
         """(1, channels, height / 8, width / 8), float32."""
         return self.registers[:1]
@@ -87,16 +95,12 @@ class DenoisingState:
     @property
     def evaluations(self) -> int:
         """Number of function evaluations (NFE); second-order samplers need about two per step."""
-        return len(self.schedule.steps)
+        return len(self.timeline.steps)
 
     @property
     def completed_steps(self) -> int:
         """Number of completed sampler steps; some steps have two evaluations."""
-        steps = self.recipe.executed_steps
-        extra = self.evaluations - steps
-        if extra <= 1:  # at most the first step has two
-            return max(0, self.step_index - extra)
-        return steps if self.is_finished else self.step_index // 2
+        return bisect_right(self.timeline.step_ends, self.step_index)
 
     @property
     def is_finished(self) -> bool:
@@ -105,8 +109,8 @@ class DenoisingState:
 
     @property
     def step(self) -> Step:
-        """The next step of the schedule."""
-        return self.schedule.steps[self.step_index]
+        """The next step of the timeline."""
+        return self.timeline.steps[self.step_index]
 
     def step_noise(self) -> torch.Tensor:
         """The noise of the next step, (channels, height / 8, width / 8), float32.
@@ -114,20 +118,34 @@ class DenoisingState:
         It comes from the image's generator; repeated calls before `advance` return the same tensor.
         """
         if self._step_noise is None:
-            dtype = noise_dtype(self.recipe.sampler, self._dtype)
+            dtype = noise_dtype(self.phase.sampler, self._dtype)
             noise = self._noise.seed_noise(self.latents.shape, dtype)[0]
             self._step_noise = self.model.device.to_device(noise.float())
         return self._step_noise
 
     def advance(self, registers: torch.Tensor, pred_original_sample: torch.Tensor) -> None:
-        """Store the result of an evaluation and go to the next step."""
+        """Store the result of an evaluation and go to the next one, with the changes before it."""
         self.registers, self.pred_original_sample = registers, pred_original_sample
         self._step_noise = None
         self.step_index += 1
+        transition = self.timeline.transitions.get(self.step_index)
+        if transition is not None:
+            self.phase = transition.phase
+            if transition.latents is not None:
+                self._start_sampler(transition.latents)
+
+    def _start_sampler(self, weights: LatentWeights) -> None:
+        """Mix image and noise anew, without the history of the sampler before."""
+        latents = (
+            weights.latents * self.latents
+            + weights.pred_original_sample * self.pred_original_sample
+        )
+        self.registers = torch.zeros_like(self.registers)
+        self.registers[:1] = latents
 
     def _initial_latents(self, shape: Sequence[int]) -> torch.Tensor:
         """As diffusers' `prepare_latents`."""
-        device, init = self.model.device.torch_device, self.schedule.init
+        device, init = self.model.device.torch_device, self.timeline.init
         if self.recipe.strength is None:
             return self._noise.mixed_noise(shape, self._dtype).to(device) * init.noise
         mean, std = self.init_image.latent_dist(self.recipe.width, self.recipe.height)
@@ -135,6 +153,21 @@ class DenoisingState:
         image_latents = self.model.scale_latents(mean + std * sample_noise)
         noise = self._noise.mixed_noise(shape, self._dtype).to(device)
         return image_latents * init.image_latents + noise * init.noise
+
+
+def _encode_prompts(
+    recipe: Recipe, model: DiffusionModel
+) -> Mapping[tuple[str, str], Conditioning]:
+    """The conditioning for each pair of prompt and negative prompt of the recipe."""
+    guidance = 2.0 if recipe.uses_cfg else 1.0  # decides the number of rows
+    plain = msgspec.structs.replace(recipe, changes=(), guidance=guidance)
+    pairs = dict.fromkeys((phase.prompt, phase.negative) for phase in recipe.phases)
+    return {
+        (prompt, negative): model.encode_prompt(
+            msgspec.structs.replace(plain, prompt=prompt, negative=negative)
+        )
+        for prompt, negative in pairs
+    }
 
 
 ModelCall = Callable[[Callable[[], torch.Tensor]], torch.Tensor]
@@ -168,8 +201,8 @@ def forward_batch(states: Sequence[DenoisingState], call_model: ModelCall = call
     ).float()
     # Classifier-free guidance (Ho and Salimans 2022, https://arxiv.org/abs/2207.12598).
     noise_pred_uncond, noise_pred_text = noise_pred[batch.uncond_rows], noise_pred[batch.cond_rows]
-    model_output = noise_pred_uncond + coefficients.guidance * (noise_pred_text - noise_pred_uncond)
-    terms[:, MODEL_OUTPUT] = model_output
+    guided = noise_pred_uncond + coefficients.guidance * (noise_pred_text - noise_pred_uncond)
+    terms[:, MODEL_OUTPUT] = torch.where(coefficients.guidance > 1.0, guided, noise_pred_text)
     registers = torch.zeros_like(terms[:, :REGISTERS])
     for column in range(TERMS):
         registers += coefficients.weights[:, :, column] * terms[:, column, None]
@@ -198,7 +231,7 @@ class _Coefficients:
             [
                 state.step.timestep,
                 state.step.input_scale,
-                state.recipe.guidance,
+                state.phase.guidance,
                 *state.step.x0,
                 *state.step.weights,
             ]
