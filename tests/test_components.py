@@ -52,7 +52,7 @@ def all_custom_ids() -> list[str]:
     views = [
         VIEWS.result_view(job(LONGEST_JOB_ID), 4),
         VIEWS.result_view(job(LONGEST_JOB_ID), 100),
-        VIEWS.picture_view(picture(LONGEST_JOB_ID, 100)),
+        VIEWS.picture_view(picture(LONGEST_JOB_ID, 100), job()),
         components.cancel_view(LONGEST_JOB_ID),
         report_cards.case_view(LONGEST_JOB_ID, is_open=True, is_removed=False, is_blocked=False),
         report_cards.case_view(LONGEST_JOB_ID, is_open=True, is_removed=False, is_blocked=True),
@@ -108,7 +108,7 @@ async def test_an_axis_without_a_name_is_left_out() -> None:
 
 async def test_a_single_picture_has_the_actions_that_offer_themselves() -> None:
     """Variations and re-roll of that picture are among them, in at most five rows."""
-    view = VIEWS.picture_view(picture(nth=7))
+    view = VIEWS.picture_view(picture(nth=7), job())
     assert labels(view)[0][:3] == ["V subtle", "V strong", "🔄"]
     assert all(custom_id.endswith(":j1:7") for custom_id in custom_ids(view))
     assert len(view.to_components()) <= 5
@@ -162,7 +162,7 @@ def test_all_actions_of_kinds_exist() -> None:
 async def test_discord_py_keeps_no_view_in_memory() -> None:
     """Otherwise a click would be handled twice, and memory would grow."""
     assert VIEWS.result_view(job(), 4).is_finished()
-    assert VIEWS.picture_view(picture()).is_finished()
+    assert VIEWS.picture_view(picture(), job()).is_finished()
     assert components.cancel_view("j1").is_finished()
 
 

@@ -6,7 +6,7 @@ import pytest
 from bot.domain.kinds import draft, finish, imagine
 from bot.domain.plan import Edge, PlanContext, PlannedJob, Relation
 from bot.errors import Refused
-from engine.contract import Img2Img
+from engine.contract import Change, Img2Img
 from tests.fake_engine import MODEL
 from tests.samples import picture, recipe
 
@@ -43,6 +43,23 @@ def test_a_draft_that_would_save_nothing_is_the_picture_itself() -> None:
     assert plan.full_recipes == ()
 
 
+def test_changes_are_at_the_same_share_of_the_steps() -> None:
+    """Those that fall on one step become one; those that would come after the last are left out."""
+    changes = (
+        Change(step=6, prompt="a dog"),
+        Change(step=7, guidance=3.0),
+        Change(step=15, prompt="a cat"),
+        Change(step=20, negative="fog"),
+    )
+    full = recipe(steps=21, changes=changes)
+    draft_of_it = draft.draft_recipe(full)
+    assert (draft_of_it.steps, draft_of_it.changes) == (
+        7,
+        (Change(step=2, prompt="a dog", guidance=3.0), Change(step=5, prompt="a cat")),
+    )
+    assert draft.full_recipe(draft_of_it, full) == full
+
+
 def test_a_draft_of_a_sketch_runs_at_least_one_step() -> None:
     """Even if the strength is low."""
     plan = draft.plan(request("https://x/sketch.png", steps=20, strength=0.1), CONTEXT)
@@ -60,6 +77,15 @@ def test_drafts_are_rerolled_as_drafts() -> None:
     assert [(recipe.seed, recipe.steps) for recipe in again.full_recipes] == [
         (5 + n, 20) for n in range(4)
     ]
+
+
+def test_one_draft_is_rerolled_as_a_draft() -> None:
+    """Its full recipe has the same new seed."""
+    first = draft.plan(request(seed=1), CONTEXT)
+    job = PlannedJob(recipes=first.recipes, details=first.details, nth=3)
+    again = draft.replan(job, CONTEXT)
+    assert [(recipe.seed, recipe.steps) for recipe in again.recipes] == [(5, 7)]
+    assert [(recipe.seed, recipe.steps) for recipe in again.full_recipes] == [(5, 20)]
 
 
 def test_a_finished_picture_has_the_full_recipe() -> None:

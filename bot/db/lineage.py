@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
+from typing import Final
 
 import aiosqlite
 import msgspec
@@ -12,6 +13,18 @@ from bot.domain.job import DeletionReason
 from bot.domain.picture import job_id_of, picture_id
 from bot.domain.plan import Edge, Relation
 from bot.errors import Refused
+
+_FINISHED: Final = """
+    SELECT lineage.parent, max(jobs.status = 'done') AS is_done
+    FROM lineage JOIN jobs ON jobs.id = lineage.job
+    LEFT JOIN pictures ON pictures.id = lineage.child
+    WHERE lineage.parent IN (SELECT value FROM json_each(?)) AND lineage.relation = 'finish'
+      AND jobs.erased IS NULL
+      AND (jobs.status IN ('accepted', 'queued', 'running')
+           OR jobs.status = 'done' AND pictures.id IS NOT NULL AND pictures.failed IS NULL)
+    GROUP BY lineage.parent
+"""
+"""A failed or cancelled attempt to finish a draft does not count."""
 
 
 class Kinship(msgspec.Struct, frozen=True):
@@ -49,6 +62,11 @@ class LineageStore(Store):
             "SELECT * FROM lineage WHERE parent = ? ORDER BY job, nth", parent
         )
 
+    async def finished_drafts(self, parents: Sequence[str]) -> dict[str, bool]:
+        """Those of these pictures that were finished (True), or are being finished (False)."""
+        rows = await self._connection.fetch_all(_FINISHED, msgspec.json.encode(parents).decode())
+        return {row["parent"]: bool(row["is_done"]) for row in rows}
+
     async def _kinships(self, sql: str, picture: str) -> list[Kinship]:
         return [_kinship(row) for row in await self._connection.fetch_all(sql, picture)]
 
@@ -61,8 +79,8 @@ class LineageStore(Store):
 
 
 async def check_parents(db: aiosqlite.Connection, edges: Sequence[Edge]) -> None:
-    """Raise Refused if a picture that a new job starts from was removed or deleted, in the
-    transaction that stores the job."""
+    """Raise Refused if a picture that a new job starts from was removed or deleted, or is a draft
+    that is finished already, in the transaction that stores the job."""
     for parent in {edge.parent for edge in edges}:
         stored = await db.execute_fetchall(
             "SELECT removed_at, erased FROM jobs LEFT JOIN pictures ON pictures.id = ? "
@@ -75,6 +93,10 @@ async def check_parents(db: aiosqlite.Connection, edges: Sequence[Edge]) -> None
             raise Refused(f"This was made from another picture. {reason}")
         if row is not None and row["removed_at"] is not None:
             raise Refused(rules.REMOVED)
+    drafts = [edge.parent for edge in edges if edge.relation is Relation.FINISH]
+    finished = await db.execute_fetchall(_FINISHED, (msgspec.json.encode(drafts).decode(),))
+    for row in finished:
+        raise Refused(rules.FINISHED if row["is_done"] else rules.FINISHING)
 
 
 async def add(db: aiosqlite.Connection, job_id: str, edges: Sequence[Edge]) -> None:

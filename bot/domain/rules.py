@@ -13,6 +13,8 @@ from engine.contract import ModelCard, Recipe
 
 REMOVED: Final = "Moderators removed this, so there is nothing to show or to paint again."
 UNKNOWN_PICTURE: Final = "That picture no longer exists."
+FINISHED: Final = "This draft is finished already."
+FINISHING: Final = "This draft is being finished already."
 _ALLOWED_CONTROLS: Final = frozenset("\n\t")
 _INVISIBLE: Final = ("Cc", "Cf", "Cs")
 """Unicode categories: control and format characters, and surrogates."""

@@ -9,6 +9,7 @@ from discord import app_commands
 from bot.attachments import sanitize
 from bot.context import Interaction, services
 from bot.domain import rules
+from bot.domain.kinds import draft as drafts
 from bot.domain.kinds import imagine
 from bot.domain.kinds.imagine import (
     ASPECTS,
@@ -52,6 +53,7 @@ Strength = app_commands.Range[float, 0.0, 1.0]
     sketch="A picture to start from: PNG, JPEG, WebP, AVIF, GIF, BMP or TIFF, up to 10 MiB",
     strength="How much to change the sketch: from just above 0 to 1",
     model="The model that paints",
+    draft="Paint with few steps first; the button ✅ Finish paints the rest",
 )
 @app_commands.choices(aspect=[app_commands.Choice(name=name, value=name) for name in ASPECTS])
 @app_commands.autocomplete(model=model_option.autocomplete)
@@ -70,6 +72,7 @@ async def command(
     sketch: discord.Attachment | None = None,
     strength: Strength | None = None,
     model: str | None = None,
+    draft: bool = False,
 ) -> None:
     """Ranges are checked again, because only Discord's own clients check them."""
     if sketch is not None:
@@ -90,9 +93,8 @@ async def command(
     context = request_context(interaction)
     request = ImagineRequest(options=options, sketch_url=sketch.url if sketch else None)
     plan_context = await services(interaction).planner.context(context)
-    job = await services(interaction).job_service.submit(
-        imagine.KIND, imagine.plan(request, plan_context), context
-    )
+    kind, plan = (drafts.KIND, drafts.plan) if draft else (imagine.KIND, imagine.plan)
+    job = await services(interaction).job_service.submit(kind, plan(request, plan_context), context)
     await defer_and_start(interaction, job)
 
 

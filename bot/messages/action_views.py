@@ -43,6 +43,8 @@ class ActionButton(msgspec.Struct, frozen=True, kw_only=True):
     """Before the number of each picture in a result of up to four; empty for no such buttons."""
     order: int = 50
     """Smaller ones come first below a single picture."""
+    is_possible: Callable[[Job], bool] = lambda _: True
+    """Whether results and pictures of this job may have it."""
     is_in_result: Callable[[Job], bool] = lambda _: True
     """Whether a result of a kind that names the action has it."""
     is_on_picture: Callable[[Picture], bool] = lambda _: False
@@ -65,7 +67,11 @@ class ActionViews:
         Up to four pictures have numbered buttons; more, and the cells of a matrix, have menus.
         """
         named = (self._actions.get(name) for name in job.kind.actions)
-        actions = [action for action in named if action is not None and action.is_in_result(job)]
+        actions = [
+            action
+            for action in named
+            if action is not None and action.is_possible(job) and action.is_in_result(job)
+        ]
         whole = [
             button(action.label, custom_id(action.name, job.id))
             for action in actions
@@ -85,9 +91,13 @@ class ActionViews:
             _numbered([action for action in of_pictures if action.initial], job, count, whole)
         )
 
-    def picture_view(self, picture: Picture) -> discord.ui.View:
-        """Below a single picture."""
-        offered = (action for action in self._actions.values() if action.is_on_picture(picture))
+    def picture_view(self, picture: Picture, job: Job) -> discord.ui.View:
+        """Below a single picture of a job."""
+        offered = (
+            action
+            for action in self._actions.values()
+            if action.is_possible(job) and action.is_on_picture(picture)
+        )
         actions = sorted(offered, key=lambda action: (action.order, action.name))
         buttons = [
             button(action.label, custom_id(action.name, picture.job_id, picture.nth))

@@ -155,13 +155,17 @@ class PictureDelivery:
         if not pictures:
             raise Refused(rules.UNKNOWN_PICTURE)
         [picture] = pictures
+        job = await self._jobs.job(picture.job_id)
+        if job is None:
+            raise Refused(rules.UNKNOWN_PICTURE)
+        view = self._views.picture_view(picture, job)
 
         async def send(target: ResponseTarget) -> None:
             file = await self._file(picture, target)
             content = MessageContent(
                 content=captions.full_size(picture),
                 without_prompt=captions.full_size(picture, has_prompt=False),
-                view=self._views.picture_view(picture),
+                view=view,
                 files=[file],
             )
             nonce = f"{pending.interaction_id}"

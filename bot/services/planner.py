@@ -1,7 +1,7 @@
 """What the kinds of jobs need to plan a request; reads only."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bot.db.guild_settings import NsfwSettingsStore
 from bot.db.jobs import JobStore
@@ -70,7 +70,8 @@ class Planner:
             pictures=tuple(pictures),
             nth=nth,
         )
-        if nth is None and job.kind.replan is not None:
+        is_whole = nth is None or bool(job.plan.full_recipes)  # a draft stays one
+        if is_whole and job.kind.replan is not None:
             parent_ids = dict.fromkeys(
                 edge.parent for edge in edges if edge.relation is not Relation.REROLL
             )
@@ -78,6 +79,10 @@ class Planner:
             context = await self.context(request, [parent for parent in parents if parent])
             return job.kind, job.kind.replan(planned, context)
         return reroll.KIND, reroll.plan(planned, self._context([]))
+
+    async def finished_drafts(self, pictures: Sequence[Picture]) -> Mapping[str, bool]:
+        """Those of these pictures that were finished (True), or are being finished (False)."""
+        return await self._lineage.finished_drafts([picture.id for picture in pictures])
 
     async def _parent(self, picture_id: str) -> Picture | None:
         parent = await self._jobs.job(job_id_of(picture_id))

@@ -7,7 +7,7 @@ import msgspec
 
 from bot.domain.kinds import imagine, reroll
 from bot.domain.plan import JobKind, Plan, PlanContext, PlannedJob
-from engine.contract import Recipe
+from engine.contract import Change, Recipe
 
 STEPS_SHARE: Final = 3
 """A draft has one of so many parts of the steps."""
@@ -29,13 +29,9 @@ def replan(job: PlannedJob, context: PlanContext) -> Plan:
     """Drafts of the same recipes with other seeds."""
     if not job.details.full_recipes:
         return reroll.plan(job, context)
-    full_job = msgspec.structs.replace(job, recipes=full_recipes(job))
-    plan = reroll.plan(full_job, context)
-    drafts = tuple(
-        msgspec.structs.replace(recipe, steps=draft.steps)
-        for recipe, draft in zip(plan.recipes, job.recipes, strict=True)
-    )
-    return msgspec.structs.replace(plan, recipes=drafts, full_recipes=plan.recipes)
+    drafts = reroll.plan(job, context)
+    full = reroll.plan(msgspec.structs.replace(job, recipes=full_recipes(job)), context)
+    return msgspec.structs.replace(drafts, full_recipes=full.recipes)
 
 
 def full_recipes(job: PlannedJob) -> tuple[Recipe, ...]:
@@ -51,18 +47,50 @@ def full_recipe(draft: Recipe, full: Recipe) -> Recipe:
 
     The draft has the init image and its size, which are not known when a request is planned.
     """
-    return msgspec.structs.replace(draft, steps=full.steps)
+    return msgspec.structs.replace(
+        draft,
+        prompt=full.prompt,
+        negative=full.negative,
+        guidance=full.guidance,
+        sampler=full.sampler,
+        steps=full.steps,
+        changes=full.changes,
+    )
 
 
 def draft_recipe(recipe: Recipe, strength: float = 1.0) -> Recipe:
     """The recipe with a share of its steps; all other values, and so the noise, are the same.
 
-    `strength` is that of its sketch: at least one step must be run on it.
+    `strength` is that of its sketch: at least one step must be run on it. Changes take effect at
+    the same share of the steps.
     """
     steps = max(MIN_STEPS, math.ceil(recipe.steps / STEPS_SHARE))
     while int(steps * strength) < 1:
         steps += 1
-    return msgspec.structs.replace(recipe, steps=min(recipe.steps, steps))
+    if steps >= recipe.steps:
+        return recipe
+    changes = _scaled(recipe, steps)
+    return msgspec.structs.replace(recipe, steps=steps, changes=changes)
+
+
+def _scaled(recipe: Recipe, steps: int) -> tuple[Change, ...]:
+    """The changes of a recipe at the same share of this number of steps.
+
+    Those that fall on one step become one; those that would come too late are left out.
+    """
+    last = recipe.executed_steps * steps // recipe.steps - 1
+    by_step: dict[int, Change] = {}
+    for change in recipe.changes:
+        step = max(1, round(change.step * steps / recipe.steps))
+        earlier = by_step.get(step, change)
+        by_step[step] = Change(
+            step=step,
+            prompt=earlier.prompt if change.prompt is None else change.prompt,
+            negative=earlier.negative if change.negative is None else change.negative,
+            guidance=earlier.guidance if change.guidance is None else change.guidance,
+            sampler=earlier.sampler if change.sampler is None else change.sampler,
+        )
+    return tuple(change for step, change in sorted(by_step.items()) if step <= last)
 
 
 def _with_drafts(full: Plan, strength: float = 1.0) -> Plan:
