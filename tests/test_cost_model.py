@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bot.domain import cost_model
 from bot.domain.cost_model import Sample
-from engine.contract import Img2Img, Sampler
+from engine.contract import Change, Img2Img, Sampler
 from tests.samples import recipe
 
 
@@ -59,3 +59,12 @@ def test_estimates_are_positive(seconds: float, steps: int) -> None:
     """This holds with samples and without."""
     for samples in ([], [Sample(64 * 64, 1000.0, seconds)]):
         assert cost_model.estimate([recipe(steps=steps)], samples) >= cost_model.LEAST
+
+
+def test_a_change_of_the_sampler_costs_what_the_new_one_costs() -> None:
+    """Heun evaluates the model twice in each step; other changes cost nothing."""
+    plain = recipe(steps=10)
+    longer = recipe(steps=10, changes=(Change(step=6, sampler=Sampler.HEUN),))
+    other_words = recipe(steps=10, changes=(Change(step=6, prompt="a boat"),))
+    assert cost_model.work([longer]) == pytest.approx(1.4 * cost_model.work([plain]))
+    assert cost_model.work([other_words]) == cost_model.work([plain])

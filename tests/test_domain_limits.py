@@ -12,7 +12,9 @@ from bot.domain.limits import (
     RoleLimit,
     WaitEstimate,
     check,
+    check_pictures,
     check_role,
+    check_seconds,
     clamp_to_operator_limit,
     for_roles,
     is_full,
@@ -114,3 +116,14 @@ def test_role_limits_are_clamped_to_the_operators_limit() -> None:
     # The half second is rounded up: 0 would exclude the role.
     assert for_roles(frugal, [RoleLimit(role_id=1, daily_seconds=60)]).daily_seconds == 1
     check_role(much, LIMITS)  # a role may have a quota although the default is none
+
+
+def test_a_request_has_at_most_so_many_pictures_and_seconds() -> None:
+    """The sentences say how much it would be, and the limit."""
+    limits = Limits(max_pictures=16, max_request_seconds=90.0)
+    check_pictures(16, limits)
+    check_seconds(90.0, limits)
+    with pytest.raises(Refused, match="That would be 22,500 pictures; at most 16 are allowed"):
+        check_pictures(22_500, limits)
+    with pytest.raises(Refused, match="about 10 minutes of the engine's time; at most 90 seconds"):
+        check_seconds(600.0, limits)

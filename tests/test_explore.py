@@ -1,10 +1,12 @@
 """/explore and /compare as their users see them."""
 
 from io import BytesIO
+from pathlib import Path
 
+import pytest
 from PIL import Image
 
-from bot.playground import Interaction, Message, Upload
+from bot.playground import Interaction, Message, Playground, Upload
 from bot.playground.client.options import Value
 from tests.bot_harness import BotHarness
 from tests.fake_engine import FakeEngine
@@ -109,3 +111,17 @@ async def test_samplers_are_compared(harness: BotHarness, engine: FakeEngine) ->
     recipes = engine.paints[0].recipes
     assert [recipe.sampler for recipe in recipes] == ["euler"] * 3 + ["ddim"] * 3
     assert [recipe.seed for recipe in recipes[:3]] == [recipe.seed for recipe in recipes[3:]]
+
+
+async def test_the_operator_limits_the_seconds_of_a_request(
+    discord: Playground, engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are estimated before anything is queued; a smaller request is painted."""
+    monkeypatch.setenv("IMAGINE_MAX_SECONDS", "2")
+    async with BotHarness(discord, engine, tmp_path) as harness:
+        refused = await harness.ada.slash("imagine", prompt="a house", count=16, steps=150)
+        assert "of the engine's time; at most 2 seconds are allowed" in await harness.refusal(
+            refused
+        )
+        assert not harness.query("SELECT 1 FROM jobs")
+        await harness.imagine(count=1)

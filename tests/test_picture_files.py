@@ -118,3 +118,5 @@ def test_groups_stay_below_the_limit() -> None:
         ["3.png"],
     ]
     assert picture_files.batch_by_size([]) == [[]]
+    many = [OutgoingFile(f"{n}.png", b"x") for n in range(16)]
+    assert [len(group) for group in picture_files.batch_by_size(many)] == [10, 6]

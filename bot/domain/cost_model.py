@@ -34,9 +34,18 @@ def work(recipes: Sequence[Recipe]) -> float:
 
 
 def _work(recipe: Recipe) -> float:
+    return recipe.width * recipe.height * recipe.rows * _evaluations(recipe)
+
+
+def _evaluations(recipe: Recipe) -> float:
+    """Model evaluations; of a change of the sampler, those of both samplers."""
     steps = recipe.steps * (1.0 if recipe.strength is None else recipe.strength)
-    evaluations = steps * recipe.sampler.scheduler.order
-    return recipe.width * recipe.height * recipe.rows * evaluations
+    phases = recipe.phases
+    ends = [*(phase.step for phase in phases[1:]), steps]
+    return sum(
+        max(0.0, end - phase.step) * phase.sampler.scheduler.order
+        for phase, end in zip(phases, ends, strict=True)
+    )
 
 
 def is_sample(recipes: Sequence[Recipe]) -> bool:

@@ -167,7 +167,7 @@ def check_seconds(seconds: float, limits: Limits) -> None:
     if seconds > limits.max_request_seconds:
         raise Refused(
             f"That would take {naturaldelta(seconds)} of the engine's time; at most "
-            f"{naturaldelta(limits.max_request_seconds)} are allowed in one request."
+            f"{limits.max_request_seconds:g} seconds are allowed in one request."
         )
 
 

@@ -22,6 +22,8 @@ from engine.contract.metadata import with_metadata
 
 _JPEG_QUALITY: Final = 92
 _SHRINK_FACTOR: Final = 0.8
+_MAX_FILES: Final = 10
+"""Attachments of one message."""
 _GRID: Final = Grid()
 _DAMAGED: Final = "The picture's file in the data folder is damaged."
 _DECODE_ERRORS: Final = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
@@ -85,7 +87,8 @@ def batch_by_size(
     """The files in order, in as few groups as fit into one request each; at least one group."""
     groups: list[list[OutgoingFile]] = [[]]
     for file in files:
-        if sum(len(member.data) for member in groups[-1]) + len(file.data) > limit:
+        size = sum(len(member.data) for member in groups[-1])
+        if size + len(file.data) > limit or len(groups[-1]) == _MAX_FILES:
             groups.append([])
         groups[-1].append(file)
     return groups
