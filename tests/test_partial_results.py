@@ -119,6 +119,22 @@ async def test_a_job_that_crashes_too_often_keeps_its_pictures(
     assert [row["status"] for row in harness.query("SELECT status FROM jobs")] == ["done"]
 
 
+async def test_pictures_of_a_running_job_cannot_be_used(
+    harness: BotHarness, gated_engine: FakeEngine
+) -> None:
+    """A reaction for a variation is answered as before the first picture."""
+    interaction = await harness.ada.slash("imagine", prompt="a red house")
+    await eventually(lambda: len(stored_numbers(harness)) == 2)
+    assert interaction.response is not None
+    await harness.ada.react(interaction.response, "1️⃣")
+    await harness.discord.until(
+        lambda: any("no such picture" in message.content for message in harness.discord.messages()),
+        why="a refusal",
+    )
+    gated_engine.picture_gate.set()
+    assert (await harness.result(interaction)).buttons == ALL_BUTTONS
+
+
 async def test_a_cancelled_job_leaves_no_picture(
     harness: BotHarness, gated_engine: FakeEngine
 ) -> None:
@@ -153,7 +169,7 @@ async def test_only_the_current_attempt_stores_pictures(db: Database) -> None:
     assert await db.jobs.claim("j1", now=2.0)
     assert not await db.jobs.add_pictures("j1", 1, [picture(nth=2)])
     assert await db.jobs.add_pictures("j1", 2, [picture(nth=2)])
-    assert [stored.nth for stored in await db.jobs.pictures("j1")] == [1, 2]
+    assert [stored.nth for stored in await db.jobs.stored_pictures("j1")] == [1, 2]
 
 
 async def test_a_picture_is_stored_once(db: Database) -> None:
@@ -161,7 +177,7 @@ async def test_a_picture_is_stored_once(db: Database) -> None:
     await running_job(db)
     for digest in "ab":
         assert await db.jobs.add_pictures("j1", 1, [picture(sha256=digest * 64)])
-    assert [stored.sha256 for stored in await db.jobs.pictures("j1")] == ["a" * 64]
+    assert [stored.sha256 for stored in await db.jobs.stored_pictures("j1")] == ["a" * 64]
 
 
 @pytest.mark.parametrize("status", [Status.CANCELLED, Status.FAILED])
@@ -171,7 +187,7 @@ async def test_a_job_that_ends_without_pictures_loses_them(db: Database, status:
     await db.jobs.add_pictures("j1", 1, [picture()])
     reason = "Why." if status is Status.FAILED else None
     assert await db.jobs.finish_without_pictures("j1", status, 2.0, reason=reason)
-    assert await db.jobs.pictures("j1") == []
+    assert await db.jobs.stored_pictures("j1") == []
     assert not await db.jobs.add_pictures("j1", 1, [picture()])
     assert len(await db.file_deletions.all()) == 1
 
@@ -200,4 +216,4 @@ async def test_a_failure_without_pictures_fails_the_job(db: Database) -> None:
     ended = await db.jobs.fail("j1", "Out of memory.", 2.0)
     assert ended is not None
     assert (ended.status, ended.failure_reason) == (Status.FAILED, "Out of memory.")
-    assert await db.jobs.pictures("j1") == []
+    assert await db.jobs.stored_pictures("j1") == []

@@ -299,7 +299,13 @@ class JobStore(Store):
         return next(iter(await self._jobs("SELECT * FROM jobs WHERE id = ?", job_id)), None)
 
     async def pictures(self, job_id: str) -> list[Picture]:
-        """A job's pictures in reading order."""
+        """A job's pictures in reading order; none before it is done."""
+        job = await self.job(job_id)
+        is_done = job is not None and job.status is Status.DONE
+        return await self.stored_pictures(job_id) if is_done else []
+
+    async def stored_pictures(self, job_id: str) -> list[Picture]:
+        """The pictures of a job that are stored so far, in reading order."""
         return await self._pictures("SELECT * FROM pictures WHERE job = ? ORDER BY nth", job_id)
 
     async def picture(self, picture_id: str) -> Picture | None:

@@ -79,7 +79,7 @@ class JobRunner:
             self._uncharged.discard(job.id)
 
     async def _run(self, job: Job, prior_seconds: float) -> JobResult:
-        stored = await retry_until_written(lambda: self._jobs.pictures(job.id))
+        stored = await retry_until_written(lambda: self._jobs.stored_pictures(job.id))
         attempt = _Attempt(job, stored)
         saver = PictureSaver(self._jobs, self._storage, job, attempt.missing)
         try:
@@ -182,7 +182,7 @@ class JobRunner:
     ) -> Job | None:
         job = attempt.job
         failed = await saver.retry_unwritten()
-        stored = await retry_until_written(lambda: self._jobs.pictures(job.id))
+        stored = await retry_until_written(lambda: self._jobs.stored_pictures(job.id))
         failures = [picture.failure_reason for picture in (*stored, *failed)]
         if failures and failures[0] is not None and all(failures):
             return await self._fail(attempt, failures[0])
@@ -224,7 +224,7 @@ class JobRunner:
 
     async def _delete_unstored_files(self, job: Job) -> None:
         """Delete files that were written, but not stored before a bot was killed."""
-        stored = await retry_until_written(lambda: self._jobs.pictures(job.id))
+        stored = await retry_until_written(lambda: self._jobs.stored_pictures(job.id))
         numbers = {picture.nth for picture in stored}
         for nth in range(1, len(job.recipes) + 1):
             if nth not in numbers:
