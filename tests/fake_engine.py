@@ -26,6 +26,7 @@ from engine.contract import (
     Sampler,
     Stepped,
     Verdict,
+    Work,
     card_for,
     check_supported,
     pixels_sha256,
@@ -53,12 +54,12 @@ MODEL = ModelCard(
 _PREVIEW_SIZE = (16, 16)
 
 
-def flat(recipe: Recipe) -> bytes:
+def flat(recipe: Work) -> bytes:
     """The PNG of a recipe: one colour that depends on all fields of the recipe."""
     return png(flat_image(recipe))
 
 
-def flat_image(recipe: Recipe) -> Image.Image:
+def flat_image(recipe: Work) -> Image.Image:
     """The image of a recipe."""
     colour = hashlib.sha256(repr(recipe).encode()).digest()[:3]
     return Image.new("RGB", (recipe.width, recipe.height), tuple(colour))
@@ -178,9 +179,11 @@ class FakeEngine(FakeServer):
             )
         return None
 
-    def _check(self, recipe: Recipe, inputs: Sequence[str]) -> None:
+    def _check(self, recipe: Work, inputs: Sequence[str]) -> None:
         """Raise ValueError, with the sentence of the real engine, if it would refuse this."""
-        card = card_for(recipe, self.models)
+        card = card_for(recipe.recipe, self.models)
+        if not isinstance(recipe, Recipe):
+            return
         check_supported(recipe)
         card.check_area(recipe.width, recipe.height)
         card.check_sampler(recipe)
@@ -198,6 +201,7 @@ class FakeEngine(FakeServer):
             recipes = tuple(
                 card_for(recipe, self.models).with_row_class_for_load([recipe], [recipe] * 7)[0]
                 for recipe in recipes
+                if isinstance(recipe, Recipe)
             )
         failures = []
         for index, recipe in enumerate(recipes):
@@ -225,14 +229,14 @@ class FakeEngine(FakeServer):
         half = self.engine_seconds / 2 if self.fails_after else 0.0
         return Failed(job=paint.job, attempt=paint.attempt, reason=reason, engine_seconds=half)
 
-    def _painting(self, paint: Paint, nth: int, recipe: Recipe) -> PaintedImage:
+    def _painting(self, paint: Paint, nth: int, recipe: Work) -> PaintedImage:
         if nth in self.overflowing:
             return PaintedImage(
                 png=b"",
                 sha256="",
                 failed="The model's values overflowed: try another seed, size or sampler.",
                 row_class=recipe.row_class,
-                fingerprint=card_for(recipe, self.models).fingerprint,
+                fingerprint=card_for(recipe.recipe, self.models).fingerprint,
             )
         unchecked, flagged = nth in self.unchecked, nth in self.flagged | self.unchecked
         score = None if unchecked else 0.9 if flagged else 0.1
@@ -242,7 +246,7 @@ class FakeEngine(FakeServer):
             sha256=pixels_sha256(flat_image(recipe)),
             verdicts=(Verdict(checker="model", score=score, flagged=flagged),),
             row_class=recipe.row_class,
-            fingerprint=card_for(recipe, self.models).fingerprint,
+            fingerprint=card_for(recipe.recipe, self.models).fingerprint,
         )
 
 
@@ -254,6 +258,6 @@ def _check_input(digest: str, files: Mapping[str, bytes]) -> None:
         raise ValueError(f"The input image {digest[:12]} has another sha256 than its name says.")
 
 
-def _evaluations(recipe: Recipe) -> int:
+def _evaluations(recipe: Work) -> int:
     """The number of model evaluations of first-order samplers, and about that of others."""
-    return recipe.executed_steps * recipe.sampler.scheduler.order
+    return recipe.recipe.executed_steps * recipe.sampler.scheduler.order

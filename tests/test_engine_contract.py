@@ -62,7 +62,7 @@ async def test_ready_describes_the_model(subject: Subject) -> None:
         [card] = ready.models
         assert card == subject.model
         a_job = job(subject, sampler=card.sampler, guidance=card.guidance, steps=2)
-        [plain] = card.with_row_class(a_job.recipes)
+        [plain] = card.with_row_class([a_job.recipes[0].recipe])
         [picture] = await paint(connection, Paint(job="a", attempt=1, recipes=(plain,)))
         assert (picture.row_class, picture.fingerprint) == (plain.row_class, card.fingerprint)
 

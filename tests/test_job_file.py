@@ -42,7 +42,7 @@ def test_the_model_card_has_the_defaults() -> None:
     assert len(command.recipes) == 4
     first = command.recipes[0]
     assert (first.width, first.height, first.steps, first.guidance) == (128, 128, 20, 5.0)
-    assert (first.sampler, first.row_class, first.source) == (Sampler.DPMPP_2M, 8, Txt2Img())
+    assert (first.sampler, first.row_class, first.recipe.source) == (Sampler.DPMPP_2M, 8, Txt2Img())
     assert to_command(spec(), [CARD]).paint.recipes[0].seed != first.seed
 
 

@@ -22,7 +22,7 @@ from bot.domain.plan import (
 from bot.domain.plan_inputs import with_input
 from bot.domain.row_classes import with_row_classes
 from bot.errors import Refused
-from engine.contract import SEED_LIMIT, Img2Img, Recipe, Sampler, Subseed
+from engine.contract import SEED_LIMIT, Img2Img, Recipe, Sampler, Subseed, Work
 from engine.errors import UsageError
 from engine.offline.job_file import JobSpec, to_command
 from tests.fake_engine import MODEL
@@ -141,7 +141,7 @@ def test_invalid_values_are_refused(options: dict[str, Any], words: str) -> None
 def test_the_command_line_makes_the_same_recipes(options: dict[str, Any]) -> None:
     """A request has the same recipes, or is refused in the same words, in Discord and in a file."""
 
-    def of_file() -> tuple[Recipe, ...]:
+    def of_file() -> tuple[Work, ...]:
         values = {"id": "a", "prompt": "a red house", "seed": 5} | options
         return to_command(msgspec.convert(values, JobSpec), [MODEL]).paint.recipes
 

@@ -41,7 +41,7 @@ async def test_a_reroll_repeats_everything_but_the_seed(
     assert before.inputs == after.inputs != ()
     for old, new in zip(before.recipes, after.recipes, strict=True):
         assert old.seed != new.seed
-        assert (old.source, old.negative) == (new.source, new.negative)
+        assert (old.recipe.source, old.negative) == (new.recipe.source, new.negative)
 
 
 async def test_a_variation_keeps_the_sketch(harness: BotHarness, engine: FakeEngine) -> None:

@@ -109,6 +109,11 @@ class Engine:
         return 1 - self._model_time.seconds / self.engine_core.meter.seconds
 
 
+def _recipes(job: Paint) -> list[Recipe]:
+    """Those of a job of the benchmark, which has no other work."""
+    return [work for work in job.recipes if isinstance(work, Recipe)]
+
+
 def _event_sink(on_done: OnDone, job: Paint) -> EventSink:
     """An event sink that calls `on_done` when the job is painted; a failure ends the benchmark."""
     images: dict[int, PaintedImage] = {}
@@ -119,7 +124,7 @@ def _event_sink(on_done: OnDone, job: Paint) -> EventSink:
         elif isinstance(event, Completed):
             recipes = [
                 msgspec.structs.replace(recipe, row_class=images[index].row_class)
-                for index, recipe in enumerate(job.recipes)
+                for index, recipe in enumerate(_recipes(job))
             ]
             on_done(recipes, [images[index].sha256 for index in range(len(recipes))])
         elif isinstance(event, Failed):
@@ -186,10 +191,10 @@ class Diffusers:
 
     def _work(self) -> None:
         while batch := self._next_batch():
-            recipes = [recipe for job, _ in batch for recipe in job.paint.recipes]
+            recipes = [recipe for job, _ in batch for recipe in _recipes(job.paint)]
             digests = self._paint(recipes, next(iter(batch[0][0].files.values()), None))
             for job, on_done in batch:
-                on_done(list(job.paint.recipes), [digests.pop(0) for _ in job.paint.recipes])
+                on_done(_recipes(job.paint), [digests.pop(0) for _ in job.paint.recipes])
 
     def _next_batch(self) -> list[tuple[JobWithFiles, OnDone]]:
         with self._changed:

@@ -42,6 +42,7 @@ from engine.contract.protocol import (
     Rejected,
     Result,
     Stepped,
+    UpscalerCard,
     Verdict,
 )
 from engine.contract.recipe import (
@@ -85,10 +86,19 @@ from engine.contract.strip import (
 from engine.contract.support import (
     check_supported,
 )
+from engine.contract.work import (
+    DETAIL_SCALE,
+    Detail,
+    Upscale,
+    Work,
+    detail_strength,
+    tile_size,
+)
 
 __all__ = [
     "DEFAULT_COUNT",
     "DEFAULT_STRENGTH",
+    "DETAIL_SCALE",
     "HEARTBEAT_SECONDS",
     "INITIAL_SECONDS_PER_PIXEL",
     "MAX_COUNT",
@@ -113,6 +123,7 @@ __all__ = [
     "Command",
     "Completed",
     "Control",
+    "Detail",
     "Edit",
     "Ending",
     "Event",
@@ -140,16 +151,21 @@ __all__ = [
     "Stepped",
     "Subseed",
     "Txt2Img",
+    "Upscale",
+    "UpscalerCard",
     "Verdict",
+    "Work",
     "card_for",
     "check_size",
     "check_strength",
     "check_supported",
+    "detail_strength",
     "make_recipes",
     "pixels_sha256",
     "sha256",
     "size_for_aspect",
     "size_for_init_image",
     "strip_steps",
+    "tile_size",
     "with_row_classes_for_load",
 ]

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from engine.contract.model_card import ModelCard
-from engine.contract.recipe import Recipe
+from engine.contract.work import Work
 
 PROTOCOL_VERSION: Final = 7
 HEARTBEAT_SECONDS: Final = 2.0
@@ -55,7 +55,7 @@ class Paint(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     job: str
     attempt: int
-    recipes: tuple[Recipe, ...]
+    recipes: tuple[Work, ...]
     inputs: tuple[str, ...] = ()
     """The digests of the input images that the recipes name; each was sent as Input before."""
     capture: Capture = Capture()
@@ -88,11 +88,23 @@ Command = Hello | Input | Paint | Cancel
 # Events: engine to bot
 
 
+class UpscalerCard(msgspec.Struct, frozen=True, kw_only=True):
+    """An installed upscaler."""
+
+    name: str
+    revision: str
+    """A digest of its weights."""
+    scales: tuple[int, ...]
+    """The factors that it offers, in ascending order."""
+
+
 class Ready(msgspec.Struct, frozen=True, tag=True):
     """The answer to Hello: the engine accepts jobs for these models, of which the first is the
     default. Raises ValueError if there are none."""
 
     models: tuple[ModelCard, ...]
+    upscalers: tuple[UpscalerCard, ...] = ()
+    """The installed ones, the default first."""
 
     def __post_init__(self) -> None:
         if not self.models:

@@ -161,6 +161,11 @@ class Recipe(
             )
 
     @property
+    def recipe(self) -> "Recipe":
+        """The recipe itself; an enlargement has that of the picture that it enlarges."""
+        return self
+
+    @property
     def strength(self) -> float | None:
         """That of the source; None if the image starts as noise."""
         return self.source.strength

@@ -16,6 +16,7 @@ from engine.errors import InvalidJob
 from engine.imaging.video import FilmTooLarge, FilmWriter, film_size
 from engine.pipeline.denoise import DenoisingState
 from engine.safety import flagged
+from engine.upscale.base import Upscaler
 
 FILM_TOO_LARGE: Final = "The film does not fit into the upload limit, even at its lowest quality."
 MAX_STRIP_SIDE: Final = 2048
@@ -197,3 +198,9 @@ def recorders(recipe: Recipe, capture: Capture) -> tuple[Recorder, ...]:
     film = (FilmRecorder(recipe, capture.film_bytes),) if capture.film else ()
     strip = (StripRecorder(recipe, capture.strip),) if capture.strip else ()
     return (*film, *strip)
+
+
+def display_version(picture: Frame, upscaler: Upscaler, scale: int) -> Artifact:
+    """The picture, enlarged to be shown."""
+    image = upscaler.upscale(picture.image, scale)
+    return Artifact(ArtifactRole.DISPLAY, "image/png", encode_png(image), picture.flagged)

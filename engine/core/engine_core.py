@@ -8,17 +8,18 @@ from typing import Final
 
 import torch
 
-from engine.contract import with_row_classes_for_load
+from engine.contract import Paint, Recipe, Upscale, Work, with_row_classes_for_load
+from engine.core.enlarger import Enlarger, canvases_of
 from engine.core.executor import BatchExecutor
 from engine.core.failures import Failure, catch_failure
 from engine.core.model_pool import ModelPool, oldest_work
 from engine.core.postprocess import Postprocessor
-from engine.core.preparation import check_job, model_for, prepare
+from engine.core.preparation import check_job, image_inputs, prepare
 from engine.core.request import ImageInput, Request, RequestStatus, RunningImage, WaitingImage
 from engine.core.scheduler import BatchScheduler, seconds_by_owner
 from engine.core.usage import Batch, UsageMeter
 from engine.models.base import DiffusionModel
-from engine.pipeline.denoise import InitImage, ModelCall, call
+from engine.pipeline.denoise import ModelCall, call
 
 PREVIEW_EVERY: Final = 4
 """Minimum number of evaluations between two previews of a request."""
@@ -41,11 +42,13 @@ class EngineCore:
         max_running: int = MAX_RUNNING,
         call_model: ModelCall = call,
         clock: Callable[[], float] = time.monotonic,
+        enlarger: Enlarger | None = None,
     ) -> None:
         self.models = tuple(models)
         self.postprocessor = postprocessor
         self._max_running = max_running
         self._clock = clock
+        self.enlarger = enlarger or Enlarger()
         self._preparing: list[Request] = []
         """In order of arrival; the preparation of the first one may be in flight."""
         self._running: list[Request] = []
@@ -78,8 +81,8 @@ class EngineCore:
 
     @property
     def requests(self) -> list[Request]:
-        """The requests that are running or in preparation."""
-        return [*self._running, *self._preparing]
+        """The requests that are running, in preparation or ready for it."""
+        return [*self._running, *self._preparing, *self.enlarger.ready]
 
     def slots_for(self, images: int) -> int:
         """How many slots a request of so many images takes at most."""
@@ -100,6 +103,8 @@ class EngineCore:
 
         Raises DeviceLost if the device is lost.
         """
+        while self.enlarger.ready:
+            self._preparing.append(self.enlarger.ready.popleft())
         for request in self.requests:
             if request.is_stopped:
                 self._remove(request)
@@ -128,28 +133,46 @@ class EngineCore:
         self._executor.wake()
 
     def close(self, timeout: float | None = None) -> None:
-        """Wait for the forward passes in flight, up to `timeout` seconds (None: without limit)."""
+        """Wait for the forward passes in flight and then for an upscale, each up to `timeout`
+        seconds (None: without limit)."""
         self._executor.close(timeout)
+        self.enlarger.close(timeout)
 
     def _accept(self, request: Request) -> None:
         job = request.job
         check_job(job, self.models, request.files)
+        self.enlarger.check(job)
         request.added_at = self._clock()
-        recipes = job.recipes
-        if job.adaptive:
-            preparing = [image.recipe for other in self._preparing for image in other.inputs]
-            recipes = with_row_classes_for_load(
-                recipes,
-                [model.card for model in self.models],
-                self._scheduler.recipes + preparing,
-            )
-        init_images: dict[tuple[DiffusionModel, str | None], InitImage] = {}
-        for index, recipe in enumerate(recipes):
-            model = model_for(recipe, self.models)
-            key = model, next(iter(recipe.source.images), None)
-            init_image = init_images.setdefault(key, InitImage(*key))
-            request.inputs.append(ImageInput(index, recipe, init_image))
-        self._preparing.append(request)
+        request.inputs = image_inputs(self._works(job), self.models)
+        for index, work in enumerate(job.recipes):
+            if isinstance(work, Upscale):
+                self.enlarger.upscale(request, index, self._model_of(work), self.postprocessor)
+        canvases = canvases_of(request)
+        if canvases:
+            self.enlarger.prepare(request, canvases)
+        elif request.inputs:
+            self._preparing.append(request)
+        else:
+            request.set_status(RequestStatus.POSTPROCESSING)
+
+    def _works(self, job: Paint) -> Sequence[Work]:
+        """The work of a job, in adaptive mode with row classes for the load."""
+        recipes = [work for work in job.recipes if isinstance(work, Recipe)]
+        if not job.adaptive or len(recipes) < len(job.recipes):
+            return job.recipes
+        preparing = [image.recipe for other in self._preparing for image in other.inputs]
+        return with_row_classes_for_load(
+            recipes,
+            [model.card for model in self.models],
+            self._scheduler.recipes + preparing,
+        )
+
+    def _model_of(self, work: Work) -> DiffusionModel:
+        """A model on the device that can check a picture, if possible that which painted it."""
+        resident = [model for model in self.models if model.is_resident]
+        name = work.model, work.revision
+        own = (model for model in resident if (model.card.name, model.card.revision) == name)
+        return next(own, resident[0])
 
     def _submit(
         self, task: Request | Batch, requests: Sequence[Request], work: Callable[[], None]
@@ -201,7 +224,7 @@ class EngineCore:
         if not request.waiting or self.free_slots <= 0:
             return False
         started = sum(image.request is request for image in self._scheduler.images)
-        return started < self.slots_for(len(request.job.recipes))
+        return started < self.slots_for(request.image_count)
 
     def _select_batches(self, models: Collection[DiffusionModel]) -> list[Batch]:
         """A batch for each idle worker, as far as there are images of these models that are not in

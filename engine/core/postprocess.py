@@ -6,28 +6,31 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
 import torch
 from PIL import Image
 
-from engine.contract import PaintedImage, pixels_sha256
+from engine.contract import MAX_SIZE, PaintedImage
 from engine.contract.images import grid
-from engine.contract.images.encode import encode_jpeg, encode_png
-from engine.contract.metadata import with_metadata
+from engine.contract.images.encode import encode_jpeg
+from engine.core import pictures
 from engine.core.background import BackgroundQueue
-from engine.core.capture import Frame, ImageCapture
+from engine.core.capture import Frame, ImageCapture, display_version
 from engine.core.failures import Failure, catch_failure
 from engine.core.model_pool import ModelPool
+from engine.core.pictures import Origin, Result
 from engine.core.request import Request, RunningImage, WaitingImage
-from engine.device.errors import is_out_of_memory
-from engine.errors import DeviceLost, EngineError, InvalidJob
+from engine.errors import DeviceLost, EngineError
 from engine.log import log_context
 from engine.models.base import DiffusionModel
 from engine.pipeline.denoise import DenoisingState
 from engine.pipeline.preview import MAX_SIDE, previewer_for
+from engine.pipeline.tiles import Canvas, InitTile
 from engine.safety import flagged, log_fields
+from engine.upscale.base import Upscaler
 
 log = logging.getLogger(__name__)
 
@@ -35,11 +38,25 @@ PREVIEW_TIME_SHARE: Final = 0.02
 """Maximum share of the time that is spent on previews."""
 _MAX_PREVIEW_SIDE: Final = 2 * MAX_SIDE
 """Longest side, in pixels, of the grid of a request's previews."""
-_UNBATCHED: Final = ", alone in its batches"
-T = TypeVar("T")
 FatalErrorHandler = Callable[[EngineError], None]
 PreviewInput = tuple[DenoisingState, torch.Tensor]
 """A state, and the value of its `pred_original_sample` when the preview was requested."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """The place of a picture in its request."""
+
+    request: Request
+    index: int
+    """Of its recipe in the job."""
+    model: DiffusionModel
+    """It paints the picture, or checks it."""
+
+    @classmethod
+    def of(cls, image: RunningImage) -> "Slot":
+        """The slot of the picture that an image becomes, or a tile becomes a part of."""
+        return cls(image.request, image.index, image.state.model)
 
 
 def _log_fatal(error: EngineError) -> None:
@@ -55,11 +72,13 @@ class Postprocessor:
         clock: Callable[[], float] = time.monotonic,
         on_device_lost: FatalErrorHandler = _log_fatal,
         executor: Executor | None = None,
+        upscaler: Upscaler | None = None,
     ) -> None:
         """`on_device_lost` is called in that thread; the affected requests get no ending.
 
-        `executor` replaces the thread.
+        `executor` replaces the thread. Without `upscaler`, no display versions are sent.
         """
+        self._upscaler = upscaler
         self._on_device_lost = on_device_lost
         self._preview_time_share = preview_time_share
         self._clock = clock
@@ -71,7 +90,7 @@ class Postprocessor:
         """Where the models are kept on the device that its work needs; the engine core sets it."""
         self._is_previewing = False
         self._next_preview_at = 0.0
-        self._pending: set[RunningImage] = set()
+        self._pending: set[Slot] = set()
 
     @property
     def can_preview(self) -> bool:
@@ -83,15 +102,37 @@ class Postprocessor:
 
         After its last image, the request ends: completed, failed or cancelled.
         """
-        self._pending.add(image)
-        self._submit(image, partial(self._postprocess, image), partial(self._fail, image))
+        slot = Slot.of(image)
+        self._pending.add(slot)
+        work = partial(self._postprocess, image, slot)
+        self._submit(slot, work, partial(self._fail, image, slot))
+
+    def postprocess_picture(self, slot: Slot, origin: Origin, picture: Image.Image) -> None:
+        """Check and send a picture that needs no decoding. Any thread may call it."""
+
+        def work() -> None:
+            if not slot.request.is_stopped:
+                with self._charged(slot.request):
+                    result = pictures.check(picture, origin, slot.request.job)
+                self._send(slot, result)
+            self._end_if_stopped(slot.request)
+
+        self._pending.add(slot)
+        self._submit(slot, work, partial(self.fail_picture, slot, origin))
+
+    def fail_picture(self, slot: Slot, origin: Origin, reason: str) -> None:
+        """Send that there is no such picture, and why. Any thread may call it."""
+        self._send(slot, pictures.failed(origin, reason))
 
     def start_capture(self, image: RunningImage) -> None:
         """Prepare the capture of an image's steps, if its job requests one."""
         job = image.request.job
         if job.capture.film or job.capture.strip:
             image.capture = ImageCapture(
-                image.state, job.capture, _decode_frames, include_flagged=job.include_flagged
+                image.state,
+                job.capture,
+                pictures.decode_frames,
+                include_flagged=job.include_flagged,
             )
             self.capture([image])
 
@@ -103,7 +144,8 @@ class Postprocessor:
         """
         for image in images:
             if image.capture is not None and image.capture.remember():
-                self._capture_later(image, partial(self._decode_frame, image, image.capture))
+                work = partial(self._decode_frame, image.request, image.capture)
+                self._capture_later(Slot.of(image), work)
 
     def call_later(self, function: Callable[[], None]) -> None:
         """Call a function after all work that was submitted so far."""
@@ -118,7 +160,7 @@ class Postprocessor:
         work = partial(self._preview, request, inputs)
         models = request.image_models
         self.uses.acquire_all(models)
-        future = self._submit(request.images[0], work, lambda _: None)
+        future = self._submit(Slot.of(request.images[0]), work, lambda _: None)
         future.add_done_callback(partial(self._end_preview, models))
 
     def flush(self) -> None:
@@ -129,15 +171,15 @@ class Postprocessor:
         """Cancel the requests of pending images, and wait up to `timeout` seconds for the thread
         (None: without limit)."""
         self._captures.clear()
-        for image in list(self._pending):
-            image.request.request_cancel()
+        for slot in list(self._pending):
+            slot.request.request_cancel()
         wait([self._thread.submit(lambda: None)], timeout)
         self._thread.shutdown(wait=False)
 
     def _submit(
-        self, image: RunningImage, work: Callable[[], None], on_failure: Callable[[str], None]
+        self, slot: Slot, work: Callable[[], None], on_failure: Callable[[str], None]
     ) -> Future[None]:
-        request, device = image.request, image.state.model.device
+        request, device = slot.request, slot.model.device
         event = device.record_event()
 
         @torch.inference_mode()
@@ -155,7 +197,7 @@ class Postprocessor:
                     if isinstance(outcome, Failure):
                         on_failure(outcome.reason)
 
-        return self._use_while(image.state.model, lambda: self._thread.submit(run))
+        return self._use_while(slot.model, lambda: self._thread.submit(run))
 
     def _use_while(self, model: DiffusionModel, submit: Callable[[], Future[None]]) -> Future[None]:
         """Keep a model on the device until the submitted work is done."""
@@ -164,42 +206,57 @@ class Postprocessor:
         future.add_done_callback(lambda _: self.uses.release(model))
         return future
 
-    def _postprocess(self, image: RunningImage) -> None:
-        request = image.request
+    def _postprocess(self, image: RunningImage, slot: Slot) -> None:
+        if not slot.request.is_stopped:
+            with self._charged(slot.request):
+                result = pictures.paint(image.state, slot.request.job)
+            if result is not None:
+                self._send(slot, result, image.capture)
+        self._end_if_stopped(slot.request)
+
+    def _send(self, slot: Slot, result: Result, capture: ImageCapture | None = None) -> None:
+        """Send a picture, and then the artifacts that its job requests."""
+        _log_image(slot.index + 1, result.painted)
+        slot.request.send_image(slot.index, result.painted)
+        picture = result.picture
+        if picture is None or (capture is None and not self._is_displayed(slot, picture)):
+            self._finish(slot)
+        else:
+            self._capture_later(slot, partial(self._send_artifacts, slot, picture, capture))
+
+    def _is_displayed(self, slot: Slot, picture: Frame) -> bool:
+        """Whether the picture is also sent enlarged."""
+        scale = slot.request.job.capture.display_scale
+        is_possible = self._upscaler is not None and scale in self._upscaler.scales
+        return is_possible and max(picture.image.size) * scale <= MAX_SIZE
+
+    def _send_artifacts(self, slot: Slot, picture: Frame, capture: ImageCapture | None) -> None:
+        request = slot.request
         if not request.is_stopped:
             with self._charged(request):
-                painted, frame = _paint(image.state, include_flagged=request.job.include_flagged)
-            self._send(image, painted)
-            if image.capture is None or frame is None:
-                self._finish(image)
-            else:
-                self._capture_later(image, partial(self._send_capture, image, image.capture, frame))
-        self._end_if_stopped(image)
+                artifacts = capture.finish(picture) if capture is not None else ()
+                if self._upscaler is not None and self._is_displayed(slot, picture):
+                    scale = request.job.capture.display_scale
+                    artifacts += (display_version(picture, self._upscaler, scale),)
+            for artifact in artifacts:
+                request.send_artifact(slot.index, artifact)
+            self._finish(slot)
+        self._end_if_stopped(request)
 
-    def _capture_later(self, image: RunningImage, work: Callable[[], None]) -> None:
-        model = image.state.model
-        self.uses.acquire(model)  # while the work waits in the queue
+    def _capture_later(self, slot: Slot, work: Callable[[], None]) -> None:
+        self.uses.acquire(slot.model)  # while the work waits in the queue
 
         def submit() -> Future[None]:
-            future = self._submit(image, work, image.request.fail)
-            self.uses.release(model)
+            future = self._submit(slot, work, slot.request.fail)
+            self.uses.release(slot.model)
             return future
 
         self._captures.add(submit)
 
-    def _decode_frame(self, image: RunningImage, capture: ImageCapture) -> None:
-        if not image.request.is_stopped:
-            with self._charged(image.request):
+    def _decode_frame(self, request: Request, capture: ImageCapture) -> None:
+        if not request.is_stopped:
+            with self._charged(request):
                 capture.decode_next()
-
-    def _send_capture(self, image: RunningImage, capture: ImageCapture, picture: Frame) -> None:
-        if not image.request.is_stopped:
-            with self._charged(image.request):
-                artifacts = capture.finish(picture)
-            for artifact in artifacts:
-                image.request.send_artifact(image.index, artifact)
-            self._finish(image)
-        self._end_if_stopped(image)
 
     @contextmanager
     def _charged(self, request: Request) -> Iterator[None]:
@@ -210,27 +267,23 @@ class Postprocessor:
         finally:
             request.postprocess_seconds += self._clock() - start
 
-    def _fail(self, image: RunningImage, reason: str) -> None:
-        self._send(image, _failed(image.state, reason))
-        self._finish(image)
+    def _fail(self, image: RunningImage, slot: Slot, reason: str) -> None:
+        result = pictures.fail(image.state, reason)
+        if result is not None:
+            self._send(slot, result)
 
-    def _send(self, image: RunningImage, painted: PaintedImage) -> None:
-        _log_image(image.index + 1, painted)
-        image.request.send_image(image.index, painted)
+    def _finish(self, slot: Slot) -> None:
+        self._pending.discard(slot)
+        slot.request.finish_image(self._clock() - slot.request.added_at)
 
-    def _finish(self, image: RunningImage) -> None:
-        self._pending.discard(image)
-        image.request.finish_image(self._clock() - image.request.added_at)
-
-    def _end_if_stopped(self, image: RunningImage) -> None:
-        request = image.request
+    def _end_if_stopped(self, request: Request) -> None:
         if request.is_stopped and request.is_denoised:  # else the engine core ends it
             request.finish_cancelled()
 
     def _preview(self, request: Request, inputs: Sequence[PreviewInput]) -> None:
         start = self._clock()
         try:
-            cells = [_preview_image(state, sample) for state, sample in inputs]
+            cells = _preview_images(inputs)
             side = _MAX_PREVIEW_SIDE // max(2, math.ceil(math.sqrt(len(cells))))
             for cell in cells:
                 cell.thumbnail((side, side))
@@ -251,56 +304,17 @@ def _log_image(number: int, image: PaintedImage) -> None:
         log.info("picture failed", extra={"picture": number, "reason": image.failed})
 
 
-def _paint(state: DenoisingState, *, include_flagged: bool) -> tuple[PaintedImage, Frame | None]:
-    """The result of an image, and the image if it may be shown."""
-    try:
-        image = _decode(state)
-    except InvalidJob as error:  # of this image alone; the others may succeed
-        return _failed(state, str(error)), None
-    verdicts = state.model.check_safety(image)
-    is_unchecked = any(verdict.score is None for verdict in verdicts)
-    is_withheld = flagged(verdicts) and (is_unchecked or not include_flagged)
-    painted = PaintedImage(
-        png=b"" if is_withheld else with_metadata(encode_png(image), [state.recipe]),
-        sha256=pixels_sha256(image),
-        verdicts=verdicts,
-        row_class=state.recipe.row_class,
-        fingerprint=_fingerprint(state),
-    )
-    return painted, None if is_withheld else Frame(image, painted.flagged)
-
-
-def _failed(state: DenoisingState, reason: str) -> PaintedImage:
-    return PaintedImage(
-        png=b"",
-        sha256="",
-        failed=reason,
-        row_class=state.recipe.row_class,
-        fingerprint=_fingerprint(state),
-    )
-
-
-def _fingerprint(state: DenoisingState) -> str:
-    return state.model.card.fingerprint + (_UNBATCHED if state.is_unbatchable else "")
-
-
-def _decode(state: DenoisingState) -> Image.Image:
-    return _with_memory(state, lambda: state.model.decode_latents(state.latents))
-
-
-def _decode_frames(state: DenoisingState, latents: torch.Tensor) -> list[Image.Image | None]:
-    return _with_memory(state, lambda: state.model.decode_frames(latents))
-
-
-def _with_memory(state: DenoisingState, decode: Callable[[], T]) -> T:
-    """The result of `decode`. If memory is too low, the cache is emptied and it is called again."""
-    try:
-        return decode()
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-    state.model.device.empty_cache()  # outside the except block, whose traceback holds tensors
-    return decode()
+def _preview_images(inputs: Sequence[PreviewInput]) -> list[Image.Image]:
+    """The previews of these states; the tiles of one picture are blended into one."""
+    cells: list[Image.Image] = []
+    tiles: dict[Canvas, list[Image.Image]] = {}
+    for state, sample in inputs:
+        image, tile = _preview_image(state, sample), state.init_image
+        if isinstance(tile, InitTile):
+            tiles.setdefault(tile.canvas, []).append(image)
+        else:
+            cells.append(image)
+    return cells + [canvas.blend(images) for canvas, images in tiles.items()]
 
 
 def _preview_image(state: DenoisingState, pred_original_sample: torch.Tensor) -> Image.Image:

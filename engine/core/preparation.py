@@ -8,7 +8,16 @@ from typing import Final
 import torch
 from PIL import Image
 
-from engine.contract import Paint, Recipe, card_for, check_supported, sha256
+from engine.contract import (
+    Detail,
+    Paint,
+    Recipe,
+    Upscale,
+    Work,
+    card_for,
+    check_supported,
+    sha256,
+)
 from engine.contract.images.refusals import InvalidImage
 from engine.core.failures import InitImageFlagged
 from engine.core.request import NO_FILES, ImageInput, Request, WaitingImage
@@ -17,6 +26,7 @@ from engine.imaging.init_image import decode_source
 from engine.imaging.video import MISSING_PACKAGE, can_encode
 from engine.models.base import DiffusionModel
 from engine.pipeline.denoise import DenoisingState, InitImage
+from engine.pipeline.tiles import Canvas
 from engine.pipeline.timeline import timeline_for
 from engine.safety import flagged, log_fields
 
@@ -32,10 +42,31 @@ def check_job(
         _check_input(digest, files)
     if job.capture.film and not can_encode():
         raise InvalidJob(MISSING_PACKAGE)
-    for recipe in job.recipes:
+    for work in job.recipes:
+        if isinstance(work, Upscale):
+            continue
+        recipe = work.tile_recipe() if isinstance(work, Detail) else work
         model = model_for(recipe, models)
-        _check_recipe(recipe, model, job.inputs)
+        _check_recipe(recipe, model)
+        if isinstance(work, Recipe) and not set(recipe.images) <= set(job.inputs):
+            raise InvalidJob("The sketch is missing, or its sha256 is not the one in the recipe.")
         timeline_for(recipe, model.scheduler_config)
+
+
+def image_inputs(works: Sequence[Work], models: Sequence[DiffusionModel]) -> list[ImageInput]:
+    """The images of these recipes, and the tiles of the Details among them."""
+    inputs: list[ImageInput] = []
+    init_images: dict[tuple[DiffusionModel, str | None], InitImage] = {}
+    for index, work in enumerate(works):
+        if isinstance(work, Detail):
+            canvas = Canvas(work, model_for(work.recipe, models))
+            tile = work.tile_recipe()
+            inputs += [ImageInput(index, tile, init_image) for init_image in canvas.init_images]
+        elif isinstance(work, Recipe):
+            key = model_for(work, models), next(iter(work.source.images), None)
+            init_image = init_images.setdefault(key, InitImage(*key))
+            inputs.append(ImageInput(index, work, init_image))
+    return inputs
 
 
 def model_for(recipe: Recipe, models: Sequence[DiffusionModel]) -> DiffusionModel:
@@ -99,7 +130,7 @@ def _check_input(digest: str, files: Mapping[str, bytes]) -> None:
         raise InvalidJob(f"The input image {digest[:12]} has another sha256 than its name says.")
 
 
-def _check_recipe(recipe: Recipe, model: DiffusionModel, inputs: Sequence[str]) -> None:
+def _check_recipe(recipe: Recipe, model: DiffusionModel) -> None:
     card = model.card
     try:
         check_supported(recipe)
@@ -108,8 +139,6 @@ def _check_recipe(recipe: Recipe, model: DiffusionModel, inputs: Sequence[str]) 
         card.check_steps(recipe)
     except ValueError as error:
         raise InvalidJob(str(error)) from error
-    if not set(recipe.images) <= set(inputs):
-        raise InvalidJob("The sketch is missing, or its sha256 is not the one in the recipe.")
 
 
 def _decode(data: bytes) -> Image.Image:

@@ -11,6 +11,7 @@ from engine.contract import (
     ArtifactDone,
     Cancelled,
     Completed,
+    Detail,
     Ending,
     Event,
     Failed,
@@ -21,6 +22,8 @@ from engine.contract import (
     Queued,
     Recipe,
     Stepped,
+    Upscale,
+    Work,
 )
 from engine.core.batching import BatchKey, batch_key
 from engine.core.capture import Artifact, ImageCapture
@@ -82,6 +85,15 @@ class WaitingImage:
     state: DenoisingState
 
 
+def _images_of(work: Work) -> int:
+    match work:
+        case Upscale():
+            return 0
+        case Detail():
+            return len(work.tiles)
+    return 1
+
+
 class Request:
     """One job. `emit` receives its events up to its ending, in threads of the engine."""
 
@@ -114,6 +126,8 @@ class Request:
         self.postprocess_seconds = 0.0
         self.preview: bytes | None = None
         """A JPEG for the next Stepped event."""
+        self.image_count = sum(_images_of(work) for work in job.recipes)
+        """Images that take part in batches: pictures, and the tiles of others."""
         self._emit = emit
         self._failures: dict[int, str] = {}
         """Why images failed, by index."""
@@ -210,7 +224,7 @@ class Request:
     @property
     def is_denoised(self) -> bool:
         """Whether all evaluations of all its images are done."""
-        is_started = len(self.images) == len(self.job.recipes)
+        is_started = len(self.images) == self.image_count
         return is_started and all(image.state.is_finished for image in self.images)
 
     def send_image(self, index: int, image: PaintedImage) -> None:

@@ -5,14 +5,16 @@ import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 
-from engine.contract import Heartbeat, Paint
+from engine.contract import Heartbeat, Paint, UpscalerCard
 from engine.core.engine_core import EngineCore
+from engine.core.enlarger import Enlarger
 from engine.core.postprocess import FatalErrorHandler, Postprocessor
 from engine.core.request import NO_FILES, EventSink, Request
 from engine.device.errors import is_device_lost
 from engine.device.sysinfo import resident_memory
 from engine.errors import DeviceLost, EngineError
 from engine.models.base import DiffusionModel
+from engine.upscale import load_upscalers
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +32,17 @@ class Worker:
         self._waiting: deque[Request] = deque()
         self._changed = threading.Condition()
         self._is_closing = False
+        self._engine_core.enlarger.on_ready = self._on_ready
         self._thread = threading.Thread(target=self._run, name="engine-core", daemon=True)
         self._thread.start()
+
+    @property
+    def upscalers(self) -> tuple[UpscalerCard, ...]:
+        """The installed upscalers, the default one first."""
+        return tuple(
+            UpscalerCard(name=upscaler.name, revision=upscaler.revision, scales=upscaler.scales)
+            for upscaler in self._engine_core.enlarger.upscalers
+        )
 
     @property
     def waiting(self) -> int:
@@ -92,6 +103,11 @@ class Worker:
         self._engine_core.close(timeout)
         self._engine_core.postprocessor.close(timeout)
 
+    def _on_ready(self) -> None:
+        with self._changed:
+            self._changed.notify()
+        self._engine_core.wake()
+
     def _report_positions(self) -> None:
         for jobs_ahead, request in enumerate(self._waiting):
             request.report_position(jobs_ahead)
@@ -125,7 +141,7 @@ class Worker:
             while self._waiting and free_slots > 0:
                 request = self._waiting.popleft()
                 new_requests.append(request)
-                free_slots -= self._engine_core.slots_for(len(request.job.recipes))
+                free_slots -= self._engine_core.slots_for(request.image_count)
             if new_requests:
                 self._report_positions()
         for request in new_requests:
@@ -139,5 +155,7 @@ def start_worker(models: Sequence[DiffusionModel], on_fatal: FatalErrorHandler) 
     `on_fatal` is called in a thread of the engine if it cannot continue; the jobs then get no
     ending.
     """
-    engine_core = EngineCore(models, Postprocessor(on_device_lost=on_fatal))
+    upscalers = load_upscalers()
+    postprocessor = Postprocessor(on_device_lost=on_fatal, upscaler=next(iter(upscalers), None))
+    engine_core = EngineCore(models, postprocessor, enlarger=Enlarger(upscalers))
     return Worker(engine_core, on_fatal)

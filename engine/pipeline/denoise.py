@@ -35,6 +35,10 @@ class InitImage:
         """None for txt2img, and until it is decoded."""
         self._latent_dists: dict[tuple[int, int], tuple[torch.Tensor, torch.Tensor]] = {}
 
+    def noise(self, recipe: Recipe) -> Noise:
+        """The random numbers of an image of this recipe."""
+        return Noise(recipe)
+
     def latent_dist(self, width: int, height: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and standard deviation of its latents, (1, channels, height / 8, width / 8) each.
 
@@ -72,7 +76,7 @@ class DenoisingState:
         """Number of completed evaluations."""
         self._conditionings = _encode_prompts(recipe, model)
         self._dtype = model.device.dtype
-        self._noise = Noise(recipe)
+        self._noise = init_image.noise(recipe)
         self._step_noise: torch.Tensor | None = None
         shape = model.latent_shape(recipe.width, recipe.height)
         self.registers = torch.zeros(REGISTERS, *shape[1:], device=model.device.torch_device)

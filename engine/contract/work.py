@@ -1,0 +1,231 @@
+"""What a picture can be made by: a recipe, or an enlargement of an earlier picture."""
+
+from typing import Final
+
+import msgspec
+
+from engine.contract.recipe import Phase, Recipe
+from engine.contract.recipe_parts import Img2Img, Subseed, check_strength
+from engine.contract.samplers import Sampler
+from engine.contract.sizes import MAX_SIZE, SIZE_MULTIPLE
+from engine.contract.tiles import Box, overlapping_tiles
+
+DETAIL_SCALE: Final = 2
+DETAIL_STRENGTH: Final = 0.3
+SMALL_DETAIL_STRENGTH: Final = 0.15
+"""For models below SMALL_NATIVE_SIZE: they know whole scenes, and paint one into each tile if they
+are given more freedom."""
+SMALL_NATIVE_SIZE: Final = 256
+MAX_TILES: Final = 64
+MIN_TILE_OVERLAP: Final = 16
+"""Pixels that neighbouring tiles of a Detail share at least."""
+
+
+class _Enlargement(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+):
+    """An earlier picture, enlarged by an upscaler.
+
+    It has the properties of a recipe; those that say how the earlier picture was made are those of
+    its recipe. Raises ValueError, with a sentence for the user, if the result would be too large.
+    """
+
+    picture: "Work"
+    """How the earlier picture was made."""
+    image: str
+    """sha256 (hex) of the earlier picture's pixels, as `pixels_sha256`."""
+    upscaler: str
+    upscaler_revision: str
+    """A digest of the upscaler's weights."""
+    scale: int
+
+    def __post_init__(self) -> None:
+        width, height = self.picture.size
+        if self.scale < 1 or max(self.size) > MAX_SIZE:
+            raise ValueError(
+                f"{self.scale}x of {width} x {height} would be {self.width} x {self.height} "
+                f"pixels; at most {MAX_SIZE} x {MAX_SIZE} are possible."
+            )
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe of the first picture."""
+        return self.picture.recipe
+
+    @property
+    def width(self) -> int:
+        """Of the result, in pixels."""
+        return self.picture.width * self.scale
+
+    @property
+    def height(self) -> int:
+        """Of the result, in pixels."""
+        return self.picture.height * self.scale
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the result in pixels."""
+        return self.width, self.height
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The digest of the earlier picture."""
+        return (self.image,)
+
+    @property
+    def model(self) -> str:
+        """The model of the recipe."""
+        return self.recipe.model
+
+    @property
+    def revision(self) -> str:
+        """The revision of that model."""
+        return self.recipe.revision
+
+    @property
+    def prompt(self) -> str:
+        """The first prompt of the recipe."""
+        return self.recipe.prompt
+
+    @property
+    def negative(self) -> str:
+        """The first negative prompt of the recipe."""
+        return self.recipe.negative
+
+    @property
+    def prompts(self) -> tuple[tuple[str, str], ...]:
+        """The prompts that took effect, each with its negative prompt."""
+        return self.recipe.prompts
+
+    @property
+    def seed(self) -> int:
+        """The seed of the recipe."""
+        return self.recipe.seed
+
+    @property
+    def subseeds(self) -> tuple[Subseed, ...]:
+        """The subseeds of the recipe."""
+        return self.recipe.subseeds
+
+    @property
+    def seed_text(self) -> str:
+        """The seed and the subseeds of the recipe."""
+        return self.recipe.seed_text
+
+    @property
+    def steps(self) -> int:
+        """The steps of the recipe."""
+        return self.recipe.steps
+
+    @property
+    def guidance(self) -> float:
+        """The first guidance of the recipe."""
+        return self.recipe.guidance
+
+    @property
+    def sampler(self) -> Sampler:
+        """The first sampler of the recipe."""
+        return self.recipe.sampler
+
+    @property
+    def uses_cfg(self) -> bool:
+        """Whether the recipe uses classifier-free guidance."""
+        return self.recipe.uses_cfg
+
+    @property
+    def rows(self) -> int:
+        """The rows of the recipe."""
+        return self.recipe.rows
+
+
+class Upscale(_Enlargement, frozen=True, kw_only=True, tag=True):
+    """An earlier picture, enlarged by an upscaler and nothing else."""
+
+    @property
+    def strength(self) -> float | None:
+        """The strength of the recipe."""
+        return self.recipe.strength
+
+    @property
+    def row_class(self) -> int:
+        """The row class of the recipe."""
+        return self.recipe.row_class
+
+
+class Detail(_Enlargement, frozen=True, kw_only=True, tag=True):
+    """An earlier picture, enlarged by an upscaler and then painted over in tiles.
+
+    Each tile is an img2img with the last prompt and settings of the recipe. Raises ValueError, with
+    a sentence for the user, if a value is not allowed.
+    """
+
+    tile: int
+    """The side of a tile in pixels, a multiple of SIZE_MULTIPLE."""
+    overlap: int
+    """Pixels that neighbouring tiles share at least, a multiple of SIZE_MULTIPLE."""
+    strength: float = DETAIL_STRENGTH
+    """That of the tiles: the share of the steps that are run on them."""
+    row_class: int
+    """That of the tiles."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_strength(self.strength)
+        if not 0 < self.overlap < self.tile or (self.overlap | self.tile) % SIZE_MULTIPLE:
+            raise ValueError(
+                f"Tiles of {self.tile} pixels cannot overlap by {self.overlap}: both must be "
+                f"multiples of {SIZE_MULTIPLE}, and the overlap the smaller one."
+            )
+        if len(self.tiles) > MAX_TILES:
+            raise ValueError(
+                f"Adding detail to {self.width} x {self.height} pixels takes {len(self.tiles)} "
+                f"tiles with this model; at most {MAX_TILES} are possible."
+            )
+        self.tile_recipe()  # raises ValueError for values that no recipe can have
+
+    @property
+    def tiles(self) -> tuple[Box, ...]:
+        """The parts of the result that are painted."""
+        return overlapping_tiles(self.width, self.height, self.tile, self.overlap, SIZE_MULTIPLE)
+
+    @property
+    def rows(self) -> int:
+        """Rows of one tile in each forward pass."""
+        return self.tile_recipe().rows
+
+    def tile_recipe(self) -> Recipe:
+        """The recipe of each tile; what differs between them is their place in noise and image."""
+        phase: Phase = self.recipe.phases[-1]
+        return Recipe(
+            model=self.model,
+            revision=self.revision,
+            prompt=phase.prompt,
+            negative=phase.negative,
+            seed=self.seed,
+            subseeds=self.subseeds,
+            steps=self.steps,
+            guidance=phase.guidance,
+            sampler=phase.sampler,
+            width=min(self.tile, self.width),
+            height=min(self.tile, self.height),
+            source=Img2Img(image=self.image, strength=self.strength),
+            row_class=self.row_class,
+        )
+
+
+Work = Recipe | Upscale | Detail
+
+
+def tile_size(native_size: int) -> tuple[int, int]:
+    """Side and overlap, in pixels, of the tiles of a Detail for a model of this native size."""
+    side = native_size // SIZE_MULTIPLE * SIZE_MULTIPLE
+    return side, max(MIN_TILE_OVERLAP, side // 4 // SIZE_MULTIPLE * SIZE_MULTIPLE)
+
+
+def detail_strength(native_size: int) -> float:
+    """The default strength of a Detail for a model of this native size."""
+    return SMALL_DETAIL_STRENGTH if native_size < SMALL_NATIVE_SIZE else DETAIL_STRENGTH

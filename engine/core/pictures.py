@@ -1,0 +1,121 @@
+"""Check and encode pictures: the images of denoised latents, of tiles, and of the upscaler."""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple, TypeVar
+
+import torch
+from PIL import Image
+
+from engine.contract import Paint, PaintedImage, Recipe, pixels_sha256
+from engine.contract.images.encode import encode_png
+from engine.contract.metadata import with_metadata
+from engine.core.capture import Frame
+from engine.device.errors import is_out_of_memory
+from engine.errors import InvalidJob
+from engine.models.base import DiffusionModel
+from engine.pipeline.denoise import DenoisingState
+from engine.pipeline.tiles import InitTile
+from engine.safety import flagged
+
+_UNBATCHED: Final = ", alone in its batches"
+T = TypeVar("T")
+
+
+class Origin(NamedTuple):
+    """What made a picture."""
+
+    model: DiffusionModel
+    """Its safety checkers check the picture."""
+    recipe: Recipe
+    """What the file says about itself; of an enlargement, how the first picture was painted."""
+    row_class: int
+    fingerprint: str
+
+
+class Result(NamedTuple):
+    """The result of one recipe."""
+
+    painted: PaintedImage
+    picture: Frame | None
+    """The picture, if it may be shown."""
+
+
+def paint(state: DenoisingState, job: Paint) -> Result | None:
+    """The picture of denoised latents; of tiles after the last one, and None before that."""
+    try:
+        picture = decode(state)
+    except InvalidJob as error:  # of this image alone; the others may succeed
+        return fail(state, str(error))
+    tile = state.init_image
+    if isinstance(tile, InitTile):
+        whole = tile.canvas.add(tile.nth, picture)
+        return None if whole is None else check(whole, origin_of(state), job)
+    return check(picture, origin_of(state), job)
+
+
+def fail(state: DenoisingState, reason: str) -> Result | None:
+    """The failed picture; None if another tile of it has failed before."""
+    tile = state.init_image
+    if isinstance(tile, InitTile):
+        if tile.canvas.is_failed:
+            return None
+        tile.canvas.is_failed = True
+    return failed(origin_of(state), reason)
+
+
+def check(picture: Image.Image, origin: Origin, job: Paint) -> Result:
+    """The picture after its safety check."""
+    verdicts = origin.model.check_safety(picture)
+    is_unchecked = any(verdict.score is None for verdict in verdicts)
+    is_withheld = flagged(verdicts) and (is_unchecked or not job.include_flagged)
+    painted = PaintedImage(
+        png=b"" if is_withheld else with_metadata(encode_png(picture), [origin.recipe]),
+        sha256=pixels_sha256(picture),
+        verdicts=verdicts,
+        row_class=origin.row_class,
+        fingerprint=origin.fingerprint,
+    )
+    return Result(painted, None if is_withheld else Frame(picture, painted.flagged))
+
+
+def failed(origin: Origin, reason: str) -> Result:
+    """No picture, with a sentence for the user."""
+    painted = PaintedImage(
+        png=b"",
+        sha256="",
+        failed=reason,
+        row_class=origin.row_class,
+        fingerprint=origin.fingerprint,
+    )
+    return Result(painted, None)
+
+
+def origin_of(state: DenoisingState) -> Origin:
+    """What makes the picture of this state."""
+    fingerprint = state.model.card.fingerprint + (_UNBATCHED if state.is_unbatchable else "")
+    recipe = state.recipe
+    if isinstance(state.init_image, InitTile):
+        canvas = state.init_image.canvas
+        fingerprint, recipe = f"{fingerprint}, {canvas.upscaler_fingerprint}", canvas.detail.recipe
+    return Origin(state.model, recipe, state.recipe.row_class, fingerprint)
+
+
+def decode(state: DenoisingState) -> Image.Image:
+    """The image of the latents. Raises InvalidJob if they overflow or the image is black."""
+    return _with_memory(state, lambda: state.model.decode_latents(state.latents))
+
+
+def decode_frames(state: DenoisingState, latents: torch.Tensor) -> list[Image.Image | None]:
+    """The images of several latents; None for those that give no image."""
+    return _with_memory(state, lambda: state.model.decode_frames(latents))
+
+
+def _with_memory(state: DenoisingState, decode: Callable[[], T]) -> T:
+    """The result of `decode`. If memory is too low, the cache is emptied and it is called again."""
+    try:
+        return decode()
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+    state.model.device.empty_cache()  # outside the except block, whose traceback holds tensors
+    return decode()

@@ -1,0 +1,293 @@
+"""Upscales and Details in the engine core: like recipes, with an earlier picture as their input."""
+
+import io
+from functools import cache
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine.contract import (
+    ArtifactDone,
+    ArtifactRole,
+    Cancelled,
+    Capture,
+    Detail,
+    Ending,
+    Event,
+    Paint,
+    PaintedImage,
+    Sampler,
+    Stepped,
+    Subseed,
+    Upscale,
+    Work,
+    pixels_sha256,
+    sha256,
+)
+from engine.contract.images.encode import encode_png
+from engine.core.engine_core import EngineCore
+from engine.core.enlarger import Enlarger
+from engine.core.postprocess import Postprocessor
+from engine.core.request import Request
+from engine.upscale import load_upscalers
+from tests import tiny_model
+from tests.engine_parts import (
+    INPUT_FILES,
+    Painted,
+    digests,
+    engine_core,
+    failure_reason,
+    painted_images,
+    recipe,
+    rendered_images,
+    run_job,
+    run_together,
+    sketch,
+)
+
+
+@cache
+def core(*thresholds: float) -> EngineCore:
+    """An engine core with the tiny model, of this threshold or the default, and the upscaler."""
+    model = engine_core(*thresholds).model
+    return EngineCore([model], Postprocessor(1.0), enlarger=Enlarger(load_upscalers()))
+
+
+@cache
+def displaying(*thresholds: float) -> EngineCore:
+    """Such an engine core, which also sends display versions."""
+    postprocessor = Postprocessor(upscaler=load_upscalers()[0])
+    return EngineCore(core(*thresholds).models, postprocessor, enlarger=Enlarger(load_upscalers()))
+
+
+def enlargement(image: Image.Image, picture: Work | None = None) -> dict[str, Any]:
+    """The fields that Upscale and Detail have in common."""
+    upscaler = load_upscalers()[0]
+    return {
+        "picture": picture or recipe(width=image.width, height=image.height, steps=8),
+        "image": pixels_sha256(image),
+        "upscaler": upscaler.name,
+        "upscaler_revision": upscaler.revision,
+    }
+
+
+def upscale(image: Image.Image, scale: int = 2, **changes: Any) -> Upscale:  # noqa: ANN401
+    """An upscale of this image."""
+    return Upscale(**(enlargement(image) | {"scale": scale} | changes))
+
+
+def detail(image: Image.Image, **changes: Any) -> Detail:  # noqa: ANN401 - any field
+    """A Detail of this image, in tiles of 64 pixels."""
+    fields = {"scale": 2, "tile": 64, "overlap": 16, "strength": 0.5, "row_class": 2}
+    return Detail(**(enlargement(image) | fields | changes))
+
+
+def paint(*works: Work, images: tuple[Image.Image, ...] = (), **changes: Any) -> Paint:  # noqa: ANN401
+    """A job of this work, with these input images."""
+    files = {sha256(png): png for png in map(encode_png, images or (sketch(),))}
+    INPUT_FILES.update(files)
+    fields: dict[str, Any] = {"job": "a", "attempt": 1, "recipes": works, "inputs": tuple(files)}
+    return Paint(**(fields | changes))
+
+
+def decoded(image: PaintedImage) -> Image.Image:
+    """The picture."""
+    return Image.open(io.BytesIO(image.png)).convert("RGB")
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_an_upscale_is_what_the_upscaler_makes_of_the_picture(scale: int) -> None:
+    """It is checked for safety, and its fingerprint names the upscaler and its processor."""
+    (image,) = painted_images(paint(upscale(sketch(), scale)), core())
+    upscaler = load_upscalers()[0]
+    expected = upscaler.upscale(sketch(), scale)
+    assert decoded(image).tobytes() == expected.tobytes()
+    assert image.sha256 == pixels_sha256(expected)
+    assert (image.fingerprint, image.row_class) == (upscaler.fingerprint, 2)
+    assert [verdict.checker for verdict in image.verdicts] == ["model"]
+
+
+def test_an_upscale_needs_no_forward_pass() -> None:
+    """It does not wait for batches, and its time is charged."""
+    ticks = core().meter.ticks
+    painted = run_job(paint(upscale(sketch())), core())
+    assert isinstance(painted, Painted)
+    assert core().meter.ticks == ticks
+    assert painted.engine_seconds > 0
+
+
+def test_an_upscale_of_an_upscale() -> None:
+    """Its input is the earlier result."""
+    first = upscale(sketch())
+    (image,) = painted_images(paint(first), core())
+    second = upscale(decoded(image), picture=first)
+    (result,) = painted_images(paint(second, images=(decoded(image),)), core())
+    assert decoded(result).size == (256, 256)
+
+
+@pytest.mark.parametrize("make", [upscale, detail])
+def test_a_flagged_result_is_withheld(make: Any) -> None:  # noqa: ANN401 - one of two functions
+    """The safety check sees the result, whatever the check of its input was."""
+    strict = core(tiny_model.ALWAYS)
+    work = make(sketch(), picture=recipe(strict, steps=8))
+    (image,) = painted_images(paint(work), strict)
+    assert image.withheld
+    (image,) = painted_images(paint(work, include_flagged=True), strict)
+    assert image.flagged and image.png
+
+
+@pytest.mark.parametrize("make", [upscale, detail])
+def test_the_input_must_be_the_picture(make: Any) -> None:  # noqa: ANN401 - one of two functions
+    """The digest of its pixels is checked; that of the file is another matter."""
+    other = sketch().transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    expected = "The picture that should be enlarged was not sent"
+    assert failure_reason(paint(make(sketch()), images=(other,)), core()).startswith(expected)
+
+
+@pytest.mark.parametrize("make", [upscale, detail])
+def test_another_upscaler_is_refused(make: Any) -> None:  # noqa: ANN401 - one of two functions
+    """The sentence says what is installed, or which extra to install."""
+    work = msgspec.structs.replace(make(sketch()), upscaler_revision="e" * 64)
+    assert "but realesr-animevideov3" in failure_reason(paint(work), core())
+    assert "imagine-bot[upscale]" in failure_reason(paint(work), engine_core())
+    assert "cannot enlarge by 3" in failure_reason(paint(upscale(sketch(), 3)), core())
+
+
+def test_recipes_and_upscales_may_share_a_job() -> None:
+    """Each picture has the bits that it has alone."""
+    works: list[Work] = [recipe(), upscale(sketch()), detail(sketch()), recipe(seed=8)]
+    alone = [painted_images(paint(work), core())[0].sha256 for work in works]
+    assert [image.sha256 for image in painted_images(paint(*works), core())] == alone
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"sampler": Sampler.EULER_A},
+        {"sampler": Sampler.DPMPP_2M_SDE, "subseeds": (Subseed(3, 0.5),)},
+        {"guidance": 1.0},
+    ],
+)
+def test_a_detail_has_the_same_bits_under_load(changes: dict[str, Any]) -> None:
+    """Its tiles share batches with other jobs, which changes nothing."""
+    work = detail(sketch(), picture=recipe(steps=8, **changes), row_class=4)
+    (alone,) = painted_images(paint(work), core())
+    assert decoded(alone).size == (128, 128)
+    others = paint(*(recipe(seed=seed, row_class=4) for seed in range(3)), job="b")
+    together, _ = run_together(core(), paint(work), others)
+    assert isinstance(together, Painted)
+    assert together.pictures[0].sha256 == alone.sha256
+    upscaler = load_upscalers()[0].fingerprint
+    assert alone.fingerprint == f"{core().model.card.fingerprint}, {upscaler}"
+
+
+def test_tiles_agree_where_they_overlap() -> None:
+    """A flat picture has no visible tile borders: steps across them are not larger than others."""
+    image = Image.new("RGB", (96, 96), (120, 130, 140))
+    work = detail(image, overlap=32, strength=0.3, picture=recipe(width=96, height=96, steps=20))
+    (result,) = rendered_images(paint(work, images=(image,)), core())
+    levels = np.asarray(result, float)
+    steps = np.abs(np.diff(levels, axis=1)).mean(axis=(0, 2))
+    edges = {box.left for box in work.tiles} | {box.right for box in work.tiles}
+    borders = sorted(edge - 1 for edge in edges if 0 < edge < work.width)
+    inside = np.delete(steps, borders)
+    assert steps[borders].mean() <= inside.mean() + 2 * inside.std()
+
+
+def test_a_detail_reports_progress_and_previews() -> None:
+    """The preview of its tiles is one picture."""
+    events: list[Event] = []
+    work = detail(sketch(), picture=recipe(steps=16))
+    capture = Capture(previews=True)
+    painted = run_job(paint(work, capture=capture), core(), events.append)
+    assert isinstance(painted, Painted)
+    steps = [event for event in events if isinstance(event, Stepped)]
+    assert steps[-1].step == steps[-1].steps
+    previews = [event.preview for event in steps if event.preview]
+    assert previews
+    assert Image.open(io.BytesIO(previews[0])).size == (128, 128)
+
+
+def test_a_detail_keeps_the_picture() -> None:
+    """At a low strength it stays close to the upscaled picture."""
+    near, far = (detail(sketch(), strength=strength) for strength in (0.2, 1.0))
+    upscaled = np.asarray(load_upscalers()[0].upscale(sketch(), 2), float)
+    differences = [
+        np.abs(np.asarray(picture, float) - upscaled).mean()
+        for picture in rendered_images(paint(near, far), core())
+    ]
+    assert differences[0] < differences[1]
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_pictures_are_sent_enlarged_on_request(scale: int) -> None:
+    """The display version follows its picture; the picture stays what it is."""
+    events: list[Event] = []
+    capture = Capture(display_scale=scale)
+    works = [recipe(seed=seed) for seed in range(2)]
+    painted = run_job(paint(*works, capture=capture), displaying(), events.append)
+    assert isinstance(painted, Painted)
+    assert [image.sha256 for image in painted.pictures] == digests(*works)
+    artifacts = [event for event in events if isinstance(event, ArtifactDone)]
+    assert sorted(artifact.index for artifact in artifacts) == [0, 1]
+    for artifact in artifacts:
+        assert (artifact.role, artifact.media_type) == (ArtifactRole.DISPLAY, "image/png")
+        shown = Image.open(io.BytesIO(artifact.data)).convert("RGB")
+        picture = decoded(painted.pictures[artifact.index])
+        assert shown.tobytes() == load_upscalers()[0].upscale(picture, scale).tobytes()
+
+
+@pytest.mark.parametrize(("scale", "side"), [(1, 64), (3, 64), (4, 264)])
+def test_pictures_are_not_always_enlarged(scale: int, side: int) -> None:
+    """Not by 1, by a scale that the upscaler lacks, or beyond the largest size."""
+    events: list[Event] = []
+    image = sketch(side, side)
+    work = upscale(image) if side > 64 else recipe()
+    job = paint(work, images=(image,), capture=Capture(display_scale=scale))
+    assert isinstance(run_job(job, displaying(), events.append), Painted)
+    assert not any(isinstance(event, ArtifactDone) for event in events)
+
+
+def test_a_withheld_picture_has_no_display_version() -> None:
+    """Nothing of it is sent."""
+    events: list[Event] = []
+    strict = displaying(tiny_model.ALWAYS)
+    job = paint(recipe(strict), capture=Capture(display_scale=4))
+    assert isinstance(run_job(job, strict, events.append), Painted)
+    assert not any(isinstance(event, ArtifactDone) for event in events)
+
+
+def test_cancelled_enlargements_end() -> None:
+    """A request that is cancelled while its picture is upscaled ends as cancelled, once."""
+    works: tuple[Work, ...] = (upscale(sketch()), detail(sketch()))
+    for work in works:
+        events: list[Event] = []
+        request = Request(paint(work), events.append, INPUT_FILES)
+        core().add_request(request)
+        request.request_cancel()
+        core().enlarger.flush()
+        while request in core().requests:
+            core().tick()
+        core().postprocessor.flush()
+        assert [type(event).__name__ for event in events] == ["Cancelled"]
+
+
+def test_closing_ends_what_is_not_upscaled() -> None:
+    """The requests end as cancelled."""
+    closing = EngineCore(
+        [engine_core().model], Postprocessor(), enlarger=Enlarger(load_upscalers())
+    )
+    events: list[Event] = []
+    image = sketch(256, 256)
+    for name in "abcd":
+        job = paint(upscale(image), images=(image,), job=name)
+        closing.add_request(Request(job, events.append, INPUT_FILES))
+    closing.close(timeout=60)
+    closing.postprocessor.close()
+    endings = [event for event in events if isinstance(event, Ending)]
+    assert [ending.job for ending in endings if isinstance(ending, Cancelled)][-3:] == list("bcd")
+    assert len(endings) == 4
