@@ -1,5 +1,9 @@
 """What is stored of plans beside the jobs: lineage, inputs and artifacts."""
 
+import json
+import sqlite3
+from pathlib import Path
+
 import pytest
 
 from bot.db.database import Database
@@ -155,3 +159,22 @@ async def test_artifacts_are_removed_with_the_pictures(db: Database) -> None:
     await db.reports.remove("j1", entry("j1"))
     assert [item.is_removed for item in await db.artifacts.of_job("j1")] == [True]
     assert await process_files(db) == (["j1"], 0)
+
+
+async def test_the_recipes_inside_of_enlargements_are_erased(db: Database, tmp_path: Path) -> None:
+    """Also if an enlargement was enlarged again."""
+    await delivered_job(db, "j1")
+    recipe_json = (
+        '{"prompt": "a secret", "negative": "more", "seed": 4711, "changes": ["a secret"]}'
+    )
+    once = f'{{"picture": {recipe_json}, "image": "4711", "scale": 2}}'
+    twice = f'{{"picture": {once}, "image": "4711", "scale": 2}}'
+    connection = sqlite3.connect(tmp_path / "imagine.db")
+    with connection:
+        connection.execute("UPDATE jobs SET recipes = ?", (f"[{once}, {twice}]",))
+    await db.erasure.erase_user(1, now=300.0)
+    [(recipes,)] = connection.execute("SELECT recipes FROM jobs")
+    connection.close()
+    assert "secret" not in recipes and "4711" not in recipes and "more" not in recipes
+    blank = {"prompt": "(deleted)", "negative": "", "seed": 0}
+    assert [item["picture"] for item in json.loads(recipes)] == [blank, blank]

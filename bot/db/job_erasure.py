@@ -3,25 +3,29 @@
 from typing import Final
 
 
-def _erased_recipe(path: str) -> str:
-    """In SQL: `value` without the user's data in the recipe at this path."""
+def _erased(recipe: str) -> str:
+    """In SQL: the recipe in this expression without the user's data."""
     return (
-        f"json_remove(json_set(value, '{path}.prompt', '(deleted)', '{path}.negative', '', "
-        f"'{path}.seed', 0), '{path}.subseeds', '{path}.changes', '{path}.source', "
-        f"'{path}.references', '{path}.controls', '{path}.adapters')"
+        f"json_remove(json_set({recipe}, '$.prompt', '(deleted)', '$.negative', '', '$.seed', 0), "
+        "'$.subseeds', '$.changes', '$.source', '$.references', '$.controls', '$.adapters')"
     )
 
 
-_ERASED_WORK: Final = (
-    f"iif(json_type(value, '$.picture') IS NULL, {_erased_recipe('$')}, "
-    f"json_set({_erased_recipe('$.picture')}, '$.image', '{'0' * 64}'))"
+_FIRST_RECIPE: Final = (
+    "(SELECT tree.value FROM json_tree(work.value) AS tree WHERE tree.key = 'picture' "
+    "ORDER BY length(tree.fullkey) DESC LIMIT 1)"
 )
-"""In SQL: `value`, which is a recipe or has one as its `picture`, without the user's data."""
+"""In SQL: the recipe of the picture that an enlargement, perhaps of enlargements, started from."""
+_ERASED_WORK: Final = (
+    f"iif(json_type(work.value, '$.picture') IS NULL, {_erased('work.value')}, "
+    f"json_set(work.value, '$.picture', json({_erased(_FIRST_RECIPE)}), '$.image', '{'0' * 64}'))"
+)
+"""In SQL: `work.value`, which is a recipe or an enlargement, without the user's data."""
 ERASE: Final = (
     "UPDATE jobs SET erased = :reason, person = 0, "  # noqa: S608 # ours
     "request = 'erased:' || id, plan = '{}', "
     "reveal = 0, seats = NULL, "
-    "recipes = (SELECT json_group_array(json(" + _ERASED_WORK + ")) FROM json_each(recipes)), "
+    f"recipes = (SELECT json_group_array(json({_ERASED_WORK})) FROM json_each(recipes) AS work), "
     "reason = iif(reason IS NULL, NULL, '(deleted)'), "
     "channel = iif(delivered_at IS NULL, channel, 0), "
     "guild = iif(delivered_at IS NULL, guild, NULL), "
