@@ -56,6 +56,7 @@ MAX_ACK_SECONDS: Final = 1.0
 """The limit for 99 % of the interactions."""
 TIMEOUT: Final = 120.0
 SKETCH: Final = Upload("sketch.png", encoded(Image.new("RGB", (128, 64), "red")))
+COUNTS: Final = (1, 2, 3, 4, 4, 9)
 PROMPTS: Final = ("a red house", "a blue boat at night", "a cat", "two suns", "snow")
 
 
@@ -149,7 +150,7 @@ class Soak:
         options: dict[str, Value] = {
             "prompt": self._rng.choice(PROMPTS),
             "steps": self._rng.randint(1, 12),
-            "count": self._rng.randint(1, 4),
+            "count": self._rng.choice(COUNTS),
         }
         if self._rng.random() < 0.1:
             options["sketch"] = SKETCH
@@ -250,6 +251,15 @@ class Soak:
         for job in jobs:
             if not job["delivered_at"]:
                 add(f"Job {job['id']} is {job['status']} and was not delivered.")
+        rows = query(
+            self._bot.data,
+            "SELECT jobs.id, json_array_length(recipes) AS wanted, count(pictures.id) AS stored, "
+            "count(failed) AS failed FROM jobs LEFT JOIN pictures ON job = jobs.id "
+            "WHERE status = 'done' GROUP BY jobs.id",
+        )
+        for row in rows:
+            if row["wanted"] != row["stored"] or row["failed"]:
+                add(f"Job {row['id']} has {row['stored'] - row['failed']} of {row['wanted']}.")
         self._check_messages({job["message"]: job for job in jobs if job["message"]})
         for interaction in self.result.interactions:
             if not self._has_ended(interaction):
