@@ -37,6 +37,7 @@ from bot.errors import ExitCode, FatalError
 from bot.features import imagine, model_option
 from bot.messages.action_views import ActionViews
 from bot.messages.attachment_fetcher import AttachmentFetcher
+from bot.messages.captured import CapturedFiles
 from bot.messages.channels import ChannelResolver
 from bot.messages.delivery import Delivery
 from bot.messages.direct_messages import DirectMessages
@@ -205,11 +206,14 @@ def _build(
     channels, message_client = ChannelResolver(client, db.nsfw_settings), MessageClient(client)
     views = ActionViews(ACTIONS)
     fetcher = AttachmentFetcher(downloader, client)
-    notifier = Delivery(message_client, db.jobs, storage, channels, views, clock=clock)
+    captured = CapturedFiles(db.artifacts, db.jobs, db.lineage, storage)
+    notifier = Delivery(message_client, db.jobs, storage, captured, channels, views, clock=clock)
     outbox = Outbox(db.jobs, notifier, clock)
     tasks = JobTasks(outbox)
     scheduler = JobScheduler(db.jobs, db.usage, engine, limits)
-    runner = JobRunner(db.jobs, db.usage, engine, storage, notifier, limits=limits, clock=clock)
+    runner = JobRunner(
+        db.jobs, db.artifacts, db.usage, engine, storage, notifier, limits=limits, clock=clock
+    )
     dispatcher = Dispatcher(db.jobs, engine, scheduler, runner, tasks, outbox, notifier, clock)
     admission = AdmissionPolicy(db.moderation, db.audit_log, clock)
     job_service = JobService(

@@ -31,6 +31,22 @@ class FileStorage:
         with suppress(OSError):
             (self._folder / _picture_path(job_id, nth)).unlink()
 
+    def save_artifact(self, job_id: str, nth: int, name: str, data: bytes) -> str:
+        """Write a file of this name that belongs to a picture; returns its path relative to the
+        data folder. It is deleted with the pictures of the job."""
+        path = f"pictures/{job_id}/{nth}-{name}"
+        self._write(path, data)
+        return path
+
+    def delete_file(self, path: str) -> None:
+        """Delete the file at this path, if there is one, as far as possible."""
+        with suppress(OSError):
+            (self._folder / path).unlink()
+
+    def artifact(self, path: str) -> bytes:
+        """The file at this path. Raises FileMissing."""
+        return self._read(path, "The film's file")
+
     def delete_pictures(self, job_id: str) -> None:
         """Delete the pictures of a job as far as possible."""
         shutil.rmtree(self._folder / "pictures" / job_id, ignore_errors=True)

@@ -13,6 +13,8 @@ from PIL import Image
 from bot.engine_client.process import EngineStartFailed
 from bot.engine_client.socket_client import Endpoint
 from engine.contract import (
+    ArtifactDone,
+    ArtifactRole,
     BatchSizes,
     Cancelled,
     Completed,
@@ -34,6 +36,7 @@ from engine.contract import (
 )
 from engine.contract.images.refusals import InvalidImage
 from engine.imaging.init_image import decode_source
+from engine.imaging.video import FilmWriter, film_size
 from tests.fake_server import MAX_RUNNING, TOKEN, FakeJob, FakeServer
 
 MODEL = ModelCard(
@@ -72,6 +75,23 @@ def png(picture: Image.Image, format: str = "PNG") -> bytes:
     return buffer.getvalue()
 
 
+def film_of(paint: Paint, index: int, *, flagged: bool = False) -> ArtifactDone:
+    """A film that starts grey and ends with the picture."""
+    image = flat_image(paint.recipes[index])
+    writer = FilmWriter(film_size(*image.size), 2, paint.capture.film_bytes)
+    writer.add(Image.new("RGB", image.size, "grey"))
+    writer.add(image)
+    return ArtifactDone(
+        job=paint.job,
+        attempt=paint.attempt,
+        index=index,
+        role=ArtifactRole.FILM,
+        media_type="video/mp4",
+        data=writer.finish(),
+        flagged=flagged,
+    )
+
+
 class FakeEngine(FakeServer):
     """Answers at once, or after each step while `gate` is closed; it can fail, flag and die."""
 
@@ -98,6 +118,11 @@ class FakeEngine(FakeServer):
         """If set, jobs wait for `picture_gate` after so many pictures, with a Stepped event."""
         self.picture_gate = asyncio.Event()
         self.picture_gate.set()
+        self.film_gate = asyncio.Event()
+        """Films wait for it."""
+        self.film_gate.set()
+        self.flags_frames = False
+        """Whether films show flagged frames, although their pictures are not flagged."""
         self.engine_seconds = 0.1
         """Reported for each job; a cancelled job reports half of it."""
         self.start_error: str | None = None
@@ -216,6 +241,9 @@ class FakeEngine(FakeServer):
             await job.send(
                 ImageDone(job=paint.job, attempt=paint.attempt, index=index, image=image)
             )
+            if paint.capture.film and image.png:
+                await self.film_gate.wait()
+                await job.send(film_of(paint, index, flagged=self.flags_frames))
         if failures[0] is not None and all(failures):
             return self._failed(paint, failures[0])
         return Completed(

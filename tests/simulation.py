@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from bot.aio import run_until
+from bot.db.artifacts import ArtifactStore
 from bot.db.guild_settings import RoleLimitStore
 from bot.db.jobs import JobStore
 from bot.db.usage import UsageStore
@@ -98,7 +99,14 @@ class Simulation:
             )
             storage = FileStorage(Path(os.devnull))  # there are no files
             runner = JobRunner(
-                jobs, usage, engine, storage, users, limits=self._limits, clock=clock
+                jobs,
+                ArtifactStore(connection),
+                usage,
+                engine,
+                storage,
+                users,
+                limits=self._limits,
+                clock=clock,
             )
             async with JobTasks(outbox) as tasks:
                 dispatcher = Dispatcher(

@@ -12,9 +12,14 @@ from hypothesis import strategies as st
 from bot.client import ACTIONS, BUTTONS
 from bot.domain.kinds import KINDS
 from bot.domain.plan import Axis, JobKind, Matrix, PlanDetails
-from bot.features import FEATURES, privacy, recipe, report, report_cards
+from bot.features import FEATURES, film, privacy, recipe, report, report_cards
 from bot.messages import components
-from bot.messages.action_views import ActionButton, ActionScope, ActionViews
+from bot.messages.action_views import (
+    ActionButton,
+    ActionScope,
+    ActionViews,
+    picture_menu_view,
+)
 from tests.samples import job, picture
 
 LONGEST_JOB_ID = "z" * 24
@@ -53,6 +58,7 @@ def all_custom_ids() -> list[str]:
         VIEWS.result_view(job(LONGEST_JOB_ID), 4),
         VIEWS.result_view(job(LONGEST_JOB_ID), 100),
         VIEWS.picture_view(picture(LONGEST_JOB_ID, 100), job()),
+        picture_menu_view(film.MENU, job(LONGEST_JOB_ID), range(1, 101), "Film of…"),
         components.cancel_view(LONGEST_JOB_ID),
         report_cards.case_view(LONGEST_JOB_ID, is_open=True, is_removed=False, is_blocked=False),
         report_cards.case_view(LONGEST_JOB_ID, is_open=True, is_removed=False, is_blocked=True),
@@ -69,8 +75,8 @@ async def test_a_result_has_upscale_reroll_and_variation_buttons() -> None:
 
 
 async def test_a_result_has_one_button_of_each_kind_for_each_picture() -> None:
-    """A single picture has U1 and V1."""
-    assert await rows(1) == [["U1", "🔄"], ["V1"]]
+    """A single picture has U1 and V1, and a film."""
+    assert await rows(1) == [["U1", "🔄", "🎬 Film"], ["V1"]]
 
 
 @pytest.mark.parametrize(("count", "menus"), [(5, 1), (25, 1), (26, 2), (100, 4)])

@@ -13,6 +13,7 @@ from bot.domain.picture import Picture
 from bot.errors import DeliveryFailed
 from bot.messages import captions, components
 from bot.messages.action_views import ActionViews
+from bot.messages.captured import CapturedFiles
 from bot.messages.channels import ChannelResolver
 from bot.messages.delivery import EDIT_SECONDS, Delivery
 from bot.messages.message_client import MessageClient, MessageContent
@@ -232,6 +233,7 @@ async def test_progress_waits_as_long_as_discord_asks(tmp_path: Path, db: Databa
         messages,
         db.jobs,
         FileStorage(tmp_path),
+        CapturedFiles(db.artifacts, db.jobs, db.lineage, FileStorage(tmp_path)),
         channels,
         ActionViews([]),
         clock=lambda: 1.0,
@@ -258,6 +260,7 @@ async def test_no_task_is_left_after_the_exit(tmp_path: Path, db: Database) -> N
         MessageClient(client),
         db.jobs,
         FileStorage(tmp_path),
+        CapturedFiles(db.artifacts, db.jobs, db.lineage, FileStorage(tmp_path)),
         ChannelResolver(client, db.nsfw_settings),
         ActionViews([]),
         clock=lambda: 1.0,

@@ -68,10 +68,10 @@ class OpenMenu(
         """Show the chosen picture."""
         async with handle_errors(interaction):
             job = await services(interaction).job_finder.by_button(self._job_id)
-            await show_full_size(interaction, job, _chosen(interaction))
+            await show_full_size(interaction, job, chosen_number(interaction))
 
 
-def _chosen(interaction: discord.Interaction[Any]) -> int:
+def chosen_number(interaction: discord.Interaction[Any]) -> int:
     """The number of the chosen picture; 0, which no picture has, for anything else."""
     data: dict[str, Any] = dict(interaction.data or {})
     value = next(iter(data.get("values") or ()), "")

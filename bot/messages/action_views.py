@@ -80,7 +80,7 @@ class ActionViews:
         of_pictures = [action for action in actions if action.scope is ActionScope.PICTURE]
         layout = job.plan.layout
         if count > _MAX_NUMBERED or isinstance(layout, Matrix):
-            return _view([*_menus(job.id, layout, count), *_chunks(whole)])
+            return _view([*_menus(job.id, layout, _up_to(count)), *_chunks(whole)])
         if count == 1:
             whole += [
                 button(action.label, custom_id(action.name, job.id, 1))
@@ -128,16 +128,28 @@ def _up_to(count: int) -> range:
     return range(1, count + 1)
 
 
-def _menus(job_id: str, layout: Layout, count: int) -> _ItemRows:
-    options = [
-        discord.SelectOption(label=_option(layout, nth), value=str(nth)) for nth in _up_to(count)
-    ]
-    pages = [options[start : start + _MENU_OPTIONS] for start in range(0, count, _MENU_OPTIONS)]
+def picture_menu_view(
+    action: str, job: Job, numbers: Sequence[int], placeholder: str
+) -> discord.ui.View:
+    """A view in which one of these pictures of a job is chosen for an action."""
+    return _view(_menus(job.id, job.plan.layout, numbers, action, placeholder))
+
+
+def _menus(
+    job_id: str,
+    layout: Layout,
+    numbers: Sequence[int],
+    action: str = OPEN,
+    placeholder: str = "Open picture…",
+) -> _ItemRows:
+    options = [discord.SelectOption(label=_option(layout, nth), value=str(nth)) for nth in numbers]
+    starts = range(0, len(options), _MENU_OPTIONS)
+    pages = [options[start : start + _MENU_OPTIONS] for start in starts]
     return [
         [
             discord.ui.Select[discord.ui.View](
-                custom_id=custom_id(OPEN, job_id, number),
-                placeholder="Open picture…",
+                custom_id=custom_id(action, job_id, number),
+                placeholder=placeholder,
                 options=page,
             )
         ]

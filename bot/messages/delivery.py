@@ -17,6 +17,7 @@ from bot.domain.picture import Picture
 from bot.errors import DeliveryFailed
 from bot.messages import captions, components, picture_files
 from bot.messages.action_views import ActionViews
+from bot.messages.captured import CapturedFiles
 from bot.messages.channels import ChannelResolver
 from bot.messages.discord_errors import ContentRejected, MessageGone, TokenExpired
 from bot.messages.message_client import TOKEN_SECONDS, MessageClient, MessageContent, OutgoingFile
@@ -43,6 +44,7 @@ class Delivery:
         messages: MessageClient,
         jobs: JobStore,
         storage: FileStorage,
+        captured: CapturedFiles,
         channels: ChannelResolver,
         views: ActionViews,
         *,
@@ -53,6 +55,7 @@ class Delivery:
         self._messages = messages
         self._jobs = jobs
         self._storage = storage
+        self._captured = captured
         self._channels = channels
         self._views = views
         self._clock = clock
@@ -197,6 +200,7 @@ class Delivery:
             await self._upsert(job, MessageContent(content=reason.message))
 
     async def _result_content(self, job: Job, pictures: Sequence[Picture]) -> MessageContent:
+        pictures = await self._captured.with_flags(job, pictures)
         visible = await self._channels.visible_in(pictures, job.target.channel_id)
         content = captions.ending(job, visible.pictures)
         without_prompt = captions.ending(job, visible.pictures, has_prompt=False)
@@ -204,20 +208,24 @@ class Delivery:
             return MessageContent(content=content, without_prompt=without_prompt)
         view = self._views.result_view(job, len(pictures))
         limit = self._messages.upload_limits.limit(self._target(job))
-        try:
-            suffix, data = await asyncio.to_thread(
-                picture_files.grid_file, self._storage, visible, limit, job.plan.layout
-            )
-        except FileMissing as error:
-            return MessageContent(
-                content=f"{content}\n{error}",
-                without_prompt=f"{without_prompt}\n{error}",
-                view=view,
-            )
         alt_text = captions.alt_text(pictures)
-        file = OutgoingFile(f"{job.id}.{suffix}", data, alt_text, visible.needs_spoiler)
+        captured = await self._captured.find(job, visible, limit, alt_text)
+        notes, files = list(captured.notes), [captured.file] if captured.file else []
+        if captured.file is None:
+            try:
+                suffix, data = await asyncio.to_thread(
+                    picture_files.grid_file, self._storage, visible, limit, job.plan.layout
+                )
+            except FileMissing as error:
+                notes.append(str(error))
+            else:
+                name = f"{job.id}.{suffix}"
+                files.append(OutgoingFile(name, data, alt_text, visible.needs_spoiler))
         return MessageContent(
-            content=content, without_prompt=without_prompt, view=view, files=[file]
+            content="\n".join([content, *notes]),
+            without_prompt="\n".join([without_prompt, *notes]),
+            view=view,
+            files=files,
         )
 
     async def _upsert_result(self, job: Job, content: MessageContent) -> None:

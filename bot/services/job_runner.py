@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import msgspec
 
+from bot.db.artifacts import ArtifactStore
 from bot.db.connection import retry_until_written
 from bot.db.jobs import JobStore
 from bot.db.usage import UsageRecord, UsageStore
 from bot.domain import cost_model, rules
+from bot.domain.artifact import Artifact
 from bot.domain.clock import Clock
 from bot.domain.job import Job, Progress, Status
 from bot.domain.limits import Limits
@@ -20,6 +22,9 @@ from bot.services.notifier import Notifier
 from bot.services.picture_saver import PictureSaver
 from bot.storage import FileStorage
 from engine.contract import (
+    ArtifactDone,
+    ArtifactRole,
+    Capture,
     Completed,
     Ending,
     Failed,
@@ -46,6 +51,7 @@ class JobRunner:
     def __init__(
         self,
         jobs: JobStore,
+        artifacts: ArtifactStore,
         usage: UsageStore,
         engine: EngineClient,
         storage: FileStorage,
@@ -55,6 +61,7 @@ class JobRunner:
         clock: Clock,
     ) -> None:
         self._jobs = jobs
+        self._artifacts = artifacts
         self._usage = usage
         self._engine = engine
         self._storage = storage
@@ -80,8 +87,9 @@ class JobRunner:
 
     async def _run(self, job: Job, prior_seconds: float) -> JobResult:
         stored = await retry_until_written(lambda: self._jobs.stored_pictures(job.id))
-        attempt = _Attempt(job, stored)
-        saver = PictureSaver(self._jobs, self._storage, job, attempt.missing)
+        artifacts = await retry_until_written(lambda: self._artifacts.of_job(job.id))
+        attempt = _Attempt(job, stored, artifacts)
+        saver = PictureSaver(self._jobs, self._artifacts, self._storage, job, attempt.missing)
         try:
             async with saver:
                 ending = await self._paint(attempt, saver, prior_seconds)
@@ -129,7 +137,7 @@ class JobRunner:
             recipes=attempt.recipes,
             inputs=tuple(inputs),
             capture=job.plan.capture,
-            adaptive=self._limits.adaptive,
+            adaptive=self._limits.adaptive and not attempt.roles,
             include_flagged=job.include_flagged,
             owner=str(job.user_id),
             prior_seconds=prior_seconds,
@@ -138,6 +146,8 @@ class JobRunner:
         def on_event(event: JobEvent) -> None:
             if isinstance(event, ImageDone):
                 saver.add(event.index, event.image)
+            elif isinstance(event, ArtifactDone):
+                saver.add_artifact(event)
             elif isinstance(event, Stepped) and event.step < event.steps:
                 self._notifier.show(job, attempt.progress(event))
 
@@ -235,12 +245,25 @@ class JobRunner:
             await asyncio.to_thread(self._storage.delete_source, source)
 
 
+def _captured_roles(capture: Capture) -> frozenset[ArtifactRole]:
+    film = {ArtifactRole.FILM} if capture.film else set()
+    strip = {ArtifactRole.STRIP} if capture.strip else set()
+    return frozenset(film | strip)
+
+
 class _Attempt:
     """An attempt of a job, some of whose pictures may have been stored by earlier ones."""
 
-    def __init__(self, job: Job, stored: Sequence[Picture]) -> None:
+    def __init__(self, job: Job, stored: Sequence[Picture], artifacts: Sequence[Artifact]) -> None:
         self.job = job
-        numbers = {picture.nth for picture in stored}
+        self.roles = _captured_roles(job.plan.capture)
+        """Of the artifacts that each picture has; such pictures repeat earlier ones exactly."""
+        complete = {artifact.nth for artifact in artifacts if artifact.role in self.roles}
+        numbers = {
+            picture.nth
+            for picture in stored
+            if not self.roles or picture.path is None or picture.nth in complete
+        }
         self.missing = [nth for nth in range(1, len(job.recipes) + 1) if nth not in numbers]
         """The numbers (from 1) of the pictures to paint."""
         self.recipes = tuple(job.recipes[nth - 1] for nth in self.missing)

@@ -1,4 +1,4 @@
-"""Stores the pictures of one attempt of a job as they arrive from the engine."""
+"""Stores the pictures and artifacts of one attempt of a job as they arrive from the engine."""
 
 import asyncio
 import logging
@@ -7,12 +7,14 @@ from typing import Self
 
 import msgspec
 
+from bot.db.artifacts import ArtifactStore
 from bot.db.connection import retry_until_written
 from bot.db.jobs import JobStore
 from bot.domain.job import Job
 from bot.domain.picture import Picture, picture_id
+from bot.services.artifact_saver import ArtifactSaver
 from bot.storage import FileStorage
-from engine.contract import PaintedImage, sha256
+from engine.contract import ArtifactDone, PaintedImage, sha256
 
 log = logging.getLogger(__name__)
 
@@ -25,9 +27,16 @@ class PictureSaver:
     """
 
     def __init__(
-        self, jobs: JobStore, storage: FileStorage, job: Job, numbers: Sequence[int]
+        self,
+        jobs: JobStore,
+        artifacts: ArtifactStore,
+        storage: FileStorage,
+        job: Job,
+        numbers: Sequence[int],
     ) -> None:
         """`numbers` are those (from 1) of the pictures that the engine was asked for."""
+        self._artifacts = ArtifactSaver(artifacts, storage, job)
+        self._pending_artifacts: list[ArtifactDone] = []
         self._jobs = jobs
         self._storage = storage
         self._job = job
@@ -53,6 +62,14 @@ class PictureSaver:
     def add(self, index: int, image: PaintedImage) -> None:
         """Store the picture of this index (from 0) among the requested ones soon."""
         self._pending[self._numbers[index]] = image
+        self._wake()
+
+    def add_artifact(self, artifact: ArtifactDone) -> None:
+        """Store an artifact soon, after the picture that it belongs to."""
+        self._pending_artifacts.append(artifact)
+        self._wake()
+
+    def _wake(self) -> None:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._store_pending(self._task))
 
@@ -80,9 +97,12 @@ class PictureSaver:
     async def _store_pending(self, previous: asyncio.Task[None] | None) -> None:
         if previous is not None:
             await previous  # raises its error, if any
-        while self._pending:
+        while self._pending or self._pending_artifacts:
             images, self._pending = self._pending, {}
+            artifacts, self._pending_artifacts = self._pending_artifacts, []
             await self._store(images)
+            for artifact in artifacts:
+                await self._artifacts.save(self._numbers[artifact.index], artifact)
 
     async def _store(self, images: dict[int, PaintedImage]) -> None:
         if not images:

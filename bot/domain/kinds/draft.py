@@ -105,5 +105,5 @@ KIND: Final = JobKind(
     title="Draft: ",
     plan=plan,
     replan=replan,
-    actions=("upscale", "finish", "reroll", "vary"),
+    actions=("upscale", "finish", "reroll", "vary", "film"),
 )

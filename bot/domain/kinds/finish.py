@@ -47,5 +47,5 @@ def plan(request: FinishRequest, context: PlanContext) -> Plan:
 
 
 KIND: Final = JobKind(
-    name="finish", title="Finished: ", plan=plan, actions=("upscale", "reroll", "vary")
+    name="finish", title="Finished: ", plan=plan, actions=("upscale", "reroll", "vary", "film")
 )

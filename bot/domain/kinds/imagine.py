@@ -91,4 +91,4 @@ def _ratio(aspect: str | None) -> float:
     return ASPECTS[aspect]
 
 
-KIND: Final = JobKind(name="imagine", plan=plan, actions=("upscale", "reroll", "vary"))
+KIND: Final = JobKind(name="imagine", plan=plan, actions=("upscale", "reroll", "vary", "film"))

@@ -60,5 +60,5 @@ def _layout(job: PlannedJob) -> Layout:
 
 
 KIND: Final = JobKind(
-    name="reroll", title="Again: ", plan=plan, actions=("upscale", "reroll", "vary")
+    name="reroll", title="Again: ", plan=plan, actions=("upscale", "reroll", "vary", "film")
 )

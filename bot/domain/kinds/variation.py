@@ -71,5 +71,5 @@ KIND: Final = JobKind(
     title="Variations: ",
     plan=plan,
     replan=replan,
-    actions=("upscale", "reroll", "vary"),
+    actions=("upscale", "reroll", "vary", "film"),
 )

@@ -1,0 +1,104 @@
+"""🎬 Film: paint a picture again, and show its steps as a video."""
+
+import re
+from typing import Any, Final
+
+import discord
+from discord import app_commands
+
+from bot.context import Interaction, services
+from bot.domain import rules
+from bot.domain.job import Job
+from bot.domain.kinds import film
+from bot.domain.picture import Picture
+from bot.errors import Refused
+from bot.features.exports import Action, Exports
+from bot.features.job_buttons import chosen_number
+from bot.features.responses import (
+    defer_and_start,
+    handle_errors,
+    request_context,
+)
+from bot.messages import message_parser
+from bot.messages.action_views import ActionScope, picture_menu_view
+from bot.messages.components import custom_id, job_pattern
+
+ACTION: Final = "film"
+MENU: Final = "filmof"
+"""Part of the custom ids of the menus in which the picture is chosen."""
+_NO_PICTURE: Final = "This message shows no picture of mine, so there is no film of it."
+
+
+async def film_picture(interaction: Interaction, job: Job, nth: int) -> None:
+    """Start a job that shows a film of this picture."""
+    await _start(interaction, await services(interaction).job_finder.picture(job, nth))
+
+
+async def _start(interaction: Interaction, picture: Picture) -> None:
+    context = request_context(interaction)
+    plan_context = await services(interaction).planner.context(context, [picture])
+    limit = services(interaction).message_client.upload_limits.limit(context.target)
+    plan = film.plan(film.FilmRequest(max_bytes=limit), plan_context)
+    job = await services(interaction).job_service.submit(film.KIND, plan, context)
+    await defer_and_start(interaction, job)
+
+
+@app_commands.context_menu(name="Film")
+async def command(interaction: Interaction, message: discord.Message) -> None:
+    """In the Apps menu of a message; of several pictures, the user chooses one."""
+    finder = services(interaction).job_finder
+    shown = await finder.by_message(message.id)
+    if shown is None:
+        deleted_job = await finder.deleted_job(message_parser.job_id_of(message))
+        if deleted_job is not None:
+            rules.check_not_deleted(deleted_job)
+        raise Refused(_NO_PICTURE)
+    pictures = await finder.pictures(shown)
+    rules.check_not_removed(pictures)
+    if len(pictures) == 1:
+        await _start(interaction, pictures[0])
+        return
+    numbers = [picture.nth for picture in pictures if picture.unavailable_reason is None]
+    if not numbers:
+        raise Refused(_NO_PICTURE)
+    view = picture_menu_view(MENU, shown.job, numbers, "Film of…")
+    await interaction.response.send_message("A film of which picture?", view=view, ephemeral=True)
+
+
+class FilmMenu(
+    discord.ui.DynamicItem[discord.ui.Select[discord.ui.View]], template=job_pattern(MENU)
+):
+    """A menu of pictures; a film of the one that is chosen is shown."""
+
+    def __init__(self, job_id: str, page: int) -> None:
+        super().__init__(discord.ui.Select(custom_id=custom_id(MENU, job_id, page)))
+        self._job_id = job_id
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str]
+    ) -> "FilmMenu":
+        """The menu with this custom id."""
+        return cls(match["job"], int(match["nth"]))
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        """Start the film of the chosen picture."""
+        async with handle_errors(interaction):
+            job = await services(interaction).job_finder.by_button(self._job_id)
+            await film_picture(interaction, job, chosen_number(interaction))
+
+
+exports: Final = Exports(
+    commands=(command,),
+    actions=(
+        Action(
+            name=ACTION,
+            label="🎬 Film",
+            scope=ActionScope.PICTURE,
+            order=30,
+            is_on_picture=lambda picture: picture.unavailable_reason is None,
+            handler=film_picture,
+        ),
+    ),
+    buttons=(FilmMenu,),
+)
