@@ -76,6 +76,7 @@ def _add_paint(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("prompt", nargs="?", help="what to paint")
     add("--negative", help="what not to paint")
+    add("--raw", action="store_true", default=None, help="brackets in prompts are words")
     add("--seed", type=int, help="seed of the first picture; the others have the next seeds")
     add("--count", type=int, help=f"number of pictures (default {DEFAULT_COUNT})")
     add("--steps", type=int)

@@ -54,6 +54,7 @@ Strength = app_commands.Range[float, 0.0, 1.0]
     strength="How much to change the sketch: from just above 0 to 1",
     model="The model that paints",
     draft="Paint with few steps first; the button ✅ Finish paints the rest",
+    raw="Take brackets as words; else [cat:dog:0.5] is a cat that turns into a dog",
 )
 @app_commands.choices(aspect=[app_commands.Choice(name=name, value=name) for name in ASPECTS])
 @app_commands.autocomplete(model=model_option.autocomplete)
@@ -73,6 +74,7 @@ async def command(
     strength: Strength | None = None,
     model: str | None = None,
     draft: bool = False,
+    raw: bool | None = None,
 ) -> None:
     """Ranges are checked again, because only Discord's own clients check them."""
     if sketch is not None:
@@ -88,6 +90,7 @@ async def command(
         count=count,
         strength=strength,
         model=model,
+        raw=raw,
     )
     options = _without_invisible_characters(options)
     context = request_context(interaction)

@@ -6,9 +6,11 @@ from typing import Final
 import msgspec
 
 from engine.contract.model_card import ModelCard
-from engine.contract.recipe import RANDOM_SEED, ROW_CLASSES, Recipe
+from engine.contract.prompt_schedule import parse as parse_prompt
+from engine.contract.recipe import MAX_STEPS, RANDOM_SEED, ROW_CLASSES, Recipe, executed_steps
 from engine.contract.recipe_parts import (
     SEED_LIMIT,
+    Change,
     Img2Img,
     Subseed,
     Txt2Img,
@@ -29,7 +31,10 @@ class PictureOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """The options of a request. One that is None has a default, which may depend on the model."""
 
     prompt: str
+    """May change from step to step, as `prompt_schedule` describes; the negative prompt too."""
     negative: str | None = None
+    raw: bool = False
+    """Brackets in prompts are words."""
     seed: int | None = None
     """None and RANDOM_SEED stand for any seed."""
     subseed: int | None = None
@@ -83,18 +88,22 @@ def make_recipes(
     ValueError, with a sentence for the user.
     """
     options.check(has_init_image=source is not None, samplers=model.samplers)
+    steps = model.steps if options.steps is None else options.steps
+    strength = None if source is None else options.init_image_strength
+    prompt, negative, changes = _prompts(options, executed_steps(steps, strength))
     first = Recipe(
         model=model.name,
         revision=model.revision,
-        prompt=options.prompt,
-        negative=options.negative or "",
+        prompt=prompt,
+        negative=negative,
         seed=seed if options.seed in (None, RANDOM_SEED) else options.seed,
         subseeds=_subseeds(options),
-        steps=model.steps if options.steps is None else options.steps,
+        steps=steps,
         guidance=model.guidance if options.guidance is None else options.guidance,
         sampler=model.sampler if options.sampler is None else Sampler(options.sampler),
         width=size[0],
         height=size[1],
+        changes=changes,
         source=Txt2Img() if source is None else Img2Img(source, options.init_image_strength),
         row_class=ROW_CLASSES[0],
     )
@@ -102,6 +111,30 @@ def make_recipes(
     model.check_steps(first)
     count = DEFAULT_COUNT if options.count is None else options.count
     return model.with_row_class([_following(first, nth) for nth in range(count)])
+
+
+def _prompts(options: PictureOptions, steps: int) -> tuple[str, str, tuple[Change, ...]]:
+    """The prompt, the negative prompt, and what replaces them while `steps` steps are run."""
+    negative = options.negative or ""
+    if options.raw:
+        return options.prompt, negative, ()
+    prompts = parse_prompt(options.prompt, min(steps, MAX_STEPS))
+    for step, prompt in prompts.changes:
+        if not prompt.strip():
+            raise ValueError(
+                f"The prompt is empty from step {step} on. Say in a few words what you want to see "
+                "then."
+            )
+    negatives = parse_prompt(negative, min(steps, MAX_STEPS))
+    changed, changed_negative = dict(prompts.changes), dict(negatives.changes)
+    return (
+        prompts.prompt,
+        negatives.prompt,
+        tuple(
+            Change(step=step, prompt=changed.get(step), negative=changed_negative.get(step))
+            for step in sorted(changed | changed_negative)
+        ),
+    )
 
 
 def _following(first: Recipe, nth: int) -> Recipe:

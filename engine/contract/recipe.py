@@ -173,8 +173,7 @@ class Recipe(
     @property
     def executed_steps(self) -> int:
         """Sampler steps that are run: with an init image, only a part of `steps`."""
-        strength = self.strength
-        return self.steps if strength is None else min(int(self.steps * strength), self.steps)
+        return executed_steps(self.steps, self.strength)
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -233,3 +232,8 @@ class Recipe(
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
         return self.width, self.height
+
+
+def executed_steps(steps: int, strength: float | None) -> int:
+    """Sampler steps that are run of `steps`, with the strength of an init image if there is one."""
+    return steps if strength is None else min(int(steps * strength), steps)

@@ -43,7 +43,7 @@ def full_recipes(job: PlannedJob) -> tuple[Recipe, ...]:
 
 
 def full_recipe(draft: Recipe, full: Recipe) -> Recipe:
-    """The draft's recipe with the steps of the full one.
+    """The draft's recipe with the steps and prompts of the full one.
 
     The draft has the init image and its size, which are not known when a request is planned.
     """

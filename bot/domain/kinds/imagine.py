@@ -71,6 +71,7 @@ def plan(request: ImagineRequest, context: PlanContext) -> Plan:
     except ValueError as error:
         raise Refused(str(error)) from error
     return Plan(
+        prompt=options.prompt if options.prompt != recipes[0].prompt else "",
         recipes=recipes,
         inputs=sketch_inputs(request.sketch_url, keep_size=options.aspect is not None),
     )

@@ -1,0 +1,162 @@
+"""Prompts that change from step to step."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.kinds import draft, imagine
+from bot.domain.plan import PlanContext
+from engine.contract import Change, PictureOptions, Recipe, make_recipes
+from engine.contract.prompt_schedule import PromptSchedule, parse
+from tests.fake_engine import MODEL
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt", "changes"),
+    [
+        ("a [cat:dog:0.5] on grass", "a cat on grass", ((5, "a dog on grass"),)),
+        ("a [cat:dog:3]", "a cat", ((3, "a dog"),)),
+        ("a [cat:dog:.25]", "a cat", ((2, "a dog"),)),
+        ("a [cat:dog: 3 ]", "a cat", ((3, "a dog"),)),
+        ("a [red ::0.5]cat", "a red cat", ((5, "a cat"),)),
+        ("a [:red :0.5]cat", "a cat", ((5, "a red cat"),)),
+        ("a [cat:dog:0]", "a dog", ()),
+        ("a [cat:dog:0.0]", "a dog", ()),
+        ("a [cat:dog:10]", "a cat", ()),
+        ("a [cat:dog:1.0]", "a cat", ()),
+        ("a [cat:dog:2.5]", "a cat", ()),
+        ("[a:b:3], [c:d:3]", "a, c", ((3, "b, d"),)),
+        ("[a:b:3], [c:d:7]", "a, c", ((3, "b, c"), (7, "b, d"))),
+        ("[a:[b:c:0.8]:0.2]", "a", ((2, "b"), (8, "c"))),
+        ("[a:[b|c]:8]", "a", ((8, "b"), (9, "c"))),
+        ("[[a]:[b]:8]", "[a]", ((8, "[b]"),)),
+        ("x [the [a:b:8]]", "x [the a]", ((8, "x [the b]"),)),
+    ],
+)
+def test_a_schedule_of_ten_steps(
+    text: str, prompt: str, changes: tuple[tuple[int, str], ...]
+) -> None:
+    """A number with a dot is a share of the steps, another one a number of steps."""
+    assert parse(text, 10) == PromptSchedule(prompt, changes)
+
+
+def test_a_share_is_exact() -> None:
+    """0.29 of 100 steps are 29, although the binary fraction is smaller."""
+    assert parse("[a:b:0.29]", 100).changes == ((29, "b"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "prompts"),
+    [
+        ("[a|b] x", ["a x", "b x", "a x", "b x", "a x"]),
+        ("[a|b|c]", ["a", "b", "c", "a", "b"]),
+        ("[|b]x", ["x", "bx", "x", "bx", "x"]),
+        ("[at 10:30|at noon]", ["[at 10:30|at noon]"] * 5),
+        ("[a|[b|c]]", ["a", "c", "a", "c", "a"]),
+    ],
+)
+def test_an_alternation_changes_at_each_step(text: str, prompts: list[str]) -> None:
+    """After the last part the first one is next."""
+    schedule = parse(text, 5)
+    texts = [schedule.prompt]
+    for step in range(1, 5):
+        texts.append(dict(schedule.changes).get(step, texts[-1]))
+    assert texts == prompts
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a red house",
+        "[cat:dog:0.5",
+        "cat:dog:0.5]",
+        "[cat:dog:0.5]]",
+        "]cat[",
+        "\\ [a:b:0.5",
+        "[cat]",
+        "[cat:dog]",
+        "[cat:0.5]",
+        "[cat:dog:half]",
+        "[cat:dog:-1]",
+        "[cat:dog:bird:0.5]",
+        "[cat|dog:bird:0.5]",
+        "[a:b:[0.5]]",
+        "(cat:1.2), time: 10:30 | noon",
+        "[" * 30 + "a|b" + "]" * 30,
+    ],
+)
+def test_everything_else_is_words(text: str) -> None:
+    """Also if the brackets do not match."""
+    assert parse(text, 10) == PromptSchedule(text)
+
+
+def test_a_backslash_makes_a_bracket_a_word() -> None:
+    """Other backslashes are words."""
+    assert parse(r"\[cat:dog:0.5\] \o/", 10) == PromptSchedule(r"[cat:dog:0.5] \o/")
+    assert parse(r"[a\]:b:5]", 10) == PromptSchedule("a]", ((5, "b"),))
+
+
+@given(st.text("ab[]:|\\.05 ", max_size=60), st.integers(0, 20))
+def test_any_text_is_a_schedule(text: str, steps: int) -> None:
+    """Changes ascend, are within the steps, and each changes something."""
+    schedule = parse(text, steps)
+    at = [step for step, _ in schedule.changes]
+    assert at == sorted(set(at)) and all(0 < step < steps for step in at)
+    prompts = [schedule.prompt, *(prompt for _, prompt in schedule.changes)]
+    assert all(before != after for before, after in pairwise(prompts))
+
+
+def made(**options: object) -> Recipe:
+    """The recipe of a request."""
+    values = {"prompt": "a cat", "count": 1, "steps": 10} | options
+    return make_recipes(PictureOptions(**values), MODEL, size=(64, 64), seed=1)[0]  # type: ignore[arg-type] # any options
+
+
+def test_both_prompts_may_have_a_schedule() -> None:
+    """A step at which both change is one change."""
+    scheduled = made(prompt="a [cat:dog:0.5]", negative="[red:blue:0.5] [x::2]")
+    assert (scheduled.prompt, scheduled.negative) == ("a cat", "red x")
+    assert scheduled.changes == (
+        Change(step=2, negative="red "),
+        Change(step=5, prompt="a dog", negative="blue "),
+    )
+
+
+def test_raw_prompts_have_no_schedule() -> None:
+    """The brackets are painted as words."""
+    raw = made(prompt="a [cat:dog:0.5]", negative=r"\[a|b]", raw=True)
+    assert (raw.prompt, raw.negative, raw.changes) == ("a [cat:dog:0.5]", r"\[a|b]", ())
+
+
+def test_a_share_counts_the_steps_that_are_run() -> None:
+    """With a sketch and a strength of 0.5 these are five of ten."""
+    options = PictureOptions(prompt="[a:b:0.4]", steps=10, strength=0.5)
+    [first, *_] = make_recipes(options, MODEL, size=(64, 64), seed=1, source="a" * 64)
+    assert first.changes == (Change(step=2, prompt="b"),)
+
+
+def test_a_prompt_that_becomes_empty_is_refused() -> None:
+    """The sentence names the step."""
+    with pytest.raises(ValueError, match="The prompt is empty from step 5 on"):
+        made(prompt="[cat::0.5]")
+
+
+def test_messages_show_the_users_own_words() -> None:
+    """The plan has them."""
+    context = PlanContext(models=(MODEL,), seed=5)
+    for prompt, words in (("a [cat:dog:0.5]", "a [cat:dog:0.5]"), ("a cat", "")):
+        options = imagine.parse(prompt=prompt, steps=10)
+        planned = imagine.plan(imagine.ImagineRequest(options=options), context)
+        assert planned.prompt == words
+
+
+def test_a_draft_changes_after_the_same_share_of_its_steps() -> None:
+    """What finishes it is the full recipe."""
+    context = PlanContext(models=(MODEL,), seed=5)
+    options = imagine.parse(prompt="a [cat:dog:0.5]", steps=20)
+    planned = draft.plan(imagine.ImagineRequest(options=options), context)
+    assert {item.changes for item in planned.recipes} == {(Change(step=4, prompt="a dog"),)}
+    full = [draft.full_recipe(*pair) for pair in zip(planned.recipes, planned.full_recipes)]  # noqa: B905 # of one plan
+    assert full == list(planned.full_recipes)
