@@ -188,3 +188,16 @@ def test_two_checkouts_are_measured_side_by_side(
     assert result["ratio"] == pytest.approx(result["here"] / result["there"])
     assert main(["bench", "--against", str(tmp_path), *options]) == ExitCode.USAGE
     assert "is not a checkout of this project" in capsys.readouterr().err
+
+
+def test_a_matrix_is_measured_beside_plain_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cells have the pixels that they have alone."""
+    monkeypatch.setattr("engine.bench.matrices._ROUNDS", 1)
+    monkeypatch.setattr("engine.bench.matrices.GUIDANCE", (1.0, 5.0))
+    folder, out = tiny_model.save(tmp_path / "tiny"), tmp_path / "bench.json"
+    assert main(["bench", "--matrix", "--model", str(folder), "--json", str(out)]) == 0
+    [result] = json.loads(out.read_text())["results"]
+    assert result["is_equal"]
+    assert result["ratio"] == pytest.approx(result["matrix_seconds"] / result["plain_seconds"])

@@ -51,6 +51,9 @@ def bench_command(options: argparse.Namespace) -> None:
     if options.film:
         _bench_film(options, model)
         return
+    if options.matrix:
+        _bench_matrix(options, model)
+        return
     from engine.bench.report import HEAD, BenchConfig, line, run
 
     config = BenchConfig(
@@ -69,6 +72,12 @@ def _bench_film(options: argparse.Namespace, model: "DiffusionModel") -> None:
     from engine.bench import film
 
     _print(options, model.card.fingerprint, film.HEAD, film.run(model), film.line)
+
+
+def _bench_matrix(options: argparse.Namespace, model: "DiffusionModel") -> None:
+    from engine.bench import matrices
+
+    _print(options, model.card.fingerprint, matrices.HEAD, matrices.run(model), matrices.line)
 
 
 def _bench_upscaler(options: argparse.Namespace) -> None:
