@@ -3,12 +3,12 @@
 import msgspec
 import pytest
 
-from bot.domain.kinds import compare, explore
+from bot.domain.kinds import compare, explore, reroll
 from bot.domain.kinds.compare import CompareRequest
 from bot.domain.kinds.explore import ExploreRequest
 from bot.domain.kinds.imagine import parse
 from bot.domain.limits import LIMITS
-from bot.domain.plan import Matrix, Plan, PlanContext
+from bot.domain.plan import Matrix, Plan, PlanContext, PlannedJob
 from bot.errors import Refused
 from engine.contract import Sampler
 from tests.fake_engine import MODEL
@@ -162,3 +162,23 @@ def test_what_cannot_be_compared_is_refused(values: dict[str, object], words: st
     """The sentence is for the user."""
     with pytest.raises(Refused, match=words):
         compared(**values)
+
+
+def test_a_rerolled_matrix_has_the_labels_of_its_new_seeds() -> None:
+    """The cells stay comparable: equal seeds are replaced by equal seeds."""
+    compared_plan = compared(samplers="euler,ddim", count=2, seed=8)
+    seeds_in_rows = explored(seed="8,9,10", steps="2,3")
+    for plan in (compared_plan, seeds_in_rows):
+        planned = PlannedJob(recipes=plan.recipes, details=plan.details)
+        again = reroll.plan(planned, PlanContext(models=(MODEL,), seed=50))
+        rows, columns = layout(again).rows, layout(again).columns
+        width = len(columns.labels)
+        axis, first = (
+            (rows, again.recipes[::width])
+            if rows.name == "seed"
+            else (columns, again.recipes[:width])
+        )
+        assert axis.name == "seed"
+        assert axis.labels == tuple(str(recipe.seed) for recipe in first)
+        assert [recipe.steps for recipe in again.recipes] == [r.steps for r in plan.recipes]
+    assert {recipe.seed for recipe in again.recipes} == {50, 51, 52}

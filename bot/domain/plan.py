@@ -18,6 +18,10 @@ class Grid(msgspec.Struct, frozen=True, tag="grid"):
     """The pictures side by side, in reading order."""
 
 
+SEED_AXIS: Final = "seed"
+"""The name of an axis whose labels are seeds, which change when the matrix is rerolled."""
+
+
 class Axis(msgspec.Struct, frozen=True):
     """One axis of a matrix."""
 

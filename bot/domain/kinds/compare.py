@@ -8,7 +8,7 @@ import msgspec
 from bot.domain.kinds.imagine import ImagineOptions
 from bot.domain.limits import check_pictures
 from bot.domain.model_names import find_model, short_names
-from bot.domain.plan import Axis, JobKind, Matrix, Plan, PlanContext
+from bot.domain.plan import SEED_AXIS, Axis, JobKind, Matrix, Plan, PlanContext
 from bot.domain.row_classes import with_row_classes
 from bot.errors import Refused
 from engine.contract import SEED_LIMIT, ModelCard, Recipe, make_recipes, size_for_aspect
@@ -56,7 +56,7 @@ def plan(request: CompareRequest, context: PlanContext) -> Plan:
         recipes=with_row_classes(recipes, context.models),
         layout=Matrix(
             rows=Axis(_axis_name(request), tuple(row.label for row in rows)),
-            columns=Axis("seed", seeds),
+            columns=Axis(SEED_AXIS, seeds),
         ),
     )
 

@@ -10,12 +10,12 @@ from bot.domain.axes import Values, as_integers, as_numbers, parse_values
 from bot.domain.kinds.imagine import ImagineOptions, sketch_inputs
 from bot.domain.limits import check_pictures
 from bot.domain.model_names import find_model
-from bot.domain.plan import PENDING_IMAGE, Axis, JobKind, Matrix, Plan, PlanContext
+from bot.domain.plan import PENDING_IMAGE, SEED_AXIS, Axis, JobKind, Matrix, Plan, PlanContext
 from bot.domain.row_classes import with_row_classes
 from bot.errors import Refused
 from engine.contract import RANDOM_SEED, ModelCard, Recipe, make_recipes, size_for_aspect
 
-AXES: Final = ("steps", "guidance", "strength", "seed", "sampler")
+AXES: Final = ("steps", "guidance", "strength", SEED_AXIS, "sampler")
 """The options that can differ; the first of two is the one of the columns."""
 STEPS_PRESET: Final = ("12", "24", "38", "50")
 PRESETS: Final = ("steps", "samplers")

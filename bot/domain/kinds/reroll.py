@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from bot.domain.plan import (
+    SEED_AXIS,
+    Axis,
     Edge,
     Grid,
     JobKind,
     Layout,
+    Matrix,
     Plan,
     PlanContext,
     PlannedJob,
@@ -28,7 +31,7 @@ def plan(job: PlannedJob, context: PlanContext) -> Plan:
     pictures = {picture.nth: picture.id for picture in job.pictures}
     return Plan(
         recipes=with_row_classes(recipes, context.models),
-        layout=_layout(job),
+        layout=_layout(job, recipes),
         prompt=job.details.prompt,
         edges=tuple(
             edge
@@ -55,8 +58,23 @@ def with_new_seeds(recipes: Sequence[Recipe], seed: int) -> list[Recipe]:
     return [recipe.with_seed(seed + nth_seed[recipe.seed]) for recipe in recipes]
 
 
-def _layout(job: PlannedJob) -> Layout:
-    return job.details.layout if job.nth is None else Grid()
+def _layout(job: PlannedJob, recipes: Sequence[Recipe]) -> Layout:
+    """That of the job, with the new seeds on an axis of seeds; a single picture needs none."""
+    layout = Grid() if job.nth is not None else job.details.layout
+    if not isinstance(layout, Matrix):
+        return layout
+    columns = len(layout.columns.labels)
+    return Matrix(
+        rows=_relabelled(layout.rows, recipes[::columns]),
+        columns=_relabelled(layout.columns, recipes[:columns]),
+    )
+
+
+def _relabelled(axis: Axis, recipes: Sequence[Recipe]) -> Axis:
+    """`recipes` are the first ones of each row or column."""
+    if axis.name != SEED_AXIS:
+        return axis
+    return Axis(axis.name, tuple(str(recipe.seed) for recipe in recipes))
 
 
 KIND: Final = JobKind(
