@@ -41,6 +41,7 @@ from bot.messages.captured import CapturedFiles
 from bot.messages.channels import ChannelResolver
 from bot.messages.delivery import Delivery
 from bot.messages.direct_messages import DirectMessages
+from bot.messages.family_trees import FamilyTrees
 from bot.messages.message_client import MessageClient
 from bot.messages.picture_delivery import PictureDelivery
 from bot.messages.temporary_replies import TemporaryReplies
@@ -51,6 +52,7 @@ from bot.monitoring.status import StatusReporter, version
 from bot.playground import Playground, PlaygroundError
 from bot.services.admission import AdmissionPolicy
 from bot.services.dispatcher import Dispatcher
+from bot.services.family import FamilyFinder
 from bot.services.inputs import InputService
 from bot.services.job_finder import JobFinder
 from bot.services.job_runner import JobRunner
@@ -251,6 +253,7 @@ def _build(
         temporary_replies=TemporaryReplies(client, message_client),
         retention=_retention(settings, db, storage, job_service, tasks, clock),
         uploaded_recipes=UploadedRecipes(fetcher, storage),
+        family_trees=FamilyTrees(FamilyFinder(db.lineage, db.jobs), storage),
     )
     return _Parts(services, notifier, dispatcher, tasks)
 

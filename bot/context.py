@@ -7,6 +7,7 @@ import discord
 import msgspec
 
 from bot.messages.direct_messages import DirectMessages
+from bot.messages.family_trees import FamilyTrees
 from bot.messages.message_client import MessageClient
 from bot.messages.picture_delivery import PictureDelivery
 from bot.messages.temporary_replies import TemporaryReplies
@@ -35,6 +36,7 @@ class Services(msgspec.Struct, frozen=True):
     temporary_replies: TemporaryReplies
     retention: Retention
     uploaded_recipes: UploadedRecipes
+    family_trees: FamilyTrees
 
 
 class BotClient(discord.Client):

@@ -35,6 +35,7 @@ from engine.contract import (
     sha256,
 )
 from engine.contract.images.refusals import InvalidImage
+from engine.contract.metadata import with_metadata
 from engine.imaging.init_image import decode_source
 from engine.imaging.video import FilmWriter, film_size
 from tests.fake_server import MAX_RUNNING, TOKEN, FakeJob, FakeServer
@@ -58,8 +59,8 @@ _PREVIEW_SIZE = (16, 16)
 
 
 def flat(recipe: Work) -> bytes:
-    """The PNG of a recipe: one colour that depends on all fields of the recipe."""
-    return png(flat_image(recipe))
+    """The PNG of a recipe, with the recipe inside: one colour that depends on all its fields."""
+    return with_metadata(png(flat_image(recipe)), [recipe])
 
 
 def flat_image(recipe: Work) -> Image.Image:

@@ -61,7 +61,7 @@ async def test_an_interrupted_refusal_is_shown_after_a_restart(harness: BotHarne
 async def test_an_error_does_not_stop_other_pending_interactions(harness: BotHarness) -> None:
     """One of them is damaged when the bot starts after a crash."""
     damaged = await interrupted_click(harness, await harness.imagine(), "acknowledged")
-    harness.execute("UPDATE pictures SET sampler = 'none'")
+    harness.execute("UPDATE pictures SET recipe = '{}'")
     await harness.start()
     interaction = await interrupted_click(harness, await harness.imagine(), "acknowledged")
     await harness.start()

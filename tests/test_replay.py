@@ -13,7 +13,7 @@ from bot.services.replay import StartEngine, replay
 from bot.settings import Settings
 from engine.contract import sha256
 from tests.bot_harness import BotHarness, settings_for
-from tests.fake_engine import FakeEngine, flat
+from tests.fake_engine import FakeEngine, flat, flat_image, png
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ async def test_a_picture_without_a_digest_of_its_pixels_is_compared(
 ) -> None:
     """Older bots stored the digest of the file: of withheld pictures too, which have no file."""
     [first, second] = picture_ids(harness)
-    digest = sha256(flat(engine.paints[0].recipes[0]))
+    digest = sha256(png(flat_image(engine.paints[0].recipes[0])))
     harness.execute("UPDATE pictures SET sha256 = NULL, file_sha256 = ?", digest)
     if is_withheld:
         harness.execute("UPDATE pictures SET path = NULL, blocked = 1")

@@ -7,13 +7,15 @@ from typing import Final
 import aiosqlite
 import msgspec
 
+from bot.db import rows
 from bot.db.store import Erasure, Store
 from bot.domain import rules
 from bot.domain.job import DeletionReason
-from bot.domain.picture import job_id_of, picture_id
+from bot.domain.picture import Picture, job_id_of, picture_id
 from bot.domain.plan import Edge, Relation
 from bot.errors import Refused
 
+MAX_CHILDREN: Final = 100
 _FINISHED: Final = """
     SELECT lineage.parent, max(jobs.status = 'done') AS is_done
     FROM lineage JOIN jobs ON jobs.id = lineage.job
@@ -66,6 +68,26 @@ class LineageStore(Store):
         """Those of these pictures that were finished (True), or are being finished (False)."""
         rows = await self._connection.fetch_all(_FINISHED, msgspec.json.encode(parents).decode())
         return {row["parent"]: bool(row["is_done"]) for row in rows}
+
+    async def painted_children(self, parent: str) -> list[Kinship]:
+        """What was made from this picture and is painted; at most MAX_CHILDREN."""
+        return await self._kinships(
+            "SELECT * FROM lineage WHERE parent = ? "  # noqa: S608 # a number
+            "AND EXISTS (SELECT 1 FROM pictures WHERE id = child) "
+            f"ORDER BY job, nth LIMIT {MAX_CHILDREN}",
+            parent,
+        )
+
+    async def latest_pictures(self, user_id: int, limit: int) -> list[Picture]:
+        """The latest pictures of a user that have a file, newest first."""
+        stored = await self._connection.fetch_all(
+            "SELECT pictures.* FROM jobs JOIN pictures ON job = jobs.id "
+            "WHERE person = ? AND path IS NOT NULL AND removed_at IS NULL "
+            "ORDER BY jobs.started_at DESC, nth LIMIT ?",
+            user_id,
+            limit,
+        )
+        return [rows.to_picture(row) for row in stored]
 
     async def _kinships(self, sql: str, picture: str) -> list[Kinship]:
         return [_kinship(row) for row in await self._connection.fetch_all(sql, picture)]

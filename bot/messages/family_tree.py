@@ -6,10 +6,11 @@ from typing import Final, NamedTuple
 from PIL import Image, ImageDraw
 
 from bot.messages.family_layout import Family, Place, places
-from bot.messages.grid import STYLE
+from bot.messages.grid import STYLE, Cell
 from engine.contract.images import grid, labels
 
-_THUMBNAIL: Final = 160
+THUMBNAIL: Final = 160
+"""Pixels of a side."""
 _FONT: Final = 20
 _LABEL_WIDTH: Final = 184
 _LABEL_LINES: Final = 4
@@ -28,7 +29,7 @@ Point = tuple[float, float]
 class Member(NamedTuple):
     """One picture of a family."""
 
-    image: Image.Image | str
+    image: Cell
     """The picture, or why it is not shown."""
     label: Sequence[str] = ()
     """How it was made from its parent: the relation, and the settings that changed."""
@@ -60,8 +61,8 @@ class _Drawing:
         label_height = labels.block_height(most_lines, _FONT)
         label_depth = label_height if is_upright else _LABEL_WIDTH
         self._label_depth = label_depth + _GAP if most_lines else _GAP
-        self._breadth = _LABEL_WIDTH + _GAP if is_upright else _THUMBNAIL + 2 * _GAP
-        self._depth = self._label_depth + _GAP + _THUMBNAIL
+        self._breadth = _LABEL_WIDTH + _GAP if is_upright else THUMBNAIL + 2 * _GAP
+        self._depth = self._label_depth + _GAP + THUMBNAIL
         """Pixels of a slot."""
 
     @property
@@ -69,7 +70,7 @@ class _Drawing:
         """Of the image, before it is scaled down."""
         slots = self._places.values()
         breadth = (max(place.breadth for place in slots) + 1) * self._breadth
-        depth = max(place.depth for place in slots) * self._depth + _THUMBNAIL + _GAP
+        depth = max(place.depth for place in slots) * self._depth + THUMBNAIL + _GAP
         return self._turned((round(breadth) + _MARGIN, round(depth) + 2 * _MARGIN))
 
     def draw(self) -> Image.Image:
@@ -95,7 +96,7 @@ class _Drawing:
     def _draw_edge(self, draw: ImageDraw.ImageDraw, parent: Place, child: Place) -> None:
         """From the far side of the parent to the near side of the child, in straight parts."""
         (start, parent_depth), (end, child_depth) = self._centre(parent), self._centre(child)
-        out = parent_depth + _THUMBNAIL
+        out = parent_depth + THUMBNAIL
         turn, entry = out + _GAP, child_depth - self._label_depth
         points = [(start, out), (start, turn)]
         if child.depth > parent.depth + 1:  # between the columns of a block, past its first rows
@@ -120,8 +121,8 @@ class _Drawing:
 
     def _draw_picture(self, image: Image.Image, draw: ImageDraw.ImageDraw, name: str) -> None:
         middle, depth = self._centre(self._places[name])
-        left, top = self._turned((round(middle - _THUMBNAIL / 2), round(depth)))
-        box = (_THUMBNAIL, _THUMBNAIL)
+        left, top = self._turned((round(middle - THUMBNAIL / 2), round(depth)))
+        box = (THUMBNAIL, THUMBNAIL)
         cell = self._members[name].image
         if isinstance(cell, str):
             cell = grid.unavailable_cell(box, [cell], STYLE)

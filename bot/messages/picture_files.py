@@ -8,6 +8,7 @@ from typing import Final
 
 from PIL import Image
 
+from bot.domain.picture import Picture
 from bot.domain.plan import Grid, Layout, Matrix
 from bot.domain.visibility import VisiblePictures
 from bot.messages import grid
@@ -66,6 +67,13 @@ def picture_file(
     except BadText as error:
         raise FileMissing(_DAMAGED) from error
     return ("png", data) if len(data) <= limit else encode_within(_decode(stored), limit)
+
+
+def thumbnail(storage: FileStorage, picture: Picture, side: int) -> Image.Image:
+    """A stored picture with sides of at most so many pixels. Slow. Raises FileMissing."""
+    image = _decode(storage.picture(picture.path or ""))
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return image
 
 
 def encode_within(

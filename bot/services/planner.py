@@ -12,7 +12,7 @@ from bot.domain.kinds import reroll
 from bot.domain.limits import Limits
 from bot.domain.picture import Picture, job_id_of
 from bot.domain.plan import JobKind, Plan, PlanContext, PlannedJob, Relation
-from bot.domain.visibility import visible_in
+from bot.domain.visibility import VisiblePictures, visible_in
 from bot.engine_client.base import EngineClient
 from bot.errors import Refused
 from engine.contract import SEED_LIMIT, ModelCard
@@ -53,6 +53,13 @@ class Planner:
             rules.check_viewable(visible[0])
         parents = [picture for picture in visible if picture.unavailable_reason is None]
         return self._context(parents)
+
+    async def visible(
+        self, channel: nsfw.ChannelContext, pictures: Sequence[Picture]
+    ) -> VisiblePictures:
+        """The pictures as visible in this channel."""
+        settings = await self._nsfw_settings.get(channel.guild_id)
+        return visible_in(pictures, nsfw.nsfw_policy(channel, settings))
 
     async def replan(
         self, job: Job, request: RequestContext, nth: int | None = None

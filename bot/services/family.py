@@ -1,0 +1,76 @@
+"""Finds the relatives of a picture: those that it was made from, and those made from it."""
+
+from collections import deque
+from typing import Final
+
+import msgspec
+
+from bot.db.jobs import JobStore
+from bot.db.lineage import Kinship, LineageStore
+from bot.domain.job import Job
+from bot.domain.picture import Picture, job_id_of
+from bot.domain.plan import Relation
+
+_MAX_EXPLORED: Final = 200
+"""Pictures whose relatives are looked up."""
+
+
+class Relatives(msgspec.Struct, frozen=True):
+    """Who was made from whom, around one picture; each picture has one parent at most."""
+
+    parents: dict[str, str]
+    relations: dict[str, Relation]
+    """Of each child to its parent."""
+
+
+class FamilyMember(msgspec.Struct, frozen=True):
+    """A picture of a family, and the job that made it; None if they were deleted."""
+
+    picture: Picture | None
+    job: Job | None
+
+
+class FamilyFinder:
+    """Reads only."""
+
+    def __init__(self, lineage: LineageStore, jobs: JobStore) -> None:
+        self._lineage = lineage
+        self._jobs = jobs
+
+    async def relatives(self, picture_id: str, max_distance: int) -> Relatives:
+        """The relatives up to one generation further away than `max_distance`.
+
+        Of a picture that was made from several, one parent counts. Pictures that are not painted
+        yet are left out.
+        """
+        found = Relatives({}, {})
+        distances, queue = {picture_id: 0}, deque([picture_id])
+        while queue and len(distances) < _MAX_EXPLORED:
+            current = queue.popleft()
+            for kinship in await self._kinships(current, found):
+                found.parents[kinship.child] = kinship.parent
+                found.relations[kinship.child] = kinship.relation
+                relative = kinship.parent if kinship.child == current else kinship.child
+                if relative not in distances and distances[current] <= max_distance:
+                    distances[relative] = distances[current] + 1
+                    queue.append(relative)
+        return found
+
+    async def _kinships(self, picture_id: str, found: Relatives) -> list[Kinship]:
+        """Those of a picture that are not among the found ones."""
+        has_parent = picture_id in found.parents
+        parents = [] if has_parent else await self._lineage.parents(picture_id)
+        children = await self._lineage.painted_children(picture_id)
+        return [*parents[:1], *(item for item in children if item.child not in found.parents)]
+
+    async def member(self, picture_id: str) -> FamilyMember:
+        """The picture of this id."""
+        picture = await self._jobs.picture(picture_id)
+        job = await self._jobs.job(job_id_of(picture_id))
+        if picture is None or job is None or job.deletion_reason is not None:
+            return FamilyMember(None, None)
+        return FamilyMember(picture, job)
+
+    async def latest(self, user_id: int, limit: int) -> list[Picture]:
+        """The latest pictures of a user that have a file, newest first."""
+        return await self._lineage.latest_pictures(user_id, limit)
