@@ -3,12 +3,13 @@
 import json
 from io import BytesIO
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from engine.contract import Change, Img2Img, Recipe, Sampler, Subseed, pixels_sha256
+from engine.contract import Change, Img2Img, Sampler, Subseed, Upscale, Work, pixels_sha256
 from engine.contract.images.encode import encode_png
 from engine.contract.images.png_text import BadText, with_texts
 from engine.contract.metadata import (
@@ -56,6 +57,24 @@ def test_the_folder_of_a_model_is_not_written() -> None:
     data = with_metadata(PNG, [recipe(model="/srv/secret/dream.safetensors")])
     assert b"secret" not in data
     assert read_metadata(data).recipes[0].model == "dream.safetensors"
+
+
+def test_an_enlargement_has_the_recipe_of_its_picture() -> None:
+    """The text has the settings of that recipe and of the upscaler."""
+    work = Upscale(
+        picture=recipe(model="/srv/secret/dream"),
+        image="c" * 64,
+        upscaler="esrgan",
+        upscaler_revision="1",
+        scale=4,
+    )
+    data = with_metadata(PNG, [work])
+    metadata = read_metadata(data)
+    assert b"secret" not in data
+    assert metadata.recipes == (msgspec.structs.replace(work, picture=recipe(model="dream")),)
+    assert b"Size: 64x64" in data
+    assert b"Postprocess upscale by: 4, Postprocess upscaler: esrgan" in data
+    assert metadata.infotext is not None and metadata.infotext.notes == ()
 
 
 def test_recipes_that_do_not_fit_are_left_out() -> None:
@@ -134,4 +153,4 @@ def test_any_json_is_refused_or_read(value: object) -> None:
         recipes = decode_recipes(json.dumps(value))
     except BadText:
         return
-    assert all(isinstance(item, Recipe) for item in recipes)
+    assert all(isinstance(item, Work) for item in recipes)

@@ -3,7 +3,7 @@
 import pytest
 
 from bot.domain.recipe_diff import recipe_changes
-from engine.contract import Change, Img2Img, Sampler, Subseed
+from engine.contract import Change, Detail, Img2Img, Sampler, Subseed, Upscale, Work
 from tests.samples import recipe
 
 SKETCH = Img2Img("b" * 64, 0.5)
@@ -46,3 +46,33 @@ def test_each_difference_is_named(
 ) -> None:
     """And nothing else."""
     assert recipe_changes(recipe(**old), recipe(**new)) == changes
+
+
+ENLARGED = Upscale(
+    picture=recipe(), image="c" * 64, upscaler="esrgan", upscaler_revision="1", scale=4
+)
+DETAILED = Detail(
+    picture=ENLARGED,
+    image="d" * 64,
+    upscaler="esrgan",
+    upscaler_revision="1",
+    scale=2,
+    tile=128,
+    overlap=16,
+    row_class=8,
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changes"),
+    [
+        (recipe(), ENLARGED, ["4x esrgan"]),
+        (ENLARGED, DETAILED, ["2x with detail 0.3"]),
+        (recipe(), DETAILED, ["4x esrgan", "2x with detail 0.3"]),
+        (ENLARGED, ENLARGED, []),
+        (ENLARGED, recipe(steps=8), ["steps 4 -> 8"]),
+    ],
+)
+def test_an_enlargement_names_its_scale(old: Work, new: Work, changes: list[str]) -> None:
+    """One after another."""
+    assert recipe_changes(old, new) == changes

@@ -8,7 +8,7 @@ from bot.domain.plan import PlanContext
 from bot.domain.recipe_offer import offer, plan_again
 from bot.errors import Refused
 from bot.messages import recipe_texts
-from engine.contract import Change, Img2Img, Recipe, Sampler, Subseed
+from engine.contract import Change, Img2Img, Recipe, Sampler, Subseed, Upscale, Work
 from engine.contract.infotext import read_infotext
 from engine.contract.metadata import Metadata, decode_recipes
 from tests.fake_engine import MODEL
@@ -66,6 +66,18 @@ def test_what_is_missing_is_said(changes: dict[str, object], sentence: str) -> N
     with pytest.raises(Refused) as error:
         plan_again([recipe(**changes)], CONTEXT)
     assert sentence in str(error.value)
+
+
+def test_of_an_enlargement_the_picture_is_painted() -> None:
+    """The response says so."""
+    work = Upscale(
+        picture=recipe(), image="c" * 64, upscaler="esrgan", upscaler_revision="1", scale=4
+    )
+    result = offer(Metadata(recipes=(work,)), CONTEXT)
+    assert result.plan.recipes == (recipe(),)
+    assert "in its first size" in result.notes[0]
+    content, needs_file = described(work)
+    assert needs_file and "Postprocess upscaler: esrgan" in content
 
 
 def test_a_stored_sketch_is_used() -> None:
@@ -139,7 +151,7 @@ def test_a_file_without_a_recipe_is_refused() -> None:
 # Texts
 
 
-def described(*recipes: Recipe, notes: tuple[str, ...] = ()) -> recipe_texts.RecipeText:
+def described(*recipes: Work, notes: tuple[str, ...] = ()) -> recipe_texts.RecipeText:
     """The text of these recipes."""
     return recipe_texts.describe(recipes, range(1, len(recipes) + 1), (MODEL,), notes)
 

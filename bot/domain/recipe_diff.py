@@ -2,16 +2,26 @@
 
 from collections.abc import Iterator
 
-from engine.contract import Change, Recipe
+from engine.contract import Change, Detail, Recipe, Upscale, Work
 from engine.contract.infotext import public_model_name
 
 
-def recipe_changes(old: Recipe, new: Recipe) -> list[str]:
+def recipe_changes(old: Work, new: Work) -> list[str]:
     """Each setting that differs, as `guidance 7.5 -> 5` or `from step 12: prompt`.
 
     Equal recipes have none. The row class is no setting.
     """
-    return [*_settings(old, new), *_noise(old, new), *_words(old, new), *_later_changes(old, new)]
+    if not isinstance(new, Recipe) and new != old:
+        return [*recipe_changes(old, new.picture), _enlargement(new)]
+    first, second = old.recipe, new.recipe
+    parts = _settings, _noise, _words, _later_changes
+    return [change for part in parts for change in part(first, second)]
+
+
+def _enlargement(work: Upscale | Detail) -> str:
+    if isinstance(work, Detail):
+        return f"{work.scale}x with detail {work.strength:g}"
+    return f"{work.scale}x {work.upscaler}"
 
 
 def _settings(old: Recipe, new: Recipe) -> Iterator[str]:

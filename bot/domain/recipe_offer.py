@@ -12,12 +12,15 @@ from bot.domain import limits, rules
 from bot.domain.model_names import find_model, short_names
 from bot.domain.plan import Plan, PlanContext
 from bot.errors import Refused
-from engine.contract import ModelCard, PictureOptions, Recipe, make_recipes, size_for_aspect
+from engine.contract import ModelCard, PictureOptions, Recipe, Work, make_recipes, size_for_aspect
 from engine.contract.infotext import Infotext, public_model_name
 from engine.contract.metadata import Metadata
 
 _OTHER_PROGRAM: Final = (
     "Another program painted it, so the same settings give a similar picture, not the same one."
+)
+_ENLARGED: Final = (
+    "The picture is painted in its first size; the buttons below it enlarge it again."
 )
 _NOTHING: Final = (
     "There is no recipe in this file. Pictures of this bot and of AUTOMATIC1111's web UI have one, "
@@ -38,21 +41,22 @@ def offer(metadata: Metadata, context: PlanContext, images: Collection[str] = ()
     Raises Refused, which says what is missing.
     """
     if metadata.recipes:
-        return Offer(plan=plan_again(metadata.recipes, context, images))
+        is_enlarged = any(not isinstance(work, Recipe) for work in metadata.recipes)
+        plan = plan_again(metadata.recipes, context, images)
+        return Offer(plan=plan, notes=(_ENLARGED,) if is_enlarged else ())
     if metadata.infotext is None:
         raise Refused(_NOTHING)
     return _adapted(metadata.infotext, context)
 
 
-def plan_again(
-    recipes: Sequence[Recipe], context: PlanContext, images: Collection[str] = ()
-) -> Plan:
+def plan_again(recipes: Sequence[Work], context: PlanContext, images: Collection[str] = ()) -> Plan:
     """The plan that paints these recipes again, with the same pixels if the engine is the same.
 
+    Of an enlargement, the picture that was enlarged is painted.
     Raises Refused, which says what is missing.
     """
     limits.check_pictures(len(recipes), context.limits)
-    return Plan(recipes=tuple(_checked(recipe, context, images) for recipe in recipes))
+    return Plan(recipes=tuple(_checked(work.recipe, context, images) for work in recipes))
 
 
 def _checked(recipe: Recipe, context: PlanContext, images: Collection[str]) -> Recipe:

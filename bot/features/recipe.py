@@ -18,7 +18,7 @@ from bot.errors import Refused
 from bot.features.exports import Exports
 from bot.features.responses import defer_and_start, handle_errors, request_context
 from bot.messages import components, message_parser, recipe_texts
-from engine.contract import Recipe
+from engine.contract import Work
 from engine.contract.metadata import Metadata
 
 PAINT_ID: Final = f"{components.VERSION}:recipe:paint"
@@ -95,7 +95,7 @@ async def _offer(interaction: Interaction, metadata: Metadata) -> recipe_offer.O
     return recipe_offer.offer(metadata, context, images)
 
 
-def _files(recipes: Sequence[Recipe]) -> list[discord.File]:
+def _files(recipes: Sequence[Work]) -> list[discord.File]:
     data = recipe_texts.recipe_file(recipes)
     return [discord.File(io.BytesIO(data), recipe_texts.FILE_NAME)]
 

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from bot.domain.kinds.imagine import ASPECTS
 from bot.domain.model_names import short_names
 from bot.domain.recipe_diff import recipe_changes
-from engine.contract import ModelCard, Recipe, size_for_aspect
+from engine.contract import ModelCard, Recipe, Work, size_for_aspect
 from engine.contract.infotext import write_infotext
 from engine.contract.metadata import encode_recipes
 
@@ -30,7 +30,7 @@ class RecipeText(NamedTuple):
 
 
 def describe(
-    recipes: Sequence[Recipe],
+    recipes: Sequence[Work],
     numbers: Sequence[int],
     models: Sequence[ModelCard],
     notes: Sequence[str] = (),
@@ -60,7 +60,7 @@ def code_block(text: str) -> str:
     return f"```\n{re.sub('`{3}', _FENCE, text).strip()}\n```"
 
 
-def recipe_file(recipes: Sequence[Recipe]) -> bytes:
+def recipe_file(recipes: Sequence[Work]) -> bytes:
     """The recipes as a JSON file."""
     return encode_recipes(recipes, _MAX_FILE_BYTES).encode()
 
@@ -70,9 +70,11 @@ def _plain(note: str) -> str:
     return re.sub(r"[\\`*_~|\[\]<>@#]", "", " ".join(note.split()))[:_MAX_NOTE_CHARS]
 
 
-def _command(recipes: Sequence[Recipe], models: Sequence[ModelCard]) -> str | None:
+def _command(recipes: Sequence[Work], models: Sequence[ModelCard]) -> str | None:
     """The /imagine that paints these recipes; None if it lacks an option that they need."""
     first, count = recipes[0], len(recipes)
+    if not isinstance(first, Recipe):
+        return None
     name = next(
         (name for name, model in short_names(models).items() if model.revision == first.revision),
         None,
@@ -104,7 +106,7 @@ def _command(recipes: Sequence[Recipe], models: Sequence[ModelCard]) -> str | No
     return "/imagine " + " ".join(f"{name}:{value}" for name, value in options.items() if value)
 
 
-def _others(recipes: Sequence[Recipe], numbers: Sequence[int]) -> str:
+def _others(recipes: Sequence[Work], numbers: Sequence[int]) -> str:
     """What differs from the first recipe, in a line for each other one."""
     lines = []
     for number, recipe in list(zip(numbers, recipes, strict=True))[1:_MAX_LISTED]:

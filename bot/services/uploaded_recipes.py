@@ -6,7 +6,7 @@ from typing import Protocol
 
 from bot.errors import Refused
 from bot.storage import FileStorage
-from engine.contract import Recipe
+from engine.contract import Work
 from engine.contract.images.png_text import BadText
 from engine.contract.metadata import Metadata, decode_recipes, read_metadata
 
@@ -33,7 +33,7 @@ class UploadedRecipes:
         except BadText as error:
             raise Refused(str(error)) from error
 
-    async def read_recipes(self, url: str) -> tuple[Recipe, ...]:
+    async def read_recipes(self, url: str) -> tuple[Work, ...]:
         """The recipes of a JSON file. Raises BotError, with a sentence for the user."""
         data = await self._fetcher.fetch(url)
         try:
@@ -41,9 +41,9 @@ class UploadedRecipes:
         except BadText as error:
             raise Refused(str(error)) from error
 
-    async def existing_images(self, recipes: Iterable[Recipe]) -> frozenset[str]:
-        """The digests of those input images of the recipes that are stored."""
-        images = {image for recipe in recipes for image in recipe.images}
+    async def existing_images(self, recipes: Iterable[Work]) -> frozenset[str]:
+        """The digests of those sketches of the recipes that are stored."""
+        images = {image for work in recipes for image in work.recipe.images}
         return await asyncio.to_thread(self._existing, images)
 
     def _existing(self, images: Iterable[str]) -> frozenset[str]:

@@ -19,6 +19,7 @@ from engine.contract.recipe import MAX_STEPS, Recipe
 from engine.contract.recipe_parts import MAX_GUIDANCE, MAX_PROMPT_CHARS, SEED_LIMIT, Change
 from engine.contract.samplers import Sampler
 from engine.contract.sizes import MAX_SIZE, MIN_SIZE, SIZE_MULTIPLE
+from engine.contract.work import Work
 
 MAX_INFOTEXT_CHARS: Final = 100_000
 """Of a text that is read."""
@@ -69,6 +70,7 @@ _SILENT: Final = frozenset({
     *("Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size", "Model", "Model hash"),
     *("Variation seed", "Variation seed strength", "Version", "RNG", "Hashes", "User"),
     *("Denoising strength", "VAE", "VAE hash", "Changes"),
+    *("Postprocess upscale by", "Postprocess upscaler"),
 })  # fmt: skip
 """Settings that are used, or that make no picture."""
 
@@ -95,12 +97,13 @@ class Infotext(msgspec.Struct, frozen=True, kw_only=True):
 # Writing
 
 
-def write_infotext(recipe: Recipe, more: Mapping[str, str] | None = None) -> str:
-    """The text about a picture; `more` are further settings."""
+def write_infotext(work: Work) -> str:
+    """The text about a picture."""
+    recipe = work.recipe
     lines = [recipe.prompt]
     if recipe.negative:
         lines.append(f"{_NEGATIVE} {recipe.negative}")
-    settings = {**_settings(recipe), **(more or {})}
+    settings = {**_settings(recipe), **_enlargement(work)}
     lines.append(", ".join(f"{name}: {_quoted(value)}" for name, value in settings.items()))
     return "\n".join(lines)
 
@@ -122,6 +125,16 @@ def _settings(recipe: Recipe) -> dict[str, str]:
         "Changes": "; ".join(map(describe_change, recipe.changes))[:_MAX_CHANGES_CHARS] or None,
     }
     return {name: value for name, value in settings.items() if value is not None}
+
+
+def _enlargement(work: Work) -> dict[str, str]:
+    """The settings of an upscaler, as the web UI's tab "Extras" writes them."""
+    if isinstance(work, Recipe):
+        return {}
+    return {
+        "Postprocess upscale by": f"{work.width / work.recipe.width:g}",
+        "Postprocess upscaler": work.upscaler,
+    }
 
 
 def public_model_name(model: str) -> str:

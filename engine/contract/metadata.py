@@ -19,22 +19,23 @@ from engine.contract.infotext import (
     write_infotext,
 )
 from engine.contract.recipe import Recipe
+from engine.contract.work import Work
 
 INFOTEXT_KEYWORD: Final = "parameters"
 RECIPES_KEYWORD: Final = "imagine-recipes"
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
-_DECODER: Final = msgspec.json.Decoder(tuple[Recipe, ...])
+_DECODER: Final = msgspec.json.Decoder(tuple[Work, ...])
 
 
 class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     """What a file says about its pictures."""
 
-    recipes: tuple[Recipe, ...] = ()
+    recipes: tuple[Work, ...] = ()
     """Of this program, in reading order; their models are named as `public_model_name` does."""
     infotext: Infotext | None = None
 
 
-def with_metadata(png: bytes, recipes: Sequence[Recipe]) -> bytes:
+def with_metadata(png: bytes, recipes: Sequence[Work]) -> bytes:
     """The PNG with the recipes of its pictures; as many of the first as fit into the limits.
 
     Raises BadText if the file is no PNG.
@@ -48,14 +49,12 @@ def with_metadata(png: bytes, recipes: Sequence[Recipe]) -> bytes:
     return with_texts(png, texts)
 
 
-def encode_recipes(recipes: Sequence[Recipe], max_bytes: int) -> str:
+def encode_recipes(recipes: Sequence[Work], max_bytes: int) -> str:
     """A JSON array of the first recipes that fit, without the folders of their models."""
     items: list[bytes] = []
     size = 2
     for recipe in recipes:
-        item = msgspec.json.encode(
-            msgspec.structs.replace(recipe, model=public_model_name(recipe.model))
-        )
+        item = msgspec.json.encode(_public(recipe))
         size += len(item) + 1
         if size > max_bytes:
             break
@@ -63,7 +62,14 @@ def encode_recipes(recipes: Sequence[Recipe], max_bytes: int) -> str:
     return f"[{b','.join(items).decode()}]"
 
 
-def decode_recipes(text: str | bytes) -> tuple[Recipe, ...]:
+def _public(work: Work) -> Work:
+    """The recipe without the folder of its model."""
+    if isinstance(work, Recipe):
+        return msgspec.structs.replace(work, model=public_model_name(work.model))
+    return msgspec.structs.replace(work, picture=_public(work.picture))
+
+
+def decode_recipes(text: str | bytes) -> tuple[Work, ...]:
     """The recipes of a JSON array. Raises BadText for anything else, also for impossible ones."""
     try:
         recipes = _DECODER.decode(text)
