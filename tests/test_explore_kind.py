@@ -182,3 +182,14 @@ def test_a_rerolled_matrix_has_the_labels_of_its_new_seeds() -> None:
         assert axis.labels == tuple(str(recipe.seed) for recipe in first)
         assert [recipe.steps for recipe in again.recipes] == [r.steps for r in plan.recipes]
     assert {recipe.seed for recipe in again.recipes} == {50, 51, 52}
+
+
+def test_messages_have_the_words_that_were_typed() -> None:
+    """A prompt may have a schedule, of which each recipe has the first words."""
+    schedule = "a [red:blue:0.5] house"
+    request = ExploreRequest(prompt=schedule, values={"steps": "4,8"})
+    explored_plan = explore.plan(request, CONTEXT)
+    for plan in (explored_plan, compared(samplers="euler,ddim", prompt=schedule)):
+        assert plan.prompt == schedule
+        assert {recipe.prompt for recipe in plan.recipes} == {"a red house"}
+    assert explored(steps="4,8").prompt == ""

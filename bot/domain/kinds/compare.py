@@ -52,8 +52,10 @@ def plan(request: CompareRequest, context: PlanContext) -> Plan:
         for nth in range(count)
     ]
     seeds = tuple(str(recipe.seed) for recipe in recipes[:count])
+    prompt = request.options.prompt
     return Plan(
         recipes=with_row_classes(recipes, context.models),
+        prompt=prompt if prompt != recipes[0].prompt else "",
         layout=Matrix(
             rows=Axis(_axis_name(request), tuple(row.label for row in rows)),
             columns=Axis(SEED_AXIS, seeds),

@@ -65,6 +65,7 @@ def plan(request: ExploreRequest, context: PlanContext) -> Plan:
     return Plan(
         recipes=with_row_classes(recipes, context.models),
         layout=Matrix(rows=rows, columns=columns),
+        prompt=request.prompt if request.prompt != recipes[0].prompt else "",
         inputs=sketch_inputs(request.sketch_url, keep_size=False),
     )
 
