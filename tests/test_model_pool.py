@@ -149,6 +149,27 @@ def test_all_others_make_room_for_a_large_batch(names: list[str]) -> None:
     assert residents(pool) == [0, 1, 2]
 
 
+def test_a_model_that_does_not_fit_is_tried_again(
+    names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After all others that are not in use were moved, and again when one is released."""
+    first, second, third = models = load_within(names, 3.0)
+    third.to_host()
+    pool, move = ModelPool(models), third.to_device
+
+    def fail_beside_others() -> None:
+        if any(model.is_resident for model in (first, second)):
+            raise torch.OutOfMemoryError("out of memory")
+        move()
+
+    monkeypatch.setattr(third, "to_device", fail_beside_others)
+    with pool.use(second):
+        assert pool.ready({third: 0.0}) == {second}
+        assert residents(pool) == [1]
+        pool.wait_released()
+    assert pool.ready({third: 0.0}) == {third}
+
+
 class PassClock(Clock):
     """A clock that each forward pass sets forward."""
 

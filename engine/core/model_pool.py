@@ -9,6 +9,7 @@ from typing import Final
 
 from engine.core.placement import ModelPlace, Move, next_move, slice_seconds
 from engine.core.request import Request
+from engine.device.errors import is_out_of_memory
 from engine.models.base import DiffusionModel
 
 RELEASE_TIMEOUT: Final = 0.05
@@ -147,12 +148,30 @@ class ModelPool:
             return
         model, start = self.models[move.load], self._clock()
         self._evict([self.models[index] for index in move.evict])
-        model.to_device()
+        if not self._load(model):
+            return
         end = self._clock()
         self.moves += 1
         self._used_at[model], self._switch_seconds[model] = end, end - start
         self._begin_slice(model)
         log.info("model moved to the device", extra={"model": model.card.name})
+
+    def _load(self, model: DiffusionModel) -> bool:
+        """Move a model to the device; False if there is too little memory for it until a model
+        that is in use can be moved. Raises RuntimeError or MemoryError if there is none."""
+        for has_room in (False, True):
+            try:
+                model.to_device()
+            except (MemoryError, RuntimeError) as error:
+                others = [other for other in self.models if other.is_resident]
+                if not is_out_of_memory(error) or (has_room and not others):
+                    raise
+            else:
+                return True
+            model.device.empty_cache()
+            self.make_room(model)
+        self._is_blocked = True
+        return False
 
     def _begin_slice(self, model: DiffusionModel) -> None:
         self._slice_end[model] = self._clock() + slice_seconds(self._switch_seconds[model])
