@@ -14,6 +14,7 @@ from engine.contract import (
     ArtifactRole,
     Cancelled,
     Completed,
+    Ending,
     Event,
     Failed,
     ImageDone,
@@ -28,6 +29,7 @@ from engine.contract import (
 from engine.contract.images.encode import encode_png
 from engine.core.request import Request
 from engine.core.worker import Worker
+from engine.errors import DeviceLost
 from engine.imaging.init_image import decode_source
 from engine.server import input_store
 from engine.server.event_queue import EventQueue
@@ -111,6 +113,22 @@ def test_a_failure_follows_the_images_that_are_done() -> None:
     core.postprocessor.flush()
     assert done_indices(events) == [0]
     assert isinstance(events[-1], Failed)
+
+
+def test_images_that_were_sent_survive_a_lost_device() -> None:
+    """The job has no ending; another process paints the others."""
+    events: list[Event] = []
+    core, _ = run_until_first_image(job(recipe(steps=2), recipe(steps=90, seed=8)), events)
+
+    def lose_device(_: torch.Tensor) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    with before_each_pass(core, lose_device), pytest.raises(DeviceLost):
+        while core.requests:
+            core.tick()
+    core.postprocessor.flush()
+    assert done_indices(events) == [0]
+    assert not any(isinstance(event, Ending) for event in events)
 
 
 def test_images_that_were_sent_are_not_painted_again() -> None:

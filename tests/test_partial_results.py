@@ -74,6 +74,26 @@ async def test_a_dead_engine_costs_only_what_is_missing(
     assert usage["attempt"] == 2
 
 
+async def test_a_large_job_continues_where_it_stopped(
+    harness: BotHarness, gated_engine: FakeEngine
+) -> None:
+    """Seven of sixteen pictures are stored; nine are painted by the next engine."""
+    gated_engine.holds_after = 7
+    interaction = await harness.ada.slash("imagine", prompt="a red house", count=16)
+    await harness.discord.until(
+        lambda: interaction.response and "7 of 16 done" in interaction.response.content,
+        why="the number of pictures",
+    )
+    await eventually(lambda: len(stored_numbers(harness)) == 7)
+    gated_engine.picture_gate.set()
+    gated_engine.die()
+    await harness.result(interaction)
+    first, second = gated_engine.paints
+    assert second.recipes == first.recipes[7:]
+    assert stored_numbers(harness) == list(range(1, 17))
+    check_files(harness, gated_engine)
+
+
 async def test_a_stopped_bot_keeps_what_is_stored(
     harness: BotHarness, gated_engine: FakeEngine
 ) -> None:

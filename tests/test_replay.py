@@ -40,7 +40,8 @@ async def test_equal_bits_are_reported(
     """The stored recipe of the picture is painted alone."""
     code = await replay(painted, picture_ids(harness)[1], None, start(engine))
     assert code is ExitCode.STOPPED
-    assert "The same bits" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "The same bits" in output and "(pixels)" in output
     assert engine.paints[-1].recipes == (engine.paints[0].recipes[1],)
 
 
@@ -72,7 +73,9 @@ async def test_a_picture_without_a_digest_of_its_pixels_is_compared(
         harness.execute("UPDATE pictures SET path = NULL, blocked = 1")
         engine.flagged = {1}
     assert await replay(painted, first, None, start(engine)) is ExitCode.STOPPED
-    assert "The same bits" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "The same bits" in output
+    assert ("(file)" if is_withheld else "(pixels)") in output
     if is_withheld:
         assert await replay(painted, second, None, start(engine)) is ExitCode.BITS_DIFFER
 

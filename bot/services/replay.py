@@ -138,28 +138,30 @@ def _compare(
             "The fingerprints differ, so different bits are to be expected:\n"
             f"  then {picture.fingerprint}\n  now  {painting.fingerprint}\n"
         )
-    stored, now = _digests(picture, painting, storage)
+    subject, stored, now = _digests(picture, painting, storage)
     if stored == now:
-        write(f"The same bits: {picture.id} has sha256 {stored}.\n")
+        write(f"The same bits: {picture.id} has sha256 {stored} ({subject}).\n")
         return ExitCode.STOPPED
-    write(f"Other bits: {picture.id} had sha256 {stored or 'none'}, now it is {now}.\n")
+    stored = stored or "none"
+    write(f"Other bits: {picture.id} had sha256 {stored}, now it is {now} ({subject}).\n")
     return ExitCode.BITS_DIFFER
 
 
 def _digests(
     picture: Picture, painting: PaintedImage, storage: FileStorage
-) -> tuple[str | None, str]:
-    """The digests of the stored picture and of the new one.
+) -> tuple[str, str | None, str]:
+    """What is compared, and the digests of the stored picture and of the new one.
 
     They are of the pixels. Of a picture that predates such digests they are computed from its file,
     or, if it has none, they are of the files without metadata.
     """
     if picture.sha256 is not None or not painting.png:
-        return picture.sha256, painting.sha256
+        return "pixels", picture.sha256, painting.sha256
     image = _decode(painting.png)
     if picture.path is not None:
-        return pixels_sha256(_decode(storage.picture(picture.path))), pixels_sha256(image)
-    return picture.file_sha256, sha256(encode_png(image))
+        stored = _decode(storage.picture(picture.path))
+        return "pixels", pixels_sha256(stored), pixels_sha256(image)
+    return "file", picture.file_sha256, sha256(encode_png(image))
 
 
 def _decode(png: bytes) -> Image.Image:
