@@ -122,6 +122,8 @@ class FakeEngine(FakeServer):
         self.film_gate = asyncio.Event()
         """Films wait for it."""
         self.film_gate.set()
+        self.makes_films = True
+        """Whether it answers requests for films."""
         self.flags_frames = False
         """Whether films show flagged frames, although their pictures are not flagged."""
         self.engine_seconds = 0.1
@@ -242,7 +244,7 @@ class FakeEngine(FakeServer):
             await job.send(
                 ImageDone(job=paint.job, attempt=paint.attempt, index=index, image=image)
             )
-            if paint.capture.film and image.png:
+            if paint.capture.film and image.png and self.makes_films:
                 await self.film_gate.wait()
                 await job.send(film_of(paint, index, flagged=self.flags_frames))
         if failures[0] is not None and all(failures):

@@ -15,6 +15,7 @@ from engine.contract import (
     ArtifactDone,
     ArtifactRole,
     Capture,
+    Change,
     Ending,
     Event,
     Failed,
@@ -23,6 +24,7 @@ from engine.contract import (
     Paint,
     Recipe,
     Sampler,
+    Upscale,
     Verdict,
     pixels_sha256,
     strip_steps,
@@ -99,6 +101,27 @@ def test_capturing_changes_no_bit_of_the_picture() -> None:
     plain = painted_images(job(*painted))
     captured = painted_images(job(*painted, capture=Capture(film=True, strip=3)))
     assert [image.sha256 for image in captured] == [image.sha256 for image in plain]
+
+
+def test_a_film_of_a_picture_with_changes_has_a_frame_of_each_step() -> None:
+    """Also where the sampler changes from one with two evaluations a step to one with one."""
+    changes = (Change(step=2, sampler=Sampler.EULER), Change(step=4, prompt="a blue boat"))
+    painted = recipe(sampler=Sampler.HEUN, steps=6, changes=changes)
+    [film] = artifacts(painted, capture=FILM)
+    [picture] = [Image.open(io.BytesIO(i.png)) for i in painted_images(job(painted))]
+    frames = frames_of(film)
+    assert len(frames) == 7
+    assert difference(frames[-1], picture) < 4
+
+
+def test_an_enlargement_has_no_film() -> None:
+    """It has no steps of its own."""
+    enlarged = Upscale(
+        picture=recipe(), image="a" * 64, upscaler="none", upscaler_revision="1", scale=2
+    )
+    assert "enlargement" in failure_reason(
+        Paint(job="a", attempt=1, recipes=(enlarged,), capture=FILM)
+    )
 
 
 def test_equal_recipes_give_equal_films() -> None:

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from bot.messages.captured import DIFFERS
-from bot.playground import Message, Upload
+from bot.playground import Fault, Message, Upload
 from engine.contract import Capture
 from engine.imaging import video
 from tests.bot_harness import BotHarness, eventually, is_finished
@@ -216,3 +216,55 @@ async def test_a_film_is_made_after_a_restart(
     assert film_in(interrupted)
     assert len(engine.paints) == 3
     assert len(harness.query("SELECT * FROM artifacts")) == 1
+
+
+async def test_a_film_survives_an_engine_that_dies(harness: BotHarness, engine: FakeEngine) -> None:
+    """It dies after the picture was stored; the next one paints picture and film."""
+    single = await harness.imagine(count=1)
+    engine.film_gate.clear()
+    interaction = await harness.ada.use("Film", single)
+    await eventually(lambda: len(harness.query("SELECT * FROM pictures")) == 2)
+    engine.die()
+    engine.film_gate.set()
+    assert film_in(await harness.result(interaction))
+    assert len(harness.query("SELECT * FROM pictures")) == 2
+    assert len(harness.query("SELECT * FROM artifacts")) == 1
+
+
+async def test_an_undelivered_film_is_delivered_after_a_restart(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """Discord took nothing until the bot was stopped."""
+    single = await harness.imagine(count=1)
+    engine.gate.clear()
+    interaction = await harness.ada.use("Film", single)
+    await interaction.acknowledged()
+    harness.discord.faults.next("PATCH", "/webhooks/", Fault(drop=True), times=1000)
+    engine.gate.set()
+    await eventually(lambda: harness.query("SELECT * FROM artifacts"))
+    await eventually(lambda: not harness.query("SELECT * FROM jobs WHERE ended_at IS NULL"))
+    await harness.stop()
+    assert interaction.response is not None and not is_finished(interaction.response)
+    harness.discord.faults.clear()
+    await harness.start()
+    assert film_in(await harness.result(interaction))
+    assert len(engine.paints) == 2
+
+
+async def test_two_people_get_a_film_each(harness: BotHarness, engine: FakeEngine) -> None:
+    """They press at the same time."""
+    single = await harness.imagine(count=1)
+    ben = harness.discord.person("Ben")
+    first, second = await harness.ada.use("Film", single), await ben.use("Film", single)
+    films = [film_in(await harness.result(interaction)) for interaction in (first, second)]
+    assert films[0] == films[1]
+    assert len(engine.paints) == 3
+
+
+async def test_without_a_film_the_picture_is_shown(harness: BotHarness, engine: FakeEngine) -> None:
+    """The message says why it is no film."""
+    single = await harness.imagine(count=1)
+    engine.makes_films = False
+    film = await harness.result(await harness.ada.use("Film", single))
+    assert "The film could not be made" in film.content
+    assert film.attachments[0].filename.endswith(".png")

@@ -6,13 +6,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from bot.domain.kinds import KINDS, imagine, kind_named, kinds_by_name, reroll, variation
+from bot.domain.kinds import KINDS, film, imagine, kind_named, kinds_by_name, reroll, variation
 from bot.domain.kinds.imagine import ImagineRequest, parse
 from bot.domain.kinds.variation import VariationRequest
 from bot.domain.plan import (
     PENDING_IMAGE,
     Edge,
+    Film,
     InputRole,
+    Plan,
     PlanContext,
     PlanDetails,
     PlanInput,
@@ -22,7 +24,7 @@ from bot.domain.plan import (
 from bot.domain.plan_inputs import with_input
 from bot.domain.row_classes import with_row_classes
 from bot.errors import Refused
-from engine.contract import SEED_LIMIT, Img2Img, Recipe, Sampler, Subseed, Work
+from engine.contract import SEED_LIMIT, Capture, Img2Img, Recipe, Sampler, Subseed, Work
 from engine.errors import UsageError
 from engine.offline.job_file import JobSpec, to_command
 from tests.fake_engine import MODEL
@@ -309,3 +311,44 @@ def test_a_plan_with_a_model_that_is_not_offered_is_refused() -> None:
     """The sentence names it."""
     with pytest.raises(Refused, match="painted with the model old"):
         rerolled(recipe(model="old"))
+
+
+def filmed(*parents: Recipe) -> Plan:
+    """The plan of a film of pictures of these recipes."""
+    pictures = tuple(picture(nth=nth, recipe=item) for nth, item in enumerate(parents, start=1))
+    context = PlanContext(models=(MODEL,), seed=5, parents=pictures)
+    return film.plan(film.FilmRequest(max_bytes=1000), context)
+
+
+def test_a_film_repeats_its_picture() -> None:
+    """Seed, row class and everything else stay, so that the pixels stay."""
+    parent = recipe(model="flat", revision="0" * 40, seed=77, row_class=8)
+    plan = filmed(parent)
+    assert plan.recipes == (parent,)
+    assert plan.layout == Film()
+    assert plan.capture == Capture(film=True, film_bytes=1000)
+    assert plan.edges == (Edge(1, picture(nth=1).id, Relation.FILM),)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"model": "gone"}, "needs the model gone"),
+        ({"revision": "2" * 40}, "needs the model flat"),
+        ({"width": 512, "height": 512}, "too large for this model"),
+        ({"sampler": Sampler.LCM, "steps": 60}, "takes at most 50 steps"),
+    ],
+)
+def test_a_picture_that_cannot_be_painted_again_has_no_film(
+    changes: dict[str, Any], reason: str
+) -> None:
+    """The reason is for the user."""
+    fields: dict[str, Any] = {"model": "flat", "revision": "0" * 40}
+    with pytest.raises(Refused, match=reason):
+        filmed(recipe(**fields | changes))
+
+
+def test_a_film_needs_a_picture() -> None:
+    """The picture may have been withheld."""
+    with pytest.raises(Refused, match="no picture"):
+        filmed()

@@ -101,6 +101,8 @@ class CapturedFiles:
         for edge in await self._lineage.edges(job.id):
             if edge.child == picture.nth and edge.relation is Relation.FILM:
                 parent = await self._jobs.picture(edge.parent)
+                if parent is not None and parent.recipe != parent.recipe.recipe:
+                    return ()  # the film of an enlargement ends with what was enlarged
                 recorded = await asyncio.to_thread(self._pixels, parent)
                 is_equal = recorded is None or recorded == picture.sha256
                 return () if is_equal else (DIFFERS,)

@@ -40,8 +40,7 @@ def check_job(
     """Raise InvalidJob if these models cannot paint this job with these input images."""
     for digest in job.inputs:
         _check_input(digest, files)
-    if job.capture.film and not can_encode():
-        raise InvalidJob(MISSING_PACKAGE)
+    _check_capture(job)
     for work in job.recipes:
         if isinstance(work, Upscale):
             continue
@@ -51,6 +50,15 @@ def check_job(
         if isinstance(work, Recipe) and not set(recipe.images) <= set(job.inputs):
             raise InvalidJob("The sketch is missing, or its sha256 is not the one in the recipe.")
         timeline_for(recipe, model.scheduler_config)
+
+
+def _check_capture(job: Paint) -> None:
+    capture = job.capture
+    if capture.film and not can_encode():
+        raise InvalidJob(MISSING_PACKAGE)
+    is_captured = capture.film or capture.strip > 0
+    if is_captured and not all(isinstance(work, Recipe) for work in job.recipes):
+        raise InvalidJob("An enlargement has no steps that a film or a strip could show.")
 
 
 def image_inputs(works: Sequence[Work], models: Sequence[DiffusionModel]) -> list[ImageInput]:
