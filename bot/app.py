@@ -27,6 +27,7 @@ from bot.db import migrations
 from bot.db.database import FILENAME, Database
 from bot.discord_connection import check_token, configure_api, login, serve
 from bot.domain.clock import Clock
+from bot.domain.delivery import DeliveryKind
 from bot.domain.limits import LIMITS, Limits
 from bot.domain.user_data import RetentionPolicy
 from bot.engine_client.base import EngineClient
@@ -39,11 +40,12 @@ from bot.messages.action_views import ActionViews
 from bot.messages.attachment_fetcher import AttachmentFetcher
 from bot.messages.captured import CapturedFiles
 from bot.messages.channels import ChannelResolver
-from bot.messages.delivery import Delivery
 from bot.messages.direct_messages import DirectMessages
 from bot.messages.family_trees import FamilyTrees
+from bot.messages.full_size import FullSizeContent
+from bot.messages.job_messages import JobMessages
 from bot.messages.message_client import MessageClient
-from bot.messages.picture_delivery import PictureDelivery
+from bot.messages.response_sender import ResponseSender
 from bot.messages.temporary_replies import TemporaryReplies
 from bot.monitoring.http_metrics import trace_config
 from bot.monitoring.http_server import MetricsServer
@@ -59,6 +61,7 @@ from bot.services.job_runner import JobRunner
 from bot.services.job_service import JobService
 from bot.services.job_tasks import JobTasks
 from bot.services.moderation import ModerationService
+from bot.services.notifier import Sender
 from bot.services.outbox import Outbox
 from bot.services.planner import Planner
 from bot.services.quota_service import QuotaService
@@ -143,7 +146,7 @@ def _background_work(
         parts.services.job_service.fail_out_of_time(),
         parts.tasks.watch(),
         parts.services.retention.run(retention_seconds),
-        parts.services.picture_delivery.run(),
+        parts.services.outbox.run(parts.tasks.start),
     )
 
 
@@ -190,7 +193,7 @@ def _local_hosts(api: str) -> frozenset[str]:
 
 class _Parts(msgspec.Struct, frozen=True):
     services: Services
-    notifier: Delivery
+    notifier: JobMessages
     dispatcher: Dispatcher
     tasks: JobTasks
 
@@ -209,8 +212,9 @@ def _build(
     views = ActionViews(ACTIONS)
     fetcher = AttachmentFetcher(downloader, client)
     captured = CapturedFiles(db.artifacts, db.jobs, db.lineage, storage)
-    notifier = Delivery(message_client, db.jobs, storage, captured, channels, views, clock=clock)
-    outbox = Outbox(db.jobs, notifier, clock)
+    notifier = JobMessages(message_client, db.jobs, storage, captured, channels, views, clock=clock)
+    full_size = FullSizeContent(db.jobs, storage, channels, message_client.upload_limits, views)
+    outbox = _outbox(client, db, storage, message_client, full_size, notifier, clock)
     tasks = JobTasks(outbox)
     scheduler = JobScheduler(db.jobs, db.usage, engine, limits)
     runner = JobRunner(
@@ -231,7 +235,7 @@ def _build(
         notifier,
         clock=clock,
     )
-    job_finder = JobFinder(db.jobs, db.job_messages)
+    job_finder = JobFinder(db.jobs, db.deliveries)
     services = Services(
         job_service=job_service,
         planner=Planner(db.jobs, db.lineage, db.nsfw_settings, engine, limits),
@@ -240,16 +244,7 @@ def _build(
         reports=_reports(db, storage, job_service, clock),
         status_reporter=status_reporter,
         message_client=message_client,
-        picture_delivery=PictureDelivery(
-            message_client,
-            db.jobs,
-            db.job_messages,
-            db.pending_interactions,
-            storage,
-            channels,
-            views,
-        ),
-        direct_messages=DirectMessages(client, job_finder, db.job_messages, storage),
+        outbox=outbox,
         temporary_replies=TemporaryReplies(client, message_client),
         retention=_retention(settings, db, storage, job_service, tasks, clock),
         uploaded_recipes=UploadedRecipes(fetcher, storage),
@@ -281,6 +276,24 @@ def _retention(
     )
 
 
+def _outbox(
+    client: Client,
+    db: Database,
+    storage: FileStorage,
+    messages: MessageClient,
+    full_size: FullSizeContent,
+    notifier: JobMessages,
+    clock: Clock,
+) -> Outbox:
+    """With a sender for each kind of delivery that can be undelivered."""
+    senders: dict[DeliveryKind, Sender] = {
+        DeliveryKind.RESULT: notifier,
+        DeliveryKind.PICTURE: ResponseSender(messages, db.deliveries, full_size),
+        DeliveryKind.DIRECT: DirectMessages(client, db.jobs, db.deliveries, storage, clock),
+    }
+    return Outbox(db.jobs, db.deliveries, senders, clock)
+
+
 def _moderation(db: Database, limits: Limits, clock: Clock) -> ModerationService:
     return ModerationService(
         db.moderation,
@@ -299,7 +312,7 @@ def _reports(
     return ReportService(
         db.reports,
         db.jobs,
-        db.job_messages,
+        db.deliveries,
         db.moderation,
         db.mod_channels,
         db.audit_log,

@@ -6,15 +6,14 @@ from typing import Any, TypeAlias
 import discord
 import msgspec
 
-from bot.messages.direct_messages import DirectMessages
 from bot.messages.family_trees import FamilyTrees
 from bot.messages.message_client import MessageClient
-from bot.messages.picture_delivery import PictureDelivery
 from bot.messages.temporary_replies import TemporaryReplies
 from bot.monitoring.status import StatusReporter
 from bot.services.job_finder import JobFinder
 from bot.services.job_service import JobService
 from bot.services.moderation import ModerationService
+from bot.services.outbox import Outbox
 from bot.services.planner import Planner
 from bot.services.reports import ReportService
 from bot.services.retention import Retention
@@ -31,8 +30,7 @@ class Services(msgspec.Struct, frozen=True):
     reports: ReportService
     status_reporter: StatusReporter
     message_client: MessageClient
-    picture_delivery: PictureDelivery
-    direct_messages: DirectMessages
+    outbox: Outbox
     temporary_replies: TemporaryReplies
     retention: Retention
     uploaded_recipes: UploadedRecipes

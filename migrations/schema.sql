@@ -42,22 +42,39 @@ CREATE TABLE blocks (
     at REAL NOT NULL,
     PRIMARY KEY (guild, person)
 ) STRICT;
-CREATE TABLE cases (
+CREATE TABLE "cases" (
     job TEXT PRIMARY KEY REFERENCES jobs (id),
     guild INTEGER NOT NULL,
     state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'removed', 'dismissed')),
     moderator INTEGER, -- who closed it
     closed_at REAL,
-    card_channel INTEGER,
-    card INTEGER, -- the message that shows the newest state to the moderators
     CHECK ((state = 'open') = (closed_at IS NULL)),
-    CHECK ((closed_at IS NULL) = (moderator IS NULL)),
-    CHECK ((card IS NULL) = (card_channel IS NULL))
+    CHECK ((closed_at IS NULL) = (moderator IS NULL))
 ) STRICT;
-CREATE TABLE "direct_messages" (
-    message INTEGER PRIMARY KEY,
-    channel INTEGER NOT NULL,
-    job TEXT NOT NULL REFERENCES jobs (id)
+CREATE TABLE deliveries (
+    id INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (
+        kind IN ('result', 'picture', 'artifact', 'direct', 'superseded', 'card')
+    ),
+    job TEXT NOT NULL REFERENCES jobs (id),
+    nth INTEGER CHECK (nth >= 1), -- of a picture; NULL for the whole job
+    role TEXT, -- of an artifact
+    request TEXT UNIQUE, -- the interaction or reaction that asked; only until it is delivered
+    channel INTEGER NOT NULL, -- 0 for direct messages that are not sent yet
+    guild INTEGER,
+    message INTEGER UNIQUE,
+    application INTEGER,
+    token TEXT, -- the interaction's; only until it is delivered
+    reply_to INTEGER,
+    recipient INTEGER, -- of direct messages; only until they are delivered
+    created_at REAL NOT NULL,
+    delivered_at REAL,
+    CHECK (kind != 'picture' OR nth IS NOT NULL),
+    CHECK ((kind = 'artifact') = (role IS NOT NULL)),
+    CHECK (kind NOT IN ('result', 'superseded', 'card') OR (nth IS NULL AND request IS NULL)),
+    CHECK (kind NOT IN ('superseded', 'card') OR message IS NOT NULL),
+    CHECK (recipient IS NULL OR kind = 'direct'),
+    CHECK (delivered_at IS NULL OR (token IS NULL AND request IS NULL AND recipient IS NULL))
 ) STRICT;
 CREATE TABLE "erasure_requests" (
     job TEXT PRIMARY KEY REFERENCES jobs (id)
@@ -84,11 +101,6 @@ CREATE TABLE job_inputs (
     PRIMARY KEY (job, nth),
     CHECK ((url IS NULL) = (sha256 IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE "job_messages" (
-    message INTEGER PRIMARY KEY,
-    job TEXT NOT NULL REFERENCES jobs (id),
-    nth INTEGER CHECK (nth >= 1) -- NULL for the whole job
-) STRICT;
 CREATE TABLE "jobs" (
     id TEXT PRIMARY KEY CHECK (length(id) BETWEEN 1 AND 24),
     request TEXT NOT NULL UNIQUE, -- the interaction or reaction that asked: a replay is no new job
@@ -97,12 +109,8 @@ CREATE TABLE "jobs" (
         status IN ('accepted', 'queued', 'running', 'done', 'failed', 'cancelled', 'refused')
     ),
     person INTEGER NOT NULL,
-    channel INTEGER NOT NULL,
+    channel INTEGER NOT NULL, -- where it was requested, as is the guild
     guild INTEGER,
-    message INTEGER UNIQUE, -- that shows the job
-    application INTEGER,
-    token TEXT, -- the interaction's; kept only until the result is delivered
-    reply_to INTEGER,
     recipes TEXT NOT NULL CHECK (json_array_length(recipes) >= 1),
     plan TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(plan)), -- all of it but recipes and edges
     attempt INTEGER NOT NULL DEFAULT 0 CHECK (attempt >= 0),
@@ -135,17 +143,13 @@ CREATE TABLE "jobs" (
             AND json_extract(recipes, '$[0].picture.source') IS NULL
             AND (reason IS NULL OR reason = '(deleted)')
             AND ( -- the channel stays until the ending is shown there
-                delivered_at IS NULL OR (
-                    channel = 0 AND guild IS NULL AND message IS NULL
-                    AND application IS NULL AND reply_to IS NULL
-                )
+                delivered_at IS NULL OR (channel = 0 AND guild IS NULL)
             )
         )
     ),
     CHECK ((status IN ('done', 'failed', 'cancelled', 'refused')) = (ended_at IS NOT NULL)),
     CHECK ((status IN ('failed', 'refused')) = (reason IS NOT NULL)),
-    CHECK (delivered_at IS NULL OR ended_at IS NOT NULL),
-    CHECK (delivered_at IS NULL OR token IS NULL)
+    CHECK (delivered_at IS NULL OR ended_at IS NOT NULL)
 ) STRICT;
 CREATE TABLE lineage (
     child TEXT NOT NULL, -- a picture's id; it may not be painted yet
@@ -165,15 +169,6 @@ CREATE TABLE nsfw_levels (
     level TEXT NOT NULL CHECK (level IN ('block', 'spoiler', 'allow')),
     PRIMARY KEY (guild, channel)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE "pending_interactions" (
-    interaction INTEGER PRIMARY KEY,
-    application INTEGER NOT NULL,
-    token TEXT NOT NULL, -- the interaction's; the row goes as soon as the picture is shown
-    channel INTEGER NOT NULL,
-    job TEXT NOT NULL REFERENCES jobs (id),
-    nth INTEGER NOT NULL CHECK (nth >= 1),
-    at REAL NOT NULL
-) STRICT;
 CREATE TABLE "pictures" (
     id TEXT PRIMARY KEY,
     job TEXT NOT NULL REFERENCES jobs (id),
@@ -243,11 +238,13 @@ CREATE TABLE "usage" (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX audit_log_by_time ON audit_log (at);
 CREATE INDEX audit_log_of_guild ON audit_log (guild, id);
-CREATE INDEX cases_unseen ON cases (guild) WHERE state = 'open' AND card IS NULL;
-CREATE INDEX direct_messages_of_job ON direct_messages (job);
+CREATE INDEX cases_open ON cases (job) WHERE state = 'open';
+CREATE UNIQUE INDEX deliveries_card ON deliveries (job) WHERE kind = 'card';
+CREATE INDEX deliveries_of_job ON deliveries (job);
+CREATE UNIQUE INDEX deliveries_result ON deliveries (job) WHERE kind = 'result';
+CREATE INDEX deliveries_undelivered ON deliveries (created_at) WHERE delivered_at IS NULL;
 CREATE INDEX job_images_by_digest ON job_images (sha256);
 CREATE INDEX job_inputs_pending ON job_inputs (job) WHERE url IS NOT NULL;
-CREATE INDEX job_messages_of_job ON job_messages (job);
 CREATE INDEX jobs_aging ON jobs (ended_at) WHERE erased IS NULL AND delivered_at IS NOT NULL;
 CREATE INDEX jobs_ended ON jobs (ended_at, status) WHERE ended_at IS NOT NULL;
 CREATE INDEX jobs_newly_erased ON jobs (created_at)
@@ -257,7 +254,6 @@ CREATE INDEX jobs_undelivered ON jobs (ended_at) WHERE ended_at IS NOT NULL AND 
 CREATE INDEX jobs_unfinished ON jobs (status, person) WHERE ended_at IS NULL;
 CREATE INDEX lineage_by_parent ON lineage (parent);
 CREATE INDEX lineage_of_job ON lineage (job);
-CREATE INDEX pending_interactions_by_time ON pending_interactions (at);
 CREATE INDEX reports_by_time ON reports (at);
 CREATE INDEX reports_of_job ON reports (job);
 CREATE INDEX reports_of_person ON reports (reporter, at);

@@ -18,7 +18,7 @@ from bot.__main__ import main
 from bot.db.erasure import ErasureStore
 from bot.db.jobs import JobStore
 from bot.engine_client.socket_client import SocketEngineClient
-from bot.features import full_size, responses
+from bot.features import responses
 from bot.messages.message_client import MessageClient, MessageContent
 from bot.playground import Playground
 from bot.storage import FileStorage
@@ -87,7 +87,6 @@ def patch_functions() -> None:
     """Patch the functions that reach the moments."""
     after(JobStore, "add", "accepted")
     after(responses, "defer", "acknowledged")
-    after(full_size, "defer", "acknowledged")
     after(JobStore, "claim", "claimed")
     after(JobStore, "add_pictures", "stored")
     after(JobStore, "complete", "committed")

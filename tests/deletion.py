@@ -60,7 +60,9 @@ async def assert_nothing_left(harness: BotHarness) -> None:
     )
     assert harness.query(JOBS_OF_USERS) == []
     assert (
-        harness.query("SELECT * FROM pictures") == harness.query("SELECT * FROM job_messages") == []
+        harness.query("SELECT * FROM pictures")
+        == harness.query("SELECT * FROM deliveries WHERE kind != 'card'")
+        == []
     )
     await eventually(
         lambda: not files(harness) and not harness.query("SELECT * FROM file_deletions")

@@ -62,11 +62,12 @@ def make_older(database: Path) -> None:
 def undo_response(database: Path, token: str = "never answered") -> None:  # noqa: S107
     """Make the database look as if the bot had crashed after storing the job, before responding."""
     connection = sqlite3.connect(database)
-    connection.executescript("DELETE FROM pictures; DELETE FROM job_messages;")
+    connection.executescript(
+        "DELETE FROM pictures; DELETE FROM deliveries WHERE kind != 'result';"
+        "UPDATE jobs SET status = 'accepted', ended_at = NULL, delivered_at = NULL;"
+    )
     connection.execute(
-        "UPDATE jobs SET status = 'accepted', ended_at = NULL, delivered_at = NULL, "
-        "message = NULL, token = ?",
-        (token,),
+        "UPDATE deliveries SET delivered_at = NULL, message = NULL, token = ?", (token,)
     )
     connection.commit()
     connection.close()

@@ -1,9 +1,9 @@
-"""A notifier that records its deliveries."""
+"""A notifier that records its deliveries, and an outbox that uses it."""
 
-from collections.abc import Sequence
-
+from bot.db.database import Database
+from bot.domain.delivery import Delivery, DeliveryKind
 from bot.domain.job import Job, Progress
-from bot.domain.picture import Picture
+from bot.services.outbox import Outbox
 
 
 class FakeNotifier:
@@ -17,18 +17,18 @@ class FakeNotifier:
     def show(self, job: Job, now: Progress) -> None:
         """Ignore the progress."""
 
-    async def deliver(self, job: Job, pictures: Sequence[Picture]) -> bool:
-        """Record the status."""
+    async def send(self, delivery: Delivery, *, is_first: bool = False) -> bool:
+        """Record the kind."""
         if self.errors:
             raise self.errors.pop(0)
-        self.delivered.append(job.status.value)
+        self.delivered.append(delivery.kind.value)
         return self.is_shown
 
-    async def deliver_error(self, job: Job, sentence: str) -> bool:
+    async def explain(self, delivery: Delivery, reason: str) -> bool:
         """Record the sentence."""
         if self.errors:
             raise self.errors.pop(0)
-        self.delivered.append(sentence)
+        self.delivered.append(reason)
         return self.is_shown
 
     def is_out_of_time(self, job: Job) -> bool:
@@ -38,3 +38,9 @@ class FakeNotifier:
     async def is_answered(self, job: Job) -> bool:
         """Always true."""
         return True
+
+
+def outbox(db: Database, notifier: FakeNotifier) -> Outbox:
+    """An outbox for results whose clock stands still, and whose retries come at once."""
+    senders = {DeliveryKind.RESULT: notifier}
+    return Outbox(db.jobs, db.deliveries, senders, lambda: 200.0, retry_seconds=(0.0,))

@@ -6,6 +6,7 @@ from typing import Any
 from PIL import Image
 
 from bot.db.usage import UsageRecord
+from bot.domain.delivery import Delivery, DeliveryKind
 from bot.domain.job import Job, ResponseTarget
 from bot.domain.kinds import imagine
 from bot.domain.picture import Picture, picture_id
@@ -80,6 +81,32 @@ def picture(of: str = "j1", nth: int = 1, **changes: object) -> Picture:
         "fingerprint": "flat colours",
     }
     return Picture(**values | changes)
+
+
+def full_size(of: str = "j1", **changes: object) -> Delivery:
+    """The delivery of a job's second picture as the response to interaction 5."""
+    values: dict[str, Any] = {
+        "kind": DeliveryKind.PICTURE,
+        "job_id": of,
+        "nth": 2,
+        "request": "5",
+        "target": ResponseTarget(channel_id=10, application_id=3, token="a secret"),  # noqa: S106
+        "created_at": 1000.0,
+    }
+    return Delivery(**values | changes)
+
+
+def direct_message(of: str = "j1", **changes: object) -> Delivery:
+    """The delivery of a job's pictures in channel 50, the direct messages of user 2."""
+    values: dict[str, Any] = {
+        "kind": DeliveryKind.DIRECT,
+        "job_id": of,
+        "request": f"reaction:{of}",
+        "recipient_id": 2,
+        "target": ResponseTarget(channel_id=50),
+        "created_at": 1000.0,
+    }
+    return Delivery(**values | changes)
 
 
 def usage_record(of: str = "j1", **changes: object) -> UsageRecord:

@@ -10,12 +10,13 @@ from typing import Final, NamedTuple
 
 from bot.aio import run_until
 from bot.db.artifacts import ArtifactStore
+from bot.db.deliveries import DeliveryStore
 from bot.db.guild_settings import RoleLimitStore
 from bot.db.jobs import JobStore
 from bot.db.usage import UsageStore
+from bot.domain.delivery import Delivery, DeliveryKind
 from bot.domain.job import Job, JobTimings, Progress, RequestContext, ResponseTarget, Status
 from bot.domain.limits import Limits
-from bot.domain.picture import Picture
 from bot.errors import Refused
 from bot.services.dispatcher import Dispatcher
 from bot.services.job_runner import JobRunner
@@ -87,7 +88,8 @@ class Simulation:
         engine = SimulatedEngine()
         async with MemoryConnection() as connection:
             jobs, usage = JobStore(connection, users.on_transition), UsageStore(connection)
-            outbox = Outbox(jobs, users, clock)
+            deliveries = DeliveryStore(connection)
+            outbox = Outbox(jobs, deliveries, {DeliveryKind.RESULT: users}, clock)
             scheduler = JobScheduler(jobs, usage, engine, self._limits)
             quota = QuotaService(
                 jobs,
@@ -197,6 +199,7 @@ class Users:
 
     def on_transition(self, timings: JobTimings) -> None:
         """Count the jobs that have ended."""
+        assert timings.status is Status.DONE, timings
         self._ended_count += timings.delivered_at is None
 
     def show(self, job: Job, progress: Progress) -> None:
@@ -206,19 +209,18 @@ class Users:
             start = self._ended_count + progress.jobs_ahead
             self._simulation.reported_positions.append(ReportedPosition(now, job.id, start))
 
-    async def deliver(self, job: Job, pictures: Sequence[Picture]) -> bool:
+    async def send(self, delivery: Delivery, *, is_first: bool = False) -> bool:
         """Record how long the user has waited."""
-        assert job.status is Status.DONE, job
-        submission = self._submission_of.pop(job.id)
+        submission = self._submission_of.pop(delivery.job_id)
         wait = asyncio.get_running_loop().time() - submission.at
         self._simulation.waits.setdefault(submission, []).append(wait)
         async with self._delivered:
             self._delivered.notify_all()
         return True
 
-    async def deliver_error(self, job: Job, sentence: str) -> bool:
+    async def explain(self, delivery: Delivery, reason: str) -> bool:
         """Fail: no job ends with an error."""
-        raise AssertionError(sentence)
+        raise AssertionError(reason)
 
     def is_out_of_time(self, job: Job) -> bool:
         """Always false."""

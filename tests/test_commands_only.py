@@ -7,7 +7,7 @@ import pytest
 
 from bot.domain.limits import MAX_TOKEN_WAIT, OUT_OF_TIME
 from bot.messages.channels import is_token_only
-from bot.messages.delivery import LAST_WORD_SECONDS
+from bot.messages.job_messages import LAST_WORD_SECONDS
 from bot.messages.message_client import TOKEN_SECONDS
 from bot.playground import Channel, Interaction, Permission
 from tests.bot_harness import BotHarness, eventually

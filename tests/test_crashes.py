@@ -138,7 +138,14 @@ async def test_a_killed_bot_completes_a_button_press(bot: CrashingBot, ada: Pers
     await bot.start()
     assert (await final_response(bot.discord, press)).attachments
     assert len(public_messages(bot)) == before + 1
-    await eventually(lambda: query(bot.data, "SELECT * FROM pending_interactions") == [])
+    await eventually(
+        lambda: (
+            query(
+                bot.data, "SELECT 1 FROM deliveries WHERE kind = 'picture' AND delivered_at IS NULL"
+            )
+            == []
+        )
+    )
 
 
 async def test_a_full_disk_loses_nothing(bot: CrashingBot, ada: Person) -> None:

@@ -20,7 +20,7 @@ from bot.domain.moderation import AuditAction, AuditEntry, CaseState, Report
 from bot.domain.plan import Edge, InputRole, PlanDetails, PlanInput, Relation
 from bot.domain.user_data import AUDIT_DAYS
 from tests.bot_harness import query
-from tests.samples import full_recipe, job, recipe
+from tests.samples import direct_message, full_recipe, full_size, job, recipe
 from tests.stored_jobs import delivered_job, stored_job
 
 A = "a" * 64
@@ -111,7 +111,7 @@ async def test_the_target_is_erased_after_the_delivery(db: Database) -> None:
     await db.erasure.erase_user(1, now=300.0)
     waiting = await stored_job(db, "j1")
     assert (waiting.target, waiting.user_id) == (address, 0)
-    assert [item.id for item in await db.jobs.undelivered()] == ["j1"]
+    assert [item.job_id for item in await db.deliveries.undelivered()] == ["j1"]
     await db.jobs.mark_delivered("j1", now=301.0)
     assert (await stored_job(db, "j1")).target == ResponseTarget(channel_id=0)
 
@@ -121,8 +121,8 @@ async def test_messages_of_erased_jobs_are_not_recorded(db: Database, tmp_path: 
     await delivered_job(db, "j1")
     await db.erasure.erase_user(1, now=300.0)
     await db.jobs.set_message("j1", 77)
-    await db.job_messages.link(78, "j1", 2)
-    assert query(tmp_path, "SELECT * FROM job_messages") == []
+    await db.deliveries.set_message(full_size(), 78)
+    assert query(tmp_path, "SELECT * FROM deliveries") == []
     assert (await stored_job(db, "j1")).target.message_id is None
 
 
@@ -130,10 +130,12 @@ async def test_direct_messages_are_erased_with_the_job(db: Database, tmp_path: P
     """Those of other jobs stay, and later ones of this job are not recorded."""
     for person, name in ((1, "j1"), (2, "j2")):
         await delivered_job(db, name, user_id=person)
-        await db.job_messages.record_dm(name, 50, person)
+        await db.deliveries.record(direct_message(name), person, now=250.0)
     await db.erasure.erase_user(1, now=300.0)
-    await db.job_messages.record_dm("j1", 50, 3)
-    remaining = query(tmp_path, "SELECT job, channel, message FROM direct_messages")
+    await db.deliveries.record(direct_message("j1"), 3, now=300.0)
+    remaining = query(
+        tmp_path, "SELECT job, channel, message FROM deliveries WHERE kind = 'direct'"
+    )
     assert [tuple(row) for row in remaining] == [("j2", 50, 2)]
 
 
@@ -167,9 +169,7 @@ async def test_the_schema_forbids_a_partial_erasure(db: Database, tmp_path: Path
     for change in (
         "person = 1",
         "channel = 10",
-        "message = 5",
         "guild = 5",
-        "reply_to = 5",
         "request = 'interaction:5'",
         'plan = \'{"prompt": "a quokka"}\'',
         "erased = 'whim'",
@@ -297,9 +297,9 @@ async def test_erased_jobs_can_be_read(db: Database) -> None:
     await db.jobs.add(job("j2"))
     await db.jobs.finish_without_pictures("j2", Status.CANCELLED, 2.0)
     await db.erasure.erase_user(1, now=300.0)
-    assert [item.id for item in await db.jobs.undelivered()] == ["j2"]
+    assert [item.job_id for item in await db.deliveries.undelivered()] == ["j2"]
     assert await db.jobs.pictures("j1") == [] and await db.jobs.picture("j1-1") is None
-    assert await db.job_messages.find(hash("j1") % 2**40) is None
+    assert await db.deliveries.find(hash("j1") % 2**40) is None
     assert (await stored_job(db, "j1")).recipes[0].prompt == "(deleted)"
 
 

@@ -13,7 +13,7 @@ from bot.domain.kinds import variation
 from bot.domain.limits import QueueDepth
 from bot.domain.plan import Axis, JobKind, Matrix, PlanDetails
 from engine.contract import Adapter, Capture, Verdict
-from tests.samples import full_recipe, job, picture, recipe
+from tests.samples import full_recipe, full_size, job, picture, recipe
 
 FLAGGED = (Verdict(checker="model", score=0.9, flagged=True),)
 
@@ -207,11 +207,11 @@ async def test_the_token_is_deleted_with_the_delivery(db: Database) -> None:
     before = await db.jobs.job("j1")
     assert before is not None and before.target.token == "secret"  # noqa: S105
     await db.jobs.finish_without_pictures("j1", Status.CANCELLED, 2.0)
-    assert [item.id for item in await db.jobs.undelivered()] == ["j1"]
+    assert [item.job_id for item in await db.deliveries.undelivered()] == ["j1"]
     await db.jobs.mark_delivered("j1", now=3.0)
     after = await db.jobs.job("j1")
     assert after is not None and after.target.token is None
-    assert await db.jobs.undelivered() == []
+    assert await db.deliveries.undelivered() == []
 
 
 async def test_recovery_queues_running_jobs(db: Database) -> None:
@@ -226,12 +226,12 @@ async def test_messages_are_linked_to_jobs_and_pictures(db: Database) -> None:
     """The job's own message belongs to the whole job, other messages to one picture."""
     await db.jobs.add(job())
     await db.jobs.set_message("j1", 77)
-    await db.job_messages.link(78, "j1", 2)
-    whole, item = await db.job_messages.find(77), await db.job_messages.find(78)
+    await db.deliveries.set_message(full_size(), 78)
+    whole, item = await db.deliveries.find(77), await db.deliveries.find(78)
     assert whole is not None and (whole.job.id, whole.nth) == ("j1", None)
     assert whole.job.target.message_id == 77
     assert item is not None and (item.job.id, item.nth) == ("j1", 2)
-    assert await db.job_messages.find(79) is None
+    assert await db.deliveries.find(79) is None
 
 
 async def test_queue_depth_and_last_start_count_by_user(db: Database) -> None:
@@ -263,7 +263,10 @@ async def test_a_failed_commit_rolls_back(db: Database) -> None:
     with pytest.raises(sqlite3.IntegrityError):
         async with db._connection.transaction() as connection:
             await connection.execute("PRAGMA defer_foreign_keys = ON")
-            await connection.execute("INSERT INTO job_messages (message, job) VALUES (1, 'nobody')")
+            await connection.execute(
+                "INSERT INTO deliveries (kind, job, channel, created_at) "
+                "VALUES ('direct', 'nobody', 1, 1.0)"
+            )
     assert await db.jobs.add(job("j2"))
 
 

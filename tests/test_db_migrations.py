@@ -35,7 +35,7 @@ def test_all_tables_are_strict() -> None:
     tables = schema_db.execute("SELECT name, strict FROM pragma_table_list WHERE schema = 'main'")
     strict = {name: strict for name, strict in tables if not name.startswith("sqlite_")}
     schema_db.close()
-    assert set(strict) >= {"jobs", "pictures", "job_messages"}
+    assert set(strict) >= {"jobs", "pictures", "deliveries"}
     assert all(strict.values())
 
 
@@ -158,7 +158,7 @@ def test_recipes_of_old_versions_keep_their_values(tmp_path: Path, old_version: 
             insert(connection, "pictures", old_picture("a", 2, **lost))
     migrations.migrate(path)
     with opened(path) as connection:
-        jobs = [rows.to_job(row) for row in connection.execute("SELECT * FROM jobs ORDER BY rowid")]
+        jobs = [rows.to_job(row) for row in connection.execute(f"{rows.JOBS} ORDER BY jobs.rowid")]
         stored = [rows.to_picture(row) for row in connection.execute("SELECT * FROM pictures")]
         images = connection.execute("SELECT job, sha256 FROM job_images ORDER BY job").fetchall()
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
@@ -212,7 +212,7 @@ def test_an_erased_job_of_an_old_version_stays_erased(tmp_path: Path) -> None:
         insert(connection, "jobs", old_job("z") | erased)
     migrations.migrate(path)
     with opened(path) as connection:
-        [row] = connection.execute("SELECT * FROM jobs")
+        [row] = connection.execute(rows.JOBS)
         assert rows.to_job(row).recipes == (
             recipe(prompt="(deleted)", seed=0, subseeds=(Subseed(0, 0.15),)),
         )

@@ -14,11 +14,13 @@ from bot.db.usage import UsageRecord
 from bot.domain.plan import Edge, InputRole, PlanInput, Relation
 from engine.contract import Img2Img
 from tests.bot_harness import query
-from tests.samples import job, picture, recipe
+from tests.samples import direct_message, job, picture, recipe
 from tests.stored_jobs import delivered_job
 from tests.test_db_plans import FILM
 
-WRITES = re.compile(r"\b(?:INSERT (?:OR \w+ )?INTO|DELETE FROM|UPDATE) (\w+)|Table\(\s*\"(\w+)\"")
+WRITES = re.compile(
+    r"\b(?:INSERT (?:OR \w+ )?INTO|DELETE FROM|UPDATE(?: OR \w+)?) (\w+)|Table\(\s*\"(\w+)\""
+)
 INSERTS = re.compile(r"insert_sql\(\s*\"(\w+)\"")
 
 
@@ -83,7 +85,7 @@ async def test_an_erased_job_leaves_no_rows(db: Database, tmp_path: Path) -> Non
     )
     await db.jobs.complete("j1", 1, [picture()], 2.0, usage)
     await db.jobs.set_message("j1", 50)
-    await db.job_messages.record_dm("j1", 10, 51)
+    await db.deliveries.record(direct_message(), 51, now=3.0)
     await db.jobs.mark_delivered("j1", now=3.0)
     erased = {table for store in db.stores for table in store.erased_tables} - {"jobs"}
     referring = {table for table in erased if refers_to_j1(tmp_path, table)}

@@ -11,16 +11,18 @@ import pytest
 
 from bot.db import rows
 from bot.db.audit_log import AUDIT
+from bot.db.deliveries import DELIVERIES, TARGETS
 from bot.db.guild_settings import ROLE_LIMITS
 from bot.db.migrations import migrate
 from bot.db.moderation import BLOCKS
-from bot.db.pending_interactions import PENDING_INTERACTIONS
 from bot.db.reports import REPORTS
 from bot.db.tables import Table
 from bot.db.usage import USAGE
+from bot.domain.delivery import Delivery
+from bot.domain.job import ResponseTarget
 from tests.samples import picture
 
-TABLES = [AUDIT, ROLE_LIMITS, BLOCKS, PENDING_INTERACTIONS, REPORTS, USAGE]
+TABLES = [AUDIT, ROLE_LIMITS, BLOCKS, REPORTS, USAGE]
 FIELDS_WITHOUT_COLUMN = {"reports": {"guild_id"}}
 COLUMNS_WITHOUT_FIELD = {"audit_log": {"id"}, "reports": {"id"}, "role_limits": {"guild"}}
 
@@ -52,6 +54,14 @@ def test_fields_and_columns_match(table: Table[Any], connection: sqlite3.Connect
 def test_a_picture_fills_each_column(connection: sqlite3.Connection) -> None:
     """Moderators fill the one that is left."""
     assert set(rows.from_picture(picture())) | {"removed_at"} == columns_of(connection, "pictures")
+
+
+def test_a_delivery_has_a_column_for_each_field(connection: sqlite3.Connection) -> None:
+    """Its target has several."""
+    assert set(DELIVERIES.columns) == set(Delivery.__struct_fields__) - {"target"}
+    assert set(TARGETS.columns) == set(ResponseTarget.__struct_fields__)
+    columns = {*DELIVERIES.columns.values(), *TARGETS.columns.values()}
+    assert columns | {"id", "delivered_at"} == columns_of(connection, "deliveries")
 
 
 class Tags(msgspec.Struct):

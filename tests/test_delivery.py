@@ -52,9 +52,9 @@ async def test_without_token_and_message_id_a_new_message_is_sent(
         lambda: interaction.response and "Starting" in interaction.response.content,
         why="the only edit before the result",
     )
-    await eventually(lambda: harness.query("SELECT * FROM jobs WHERE message IS NOT NULL"))
+    await eventually(lambda: harness.query("SELECT * FROM deliveries WHERE message IS NOT NULL"))
     await asyncio.to_thread(make_older, harness.data / FILENAME)
-    await asyncio.to_thread(harness.execute, "UPDATE jobs SET message = NULL")
+    await asyncio.to_thread(harness.execute, "UPDATE deliveries SET message = NULL")
     engine.gate.set()
     await harness.discord.until(lambda: len(harness.discord.messages()) == 2, why="a new message")
     assert "U1" in harness.discord.messages()[-1].buttons
@@ -95,7 +95,7 @@ async def test_tokens_are_deleted_after_the_delivery(harness: BotHarness) -> Non
     """The database contains no token afterwards."""
     await harness.imagine()
     await wait_until_delivered(harness)
-    assert [row["token"] for row in harness.query("SELECT token FROM jobs")] == [None]
+    assert [row["token"] for row in harness.query("SELECT token FROM deliveries")] == [None]
 
 
 async def test_a_new_message_is_sent_once(harness: BotHarness, engine: FakeEngine) -> None:
@@ -161,8 +161,8 @@ async def test_a_response_is_found_again_before_its_token_is_refused(
     await wait_until_delivered(harness)
     [message] = harness.discord.messages()
     assert message is interaction.response
-    [job] = harness.query("SELECT message, token FROM jobs")
-    assert (job["message"], job["token"]) == (message.id, None)
+    [result] = harness.query("SELECT message, token FROM deliveries")
+    assert (result["message"], result["token"]) == (message.id, None)
 
 
 async def test_a_refusal_is_public_after_the_token_expires(

@@ -15,7 +15,7 @@ from bot.messages import captions, components
 from bot.messages.action_views import ActionViews
 from bot.messages.captured import CapturedFiles
 from bot.messages.channels import ChannelResolver
-from bot.messages.delivery import EDIT_SECONDS, Delivery
+from bot.messages.job_messages import EDIT_SECONDS, JobMessages
 from bot.messages.message_client import MessageClient, MessageContent
 from bot.playground import Fault
 from bot.storage import FileStorage
@@ -229,7 +229,7 @@ async def test_progress_waits_as_long_as_discord_asks(tmp_path: Path, db: Databa
     channels = ChannelResolver(client, db.nsfw_settings)
     for nth in range(2):
         await db.jobs.add(job(f"j{nth}"))
-    async with Delivery(
+    async with JobMessages(
         messages,
         db.jobs,
         FileStorage(tmp_path),
@@ -256,7 +256,7 @@ async def test_progress_waits_as_long_as_discord_asks(tmp_path: Path, db: Databa
 async def test_no_task_is_left_after_the_exit(tmp_path: Path, db: Database) -> None:
     """The tasks that show progress are cancelled, also while they wait for the next edit."""
     client, time = discord.Client(intents=discord.Intents.none()), ManualTime()
-    delivery = Delivery(
+    delivery = JobMessages(
         MessageClient(client),
         db.jobs,
         FileStorage(tmp_path),

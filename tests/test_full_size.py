@@ -36,7 +36,14 @@ async def test_a_missing_file_is_reported(harness: BotHarness) -> None:
     await harness.discord.until(
         lambda: harness.discord.messages() == [grid], why="the placeholder is deleted"
     )
-    await eventually(lambda: harness.query("SELECT * FROM pending_interactions") == [])
+    await eventually(
+        lambda: (
+            harness.query(
+                "SELECT 1 FROM deliveries WHERE kind = 'picture' AND delivered_at IS NULL"
+            )
+            == []
+        )
+    )
 
 
 async def test_an_interrupted_refusal_is_shown_after_a_restart(harness: BotHarness) -> None:
@@ -87,7 +94,14 @@ async def test_a_lost_picture_is_sent_again(harness: BotHarness, after_commit: b
     lost = Fault(drop=True, after_commit=after_commit)
     harness.discord.faults.next("PATCH", "/webhooks/", lost)
     message = await harness.result(await harness.ada.click(grid, "U1"))
-    await eventually(lambda: harness.query("SELECT * FROM pending_interactions") == [])
+    await eventually(
+        lambda: (
+            harness.query(
+                "SELECT 1 FROM deliveries WHERE kind = 'picture' AND delivered_at IS NULL"
+            )
+            == []
+        )
+    )
     assert harness.discord.messages() == [grid, message] and message.attachments
 
 
@@ -107,7 +121,14 @@ async def test_the_channel_is_used_if_discord_refuses_the_token(
     message = await harness.result(interaction)
     assert message.attachments and message is interaction.response
     assert harness.discord.messages() == [grid, message]
-    await eventually(lambda: harness.query("SELECT * FROM pending_interactions") == [])
+    await eventually(
+        lambda: (
+            harness.query(
+                "SELECT 1 FROM deliveries WHERE kind = 'picture' AND delivered_at IS NULL"
+            )
+            == []
+        )
+    )
 
 
 async def test_a_removed_message_is_reported(harness: BotHarness) -> None:
@@ -116,12 +137,21 @@ async def test_a_removed_message_is_reported(harness: BotHarness) -> None:
     grid = await harness.imagine()
     harness.discord.faults.next("PATCH", "/webhooks/", Fault(status=404, code=10008, until=removed))
     interaction = await harness.ada.click(grid, "U2")
-    await eventually(lambda: harness.query("SELECT 1 FROM job_messages WHERE nth = 2"))
+    await eventually(
+        lambda: harness.query("SELECT 1 FROM deliveries WHERE nth = 2 AND message > 0")
+    )
     await eventually(lambda: not harness.discord.faults.pending)
     harness.execute("UPDATE pictures SET removed_at = 1.0, path = NULL, blocked = 1")
     removed.set()
     assert "Moderators removed this" in await harness.refusal(interaction)
-    await eventually(lambda: harness.query("SELECT * FROM pending_interactions") == [])
+    await eventually(
+        lambda: (
+            harness.query(
+                "SELECT 1 FROM deliveries WHERE kind = 'picture' AND delivered_at IS NULL"
+            )
+            == []
+        )
+    )
 
 
 async def test_a_picture_is_shown_while_the_database_is_locked(
@@ -135,7 +165,9 @@ async def test_a_picture_is_shown_while_the_database_is_locked(
         message = await harness.result(await harness.ada.click(grid, "U1"))
         await eventually(lambda: "Trying again" in caplog.text)
         locker.execute("ROLLBACK")
-    await eventually(lambda: harness.query("SELECT 1 FROM job_messages WHERE nth = 1"))
+    await eventually(
+        lambda: harness.query("SELECT 1 FROM deliveries WHERE nth = 1 AND message > 0")
+    )
     assert message.attachments and not message.deleted
 
 
@@ -151,9 +183,17 @@ async def test_an_interrupted_response_is_completed_after_a_restart(
     await harness.start()
     await harness.discord.until(lambda: message.attachments, why="the picture")
     assert message.attachments[0].data == flat(engine.paints[0].recipes[1])
-    await eventually(lambda: harness.query("SELECT * FROM pending_interactions") == [])
+    await eventually(
+        lambda: (
+            harness.query(
+                "SELECT 1 FROM deliveries WHERE kind = 'picture' AND delivered_at IS NULL"
+            )
+            == []
+        )
+    )
     assert [
-        row["message"] for row in harness.query("SELECT message FROM job_messages WHERE nth = 2")
+        row["message"]
+        for row in harness.query("SELECT message FROM deliveries WHERE nth = 2 AND message > 0")
     ] == [message.id]
     assert len(harness.discord.messages()) == 2
 
@@ -185,11 +225,19 @@ async def test_a_picture_removed_before_the_restart_is_deleted(
     grid = await harness.imagine()
     interaction = await harness.ada.click(grid, "U2")
     message = await harness.result(interaction)
-    await eventually(lambda: harness.query("SELECT * FROM pending_interactions") == [])
+    await eventually(
+        lambda: (
+            harness.query(
+                "SELECT 1 FROM deliveries WHERE kind = 'picture' AND delivered_at IS NULL"
+            )
+            == []
+        )
+    )
     await harness.stop()
     harness.execute(
-        "INSERT INTO pending_interactions SELECT ?, ?, ?, channel, id, 2, 1e10 FROM jobs",
-        interaction.id,
+        "INSERT INTO deliveries (kind, job, nth, request, application, token, channel, created_at) "
+        "SELECT 'picture', id, 2, ?, ?, ?, channel, 1e10 FROM jobs",
+        f"{interaction.id}",
         harness.discord.world.bot.id,
         interaction.token,
     )
@@ -204,10 +252,21 @@ async def test_an_interaction_without_a_response_is_dropped(harness: BotHarness)
     grid = await harness.imagine()
     harness.discord.faults.next("POST", "/callback", Fault(drop=True), times=2)
     interaction = await harness.ada.click(grid, "U2")
-    await eventually(lambda: harness.query("SELECT * FROM pending_interactions"))
+    await eventually(
+        lambda: harness.query(
+            "SELECT 1 FROM deliveries WHERE kind = 'picture' AND delivered_at IS NULL"
+        )
+    )
     await harness.stop()
     await harness.start()
-    await eventually(lambda: harness.query("SELECT * FROM pending_interactions") == [])
+    await eventually(
+        lambda: (
+            harness.query(
+                "SELECT 1 FROM deliveries WHERE kind = 'picture' AND delivered_at IS NULL"
+            )
+            == []
+        )
+    )
     assert interaction.response is None and harness.discord.messages() == [grid]
 
 
@@ -216,11 +275,12 @@ async def test_a_pending_interaction_stays_until_discord_answers(
 ) -> None:
     """The next start completes it."""
     interaction = await interrupted_click(harness, await harness.imagine(), "acknowledged")
-    harness.discord.faults.next("GET", "/messages/@original", Fault(drop=True), times=2)
+    harness.discord.faults.next("GET", "/messages/@original", Fault(drop=True), times=100)
     await harness.start()
     await eventually(lambda: "a message may stay empty" in caplog.messages)
     await harness.stop()
-    assert harness.query("SELECT * FROM pending_interactions")
+    harness.discord.faults.clear()
+    assert harness.query("SELECT 1 FROM deliveries WHERE kind = 'picture' AND delivered_at IS NULL")
     await harness.start()
     assert (await harness.result(interaction)).attachments
     assert "Traceback" not in caplog.text
@@ -240,7 +300,14 @@ async def test_a_new_session_does_not_repeat_an_upload(harness: BotHarness) -> N
     await harness.imagine(harness.discord.person("Ben"))  # after the start-up work
     upload.set()
     assert (await harness.result(interaction)).attachments
-    await eventually(lambda: harness.query("SELECT * FROM pending_interactions") == [])
+    await eventually(
+        lambda: (
+            harness.query(
+                "SELECT 1 FROM deliveries WHERE kind = 'picture' AND delivered_at IS NULL"
+            )
+            == []
+        )
+    )
     requests = [each for each in harness.discord.requests if interaction.token in each.path]
     assert [each.method for each in requests if "/webhooks/" in each.path] == ["PATCH"]
 
@@ -249,7 +316,7 @@ async def test_a_picture_is_sent_after_an_outage(
     harness: BotHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither the picture nor an error could be sent; the gateway connection was not affected."""
-    monkeypatch.setattr("bot.messages.picture_delivery._RETRY_SECONDS", 0.5)
+    monkeypatch.setattr("bot.services.outbox.POLL_SECONDS", 0.5)
     await harness.stop()
     await harness.start()
     grid = await harness.imagine()
@@ -258,7 +325,14 @@ async def test_a_picture_is_sent_after_an_outage(
     interaction = await harness.ada.click(grid, "U2")
     assert (await harness.result(interaction)).attachments
     assert harness.discord.faults.pending == 0
-    await eventually(lambda: harness.query("SELECT * FROM pending_interactions") == [])
+    await eventually(
+        lambda: (
+            harness.query(
+                "SELECT 1 FROM deliveries WHERE kind = 'picture' AND delivered_at IS NULL"
+            )
+            == []
+        )
+    )
 
 
 @pytest.mark.parametrize("exists", [True, False])
@@ -274,7 +348,14 @@ async def test_the_channel_is_searched_after_the_token_has_expired(
         await harness.discord.person("Mo", moderator=True).delete(response)
     harness.discord.clock.advance(16 * 60)
     await harness.start()
-    await eventually(lambda: harness.query("SELECT * FROM pending_interactions") == [])
+    await eventually(
+        lambda: (
+            harness.query(
+                "SELECT 1 FROM deliveries WHERE kind = 'picture' AND delivered_at IS NULL"
+            )
+            == []
+        )
+    )
     assert bool(response.attachments) is exists
     assert harness.discord.messages() == ([grid, response] if exists else [grid])
 
@@ -297,7 +378,9 @@ async def interrupted_click(harness: BotHarness, grid: Message, when: str) -> In
             lambda: has_content(interaction.original, "…"), why="the placeholder is shown"
         )
     elif when == "sent":
-        await eventually(lambda: harness.query("SELECT 1 FROM job_messages WHERE nth = 2"))
+        await eventually(
+            lambda: harness.query("SELECT 1 FROM deliveries WHERE nth = 2 AND message > 0")
+        )
     await eventually(lambda: not harness.discord.faults.pending)
     await harness.stop()
     assert interaction.original is not None and not interaction.original.attachments

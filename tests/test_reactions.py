@@ -148,11 +148,14 @@ async def test_a_dm_is_recorded_once_if_the_reply_is_lost(harness: BotHarness) -
     lost = Fault(drop=True, after_commit=True)
     harness.discord.faults.next("POST", f"/{ben.dm.id}/messages", lost)
     await ben.react(grid, "✉️")
-    await eventually(lambda: harness.query("SELECT * FROM direct_messages"))
+    await eventually(
+        lambda: harness.query("SELECT * FROM deliveries WHERE kind = 'direct' AND message > 0")
+    )
     (dm,) = harness.discord.dms(ben)
-    assert [row["message"] for row in harness.query("SELECT message FROM direct_messages")] == [
-        dm.id
-    ]
+    assert [
+        row["message"]
+        for row in harness.query("SELECT message FROM deliveries WHERE kind = 'direct'")
+    ] == [dm.id]
 
 
 async def test_a_temporary_reply_is_deleted_at_shutdown(harness: BotHarness) -> None:

@@ -55,7 +55,12 @@ async def test_remove_deletes_dms_with_the_picture(
     await ben.react(grid, "✉️")
     await harness.ada.react(grid, "✉️")
     await ben.react(second, "✉️")
-    await eventually(lambda: len(harness.query("SELECT * FROM direct_messages")) == 3)
+    await eventually(
+        lambda: (
+            len(harness.query("SELECT * FROM deliveries WHERE kind = 'direct' AND message > 0"))
+            == 3
+        )
+    )
     await harness.stop()
     await harness.start()
     assert "all of my messages" in await response_text(
@@ -70,7 +75,9 @@ async def test_remove_counts_a_dm_that_it_cannot_delete(harness: BotHarness, mo:
     """The response to the moderator has the count."""
     grid = await harness.imagine()
     await harness.ada.react(grid, "✉️")
-    await eventually(lambda: harness.query("SELECT * FROM direct_messages"))
+    await eventually(
+        lambda: harness.query("SELECT * FROM deliveries WHERE kind = 'direct' AND message > 0")
+    )
     (dm,) = harness.discord.dms(harness.ada)
     harness.discord.faults.next("DELETE", f"/messages/{dm.id}", Fault(status=403))
     answer = await response_text(harness, await mo.use("Remove picture", grid))
@@ -142,7 +149,9 @@ async def test_a_message_sent_during_the_removal_is_deleted(
         assert "Moderators removed this" in await response_text(harness, interaction)
         await eventually(lambda: interaction.response and interaction.response.deleted)
     else:
-        await eventually(lambda: harness.query("SELECT * FROM direct_messages"))
+        await eventually(
+            lambda: harness.query("SELECT * FROM deliveries WHERE kind = 'direct' AND message > 0")
+        )
         await eventually(lambda: harness.discord.dms(ben) == [])
 
 
@@ -153,7 +162,9 @@ async def test_an_interrupted_removal_is_finished_after_a_restart(
     grid = await harness.imagine()
     single = await harness.result(await harness.ada.click(grid, "U2"))
     await harness.ada.react(grid, "✉️")
-    await eventually(lambda: harness.query("SELECT * FROM direct_messages"))
+    await eventually(
+        lambda: harness.query("SELECT * FROM deliveries WHERE kind = 'direct' AND message > 0")
+    )
     engine.gate.clear()
     variation = await harness.ada.click(grid, "V2")
     await eventually(lambda: len(engine.paints) == 2)
@@ -171,7 +182,11 @@ async def test_an_interrupted_removal_is_finished_after_a_restart(
     assert "Cancelled." in (await harness.result(variation)).content
     await eventually(lambda: picture_files(harness) == [])
     assert actions(harness) == ["removed"]
-    await eventually(lambda: harness.query("SELECT * FROM direct_messages") == [])
+    await eventually(
+        lambda: (
+            harness.query("SELECT * FROM deliveries WHERE kind = 'direct' AND message > 0") == []
+        )
+    )
 
 
 async def test_remove_counts_messages_that_it_cannot_delete(
@@ -234,7 +249,9 @@ async def test_remove_works_after_the_channel_is_deleted(
     grid = await harness.result(await harness.ada.slash("imagine", prompt="a house", where=channel))
     await report(harness, ben, grid)
     await ben.react(grid, "✉️")
-    await eventually(lambda: harness.query("SELECT * FROM direct_messages"))
+    await eventually(
+        lambda: harness.query("SELECT * FROM deliveries WHERE kind = 'direct' AND message > 0")
+    )
     del harness.discord.world.channels[channel.id]
     answer = await response_text(harness, await mo.click(card_in(harness, mod_channel), "Remove"))
     assert answer == "Removed the pictures and all of my messages that showed them."

@@ -7,15 +7,14 @@ from typing import Final, Self
 from bot.db.artifacts import ArtifactStore
 from bot.db.audit_log import AuditLog
 from bot.db.connection import SqliteConnection
+from bot.db.deliveries import DeliveryStore
 from bot.db.erasure import ErasureStore
 from bot.db.file_deletions import FileDeletionStore
 from bot.db.guild_settings import ModChannelStore, NsfwSettingsStore, RoleLimitStore
 from bot.db.job_inputs import JobInputStore
-from bot.db.job_messages import JobMessageStore
 from bot.db.jobs import JobStore, OnTransition
 from bot.db.lineage import LineageStore
 from bot.db.moderation import ModerationStore
-from bot.db.pending_interactions import PendingInteractionStore
 from bot.db.reports import ReportStore
 from bot.db.stats import StatsStore
 from bot.db.store import Store
@@ -39,7 +38,7 @@ class Database:
         self.lineage = LineageStore(self._connection)
         self.job_inputs = JobInputStore(self._connection)
         self.artifacts = ArtifactStore(self._connection)
-        self.job_messages = JobMessageStore(self._connection)
+        self.deliveries = DeliveryStore(self._connection)
         self.usage = UsageStore(self._connection)
         self.stats = StatsStore(self._connection)
         self.reports = ReportStore(self._connection)
@@ -48,7 +47,6 @@ class Database:
         self.nsfw_settings = NsfwSettingsStore(self._connection)
         self.role_limits = RoleLimitStore(self._connection)
         self.mod_channels = ModChannelStore(self._connection)
-        self.pending_interactions = PendingInteractionStore(self._connection)
         self.file_deletions = FileDeletionStore(self._connection)
         stores = [store for store in vars(self).values() if isinstance(store, Store)]
         self.erasure = ErasureStore(self._connection, stores)

@@ -16,7 +16,10 @@ from bot.domain.user_data import REVIEW_DAYS, UserDataSummary
 
 REVIEW_SECONDS: Final = REVIEW_DAYS * DAY
 _PAGE_SIZE: Final = 200
-_JOBS: Final = "SELECT * FROM jobs WHERE id IN (SELECT value FROM json_each(?)) ORDER BY rowid"
+_JOBS: Final = (
+    f"{rows.JOBS} WHERE id IN (SELECT value FROM json_each(?)) "  # noqa: S608 # ours
+    "ORDER BY jobs.rowid"
+)
 _PICTURES: Final = (
     "SELECT * FROM pictures WHERE job IN (SELECT value FROM json_each(?)) ORDER BY job, nth"
 )

@@ -28,10 +28,7 @@ ERASE: Final = (
     f"recipes = (SELECT json_group_array(json({_ERASED_WORK})) FROM json_each(recipes) AS work), "
     "reason = iif(reason IS NULL, NULL, '(deleted)'), "
     "channel = iif(delivered_at IS NULL, channel, 0), "
-    "guild = iif(delivered_at IS NULL, guild, NULL), "
-    "message = iif(delivered_at IS NULL, message, NULL), "
-    "application = iif(delivered_at IS NULL, application, NULL), "
-    "reply_to = iif(delivered_at IS NULL, reply_to, NULL) "
+    "guild = iif(delivered_at IS NULL, guild, NULL) "
     "WHERE id IN (SELECT value FROM json_each(:job_ids))"
 )
 """For the jobs of the parameter :job_ids."""

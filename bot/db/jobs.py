@@ -9,11 +9,11 @@ import aiosqlite
 
 from bot.db import (
     artifacts,
+    deliveries,
     file_deletions,
     job_images,
     job_inputs,
     job_log,
-    job_messages,
     lineage,
     pictures,
     rows,
@@ -26,6 +26,7 @@ from bot.db.store import Erasure, Store
 from bot.db.tables import insert_sql
 from bot.db.usage import UsageRecord
 from bot.domain.clock import DAY
+from bot.domain.delivery import result_of
 from bot.domain.job import Job, JobTimings, Status
 from bot.domain.limits import QueueDepth
 from bot.domain.picture import Picture
@@ -56,7 +57,7 @@ class JobStore(Store):
     async def add(
         self, job: Job, *, inputs: Sequence[PlanInput] = (), edges: Sequence[Edge] = ()
     ) -> bool:
-        """Store a new job; False if there is one of the same idempotency key.
+        """Store a new job, and what must arrive; False if there is one of the same idempotency key.
 
         Raises Refused, with a sentence for the user, if a parent of an edge was removed or deleted.
         """
@@ -69,6 +70,7 @@ class JobStore(Store):
                 await lineage.add(db, job.id, edges)
                 await job_inputs.add(db, job.id, inputs)
                 await job_images.link(db, job.id, job.recipes)
+                await deliveries.insert(db, result_of(job))
         if added:
             log.info("job accepted", extra=job_log.job_fields(job))
         return added
@@ -97,28 +99,22 @@ class JobStore(Store):
     async def set_message(self, job_id: str, message_id: int) -> None:
         """Record the message that shows the job."""
         async with self._connection.transaction() as db:
-            await db.execute(
-                "UPDATE jobs SET message = ? WHERE id = ? "
-                "AND (erased IS NULL OR delivered_at IS NULL)",
-                (message_id, job_id),
-            )
-            await job_messages.link(db, message_id, job_id, None)
+            await deliveries.set_result_message(db, job_id, message_id)
 
     async def clear_token(self, job_id: str) -> None:
         """Delete the interaction's token, which is no longer valid."""
-        await self._connection.execute(
-            "UPDATE jobs SET token = NULL WHERE id = :job", {"job": job_id}
-        )
+        async with self._connection.transaction() as db:
+            await deliveries.clear_result_token(db, job_id)
 
     async def claim(self, job_id: str, *, now: float) -> Job | None:
         """Mark a queued job as running, as a new attempt; None if it is not queued."""
         async with self._connection.transaction() as db:
-            claimed = await db.execute_fetchall(
+            claimed = await db.execute(
                 "UPDATE jobs SET status = 'running', attempt = attempt + 1, started_at = ? "
-                "WHERE id = ? AND status = 'queued' RETURNING *",
+                "WHERE id = ? AND status = 'queued'",
                 (now, job_id),
             )
-        job = next(map(rows.to_job, claimed), None)
+            job = await _job(db, job_id) if claimed.rowcount > 0 else None
         if job is not None:
             log.info("job started", extra={"job": job_id, "attempt": job.attempt})
         return job
@@ -172,8 +168,9 @@ class JobStore(Store):
                 await db.execute(insert_sql("pictures", columns), columns)
             if usage_record is not None:
                 await usage.add(db, usage_record)
+            job = await _job(db, job_id)
         self._report("job ended", ended)
-        return next(map(rows.to_job, ended))
+        return job
 
     async def fail(
         self, job_id: str, reason: str, now: float, usage_record: UsageRecord | None = None
@@ -183,24 +180,23 @@ class JobStore(Store):
         The usage is stored if it is done. Returns the job; None if it had ended before.
         """
         async with self._connection.transaction() as db:
-            unfinished = await db.execute_fetchall(
-                "SELECT * FROM jobs WHERE id = ? AND ended_at IS NULL", (job_id,)
-            )
-            ended = [
-                row
-                for job in map(rows.to_job, unfinished)
-                if await pictures.complete_with_failures(db, job, reason)
-                for row in await db.execute_fetchall(
+            job, ended = await _job(db, job_id), list[sqlite3.Row]()
+            if (
+                job is not None
+                and not job.has_ended
+                and await pictures.complete_with_failures(db, job, reason)
+            ):
+                ended += await db.execute_fetchall(
                     "UPDATE jobs SET status = 'done', ended_at = ? WHERE id = ? RETURNING *",
                     (now, job_id),
                 )
-            ]
-            if ended and usage_record is not None:
-                await usage.add(db, usage_record)
+                if usage_record is not None:
+                    await usage.add(db, usage_record)
+                job = await _job(db, job_id)
         if not ended:
             return await self.finish_without_pictures(job_id, Status.FAILED, now, reason=reason)
         self._report("job ended", ended, reason)
-        return next(map(rows.to_job, ended))
+        return job
 
     async def finish_without_pictures(
         self, job_id: str, status: Status, now: float, *, reason: str | None = None
@@ -221,8 +217,9 @@ class JobStore(Store):
                 await job_inputs.delete_pending(db, row["id"])
                 if row["attempt"]:  # the attempt may have written files
                     await file_deletions.mark(db, FileDeletion(FileKind.PICTURES, row["id"]))
+            job = await _job(db, job_id) if ended else None
         self._report("job ended", ended, reason)
-        return next(map(rows.to_job, ended), None)
+        return job
 
     async def mark_delivered(self, job_id: str, *, now: float, refund: bool = False) -> None:
         """Record that the user has received the ending, and delete the interaction's token.
@@ -234,12 +231,12 @@ class JobStore(Store):
             if refund:
                 await usage.refund(db, job_id)
             await db.execute(
-                "UPDATE jobs SET channel = 0, guild = NULL, message = NULL, application = NULL, "
-                "reply_to = NULL WHERE id = ? AND erased IS NOT NULL",
+                "UPDATE jobs SET channel = 0, guild = NULL WHERE id = ? AND erased IS NOT NULL",
                 (job_id,),
             )
+            await deliveries.complete_result(db, job_id, now=now)
             delivered = await db.execute_fetchall(
-                "UPDATE jobs SET delivered_at = :now, token = NULL "
+                "UPDATE jobs SET delivered_at = :now "
                 "WHERE id = :job AND ended_at IS NOT NULL AND delivered_at IS NULL "
                 "RETURNING *",
                 {"job": job_id, "now": now},
@@ -296,7 +293,7 @@ class JobStore(Store):
 
     async def job(self, job_id: str) -> Job | None:
         """The job of this id."""
-        return next(iter(await self._jobs("SELECT * FROM jobs WHERE id = ?", job_id)), None)
+        return next(iter(await self._jobs("WHERE id = ?", job_id)), None)
 
     async def pictures(self, job_id: str) -> list[Picture]:
         """A job's pictures in reading order; none before it is done."""
@@ -316,7 +313,7 @@ class JobStore(Store):
     async def queued(self) -> list[Job]:
         """All queued jobs."""
         return await self._jobs(
-            "SELECT * FROM jobs WHERE status = 'queued' AND ended_at IS NULL"  # uses the index
+            "WHERE status = 'queued' AND ended_at IS NULL"  # uses the index
         )
 
     async def last_started(self) -> dict[int, float]:
@@ -340,25 +337,19 @@ class JobStore(Store):
 
     async def unfinished(self, user_id: int) -> list[Job]:
         """This user's jobs that have not ended."""
-        return await self._jobs("SELECT * FROM jobs WHERE person = ? AND ended_at IS NULL", user_id)
+        return await self._jobs("WHERE person = ? AND ended_at IS NULL", user_id)
 
     async def all_unfinished(self) -> list[Job]:
         """The jobs of all users that have not ended."""
-        return await self._jobs("SELECT * FROM jobs WHERE ended_at IS NULL")
+        return await self._jobs("WHERE ended_at IS NULL")
 
     async def accepted(self) -> list[Job]:
         """Jobs that are stored but whose recipes are not complete."""
-        return await self._jobs("SELECT * FROM jobs WHERE status = 'accepted' AND ended_at IS NULL")
+        return await self._jobs("WHERE status = 'accepted' AND ended_at IS NULL")
 
-    async def undelivered(self) -> list[Job]:
-        """Ended jobs whose ending was not delivered, oldest ending first."""
-        return await self._jobs(
-            "SELECT * FROM jobs WHERE ended_at IS NOT NULL AND delivered_at IS NULL "
-            "ORDER BY ended_at"
-        )
-
-    async def _jobs(self, sql: str, *values: object) -> list[Job]:
-        return [rows.to_job(row) for row in await self._connection.fetch_all(sql, *values)]
+    async def _jobs(self, condition: str, *values: object) -> list[Job]:
+        jobs = await self._connection.fetch_all(f"{rows.JOBS} {condition}", *values)
+        return [rows.to_job(row) for row in jobs]
 
     async def _pictures(self, sql: str, *values: object) -> list[Picture]:
         return [rows.to_picture(row) for row in await self._connection.fetch_all(sql, *values)]
@@ -396,3 +387,8 @@ class JobStore(Store):
             "WHERE erased IS NOT NULL AND request != 'erased:' || id AND created_at <= ? LIMIT ?)",
             (now - REPLAY_SECONDS, _SWEEP_ROWS),
         )
+
+
+async def _job(db: aiosqlite.Connection, job_id: str) -> Job | None:
+    found = await db.execute_fetchall(f"{rows.JOBS} WHERE id = ?", (job_id,))
+    return next(map(rows.to_job, found), None)

@@ -5,7 +5,7 @@ from typing import ClassVar, Final
 
 import aiosqlite
 
-from bot.db import artifacts, file_deletions, pictures, rows
+from bot.db import artifacts, deliveries, file_deletions, pictures, rows
 from bot.db.audit_log import AUDIT_SECONDS, SWEEP_ROWS, append
 from bot.db.file_deletions import FileDeletion, FileKind
 from bot.db.store import Store
@@ -74,11 +74,13 @@ class ReportStore(Store):
             )
             if inserted.rowcount <= 0:
                 return False
-            await db.execute(
-                "UPDATE cases SET state = 'open', moderator = NULL, closed_at = NULL, "
-                "card = NULL, card_channel = NULL WHERE job = ? AND state = 'dismissed'",
+            reopened = await db.execute(
+                "UPDATE cases SET state = 'open', moderator = NULL, closed_at = NULL "
+                "WHERE job = ? AND state = 'dismissed'",
                 (report.job_id,),
             )
+            if reopened.rowcount > 0:
+                await deliveries.forget_card(db, report.job_id)
             await append(db, entry)
             return True
 
@@ -90,24 +92,18 @@ class ReportStore(Store):
         reports = await self._connection.fetch_all(
             "SELECT * FROM reports WHERE job = ? ORDER BY id", job_id
         )
-        return _case(cases[0], reports)
+        cards = await self._connection.fetch_all(
+            "SELECT channel, message FROM deliveries WHERE kind = 'card' AND job = ?", job_id
+        )
+        return _case(cases[0], reports, cards[0] if cards else None)
 
     async def without_card(self) -> list[str]:
         """The job ids of open cases that have no card in the moderators' channel."""
         cases = await self._connection.fetch_all(
-            "SELECT job FROM cases WHERE state = 'open' AND card IS NULL"
+            "SELECT job FROM cases WHERE state = 'open' "
+            "AND job NOT IN (SELECT job FROM deliveries WHERE kind = 'card')"
         )
         return [row["job"] for row in cases]
-
-    async def set_card(
-        self, job_id: str, channel_id: int, message_id: int, *, replacing: int | None
-    ) -> bool:
-        """Record the message of the case's card; False if another one than `replacing` is."""
-        return await self._connection.execute(
-            "UPDATE cases SET card_channel = :channel, card = :message "
-            "WHERE job = :job AND (card IS :before OR card = :message)",
-            {"job": job_id, "channel": channel_id, "message": message_id, "before": replacing},
-        )
 
     async def close(self, job_id: str, state: CaseState, entry: AuditEntry) -> bool:
         """Close the case, if there is one, and append the audit entry.
@@ -129,7 +125,7 @@ class ReportStore(Store):
     async def unfinished_variations_of_removed(self) -> list[Job]:
         """Unfinished jobs that were made from removed pictures."""
         variations = await self._connection.fetch_all(
-            "SELECT * FROM jobs WHERE ended_at IS NULL AND EXISTS ("
+            f"{rows.JOBS} WHERE ended_at IS NULL AND EXISTS ("  # noqa: S608 # ours
             "SELECT 1 FROM lineage JOIN pictures ON pictures.id = parent "
             "WHERE lineage.job = jobs.id AND removed_at IS NOT NULL)"
         )
@@ -139,13 +135,13 @@ class ReportStore(Store):
         """The jobs that were made from the job's pictures, or from those of such a job, and that
         are or will be shown, oldest first. Rerolls of the job itself are none of them."""
         variations = await self._connection.fetch_all(
-            "WITH RECURSIVE derived (job) AS (SELECT ? UNION SELECT lineage.job FROM derived "
+            "WITH RECURSIVE derived (job) AS (SELECT ? UNION SELECT lineage.job FROM derived "  # noqa: S608 # ours
             "JOIN lineage ON parent > derived.job || '-' AND parent < derived.job || '.' "
             "WHERE relation != 'reroll') "
-            "SELECT * FROM jobs WHERE id IN (SELECT job FROM derived) AND id != ? "
+            f"{rows.JOBS} WHERE id IN (SELECT job FROM derived) AND id != ? "
             "AND erased IS NULL "
             "AND (ended_at IS NULL OR id IN (SELECT job FROM pictures WHERE removed_at IS NULL)) "
-            "ORDER BY rowid",
+            "ORDER BY jobs.rowid",
             job_id,
             job_id,
         )
@@ -161,6 +157,7 @@ class ReportStore(Store):
             "DELETE FROM cases "
             "WHERE NOT EXISTS (SELECT 1 FROM reports WHERE reports.job = cases.job)"
         )
+        await deliveries.forget_cards_without_case(db)
 
 
 async def _close(
@@ -178,13 +175,13 @@ async def _close(
     return is_new
 
 
-def _case(row: sqlite3.Row, reports: list[sqlite3.Row]) -> Case:
+def _case(row: sqlite3.Row, reports: list[sqlite3.Row], card: sqlite3.Row | None) -> Case:
     return Case(
         job_id=row["job"],
         guild_id=row["guild"],
         state=CaseState(row["state"]),
         moderator_id=row["moderator"],
-        card_channel_id=row["card_channel"],
-        card_message_id=row["card"],
+        card_channel_id=None if card is None else card["channel"],
+        card_message_id=None if card is None else card["message"],
         reports=tuple(REPORTS.from_row(report, guild_id=row["guild"]) for report in reports),
     )

@@ -13,6 +13,15 @@ from bot.domain.picture import Picture
 from bot.domain.plan import PlanDetails
 from engine.contract import Recipe, Verdict, sha256
 
+JOBS: Final = (
+    "SELECT jobs.*, result.* FROM jobs LEFT JOIN ("
+    "SELECT job AS result_job, channel AS result_channel, guild AS result_guild, "
+    "message AS result_message, application AS result_application, token AS result_token, "
+    "reply_to AS result_reply_to FROM deliveries WHERE kind = 'result'"
+    ") AS result ON result_job = jobs.id"
+)
+"""In SQL: all jobs, as `to_job` reads them, with the targets of their results; a job that was
+erased after its delivery has none."""
 _REACTION_PARTS: Final = 4
 """The idempotency key of a reaction has the ids of its message and user, and its emoji."""
 _RECIPE = msgspec.json.Decoder(Recipe)
@@ -45,7 +54,7 @@ def deleted_request_prefix(prefix: str) -> str:
 
 
 def from_job(job: Job) -> dict[str, Value]:
-    """The columns of a new job."""
+    """The columns of a new job; the rest of its target belongs to the delivery of its result."""
     return {
         "id": job.id,
         "request": job.idempotency_key,
@@ -54,10 +63,6 @@ def from_job(job: Job) -> dict[str, Value]:
         "person": job.user_id,
         "channel": job.target.channel_id,
         "guild": job.target.guild_id,
-        "message": job.target.message_id,
-        "application": job.target.application_id,
-        "token": job.target.token,
-        "reply_to": job.target.reply_to_id,
         "recipes": json(job.recipes),
         "plan": json(job.plan),
         "reveal": int(job.include_flagged),
@@ -83,7 +88,7 @@ def _plan(text: str) -> PlanDetails:
 
 
 def to_job(row: sqlite3.Row) -> Job:
-    """The job in this row."""
+    """The job in this row of JOBS."""
     return Job(
         id=row["id"],
         idempotency_key=row["request"],
@@ -91,12 +96,12 @@ def to_job(row: sqlite3.Row) -> Job:
         status=Status(row["status"]),
         user_id=row["person"],
         target=ResponseTarget(
-            channel_id=row["channel"],
-            guild_id=row["guild"],
-            message_id=row["message"],
-            application_id=row["application"],
-            token=row["token"],
-            reply_to_id=row["reply_to"],
+            channel_id=row["result_channel"] or 0,
+            guild_id=row["result_guild"],
+            message_id=row["result_message"],
+            application_id=row["result_application"],
+            token=row["result_token"],
+            reply_to_id=row["result_reply_to"],
         ),
         recipes=_recipes(row["recipes"]),
         plan=_plan(row["plan"]),

@@ -1,17 +1,16 @@
 """The U buttons: show one stored picture at full size. Nothing is generated or scaled."""
 
-from functools import partial
 from typing import Final
 
 from bot.context import BotClient, Interaction, services
 from bot.domain import rules
+from bot.domain.delivery import Delivery, DeliveryKind
 from bot.domain.job import Job
 from bot.domain.nsfw import ChannelKind, NsfwPolicy
-from bot.domain.pending_interaction import PendingInteraction
 from bot.domain.picture import Picture
 from bot.domain.visibility import visible_in
 from bot.features.exports import Exports
-from bot.features.responses import defer, respond_ephemeral
+from bot.features.responses import respond_with_file, response_target
 from bot.messages import channels
 
 
@@ -22,13 +21,8 @@ async def show_full_size(interaction: Interaction, job: Job, nth: int) -> None:
     await services(interaction).moderation.check_not_blocked(
         interaction.guild_id, interaction.user.id
     )
-    pending = _pending(interaction, picture)
     services(interaction).message_client.upload_limits.remember(interaction)
-    pictures = services(interaction).picture_delivery
-    async with pictures.adding(pending):
-        message_id = await defer(interaction)
-        if message_id is not None:
-            await pictures.deliver(pending, message_id, partial(respond_ephemeral, interaction))
+    await respond_with_file(interaction, _delivery(interaction, picture))
 
 
 def _check_viewable(interaction: Interaction, picture: Picture) -> None:
@@ -41,21 +35,20 @@ def _check_viewable(interaction: Interaction, picture: Picture) -> None:
     rules.check_viewable(visible[0])
 
 
-def _pending(interaction: Interaction, picture: Picture) -> PendingInteraction:
-    return PendingInteraction(
-        interaction_id=interaction.id,
-        application_id=interaction.application_id,
-        token=interaction.token,
-        channel_id=interaction.channel_id or 0,
+def _delivery(interaction: Interaction, picture: Picture) -> Delivery:
+    return Delivery(
+        kind=DeliveryKind.PICTURE,
         job_id=picture.job_id,
         nth=picture.nth,
+        request=f"{interaction.id}",
+        target=response_target(interaction),
         created_at=interaction.created_at.timestamp(),
     )
 
 
-async def deliver_pending(client: BotClient) -> None:
-    """After a crash, or when Discord could not be reached."""
-    await client.services.picture_delivery.deliver_pending()
+async def deliver_undelivered(client: BotClient) -> None:
+    """When Discord can be reached again."""
+    client.services.outbox.wake()
 
 
-exports: Final = Exports(on_ready=(deliver_pending,))
+exports: Final = Exports(on_ready=(deliver_undelivered,))

@@ -7,6 +7,7 @@ import discord
 
 from bot.context import BotClient
 from bot.domain import rules
+from bot.domain.delivery import Delivery, DeliveryKind
 from bot.domain.job import RequestContext, ResponseTarget, ShownJob
 from bot.domain.kinds import variation
 from bot.errors import BotError, PolicyViolation, Refused
@@ -51,7 +52,7 @@ async def on_add(client: BotClient, reaction: Reaction) -> None:
         log.info("The reaction %s of %d is refused: %s", emoji, reaction.user_id, error)
         await _reply_temporarily(client, reaction, _POLICY_VIOLATION)
     except CannotReply as error:
-        await client.services.direct_messages.notify(reaction.user_id, str(error))
+        await client.services.message_client.notify(reaction.user_id, str(error))
     except BotError as error:
         await _reply_temporarily(client, reaction, str(error))
     except DISCORD_ERRORS as error:
@@ -80,8 +81,7 @@ async def _handle(client: BotClient, reaction: Reaction, emoji: str, result: Sho
         await report.on_reaction(client, reaction)
     elif emoji == _DM:
         await client.services.moderation.check_not_blocked(reaction.guild_id, reaction.user_id)
-        key = _idempotency_key(reaction)
-        await client.services.direct_messages.send(reaction.user_id, result, key)
+        await _send_directly(client, reaction, result)
     else:
         await _vary(client, reaction, result, _NUMBERS.get(emoji))
 
@@ -110,6 +110,24 @@ async def _vary(client: BotClient, reaction: Reaction, result: ShownJob, nth: in
     job = await service.submit(variation.KIND, plan, context)
     if job is not None:
         service.start(job)
+
+
+async def _send_directly(client: BotClient, reaction: Reaction, result: ShownJob) -> None:
+    async def refuse(reason: str) -> bool:
+        await _reply_temporarily(client, reaction, reason)
+        return True
+
+    delivery = Delivery(
+        kind=DeliveryKind.DIRECT,
+        job_id=result.job.id,
+        nth=result.nth,
+        request=_idempotency_key(reaction),
+        recipient_id=reaction.user_id,
+        target=ResponseTarget(channel_id=0),
+        created_at=discord.utils.utcnow().timestamp(),
+    )
+    async with client.services.outbox.adding(delivery):
+        await client.services.outbox.deliver_now(delivery, refuse)
 
 
 async def _delete(client: BotClient, reaction: Reaction, result: ShownJob) -> None:

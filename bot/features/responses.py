@@ -3,12 +3,15 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Final
 
 import discord
+import msgspec
 from discord import app_commands
 
 from bot.context import BotClient, Interaction, services
+from bot.domain.delivery import Delivery
 from bot.domain.job import Job, RequestContext, ResponseTarget
 from bot.errors import INTERNAL_ERROR, BotError
 from bot.features.permissions import check_can_respond
@@ -40,13 +43,14 @@ def request_context(interaction: Interaction) -> RequestContext:
         idempotency_key=f"interaction:{interaction.id}",
         user_id=interaction.user.id,
         channel=channels.from_interaction(interaction),
-        target=_target(interaction),
+        target=response_target(interaction),
         role_ids=role_ids(interaction.user),
         is_token_only=channels.is_token_only(interaction.client, interaction.guild_id),
     )
 
 
-def _target(interaction: Interaction) -> ResponseTarget:
+def response_target(interaction: Interaction) -> ResponseTarget:
+    """Where the response to an interaction is."""
     return ResponseTarget(
         channel_id=interaction.channel_id or 0,
         guild_id=interaction.guild_id,
@@ -68,7 +72,7 @@ async def respond_ephemeral(interaction: Interaction, content: str) -> bool:
     content = content[:_MAX_CONTENT]
     if not interaction.response.is_done():
         return await _respond_first(interaction, content)
-    messages, target = services(interaction).message_client, _target(interaction)
+    messages, target = services(interaction).message_client, response_target(interaction)
     try:
         await messages.respond_ephemeral(target, content)
         await messages.delete_response(target)
@@ -140,6 +144,17 @@ async def defer_and_start(interaction: Interaction, job: Job | None) -> None:
             return
         log.info("job answered", extra={"interaction": interaction.id})
         await services(interaction).job_service.acknowledge(job, message_id)
+
+
+async def respond_with_file(interaction: Interaction, delivery: Delivery) -> None:
+    """Respond with what is stored already, such as a picture; a restart does not lose it."""
+    outbox = services(interaction).outbox
+    async with outbox.adding(delivery):
+        message_id = await defer(interaction)
+        if message_id is not None:
+            target = msgspec.structs.replace(delivery.target, message_id=message_id)
+            shown = msgspec.structs.replace(delivery, target=target)
+            await outbox.deliver_now(shown, partial(respond_ephemeral, interaction))
 
 
 # Errors

@@ -6,17 +6,20 @@ from functools import partial
 from typing import Final
 
 import discord
+import msgspec
 
 from bot.db.connection import retry_until_written
-from bot.db.job_messages import JobMessageStore
-from bot.domain.job import ShownJob
+from bot.db.deliveries import DeliveryStore
+from bot.db.jobs import JobStore
+from bot.domain.clock import Clock
+from bot.domain.delivery import Delivery
 from bot.domain.nsfw import NsfwPolicy
+from bot.domain.picture import Picture
 from bot.domain.visibility import VisiblePictures, visible_in
-from bot.errors import Refused
+from bot.errors import DeliveryFailed, Refused
 from bot.messages import captions, picture_files
 from bot.messages.discord_errors import DISCORD_ERRORS, Meaning, describe, dm_refusal, meaning
 from bot.messages.message_client import OutgoingFile, retry_once
-from bot.services.job_finder import JobFinder
 from bot.storage import FileStorage
 from engine.contract import sha256
 
@@ -25,59 +28,71 @@ _MAX_NONCE: Final = 25
 
 
 class DirectMessages:
-    """Sends pictures, and records which messages show them."""
+    """A sender of pictures, in as many messages as the files need."""
 
     def __init__(
         self,
         client: discord.Client,
-        job_finder: JobFinder,
-        job_messages: JobMessageStore,
+        jobs: JobStore,
+        deliveries: DeliveryStore,
         storage: FileStorage,
+        clock: Clock,
     ) -> None:
         self._client = client
-        self._job_finder = job_finder
-        self._job_messages = job_messages
+        self._jobs = jobs
+        self._deliveries = deliveries
         self._storage = storage
+        self._clock = clock
 
-    async def send(self, user_id: int, shown: ShownJob, idempotency_key: str) -> None:
-        """Send what a message shows, in as many messages as the files need.
+    async def send(self, delivery: Delivery, *, is_first: bool = False) -> bool:
+        """As a Sender does. A repeated attempt sends no second message.
 
-        Flagged pictures are withheld, whatever the channel of that message allows. A repeated
-        call with the same key sends no second message. Raises Refused if Discord does not accept
-        a message, or FileMissing.
+        Flagged pictures are withheld, whatever the channel allows that they were requested in.
+        Raises Refused if Discord does not accept a message.
         """
-        pictures = await self._job_finder.pictures(shown)
-        visible = visible_in(pictures, NsfwPolicy.BLOCK)
-        files = await self._files(visible)
+        recipient_id = delivery.recipient_id or 0
         try:
-            dm = await self._client.create_dm(discord.Object(user_id))
-            content: str | None = captions.direct_message(visible.pictures)
-            for index, batch in enumerate(picture_files.batch_by_size(files)):
-                nonce = _nonce(idempotency_key, index)
-                message = await retry_once(partial(_send_files, dm, content, batch, nonce))
-                await retry_until_written(
-                    partial(self._job_messages.record_dm, shown.job.id, dm.id, message.id)
-                )
-                if batch and await self._are_removed(shown):
-                    await message.delete()  # moderators removed the pictures in the meantime
-                    return
-                content = None
+            await self._send(delivery, recipient_id)
         except DISCORD_ERRORS as error:
             log.info("no direct message", extra={"reason": describe(error)})
+            if meaning(error) is Meaning.RETRY and not is_first:
+                raise DeliveryFailed(describe(error)) from error
             reason = dm_refusal(error) or (
                 "Discord has a problem (please try again later)"
                 if meaning(error) is Meaning.RETRY
                 else "Discord did not accept them"
             )
-            raise Refused(f"<@{user_id}>, {reason}, so I could not send the pictures.") from error
+            raise Refused(
+                f"<@{recipient_id}>, {reason}, so I could not send the pictures."
+            ) from error
+        return True
 
-    async def notify(self, user_id: int, text: str) -> None:
-        """Send a text to a user whom the bot cannot answer in the channel. Failures are logged."""
-        try:
-            dm = await self._client.create_dm(discord.Object(user_id))
-            await dm.send(text)
-        except DISCORD_ERRORS as error:
-            log.warning("User %d got no reason: %s", user_id, describe(error))
+    async def explain(self, delivery: Delivery, reason: str) -> bool:  # a Sender's
+        """False: a user who gets no pictures gets no reason either."""
+        log.warning("no direct message", extra={"job": delivery.job_id, "reason": reason})
+        return False
+
+    async def _send(self, delivery: Delivery, recipient_id: int) -> None:
+        visible = visible_in(await self._pictures(delivery), NsfwPolicy.BLOCK)
+        files = await self._files(visible)
+        dm = await self._client.create_dm(discord.Object(recipient_id))
+        content: str | None = captions.direct_message(visible.pictures)
+        for index, batch in enumerate(picture_files.batch_by_size(files)):
+            nonce = _nonce(delivery.request or "", index)
+            message = await retry_once(partial(_send_files, dm, content, batch, nonce))
+            target = msgspec.structs.replace(delivery.target, channel_id=dm.id)
+            sent = msgspec.structs.replace(delivery, target=target)
+            await retry_until_written(
+                partial(self._deliveries.record, sent, message.id, now=self._clock())
+            )
+            if batch and any(picture.is_removed for picture in await self._pictures(delivery)):
+                await message.delete()  # moderators removed the pictures in the meantime
+                return
+            content = None
+
+    async def _pictures(self, delivery: Delivery) -> list[Picture]:
+        pictures = await self._jobs.pictures(delivery.job_id)
+        return [picture for picture in pictures if delivery.nth in (None, picture.nth)]
 
     async def _files(self, visible: VisiblePictures) -> list[OutgoingFile]:
         files = []
@@ -89,9 +104,6 @@ class DirectMessages:
                 alt_text = captions.alt_text([picture])
                 files.append(OutgoingFile(f"{picture.id}.{suffix}", data, alt_text))
         return files
-
-    async def _are_removed(self, shown: ShownJob) -> bool:
-        return any(picture.is_removed for picture in await self._job_finder.pictures(shown))
 
 
 async def _send_files(

@@ -212,6 +212,14 @@ class MessageClient:
             await self._open_thread(channel_id)
             await act()
 
+    async def notify(self, user_id: int, text: str) -> None:
+        """Send a text to a user whom the bot cannot answer in the channel. Failures are logged."""
+        try:
+            dm = await self._client.create_dm(discord.Object(user_id))
+            await dm.send(text)
+        except DISCORD_ERRORS as error:
+            log.warning("User %d got no reason: %s", user_id, describe(error))
+
     def _partial_message(self, channel_id: int, message_id: int) -> discord.PartialMessage:
         return self._client.get_partial_messageable(channel_id).get_partial_message(message_id)
 

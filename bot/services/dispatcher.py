@@ -50,10 +50,9 @@ class Dispatcher:
         self._wake.set()
 
     async def resume(self) -> None:
-        """Queue the jobs that the last process left running, and deliver undelivered endings."""
+        """Queue the jobs that the last process left running, and deliver what is undelivered."""
         await self._jobs.recover()
-        for job in await self._jobs.undelivered():
-            self._tasks.start(job.id, self._outbox.deliver(job))
+        await self._outbox.resume(self._tasks.start)
 
     async def run(self) -> None:
         """Start jobs as seats become free. Raises FatalError if the database is damaged."""

@@ -1,6 +1,6 @@
 """Finds the jobs and pictures that the bot's messages and buttons stand for."""
 
-from bot.db.job_messages import JobMessageStore
+from bot.db.deliveries import DeliveryStore
 from bot.db.jobs import JobStore
 from bot.domain import rules
 from bot.domain.job import Job, ShownJob
@@ -11,9 +11,9 @@ from bot.errors import Refused
 class JobFinder:
     """Reads only. The Refused that methods raise is a sentence for the user."""
 
-    def __init__(self, jobs: JobStore, job_messages: JobMessageStore) -> None:
+    def __init__(self, jobs: JobStore, deliveries: DeliveryStore) -> None:
         self._jobs = jobs
-        self._job_messages = job_messages
+        self._deliveries = deliveries
 
     async def by_button(self, job_id: str) -> Job:
         """The job of a button. Raises Refused if it does not exist or was deleted."""
@@ -25,7 +25,7 @@ class JobFinder:
 
     async def by_message(self, message_id: int) -> ShownJob | None:
         """What this message shows; None if it shows no job, or a deleted one."""
-        return await self._job_messages.find(message_id)
+        return await self._deliveries.find(message_id)
 
     async def deleted_job(self, job_id: str | None) -> Job | None:
         """The job of this id if it was deleted."""

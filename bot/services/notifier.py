@@ -1,27 +1,34 @@
-"""The interface by which the services show jobs to users."""
+"""The interfaces by which the services write to users."""
 
-from collections.abc import Sequence
 from typing import Protocol
 
+from bot.domain.delivery import Delivery
 from bot.domain.job import Job, Progress
-from bot.domain.picture import Picture
 
 
-class Notifier(Protocol):
+class Sender(Protocol):
+    """Writes the messages of one kind of delivery."""
+
+    async def send(self, delivery: Delivery, *, is_first: bool = False) -> bool:
+        """Write the message, in one attempt; False if nobody can see it.
+
+        `is_first` means that the user has just asked for it, and that the response is still empty.
+        Raises Refused or FileMissing, with a sentence for the user, if there is nothing to show;
+        DeliveryFailed if a later attempt may succeed; another error if `is_first`.
+        """
+
+    async def explain(self, delivery: Delivery, reason: str) -> bool:
+        """Write this sentence instead; False if nobody can see it.
+
+        Raises DeliveryFailed if a later attempt may succeed.
+        """
+
+
+class Notifier(Sender, Protocol):
     """Shows the progress and the results of jobs."""
 
     def show(self, job: Job, progress: Progress) -> None:
         """Show the progress of a job soon, unless newer progress replaces it first."""
-
-    async def deliver(self, job: Job, pictures: Sequence[Picture]) -> bool:
-        """Show how a job ended, and no progress after that; False if nobody can see it.
-
-        `job` may be older than its row in the database. Raises DeliveryFailed if a later attempt
-        may succeed.
-        """
-
-    async def deliver_error(self, job: Job, sentence: str) -> bool:
-        """Show this sentence instead of how the job ended. Returns and raises as `deliver` does."""
 
     def is_out_of_time(self, job: Job) -> bool:
         """Whether the message of this unfinished job can soon, or already, not be edited."""

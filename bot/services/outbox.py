@@ -1,38 +1,68 @@
-"""Ends jobs and delivers each ending until the user has received it."""
+"""Ends jobs, and delivers results, pictures and direct messages until they have arrived."""
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 from bot.aio import retry
 from bot.db.connection import DatabaseUnavailable, retry_until_written
+from bot.db.deliveries import DeliveryStore
 from bot.db.jobs import JobStore
 from bot.domain.clock import Clock
+from bot.domain.delivery import Delivery, DeliveryKind, result_of
 from bot.domain.job import Job, Status
-from bot.errors import INTERNAL_ERROR, NETWORK_ERRORS, DeliveryFailed, FatalError
-from bot.services.notifier import Notifier
+from bot.errors import INTERNAL_ERROR, NETWORK_ERRORS, DeliveryFailed, FatalError, Refused
+from bot.services.notifier import Sender
+from bot.storage import FileMissing
 
 RETRY_SECONDS: Final = (1, 2, 5, 15, 60, 300, 900)
 """Between two attempts; the last one repeats."""
+POLL_SECONDS: Final = 30.0
+"""Between two searches for what an attempt in a handler has left undelivered."""
 _CANNOT_SHOW: Final = f"This cannot be shown. {INTERNAL_ERROR}"
 _RETRIED_ERRORS: Final = (DeliveryFailed, DatabaseUnavailable, *NETWORK_ERRORS)
+Refuse = Callable[[str], Awaitable[bool]]
+"""Shows a reason to the user; False if Discord did not accept it."""
+Start = Callable[[str, Coroutine[None, None, None]], None]
+"""Starts a task for the job of this id."""
 log = logging.getLogger(__name__)
 
 
 class Outbox:
-    """A transactional outbox: undelivered endings are stored, so a restart loses none."""
+    """A transactional outbox: what must arrive is stored first, so a restart loses nothing.
+
+    Each kind of delivery has a sender, which makes one attempt to write its message. `run` must be
+    running: it delivers what a crash or a failed attempt has left.
+    """
 
     def __init__(
         self,
         jobs: JobStore,
-        notifier: Notifier,
+        deliveries: DeliveryStore,
+        senders: Mapping[DeliveryKind, Sender],
         clock: Clock,
         retry_seconds: Sequence[float] = RETRY_SECONDS,
     ) -> None:
         self._jobs = jobs
-        self._notifier = notifier
+        self._deliveries = deliveries
+        self._senders = senders
         self._clock = clock
         self._retry_seconds = retry_seconds
+        self._in_progress: set[tuple[str, str, str | None]] = set()
+        """The keys of the deliveries that this process is attempting."""
+        self._wake = asyncio.Event()
+
+    # Results of jobs
 
     async def finish(self, job_id: str, status: Status, reason: str | None = None) -> bool:
         """End a job without pictures and deliver the ending; False if it had already ended.
@@ -60,34 +90,139 @@ class Outbox:
             lambda: self._jobs.finish_without_pictures(job_id, Status.CANCELLED, self._clock())
         )
         if cancelled is not None:
-            await self._mark_delivered(job_id)
+            await self._complete(result_of(cancelled))
         return cancelled
 
     async def deliver(self, job: Job) -> None:
-        """Deliver the ending of an ended job, with as many attempts as it takes.
+        """Deliver the ending of an ended job, with as many attempts as it takes."""
+        await self._deliver(result_of(job))
+
+    # What a user waits for in a handler
+
+    @asynccontextmanager
+    async def adding(self, delivery: Delivery) -> AsyncIterator[None]:
+        """Store a delivery whose first attempt is made in the body, by `deliver_now`.
+
+        If the body fails, it is attempted again later.
+        """
+        with self._mark_in_progress(delivery):
+            try:
+                await self._deliveries.add(delivery)
+            except DatabaseUnavailable as error:
+                extra = {"job": delivery.job_id, "reason": str(error)}
+                log.warning("the interaction could not be stored", extra=extra)
+            yield
+
+    async def deliver_now(self, delivery: Delivery, refuse: Refuse) -> None:
+        """Make one attempt, while the user waits for it.
+
+        If there is nothing to show, `refuse` is called with the reason; if that fails, the delivery
+        is attempted again later, as it is after an error, which is raised.
+        """
+        try:
+            await self._senders[delivery.kind].send(delivery, is_first=True)
+        except (Refused, FileMissing) as error:
+            if not await refuse(str(error)):
+                return
+        await self._complete(delivery)
+
+    # What is undelivered
+
+    async def resume(self, start: Start) -> None:
+        """Deliver what the last process has left, each in a task that `start` makes."""
+        for delivery in await retry_until_written(self._deliveries.undelivered):
+            start(delivery.job_id, self._deliver(delivery))
+
+    def wake(self) -> None:
+        """Let `run` attempt what is undelivered now: Discord can be reached again."""
+        self._wake.set()
+
+    async def run(self, start: Start) -> None:
+        """Attempt again and again what a handler could not deliver.
+
+        Results are not among it: the task of their job attempts them for as long as it takes.
+        """
+        while True:
+            self._wake.clear()
+            await self._until_woken()
+            for delivery in await retry_until_written(self._deliveries.undelivered):
+                if delivery.kind is not DeliveryKind.RESULT:
+                    start(delivery.job_id, self._deliver(delivery))
+
+    async def _until_woken(self) -> None:
+        try:
+            async with asyncio.timeout(POLL_SECONDS):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        """Attempt a delivery until it has arrived, unless another task does.
 
         Only network errors and a locked database are retried. After any other error, which is a
         bug, the user gets a plain sentence instead. Pictures that could not be shown cost nothing.
         """
-        pictures = await retry_until_written(lambda: self._jobs.pictures(job.id))
-        try:
-            is_shown = await self._retry(job, lambda: self._notifier.deliver(job, pictures))
-        except FatalError:
-            raise
-        except Exception:
-            log.exception("job not delivered", extra={"job": job.id})
-            await self._retry(job, lambda: self._notifier.deliver_error(job, _CANNOT_SHOW))
-            is_shown = False
-        await self._mark_delivered(job.id, refund=job.status is Status.DONE and not is_shown)
+        if delivery.key in self._in_progress:
+            return
+        with self._mark_in_progress(delivery):
+            sender = self._senders[delivery.kind]
+            try:
+                is_shown = await self._attempt(delivery, sender.send)
+            except FatalError:
+                raise
+            except (Refused, FileMissing) as error:
+                is_shown = await self._explain(delivery, str(error))
+            except Exception:
+                log.exception(_event(delivery), extra={"job": delivery.job_id})
+                await self._explain(delivery, _CANNOT_SHOW)
+                is_shown = False
+            await self._complete(delivery, is_shown=is_shown)
 
-    async def _mark_delivered(self, job_id: str, *, refund: bool = False) -> None:
-        await retry_until_written(
-            lambda: self._jobs.mark_delivered(job_id, now=self._clock(), refund=refund)
-        )
+    async def _explain(self, delivery: Delivery, reason: str) -> bool:
+        sender = self._senders[delivery.kind]
+        return await self._attempt(delivery, lambda current: sender.explain(current, reason))
 
-    async def _retry(self, job: Job, deliver: Callable[[], Awaitable[bool]]) -> bool:
+    async def _attempt(
+        self, delivery: Delivery, send: Callable[[Delivery], Awaitable[bool]]
+    ) -> bool:
+        """The result of `send`, which is called with the delivery as it is stored by then.
+
+        False if it is no longer to be delivered.
+        """
+
+        async def attempt() -> bool:
+            current = await self._deliveries.current(delivery)
+            return current is not None and await send(current)
+
         def delay_after(error: Exception, seconds: float) -> float:
-            log.warning("job not delivered", extra={"job": job.id, "reason": str(error)})
+            extra = {"job": delivery.job_id, "reason": str(error)}
+            log.warning(_event(delivery), extra=extra)
             return max(seconds, error.retry_after) if isinstance(error, DeliveryFailed) else seconds
 
-        return await retry(deliver, _RETRIED_ERRORS, self._retry_seconds, delay_after)
+        return await retry(attempt, _RETRIED_ERRORS, self._retry_seconds, delay_after)
+
+    async def _complete(self, delivery: Delivery, *, is_shown: bool = True) -> None:
+        if delivery.kind is not DeliveryKind.RESULT:
+            await retry_until_written(
+                lambda: self._deliveries.complete(delivery, now=self._clock())
+            )
+            return
+        job = await retry_until_written(lambda: self._jobs.job(delivery.job_id))
+        refund = not is_shown and job is not None and job.status is Status.DONE
+        await retry_until_written(
+            lambda: self._jobs.mark_delivered(delivery.job_id, now=self._clock(), refund=refund)
+        )
+
+    @contextmanager
+    def _mark_in_progress(self, delivery: Delivery) -> Iterator[None]:
+        self._in_progress.add(delivery.key)
+        try:
+            yield
+        finally:
+            self._in_progress.discard(delivery.key)
+
+
+def _event(delivery: Delivery) -> str:
+    """What the log calls a failed attempt."""
+    is_result = delivery.kind is DeliveryKind.RESULT
+    return "job not delivered" if is_result else "a message may stay empty"

@@ -9,8 +9,8 @@ import msgspec
 
 from bot.db.audit_log import AuditLog
 from bot.db.connection import DatabaseUnavailable
+from bot.db.deliveries import DeliveryStore
 from bot.db.guild_settings import ModChannelStore
-from bot.db.job_messages import JobMessageStore
 from bot.db.jobs import JobStore
 from bot.db.moderation import ModerationStore
 from bot.db.reports import ReportStore
@@ -62,7 +62,7 @@ class ReportService:
         self,
         reports: ReportStore,
         jobs: JobStore,
-        job_messages: JobMessageStore,
+        deliveries: DeliveryStore,
         moderation: ModerationStore,
         mod_channels: ModChannelStore,
         audit_log: AuditLog,
@@ -72,7 +72,7 @@ class ReportService:
     ) -> None:
         self._reports = reports
         self._jobs = jobs
-        self._job_messages = job_messages
+        self._deliveries = deliveries
         self._moderation = moderation
         self._mod_channels = mod_channels
         self._audit_log = audit_log
@@ -88,7 +88,7 @@ class ReportService:
         Raises Refused if the message cannot be reported, or not by this user now.
         """
         now = self._clock()
-        result = await self._job_messages.find(message_id)
+        result = await self._deliveries.find(message_id)
         if result is None or guild_id is None or result.job.target.guild_id != guild_id:
             raise Refused(_NO_RESULT)
         already_reported, recent = await self._reports.previous_reports(
@@ -136,10 +136,7 @@ class ReportService:
 
     async def set_card(self, case: Case, channel_id: int, message_id: int) -> bool:
         """Record the message that shows the case; False if another one has been recorded since."""
-        replacing = case.card_message_id
-        return await self._reports.set_card(
-            case.job_id, channel_id, message_id, replacing=replacing
-        )
+        return await self._deliveries.set_card(case, channel_id, message_id, now=self._clock())
 
     # Decisions
 
@@ -148,7 +145,7 @@ class ReportService:
         await self._job_service.cancel(job)
         await self._reports.remove(job.id, self._audit_entry(moderator, AuditAction.REMOVED, job))
         await asyncio.to_thread(self._storage.delete_pictures, job.id)
-        return await self._job_messages.of_job(job.id)
+        return await self._deliveries.messages_of_job(job.id)
 
     async def cancel_variations(self, job: Job) -> Sequence[Job]:
         """Cancel the unfinished jobs made from a job's pictures; the finished ones, which stay."""
@@ -159,12 +156,12 @@ class ReportService:
         """Go on with removals that a crash interrupted; the messages that must be deleted."""
         for variation in await self._reports.unfinished_variations_of_removed():
             await self._job_service.cancel(variation)
-        return await self._job_messages.of_removed_pictures()
+        return await self._deliveries.messages_of_removed_pictures()
 
     async def forget_message(self, message_id: int) -> None:
         """Record that a message was deleted. A failure is only logged."""
         try:
-            await self._job_messages.forget(message_id)
+            await self._deliveries.forget(message_id)
         except DatabaseUnavailable as error:
             log.warning("Message %d will be deleted again: %s", message_id, error)
 

@@ -12,6 +12,7 @@ from bot.aio import Sleep
 from bot.db.connection import DatabaseUnavailable, retry_until_written
 from bot.db.jobs import JobStore
 from bot.domain.clock import Clock
+from bot.domain.delivery import Delivery
 from bot.domain.job import DeletionReason, Job, Progress, ResponseTarget, Status
 from bot.domain.picture import Picture
 from bot.errors import DeliveryFailed
@@ -33,7 +34,7 @@ LAST_WORD_SECONDS: Final = 30.0
 log = logging.getLogger(__name__)
 
 
-class Delivery:
+class JobMessages:
     """Shows the progress and the final state of jobs.
 
     Use as `async with`, which ends the tasks that show progress.
@@ -139,26 +140,25 @@ class Delivery:
         self._without_previews.discard(job_id)
         return self._progress_throttles.pop(job_id, None)
 
-    async def deliver(self, job: Job, pictures: Sequence[Picture]) -> bool:
-        """Show the final message, and nothing after it; False if nobody can see it.
+    async def send(self, delivery: Delivery, *, is_first: bool = False) -> bool:  # a Sender's
+        """Show how the job ended, and no progress after it, as a Sender does."""
+        pictures = await retry_until_written(lambda: self._jobs.pictures(delivery.job_id))
+        return await self._deliver(delivery, lambda job: self._finish(job, pictures))
 
-        Raises DeliveryFailed if a later attempt may succeed.
-        """
-        return await self._deliver(job, lambda job: self._finish(job, pictures))
+    async def explain(self, delivery: Delivery, reason: str) -> bool:
+        """Show this sentence instead of how the job ended, as a Sender does."""
+        content = MessageContent(content=reason)
+        return await self._deliver(delivery, lambda job: self._upsert(job, content))
 
-    async def deliver_error(self, job: Job, sentence: str) -> bool:
-        """Show this sentence instead of how the job ended. Returns and raises as `deliver` does."""
-        content = MessageContent(content=sentence)
-        return await self._deliver(job, lambda job: self._upsert(job, content))
-
-    async def _deliver(self, job: Job, send: Callable[[Job], Awaitable[None]]) -> bool:
-        throttle = self._forget(job.id)
+    async def _deliver(self, delivery: Delivery, send: Callable[[Job], Awaitable[None]]) -> bool:
+        throttle = self._forget(delivery.job_id)
         if throttle is not None:
             await throttle.close()
-        current = await retry_until_written(lambda: self._jobs.job(job.id))
-        current = current or job  # the stored one has its message id by now
+        job = await retry_until_written(lambda: self._jobs.job(delivery.job_id))
+        if job is None:
+            return False
         try:
-            await self._with_token_fallback(current, send)
+            await self._with_token_fallback(job, send)
         except (MessageGone, ContentRejected) as error:
             log.warning("the result cannot be shown", extra={"reason": str(error)})
             return False

@@ -1,0 +1,54 @@
+"""What must arrive, or has arrived, as a message on Discord."""
+
+from enum import StrEnum
+
+import msgspec
+
+from bot.domain.job import Job, ResponseTarget
+
+
+class DeliveryKind(StrEnum):
+    """What a message shows."""
+
+    RESULT = "result"
+    """How a job ended, and before that its progress. Each job has one."""
+    PICTURE = "picture"
+    """One picture of a job at full size."""
+    ARTIFACT = "artifact"
+    """A file that was made of a job's pictures, such as a film."""
+    DIRECT = "direct"
+    """Pictures of a job in the direct messages of a user."""
+    SUPERSEDED = "superseded"
+    """An older message of a result, which may still exist."""
+    CARD = "card"
+    """The moderators' view of a reported job."""
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that a user waits for, or one that exists."""
+
+    kind: DeliveryKind
+    job_id: str
+    nth: int | None = None
+    """The number of the picture; None for the whole job."""
+    role: str | None = None
+    """Of the artifact."""
+    request: str | None = None
+    """The interaction or reaction that asked for it, until it is delivered; None for a result."""
+    recipient_id: int | None = None
+    """The user who gets a direct message, until it is delivered."""
+    target: ResponseTarget
+    created_at: float
+    """Seconds since 1970, of the request."""
+
+    @property
+    def key(self) -> tuple[str, str, str | None]:
+        """Identifies an undelivered delivery."""
+        return self.kind, self.job_id, self.request
+
+
+def result_of(job: Job) -> Delivery:
+    """The delivery of a job's result."""
+    return Delivery(
+        kind=DeliveryKind.RESULT, job_id=job.id, target=job.target, created_at=job.created_at
+    )

@@ -1,0 +1,69 @@
+"""What the message of a single picture shows: the stored file, as the channel may see it."""
+
+import asyncio
+
+from bot.db.jobs import JobStore
+from bot.domain import rules
+from bot.domain.delivery import Delivery
+from bot.domain.job import ResponseTarget
+from bot.domain.picture import Picture
+from bot.errors import Refused
+from bot.messages import captions, picture_files
+from bot.messages.action_views import ActionViews
+from bot.messages.channels import ChannelResolver
+from bot.messages.message_client import MessageContent, OutgoingFile
+from bot.messages.upload_limits import UploadLimits
+from bot.storage import FileStorage
+
+
+class FullSizeContent:
+    """The content of responses with one picture at full size."""
+
+    def __init__(
+        self,
+        jobs: JobStore,
+        storage: FileStorage,
+        channels: ChannelResolver,
+        upload_limits: UploadLimits,
+        views: ActionViews,
+    ) -> None:
+        self._jobs = jobs
+        self._storage = storage
+        self._channels = channels
+        self._upload_limits = upload_limits
+        self._views = views
+
+    async def build(self, delivery: Delivery, target: ResponseTarget) -> MessageContent:
+        """The picture as visible in the channel, whose settings are fetched again.
+
+        Raises Refused or FileMissing if there is no picture to show.
+        """
+        pictures, job = await self._pictures(delivery), await self._jobs.job(delivery.job_id)
+        if not pictures or job is None:
+            raise Refused(rules.UNKNOWN_PICTURE)
+        [picture] = pictures
+        return MessageContent(
+            content=captions.full_size(picture),
+            without_prompt=captions.full_size(picture, has_prompt=False),
+            view=self._views.picture_view(picture, job),
+            files=[await self._file(picture, target)],
+        )
+
+    async def check_not_removed(self, delivery: Delivery) -> None:
+        """Raise Refused if moderators have removed the picture."""
+        rules.check_not_removed(await self._pictures(delivery))
+
+    async def _file(self, picture: Picture, target: ResponseTarget) -> OutgoingFile:
+        visible = await self._channels.visible_in([picture], target.channel_id)
+        rules.check_viewable(visible.pictures[0])
+        limit = self._upload_limits.limit(target)
+        suffix, data = await asyncio.to_thread(
+            picture_files.picture_file, self._storage, visible, limit=limit
+        )
+        alt_text = captions.alt_text([picture])
+        return OutgoingFile(f"{picture.id}.{suffix}", data, alt_text, visible.needs_spoiler)
+
+    async def _pictures(self, delivery: Delivery) -> list[Picture]:
+        """The requested picture, if it exists."""
+        pictures = await self._jobs.pictures(delivery.job_id)
+        return [picture for picture in pictures if picture.nth == delivery.nth]
